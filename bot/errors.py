@@ -1,0 +1,287 @@
+"""The whole error tree: every failure this program names, and the sentence each one shows to a person.
+
+::
+
+    BotError
+    ├── SettingsError              the settings are wrong; lists every fault at once
+    ├── EventRefused               the door answers 400, 401 or 413 and runs nothing
+    ├── StoreUnavailable           the database does not answer; the door says 503 and Feishu sends again
+    ├── LeaseLost                  another worker owns this work now; stop before the next side effect
+    ├── GlmError                   the image could not be made or fetched
+    │   ├── MissingApiKey          MISSING_API_KEY
+    │   ├── InvalidSize            INVALID_SIZE
+    │   ├── InvalidQuality         INVALID_QUALITY
+    │   ├── InvalidPrompt          INVALID_PROMPT
+    │   ├── InvalidUserId          INVALID_USER_ID
+    │   ├── AuthenticationFailed   authentication_error
+    │   ├── InsufficientBalance    insufficient_balance (platform code 1113)
+    │   ├── RateLimited            rate_limit_exceeded (1302, 1305, quotas)
+    │   ├── ContentRefused         content_filter_violation
+    │   ├── RequestRejected        invalid_request
+    │   ├── ServerFailed           server_error
+    │   ├── NetworkFailed          NETWORK_ERROR
+    │   ├── CallTimedOut           TIMEOUT
+    │   └── DownloadFailed         DOWNLOAD_FAILED
+    └── FeishuError                a call to the Feishu Open Platform failed; says what to do about it
+        └── FeishuUnreachable      no answer, or an answer that is not the platform's
+
+``sentence`` is a key of the message catalogues; ``str(error)`` is for logs and never reaches a chat.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class BotError(Exception):
+    """The root of every error that this program raises on purpose."""
+
+    sentence: str = "failure.internal"
+
+
+class SettingsError(BotError):
+    """The settings cannot be used.
+
+    Args:
+        faults: one line a fault, each naming the variable or setting and what to do.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class EventRefused(BotError):
+    """A request at the door is not an authentic, well-formed event.
+
+    Args:
+        status: the HTTP status to answer with: 400, 401 or 413.
+        reason: a few words for the log line; holds nothing that the sender sent.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class StoreUnavailable(BotError):
+    """The database does not answer; nothing was stored."""
+
+
+class LeaseLost(BotError):
+    """The row is no longer owned by this worker, so nothing more may be done with it."""
+
+
+class GlmError(BotError):
+    """The GLM image API, or the download of its picture, failed.
+
+    Args:
+        message: the platform's own message where it sent one, else ours in English.
+        sentence: the catalogue key of the sentence for a person; the class has a default.
+        provider_code: the platform's error code as text, such as ``"1302"``.
+        status: the HTTP status, where there was one.
+        from_platform: whether ``message`` was written by the platform and may be shown to a person.
+        waits: whether the call was refused before any work, so that waiting and asking again costs nothing.
+        retry_after: the platform's own delay in seconds, where it gave one.
+        filters: the content filter's findings as ``(role, level)``; level 0 is the worst, 3 minor.
+        values: placeholders of the sentence, such as the time at which a quota is reset.
+        request_id: the platform's id of the call, for its support.
+    """
+
+    code: str = "server_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        sentence: str | None = None,
+        provider_code: str | None = None,
+        status: int | None = None,
+        from_platform: bool = False,
+        waits: bool = False,
+        retry_after: float | None = None,
+        filters: tuple[tuple[str, int], ...] = (),
+        values: dict[str, str] | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.sentence = sentence or type(self).sentence
+        self.provider_code = provider_code
+        self.status = status
+        self.from_platform = from_platform
+        self.waits = waits
+        self.retry_after = retry_after
+        self.filters = filters
+        self.values = dict(values or {})
+        self.request_id = request_id
+
+
+class MissingApiKey(GlmError):
+    """``ZHIPU_API_KEY`` is absent, empty, or holds characters that no key has."""
+
+    code = "MISSING_API_KEY"
+    sentence = "failure.key_missing"
+
+
+class InvalidSize(GlmError):
+    """The model cannot make an image of this size."""
+
+    code = "INVALID_SIZE"
+    sentence = "failure.size"
+
+
+class InvalidQuality(GlmError):
+    """The quality is neither ``hd`` nor ``standard``."""
+
+    code = "INVALID_QUALITY"
+    sentence = "failure.quality"
+
+
+class InvalidPrompt(GlmError):
+    """The prompt is empty."""
+
+    code = "INVALID_PROMPT"
+    sentence = "failure.prompt"
+
+
+class InvalidUserId(GlmError):
+    """The end user's id is not 6 to 128 characters long."""
+
+    code = "INVALID_USER_ID"
+    sentence = "failure.internal"
+
+
+class AuthenticationFailed(GlmError):
+    """The platform refused the key or the account."""
+
+    code = "authentication_error"
+    sentence = "failure.key_refused"
+
+
+class InsufficientBalance(GlmError):
+    """The account has no balance left (1113)."""
+
+    code = "insufficient_balance"
+    sentence = "failure.balance"
+
+
+class RateLimited(GlmError):
+    """The account's or the model's limit refused the call; ``waits`` tells whether a later one may pass."""
+
+    code = "rate_limit_exceeded"
+    sentence = "failure.rate_limit"
+
+
+class ContentRefused(GlmError):
+    """The content filter refused the prompt or the picture (1301, or level 0 to 1)."""
+
+    code = "content_filter_violation"
+    sentence = "failure.content"
+
+
+class RequestRejected(GlmError):
+    """The platform found the request invalid (1210 to 1215, 1221, 1222, 1261)."""
+
+    code = "invalid_request"
+    sentence = "failure.request"
+
+
+class ServerFailed(GlmError):
+    """The platform failed, or answered with something that is not an answer."""
+
+    code = "server_error"
+    sentence = "failure.server"
+
+
+class NetworkFailed(GlmError):
+    """The platform could not be reached, or the connection broke."""
+
+    code = "NETWORK_ERROR"
+    sentence = "failure.network"
+
+
+class CallTimedOut(GlmError):
+    """The platform did not answer within the deadline; whether the image was made is unknown."""
+
+    code = "TIMEOUT"
+    sentence = "failure.timeout"
+
+
+class DownloadFailed(GlmError):
+    """The image was made, but its picture could not be fetched or is not a picture.
+
+    ``transient`` tells whether a further attempt may succeed.
+    """
+
+    code = "DOWNLOAD_FAILED"
+    sentence = "failure.download"
+
+    def __init__(self, message: str, *, transient: bool = False, status: int | None = None) -> None:
+        super().__init__(message, status=status)
+        self.transient = transient
+
+
+class FeishuAction(Enum):
+    """What to do about an error code of the Feishu Open Platform.
+
+    The codes: https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code
+    """
+
+    RETRY = "wait and repeat the call with the same uuid"
+    STOP_FOR_QUOTA = "the month's calls are used up: no retry"
+    TELL_ADMIN = "a setting, scope or ability is missing: log it for the admin, no retry"
+    GIVE_UP = "nobody can be reached there: no retry"
+    SEND_WITHOUT_QUOTE = "the message replied to is gone: send to the chat instead"
+    SEND_OUTSIDE_TOPIC = "the topic is gone: reply outside it"
+    SEND_WITHOUT_PROMPT = "the text was refused: send again without the echoed prompt"
+    SHORTEN = "the content is too long: send a shorter one"
+    SEND_NEW = "this message can no longer be changed: send a new one"
+    SEND_PLAIN = "the card was refused: send a plain image and text"
+    SHRINK_IMAGE = "the image was refused: make it smaller or send it as a file"
+    IGNORE = "of no consequence"
+    REPORT = "a fault in this program: log it, no retry"
+
+
+class FeishuError(BotError):
+    """A call to the Feishu Open Platform failed.
+
+    Args:
+        message: the platform's ``msg``, for logs only.
+        code: the platform's ``code``; match on it, never on ``msg``.
+        action: what to do about it.
+        status: the HTTP status.
+        log_id: the platform's id of the call (``X-Tt-Logid``), for its support.
+        retry_after: seconds to wait, from ``x-ogw-ratelimit-reset``.
+        help_url: the platform's page on which the admin mends it.
+    """
+
+    sentence = "failure.feishu"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | None = None,
+        action: FeishuAction,
+        status: int | None = None,
+        log_id: str | None = None,
+        retry_after: float | None = None,
+        help_url: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.action = action
+        self.status = status
+        self.log_id = log_id
+        self.retry_after = retry_after
+        self.help_url = help_url
+
+
+class FeishuUnreachable(FeishuError):
+    """Feishu gave no answer, or one that is not the platform's; the call may have been applied."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message, action=FeishuAction.RETRY, status=status)

@@ -1,0 +1,254 @@
+"""The domain's values: what was asked, what is being made, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+Language = Literal["zh", "en"]
+ChatType = Literal["p2p", "group"]
+
+PROMPT_HINT_LENGTH = 1000
+"""Characters over which the platform's guide says a prompt is too long; it is sent all the same."""
+
+
+class State(StrEnum):
+    """Where a generation stands; the last three are its ends."""
+
+    WAITING = "waiting"
+    GENERATING = "generating"
+    MADE = "made"
+    """The picture's URL is stored, so no second call is paid; download and upload follow."""
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in (State.DONE, State.FAILED, State.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message that is meant for the bot, its mentions resolved.
+
+    ``text`` has lost the bot's own mention; the mentions of other people became their names.
+    ``thread_id`` is set only in a topic.
+    """
+
+    message_id: str
+    event_id: str
+    chat_id: str
+    chat_type: ChatType
+    thread_id: str | None
+    sender: str
+    text: str
+    attachment: bool = False
+    """Whether it was a picture, a file or another thing without words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An authentic event as the door lets it in: signature, token, app and age have been checked.
+
+    ``created_at`` is the signed time of the event in seconds since 1970; ``body`` is the ``event`` object.
+    """
+
+    event_id: str
+    event_type: str
+    created_at: float
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """Somebody took a message back."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greeting:
+    """A moment at which the bot introduces itself.
+
+    ``chat_id`` is ``None`` for a press on the bot's menu, which tells only who pressed.
+    """
+
+    kind: Literal["entered", "added", "menu"]
+    event_id: str
+    chat_id: str | None
+    person: str
+    first: bool = True
+    """Whether the person has not talked with the bot before, as far as the event tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """A press on a button, a choice in a select, or a form that was sent, on one of the bot's cards."""
+
+    event_id: str
+    presser: str
+    message_id: str
+    chat_id: str
+    value: Mapping[str, Any]
+    """What the button carries: the action and the id of a request or generation."""
+    choice: str | None = None
+    form: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An event that asks nothing of the bot; ``reason`` is for the log."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypedOptions:
+    """The options as somebody typed them: ``None`` where nothing was said, sizes not yet resolved."""
+
+    model: str | None = None
+    size: str | None = None
+    quality: str | None = None
+    watermark: bool | None = None
+    style: str | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What one generation is made with; ``size`` is the platform's ``WIDTHxHEIGHT`` in pixels."""
+
+    model: str = "glm-image"
+    size: str = "1280x1280"
+    quality: str = "hd"
+    watermark: bool = True
+    style: str | None = None
+    count: int = 1
+
+    @property
+    def width(self) -> int:
+        """The picture's width in pixels."""
+        return int(self.size.partition("x")[0])
+
+    @property
+    def height(self) -> int:
+        """The picture's height in pixels."""
+        return int(self.size.partition("x")[2])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A message that asks for an image."""
+
+    prompt: str
+    options: TypedOptions = field(default_factory=TypedOptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A message that asks for something else than an image; ``name`` is the English word without its slash."""
+
+    name: str
+    argument: str = ""
+    options: TypedOptions = field(default_factory=TypedOptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misread:
+    """A message with a fault in it: the catalogue key of the sentence that explains it, and its placeholders."""
+
+    sentence: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+Understood = Ask | Command | Misread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentFinding:
+    """One entry of the platform's content filter: where it looked, and how bad it was (0 worst, 3 minor)."""
+
+    role: str
+    level: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeImage:
+    """The answer of one paid call.
+
+    ``created`` is the platform's time of the request in seconds since 1970, ``None`` where it sent none.
+    """
+
+    url: str
+    created: int | None = None
+    findings: tuple[ContentFinding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFile:
+    """A downloaded picture: its bytes unchanged, and what they really are."""
+
+    content: bytes
+    format: str
+    """The format by its magic bytes, such as ``JPEG`` or ``PNG``."""
+    width: int
+    height: int
+    suffix: str
+    """The file name's ending that belongs to the format, with its dot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a generation ended without an image, as a person is told.
+
+    ``platform`` is the platform's own code and message, shown small below our sentence.
+    """
+
+    code: str
+    sentence: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    platform: str | None = None
+    roles: tuple[str, ...] = ()
+    """Where the content filter found something: ``user`` is the prompt, ``assistant`` the picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One generation as its card shows it."""
+
+    generation_id: str
+    state: State
+    image_key: str | None = None
+    url: str | None = None
+    link_ends_at: float | None = None
+    """When the link really ends, in seconds since 1970, where it is signed for less than 30 days."""
+    findings: tuple[ContentFinding, ...] = ()
+    failure: Failure | None = None
+    seconds: float | None = None
+    """How long the paid call took."""
+    repeated: bool = False
+    """Whether a crash hid the outcome of a first call, so that this one was paid in addition."""
+    shrunk: bool = False
+    """Whether the picture was re-encoded to fit Feishu's limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCard:
+    """Everything that the card of one request shows."""
+
+    request_id: str
+    prompt: str
+    options: Options
+    pictures: tuple[Picture, ...]
+    ahead: int | None = None
+    """How many generations stand before the first waiting one of this request."""
+    wait_seconds: float | None = None
+    """The estimated wait, where one can be made."""
+    backing_off: bool = False
+    """Whether the platform's limit makes the first waiting generation wait."""
+    price: float | None = None
+    """Yuan for all its images."""

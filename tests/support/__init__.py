@@ -1,0 +1,1 @@
+"""What several tests share: databases, the whole bot with its stand-ins, and ways to wait."""

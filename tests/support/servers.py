@@ -1,0 +1,121 @@
+"""A PostgreSQL server of a test's own, made from the installed programs, that can be restarted as a crash would."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+START_SECONDS = 60
+
+
+def programs() -> Path | None:
+    """The folder of the newest installed server's programs."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    known = shutil.which("initdb")
+    return Path(known).resolve().parent if known else None
+
+
+def why_not() -> str | None:
+    """Why no server of its own can be started here; ``None`` when one can."""
+    if programs() is None:
+        return "no PostgreSQL programs (initdb, pg_ctl) are installed"
+    if os.geteuid() == 0 and shutil.which("runuser") is None:
+        return "PostgreSQL refuses to run as root, and there is no runuser"
+    return None
+
+
+def skip_without_server() -> None:
+    """Skips where no server can be started, unless ``REQUIRE_POSTGRES`` is set."""
+    reason = why_not()
+    if reason is None:
+        return
+    if os.environ.get("REQUIRE_POSTGRES"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+class PostgresServer:
+    """One server with an empty database ``bot``; ``url`` leads to it.
+
+    Args:
+        folder: an empty folder that the user ``postgres`` can reach.
+        port: where it listens.
+        addresses: the addresses on which it listens.
+        within: a command that runs another one, such as that of a network namespace.
+    """
+
+    def __init__(
+        self, folder: Path, *, port: int, addresses: Sequence[str] = ("127.0.0.1",), within: Sequence[str] = ()
+    ) -> None:
+        self._folder = folder
+        self._within = [*within, *(["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else [])]
+        self._options = f"-p {port} -h {','.join(addresses)} -k {folder} -c max_connections=200 -c fsync=off"
+        self.port = port
+        self.url = f"postgresql://postgres@{addresses[0]}:{port}/bot"
+
+    def make(self) -> None:
+        """Makes the data folder, starts the server, and adds the database."""
+        if os.geteuid() == 0:
+            shutil.chown(self._folder, "postgres")
+        options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        self._run("initdb", "-D", self._data, *options)
+        hosts = self._folder / "data" / "pg_hba.conf"
+        hosts.write_text(hosts.read_text(encoding="utf-8") + "host all all samenet trust\n", encoding="utf-8")
+        self.start()
+        self._run("createdb", "-h", str(self._folder), "-p", str(self.port), "-U", "postgres", "bot")
+
+    def start(self) -> None:
+        """Starts the server and waits until it takes connections."""
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-D", self._data, "-l", log, "-o", self._options)
+
+    def crash(self) -> None:
+        """Stops the server as a crash would; what was committed is recovered at its next start."""
+        self._run("pg_ctl", "stop", "-m", "immediate", "-D", self._data)
+
+    @property
+    def _data(self) -> str:
+        return str(self._folder / "data")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        folder = programs()
+        assert folder is not None
+        command = [*self._within, str(folder / program), *arguments]
+        with (self._folder.parent / f"{self._folder.name}.out").open("a") as out:
+            subprocess.run(command, check=True, cwd="/", stdout=out, stderr=out, timeout=START_SECONDS)
+
+
+@contextmanager
+def own_server(
+    *, port: int | None = None, addresses: Sequence[str] = ("127.0.0.1",), within: Sequence[str] = ()
+) -> Iterator[PostgresServer]:
+    """A running server that is removed at the end; skips where there can be none."""
+    skip_without_server()
+    # pytest's own folders are closed to the user postgres.
+    with tempfile.TemporaryDirectory(prefix="bot-postgres-") as outer:
+        Path(outer).chmod(0o755)
+        folder = Path(outer) / "server"
+        folder.mkdir()
+        server = PostgresServer(folder, port=port or free_port(), addresses=addresses, within=within)
+        server.make()
+        try:
+            yield server
+        finally:
+            server.crash()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])

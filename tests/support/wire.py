@@ -1,0 +1,94 @@
+"""A TCP connection between two ends that can be cut and mended."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from typing import Self
+
+_PIECE = 65536
+
+
+class Wire:
+    """Forwards connections on a port of 127.0.0.1 to another port, until it is cut.
+
+    Args:
+        port: where connections lead.
+        host: on which host.
+
+    While it is cut, what was connected is reset and nobody answers on its port: to the one end it looks as if the
+    other had gone.
+    """
+
+    def __init__(self, port: int, *, host: str = "127.0.0.1") -> None:
+        self._target = host, port
+        self._lock = threading.Lock()
+        self._ends: set[socket.socket] = set()
+        self._listener: socket.socket | None = self._listen(0)
+        self.port: int = self._listener.getsockname()[1]
+        self._accept()
+
+    @staticmethod
+    def _listen(port: int) -> socket.socket:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(64)
+        return listener
+
+    def cut(self) -> None:
+        """Ends every connection and takes no new one."""
+        with self._lock:
+            listener, self._listener = self._listener, None
+            ends, self._ends = self._ends, set()
+        for end in (listener, *ends):
+            _close(end)
+
+    def mend(self) -> None:
+        """Takes connections again, on the same port."""
+        with self._lock:
+            self._listener = self._listen(self.port)
+        self._accept()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+
+    def _accept(self) -> None:
+        threading.Thread(target=self._forward_all, args=(self._listener,), name="wire", daemon=True).start()
+
+    def _forward_all(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                far = socket.create_connection(self._target, 2)
+            except OSError:
+                _close(near)
+                continue
+            far.settimeout(None)
+            with self._lock:
+                self._ends |= {near, far}
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=_pump, args=(source, sink), name="wire", daemon=True).start()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while piece := source.recv(_PIECE):
+            sink.sendall(piece)
+    _close(source)
+    _close(sink)
+
+
+def _close(end: socket.socket | None) -> None:
+    if end is not None:
+        # A close alone does not wake a thread that waits in accept or recv.
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
