@@ -1,0 +1,1 @@
+"""The GLM-Image API of ZhiPu: sizes, one paid call, one download."""

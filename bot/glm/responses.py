@@ -1,0 +1,169 @@
+"""What the platform's answer to a call means: the picture's link, or the error that fits.
+
+The codes: https://docs.bigmodel.cn/cn/faq/api-code. The code decides before the HTTP status does: 429 alone stands
+for a rate limit, an empty account, a quota and a plan.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bot.errors import (
+    AuthenticationFailed,
+    ContentRefused,
+    GlmError,
+    InsufficientBalance,
+    RateLimited,
+    RequestRejected,
+    ServerFailed,
+)
+from bot.models import ContentFinding, MadeImage
+
+Leaf = tuple[type[GlmError], str]
+
+_KEY: Leaf = (AuthenticationFailed, "failure.key_refused")
+_ACCOUNT: Leaf = (AuthenticationFailed, "failure.account")
+_QUOTA: Leaf = (RateLimited, "failure.quota")
+_PLAN: Leaf = (RateLimited, "failure.plan")
+_RATE: Leaf = (RateLimited, "failure.rate_limit")
+_OVERLOADED: Leaf = (RateLimited, "failure.overloaded")
+_REQUEST: Leaf = (RequestRejected, "failure.request")
+_MODEL: Leaf = (RequestRejected, "failure.model")
+_CONTENT: Leaf = (ContentRefused, "failure.content")
+_SERVER: Leaf = (ServerFailed, "failure.server")
+
+LEAVES: Mapping[str, Leaf] = {
+    **dict.fromkeys(("1000", "1001", "1002", "1003", "1004", "1005"), _KEY),
+    **dict.fromkeys(("1110", "1111", "1112", "1120", "1121"), _ACCOUNT),
+    "1113": (InsufficientBalance, "failure.balance"),
+    **dict.fromkeys(("1200", "1230", "1234", "500"), _SERVER),
+    **dict.fromkeys(("1210", "1212", "1213", "1214", "1215", "1231"), _REQUEST),
+    **dict.fromkeys(("1211", "1221", "1222"), _MODEL),
+    "1220": (AuthenticationFailed, "failure.model"),
+    "1261": (RequestRejected, "failure.prompt_too_long"),
+    **dict.fromkeys(("1300", "1301"), _CONTENT),
+    **dict.fromkeys(("1302", "1303"), _RATE),
+    **dict.fromkeys(("1305", "1312"), _OVERLOADED),
+    **dict.fromkeys(("1304", "1308", "1310", "1316", "1317", "1318", "1319", "1320", "1321"), _QUOTA),
+    **dict.fromkeys(("1309", "1311", "1313", "1314", "1315"), _PLAN),
+}
+"""The error and the sentence of each code of the platform."""
+
+WAITING_HELPS = frozenset({"1302", "1305"})
+"""The codes that refuse a call before any work, so that asking again later costs nothing."""
+
+WORST_LEVELS = (0, 1)
+"""Levels of the content filter at which there is no image; 2 and 3 are warnings."""
+
+_STATUSES: Mapping[int, Leaf] = {401: _KEY, 403: _KEY, 434: _KEY, 408: _SERVER, 429: _RATE}
+_BAD_REQUEST, _SERVER_ERROR = 400, 500
+
+_LONGEST_MESSAGE = 500
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2})?")
+_CODE_IN_MESSAGE = re.compile(r"\[(\d{3,4})\]")
+
+
+def read_answer(status: int, *, headers: Mapping[str, str], body: bytes) -> MadeImage:
+    """The picture that an answer of the platform tells of.
+
+    Args:
+        status: the HTTP status.
+        headers: the answer's headers, their names matched without regard to case.
+        body: the answer's body, which need not be JSON.
+
+    Raises:
+        GlmError: the answer tells of no picture that may be shown; a leaf of it says why.
+    """
+    content = _json_object(body)
+    if status != 200 or content.get("error"):  # noqa: PLR2004 - the one status of success
+        raise _error_of(status, headers, content)
+    findings = _findings(content)
+    if worst := [finding for finding in findings if finding.level in WORST_LEVELS]:
+        filters = tuple((finding.role, finding.level) for finding in worst)
+        raise ContentRefused("Content safety check failed", status=status, filters=filters)
+    url = _url(content)
+    if url is None:
+        if any(_code_and_message(content)):
+            raise _error_of(status, headers, content)
+        raise ServerFailed("The platform answered 200 without a picture's URL", status=status)
+    created = content.get("created")
+    return MadeImage(url=url, created=created if type(created) is int else None, findings=findings)
+
+
+def _error_of(status: int, headers: Mapping[str, str], content: Mapping[str, Any]) -> GlmError:
+    code, message = _code_and_message(content)
+    leaf, sentence = LEAVES.get(code or "") or _leaf_of_status(status)
+    values = {}
+    if until := _TIME.search(message):
+        values["until"] = until[0]
+    return leaf(
+        message or f"The platform answered HTTP {status} without a message",
+        sentence=sentence,
+        provider_code=code,
+        status=status,
+        from_platform=bool(message),
+        waits=code in WAITING_HELPS,
+        retry_after=_seconds(headers.get("retry-after")),
+        filters=tuple((finding.role, finding.level) for finding in _findings(content)),
+        values=values,
+        request_id=_text(content.get("request_id")) or headers.get("x-request-id"),
+    )
+
+
+def _leaf_of_status(status: int) -> Leaf:
+    if leaf := _STATUSES.get(status):
+        return leaf
+    # A redirect is not followed, so anything under 400 is no answer of this endpoint.
+    return _REQUEST if _BAD_REQUEST <= status < _SERVER_ERROR else _SERVER
+
+
+def _code_and_message(content: Mapping[str, Any]) -> tuple[str | None, str]:
+    """The code and the message; gateways before the platform write ``error`` as a string, or leave the code out."""
+    error = content.get("error")
+    fields = error if isinstance(error, dict) else content
+    message = _text(fields.get("message")) or _text(fields.get("msg")) or _text(error)
+    code = _text(fields.get("code"))
+    if code is None and message and (bracketed := _CODE_IN_MESSAGE.match(message)):
+        code = bracketed[1]
+    return code, message or ""
+
+
+def _findings(content: Mapping[str, Any]) -> tuple[ContentFinding, ...]:
+    # The platform writes content_filter on success and contentFilter on refusal.
+    entries = content.get("content_filter") or content.get("contentFilter")
+    found = []
+    for entry in entries if isinstance(entries, list) else []:
+        level = _text(entry.get("level")) if isinstance(entry, dict) else None
+        if level in ("0", "1", "2", "3"):
+            found.append(ContentFinding(role=_text(entry.get("role")) or "unknown", level=int(level)))
+    return tuple(found)
+
+
+def _url(content: Mapping[str, Any]) -> str | None:
+    pictures = content.get("data")
+    first = pictures[0] if isinstance(pictures, list) and pictures else None
+    url = first.get("url") if isinstance(first, dict) else None
+    return url.strip() or None if isinstance(url, str) else None
+
+
+def _text(value: Any) -> str | None:
+    """A string or a whole number as one line of text; ``None`` for anything else and for blanks."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return " ".join(str(value).split())[:_LONGEST_MESSAGE] or None
+
+
+def _seconds(header: str | None) -> float | None:
+    """The seconds of a ``Retry-After``; the platform sends none today, and a date is not worth a clock."""
+    return float(header) if header and header.isascii() and header.isdigit() else None
+
+
+def _json_object(body: bytes) -> Mapping[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

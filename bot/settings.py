@@ -1,0 +1,210 @@
+"""The settings: secrets from the environment or a .env file, everything else from ``config/bot.toml``."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from bot.errors import SettingsError
+from bot.sections import (
+    BaseSettings,
+    CardSettings,
+    Images,
+    LimitSettings,
+    LogSettings,
+    OriginalsSettings,
+    Prices,
+    RetentionSettings,
+    Section,
+    ServerSettings,
+    SlotCounts,
+    Team,
+    WelcomeSettings,
+)
+
+DOMAINS = {"feishu": "https://open.feishu.cn", "lark": "https://open.larksuite.com"}
+
+VARIABLES = {
+    "FEISHU_APP_ID": "app_id",
+    "FEISHU_APP_SECRET": "app_secret",
+    "FEISHU_ENCRYPT_KEY": "encrypt_key",
+    "FEISHU_VERIFICATION_TOKEN": "verification_token",
+    "FEISHU_DOMAIN": "domain",
+    "ZHIPU_API_KEY": "api_key",
+    "DATABASE_URL": "database_url",
+    "BOT_DATA_DIR": "data_dir",
+    "PORT": "port",
+    "METRICS_TOKEN": "metrics_token",
+}
+"""The variables with a name of their own, and the setting each one fills."""
+
+
+class Settings(BaseModel):
+    """Everything that can be set; frozen, and without a secret in its ``repr``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    app_id: str = ""
+    app_secret: SecretStr = SecretStr("")
+    encrypt_key: SecretStr = SecretStr("")
+    verification_token: SecretStr = SecretStr("")
+    domain: str = DOMAINS["feishu"]
+    api_key: SecretStr = SecretStr("")
+    database_url: SecretStr = SecretStr("")
+    data_dir: Path = Path("data")
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    metrics_token: SecretStr = SecretStr("")
+    config_dir: Path
+
+    team: Team = Team()
+    images: Images = Images()
+    slots: SlotCounts = SlotCounts()
+    limits: LimitSettings = LimitSettings()
+    prices: Prices = Prices()
+    cards: CardSettings = CardSettings()
+    welcome: WelcomeSettings = WelcomeSettings()
+    originals: OriginalsSettings = OriginalsSettings()
+    retention: RetentionSettings = RetentionSettings()
+    base: BaseSettings = BaseSettings()
+    server: ServerSettings = ServerSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("domain", mode="before")
+    @classmethod
+    def _origin(cls, given: str) -> str:
+        origin = DOMAINS.get(given.strip().lower() or "feishu", given.strip().rstrip("/"))
+        parts = urlsplit(origin)
+        bare = not (parts.path or parts.query or parts.username)
+        if parts.hostname and bare and (parts.scheme == "https" or _is_loopback(parts.scheme, parts.hostname)):
+            return origin
+        raise ValueError("must be feishu, lark, or an https origin such as https://open.feishu.cn")
+
+    @property
+    def url(self) -> str:
+        """The database's URL."""
+        given = self.database_url.get_secret_value()
+        return given or f"sqlite:///{(self.data_dir / 'bot.db').absolute()}"
+
+
+def missing_for_serving(settings: Settings, *, door: bool = True) -> list[str]:
+    """What ``serve``, ``connect`` and ``worker`` cannot start without, one line each; empty when nothing is missing.
+
+    Args:
+        settings: the settings.
+        door: whether events are posted to this process: only then are a key or a token needed to know them by.
+    """
+    missing = []
+    if not settings.app_id:
+        missing.append("FEISHU_APP_ID: is not set; copy it from the app's page, Credentials & Basic Info")
+    if not settings.app_secret.get_secret_value():
+        missing.append("FEISHU_APP_SECRET: is not set; copy it from the app's page, Credentials & Basic Info")
+    if door and not (settings.encrypt_key.get_secret_value() or settings.verification_token.get_secret_value()):
+        missing.append(
+            "FEISHU_ENCRYPT_KEY: neither it nor FEISHU_VERIFICATION_TOKEN is set, so anybody could send events; "
+            "set both from the app's page, Events & Callbacks, Encryption Strategy"
+        )
+    return missing
+
+
+def _is_loopback(scheme: str, host: str) -> bool:
+    if scheme != "http":
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def config_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """The folder of configuration: ``BOT_CONFIG_DIR``, else the one in the wheel, else the one of the checkout."""
+    given = (os.environ if environment is None else environment).get("BOT_CONFIG_DIR")
+    if given:
+        return Path(given)
+    installed = Path(__file__).with_name("config")
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "config"
+
+
+def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = None) -> Settings:
+    """Reads the settings: the environment over ``.env`` over ``config/bot.toml``.
+
+    Args:
+        environment: the variables; the process's own when ``None``.
+        dotenv: a file of further variables; ``.env`` of the working folder when ``None`` and ``environment`` is too.
+
+    Raises:
+        SettingsError: with every fault, each naming its variable or its place in ``bot.toml``.
+    """
+    if environment is None:
+        environment = os.environ
+        dotenv = dotenv or Path(".env")
+    variables = {**_read_dotenv(dotenv), **environment}
+    folder = config_folder(variables)
+    values, faults = _read_file(folder / "bot.toml")
+    sources = {section: f"{section} in bot.toml" for section in values}
+    for name, field in VARIABLES.items():
+        if variables.get(name, "").strip():
+            values[field] = variables[name].strip()
+            sources[field] = name
+    faults += _override(values, sources, variables)
+    values["config_dir"] = folder
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        faults += [_fault(detail, sources) for detail in error.errors()]
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def _read_dotenv(path: Path | None) -> dict[str, str]:
+    if path is None or not path.is_file():
+        return {}
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), []
+    except FileNotFoundError:
+        return {}, [f"{path}: there is no such file; BOT_CONFIG_DIR must name a folder with a bot.toml"]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return {}, [f"{path.name}: {error}"]
+
+
+def _override(values: dict[str, Any], sources: dict[str, str], variables: Mapping[str, str]) -> list[str]:
+    faults = []
+    sections = _sections()
+    for name in sorted(variables):
+        if not name.startswith("BOT_") or name in VARIABLES or name == "BOT_CONFIG_DIR":
+            continue
+        section, _, setting = name.removeprefix("BOT_").lower().partition("_")
+        annotation = sections.get(section)
+        if annotation is None or setting not in annotation.model_fields:
+            faults.append(f"{name}: there is no such setting; config/bot.toml lists them all")
+            continue
+        values[section] = {**values.get(section, {}), setting: variables[name]}
+        sources[f"{section}.{setting}"] = name
+    return faults
+
+
+def _sections() -> dict[str, type[Section]]:
+    return {
+        name: field.annotation
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
+
+
+def _fault(detail: Any, sources: Mapping[str, str]) -> str:
+    place = ".".join(str(part) for part in detail["loc"])
+    where = sources.get(place) or (f"{place} in bot.toml" if "." in place else sources.get(place, place))
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{where}: {message[:1].lower()}{message[1:]}"

@@ -1,0 +1,57 @@
+"""Which addresses a picture may come from."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from bot.glm.transport import is_public
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "106.75.0.1", "2400:3200::1", "64:ff9b::808:808", "2002:808:808::1"])
+def test_public_addresses_are_allowed(address: str) -> None:
+    """An address of the internet is allowed, in either version and also where it is translated."""
+    assert is_public(ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "127.8.8.8",
+        "0.0.0.0",  # noqa: S104 - to be refused
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "192.0.0.1",
+        "198.18.0.1",
+        "203.0.113.5",
+        "224.0.0.1",
+        "239.255.255.250",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "2002:a00:1::",
+        "2001:0:808:808::1",
+        "fc00::1",
+        "fd12:3456::1",
+        "fe80::1",
+        "fe80::1%1",
+        "fec0::1",
+        "ff02::1",
+        "2001:db8::1",
+    ],
+)
+def test_all_others_are_refused(address: str) -> None:
+    """Loopback, private, link-local, shared, multicast, reserved and documentation addresses, wrapped ones too."""
+    assert not is_public(ip_address(address))

@@ -1,0 +1,151 @@
+"""What each answer of the platform means."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bot.errors import (
+    AuthenticationFailed,
+    ContentRefused,
+    GlmError,
+    InsufficientBalance,
+    RateLimited,
+    RequestRejected,
+    ServerFailed,
+)
+from bot.glm.responses import LEAVES, read_answer
+from bot.models import ContentFinding, MadeImage
+
+
+def refused(status: int, body: Any, headers: dict[str, str] | None = None) -> GlmError:
+    """The error that an answer makes."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with pytest.raises(GlmError) as caught:
+        read_answer(status, headers=headers or {}, body=content)
+    return caught.value
+
+
+def test_a_good_answer_gives_link_time_and_findings() -> None:
+    """Findings of level 2 and 3 come with the picture as a warning."""
+    body = {
+        "created": 1795382776,
+        "data": [{"url": "https://pictures.example/a.png?Signature=x%3D"}],
+        "content_filter": [{"role": "assistant", "level": 3}, {"level": 2}, {"role": "user"}, "odd"],
+    }
+    assert read_answer(200, headers={}, body=json.dumps(body).encode()) == MadeImage(
+        url="https://pictures.example/a.png?Signature=x%3D",
+        created=1795382776,
+        findings=(ContentFinding(role="assistant", level=3), ContentFinding(role="unknown", level=2)),
+    )
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_a_finding_of_level_0_or_1_is_a_refusal(level: int) -> None:
+    """At these levels the picture is not shown, link or no link."""
+    entries = [{"role": "assistant", "level": level}, {"role": "user", "level": 3}]
+    error = refused(200, {"data": [{"url": "https://pictures.example/a.png"}], "content_filter": entries})
+    assert isinstance(error, ContentRefused)
+    assert error.filters == (("assistant", level),)
+    assert not error.from_platform
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"upstream connect error",
+        b"[]",
+        b"null",
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b"{}",
+        b'{"data": []}',
+        b'{"data": [{}]}',
+        b'{"data": {"url": "x"}}',
+        b'{"data": [{"url": ""}]}',
+        b'{"data": [{"url": 7}]}',
+        b'{"data": [null], "error": null}',
+    ],
+)
+def test_200_without_a_link_is_an_error(body: bytes) -> None:
+    """A success that shows no picture is none."""
+    error = refused(200, body)
+    assert isinstance(error, ServerFailed)
+    assert not error.from_platform
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "sentence"),
+    [
+        (302, ServerFailed, "failure.server"),
+        (400, RequestRejected, "failure.request"),
+        (401, AuthenticationFailed, "failure.key_refused"),
+        (403, AuthenticationFailed, "failure.key_refused"),
+        (404, RequestRejected, "failure.request"),
+        (429, RateLimited, "failure.rate_limit"),
+        (434, AuthenticationFailed, "failure.key_refused"),
+        (500, ServerFailed, "failure.server"),
+        (502, ServerFailed, "failure.server"),
+        (529, ServerFailed, "failure.server"),
+    ],
+)
+def test_without_a_code_the_status_decides(status: int, error: type[GlmError], sentence: str) -> None:
+    """A gateway's HTML page has no code, and is not taken for a refusal that waiting would cure."""
+    found = refused(status, b"<html><title>nginx</title></html>")
+    assert (type(found), found.sentence, found.status, found.provider_code) == (error, sentence, status, None)
+    assert not found.waits
+    assert not found.from_platform
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ({"error": {"code": "1113", "message": "余额不足"}}, "1113", "余额不足"),
+        ({"error": {"code": 1113, "message": "余额\n不足"}}, "1113", "余额 不足"),
+        ({"error": {"message": "[1113][余额不足][2026]"}}, "1113", "[1113][余额不足][2026]"),
+        ({"error": "[1113][余额不足]"}, "1113", "[1113][余额不足]"),
+        ({"code": 1113, "msg": "余额不足", "success": False}, "1113", "余额不足"),
+    ],
+)
+def test_the_code_is_found_however_it_is_written(body: dict[str, Any], code: str, message: str) -> None:
+    """Numbers, strings and a bracketed prefix are all seen in the field."""
+    for status in (429, 200):
+        error = refused(status, body)
+        assert isinstance(error, InsufficientBalance)
+        assert (error.provider_code, error.message, error.from_platform) == (code, message, True)
+
+
+def test_the_code_is_stronger_than_the_status() -> None:
+    """429 stands for four different things."""
+    leaves = {type(refused(429, {"error": {"code": code, "message": "x"}})) for code in LEAVES}
+    assert {AuthenticationFailed, InsufficientBalance, RateLimited, ContentRefused} <= leaves
+
+
+def test_a_quota_tells_until_when() -> None:
+    """The time in the platform's message becomes a placeholder of our sentence."""
+    error = refused(429, {"error": {"code": "1308", "message": "您的限额将在 2026-11-23 00:00:00 重置"}})
+    assert error.values == {"until": "2026-11-23 00:00:00"}
+    assert refused(429, {"error": {"code": "1304", "message": "已达今日调用次数限额"}}).values == {}
+
+
+def test_what_helps_to_act_is_kept() -> None:
+    """The platform's delay and its id of the call come along, where it sends them."""
+    error = refused(429, {"error": {"code": "1302", "message": "x"}, "request_id": "2026112200"}, {"retry-after": "7"})
+    assert (error.retry_after, error.request_id, error.waits) == (7.0, "2026112200", True)
+    dated = refused(429, {"error": {"code": "1302"}}, {"retry-after": "Sun, 22 Nov 2026 00:00:00 GMT"})
+    assert (dated.retry_after, dated.message) == (None, "The platform answered HTTP 429 without a message")
+
+
+def test_a_refusal_by_the_filter_tells_where() -> None:
+    """The refusal's ``contentFilter`` is written differently from the success's ``content_filter``."""
+    error = refused(400, {"contentFilter": [{"level": 2, "role": "user"}], "error": {"code": "1301", "message": "x"}})
+    assert isinstance(error, ContentRefused)
+    assert error.filters == (("user", 2),)
+
+
+def test_a_long_message_is_cut() -> None:
+    """A platform's message never fills a card."""
+    assert len(refused(500, {"error": {"code": "500", "message": "x" * 10_000}}).message) == 500

@@ -1,0 +1,94 @@
+"""The settings: where each value comes from, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bot.errors import SettingsError
+from bot.settings import VARIABLES, Settings, config_folder, load, missing_for_serving
+
+CONFIG = config_folder({})
+
+
+def faults_of(**environment: str) -> list[str]:
+    """The faults of settings with these variables."""
+    with pytest.raises(SettingsError) as caught:
+        load(environment)
+    return caught.value.faults
+
+
+def test_the_file_that_comes_with_the_bot_says_what_the_code_would_assume() -> None:
+    """Every value in bot.toml is the default, so the file documents the program."""
+    assert load({}) == Settings(config_dir=CONFIG)
+
+
+def test_every_setting_stands_in_the_file_with_a_comment() -> None:
+    """bot.toml names each setting of each section, and a comment stands before each."""
+    written = tomllib.loads((CONFIG / "bot.toml").read_text(encoding="utf-8"))
+    sections = Settings(config_dir=CONFIG).model_dump(include=set(written))
+    assert {name: set(values) for name, values in written.items()} == {
+        name: set(values) for name, values in sections.items()
+    }
+    text = (CONFIG / "bot.toml").read_text(encoding="utf-8")
+    for name in (name for values in written.values() for name in values):
+        assert re.search(rf"^#.*\n(?:#.*\n|[a-z_0-9]+ = .*\n)*{name} = ", text, re.MULTILINE), name
+
+
+def test_a_variable_overrides_the_file() -> None:
+    """BOT_<SECTION>_<NAME> wins over bot.toml."""
+    settings = load({"BOT_SLOTS_COGVIEW": "3", "BOT_TEAM_ADMINS": "ou_a, ou_b", "BOT_CARDS_BUTTONS": "false"})
+    assert settings.slots.by_model()["cogview-4"] == 3
+    assert settings.team.admins == ("ou_a", "ou_b")
+    assert not settings.cards.buttons
+
+
+def test_a_dotenv_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
+    """Secrets may stand in .env; a variable of the process is stronger."""
+    (tmp_path / ".env").write_text("FEISHU_APP_ID=cli_file\nPORT=1234\n", encoding="utf-8")
+    settings = load({"PORT": "4321"}, dotenv=tmp_path / ".env")
+    assert (settings.app_id, settings.port) == ("cli_file", 4321)
+
+
+def test_all_faults_are_told_at_once_and_name_their_variables() -> None:
+    """Who set three things wrong reads three lines, each with the name to change."""
+    faults = faults_of(BOT_SLOTS_COGVIEW="0", PORT="no", FEISHU_DOMAIN="http://example.com", BOT_SLOT_X="1")
+    assert [fault.partition(":")[0] for fault in faults] == ["BOT_SLOT_X", "FEISHU_DOMAIN", "PORT", "BOT_SLOTS_COGVIEW"]
+
+
+def test_a_size_that_the_model_cannot_make_is_refused_at_the_start() -> None:
+    """A default size is checked before anybody's prompt meets it."""
+    assert "512x512" in faults_of(BOT_IMAGES_SIZE="512x512")[0]
+
+
+def test_a_folder_without_configuration_is_named() -> None:
+    """A wrong BOT_CONFIG_DIR is said by its name."""
+    assert "BOT_CONFIG_DIR" in faults_of(BOT_CONFIG_DIR="nowhere")[0]
+
+
+@pytest.mark.parametrize("secret", ["FEISHU_APP_SECRET", "FEISHU_ENCRYPT_KEY", "ZHIPU_API_KEY"])
+def test_no_secret_is_in_the_repr(secret: str) -> None:
+    """Whoever prints or logs the settings shows no secret."""
+    settings = load({secret: "not-a-real-secret"})
+    assert "not-a-real-secret" not in repr(settings) + str(settings.model_dump())
+
+
+def test_no_secret_is_in_a_fault() -> None:
+    """A fault names the variable, not the value."""
+    assert "not-a-real-secret" not in str(faults_of(PORT="not-a-real-secret"))
+
+
+def test_serving_without_a_way_to_know_feishu_is_refused() -> None:
+    """With neither key nor token configured anybody could send events."""
+    missing = missing_for_serving(load({"FEISHU_APP_ID": "cli_x", "FEISHU_APP_SECRET": "fake"}))
+    assert len(missing) == 1
+    assert "FEISHU_VERIFICATION_TOKEN" in missing[0]
+
+
+def test_every_variable_with_a_name_of_its_own_stands_in_the_example() -> None:
+    """example.env shows each variable that the program reads."""
+    example = (CONFIG / "example.env").read_text(encoding="utf-8")
+    assert [name for name in (*VARIABLES, "BOT_CONFIG_DIR") if f"{name}=" not in example] == []
