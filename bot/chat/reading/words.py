@@ -1,0 +1,93 @@
+"""The words that the parser knows: names of options and commands, leading words, and the plain form of any text."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+Names = Mapping[str, str]
+
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "size": ("size", "ar", "ratio", "尺寸", "比例", "画幅"),
+    "quality": ("quality", "质量", "画质"),
+    "model": ("model", "模型"),
+    "style": ("style", "风格", "画风"),
+    "count": ("n", "张数"),
+    "no-watermark": ("no-watermark", "nowatermark", "无水印", "去水印"),
+    "watermark": ("watermark", "有水印"),
+}
+_COMMANDS: dict[str, tuple[str, ...]] = {
+    "help": ("help", "帮助"),
+    "sizes": ("sizes", "尺寸"),
+    "models": ("models", "模型"),
+    "styles": ("styles", "风格"),
+    "tips": ("tips", "技巧"),
+    "queue": ("queue", "队列"),
+    "cancel": ("cancel", "取消"),
+    "again": ("again", "再来", "再来一次", "再来一张"),
+    "history": ("history", "历史"),
+    "settings": ("settings", "set", "设置"),
+    "quota": ("quota", "额度"),
+    "lang": ("lang", "语言"),
+    "id": ("id", "编号"),
+    "stats": ("stats", "统计"),
+    "pause": ("pause", "暂停"),
+    "resume": ("resume", "恢复"),
+}
+
+
+def _by_word(names: Mapping[str, tuple[str, ...]]) -> Names:
+    return MappingProxyType({word: name for name, words in names.items() for word in words})
+
+
+OPTIONS: Names = _by_word(_OPTIONS)
+"""Every word for an option, with the option's name."""
+FLAGS: Mapping[str, bool] = MappingProxyType({"no-watermark": False, "watermark": True})
+"""The options that take no value, with what they say about the watermark."""
+COMMANDS: Names = _by_word(_COMMANDS)
+"""Every word for a command, with the command's name; ``set`` is ``settings`` with something to change."""
+BARE: Names = MappingProxyType({word: COMMANDS[word] for word in COMMANDS if not word.isascii() or word == "help"})
+"""The command words that count without a slash when the message says nothing else.
+
+Each of the Chinese ones could also be a prompt of one word. Taking it for a command costs nothing and is seen at once;
+taking it for a prompt costs money and a turn in the queue. Who wants the word drawn writes ``画 历史``.
+"""
+CHAT_WORDS = frozenset({"chat", "本群"})
+"""The words that make ``/set`` change the defaults of the chat instead of the person's."""
+NO_STYLE = frozenset({"none", "无"})
+"""The values of ``/style`` that take a default style off."""
+
+LEADING = r"(?:画|文?生图|ai ?绘画|generate image|text[- ]to[- ]image|create image)"
+"""A pattern of the words that may stand before a prompt and are no part of it; matches plain text."""
+LEADING_AFTER_SIGN = rf"(?:draw|imagine|{LEADING})"
+"""A pattern of those that may stand there after a slash."""
+
+_SUGGESTED = sorted({*OPTIONS, *COMMANDS, "draw", "imagine", "画", "生图"})
+_LONGEST_COMPARED = 24
+# Most Chinese names have two characters, so that one wrong character leaves a likeness of a half.
+_LEAST_LIKENESS = {True: 0.6, False: 0.5}
+
+_FULL_WIDTH_SIGNS = "／：－＝＊＂＿．"
+_PLAIN = {code: code - 0xFEE0 for code in (*range(0xFF10, 0xFF1A), *range(0xFF41, 0xFF5B))}
+_PLAIN |= {code: code - 0xFEE0 for code in map(ord, _FULL_WIDTH_SIGNS)}
+_PLAIN |= {ord(upper) + wide: ord(upper) + 0x20 for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" for wide in (0, 0xFEE0)}
+_PLAIN |= dict.fromkeys(map(ord, "×✕✖╳"), ord("x")) | dict.fromkeys(map(ord, "∶︰﹕"), ord(":"))
+_PLAIN |= dict.fromkeys(map(ord, "–―"), ord("—")) | dict.fromkeys(map(ord, "\u3000\u00a0"), ord(" "))
+
+
+def fold(text: str) -> str:
+    """The text for matching: full-width and input-method forms as their ASCII ones, in small letters.
+
+    Its length is that of ``text``, so that a place found in one is the same place in the other.
+    """
+    return text.translate(_PLAIN)
+
+
+def closest(word: str) -> str | None:
+    """The known word that a plain, unknown one was probably meant to be, or ``None``."""
+    compared = word[:_LONGEST_COMPARED]
+    found = difflib.get_close_matches(compared, _SUGGESTED, n=1, cutoff=_LEAST_LIKENESS[compared.isascii()])
+    if found:
+        return found[0]
+    return max((known for known in _SUGGESTED if not known.isascii() and word.startswith(known)), key=len, default=None)

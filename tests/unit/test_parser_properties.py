@@ -1,0 +1,129 @@
+"""What holds for the parser whatever is typed."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from random import Random
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from bot.chat.reading.parser import parse
+from bot.chat.reading.tokens import Option, scan
+from bot.chat.reading.words import fold
+from bot.models import Ask, Command, Misread, TypedOptions
+
+# One spelling for each option, in the plain form, and what it says.
+SPELLINGS: dict[str, dict[str, object]] = {
+    "/size 16:9": {"size": "16:9"},
+    "--size 1568x1056": {"size": "1568x1056"},
+    "/尺寸 3:2": {"size": "3:2"},
+    "/比例 横版": {"size": "横版"},
+    "--ar=1:1": {"size": "1:1"},
+    "/quality standard": {"quality": "standard"},
+    "/质量: hd": {"quality": "hd"},
+    "--model cogview-4": {"model": "cogview-4"},
+    "/模型 glm-image": {"model": "glm-image"},
+    "/no-watermark": {"watermark": False},
+    "/无水印": {"watermark": False},
+    "/style ink": {"style": "ink"},
+    "/风格 水墨": {"style": "水墨"},
+    "/n 3": {"count": 3},
+    "/张数 2": {"count": 2},
+}
+# No bare "尺寸": in prose ("颜色/尺寸") it is one until what follows reads like a value.
+FRAGMENTS = [
+    *SPELLINGS,
+    *("--", "——", "画 ", "16:9", "/help", "取消", "size", "/set ", "--chat", "http://", "n4", "/foo", "./"),
+    *'/—、，.,"“”「」画猫a：４ \n',
+]
+
+anything = st.text(st.characters()) | st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=3)).map("".join)
+words = st.text("猫狗山水远近abcXYZ019", min_size=2, max_size=6).map(lambda word: "远" + word)
+options = st.lists(st.sampled_from(sorted(SPELLINGS)), max_size=6, unique_by=lambda one: tuple(SPELLINGS[one]))
+quoted = st.text(st.characters(exclude_characters='“”「」『』"＂', codec="utf-8")) | st.sampled_from(
+    ["/n 2", "/help", "--x"]
+)
+
+
+def said_by(spellings: list[str]) -> TypedOptions:
+    """What several options say together."""
+    said: dict[str, object] = {}
+    for spelling in spellings:
+        said |= SPELLINGS[spelling]
+    return TypedOptions(**said)  # type: ignore[arg-type]
+
+
+def full_width(text: str) -> str:
+    """The text as a Chinese input method writes it, but for dashes, which it turns into others."""
+    wide = {code: code + 0xFEE0 for code in range(0x21, 0x7F) if chr(code) not in "-!,;?()"}
+    return text.translate(wide | {ord(" "): "\u3000", ord("x"): "×"}).replace("--", "——")
+
+
+@given(anything)
+def test_any_text_has_one_answer(text: str) -> None:
+    """Any string gives a prompt that says something, a command, or a fault, and never an exception."""
+    understood = parse(text)
+    assert isinstance(understood, Ask | Command | Misread)
+    if isinstance(understood, Ask):
+        assert understood.prompt == understood.prompt.strip() != ""
+    if isinstance(understood, Misread):
+        assert understood.sentence.startswith("misread.")
+        assert all(0 < len(value) <= 80 for value in understood.values.values())
+
+
+@given(anything)
+def test_no_option_is_left_in_a_prompt(text: str) -> None:
+    """Whatever was typed, the prompt that is sent holds nothing that would count as an option."""
+    understood = parse(text)
+    assume(isinstance(understood, Ask))
+    assert isinstance(understood, Ask)
+    assert not [token for token in scan(fold(understood.prompt)) if isinstance(token, Option)]
+
+
+@given(st.lists(words, min_size=1, max_size=5), options, st.randoms(use_true_random=False))
+def test_options_leave_the_prompt_wherever_they_stand(said: list[str], typed: list[str], random: Random) -> None:
+    """Options anywhere between the words are read, and the words stay in their order."""
+    parts = [*said]
+    for spelling in typed:
+        parts.insert(random.randint(0, len(parts)), spelling)
+    assert parse(" ".join(parts)) == Ask(prompt=" ".join(said), options=said_by(typed))
+
+
+@given(words, st.lists(quoted, min_size=1, max_size=3), options)
+def test_quoted_text_never_changes(word: str, texts: list[str], typed: list[str]) -> None:
+    """What stands in quotation marks reaches the prompt as it was typed, options in it too."""
+    understood = parse(" ".join([word, *(f"“{text}”" for text in texts), *typed, word]))
+    assert isinstance(understood, Ask)
+    assert understood.prompt == " ".join([word, *(f"“{text}”" for text in texts), word])
+    assert understood.options == said_by(typed)
+
+
+@given(st.text(st.characters(exclude_characters="/／-－—–―、", codec="utf-8")))
+def test_prompt_without_options_comes_back_as_it_was(text: str) -> None:
+    """A description without a sign of an option is the prompt, but for white space at its ends."""
+    prompt = "远山" + text
+    assert parse(prompt) == Ask(prompt=prompt.strip())
+
+
+@given(words, options)
+def test_plain_and_full_width_forms_mean_the_same(word: str, typed: list[str]) -> None:
+    """Full-width signs, letters, digits and spaces, ``×`` and ``——`` count as their plain forms."""
+    plain = " ".join([word, *typed])
+    wide = f"{word}　{full_width(' '.join(typed))}"
+    assert parse(wide) == parse(plain)
+
+
+@given(words, st.sampled_from(sorted(SPELLINGS)), st.sampled_from(["，", "、", ",", "。", "；"]))
+def test_no_comma_is_left_dangling(word: str, spelling: str, mark: str) -> None:
+    """An option between commas takes one of them along, and at an end its own."""
+    for text in (f"{word}{mark}{spelling}{mark}{word}", f"{word}{mark}{spelling}", f"{spelling}{mark}{word}"):
+        understood = parse(text)
+        assert isinstance(understood, Ask)
+        assert understood.prompt.rstrip("。") in (f"{word}{mark}{word}", word)
+
+
+def test_spellings_cover_every_option() -> None:
+    """The properties above are tried with every option that there is."""
+    covered = {name for said in SPELLINGS.values() for name in said}
+    assert covered == {field.name for field in fields(TypedOptions)}
