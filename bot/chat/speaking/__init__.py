@@ -1,0 +1,1 @@
+"""Speaking: the cards, texts and toasts that people read."""

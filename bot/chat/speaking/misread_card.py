@@ -1,0 +1,65 @@
+"""The card of a message that was not carried out: what was wrong with it, or which limit it met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from bot.chat.catalogue import Both, Catalogue
+from bot.chat.speaking import elements as el
+from bot.chat.speaking.elements import Card, Element
+from bot.chat.speaking.shown import clipped
+from bot.chat.styles import Styles
+from bot.models import Misread
+
+_LONGEST_VALUES = (800, 200, 40)
+_LONGEST_LIST = 400
+_ROOM = 24_000
+
+_COLOURS = {"card.misread": "yellow", "card.limit": "orange", "card.command": "grey"}
+_TITLES: Mapping[str, str] = {
+    "limit": "card.limit",
+    "command": "card.command",
+    "misread.nothing_to_repeat": "card.command",
+}
+"""The title by a sentence's whole key or its first part; any other sentence is about something unclear."""
+
+_NO_IMAGE_ASKED = frozenset({"misread.cancel", "misread.lang", "misread.set"})
+"""Sentences about commands that make no image, so that none was made goes without saying."""
+
+
+class MisreadCard:
+    """The card: the sentence, and for a prompt that no image was made and nothing charged.
+
+    Args:
+        words: the catalogue.
+        styles: the styles, which the sentence about an unknown one lists.
+    """
+
+    def __init__(self, *, words: Catalogue, styles: Styles) -> None:
+        self._words = words
+        # The parser knows every alias; a person is told one name a style, in the language that is read.
+        self._style_names = {
+            "zh_cn": clipped("、".join(style.name["zh"] for style in styles.all), _LONGEST_LIST),
+            "en_us": clipped(", ".join(style.name["en"] for style in styles.all), _LONGEST_LIST),
+        }
+
+    def card(self, misread: Misread) -> Card:
+        """The card of a fault; long values are cut until it fits."""
+        every = (self._card(misread, longest) for longest in _LONGEST_VALUES)
+        return next(card for card in every if len(el.content(card).encode()) < _ROOM)
+
+    def _card(self, misread: Misread, longest: int) -> Card:
+        kind = misread.sentence.partition(".")[0]
+        title = _TITLES.get(misread.sentence) or _TITLES.get(kind, "card.misread")
+        elements = [el.line(el.label(self._sentence(misread, longest))), *self._note(misread, title)]
+        return el.card(self._words.both(title), colour=_COLOURS[title], elements=elements)
+
+    def _sentence(self, misread: Misread, longest: int) -> Both:
+        typed = {name: clipped(value, longest) for name, value in misread.values.items()}
+        values: dict[str, object] = {"styles": self._style_names, **typed}
+        key = self._words.fitting(misread.sentence, values) or "card.misread_unknown"
+        return self._words.both(key, **values)
+
+    def _note(self, misread: Misread, title: str) -> Iterator[Element]:
+        if title != "card.command" and misread.sentence not in _NO_IMAGE_ASKED:
+            yield el.line(el.label(self._words.both("card.misread_note")), small=True)

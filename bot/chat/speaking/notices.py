@@ -1,0 +1,42 @@
+"""The cards of one line: what a command has changed, and what an admin should know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.chat.catalogue import Catalogue
+from bot.chat.speaking import elements as el
+from bot.chat.speaking.elements import Card
+from bot.chat.speaking.shown import clipped, excerpt
+
+_COLOURS: Mapping[str, str] = {
+    **dict.fromkeys(("cancelled", "original_gone", "original_refused", "already_paused", "already_running"), "grey"),
+    **dict.fromkeys(("set", "set_chat", "language", "resumed"), "green"),
+    "paused": "orange",
+    **dict.fromkeys(("admin_balance", "admin_key", "admin_silent", "admin_base"), "red"),
+}
+
+NOTICES = tuple(_COLOURS)
+"""The names of the notices; the words of each are ``notice.<name>.title`` and ``notice.<name>.text``."""
+
+_LONGEST_VALUE = 400
+
+
+def notice(name: str, values: Mapping[str, str], *, words: Catalogue) -> Card:
+    """The card of a notice.
+
+    Args:
+        name: one of :data:`NOTICES`.
+        values: the placeholders of its sentence; a ``prompt`` stands apart from the sentence, as it was typed.
+        words: the catalogue.
+
+    Raises:
+        KeyError: there is no such notice, or a value is missing.
+    """
+    known: dict[str, object] = {key: clipped(value, _LONGEST_VALUE) for key, value in values.items()}
+    prompt, _ = excerpt(values.get("prompt", ""))
+    elements = [
+        el.line(el.label(words.both(f"notice.{name}.text", **known))),
+        *([el.line(el.verbatim(prompt), small=True)] if prompt.strip() else []),
+    ]
+    return el.card(words.both(f"notice.{name}.title"), colour=_COLOURS[name], elements=elements)

@@ -1,0 +1,119 @@
+"""The styles of ``styles.toml``: named words that are added visibly to a prompt."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from bot.chat.reading.quotes import unquoted
+from bot.errors import SettingsError
+from bot.models import Language
+
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
+_SENTENCE_END = tuple("，,、。.；;！!？?：:")
+_BILINGUAL = ("name", "words", "example")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """One style: its name, the words it adds, and an example prompt, each in both languages."""
+
+    name: Mapping[Language, str]
+    words: Mapping[Language, str]
+    example: Mapping[Language, str]
+    aliases: tuple[str, ...] = ()
+    """Further names that may be typed."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that may be typed for it."""
+        return (self.name["zh"], self.name["en"], *self.aliases)
+
+
+class Styles(Collection[str]):
+    """The styles in the order of their file; as a collection, the names that may be typed, upper or lower case.
+
+    Raises:
+        SettingsError: two styles share a name.
+    """
+
+    def __init__(self, styles: Collection[Style]) -> None:
+        self._styles = tuple(styles)
+        self._by_name: dict[str, Style] = {}
+        faults = [
+            f"styles.toml: two styles are called {name}; rename one"
+            for style in self._styles
+            for name in style.names
+            if self._by_name.setdefault(name.casefold(), style) is not style
+        ]
+        if faults:
+            raise SettingsError(faults)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The styles of ``styles.toml`` in a folder.
+
+        Raises:
+            SettingsError: the file is missing, not TOML, or a style is incomplete; every fault is listed.
+        """
+        path = folder / "styles.toml"
+        try:
+            tables = tomllib.loads(path.read_text(encoding="utf-8")).get("style", [])
+        except (OSError, ValueError) as error:
+            raise SettingsError([f"{path}: cannot be read: {error}"]) from error
+        faults = [fault for number, table in enumerate(tables, 1) for fault in _faults(number, table)]
+        if faults:
+            raise SettingsError(faults)
+        return cls([Style(**{**table, "aliases": tuple(table.get("aliases", ()))}) for table in tables])
+
+    @property
+    def all(self) -> tuple[Style, ...]:
+        """The styles."""
+        return self._styles
+
+    def find(self, name: str) -> Style | None:
+        """The style that goes by ``name``, in upper or lower case, or ``None``."""
+        return self._by_name.get(name.strip().casefold())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.find(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for style in self._styles for name in style.names)
+
+    def __len__(self) -> int:
+        return sum(len(style.names) for style in self._styles)
+
+
+def apply(prompt: str, style: Style) -> str:
+    """The prompt with the style's words at its end, in the prompt's own language; the prompt itself stays as it is."""
+    chinese = _CHINESE.search(unquoted(prompt)) is not None
+    words = style.words["zh" if chinese else "en"]
+    if prompt.endswith(words):
+        return prompt
+    if not prompt.endswith(_SENTENCE_END):
+        return prompt + ("，" if chinese else ", ") + words
+    return prompt + ("" if chinese else " ") + words
+
+
+def _faults(number: int, table: Any) -> Iterator[str]:
+    if not isinstance(table, dict):
+        yield f"styles.toml: style {number}: must be a [[style]] table"
+        return
+    for field in _BILINGUAL:
+        texts = table.get(field)
+        if not isinstance(texts, dict) or not all(_filled(texts.get(language)) for language in ("zh", "en")):
+            yield f'styles.toml: style {number}: {field}: write {{ zh = "…", en = "…" }}'
+    aliases = table.get("aliases", [])
+    if not isinstance(aliases, list) or not all(_filled(alias) for alias in aliases):
+        yield f"styles.toml: style {number}: aliases: write a list of names"
+    for field in sorted(table.keys() - {*_BILINGUAL, "aliases"}):
+        yield f"styles.toml: style {number}: {field}: is not known; use {', '.join(_BILINGUAL)} and aliases"
+
+
+def _filled(text: object) -> bool:
+    return isinstance(text, str) and bool(text.strip())

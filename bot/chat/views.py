@@ -1,0 +1,98 @@
+"""What the cards of commands show, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.models import Language, Options, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueEntry:
+    """A generation that runs or waits; ``number`` is what ``/cancel`` takes, for one's own alone."""
+
+    prompt: str
+    state: State
+    model: str
+    mine: bool
+    here: bool
+    """Whether it was asked for in this chat; of others' elsewhere nothing is shown."""
+    number: int | None = None
+    ahead: int | None = None
+    wait_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueView:
+    """The running and waiting generations of a chat, one's own everywhere, and how many others there are."""
+
+    entries: tuple[QueueEntry, ...]
+    elsewhere: int
+    paused: bool
+    private: bool = False
+    """Whether nobody else reads the answer, so that one's own prompts from other chats may be shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaView:
+    """What a person and the team have used; a limit of 0 is none. Times in seconds since 1970, money in yuan."""
+
+    today: int
+    per_day: int
+    resets_at: float
+    pending: int
+    pending_most: int
+    team_images: int
+    team_images_most: int
+    team_yuan: float
+    team_yuan_most: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsView:
+    """A person's defaults in a chat: what applies, and what of it the person or the chat has set."""
+
+    options: Options
+    language: Language | None
+    own: tuple[str, ...]
+    """The names that the person has set, such as ``size``."""
+    chat: tuple[str, ...]
+    """The names that an admin has set for this chat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """A picture that somebody got."""
+
+    request_id: str
+    prompt: str
+    image_key: str
+    options: Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStats:
+    """One model's month: images charged, yuan, and the medians in seconds."""
+
+    model: str
+    images: int
+    yuan: float
+    generation_seconds: float | None
+    waiting_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsView:
+    """The team's month, for an admin; ``month`` is written ``2026-11``."""
+
+    month: str
+    models: tuple[ModelStats, ...]
+    people: tuple[tuple[str, int], ...]
+    """The people with the most images, as ``open_id`` and count."""
+    days: tuple[tuple[str, int], ...]
+    """Images a day, as ``11-23`` and count, oldest first."""
+    outcomes: Mapping[str, int]
+    """How generations ended: ``done``, ``cancelled``, or the code of their failure."""
+    feishu_calls: int
+    paused: bool

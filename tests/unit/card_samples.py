@@ -1,0 +1,122 @@
+"""Requests at every stage, and ways to read the cards that are made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bot.chat.catalogue import Catalogue
+from bot.chat.speaking.cards import Cards, content
+from bot.chat.styles import Styles
+from bot.models import ContentFinding, Failure, Options, Picture, RequestCard, State
+
+CONFIG = Path(__file__).parents[2] / "config"
+PRICES = {"glm-image": 0.1, "cogview-4": 0.06, "cogview-3-flash": 0.0}
+LINK = "https://maas-watermark-prod-new.cn-wlcb.ufileos.com/1_watermark.png?Signature=x%3D&Expires=1795996800"
+MARCH_NINTH = 1_773_000_000.0
+"""2026-03-09 04:00 in Shanghai, in seconds since 1970."""
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The catalogue that ships."""
+    return Catalogue.load(CONFIG)
+
+
+@cache
+def styles() -> Styles:
+    """The styles that ship."""
+    return Styles.load(CONFIG)
+
+
+@cache
+def cards(*, buttons: bool = True) -> Cards:
+    """The cards as the bot makes them, in the time of Shanghai."""
+    zone = ZoneInfo("Asia/Shanghai")
+    return Cards(words=catalogue(), styles=styles(), zone=zone, buttons=buttons, prices=PRICES)
+
+
+def picture(state: State, number: int = 1, **more: Any) -> Picture:
+    """One generation of a request; a finished one has its image key, link and time."""
+    if state is State.DONE:
+        more = {"image_key": f"img_v3_{number}", "url": LINK, "seconds": 21.4, **more}
+    return Picture(generation_id=f"gen_{number}", state=state, **more)
+
+
+def failed(sentence: str, number: int = 1, *, url: str | None = None, **more: Any) -> Picture:
+    """A generation that failed for the reason that the sentence names."""
+    return picture(State.FAILED, number, url=url, failure=Failure(code="server_error", sentence=sentence, **more))
+
+
+def request(*pictures: Picture, prompt: str = "一只橘猫，坐在窗台上，水彩", **more: Any) -> RequestCard:
+    """A request with these pictures."""
+    options = more.pop("options", Options())
+    return RequestCard(request_id="req_1", prompt=prompt, options=options, pictures=pictures, **more)
+
+
+WARNED = (ContentFinding(role="assistant", level=2), ContentFinding(role="user", level=3))
+
+STAGES: dict[str, RequestCard] = {
+    "queued": request(picture(State.WAITING), ahead=3, wait_seconds=130.0),
+    "next": request(picture(State.WAITING), ahead=0, wait_seconds=20.0),
+    "backing off": request(picture(State.WAITING), ahead=0, backing_off=True),
+    "generating": request(picture(State.GENERATING)),
+    "made": request(picture(State.MADE)),
+    "ready": request(picture(State.DONE), price=0.1),
+    "warned": request(picture(State.DONE, findings=WARNED), price=0.1),
+    "failed": request(failed("failure.balance", platform="1113 余额不足或无可用资源包,请充值。")),
+    "cancelled": request(picture(State.CANCELLED)),
+    "first of four": request(
+        picture(State.DONE, 1), picture(State.GENERATING, 2), picture(State.WAITING, 3), picture(State.WAITING, 4)
+    ),
+    "mixed": request(
+        picture(State.DONE, 1),
+        failed("failure.timeout", 2),
+        failed("failure.download", 3, url=LINK),
+        picture(State.CANCELLED, 4),
+    ),
+}
+"""A request at each stage, by name."""
+
+
+def elements(card: Any) -> Iterator[dict[str, Any]]:
+    """Every object with a tag that is in the card, the outer before the inner."""
+    if isinstance(card, dict):
+        if "tag" in card:
+            yield card
+        for value in card.values():
+            yield from elements(value)
+    elif isinstance(card, list):
+        for value in card:
+            yield from elements(value)
+
+
+def tagged(card: dict[str, Any], tag: str) -> list[dict[str, Any]]:
+    """The objects of one tag in the card."""
+    return [element for element in elements(card) if element["tag"] == tag]
+
+
+def lines(card: dict[str, Any], locale: str = "zh_cn") -> list[str]:
+    """What a reader of that language reads between the header and the buttons, paragraph by paragraph."""
+    texts = [
+        element.get("text", element) for element in card["body"]["elements"] if element["tag"] in ("div", "markdown")
+    ]
+    return [text.get("i18n_content", {}).get(locale, text["content"]) for text in texts]
+
+
+def pressable(card: dict[str, Any]) -> dict[str, Any]:
+    """What each button and select carries: its value or its address, by its Chinese label."""
+    found = [*tagged(card, "button"), *tagged(card, "select_static")]
+    labels = [(element.get("text") or element["placeholder"])["content"] for element in found]
+    behaviours = [element["behaviors"][0] for element in found]
+    return {label: b.get("value", b.get("default_url")) for label, b in zip(labels, behaviours, strict=True)}
+
+
+def bytes_of(card: dict[str, Any]) -> int:
+    """The length of the whole request that sends the card."""
+    body = {"content": content(card), "msg_type": "interactive", "reply_in_thread": True, "uuid": "u" * 50}
+    return len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())

@@ -1,0 +1,60 @@
+"""The tip for a prompt: given where the prompt advice asks for it, and not to good prompts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.chat.speaking.advice import hint
+from tests.unit.card_samples import catalogue
+
+TABLE = [
+    ("好看的图片", "advice.vague"),
+    ("来一张好看的壁纸吧", "advice.vague"),
+    ("随便画点什么好看的", "advice.vague"),
+    ("a nice picture", "advice.vague"),
+    ("please draw me something beautiful", "advice.vague"),
+    ("白天和夜晚同时出现的城市", "advice.contradictory"),
+    ("盛夏的海滩，寒冬", "advice.contradictory"),
+    ("a city in daytime at night", "advice.contradictory"),
+    ("一只猫、两只狗、三只鸟和一辆车在街上", "advice.subjects"),
+    ("a cat, a dog, two birds and a red car", "advice.subjects"),
+    ("猫" * 1001, "advice.long"),
+]
+
+GOOD = [
+    "一只橘色的英国短毛猫，绿色眼睛，坐在木质窗台上",
+    "赛博朋克风格的城市夜景",
+    "中国山水画风格，远山近水，云雾缭绕",
+    "从白天到夜晚的城市天际线",
+    "海报，写着“白天营业，夜晚休息”",
+    "“开业大吉”",
+    "猫",
+    "🐱",
+    "",
+    "a black and white cat on a colourful rug",
+    "a photo of a woman in a red dress with a hat, holding a bag on a street",
+    "an orange British shorthair on a windowsill, soft backlight, close-up",
+    "画家在画室里",
+    "猫" * 1000,
+]
+
+
+@pytest.mark.parametrize(("prompt", "key"), TABLE, ids=[prompt[:20] for prompt, _ in TABLE])
+def test_the_tip_fits_the_prompt(prompt: str, key: str) -> None:
+    """A prompt that the advice warns of gets the tip for it."""
+    assert hint(prompt) == key
+
+
+@pytest.mark.parametrize("prompt", GOOD, ids=[prompt[:20] for prompt in GOOD])
+def test_a_good_prompt_gets_no_tip(prompt: str) -> None:
+    """A prompt that says what it wants is left alone."""
+    assert hint(prompt) is None
+
+
+@given(st.text(max_size=1500))
+def test_any_text_gets_a_known_tip_or_none(prompt: str) -> None:
+    """Whatever is typed, the answer is a sentence of the catalogue or nothing."""
+    key = hint(prompt)
+    assert key is None or key in catalogue()

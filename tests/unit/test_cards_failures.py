@@ -1,0 +1,102 @@
+"""What a failed card says: our sentence, the platform's own words small, then what to do."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.unit.card_samples import LINK, cards, catalogue, failed, lines, pressable, request, tagged
+from tests.unit.test_catalogue import FAILURES
+
+VALUES = {"until": "2026-11-23 00:00:00", "size": "512x512", "model": "glm-image", "allowed": "1280x1280, 1568x1056"}
+PLATFORM = "1234 网络错误 <at id=all></at>"
+
+
+@pytest.mark.parametrize("key", FAILURES)
+def test_each_failure_is_told_in_three_parts(key: str) -> None:
+    """Sentence, platform and advice stand in this order, in both languages."""
+    card = cards().request(request(failed(key, values=VALUES, platform=PLATFORM, roles=("user",))))
+    for language, locale in (("zh", "zh_cn"), ("en", "en_us")):
+        where = catalogue().text("role.user", language)  # type: ignore[arg-type]
+        values = {**VALUES, "where": where}
+        sentence, advice = (catalogue().text(one, language, **values) for one in (key, f"{key}.advice"))  # type: ignore[arg-type]
+        assert lines(card, locale)[:3] == [sentence, PLATFORM, advice]
+
+
+def test_the_platforms_words_are_small_and_plain() -> None:
+    """The platform's own code and message are grey plain text, the same for every reader, and bounded."""
+    card = cards().request(request(failed("failure.server", platform=PLATFORM + "x" * 500)))
+    text = tagged(card, "div")[1]["text"]
+    assert (text["tag"], text["text_size"], text["text_color"]) == ("plain_text", "notation", "grey")
+    assert text["content"].startswith(PLATFORM)
+    assert len(text["content"]) == 160
+
+
+@pytest.mark.parametrize(
+    ("sentence", "values", "zh"),
+    [
+        ("failure.quota", {}, "平台额度已用完。"),
+        ("failure.quota_plain", {}, "平台额度已用完。"),
+        ("failure.size", {"model": "glm-image"}, "模型不支持这个尺寸。"),
+        ("failure.content", {}, "没有通过内容安全检查。"),
+    ],
+)
+def test_a_missing_value_leaves_a_plainer_sentence(sentence: str, values: dict[str, str], zh: str) -> None:
+    """Where a value is not known the sentence does without it, and its advice stays."""
+    said = lines(cards().request(request(failed(sentence, values=values))))
+    assert said[0] == zh
+    assert said[1] == catalogue().text(f"{sentence.removesuffix('_plain')}.advice", "zh")
+
+
+@pytest.mark.parametrize(
+    ("roles", "zh", "en"),
+    [
+        (("user",), "提示词", "the prompt"),
+        (("assistant", "user"), "生成的图片、提示词", "the image, the prompt"),
+        (("history", "history"), "上文", "earlier messages"),
+        (("somebody",), "位置不明", "place unknown"),
+    ],
+)
+def test_the_content_filter_names_the_place(roles: tuple[str, ...], zh: str, en: str) -> None:
+    """A refusal says whether the prompt or the picture was at fault, each once."""
+    card = cards().request(request(failed("failure.content", roles=roles)))
+    assert lines(card)[0] == f"没有通过内容安全检查，问题出在：{zh}。"
+    assert lines(card, "en_us")[0] == f"The content check did not pass; it objected to {en}."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "labels"),
+    [
+        ("failure.rate_limit", ["再试一次", "改提示词"]),
+        ("failure.timeout", ["再试一次", "改提示词"]),
+        ("failure.content", ["改提示词"]),
+        ("failure.content_plain", ["改提示词"]),
+        ("failure.size", ["改提示词"]),
+        ("failure.prompt_too_long", ["改提示词"]),
+    ],
+)
+def test_trying_again_is_offered_where_it_can_help(sentence: str, labels: list[str]) -> None:
+    """What the same prompt would meet again can only be edited."""
+    assert list(pressable(cards().request(request(failed(sentence))))) == labels
+
+
+def test_a_picture_that_could_not_be_fetched_keeps_its_link() -> None:
+    """After a failed download the link is shown, with until when it works."""
+    card = cards().request(request(failed("failure.download", url=LINK)))
+    assert pressable(card)["打开原图"] == LINK
+    assert lines(card)[-1] == "图片链接有效期 30 天，请及时下载保存"
+
+
+@pytest.mark.parametrize("key", FAILURES)
+def test_no_failure_offers_another_way_to_an_image(key: str) -> None:
+    """No failure suggests another model, another service, or a description instead of a picture."""
+    for language in ("zh", "en"):
+        text = catalogue().text(f"{key}.advice", language, **VALUES)
+        assert not re.search(r"cogview|其他模型|换.{0,2}模型|another model|describe", text, re.IGNORECASE)
+
+
+def test_only_the_page_of_the_keys_is_named() -> None:
+    """The one address in a failure is the page where keys are made."""
+    said = " ".join(catalogue().text(f"{key}.advice", "en", **VALUES) for key in FAILURES)
+    assert set(re.findall(r"https?://\S+[^\s,.;]", said)) == {"https://bigmodel.cn/usercenter/proj-mgmt/apikeys"}

@@ -1,0 +1,114 @@
+"""The cards that explain the bot."""
+
+from __future__ import annotations
+
+import re
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.chat.reading.parser import parse
+from bot.chat.speaking.cards import Cards
+from bot.chat.speaking.guides import COMMANDS
+from bot.chat.styles import Style, Styles
+from bot.glm import sizes
+from bot.models import Ask, Command, Language, TypedOptions
+from tests.unit.card_samples import bytes_of, cards, catalogue, lines, styles
+
+GUIDES = ["help", "sizes", "models", "styles", "tips", "moved"]
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_each_guide_fits_a_card(name: str) -> None:
+    """Each is a card in both languages, well under 30 KB."""
+    card = getattr(cards(), name)()
+    assert set(card["header"]["title"]["i18n_content"]) == {"zh_cn", "en_us"}
+    assert bytes_of(card) < 15_000
+
+
+def test_the_help_lists_every_option_and_command() -> None:
+    """All options and all commands stand in the help, in both languages."""
+    for locale in ("zh_cn", "en_us"):
+        text = "\n".join(lines(cards().help(), locale))
+        for word in ("size", "quality", "model", "no-watermark", "style", "n", *COMMANDS):
+            assert f"`/{word}" in text
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_in_the_help_can_be_copied(name: str, language: Language) -> None:
+    """What stands between the marks of a command's line is that command."""
+    for example in re.findall("`([^`]+)`", catalogue().text(f"help.command.{name}", language)):
+        understood = parse(example)
+        assert isinstance(understood, Command)
+        assert understood.name == name
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("name", ["size", "quality", "model", "no_watermark", "style", "n"])
+def test_each_option_in_the_help_can_be_copied(name: str, language: Language) -> None:
+    """The example of an option is understood beside a prompt, and leaves it."""
+    example = catalogue().text(f"help.option.{name}", language).split("`")[1]
+    understood = parse(f"a cat {example}")
+    assert isinstance(understood, Ask)
+    assert understood.prompt == "a cat"
+    assert understood.options != TypedOptions()
+
+
+def test_only_the_commands_that_exist_are_listed() -> None:
+    """A bot with fewer commands tells of fewer."""
+    few = Cards(words=catalogue(), styles=styles(), zone=ZoneInfo("UTC"), buttons=True, commands=("help", "tips"))
+    text = "\n".join(lines(few.help()))
+    assert "`/tips`" in text
+    assert "/history" not in text
+
+
+def test_the_sizes_of_every_model_are_listed() -> None:
+    """Every recommended size stands with its ratio, and each rule with its numbers."""
+    text = "\n".join(lines(cards().sizes()))
+    for model, recommended in sizes.RECOMMENDED.items():
+        assert model in text
+        assert all(f"{size}（{sizes.ratio_name(size)}" in text for size in recommended)
+    assert "1280x1280（1:1，默认）" in text
+    assert "边长 1024–2048，都是 32 的倍数，总像素不超过 4194304" in text
+
+
+def test_the_models_are_listed_with_price_and_time() -> None:
+    """Each model stands with its price where one is set, free in words."""
+    said = lines(cards().models(), "en_us")
+    assert said[0] == "glm-image (default) · ¥0.10 an image · usually 20–50 s"
+    assert "cogview-4-250304 · usually 5–20 s" in said
+    assert "cogview-3-flash · free · usually 5–20 s" in said
+
+
+def test_every_style_is_listed_with_words_and_example() -> None:
+    """Each style stands with both names, its words and an example to copy."""
+    said = lines(cards().styles(), "en_us")
+    for style, text in zip(styles().all, said, strict=True):
+        assert text.splitlines() == [
+            f"{style.name['zh']} · {style.name['en']}",
+            f"Adds: {style.words['en']}",
+            f"Try: {style.example['en']} /style {style.name['en']}",
+        ]
+
+
+def test_very_many_styles_still_fit() -> None:
+    """Styles for which a card has no room are listed by name alone."""
+    many = [
+        Style(
+            name={"zh": f"风{n}", "en": f"s{n}"},
+            words=dict.fromkeys(("zh", "en"), "字" * 90),
+            example=dict.fromkeys(("zh", "en"), "例" * 90),
+        )
+        for n in range(200)
+    ]
+    card = Cards(words=catalogue(), styles=Styles(many), zone=ZoneInfo("UTC"), buttons=True).styles()
+    assert bytes_of(card) < 30 * 1024
+    assert "风20 s20" in lines(card)[-1]
+
+
+def test_the_tips_follow_the_prompt_advice() -> None:
+    """Details, style, light, composition and what to avoid are named with examples."""
+    text = "\n".join(lines(cards().tips()))
+    for example in ("英国短毛猫", "赛博朋克风格", "柔和的逆光", "特写镜头", "好看的图片", "白天和夜晚同时"):
+        assert example in text

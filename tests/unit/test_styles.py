@@ -1,0 +1,94 @@
+"""Styles add their words visibly to a prompt, and faults in their file are found at the start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.chat.reading.parser import parse
+from bot.chat.styles import Styles, apply
+from bot.errors import SettingsError
+from bot.models import Ask
+from tests.unit.card_samples import styles
+
+GOOD = '[[style]]\nname = {zh="水墨",en="ink"}\nwords = {zh="墨",en="ink wash"}\nexample = {zh="山",en="hills"}\n'
+
+
+def test_a_dozen_styles_ship() -> None:
+    """There are at least twelve styles, the ones that the prompt tips name among them."""
+    assert len(styles().all) >= 12
+    for name in ("赛博朋克", "中国水墨画", "油画质感", "3D渲染", "cyberpunk", "INK", "Oil", "3d"):
+        assert name in styles()
+
+
+@pytest.mark.parametrize("name", styles())
+def test_every_name_can_be_typed(name: str) -> None:
+    """Every name is understood after /style, in the middle of a prompt."""
+    understood = parse(f"一只猫 /style {name} 坐在窗台上")
+    assert isinstance(understood, Ask)
+    assert understood.prompt == "一只猫 坐在窗台上"
+    assert understood.options.style is not None
+    assert understood.options.style in styles()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "final"),
+    [
+        ("一只猫", "一只猫，{zh}"),
+        ("一只猫。", "一只猫。{zh}"),
+        ("a cat", "a cat, {en}"),
+        ("A cat.", "A cat. {en}"),
+        ("a sign that says “开业大吉”", "a sign that says “开业大吉”, {en}"),
+        ("写着 “OPEN” 的招牌", "写着 “OPEN” 的招牌，{zh}"),
+    ],
+)
+def test_the_words_follow_the_prompt_in_its_language(prompt: str, final: str) -> None:
+    """The prompt stays as it is, and the style's words stand after it in the prompt's language."""
+    style = styles().find("水墨")
+    assert style is not None
+    assert apply(prompt, style) == final.format(zh=style.words["zh"], en=style.words["en"])
+
+
+def test_a_style_is_added_once() -> None:
+    """A prompt that already ends with the style's words stays as it is."""
+    style = styles().all[0]
+    assert apply(apply("一只猫", style), style) == apply("一只猫", style)
+
+
+def test_an_unknown_style_is_none() -> None:
+    """A name that no style has finds nothing."""
+    assert styles().find("巴洛克") is None
+    assert "巴洛克" not in styles()
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("style = [1]", ["styles.toml: style 1: must be a [[style]] table"]),
+        (GOOD.replace('en="ink"', 'en=""'), ['styles.toml: style 1: name: write { zh = "…", en = "…" }']),
+        (GOOD + "aliases = [1]\n", ["styles.toml: style 1: aliases: write a list of names"]),
+        (GOOD + "wrods = 1\n", ["styles.toml: style 1: wrods: is not known; use name, words, example and aliases"]),
+        (
+            GOOD + GOOD.replace("水墨", "墨"),
+            ["styles.toml: two styles are called ink; rename one"],
+        ),
+    ],
+)
+def test_faults_in_the_file_are_listed(tmp_path: Path, text: str, faults: list[str]) -> None:
+    """Each fault names the style, the field and what to write."""
+    (tmp_path / "styles.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as raised:
+        Styles.load(tmp_path)
+    assert raised.value.faults == faults
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """A folder without the file is a fault of the settings."""
+    with pytest.raises(SettingsError, match=r"styles\.toml: cannot be read"):
+        Styles.load(tmp_path)
+
+
+def test_the_names_can_be_counted() -> None:
+    """As a collection the styles are all names that may be typed."""
+    assert len(styles()) == len(list(styles())) == sum(len(style.names) for style in styles().all)
