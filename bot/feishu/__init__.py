@@ -1,0 +1,1 @@
+"""The Feishu Open Platform, called through one pooled client."""
