@@ -1,0 +1,198 @@
+"""The SDK's client of the long connection, as far as it serves; what it does badly is done here.
+
+https://github.com/larksuite/oapi-sdk-python/blob/v2_main/lark_oapi/ws/client.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import math
+import random
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import websockets
+from websockets.exceptions import InvalidProxy, InvalidStatus, InvalidURI, WebSocketException
+
+from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
+from bot.feishu import sdk
+from bot.feishu.answers import text_in
+from bot.feishu.pool import is_loopback
+
+_ws = sdk.import_long_connection()
+_SdkClient: Any = _ws.Client
+
+logger = logging.getLogger(__name__)
+
+Take = Callable[[bytes], Mapping[str, object] | None]
+"""Stores a payload durably and gives the JSON to answer with, ``None`` where the platform has to send it again."""
+
+SHORTEST = 1.0
+"""Seconds; a connection that is lost sooner counts as one that failed, or a platform at odds would be run after."""
+
+FINISH_SECONDS = 5.0
+"""For how long a client that is told to leave waits for the answers to what came."""
+
+_FIRST_NONCE, _FIRST_INTERVAL = 1.0, 5.0
+
+
+class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
+    """One app's client; of the SDK's it keeps the frames, the joining of parts, the pings and the sending.
+
+    As it comes, it runs the handler on its event loop, where a slow one stops the pings; drops frames of cards; asks
+    for its address without a timeout and on the loop; heeds no proxy; keeps its lock for good when it connects twice;
+    cannot be stopped; and reconnects in a task that nobody awaits, so that a refusal leaves a process that only looks
+    alive. At INFO its log names the address of the connection, which holds a ticket.
+
+    Args:
+        app_id: the App ID.
+        ask: asks the platform where to connect to; it is called in a thread.
+        take: takes a payload; it is called in a thread.
+        tell: told why there is no connection, ``None`` when there is one.
+    """
+
+    def __init__(
+        self, app_id: str, *, ask: Callable[[], Mapping[str, Any]], take: Take, tell: Callable[[str | None], None]
+    ) -> None:
+        super().__init__(app_id, "", log_level=_ws.LogLevel.WARNING, auto_reconnect=False)
+        # Until the platform has told its own.
+        self._reconnect_nonce, self._reconnect_interval = _FIRST_NONCE, _FIRST_INTERVAL
+        self._ask = ask
+        self._take = take
+        self._tell = tell
+        self._opened_at = math.inf
+        self._threads = ThreadPoolExecutor(8, thread_name_prefix="push")
+        self._taking: set[asyncio.Task[None]] = set()
+
+    async def serve(self) -> None:
+        """Keeps a connection open; after one that was lost it makes another, when and as often as the platform wants.
+
+        Raises:
+            FeishuError: the platform refuses for good, or cannot be reached in as many attempts as it allows.
+        """
+        failed = 0
+        try:
+            while True:
+                reason = await self._stay()
+                failed = failed + 1 if time.monotonic() - self._opened_at < SHORTEST else 0
+                self._tell(reason)
+                if 0 <= self._reconnect_count <= failed:
+                    raise FeishuUnreachable(f"no long connection after {failed} attempts: {reason}")
+                spread = self._reconnect_nonce * random.random()  # noqa: S311 - spreads load, guards nothing
+                wait = self._reconnect_interval if failed else spread
+                logger.warning('long_connection down reason="%s" wait=%.1f', reason, wait)
+                await asyncio.sleep(wait)
+        finally:
+            self._threads.shutdown(wait=False)
+
+    async def _stay(self) -> str:
+        """Opens a connection and takes what comes over it until it is lost; tells why it was."""
+        self._opened_at = math.inf
+        try:
+            await self._listen(await self._open())
+        except FeishuError as error:
+            if error.action is not FeishuAction.RETRY:
+                raise
+            return f"{error} (code {error.code})" if error.code else str(error)
+        except (InvalidURI, InvalidProxy) as error:
+            # Their words hold the whole address, with its ticket or password.
+            return type(error).__name__
+        except (OSError, WebSocketException) as error:
+            return str(error) or type(error).__name__
+        return "closed by the platform"
+
+    async def _open(self) -> websockets.ClientConnection:
+        data = await asyncio.to_thread(self._ask)
+        wishes = data.get("ClientConfig")
+        self._configure(_ws.ClientConfig(wishes if isinstance(wishes, dict) else {}))
+        url = text_in(data, "URL", call="endpoint")
+        host, query = _checked(url)
+        try:
+            connection = await websockets.connect(url, proxy=None if is_loopback(host) else True)
+        except InvalidStatus as error:
+            raise _refused(error) from error
+        self._conn = connection
+        self._conn_id = query.get("device_id", "")
+        self._service_id = query.get("service_id", "0")
+        self._opened_at = time.monotonic()
+        self._tell(None)
+        logger.info("long_connection open conn_id=%s", self._conn_id)
+        return connection
+
+    async def _listen(self, connection: websockets.ClientConnection) -> None:
+        pings = asyncio.create_task(self._ping_loop())
+        try:
+            async for frame in connection:
+                taking = asyncio.create_task(self._handle_message(frame))
+                self._taking.add(taking)
+                taking.add_done_callback(self._taking.discard)
+        except asyncio.CancelledError:
+            if self._taking:
+                await asyncio.wait(self._taking, timeout=FINISH_SECONDS)
+            raise
+        finally:
+            pings.cancel()
+            await self._disconnect()
+
+    async def _handle_data_frame(self, frame: Any) -> None:
+        told = {header.key: header.value for header in frame.headers}
+        payload: bytes | None = frame.payload
+        if int(told["sum"]) > 1:
+            payload = self._combine(told["message_id"], int(told["sum"]), int(told["seq"]), payload)
+        if payload is None or told["type"] not in {"event", "card"}:
+            return
+        began = time.monotonic()
+        answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._take, payload)
+        took = frame.headers.add()
+        took.key, took.value = _ws.HEADER_BIZ_RT, str(round(1000 * (time.monotonic() - began)))
+        # 500 is the SDK's own word for what failed; after it, as after silence, the platform sends again.
+        response = _ws.Response(HTTPStatus.INTERNAL_SERVER_ERROR if answer is None else HTTPStatus.OK)
+        if answer:
+            response.data = base64.b64encode(sdk.JSON.marshal(answer).encode())
+        frame.payload = sdk.JSON.marshal(response).encode()
+        await self._write_message(frame.SerializeToString())
+
+    def _configure(self, conf: Any) -> None:
+        """Takes over the platform's wishes, as far as they are numbers to go by."""
+        if isinstance(conf.ReconnectCount, int):
+            self._reconnect_count = conf.ReconnectCount
+        if _is_seconds(conf.ReconnectInterval):
+            self._reconnect_interval = conf.ReconnectInterval
+        if _is_seconds(conf.ReconnectNonce) or conf.ReconnectNonce == 0:
+            self._reconnect_nonce = conf.ReconnectNonce
+        if _is_seconds(conf.PingInterval):
+            self._ping_interval = conf.PingInterval
+
+
+def _checked(url: str) -> tuple[str, Mapping[str, str]]:
+    """The host and the query of the connection's address, whose ticket must not travel unencrypted."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"ws", "wss"}:
+        raise FeishuUnreachable("endpoint: the answer's URL is none")
+    if parts.scheme != "wss" and not is_loopback(host):
+        raise FeishuUnreachable("endpoint: the answer's URL is not encrypted")
+    return host, {name: values[0] for name, values in parse_qs(parts.query).items()}
+
+
+def _refused(error: InvalidStatus) -> FeishuError:
+    """What a refused handshake tells in headers of its own."""
+    status, headers = error.response.status_code, error.response.headers
+    code = headers.get(_ws.HEADER_HANDSHAKE_STATUS, "")
+    if not code.isdigit():
+        return FeishuUnreachable(f"handshake: status {status}", status=status)
+    action = FeishuAction.TELL_ADMIN if int(code) == _ws.FORBIDDEN else FeishuAction.RETRY
+    return FeishuError(f"handshake: {headers.get(_ws.HEADER_HANDSHAKE_MSG)}", code=int(code), action=action)
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and value > 0
