@@ -1,0 +1,1 @@
+"""What is kept: the tables and every statement on them, one transaction a method."""

@@ -1,0 +1,196 @@
+"""The generations in the database: waiting for a slot, paid for, delivered, ended."""
+
+from __future__ import annotations
+
+import json
+
+from sqlalchemy import Connection, RowMapping, Text, bindparam, select
+
+from bot.generation.store import looks
+from bot.generation.store.database import Database
+from bot.generation.store.holds import hold_model
+from bot.generation.store.leases import checkpoint
+from bot.generation.store.records import Generation, write_failure, write_findings
+from bot.generation.store.requests import want_showing
+from bot.generation.store.spending import charge
+from bot.generation.store.steps import GenerationSteps
+from bot.generation.store.tables import generations, requests
+from bot.models import Failure, MadeImage, Options, State
+
+MANY = 1_000_000
+"""More slots than there ever are."""
+
+
+class GenerationStore:
+    """What is read and written of generations.
+
+    Each method is one transaction; those that write raise ``StoreUnavailable`` when the database does not answer, and
+    those that name an ``owner`` raise ``LeaseLost`` when the generation is no longer that owner's.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._open_states = looks.open_states(database)
+        self._next_waiting = looks.next_waiting(database)
+        self._made_ids = looks.made_ids(database)
+        self._steps = GenerationSteps.for_database(database)
+
+    def open_work(self) -> looks.OpenWork:
+        """What of the generations that have not ended needs somebody, in short."""
+        with self._database.look() as connection:
+            rows = connection.execute(self._open_states).all()
+        return looks.OpenWork(
+            waiting=tuple(row.model for row in rows if row.state == State.WAITING),
+            lost=any(row.late for row in rows if row.state == State.GENERATING),
+            made=any(row.state == State.MADE for row in rows),
+        )
+
+    def next_waiting(self, model: str, *, slots: int = MANY) -> tuple[str, Options] | None:
+        """The generation that the next free slot of ``model`` goes to: its id and what it is made with.
+
+        One whose call was begun before, and hidden by a crash or refused for the platform's limits, comes first. Then
+        the user who was served least recently in this model, who was never served before all others, and of that user
+        the oldest. Only requests whose card stands in the chat are eligible: nothing is paid that could not be shown.
+        While the bot is paused, the platform has said that this model is busy, or as many calls hold a slot as there
+        are ``slots``, there is none.
+        """
+        with self._database.look() as connection:
+            row = connection.execute(self._next_waiting, {"model": model, "slots": slots}).first()
+        return (row.generation_id, Options(**json.loads(row.content))) if row else None
+
+    def claim_slot(
+        self, generation_id: str, *, owner: str, lease: float, slots: int, deadline: float
+    ) -> Generation | None:
+        """Takes a slot for a waiting generation: the committed intent to make one paid call.
+
+        Args:
+            generation_id: which.
+            owner: who makes the call.
+            lease: seconds.
+            slots: how many calls of its model may be in flight, over all processes. While the platform refuses
+                some of them for its limits, that many fewer, but never under one.
+            deadline: seconds after which the call frees its slot whatever became of it.
+
+        Returns:
+            The generation, or ``None`` when no slot is free or somebody else was faster.
+        """
+        given = {"which": generation_id, "by": owner, "lease": lease, "slots": slots, "deadline": deadline}
+        with self._database.write() as connection:
+            self._database.lock_claims(connection)
+            row = connection.execute(self._steps.claim_slot, given).mappings().first()
+            if row is None:
+                connection.rollback()
+                return None
+            charge(self._database, connection, month=row["month"], model=row["model"], images=1)
+            connection.execute(self._steps.mark_served, {"sender": row["sender"], "model": row["model"]})
+            if row["delays"] == 0:
+                # A card that says "trying again" need not be patched at each of the tries.
+                want_showing(connection, [row["request_id"]], unless_face="generating")
+            return _with_request(connection, row)
+
+    def made(self, generation: Generation, image: MadeImage, *, owner: str, link_ends_at: float | None) -> None:
+        """Stores the picture's URL, which frees the slot; the owner goes on to deliver it."""
+        with self._database.write() as connection:
+            checkpoint(
+                connection,
+                self._steps.made,
+                generation.generation_id,
+                owner,
+                slot_until=None,
+                url=image.url,
+                created=image.created,
+                link_ends_at=link_ends_at,
+                findings=write_findings(image.findings),
+                takeups=0,
+                delayed_since=None,
+                delays=0,
+            )
+
+    def push_back(self, generation: Generation, *, owner: str, seconds: float) -> None:
+        """Puts a generation back in line that the platform refused before any work; due after ``seconds``.
+
+        Until then nothing of its model is posted: the others would be refused as well.
+        """
+        with self._database.write() as connection:
+            checkpoint(
+                connection,
+                self._steps.push_back,
+                generation.generation_id,
+                owner,
+                slot_until=None,
+                owner=None,
+                seconds_away=seconds,
+            )
+            charge(self._database, connection, month=generation.month, model=generation.model, images=-1)
+            hold_model(self._database, connection, generation.model, seconds=seconds)
+            want_showing(connection, [generation.request_id], unless_face="backing_off")
+
+    def delayed_for(self, generation: Generation) -> float:
+        """Seconds since this generation's present step was first put off."""
+        since = select(self._database.now - generations.c.delayed_since).where(
+            generations.c.generation_id == generation.generation_id
+        )
+        with self._database.look() as connection:
+            return connection.scalar(since) or 0.0
+
+    def made_ids(self, *, limit: int) -> list[str]:
+        """The ids of generations whose picture is paid for and not delivered, and that nobody works on."""
+        with self._database.look() as connection:
+            return list(connection.scalars(self._made_ids, {"most": limit}))
+
+    def claim_made(self, generation_id: str, *, owner: str, lease: float) -> Generation | None:
+        """Takes up a generation that is paid for; ``None`` when somebody else was faster."""
+        given = {"which": generation_id, "by": owner, "lease": lease}
+        with self._database.write() as connection:
+            row = connection.execute(self._steps.claim_made, given).mappings().first()
+            if row is None:
+                connection.rollback()
+                return None
+            return _with_request(connection, row)
+
+    def keep(self, generation: Generation, *, owner: str, **values: object) -> None:
+        """Stores the result of a step of the delivery; the owner goes on."""
+        with self._database.write() as connection:
+            checkpoint(connection, self._steps.keep, generation.generation_id, owner, takeups=0, **values)
+
+    def postpone(self, generation: Generation, *, owner: str, seconds: float) -> None:
+        """Lets a generation go and makes it due again after ``seconds``; such waiting is no taking up."""
+        given = {"owner": None, "takeups": 0, "seconds_away": seconds}
+        with self._database.write() as connection:
+            checkpoint(connection, self._steps.postpone, generation.generation_id, owner, **given)
+
+    def done(self, generation: Generation, *, owner: str, **values: object) -> None:
+        """Ends a generation whose picture Feishu has; ``values`` are the result of the last step."""
+        with self._database.write() as connection:
+            self._end(connection, generation, owner=owner, end=State.DONE, back=0, **values)
+
+    def fail(self, generation: Generation, failure: Failure, *, owner: str, billed: bool = True) -> None:
+        """Ends a generation with the reason that its card will tell.
+
+        Args:
+            generation: which.
+            failure: the reason.
+            owner: who holds it.
+            billed: whether its call may have been billed; where not, the budget gets it back.
+        """
+        with self._database.write() as connection:
+            back = 0 if billed else 1
+            written = write_failure(failure)
+            self._end(connection, generation, owner=owner, end=State.FAILED, failure=written, back=back)
+            charge(self._database, connection, month=generation.month, model=generation.model, images=-back)
+
+    def _end(self, connection: Connection, generation: Generation, *, owner: str, **values: object) -> None:
+        given = {"slot_until": None, "owner": None, **values}
+        checkpoint(connection, self._steps.end, generation.generation_id, owner, **given)
+        want_showing(connection, [generation.request_id])
+        self._database.announce(connection)
+
+
+_ASKED = select(requests.c.origin, requests.c.prompt, requests.c.content).where(
+    requests.c.request_id == bindparam("asked", type_=Text)
+)
+
+
+def _with_request(connection: Connection, row: RowMapping) -> Generation:
+    asked = connection.execute(_ASKED, {"asked": row["request_id"]}).mappings().one()
+    return Generation.of_row({**row, **asked})

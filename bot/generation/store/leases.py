@@ -1,0 +1,181 @@
+"""Who owns a row: leases with a beat, and the locks on files that tell at once which process of this host is dead."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import ColumnElement, Connection, Table, Text, bindparam, delete, or_, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from bot.errors import LeaseLost, StoreUnavailable
+from bot.generation.store.database import Database
+from bot.generation.store.tables import generations, requests, workers
+
+LEASED = (requests, generations)
+
+
+def new_owner() -> str:
+    """A name for this process as an owner, new at each start: host, process id, and chance."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def is_free(database: Database, table: Table) -> ColumnElement[bool]:
+    """The condition that nobody owns a row, or that who did has let the lease run out."""
+    return or_(table.c.owner.is_(None), table.c.lease_until < database.now)
+
+
+def step(table: Table, /, **computed: object) -> ReturningUpdate[Any]:
+    """The update of a row by the owner that holds it, put together once as the statements of ``looks`` are.
+
+    Args:
+        table: the table of the row.
+        computed: the columns whose values are computed; the others come with :func:`checkpoint`.
+    """
+    key = next(iter(table.primary_key.columns))
+    held = update(table).where(
+        key == bindparam("held_row", type_=Text), table.c.owner == bindparam("holder", type_=Text)
+    )
+    # A row count is not to be trusted with every driver; a returned row is.
+    return (held.values(**computed) if computed else held).returning(table.c.owner)
+
+
+def checkpoint(
+    connection: Connection, statement: ReturningUpdate[Any], row_id: str, owner: str, /, **values: object
+) -> None:
+    """Stores a step's result on a row that ``owner`` holds.
+
+    Args:
+        connection: the caller's transaction.
+        statement: a :func:`step`.
+        row_id: the row.
+        owner: who held it until now.
+        values: values for columns, and for what ``statement`` computes with.
+
+    Raises:
+        LeaseLost: another worker has taken the row over.
+    """
+    if connection.execute(statement, {"held_row": row_id, "holder": owner, **values}).first() is None:
+        raise LeaseLost(row_id)
+
+
+def worker_alive(database: Database, *, within: float) -> bool:
+    """Whether any worker, on any machine, has signed on within so many seconds."""
+    recent = select(workers.c.owner).where(workers.c.seen_at > database.now - within).limit(1)
+    with database.look() as connection:
+        return connection.execute(recent).first() is not None
+
+
+class Leases:
+    """Keeps the leases of what this process works on alive, and ends those of processes that died.
+
+    Args:
+        database: where the rows are.
+        folder: where each process of this host holds a locked file as long as it lives. The kernel drops the lock
+            with the process, however it dies, so its work is taken over without waiting for the lease.
+        seconds: how long a lease lasts without a beat.
+
+    A stopped (not dead) process keeps its lock and loses its work only when its lease runs out.
+    """
+
+    def __init__(self, database: Database, *, folder: Path, seconds: float = 15.0) -> None:
+        self.owner = new_owner()
+        self.seconds = seconds
+        self._database = database
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._own_file = self._lock_own()
+        self._held: Counter[str] = Counter()
+        self._held_lock = threading.Lock()
+
+    def _path(self, owner: str) -> Path:
+        return self._folder / f"{owner.replace(':', '-').replace('/', '-')}.lock"
+
+    def _lock_own(self) -> IO[bytes]:
+        file = self._path(self.owner).open("wb")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return file
+
+    @contextmanager
+    def holding(self, row_id: str) -> Iterator[None]:
+        """Prolongs the lease on a row for the length of the block.
+
+        A row that nobody works on any more, because the work broke, thus falls free by itself.
+        """
+        with self._held_lock:
+            self._held[row_id] += 1
+        try:
+            yield
+        finally:
+            with self._held_lock:
+                self._held[row_id] -= 1
+                self._held += Counter()
+
+    @property
+    def held(self) -> list[str]:
+        """The ids of the rows that are worked on here now."""
+        with self._held_lock:
+            return list(self._held)
+
+    def beat(self) -> None:
+        """Signs on as alive, and prolongs the lease of every row that is worked on and still this process's."""
+        held = self.held
+        with self._database.write() as connection:
+            sign = self._database.insert(workers).values(owner=self.owner, seen_at=self._database.now)
+            connection.execute(
+                sign.on_conflict_do_update(index_elements=["owner"], set_={"seen_at": sign.excluded.seen_at})
+            )
+            if not held:
+                return
+            for table in LEASED:
+                key = next(iter(table.primary_key.columns))
+                connection.execute(
+                    update(table)
+                    .where(table.c.owner == self.owner, key.in_(held))
+                    .values(lease_until=self._database.now + self.seconds)
+                )
+
+    def end_those_of_the_dead(self) -> list[str]:
+        """Ends the leases of this host's dead processes; gives their names."""
+        with self._database.look() as connection:
+            owners = {
+                owner
+                for table in LEASED
+                for owner in connection.scalars(
+                    select(table.c.owner).where(table.c.owner.is_not(None), table.c.lease_until > 0).distinct()
+                )
+            }
+        dead = [owner for owner in owners - {self.owner} if self._is_dead(owner)]
+        if dead:
+            with self._database.write() as connection:
+                for table in LEASED:
+                    connection.execute(update(table).where(table.c.owner.in_(dead)).values(lease_until=0.0))
+                connection.execute(delete(workers).where(workers.c.owner.in_(dead)))
+            for owner in dead:
+                self._path(owner).unlink(missing_ok=True)
+        return dead
+
+    def _is_dead(self, owner: str) -> bool:
+        try:
+            with self._path(owner).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Signs off and lets go of this process's file; its work must have ended before."""
+        with suppress(StoreUnavailable), self._database.write() as connection:
+            connection.execute(delete(workers).where(workers.c.owner == self.owner))
+        self._own_file.close()
+        self._path(self.owner).unlink(missing_ok=True)

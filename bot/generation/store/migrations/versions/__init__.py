@@ -1,0 +1,1 @@
+"""One module a revision; their numbers only grow."""

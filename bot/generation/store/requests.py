@@ -1,0 +1,249 @@
+"""The requests in the database: accepted once, taken up while what the chat shows is behind, ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Double, Integer, Text, Update, bindparam, func, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from bot.generation.store import looks
+from bot.generation.store.database import Database
+from bot.generation.store.leases import checkpoint, is_free, step
+from bot.generation.store.records import Request, Way, picture_of_row
+from bot.generation.store.sending import hold, messages_left, reserve
+from bot.generation.store.tables import generations, requests, sends
+from bot.models import Picture, State
+
+MOST_PATCHES = 6
+"""How often a card is patched in all: a basic Feishu plan allows 10,000 to 50,000 calls a month."""
+
+
+class RequestStore:
+    """What is read and written of requests.
+
+    Each method is one transaction; those that write raise ``StoreUnavailable`` when the database does not answer, and
+    those that name an ``owner`` raise ``LeaseLost`` when the request is no longer that owner's.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._unshown = looks.unshown(database)
+        self._claim = _claim(database)
+        self._put_off = _put_off(database)
+        self._steps = _Steps.for_database(database)
+
+    def helped_since(self, chat_id: str, *, seconds: float) -> bool:
+        """Whether the help card was asked for, or offered, in this chat within the last ``seconds``."""
+        recent = select(requests.c.request_id).where(
+            requests.c.chat_id == chat_id,
+            requests.c.kind == "help",
+            requests.c.accepted_at > self._database.now - seconds,
+        )
+        with self._database.look() as connection:
+            return connection.execute(recent.limit(1)).first() is not None
+
+    def unshown(self, *, limit: int) -> list[str]:
+        """The ids of requests that are due to be shown, oldest first, as many as may go out now; see ``looks``."""
+        with self._database.look() as connection:
+            due = connection.scalars(self._unshown, {"most": limit}).all()
+            return list(due[: messages_left(self._database, connection)]) if due else []
+
+    def claim(self, request_id: str, *, owner: str, lease: float) -> Request | None:
+        """Takes a request up, and with it the right to send one message to its chat.
+
+        Returns:
+            The request, or ``None`` when somebody else was faster, nothing is left to show, or the limits of the
+            platform make it wait.
+        """
+        given = {"which": request_id, "by": owner, "seconds": lease}
+        with self._database.write() as connection:
+            row = connection.execute(self._claim, given).mappings().first()
+            if row is None:
+                connection.rollback()
+                return None
+            wait = reserve(self._database, connection, row["answer_id"] or row["chat_id"] or row["sender"])
+            if wait > 0:
+                connection.execute(self._put_off, {"which": request_id, "seconds": wait})
+                return None
+        return Request.of_row(row)
+
+    def show_again(self, request_id: str) -> None:
+        """Marks that what the chat shows may be older than what is stored, even where the request has ended."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(requests)
+                .where(requests.c.request_id == request_id)
+                .values(wanted=requests.c.wanted + 1, ended_at=None)
+            )
+
+    def hold(self, seconds: float) -> None:
+        """Lets no message go out for so many seconds: the platform has said so."""
+        with self._database.write() as connection:
+            hold(self._database, connection, seconds=seconds)
+
+    def read(self, request_id: str) -> tuple[Request, tuple[Picture, ...]]:
+        """A request and its generations, in one consistent state."""
+        with self._database.read() as connection:
+            row = connection.execute(_REQUEST, {"which": request_id}).mappings().one()
+            pictures = connection.execute(_GENERATIONS, {"which": request_id}).mappings()
+            return Request.of_row(row), tuple(picture_of_row(picture) for picture in pictures)
+
+    def shown(
+        self,
+        request: Request,
+        *,
+        owner: str,
+        face: str,
+        last: bool,
+        told: str | None = None,
+        answer_id: str | None = None,
+    ) -> None:
+        """Stores that the chat now shows the request as it was read.
+
+        Args:
+            request: the request as it was rendered; a later wish stays wanted.
+            owner: who holds it; it is let go.
+            face: what the card shows, such as ``queued``.
+            last: whether nothing will change any more.
+            told: the place and wait that it tells, where it tells any.
+            answer_id: the message id of the answer, when this was the first showing.
+        """
+        values: dict[str, object] = {"shown": request.wanted, "face": face, "told": told, "owner": None}
+        values |= {"attempts": 0, "takeups": 0, "due_at": 0.0, "patched": int(request.answer_id is not None)}
+        if answer_id is not None:
+            values["answer_id"] = answer_id
+        if last:
+            values["outcome"] = face
+        statement = self._steps.last if last else self._steps.shown
+        with self._database.write() as connection:
+            checkpoint(connection, statement, request.request_id, owner, **values)
+
+    def change(self, request: Request, *, owner: str, way: Way | None = None, **values: object) -> None:
+        """Stores how the request is to be answered from now on; the owner keeps it."""
+        if way is not None:
+            values["way"] = way
+        with self._database.write() as connection:
+            checkpoint(connection, self._steps.change, request.request_id, owner, **values)
+
+    def postpone(self, request: Request, *, owner: str, seconds: float) -> None:
+        """Lets the request go and makes it due again after ``seconds``."""
+        given = {"owner": None, "seconds_away": seconds, "attempts": request.attempts + 1, "takeups": 0}
+        with self._database.write() as connection:
+            checkpoint(connection, self._steps.postpone, request.request_id, owner, **given)
+
+    def give_up(self, request: Request, *, owner: str, outcome: str) -> None:
+        """Ends a request that can't be answered; what of it has not been paid for is cancelled."""
+        now = self._database.now
+        # Generations before requests, as in every transaction that locks both, or two of them could deadlock.
+        with self._database.write() as connection:
+            connection.execute(
+                update(generations)
+                .where(generations.c.request_id == request.request_id, generations.c.state == State.WAITING)
+                .values(state=State.CANCELLED, ended_at=now)
+            )
+            checkpoint(connection, self._steps.end, request.request_id, owner, owner=None, outcome=outcome)
+
+    def sent(self, request_id: str) -> dict[str, str]:
+        """The messages that were sent for a request beside its card, by step."""
+        statement = select(sends.c.step, sends.c.message_id).where(sends.c.request_id == request_id)
+        with self._database.read() as connection:
+            return dict(connection.execute(statement).all())
+
+    def record_send(self, request: Request, step: str, message_id: str, *, owner: str) -> None:
+        """Stores that a step's message was sent."""
+        with self._database.write() as connection:
+            checkpoint(connection, self._steps.change, request.request_id, owner, owner=owner)
+            connection.execute(
+                self._database.insert(sends)
+                .values(request_id=request.request_id, step=step, message_id=message_id)
+                .on_conflict_do_nothing()
+            )
+
+
+def want_showing(connection: Connection, request_ids: Sequence[str], *, unless_face: str | None = None) -> None:
+    """Marks that what the chat shows of these requests is behind, within the caller's transaction.
+
+    With ``unless_face`` only those whose card does not have this face, and can be patched for it: one patch a picture
+    is kept back.
+    """
+    if unless_face is None:
+        given = [{"which": request_id} for request_id in request_ids]
+    else:
+        given = [{"which": request_id, "unless": unless_face} for request_id in request_ids]
+    if given:
+        connection.execute(_WANT if unless_face is None else _WANT_UNLESS, given)
+
+
+# Put together once, as the statements of ``looks`` are.
+_WHICH = bindparam("which", type_=Text)
+_REQUEST = select(requests).where(requests.c.request_id == _WHICH)
+_GENERATIONS = select(generations).where(generations.c.request_id == _WHICH).order_by(generations.c.place)
+_WANT = (
+    update(requests)
+    .where(requests.c.request_id == _WHICH, requests.c.ended_at.is_(None))
+    .values(wanted=requests.c.wanted + 1)
+)
+_UNFINISHED = (
+    select(func.count())
+    .where(generations.c.request_id == requests.c.request_id, generations.c.ended_at.is_(None))
+    .scalar_subquery()
+)
+_WANT_UNLESS = _WANT.where(
+    requests.c.face.is_distinct_from(bindparam("unless", type_=Text)), requests.c.patches + _UNFINISHED < MOST_PATCHES
+)
+
+
+def _claim(database: Database) -> ReturningUpdate[Any]:
+    return (
+        update(requests)
+        .where(
+            requests.c.request_id == _WHICH,
+            requests.c.shown < requests.c.wanted,
+            requests.c.ended_at.is_(None),
+            is_free(database, requests),
+        )
+        .values(
+            owner=bindparam("by", type_=Text),
+            lease_until=database.now + bindparam("seconds", type_=Double),
+            takeups=requests.c.takeups + 1,
+        )
+        .returning(requests)
+    )
+
+
+def _put_off(database: Database) -> Update:
+    return (
+        update(requests)
+        .where(requests.c.request_id == _WHICH)
+        .values(
+            owner=None,
+            due_at=database.now + bindparam("seconds", type_=Double),
+            takeups=requests.c.takeups - 1,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Steps:
+    """What stores the results of the steps; see :func:`bot.generation.store.leases.step`."""
+
+    shown: ReturningUpdate[Any]
+    last: ReturningUpdate[Any]
+    change: ReturningUpdate[Any]
+    postpone: ReturningUpdate[Any]
+    end: ReturningUpdate[Any]
+
+    @classmethod
+    def for_database(cls, database: Database) -> _Steps:
+        """The steps for one database."""
+        patches = requests.c.patches + bindparam("patched", type_=Integer)
+        return cls(
+            shown=step(requests, patches=patches),
+            last=step(requests, patches=patches, ended_at=database.now),
+            change=step(requests),
+            postpone=step(requests, due_at=database.now + bindparam("seconds_away", type_=Double)),
+            end=step(requests, ended_at=database.now),
+        )

@@ -1,0 +1,60 @@
+"""Taking over the paid calls of dead processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, select, update
+
+from bot.generation.store.database import Database
+from bot.generation.store.records import write_failure
+from bot.generation.store.requests import want_showing
+from bot.generation.store.tables import generations
+from bot.models import Failure, State
+
+
+def take_over(database: Database, *, failure: Failure, but_not: Sequence[str] = ()) -> int:
+    """Puts generations back in line whose paid call no living process is making.
+
+    The outcome of that call is unknown. It is made once more, and the card says so; hidden a second time, the
+    generation ends in words. Both calls stay charged.
+
+    Args:
+        database: where the generations are.
+        failure: what is told of one whose call was hidden a second time.
+        but_not: the ids of those whose call this process is making, however late its lease is.
+
+    Returns:
+        How many were found.
+    """
+    lost = and_(
+        generations.c.ended_at.is_(None),
+        generations.c.state == State.GENERATING,
+        generations.c.lease_until < database.now,
+        generations.c.generation_id.not_in(but_not),
+    )
+    with database.look() as connection:
+        if connection.execute(select(generations.c.generation_id).where(lost).limit(1)).first() is None:
+            return 0
+    with database.write() as connection:
+        failed = connection.scalars(
+            update(generations)
+            .where(lost, generations.c.repeated.is_(True))
+            .values(
+                state=State.FAILED,
+                owner=None,
+                slot_until=None,
+                failure=write_failure(failure),
+                ended_at=database.now,
+            )
+            .returning(generations.c.request_id)
+        ).all()
+        want_showing(connection, list(failed))
+        again = connection.scalars(
+            update(generations)
+            .where(lost)
+            .values(state=State.WAITING, owner=None, slot_until=None, repeated=True, due_at=0.0)
+            .returning(generations.c.request_id)
+        ).all()
+        want_showing(connection, list(again), unless_face="generating")
+    return len(failed) + len(again)

@@ -1,0 +1,102 @@
+"""Rows as months of use leave them, written at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from bot.generation.store.database import Database
+from bot.generation.store.retention import DAY
+from bot.generation.store.tables import generations, requests
+from bot.models import State
+
+CHUNK = 5_000
+
+CONTENT = '{"model": "glm-image", "size": "1280x1280", "quality": "hd", "watermark": true, "style": null, "count": 1}'
+
+
+def add_finished(
+    database: Database,
+    number: int,
+    *,
+    people: int = 20,
+    days: float = 40.0,
+    ended_ago: float = 0,
+    mark: str = "old",
+) -> None:
+    """Adds so many finished generations, each of a request of its own.
+
+    Args:
+        database: where.
+        number: how many.
+        people: how many people asked for them, in a chat each.
+        days: over how many days they are spread.
+        ended_ago: seconds since the last one ended.
+        mark: what their ids have in common.
+    """
+    with database.read() as connection:
+        now = float(connection.scalar(select(database.now)) or 0.0)
+    rows = _rows(number, people=people, first=now - ended_ago - days * DAY, step=days * DAY / number, mark=mark)
+    with database.write() as connection:
+        while chunk := [row for row, _ in zip(rows, range(CHUNK), strict=False)]:
+            connection.execute(insert(requests), [request for request, _ in chunk])
+            connection.execute(insert(generations), [generation for _, generation in chunk])
+
+
+def _rows(
+    number: int, *, people: int, first: float, step: float, mark: str
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for place in range(1, number + 1):
+        at = first + place * step
+        who = place % people
+        times = {"accepted_at": at - 60, "ended_at": at, "lease_until": at, "takeups": 0}
+        yield (
+            {
+                "request_id": f"r_{mark}_{place}",
+                "origin": f"om_{mark}_{place}",
+                "kind": "images",
+                "chat_id": f"oc_{who}",
+                "chat_type": "p2p",
+                "reply_to": f"om_{mark}_{place}",
+                "in_topic": False,
+                "sender": f"ou_{who}",
+                "language": "zh",
+                "prompt": f"一只橘猫趴在窗台上看雨，窗外是傍晚的街灯，水彩，编号 {place}",
+                "asked": "一只橘猫趴在窗台上看雨",
+                "content": CONTENT,
+                "answer_id": f"om_answer_{place}",
+                "way": "card",
+                "face": "result",
+                "hide_prompt": False,
+                "patches": 2,
+                "wanted": 3,
+                "shown": 3,
+                "due_at": 0.0,
+                "attempts": 0,
+                "outcome": "result",
+                **times,
+            },
+            {
+                "generation_id": f"g_{mark}_{place}",
+                "request_id": f"r_{mark}_{place}",
+                "place": 0,
+                "sender": f"ou_{who}",
+                "model": "glm-image",
+                "state": State.DONE,
+                "due_at": 0.0,
+                "posts": 1,
+                "charged": 1,
+                "month": "2026-11",
+                "posted_at": at - 40,
+                "repeated": False,
+                "delays": 0,
+                "seconds": 35.0,
+                "url": f"https://maas-watermark-prod.cn-wlcb.ufileos.com/{place}_watermark.png?Expires=1",
+                "original": f"g_{mark}_{place}.jpg",
+                "image_key": f"img_{place}",
+                "shrunk": False,
+                **times,
+            },
+        )
