@@ -1,0 +1,124 @@
+"""From what was understood to the request that is stored of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from bot.chat.reading.options import settle
+from bot.chat.styles import Styles, apply
+from bot.generation.store.preferences import Choices
+from bot.generation.store.records import Kind, NewRequest
+from bot.models import Ask, ChatType, Command, Language, Misread, Options, TypedOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Where something that was understood came from, and where its answer goes.
+
+    ``origin`` is what it is unique by. ``language`` is the sender's, as far as the words show it.
+    """
+
+    origin: str
+    chat_id: str | None
+    chat_type: ChatType
+    reply_to: str | None
+    in_topic: bool
+    sender: str
+    language: Language
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The request that an arrival becomes: with ``options`` it makes images, with ``fault`` it says what was wrong."""
+
+    new: NewRequest
+    options: Options | None = None
+    fault: Misread | None = None
+
+
+class Planning:
+    """Plans requests; reads nothing by itself.
+
+    Args:
+        styles: the styles that a prompt can name.
+        may_drop_watermark: whether people may ask for a picture without the watermark.
+    """
+
+    def __init__(self, *, styles: Styles, may_drop_watermark: bool) -> None:
+        self._styles = styles
+        self._may_drop_watermark = may_drop_watermark
+
+    def of_prompt(self, arrival: Arrival, ask: Ask | Misread, choices: Choices) -> Plan:
+        """Plans the images of a prompt, with what people and chats have set, or the answer to a faulty one."""
+        language = choices.language(arrival.sender) or arrival.language
+        if isinstance(ask, Misread):
+            return self._fault(arrival, language, ask)
+        settled = settle(
+            ask.options,
+            defaults=choices.options(person=arrival.sender, chat=arrival.chat_id),
+            may_drop_watermark=self._may_drop_watermark,
+            styles=self._styles,
+        )
+        if isinstance(settled, Misread):
+            return self._fault(arrival, language, settled)
+        style = self._styles.find(settled.style) if settled.style is not None else None
+        prompt = ask.prompt if style is None else apply(ask.prompt, style)
+        new = _new(arrival, language, kind="images", content=asdict(settled), prompt=prompt, asked=ask.prompt)
+        return Plan(new=new, options=settled)
+
+    def of_command(self, arrival: Arrival, command: Command, choices: Choices) -> NewRequest:
+        """Plans the answer to a command."""
+        language = choices.language(arrival.sender) or arrival.language
+        content = {"name": command.name, "argument": command.argument, "options": asdict(command.options)}
+        kind: Kind = "help" if command.name == "help" else "command"
+        return _new(arrival, language, kind=kind, content=content)
+
+    def _fault(self, arrival: Arrival, language: Language, fault: Misread) -> Plan:
+        return Plan(new=_new(arrival, language, kind="misread", content=_content(fault)), fault=fault)
+
+
+def refused(new: NewRequest, refusal: Misread) -> NewRequest:
+    """The request that is answered with a refusal in the place of what it asked for."""
+    return replace(new, kind="misread", content=_content(refusal))
+
+
+def over(before: Mapping[str, Any], typed: TypedOptions) -> TypedOptions:
+    """The options of an earlier request with newly typed ones over them; a single image, unless one says more."""
+    kept = {name: before.get(name) for name in ("model", "size", "quality", "watermark")}
+    # An empty style, unlike none, keeps off the default that somebody may have set since.
+    kept["style"] = before.get("style") or ""
+    changed = {name: value for name, value in asdict(typed).items() if value is not None}
+    if "model" in changed and "size" not in changed:
+        # The size of then may not be one of the new model's; its nearest ratio is found by the defaults.
+        kept["size"] = None
+    return TypedOptions(**{**kept, "count": 1, **changed})
+
+
+def _content(fault: Misread) -> Mapping[str, Any]:
+    return {"sentence": fault.sentence, "values": dict(fault.values)}
+
+
+def _new(
+    arrival: Arrival,
+    language: Language,
+    *,
+    kind: Kind,
+    content: Mapping[str, Any],
+    prompt: str = "",
+    asked: str = "",
+) -> NewRequest:
+    return NewRequest(
+        origin=arrival.origin,
+        kind=kind,
+        chat_id=arrival.chat_id,
+        chat_type=arrival.chat_type,
+        reply_to=arrival.reply_to,
+        in_topic=arrival.in_topic,
+        sender=arrival.sender,
+        language=language,
+        prompt=prompt,
+        asked=asked,
+        content=content,
+    )

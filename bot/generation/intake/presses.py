@@ -1,0 +1,153 @@
+"""Presses on cards: who may do what is checked here, the work is stored like a message's, the answer is a toast."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from sqlalchemy import RowMapping, select
+
+from bot.chat.catalogue import Catalogue
+from bot.chat.speaking.cards import EXAMPLES
+from bot.chat.speaking.form_card import NO_STYLE
+from bot.chat.speaking.toasts import toast
+from bot.generation.intake.cancelling import cancel
+from bot.generation.intake.planning import Arrival, over
+from bot.generation.intake.reception import Reception
+from bot.generation.store.database import Database
+from bot.generation.store.records import read_options
+from bot.generation.store.tables import generations, requests
+from bot.models import Ask, Command, Press, TypedOptions, Understood
+
+log = logging.getLogger(__name__)
+
+Toast = Mapping[str, object]
+
+
+class Presses:
+    """Answers presses on buttons, selects and forms.
+
+    A press that is delivered twice, known by its event, is one; two honest presses are two.
+
+    Args:
+        database: where requests are.
+        reception: what accepts the prompt that a press asks for.
+        words: the catalogue, for the toasts.
+        admins: the people who may cancel what others asked for.
+    """
+
+    def __init__(self, database: Database, *, reception: Reception, words: Catalogue, admins: Collection[str]) -> None:
+        self._database = database
+        self._reception = reception
+        self._words = words
+        self._admins = admins
+        self._actions: Mapping[Any, Callable[[Press, RowMapping], Toast]] = {
+            "again": self._again,
+            "ratio": self._again,
+            "edit": self._edit,
+            "submit": self._submit,
+            "cancel": self._cancel,
+        }
+
+    def take(self, press: Press) -> Toast:
+        """Stores what a press asks for; gives the toast to answer with.
+
+        Raises:
+            StoreUnavailable: nothing was stored.
+        """
+        action = press.value.get("a")
+        log.info("press action=%s card=%s", action, press.message_id)
+        if action == "example":
+            return self._example(press)
+        if action == "original":
+            return self._original(press)
+        act = self._actions.get(action) if isinstance(action, str) else None
+        if act is None:
+            return self._toast("toast.unknown", "warning")
+        request = self._request(press)
+        return act(press, request) if request is not None else self._toast("toast.gone", "warning")
+
+    def _request(self, press: Press) -> RowMapping | None:
+        """The images that a card is about, where the press came from their own chat."""
+        statement = select(requests).where(
+            requests.c.request_id == str(press.value.get("r")),
+            requests.c.chat_id == press.chat_id,
+            requests.c.kind == "images",
+        )
+        with self._database.read() as connection:
+            return connection.execute(statement).mappings().first()
+
+    def _again(self, press: Press, request: RowMapping) -> Toast:
+        typed = over(read_options(request), TypedOptions(size=press.choice))
+        return self._ask(press, request, Ask(prompt=request["asked"], options=typed))
+
+    def _submit(self, press: Press, request: RowMapping) -> Toast:
+        prompt = press.form.get("prompt", "").strip()
+        if not prompt:
+            return self._toast("toast.empty_prompt", "error")
+        style = press.form.get("style")
+        typed = TypedOptions(size=press.form.get("size") or None, style="" if style == NO_STYLE else style)
+        return self._ask(press, request, Ask(prompt=prompt, options=over(read_options(request), typed)))
+
+    def _example(self, press: Press) -> Toast:
+        name = press.value.get("e")
+        if name not in EXAMPLES:
+            return self._toast("toast.unknown", "warning")
+        language = self._reception.language_of(press.presser) or "zh"
+        arrival = self._arrival(press, {"chat_type": "p2p", "in_topic": False, "language": language})
+        prompt = self._words.text(f"welcome.example.{name}.prompt", language)
+        return self._accept(arrival, Ask(prompt=prompt), "toast.queued")
+
+    def _ask(self, press: Press, request: RowMapping, ask: Ask) -> Toast:
+        arrival = self._arrival(press, request)
+        return self._accept(arrival, ask, "toast.queued")
+
+    def _edit(self, press: Press, request: RowMapping) -> Toast:
+        arrival = self._arrival(press, request)
+        return self._accept(arrival, Command(name="form", argument=request["request_id"]), "toast.form_sent")
+
+    def _original(self, press: Press) -> Toast:
+        statement = (
+            select(requests.c.chat_type, requests.c.in_topic, requests.c.language, generations.c.generation_id)
+            .join(requests, requests.c.request_id == generations.c.request_id)
+            .where(
+                generations.c.generation_id == str(press.value.get("g")),
+                generations.c.image_key.is_not(None),
+                requests.c.chat_id == press.chat_id,
+            )
+        )
+        with self._database.read() as connection:
+            found = connection.execute(statement).mappings().first()
+        if found is None:
+            return self._toast("toast.gone", "warning")
+        arrival = self._arrival(press, found)
+        return self._accept(arrival, Command(name="original", argument=found["generation_id"]), "toast.original_coming")
+
+    def _cancel(self, press: Press, request: RowMapping) -> Toast:
+        if press.presser != request["sender"] and press.presser not in self._admins:
+            return self._toast("toast.not_yours", "warning")
+        with self._database.write() as connection:
+            count = cancel(self._database, connection, request["request_id"])
+        return self._toast("toast.cancelled", "success") if count else self._toast("toast.too_late", "info")
+
+    def _arrival(self, press: Press, about: Mapping[Any, Any]) -> Arrival:
+        """A press as an arrival; chat type, topic and language are those of the request that its card is about."""
+        return Arrival(
+            origin=f"press:{press.event_id}",
+            chat_id=press.chat_id,
+            chat_type=about["chat_type"],
+            reply_to=press.message_id,
+            in_topic=bool(about["in_topic"]),
+            sender=press.presser,
+            language=about["language"],
+        )
+
+    def _accept(self, arrival: Arrival, understood: Understood, key: str) -> Toast:
+        received = self._reception.accept(arrival, understood, only_if_allowed=True)
+        if received.refusal is not None:
+            return toast(self._words, received.refusal.sentence, kind="warning", **received.refusal.values)
+        return self._toast(key, "success")
+
+    def _toast(self, key: str, kind: Any) -> Toast:
+        return toast(self._words, key, kind=kind)

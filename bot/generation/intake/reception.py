@@ -1,0 +1,183 @@
+"""Accepting what was understood, in one transaction: the request, its place in the line, its quota, or its refusal."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from bot.chat.styles import Styles
+from bot.generation.intake.commands import Commands
+from bot.generation.intake.limits import Limits
+from bot.generation.intake.planning import Arrival, Planning, over, refused
+from bot.generation.intake.together import Together
+from bot.generation.store.accepting import Acceptances, Accepted, last_asked, new_request_id
+from bot.generation.store.counting import Counts
+from bot.generation.store.database import Database
+from bot.generation.store.preferences import Choices, Preferences
+from bot.generation.store.records import Kind, log_ids
+from bot.logs import about
+from bot.models import Ask, Command, Language, Misread, Understood
+
+log = logging.getLogger(__name__)
+
+Outcome = Literal["accepted", "repeated", "refused"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What became of an arrival; a refusal carries its sentence."""
+
+    outcome: Outcome
+    kind: Kind
+    request_id: str | None = None
+    """The new request; ``None`` where none was stored."""
+    refusal: Misread | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prompt:
+    """A prompt, or a faulty one, that wants to be accepted."""
+
+    arrival: Arrival
+    ask: Ask | Misread
+    only_if_allowed: bool
+
+
+class Reception:
+    """Accepts arrivals.
+
+    Prompts that come at the same moment are accepted in one transaction, and so wait for the disk once; a command has
+    one of its own, since what it changes may be held by a worker for a moment.
+
+    Args:
+        database: where requests are kept.
+        limits: what may join the line.
+        preferences: what people and chats have set.
+        commands: what commands change.
+        styles: the styles that a prompt can name.
+        may_drop_watermark: whether people may ask for a picture without the watermark.
+        log_prompts: whether prompts are written to the log.
+        on_received: told what became of each arrival.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        limits: Limits,
+        preferences: Preferences,
+        commands: Commands,
+        styles: Styles,
+        may_drop_watermark: bool,
+        log_prompts: bool = False,
+        on_received: Callable[[Received], None] = lambda _: None,
+    ) -> None:
+        self._database = database
+        self._limits = limits
+        self._preferences = preferences
+        self._commands = commands
+        self._planning = Planning(styles=styles, may_drop_watermark=may_drop_watermark)
+        self._log_prompts = log_prompts
+        self._on_received = on_received
+        self._acceptances = Acceptances(database)
+        # Text that no database takes is a ValueError, or the driver's own.
+        self._together = Together(self._accept_prompts, of_one=(ValueError, SQLAlchemyError))
+
+    def accept(self, arrival: Arrival, understood: Understood, *, only_if_allowed: bool = False) -> Received:
+        """Stores an arrival as a request, unless one with the same origin is there.
+
+        Args:
+            arrival: where it came from.
+            understood: what it asks.
+            only_if_allowed: whether a refused prompt is told of to the caller alone, and nothing is stored of it.
+
+        Raises:
+            StoreUnavailable: nothing was stored.
+        """
+        if isinstance(understood, Command) and understood.name == "again":
+            understood = self._repeated(arrival, understood)
+        if isinstance(understood, Command):
+            received = self._accept_command(arrival, understood)
+        else:
+            received = self._together.do(_Prompt(arrival=arrival, ask=understood, only_if_allowed=only_if_allowed))
+        with about(**log_ids(received.request_id, arrival.origin)):
+            log.info("request %s kind=%s", received.outcome, received.kind)
+            if self._log_prompts and isinstance(understood, Ask):
+                log.info("request asked prompt=%s", understood.prompt)
+        self._on_received(received)
+        return received
+
+    def language_of(self, person: str) -> Language | None:
+        """The language that a person has chosen."""
+        with self._database.read() as connection:
+            return self._preferences.language_of(connection, person)
+
+    def _accept_prompts(self, prompts: Sequence[_Prompt]) -> list[Received]:
+        try:
+            return self._store(prompts)
+        except IntegrityError:
+            # The recall of a message has come before it to another process, at the same moment; now it is known.
+            return self._store(prompts)
+
+    def _store(self, prompts: Sequence[_Prompt]) -> list[Received]:
+        arrivals = [prompt.arrival for prompt in prompts]
+        subjects = {subject for arrival in arrivals for subject in (arrival.sender, arrival.chat_id)}
+        with self._database.write() as connection:
+            at = self._database.enter(connection)
+            known = self._acceptances.known(connection, [arrival.origin for arrival in arrivals])
+            choices = self._preferences.choices(connection, subjects)
+            counts = self._limits.counts(connection, {arrival.sender for arrival in arrivals})
+            decided = [self._decide(prompt, choices, known=known, counts=counts) for prompt in prompts]
+            accepted = [one for _, one in decided if one is not None]
+            self._acceptances.add(connection, accepted, at=at, month=self._limits.periods.month())
+        return [received for received, _ in decided]
+
+    def _decide(
+        self, prompt: _Prompt, choices: Choices, *, known: set[str], counts: Counts
+    ) -> tuple[Received, Accepted | None]:
+        """What becomes of a prompt, and what is to be stored of it; ``known`` and ``counts`` are kept up to date."""
+        plan = self._planning.of_prompt(prompt.arrival, prompt.ask, choices)
+        new, refusal, options = plan.new, plan.fault, plan.options
+        if new.origin in known:
+            return Received(outcome="repeated", kind=new.kind), None
+        if options is not None:
+            refusal = self._limits.refusal(counts, sender=new.sender, options=options)
+        if refusal is not None and prompt.only_if_allowed:
+            return Received(outcome="refused", kind=new.kind, refusal=refusal), None
+        known.add(new.origin)
+        request_id = new_request_id()
+        if refusal is not None:
+            received = Received(outcome="refused", kind=new.kind, request_id=request_id, refusal=refusal)
+            return received, Accepted(request_id=request_id, new=refused(new, refusal))
+        if options is not None:
+            counts.add(new.sender, options)
+        received = Received(outcome="accepted", kind=new.kind, request_id=request_id)
+        return received, Accepted(request_id=request_id, new=new, options=options)
+
+    def _accept_command(self, arrival: Arrival, command: Command) -> Received:
+        with self._database.write() as connection:
+            choices = self._preferences.choices(connection, [arrival.sender])
+            new = self._planning.of_command(arrival, command, choices)
+            request_id = new_request_id()
+            at = self._database.time(connection)
+            if not self._acceptances.add_unless_known(connection, Accepted(request_id=request_id, new=new), at=at):
+                return Received(outcome="repeated", kind=new.kind)
+            refusal = self._commands.perform(connection, request_id, arrival, new.content)
+            if refusal is not None:
+                self._acceptances.change(connection, request_id, refused(new, refusal))
+            self._database.announce(connection)
+        outcome: Outcome = "refused" if refusal else "accepted"
+        return Received(outcome=outcome, kind=new.kind, request_id=request_id, refusal=refusal)
+
+    def _repeated(self, arrival: Arrival, command: Command) -> Ask | Misread:
+        """The sender's last prompt in this chat, with the options that were typed now over those of then."""
+        with self._database.read() as connection:
+            last = last_asked(connection, sender=arrival.sender, chat_id=arrival.chat_id)
+        if last is None:
+            return Misread(sentence="misread.nothing_to_repeat")
+        asked, options = last
+        return Ask(prompt=asked, options=over(options, command.options))

@@ -1,0 +1,94 @@
+"""Requests in a real database: accepted once, shown by one worker at a time, in order."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bot.errors import LeaseLost
+from bot.generation.store.database import Database
+from bot.generation.store.generations import GenerationStore
+from bot.generation.store.requests import RequestStore
+from bot.models import State
+from tests.support.requests import EXPIRED, LEASE, accept, answer
+
+
+def test_a_message_is_accepted_once(database: Database) -> None:
+    """The same message again changes nothing."""
+    store = RequestStore(database)
+    assert [accept(database, count=2).outcome for _ in range(2)] == ["accepted", "repeated"]
+    (request_id,) = store.unshown(limit=10)
+    assert len(store.read(request_id)[1]) == 2
+
+
+def test_a_message_that_comes_four_times_at_once_is_accepted_once(database: Database) -> None:
+    """Of deliveries at the same moment one is new."""
+    start = threading.Barrier(4)
+
+    def deliver(_: int) -> str:
+        start.wait()
+        return accept(database).outcome
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(deliver, range(4))) == ["accepted", "repeated", "repeated", "repeated"]
+
+
+def test_one_worker_at_a_time_shows_a_request(database: Database) -> None:
+    """A claimed request is nobody else's until its lease runs out."""
+    store = RequestStore(database)
+    accept(database)
+    (request_id,) = store.unshown(limit=10)
+    assert store.claim(request_id, owner="one", lease=LEASE)
+    assert store.claim(request_id, owner="two", lease=LEASE) is None
+    assert store.unshown(limit=10) == []
+
+
+def test_who_lost_the_lease_writes_nothing(database: Database) -> None:
+    """A worker that was away while another took over is told so at its next step."""
+    store = RequestStore(database)
+    accept(database)
+    (request_id,) = store.unshown(limit=10)
+    slow = store.claim(request_id, owner="slow", lease=EXPIRED)
+    assert slow is not None
+    assert store.claim(request_id, owner="quick", lease=LEASE)
+    with pytest.raises(LeaseLost):
+        store.shown(slow, owner="slow", face="result", last=True, answer_id="om_x")
+    assert store.read(request_id)[0].answer_id is None
+
+
+def test_first_answers_in_a_chat_keep_the_order_of_the_messages(database: Database) -> None:
+    """While the first message of a chat waits for its answer, the second is not answered before it."""
+    store = RequestStore(database)
+    accept(database, "om_1", chat="oc_1")
+    accept(database, "om_2", chat="oc_1")
+    (first,) = store.unshown(limit=10)
+    request = store.claim(first, owner="me", lease=LEASE)
+    assert request is not None
+    store.postpone(request, owner="me", seconds=60)
+    assert store.unshown(limit=10) == []
+
+
+def test_a_change_during_a_showing_is_shown_after_it(database: Database) -> None:
+    """What changed while a card was on its way makes the request due again."""
+    store, generations = RequestStore(database), GenerationStore(database)
+    accept(database)
+    answer(database)
+    assert store.unshown(limit=10) == []
+    waiting = generations.next_waiting("glm-image")
+    assert waiting is not None
+    generations.claim_slot(waiting[0], owner="me", lease=LEASE, slots=1, deadline=180)
+    assert len(store.unshown(limit=10)) == 1
+
+
+def test_an_answer_that_nobody_can_get_is_not_paid_for(database: Database) -> None:
+    """Giving a request up cancels its waiting generations."""
+    store = RequestStore(database)
+    accept(database)
+    (request_id,) = store.unshown(limit=10)
+    request = store.claim(request_id, owner="me", lease=LEASE)
+    assert request is not None
+    store.give_up(request, owner="me", outcome="feishu_230002")
+    assert [picture.state for picture in store.read(request_id)[1]] == [State.CANCELLED]
+    assert GenerationStore(database).next_waiting("glm-image") is None

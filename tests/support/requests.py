@@ -1,0 +1,102 @@
+"""Requests as tests put them into the database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from bot.chat.styles import Styles
+from bot.generation.intake.commands import Commands
+from bot.generation.intake.limits import Limits, Periods
+from bot.generation.intake.planning import Arrival
+from bot.generation.intake.reception import Received, Reception
+from bot.generation.store.database import Database
+from bot.generation.store.preferences import Preferences
+from bot.generation.store.records import Request
+from bot.generation.store.requests import RequestStore
+from bot.models import Ask, Options, TypedOptions
+from bot.sections import LimitSettings
+from bot.settings import config_folder
+
+LEASE = 15.0
+EXPIRED = -1.0
+"""A lease that has run out when it begins, as that of a process that died."""
+
+UNLIMITED = LimitSettings(pending=0, waiting=0, per_day=0, images_per_month=0, yuan_per_month=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """How a test's team is set up."""
+
+    limits: LimitSettings = UNLIMITED
+    admins: frozenset[str] = frozenset()
+    prices: dict[str, float] = field(default_factory=lambda: {"glm-image": 0.1, "cogview-4": 0.06})
+    clock: Callable[[], float] = time.time
+
+
+def limits_of(team: Team | None = None) -> Limits:
+    """The limits of a test's team."""
+    team = team or Team()
+    periods = Periods(zone=ZoneInfo("Asia/Shanghai"), clock=team.clock)
+    return Limits(numbers=team.limits, prices=team.prices, periods=periods)
+
+
+def reception_of(database: Database, team: Team | None = None) -> Reception:
+    """What accepts arrivals for a test's team."""
+    team = team or Team()
+    styles = Styles.load(config_folder({}))
+    preferences = Preferences(database, defaults=Options())
+    commands = Commands(database, preferences=preferences, admins=team.admins, styles=styles, may_drop_watermark=False)
+    return Reception(
+        database,
+        limits=limits_of(team),
+        preferences=preferences,
+        commands=commands,
+        styles=styles,
+        may_drop_watermark=False,
+    )
+
+
+def arrival(origin: str = "om_1", *, sender: str = "ou_ann", chat: str = "oc_1") -> Arrival:
+    """A message of somebody in a group."""
+    return Arrival(
+        origin=origin,
+        chat_id=chat,
+        chat_type="group",
+        reply_to=origin,
+        in_topic=False,
+        sender=sender,
+        language="zh",
+    )
+
+
+def accept(
+    database: Database,
+    origin: str = "om_1",
+    *,
+    sender: str = "ou_ann",
+    chat: str | None = None,
+    model: str | None = None,
+    count: int = 1,
+    team: Team | None = None,
+) -> Received:
+    """Accepts a prompt, in a chat of its own unless one is named: a chat takes only a few messages a second."""
+    ask = Ask(prompt="一只猫", options=TypedOptions(model=model, count=count))
+    return reception_of(database, team).accept(arrival(origin, sender=sender, chat=chat or f"oc_{origin}"), ask)
+
+
+def answer(database: Database, *, owner: str = "me") -> list[Request]:
+    """Shows every request that has not been shown yet, as if its card had been sent."""
+    store = RequestStore(database)
+    shown = []
+    while ids := store.unshown(limit=100):
+        for request_id in ids:
+            request = store.claim(request_id, owner=owner, lease=LEASE)
+            if request is not None:
+                answer_id = request.answer_id or f"om_answer_{request.request_id}"
+                store.shown(request, owner=owner, face="queued", last=False, answer_id=answer_id)
+                shown.append(request)
+    return shown
