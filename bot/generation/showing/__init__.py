@@ -1,0 +1,1 @@
+"""Showing: the line, and what the chat shows of a request."""

@@ -1,0 +1,117 @@
+"""The cards that answer anything but a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import select
+
+from bot.chat.speaking.cards import Cards
+from bot.chat.speaking.elements import Card
+from bot.chat.views import SettingsView
+from bot.generation.intake.limits import Limits
+from bot.generation.showing.overview import Overview
+from bot.generation.store.database import Database
+from bot.generation.store.preferences import OPTION_NAMES, Preferences
+from bot.generation.store.records import Request, read_options
+from bot.generation.store.tables import requests
+from bot.models import Misread, Options
+
+
+class Replies:
+    """Renders the answers to commands, faults and greetings from what the database holds.
+
+    Args:
+        database: where everything is.
+        cards: what renders.
+        limits: what people may ask for.
+        overview: what the line, the history and the month show.
+        preferences: what people and chats have set.
+    """
+
+    def __init__(
+        self, database: Database, *, cards: Cards, limits: Limits, overview: Overview, preferences: Preferences
+    ) -> None:
+        self._database = database
+        self._cards = cards
+        self._limits = limits
+        self._preferences = preferences
+        self._of_command: Mapping[str, Callable[[Request], Card]] = {
+            "help": lambda _: cards.help(),
+            "sizes": lambda _: cards.sizes(),
+            "models": lambda _: cards.models(),
+            "styles": lambda _: cards.styles(),
+            "tips": lambda _: cards.tips(),
+            # Sent as a file; this card is shown only where the file cannot be.
+            "original": lambda _: cards.notice("original_gone"),
+            "welcome": lambda _: cards.welcome(),
+            "queue": lambda request: cards.queue(
+                overview.queue(chat_id=request.chat_id, person=request.sender, private=request.chat_type == "p2p")
+            ),
+            "history": lambda request: cards.history(overview.history(chat_id=request.chat_id, person=request.sender)),
+            "stats": lambda _: cards.stats(overview.stats()),
+            "id": lambda request: cards.id(person=request.sender, chat=request.chat_id),
+            "quota": self._quota,
+            "settings": self._settings,
+            "form": self._form,
+            "cancel": self._cancelled,
+            "set": self._set,
+            "lang": lambda _: cards.notice("language"),
+            "notice": lambda request: cards.notice(request.content["argument"]),
+            "pause": lambda request: cards.notice("paused" if _changed(request) else "already_paused"),
+            "resume": lambda request: cards.notice("resumed" if _changed(request) else "already_running"),
+        }
+
+    def card(self, request: Request) -> tuple[Card, str]:
+        """The card that answers a request, and a word for what it shows."""
+        if request.kind == "misread":
+            misread = Misread(sentence=request.content["sentence"], values=request.content["values"])
+            return self._cards.misread(misread), "misread"
+        name = str(request.content.get("name", "help"))
+        return self._of_command.get(name, self._of_command["help"])(request), name
+
+    def _quota(self, request: Request) -> Card:
+        with self._database.read() as connection:
+            return self._cards.quota(self._limits.quota(connection, request.sender))
+
+    def _settings(self, request: Request) -> Card:
+        with self._database.read() as connection:
+            own = self._preferences.read(connection, request.sender)
+            of_chat = self._preferences.read(connection, request.chat_id)
+            options = self._preferences.defaults_for(connection, person=request.sender, chat=request.chat_id)
+            language = self._preferences.language_of(connection, request.sender)
+        return self._cards.settings(
+            SettingsView(
+                options=options,
+                language=language,
+                own=tuple(name for name in own if name in OPTION_NAMES),
+                chat=tuple(name for name in of_chat if name in OPTION_NAMES),
+            )
+        )
+
+    def _form(self, request: Request) -> Card:
+        about = request.content["argument"]
+        with self._database.read() as connection:
+            row = connection.execute(select(requests).where(requests.c.request_id == about)).mappings().one()
+        return self._cards.form(request_id=about, prompt=row["asked"], options=Options(**read_options(row)))
+
+    def _cancelled(self, request: Request) -> Card:
+        result = request.content["result"]
+        return self._cards.notice("cancelled", count=str(result["count"]), prompt=result["prompt"])
+
+    def _set(self, request: Request) -> Card:
+        result = request.content["result"]
+        changes = ", ".join(f"{name} {_value(value)}" for name, value in result["changes"].items())
+        return self._cards.notice("set_chat" if result["for_chat"] else "set", changes=changes)
+
+
+def _changed(request: Request) -> bool:
+    return bool(request.content["result"]["changed"])
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
