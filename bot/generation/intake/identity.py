@@ -1,0 +1,57 @@
+"""The bot's own ``open_id``: learnt once from Feishu, then kept, so that a mention is recognised by it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from bot.errors import FeishuError, StoreUnavailable
+from bot.generation.making.pace import growing
+from bot.generation.store.kept import Kept
+
+log = logging.getLogger(__name__)
+
+
+class Identity:
+    """Learns who the bot is.
+
+    Args:
+        app_id: the app whose bot it is; another app has another id.
+        ask: asks Feishu for the bot's ``open_id``.
+        kept: where it is kept for the next start and for other processes.
+    """
+
+    def __init__(self, *, app_id: str, ask: Callable[[], str], kept: Kept) -> None:
+        self._name = f"bot_open_id:{app_id}"
+        self._ask = ask
+        self._kept = kept
+        self._open_id: str | None = None
+
+    @property
+    def open_id(self) -> str | None:
+        """The bot's ``open_id``, or ``None`` while it has not been learnt."""
+        return self._open_id
+
+    def learn(self) -> bool:
+        """Reads the id from the database or asks for it; tells whether it is known now."""
+        if self._open_id is None:
+            self._open_id = self._kept.get(self._name) or self._kept.put(self._name, self._ask())
+            log.info("identity learnt open_id=%s", self._open_id)
+        return True
+
+    def learn_in_background(self, stopping: threading.Event) -> None:
+        """Learns the id in a thread, trying until it is known or the process leaves."""
+        threading.Thread(target=self._insist, args=(stopping,), name="identity", daemon=True).start()
+
+    def _insist(self, stopping: threading.Event) -> None:
+        times = 0
+        while not stopping.is_set():
+            try:
+                self.learn()
+            except (FeishuError, StoreUnavailable) as fault:
+                log.warning("identity not_learnt reason=%s", fault)
+                stopping.wait(growing(0.5, 30.0, times))
+                times += 1
+            else:
+                return

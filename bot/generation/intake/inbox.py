@@ -1,0 +1,137 @@
+"""Accepting an event: what it asks is understood and stored in one transaction, and nothing else is done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+
+from bot.chat.reading.events import understand
+from bot.chat.reading.parser import parse
+from bot.errors import StoreUnavailable
+from bot.generation.intake.cancelling import cancel_recalled
+from bot.generation.intake.planning import Arrival
+from bot.generation.intake.presses import Presses
+from bot.generation.intake.reception import Reception
+from bot.generation.making.wake import Wake
+from bot.generation.store.database import Database
+from bot.generation.store.records import language_of
+from bot.generation.store.requests import RequestStore
+from bot.logs import about
+from bot.models import Command, Event, Greeting, Ignored, Message, Press, Recall, Understood
+
+log = logging.getLogger(__name__)
+
+HELP_AGAIN_AFTER = 600.0
+"""Seconds for which a chat that was offered the help card is not offered it again unasked."""
+
+
+class Inbox:
+    """Turns authentic events into stored requests.
+
+    Args:
+        database: where requests are kept.
+        reception: what accepts them.
+        presses: what answers presses on cards.
+        bot_open_id: gives the bot's own ``open_id``, or ``None`` while it has not been learnt.
+        allows: whether a person may use the bot in a chat.
+        greetings: the kinds of greeting that are answered with a welcome.
+        wake: tells the worker of this process that there is work, and when it is to let events go first.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        reception: Reception,
+        presses: Presses,
+        bot_open_id: Callable[[], str | None],
+        allows: Callable[[str, str | None], bool],
+        greetings: Collection[str],
+        wake: Wake,
+    ) -> None:
+        self._database = database
+        self._store = RequestStore(database)
+        self._reception = reception
+        self._presses = presses
+        self._bot_open_id = bot_open_id
+        self._allows = allows
+        self._greetings = greetings
+        self._wake = wake
+
+    def take(self, event: Event) -> Mapping[str, object]:
+        """Accepts an event.
+
+        Returns:
+            What the door answers with: ``{}``, or a toast for a press on a card.
+
+        Raises:
+            StoreUnavailable: nothing was stored, and Feishu has to send the event again.
+        """
+        bot_open_id = self._bot_open_id()
+        if bot_open_id is None and event.event_type == "im.message.receive_v1":
+            # Without it nobody can tell whether the bot was mentioned; the event comes again.
+            raise StoreUnavailable("the bot's own id has not been learnt yet")
+        with about(event_id=event.event_id), self._wake.taking():
+            answer = self._take(event, bot_open_id)
+        self._wake.set()
+        return answer
+
+    def _take(self, event: Event, bot_open_id: str | None) -> Mapping[str, object]:
+        match understand(event, bot_open_id=bot_open_id):
+            case Message() as message:
+                self._take_message(message)
+            case Recall() as recall:
+                log.info("message recalled message_id=%s", recall.message_id)
+                cancel_recalled(self._database, recall.message_id)
+            case Greeting() as greeting:
+                self._take_greeting(greeting)
+            case Press() as press:
+                return self._take_press(press)
+            case Ignored() as ignored:
+                log.info("event ignored type=%s reason=%s", event.event_type, ignored.reason)
+        return {}
+
+    def _take_message(self, message: Message) -> None:
+        if not self._allows(message.sender, message.chat_id):
+            log.info("message not_allowed message_id=%s chat=%s", message.message_id, message.chat_id)
+            return
+        if not message.attachment and message.text.strip():
+            self._accept(message, parse(message.text))
+        elif not self._store.helped_since(message.chat_id, seconds=HELP_AGAIN_AFTER):
+            self._accept(message, Command(name="help"))
+
+    def _accept(self, message: Message, understood: Understood) -> None:
+        arrival = Arrival(
+            origin=message.message_id,
+            chat_id=message.chat_id,
+            chat_type=message.chat_type,
+            reply_to=message.message_id,
+            in_topic=message.thread_id is not None,
+            sender=message.sender,
+            language=language_of(message.text),
+        )
+        self._reception.accept(arrival, understood)
+
+    def _take_greeting(self, greeting: Greeting) -> None:
+        if greeting.kind not in self._greetings or not self._allows(greeting.person, greeting.chat_id):
+            return
+        if greeting.kind == "entered" and not greeting.first:
+            return
+        # Whoever opens the direct chat for the first time opens it again; the welcome comes once.
+        origin = greeting.chat_id if greeting.kind == "entered" else greeting.event_id
+        arrival = Arrival(
+            origin=f"{greeting.kind}:{origin}",
+            chat_id=greeting.chat_id,
+            chat_type="group" if greeting.kind == "added" else "p2p",
+            reply_to=None,
+            in_topic=False,
+            sender=greeting.person,
+            language="zh",
+        )
+        self._reception.accept(arrival, Command(name="welcome"))
+
+    def _take_press(self, press: Press) -> Mapping[str, object]:
+        if not self._allows(press.presser, press.chat_id):
+            log.info("press not_allowed chat=%s", press.chat_id)
+            return {}
+        return self._presses.take(press)

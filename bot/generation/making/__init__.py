@@ -1,0 +1,1 @@
+"""Making: the worker and the durable steps of one generation."""

@@ -1,0 +1,41 @@
+"""What a failed generation keeps of the error that ended it: the words for a person, not the error."""
+
+from __future__ import annotations
+
+from bot.errors import CallTimedOut, ContentRefused, FeishuError, GlmError, NetworkFailed
+from bot.models import Failure
+
+REPEATED_UNKNOWN = Failure(code="unknown_outcome", sentence="failure.repeated_unknown")
+"""Two calls were paid for and a crash hid the outcome of both."""
+
+STALLED = Failure(code="stalled", sentence="failure.stalled")
+"""The picture was taken up too often without getting further."""
+
+LONGEST_PLATFORM_TEXT = 300
+
+
+def of_glm(error: GlmError) -> Failure:
+    """The failure that an error of the GLM API or of the download makes."""
+    platform = None
+    if error.from_platform:
+        parts = [error.provider_code or (str(error.status) if error.status else ""), error.message]
+        platform = " ".join(part for part in parts if part)[:LONGEST_PLATFORM_TEXT]
+    return Failure(
+        code=error.code,
+        sentence=error.sentence,
+        values=error.values,
+        platform=platform,
+        roles=tuple(role for role, _ in error.filters),
+    )
+
+
+def may_be_billed(error: GlmError) -> bool:
+    """Whether the platform may bill a call that ended so: it did not say, or a picture was made."""
+    return isinstance(error, CallTimedOut | NetworkFailed | ContentRefused) and error.provider_code is None
+
+
+def of_upload(error: FeishuError) -> Failure:
+    """The failure that a refused or impossible upload makes; the picture's link is still shown."""
+    sentence = "failure.upload" if error.code else "failure.feishu"
+    platform = f"{error.code} {error.message}"[:LONGEST_PLATFORM_TEXT] if error.code else None
+    return Failure(code="upload_failed", sentence=sentence, platform=platform)

@@ -1,0 +1,83 @@
+"""Sending a picture's original as a file: from the data folder, else from its link, else Feishu's own copy."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from sqlalchemy import select
+
+from bot.errors import DownloadFailed, FeishuAction, FeishuError
+from bot.generation.making.originals import Originals
+from bot.generation.making.workflow import ImageSource
+from bot.generation.store.database import Database
+from bot.generation.store.tables import generations
+from bot.glm.image import look_at
+from bot.models import ImageFile
+
+log = logging.getLogger(__name__)
+
+LARGEST_FILE = 30 * 1024 * 1024
+"""Bytes of a file that Feishu takes: https://open.feishu.cn/document/server-docs/im-v1/file/create."""
+
+
+class FileStore(Protocol):
+    """Where files go and pictures come back from: the Feishu client."""
+
+    def upload_file(self, content: bytes, *, filename: str) -> str:
+        """One upload; gives the file key."""
+
+    def download_own_image(self, image_key: str, *, largest: int) -> bytes:
+        """A picture that the bot has uploaded."""
+
+
+class OriginalFiles:
+    """Finds originals and uploads them."""
+
+    def __init__(self, database: Database, *, originals: Originals, source: ImageSource, files: FileStore) -> None:
+        self._database = database
+        self._originals = originals
+        self._source = source
+        self._files = files
+
+    def upload(self, generation_id: str) -> str | None:
+        """Uploads the original of a generation; gives the file key, or ``None`` when the picture is gone.
+
+        Raises:
+            FeishuError: Feishu did not take it.
+        """
+        columns = (generations.c.original, generations.c.url, generations.c.image_key)
+        statement = select(*columns).where(generations.c.generation_id == generation_id)
+        with self._database.read() as connection:
+            row = connection.execute(statement).first()
+        if row is None:
+            return None
+        ways: tuple[Callable[[], ImageFile | None], ...] = (
+            lambda: self._kept(row.original),
+            lambda: self._source.fetch(row.url) if row.url else None,
+            lambda: self._own_copy(row.image_key),
+        )
+        for way in ways:
+            try:
+                image = way()
+            except DownloadFailed as error:
+                log.info("original not_fetched generation=%s reason=%s", generation_id, error)
+                continue
+            if image is not None and len(image.content) <= LARGEST_FILE:
+                return self._files.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
+        return None
+
+    def _kept(self, name: str | None) -> ImageFile | None:
+        content = self._originals.get(name) if name else None
+        return look_at(content) if content else None
+
+    def _own_copy(self, image_key: str | None) -> ImageFile | None:
+        if image_key is None:
+            return None
+        try:
+            return look_at(self._files.download_own_image(image_key, largest=LARGEST_FILE))
+        except FeishuError as error:
+            if error.action is FeishuAction.RETRY:
+                raise
+            return None

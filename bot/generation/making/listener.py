@@ -1,0 +1,48 @@
+"""Listens on PostgreSQL for work that other processes announce."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from bot.generation.store.database import SILENCE, WAKE_CHANNEL
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds after which the thread looks whether it has to leave."""
+
+
+class Listener:
+    """A thread with a connection of its own that sets ``wake`` whenever work is announced.
+
+    It does not guarantee a wake-up: while the connection is down, the worker's slow poll finds the work.
+    """
+
+    def __init__(self, url: URL, *, wake: threading.Event, stopping: threading.Event) -> None:
+        self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._wake = wake
+        self._stopping = stopping
+        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+
+    def start(self) -> None:
+        """Begins to listen."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._listen()
+            except psycopg.OperationalError as fault:
+                log.warning("listener lost reason=%s", type(fault).__name__)
+                self._stopping.wait(LOOK_EVERY)
+
+    def _listen(self) -> None:
+        with psycopg.connect(self._address, autocommit=True, connect_timeout=5, **SILENCE) as connection:
+            connection.execute(f"LISTEN {WAKE_CHANNEL}")
+            while not self._stopping.is_set():
+                for _ in connection.notifies(timeout=LOOK_EVERY, stop_after=1):
+                    self._wake.set()

@@ -1,0 +1,47 @@
+"""Every duration and bound of the work, in one value that tests make smaller."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Durations in seconds, and counts."""
+
+    lease: float = 15.0
+    beat: float = 5.0
+    silence: float = 15.0
+    """After how long without a beat a worker counts as gone."""
+    poll: float = 1.0
+    """The slow look for work under the wake-ups."""
+    upkeep: float = 60.0
+    """Between two looks at what the admins should be told; what was counted is stored as often."""
+    turn: float = 90.0
+    """After how long another process may go on with the Base log, when the one that was at it says nothing more."""
+    takeups: int = 5
+    """How often a paid picture is taken up without getting further before it is failed in words."""
+    backoff: float = 5.0
+    """The first wait after 1302 or 1305; it doubles."""
+    backoff_longest: float = 60.0
+    backoff_in_all: float = 900.0
+    """How long a generation waits for the platform's limits before it fails."""
+    resend: float = 1.0
+    """The first wait after a call to Feishu failed in passing; it doubles."""
+    resend_longest: float = 30.0
+    resend_in_all: float = 86_400.0
+    """How long an answer is kept for Feishu to come back."""
+    upload_in_all: float = 1_800.0
+    """How long a picture is kept for its upload before the card shows the link instead."""
+    downloads: int = 3
+    download_wait: float = 1.0
+
+
+JITTER = 0.2
+
+
+def growing(first: float, longest: float, times: int) -> float:
+    """A wait in seconds that doubles with each of ``times``, up to ``longest``, give or take a fifth."""
+    wait: float = min(first * 2 ** min(times, 30), longest)
+    return wait * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing

@@ -1,0 +1,298 @@
+"""The worker: threads that take up what is due, one pool for paid calls, one for everything else."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from bot.errors import BotError, LeaseLost, StoreUnavailable
+from bot.generation.making.failures import REPEATED_UNKNOWN
+from bot.generation.making.originals import Originals
+from bot.generation.making.pace import Pace
+from bot.generation.making.wake import Wake
+from bot.generation.making.workflow import Workflow
+from bot.generation.showing.answering import Answering
+from bot.generation.showing.refreshing import Refreshing
+from bot.generation.store.database import Database
+from bot.generation.store.generations import GenerationStore
+from bot.generation.store.leases import Leases
+from bot.generation.store.records import Generation
+from bot.generation.store.requests import RequestStore
+from bot.generation.store.takeover import take_over
+from bot.logs import about
+from bot.models import Options
+
+log = logging.getLogger(__name__)
+
+TOGETHER = 0.01
+"""Seconds in which wake-ups are gathered, as one look at the database finds the work of all of them.
+
+Where a look takes long, twice its processor time: the looks never take more than a third of the processor.
+"""
+
+TIDY_EVERY = 3_600.0
+"""Seconds between two looks at the folder of originals."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """What the worker reads its work from."""
+
+    requests: RequestStore
+    generations: GenerationStore
+
+
+class Worker:
+    """Takes up generations and answers until it is stopped.
+
+    Args:
+        slots: how many paid calls a model may have in flight, over all processes.
+        call_seconds: after how long a paid call frees its slot whatever became of it.
+        wake: set by whoever knows of new work; a slow poll is the net under it.
+        stopping: set when the process is about to leave.
+        threads: how many answers and deliveries run at once.
+
+    It guarantees that nothing is taken up after ``stop``, not that what was taken up has ended: see ``drain``.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        stores: Stores,
+        leases: Leases,
+        workflow: Workflow,
+        answering: Answering,
+        refreshing: Refreshing,
+        originals: Originals,
+        slots: Mapping[str, int],
+        call_seconds: Callable[[Options], float],
+        pace: Pace,
+        wake: Wake,
+        stopping: threading.Event,
+        threads: int = 8,
+    ) -> None:
+        self._database = database
+        self._stores = stores
+        self._leases = leases
+        self._workflow = workflow
+        self._answering = answering
+        self._originals = originals
+        self._slots = slots
+        self._call_seconds = call_seconds
+        self._pace = pace
+        self._wake = wake
+        self._stopping = stopping
+        self._refreshing = refreshing
+        self._waiting: tuple[str, ...] = ()
+        self._moved = threading.Event()
+        self._refreshed = 0.0
+        self._room = threading.BoundedSemaphore(threads)
+        self._posts = ThreadPoolExecutor(max(sum(slots.values()), 1), thread_name_prefix="post")
+        self._others = ThreadPoolExecutor(threads, thread_name_prefix="work")
+        self._rounds = threading.Thread(target=self._run, name="worker", daemon=True)
+        self._beats = threading.Thread(target=self._beat, name="beat", daemon=True)
+        self._left = threading.Event()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker looks for work."""
+        return self._rounds.is_alive() and not self._stopping.is_set()
+
+    def start(self) -> None:
+        """Takes over what dead processes of this host have left, then begins to look for work."""
+        self._rounds.start()
+        self._beats.start()
+
+    def stop(self) -> None:
+        """Takes nothing new up."""
+        self._stopping.set()
+        self._wake.set()
+
+    def drain(self) -> None:
+        """Waits until everything that was taken up has ended, paid calls up to their deadline included."""
+        self.stop()
+        self._rounds.join()
+        self._posts.shutdown(wait=True)
+        self._others.shutdown(wait=True)
+        self._left.set()
+        self._beats.join()
+        self._leases.close()
+
+    def _run(self) -> None:
+        self._sign_on()
+        self._end_dead_leases()
+        while not self._stopping.is_set():
+            self._wake.clear()
+            began = time.thread_time()
+            self._guarded(self._look)
+            looked = time.thread_time() - began
+            self._guarded(self._begin_calls)
+            again_at = time.monotonic() + max(2 * looked, TOGETHER)
+            if self._wake.wait(self._pace.poll):
+                self._stopping.wait(max(again_at - time.monotonic(), 0.0))
+            self._wake.wait_for_calm()
+
+    def _look(self) -> None:
+        """Finds out what is due, and begins with all of it that is not a paid call."""
+        work = self._stores.generations.open_work()
+        self._waiting = work.waiting
+        if work.lost:
+            take_over(self._database, but_not=self._leases.held, failure=REPEATED_UNKNOWN)
+        for request_id in self._stores.requests.unshown(limit=16):
+            self._start(self._answer, request_id)
+        if work.made:
+            for generation_id in self._stores.generations.made_ids(limit=16):
+                self._start(self._deliver, generation_id)
+        if work.waiting and (self._moved.is_set() or time.monotonic() - self._refreshed >= self._pace.poll):
+            self._moved.clear()
+            self._refreshed = time.monotonic()
+            self._refreshing.refresh()
+
+    def _begin_calls(self) -> None:
+        for model in self._waiting:
+            while (generation := self._take_slot(model)) is not None:
+                self._posts.submit(self._at_edge, self._generate, generation)
+
+    def _start(self, work: Callable[[str], None], row_id: str) -> None:
+        # What is under way here is not begun again, even when this process slept and its own lease ran out. What finds
+        # no room is found again in a later round: each end of work wakes the next one.
+        if row_id in self._leases.held or self._stopping.is_set():
+            return
+        if self._room.acquire(blocking=False):
+            self._others.submit(self._at_edge, work, row_id, room=True)
+
+    def _take_slot(self, model: str) -> Generation | None:
+        """Takes a free slot of a model for whoever is next; ``None`` when there is no slot or nobody for it."""
+        generations, slots = self._stores.generations, self._slots[model]
+        if self._stopping.is_set():
+            return None
+        waiting = generations.next_waiting(model, slots=slots)
+        if waiting is None:
+            return None
+        generation_id, options = waiting
+        generation = generations.claim_slot(
+            generation_id,
+            owner=self._leases.owner,
+            lease=self._pace.lease,
+            slots=slots,
+            deadline=self._call_seconds(options),
+        )
+        if generation is not None:
+            self._moved.set()
+            self._wake.set()
+        return generation
+
+    def _answer(self, request_id: str) -> None:
+        request = self._stores.requests.claim(request_id, owner=self._leases.owner, lease=self._pace.lease)
+        if request is None:
+            return
+        with self._leases.holding(request_id), about(**request.ids):
+            if request.takeups > self._pace.takeups:
+                log.error("answer stalled request=%s", request_id)
+                self._stores.requests.give_up(request, owner=self._leases.owner, outcome="stalled")
+            else:
+                self._answering.show(request)
+
+    def _deliver(self, generation_id: str) -> None:
+        generation = self._stores.generations.claim_made(
+            generation_id, owner=self._leases.owner, lease=self._pace.lease
+        )
+        if generation is not None:
+            self._deliver_held(generation)
+
+    def _deliver_held(self, generation: Generation) -> None:
+        with self._leases.holding(generation.generation_id), about(**generation.ids):
+            self._workflow.deliver(generation)
+        if not self._stopping.is_set():
+            # The next look would find it, too, a moment later.
+            self._answer(generation.request_id)
+
+    def _generate(self, generation: Generation) -> None:
+        following: Generation | None = generation
+        while following is not None:
+            following = self._generate_one(following)
+
+    def _generate_one(self, generation: Generation) -> Generation | None:
+        """Makes one paid call; gives the next of its model, which takes the slot before this picture is delivered."""
+        with self._leases.holding(generation.generation_id), about(**generation.ids):
+            made = self._workflow.generate(generation)
+            try:
+                return self._take_slot(generation.model)
+            finally:
+                if made is not None:
+                    self._others.submit(self._at_edge, self._deliver_held, made)
+
+    def _at_edge(self, work: Callable[..., None], subject: object, *, room: bool = False) -> None:
+        """Runs one piece of work that was taken up, and lets the next one be looked for."""
+        if room:
+            self._wake.wait_for_calm()
+        with about(**self._ids(work, subject)):
+            there = self._guarded(work, subject)
+        if room:
+            self._room.release()
+        if there:
+            # After an outage the slow poll looks again; at once, the work would only fail once more.
+            self._wake.set()
+
+    def _ids(self, work: Callable[..., None], subject: object) -> dict[str, str | None]:
+        if isinstance(subject, Generation):
+            return subject.ids
+        return {"request" if work == self._answer else "generation": str(subject)}
+
+    def _guarded(self, work: Callable[..., None], *subjects: object) -> bool:
+        """Runs work; whatever goes wrong in it is logged, and the lease brings it back.
+
+        Returns:
+            Whether the database was there.
+        """
+        try:
+            work(*subjects)
+        except LeaseLost:
+            log.warning("lease lost work=%s", work.__name__)
+        except StoreUnavailable as fault:
+            # An outage needs no traceback.
+            log.error("database away work=%s reason=%s", work.__name__, fault)  # noqa: TRY400
+            return False
+        except BotError as error:
+            log.error("work failed work=%s error=%s", work.__name__, type(error).__name__)  # noqa: TRY400
+        except Exception:
+            log.exception("work broke work=%s", work.__name__)
+        return True
+
+    def _beat(self) -> None:
+        tidied = 0.0
+        while not self._left.wait(self._pace.beat):
+            self._sign_on()
+            self._end_dead_leases()
+            tidied += self._pace.beat
+            if tidied >= TIDY_EVERY:
+                self._tidy()
+                tidied = 0.0
+
+    def _tidy(self) -> None:
+        try:
+            self._originals.tidy()
+        except OSError as fault:
+            # A file that another thread moved meanwhile must not end the beat, and with it every lease.
+            log.warning("originals not_tidied reason=%s", fault.strerror)
+
+    def _sign_on(self) -> None:
+        try:
+            self._leases.beat()
+        except StoreUnavailable as fault:
+            log.error("database away reason=%s", fault)  # noqa: TRY400
+
+    def _end_dead_leases(self) -> None:
+        try:
+            dead = self._leases.end_those_of_the_dead()
+        except StoreUnavailable as fault:
+            log.error("database away reason=%s", fault)  # noqa: TRY400
+            return
+        if dead:
+            log.warning("worker took_over_from=%s", ",".join(dead))
+            self._wake.set()

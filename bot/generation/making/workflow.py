@@ -1,0 +1,212 @@
+"""The durable steps of one generation: one paid call, one download, one upload, each stored before the next begins."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from bot.errors import DownloadFailed, FeishuAction, FeishuError, GlmError, StoreUnavailable
+from bot.generation.making import failures
+from bot.generation.making.originals import Originals
+from bot.generation.making.pace import Pace, growing
+from bot.generation.store.generations import GenerationStore
+from bot.generation.store.kept import UserIds
+from bot.generation.store.records import Generation
+from bot.glm.image import LARGEST_FOR_FEISHU, look_at, shrink
+from bot.glm.links import link_end
+from bot.models import ImageFile, MadeImage, Options
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class ImageMaker(Protocol):
+    """What makes a picture: the GLM client."""
+
+    def generate(self, prompt: str, *, options: Options, user_id: str | None = None) -> MadeImage:
+        """One paid call."""
+
+
+class ImageSource(Protocol):
+    """What fetches a picture from its link: the downloader."""
+
+    def fetch(self, url: str) -> ImageFile:
+        """One download."""
+
+
+class ImageTarget(Protocol):
+    """What takes a picture for the chat: the Feishu client."""
+
+    def upload_image(self, content: bytes, *, filename: str) -> str:
+        """One upload; gives the image key."""
+
+
+class Workflow:
+    """Takes a claimed generation through its steps.
+
+    Args:
+        owner: the name under which this process holds its claims.
+        stopping: set when the process is about to leave; waits end then.
+
+    A crash between two steps loses nothing: what was stored decides where the next worker goes on. A step has no
+    number: it is due as long as its result (the URL, the original, the image key) is missing. So a version that adds
+    a step, or drops one, goes on with what another version left, wherever that stood. The one thing that cannot be
+    known after a crash is the outcome of a paid call that was under way.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: GenerationStore,
+        maker: ImageMaker,
+        source: ImageSource,
+        target: ImageTarget,
+        originals: Originals,
+        user_ids: UserIds,
+        owner: str,
+        pace: Pace,
+        stopping: threading.Event,
+    ) -> None:
+        self._store = store
+        self._maker = maker
+        self._source = source
+        self._target = target
+        self._originals = originals
+        self._user_ids = user_ids
+        self._owner = owner
+        self._pace = pace
+        self._stopping = stopping
+
+    def generate(self, generation: Generation) -> Generation | None:
+        """Makes the one paid call that was claimed.
+
+        Returns:
+            The generation to deliver, still held, or ``None`` when it is back in line or ended.
+        """
+        log.info(
+            "generation post generation=%s request=%s model=%s size=%s posts=%d",
+            generation.generation_id,
+            generation.request_id,
+            generation.model,
+            generation.options.size,
+            generation.posts,
+        )
+        try:
+            image = self._maker.generate(
+                generation.prompt, options=generation.options, user_id=self._user_ids.of(generation.sender)
+            )
+        except GlmError as error:
+            self._refused(generation, error)
+            return None
+        # The URL is paid for: it is stored whatever it takes, and it frees the slot.
+        self._insist(lambda: self._store.made(generation, image, owner=self._owner, link_ends_at=link_end(image.url)))
+        log.info("generation made generation=%s", generation.generation_id)
+        return _with_url(generation, image)
+
+    def _refused(self, generation: Generation, error: GlmError) -> None:
+        log.warning(
+            "generation refused generation=%s code=%s provider_code=%s status=%s",
+            generation.generation_id,
+            error.code,
+            error.provider_code,
+            error.status,
+        )
+        if error.waits and self._store.delayed_for(generation) < self._pace.backoff_in_all:
+            wait = growing(self._pace.backoff, self._pace.backoff_longest, generation.delays)
+            seconds = max(wait, error.retry_after or 0.0)
+            self._insist(lambda: self._store.push_back(generation, owner=self._owner, seconds=seconds))
+            return
+        failure, billed = failures.of_glm(error), failures.may_be_billed(error)
+        self._insist(lambda: self._store.fail(generation, failure, owner=self._owner, billed=billed))
+
+    def deliver(self, generation: Generation) -> None:
+        """Downloads a paid picture and uploads it for the chat."""
+        if generation.takeups > self._pace.takeups:
+            self._store.fail(generation, failures.STALLED, owner=self._owner)
+            return
+        try:
+            uploaded = {} if generation.image_key else self._upload(self._original(generation))
+            self._store.done(generation, owner=self._owner, **uploaded)
+            log.info("generation done generation=%s", generation.generation_id)
+        except DownloadFailed as error:
+            log.warning("generation download_failed generation=%s reason=%s", generation.generation_id, error)
+            self._store.fail(generation, failures.of_glm(error), owner=self._owner)
+        except FeishuError as error:
+            self._not_uploaded(generation, error)
+
+    def _original(self, generation: Generation) -> ImageFile:
+        if generation.original and (content := self._originals.get(generation.original)):
+            return look_at(content)
+        image = self._download(generation.url or "")
+        name = f"{generation.generation_id}{image.suffix}"
+        try:
+            self._originals.put(name, image.content)
+        except OSError as fault:
+            # The picture can still be shown; only the file button will have to fetch it again.
+            log.error("original not_kept generation=%s reason=%s", generation.generation_id, fault.strerror)  # noqa: TRY400
+        else:
+            self._store.keep(generation, owner=self._owner, original=name)
+        return image
+
+    def _download(self, url: str) -> ImageFile:
+        for attempt in range(1, self._pace.downloads + 1):
+            try:
+                return self._source.fetch(url)
+            except DownloadFailed as error:
+                if not error.transient or attempt == self._pace.downloads:
+                    raise
+                self._stopping.wait(growing(self._pace.download_wait, self._pace.resend_longest, attempt - 1))
+        raise AssertionError
+
+    def _upload(self, image: ImageFile) -> dict[str, object]:
+        """Uploads a picture, smaller where it has to be; gives what is to be stored of it."""
+        shown = shrink(image) if len(image.content) > LARGEST_FOR_FEISHU else image
+        try:
+            key = self._upload_once(shown)
+        except FeishuError as error:
+            if error.action is not FeishuAction.SHRINK_IMAGE or shown is not image:
+                raise
+            shown = shrink(image)
+            key = self._upload_once(shown)
+        return {"image_key": key, "shrunk": shown is not image}
+
+    def _upload_once(self, image: ImageFile) -> str:
+        return self._target.upload_image(image.content, filename=f"image{image.suffix}")
+
+    def _not_uploaded(self, generation: Generation, error: FeishuError) -> None:
+        log.warning(
+            "generation upload_failed generation=%s code=%s action=%s",
+            generation.generation_id,
+            error.code,
+            error.action.name,
+        )
+        if error.action is FeishuAction.RETRY and self._store.delayed_for(generation) < self._pace.upload_in_all:
+            seconds = error.retry_after or growing(self._pace.resend, self._pace.resend_longest, generation.delays)
+            self._store.postpone(generation, owner=self._owner, seconds=seconds)
+            return
+        self._store.fail(generation, failures.of_upload(error), owner=self._owner)
+
+    def _insist(self, step: Callable[[], T]) -> T:
+        """Runs a step that stores the outcome of a paid call until the database takes it.
+
+        Raises:
+            LeaseLost: meanwhile another worker took the generation over.
+            StoreUnavailable: the process has to leave before the database came back.
+        """
+        times = 0
+        while True:
+            try:
+                return step()
+            except StoreUnavailable:
+                times += 1
+                log.error("database away, a paid outcome is held in memory tries=%d", times)  # noqa: TRY400
+                if self._stopping.wait(growing(0.1, 2.0, times)):
+                    raise
+
+
+def _with_url(generation: Generation, image: MadeImage) -> Generation:
+    return replace(generation, url=image.url, findings=image.findings, takeups=0)

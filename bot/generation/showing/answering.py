@@ -1,0 +1,267 @@
+"""Showing a request in the chat: one card that is sent once and then patched, or what replaces a refused card."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+from bot.chat.speaking.cards import Cards, content
+from bot.chat.speaking.text import text_of
+from bot.errors import FeishuAction, FeishuError, LeaseLost
+from bot.generation.making.files import OriginalFiles
+from bot.generation.making.pace import Pace, growing
+from bot.generation.showing.rendering import Rendering, Showing
+from bot.generation.store.records import Request
+from bot.generation.store.requests import RequestStore
+from bot.models import Picture
+
+log = logging.getLogger(__name__)
+
+CHANGES_OF_WAY = 6
+"""How many refusals in a row one showing works round before it is put off."""
+
+
+class Chat(Protocol):
+    """What sends messages: the Feishu client."""
+
+    def reply(self, message_id: str, *, msg_type: str, content: str, uuid: str, in_thread: bool) -> str:
+        """A reply; gives the new message's id."""
+
+    def send(
+        self,
+        receive_id: str,
+        *,
+        receive_id_type: Literal["chat_id", "open_id"],
+        msg_type: str,
+        content: str,
+        uuid: str,
+    ) -> str:
+        """A message that quotes none; gives its id."""
+
+    def patch(self, message_id: str, *, content: str) -> None:
+        """A new content for a card."""
+
+
+def send_uuid(request_id: str, step: str) -> str:
+    """The ``uuid`` of a send: derived from the request and the step, never from the attempt.
+
+    Feishu delivers at most one message a uuid (50 characters at most) within an hour:
+    https://open.feishu.cn/document/server-docs/im-v1/message/reply
+    """
+    return hashlib.sha256(f"{request_id}:{step}".encode()).hexdigest()[:40]
+
+
+class Answering:
+    """Brings what the chat shows of a request up to what the database says.
+
+    Args:
+        cards: what renders the texts of refused cards.
+        rendering: what renders a request as it stands.
+        files: what uploads originals.
+        owner: the name under which this process holds its claims.
+        on_end: told the model and the pictures of each request of images whose last card was shown.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: RequestStore,
+        chat: Chat,
+        cards: Cards,
+        rendering: Rendering,
+        files: OriginalFiles,
+        owner: str,
+        pace: Pace,
+        on_end: Callable[[str, tuple[Picture, ...]], None] = lambda _model, _pictures: None,
+    ) -> None:
+        self._store = store
+        self._chat = chat
+        self._cards = cards
+        self._rendering = rendering
+        self._files = files
+        self._owner = owner
+        self._pace = pace
+        self._on_end = on_end
+
+    def show(self, claimed: Request) -> None:
+        """Shows a claimed request as it stands, and lets it go."""
+        for _ in range(CHANGES_OF_WAY):
+            request, pictures = self._store.read(claimed.request_id)
+            showing = self._rendering.showing(request, pictures)
+            try:
+                if self._show_once(request, showing):
+                    return
+            except LeaseLost:
+                if request.answer_id is not None:
+                    # Who took the request over may have shown its end before this older card overwrote it, also where
+                    # the outcome of this patch is not known.
+                    self._store.show_again(request.request_id)
+                raise
+        self._store.postpone(claimed, owner=self._owner, seconds=self._pace.resend_longest)
+
+    def _show_once(self, request: Request, showing: Showing) -> bool:
+        """Shows a request as it was rendered; tells whether that is all, or another way has to be tried at once."""
+        try:
+            answer_id = self._deliver(request, showing)
+        except FeishuError as error:
+            return not self._work_round(request, error)
+        self._store.shown(
+            request,
+            owner=self._owner,
+            face=showing.face,
+            last=showing.last,
+            told=showing.told,
+            answer_id=answer_id,
+        )
+        log.info("answer shown request=%s face=%s way=%s", request.request_id, showing.face, request.way)
+        if showing.last and request.kind == "images":
+            self._on_end(request.options.model, showing.pictures)
+        return True
+
+    def _deliver(self, request: Request, showing: Showing) -> str | None:
+        if request.way == "card":
+            if request.answer_id is None:
+                if showing.face == "original":
+                    return self._send_original(request)
+                return self._post(request, "card", "interactive", content(showing.card))
+            self._chat.patch(request.answer_id, content=content(showing.card))
+            return None
+        if showing.last:
+            self._deliver_plain(request, showing)
+        return None
+
+    def _send_original(self, request: Request) -> str:
+        try:
+            file_key = self._files.upload(request.content["argument"])
+        except FeishuError as error:
+            if error.action in _ABOUT_THE_PLACE:
+                raise
+            log.warning("original refused request=%s code=%s help=%s", request.request_id, error.code, error.help_url)
+            return self._post(request, "card", "interactive", content(self._cards.notice("original_refused")))
+        if file_key is None:
+            return self._post(request, "card", "interactive", content(self._cards.notice("original_gone")))
+        return self._post(request, "file", "file", content({"file_key": file_key}))
+
+    def _post(self, request: Request, step: str, msg_type: str, body: str) -> str:
+        if request.reply_to is not None:
+            return self._chat.reply(
+                request.reply_to,
+                msg_type=msg_type,
+                content=body,
+                uuid=send_uuid(request.request_id, step),
+                in_thread=request.in_topic,
+            )
+        return self._chat.send(
+            request.chat_id or request.sender,
+            receive_id_type="chat_id" if request.chat_id else "open_id",
+            msg_type=msg_type,
+            content=body,
+            uuid=send_uuid(request.request_id, f"{step}:unquoted"),
+        )
+
+    def _deliver_plain(self, request: Request, showing: Showing) -> None:
+        """The pictures as image messages, the rest as text, and a pointer on the old card where there is one."""
+        sent = self._store.sent(request.request_id)
+        for place, picture in enumerate(showing.pictures):
+            step = f"image{place}"
+            if picture.image_key and step not in sent:
+                self._send_picture(request, step, picture.image_key)
+        if "text" not in sent:
+            body = content({"text": self._words(request, showing)})
+            self._store.record_send(request, "text", self._post(request, "text", "text", body), owner=self._owner)
+        if request.answer_id is not None:
+            self._point_to_reply(request.answer_id)
+
+    def _send_picture(self, request: Request, step: str, image_key: str) -> None:
+        try:
+            message_id = self._post(request, step, "image", content({"image_key": image_key}))
+        except FeishuError as error:
+            if error.action in _ABOUT_THE_PLACE:
+                raise
+            # The text that follows holds the link, so a refused picture does not take the answer with it.
+            log.warning("picture not_sent request=%s code=%s", request.request_id, error.code)
+        else:
+            self._store.record_send(request, step, message_id, owner=self._owner)
+
+    def _words(self, request: Request, showing: Showing) -> str:
+        if showing.request_card is not None:
+            return self._cards.plain(showing.request_card, request.language)
+        return text_of(showing.card, request.language)
+
+    def _point_to_reply(self, answer_id: str) -> None:
+        try:
+            self._chat.patch(answer_id, content=content(self._cards.moved()))
+        except FeishuError as error:
+            if error.action is FeishuAction.RETRY:
+                raise
+            log.info("old card not_changed code=%s", error.code)
+
+    def _work_round(self, request: Request, error: FeishuError) -> bool:
+        """Decides what a refusal means; tells whether to show again at once."""
+        log.warning(
+            "answer refused request=%s way=%s code=%s action=%s log_id=%s help=%s",
+            request.request_id,
+            request.way,
+            error.code,
+            error.action.name,
+            error.log_id,
+            error.help_url,
+        )
+        if error.action is FeishuAction.RETRY:
+            self._put_off(request, error)
+            return False
+        patching = request.way == "card" and request.answer_id is not None
+        change = _after_patch(error.action) if patching else _after_send(error.action, request)
+        if change is None:
+            self._store.give_up(request, owner=self._owner, outcome=f"feishu_{error.code}")
+            return False
+        self._store.change(request, owner=self._owner, **change)
+        return True
+
+    def _put_off(self, request: Request, error: FeishuError) -> None:
+        waited = request.attempts * self._pace.resend_longest
+        if waited > self._pace.resend_in_all:
+            self._store.give_up(request, owner=self._owner, outcome="feishu_unreachable")
+            return
+        if error.retry_after is not None:
+            self._store.hold(error.retry_after)
+        seconds = error.retry_after or growing(self._pace.resend, self._pace.resend_longest, request.attempts)
+        self._store.postpone(request, owner=self._owner, seconds=seconds)
+
+
+_ABOUT_THE_PLACE = frozenset(
+    {
+        FeishuAction.RETRY,
+        FeishuAction.SEND_WITHOUT_QUOTE,
+        FeishuAction.SEND_OUTSIDE_TOPIC,
+        FeishuAction.GIVE_UP,
+        FeishuAction.STOP_FOR_QUOTA,
+    }
+)
+"""Refusals that would meet the text as well as the picture."""
+
+
+def _after_patch(action: FeishuAction) -> dict[str, Any] | None:
+    """How to go on after a card could not be changed; ``None`` when nobody is there to see it."""
+    if action in (FeishuAction.SEND_WITHOUT_PROMPT, FeishuAction.SHORTEN):
+        return {"hide_prompt": True, "way": "new"}
+    if action in (FeishuAction.GIVE_UP, FeishuAction.STOP_FOR_QUOTA, FeishuAction.SEND_WITHOUT_QUOTE):
+        return None
+    return {"way": "new"}
+
+
+def _after_send(action: FeishuAction, request: Request) -> dict[str, Any] | None:
+    """How to go on after a message could not be sent; ``None`` when there is no way left."""
+    match action:
+        case FeishuAction.SEND_WITHOUT_QUOTE if request.reply_to is not None:
+            return {"reply_to": None}
+        case FeishuAction.SEND_OUTSIDE_TOPIC if request.in_topic:
+            return {"in_topic": False}
+        case FeishuAction.SEND_WITHOUT_PROMPT | FeishuAction.SHORTEN if not request.hide_prompt:
+            return {"hide_prompt": True}
+        case FeishuAction.SEND_PLAIN if request.way == "card":
+            return {"way": "plain"}
+        case _:
+            return None

@@ -1,0 +1,167 @@
+"""Generations in a real database: slots counted over everybody, paid calls never forgotten."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import select
+
+from bot.errors import LeaseLost
+from bot.generation.making.failures import REPEATED_UNKNOWN
+from bot.generation.showing.queue import Line
+from bot.generation.store.database import Database
+from bot.generation.store.generations import GenerationStore
+from bot.generation.store.records import Generation
+from bot.generation.store.requests import RequestStore
+from bot.generation.store.tables import generations
+from bot.generation.store.takeover import take_over
+from bot.models import MadeImage, State
+from tests.support.requests import EXPIRED, LEASE, accept, answer
+
+
+def claim(database: Database, *, owner: str = "me", lease: float = LEASE, slots: int = 1) -> Generation | None:
+    """Takes a slot for whoever is next."""
+    store = GenerationStore(database)
+    waiting = store.next_waiting("glm-image")
+    if waiting is None:
+        return None
+    return store.claim_slot(waiting[0], owner=owner, lease=lease, slots=slots, deadline=180)
+
+
+def test_nothing_is_paid_before_its_card_stands_in_the_chat(database: Database) -> None:
+    """A generation gets a slot only when its request has been answered with a card."""
+    accept(database)
+    assert claim(database) is None
+    answer(database)
+    assert claim(database) is not None
+
+
+def test_slots_hold_under_a_race(database: Database) -> None:
+    """However many workers claim at once, no more calls are in flight than there are slots."""
+    accept(database, count=4)
+    answer(database)
+    start = threading.Barrier(8)
+
+    def take(number: int) -> Generation | None:
+        start.wait()
+        return claim(database, owner=f"worker{number}", slots=2)
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = [generation for generation in pool.map(take, range(8)) if generation]
+    assert 1 <= len(taken) <= 2
+    assert len({generation.generation_id for generation in taken}) == len(taken)
+
+
+@pytest.mark.parametrize("senders", ["aaab", "abab", "aabbb"])
+def test_the_slot_goes_to_whom_the_line_says(database: Database, senders: str) -> None:
+    """The statement that gives slots away and the order that cards show are the same rule."""
+    for number, sender in enumerate(senders):
+        accept(database, f"om_{number}", sender=sender)
+        answer(database)
+    told = [one.generation_id for one in Line(database, slots={"glm-image": 99}).order("glm-image")]
+    given = [generation.generation_id for generation in iter(lambda: claim(database, slots=99), None)]
+    assert given == told
+
+
+def test_a_stored_url_frees_the_slot(database: Database) -> None:
+    """Once the URL is stored the next call may begin, while the picture is still being fetched."""
+    accept(database, count=2)
+    answer(database)
+    first = claim(database)
+    assert first is not None
+    assert claim(database) is None
+    GenerationStore(database).made(first, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+    assert claim(database) is not None
+
+
+def test_nobody_is_next_while_every_slot_is_taken(database: Database) -> None:
+    """Whose turn it would be is told only when there is a slot for it."""
+    store = GenerationStore(database)
+    accept(database, count=2)
+    answer(database)
+    assert claim(database) is not None
+    assert store.next_waiting("glm-image", slots=1) is None
+    assert store.next_waiting("glm-image", slots=2) is not None
+
+
+def test_a_dead_workers_call_is_made_once_more_and_only_once(database: Database) -> None:
+    """A call whose outcome a crash hid is repeated; hidden again, it ends in words."""
+    accept(database)
+    answer(database)
+    for posts in (1, 2):
+        generation = claim(database, lease=EXPIRED)
+        assert generation is not None
+        assert (generation.posts, generation.repeated) == (posts, posts == 2)
+        take_over(database, failure=REPEATED_UNKNOWN)
+    assert claim(database) is None
+    (request_id,) = RequestStore(database).unshown(limit=1)
+    (picture,) = RequestStore(database).read(request_id)[1]
+    assert (picture.state, picture.failure) == (State.FAILED, REPEATED_UNKNOWN)
+
+
+def test_a_living_workers_call_is_left_alone(database: Database) -> None:
+    """Nothing is taken over while the lease runs."""
+    accept(database)
+    answer(database)
+    claim(database)
+    assert take_over(database, failure=REPEATED_UNKNOWN) == 0
+
+
+def test_a_stored_url_is_never_paid_for_again(database: Database) -> None:
+    """When the worker dies after the URL was stored, the next one goes on with the download."""
+    store = GenerationStore(database)
+    accept(database)
+    answer(database)
+    generation = claim(database, lease=EXPIRED)
+    assert generation is not None
+    store.made(generation, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+    assert take_over(database, failure=REPEATED_UNKNOWN) == 0
+    (made,) = store.made_ids(limit=5)
+    again = store.claim_made(made, owner="other", lease=LEASE)
+    assert again is not None
+    assert (again.url, again.posts) == ("https://x/1", 1)
+
+
+def test_a_worker_that_lost_its_call_stores_nothing(database: Database) -> None:
+    """A process that was stopped past its lease does not overwrite what its successor does."""
+    store = GenerationStore(database)
+    accept(database)
+    answer(database)
+    slow = claim(database, owner="slow", lease=EXPIRED)
+    assert slow is not None
+    take_over(database, failure=REPEATED_UNKNOWN)
+    assert claim(database, owner="quick") is not None
+    with pytest.raises(LeaseLost):
+        store.made(slow, MadeImage(url="https://x/1"), owner="slow", link_ends_at=None)
+
+
+def test_a_generation_that_the_platform_refused_waits(database: Database) -> None:
+    """Pushed back, it frees its slot and is not next until its time has come."""
+    store = GenerationStore(database)
+    accept(database)
+    answer(database)
+    generation = claim(database)
+    assert generation is not None
+    store.push_back(generation, owner="me", seconds=60)
+    assert claim(database) is None
+    with database.read() as connection:
+        assert connection.scalar(select(generations.c.slot_until)) is None
+
+
+def test_slots_in_force_fall_while_the_platform_refuses_and_recover(database: Database) -> None:
+    """Each call refused for the platform's limits takes one slot out of force until it gets through."""
+    store = GenerationStore(database)
+    accept(database, count=4)
+    answer(database)
+    refused = claim(database, slots=3)
+    assert refused is not None
+    store.push_back(refused, owner="me", seconds=-1)
+    again = claim(database, slots=3)
+    assert again is not None
+    assert again.generation_id == refused.generation_id
+    assert claim(database, slots=3) is not None
+    assert claim(database, slots=3) is None
+    store.made(again, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+    assert [claim(database, slots=3) is not None for _ in range(3)] == [True, True, False]

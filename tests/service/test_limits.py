@@ -1,0 +1,162 @@
+"""Limits in a real database: exact under concurrency, given back when no image came."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.chat.views import QuotaView
+from bot.errors import CallTimedOut, ContentRefused, GlmError, ServerFailed
+from bot.generation.intake.cancelling import cancel
+from bot.generation.making import failures
+from bot.generation.store.database import Database
+from bot.generation.store.generations import GenerationStore
+from bot.generation.store.kept import pause, resume
+from bot.generation.store.records import Generation
+from bot.generation.store.takeover import take_over
+from bot.models import MadeImage
+from bot.sections import LimitSettings
+from tests.support.requests import EXPIRED, LEASE, UNLIMITED, Team, accept, answer, limits_of
+
+
+def team(**limits: float) -> Team:
+    """A team with these limits and no others."""
+    return Team(limits=LimitSettings.model_validate({**UNLIMITED.model_dump(), **limits}))
+
+
+def claim(database: Database, *, lease: float = LEASE, model: str = "glm-image") -> Generation:
+    """Takes a slot for whoever is next."""
+    store = GenerationStore(database)
+    answer(database)
+    waiting = store.next_waiting(model)
+    assert waiting is not None
+    generation = store.claim_slot(waiting[0], owner="me", lease=lease, slots=9, deadline=180)
+    assert generation is not None
+    return generation
+
+
+def quota(database: Database, limits: Team, person: str = "ou_ann") -> QuotaView:
+    """What a person and the team have used."""
+    with database.read() as connection:
+        return limits_of(limits).quota(connection, person)
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        ({"pending": 2}, "limit.pending"),
+        ({"per_day": 2}, "limit.day"),
+        ({"waiting": 2}, "limit.waiting"),
+        ({"images_per_month": 2}, "limit.images"),
+        ({"yuan_per_month": 0.2}, "limit.yuan"),
+    ],
+)
+def test_over_a_limit_a_prompt_is_refused_with_its_sentence(
+    database: Database, limits: dict[str, float], sentence: str
+) -> None:
+    """What fits is accepted, the next one is refused in words, and nothing waits for it."""
+    for number in range(2):
+        assert accept(database, f"om_{number}", team=team(**limits)).outcome == "accepted"
+    refused = accept(database, "om_2", team=team(**limits))
+    assert refused.outcome == "refused"
+    assert refused.refusal is not None
+    assert refused.refusal.sentence == sentence
+    assert quota(database, team()).pending == 2
+
+
+def test_four_images_count_as_four(database: Database) -> None:
+    """A message that asks for several images needs room for all of them."""
+    assert accept(database, "om_1", count=4, team=team(pending=5)).outcome == "accepted"
+    assert accept(database, "om_2", count=2, team=team(pending=5)).outcome == "refused"
+    assert accept(database, "om_3", count=1, team=team(pending=5)).outcome == "accepted"
+
+
+def test_limits_are_exact_when_messages_come_at_once(database: Database) -> None:
+    """Of twelve messages at the same moment as many are accepted as there is room for."""
+    start = threading.Barrier(12)
+
+    def send(number: int) -> str:
+        start.wait()
+        return accept(database, f"om_{number}", sender=f"ou_{number}", team=team(images_per_month=5)).outcome
+
+    with ThreadPoolExecutor(12) as pool:
+        outcomes = list(pool.map(send, range(12)))
+    assert outcomes.count("accepted") == 5
+
+
+def test_a_failed_or_cancelled_image_is_given_back_to_the_day(database: Database) -> None:
+    """Who got no image may ask again the same day."""
+    limits = team(per_day=1)
+    accept(database, "om_1", team=limits)
+    generation = claim(database)
+    assert accept(database, "om_2", team=limits).outcome == "refused"
+    GenerationStore(database).fail(generation, failures.STALLED, owner="me")
+    assert accept(database, "om_3", team=limits).outcome == "accepted"
+    running = claim(database)
+    with database.write() as connection:
+        cancel(database, connection, running.request_id)
+    assert quota(database, limits).today == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "charged"),
+    [
+        (ServerFailed("x", provider_code="1234", status=500, from_platform=True), 0),
+        (ContentRefused("x", provider_code="1301", status=400, from_platform=True), 0),
+        (ContentRefused("a picture was made, and is not shown"), 1),
+        (CallTimedOut("nobody knows"), 1),
+    ],
+)
+def test_the_budget_counts_what_may_have_been_billed(database: Database, error: GlmError, charged: int) -> None:
+    """A call that the platform refused costs nothing; one whose outcome nobody knows counts."""
+    accept(database, "om_1")
+    generation = claim(database)
+    assert quota(database, team()).team_images == 1
+    billed = failures.may_be_billed(error)
+    GenerationStore(database).fail(generation, failures.of_glm(error), owner="me", billed=billed)
+    assert quota(database, team()).team_images == charged
+
+
+def test_a_repeated_call_counts_twice(database: Database) -> None:
+    """When a crash hid the outcome of a call, both calls are in the budget."""
+    accept(database, "om_1")
+    claim(database, lease=EXPIRED)
+    take_over(database, failure=failures.REPEATED_UNKNOWN)
+    again = claim(database)
+    GenerationStore(database).made(again, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+    assert quota(database, team()).team_images == 2
+    assert quota(database, team()).today == 1
+
+
+def test_a_call_refused_for_the_platforms_limits_costs_nothing(database: Database) -> None:
+    """Waiting for a slot of the platform and asking again is one image in the budget."""
+    accept(database, "om_1")
+    generation = claim(database)
+    GenerationStore(database).push_back(generation, owner="me", seconds=0)
+    assert quota(database, team()).team_images == 1
+
+
+def test_the_days_end_is_midnight_of_the_teams_zone(database: Database) -> None:
+    """A person's day begins and ends where the team lives, whatever the machine's zone."""
+    zone = ZoneInfo("Asia/Shanghai")
+    late = datetime(2026, 11, 23, 23, 59, tzinfo=zone).timestamp()
+    clock = Team(limits=UNLIMITED, clock=lambda: late)
+    assert quota(database, clock).resets_at == datetime(2026, 11, 24, tzinfo=zone).timestamp()
+    assert limits_of(clock).periods.month() == "2026-11"
+
+
+def test_a_paused_bot_accepts_no_prompt(database: Database) -> None:
+    """After /pause prompts are refused in words until /resume."""
+    with database.write() as connection:
+        assert pause(database, connection, by="ou_admin")
+        assert not pause(database, connection, by="ou_admin")
+    refused = accept(database, "om_1").refusal
+    assert refused is not None
+    assert refused.sentence == "limit.paused"
+    with database.write() as connection:
+        assert resume(connection)
+    assert accept(database, "om_2").outcome == "accepted"

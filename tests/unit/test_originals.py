@@ -1,0 +1,53 @@
+"""The folder of downloaded pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bot.generation.making.originals import DAY, Originals
+
+NOW = 1_800_000_000.0
+
+
+def folder_of(path: Path, *, days: float = 30, largest: int = 1000) -> Originals:
+    """A folder whose clock stands still."""
+    return Originals(path, days=days, largest=largest, clock=lambda: NOW)
+
+
+def aged(path: Path, *, days: float) -> None:
+    """Makes a file as old as that."""
+    os.utime(path, (NOW - days * DAY, NOW - days * DAY))
+
+
+def test_a_picture_comes_back_as_it_was(tmp_path: Path) -> None:
+    """What was put is what is got, and nothing half-written stays behind."""
+    originals = folder_of(tmp_path)
+    originals.put("g1.jpg", b"picture")
+    assert originals.get("g1.jpg") == b"picture"
+    assert [file.name for file in tmp_path.iterdir()] == ["g1.jpg"]
+
+
+def test_a_picture_that_is_gone_is_no_error(tmp_path: Path) -> None:
+    """Another host may have downloaded it, or room was made."""
+    assert folder_of(tmp_path).get("g1.jpg") is None
+
+
+def test_too_old_pictures_go(tmp_path: Path) -> None:
+    """A picture older than the days goes, a younger one stays."""
+    originals = folder_of(tmp_path, days=30)
+    for name, days in (("old.jpg", 31), ("young.jpg", 29)):
+        originals.put(name, b"x")
+        aged(tmp_path / name, days=days)
+    assert originals.tidy() == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["young.jpg"]
+
+
+def test_the_oldest_go_first_when_room_is_short(tmp_path: Path) -> None:
+    """Over the size the oldest go until the rest fits."""
+    originals = folder_of(tmp_path, largest=20)
+    for number in range(4):
+        originals.put(f"g{number}.jpg", b"x" * 10)
+        aged(tmp_path / f"g{number}.jpg", days=4 - number)
+    assert originals.tidy() == 2
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["g2.jpg", "g3.jpg"]
