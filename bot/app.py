@@ -1,0 +1,297 @@
+"""The one place that wires objects: settings in, a bot that can serve and work out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import httpx
+from flask import Flask
+
+from bot.chat.catalogue import Catalogue
+from bot.chat.speaking.cards import Cards
+from bot.chat.styles import Styles
+from bot.errors import StoreUnavailable
+from bot.feishu.client import FeishuClient
+from bot.generation.intake.commands import Commands
+from bot.generation.intake.identity import Identity
+from bot.generation.intake.inbox import Inbox
+from bot.generation.intake.limits import Limits, Periods
+from bot.generation.intake.presses import Presses
+from bot.generation.intake.reception import Reception
+from bot.generation.making.files import OriginalFiles
+from bot.generation.making.measuring import MeasuredMaker
+from bot.generation.making.originals import Originals
+from bot.generation.making.pace import Pace
+from bot.generation.making.wake import Wake
+from bot.generation.making.worker import Stores, Worker
+from bot.generation.making.workflow import Workflow
+from bot.generation.showing.answering import Answering
+from bot.generation.showing.overview import Overview
+from bot.generation.showing.queue import Line
+from bot.generation.showing.refreshing import Refreshing
+from bot.generation.showing.rendering import Rendering
+from bot.generation.showing.replies import Replies
+from bot.generation.store.database import Database, read_url
+from bot.generation.store.generations import GenerationStore
+from bot.generation.store.kept import Kept, UserIds
+from bot.generation.store.leases import Leases, worker_alive
+from bot.generation.store.preferences import Preferences
+from bot.generation.store.requests import RequestStore
+from bot.generation.store.schema import migrate
+from bot.glm.client import Downloader, GlmClient, call_seconds
+from bot.settings import Settings
+from bot.watching import Watching
+from bot.web.pushes import Pushes
+from bot.web.verification import Verifier
+from bot.web.webhook import webhook
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What lies between the bot and the world; the sandbox and the tests put their own in, in code alone.
+
+    ``glm`` and ``pictures`` are the transports of the paid call and of the download, ``None`` for the real network.
+    ``clock`` gives the time in seconds since 1970.
+    """
+
+    glm: httpx.BaseTransport | None = None
+    pictures: httpx.BaseTransport | None = None
+    feishu: httpx.BaseTransport | None = None
+    clock: Callable[[], float] = time.time
+    pace: Pace = field(default_factory=Pace)
+
+
+class Bot:
+    """The wired bot: ``web`` takes events, ``worker`` does the work; either runs without the other.
+
+    Args:
+        settings: the settings.
+        outside: see :class:`Outside`.
+
+    Raises:
+        StoreUnavailable: the database does not answer.
+        SettingsError: the catalogues or styles are faulty.
+    """
+
+    def __init__(self, settings: Settings, *, outside: Outside | None = None) -> None:
+        self._settings = settings
+        self._outside = outside = outside or Outside()
+        self._wake = Wake()
+        self._stopping = threading.Event()
+        self._words = Catalogue.load(settings.config_dir)
+        self._styles = Styles.load(settings.config_dir)
+        self._url = read_url(settings.url)
+        self.database = Database(self._url, clock=outside.clock)
+        migrate(self.database)
+        periods = Periods(zone=settings.team.zone, clock=outside.clock)
+        self._watching = Watching(self.database, settings=settings, periods=periods, pace=outside.pace)
+        self._feishu = FeishuClient(
+            domain=settings.domain,
+            app_id=settings.app_id,
+            app_secret=settings.app_secret.get_secret_value(),
+            transport=outside.feishu,
+            clock=outside.clock,
+            on_call=self._watching.feishu_called,
+        )
+        self._requests = RequestStore(self.database)
+        self._preferences = Preferences(self.database, defaults=settings.images.defaults)
+        self._limits = Limits(numbers=settings.limits, prices=settings.prices.by_model(), periods=periods)
+        self._kept = Kept(self.database)
+        self._identity = Identity(app_id=settings.app_id, ask=lambda: self._feishu.bot_info().open_id, kept=self._kept)
+        self._closers: list[Callable[[], None]] = [self._feishu.close, self.database.close]
+        reception = self._create_reception()
+        self._upkeep = self._watching.create_upkeep(reception, wake=self._wake, stopping=self._stopping)
+        self._regular = self._watching.create_regular(
+            reception, feishu=self._feishu, wake=self._wake, stopping=self._stopping
+        )
+        self._inbox = self._create_inbox(reception)
+        self.worker: Worker | None = None
+
+    def learn_identity(self) -> None:
+        """Learns who the bot is before anything else, where Feishu is known to be there.
+
+        Raises:
+            FeishuError: Feishu does not tell.
+        """
+        self._identity.learn()
+
+    def start(self, *, work: bool = True) -> None:
+        """Learns who the bot is and, with ``work``, begins to take up what is due."""
+        self._identity.learn_in_background(self._stopping)
+        self._upkeep.start()
+        if work:
+            self.worker = self._create_worker()
+            self.worker.start()
+            for one in self._regular:
+                one.start()
+            if not self.database.is_sqlite:
+                # Imported here, because SQLite, which is the default, starts sooner without a PostgreSQL driver.
+                from bot.generation.making.listener import Listener  # noqa: PLC0415
+
+                Listener(self._url, wake=self._wake, stopping=self._stopping).start()
+
+    def close(self) -> None:
+        """Takes nothing new up, ends what is under way, and closes every connection."""
+        self._stopping.set()
+        if self.worker is not None:
+            self.worker.drain()
+        for one in self._regular:
+            one.join()
+        self._upkeep.close()
+        for close in self._closers:
+            close()
+
+    @cached_property
+    def web(self) -> Flask:
+        """The door for what the platform posts, and what the process answers to whoever watches it."""
+        settings = self._settings
+        verifier = Verifier(
+            app_id=settings.app_id,
+            encrypt_key=settings.encrypt_key.get_secret_value() or None,
+            verification_token=settings.verification_token.get_secret_value() or None,
+            clock=self._outside.clock,
+        )
+        web = self.create_status()
+        on_answer = self._watching.metrics.event_answered
+        web.register_blueprint(webhook(verifier=verifier, take=self._inbox.take, on_answer=on_answer))
+        return web
+
+    @cached_property
+    def pushes(self) -> Pushes:
+        """Takes what the platform pushes over the long connection."""
+        return Pushes(
+            app_id=self._settings.app_id,
+            take=self._inbox.take,
+            clock=self._outside.clock,
+            on_answer=self._watching.metrics.event_answered,
+        )
+
+    def create_status(self, *, down: Callable[[], str | None] = lambda: None) -> Flask:
+        """What a process without a door answers to whoever watches it: its health and its figures.
+
+        Args:
+            down: gives one more reason why the process is not ready, or ``None``.
+        """
+        status = Flask("bot")
+        self._watching.add_routes(status, unready=lambda: self._unready() or down())
+        return status
+
+    def _create_reception(self) -> Reception:
+        settings = self._settings
+        may_drop_watermark = settings.images.watermark_disclaimer_signed
+        return Reception(
+            self.database,
+            limits=self._limits,
+            preferences=self._preferences,
+            commands=Commands(
+                self.database,
+                preferences=self._preferences,
+                admins=frozenset(settings.team.admins),
+                styles=self._styles,
+                may_drop_watermark=may_drop_watermark,
+            ),
+            styles=self._styles,
+            may_drop_watermark=may_drop_watermark,
+            log_prompts=settings.log.prompts,
+            on_received=self._watching.metrics.received,
+        )
+
+    def _create_inbox(self, reception: Reception) -> Inbox:
+        team = self._settings.team
+        return Inbox(
+            self.database,
+            reception=reception,
+            presses=Presses(self.database, reception=reception, words=self._words, admins=frozenset(team.admins)),
+            bot_open_id=lambda: self._identity.open_id,
+            allows=team.allows,
+            greetings=self._settings.welcome.kinds,
+            wake=self._wake,
+        )
+
+    def _create_worker(self) -> Worker:
+        settings, pace = self._settings, self._outside.pace
+        leases = Leases(self.database, folder=settings.data_dir / "workers", seconds=pace.lease)
+        maker = GlmClient(api_key=settings.api_key.get_secret_value(), transport=self._outside.glm)
+        source = Downloader(transport=self._outside.pictures)
+        self._closers[:0] = [maker.close, source.close]
+        slots = settings.slots.by_model()
+        line = Line(self.database, slots=slots)
+        originals = Originals(
+            settings.data_dir / "originals",
+            days=settings.originals.days,
+            largest=settings.originals.megabytes * 1024 * 1024,
+            clock=self._outside.clock,
+        )
+        generations = GenerationStore(self.database)
+        workflow = Workflow(
+            store=generations,
+            maker=MeasuredMaker(maker, on_call=self._watching.metrics.glm_called),
+            source=source,
+            target=self._feishu,
+            originals=originals,
+            user_ids=UserIds(self._kept),
+            owner=leases.owner,
+            pace=pace,
+            stopping=self._stopping,
+        )
+        files = OriginalFiles(self.database, originals=originals, source=source, files=self._feishu)
+        return Worker(
+            database=self.database,
+            stores=Stores(requests=self._requests, generations=generations),
+            leases=leases,
+            workflow=workflow,
+            answering=self._create_answering(leases.owner, line=line, files=files),
+            refreshing=Refreshing(self.database, line=line),
+            originals=originals,
+            slots=slots,
+            call_seconds=call_seconds,
+            pace=pace,
+            wake=self._wake,
+            stopping=self._stopping,
+        )
+
+    def _create_answering(self, owner: str, *, line: Line, files: OriginalFiles) -> Answering:
+        prices = self._settings.prices.by_model()
+        cards = Cards(
+            words=self._words,
+            styles=self._styles,
+            zone=self._settings.team.zone,
+            buttons=self._settings.cards.buttons,
+            prices=prices,
+        )
+        replies = Replies(
+            self.database,
+            cards=cards,
+            limits=self._limits,
+            overview=Overview(
+                self.database, line=line, prices=prices, periods=self._limits.periods, calls=self._watching.calls
+            ),
+            preferences=self._preferences,
+        )
+        return Answering(
+            store=self._requests,
+            chat=self._feishu,
+            cards=cards,
+            rendering=Rendering(cards=cards, replies=replies, line=line, prices=prices),
+            files=files,
+            owner=owner,
+            pace=self._outside.pace,
+            on_end=self._watching.metrics.ended,
+        )
+
+    def _unready(self) -> str | None:
+        try:
+            if not worker_alive(self.database, within=self._outside.pace.silence):
+                return "no worker has shown itself lately"
+        except StoreUnavailable:
+            return "the database does not answer"
+        if self._identity.open_id is None:
+            return "the bot's own id has not been learnt from Feishu yet"
+        return None

@@ -1,0 +1,200 @@
+"""Running the bot in production until it is told to leave: as a server, over a long connection, or as a worker."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import signal
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from bot import logs
+from bot.app import Bot
+from bot.errors import FeishuError, FeishuUnreachable, SettingsError
+from bot.generation.store.database import Database, read_url
+from bot.generation.store.schema import migrate
+from bot.settings import Settings, load, missing_for_serving
+from bot.web.server import Server
+
+if TYPE_CHECKING:
+    from bot.feishu.long_connection import LongConnection
+
+log = logging.getLogger(__name__)
+
+
+TURN = 0.001
+"""Seconds after which a busy thread lets another run: with Python's own 5 ms, a message that comes while the worker is
+busy waits several times as long for its acknowledgement."""
+
+ARENAS = 2
+_M_ARENA_MAX = -8
+"""The number of the parameter in glibc's malloc.h: https://man7.org/linux/man-pages/man3/mallopt.3.html"""
+
+
+def serve(*, work: bool) -> None:
+    """Takes events and, with ``work``, does the work too, until SIGTERM.
+
+    Raises:
+        SettingsError: the settings cannot be used.
+        StoreUnavailable: the database does not answer.
+    """
+    settings = _load()
+    bot = Bot(settings)
+    _refuse_without_worker(bot, work=work)
+    serve_until_told(bot, Server(bot.web, port=settings.port, bounds=settings.server), work=work)
+
+
+def serve_until_told(bot: Bot, server: Server, *, work: bool) -> None:
+    """Runs a wired bot behind its server until SIGTERM.
+
+    Then what was read is answered, nothing new is taken up, and what was taken up is brought to its end: a paid call
+    that is open is waited for up to its deadline. What waits stays in the database for the next process.
+    """
+    sys.setswitchinterval(TURN)
+    bot.start(work=work)
+    log.info("serve listening port=%d worker=%s", server.port, work)
+    server.run()
+    log.info("serve leaving")
+    bot.close()
+
+
+def connect(*, work: bool) -> None:
+    """Takes events over the long connection and, with ``work``, does the work too, until SIGTERM.
+
+    Raises:
+        SettingsError: the settings cannot be used, or Feishu refuses them.
+        StoreUnavailable: the database does not answer.
+        FeishuUnreachable: there is no connection after as many attempts as Feishu allows.
+    """
+    # Imported here, as no other command needs the WebSocket.
+    from bot.feishu.long_connection import LongConnection  # noqa: PLC0415
+
+    stopped = told_to_leave()
+    settings = _load(door=False)
+    bot = Bot(settings)
+    _refuse_without_worker(bot, work=work)
+    connection = LongConnection(
+        domain=settings.domain,
+        app_id=settings.app_id,
+        app_secret=settings.app_secret.get_secret_value(),
+        take=bot.pushes,
+        on_end=stopped.set,
+    )
+    status = Server(bot.create_status(down=lambda: connection.down), port=settings.port, bounds=settings.server)
+    try:
+        connect_until(stopped, bot, connection, status, work=work)
+    except FeishuUnreachable:
+        raise
+    except FeishuError as error:
+        fix = (
+            "compare them with the app's page, Credentials & Basic Info, and choose the persistent connection in "
+            "Events & Callbacks"
+        )
+        refusal = f"Feishu refuses the long connection ({error}, code {error.code})"
+        raise SettingsError([f"FEISHU_APP_ID, FEISHU_APP_SECRET, FEISHU_DOMAIN: {refusal}; {fix}"]) from error
+
+
+def connect_until(
+    stopped: threading.Event, bot: Bot, connection: LongConnection, status: Server, *, work: bool
+) -> None:
+    """Runs a wired bot behind its long connection until ``stopped``, then ends as :func:`serve_until_told` does.
+
+    Raises:
+        FeishuError: the platform has refused the connection for good.
+    """
+    sys.setswitchinterval(TURN)
+    status.start()
+    bot.start(work=work)
+    connection.start()
+    log.info("connect listening port=%d worker=%s", status.port, work)
+    stopped.wait()
+    log.info("connect leaving")
+    try:
+        connection.close()
+    finally:
+        status.close()
+        bot.close()
+
+
+def work() -> None:
+    """Does the work of webs on other machines, until SIGTERM.
+
+    Raises:
+        SettingsError: the settings cannot be used.
+        StoreUnavailable: the database does not answer.
+    """
+    stopped = told_to_leave()
+    settings = _load(door=False)
+    bot = Bot(settings)
+    if bot.database.is_sqlite:
+        bot.close()
+        raise SettingsError(["DATABASE_URL: worker needs a PostgreSQL; on SQLite, serve does the work itself"])
+    port = settings.server.worker_port
+    status = Server(bot.create_status(), port=port, bounds=settings.server) if port else None
+    if status is not None:
+        status.start()
+    work_until(stopped, bot)
+    if status is not None:
+        status.close()
+
+
+def told_to_leave() -> threading.Event:
+    """An event that SIGTERM and SIGINT set from now on; only in the main thread."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    return stopped
+
+
+def keep_memory_together() -> None:
+    """Lets all threads share two arenas of the C library's allocator, before the first thread starts.
+
+    Each of glibc's arenas, eight a core by default, keeps what it once needed; with thirty threads the process grows by
+    megabytes an hour that nobody uses. Other C libraries have no arenas: there it does nothing.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
+
+
+def work_until(stopped: threading.Event, bot: Bot) -> None:
+    """Runs the worker of a wired bot until ``stopped``, then ends as :func:`serve_until_told` does."""
+    bot.start()
+    log.info("worker started")
+    stopped.wait()
+    log.info("worker leaving")
+    bot.close()
+
+
+def bring_schema_up_to_date() -> bool:
+    """Migrates the database; tells whether there was anything to do.
+
+    Raises:
+        SettingsError: the settings cannot be used.
+        StoreUnavailable: the database does not answer.
+    """
+    database = Database(read_url(load().url))
+    try:
+        return migrate(database)
+    finally:
+        database.close()
+
+
+def _refuse_without_worker(bot: Bot, *, work: bool) -> None:
+    if not work and bot.database.is_sqlite:
+        bot.close()
+        raise SettingsError(["DATABASE_URL: --no-worker needs a PostgreSQL that the workers share"])
+
+
+def _load(*, door: bool = True) -> Settings:
+    keep_memory_together()
+    settings = load()
+    if missing := missing_for_serving(settings, door=door):
+        raise SettingsError(missing)
+    logs.set_up(settings.log.level, form=settings.log.format)
+    if not settings.api_key.get_secret_value():
+        log.warning("settings ZHIPU_API_KEY is not set: every prompt will be answered with that")
+    if door and not settings.encrypt_key.get_secret_value():
+        log.warning("settings FEISHU_ENCRYPT_KEY is not set: only the Verification Token shows who sent an event")
+    return settings

@@ -1,0 +1,90 @@
+"""The wiring of what watches the bot: its figures, the month's calls, its routes, its messages to the admins."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from flask import Flask
+
+from bot.feishu.base import Bases, BaseTable
+from bot.feishu.client import FeishuClient
+from bot.generation.intake.limits import Periods
+from bot.generation.intake.reception import Reception
+from bot.generation.making.admins import Admins
+from bot.generation.making.gauges import Gauges
+from bot.generation.making.pace import Pace
+from bot.generation.making.recording import SHORTEST_WAIT, Recording
+from bot.generation.making.upkeep import Upkeep
+from bot.generation.store.calls import FeishuCalls
+from bot.generation.store.database import Database
+from bot.generation.store.recording import RecordingStore
+from bot.generation.store.retention import Retention
+from bot.generation.store.turns import Turn
+from bot.metrics import CONTENT_TYPE, Metrics
+from bot.settings import Settings
+from bot.web.health import health
+from bot.web.metrics import metrics
+
+
+class Watching:
+    """What counts and what looks, for one process.
+
+    ``metrics`` are its figures, ``calls`` the month's calls to Feishu.
+    """
+
+    def __init__(self, database: Database, *, settings: Settings, periods: Periods, pace: Pace) -> None:
+        self._database = database
+        self._settings = settings
+        self._pace = pace
+        self.calls = FeishuCalls(database, periods=periods)
+        gauges = Gauges(
+            database,
+            slots=settings.slots.by_model(),
+            prices=settings.prices.by_model(),
+            periods=periods,
+            calls=self.calls,
+            alive_within=pace.silence,
+        )
+        self.metrics = Metrics(stands=gauges.read, budget=settings.limits.yuan_per_month)
+
+    def feishu_called(self, name: str, seconds: float, code: int | None) -> None:
+        """A call to Feishu has ended; see :data:`bot.feishu.pool.OnCall`."""
+        self.calls.count(name)
+        self.metrics.feishu_called(name, seconds, code)
+
+    def add_routes(self, web: Flask, *, unready: Callable[[], str | None]) -> None:
+        """Adds the routes for whoever watches the process: its health and, with a token, its figures."""
+        token = self._settings.metrics_token.get_secret_value()
+        web.register_blueprint(health(unready=unready))
+        web.register_blueprint(metrics(token=token, text=self.metrics.text, content_type=CONTENT_TYPE))
+
+    def create_upkeep(self, reception: Reception, *, wake: threading.Event, stopping: threading.Event) -> Upkeep:
+        """What stores the counts and tells the admins, now and then."""
+        steps = [self.calls.store, self._create_admins(reception, wake).look]
+        return Upkeep(steps, every=self._pace.upkeep, stopping=stopping)
+
+    def create_regular(
+        self, reception: Reception, *, feishu: FeishuClient, wake: threading.Event, stopping: threading.Event
+    ) -> list[Retention | Recording]:
+        """What one process does for all: it forgets what is old and, where a Base is named, records what has ended."""
+        retention = Retention(self._database, days=self._settings.retention.days, stopping=stopping)
+        base = self._settings.base
+        if not base.on:
+            return [retention]
+        admins = self._create_admins(reception, wake)
+        recording = Recording(
+            RecordingStore(self._database),
+            turn=Turn(self._database, "base", seconds=self._pace.turn),
+            table=BaseTable(bases=Bases(feishu.call), app_token=base.app_token, table_id=base.table_id),
+            every=max(base.minutes * 60, SHORTEST_WAIT),
+            prices=self._settings.prices.by_model(),
+            prompts=base.prompts,
+            stopping=stopping,
+            on_halt=lambda: admins.tell("base"),
+        )
+        return [retention, recording]
+
+    def _create_admins(self, reception: Reception, wake: threading.Event) -> Admins:
+        team = self._settings.team
+        return Admins(self._database, reception=reception, people=team.admins, zone=team.zone, wake=wake)

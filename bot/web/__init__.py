@@ -1,0 +1,1 @@
+"""The door: bytes in, an answer out; nothing is understood here."""

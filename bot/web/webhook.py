@@ -1,0 +1,128 @@
+"""The two addresses to which the platform pushes: bytes in, the answer of whoever takes the event out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from bot.errors import EventRefused, StoreUnavailable
+from bot.models import Event
+from bot.web.verification import LARGEST_BODY, Challenge, Stale, Verifier
+
+logger = logging.getLogger(__name__)
+
+ROUTES = ("/webhook/event", "/webhook/card")
+"""Both take events and card actions alike."""
+
+LINES_A_MINUTE = 10
+"""Refusals that are logged one by one; a flood of them is counted, so that it cannot fill the disk."""
+
+_ERRORS = {400: "bad_request", 401: "unauthorized", 413: "too_large"}
+
+
+def webhook(
+    *,
+    verifier: Verifier,
+    take: Callable[[Event], Mapping[str, object]],
+    clock: Callable[[], float] = time.monotonic,
+    on_answer: Callable[[str, str, float], None] = lambda _kind, _outcome, _seconds: None,
+) -> Blueprint:
+    """The door as a blueprint.
+
+    Args:
+        verifier: opens requests.
+        take: stores an event durably and returns the answer's JSON: ``{}``, or a toast for a card action. It has less
+            than three seconds, after which the platform sends the event again. Its ``StoreUnavailable`` becomes 503,
+            at which the platform does the same.
+        clock: seconds, for the log's limit.
+        on_answer: told the kind of each event (``unknown`` of one that was refused), its outcome, and the seconds that
+            the answer took. Its outcome is ``taken``, ``challenge``, ``stale``, ``unavailable`` or, with the status,
+            such as ``refused_401``.
+    """
+    door = Blueprint("webhook", __name__)
+    refusals = RefusalLog(clock=clock)
+
+    def view() -> Response:
+        started = clock()
+        kind, outcome, response = answer()
+        on_answer(kind, outcome, clock() - started)
+        return response
+
+    def answer() -> tuple[str, str, Response]:
+        try:
+            opened = verifier.open(_body(), request.headers)
+        except EventRefused as refused:
+            refusals.record(refused)
+            return "unknown", f"refused_{refused.status}", _answer({"error": _ERRORS[refused.status]}, refused.status)
+        if isinstance(opened, Challenge):
+            return "url_verification", "challenge", _answer({"challenge": opened.value})
+        outcome, body, status = taken(opened, take)
+        return opened.event_type, outcome, _answer(body, status)
+
+    for route in ROUTES:
+        door.add_url_rule(route, view_func=view, methods=["POST"], provide_automatic_options=False)
+    return door
+
+
+def taken(
+    opened: Event | Stale, take: Callable[[Event], Mapping[str, object]]
+) -> tuple[str, Mapping[str, object], int]:
+    """Stores an event that was let in, whichever way it came, unless it is too old.
+
+    Returns:
+        The outcome (``taken``, ``stale`` or ``unavailable``), the JSON to answer with, and the status.
+    """
+    kind = opened.event_type
+    if isinstance(opened, Stale):
+        logger.info("event dropped event_id=%s type=%s age=%d", opened.event_id, kind, opened.age)
+        return "stale", {}, 200
+    try:
+        return "taken", take(opened), 200
+    except StoreUnavailable:
+        logger.warning("event not stored event_id=%s type=%s", opened.event_id, kind)
+        return "unavailable", {"error": "unavailable"}, 503
+
+
+class RefusalLog:
+    """Writes a line a refusal, at most :data:`LINES_A_MINUTE`; the next line tells how many were left out."""
+
+    def __init__(self, *, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._minute_ends_at = float("-inf")
+        self._written = 0
+        self._left_out = 0
+
+    def record(self, refused: EventRefused) -> None:
+        """Logs the status and the reason, which hold nothing that the sender sent."""
+        with self._lock:
+            now = self._clock()
+            if now >= self._minute_ends_at:
+                self._minute_ends_at = now + 60
+                self._written = 0
+            if self._written == LINES_A_MINUTE:
+                self._left_out += 1
+                return
+            self._written += 1
+            left_out, self._left_out = self._left_out, 0
+        logger.warning('event refused status=%d reason="%s" left_out=%d', refused.status, refused.reason, left_out)
+
+
+def _body() -> bytes:
+    # Without a Content-Length, as with one that lies, the stream itself ends with an error at this many bytes.
+    request.max_content_length = LARGEST_BODY
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise EventRefused(413, "too large") from None
+
+
+def _answer(body: Mapping[str, object], status: int = 200) -> Response:
+    response = jsonify(dict(body))
+    response.status_code = status
+    return response
