@@ -1,0 +1,61 @@
+"""A platform that answers what a test tells it to, and keeps each request as it came."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.feishu.client import FeishuClient
+from bot.sandbox.server import Answer, Call, LoopbackServer
+
+APP = "cli_sandbox"
+SECRET = "not-a-real-secret"
+GOOD = {
+    "code": 0,
+    "msg": "success",
+    "data": {"message_id": "om_new", "image_key": "img_new", "file_key": "file_new"},
+    "bot": {"activate_status": 2, "app_name": "画图", "open_id": "ou_bot"},
+}
+
+
+@dataclass(kw_only=True)
+class Platform:
+    """The server, what it was asked, and what it answers next; with nothing to answer it agrees to everything."""
+
+    server: LoopbackServer = field(default_factory=LoopbackServer)
+    tokens: list[Call] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    token_answers: deque[Answer] = field(default_factory=deque)
+    answers: deque[Answer] = field(default_factory=deque)
+    lifetime: float = 7200
+
+    def give_token(self, call: Call) -> Answer:
+        """A new token for every request."""
+        self.tokens.append(call)
+        if self.token_answers:
+            return self.token_answers.popleft()
+        token = f"t-not-real-{len(self.tokens)}"
+        return Answer.of_json({"code": 0, "msg": "ok", "tenant_access_token": token, "expire": self.lifetime})
+
+    def answer(self, call: Call) -> Answer:
+        """The next answer."""
+        self.calls.append(call)
+        return self.answers.popleft() if self.answers else Answer.of_json(GOOD)
+
+    def client(self, **settings: Any) -> FeishuClient:
+        """A client of this platform."""
+        return FeishuClient(domain=self.server.origin, app_id=APP, app_secret=SECRET, **settings)
+
+
+@contextmanager
+def platform() -> Iterator[Platform]:
+    """Serves a platform."""
+    served = Platform()
+    served.server.route("POST", "/open-apis/auth/v3/tenant_access_token/internal", served.give_token)
+    for method in ("GET", "POST", "PATCH"):
+        served.server.route(method, "/*rest", served.answer)
+    with served.server:
+        yield served

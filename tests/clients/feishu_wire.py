@@ -1,0 +1,161 @@
+"""A plain HTTP client of the stand-in, and a bot that only records, for the tests of the stand-in."""
+
+from __future__ import annotations
+
+import json
+import struct
+import threading
+import zlib
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from bot.sandbox.feishu.crypto import decrypt
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.server import Answer, Call, LoopbackServer, wait_until
+from bot.sandbox.tls import shared_tls
+
+Json = dict[str, Any]
+
+
+class HandClock:
+    """A clock that a test moves."""
+
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        """The time, in seconds since 1970."""
+        return self.now
+
+
+class Wire:
+    """Sends requests as an app does, with a token that it fetched once."""
+
+    def __init__(self, stand_in: FeishuStandIn) -> None:
+        self.stand_in = stand_in
+        self.http = httpx.Client(base_url=stand_in.origin, trust_env=False, verify=shared_tls(), timeout=30)
+
+    def token(self, **fields: Any) -> httpx.Response:
+        """Asks for a token."""
+        asked = {"app_id": self.stand_in.app_id, "app_secret": self.stand_in.app_secret, **fields}
+        return self.http.post("/open-apis/auth/v3/tenant_access_token/internal", json=asked)
+
+    def log_in(self) -> Self:
+        """Uses a token from now on."""
+        self.http.headers["Authorization"] = f"Bearer {self.token().json()['tenant_access_token']}"
+        return self
+
+    def reply(self, message_id: str, content: Any, *, kind: str = "text", **fields: Any) -> httpx.Response:
+        """Replies to a message."""
+        asked = {"msg_type": kind, "content": json.dumps(content, ensure_ascii=False), **fields}
+        return self.http.post(f"/open-apis/im/v1/messages/{message_id}/reply", json=asked)
+
+    def create(self, receive_id: str, content: Any, *, by: str = "chat_id", kind: str = "text") -> httpx.Response:
+        """Sends a message."""
+        asked = {"receive_id": receive_id, "msg_type": kind, "content": json.dumps(content, ensure_ascii=False)}
+        return self.http.post("/open-apis/im/v1/messages", params={"receive_id_type": by}, json=asked)
+
+    def patch(self, message_id: str, content: Any) -> httpx.Response:
+        """Changes a card."""
+        return self.http.patch(f"/open-apis/im/v1/messages/{message_id}", json={"content": json.dumps(content)})
+
+    def upload_image(self, content: bytes, *, filename: str | None = "a.png") -> httpx.Response:
+        """Uploads a picture; without a file name as lark-oapi does."""
+        part = (filename, content, "image/png") if filename else (None, content)
+        return self.http.post("/open-apis/im/v1/images", data={"image_type": "message"}, files={"image": part})
+
+    def upload_file(self, content: bytes, *, name: str = "original.png") -> httpx.Response:
+        """Uploads a file."""
+        fields = {"file_type": "stream", "file_name": name}
+        return self.http.post("/open-apis/im/v1/files", data=fields, files={"file": (name, content, "image/png")})
+
+    def image_key(self) -> str:
+        """The key of a small picture, uploaded for it."""
+        return str(self.upload_image(png(4, 3)).json()["data"]["image_key"])
+
+    def sent_card(self, card: Json) -> str:
+        """The id of a card, sent to the first direct chat."""
+        return str(self.create("oc_direct_lin", card, kind="interactive").json()["data"]["message_id"])
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.http.close()
+
+
+class RecordingBot:
+    """A bot at a webhook that keeps what it is sent, and answers as ``answer`` tells for the nth push from 0."""
+
+    def __init__(self, stand_in: FeishuStandIn, *, answer: Callable[[int, Json], Answer] | None = None) -> None:
+        self.events: list[Json] = []
+        self.calls: list[Call] = []
+        self._answer = answer or (lambda _number, _event: Answer.of_json({}))
+        self._stand_in = stand_in
+        self._lock = threading.Lock()
+        self._server = LoopbackServer()
+        self._server.route("POST", "/webhook/event", self._take)
+
+    def _take(self, call: Call) -> Answer:
+        body = call.json()
+        event = json.loads(decrypt(self._stand_in.encrypt_key, body["encrypt"])) if "encrypt" in body else body
+        with self._lock:
+            number = len(self.events)
+            self.events.append(event)
+            self.calls.append(call)
+        return self._answer(number, event)
+
+    def wait_for(self, count: int, *, seconds: float = 30.0) -> list[Json]:
+        """The first ``count`` events, when they have come."""
+        assert wait_until(lambda: len(self.events) >= count, seconds=seconds), f"{len(self.events)} of {count} events"
+        return self.events[:count]
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        self._stand_in.webhook_url = f"{self._server.origin}/webhook/event"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.__exit__(kind, error, trace)
+
+
+def png(width: int, height: int) -> bytes:
+    """A PNG whose header names this size; its pixels are missing, which the platform does not look at."""
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
+
+
+def gif(width: int, height: int) -> bytes:
+    """The head of a GIF of this size."""
+    return b"GIF89a" + struct.pack("<HH", width, height) + b"\x00\x00\x00"
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """The head of a JPEG of this size, with an EXIF segment before the frame."""
+    exif = b"\xff\xe1" + struct.pack(">H", 8) + b"Exif\x00\x00"
+    return b"\xff\xd8" + exif + b"\xff\xc0" + struct.pack(">HBHHB", 17, 8, height, width, 3) + bytes(9)
+
+
+def webp(width: int, height: int) -> bytes:
+    """The head of an extended WEBP of this size."""
+    sizes = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    return b"RIFF" + bytes(4) + b"WEBPVP8X" + struct.pack("<I", 10) + bytes(4) + sizes
+
+
+def card(*elements: Json, **fields: Any) -> Json:
+    """A card of JSON 2.0 with these elements."""
+    return {"schema": "2.0", "config": {"update_multi": True}, "body": {"elements": list(elements)}, **fields}
+
+
+def words(content: str) -> Json:
+    """A plain text."""
+    return {"tag": "plain_text", "content": content}
+
+
+def button(label: str = "再来一张", **fields: Any) -> Json:
+    """A button that calls the bot."""
+    behaviour = {"type": "callback", "value": {"a": "again", "r": "r1"}}
+    return {"tag": "button", "text": words(label), "behaviors": [behaviour], **fields}

@@ -1,0 +1,226 @@
+"""The calls of the Feishu client: the exact request of each, and what it makes of the answer."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from email import message_from_bytes
+from email.message import Message
+from typing import Any
+
+import pytest
+
+from bot.errors import FeishuUnreachable
+from bot.feishu.client import BotInfo, FeishuClient
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.server import Answer, Call
+from tests.clients.feishu_platform import APP, SECRET, Platform, platform
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 16
+Ask = Callable[[FeishuClient], Any]
+
+
+@pytest.fixture(name="served")
+def served_() -> Iterator[Platform]:
+    """A platform that agrees to everything."""
+    with platform() as served:
+        yield served
+
+
+@pytest.fixture(name="client")
+def client_(served: Platform) -> Iterator[FeishuClient]:
+    """A client of it."""
+    client = served.client()
+    yield client
+    client.close()
+
+
+def parts(call: Call) -> dict[str, Message]:
+    """The parts of a multipart body by name."""
+    head = f"Content-Type: {call.headers['content-type']}\r\n\r\n".encode()
+    return {
+        str(part.get_param("name", header="content-disposition")): part
+        for part in message_from_bytes(head + call.body).walk()
+        if not part.is_multipart()
+    }
+
+
+JSON_CALLS: list[Any] = [
+    pytest.param(
+        lambda client: client.reply("om_1", msg_type="text", content='{"text":"猫"}', uuid="u-1", in_thread=False),
+        ("POST", "/open-apis/im/v1/messages/om_1/reply", {}),
+        {"content": '{"text":"猫"}', "msg_type": "text", "reply_in_thread": False, "uuid": "u-1"},
+        "om_new",
+        id="reply",
+    ),
+    pytest.param(
+        lambda client: client.reply("om_1", msg_type="interactive", content="{}", uuid="u-2", in_thread=True),
+        ("POST", "/open-apis/im/v1/messages/om_1/reply", {}),
+        {"content": "{}", "msg_type": "interactive", "reply_in_thread": True, "uuid": "u-2"},
+        "om_new",
+        id="reply in a topic",
+    ),
+    pytest.param(
+        lambda client: client.send("oc_1", receive_id_type="chat_id", msg_type="text", content="{}", uuid="u-3"),
+        ("POST", "/open-apis/im/v1/messages", {"receive_id_type": "chat_id"}),
+        {"receive_id": "oc_1", "msg_type": "text", "content": "{}", "uuid": "u-3"},
+        "om_new",
+        id="send to a chat",
+    ),
+    pytest.param(
+        lambda client: client.send("ou_1", receive_id_type="open_id", msg_type="text", content="{}", uuid="u-4"),
+        ("POST", "/open-apis/im/v1/messages", {"receive_id_type": "open_id"}),
+        {"receive_id": "ou_1", "msg_type": "text", "content": "{}", "uuid": "u-4"},
+        "om_new",
+        id="send to a person",
+    ),
+    pytest.param(
+        lambda client: client.patch("om_1", content='{"schema":"2.0"}'),
+        ("PATCH", "/open-apis/im/v1/messages/om_1", {}),
+        {"content": '{"schema":"2.0"}'},
+        None,
+        id="patch",
+    ),
+    pytest.param(
+        lambda client: client.bot_info(),
+        ("GET", "/open-apis/bot/v3/info", {}),
+        None,
+        BotInfo(open_id="ou_bot", name="画图", active=True),
+        id="bot info",
+    ),
+]
+
+
+@pytest.mark.parametrize(("ask", "line", "body", "result"), JSON_CALLS)
+def test_a_call_is_sent_exactly_so(
+    *, served: Platform, client: FeishuClient, ask: Ask, line: object, body: object, result: object
+) -> None:
+    """Method, path, query, token and JSON of each call are the documented ones, and Chinese is not escaped."""
+    assert ask(client) == result
+    (call,) = served.calls
+    assert (call.method, call.path, call.query) == line
+    assert call.headers["authorization"] == "Bearer t-not-real-1"
+    assert call.json() == body
+    assert b"\\u" not in call.body
+    assert call.headers.get("content-type") == (None if body is None else "application/json; charset=utf-8")
+
+
+def test_the_token_is_asked_for_with_the_credentials(served: Platform, client: FeishuClient) -> None:
+    """The request for a token carries the app's id and secret, and no token."""
+    client.bot_info()
+    (call,) = served.tokens
+    assert (call.method, call.path) == ("POST", "/open-apis/auth/v3/tenant_access_token/internal")
+    assert call.json() == {"app_id": APP, "app_secret": SECRET}
+    assert "authorization" not in call.headers
+
+
+def test_a_picture_is_uploaded_with_its_name_and_type(served: Platform, client: FeishuClient) -> None:
+    """The part has the file name that the platform demands, the type that it tells, and the bytes unchanged."""
+    assert client.upload_image(PNG, filename="cat.png") == "img_new"
+    (call,) = served.calls
+    assert (call.method, call.path) == ("POST", "/open-apis/im/v1/images")
+    sent = parts(call)
+    assert list(sent) == ["image_type", "image"]
+    assert sent["image_type"].get_payload() == "message"
+    assert (sent["image"].get_filename(), sent["image"].get_content_type()) == ("cat.png", "image/png")
+    assert sent["image"].get_payload(decode=True) == PNG
+
+
+def test_a_file_is_uploaded_as_a_stream(served: Platform, client: FeishuClient) -> None:
+    """The original goes out as it is, under the name that a person will see."""
+    assert client.upload_file(b"\xff\xd8\xff original", filename="glm-1.jpg") == "file_new"
+    (call,) = served.calls
+    assert (call.method, call.path) == ("POST", "/open-apis/im/v1/files")
+    sent = parts(call)
+    assert {name: sent[name].get_payload() for name in ("file_type", "file_name")} == {
+        "file_type": "stream",
+        "file_name": "glm-1.jpg",
+    }
+    assert sent["file"].get_filename() == "glm-1.jpg"
+    assert sent["file"].get_payload(decode=True) == b"\xff\xd8\xff original"
+
+
+def test_a_download_gives_the_bytes(served: Platform, client: FeishuClient) -> None:
+    """What the app itself has uploaded comes back unchanged."""
+    served.answers.append(Answer(headers={"Content-Type": "image/png"}, body=PNG))
+    assert client.download_own_image("img_1", largest=100) == PNG
+    (call,) = served.calls
+    assert (call.method, call.path, call.query) == ("GET", "/open-apis/im/v1/images/img_1", {})
+
+
+def test_ids_cannot_change_the_path(served: Platform, client: FeishuClient) -> None:
+    """What stands in an id stays one segment of the path."""
+    client.patch("om/../:message_id?a=b#c", content="{}")
+    assert served.calls[0].path == "/open-apis/im/v1/messages/om%2F..%2F%3Amessage_id%3Fa%3Db%23c"
+    assert served.calls[0].query == {}
+
+
+def test_half_a_surrogate_pair_is_sent_as_a_question_mark(served: Platform, client: FeishuClient) -> None:
+    """Text that UTF-8 cannot hold does not stop a reply."""
+    client.reply("om_1", msg_type="text", content='{"text":"\ud83d"}', uuid="u-1", in_thread=False)
+    assert served.calls[0].json()["content"] == '{"text":"?"}'
+
+
+@pytest.mark.parametrize("body", [{}, {"data": None}, {"data": []}, {"data": {"message_id": 7}}, {"data": {}}])
+def test_a_good_answer_without_its_id_is_none(served: Platform, client: FeishuClient, body: dict[str, Any]) -> None:
+    """Code 0 without a message id is no answer of the platform: the send is repeated with the same uuid."""
+    served.answers.append(Answer.of_json({"code": 0, **body}))
+    with pytest.raises(FeishuUnreachable, match=r"no data\.message_id"):
+        client.reply("om_1", msg_type="text", content="{}", uuid="u-1", in_thread=False)
+
+
+def test_every_call_is_told(served: Platform) -> None:
+    """Names, seconds and codes go to the figures: the token's, a good call's, a refused and an unanswered one's."""
+    told: list[tuple[str, float, int | None]] = []
+    client = served.client(on_call=lambda name, seconds, code: told.append((name, seconds, code)))
+    served.answers += [Answer(), Answer.of_json({"code": 230001, "msg": "no"}, status=400)]
+    for _ in range(2):
+        with pytest.raises(Exception, match="patch"):
+            client.patch("om_1", content="{}")
+    client.patch("om_1", content="{}")
+    client.close()
+    assert [(name, code) for name, _, code in told] == [
+        ("token", 0),
+        ("patch", None),
+        ("patch", 230001),
+        ("patch", 0),
+    ]
+    assert all(0 < seconds < 5 for _, seconds, _ in told)
+
+
+def test_a_call_is_one_line_in_the_log(
+    served: Platform, client: FeishuClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line has name, code, time and log id; neither secret nor token is in any line of any logger."""
+    caplog.set_level(logging.DEBUG)
+    served.answers.append(Answer.of_json({"code": 0}, headers={"X-Tt-Logid": "log-1"}))
+    client.patch("om_1", content="{}")
+    lines = [line.message for line in caplog.records if line.name == "bot.feishu.pool"]
+    assert [line.split(" ms=")[0] for line in lines] == ["feishu call=token code=0", "feishu call=patch code=0"]
+    assert lines[1].endswith(" log_id=log-1")
+    assert "t-not-real" not in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_a_conversation_with_the_stand_in() -> None:
+    """Against the strict stand-in: a card is sent, patched with an uploaded picture, and the file follows it."""
+    with FeishuStandIn() as feishu:
+        client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret)
+        said = feishu.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
+        card = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "生成中"}]}}
+        sent = client.reply(
+            said.message_id, msg_type="interactive", content=json.dumps(card), uuid="u-1", in_thread=False
+        )
+        again = client.reply(
+            said.message_id, msg_type="interactive", content=json.dumps(card), uuid="u-1", in_thread=False
+        )
+        client.patch(sent, content=json.dumps(card).replace("生成中", "完成"))
+        file_key = client.upload_file(b"original", filename="cat.jpg")
+        content = json.dumps({"file_key": file_key})
+        client.send("oc_group", receive_id_type="chat_id", msg_type="file", content=content, uuid="u-2")
+        assert again == sent
+        assert len(feishu.replies(said.message_id)[0].versions) == 2
+        image_key = client.upload_image(PNG, filename="cat.png")
+        assert client.download_own_image(image_key, largest=100) == PNG
+        client.close()

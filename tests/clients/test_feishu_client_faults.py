@@ -1,0 +1,196 @@
+"""The Feishu client when the connection or the answer is at fault: one kind of error, in bounded time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+
+from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
+from bot.feishu.client import FeishuClient
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.server import WIRE_FAULTS, Answer
+from tests.clients.feishu_platform import Platform, platform
+
+SOON = httpx.Timeout(0.3)
+
+
+@pytest.fixture(name="served")
+def served_() -> Iterator[Platform]:
+    """A platform that agrees to everything."""
+    with platform() as served:
+        yield served
+
+
+def failure(served: Platform, answer: Answer, **settings: Any) -> FeishuError:
+    """The error of a call that gets this answer."""
+    client = served.client(**settings)
+    served.answers.append(answer)
+    with pytest.raises(FeishuError) as failed:
+        client.patch("om_1", content="{}")
+    client.close()
+    return failed.value
+
+
+@pytest.mark.parametrize("fault", sorted(WIRE_FAULTS))
+def test_a_fault_of_the_connection_is_unreachable(fault: str) -> None:
+    """Each fault ends within seconds in the error that leaves a repetition to the caller."""
+    with FeishuStandIn() as feishu:
+        secret = feishu.app_secret
+        client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=secret, timeout=SOON, deadline=0.5)
+        said = feishu.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
+        feishu.faults.arm(fault, on="reply")
+        started = time.monotonic()
+        with pytest.raises(FeishuUnreachable) as failed:
+            client.reply(said.message_id, msg_type="text", content='{"text":"好"}', uuid="u-1", in_thread=False)
+        assert time.monotonic() - started < 5
+        assert failed.value.action is FeishuAction.RETRY
+        assert len(feishu.calls_named("reply")) == 1
+        client.close()
+
+
+def test_a_repeated_send_after_a_lost_answer_is_one_message() -> None:
+    """A reply that was applied before the connection broke is found again by its uuid."""
+    with FeishuStandIn() as feishu:
+        client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret)
+        said = feishu.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
+        feishu.faults.arm("reset_after", on="reply")
+        with pytest.raises(FeishuUnreachable):
+            client.reply(said.message_id, msg_type="text", content='{"text":"好"}', uuid="u-1", in_thread=False)
+        sent = client.reply(said.message_id, msg_type="text", content='{"text":"好"}', uuid="u-1", in_thread=False)
+        client.close()
+        assert [reply.message_id for reply in feishu.replies(said.message_id)] == [sent]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(status=502, body=b"<html>502</html>"),
+        Answer(status=200, body=b"<html>login</html>"),
+        Answer(status=200, body=b""),
+        Answer(status=200, body=b"[]"),
+        Answer(status=200, body=b"[" * 100_000),
+        Answer(status=200, body=b'{"code": 0'),
+        Answer(status=200, body=b"\xff\xfe\x00"),
+        Answer.of_json({"message": "hello"}),
+        Answer.of_json({"code": "0"}),
+        Answer.of_json({"code": False}),
+        Answer.of_json({"code": 0}, status=500),
+        Answer.of_json({"code": None}, status=400),
+    ],
+)
+def test_an_answer_that_is_not_the_platforms_is_unreachable(served: Platform, answer: Answer) -> None:
+    """HTML, nothing, other JSON, or success under an error's status never passes for an answer."""
+    error = failure(served, answer)
+    assert isinstance(error, FeishuUnreachable)
+    assert (error.status, error.code) == (answer.status, None)
+
+
+def test_a_redirect_is_not_followed(served: Platform) -> None:
+    """The token goes to the platform's address and to no other."""
+    error = failure(served, Answer(status=307, headers={"Location": "/elsewhere"}))
+    assert isinstance(error, FeishuUnreachable)
+    assert [call.path for call in served.calls] == ["/open-apis/im/v1/messages/om_1"]
+
+
+def test_nobody_listening_is_unreachable() -> None:
+    """A refused connection is the same error, and the token's call says so."""
+    with platform() as served:
+        client = served.client(timeout=SOON)
+    with pytest.raises(FeishuUnreachable, match="token: ConnectError"):
+        client.bot_info()
+    client.close()
+
+
+def test_a_huge_answer_is_not_read_to_its_end(served: Platform) -> None:
+    """An answer above its limit is an error that is not repeated."""
+    assert failure(served, Answer(body=b" " * (1024 * 1024 + 1))).action is FeishuAction.REPORT
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Answer(headers={"Content-Type": "image/png"}, body=b"x" * 101), FeishuError),
+        (Answer(headers={"Content-Type": "image/png"}, body=b""), FeishuUnreachable),
+        (Answer.of_json({"code": 0, "msg": "no file"}), FeishuUnreachable),
+        (Answer.of_json({"code": 234003, "msg": "File not in message."}), FeishuError),
+        (Answer(status=502, body=b"<html>"), FeishuUnreachable),
+    ],
+)
+def test_a_download_is_bytes_or_an_error(served: Platform, answer: Answer, kind: type[FeishuError]) -> None:
+    """A file that is too large, empty, or JSON in its place is told from a good one."""
+    client = served.client()
+    served.answers.append(answer)
+    with pytest.raises(FeishuError) as failed:
+        client.download_own_image("img_1", largest=100)
+    client.close()
+    assert type(failed.value) is kind
+
+
+def test_an_endless_answer_ends_at_the_deadline(served: Platform) -> None:
+    """An answer that comes drop by drop, each in time, is given up when the call's time is over."""
+
+    def drops() -> Iterator[bytes]:
+        while not served.server.closing.wait(0.05):
+            yield b" "
+
+    started = time.monotonic()
+    error = failure(served, Answer(stream=drops()), timeout=SOON, deadline=0.5)
+    assert isinstance(error, FeishuUnreachable)
+    assert 0.5 <= time.monotonic() - started < 3
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Agrees to everything."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b'{"code":0,"tenant_access_token":"t-not-real","expire":7200,"data":{"message_id":"om_1"}}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is printed."""
+
+
+class _Counting(ThreadingHTTPServer):
+    accepted = 0
+
+    def get_request(self) -> Any:
+        """Counts a connection."""
+        self.accepted += 1
+        return super().get_request()
+
+
+def test_calls_share_one_connection() -> None:
+    """The token and ten replies go over one TCP connection."""
+    server = _Counting(("127.0.0.1", 0), _Handler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    client = FeishuClient(domain=f"http://127.0.0.1:{server.server_port}", app_id="cli_1", app_secret="not-real")
+    for number in range(10):
+        client.reply("om_1", msg_type="text", content="{}", uuid=f"u-{number}", in_thread=False)
+    client.close()
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+    assert server.accepted == 1
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    served: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in on loopback is reached directly, whatever proxy the environment names."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    client = served.client()
+    assert client.bot_info().open_id == "ou_bot"
+    client.close()

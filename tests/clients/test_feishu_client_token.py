@@ -1,0 +1,146 @@
+"""The tenant token: fetched once for everybody, renewed in time, replaced when it is refused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
+from bot.feishu.client import FeishuClient
+from bot.feishu.codes import TOKEN_REFUSED
+from bot.feishu.token import TenantToken, Token
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.server import Answer
+from tests.clients.feishu_platform import Platform, platform
+
+
+@pytest.fixture(name="served")
+def served_() -> Iterator[Platform]:
+    """A platform that agrees to everything."""
+    with platform() as served:
+        yield served
+
+
+def refused(code: int, *, status: int = 400) -> Answer:
+    """The refusal of a token."""
+    return Answer.of_json({"code": code, "msg": "Invalid access token"}, status=status)
+
+
+def test_twenty_threads_share_one_token(served: Platform) -> None:
+    """Twenty first calls at the same moment ask for one token."""
+    client = served.client()
+    start = threading.Barrier(20)
+
+    def ask() -> str:
+        start.wait(10)
+        return client.bot_info().open_id
+
+    with ThreadPoolExecutor(20) as threads:
+        answers = [threads.submit(ask) for _ in range(20)]
+    client.close()
+    assert [answer.result() for answer in answers] == ["ou_bot"] * 20
+    assert len(served.tokens) == 1
+
+
+def test_an_expired_token_is_replaced_once_for_all_threads() -> None:
+    """When the platform ends a token, ten threads that were refused at once fetch one new token together."""
+    with FeishuStandIn() as feishu:
+        client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret)
+        client.bot_info()
+        feishu.expire_tokens()
+        with ThreadPoolExecutor(10) as threads:
+            for answer in [threads.submit(client.bot_info) for _ in range(10)]:
+                assert answer.result().open_id == feishu.bot_open_id
+        client.close()
+        assert len(feishu.calls_named("token")) == 2
+
+
+@pytest.mark.parametrize("code", sorted(TOKEN_REFUSED))
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_refused_token_is_replaced_and_the_call_repeated(served: Platform, code: int, status: int) -> None:
+    """Each such code, under either status, leads to one new token and one repetition of the same request."""
+    client = served.client()
+    served.answers.append(refused(code, status=status))
+    client.patch("om_1", content="{}")
+    client.close()
+    assert [call.headers["authorization"] for call in served.calls] == ["Bearer t-not-real-1", "Bearer t-not-real-2"]
+    assert served.calls[0].body == served.calls[1].body
+
+
+def test_a_second_refusal_is_an_error(served: Platform) -> None:
+    """A fresh token that is refused, too, is not replaced in a loop."""
+    client = served.client()
+    served.answers += [refused(99991663), refused(99991663)]
+    with pytest.raises(FeishuError) as failed:
+        client.patch("om_1", content="{}")
+    client.close()
+    assert (failed.value.code, failed.value.action) == (99991663, FeishuAction.RETRY)
+    assert (len(served.tokens), len(served.calls)) == (2, 2)
+
+
+@pytest.mark.parametrize(("lifetime", "renewed_after"), [(7200, 6900), (1800, 1620), (60, 54)])
+def test_a_token_is_renewed_before_it_ends(served: Platform, lifetime: int, renewed_after: int) -> None:
+    """A new token is fetched when a tenth of the lifetime is left, at most five minutes."""
+    now = [1_700_000_000.0]
+    served.lifetime = lifetime
+    client = served.client(clock=lambda: now[0])
+    for after, fetched in ((0, 1), (renewed_after - 1, 1), (renewed_after, 2)):
+        now[0] = 1_700_000_000.0 + after
+        client.bot_info()
+        assert len(served.tokens) == fetched
+    client.close()
+
+
+def test_the_old_token_serves_while_a_new_one_cannot_be_had(served: Platform) -> None:
+    """Between the renewal and the end, a platform that gives no token is not a failure; after the end it is."""
+    now = [0.0]
+    client = served.client(clock=lambda: now[0])
+    client.bot_info()
+    served.token_answers += [Answer(status=502), Answer(status=502)]
+    now[0] = 7100.0
+    assert client.bot_info().open_id == "ou_bot"
+    now[0] = 7200.0
+    with pytest.raises(FeishuUnreachable, match="token"):
+        client.bot_info()
+    client.close()
+
+
+@pytest.mark.parametrize("code", [10003, 10014])
+def test_wrong_credentials_are_for_the_admin(served: Platform, code: int) -> None:
+    """The refusal comes as HTTP 200, is told from an outage, and nothing else is called."""
+    client = served.client()
+    served.token_answers.append(Answer.of_json({"code": code, "msg": "app secret invalid"}))
+    with pytest.raises(FeishuError) as failed:
+        client.bot_info()
+    client.close()
+    assert (failed.value.code, failed.value.action) == (code, FeishuAction.TELL_ADMIN)
+    assert served.calls == []
+
+
+@pytest.mark.parametrize("body", [{}, {"expire": 7200}, {"tenant_access_token": "t-1"}, {"expire": "7200"}])
+def test_a_token_answer_without_its_parts_is_none(served: Platform, body: dict[str, object]) -> None:
+    """Code 0 without a token or its lifetime is not an answer of the platform."""
+    client = served.client()
+    served.token_answers.append(Answer.of_json({"code": 0, **body}))
+    with pytest.raises(FeishuUnreachable):
+        client.bot_info()
+    client.close()
+
+
+def test_a_newer_token_survives_a_late_refusal() -> None:
+    """A thread that comes late with the refusal of an older token does not throw the newer one away."""
+    values = iter(["t-1", "t-2", "t-3"])
+    token = TenantToken(lambda: Token(value=next(values), lifetime=7200), clock=lambda: 0.0)
+    first = token.get()
+    token.refuse(first)
+    assert token.get() == "t-2"
+    token.refuse(first)
+    assert token.get() == "t-2"
+
+
+def test_a_token_is_not_shown() -> None:
+    """The repr of a token tells how long it lives, and nothing else."""
+    assert repr(Token(value="t-not-real", lifetime=7200)) == "Token(lifetime=7200)"

@@ -1,0 +1,164 @@
+"""One download: the bytes unchanged, or a reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from bot.errors import DownloadFailed
+from bot.glm.client import Downloader, GlmClient
+from bot.glm.transport import GuardedTransport
+from bot.models import Options
+from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.glm.transport import IMAGE_HOST, LoopbackTransport
+from bot.sandbox.server import Answer, Call, LoopbackServer
+from tests.clients.glm_wire import FAKE_KEY, dripping_server
+
+
+@pytest.fixture
+def stand_in() -> Iterator[GlmStandIn]:
+    """A stand-in that answers at once."""
+    with GlmStandIn() as stand_in:
+        yield stand_in
+
+
+def link_of(stand_in: GlmStandIn, size: str = "1728x960") -> str:
+    """The link to a new picture."""
+    with GlmClient(api_key=FAKE_KEY, transport=stand_in.transport()) as client:
+        return client.generate("一只橘猫", options=Options(size=size)).url
+
+
+def refused(downloader: Downloader, url: str) -> DownloadFailed:
+    """The error of a download that must fail."""
+    with downloader, pytest.raises(DownloadFailed) as caught:
+        downloader.fetch(url)
+    return caught.value
+
+
+def test_a_picture_comes_as_it_is(stand_in: GlmStandIn) -> None:
+    """JPEG bytes under a ``.png`` name are named for what they are, and their label stays."""
+    with Downloader(transport=stand_in.transport()) as downloader:
+        image = downloader.fetch(link_of(stand_in))
+    assert (image.format, image.suffix, image.width, image.height) == ("JPEG", ".jpg", 1728, 960)
+    assert "AIGC" in Image.open(BytesIO(image.content)).getexif()[0x010E]
+
+
+@pytest.mark.parametrize(
+    ("fault", "transient", "status"),
+    [
+        ("image_403", False, 403),
+        ("image_html", False, None),
+        ("image_empty", False, None),
+        ("image_redirect", False, 302),
+        ("image_truncated", True, None),
+        ("image_reset", True, None),
+        ("image_slow", True, None),
+        ("image_hang", True, None),
+    ],
+)
+def test_each_fault_of_a_download_has_its_answer(
+    stand_in: GlmStandIn,
+    fault: str,
+    transient: bool,  # noqa: FBT001 - a table's column
+    status: int | None,
+) -> None:
+    """A broken connection is worth another try; an ended link, a page or a redirect is not."""
+    url = link_of(stand_in)
+    stand_in.arm(fault)
+    downloader = Downloader(transport=stand_in.transport(inner=GuardedTransport()), deadline=0.5)
+    error = refused(downloader, url)
+    assert (error.transient, error.status) == (transient, status)
+    assert stand_in.strays == []
+
+
+def test_a_link_that_was_tampered_with_has_ended(stand_in: GlmStandIn) -> None:
+    """The signed query goes to the storage byte for byte, so a longer life cannot be written into it."""
+    url = link_of(stand_in)
+    with Downloader(transport=stand_in.transport()) as downloader:
+        assert downloader.fetch(url).format == "JPEG"
+    assert refused(Downloader(transport=stand_in.transport()), url.replace("Expires=1", "Expires=2")).status == 403
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/hostname",
+        "http://pictures.example/a.png",
+        "ftp://pictures.example/a.png",
+        "data:image/png;base64,AAAA",
+        "https://",
+        "https://user:pass@pictures.example/a.png",
+        "//pictures.example/a.png",
+        "https://pictures.example:port/a.png",
+        "",
+    ],
+)
+def test_only_https_addresses_are_fetched(url: str) -> None:
+    """A file of this machine, plain http or a password in the link is refused before any connection."""
+    assert not refused(Downloader(transport=LoopbackTransport({})), url).transient
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "[fe80::1]", "0x7f000001"],
+)
+def test_private_addresses_are_refused(host: str) -> None:
+    """The real downloader connects to the public internet alone, however the address is written."""
+    error = refused(Downloader(), f"https://{host}/a.png")
+    assert "no public address" in error.message
+    assert not error.transient
+
+
+def test_a_name_with_one_private_address_is_refused_whole() -> None:
+    """A name that leads to a public and a private address at once is an attack, not a choice."""
+    transport = GuardedTransport(
+        allows=lambda address: str(address) != "127.0.0.1",
+        resolve=lambda _host, port: [("8.8.8.8", port), ("127.0.0.1", port)],
+    )
+    assert "127.0.0.1" in refused(Downloader(transport=transport), "https://rebinding.example/a.png").message
+
+
+def test_a_picture_over_the_limit_is_left(stand_in: GlmStandIn) -> None:
+    """The download stops at the limit instead of filling the memory."""
+    url = link_of(stand_in)
+    downloader = Downloader(transport=stand_in.transport(), largest=1000)
+    assert "more than 1000 bytes" in refused(downloader, url).message
+
+
+def test_a_compressed_answer_is_refused() -> None:
+    """A few compressed bytes could unpack into gigabytes, so compression is declined and refused."""
+    with LoopbackServer() as server:
+        server.route("GET", "/*name", lambda _call: Answer(headers={"Content-Encoding": "gzip"}, body=b"x"))
+        downloader = Downloader(transport=LoopbackTransport({IMAGE_HOST: server.origin}))
+        assert "compressed" in refused(downloader, f"https://{IMAGE_HOST}/a.png").message
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Endless: ", b"HTTP/1.1 200 OK\r\n\r\n\xff\xd8\xff"])
+def test_an_endless_answer_is_held_to_the_deadline(start: bytes) -> None:
+    """A server that drips its head or its picture for ever is left when the time is up."""
+    with dripping_server(start) as origin:
+        transport = LoopbackTransport({IMAGE_HOST: origin}, inner=GuardedTransport())
+        downloader = Downloader(transport=transport, deadline=0.4)
+        began = time.monotonic()
+        assert refused(downloader, f"https://{IMAGE_HOST}/a.png").transient
+    assert time.monotonic() - began < 2
+
+
+def test_a_download_knows_no_key(stand_in: GlmStandIn) -> None:
+    """The storage sees a plain GET with neither a key nor a cookie."""
+    seen: list[Call] = []
+
+    def see(call: Call) -> Answer:
+        seen.append(call)
+        return Answer(status=404)
+
+    with LoopbackServer() as server:
+        server.route("GET", "/*name", see)
+        downloader = Downloader(transport=LoopbackTransport({IMAGE_HOST: server.origin}))
+        refused(downloader, link_of(stand_in))
+    assert not {"authorization", "cookie"} & set(seen[0].headers)
+    assert seen[0].headers["host"] == IMAGE_HOST

@@ -1,0 +1,154 @@
+"""The stand-in refuses what the platform refuses, and its pictures are like the platform's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from bot.sandbox.glm.faults import FAULTS
+from bot.sandbox.glm.pictures import render
+from bot.sandbox.glm.stand_in import LINK_SECONDS, PATH, GlmStandIn
+from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST
+
+GOOD: dict[str, Any] = {"model": "glm-image", "prompt": "猫", "size": "1280x1280"}
+NOW = 1_795_382_776.0
+
+
+@pytest.fixture
+def stand_in() -> Iterator[GlmStandIn]:
+    """A stand-in whose clock stands still."""
+    with GlmStandIn(clock=lambda: NOW) as stand_in:
+        yield stand_in
+
+
+def posted(stand_in: GlmStandIn, body: Any, *, key: str | None = "fake-key") -> httpx.Response:
+    """The answer to a call."""
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    with httpx.Client(transport=stand_in.transport()) as client:
+        return client.post(f"https://{API_HOST}{PATH}", json=body, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"model": "dall-e"}, "1211"),
+        ({"model": None}, "1211"),
+        ({"prompt": ""}, "1213"),
+        ({"prompt": None}, "1213"),
+        ({"prompt": "猫" * 4001}, "1261"),
+        ({"size": "512x512"}, "1214"),
+        ({"size": "1280×1280"}, "1214"),
+        ({"size": "2080x1024"}, "1214"),
+        ({"quality": "best"}, "1210"),
+        ({"watermark_enabled": "false"}, "1210"),
+        ({"user_id": "short"}, "1210"),
+        ({"user_id": "u" * 129}, "1210"),
+        ({"seed": 7}, "1210"),
+    ],
+)
+def test_a_wrong_field_is_refused_with_its_code(stand_in: GlmStandIn, change: dict[str, Any], code: str) -> None:
+    """The stand-in is as strict as the documentation, so that a wrong call cannot pass a test."""
+    answer = posted(stand_in, {**GOOD, **change})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+    assert stand_in.paid == []
+
+
+@pytest.mark.parametrize("key", [None, "two words"])
+def test_a_call_without_a_key_is_refused(stand_in: GlmStandIn, key: str | None) -> None:
+    """The key comes as one bearer token."""
+    answer = posted(stand_in, GOOD, key=key)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "1001")
+
+
+@pytest.mark.parametrize("size", ["1728x960", "960x1728", "2048x2048", "1024x1024"])
+def test_every_documented_size_is_made(stand_in: GlmStandIn, size: str) -> None:
+    """The recommended sizes hold even where the rule for others says no."""
+    assert posted(stand_in, {**GOOD, "size": size}).status_code == 200
+
+
+def test_the_link_has_the_platforms_shape_and_life(stand_in: GlmStandIn) -> None:
+    """The name begins with the time in Beijing; the signature ends in an escaped equals sign; it holds seven days."""
+    answer = posted(stand_in, GOOD).json()
+    assert set(answer) == {"created", "data"}
+    (entry,) = answer["data"]
+    pattern = rf"https://{IMAGE_HOST}/20261123052616[0-9a-f]{{16}}_watermark\.png\?"
+    pattern += r"UCloudPublicKey=TOKEN_\w+&Signature=\w+%3D&Expires=(\d+)"
+    match = re.fullmatch(pattern, entry["url"])
+    assert match
+    assert int(match[1]) == NOW + LINK_SECONDS
+
+
+def test_a_link_ends() -> None:
+    """After its time the storage answers 403."""
+    now = [NOW]
+    with GlmStandIn(clock=lambda: now[0]) as stand_in:
+        url = posted(stand_in, GOOD).json()["data"][0]["url"]
+        with httpx.Client(transport=stand_in.transport()) as client:
+            picture = client.get(url)
+            assert (picture.status_code, picture.headers["content-type"]) == (200, "application/octet-stream")
+            assert picture.content.startswith(b"\xff\xd8\xff")
+            now[0] += LINK_SECONDS + 1
+            assert client.get(url).status_code == 403
+
+
+def test_a_picture_is_marked_and_of_the_asked_size() -> None:
+    """The same prompt makes the same picture, another prompt another one; a label says that it was generated."""
+    settings: dict[str, Any] = {"width": 1728, "height": 960, "picture_id": "2026", "watermark": True}
+    content = render("一只橘猫", **settings)
+    picture = Image.open(BytesIO(content))
+    assert (picture.format, picture.size) == ("JPEG", (1728, 960))
+    assert '"ProduceID": "2026"' in picture.getexif()[0x010E]
+    assert content == render("一只橘猫", **settings)
+    assert content != render("一只狗", **settings)
+    assert content != render("一只橘猫", **{**settings, "watermark": False})
+
+
+def test_faults_wait_in_line(stand_in: GlmStandIn) -> None:
+    """A fault armed twice meets two calls, the next one the call after; then all is well."""
+    stand_in.arm("glm_1302", times=2)
+    stand_in.arm("glm_1305")
+    codes = [posted(stand_in, GOOD).json().get("error", {}).get("code") for _ in range(4)]
+    assert codes == ["1302", "1302", "1305", None]
+    assert [call.fault for call in stand_in.calls] == ["glm_1302", "glm_1302", "glm_1305", None]
+
+
+def test_waiting_faults_can_be_dropped(stand_in: GlmStandIn) -> None:
+    """The page's switch takes a fault back before a call meets it."""
+    stand_in.arm("glm_500")
+    stand_in.disarm()
+    assert posted(stand_in, GOOD).status_code == 200
+
+
+def test_an_unknown_fault_is_refused(stand_in: GlmStandIn) -> None:
+    """A misspelt fault would make a test pass for nothing."""
+    with pytest.raises(KeyError):
+        stand_in.arm("glm_9999")
+
+
+@pytest.mark.parametrize(("fault", "paid"), [("reset_before", 0), ("reset_after", 1)])
+def test_a_reset_is_before_or_after_the_work(stand_in: GlmStandIn, fault: str, paid: int) -> None:
+    """Only the second of the two costs money, and the caller cannot tell them apart."""
+    stand_in.arm(fault)
+    with pytest.raises(httpx.NetworkError):
+        posted(stand_in, GOOD)
+    assert (len(stand_in.calls), len(stand_in.paid)) == (1, paid)
+
+
+def test_every_fault_says_what_happens() -> None:
+    """The list of faults is shown to people, so each has its words."""
+    assert all(FAULTS.values())
+
+
+def test_the_transport_leads_only_known_names_by_https(stand_in: GlmStandIn) -> None:
+    """What would not reach the platform does not reach the stand-in either."""
+    with httpx.Client(transport=stand_in.transport()) as client:
+        for url in (f"http://{API_HOST}{PATH}", "https://open.bigmodel.cn.example/"):
+            with pytest.raises(httpx.ConnectError):
+                client.get(url)
+    assert stand_in.calls == []

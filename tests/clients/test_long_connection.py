@@ -1,0 +1,234 @@
+"""The client of the long connection against the platform's end of it, over real sockets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import pytest
+
+from bot.errors import FeishuError, FeishuUnreachable
+from bot.feishu.long_connection import LongConnection
+from bot.sandbox.feishu.connected import ConnectedStandIn
+from bot.sandbox.feishu.delivery import Delivery
+from bot.sandbox.server import Answer, Call, LoopbackServer
+
+SOON = {"ReconnectCount": -1, "ReconnectInterval": 0.05, "ReconnectNonce": 0, "PingInterval": 0.05}
+SECONDS = 30.0
+Taken = Callable[[bytes], Mapping[str, object] | None]
+
+
+@pytest.fixture
+def feishu() -> Iterator[ConnectedStandIn]:
+    """Feishu, which delivers again soon and waits long for an answer."""
+    with ConnectedStandIn(delivery=Delivery(ladder=(0.05,) * 8, answer_seconds=SECONDS)) as feishu:
+        feishu.line.wishes = dict(SOON)
+        yield feishu
+
+
+class Taking:
+    """Takes payloads as ``answers`` say, one after another and the last one for all that follow."""
+
+    def __init__(self, *answers: Mapping[str, object] | None) -> None:
+        self.payloads: list[bytes] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self._answers = list(answers)
+
+    def __call__(self, payload: bytes) -> Mapping[str, object] | None:
+        """Takes one, as soon as it may go on."""
+        self.payloads.append(payload)
+        assert self.go_on.wait(SECONDS)
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+
+def create(
+    feishu: ConnectedStandIn, take: Taken, *, domain: str | None = None, on_end: Callable[[], None] = lambda: None
+) -> LongConnection:
+    """A client of the stand-in's app."""
+    return LongConnection(
+        domain=domain or feishu.origin,
+        app_id=feishu.app_id,
+        app_secret=feishu.app_secret,
+        take=take,
+        on_end=on_end,
+    )
+
+
+@pytest.fixture
+def connect(feishu: ConnectedStandIn) -> Iterator[Callable[[Taken], LongConnection]]:
+    """Opens a connection; closes it at the end."""
+    opened: list[LongConnection] = []
+
+    def begin(take: Taken) -> LongConnection:
+        connection = create(feishu, take)
+        opened.append(connection)
+        connection.start()
+        assert feishu.wait_for(lambda _: feishu.line.open == len(opened), seconds=SECONDS)
+        return connection
+
+    yield begin
+    for connection in opened:
+        connection.close()
+
+
+def say(feishu: ConnectedStandIn) -> None:
+    """Somebody writes to the bot."""
+    feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫" * 100)
+
+
+def outcomes(feishu: ConnectedStandIn, count: int) -> list[tuple[str, int | None, bytes]]:
+    """How the first ``count`` pushes ended."""
+    assert feishu.wait_for(lambda _: len(feishu.attempts) >= count, seconds=SECONDS)
+    return [(attempt.outcome, attempt.status, attempt.body) for attempt in feishu.attempts[:count]]
+
+
+@pytest.mark.parametrize("frame_type", ["event", "card"])
+def test_a_payload_is_taken_and_answered(
+    feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection], frame_type: str
+) -> None:
+    """Frames of both types, whole and in parts, reach the taker with every byte; its JSON is the answer."""
+    taking = Taking({"toast": {"content": "好"}})
+    connect(taking)
+    feishu.line.frame_type = frame_type
+    say(feishu)
+    assert outcomes(feishu, 1)[0][:2] == ("acknowledged", 200)
+    feishu.line.part_bytes = 100
+    say(feishu)
+    assert "好" in outcomes(feishu, 2)[1][2].decode()
+    assert ["一只橘猫" * 100 in payload.decode() for payload in taking.payloads] == [True, True]
+
+
+def test_what_was_not_stored_comes_again(feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection]) -> None:
+    """The frame of a payload that could not be stored is answered with 500, so the platform sends it again."""
+    connect(Taking(None, None, {}))
+    say(feishu)
+    assert [one[:2] for one in outcomes(feishu, 3)] == [("refused", 500), ("refused", 500), ("acknowledged", 200)]
+
+
+def test_a_slow_taker_stops_no_ping(feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection]) -> None:
+    """While a payload is being stored the connection goes on: pings are sent as often as the platform wants them."""
+    taking = Taking({})
+    taking.go_on.clear()
+    connect(taking)
+    say(feishu)
+    assert feishu.wait_for(lambda _: bool(taking.payloads), seconds=SECONDS)
+    before = feishu.line.pings
+    assert feishu.wait_for(lambda _: feishu.line.pings >= before + 3, seconds=SECONDS)
+    taking.go_on.set()
+    assert outcomes(feishu, 1)[0][0] == "acknowledged"
+
+
+def test_what_was_taken_is_answered_before_it_leaves(
+    feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection]
+) -> None:
+    """A connection that is closed while a payload is being stored answers it first."""
+    taking = Taking({})
+    taking.go_on.clear()
+    connection = connect(taking)
+    say(feishu)
+    assert feishu.wait_for(lambda _: bool(taking.payloads), seconds=SECONDS)
+    leaving = threading.Thread(target=connection.close)
+    leaving.start()
+    taking.go_on.set()
+    leaving.join(SECONDS)
+    assert outcomes(feishu, 1)[0][0] == "acknowledged"
+    assert feishu.wait_for(lambda _: feishu.line.open == 0, seconds=SECONDS)
+
+
+@pytest.mark.parametrize("code", [1, 1000040343, 1000040345, 1000040350])
+def test_what_passes_is_waited_for(
+    feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection], code: int
+) -> None:
+    """Too many connections, as right after a crash, or a busy platform: the client says so and tries again."""
+    connection = connect(Taking({}))
+    feishu.line.refusals.extend([(code, "not now")] * 10_000)
+    feishu.line.cut()
+    assert feishu.wait_for(lambda _: f"not now (code {code})" in (connection.down or ""), seconds=SECONDS)
+    feishu.line.refusals.clear()
+    assert feishu.wait_for(lambda _: connection.down is None, seconds=SECONDS)
+    assert feishu.line.opened == 2
+
+
+@pytest.mark.parametrize("code", [10003, 10014, 1000040344, 1000040351])
+def test_a_refusal_for_good_ends_it(feishu: ConnectedStandIn, code: int) -> None:
+    """Wrong credentials or the wrong platform are told to whoever waits for the end, after one attempt."""
+    ended = threading.Event()
+    feishu.line.refusals.append((code, "refused"))
+    connection = create(feishu, Taking({}), on_end=ended.set)
+    connection.start()
+    assert ended.wait(SECONDS)
+    with pytest.raises(FeishuError, match="endpoint: refused") as refused:
+        connection.close()
+    assert refused.value.code == code
+    assert feishu.line.asked == 1
+
+
+def test_a_failed_handshake_is_made_again_unless_forbidden(feishu: ConnectedStandIn) -> None:
+    """A ticket that was not taken (514) leads to another one; a handshake that is forbidden (403) ends it."""
+    ended = threading.Event()
+    feishu.line.turned_away.extend([(514, "auth failed"), (403, "forbidden")])
+    feishu.line.wishes |= {"ReconnectCount": 5}
+    connection = create(feishu, Taking({}), on_end=ended.set)
+    connection.start()
+    assert ended.wait(SECONDS)
+    with pytest.raises(FeishuError, match="handshake: forbidden"):
+        connection.close()
+    assert (feishu.line.asked, feishu.line.opened) == (2, 0)
+
+
+def test_it_gives_up_when_the_platform_wants_that(feishu: ConnectedStandIn) -> None:
+    """After as many attempts as the platform allows it ends, and says why."""
+    ended = threading.Event()
+    feishu.line.wishes |= {"ReconnectCount": 2}
+    connection = create(feishu, Taking({}), on_end=ended.set)
+    connection.start()
+    assert feishu.wait_for(lambda _: feishu.line.open == 1, seconds=SECONDS)
+    feishu.line.away = True
+    feishu.line.cut()
+    assert ended.wait(SECONDS)
+    with pytest.raises(FeishuUnreachable, match="no long connection after 2 attempts"):
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("ws://192.0.2.1/ws?ticket=t", "not encrypted"),
+        ("http://[", "URL is none"),
+        ("", "has no URL"),
+        ("ftp://127.0.0.1/", "URL is none"),
+    ],
+)
+def test_an_address_that_is_none_is_not_gone_to(feishu: ConnectedStandIn, url: str, reason: str) -> None:
+    """The ticket goes to encrypted addresses alone, this machine excepted, and nonsense ends nothing."""
+    data = {"URL": url, "ClientConfig": {"ReconnectInterval": 0.02, "PingInterval": None, "ReconnectNonce": "soon"}}
+    with LoopbackServer() as server:
+        asked: list[object] = []
+
+        def tell(call: Call) -> Answer:
+            asked.append(call.json())
+            return Answer.of_json({"code": 0, "data": data})
+
+        server.route("POST", "/callback/ws/endpoint", tell)
+        connection = create(feishu, Taking({}), domain=server.origin)
+        connection.start()
+        assert feishu.wait_for(lambda _: len(asked) >= 2, seconds=SECONDS)
+        assert reason in (connection.down or "")
+        connection.close()
+    assert asked[0] == {"AppID": feishu.app_id, "AppSecret": feishu.app_secret}
+
+
+def test_several_connections_share_the_events(
+    feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection]
+) -> None:
+    """Each event goes to one of two connections, and none to both."""
+    takers = [Taking({}), Taking({})]
+    for one in takers:
+        connect(one)
+    feishu.delivery = replace(feishu.delivery, duplicates=0)
+    for _ in range(6):
+        say(feishu)
+    outcomes(feishu, 6)
+    assert sum(len(one.payloads) for one in takers) == 6

@@ -1,0 +1,55 @@
+"""Fixtures for every test: each engine that the bot runs on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.generation.store.database import Database, read_url
+from tests.support.databases import postgres_database, sqlite_database
+
+# A shell that starts the tests in the background lets them, and the processes that they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+ENGINES = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes ``-n auto`` starts: two a processor, since half of the tests' time is waiting for others.
+
+    Eight at most, as each opens dozens of connections to the one PostgreSQL, which usually allows a hundred.
+    """
+    return min(2 * (os.cpu_count() or 1), 8)
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh database with its schema, on each engine in turn."""
+    if request.param == "sqlite":
+        yield sqlite_database(tmp_path)
+    else:
+        with postgres_database() as url:
+            yield url
+
+
+@pytest.fixture(params=ENGINES)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh database in which nothing is, on each engine in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'bot.db'}"
+    else:
+        with postgres_database(empty=True) as url:
+            yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh database with its schema, on each engine in turn."""
+    database = Database(read_url(database_url))
+    yield database
+    database.close()

@@ -1,0 +1,117 @@
+"""Authentic events of every shape through the whole bot: each is answered with 200."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from bot.sandbox.feishu.delivery import Attempt
+from tests.support.databases import postgres_database
+from tests.support.world import World
+
+bounded = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=20,
+)
+
+PRESSES = [{"a": action, "r": "r1", "g": "g1", "e": "cat"} for action in ("again", "ratio", "edit", "submit", "cancel")]
+PRESSES += [{**PRESSES[0], "a": "example"}, {**PRESSES[0], "a": "original"}]
+
+WHO = {"open_id": "ou_somebody"}
+BODIES: dict[str, dict[str, Any]] = {
+    "im.message.receive_v1": {
+        "sender": {"sender_type": "user", "sender_id": WHO},
+        "message": {
+            "message_id": "om_1",
+            "chat_id": "oc_1",
+            "chat_type": "p2p",
+            "thread_id": "omt_1",
+            "message_type": "text",
+            "create_time": "1700000000000",
+            "content": '{"text": "/id"}',
+            "mentions": [{"key": "@_user_1", "id": WHO, "name": "某人"}],
+        },
+    },
+    "im.message.recalled_v1": {"message_id": "om_1", "chat_id": "oc_1"},
+    "im.chat.access_event.bot_p2p_chat_entered_v1": {"chat_id": "oc_1", "operator_id": WHO},
+    "im.chat.member.bot.added_v1": {"chat_id": "oc_1", "operator_id": WHO},
+    "application.bot.menu_v6": {"operator": {"operator_id": WHO}, "event_key": "help"},
+    "card.action.trigger": {
+        "operator": WHO,
+        "action": {"value": PRESSES[0], "option": "1:1", "form_value": {"prompt": "猫"}},
+        "context": {"open_message_id": "om_1", "open_chat_id": "oc_1"},
+    },
+}
+
+
+@pytest.fixture(name="world", scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def world_(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One bot for all events."""
+    folder = tmp_path_factory.mktemp("bot")
+    if request.param == "sqlite":
+        with World(folder=folder) as world:
+            yield world
+    else:
+        with postgres_database() as url, World(folder=folder, variables={"DATABASE_URL": url}) as world:
+            yield world
+
+
+def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every value in a body."""
+    inner = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
+    for key, value in inner:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+def pushed(world: World, event_type: str, body: Any) -> Attempt:
+    """Pushes an authentic event with this body."""
+    header = {
+        "event_id": secrets.token_hex(8),
+        "event_type": event_type,
+        "create_time": str(int(world.feishu.world.clock() * 1000)),
+        "token": world.feishu.verification_token,
+        "app_id": world.feishu.app_id,
+    }
+    (attempt,) = world.feishu.push({"schema": "2.0", "header": header, "event": body})
+    return attempt
+
+
+PLACES = [(event_type, place) for event_type, body in BODIES.items() for place in places(body)]
+
+
+@bounded
+@given(where=st.sampled_from(PLACES), value=anything)
+@example(where=("card.action.trigger", ("action", "value", "r")), value="r\x00")
+@example(where=("card.action.trigger", ("action", "option")), value="1:1\x00" * 500)
+@example(where=("im.message.receive_v1", ("message", "message_id")), value="om\x00_1")
+@example(where=("im.message.receive_v1", ("message", "content")), value='{"text": "\\u0000\\ud800"}')
+def test_one_value_of_another_kind(world: World, where: tuple[str, tuple[Any, ...]], value: Any) -> None:
+    """An authentic event in which one value is anything at all is acknowledged, and never a fault of the bot."""
+    event_type, place = where
+    body = copy.deepcopy(BODIES[event_type])
+    inner: Any = body
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    assert pushed(world, event_type, body).status == 200
+
+
+@bounded
+@given(value=st.sampled_from(PRESSES), name=st.sampled_from(["a", "r", "g", "e"]), put=anything)
+@example(value=PRESSES[-2], name="e", put=[])
+@example(value=PRESSES[-1], name="g", put="g\x00")
+def test_a_press_that_carries_anything(world: World, value: dict[str, Any], name: str, put: Any) -> None:
+    """Whatever a button is made to carry, the press is answered with a toast or with nothing."""
+    body = copy.deepcopy(BODIES["card.action.trigger"])
+    body["action"]["value"] = {**value, name: put}
+    assert pushed(world, "card.action.trigger", body).status == 200

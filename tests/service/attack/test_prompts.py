@@ -1,0 +1,126 @@
+"""Hostile words through the whole bot: drawn and shown as they were typed, and nobody is pinged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.sandbox.feishu.world import ChatMessage
+from tests.support.world import World, colour
+from tests.unit.card_samples import elements
+from tests.unit.test_cards_prompt import HOSTILE
+
+CARD_BYTES = 30 * 1024
+EVERYBODY = "<at id=all></at>"
+
+AS_TYPED = [
+    *(text for text in HOSTILE if "](http" not in text),
+    "'; DROP TABLE requests; --",
+    "{{7*7}} {% raw %} ${jndi:ldap://x} `id` $(id) <script>alert(1)</script>",
+    '{"schema":"2.0","body":{"elements":[{"tag":"markdown","content":"<at id=all></at>"}]}}',
+    "![图](data:x)<img src=x><person id=all></person> **粗** _斜_ ~~删~~",
+    "👩🏽‍🚀🇨🇳1️⃣ ❤️‍🔥 𠮷 ｱ",
+    "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢",
+]
+
+CHANGED = [
+    # Feishu itself writes an address in a text as such a link.
+    ("[点我](https://example.com) **粗**", "点我 **粗**", "点我 **粗**"),
+    ("龙\u202egnp.exe", "龙\u202egnp.exe", "龙gnp.exe"),
+    ("猫\x00\x1b[31m\x7f狗", "猫\x1b[31m\x7f狗", "猫[31m狗"),
+    ("a\u2066b\u2069c", "a\u2066b\u2069c", "abc"),
+]
+"""What is typed, what the platform gets, and what is shown."""
+
+LONG = [
+    "猫" * 30_000,
+    "👨‍👩‍👧‍👦" * 4000,
+    '猫"\\' * 10_000,
+    "<" * 30_000,
+    "a\n" * 15_000,
+    "\u202e\x01<at id=all></at>" * 1500,
+]
+
+LIMITS = {f"BOT_LIMITS_{name}": "0" for name in ("PENDING", "WAITING", "PER_DAY", "IMAGES_PER_MONTH")}
+SMALL = {"BOT_IMAGES_MODEL": "cogview-3-flash", "BOT_IMAGES_SIZE": "512x512"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A bot that no limit holds up."""
+    with World(folder=tmp_path, variables={**LIMITS, **SMALL}) as world:
+        yield world
+
+
+def answers(world: World, texts: list[str], *, kind: str = "p2p") -> list[ChatMessage]:
+    """What each text is answered with, by one card each; whoever is answered twice or not at all is a failure."""
+    talks = [world.somebody(kind=kind) for _ in texts]
+    for talk, text in zip(talks, texts, strict=True):
+        talk.say(text)
+    assert world.feishu.wait_for(lambda _: all(talk.answers for talk in talks) and world.idle, seconds=60)
+    cards = []
+    for talk in talks:
+        (card,) = talk.answers
+        cards.append(card)
+    return cards
+
+
+def is_harmless(world: World) -> bool:
+    """Whether nobody was pinged and every version of every card is within the platform's size."""
+    versions = [version for message in world.feishu.messages for version in message.versions]
+    return world.feishu.pings == [] and all(len(version.encode()) < CARD_BYTES for version in versions)
+
+
+def markdown(card: Any) -> str:
+    """Everything on a card in which markup would be acted on."""
+    return json.dumps([one for one in elements(card) if one["tag"] == "markdown"], ensure_ascii=False)
+
+
+def test_what_was_typed_is_drawn_and_shown(tmp_path: Path, database_url: str) -> None:
+    """Markup, JSON, templates and signs of every script reach the platform and the card unchanged, as plain text."""
+    table = [(text, text, text) for text in AS_TYPED] + CHANGED
+    with World(folder=tmp_path, variables={**LIMITS, **SMALL, "DATABASE_URL": database_url}) as world:
+        cards = [json.loads(card.content) for card in answers(world, [typed for typed, _, _ in table])]
+    for (_, _, shown), card in zip(table, cards, strict=True):
+        assert {"tag": "plain_text", "content": shown} in list(elements(card))
+        assert EVERYBODY not in markdown(card)
+    assert sorted(call.body["prompt"] for call in world.glm.paid) == sorted(drawn for _, drawn, _ in table)
+    assert is_harmless(world)
+
+
+def test_thirty_thousand_characters(world: World) -> None:
+    """A prompt of any length goes whole to the platform, whose refusal comes back on a card that Feishu takes."""
+    cards = answers(world, LONG)
+    assert {colour(card) for card in cards} == {"red"}
+    assert sorted(call.body["prompt"] for call in world.glm.calls) == sorted(text.strip() for text in LONG)
+    assert not [card for card in cards if EVERYBODY in markdown(json.loads(card.content))]
+    assert is_harmless(world)
+
+
+@pytest.mark.parametrize("fault", ["card_bad", "sensitive", "too_long"])
+def test_a_card_that_was_refused_turns_into_harmless_text(world: World, fault: str) -> None:
+    """Where a text message takes the card's place, a tag in the prompt is no tag in it."""
+    for on in ("reply", "patch"):
+        world.feishu.faults.arm(fault, on=on)
+        talk = world.somebody(kind="group")
+        talk.say(f'一只猫 {EVERYBODY} <at user_id="all">所有人</at>')
+        talk.wait(lambda talk=talk: talk.answers and world.idle)
+    assert is_harmless(world)
+
+
+def test_what_is_echoed_elsewhere_is_harmless_too(world: World) -> None:
+    """Mistyped options, names of people, and the cards that list prompts hold markup as text."""
+    friend = world.feishu.world.add_person(EVERYBODY).open_id
+    talk = world.somebody(kind="group")
+    world.feishu.say(chat_id=talk.chat_id, sender=talk.person, text="画 @某某", mentions=[friend])
+    talk.wait(lambda: talk.answers and world.idle)
+    words = ("猫 /sise", "猫 /style", "猫 /size", "/set size", "/cancel", "/lang")
+    cards = answers(world, [f"{word} {EVERYBODY}" for word in words], kind="group")
+    talk.say("/history")
+    talk.wait(lambda: len(talk.answers) == 2 and world.idle)
+    assert not [card for card in (*cards, *talk.answers) if EVERYBODY in markdown(json.loads(card.content))]
+    assert is_harmless(world)

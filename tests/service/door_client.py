@@ -1,0 +1,112 @@
+"""The door on a real server, and a sender in front of it that may or may not be Feishu."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from flask import Flask
+
+from bot.models import Event
+from bot.sandbox.feishu.crypto import encrypt, sign
+from bot.sandbox.tls import shared_tls
+from bot.web.server import Server
+from bot.web.verification import Verifier
+from bot.web.webhook import webhook
+
+APP = "cli_sandbox"
+KEY = "not-a-real-encrypt-key"
+TOKEN = "not-a-real-token"
+NOW = 1_700_000_000.0
+
+Take = Callable[[Event], Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """A small server on loopback."""
+
+    host: str = "127.0.0.1"
+    threads: int = 4
+    connections: int = 100
+    idle_seconds: int = 10
+
+
+@dataclass(kw_only=True)
+class Door:
+    """A door that is being served; ``taken`` holds the events that came through."""
+
+    http: httpx.Client
+    port: int
+    taken: list[Event] = field(default_factory=list)
+
+    def post(
+        self, body: bytes, headers: Mapping[str, str] | None = None, *, path: str = "/webhook/event"
+    ) -> httpx.Response:
+        """Sends bytes as they are."""
+        return self.http.post(path, content=body, headers={"Content-Type": "application/json", **(headers or {})})
+
+    def push(self, content: object, *, path: str = "/webhook/event") -> httpx.Response:
+        """Sends content as Feishu does: encrypted and signed."""
+        body = sealed(content)
+        return self.post(body, signature(body), path=path)
+
+
+@contextmanager
+def door(*, key: str | None = KEY, token: str | None = TOKEN, take: Take | None = None) -> Iterator[Door]:
+    """Serves a door whose clock stands at ``NOW``; ``take`` answers in place of ``{}``."""
+    taken: list[Event] = []
+
+    def record(event: Event) -> Mapping[str, object]:
+        taken.append(event)
+        return take(event) if take else {}
+
+    app = Flask("door")
+    verifier = Verifier(app_id=APP, encrypt_key=key, verification_token=token, clock=lambda: NOW)
+    app.register_blueprint(webhook(verifier=verifier, take=record))
+    server = Server(app, port=0, bounds=Bounds())
+    server.start()
+    try:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{server.port}", trust_env=False, verify=shared_tls(), timeout=30
+        ) as http:
+            yield Door(http=http, port=server.port, taken=taken)
+    finally:
+        server.close()
+
+
+def event(event_type: str = "im.message.receive_v1", **changes: Any) -> dict[str, Any]:
+    """An event of this moment, with other values in its header; ``None`` takes one away."""
+    header = {
+        "event_id": "e-1",
+        "event_type": event_type,
+        "create_time": str(int(NOW * 1000)),
+        "token": TOKEN,
+        "app_id": APP,
+        "tenant_key": "t-1",
+        **changes,
+    }
+    kept = {name: value for name, value in header.items() if value is not None}
+    return {"schema": "2.0", "header": kept, "event": {"message": {"message_id": "om_1", "content": "一只猫"}}}
+
+
+def challenge(**changes: Any) -> dict[str, Any]:
+    """The console's check of the address, with other values."""
+    return {"type": "url_verification", "token": TOKEN, "challenge": "ajls384kdjx98XX", **changes}
+
+
+def sealed(content: object) -> bytes:
+    """The encrypted body of a push."""
+    plain = json.dumps(content, ensure_ascii=False).encode()
+    # The same on every run, as the bodies name parametrized tests.
+    return json.dumps({"encrypt": encrypt(KEY, plain, iv=bytes(range(16)))}).encode()
+
+
+def signature(body: bytes, *, timestamp: str = "1700000000", nonce: str = "n-1") -> dict[str, str]:
+    """The headers that sign a body."""
+    digest = sign(KEY, timestamp=timestamp, nonce=nonce, body=body)
+    return {"X-Lark-Request-Timestamp": timestamp, "X-Lark-Request-Nonce": nonce, "X-Lark-Signature": digest}

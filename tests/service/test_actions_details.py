@@ -1,0 +1,205 @@
+"""What the table of actions does not show: waits, uuids, broken connections, downloads, and the words in the log."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.world import Talk, World, catalogue, colour, strings_in, uuid_of
+
+WORDS = catalogue()
+
+
+@pytest.fixture(scope="module")
+def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One bot for all faults; each meets a new person in a new chat."""
+    with World(folder=tmp_path_factory.mktemp("bot")) as world:
+        yield world
+
+
+@pytest.fixture
+def world(bot: World) -> Iterator[World]:
+    """The bot, with no fault left armed by another test."""
+    yield bot
+    bot.feishu.faults.disarm()
+    bot.glm.disarm()
+
+
+def rest(talk: Talk, *, calls: int) -> list[str]:
+    """Waits until at least so many calls were made and nothing is left to do; gives the calls' names."""
+    talk.wait(lambda: len(talk.calls) >= calls and talk.world.idle)
+    return [call.name for call in talk.calls]
+
+
+def test_the_gateways_limit_is_waited_out(world: World) -> None:
+    """After 99991400 nothing is called before the seconds of x-ogw-ratelimit-reset are over."""
+    talk = world.somebody()
+    world.feishu.faults.arm("rate_gateway", on="reply")
+    talk.say()
+    rest(talk, calls=4)
+    refused, repeated = [call for call in talk.calls if call.name == "reply"]
+    assert repeated.at - refused.at >= 1.0
+    assert uuid_of(refused) == uuid_of(repeated) != ""
+
+
+def test_a_chats_limit_is_waited_out_with_growing_waits(world: World) -> None:
+    """230020 four times is met with four repetitions of one send, and one card in the end."""
+    talk = world.somebody()
+    world.feishu.faults.arm("rate_chat", on="reply", times=4)
+    talk.say()
+    assert rest(talk, calls=7) == ["reply"] * 5 + ["image", "patch"]
+    assert len({uuid_of(call) for call in talk.calls if call.name == "reply"}) == 1
+    assert len(talk.answers) == 1
+
+
+def test_expired_tokens_cost_one_call_more(world: World) -> None:
+    """When the token has ended, the call meets 99991663, one new token is fetched, and the call is made once more."""
+    talk = world.somebody()
+    world.feishu.expire_tokens()
+    talk.say()
+    assert rest(talk, calls=5) == ["reply", "token", "reply", "image", "patch"]
+
+
+def test_a_token_refused_twice_waits(world: World) -> None:
+    """A fresh token that is refused, too, is no reason for a third at once; the answer waits and is sent once."""
+    talk = world.somebody()
+    world.feishu.faults.arm("token_bad", on="reply", times=2)
+    talk.say()
+    assert rest(talk, calls=6) == ["reply", "token", "reply", "reply", "image", "patch"]
+    assert len(talk.answers) == 1
+
+
+@pytest.mark.parametrize("code", [10003, 10014])
+def test_a_wrong_app_stops_before_anything_is_paid(world: World, code: int) -> None:
+    """Without a token nobody can be told, so nothing is paid and the platform is not asked again and again."""
+    talk = world.somebody()
+    world.feishu.expire_tokens()
+    world.feishu.faults.arm(f"feishu_{code}", on="token")
+    said = talk.say()
+    assert rest(talk, calls=1)[-1] == "token"
+    assert [call.name for call in talk.calls].count("token") == 1
+    assert talk.posts(said) == []
+
+
+def test_a_topic_that_is_gone_is_left(world: World) -> None:
+    """In a topic the card is sent into its thread; when that is refused, outside it."""
+    talk = world.somebody(kind="topic")
+    world.feishu.faults.arm("no_topic_reply", on="reply")
+    talk.say()
+    rest(talk, calls=4)
+    bodies = [json.loads(call.body) for call in talk.calls if call.name == "reply"]
+    assert [body["reply_in_thread"] for body in bodies] == [True, False]
+
+
+def test_without_the_message_the_card_goes_to_the_chat(world: World) -> None:
+    """When the message was recalled, its card is sent to the same chat and quotes nothing."""
+    talk = world.somebody()
+    world.feishu.faults.arm("recalled", on="reply")
+    talk.say()
+    rest(talk, calls=4)
+    (created,) = [call for call in talk.calls if call.name == "create"]
+    assert created.path.endswith("receive_id_type=chat_id")
+    assert json.loads(created.body)["receive_id"] == talk.chat_id
+    assert [answer.parent_id for answer in talk.answers] == [None]
+
+
+def test_a_new_reply_stands_under_the_message_and_the_old_card_says_so(world: World) -> None:
+    """After a refused patch, image and text quote the prompt's message, and the old card is one line."""
+    talk = world.somebody()
+    world.feishu.faults.arm("patch_too_old", on="patch")
+    said = talk.say()
+    rest(talk, calls=6)
+    assert {answer.parent_id for answer in talk.answers} == {said.message_id}
+    assert [answer.msg_type for answer in talk.answers] == ["interactive", "image", "text"]
+    assert WORDS.text("card.moved", "zh") in strings_in(talk.card)
+
+
+WIRE = ("hang", "trickle", "reset_before", "reset_after", "html_502", "empty_body", "truncated")
+
+
+@pytest.mark.parametrize("fault", WIRE)
+def test_a_broken_reply_is_sent_again_with_its_uuid(world: World, fault: str) -> None:
+    """Whatever breaks a send, it is repeated with the same uuid and one card stands in the chat."""
+    talk = world.somebody()
+    world.feishu.faults.arm(fault, on="reply")
+    said = talk.say()
+    assert rest(talk, calls=4) == ["reply", "reply", "image", "patch"]
+    assert len({uuid_of(call) for call in talk.calls if call.name == "reply"}) == 1
+    assert [colour(answer) for answer in talk.answers] == ["green"]
+    assert len(talk.posts(said)) == 1
+
+
+@pytest.mark.parametrize("on", ["image", "patch"])
+@pytest.mark.parametrize("fault", WIRE)
+def test_a_broken_upload_or_patch_is_repeated(world: World, on: str, fault: str) -> None:
+    """Whatever breaks an upload or a patch, it is repeated, and nothing is paid again."""
+    talk = world.somebody()
+    world.feishu.faults.arm(fault, on=on)
+    said = talk.say()
+    assert sorted(rest(talk, calls=4)) == sorted(["reply", "image", "patch", on])
+    assert [colour(answer) for answer in talk.answers] == ["green"]
+    assert len(talk.posts(said)) == 1
+
+
+DOWNLOADS = {
+    # What is armed once, how often the picture is then asked for, and whether it comes.
+    "image_403": (1, False),
+    "image_html": (1, False),
+    "image_empty": (1, False),
+    "image_redirect": (1, False),
+    "image_truncated": (2, True),
+    "image_reset": (2, True),
+    "image_hang": (2, True),
+    "image_slow": (2, True),
+}
+
+
+@pytest.mark.parametrize(("fault", "asked", "comes"), [(name, *row) for name, row in DOWNLOADS.items()])
+def test_a_download_fault(world: World, fault: str, asked: int, *, comes: bool) -> None:
+    """What a second try may mend is tried again; the rest is told at once, with the link, and never paid again."""
+    talk = world.somebody()
+    before = len(world.glm.downloads)
+    world.glm.arm(fault)
+    said = talk.say()
+    talk.wait_for_end(said)
+    assert len(world.glm.downloads) - before == asked
+    assert len(talk.posts(said)) == 1
+    words = "\n".join(strings_in(talk.card))
+    assert (WORDS.text("failure.download", "zh") not in words) == comes
+    assert (WORDS.text("failure.download", "en") not in words) == comes
+    assert "ufileos.com" in words
+    assert world.glm.strays == []
+
+
+def test_an_upload_that_stays_away_is_told_with_the_link(world: World) -> None:
+    """When the upload fails for longer than it may, the card gives the reason and the link."""
+    talk = world.somebody()
+    world.feishu.faults.arm("html_502", on="image", times=None)
+    said = talk.say()
+    talk.wait_for_end(said)
+    words = "\n".join(strings_in(talk.card))
+    assert WORDS.text("failure.feishu", "zh") in words
+    assert "ufileos.com" in words
+    assert len(talk.posts(said)) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(99991672, "op_from=openapi"), (230006, "code=230006"), (99991403, "STOP_FOR_QUOTA"), (99991401, "TELL_ADMIN")],
+)
+def test_what_only_the_admin_can_mend_stands_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture, code: int, said: str
+) -> None:
+    """The code, what it calls for, and the page on which it is mended are logged once; the chat's words are not."""
+    talk = world.somebody()
+    world.feishu.faults.arm(f"feishu_{code}", on="reply")
+    with caplog.at_level(logging.WARNING, logger="bot"):
+        message = talk.say()
+        rest(talk, calls=1)
+    lines = [record.getMessage() for record in caplog.records if f"code={code}" in record.getMessage()]
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert json.loads(message.content)["text"] not in caplog.text

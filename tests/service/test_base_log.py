@@ -1,0 +1,165 @@
+"""The Base log: one record a generation, whatever fails, and nobody's reply waits for it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from bot.generation.making.recording import Recording
+from bot.generation.making.records import PERSON, PROMPT
+from bot.generation.store.database import Database
+from bot.generation.store.recording import RecordingStore
+from bot.generation.store.tables import generations
+from bot.generation.store.turns import Turn
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from tests.support.base import LogTable, log_table
+from tests.support.rows import add_finished
+from tests.support.world import REDELIVERY, World, catalogue, strings_in, text_in, until
+
+MANY = 600
+
+
+@contextmanager
+def logging_bot(folder: Path, **variables: str) -> Iterator[tuple[World, LogTable]]:
+    """A bot that records at once, with further settings."""
+    feishu = FeishuStandIn(delivery=REDELIVERY)
+    table = log_table(feishu)
+    with World(folder=folder, feishu=feishu, variables={**table.variables, **variables}) as world:
+        yield world, table
+
+
+def ids(world: World) -> list[str]:
+    """The ids of all generations, sorted."""
+    with world.bot.database.read() as connection:
+        return sorted(connection.scalars(select(generations.c.generation_id)))
+
+
+def make(world: World, *, images: int = 3) -> None:
+    """Lets one person get so many images with one prompt."""
+    talk = world.somebody()
+    talk.wait_for_end(talk.say(f"一只橘猫 /n {images}"))
+
+
+def test_without_the_setting_no_call_is_made(tmp_path: Path) -> None:
+    """A bot with the settings as they come calls nothing of a Base."""
+    with World(folder=tmp_path) as world:
+        make(world)
+        world.stop()
+        assert [call.name for call in world.feishu.calls if call.name.startswith("base")] == []
+
+
+def test_each_generation_becomes_one_record(tmp_path: Path) -> None:
+    """What was made and what failed stand in the table with person, chat, model, size, result and price."""
+    with logging_bot(tmp_path) as (world, table):
+        talk = world.somebody()
+        talk.wait_for_end(talk.say())
+        world.glm.arm("glm_1301")
+        talk.wait_for_end(talk.say("另一只 /size 16:9"))
+        until(world.feishu, lambda: len(table.records) == 2)
+        good, bad = table.records
+        assert good[PERSON] == [{"id": talk.person}]
+        assert [good[name] for name in ("会话 Chat", "模型 Model", "尺寸 Size", "结果 Result", "费用 Yuan")] == [
+            talk.chat_id,
+            "glm-image",
+            "1280x1280",
+            "done",
+            0.1,
+        ]
+        assert (bad["结果 Result"], bad["错误 Error"]) == ("failed", "content_filter_violation")
+        assert PROMPT not in good
+
+
+def test_prompts_are_recorded_only_where_a_setting_says_so(tmp_path: Path) -> None:
+    """With prompts = true the record tells what was asked."""
+    with logging_bot(tmp_path, BOT_BASE_PROMPTS="true") as (world, table):
+        talk = world.somebody()
+        said = talk.say()
+        until(world.feishu, lambda: len(table.records) == 1)
+        assert table.records[0][PROMPT] == text_in(said)
+
+
+@pytest.mark.parametrize("fault", ["base_busy", "base_not_ready", "reset_before", "reset_after", "html_502"])
+def test_what_fails_in_passing_is_made_up_for(tmp_path: Path, fault: str) -> None:
+    """When the first two calls fail, applied or not, each generation still has one record."""
+    with logging_bot(tmp_path) as (world, table):
+        world.feishu.faults.arm(fault, on="base_records", times=2)
+        make(world)
+        until(world.feishu, lambda: len(world.feishu.calls_named("base_records")) >= 3 and len(table.records) >= 3)
+        assert table.numbers == ids(world)
+
+
+def test_a_reply_does_not_wait_for_the_base(tmp_path: Path) -> None:
+    """While every call to the Base hangs, a prompt gets its picture, and the records come when it answers again."""
+    with logging_bot(tmp_path) as (world, table):
+        world.feishu.faults.arm("hang", on="base_records", times=None)
+        make(world, images=1)
+        until(world.feishu, lambda: bool(world.feishu.calls_named("base_records")))
+        make(world, images=1)
+        assert table.records == []
+        world.feishu.faults.disarm()
+        until(world.feishu, lambda: len(table.records) == 2)
+        assert table.numbers == ids(world)
+
+
+def test_the_admins_are_told_when_the_table_is_gone(tmp_path: Path) -> None:
+    """They get one message however often it fails; once the table is back, what was missed is added."""
+    with logging_bot(tmp_path, BOT_TEAM_ADMINS="ou_lin") as (world, table):
+        world.feishu.faults.arm("base_gone", on="base_records", times=3)
+        make(world)
+        until(world.feishu, lambda: len(table.records) == 3 and world.idle)
+        assert table.numbers == ids(world)
+        told = [one for one in world.feishu.messages if one.chat_id == "oc_direct_lin"]
+        assert len(told) == 1
+        assert catalogue().text("notice.admin_base.text", "zh") in strings_in(json.loads(told[0].content))
+
+
+def test_a_person_whom_the_base_refuses_is_left_out(tmp_path: Path) -> None:
+    """Somebody of another organisation does not keep the others' records away."""
+    with logging_bot(tmp_path) as (world, table):
+        talk = world.somebody()
+        world.feishu.faults.arm("base_person", on="base_records")
+        talk.wait_for_end(talk.say())
+        until(world.feishu, lambda: len(table.records) == 1)
+        assert PERSON not in table.records[0]
+
+
+class Counted:
+    """A table that only counts what it is given."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def add(self, records: Sequence[Mapping[str, object]], *, client_token: str) -> None:
+        """Takes them."""
+        assert client_token
+        self.sizes.append(len(records))
+
+
+def test_one_process_records_for_all(database: Database) -> None:
+    """Of four processes that look at once one sends all that is left, 500 at a time, and a later look sends nothing."""
+    add_finished(database, MANY, days=1)
+    table = Counted()
+    looking = [
+        Recording(
+            RecordingStore(database),
+            turn=Turn(database, "base", seconds=90.0),
+            table=table,
+            every=0.0,
+            prices={},
+            prompts=False,
+            stopping=threading.Event(),
+        )
+        for _ in range(4)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        sent = list(pool.map(lambda one: one.look(), looking))
+    assert sorted(sent) == [0, 0, 0, MANY]
+    assert table.sizes == [500, 100]
+    assert looking[0].look() == 0

@@ -1,0 +1,116 @@
+"""Prompts that come at the same moment, accepted in one transaction of a real database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import psycopg
+import pytest
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from bot.generation.intake.cancelling import cancel_recalled
+from bot.generation.intake.reception import Received, Reception
+from bot.generation.store.database import Database, read_url
+from bot.generation.store.schema import migrate
+from bot.generation.store.tables import kept, requests
+from bot.models import Ask
+from bot.sandbox.server import wait_until
+from tests.support.databases import postgres_database
+from tests.support.requests import UNLIMITED, Team, arrival, reception_of
+from tests.support.world import DEADLINE
+
+CAT = Ask(prompt="一只猫")
+WAITING = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+"""How many transactions of a database wait for another one."""
+CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+END_ALL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+
+
+def at_once(reception: Reception, asked: Sequence[tuple[str, Ask]]) -> list[Future[Received]]:
+    """What becomes of these prompts, by origin, each of a person of their own, that come at the same moment."""
+    start = threading.Barrier(len(asked))
+
+    def ask(number: int, origin: str, prompt: Ask) -> Received:
+        start.wait()
+        return reception.accept(arrival(origin, sender=f"ou_{number}", chat=f"oc_{number}"), prompt)
+
+    with ThreadPoolExecutor(len(asked)) as pool:
+        return [pool.submit(ask, number, *one) for number, one in enumerate(asked)]
+
+
+def count(database: Database) -> int:
+    """How many requests there are."""
+    with database.read() as connection:
+        return connection.scalar(select(func.count()).select_from(requests)) or 0
+
+
+def test_a_limit_is_exact_within_a_group(database: Database) -> None:
+    """Of twelve prompts at the same moment as many are accepted as there is room for, and each is answered."""
+    reception = reception_of(database, Team(limits=UNLIMITED.model_copy(update={"images_per_month": 5})))
+    outcomes = [one.result().outcome for one in at_once(reception, [(f"om_{n}", CAT) for n in range(12)])]
+    assert (outcomes.count("accepted"), outcomes.count("refused")) == (5, 7)
+    assert count(database) == 12
+
+
+def test_one_message_many_times_at_once_is_one_request(database: Database) -> None:
+    """Eight deliveries of a message at the same moment are one request and seven repetitions."""
+    outcomes = [one.result().outcome for one in at_once(reception_of(database), [("om_1", CAT)] * 8)]
+    assert (outcomes.count("accepted"), outcomes.count("repeated")) == (1, 7)
+    assert count(database) == 1
+
+
+def test_a_prompt_that_cannot_be_stored_harms_no_other(database: Database) -> None:
+    """Text that no database takes fails alone, whoever else has come at the same moment."""
+    asked = [(f"om_{number}", CAT) for number in range(7)]
+    *others, bad = at_once(reception_of(database), [*asked, ("om_bad", Ask(prompt="half of a pair: \ud83d"))])
+    assert [one.result().outcome for one in others] == ["accepted"] * 7
+    assert bad.exception() is not None
+    assert count(database) == 7
+
+
+def test_an_error_tells_nothing_of_what_was_typed(database: Database) -> None:
+    """The words of a statement's error, which a log may show, hold none of the values."""
+    twice = [{"name": "twice", "value": "一只猫"}] * 2
+    with pytest.raises(IntegrityError) as caught, database.write() as connection:
+        connection.execute(insert(kept), twice)
+    assert "一只猫" not in str(caught.value)
+
+
+@pytest.mark.postgres
+def test_a_recall_that_wins_the_race_makes_the_message_known() -> None:
+    """A message whose recall is being stored by another process at the same moment is a repetition, not a fault."""
+    with (
+        postgres_database() as url,
+        psycopg.connect(url, autocommit=True) as looking,
+        psycopg.connect(url) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        database = Database(read_url(url))
+        migrate(database)
+        cancel_recalled(database, "om_1")
+        other.execute("CREATE TEMP TABLE recalled AS SELECT * FROM requests")
+        other.execute("DELETE FROM requests")
+        other.commit()
+        other.execute("INSERT INTO requests SELECT * FROM recalled")
+        said = pool.submit(reception_of(database).accept, arrival("om_1"), CAT)
+        assert wait_until(lambda: looking.execute(WAITING).fetchone() == (1,), seconds=DEADLINE)
+        other.commit()
+        assert said.result().outcome == "repeated"
+        database.close()
+
+
+@pytest.mark.postgres
+def test_a_connection_that_was_cut_while_it_rested_is_opened_anew() -> None:
+    """A message after a rest, in which the database has ended every connection, is stored all the same."""
+    with postgres_database() as url, psycopg.connect(url, autocommit=True) as other:
+        database = Database(read_url(url), fresh=0.0)
+        migrate(database)
+        assert count(database) == 0
+        other.execute(END_ALL)
+        assert wait_until(lambda: other.execute(CONNECTED).fetchone() == (1,), seconds=DEADLINE)
+        assert reception_of(database).accept(arrival(), CAT).outcome == "accepted"
+        database.close()

@@ -1,0 +1,208 @@
+"""Every failure of the GLM API: its sentence in both languages, how often it was paid for, and the slot free again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.glm.faults import CALL_FAULTS, CODES
+from tests.support.world import World, catalogue, colour, strings_in
+
+WORDS = catalogue()
+
+SENTENCES = {
+    "glm_500": "failure.server",
+    "glm_1000": "failure.key_refused",
+    "glm_1001": "failure.key_refused",
+    "glm_1002": "failure.key_refused",
+    "glm_1003": "failure.key_refused",
+    "glm_1004": "failure.key_refused",
+    "glm_1005": "failure.key_refused",
+    "glm_1110": "failure.account",
+    "glm_1111": "failure.account",
+    "glm_1112": "failure.account",
+    "glm_1113": "failure.balance",
+    "glm_1120": "failure.account",
+    "glm_1121": "failure.account",
+    "glm_1200": "failure.server",
+    "glm_1210": "failure.request",
+    "glm_1211": "failure.model",
+    "glm_1212": "failure.request",
+    "glm_1213": "failure.request",
+    "glm_1214": "failure.request",
+    "glm_1215": "failure.request",
+    "glm_1220": "failure.model",
+    "glm_1221": "failure.model",
+    "glm_1222": "failure.model",
+    "glm_1230": "failure.server",
+    "glm_1231": "failure.request",
+    "glm_1234": "failure.server",
+    "glm_1261": "failure.prompt_too_long",
+    "glm_1300": "failure.content",
+    "glm_1301": "failure.content",
+    "glm_1303": "failure.rate_limit",
+    "glm_1304": "failure.quota",
+    "glm_1308": "failure.quota",
+    "glm_1309": "failure.plan",
+    "glm_1310": "failure.quota",
+    "glm_1311": "failure.plan",
+    "glm_1312": "failure.overloaded",
+    "glm_1313": "failure.plan",
+    "glm_1314": "failure.plan",
+    "glm_1315": "failure.plan",
+    "glm_1316": "failure.quota",
+    "glm_1317": "failure.quota",
+    "glm_1318": "failure.quota",
+    "glm_1319": "failure.quota",
+    "glm_1320": "failure.quota",
+    "glm_1321": "failure.quota",
+    "hang": "failure.timeout",
+    "trickle": "failure.timeout",
+    "reset_before": "failure.network",
+    "reset_after": "failure.network",
+    "truncated": "failure.network",
+    "html_502": "failure.server",
+    "empty_body": "failure.server",
+    "not_json": "failure.server",
+    "no_url": "failure.server",
+    "ok_with_error": "failure.server",
+    "redirect": "failure.server",
+    "file_url": "failure.download",
+    "http_url": "failure.download",
+    "level_0": "failure.content",
+    "level_1": "failure.content",
+}
+"""The sentence of each fault that ends a generation at once; the codes: https://docs.bigmodel.cn/cn/faq/api-code."""
+
+UNTIL = {
+    "glm_1308": "2026-11-23 00:00:00",
+    "glm_1310": "2026-11-30 00:00:00",
+    "glm_1316": "2026-11-23 00:00:00",
+    "glm_1317": "2026-11-30 00:00:00",
+    "glm_1318": "2026-12-01 00:00:00",
+    "glm_1319": "2026-11-23 00:00:00",
+    "glm_1320": "2026-11-30 00:00:00",
+    "glm_1321": "2026-12-01 00:00:00",
+}
+"""When the quota is reset, as the platform's message says it."""
+
+WHERE = {"glm_1301": "role.user", "level_0": "role.assistant", "level_1": "role.assistant"}
+"""Where the content filter found something."""
+
+WAIT = {"glm_1302": "failure.rate_limit", "glm_1305": "failure.overloaded"}
+"""Refusals before any work: the generation waits, and ends with this sentence when they go on for too long."""
+
+WARN = ("level_2", "level_3")
+"""Findings beside a picture."""
+
+
+@pytest.fixture(scope="module")
+def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One bot for all faults; each meets a new person in a new chat."""
+    with World(folder=tmp_path_factory.mktemp("bot")) as world:
+        yield world
+        assert world.glm.strays == []
+
+
+@pytest.fixture
+def world(bot: World) -> Iterator[World]:
+    """The bot, with no fault left armed by another test."""
+    yield bot
+    bot.glm.disarm()
+
+
+def expected(fault: str, language: str) -> str:
+    """The sentence of a fault as its card says it."""
+    key = SENTENCES.get(fault) or WAIT[fault]
+    values = {}
+    if fault in UNTIL:
+        values["until"] = UNTIL[fault]
+    if fault in WHERE:
+        values["where"] = WORDS.text(WHERE[fault], language)  # type: ignore[arg-type]
+    return WORDS.text(key if WORDS.placeholders(key) <= set(values) else f"{key}_plain", language, **values)  # type: ignore[arg-type]
+
+
+def test_the_tables_hold_every_fault() -> None:
+    """Each fault of a paid call, and so each code of the platform's table, is said here what becomes of it."""
+    assert {*SENTENCES, *WAIT, *WARN} == set(CALL_FAULTS)
+
+
+@pytest.mark.parametrize("fault", SENTENCES)
+def test_a_failure_has_its_sentence(world: World, fault: str) -> None:
+    """The card ends with the fault's sentence in both languages after one call, and the next prompt gets its turn."""
+    talk = world.somebody()
+    world.glm.arm(fault)
+    said = talk.say()
+    talk.wait_for_end(said)
+    shown = list(strings_in(talk.card))
+    for language in ("zh", "en"):
+        assert any(expected(fault, language) in words for words in shown), shown
+    assert len(talk.posts(said)) == 1
+    assert [colour(answer) for answer in talk.answers] == ["red"]
+    goes_through(world, talk.say())
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if f"glm_{code}" in SENTENCES])
+def test_the_platforms_own_words_stand_below(world: World, code: str) -> None:
+    """Under our sentence the card shows the platform's code and message, and neither a stack nor the endpoint."""
+    talk = world.somebody()
+    world.glm.arm(f"glm_{code}")
+    talk.wait_for_end(talk.say())
+    shown = "\n".join(strings_in(talk.card))
+    assert f"{code} {CODES[code][1]}" in shown
+    assert "Traceback" not in shown
+    assert "/paas/v4" not in shown
+
+
+@pytest.mark.parametrize("fault", WAIT)
+def test_a_refusal_before_work_waits_and_passes(world: World, fault: str) -> None:
+    """Refused three times before any work, a generation goes back in line each time and is made at the fourth."""
+    talk = world.somebody()
+    world.glm.arm(fault, times=3)
+    said = talk.say()
+    talk.wait_for_end(said)
+    calls = talk.posts(said)
+    assert [call.paid for call in calls] == [False, False, False, True]
+    waits = [later.at - earlier.at for earlier, later in pairwise(calls)]
+    assert all(wait >= 0.8 * 0.02 for wait in waits), waits
+    assert [colour(answer) for answer in talk.answers] == ["green"]
+
+
+@pytest.mark.parametrize("fault", WAIT)
+def test_waiting_has_an_end(world: World, fault: str) -> None:
+    """Refused for longer than a generation may wait, it ends with a sentence, unpaid, and the next one goes through."""
+    talk = world.somebody()
+    world.glm.arm(fault, times=1000)
+    said = talk.say()
+    talk.wait_for_end(said)
+    world.glm.disarm()
+    shown = list(strings_in(talk.card))
+    for language in ("zh", "en"):
+        assert any(expected(fault, language) in words for words in shown)
+    assert len(talk.posts(said)) > 1
+    assert not any(call.paid for call in talk.posts(said))
+    goes_through(world, talk.say())
+
+
+@pytest.mark.parametrize("fault", WARN)
+def test_a_finding_is_a_warning(world: World, fault: str) -> None:
+    """With a finding of level 2 or 3 the picture is shown, and beside it where the finding is and how bad."""
+    talk = world.somebody()
+    world.glm.arm(fault)
+    said = talk.say()
+    talk.wait_for_end(said)
+    level = fault.removeprefix("level_")
+    shown = list(strings_in(talk.card))
+    for language in ("zh", "en"):
+        where = WORDS.text("role.assistant", language)
+        assert any(WORDS.text("warning.content", language, where=where, level=level) in words for words in shown)
+    assert [colour(answer) for answer in talk.answers] == ["orange"]
+    assert set(shown) & world.feishu.uploads.keys()
+
+
+def goes_through(world: World, said: ChatMessage) -> None:
+    """The slot is free: a prompt that nothing hinders is made."""
+    assert world.feishu.wait_for(lambda feishu: [colour(one) for one in feishu.replies(said.message_id)] == ["green"])

@@ -1,0 +1,77 @@
+"""A message that was taken back is not drawn, whichever of the two events comes first."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from bot.generation.intake.cancelling import cancel_recalled
+from bot.generation.store.database import Database
+from bot.generation.store.requests import RequestStore
+from bot.generation.store.tables import generations, requests
+from tests.support.requests import accept
+from tests.support.world import REDELIVERY, World, colour
+
+EVENTS = ("im.message.recalled_v1", "im.message.receive_v1")
+RACES = 8
+
+
+def open_rows(database: Database) -> int:
+    """How many requests and generations are still to come to their end."""
+    with database.read() as connection:
+        return sum(
+            connection.scalar(select(func.count()).select_from(table).where(table.c.ended_at.is_(None))) or 0
+            for table in (requests, generations)
+        )
+
+
+def test_a_recall_that_overtakes_its_message(tmp_path: Path, database_url: str) -> None:
+    """Where the recall is delivered first, its message is acknowledged, and nothing is paid, made or said."""
+    with World(folder=tmp_path, variables={"DATABASE_URL": database_url}) as world:
+        world.feishu.delivery = replace(REDELIVERY, swapped=True)
+        talk = world.somebody()
+        said = talk.say()
+        world.feishu.recall(said.message_id, by=talk.person)
+        talk.wait(lambda: [one.outcome for one in world.feishu.attempts].count("acknowledged") == len(EVENTS))
+        assert tuple(dict.fromkeys(one.event_type for one in world.feishu.attempts)) == EVENTS
+        world.feishu.delivery = REDELIVERY
+        later = talk.say()
+        talk.wait_for_end(later)
+        talk.wait(lambda: world.idle)
+        assert talk.posts(said) == []
+        assert [(one.parent_id, colour(one)) for one in talk.answers] == [(later.message_id, "green")]
+
+
+def test_a_recall_is_remembered_once_and_ended(database: Database) -> None:
+    """Delivered again it changes nothing, the message after it is a repetition, and there is nothing to show."""
+    assert [cancel_recalled(database, "om_1") for _ in range(2)] == [0, 0]
+    assert accept(database, "om_1", count=4).outcome == "repeated"
+    assert RequestStore(database).unshown(limit=10) == []
+    assert open_rows(database) == 0
+    assert accept(database, "om_2").outcome == "accepted"
+
+
+def test_a_recall_at_the_same_moment_as_its_message(database: Database) -> None:
+    """However the two transactions fall, no picture of a recalled message is left in the line."""
+    for race in range(RACES):
+        start = threading.Barrier(2)
+
+        def recall(message_id: str, start: threading.Barrier = start) -> None:
+            start.wait()
+            cancel_recalled(database, message_id)
+
+        def say(message_id: str, start: threading.Barrier = start) -> None:
+            start.wait()
+            accept(database, message_id)
+
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(act, f"om_{race}") for act in (recall, say)]:
+                done.result()
+    with database.read() as connection:
+        waiting = select(func.count()).select_from(generations).where(generations.c.ended_at.is_(None))
+        assert connection.scalar(waiting) == 0
+        assert connection.scalar(select(func.count()).select_from(requests)) == RACES

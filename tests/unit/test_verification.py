@@ -1,0 +1,263 @@
+"""What the verifier lets in, in which order it looks, and how old an event may be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.errors import EventRefused
+from bot.models import Event
+from bot.sandbox.feishu.crypto import encrypt, seal, sign
+from bot.web.verification import LARGEST_BODY, OLDEST, Challenge, Headers, Stale, Verifier
+
+VECTORS = json.loads(Path(__file__).with_name("test_verification_vectors.json").read_text(encoding="utf-8"))
+FULL = VECTORS["full_vector"]
+APP = "cli_9f5343c580712544"
+TOKEN = "rvaYgkND1GOiu5MM0E1rncYC6PLtF7JV"
+CREATED = 1608725989.0
+
+
+def verifier(
+    *, key: str | None = VECTORS["encrypt_key"], token: str | None = TOKEN, app_id: str = APP, now: float = CREATED
+) -> Verifier:
+    """A verifier with the documentation's credentials, at the time of its event."""
+    return Verifier(app_id=app_id, encrypt_key=key, verification_token=token, clock=lambda: now)
+
+
+def headers(body: bytes, *, timestamp: str = "1700000000", nonce: str = "nonce1") -> dict[str, str]:
+    """The right signature of a body."""
+    signature = sign(VECTORS["encrypt_key"], timestamp=timestamp, nonce=nonce, body=body)
+    return {"X-Lark-Request-Timestamp": timestamp, "X-Lark-Request-Nonce": nonce, "X-Lark-Signature": signature}
+
+
+def sealed(plain: str | bytes) -> bytes:
+    """A body whose encrypted content is ``plain``."""
+    content = plain.encode() if isinstance(plain, str) else plain
+    # The same on every run, as the bodies name parametrized tests.
+    return json.dumps({"encrypt": encrypt(VECTORS["encrypt_key"], content, iv=bytes(range(16)))}).encode()
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    """The documentation's event with other values in its header; ``None`` takes one away."""
+    content: dict[str, Any] = json.loads(FULL["plain"])
+    header = {**content["header"], **changes}
+    return {**content, "header": {name: value for name, value in header.items() if value is not None}}
+
+
+def challenge(**changes: Any) -> bytes:
+    """The console's check of the address, with other values."""
+    return json.dumps({"challenge": "a", "token": TOKEN, "type": "url_verification", **changes}).encode()
+
+
+def opened(content: Any, **settings: Any) -> Event | Challenge | Stale:
+    """What a signed and encrypted push of ``content`` is opened as."""
+    body = sealed(json.dumps(content))
+    return verifier(**settings).open(body, headers(body))
+
+
+def refusal(body: bytes, given: Headers, **settings: Any) -> EventRefused:
+    """The refusal that a request meets."""
+    with pytest.raises(EventRefused) as refused:
+        verifier(**settings).open(body, given)
+    return refused.value
+
+
+def test_the_full_vector_opens() -> None:
+    """The recorded push, signature and ciphertext, is the event that it was made from."""
+    given = {
+        "X-Lark-Request-Timestamp": FULL["timestamp"],
+        "X-Lark-Request-Nonce": FULL["nonce"],
+        "X-Lark-Signature": FULL["signature"],
+    }
+    event = verifier().open(FULL["body"].encode(), given)
+    assert isinstance(event, Event)
+    assert event.event_id == "5e3702a84e847582be8db7fb73283c02"
+    assert event.event_type == "im.message.receive_v1"
+    assert event.created_at == CREATED
+    assert event.body == json.loads(FULL["plain"])["event"]
+
+
+def test_the_official_ciphertext_passes_its_signature() -> None:
+    """The documentation's ``hello world`` gets past the signature, and is then found not to be JSON."""
+    body = json.dumps({"encrypt": VECTORS["official_vector"]["encrypt"]}).replace(" ", "").encode()
+    signature = "21b279029a3bdf7b9f02a4935c76c53f09876d9d0e45add77a99d55d1bc7e79e"
+    refused = refusal(body, {**headers(body), "X-Lark-Signature": signature})
+    assert (refused.status, refused.reason) == (400, "not JSON")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "reason"),
+    [
+        ({"X-Lark-Signature": "0" * 64}, 401, "wrong signature"),
+        ({"X-Lark-Signature": "ü"}, 401, "wrong signature"),
+        ({"X-Lark-Signature": ""}, 401, "not signed"),
+        ({"X-Lark-Request-Nonce": "nonce2"}, 401, "wrong signature"),
+        ({"X-Lark-Request-Nonce": ""}, 401, "signature headers missing"),
+        ({"X-Lark-Request-Timestamp": "1700000001"}, 401, "wrong signature"),
+        ({"X-Lark-Request-Timestamp": "garbage"}, 401, "signature headers missing"),
+        ({"X-Lark-Request-Timestamp": ""}, 401, "signature headers missing"),
+    ],
+)
+def test_a_wrong_signature_is_refused_before_anything_is_read(
+    changes: dict[str, str], status: int, reason: str
+) -> None:
+    """A body that could be neither parsed nor decrypted is refused for its signature all the same."""
+    body = b'{"encrypt": "not base64'
+    refused = refusal(body, {**headers(body), **changes})
+    assert (refused.status, refused.reason) == (status, reason)
+
+
+def test_the_signature_may_be_written_in_capitals() -> None:
+    """Hexadecimal digits count the same in either case."""
+    body = FULL["body"].encode()
+    given = headers(body)
+    assert isinstance(verifier().open(body, {**given, "X-Lark-Signature": given["X-Lark-Signature"].upper()}), Event)
+
+
+@pytest.mark.parametrize(
+    ("plain", "reason"),
+    [
+        (b"", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"a": NaN}', "not JSON"),
+        ('{"a": ' + "9" * 10_000 + "}", "not JSON"),
+        ("[]", "not a JSON object"),
+        ("7", "not a JSON object"),
+        ("{}", "not an event of schema 2.0"),
+        ('{"schema": "2.0"}', "not an event of schema 2.0"),
+        ('{"schema": "2.0", "header": [], "event": {}}', "not an event of schema 2.0"),
+        ('{"uuid": "1", "token": "x", "ts": "1", "type": "event_callback", "event": {}}', "not an event of schema 2.0"),
+        (challenge(challenge=1), "not a challenge"),
+        (challenge(challenge="猫"), "not a challenge"),
+        ('{"encrypt": "AAAA"}', "encrypted, but no Encrypt Key is set here"),
+    ],
+)
+def test_signed_nonsense_is_a_bad_request(plain: str | bytes, reason: str) -> None:
+    """Whatever a right signature covers, nothing but a refusal is raised."""
+    body = sealed(plain)
+    refused = refusal(body, headers(body))
+    assert (refused.status, refused.reason) == (400, reason)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "reason"),
+    [
+        ({"token": None}, 401, "wrong verification token"),
+        ({"token": "wrong"}, 401, "wrong verification token"),
+        ({"token": ["rvaY"]}, 401, "wrong verification token"),
+        ({"token": "\ud800"}, 401, "wrong verification token"),
+        ({"app_id": None}, 401, "another app's event"),
+        ({"app_id": "cli_other"}, 401, "another app's event"),
+        ({"event_id": None}, 400, "no event_id or event_type"),
+        ({"event_id": "e" * 129}, 400, "no event_id or event_type"),
+        ({"event_id": "a\x00b"}, 400, "no event_id or event_type"),
+        ({"event_type": {}}, 400, "no event_id or event_type"),
+        ({"create_time": None}, 400, "no create_time"),
+        ({"create_time": "-1"}, 400, "no create_time"),
+        ({"create_time": "²"}, 400, "no create_time"),
+        ({"create_time": "9" * 5000}, 400, "no create_time"),
+        ({"extra": "\udc00"}, 400, "half of a surrogate pair"),
+    ],
+)
+def test_a_header_that_does_not_fit_is_refused(changes: dict[str, Any], status: int, reason: str) -> None:
+    """Token, app, names and time of an event are each looked at, in this order."""
+    body = sealed(json.dumps(event(**changes)))
+    refused = refusal(body, headers(body))
+    assert (refused.status, refused.reason) == (status, reason)
+
+
+@pytest.mark.parametrize(("depth", "refused"), [(50, False), (70, True), (900, True)])
+def test_nesting_is_bounded(*, depth: int, refused: bool) -> None:
+    """What the parser could read but code further inside could not is refused."""
+    deep: Any = {}
+    for _ in range(depth):
+        deep = [deep]
+    body = sealed(json.dumps({**event(), "event": {"deep": deep}}))
+    if refused:
+        assert refusal(body, headers(body)).reason == "nested too deeply"
+    else:
+        assert isinstance(verifier().open(body, headers(body)), Event)
+
+
+@pytest.mark.parametrize(
+    ("after", "kind"), [(-3600.0, Event), (0.0, Event), (OLDEST, Event), (OLDEST + 1, Stale), (365 * 86400.0, Stale)]
+)
+@pytest.mark.parametrize(
+    ("event_type", "create_time"),
+    [("im.message.receive_v1", "1608725989000"), ("card.action.trigger", "1608725989000000")],
+)
+def test_an_event_is_stale_after_eight_hours(after: float, kind: type, event_type: str, create_time: str) -> None:
+    """Milliseconds of events and microseconds of card actions are told apart; a clock that runs behind is no fault."""
+    content = event(event_type=event_type, create_time=create_time)
+    seen = opened(content, now=CREATED + after)
+    assert isinstance(seen, kind)
+    if isinstance(seen, Stale):
+        assert seen.event_type == event_type
+        assert seen.age == pytest.approx(after)
+    if isinstance(seen, Event):
+        assert seen.created_at == CREATED
+
+
+def test_a_body_over_the_limit_is_refused_for_its_size() -> None:
+    """One byte over 1 MiB is too much, however well it is signed."""
+    body = b" " * (LARGEST_BODY + 1)
+    assert refusal(body, headers(body)).status == 413
+    assert refusal(body[:-1], headers(body[:-1])).status == 400
+
+
+def test_an_encrypted_challenge_passes_unsigned() -> None:
+    """The console's check of the address is answered with and without a signature."""
+    content = json.loads(challenge(challenge="ajls384kdjx98XX"))
+    for signed in (True, False):
+        body, given = seal(content, encrypt_key=VECTORS["encrypt_key"], now=CREATED, signed=signed)
+        assert verifier().open(body, given) == Challenge(value="ajls384kdjx98XX")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        challenge(),
+        sealed(challenge(token="wrong")),
+        sealed(challenge(token=None)),
+        sealed(challenge(challenge="猫")),
+        sealed(challenge(challenge="a" * 4096)),
+        FULL["body"].encode(),
+        sealed(b"\xff"),
+        b'{"encrypt": "AAAA"}',
+        b'{"encrypt": 7}',
+        b"[]",
+        b"",
+    ],
+)
+def test_everything_else_unsigned_meets_one_refusal(body: bytes) -> None:
+    """Without a signature, status and reason do not tell what was wrong inside."""
+    refused = refusal(body, {})
+    assert (refused.status, refused.reason) == (401, "not signed")
+
+
+def test_without_an_encrypt_key_the_token_decides() -> None:
+    """Plain pushes pass with the right token and are refused with any other, signed or not."""
+    assert isinstance(verifier(key="").open(json.dumps(event()).encode(), {}), Event)
+    for token in (None, "", "wrong", 7):
+        body = json.dumps(event(token=token)).encode()
+        assert refusal(body, headers(body), key="").status == 401
+    assert verifier(key=None).open(challenge(), {}) == Challenge(value="a")
+    assert refusal(challenge(token="wrong"), {}, key="").status == 401
+
+
+def test_without_a_token_the_signature_decides() -> None:
+    """An Encrypt Key alone is enough for events and for the challenge."""
+    assert isinstance(opened(event(token="anything"), token=None), Event)
+    body = sealed(challenge(token=None))
+    assert verifier(token=None).open(body, {}) == Challenge(value="a")
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_verifier_without_key_and_token_cannot_be_made(nothing: str | None) -> None:
+    """With neither there would be nothing to verify."""
+    with pytest.raises(ValueError, match="Encrypt Key or a Verification Token"):
+        verifier(key=nothing, token=nothing)
