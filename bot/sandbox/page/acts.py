@@ -1,0 +1,108 @@
+"""What a visitor of the page does in the chats, each a POST with a JSON object."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from bot.sandbox.feishu.acts import EVERYBODY
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.page.guard import refused
+from bot.sandbox.page.switches import Switches
+from bot.sandbox.page.views import toast_view
+from bot.sandbox.server import Answer, Call
+
+Fields = Mapping[str, Any]
+_DONE: Mapping[str, Any] = {"ok": True}
+
+
+class PageActs:
+    """Says, sends, recalls, presses and switches on behalf of the visitor.
+
+    Args:
+        feishu: where it happens.
+        switches: the switches of the panel.
+    """
+
+    def __init__(self, *, feishu: FeishuStandIn, switches: Switches) -> None:
+        self._feishu = feishu
+        self._switches = switches
+        self._acts: Mapping[str, Callable[[Fields], Mapping[str, Any]]] = {
+            "say": self._say,
+            "picture": self._send_picture,
+            "recall": self._recall,
+            "press": self._press,
+            "enter": self._enter,
+            "switch": self._switch,
+        }
+
+    def act(self, call: Call) -> Answer:
+        """Does what the last part of the address names; 400 where that is not possible."""
+        fields = call.json()
+        act = self._acts.get(call.values["act"])
+        if act is None or not isinstance(fields, dict):
+            return refused(HTTPStatus.BAD_REQUEST, "there is no such act, or no object")
+        try:
+            return Answer.of_json(act(fields))
+        except (KeyError, ValueError, TypeError) as error:
+            return refused(HTTPStatus.BAD_REQUEST, f"this cannot be done: {error}")
+
+    def _say(self, fields: Fields) -> Mapping[str, Any]:
+        message = self._feishu.say(
+            chat_id=fields["chat"],
+            sender=fields["sender"],
+            text=_with_everybody(fields),
+            mention_bot=self._feishu.bot_open_id in fields.get("mentions", ()),
+            mentions=[who for who in fields.get("mentions", ()) if who in self._feishu.world.people],
+            thread_id=fields.get("thread"),
+            as_post=bool(fields.get("rich")),
+            quote=fields.get("quote"),
+        )
+        return {"ok": True, "id": message.message_id}
+
+    def _send_picture(self, fields: Fields) -> Mapping[str, Any]:
+        try:
+            content = base64.b64decode(fields["picture"], validate=True)
+        except binascii.Error as error:
+            raise ValueError("the picture is not base64") from error
+        message = self._feishu.send_picture(
+            chat_id=fields["chat"],
+            sender=fields["sender"],
+            content=content,
+            text=_with_everybody(fields),
+            mention_bot=self._feishu.bot_open_id in fields.get("mentions", ()),
+        )
+        return {"ok": True, "id": message.message_id}
+
+    def _recall(self, fields: Fields) -> Mapping[str, Any]:
+        self._feishu.recall(fields["message"], by=fields["by"])
+        return _DONE
+
+    def _press(self, fields: Fields) -> Mapping[str, Any]:
+        answer = self._feishu.press(
+            fields["message"],
+            fields["presser"],
+            value=fields.get("value"),
+            tag=fields["tag"],
+            option=fields.get("option"),
+            form_value=fields.get("form"),
+            name=fields.get("name"),
+        )
+        return toast_view(answer)
+
+    def _enter(self, fields: Fields) -> Mapping[str, Any]:
+        self._feishu.enter_p2p(fields["person"])
+        return _DONE
+
+    def _switch(self, fields: Fields) -> Mapping[str, Any]:
+        self._switches.turn(fields["switch"], fields)
+        return _DONE
+
+
+def _with_everybody(fields: Fields) -> str:
+    text = str(fields.get("text", ""))
+    named = fields.get("everybody")
+    return text.replace(str(named), EVERYBODY) if named else text

@@ -1,0 +1,125 @@
+/** Draws one message of a chat. */
+
+import { card, summary } from "./card.js";
+import { avatar, clock, el } from "./dom.js";
+import { anchor } from "./markdown.js";
+import { nameOf, openChat, speaker, state, t, tell } from "./store.js";
+import { picture } from "./viewer.js";
+import { act } from "./wire.js";
+
+const EMOJI = { OK: "👌", THUMBSUP: "👍", DONE: "✅", Typing: "⌨️", OnIt: "🫡", CrossMark: "❌" };
+const AT = /<at (?:user_)?id="([^"]+)">(.*?)<\/at>|@_all|@_user_\d+/g;
+
+/** A message as it stands. */
+export function message(subject) {
+  if (subject.gone) {
+    return el("li", { className: "notice", "data-id": subject.id, textContent: t("recalled", { name: nameOf(subject.sender) }) });
+  }
+  const own = subject.sender === speaker().id;
+  const bot = subject.sender === state.bot.id;
+  const name = nameOf(subject.sender);
+  return el("li", { className: `message${own ? " own" : ""}`, "data-id": subject.id },
+    avatar(name, { bot }),
+    el("div", { className: "message-main" },
+      el("p", { className: "message-head" },
+        el("strong", { textContent: name }),
+        bot ? el("span", { className: "badge", textContent: t("bot_badge") }) : null,
+        el("time", { textContent: clock(subject.created) }),
+        subject.thread && openChat()?.kind !== "topic" ? el("span", { textContent: t("in_thread") }) : null,
+        actions(subject, own)),
+      quote(subject),
+      content(subject),
+      subject.reactions.length ? el("p", { className: "reactions" }, subject.reactions.map((kind) => el("span", { title: kind, textContent: EMOJI[kind] ?? kind }))) : null));
+}
+
+/** A message of the bot that Feishu refused, in the words of the platform. */
+export function refusal({ id, code, message: words, call }) {
+  return el("li", { className: "refusal", "data-id": id },
+    el("p", {}, el("strong", { textContent: t(call === "patch" ? "refused_patch" : "refused_reply", { code }) })),
+    el("p", { textContent: words }));
+}
+
+/** A message in one line of words. */
+export function inShort(subject) {
+  if (subject.gone) return t("recalled", { name: nameOf(subject.sender) });
+  switch (subject.type) {
+    case "text": return plain(subject.content.text, subject);
+    case "post": return paragraphs(subject).flat().map((part) => (part.tag === "img" ? t("picture") : part.tag === "at" ? `@${part.user_name}` : (part.text ?? ""))).join("");
+    case "image": return t("picture");
+    case "file": return `${t("file")} ${subject.content.file_name ?? subject.uploads[subject.content.file_key]?.name ?? ""}`;
+    default: return summary(subject);
+  }
+}
+
+function quote(subject) {
+  const source = state.messages.get(subject.parent);
+  if (!source || (openChat()?.kind === "topic" && subject.parent === subject.root)) return null;
+  return el("p", { className: "quote", textContent: t("quoting", { name: nameOf(source.sender), text: inShort(source) }) });
+}
+
+function content(subject) {
+  switch (subject.type) {
+    case "text": return el("p", { className: "bubble" }, ...worded(subject.content.text, subject));
+    case "post": return post(subject);
+    case "image": return picture(subject.content.image_key, subject.uploads[subject.content.image_key], t("picture"), { className: "sent" });
+    case "file": return file(subject);
+    default: return card(subject);
+  }
+}
+
+function post(subject) {
+  const title = subject.content.title;
+  return el("div", { className: "bubble" }, title ? el("strong", { textContent: title }) : null,
+    paragraphs(subject).map((parts) => el("p", {}, ...parts.map((part) => rich(part, subject)))));
+}
+
+function paragraphs({ content }) {
+  return (content.content ?? Object.values(content)[0]?.content) ?? [];
+}
+
+function rich(part, subject) {
+  switch (part.tag) {
+    case "img": return picture(part.image_key, subject.uploads[part.image_key], t("picture"), { className: "sent" });
+    case "at": return at(part.user_name ?? part.user_id);
+    case "a": return /^https?:/.test(part.href) ? anchor(part.href, [part.text]) : document.createTextNode(part.text);
+    default: return el("span", {}, ...worded(part.text ?? "", subject));
+  }
+}
+
+function file(subject) {
+  const key = subject.content.file_key;
+  const facts = subject.uploads[key];
+  const name = subject.content.file_name ?? facts?.name ?? key;
+  const size = facts ? `${(facts.bytes / 1024).toFixed(0)} KB` : "";
+  return el("a", { className: "file", href: `/uploads/${key}?save=1`, download: "", title: t("save_file") }, el("span", { textContent: name }), el("small", { textContent: size }));
+}
+
+function actions(subject, own) {
+  const chosen = () => {
+    state.reply = subject.id;
+    tell("reply");
+  };
+  const reply = el("button", { type: "button", textContent: t(openChat()?.kind === "topic" ? "reply_topic" : "reply"), onclick: chosen });
+  const recall = el("button", { type: "button", textContent: t("recall"), onclick: () => act("recall", { message: subject.id, by: speaker().id }) });
+  return el("span", { className: "message-actions" }, reply, own ? recall : null);
+}
+
+const at = (name) => el("span", { className: "at", textContent: `@${name}` });
+
+function mentioned(sign, id, name, subject) {
+  if (sign === "@_all" || id === "all") return t("everybody");
+  if (id) return name || nameOf(id);
+  return subject.mentions.find(({ key }) => key === sign)?.name ?? sign.slice(1);
+}
+
+const plain = (text, subject) => text.replace(AT, (sign, id, name) => `@${mentioned(sign, id, name, subject)}`);
+
+function worded(text, subject) {
+  const nodes = [];
+  let place = 0;
+  for (const match of text.matchAll(AT)) {
+    nodes.push(text.slice(place, match.index), at(mentioned(match[0], match[1], match[2], subject)));
+    place = match.index + match[0].length;
+  }
+  return [...nodes, text.slice(place)];
+}

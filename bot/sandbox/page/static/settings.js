@@ -1,0 +1,42 @@
+/** The bar's switches: who speaks, in which language, in light or dark; and what is real. */
+
+import { byId, el, option } from "./dom.js";
+import { browserLanguage, choose, language, on, speaker, state, t } from "./store.js";
+
+/** Draws the bar and keeps the page's language and theme. */
+export function startSettings() {
+  for (const name of ["speaker", "language", "theme"]) {
+    byId(name).addEventListener("change", (event) => choose(name, event.target.value));
+  }
+  on("snapshot", chooseSpeaker);
+  on("snapshot settings", drawBar);
+  on("snapshot settings switches connected", drawBadges);
+}
+
+function chooseSpeaker() {
+  if (state.people.some((person) => person.id === state.settings.speaker)) return;
+  const known = state.people.find((person) => person.language === browserLanguage()) ?? state.people[0];
+  choose("speaker", known.id);
+}
+
+function drawBar() {
+  document.documentElement.lang = language() === "zh" ? "zh-CN" : "en";
+  document.documentElement.dataset.theme = state.settings.theme;
+  document.title = t("title");
+  for (const part of document.querySelectorAll("[data-word]")) part.textContent = t(part.dataset.word);
+  for (const part of document.querySelectorAll("[data-label]")) part.setAttribute("aria-label", t(part.dataset.label));
+  fill("speaker", state.people.map((person) => [person.id, person.name]), speaker()?.id);
+  fill("language", [["speaker", t("language_speaker")], ["zh", "中文"], ["en", "English"]], state.settings.language);
+  fill("theme", ["system", "light", "dark"].map((name) => [name, t(`theme_${name}`)]), state.settings.theme);
+}
+
+function fill(id, entries, chosen) {
+  byId(id).replaceChildren(...entries.map(([value, text]) => option(value, text, value === chosen)));
+}
+
+function drawBadges() {
+  const badges = [["feishu_local", "badge"], state.choices.real_glm ? ["glm_real", "badge warn"] : ["glm_local", "badge"]];
+  if (state.switches.running === false) badges.push(["bot_down", "badge bad"]);
+  if (!state.connected) badges.push(["offline", "badge bad"]);
+  byId("badges").replaceChildren(...badges.map(([key, className]) => el("span", { className, textContent: t(key) })));
+}

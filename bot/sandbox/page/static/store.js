@@ -1,0 +1,88 @@
+/** What the page knows: the stand-ins' state as the stream tells it, and the visitor's own choices. */
+
+import { WORDS } from "./words.js";
+
+const listeners = new Map();
+
+export const state = {
+  bot: { id: "", open_id: "", name: "" },
+  people: [],
+  chats: [],
+  messages: new Map(),
+  refusals: [],
+  wires: new Map(),
+  queue: null,
+  switches: {},
+  choices: { glm_faults: [], feishu_faults: [], feishu_calls: [], process: false, real_glm: false },
+  connected: true,
+  chat: null,
+  reply: null,
+  settings: read(),
+};
+
+/** Calls `listener` whenever one of the named things changed. */
+export function on(names, listener) {
+  for (const name of names.split(" ")) listeners.set(name, [...(listeners.get(name) ?? []), listener]);
+}
+
+/** Tells the listeners of `name`. */
+export function tell(name, subject) {
+  for (const listener of listeners.get(name) ?? []) listener(subject);
+}
+
+/** Changes one of the visitor's settings and keeps it in this browser. */
+export function choose(name, value) {
+  state.settings[name] = value;
+  localStorage.setItem("sandbox", JSON.stringify(state.settings));
+  tell("settings", name);
+}
+
+/** Who the visitor speaks as. */
+export function speaker() {
+  return state.people.find((person) => person.id === state.settings.speaker) ?? state.people[0];
+}
+
+/** The reader's language: "zh" or "en". */
+export function language() {
+  return state.settings.language === "speaker" ? (speaker()?.language ?? browserLanguage()) : state.settings.language;
+}
+
+/** The browser's own language, of the two that there are. */
+export const browserLanguage = () => (navigator.language.startsWith("zh") ? "zh" : "en");
+
+/** One of the page's sentences in the reader's language, its {placeholders} filled. */
+export function t(key, values = {}) {
+  const sentence = WORDS[key][language() === "zh" ? 0 : 1];
+  return sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+/** The text of a card in the reader's language. */
+export function worded(text) {
+  return text?.i18n_content?.[language() === "zh" ? "zh_cn" : "en_us"] ?? text?.content ?? Object.values(text?.i18n_content ?? {})[0] ?? "";
+}
+
+/** The name of whoever sent a message. */
+export function nameOf(id) {
+  return id === state.bot.id ? state.bot.name : (state.people.find((person) => person.id === id)?.name ?? id);
+}
+
+/** The chat that is open. */
+export const openChat = () => state.chats.find((chat) => chat.id === state.chat);
+
+/** The chats of whom the visitor speaks as. */
+export const ownChats = () => state.chats.filter((chat) => chat.members.includes(speaker()?.id));
+
+/** What a chat is called in the list: a direct one by the bot's name. */
+export const titleOf = (chat) => (chat.kind === "p2p" ? state.bot.name : chat.name);
+
+/** The messages of a chat, oldest first. */
+export const messagesOf = (chatId) => [...state.messages.values()].filter((message) => message.chat === chatId);
+
+function read() {
+  const known = { speaker: null, language: "speaker", theme: "system" };
+  try {
+    return { ...known, ...JSON.parse(localStorage.getItem("sandbox") ?? "{}") };
+  } catch {
+    return known;
+  }
+}
