@@ -1,0 +1,103 @@
+"""The command that makes the Base in which generations are recorded."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from bot.cli import advice
+from bot.cli.recipient import person
+from bot.errors import FeishuError, SettingsError
+from bot.feishu.base import Bases, NewBase
+from bot.feishu.client import FeishuClient
+from bot.generation.making.records import FIELDS
+from bot.settings import Settings, load
+
+NAME = "AI 绘画记录 Image log"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Makes a Base and prints its link and what to set.
+
+    Returns:
+        0 when it can be used, 1 when Feishu refused, 2 for the usage.
+
+    Raises:
+        SettingsError: the settings cannot be read, or the app's id or secret is missing.
+    """
+    given = _parser().parse_args(argv)
+    settings = load()
+    missing = {"FEISHU_APP_ID": settings.app_id, "FEISHU_APP_SECRET": settings.app_secret.get_secret_value()}
+    if faults := [f"{name}: is not set" for name, value in missing.items() if not value]:
+        raise SettingsError(faults)
+    client = FeishuClient(
+        domain=settings.domain, app_id=settings.app_id, app_secret=settings.app_secret.get_secret_value()
+    )
+    try:
+        return _create(Bases(client.call), settings, name=given.name, owners=given.owner or settings.team.admins)
+    finally:
+        client.close()
+
+
+def _create(bases: Bases, settings: Settings, *, name: str, owners: Sequence[str]) -> int:
+    base: NewBase | None = None
+    try:
+        base = bases.create(name, zone=settings.team.timezone)
+        table_id = bases.create_table(base.app_token, "Log", FIELDS)
+    except FeishuError as error:
+        _say(f"The Base was not made: {advice.told(error)}", advice.fix_of(error, domain=settings.domain))
+        if base is not None:
+            _say(f"An empty one is left at {base.url}")
+        return 1
+    shared = _share(bases, base, settings, owners)
+    _clear(bases, base)
+    print(f"Made {base.url}?table={table_id}", *shared, "", "Set in the environment, in .env or in [base]:", sep="\n")
+    print(f"BOT_BASE_APP_TOKEN={base.app_token}", f"BOT_BASE_TABLE_ID={table_id}", sep="\n")
+    print("\nThen start the bot anew. `python -m bot check` tells whether it can write there.")
+    return 0
+
+
+def _share(bases: Bases, base: NewBase, settings: Settings, owners: Sequence[str]) -> list[str]:
+    """Lets the owners in, each as far as Feishu agrees; gives the lines that tell so."""
+    if not owners:
+        return ["Only the bot can open it so far: name an admin in [team], or make another one with --owner ou_…"]
+    shared = []
+    for owner in owners:
+        try:
+            bases.share(base.app_token, owner)
+        except FeishuError as error:
+            _say(f"Not shared with {owner}: {advice.told(error)}", advice.fix_of(error, domain=settings.domain))
+        else:
+            shared.append(f"{owner} may see, change and share it.")
+    return shared
+
+
+def _clear(bases: Bases, base: NewBase) -> None:
+    """Deletes the blank table that every new Base has, where the app may."""
+    if base.blank_table is None:
+        return
+    try:
+        bases.delete_table(base.app_token, base.blank_table)
+    except FeishuError as error:
+        _say(f"A blank table is left beside the log; delete it by hand ({advice.told(error)})")
+
+
+def _say(*lines: str) -> None:
+    print(*lines, sep="\n  ", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="glm-image-bot base", allow_abbrev=False, description=main.__doc__)
+    parser.description = "The Feishu Base (多维表格) in which each generation is recorded."
+    parser.epilog = "Exit codes: 0 made, 1 Feishu refused, 2 usage."
+    parser.add_argument("action", choices=["create"], help="make a Base with its table, and print what to set")
+    parser.add_argument("--name", default=NAME, help="what it is called (default: %(default)s)")
+    parser.add_argument(
+        "--owner",
+        metavar="OPEN_ID",
+        type=person,
+        action="append",
+        help="who may manage it (ou_…), once or several times; otherwise the admins of [team]",
+    )
+    return parser

@@ -1,0 +1,37 @@
+"""What the check says of the Base log, where the settings name a table."""
+
+from __future__ import annotations
+
+from bot.cli import advice
+from bot.cli.findings import Finding
+from bot.errors import FeishuError
+from bot.feishu.base import Bases
+from bot.feishu.client import FeishuClient
+from bot.generation.making.records import FIELDS
+from bot.settings import Settings
+
+NAME = "Base log"
+
+NEEDED: dict[str, tuple[str, ...]] = {"recording in a Base": ("base:record:create", "bitable:app")}
+"""The scopes of which one is enough to add records.
+
+https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table-record/batch_create
+"""
+
+_AGAIN = "give the fields their names and types back, or make another table: python -m bot base create"
+
+
+def base_log(client: FeishuClient, settings: Settings) -> Finding:
+    """Whether the table is there and has its fields; one call, which adds nothing.
+
+    It does not tell whether the table is full, or whether the Base's own permissions let the app write.
+    """
+    base = settings.base
+    try:
+        there = Bases(client.call).fields(base.app_token, base.table_id)
+    except FeishuError as error:
+        return Finding(name=NAME, ok=False, detail=advice.told(error), fix=advice.fix_of(error, domain=settings.domain))
+    wrong = [field.name for field in FIELDS if there.get(field.name) != field.kind]
+    if wrong:
+        return Finding(name=NAME, ok=False, detail=f"missing or of another type: {', '.join(wrong)}", fix=_AGAIN)
+    return Finding(name=NAME, ok=True, detail=f"table {base.table_id} is there, with its {len(FIELDS)} fields")

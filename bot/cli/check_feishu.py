@@ -1,0 +1,164 @@
+"""What the check learns from Feishu, with calls that send nothing unless a test card is asked for."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+
+from bot.chat.catalogue import Catalogue
+from bot.chat.speaking import elements as el
+from bot.cli import advice, check_base
+from bot.cli.findings import Finding
+from bot.cli.recipient import kind_of
+from bot.errors import FeishuAction, FeishuError, SettingsError
+from bot.feishu.client import FeishuClient
+from bot.settings import Settings
+
+TOKEN, BOT, SCOPES, TEST_CARD = "Feishu token", "Bot ability", "Scopes", "Test card"
+REPLY, PATCH, UPLOAD = "Scope to reply", "Scope to update cards", "Scope to upload images"
+
+NEEDED: dict[str, tuple[str, ...]] = {
+    "direct messages": ("im:message.p2p_msg:readonly", "im:message.p2p_msg", "im:message"),
+    "mentions in groups": (
+        "im:message.group_at_msg:readonly",
+        "im:message.group_at_msg",
+        "im:message.group_msg",
+        "im:message",
+    ),
+    "sending": ("im:message:send_as_bot", "im:message"),
+    "uploading images": ("im:resource", "im:resource:upload"),
+}
+"""For each thing that the bot does the scopes of which one is enough, the narrowest one first.
+
+https://open.feishu.cn/document/server-docs/im-v1/message/events/receive and the pages of the calls
+"""
+
+NOWHERE = "om_0"
+"""A message that nobody has sent, so that a call that names it changes nothing."""
+
+_UNTOLD = Finding(
+    name="Events and callbacks",
+    ok=None,
+    detail="the platform does not tell whether they are set up and published",
+    fix=(
+        "事件与回调 Events & Callbacks: request URL https://YOUR-HOST/webhook/event in both tabs, event "
+        "im.message.receive_v1, callback card.action.trigger, then publish; send the bot a message to see"
+    ),
+)
+
+
+def about_feishu(settings: Settings, *, recipient: str | None = None) -> Iterator[Finding]:
+    """Asks for a token, the bot, the scopes, and one call of each kind that needs a scope of its own.
+
+    Each call but the token's counts to the month's of the plan: five, one for the Base log, one for the test card. It
+    does not tell whether events and card actions are subscribed to, whether a version was published, or who may use
+    the app: no call tells that without further scopes.
+
+    Args:
+        settings: the settings.
+        recipient: the chat or person that a test card goes to.
+    """
+    codes: dict[str, int | None] = {}
+    client = FeishuClient(
+        domain=settings.domain,
+        app_id=settings.app_id,
+        app_secret=settings.app_secret.get_secret_value(),
+        on_call=lambda name, _seconds, code: codes.update({name: code}),
+    )
+    try:
+        bot = _bot(client, domain=settings.domain)
+        if codes.get("token") != 0:
+            yield Finding(name=TOKEN, ok=False, detail=bot.detail, fix=bot.fix)
+            yield from unasked("no token", recipient=recipient)
+            return
+        yield Finding(name=TOKEN, ok=True, detail=f"obtained from {settings.domain}")
+        yield bot
+        yield _scopes(client, settings)
+        yield from _probes(client, domain=settings.domain)
+        if settings.base.on:
+            yield check_base.base_log(client, settings)
+        yield _UNTOLD
+        if recipient is not None:
+            yield _test_card(client, settings, recipient)
+    finally:
+        client.close()
+
+
+def unasked(why: str, *, recipient: str | None = None) -> Iterator[Finding]:
+    """The lines of what could not be asked for."""
+    for name in (BOT, SCOPES, REPLY, PATCH, UPLOAD, *([TEST_CARD] if recipient else [])):
+        yield Finding(name=name, ok=None, detail=f"not asked ({why})")
+
+
+def _refused(name: str, error: FeishuError, *, domain: str) -> Finding:
+    return Finding(name=name, ok=False, detail=advice.told(error), fix=advice.fix_of(error, domain=domain))
+
+
+def _bot(client: FeishuClient, *, domain: str) -> Finding:
+    try:
+        bot = client.bot_info()
+    except FeishuError as error:
+        return _refused(BOT, error, domain=domain)
+    who = f"{bot.name}, open_id {bot.open_id}"
+    if not bot.active:
+        return Finding(name=BOT, ok=False, detail=f"{who}, is not active", fix=advice.SWITCH_ON)
+    return Finding(name=BOT, ok=True, detail=f"on: {who}")
+
+
+def _scopes(client: FeishuClient, settings: Settings) -> Finding:
+    try:
+        granted = client.granted_scopes()
+    except FeishuError as error:
+        # Nothing that the bot does rests on this call, so its failure alone is no fault.
+        return Finding(name=SCOPES, ok=None, detail=f"the platform did not tell: {advice.told(error)}")
+    needed = NEEDED | check_base.NEEDED if settings.base.on else NEEDED
+    missing = {purpose: scopes[0] for purpose, scopes in needed.items() if granted.isdisjoint(scopes)}
+    if not missing:
+        return Finding(name=SCOPES, ok=True, detail=f"granted for {', '.join(needed)}")
+    lacking = "; ".join(f"{purpose}: {scope}" for purpose, scope in missing.items())
+    page = f"{settings.domain}/app/{settings.app_id}/auth?q={','.join(missing.values())}&token_type=tenant"
+    return Finding(name=SCOPES, ok=False, detail=f"missing for {lacking}", fix=f"grant at {page} , {advice.PUBLISH}")
+
+
+def _probes(client: FeishuClient, *, domain: str) -> Iterator[Finding]:
+    uuid = f"check-{secrets.token_hex(8)}"
+    probes: dict[str, Callable[[], object]] = {
+        REPLY: lambda: client.reply(NOWHERE, msg_type="text", content='{"text":""}', uuid=uuid, in_thread=False),
+        PATCH: lambda: client.patch(NOWHERE, content="{}"),
+        UPLOAD: lambda: client.upload_image(b"", filename="check.png"),
+    }
+    for name, call in probes.items():
+        yield _probe(name, call, domain=domain)
+
+
+def _probe(name: str, call: Callable[[], object], *, domain: str) -> Finding:
+    """Makes a call that cannot succeed; the platform looks at the scope first, then at what is asked."""
+    try:
+        call()
+    except FeishuError as error:
+        if error.action in (FeishuAction.TELL_ADMIN, FeishuAction.STOP_FOR_QUOTA):
+            return _refused(name, error, domain=domain)
+        if error.action is FeishuAction.RETRY:
+            fix = advice.fix_of(error, domain=domain)
+            return Finding(name=name, ok=None, detail=f"cannot be told: {advice.told(error)}", fix=fix)
+    return Finding(name=name, ok=True, detail="granted, as far as a call that sends nothing can tell")
+
+
+def _test_card(client: FeishuClient, settings: Settings, recipient: str) -> Finding:
+    try:
+        words = Catalogue.load(settings.config_dir)
+    except SettingsError:
+        return Finding(name=TEST_CARD, ok=None, detail="not sent: its sentences cannot be read")
+    text = el.line(el.label(words.both("check.text")))
+    card = el.card(words.both("check.title"), colour="blue", elements=[text])
+    try:
+        message_id = client.send(
+            recipient,
+            receive_id_type=kind_of(recipient),
+            msg_type="interactive",
+            content=el.content(card),
+            uuid=f"check-{secrets.token_hex(8)}",
+        )
+    except FeishuError as error:
+        return _refused(TEST_CARD, error, domain=settings.domain)
+    return Finding(name=TEST_CARD, ok=True, detail=f"sent to {recipient} as {message_id}")

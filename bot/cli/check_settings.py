@@ -1,0 +1,140 @@
+"""What the check says of the settings, from what is set alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+from sqlalchemy.exc import ArgumentError
+
+from bot.chat.catalogue import Catalogue
+from bot.chat.styles import Styles
+from bot.cli.findings import Finding
+from bot.errors import MissingApiKey, SettingsError
+from bot.generation.store.database import read_url
+from bot.glm.request import KEY_PAGE, checked_key
+from bot.sections import Team
+from bot.settings import VARIABLES, Settings, missing_for_serving
+
+_ENCRYPTION = "事件与回调 Events & Callbacks → 加密策略 Encryption Strategy"
+_UNENCRYPTED = (
+    "not set: events come unencrypted and unsigned, and only the Verification Token tells a true one from a forged one"
+)
+_SET_KEY = f"set an Encrypt Key in {_ENCRYPTION}, and here, and restart"
+
+
+def about_settings(settings: Settings, *, door: bool = True) -> Iterator[Finding]:
+    """A line for each variable and each section of ``bot.toml``, then who may use the bot, then the sentences.
+
+    Args:
+        settings: the settings.
+        door: whether events are posted to the bot; over the long connection they need no key and no token.
+    """
+    missing = dict(fault.split(": ", 1) for fault in missing_for_serving(settings, door=door))
+    for name, field in VARIABLES.items():
+        if name in missing:
+            detail, _, fix = missing[name].partition("; ")
+            yield Finding(name=name, ok=False, detail=detail, fix=fix)
+        elif name == "ZHIPU_API_KEY":
+            yield _key(settings.api_key.get_secret_value())
+        elif door and name == "FEISHU_ENCRYPT_KEY" and not settings.encrypt_key.get_secret_value():
+            yield Finding(name=name, ok=True, detail=_UNENCRYPTED, fix=_SET_KEY)
+        else:
+            yield Finding(name=name, ok=True, detail=_shown(name, getattr(settings, field)))
+    for name in type(settings).model_fields:
+        section = getattr(settings, name)
+        if isinstance(section, BaseModel):
+            yield Finding(name=f"[{name}]", ok=True, detail=_section(section))
+    yield from _access(settings.team)
+    yield _sentences(settings)
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "DATABASE_URL":
+        return _address(value.get_secret_value())
+    if isinstance(value, SecretStr):
+        length = len(value.get_secret_value())
+        return f"set, {length} characters" if length else "not set"
+    return str(value)
+
+
+def _address(given: str) -> str:
+    """Where the database is, without what may be secret: the user, the password, and the parameters."""
+    if not given:
+        return "not set: SQLite in the data folder"
+    try:
+        url = read_url(given)
+    except ArgumentError:
+        return f"set, {len(given)} characters"
+    port = f":{url.port}" if url.port else ""
+    host = f" at {url.host}{port}" if url.host else ""
+    return f"{url.get_backend_name()}, {url.database}{host}"
+
+
+def _key(given: str) -> Finding:
+    name = "ZHIPU_API_KEY"
+    try:
+        key = checked_key(given)
+    except MissingApiKey as error:
+        detail = "is not set; every prompt would be answered with that" if not given else error.message.split(".")[0]
+        return Finding(name=name, ok=False, detail=detail, fix=f"make or copy a key at {KEY_PAGE}")
+    identifier, _, secret = key.partition(".")
+    usual = bool(identifier and secret)
+    detail = f"set, {len(key)} characters" + (", not tried: a call would be billed" if usual else ", without a dot")
+    return Finding(
+        name=name, ok=True, detail=detail, fix=None if usual else f"keys are usually ID.SECRET; compare at {KEY_PAGE}"
+    )
+
+
+def _section(section: BaseModel) -> str:
+    values = ((name, getattr(section, name)) for name in type(section).model_fields)
+    return ", ".join(f"{name} = {_plain(value)}" for name, value in values)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, SecretStr):
+        return "set" if value.get_secret_value() else "not set"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return str(value)
+
+
+def _access(team: Team) -> Iterator[Finding]:
+    wrong = [
+        *_unlike("admins", team.admins, "ou_"),
+        *_unlike("allowed_people", team.allowed_people, "ou_"),
+        *_unlike("allowed_chats", team.allowed_chats, "oc_"),
+    ]
+    for fault in wrong:
+        yield Finding(name="Access", ok=False, detail=fault, fix="send /id to the bot to learn the right ones")
+    if wrong:
+        return
+    if team.allowed_chats or team.allowed_people:
+        people = f"{len(team.allowed_people)} people" if team.allowed_people else "everybody"
+        chats = f"{len(team.allowed_chats)} chats" if team.allowed_chats else "any chat"
+        yield Finding(name="Access", ok=True, detail=f"{people} in {chats}, and the admins anywhere")
+    else:
+        detail = "everybody whom the app's availability range (可用范围) lets reach it: the allow-lists are empty"
+        yield Finding(name="Access", ok=True, detail=detail)
+    if team.admins:
+        yield Finding(name="Admins", ok=True, detail=f"{len(team.admins)}: {', '.join(team.admins)}")
+    else:
+        fix = "send /id to the bot, and put your open_id into admins of [team] in bot.toml"
+        yield Finding(name="Admins", ok=True, detail="none: nobody may use the admin's commands", fix=fix)
+
+
+def _unlike(name: str, ids: tuple[str, ...], prefix: str) -> list[str]:
+    return [f"{name} of [team] holds {one!r}, which does not begin with {prefix}" for one in ids if one[:3] != prefix]
+
+
+def _sentences(settings: Settings) -> Finding:
+    name = "Sentences and styles"
+    try:
+        Catalogue.load(settings.config_dir)
+        Styles.load(settings.config_dir)
+    except SettingsError as error:
+        return Finding(name=name, ok=False, detail=str(error), fix=f"mend that file in {settings.config_dir}")
+    return Finding(name=name, ok=True, detail=f"read from {settings.config_dir}")

@@ -1,0 +1,38 @@
+"""The chat or person that a card is sent to, as it is typed."""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False  # glm-image starts with this module, and typing alone would take a fifth of the start
+if TYPE_CHECKING:
+    from typing import Literal
+
+_ID = re.compile(r"o[cu]_[A-Za-z0-9_]+")
+
+
+def recipient(argument: str) -> str:
+    """A chat's ``chat_id`` (``oc_…``) or a person's ``open_id`` (``ou_…``), as a type of ``argparse``.
+
+    Raises:
+        ValueError: it is neither; ``argparse`` tells so.
+    """
+    if not _ID.fullmatch(argument):
+        raise ValueError(argument)
+    return argument
+
+
+def person(argument: str) -> str:
+    """A person's ``open_id``, as a type of ``argparse``.
+
+    Raises:
+        ValueError: it is none; ``argparse`` tells so.
+    """
+    if kind_of(recipient(argument)) != "open_id":
+        raise ValueError(argument)
+    return argument
+
+
+def kind_of(recipient: str) -> Literal["chat_id", "open_id"]:
+    """What the platform calls this kind of id: https://open.feishu.cn/document/server-docs/im-v1/message/create."""
+    return "chat_id" if recipient.startswith("oc_") else "open_id"

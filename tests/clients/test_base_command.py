@@ -1,0 +1,101 @@
+"""The command that makes the Base log's table, and what the check says of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.cli.check_feishu import about_feishu
+from bot.cli.findings import Finding
+from bot.generation.making.records import FIELDS
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.settings import load
+from tests.clients.data_command import Ran, run
+
+ADD = "base:record:create"
+
+
+@pytest.fixture
+def feishu() -> Iterator[FeishuStandIn]:
+    """Feishu, which grants the scope."""
+    with FeishuStandIn() as feishu:
+        feishu.scopes.add(ADD)
+        yield feishu
+
+
+def app(feishu: FeishuStandIn) -> dict[str, str]:
+    """The variables of the app."""
+    return {
+        "FEISHU_APP_ID": feishu.app_id,
+        "FEISHU_APP_SECRET": feishu.app_secret,
+        "FEISHU_DOMAIN": feishu.origin,
+    }
+
+
+def create(feishu: FeishuStandIn, folder: Path, *arguments: str, **variables: str) -> Ran:
+    """Runs the command."""
+    return run("base", "create", *arguments, folder=folder, **app(feishu), **variables)
+
+
+def checked(feishu: FeishuStandIn, settings: dict[str, str]) -> dict[str, Finding]:
+    """What the check finds, by name."""
+    return {finding.name: finding for finding in about_feishu(load({**app(feishu), **settings}))}
+
+
+def test_it_prints_what_to_set_and_that_works(feishu: FeishuStandIn, tmp_path: Path) -> None:
+    """One table with the log's fields, open to the owners; with the printed settings the check finds it good."""
+    ran = create(feishu, tmp_path, "--owner", "ou_lin", "--owner", "ou_chen")
+    assert (ran.code, ran.stderr) == (0, "")
+    settings = dict(re.findall(r"^(BOT_BASE_\w+)=(\S+)$", ran.text, re.MULTILINE))
+    base = feishu.bases.bases[settings["BOT_BASE_APP_TOKEN"]]
+    assert base.members == {"ou_lin": "full_access", "ou_chen": "full_access"}
+    assert [*base.tables] == [settings["BOT_BASE_TABLE_ID"]]
+    assert f"/base/{base.app_token}?table={settings['BOT_BASE_TABLE_ID']}" in ran.text
+    found = checked(feishu, settings)
+    assert found["Base log"].ok
+    assert "recording in a Base" in found["Scopes"].detail
+
+
+def test_the_admins_own_it_unless_others_are_named(feishu: FeishuStandIn, tmp_path: Path) -> None:
+    """Without --owner it is shared with the admins; one who cannot be let in does not undo it."""
+    ran = create(feishu, tmp_path, BOT_TEAM_ADMINS="ou_alex,ou_nobody")
+    assert ran.code == 0
+    assert "Not shared with ou_nobody" in ran.stderr
+    (base,) = feishu.bases.bases.values()
+    assert base.members == {"ou_alex": "full_access"}
+
+
+def test_a_refusal_is_told_with_what_to_do(feishu: FeishuStandIn, tmp_path: Path) -> None:
+    """A missing scope is named, with the page that grants it; what was begun is told too."""
+    feishu.faults.arm("scope", on="base_table")
+    ran = create(feishu, tmp_path)
+    assert (ran.code, ran.stdout) == (1, b"")
+    assert "grant one of" in ran.stderr
+    assert "An empty one is left at https://" in ran.stderr
+
+
+def test_a_blank_table_that_cannot_be_deleted_stays(feishu: FeishuStandIn, tmp_path: Path) -> None:
+    """Without the right to delete, and without an owner, the Base can be used all the same."""
+    feishu.faults.arm("scope", on="base_delete_table")
+    ran = create(feishu, tmp_path)
+    assert ran.code == 0
+    assert "A blank table is left" in ran.stderr
+    assert "Only the bot can open it so far" in ran.text
+
+
+def test_the_check_tells_what_is_wrong_with_the_table(feishu: FeishuStandIn) -> None:
+    """A table that is gone, fields of other names, a scope that is missing; and nothing where no table is named."""
+    fields = {field.name: int(field.kind) for field in FIELDS}
+    app_token, table_id = feishu.bases.add({**fields, FIELDS[0].name: 2})
+    settings = {"BOT_BASE_APP_TOKEN": app_token, "BOT_BASE_TABLE_ID": table_id}
+    feishu.scopes.discard(ADD)
+    found = checked(feishu, settings)
+    assert f"of another type: {FIELDS[0].name}" in found["Base log"].detail
+    assert f"recording in a Base: {ADD}" in found["Scopes"].detail
+    gone = checked(feishu, {**settings, "BOT_BASE_TABLE_ID": "tbl0"})["Base log"]
+    assert (gone.ok, "code 1254041" in gone.detail, "base create" in str(gone.fix)) == (False, True, True)
+    assert "Base log" not in checked(feishu, {})
+    assert feishu.calls_named("base_records") == []

@@ -1,0 +1,174 @@
+"""What the check says of Feishu, fault by fault, and what it advises."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from bot.cli.check_feishu import about_feishu
+from bot.cli.findings import Finding
+from bot.sandbox.feishu.stand_in import SCOPES, FeishuStandIn
+from bot.sandbox.server import Answer
+from bot.settings import load
+from tests.clients.feishu_platform import SECRET, Platform, platform
+
+
+@pytest.fixture
+def stand_in() -> Iterator[FeishuStandIn]:
+    """Feishu, on loopback."""
+    with FeishuStandIn() as stand_in:
+        yield stand_in
+
+
+def found(origin: str, *, app_id: str = "cli_sandbox", app_secret: str = SECRET) -> dict[str, Finding]:
+    """The findings by name."""
+    variables = {"FEISHU_DOMAIN": origin, "FEISHU_APP_ID": app_id, "FEISHU_APP_SECRET": app_secret}
+    return {finding.name: finding for finding in about_feishu(load(variables))}
+
+
+def found_of(stand_in: FeishuStandIn) -> dict[str, Finding]:
+    """The findings for the stand-in's own app."""
+    return found(stand_in.origin, app_secret=stand_in.app_secret)
+
+
+def bad(findings: dict[str, Finding]) -> list[str]:
+    """The names of what is to be mended."""
+    return [name for name, finding in findings.items() if finding.ok is False]
+
+
+def fix(finding: Finding) -> str:
+    """What to do about it, which has to be said."""
+    assert finding.fix is not None
+    return finding.fix
+
+
+def no_server(_: FeishuStandIn) -> dict[str, Finding]:
+    """An address on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return found(f"http://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("look", "advised"),
+    [
+        (lambda feishu: found(feishu.origin), "copy the App Secret anew into FEISHU_APP_SECRET"),
+        (lambda feishu: found(feishu.origin, app_id="cli_of_lark"), "set FEISHU_DOMAIN=lark"),
+        (no_server, "whether this machine reaches http://127.0.0.1:"),
+    ],
+)
+def test_without_a_token_nothing_else_is_asked(
+    look: Callable[[FeishuStandIn], dict[str, Finding]], advised: str, stand_in: FeishuStandIn
+) -> None:
+    """The one fault is the token's, with what to do; the rest is marked as not asked."""
+    findings = look(stand_in)
+    assert bad(findings) == ["Feishu token"]
+    assert advised in fix(findings["Feishu token"])
+    assert [call.name for call in stand_in.calls] in ([], ["token"])
+    assert findings["Bot ability"] == Finding(name="Bot ability", ok=None, detail="not asked (no token)")
+
+
+@pytest.mark.parametrize("fault", ["html_502", "empty_body", "truncated", "reset_after"])
+def test_what_is_not_the_platform_is_told(fault: str, stand_in: FeishuStandIn) -> None:
+    """A gateway's page, or half an answer, points at the network and the domain."""
+    stand_in.faults.arm(fault, on="token")
+    findings = found_of(stand_in)
+    assert bad(findings) == ["Feishu token"]
+    assert "FEISHU_DOMAIN is right" in fix(findings["Feishu token"])
+
+
+@pytest.mark.parametrize(
+    ("code", "advised"),
+    [
+        (99991662, "应用管理"),
+        (99991673, "approve the app"),
+        (99991401, "IP 白名单"),
+        (99991403, "month's calls"),
+        (230006, "机器人 Bot"),
+    ],
+)
+def test_a_refusal_that_the_admin_mends_has_its_place_in_the_console(
+    code: int, advised: str, stand_in: FeishuStandIn
+) -> None:
+    """The code, the words and the log id are told, and where to mend it."""
+    stand_in.faults.arm(f"feishu_{code}", on="bot_info")
+    findings = found_of(stand_in)
+    (call,) = stand_in.calls_named("bot_info")
+    assert bad(findings) == ["Bot ability"]
+    assert f"(code {code}, log id {call.log_id})" in findings["Bot ability"].detail
+    assert advised in fix(findings["Bot ability"])
+
+
+def test_a_bot_that_is_not_active_is_told() -> None:
+    """The app is there, but its organisation has not switched it on."""
+    with platform() as feishu:
+        bot = {"activate_status": 1, "app_name": "画图", "open_id": "ou_bot"}
+        feishu.answers.append(Answer.of_json({"code": 0, "msg": "ok", "bot": bot}))
+        finding = found(feishu.server.origin)["Bot ability"]
+    assert finding.ok is False
+    assert finding.detail == "画图, open_id ou_bot, is not active"
+    assert "应用管理" in fix(finding)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_scope_that_was_not_granted_is_named(scope: str, stand_in: FeishuStandIn) -> None:
+    """The page that grants it is named too, for the scopes that only events need as well."""
+    stand_in.scopes.remove(scope)
+    finding = found_of(stand_in)["Scopes"]
+    assert finding.ok is False
+    assert finding.detail.endswith(f": {scope}")
+    assert fix(finding).startswith(f"grant at {stand_in.origin}/app/cli_sandbox/auth?q={scope}&token_type=tenant , ")
+
+
+def test_a_wider_scope_will_do(stand_in: FeishuStandIn) -> None:
+    """What the platform takes for a call counts as granted."""
+    stand_in.scopes = {"im:message", "im:resource:upload"}
+    assert found_of(stand_in)["Scopes"].ok
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [("reply", "Scope to reply"), ("patch", "Scope to update cards"), ("image", "Scope to upload images")],
+)
+def test_a_call_that_is_refused_for_its_scope_has_the_platforms_link(
+    call: str, name: str, stand_in: FeishuStandIn
+) -> None:
+    """The refusal names the scopes, and the page of the platform's own help is passed on."""
+    stand_in.faults.arm("scope", on=call)
+    findings = found_of(stand_in)
+    assert bad(findings) == [name]
+    assert "grant one of im:resource, im:resource:upload" in fix(findings[name])
+    assert "https://open.feishu.cn/app/cli_sandbox/auth?q=im:resource:upload" in fix(findings[name])
+
+
+@pytest.mark.parametrize("fault", ["rate_gateway", "feishu_2200", "html_502"])
+def test_a_passing_fault_of_a_probe_proves_nothing(fault: str, stand_in: FeishuStandIn) -> None:
+    """A busy platform has not said that a scope is missing."""
+    stand_in.faults.arm(fault, on="patch")
+    findings = found_of(stand_in)
+    assert bad(findings) == []
+    assert findings["Scope to update cards"].ok is None
+
+
+def test_a_list_of_scopes_that_does_not_come_is_no_fault(stand_in: FeishuStandIn) -> None:
+    """The bot works without that call, so the probes decide."""
+    stand_in.faults.arm("html_502", on="scopes")
+    findings = found_of(stand_in)
+    assert bad(findings) == []
+    assert findings["Scopes"].ok is None
+    assert findings["Scope to reply"].ok
+
+
+def test_an_unknown_code_is_told_as_it_is() -> None:
+    """Whatever the platform says, the admin gets the code, the words, and where to look them up."""
+    with platform() as feishu:
+        _refuse(feishu, code=1234567, message="something\nnew")
+        finding = found(feishu.server.origin)["Bot ability"]
+    assert finding.detail == "something new (code 1234567)"
+    assert fix(finding).endswith("/search?code=1234567&from=openapi")
+
+
+def _refuse(feishu: Platform, *, code: int, message: str) -> None:
+    feishu.answers.append(Answer.of_json({"code": code, "msg": message}, status=400))

@@ -1,0 +1,170 @@
+"""The export: its columns and forms, what it leaves out unasked, and how it fails."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from bot.cli.export import main
+from bot.cli.exported import COLUMNS, cells
+from bot.generation.store.database import Database, read_url
+from bot.generation.store.schema import migrate
+from bot.generation.store.tables import generations, requests
+from bot.models import State
+from tests.clients.data_command import ROOT, run
+from tests.support.rows import add_finished
+
+DAY = 86_400.0
+# 2026-11-10 00:00 in Shanghai.
+MIDNIGHT = 1_794_240_000.0
+FORMULA = '=HYPERLINK("http://x.example/","猫")'
+NUMBER = 4
+
+
+def fill(url: str) -> None:
+    """Stores four generations, two in the day before midnight and two in the day after it."""
+    database = Database(read_url(url))
+    migrate(database)
+    add_finished(database, NUMBER, people=2, days=1)
+    with database.write() as connection:
+        for place in range(1, NUMBER + 1):
+            at = MIDNIGHT + (place - 2.5) * DAY / 2
+            one = generations.c.generation_id == f"g_old_{place}"
+            connection.execute(update(generations).where(one).values(accepted_at=at, posted_at=at, ended_at=at))
+        last = generations.c.generation_id == "g_old_4"
+        failure = json.dumps({"code": "TIMEOUT", "sentence": "failure.timeout", "values": {}, "roles": []})
+        findings = '[{"role": "user", "level": 2}, {"role": "assistant", "level": 3}]'
+        connection.execute(update(generations).where(last).values(state=State.FAILED, failure=failure))
+        connection.execute(update(generations).where(last).values(findings=findings, url=None, seconds=None))
+        connection.execute(update(requests).where(requests.c.request_id == "r_old_1").values(prompt=FORMULA))
+    database.close()
+
+
+@pytest.fixture
+def stored(database_url: str, tmp_path: Path) -> tuple[Path, str]:
+    """A data folder, and the URL of a filled database on each engine in turn."""
+    fill(database_url)
+    return tmp_path, database_url
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data folder with a filled database in it."""
+    fill(f"sqlite:///{tmp_path / 'bot.db'}")
+    return tmp_path
+
+
+def test_a_csv_opens_in_a_spreadsheet(stored: tuple[Path, str]) -> None:
+    """It begins with the mark of UTF-8, has the documented columns, and names neither a prompt nor a link."""
+    ran = run("export", folder=stored[0], DATABASE_URL=stored[1])
+    assert ran.stdout.startswith(b"\xef\xbb\xbfgeneration_id,")
+    rows = list(csv.DictReader(io.StringIO(ran.text, newline="")))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["generation_id"] for row in rows] == [f"g_old_{place}" for place in range(1, NUMBER + 1)]
+    assert rows[0]["accepted_at"] == "2026-11-09T06:00:00+08:00"
+    assert [rows[0][name] for name in ("message_id", "chat_id", "sender", "yuan")] == [
+        "om_old_1",
+        "oc_1",
+        "ou_1",
+        "0.1",
+    ]
+    assert [rows[3][name] for name in ("error", "findings", "seconds")] == ["TIMEOUT", "user:2 assistant:3", ""]
+    assert "橘猫" not in ran.text
+    assert "http" not in ran.text
+
+
+def test_days_and_a_person_choose_among_them(stored: tuple[Path, str]) -> None:
+    """Days are the team's, the first and the last one count, and a person's are their own."""
+    arguments = ("--since", "2026-11-10", "--until", "2026-11-10", "--user", "ou_1")
+    ran = run("export", *arguments, folder=stored[0], DATABASE_URL=stored[1])
+    rows = csv.DictReader(io.StringIO(ran.text, newline=""))
+    assert [(row["generation_id"], row["sender"]) for row in rows] == [("g_old_3", "ou_1")]
+
+
+def test_json_lines_hold_what_a_program_needs(stored: tuple[Path, str]) -> None:
+    """Each line is an object with typed values; prompt and link come last, where they are asked for."""
+    arguments = ("--format", "jsonl", "--prompts", "--links")
+    ran = run("export", *arguments, folder=stored[0], DATABASE_URL=stored[1])
+    lines = [json.loads(line) for line in ran.stdout.decode().splitlines()]
+    assert tuple(lines[0]) == (*COLUMNS, "image_url", "prompt")
+    assert lines[0]["prompt"] == FORMULA
+    assert (lines[0]["watermark"], lines[0]["seconds"], lines[0]["paid_calls"]) == (True, 35.0, 1)
+    assert (lines[3]["seconds"], lines[3]["image_url"]) == (None, None)
+    assert lines[3]["findings"] == [{"role": "user", "level": 2}, {"role": "assistant", "level": 3}]
+
+
+def test_a_file_appears_whole(folder: Path) -> None:
+    """With --output the file replaces the old one, and a formula in a prompt is harmless in it."""
+    target = folder / "out" / "list.csv"
+    target.parent.mkdir()
+    target.write_text("old", encoding="utf-8")
+    arguments = ("--prompts", "--no-bom", "--output", str(target))
+    ran = run("export", *arguments, folder=folder)
+    assert (ran.code, ran.stdout) == (0, b"")
+    rows = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"), newline="")))
+    assert rows[0]["prompt"] == f"'{FORMULA}"
+    assert [path.name for path in target.parent.iterdir()] == ["list.csv"]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_no_cell_is_a_formula(start: str) -> None:
+    """Whatever a spreadsheet may take for the beginning of a formula comes after an apostrophe."""
+    values = {"prompt": f"{start}1", "sender": "ou_1", "seconds": -1.5}
+    assert cells(values, ["prompt", "sender", "seconds"]) == [f"'{start}1", "ou_1", "-1.5"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--since", "yesterday"),
+        ("--since", "2026-11-02", "--until", "2026-11-01"),
+        ("--user", "oc_1"),
+        ("--format", "xlsx"),
+    ],
+)
+def test_a_wrong_usage_is_told(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, a sentence on the error output, and nothing on the other."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (2, "")
+    assert "error: " in said.err
+
+
+def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
+    """Without a database: exit code 1 and a sentence, and none is made."""
+    ran = run("export", folder=tmp_path)
+    assert (ran.code, ran.stdout) == (1, b"")
+    assert "there is none yet" in ran.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_told(folder: Path) -> None:
+    """A folder that is a file: exit code 1, and a sentence that names it."""
+    target = folder / "bot.db" / "x.csv"
+    ran = run("export", "--output", str(target), folder=folder)
+    assert (ran.code, ran.stdout) == (1, b"")
+    assert f"{target} cannot be written" in ran.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_fault(folder: Path) -> None:
+    """Whoever closes the pipe hears no complaint."""
+    command = [sys.executable, "-m", "bot", "export"]
+    environment = {"PYTHONPATH": str(ROOT), "BOT_DATA_DIR": str(folder), "LANG": "C.UTF-8"}
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ran = subprocess.run(
+            command, env=environment, cwd=folder, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=60
+        )
+    finally:
+        os.close(writing)
+    assert (ran.returncode, ran.stderr) == (0, b"")

@@ -1,0 +1,165 @@
+"""Where the key goes: to one host, by verified TLS, whatever the environment says."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from bot.errors import DownloadFailed, NetworkFailed, ServerFailed
+from bot.glm.client import Downloader, GlmClient
+from bot.models import Options
+from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.glm.transport import API_HOST
+from bot.sandbox.server import Answer, Call, LoopbackServer
+from tests.clients.generate_process import ran
+from tests.clients.glm_wire import FAKE_KEY, TlsServer, http_answer, leading_to, tls_server, trusting
+
+GOOD = http_answer(json.dumps({"created": 1, "data": [{"url": "https://pictures.example/a.png"}]}).encode())
+URL_VARIABLES = (
+    "ZAI_BASE_URL",
+    "ZHIPUAI_BASE_URL",
+    "ZHIPU_BASE_URL",
+    "ZHIPU_API_URL",
+    "ZHIPU_API_BASE",
+    "GLM_BASE_URL",
+    "BIGMODEL_BASE_URL",
+    "OPENAI_BASE_URL",
+    "BASE_URL",
+    "API_URL",
+)
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """A certificate authority that nobody but these tests knows."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def platform(authority: trustme.CA) -> Iterator[TlsServer]:
+    """The platform's host name with a certificate of that authority."""
+    with tls_server(authority, API_HOST, answer=GOOD) as server:
+        yield server
+
+
+@pytest.fixture
+def eavesdropper() -> Iterator[tuple[str, list[Call]]]:
+    """The origin of a plain server that a variable may name, and what reached it."""
+    heard: list[Call] = []
+
+    def hear(call: Call) -> Answer:
+        heard.append(call)
+        return Answer.of_json({"created": 1, "data": [{"url": "https://pictures.example/a.png"}]})
+
+    with LoopbackServer() as server:
+        for method in ("GET", "POST"):
+            server.route(method, "*rest", hear)
+        yield server.origin, heard
+
+
+def test_the_key_goes_to_the_platform_by_verified_tls(authority: trustme.CA, platform: TlsServer) -> None:
+    """The handshake names the platform, its certificate is checked, and the head carries the key to it."""
+    with GlmClient(api_key=FAKE_KEY, transport=leading_to(platform.port, tls=trusting(authority))) as client:
+        client.generate("猫", options=Options())
+    assert platform.names == [API_HOST]
+    (head,) = platform.requests
+    assert head.startswith(b"POST /api/paas/v4/images/generations HTTP/1.1\r\n")
+    assert f"Authorization: Bearer {FAKE_KEY}\r\n".encode() in head
+    assert f"Host: {API_HOST}\r\n".encode() in head
+
+
+def test_an_unknown_authority_never_sees_the_key(platform: TlsServer) -> None:
+    """A certificate that the public authorities did not sign ends the call before a byte of it is sent."""
+    client = GlmClient(api_key=FAKE_KEY, transport=leading_to(platform.port))
+    with client, pytest.raises(NetworkFailed, match="certificate verify failed"):
+        client.generate("猫", options=Options())
+    assert platform.requests == []
+
+
+def test_a_certificate_of_another_name_never_sees_the_key(authority: trustme.CA) -> None:
+    """A good certificate of another host is refused as well."""
+    with tls_server(authority, "elsewhere.example", answer=GOOD) as server:
+        client = GlmClient(api_key=FAKE_KEY, transport=leading_to(server.port, tls=trusting(authority)))
+        with client, pytest.raises(NetworkFailed, match="certificate verify failed"):
+            client.generate("猫", options=Options())
+        assert server.requests == []
+
+
+def test_no_variable_adds_an_authority(authority: trustme.CA, platform: TlsServer, tmp_path: Path) -> None:
+    """SSL_CERT_FILE and its like cannot make a stranger's certificate good."""
+    stranger = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(stranger))
+    names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    env = {**dict.fromkeys(names, str(stranger)), "SSL_CERT_DIR": str(tmp_path), "TEST_TLS_PORT": str(platform.port)}
+    result = ran("-p", "猫", env=env)
+    assert result.answer["error"]["code"] == "NETWORK_ERROR"
+    assert "certificate verify failed" in result.answer["error"]["message"]
+    assert platform.requests == []
+
+
+@pytest.mark.parametrize("names", [URL_VARIABLES, PROXY_VARIABLES], ids=["urls", "proxies"])
+def test_no_variable_leads_the_key_elsewhere(
+    authority: trustme.CA,
+    platform: TlsServer,
+    eavesdropper: tuple[str, list[Call]],
+    names: tuple[str, ...],
+    tmp_path: Path,
+) -> None:
+    """With every such variable set, the call still goes straight to the platform."""
+    origin, heard = eavesdropper
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    tls = {"TEST_TLS_PORT": str(platform.port), "TEST_TLS_CA": str(tmp_path / "authority.pem")}
+    result = ran("-p", "猫", env={**dict.fromkeys(names, origin), "NO_PROXY": "", "no_proxy": "", **tls})
+    assert result.answer["ok"]
+    assert heard == []
+    assert platform.names == [API_HOST]
+    assert FAKE_KEY.encode() in platform.requests[0]
+
+
+@pytest.mark.parametrize(
+    "flag", ["--base-url", "--api-url", "--url", "--endpoint", "--proxy", "--insecure", "--api-key"]
+)
+def test_no_flag_leads_the_key_elsewhere(flag: str) -> None:
+    """The command line has no flag for an address, a proxy or less checking."""
+    result = ran("-p", "猫", flag, "https://elsewhere.example", origin="http://127.0.0.1:9")
+    assert result.code == 2
+    assert "unrecognized arguments" in result.answer["error"]["message"]
+
+
+def test_no_redirect_takes_the_key_along() -> None:
+    """A redirect is an error; what it names is not contacted at all."""
+    with GlmStandIn() as stand_in:
+        stand_in.arm("redirect")
+        client = GlmClient(api_key=FAKE_KEY, transport=stand_in.transport())
+        with client, pytest.raises(ServerFailed) as caught:
+            client.generate("猫", options=Options())
+        assert caught.value.status == 302
+        assert stand_in.strays == []
+
+
+def test_only_code_can_put_a_transport_in_between() -> None:
+    """Neither client takes an address or a switch for TLS."""
+    assert set(inspect.signature(GlmClient).parameters) == {"api_key", "transport", "deadline", "clock"}
+    assert set(inspect.signature(Downloader).parameters) == {"transport", "deadline", "largest", "clock"}
+
+
+def test_a_download_by_tls_is_verified_too(authority: trustme.CA) -> None:
+    """A picture's host must prove its name; here it does, on the very address that was allowed."""
+    with tls_server(authority, "pictures.example", answer=http_answer(b"no picture")) as server:
+        asked: list[str] = []
+
+        def allows(address: object) -> bool:
+            asked.append(str(address))
+            return True
+
+        downloader = Downloader(transport=leading_to(server.port, tls=trusting(authority), allows=allows))
+        with downloader, pytest.raises(DownloadFailed, match="not a picture"):
+            downloader.fetch("https://pictures.example/a.png?Signature=x%3D&Expires=1")
+        assert asked == ["127.0.0.1"]
+        assert server.requests[0].startswith(b"GET /a.png?Signature=x%3D&Expires=1 HTTP/1.1\r\n")

@@ -1,0 +1,85 @@
+"""When the disk is full nothing is half written: events are refused until there is room, and what is paid is kept."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.generation.making.pace import Pace
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.glm.stand_in import GlmStandIn
+from tests.support.crash import Process, Start
+from tests.support.world import colour, ended, posts_of, until, variables_for
+
+PACE = Pace(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1, download_wait=0.01)
+
+
+@pytest.fixture
+def glm() -> Iterator[GlmStandIn]:
+    """GLM, slow enough for the disk to fill up meanwhile."""
+    with GlmStandIn(seconds=0.4) as glm:
+        yield glm
+
+
+@pytest.fixture
+def bot(feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path) -> Iterator[Process]:
+    """A bot on SQLite in a process of its own."""
+    variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path / 'bot.db'}"}
+    with Process(Start(variables=variables, glm=glm.origin, pace=PACE)) as process:
+        feishu.webhook_url = process.webhook
+        yield process
+
+
+def room(process: Process, *, left: bool) -> None:
+    """Lets no file of a process be written any more, or lets all; the kernel refuses it as on a full disk."""
+    pid = process.process.pid
+    assert pid is not None
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard if left else 0, hard))
+
+
+def test_an_event_that_finds_no_room_comes_again(feishu: FeishuStandIn, glm: GlmStandIn, bot: Process) -> None:
+    """Without room the door does not acknowledge, so Feishu delivers the message again, and it is answered once."""
+    room(bot, left=False)
+    said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
+    until(feishu, lambda: len(feishu.attempts) >= 2)
+    assert {(attempt.outcome, attempt.status) for attempt in feishu.attempts} == {("refused", 503)}
+    assert glm.calls == []
+    room(bot, left=True)
+    until(feishu, lambda: ended(feishu, said))
+    assert [colour(reply) for reply in feishu.replies(said.message_id)] == ["green"]
+    assert len(posts_of(glm, said)) == 1
+
+
+def test_a_paid_picture_outlives_a_full_disk(feishu: FeishuStandIn, glm: GlmStandIn, bot: Process) -> None:
+    """A disk that fills up during the paid call costs no second one: its outcome is held until it can be written."""
+    said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
+    until(feishu, lambda: glm.working == 1)
+    room(bot, left=False)
+    until(feishu, lambda: len(glm.paid) == 1)
+    room(bot, left=True)
+    until(feishu, lambda: ended(feishu, said))
+    assert [colour(reply) for reply in feishu.replies(said.message_id)] == ["green"]
+    assert len(posts_of(glm, said)) == 1
+
+
+def test_a_full_disk_is_no_reason_to_spin(feishu: FeishuStandIn, bot: Process) -> None:
+    """While due work cannot be claimed the worker looks for it at its own pace and burns no processor."""
+    feishu.faults.arm("rate_chat", on="reply", times=None)
+    feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
+    until(feishu, lambda: len(feishu.calls_named("reply")) >= 2)
+    room(bot, left=False)
+    before = seconds_used(bot)
+    feishu.wait_for(lambda _: False, seconds=1.0)
+    used = seconds_used(bot) - before
+    assert used < 0.3, used
+    room(bot, left=True)
+
+
+def seconds_used(process: Process) -> float:
+    """The processor time of a process so far."""
+    fields = Path(f"/proc/{process.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100

@@ -1,0 +1,36 @@
+"""A process that is killed while it writes to the Base log leaves neither a gap nor a second record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.generation.making.pace import Pace
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.glm.stand_in import GlmStandIn
+from tests.support.base import log_table
+from tests.support.crash import Process, Side, Start, Step, Strike
+from tests.support.world import DEADLINE, REDELIVERY, ended, until, variables_for
+
+PACE = Pace(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1, turn=0.5)
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_killed_process_leaves_one_record_a_generation(database_url: str, tmp_path: Path, side: Side) -> None:
+    """Killed right before or right after the call that adds the records, the next process comes to the same table."""
+    with FeishuStandIn(delivery=REDELIVERY) as feishu, GlmStandIn(seconds=0.02) as glm:
+        table = log_table(feishu)
+        variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": database_url, **table.variables}
+        start = Start(variables=variables, glm=glm.origin, pace=PACE)
+        with Process(replace(start, strike=Strike(step=Step(table.call, 1), side=side))) as struck:
+            feishu.webhook_url = struck.webhook
+            said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫 /n 2")
+            assert feishu.wait_for(lambda _: not struck.alive, seconds=DEADLINE)
+        assert len(table.records) == (0 if side == "before" else len(table.numbers))
+        with Process(start) as process:
+            feishu.webhook_url = process.webhook
+            later = feishu.say(chat_id="oc_direct_chen", sender="ou_chen", text="一只灰猫")
+            until(feishu, lambda: ended(feishu, said) and ended(feishu, later) and len(table.records) >= 3)
+        assert len(table.numbers) == len(set(table.numbers)) == 3

@@ -1,0 +1,110 @@
+"""A process that stood still past its lease, and then goes on, does nothing twice that a person could see.
+
+Two processes share PostgreSQL here: on SQLite there is one, and one that is stopped in a transaction keeps the file.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.generation.making.pace import Pace
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.glm.stand_in import GlmStandIn
+from tests.support.crash import Process, Side, Start, Step, Strike
+from tests.support.databases import postgres_database
+from tests.support.world import colour, ended, posts_of, until, variables_for
+
+SHORT = Pace(lease=0.6, beat=0.15, poll=0.05, resend=0.02, resend_longest=0.1, download_wait=0.01)
+
+PATCH = "PATCH /open-apis/im/v1/messages/:id"
+POST = "POST /api/paas/v4/images/generations"
+
+WHERE: dict[tuple[str, Side], int] = {
+    # Where the process stands still, and how many calls may be paid for.
+    ("POST /open-apis/im/v1/messages/:id/reply", "before"): 1,
+    ("POST /open-apis/im/v1/messages/:id/reply", "after"): 1,
+    (POST, "before"): 2,
+    (POST, "after"): 2,
+    ("commit made", "after"): 1,
+    ("GET /:picture", "after"): 1,
+    ("POST /open-apis/im/v1/images", "after"): 1,
+    (PATCH, "before"): 1,
+    (PATCH, "after"): 1,
+}
+
+
+@pytest.fixture
+def glm() -> Iterator[GlmStandIn]:
+    """GLM, quick."""
+    with GlmStandIn(seconds=0.1) as glm:
+        yield glm
+
+
+@pytest.fixture
+def shared(feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path) -> Iterator[Start]:
+    """How processes on one PostgreSQL are started."""
+    with postgres_database() as url:
+        variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": url}
+        yield Start(variables=variables, glm=glm.origin, pace=SHORT)
+
+
+def colours(feishu: FeishuStandIn, said: ChatMessage) -> list[str | None]:
+    """The colours of the cards under a message."""
+    return [colour(reply) for reply in feishu.replies(said.message_id)]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("place", "most"), WHERE.items(), ids=[f"{side} {step}" for step, side in WHERE])
+def test_a_process_that_wakes_up_late_adds_nothing(
+    shared: Start, feishu: FeishuStandIn, glm: GlmStandIn, place: tuple[str, Side], most: int
+) -> None:
+    """Stopped at a step until another process has finished its work, then continued: one reply, its result stays."""
+    strike = Strike(step=Step(place[0], 1), side=place[1], signal=signal.SIGSTOP)
+    with Process(replace(shared, strike=strike)) as sleeper:
+        feishu.webhook_url = sleeper.webhook
+        said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
+        until(feishu, lambda: sleeper.stopped)
+        with Process(shared):
+            until(feishu, lambda: ended(feishu, said))
+            sleeper.go_on()
+            last = feishu.say(chat_id="oc_direct_chen", sender="ou_chen", text="一只灰猫")
+            until(feishu, lambda: ended(feishu, last))
+    assert colours(feishu, said) == ["green"]
+    assert 1 <= len(posts_of(glm, said)) <= most
+
+
+@pytest.mark.postgres
+def test_an_older_card_does_not_stay(shared: Start, feishu: FeishuStandIn) -> None:
+    """A patch to “generating” that a stopped process sends after the result is put right again."""
+    strike = Strike(step=Step(PATCH, 1), side="before", signal=signal.SIGSTOP)
+    with Process(replace(shared, strike=strike)) as sleeper:
+        feishu.webhook_url = sleeper.webhook
+        said = [feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=f"第 {n} 只猫") for n in range(2)]
+        until(feishu, lambda: sleeper.stopped)
+        with Process(shared):
+            until(feishu, lambda: all(ended(feishu, one) for one in said))
+            before = len(feishu.calls_named("patch"))
+            sleeper.go_on()
+            until(feishu, lambda: len(feishu.calls_named("patch")) > before)
+            until(feishu, lambda: [colours(feishu, one) for one in said] == [["green"]] * 2)
+
+
+def test_a_late_beat_is_no_reason_to_pay_again(
+    database_url: str, feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path
+) -> None:
+    """A process whose own lease has run out, as after a sleep of the machine, knows which call it is still making."""
+    glm.seconds = 0.8
+    variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": database_url}
+    late = replace(SHORT, lease=0.2, beat=60.0)
+    with Process(Start(variables=variables, glm=glm.origin, pace=late)) as process:
+        feishu.webhook_url = process.webhook
+        said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
+        until(feishu, lambda: ended(feishu, said))
+    assert colours(feishu, said) == ["green"]
+    assert len(posts_of(glm, said)) == 1

@@ -1,0 +1,36 @@
+"""A paid call whose outcome two crashes have hidden is not made a third time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from bot.generation.making.pace import Pace
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.glm.stand_in import GlmStandIn
+from tests.support.crash import Process, Start, Step, Strike
+from tests.support.world import DEADLINE, REDELIVERY, catalogue, colour, ended, posts_of, strings_in, variables_for
+
+PACE = Pace(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1)
+
+
+def test_two_hidden_outcomes_end_in_words(database_url: str, tmp_path: Path) -> None:
+    """Killed right after the paid call, twice: the card says that both may be billed, and the slot is free again."""
+    with FeishuStandIn(delivery=REDELIVERY) as feishu, GlmStandIn(seconds=0.05) as glm:
+        variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": database_url}
+        start = Start(variables=variables, glm=glm.origin, pace=PACE)
+        strike = Strike(step=Step("POST /api/paas/v4/images/generations", 1), side="after")
+        said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
+        for _ in range(2):
+            with Process(replace(start, strike=strike)) as struck:
+                feishu.webhook_url = struck.webhook
+                assert feishu.wait_for(lambda _, it=struck: not it.alive, seconds=DEADLINE)  # type: ignore[misc]
+        with Process(start) as process:
+            feishu.webhook_url = process.webhook
+            later = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只灰猫")
+            assert feishu.wait_for(lambda _: ended(feishu, said) and ended(feishu, later), seconds=DEADLINE)
+        (reply,) = feishu.replies(said.message_id)
+        assert catalogue().text("failure.repeated_unknown", "zh") in strings_in(json.loads(reply.content))
+        assert [colour(one) for one in feishu.replies(later.message_id)] == ["green"]
+        assert len(posts_of(glm, said)) == 2

@@ -1,0 +1,41 @@
+"""The schema is made once however many processes start, and a newer one is left alone."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from bot.__main__ import main
+from bot.generation.store.database import Database, read_url
+from bot.generation.store.schema import HEAD, current_revision, migrate
+from tests.support.commands import run_command
+
+
+def test_eight_processes_migrate_once(empty_url: str, tmp_path: Path) -> None:
+    """Of eight ``migrate`` commands at the same moment on an empty database one does it, and all succeed."""
+    variables = {"DATABASE_URL": empty_url, "BOT_DATA_DIR": str(tmp_path)}
+    with ThreadPoolExecutor(8) as pool:
+        running = [pool.submit(run_command, main, "migrate", variables=variables, folder=tmp_path) for _ in range(8)]
+        ended = [one.result() for one in running]
+    assert [one.code for one in ended] == [0] * 8, [one.stderr for one in ended]
+    said = sorted(one.stdout.decode().strip() for one in ended)
+    assert said == ["The schema is up to date."] * 7 + ["The schema was brought up to date."]
+    database = Database(read_url(empty_url))
+    assert current_revision(database) == HEAD
+    database.close()
+
+
+def test_a_newer_schema_is_left_alone(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """A program of the last version, started beside the next one's, changes nothing and warns."""
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with caplog.at_level(logging.WARNING):
+        assert not migrate(database)
+    assert current_revision(database) == "9999"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"schema newer_than_program revision=9999 program={HEAD}"
+    ]

@@ -1,0 +1,267 @@
+"""A day's worth of accidents in a minute: messages delivered twice to processes that are killed, cut off and restarted.
+
+What is checked at the end comes from the stand-ins and from a log that the database itself keeps of the URLs that were
+stored, not from what the bot says of itself.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy import select, text
+
+from bot.generation.making.pace import Pace
+from bot.generation.store.database import Database
+from bot.generation.store.tables import generations, requests
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.server import wait_until
+from tests.support.audit import audited
+from tests.support.cluster import Cluster, Node
+from tests.support.outcome import Outcome, Size
+from tests.support.servers import PostgresServer
+from tests.support.wire import Wire
+from tests.support.world import REDELIVERY, colour, text_in
+
+PACE = Pace(
+    lease=2.5, beat=0.4, poll=0.1, backoff=0.1, backoff_longest=0.5, resend=0.05, resend_longest=0.5, download_wait=0.02
+)
+
+BACKLOG = 15
+"""Messages that wait at once, so that prompts keep coming while things break."""
+
+PATIENCE = 100.0
+
+GOING_ON = 30.0
+"""Seconds within which the others have to go on without a worker that was killed."""
+
+Accident = Callable[[], None]
+
+
+class Chaos:
+    """One run: messages are pushed as the work gets on, and accidents happen at even distances of paid calls.
+
+    The distances keep a generation from being hit twice: the second time its call is hidden, it ends in words.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        size: Size,
+        webs: list[Node],
+        workers: Sequence[Node] = (),
+        database: Database,
+        seed: int,
+    ) -> None:
+        self.cluster = cluster
+        self.random = random.Random(seed)  # noqa: S311 - the same accidents again, nothing to guard
+        self.outcome = Outcome(messages=size.messages)
+        self._size = size
+        self._webs = webs
+        self._nodes = [*webs, *workers]
+        self._database = database
+        self._said: list[ChatMessage] = []
+        self._over = threading.Event()
+
+    def live_through(self, accidents: list[Accident]) -> Outcome:
+        """Lives through the run."""
+        began = time.monotonic()
+        self._said = [*self._speak()]
+        pushing = threading.Thread(target=self._push_all, daemon=True)
+        pushing.start()
+        self.random.shuffle(accidents)
+        try:
+            for number, accident in enumerate(accidents, start=1):
+                due = number * self._size.messages // (len(accidents) + 1)
+                if not self._wait(lambda due=due: self._paid >= due):  # type: ignore[misc]
+                    break
+                accident()
+            self._wait(lambda: self._all_ended)
+        finally:
+            self._over.set()
+            pushing.join()
+        self.outcome.seconds = time.monotonic() - began
+        self._look()
+        return self.outcome
+
+    def _wait(self, condition: Callable[[], bool], *, but_not: Node | None = None, seconds: float = PATIENCE) -> bool:
+        """Waits for a condition, and meanwhile starts again what ended by itself, as a supervisor does."""
+
+        def look() -> bool:
+            for node in self._nodes:
+                if node is not but_not and node.process.exitcode is not None:
+                    self.outcome.restarts += 1
+                    self.start(node)
+            return condition()
+
+        return wait_until(look, seconds=seconds, every=0.05)
+
+    @property
+    def _paid(self) -> int:
+        return len(self.cluster.glm.paid)
+
+    @property
+    def _all_ended(self) -> bool:
+        """Whether each message has a reply that shows a result or a failure."""
+        feishu = self.cluster.feishu
+        ended = {one.parent_id for one in feishu.messages if one.sender == feishu.app_id and colour(one) in _ENDS}
+        return len(ended) == self._size.messages
+
+    def _speak(self) -> Iterator[ChatMessage]:
+        feishu = self.cluster.feishu
+        people = [feishu.world.add_person(f"某人 {number}").open_id for number in range(self._size.people)]
+        chats = {one: feishu.world.add_chat("p2p", name="某处", members=[one]).chat_id for one in people}
+        for number in range(self._size.messages):
+            person = people[number % len(people)]
+            yield feishu.say(chat_id=chats[person], sender=person, text=f"一只橘猫，编号 {number}")
+
+    def _push_all(self) -> None:
+        """Pushes each message to one web soon and to another one a little later."""
+        order = []
+        for number, message in enumerate(self._said):
+            first = self.random.randrange(len(self._webs))
+            order.append((number, message, first))
+            order.append((number + self.random.randrange(BACKLOG), message, (first + 1) % len(self._webs)))
+        order.sort(key=lambda entry: entry[0])
+        with ThreadPoolExecutor(4) as pool:
+            for number, message, web in order:
+                wait_until(lambda n=number: self._over.is_set() or n < self._paid + BACKLOG, seconds=PATIENCE)  # type: ignore[misc]
+                pool.submit(self._push_until_taken, message, self._webs[web])
+
+    def _push_until_taken(self, message: ChatMessage, web: Node) -> None:
+        while not self._over.is_set():
+            if self.cluster.push(message, web=web):
+                self.outcome.deliveries += 1
+                return
+            self.outcome.turned_away += 1
+            self._over.wait(0.3)
+
+    def kill(self, node: Node, *, stay_down: bool = False) -> None:
+        """Kills a process and starts it again: at once, or when others have gone on without it."""
+        node.kill()
+        if stay_down:
+            before = self._paid
+            gone_on = self._wait(lambda: self._paid > before or self._all_ended, but_not=node, seconds=GOING_ON)
+            if not gone_on:
+                self.outcome.faults.append("the others did not go on")
+        self.start(node)
+
+    def start(self, node: Node) -> None:
+        """Starts a process as a supervisor does: again, while the database is away."""
+        for _ in range(20):
+            with suppress(TimeoutError):
+                node.start()
+                return
+        self.outcome.faults.append("a process could not be started again")
+
+    def calling(self, node: Node) -> bool:
+        """Whether a process has a paid call under way."""
+        statement = select(generations.c.owner).where(generations.c.state == "generating")
+        with self._database.read() as connection:
+            return any(f":{node.process.pid}:" in (owner or "") for owner in connection.scalars(statement))
+
+    def _look(self) -> None:
+        glm, feishu = self.cluster.glm, self.cluster.feishu
+        self.outcome.paid = self._paid
+        self.outcome.refused = sum(call.status == 429 for call in glm.calls)
+        for message in self._said:
+            colours = [colour(reply) for reply in feishu.replies(message.message_id)]
+            if colours != ["green"]:
+                self.outcome.faults.append(f"replies {colours} to {text_in(message)}")
+        with self._database.read() as connection:
+            stored = connection.execute(
+                text(
+                    "SELECT requests.prompt, url_log.at FROM url_log JOIN generations USING (generation_id)"
+                    " JOIN requests USING (request_id)"
+                )
+            ).all()
+            rows = len(connection.execute(select(requests.c.request_id)).all())
+        if rows != len(self._said):
+            self.outcome.faults.append(f"{rows} requests were accepted")
+        urls = Counter(row.prompt for row in stored)
+        self.outcome.faults += [f"{count} URLs of {prompt}" for prompt, count in urls.items() if count > 1]
+        stored_at: dict[str, float] = {row.prompt: row.at for row in stored}
+        late = [call for call in glm.calls if call.body and call.at > stored_at.get(call.body["prompt"], call.at)]
+        self.outcome.faults += [f"paid again after the URL was stored: {call.body['prompt']}" for call in late]
+        if self._paid > len(self._said) + self.outcome.kills:
+            self.outcome.faults.append(f"{self._paid} calls were paid")
+
+
+_ENDS = frozenset({"green", "orange", "red", "grey"})
+
+
+def on_servers(server: PostgresServer, *, folder: Path, size: Size, seed: int) -> Outcome:
+    """Two webs and three workers on PostgreSQL: killed, one cut off and back, the database crashed and back."""
+    with (
+        audited(server.url) as database,
+        FeishuStandIn(delivery=REDELIVERY) as feishu,
+        GlmStandIn(seconds=size.seconds) as glm,
+        Wire(server.port) as wire,
+        Cluster(folder=folder, url=server.url, pace=PACE, glm=glm, feishu=feishu) as cluster,
+    ):
+        webs = [cluster.start("web") for _ in range(2)]
+        workers = [cluster.start("worker") for _ in range(2)]
+        far = cluster.start("worker", url=server.url.replace(f":{server.port}/", f":{wire.port}/"))
+        chaos = Chaos(cluster, size=size, webs=webs, workers=[*workers, far], database=database, seed=seed)
+
+        def kill_worker() -> None:
+            chaos.outcome.kills += 1
+            chaos.kill(chaos.random.choice([*workers, far]), stay_down=chaos.random.random() < 0.5)
+
+        def kill_web() -> None:
+            chaos.kill(chaos.random.choice(webs))
+
+        def restart_database() -> None:
+            server.crash()
+            server.start()
+
+        def cut_off() -> None:
+            chaos.outcome.kills += 1
+            wait_until(lambda: chaos.calling(far), seconds=10)
+            wire.cut()
+            threading.Event().wait(1.5 * PACE.lease)
+            wire.mend()
+
+        kills: list[Accident] = [kill_worker] * size.worker_kills + [kill_web] * size.web_kills
+        outcome = chaos.live_through([*kills, restart_database, cut_off])
+        _leave([*webs, *workers, far], outcome)
+        return outcome
+
+
+def on_one_machine(*, folder: Path, size: Size, seed: int) -> Outcome:
+    """One process on SQLite, killed again and again."""
+    url = f"sqlite:///{folder / 'bot.db'}"
+    with (
+        audited(url) as database,
+        FeishuStandIn(delivery=REDELIVERY) as feishu,
+        GlmStandIn(seconds=size.seconds) as glm,
+        Cluster(folder=folder, url=url, pace=PACE, glm=glm, feishu=feishu) as cluster,
+    ):
+        node = cluster.start("both")
+        chaos = Chaos(cluster, size=size, webs=[node], database=database, seed=seed)
+
+        def kill() -> None:
+            chaos.outcome.kills += 1
+            chaos.kill(node)
+
+        outcome = chaos.live_through([kill] * size.worker_kills)
+        _leave([node], outcome)
+        return outcome
+
+
+def _leave(nodes: list[Node], outcome: Outcome) -> None:
+    """Sends every process SIGTERM, after which each has to leave in order."""
+    for node in nodes:
+        node.tell_to_leave()
+    codes = [node.wait(seconds=20) for node in nodes]
+    if set(codes) != {0}:
+        outcome.faults.append(f"exit codes {codes}")

@@ -1,0 +1,212 @@
+"""Several processes of the bot on one database: webs that accept, workers that work, both in one, or connected ones."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Literal, Self
+
+import httpx
+
+from bot import logs
+from bot.app import Bot, Outside
+from bot.generation.making.pace import Pace
+from bot.running import connect_until, serve_until_told, told_to_leave, work_until
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.glm.stand_in import GlmStandIn, loopback
+from bot.sandbox.tls import shared_tls
+from bot.settings import Settings, load
+from bot.web.server import Server
+from tests.support import warm
+from tests.support.namespaces import enter
+from tests.support.world import variables_for
+
+Role = Literal["web", "worker", "both", "connected"]
+
+START_SECONDS = 30.0
+
+NO_LIMITS = {
+    "BOT_LIMITS_PENDING": "0",
+    "BOT_LIMITS_WAITING": "0",
+    "BOT_LIMITS_PER_DAY": "0",
+    "BOT_LIMITS_IMAGES_PER_MONTH": "0",
+    "BOT_LIMITS_YUAN_PER_MONTH": "0",
+}
+
+PACE = Pace(
+    lease=1.5,
+    beat=0.25,
+    poll=0.05,
+    backoff=0.1,
+    backoff_longest=0.3,
+    resend=0.02,
+    resend_longest=0.2,
+    download_wait=0.01,
+)
+"""What takes seconds and minutes in production takes tenths here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How a process is started; plain values. ``namespace`` is the network namespace in which it lives."""
+
+    role: Role
+    variables: dict[str, str]
+    glm: str
+    pace: Pace
+    namespace: str | None = None
+
+
+def run(plan: Plan, line: Connection) -> None:
+    """Runs one process of the bot as the command line does, until SIGTERM; tells its port first, 0 for a worker's."""
+    if plan.namespace is not None:
+        enter(plan.namespace)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logs.set_up(os.environ.get("CLUSTER_LOG_LEVEL", "critical"))
+    settings = load(plan.variables)
+    glm = loopback(plan.glm)
+    bot = Bot(settings, outside=Outside(glm=glm, pictures=glm, pace=plan.pace))
+    if plan.role == "worker":
+        stopped = told_to_leave()
+        line.send(0)
+        work_until(stopped, bot)
+        return
+    if plan.role == "connected":
+        connect(bot, settings, line)
+        return
+    server = Server(bot.web, port=settings.port, bounds=settings.server)
+    bot.learn_identity()
+    line.send(server.port)
+    serve_until_told(bot, server, work=plan.role == "both")
+
+
+def connect(bot: Bot, settings: Settings, line: Connection) -> None:
+    """Runs a bot over its long connection, as the command does."""
+    # Imported here, as the other roles do without the WebSocket.
+    from bot.feishu.long_connection import LongConnection
+
+    stopped = told_to_leave()
+    secret = settings.app_secret.get_secret_value()
+    connection = LongConnection(
+        domain=settings.domain, app_id=settings.app_id, app_secret=secret, take=bot.pushes, on_end=stopped.set
+    )
+    status = Server(bot.create_status(down=lambda: connection.down), port=settings.port, bounds=settings.server)
+    bot.learn_identity()
+    line.send(status.port)
+    connect_until(stopped, bot, connection, status, work=True)
+
+
+class Node:
+    """A process of the bot that can be killed, told to leave, and started again; a context manager.
+
+    Raises:
+        TimeoutError: it ended before it was ready; a database that is away does that.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._process: BaseProcess | None = None
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        """Starts the process."""
+        here, there = multiprocessing.Pipe(duplex=False)
+        self._process = warm.start(run, self._plan, there)
+        there.close()
+        with here:
+            try:
+                if here.poll(START_SECONDS):
+                    self.port = int(here.recv())
+                    self._wait_to_serve()
+                    return
+            except EOFError:
+                pass
+        raise TimeoutError("the process was not ready in time")
+
+    def _wait_to_serve(self) -> None:
+        # A process that answers has said how it takes SIGTERM; one that only listens has not.
+        if self.port and self._plan.namespace is None:
+            address = f"http://127.0.0.1:{self.port}/healthz"
+            httpx.get(address, timeout=START_SECONDS, trust_env=False, verify=shared_tls())
+
+    @property
+    def process(self) -> BaseProcess:
+        """The process that was started last."""
+        assert self._process is not None
+        return self._process
+
+    def kill(self) -> None:
+        """Ends the process with SIGKILL."""
+        self.process.kill()
+        self.process.join()
+
+    def tell_to_leave(self) -> None:
+        """Sends SIGTERM, and does not wait."""
+        self.process.terminate()
+
+    def wait(self, *, seconds: float) -> int | None:
+        """Waits until the process has ended; gives its exit code, ``None`` when it runs on."""
+        self.process.join(seconds)
+        return self.process.exitcode
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+class Cluster:
+    """Stand-ins on which any number of processes are started; a context manager that ends them all.
+
+    Args:
+        folder: each process has a data folder of its own in it, as on a host of its own.
+        url: the database that they share.
+        pace: the durations of the work.
+    """
+
+    def __init__(self, *, folder: Path, url: str, pace: Pace, glm: GlmStandIn, feishu: FeishuStandIn) -> None:
+        self.feishu = feishu
+        self.glm = glm
+        self.url = url
+        self._folder = folder
+        self._pace = pace
+        self._started: list[Node] = []
+
+    def plan(self, role: Role, *, url: str | None = None) -> Plan:
+        """How the next process is started; ``url`` is another way to the database."""
+        folder = self._folder / f"host{len(self._started)}"
+        database = {"DATABASE_URL": url or self.url}
+        variables = {**variables_for(self.feishu, folder=folder), **NO_LIMITS, **database}
+        return Plan(role=role, variables=variables, glm=self.glm.origin, pace=self._pace)
+
+    def start(self, role: Role, *, url: str | None = None) -> Node:
+        """Starts a process."""
+        node = Node(self.plan(role, url=url))
+        self._started.append(node)
+        return node
+
+    def push(self, message: ChatMessage, *, web: Node, seconds: float = 3.0) -> bool:
+        """Pushes a message's event to a web, once; tells whether it was taken."""
+        body, headers = self.feishu.seal(self.feishu.event_of(message))
+        address = f"http://127.0.0.1:{web.port}/webhook/event"
+        try:
+            return httpx.post(
+                address, content=body, headers=headers, timeout=seconds, trust_env=False, verify=shared_tls()
+            ).is_success
+        except httpx.HTTPError:
+            return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node in self._started:
+            node.kill()

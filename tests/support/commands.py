@@ -1,0 +1,72 @@
+"""Commands as processes of their own, without the second that Python and the imports would take each time."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.warm import start
+
+Program = Callable[[], int]
+"""What a command runs: it reads ``sys.argv`` and gives the exit code; a function of a module."""
+
+SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What a command wrote, and its exit code."""
+
+    code: int | None
+    stdout: bytes
+    stderr: str
+
+
+def run_command(
+    program: Program, *arguments: str, variables: Mapping[str, str], folder: Path, typed: bytes = b""
+) -> Ended:
+    """Runs a command to its end, its standard streams being files.
+
+    Args:
+        program: the command.
+        arguments: what stands behind its name.
+        variables: its whole environment. What Python itself reads at its start, as ``PYTHONUTF8``, has no effect.
+        folder: where it runs.
+        typed: its standard input.
+
+    Raises:
+        TimeoutError: it was still running after a minute, and was killed.
+    """
+    with tempfile.TemporaryDirectory(prefix="streams-") as streams:
+        files = [Path(streams) / name for name in ("stdin", "stdout", "stderr")]
+        for file, content in zip(files, (typed, b"", b""), strict=True):
+            file.write_bytes(content)
+        process = start(_become, program, arguments, dict(variables), folder, files)
+        process.join(SECONDS)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise TimeoutError(f"{arguments} was still running")
+        _, stdout, stderr = (file.read_bytes() for file in files)
+    return Ended(code=process.exitcode, stdout=stdout, stderr=stderr.decode())
+
+
+def _become(
+    program: Program, arguments: tuple[str, ...], variables: dict[str, str], folder: Path, files: list[Path]
+) -> None:
+    for number, file in enumerate(files):
+        end = os.open(file, os.O_RDWR)
+        os.dup2(end, number)
+        os.close(end)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - the stream of the whole process
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
+    os.environ.clear()
+    os.environ.update(variables)
+    os.chdir(folder)
+    sys.argv = ["glm-image-bot", *arguments]
+    sys.exit(program())
