@@ -1,0 +1,84 @@
+"""Somebody writes a prompt full of markup, signs and tricks: it is shown as typed, and nobody is pinged."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.scenarios.talking import answer_to, paid_for, shows, words
+from tests.support.world import World, colour, strings_in
+
+TYPED = {
+    "a mention of everybody": '一只猫 <at id=all></at> <at user_id="all">所有人</at>',
+    "a mention in markdown": "一只猫 <at email=somebody@example.com></at> @所有人",
+    "markdown": "**一只** _猫_ [这里](javascript:alert) `x` ![图](img_v3_x) ~~y~~ # 标题",
+    "html": "<b>一只猫</b><script>alert(1)</script>&lt;at id=all&gt;",
+    "a card": '{"tag":"markdown","content":"<at id=all></at>","elements":[{"tag":"at","user_id":"all"}]}',
+    "placeholders": "{prompt} {count} %s %(name)s ${HOME} {{x}} 的一只猫",
+    "emoji": "👩‍👩‍👧‍👦 和 🐈‍⬛ 在 🏳️‍🌈 下",
+    "several lines": "一只猫\n\n  缩进\t制表\n结束",
+    "quotes": "写着 \"营业中\" 和 '打烊' 的两块牌子 \\n \\u0000",
+    "a link": "一只猫，参考 https://example.com/a?b=c&d=e#f 和 and/or 24/7",
+}
+
+
+@pytest.mark.parametrize("name", TYPED)
+@pytest.mark.parametrize("fault", [None, "feishu_230099"], ids=["card", "text"])
+def test_it_is_shown_as_typed(world: World, name: str, fault: str | None) -> None:
+    """The prompt reaches the platform as typed and stands once on the card; as card and as text it pings nobody."""
+    talk = world.somebody()
+    if fault:
+        world.feishu.faults.arm(fault, on="reply")
+    said = talk.say(TYPED[name])
+    talk.wait(lambda: world.feishu.replies(said.message_id) and world.idle)
+    assert [body["prompt"] for body in paid_for(talk, said)] == [TYPED[name]]
+    assert world.feishu.pings == []
+    if not fault:
+        (card,) = talk.answers
+        assert list(strings_in(json.loads(card.content))).count(TYPED[name]) == 1
+        assert colour(card) == "green"
+
+
+def test_signs_that_turn_the_writing(world: World) -> None:
+    """Signs that reverse what stands after them reach the platform and are not shown."""
+    talk = world.somebody()
+    said = talk.say("一只猫\u202egnp.exe\u2066 在窗边")
+    card = answer_to(talk, said)
+    assert [body["prompt"] for body in paid_for(talk, said)] == ["一只猫\u202egnp.exe\u2066 在窗边"]
+    assert "一只猫gnp.exe 在窗边" in words(card)
+    assert not {"\u202e", "\u2066"} & set(card.content)
+
+
+def test_a_long_prompt(world: World) -> None:
+    """A long prompt goes to the platform whole, and the card shows its beginning, its length and a tip."""
+    talk = world.somebody()
+    prompt = "灯塔" * 700
+    said = talk.say(prompt)
+    card = answer_to(talk, said)
+    assert [body["prompt"] for body in paid_for(talk, said)] == [prompt]
+    assert prompt[:800] in words(card).split("\n")
+    assert shows(card, "label.prompt_excerpt", length=1400, shown=800)
+    assert shows(card, "advice.long")
+
+
+def test_thirty_thousand_characters(world: World) -> None:
+    """What only the platform can call too long is sent to it whole, and its refusal is told on one sound card."""
+    talk = world.somebody()
+    prompt = "灯塔" * 15_000
+    said = talk.say(prompt)
+    card = answer_to(talk, said)
+    assert [body["prompt"] for body in paid_for(talk, said)] == [prompt]
+    assert shows(card, "failure.prompt_too_long")
+    assert shows(card, "failure.prompt_too_long.advice")
+    assert shows(card, "label.prompt_excerpt", length=30_000, shown=800)
+    assert len(card.content.encode()) < 30_000
+
+
+@pytest.mark.parametrize("text", ["/again " + "猫" * 20_000, "/" + "x" * 20_000, "/size " * 4000, "“" * 20_000])
+def test_a_flood(world: World, text: str) -> None:
+    """Very long nonsense is answered by one sound card within the time that an event has."""
+    talk = world.somebody()
+    card = answer_to(talk, text)
+    assert len(card.content.encode()) < 30_000
+    assert max(attempt.seconds for attempt in world.feishu.attempts) < 3

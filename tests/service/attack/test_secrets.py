@@ -1,0 +1,208 @@
+"""The whole bot with marked secrets through every fault: none of them shows anywhere outside."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy.engine import make_url
+
+from bot.generation.store.database import Database, read_url
+from bot.generation.store.tables import metadata
+from bot.sandbox.faults import FAULTS, arm
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.glm.stand_in import CONCURRENCY, GlmStandIn
+from tests.scenarios.talking import rest
+from tests.support.databases import postgres_database
+from tests.support.wire import Wire
+from tests.support.world import QUICK, REDELIVERY, Impatient, World
+
+MARKED = {
+    "app secret": "marked-app-secret-not-real",
+    "encrypt key": "marked-encrypt-key-not-real",
+    "verification token": "marked-verification-token-not-real",
+    "GLM key": "marked-glm-key.not-real",
+    "metrics token": "marked-metrics-token-not-real",
+    "database password": "marked-database-password-not-real",
+}
+Calling = Callable[[httpx.BaseTransport], httpx.BaseTransport]
+
+PATIENCE = 0.3
+SECONDS = 60.0
+"""For all faults together."""
+
+VARIABLES = {
+    **{f"BOT_LIMITS_{name}": "0" for name in ("PENDING", "WAITING", "PER_DAY", "IMAGES_PER_MONTH", "YUAN_PER_MONTH")},
+    "BOT_IMAGES_MODEL": "cogview-3-flash",
+    "BOT_IMAGES_SIZE": "512x512",
+    "ZHIPU_API_KEY": MARKED["GLM key"],
+    "METRICS_TOKEN": MARKED["metrics token"],
+}
+
+
+@pytest.fixture(autouse=True)
+def everything_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The bot's loggers at their most talkative, and those of its libraries as they are when it serves."""
+    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG, logger="bot")
+    for name in ("httpx", "httpcore"):
+        caplog.set_level(logging.WARNING, logger=name)
+
+
+class Quoting(httpx.BaseTransport):
+    """A platform that repeats the key when it refuses it."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """401, with the key in the message."""
+        key = request.headers["Authorization"].removeprefix("Bearer ")
+        return httpx.Response(401, json={"error": {"code": "1002", "message": f"无效的 API Key：{key}"}})
+
+
+def impatient(inner: httpx.BaseTransport) -> httpx.BaseTransport:
+    """The transport, given up soon."""
+    return Impatient(inner, seconds=PATIENCE)
+
+
+def marked_world(folder: Path, *, calling: Calling = impatient, **variables: str) -> World:
+    """A bot whose secrets can be told from everything else, before it starts."""
+    feishu = FeishuStandIn(
+        delivery=REDELIVERY,
+        app_secret=MARKED["app secret"],
+        encrypt_key=MARKED["encrypt key"],
+        verification_token=MARKED["verification token"],
+    )
+    return World(
+        folder=folder,
+        feishu=feishu,
+        glm=GlmStandIn(seconds=0.01, concurrency=CONCURRENCY),
+        pace=replace(QUICK, upload_in_all=0.1, backoff_in_all=0.1),
+        calling=calling,
+        variables={**VARIABLES, **variables},
+    )
+
+
+def meet_every_fault(world: World) -> None:
+    """Sends prompts until each fault of both stand-ins has met a call, and everything has come to its end."""
+    for name in FAULTS:
+        arm(name, feishu=world.feishu, glm=world.glm)
+    ends_at = time.monotonic() + SECONDS
+    while (world.glm.armed or world.feishu.faults.armed) and time.monotonic() < ends_at:
+        for said in [world.somebody().say() for _ in range(12)]:
+            rest(world, said)
+    assert (world.glm.armed, world.feishu.faults.armed) == ([], [])
+
+
+def meet_refused_tokens(world: World) -> None:
+    """Lets Feishu end the token, and refuse or garble a new one, while a prompt is being answered."""
+    for fault in ("feishu_10014", "html_502", "empty_body", "token_bad"):
+        world.feishu.expire_tokens()
+        world.feishu.faults.arm(fault, on="token")
+        rest(world, world.somebody().say())
+    assert world.feishu.faults.armed == []
+
+
+def tenant_token(feishu: FeishuStandIn) -> str:
+    """The token with which the bot calls: Feishu gives the same one to all who ask within the hour."""
+    credentials = {"app_id": feishu.app_id, "app_secret": feishu.app_secret}
+    url = f"{feishu.origin}/open-apis/auth/v3/tenant_access_token/internal"
+    return str(httpx.post(url, json=credentials, trust_env=False).json()["tenant_access_token"])
+
+
+def answers_at_the_door(world: World) -> Iterator[str]:
+    """What the bot answers to those who ask without being entitled to, and what it has answered to Feishu."""
+    with httpx.Client(base_url=str(world.feishu.webhook_url).removesuffix("/webhook/event"), trust_env=False) as http:
+        for path in ("/", "/healthz", "/readyz", "/metrics", "/webhook/event", "/webhook/card"):
+            answer = http.get(path)
+            yield f"{answer.headers}{answer.text}"
+        yield http.get("/metrics", headers={"Authorization": f"Bearer {MARKED['metrics token']}"}).text
+        for content in (b"", b"{}", b'{"encrypt": "AAAA"}', b'{"type": "url_verification", "challenge": "a"}'):
+            yield http.post("/webhook/event", content=content).text
+            yield http.post("/webhook/event", content=content, headers={"X-Lark-Signature": "0"}).text
+    for attempt in world.feishu.attempts:
+        yield attempt.body.decode("utf-8", "replace")
+
+
+def kept(url: str) -> Iterator[str]:
+    """Every row of every table."""
+    database = Database(read_url(url), connections=1)
+    with database.read() as connection:
+        for table in metadata.sorted_tables:
+            for row in connection.execute(table.select()):
+                yield str(tuple(row))
+    database.close()
+
+
+def shown(world: World) -> Iterator[str]:
+    """Every version of every message, and the platform's record of the calls."""
+    for message in world.feishu.messages:
+        yield from (message.content, *message.versions)
+    for call in world.feishu.calls:
+        yield f"{call.path}{call.body}"
+
+
+def found(secrets: dict[str, str], *, places: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """Which secret stands where."""
+    return [
+        (name, place)
+        for name, secret in secrets.items()
+        for place, texts in places.items()
+        if secret in "\n".join(texts)
+    ]
+
+
+def test_no_secret_shows_through_any_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """All faults of both platforms in one run: logs, cards, calls, answers, database and files hold no secret."""
+    with marked_world(tmp_path) as world:
+        meet_every_fault(world)
+        meet_refused_tokens(world)
+        secrets = {**MARKED, "tenant token": tenant_token(world.feishu)}
+        places = {
+            "logs": [caplog.text],
+            "cards and calls": list(shown(world)),
+            "answers": list(answers_at_the_door(world)),
+            "database": list(kept(f"sqlite:///{tmp_path / 'bot.db'}")),
+        }
+    places["files"] = [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
+    assert all("".join(texts) for texts in places.values())
+    assert found(secrets, places=places) == []
+    # With its signature the link to a picture opens it to everybody.
+    assert not re.search(r"Signature=|t-[0-9a-f]{40}", caplog.text)
+
+
+@pytest.mark.postgres
+def test_the_password_of_the_database_shows_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """While PostgreSQL is away and after it is back, its password is in no log, answer or card."""
+    with postgres_database() as url:
+        there = make_url(url)
+        with Wire(there.port or 5432, host=there.host or "127.0.0.1") as wire:
+            over = there.set(host="127.0.0.1", port=wire.port, password=MARKED["database password"])
+            with marked_world(tmp_path, DATABASE_URL=over.render_as_string(hide_password=False)) as world:
+                wire.cut()
+                world.somebody().say()
+                assert world.feishu.wait_for(lambda feishu: len(feishu.attempts) > 1, seconds=20)
+                answers = list(answers_at_the_door(world))
+                wire.mend()
+                assert world.feishu.wait_for(lambda _: len(world.glm.paid) == 1 and world.idle, seconds=20)
+                places = {"logs": [caplog.text], "answers": answers, "cards and calls": list(shown(world))}
+    assert "database away" in caplog.text
+    assert found(MARKED, places=places) == []
+
+
+def test_a_key_that_the_platform_quotes_goes_no_further(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the platform's own message repeats the key, card, log and database have it masked."""
+    with marked_world(tmp_path, calling=lambda _: Quoting()) as world:
+        talk = world.somebody()
+        talk.wait_for_end(talk.say())
+        places = {
+            "logs": [caplog.text],
+            "cards and calls": list(shown(world)),
+            "database": list(kept(f"sqlite:///{tmp_path / 'bot.db'}")),
+        }
+    assert "无效的 API Key：***" in "".join(places["cards and calls"])
+    assert found(MARKED, places=places) == []
