@@ -1,0 +1,116 @@
+"""A bot that follows a script, so that the page can be tried with every component and at every step."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any, Self
+
+import httpx
+
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.glm.stand_in import PATH, GlmStandIn
+from bot.sandbox.glm.transport import API_HOST
+from bot.sandbox.server import Answer, Call, LoopbackServer
+from bot.sandbox.tls import shared_tls
+from tests.page import scripted_cards as cards
+
+
+class ScriptedBot:
+    """Answers each prompt with a card that becomes a picture, and a few words with other things.
+
+    ``components``, ``refused``, ``file`` and ``react`` get the answer that their names say. A picture waits for
+    ``go_on``. ``presses`` holds what was pressed.
+
+    Args:
+        feishu: the platform; it must push its events plain.
+        glm: where the pictures come from.
+    """
+
+    def __init__(self, *, feishu: FeishuStandIn, glm: GlmStandIn) -> None:
+        self.go_on = threading.Event()
+        self.presses: list[Mapping[str, Any]] = []
+        self._leaving = False
+        self._answers: list[threading.Thread] = []
+        self._feishu = feishu
+        self._glm = httpx.Client(transport=glm.transport())
+        self._server = LoopbackServer()
+        self._server.route("POST", "/webhook/event", self._take)
+        self._http = httpx.Client(base_url=f"{feishu.origin}/open-apis", verify=shared_tls(), timeout=30)
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        self._feishu.webhook_url = f"{self._server.origin}/webhook/event"
+        self._http.headers["Authorization"] = f"Bearer {self._token()}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leaving = True
+        self.go_on.set()
+        self._server.__exit__()
+        for answer in self._answers:
+            answer.join()
+        self._http.close()
+        self._glm.close()
+
+    def _token(self) -> str:
+        asked = {"app_id": self._feishu.app_id, "app_secret": self._feishu.app_secret}
+        return str(self._http.post("/auth/v3/tenant_access_token/internal", json=asked).json()["tenant_access_token"])
+
+    def _take(self, call: Call) -> Answer:
+        event = call.json()
+        match event["header"]["event_type"]:
+            case "im.message.receive_v1":
+                answer = threading.Thread(target=self._answer, args=(event["event"]["message"],))
+                self._answers.append(answer)
+                answer.start()
+            case "card.action.trigger":
+                self.presses.append(event["event"]["action"])
+                return Answer.of_json({"toast": cards.TOAST})
+        return Answer.of_json({})
+
+    def _answer(self, message: Mapping[str, Any]) -> None:
+        words = json.dumps(json.loads(message["content"]), ensure_ascii=False)
+        reply_to = message["message_id"]
+        if "components" in words:
+            self._reply(reply_to, cards.components(self._upload(b"")))
+        elif "refused" in words:
+            self._reply(reply_to, {**cards.waiting(), "note": "no such property"})
+        elif "react" in words:
+            emoji = {"reaction_type": {"emoji_type": "THUMBSUP"}}
+            self._http.post(f"/im/v1/messages/{reply_to}/reactions", json=emoji)
+        elif message["message_type"] in ("text", "post"):
+            self._draw(reply_to, json.loads(message["content"]).get("text", "picture").replace("@_user_1 ", ""))
+
+    def _draw(self, reply_to: str, prompt: str) -> None:
+        answer_id = self._reply(reply_to, cards.waiting())
+        self.go_on.wait(10)
+        if self._leaving:
+            return
+        self._patch(answer_id, cards.generating())
+        body = {"model": "glm-image", "prompt": prompt, "size": "1280x1280"}
+        headers = {"Authorization": "Bearer not-a-real-key"}
+        answer = self._glm.post(f"https://{API_HOST}{PATH}", json=body, headers=headers).json()
+        if "error" in answer:
+            self._patch(answer_id, cards.failed(answer["error"]["message"]))
+        else:
+            picture = self._glm.get(answer["data"][0]["url"]).content
+            self._patch(answer_id, cards.ready(self._upload(picture), prompt))
+
+    def _upload(self, content: bytes) -> str:
+        picture = content or cards.PIXEL
+        form = {"image_type": "message"}
+        answer = self._http.post("/im/v1/images", data=form, files={"image": ("picture.png", picture, "image/png")})
+        return str(answer.json()["data"]["image_key"])
+
+    def _reply(self, message_id: str, card: Mapping[str, Any]) -> str:
+        answer = self._http.post(f"/im/v1/messages/{message_id}/reply", json=_sent(card)).json()
+        return str(answer.get("data", {}).get("message_id", ""))
+
+    def _patch(self, message_id: str, card: Mapping[str, Any]) -> None:
+        self._http.patch(f"/im/v1/messages/{message_id}", json=_sent(card))
+
+
+def _sent(card: Mapping[str, Any]) -> Mapping[str, str]:
+    return {"msg_type": "interactive", "content": json.dumps(card, ensure_ascii=False)}

@@ -1,0 +1,144 @@
+"""Writing in the chats, and seeing what comes back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.page import scripted_cards
+from tests.page.conftest import Scene, Visit
+from tests.page.typing_in import card, open_chat, say
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_prompt_becomes_a_picture_on_the_same_card(scene: Scene, visit: Visit, shots: Path) -> None:
+    """A typed prompt shows one card that goes from queued over generating to the picture."""
+    scene.glm.seconds = 0.3
+    page = visit(scene.origin)
+    say(page, "一只橘猫")
+    expect(card(page, "blue")).to_contain_text("排队中")
+    page.screenshot(path=shots / "queued.png")
+    scene.bot.go_on.set()
+    expect(card(page, "wathet")).to_contain_text("正在生成")
+    page.screenshot(path=shots / "generating.png")
+    ready = card(page, "green")
+    expect(ready).to_contain_text("一只橘猫")
+    assert ready.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 1280
+    expect(page.locator(".card")).to_have_count(1)
+    page.screenshot(path=shots / "ready.png")
+
+
+def test_an_example_can_be_pressed_by_a_newcomer(scene: Scene, visit: Visit) -> None:
+    """In a fresh chat three examples stand; one press sends it, with the bot's mention in a group."""
+    page = visit(scene.origin)
+    open_chat(page, "oc_group")
+    expect(page.locator(".hint button")).to_have_count(3)
+    page.locator(".hint button").first.click()
+    card(page, "blue")
+    [asked] = [message for message in scene.feishu.messages if message.sender == "ou_lin"]
+    assert [mention["mentioned_type"] for mention in asked.mentions] == ["bot"]
+    assert json.loads(asked.content)["text"].startswith("@_user_1 一只")
+
+
+def test_a_picture_can_be_enlarged_and_saved(scene: Scene, visit: Visit, shots: Path) -> None:
+    """A press on the picture shows it large, offers the file, and Esc closes it."""
+    scene.bot.go_on.set()
+    page = visit(scene.origin)
+    say(page, "一只橘猫")
+    card(page, "green").locator(".picture").click()
+    expect(page.locator("#viewer img")).to_be_visible()
+    page.screenshot(path=shots / "enlarged.png")
+    with page.expect_download() as download:
+        page.click("#viewer a")
+    assert download.value.path().read_bytes().startswith(b"\xff\xd8")
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).to_be_hidden()
+
+
+def test_what_people_type_is_never_markup(scene: Scene, visit: Visit) -> None:
+    """Tags in a message, in a card's texts and in its markdown stay the characters that they are."""
+    page = visit(scene.origin)
+    say(page, scripted_cards.HOSTILE)
+    expect(page.locator(".bubble").first).to_have_text(scripted_cards.HOSTILE)
+    say(page, "components")
+    shown = card(page, "orange")
+    expect(shown.locator("p.text").first).to_have_text(scripted_cards.HOSTILE)
+    expect(shown.locator(".markdown")).to_contain_text("<img src=x onerror=alert(1)> <b>bold</b> @all")
+    assert page.locator("b, img[onerror], script:not([src])").count() == 0
+
+
+def test_mentions_are_chosen_by_keyboard(scene: Scene, visit: Visit) -> None:
+    """After an @ the arrows and Enter choose a person, and the event mentions the bot and them."""
+    page = visit(scene.origin)
+    open_chat(page, "oc_group")
+    for keys in ("@", "Enter", "@", "ArrowDown", "Enter", "你看"):
+        page.locator("#text").press(keys) if keys != "你看" else page.keyboard.insert_text(keys)
+        if keys == "@":
+            expect(page.locator(".mentions")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator(".bubble")).to_have_text("@画图 @陈晨 你看")
+    [message] = [one for one in scene.feishu.messages if one.sender == "ou_lin"]
+    assert [mention["name"] for mention in message.mentions] == ["画图", "陈晨"]
+
+
+def test_rich_text_and_a_picture_can_be_sent(scene: Scene, visit: Visit) -> None:
+    """The Aa button sends rich text, and an attached picture arrives as a picture."""
+    page = visit(scene.origin)
+    page.click("[aria-label=富文本]")
+    say(page, "富文本")
+    page.click("[aria-label=富文本]")
+    page.set_input_files(
+        "input[type=file]", files={"name": "a.png", "mimeType": "image/png", "buffer": scripted_cards.PIXEL}
+    )
+    page.click("text=发送")
+    expect(page.locator(".message .picture.sent")).to_have_count(1)
+    kinds = [message.msg_type for message in scene.feishu.messages if message.sender == "ou_lin"]
+    assert kinds == ["post", "image"]
+
+
+def test_a_reply_in_a_topic_stays_there(scene: Scene, visit: Visit, shots: Path) -> None:
+    """In the topic group the bot answers in the thread, and so does a reply to it."""
+    scene.bot.go_on.set()
+    page = visit(scene.origin)
+    open_chat(page, "oc_topics")
+    say(page, "@画图 一只猫")
+    card(page, "green")
+    page.locator(".message").first.hover()
+    page.locator("text=回复话题").first.click()
+    say(page, "好看")
+    expect(page.locator(".thread")).to_have_count(1)
+    expect(page.locator(".thread .message")).to_have_count(3)
+    assert len({message.thread_id for message in scene.feishu.messages}) == 1
+    page.screenshot(path=shots / "topic.png")
+
+
+def test_a_message_can_be_recalled(scene: Scene, visit: Visit) -> None:
+    """One's own message can be taken back; the bot's cannot."""
+    page = visit(scene.origin)
+    say(page, "一只猫")
+    card(page, "blue")
+    page.locator(".message").first.hover()
+    expect(page.locator("text=撤回")).to_have_count(1)
+    page.click("text=撤回")
+    expect(page.locator(".notice")).to_have_text("林小雨 撤回了一条消息")
+
+
+def test_the_bots_reaction_is_shown(scene: Scene, visit: Visit) -> None:
+    """An emoji that the bot puts on a message appears under it."""
+    page = visit(scene.origin)
+    say(page, "react")
+    expect(page.locator(".reactions")).to_have_text("👍")
+
+
+def test_a_message_that_feishu_refuses_shows_why(scene: Scene, visit: Visit, shots: Path) -> None:
+    """In place of a card with an unknown property stands the platform's own error."""
+    page = visit(scene.origin)
+    say(page, "refused")
+    refusal = page.locator(".refusal")
+    expect(refusal).to_contain_text("230099")
+    expect(refusal).to_contain_text("unknown property 'note'")
+    page.screenshot(path=shots / "refused.png")

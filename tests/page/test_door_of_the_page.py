@@ -1,0 +1,109 @@
+"""Who may talk to the page's server, and what its answers carry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.page.server import Page
+
+
+@pytest.fixture
+def feishu() -> Iterator[FeishuStandIn]:
+    """A stand-in without a bot."""
+    with FeishuStandIn() as feishu:
+        yield feishu
+
+
+@pytest.fixture
+def client(feishu: FeishuStandIn) -> Iterator[httpx.Client]:
+    """A client of the page."""
+    with GlmStandIn() as glm, Page(feishu=feishu, glm=glm) as page, httpx.Client(base_url=page.origin) as client:
+        yield client
+
+
+def say(client: httpx.Client, **headers: str) -> httpx.Response:
+    """Posts a message as the page does, but for the headers given."""
+    given = {"Origin": str(client.base_url).rstrip("/"), "Content-Type": "application/json", **headers}
+    body = {"chat": "oc_direct_lin", "sender": "ou_lin", "text": "一只猫"}
+    return client.post("/do/say", content=json.dumps(body), headers=given)
+
+
+@pytest.mark.parametrize("path", ["/", "/static/main.js", "/static/page.css", "/nothing"])
+def test_every_answer_carries_the_policy(client: httpx.Client, path: str) -> None:
+    """Nothing is loaded from elsewhere, nothing runs inline, and nothing guesses types."""
+    headers = client.get(path).headers
+    policy = headers["content-security-policy"]
+    for part in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"):
+        assert part in policy
+    assert "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(("headers", "status"), [
+    ({}, 200),
+    ({"Host": "evil.example"}, 421),
+    ({"Origin": "https://evil.example"}, 403),
+    ({"Origin": "null"}, 403),
+    ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ({"Content-Type": "text/plain"}, 415),
+])  # fmt: skip
+def test_only_the_page_itself_may_act(
+    client: httpx.Client, feishu: FeishuStandIn, headers: dict[str, str], status: int
+) -> None:
+    """Another page's request, by another name or origin or as a plain form, does nothing."""
+    assert say(client, **headers).status_code == status
+    assert len(feishu.messages) == (status == 200)
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../server.py", "/static/%2e%2e%2fserver.py", "/uploads/..%2fx", "/etc/passwd"]
+)
+def test_no_other_file_is_served(client: httpx.Client, path: str) -> None:
+    """Only the page's own files and the uploads by their keys have an address."""
+    assert client.get(path).status_code == 404
+
+
+def test_another_site_may_not_show_the_pictures(client: httpx.Client, feishu: FeishuStandIn) -> None:
+    """A picture is answered to the page, and refused where a browser says that another site asks."""
+    message = feishu.send_picture(chat_id="oc_direct_lin", sender="ou_lin", content=b"GIF89a\x01\x00\x01\x00")
+    path = f"/uploads/{json.loads(message.content)['image_key']}"
+    assert client.get(path).headers["content-type"] == "image/gif"
+    assert client.get(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+
+
+@pytest.mark.parametrize(("act", "fields"), [
+    ("say", {}),
+    ("say", {"chat": "oc_nowhere", "sender": "ou_lin", "text": "x"}),
+    ("picture", {"chat": "oc_group", "sender": "ou_lin", "picture": "not base64!"}),
+    ("press", {"message": "om_nowhere", "presser": "ou_lin", "tag": "button"}),
+    ("switch", {"switch": "glm", "name": "no_such_fault"}),
+    ("switch", {"switch": "seconds", "seconds": -1}),
+    ("switch", {"switch": "feishu", "name": "quota", "times": 10_000}),
+    ("switch", {"switch": "kill"}),
+    ("nothing", {}),
+    ("say", []),
+])  # fmt: skip
+def test_what_cannot_be_done_is_refused(client: httpx.Client, act: str, fields: Any) -> None:
+    """A request with a fault in it gets 400 and a sentence."""
+    answer = client.post(f"/do/{act}", json=fields, headers={"Origin": str(client.base_url).rstrip("/")})
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+def test_the_stream_begins_with_everything(client: httpx.Client, feishu: FeishuStandIn) -> None:
+    """Whoever connects, or connects again, is told the whole state first."""
+    message = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只猫")
+    with client.stream("GET", "/stream") as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "event: snapshot"
+        snapshot = json.loads(next(lines).removeprefix("data: "))
+    assert [one["id"] for one in snapshot["messages"]] == [message.message_id]
+    assert [chat["kind"] for chat in snapshot["chats"]] == ["p2p", "p2p", "p2p", "group", "topic"]
+    assert snapshot["queue"] is None

@@ -1,0 +1,121 @@
+"""What happens behind the chat, and the switches that make it go wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from bot.sandbox.feishu.codes import NAMES
+from bot.sandbox.feishu.faults import FAULTS as FEISHU_FAULTS
+from bot.sandbox.glm.faults import FAULTS as GLM_FAULTS
+from bot.sandbox.page.switches import words
+from bot.sandbox.server import wait_until
+from tests.page.conftest import Scene, Visit
+from tests.page.typing_in import card, open_panel, say
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_wires_show_events_and_calls_without_secrets(scene: Scene, visit: Visit, shots: Path) -> None:
+    """Each event in and each call out appears with its bodies; no secret is anywhere on the page."""
+    scene.bot.go_on.set()
+    page = visit(scene.origin)
+    room = open_panel(page, "wires")
+    say(page, "一只橘猫")
+    card(page, "green")
+    for name in ("im.message.receive_v1", "reply", "patch", "image", "images/generations", "token"):
+        expect(room.locator(".wire", has_text=name).first).to_be_attached()
+    room.locator(".wire", has_text="images/generations").click()
+    expect(room.locator(".wire[open] pre")).to_contain_text('"prompt": "一只橘猫"')
+    page.screenshot(path=shots / "wires.png")
+    everything = page.content()
+    assert scene.feishu.app_secret not in everything
+    assert scene.feishu.verification_token not in everything
+    assert "not-a-real-key" not in everything
+
+
+def test_an_armed_fault_is_met_by_the_next_call(scene: Scene, visit: Visit, shots: Path) -> None:
+    """A fault of GLM that is armed in the panel fails the next picture, and only that one."""
+    scene.bot.go_on.set()
+    page = visit(scene.origin)
+    room = open_panel(page, "faults")
+    room.get_by_label("GLM 的下一次调用").select_option("glm_1113")
+    room.get_by_role("button", name="设下 GLM 故障").click()
+    expect(room.locator("#armed li")).to_have_text("余额不足")
+    page.screenshot(path=shots / "faults.png")
+    say(page, "一只橘猫")
+    expect(card(page, "red")).to_contain_text("余额不足")
+    expect(room.locator("#armed li")).to_have_count(0)
+    page.screenshot(path=shots / "failure.png")
+    say(page, "一只橘猫")
+    card(page, "green")
+
+
+def test_a_fault_of_feishu_names_its_call_and_can_be_taken_back(scene: Scene, visit: Visit) -> None:
+    """A rate limit is armed for one kind of call, several times, and all faults can be cleared."""
+    page = visit(scene.origin)
+    room = open_panel(page, "faults")
+    room.get_by_label("飞书的下一次调用").select_option("rate_gateway")
+    room.get_by_label("哪一种调用").select_option("patch")
+    room.get_by_label("次数").nth(1).select_option("3")
+    room.get_by_role("button", name="设下飞书故障").click()
+    expect(room.locator("#armed li")).to_contain_text("patch × 3")
+    [armed] = scene.feishu.faults.armed
+    assert (armed.name, armed.on, armed.left) == ("rate_gateway", "patch", 3)
+    room.get_by_role("button", name="全部取消").click()
+    expect(room.locator("#armed li")).to_have_count(0)
+    assert scene.feishu.faults.armed == []
+
+
+def test_the_pace_and_the_deliveries_are_switched(scene: Scene, visit: Visit) -> None:
+    """The panel sets how long a picture takes, and how often each event is pushed again."""
+    page = visit(scene.origin)
+    room = open_panel(page, "faults")
+    room.get_by_label("GLM 每张图用时").select_option("30")
+    room.get_by_label("重复推送每个事件").select_option("3")
+    room.get_by_label("重复的用新的事件编号").check()
+    assert wait_until(lambda: scene.feishu.delivery.new_event_id, seconds=30)
+    assert (scene.glm.seconds, scene.feishu.delivery.duplicates) == (30, 3)
+
+
+def test_the_bot_can_be_killed_and_started(scene: Scene, visit: Visit) -> None:
+    """The page kills the bot's process, says that it is down, and starts it again."""
+    page = visit(scene.origin)
+    room = open_panel(page, "faults")
+    room.get_by_role("button", name="立即杀掉").click()
+    expect(page.locator("#badges")).to_contain_text("机器人已停止")
+    assert not scene.controls.running
+    room.get_by_role("button", name="重新启动").click()
+    expect(page.locator("#badges")).not_to_contain_text("机器人已停止")
+
+
+def test_the_queue_is_shown_as_it_changes(scene: Scene, visit: Visit) -> None:
+    """Waiting and running generations stand in the queue's tab with who asked for them."""
+    page = visit(scene.origin)
+    room = open_panel(page, "queue")
+    expect(room).to_have_text("队列是空的。")
+    scene.controls.waiting = [{"prompt": "一只猫", "sender": "ou_chen", "state": "waiting", "model": "glm-image"}]
+    expect(room.locator("li")).to_contain_text("等待中 陈晨 · glm-image")
+
+
+def test_real_pictures_are_said_to_be_real(scene: Scene, visit: Visit) -> None:
+    """With the real GLM the page says so, and offers no faults for it."""
+    scene.controls.real_glm = True
+    page = visit(scene.origin)
+    expect(page.locator("#badges")).to_contain_text("真实的 GLM")
+    room = open_panel(page, "faults")
+    expect(room.get_by_label("GLM 的下一次调用")).to_have_count(0)
+    expect(room.get_by_label("飞书的下一次调用")).to_have_count(1)
+
+
+def test_every_fault_has_words_in_both_languages() -> None:
+    """Each fault of both stand-ins is on the page in Chinese and in English, and nothing else is."""
+    known = words()
+    assert known["glm"].keys() == GLM_FAULTS.keys()
+    named = {f"feishu_{code}" for code in NAMES.values()}
+    assert known["feishu"].keys() == FEISHU_FAULTS.keys() - named
+    for chinese, english in (said for table in known.values() for said in table.values()):
+        assert chinese
+        assert english.isascii()

@@ -1,0 +1,93 @@
+"""The page with the whole bot behind it, as ``python -m bot sandbox`` shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.page.server import Page
+from bot.sandbox.start import Sandbox
+from tests.page.conftest import Visit
+from tests.page.typing_in import card, open_chat, open_panel, say
+
+pytestmark = pytest.mark.browser
+
+
+@dataclass
+class Running:
+    """A sandbox and the address of its page."""
+
+    sandbox: Sandbox
+    origin: str
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """The bot, the stand-ins and the page."""
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(Sandbox(folder=tmp_path / "data", glm=GlmStandIn(seconds=0.5)))
+        page = stack.enter_context(Page(feishu=sandbox.feishu, glm=sandbox.glm))
+        yield Running(sandbox=sandbox, origin=page.origin)
+
+
+def test_a_prompt_becomes_a_picture(running: Running, visit: Visit, shots: Path) -> None:
+    """The bot's one card goes from the queue to the picture, with its parameters and buttons."""
+    page = visit(running.origin)
+    say(page, "一只橘猫 /size 16:9")
+    ready = card(page, "green")
+    expect(ready).to_contain_text("1728x960")
+    expect(ready.locator(".picture")).to_have_count(1)
+    assert len(running.sandbox.glm.paid) == 1
+    page.screenshot(path=shots / "bot-ready.png")
+    page.select_option("#language", "en")
+    expect(card(page, "green")).to_contain_text("Quality hd")
+    page.screenshot(path=shots / "bot-ready-english.png")
+
+
+def test_a_group_answers_only_a_mention(running: Running, visit: Visit) -> None:
+    """In a group a message without a mention stays unanswered, and an example is answered."""
+    page = visit(running.origin)
+    open_chat(page, "oc_group")
+    say(page, "大家好")
+    say(page, "@画图 一只橘猫")
+    card(page, "green")
+    expect(page.locator("#log .message:not(.own)")).to_have_count(1)
+
+
+def test_a_failure_is_told_in_words(running: Running, visit: Visit, shots: Path) -> None:
+    """A fault armed in the panel becomes the bot's sentence, in the reader's language."""
+    page = visit(running.origin)
+    room = open_panel(page, "faults")
+    room.get_by_label("GLM 的下一次调用").select_option("glm_1113")
+    room.get_by_role("button", name="设下 GLM 故障").click()
+    expect(room.locator("#armed li")).to_have_count(1)
+    say(page, "一只橘猫")
+    failed = card(page, "red")
+    expect(failed).to_contain_text("1113")
+    page.screenshot(path=shots / "bot-failure.png")
+
+
+def test_every_control_of_the_result_is_answered(running: Running, visit: Visit, shots: Path) -> None:
+    """Again and another ratio draw once more, the original comes as a file, and the prompt can be edited."""
+    page = visit(running.origin)
+    say(page, "一只橘猫")
+    ready = card(page, "green")
+    ready.get_by_role("button", name="再来一次").click()
+    expect(page.locator(".card:has(.of-green)")).to_have_count(2)
+    ready = page.locator(".card:has(.of-green)").first
+    ready.get_by_label("换比例").select_option("16:9")
+    expect(page.locator(".card", has_text="1728x960").locator(".picture")).to_have_count(1)
+    ready.get_by_role("button", name="发原图文件").click()
+    expect(page.locator(".file")).to_have_count(1)
+    ready.get_by_role("button", name="改提示词").click()
+    form = page.locator(".card-form")
+    form.locator("textarea, input").first.fill("两只橘猫")
+    page.screenshot(path=shots / "bot-form.png")
+    form.get_by_role("button").first.click()
+    expect(page.locator(".card:has(.of-green)", has_text="两只橘猫")).to_have_count(1)
