@@ -1,0 +1,173 @@
+"""What 100,000 finished generations cost who accepts and claims: run ``python tests/benchmarks/retention.py [number]``.
+
+Two databases of one engine, an empty one and a full one, take turns at each step, so that what else the machine does
+meets both. Prints the medians and their ratio, how large the full one is, and how long its clean-up takes.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sqlalchemy import text, update
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from bot.generation.making.failures import REPEATED_UNKNOWN  # noqa: E402
+from bot.generation.showing.queue import Line  # noqa: E402
+from bot.generation.store.database import Database, read_url  # noqa: E402 - found by the line above
+from bot.generation.store.generations import GenerationStore  # noqa: E402
+from bot.generation.store.requests import RequestStore  # noqa: E402
+from bot.generation.store.retention import Retention  # noqa: E402
+from bot.generation.store.schema import migrate  # noqa: E402
+from bot.generation.store.tables import requests  # noqa: E402
+from bot.generation.store.takeover import take_over  # noqa: E402
+from bot.models import Ask, MadeImage  # noqa: E402
+from bot.sections import LimitSettings  # noqa: E402
+from tests.support.databases import postgres_database  # noqa: E402
+from tests.support.requests import Team, arrival, reception_of  # noqa: E402
+from tests.support.rows import add_finished  # noqa: E402
+
+ROUNDS = 300
+PEOPLE = 20
+ALLOWED = 1.5
+IMAGE = MadeImage(url="https://example.invalid/1.png")
+# Limits that refuse nothing here, but are counted as in production.
+TEAM = Team(
+    limits=LimitSettings(
+        pending=1_000, waiting=100_000, per_day=100_000, images_per_month=10_000_000, yuan_per_month=1_000_000
+    )
+)
+
+
+class Side:
+    """One of the two databases, and the times of its steps in milliseconds."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(read_url(url))
+        migrate(self.database)
+        self.times: defaultdict[str, list[float]] = defaultdict(list)
+        self._reception = reception_of(self.database, TEAM)
+        self._requests = RequestStore(self.database)
+        self._generations = GenerationStore(self.database)
+        self._line = Line(self.database, slots={"glm-image": 1})
+
+    def step(self, number: int) -> None:
+        """One prompt, from its acceptance to its end."""
+        who = f"ou_{number % PEOPLE}"
+        self._timed("accept", lambda: self.accept(f"om_{number}", who))
+        with self.database.write() as connection:
+            connection.execute(
+                update(requests).where(requests.c.answer_id.is_(None)).values(answer_id="om_1", shown=requests.c.wanted)
+            )
+        self._timed("look", self._look)
+        self._timed("claim", self._claim)
+
+    def accept(self, origin: str, who: str) -> None:
+        """One prompt is stored, its limits counted."""
+        received = self._reception.accept(arrival(origin, sender=who, chat=f"oc_{who}"), Ask(prompt="一只猫"))
+        assert received.outcome == "accepted", received
+
+    def _look(self) -> None:
+        """What a worker reads in each round."""
+        take_over(self.database, failure=REPEATED_UNKNOWN)
+        self._requests.unshown(limit=16)
+        self._generations.made_ids(limit=16)
+        self._line.places("glm-image")
+
+    def _claim(self) -> None:
+        """What lies between two paid calls: the end of one, the choice of the next, and its claim."""
+        waiting = self._generations.next_waiting("glm-image")
+        assert waiting is not None
+        claimed = self._generations.claim_slot(waiting[0], owner="me", lease=60, slots=1, deadline=60)
+        assert claimed is not None
+        self._generations.made(claimed, IMAGE, owner="me", link_ends_at=None)
+        self._generations.done(claimed, owner="me")
+
+    def _timed(self, name: str, work: Callable[[], None]) -> None:
+        began = time.perf_counter()
+        work()
+        self.times[name].append((time.perf_counter() - began) * 1000)
+
+
+@contextmanager
+def two_urls(engine: str) -> Iterator[tuple[str, str]]:
+    """Two fresh databases of an engine."""
+    with ExitStack() as stack:
+        if engine == "PostgreSQL":
+            yield stack.enter_context(postgres_database()), stack.enter_context(postgres_database())
+            return
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        yield f"sqlite:///{folder / 'empty.db'}", f"sqlite:///{folder / 'full.db'}"
+
+
+def compare(engine: str, number: int) -> bool:
+    """Measures one engine; tells whether the full database keeps within what is allowed."""
+    with two_urls(engine) as urls:
+        empty, full = (Side(url) for url in urls)
+        add_finished(full.database, number, people=PEOPLE)
+        if engine == "PostgreSQL":
+            with full.database.write() as connection:
+                # As the server's autovacuum does of itself after a while.
+                connection.execute(text("ANALYZE"))
+        for place in range(ROUNDS):
+            for side in (empty, full) if place % 2 else (full, empty):
+                side.step(place)
+        ratios = []
+        for name, times in full.times.items():
+            before, after = statistics.median(empty.times[name]), statistics.median(times)
+            ratios.append(after / before)
+            _tell(f"{engine} {name}: {before:.2f} ms empty, {after:.2f} ms with {number:,} finished: {ratios[-1]:.2f}")
+        _clean_up(engine, full)
+        for side in (empty, full):
+            side.database.close()
+    return max(ratios) <= ALLOWED
+
+
+def _clean_up(engine: str, side: Side) -> None:
+    """Deletes what is older than 20 days while prompts come in."""
+    with side.database.read() as connection:
+        pages = "SELECT pg_database_size(current_database())"
+        on_sqlite = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+        size = connection.scalar(text(on_sqlite if engine == "SQLite" else pages)) or 0
+    cleaning = threading.Thread(
+        target=Retention(side.database, days=20, stopping=threading.Event()).clean, name="clean-up"
+    )
+    accepted: list[float] = []
+    began = time.perf_counter()
+    cleaning.start()
+    while cleaning.is_alive():
+        before = time.perf_counter()
+        side.accept(f"om_meanwhile_{len(accepted)}", f"ou_{len(accepted)}")
+        accepted.append((time.perf_counter() - before) * 1000)
+        cleaning.join(0.05)
+    seconds = time.perf_counter() - began
+    accepted.sort()
+    _tell(
+        f"{engine} size {size / 2**20:.0f} MiB; clean-up of half of it {seconds:.1f} s, accept meanwhile "
+        f"{statistics.median(accepted):.1f} ms (median) {accepted[int(len(accepted) * 0.99) - 1]:.1f} ms (p99)"
+    )
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measures both engines; the exit code is 1 when one is too slow."""
+    number = int(arguments[0]) if arguments else 100_000
+    results = [compare(engine, number) for engine in ("SQLite", "PostgreSQL")]
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

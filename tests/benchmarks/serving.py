@@ -1,0 +1,33 @@
+"""The bot as ``serve`` runs it, except that its calls to the GLM platform are led to a stand-in on loopback."""
+
+from __future__ import annotations
+
+import os
+
+from bot import logs
+from bot.app import Bot, Outside
+from bot.running import serve_until_told
+from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST, LoopbackTransport
+from bot.settings import load
+from bot.web.server import Server
+
+GLM = "BENCHMARK_GLM"
+"""The variable that holds the origin of the GLM stand-in."""
+
+
+def main() -> int:
+    """Serves until SIGTERM; tells its port on the first line of the standard output."""
+    settings = load()
+    logs.set_up(settings.log.level)
+    origin = os.environ[GLM]
+    routes = {API_HOST: origin, IMAGE_HOST: origin + "/images"}
+    outside = Outside(glm=LoopbackTransport(routes), pictures=LoopbackTransport(routes))
+    bot = Bot(settings, outside=outside)
+    server = Server(bot.web, port=settings.port, bounds=settings.server)
+    print(server.port, flush=True)  # noqa: T201 - for whoever started it
+    serve_until_told(bot, server, work=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

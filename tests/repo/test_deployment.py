@@ -1,0 +1,182 @@
+"""The files with which the bot is run and watched for years."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trustme
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import delete, select
+
+from bot.generation.intake.reception import Received
+from bot.generation.making.gauges import ModelReading, Reading
+from bot.generation.store.database import Database, read_url
+from bot.generation.store.schema import migrate
+from bot.generation.store.tables import requests
+from bot.metrics import Metrics
+from bot.models import Picture, State
+from bot.settings import VARIABLES, load
+from tests.repo.lock import TOP
+from tests.support.requests import accept
+
+DEPLOY = TOP / "config" / "deploy"
+ALERTS = (TOP / "config" / "metrics" / "alerts.yml").read_text(encoding="utf-8")
+DASHBOARD = json.loads((TOP / "config" / "metrics" / "grafana.json").read_text(encoding="utf-8"))
+UNITS = sorted(DEPLOY.glob("*.service"))
+METRIC = re.compile(r"\b(?:bot|process)_[a-z_]+\b")
+
+
+@pytest.fixture(scope="module")
+def names() -> set[str]:
+    """Every name under which the bot tells a figure."""
+    reading = Reading(
+        models={"glm-image": ModelReading(waiting=0, oldest_seconds=0, slots_taken=0, slots=1)},
+        workers=1,
+        month_yuan=0,
+        month_images=0,
+        month_feishu_calls=0,
+        database_bytes=0,
+    )
+    metrics = Metrics(stands=lambda: reading, budget=100)
+    metrics.event_answered("im.message.receive_v1", "taken", 0.1)
+    metrics.received(Received(outcome="accepted", kind="images"))
+    metrics.ended("glm-image", [Picture(generation_id="g1", state=State.DONE, seconds=3.0)])
+    metrics.feishu_called("reply", 0.1, 0)
+    metrics.glm_called("glm-image", 3.0, "ok")
+    families = text_string_to_metric_families(metrics.text().decode())
+    return {sample.name for family in families for sample in family.samples}
+
+
+def program(name: str) -> str:
+    """Where a program is; without it the test is skipped, or fails where ``REQUIRE_PROGRAMS`` is set."""
+    found = shutil.which(name)
+    if found is None:
+        say = pytest.fail if os.environ.get("REQUIRE_PROGRAMS") else pytest.skip
+        say(f"{name} is not installed")
+    return found
+
+
+def expressions() -> Iterator[str]:
+    """Every question that the dashboard asks."""
+    for panel in DASHBOARD["panels"]:
+        yield from (target["expr"] for target in panel["targets"])
+
+
+def test_the_dashboard_asks_for_figures_that_there_are(names: set[str]) -> None:
+    """Each name in a panel is one that the bot tells, and each of the bot's own stands in a panel."""
+    asked = {name for expression in expressions() for name in METRIC.findall(expression)}
+    assert asked - names == set()
+    own = {name.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum") for name in names}
+    shown = " ".join(expressions())
+    untold = {name for name in own if name.startswith("bot_") and not name.endswith("_created") and name not in shown}
+    # Its alert tells it; a line that stands at 1 for years is no picture.
+    assert untold == {"bot_database_up"}
+
+
+def test_six_alerts_ask_for_figures_that_there_are(names: set[str]) -> None:
+    """There are six rules, each with an expression, a severity, a summary and what to do."""
+    rules = ALERTS.split("- alert: ")[1:]
+    assert len(rules) == 6
+    for rule in rules:
+        assert all(f"{key}:" in rule for key in ("expr", "severity", "summary", "action"))
+        asked = re.search(r"expr:(.*?)\n\s+(?:for|labels):", rule, re.DOTALL)
+        assert asked is not None
+        assert set(METRIC.findall(asked[1])) - names == set()
+
+
+def test_promtool_accepts_the_rules() -> None:
+    """Prometheus's own check finds nothing wrong, where it is installed."""
+    tool = program("promtool")
+    done = subprocess.run(
+        [tool, "check", "rules", str(TOP / "config/metrics/alerts.yml")], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_dashboard_fits_its_grid() -> None:
+    """No two panels have one id or overlap, and none is wider than the grid."""
+    places = [
+        (x, y)
+        for panel in DASHBOARD["panels"]
+        for grid in [panel["gridPos"]]
+        for x in range(grid["x"], grid["x"] + grid["w"])
+        for y in range(grid["y"], grid["y"] + grid["h"])
+    ]
+    assert len(places) == len(set(places))
+    assert max(x for x, _ in places) < 24
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+
+
+def test_a_backup_made_while_the_bot_writes_is_a_whole_database(tmp_path: Path) -> None:
+    """SQLite's own copy, taken in the middle of a write of another thread, holds what was committed before."""
+    database = Database(read_url(f"sqlite:///{tmp_path / 'bot.db'}"))
+    migrate(database)
+    accept(database, "om_before")
+    with database.write() as connection:
+        connection.execute(delete(requests))
+        with (
+            closing(sqlite3.connect(tmp_path / "bot.db")) as source,
+            closing(sqlite3.connect(tmp_path / "copy")) as copy,
+        ):
+            source.backup(copy)
+    restored = Database(read_url(f"sqlite:///{tmp_path / 'copy'}"))
+    assert not migrate(restored)
+    with restored.read() as connection:
+        assert connection.scalars(select(requests.c.origin)).all() == ["om_before"]
+    for one in (database, restored):
+        one.close()
+
+
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    """`systemd-analyze verify` finds nothing wrong with the units, but that the bot is not installed there."""
+    tool = program("systemd-analyze")
+    units = []
+    for unit in UNITS:
+        here = re.sub(r"ExecStart=\S+", f"ExecStart={sys.executable}", unit.read_text(encoding="utf-8"))
+        units.append(tmp_path / unit.name)
+        units[-1].write_text(here, encoding="utf-8")
+    done = subprocess.run([tool, "verify", *map(str, units)], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: str(path.name))
+def test_a_unit_names_settings_that_there_are(unit: Path) -> None:
+    """Its variables are read by the bot, it runs a command of the bot, and it waits out an open call."""
+    text = unit.read_text(encoding="utf-8")
+    given = dict(line.split("=", 1) for line in re.findall(r"^Environment=(.*)$", text, re.MULTILINE))
+    settings = load({name: value.replace("%i", "1") for name, value in given.items()})
+    assert settings.server.host == "127.0.0.1"
+    assert set(given) <= {*VARIABLES, "BOT_SERVER_HOST", "BOT_SERVER_WORKER_PORT"}
+    assert re.search(r"^ExecStart=\S+/glm-image-bot (?:serve|worker)$", text, re.MULTILINE)
+    assert "\nTimeoutStopSec=320\n" in text
+
+
+def test_nginx_accepts_the_snippet(tmp_path: Path) -> None:
+    """`nginx -t` finds nothing wrong with it, given a certificate."""
+    tool = program("nginx")
+    certificate = trustme.CA().issue_cert("bot.example.com")
+    certificate.private_key_pem.write_to_path(tmp_path / "glm-image-bot.key")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "glm-image-bot.crt")
+    snippet = (DEPLOY / "nginx.conf").read_text(encoding="utf-8").replace("/etc/nginx/", f"{tmp_path}/")
+    (tmp_path / "snippet.conf").write_text(snippet, encoding="utf-8")
+    temporary = " ".join(
+        f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    whole = tmp_path / "nginx.conf"
+    whole.write_text(
+        f"pid {tmp_path}/pid; events {{}} http {{ access_log off; {temporary} include {tmp_path}/snippet.conf; }}",
+        encoding="utf-8",
+    )
+    command = [tool, "-t", "-q", "-e", str(tmp_path / "errors"), "-c", str(whole), "-p", str(tmp_path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,51 @@
+"""The command itself, as a person starts it and ends it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bot.sandbox.feishu.connected import ConnectedStandIn
+from tests.repo.lock import TOP
+from tests.support.world import until
+
+SECONDS = 60
+
+
+@contextmanager
+def command(variables: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """The running command, with nothing in its environment but these variables; it is killed at the end."""
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(TOP), **variables}
+    arguments = [sys.executable, "-m", "bot", "connect"]
+    with subprocess.Popen(arguments, env=environment, cwd=variables["BOT_DATA_DIR"], stderr=-1, text=True) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def test_it_answers_and_leaves_when_told(feishu: ConnectedStandIn, variables: dict[str, str]) -> None:
+    """Without a key of events it answers, and ends with 0 at SIGTERM; its log holds neither secret nor ticket."""
+    with command(variables) as running:
+        said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="/help")
+        until(feishu, lambda: len(feishu.replies(said.message_id)) == 1)
+        running.terminate()
+        _, log = running.communicate(timeout=SECONDS)
+    assert running.returncode == 0, log
+    assert "connect leaving" in log
+    assert [word for word in (feishu.app_secret, "ticket=") if word in log] == []
+    assert feishu.line.open == 0
+
+
+def test_a_refused_secret_is_named(feishu: ConnectedStandIn, variables: dict[str, str]) -> None:
+    """A wrong secret ends the command with one sentence that names the variables, and not with further attempts."""
+    with command({**variables, "FEISHU_APP_SECRET": "wrong-secret"}) as running:
+        _, log = running.communicate(timeout=SECONDS)
+    assert running.returncode == 2
+    said = log.splitlines()[-1].strip()
+    assert said.startswith("FEISHU_APP_ID, FEISHU_APP_SECRET, FEISHU_DOMAIN: Feishu refuses the long connection")
+    assert "app secret invalid, code 10014" in said
+    assert [word for word in ("wrong-secret", "Traceback") if word in log] == []
+    assert feishu.line.asked == 1

@@ -1,0 +1,53 @@
+"""The faults of the stand-ins: each knows which calls can fail by it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.sandbox.faults import FAULTS, OF_GLM, fitting
+from bot.sandbox.feishu.codes import MESSAGES, NAMES
+from bot.sandbox.feishu.faults import CALL_NAMES
+from bot.sandbox.server import WIRE_FAULTS
+from tests.benchmarks.soak_faults import MADE, armed_faults
+
+
+def test_a_fault_of_feishu_fits_some_call_and_one_of_glm_none() -> None:
+    """Every fault belongs to one side, and what it fits are calls that the stand-in knows."""
+    for name in FAULTS:
+        assert bool(fitting(name)) == (name not in OF_GLM), name
+        assert set(fitting(name)) <= set(CALL_NAMES)
+
+
+def test_a_name_in_words_fits_what_its_code_fits() -> None:
+    """A code and its name are one fault."""
+    assert all(fitting(name) == fitting(f"feishu_{code}") for name, code in NAMES.items())
+
+
+@pytest.mark.parametrize(
+    ("fault", "fits", "fits_not"),
+    [
+        ("feishu_231021", "react", "reply"),
+        ("feishu_234006", "image", "reply"),
+        ("feishu_234002", "file", "patch"),
+        ("feishu_234005", "own_image", "image"),
+        ("feishu_230071", "reply", "patch"),
+        ("feishu_230031", "patch", "reply"),
+        ("feishu_230099", "create", "image"),
+        ("feishu_10014", "token", "reply"),
+        ("feishu_99991672", "scopes", "token"),
+        ("feishu_reset_after", "token", "none"),
+    ],
+)
+def test_a_fault_fits_the_calls_that_its_documentation_names(fault: str, fits: str, fits_not: str) -> None:
+    """A code of reactions is never a reply's, one of uploads never a card's, and a broken connection anybody's."""
+    assert fits in fitting(fault)
+    assert fits_not not in fitting(fault)
+
+
+def test_the_soak_arms_what_can_be_met_and_answered() -> None:
+    """Each armed fault fits its call, none refuses a reply for good, and every fault of GLM and the wire is there."""
+    armed = armed_faults()
+    assert {*OF_GLM, *(f"feishu_{name}" for name in WIRE_FAULTS)} <= set(armed)
+    assert all(set(calls) <= set(fitting(name)) & set(MADE) for name, calls in armed.items() if name not in OF_GLM)
+    for code in set(MESSAGES) & {230002, 230013, 230071, 99991403, 99992402}:
+        assert "reply" not in armed.get(f"feishu_{code}", ())
