@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,9 +26,13 @@ CONNECTIONS = 16
 
 PEOPLE = 200
 IN_FLIGHT = 5
+CALL_SECONDS = 60.0
+"""How long a call takes: longer than any load, so that the same calls are under way from its beginning to its end."""
+
 LIMITLESS = {f"BOT_LIMITS_{name}": "0" for name in ("PENDING", "WAITING", "PER_DAY", "IMAGES_PER_MONTH")} | {
     "BOT_LIMITS_YUAN_PER_MONTH": "0"
 }
+"""Everything else is as ``serve`` comes; with its limits most of so many prompts would be refused, which costs less."""
 
 
 def prompts(feishu: FeishuStandIn, count: int) -> list[bytes]:
@@ -53,17 +57,23 @@ def prompts(feishu: FeishuStandIn, count: int) -> list[bytes]:
 
 
 @contextmanager
-def working(kind: str, *, variables: Mapping[str, str], hang: bool) -> Iterator[RunningBot]:
-    """A bot with five calls under way, whose platforms answer nothing from now on with ``hang``."""
-    with RunningBot(kind, seconds=4.0, variables=variables) as bot:
+def working(kind: str, *, hang: bool) -> Iterator[RunningBot]:
+    """A bot with five calls under way, whose platforms answer nothing from now on with ``hang``.
+
+    Raises:
+        ValueError: the calls were not under way from the beginning of the block to its end.
+    """
+    with RunningBot(kind, seconds=CALL_SECONDS, variables=LIMITLESS) as bot:
+        for person in bot.people(IN_FLIGHT):
+            bot.say(person, "一只橘猫 /model cogview-4 /size 1024x1024")
+        if not wait_until(lambda: bot.glm.working == IN_FLIGHT, seconds=20):
+            raise ValueError(f"{bot.glm.working} calls are under way, not {IN_FLIGHT}")
         if hang:
             bot.feishu.faults.arm("hang", times=None)
             bot.glm.arm("hang", times=1000)
-        else:
-            for person in bot.people(2 * IN_FLIGHT):
-                bot.say(person, "一只橘猫 /model cogview-4 /size 1024x1024")
-            wait_until(lambda: bot.glm.working == IN_FLIGHT, seconds=20)
         yield bot
+        if bot.glm.working < IN_FLIGHT:
+            raise ValueError(f"{bot.glm.working} calls were under way at the end, not {IN_FLIGHT}")
 
 
 def good(answered: Sequence[Answered]) -> list[float]:
@@ -80,11 +90,11 @@ def good(answered: Sequence[Answered]) -> list[float]:
 def of_bot(kind: str, *, quick: bool, hang: bool, bare: tuple[float, float]) -> list[Figure]:
     """The three loads, each on a bot of its own; ``bare`` is what the bare route takes at p99 and a second."""
     where = f"{kind}, platforms hang" if hang else kind
-    with working(kind, variables=LIMITLESS, hang=hang) as bot:
+    with working(kind, hang=hang) as bot:
         steady = good(apart(steadily, bot.port, prompts(bot.feishu, 200 if quick else 800), RATE))
-    with working(kind, variables={}, hang=hang) as bot:
+    with working(kind, hang=hang) as bot:
         burst = good(apart(in_bursts, bot.port, prompts(bot.feishu, BURST * (3 if quick else 10)), BURST, 0.5))
-    with working(kind, variables={}, hang=hang) as bot:
+    with working(kind, hang=hang) as bot:
         answered, seconds = apart(saturated, bot.port, prompts(bot.feishu, 500 if quick else 2000), CONNECTIONS)
     full, rate = good(answered), len(answered) / seconds
     p99 = percentile(steady, 0.99)

@@ -1,72 +1,87 @@
-"""How long the command line takes to answer: run ``python tests/benchmarks/command_line.py``; prints a table."""
+"""How long the command line takes to answer: ``python -m tests.benchmarks.command_line``."""
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+from bot.sandbox.glm.stand_in import GlmStandIn
+from tests.benchmarks.figures import Figure, arguments, report
+from tests.benchmarks.running import FAKE_KEY, environment
+from tests.benchmarks.serving import GLM
 
-from bot.sandbox.glm.stand_in import GlmStandIn  # noqa: E402 - found by the line above
+BARE, PARSING = "python -c pass", "python with argparse and json"
+WRONG_SIZE = "glm-image: a wrong size"
 
-RUNS = 15
+PARSE = "import argparse, json; p = argparse.ArgumentParser(); p.add_argument('-p'); p.parse_args(['-p', 'cat'])"
 MAIN = "from bot.cli.generate import main; raise SystemExit(main())"
-DRIVE = """
+LED = f"""
 import os
 from bot.cli.generate import main
 from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST, LoopbackTransport
-origin = os.environ["TEST_GLM_ORIGIN"]
-raise SystemExit(main(transport=LoopbackTransport({API_HOST: origin, IMAGE_HOST: origin + "/images"})))
-"""
-PARSE = """
-import argparse, json, os
-parser = argparse.ArgumentParser()
-parser.add_argument("-p")
-parser.parse_args(["-p", "cat"])
+origin = os.environ["{GLM}"]
+raise SystemExit(main(transport=LoopbackTransport({{API_HOST: origin, IMAGE_HOST: origin + "/images"}})))
 """
 
 
-def measure(code: str, *arguments: str, env: dict[str, str]) -> list[float]:
-    """The milliseconds of some runs, the first one, which warms the caches, left out."""
-    milliseconds = []
-    for _ in range(RUNS + 1):
-        began = time.perf_counter()
-        command = [sys.executable, "-c", code, *arguments]
-        subprocess.run(command, env=env, stdout=subprocess.DEVNULL, check=False)
-        milliseconds.append((time.perf_counter() - began) * 1000)
-    return milliseconds[1:]
+def commands(folder: Path) -> dict[str, tuple[str, ...]]:
+    """What is run: the code, and the arguments of the command line."""
+    saved = str(folder / "cat.jpg")
+    return {
+        BARE: ("pass",),
+        PARSING: (PARSE,),
+        WRONG_SIZE: (MAIN, "-p", "cat", "-s", "512x512"),
+        "glm-image: a usage error": (MAIN, "--frobnicate"),
+        "glm-image: a call, answered at once": (LED, "-p", "cat"),
+        "glm-image: a call and --save": (LED, "-p", "cat", "--save", saved),
+    }
 
 
-def show(name: str, milliseconds: Sequence[float]) -> None:
-    """One line of the table."""
-    print(f"{name:44} {statistics.median(milliseconds):7.0f} {max(milliseconds):7.0f}")  # noqa: T201 - a report
+def run(command: Sequence[str], *, variables: Mapping[str, str]) -> float:
+    """Milliseconds of one run of Python."""
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-c", *command],
+        env=environment(variables),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    return (time.perf_counter() - began) * 1000
 
 
-def run() -> None:
+def measure(*, quick: bool) -> list[Figure]:
+    """Medians of runs in turn; the first of each, which writes the bytecode that a package comes with, is left out."""
+    found: dict[str, list[float]] = {}
+    with TemporaryDirectory(prefix="benchmark-") as folder, GlmStandIn() as glm:
+        variables = {"PYTHONPYCACHEPREFIX": folder, "ZHIPU_API_KEY": FAKE_KEY, GLM: glm.origin}
+        for _ in range(6 if quick else 26):
+            for name, command in commands(Path(folder)).items():
+                found.setdefault(name, []).append(run(command, variables=variables))
+    medians = {name: statistics.median(times[1:]) for name, times in found.items()}
+    bare, parsing = medians[BARE], medians[PARSING]
+    return [
+        *(
+            Figure(what=name, value=value, beside=f"{value / bare:.1f} times bare Python")
+            for name, value in medians.items()
+        ),
+        Figure(what=f"{WRONG_SIZE}, against bare Python", value=medians[WRONG_SIZE] / bare, unit="times", most=2.0),
+        Figure(
+            what=f"{WRONG_SIZE}, against parsing alone", value=medians[WRONG_SIZE] / parsing, unit="times", most=1.3
+        ),
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Measures and prints."""
-    print(f"{'milliseconds of ' + str(RUNS) + ' runs':44} {'median':>7} {'worst':>7}")  # noqa: T201 - a report
-    with TemporaryDirectory() as folder, GlmStandIn() as stand_in:
-        # An installed package has its bytecode; here it is written by the run that warms the caches.
-        settings = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": folder, "ZHIPU_API_KEY": "fake-key"}
-        settings.pop("PYTHONDONTWRITEBYTECODE", None)
-        keyless = {name: value for name, value in settings.items() if name != "ZHIPU_API_KEY"}
-        led = {**settings, "TEST_GLM_ORIGIN": stand_in.origin}
-        show("python -c pass", measure("pass", env=settings))
-        show("python with argparse and json", measure(PARSE, env=settings))
-        show("glm-image: no key", measure(MAIN, "-p", "cat", env=keyless))
-        show("glm-image: a wrong size", measure(MAIN, "-p", "cat", "-s", "512x512", env=settings))
-        show("glm-image: a usage error", measure(MAIN, "--frobnicate", env=settings))
-        show("glm-image: a call, answered at once", measure(DRIVE, "-p", "cat", env=led))
-        saving = ("--save", f"{folder}/cat.jpg")
-        show("glm-image: a call and --save", measure(DRIVE, "-p", "cat", *saving, env=led))
+    given = arguments(__doc__).parse_args(argv)
+    return report("command_line", measure(quick=given.quick), keep=given.keep)
 
 
 if __name__ == "__main__":
-    run()
+    raise SystemExit(main())

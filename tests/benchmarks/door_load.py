@@ -12,7 +12,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.synchronize import Event as Stop
@@ -217,14 +217,15 @@ def run(*, seconds: float, write: Callable[[str], object]) -> None:
                 process.kill()
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Reads the options and runs."""
-    options = argparse.ArgumentParser(description=__doc__)
+    options = argparse.ArgumentParser(prog="python -m tests.benchmarks.door_load", description=__doc__)
     options.add_argument("--seconds", type=float, default=10.0, help="how long each attack lasts (10)")
     options.add_argument("--quick", action="store_true", help="three seconds each")
-    given = options.parse_args()
+    given = options.parse_args(argv)
     run(seconds=3.0 if given.quick else given.seconds, write=sys.stdout.write)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

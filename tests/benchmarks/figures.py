@@ -61,7 +61,7 @@ def report(name: str, figures: Sequence[Figure], *, keep: Path | None = None) ->
     print(f"\n{name:{width}} {'value':>9} {'':8} {'to reach':>12}  in the same run")  # noqa: T201 - a report
     for figure in figures:
         mark = {True: "+", False: "-", None: " "}[figure.reached]
-        line = f"{figure.what:{width}} {_short(figure.value):>9} {figure.unit:8} {figure.target:>12} {mark} "
+        line = f"{figure.what:{width}} {short(figure.value):>9} {figure.unit:8} {figure.target:>12} {mark} "
         print((line + figure.beside).rstrip(), flush=True)  # noqa: T201 - likewise
     if keep is not None:
         kept = read(keep) if keep.exists() else {}
@@ -77,5 +77,6 @@ def read(kept: Path) -> dict[str, list[Figure]]:
     return {name: [Figure(**figure) for figure in figures] for name, figures in content.items()}
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """A value as it is told: three digits or so."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"

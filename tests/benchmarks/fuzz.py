@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
@@ -46,14 +46,15 @@ def run(*, seconds: int, write: Callable[[str], object]) -> None:
         atheris.Fuzz()
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Reads the options and runs."""
-    options = argparse.ArgumentParser(description=__doc__)
+    options = argparse.ArgumentParser(prog="python -m tests.benchmarks.fuzz", description=__doc__)
     options.add_argument("--seconds", type=int, default=60, help="for how long (60)")
     options.add_argument("--quick", action="store_true", help="ten seconds")
-    given = options.parse_args()
+    given = options.parse_args(argv)
     run(seconds=10 if given.quick else given.seconds, write=sys.stdout.write)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

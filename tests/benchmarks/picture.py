@@ -10,14 +10,15 @@ from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.benchmarks.figures import Figure, read
+from tests.benchmarks.figures import Figure, read, short
 
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / ".readme" / "benchmarks.svg"
-BENCHMARKS = ("acknowledge", "slot", "overhead", "start", "memory", "processor", "idle")
+BENCHMARKS = ("acknowledge", "slot", "overhead", "start", "command_line", "memory", "processor", "idle")
 
-_WIDTH, _ROW, _LEFT, _BAR, _TOP = 900, 22, 380, 330, 56
+_WIDTH, _ROW, _LEFT, _BAR, _TOP = 960, 22, 440, 300, 56
 _COLOURS = {True: "#2da44e", False: "#d1742f", None: "#8c959f"}
+_MARKS = {True: "✓", False: "✗"}
 _STYLE = "text{font:13px system-ui,sans-serif;fill:#57606a}.h{font-weight:600;fill:#24292f}.v{fill:#24292f}"
 
 
@@ -25,7 +26,7 @@ def draw(figures: Mapping[str, Sequence[Figure]]) -> str:
     """The picture as SVG: one bar a figure that has a target; the line in its middle is the target.
 
     A bar's length is the share of the target that was used, or for rates the share of the rate that was needed; half
-    of the full length is the target itself.
+    of the full length is the target itself. A bar that ends at the line's left has reached it.
     """
     rows = [(name, [one for one in ones if one.reached is not None]) for name, ones in figures.items()]
     height = _TOP + sum(_ROW * (len(ones) + 1.5) for _, ones in rows) + 10
@@ -47,16 +48,20 @@ def draw(figures: Mapping[str, Sequence[Figure]]) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
+def words(figure: Figure) -> str:
+    """A figure with its target, such as ``✓ 6.6 ms (≤ 20)``."""
+    sign, target = ("≤", figure.most) if figure.most is not None else ("≥", figure.least or 0.0)
+    mark = _MARKS[bool(figure.reached)]
+    return f"{mark} {short(figure.value)} {figure.unit} ({sign} {target:g})"
+
+
 def _bar(figure: Figure, y: float) -> list[str]:
     used = figure.value / figure.most if figure.most else (figure.least or 0.0) / figure.value
     length = min(used / 2, 1.0) * _BAR
-    unit = figure.unit if figure.unit in {"ms", "MB", "%"} else ""
-    target = figure.most if figure.most is not None else figure.least
-    words = f"{figure.value:,.4g} of {target:g} {unit}".rstrip()
     return [
         f'<text x="30" y="{y:.0f}">{escape(figure.what)}</text>',
         f'<rect x="{_LEFT}" y="{y - 11:.0f}" width="{length:.0f}" height="13" fill="{_COLOURS[figure.reached]}"/>',
-        f'<text class="v" x="{_LEFT + _BAR + 12}" y="{y:.0f}">{escape(words)}</text>',
+        f'<text class="v" x="{_LEFT + _BAR + 12}" y="{y:.0f}">{escape(words(figure))}</text>',
     ]
 
 

@@ -1,13 +1,12 @@
-"""What 100,000 finished generations cost who accepts and claims: run ``python tests/benchmarks/retention.py [number]``.
+"""What 100,000 finished generations cost who accepts and claims: ``python -m tests.benchmarks.retention``.
 
 Two databases of one engine, an empty one and a full one, take turns at each step, so that what else the machine does
-meets both. Prints the medians and their ratio, how large the full one is, and how long its clean-up takes.
+meets both. Beside the medians' ratio it tells how large the full one is, and how long its clean-up takes.
 """
 
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -18,25 +17,23 @@ from pathlib import Path
 
 from sqlalchemy import text, update
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+from bot.generation.making.failures import REPEATED_UNKNOWN
+from bot.generation.showing.queue import Line
+from bot.generation.store.database import Database, read_url
+from bot.generation.store.generations import GenerationStore
+from bot.generation.store.requests import RequestStore
+from bot.generation.store.retention import Retention
+from bot.generation.store.schema import migrate
+from bot.generation.store.tables import requests
+from bot.generation.store.takeover import take_over
+from bot.models import Ask, MadeImage
+from bot.sections import LimitSettings
+from tests.benchmarks.figures import Figure, arguments, percentile, report
+from tests.benchmarks.running import kinds
+from tests.support.databases import postgres_database
+from tests.support.requests import Team, arrival, reception_of
+from tests.support.rows import add_finished
 
-from bot.generation.making.failures import REPEATED_UNKNOWN  # noqa: E402
-from bot.generation.showing.queue import Line  # noqa: E402
-from bot.generation.store.database import Database, read_url  # noqa: E402 - found by the line above
-from bot.generation.store.generations import GenerationStore  # noqa: E402
-from bot.generation.store.requests import RequestStore  # noqa: E402
-from bot.generation.store.retention import Retention  # noqa: E402
-from bot.generation.store.schema import migrate  # noqa: E402
-from bot.generation.store.tables import requests  # noqa: E402
-from bot.generation.store.takeover import take_over  # noqa: E402
-from bot.models import Ask, MadeImage  # noqa: E402
-from bot.sections import LimitSettings  # noqa: E402
-from tests.support.databases import postgres_database  # noqa: E402
-from tests.support.requests import Team, arrival, reception_of  # noqa: E402
-from tests.support.rows import add_finished  # noqa: E402
-
-ROUNDS = 300
 PEOPLE = 20
 ALLOWED = 1.5
 IMAGE = MadeImage(url="https://example.invalid/1.png")
@@ -109,8 +106,8 @@ def two_urls(engine: str) -> Iterator[tuple[str, str]]:
         yield f"sqlite:///{folder / 'empty.db'}", f"sqlite:///{folder / 'full.db'}"
 
 
-def compare(engine: str, number: int) -> bool:
-    """Measures one engine; tells whether the full database keeps within what is allowed."""
+def compare(engine: str, *, number: int, rounds: int) -> list[Figure]:
+    """Measures one engine."""
     with two_urls(engine) as urls:
         empty, full = (Side(url) for url in urls)
         add_finished(full.database, number, people=PEOPLE)
@@ -118,21 +115,26 @@ def compare(engine: str, number: int) -> bool:
             with full.database.write() as connection:
                 # As the server's autovacuum does of itself after a while.
                 connection.execute(text("ANALYZE"))
-        for place in range(ROUNDS):
+        for place in range(rounds):
             for side in (empty, full) if place % 2 else (full, empty):
                 side.step(place)
-        ratios = []
-        for name, times in full.times.items():
-            before, after = statistics.median(empty.times[name]), statistics.median(times)
-            ratios.append(after / before)
-            _tell(f"{engine} {name}: {before:.2f} ms empty, {after:.2f} ms with {number:,} finished: {ratios[-1]:.2f}")
-        _clean_up(engine, full)
+        figures = [
+            _ratio(f"{engine}: {name}, {number:,} finished", empty.times[name], times)
+            for name, times in full.times.items()
+        ]
+        figures += _clean_up(engine, full)
         for side in (empty, full):
             side.database.close()
-    return max(ratios) <= ALLOWED
+    return figures
 
 
-def _clean_up(engine: str, side: Side) -> None:
+def _ratio(what: str, empty: Sequence[float], full: Sequence[float]) -> Figure:
+    before, after = statistics.median(empty), statistics.median(full)
+    beside = f"{before:.2f} ms empty, {after:.2f} ms full"
+    return Figure(what=what, value=after / before, unit="times", most=ALLOWED, beside=beside)
+
+
+def _clean_up(engine: str, side: Side) -> list[Figure]:
     """Deletes what is older than 20 days while prompts come in."""
     with side.database.read() as connection:
         pages = "SELECT pg_database_size(current_database())"
@@ -150,24 +152,29 @@ def _clean_up(engine: str, side: Side) -> None:
         accepted.append((time.perf_counter() - before) * 1000)
         cleaning.join(0.05)
     seconds = time.perf_counter() - began
-    accepted.sort()
-    _tell(
-        f"{engine} size {size / 2**20:.0f} MiB; clean-up of half of it {seconds:.1f} s, accept meanwhile "
-        f"{statistics.median(accepted):.1f} ms (median) {accepted[int(len(accepted) * 0.99) - 1]:.1f} ms (p99)"
-    )
+    p50, p99 = (percentile(accepted, share) for share in (0.5, 0.99))
+    return [
+        Figure(what=f"{engine}: size", value=size / 2**20, unit="MiB"),
+        Figure(what=f"{engine}: clean-up of half of it", value=seconds, unit="s"),
+        Figure(what=f"{engine}: accept meanwhile, p50", value=p50, beside=f"p99 {p99:.1f} ms"),
+    ]
 
 
-def _tell(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+def measure(*, number: int, rounds: int) -> list[Figure]:
+    """On each database."""
+    return [figure for engine in kinds() for figure in compare(engine, number=number, rounds=rounds)]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Measures both engines; the exit code is 1 when one is too slow."""
-    number = int(arguments[0]) if arguments else 100_000
-    results = [compare(engine, number) for engine in ("SQLite", "PostgreSQL")]
-    return 0 if all(results) else 1
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures and prints; the exit code is 1 when a full database is too slow."""
+    parser = arguments(__doc__)
+    parser.add_argument("--finished", type=int, help="how many generations are there (100,000; with --quick 10,000)")
+    given = parser.parse_args(argv)
+    number = given.finished or (10_000 if given.quick else 100_000)
+    figures = measure(number=number, rounds=60 if given.quick else 300)
+    report("retention", figures, keep=given.keep)
+    return 1 if any(figure.reached is False for figure in figures) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main())

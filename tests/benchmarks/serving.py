@@ -6,7 +6,7 @@ import os
 
 from bot import logs
 from bot.app import Bot, Outside
-from bot.running import serve_until_told
+from bot.running import keep_memory_together, serve_until_told
 from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST, LoopbackTransport
 from bot.settings import load
 from bot.web.server import Server
@@ -17,8 +17,9 @@ GLM = "BENCHMARK_GLM"
 
 def main() -> int:
     """Serves until SIGTERM; tells its port on the first line of the standard output."""
+    keep_memory_together()
     settings = load()
-    logs.set_up(settings.log.level)
+    logs.set_up(settings.log.level, form=settings.log.format)
     origin = os.environ[GLM]
     routes = {API_HOST: origin, IMAGE_HOST: origin + "/images"}
     outside = Outside(glm=LoopbackTransport(routes), pictures=LoopbackTransport(routes))

@@ -183,12 +183,12 @@ def run(*, seconds: int, write: Callable[[str], object]) -> bool:
     return good
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Reads the options and runs."""
     options = argparse.ArgumentParser(prog="python -m tests.benchmarks.soak", description=__doc__)
     options.add_argument("--minutes", type=float, default=FULL / 60, help="for how long (20)")
     options.add_argument("--quick", action="store_true", help="one minute")
-    given = options.parse_args(arguments)
+    given = options.parse_args(argv)
     return 0 if run(seconds=60 if given.quick else int(given.minutes * 60), write=_say) else 1
 
 

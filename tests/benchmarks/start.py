@@ -1,4 +1,4 @@
-"""How long the bot takes to be ready, and the command line to refuse: ``python -m tests.benchmarks.start``."""
+"""How long the bot takes to be ready: ``python -m tests.benchmarks.start``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from tempfile import TemporaryDirectory
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from tests.benchmarks.figures import Figure, arguments, report
 from tests.benchmarks.running import environment, fresh_database, kinds, settings_for, wait_ready
-
-GENERATE = "from bot.cli.generate import main; raise SystemExit(main())"
 
 
 def until_ready(settings: dict[str, str]) -> float:
@@ -34,14 +32,6 @@ def until_ready(settings: dict[str, str]) -> float:
         process.wait()
 
 
-def run(code: str, *words: str, variables: dict[str, str]) -> float:
-    """Milliseconds of one run of Python."""
-    began = time.perf_counter()
-    command = [sys.executable, "-c", code, *words]
-    subprocess.run(command, env=environment(variables), stdout=subprocess.DEVNULL, check=False)
-    return (time.perf_counter() - began) * 1000
-
-
 def measure(*, quick: bool) -> list[Figure]:
     """Medians of runs whose first, which writes the bytecode, is left out."""
     figures = []
@@ -57,16 +47,6 @@ def measure(*, quick: bool) -> list[Figure]:
                 found = [until_ready(settings) for _ in range(3 if quick else 9)]
             what = f"{kind}: serve until it is ready"
             figures.append(Figure(what=what, value=statistics.median(found), most=1500.0))
-        runs = range(5 if quick else 15)
-        wrong = ("-p", "cat", "-s", "512x512")
-        keyed = {**warm, "ZHIPU_API_KEY": "benchmark.not-a-real-key"}
-        run(GENERATE, *wrong, variables=keyed)
-        pairs = [(run("pass", variables=warm), run(GENERATE, *wrong, variables=keyed)) for _ in runs]
-    bare, refused = (statistics.median(column) for column in zip(*pairs, strict=True))
-    beside = f"python -c pass: {bare:.0f} ms"
-    figures.append(
-        Figure(what="generate with a wrong size", value=refused / bare, unit="times", most=2.0, beside=beside)
-    )
     return figures
 
 

@@ -33,11 +33,11 @@ def megabytes(pid: int) -> float:
 
 
 def wakes(pid: int) -> dict[str, int]:
-    """How often each thread of a process gave the processor up and was woken again, by its number and name."""
+    """How often each thread of a process gave the processor up and was woken again, by its number."""
     counts = {}
     for thread in Path(f"/proc/{pid}/task").iterdir():
         facts = dict(
             line.split(":", 1) for line in (thread / "status").read_text(encoding="utf-8").splitlines() if ":" in line
         )
-        counts[f"{thread.name} {facts['Name'].strip()}"] = int(facts["voluntary_ctxt_switches"])
+        counts[thread.name] = int(facts["voluntary_ctxt_switches"])
     return counts
