@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
+import threading
+import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,9 @@ TYPICAL_SECONDS = {"glm-image": 35.0, "cogview-4": 15.0, "cogview-4-250304": 15.
 
 MEASURED = 20
 """How many of the last calls the median is taken of."""
+
+RESTS = 10.0
+"""For how many times as long as a reading of a line took, in processor time, it serves the cards of that line."""
 
 BUCKETS = (60.0, 180.0, 600.0)
 """An estimate is told as under one, three or ten minutes, or as more."""
@@ -86,11 +91,17 @@ class Line:
     Args:
         database: where the generations are.
         slots: how many calls a model may have in flight.
+        clock: seconds that only go forward.
     """
 
-    def __init__(self, database: Database, *, slots: Mapping[str, int]) -> None:
+    def __init__(
+        self, database: Database, *, slots: Mapping[str, int], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = database
         self._slots = slots
+        self._clock = clock
+        self._latest: dict[str, _Reading] = {}
+        self._one_reads = threading.Lock()
         self._statements = _Statements.for_database(database)
 
     def order(self, model: str) -> list[Waiting]:
@@ -99,11 +110,20 @@ class Line:
             return self._order(connection, model)
 
     def place_of(self, request_id: str, model: str) -> Place | None:
-        """Where a request's first waiting generation stands; ``None`` when it has none."""
-        return self.places(model).get(request_id)
+        """Where a request's first waiting generation stands; ``None`` when it has none.
+
+        A reading takes the longer the more are waiting, and then many cards are shown; so it serves those of the next
+        moments as well, for :data:`RESTS` times as long as it took.
+        """
+        with self._one_reads:
+            reading = self._latest.get(model)
+            if reading is not None and self._clock() < reading.good_until and request_id in reading.places:
+                return reading.places[request_id]
+            return self.places(model).get(request_id)
 
     def places(self, model: str) -> dict[str, Place]:
-        """Where each waiting request of a model stands."""
+        """Where each waiting request of a model stands, read now."""
+        began = time.thread_time()
         with self._database.read() as connection:
             order = self._order(connection, model)
             facts = connection.execute(self._statements.facts, {"model": model}).one()
@@ -122,6 +142,8 @@ class Line:
                     count=counts[one.request_id],
                     paused=facts.paused,
                 )
+        took = time.thread_time() - began
+        self._latest[model] = _Reading(places=places, good_until=self._clock() + RESTS * took)
         return places
 
     def _order(self, connection: Connection, model: str) -> list[Waiting]:
@@ -131,14 +153,14 @@ class Line:
         ).all()
         waiting = [
             Waiting(
-                generation_id=row.generation_id,
-                request_id=row.request_id,
-                sender=row.sender,
-                arrival=(row.accepted_at, row.place),
-                begun=bool(row.repeated) or row.delays > 0,
-                due_at=row.due_at,
+                generation_id=generation_id,
+                request_id=request_id,
+                sender=sender,
+                arrival=(accepted_at, place),
+                begun=bool(repeated) or delays > 0,
+                due_at=due_at,
             )
-            for row in rows
+            for generation_id, request_id, sender, accepted_at, place, repeated, delays, due_at in rows
         ]
         return fair_order(waiting, dict(last))
 
@@ -146,6 +168,14 @@ class Line:
         """How long a call of this model takes: the median of the last ones, or what is typical."""
         measured = connection.scalars(self._statements.seconds, {"model": model}).all()
         return statistics.median(measured) if measured else TYPICAL_SECONDS[model]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """The places of one model's line, and until when they serve the cards that are shown."""
+
+    places: Mapping[str, Place]
+    good_until: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,53 @@
+"""The places that cards tell: read from the database, and not more often than the processor can afford."""
+
+from __future__ import annotations
+
+from bot.generation.intake.cancelling import cancel
+from bot.generation.showing.queue import Line
+from bot.generation.store.database import Database
+from tests.support.requests import accept
+
+MODEL = "glm-image"
+
+
+def accepted(database: Database, origin: str) -> str:
+    """The id of a new prompt's request."""
+    request_id = accept(database, origin, sender=f"ou_{origin}").request_id
+    assert request_id is not None
+    return request_id
+
+
+def test_one_reading_serves_the_cards_of_the_next_moments(database: Database) -> None:
+    """Where many cards are shown at once the line is read for the first; a while later it is read again."""
+    now = [0.0]
+    line = Line(database, slots={MODEL: 1}, clock=lambda: now[0])
+    first, second = (accepted(database, origin) for origin in ("om_1", "om_2"))
+    before = line.place_of(second, MODEL)
+    with database.write() as connection:
+        cancel(database, connection, first)
+    assert before is not None
+    assert before.ahead == 1
+    assert line.place_of(second, MODEL) == before
+    now[0] += 3600
+    after = line.place_of(second, MODEL)
+    assert after is not None
+    assert after.ahead == 0
+
+
+def test_who_came_since_the_reading_is_told_their_own_place(database: Database) -> None:
+    """A prompt that the last reading does not know is not left without a place."""
+    line = Line(database, slots={MODEL: 1}, clock=lambda: 0.0)
+    line.place_of(accepted(database, "om_1"), MODEL)
+    place = line.place_of(accepted(database, "om_2"), MODEL)
+    assert place is not None
+    assert place.ahead == 1
+
+
+def test_a_look_at_the_whole_line_is_a_new_one(database: Database) -> None:
+    """What is compared with the cards is never an earlier reading."""
+    line = Line(database, slots={MODEL: 1}, clock=lambda: 0.0)
+    first, second = (accepted(database, origin) for origin in ("om_1", "om_2"))
+    line.places(MODEL)
+    with database.write() as connection:
+        cancel(database, connection, first)
+    assert line.places(MODEL)[second].ahead == 0
