@@ -71,17 +71,20 @@ _COGVIEW_RATIOS = ("1344x768", "1248x832", "1152x864", "1024x1024", "864x1152", 
 
 _WORDS = {
     **dict.fromkeys(("方形", "正方形", "方图", "square"), "1:1"),
-    **dict.fromkeys(("横版", "横向", "横图", "landscape"), "3:2"),
-    **dict.fromkeys(("竖版", "纵向", "竖图", "portrait"), "2:3"),
+    **dict.fromkeys(("横版", "横向", "横图", "横屏", "landscape"), "3:2"),
+    **dict.fromkeys(("竖版", "纵向", "竖图", "竖屏", "portrait"), "2:3"),
     **dict.fromkeys(("宽屏", "wide"), "16:9"),
     **dict.fromkeys(("手机", "phone"), "9:16"),
 }
 
-# Input methods write ASCII in full width (U+FF01 to U+FF5E) and have signs of their own for "x" and ":".
-_PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
-_PLAIN |= dict.fromkeys(map(ord, "×✕✖╳*＊"), ord("x")) | dict.fromkeys(map(ord, "∶︰﹕"), ord(":"))
+PLAIN: Mapping[int, int] = MappingProxyType(
+    {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+    | dict.fromkeys(map(ord, "×✕✖╳"), ord("x"))
+    | dict.fromkeys(map(ord, "∶︰﹕"), ord(":"))
+)
+"""What input methods write in the place of ASCII: its full width (U+FF01 to U+FF5E), signs for ``x`` and for ``:``."""
 
-_PIXELS = re.compile(r"0*([0-9]{1,5})\s*x\s*0*([0-9]{1,5})")
+_PIXELS = re.compile(r"0*([0-9]{1,5})\s*[x*]\s*0*([0-9]{1,5})")
 _RATIO = re.compile(r"0*([0-9]{1,3})\s*:\s*0*([0-9]{1,3})")
 _LONGEST_SHOWN = 40
 
@@ -111,7 +114,7 @@ def resolve(model: str, wish: str) -> str:
         RequestRejected: there is no such model.
     """
     limits = rule(model)
-    plain = wish.strip().lower().translate(_PLAIN)
+    plain = wish.strip().lower().translate(PLAIN)
     if ratio := _WORDS.get(plain) or _ratio(plain):
         return dict(zip(RATIOS, _GLM_RATIOS if model == DEFAULT_MODEL else _COGVIEW_RATIOS, strict=True))[ratio]
     match = _PIXELS.fullmatch(plain)

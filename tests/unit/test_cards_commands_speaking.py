@@ -10,7 +10,7 @@ import pytest
 from bot.chat.catalogue import LOCALES
 from bot.chat.reading.options import settle
 from bot.chat.reading.parser import parse
-from bot.chat.reading.words import NO_STYLE
+from bot.chat.reading.words import STYLE_OFF_WORDS
 from bot.chat.speaking import advice
 from bot.chat.speaking.cards import EXAMPLES, Cards
 from bot.chat.speaking.notices import NOTICES
@@ -52,7 +52,7 @@ def test_every_choice_of_the_form_is_understood() -> None:
     """Each size and style that the form offers is one that an image can be made with."""
     offered = choices(form(style=None))
     assert offered["style"] == (["none", *(style.name["en"] for style in styles().all)], "none")
-    assert set(offered["style"][0]) & NO_STYLE == {"none"}
+    assert set(offered["style"][0]) & STYLE_OFF_WORDS == {"none"}
     typed = [TypedOptions(size=size) for size in offered["size"][0]]
     typed += [TypedOptions(style=style) for style in offered["style"][0][1:]]
     for one in typed:

@@ -41,7 +41,8 @@ def test_every_command_word_works_with_a_slash(word: str) -> None:
     if COMMANDS[word] == "lang":
         assert parse(f"/{word} zh") == parse(f"／{word}　ＺＨ") == Command(name="lang", argument="zh")
     else:
-        assert parse(f"/{word}") == parse(f"／{word}") == Command(name=COMMANDS[word])
+        name = COMMANDS[word] if COMMANDS[word] != "set" else "settings"
+        assert parse(f"/{word}") == parse(f"／{word}") == Command(name=name)
 
 
 @pytest.mark.parametrize("word", sorted(BARE))

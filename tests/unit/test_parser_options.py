@@ -8,7 +8,9 @@ import pytest
 
 from bot.chat.catalogue import Catalogue
 from bot.chat.reading.options import settle
-from bot.models import Misread, Options, TypedOptions
+from bot.chat.reading.parser import parse
+from bot.glm import sizes
+from bot.models import Ask, Misread, Options, TypedOptions
 
 STYLES = ("水墨", "ink", "3D渲染")
 
@@ -50,6 +52,15 @@ def test_size_follows_the_model(model: str, typed: str, size: str) -> None:
     options = settled(TypedOptions(model=model, size=typed))
     assert isinstance(options, Options)
     assert (options.model, options.size) == (model, size)
+
+
+SIGNS = {chr(code): chr(plain).lower() for code, plain in sizes.PLAIN.items() if chr(plain) in "xX:"}
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_a_message_reads_the_signs_that_a_size_does(sign: str) -> None:
+    """Whatever counts as ``x`` or ``:`` in a size counts so in a message."""
+    assert parse(f"猫 /size 16{sign}9") == Ask(prompt="猫", options=TypedOptions(size=f"16{SIGNS[sign]}9"))
 
 
 @pytest.mark.parametrize(

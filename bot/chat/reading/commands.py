@@ -12,7 +12,7 @@ from bot.chat.reading.values import HAN
 from bot.chat.reading.words import BARE, fold
 from bot.models import Command, Misread
 
-WITH_ARGUMENT = frozenset({"again", "cancel", "lang", "settings"})
+WITH_ARGUMENT = frozenset({"again", "cancel", "lang", "settings", "set"})
 """The commands that read what stands after them; for the others it is kept and means nothing."""
 
 _WORD = re.compile(rf"[a-z]+|{HAN}+")
@@ -49,7 +49,7 @@ def command(name: str, rest: str) -> Command | Misread:
             return _cancel(rest)
         case "lang":
             return _lang(rest)
-        case "settings":
+        case "settings" | "set":
             return _settings(rest)
         case _:
             return Command(name=name, argument=rest)

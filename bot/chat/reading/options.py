@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from bot.chat.reading.tokens import Option
-from bot.chat.reading.words import NO_STYLE
+from bot.chat.reading.words import STYLE_OFF_WORDS
 from bot.errors import InvalidSize
 from bot.glm import sizes
 from bot.models import Misread, Options, TypedOptions
@@ -50,7 +50,7 @@ def gather(text: str, options: Iterable[Option]) -> TypedOptions | Misread:
             values = {"first": _typed(text, earlier), "second": _typed(text, option)}
             return Misread(sentence="misread.twice", values=values)
     typed = {name: option.value for name, option in found.items()}
-    if typed.get("style") in NO_STYLE:
+    if typed.get("style") in STYLE_OFF_WORDS:
         typed["style"] = ""
     return TypedOptions(**typed)  # type: ignore[arg-type]  # an option's reader gives values of its own type
 

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from bot.glm import sizes
+
 Names = Mapping[str, str]
 
 _OPTIONS: dict[str, tuple[str, ...]] = {
@@ -27,7 +29,8 @@ _COMMANDS: dict[str, tuple[str, ...]] = {
     "cancel": ("cancel", "取消"),
     "again": ("again", "再来", "再来一次", "再来一张"),
     "history": ("history", "历史"),
-    "settings": ("settings", "set", "设置"),
+    "settings": ("settings", "设置"),
+    "set": ("set",),
     "quota": ("quota", "额度"),
     "lang": ("lang", "语言"),
     "id": ("id", "编号"),
@@ -46,7 +49,10 @@ OPTIONS: Names = _by_word(_OPTIONS)
 FLAGS: Mapping[str, bool] = MappingProxyType({"no-watermark": False, "watermark": True})
 """The options that take no value, with what they say about the watermark."""
 COMMANDS: Names = _by_word(_COMMANDS)
-"""Every word for a command, with the command's name; ``set`` is ``settings`` with something to change."""
+"""Every word for a command, with the command's name, in the order of ``/help``.
+
+``settings`` with something to change is ``set``, and ``set`` with nothing to change is ``settings``.
+"""
 BARE: Names = MappingProxyType({word: COMMANDS[word] for word in COMMANDS if not word.isascii() or word == "help"})
 """The command words that count without a slash when the message says nothing else.
 
@@ -55,7 +61,7 @@ taking it for a prompt costs money and a turn in the queue. Who wants the word d
 """
 CHAT_WORDS = frozenset({"chat", "本群"})
 """The words that make ``/set`` change the defaults of the chat instead of the person's."""
-NO_STYLE = frozenset({"none", "无"})
+STYLE_OFF_WORDS = frozenset({"none", "无"})
 """The values of ``/style`` that take a default style off."""
 
 LEADING = r"(?:画|文?生图|ai ?绘画|generate image|text[- ]to[- ]image|create image)"
@@ -68,11 +74,15 @@ _LONGEST_COMPARED = 24
 # Most Chinese names have two characters, so that one wrong character leaves a likeness of a half.
 _LEAST_LIKENESS = {True: 0.6, False: 0.5}
 
-_FULL_WIDTH_SIGNS = "／：－＝＊＂＿．"
-_PLAIN = {code: code - 0xFEE0 for code in (*range(0xFF10, 0xFF1A), *range(0xFF41, 0xFF5B))}
-_PLAIN |= {code: code - 0xFEE0 for code in map(ord, _FULL_WIDTH_SIGNS)}
-_PLAIN |= {ord(upper) + wide: ord(upper) + 0x20 for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" for wide in (0, 0xFEE0)}
-_PLAIN |= dict.fromkeys(map(ord, "×✕✖╳"), ord("x")) | dict.fromkeys(map(ord, "∶︰﹕"), ord(":"))
+# Other full-width signs stay: a comma or a bracket ends a link or a value as it stands.
+_FULL_WIDTH_SIGNS = frozenset("／：－＝＊＂＿．")
+_FULL_WIDTH = range(0xFF01, 0xFF5F)
+_PLAIN = {
+    code: ord(chr(plain).lower())
+    for code, plain in sizes.PLAIN.items()
+    if code not in _FULL_WIDTH or chr(code).isalnum() or chr(code) in _FULL_WIDTH_SIGNS
+}
+_PLAIN |= {code: code + 0x20 for code in range(ord("A"), ord("Z") + 1)}
 _PLAIN |= dict.fromkeys(map(ord, "–―"), ord("—")) | dict.fromkeys(map(ord, "\u3000\u00a0"), ord(" "))
 
 

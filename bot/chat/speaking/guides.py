@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.chat.catalogue import LOCALES, Both, Catalogue, alike, joined
+from bot.chat.reading.words import COMMANDS as _COMMAND_WORDS
 from bot.chat.speaking import elements as el
 from bot.chat.speaking.elements import Card
 from bot.chat.speaking.lines import typical_seconds
@@ -12,10 +13,7 @@ from bot.chat.styles import Style, Styles
 from bot.glm import sizes
 from bot.models import Language
 
-COMMANDS = (
-    *("help", "sizes", "models", "styles", "tips", "queue", "cancel", "again", "history", "settings", "set"),
-    *("quota", "lang", "id", "stats", "pause", "resume"),
-)
+COMMANDS = tuple(dict.fromkeys(_COMMAND_WORDS.values()))
 """Every command, by its English name, in the order of ``/help``."""
 
 _OPTIONS = ("size", "quality", "model", "no_watermark", "style", "n")
