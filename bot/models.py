@@ -163,6 +163,8 @@ class Misread:
 
     sentence: str
     values: Mapping[str, str] = field(default_factory=dict)
+    command: str | None = None
+    """The command that has the fault, by its English name; ``None`` in a prompt."""
 
 
 Understood = Ask | Command | Misread

@@ -69,13 +69,16 @@ _GLM_RATIOS = ("1728x960", "1568x1056", "1472x1088", "1280x1280", "1088x1472", "
 # CogView's list has no 3:2 and no 2:3; these two are exact and pass its rule.
 _COGVIEW_RATIOS = ("1344x768", "1248x832", "1152x864", "1024x1024", "864x1152", "832x1248", "768x1344")
 
-_WORDS = {
-    **dict.fromkeys(("方形", "正方形", "方图", "square"), "1:1"),
-    **dict.fromkeys(("横版", "横向", "横图", "横屏", "landscape"), "3:2"),
-    **dict.fromkeys(("竖版", "纵向", "竖图", "竖屏", "portrait"), "2:3"),
-    **dict.fromkeys(("宽屏", "wide"), "16:9"),
-    **dict.fromkeys(("手机", "phone"), "9:16"),
-}
+WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("方形", "正方形", "方图", "square"), "1:1"),
+        **dict.fromkeys(("横版", "横向", "横图", "横屏", "landscape"), "3:2"),
+        **dict.fromkeys(("竖版", "纵向", "竖图", "竖屏", "portrait"), "2:3"),
+        **dict.fromkeys(("宽屏", "wide"), "16:9"),
+        **dict.fromkeys(("手机", "phone"), "9:16"),
+    }
+)
+"""The words that can be typed for a size, in small letters, with the ratio that each one means."""
 
 PLAIN: Mapping[int, int] = MappingProxyType(
     {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
@@ -115,7 +118,7 @@ def resolve(model: str, wish: str) -> str:
     """
     limits = rule(model)
     plain = wish.strip().lower().translate(PLAIN)
-    if ratio := _WORDS.get(plain) or _ratio(plain):
+    if ratio := WORDS.get(plain) or _ratio(plain):
         return dict(zip(RATIOS, _GLM_RATIOS if model == DEFAULT_MODEL else _COGVIEW_RATIOS, strict=True))[ratio]
     match = _PIXELS.fullmatch(plain)
     if match is None:

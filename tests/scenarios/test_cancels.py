@@ -59,6 +59,17 @@ def test_one_by_its_number(held: World, gate: Gate) -> None:
     assert prompts_of(held) == ["第 1 座灯塔", "第 3 座灯塔"]
 
 
+def test_the_last_one(held: World, gate: Gate) -> None:
+    """The last one is what was asked for last, whatever else waits."""
+    talk, cards = three_in_line(held)
+    said = first_answer_to(talk, "取消刚才那个")
+    assert shows(said, "notice.cancelled.text", count=1)
+    assert "第 3 座灯塔" in words(said)
+    gate.let(2)
+    wait_to_show(held, cards[1], "state.ready")
+    assert prompts_of(held) == ["第 1 座灯塔", "第 2 座灯塔"]
+
+
 def test_a_number_that_there_is_not(held: World, gate: Gate) -> None:
     """A number beyond one's own is answered with how many there are, and nothing is cancelled."""
     talk, cards = three_in_line(held)

@@ -32,6 +32,9 @@ TOWER = "一座灯塔，水彩 /size 3:2 /style 油画"
     [
         ("/again", {}),
         ("再来一次", {}),
+        ("再来一张图", {}),
+        ("again", {}),
+        ("再来一张 16:9", {"size": "1728x960"}),
         ("/again /size 16:9", {"size": "1728x960"}),
         ("/再来 /质量 standard", {"quality": "standard"}),
         ("/again /style none", {"prompt": "一座灯塔，水彩"}),
@@ -57,9 +60,10 @@ def test_four_by_command(world: World) -> None:
     said = talk.say("/again")
     answer_to(talk, said)
     assert len(paid_for(talk, said)) == 1
-    said = talk.say("/again /n 2")
-    answer_to(talk, said)
-    assert len(paid_for(talk, said)) == 2
+    for say in ("/again /n 2", "再来两张"):
+        said = talk.say(say)
+        answer_to(talk, said)
+        assert len(paid_for(talk, said)) == 2
 
 
 def test_by_the_button(world: World) -> None:

@@ -8,7 +8,7 @@ from tests.scenarios.talking import LANGUAGES, WORDS, answer_to, is_met_with_sil
 from tests.support.world import World, colour
 
 GUIDES = {
-    "help": ("/help", "帮助", "help", "/帮助"),
+    "help": ("/help", "帮助", "help", "/帮助", "你好", "hi", "，帮助"),
     "sizes": ("/sizes", "/尺寸"),
     "models": ("/models", "/模型"),
     "styles": ("/styles", "/风格"),
@@ -29,7 +29,10 @@ EXPLAINED = {
     "/cancel 猫": ("misread.cancel", {"value": "猫"}),
     "/again": ("misread.nothing_to_repeat", {}),
     "再来": ("misread.nothing_to_repeat", {}),
-    "/lang fr": ("misread.lang", {}),
+    "/lang fr": ("misread.lang", {"value": "fr"}),
+    "语言": ("misread.lang_missing", {}),
+    "取消两个": ("misread.cancel", {"value": "两个"}),
+    "stop": ("command.nothing_to_cancel", {}),
     "/set size 512x512": None,
     "/set 很大": ("misread.set", {"value": "很大"}),
     "/set size 16:9 --chat": ("command.admins_only", {}),

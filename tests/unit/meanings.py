@@ -22,5 +22,10 @@ def wrong(sentence: str, **values: str) -> Misread:
     return Misread(sentence=f"misread.{sentence}", values=values)
 
 
+def fails(command: str, sentence: str, **values: str) -> Misread:
+    """The message is a command with a fault."""
+    return Misread(sentence=f"misread.{sentence}", values=values, command=command)
+
+
 RATIOS = "16:9, 3:2, 4:3, 1:1, 3:4, 2:3, 9:16"
 MODELS = "glm-image, cogview-4, cogview-4-250304, cogview-3-flash"

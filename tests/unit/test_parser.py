@@ -47,7 +47,7 @@ def test_every_command_word_works_with_a_slash(word: str) -> None:
 
 @pytest.mark.parametrize("word", sorted(BARE))
 def test_bare_command_word_counts_only_when_it_is_the_whole_message(word: str) -> None:
-    """A Chinese command word alone is a command; with a description after it, or after 画, it is a prompt."""
+    """A command word alone is a command; with a description after it, or after 画, it is a prompt."""
     assert not isinstance(parse(word), Ask)
     assert parse(f"{word} 的图标") == Ask(prompt=f"{word} 的图标")
     assert parse(f"画 {word}") == Ask(prompt=word)
@@ -55,14 +55,15 @@ def test_bare_command_word_counts_only_when_it_is_the_whole_message(word: str) -
 
 @pytest.mark.parametrize("word", sorted(set(COMMANDS) - set(BARE)))
 def test_english_command_word_alone_is_a_prompt(word: str) -> None:
-    """English command words but for help are ordinary words, and need the slash."""
+    """English command words that name things to draw need the slash."""
     assert parse(word) == Ask(prompt=word)
 
 
 HOSTILE = [
     *("“" * 40_000, '"「' * 20_000, "a" * 80_000, "/a" * 40_000, " /a" * 30_000, "—" * 80_000, "-" * 80_000),
     *("http://" * 12_000, "猫/size 1:1 " * 8_000, "/尺寸" * 30_000, "help" + " ." * 40_000 + "x", "，" * 80_000),
-    *("取消" + " " * 80_000 + "x", "/cancel" + "2 " * 40_000 + "x"),
+    *("取消" + " " * 80_000 + "x", "/cancel" + "2 " * 40_000 + "x", "取消" + "0" * 80_000, "再来" + "图" * 80_000),
+    *("，/9" * 20_000, "a--ar 3:2" * 8_000, "（/n 2）" * 10_000, "(" * 40_000 + "/n 2" + ")" * 40_000, '9"' * 40_000),
 ]
 
 

@@ -35,6 +35,7 @@ SPELLINGS: dict[str, dict[str, object]] = {
 FRAGMENTS = [
     *SPELLINGS,
     *("--", "——", "画 ", "16:9", "/help", "取消", "size", "/set ", "--chat", "http://", "n4", "/foo", "./"),
+    *("/watermark off", "/水彩", "/3张", "a--ar 3:2", "（", "）", "再来", "两张"),
     *'/—、，.,"“”「」画猫a：４ \n',
 ]
 
@@ -44,6 +45,8 @@ options = st.lists(st.sampled_from(sorted(SPELLINGS)), max_size=6, unique_by=lam
 quoted = st.text(st.characters(exclude_characters='“”「」『』"＂', codec="utf-8")) | st.sampled_from(
     ["/n 2", "/help", "--x"]
 )
+pairs = st.sampled_from(["“”", "「」", "『』", '""', "＂＂"])
+brackets = st.sampled_from(["()", "（）", "[]", "［］", "【】", "{}", "(）"])
 
 
 def said_by(spellings: list[str]) -> TypedOptions:
@@ -90,13 +93,27 @@ def test_options_leave_the_prompt_wherever_they_stand(said: list[str], typed: li
     assert parse(" ".join(parts)) == Ask(prompt=" ".join(said), options=said_by(typed))
 
 
-@given(words, st.lists(quoted, min_size=1, max_size=3), options)
-def test_quoted_text_never_changes(word: str, texts: list[str], typed: list[str]) -> None:
-    """What stands in quotation marks reaches the prompt as it was typed, options in it too."""
-    understood = parse(" ".join([word, *(f"“{text}”" for text in texts), *typed, word]))
-    assert isinstance(understood, Ask)
-    assert understood.prompt == " ".join([word, *(f"“{text}”" for text in texts), word])
-    assert understood.options == said_by(typed)
+@given(words, pairs, st.sampled_from(["", " ", "，"]), st.lists(quoted, min_size=1, max_size=3), options)
+def test_quoted_text_never_changes(word: str, pair: str, joiner: str, texts: list[str], typed: list[str]) -> None:
+    """What stands in quotation marks of any kind reaches the prompt as it was typed, options in it too."""
+    said = joiner.join([f"{word}里", *(f"{pair[0]}{text}{pair[1]}" for text in texts)])
+    understood = parse(" ".join([said, *typed, word]))
+    assert understood == Ask(prompt=f"{said} {word}", options=said_by(typed))
+
+
+@given(words, brackets, options, words)
+def test_brackets_that_held_options_alone_go_with_them(before: str, pair: str, typed: list[str], after: str) -> None:
+    """Brackets in which nothing is left but what the options took leave the prompt too."""
+    said = [before, *([f"{pair[0]}{'，'.join(typed)}{pair[1]}"] if typed else []), after]
+    assert parse(" ".join(said)) == Ask(prompt=f"{before} {after}", options=said_by(typed))
+
+
+@given(st.text(",，:： \n　", max_size=5), words, options)
+def test_what_parts_a_mention_from_the_message_means_nothing(opening: str, word: str, typed: list[str]) -> None:
+    """Commas, colons and spaces before the first word change nothing."""
+    said = " ".join([word, *typed])
+    assert parse(opening + said) == parse(said)
+    assert parse(f"{opening}/help") == Command(name="help")
 
 
 @given(st.text(st.characters(exclude_characters="/／-－—–―、", codec="utf-8")))

@@ -9,7 +9,7 @@ import pytest
 from bot.chat.reading.parser import parse
 from bot.chat.styles import Styles, apply
 from bot.errors import SettingsError
-from bot.models import Ask
+from bot.models import Ask, Misread
 from tests.unit.card_samples import styles
 
 GOOD = '[[style]]\nname = {zh="水墨",en="ink"}\nwords = {zh="墨",en="ink wash"}\nexample = {zh="山",en="hills"}\n'
@@ -30,6 +30,15 @@ def test_every_name_can_be_typed(name: str) -> None:
     assert understood.prompt == "一只猫 坐在窗台上"
     assert understood.options.style is not None
     assert understood.options.style in styles()
+
+
+@pytest.mark.parametrize("name", styles())
+def test_a_name_in_the_place_of_the_option_is_told_of(name: str) -> None:
+    """A style's name right after a sign is no option; the answer says how it is typed."""
+    understood = parse(f"一只猫 /{name} 坐在窗台上", styles=styles())
+    assert isinstance(understood, Misread)
+    assert understood.sentence == "misread.unknown_word"
+    assert understood.values["suggestion"].removeprefix("/style ") in styles()
 
 
 @pytest.mark.parametrize(

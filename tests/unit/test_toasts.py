@@ -42,8 +42,8 @@ def test_a_sentence_that_cannot_be_said_is_replaced(key: str) -> None:
 
 def test_values_are_cut() -> None:
     """What somebody typed does not make a toast long, and holds no control characters."""
-    said = toast(catalogue(), "misread.lang", value="x")["toast"]["content"]
+    said = toast(catalogue(), "misread.lang_missing", value="x")["toast"]["content"]
     long = toast(catalogue(), "misread.cancel", value="\x00" + "9" * 500)["toast"]["content"]
-    assert said == catalogue().text("misread.lang", "zh")
+    assert said == catalogue().text("misread.lang_missing", "zh")
     assert "9" * 39 + "…" in long
     assert "\x00" not in long

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.chat.reading.options import gather, shown
 from bot.chat.reading.removal import without
-from bot.chat.reading.tokens import Option, Word, scan
-from bot.chat.reading.values import HAN
-from bot.chat.reading.words import BARE, fold
-from bot.models import Command, Misread
+from bot.chat.reading.tokens import SIGN, WORD, Option, name_in, scan
+from bot.chat.reading.words import BARE, COMMANDS, fold
+from bot.models import Command, Misread, TypedOptions
 
 WITH_ARGUMENT = frozenset({"again", "cancel", "lang", "settings", "set"})
-"""The commands that read what stands after them; for the others it is kept and means nothing."""
+"""The commands that read what stands after them; for the others it means nothing."""
 
-_WORD = re.compile(rf"[a-z]+|{HAN}+")
-_CLOSING = ".!?:~。！？～… "
+Reading = Command | Misread | str
+"""What a command and the rest of its message say together; text is what of the rest was not understood."""
+
+_HEAD = re.compile(rf"{SIGN}?{WORD}")
+_BEFORE_ARGUMENT = " \t\n\u3000:：=＝,，"
+_AFTER_ALL = ".!?:~,。！？：～…， \t\n\u3000"
+_PARTICLES = ("吧", "啦", "了")
+
 _NUMERALS = "一二三四五六七八九十"
-_NUMBER = re.compile(rf"(?:[第#＃]? *0*([1-9][0-9]{{0,3}})|第 *([{_NUMERALS}])) *[个张号]?")
-_ALL = frozenset({"", "all", "全部", "所有"})
-# "取消第2个", in one word, which "取消第2个按钮的海报" is not; and "取消2和3", for which nothing may be paid.
-_CANCEL = re.compile(
-    rf"(?:/|-[-—]{{1,2}}|—[-—]{{0,2}}|、)?(?:取消|cancel)([0-9{_NUMERALS}第个张号#＃,，、和 ]+| *(?:all|全部|所有))"
+_NUMBER = re.compile(rf"(?:([第#＃])? *0*([1-9][0-9]{{0,3}})|第 *([{_NUMERALS}])) *([个张号])?")
+_COUNTING = re.compile(rf"[0-9{_NUMERALS}两几第个张号#＃,，、和到至~～ —–-]+")
+_ALL = frozenset(("", "all", "全部", "所有", "图片", "全部图片", "所有图片", "排队", "生成"))
+_LAST = frozenset(
+    ("last", *(which + one for which in ("上一", "最后一", "刚才那", "刚刚那", "这", "那") for one in "个张"))
 )
+_TIMES = re.compile(r"([0-9]{1,4}|[一两二三四]) *[个次遍张幅] *(?:图片?)?|图片?")
+_COUNTS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4}
 _LANGUAGES = {
     **dict.fromkeys(("zh", "cn", "zh-cn", "chinese", "中文", "汉语"), "zh"),
     **dict.fromkeys(("en", "en-us", "english", "英文", "英语"), "en"),
@@ -40,72 +47,112 @@ def command(name: str, rest: str) -> Command | Misread:
     Returns:
         For ``settings`` with something to change, a ``set`` with the options to change; the argument of ``settings``
         and ``set`` is ``"chat"`` where the chat's defaults are meant. For ``cancel`` the argument is a number from 1,
-        or empty; for ``lang`` it is ``"zh"`` or ``"en"``.
+        ``"last"``, or empty; for ``lang`` it is ``"zh"`` or ``"en"``.
     """
+    read = _read(name, _trimmed(rest), sure=False)
+    if isinstance(read, str):
+        sentence = f"misread.{'set' if name == 'settings' else name}"
+        read = Misread(sentence=sentence, values={"value": shown(read)})
+    return _of(name, read)
+
+
+def alone(text: str) -> Command | Misread | None:
+    """The command of a message that is nothing but its word, with a sign or without, and at most its argument.
+
+    A message that says anything else may be a prompt. One that is understood and cannot be carried out, such as
+    ``取消两个``, is a fault.
+    """
+    head = _HEAD.match(fold(text))
+    word = name_in(head["word"], COMMANDS if head["sign"] else BARE) if head else None
+    if head is None or word is None:
+        return None
+    name, rest = COMMANDS[word], _trimmed(text[head.start("word") + len(word) :])
+    if rest and name not in WITH_ARGUMENT:
+        return None
+    read = _read(name, rest, sure=True)
+    return None if isinstance(read, str) else _of(name, read)
+
+
+def _of(name: str, read: Command | Misread) -> Command | Misread:
+    return replace(read, command=name) if isinstance(read, Misread) else read
+
+
+def _trimmed(rest: str) -> str:
+    """The argument without the marks before it, and without those and the particle that end a sentence."""
+    argument = rest.lstrip(_BEFORE_ARGUMENT).rstrip(_AFTER_ALL)
+    return argument[:-1].rstrip(_AFTER_ALL) if argument.endswith(_PARTICLES) else argument
+
+
+def _read(name: str, rest: str, *, sure: bool) -> Reading:
     match name:
         case "again":
-            return _again(rest)
+            return _again(rest, sure=sure)
         case "cancel":
             return _cancel(rest)
         case "lang":
             return _lang(rest)
         case "settings" | "set":
-            return _settings(rest)
+            return _settings(rest, sure=sure)
         case _:
-            return Command(name=name, argument=rest)
+            return Command(name=name)
 
 
-def bare(text: str) -> Command | Misread | None:
-    """The command of a message that is nothing but its word, without a sign, and at most its argument.
-
-    What cancels by a number may be written together with it, with a sign or without, in English too.
-    """
-    folded = fold(text).rstrip(_CLOSING)
-    if cancels := _CANCEL.fullmatch(folded):
-        return _cancel(text[cancels.start(1) : len(folded)].strip())
-    word = _WORD.match(folded)
-    if word is None or word[0] not in BARE:
-        return None
-    rest = text[word.end() : len(folded)].strip()
-    understood = command(BARE[word[0]], rest)
-    says_more = rest and (BARE[word[0]] not in WITH_ARGUMENT or isinstance(understood, Misread))
-    return None if says_more else understood
+def _again(rest: str, *, sure: bool) -> Reading:
+    times = _TIMES.match(fold(rest))
+    read = _options(rest[times.end() :] if times else rest, sure=sure)
+    if not isinstance(read, tuple):
+        return read
+    typed, for_chat = read
+    if for_chat:
+        return rest
+    # Again is a single image, whatever the first message asked for.
+    count = (_COUNTS.get(times[1]) or int(times[1])) if times and times[1] else 1
+    return Command(name="again", options=typed if count == 1 else replace(typed, count=count))
 
 
-def _again(rest: str) -> Command | Misread:
-    options = [token for token in scan(fold(rest)) if isinstance(token, Option)]
-    if left := _left(rest, options):
-        return Misread(sentence="misread.again", values={"value": shown(left)})
-    typed = gather(rest, options)
-    return typed if isinstance(typed, Misread) else Command(name="again", options=typed)
-
-
-def _cancel(rest: str) -> Command | Misread:
+def _cancel(rest: str) -> Reading:
     plain = fold(rest)
     if plain in _ALL:
         return Command(name="cancel")
+    if plain in _LAST:
+        return Command(name="cancel", argument="last")
     number = _NUMBER.fullmatch(plain)
-    if number is None:
-        return Misread(sentence="misread.cancel", values={"value": shown(rest)})
-    return Command(name="cancel", argument=number[1] or str(_NUMERALS.index(number[2]) + 1))
+    # "2个" may be two of them or the second.
+    if number and (number[1] or number[3] or number[4] in (None, "号")):
+        return Command(name="cancel", argument=number[2] or str(_NUMERALS.index(number[3]) + 1))
+    return Misread(sentence="misread.cancel", values={"value": shown(rest)}) if _COUNTING.fullmatch(plain) else rest
 
 
-def _lang(rest: str) -> Command | Misread:
+def _lang(rest: str) -> Reading:
+    if not rest:
+        return Misread(sentence="misread.lang_missing")
     language = _LANGUAGES.get(fold(rest).replace("_", "-"))
-    return Command(name="lang", argument=language) if language else Misread(sentence="misread.lang")
+    return Command(name="lang", argument=language) if language else rest
 
 
-def _settings(rest: str) -> Command | Misread:
-    tokens = [token for token in scan(fold(rest), unsigned=True) if isinstance(token, Option) or token.role == "chat"]
+def _settings(rest: str, *, sure: bool) -> Reading:
+    read = _options(rest, sure=sure)
+    if not isinstance(read, tuple):
+        return read
+    typed, for_chat = read
+    name = "settings" if typed == TypedOptions() else "set"
+    return Command(name=name, argument="chat" if for_chat else "", options=typed)
+
+
+def _options(rest: str, *, sure: bool) -> tuple[TypedOptions, bool] | Misread | str:
+    """The options that a text holds and whether they are the chat's, or what of the text is neither.
+
+    Args:
+        rest: the text, in which no option needs a sign.
+        sure: whether only what is unmistakably an option counts.
+    """
+    tokens = [
+        token
+        for token in scan(fold(rest), unsigned=True)
+        if (token.sure or not sure if isinstance(token, Option) else token.role == "chat")
+    ]
+    if left := without(rest, ((token.start, token.end) for token in tokens)):
+        return left
     options = [token for token in tokens if isinstance(token, Option)]
     typed = gather(rest, options)
-    if isinstance(typed, Misread):
-        return typed
-    if left := _left(rest, tokens):
-        return Misread(sentence="misread.set", values={"value": shown(left)})
-    argument = "chat" if len(tokens) > len(options) else ""
-    return Command(name="set" if options else "settings", argument=argument, options=typed)
-
-
-def _left(rest: str, tokens: Sequence[Option | Word]) -> str:
-    return without(rest, ((token.start, token.end) for token in tokens))
+    return typed if isinstance(typed, Misread) else (typed, len(tokens) > len(options))

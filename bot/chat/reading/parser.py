@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from bot.chat.reading.commands import bare, command
+from bot.chat.reading.commands import alone, command
 from bot.chat.reading.options import gather, shown
 from bot.chat.reading.removal import without
+from bot.chat.reading.suggestions import suggestion
 from bot.chat.reading.tokens import Option, Word, scan
-from bot.chat.reading.words import COMMANDS, LEADING, closest, fold
+from bot.chat.reading.words import COMMANDS, LEADING, fold
 from bot.models import Ask, Command, Misread, Understood
 
-_LEADING = re.compile(rf"{LEADING}(?:\s*:\s*|\s+|$)")
-_SIGNS = "/-—、"
+# What stands between a mention and what is said; a face such as ":)" is part of it.
+_OPENING = re.compile(r"(?:[\s,，：]|:(?![-()]))+")
+_LEADING = re.compile(rf"{LEADING}(?:\s*:\s*|\s+|[.!?~。！？～…\s]*$)")
 _NOTHING_TO_DRAW = ("P", "Z", "C")
 """The Unicode categories of punctuation, spaces and control characters."""
 
 Tokens = Sequence[Option | Word]
 
 
-def parse(text: str) -> Understood:
+def parse(text: str, *, styles: Collection[str] = ()) -> Understood:
     """What the words of a message ask for.
 
     It is pure and total: any string has an answer, in time linear in its length. Values are read here, and checked
@@ -29,26 +31,39 @@ def parse(text: str) -> Understood:
 
     Args:
         text: what was typed, the bot's own mention taken out.
+        styles: the names of styles, for what a person may have meant.
 
     Returns:
         A ``Command``; an ``Ask``, its prompt being the text as it was typed, without the options, a leading word, and
         the commas and spaces that were there only for them; or a ``Misread``, upon which nothing may be paid.
     """
-    text = text.strip()
+    text = _begun(text)
     if not text:
         return Command(name="help")
-    if understood := bare(text):
+    if understood := alone(text):
         return understood
-    folded = fold(text)
-    tokens = tuple(scan(folded))
+    tokens = tuple(scan(fold(text)))
     first = _first_word(text, tokens)
     if first is not None and first.role == "command":
-        rest = f"{text[: first.start]} {text[first.end :]}".strip()
-        return command(COMMANDS[first.word], rest)
-    if listing := _listing(text, folded, tokens):
-        return listing
-    leading = first if first is not None and first.role == "leading" else None
-    return _stray_word(text, [token for token in tokens if token is not leading]) or _ask(text, tokens, leading)
+        return command(COMMANDS[first.word], f"{text[: first.start]} {text[first.end :]}")
+    return _prompt(text, tokens, first, styles)
+
+
+def read_prompt(text: str, *, styles: Collection[str] = ()) -> Ask | Misread:
+    """What a text asks for that is known to be a prompt, whatever its words: no part of it is a command.
+
+    Args:
+        text: what was typed.
+        styles: the names of styles, for what a person may have meant.
+    """
+    text = _begun(text)
+    tokens = tuple(scan(fold(text)))
+    return _prompt(text, tokens, _first_word(text, tokens), styles)
+
+
+def _begun(text: str) -> str:
+    opening = _OPENING.match(text)
+    return text[opening.end() :].rstrip() if opening else text.rstrip()
 
 
 def _first_word(text: str, tokens: Tokens) -> Word | None:
@@ -59,15 +74,13 @@ def _first_word(text: str, tokens: Tokens) -> Word | None:
     return None
 
 
-def _listing(text: str, folded: str, tokens: Tokens) -> Command | None:
-    """The command of a lone ``/尺寸``, ``/模型`` or ``/风格``, which are names of options as well."""
-    if len(tokens) != 1 or not isinstance(tokens[0], Option) or without(text, _places(tokens)):
-        return None
-    name = COMMANDS.get(folded[: tokens[0].name_end].lstrip(_SIGNS))
-    return Command(name=name) if name and tokens[0].value is None else None
+def _prompt(text: str, tokens: Tokens, first: Word | None, styles: Collection[str]) -> Ask | Misread:
+    leading = first if first is not None and first.role == "leading" else None
+    stray = _stray_word(text, [token for token in tokens if token is not leading], styles)
+    return stray or _ask(text, [token for token in tokens if token is leading or isinstance(token, Option)], leading)
 
 
-def _stray_word(text: str, tokens: Tokens) -> Misread | None:
+def _stray_word(text: str, tokens: Tokens, styles: Collection[str]) -> Misread | None:
     """What is wrong with the first signed word that has no meaning where it stands."""
     for token in tokens:
         if isinstance(token, Option):
@@ -75,10 +88,11 @@ def _stray_word(text: str, tokens: Tokens) -> Misread | None:
         typed = shown(text[token.start : token.end])
         if token.role in ("command", "leading"):
             return Misread(sentence="misread.not_first", values={"word": typed})
-        suggestion = closest(token.word) if token.role == "unknown" else None
-        if suggestion is None:
+        meant = suggestion(token.word, styles=styles) if token.role != "chat" else None
+        if meant is not None:
+            return Misread(sentence="misread.unknown_word", values={"word": typed, "suggestion": meant})
+        if token.role != "value":
             return Misread(sentence="misread.unknown_word_plain", values={"word": typed})
-        return Misread(sentence="misread.unknown_word", values={"word": typed, "suggestion": f"/{suggestion}"})
     return None
 
 

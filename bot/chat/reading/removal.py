@@ -12,6 +12,9 @@ _ENDS = ".。!！?？"
 # A full stop with something behind it is the beginning of a name: "./file", ".5".
 _STOP = re.compile(r"[,，、;；。!！?？]|\.(?!\S)")
 _OPENERS = re.compile(r"(?:[,，、;；。:：\s]|\.(?!\S))+")
+# An input method may write the two brackets of a pair in different widths.
+_BRACKETS = {"(": ")）", "（": ")）", "[": "]］", "［": "]］", "{": "}｝", "｛": "}｝", "【": "】"}
+_CLOSING = frozenset("".join(_BRACKETS.values()))
 
 
 def without(text: str, parts: Iterable[tuple[int, int]]) -> str:
@@ -31,14 +34,26 @@ def without(text: str, parts: Iterable[tuple[int, int]]) -> str:
 
 
 def _joined(left: str, right: str) -> str:
+    left, right = _without_emptied(left, right)
     before, after = left.rstrip(), right.lstrip()
     gap = left[len(before) :] + right[: len(right) - len(after)]
     stop = _STOP.match(after)
-    if stop or not after:
+    closes = after[:1] in _CLOSING
+    if stop or closes or not after:
         before = before.rstrip(_COMMAS)
-    if not before:
+    if not before or before[-1] in _BRACKETS:
         opener = _OPENERS.match(after)
-        return after[opener.end() :] if opener else after
+        return before + (after[opener.end() :] if opener else after)
     if stop:
         return before + (after[1:] if before[-1] in _ENDS else after)
-    return before + (("\n" if "\n" in gap else " ") + after if after else "")
+    if closes or not after:
+        return before + after
+    return before + ("\n" if "\n" in gap else " ") + after
+
+
+def _without_emptied(left: str, right: str) -> tuple[str, str]:
+    """The two sides without a pair of brackets that held nothing but the part between them."""
+    before, after = left.rstrip(), right.lstrip()
+    if after and after[0] in _BRACKETS.get(before[-1:], ""):
+        return before[:-1], after[1:]
+    return left, right

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from bot.errors import InvalidSize
 from bot.glm import sizes
 
 HAN = "[\u3400-\u9fff]"
 """A pattern of one Chinese character."""
 
 _SEPARATOR = re.compile(r"[ \t]*[:=]?[ \t]*")
-_REST = re.compile(r"(?:(?!--)[^\s,;，；。、！？“”「」『』\"/—])+")
+_REST = re.compile(r"(?:(?!--)[^\s,;，；。、！？“”「」『』\"/—()（）\[\]［］{}｛｝【】])+")
 _SENTENCE_END = ".!?:~"
 _WHOLE = r"(?![a-z0-9_]|[.:x*/][0-9])"
 _PAIR = re.compile(rf"([0-9]{{1,5}}) *([x*:/比]) *([0-9]{{1,5}})(?: *(?:px|像素))?{_WHOLE}")
@@ -20,6 +19,13 @@ _PAIR = re.compile(rf"([0-9]{{1,5}}) *([x*:/比]) *([0-9]{{1,5}})(?: *(?:px|像�
 _COUNT = re.compile(rf"([0-9]{{1,4}}){_WHOLE}(?:[张幅]| +[张幅](?!{HAN}))?|([一二两三四])(?:[张幅]|(?!{HAN}))")
 _QUALITY = re.compile(r"(?:hd|standard)(?![a-z0-9_-])")
 _MODEL = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_SWITCH = re.compile(
+    rf"[ \t]*(?P<sign>[:=])?[ \t]*"
+    rf"(?P<value>(?:on|off|true|false|yes|no)(?![a-z0-9_]|-[a-z0-9])|(?:开启|关闭|[是否开关])(?!{HAN}))"
+)
+_LATIN_WORD = re.compile(r"[ \t]+[a-z0-9]")
+_ON = frozenset({"on", "true", "yes", "是", "开", "开启"})
+_ENGLISH_PROSE = frozenset({"on", "no"})
 _QUALITY_WORDS = {"高清": "hd", "标准": "standard"}
 _NUMERALS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4}
 
@@ -56,6 +62,30 @@ def read(option: str, plain: str, at: int) -> Reading:
             return _rest(plain, start)
 
 
+def nameless(plain: str, at: int) -> tuple[str, Reading] | None:
+    """A value that tells its option without the option's name, such as ``16:9``, ``3张`` or ``hd``, and that option."""
+    for option in ("size", "count", "quality", "model"):
+        reading = read(option, plain, at)
+        typed = plain[at : reading.end]
+        # "/12/25" is a date, and a number alone may be anything.
+        if reading.certain and "/" not in typed and (option != "count" or typed.endswith(("张", "幅"))):
+            return option, reading
+    return None
+
+
+def switch(plain: str, at: int) -> tuple[bool, int] | None:
+    """What is said after the name of an option that takes no value, on or off, and where that ends.
+
+    ``on`` and ``no`` before another English word belong to the description: "no-watermark on a mat".
+    """
+    match = _SWITCH.match(plain, at)
+    if match is None:
+        return None
+    if match["value"] in _ENGLISH_PROSE and not match["sign"] and _LATIN_WORD.match(plain, match.end()):
+        return None
+    return match["value"] in _ON, match.end()
+
+
 def _rest(plain: str, at: int) -> Reading:
     match = _REST.match(plain, at)
     value = match[0].rstrip(_SENTENCE_END) if match else ""
@@ -66,14 +96,7 @@ def _size(plain: str, at: int) -> Reading:
     if pair := _PAIR.match(plain, at):
         return Reading(f"{pair[1]}{'x' if pair[2] in 'x*' else ':'}{pair[3]}", pair.end(), certain=True)
     word = _rest(plain, at)
-    return word._replace(certain=_is_size(word.value))
-
-
-def _is_size(word: object) -> bool:
-    try:
-        return isinstance(word, str) and bool(sizes.resolve(sizes.DEFAULT_MODEL, word))
-    except InvalidSize:
-        return False
+    return word._replace(certain=word.value in sizes.WORDS)
 
 
 def _count(plain: str, at: int) -> Reading:

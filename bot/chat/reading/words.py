@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -16,18 +15,21 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "model": ("model", "模型"),
     "style": ("style", "风格", "画风"),
     "count": ("n", "张数"),
-    "no-watermark": ("no-watermark", "nowatermark", "无水印", "去水印"),
+    "no-watermark": (
+        *("no-watermark", "nowatermark", "无水印", "去水印"),
+        *("不要水印", "没有水印", "去掉水印"),
+    ),
     "watermark": ("watermark", "有水印"),
 }
 _COMMANDS: dict[str, tuple[str, ...]] = {
-    "help": ("help", "帮助"),
+    "help": ("help", "帮助", "菜单", "怎么用", "你好", "您好", "hi", "hello"),
     "sizes": ("sizes", "尺寸"),
     "models": ("models", "模型"),
     "styles": ("styles", "风格"),
     "tips": ("tips", "技巧"),
     "queue": ("queue", "队列"),
-    "cancel": ("cancel", "取消"),
-    "again": ("again", "再来", "再来一次", "再来一张"),
+    "cancel": ("cancel", "取消", "全部取消", "停止", "stop"),
+    "again": ("again", "再来", "再来一次", "再来一张", "重画"),
     "history": ("history", "历史"),
     "settings": ("settings", "设置"),
     "set": ("set",),
@@ -53,26 +55,27 @@ COMMANDS: Names = _by_word(_COMMANDS)
 
 ``settings`` with something to change is ``set``, and ``set`` with nothing to change is ``settings``.
 """
-BARE: Names = MappingProxyType({word: COMMANDS[word] for word in COMMANDS if not word.isascii() or word == "help"})
+ADMINS_ONLY = frozenset({"stats", "pause", "resume"})
+"""The commands that only admins may use."""
+_BARE_ENGLISH = frozenset({"help", "hi", "hello", "cancel", "stop", "again"})
+BARE: Names = MappingProxyType(
+    {word: name for word, name in COMMANDS.items() if not word.isascii() or word in _BARE_ENGLISH}
+)
 """The command words that count without a slash when the message says nothing else.
 
-Each of the Chinese ones could also be a prompt of one word. Taking it for a command costs nothing and is seen at once;
-taking it for a prompt costs money and a turn in the queue. Who wants the word drawn writes ``画 历史``.
+Each of them could also be a prompt of one word. Taking it for a command costs nothing and is seen at once; taking it
+for a prompt costs money and a turn in the queue. Who wants the word drawn writes ``画 历史``. The other English words
+are names of things to draw more often than commands.
 """
 CHAT_WORDS = frozenset({"chat", "本群"})
 """The words that make ``/set`` change the defaults of the chat instead of the person's."""
 STYLE_OFF_WORDS = frozenset({"none", "无"})
 """The values of ``/style`` that take a default style off."""
 
-LEADING = r"(?:画|文?生图|ai ?绘画|generate image|text[- ]to[- ]image|create image)"
+LEADING = r"(?:画|文?生图|ai ?绘画|(?:generate|create) image(?: of)?|text[- ]to[- ]image)"
 """A pattern of the words that may stand before a prompt and are no part of it; matches plain text."""
 LEADING_AFTER_SIGN = rf"(?:draw|imagine|{LEADING})"
 """A pattern of those that may stand there after a slash."""
-
-_SUGGESTED = sorted({*OPTIONS, *COMMANDS, "draw", "imagine", "画", "生图"})
-_LONGEST_COMPARED = 24
-# Most Chinese names have two characters, so that one wrong character leaves a likeness of a half.
-_LEAST_LIKENESS = {True: 0.6, False: 0.5}
 
 # Other full-width signs stay: a comma or a bracket ends a link or a value as it stands.
 _FULL_WIDTH_SIGNS = frozenset("／：－＝＊＂＿．")
@@ -92,12 +95,3 @@ def fold(text: str) -> str:
     Its length is that of ``text``, so that a place found in one is the same place in the other.
     """
     return text.translate(_PLAIN)
-
-
-def closest(word: str) -> str | None:
-    """The known word that a plain, unknown one was probably meant to be, or ``None``."""
-    compared = word[:_LONGEST_COMPARED]
-    found = difflib.get_close_matches(compared, _SUGGESTED, n=1, cutoff=_LEAST_LIKENESS[compared.isascii()])
-    if found:
-        return found[0]
-    return max((known for known in _SUGGESTED if not known.isascii() and word.startswith(known)), key=len, default=None)

@@ -9,14 +9,13 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, update
 
 from bot.chat.reading.options import settle
+from bot.chat.reading.words import ADMINS_ONLY
 from bot.generation.intake.cancelling import cancel, unfinished
 from bot.generation.store.database import Database
 from bot.generation.store.kept import pause, resume
 from bot.generation.store.preferences import Preferences, chosen
 from bot.generation.store.tables import requests
 from bot.models import ChatType, Misread, TypedOptions
-
-ADMINS_ONLY = frozenset({"stats", "pause", "resume"})
 
 Result = Mapping[str, Any]
 
@@ -95,7 +94,8 @@ class Commands:
         own = unfinished(connection, sender=place.sender)
         if not own:
             return Misread(sentence="command.nothing_to_cancel")
-        number = int(content["argument"] or 0)
+        argument = content["argument"]
+        number = len(own) if argument == "last" else int(argument or 0)
         if number > len(own):
             return Misread(sentence="command.no_such_number", values={"number": str(number), "most": str(len(own))})
         chosen_ones = own[number - 1 : number] if number else own
