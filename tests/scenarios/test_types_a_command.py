@@ -77,6 +77,14 @@ def test_a_command_without_effect(world: World, say: str) -> None:
     assert paid_for(talk, said) == []
 
 
+@pytest.mark.parametrize("say", ["/set size", "/set size 512x512", "/set n 9", "/cancel 猫", "/lang fr"])
+def test_a_faulty_command_does_not_speak_of_images(world: World, say: str) -> None:
+    """Where no image was asked for, nothing is said of one that was not made."""
+    card = answer_to(world.somebody(), say)
+    assert shows(card, "card.misread")
+    assert not shows(card, "card.misread_note")
+
+
 def test_help_names_every_command(world: World) -> None:
     """The help lists every option and command of both languages."""
     card = answer_to(world.somebody(), "/help")

@@ -121,26 +121,28 @@ def test_the_prompt_of_a_notice_is_no_markup() -> None:
 
 
 REFUSED = [
-    ("limit.pending", "现在还不能生成", True),
-    ("limit.day", "现在还不能生成", True),
-    ("limit.waiting", "现在还不能生成", True),
-    ("limit.images", "现在还不能生成", True),
-    ("limit.yuan", "现在还不能生成", True),
-    ("limit.paused", "现在还不能生成", True),
-    ("command.admins_only", "这个命令没有生效", False),
-    ("command.nothing_to_cancel", "这个命令没有生效", False),
-    ("command.no_such_number", "这个命令没有生效", False),
-    ("misread.quality", "有一处没看懂", True),
-    ("misread.lang", "有一处没看懂", False),
-    ("misread.nothing_to_repeat", "这个命令没有生效", False),
+    ("limit.pending", None, "现在还不能生成", True),
+    ("limit.day", None, "现在还不能生成", True),
+    ("limit.waiting", None, "现在还不能生成", True),
+    ("limit.images", None, "现在还不能生成", True),
+    ("limit.yuan", None, "现在还不能生成", True),
+    ("limit.paused", None, "现在还不能生成", True),
+    ("command.admins_only", "stats", "这个命令没有生效", False),
+    ("command.nothing_to_cancel", "cancel", "这个命令没有生效", False),
+    ("command.no_such_number", "cancel", "这个命令没有生效", False),
+    ("misread.quality", None, "有一处没看懂", True),
+    ("misread.quality", "again", "有一处没看懂", True),
+    ("misread.quality", "set", "有一处没看懂", False),
+    ("misread.lang", "lang", "有一处没看懂", False),
+    ("misread.nothing_to_repeat", None, "这个命令没有生效", False),
 ]
 
 
-@pytest.mark.parametrize(("sentence", "title", "noted"), REFUSED)
-def test_a_refusal_has_the_title_of_its_kind(sentence: str, title: str, *, noted: bool) -> None:
+@pytest.mark.parametrize(("sentence", "command", "title", "noted"), REFUSED)
+def test_a_refusal_has_the_title_of_its_kind(sentence: str, command: str | None, title: str, *, noted: bool) -> None:
     """A limit is not called unclear; that nothing was charged is said where an image was asked for."""
     values = {"used": "5", "most": "5", "count": "1", "number": "9", "value": "x", "allowed": "hd"}
-    card = cards().misread(Misread(sentence=sentence, values=values))
+    card = cards().misread(Misread(sentence=sentence, values=values, command=command))
     said = lines(card)
     assert card["header"]["title"]["content"] == title
     assert said[0] == catalogue().text(sentence, "zh", **values)

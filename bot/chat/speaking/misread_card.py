@@ -23,8 +23,8 @@ _TITLES: Mapping[str, str] = {
 }
 """The title by a sentence's whole key or its first part; any other sentence is about something unclear."""
 
-_NO_IMAGE_ASKED = frozenset({"misread.cancel", "misread.lang", "misread.set"})
-"""Sentences about commands that make no image, so that none was made goes without saying."""
+_ASKS_FOR_AN_IMAGE = (None, "again")
+"""No command, or the one that makes an image; of the others it goes without saying that none was made."""
 
 
 class MisreadCard:
@@ -61,5 +61,5 @@ class MisreadCard:
         return self._words.both(key, **values)
 
     def _note(self, misread: Misread, title: str) -> Iterator[Element]:
-        if title != "card.command" and misread.sentence not in _NO_IMAGE_ASKED:
+        if title != "card.command" and misread.command in _ASKS_FOR_AN_IMAGE:
             yield el.line(el.label(self._words.both("card.misread_note")), small=True)

@@ -81,7 +81,8 @@ class Planning:
 
 def refused(new: NewRequest, refusal: Misread) -> NewRequest:
     """The request that is answered with a refusal in the place of what it asked for."""
-    return replace(new, kind="misread", content=_content(refusal))
+    command = new.content["name"] if new.kind == "command" else refusal.command
+    return replace(new, kind="misread", content=_content(replace(refusal, command=command)))
 
 
 def over(before: Mapping[str, Any], typed: TypedOptions) -> TypedOptions:
@@ -97,7 +98,7 @@ def over(before: Mapping[str, Any], typed: TypedOptions) -> TypedOptions:
 
 
 def _content(fault: Misread) -> Mapping[str, Any]:
-    return {"sentence": fault.sentence, "values": dict(fault.values)}
+    return {"sentence": fault.sentence, "values": dict(fault.values), "command": fault.command}
 
 
 def _new(

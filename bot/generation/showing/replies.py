@@ -65,7 +65,8 @@ class Replies:
     def card(self, request: Request) -> tuple[Card, str]:
         """The card that answers a request, and a word for what it shows."""
         if request.kind == "misread":
-            misread = Misread(sentence=request.content["sentence"], values=request.content["values"])
+            fault = request.content
+            misread = Misread(sentence=fault["sentence"], values=fault["values"], command=fault.get("command"))
             return self._cards.misread(misread), "misread"
         name = str(request.content.get("name", "help"))
         return self._of_command.get(name, self._of_command["help"])(request), name
