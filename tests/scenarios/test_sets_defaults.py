@@ -131,10 +131,22 @@ def test_the_language_of_text_after_a_press(world: World) -> None:
     assert WORDS.text("state.ready", "en") in json.loads(text.content)["text"]
 
 
-def test_the_language_of_an_example(world: World) -> None:
-    """The example that a person presses is drawn in the language that they have chosen."""
+@pytest.mark.parametrize(
+    ("said", "language"),
+    [
+        (("/lang en",), "en"),
+        (("/lang zh", "a lighthouse"), "zh"),
+        (("a lighthouse",), "en"),
+        (("a lighthouse", "一座灯塔"), "zh"),
+        (("/tips",), "en"),
+    ],
+)
+def test_the_language_of_an_example(world: World, said: tuple[str, ...], language: Language) -> None:
+    """The example that a person presses is drawn in the language they have chosen, else in that of their last words."""
     talk = world.somebody()
-    card = answer_to(talk, "/lang en")
-    toast_of(talk, card, {"a": "example", "e": "cat"})
-    new_answers(talk, 1)
-    assert world.glm.calls[-1].body["prompt"] == WORDS.text("welcome.example.cat.prompt", "en")
+    *_, card = [answer_to(talk, one) for one in said]
+    for _ in range(2):
+        before = len(talk.answers)
+        toast_of(talk, card, {"a": "example", "e": "cat"})
+        new_answers(talk, before)
+        assert world.glm.calls[-1].body["prompt"] == WORDS.text("welcome.example.cat.prompt", language)

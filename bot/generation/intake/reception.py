@@ -14,7 +14,7 @@ from bot.generation.intake.commands import Commands
 from bot.generation.intake.limits import Limits
 from bot.generation.intake.planning import Arrival, Planning, over, refused
 from bot.generation.intake.together import Together
-from bot.generation.store.accepting import Acceptances, Accepted, last_asked, new_request_id
+from bot.generation.store.accepting import Acceptances, Accepted, last_asked, last_language, new_request_id
 from bot.generation.store.counting import Counts
 from bot.generation.store.database import Database
 from bot.generation.store.preferences import Choices, Preferences
@@ -112,9 +112,9 @@ class Reception:
         return received
 
     def language_of(self, person: str) -> Language | None:
-        """The language that a person has chosen."""
+        """The language that a person has chosen, else that of their last message; ``None`` before the first."""
         with self._database.read() as connection:
-            return self._preferences.language_of(connection, person)
+            return self._preferences.language_of(connection, person) or last_language(connection, sender=person)
 
     def _accept_prompts(self, prompts: Sequence[_Prompt]) -> list[Received]:
         try:

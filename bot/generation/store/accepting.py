@@ -13,7 +13,7 @@ from sqlalchemy import BindParameter, Connection, Text, bindparam, select, updat
 from bot.generation.store.database import Database
 from bot.generation.store.records import NewRequest
 from bot.generation.store.tables import generations, requests
-from bot.models import Options, State
+from bot.models import Language, Options, State
 
 BETWEEN = 1e-6
 """Seconds between what is accepted at once, as the answers in a chat go by the time of acceptance."""
@@ -83,6 +83,12 @@ def last_asked(connection: Connection, *, sender: str, chat_id: str | None) -> t
     return None if last is None else (last.asked, json.loads(last.content))
 
 
+def last_language(connection: Connection, *, sender: str) -> Language | None:
+    """The language of a person's last message."""
+    language: Language | None = connection.scalar(_LANGUAGE, {"who": sender})
+    return language
+
+
 _ORIGINS: BindParameter[list[str]] = bindparam("origins", expanding=True)
 _KNOWN = select(requests.c.origin).where(requests.c.origin.in_(_ORIGINS))
 _LAST = (
@@ -92,6 +98,14 @@ _LAST = (
         requests.c.sender == bindparam("who", type_=Text),
         requests.c.kind == "images",
     )
+    .order_by(requests.c.accepted_at.desc())
+    .limit(1)
+)
+
+_LANGUAGE = (
+    select(requests.c.language)
+    # What answers anything else than a message has a colon in its origin.
+    .where(requests.c.sender == bindparam("who", type_=Text), ~requests.c.origin.contains(":"))
     .order_by(requests.c.accepted_at.desc())
     .limit(1)
 )
