@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from bot.sandbox.feishu.world import ChatMessage
 from tests.scenarios.talking import (
     answer_to,
@@ -65,6 +67,69 @@ def test_no_style(world: World) -> None:
     submit(talk, form, prompt="一座灯塔", size="1280x1280", style="none")
     new_answers(talk, 2)
     assert [body["prompt"] for body in paid_for(talk, first)][1:] == ["一座灯塔"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "changed"),
+    [
+        ("画：两座灯塔", {"prompt": "两座灯塔"}),
+        ("两座灯塔 /style 油画", {"prompt": "两座灯塔，油画质感，厚涂笔触，画布纹理"}),
+        ("两座灯塔 /size 16:9 /quality standard", {"prompt": "两座灯塔", "size": "1728x960", "quality": "standard"}),
+        ("两座灯塔（--ar 1:1）", {"prompt": "两座灯塔", "size": "1280x1280"}),
+        ("两座灯塔 /model cogview-4", {"prompt": "两座灯塔", "model": "cogview-4", "size": "1280x1280"}),
+        ("帮助", {"prompt": "帮助"}),
+        ("取消两个", {"prompt": "取消两个"}),
+    ],
+)
+def test_options_in_the_form(world: World, prompt: str, changed: dict[str, str]) -> None:
+    """What is typed into the form is read like a message that is no command; its options go over the choices."""
+    talk = world.somebody()
+    first = talk.say("一座灯塔 /size 1568x1056")
+    form = pressed(talk, answer_to(talk, first), "edit")
+    submit(talk, form, prompt=prompt, size="1568x1056", style="none")
+    new_answers(talk, 2)
+    before, after = paid_for(talk, first)
+    assert after == {**before, **changed}
+
+
+def test_several_from_the_form(world: World) -> None:
+    """The number of images can be typed into the form."""
+    talk = world.somebody()
+    first = talk.say("一座灯塔")
+    form = pressed(talk, answer_to(talk, first), "edit")
+    submit(talk, form, prompt="两座灯塔 /n 2", size="1280x1280", style="none")
+    new_answers(talk, 2)
+    assert [body["prompt"] for body in paid_for(talk, first)] == ["一座灯塔", "两座灯塔", "两座灯塔"]
+
+
+def test_what_was_not_changed_is_not_read_again(world: World) -> None:
+    """A prompt that was read once is sent as it is, also where it looks like one with a leading word."""
+    talk = world.somebody()
+    first = talk.say("画 画 的人")
+    form = pressed(talk, answer_to(talk, first), "edit")
+    submit(talk, form, prompt="画 的人", size="16:9", style="none")
+    new_answers(talk, 2)
+    assert [body["prompt"] for body in paid_for(talk, first)] == ["画 的人", "画 的人"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "key", "values"),
+    [
+        ("两座灯塔 /水彩", "misread.unknown_word", {"word": "/水彩", "suggestion": "/style 水彩"}),
+        ("两座灯塔 /help", "misread.not_first", {"word": "/help"}),
+        ("两座灯塔 /style 浮世绘", "misread.style_plain", {"value": "浮世绘"}),
+        ("两座灯塔 /n 9", "misread.count", {"value": "9", "most": "4"}),
+        ("画", "misread.prompt_missing", {}),
+    ],
+)
+def test_a_fault_in_the_form(world: World, prompt: str, key: str, values: dict[str, str]) -> None:
+    """A fault in the form is told in the toast, and nothing is paid."""
+    talk = world.somebody()
+    first = talk.say("一座灯塔")
+    form = pressed(talk, answer_to(talk, first), "edit")
+    assert submit(talk, form, prompt=prompt, size="1280x1280", style="none") == said_in_toast(key, **values)
+    assert new_answers(talk, 2) == []
+    assert len(paid_for(talk, first)) == 1
 
 
 def test_an_empty_prompt(world: World) -> None:

@@ -40,6 +40,7 @@ EXPLAINED = {
     "/统计": ("command.admins_only", {}),
     "/pause": ("command.admins_only", {}),
     "/resume": ("command.admins_only", {}),
+    "一座灯塔 /水彩": ("misread.unknown_word", {"word": "/水彩", "suggestion": "/style 水彩"}),
     "/halp": ("misread.unknown_word", {"word": "/halp", "suggestion": "/help"}),
 }
 

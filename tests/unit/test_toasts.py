@@ -33,11 +33,17 @@ def test_a_refusal_is_told_with_its_values() -> None:
     assert said["content"].startswith("你今天已用 20 张，再加 1 张")
 
 
-@pytest.mark.parametrize("key", ["limit.of_another_version", "limit.day", "misread.style"])
+@pytest.mark.parametrize("key", ["limit.of_another_version", "limit.day", "misread.size"])
 def test_a_sentence_that_cannot_be_said_is_replaced(key: str) -> None:
     """A press is answered even when the sentence is unknown or lacks a value."""
     said = toast(catalogue(), key, value="x")["toast"]
     assert said["content"] == catalogue().text("toast.refused", "zh")
+
+
+def test_an_unknown_style_is_told_without_the_list() -> None:
+    """The names of all styles have no room in a toast, so it says where they are."""
+    said = toast(catalogue(), "misread.style", value="浮世绘")["toast"]["content"]
+    assert said == catalogue().text("misread.style_plain", "zh", value="浮世绘")
 
 
 def test_values_are_cut() -> None:

@@ -43,13 +43,11 @@ class FormCard:
 
     def card(self, *, request_id: str, prompt: str, options: Options) -> Card:
         """The form, filled in with what a request was made with."""
-        whole = safe(prompt)
+        length = len(safe(prompt))
         fields = [
             self._heading("form.prompt"),
-            el.text_field(
-                "prompt", text=whole[:LONGEST_INPUT], hint=self._say("form.prompt_hint"), longest=LONGEST_INPUT
-            ),
-            *self._cut(len(whole)),
+            el.text_field("prompt", text=filled_in(prompt), hint=self._say("form.prompt_hint"), longest=LONGEST_INPUT),
+            *self._cut(length),
             self._heading("form.size"),
             self._sizes(options.size),
             self._heading("form.style"),
@@ -81,6 +79,11 @@ class FormCard:
         styles = {style.name["en"]: _names(style) for style in offered}
         chosen = present.name["en"] if present else NO_STYLE
         return el.choice("style", choices={NO_STYLE: self._say("form.no_style"), **styles}, chosen=chosen)
+
+
+def filled_in(prompt: str) -> str:
+    """What of a prompt stands in the form's field before anybody changes it."""
+    return safe(prompt)[:LONGEST_INPUT]
 
 
 def _names(style: Style) -> Both:

@@ -96,7 +96,7 @@ class Inbox:
             log.info("message not_allowed message_id=%s chat=%s", message.message_id, message.chat_id)
             return
         if not message.attachment and message.text.strip():
-            self._accept(message, parse(message.text))
+            self._accept(message, parse(message.text, styles=self._reception.styles))
         elif not self._store.helped_since(message.chat_id, seconds=HELP_AGAIN_AFTER):
             self._accept(message, Command(name="help"))
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import RowMapping, select
 
 from bot.chat.catalogue import Catalogue
+from bot.chat.reading.parser import read_prompt
 from bot.chat.speaking.cards import EXAMPLES
-from bot.chat.speaking.form_card import NO_STYLE
+from bot.chat.speaking.form_card import NO_STYLE, filled_in
 from bot.chat.speaking.toasts import toast
 from bot.generation.intake.cancelling import cancel
 from bot.generation.intake.planning import Arrival, over
@@ -18,7 +20,7 @@ from bot.generation.intake.reception import Reception
 from bot.generation.store.database import Database
 from bot.generation.store.records import read_options
 from bot.generation.store.tables import generations, requests
-from bot.models import Ask, Command, Press, TypedOptions, Understood
+from bot.models import Ask, Command, Misread, Press, TypedOptions, Understood
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +88,17 @@ class Presses:
         prompt = press.form.get("prompt", "").strip()
         if not prompt:
             return self._toast("toast.empty_prompt", "error")
-        style = press.form.get("style")
-        typed = TypedOptions(size=press.form.get("size") or None, style="" if style == NO_STYLE else style)
-        return self._ask(press, request, Ask(prompt=prompt, options=over(read_options(request), typed)))
+        # What has been read once is a prompt as it stands: another reading could take more of it away.
+        unchanged = prompt == filled_in(request["asked"]).strip()
+        ask = Ask(prompt=prompt) if unchanged else read_prompt(prompt, styles=self._reception.styles)
+        if isinstance(ask, Misread):
+            return self._refused(ask)
+        before, size, style = read_options(request), press.form.get("size"), press.form.get("style")
+        # The present size is chosen beforehand, and would hold a newly typed model to the size of the old one.
+        changed = size if size and size != before["size"] else None
+        chosen = TypedOptions(size=changed, style="" if style == NO_STYLE else style)
+        typed = {name: value for name, value in asdict(ask.options).items() if value is not None}
+        return self._ask(press, request, replace(ask, options=over(before, replace(chosen, **typed))))
 
     def _example(self, press: Press) -> Toast:
         name = press.value.get("e")
@@ -145,9 +155,10 @@ class Presses:
 
     def _accept(self, arrival: Arrival, understood: Understood, key: str) -> Toast:
         received = self._reception.accept(arrival, understood, only_if_allowed=True)
-        if received.refusal is not None:
-            return toast(self._words, received.refusal.sentence, kind="warning", **received.refusal.values)
-        return self._toast(key, "success")
+        return self._toast(key, "success") if received.refusal is None else self._refused(received.refusal)
+
+    def _refused(self, why: Misread) -> Toast:
+        return toast(self._words, why.sentence, kind="warning", **why.values)
 
     def _toast(self, key: str, kind: Any) -> Toast:
         return toast(self._words, key, kind=kind)

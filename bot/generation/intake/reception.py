@@ -76,6 +76,8 @@ class Reception:
         log_prompts: bool = False,
         on_received: Callable[[Received], None] = lambda _: None,
     ) -> None:
+        self.styles = styles
+        """The styles, which tell a parser what a person may have meant."""
         self._database = database
         self._limits = limits
         self._preferences = preferences
