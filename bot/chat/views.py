@@ -59,6 +59,8 @@ class SettingsView:
     """The names that the person has set, such as ``size``."""
     chat: tuple[str, ...]
     """The names that an admin has set for this chat."""
+    of_chat: bool = False
+    """Whether the chat's defaults alone are shown, whoever asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

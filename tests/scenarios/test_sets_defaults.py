@@ -8,6 +8,7 @@ import pytest
 
 from bot.models import Language
 from tests.scenarios.talking import (
+    LANGUAGES,
     WORDS,
     admin_in,
     answer_to,
@@ -37,16 +38,24 @@ USUAL = {"prompt": "一座灯塔", "model": "glm-image", "size": "1280x1280", "q
 @pytest.mark.parametrize(
     ("say", "told", "changed"),
     [
-        ("/set size 16:9", "size 1728x960", {"size": "1728x960"}),
-        ("/设置 /质量 standard", "quality standard", {"quality": "standard"}),
-        ("/set model cogview-4", "model cogview-4", {"model": "cogview-4"}),
-        ("/set style 水彩", "style 水彩", {"prompt": "一座灯塔，水彩画风格，透明叠色，纸张纹理"}),
+        ("/set size 16:9", ("尺寸 1728x960（≈16:9）", "Size 1728x960 (≈16:9)"), {"size": "1728x960"}),
+        ("/设置 /质量 standard", ("质量 standard", "Quality standard"), {"quality": "standard"}),
+        ("/set model cogview-4", ("模型 cogview-4", "Model cogview-4"), {"model": "cogview-4"}),
+        (
+            "设置风格 水彩，尺寸 16:9",
+            ("尺寸 1728x960（≈16:9） · 风格 水彩", "Size 1728x960 (≈16:9) · Style watercolor"),
+            {"prompt": "一座灯塔，水彩画风格，透明叠色，纸张纹理", "size": "1728x960"},
+        ),
+        ("/set style none n 1", ("不加风格 · 一次 1 张", "No style · Images at once: 1"), {}),
+        ("/set watermark on", ("有水印", "Watermark"), {}),
     ],
 )
-def test_ones_own(world: World, say: str, told: str, changed: dict[str, str]) -> None:
+def test_ones_own(world: World, say: str, told: tuple[str, str], changed: dict[str, str]) -> None:
     """A default holds for every later prompt of this person that says nothing else, in every chat."""
     talk = world.somebody()
-    assert shows(answer_to(talk, say), "notice.set.text", changes=told)
+    card = answer_to(talk, say)
+    for language, changes in zip(LANGUAGES, told, strict=True):
+        assert WORDS.text("notice.set.text", language, changes=changes) in words(card, language).split("\n")
     assert made_with(talk) == {**USUAL, **changed}
     group = world.feishu.world.add_chat("group", name="小组", members=[talk.person])
     there = Talk(world=world, person=talk.person, chat_id=group.chat_id, first_call=0)
@@ -74,7 +83,8 @@ def test_the_chats_by_an_admin(world: World) -> None:
     """An admin sets what holds for everybody in a group, and a person's own default comes before it."""
     talk = world.somebody(kind="group")
     boss = admin_in(world, talk)
-    assert shows(answer_to(boss, "/set size 16:9 --chat"), "notice.set_chat.text", changes="size 1728x960")
+    said = words(answer_to(boss, "/set size 16:9 --chat"))
+    assert WORDS.text("notice.set_chat.text", "zh", changes="尺寸 1728x960（≈16:9）") in said
     other = somebody_else_in(talk)
     assert made_with(other) == {**USUAL, "size": "1728x960"}
     answer_to(talk, "/set size 1:1")
@@ -98,6 +108,19 @@ def test_the_settings_tell_who_has_set_what(world: World) -> None:
     assert "Style watercolor · set by you" in lines
     assert "Model glm-image · default" in lines
     assert "Text replies in the language of the message" in lines
+
+
+def test_the_settings_of_the_chat(world: World) -> None:
+    """The chat's settings are the same whoever asks, and say nothing of a person's."""
+    talk = world.somebody(kind="group")
+    answer_to(admin_in(world, talk), "/set quality standard --chat")
+    answer_to(talk, "/set size 16:9 quality hd")
+    card = answer_to(talk, "/settings --chat")
+    lines = words(card, "en").split("\n")
+    assert shows(card, "settings.title_chat")
+    assert shows(card, "settings.use_chat")
+    assert {"Quality standard · set for this chat", "Size 1280x1280 (1:1) · default"} <= set(lines)
+    assert not any("set by you" in line or "Text replies" in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,24 @@ def test_a_style_taken_off_is_told() -> None:
     assert "不加风格 · 本会话设置的" in lines(cards().settings(view))[0]
 
 
+def test_a_change_is_told_in_the_words_of_the_settings() -> None:
+    """What a default was changed to reads as it does in the settings, in each language."""
+    changes = {"size": "1728x960", "style": "ink", "watermark": False, "count": 2}
+    card = cards().changed(changes, for_chat=False)
+    assert lines(card) == ["你以后的图片默认用：尺寸 1728x960（≈16:9） · 风格 水墨 · 无水印 · 一次 2 张"]
+    said = "Your images now use: Size 1728x960 (≈16:9) · Style ink · No watermark · Images at once: 2"
+    assert lines(card, "en_us") == [said]
+    assert cards().changed({"style": None}, for_chat=True)["header"]["title"]["content"] == "本会话的默认选项已更新"
+
+
+def test_the_settings_of_a_chat_say_nothing_of_a_person() -> None:
+    """The chat's settings have their own title and no language."""
+    card = cards().settings(dataclasses.replace(SETTINGS, own=(), of_chat=True))
+    said = lines(card, "en_us")[0].splitlines()
+    assert card["header"]["title"]["content"] == "本会话的默认选项"
+    assert said[-1] == "Images at once: 2 · default"
+
+
 def test_the_history_shows_thumbnails_with_their_prompts() -> None:
     """Each picture stands small with its prompt, what it was made with, and a button to run it again."""
     card = cards().history([history(1, prompt="<at id=all></at>"), history(2, prompt="狗" * 300)])

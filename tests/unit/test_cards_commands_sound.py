@@ -61,6 +61,7 @@ def made(cards: Cards, text: str) -> dict[str, dict[str, Any]]:
         "queue": cards.queue(line(*entries, elsewhere=10**6, paused=True, private=True)),
         "quota": cards.quota(QUOTA),
         "settings": cards.settings(dataclasses.replace(SETTINGS, options=Options(style=text))),
+        "changed": cards.changed(dataclasses.asdict(Options(style=text)), for_chat=True),
         "stats": cards.stats(FULL_STATS),
         "history": cards.history([history(prompt=text) for _ in range(30)]),
         "no history": cards.history([]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
+from typing import Any
 
 from bot.chat.catalogue import Catalogue
 from bot.chat.speaking import elements as el
@@ -116,6 +117,10 @@ class Cards:
     def settings(self, view: SettingsView) -> Card:
         """What holds where a prompt says nothing, and who has set it."""
         return self._own.settings(view)
+
+    def changed(self, changes: Mapping[str, Any], *, for_chat: bool) -> Card:
+        """That a person's or a chat's defaults are changed, and to what."""
+        return self._own.changed(changes, for_chat=for_chat)
 
     def history(self, entries: Sequence[HistoryEntry]) -> Card:
         """The last pictures of a person in a chat, each with a button to run it again."""

@@ -1,4 +1,4 @@
-"""The sentences about one request: where it stands and what it was made with."""
+"""The sentences about a request: where it stands and what it is made with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.chat.speaking.shown import PROMPT_LENGTH, clipped, safe
 from bot.chat.speaking.stages import Stage, finished, stage
 from bot.chat.styles import Styles
 from bot.glm import sizes
-from bot.models import Picture, RequestCard, State
+from bot.models import Options, Picture, RequestCard, State
 
 _LONGEST_STYLE = 40
 _MINUTE = 60
@@ -141,6 +141,18 @@ class Lines:
         if style is None:
             return alike(clipped(name, _LONGEST_STYLE))
         return {"zh_cn": style.name["zh"], "en_us": style.name["en"]}
+
+    def defaults(self, options: Options) -> dict[str, Both]:
+        """What a prompt is made with that says nothing else, by the names of the options."""
+        style = self._say("label.style", style=self.style(options.style)) if options.style else None
+        return {
+            "model": self._say("label.model", model=options.model),
+            "size": self.size(options.size),
+            "quality": self._say("label.quality", quality=options.quality),
+            "style": style or self._say("settings.no_style"),
+            "watermark": self._say("label.watermark" if options.watermark else "label.no_watermark"),
+            "count": self._say("settings.count", count=options.count),
+        }
 
     def link(self, picture: Picture) -> str | None:
         """The link of a picture that has come to its end, where a card may lead there."""

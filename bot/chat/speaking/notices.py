@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.chat.catalogue import Catalogue
+from bot.chat.catalogue import Both, Catalogue
 from bot.chat.speaking import elements as el
 from bot.chat.speaking.elements import Card
 from bot.chat.speaking.shown import clipped, excerpt
@@ -22,19 +22,20 @@ NOTICES = tuple(_COLOURS)
 _LONGEST_VALUE = 400
 
 
-def notice(name: str, values: Mapping[str, str], *, words: Catalogue) -> Card:
+def notice(name: str, values: Mapping[str, str | Both], *, words: Catalogue) -> Card:
     """The card of a notice.
 
     Args:
         name: one of :data:`NOTICES`.
-        values: the placeholders of its sentence; a ``prompt`` stands apart from the sentence, as it was typed.
+        values: the placeholders of its sentence, those in both languages made of sentences; a ``prompt`` stands apart
+            from the sentence, as it was typed.
         words: the catalogue.
 
     Raises:
         KeyError: there is no such notice, or a value is missing.
     """
-    known: dict[str, object] = {key: clipped(value, _LONGEST_VALUE) for key, value in values.items()}
-    prompt, _ = excerpt(values.get("prompt", ""))
+    known = {key: clipped(value, _LONGEST_VALUE) if isinstance(value, str) else value for key, value in values.items()}
+    prompt, _ = excerpt(str(values.get("prompt", "")))
     elements = [
         el.line(el.label(words.both(f"notice.{name}.text", **known))),
         *([el.line(el.verbatim(prompt), small=True)] if prompt.strip() else []),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from bot.chat.catalogue import Both, Catalogue, alike, joined
 from bot.chat.speaking import elements as el
 from bot.chat.speaking.elements import Card, Element
 from bot.chat.speaking.lines import Lines
+from bot.chat.speaking.notices import notice
 from bot.chat.speaking.shown import clipped
 from bot.chat.views import HistoryEntry, SettingsView
+from bot.models import Options
 
 _COLOUR = "blue"
 _MOST_PICTURES = 10
@@ -27,25 +30,32 @@ class OwnCards:
     """
 
     def __init__(self, *, words: Catalogue, lines: Lines, buttons: bool) -> None:
+        self._words = words
         self._say = words.both
         self._lines = lines
         self._buttons = buttons
 
     def settings(self, view: SettingsView) -> Card:
         """What holds where a prompt says nothing, and who has set it."""
-        options = view.options
-        said = {
-            "model": self._say("label.model", model=options.model),
-            "size": self._lines.size(options.size),
-            "quality": self._say("label.quality", quality=options.quality),
-            "style": self._style(options.style),
-            "watermark": self._say("label.watermark" if options.watermark else "label.no_watermark"),
-            "count": self._say("settings.count", count=options.count),
-        }
+        said = self._lines.defaults(view.options)
         lines = [joined([words, self._say(f"settings.{_setter(view, name)}")]) for name, words in said.items()]
-        text = el.line(el.label(joined([*lines, self._language(view)], separator="\n")))
-        use = el.line(el.label(self._say("settings.use")), small=True)
-        return el.card(self._say("settings.title"), colour=_COLOUR, elements=[text, use])
+        if not view.of_chat:
+            lines.append(self._language(view))
+        of_chat = "_chat" if view.of_chat else ""
+        text = el.line(el.label(joined(lines, separator="\n")))
+        use = el.line(el.label(self._say(f"settings.use{of_chat}")), small=True)
+        return el.card(self._say(f"settings.title{of_chat}"), colour=_COLOUR, elements=[text, use])
+
+    def changed(self, changes: Mapping[str, Any], *, for_chat: bool) -> Card:
+        """That defaults are changed, and to what.
+
+        Args:
+            changes: the new values by the names of the options.
+            for_chat: whether they are the chat's.
+        """
+        said = self._lines.defaults(Options(**changes))
+        values = {"changes": joined(words for name, words in said.items() if name in changes)}
+        return notice("set_chat" if for_chat else "set", values, words=self._words)
 
     def history(self, entries: Sequence[HistoryEntry]) -> Card:
         """The last pictures as thumbnails with their prompts, each with a button to run it again."""
@@ -69,11 +79,6 @@ class OwnCards:
         ]
         use = el.line(el.label(self._say("id.use")), small=True)
         return el.card(self._say("id.title"), colour=_COLOUR, elements=[*lines, use])
-
-    def _style(self, style: str | None) -> Both:
-        if not style:
-            return self._say("settings.no_style")
-        return self._say("label.style", style=self._lines.style(style))
 
     def _language(self, view: SettingsView) -> Both:
         if view.language is None:

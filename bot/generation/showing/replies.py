@@ -76,17 +76,17 @@ class Replies:
             return self._cards.quota(self._limits.quota(connection, request.sender))
 
     def _settings(self, request: Request) -> Card:
+        of_chat = request.content["argument"] == "chat"
+        person = "" if of_chat else request.sender
         with self._database.read() as connection:
-            own = self._preferences.read(connection, request.sender)
-            of_chat = self._preferences.read(connection, request.chat_id)
-            options = self._preferences.defaults_for(connection, person=request.sender, chat=request.chat_id)
-            language = self._preferences.language_of(connection, request.sender)
+            choices = self._preferences.choices(connection, [person, request.chat_id])
         return self._cards.settings(
             SettingsView(
-                options=options,
-                language=language,
-                own=tuple(name for name in own if name in OPTION_NAMES),
-                chat=tuple(name for name in of_chat if name in OPTION_NAMES),
+                options=choices.options(person=person, chat=request.chat_id),
+                language=choices.language(person),
+                own=tuple(name for name in choices.of(person) if name in OPTION_NAMES),
+                chat=tuple(name for name in choices.of(request.chat_id) if name in OPTION_NAMES),
+                of_chat=of_chat,
             )
         )
 
@@ -102,17 +102,8 @@ class Replies:
 
     def _set(self, request: Request) -> Card:
         result = request.content["result"]
-        changes = ", ".join(f"{name} {_value(value)}" for name, value in result["changes"].items())
-        return self._cards.notice("set_chat" if result["for_chat"] else "set", changes=changes)
+        return self._cards.changed(result["changes"], for_chat=result["for_chat"])
 
 
 def _changed(request: Request) -> bool:
     return bool(request.content["result"]["changed"])
-
-
-def _value(value: object) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return str(value)
