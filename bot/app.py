@@ -265,6 +265,7 @@ class Bot:
             zone=self._settings.team.zone,
             buttons=self._settings.cards.buttons,
             prices=prices,
+            defaults=self._settings.images.defaults,
         )
         replies = Replies(
             self.database,

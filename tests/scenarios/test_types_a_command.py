@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.scenarios.talking import LANGUAGES, WORDS, answer_to, is_met_with_silence, paid_for, shows, words
+from tests.scenarios.talking import LANGUAGES, WORDS, answer_to, bot_with, is_met_with_silence, paid_for, shows, words
 from tests.support.world import World, colour
 
 GUIDES = {
@@ -56,6 +58,16 @@ def test_a_guide(world: World, name: str, say: str) -> None:
     listed = [key for key in every if key.startswith(f"{name}.") and not WORDS.placeholders(key)]
     assert all(shows(card, key) for key in listed)
     assert paid_for(talk, said) == []
+
+
+def test_the_guides_of_a_team_with_another_model(tmp_path: Path) -> None:
+    """What the team has set as its model is the default of which the guides speak."""
+    with bot_with(tmp_path, {"BOT_IMAGES_MODEL": "cogview-4", "BOT_IMAGES_SIZE": "1344x768"}) as world:
+        talk = world.somebody()
+        assert "cogview-4（默认）" in words(answer_to(talk, "/models"))
+        assert "glm-image（默认）" not in words(answer_to(talk, "/models"))
+        assert shows(answer_to(talk, "/sizes"), "sizes.default", size="1344x768", ratio="≈16:9")
+        assert shows(answer_to(talk, "/help"), "help.option.model", model="cogview-4")
 
 
 @pytest.mark.parametrize(("title", "say"), [(title, say) for title, every in OWN.items() for say in every])

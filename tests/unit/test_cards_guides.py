@@ -12,7 +12,7 @@ from bot.chat.speaking.cards import Cards
 from bot.chat.speaking.guides import COMMANDS
 from bot.chat.styles import Style, Styles
 from bot.glm import sizes
-from bot.models import Ask, Command, Language, TypedOptions
+from bot.models import Ask, Command, Language, Options, TypedOptions
 from tests.unit.card_samples import bytes_of, cards, catalogue, lines, styles
 
 GUIDES = ["help", "sizes", "models", "styles", "tips", "moved"]
@@ -48,11 +48,42 @@ def test_each_command_in_the_help_can_be_copied(name: str, language: Language) -
 @pytest.mark.parametrize("name", ["size", "quality", "model", "no_watermark", "style", "n"])
 def test_each_option_in_the_help_can_be_copied(name: str, language: Language) -> None:
     """The example of an option is understood beside a prompt, and leaves it."""
-    example = catalogue().text(f"help.option.{name}", language).split("`")[1]
+    values = dict.fromkeys(catalogue().placeholders(f"help.option.{name}"), "x")
+    example = catalogue().text(f"help.option.{name}", language, **values).split("`")[1]
     understood = parse(f"a cat {example}")
     assert isinstance(understood, Ask)
     assert understood.prompt == "a cat"
     assert understood.options != TypedOptions()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_each_further_word_in_the_help_can_be_copied(language: Language) -> None:
+    """The words that the help names beside the list are options where they have a sign, else commands."""
+    examples = re.findall("`([^`]+)`", catalogue().text("help.words", language))
+    assert len(examples) >= 5
+    for example in examples:
+        if example.startswith(("/", "--")):
+            assert parse(f"猫 {example}") != Ask(prompt="猫")
+            assert isinstance(parse(f"猫 {example}"), Ask)
+        else:
+            assert isinstance(parse(example), Command)
+
+
+COGVIEW = Options(model="cogview-4", size="1344x768", quality="standard")
+
+
+def test_the_guides_name_the_teams_defaults() -> None:
+    """What the team has set is called the default, and each model's own size where it does not make that one."""
+    guides = Cards(words=catalogue(), styles=styles(), zone=ZoneInfo("UTC"), buttons=True, defaults=COGVIEW)
+    assert lines(guides.models(), "en_us")[1].startswith("cogview-4 (default)")
+    assert "default" not in lines(guides.models(), "en_us")[0]
+    glm, cogview = lines(guides.sizes(), "en_us")[:2]
+    assert "1728x960 (≈16:9, default)" in glm
+    assert "1344x768 (≈16:9, default)" in cogview
+    assert (glm.count("default"), cogview.count("default")) == (1, 1)
+    text = "\n".join(lines(guides.help(), "en_us"))
+    for said in ("1344x768 by default", "standard by default", "cogview-4 by default"):
+        assert said in text
 
 
 def test_only_the_commands_that_exist_are_listed() -> None:
@@ -70,7 +101,7 @@ def test_the_sizes_of_every_model_are_listed() -> None:
         assert model in text
         assert all(f"{size}（{sizes.ratio_name(size)}" in text for size in recommended)
     assert "1280x1280（1:1，默认）" in text
-    assert "边长 1024–2048，都是 32 的倍数，总像素不超过 4194304" in text
+    assert "边长 1024–2048，都是 32 的倍数，总像素不超过 4,194,304" in text
 
 
 def test_the_models_are_listed_with_price_and_time() -> None:

@@ -90,7 +90,7 @@ def test_wrong_size_lists_what_the_model_makes(size: str) -> None:
     assert "16:9" in misread.values["ratios"]
     assert misread.values["allowed"].startswith("1280x1280, 1568x1056, ")
     assert [misread.values[name] for name in ("minimum", "maximum", "multiple")] == ["1024", "2048", "32"]
-    assert misread.values["pixels"] == "4194304"
+    assert misread.values["pixels"] == "4,194,304"
     assert all(value in words_of(misread) for value in misread.values.values())
 
 

@@ -97,6 +97,15 @@ def settle(
     )
 
 
+def default_size(model: str, default: str) -> str:
+    """The size that a model makes where no size is typed: the default, or the model's size of the nearest ratio."""
+    try:
+        return sizes.resolve(model, default)
+    except InvalidSize:
+        ratio = sizes.ratio_name(default).removeprefix("≈")
+        return sizes.resolve(model, ratio if ratio in sizes.RATIOS else sizes.DEFAULT_SIZE)
+
+
 def _not_among(name: str, value: str, allowed: Collection[str]) -> Misread | None:
     if value in allowed:
         return None
@@ -104,12 +113,15 @@ def _not_among(name: str, value: str, allowed: Collection[str]) -> Misread | Non
 
 
 def _size(typed: str | None, *, model: str, default: str) -> str | Misread:
+    if not typed:
+        return default_size(model, default)
     try:
-        return sizes.resolve(model, typed or default)
+        return sizes.resolve(model, typed)
     except InvalidSize:
-        if typed is None:
-            ratio = sizes.ratio_name(default).removeprefix("≈")
-            return sizes.resolve(model, ratio if ratio in sizes.RATIOS else sizes.DEFAULT_SIZE)
+        return _bad_size(typed, model)
+
+
+def _bad_size(typed: str, model: str) -> Misread:
     rule = sizes.rule(model)
     values = {
         "value": shown(typed),
@@ -119,7 +131,7 @@ def _size(typed: str | None, *, model: str, default: str) -> str | Misread:
         "minimum": str(rule.minimum),
         "maximum": str(rule.maximum),
         "multiple": str(rule.multiple),
-        "pixels": str(rule.max_pixels),
+        "pixels": f"{rule.max_pixels:,}",
     }
     return Misread(sentence="misread.size", values=values)
 

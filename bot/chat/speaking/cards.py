@@ -41,6 +41,7 @@ class Cards:
         zone: the team's time zone.
         buttons: whether the app receives card actions; links work without.
         prices: yuan an image, by model, for ``/models``.
+        defaults: what a prompt is made with that says nothing, for the cards that explain.
         commands: the commands that ``/help`` lists, by their English names.
     """
 
@@ -52,13 +53,16 @@ class Cards:
         zone: tzinfo,
         buttons: bool,
         prices: Mapping[str, float] | None = None,
+        defaults: Options | None = None,
         commands: Sequence[str] = COMMANDS,
     ) -> None:
         self._words = words
         self._buttons = buttons
         self._lines = Lines(words=words, styles=styles, zone=zone)
         self._layout = RequestLayout(words=words, lines=self._lines, buttons=buttons)
-        self._guides = Guides(words=words, styles=styles, prices=prices or {}, commands=commands)
+        self._guides = Guides(
+            words=words, styles=styles, prices=prices or {}, defaults=defaults or Options(), commands=commands
+        )
         self._misread = MisreadCard(words=words, styles=styles)
         self._queue = QueueCard(words=words, lines=self._lines)
         self._usage = UsageCards(words=words, zone=zone)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 from bot.chat.catalogue import LOCALES, Both, Catalogue, alike, joined
+from bot.chat.reading.options import default_size
 from bot.chat.reading.words import COMMANDS as _COMMAND_WORDS
 from bot.chat.speaking import elements as el
 from bot.chat.speaking.elements import Card
 from bot.chat.speaking.lines import typical_seconds
 from bot.chat.styles import Style, Styles
 from bot.glm import sizes
-from bot.models import Language
+from bot.models import Language, Options
 
 COMMANDS = tuple(dict.fromkeys(_COMMAND_WORDS.values()))
 """Every command, by its English name, in the order of ``/help``."""
@@ -30,22 +32,32 @@ class Guides:
         words: the catalogue.
         styles: the styles to list.
         prices: yuan an image, by model; a model without one is listed without a price.
+        defaults: the team's, which hold where a prompt says nothing.
         commands: the commands to list, by their English names.
     """
 
     def __init__(
-        self, *, words: Catalogue, styles: Styles, prices: Mapping[str, float], commands: Sequence[str]
+        self,
+        *,
+        words: Catalogue,
+        styles: Styles,
+        prices: Mapping[str, float],
+        defaults: Options,
+        commands: Sequence[str],
     ) -> None:
         self._say = words.both
         self._styles = styles
         self._prices = prices
+        self._defaults = defaults
         self._commands = commands
 
     def help(self) -> Card:
         """What can be typed: a prompt, its options, and the commands."""
-        options = [self._say("help.options"), *(self._say(f"help.option.{name}") for name in _OPTIONS)]
+        default = asdict(self._defaults)
+        options = [self._say("help.options"), *(self._say(f"help.option.{name}", **default) for name in _OPTIONS)]
         commands = [self._say("help.commands"), *(self._say(f"help.command.{name}") for name in self._commands)]
-        paragraphs = [[self._say("help.intro")], options, [self._say("help.quotes")], commands]
+        words = [self._say("help.words")]
+        paragraphs = [[self._say("help.intro")], options, [self._say("help.quotes")], commands, words]
         return self._card("help.title", (el.markdown(joined(lines, separator="\n")) for lines in paragraphs))
 
     def sizes(self) -> Card:
@@ -82,22 +94,23 @@ class Guides:
 
     def _sizes(self, models: Sequence[str], recommended: Sequence[str]) -> list[Both]:
         rule = sizes.rule(models[0])
-        others = [size for size in recommended if size != sizes.DEFAULT_SIZE]
+        default = default_size(models[0], self._defaults.size)
+        others = [size for size in recommended if size != default]
         return [
             joined((alike(model) for model in models), separator=" / "),
-            self._say("sizes.default", size=sizes.DEFAULT_SIZE, ratio=sizes.ratio_name(sizes.DEFAULT_SIZE)),
+            self._say("sizes.default", size=default, ratio=sizes.ratio_name(default)),
             *(self._say("sizes.size", size=size, ratio=sizes.ratio_name(size)) for size in others),
             self._say(
                 "sizes.rule",
                 minimum=rule.minimum,
                 maximum=rule.maximum,
                 multiple=rule.multiple,
-                pixels=rule.max_pixels,
+                pixels=f"{rule.max_pixels:,}",
             ),
         ]
 
     def _model(self, model: str) -> Both:
-        parts = [self._say("models.default", model=model) if model == sizes.DEFAULT_MODEL else alike(model)]
+        parts = [self._say("models.default", model=model) if model == self._defaults.model else alike(model)]
         price = self._prices.get(model)
         if price is not None:
             parts.append(self._say("models.price", price=f"{price:.2f}") if price else self._say("models.free"))
