@@ -13,15 +13,17 @@ from tests.scenarios.talking import (
     answer_to,
     bot_behind,
     bot_with,
-    button,
     first_answer_to,
-    is_met_with_silence,
+    flash,
     new_answers,
     paid_for,
+    rest,
+    said_in_toast,
     shows,
     somebody_else_in,
     toast_of,
     wait_to_show,
+    words,
 )
 from tests.support.world import Talk, World, colour
 
@@ -110,23 +112,47 @@ def listed(world: World) -> Talk:
 
 @pytest.mark.parametrize("variable", ["BOT_TEAM_ALLOWED_CHATS", "BOT_TEAM_ALLOWED_PEOPLE"])
 def test_only_who_is_listed(tmp_path: Path, variable: str) -> None:
-    """With a list, whoever is not on it gets no answer to a prompt or a command, and nothing is paid."""
+    """With a list, whoever is not on it is told the ids that the list needs, once, and nothing is done or paid."""
     with bot_with(tmp_path, {variable: "oc_listed, ou_listed"}) as world:
         assert colour(answer_to(listed(world), "一座灯塔")) == "green"
         stranger = world.somebody()
-        for text in ("别人的灯塔", "/help"):
-            assert is_met_with_silence(stranger, stranger.say(text))
+        card = answer_to(stranger, "别人的灯塔")
+        assert shows(card, "id.not_allowed")
+        assert {stranger.person, stranger.chat_id} <= set(words(card).split("\n"))
+        for text in ("/help", "/set size 16:9", " "):
+            rest(world, stranger.say(text))
+        assert stranger.answers == [card]
         assert len(world.glm.calls) == 1
 
 
+def test_everybody_who_is_not_listed_is_told(tmp_path: Path) -> None:
+    """In a group each person is told once, and one person in each of their chats."""
+    with bot_with(tmp_path, {"BOT_TEAM_ALLOWED_PEOPLE": "ou_listed"}) as world:
+        one = world.somebody(kind="group")
+        other = somebody_else_in(one)
+        alone = world.feishu.world.add_chat("p2p", name="某处", members=[one.person])
+        elsewhere = Talk(world=world, person=one.person, chat_id=alone.chat_id, first_call=0)
+        for talk in (one, other, elsewhere):
+            assert talk.person in words(answer_to(talk, "一座灯塔"))
+
+
+def test_a_command_of_somebody_who_is_not_listed(tmp_path: Path) -> None:
+    """A command of somebody who is not listed changes nothing: what they set does not hold once they are listed."""
+    variables = {"BOT_TEAM_ALLOWED_PEOPLE": "ou_other"}
+    with bot_with(tmp_path, variables) as world:
+        talk = listed(world)
+        assert shows(answer_to(talk, "/set size 16:9"), "id.not_allowed")
+        with world.bot.database.read() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM preferences").scalar() == 0
+
+
 def test_a_press_of_somebody_who_is_not_listed(tmp_path: Path) -> None:
-    """In a group with somebody who is listed, the buttons do nothing for others."""
+    """In a group with somebody who is listed, the buttons tell others that they may not use them."""
     with bot_with(tmp_path, {"BOT_TEAM_ALLOWED_PEOPLE": "ou_listed"}) as world:
         talk = listed(world)
         card = answer_to(talk, "一座灯塔")
         other = somebody_else_in(talk)
-        again = button(other, card, "again")
-        assert world.feishu.press(card.message_id, other.person, value=again.value).toast is None
+        assert flash(other, card, "again") == said_in_toast("toast.not_allowed")
         assert new_answers(talk, 1) == []
         assert len(world.glm.calls) == 1
 

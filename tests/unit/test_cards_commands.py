@@ -159,3 +159,10 @@ def test_the_ids_can_be_copied() -> None:
     said = lines(cards().id(person="ou_fake", chat="oc_fake"))
     assert said[:4] == ["你的编号（open_id）：", "ou_fake", "本会话的编号（chat_id）：", "oc_fake"]
     assert "chat_id" not in "".join(lines(cards().id(person="ou_fake", chat=None)))
+
+
+def test_who_may_not_use_the_bot_is_told_the_same_ids() -> None:
+    """The card says what to do with the ids, which stand on it as on the card of ``/id``."""
+    card = cards().not_allowed(person="ou_fake", chat="oc_fake")
+    assert lines(card)[1:] == lines(cards().id(person="ou_fake", chat="oc_fake"))[:4]
+    assert "管理员" in lines(card)[0]

@@ -67,6 +67,7 @@ def made(cards: Cards, text: str) -> dict[str, dict[str, Any]]:
         "no history": cards.history([]),
         "form": cards.form(request_id="r" * 40, prompt=text, options=Options(style=text)),
         "welcome": cards.welcome(),
+        "not allowed": cards.not_allowed(person="ou_" + text, chat="oc_" + text),
         "id": cards.id(person="ou_" + text, chat="oc_" + text),
     }
 

@@ -134,6 +134,10 @@ class Cards:
         """The ``open_id`` of a person and the ``chat_id`` of a chat, to copy."""
         return self._own.id(person=person, chat=chat)
 
+    def not_allowed(self, *, person: str, chat: str | None) -> Card:
+        """That the bot is not open to somebody yet, with the ids that an admin needs to open it."""
+        return self._own.not_allowed(person=person, chat=chat)
+
     def form(self, *, request_id: str, prompt: str, options: Options) -> Card:
         """The form in which a prompt is changed, filled in with what a request was made with."""
         return self._form.card(request_id=request_id, prompt=prompt, options=options)

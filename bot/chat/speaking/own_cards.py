@@ -70,15 +70,21 @@ class OwnCards:
             person: the ``open_id``.
             chat: the ``chat_id``, ``None`` where there is none.
         """
-        ids = {"id.person": person, "id.chat": chat}
-        lines = [
+        use = el.line(el.label(self._say("id.use")), small=True)
+        return el.card(self._say("id.title"), colour=_COLOUR, elements=[*self._ids(person, chat), use])
+
+    def not_allowed(self, *, person: str, chat: str | None) -> Card:
+        """That the bot is not open to a person in a chat yet, and the ids that an admin needs for that; as ``id``."""
+        why = el.line(el.label(self._say("id.not_allowed")))
+        return el.card(self._say("id.not_allowed_title"), colour="grey", elements=[why, *self._ids(person, chat)])
+
+    def _ids(self, person: str, chat: str | None) -> list[Element]:
+        return [
             element
-            for key, value in ids.items()
+            for key, value in {"id.person": person, "id.chat": chat}.items()
             if value is not None
             for element in (el.line(el.label(self._say(key))), el.line(el.verbatim(clipped(value, _LONGEST_ID))))
         ]
-        use = el.line(el.label(self._say("id.use")), small=True)
-        return el.card(self._say("id.title"), colour=_COLOUR, elements=[*lines, use])
 
     def _language(self, view: SettingsView) -> Both:
         if view.language is None:

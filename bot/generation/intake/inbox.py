@@ -21,8 +21,9 @@ from bot.models import Command, Event, Greeting, Ignored, Message, Press, Recall
 
 log = logging.getLogger(__name__)
 
-HELP_AGAIN_AFTER = 600.0
-"""Seconds for which a chat that was offered the help card is not offered it again unasked."""
+AGAIN_AFTER = 600.0
+"""Seconds for which what was told unasked is not told again: the help in a chat, and to somebody who may not use the
+bot that it is not open to them."""
 
 
 class Inbox:
@@ -94,11 +95,17 @@ class Inbox:
     def _take_message(self, message: Message) -> None:
         if not self._allows(message.sender, message.chat_id):
             log.info("message not_allowed message_id=%s chat=%s", message.message_id, message.chat_id)
-            return
-        if not message.attachment and message.text.strip():
+            self._tell_not_allowed(message)
+        elif not message.attachment and message.text.strip():
             self._accept(message, parse(message.text, styles=self._reception.styles))
-        elif not self._store.helped_since(message.chat_id, seconds=HELP_AGAIN_AFTER):
+        elif not self._store.told_since(message.chat_id, kind="help", seconds=AGAIN_AFTER):
             self._accept(message, Command(name="help"))
+
+    def _tell_not_allowed(self, message: Message) -> None:
+        """Answers with the ids that the lists need, which nobody could learn otherwise."""
+        told = self._store.told_since(message.chat_id, kind="not_allowed", seconds=AGAIN_AFTER, person=message.sender)
+        if not told:
+            self._accept(message, Command(name="not_allowed"))
 
     def _accept(self, message: Message, understood: Understood) -> None:
         arrival = Arrival(
@@ -133,5 +140,5 @@ class Inbox:
     def _take_press(self, press: Press) -> Mapping[str, object]:
         if not self._allows(press.presser, press.chat_id):
             log.info("press not_allowed chat=%s", press.chat_id)
-            return {}
+            return self._presses.refuse()
         return self._presses.take(press)

@@ -12,6 +12,8 @@ from bot.generation.store.preferences import Choices
 from bot.generation.store.records import Kind, NewRequest
 from bot.models import Ask, ChatType, Command, Language, Misread, Options, TypedOptions
 
+_KINDS: Mapping[str, Kind] = {"help": "help", "not_allowed": "not_allowed"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
@@ -72,8 +74,7 @@ class Planning:
         """Plans the answer to a command."""
         language = choices.language(arrival.sender) or arrival.language
         content = {"name": command.name, "argument": command.argument, "options": asdict(command.options)}
-        kind: Kind = "help" if command.name == "help" else "command"
-        return _new(arrival, language, kind=kind, content=content)
+        return _new(arrival, language, kind=_KINDS.get(command.name, "command"), content=content)
 
     def _fault(self, arrival: Arrival, language: Language, fault: Misread) -> Plan:
         return Plan(new=_new(arrival, language, kind="misread", content=_content(fault)), fault=fault)

@@ -70,6 +70,10 @@ class Presses:
         request = self._request(press)
         return act(press, request) if request is not None else self._toast("toast.gone", "warning")
 
+    def refuse(self) -> Toast:
+        """The toast for somebody who may not use the bot."""
+        return self._toast("toast.not_allowed", "warning")
+
     def _request(self, press: Press) -> RowMapping | None:
         """The images that a card is about, where the press came from their own chat."""
         statement = select(requests).where(

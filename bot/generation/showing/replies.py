@@ -51,6 +51,7 @@ class Replies:
             "history": lambda request: cards.history(overview.history(chat_id=request.chat_id, person=request.sender)),
             "stats": lambda _: cards.stats(overview.stats()),
             "id": lambda request: cards.id(person=request.sender, chat=request.chat_id),
+            "not_allowed": lambda request: cards.not_allowed(person=request.sender, chat=request.chat_id),
             "quota": self._quota,
             "settings": self._settings,
             "form": self._form,

@@ -11,7 +11,8 @@ from sqlalchemy import RowMapping
 
 from bot.models import ChatType, ContentFinding, Failure, Language, Options, Picture, State
 
-Kind = Literal["images", "command", "misread", "help"]
+Kind = Literal["images", "command", "misread", "help", "not_allowed"]
+"""What a request is; of the last two a chat gets one unasked in a while, so they are told from other commands."""
 Way = Literal["card", "plain", "new"]
 """How a request is answered: by its card; by plain messages since its card was refused; by a new reply since its
 card can no longer be changed."""

@@ -12,7 +12,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from bot.generation.store import looks
 from bot.generation.store.database import Database
 from bot.generation.store.leases import checkpoint, is_free, step
-from bot.generation.store.records import Request, Way, picture_of_row
+from bot.generation.store.records import Kind, Request, Way, picture_of_row
 from bot.generation.store.sending import hold, messages_left, reserve
 from bot.generation.store.tables import generations, requests, sends
 from bot.models import Picture, State
@@ -35,13 +35,15 @@ class RequestStore:
         self._put_off = _put_off(database)
         self._steps = _Steps.for_database(database)
 
-    def helped_since(self, chat_id: str, *, seconds: float) -> bool:
-        """Whether the help card was asked for, or offered, in this chat within the last ``seconds``."""
+    def told_since(self, chat_id: str, *, kind: Kind, seconds: float, person: str | None = None) -> bool:
+        """Whether a request of this kind came from this chat, or from this person in it, in the last ``seconds``."""
         recent = select(requests.c.request_id).where(
             requests.c.chat_id == chat_id,
-            requests.c.kind == "help",
+            requests.c.kind == kind,
             requests.c.accepted_at > self._database.now - seconds,
         )
+        if person is not None:
+            recent = recent.where(requests.c.sender == person)
         with self._database.look() as connection:
             return connection.execute(recent.limit(1)).first() is not None
 
