@@ -254,3 +254,5 @@ class RequestCard:
     """Whether the platform's limit makes the first waiting generation wait."""
     price: float | None = None
     """Yuan for all its images."""
+    asked: str | None = None
+    """The prompt without the words of its style; ``None`` where it has none."""

@@ -12,6 +12,7 @@ from tests.support.world import World, colour, strings_in
 
 TIPS = {
     "好看的图片": "advice.vague",
+    "好看的图片 /style 油画": "advice.vague",
     "a nice picture": "advice.vague",
     "白天的夜晚街道": "advice.contradictory",
     "一只猫、两只狗、三个人和四辆车": "advice.subjects",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat.speaking.advice import hint
+from bot.models import Language
 from tests.unit.card_samples import catalogue
 
 TABLE = [
@@ -18,6 +21,8 @@ TABLE = [
     ("白天和夜晚同时出现的城市", "advice.contradictory"),
     ("盛夏的海滩，寒冬", "advice.contradictory"),
     ("a city in daytime at night", "advice.contradictory"),
+    ("day and night at once", "advice.contradictory"),
+    ("晴天娃娃挂在晴天的窗前，外面下雨", "advice.contradictory"),
     ("一只猫、两只狗、三只鸟和一辆车在街上", "advice.subjects"),
     ("a cat, a dog, two birds and a red car", "advice.subjects"),
     ("猫" * 1001, "advice.long"),
@@ -30,6 +35,14 @@ GOOD = [
     "从白天到夜晚的城市天际线",
     "海报，写着“白天营业，夜晚休息”",
     "“开业大吉”",
+    "夜晚的湖面上一只白天鹅",
+    "雨夜的晴空塔",
+    "屋檐下的晴天娃娃，外面下雨",
+    "sunny side up eggs on a rainy morning",
+    "白天与夜晚各占一半的城市",
+    "左边是夏天，右边是冬天",
+    "a street split into summer and winter",
+    "a baker working day and night",
     "猫",
     "🐱",
     "",
@@ -51,6 +64,20 @@ def test_the_tip_fits_the_prompt(prompt: str, key: str) -> None:
 def test_a_good_prompt_gets_no_tip(prompt: str) -> None:
     """A prompt that says what it wants is left alone."""
     assert hint(prompt) is None
+
+
+def test_a_style_does_not_make_a_vague_prompt_clear() -> None:
+    """The words that a style adds are not the person's, so a vague prompt with a style still gets its tip."""
+    assert hint("好看的图片，油画质感，厚涂笔触，画布纹理", asked="好看的图片") == "advice.vague"
+    assert hint("好看的图片，油画质感，厚涂笔触，画布纹理") is None
+    assert hint("猫" * 1001, asked="猫") == "advice.long"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_examples_of_what_to_avoid_get_their_tips(language: Language) -> None:
+    """What ``/tips`` calls vague or contradictory is called so under a result too."""
+    vague, opposite, _ = re.findall("[（(]([^）)]+)[）)]", catalogue().text("tips.avoid", language))
+    assert (hint(vague), hint(opposite)) == ("advice.vague", "advice.contradictory")
 
 
 @given(st.text(max_size=1500))

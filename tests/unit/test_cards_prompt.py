@@ -168,6 +168,7 @@ def test_any_request_makes_a_sound_card(card: RequestCard, *, buttons: bool) -> 
 MISREADS = [key for key in sorted(catalogue().keys()) if key.startswith("misread.")]
 
 
+@settings(deadline=None)
 @given(key=st.sampled_from(MISREADS), value=any_text | st.just("👍" * 5000))
 def test_any_misread_makes_a_small_card(key: str, value: str) -> None:
     """Whatever was typed wrongly, the explanation is under 30 KB and holds no markup."""

@@ -25,14 +25,24 @@ _EMPTY_ENGLISH = (
 _EMPTY = re.compile(rf"{_EMPTY_CHINESE}|\b(?:{_EMPTY_ENGLISH})\b", re.IGNORECASE)
 _LETTER = re.compile(r"[^\W_]")
 
+# A swan (白天鹅), a tower (晴空塔), a rain charm (晴天娃娃) and a fried egg tell no time and no weather.
 _OPPOSITES = (
-    (r"白天|正午|\bday ?time\b|\bby day\b|\bnoon\b", r"夜晚|黑夜|深夜|晚上|午夜|\bnight(?:time)?\b|\bmidnight\b"),
+    (
+        r"白天(?!鹅)|正午|\bday ?time\b|\bby day\b|\bnoon\b",
+        r"夜晚|黑夜|深夜|晚上|午夜|\bnight(?:time)?\b|\bmidnight\b",
+    ),
     (r"夏天|夏季|盛夏|\bsummer\b", r"冬天|冬季|寒冬|\bwinter\b"),
-    (r"晴天|晴空|\bsunny\b|\bclear sky\b", r"雨天|暴雨|大雨|下雨|雨夜|\brain(?:y|ing)\b"),
+    (r"晴天(?!娃娃)|晴空(?!塔)|\bsunny\b(?![ -]side)|\bclear sky\b", r"雨天|暴雨|大雨|下雨|雨夜|\brain(?:y|ing)\b"),
 )
-# A change from one to the other is a picture that can be made.
+# "working day and night" is a way of speaking.
+_AT_ONCE = re.compile(
+    r"\b(?:day and night|night and day)\b.*\b(?:at once|at the same time|together|simultaneously)\b", re.IGNORECASE
+)
+# A change from one to the other is a picture that can be made, and so are the two side by side.
 _CHANGE = re.compile(
-    r"从.+到|渐变|交替|对比|过渡|一半.+一半|\bfrom\b.+\bto\b|\bhalf\b.+\bhalf\b|\bversus\b|\bvs\b", re.IGNORECASE
+    r"从.+到|渐变|交替|对比|过渡|一半.+一半|各占|各一半|分屏|一边.+一边|左.+右|"
+    r"\bfrom\b.+\bto\b|\bhalf\b.+\bhalf\b|\bversus\b|\bvs\b|\bsplit\b|\bleft\b.+\bright\b",
+    re.IGNORECASE,
 )
 
 _CHINESE_SUBJECT = re.compile(r"[一两二三四五六七八九十几多\d]\s*(?:只|个|位|名|头|匹|辆|群|条|架|艘)")
@@ -44,14 +54,21 @@ _ENGLISH_SUBJECTS = re.compile(
 _MANY_SUBJECTS = 4
 
 
-def hint(prompt: str) -> str | None:
-    """The catalogue key of the tip for this prompt, or ``None`` where nothing stands out."""
+def hint(prompt: str, *, asked: str | None = None) -> str | None:
+    """The catalogue key of the tip for a prompt, or ``None`` where nothing stands out.
+
+    Args:
+        prompt: the prompt as it was sent.
+        asked: the prompt without the words of its style, which make no vague wish any clearer; ``None`` where there
+            are none.
+    """
     if len(prompt) > PROMPT_HINT_LENGTH:
         return "advice.long"
-    described = unquoted(prompt)
+    said = prompt if asked is None else asked
+    described = unquoted(said)
     if _contradicts(described):
         return "advice.contradictory"
-    if described == prompt and _LETTER.search(prompt) and not _LETTER.search(_EMPTY.sub("", prompt)):
+    if described == said and _LETTER.search(said) and not _LETTER.search(_EMPTY.sub("", said)):
         return "advice.vague"
     if len(_CHINESE_SUBJECT.findall(described)) >= _MANY_SUBJECTS or _ENGLISH_SUBJECTS.search(described):
         return "advice.subjects"
@@ -59,7 +76,9 @@ def hint(prompt: str) -> str | None:
 
 
 def _contradicts(described: str) -> bool:
-    return not _CHANGE.search(described) and any(
+    if _CHANGE.search(described):
+        return False
+    return bool(_AT_ONCE.search(described)) or any(
         re.search(one, described, re.IGNORECASE) and re.search(other, described, re.IGNORECASE)
         for one, other in _OPPOSITES
     )

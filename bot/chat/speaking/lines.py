@@ -183,7 +183,7 @@ class Lines:
         return [self._say("reminder.until", time=f"{end:%Y-%m-%d %H:%M}")]
 
     def _tip(self, card: RequestCard) -> list[Both]:
-        key = advice.hint(card.prompt) if stage(card).result else None
+        key = advice.hint(card.prompt, asked=card.asked) if stage(card).result else None
         return [] if key is None else [self._say(key)]
 
     def _numbered(self, numbers: Sequence[int]) -> Both:

@@ -54,6 +54,7 @@ class Rendering:
         shown = RequestCard(
             request_id=request.request_id,
             prompt="" if request.hide_prompt else request.prompt,
+            asked="" if request.hide_prompt else request.asked,
             options=request.options,
             pictures=pictures,
             price=self._prices.get(request.options.model, 0.0) * made,
