@@ -12,15 +12,15 @@ from tests.unit.card_samples import cards, lines, pressable, tagged
 from tests.unit.command_samples import SETTINGS, history, line, waiting
 
 STANDINGS: list[tuple[dict[str, Any], str, str]] = [
-    ({"number": 2}, "我的第 2 个 · 等待中", "Mine, no. 2 · waiting"),
+    ({"number": 2}, "你的第 2 个 · 等待中", "Yours, no. 2 · waiting"),
     ({"number": None}, "别人的 · 等待中", "Someone else's · waiting"),
-    ({"number": 1, "state": State.GENERATING}, "我的第 1 个 · 正在生成", "Mine, no. 1 · being made"),
-    ({"number": 1, "state": State.MADE}, "我的第 1 个 · 正在取回", "Mine, no. 1 · being fetched"),
-    ({"number": 1, "here": False}, "我的第 1 个 · 等待中 · 在别的会话", "Mine, no. 1 · waiting · in another chat"),
+    ({"number": 1, "state": State.GENERATING}, "你的第 1 个 · 正在生成", "Yours, no. 1 · being made"),
+    ({"number": 1, "state": State.MADE}, "你的第 1 个 · 正在取回", "Yours, no. 1 · being fetched"),
+    ({"number": 1, "here": False}, "你的第 1 个 · 等待中 · 在别的会话", "Yours, no. 1 · waiting · in another chat"),
     (
         {"number": 1, "ahead": 0, "wait_seconds": 40.0},
-        "我的第 1 个 · 等待中 · 下一张 · 预计不到 1 分钟",
-        "Mine, no. 1 · waiting · next · less than 1 min to go",
+        "你的第 1 个 · 等待中 · 下一张 · 预计不到 1 分钟",
+        "Yours, no. 1 · waiting · next · less than 1 min to go",
     ),
 ]
 
@@ -44,9 +44,9 @@ def test_the_images_of_one_message_are_listed_together() -> None:
     """Four images of one message are one line a state, because /cancel takes them together."""
     entries = [waiting(1, state=State.GENERATING), *(waiting(1, ahead=place) for place in range(3)), waiting(2)]
     said = lines(cards().queue(line(*entries)))
-    assert said[0] == "我的第 1 个 · 正在生成"
-    assert said[2] == "我的第 1 个 · 3 张 · 等待中 · 下一张"
-    assert said[4] == "我的第 2 个 · 等待中"
+    assert said[0] == "你的第 1 个 · 正在生成"
+    assert said[2] == "你的第 1 个 · 3 张 · 等待中 · 下一张"
+    assert said[4] == "你的第 2 个 · 等待中"
     assert said[-1] == "取消自己的，请写序号，例如：/cancel 1"
 
 

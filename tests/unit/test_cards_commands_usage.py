@@ -38,9 +38,9 @@ def test_the_statistics_tell_the_month() -> None:
     card = cards().stats(STATS)
     assert card["header"]["title"]["content"] == "2026-11 统计"
     assert lines(card, "en_us") == [
-        "Charged in all: 1,120 images · ¥111.20",
-        "cogview-4 · 20 images · ¥1.20 · 8 s to make",
-        "glm-image · 1,100 images · ¥110.00 · 32 s to make · 75 s in line",
+        "Images charged in all: 1,120 · ¥111.20",
+        "cogview-4 · Images: 20 · ¥1.20 · 8 s to make",
+        "glm-image · Images: 1,100 · ¥110.00 · 32 s to make · 75 s in line",
         "Images a day (11-01 to 11-04, at most 70 in a day):\n▂█▁▅",
         "Outcomes:\ndone · 1,100\ncancelled · 12\ncontent_filter_violation · 8",
         "Most images:\nou_0001 · 700\nou_0002 · 420",

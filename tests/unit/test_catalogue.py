@@ -9,7 +9,14 @@ import pytest
 
 from bot import errors
 from bot.chat.catalogue import Catalogue, alike, joined
+from bot.chat.reading.commands import WITH_ARGUMENT
+from bot.chat.reading.words import FLAGS, OPTIONS
+from bot.chat.speaking.cards import EXAMPLES
+from bot.chat.speaking.guides import COMMANDS
+from bot.chat.speaking.notices import NOTICES
+from bot.chat.speaking.stages import Stage
 from bot.errors import GlmError, SettingsError
+from bot.models import State
 from tests.unit.card_samples import CONFIG, catalogue
 
 BOT = Path(errors.__file__).parent
@@ -76,6 +83,32 @@ def test_each_fault_that_the_source_names_has_its_sentence() -> None:
     named = {key for source in sources for key in re.findall(r'"((?:misread|failure)\.[a-z_]+)"', source)}
     assert len(named) > 20
     assert named <= catalogue().keys()
+
+
+PUT_TOGETHER = {
+    *(f"{name}.{part}" for name in (f"notice.{notice}" for notice in NOTICES) for part in ("title", "text")),
+    *(f"welcome.example.{name}.{part}" for name in EXAMPLES for part in ("title", "prompt")),
+    *(f"help.command.{name}" for name in COMMANDS),
+    *(f"help.option.{name}" for name in ("size", "quality", "model", "no_watermark", "style", "n")),
+    *(f"tips.{name}" for name in ("details", "style", "light", "composition", "text", "avoid")),
+    *(f"misread.{name}" for name in {*OPTIONS.values()} - {*FLAGS} | WITH_ARGUMENT),
+    *(f"misread.{name}_missing" for name in {*OPTIONS.values()} - {*FLAGS}),
+    *(f"state.{stage}" for stage in Stage),
+    *(f"queue.{state}" for state in State if not state.ended),
+    *(f"role.{role}" for role in ("user", "assistant", "history", "unknown")),
+    *(f"settings.{end}" for end in ("own", "chat", "team", "language_zh", "language_en")),
+    *(f"settings.{name}{of_chat}" for name in ("title", "use") for of_chat in ("", "_chat")),
+    *("stats.done", "stats.cancelled"),
+}
+"""The keys that the program puts together from names."""
+
+
+def test_each_sentence_is_said_somewhere() -> None:
+    """Every key of the catalogue is named in the program, alone or with an ending of its own, or put together."""
+    source = "\n".join(path.read_text(encoding="utf-8") for path in BOT.rglob("*.py"))
+    named = set(re.findall(r'"([a-z_]+\.[a-z_.]+)"', source)) | PUT_TOGETHER
+    endings = re.compile(r"(_plain|_free|\.advice)$")
+    assert {key for key in sorted(catalogue().keys()) if not {key, endings.sub("", key)} & named} == set()
 
 
 def test_values_are_put_in_as_they_are() -> None:

@@ -10,8 +10,12 @@ from bot.chat.catalogue import Catalogue
 from bot.chat.reading.options import settle
 from bot.chat.reading.parser import parse
 from bot.glm import sizes
-from bot.models import Ask, Misread, Options, TypedOptions
+from bot.models import Ask, Language, Misread, Options, TypedOptions
 
+SIZE_WORDS: dict[Language, tuple[str, ...]] = {
+    "zh": ("横版", "竖版", "方形", "宽屏", "手机"),
+    "en": ("landscape", "portrait", "square", "wide", "phone"),
+}
 STYLES = ("水墨", "ink", "3D渲染")
 
 
@@ -109,6 +113,15 @@ def test_wrong_value_names_the_allowed_ones(typed: TypedOptions, sentence: str, 
     misread = settled(typed)
     assert misread == Misread(sentence=sentence, values=values)
     assert all(value in words_of(misread) for value in values.values())
+
+
+def test_a_wrong_size_is_told_the_words_too() -> None:
+    """What is said of a missing or wrong size names the words that can be typed for one, in either language."""
+    words = Catalogue.load(Path(__file__).parents[2] / "config")
+    for key in ("misread.size", "misread.size_missing"):
+        values = dict.fromkeys(words.placeholders(key), "x")
+        for language, named in SIZE_WORDS.items():
+            assert all(word in sizes.WORDS and word in words.text(key, language, **values) for word in named)
 
 
 def test_unknown_model_lists_the_models() -> None:
