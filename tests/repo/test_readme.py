@@ -7,7 +7,10 @@ import tomllib
 
 import pytest
 
+from bot.chat.reading.parser import parse
+from bot.chat.reading.words import BARE
 from bot.chat.reading.words import COMMANDS as CHAT_COMMANDS
+from bot.models import Command, Misread
 from bot.settings import VARIABLES
 from tests.repo.lock import TOP
 
@@ -31,6 +34,23 @@ def test_every_chat_command_is_in_it() -> None:
     listed = README[README.index("## What you can type") : README.index("## The command line")]
     missing = {name for name in CHAT_COMMANDS.values() if f"/{name}" not in listed}
     assert missing == set()
+
+
+def typed() -> list[str]:
+    """What the table of things to type shows, the prompt before an option being a cat."""
+    rows = [row.split(" | ") for row in README.splitlines() if row.startswith("| `")]
+    listed = rows[[row[0] for row in rows].index("| `一只橘猫，坐在窗台上`") :]
+    cells = [cell for row in listed if len(row) == 3 for cell in row[:2]]
+    return [text.replace("…", "猫") for cell in cells for text in re.findall("`([^`]+)`", cell)]
+
+
+def test_what_can_be_typed_can_be_typed() -> None:
+    """Each thing in the table is understood, and no command of it is taken for a prompt."""
+    meanings = {text: parse(text) for text in typed()}
+    assert len(meanings) > 40
+    assert not [text for text, meaning in meanings.items() if isinstance(meaning, Misread)]
+    commands = {text for text in meanings if text.startswith("/") or text.partition(" ")[0] in BARE}
+    assert {text for text, meaning in meanings.items() if isinstance(meaning, Command)} >= commands
 
 
 def test_the_setup_names_are_those_of_the_project() -> None:
