@@ -198,7 +198,9 @@ class LongConnections:
                 headers={"type": "pong"},
                 payload=json.dumps(self.wishes).encode(),
             )
-            connection.send(encode(pong))
+            # What the client sent before it left is read all the same.
+            with suppress(ConnectionClosed):
+                connection.send(encode(pong))
         elif frame.method == DATA:
             awaited = self._awaited.get(frame.headers.get("message_id", ""))
             if awaited is not None and not awaited.done():
