@@ -48,10 +48,15 @@ def _look(*, offline: bool, to: str | None, door: bool) -> Iterator[Finding]:
 
 
 def _feishu(settings: Settings, *, offline: bool, to: str | None) -> Iterator[Finding]:
-    if not offline and settings.app_id and settings.app_secret.get_secret_value():
-        yield from about_feishu(settings, recipient=to)
-        return
     why = "--offline" if offline else "without FEISHU_APP_ID and FEISHU_APP_SECRET"
+    if not offline and settings.app_id and settings.app_secret.get_secret_value():
+        try:
+            yield from about_feishu(settings, recipient=to)
+        except SettingsError as error:
+            yield from (_fault(fault) for fault in error.faults)
+            why = "without a way to Feishu"
+        else:
+            return
     yield Finding(name=TOKEN, ok=None, detail=f"not asked ({why})")
     yield from unasked(why, recipient=to)
 

@@ -57,6 +57,9 @@ def about_feishu(settings: Settings, *, recipient: str | None = None) -> Iterato
     Args:
         settings: the settings.
         recipient: the chat or person that a test card goes to.
+
+    Raises:
+        SettingsError: the environment names a proxy that cannot be used; nothing was asked then.
     """
     codes: dict[str, int | None] = {}
     client = FeishuClient(

@@ -16,7 +16,7 @@ import httpx
 from bot.feishu import sdk
 from bot.feishu.answers import Answer, body_of
 from bot.feishu.pool import Pool
-from bot.feishu.ws_client import Take, WsClient
+from bot.feishu.ws_client import PING_SECONDS, Take, WsClient
 
 TIMEOUT = httpx.Timeout(5)
 """Seconds a phase of the call that asks where to connect to."""
@@ -35,18 +35,32 @@ class LongConnection:
         app_secret: the App Secret.
         take: called with each event and card action, from several threads at once. It has less than three seconds.
         on_end: called when the platform has refused for good, and after ``close``.
+        timeout: seconds a phase of the call that asks where to connect to.
+        ping: seconds; see :data:`bot.feishu.ws_client.PING_SECONDS`.
 
     ``down`` tells in words why nothing can come at the moment, ``None`` when it can.
+
+    Raises:
+        SettingsError: the environment names a proxy that cannot be used.
     """
 
     def __init__(
-        self, *, domain: str, app_id: str, app_secret: str, take: Take, on_end: Callable[[], None] = lambda: None
+        self,
+        *,
+        domain: str,
+        app_id: str,
+        app_secret: str,
+        take: Take,
+        on_end: Callable[[], None] = lambda: None,
+        timeout: httpx.Timeout = TIMEOUT,
+        ping: float = PING_SECONDS,
     ) -> None:
         self.down: str | None = "the long connection to Feishu has not been opened yet"
         self._credentials = {"AppID": app_id, "AppSecret": app_secret}
         self._take = take
         self._on_end = on_end
-        self._pool = Pool(domain=domain, timeout=TIMEOUT)
+        self._ping = ping
+        self._pool = Pool(domain=domain, timeout=timeout)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="long-connection")
         self._ended: Future[None] | None = None
         self._closing = False
@@ -62,6 +76,7 @@ class LongConnection:
 
         Raises:
             FeishuError: the platform had refused for good before.
+            SettingsError: the environment names a proxy that cannot be used.
         """
         self._closing = True
         self._cancel()
@@ -79,7 +94,8 @@ class LongConnection:
         self._cancel = lambda: _from_outside(loop, task.cancel)
         if self._closing:
             return
-        client = WsClient(self._credentials["AppID"], ask=self._ask, take=self._take, tell=self._tell)
+        app_id = self._credentials["AppID"]
+        client = WsClient(app_id, ask=self._ask, take=self._take, tell=self._tell, ping=self._ping)
         with suppress(asyncio.CancelledError):
             await client.serve()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import httpx
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu.answers import Answer
+from bot.feishu.proxies import proxy_for
 from bot.feishu.wire import wire
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,9 @@ class Pool:
         timeout: seconds a phase.
         deadline: seconds a call.
         on_call: told of every call, from the thread that made it.
+
+    Raises:
+        SettingsError: the environment names a proxy that cannot be used.
     """
 
     def __init__(
@@ -58,12 +61,10 @@ class Pool:
         self._on_call = on_call
         # Whole addresses, as httpx would read each of them three times to put them together.
         self._origin = domain.rstrip("/")
+        limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=30)
         self._http = httpx.Client(
-            transport=transport,
+            transport=transport or httpx.HTTPTransport(limits=limits, proxy=proxy_for(httpx.URL(domain).host)),
             follow_redirects=False,
-            limits=httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=30),
-            # A proxy named by the environment cannot reach a stand-in on this machine.
-            trust_env=not is_loopback(httpx.URL(domain).host),
             headers={"User-Agent": "feishu-glm-image-bot"},
         )
 
@@ -153,11 +154,3 @@ def _read(response: httpx.Response, name: str, *, largest: int, ends_at: float) 
 
 def _thrice(seconds: float | None) -> float | None:
     return None if seconds is None else 3 * seconds
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, which no proxy can reach and where nothing needs to be encrypted."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -18,12 +18,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import websockets
-from websockets.exceptions import InvalidProxy, InvalidStatus, InvalidURI, WebSocketException
+from websockets.exceptions import InvalidStatus, InvalidURI, WebSocketException
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu import sdk
 from bot.feishu.answers import text_in
-from bot.feishu.pool import is_loopback
+from bot.feishu.proxies import is_loopback, proxy_for
 
 _ws = sdk.import_long_connection()
 _SdkClient: Any = _ws.Client
@@ -38,6 +38,10 @@ SHORTEST = 1.0
 
 FINISH_SECONDS = 5.0
 """For how long a client that is told to leave waits for the answers to what came."""
+
+PING_SECONDS = 10.0
+"""Between two pings of the WebSocket, and for how long each, and after it a goodbye, is waited for: a connection whose
+packets vanish is noticed within three times as many. The platform's own pings go one way, minutes apart."""
 
 _FIRST_NONCE, _FIRST_INTERVAL = 1.0, 5.0
 
@@ -55,10 +59,17 @@ class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
         ask: asks the platform where to connect to; it is called in a thread.
         take: takes a payload; it is called in a thread.
         tell: told why there is no connection, ``None`` when there is one.
+        ping: seconds; see :data:`PING_SECONDS`.
     """
 
     def __init__(
-        self, app_id: str, *, ask: Callable[[], Mapping[str, Any]], take: Take, tell: Callable[[str | None], None]
+        self,
+        app_id: str,
+        *,
+        ask: Callable[[], Mapping[str, Any]],
+        take: Take,
+        tell: Callable[[str | None], None],
+        ping: float,
     ) -> None:
         super().__init__(app_id, "", log_level=_ws.LogLevel.WARNING, auto_reconnect=False)
         # Until the platform has told its own.
@@ -66,6 +77,7 @@ class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
         self._ask = ask
         self._take = take
         self._tell = tell
+        self._ping = ping
         self._opened_at = math.inf
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="push")
         self._taking: set[asyncio.Task[None]] = set()
@@ -75,6 +87,7 @@ class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
 
         Raises:
             FeishuError: the platform refuses for good, or cannot be reached in as many attempts as it allows.
+            SettingsError: the environment names a proxy that cannot be used.
         """
         failed = 0
         try:
@@ -100,8 +113,8 @@ class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
             if error.action is not FeishuAction.RETRY:
                 raise
             return f"{error} (code {error.code})" if error.code else str(error)
-        except (InvalidURI, InvalidProxy) as error:
-            # Their words hold the whole address, with its ticket or password.
+        except InvalidURI as error:
+            # Its words hold the whole address, with its ticket.
             return type(error).__name__
         except (OSError, WebSocketException) as error:
             return str(error) or type(error).__name__
@@ -114,7 +127,13 @@ class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
         url = text_in(data, "URL", call="endpoint")
         host, query = _checked(url)
         try:
-            connection = await websockets.connect(url, proxy=None if is_loopback(host) else True)
+            connection = await websockets.connect(
+                url,
+                proxy=proxy_for(host),
+                ping_interval=self._ping,
+                ping_timeout=self._ping,
+                close_timeout=self._ping,
+            )
         except InvalidStatus as error:
             raise _refused(error) from error
         self._conn = connection

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
+import httpx
 import pytest
 
 from bot.errors import FeishuError, FeishuUnreachable
@@ -13,6 +15,7 @@ from bot.feishu.long_connection import LongConnection
 from bot.sandbox.feishu.connected import ConnectedStandIn
 from bot.sandbox.feishu.delivery import Delivery
 from bot.sandbox.server import Answer, Call, LoopbackServer
+from tests.support.wire import Wire
 
 SOON = {"ReconnectCount": -1, "ReconnectInterval": 0.05, "ReconnectNonce": 0, "PingInterval": 0.05}
 SECONDS = 30.0
@@ -43,16 +46,10 @@ class Taking:
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
-def create(
-    feishu: ConnectedStandIn, take: Taken, *, domain: str | None = None, on_end: Callable[[], None] = lambda: None
-) -> LongConnection:
+def create(feishu: ConnectedStandIn, take: Taken, *, domain: str | None = None, **more: Any) -> LongConnection:
     """A client of the stand-in's app."""
     return LongConnection(
-        domain=domain or feishu.origin,
-        app_id=feishu.app_id,
-        app_secret=feishu.app_secret,
-        take=take,
-        on_end=on_end,
+        domain=domain or feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret, take=take, **more
     )
 
 
@@ -218,6 +215,38 @@ def test_an_address_that_is_none_is_not_gone_to(feishu: ConnectedStandIn, url: s
         assert reason in (connection.down or "")
         connection.close()
     assert asked[0] == {"AppID": feishu.app_id, "AppSecret": feishu.app_secret}
+
+
+def test_an_endpoint_that_hangs_is_asked_again(feishu: ConnectedStandIn) -> None:
+    """Where no answer comes the call ends by itself, the reason is told, and the next attempt is made."""
+    with LoopbackServer() as server:
+        asked: list[object] = []
+
+        def hang(call: Call) -> Answer:
+            asked.append(call.json())
+            return Answer(wire_fault="hang")
+
+        server.route("POST", "/callback/ws/endpoint", hang)
+        connection = create(feishu, Taking({}), domain=server.origin, timeout=httpx.Timeout(0.05))
+        connection.start()
+        assert feishu.wait_for(lambda _: "ReadTimeout" in (connection.down or ""), seconds=SECONDS)
+        assert feishu.wait_for(lambda _: len(asked) >= 2, seconds=SECONDS)
+        connection.close()
+
+
+def test_a_connection_whose_packets_vanish_is_noticed(feishu: ConnectedStandIn) -> None:
+    """Nobody closes it, but the answers to its pings stay away; it says so, and opens another one."""
+    with Wire(feishu.line.listen()) as wire:
+        feishu.line.origin = f"ws://127.0.0.1:{wire.port}"
+        connection = create(feishu, Taking({}), ping=0.1)
+        connection.start()
+        assert feishu.wait_for(lambda _: connection.down is None, seconds=SECONDS)
+        wire.deafen()
+        assert feishu.wait_for(lambda _: "ping timeout" in (connection.down or ""), seconds=SECONDS)
+        wire.cut()
+        wire.mend()
+        assert feishu.wait_for(lambda _: connection.down is None, seconds=SECONDS)
+        connection.close()
 
 
 def test_several_connections_share_the_events(

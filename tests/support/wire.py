@@ -18,13 +18,14 @@ class Wire:
         host: on which host.
 
     While it is cut, what was connected is reset and nobody answers on its port: to the one end it looks as if the
-    other had gone.
+    other had gone. Once it is deaf, packets vanish instead, and neither end is told.
     """
 
     def __init__(self, port: int, *, host: str = "127.0.0.1") -> None:
         self._target = host, port
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
+        self._deaf = False
         self._listener: socket.socket | None = self._listen(0)
         self.port: int = self._listener.getsockname()[1]
         self._accept()
@@ -45,8 +46,13 @@ class Wire:
         for end in (listener, *ends):
             _close(end)
 
+    def deafen(self) -> None:
+        """Passes nothing on any more, and lets the connections stand."""
+        self._deaf = True
+
     def mend(self) -> None:
         """Takes connections again, on the same port."""
+        self._deaf = False
         with self._lock:
             self._listener = self._listen(self.port)
         self._accept()
@@ -75,15 +81,15 @@ class Wire:
             with self._lock:
                 self._ends |= {near, far}
             for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=_pump, args=(source, sink), name="wire", daemon=True).start()
+                threading.Thread(target=self._pump, args=(source, sink), name="wire", daemon=True).start()
 
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while piece := source.recv(_PIECE):
-            sink.sendall(piece)
-    _close(source)
-    _close(sink)
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(_PIECE):
+                if not self._deaf:
+                    sink.sendall(piece)
+        _close(source)
+        _close(sink)
 
 
 def _close(end: socket.socket | None) -> None:

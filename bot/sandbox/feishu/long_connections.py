@@ -54,7 +54,8 @@ class LongConnections:
 
     ``wishes`` are told at each connection and with each pong. ``most`` connections may be open. Payloads are split
     into parts of at most ``part_bytes``; their frames are of ``frame_type``, ``event`` or ``card``. While ``away``, a
-    gateway answers in the endpoint's place. ``refusals`` are codes and texts that the next askers are answered with,
+    gateway answers in the endpoint's place. ``origin`` is what the endpoint tells in the place of its own, such as
+    ``wss://`` and a name that a proxy knows. ``refusals`` are codes and texts that the next askers are answered with,
     ``turned_away`` those with which the next handshakes fail, as one without a good ticket does (514). ``asked``,
     ``opened`` and ``pings`` count.
     """
@@ -65,6 +66,7 @@ class LongConnections:
         self.part_bytes = 1024 * 1024
         self.frame_type = "event"
         self.away = False
+        self.origin: str | None = None
         self.refusals: deque[tuple[int, str]] = deque()
         self.turned_away: deque[tuple[int, str]] = deque()
         self.asked = self.opened = self.pings = 0
@@ -80,6 +82,14 @@ class LongConnections:
         """How many connections are open."""
         with self._lock:
             return len(self._connections)
+
+    def listen(self) -> int:
+        """Opens the port of the connections, unless it is open; tells its number."""
+        with self._lock:
+            if self._server is None:
+                self._server = serve(self._keep, "127.0.0.1", 0, process_request=self._admit)
+                threading.Thread(target=self._server.serve_forever, name="long-connections", daemon=True).start()
+            return int(self._server.socket.getsockname()[1])
 
     def tell(self, call: Call) -> Answer:
         """The endpoint: tells an app where to connect to, with a ticket that is good for one handshake."""
@@ -99,7 +109,7 @@ class LongConnections:
         with self._lock:
             self._tickets.add(ticket)
         query = urlencode({"device_id": secrets.randbelow(10**18), "service_id": _SERVICE, "ticket": ticket})
-        url = f"ws://127.0.0.1:{self._listen()}/ws/v2?{query}"
+        url = f"{self.origin or f'ws://127.0.0.1:{self.listen()}'}/ws/v2?{query}"
         return Answer.of_json({"code": 0, "msg": "", "data": {"URL": url, "ClientConfig": self.wishes}})
 
     def push(self, event: Event, seconds: float) -> tuple[Outcome, int | None, bytes]:
@@ -154,13 +164,6 @@ class LongConnections:
             )
             for place in range(count)
         ]
-
-    def _listen(self) -> int:
-        with self._lock:
-            if self._server is None:
-                self._server = serve(self._keep, "127.0.0.1", 0, process_request=self._admit)
-                threading.Thread(target=self._server.serve_forever, name="long-connections", daemon=True).start()
-            return int(self._server.socket.getsockname()[1])
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         ticket = parse_qs(urlsplit(request.path).query).get("ticket", [""])[0]

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from bot.sandbox.feishu.connected import ConnectedStandIn
 from tests.repo.lock import TOP
+from tests.support.proxy import TlsProxy
 from tests.support.world import until
 
 SECONDS = 60
@@ -49,3 +51,18 @@ def test_a_refused_secret_is_named(feishu: ConnectedStandIn, variables: dict[str
     assert "app secret invalid, code 10014" in said
     assert [word for word in ("wrong-secret", "Traceback") if word in log] == []
     assert feishu.line.asked == 1
+
+
+def test_all_of_it_goes_through_the_proxy(feishu: ConnectedStandIn, variables: dict[str, str], tmp_path: Path) -> None:
+    """Where the environment names a proxy, the calls, the question for the address and the connection go through it."""
+    feishu.line.origin = "wss://line.feishu.test"
+    ports = {"open.feishu.test": int(feishu.origin.rpartition(":")[2]), "line.feishu.test": feishu.line.listen()}
+    with TlsProxy(ports, folder=tmp_path) as proxy:
+        named = {"ALL_PROXY": proxy.url, "NO_PROXY": "localhost,fe80::/10", "SSL_CERT_FILE": str(proxy.authority)}
+        with command({**variables, **named, "FEISHU_DOMAIN": "https://open.feishu.test"}) as running:
+            said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="/help")
+            until(feishu, lambda: len(feishu.replies(said.message_id)) == 1)
+            running.terminate()
+            _, log = running.communicate(timeout=SECONDS)
+    assert running.returncode == 0, log
+    assert set(proxy.asked) == {"open.feishu.test:443", "line.feishu.test:443"}

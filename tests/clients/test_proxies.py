@@ -1,0 +1,98 @@
+"""A proxy that the environment names is used, passed by where that is said, and refused in words where it is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import main
+from bot.errors import SettingsError
+from bot.feishu.proxies import proxy_for
+from tests.clients.glm_wire import FAKE_KEY
+from tests.support.commands import Ended, run_command
+
+PROXY = "http://proxy.example:3128"
+NAMES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
+
+FOUND: list[tuple[dict[str, str], str | None]] = [
+    ({}, None),
+    ({"HTTPS_PROXY": PROXY}, PROXY),
+    ({"https_proxy": PROXY, "HTTPS_PROXY": "socks5://127.0.0.1:1080"}, PROXY),
+    ({"https_proxy": "", "HTTPS_PROXY": PROXY}, None),
+    ({"ALL_PROXY": PROXY}, PROXY),
+    ({"HTTPS_PROXY": PROXY, "ALL_PROXY": "socks5://127.0.0.1:1080"}, PROXY),
+    ({"HTTPS_PROXY": "proxy.example:3128"}, PROXY),
+    ({"HTTPS_PROXY": f"{PROXY}/"}, f"{PROXY}/"),
+    ({"HTTPS_PROXY": "https://me:not-real@proxy.example"}, "https://me:not-real@proxy.example"),
+    ({"HTTPS_PROXY": PROXY, "NO_PROXY": "localhost,fe80::/10,10.0.0.0/8"}, PROXY),
+    ({"HTTPS_PROXY": PROXY, "NO_PROXY": ".feishu.cn"}, None),
+    ({"HTTPS_PROXY": PROXY, "NO_PROXY": "*"}, None),
+    ({"ALL_PROXY": "socks5://127.0.0.1:1080", "NO_PROXY": "open.feishu.cn"}, None),
+]
+
+REFUSED = [
+    ("ALL_PROXY", "socks5://127.0.0.1:1080"),
+    ("all_proxy", "socks5h://me:not-a-secret@127.0.0.1:1080"),
+    ("HTTPS_PROXY", "socks4://127.0.0.1"),
+    ("HTTPS_PROXY", "http://"),
+    ("https_proxy", "http://proxy.example:port"),
+    ("HTTPS_PROXY", "http://proxy.example:3128/not-a-secret"),
+    ("HTTPS_PROXY", "http://not-a-secret@proxy.example:3128"),
+    ("HTTPS_PROXY", "http://[not-a-secret"),
+]
+
+COMMANDS = ["serve", "connect", "base create", "check --json", "generate -p 一只橘猫 --send oc_group"]
+
+
+def ran(command: str, folder: Path, **variables: str) -> Ended:
+    """Runs a command of the bot that would call a host that is not there."""
+    given = {
+        "FEISHU_APP_ID": "cli_1",
+        "FEISHU_APP_SECRET": "not-real",
+        "FEISHU_ENCRYPT_KEY": "not-real",
+        "FEISHU_DOMAIN": "https://feishu.invalid",
+        "ZHIPU_API_KEY": FAKE_KEY,
+        "BOT_DATA_DIR": str(folder),
+        "PORT": "0",
+        **variables,
+    }
+    return run_command(main, *command.split(), variables=given, folder=folder)
+
+
+@pytest.mark.parametrize(("variables", "expected"), FOUND)
+def test_the_proxy_of_a_host(variables: dict[str, str], expected: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one for https comes before the one for all, and no network that NO_PROXY names is in the way."""
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert proxy_for("open.feishu.cn") == expected
+    assert (proxy_for("127.0.0.1"), proxy_for("localhost")) == (None, None)
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSED)
+def test_what_is_no_http_proxy_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names the variable, what is expected and how to do without, and no password."""
+    for known in NAMES:
+        monkeypatch.delenv(known, raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        proxy_for("open.feishu.cn")
+    (fault,) = refused.value.faults
+    assert fault.startswith(f"{name}: must be http://host:port")
+    assert "NO_PROXY=open.feishu.cn" in fault
+    assert "not-a-secret" not in fault
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_that_calls_feishu_tells_of_it(command: str, tmp_path: Path) -> None:
+    """A SOCKS proxy ends the command with one sentence, in its own form, and without a traceback."""
+    ended = ran(command, tmp_path, ALL_PROXY="socks5://me:not-a-secret@127.0.0.1:1080")
+    said = ended.stdout.decode() + ended.stderr
+    assert ended.code == (1 if command.startswith(("check", "generate")) else 2)
+    assert said.count("ALL_PROXY") == 1
+    assert [word for word in ("Traceback", "not-a-secret") if word in said] == []
+    if command.startswith(("check", "generate")):
+        json.loads(ended.stdout)

@@ -1,0 +1,89 @@
+"""A proxy on loopback that leads names to ports of this machine, by TLS with certificates of its own authority."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import trustme
+
+_PIECE = 65536
+
+
+class TlsProxy:
+    """Takes ``CONNECT``, answers the handshake in the place of the host that is named, and passes on what is inside.
+
+    Args:
+        ports: for each host the port of 127.0.0.1 to which it leads; others are refused with 502.
+        folder: where ``authority`` is written, the certificate by which the proxy's own are trusted.
+
+    ``asked`` tells what each ``CONNECT`` named.
+    """
+
+    def __init__(self, ports: Mapping[str, int], *, folder: Path) -> None:
+        self.asked: list[str] = []
+        self.authority = folder / "authority.pem"
+        self._ports = ports
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(self.authority)
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(*ports).configure_cert(self._tls)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A close alone does not wake a thread that waits in accept.
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(near,), name="proxy", daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        with near, suppress(OSError):
+            target = _head(near).split()[1].decode()
+            self.asked.append(target)
+            port = self._ports.get(target.rpartition(":")[0])
+            if port is None:
+                near.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+                return
+            near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            with (
+                self._tls.wrap_socket(near, server_side=True) as plain,
+                socket.create_connection(("127.0.0.1", port)) as far,
+            ):
+                _pass_on(plain, far)
+
+
+def _head(near: socket.socket) -> bytes:
+    head = b""
+    # One byte at a time, as what follows belongs to the handshake.
+    while not head.endswith(b"\r\n\r\n"):
+        head += near.recv(1) or b"\r\n\r\n"
+    return head
+
+
+def _pass_on(plain: ssl.SSLSocket, far: socket.socket) -> None:
+    while True:
+        ready = [plain] if plain.pending() else select.select([plain, far], [], [])[0]
+        for source in ready:
+            piece = source.recv(_PIECE)
+            if not piece:
+                return
+            (far if source is plain else plain).sendall(piece)
