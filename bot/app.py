@@ -107,10 +107,9 @@ class Bot:
         self._identity = Identity(app_id=settings.app_id, ask=lambda: self._feishu.bot_info().open_id, kept=self._kept)
         self._closers: list[Callable[[], None]] = [self._feishu.close, self.database.close]
         reception = self._create_reception()
-        self._upkeep = self._watching.create_upkeep(reception, wake=self._wake, stopping=self._stopping)
-        self._regular = self._watching.create_regular(
-            reception, feishu=self._feishu, wake=self._wake, stopping=self._stopping
-        )
+        admins = self._watching.create_admins(reception, wake=self._wake)
+        self._upkeep = self._watching.create_upkeep(admins, stopping=self._stopping)
+        self._regular = self._watching.create_regular(admins, feishu=self._feishu, stopping=self._stopping)
         self._inbox = self._create_inbox(reception)
         self.worker: Worker | None = None
 

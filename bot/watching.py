@@ -59,20 +59,23 @@ class Watching:
         web.register_blueprint(health(unready=unready))
         web.register_blueprint(metrics(token=token, text=self.metrics.text, content_type=CONTENT_TYPE))
 
-    def create_upkeep(self, reception: Reception, *, wake: threading.Event, stopping: threading.Event) -> Upkeep:
+    def create_admins(self, reception: Reception, *, wake: threading.Event) -> Admins:
+        """What tells the admins, for all that has something to tell them."""
+        team = self._settings.team
+        return Admins(self._database, reception=reception, people=team.admins, zone=team.zone, wake=wake)
+
+    def create_upkeep(self, admins: Admins, *, stopping: threading.Event) -> Upkeep:
         """What stores the counts and tells the admins, now and then."""
-        steps = [self.calls.store, self._create_admins(reception, wake).look]
-        return Upkeep(steps, every=self._pace.upkeep, stopping=stopping)
+        return Upkeep([self.calls.store, admins.look], every=self._pace.upkeep, stopping=stopping)
 
     def create_regular(
-        self, reception: Reception, *, feishu: FeishuClient, wake: threading.Event, stopping: threading.Event
+        self, admins: Admins, *, feishu: FeishuClient, stopping: threading.Event
     ) -> list[Retention | Recording]:
         """What one process does for all: it forgets what is old and, where a Base is named, records what has ended."""
         retention = Retention(self._database, days=self._settings.retention.days, stopping=stopping)
         base = self._settings.base
         if not base.on:
             return [retention]
-        admins = self._create_admins(reception, wake)
         recording = Recording(
             RecordingStore(self._database),
             turn=Turn(self._database, "base", seconds=self._pace.turn),
@@ -84,7 +87,3 @@ class Watching:
             on_halt=lambda: admins.tell("base"),
         )
         return [retention, recording]
-
-    def _create_admins(self, reception: Reception, wake: threading.Event) -> Admins:
-        team = self._settings.team
-        return Admins(self._database, reception=reception, people=team.admins, zone=team.zone, wake=wake)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import UTC
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
-from bot.generation.making.admins import HOUR, Admins, Ended, causes
+from bot.generation.making.admins import HOUR, Admins, Failed, account_causes, silent_at
 from bot.generation.store.database import Database
 from bot.generation.store.tables import generations, requests
 from bot.models import State
@@ -26,35 +26,62 @@ ABSENT = "ou_nobody"
 ADMINS = ("管理甲", "管理乙")
 
 
-def ended(minutes_ago: float, code: str | None = None, *, waited: float = 1.0) -> Ended:
-    """A generation that ended so many minutes ago, after having waited some."""
-    at = NOW - minutes_ago * 60
-    return Ended(accepted_at=at - waited * 60, ended_at=at, code=code)
+def failed(*ends: tuple[float, str]) -> list[Failed]:
+    """Generations that failed, each so many minutes ago with a code."""
+    return [Failed(ended_at=NOW - minutes * 60, code=code) for minutes, code in ends]
 
 
 @pytest.mark.parametrize(
-    ("ends", "told"),
+    ("failures", "told"),
     [
-        ([], []),
-        ([ended(5)], []),
-        ([ended(5, "insufficient_balance")], ["balance"]),
-        ([ended(5, "authentication_error")], ["key"]),
-        ([ended(5, "MISSING_API_KEY")], ["key"]),
-        ([ended(5, "insufficient_balance"), ended(1)], ["balance"]),
-        ([ended(61, "insufficient_balance"), ended(1)], []),
-        ([ended(5, "server_error")], []),
-        ([ended(90, "server_error"), ended(5, "TIMEOUT")], ["silent"]),
-        ([ended(5, "server_error", waited=70)], ["silent"]),
-        ([ended(90, "server_error"), ended(30), ended(5, "TIMEOUT")], []),
-        ([ended(95, "server_error"), ended(90), ended(5, "TIMEOUT")], []),
-        ([ended(95), ended(90, "server_error"), ended(5, "TIMEOUT")], ["silent"]),
-        ([ended(90, "server_error")], []),
-        ([ended(90, "content_filter_violation"), ended(5, "content_filter_violation")], []),
+        (failed(), []),
+        (failed((5, "insufficient_balance")), ["balance"]),
+        (failed((5, "authentication_error")), ["key"]),
+        (failed((5, "MISSING_API_KEY")), ["key"]),
+        (failed((59, "insufficient_balance"), (1, "server_error")), ["balance"]),
+        (failed((9, "insufficient_balance"), (1, "authentication_error")), ["balance", "key"]),
+        (failed((61, "insufficient_balance")), []),
+        (failed((5, "server_error")), []),
     ],
 )
-def test_what_the_admins_should_know(ends: list[Ended], told: list[str]) -> None:
-    """An account's fault is told at once, silence after an hour in which prompts came and none was its own reason."""
-    assert [cause for cause, _ in causes(ends, now=NOW)] == told
+def test_what_is_wrong_with_the_account(failures: list[Failed], told: list[str]) -> None:
+    """Each failure of the last hour that is the account's is told, with its time, whatever else succeeds."""
+    found = list(account_causes(failures, now=NOW))
+    assert [cause for cause, _ in found] == told
+    assert {at for _, at in found} <= {one.ended_at for one in failures}
+
+
+@pytest.mark.parametrize(
+    ("failures", "success", "seen"),
+    [
+        # Nothing, and one failure alone, however old it is and however long its prompt had waited.
+        (failed(), None, None),
+        (failed((5, "server_error")), None, None),
+        (failed((60, "TIMEOUT")), None, None),
+        (failed((90, "server_error")), None, None),
+        # Several: the first has to be an hour old, and the last one not.
+        (failed((59, "server_error"), (5, "TIMEOUT")), None, None),
+        (failed((60, "server_error"), (5, "TIMEOUT")), None, 5),
+        (failed((90, "server_error"), (30, "TIMEOUT"), (5, "TIMEOUT")), None, 5),
+        (failed((150, "server_error"), (1, "server_error")), None, 1),
+        (failed((600, "server_error"), (450, "server_error"), (300, "server_error")), None, None),
+        (failed((600, "server_error"), (60, "server_error")), None, None),
+        # A success before all of it changes nothing; one between begins anew.
+        (failed((90, "server_error"), (5, "TIMEOUT")), 95, 5),
+        (failed((90, "server_error"), (5, "TIMEOUT")), 30, None),
+        (failed((150, "server_error"), (70, "server_error"), (5, "TIMEOUT")), 100, 5),
+        (failed((90, "server_error"), (5, "TIMEOUT")), 1, None),
+        # What a prompt's own content was the reason for neither begins a silence nor goes on with it.
+        (failed((90, "content_filter_violation"), (5, "invalid_request")), None, None),
+        (failed((90, "content_filter_violation"), (30, "server_error"), (5, "server_error")), None, None),
+        (failed((90, "server_error"), (5, "content_filter_violation")), None, None),
+    ],
+)
+def test_when_nothing_succeeds(failures: list[Failed], success: float | None, seen: float | None) -> None:
+    """It is silent when the first failure since the last success is an hour old, and a later one is not."""
+    last_success = 0.0 if success is None else NOW - success * 60
+    expected = None if seen is None else NOW - seen * 60
+    assert silent_at(failures, last_success=last_success, now=NOW) == expected
 
 
 @pytest.fixture
@@ -120,17 +147,15 @@ def look(database: Database) -> list[str]:
         return [origin for origin in connection.scalars(select(requests.c.origin)) if origin.startswith("admin:")]
 
 
-def end(database: Database, origin: str, *, ago: float, code: str) -> None:
-    """Lets a prompt fail so many seconds ago."""
+def end(database: Database, origin: str, *, ago: float, code: str | None) -> None:
+    """Lets a prompt succeed, or fail with a code, so many seconds ago."""
     accept(database, origin)
     failure = json.dumps({"code": code, "sentence": "failure.server", "values": {}, "platform": None, "roles": []})
+    how = {"state": State.FAILED, "failure": failure} if code else {"state": State.DONE}
     of_request = select(requests.c.request_id).where(requests.c.origin == origin).scalar_subquery()
-    at = database.now - ago
     with database.write() as connection:
         connection.execute(
-            update(generations)
-            .where(generations.c.request_id == of_request)
-            .values(state=State.FAILED, failure=failure, accepted_at=at, ended_at=at)
+            update(generations).where(generations.c.request_id == of_request).values(ended_at=database.now - ago, **how)
         )
 
 
@@ -142,6 +167,25 @@ def test_silence_is_told_once_over_all_processes(database: Database) -> None:
     first = look(database)
     assert [origin.split(":")[1] for origin in first] == ["silent"]
     assert look(database) == first
+
+
+def test_failures_far_apart_are_silence_until_an_image_comes(database: Database) -> None:
+    """With no image for half a day between two failures the admins are told, and not where one came between them."""
+    end(database, "om_old", ago=14 * HOUR, code=None)
+    end(database, "om_1", ago=12 * HOUR, code="server_error")
+    end(database, "om_between", ago=6 * HOUR, code=None)
+    end(database, "om_2", ago=60, code="server_error")
+    assert look(database) == []
+    with database.write() as connection:
+        connection.execute(delete(requests).where(requests.c.origin == "om_between"))
+    assert [origin.split(":")[1] for origin in look(database)] == ["silent"]
+
+
+def test_a_model_that_works_hides_no_fault_of_the_account(database: Database) -> None:
+    """A balance that is used up is told though an image of another model came after it."""
+    end(database, "om_1", ago=90, code="insufficient_balance")
+    end(database, "om_2", ago=30, code=None)
+    assert [origin.split(":")[1] for origin in look(database)] == ["balance"]
 
 
 def test_processes_that_look_at_once_leave_one_message(database: Database) -> None:

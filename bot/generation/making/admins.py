@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Literal
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from bot.generation.intake.planning import Arrival
 from bot.generation.intake.reception import Reception
@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 Cause = Literal["balance", "key", "silent", "base"]
 
 HOUR = 3_600.0
-LOOK_BACK = 2 * HOUR
-"""Seconds of the past that a look takes in: the hour without an image, and the one before it in which that began."""
 
 CAUSES: dict[str, Cause] = {
     "insufficient_balance": "balance",
@@ -38,29 +36,38 @@ OWN_FAULT = frozenset({"content_filter_violation", "invalid_request"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """A generation's end: when it was accepted and ended in seconds since 1970, and its error code if it failed."""
+class Failed:
+    """A generation that failed: when, in seconds since 1970, and the error code."""
 
-    accepted_at: float
     ended_at: float
-    code: str | None
+    code: str
 
 
-def causes(ends: Sequence[Ended], *, now: float) -> Iterator[tuple[Cause, float]]:
-    """What the admins should know, and when it was last seen.
+def account_causes(failures: Iterable[Failed], *, now: float) -> Iterator[tuple[Cause, float]]:
+    """What the failures of the last hour tell about the account, and when each did.
 
     Args:
-        ends: what was made and what failed in the last :data:`LOOK_BACK` seconds, the earliest first.
+        failures: what failed.
         now: the time in seconds since 1970.
     """
-    for one in ends:
+    for one in failures:
         if one.code in CAUSES and one.ended_at > now - HOUR:
             yield CAUSES[one.code], one.ended_at
-    last_success = max((one.ended_at for one in ends if one.code is None), default=0.0)
-    failed = [one for one in ends if one.code not in OWN_FAULT and one.ended_at > last_success]
-    begun = min((one.accepted_at for one in failed), default=now)
-    if last_success <= now - HOUR and begun <= now - HOUR and failed[-1].ended_at > now - HOUR:
-        yield "silent", failed[-1].ended_at
+
+
+def silent_at(failures: Iterable[Failed], *, last_success: float, now: float) -> float | None:
+    """When it was last seen that nothing succeeds, ``None`` while that cannot be said.
+
+    It can when the first failure after the last success is an hour old and another one is not: one failure alone is no
+    silence, however long nobody asks for anything after it.
+
+    Args:
+        failures: what failed after the last success, at least, the earliest first.
+        last_success: when the last image was made, in seconds since 1970.
+        now: the time in seconds since 1970.
+    """
+    times = [one.ended_at for one in failures if one.ended_at > last_success and one.code not in OWN_FAULT]
+    return times[-1] if times and times[0] <= now - HOUR < times[-1] else None
 
 
 class Admins:
@@ -94,26 +101,18 @@ class Admins:
         self._told: set[str] = set()
 
     def look(self) -> None:
-        """Looks at the last two hours, and leaves the messages that are due.
+        """Looks at what has failed lately, and leaves the messages that are due.
 
         Raises:
             StoreUnavailable: the database does not answer; the next look does it.
         """
         if not self._people:
             return
-        with self._database.read() as connection:
-            now = connection.scalar(select(self._database.now)) or 0.0
-            rows = connection.execute(
-                select(generations.c.accepted_at, generations.c.ended_at, generations.c.failure)
-                .where(
-                    generations.c.ended_at > now - LOOK_BACK,
-                    or_(generations.c.state == State.DONE, generations.c.state == State.FAILED),
-                )
-                .order_by(generations.c.ended_at)
-            ).all()
-        ends = [Ended(accepted_at=row.accepted_at, ended_at=row.ended_at, code=_code(row.failure)) for row in rows]
-        for cause, seen_at in causes(ends, now=now):
+        now, last_success, failures = self._read()
+        for cause, seen_at in account_causes(failures, now=now):
             self._tell_all(cause, seen_at=seen_at)
+        if (silent := silent_at(failures, last_success=last_success, now=now)) is not None:
+            self._tell_all("silent", seen_at=silent)
 
     def tell(self, cause: Cause) -> None:
         """Leaves the messages about something that was seen just now.
@@ -124,6 +123,19 @@ class Admins:
         with self._database.read() as connection:
             now = self._database.time(connection)
         self._tell_all(cause, seen_at=now)
+
+    def _read(self) -> tuple[float, float, list[Failed]]:
+        """The time, that of the last success (0 for none), and what failed since then or in the last hour."""
+        ended_at = generations.c.ended_at
+        with self._database.read() as connection:
+            now = self._database.time(connection)
+            done = select(ended_at).where(ended_at.is_not(None), generations.c.state == State.DONE)
+            last_success = connection.scalar(done.order_by(ended_at.desc()).limit(1)) or 0.0
+            failed = select(ended_at, generations.c.failure).where(
+                generations.c.state == State.FAILED, ended_at > min(last_success, now - HOUR)
+            )
+            rows = connection.execute(failed.order_by(ended_at)).all()
+        return now, last_success, [Failed(ended_at=row.ended_at, code=_code(row.failure)) for row in rows]
 
     def _tell_all(self, cause: Cause, *, seen_at: float) -> None:
         day = f"{datetime.fromtimestamp(seen_at, self._zone):%Y-%m-%d}"
@@ -149,5 +161,5 @@ class Admins:
             self._wake.set()
 
 
-def _code(failure: str | None) -> str | None:
-    return str(json.loads(failure)["code"]) if failure else None
+def _code(failure: str | None) -> str:
+    return str(json.loads(failure)["code"]) if failure else ""
