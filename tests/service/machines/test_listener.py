@@ -1,0 +1,95 @@
+"""The listener sleeps until work is announced, and opens its connection again when it was lost."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from bot.generation.making.listener import Listener
+from bot.generation.store.database import Database, read_url
+from bot.sandbox.server import wait_until
+from tests.benchmarks.watching import wakes
+from tests.support.databases import postgres_database
+from tests.support.wire import Wire
+from tests.support.world import DEADLINE
+
+pytestmark = pytest.mark.postgres
+
+LONG = 600.0
+"""Seconds after which the listener would look by itself: longer than any test."""
+
+QUIET = 0.5
+"""Seconds without a single wake-up after which a thread is taken to sleep."""
+
+
+class Listening:
+    """A listener at the far end of a wire, and the database in which work is announced."""
+
+    def __init__(self, database: Database, wire: Wire) -> None:
+        self.wire = wire
+        self.wake = threading.Event()
+        self.stopping = threading.Event()
+        self._database = database
+        url = database.engine.url.set(host="127.0.0.1", port=wire.port)
+        before = set(threading.enumerate())
+        Listener(url, wake=self.wake, stopping=self.stopping, every=LONG).start()
+        (self.thread,) = (one for one in threading.enumerate() if one.name == "listener" and one not in before)
+
+    def hears(self) -> bool:
+        """Whether an announcement wakes, within a moment."""
+        self.wake.clear()
+        with self._database.write() as connection:
+            self._database.announce(connection)
+        return self.wake.wait(QUIET)
+
+    def sleeps(self) -> bool:
+        """Whether the thread does not wake for a while."""
+        before = self._wakes()
+        threading.Event().wait(QUIET)
+        return self._wakes() == before
+
+    def _wakes(self) -> int:
+        (count,) = (count for name, count in wakes(os.getpid()).items() if name.startswith(f"{self.thread.native_id} "))
+        return count
+
+
+@pytest.fixture
+def listening() -> Iterator[Listening]:
+    """One that hears; it ends with the test."""
+    with postgres_database() as url, closing(Database(read_url(url))) as database:
+        there = make_url(url)
+        with Wire(there.port or 5432, host=there.host or "127.0.0.1") as wire:
+            listening = Listening(database, wire)
+            assert wait_until(listening.hears, seconds=DEADLINE)
+            yield listening
+            listening.stopping.set()
+            listening.hears()
+            listening.thread.join(DEADLINE)
+
+
+def test_it_sleeps_while_nothing_is_announced(listening: Listening) -> None:
+    """Between two announcements its thread does not wake at all, and the next one wakes it at once."""
+    assert wait_until(listening.sleeps, seconds=10 * QUIET)
+    assert wait_until(listening.hears, seconds=DEADLINE)
+
+
+def test_a_lost_connection_is_opened_again(listening: Listening) -> None:
+    """Cut off while it sleeps, it notices without looking, and hears again once the database is back."""
+    listening.wire.cut()
+    assert not listening.hears()
+    listening.wire.mend()
+    assert wait_until(listening.hears, seconds=DEADLINE)
+    assert wait_until(listening.sleeps, seconds=DEADLINE)
+
+
+def test_it_leaves_when_it_is_told(listening: Listening) -> None:
+    """With the process about to leave, the next time that it wakes is its last."""
+    listening.stopping.set()
+    listening.hears()
+    listening.thread.join(DEADLINE)
+    assert not listening.thread.is_alive()
