@@ -31,6 +31,7 @@ from tests.support.requests import accept
 
 DEPLOY = TOP / "config" / "deploy"
 ALERTS = (TOP / "config" / "metrics" / "alerts.yml").read_text(encoding="utf-8")
+PAGE = (TOP / "config" / "deployment.md").read_text(encoding="utf-8")
 DASHBOARD = json.loads((TOP / "config" / "metrics" / "grafana.json").read_text(encoding="utf-8"))
 UNITS = sorted(DEPLOY.glob("*.service"))
 METRIC = re.compile(r"\b(?:bot|process)_[a-z_]+\b")
@@ -94,13 +95,29 @@ def test_six_alerts_ask_for_figures_that_there_are(names: set[str]) -> None:
         assert set(METRIC.findall(asked[1])) - names == set()
 
 
-def test_promtool_accepts_the_rules() -> None:
-    """Prometheus's own check finds nothing wrong, where it is installed."""
-    tool = program("promtool")
-    done = subprocess.run(
-        [tool, "check", "rules", str(TOP / "config/metrics/alerts.yml")], check=False, capture_output=True, text=True
-    )
+@pytest.mark.parametrize(
+    "arguments", ["check rules config/metrics/alerts.yml", "test rules tests/repo/alerts.test.yml"]
+)
+def test_promtool_accepts_the_rules(arguments: str) -> None:
+    """Prometheus's own check finds nothing wrong, and each rule fires and stays quiet as ``alerts.test.yml`` says."""
+    command = [program("promtool"), *arguments.split()]
+    done = subprocess.run(command, cwd=TOP, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_accepts_the_configuration_of_the_page(tmp_path: Path) -> None:
+    """What the page says to put into Prometheus is taken as it stands, and holds the jobs that the rules ask for."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "glm-image-bot.token").write_text("not-real", encoding="utf-8")
+    (tmp_path / "glm-image-bot-alerts.yml").write_text(ALERTS, encoding="utf-8")
+    (tmp_path / "prometheus.yml").write_text(block.replace("/etc/prometheus", str(tmp_path)), encoding="utf-8")
+    command = [program("promtool"), "check", "config", str(tmp_path / "prometheus.yml")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    asked = {job for text in (ALERTS, *expressions()) for job in re.findall(r'job=~?"([^"]+)"', text)}
+    jobs = re.findall(r"job_name: (\S+)", block)
+    assert jobs == ["glm-image-bot", "glm-image-bot-worker"]
+    assert [job for job in asked if not any(re.fullmatch(job, known) for known in jobs)] == []
 
 
 def test_the_dashboard_fits_its_grid() -> None:
