@@ -62,6 +62,18 @@ class Event:
     created_at: float
     body: Mapping[str, Any]
 
+    @property
+    def ids(self) -> dict[str, str | None]:
+        """The ids that its lines in the log carry: its own, and that of its message or of the card that was pressed."""
+        message_id = self._text("message", "message_id") or self._text("message_id")
+        return {"event_id": self.event_id, "message_id": message_id, "card": self._text("context", "open_message_id")}
+
+    def _text(self, *path: str) -> str | None:
+        value: Any = self.body
+        for key in path:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value if isinstance(value, str) else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recall:

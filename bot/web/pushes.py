@@ -55,5 +55,5 @@ class Pushes:
         except EventRefused as refused:
             logger.warning('push refused status=%d reason="%s"', refused.status, refused.reason)
             return "unknown", f"refused_{refused.status}", None
-        outcome, body, status = taken(opened, self._take)
-        return opened.event_type, outcome, body if status == HTTPStatus.OK else None
+        kind, outcome, body, status = taken(opened, self._take)
+        return kind, outcome, body if status == HTTPStatus.OK else None

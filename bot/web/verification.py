@@ -51,8 +51,7 @@ class Challenge:
 class Stale:
     """An authentic event that is too old to be acted on; ``age`` in seconds."""
 
-    event_id: str
-    event_type: str
+    event: Event
     age: float
 
 
@@ -185,10 +184,9 @@ def admit(
     check_shape(content)
     event_id, event_type = name_of(header.get("event_id")), name_of(header.get("event_type"))
     created_at = seconds_of(header.get("create_time"))
+    event = Event(event_id=event_id, event_type=event_type, created_at=created_at, body=body)
     age = now - created_at
-    if age > OLDEST:
-        return Stale(event_id=event_id, event_type=event_type, age=age)
-    return Event(event_id=event_id, event_type=event_type, created_at=created_at, body=body)
+    return Stale(event=event, age=age) if age > OLDEST else event
 
 
 def _same(given: object, expected: str) -> bool:

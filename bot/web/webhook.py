@@ -11,6 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot.errors import EventRefused, StoreUnavailable
+from bot.logs import about
 from bot.models import Event
 from bot.web.verification import LARGEST_BODY, Challenge, Stale, Verifier
 
@@ -61,8 +62,8 @@ def webhook(
             return "unknown", f"refused_{refused.status}", _answer({"error": _ERRORS[refused.status]}, refused.status)
         if isinstance(opened, Challenge):
             return "url_verification", "challenge", _answer({"challenge": opened.value})
-        outcome, body, status = taken(opened, take)
-        return opened.event_type, outcome, _answer(body, status)
+        kind, outcome, body, status = taken(opened, take)
+        return kind, outcome, _answer(body, status)
 
     for route in ROUTES:
         door.add_url_rule(route, view_func=view, methods=["POST"], provide_automatic_options=False)
@@ -71,21 +72,23 @@ def webhook(
 
 def taken(
     opened: Event | Stale, take: Callable[[Event], Mapping[str, object]]
-) -> tuple[str, Mapping[str, object], int]:
+) -> tuple[str, str, Mapping[str, object], int]:
     """Stores an event that was let in, whichever way it came, unless it is too old.
 
     Returns:
-        The outcome (``taken``, ``stale`` or ``unavailable``), the JSON to answer with, and the status.
+        The kind, the outcome (``taken``, ``stale`` or ``unavailable``), the JSON to answer with, and the status.
     """
-    kind = opened.event_type
-    if isinstance(opened, Stale):
-        logger.info("event dropped event_id=%s type=%s age=%d", opened.event_id, kind, opened.age)
-        return "stale", {}, 200
-    try:
-        return "taken", take(opened), 200
-    except StoreUnavailable:
-        logger.warning("event not stored event_id=%s type=%s", opened.event_id, kind)
-        return "unavailable", {"error": "unavailable"}, 503
+    event = opened.event if isinstance(opened, Stale) else opened
+    kind = event.event_type
+    with about(**event.ids):
+        if isinstance(opened, Stale):
+            logger.info("event dropped type=%s age=%d", kind, opened.age)
+            return kind, "stale", {}, 200
+        try:
+            return kind, "taken", take(event), 200
+        except StoreUnavailable:
+            logger.warning("event not stored type=%s", kind)
+            return kind, "unavailable", {"error": "unavailable"}, 503
 
 
 class RefusalLog:

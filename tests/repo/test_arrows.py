@@ -23,7 +23,7 @@ ALLOWED = {
     "glm": {"errors", "models", "glm.sizes", "glm"},
     "feishu": {"errors", "models", "feishu"},
     "generation": {"errors", "models", "logs", "chat", "glm", "glm.sizes", "feishu", "generation"},
-    "web": {"errors", "models", "generation", "web"},
+    "web": {"errors", "models", "logs", "generation", "web"},
     "metrics": {"errors", "models", "glm.sizes", "generation"},
     "cli": {
         "errors",

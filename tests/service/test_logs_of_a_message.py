@@ -5,13 +5,19 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bot.errors import StoreUnavailable
 from bot.logs import Form, JsonLines, TextLines
+from bot.models import Event
+from bot.web.verification import Stale
+from bot.web.webhook import taken
 from tests.support.world import DEADLINE, World, text_in
 
 
@@ -86,6 +92,73 @@ def test_a_refused_call_is_found_the_same_way(world: World) -> None:
     assert " WARNING " in line
     assert f"message_id={said.message_id}" in line
     assert "provider_code=1113" in line
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"message": {"message_id": "om_1"}}, "message_id=om_1"),
+        ({"message_id": "om_1", "chat_id": "oc_1"}, "message_id=om_1"),
+        ({"context": {"open_message_id": "om_card"}, "action": {}}, "card=om_card"),
+        ({"message": "om_1", "context": None, "message_id": 1}, "event_id=e1"),
+    ],
+)
+def test_an_event_that_is_not_acted_on_names_its_message(body: dict[str, object], named: str) -> None:
+    """Too old, or not to be stored: the line has the event's id and that of the message or card, where there is one."""
+    event = Event(event_id="e1", event_type="any", created_at=0.0, body=body)
+
+    def refuse(_: Event) -> dict[str, object]:
+        raise StoreUnavailable("away")
+
+    with written() as out:
+        taken(Stale(event=event, age=9.0), refuse)
+        taken(event, refuse)
+    dropped, not_stored = [line for line in out.getvalue().splitlines() if "event_id=e1" in line]
+    assert (step(dropped), step(not_stored)) == ("event dropped", "event not stored")
+    for line in (dropped, not_stored):
+        assert named in line.split()
+        assert "None" not in line
+
+
+def test_silence_towards_a_message_has_its_reason_in_the_log(world: World) -> None:
+    """Why there was no answer is found by the message's id: not sent by a person, or help was shown just now."""
+    talk = world.somebody()
+    file: dict[str, Any] = {"chat_id": talk.chat_id, "sender": talk.person, "content": b"1", "name": "a.txt"}
+    world.feishu.send_file(**file)
+    talk.wait(lambda: talk.answers)
+    header = {"event_id": "e2", "event_type": "im.message.receive_v1", "app_id": world.feishu.app_id}
+    body = {"sender": {"sender_type": "app"}, "message": {"message_id": "om_of_a_bot"}}
+    with written() as out:
+        second = world.feishu.send_file(**file)
+        world.bot.pushes(
+            json.dumps(
+                {"schema": "2.0", "header": {**header, "create_time": str(int(time.time() * 1000))}, "event": body}
+            ).encode()
+        )
+        assert world.feishu.wait_for(lambda _: "left_alone" in out.getvalue(), seconds=DEADLINE)
+    lines = out.getvalue().splitlines()
+    (ignored,) = [line for line in lines if "message_id=om_of_a_bot" in line]
+    assert 'reason="not sent by a person"' in ignored
+    (left,) = [line for line in lines if f"message_id={second.message_id}" in line]
+    assert 'reason="nothing to draw, and help was shown"' in left
+
+
+def test_a_press_leads_back_to_the_message_of_its_card(world: World) -> None:
+    """One grep for the first message finds who pressed again on its card, and the request that came of it."""
+    talk = world.somebody()
+    said = talk.say()
+    talk.wait_for_end(said)
+    values = [action.value or {} for action in world.feishu.actions(talk.answers[0].message_id)]
+    (first,) = {value["r"] for value in values if "r" in value}
+    with written() as out:
+        world.feishu.press(talk.answers[0].message_id, talk.person, value={"a": "again", "r": first})
+        assert world.feishu.wait_for(lambda _: len(talk.answers) == 2 and world.idle, seconds=DEADLINE)
+    pressed, accepted = [line for line in out.getvalue().splitlines() if f"pressed={first}" in line]
+    assert (step(pressed), step(accepted)) == ("press", "request accepted")
+    for line in (pressed, accepted):
+        assert {f"message_id={said.message_id}", f"card={talk.answers[0].message_id}"} <= set(line.split())
+    (new,) = [word for word in accepted.split() if word.startswith("request=")]
+    assert sum(new in line for line in out.getvalue().splitlines()) > 3
 
 
 def test_no_prompt_is_logged_unless_that_is_asked_for(world: World, tmp_path: Path) -> None:

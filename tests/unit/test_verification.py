@@ -196,7 +196,7 @@ def test_an_event_is_stale_after_eight_hours(after: float, kind: type, event_typ
     seen = opened(content, now=CREATED + after)
     assert isinstance(seen, kind)
     if isinstance(seen, Stale):
-        assert seen.event_type == event_type
+        assert seen.event.event_type == event_type
         assert seen.age == pytest.approx(after)
     if isinstance(seen, Event):
         assert seen.created_at == CREATED

@@ -16,7 +16,6 @@ from bot.generation.making.wake import Wake
 from bot.generation.store.database import Database
 from bot.generation.store.records import language_of
 from bot.generation.store.requests import RequestStore
-from bot.logs import about
 from bot.models import Command, Event, Greeting, Ignored, Message, Press, Recall, Understood
 
 log = logging.getLogger(__name__)
@@ -72,7 +71,7 @@ class Inbox:
         if bot_open_id is None and event.event_type == "im.message.receive_v1":
             # Without it nobody can tell whether the bot was mentioned; the event comes again.
             raise StoreUnavailable("the bot's own id has not been learnt yet")
-        with about(event_id=event.event_id), self._wake.taking():
+        with self._wake.taking():
             answer = self._take(event, bot_open_id)
         self._wake.set()
         return answer
@@ -100,6 +99,10 @@ class Inbox:
             self._accept(message, parse(message.text, styles=self._reception.styles))
         elif not self._store.told_since(message.chat_id, kind="help", seconds=AGAIN_AFTER):
             self._accept(message, Command(name="help"))
+        else:
+            log.info(
+                'message left_alone message_id=%s reason="nothing to draw, and help was shown"', message.message_id
+            )
 
     def _tell_not_allowed(self, message: Message) -> None:
         """Answers with the ids that the lists need, which nobody could learn otherwise."""

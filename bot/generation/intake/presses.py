@@ -18,8 +18,9 @@ from bot.generation.intake.cancelling import cancel
 from bot.generation.intake.planning import Arrival, over
 from bot.generation.intake.reception import Reception
 from bot.generation.store.database import Database
-from bot.generation.store.records import read_options
+from bot.generation.store.records import log_ids, read_options
 from bot.generation.store.tables import generations, requests
+from bot.logs import about
 from bot.models import Ask, Command, Misread, Press, TypedOptions, Understood
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Presses:
             "edit": self._edit,
             "submit": self._submit,
             "cancel": self._cancel,
+            "original": self._original,
         }
 
     def take(self, press: Press) -> Toast:
@@ -59,27 +61,30 @@ class Presses:
             StoreUnavailable: nothing was stored.
         """
         action = press.value.get("a")
-        log.info("press action=%s card=%s", action, press.message_id)
-        if action == "example":
-            return self._example(press)
-        if action == "original":
-            return self._original(press)
         act = self._actions.get(action) if isinstance(action, str) else None
-        if act is None:
-            return self._toast("toast.unknown", "warning")
-        request = self._request(press)
-        return act(press, request) if request is not None else self._toast("toast.gone", "warning")
+        request = self._request(press) if act is not None else None
+        with about(**_led_by(request)):
+            log.info("press action=%s card=%s", action, press.message_id)
+            if action == "example":
+                return self._example(press)
+            if act is None:
+                return self._toast("toast.unknown", "warning")
+            return act(press, request) if request is not None else self._toast("toast.gone", "warning")
 
     def refuse(self) -> Toast:
         """The toast for somebody who may not use the bot."""
         return self._toast("toast.not_allowed", "warning")
 
     def _request(self, press: Press) -> RowMapping | None:
-        """The images that a card is about, where the press came from their own chat."""
+        """The images that a card is about, or those that a picture is of, where the press came from their own chat."""
+        request_id: Any = str(press.value.get("r"))
+        if press.value.get("a") == "original":
+            made = select(generations.c.request_id).where(
+                generations.c.generation_id == str(press.value.get("g")), generations.c.image_key.is_not(None)
+            )
+            request_id = made.scalar_subquery()
         statement = select(requests).where(
-            requests.c.request_id == str(press.value.get("r")),
-            requests.c.chat_id == press.chat_id,
-            requests.c.kind == "images",
+            requests.c.request_id == request_id, requests.c.chat_id == press.chat_id, requests.c.kind == "images"
         )
         with self._database.read() as connection:
             return connection.execute(statement).mappings().first()
@@ -121,22 +126,9 @@ class Presses:
         arrival = self._arrival(press, request)
         return self._accept(arrival, Command(name="form", argument=request["request_id"]), "toast.form_sent")
 
-    def _original(self, press: Press) -> Toast:
-        statement = (
-            select(requests.c.chat_type, requests.c.in_topic, requests.c.language, generations.c.generation_id)
-            .join(requests, requests.c.request_id == generations.c.request_id)
-            .where(
-                generations.c.generation_id == str(press.value.get("g")),
-                generations.c.image_key.is_not(None),
-                requests.c.chat_id == press.chat_id,
-            )
-        )
-        with self._database.read() as connection:
-            found = connection.execute(statement).mappings().first()
-        if found is None:
-            return self._toast("toast.gone", "warning")
-        arrival = self._arrival(press, found)
-        return self._accept(arrival, Command(name="original", argument=found["generation_id"]), "toast.original_coming")
+    def _original(self, press: Press, request: RowMapping) -> Toast:
+        wanted = Command(name="original", argument=str(press.value["g"]))
+        return self._accept(self._arrival(press, request), wanted, "toast.original_coming")
 
     def _cancel(self, press: Press, request: RowMapping) -> Toast:
         if press.presser != request["sender"] and press.presser not in self._admins:
@@ -145,16 +137,16 @@ class Presses:
             count = cancel(self._database, connection, request["request_id"])
         return self._toast("toast.cancelled", "success") if count else self._toast("toast.too_late", "info")
 
-    def _arrival(self, press: Press, about: Mapping[Any, Any]) -> Arrival:
+    def _arrival(self, press: Press, shown: Mapping[Any, Any]) -> Arrival:
         """A press as an arrival; chat type, topic and language are those of the request that its card is about."""
         return Arrival(
             origin=f"press:{press.event_id}",
             chat_id=press.chat_id,
-            chat_type=about["chat_type"],
+            chat_type=shown["chat_type"],
             reply_to=press.message_id,
-            in_topic=bool(about["in_topic"]),
+            in_topic=bool(shown["in_topic"]),
             sender=press.presser,
-            language=about["language"],
+            language=shown["language"],
         )
 
     def _accept(self, arrival: Arrival, understood: Understood, key: str) -> Toast:
@@ -166,3 +158,11 @@ class Presses:
 
     def _toast(self, key: str, kind: Any) -> Toast:
         return toast(self._words, key, kind=kind)
+
+
+def _led_by(request: RowMapping | None) -> Mapping[str, str | None]:
+    """What leads from the log's lines of a press back to what its card shows: the request, and its message."""
+    if request is None:
+        return {}
+    ids = log_ids(request["request_id"], request["origin"])
+    return {"pressed": ids["request"], "message_id": ids.get("message_id")}
