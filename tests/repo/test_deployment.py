@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import sqlite3
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import delete, select
 
 from bot.generation.intake.reception import Received
 from bot.generation.making.gauges import ModelReading, Reading
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.schema import migrate
-from bot.generation.store.tables import requests
 from bot.metrics import Metrics
 from bot.models import Picture, State
 from bot.settings import VARIABLES, load
 from tests.repo.lock import TOP
-from tests.support.requests import accept
+from tests.repo.pages import blocks, program
 
 DEPLOY = TOP / "config" / "deploy"
 ALERTS = (TOP / "config" / "metrics" / "alerts.yml").read_text(encoding="utf-8")
-PAGE = (TOP / "config" / "deployment.md").read_text(encoding="utf-8")
 DASHBOARD = json.loads((TOP / "config" / "metrics" / "grafana.json").read_text(encoding="utf-8"))
 UNITS = sorted(DEPLOY.glob("*.service"))
 METRIC = re.compile(r"\b(?:bot|process)_[a-z_]+\b")
@@ -56,15 +48,6 @@ def names() -> set[str]:
     metrics.glm_called("glm-image", 3.0, "ok")
     families = text_string_to_metric_families(metrics.text().decode())
     return {sample.name for family in families for sample in family.samples}
-
-
-def program(name: str) -> str:
-    """Where a program is; without it the test is skipped, or fails where ``REQUIRE_PROGRAMS`` is set."""
-    found = shutil.which(name)
-    if found is None:
-        say = pytest.fail if os.environ.get("REQUIRE_PROGRAMS") else pytest.skip
-        say(f"{name} is not installed")
-    return found
 
 
 def expressions() -> Iterator[str]:
@@ -107,7 +90,7 @@ def test_promtool_accepts_the_rules(arguments: str) -> None:
 
 def test_promtool_accepts_the_configuration_of_the_page(tmp_path: Path) -> None:
     """What the page says to put into Prometheus is taken as it stands, and holds the jobs that the rules ask for."""
-    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    (block,) = blocks("config/deployment.md", "Metrics")
     (tmp_path / "glm-image-bot.token").write_text("not-real", encoding="utf-8")
     (tmp_path / "glm-image-bot-alerts.yml").write_text(ALERTS, encoding="utf-8")
     (tmp_path / "prometheus.yml").write_text(block.replace("/etc/prometheus", str(tmp_path)), encoding="utf-8")
@@ -134,26 +117,6 @@ def test_the_dashboard_fits_its_grid() -> None:
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
 
 
-def test_a_backup_made_while_the_bot_writes_is_a_whole_database(tmp_path: Path) -> None:
-    """SQLite's own copy, taken in the middle of a write of another thread, holds what was committed before."""
-    database = Database(read_url(f"sqlite:///{tmp_path / 'bot.db'}"))
-    migrate(database)
-    accept(database, "om_before")
-    with database.write() as connection:
-        connection.execute(delete(requests))
-        with (
-            closing(sqlite3.connect(tmp_path / "bot.db")) as source,
-            closing(sqlite3.connect(tmp_path / "copy")) as copy,
-        ):
-            source.backup(copy)
-    restored = Database(read_url(f"sqlite:///{tmp_path / 'copy'}"))
-    assert not migrate(restored)
-    with restored.read() as connection:
-        assert connection.scalars(select(requests.c.origin)).all() == ["om_before"]
-    for one in (database, restored):
-        one.close()
-
-
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     """`systemd-analyze verify` finds nothing wrong with the units, but that the bot is not installed there."""
     tool = program("systemd-analyze")
@@ -163,6 +126,30 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
         units.append(tmp_path / unit.name)
         units[-1].write_text(here, encoding="utf-8")
     done = subprocess.run([tool, "verify", *map(str, units)], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_a_command_runs_with_the_settings_of_the_service(tmp_path: Path) -> None:
+    """The page's `systemd-run` line has options that there are, and for its unit what the service's own says."""
+    (block,) = blocks("config/deployment.md", "The other commands, with the service's settings")
+    words = shlex.split(block.replace("\\\n", ""))
+    options = [word for word in words if word.startswith("--")]
+    told = subprocess.run([program("systemd-run"), "--help"], check=True, capture_output=True, text=True).stdout
+    assert [one for one in options if one.partition("=")[0] not in re.findall(r"--[\w-]+", told)] == []
+    given = [one.removeprefix("--property=") for one in options if one.startswith("--property=")]
+    given += [f"Environment={one.removeprefix('--setenv=')}" for one in options if one.startswith("--setenv=")]
+    given += [one.replace("--working-directory", "WorkingDirectory") for one in options if "--working" in one]
+    service = (DEPLOY / "glm-image-bot.service").read_text(encoding="utf-8").splitlines()
+    assert [one for one in given if one not in service] == []
+    settings = "EnvironmentFile DynamicUser User UMask StateDirectory StateDirectoryMode Environment WorkingDirectory"
+    assert [one.partition("=")[0] for one in given] == settings.split()
+    command = words[1 + len(options) :]
+    assert f"ExecStart={command[0]} serve" in service
+    unit = tmp_path / "run.service"
+    unit.write_text("\n".join(["[Service]", f"ExecStart={sys.executable}", *given]), encoding="utf-8")
+    done = subprocess.run(
+        [program("systemd-analyze"), "verify", str(unit)], check=False, capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
