@@ -248,7 +248,8 @@ class FeishuError(BotError):
     """A call to the Feishu Open Platform failed.
 
     Args:
-        message: the platform's ``msg``, for logs only.
+        message: the platform's ``msg``, or ours in English where it sent none.
+        call: the name of the call, such as ``reply``; ``str(error)`` begins with it.
         code: the platform's ``code``; match on it, never on ``msg``.
         action: what to do about it.
         status: the HTTP status.
@@ -263,6 +264,7 @@ class FeishuError(BotError):
         self,
         message: str,
         *,
+        call: str | None = None,
         code: int | None = None,
         action: FeishuAction,
         status: int | None = None,
@@ -270,7 +272,7 @@ class FeishuError(BotError):
         retry_after: float | None = None,
         help_url: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(f"{call}: {message}" if call else message)
         self.message = message
         self.code = code
         self.action = action
@@ -283,5 +285,5 @@ class FeishuError(BotError):
 class FeishuUnreachable(FeishuError):
     """Feishu gave no answer, or one that is not the platform's; the call may have been applied."""
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message, action=FeishuAction.RETRY, status=status)
+    def __init__(self, message: str, *, call: str | None = None, status: int | None = None) -> None:
+        super().__init__(message, call=call, action=FeishuAction.RETRY, status=status)

@@ -67,8 +67,7 @@ _BRACKETED = re.compile(r"\[([^\]]+)\]")
 
 def told(error: FeishuError) -> str:
     """What the platform said, on one line: its code, its words, and the id of the call for its support."""
-    # The message begins with the name of our call, which tells an admin nothing.
-    words = _one_line(error.message.partition(": ")[2])
+    words = _one_line(error.message)
     if isinstance(error, FeishuUnreachable):
         return f"no answer, or none of Feishu's ({words})"
     said = f"{words} (code {error.code}"

@@ -45,11 +45,11 @@ def body_of(answer: Answer, call: str) -> Mapping[str, Any]:
     body = _json_object(answer.content)
     code = body.get("code")
     if isinstance(code, bool) or not isinstance(code, int):
-        raise FeishuUnreachable(f"{call}: status {answer.status} without a code", status=answer.status)
+        raise FeishuUnreachable(f"status {answer.status} without a code", call=call, status=answer.status)
     if code != 0:
         raise _error(answer, body, code, call)
     if answer.status != HTTPStatus.OK:
-        raise FeishuUnreachable(f"{call}: status {answer.status} with code 0", status=answer.status)
+        raise FeishuUnreachable(f"status {answer.status} with code 0", call=call, status=answer.status)
     return body
 
 
@@ -63,9 +63,9 @@ def content_of(answer: Answer, call: str) -> bytes:
     is_json = answer.headers.get("content-type", "").startswith("application/json")
     if answer.status != HTTPStatus.OK or is_json:
         body_of(answer, call)
-        raise FeishuUnreachable(f"{call}: status {answer.status} without a file", status=answer.status)
+        raise FeishuUnreachable(f"status {answer.status} without a file", call=call, status=answer.status)
     if not answer.content:
-        raise FeishuUnreachable(f"{call}: an empty file", status=answer.status)
+        raise FeishuUnreachable("an empty file", call=call, status=answer.status)
     return answer.content
 
 
@@ -79,7 +79,7 @@ def text_in(body: Mapping[str, Any], *path: str, call: str) -> str:
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     if not isinstance(value, str) or not value:
-        raise FeishuUnreachable(f"{call}: the answer has no {'.'.join(path)}")
+        raise FeishuUnreachable(f"the answer has no {'.'.join(path)}", call=call)
     return value
 
 
@@ -96,7 +96,8 @@ def _error(answer: Answer, body: Mapping[str, Any], code: int, call: str) -> Fei
     details = details if isinstance(details, Mapping) else {}
     log_id = answer.log_id or details.get("log_id")
     return FeishuError(
-        f"{call}: {body.get('msg')}",
+        str(body.get("msg") or ""),
+        call=call,
         code=code,
         action=action_of(code, status=answer.status, call=call),
         status=answer.status,

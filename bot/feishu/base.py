@@ -124,7 +124,7 @@ class Bases:
         given = answer.get("data")
         listed = given.get("items") if isinstance(given, Mapping) else None
         if not isinstance(listed, list):
-            raise FeishuUnreachable("base_fields: the answer has no data.items")
+            raise FeishuUnreachable("the answer has no data.items", call="base_fields")
         return {str(field.get("field_name")): int(field.get("type") or 0) for field in listed}
 
     def add(self, app_token: str, table_id: str, records: Sequence[Mapping[str, object]], *, client_token: str) -> None:

@@ -89,7 +89,7 @@ class FeishuClient:
         given = body.get("data")
         listed = given.get("scopes") if isinstance(given, Mapping) else None
         if not isinstance(listed, list):
-            raise FeishuUnreachable("scopes: the answer has no data.scopes")
+            raise FeishuUnreachable("the answer has no data.scopes", call="scopes")
         scopes = [scope for scope in listed if isinstance(scope, Mapping)]
         return frozenset(str(scope.get("scope_name")) for scope in scopes if scope.get("grant_status") == _GRANTED)
 
@@ -203,5 +203,5 @@ def _token_of(answer: Answer, call: str) -> Token:
     body = body_of(answer, call)
     lifetime = body.get("expire")
     if isinstance(lifetime, bool) or not isinstance(lifetime, int | float):
-        raise FeishuUnreachable(f"{call}: the answer has no expire")
+        raise FeishuUnreachable("the answer has no expire", call=call)
     return Token(value=text_in(body, "tenant_access_token", call=call), lifetime=float(lifetime))

@@ -134,7 +134,7 @@ class Pool:
             ) as response:
                 content = _read(response, name, largest=largest, ends_at=ends_at)
         except httpx.HTTPError as error:
-            raise FeishuUnreachable(f"{name}: {type(error).__name__}: {error}") from error
+            raise FeishuUnreachable(f"{type(error).__name__}: {error}", call=name) from error
         headers = {key.lower(): value for key, value in response.headers.items()}
         return Answer(status=response.status_code, headers=headers, content=content)
 
@@ -145,10 +145,10 @@ def _read(response: httpx.Response, name: str, *, largest: int, ends_at: float) 
         content += part
         if len(content) > largest:
             # The same answer would come again, so this is no case for a retry.
-            message = f"{name}: more than {largest} bytes"
-            raise FeishuError(message, action=FeishuAction.REPORT, status=response.status_code)
+            message = f"more than {largest} bytes"
+            raise FeishuError(message, call=name, action=FeishuAction.REPORT, status=response.status_code)
         if time.monotonic() > ends_at:
-            raise FeishuUnreachable(f"{name}: the answer did not end in time", status=response.status_code)
+            raise FeishuUnreachable("the answer did not end in time", call=name, status=response.status_code)
     return bytes(content)
 
 

@@ -197,9 +197,9 @@ def _checked(url: str) -> tuple[str, Mapping[str, str]]:
     except ValueError:
         host = None
     if not host or parts.scheme not in {"ws", "wss"}:
-        raise FeishuUnreachable("endpoint: the answer's URL is none")
+        raise FeishuUnreachable("the answer's URL is none", call="endpoint")
     if parts.scheme != "wss" and not is_loopback(host):
-        raise FeishuUnreachable("endpoint: the answer's URL is not encrypted")
+        raise FeishuUnreachable("the answer's URL is not encrypted", call="endpoint")
     return host, {name: values[0] for name, values in parse_qs(parts.query).items()}
 
 
@@ -208,9 +208,9 @@ def _refused(error: InvalidStatus) -> FeishuError:
     status, headers = error.response.status_code, error.response.headers
     code = headers.get(_ws.HEADER_HANDSHAKE_STATUS, "")
     if not code.isdigit():
-        return FeishuUnreachable(f"handshake: status {status}", status=status)
+        return FeishuUnreachable(f"status {status}", call="handshake", status=status)
     action = FeishuAction.TELL_ADMIN if int(code) == _ws.FORBIDDEN else FeishuAction.RETRY
-    return FeishuError(f"handshake: {headers.get(_ws.HEADER_HANDSHAKE_MSG)}", code=int(code), action=action)
+    return FeishuError(headers.get(_ws.HEADER_HANDSHAKE_MSG) or "", call="handshake", code=int(code), action=action)
 
 
 def _is_seconds(value: Any) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from bot.errors import FeishuAction, FeishuError
 from bot.feishu.client import FeishuClient
 from bot.feishu.codes import ACTIONS, TOKEN_REFUSED, action_of
+from bot.sandbox.feishu.codes import MESSAGES
 from bot.sandbox.feishu.faults import FAULTS
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.server import Answer
@@ -105,6 +106,13 @@ def test_a_code_leads_to_its_action(scene: Scene, code: int) -> None:
 def test_a_card_that_is_gone_is_sent_anew(scene: Scene, code: int) -> None:
     """For a PATCH these codes speak of the bot's own card, so the answer is a new message."""
     assert refusal(scene, f"feishu_{code}", patch).action is FeishuAction.SEND_NEW
+
+
+def test_the_message_is_the_platforms_own(scene: Scene) -> None:
+    """What a person may be shown is the platform's ``msg`` alone; a log line also names the call."""
+    error = refusal(scene, "feishu_230002")
+    assert error.message == MESSAGES[230002]
+    assert str(error) == f"reply: {error.message}"
 
 
 def test_the_gateway_tells_how_long_to_wait(scene: Scene) -> None:
