@@ -218,8 +218,10 @@ class DownloadFailed(GlmError):
     code = "DOWNLOAD_FAILED"
     sentence = "failure.download"
 
-    def __init__(self, message: str, *, transient: bool = False, status: int | None = None) -> None:
-        super().__init__(message, status=status)
+    def __init__(
+        self, message: str, *, sentence: str | None = None, transient: bool = False, status: int | None = None
+    ) -> None:
+        super().__init__(message, sentence=sentence, status=status)
         self.transient = transient
 
 

@@ -17,6 +17,9 @@ from bot.errors import FeishuAction
 TOKEN_REFUSED = frozenset({99991661, 99991663, 99991664, 99991665, 99991668, 99991671})
 """The token was missing, invalid or expired: a new one is fetched once and the call made once more."""
 
+IMAGE_TOO_LARGE = frozenset({234006, 234039})
+"""The picture has more than 10 MB, or more than 12,000 by 12,000 pixels."""
+
 _CODES: dict[FeishuAction, tuple[int, ...]] = {
     FeishuAction.RETRY: (
         1500,  # internal
@@ -96,10 +99,9 @@ _CODES: dict[FeishuAction, tuple[int, ...]] = {
     FeishuAction.SEND_PLAIN: (230099,),
     FeishuAction.SHRINK_IMAGE: (
         234001,  # a parameter: seen for images that it cannot read
-        234006,  # over 10 MB
         234010,  # empty
         234011,  # not a format that it knows
-        234039,  # over 12,000 by 12,000 pixels
+        *IMAGE_TOO_LARGE,
     ),
     FeishuAction.IGNORE: (231001, 231002, *range(231004, 231022)),  # reactions
     FeishuAction.REPORT: (

@@ -10,7 +10,7 @@ from typing import Self
 import httpx
 
 from bot.errors import CallTimedOut, DownloadFailed, NetworkFailed, ServerFailed
-from bot.glm.image import look_at
+from bot.glm.image import look_at, too_large
 from bot.glm.request import call_body, checked_key
 from bot.glm.responses import read_answer
 from bot.glm.transport import AddressRefused, GuardedTransport, Remaining, is_public
@@ -173,7 +173,7 @@ class Downloader:
         except AddressRefused as error:
             raise DownloadFailed(str(error)) from error
         except _TooLargeError as error:
-            raise DownloadFailed(f"the picture has more than {self._largest} bytes") from error
+            raise too_large(f"the picture has more than {self._largest} bytes") from error
         except httpx.TimeoutException as error:
             raise DownloadFailed(f"it did not come within {self._deadline:g} s", transient=True) from error
         except httpx.RequestError as error:

@@ -44,10 +44,15 @@ def look_at(content: bytes) -> ImageFile:
         raise DownloadFailed("what came is not a picture")
     width, height = _measure(content)
     if max(width, height) > LONGEST_SIDE:
-        raise DownloadFailed(f"the picture is {width}x{height} pixels, more than {LONGEST_SIDE} a side")
+        raise too_large(f"the picture is {width}x{height} pixels, more than {LONGEST_SIDE} a side")
     if width * height > MOST_PIXELS:
-        raise DownloadFailed(f"the picture is {width}x{height} pixels, more than {MOST_PIXELS} in all")
+        raise too_large(f"the picture is {width}x{height} pixels, more than {MOST_PIXELS} in all")
     return ImageFile(content=content, format=kind, width=width, height=height, suffix=_SUFFIXES[kind])
+
+
+def too_large(message: str) -> DownloadFailed:
+    """The error of a picture that is larger than any that the bot takes."""
+    return DownloadFailed(message, sentence="failure.image_too_large")
 
 
 def shrink(image: ImageFile, *, limit: int = LARGEST_FOR_FEISHU) -> ImageFile:
@@ -98,5 +103,7 @@ def _measure(content: bytes) -> tuple[int, int]:
     try:
         with Image.open(BytesIO(content), formats=list(_SUFFIXES)) as opened:
             return opened.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise too_large(f"the picture has far more than {MOST_PIXELS} pixels") from error
+    except (OSError, ValueError, SyntaxError) as error:
         raise DownloadFailed("what came is not a whole picture") from error

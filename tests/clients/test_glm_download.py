@@ -123,10 +123,11 @@ def test_a_name_with_one_private_address_is_refused_whole() -> None:
 
 
 def test_a_picture_over_the_limit_is_left(stand_in: GlmStandIn) -> None:
-    """The download stops at the limit instead of filling the memory."""
+    """The download stops at the limit instead of filling the memory, and a person is told that it is too large."""
     url = link_of(stand_in)
-    downloader = Downloader(transport=stand_in.transport(), largest=1000)
-    assert "more than 1000 bytes" in refused(downloader, url).message
+    error = refused(Downloader(transport=stand_in.transport(), largest=1000), url)
+    assert "more than 1000 bytes" in error.message
+    assert error.sentence == "failure.image_too_large"
 
 
 def test_a_compressed_answer_is_refused() -> None:

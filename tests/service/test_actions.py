@@ -12,8 +12,9 @@ import pytest
 from bot.sandbox.feishu.codes import MESSAGES
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.world import ChatMessage
-from tests.support.world import Talk, World, colour, strings_in, text_in, uuid_of
+from tests.support.world import Talk, World, catalogue, colour, strings_in, text_in, uuid_of
 
+SAID = catalogue()
 SENT = ["reply card"]
 MADE = [*SENT, "image", "patch"]
 PLAINLY = ["reply image", "reply text"]
@@ -153,4 +154,4 @@ def card_seen(talk: Talk, said: ChatMessage) -> str:
     picture = "picture in the card" if set(words) & talk.world.feishu.uploads.keys() else "no picture"
     if not any(text_in(said) in word for word in words):
         return f"{picture}, no prompt"
-    return f"{picture}, made smaller" if any("10 MB" in word for word in words) else picture
+    return f"{picture}, made smaller" if SAID.text("note.shrunk", "zh") in words else picture

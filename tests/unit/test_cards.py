@@ -79,7 +79,7 @@ WAITING: list[tuple[dict[str, Any], str, str]] = [
     (
         {"ahead": 0, "backing_off": True},
         "平台现在繁忙，稍后自动再试，最多等 15 分钟",
-        "The platform is busy; trying again by itself for up to 15 minutes",
+        "The platform is busy; the bot keeps trying for up to 15 minutes",
     ),
 ]
 

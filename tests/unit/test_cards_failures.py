@@ -16,7 +16,7 @@ PLATFORM = "1234 网络错误 <at id=all></at>"
 @pytest.mark.parametrize("key", FAILURES)
 def test_each_failure_is_told_in_three_parts(key: str) -> None:
     """Sentence, platform and advice stand in this order, in both languages."""
-    card = cards().request(request(failed(key, values=VALUES, platform=PLATFORM, roles=("user",))))
+    card = cards().request(request(failed(key, url=LINK, values=VALUES, platform=PLATFORM, roles=("user",))))
     for language, locale in (("zh", "zh_cn"), ("en", "en_us")):
         where = catalogue().text("role.user", language)  # type: ignore[arg-type]
         values = {**VALUES, "where": where}
@@ -65,6 +65,26 @@ def test_the_content_filter_names_the_place(roles: tuple[str, ...], zh: str, en:
     assert lines(card, "en_us")[0] == f"The content check did not pass; it objected to {en}."
 
 
+@pytest.mark.parametrize("key", [key for key in FAILURES if f"{key}.advice_plain" in catalogue()])
+@pytest.mark.parametrize(("url", "form"), [(LINK, "advice"), (None, "advice_plain"), ("file:///a", "advice_plain")])
+def test_the_advice_speaks_of_a_link_only_where_there_is_one(key: str, url: str | None, form: str) -> None:
+    """A card without a link says what else can be done, and so does one whose link it cannot lead to."""
+    said = lines(cards().request(request(failed(key, url=url))), "en_us")
+    assert said[1] == catalogue().text(f"{key}.{form}", "en")
+    assert ("link" in said[1]) == (url == LINK)
+
+
+def test_images_with_and_without_a_link_are_told_apart() -> None:
+    """Of two images that failed alike, the one with a link is told to be saved, the other not."""
+    card = request(
+        failed("failure.download", 1, url=LINK), failed("failure.download", 2), failed("failure.download", 3)
+    )
+    said = lines(cards().request(card))
+    assert said[0] == "第 1 张：图片已生成，但没有下载成功。"
+    assert said[2] == "第 2、3 张：图片已生成，但没有下载成功。"
+    assert said[1] != said[3]
+
+
 @pytest.mark.parametrize(
     ("sentence", "labels"),
     [
@@ -74,6 +94,8 @@ def test_the_content_filter_names_the_place(roles: tuple[str, ...], zh: str, en:
         ("failure.content_plain", ["改提示词"]),
         ("failure.size", ["改提示词"]),
         ("failure.prompt_too_long", ["改提示词"]),
+        ("failure.image_too_large", ["改提示词"]),
+        ("failure.upload_barred", ["改提示词"]),
     ],
 )
 def test_trying_again_is_offered_where_it_can_help(sentence: str, labels: list[str]) -> None:

@@ -60,8 +60,9 @@ def test_a_picture_that_would_unpack_into_gigabytes_is_refused() -> None:
     for claimed in (4_097, 12_001, 60_000):
         content[16:24] = claimed.to_bytes(4) + claimed.to_bytes(4)
         content[29:33] = crc32(content[12:29]).to_bytes(4)
-        with pytest.raises(DownloadFailed):
+        with pytest.raises(DownloadFailed) as caught:
             look_at(bytes(content))
+        assert caught.value.sentence == "failure.image_too_large"
 
 
 def test_shrinking_keeps_aspect_and_label() -> None:

@@ -6,19 +6,37 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.chat.catalogue import PLAIN, Both, Catalogue, joined
+from bot.chat.speaking.elements import linkable
 from bot.chat.speaking.shown import clipped
 from bot.models import Failure, RequestCard, State
 
 UNKNOWN = Failure(code="", sentence="failure.internal")
 """What is told where the reason is not known."""
 
-BY_PROMPT = frozenset({"content", "prompt_too_long", "request", "model", "size", "quality", "prompt"})
-"""Failures that the same prompt with the same options meets again; sending it again is not offered."""
+MET_AGAIN = frozenset(
+    {
+        *("content", "prompt_too_long", "request", "model", "size", "quality", "prompt", "image_too_large"),
+        "upload_barred",
+    }
+)
+"""Failures that the same request meets again, for what it asks or until an admin acts; to repeat it is not offered."""
 
 # Four different failures share a card of 30 KB, a value standing up to three times in a label of two languages.
 _LONGEST_VALUE = 90
 _LONGEST_PLATFORM = 160
 _ROLES = ("user", "assistant", "history")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Images of a request that failed alike.
+
+    ``numbers`` count its images from 1; ``linked`` tells whether the card leads to pictures that were made.
+    """
+
+    numbers: list[int]
+    failure: Failure
+    linked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,40 +45,43 @@ class Told:
 
     sentence: Both
     platform: str | None
-    advice: Both | None
+    advice: Both
 
 
-def told(failure: Failure, words: Catalogue) -> Told:
+def told(failed: Failed, words: Catalogue) -> Told:
     """What is told about a failure; one that this version does not know is told as an internal one."""
+    failure = failed.failure
     values: dict[str, object] = {name: clipped(value, _LONGEST_VALUE) for name, value in failure.values.items()}
     if failure.roles:
         values["where"] = places(failure.roles, words)
     key = words.fitting(failure.sentence, values) or UNKNOWN.sentence
-    advice = words.fitting(f"{key.removesuffix(PLAIN)}.advice", values)
+    advice = f"{key.removesuffix(PLAIN)}.advice"
+    if not failed.linked and advice + PLAIN in words:
+        advice += PLAIN
     return Told(
         sentence=words.both(key, **values),
         platform=clipped(failure.platform, _LONGEST_PLATFORM) if failure.platform else None,
-        advice=words.both(advice, **values) if advice else None,
+        advice=words.both(advice, **values),
     )
 
 
 def repeatable(failure: Failure) -> bool:
     """Whether the same request may succeed when it is sent again."""
-    return failure.sentence.removeprefix("failure.").removesuffix(PLAIN) not in BY_PROMPT
+    return failure.sentence.removeprefix("failure.").removesuffix(PLAIN) not in MET_AGAIN
 
 
-def grouped(card: RequestCard) -> list[tuple[list[int], Failure]]:
-    """The failures of a request, equal ones once, with the numbers of their images counted from 1."""
-    groups: list[tuple[list[int], Failure]] = []
+def grouped(card: RequestCard) -> list[Failed]:
+    """The failures of a request, equal ones once."""
+    groups: list[Failed] = []
     for number, picture in enumerate(card.pictures, 1):
         if picture.state is not State.FAILED:
             continue
-        failure = picture.failure or UNKNOWN
-        numbers = next((numbers for numbers, known in groups if known == failure), None)
-        if numbers is None:
-            groups.append(([number], failure))
+        failure, linked = picture.failure or UNKNOWN, linkable(picture.url)
+        known = next((one for one in groups if (one.failure, one.linked) == (failure, linked)), None)
+        if known is None:
+            groups.append(Failed(numbers=[number], failure=failure, linked=linked))
         else:
-            numbers.append(number)
+            known.numbers.append(number)
     return groups
 
 

@@ -15,11 +15,11 @@ def plain(card: RequestCard, language: Language, *, words: Catalogue, lines: Lin
     for number, picture in enumerate(card.pictures, 1):
         about = [lines.status(card, picture), *lines.warnings(picture)]
         said += [lines.about(card, [number], one) for one in about if one is not None]
-    for numbers, failure in grouped(card):
-        why = told(failure, words)
-        said.append(lines.about(card, numbers, why.sentence))
+    for failed in grouped(card):
+        why = told(failed, words)
+        said.append(lines.about(card, failed.numbers, why.sentence))
         said += [alike(why.platform)] if why.platform else []
-        said += [why.advice] if why.advice else []
+        said.append(why.advice)
     shown, cut = excerpt(card.prompt)
     said += [alike(shown)] if shown.strip() else []
     said += [lines.prompt_length(card.prompt)] if cut else []

@@ -67,15 +67,14 @@ class RequestLayout:
                 yield from _row(self._picture_actions(picture))
 
     def _failures(self, card: RequestCard) -> Iterator[Element]:
-        for numbers, failure in grouped(card):
-            said = told(failure, self._words)
-            yield self._about(card, numbers, said.sentence)
+        for failed in grouped(card):
+            said = told(failed, self._words)
+            yield self._about(card, failed.numbers, said.sentence)
             if said.platform:
                 yield el.line(el.verbatim(said.platform), small=True)
-            if said.advice:
-                yield el.line(el.label(said.advice))
+            yield el.line(el.label(said.advice))
             if len(card.pictures) > 1:
-                yield from _row(self._numbered_links(card, numbers))
+                yield from _row(self._numbered_links(card, failed.numbers))
 
     def _prompt(self, prompt: str) -> Iterator[Element]:
         shown, cut = excerpt(prompt)
@@ -101,7 +100,7 @@ class RequestLayout:
         edit = el.button(self._say("button.edit"), value=value("edit"))
         if at is Stage.FAILED:
             retry = el.button(self._say("button.retry"), value=value("again"), kind="primary")
-            return [retry, edit] if all(repeatable(failure) for _, failure in grouped(card)) else [edit]
+            return [retry, edit] if all(repeatable(failed.failure) for failed in grouped(card)) else [edit]
         again = el.button(self._say("button.again"), value=value("again"), kind="primary")
         return [again, el.select(self._say("button.ratio"), choices=sizes.RATIOS, value=value("ratio")), edit]
 

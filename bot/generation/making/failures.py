@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bot.errors import CallTimedOut, ContentRefused, FeishuError, GlmError, NetworkFailed
+from bot.errors import CallTimedOut, ContentRefused, FeishuAction, FeishuError, GlmError, NetworkFailed
+from bot.feishu.codes import IMAGE_TOO_LARGE
 from bot.models import Failure
 
 REPEATED_UNKNOWN = Failure(code="unknown_outcome", sentence="failure.repeated_unknown")
@@ -12,6 +13,14 @@ STALLED = Failure(code="stalled", sentence="failure.stalled")
 """The picture was taken up too often without getting further."""
 
 LONGEST_PLATFORM_TEXT = 300
+
+_OF_UPLOAD = {
+    FeishuAction.RETRY: "failure.feishu",
+    FeishuAction.TELL_ADMIN: "failure.upload_barred",
+    FeishuAction.STOP_FOR_QUOTA: "failure.upload_barred",
+    FeishuAction.REPORT: "failure.upload_barred",
+}
+"""The sentence of an upload that was given up; where what was refused was the picture itself, there is another."""
 
 
 def of_glm(error: GlmError) -> Failure:
@@ -36,6 +45,8 @@ def may_be_billed(error: GlmError) -> bool:
 
 def of_upload(error: FeishuError) -> Failure:
     """The failure that a refused or impossible upload makes; the picture's link is still shown."""
-    sentence = "failure.upload" if error.code else "failure.feishu"
+    sentence = _OF_UPLOAD.get(error.action, "failure.upload")
+    if error.code in IMAGE_TOO_LARGE:
+        sentence = "failure.image_too_large"
     platform = f"{error.code} {error.message}"[:LONGEST_PLATFORM_TEXT] if error.code else None
     return Failure(code="upload_failed", sentence=sentence, platform=platform)

@@ -1,4 +1,4 @@
-"""A paid call whose outcome two crashes have hidden is not made a third time."""
+"""What crash upon crash comes to an end in words: a paid call that is not made a third time, a picture given up."""
 
 from __future__ import annotations
 
@@ -34,3 +34,24 @@ def test_two_hidden_outcomes_end_in_words(database_url: str, tmp_path: Path) -> 
         assert catalogue().text("failure.repeated_unknown", "zh") in strings_in(json.loads(reply.content))
         assert [colour(one) for one in feishu.replies(later.message_id)] == ["green"]
         assert len(posts_of(glm, said)) == 2
+
+
+def test_a_picture_that_every_process_dies_over_is_given_up(database_url: str, tmp_path: Path) -> None:
+    """Killed before the upload each of the five times that it was taken up: the card says so, and one call was paid."""
+    with FeishuStandIn(delivery=REDELIVERY) as feishu, GlmStandIn(seconds=0.05) as glm:
+        variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": database_url}
+        start = Start(variables=variables, glm=glm.origin, pace=PACE)
+        strike = Strike(step=Step("POST /open-apis/im/v1/images", 1), side="before")
+        said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
+        # The first one has made the picture itself.
+        for _ in range(1 + 5):
+            with Process(replace(start, strike=strike)) as struck:
+                feishu.webhook_url = struck.webhook
+                assert feishu.wait_for(lambda _, it=struck: not it.alive, seconds=DEADLINE)  # type: ignore[misc]
+        with Process(start) as process:
+            feishu.webhook_url = process.webhook
+            assert feishu.wait_for(lambda _: ended(feishu, said), seconds=DEADLINE)
+        (reply,) = feishu.replies(said.message_id)
+        shown = set(strings_in(json.loads(reply.content)))
+        assert {catalogue().text(key, "en") for key in ("failure.stalled", "failure.stalled.advice")} <= shown
+        assert len(posts_of(glm, said)) == 1
