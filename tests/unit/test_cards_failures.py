@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.unit.card_samples import LINK, cards, catalogue, failed, lines, pressable, request, tagged
+from bot.models import ContentFinding, State
+from tests.unit.card_samples import LINK, cards, catalogue, failed, lines, picture, pressable, request, tagged
 from tests.unit.test_catalogue import FAILURES
 
 VALUES = {"until": "2026-11-23 00:00:00", "size": "512x512", "model": "glm-image", "allowed": "1280x1280, 1568x1056"}
@@ -53,9 +54,10 @@ def test_a_missing_value_leaves_a_plainer_sentence(sentence: str, values: dict[s
     ("roles", "zh", "en"),
     [
         (("user",), "提示词", "the prompt"),
-        (("assistant", "user"), "生成的图片、提示词", "the image, the prompt"),
+        (("assistant", "user"), "生成的图片和提示词", "the image and the prompt"),
+        (("user", "assistant", "history"), "提示词、生成的图片和上文", "the prompt, the image and earlier messages"),
         (("history", "history"), "上文", "earlier messages"),
-        (("somebody",), "位置不明", "place unknown"),
+        (("somebody", "user"), "提示词", "the prompt"),
     ],
 )
 def test_the_content_filter_names_the_place(roles: tuple[str, ...], zh: str, en: str) -> None:
@@ -63,6 +65,19 @@ def test_the_content_filter_names_the_place(roles: tuple[str, ...], zh: str, en:
     card = cards().request(request(failed("failure.content", roles=roles)))
     assert lines(card)[0] == f"没有通过内容安全检查，问题出在：{zh}。"
     assert lines(card, "en_us")[0] == f"The content check did not pass; it objected to {en}."
+
+
+@pytest.mark.parametrize("roles", [("unknown",), ("somebody", "unknown")])
+def test_a_finding_without_a_known_place_names_none(roles: tuple[str, ...]) -> None:
+    """Where the filter does not say what it objected to, neither a refusal nor a warning makes up a place."""
+    card = cards().request(request(failed("failure.content", roles=roles)))
+    assert lines(card, "en_us")[:2] == [
+        catalogue().text(f"failure.content{end}", "en") for end in ("_plain", ".advice")
+    ]
+    findings = tuple(ContentFinding(role=role, level=2) for role in roles)
+    warned = cards().request(request(picture(State.DONE, findings=findings)))
+    warning = catalogue().text("warning.content_plain", "en", level=2)
+    assert lines(warned, "en_us")[: len(roles)] == [warning] * len(roles)
 
 
 @pytest.mark.parametrize("key", [key for key in FAILURES if f"{key}.advice_plain" in catalogue()])

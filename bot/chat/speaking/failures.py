@@ -52,8 +52,8 @@ def told(failed: Failed, words: Catalogue) -> Told:
     """What is told about a failure; one that this version does not know is told as an internal one."""
     failure = failed.failure
     values: dict[str, object] = {name: clipped(value, _LONGEST_VALUE) for name, value in failure.values.items()}
-    if failure.roles:
-        values["where"] = places(failure.roles, words)
+    if where := places(failure.roles, words):
+        values["where"] = where
     key = words.fitting(failure.sentence, values) or UNKNOWN.sentence
     advice = f"{key.removesuffix(PLAIN)}.advice"
     if not failed.linked and advice + PLAIN in words:
@@ -85,7 +85,11 @@ def grouped(card: RequestCard) -> list[Failed]:
     return groups
 
 
-def places(roles: Iterable[str], words: Catalogue) -> Both:
-    """Where the content filter found something, in words."""
-    known = dict.fromkeys(role if role in _ROLES else "unknown" for role in roles)
-    return joined((words.both(f"role.{role}") for role in known), separator=words.both("role.separator"))
+def places(roles: Iterable[str], words: Catalogue) -> Both | None:
+    """Where the content filter found something, in words; ``None`` where it names no place that is known."""
+    known = [words.both(f"role.{role}") for role in dict.fromkeys(roles) if role in _ROLES]
+    if not known:
+        return None
+    *others, last = known
+    listed = joined(others, separator=words.both("role.separator"))
+    return joined([listed, last], separator=words.both("role.last_separator")) if others else last

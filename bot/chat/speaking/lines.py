@@ -13,7 +13,7 @@ from bot.chat.speaking.shown import PROMPT_LENGTH, clipped, safe
 from bot.chat.speaking.stages import Stage, finished, stage
 from bot.chat.styles import Styles
 from bot.glm import sizes
-from bot.models import Options, Picture, RequestCard, State
+from bot.models import ContentFinding, Options, Picture, RequestCard, State
 
 _LONGEST_STYLE = 40
 _MINUTE = 60
@@ -113,10 +113,7 @@ class Lines:
         """What the content filter found in a picture that is shown all the same."""
         if picture.state is not State.DONE:
             return []
-        return [
-            self._say("warning.content", where=places([finding.role], self._words), level=finding.level)
-            for finding in picture.findings
-        ]
+        return [self._warning(finding) for finding in picture.findings]
 
     def prompt_length(self, prompt: str) -> Both:
         """How long a prompt is of which a card shows only the beginning."""
@@ -157,6 +154,12 @@ class Lines:
     def link(self, picture: Picture) -> str | None:
         """The link of a picture that has come to its end, where a card may lead there."""
         return picture.url if picture.state.ended and linkable(picture.url) else None
+
+    def _warning(self, finding: ContentFinding) -> Both:
+        where = places([finding.role], self._words)
+        if where is None:
+            return self._say("warning.content_plain", level=finding.level)
+        return self._say("warning.content", where=where, level=finding.level)
 
     def _notes(self, card: RequestCard) -> list[Both]:
         options, pictures = card.options, card.pictures
