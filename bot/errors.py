@@ -85,7 +85,7 @@ class GlmError(BotError):
         waits: whether the call was refused before any work, so that waiting and asking again costs nothing.
         retry_after: the platform's own delay in seconds, where it gave one.
         filters: the content filter's findings as ``(role, level)``; level 0 is the worst, 3 minor.
-        values: placeholders of the sentence, such as the time at which a quota is reset.
+        values: placeholders of the sentence; ``until``, when a quota is reset, in seconds since 1970.
         request_id: the platform's id of the call, for its support.
     """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from bot.errors import (
@@ -62,6 +63,7 @@ _STATUSES: Mapping[int, Leaf] = {401: _KEY, 403: _KEY, 434: _KEY, 408: _SERVER, 
 _BAD_REQUEST, _SERVER_ERROR = 400, 500
 
 _LONGEST_MESSAGE = 500
+_BEIJING = timezone(timedelta(hours=8))
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2})?")
 _CODE_IN_MESSAGE = re.compile(r"\[(\d{3,4})\]")
 
@@ -96,9 +98,7 @@ def read_answer(status: int, *, headers: Mapping[str, str], body: bytes) -> Made
 def _error_of(status: int, headers: Mapping[str, str], content: Mapping[str, Any]) -> GlmError:
     code, message = _code_and_message(content)
     leaf, sentence = LEAVES.get(code or "") or _leaf_of_status(status)
-    values = {}
-    if until := _TIME.search(message):
-        values["until"] = until[0]
+    until = _until(message)
     return leaf(
         message or f"The platform answered HTTP {status} without a message",
         sentence=sentence,
@@ -108,9 +108,19 @@ def _error_of(status: int, headers: Mapping[str, str], content: Mapping[str, Any
         waits=code in WAITING_HELPS,
         retry_after=_seconds(headers.get("retry-after")),
         filters=tuple((finding.role, finding.level) for finding in _findings(content)),
-        values=values,
+        values={} if until is None else {"until": until},
         request_id=_text(content.get("request_id")) or headers.get("x-request-id"),
     )
+
+
+def _until(message: str) -> str | None:
+    """The time in a message, which is Beijing's, in seconds since 1970."""
+    found = _TIME.search(message)
+    try:
+        moment = datetime.fromisoformat(found[0]) if found else None
+    except ValueError:
+        return None
+    return str(int(moment.replace(tzinfo=_BEIJING).timestamp())) if moment else None
 
 
 def _leaf_of_status(status: int) -> Leaf:

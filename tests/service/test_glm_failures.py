@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -78,16 +79,16 @@ SENTENCES = {
 """The sentence of each fault that ends a generation at once; the codes: https://docs.bigmodel.cn/cn/faq/api-code."""
 
 UNTIL = {
-    "glm_1308": "2026-11-23 00:00:00",
-    "glm_1310": "2026-11-30 00:00:00",
-    "glm_1316": "2026-11-23 00:00:00",
-    "glm_1317": "2026-11-30 00:00:00",
-    "glm_1318": "2026-12-01 00:00:00",
-    "glm_1319": "2026-11-23 00:00:00",
-    "glm_1320": "2026-11-30 00:00:00",
-    "glm_1321": "2026-12-01 00:00:00",
+    "glm_1308": "2026-11-23 00:00",
+    "glm_1310": "2026-11-30 00:00",
+    "glm_1316": "2026-11-23 00:00",
+    "glm_1317": "2026-11-30 00:00",
+    "glm_1318": "2026-12-01 00:00",
+    "glm_1319": "2026-11-23 00:00",
+    "glm_1320": "2026-11-30 00:00",
+    "glm_1321": "2026-12-01 00:00",
 }
-"""When the quota is reset, as the platform's message says it."""
+"""When the quota is reset, as the platform's message says it: in Beijing's time, which is the team's here."""
 
 WHERE = {"glm_1301": "role.user", "level_0": "role.assistant", "level_1": "role.assistant"}
 """Where the content filter found something."""
@@ -155,6 +156,17 @@ def test_the_platforms_own_words_stand_below(world: World, code: str) -> None:
     assert f"{code} {CODES[code][1]}" in shown
     assert "Traceback" not in shown
     assert "/paas/v4" not in shown
+
+
+def test_a_reset_is_told_in_the_teams_time(tmp_path: Path) -> None:
+    """A team in London reads when the quota is reset there by the clock, and the platform's message as it came."""
+    with World(folder=tmp_path, variables={"BOT_TEAM_TIMEZONE": "Europe/London"}) as world:
+        talk = world.somebody()
+        world.glm.arm("glm_1308")
+        talk.wait_for_end(talk.say())
+        shown = list(strings_in(talk.card))
+    assert WORDS.text("failure.quota", "en", until="2026-11-22 16:00") in shown
+    assert f"1308 {CODES['1308'][1]}" in shown
 
 
 @pytest.mark.parametrize("fault", WAIT)

@@ -10,7 +10,7 @@ from bot.models import ContentFinding, State
 from tests.unit.card_samples import LINK, cards, catalogue, failed, lines, picture, pressable, request, tagged
 from tests.unit.test_catalogue import FAILURES
 
-VALUES = {"until": "2026-11-23 00:00:00", "size": "512x512", "model": "glm-image", "allowed": "1280x1280, 1568x1056"}
+VALUES = {"until": "1795363200", "size": "512x512", "model": "glm-image", "allowed": "1280x1280, 1568x1056"}
 PLATFORM = "1234 网络错误 <at id=all></at>"
 
 
@@ -20,7 +20,7 @@ def test_each_failure_is_told_in_three_parts(key: str) -> None:
     card = cards().request(request(failed(key, url=LINK, values=VALUES, platform=PLATFORM, roles=("user",))))
     for language, locale in (("zh", "zh_cn"), ("en", "en_us")):
         where = catalogue().text("role.user", language)  # type: ignore[arg-type]
-        values = {**VALUES, "where": where}
+        values = {**VALUES, "where": where, "until": "2026-11-23 00:00"}
         sentence, advice = (catalogue().text(one, language, **values) for one in (key, f"{key}.advice"))  # type: ignore[arg-type]
         assert lines(card, locale)[:3] == [sentence, PLATFORM, advice]
 
@@ -39,6 +39,9 @@ def test_the_platforms_words_are_small_and_plain() -> None:
     [
         ("failure.quota", {}, "平台额度已用完。"),
         ("failure.quota_plain", {}, "平台额度已用完。"),
+        ("failure.quota", {"until": "2026-11-23 00:00:00"}, "平台额度已用完。"),
+        ("failure.quota", {"until": "inf"}, "平台额度已用完。"),
+        ("failure.quota", {"until": "253402300800"}, "平台额度已用完。"),
         ("failure.size", {"model": "glm-image"}, "模型不支持这个尺寸。"),
         ("failure.content", {}, "没有通过内容安全检查。"),
     ],

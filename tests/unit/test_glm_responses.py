@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -125,10 +126,13 @@ def test_the_code_is_stronger_than_the_status() -> None:
 
 
 def test_a_quota_tells_until_when() -> None:
-    """The time in the platform's message becomes a placeholder of our sentence."""
-    error = refused(429, {"error": {"code": "1308", "message": "您的限额将在 2026-11-23 00:00:00 重置"}})
-    assert error.values == {"until": "2026-11-23 00:00:00"}
-    assert refused(429, {"error": {"code": "1304", "message": "已达今日调用次数限额"}}).values == {}
+    """The time in the platform's message, which is Beijing's, becomes a placeholder of our sentence."""
+    for written in ("2026-11-23 00:00:00", "2026-11-23 00:00", "2026-11-23T00:00:00"):
+        error = refused(429, {"error": {"code": "1308", "message": f"您的限额将在 {written} 重置"}})
+        assert error.values == {"until": str(int(datetime(2026, 11, 22, 16, tzinfo=UTC).timestamp()))}
+        assert written in error.message
+    for message in ("已达今日调用次数限额", "您的限额将在 2026-13-23 00:00:00 重置"):
+        assert refused(429, {"error": {"code": "1304", "message": message}}).values == {}
 
 
 def test_what_helps_to_act_is_kept() -> None:

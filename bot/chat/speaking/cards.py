@@ -75,7 +75,7 @@ class Cards:
 
     def plain(self, card: RequestCard, language: Language) -> str:
         """What that card says as text, for the message beside a plain image when Feishu refuses the card."""
-        return plain.plain(card, language, words=self._words, lines=self._lines)
+        return plain.plain(card, language, lines=self._lines)
 
     def moved(self) -> Card:
         """The one line that an old card becomes when the result went out as a new reply."""

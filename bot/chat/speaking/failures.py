@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from bot.chat.catalogue import PLAIN, Both, Catalogue, joined
 from bot.chat.speaking.elements import linkable
 from bot.chat.speaking.shown import clipped
+from bot.chat.speaking.times import moment
 from bot.models import Failure, RequestCard, State
 
 UNKNOWN = Failure(code="", sentence="failure.internal")
@@ -48,10 +50,18 @@ class Told:
     advice: Both
 
 
-def told(failed: Failed, words: Catalogue) -> Told:
-    """What is told about a failure; one that this version does not know is told as an internal one."""
+def told(failed: Failed, words: Catalogue, *, zone: tzinfo) -> Told:
+    """What is told about a failure; one that this version does not know is told as an internal one.
+
+    Args:
+        failed: the failure.
+        words: the catalogue.
+        zone: the team's time zone, in which times are told.
+    """
     failure = failed.failure
     values: dict[str, object] = {name: clipped(value, _LONGEST_VALUE) for name, value in failure.values.items()}
+    if until := _moment(values.pop("until", None), zone):
+        values["until"] = until
     if where := places(failure.roles, words):
         values["where"] = where
     key = words.fitting(failure.sentence, values) or UNKNOWN.sentence
@@ -63,6 +73,13 @@ def told(failed: Failed, words: Catalogue) -> Told:
         platform=clipped(failure.platform, _LONGEST_PLATFORM) if failure.platform else None,
         advice=words.both(advice, **values),
     )
+
+
+def _moment(seconds: object, zone: tzinfo) -> str | None:
+    try:
+        return moment(float(str(seconds)), zone)
+    except ValueError:
+        return None
 
 
 def repeatable(failure: Failure) -> bool:

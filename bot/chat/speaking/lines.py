@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 from bot.chat.catalogue import Both, Catalogue, alike, joined
 from bot.chat.speaking import advice
 from bot.chat.speaking.elements import linkable
-from bot.chat.speaking.failures import places
+from bot.chat.speaking.failures import Failed, Told, places, told
 from bot.chat.speaking.shown import PROMPT_LENGTH, clipped, safe
 from bot.chat.speaking.stages import Stage, finished, stage
+from bot.chat.speaking.times import moment
 from bot.chat.styles import Styles
 from bot.glm import sizes
 from bot.models import ContentFinding, Options, Picture, RequestCard, State
@@ -109,6 +110,10 @@ class Lines:
         """What stands under one of several pictures: its number, and how long it took."""
         return joined([self._numbered([number]), *self.seconds(picture)])
 
+    def told(self, failed: Failed) -> Told:
+        """What is said of images that failed alike."""
+        return told(failed, self._words, zone=self._zone)
+
     def warnings(self, picture: Picture) -> list[Both]:
         """What the content filter found in a picture that is shown all the same."""
         if picture.state is not State.DONE:
@@ -182,8 +187,7 @@ class Lines:
         if not ends:
             return [self._say("reminder.days")]
         # Several links are told of once, so it is the first end that counts.
-        end = datetime.fromtimestamp(min(ends), self._zone)
-        return [self._say("reminder.until", time=f"{end:%Y-%m-%d %H:%M}")]
+        return [self._say("reminder.until", time=moment(min(ends), self._zone))]
 
     def _tip(self, card: RequestCard) -> list[Both]:
         key = advice.hint(card.prompt, asked=card.asked) if stage(card).result else None

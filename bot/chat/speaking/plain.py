@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from bot.chat.catalogue import LOCALES, Catalogue, alike
-from bot.chat.speaking.failures import grouped, told
+from bot.chat.catalogue import LOCALES, alike
+from bot.chat.speaking.failures import grouped
 from bot.chat.speaking.lines import Lines
 from bot.chat.speaking.shown import excerpt, unmarked
 from bot.models import Language, RequestCard
 
 
-def plain(card: RequestCard, language: Language, *, words: Catalogue, lines: Lines) -> str:
+def plain(card: RequestCard, language: Language, *, lines: Lines) -> str:
     """What the card says, line by line; no part of it is a tag, and nobody is mentioned."""
     said = [lines.title(card)]
     for number, picture in enumerate(card.pictures, 1):
         about = [lines.status(card, picture), *lines.warnings(picture)]
         said += [lines.about(card, [number], one) for one in about if one is not None]
     for failed in grouped(card):
-        why = told(failed, words)
+        why = lines.told(failed)
         said.append(lines.about(card, failed.numbers, why.sentence))
         said += [alike(why.platform)] if why.platform else []
         said.append(why.advice)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bot.chat.catalogue import Both, Catalogue
 from bot.chat.speaking import elements as el
 from bot.chat.speaking.elements import Card, Element
-from bot.chat.speaking.failures import grouped, repeatable, told
+from bot.chat.speaking.failures import grouped, repeatable
 from bot.chat.speaking.lines import Lines
 from bot.chat.speaking.shown import excerpt
 from bot.chat.speaking.stages import Stage, stage
@@ -35,7 +35,6 @@ class RequestLayout:
     """
 
     def __init__(self, *, words: Catalogue, lines: Lines, buttons: bool) -> None:
-        self._words = words
         self._say = words.both
         self._lines = lines
         self._buttons = buttons
@@ -68,7 +67,7 @@ class RequestLayout:
 
     def _failures(self, card: RequestCard) -> Iterator[Element]:
         for failed in grouped(card):
-            said = told(failed, self._words)
+            said = self._lines.told(failed)
             yield self._about(card, failed.numbers, said.sentence)
             if said.platform:
                 yield el.line(el.verbatim(said.platform), small=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 from bot.chat.catalogue import Both, Catalogue, alike, joined
 from bot.chat.speaking import elements as el
 from bot.chat.speaking.elements import Card, Element
 from bot.chat.speaking.shown import clipped
+from bot.chat.speaking.times import moment
 from bot.chat.views import ModelStats, QuotaView, StatsView
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -30,7 +31,6 @@ class UsageCards:
 
     def quota(self, view: QuotaView) -> Card:
         """What a person and the team have used, and what is left."""
-        resets = datetime.fromtimestamp(view.resets_at, self._zone)
         left = max(0, view.per_day - view.today)
         own = [
             self._used("quota.today", view.today, view.per_day, left=left),
@@ -42,7 +42,7 @@ class UsageCards:
             self._used("quota.yuan", f"{view.team_yuan:.2f}", most_yuan),
         ]
         said = (el.line(el.label(joined(lines, separator="\n"))) for lines in (own, team))
-        small = el.line(el.label(self._say("quota.resets", time=f"{resets:%Y-%m-%d %H:%M}")), small=True)
+        small = el.line(el.label(self._say("quota.resets", time=moment(view.resets_at, self._zone))), small=True)
         return el.card(self._say("quota.title"), colour="blue", elements=[*said, small])
 
     def stats(self, view: StatsView) -> Card:
