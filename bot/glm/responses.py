@@ -7,6 +7,7 @@ for a rate limit, an empty account, a quota and a plan.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
@@ -168,7 +169,8 @@ def _text(value: Any) -> str | None:
 
 def _seconds(header: str | None) -> float | None:
     """The seconds of a ``Retry-After``; the platform sends none today, and a date is not worth a clock."""
-    return float(header) if header and header.isascii() and header.isdigit() else None
+    seconds = float(header) if header and header.isascii() and header.isdigit() else None
+    return seconds if seconds is not None and math.isfinite(seconds) else None
 
 
 def _json_object(body: bytes) -> Mapping[str, Any]:

@@ -112,6 +112,7 @@ class World:
         variables: further settings as environment variables.
         feishu_origin: where the bot finds Feishu, when not at the stand-in itself.
         calling: what is put around the transport of the paid calls.
+        sending: what is put around the transport of the calls to Feishu.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class World:
         glm: GlmStandIn | None = None,
         feishu_origin: str | None = None,
         calling: Callable[[httpx.BaseTransport], httpx.BaseTransport] = Impatient,
+        sending: Callable[[httpx.BaseTransport | None], httpx.BaseTransport] = Impatient,
     ) -> None:
         self.feishu = feishu or FeishuStandIn(delivery=REDELIVERY)
         self.glm = glm or GlmStandIn(seconds=0.02)
@@ -132,6 +134,7 @@ class World:
         self._variables = dict(variables or {})
         self._feishu_origin = feishu_origin
         self._calling = calling
+        self._sending = sending
         self._stand_ins = ExitStack()
         self._running: tuple[Bot, Server] | None = None
 
@@ -173,7 +176,7 @@ class World:
             }
         )
         glm = loopback(self.glm.origin)
-        outside = Outside(glm=self._calling(glm), pictures=Impatient(glm), feishu=Impatient(), pace=self._pace)
+        outside = Outside(glm=self._calling(glm), pictures=Impatient(glm), feishu=self._sending(None), pace=self._pace)
         bot = Bot(settings, outside=outside)
         server = Server(bot.web, port=settings.port, bounds=settings.server)
         self._running = bot, server

@@ -140,6 +140,7 @@ def test_what_helps_to_act_is_kept() -> None:
     error = refused(429, {"error": {"code": "1302", "message": "x"}, "request_id": "2026112200"}, {"retry-after": "7"})
     assert (error.retry_after, error.request_id, error.waits) == (7.0, "2026112200", True)
     dated = refused(429, {"error": {"code": "1302"}}, {"retry-after": "Sun, 22 Nov 2026 00:00:00 GMT"})
+    assert refused(429, {"error": {"code": "1302"}}, {"retry-after": "9" * 400}).retry_after is None
     assert (dated.retry_after, dated.message) == (None, "The platform answered HTTP 429 without a message")
 
 

@@ -30,12 +30,23 @@ class Pace:
     resend: float = 1.0
     """The first wait after a call to Feishu failed in passing; it doubles."""
     resend_longest: float = 30.0
+    reset_longest: float = 60.0
+    """The longest that is waited at once where Feishu itself says for how long; its limits are those of a minute."""
     resend_in_all: float = 86_400.0
     """How long an answer is kept for Feishu to come back."""
     upload_in_all: float = 1_800.0
     """How long a picture is kept for its upload before the card shows the link instead."""
     downloads: int = 3
     download_wait: float = 1.0
+
+    def resend_after(self, asked: float | None, *, times: int) -> float:
+        """The wait in seconds before a call to Feishu is made again.
+
+        Args:
+            asked: the platform's own wait, where it gave one.
+            times: how often the call has failed before.
+        """
+        return min(asked, self.reset_longest) if asked else growing(self.resend, self.resend_longest, times)
 
 
 JITTER = 0.2

@@ -115,9 +115,11 @@ class Workflow:
             error.provider_code,
             error.status,
         )
-        if error.waits and self._store.delayed_for(generation) < self._pace.backoff_in_all:
+        left = self._pace.backoff_in_all - self._store.delayed_for(generation) if error.waits else 0.0
+        if left > 0:
             wait = growing(self._pace.backoff, self._pace.backoff_longest, generation.delays)
-            seconds = max(wait, error.retry_after or 0.0)
+            # The whole model waits as long, and the card says how long that is at most.
+            seconds = min(max(wait, error.retry_after or 0.0), left)
             self._insist(lambda: self._store.push_back(generation, owner=self._owner, seconds=seconds))
             return
         failure, billed = failures.of_glm(error), failures.may_be_billed(error)
@@ -185,7 +187,7 @@ class Workflow:
             error.action.name,
         )
         if error.action is FeishuAction.RETRY and self._store.delayed_for(generation) < self._pace.upload_in_all:
-            seconds = error.retry_after or growing(self._pace.resend, self._pace.resend_longest, generation.delays)
+            seconds = self._pace.resend_after(error.retry_after, times=generation.delays)
             self._store.postpone(generation, owner=self._owner, seconds=seconds)
             return
         self._store.fail(generation, failures.of_upload(error), owner=self._owner)

@@ -11,7 +11,7 @@ from bot.chat.speaking.cards import Cards, content
 from bot.chat.speaking.text import text_of
 from bot.errors import FeishuAction, FeishuError, LeaseLost
 from bot.generation.making.files import OriginalFiles
-from bot.generation.making.pace import Pace, growing
+from bot.generation.making.pace import Pace
 from bot.generation.showing.rendering import Rendering, Showing
 from bot.generation.store.records import Request
 from bot.generation.store.requests import RequestStore
@@ -225,9 +225,9 @@ class Answering:
         if waited > self._pace.resend_in_all:
             self._store.give_up(request, owner=self._owner, outcome="feishu_unreachable")
             return
-        if error.retry_after is not None:
-            self._store.hold(error.retry_after)
-        seconds = error.retry_after or growing(self._pace.resend, self._pace.resend_longest, request.attempts)
+        seconds = self._pace.resend_after(error.retry_after, times=request.attempts)
+        if error.retry_after:
+            self._store.hold(seconds)
         self._store.postpone(request, owner=self._owner, seconds=seconds)
 
 
