@@ -97,7 +97,7 @@ def _run(name: str, argv: Sequence[str]) -> int:
         print("The settings cannot be used:", *(f"  {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
         return 2
     except StoreUnavailable as error:
-        print(f"The database does not answer ({error}); see DATABASE_URL.", file=sys.stderr)
+        print(f"The database does not answer ({error}); see DATABASE_URL (for SQLite, BOT_DATA_DIR).", file=sys.stderr)
         return 1
     except FeishuUnreachable as error:
         print(f"Feishu cannot be reached ({error}); see FEISHU_DOMAIN and the network.", file=sys.stderr)

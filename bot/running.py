@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import logging
 import signal
 import sys
+import tempfile
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot import logs
@@ -15,7 +19,7 @@ from bot.app import Bot
 from bot.errors import FeishuError, FeishuUnreachable, SettingsError
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.schema import migrate
-from bot.settings import Settings, load, missing_for_serving
+from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load, missing_for_serving
 from bot.web.server import Server
 
 if TYPE_CHECKING:
@@ -42,8 +46,11 @@ def serve(*, work: bool) -> None:
     """
     settings = _load()
     bot = Bot(settings)
-    _refuse_without_worker(bot, work=work)
-    serve_until_told(bot, Server(bot.web, port=settings.port, bounds=settings.server), work=work)
+    with _closed_if_refused(bot):
+        _refuse_without_worker(bot, work=work)
+        with _naming("PORT", settings.port, settings=settings):
+            server = Server(bot.web, port=settings.port, bounds=settings.server)
+    serve_until_told(bot, server, work=work)
 
 
 def serve_until_told(bot: Bot, server: Server, *, work: bool) -> None:
@@ -74,7 +81,6 @@ def connect(*, work: bool) -> None:
     stopped = told_to_leave()
     settings = _load(door=False)
     bot = Bot(settings)
-    _refuse_without_worker(bot, work=work)
     connection = LongConnection(
         domain=settings.domain,
         app_id=settings.app_id,
@@ -82,7 +88,10 @@ def connect(*, work: bool) -> None:
         take=bot.pushes,
         on_end=stopped.set,
     )
-    status = Server(bot.create_status(down=lambda: connection.down), port=settings.port, bounds=settings.server)
+    with _closed_if_refused(bot):
+        _refuse_without_worker(bot, work=work)
+        with _naming("PORT", settings.port, settings=settings):
+            status = Server(bot.create_status(down=lambda: connection.down), port=settings.port, bounds=settings.server)
     try:
         connect_until(stopped, bot, connection, status, work=work)
     except FeishuUnreachable:
@@ -128,11 +137,12 @@ def work() -> None:
     stopped = told_to_leave()
     settings = _load(door=False)
     bot = Bot(settings)
-    if bot.database.is_sqlite:
-        bot.close()
-        raise SettingsError(["DATABASE_URL: worker needs a PostgreSQL; on SQLite, serve does the work itself"])
     port = settings.server.worker_port
-    status = Server(bot.create_status(), port=port, bounds=settings.server) if port else None
+    with _closed_if_refused(bot):
+        if bot.database.is_sqlite:
+            raise SettingsError(["DATABASE_URL: worker needs a PostgreSQL; on SQLite, serve does the work itself"])
+        with _naming("BOT_SERVER_WORKER_PORT", port, settings=settings):
+            status = Server(bot.create_status(), port=port, bounds=settings.server) if port else None
     if status is not None:
         status.start()
     work_until(stopped, bot)
@@ -174,16 +184,55 @@ def bring_schema_up_to_date() -> bool:
         SettingsError: the settings cannot be used.
         StoreUnavailable: the database does not answer.
     """
-    database = Database(read_url(load().url))
+    settings = load()
+    if not settings.database_url.get_secret_value():
+        _make_data_folder(settings.data_dir)
+    database = Database(read_url(settings.url))
     try:
         return migrate(database)
     finally:
         database.close()
 
 
+@contextmanager
+def _closed_if_refused(bot: Bot) -> Iterator[None]:
+    """Closes a wired bot when one of its settings turns out to be of no use here."""
+    try:
+        yield
+    except SettingsError:
+        bot.close()
+        raise
+
+
+@contextmanager
+def _naming(variable: str, port: int, *, settings: Settings) -> Iterator[None]:
+    """Names the variable of a port that cannot be listened on."""
+    place = f"{variable}: {port} on {settings.server.host}"
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            why, fix = "is taken by another program, or by a bot that runs already", PORT_TAKEN_FIX
+        else:
+            # A host that nobody knows is a ValueError of the server's.
+            reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+            why, fix = f"cannot be used: {reason}", PORT_FIX
+        raise SettingsError([f"{place} {why}; {fix.format(variable=variable)}"]) from error
+
+
+def _make_data_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Permissions alone do not tell: a file system may be read-only or full.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        fault = f"BOT_DATA_DIR: {folder.absolute()} cannot be written: {error.strerror}; {DATA_DIR_FIX}"
+        raise SettingsError([fault]) from error
+
+
 def _refuse_without_worker(bot: Bot, *, work: bool) -> None:
     if not work and bot.database.is_sqlite:
-        bot.close()
         raise SettingsError(["DATABASE_URL: --no-worker needs a PostgreSQL that the workers share"])
 
 
@@ -192,6 +241,7 @@ def _load(*, door: bool = True) -> Settings:
     settings = load()
     if missing := missing_for_serving(settings, door=door):
         raise SettingsError(missing)
+    _make_data_folder(settings.data_dir)
     logs.set_up(settings.log.level, form=settings.log.format)
     if not settings.api_key.get_secret_value():
         log.warning("settings ZHIPU_API_KEY is not set: every prompt will be answered with that")

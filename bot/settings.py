@@ -46,6 +46,14 @@ VARIABLES = {
 }
 """The variables with a name of their own, and the setting each one fills."""
 
+DATABASE_URL_FIX = "set DATABASE_URL to postgresql://user:password@host/name, or leave it empty for SQLite"
+DATA_DIR_FIX = "let the user that runs the bot write there, or set BOT_DATA_DIR to another folder"
+PORT_FIX = "set {variable} to 1024 or above, and host of [server] to an address of this machine or 0.0.0.0"
+PORT_TAKEN_FIX = "end that program, or set {variable} to another number"
+"""What is done about a value that turns out to be of no use here, whoever finds it."""
+
+_DATABASES = frozenset({"sqlite", "sqlite+pysqlite", "postgres", "postgresql", "postgresql+psycopg"})
+
 
 class Settings(BaseModel):
     """Everything that can be set; frozen, and without a secret in its ``repr``."""
@@ -87,6 +95,13 @@ class Settings(BaseModel):
             return origin
         raise ValueError("must be feishu, lark, or an https origin such as https://open.feishu.cn")
 
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, given: SecretStr) -> SecretStr:
+        if given.get_secret_value() and not _is_database(given.get_secret_value()):
+            raise ValueError(f"is the address of neither a PostgreSQL nor an SQLite database; {DATABASE_URL_FIX}")
+        return given
+
     @property
     def url(self) -> str:
         """The database's URL."""
@@ -112,6 +127,17 @@ def missing_for_serving(settings: Settings, *, door: bool = True) -> list[str]:
             "set both from the app's page, Events & Callbacks, Encryption Strategy"
         )
     return missing
+
+
+def _is_database(address: str) -> bool:
+    # Imported here, as the command line makes an image without a database.
+    from sqlalchemy.engine import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        return make_url(address).drivername in _DATABASES
+    except (ArgumentError, ValueError):
+        return False
 
 
 def _is_loopback(scheme: str, host: str) -> bool:
@@ -205,6 +231,6 @@ def _sections() -> dict[str, type[Section]]:
 
 def _fault(detail: Any, sources: Mapping[str, str]) -> str:
     place = ".".join(str(part) for part in detail["loc"])
-    where = sources.get(place) or (f"{place} in bot.toml" if "." in place else sources.get(place, place))
+    where = sources.get(place) or (f"{place} in bot.toml" if "." in place else place)
     message = detail["msg"].removeprefix("Value error, ")
     return f"{where}: {message[:1].lower()}{message[1:]}"

@@ -10,13 +10,13 @@ import tempfile
 from pathlib import Path
 
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.cli.findings import Finding
 from bot.errors import StoreUnavailable
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.schema import HEAD, current_revision
-from bot.settings import Settings
+from bot.settings import DATA_DIR_FIX, DATABASE_URL_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings
 
 MOUNTS = Path("/proc/self/mounts")
 """Where Linux tells which file systems there are; elsewhere there is no such file, and nothing is said."""
@@ -27,7 +27,6 @@ LEAST_FREE = 200
 _MEGABYTE = 1024 * 1024
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.s3fs"}
 _MIGRATE = "run: python -m bot migrate (serve and worker do so too when they start)"
-_DATABASE_URL = "set DATABASE_URL to postgresql://user:password@host/name, or leave it empty for SQLite"
 _HEALTH_SECONDS = 2.0
 
 
@@ -39,19 +38,13 @@ def database(settings: Settings, *, offline: bool) -> Finding:
         offline: leaves a database on another machine alone.
     """
     name = "Database"
-    try:
-        url = read_url(settings.url)
-    except ArgumentError:
-        return Finding(name=name, ok=False, detail="DATABASE_URL is not the address of a database", fix=_DATABASE_URL)
-    if url.drivername == "sqlite":
+    url = read_url(settings.url)
+    if url.get_backend_name() == "sqlite":
         file = Path(url.database or ":memory:")
         if file.name == ":memory:":
-            return Finding(name=name, ok=False, detail="is in memory, so a restart forgets it", fix=_DATABASE_URL)
+            return Finding(name=name, ok=False, detail="is in memory, so a restart forgets it", fix=DATABASE_URL_FIX)
         if not file.is_file():
             return Finding(name=name, ok=False, detail=f"there is none yet at {file}", fix=_MIGRATE)
-    elif url.drivername != "postgresql+psycopg":
-        detail = f"{url.get_backend_name()} is neither PostgreSQL nor SQLite"
-        return Finding(name=name, ok=False, detail=detail, fix=_DATABASE_URL)
     elif offline:
         return Finding(name=name, ok=None, detail="not asked (--offline)")
     return _schema(url)
@@ -94,8 +87,8 @@ def data_folder(settings: Settings, *, mounts: Path = MOUNTS) -> Finding:
             file.write(b"check")
         free = shutil.disk_usage(there).free // _MEGABYTE
     except OSError as error:
-        fix = "let the user that runs the bot write there, or set BOT_DATA_DIR to another folder"
-        return Finding(name=name, ok=False, detail=f"{folder} cannot be written: {error.strerror}", fix=fix)
+        detail = f"{folder} cannot be written: {error.strerror}"
+        return Finding(name=name, ok=False, detail=detail, fix=DATA_DIR_FIX)
     network = _network_file_system(there, mounts)
     if network and settings.url.startswith("sqlite"):
         fix = "set BOT_DATA_DIR to a local disk, or DATABASE_URL to a PostgreSQL"
@@ -132,8 +125,8 @@ def port(settings: Settings) -> Finding:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return _taken(place, number)
-        fix = "set PORT to 1024 or above, and host of [server] to an address of this machine or 0.0.0.0"
-        return Finding(name=name, ok=False, detail=f"{place} cannot be used: {error.strerror or error}", fix=fix)
+        detail = f"{place} cannot be used: {error.strerror or error}"
+        return Finding(name=name, ok=False, detail=detail, fix=PORT_FIX.format(variable="PORT"))
     return Finding(name=name, ok=True, detail=f"{place} is free")
 
 
@@ -148,5 +141,5 @@ def _taken(place: str, number: int) -> Finding:
         connection.close()
     if healthy:
         return Finding(name="Port", ok=True, detail=f"{place} is taken by a bot that runs already (/healthz says ok)")
-    fix = "end that program, or set PORT to another number"
+    fix = PORT_TAKEN_FIX.format(variable="PORT")
     return Finding(name="Port", ok=False, detail=f"{place} is taken by another program", fix=fix)

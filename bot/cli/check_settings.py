@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
-from sqlalchemy.exc import ArgumentError
 
 from bot.chat.catalogue import Catalogue
 from bot.chat.styles import Styles
@@ -63,10 +62,7 @@ def _address(given: str) -> str:
     """Where the database is, without what may be secret: the user, the password, and the parameters."""
     if not given:
         return "not set: SQLite in the data folder"
-    try:
-        url = read_url(given)
-    except ArgumentError:
-        return f"set, {len(given)} characters"
+    url = read_url(given)
     port = f":{url.port}" if url.port else ""
     host = f" at {url.host}{port}" if url.host else ""
     return f"{url.get_backend_name()}, {url.database}{host}"

@@ -12,8 +12,6 @@ from bot.sandbox.feishu.world import ChatMessage
 from tests.support.wire import Wire
 from tests.support.world import REDELIVERY, Talk, World, colour
 
-PATIENT_LIMITS = {"BOT_LIMITS_PENDING_PER_PERSON": "50"}
-
 
 @pytest.fixture
 def feishu() -> FeishuStandIn:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import SettingsError
-from bot.settings import VARIABLES, Settings, config_folder, load, missing_for_serving
+from bot.settings import DATABASE_URL_FIX, VARIABLES, Settings, config_folder, load, missing_for_serving
 
 CONFIG = config_folder({})
 
@@ -57,6 +57,31 @@ def test_all_faults_are_told_at_once_and_name_their_variables() -> None:
     """Who set three things wrong reads three lines, each with the name to change."""
     faults = faults_of(BOT_SLOTS_COGVIEW="0", PORT="no", FEISHU_DOMAIN="http://example.com", BOT_SLOT_X="1")
     assert [fault.partition(":")[0] for fault in faults] == ["BOT_SLOT_X", "FEISHU_DOMAIN", "PORT", "BOT_SLOTS_COGVIEW"]
+
+
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        ("", True),
+        ("sqlite:////var/lib/bot/bot.db", True),
+        ("postgres://bot:not-a-password@db/bot", True),
+        ("postgresql://bot:not-a-password@db:5432/bot", True),
+        ("postgresql+psycopg://bot@db/bot", True),
+        ("notaurl", False),
+        ("mysql://bot:not-a-password@db/bot", False),
+        ("postgresql+asyncpg://bot:not-a-password@db/bot", False),
+        ("postgresql://bot:not-a-password@db:abc/bot", False),
+        ("https://db.example/bot", False),
+    ],
+)
+def test_only_databases_that_the_bot_can_use_are_taken(url: str, *, good: bool) -> None:
+    """Anything but PostgreSQL and SQLite is refused with what to write, and without the address or its password."""
+    if good:
+        assert load({"DATABASE_URL": url}).database_url.get_secret_value() == url
+        return
+    (fault,) = faults_of(DATABASE_URL=url)
+    assert fault.startswith("DATABASE_URL: is the address of neither a PostgreSQL nor an SQLite database; set ")
+    assert (DATABASE_URL_FIX in fault, url in fault, "not-a-password" in fault) == (True, False, False)
 
 
 def test_a_size_that_the_model_cannot_make_is_refused_at_the_start() -> None:

@@ -91,6 +91,9 @@ class Database:
         connections: the most that are open at once.
         fresh: for how many seconds after its last use a PostgreSQL connection counts as alive without being asked.
 
+    Raises:
+        StoreUnavailable: the folder of an SQLite file cannot be made.
+
     On SQLite it opens write transactions with ``BEGIN IMMEDIATE`` and lets one thread of the process write at a
     time: without that lock the tail of the waiting times grows to a second under load.
     """
@@ -104,7 +107,7 @@ class Database:
         self.now: ColumnElement[float]
         if self.is_sqlite:
             if url.database and url.database != ":memory:":
-                Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(Path(url.database).parent)
             self.engine = create_engine(
                 url,
                 pool_size=connections,
@@ -199,13 +202,22 @@ class Database:
         self.engine.dispose()
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise StoreUnavailable(f"{folder} cannot be made: {fault.strerror}") from fault
+
+
 @contextmanager
 def _errors_named() -> Iterator[None]:
     try:
         yield
-    except (DataError, IntegrityError, ProgrammingError):
-        # These are about what was to be stored, and the database is there.
-        raise
+    except (DataError, IntegrityError, ProgrammingError) as fault:
+        # These are about what was to be stored, and the database is there; without a statement, about the connection.
+        if fault.statement is not None:
+            raise
+        raise StoreUnavailable(type(fault).__name__) from fault
     except (DBAPIError, PoolTimeout) as fault:
         raise StoreUnavailable(type(fault).__name__) from fault
 
