@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trustme
 
-from bot.errors import DownloadFailed, NetworkFailed, ServerFailed
+from bot.errors import DownloadFailed, NetworkFailed, ServerFailed, SettingsError
 from bot.glm.client import Downloader, GlmClient
 from bot.models import Options
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.glm.transport import API_HOST
 from bot.sandbox.server import Answer, Call, LoopbackServer
+from bot.settings import config_folder, load
 from tests.clients.generate_process import ran
 from tests.clients.glm_wire import FAKE_KEY, TlsServer, http_answer, leading_to, tls_server, trusting
+from tests.support.world import World, catalogue, strings_in
 
 GOOD = http_answer(json.dumps({"created": 1, "data": [{"url": "https://pictures.example/a.png"}]}).encode())
 URL_VARIABLES = (
@@ -33,6 +36,8 @@ URL_VARIABLES = (
     "API_URL",
 )
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
+
+AUTHORITY_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +100,11 @@ def test_no_variable_adds_an_authority(authority: trustme.CA, platform: TlsServe
     """SSL_CERT_FILE and its like cannot make a stranger's certificate good."""
     stranger = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(str(stranger))
-    names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-    env = {**dict.fromkeys(names, str(stranger)), "SSL_CERT_DIR": str(tmp_path), "TEST_TLS_PORT": str(platform.port)}
+    env = {
+        **dict.fromkeys(AUTHORITY_VARIABLES, str(stranger)),
+        "SSL_CERT_DIR": str(tmp_path),
+        "TEST_TLS_PORT": str(platform.port),
+    }
     result = ran("-p", "猫", env=env)
     assert result.answer["error"]["code"] == "NETWORK_ERROR"
     assert "certificate verify failed" in result.answer["error"]["message"]
@@ -120,6 +128,73 @@ def test_no_variable_leads_the_key_elsewhere(
     assert heard == []
     assert platform.names == [API_HOST]
     assert FAKE_KEY.encode() in platform.requests[0]
+
+
+@pytest.fixture
+def hostile(eavesdropper: tuple[str, list[Call]], authority: trustme.CA, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The process's environment with every variable that has ever led a client elsewhere; gives them."""
+    stranger = str(tmp_path / "authority.pem")
+    authority.cert_pem.write_to_path(stranger)
+    # The chats of the stand-in are this machine's own; the platform's host is not excepted.
+    variables = {
+        **dict.fromkeys((*URL_VARIABLES, *PROXY_VARIABLES), eavesdropper[0]),
+        **dict.fromkeys(AUTHORITY_VARIABLES, stranger),
+        "SSL_CERT_DIR": str(tmp_path),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1"),
+    }
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in variables.items():
+            environment.setenv(name, value)
+        yield variables
+
+
+def test_no_variable_leads_the_bots_key_elsewhere(
+    authority: trustme.CA,
+    platform: TlsServer,
+    eavesdropper: tuple[str, list[Call]],
+    hostile: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """A prompt in a chat is paid for at the platform and nowhere else, whatever the bot's environment says."""
+    with World(
+        folder=tmp_path / "data",
+        variables={**hostile, "ZHIPU_API_KEY": FAKE_KEY},
+        calling=lambda _: leading_to(platform.port, tls=trusting(authority)),
+    ) as world:
+        talk = world.somebody()
+        talk.wait_for_end(talk.say())
+    assert platform.names == [API_HOST]
+    assert f"Authorization: Bearer {FAKE_KEY}\r\n".encode() in platform.requests[0]
+    assert eavesdropper[1] == []
+
+
+def test_no_variable_adds_an_authority_to_the_bots(
+    platform: TlsServer, hostile: dict[str, str], tmp_path: Path
+) -> None:
+    """The bot sends its key to no host whose certificate only a variable vouches for, and says that it found none."""
+    with World(folder=tmp_path / "data", variables=hostile, calling=lambda _: leading_to(platform.port)) as world:
+        talk = world.somebody()
+        talk.wait_for_end(talk.say())
+        assert catalogue().text("failure.network", "en") in strings_in(talk.card)
+    assert platform.requests == []
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [("glm", "url"), ("images", "endpoint"), ("images", "base_url"), ("server", "proxy"), ("team", "ca_file")],
+)
+def test_no_setting_leads_the_key_elsewhere(section: str, name: str, tmp_path: Path) -> None:
+    """There is no setting of an address, and the bot does not start with one that it does not know."""
+    shutil.copytree(config_folder({}), tmp_path / "config")
+    with (tmp_path / "config" / "bot.toml").open("w", encoding="utf-8") as file:
+        file.write(f'[{section}]\n{name} = "https://elsewhere.example"\n')
+    for environment in (
+        {f"BOT_{section}_{name}".upper(): "https://elsewhere.example"},
+        {"BOT_CONFIG_DIR": str(tmp_path / "config")},
+    ):
+        with pytest.raises(SettingsError) as refused:
+            load(environment)
+        assert len(refused.value.faults) == 1
 
 
 @pytest.mark.parametrize(
