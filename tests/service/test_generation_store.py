@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -11,13 +13,14 @@ from sqlalchemy import select
 from bot.errors import LeaseLost
 from bot.generation.making.failures import REPEATED_UNKNOWN
 from bot.generation.showing.queue import Line
-from bot.generation.store.database import Database
+from bot.generation.store.database import Database, read_url
 from bot.generation.store.generations import GenerationStore
 from bot.generation.store.records import Generation
 from bot.generation.store.requests import RequestStore
 from bot.generation.store.tables import generations
 from bot.generation.store.takeover import take_over
 from bot.models import MadeImage, State
+from tests.support.databases import sqlite_database
 from tests.support.requests import EXPIRED, LEASE, accept, answer
 
 
@@ -99,6 +102,26 @@ def test_a_dead_workers_call_is_made_once_more_and_only_once(database: Database)
     (request_id,) = RequestStore(database).unshown(limit=1)
     (picture,) = RequestStore(database).read(request_id)[1]
     assert (picture.state, picture.failure) == (State.FAILED, REPEATED_UNKNOWN)
+
+
+def test_a_call_that_is_lost_during_a_take_over_waits_for_the_next_one(tmp_path: Path) -> None:
+    """A repeated call whose lease ends between two statements of a take-over is not made a third time."""
+    readings = [0.0]
+    url = read_url(sqlite_database(tmp_path))
+    with closing(Database(url, clock=lambda: readings.pop(0) if len(readings) > 1 else readings[0])) as database:
+        accept(database, count=2)
+        answer(database)
+        assert claim(database, lease=EXPIRED) is not None
+        take_over(database, failure=REPEATED_UNKNOWN)
+        repeated = claim(database, lease=30)
+        assert repeated is not None
+        assert claim(database, lease=EXPIRED, slots=2) is not None
+        readings[:] = [0.0, 0.0, 60.0]
+        assert take_over(database, failure=REPEATED_UNKNOWN) == 1
+        assert take_over(database, failure=REPEATED_UNKNOWN) == 1
+        ended = select(generations.c.generation_id).where(generations.c.state == State.FAILED)
+        with database.read() as connection:
+            assert connection.scalars(ended).all() == [repeated.generation_id]
 
 
 def test_a_living_workers_call_is_left_alone(database: Database) -> None:

@@ -98,7 +98,7 @@ def test_a_failed_or_cancelled_image_is_given_back_to_the_day(database: Database
     assert accept(database, "om_3", team=limits).outcome == "accepted"
     running = claim(database)
     with database.write() as connection:
-        cancel(database, connection, running.request_id)
+        cancel(database, connection, [running.request_id])
     assert quota(database, limits).today == 0
 
 

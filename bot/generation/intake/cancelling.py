@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, and_, select
 from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.generation.store.database import Database
+from bot.generation.store.locks import change_rows
 from bot.generation.store.requests import want_showing
 from bot.generation.store.tables import generations, requests
 from bot.models import State
 
 
-def cancel(database: Database, connection: Connection, request_id: str) -> int:
-    """Cancels the unfinished generations of a request within the caller's transaction; gives how many.
+def cancel(database: Database, connection: Connection, request_ids: Collection[str]) -> int:
+    """Cancels the unfinished generations of requests within the caller's transaction; gives how many.
 
     A call under way keeps its slot until the platform is done, and stays charged.
     """
-    cancelled = connection.execute(
-        update(generations)
-        .where(generations.c.request_id == request_id, generations.c.ended_at.is_(None))
-        .values(state=State.CANCELLED, ended_at=database.now)
-        .returning(generations.c.generation_id)
-    ).all()
+    go_on = and_(generations.c.request_id.in_(request_ids), generations.c.ended_at.is_(None))
+    cancelled = change_rows(connection, generations, go_on, {"state": State.CANCELLED, "ended_at": database.now})
     if cancelled:
-        want_showing(connection, [request_id])
+        want_showing(connection, {row["request_id"] for row in cancelled})
         database.announce(connection)
     return len(cancelled)
 
@@ -43,7 +40,7 @@ def cancel_recalled(database: Database, message_id: str) -> int:
         if connection.scalar(_remember_recall(database, message_id)):
             return 0
         request_id = connection.scalar(select(requests.c.request_id).where(requests.c.origin == message_id))
-        return cancel(database, connection, request_id) if request_id else 0
+        return cancel(database, connection, [request_id]) if request_id else 0
 
 
 def _remember_recall(database: Database, message_id: str) -> ReturningInsert[tuple[str]]:

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, and_, update
 
 from bot.chat.reading.options import settle
 from bot.chat.reading.words import ADMINS_ONLY
 from bot.generation.intake.cancelling import cancel, unfinished
 from bot.generation.store.database import Database
 from bot.generation.store.kept import pause, resume
+from bot.generation.store.locks import change_rows
 from bot.generation.store.preferences import Preferences, chosen
 from bot.generation.store.tables import requests
 from bot.models import ChatType, Misread, TypedOptions
@@ -99,7 +100,7 @@ class Commands:
         if number > len(own):
             return Misread(sentence="command.no_such_number", values={"number": str(number), "most": str(len(own))})
         chosen_ones = own[number - 1 : number] if number else own
-        count = sum(cancel(self._database, connection, one.request_id) for one in chosen_ones)
+        count = cancel(self._database, connection, [one.request_id for one in chosen_ones])
         # What was asked for in another chat is named only where nobody else reads.
         named = [one.prompt for one in chosen_ones if place.chat_type == "p2p" or one.chat_id == place.chat_id]
         return {"count": count, "prompt": "\n".join(named)}
@@ -124,11 +125,8 @@ class Commands:
 
     def _lang(self, connection: Connection, place: Place, content: Mapping[str, Any]) -> Result:
         self._preferences.set(connection, place.sender, {"language": content["argument"]})
-        connection.execute(
-            update(requests)
-            .where(requests.c.sender == place.sender, requests.c.ended_at.is_(None))
-            .values(language=content["argument"])
-        )
+        own = and_(requests.c.sender == place.sender, requests.c.ended_at.is_(None))
+        change_rows(connection, requests, own, {"language": content["argument"]})
         return {"language": content["argument"]}
 
     def _pause(self, connection: Connection, place: Place, _: Mapping[str, Any]) -> Result:

@@ -134,7 +134,7 @@ class Presses:
         if press.presser != request["sender"] and press.presser not in self._admins:
             return self._toast("toast.not_yours", "warning")
         with self._database.write() as connection:
-            count = cancel(self._database, connection, request["request_id"])
+            count = cancel(self._database, connection, [request["request_id"]])
         return self._toast("toast.cancelled", "success") if count else self._toast("toast.too_late", "info")
 
     def _arrival(self, press: Press, shown: Mapping[Any, Any]) -> Arrival:

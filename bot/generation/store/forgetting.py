@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, selec
 from bot.errors import StoreUnavailable
 from bot.generation.store.database import Database
 from bot.generation.store.kept import PAUSED
+from bot.generation.store.locks import lock_rows
 from bot.generation.store.tables import generations, kept, paces, preferences, requests, sends, served
 
 REMEMBERED = 86_400.0
@@ -86,9 +87,8 @@ def forget(database: Database, person: str) -> Stored:
         if database.is_sqlite:
             connection.exec_driver_sql("PRAGMA secure_delete=ON")
         else:
-            # In this order, as in every transaction that locks both.
             for table in (generations, requests):
-                connection.execute(select(table).where(table.c.sender == person).with_for_update())
+                lock_rows(connection, table, table.c.sender == person)
         stored = _count(connection, person)
         if not stored.goes_on:
             _remove(connection, person, young=requests.c.accepted_at > database.now - REMEMBERED)

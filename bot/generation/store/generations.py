@@ -173,15 +173,14 @@ class GenerationStore:
             owner: who holds it.
             billed: whether its call may have been billed; where not, the budget gets it back.
         """
+        back, written = 0 if billed else 1, write_failure(failure)
         with self._database.write() as connection:
-            back = 0 if billed else 1
-            written = write_failure(failure)
-            self._end(connection, generation, owner=owner, end=State.FAILED, failure=written, back=back)
-            charge(self._database, connection, month=generation.month, model=generation.model, images=-back)
+            self._end(connection, generation, owner=owner, end=State.FAILED, back=back, failure=written)
 
-    def _end(self, connection: Connection, generation: Generation, *, owner: str, **values: object) -> None:
-        given = {"slot_until": None, "owner": None, **values}
+    def _end(self, connection: Connection, generation: Generation, *, owner: str, back: int, **values: object) -> None:
+        given = {"slot_until": None, "owner": None, "back": back, **values}
         checkpoint(connection, self._steps.end, generation.generation_id, owner, **given)
+        charge(self._database, connection, month=generation.month, model=generation.model, images=-back)
         want_showing(connection, [generation.request_id])
         self._database.announce(connection)
 

@@ -13,14 +13,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import ColumnElement, Connection, Table, Text, bindparam, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, Text, and_, bindparam, delete, or_, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.errors import LeaseLost, StoreUnavailable
 from bot.generation.store.database import Database
+from bot.generation.store.locks import change_rows
 from bot.generation.store.tables import generations, requests, workers
 
-LEASED = (requests, generations)
+LEASED = (generations, requests)
+"""The tables whose rows are owned, in the order in which they are locked; see ``locks``."""
 
 
 def new_owner() -> str:
@@ -135,13 +137,11 @@ class Leases:
             )
             if not held:
                 return
+            until = self._database.now + self.seconds
             for table in LEASED:
                 key = next(iter(table.primary_key.columns))
-                connection.execute(
-                    update(table)
-                    .where(table.c.owner == self.owner, key.in_(held))
-                    .values(lease_until=self._database.now + self.seconds)
-                )
+                own = and_(table.c.owner == self.owner, key.in_(held))
+                change_rows(connection, table, own, {"lease_until": until})
 
     def end_those_of_the_dead(self) -> list[str]:
         """Ends the leases of this host's dead processes; gives their names."""
@@ -157,7 +157,7 @@ class Leases:
         if dead:
             with self._database.write() as connection:
                 for table in LEASED:
-                    connection.execute(update(table).where(table.c.owner.in_(dead)).values(lease_until=0.0))
+                    change_rows(connection, table, table.c.owner.in_(dead), {"lease_until": 0.0})
                 connection.execute(delete(workers).where(workers.c.owner.in_(dead)))
             for owner in dead:
                 self._path(owner).unlink(missing_ok=True)

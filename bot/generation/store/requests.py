@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Double, Integer, Text, Update, bindparam, func, select, update
+from sqlalchemy import Connection, Double, Integer, Text, Update, and_, bindparam, func, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.generation.store import looks
 from bot.generation.store.database import Database
 from bot.generation.store.leases import checkpoint, is_free, step
+from bot.generation.store.locks import change_rows
 from bot.generation.store.records import Kind, Request, Way, picture_of_row
 from bot.generation.store.sending import hold, messages_left, reserve
 from bot.generation.store.tables import generations, requests, sends
@@ -138,14 +139,9 @@ class RequestStore:
 
     def give_up(self, request: Request, *, owner: str, outcome: str) -> None:
         """Ends a request that can't be answered; what of it has not been paid for is cancelled."""
-        now = self._database.now
-        # Generations before requests, as in every transaction that locks both, or two of them could deadlock.
+        unpaid = and_(generations.c.request_id == request.request_id, generations.c.state == State.WAITING)
         with self._database.write() as connection:
-            connection.execute(
-                update(generations)
-                .where(generations.c.request_id == request.request_id, generations.c.state == State.WAITING)
-                .values(state=State.CANCELLED, ended_at=now)
-            )
+            change_rows(connection, generations, unpaid, {"state": State.CANCELLED, "ended_at": self._database.now})
             checkpoint(connection, self._steps.end, request.request_id, owner, owner=None, outcome=outcome)
 
     def sent(self, request_id: str) -> dict[str, str]:
@@ -165,16 +161,16 @@ class RequestStore:
             )
 
 
-def want_showing(connection: Connection, request_ids: Sequence[str], *, unless_face: str | None = None) -> None:
+def want_showing(connection: Connection, request_ids: Collection[str], *, unless_face: str | None = None) -> None:
     """Marks that what the chat shows of these requests is behind, within the caller's transaction.
 
     With ``unless_face`` only those whose card does not have this face, and can be patched for it: one patch a picture
     is kept back.
     """
-    if unless_face is None:
-        given = [{"which": request_id} for request_id in request_ids]
-    else:
-        given = [{"which": request_id, "unless": unless_face} for request_id in request_ids]
+    # In the order of their keys; see ``locks``.
+    given = [{"which": request_id} for request_id in sorted(request_ids)]
+    if unless_face is not None:
+        given = [{**one, "unless": unless_face} for one in given]
     if given:
         connection.execute(_WANT if unless_face is None else _WANT_UNLESS, given)
 

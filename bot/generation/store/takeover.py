@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, select, update
 
 from bot.generation.store.database import Database
+from bot.generation.store.locks import lock_rows
 from bot.generation.store.records import write_failure
 from bot.generation.store.requests import want_showing
-from bot.generation.store.tables import generations
+from bot.generation.store.tables import generations, requests
 from bot.models import Failure, State
 
 
@@ -37,24 +38,18 @@ def take_over(database: Database, *, failure: Failure, but_not: Sequence[str] = 
         if connection.execute(select(generations.c.generation_id).where(lost).limit(1)).first() is None:
             return 0
     with database.write() as connection:
-        failed = connection.scalars(
-            update(generations)
-            .where(lost, generations.c.repeated.is_(True))
-            .values(
-                state=State.FAILED,
-                owner=None,
-                slot_until=None,
-                failure=write_failure(failure),
-                ended_at=database.now,
-            )
-            .returning(generations.c.request_id)
-        ).all()
-        want_showing(connection, list(failed))
-        again = connection.scalars(
-            update(generations)
-            .where(lost)
-            .values(state=State.WAITING, owner=None, slot_until=None, repeated=True, due_at=0.0)
-            .returning(generations.c.request_id)
-        ).all()
-        want_showing(connection, list(again), unless_face="generating")
-    return len(failed) + len(again)
+        rows = lock_rows(connection, generations, lost)
+        free = update(generations).values(owner=None, slot_until=None)
+        failed = [row for row in rows if row["repeated"]]
+        end = free.values(state=State.FAILED, failure=write_failure(failure), ended_at=database.now)
+        connection.execute(end.where(_among(failed)))
+        again = [row for row in rows if not row["repeated"]]
+        connection.execute(free.values(state=State.WAITING, repeated=True, due_at=0.0).where(_among(again)))
+        lock_rows(connection, requests, requests.c.request_id.in_([row["request_id"] for row in rows]))
+        want_showing(connection, [row["request_id"] for row in failed])
+        want_showing(connection, [row["request_id"] for row in again], unless_face="generating")
+    return len(rows)
+
+
+def _among(rows: Sequence[RowMapping]) -> ColumnElement[bool]:
+    return generations.c.generation_id.in_([row["generation_id"] for row in rows])

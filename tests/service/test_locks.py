@@ -1,0 +1,168 @@
+"""Transactions that change the same rows wait for each other in turn, never each for the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import case, select, update
+
+from bot.generation.making.failures import REPEATED_UNKNOWN, STALLED
+from bot.generation.store.database import Database, read_url
+from bot.generation.store.generations import GenerationStore
+from bot.generation.store.leases import Leases
+from bot.generation.store.records import Generation
+from bot.generation.store.requests import RequestStore, want_showing
+from bot.generation.store.tables import generations, requests
+from bot.generation.store.takeover import take_over
+from bot.models import Command
+from bot.sandbox.server import wait_until
+from tests.support.databases import postgres_database
+from tests.support.requests import EXPIRED, LEASE, accept, answer, arrival, reception_of
+from tests.support.world import DEADLINE
+
+pytestmark = pytest.mark.postgres
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+FIRST, SECOND = "r_2", "r_1"
+"""Two requests of one person in the order of their arrival, which is not that of their keys."""
+
+HOLD_FIRST = f"SELECT 1 FROM requests WHERE request_id = '{FIRST}' FOR UPDATE"  # noqa: S608 - a constant
+
+Act = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A database in which the two requests wait, each with one generation."""
+
+    url: str
+    database: Database
+
+    @property
+    def store(self) -> GenerationStore:
+        """Its generations."""
+        return GenerationStore(self.database)
+
+    def let_pass(self, held: str, *acts: Act) -> None:
+        """Lets transactions queue up behind a row that somebody holds, one after the other, and then lets it go."""
+        with (
+            psycopg.connect(self.url) as holder,
+            psycopg.connect(self.url, autocommit=True) as looking,
+            ThreadPoolExecutor(len(acts)) as pool,
+        ):
+            holder.execute(held)
+            running = []
+            for number, act in enumerate(acts, 1):
+                running.append(pool.submit(act))
+                assert wait_until(
+                    lambda queued=number: looking.execute(WAITING).fetchone() == (queued,),  # type: ignore[misc]
+                    seconds=DEADLINE,
+                )
+            holder.commit()
+            for one in running:
+                one.result()
+
+    def want(self, *request_ids: str) -> None:
+        """Wants requests to be shown, as a look at the line does."""
+        with self.database.write() as connection:
+            want_showing(connection, request_ids)
+
+    def claim(self, *, lease: float = LEASE, owner: str = "me") -> Generation:
+        """Takes a slot for whoever is next."""
+        waiting = self.store.next_waiting("glm-image")
+        assert waiting is not None
+        claimed = self.store.claim_slot(waiting[0], owner=owner, lease=lease, slots=9, deadline=180)
+        assert claimed is not None
+        return claimed
+
+    def lose_both(self) -> None:
+        """Both calls were begun by a process that is dead now; that of the first request for the second time."""
+        for _ in range(2):
+            self.claim(lease=EXPIRED)
+        with self.database.write() as connection:
+            connection.execute(update(generations).where(generations.c.request_id == FIRST).values(repeated=True))
+
+    def command(self, name: str, argument: str = "") -> None:
+        """The person gives a command."""
+        reception_of(self.database).accept(arrival("om_command"), Command(name=name, argument=argument))
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    """The two requests, answered."""
+    with postgres_database() as url, closing(Database(read_url(url))) as database:
+        accept(database, "om_1")
+        accept(database, "om_2")
+        answer(database)
+        with database.write() as connection:
+            rows = connection.execute(select(requests).order_by(requests.c.accepted_at)).mappings().all()
+            pictures = connection.execute(select(generations).order_by(generations.c.accepted_at)).mappings().all()
+            connection.execute(requests.delete())
+            for key, row, picture in zip((FIRST, SECOND), rows, pictures, strict=True):
+                connection.execute(requests.insert().values({**row, "request_id": key}))
+                own = {"request_id": key, "generation_id": f"g_{key}"}
+                connection.execute(generations.insert().values({**picture, **own}))
+        yield Scene(url=url, database=database)
+
+
+def test_a_failure_and_the_next_call_of_a_request(scene: Scene) -> None:
+    """An unbilled failure gives its price back while the next image of the same request takes a slot."""
+    with scene.database.write() as connection:
+        connection.execute(
+            update(generations).values(request_id=FIRST, place=case((generations.c.request_id == FIRST, 0), else_=1))
+        )
+    failing = scene.claim()
+    scene.let_pass(
+        "SELECT 1 FROM spending FOR UPDATE",
+        scene.claim,
+        lambda: scene.store.fail(failing, STALLED, owner="me", billed=False),
+    )
+
+
+def test_a_beat_and_the_end_of_a_generation(scene: Scene, tmp_path: Path) -> None:
+    """The leases of a card and of its picture are prolonged while the picture comes to its end."""
+    leases = Leases(scene.database, folder=tmp_path)
+    generation = scene.claim(owner=leases.owner)
+    held = RequestStore(scene.database).claim(generation.request_id, owner=leases.owner, lease=LEASE)
+    assert held is not None
+    with leases.holding(generation.request_id), leases.holding(generation.generation_id):
+        scene.let_pass(
+            HOLD_FIRST,
+            leases.beat,
+            lambda: scene.store.done(generation, owner=leases.owner),
+        )
+    leases.close()
+
+
+PAIRS: dict[str, Callable[[Scene], tuple[Act, Act]]] = {
+    "two looks at the line": lambda scene: (
+        lambda: scene.want(FIRST, SECOND),
+        lambda: scene.want(SECOND, FIRST),
+    ),
+    "a language and a look at the line": lambda scene: (
+        lambda: scene.command("lang", "en"),
+        lambda: scene.want(SECOND, FIRST),
+    ),
+    "a take-over and a look at the line": lambda scene: (
+        lambda: take_over(scene.database, failure=REPEATED_UNKNOWN),
+        lambda: scene.want(SECOND, FIRST),
+    ),
+    "cancelling and a take-over": lambda scene: (
+        lambda: scene.command("cancel"),
+        lambda: take_over(scene.database, failure=REPEATED_UNKNOWN),
+    ),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_several_requests_at_once(scene: Scene, pair: str) -> None:
+    """Whoever changes several requests, in whatever order they were named, takes them in the order of their keys."""
+    scene.lose_both()
+    scene.let_pass(HOLD_FIRST, *PAIRS[pair](scene))
