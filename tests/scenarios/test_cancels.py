@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.sandbox.feishu.world import ChatMessage
 from tests.scenarios.talking import (
     Gate,
@@ -133,11 +135,27 @@ def test_the_message_is_taken_back(held: World, gate: Gate) -> None:
     said = talk.say("第二座灯塔")
     card = wait_to_show(held, first_answer_to(talk, said), "state.queued")
     held.feishu.recall(said.message_id, by=talk.person)
-    wait_to_show(held, card, "state.cancelled")
+    card = wait_to_show(held, card, "state.cancelled")
+    assert "第二座灯塔" not in words(card)
     gate.let()
     talk.wait(lambda: held.idle)
     assert prompts_of(held) == ["第一座灯塔"]
     assert len(talk.answers) == 2
+
+
+@pytest.mark.parametrize("text", ["一座秘密的灯塔", "/queue", "一座秘密的灯塔 /size 7:7"])
+def test_the_message_is_taken_back_before_its_answer(world: World, text: str) -> None:
+    """While answers wait for Feishu, a message in a group is recalled: after that nothing is paid for it or said."""
+    talk = world.somebody(kind="group")
+    world.feishu.faults.arm("rate_gateway", on="reply", times=None)
+    said = talk.say(text)
+    talk.wait(lambda: "reply" in {call.name for call in talk.calls})
+    world.feishu.recall(said.message_id, by=talk.person)
+    talk.wait(lambda: world.idle)
+    world.feishu.faults.disarm()
+    later = answer_to(talk, "一座公开的灯塔")
+    assert talk.answers == [later]
+    assert [body["prompt"] for body in paid_for(talk, said)] == ["一座公开的灯塔"]
 
 
 def test_in_a_group_prompts_from_elsewhere_stay_there(held: World, gate: Gate) -> None:

@@ -38,7 +38,8 @@ QUOTA = (99991403,)
 SETTINGS = (230006, 230027, 99991401, 99991662, 99991672, 99991673)
 NOBODY = (230002, 230013, 230018, 230035, 230038, 230050, 230054, 230055, 230075, 230111, 232009)
 BUGS = (230001, 230017, 99992402)
-SOURCE_GONE = (230011, 230110, 231003)
+SOURCE_GONE = (230110, 231003)
+TAKEN_BACK = (230011,)
 TOPIC_GONE = (230019, 230071, 230072)
 WORDS = (230022, 230025, 230028)
 PICTURE = (234001, 234006, 234010, 234011, 234039)
@@ -54,13 +55,19 @@ TABLE = (
     Row(on="reply", codes=TOPIC_GONE, calls=["reply card", *MADE], sees="picture in the card", kind="topic"),
     Row(on="reply", codes=WORDS, calls=["reply card", *MADE], sees="picture in the card, no prompt"),
     Row(on="reply", codes=(230099,), calls=["reply card", "image", *PLAINLY], sees="picture and text"),
-    Row(on="reply", codes=(*QUOTA, *SETTINGS, *NOBODY, *BUGS, 99992354), calls=SENT, sees="nothing", paid=0),
+    Row(
+        on="reply",
+        codes=(*QUOTA, *SETTINGS, *NOBODY, *BUGS, *TAKEN_BACK, 99992354),
+        calls=SENT,
+        sees="nothing",
+        paid=0,
+    ),
     # The result. A card that cannot be changed any more is followed by a new reply, to which it points.
     Row(on="patch", codes=RATES, calls=[*MADE, "patch"], sees="picture in the card"),
     Row(on="patch", codes=TOKENS, calls=[*MADE, "token", "patch"], sees="picture in the card"),
     Row(
         on="patch",
-        codes=(230031, 230099, *SOURCE_GONE, *TOPIC_GONE, *SETTINGS, *BUGS, 99992354),
+        codes=(230031, 230099, *SOURCE_GONE, *TAKEN_BACK, *TOPIC_GONE, *SETTINGS, *BUGS, 99992354),
         calls=[*MADE, *PLAINLY, "patch"],
         sees="picture and text, a card that points there",
     ),

@@ -95,9 +95,9 @@ def test_a_topic_that_is_gone_is_left(world: World) -> None:
 
 
 def test_without_the_message_the_card_goes_to_the_chat(world: World) -> None:
-    """When the message was recalled, its card is sent to the same chat and quotes nothing."""
+    """When the message was deleted, its card is sent to the same chat and quotes nothing."""
     talk = world.somebody()
-    world.feishu.faults.arm("recalled", on="reply")
+    world.feishu.faults.arm("deleted", on="reply")
     talk.say()
     rest(talk, calls=4)
     (created,) = [call for call in talk.calls if call.name == "create"]

@@ -13,7 +13,7 @@ from bot.generation.intake.cancelling import cancel_recalled
 from bot.generation.store.database import Database
 from bot.generation.store.requests import RequestStore
 from bot.generation.store.tables import generations, requests
-from tests.support.requests import accept
+from tests.support.requests import LEASE, accept
 from tests.support.world import REDELIVERY, World, colour
 
 EVENTS = ("im.message.recalled_v1", "im.message.receive_v1")
@@ -53,6 +53,21 @@ def test_a_recall_is_remembered_once_and_ended(database: Database) -> None:
     assert RequestStore(database).unshown(limit=10) == []
     assert open_rows(database) == 0
     assert accept(database, "om_2").outcome == "accepted"
+
+
+def test_a_recall_while_the_answer_is_being_sent(database: Database) -> None:
+    """Whoever is sending the answer keeps it, without the prompt; once it was let go, it ends with the recall."""
+    store = RequestStore(database)
+    accept(database, "om_1", count=2)
+    (request_id,) = store.unshown(limit=10)
+    request = store.claim(request_id, owner="me", lease=LEASE)
+    assert request is not None
+    assert cancel_recalled(database, "om_1") == 2
+    assert store.read(request_id)[0].hide_prompt
+    store.postpone(request, owner="me", seconds=0)
+    assert store.unshown(limit=10) == [request_id]
+    assert cancel_recalled(database, "om_1") == 0
+    assert open_rows(database) == 0
 
 
 def test_a_recall_at_the_same_moment_as_its_message(database: Database) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy import Connection, Row, and_, select, update
 
+from bot.generation.store.accepting import Acceptances, Accepted, new_request_id
 from bot.generation.store.database import Database
 from bot.generation.store.locks import change_rows
+from bot.generation.store.records import RECALLED, NewRequest
 from bot.generation.store.requests import want_showing
 from bot.generation.store.tables import generations, requests
 from bot.models import State
@@ -31,38 +30,38 @@ def cancel(database: Database, connection: Connection, request_ids: Collection[s
 
 
 def cancel_recalled(database: Database, message_id: str) -> int:
-    """Cancels what the message of a recall asked for; gives how many generations.
+    """Cancels what a message asked for that was taken back, and keeps its words to itself; gives how many generations.
 
-    Feishu promises no order, and delivers again what was not acknowledged: where the recall comes first, it is
-    remembered as a request that has ended, so that its message is a repetition and nothing is made or said.
+    An answer that nobody has begun to send is not sent; a card that stands, or is on its way, loses the prompt. Feishu
+    promises no order, and delivers again what was not acknowledged: where the recall comes first, it is remembered as
+    a request that has ended, so that its message is a repetition and nothing is made or said.
     """
+    recalled = requests.c.origin == message_id
+    unanswered = and_(
+        recalled, requests.c.answer_id.is_(None), requests.c.owner.is_(None), requests.c.ended_at.is_(None)
+    )
     with database.write() as connection:
-        if connection.scalar(_remember_recall(database, message_id)):
-            return 0
-        request_id = connection.scalar(select(requests.c.request_id).where(requests.c.origin == message_id))
-        return cancel(database, connection, [request_id]) if request_id else 0
+        remembered = Accepted(request_id=new_request_id(), new=_recalled(message_id))
+        at = database.time(connection)
+        Acceptances(database).add_unless_known(connection, remembered, at=at)
+        count = cancel(database, connection, connection.scalars(select(requests.c.request_id).where(recalled)).all())
+        connection.execute(update(requests).where(recalled).values(hide_prompt=True))
+        connection.execute(update(requests).where(unanswered).values(ended_at=at, outcome=RECALLED))
+    return count
 
 
-def _remember_recall(database: Database, message_id: str) -> ReturningInsert[tuple[str]]:
-    """Inserts the request in place of the message's own, unless that is there; returns its id where it was not."""
-    row = {
-        "kind": "command",
-        "content": json.dumps({"name": "recalled"}),
-        "outcome": "recalled",
-        "chat_type": "p2p",
-        "language": "zh",
-        "way": "card",
-        **dict.fromkeys(("sender", "prompt", "asked"), ""),
-        **dict.fromkeys(("wanted", "shown", "patches", "attempts", "takeups"), 0),
-        **dict.fromkeys(("lease_until", "due_at"), 0.0),
-        **dict.fromkeys(("accepted_at", "ended_at"), database.now),
-        **dict.fromkeys(("in_topic", "hide_prompt"), False),
-    }
-    return (
-        database.insert(requests)
-        .values(request_id=f"r{secrets.token_hex(12)}", origin=message_id, **row)
-        .on_conflict_do_nothing(index_elements=["origin"])
-        .returning(requests.c.request_id)
+def _recalled(message_id: str) -> NewRequest:
+    """What stands in the place of a message that has not come yet."""
+    return NewRequest(
+        origin=message_id,
+        kind="command",
+        chat_id=None,
+        chat_type="p2p",
+        reply_to=None,
+        in_topic=False,
+        sender="",
+        language="zh",
+        content={"name": RECALLED},
     )
 
 

@@ -13,7 +13,7 @@ from bot.errors import FeishuAction, FeishuError, LeaseLost
 from bot.generation.making.files import OriginalFiles
 from bot.generation.making.pace import Pace
 from bot.generation.showing.rendering import Rendering, Showing
-from bot.generation.store.records import Request
+from bot.generation.store.records import RECALLED, Request
 from bot.generation.store.requests import RequestStore
 from bot.models import Picture
 
@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 
 CHANGES_OF_WAY = 6
 """How many refusals in a row one showing works round before it is put off."""
+
+MESSAGE_RECALLED = 230011
+"""The code of a reply to a message that was taken back:
+https://open.feishu.cn/document/server-docs/im-v1/message/reply"""
 
 
 class Chat(Protocol):
@@ -213,6 +217,10 @@ class Answering:
             self._put_off(request, error)
             return False
         patching = request.way == "card" and request.answer_id is not None
+        if error.code == MESSAGE_RECALLED and request.reply_to == request.origin and not patching:
+            # Whoever took the message back does not want its words in the chat again; Feishu may know before we do.
+            self._store.give_up(request, owner=self._owner, outcome=RECALLED)
+            return False
         change = _after_patch(error.action) if patching else _after_send(error.action, request)
         if change is None:
             self._store.give_up(request, owner=self._owner, outcome=f"feishu_{error.code}")

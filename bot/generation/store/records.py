@@ -17,6 +17,9 @@ Way = Literal["card", "plain", "new"]
 """How a request is answered: by its card; by plain messages since its card was refused; by a new reply since its
 card can no longer be changed."""
 
+RECALLED = "recalled"
+"""The outcome of a request whose message was taken back before it was answered."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRequest:
