@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from sqlalchemy import RowMapping
 
 from bot.feishu.base import Field, FieldType
-from bot.generation.store.records import read_failure
-from bot.models import Options
+from bot.generation.store.records import options_of, read_failure
 
 LONGEST_PROMPT = 10_000
 """Characters of a prompt in a record; a cell takes 100,000."""
@@ -49,7 +48,7 @@ def record(row: RowMapping, *, prices: Mapping[str, float], people: bool, prompt
         PERSON: [{"id": row["sender"]}] if people else None,
         "会话 Chat": row["chat_id"],
         "模型 Model": row["model"],
-        "尺寸 Size": Options(**json.loads(row["content"])).size,
+        "尺寸 Size": options_of(json.loads(row["content"])).size,
         "结果 Result": row["state"],
         "错误 Error": failure.code if failure else None,
         "费用 Yuan": round(row["charged"] * prices.get(row["model"], 0.0), 4),

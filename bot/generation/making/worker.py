@@ -131,7 +131,7 @@ class Worker:
             began = time.thread_time()
             self._guarded(self._look)
             looked = time.thread_time() - began
-            self._guarded(self._begin_calls)
+            self._begin_calls()
             again_at = time.monotonic() + max(2 * looked, TOGETHER)
             if self._wake.wait(self._pace.poll):
                 self._stopping.wait(max(again_at - time.monotonic(), 0.0))
@@ -155,8 +155,13 @@ class Worker:
 
     def _begin_calls(self) -> None:
         for model in self._waiting:
-            while (generation := self._take_slot(model)) is not None:
-                self._posts.submit(self._at_edge, self._generate, generation)
+            # The images of a model that this version does not know are left for the version that does.
+            if model in self._slots:
+                self._guarded(self._begin_calls_of, model)
+
+    def _begin_calls_of(self, model: str) -> None:
+        while (generation := self._take_slot(model)) is not None:
+            self._posts.submit(self._at_edge, self._generate, generation)
 
     def _start(self, work: Callable[[str], None], row_id: str) -> None:
         # What is under way here is not begun again, even when this process slept and its own lease ran out. What finds

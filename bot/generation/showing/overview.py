@@ -16,9 +16,10 @@ from bot.generation.showing.queue import Line
 from bot.generation.store.calls import FeishuCalls
 from bot.generation.store.database import Database
 from bot.generation.store.kept import is_paused
+from bot.generation.store.records import options_of
 from bot.generation.store.spending import spent, yuan
 from bot.generation.store.tables import generations, requests
-from bot.models import Options, State
+from bot.models import State
 
 HISTORY_LENGTH = 6
 TOP_PEOPLE = 5
@@ -104,7 +105,7 @@ class Overview:
                     request_id=row.request_id,
                     prompt=row.prompt,
                     image_key=row.image_key,
-                    options=Options(**json.loads(row.content)),
+                    options=options_of(json.loads(row.content)),
                 )
                 for row in connection.execute(statement)
             )

@@ -22,6 +22,9 @@ from bot.models import State
 TYPICAL_SECONDS = {"glm-image": 35.0, "cogview-4": 15.0, "cogview-4-250304": 15.0, "cogview-3-flash": 10.0}
 """How long a call takes before there are measurements of one's own."""
 
+UNKNOWN_SECONDS = 35.0
+"""The same for a model that this version does not know."""
+
 MEASURED = 20
 """How many of the last calls the median is taken of."""
 
@@ -128,7 +131,8 @@ class Line:
             order = self._order(connection, model)
             facts = connection.execute(self._statements.facts, {"model": model}).one()
             median = self._median_seconds(connection, model)
-        slots = max(self._slots[model], 1)
+        # Of a model that this version does not know, a newer one makes the images: here no slot is ever free.
+        slots = self._slots.get(model, 0)
         counts = Counter(one.request_id for one in order)
         places: dict[str, Place] = {}
         for number, one in enumerate(order):
@@ -136,7 +140,7 @@ class Line:
             if one.request_id not in places:
                 places[one.request_id] = Place(
                     ahead=ahead,
-                    wait_seconds=ahead // slots * median,
+                    wait_seconds=ahead // max(slots, 1) * median,
                     starts_next=not facts.held and ahead < slots and not backing_off,
                     backing_off=backing_off,
                     count=counts[one.request_id],
@@ -167,7 +171,7 @@ class Line:
     def _median_seconds(self, connection: Connection, model: str) -> float:
         """How long a call of this model takes: the median of the last ones, or what is typical."""
         measured = connection.scalars(self._statements.seconds, {"model": model}).all()
-        return statistics.median(measured) if measured else TYPICAL_SECONDS[model]
+        return statistics.median(measured) if measured else TYPICAL_SECONDS.get(model, UNKNOWN_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

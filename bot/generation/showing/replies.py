@@ -13,9 +13,9 @@ from bot.generation.intake.limits import Limits
 from bot.generation.showing.overview import Overview
 from bot.generation.store.database import Database
 from bot.generation.store.preferences import OPTION_NAMES, Preferences
-from bot.generation.store.records import Request, read_options
+from bot.generation.store.records import Request, options_of, read_options
 from bot.generation.store.tables import requests
-from bot.models import Misread, Options
+from bot.models import Misread
 
 
 class Replies:
@@ -95,7 +95,7 @@ class Replies:
         about = request.content["argument"]
         with self._database.read() as connection:
             row = connection.execute(select(requests).where(requests.c.request_id == about)).mappings().one()
-        return self._cards.form(request_id=about, prompt=row["asked"], options=Options(**read_options(row)))
+        return self._cards.form(request_id=about, prompt=row["asked"], options=options_of(read_options(row)))
 
     def _cancelled(self, request: Request) -> Card:
         result = request.content["result"]

@@ -10,7 +10,7 @@ from bot.generation.store import looks
 from bot.generation.store.database import Database
 from bot.generation.store.holds import hold_model
 from bot.generation.store.leases import checkpoint
-from bot.generation.store.records import Generation, write_failure, write_findings
+from bot.generation.store.records import Generation, options_of, write_failure, write_findings
 from bot.generation.store.requests import want_showing
 from bot.generation.store.spending import charge
 from bot.generation.store.steps import GenerationSteps
@@ -56,7 +56,7 @@ class GenerationStore:
         """
         with self._database.look() as connection:
             row = connection.execute(self._next_waiting, {"model": model, "slots": slots}).first()
-        return (row.generation_id, Options(**json.loads(row.content))) if row else None
+        return (row.generation_id, options_of(json.loads(row.content))) if row else None
 
     def claim_slot(
         self, generation_id: str, *, owner: str, lease: float, slots: int, deadline: float

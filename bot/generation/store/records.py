@@ -71,7 +71,7 @@ class Request:
     @property
     def options(self) -> Options:
         """What its images are made with."""
-        return Options(**self.content)
+        return options_of(self.content)
 
     @property
     def ids(self) -> dict[str, str | None]:
@@ -121,12 +121,21 @@ class Generation:
         """Reads a row of the table joined with its request's prompt and content."""
         values = {name: row[name] for name in cls.__dataclass_fields__ if name not in {"findings", "options"}}
         values["state"] = State(row["state"])
-        return cls(**values, findings=read_findings(row["findings"]), options=Options(**json.loads(row["content"])))
+        return cls(**values, findings=read_findings(row["findings"]), options=options_of(json.loads(row["content"])))
 
 
 def log_ids(request_id: str | None, origin: str) -> dict[str, str | None]:
     """The ids of a request as the log names them; the origin of one that answers a message is its message id."""
     return {"request": request_id, "origin" if ":" in origin else "message_id": origin}
+
+
+def options_of(content: Mapping[str, Any]) -> Options:
+    """What the images of a request are made with.
+
+    An option that another version of this program has stored, and this one does not know, is left out: the images are
+    made without it, and nobody's are held up.
+    """
+    return Options(**{name: content[name] for name in Options.__dataclass_fields__ if name in content})
 
 
 def read_options(row: RowMapping) -> dict[str, Any]:

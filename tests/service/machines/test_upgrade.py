@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pytest
 from sqlalchemy import select, update
@@ -187,6 +188,27 @@ def test_every_kind_of_request_is_answered(cluster: Cluster) -> None:
     assert cluster.feishu.wait_for(lambda _: [len(colours(cluster, one)) for one in said] == [1] * 7, seconds=DEADLINE)
     assert cluster.feishu.wait_for(lambda _: welcomes(cluster) == 1, seconds=DEADLINE)
     assert cluster.feishu.wait_for(lambda _: colours(cluster, said[0]) == ["green"], seconds=DEADLINE)
+
+
+@pytest.mark.parametrize(("model", "end"), [("cogview-5", "blue"), ("glm-image", "green")])
+def test_what_a_newer_version_has_accepted_stops_nobody(cluster: Cluster, model: str, end: str) -> None:
+    """An unknown model is left to the newer version, an unknown option is left out, the line goes on."""
+    newer = {**asdict(Options(model=model)), "seed": 7}
+    with last_version(cluster, prompt="一只橘猫") as last:
+        last.answer()
+        with last.database.write() as connection:
+            connection.execute(update(requests).values(content=json.dumps(newer)))
+            connection.execute(update(generations).values(model=model))
+        both = cluster.start("both")
+        said = [cluster.feishu.say(chat_id="oc_direct_chen", sender="ou_chen", text=text) for text in ("猫", "/queue")]
+        for message, colour_of in zip(said, ("green", "blue"), strict=True):
+            assert cluster.push(message, web=both)
+            assert cluster.feishu.wait_for(
+                lambda _, one=message, its=colour_of: colours(cluster, one) == [its],  # type: ignore[misc]
+                seconds=DEADLINE,
+            )
+        assert cluster.feishu.wait_for(lambda _: colours(cluster, last.message) == [end], seconds=DEADLINE)
+        assert len(posts_of(cluster.glm, last.message)) == (end == "green")
 
 
 def test_a_step_that_is_stored_is_not_taken_again(cluster: Cluster) -> None:
