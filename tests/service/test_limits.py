@@ -132,6 +132,51 @@ def test_a_repeated_call_counts_twice(database: Database) -> None:
     assert quota(database, team()).today == 1
 
 
+def test_a_call_that_waits_to_be_repeated_is_reserved(database: Database) -> None:
+    """From the crash on both calls are in the budget, so that nobody else is given what the second one will cost."""
+    limits = team(images_per_month=2)
+    accept(database, "om_1", team=limits)
+    claim(database, lease=EXPIRED)
+    take_over(database, failure=failures.REPEATED_UNKNOWN)
+    assert quota(database, limits).team_images == 2
+    assert accept(database, "om_2", team=limits).outcome == "refused"
+    claim(database)
+    assert quota(database, limits).team_images == 2
+
+
+def test_what_costs_nothing_needs_no_money(database: Database) -> None:
+    """With more spent than the budget now allows, a model without a price is drawn and one with a price is not."""
+    for number in range(2):
+        accept(database, f"om_{number}")
+    limits = team(yuan_per_month=0.1)
+    assert accept(database, "om_paid", team=limits).outcome == "refused"
+    assert accept(database, "om_free", model="cogview-3-flash", team=limits).outcome == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("claimed", "november", "december"),
+    [
+        # Before its call a prompt of November is reserved in whichever month it is then.
+        (False, 1, 1),
+        # Its call, made in December, is charged to the month in which it was accepted.
+        (True, 1, 0),
+    ],
+)
+def test_a_prompt_that_waits_over_the_end_of_a_month(
+    database: Database, november: int, december: int, *, claimed: bool
+) -> None:
+    """Accepted in November and not called for until December, an image costs November's budget alone."""
+    zone = ZoneInfo("Asia/Shanghai")
+    months = [
+        Team(limits=UNLIMITED, clock=lambda day=day: datetime(2026, *day, tzinfo=zone).timestamp())  # type: ignore[misc]
+        for day in ((11, 30), (12, 1))
+    ]
+    accept(database, "om_1", team=months[0])
+    if claimed:
+        claim(database)
+    assert [quota(database, month).team_images for month in months] == [november, december]
+
+
 def test_a_call_refused_for_the_platforms_limits_costs_nothing(database: Database) -> None:
     """Waiting for a slot of the platform and asking again is one image in the budget."""
     accept(database, "om_1")

@@ -132,7 +132,8 @@ class Limits:
         images, money = planned.total(), yuan(planned, self._prices)
         if self._numbers.images_per_month and images > self._numbers.images_per_month:
             return _over("limit.images", most=self._numbers.images_per_month)
-        if self._numbers.yuan_per_month and round(money, 6) > self._numbers.yuan_per_month:
+        costs = self._prices.get(options.model, 0.0) > 0
+        if costs and self._numbers.yuan_per_month and round(money, 6) > self._numbers.yuan_per_month:
             return Misread(sentence="limit.yuan", values={"most": f"{self._numbers.yuan_per_month:g}"})
         return None
 

@@ -32,7 +32,8 @@ from bot.models import Options, State
 class Counts:
     """Images at one moment: of the people who were asked for, and of the team by model.
 
-    ``planned`` are the month's images whose call was made, and all those that wait for theirs.
+    ``planned`` are the month's calls that were made, and one for each image that waits: for its first, or for another
+    one since a crash hid the outcome of that.
     """
 
     paused: bool
@@ -67,7 +68,7 @@ def count(connection: Connection, people: Collection[str], *, month: str, day_be
         pending=found["pending"],
         today=found["today"],
         waiting=found["waiting"],
-        planned=found["planned"],
+        planned=found["spent"] + found["waiting"],
     )
 
 
@@ -88,8 +89,7 @@ _COUNTS = union_all(
     _images("pending", generations.c.sender, _THEIRS, _GOES_ON),
     _images("today", generations.c.sender, _THEIRS, _TODAY, ~_GIVEN_BACK),
     _images("waiting", generations.c.model, _WAITS),
-    _images("planned", generations.c.model, _WAITS, generations.c.charged == 0),
-    select(literal("planned"), spending.c.model, spending.c.images).where(
+    select(literal("spent"), spending.c.model, spending.c.images).where(
         spending.c.month == bindparam("month", type_=Text)
     ),
 )
