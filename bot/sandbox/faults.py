@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from bot.sandbox.feishu.codes import NAMES
 from bot.sandbox.feishu.faults import ANY_CALL, CALL_NAMES
@@ -12,15 +13,17 @@ from bot.sandbox.glm.faults import FAULTS as GLM_FAULTS
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.server import WIRE_FAULTS
 
-_SIDES: Mapping[str, Mapping[str, str]] = {"glm": GLM_FAULTS, "feishu": FEISHU_FAULTS}
-_OWN = {
-    f"{side}_{name}" if name in WIRE_FAULTS else name: (side, name)
-    for side, faults in _SIDES.items()
-    for name in faults
+Side = Literal["glm", "feishu"]
+
+_SIDES: Mapping[Side, Mapping[str, str]] = {"glm": GLM_FAULTS, "feishu": FEISHU_FAULTS}
+_ON_BOTH = GLM_FAULTS.keys() & FEISHU_FAULTS.keys()
+_OWN: Mapping[str, tuple[Side, str]] = {
+    f"{side}_{name}" if name in _ON_BOTH else name: (side, name) for side, faults in _SIDES.items() for name in faults
 }
+_NAMES = {own: name for name, own in _OWN.items()}
 
 FAULTS: Mapping[str, str] = {name: _SIDES[side][own] for name, (side, own) in _OWN.items()}
-"""The faults with what happens; those of the connection carry the side on which it breaks, such as ``glm_hang``."""
+"""The faults with what happens; those that both stand-ins have carry the side, such as ``glm_hang``."""
 
 OF_GLM = frozenset(name for name, (side, _) in _OWN.items() if side == "glm")
 """The faults of the GLM API and of its downloads."""
@@ -79,20 +82,44 @@ def fitting(name: str) -> tuple[str, ...]:
     return _NARROWER.get(code) or _GROUPS.get(code // 1000, _BEHIND_TOKEN)
 
 
-def arm(name: str, *, feishu: FeishuStandIn, glm: GlmStandIn, on: str = ANY_CALL) -> None:
-    """Makes the next call of the side that a fault belongs to fail by it.
+def aim(name: str) -> str:
+    """The call to Feishu that a fault meets where nobody says which: a reply, if that can fail by it.
+
+    Raises:
+        KeyError: there is no such fault.
+    """
+    calls = fitting(name)
+    return "reply" if "reply" in calls else next(iter(calls), ANY_CALL)
+
+
+def named(side: Side, own: str) -> str:
+    """The name of a fault that a stand-in knows under its own.
+
+    Raises:
+        KeyError: the stand-in has no such fault.
+    """
+    return _NAMES[side, own]
+
+
+def arm(name: str, *, feishu: FeishuStandIn, glm: GlmStandIn, on: str | None = None, times: int = 1) -> None:
+    """Makes the next calls of the side that a fault belongs to fail by it.
 
     Args:
         name: the fault.
         feishu: the stand-in of Feishu.
         glm: the stand-in of the GLM API.
-        on: which call to Feishu; see :func:`fitting`.
+        on: which call to Feishu, one of :func:`fitting` or ``ANY_CALL``; what :func:`aim` tells when ``None``.
+        times: how many calls.
 
     Raises:
         KeyError: there is no such fault.
+        ValueError: such a call to Feishu cannot fail by it.
     """
     side, own = _OWN[name]
     if side == "glm":
-        glm.arm(own)
-    else:
-        feishu.faults.arm(own, on=on)
+        glm.arm(own, times=times)
+        return
+    call = on or aim(name)
+    if call not in (*fitting(name), ANY_CALL):
+        raise ValueError(f"no call {call!r} fails by {name}; these do: {', '.join(fitting(name))}")
+    feishu.faults.arm(own, on=call, times=times)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from bot.sandbox.faults import FAULTS
 from bot.sandbox.feishu.codes import NAMES
-from bot.sandbox.feishu.faults import FAULTS as FEISHU_FAULTS
-from bot.sandbox.glm.faults import FAULTS as GLM_FAULTS
+from bot.sandbox.feishu.faults import CALL_NAMES
 from bot.sandbox.page.switches import words
 from bot.sandbox.server import wait_until
 from tests.page.conftest import Scene, Visit
@@ -69,6 +69,18 @@ def test_a_fault_of_feishu_names_its_call_and_can_be_taken_back(scene: Scene, vi
     assert scene.feishu.faults.armed == []
 
 
+def test_a_fault_is_offered_for_the_calls_that_it_fits(scene: Scene, visit: Visit) -> None:
+    """Each fault of Feishu comes with the calls that can fail by it, and with the one that is tried first."""
+    page = visit(scene.origin)
+    room = open_panel(page, "faults")
+    calls = room.get_by_label("哪一种调用")
+    room.get_by_label("飞书的下一次调用").select_option("patch_too_old")
+    expect(calls.locator("option")).to_have_text(["patch"])
+    room.get_by_label("飞书的下一次调用").select_option("feishu_hang")
+    expect(calls.locator("option")).to_have_count(len(CALL_NAMES))
+    expect(calls).to_have_value("reply")
+
+
 def test_the_pace_and_the_deliveries_are_switched(scene: Scene, visit: Visit) -> None:
     """The panel sets how long a picture takes, and how often each event is pushed again."""
     page = visit(scene.origin)
@@ -111,11 +123,8 @@ def test_real_pictures_are_said_to_be_real(scene: Scene, visit: Visit) -> None:
 
 
 def test_every_fault_has_words_in_both_languages() -> None:
-    """Each fault of both stand-ins is on the page in Chinese and in English, and nothing else is."""
-    known = words()
-    assert known["glm"].keys() == GLM_FAULTS.keys()
-    named = {f"feishu_{code}" for code in NAMES.values()}
-    assert known["feishu"].keys() == FEISHU_FAULTS.keys() - named
-    for chinese, english in (said for table in known.values() for said in table.values()):
+    """Each fault is on the page in Chinese and in English under the name that ``--fault`` takes, and nothing else."""
+    assert words().keys() == FAULTS.keys() - {f"feishu_{code}" for code in NAMES.values()}
+    for chinese, english in words().values():
         assert chinese
         assert english.isascii()

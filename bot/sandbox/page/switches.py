@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from bot.sandbox.feishu.faults import ANY_CALL, CALL_NAMES
-from bot.sandbox.feishu.faults import FAULTS as FEISHU_FAULTS
+from bot.sandbox.faults import OF_GLM, Side, aim, arm, fitting, named
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.glm.faults import FAULTS as GLM_FAULTS
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page.controls import Controls
 
@@ -40,11 +39,9 @@ class Switches:
         self._controls = controls
 
     def choices(self) -> dict[str, Any]:
-        """What can be switched: every fault by name with its words in both languages."""
+        """What can be switched: every fault by name, with its words in both languages and the calls that it fits."""
         return {
-            "glm_faults": [] if self._real else _listed("glm", GLM_FAULTS),
-            "feishu_faults": _listed("feishu", FEISHU_FAULTS),
-            "feishu_calls": [ANY_CALL, *CALL_NAMES],
+            "faults": [_fault(name) for name in words() if not (self._real and name in OF_GLM)],
             "process": self._controls is not None,
             "real_glm": self._real,
         }
@@ -54,8 +51,7 @@ class Switches:
         delivery = self._feishu.delivery
         return {
             "seconds": self._glm.seconds,
-            "glm": self._glm.armed,
-            "feishu": [{"name": one.name, "on": one.on, "left": one.left} for one in self._feishu.faults.armed],
+            "armed": [*self._armed_glm(), *self._armed_feishu()],
             "duplicates": delivery.duplicates,
             "new_event_id": delivery.new_event_id,
             "running": self._controls is None or self._controls.running,
@@ -73,11 +69,9 @@ class Switches:
             ValueError: a field is out of range.
         """
         match switch:
-            case "glm":
-                self._glm.arm(fields["name"], times=_whole(fields.get("times", 1), least=1))
-            case "feishu":
+            case "fault":
                 times = _whole(fields.get("times", 1), least=1)
-                self._feishu.faults.arm(fields["name"], on=fields.get("on", ANY_CALL), times=times)
+                arm(fields["name"], feishu=self._feishu, glm=self._glm, on=fields.get("on"), times=times)
             case "clear":
                 self._glm.disarm()
                 self._feishu.faults.disarm()
@@ -96,29 +90,38 @@ class Switches:
             case _:
                 raise KeyError(switch)
 
+    def _armed_glm(self) -> Iterator[dict[str, Any]]:
+        for own, alike in groupby(self._glm.armed):
+            yield {"name": named("glm", own), "on": None, "left": len(list(alike))}
+
+    def _armed_feishu(self) -> Iterator[dict[str, Any]]:
+        for one in self._feishu.faults.armed:
+            yield {"name": named("feishu", one.name), "on": one.on, "left": one.left}
+
     @property
     def _real(self) -> bool:
         return self._controls is not None and self._controls.real_glm
 
 
 @cache
-def words() -> Mapping[str, Mapping[str, tuple[str, str]]]:
-    """What the faults are called, by platform and name: in Chinese, then in English."""
+def words() -> Mapping[str, tuple[str, str]]:
+    """What the faults are called, in Chinese and in English; a code that also has a name in words stands under that."""
     tables = tomllib.loads(_WORDS.read_text("utf-8"))
     wire = tables.pop("wire")
+    sides: tuple[Side, ...] = ("glm", "feishu")
+    return {named(side, own): (said[0], said[1]) for side in sides for own, said in {**tables[side], **wire}.items()}
+
+
+def _fault(name: str) -> dict[str, Any]:
+    chinese, english = words()[name]
     return {
-        platform: {name: (said[0], said[1]) for name, said in {**table, **wire}.items()}
-        for platform, table in tables.items()
+        "name": name,
+        "side": "glm" if name in OF_GLM else "feishu",
+        "zh": chinese,
+        "en": english,
+        "calls": fitting(name),
+        "aim": aim(name),
     }
-
-
-def _listed(platform: str, faults: Mapping[str, str]) -> list[dict[str, str]]:
-    known = words()[platform]
-    return [
-        {"name": name, "zh": known[name][0], "en": known[name][1], "detail": detail}
-        for name, detail in faults.items()
-        if name in known
-    ]
 
 
 def _whole(value: Any, *, least: int) -> int:

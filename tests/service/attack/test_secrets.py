@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.tables import metadata
 from bot.sandbox.faults import FAULTS, arm
+from bot.sandbox.feishu.faults import ANY_CALL
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import CONCURRENCY, GlmStandIn
 from tests.scenarios.talking import rest
@@ -90,7 +91,7 @@ def marked_world(folder: Path, *, calling: Calling = impatient, **variables: str
 def meet_every_fault(world: World) -> None:
     """Sends prompts until each fault of both stand-ins has met a call, and everything has come to its end."""
     for name in FAULTS:
-        arm(name, feishu=world.feishu, glm=world.glm)
+        arm(name, feishu=world.feishu, glm=world.glm, on=ANY_CALL)
     ends_at = time.monotonic() + SECONDS
     while (world.glm.armed or world.feishu.faults.armed) and time.monotonic() < ends_at:
         for said in [world.somebody().say() for _ in range(12)]:

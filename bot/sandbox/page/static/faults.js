@@ -29,8 +29,8 @@ export function drawFaults(room) {
 }
 
 function drawState(room) {
-  const { glm = [], feishu = [], running } = state.switches;
-  const lines = [...glm.map((name) => nameOf("glm", name)), ...feishu.map(({ name, on: call, left }) => `${nameOf("feishu", name)} · ${callName(call)} × ${left ?? "∞"}`)];
+  const { armed = [], running } = state.switches;
+  const lines = armed.map(({ name, on: call, left }) => [faultWords(name), call].filter(Boolean).join(" · ") + (left === 1 ? "" : ` × ${left ?? "∞"}`));
   const clear = el("button", { type: "button", textContent: t("clear"), disabled: !lines.length, onclick: () => turn("clear") });
   room.querySelector("#armed").replaceChildren(
     el("h3", { textContent: t("armed") }),
@@ -52,15 +52,20 @@ function pace() {
 function glmFault() {
   const fault = chooser("glm_fault", faultOptions("glm"), { id: "glm-fault" });
   const times = timesChooser();
-  const arm = () => turn("glm", { name: fault.value, times: Number(times.value) });
+  const arm = () => turn("fault", { name: fault.value, times: Number(times.value) });
   return section("glm_fault", fault, times, el("button", { type: "button", textContent: t("arm"), "aria-label": t("arm_glm"), onclick: arm }));
 }
 
 function feishuFault() {
-  const fault = chooser("feishu_fault", faultOptions("feishu"), { id: "feishu-fault" });
-  const calls = chooser("on_call", state.choices.feishu_calls.map((name) => option(name, callName(name))), { id: "feishu-call" });
+  const fault = chooser("feishu_fault", faultOptions("feishu"), { id: "feishu-fault", onchange: () => offerCalls() });
+  const calls = chooser("on_call", [], { id: "feishu-call" });
   const times = timesChooser();
-  const arm = () => turn("feishu", { name: fault.value, on: calls.value, times: Number(times.value) });
+  const offerCalls = () => {
+    const { calls: fitting, aim } = faultNamed(fault.value);
+    calls.replaceChildren(...fitting.map((name) => option(name, name, name === aim)));
+  };
+  const arm = () => turn("fault", { name: fault.value, on: calls.value, times: Number(times.value) });
+  offerCalls();
   return section("feishu_fault", fault, calls, times, el("button", { type: "button", textContent: t("arm"), "aria-label": t("arm_feishu"), onclick: arm }));
 }
 
@@ -84,12 +89,11 @@ function chooser(key, choices, properties = {}) {
 
 const timesChooser = () => chooser("times", TIMES.map((count) => option(String(count), `× ${count}`)));
 
-function faultOptions(platform) {
-  return state.choices[`${platform}_faults`].map((fault) => option(fault.name, `${fault[language()]} · ${fault.name}`));
+function faultOptions(side) {
+  return state.choices.faults.filter((fault) => fault.side === side).map((fault) => option(fault.name, `${fault[language()]} · ${fault.name}`));
 }
 
-function nameOf(platform, name) {
-  return state.choices[`${platform}_faults`].find((fault) => fault.name === name)?.[language()] ?? name;
-}
+const faultNamed = (name) => state.choices.faults.find((fault) => fault.name === name);
 
-const callName = (name) => (name === "any" ? t("any_call") : name);
+/** What a fault is called in the reader's language; a code that is in no list is called by its name. */
+export const faultWords = (name) => faultNamed(name)?.[language()] ?? name;

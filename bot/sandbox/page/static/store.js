@@ -13,7 +13,7 @@ export const state = {
   wires: new Map(),
   queue: null,
   switches: {},
-  choices: { glm_faults: [], feishu_faults: [], feishu_calls: [], process: false, real_glm: false },
+  choices: { faults: [], process: false, real_glm: false },
   connected: true,
   chat: null,
   reply: null,

@@ -84,7 +84,6 @@ export const WORDS = {
   glm_fault: ["GLM 的下一次调用", "The next call to GLM"],
   feishu_fault: ["飞书的下一次调用", "The next call to Feishu"],
   on_call: ["哪一种调用", "Which call"],
-  any_call: ["任何一种", "any"],
   times: ["次数", "Times"],
   arm: ["设下故障", "Arm"],
   arm_glm: ["设下 GLM 故障", "Arm the GLM fault"],
