@@ -180,6 +180,18 @@ def test_a_raw_event_can_be_pushed() -> None:
         assert stand_in.attempts[0].event["header"]["token"] == "***"
 
 
+def test_no_record_of_a_push_holds_a_token() -> None:
+    """Neither the app's verification token nor the one with which a pressed card can be changed."""
+    event = {"schema": "2.0", "header": {"event_id": "e1", "token": "fake"}, "event": {"token": "c-1", "host": "im"}}
+    with FeishuStandIn() as stand_in, RecordingBot(stand_in) as bot:
+        stand_in.push(event)
+        stand_in.push({"challenge": "word", "token": "fake", "type": "url_verification"})
+        assert bot.events[0] == event
+        pushed, challenge = (attempt.event for attempt in stand_in.attempts)
+    assert (pushed["header"]["token"], pushed["event"]) == ("***", {"token": "***", "host": "im"})
+    assert challenge["token"] == "***"
+
+
 def test_the_challenge_has_to_be_echoed_within_a_second() -> None:
     """It is encrypted but not signed; a right answer is good, a wrong or late one is not."""
     with FeishuStandIn(encrypt_key="test key", delivery=replace(QUICK, challenge_seconds=30.0)) as stand_in:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from io import BytesIO
@@ -107,6 +108,20 @@ def test_a_picture_is_marked_and_of_the_asked_size() -> None:
     assert content == render("一只橘猫", **settings)
     assert content != render("一只狗", **settings)
     assert content != render("一只橘猫", **{**settings, "watermark": False})
+
+
+def test_what_was_answered_is_kept(stand_in: GlmStandIn) -> None:
+    """A call is kept with its answer, a fetch with its size, and what is never answered is over without a status."""
+    stand_in.arm("reset_before")
+    with pytest.raises(httpx.TransportError):
+        posted(stand_in, GOOD)
+    url = posted(stand_in, GOOD).json()["data"][0]["url"]
+    with httpx.Client(transport=stand_in.transport()) as client:
+        picture = client.get(url)
+    [lost, made], [fetched] = stand_in.calls, stand_in.fetched
+    assert (lost.over, lost.status, lost.answer) == (True, None, "")
+    assert (made.over, made.status, json.loads(made.answer)["data"][0]["url"]) == (True, 200, url)
+    assert (fetched.over, fetched.status, fetched.size) == (True, 200, len(picture.content))
 
 
 def test_faults_wait_in_line(stand_in: GlmStandIn) -> None:

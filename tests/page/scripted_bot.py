@@ -20,7 +20,7 @@ from tests.page import scripted_cards as cards
 class ScriptedBot:
     """Answers each prompt with a card that becomes a picture, and a few words with other things.
 
-    ``components``, ``refused``, ``file`` and ``react`` get the answer that their names say. A picture waits for
+    ``components``, ``long``, ``refused`` and ``react`` get the answer that their names say. A picture waits for
     ``go_on``. ``presses`` holds what was pressed.
 
     Args:
@@ -75,6 +75,8 @@ class ScriptedBot:
         reply_to = message["message_id"]
         if "components" in words:
             self._reply(reply_to, cards.components(self._upload(b"")))
+        elif "long" in words:
+            self._reply(reply_to, cards.long())
         elif "refused" in words:
             self._reply(reply_to, {**cards.waiting(), "note": "no such property"})
         elif "react" in words:
@@ -91,7 +93,10 @@ class ScriptedBot:
         self._patch(answer_id, cards.generating())
         body = {"model": "glm-image", "prompt": prompt, "size": "1280x1280"}
         headers = {"Authorization": "Bearer not-a-real-key"}
-        answer = self._glm.post(f"https://{API_HOST}{PATH}", json=body, headers=headers).json()
+        try:
+            answer = self._glm.post(f"https://{API_HOST}{PATH}", json=body, headers=headers).json()
+        except httpx.TransportError as error:
+            answer = {"error": {"message": str(error)}}
         if "error" in answer:
             self._patch(answer_id, cards.failed(answer["error"]["message"]))
         else:

@@ -46,6 +46,15 @@ def failed(why: str) -> Card:
     return _card("red", both("没有成功", "This did not work"), [{"tag": "div", "text": small}])
 
 
+LAST_LINE = "最后一行"
+
+
+def long() -> Card:
+    """Nearly the 30 KB that Feishu takes."""
+    lines = [{"tag": "div", "text": both("一行很长的字，" * 6, "A long line")} for _ in range(80)]
+    return _card("blue", both("很长", "Long"), [*lines, {"tag": "div", "text": both(LAST_LINE, "The last line")}])
+
+
 def components(image_key: str) -> Card:
     """One of each component that the page draws."""
     choices = [{"text": {"tag": "plain_text", "content": choice}, "value": choice} for choice in ("16:9", "1:1")]

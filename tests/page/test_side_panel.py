@@ -2,38 +2,86 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
-from bot.sandbox.faults import FAULTS
+from bot.sandbox.faults import FAULTS, arm
 from bot.sandbox.feishu.codes import NAMES
 from bot.sandbox.feishu.faults import CALL_NAMES
 from bot.sandbox.page.switches import words
 from bot.sandbox.server import wait_until
+from tests.page import scripted_cards
 from tests.page.conftest import Scene, Visit
 from tests.page.typing_in import card, open_panel, say
 
 pytestmark = pytest.mark.browser
 
 
+def opened(room: Locator, name: str) -> Locator:
+    """The newest wire of that name, opened, once nothing more will come of it."""
+    wire = room.locator(".wire", has=room.page.get_by_text(name, exact=True)).first
+    expect(wire.locator(".wire-facts")).not_to_have_text("进行中")
+    wire.locator("summary").click()
+    return wire
+
+
 def test_the_wires_show_events_and_calls_without_secrets(scene: Scene, visit: Visit, shots: Path) -> None:
-    """Each event in and each call out appears with its bodies; no secret is anywhere on the page."""
+    """Each event in and each call out appears with its bodies and answer; no secret is anywhere on the page."""
     scene.bot.go_on.set()
     page = visit(scene.origin)
     room = open_panel(page, "wires")
     say(page, "一只橘猫")
     card(page, "green")
-    for name in ("im.message.receive_v1", "reply", "patch", "image", "images/generations", "token"):
+    for name in ("im.message.receive_v1", "reply", "patch", "image", "token"):
         expect(room.locator(".wire", has_text=name).first).to_be_attached()
-    room.locator(".wire", has_text="images/generations").click()
-    expect(room.locator(".wire[open] pre")).to_contain_text('"prompt": "一只橘猫"')
+    made, fetched = opened(room, "images/generations"), opened(room, "picture")
+    expect(made.locator("pre").first).to_contain_text('"prompt": "一只橘猫"')
+    expect(made.locator("pre").last).to_contain_text('"url": "https://')
+    expect(made).to_contain_text("画好了，要计费")
+    expect(fetched.locator("pre")).to_have_text(re.compile(r"<\d{4,} bytes>"))
     page.screenshot(path=shots / "wires.png")
     everything = page.content()
     assert scene.feishu.app_secret not in everything
     assert scene.feishu.verification_token not in everything
     assert "not-a-real-key" not in everything
+
+
+def test_a_card_can_be_read_on_the_wire(scene: Scene, visit: Visit, shots: Path) -> None:
+    """The longest card that Feishu takes is shown whole and as JSON, not as a text of JSON within JSON."""
+    page = visit(scene.origin)
+    room = open_panel(page, "wires")
+    say(page, "long")
+    card(page, "blue")
+    sent = opened(room, "reply").locator("pre").first
+    expect(sent).to_contain_text('"template": "blue"')
+    expect(sent).to_contain_text(scripted_cards.LAST_LINE)
+    page.screenshot(path=shots / "wire-of-a-card.png")
+
+
+@pytest.mark.parametrize("fault", ["glm_reset_before", "glm_reset_after"])
+def test_a_call_that_gets_no_answer_says_so(scene: Scene, visit: Visit, fault: str) -> None:
+    """A call whose connection was broken does not stay under way, and the fault is named in words."""
+    scene.bot.go_on.set()
+    page = visit(scene.origin)
+    room = open_panel(page, "wires")
+    arm(fault, feishu=scene.feishu, glm=scene.glm)
+    say(page, "一只橘猫")
+    expect(opened(room, "images/generations").locator(".wire-facts")).to_have_text(
+        f"没有回应 · 故障：{words()[fault][0]}"
+    )
+
+
+def test_the_token_of_a_press_is_masked(scene: Scene, visit: Visit) -> None:
+    """With the token of a card action its card can be changed, so it is on no wire."""
+    page = visit(scene.origin)
+    say(page, "components")
+    card(page, "orange").get_by_role("button", name="再来一张").click()
+    room = open_panel(page, "wires")
+    expect(opened(room, "card.action.trigger").locator("pre").first).to_contain_text('"token": "***"')
+    assert not re.search(r"\bc-[0-9a-f]{34}", page.content())
 
 
 def test_an_armed_fault_is_met_by_the_next_call(scene: Scene, visit: Visit, shots: Path) -> None:
@@ -110,6 +158,13 @@ def test_the_queue_is_shown_as_it_changes(scene: Scene, visit: Visit) -> None:
     expect(room).to_have_text("队列是空的。")
     scene.controls.waiting = [{"prompt": "一只猫", "sender": "ou_chen", "state": "waiting", "model": "glm-image"}]
     expect(room.locator("li")).to_contain_text("等待中 陈晨 · glm-image")
+
+
+def test_the_wires_say_what_they_do_not_see(scene: Scene, visit: Visit) -> None:
+    """Calls to the real GLM do not pass the sandbox, and the tab does not promise them."""
+    scene.controls.real_glm = True
+    page = visit(scene.origin)
+    expect(open_panel(page, "wires")).to_contain_text("对真实 GLM 的调用不经过沙盒")
 
 
 def test_real_pictures_are_said_to_be_real(scene: Scene, visit: Visit) -> None:

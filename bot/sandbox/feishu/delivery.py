@@ -55,7 +55,7 @@ class Attempt:
     """One push: when (seconds since 1970), how it ended, and how long that took.
 
     ``number`` counts from 1; ``last`` tells that no further one follows after a failure. ``event`` is what was
-    sealed, without the verification token.
+    sealed, without the verification token and without the one with which a card action's card can be changed.
     """
 
     at: float
@@ -206,6 +206,8 @@ class Courier:
 
 
 def _without_token(event: Event) -> Event:
-    if "header" in event:
-        return {**event, "header": {**event["header"], "token": "***"}}
-    return {**event, "token": "***"} if "token" in event else event
+    masked = {**event, "token": "***"} if "token" in event else dict(event)
+    for part in ("header", "event"):
+        if "token" in event.get(part, {}):
+            masked[part] = {**event[part], "token": "***"}
+    return masked

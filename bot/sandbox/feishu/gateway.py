@@ -25,7 +25,8 @@ Handler = Callable[[Call], Mapping[str, Any] | Answer]
 _NOT_APPLIED = ("hang", "reset_before", "html_502")
 _WITHOUT_STATUS = ("hang", "reset_before", "reset_after")
 _BAD_GATEWAY = 502
-_EXCERPT = 4000
+# A card of 30 KB, and what quoting it as a text in JSON adds.
+_EXCERPT = 40_000
 _MOST_CALLS = 5000
 _SECRET = re.compile(r'("(?:app_secret|tenant_access_token)"\s*:\s*)"[^"]*"')
 
@@ -35,7 +36,7 @@ class ApiCall:
     """One call as it was made and answered; ``at`` is in seconds since 1970.
 
     ``status`` is ``None`` where no answer was sent, ``code`` is the platform's (0 for success, ``None`` for an answer
-    without one). ``body`` and ``answer`` are cut at 4,000 characters, with the secrets masked; an upload shows the
+    without one). ``body`` and ``answer`` are cut at 40,000 characters, with the secrets masked; an upload shows the
     names, types and sizes of its parts.
     """
 

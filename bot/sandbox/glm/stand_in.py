@@ -50,6 +50,27 @@ class GlmCall:
     """Whether a picture was made and would be billed, whether or not the caller learnt of it."""
     drawing: float = 0.0
     """How many seconds its picture took to be drawn, which is done when it is fetched."""
+    answer: str = ""
+    """The body of the answer, also where a fault kept it from arriving whole."""
+    over: bool = False
+    """Whether nothing more will come of it; a call that is never answered is over at once."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Download:
+    """One fetch of a picture; what came of it is filled in later."""
+
+    at: float
+    """In seconds since 1970."""
+    name: str
+    fault: str | None = None
+    status: int | None = None
+    """The HTTP status, or ``None`` while there is no answer or when there is none."""
+    seconds: float | None = None
+    size: int = 0
+    """The bytes of the answer's body."""
+    over: bool = False
+    """As of a :class:`GlmCall`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +110,7 @@ class GlmStandIn:
     ) -> None:
         self.seconds = seconds
         self.calls: list[GlmCall] = []
-        self.downloads: list[str] = []
-        """The names of the pictures that were fetched, in order."""
+        self.fetched: list[Download] = []
         self.strays: list[Call] = []
         """What reached the host to which the redirects lead; it stays empty unless a client follows one."""
         self._concurrency = dict(concurrency)
@@ -120,6 +140,11 @@ class GlmStandIn:
     def paid(self) -> list[GlmCall]:
         """The calls for which a picture was made."""
         return [call for call in self.calls if call.paid]
+
+    @property
+    def downloads(self) -> list[str]:
+        """The names of the pictures that were fetched, in order."""
+        return [download.name for download in self.fetched]
 
     @property
     def working(self) -> int:
@@ -168,11 +193,14 @@ class GlmStandIn:
             record.fault = self._armed["call"].popleft() if self._armed["call"] else None
             self.calls.append(record)
         if record.fault == "reset_before":
+            record.over = True
             raise Abort
         answer = replacing(record.fault) if record.fault else None
         if answer is None:
             answer = self._refused(key, record) or self._made(key or "", record)
         record.status = _WIRE_STATUS.get(answer.wire_fault or "", answer.status)
+        record.answer = answer.body.decode("utf-8", "replace")
+        record.over = True
         return answer
 
     def _refused(self, key: str | None, record: GlmCall) -> Answer | None:
@@ -224,12 +252,19 @@ class GlmStandIn:
         return hmac.new(self._secret, f"{name}\n{expires}".encode(), hashlib.sha256).hexdigest()[:27]
 
     def _image(self, call: Call) -> Answer:
-        name, expires = call.values["name"], call.query.get("Expires", "")
+        began = time.monotonic()
         with self._lock:
-            self.downloads.append(name)
             fault = self._armed["image"].popleft() if self._armed["image"] else None
-        known = self._pictures.get(name)
-        signed = call.query.get("Signature") == self._signature(name, expires) + "="
+            record = Download(at=self._clock(), name=call.values["name"], fault=fault)
+            self.fetched.append(record)
+        answer = self._stored(record.name, call.query, fault)
+        record.status = _WIRE_STATUS.get(answer.wire_fault or "", answer.status)
+        record.seconds, record.size, record.over = time.monotonic() - began, len(answer.body), True
+        return answer
+
+    def _stored(self, name: str, query: Mapping[str, str], fault: str | None) -> Answer:
+        known, expires = self._pictures.get(name), query.get("Expires", "")
+        signed = query.get("Signature") == self._signature(name, expires) + "="
         if known is None or not signed or not expires.isdigit() or int(expires) < self._clock():
             return expired()
         began = time.monotonic()

@@ -19,6 +19,7 @@ from bot.sandbox.page.switches import Switches
 from bot.sandbox.page.views import (
     View,
     call_view,
+    download_view,
     event_view,
     glm_view,
     message_view,
@@ -67,18 +68,17 @@ class Stream:
                     beaten = time.monotonic()
 
     def _snapshot(self) -> View:
-        wires = [event_view(attempt) for attempt in self._feishu.attempts]
-        wires += [call_view(call, feishu=self._feishu) for call in self._feishu.calls]
-        wires += self._glm_wires()
-        for name, view in self._noticed():
-            self._seen[name] = view
+        noticed = list(self._noticed())
+        wires = [event_view(attempt) for attempt in self._feishu.attempts[-_MOST_WIRES:]]
+        wires += [call_view(call, feishu=self._feishu) for call in self._feishu.calls[-_MOST_WIRES:]]
+        wires += [view for name, view in noticed if name == "wire"]
         return {
             **people_view(self._feishu),
             "messages": [message_view(message, feishu=self._feishu) for message in self._feishu.messages],
             "wires": sorted(wires, key=lambda wire: wire["at"])[-_MOST_WIRES:],
             "choices": self._switches.choices(),
-            "switches": self._switches.state(),
-            "queue": self._switches.queue(),
+            "switches": self._seen["switches"],
+            "queue": self._seen["queue"],
         }
 
     def _told(self, change: Change) -> Iterator[tuple[str, View]]:
@@ -98,16 +98,15 @@ class Stream:
         return "message", message_view(message, feishu=self._feishu)
 
     def _noticed(self) -> Iterator[tuple[str, Any]]:
-        for wire in self._glm_wires():
-            if self._is_new(wire["id"], wire):
-                yield "wire", wire
+        for number, call in enumerate(self._glm.calls):
+            if self._is_new(f"call {number}", call.over):
+                yield "wire", glm_view(call, number=number)
+        for number, download in enumerate(self._glm.fetched):
+            if self._is_new(f"download {number}", download.over):
+                yield "wire", download_view(download, number=number)
         for name, view in (("switches", self._switches.state()), ("queue", self._switches.queue())):
             if self._is_new(name, view):
                 yield name, view
-
-    def _glm_wires(self) -> list[View]:
-        calls = list(enumerate(list(self._glm.calls)))
-        return [glm_view(call, number=number) for number, call in calls[-_MOST_WIRES:]]
 
     def _is_new(self, name: str, view: Any) -> bool:
         if name in self._seen and self._seen[name] == view:

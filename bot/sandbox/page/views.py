@@ -7,12 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from bot.sandbox.faults import named
 from bot.sandbox.feishu.delivery import Attempt
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.presses import PressAnswer
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
-from bot.sandbox.glm.stand_in import GlmCall
+from bot.sandbox.glm.stand_in import Download, GlmCall
+from bot.sandbox.glm.transport import IMAGE_HOST
 
 View = dict[str, Any]
 
@@ -20,7 +22,7 @@ _UPLOAD_KEY = re.compile(r"\b(?:img|file)_v3_[0-9a-f]+")
 _MESSAGE_ID = re.compile(r"/messages/(om_\w+)")
 _RECEIVER = re.compile(r'"receive_id"\s*:\s*"(\w+)"')
 _SENDING = ("create", "reply", "patch")
-_EXCERPT = 4000
+_EXCERPT = 40_000
 
 
 def people_view(feishu: FeishuStandIn) -> View:
@@ -77,8 +79,9 @@ def event_view(attempt: Attempt) -> View:
         "way": "event",
         "at": attempt.at,
         "name": attempt.event_type,
-        "outcome": attempt.outcome,
+        "outcome": attempt.outcome.replace(" ", "_"),
         "good": attempt.outcome == "acknowledged",
+        "over": True,
         "status": attempt.status,
         "seconds": attempt.seconds,
         "number": attempt.number,
@@ -95,12 +98,13 @@ def call_view(call: ApiCall, *, feishu: FeishuStandIn) -> View:
         "way": "feishu",
         "at": call.at,
         "name": call.name,
-        "outcome": f"{call.method} {call.path}",
+        "target": f"{call.method} {call.path}",
+        "over": True,
         "good": good,
         "status": call.status,
         "code": call.code,
         "seconds": call.seconds,
-        "fault": call.fault,
+        "fault": named("feishu", call.fault) if call.fault else None,
         "body": call.body,
         "answer": call.answer,
         "refused": _refused(call, feishu) if call.code and call.name in _SENDING else None,
@@ -108,21 +112,37 @@ def call_view(call: ApiCall, *, feishu: FeishuStandIn) -> View:
 
 
 def glm_view(call: GlmCall, *, number: int) -> View:
-    """A call of the bot to the GLM API; ``status`` is ``None`` while it is worked on."""
-    under_way = call.status is None and call.fault is None
+    """A call of the bot to the GLM API; ``status`` is ``None`` while it is worked on, and where no answer came."""
     return {
-        "id": f"glm/{number}",
-        "way": "glm",
-        "at": call.at,
+        **_glm_record(call, f"glm/{number}"),
         "name": "images/generations",
-        "outcome": "under way" if under_way else "paid" if call.paid else "not paid",
-        "good": under_way or call.status == 200,  # noqa: PLR2004 - HTTP's success
-        "status": call.status,
-        "seconds": call.seconds,
-        "fault": call.fault,
-        "key": call.key,
+        "outcome": "under_way" if not call.over else "paid" if call.paid else "not_paid",
         "body": json.dumps(call.body, ensure_ascii=False)[:_EXCERPT],
-        "answer": "",
+        "answer": call.answer[:_EXCERPT],
+    }
+
+
+def download_view(download: Download, *, number: int) -> View:
+    """A fetch of a picture by the bot, as :func:`glm_view` shows a call."""
+    return {
+        **_glm_record(download, f"picture/{number}"),
+        "name": "picture",
+        "target": f"GET https://{IMAGE_HOST}/{download.name}",
+        "body": "",
+        "answer": f"<{download.size} bytes>" if download.status is not None else "",
+    }
+
+
+def _glm_record(record: GlmCall | Download, wire_id: str) -> View:
+    return {
+        "id": wire_id,
+        "way": "glm",
+        "at": record.at,
+        "over": record.over,
+        "good": not record.over or record.status == 200,  # noqa: PLR2004 - HTTP's success
+        "status": record.status,
+        "seconds": record.seconds,
+        "fault": named("glm", record.fault) if record.fault else None,
     }
 
 
