@@ -71,6 +71,22 @@ def test_what_people_type_is_never_markup(scene: Scene, visit: Visit) -> None:
     assert page.locator("b, img[onerror], script:not([src])").count() == 0
 
 
+@pytest.mark.parametrize("typed", ['<at user_id="all">所有人</at>', "@_user_7 你好", '<at id="ou_lin"></at>'])
+def test_a_mention_that_is_typed_as_a_tag_stays_text(scene: Scene, visit: Visit, typed: str) -> None:
+    """Only the bot mentions with tags; what a person types in their shape mentions nobody and is shown as typed."""
+    page = visit(scene.origin)
+    say(page, typed)
+    expect(page.locator(".own .bubble")).to_have_text(typed)
+    expect(page.locator(".own .at")).to_have_count(0)
+
+
+def test_links_in_a_text_can_be_followed(scene: Scene, visit: Visit) -> None:
+    """As in the client, an address in a message is a link, without the punctuation that follows it."""
+    page = visit(scene.origin)
+    say(page, "看 https://example.com/a?b=1，还有 javascript:alert(1)")
+    expect(page.locator(".own .bubble a")).to_have_attribute("href", "https://example.com/a?b=1")
+
+
 def test_mentions_are_chosen_by_keyboard(scene: Scene, visit: Visit) -> None:
     """After an @ the arrows and Enter choose a person, and the event mentions the bot and them."""
     page = visit(scene.origin)

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.glm.stand_in import PATH, GlmStandIn
+from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST
 from bot.sandbox.page.server import Page
 
 
@@ -22,9 +23,16 @@ def feishu() -> Iterator[FeishuStandIn]:
 
 
 @pytest.fixture
-def client(feishu: FeishuStandIn) -> Iterator[httpx.Client]:
+def glm() -> Iterator[GlmStandIn]:
+    """A stand-in that makes its pictures at once."""
+    with GlmStandIn() as glm:
+        yield glm
+
+
+@pytest.fixture
+def client(feishu: FeishuStandIn, glm: GlmStandIn) -> Iterator[httpx.Client]:
     """A client of the page."""
-    with GlmStandIn() as glm, Page(feishu=feishu, glm=glm) as page, httpx.Client(base_url=page.origin) as client:
+    with Page(feishu=feishu, glm=glm) as page, httpx.Client(base_url=page.origin) as client:
         yield client
 
 
@@ -76,6 +84,20 @@ def test_another_site_may_not_show_the_pictures(client: httpx.Client, feishu: Fe
     path = f"/uploads/{json.loads(message.content)['image_key']}"
     assert client.get(path).headers["content-type"] == "image/gif"
     assert client.get(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+
+
+def test_an_original_is_served_as_its_link_promises(client: httpx.Client, glm: GlmStandIn) -> None:
+    """Under the link's own signature, with the faults that wait, and to nobody who changed it."""
+    with httpx.Client(transport=glm.transport()) as bot:
+        body = {"model": "glm-image", "prompt": "猫", "size": "1280x1280"}
+        made = bot.post(f"https://{API_HOST}{PATH}", json=body, headers={"Authorization": "Bearer not-a-real-key"})
+    address = made.json()["data"][0]["url"].replace(f"https://{IMAGE_HOST}", "/originals")
+    picture = client.get(address)
+    assert (picture.status_code, picture.content[:3]) == (200, b"\xff\xd8\xff")
+    glm.arm("image_403")
+    assert [client.get(address).status_code for _ in range(2)] == [403, 200]
+    assert client.get(address.replace("Expires=", "Expires=9")).status_code == 403
+    assert glm.downloads == []
 
 
 @pytest.mark.parametrize(("act", "fields"), [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -91,3 +92,28 @@ def test_every_control_of_the_result_is_answered(running: Running, visit: Visit,
     page.screenshot(path=shots / "bot-form.png")
     form.get_by_role("button").first.click()
     expect(page.locator(".card:has(.of-green)", has_text="两只橘猫")).to_have_count(1)
+
+
+def test_the_original_can_be_opened(running: Running, visit: Visit) -> None:
+    """The link on the card gives the picture as GLM made it, though its host on the network knows nothing of it."""
+    page = visit(running.origin)
+    say(page, "一只橘猫")
+    ready = card(page, "green")
+    with page.context.expect_event("response", lambda answer: "/originals/" in answer.url) as opened:
+        ready.get_by_role("button", name="打开原图").click()
+    assert opened.value.status == 200
+    assert opened.value.url.startswith(running.origin)
+    assert len(running.sandbox.glm.downloads) == 1
+
+
+def test_the_original_can_be_opened_where_the_card_was_refused(running: Running, visit: Visit, shots: Path) -> None:
+    """The text that comes in place of a refused card has the same link."""
+    page = visit(running.origin)
+    running.sandbox.feishu.faults.arm("card_bad", on="patch", times=5)
+    say(page, "一只橘猫")
+    link = page.locator(".bubble a", has_text="https://")
+    expect(link).to_have_attribute("href", re.compile(r"^/originals/\w+\.png\?.*Signature="))
+    page.screenshot(path=shots / "bot-refused-card.png")
+    with page.context.expect_event("response", lambda answer: "/originals/" in answer.url) as opened:
+        link.click()
+    assert opened.value.status == 200

@@ -179,6 +179,10 @@ class GlmStandIn:
         """A transport that leads the platform's hosts here; ``inner`` makes the connections."""
         return loopback(self.origin, inner=inner)
 
+    def original(self, name: str, query: Mapping[str, str]) -> Answer:
+        """A picture as whoever opens its link gets it; it meets the faults that wait, and is no fetch of the bot."""
+        return self._stored(name, query, self._fault_of_image())
+
     def __enter__(self) -> Self:
         self._server.__enter__()
         return self
@@ -253,14 +257,16 @@ class GlmStandIn:
 
     def _image(self, call: Call) -> Answer:
         began = time.monotonic()
-        with self._lock:
-            fault = self._armed["image"].popleft() if self._armed["image"] else None
-            record = Download(at=self._clock(), name=call.values["name"], fault=fault)
-            self.fetched.append(record)
-        answer = self._stored(record.name, call.query, fault)
+        record = Download(at=self._clock(), name=call.values["name"], fault=self._fault_of_image())
+        self.fetched.append(record)
+        answer = self._stored(record.name, call.query, record.fault)
         record.status = _WIRE_STATUS.get(answer.wire_fault or "", answer.status)
         record.seconds, record.size, record.over = time.monotonic() - began, len(answer.body), True
         return answer
+
+    def _fault_of_image(self) -> str | None:
+        with self._lock:
+            return self._armed["image"].popleft() if self._armed["image"] else None
 
     def _stored(self, name: str, query: Mapping[str, str], fault: str | None) -> Answer:
         known, expires = self._pictures.get(name), query.get("Expires", "")

@@ -1,4 +1,4 @@
-"""The page's own files, which travel with the package, and the pictures and files of the chats."""
+"""The page's own files, which travel with the package, the pictures and files of the chats, and the originals."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page.guard import refused
 from bot.sandbox.server import Answer, Call
 
@@ -25,10 +26,12 @@ class Files:
 
     Args:
         feishu: whose uploads are served.
+        glm: whose pictures are served, as their host on the network knows nothing of them.
     """
 
-    def __init__(self, feishu: FeishuStandIn) -> None:
+    def __init__(self, *, feishu: FeishuStandIn, glm: GlmStandIn) -> None:
         self._feishu = feishu
+        self._glm = glm
         self._own: Mapping[str, Path] = {file.name: file for file in _FOLDER.iterdir() if file.suffix in _TYPES}
 
     def index(self, _: Call) -> Answer:
@@ -48,6 +51,10 @@ class Files:
         if "save" in call.query or not upload.content_type.startswith("image/"):
             headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(_name(upload.name, upload.key))}"
         return Answer(headers=headers, body=upload.content)
+
+    def original(self, call: Call) -> Answer:
+        """A picture under the link that a card leads to, for as long as the link holds."""
+        return self._glm.original(call.values["name"], call.query)
 
     def nothing(self, _: Call) -> Answer:
         """What every other address gets."""

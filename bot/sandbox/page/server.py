@@ -35,11 +35,12 @@ class Page:
         self._glm = glm
         self._switches = Switches(feishu=feishu, glm=glm, controls=controls)
         self._server = LoopbackServer(port=port)
-        files = Files(feishu)
+        files = Files(feishu=feishu, glm=glm)
         acts = PageActs(feishu=feishu, switches=self._switches)
         self._route("GET", "/", files.index)
         self._route("GET", "/static/:name", files.static)
         self._route("GET", "/uploads/:key", files.upload)
+        self._route("GET", "/originals/:name", files.original)
         self._route("GET", "/stream", self._stream)
         self._route("POST", "/do/:act", acts.act)
         self._route("GET", "/*rest", files.nothing)

@@ -13,6 +13,7 @@ from typing import Any
 from bot.sandbox.faults import OF_GLM, Side, aim, arm, fitting, named
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.glm.transport import IMAGE_HOST
 from bot.sandbox.page.controls import Controls
 
 SLOWEST = 120.0
@@ -39,11 +40,15 @@ class Switches:
         self._controls = controls
 
     def choices(self) -> dict[str, Any]:
-        """What can be switched: every fault by name, with its words in both languages and the calls that it fits."""
+        """What can be switched: every fault by name, with its words in both languages and the calls that it fits.
+
+        ``image_host`` is the host of the links to pictures that the page itself answers for.
+        """
         return {
             "faults": [_fault(name) for name in words() if not (self._real and name in OF_GLM)],
             "process": self._controls is not None,
             "real_glm": self._real,
+            "image_host": None if self._real else IMAGE_HOST,
         }
 
     def state(self) -> dict[str, Any]:

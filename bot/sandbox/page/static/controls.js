@@ -1,6 +1,7 @@
 /** The components of a card that a person presses, chooses or fills in. */
 
 import { el, option } from "./dom.js";
+import { openLink } from "./links.js";
 import { speaker, t, worded } from "./store.js";
 import { toast } from "./toasts.js";
 import { confirmed } from "./viewer.js";
@@ -62,7 +63,7 @@ export function overflow(component, around) {
   node.addEventListener("change", () => {
     const one = component.options[Number(node.value)];
     node.value = "";
-    if (one?.multi_url?.url) open(one.multi_url.url, "_blank", "noopener");
+    if (one?.multi_url?.url) openLink(one.multi_url.url);
     else if (one) call(component, around, { tag: "overflow", option: one.value });
   });
   return node;
@@ -77,7 +78,7 @@ async function pressed(component, around, node) {
   }
   if (confirm && !(await confirmed(worded(confirm.title), worded(confirm.text)))) return undefined;
   const link = component.behaviors?.find((behaviour) => behaviour.type === "open_url");
-  if (link) open(link.default_url, "_blank", "noopener,noreferrer");
+  if (link) openLink(link.default_url);
   const form = action === "submit" ? Object.fromEntries(new FormData(around.form)) : undefined;
   node.setAttribute("aria-busy", "true");
   await call(component, around, { tag: "button", form });

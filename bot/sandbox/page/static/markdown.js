@@ -1,6 +1,7 @@
 /** The markdown of Feishu's cards, as nodes: the subset that the documentation lists for JSON 2.0. */
 
 import { el } from "./dom.js";
+import { anchor } from "./links.js";
 
 const ENTITIES = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'", nbsp: "\u00a0" };
 const COLOURS = /^(grey|red|green|blue|orange|yellow|purple|violet|indigo|turquoise|wathet|lime|carmine)(-\d+)?$/;
@@ -25,11 +26,6 @@ export function markdown(text) {
   const lines = text.split("\n");
   while (lines.length) blocks.push(block(lines));
   return blocks;
-}
-
-/** A link that opens in a new tab and tells that page nothing of this one. */
-export function anchor(url, children) {
-  return el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, ...children);
 }
 
 /** The class of one of Feishu's colours; unknown ones have none. */

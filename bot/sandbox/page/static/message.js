@@ -2,13 +2,17 @@
 
 import { card, summary } from "./card.js";
 import { avatar, clock, el } from "./dom.js";
-import { anchor } from "./markdown.js";
+import { anchor } from "./links.js";
 import { nameOf, openChat, speaker, state, t, tell } from "./store.js";
 import { picture } from "./viewer.js";
 import { act } from "./wire.js";
 
 const EMOJI = { OK: "👌", THUMBSUP: "👍", DONE: "✅", Typing: "⌨️", OnIt: "🫡", CrossMark: "❌" };
-const AT = /<at (?:user_)?id="([^"]+)">(.*?)<\/at>|@_all|@_user_\d+/g;
+const LINK = /https?:\/\/[^\s<>"'，。；：！？、（）《》“”]*[^\s<>"'，。；：！？、（）《》“”.,;:!?)]/;
+const TAG = /<at (?:user_)?id="(?<id>[^"]+)">(?<name>.*?)<\/at>/;
+const KEY = /@_all|@_user_\d+/;
+// A person's mentions come as keys; a tag that a person types is text, while the bot mentions with tags.
+const signsOf = (subject) => new RegExp(`${(subject.sender === state.bot.id ? TAG : KEY).source}|${LINK.source}`, "g");
 
 /** A message as it stands. */
 export function message(subject) {
@@ -59,7 +63,7 @@ function quote(subject) {
 
 function content(subject) {
   switch (subject.type) {
-    case "text": return el("p", { className: "bubble" }, ...worded(subject.content.text, subject));
+    case "text": return el("p", { className: "bubble" }, ...marked(subject.content.text, subject));
     case "post": return post(subject);
     case "image": return picture(subject.content.image_key, subject.uploads[subject.content.image_key], t("picture"), { className: "sent" });
     case "file": return file(subject);
@@ -82,7 +86,7 @@ function rich(part, subject) {
     case "img": return picture(part.image_key, subject.uploads[part.image_key], t("picture"), { className: "sent" });
     case "at": return at(part.user_name ?? part.user_id);
     case "a": return /^https?:/.test(part.href) ? anchor(part.href, [part.text]) : document.createTextNode(part.text);
-    default: return el("span", {}, ...worded(part.text ?? "", subject));
+    default: return el("span", {}, ...marked(part.text ?? "", subject));
   }
 }
 
@@ -106,20 +110,26 @@ function actions(subject, own) {
 
 const at = (name) => el("span", { className: "at", textContent: `@${name}` });
 
-function mentioned(sign, id, name, subject) {
+function mentioned(sign, { id, name } = {}, { mentions }) {
   if (sign === "@_all" || id === "all") return t("everybody");
-  if (id) return name || nameOf(id);
-  return subject.mentions.find(({ key }) => key === sign)?.name ?? sign.slice(1);
+  return id ? name || nameOf(id) : mentions.find(({ key }) => key === sign)?.name;
 }
 
-const plain = (text, subject) => text.replace(AT, (sign, id, name) => `@${mentioned(sign, id, name, subject)}`);
-
-function worded(text, subject) {
-  const nodes = [];
+/** The pieces of a text: plain ones, mentions, and links. */
+function pieces(text, subject) {
+  const found = [];
   let place = 0;
-  for (const match of text.matchAll(AT)) {
-    nodes.push(text.slice(place, match.index), at(mentioned(match[0], match[1], match[2], subject)));
-    place = match.index + match[0].length;
+  for (const match of text.matchAll(signsOf(subject))) {
+    const [sign] = match;
+    const name = sign.startsWith("http") ? null : mentioned(sign, match.groups, subject);
+    found.push({ text: text.slice(place, match.index) }, name === null ? { link: sign } : name ? { name } : { text: sign });
+    place = match.index + sign.length;
   }
-  return [...nodes, text.slice(place)];
+  return [...found, { text: text.slice(place) }];
+}
+
+const plain = (text, subject) => pieces(text, subject).map(({ text: words, name, link }) => words ?? link ?? `@${name}`).join("");
+
+function marked(text, subject) {
+  return pieces(text, subject).map(({ text: words, name, link }) => words ?? (link ? anchor(link, [link]) : at(name)));
 }

@@ -13,7 +13,7 @@ export const state = {
   wires: new Map(),
   queue: null,
   switches: {},
-  choices: { faults: [], process: false, real_glm: false },
+  choices: { faults: [], process: false, real_glm: false, image_host: null },
   connected: true,
   chat: null,
   reply: null,
