@@ -51,7 +51,14 @@ def _run(given: argparse.Namespace) -> int:
     glm = GlmStandIn(seconds=QUICK_SECONDS if given.say else GLM_SECONDS)
     with (
         tempfile.TemporaryDirectory(prefix="sandbox-", ignore_cleanup_errors=True) as folder,
-        Sandbox(folder=Path(folder), glm=glm, apart=not given.say, real_key=key, log_level=level) as sandbox,
+        Sandbox(
+            folder=Path(folder),
+            glm=glm,
+            environment=os.environ,
+            apart=not given.say,
+            real_key=key,
+            log_level=level,
+        ) as sandbox,
     ):
         for name in given.fault:
             arm(name, feishu=sandbox.feishu, glm=sandbox.glm)
@@ -75,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glm-image-bot sandbox",
         description="The whole bot against local stand-ins of Feishu and GLM: no key, no account, no network.",
+        epilog="BOT_CONFIG_DIR and each BOT_<SECTION>_<NAME> hold here as in production, but for the data folder, the "
+        "server and the admins: BOT_LIMITS_PER_DAY=0 lifts the daily limit.",
     )
     parser.add_argument("--say", metavar="TEXT", help="do one prompt without a browser, print what the chat shows")
     parser.add_argument("--save", metavar="FILE", default="sandbox-image.jpg", help="where --say saves the picture")

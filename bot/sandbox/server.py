@@ -163,6 +163,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Answer(status=413))
             return
         body = self.rfile.read(length)
+        if self.owner.closing.is_set():
+            # A connection that was kept alive outlives the listening socket.
+            self.close_connection = True
+            return
         parts = urlsplit(self.path)
         found = self.owner.find(self.command, parts.path)
         if found is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
-from collections.abc import Mapping
-from contextlib import ExitStack
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,19 +16,24 @@ from sqlalchemy import select
 
 from bot import logs
 from bot.app import Bot, Outside
+from bot.chat.catalogue import Catalogue
+from bot.chat.styles import Styles
 from bot.generation.making.pace import Pace
+from bot.generation.showing.queue import Line
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.tables import generations, requests
+from bot.models import State
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
-from bot.settings import load
+from bot.sandbox.page.controls import Unable
+from bot.sandbox.process import BotProcess
+from bot.settings import Settings, load
 from bot.web.server import Server
 
 FAKE_KEY = "sandbox.not-a-real-key"
 GLM_SECONDS = 3.0
 """How long a picture takes here; the platform takes 20 to 50 s."""
 
-START_SECONDS = 30.0
 ADMIN = "ou_lin"
 """Who may use the admin's commands in the sandbox: the person whom one speaks as at first."""
 
@@ -47,9 +52,27 @@ class Plan:
     log_level: str = "error"
 
 
+def read(plan: Plan) -> Settings:
+    """The settings of a plan.
+
+    Raises:
+        SettingsError: they cannot be used.
+    """
+    return load({"BOT_SERVER_HOST": "127.0.0.1", "PORT": "0", "ZHIPU_API_KEY": FAKE_KEY, **plan.variables})
+
+
+def followed(environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings of an environment that hold in the sandbox, too: all but its data folder and its server."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.startswith("BOT_") and name != "BOT_DATA_DIR" and not name.startswith("BOT_SERVER_")
+    }
+
+
 def create(plan: Plan) -> tuple[Bot, Server]:
     """The bot of a plan, listening but not yet serving."""
-    settings = load({"BOT_SERVER_HOST": "127.0.0.1", "PORT": "0", "ZHIPU_API_KEY": FAKE_KEY, **plan.variables})
+    settings = read(plan)
     outside = Outside(pace=plan.pace)
     if plan.glm is not None:
         outside = replace(outside, glm=loopback(plan.glm), pictures=loopback(plan.glm))
@@ -69,53 +92,37 @@ def run(plan: Plan, port: Connection) -> None:
     bot.close()
 
 
-class BotProcess:
-    """The bot in a process of its own, which can be killed as a crash would."""
+class Watched:
+    """The queue of a bot, read from its database by whoever stands beside it; a context manager that closes it."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._process: BaseProcess | None = None
+    def __init__(self, settings: Settings) -> None:
+        self._database = Database(read_url(settings.url), connections=1)
+        self._line = Line(self._database, slots=settings.slots.by_model())
 
-    @property
-    def running(self) -> bool:
-        """Whether the process lives."""
-        return self._process is not None and self._process.is_alive()
+    def __enter__(self) -> Self:
+        return self
 
-    @property
-    def pid(self) -> int | None:
-        """The process's id."""
-        return self._process.pid if self._process else None
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
 
-    def start(self) -> int:
-        """Starts the process; gives the port on which the bot listens.
-
-        Raises:
-            TimeoutError: it did not begin to listen.
-        """
-        # A fork would copy the stand-ins' threads and locks in whatever state they are.
-        context = multiprocessing.get_context("spawn")
-        here, there = context.Pipe(duplex=False)
-        self._process = context.Process(target=run, args=(self._plan, there), daemon=True)
-        self._process.start()
-        there.close()
-        try:
-            if here.poll(START_SECONDS):
-                return int(here.recv())
-        except EOFError:
-            pass
-        raise TimeoutError("the bot's process did not begin to listen")
-
-    def kill(self) -> None:
-        """Ends the process with SIGKILL."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-
-    def stop(self) -> None:
-        """Ends the process with SIGTERM and waits."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.join()
+    def queue(self) -> list[dict[str, Any]]:
+        """What is under way, then what waits, model by model in the order of the turns; see ``Controls.queue``."""
+        statement = (
+            select(generations, requests.c.prompt)
+            .join(requests, requests.c.request_id == generations.c.request_id)
+            .where(generations.c.ended_at.is_(None))
+            .order_by(generations.c.accepted_at, generations.c.place)
+        )
+        shown = ("generation_id", "request_id", "sender", "prompt", "state", "model")
+        with self._database.read() as connection:
+            rows = [{name: row[name] for name in shown} for row in connection.execute(statement).mappings()]
+        waiting = {row["generation_id"]: row for row in rows if row["state"] == State.WAITING}
+        running = Counter(row["model"] for row in rows if row["state"] == State.GENERATING)
+        queue = [row for row in rows if row["state"] != State.WAITING]
+        for model in sorted({row["model"] for row in waiting.values()}):
+            turns = [one.generation_id for one in self._line.order(model) if one.generation_id in waiting]
+            queue += [{**waiting[turn], "ahead": ahead} for ahead, turn in enumerate(turns, start=running[model])]
+        return queue
 
 
 class Sandbox:
@@ -126,9 +133,13 @@ class Sandbox:
         feishu: the stand-in of Feishu; one with its defaults when ``None``.
         glm: the stand-in of the GLM API.
         pace: the durations of the work.
-        variables: further settings as environment variables.
+        environment: variables whose settings hold unless the stand-ins need others; see :func:`followed`.
         apart: whether the bot runs in a process of its own, so that it can be killed.
         real_key: a key of the GLM platform, for real pictures; Feishu stays local.
+        log_level: what the bot logs: debug, info, warning or error.
+
+    Raises:
+        SettingsError: on entering, when the settings cannot be used.
     """
 
     def __init__(
@@ -138,7 +149,7 @@ class Sandbox:
         feishu: FeishuStandIn | None = None,
         glm: GlmStandIn | None = None,
         pace: Pace | None = None,
-        variables: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
         apart: bool = False,
         real_key: str | None = None,
         log_level: str = "error",
@@ -147,41 +158,47 @@ class Sandbox:
         self.glm = glm or GlmStandIn(seconds=GLM_SECONDS)
         self._folder = folder
         self._pace = pace or Pace()
-        self._variables = dict(variables or {})
+        self._followed = followed(environment or {})
         self._apart = apart
         self.real_glm = real_key is not None
-        if real_key is not None:
-            self._variables["ZHIPU_API_KEY"] = real_key
+        self._key = real_key or FAKE_KEY
         self._log_level = log_level
         self._stand_ins = ExitStack()
-        self._process: BotProcess | None = None
+        self._switching = threading.Lock()
+        self._process: BotProcess[Plan] | None = None
         self._own: tuple[Bot, Server] | None = None
-        self._watched: Database | None = None
+        self._watched: Watched | None = None
 
     def __enter__(self) -> Self:
-        self._stand_ins.enter_context(self.feishu)
-        self._stand_ins.enter_context(self.glm)
-        self.start()
+        with ExitStack() as stand_ins:
+            stand_ins.enter_context(self.feishu)
+            stand_ins.enter_context(self.glm)
+            # Here, not in the bot's own process, a fault in the settings can be told to who started the sandbox.
+            settings = read(self.plan)
+            Catalogue.load(settings.config_dir)
+            Styles.load(settings.config_dir)
+            self._watched = stand_ins.enter_context(Watched(settings))
+            self.start()
+            self._stand_ins = stand_ins.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        if self._watched is not None:
-            self._watched.close()
         self._stand_ins.close()
 
     @property
     def plan(self) -> Plan:
         """How the bot is started against these stand-ins."""
         variables = {
+            **self._followed,
             "FEISHU_APP_ID": self.feishu.app_id,
             "FEISHU_APP_SECRET": self.feishu.app_secret,
             "FEISHU_ENCRYPT_KEY": self.feishu.encrypt_key,
             "FEISHU_VERIFICATION_TOKEN": self.feishu.verification_token,
             "FEISHU_DOMAIN": self.feishu.origin,
+            "ZHIPU_API_KEY": self._key,
             "BOT_DATA_DIR": str(self._folder),
             "BOT_TEAM_ADMINS": ADMIN,
-            **self._variables,
         }
         glm = None if self.real_glm else self.glm.origin
         return Plan(variables=variables, glm=glm, pace=self._pace, log_level=self._log_level)
@@ -199,23 +216,33 @@ class Sandbox:
         return self._own[0]
 
     def start(self) -> None:
-        """Starts the bot, and tells Feishu's stand-in where it listens."""
-        if self._apart:
-            self._process = BotProcess(self.plan)
-            port = self._process.start()
-        else:
-            self._own = create(self.plan)
-            bot, server = self._own
-            server.start()
-            bot.learn_identity()
-            bot.start()
-            port = server.port
-        self.feishu.webhook_url = f"http://127.0.0.1:{port}/webhook/event"
+        """Starts the bot, and tells Feishu's stand-in where it listens.
+
+        Raises:
+            Unable: it runs, is being started or stopped at the moment, or did not begin to listen.
+        """
+        with self._alone():
+            if self.running:
+                raise Unable("the bot runs", sentence="runs_already")
+            if self._apart:
+                self._process = BotProcess(run, self.plan)
+                port = self._process.start()
+            else:
+                self._own = create(self.plan)
+                bot, server = self._own
+                server.start()
+                bot.learn_identity()
+                bot.start()
+                port = server.port
+            self.feishu.webhook_url = f"http://127.0.0.1:{port}/webhook/event"
 
     def stop(self) -> None:
-        """Stops the bot as SIGTERM does: what is under way ends, nothing new begins."""
+        """Ends the bot: as SIGTERM does where it runs here or makes real pictures, else at once.
+
+        Without real pictures nothing that a process of its own could bring to an end outlives the stand-ins.
+        """
         if self._process is not None:
-            self._process.stop()
+            self._process.stop() if self.real_glm else self._process.kill()
         if self._own is not None:
             bot, server = self._own
             server.close()
@@ -223,21 +250,25 @@ class Sandbox:
             self._own = None
 
     def kill(self) -> None:
-        """Ends the bot's process with SIGKILL; only where it runs apart."""
-        if self._process is None:
-            raise RuntimeError("only a bot in a process of its own can be killed")
-        self._process.kill()
+        """Ends the bot's process with SIGKILL.
+
+        Raises:
+            Unable: it is being started at the moment, or does not run apart.
+        """
+        with self._alone():
+            if self._process is None:
+                raise Unable("only a bot in a process of its own can be killed", sentence="not_apart")
+            self._process.kill()
 
     def queue(self) -> list[dict[str, Any]]:
-        """The waiting and running generations, for whoever watches."""
-        if self._watched is None:
-            self._watched = Database(read_url(load({**self.plan.variables}).url), connections=1)
-        statement = (
-            select(generations, requests.c.prompt)
-            .join(requests, requests.c.request_id == generations.c.request_id)
-            .where(generations.c.ended_at.is_(None))
-            .order_by(generations.c.accepted_at, generations.c.place)
-        )
-        shown = ("generation_id", "request_id", "sender", "prompt", "state", "model")
-        with self._watched.read() as connection:
-            return [{name: row[name] for name in shown} for row in connection.execute(statement).mappings()]
+        """The running and the waiting generations; see :meth:`Watched.queue`."""
+        return self._watched.queue() if self._watched else []
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._switching.acquire(blocking=False):
+            raise Unable("the bot is being started or stopped", sentence="being_switched")
+        try:
+            yield
+        finally:
+            self._switching.release()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,14 +19,25 @@ from bot.__main__ import main
 from bot.sandbox.faults import FAULTS
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.page.controls import Unable
+from bot.sandbox.server import wait_until
 from bot.sandbox.start import Sandbox
 from tests.repo.lock import TOP
 from tests.support.commands import Ended, run_command
 
 
-def sandbox(folder: Path, *arguments: str) -> Ended:
-    """Runs the command to its end."""
-    return run_command(main, "sandbox", *arguments, variables={"PATH": os.environ["PATH"]}, folder=folder)
+def sandbox(folder: Path, *arguments: str, **settings: str) -> Ended:
+    """Runs the command to its end, with these settings in its environment."""
+    variables = {"PATH": os.environ["PATH"], **settings}
+    return run_command(main, "sandbox", *arguments, variables=variables, folder=folder)
+
+
+def config_with(folder: Path, **files: str) -> str:
+    """A folder of configuration in which these files, named without ``.toml``, have another text."""
+    copied = shutil.copytree(TOP / "config", folder / "own")
+    for name, text in files.items():
+        (copied / f"{name}.toml").write_text(text, encoding="utf-8")
+    return str(copied)
 
 
 def test_a_fault_on_demand_shows_its_sentence(tmp_path: Path) -> None:
@@ -40,6 +56,37 @@ def test_a_wrong_fault_lists_the_right_ones(tmp_path: Path) -> None:
     assert len(FAULTS) > 100
 
 
+def test_a_setting_is_tried_as_it_would_hold(tmp_path: Path) -> None:
+    """The environment's settings and its folder of configuration hold, the stand-ins' own facts come first."""
+    style = '\n[[style]]\nname = {zh = "木刻", en = "woodcut"}\nwords = {zh = "木刻版画", en = "a woodcut"}\n'
+    own = (TOP / "config" / "styles.toml").read_text("utf-8") + style + 'example = {zh = "山", en = "a hill"}\n'
+    done = sandbox(
+        tmp_path,
+        "--say",
+        "一只橘猫 /风格 木刻",
+        BOT_CONFIG_DIR=config_with(tmp_path, styles=own),
+        BOT_IMAGES_SIZE="1728x960",
+        BOT_DATA_DIR=str(tmp_path / "data"),
+        BOT_SERVER_HOST="192.0.2.1",
+    )
+    assert done.code == 0, done.stderr
+    assert "木刻版画" in done.stdout.decode()
+    assert "1728x960" in done.stdout.decode()
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("page", [False, True])
+def test_a_wrong_setting_is_refused_as_in_production(tmp_path: Path, *, page: bool) -> None:
+    """Every fault is listed at once, before anything is started, with or without the page."""
+    how = ("--no-browser", "--port", "0") if page else ("--say", "猫")
+    done = sandbox(tmp_path, *how, BOT_LIMITS_PER_DAY="many", BOT_NO_SUCH="1")
+    assert done.code == 2
+    assert "BOT_LIMITS_PER_DAY" in done.stderr
+    assert "BOT_NO_SUCH" in done.stderr
+    done = sandbox(tmp_path, *how, BOT_CONFIG_DIR=config_with(tmp_path, styles="no toml"))
+    assert (done.code, "styles.toml" in done.stderr) == (2, True)
+
+
 def test_real_pictures_need_a_key(tmp_path: Path) -> None:
     """``--real-glm`` without a key says where to get one, and starts nothing."""
     done = sandbox(tmp_path, "--real-glm", "--say", "猫")
@@ -56,6 +103,56 @@ def test_the_page_is_served_until_it_is_told_to_end(tmp_path: Path) -> None:
         assert "http://127.0.0.1:" in process.stdout.readline()
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_the_page_ends_at_once_while_a_picture_is_made(tmp_path: Path) -> None:
+    """What the stand-ins are working on dies with them, so nothing is waited for."""
+    with Sandbox(folder=tmp_path, glm=GlmStandIn(seconds=60), apart=True) as world:
+        world.feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
+        assert world.feishu.wait_for(lambda _: bool(world.glm.calls), seconds=20)
+        began = time.monotonic()
+    assert time.monotonic() - began < 30
+
+
+def test_the_queue_is_told_in_the_order_of_the_turns(tmp_path: Path) -> None:
+    """One prompt of a second person comes before the other ones of the first, as the bot serves them."""
+    with Sandbox(folder=tmp_path, glm=GlmStandIn(seconds=60), apart=True) as world:
+        for who, text in (("chen", "一"), ("chen", "二"), ("chen", "三"), ("lin", "四")):
+            world.feishu.say(chat_id=f"oc_direct_{who}", sender=f"ou_{who}", text=text)
+            assert wait_until(lambda said=text: said in {one["prompt"] for one in world.queue()}, seconds=20)  # type: ignore[misc]
+        assert wait_until(lambda: world.queue()[0]["state"] == "generating", seconds=20)
+        assert [(one["prompt"], one.get("ahead")) for one in world.queue()] == [
+            ("一", None),
+            ("四", 1),
+            ("二", 2),
+            ("三", 3),
+        ]
+
+
+def test_the_bot_is_started_once(tmp_path: Path) -> None:
+    """Of two that start it at the same moment one is refused, and so is who kills it meanwhile; one process runs."""
+    with Sandbox(folder=tmp_path, apart=True) as world:
+        with pytest.raises(Unable):
+            world.start()
+        world.kill()
+        refused: list[str] = []
+        starting = threading.Barrier(3)
+
+        def switch(turn: Callable[[], None]) -> None:
+            starting.wait()
+            try:
+                turn()
+            except Unable as unable:
+                refused.append(unable.sentence)
+
+        threads = [threading.Thread(target=switch, args=(world.start,)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(refused) == 2
+        assert set(refused) <= {"being_switched", "runs_already"}
+        assert len([child for child in multiprocessing.active_children() if child.is_alive()]) == 1
 
 
 @pytest.mark.parametrize("killed", [False, True])

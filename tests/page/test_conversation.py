@@ -37,6 +37,7 @@ def test_an_example_can_be_pressed_by_a_newcomer(scene: Scene, visit: Visit) -> 
     page = visit(scene.origin)
     open_chat(page, "oc_group")
     expect(page.locator(".hint button")).to_have_count(3)
+    expect(page.locator(".hint")).to_contain_text("BOT_LIMITS_PER_DAY=0")
     page.locator(".hint button").first.click()
     card(page, "blue")
     [asked] = [message for message in scene.feishu.messages if message.sender == "ou_lin"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import PATH, GlmStandIn
 from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST
+from bot.sandbox.page.controls import Unable
 from bot.sandbox.page.server import Page
+from tests.page.conftest import ScriptedControls
 
 
 @pytest.fixture
@@ -20,6 +23,14 @@ def feishu() -> Iterator[FeishuStandIn]:
     """A stand-in without a bot."""
     with FeishuStandIn() as feishu:
         yield feishu
+
+
+class Busy(ScriptedControls):
+    """Controls of a bot that is being started."""
+
+    def kill(self) -> None:
+        """Refuses."""
+        raise Unable("it is being started", sentence="being_switched")
 
 
 @pytest.fixture
@@ -54,6 +65,14 @@ def test_every_answer_carries_the_policy(client: httpx.Client, path: str) -> Non
     assert headers["x-content-type-options"] == "nosniff"
 
 
+def test_no_other_machine_reaches_the_page(client: httpx.Client) -> None:
+    """It listens on 127.0.0.1 alone: at this machine's other addresses, even other loopback ones, nobody answers."""
+    port = client.base_url.port
+    socket.create_connection(("127.0.0.1", port), 5).close()
+    with pytest.raises(OSError, match=r"refused|assign|timed out"):
+        socket.create_connection(("127.0.0.2", port), 5)
+
+
 @pytest.mark.parametrize(("headers", "status"), [
     ({}, 200),
     ({"Host": "evil.example"}, 421),
@@ -68,6 +87,17 @@ def test_only_the_page_itself_may_act(
     """Another page's request, by another name or origin or as a plain form, does nothing."""
     assert say(client, **headers).status_code == status
     assert len(feishu.messages) == (status == 200)
+
+
+def test_a_page_that_has_ended_takes_nothing_more(feishu: FeishuStandIn, glm: GlmStandIn) -> None:
+    """Not over a connection that was open before, either."""
+    with httpx.Client() as client:
+        with Page(feishu=feishu, glm=glm) as page:
+            client.base_url = page.origin
+            assert say(client).status_code == 200
+        with pytest.raises(httpx.TransportError):
+            say(client)
+    assert len(feishu.messages) == 1
 
 
 @pytest.mark.parametrize(
@@ -118,6 +148,13 @@ def test_what_cannot_be_done_is_refused(client: httpx.Client, act: str, fields: 
     answer = client.post(f"/do/{act}", json=fields, headers={"Origin": str(client.base_url).rstrip("/")})
     assert answer.status_code == 400
     assert answer.json()["error"]
+
+
+def test_a_switch_that_cannot_be_turned_now_says_why(feishu: FeishuStandIn, glm: GlmStandIn) -> None:
+    """While the bot is just being started, whoever kills it is answered, with a sentence in their language."""
+    with Page(feishu=feishu, glm=glm, controls=Busy()) as page:
+        answer = httpx.post(f"{page.origin}/do/switch", json={"switch": "kill"}, headers={"Origin": page.origin})
+    assert (answer.status_code, answer.json()["sentence"]) == (400, "being_switched")
 
 
 def test_the_stream_begins_with_everything(client: httpx.Client, feishu: FeishuStandIn) -> None:

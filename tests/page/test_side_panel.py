@@ -155,9 +155,13 @@ def test_the_queue_is_shown_as_it_changes(scene: Scene, visit: Visit) -> None:
     """Waiting and running generations stand in the queue's tab with who asked for them."""
     page = visit(scene.origin)
     room = open_panel(page, "queue")
-    expect(room).to_have_text("队列是空的。")
-    scene.controls.waiting = [{"prompt": "一只猫", "sender": "ou_chen", "state": "waiting", "model": "glm-image"}]
-    expect(room.locator("li")).to_contain_text("等待中 陈晨 · glm-image")
+    expect(room.locator(".about")).to_contain_text(["BOT_LIMITS_PER_DAY=0", "队列是空的。"])
+    running = {"prompt": "一只猫", "sender": "ou_chen", "state": "generating", "model": "glm-image"}
+    waiting = {"prompt": "一只狗", "sender": "ou_lin", "state": "waiting", "model": "glm-image", "ahead": 1}
+    scene.controls.waiting = [running, waiting]
+    expect(room.locator("li .about")).to_have_text(
+        ["生成中 陈晨 · glm-image", "等待中 林小雨 · glm-image · 前面还有 1 张"]
+    )
 
 
 def test_the_wires_say_what_they_do_not_see(scene: Scene, visit: Visit) -> None:

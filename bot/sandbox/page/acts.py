@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.sandbox.feishu.acts import EVERYBODY
 from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.page.controls import Unable
 from bot.sandbox.page.guard import refused
 from bot.sandbox.page.switches import Switches
 from bot.sandbox.page.views import toast_view
@@ -47,6 +48,8 @@ class PageActs:
             return refused(HTTPStatus.BAD_REQUEST, "there is no such act, or no object")
         try:
             return Answer.of_json(act(fields))
+        except Unable as unable:
+            return refused(HTTPStatus.BAD_REQUEST, str(unable), sentence=unable.sentence)
         except (KeyError, ValueError, TypeError) as error:
             return refused(HTTPStatus.BAD_REQUEST, f"this cannot be done: {error}")
 

@@ -59,6 +59,6 @@ def _refusal(call: Call, hosts: Collection[str]) -> Answer | None:
     return None
 
 
-def refused(status: int, why: str) -> Answer:
-    """An answer that says in English why nothing was done."""
-    return Answer.of_json({"error": why}, status=int(status))
+def refused(status: int, why: str, *, sentence: str | None = None) -> Answer:
+    """An answer that says in English why nothing was done, and by a key of the page's words what is told."""
+    return Answer.of_json({"error": why, "sentence": sentence}, status=int(status))

@@ -73,5 +73,5 @@ function hint(sendExample) {
     const text = t(`example_${number}`);
     return el("button", { type: "button", textContent: text, onclick: () => sendExample(text) });
   });
-  return el("div", { className: "hint" }, el("p", { textContent: t("hint") }), ...examples);
+  return el("div", { className: "hint" }, el("p", { textContent: t("hint") }), ...examples, el("small", { textContent: t("limits") }));
 }

@@ -7,14 +7,16 @@ const KNOWN = ["waiting", "generating", "made"];
 
 /** Draws the tab. */
 export function drawQueue(room) {
-  if (!state.queue) room.replaceChildren(el("p", { className: "about", textContent: t("queue_unknown") }));
-  else if (!state.queue.length) room.replaceChildren(el("p", { className: "about", textContent: t("queue_none") }));
-  else room.replaceChildren(el("ol", { className: "queue" }, ...state.queue.map(entry)));
+  const about = (key) => el("p", { className: "about", textContent: t(key) });
+  if (!state.queue) return room.replaceChildren(about("queue_unknown"));
+  const line = state.queue.length ? el("ol", { className: "queue" }, ...state.queue.map(entry)) : about("queue_none");
+  return room.replaceChildren(about("limits"), line);
 }
 
-function entry({ prompt, sender, state: at, model }) {
+function entry({ prompt, sender, state: at, model, ahead }) {
   const said = KNOWN.includes(at) ? t(at) : at;
+  const facts = [nameOf(sender), model, ahead === undefined ? null : t("ahead", { count: ahead })];
   return el("li", {},
     el("p", { textContent: prompt }),
-    el("p", { className: "about" }, el("span", { className: `badge at-${at}`, textContent: said }), ` ${nameOf(sender)} · ${model}`));
+    el("p", { className: "about" }, el("span", { className: `badge at-${at}`, textContent: said }), ` ${facts.filter(Boolean).join(" · ")}`));
 }

@@ -21,7 +21,7 @@ export function connect() {
 
 /** Sends an act; shows a toast and returns null where it was refused. */
 export async function act(name, fields) {
-  let why;
+  let said = "not_connected";
   try {
     const answer = await fetch(`/do/${name}`, {
       method: "POST",
@@ -30,11 +30,11 @@ export async function act(name, fields) {
     });
     const body = await answer.json();
     if (answer.ok) return body;
-    why = body.error;
+    said = body.sentence ?? "failed";
   } catch (error) {
-    why = error.message;
+    console.warn(name, error);
   }
-  toast(t("failed", { why }), "error");
+  toast(t(said), "error");
   return null;
 }
 
