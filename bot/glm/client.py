@@ -11,6 +11,7 @@ import httpx
 
 from bot.errors import CallTimedOut, DownloadFailed, NetworkFailed, ServerFailed
 from bot.glm.image import look_at, too_large
+from bot.glm.links import https_address
 from bot.glm.request import call_body, checked_key
 from bot.glm.responses import read_answer
 from bot.glm.transport import AddressRefused, GuardedTransport, Remaining, is_public
@@ -157,7 +158,7 @@ class Downloader:
             DownloadFailed: ``url`` is not https or leads to no public address, the answer is not 200 (a redirect
                 included), too long, too slow, compressed, or no picture; ``transient`` where another try may help.
         """
-        address = _checked_url(url)
+        address = https_address(url)
         remaining = _countdown(self._deadline, self._clock)
         try:
             with self._http.stream(
@@ -219,16 +220,6 @@ def _read(parts: Iterator[bytes], *, limit: int, remaining: Remaining) -> bytes:
         if remaining() <= 0:
             raise httpx.ReadTimeout("the time for the whole call ran out")
     return bytes(content)
-
-
-def _checked_url(url: str) -> httpx.URL:
-    try:
-        address = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise DownloadFailed("the link is not a URL") from error
-    if address.scheme != "https" or not address.host or address.userinfo:
-        raise DownloadFailed("the link is not an https address")
-    return address
 
 
 def _check_head(response: httpx.Response) -> None:

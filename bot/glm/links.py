@@ -1,16 +1,35 @@
-"""When the link to a picture ends.
-
-The platform documents 30 days; the links that it signs carry their own end, which in public samples was 24 hours or
-7 days after the call.
-"""
+"""What a link to a picture tells before it is followed."""
 
 from __future__ import annotations
 
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
+
+from bot.errors import DownloadFailed
+
+
+def https_address(url: str) -> httpx.URL:
+    """The address that a link leads to, as the download reads it.
+
+    Raises:
+        DownloadFailed: it is no URL, is not https, or carries a user's name.
+    """
+    try:
+        address = httpx.URL(url)
+    except (httpx.InvalidURL, UnicodeEncodeError) as error:
+        raise DownloadFailed("the link is not a URL") from error
+    if address.scheme != "https" or not address.host or address.userinfo:
+        raise DownloadFailed("the link is not an https address")
+    return address
+
 
 def link_end(url: str) -> float | None:
-    """The end that a signed link carries in ``Expires=``, in seconds since 1970, or ``None`` where it carries none."""
+    """The end that a signed link carries in ``Expires=``, in seconds since 1970, or ``None`` where it carries none.
+
+    The platform documents 30 days; the links that it signs carry their own end, which in public samples was 24 hours
+    or 7 days after the call.
+    """
     try:
         ends = parse_qs(urlsplit(url).query).get("Expires", [""])[-1]
     except ValueError:

@@ -16,12 +16,14 @@ from typing import Any
 from bot.errors import (
     AuthenticationFailed,
     ContentRefused,
+    DownloadFailed,
     GlmError,
     InsufficientBalance,
     RateLimited,
     RequestRejected,
     ServerFailed,
 )
+from bot.glm.links import https_address
 from bot.models import ContentFinding, MadeImage
 
 Leaf = tuple[type[GlmError], str]
@@ -92,6 +94,11 @@ def read_answer(status: int, *, headers: Mapping[str, str], body: bytes) -> Made
         if any(_code_and_message(content)):
             raise _error_of(status, headers, content)
         raise ServerFailed("The platform answered 200 without a picture's URL", status=status)
+    try:
+        https_address(url)
+    except DownloadFailed as error:
+        message = "The platform answered with a link that is not an https address"
+        raise ServerFailed(message, status=status) from error
     created = content.get("created")
     return MadeImage(url=url, created=created if type(created) is int else None, findings=findings)
 

@@ -42,13 +42,18 @@ def test_2_a_redirect_is_refused_and_gets_no_key(stand_in: GlmStandIn) -> None:
     assert stand_in.strays == []
 
 
+@pytest.mark.parametrize("saving", [False, True])
 @pytest.mark.parametrize("fault", ["file_url", "http_url"])
-def test_3_a_link_that_is_not_https_is_refused(stand_in: GlmStandIn, tmp_path: Path, fault: str) -> None:
+def test_3_a_link_that_is_not_https_is_refused(
+    *, stand_in: GlmStandIn, tmp_path: Path, fault: str, saving: bool
+) -> None:
     """The old script opens ``file:///etc/hostname``, saves it and calls it a success."""
     stand_in.arm(fault)
-    result = ran("-p", "猫", "--save", str(tmp_path / "image.png"), origin=stand_in.origin)
-    assert result.code == 1
-    assert result.answer["error"]["message"].endswith("the link is not an https address")
+    save = ("--save", str(tmp_path / "image.png")) if saving else ()
+    result = ran("-p", "猫", *save, origin=stand_in.origin)
+    assert (result.code, result.answer["ok"], result.answer["image_url"]) == (1, False, None)
+    message = "The platform answered with a link that is not an https address"
+    assert result.answer["error"] == {"code": "server_error", "message": message, "status": 200}
     assert list(tmp_path.iterdir()) == []
     assert stand_in.strays == []
 

@@ -47,9 +47,10 @@ OTHERS = {
     "trickle": TIMEOUT,
     **dict.fromkeys(("reset_before", "reset_after", "truncated"), NETWORK),
     **dict.fromkeys(("html_502", "empty_body", "no_url", "ok_with_error", "not_json", "redirect"), SERVER),
+    **dict.fromkeys(("file_url", "http_url"), SERVER),
     **dict.fromkeys(("level_0", "level_1"), CONTENT),
 }
-WITH_AN_IMAGE = {"level_2", "level_3", "file_url", "http_url"}
+WITH_AN_IMAGE = {"level_2", "level_3"}
 
 
 @pytest.fixture(scope="module")

@@ -71,8 +71,8 @@ SENTENCES = {
     "no_url": "failure.server",
     "ok_with_error": "failure.server",
     "redirect": "failure.server",
-    "file_url": "failure.download",
-    "http_url": "failure.download",
+    "file_url": "failure.server",
+    "http_url": "failure.server",
     "level_0": "failure.content",
     "level_1": "failure.content",
 }

@@ -109,6 +109,7 @@ def test_a_failed_or_cancelled_image_is_given_back_to_the_day(database: Database
         (ContentRefused("x", provider_code="1301", status=400, from_platform=True), 0),
         (ContentRefused("a picture was made, and is not shown"), 1),
         (CallTimedOut("nobody knows"), 1),
+        (ServerFailed("a picture was made, and its link leads nowhere", status=200), 1),
     ],
 )
 def test_the_budget_counts_what_may_have_been_billed(database: Database, error: GlmError, charged: int) -> None:

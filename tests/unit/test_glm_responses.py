@@ -79,6 +79,25 @@ def test_200_without_a_link_is_an_error(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/hostname",
+        "http://pictures.example/a.png",
+        "//pictures.example/a.png",
+        "https://",
+        "https://user:pass@pictures.example/a.png",
+        "https://pictures.example:port/a.png",
+        "https://pictures.example/\ud800.png",
+    ],
+)
+def test_a_link_that_is_not_https_is_no_link(url: str) -> None:
+    """It is refused with the answer, so that nobody is handed it."""
+    error = refused(200, {"data": [{"url": url}]})
+    assert isinstance(error, ServerFailed)
+    assert error.message == "The platform answered with a link that is not an https address"
+
+
+@pytest.mark.parametrize(
     ("status", "error", "sentence"),
     [
         (302, ServerFailed, "failure.server"),

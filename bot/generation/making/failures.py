@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from bot.errors import CallTimedOut, ContentRefused, FeishuAction, FeishuError, GlmError, NetworkFailed
 from bot.feishu.codes import IMAGE_TOO_LARGE
 from bot.models import Failure
@@ -40,7 +42,8 @@ def of_glm(error: GlmError) -> Failure:
 
 def may_be_billed(error: GlmError) -> bool:
     """Whether the platform may bill a call that ended so: it did not say, or a picture was made."""
-    return isinstance(error, CallTimedOut | NetworkFailed | ContentRefused) and error.provider_code is None
+    unsaid = isinstance(error, CallTimedOut | NetworkFailed | ContentRefused) or error.status == HTTPStatus.OK
+    return unsaid and error.provider_code is None
 
 
 def of_upload(error: FeishuError) -> Failure:
