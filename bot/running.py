@@ -240,7 +240,7 @@ def _load(*, door: bool = True) -> Settings:
     keep_memory_together()
     settings = load()
     if missing := missing_for_serving(settings, door=door):
-        raise SettingsError(missing)
+        raise SettingsError([str(fault) for fault in missing])
     _make_data_folder(settings.data_dir)
     logs.set_up(settings.log.level, form=settings.log.format)
     if not settings.api_key.get_secret_value():

@@ -6,13 +6,14 @@ import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from bot.environment import DOTENV, read_dotenv
 from bot.errors import SettingsError
 from bot.sections import (
     BaseSettings,
@@ -29,6 +30,7 @@ from bot.sections import (
     Team,
     WelcomeSettings,
 )
+from bot.setting_faults import NO_SUCH, Fault, line_of
 
 DOMAINS = {"feishu": "https://open.feishu.cn", "lark": "https://open.larksuite.com"}
 
@@ -53,6 +55,7 @@ PORT_TAKEN_FIX = "end that program, or set {variable} to another number"
 """What is done about a value that turns out to be of no use here, whoever finds it."""
 
 _DATABASES = frozenset({"sqlite", "sqlite+pysqlite", "postgres", "postgresql", "postgresql+psycopg"})
+_CREDENTIALS = "copy it from the app's page, Credentials & Basic Info"
 
 
 class Settings(BaseModel):
@@ -102,6 +105,14 @@ class Settings(BaseModel):
             raise ValueError(f"is the address of neither a PostgreSQL nor an SQLite database; {DATABASE_URL_FIX}")
         return given
 
+    @field_validator("data_dir")
+    @classmethod
+    def _of_home(cls, given: Path) -> Path:
+        try:
+            return given.expanduser()
+        except RuntimeError:
+            raise ValueError("must not begin with the home folder of somebody who has none") from None
+
     @property
     def url(self) -> str:
         """The database's URL."""
@@ -109,8 +120,8 @@ class Settings(BaseModel):
         return given or f"sqlite:///{(self.data_dir / 'bot.db').absolute()}"
 
 
-def missing_for_serving(settings: Settings, *, door: bool = True) -> list[str]:
-    """What ``serve``, ``connect`` and ``worker`` cannot start without, one line each; empty when nothing is missing.
+def missing_for_serving(settings: Settings, *, door: bool = True) -> list[Fault]:
+    """What ``serve``, ``connect`` and ``worker`` cannot start without; empty when nothing is missing.
 
     Args:
         settings: the settings.
@@ -118,14 +129,13 @@ def missing_for_serving(settings: Settings, *, door: bool = True) -> list[str]:
     """
     missing = []
     if not settings.app_id:
-        missing.append("FEISHU_APP_ID: is not set; copy it from the app's page, Credentials & Basic Info")
+        missing.append(Fault("FEISHU_APP_ID", "is not set", _CREDENTIALS))
     if not settings.app_secret.get_secret_value():
-        missing.append("FEISHU_APP_SECRET: is not set; copy it from the app's page, Credentials & Basic Info")
+        missing.append(Fault("FEISHU_APP_SECRET", "is not set", _CREDENTIALS))
     if door and not (settings.encrypt_key.get_secret_value() or settings.verification_token.get_secret_value()):
-        missing.append(
-            "FEISHU_ENCRYPT_KEY: neither it nor FEISHU_VERIFICATION_TOKEN is set, so anybody could send events; "
-            "set both from the app's page, Events & Callbacks, Encryption Strategy"
-        )
+        detail = "neither it nor FEISHU_VERIFICATION_TOKEN is set, so anybody could send events"
+        fix = "set both from the app's page, Events & Callbacks, Encryption Strategy"
+        missing.append(Fault("FEISHU_ENCRYPT_KEY", detail, fix))
     return missing
 
 
@@ -153,6 +163,8 @@ def config_folder(environment: Mapping[str, str] | None = None) -> Path:
     """The folder of configuration: ``BOT_CONFIG_DIR``, else the one in the wheel, else the one of the checkout."""
     given = (os.environ if environment is None else environment).get("BOT_CONFIG_DIR")
     if given:
+        with suppress(RuntimeError):  # a home folder of nobody is told as a folder that is not there
+            return Path(given).expanduser()
         return Path(given)
     installed = Path(__file__).with_name("config")
     return installed if installed.is_dir() else Path(__file__).parent.parent / "config"
@@ -170,10 +182,12 @@ def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = 
     """
     if environment is None:
         environment = os.environ
-        dotenv = dotenv or Path(".env")
-    variables = {**_read_dotenv(dotenv), **environment}
+        dotenv = dotenv or Path(DOTENV)
+    kept, faults = _read_dotenv(dotenv)
+    variables = {**kept, **environment}
     folder = config_folder(variables)
-    values, faults = _read_file(folder / "bot.toml")
+    values, unread = _read_file(folder / "bot.toml")
+    faults += unread
     sources = {section: f"{section} in bot.toml" for section in values}
     for name, field in VARIABLES.items():
         if variables.get(name, "").strip():
@@ -184,24 +198,29 @@ def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = 
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        faults += [_fault(detail, sources) for detail in error.errors()]
+        faults += [line_of(detail, model=Settings, sources=sources) for detail in error.errors()]
     if faults:
         raise SettingsError(faults)
     return settings
 
 
-def _read_dotenv(path: Path | None) -> dict[str, str]:
-    if path is None or not path.is_file():
-        return {}
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+def _read_dotenv(path: Path | None) -> tuple[dict[str, str], list[str]]:
+    try:
+        return ({} if path is None else read_dotenv(path)), []
+    except SettingsError as error:
+        return {}, error.faults
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")), []
+        return tomllib.loads(path.read_text(encoding="utf-8-sig")), []
     except FileNotFoundError:
         return {}, [f"{path}: there is no such file; BOT_CONFIG_DIR must name a folder with a bot.toml"]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        return {}, [f"{path}: cannot be read: {error.strerror}"]
+    except UnicodeDecodeError:
+        return {}, [f"{path}: is not UTF-8; save it as UTF-8 text"]
+    except tomllib.TOMLDecodeError as error:
         return {}, [f"{path.name}: {error}"]
 
 
@@ -214,7 +233,7 @@ def _override(values: dict[str, Any], sources: dict[str, str], variables: Mappin
         section, _, setting = name.removeprefix("BOT_").lower().partition("_")
         annotation = sections.get(section)
         if annotation is None or setting not in annotation.model_fields:
-            faults.append(f"{name}: there is no such setting; config/bot.toml lists them all")
+            faults.append(f"{name}: {NO_SUCH}")
             continue
         values[section] = {**values.get(section, {}), setting: variables[name]}
         sources[f"{section}.{setting}"] = name
@@ -227,10 +246,3 @@ def _sections() -> dict[str, type[Section]]:
         for name, field in Settings.model_fields.items()
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
     }
-
-
-def _fault(detail: Any, sources: Mapping[str, str]) -> str:
-    place = ".".join(str(part) for part in detail["loc"])
-    where = sources.get(place) or (f"{place} in bot.toml" if "." in place else place)
-    message = detail["msg"].removeprefix("Value error, ")
-    return f"{where}: {message[:1].lower()}{message[1:]}"

@@ -30,11 +30,10 @@ def about_settings(settings: Settings, *, door: bool = True) -> Iterator[Finding
         settings: the settings.
         door: whether events are posted to the bot; over the long connection they need no key and no token.
     """
-    missing = dict(fault.split(": ", 1) for fault in missing_for_serving(settings, door=door))
+    missing = {fault.name: fault for fault in missing_for_serving(settings, door=door)}
     for name, field in VARIABLES.items():
-        if name in missing:
-            detail, _, fix = missing[name].partition("; ")
-            yield Finding(name=name, ok=False, detail=detail, fix=fix)
+        if fault := missing.get(name):
+            yield Finding(name=name, ok=False, detail=fault.detail, fix=fault.fix)
         elif name == "ZHIPU_API_KEY":
             yield _key(settings.api_key.get_secret_value())
         elif door and name == "FEISHU_ENCRYPT_KEY" and not settings.encrypt_key.get_secret_value():

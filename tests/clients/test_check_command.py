@@ -153,3 +153,12 @@ def test_an_id_of_another_app_is_told_so(variables: dict[str, str], tmp_path: Pa
     """Feishu says only "invalid parameter"; the fix says what that means for an id."""
     ran: Checked = checked("--json", "--send-test", "ou_of_another_app", variables=variables, cwd=tmp_path)
     assert "send /id to the bot" in ran.named("Test card")["fix"]
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
+def test_a_dotenv_in_another_encoding_is_told(encoding: str, variables: dict[str, str], tmp_path: Path) -> None:
+    """The file is named, with what to do, and the check ends as with any other fault."""
+    (tmp_path / ".env").write_bytes("# 密钥\nPORT=1\n".encode(encoding))
+    ran = checked("--json", variables=variables, cwd=tmp_path)
+    assert (ran.code, ran.bad, ran.stderr) == (1, [".env"], "")
+    assert ran.named(".env")["detail"] == "is not UTF-8; save it as UTF-8 text"

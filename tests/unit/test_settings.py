@@ -84,6 +84,78 @@ def test_only_databases_that_the_bot_can_use_are_taken(url: str, *, good: bool) 
     assert (DATABASE_URL_FIX in fault, url in fault, "not-a-password" in fault) == (True, False, False)
 
 
+@pytest.mark.parametrize(
+    ("variables", "fault"),
+    [
+        ({"PORT": "many"}, "PORT: must be an integer from 0 to 65535"),
+        ({"PORT": "65536"}, "PORT: must be an integer from 0 to 65535"),
+        ({"BOT_LIMITS_PENDING": "1.5"}, "BOT_LIMITS_PENDING: must be an integer from 0 to 1000"),
+        ({"BOT_BASE_MINUTES": "soon"}, "BOT_BASE_MINUTES: must be a number from 0 to 1440"),
+        ({"BOT_CARDS_BUTTONS": "maybe"}, "BOT_CARDS_BUTTONS: must be true or false"),
+        ({"BOT_LOG_FORMAT": "xml"}, "BOT_LOG_FORMAT: must be 'text' or 'json'"),
+        ({"BOT_LOG_COLOUR": "red"}, "BOT_LOG_COLOUR: there is no such setting; config/bot.toml lists them all"),
+        (
+            {"BOT_DATA_DIR": "~nobody-of-this-name/x"},
+            "BOT_DATA_DIR: must not begin with the home folder of somebody who has none",
+        ),
+    ],
+)
+def test_a_fault_says_what_the_value_must_be(variables: dict[str, str], fault: str) -> None:
+    """A number is told with its range, a word with those that there are."""
+    assert faults_of(**variables) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("[server]\nhots = 1\n", "server.hots in bot.toml: there is no such setting; config/bot.toml lists them all"),
+        (
+            "server = 1\n",
+            "server in bot.toml: must be a section: its name in brackets, and its settings on the lines below",
+        ),
+        ("[server]\nthreads = 0\n", "server.threads in bot.toml: must be an integer from 1 to 64"),
+    ],
+)
+def test_a_fault_of_the_file_is_told_with_its_place(tmp_path: Path, content: str, fault: str) -> None:
+    """Section and name are told, as they stand in the file."""
+    (tmp_path / "bot.toml").write_text(content, encoding="utf-8")
+    assert faults_of(BOT_CONFIG_DIR=str(tmp_path)) == [fault]
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
+@pytest.mark.parametrize("name", [".env", "bot.toml"])
+def test_a_file_that_is_not_utf_8_is_a_fault(tmp_path: Path, name: str, encoding: str) -> None:
+    """An editor that saves in another encoding is told of by the file's name, and no program ends in a traceback."""
+    file = tmp_path / name
+    file.write_bytes("# 密钥\n".encode(encoding))
+    with pytest.raises(SettingsError) as caught:
+        load({"BOT_CONFIG_DIR": str(tmp_path if name == "bot.toml" else CONFIG)}, dotenv=tmp_path / ".env")
+    assert caught.value.faults == [f"{file}: is not UTF-8; save it as UTF-8 text"]
+
+
+def test_the_mark_that_windows_writes_first_is_no_part_of_a_name(tmp_path: Path) -> None:
+    """A ``.env`` and a ``bot.toml`` saved by Notepad are read as they look."""
+    (tmp_path / ".env").write_text("FEISHU_APP_ID=cli_file\n", encoding="utf-8-sig")
+    (tmp_path / "bot.toml").write_text("[slots]\ncogview = 3\n", encoding="utf-8-sig")
+    settings = load({"BOT_CONFIG_DIR": str(tmp_path)}, dotenv=tmp_path / ".env")
+    assert (settings.app_id, settings.slots.cogview) == ("cli_file", 3)
+
+
+def test_a_file_that_is_a_folder_is_a_fault(tmp_path: Path) -> None:
+    """What stands in the place of bot.toml is named, with the system's reason."""
+    (tmp_path / "bot.toml").mkdir()
+    assert faults_of(BOT_CONFIG_DIR=str(tmp_path)) == [f"{tmp_path / 'bot.toml'}: cannot be read: Is a directory"]
+
+
+def test_the_home_folder_expands_in_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``~`` in ``.env`` is no shell's, so nobody else would expand it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "bot.toml").touch()
+    settings = load({"BOT_DATA_DIR": "~/data", "BOT_CONFIG_DIR": "~/config"})
+    assert (settings.data_dir, settings.config_dir) == (tmp_path / "data", tmp_path / "config")
+
+
 def test_a_size_that_the_model_cannot_make_is_refused_at_the_start() -> None:
     """A default size is checked before anybody's prompt meets it."""
     assert "512x512" in faults_of(BOT_IMAGES_SIZE="512x512")[0]
@@ -110,7 +182,7 @@ def test_serving_without_a_way_to_know_feishu_is_refused() -> None:
     """With neither key nor token configured anybody could send events."""
     missing = missing_for_serving(load({"FEISHU_APP_ID": "cli_x", "FEISHU_APP_SECRET": "fake"}))
     assert len(missing) == 1
-    assert "FEISHU_VERIFICATION_TOKEN" in missing[0]
+    assert "FEISHU_VERIFICATION_TOKEN" in str(missing[0])
 
 
 def test_every_variable_with_a_name_of_its_own_stands_in_the_example() -> None:
