@@ -7,6 +7,11 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from bot.cli import streams
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells give it."""
+
 
 def serve(argv: Sequence[str]) -> int:
     """Takes events and, unless told otherwise, does the work too."""
@@ -76,10 +81,32 @@ COMMANDS = {command.__name__: command for command in _ALL}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command that the first argument names; gives the exit code."""
-    given = list(sys.argv[1:] if argv is None else argv)
+    """Runs the command that the first argument names; gives the exit code.
+
+    Ctrl-C gives 130. Where the output is closed, full or no longer read, the code is 1 and the command ends there.
+    """
+    streams.prepare()
+    try:
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        streams.write_line(sys.stderr, "Interrupted.")
+        return INTERRUPTED
+    except OSError as error:
+        if not streams.is_of_output(error):
+            raise
+        streams.silence(sys.stdout)
+        # Who reads with head or a pager has seen enough and needs no word of it.
+        if not isinstance(error, BrokenPipeError):
+            streams.write_line(sys.stderr, f"The output cannot be written: {error.strerror}")
+        return 1
+
+
+def _run(given: Sequence[str]) -> int:
     if given and given[0] in COMMANDS:
-        return _run(given[0], given[1:])
+        return _run_command(given[0], given[1:])
     listing = "\n".join(f"  {name:10} {command.__doc__}" for name, command in COMMANDS.items())
     usage = f"usage: glm-image-bot COMMAND [options]\n\n{listing}\n\nCOMMAND --help tells the options of one."
     asked = bool(given) and given[0] in {"-h", "--help"}
@@ -87,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if asked else 2
 
 
-def _run(name: str, argv: Sequence[str]) -> int:
+def _run_command(name: str, argv: Sequence[str]) -> int:
     # Imported when a command runs: `generate` has to start nearly as fast as Python itself.
     from bot.errors import FeishuUnreachable, SettingsError, StoreUnavailable  # noqa: PLC0415
 

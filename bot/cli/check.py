@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -68,9 +67,7 @@ def _fault(fault: str) -> Finding:
 
 def _print(findings: Sequence[Finding], *, as_array: bool) -> None:
     ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-    print((as_json if as_array else as_text)(findings, ascii_only=ascii_only), flush=True)
+    print((as_json if as_array else as_text)(findings, ascii_only=ascii_only))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,6 +86,6 @@ def _parser() -> argparse.ArgumentParser:
         "--send-test",
         metavar="CHAT_OR_OPEN_ID",
         type=recipient,
-        help="also send one card, without an image, to a chat (oc_…) or a person (ou_…)",
+        help="also send one card, without an image, to a chat (oc_...) or a person (ou_...)",
     )
     return parser

@@ -1,0 +1,107 @@
+"""What a command does when nobody can read what it prints, or somebody ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.server import wait_until
+from tests.clients.check_command import COMMAND, ROOT, variables_of
+
+
+@pytest.fixture
+def stand_in() -> Iterator[FeishuStandIn]:
+    """Feishu, on loopback."""
+    with FeishuStandIn() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def environment(stand_in: FeishuStandIn, tmp_path: Path) -> dict[str, str]:
+    """The variables of a process for which everything is right, and whose output is buffered as usual."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "", **variables_of(stand_in, tmp_path)}
+
+
+def in_shell(redirection: str, *, environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the offline check with its streams as a shell has led them."""
+    command = f'exec "$@" {redirection}'
+    return subprocess.run(
+        ["sh", "-c", command, "sh", *COMMAND, "--offline", "--json"],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "told"),
+    [
+        (">/dev/full", 1, "The output cannot be written: No space left on device\n"),
+        (">&-", 1, "The output cannot be written: Bad file descriptor\n"),
+        ("2>&-", 0, ""),
+        ("2>/dev/full", 0, ""),
+        (">/dev/full 2>/dev/full", 1, ""),
+        ("<&- >&- 2>&-", 1, ""),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_no_traceback(
+    *, redirection: str, code: int, told: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The reason stands on standard error in one line, where there is one."""
+    ran = in_shell(redirection, environment=environment, folder=tmp_path)
+    assert (ran.returncode, ran.stderr) == (code, told)
+    assert ran.stdout.startswith("[") is (code == 0)
+
+
+@pytest.mark.parametrize("arguments", [("check", "--offline", "--json"), ("check", "--help"), ("--help",)])
+def test_who_reads_the_first_lines_alone_hears_no_complaint(
+    arguments: tuple[str, ...], environment: dict[str, str], tmp_path: Path
+) -> None:
+    """As with ``head -1``, which closes the pipe."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    streams: dict[str, Any] = {"stdout": writing, "stderr": subprocess.PIPE}
+    command = [sys.executable, "-m", "bot", *arguments]
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, **streams) as process:
+        os.close(writing)
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (1, b"")
+
+
+def test_ctrl_c_ends_a_command_in_a_line(stand_in: FeishuStandIn, environment: dict[str, str], tmp_path: Path) -> None:
+    """The exit code is the shells', and there is no traceback."""
+    stand_in.faults.arm("hang", on="token")
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(COMMAND, env=environment, cwd=tmp_path, **streams) as process:
+        assert wait_until(lambda: bool(stand_in.calls), seconds=30)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout, stderr) == (130, b"", b"Interrupted.\n")
+
+
+@pytest.mark.parametrize("command", ["check", "base"])
+def test_help_can_be_read_on_an_ascii_terminal(command: str, environment: dict[str, str], tmp_path: Path) -> None:
+    """What the terminal cannot say becomes a question mark."""
+    ascii_only = {**environment, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "bot", command, "--help"],
+        env=ascii_only,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert f"usage: glm-image-bot {command}" in ran.stdout
