@@ -43,14 +43,14 @@ def _look(*, offline: bool, to: str | None, door: bool) -> Iterator[Finding]:
     yield calls(settings, readable=database.ok is True)
     yield check_machine.data_folder(settings)
     yield check_machine.port(settings)
-    yield from _feishu(settings, offline=offline, to=to)
+    yield from _feishu(settings, offline=offline, to=to, door=door)
 
 
-def _feishu(settings: Settings, *, offline: bool, to: str | None) -> Iterator[Finding]:
+def _feishu(settings: Settings, *, offline: bool, to: str | None, door: bool) -> Iterator[Finding]:
     why = "--offline" if offline else "without FEISHU_APP_ID and FEISHU_APP_SECRET"
     if not offline and settings.app_id and settings.app_secret.get_secret_value():
         try:
-            yield from about_feishu(settings, recipient=to)
+            yield from about_feishu(settings, recipient=to, door=door)
         except SettingsError as error:
             yield from (_fault(fault) for fault in error.faults)
             why = "without a way to Feishu"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.cli import advice
+from bot.cli import remedies
 from bot.cli.findings import Finding
 from bot.errors import FeishuError
 from bot.feishu.base import Bases
@@ -18,8 +18,6 @@ NEEDED: dict[str, tuple[str, ...]] = {"recording in a Base": ("base:record:creat
 https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table-record/batch_create
 """
 
-_AGAIN = "give the fields their names and types back, or make another table: python -m bot base create"
-
 
 def base_log(client: FeishuClient, settings: Settings) -> Finding:
     """Whether the table is there and has its fields; one call, which adds nothing.
@@ -30,8 +28,12 @@ def base_log(client: FeishuClient, settings: Settings) -> Finding:
     try:
         there = Bases(client.call).fields(base.app_token, base.table_id)
     except FeishuError as error:
-        return Finding(name=NAME, ok=False, detail=advice.told(error), fix=advice.fix_of(error, domain=settings.domain))
+        return Finding(
+            name=NAME, ok=False, detail=remedies.told(error), fix=remedies.fix_of(error, domain=settings.domain)
+        )
     wrong = [field.name for field in FIELDS if there.get(field.name) != field.kind]
     if wrong:
-        return Finding(name=NAME, ok=False, detail=f"missing or of another type: {', '.join(wrong)}", fix=_AGAIN)
+        return Finding(
+            name=NAME, ok=False, detail=f"missing or of another type: {', '.join(wrong)}", fix=remedies.RESTORE_FIELDS
+        )
     return Finding(name=NAME, ok=True, detail=f"table {base.table_id} is there, with its {len(FIELDS)} fields")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from bot.chat.catalogue import Catalogue
 from bot.chat.speaking import elements as el
-from bot.cli import advice, check_base
+from bot.cli import check_base, remedies
 from bot.cli.findings import Finding
 from bot.cli.recipient import kind_of
 from bot.errors import FeishuAction, FeishuError, SettingsError
@@ -36,18 +36,15 @@ https://open.feishu.cn/document/server-docs/im-v1/message/events/receive and the
 NOWHERE = "om_0"
 """A message that nobody has sent, so that a call that names it changes nothing."""
 
-_UNTOLD = Finding(
-    name="Events and callbacks",
-    ok=None,
-    detail="the platform does not tell whether they are set up and published",
-    fix=(
-        "事件与回调 Events & Callbacks: request URL https://YOUR-HOST/webhook/event in both tabs, event "
-        "im.message.receive_v1, callback card.action.trigger, then publish; send the bot a message to see"
-    ),
+_EVENTS = "event im.message.receive_v1, callback card.action.trigger, then publish; send the bot a message to see"
+_AT_THE_DOOR = f"事件与回调 Events & Callbacks: request URL https://YOUR-HOST/webhook/event in both tabs, {_EVENTS}"
+_CONNECTED = (
+    "事件与回调 Events & Callbacks, while `connect` runs: 使用长连接接收 Receive through persistent connection in both "
+    f"tabs, {_EVENTS}"
 )
 
 
-def about_feishu(settings: Settings, *, recipient: str | None = None) -> Iterator[Finding]:
+def about_feishu(settings: Settings, *, recipient: str | None = None, door: bool = True) -> Iterator[Finding]:
     """Asks for a token, the bot, the scopes, and one call of each kind that needs a scope of its own.
 
     Each call but the token's counts to the month's of the plan: five, one for the Base log, one for the test card. It
@@ -57,6 +54,7 @@ def about_feishu(settings: Settings, *, recipient: str | None = None) -> Iterato
     Args:
         settings: the settings.
         recipient: the chat or person that a test card goes to.
+        door: whether events are posted to the bot, or come over the long connection.
 
     Raises:
         SettingsError: the environment names a proxy that cannot be used; nothing was asked then.
@@ -80,7 +78,7 @@ def about_feishu(settings: Settings, *, recipient: str | None = None) -> Iterato
         yield from _probes(client, domain=settings.domain)
         if settings.base.on:
             yield check_base.base_log(client, settings)
-        yield _UNTOLD
+        yield _untold(door=door)
         if recipient is not None:
             yield _test_card(client, settings, recipient)
     finally:
@@ -94,7 +92,7 @@ def unasked(why: str, *, recipient: str | None = None) -> Iterator[Finding]:
 
 
 def _refused(name: str, error: FeishuError, *, domain: str) -> Finding:
-    return Finding(name=name, ok=False, detail=advice.told(error), fix=advice.fix_of(error, domain=domain))
+    return Finding(name=name, ok=False, detail=remedies.told(error), fix=remedies.fix_of(error, domain=domain))
 
 
 def _bot(client: FeishuClient, *, domain: str) -> Finding:
@@ -104,7 +102,7 @@ def _bot(client: FeishuClient, *, domain: str) -> Finding:
         return _refused(BOT, error, domain=domain)
     who = f"{bot.name}, open_id {bot.open_id}"
     if not bot.active:
-        return Finding(name=BOT, ok=False, detail=f"{who}, is not active", fix=advice.SWITCH_ON)
+        return Finding(name=BOT, ok=False, detail=f"{who}, is not active", fix=remedies.SWITCH_ON)
     return Finding(name=BOT, ok=True, detail=f"on: {who}")
 
 
@@ -113,14 +111,14 @@ def _scopes(client: FeishuClient, settings: Settings) -> Finding:
         granted = client.granted_scopes()
     except FeishuError as error:
         # Nothing that the bot does rests on this call, so its failure alone is no fault.
-        return Finding(name=SCOPES, ok=None, detail=f"the platform did not tell: {advice.told(error)}")
+        return Finding(name=SCOPES, ok=None, detail=f"the platform did not tell: {remedies.told(error)}")
     needed = NEEDED | check_base.NEEDED if settings.base.on else NEEDED
     missing = {purpose: scopes[0] for purpose, scopes in needed.items() if granted.isdisjoint(scopes)}
     if not missing:
         return Finding(name=SCOPES, ok=True, detail=f"granted for {', '.join(needed)}")
     lacking = "; ".join(f"{purpose}: {scope}" for purpose, scope in missing.items())
     page = f"{settings.domain}/app/{settings.app_id}/auth?q={','.join(missing.values())}&token_type=tenant"
-    return Finding(name=SCOPES, ok=False, detail=f"missing for {lacking}", fix=f"grant at {page} , {advice.PUBLISH}")
+    return Finding(name=SCOPES, ok=False, detail=f"missing for {lacking}", fix=f"grant at {page} , {remedies.PUBLISH}")
 
 
 def _probes(client: FeishuClient, *, domain: str) -> Iterator[Finding]:
@@ -142,9 +140,14 @@ def _probe(name: str, call: Callable[[], object], *, domain: str) -> Finding:
         if error.action in (FeishuAction.TELL_ADMIN, FeishuAction.STOP_FOR_QUOTA):
             return _refused(name, error, domain=domain)
         if error.action is FeishuAction.RETRY:
-            fix = advice.fix_of(error, domain=domain)
-            return Finding(name=name, ok=None, detail=f"cannot be told: {advice.told(error)}", fix=fix)
+            fix = remedies.fix_of(error, domain=domain)
+            return Finding(name=name, ok=None, detail=f"cannot be told: {remedies.told(error)}", fix=fix)
     return Finding(name=name, ok=True, detail="granted, as far as a call that sends nothing can tell")
+
+
+def _untold(*, door: bool) -> Finding:
+    detail = "the platform does not tell whether they are set up and published"
+    return Finding(name="Events and callbacks", ok=None, detail=detail, fix=_AT_THE_DOOR if door else _CONNECTED)
 
 
 def _test_card(client: FeishuClient, settings: Settings, recipient: str) -> Finding:

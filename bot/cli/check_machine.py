@@ -28,6 +28,8 @@ _MEGABYTE = 1024 * 1024
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.s3fs"}
 _MIGRATE = "run: python -m bot migrate (serve and worker do so too when they start)"
 _HEALTH_SECONDS = 2.0
+_LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens there
+"""Where a server is asked that listens on every address."""
 
 
 def database(settings: Settings, *, offline: bool) -> Finding:
@@ -124,14 +126,14 @@ def port(settings: Settings) -> Finding:
         socket.create_server((host, number), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return _taken(place, number)
+            return _taken(place, host=_LOOPBACK.get(host, host), number=number)
         detail = f"{place} cannot be used: {error.strerror or error}"
         return Finding(name=name, ok=False, detail=detail, fix=PORT_FIX.format(variable="PORT"))
     return Finding(name=name, ok=True, detail=f"{place} is free")
 
 
-def _taken(place: str, number: int) -> Finding:
-    connection = http.client.HTTPConnection("127.0.0.1", number, timeout=_HEALTH_SECONDS)
+def _taken(place: str, *, host: str, number: int) -> Finding:
+    connection = http.client.HTTPConnection(host, number, timeout=_HEALTH_SECONDS)
     try:
         connection.request("GET", "/healthz")
         healthy = connection.getresponse().read(16) == b"ok\n"

@@ -72,7 +72,8 @@ def _key(given: str) -> Finding:
     try:
         key = checked_key(given)
     except MissingApiKey as error:
-        detail = "is not set; every prompt would be answered with that" if not given else error.message.split(".")[0]
+        unset = "is not set; every prompt would be answered with that"
+        detail = error.message.removeprefix(f"{name} ").split(".")[0] if given else unset
         return Finding(name=name, ok=False, detail=detail, fix=f"make or copy a key at {KEY_PAGE}")
     identifier, _, secret = key.partition(".")
     usual = bool(identifier and secret)

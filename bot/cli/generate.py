@@ -232,7 +232,7 @@ def _sender(recipient: str) -> Sender:
 
 
 def _send(sender: Sender, asked: argparse.Namespace, made: MadeImage, *, image: ImageFile, seconds: float) -> None:
-    from bot.cli.advice import fix_of  # noqa: PLC0415 - as above
+    from bot.cli.remedies import fix_of  # noqa: PLC0415 - as above
     from bot.cli.send import Result  # noqa: PLC0415
 
     result = Result(prompt=asked.prompt, options=_options(asked), made=made, image=image, seconds=seconds)

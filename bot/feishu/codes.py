@@ -45,6 +45,7 @@ _CODES: dict[FeishuAction, tuple[int, ...]] = {
         91403,  # the app may not write to it
         10003,  # App ID unknown here; also the sign of Feishu's address for a Lark app
         10014,  # App Secret wrong
+        11205,  # the bot ability is off, as the bot's own page of the API says it
         230006,  # the bot ability is off
         230027,  # a permission is missing
         234002,  # not authorised to upload

@@ -86,7 +86,7 @@ def test_what_is_not_the_platform_is_told(fault: str, stand_in: FeishuStandIn) -
         (99991673, "approve the app"),
         (99991401, "IP 白名单"),
         (99991403, "month's calls"),
-        (230006, "机器人 Bot"),
+        (11205, "机器人 Bot"),
     ],
 )
 def test_a_refusal_that_the_admin_mends_has_its_place_in_the_console(

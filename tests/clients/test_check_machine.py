@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from bot.generation.store.database import Database
 from bot.generation.store.schema import HEAD
 from bot.sandbox.server import Answer, LoopbackServer
 from bot.settings import Settings, load
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - a bot of the test, on a free port
 
 
 def settings(**variables: str) -> Settings:
@@ -140,6 +144,15 @@ def test_a_taken_port_tells_a_bot_from_another_program(health: str, *, good: boo
     assert ("a bot that runs already" in finding.detail) is good
 
 
+@pytest.mark.parametrize(("listening", "host"), [("127.0.0.2", "127.0.0.2"), ("127.0.0.1", EVERYWHERE)])
+def test_a_bot_is_asked_where_it_listens(listening: str, host: str) -> None:
+    """One that is bound to another address than 127.0.0.1 is found as well."""
+    with healthy_listener(listening) as number:
+        finding = port(settings(PORT=str(number), BOT_SERVER_HOST=host))
+    assert finding.ok, finding
+    assert "a bot that runs already" in finding.detail
+
+
 def test_a_port_held_by_something_silent_is_told() -> None:
     """What does not speak HTTP is another program."""
     with silent_listener() as number:
@@ -163,6 +176,29 @@ def free_port() -> int:
     """A port on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+@contextmanager
+def healthy_listener(host: str) -> Iterator[int]:
+    """A server on one address of this machine that is well; gives its port."""
+
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"ok\n")
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with HTTPServer((host, 0), Healthy) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextmanager

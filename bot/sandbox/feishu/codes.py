@@ -40,6 +40,7 @@ MESSAGES: Mapping[int, str] = {
     1255006: "Client token conflict, please generate a new client token and try again.",
     1255040: "Request timed out, please try again later",
     10014: "app secret invalid",
+    11205: "app do not have bot",
     230001: "Your request contains an invalid request parameter.",
     230002: "The bot can not be outside the group.",
     230006: "Bot ability is not activated.",

@@ -18,6 +18,7 @@ _ABILITY = f"switch the bot on (添加应用能力 Add Features → 机器人 Bo
 SWITCH_ON = (
     "have a Feishu administrator switch the app on: 管理后台 Admin Console → 工作台 Workplace → 应用管理 App Management"
 )
+RESTORE_FIELDS = "give the fields their names and types back, or make another table: python -m bot base create"
 _NO_BASE = "check app_token and table_id of [base], or make another Base: python -m bot base create"
 _NO_RIGHT = (
     "let the app edit the Base: open it, … → 更多 More → 添加文档应用 Add document app, as one who may manage it"
@@ -45,17 +46,24 @@ _FIXES = {
     230035: _SETTINGS_OF_GROUP,
     230038: "send to somebody of the organisation that the app belongs to",
     232009: "that group was dissolved: send to another chat",
+    234002: f"grant im:resource (权限管理 Permissions & Scopes), {PUBLISH}",
     234007: _ABILITY,
+    234041: "ask your Feishu administrator: the key that encrypts your organisation's files was deleted",
+    234042: "ask your Feishu administrator: the storage that your organisation keeps itself is full or failing",
     91402: _NO_BASE,
     91403: _NO_RIGHT,
     1063001: "check the open_id (ou_…): it must be of somebody of your organisation who may use the app",
     1063002: _NO_RIGHT,
     1254003: _NO_BASE,
     1254004: _NO_BASE,
+    1254015: RESTORE_FIELDS,
     1254040: _NO_BASE,
     1254041: _NO_BASE,
+    1254045: RESTORE_FIELDS,
+    1254103: "the table is full: make another one: python -m bot base create",
     1254302: _NO_RIGHT,
     1254304: _NO_RIGHT,
+    1254306: _NO_RIGHT,
     99991401: "add this machine's address to the app's list: 安全设置 Security Settings → IP 白名单 IP Whitelist",
     99991403: "the month's calls of your Feishu plan are used up: wait for the next month or extend the plan",
     99991662: SWITCH_ON,
@@ -67,7 +75,7 @@ _BRACKETED = re.compile(r"\[([^\]]+)\]")
 
 def told(error: FeishuError) -> str:
     """What the platform said, on one line: its code, its words, and the id of the call for its support."""
-    words = _one_line(error.message)
+    words = _one_line(error.message).rstrip(".。")
     if isinstance(error, FeishuUnreachable):
         return f"no answer, or none of Feishu's ({words})"
     said = f"{words} (code {error.code}"
