@@ -7,7 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
+from bot.generation.store.tables import spending
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.faults import CALL_FAULTS, CODES
 from tests.support.world import World, catalogue, colour, strings_in
@@ -96,6 +98,9 @@ WHERE = {"glm_1301": "role.user", "level_0": "role.assistant", "level_1": "role.
 WAIT = {"glm_1302": "failure.rate_limit", "glm_1305": "failure.overloaded"}
 """Refusals before any work: the generation waits, and ends with this sentence when they go on for too long."""
 
+UNBILLED = {f"glm_{code}" for code in CODES} - {"glm_500", "glm_1200", "glm_1230", "glm_1234"}
+"""Refusals before any work. Whatever else goes wrong may be billed, and so it counts in the budget."""
+
 WARN = ("level_2", "level_3")
 """Findings beside a picture."""
 
@@ -136,12 +141,14 @@ def test_a_failure_has_its_sentence(world: World, fault: str) -> None:
     """The card ends with the fault's sentence in both languages after one call, and the next prompt gets its turn."""
     talk = world.somebody()
     world.glm.arm(fault)
+    before = charged(world)
     said = talk.say()
     talk.wait_for_end(said)
+    (call,) = talk.posts(said)
+    assert call.paid <= charged(world) - before == (fault not in UNBILLED)
     shown = list(strings_in(talk.card))
     for language in ("zh", "en"):
         assert any(expected(fault, language) in words for words in shown), shown
-    assert len(talk.posts(said)) == 1
     assert [colour(answer) for answer in talk.answers] == ["red"]
     goes_through(world, talk.say())
 
@@ -188,9 +195,11 @@ def test_waiting_has_an_end(world: World, fault: str) -> None:
     """Refused for longer than a generation may wait, it ends with a sentence, unpaid, and the next one goes through."""
     talk = world.somebody()
     world.glm.arm(fault, times=1000)
+    before = charged(world)
     said = talk.say()
     talk.wait_for_end(said)
     world.glm.disarm()
+    assert charged(world) == before
     shown = list(strings_in(talk.card))
     for language in ("zh", "en"):
         assert any(expected(fault, language) in words for words in shown)
@@ -213,6 +222,12 @@ def test_a_finding_is_a_warning(world: World, fault: str) -> None:
         assert any(WORDS.text("warning.content", language, where=where, level=level) in words for words in shown)
     assert [colour(answer) for answer in talk.answers] == ["orange"]
     assert set(shown) & world.feishu.uploads.keys()
+
+
+def charged(world: World) -> int:
+    """How many calls the team's budget holds."""
+    with world.bot.database.read() as connection:
+        return int(connection.scalar(select(func.sum(spending.c.images))) or 0)
 
 
 def goes_through(world: World, said: ChatMessage) -> None:

@@ -10,7 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.chat.views import QuotaView
-from bot.errors import CallTimedOut, ContentRefused, GlmError, ServerFailed
+from bot.errors import (
+    CallTimedOut,
+    ContentRefused,
+    GlmError,
+    NetworkFailed,
+    RateLimited,
+    RequestRejected,
+    ServerFailed,
+)
 from bot.generation.intake.cancelling import cancel
 from bot.generation.making import failures
 from bot.generation.store.database import Database
@@ -105,15 +113,20 @@ def test_a_failed_or_cancelled_image_is_given_back_to_the_day(database: Database
 @pytest.mark.parametrize(
     ("error", "charged"),
     [
-        (ServerFailed("x", provider_code="1234", status=500, from_platform=True), 0),
-        (ContentRefused("x", provider_code="1301", status=400, from_platform=True), 0),
+        (RequestRejected("x", provider_code="1214", status=400, from_platform=True), 0),
+        (RateLimited("x", provider_code="1308", status=429, from_platform=True), 0),
+        (ContentRefused("x", provider_code="1301", status=400, from_platform=True, filters=(("user", 2),)), 0),
+        (ContentRefused("x", provider_code="1301", status=400, from_platform=True, filters=(("assistant", 1),)), 1),
         (ContentRefused("a picture was made, and is not shown"), 1),
+        (ServerFailed("x", provider_code="1234", status=500, from_platform=True), 1),
+        (ServerFailed("a gateway's page", status=502), 1),
+        (NetworkFailed("the connection broke"), 1),
         (CallTimedOut("nobody knows"), 1),
         (ServerFailed("a picture was made, and its link leads nowhere", status=200), 1),
     ],
 )
 def test_the_budget_counts_what_may_have_been_billed(database: Database, error: GlmError, charged: int) -> None:
-    """A call that the platform refused costs nothing; one whose outcome nobody knows counts."""
+    """A call that the platform refused before any work costs nothing; one that it may bill counts."""
     accept(database, "om_1")
     generation = claim(database)
     assert quota(database, team()).team_images == 1

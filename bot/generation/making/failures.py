@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
-from bot.errors import CallTimedOut, ContentRefused, FeishuAction, FeishuError, GlmError, NetworkFailed
+from bot.errors import CallTimedOut, ContentRefused, FeishuAction, FeishuError, GlmError, NetworkFailed, ServerFailed
 from bot.feishu.codes import IMAGE_TOO_LARGE
 from bot.models import Failure
 
@@ -15,6 +13,9 @@ STALLED = Failure(code="stalled", sentence="failure.stalled")
 """The picture was taken up too often without getting further."""
 
 LONGEST_PLATFORM_TEXT = 300
+
+PROMPT = "user"
+"""The role under which the content filter names the prompt; it looks at that before it draws."""
 
 _OF_UPLOAD = {
     FeishuAction.RETRY: "failure.feishu",
@@ -41,9 +42,13 @@ def of_glm(error: GlmError) -> Failure:
 
 
 def may_be_billed(error: GlmError) -> bool:
-    """Whether the platform may bill a call that ended so: it did not say, or a picture was made."""
-    unsaid = isinstance(error, CallTimedOut | NetworkFailed | ContentRefused) or error.status == HTTPStatus.OK
-    return unsaid and error.provider_code is None
+    """Whether the platform may bill a call that ended so: all but one that it refused before any work.
+
+    What it bills of a call that it could not finish, or whose picture it held back, is documented nowhere.
+    """
+    if isinstance(error, ContentRefused):
+        return error.provider_code is None or any(role != PROMPT for role, _ in error.filters)
+    return isinstance(error, CallTimedOut | NetworkFailed | ServerFailed)
 
 
 def of_upload(error: FeishuError) -> Failure:
