@@ -207,7 +207,8 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = Answer(status=502, headers={"Content-Type": "text/html"}, body=page)
             case "empty_body":
                 answer = Answer(status=200, headers=answer.headers)
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
+        self.send_header("Date", self.date_time_string())
         for name, value in answer.headers.items():
             self.send_header(name, value)
         if answer.stream is not None:

@@ -46,9 +46,9 @@ OTHERS = {
     "hang": TIMEOUT,
     "trickle": TIMEOUT,
     **dict.fromkeys(("reset_before", "reset_after", "truncated"), NETWORK),
-    **dict.fromkeys(("html_502", "empty_body", "no_url", "ok_with_error", "not_json", "redirect"), SERVER),
-    **dict.fromkeys(("file_url", "http_url"), SERVER),
-    **dict.fromkeys(("level_0", "level_1"), CONTENT),
+    **dict.fromkeys(("html_502", "html_504", "empty_body", "not_json", "redirect"), SERVER),
+    **dict.fromkeys(("no_data", "no_url", "ok_with_error", "file_url", "http_url"), SERVER),
+    **dict.fromkeys(("level_0", "level_1", "output_refused"), CONTENT),
 }
 WITH_AN_IMAGE = {"level_2", "level_3"}
 

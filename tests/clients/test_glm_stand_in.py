@@ -67,6 +67,25 @@ def test_a_call_without_a_key_is_refused(stand_in: GlmStandIn, key: str | None) 
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "1001")
 
 
+def test_a_refusal_has_the_documented_headers(stand_in: GlmStandIn) -> None:
+    """A refusal comes as JSON from nginx, with the cookie of the platform's firewall and no delay to wait for."""
+    headers = posted(stand_in, GOOD, key=None).headers
+    assert headers["content-type"].startswith("application/json")
+    assert headers["set-cookie"].startswith("acw_tc=")
+    assert (headers["server"], headers["vary"]) == ("nginx", "Origin")
+    assert "retry-after" not in headers
+
+
+@pytest.mark.parametrize(("fault", "found"), [("glm_1301", ("user", 2)), ("output_refused", ("assistant", 1))])
+def test_the_content_filter_says_where_it_found_something(
+    stand_in: GlmStandIn, fault: str, found: tuple[str, int]
+) -> None:
+    """1301 speaks of the prompt or of the picture, each with its level."""
+    stand_in.arm(fault)
+    (finding,) = posted(stand_in, GOOD).json()["contentFilter"]
+    assert (finding["role"], finding["level"]) == found
+
+
 @pytest.mark.parametrize("size", ["1728x960", "960x1728", "2048x2048", "1024x1024"])
 def test_every_documented_size_is_made(stand_in: GlmStandIn, size: str) -> None:
     """The recommended sizes hold even where the rule for others says no."""

@@ -69,12 +69,15 @@ SENTENCES = {
     "truncated": "failure.network",
     "html_502": "failure.server",
     "empty_body": "failure.server",
+    "html_504": "failure.server",
     "not_json": "failure.server",
+    "no_data": "failure.server",
     "no_url": "failure.server",
     "ok_with_error": "failure.server",
     "redirect": "failure.server",
     "file_url": "failure.server",
     "http_url": "failure.server",
+    "output_refused": "failure.content",
     "level_0": "failure.content",
     "level_1": "failure.content",
 }
@@ -92,7 +95,7 @@ UNTIL = {
 }
 """When the quota is reset, as the platform's message says it: in Beijing's time, which is the team's here."""
 
-WHERE = {"glm_1301": "role.user", "level_0": "role.assistant", "level_1": "role.assistant"}
+WHERE = {"glm_1301": "role.user", **dict.fromkeys(("output_refused", "level_0", "level_1"), "role.assistant")}
 """Where the content filter found something."""
 
 WAIT = {"glm_1302": "failure.rate_limit", "glm_1305": "failure.overloaded"}

@@ -70,11 +70,14 @@ CALL_FAULTS: Mapping[str, str] = {
     **{f"glm_{code}": f"{status} with code {code}: {message}" for code, (status, message) in CODES.items()},
     **WIRE_FAULTS,
     **{f"level_{level}": f"200 with a finding of level {level} (0 is the worst)" for level in LEVELS},
+    "no_data": "200 without a picture",
     "no_url": "200 without a picture's link",
     "file_url": "200 with a link to a file of the machine itself",
     "http_url": "200 with a link that is not https",
     "ok_with_error": "200 with an error in place of a picture",
+    "output_refused": "400 with code 1301 for the picture that was made, not for the prompt",
     "not_json": "200 with text that is not JSON",
+    "html_504": "a gateway answers 504 with HTML, as the platform was too slow",
     "redirect": f"302 to another host, {ELSEWHERE}",
 }
 """Faults of the paid call, by name, with what happens."""
@@ -94,6 +97,8 @@ IMAGE_FAULTS: Mapping[str, str] = {
 FAULTS: Mapping[str, str] = {**CALL_FAULTS, **IMAGE_FAULTS}
 
 _CREATED = 1795382776
+_HEADERS = {"Set-Cookie": "acw_tc=sandbox;path=/;HttpOnly;Max-Age=1800", "Server": "nginx", "Vary": "Origin"}
+_GATEWAY_PAGE = b"<html><head><title>504 Gateway Time-out</title></head><body>nginx</body></html>"
 _EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 _IMAGE_WIRE = {
     "image_truncated": "truncated",
@@ -103,14 +108,16 @@ _IMAGE_WIRE = {
 }
 
 
-def refusal(code: str) -> Answer:
-    """The platform's answer with an error code."""
+def refusal(code: str, *, role: str = "user", level: int = 2) -> Answer:
+    """The platform's answer with an error code; ``role`` and ``level`` are what its content filter found (1301).
+
+    Public reports show level 2 refused as well as level 1: the level does not decide, the error does.
+    """
     status, message = CODES[code]
     body: dict[str, object] = {"error": {"code": code, "message": message}}
     if code == "1301":
-        # Public reports show level 2 refused too; the level does not decide, the error does.
-        body = {"contentFilter": [{"level": 2, "role": "user"}], **body}
-    return Answer.of_json(body, status=status, headers={"Server": "nginx", "Vary": "Origin"})
+        body = {"contentFilter": [{"level": level, "role": role}], **body}
+    return Answer.of_json(body, status=status, headers=_HEADERS)
 
 
 def replacing(fault: str) -> Answer | None:
@@ -146,6 +153,9 @@ def _redirect(path: str) -> Answer:
 
 
 _REPLACING: Mapping[str, Answer] = {
+    "no_data": Answer.of_json({"created": _CREATED, "data": []}),
+    "output_refused": refusal("1301", role="assistant", level=1),
+    "html_504": Answer(status=504, headers={"Content-Type": "text/html", "Server": "nginx"}, body=_GATEWAY_PAGE),
     "no_url": Answer.of_json({"created": _CREATED, "data": [{}]}),
     "file_url": _linking("file:///etc/hostname"),
     "http_url": _linking(f"http://{ELSEWHERE}/picture.png"),
