@@ -228,11 +228,14 @@ class DownloadFailed(GlmError):
 class FeishuAction(Enum):
     """What to do about an error code of the Feishu Open Platform.
 
+    ``IGNORE`` is that of the codes of reactions. This program makes no such call, so it never meets one; the table of
+    codes is whole all the same, and a reaction would never be a reason to fail.
+
     The codes: https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code
     """
 
     RETRY = "wait and repeat the call with the same uuid"
-    STOP_FOR_QUOTA = "the month's calls are used up: no retry"
+    STOP_FOR_QUOTA = "the month's calls are used up: send nothing for an hour, then try again"
     TELL_ADMIN = "a setting, scope or ability is missing: log it for the admin, no retry"
     GIVE_UP = "nobody can be reached there: no retry"
     SEND_WITHOUT_QUOTE = "the message replied to is gone: send to the chat instead"

@@ -6,9 +6,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from bot.feishu.codes import ACTIONS
 from bot.sandbox.feishu.codes import MESSAGES
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.world import ChatMessage
@@ -16,20 +18,30 @@ from tests.support.world import Talk, World, catalogue, colour, strings_in, text
 
 SAID = catalogue()
 SENT = ["reply card"]
+CREATED = [*SENT, "create card"]
 MADE = [*SENT, "image", "patch"]
 PLAINLY = ["reply image", "reply text"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """When Feishu refuses the call ``on`` with one of ``codes``: the calls that are made, and what is seen."""
+    """When Feishu refuses the call ``on`` with one of ``codes``: the calls that are made, and what is seen.
+
+    ``first`` is the fault of a reply that leads to this call.
+    """
 
     on: str
     codes: tuple[int, ...]
     calls: list[str]
     sees: str
+    first: str = ""
     paid: int = 1
     kind: str = "p2p"
+
+    @property
+    def name(self) -> str:
+        """What a test with this row is called, but for the code."""
+        return f"{self.first}-{self.on}".removeprefix("-")
 
 
 RATES = (1500, 2200, 230020, 230049, 232096, 99991400)
@@ -57,10 +69,85 @@ TABLE = (
     Row(on="reply", codes=(230099,), calls=["reply card", "image", *PLAINLY], sees="picture and text"),
     Row(
         on="reply",
-        codes=(*QUOTA, *SETTINGS, *NOBODY, *BUGS, *TAKEN_BACK, 99992354),
-        calls=SENT,
+        codes=TAKEN_BACK,
+        calls=["reply card", "create card", "image", "patch"],
+        sees="picture in the card, no prompt",
+    ),
+    Row(on="reply", codes=QUOTA, calls=["reply card", *MADE], sees="picture in the card"),
+    Row(on="reply", codes=(*SETTINGS, *NOBODY, *BUGS, 99992354), calls=SENT, sees="nothing", paid=0),
+    # The first answer where there is no message to quote any more; the words of one that was taken back stay out.
+    Row(
+        on="create",
+        first="feishu_231003",
+        codes=(*RATES, *QUOTA),
+        calls=[*CREATED, "create card", "image", "patch"],
+        sees="picture in the card",
+    ),
+    Row(
+        on="create",
+        first="feishu_231003",
+        codes=TOKENS,
+        calls=[*CREATED, "token", "create card", "image", "patch"],
+        sees="picture in the card",
+    ),
+    Row(
+        on="create",
+        first="feishu_231003",
+        codes=WORDS,
+        calls=[*CREATED, "create card", "image", "patch"],
+        sees="picture in the card, no prompt",
+    ),
+    Row(
+        on="create",
+        first="feishu_231003",
+        codes=(230099,),
+        calls=[*CREATED, "image", "create image", "create text"],
+        sees="picture and text",
+    ),
+    Row(
+        on="create",
+        first="feishu_231003",
+        codes=(*SETTINGS, *NOBODY, *BUGS, *SOURCE_GONE, *TOPIC_GONE, 99992354),
+        calls=CREATED,
         sees="nothing",
         paid=0,
+    ),
+    # The picture as a message of its own, after a refused card. Where it cannot be sent, the text has the link.
+    Row(
+        on="reply",
+        first="card_bad",
+        codes=(*RATES, *QUOTA),
+        calls=[*SENT, "image", "reply image", *PLAINLY],
+        sees="picture and text",
+    ),
+    Row(
+        on="reply",
+        first="card_bad",
+        codes=TOKENS,
+        calls=[*SENT, "image", "reply image", "token", *PLAINLY],
+        sees="picture and text",
+    ),
+    Row(
+        on="reply",
+        first="card_bad",
+        codes=SOURCE_GONE,
+        calls=[*SENT, "image", "reply image", "create image", "create text"],
+        sees="picture and text",
+    ),
+    Row(
+        on="reply",
+        first="card_bad",
+        codes=TOPIC_GONE,
+        calls=[*SENT, "image", "reply image", *PLAINLY],
+        sees="picture and text",
+        kind="topic",
+    ),
+    Row(
+        on="reply",
+        first="card_bad",
+        codes=(*SETTINGS, *NOBODY, *BUGS, *WORDS, *TOPIC_GONE, 230099, 99992354),
+        calls=[*SENT, "image", *PLAINLY],
+        sees="text with the link",
     ),
     # The result. A card that cannot be changed any more is followed by a new reply, to which it points.
     Row(on="patch", codes=RATES, calls=[*MADE, "patch"], sees="picture in the card"),
@@ -72,28 +159,79 @@ TABLE = (
         sees="picture and text, a card that points there",
     ),
     Row(on="patch", codes=WORDS, calls=[*MADE, *PLAINLY, "patch"], sees="picture and text, a card that points there"),
-    Row(on="patch", codes=(*QUOTA, *NOBODY), calls=MADE, sees="a card that generates"),
+    Row(on="patch", codes=QUOTA, calls=[*MADE, "patch"], sees="picture in the card"),
+    Row(on="patch", codes=NOBODY, calls=MADE, sees="a card that generates"),
     # The upload. A picture that is refused is made smaller once; else the card shows its link.
-    Row(on="image", codes=RATES, calls=[*SENT, "image", "image", "patch"], sees="picture in the card"),
+    Row(on="image", codes=(*RATES, *QUOTA), calls=[*SENT, "image", "image", "patch"], sees="picture in the card"),
     Row(on="image", codes=TOKENS, calls=[*SENT, "image", "token", "image", "patch"], sees="picture in the card"),
     Row(on="image", codes=PICTURE, calls=[*SENT, "image", "image", "patch"], sees="picture in the card, made smaller"),
-    Row(on="image", codes=(*QUOTA, *SETTINGS, *STORAGE, *BUGS), calls=MADE, sees="the link and the reason"),
+    Row(on="image", codes=(*SETTINGS, *STORAGE, *BUGS), calls=MADE, sees="the link and the reason"),
 )
-"""What to do: facts/feishu.md 3.3 and https://open.feishu.cn/document/server-docs/im-v1/message/reply."""
+"""What to do: https://open.feishu.cn/document/server-docs/im-v1/message/reply and the pages of the other calls."""
+
+ORIGINALS = (
+    # The upload of the original as a file.
+    Row(on="file", codes=(*RATES, *QUOTA), calls=["file", "file", "reply file"], sees="the file"),
+    Row(on="file", codes=TOKENS, calls=["file", "token", "file", "reply file"], sees="the file"),
+    Row(
+        on="file",
+        codes=(*SETTINGS, *STORAGE, *PICTURE, *BUGS),
+        calls=["file", "reply card"],
+        sees="notice.original_refused.text",
+    ),
+    # The file as a message.
+    Row(on="reply", codes=(*RATES, *QUOTA), calls=["file", "reply file", "file", "reply file"], sees="the file"),
+    Row(on="reply", codes=SOURCE_GONE, calls=["file", "reply file", "file", "create file"], sees="the file"),
+    Row(
+        on="reply",
+        codes=(*SETTINGS, *NOBODY, *BUGS, 99992354),
+        calls=["file", "reply file", "reply card"],
+        sees="notice.original_refused.text",
+    ),
+    # Feishu's own copy of the picture, when neither the data folder nor the link has it.
+    Row(
+        on="own_image",
+        codes=(*RATES, *QUOTA),
+        calls=["own_image", "own_image", "file", "reply file"],
+        sees="the file",
+    ),
+    Row(on="own_image", codes=TOKENS, calls=["own_image", "token", "own_image", "file", "reply file"], sees="the file"),
+    Row(
+        on="own_image",
+        codes=(*SETTINGS, *STORAGE, *BUGS, 234003, 234005, 234043),
+        calls=["own_image", "reply card"],
+        sees="notice.original_gone.text",
+    ),
+)
+"""When somebody presses the button that sends the original; ``sees`` is a sentence where no file comes."""
 
 NOT_MET_HERE = {
-    *range(231001, 231022),  # reactions, which the bot does not use; but for 231003, which is in the table
-    230026,  # taking back, which the bot does not do
-    234003, 234005, 234043,  # fetching the original
-    10003, 10014,  # the token's own refusals, below
-    91402, 91403, *range(1_063_001, 1_255_041),  # those of a Base, in test_base_log.py
+    # Reactions, which the bot does not use; but for 231003, which is in the table.
+    231001, 231002, *range(231004, 231022),
+    # Taking a message back, which the bot does not do.
+    230026,
+    # The token's own refusals, in test_actions_details.py.
+    10003, 10014,
+    # Who the bot is, which `check` asks, in test_check_feishu.py.
+    11205,
+    # A Base, in test_base_log.py.
+    91402, 91403, 1063001, 1063002, 1254000, 1254001, 1254002, 1254003, 1254004, 1254015, 1254036, 1254037, 1254040,
+    1254041, 1254045, 1254060, 1254061, 1254062, 1254064, 1254066, 1254103, 1254104, 1254290, 1254291, 1254302,
+    1254304, 1254306, 1254607, 1254608, 1255001, 1255002, 1255006, 1255040,
 }  # fmt: skip
+"""The codes of calls that no answer to a person takes."""
 
 
 @pytest.fixture(scope="module")
-def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bot's data folder."""
+    return tmp_path_factory.mktemp("bot")
+
+
+@pytest.fixture(scope="module")
+def bot(folder: Path) -> Iterator[World]:
     """One bot for all refusals; each meets a new person in a new chat."""
-    with World(folder=tmp_path_factory.mktemp("bot")) as world:
+    with World(folder=folder) as world:
         yield world
         assert world.feishu.pings == []
 
@@ -103,15 +241,18 @@ def world(bot: World) -> Iterator[World]:
     """The bot, with no fault left armed by another test."""
     yield bot
     bot.feishu.faults.disarm()
+    bot.glm.disarm()
 
 
 @pytest.mark.parametrize(
     ("row", "code"),
-    [pytest.param(row, code, id=f"{row.on}-{code}") for row in TABLE for code in row.codes],
+    [pytest.param(row, code, id=f"{row.name}-{row.kind}-{code}") for row in TABLE for code in row.codes],
 )
 def test_a_code_has_its_action(world: World, row: Row, code: int) -> None:
     """A refusal leads to exactly the calls of its row, is paid for once or not at all, and shows what the row says."""
     talk = world.somebody(kind=row.kind)
+    if row.first:
+        world.feishu.faults.arm(row.first, on="reply")
     world.feishu.faults.arm(f"feishu_{code}", on=row.on)
     said = talk.say()
     talk.wait(lambda: len(talk.calls) >= len(row.calls) and world.idle)
@@ -122,10 +263,36 @@ def test_a_code_has_its_action(world: World, row: Row, code: int) -> None:
     assert len(sends) == len({uuid for _, uuid in sends}) == len({step for step, _ in sends})
 
 
-def test_the_table_holds_every_code() -> None:
-    """No code of the platform's table is without an action here, but for those of calls that the bot does not make."""
-    listed = {code for row in TABLE for code in row.codes}
-    assert set(MESSAGES) - listed - NOT_MET_HERE == set()
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [pytest.param(row, code, id=f"{row.on}-{code}") for row in ORIGINALS for code in row.codes],
+)
+def test_a_code_has_its_action_for_an_original(world: World, folder: Path, row: Row, code: int) -> None:
+    """A refusal on the way of an original leads to exactly the calls of its row, and the person sees what it says."""
+    talk = world.somebody()
+    talk.wait_for_end(talk.say())
+    (card,) = talk.answers
+    if row.on == "own_image":
+        for path in (folder / "originals").iterdir():
+            path.unlink()
+        world.glm.arm("image_403", times=2)
+    world.feishu.faults.arm(f"feishu_{code}", on=row.on)
+    talk.wait(lambda: world.idle)
+    before = len(talk.calls)
+    (button,) = [one for one in world.feishu.actions(card.message_id) if (one.value or {}).get("a") == "original"]
+    world.feishu.press(card.message_id, talk.person, value=button.value)
+    talk.wait(lambda: len(talk.calls) >= before + len(row.calls) and world.idle)
+    assert names(talk)[before:] == row.calls
+    sent = talk.answers[-1]
+    said = "the file" if sent.msg_type == "file" else catalogue().text(row.sees, "zh")
+    assert row.sees == said or said in strings_in(json.loads(sent.content))
+
+
+def test_the_tables_hold_every_code() -> None:
+    """Each code of the platform is in a table here, or named as one of calls that no answer takes; never both."""
+    listed = {code for row in (*TABLE, *ORIGINALS) for code in row.codes}
+    assert listed | NOT_MET_HERE == set(MESSAGES) | set(ACTIONS)
+    assert not listed & NOT_MET_HERE
 
 
 def names(talk: Talk) -> list[str]:
@@ -142,6 +309,8 @@ def name(call: ApiCall) -> str:
 def seen(talk: Talk, said: ChatMessage) -> str:
     """What stands in the chat in the end, in the words of the table."""
     kinds = [one.msg_type for one in talk.answers]
+    if kinds == ["text"]:
+        return "text with the link" if "ufileos.com" in talk.answers[0].content else "text"
     if "text" not in kinds:
         return card_seen(talk, said) if kinds else "nothing"
     assert kinds[-2:] == ["image", "text"]

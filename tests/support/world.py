@@ -38,6 +38,7 @@ QUICK = Pace(
     backoff_in_all=1.5,
     resend=0.02,
     resend_longest=0.1,
+    quota_hold=0.3,
     upload_in_all=1.5,
     downloads=2,
     download_wait=0.01,

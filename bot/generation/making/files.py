@@ -78,6 +78,6 @@ class OriginalFiles:
         try:
             return look_at(self._files.download_own_image(image_key, largest=LARGEST_FILE))
         except FeishuError as error:
-            if error.action is FeishuAction.RETRY:
+            if error.action in (FeishuAction.RETRY, FeishuAction.STOP_FOR_QUOTA):
                 raise
             return None

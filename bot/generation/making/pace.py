@@ -33,7 +33,9 @@ class Pace:
     reset_longest: float = 60.0
     """The longest that is waited at once where Feishu itself says for how long; its limits are those of a minute."""
     resend_in_all: float = 86_400.0
-    """How long an answer is kept for Feishu to come back."""
+    """How long an answer is kept for Feishu to come back; after that a first answer would be too late."""
+    quota_hold: float = 3_600.0
+    """How long nothing is sent after Feishu has said that the month's calls are used up."""
     upload_in_all: float = 1_800.0
     """How long a picture is kept for its upload before the card shows the link instead."""
     downloads: int = 3

@@ -186,6 +186,10 @@ class Workflow:
             error.code,
             error.action.name,
         )
+        if error.action is FeishuAction.STOP_FOR_QUOTA:
+            # Its card could not be changed now either.
+            self._store.postpone(generation, owner=self._owner, seconds=self._pace.quota_hold)
+            return
         if error.action is FeishuAction.RETRY and self._store.delayed_for(generation) < self._pace.upload_in_all:
             seconds = self._pace.resend_after(error.retry_after, times=generation.delays)
             self._store.postpone(generation, owner=self._owner, seconds=seconds)

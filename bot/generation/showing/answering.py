@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
@@ -66,6 +67,7 @@ class Answering:
         files: what uploads originals.
         owner: the name under which this process holds its claims.
         on_end: told the model and the pictures of each request of images whose last card was shown.
+        clock: the time in seconds since 1970.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Answering:
         owner: str,
         pace: Pace,
         on_end: Callable[[str, tuple[Picture, ...]], None] = lambda _model, _pictures: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._chat = chat
@@ -88,9 +91,15 @@ class Answering:
         self._owner = owner
         self._pace = pace
         self._on_end = on_end
+        self._clock = clock
 
     def show(self, claimed: Request) -> None:
-        """Shows a claimed request as it stands, and lets it go."""
+        """Shows a claimed request as it stands, and lets it go; not the first time when that would be too late."""
+        unanswered = claimed.answer_id is None and claimed.way == "card"
+        if unanswered and self._clock() - claimed.accepted_at > self._pace.resend_in_all:
+            log.warning("answer too_late request=%s", claimed.request_id)
+            self._store.give_up(claimed, owner=self._owner, outcome="too_late")
+            return
         for _ in range(CHANGES_OF_WAY):
             request, pictures = self._store.read(claimed.request_id)
             showing = self._rendering.showing(request, pictures)
@@ -110,7 +119,7 @@ class Answering:
         try:
             answer_id = self._deliver(request, showing)
         except FeishuError as error:
-            return not self._work_round(request, error)
+            return not self._work_round(request, showing, error)
         self._store.shown(
             request,
             owner=self._owner,
@@ -139,14 +148,15 @@ class Answering:
     def _send_original(self, request: Request) -> str:
         try:
             file_key = self._files.upload(request.content["argument"])
+            if file_key is not None:
+                return self._post(request, "file", "file", content({"file_key": file_key}))
+            notice = "original_gone"
         except FeishuError as error:
-            if error.action in _ABOUT_THE_PLACE:
+            if _about_the_place(error.action, request):
                 raise
             log.warning("original refused request=%s code=%s help=%s", request.request_id, error.code, error.help_url)
-            return self._post(request, "card", "interactive", content(self._cards.notice("original_refused")))
-        if file_key is None:
-            return self._post(request, "card", "interactive", content(self._cards.notice("original_gone")))
-        return self._post(request, "file", "file", content({"file_key": file_key}))
+            notice = "original_refused"
+        return self._post(request, "card", "interactive", content(self._cards.notice(notice)))
 
     def _post(self, request: Request, step: str, msg_type: str, body: str) -> str:
         if request.reply_to is not None:
@@ -182,7 +192,7 @@ class Answering:
         try:
             message_id = self._post(request, step, "image", content({"image_key": image_key}))
         except FeishuError as error:
-            if error.action in _ABOUT_THE_PLACE:
+            if _about_the_place(error.action, request):
                 raise
             # The text that follows holds the link, so a refused picture does not take the answer with it.
             log.warning("picture not_sent request=%s code=%s", request.request_id, error.code)
@@ -198,11 +208,11 @@ class Answering:
         try:
             self._chat.patch(answer_id, content=content(self._cards.moved()))
         except FeishuError as error:
-            if error.action is FeishuAction.RETRY:
+            if error.action in _FOR_NOW:
                 raise
             log.info("old card not_changed code=%s", error.code)
 
-    def _work_round(self, request: Request, error: FeishuError) -> bool:
+    def _work_round(self, request: Request, showing: Showing, error: FeishuError) -> bool:
         """Decides what a refusal means; tells whether to show again at once."""
         log.warning(
             "answer refused request=%s way=%s code=%s action=%s log_id=%s help=%s",
@@ -216,15 +226,24 @@ class Answering:
         if error.action is FeishuAction.RETRY:
             self._put_off(request, error)
             return False
+        if error.action is FeishuAction.STOP_FOR_QUOTA:
+            # Every call would be refused; what is paid for is shown when there are calls again, however late that is.
+            self._store.hold(self._pace.quota_hold)
+            self._store.postpone(request, owner=self._owner, seconds=self._pace.quota_hold)
+            return False
         patching = request.way == "card" and request.answer_id is not None
-        if error.code == MESSAGE_RECALLED and request.reply_to == request.origin and not patching:
-            # Whoever took the message back does not want its words in the chat again; Feishu may know before we do.
+        taken_back = error.code == MESSAGE_RECALLED and request.reply_to == request.origin and not patching
+        if taken_back and showing.face == "cancelled":
+            # Whoever took the message back has cancelled it by that, and expects nothing.
             self._store.give_up(request, owner=self._owner, outcome=RECALLED)
             return False
         change = _after_patch(error.action) if patching else _after_send(error.action, request)
         if change is None:
             self._store.give_up(request, owner=self._owner, outcome=f"feishu_{error.code}")
             return False
+        if taken_back:
+            # Its words do not come back into the chat; Feishu may know of the recall before we do.
+            change["hide_prompt"] = True
         self._store.change(request, owner=self._owner, **change)
         return True
 
@@ -239,37 +258,41 @@ class Answering:
         self._store.postpone(request, owner=self._owner, seconds=seconds)
 
 
-_ABOUT_THE_PLACE = frozenset(
-    {
-        FeishuAction.RETRY,
-        FeishuAction.SEND_WITHOUT_QUOTE,
-        FeishuAction.SEND_OUTSIDE_TOPIC,
-        FeishuAction.GIVE_UP,
-        FeishuAction.STOP_FOR_QUOTA,
-    }
-)
-"""Refusals that would meet the text as well as the picture."""
+_FOR_NOW = frozenset({FeishuAction.RETRY, FeishuAction.STOP_FOR_QUOTA})
+"""Refusals after which the same call is made again later."""
+
+
+def _about_the_place(action: FeishuAction, request: Request) -> bool:
+    """Whether a refusal is not one of this picture or file: it is for now, or there is another place to send to."""
+    return action in _FOR_NOW or _other_place(action, request) is not None
 
 
 def _after_patch(action: FeishuAction) -> dict[str, Any] | None:
     """How to go on after a card could not be changed; ``None`` when nobody is there to see it."""
     if action in (FeishuAction.SEND_WITHOUT_PROMPT, FeishuAction.SHORTEN):
         return {"hide_prompt": True, "way": "new"}
-    if action in (FeishuAction.GIVE_UP, FeishuAction.STOP_FOR_QUOTA, FeishuAction.SEND_WITHOUT_QUOTE):
+    if action in (FeishuAction.GIVE_UP, FeishuAction.SEND_WITHOUT_QUOTE):
         return None
     return {"way": "new"}
 
 
-def _after_send(action: FeishuAction, request: Request) -> dict[str, Any] | None:
-    """How to go on after a message could not be sent; ``None`` when there is no way left."""
+def _other_place(action: FeishuAction, request: Request) -> dict[str, Any] | None:
+    """Where to send to instead, when the message or the topic replied to is gone."""
     match action:
         case FeishuAction.SEND_WITHOUT_QUOTE if request.reply_to is not None:
             return {"reply_to": None}
         case FeishuAction.SEND_OUTSIDE_TOPIC if request.in_topic:
             return {"in_topic": False}
+        case _:
+            return None
+
+
+def _after_send(action: FeishuAction, request: Request) -> dict[str, Any] | None:
+    """How to go on after a message could not be sent; ``None`` when there is no way left."""
+    match action:
         case FeishuAction.SEND_WITHOUT_PROMPT | FeishuAction.SHORTEN if not request.hide_prompt:
             return {"hide_prompt": True}
         case FeishuAction.SEND_PLAIN if request.way == "card":
             return {"way": "plain"}
         case _:
-            return None
+            return _other_place(action, request)

@@ -39,6 +39,9 @@ SLOTS = bindparam("slots", type_=Integer)
 OTHERS = generations.alias("others")
 """The generations beside the one that a statement is about."""
 
+HELD_UP = 900.0
+"""Seconds for which a request that could not be answered keeps the younger ones of its chat waiting."""
+
 MOST = bindparam("most", type_=Integer)
 """How many rows are wanted; given when a statement is executed."""
 
@@ -136,7 +139,8 @@ def unshown(database: Database) -> Select[str]:
     """:data:`MOST` requests that are due to be shown, oldest first.
 
     In one chat a first answer is due only when every older request there has been answered, so that answers keep the
-    order of the messages even after an outage.
+    order of the messages even after an outage. One that Feishu goes on refusing holds the chat up for
+    :data:`HELD_UP` seconds.
     """
     older = requests.alias("older")
     blocked = exists().where(
@@ -145,6 +149,7 @@ def unshown(database: Database) -> Select[str]:
         older.c.way == "card",
         older.c.ended_at.is_(None),
         older.c.accepted_at < requests.c.accepted_at,
+        older.c.accepted_at > database.now - HELD_UP,
     )
     return (
         select(requests.c.request_id)
