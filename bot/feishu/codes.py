@@ -104,7 +104,7 @@ _CODES: dict[FeishuAction, tuple[int, ...]] = {
         234011,  # not a format that it knows
         *IMAGE_TOO_LARGE,
     ),
-    FeishuAction.IGNORE: (231001, 231002, *range(231004, 231022)),  # reactions
+    FeishuAction.IGNORE: (231001, 231002, *range(231004, 231022)),  # reactions, of which none is made here
     FeishuAction.REPORT: (
         230001,  # a parameter
         230017,  # the resource is another app's

@@ -57,8 +57,10 @@ class FeishuStandIn(Acts):
     """The platform, its chats and its people, on 127.0.0.1; a context manager that serves while it is entered.
 
     It checks tokens, uploads, contents, cards and limits as the documentation says, pushes events encrypted and
-    signed, and pushes them again. It does not keep anything, show read receipts, edit text messages (PUT), or stream
-    cards; the long connection is offered by :class:`bot.sandbox.feishu.connected.ConnectedStandIn`.
+    signed, and pushes them again. It does not keep anything, show read receipts, edit text messages (PUT), stream
+    cards, or change a card by the token of a press (POST /interactive/v1/card/update): that token ends after two uses
+    or half an hour, so a bot changes the message instead. The long connection is offered by
+    :class:`bot.sandbox.feishu.connected.ConnectedStandIn`.
 
     Args:
         port: 0 takes a free one.
