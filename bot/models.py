@@ -181,6 +181,9 @@ class Misread:
 
 Understood = Ask | Command | Misread
 
+ROLES = ("user", "assistant", "history")
+"""Where the platform's content filter looks: at the prompt, at the picture, at what was said before."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentFinding:

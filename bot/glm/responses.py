@@ -24,7 +24,8 @@ from bot.errors import (
     ServerFailed,
 )
 from bot.glm.links import https_address
-from bot.models import ContentFinding, MadeImage
+from bot.models import ROLES, ContentFinding, MadeImage
+from bot.storable import storable
 
 Leaf = tuple[type[GlmError], str]
 
@@ -67,12 +68,15 @@ _BAD_REQUEST, _SERVER_ERROR = 400, 500
 
 _LONGEST_MESSAGE = 500
 _BEIJING = timezone(timedelta(hours=8))
+_LATEST = 2**31 - 1
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2})?")
 _CODE_IN_MESSAGE = re.compile(r"\[(\d{3,4})\]")
 
 
 def read_answer(status: int, *, headers: Mapping[str, str], body: bytes) -> MadeImage:
     """The picture that an answer of the platform tells of.
+
+    What is taken of it can be stored and shown, whatever it holds.
 
     Args:
         status: the HTTP status.
@@ -99,8 +103,7 @@ def read_answer(status: int, *, headers: Mapping[str, str], body: bytes) -> Made
     except DownloadFailed as error:
         message = "The platform answered with a link that is not an https address"
         raise ServerFailed(message, status=status) from error
-    created = content.get("created")
-    return MadeImage(url=url, created=created if type(created) is int else None, findings=findings)
+    return MadeImage(url=url, created=_created(content), findings=findings)
 
 
 def _error_of(status: int, headers: Mapping[str, str], content: Mapping[str, Any]) -> GlmError:
@@ -150,28 +153,36 @@ def _code_and_message(content: Mapping[str, Any]) -> tuple[str | None, str]:
 
 
 def _findings(content: Mapping[str, Any]) -> tuple[ContentFinding, ...]:
+    """The worst level of each role; what is no role of the platform's is ``unknown``."""
     # The platform writes content_filter on success and contentFilter on refusal.
     entries = content.get("content_filter") or content.get("contentFilter")
-    found = []
+    worst: dict[str, int] = {}
     for entry in entries if isinstance(entries, list) else []:
         level = _text(entry.get("level")) if isinstance(entry, dict) else None
         if level in ("0", "1", "2", "3"):
-            found.append(ContentFinding(role=_text(entry.get("role")) or "unknown", level=int(level)))
-    return tuple(found)
+            role = _text(entry.get("role"))
+            known = role if role in ROLES else "unknown"
+            worst[known] = min(int(level), worst.get(known, int(level)))
+    return tuple(ContentFinding(role=role, level=level) for role, level in worst.items())
 
 
 def _url(content: Mapping[str, Any]) -> str | None:
     pictures = content.get("data")
     first = pictures[0] if isinstance(pictures, list) and pictures else None
     url = first.get("url") if isinstance(first, dict) else None
-    return url.strip() or None if isinstance(url, str) else None
+    return storable(url).strip() or None if isinstance(url, str) else None
+
+
+def _created(content: Mapping[str, Any]) -> int | None:
+    created = content.get("created")
+    return created if type(created) is int and 0 <= created <= _LATEST else None
 
 
 def _text(value: Any) -> str | None:
     """A string or a whole number as one line of text; ``None`` for anything else and for blanks."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
-    return " ".join(str(value).split())[:_LONGEST_MESSAGE] or None
+    return " ".join(storable(str(value)).split())[:_LONGEST_MESSAGE] or None
 
 
 def _seconds(header: str | None) -> float | None:

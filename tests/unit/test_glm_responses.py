@@ -43,6 +43,24 @@ def test_a_good_answer_gives_link_time_and_findings() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("created", "kept"),
+    [(0, 0), (2**31 - 1, 2**31 - 1), (2**31, None), (1767225600000, None), (-1, None), (True, None), ("1", None)],
+)
+def test_a_time_that_is_none_is_left_out(created: object, kept: int | None) -> None:
+    """Only seconds since 1970 that a database can hold are a time."""
+    body = {"created": created, "data": [{"url": "https://pictures.example/a.png"}]}
+    assert read_answer(200, headers={}, body=json.dumps(body).encode()).created == kept
+
+
+def test_of_each_role_the_worst_finding_counts() -> None:
+    """However many findings there are, a card has at most one for each place; no other role is the platform's."""
+    entries = [{"role": role, "level": level} for role in ("user", "x", "y", "assistant") for level in (3, 2, 3)]
+    body = {"data": [{"url": "https://pictures.example/a.png"}], "content_filter": entries * 500}
+    found = read_answer(200, headers={}, body=json.dumps(body).encode()).findings
+    assert [(finding.role, finding.level) for finding in found] == [("user", 2), ("unknown", 2), ("assistant", 2)]
+
+
 @pytest.mark.parametrize("level", [0, 1])
 def test_a_finding_of_level_0_or_1_is_a_refusal(level: int) -> None:
     """At these levels the picture is not shown, link or no link."""
@@ -87,7 +105,6 @@ def test_200_without_a_link_is_an_error(body: bytes) -> None:
         "https://",
         "https://user:pass@pictures.example/a.png",
         "https://pictures.example:port/a.png",
-        "https://pictures.example/\ud800.png",
     ],
 )
 def test_a_link_that_is_not_https_is_no_link(url: str) -> None:
@@ -158,6 +175,8 @@ def test_what_helps_to_act_is_kept() -> None:
     """The platform's delay and its id of the call come along, where it sends them."""
     error = refused(429, {"error": {"code": "1302", "message": "x"}, "request_id": "2026112200"}, {"retry-after": "7"})
     assert (error.retry_after, error.request_id, error.waits) == (7.0, "2026112200", True)
+    endless = refused(429, {"error": {"code": "1302"}}, {"retry-after": "9" * 400})
+    assert endless.retry_after is None
     dated = refused(429, {"error": {"code": "1302"}}, {"retry-after": "Sun, 22 Nov 2026 00:00:00 GMT"})
     assert refused(429, {"error": {"code": "1302"}}, {"retry-after": "9" * 400}).retry_after is None
     assert (dated.retry_after, dated.message) == (None, "The platform answered HTTP 429 without a message")
@@ -168,6 +187,14 @@ def test_a_refusal_by_the_filter_tells_where() -> None:
     error = refused(400, {"contentFilter": [{"level": 2, "role": "user"}], "error": {"code": "1301", "message": "x"}})
     assert isinstance(error, ContentRefused)
     assert error.filters == (("user", 2),)
+
+
+def test_what_no_database_takes_is_left_out() -> None:
+    """Half a surrogate pair and NUL, which JSON can hold, reach nobody who stores or shows the answer."""
+    error = refused(400, {"error": {"code": "1\x00210", "message": "a\0b\ud800"}, "request_id": "\udfff1"})
+    assert (error.provider_code, error.message, error.request_id) == ("1210", "ab\ufffd", "\ufffd1")
+    body = {"data": [{"url": "https://pictures.example/a\0.png?\ud800"}]}
+    assert read_answer(200, headers={}, body=json.dumps(body).encode()).url == "https://pictures.example/a.png?\ufffd"
 
 
 def test_a_long_message_is_cut() -> None:

@@ -54,9 +54,9 @@ TABLE = {
 }
 
 
-def refused(code: int, message: str = "reply: said so.") -> FeishuError:
+def refused(code: int, message: str = "said so.") -> FeishuError:
     """A refusal of a call."""
-    return FeishuError(message, code=code, action=action_of(code, status=400), log_id="log-1")
+    return FeishuError(message, call="reply", code=code, action=action_of(code, status=400), log_id="log-1")
 
 
 @pytest.mark.parametrize("code", TABLE)
@@ -74,14 +74,14 @@ def test_what_an_admin_can_mend_is_in_the_table() -> None:
 
 def test_a_refusal_is_told_in_the_platforms_words() -> None:
     """Code and log id come along; the name of our call and the platform's full stop do not."""
-    assert told(refused(230002, "create: The bot can not be\noutside the group.")) == (
+    assert told(refused(230002, "The bot can not be\noutside the group.")) == (
         "The bot can not be outside the group (code 230002, log id log-1)"
     )
-    assert told(FeishuError("image: odd", code=7, action=FeishuAction.REPORT)) == "odd (code 7)"
+    assert told(FeishuError("odd", call="image", code=7, action=FeishuAction.REPORT)) == "odd (code 7)"
 
 
 def test_no_answer_is_told_as_that() -> None:
     """The network and the domain are what can be looked at."""
-    error = FeishuUnreachable("token: no answer within 10 s")
+    error = FeishuUnreachable("no answer within 10 s", call="token")
     assert told(error) == "no answer, or none of Feishu's (no answer within 10 s)"
     assert "whether this machine reaches https://open.feishu.cn" in fix_of(error, domain=DOMAIN)

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.storable import storable
+
 _EVERYBODY = "@_all"
 _LINK = re.compile(r"\[([^\[\]\n]+)\]\((?:https?://|mailto:)[^()\s]*\)")
 _PICTURES = ("img", "media")
-_UNSTORABLE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +36,6 @@ class Words:
     """Whom a rich text mentions, as it names them: by placeholder or by ``open_id``."""
     picture: bool = False
     """Whether there is a picture or a video in it."""
-
-
-def storable(text: str) -> str:
-    """The text without what a database refuses: NUL, and lone surrogates, which become ``U+FFFD``."""
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\0", ""))
 
 
 def words_of(message_type: str, content: str, *, mentions: Iterable[Mention], own_id: str | None) -> Words | None:

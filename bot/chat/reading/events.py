@@ -9,8 +9,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.chat.reading.content import Mention, Words, storable, words_of
+from bot.chat.reading.content import Mention, Words, words_of
 from bot.models import ChatType, Event, Greeting, Ignored, Message, Press, Recall
+from bot.storable import storable
 
 Heard = Message | Recall | Greeting | Press | Ignored
 

@@ -10,7 +10,7 @@ from bot.chat.catalogue import PLAIN, Both, Catalogue, joined
 from bot.chat.speaking.elements import linkable
 from bot.chat.speaking.shown import clipped
 from bot.chat.speaking.times import moment
-from bot.models import Failure, RequestCard, State
+from bot.models import ROLES, Failure, RequestCard, State
 
 UNKNOWN = Failure(code="", sentence="failure.internal")
 """What is told where the reason is not known."""
@@ -26,7 +26,6 @@ MET_AGAIN = frozenset(
 # Four different failures share a card of 30 KB, a value standing up to three times in a label of two languages.
 _LONGEST_VALUE = 90
 _LONGEST_PLATFORM = 160
-_ROLES = ("user", "assistant", "history")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +103,7 @@ def grouped(card: RequestCard) -> list[Failed]:
 
 def places(roles: Iterable[str], words: Catalogue) -> Both | None:
     """Where the content filter found something, in words; ``None`` where it names no place that is known."""
-    known = [words.both(f"role.{role}") for role in dict.fromkeys(roles) if role in _ROLES]
+    known = [words.both(f"role.{role}") for role in dict.fromkeys(roles) if role in ROLES]
     if not known:
         return None
     *others, last = known
