@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.scenarios.talking import Gate, bot_behind, first_answer_to
 from tests.support.world import Talk, World, catalogue, colour, strings_in, uuid_of
 
 WORDS = catalogue()
@@ -115,6 +117,22 @@ def test_a_new_reply_stands_under_the_message_and_the_old_card_says_so(world: Wo
     assert {answer.parent_id for answer in talk.answers} == {said.message_id}
     assert [answer.msg_type for answer in talk.answers] == ["interactive", "image", "text"]
     assert WORDS.text("card.moved", "zh") in strings_in(talk.card)
+
+
+def test_when_the_new_reply_is_refused_too_the_old_card_ends(tmp_path: Path) -> None:
+    """Where neither the card nor a text may tell the result, the card becomes a line that says so and where to look."""
+    gate = Gate()
+    with bot_behind(gate, tmp_path) as world:
+        talk = world.somebody()
+        said = talk.say()
+        first_answer_to(talk, said)
+        for call in ("patch", "reply"):
+            world.feishu.faults.arm("too_long", on=call, times=3 if call == "reply" else 1)
+        gate.let()
+        rest(talk, calls=5)
+        assert [answer.msg_type for answer in talk.answers] == ["interactive"]
+        assert colour(talk.answers[0]) == "grey"
+        assert WORDS.text("notice.unshown.text", "zh") in strings_in(talk.card)
 
 
 WIRE = ("hang", "trickle", "reset_before", "reset_after", "html_502", "empty_body", "truncated")

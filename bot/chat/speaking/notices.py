@@ -10,7 +10,8 @@ from bot.chat.speaking.elements import Card
 from bot.chat.speaking.shown import clipped, excerpt
 
 _COLOURS: Mapping[str, str] = {
-    **dict.fromkeys(("cancelled", "original_gone", "original_refused", "already_paused", "already_running"), "grey"),
+    **dict.fromkeys(("cancelled", "already_paused", "already_running"), "grey"),
+    **dict.fromkeys(("original_gone", "original_refused", "unshown"), "grey"),
     **dict.fromkeys(("set", "set_chat", "language", "resumed"), "green"),
     "paused": "orange",
     **dict.fromkeys(("admin_balance", "admin_key", "admin_silent", "admin_base"), "red"),

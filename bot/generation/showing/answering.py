@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 from bot.chat.speaking.cards import Cards, content
+from bot.chat.speaking.elements import Card
 from bot.chat.speaking.text import text_of
 from bot.errors import FeishuAction, FeishuError, LeaseLost
 from bot.generation.making.files import OriginalFiles
@@ -186,7 +187,7 @@ class Answering:
             body = content({"text": self._words(request, showing)})
             self._store.record_send(request, "text", self._post(request, "text", "text", body), owner=self._owner)
         if request.answer_id is not None:
-            self._point_to_reply(request.answer_id)
+            self._change_old(request.answer_id, self._cards.moved())
 
     def _send_picture(self, request: Request, step: str, image_key: str) -> None:
         try:
@@ -204,9 +205,9 @@ class Answering:
             return self._cards.plain(showing.request_card, request.language)
         return text_of(showing.card, request.language)
 
-    def _point_to_reply(self, answer_id: str) -> None:
+    def _change_old(self, answer_id: str, card: Card) -> None:
         try:
-            self._chat.patch(answer_id, content=content(self._cards.moved()))
+            self._chat.patch(answer_id, content=content(card))
         except FeishuError as error:
             if error.action in _FOR_NOW:
                 raise
@@ -239,13 +240,23 @@ class Answering:
             return False
         change = _after_patch(error.action) if patching else _after_send(error.action, request)
         if change is None:
-            self._store.give_up(request, owner=self._owner, outcome=f"feishu_{error.code}")
+            self._give_up(request, error)
             return False
         if taken_back:
             # Its words do not come back into the chat; Feishu may know of the recall before we do.
             change["hide_prompt"] = True
         self._store.change(request, owner=self._owner, **change)
         return True
+
+    def _give_up(self, request: Request, error: FeishuError) -> None:
+        """Ends a request whose answer is refused for good; an old card must not go on saying that it is coming."""
+        if request.way == "new" and request.answer_id is not None:
+            try:
+                self._change_old(request.answer_id, self._cards.notice("unshown"))
+            except FeishuError as later:
+                self._put_off(request, later)
+                return
+        self._store.give_up(request, owner=self._owner, outcome=f"feishu_{error.code}")
 
     def _put_off(self, request: Request, error: FeishuError) -> None:
         waited = request.attempts * self._pace.resend_longest
