@@ -2,58 +2,99 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
+from importlib import import_module
 
 import pytest
 
 from bot.__main__ import COMMANDS
+from bot.__main__ import main as bot_main
 from bot.settings import VARIABLES, Settings
+from tests.benchmarks.picture import BENCHMARKS
 from tests.repo.lock import TOP
+from tests.repo.pages import FLAG, TEXTS, code, commands, flags_alone
+from tests.support.commands import run_command
 
-PAGES = [TOP / "README.md", *sorted((TOP / "config").glob("*.md")), TOP / "tests" / "README.md"]
-TEXTS = {page.relative_to(TOP).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
-COMMAND = re.compile(r"python -m (bot [a-z]+|tests(?:\.\w+)+)((?: [^`\n|#]*)?)")
-FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
 SETTING = re.compile(r"BOT_[A-Z]+_[A-Z_]+")
 KNOWN = {
     f"BOT_{section}_{name}".upper()
     for section, field in Settings.model_fields.items()
     for name in getattr(field.annotation, "model_fields", ())
 } | {*VARIABLES, "BOT_CONFIG_DIR"}
+WITHOUT_HELP = {"tests.repo.lock", "tests.page.screenshot"}
+ANY_BENCHMARK = "tests.benchmarks.NAME"
 
 
-def commands() -> set[tuple[str, str]]:
+def runs(page: str) -> set[tuple[str, str]]:
     """Each program that a page runs, with each flag that it gives it; and with none."""
     found = set()
-    for text in TEXTS.values():
-        for program, rest in COMMAND.findall(text.replace("python -m tests.benchmarks.NAME", "")):
-            found |= {(program, ""), *((program, flag) for flag in FLAG.findall(rest))}
+    for program, flags in commands(page):
+        programs = [f"tests.benchmarks.{name}" for name in BENCHMARKS] if program == ANY_BENCHMARK else [program]
+        found |= {(each, flag) for each in programs for flag in ("", *flags)}
     return found
 
 
 @cache
-def help_of(program: str) -> str:
-    """What a program says of its options."""
-    command = [sys.executable, "-m", *program.split(), "--help"]
-    return subprocess.run(command, cwd=TOP, check=True, capture_output=True, text=True).stdout
+def flags_of(program: str) -> set[str]:
+    """The flags that a program says it has."""
+    own, _, command = program.partition(" ")
+    if own == "bot" or own.startswith("tests."):
+        main = bot_main if own == "bot" else import_module(own).main
+        told = run_command(main, *command.split(), "--help", variables=dict(os.environ), folder=TOP).stdout.decode()
+        return set(FLAG.findall(told))
+    if program == "pip-audit":
+        pytest.importorskip("pip_audit", reason="the extra dev is not installed")
+    asked = [sys.executable, "-m", *program.replace("-", "_").split(), "--help"]
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(asked, cwd=TOP, env=alone, check=True, capture_output=True, text=True)
+    return set(FLAG.findall(done.stdout))
 
 
-@pytest.mark.parametrize(("program", "flag"), sorted(commands()))
+@pytest.mark.parametrize(("program", "flag"), sorted(set().union(*map(runs, TEXTS))))
 def test_every_command_of_a_page_is_there(program: str, flag: str) -> None:
-    """Each program that a page names has a ``--help``, in which each flag that the page gives it stands."""
-    if program in {"tests.repo.lock", "tests.page.screenshot"}:
+    """Each program that a page runs has a ``--help``, in which each flag that the page gives it stands."""
+    if program in WITHOUT_HELP:
         assert (TOP / f"{program.replace('.', '/')}.py").is_file()
         return
-    assert flag in FLAG.findall(help_of(program)) or not flag
+    assert (flag or "--help") in flags_of(program)
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_flag_that_stands_alone_is_one_of_the_page(page: str) -> None:
+    """A flag that is spoken of without its program is one of a program that the page runs."""
+    unknown = flags_alone(page)
+    for program in sorted({program for program, _ in runs(page)} - WITHOUT_HELP):
+        if unknown:
+            unknown -= flags_of(program)
+    assert unknown == set()
+
+
+def test_what_the_pages_wrap_and_comment_on_is_found() -> None:
+    """Commands over two lines, those behind a path or another one, and the flags of a comment are looked at too."""
+    found = set().union(*map(runs, TEXTS))
+    expected = {
+        ("bot check", "--connect"),
+        ("bot check", "--offline"),
+        ("bot check", "--json"),
+        ("bot generate", "--save"),
+        ("pytest", "-n"),
+        ("pip install", "--force-reinstall"),
+        ("pip-audit", "--strict"),
+        ("tests.benchmarks.soak", "--quick"),
+        ("tests.benchmarks.idle", "--quick"),
+    }
+    assert expected <= found
+    assert "--yes" in flags_alone("config/data.md")
+    assert "--send" in flags_alone("README.md")
 
 
 def test_every_command_stands_on_a_page() -> None:
     """No command has to be guessed."""
-    assert {f"bot {name}" for name in COMMANDS} <= {program for program, _ in commands()}
+    assert {f"bot {name}" for name in COMMANDS} <= {program for page in TEXTS for program, _ in commands(page)}
 
 
 @pytest.mark.parametrize("page", TEXTS)
@@ -78,7 +119,9 @@ def test_every_page_is_linked_from_the_readme(page: str) -> None:
     assert f"]({page})" in TEXTS["README.md"]
 
 
-def test_every_path_that_a_page_names_is_there() -> None:
-    """Files of the repository that stand in backticks exist."""
-    named = {path for text in TEXTS.values() for path in re.findall(r"`((?:bot|tests|config)/[\w./-]+)`", text)}
-    assert [path for path in named if not Path(TOP, path).exists()] == []
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_path_that_a_page_names_is_there(page: str) -> None:
+    """Files of the repository that stand in code, alone or in a command, exist; a star stands for some of them."""
+    path = re.compile(r"(?<![\w./-])(?:bot|tests|config)/[\w./*@-]+|(?<![\w./-])(?:requirements\.txt|pyproject\.toml)")
+    named = {found for line in code(page) for found in path.findall(line)}
+    assert [name for name in named if not list(TOP.glob(name.rstrip("/")))] == []

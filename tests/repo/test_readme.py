@@ -18,6 +18,29 @@ README = (TOP / "README.md").read_text(encoding="utf-8")
 LONGEST = 250
 
 
+ORDER = [
+    "Try it",
+    "Connect it to Feishu or Lark",
+    "What you can type / 可以这样说",
+    "The command line",
+    "Settings",
+    "Deployment",
+    "How it works",
+    "Structure",
+    "Development",
+    "Changes",
+]
+"""What a newcomer reads one after another: try it without keys, connect it, use it, set it, deploy it, how it works."""
+
+
+def test_it_goes_from_a_sentence_and_a_picture_to_the_changes() -> None:
+    """First what it is and how it looks, then a section for each thing that a newcomer wants next."""
+    first, *_ = README.split("\n## ")
+    assert first.startswith("# ")
+    assert "![" in first
+    assert re.findall(r"^## (.+)$", README, re.MULTILINE) == ORDER
+
+
 def test_it_can_be_read_at_a_sitting() -> None:
     """The README is at most 250 lines."""
     assert README.count("\n") <= LONGEST
