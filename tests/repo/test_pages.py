@@ -107,10 +107,14 @@ def test_every_setting_of_a_page_is_there(page: str) -> None:
 
 @pytest.mark.parametrize("page", TEXTS)
 def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
-    """Files and pictures that it links are there, as seen from the page."""
+    """Files and pictures that it links are there, as seen from the page, and so are the headings of pages."""
     folder = (TOP / page).parent
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXTS[page])
-    assert [target for target in targets if not (folder / target).exists()] == []
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)(?:#([^)]+))?\)", TEXTS[page])
+    assert [target for target, _ in targets if not (folder / target).exists()] == []
+    for target, heading in targets:
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", (folder / target).read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {one.lower().replace(" ", "-") for one in headings}
 
 
 @pytest.mark.parametrize("page", [name for name in TEXTS if name != "README.md"])
