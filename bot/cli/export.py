@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import IO
 
@@ -112,7 +112,12 @@ def _midnight(day: date, zone: tzinfo) -> float:
 
 
 def _day(argument: str) -> date:
-    return date.fromisoformat(argument)
+    with suppress(ValueError):
+        day = date.fromisoformat(argument)
+        # The end of the last day that there is cannot be told.
+        if day < date.max:
+            return day
+    raise argparse.ArgumentTypeError(f"'{argument}' is not a day such as 2026-11-01")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -122,21 +122,23 @@ def test_no_cell_is_a_formula(start: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "sentence"),
     [
-        ("--since", "yesterday"),
-        ("--since", "2026-11-02", "--until", "2026-11-01"),
-        ("--user", "oc_1"),
-        ("--format", "xlsx"),
+        ("--since yesterday", "argument --since: 'yesterday' is not a day such as 2026-11-01"),
+        ("--until 2026-02-30", "argument --until: '2026-02-30' is not a day such as 2026-11-01"),
+        ("--until 9999-12-31", "argument --until: '9999-12-31' is not a day such as 2026-11-01"),
+        ("--since 2026-11-02 --until 2026-11-01", "--since is after --until"),
+        ("--user oc_1", "argument --user: "),
+        ("--format xlsx", "argument --format: "),
     ],
 )
-def test_a_wrong_usage_is_told(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2, a sentence on the error output, and nothing on the other."""
+def test_a_wrong_usage_is_told(arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, a sentence on the error output that says what is expected, and nothing on the other."""
     with pytest.raises(SystemExit) as ended:
-        main(arguments)
+        main(arguments.split())
     said = capsys.readouterr()
     assert (ended.value.code, said.out) == (2, "")
-    assert "error: " in said.err
+    assert f"error: {sentence}" in said.err
 
 
 def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
