@@ -1,8 +1,9 @@
-"""The sandbox from the command line: the chat page in the browser, or one prompt without one."""
+"""The sandbox from the command line: the chat page in the browser, or one message without one."""
 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -13,20 +14,31 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot import logs
+from bot.cli.saving import NewFile
+from bot.glm.client import LARGE_CALL_SECONDS
 from bot.glm.request import KEY_PAGE
 from bot.sandbox.faults import FAULTS, arm
+from bot.sandbox.feishu.world import Upload
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.judging import faults_of, pictures_of
 from bot.sandbox.page.server import Page
 from bot.sandbox.saying import say
 from bot.sandbox.start import GLM_SECONDS, Sandbox
 
 DEFAULT_PORT = 8765
+HIGHEST_PORT = 65_535
 QUICK_SECONDS = 0.3
 """How long a picture takes when nobody watches."""
 
+LONGEST_WAIT = 4 * LARGE_CALL_SECONDS
+"""Seconds for the most that a message can ask for: four pictures, one after another."""
 
 DRAWN = "图片由沙盒绘制，不花钱 / Pictures are drawn here and cost nothing"
 REAL = "图片来自真实的 GLM，会产生费用；飞书在本地 / Pictures come from the real GLM and cost money; Feishu is local"
+
+
+class _UnusableError(Exception):
+    """What was given cannot be used; says why."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -36,6 +48,9 @@ def main(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(given)
+    except _UnusableError as error:
+        print(error, file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 0
@@ -46,36 +61,101 @@ def _run(given: argparse.Namespace) -> int:
     logs.set_up(level)
     key = os.environ.get("ZHIPU_API_KEY") if given.real_glm else None
     if given.real_glm and not key:
-        print(f"--real-glm needs ZHIPU_API_KEY in the environment; get a key at {KEY_PAGE}", file=sys.stderr)
-        return 2
-    glm = GlmStandIn(seconds=QUICK_SECONDS if given.say else GLM_SECONDS)
-    with (
-        tempfile.TemporaryDirectory(prefix="sandbox-", ignore_cleanup_errors=True) as folder,
-        Sandbox(
+        raise _UnusableError(f"--real-glm needs ZHIPU_API_KEY in the environment; get a key at {KEY_PAGE}")
+    glm = GlmStandIn(seconds=GLM_SECONDS if given.say is None else QUICK_SECONDS)
+    with tempfile.TemporaryDirectory(prefix="sandbox-", ignore_cleanup_errors=True) as folder:
+        sandbox = Sandbox(
             folder=Path(folder),
             glm=glm,
             environment=os.environ,
-            apart=not given.say,
+            apart=given.say is None,
             real_key=key,
             log_level=level,
-        ) as sandbox,
-    ):
-        for name in given.fault:
-            arm(name, feishu=sandbox.feishu, glm=sandbox.glm)
-        if given.say:
-            return say(sandbox.feishu, sandbox.glm, given.say, save=Path(given.save).expanduser())
-        return _show_page(sandbox, port=given.port, browser=not given.no_browser)
+        )
+        return _show(sandbox, given) if given.say is None else _say(sandbox, given)
 
 
-def _show_page(sandbox: Sandbox, *, port: int, browser: bool) -> int:
-    with Page(feishu=sandbox.feishu, glm=sandbox.glm, port=port, controls=sandbox) as page:
+def _show(sandbox: Sandbox, given: argparse.Namespace) -> int:
+    # A port that is taken is found before anything starts.
+    page = _page(sandbox, port=given.port)
+    with sandbox, page:
+        _arm(sandbox, given.fault)
         print(f"沙盒已启动 / The sandbox is running: {page.origin}")
         print(REAL if sandbox.real_glm else DRAWN)
         print("按 Ctrl-C 结束 / Ctrl-C ends it", flush=True)
-        if browser:
+        if not given.no_browser:
             webbrowser.open(page.origin)
         threading.Event().wait()
     return 0
+
+
+def _say(sandbox: Sandbox, given: argparse.Namespace) -> int:
+    """Says one message; gives 0 when the answer was right, else 1."""
+    feishu = sandbox.feishu
+    # A file that cannot be written is found before anything is paid for.
+    with _new_file(given.save) as file, sandbox:
+        _arm(sandbox, given.fault)
+        said = say(feishu, given.say, idle=lambda: sandbox.idle, seconds=LONGEST_WAIT)
+        faults = [] if said.finished else [f"the bot was not done after {LONGEST_WAIT:g} s"]
+        paid = None if sandbox.real_glm else sandbox.glm.paid
+        faults += faults_of(feishu, said.message, text=given.say, paid=paid)
+        faults += [f"{name} met no call" for name in _still_armed(sandbox)]
+        for fault in faults:
+            print(f"✗ {fault}")
+        for number, picture in enumerate(pictures_of(feishu, said.message), 1):
+            _save(picture, file if number == 1 else _new_file(_numbered(file.path, number)))
+    return 1 if faults else 0
+
+
+def _arm(sandbox: Sandbox, faults: Sequence[str]) -> None:
+    for name in faults:
+        arm(name, feishu=sandbox.feishu, glm=sandbox.glm)
+
+
+def _still_armed(sandbox: Sandbox) -> list[str]:
+    return [*sandbox.glm.armed, *(fault.name for fault in sandbox.feishu.faults.armed)]
+
+
+def _page(sandbox: Sandbox, *, port: int) -> Page:
+    try:
+        return Page(feishu=sandbox.feishu, glm=sandbox.glm, port=port, controls=sandbox)
+    except OSError as error:
+        why = f"cannot be used: {error.strerror}"
+        if error.errno == errno.EADDRINUSE:
+            why = "is taken by another program, or by a sandbox that runs already"
+        raise _UnusableError(f"--port {port} {why}; end that, or give another port (0: any free one)") from error
+
+
+def _new_file(path: str) -> NewFile:
+    try:
+        return NewFile(path)
+    except OSError as error:
+        raise _UnusableError(f"--save {path} cannot be written: {error.strerror or error}") from error
+
+
+def _save(picture: Upload, file: NewFile) -> None:
+    try:
+        with file:
+            file.write(picture.content)
+    except OSError as error:
+        raise _UnusableError(f"--save {file.path} cannot be written: {error.strerror or error}") from error
+    print(f"图片已保存 / saved: {file.path} ({picture.width}x{picture.height})")
+
+
+def _numbered(path: Path, number: int) -> str:
+    return str(path.with_stem(f"{path.stem}-{number}"))
+
+
+def _text(given: str) -> str:
+    if not given.strip():
+        raise argparse.ArgumentTypeError("there is nothing to say")
+    return given
+
+
+def _port(given: str) -> int:
+    if not given.isdecimal() or int(given) > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {HIGHEST_PORT}")
+    return int(given)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,10 +163,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="glm-image-bot sandbox",
         description="The whole bot against local stand-ins of Feishu and GLM: no key, no account, no network.",
         epilog="BOT_CONFIG_DIR and each BOT_<SECTION>_<NAME> hold here as in production, but for the data folder, the "
-        "server and the admins: BOT_LIMITS_PER_DAY=0 lifts the daily limit.",
+        "server and the admins: BOT_LIMITS_PER_DAY=0 lifts the daily limit. With --say it exits with 0 only if the "
+        "answer was right, else with 1; with 2 for a wrong usage.",
     )
-    parser.add_argument("--say", metavar="TEXT", help="do one prompt without a browser, print what the chat shows")
-    parser.add_argument("--save", metavar="FILE", default="sandbox-image.jpg", help="where --say saves the picture")
+    parser.add_argument(
+        "--say", metavar="TEXT", type=_text, help="say one thing without a browser, print what the chat shows"
+    )
+    parser.add_argument(
+        "--save", metavar="FILE", default="sandbox-image.jpg", help="where --say saves the picture (FILE-2, … others)"
+    )
     parser.add_argument(
         "--fault",
         metavar="NAME",
@@ -96,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
         help="let a call fail once: glm_1302, feishu_230099, image_403, glm_hang, … (a wrong name lists them all)",
     )
     parser.add_argument("--real-glm", action="store_true", help="real pictures with ZHIPU_API_KEY; Feishu stays local")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="the port of the page (0: any free one)")
+    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="the port of the page (0: any free one)")
     parser.add_argument("--no-browser", action="store_true", help="do not open the page")
     parser.add_argument("--verbose", action="store_true", help="show the log")
     return parser

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from bot import logs
 from bot.app import Bot, Outside
@@ -104,6 +104,13 @@ class Watched:
 
     def __exit__(self, *_: object) -> None:
         self._database.close()
+
+    @property
+    def idle(self) -> bool:
+        """Whether every request and every generation has come to its end, so that no answer changes any more."""
+        unfinished = (exists().where(table.c.ended_at.is_(None)) for table in (requests, generations))
+        with self._database.read() as connection:
+            return not any(connection.scalar(select(one)) for one in unfinished)
 
     def queue(self) -> list[dict[str, Any]]:
         """What is under way, then what waits, model by model in the order of the turns; see ``Controls.queue``."""
@@ -259,6 +266,11 @@ class Sandbox:
             if self._process is None:
                 raise Unable("only a bot in a process of its own can be killed", sentence="not_apart")
             self._process.kill()
+
+    @property
+    def idle(self) -> bool:
+        """Whether the bot is done with all that was asked of it; see :attr:`Watched.idle`."""
+        return self._watched is None or self._watched.idle
 
     def queue(self) -> list[dict[str, Any]]:
         """The running and the waiting generations; see :meth:`Watched.queue`."""

@@ -20,7 +20,7 @@ from bot.sandbox.faults import FAULTS
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page.controls import Unable
-from bot.sandbox.server import wait_until
+from bot.sandbox.server import LoopbackServer, wait_until
 from bot.sandbox.start import Sandbox
 from tests.repo.lock import TOP
 from tests.support.commands import Ended, run_command
@@ -85,6 +85,53 @@ def test_a_wrong_setting_is_refused_as_in_production(tmp_path: Path, *, page: bo
     assert "BOT_NO_SUCH" in done.stderr
     done = sandbox(tmp_path, *how, BOT_CONFIG_DIR=config_with(tmp_path, styles="no toml"))
     assert (done.code, "styles.toml" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("text", ["/help", "帮助", "一只橘猫 /n 2 /size 3:2"])
+def test_a_right_answer_ends_it_with_0(tmp_path: Path, text: str) -> None:
+    """A command ends with its one card, a prompt with its pictures, each of which is saved."""
+    done = sandbox(tmp_path, "--say", text, "--save", "folder/cat.jpg")
+    assert done.code == 0, done.stdout.decode()
+    saved = ["cat-2.jpg", "cat.jpg"] if "/n" in text else []
+    assert sorted(path.name for path in (tmp_path / "folder").iterdir()) == saved
+
+
+@pytest.mark.parametrize(("fault", "code"), [("feishu_230099", 0), ("feishu_234006", 0), ("feishu_10014", 1)])
+def test_a_fault_strikes_the_call_that_it_is_about(tmp_path: Path, fault: str, code: int) -> None:
+    """A refused card or picture is worked round as designed; a fault that no call can meet is not passed over."""
+    done = sandbox(tmp_path, "--say", "一只橘猫", "--fault", fault)
+    assert done.code == code, done.stdout.decode()
+    assert (f"✗ {fault} met no call" in done.stdout.decode()) == bool(code)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--say", ""), "there is nothing to say"),
+        (("--say", " 　"), "there is nothing to say"),
+        (("--say", "猫", "--save", "."), "--save . cannot be written: Is a directory"),
+        (("--say", "猫", "--save", "/dev/null/cat.jpg"), "--save /dev/null/cat.jpg cannot be written: Not a directory"),
+        (("--port", "http"), "a port is a number from 0 to 65535"),
+        (("--port", "65536"), "a port is a number from 0 to 65535"),
+    ],
+)
+def test_what_cannot_be_used_is_told_before_anything_starts(
+    tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    """It is one sentence that names the flag, and nothing was said to the bot."""
+    done = sandbox(tmp_path, *arguments)
+    assert (done.code, done.stdout) == (2, b"")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_second_sandbox_says_that_the_port_is_taken(tmp_path: Path) -> None:
+    """Where another program has the page's port, the flag is named, and what to give instead."""
+    with LoopbackServer() as other:
+        done = sandbox(tmp_path, "--no-browser", "--port", str(other.port))
+    assert (done.code, done.stdout) == (2, b"")
+    assert f"--port {other.port} is taken by another program, or by a sandbox that runs already" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_real_pictures_need_a_key(tmp_path: Path) -> None:
