@@ -37,8 +37,8 @@ def faults_of(feishu: FeishuStandIn, said: ChatMessage, *, text: str, paid: Sequ
 
     A command is to have one reply, and nothing is to be paid for. A prompt is to have one card with as many pictures
     as were typed, each of the size that was typed, with the prompt and the reminder. Where Feishu refused a card, image
-    messages and one text may stand in its place, and where it refused the words or the message was taken back, the prompt may be left out. Nobody is
-    to be pinged.
+    messages and one text may stand in its place, and where it refused the words or the message was taken back, the
+    prompt may be left out. Nobody is to be pinged.
 
     Args:
         feishu: the stand-in, in whose chat nothing else was said since.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.talking import Gate, bot_behind, first_answer_to
-from tests.support.world import Talk, World, catalogue, colour, strings_in, uuid_of
+from tests.support.world import PATIENCE, Talk, World, catalogue, colour, strings_in, uuid_of
 
 WORDS = catalogue()
 
@@ -18,7 +18,7 @@ WORDS = catalogue()
 @pytest.fixture(scope="module")
 def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One bot for all faults; each meets a new person in a new chat."""
-    with World(folder=tmp_path_factory.mktemp("bot")) as world:
+    with World(folder=tmp_path_factory.mktemp("bot"), patience=PATIENCE) as world:
         yield world
 
 

@@ -21,17 +21,18 @@ from bot.generation.store.turns import Turn
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from tests.support.base import LogTable, log_table
 from tests.support.rows import add_finished
-from tests.support.world import REDELIVERY, World, catalogue, strings_in, text_in, until
+from tests.support.world import DEADLINE, PATIENCE, REDELIVERY, World, catalogue, strings_in, text_in, until
 
 MANY = 600
 
 
 @contextmanager
-def logging_bot(folder: Path, **variables: str) -> Iterator[tuple[World, LogTable]]:
+def logging_bot(folder: Path, *, patience: float = DEADLINE, **variables: str) -> Iterator[tuple[World, LogTable]]:
     """A bot that records at once, with further settings."""
     feishu = FeishuStandIn(delivery=REDELIVERY)
     table = log_table(feishu)
-    with World(folder=folder, feishu=feishu, variables={**table.variables, **variables}) as world:
+    settings = {**table.variables, **variables}
+    with World(folder=folder, feishu=feishu, variables=settings, patience=patience) as world:
         yield world, table
 
 
@@ -97,7 +98,7 @@ def test_what_fails_in_passing_is_made_up_for(tmp_path: Path, fault: str) -> Non
 
 def test_a_reply_does_not_wait_for_the_base(tmp_path: Path) -> None:
     """While every call to the Base hangs, a prompt gets its picture, and the records come when it answers again."""
-    with logging_bot(tmp_path) as (world, table):
+    with logging_bot(tmp_path, patience=PATIENCE) as (world, table):
         world.feishu.faults.arm("hang", on="base_records", times=None)
         make(world, images=1)
         until(world.feishu, lambda: bool(world.feishu.calls_named("base_records")))

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from bot.generation.store.tables import spending
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.faults import CALL_FAULTS, CODES
-from tests.support.world import World, catalogue, colour, strings_in
+from tests.support.world import PATIENCE, World, catalogue, colour, strings_in
 
 WORDS = catalogue()
 
@@ -111,7 +111,7 @@ WARN = ("level_2", "level_3")
 @pytest.fixture(scope="module")
 def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One bot for all faults; each meets a new person in a new chat."""
-    with World(folder=tmp_path_factory.mktemp("bot")) as world:
+    with World(folder=tmp_path_factory.mktemp("bot"), patience=PATIENCE) as world:
         yield world
         assert world.glm.strays == []
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,11 +46,11 @@ QUICK = Pace(
 )
 """What takes seconds and minutes in production takes hundredths here."""
 
-PATIENCE = 3.0
-"""Seconds after which a call to a stand-in is given up here, answer begun or not."""
-
 DEADLINE = 30.0
 """Seconds for which a test waits for what must come."""
+
+PATIENCE = 3.0
+"""Seconds after which a call is given up, answer begun or not, where a test has one that is never answered."""
 
 REDELIVERY = Delivery(ladder=(0.1, 0.2, 0.4, 0.8, 1.6, 3.2), scale=1.0)
 
@@ -62,7 +63,7 @@ ENDED = frozenset({"green", "orange", "red", "grey"})
 class Impatient(httpx.BaseTransport):
     """Gives every call ``seconds`` in all, where the clients allow it minutes."""
 
-    def __init__(self, inner: httpx.BaseTransport | None = None, *, seconds: float = PATIENCE) -> None:
+    def __init__(self, inner: httpx.BaseTransport | None = None, *, seconds: float = DEADLINE) -> None:
         self._inner = inner or httpx.HTTPTransport(trust_env=False, verify=shared_tls())
         self._seconds = seconds
 
@@ -112,6 +113,7 @@ class World:
         pace: the durations of its work.
         variables: further settings as environment variables.
         feishu_origin: where the bot finds Feishu, when not at the stand-in itself.
+        patience: seconds after which any call of the bot is given up; few only where one is never answered.
         calling: what is put around the transport of the paid calls.
         sending: what is put around the transport of the calls to Feishu.
     """
@@ -125,8 +127,9 @@ class World:
         feishu: FeishuStandIn | None = None,
         glm: GlmStandIn | None = None,
         feishu_origin: str | None = None,
-        calling: Callable[[httpx.BaseTransport], httpx.BaseTransport] = Impatient,
-        sending: Callable[[httpx.BaseTransport | None], httpx.BaseTransport] = Impatient,
+        patience: float = DEADLINE,
+        calling: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
+        sending: Callable[[httpx.BaseTransport | None], httpx.BaseTransport] | None = None,
     ) -> None:
         self.feishu = feishu or FeishuStandIn(delivery=REDELIVERY)
         self.glm = glm or GlmStandIn(seconds=0.02)
@@ -134,8 +137,9 @@ class World:
         self._pace = pace
         self._variables = dict(variables or {})
         self._feishu_origin = feishu_origin
-        self._calling = calling
-        self._sending = sending
+        self._patient = partial(Impatient, seconds=patience)
+        self._calling = calling or self._patient
+        self._sending = sending or self._patient
         self._stand_ins = ExitStack()
         self._running: tuple[Bot, Server] | None = None
 
@@ -177,7 +181,9 @@ class World:
             }
         )
         glm = loopback(self.glm.origin)
-        outside = Outside(glm=self._calling(glm), pictures=Impatient(glm), feishu=self._sending(None), pace=self._pace)
+        outside = Outside(
+            glm=self._calling(glm), pictures=self._patient(glm), feishu=self._sending(None), pace=self._pace
+        )
         bot = Bot(settings, outside=outside)
         server = Server(bot.web, port=settings.port, bounds=settings.server)
         self._running = bot, server
