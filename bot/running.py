@@ -223,7 +223,7 @@ def _naming(variable: str, port: int, *, settings: Settings) -> Iterator[None]:
 def _make_data_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Permissions alone do not tell: a file system may be read-only or full.
+        # Permissions alone do not tell: a file system may be read-only.
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:

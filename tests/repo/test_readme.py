@@ -76,6 +76,13 @@ def test_what_can_be_typed_can_be_typed() -> None:
     assert {text for text, meaning in meanings.items() if isinstance(meaning, Command)} >= commands
 
 
+def test_its_commands_run_in_their_order() -> None:
+    """What is typed before the virtual environment is said to be active names the Python in it."""
+    before = README[: README.index(". .venv/bin/activate")]
+    assert re.findall(r"(?<!/)python -m \w+", before) == []
+    assert len(re.findall(r"\.venv/bin/python -m \w+", before)) == 2
+
+
 def test_the_setup_names_are_those_of_the_project() -> None:
     """The extras and scripts that it uses are declared."""
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]

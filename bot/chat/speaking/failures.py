@@ -15,13 +15,13 @@ from bot.models import ROLES, Failure, RequestCard, State
 UNKNOWN = Failure(code="", sentence="failure.internal")
 """What is told where the reason is not known."""
 
-MET_AGAIN = frozenset(
-    {
-        *("content", "prompt_too_long", "request", "model", "size", "quality", "prompt", "image_too_large"),
-        "upload_barred",
-    }
+BY_REQUEST = frozenset(
+    {"content", "prompt_too_long", "request", "model", "size", "quality", "prompt", "image_too_large"}
 )
-"""Failures that the same request meets again, for what it asks or until an admin acts; to repeat it is not offered."""
+"""Failures that the same prompt with the same options meets again; sending it again is not offered."""
+
+UNTIL_MENDED = frozenset({"upload_barred"})
+"""Failures that every request meets until an admin acts, each of them paid; sending it again is not offered, either."""
 
 # Four different failures share a card of 30 KB, a value standing up to three times in a label of two languages.
 _LONGEST_VALUE = 90
@@ -83,7 +83,7 @@ def _moment(seconds: object, zone: tzinfo) -> str | None:
 
 def repeatable(failure: Failure) -> bool:
     """Whether the same request may succeed when it is sent again."""
-    return failure.sentence.removeprefix("failure.").removesuffix(PLAIN) not in MET_AGAIN
+    return failure.sentence.removeprefix("failure.").removesuffix(PLAIN) not in BY_REQUEST | UNTIL_MENDED
 
 
 def grouped(card: RequestCard) -> list[Failed]:

@@ -56,5 +56,5 @@ def of_upload(error: FeishuError) -> Failure:
     sentence = _OF_UPLOAD.get(error.action, "failure.upload")
     if error.code in IMAGE_TOO_LARGE:
         sentence = "failure.image_too_large"
-    platform = f"{error.code} {error.message}"[:LONGEST_PLATFORM_TEXT] if error.code else None
+    platform = f"{error.code} {error.message}".strip()[:LONGEST_PLATFORM_TEXT] if error.code else None
     return Failure(code="upload_failed", sentence=sentence, platform=platform)
