@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+from io import BytesIO
 from typing import Any
+
+from PIL import Image
 
 Card = dict[str, Any]
 
@@ -16,6 +19,13 @@ TOAST = {"type": "success", "content": "收到", "i18n": {"zh_cn": "收到", "en
 
 HOSTILE = "<img src=x onerror=alert(1)> <b>bold</b> <at id=all></at>"
 """Text that must never become markup."""
+
+
+def png(width: int, height: int) -> bytes:
+    """A picture of that size."""
+    content = BytesIO()
+    Image.new("RGB", (width, height), "teal").save(content, "PNG")
+    return content.getvalue()
 
 
 def both(zh: str, en: str) -> Card:
@@ -44,6 +54,11 @@ def failed(why: str) -> Card:
     """The platform's own words, small."""
     small = {"tag": "plain_text", "content": why, "text_size": "notation", "text_color": "grey"}
     return _card("red", both("没有成功", "This did not work"), [{"tag": "div", "text": small}])
+
+
+def of(*elements: Any) -> Card:
+    """A card of these elements."""
+    return _card("violet", both("试试", "Try"), list(elements))
 
 
 LAST_LINE = "最后一行"

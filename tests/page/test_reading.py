@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.page.conftest import NARROW, Scene, Visit
+from tests.page.conftest import NARROW, SMALL, Scene, Visit
 from tests.page.typing_in import card, open_chat, open_panel, say
 
 pytestmark = pytest.mark.browser
@@ -86,6 +86,83 @@ def test_everything_fits_on_a_phone(scene: Scene, visit: Visit, shots: Path) -> 
     page.screenshot(path=shots / "narrow-panel.png")
     assert page.evaluate(TOO_WIDE, "aside") == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+CUT_OFF = """select => {
+    const pen = document.createElement("canvas").getContext("2d");
+    const look = getComputedStyle(select);
+    pen.font = look.font;
+    const room = select.clientWidth - parseFloat(look.paddingLeft) - parseFloat(look.paddingRight) - 20;
+    return [...select.options].map(one => one.text).filter(text => pen.measureText(text).width > room);
+}"""
+"""The choices of a select that are wider than it, its arrow of 20 pixels left out."""
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_nothing_is_cut_off_on_a_small_phone(scene: Scene, visit: Visit, shots: Path, language: str) -> None:
+    """The switches show their words, an enlarged picture fits its dialog, and a toast takes the whole width."""
+    scene.bot.go_on.set()
+    page = visit(scene.origin, viewport=SMALL)
+    page.select_option("#language", language)
+    assert [page.locator(f"#{name}").evaluate(CUT_OFF) for name in ("speaker", "language", "theme")] == [[], [], []]
+    say(page, "一只猫")
+    card(page, "green").locator(".picture").click()
+    dialog, image = page.locator("#viewer"), page.locator("#viewer img")
+    image.evaluate("image => image.decode()")
+    page.screenshot(path=shots / f"small-viewer-{language}.png")
+    assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+    page.keyboard.press("Escape")
+    page.evaluate("import('/static/toasts.js').then(module => module.toast('很长的一句话。'.repeat(12)))")
+    toast = page.locator(".toast")
+    page.screenshot(path=shots / f"small-toast-{language}.png")
+    assert toast.evaluate("toast => toast.offsetWidth > 0.85 * innerWidth && toast.offsetLeft >= 0")
+
+
+@pytest.mark.parametrize("width", [1000, 768])
+def test_one_can_write_beside_the_open_panel(scene: Scene, visit: Visit, shots: Path, width: int) -> None:
+    """On a tablet the panel takes its room from the list of chats, not from the conversation."""
+    page = visit(scene.origin, viewport={"width": width, "height": 800})
+    open_panel(page, "wires")
+    page.fill("#text", "一只猫")
+    page.get_by_role("button", name="发送").click()
+    card(page, "blue")
+    page.screenshot(path=shots / f"panel-{width}.png")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator("#log").evaluate("log => log.clientWidth >= 340")
+    expect(page.get_by_role("button", name="设计小组")).to_have_count(1)
+
+
+CONTRAST = """() => {
+    const light = colour => {
+        const parts = colour.match(/[\\d.]+/g).slice(0, 3).map(part => part / 255);
+        const [red, green, blue] = parts.map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05;
+    };
+    const field = document.querySelector("#text");
+    const words = light(getComputedStyle(field, "::placeholder").color);
+    const ground = light(getComputedStyle(field).backgroundColor);
+    return Math.max(words, ground) / Math.min(words, ground);
+}"""
+"""How much a placeholder stands out from its field: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_a_field_asks_for_can_be_read(scene: Scene, visit: Visit, theme: str) -> None:
+    """The words in an empty field stand out from it as other text does."""
+    page = visit(scene.origin)
+    page.select_option("#theme", theme)
+    assert page.evaluate(CONTRAST) >= 4.5
+
+
+def test_people_can_be_told_apart(scene: Scene, visit: Visit) -> None:
+    """Three people in one chat have marks of three colours."""
+    page = visit(scene.origin)
+    open_chat(page, "oc_group")
+    for person in scene.feishu.people:
+        scene.feishu.say(chat_id="oc_group", sender=person.open_id, text="大家好", mention_bot=False)
+    marks = page.locator("#log .avatar")
+    expect(marks).to_have_count(3)
+    assert len({mark.evaluate("mark => getComputedStyle(mark).backgroundColor") for mark in marks.all()}) == 3
 
 
 def test_news_is_told_to_who_cannot_see(scene: Scene, visit: Visit) -> None:

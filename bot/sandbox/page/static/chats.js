@@ -2,7 +2,7 @@
 
 import { avatar, byId, clock, el } from "./dom.js";
 import { inShort } from "./message.js";
-import { messagesOf, on, ownChats, speaker, state, t, tell, titleOf } from "./store.js";
+import { messagesOf, on, ownChats, placeOf, speaker, state, t, tell, titleOf } from "./store.js";
 import { act } from "./wire.js";
 
 /** Draws the list, and keeps a chat open that the speaker has. */
@@ -41,7 +41,7 @@ function entry(chat) {
     "aria-current": String(chat.id === state.chat),
     onclick: () => openIt(chat),
   },
-  avatar(titleOf(chat), { bot: chat.kind === "p2p" }),
+  avatar(titleOf(chat), { bot: chat.kind === "p2p", place: placeOf(state.chats, chat.id) }),
   el("span", { className: "chat-words" },
     el("span", { className: "chat-top" }, el("strong", { textContent: titleOf(chat) }), el("span", { className: "badge", textContent: t(badge) }),
       last ? el("time", { textContent: clock(last.created) }) : null),

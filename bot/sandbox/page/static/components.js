@@ -6,6 +6,13 @@ import { inColour, markdown } from "./markdown.js";
 import { t, worded } from "./store.js";
 import { picture } from "./viewer.js";
 
+/**
+ * The sides of the sizes that have a name, in pixels, and how many times as high as wide a stretched picture may be.
+ * https://open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/image
+ */
+const SIDES = { tiny: 16, small: 40, medium: 80, large: 160 };
+const TALLEST = 16 / 9;
+
 const DRAW = {
   div, img, button, input, overflow, form,
   markdown: markdownBlock,
@@ -42,15 +49,24 @@ function markdownBlock(component) {
 }
 
 function img(component, { message }) {
-  const className = component.scale_type === "crop_center" || component.scale_type === "crop_top" ? "cropped" : "";
-  if (component.preview === false) {
-    return el("img", { className: "still", src: `/uploads/${component.img_key}`, alt: worded(component.alt) });
-  }
-  return picture(component.img_key, message.uploads[component.img_key], worded(component.alt), { className });
+  const { img_key: key, preview, corner_radius: radius } = component;
+  const drawn = picture(key, shapeOf(component, message.uploads[key]), worded(component.alt), { enlarges: preview !== false });
+  drawn.style.borderRadius = radius ?? "";
+  const title = worded(component.title);
+  return title ? el("div", { className: "titled" }, el("p", { textContent: title }), drawn) : drawn;
+}
+
+/** How a picture is cut and how large it is: `size` counts only where it may be cut, which it may unless told otherwise. */
+function shapeOf({ scale_type: scale = "crop_center", size = "stretch" }, facts) {
+  if (scale === "fit_horizontal") return facts;
+  const cut = scale === "crop_top" ? "cut from-top" : "cut";
+  if (size === "stretch") return facts && { ...facts, height: Math.min(facts.height, facts.width * TALLEST), cut };
+  const [width, height = width] = size in SIDES ? [SIDES[size]] : size.split(" ").map((side) => parseInt(side, 10));
+  return { width, height, cut: `${cut} sized` };
 }
 
 function combination({ img_list: images }, { message }) {
-  const drawn = images.map(({ img_key: key }) => picture(key, message.uploads[key], t("picture"), { className: "cropped" }));
+  const drawn = images.map(({ img_key: key }) => picture(key, { width: 1, height: 1, cut: "cut" }, t("picture")));
   return el("div", { className: "combination" }, ...drawn);
 }
 

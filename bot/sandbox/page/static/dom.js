@@ -1,5 +1,7 @@
 /** Builds elements; text only ever becomes text, never markup. */
 
+const HUES = 6;
+
 /**
  * An element with its properties and children; null children are left out.
  * Properties that hold a dash, `for` and `role` become attributes; `on…` become listeners.
@@ -28,9 +30,8 @@ export function clock(seconds, { exact = false } = {}) {
   return new Date(seconds * 1000).toLocaleTimeString("zh-CN", exact ? { ...given, second: "2-digit" } : given);
 }
 
-/** A round mark with the last characters of a name, its colour taken from the name. */
-export function avatar(name, { bot = false } = {}) {
-  const hue = [...name].reduce((sum, sign) => (sum * 31 + sign.codePointAt(0)) % 6, 0);
+/** A round mark with the last characters of a name; neighbours in a list differ in colour. */
+export function avatar(name, { bot = false, place = 0 } = {}) {
   const initials = /^[\x20-\x7e]+$/.test(name) ? name.slice(0, 2) : name.slice(-2);
-  return el("span", { className: `avatar ${bot ? "of-bot" : `hue-${hue}`}`, "aria-hidden": "true", textContent: initials });
+  return el("span", { className: `avatar ${bot ? "of-bot" : `hue-${place % HUES}`}`, "aria-hidden": "true", textContent: initials });
 }

@@ -3,8 +3,8 @@
 import { card, summary } from "./card.js";
 import { avatar, clock, el } from "./dom.js";
 import { anchor } from "./links.js";
-import { nameOf, openChat, speaker, state, t, tell } from "./store.js";
-import { picture } from "./viewer.js";
+import { nameOf, openChat, placeOf, speaker, state, t, tell } from "./store.js";
+import { picture, sentShape } from "./viewer.js";
 import { act } from "./wire.js";
 
 const EMOJI = { OK: "👌", THUMBSUP: "👍", DONE: "✅", Typing: "⌨️", OnIt: "🫡", CrossMark: "❌" };
@@ -23,7 +23,7 @@ export function message(subject) {
   const bot = subject.sender === state.bot.id;
   const name = nameOf(subject.sender);
   return el("li", { className: `message${own ? " own" : ""}`, "data-id": subject.id },
-    avatar(name, { bot }),
+    avatar(name, { bot, place: placeOf(state.people, subject.sender) }),
     el("div", { className: "message-main" },
       el("p", { className: "message-head" },
         el("strong", { textContent: name }),
@@ -65,7 +65,7 @@ function content(subject) {
   switch (subject.type) {
     case "text": return el("p", { className: "bubble" }, ...marked(subject.content.text, subject));
     case "post": return post(subject);
-    case "image": return picture(subject.content.image_key, subject.uploads[subject.content.image_key], t("picture"), { className: "sent" });
+    case "image": return sent(subject.content.image_key, subject);
     case "file": return file(subject);
     default: return card(subject);
   }
@@ -83,12 +83,14 @@ function paragraphs({ content }) {
 
 function rich(part, subject) {
   switch (part.tag) {
-    case "img": return picture(part.image_key, subject.uploads[part.image_key], t("picture"), { className: "sent" });
+    case "img": return sent(part.image_key, subject);
     case "at": return at(part.user_name ?? part.user_id);
     case "a": return /^https?:/.test(part.href) ? anchor(part.href, [part.text]) : document.createTextNode(part.text);
     default: return el("span", {}, ...marked(part.text ?? "", subject));
   }
 }
+
+const sent = (key, { uploads }) => picture(key, sentShape(uploads[key]), t("picture"), { className: "sent" });
 
 function file(subject) {
   const key = subject.content.file_key;

@@ -66,6 +66,9 @@ export function nameOf(id) {
   return id === state.bot.id ? state.bot.name : (state.people.find((person) => person.id === id)?.name ?? id);
 }
 
+/** Where somebody or something stands in its list, which gives it its colour. */
+export const placeOf = (list, id) => Math.max(list.findIndex((one) => one.id === id), 0);
+
 /** The chat that is open. */
 export const openChat = () => state.chats.find((chat) => chat.id === state.chat);
 

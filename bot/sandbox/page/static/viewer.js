@@ -3,12 +3,28 @@
 import { byId, el } from "./dom.js";
 import { t } from "./store.js";
 
-/** A picture of the chat that a press enlarges; its size is known before it comes, so that nothing jumps. */
-export function picture(key, facts, alt, { className = "" } = {}) {
-  const size = facts?.width ? { width: facts.width, height: facts.height } : {};
-  const image = el("img", { src: `/uploads/${key}`, alt, ...size });
-  const label = t("enlarge", { name: alt });
-  return el("button", { type: "button", className: `picture ${className}`, "aria-label": label, onclick: () => enlarge(key, alt) }, image);
+const HIGHEST = 240;
+
+/**
+ * A picture of the chat, which a press enlarges; where its size is known it takes its room before it comes.
+ * `shape` is its `width` and `height` and how it is `cut` to them.
+ */
+export function picture(key, shape, alt, { className = "", enlarges = true } = {}) {
+  const image = el("img", { src: `/uploads/${key}`, alt });
+  if (shape?.width) {
+    Object.assign(image, { width: shape.width, height: shape.height });
+    image.style.aspectRatio = `${shape.width} / ${shape.height}`;
+  }
+  const look = { className: `picture ${className} ${shape?.cut ?? ""}` };
+  if (!enlarges) return el("span", look, image);
+  return el("button", { ...look, type: "button", "aria-label": t("enlarge", { name: alt }), onclick: () => enlarge(key, alt) }, image);
+}
+
+/** The size of a picture that a person has sent: never enlarged, at most 240 pixels high. */
+export function sentShape(facts) {
+  if (!facts?.width) return null;
+  const scale = Math.min(1, HIGHEST / facts.height);
+  return { width: Math.round(facts.width * scale), height: Math.round(facts.height * scale) };
 }
 
 /** Shows a picture large; Esc and a press outside close it. */
