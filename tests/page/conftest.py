@@ -121,9 +121,14 @@ def _page_in(context: BrowserContext) -> Iterator[Page]:
 
 
 @pytest.fixture
-def visit(chromium: Browser, usual: BrowserContext) -> Iterator[Visit]:
+def complaints() -> list[str]:
+    """The errors in the console of the pages; a test that provokes one takes it out."""
+    return []
+
+
+@pytest.fixture
+def visit(chromium: Browser, usual: BrowserContext, complaints: list[str]) -> Iterator[Visit]:
     """Opens a page, in a context of its own where it is to be an unusual one; in the end the console holds no error."""
-    complaints: list[str] = []
     with ExitStack() as closing:
 
         def open_page(origin: str, **how: Any) -> Page:

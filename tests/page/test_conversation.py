@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.page import scripted_cards
 from tests.page.conftest import Scene, Visit
@@ -102,6 +103,36 @@ def test_mentions_are_chosen_by_keyboard(scene: Scene, visit: Visit) -> None:
     assert [mention["name"] for mention in message.mentions] == ["画图", "陈晨"]
 
 
+def test_the_list_of_people_goes_with_its_chat(scene: Scene, visit: Visit) -> None:
+    """It closes where another chat is opened, and opens in no address that is being typed."""
+    page = visit(scene.origin)
+    open_chat(page, "oc_group")
+    page.locator("#text").press_sequentially("me@")
+    expect(page.locator(".mentions")).to_have_count(0)
+    page.locator("#text").press_sequentially(" @")
+    expect(page.locator(".mentions li")).to_have_count(4)
+    open_chat(page, "oc_direct_lin")
+    expect(page.locator(".mentions")).to_have_count(0)
+
+
+def test_enter_belongs_to_the_input_method_first(scene: Scene, visit: Visit) -> None:
+    """While a word is being composed, Enter neither chooses a person nor sends."""
+    page = visit(scene.origin)
+    open_chat(page, "oc_group")
+    page.locator("#text").press_sequentially("@")
+    expect(page.locator(".mentions")).to_be_visible()
+    enter = (
+        "field => field.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', isComposing: true, bubbles: true}))"
+    )
+    page.locator("#text").evaluate(enter)
+    expect(page.locator(".mentions")).to_be_visible()
+    expect(page.locator("#text")).to_have_value("@")
+    page.locator("#text").press("Enter")
+    expect(page.locator("#text")).to_have_value("@画图 ")
+    page.locator("#text").evaluate(enter)
+    assert scene.feishu.messages == []
+
+
 def test_rich_text_and_a_picture_can_be_sent(scene: Scene, visit: Visit) -> None:
     """The Aa button sends rich text, and an attached picture arrives as a picture."""
     page = visit(scene.origin)
@@ -131,6 +162,87 @@ def test_a_reply_in_a_topic_stays_there(scene: Scene, visit: Visit, shots: Path)
     expect(page.locator(".thread .message")).to_have_count(3)
     assert len({message.thread_id for message in scene.feishu.messages}) == 1
     page.screenshot(path=shots / "topic.png")
+
+
+def reply_to(page: Page, words: str) -> None:
+    """Begins a reply to the message that says this."""
+    message = page.locator(".message", has_text=words)
+    message.hover()
+    message.get_by_role("button", name="回复话题").click()
+
+
+def attach(page: Page, *, name: str = "a.png", kind: str = "image/png", content: bytes = scripted_cards.PIXEL) -> None:
+    """Chooses a file to be sent."""
+    page.set_input_files("input[type=file]", files={"name": name, "mimeType": kind, "buffer": content})
+
+
+def test_a_picture_is_sent_like_any_message(scene: Scene, visit: Visit, shots: Path) -> None:
+    """With its words, the people whom they mention, and into the topic to which it replies."""
+    page = visit(scene.origin)
+    open_chat(page, "oc_topics")
+    say(page, "第一个话题")
+    reply_to(page, "第一个话题")
+    attach(page)
+    page.fill("#text", "@陈晨 @画图 像这张")
+    page.get_by_role("button", name="发送").click()
+    card(page, "blue")
+    expect(page.locator(".thread")).to_have_count(1)
+    page.screenshot(path=shots / "topic-picture.png")
+    first, picture, answer = scene.feishu.messages
+    assert {first.thread_id, picture.thread_id, answer.thread_id} == {first.thread_id}
+    assert (picture.msg_type, picture.root_id) == ("post", first.message_id)
+    assert [mention["name"] for mention in picture.mentions] == ["画图", "陈晨"]
+
+
+def test_only_pictures_are_taken_for_pictures(scene: Scene, visit: Visit, complaints: list[str]) -> None:
+    """Another file is refused where it is chosen, or where its bytes show it, and nothing that was typed is lost."""
+    page = visit(scene.origin)
+    attach(page, name="a.txt", kind="text/plain", content=b"words")
+    expect(page.locator(".toast.warning")).to_have_text("只能添加图片，这个文件不是。")
+    expect(page.locator(".picked")).to_be_hidden()
+    attach(page, content=b"words")
+    say(page, "像这张")
+    expect(page.locator(".toast.error")).to_have_text("只能添加图片，这个文件不是。")
+    expect(page.locator("#text")).to_have_value("像这张")
+    expect(page.locator(".picked")).to_contain_text("a.png")
+    assert "400 (Bad Request)" in complaints.pop()
+    assert scene.feishu.messages == []
+
+
+def test_an_older_topic_is_where_its_reply_is_seen(scene: Scene, visit: Visit, shots: Path) -> None:
+    """Whoever replies in a topic further up stays there, and sees the bot's answer and its refused card there, too."""
+    page = visit(scene.origin)
+    open_chat(page, "oc_topics")
+    for number in range(12):
+        scene.feishu.say(chat_id="oc_topics", sender="ou_lin", text=f"话题 {number} 号", mention_bot=False)
+    expect(page.locator(".thread")).to_have_count(12)
+    reply_to(page, "话题 2 号")
+    say(page, "@画图 一只猫")
+    asked = page.locator(".bubble", has_text="一只猫")
+    expect(asked).to_be_in_viewport()
+    card(page, "blue")
+    expect(page.locator(".card")).to_be_in_viewport()
+    reply_to(page, "话题 2 号")
+    say(page, "@画图 refused")
+    expect(page.locator(".refusal")).to_be_in_viewport()
+    page.screenshot(path=shots / "topic-refused.png")
+    expect(page.locator(".thread")).to_have_count(12)
+    expect(page.locator(".thread", has_text="话题 2 号").locator(".refusal")).to_have_count(1)
+    expect(page.locator(".bubble", has_text="话题 11 号")).not_to_be_in_viewport()
+
+
+def test_one_message_that_cannot_be_drawn_hides_no_other(scene: Scene, visit: Visit) -> None:
+    """Its place says so, and a number that is no character stays as it was written."""
+    page = visit(scene.origin)
+    scene.bot.show({"tag": "markdown", "content": "坏 &#9999999999; 好 &#9731;"})
+    expect(page.locator(".card")).to_contain_text("坏 &#9999999999; 好 ☃")
+    message = scene.feishu.world.in_chat("oc_direct_lin")[0]
+    scene.feishu.world.change_message(message.message_id, content='{"schema": "2.0"}')
+    expect(page.locator("li.problem")).to_have_text("这条消息无法显示。")
+    say(page, "之后的话")
+    expect(page.locator(".bubble")).to_have_text("之后的话")
+    page.reload()
+    expect(page.locator("#log li")).to_have_text(["这条消息无法显示。", re.compile("之后的话"), re.compile("排队中")])
 
 
 def test_a_message_can_be_recalled(scene: Scene, visit: Visit) -> None:

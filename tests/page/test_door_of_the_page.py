@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from bot.sandbox.glm.stand_in import PATH, GlmStandIn
 from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST
 from bot.sandbox.page.controls import Unable
 from bot.sandbox.page.server import Page
+from tests.page import scripted_cards
 from tests.page.conftest import ScriptedControls
 
 
@@ -133,7 +135,9 @@ def test_an_original_is_served_as_its_link_promises(client: httpx.Client, glm: G
 @pytest.mark.parametrize(("act", "fields"), [
     ("say", {}),
     ("say", {"chat": "oc_nowhere", "sender": "ou_lin", "text": "x"}),
-    ("picture", {"chat": "oc_group", "sender": "ou_lin", "picture": "not base64!"}),
+    ("say", {"chat": "oc_group", "sender": "ou_lin", "picture": "not base64!"}),
+    ("say", {"chat": "oc_group", "sender": "ou_lin", "picture": "bm8gcGljdHVyZQ=="}),
+    ("say", {"chat": "oc_group", "sender": "ou_lin", "text": "x", "quote": "om_nowhere"}),
     ("press", {"message": "om_nowhere", "presser": "ou_lin", "tag": "button"}),
     ("switch", {"switch": "fault", "name": "no_such_fault"}),
     ("switch", {"switch": "fault", "name": "patch_too_old", "on": "reply"}),
@@ -148,6 +152,46 @@ def test_what_cannot_be_done_is_refused(client: httpx.Client, act: str, fields: 
     answer = client.post(f"/do/{act}", json=fields, headers={"Origin": str(client.base_url).rstrip("/")})
     assert answer.status_code == 400
     assert answer.json()["error"]
+
+
+MENTIONS = [
+    ("@画图 一只猫", ["画图"]),
+    ("请@画图，画一只猫", ["画图"]),
+    ("（@Alex）和@陈晨 看看", ["陈晨", "Alex"]),
+    ("@Painter a cat", ["画图"]),
+    ("@画图机 在吗", []),
+    ("@Alexander is a king", []),
+    ("mail me@Alex.com please", []),
+    ("write to bob@all.example", []),
+    ("@allan please look", []),
+    ("@Alex.com", []),
+    ("@林小雨 我自己", []),
+]
+"""What 林小雨 types in a group, and whom it mentions."""
+
+
+@pytest.mark.parametrize(("text", "names"), MENTIONS)
+def test_a_mention_is_a_word_of_its_own(
+    client: httpx.Client, feishu: FeishuStandIn, text: str, names: list[str]
+) -> None:
+    """A name counts where nothing continues it and no address surrounds it, the bot's also as the page shows it."""
+    fields = {"chat": "oc_group", "sender": "ou_lin", "text": text, "bot": "Painter", "all": "all"}
+    client.post("/do/say", json=fields, headers={"Origin": str(client.base_url).rstrip("/")}).raise_for_status()
+    [message] = feishu.messages
+    assert [entry["name"] for entry in message.mentions] == names
+    assert ("@_user_1" in message.content) == bool(names)
+    assert "@_all" not in message.content
+
+
+def test_everybody_is_mentioned_by_the_readers_word(client: httpx.Client, feishu: FeishuStandIn) -> None:
+    """Also with a picture, which then reaches the bot as rich text."""
+    fields = {"chat": "oc_group", "sender": "ou_lin", "text": "@所有人 看", "bot": "画图", "all": "所有人"}
+    picture = base64.b64encode(scripted_cards.PIXEL).decode()
+    for more in ({}, {"picture": picture}):
+        given = {"Origin": str(client.base_url).rstrip("/")}
+        client.post("/do/say", json={**fields, **more}, headers=given).raise_for_status()
+    assert ["@_all 看" in message.content for message in feishu.messages] == [True, True]
+    assert [message.msg_type for message in feishu.messages] == ["text", "post"]
 
 
 def test_a_switch_that_cannot_be_turned_now_says_why(feishu: FeishuStandIn, glm: GlmStandIn) -> None:

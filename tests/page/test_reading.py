@@ -53,6 +53,45 @@ def test_an_english_browser_begins_in_english(scene: Scene, visit: Visit) -> Non
     expect(page.locator(".toast")).to_have_text("Got it")
 
 
+def test_names_are_in_the_readers_language(scene: Scene, visit: Visit) -> None:
+    """Where the page is English, so are the names of the bot and of the chats, and the bot is mentioned by its own."""
+    page = visit(scene.origin, locale="en-GB")
+    expect(page.locator(".chat strong")).to_have_text(["Painter", "Design team", "Ideas"])
+    open_chat(page, "oc_group")
+    page.keyboard.press("@")
+    expect(page.locator(".mentions li")).to_have_text(["Painter", "林小雨", "陈晨", "all"])
+    page.keyboard.press("Enter")
+    page.keyboard.insert_text("a cat")
+    page.keyboard.press("Enter")
+    expect(page.locator(".own .bubble")).to_have_text("@Painter a cat")
+    card(page, "blue")
+    [message] = [one for one in scene.feishu.messages if one.sender == "ou_alex"]
+    assert [mention["name"] for mention in message.mentions] == [scene.feishu.bot_name]
+
+
+def test_who_works_by_keyboard_comes_to_the_message_field_soon(scene: Scene, visit: Visit) -> None:
+    """The first stop of the page is a way round everything, and a chat that is opened can be written in at once."""
+    page = visit(scene.origin)
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    expect(page.locator(".skip")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("#text")).to_be_focused()
+    page.locator("[data-chat=oc_group]").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#text")).to_be_focused()
+
+
+def test_a_page_without_its_sandbox_says_so(scene: Scene, visit: Visit, complaints: list[str]) -> None:
+    """What is sent then is not lost, and the reason is a sentence in the reader's language."""
+    page = visit(scene.origin)
+    page.route("**/do/say", lambda route: route.abort("connectionrefused"))
+    say(page, "一只猫")
+    expect(page.locator(".toast.error")).to_contain_text("连不上沙盒")
+    expect(page.locator("#text")).to_have_value("一只猫")
+    assert "ERR_CONNECTION_REFUSED" in complaints.pop()
+
+
 @pytest.mark.parametrize(("chosen", "system", "background"), [
     ("system", "dark", "rgb(26, 27, 29)"),
     ("system", "light", "rgb(255, 255, 255)"),

@@ -80,16 +80,25 @@ class Acts:
         )
 
     def send_picture(
-        self, *, chat_id: str, sender: str, content: bytes, text: str = "", mention_bot: bool = False
+        self,
+        *,
+        chat_id: str,
+        sender: str,
+        content: bytes,
+        text: str = "",
+        mention_bot: bool = False,
+        mentions: Sequence[str] = (),
+        thread_id: str | None = None,
+        quote: str | None = None,
     ) -> ChatMessage:
-        """Somebody sends a picture; with a text or a mention it becomes rich text, as in the client."""
+        """Somebody sends a picture; with a text or a mention it becomes rich text; see :meth:`say`."""
         chat = self.world.chats[chat_id]
+        place = self._place(chat, thread_id=thread_id, quote=quote)
         key = self._uploads.store(content, name="picture", kind="image", owner=sender).key
-        noted = self._mentions(chat, mention_bot=mention_bot)
-        place = self._place(chat)
+        noted = self._mentions(chat, mention_bot=mention_bot, others=mentions)
         if text or noted:
             rich = written(text, noted, image_key=key, as_post=True)
-            return self._send(chat, sender, "post", rich, noted=noted, place=place)
+            return self._send(chat, sender, "post", rich, noted=noted, place=place, everybody=EVERYBODY in text)
         return self._send(chat, sender, "image", json.dumps({"image_key": key}), place=place)
 
     def send_file(self, *, chat_id: str, sender: str, content: bytes, name: str) -> ChatMessage:

@@ -6,6 +6,7 @@ https://open.feishu.cn/document/server-docs/im-v1/message/events/receive and the
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -139,6 +140,11 @@ def renamed(event: Event) -> Event:
     return {**event, "header": {**event["header"], "event_id": secrets.token_hex(16)}}
 
 
+def naming(name: str) -> re.Pattern[str]:
+    """Where a text mentions somebody: ``@Name`` as words of its own, not part of a longer name or of an address."""
+    return re.compile(rf"(?<![A-Za-z0-9._%+-])@{re.escape(name)}(?!\w|[.@]\w)")
+
+
 def written(text: str, mentions: list[Mention], *, image_key: str | None = None, as_post: bool = False) -> str:
     """The content of a received message: mentions stand as their keys, where ``@Name`` is written or else in front.
 
@@ -146,9 +152,8 @@ def written(text: str, mentions: list[Mention], *, image_key: str | None = None,
     """
     in_front = []
     for mention in mentions:
-        if f"@{mention.name}" in text:
-            text = text.replace(f"@{mention.name}", mention.key)
-        else:
+        text, found = naming(mention.name).subn(mention.key, text)
+        if not found:
             in_front.append(mention.key)
     text = " ".join([*in_front, text])
     if not as_post:

@@ -9,6 +9,8 @@ from http import HTTPStatus
 from typing import Any
 
 from bot.sandbox.feishu.acts import EVERYBODY
+from bot.sandbox.feishu.events import naming
+from bot.sandbox.feishu.pictures import facts_of
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.page.controls import Unable
 from bot.sandbox.page.guard import refused
@@ -33,7 +35,6 @@ class PageActs:
         self._switches = switches
         self._acts: Mapping[str, Callable[[Fields], Mapping[str, Any]]] = {
             "say": self._say,
-            "picture": self._send_picture,
             "recall": self._recall,
             "press": self._press,
             "enter": self._enter,
@@ -54,31 +55,32 @@ class PageActs:
             return refused(HTTPStatus.BAD_REQUEST, f"this cannot be done: {error}")
 
     def _say(self, fields: Fields) -> Mapping[str, Any]:
-        message = self._feishu.say(
-            chat_id=fields["chat"],
-            sender=fields["sender"],
-            text=_with_everybody(fields),
-            mention_bot=self._feishu.bot_open_id in fields.get("mentions", ()),
-            mentions=[who for who in fields.get("mentions", ()) if who in self._feishu.world.people],
-            thread_id=fields.get("thread"),
-            as_post=bool(fields.get("rich")),
-            quote=fields.get("quote"),
-        )
+        text, mentioned = self._read(fields)
+        how: dict[str, Any] = {
+            "chat_id": fields["chat"],
+            "sender": fields["sender"],
+            "text": text,
+            "mention_bot": self._feishu.bot_open_id in mentioned,
+            "mentions": [who for who in mentioned if who != self._feishu.bot_open_id],
+            "thread_id": fields.get("thread"),
+            "quote": fields.get("quote"),
+        }
+        if "picture" in fields:
+            message = self._feishu.send_picture(content=_picture(fields["picture"]), **how)
+        else:
+            message = self._feishu.say(as_post=bool(fields.get("rich")), **how)
         return {"ok": True, "id": message.message_id}
 
-    def _send_picture(self, fields: Fields) -> Mapping[str, Any]:
-        try:
-            content = base64.b64decode(fields["picture"], validate=True)
-        except binascii.Error as error:
-            raise ValueError("the picture is not base64") from error
-        message = self._feishu.send_picture(
-            chat_id=fields["chat"],
-            sender=fields["sender"],
-            content=content,
-            text=_with_everybody(fields),
-            mention_bot=self._feishu.bot_open_id in fields.get("mentions", ()),
-        )
-        return {"ok": True, "id": message.message_id}
+    def _read(self, fields: Fields) -> tuple[str, list[str]]:
+        """The text with the bot and everybody under their own names, and whom of the chat it mentions."""
+        feishu, text = self._feishu, str(fields.get("text", ""))
+        for own, called in ((feishu.bot_name, fields.get("bot")), (EVERYBODY.removeprefix("@"), fields.get("all"))):
+            if called:
+                text = naming(str(called)).sub(f"@{own}", text)
+        names = {person.open_id: person.name for person in feishu.people}
+        members = [who for who in feishu.world.chats[fields["chat"]].members if who != fields["sender"]]
+        known = {feishu.bot_open_id: feishu.bot_name, **{who: names[who] for who in members}}
+        return text, [who for who, name in known.items() if naming(name).search(text)]
 
     def _recall(self, fields: Fields) -> Mapping[str, Any]:
         self._feishu.recall(fields["message"], by=fields["by"])
@@ -105,7 +107,11 @@ class PageActs:
         return _DONE
 
 
-def _with_everybody(fields: Fields) -> str:
-    text = str(fields.get("text", ""))
-    named = fields.get("everybody")
-    return text.replace(str(named), EVERYBODY) if named else text
+def _picture(given: str) -> bytes:
+    try:
+        content = base64.b64decode(given, validate=True)
+    except binascii.Error as error:
+        raise ValueError("the picture is not base64") from error
+    if facts_of(content) is None:
+        raise Unable("the file is no picture", sentence="no_picture")
+    return content

@@ -22,6 +22,9 @@ _UPLOAD_KEY = re.compile(r"\b(?:img|file)_v3_[0-9a-f]+")
 _MESSAGE_ID = re.compile(r"/messages/(om_\w+)")
 _RECEIVER = re.compile(r'"receive_id"\s*:\s*"(\w+)"')
 _SENDING = ("create", "reply", "patch")
+_OF_CONTENT = frozenset({230001, 230022, 230025, 230028, 230055, 230099})
+"""The codes for what is in a message; with the others the bot may come again, and the chat shows nothing of them."""
+
 _EXCERPT = 40_000
 
 
@@ -91,7 +94,7 @@ def event_view(attempt: Attempt) -> View:
 
 
 def call_view(call: ApiCall, *, feishu: FeishuStandIn) -> View:
-    """A call of the bot to Feishu; ``refused`` tells where a refused message would have stood, and why."""
+    """A call of the bot to Feishu; ``refused`` tells where a message of refused content would have stood, and why."""
     good = call.status is not None and not call.code and call.status < 400  # noqa: PLR2004 - the first status of a failure
     return {
         "id": call.log_id,
@@ -107,7 +110,7 @@ def call_view(call: ApiCall, *, feishu: FeishuStandIn) -> View:
         "fault": named("feishu", call.fault) if call.fault else None,
         "body": call.body,
         "answer": call.answer,
-        "refused": _refused(call, feishu) if call.code and call.name in _SENDING else None,
+        "refused": _refused(call, feishu) if call.code in _OF_CONTENT and call.name in _SENDING else None,
     }
 
 
@@ -155,12 +158,12 @@ def _refused(call: ApiCall, feishu: FeishuStandIn) -> View | None:
     with feishu.world.lock:
         messages, chats = feishu.world.messages, feishu.world.chats
         if (found := _MESSAGE_ID.search(call.path)) and (message := messages.get(found[1])):
-            chat_id = message.chat_id
+            place = {"chat": message.chat_id, "thread": message.thread_id}
         elif (found := _RECEIVER.search(call.body)) and found[1] in chats:
-            chat_id = found[1]
+            place = {"chat": found[1], "thread": None}
         else:
             return None
-    return {"chat": chat_id, "code": call.code, "message": _message_of(call.answer), "call": call.name}
+    return {**place, "code": call.code, "message": _message_of(call.answer), "call": call.name}
 
 
 def _message_of(answer: str) -> str:

@@ -39,7 +39,11 @@ function entry(chat) {
     className: "chat",
     "data-chat": chat.id,
     "aria-current": String(chat.id === state.chat),
-    onclick: () => openIt(chat),
+    onclick: () => {
+      openIt(chat);
+      // On a phone that would open the keyboard over the chat.
+      if (matchMedia("(hover: hover)").matches) byId("text").focus();
+    },
   },
   avatar(titleOf(chat), { bot: chat.kind === "p2p", place: placeOf(state.chats, chat.id) }),
   el("span", { className: "chat-words" },

@@ -4,6 +4,7 @@ import { byId, el } from "./dom.js";
 import { closeMentions, mentionKeys, offerMentions } from "./mentions.js";
 import { inShort } from "./message.js";
 import { nameOf, on, openChat, speaker, state, t, tell } from "./store.js";
+import { toast } from "./toasts.js";
 import { act } from "./wire.js";
 
 let picked = null;
@@ -26,20 +27,21 @@ export function startComposer() {
     send();
   });
   on("snapshot chat settings reply", draw);
+  on("chat settings", closeMentions);
   on("reply", () => state.reply && parts.text.focus());
 }
 
 /** Says one of the examples at once, mentioning the bot where that is needed. */
 export function sendExample(text) {
   const chat = openChat();
-  return say(chat.kind === "p2p" ? text : `@${state.bot.name} ${text}`);
+  return message(chat.kind === "p2p" ? text : `@${nameOf(state.bot.id)} ${text}`);
 }
 
 function draw() {
   const chat = openChat();
   if (!chat) return;
   const source = state.messages.get(state.reply);
-  parts.text.placeholder = t(source ? "write_reply" : chat.kind === "p2p" ? "write_direct" : `write_${chat.kind}`, { bot: state.bot.name });
+  parts.text.placeholder = t(source ? "write_reply" : chat.kind === "p2p" ? "write_direct" : `write_${chat.kind}`, { bot: nameOf(state.bot.id) });
   parts.text.setAttribute("aria-label", parts.text.placeholder);
   parts.mention.hidden = chat.kind === "p2p";
   parts.send.textContent = t("send");
@@ -55,10 +57,10 @@ function draw() {
 }
 
 function keyed(event) {
-  if (mentionKeys(event)) return;
+  // Keys that end or steer the choice of an input method are its own: Enter must not send half a sentence.
+  if (event.isComposing || mentionKeys(event)) return;
   if (event.key === "Escape" && state.reply) stopReply();
-  // Enter also ends the choice of an input method, which must not send half a sentence.
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+  if (event.key === "Enter" && !event.shiftKey) {
     event.preventDefault();
     send();
   }
@@ -81,47 +83,50 @@ function toggleRich() {
 }
 
 async function send() {
-  const text = parts.text.value.trim();
-  if (!text && !picked) return;
+  const [text, file] = [parts.text.value.trim(), picked];
+  if (!text && !file) return;
   closeMentions();
-  const sending = picked ? sendPicture(text, picked) : say(text);
+  const sending = message(text, file);
   // The field is emptied at once: whoever types on while the answer is awaited must not lose it.
   parts.text.value = "";
   drop();
   if (state.reply) stopReply();
-  if (!(await sending) && !parts.text.value) parts.text.value = text;
+  if ((await sending) || parts.text.value || picked) return;
+  parts.text.value = text;
+  take(file);
 }
 
-async function sendPicture(text, file) {
-  const said = fields(text);
-  return act("picture", { ...said, picture: await base64(file) });
-}
-
-function say(text) {
-  const place = {};
+/** Says words, or sends a picture with or without them, in the open chat and to what is replied to. */
+async function message(text, file = null) {
   const source = state.messages.get(state.reply);
-  if (source && openChat().kind === "topic") place.thread = source.thread;
-  else if (source) place.quote = source.id;
-  return act("say", { ...fields(text), ...place, rich: parts.rich.getAttribute("aria-pressed") === "true" });
-}
-
-function fields(text) {
-  const named = [[state.bot.open_id, state.bot.name], ...state.people.map((person) => [person.id, person.name])];
-  const mentions = named.filter(([, name]) => text.includes(`@${name}`)).map(([id]) => id);
-  return { chat: state.chat, sender: speaker().id, text, mentions, everybody: `@${t("everybody")}` };
+  const fields = {
+    chat: state.chat,
+    sender: speaker().id,
+    text,
+    bot: nameOf(state.bot.id),
+    all: t("everybody"),
+    rich: parts.rich.getAttribute("aria-pressed") === "true",
+    ...(!source ? {} : openChat().kind === "topic" ? { thread: source.thread } : { quote: source.id }),
+  };
+  return act("say", file ? { ...fields, picture: await base64(file) } : fields);
 }
 
 function pick() {
-  [picked] = parts.file.files;
-  if (!picked) return;
-  parts.picked.hidden = false;
-  parts.picked.replaceChildren(el("span", { textContent: picked.name }), dropButton("drop", drop));
+  const [file] = parts.file.files;
+  if (!file || file.type.startsWith("image/")) return take(file);
+  toast(t("no_picture"), "warning");
+  return drop();
+}
+
+function take(file) {
+  picked = file ?? null;
+  parts.picked.hidden = !picked;
+  if (picked) parts.picked.replaceChildren(el("span", { textContent: picked.name }), dropButton("drop", drop));
 }
 
 function drop() {
-  picked = null;
+  take(null);
   parts.file.value = "";
-  parts.picked.hidden = true;
 }
 
 const dropButton = (key, onclick) => el("button", { type: "button", textContent: "✕", "aria-label": t(key), title: t(key), onclick });

@@ -24,26 +24,27 @@ function drawChat(sendExample) {
   const said = [...messagesOf(chat.id), ...state.refusals.filter((one) => one.chat === chat.id)];
   said.sort((one, other) => one.created - other.created).forEach(place);
   if (!said.length) log.append(hint(sendExample));
-  log.scrollTop = log.scrollHeight;
+  toEnd();
 }
 
 function take(subject) {
   if (subject.chat !== state.chat) return;
   const shown = byId("log").querySelector(`[data-id="${subject.id}"]`);
-  if (shown) replace(shown, message(subject));
+  if (shown) replace(shown, entry(subject));
   else add(subject);
   if (subject.sender !== speaker().id) byId("news").textContent = `${nameOf(subject.sender)}: ${inShort(subject)}`;
 }
 
 /** Adds what is new and leaves the rest alone, as somebody may be filling in a form there. */
 function add(subject) {
-  const log = byId("log");
-  const low = isLow(log) || subject.sender === speaker().id;
-  log.querySelector(".hint")?.remove();
-  place(subject);
-  if (low) log.scrollTop = log.scrollHeight;
+  const low = isLow();
+  byId("log").querySelector(".hint")?.remove();
+  const added = place(subject);
+  const before = added.previousElementSibling;
+  if (subject.sender === speaker().id || (before ? isRead(before) : low)) bring(added);
 }
 
+/** Puts a message to the end of its topic, or of the chat; gives its entry. */
 function place(subject) {
   const log = byId("log");
   const topics = openChat().kind === "topic";
@@ -53,20 +54,50 @@ function place(subject) {
     list = el("ol", { className: topics ? "thread" : "", "data-thread": thread });
     log.append(list);
   }
-  list.append(subject.call ? refusal(subject) : message(subject));
+  const placed = entry(subject);
+  list.append(placed);
+  return placed;
+}
+
+/** What stands for a message; one that cannot be drawn must not take the others with it. */
+function entry(subject) {
+  try {
+    return subject.call ? refusal(subject) : message(subject);
+  } catch (error) {
+    console.warn(subject, error);
+    return el("li", { className: "problem", "data-id": subject.id, textContent: t("not_shown") });
+  }
 }
 
 function replace(shown, next) {
-  const log = byId("log");
-  const low = isLow(log);
+  const [low, read] = [isLow(), isRead(shown)];
   const focused = [...shown.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
   shown.replaceWith(next);
   // Who works by keyboard must not lose the place when a card changes under their hands.
-  if (focused >= 0) (next.querySelectorAll(FOCUSABLE)[focused] ?? log).focus({ preventScroll: true });
-  if (low) log.scrollTop = log.scrollHeight;
+  if (focused >= 0) (next.querySelectorAll(FOCUSABLE)[focused] ?? byId("log")).focus({ preventScroll: true });
+  if (low) toEnd();
+  else if (read) bring(next);
 }
 
-const isLow = (log) => log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
+function bring(shown) {
+  if (shown.nextElementSibling || shown.parentElement.nextElementSibling) shown.scrollIntoView({ block: "nearest" });
+  else toEnd();
+}
+
+function toEnd() {
+  byId("log").scrollTop = byId("log").scrollHeight;
+}
+
+function isLow() {
+  const log = byId("log");
+  return log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
+}
+
+/** Whether the end of a message is in sight. */
+function isRead(shown) {
+  const [{ bottom: end }, { top, bottom }] = [shown, byId("log")].map((one) => one.getBoundingClientRect());
+  return end > top && end < bottom + NEAR;
+}
 
 function hint(sendExample) {
   const examples = [1, 2, 3].map((number) => {

@@ -6,6 +6,8 @@ import { anchor } from "./links.js";
 const ENTITIES = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'", nbsp: "\u00a0" };
 const COLOURS = /^(grey|red|green|blue|orange|yellow|purple|violet|indigo|turquoise|wathet|lime|carmine)(-\d+)?$/;
 
+const LAST_SIGN = 0x10ffff;
+
 const INLINE = [
   [/^`([^`]+)`/, ([, code]) => el("code", { textContent: code })],
   [/^\*\*(.+?)\*\*/, ([, text]) => el("strong", {}, ...inline(text))],
@@ -17,7 +19,7 @@ const INLINE = [
   [/^<text_tag color=['"]?([\w-]+)['"]?>(.*?)<\/text_tag>/, ([, colour, text]) => el("span", { className: `text-tag ${inColour(colour)}` }, ...inline(text))],
   [/^<at (?:user_)?ids?=['"]?([\w@]+)['"]?>(?:<\/at>)?/, ([, whom]) => el("span", { className: "at", textContent: `@${whom}` })],
   [/^<br\s*\/?>/, () => el("br")],
-  [/^&(?:#(\d+)|(\w+));/, ([all, code, name]) => document.createTextNode(code ? String.fromCodePoint(Number(code)) : (ENTITIES[name] ?? all))],
+  [/^&(?:#(\d+)|(\w+));/, ([all, code, name]) => document.createTextNode((code ? signOf(Number(code)) : ENTITIES[name]) ?? all)],
 ];
 
 /** The nodes of a markdown text: headings, lists, quotes, rules, code blocks and paragraphs. */
@@ -54,6 +56,9 @@ function block(lines) {
   if (line.startsWith("> ")) return el("blockquote", {}, ...inline(line.slice(2)));
   return el("p", {}, ...inline(line));
 }
+
+/** The character of a number, where Unicode has one. */
+const signOf = (code) => (code <= LAST_SIGN ? String.fromCodePoint(code) : undefined);
 
 function inline(text) {
   const nodes = [];

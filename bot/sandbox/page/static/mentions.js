@@ -10,7 +10,7 @@ let field = null;
 export function offerMentions(text) {
   closeMentions();
   field = text;
-  const begun = /@([^\s@]*)$/.exec(text.value.slice(0, text.selectionStart));
+  const begun = /(?<![A-Za-z0-9._%+-])@([^\s@]*)$/.exec(text.value.slice(0, text.selectionStart));
   if (!begun || openChat()?.kind === "p2p") return;
   const names = candidates().filter((name) => name.toLowerCase().startsWith(begun[1].toLowerCase()) && name !== begun[1]);
   if (!names.length) return;
@@ -50,7 +50,7 @@ export function closeMentions() {
 
 function candidates() {
   const members = openChat().members.filter((id) => id !== speaker().id).map(nameOf);
-  return [state.bot.name, ...members, t("everybody")];
+  return [nameOf(state.bot.id), ...members, t("everybody")];
 }
 
 function point(place) {

@@ -3,7 +3,7 @@
 import { card, summary } from "./card.js";
 import { avatar, clock, el } from "./dom.js";
 import { anchor } from "./links.js";
-import { nameOf, openChat, placeOf, speaker, state, t, tell } from "./store.js";
+import { called, nameOf, openChat, placeOf, speaker, state, t, tell } from "./store.js";
 import { picture, sentShape } from "./viewer.js";
 import { act } from "./wire.js";
 
@@ -48,7 +48,7 @@ export function inShort(subject) {
   if (subject.gone) return t("recalled", { name: nameOf(subject.sender) });
   switch (subject.type) {
     case "text": return plain(subject.content.text, subject);
-    case "post": return paragraphs(subject).flat().map((part) => (part.tag === "img" ? t("picture") : part.tag === "at" ? `@${part.user_name}` : (part.text ?? ""))).join("");
+    case "post": return paragraphs(subject).flat().map((part) => (part.tag === "img" ? t("picture") : part.tag === "at" ? `@${called(part.user_name)}` : (part.text ?? ""))).join("");
     case "image": return t("picture");
     case "file": return `${t("file")} ${subject.content.file_name ?? subject.uploads[subject.content.file_key]?.name ?? ""}`;
     default: return summary(subject);
@@ -84,7 +84,7 @@ function paragraphs({ content }) {
 function rich(part, subject) {
   switch (part.tag) {
     case "img": return sent(part.image_key, subject);
-    case "at": return at(part.user_name ?? part.user_id);
+    case "at": return at(called(part.user_name) ?? part.user_id);
     case "a": return /^https?:/.test(part.href) ? anchor(part.href, [part.text]) : document.createTextNode(part.text);
     default: return el("span", {}, ...marked(part.text ?? "", subject));
   }
@@ -114,7 +114,7 @@ const at = (name) => el("span", { className: "at", textContent: `@${name}` });
 
 function mentioned(sign, { id, name } = {}, { mentions }) {
   if (sign === "@_all" || id === "all") return t("everybody");
-  return id ? name || nameOf(id) : mentions.find(({ key }) => key === sign)?.name;
+  return id ? name || nameOf(id) : called(mentions.find(({ key }) => key === sign)?.name);
 }
 
 /** The pieces of a text: plain ones, mentions, and links. */

@@ -1,6 +1,6 @@
 /** What the page knows: the stand-ins' state as the stream tells it, and the visitor's own choices. */
 
-import { WORDS } from "./words.js";
+import { ENGLISH_NAMES, WORDS } from "./words.js";
 
 const listeners = new Map();
 
@@ -61,9 +61,12 @@ export function worded(text) {
   return text?.i18n_content?.[language() === "zh" ? "zh_cn" : "en_us"] ?? text?.content ?? Object.values(text?.i18n_content ?? {})[0] ?? "";
 }
 
+/** What something of that name is called in the reader's language. */
+export const called = (name) => (language() === "en" ? (ENGLISH_NAMES[name] ?? name) : name);
+
 /** The name of whoever sent a message. */
 export function nameOf(id) {
-  return id === state.bot.id ? state.bot.name : (state.people.find((person) => person.id === id)?.name ?? id);
+  return id === state.bot.id ? called(state.bot.name) : (state.people.find((person) => person.id === id)?.name ?? id);
 }
 
 /** Where somebody or something stands in its list, which gives it its colour. */
@@ -76,7 +79,7 @@ export const openChat = () => state.chats.find((chat) => chat.id === state.chat)
 export const ownChats = () => state.chats.filter((chat) => chat.members.includes(speaker()?.id));
 
 /** What a chat is called in the list: a direct one by the bot's name. */
-export const titleOf = (chat) => (chat.kind === "p2p" ? state.bot.name : chat.name);
+export const titleOf = (chat) => called(chat.kind === "p2p" ? state.bot.name : chat.name);
 
 /** The messages of a chat, oldest first. */
 export const messagesOf = (chatId) => [...state.messages.values()].filter((message) => message.chat === chatId);

@@ -1,7 +1,11 @@
 /** The page's own words, each in Chinese and in English. */
 
+/** What the stand-in's bot and chats are called where the page is English, as in a client whose names are translated. */
+export const ENGLISH_NAMES = { 画图: "Painter", 设计小组: "Design team", 灵感话题: "Ideas" };
+
 export const WORDS = {
   title: ["沙盒", "Sandbox"],
+  skip: ["跳到输入框", "Skip to the message field"],
   speak_as: ["身份", "Speak as"],
   language: ["语言", "Language"],
   language_speaker: ["跟随身份", "The speaker's"],
@@ -40,6 +44,7 @@ export const WORDS = {
   everybody: ["所有人", "all"],
   rich: ["富文本", "Rich text"],
   attach: ["添加图片", "Add a picture"],
+  no_picture: ["只能添加图片，这个文件不是。", "Only pictures can be added, and this file is none."],
   drop: ["移除图片", "Remove the picture"],
   send: ["发送", "Send"],
   replying: ["回复 {name}：{text}", "Replying to {name}: {text}"],
@@ -63,6 +68,7 @@ export const WORDS = {
   required: ["请填写必填项", "Please fill in what is required"],
   refused_reply: ["飞书拒绝了机器人的消息 · {code}", "Feishu refused the bot's message · {code}"],
   refused_patch: ["飞书拒绝了卡片更新 · {code}", "Feishu refused the card's update · {code}"],
+  not_shown: ["这条消息无法显示。", "This message cannot be shown."],
   not_drawn: ["飞书接受此组件，但沙盒页面不画它：{tag}", "Feishu takes this component, the sandbox page does not draw it: {tag}"],
   press_error: ["操作失败，请稍后重试（{code}）", "Something went wrong, please try again later ({code})"],
   failed: ["没有成功，沙盒做不了这件事。", "This did not work: the sandbox cannot do it."],
