@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.sandbox.feishu.card_rules import OTHERS
 from bot.sandbox.feishu.cards import faults_of
 from tests.clients.feishu_wire import Json, button, card, words
 
@@ -71,6 +72,14 @@ RESULT: Json = {
         ],
     },
 }
+
+
+@pytest.mark.parametrize("tag", OTHERS)
+def test_a_component_of_the_platform_is_never_called_unknown(tag: str) -> None:
+    """What a bot of this kind does not use is taken unread, also in a form, as Feishu takes it."""
+    other = {"tag": tag, "name": "other", "options": []}
+    assert faults_of(card(other), image_keys=KEYS) == []
+    assert faults_of(card(form(other, SUBMIT)), image_keys=KEYS) == []
 
 
 def test_a_card_with_every_component_is_taken() -> None:

@@ -70,9 +70,21 @@ def test_a_link_opens_apart_from_the_page(shown: Locator) -> None:
     assert opened.value.evaluate("window.opener") is None
 
 
-def test_a_component_that_the_page_cannot_draw_says_so(shown: Locator) -> None:
-    """A component that Feishu takes and the page does not know is named, not left out."""
+def test_a_component_that_the_page_cannot_draw_says_so(scene: Scene, shown: Locator) -> None:
+    """A component that Feishu takes and the page does not know is named, not left out, and not called refused."""
     expect(shown.locator(".problem")).to_contain_text("chart")
+    assert scene.bot.show({"tag": "multi_select_static", "options": []}) == 0
+    expect(card(shown.page, "violet").locator(".problem")).to_contain_text("multi_select_static")
+
+
+def test_only_refused_content_leaves_a_box(scene: Scene, shown: Locator) -> None:
+    """A card that was refused for what it holds stands as the error that Feishu gives; other refusals leave nothing."""
+    for fault, code in (("rate_gateway", 99991400), ("muted", 230035), ("sensitive", 230022)):
+        scene.feishu.faults.arm(fault, on="create")
+        assert scene.bot.show({"tag": "hr"}) == code
+    assert scene.bot.show({"tag": "marquee"}) == 230099
+    boxes = shown.page.locator(".refusal strong")
+    expect(boxes).to_have_text(["飞书拒绝了机器人的消息 · 230022", "飞书拒绝了机器人的消息 · 230099"])
 
 
 def test_a_press_while_the_bot_is_down_shows_feishus_error(scene: Scene, shown: Locator) -> None:

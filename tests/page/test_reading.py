@@ -82,6 +82,33 @@ def test_who_works_by_keyboard_comes_to_the_message_field_soon(scene: Scene, vis
     expect(page.locator("#text")).to_be_focused()
 
 
+LOOK = """state => {
+    Object.defineProperty(document, "visibilityState", {value: state, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""What a browser does when another tab is chosen, and when this one is chosen again."""
+
+
+def test_many_tabs_can_be_open(scene: Scene, visit: Visit) -> None:
+    """A tab that is not looked at holds none of a browser's six connections; it is as it was left, and up to date."""
+    first = visit(scene.origin)
+    say(first, "components")
+    field = card(first, "orange").get_by_label("提示词")
+    field.fill("写到一半")
+    first.evaluate(LOOK, "hidden")
+    for _ in range(7):
+        visit(scene.origin).evaluate(LOOK, "hidden")
+    last = visit(scene.origin)
+    say(last, "一只猫")
+    say(last, "refused")
+    expect(last.locator(".refusal")).to_be_visible()
+    expect(first.locator(".refusal")).to_have_count(0)
+    first.evaluate(LOOK, "visible")
+    card(first, "blue")
+    expect(first.locator(".refusal")).to_be_visible()
+    expect(field).to_have_value("写到一半")
+
+
 def test_a_page_without_its_sandbox_says_so(scene: Scene, visit: Visit, complaints: list[str]) -> None:
     """What is sent then is not lost, and the reason is a sentence in the reader's language."""
     page = visit(scene.origin)

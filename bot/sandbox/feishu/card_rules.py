@@ -46,6 +46,13 @@ from bot.sandbox.feishu.card_words import BUTTON_TYPES
 CONTAINERS = ("column_set", "form", "collapsible_panel", "interactive_container")
 ROOT_ONLY = ("form", "table")
 REMOVED = ("note", "action")
+# fmt: off
+OTHERS = (
+    "audio", "checker", "date_picker", "multi_select_person", "multi_select_static", "person",
+    "person_list", "picker_datetime", "picker_time", "select_img", "select_person",
+)
+"""The platform's components beside :data:`COMPONENTS`, whose properties are not known here."""
+# fmt: on
 FORM_FIELDS = ("button", "input", "select_static")
 
 _INVALID_CHART = 200550

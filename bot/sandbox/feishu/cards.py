@@ -26,7 +26,7 @@ from bot.sandbox.feishu.card_checks import (
     text,
 )
 from bot.sandbox.feishu.card_parts import element_id, icon, layout, margin, padding, text_tag, title
-from bot.sandbox.feishu.card_rules import COMPONENTS, CONTAINERS, FORM_FIELDS, REMOVED, ROOT_ONLY
+from bot.sandbox.feishu.card_rules import COMPONENTS, CONTAINERS, FORM_FIELDS, OTHERS, REMOVED, ROOT_ONLY
 from bot.sandbox.feishu.card_words import LOCALES, TEMPLATES
 
 __all__ = ["TOO_LARGE", "CardFault", "faults_of"]
@@ -44,7 +44,7 @@ _NAMELESS = 200530
 def faults_of(card: dict[str, Any], *, image_keys: Collection[str]) -> list[CardFault]:
     """Everything for which Feishu would refuse the card; empty when it takes it.
 
-    It knows the components that a bot of this kind uses, and refuses the platform's others too.
+    It knows the components that a bot of this kind uses; what the platform's others hold is not looked at.
 
     Args:
         card: the card as an object.
@@ -92,6 +92,8 @@ def _elements(value: Any, path: str, findings: Findings) -> None:
 
 
 def _component(element: Any, tag: Any, path: str, findings: Findings) -> None:
+    if tag in OTHERS:
+        return
     if not isinstance(tag, str) or tag not in COMPONENTS or tag == "column":
         gone = "cards of schema V2 no longer support this capability; " if tag in REMOVED else ""
         findings.add(path, f"{gone}ErrorValue: unsupported tag {tag}", code=UNSUPPORTED)

@@ -9,9 +9,10 @@ const FOCUSABLE = "button, select, input, textarea, a";
 
 /** Draws the chat and keeps it as the stream tells it; `sendExample` says one of the hint's prompts. */
 export function startConversation(sendExample) {
-  on("snapshot chat settings", () => drawChat(sendExample));
+  on("chat settings", () => drawChat(sendExample));
+  on("snapshot", (missed) => (missed ? missed.sort(byTime).forEach(take) : drawChat(sendExample)));
   on("message", take);
-  on("refusal", (subject) => subject.chat === state.chat && add(subject));
+  on("refusal", take);
 }
 
 function drawChat(sendExample) {
@@ -22,17 +23,19 @@ function drawChat(sendExample) {
   const log = byId("log");
   log.replaceChildren();
   const said = [...messagesOf(chat.id), ...state.refusals.filter((one) => one.chat === chat.id)];
-  said.sort((one, other) => one.created - other.created).forEach(place);
+  said.sort(byTime).forEach(place);
   if (!said.length) log.append(hint(sendExample));
   toEnd();
 }
+
+const byTime = (one, other) => one.created - other.created;
 
 function take(subject) {
   if (subject.chat !== state.chat) return;
   const shown = byId("log").querySelector(`[data-id="${subject.id}"]`);
   if (shown) replace(shown, entry(subject));
   else add(subject);
-  if (subject.sender !== speaker().id) byId("news").textContent = `${nameOf(subject.sender)}: ${inShort(subject)}`;
+  if (!subject.call && subject.sender !== speaker().id) byId("news").textContent = `${nameOf(subject.sender)}: ${inShort(subject)}`;
 }
 
 /** Adds what is new and leaves the rest alone, as somebody may be filling in a form there. */

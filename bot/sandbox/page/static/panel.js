@@ -24,10 +24,10 @@ export function startPanel() {
   panel.addEventListener("keydown", (event) => event.key === "Escape" && toggle());
   startWires(() => !panel.hidden && open === "wires", rooms.wires);
   startFaults(() => !panel.hidden && open === "faults", rooms.faults);
-  on("snapshot settings", () => {
-    close.setAttribute("aria-label", t("close"));
-    if (!panel.hidden) show(open);
-  });
+  on("snapshot settings", () => close.setAttribute("aria-label", t("close")));
+  on("settings", () => !panel.hidden && show(open));
+  // What was chosen among the faults stays chosen when a lost connection is there again.
+  on("snapshot", (missed) => !panel.hidden && !(missed && open === "faults") && show(open));
   on("queue", () => !panel.hidden && open === "queue" && show("queue"));
 }
 

@@ -5,9 +5,20 @@ import { toast } from "./toasts.js";
 
 const MOST_WIRES = 200;
 
-/** Opens the stream; the browser opens it again by itself, and each time it begins with everything. */
+let stream = null;
+
+/** Keeps the stream open while the page is seen: a browser has six connections for all of its tabs. */
 export function connect() {
-  const stream = new EventSource("/stream");
+  document.addEventListener("visibilitychange", follow);
+  follow();
+}
+
+/** Opens or closes the stream; the browser opens it again by itself, and each time it begins with everything. */
+function follow() {
+  stream?.close();
+  stream = null;
+  if (document.visibilityState === "hidden") return;
+  stream = new EventSource("/stream");
   const listen = (name, take) => stream.addEventListener(name, (event) => take(JSON.parse(event.data)));
   stream.addEventListener("open", () => setConnected(true));
   stream.addEventListener("error", () => setConnected(false));
@@ -49,11 +60,19 @@ function setConnected(connected) {
 
 function takeSnapshot(snapshot) {
   const { messages, wires, ...rest } = snapshot;
-  Object.assign(state, rest);
+  const known = state.messages;
+  const refusals = wires.filter((wire) => wire.refused).map(refusalOf);
+  const missed = [
+    ...messages.filter((message) => JSON.stringify(known.get(message.id)) !== JSON.stringify(message)),
+    ...refusals.filter(({ id }) => !state.refusals.some((one) => one.id === id)),
+  ];
+  Object.assign(state, rest, { refusals });
   state.messages = new Map(messages.map((message) => [message.id, message]));
   state.wires = new Map(wires.map((wire) => [wire.id, wire]));
-  state.refusals = wires.filter((wire) => wire.refused).map(refusalOf);
-  tell("snapshot");
+  // Whoever comes back to this tab finds it as it was left, but for what was missed; a sandbox begun anew is another one.
+  const same = known.size > 0 && [...known.keys()].every((id) => state.messages.has(id));
+  tell("snapshot", same ? missed : null);
+  tell("switches");
 }
 
 function takeMessage(message) {

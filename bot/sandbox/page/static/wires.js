@@ -17,9 +17,10 @@ export function startWires(isOpen, room) {
 
 /** Draws the tab. */
 export function drawWires(room) {
+  const open = new Set([...room.querySelectorAll(".wire[open]")].map((shown) => shown.dataset.wire));
   const wires = [...state.wires.values()].reverse();
   const about = t(state.choices.real_glm ? "wires_about_real" : "wires_about");
-  room.replaceChildren(el("p", { className: "about", textContent: about }), el("div", { className: "wires" }, ...wires.map((wire) => entry(wire))));
+  room.replaceChildren(el("p", { className: "about", textContent: about }), el("div", { className: "wires" }, ...wires.map((wire) => entry(wire, open.has(wire.id)))));
 }
 
 function entry(wire, open = false) {
