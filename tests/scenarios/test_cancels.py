@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.sandbox.feishu.delivery import Attempt
 from bot.sandbox.feishu.world import ChatMessage
 from tests.scenarios.talking import (
     Gate,
@@ -104,6 +105,8 @@ def test_while_it_is_being_made(held: World, gate: Gate) -> None:
     assert colour(wait_to_show(held, card, "state.cancelled")) == "grey"
     assert len(paid_for(talk, said)) == 1
     assert talk.answers[0].content.count("img_key") == 0
+    assert held.glm.downloads == []
+    assert "image" not in {call.name for call in talk.calls}
 
 
 def test_somebody_else_may_not(held: World, gate: Gate) -> None:
@@ -143,6 +146,16 @@ def test_the_message_is_taken_back(held: World, gate: Gate) -> None:
     assert len(talk.answers) == 2
 
 
+def is_recall_of(said: ChatMessage, attempt: Attempt) -> bool:
+    """Whether the bot has taken that a message was recalled."""
+    event = attempt.event["event"]
+    return (attempt.event_type, attempt.outcome, event.get("message_id")) == (
+        "im.message.recalled_v1",
+        "acknowledged",
+        said.message_id,
+    )
+
+
 @pytest.mark.parametrize("text", ["一座秘密的灯塔", "/queue", "一座秘密的灯塔 /size 7:7"])
 def test_the_message_is_taken_back_before_its_answer(world: World, text: str) -> None:
     """While answers wait for Feishu, a message in a group is recalled: after that nothing is paid for it or said."""
@@ -151,7 +164,7 @@ def test_the_message_is_taken_back_before_its_answer(world: World, text: str) ->
     said = talk.say(text)
     talk.wait(lambda: "reply" in {call.name for call in talk.calls})
     world.feishu.recall(said.message_id, by=talk.person)
-    talk.wait(lambda: world.idle)
+    talk.wait(lambda: any(is_recall_of(said, attempt) for attempt in world.feishu.attempts))
     world.feishu.faults.disarm()
     later = answer_to(talk, "一座公开的灯塔")
     assert talk.answers == [later]

@@ -38,6 +38,8 @@ class Pace:
     """How long nothing is sent after Feishu has said that the month's calls are used up."""
     upload_in_all: float = 1_800.0
     """How long a picture is kept for its upload before the card shows the link instead."""
+    holding: float = 20.0
+    """How long a process that leaves holds a paid outcome for a database that is away."""
     downloads: int = 3
     download_wait: float = 1.0
 

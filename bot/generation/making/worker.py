@@ -98,11 +98,6 @@ class Worker:
         self._beats = threading.Thread(target=self._beat, name="beat", daemon=True)
         self._left = threading.Event()
 
-    @property
-    def alive(self) -> bool:
-        """Whether the worker looks for work."""
-        return self._rounds.is_alive() and not self._stopping.is_set()
-
     def start(self) -> None:
         """Takes over what dead processes of this host have left, then begins to look for work."""
         self._rounds.start()
@@ -124,8 +119,8 @@ class Worker:
         self._leases.close()
 
     def _run(self) -> None:
-        self._sign_on()
-        self._end_dead_leases()
+        self._guarded(self._leases.beat)
+        self._guarded(self._end_dead_leases)
         while not self._stopping.is_set():
             self._wake.clear()
             began = time.thread_time()
@@ -213,9 +208,8 @@ class Worker:
     def _deliver_held(self, generation: Generation) -> None:
         with self._leases.holding(generation.generation_id), about(**generation.ids):
             self._workflow.deliver(generation)
-        if not self._stopping.is_set():
-            # The next look would find it, too, a moment later.
-            self._answer(generation.request_id)
+        # The next look would find it, too, a moment later; a process that leaves does not look again.
+        self._answer(generation.request_id)
 
     def _generate(self, generation: Generation) -> None:
         following: Generation | None = generation
@@ -231,6 +225,8 @@ class Worker:
             finally:
                 if made is not None:
                     self._others.submit(self._at_edge, self._deliver_held, made)
+                elif self._stopping.is_set():
+                    self._others.submit(self._at_edge, self._answer, generation.request_id)
 
     def _at_edge(self, work: Callable[..., None], subject: object, *, room: bool = False) -> None:
         """Runs one piece of work that was taken up, and lets the next one be looked for."""
@@ -249,7 +245,7 @@ class Worker:
             return subject.ids
         return {"request" if work == self._answer else "generation": str(subject)}
 
-    def _guarded(self, work: Callable[..., None], *subjects: object) -> bool:
+    def _guarded(self, work: Callable[..., object], *subjects: object) -> bool:
         """Runs work; whatever goes wrong in it is logged, and the lease brings it back.
 
         Returns:
@@ -272,32 +268,15 @@ class Worker:
     def _beat(self) -> None:
         tidied = 0.0
         while not self._left.wait(self._pace.beat):
-            self._sign_on()
-            self._end_dead_leases()
+            # Whatever goes wrong in a beat, the next one is due: every lease hangs on it.
+            self._guarded(self._leases.beat)
+            self._guarded(self._end_dead_leases)
             tidied += self._pace.beat
             if tidied >= TIDY_EVERY:
-                self._tidy()
+                self._guarded(self._originals.tidy)
                 tidied = 0.0
 
-    def _tidy(self) -> None:
-        try:
-            self._originals.tidy()
-        except OSError as fault:
-            # A file that another thread moved meanwhile must not end the beat, and with it every lease.
-            log.warning("originals not_tidied reason=%s", fault.strerror)
-
-    def _sign_on(self) -> None:
-        try:
-            self._leases.beat()
-        except StoreUnavailable as fault:
-            log.error("database away reason=%s", fault)  # noqa: TRY400
-
     def _end_dead_leases(self) -> None:
-        try:
-            dead = self._leases.end_those_of_the_dead()
-        except StoreUnavailable as fault:
-            log.error("database away reason=%s", fault)  # noqa: TRY400
-            return
-        if dead:
+        if dead := self._leases.end_those_of_the_dead():
             log.warning("worker took_over_from=%s", ",".join(dead))
             self._wake.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, TypeVar
@@ -85,7 +86,7 @@ class Workflow:
         """Makes the one paid call that was claimed.
 
         Returns:
-            The generation to deliver, still held, or ``None`` when it is back in line or ended.
+            The generation to deliver, still held, or ``None`` when it is back in line or ended, or was cancelled.
         """
         log.info(
             "generation post generation=%s request=%s model=%s size=%s posts=%d",
@@ -103,9 +104,11 @@ class Workflow:
             self._refused(generation, error)
             return None
         # The URL is paid for: it is stored whatever it takes, and it frees the slot.
-        self._insist(lambda: self._store.made(generation, image, owner=self._owner, link_ends_at=link_end(image.url)))
-        log.info("generation made generation=%s", generation.generation_id)
-        return _with_url(generation, image)
+        wanted = self._insist(
+            lambda: self._store.made(generation, image, owner=self._owner, link_ends_at=link_end(image.url))
+        )
+        log.info("generation made generation=%s wanted=%s", generation.generation_id, wanted)
+        return _with_url(generation, image) if wanted else None
 
     def _refused(self, generation: Generation, error: GlmError) -> None:
         log.warning(
@@ -136,6 +139,10 @@ class Workflow:
             log.info("generation done generation=%s", generation.generation_id)
         except DownloadFailed as error:
             log.warning("generation download_failed generation=%s reason=%s", generation.generation_id, error)
+            if error.transient and self._stopping.is_set():
+                # What passes in a moment was not waited for; the next process does that.
+                self._store.postpone(generation, owner=self._owner, seconds=0.0)
+                return
             self._store.fail(generation, failures.of_glm(error), owner=self._owner)
         except FeishuError as error:
             self._not_uploaded(generation, error)
@@ -161,7 +168,8 @@ class Workflow:
             except DownloadFailed as error:
                 if not error.transient or attempt == self._pace.downloads:
                     raise
-                self._stopping.wait(growing(self._pace.download_wait, self._pace.resend_longest, attempt - 1))
+                if self._stopping.wait(growing(self._pace.download_wait, self._pace.resend_longest, attempt - 1)):
+                    raise
         raise AssertionError
 
     def _upload(self, image: ImageFile) -> dict[str, object]:
@@ -201,17 +209,22 @@ class Workflow:
 
         Raises:
             LeaseLost: meanwhile another worker took the generation over.
-            StoreUnavailable: the process has to leave before the database came back.
+            StoreUnavailable: the process has to leave, and has waited for the database for as long as it may.
         """
-        times = 0
+        times, gives_up_at = 0, float("inf")
         while True:
             try:
                 return step()
             except StoreUnavailable:
                 times += 1
                 log.error("database away, a paid outcome is held in memory tries=%d", times)  # noqa: TRY400
-                if self._stopping.wait(growing(0.1, 2.0, times)):
-                    raise
+                if self._stopping.is_set():
+                    gives_up_at = min(gives_up_at, time.monotonic() + self._pace.holding)
+                    if time.monotonic() >= gives_up_at:
+                        raise
+                    time.sleep(growing(0.1, 2.0, times))
+                else:
+                    self._stopping.wait(growing(0.1, 2.0, times))
 
 
 def _with_url(generation: Generation, image: MadeImage) -> Generation:

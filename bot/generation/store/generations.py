@@ -88,10 +88,14 @@ class GenerationStore:
                 want_showing(connection, [row["request_id"]], unless_face="generating")
             return _with_request(connection, row)
 
-    def made(self, generation: Generation, image: MadeImage, *, owner: str, link_ends_at: float | None) -> None:
-        """Stores the picture's URL, which frees the slot; the owner goes on to deliver it."""
+    def made(self, generation: Generation, image: MadeImage, *, owner: str, link_ends_at: float | None) -> bool:
+        """Stores the picture's URL, which frees the slot.
+
+        Returns:
+            Whether the owner goes on to deliver it; one that was cancelled meanwhile is nobody's any more.
+        """
         with self._database.write() as connection:
-            checkpoint(
+            row = checkpoint(
                 connection,
                 self._steps.made,
                 generation.generation_id,
@@ -105,6 +109,7 @@ class GenerationStore:
                 delayed_since=None,
                 delays=0,
             )
+            return row.owner is not None
 
     def push_back(self, generation: Generation, *, owner: str, seconds: float) -> None:
         """Puts a generation back in line that the platform refused before any work; due after ``seconds``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import secrets
 import socket
@@ -13,13 +14,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import ColumnElement, Connection, Table, Text, and_, bindparam, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, Text, and_, bindparam, delete, or_, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.errors import LeaseLost, StoreUnavailable
 from bot.generation.store.database import Database
 from bot.generation.store.locks import change_rows
 from bot.generation.store.tables import generations, requests, workers
+
+log = logging.getLogger(__name__)
 
 LEASED = (generations, requests)
 """The tables whose rows are owned, in the order in which they are locked; see ``locks``."""
@@ -52,8 +55,8 @@ def step(table: Table, /, **computed: object) -> ReturningUpdate[Any]:
 
 def checkpoint(
     connection: Connection, statement: ReturningUpdate[Any], row_id: str, owner: str, /, **values: object
-) -> None:
-    """Stores a step's result on a row that ``owner`` holds.
+) -> Row[Any]:
+    """Stores a step's result on a row that ``owner`` holds; gives what ``statement`` returns.
 
     Args:
         connection: the caller's transaction.
@@ -65,8 +68,10 @@ def checkpoint(
     Raises:
         LeaseLost: another worker has taken the row over.
     """
-    if connection.execute(statement, {"held_row": row_id, "holder": owner, **values}).first() is None:
+    row = connection.execute(statement, {"held_row": row_id, "holder": owner, **values}).first()
+    if row is None:
         raise LeaseLost(row_id)
+    return row
 
 
 def worker_alive(database: Database, *, within: float) -> bool:
@@ -160,16 +165,19 @@ class Leases:
                     change_rows(connection, table, table.c.owner.in_(dead), {"lease_until": 0.0})
                 connection.execute(delete(workers).where(workers.c.owner.in_(dead)))
             for owner in dead:
-                self._path(owner).unlink(missing_ok=True)
+                with suppress(OSError):
+                    self._path(owner).unlink()
         return dead
 
     def _is_dead(self, owner: str) -> bool:
         try:
             with self._path(owner).open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
+        except (FileNotFoundError, BlockingIOError):
             return False
-        except BlockingIOError:
+        except OSError as fault:
+            # Of whom nobody can tell, the lease will tell.
+            log.warning("lease not_looked_at owner=%s reason=%s", owner, fault.strerror)
             return False
         return True
 

@@ -54,6 +54,7 @@ class GenerationSteps:
             made=step(
                 generations,
                 state=unless_cancelled(State.MADE),
+                owner=case((generations.c.state == State.CANCELLED, None), else_=generations.c.owner),
                 seconds=now - generations.c.posted_at,
             ),
             push_back=step(

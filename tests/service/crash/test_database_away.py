@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
 
+from bot.sandbox.server import wait_until
 from tests.support.databases import postgres_database
 from tests.support.wire import Wire
-from tests.support.world import World, colour
+from tests.support.world import World, colour, posts_of
 
 pytestmark = pytest.mark.postgres
 
@@ -61,6 +63,23 @@ def test_a_paid_picture_outlives_the_outage(world: World, wire: tuple[Wire, str]
     wire[0].mend()
     until(world, lambda: answered(world, said.message_id))
     assert len(talk.posts(said)) == 1
+
+
+def test_a_paid_picture_outlives_an_outage_in_which_the_process_leaves(world: World, wire: tuple[Wire, str]) -> None:
+    """Told to leave while the database is away, a process holds what it paid for until that is back for a moment."""
+    world.glm.seconds = 0.5
+    said = world.somebody().say()
+    until(world, lambda: world.glm.working == 1)
+    wire[0].cut()
+    until(world, lambda: len(world.glm.paid) == 1)
+    with ThreadPoolExecutor(1) as pool:
+        leaving = pool.submit(world.stop)
+        assert not wait_until(leaving.done, seconds=1.0)
+        wire[0].mend()
+        leaving.result()
+    world.start()
+    until(world, lambda: answered(world, said.message_id))
+    assert len(posts_of(world.glm, said)) == 1
 
 
 def answered(world: World, message_id: str) -> bool:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import psycopg
@@ -82,12 +83,16 @@ def test_a_web_with_nothing_to_answer_leaves_at_once(cluster: Cluster) -> None:
         assert web.wait(seconds=0.8 * FINISH_SECONDS) == 0
 
 
-@pytest.mark.parametrize("role", ["worker", "both"])
-def test_a_worker_ends_its_paid_call_and_takes_nothing_new(cluster: Cluster, role: str) -> None:
-    """SIGTERM during a paid call: it is waited for and stored, the next prompt is left, and both end paid once."""
+@pytest.mark.parametrize(("role", "fault", "end"), [("worker", None, "green"), ("both", "level_0", "red")])
+def test_a_worker_ends_its_paid_call_and_takes_nothing_new(
+    cluster: Cluster, role: Literal["worker", "both"], fault: str | None, end: str
+) -> None:
+    """SIGTERM during a paid call: what comes of it is shown, the next prompt is left, and each is paid for once."""
     cluster.glm.seconds = 1.0
+    if fault:
+        cluster.glm.arm(fault)
     web = cluster.start("web")
-    leaving = cluster.start("worker" if role == "worker" else "both")
+    leaving = cluster.start(role)
     said = [say(cluster, "第一只猫"), say(cluster, "第二只猫")]
     for message in said:
         assert cluster.push(message, web=web)
@@ -95,9 +100,10 @@ def test_a_worker_ends_its_paid_call_and_takes_nothing_new(cluster: Cluster, rol
     leaving.tell_to_leave()
     assert leaving.wait(seconds=DEADLINE) == 0
     assert len(cluster.glm.calls) == len(cluster.glm.paid) == 1
+    until(cluster, said[0], colours=[end])
     cluster.glm.seconds = 0.05
     cluster.start("worker")
-    until(cluster, *said, colours=["green"])
+    until(cluster, said[1], colours=["green"])
     assert [len(posts_of(cluster.glm, message)) for message in said] == [1, 1]
 
 

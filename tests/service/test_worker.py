@@ -1,0 +1,75 @@
+"""The worker's own threads: what they go on with whatever happens, and what they leave for the next process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from bot.generation.store.database import Database
+from bot.generation.store.leases import Leases, new_owner
+from bot.generation.store.tables import requests, workers
+from bot.sandbox.server import wait_until
+from tests.support.requests import LEASE, accept
+from tests.support.world import DEADLINE, QUICK, World, colour, posts_of
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A bot that would wait for minutes before it tries a download again."""
+    with World(folder=tmp_path, pace=replace(QUICK, download_wait=600.0, resend_longest=600.0)) as world:
+        yield world
+
+
+def seen_at(world: World) -> float:
+    """When the worker has signed on last."""
+    with world.bot.database.read() as connection:
+        return connection.scalar(select(func.max(workers.c.seen_at))) or 0.0
+
+
+def test_a_beat_that_breaks_is_not_the_last(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever goes wrong in a beat is logged, and the worker signs on again as soon as it can."""
+    refuse = "CREATE TRIGGER refuse BEFORE INSERT ON workers BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    with world.bot.database.write() as connection:
+        connection.execute(text(refuse))
+    assert wait_until(lambda: "work broke work=beat" in caplog.text, seconds=DEADLINE)
+    before = seen_at(world)
+    with world.bot.database.write() as connection:
+        connection.execute(text("DROP TRIGGER refuse"))
+    assert wait_until(lambda: seen_at(world) > before, seconds=DEADLINE)
+
+
+def test_a_lock_that_cannot_be_looked_at(database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the system does not tell who lives, that one's lease is waited for, and others are known to be dead."""
+    owners = [new_owner(), new_owner()]
+    with closing(Leases(database, folder=tmp_path)) as leases, caplog.at_level(logging.WARNING):
+        for number, owner in enumerate(owners):
+            accept(database, f"om_{number}")
+            mine = requests.c.origin == f"om_{number}"
+            with database.write() as connection:
+                lease = {"owner": owner, "lease_until": database.now + LEASE}
+                connection.execute(update(requests).where(mine).values(lease))
+        paths = [tmp_path / f"{owner.replace(':', '-')}.lock" for owner in owners]
+        paths[0].mkdir()
+        paths[1].touch()
+        assert leases.end_those_of_the_dead() == owners[1:]
+        assert f"lease not_looked_at owner={owners[0]}" in caplog.text
+        assert not paths[1].exists()
+
+
+def test_a_process_that_leaves_fails_no_picture(world: World) -> None:
+    """While a download waits to be tried again, the process leaves; the next one tries, and the card shows it."""
+    talk = world.somebody()
+    world.glm.arm("image_reset")
+    said = talk.say()
+    talk.wait(lambda: world.glm.downloads)
+    world.stop()
+    world.start()
+    talk.wait_for_end(said)
+    assert [colour(answer) for answer in talk.answers] == ["green"]
+    assert len(posts_of(world.glm, said)) == 1
