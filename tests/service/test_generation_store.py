@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Table, select, update
 
 from bot.errors import LeaseLost
 from bot.generation.making.failures import REPEATED_UNKNOWN
 from bot.generation.showing.queue import Line
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.generations import GenerationStore
+from bot.generation.store.holds import hold_model
+from bot.generation.store.kept import pause
 from bot.generation.store.records import Generation
 from bot.generation.store.requests import RequestStore
-from bot.generation.store.tables import generations
+from bot.generation.store.tables import generations, requests
 from bot.generation.store.takeover import take_over
 from bot.models import MadeImage, State
 from tests.support.databases import sqlite_database
 from tests.support.requests import EXPIRED, LEASE, accept, answer
 
 
-def claim(database: Database, *, owner: str = "me", lease: float = LEASE, slots: int = 1) -> Generation | None:
+def claim(
+    database: Database, *, owner: str = "me", lease: float = LEASE, slots: int = 1, deadline: float = 180
+) -> Generation | None:
     """Takes a slot for whoever is next."""
     store = GenerationStore(database)
     waiting = store.next_waiting("glm-image")
     if waiting is None:
         return None
-    return store.claim_slot(waiting[0], owner=owner, lease=lease, slots=slots, deadline=180)
+    return store.claim_slot(waiting[0], owner=owner, lease=lease, slots=slots, deadline=deadline)
 
 
 def test_nothing_is_paid_before_its_card_stands_in_the_chat(database: Database) -> None:
@@ -87,6 +92,64 @@ def test_nobody_is_next_while_every_slot_is_taken(database: Database) -> None:
     assert claim(database) is not None
     assert store.next_waiting("glm-image", slots=1) is None
     assert store.next_waiting("glm-image", slots=2) is not None
+
+
+def test_a_call_that_hangs_frees_its_slot_at_its_deadline(database: Database) -> None:
+    """Past the deadline the next call begins although the first one's process lives; what still comes is stored."""
+    store = GenerationStore(database)
+    accept(database, count=2)
+    answer(database)
+    hanging = claim(database, deadline=-1)
+    assert hanging is not None
+    assert take_over(database, failure=REPEATED_UNKNOWN) == 0
+    following = claim(database)
+    assert following is not None
+    assert following.generation_id != hanging.generation_id
+    assert store.made(hanging, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+    assert store.made_ids(limit=5) == []
+
+
+def pause_bot(database: Database) -> None:
+    """An admin pauses the bot."""
+    with database.write() as connection:
+        pause(database, connection, by="ou_admin")
+
+
+def hold_line(database: Database) -> None:
+    """The platform says that the model is busy."""
+    with database.write() as connection:
+        hold_model(database, connection, "glm-image", seconds=60)
+
+
+def change(table: Table, **values: object) -> Callable[[Database], None]:
+    """Somebody changes the rows of a table."""
+
+    def act(database: Database) -> None:
+        with database.write() as connection:
+            connection.execute(update(table).values(values))
+
+    return act
+
+
+SINCE_THE_LOOK: dict[str, Callable[[Database], None]] = {
+    "an admin has paused the bot": pause_bot,
+    "the platform was busy": hold_line,
+    "it was put off": change(generations, due_at=4e9),
+    "it was cancelled": change(generations, ended_at=1.0),
+    "its card is gone": change(requests, answer_id=None),
+}
+
+
+@pytest.mark.parametrize("since", SINCE_THE_LOOK)
+def test_a_look_that_is_out_of_date_claims_nothing(database: Database, since: str) -> None:
+    """What has happened since the look at the line counts when the slot is taken."""
+    store = GenerationStore(database)
+    accept(database)
+    answer(database)
+    waiting = store.next_waiting("glm-image")
+    assert waiting is not None
+    SINCE_THE_LOOK[since](database)
+    assert store.claim_slot(waiting[0], owner="me", lease=LEASE, slots=1, deadline=180) is None
 
 
 def test_a_dead_workers_call_is_made_once_more_and_only_once(database: Database) -> None:

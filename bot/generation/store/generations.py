@@ -72,7 +72,8 @@ class GenerationStore:
             deadline: seconds after which the call frees its slot whatever became of it.
 
         Returns:
-            The generation, or ``None`` when no slot is free or somebody else was faster.
+            The generation, or ``None`` when it may no longer be called for: somebody else was faster, no slot is free,
+            or the line has come to a halt.
         """
         given = {"which": generation_id, "by": owner, "lease": lease, "slots": slots, "deadline": deadline}
         with self._database.write() as connection:

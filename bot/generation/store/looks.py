@@ -73,15 +73,7 @@ def next_waiting(database: Database) -> Select[tuple[Any, ...]]:
         select(generations.c.generation_id, requests.c.content)
         .join(requests, requests.c.request_id == generations.c.request_id)
         .outerjoin(served, and_(served.c.sender == generations.c.sender, served.c.model == generations.c.model))
-        .where(
-            generations.c.ended_at.is_(None),
-            generations.c.state == State.WAITING,
-            generations.c.model == MODEL,
-            generations.c.due_at <= database.now,
-            or_(requests.c.answer_id.is_not(None), requests.c.way == "plain"),
-            ~held(database, MODEL),
-            in_flight(database) < SLOTS,
-        )
+        .where(generations.c.model == MODEL, may_be_called(database, model=MODEL))
         .order_by(
             was_begun().desc(),
             func.coalesce(served.c.posted_at, 0.0),
@@ -89,6 +81,28 @@ def next_waiting(database: Database) -> Select[tuple[Any, ...]]:
             generations.c.place,
         )
         .limit(1)
+    )
+
+
+def may_be_called(database: Database, *, model: ColumnElement[str]) -> ColumnElement[bool]:
+    """The condition that the paid call of a generation of ``model`` may be made now.
+
+    It waits and is due, its card stands in the chat, nothing keeps the line from moving, and one of :data:`SLOTS` is
+    free. While the platform refuses some calls for its limits, there are that many slots fewer; one call at a time
+    goes on trying.
+    """
+    asked = requests.alias("asked")
+    running = in_flight(database, model=model)
+    return and_(
+        generations.c.ended_at.is_(None),
+        generations.c.state == State.WAITING,
+        generations.c.due_at <= database.now,
+        exists().where(
+            asked.c.request_id == generations.c.request_id,
+            or_(asked.c.answer_id.is_not(None), asked.c.way == "plain"),
+        ),
+        ~held(database, model),
+        or_(running == 0, running + refused(model=model) < SLOTS),
     )
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, Integer, Text, bindparam, case, func, or_, update
+from sqlalchemy import ColumnElement, Double, Integer, Text, bindparam, case, func, update
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.generation.store.database import Database
 from bot.generation.store.leases import is_free, step
-from bot.generation.store.looks import SLOTS, in_flight, refused
+from bot.generation.store.looks import may_be_called
 from bot.generation.store.tables import generations, served
 from bot.models import State
 
@@ -83,16 +83,10 @@ def unless_cancelled(state: object) -> ColumnElement[Any]:
 
 
 def _claim_slot(database: Database) -> ReturningUpdate[Any]:
-    running = in_flight(database, model=generations.c.model)
-    held_back = refused(model=generations.c.model)
     return (
         update(generations)
-        .where(
-            _WHICH,
-            generations.c.state == State.WAITING,
-            # However many the platform refuses, one call at a time goes on trying.
-            or_(running == 0, running + held_back < SLOTS),
-        )
+        # A look may be older than a pause, a hold, or somebody else's call.
+        .where(_WHICH, may_be_called(database, model=generations.c.model))
         .values(
             state=State.GENERATING,
             owner=bindparam("by", type_=Text),
