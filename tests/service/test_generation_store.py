@@ -13,7 +13,6 @@ from sqlalchemy import Table, select, update
 
 from bot.errors import LeaseLost
 from bot.generation.making.failures import REPEATED_UNKNOWN
-from bot.generation.showing.queue import Line
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.generations import GenerationStore
 from bot.generation.store.holds import hold_model
@@ -60,17 +59,6 @@ def test_slots_hold_under_a_race(database: Database) -> None:
         taken = [generation for generation in pool.map(take, range(8)) if generation]
     assert 1 <= len(taken) <= 2
     assert len({generation.generation_id for generation in taken}) == len(taken)
-
-
-@pytest.mark.parametrize("senders", ["aaab", "abab", "aabbb"])
-def test_the_slot_goes_to_whom_the_line_says(database: Database, senders: str) -> None:
-    """The statement that gives slots away and the order that cards show are the same rule."""
-    for number, sender in enumerate(senders):
-        accept(database, f"om_{number}", sender=sender)
-        answer(database)
-    told = [one.generation_id for one in Line(database, slots={"glm-image": 99}).order("glm-image")]
-    given = [generation.generation_id for generation in iter(lambda: claim(database, slots=99), None)]
-    assert given == told
 
 
 def test_a_stored_url_frees_the_slot(database: Database) -> None:

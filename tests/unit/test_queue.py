@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.generation.showing.queue import Waiting, fair_order
+from tests.support.fairness import Fairness
 
 USERS = ("ann", "bob", "cai", "dou")
 
@@ -68,7 +69,7 @@ def test_whoever_comes_meanwhile_a_waiting_person_is_passed_once_by_each(steps: 
     """Over any arrivals and servings, no other person is served twice between two of one who never stopped waiting."""
     waiting: list[Waiting] = []
     served: dict[str, float] = {}
-    since: dict[str, list[str]] = {}
+    fairness = Fairness()
     for moment, step in enumerate(steps, 1):
         if step != "serve":
             waiting += in_line([step], at=moment)
@@ -78,9 +79,4 @@ def test_whoever_comes_meanwhile_a_waiting_person_is_passed_once_by_each(steps: 
         first = fair_order(waiting, served)[0]
         waiting.remove(first)
         served[first.sender] = float(moment)
-        for user in {one.sender for one in waiting} - {first.sender}:
-            passed = since.setdefault(user, [])
-            passed.append(first.sender)
-            assert passed.count(first.sender) <= 1, f"{user} was passed twice by {first.sender}"
-        since = {user: passed for user, passed in since.items() if any(one.sender == user for one in waiting)}
-        since[first.sender] = []
+        fairness.serve(first.sender, waiting={one.sender for one in waiting})

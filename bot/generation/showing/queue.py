@@ -72,19 +72,23 @@ def told(place: Place) -> str:
 def fair_order(waiting: Sequence[Waiting], last_served: Mapping[str, float]) -> list[Waiting]:
     """The order in which generations of one model get slots, if nobody else came.
 
-    Those whose call was begun before come first. Then always the user who was served least recently (who was never
-    served before all others, by arrival), and of that user the oldest generation.
+    Those whose call was begun before come first. Among them, and then among the others, it is always the turn of the
+    user who was served least recently (who was never served before all others, by arrival), with the oldest one.
     """
-    order = sorted((one for one in waiting if one.begun), key=lambda one: one.arrival)
-    lines: dict[str, deque[Waiting]] = {}
-    for one in sorted((one for one in waiting if not one.begun), key=lambda one: one.arrival):
-        lines.setdefault(one.sender, deque()).append(one)
-    users = deque(sorted(lines, key=lambda user: (last_served.get(user, 0.0), lines[user][0].arrival)))
-    while users:
-        user = users.popleft()
-        order.append(lines[user].popleft())
-        if lines[user]:
-            users.append(user)
+    order: list[Waiting] = []
+    # Who is served here has been served later than anybody before.
+    turns = {user: (0, at) for user, at in last_served.items()}
+    for begun in (True, False):
+        lines: dict[str, deque[Waiting]] = {}
+        for one in sorted((one for one in waiting if one.begun is begun), key=lambda one: one.arrival):
+            lines.setdefault(one.sender, deque()).append(one)
+        users = deque(sorted(lines, key=lambda user: (turns.get(user, (0, 0.0)), lines[user][0].arrival)))
+        while users:
+            user = users.popleft()
+            order.append(lines[user].popleft())
+            turns[user] = (1, len(order))
+            if lines[user]:
+                users.append(user)
     return order
 
 

@@ -1,0 +1,101 @@
+"""Whose turn it is in a real database, over random arrivals, calls that end, and calls that are begun again."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select, update
+
+from bot.generation.showing.queue import Line
+from bot.generation.store.database import Database
+from bot.generation.store.generations import GenerationStore
+from bot.generation.store.records import Generation
+from bot.generation.store.tables import generations, served
+from bot.models import Ask, MadeImage, State, TypedOptions
+from tests.support.fairness import Fairness
+from tests.support.requests import LEASE, answer, arrival, reception_of
+
+USERS = ("ou_ann", "ou_bob", "ou_cai", "ou_dou", "ou_eve")
+STEPS = 40
+LINES = 8
+
+
+class Queue:
+    """The line of one model, to which people come with up to four images at a time."""
+
+    def __init__(self, database: Database, *, seed: int) -> None:
+        self.random = random.Random(seed)  # noqa: S311 - the same arrivals again, nothing to guard
+        self._database = database
+        self._store = GenerationStore(database)
+        self._reception = reception_of(database)
+        self._asked = 0
+
+    def join(self) -> tuple[str, int]:
+        """Somebody asks for images; gives who, and for how many."""
+        self._asked += 1
+        sender, count = self.random.choice(USERS), self.random.randint(1, 4)
+        message = arrival(f"om_{self._asked}", sender=sender, chat=f"oc_{self._asked}")
+        self._reception.accept(message, Ask(prompt="一只猫", options=TypedOptions(count=count)))
+        answer(self._database)
+        return sender, count
+
+    def claims(self, model: str = "glm-image", *, slots: int = 999) -> Iterator[Generation]:
+        """Takes slots as long as there are any, and somebody for them."""
+        while (waiting := self._store.next_waiting(model, slots=slots)) is not None:
+            claimed = self._store.claim_slot(waiting[0], owner="me", lease=LEASE, slots=slots, deadline=180)
+            assert claimed is not None
+            yield claimed
+
+    def end(self, generation: Generation) -> None:
+        """A call has come to its end."""
+        self._store.made(generation, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5])
+def test_between_two_of_a_waiting_person_nobody_else_gets_two(database: Database, slots: int) -> None:
+    """Over random arrivals of one to four images, whoever waits is passed once by each other person at the most."""
+    queue, fairness = Queue(database, seed=slots), Fairness()
+    waiting: Counter[str] = Counter()
+    running: list[Generation] = []
+    for _ in range(STEPS):
+        if running and queue.random.random() < 0.6:
+            queue.end(running.pop(queue.random.randrange(len(running))))
+        else:
+            sender, count = queue.join()
+            waiting[sender] += count
+        for claimed in queue.claims(slots=slots):
+            waiting[claimed.sender] -= 1
+            fairness.serve(claimed.sender, waiting=+waiting)
+            running.append(claimed)
+        assert len(running) == min(slots, len(running) + waiting.total())
+
+
+def test_the_slot_goes_to_whom_the_line_says(database: Database) -> None:
+    """The statement that gives slots away and the order that cards show are one rule, over random lines.
+
+    Some have been served before, and some calls were begun before: hidden by a crash, or refused for the limits.
+    """
+    queue = Queue(database, seed=1)
+    for number in range(LINES):
+        for _ in range(3):
+            queue.join()
+        model = f"model {number}"
+        mix(database, queue.random, model=model)
+        told = [one.generation_id for one in Line(database, slots={}).order(model)]
+        given = [claimed.generation_id for claimed in queue.claims(model)]
+        assert given == told
+
+
+def mix(database: Database, chance: random.Random, *, model: str) -> None:
+    """Gives what waits to a model of its own, with a past of its own."""
+    waits = generations.c.state == State.WAITING
+    with database.write() as connection:
+        for generation_id in connection.scalars(select(generations.c.generation_id).where(waits)).all():
+            past = {"repeated": chance.random() < 0.3, "delays": int(chance.random() < 0.3), "model": model}
+            connection.execute(update(generations).where(generations.c.generation_id == generation_id).values(past))
+        for user in chance.sample(USERS, 3):
+            row = {"sender": user, "model": model, "posted_at": chance.uniform(1.0, 1e9)}
+            connection.execute(served.insert().values(row))
