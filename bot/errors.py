@@ -7,6 +7,7 @@
     ├── EventRefused               the door answers 400, 401 or 413 and runs nothing
     ├── StoreUnavailable           the database does not answer; the door says 503 and Feishu sends again
     ├── LeaseLost                  another worker owns this work now; stop before the next side effect
+    ├── MessageHeld                a message has to wait for the platform's limits before it goes out
     ├── GlmError                   the image could not be made or fetched
     │   ├── MissingApiKey          MISSING_API_KEY
     │   ├── InvalidSize            INVALID_SIZE
@@ -71,6 +72,18 @@ class StoreUnavailable(BotError):
 
 class LeaseLost(BotError):
     """The row is no longer owned by this worker, so nothing more may be done with it."""
+
+
+class MessageHeld(BotError):
+    """A message has to wait before it goes out, or the platform would refuse it for its limits.
+
+    Args:
+        seconds: how long.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"{seconds:.3f} s")
+        self.seconds = seconds
 
 
 class GlmError(BotError):

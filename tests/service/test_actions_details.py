@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,14 +38,28 @@ def rest(talk: Talk, *, calls: int) -> list[str]:
 
 
 def test_the_gateways_limit_is_waited_out(world: World) -> None:
-    """After 99991400 nothing is called before the seconds of x-ogw-ratelimit-reset are over."""
-    talk = world.somebody()
+    """After 99991400 nobody is answered before the seconds of x-ogw-ratelimit-reset are over."""
+    talk, other = world.somebody(), world.somebody()
     world.feishu.faults.arm("rate_gateway", on="reply")
     talk.say()
-    rest(talk, calls=4)
-    refused, repeated = [call for call in talk.calls if call.name == "reply"]
-    assert repeated.at - refused.at >= 1.0
-    assert uuid_of(refused) == uuid_of(repeated) != ""
+    talk.wait(lambda: talk.calls)
+    other.say()
+    rest(talk, calls=7)
+    refused, *later = [call for call in talk.calls if call.name == "reply"]
+    assert len(later) == 2
+    assert min(call.at for call in later) - refused.at >= 1.0
+    assert uuid_of(refused) in {uuid_of(call) for call in later}
+
+
+def test_many_messages_in_the_place_of_cards_keep_to_the_chats_limit(world: World) -> None:
+    """Five pictures and two texts for one chat, since its cards are refused: none is over five a second, all come."""
+    talk = world.somebody()
+    world.feishu.faults.arm("feishu_230099", on="reply", times=2)
+    talk.say("灯塔 /n 4")
+    talk.say("帆船")
+    talk.wait(lambda: len(talk.answers) == 7 and world.idle)
+    assert Counter(answer.msg_type for answer in talk.answers) == {"image": 5, "text": 2}
+    assert 230020 not in {call.code for call in talk.calls}
 
 
 def test_a_chats_limit_is_waited_out_with_growing_waits(world: World) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from sqlalchemy import literal, select
 
 from bot.generation.store.database import Database
-from bot.generation.store.sending import CHAT, MINUTE, SECOND, Allowance, hold, reserve
+from bot.generation.store.holds import held, hold_model
+from bot.generation.store.sending import CHAT, LONGEST_HOLD, MINUTE, SECOND, Allowance, hold, reserve
 
 
 def send(database: Database, chat: str) -> float:
@@ -29,8 +35,45 @@ def test_a_chat_gets_a_burst_and_then_waits(database: Database) -> None:
     assert send(database, "oc_2") == 0.0
 
 
-def test_a_wait_that_the_platform_names_holds_every_message(database: Database) -> None:
-    """After x-ogw-ratelimit-reset nothing goes out before its end."""
-    with database.write() as connection:
-        hold(database, connection, seconds=30)
-    assert 25 < send(database, "oc_1") <= 30
+@pytest.mark.parametrize("_", range(4))
+def test_a_chat_that_is_new_gets_no_more(database: Database, _: int) -> None:
+    """Of six messages at the same moment to a chat without a row yet, as many go out as of six in turn."""
+    start = threading.Barrier(6)
+
+    def send_at_once(_: int) -> float:
+        start.wait()
+        return send(database, "oc_new")
+
+    with ThreadPoolExecutor(6) as pool:
+        waits = list(pool.map(send_at_once, range(6)))
+    assert waits.count(0.0) == CHAT.burst
+
+
+@pytest.mark.parametrize(
+    ("named", "least", "most"),
+    [
+        ((30.0,), 25.0, 30.0),
+        # A shorter word does not end a longer one.
+        ((52.0, 1.0), 45.0, 52.0),
+        ((1.0, 52.0), 45.0, 52.0),
+        # A point in time in the place of seconds would hold the bot for decades.
+        ((1.7e9,), 115.0, LONGEST_HOLD),
+    ],
+)
+def test_a_wait_that_the_platform_names_holds_every_message(
+    database: Database, named: Sequence[float], least: float, most: float
+) -> None:
+    """After x-ogw-ratelimit-reset nothing goes out before its end, within reason."""
+    for seconds in named:
+        with database.write() as connection:
+            hold(database, connection, seconds=seconds)
+    assert least < send(database, "oc_1") <= most
+
+
+def test_a_busy_model_is_not_called_sooner_than_was_said(database: Database) -> None:
+    """A shorter wait after a longer one, as of a second call under way, does not shorten it."""
+    for seconds in (60.0, -1.0):
+        with database.write() as connection:
+            hold_model(database, connection, "glm-image", seconds=seconds)
+    with database.read() as connection:
+        assert connection.scalar(select(held(database, literal("glm-image"))))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from bot.chat.speaking.cards import Cards, content
 from bot.chat.speaking.elements import Card
 from bot.chat.speaking.text import text_of
-from bot.errors import FeishuAction, FeishuError, LeaseLost
+from bot.errors import FeishuAction, FeishuError, LeaseLost, MessageHeld
 from bot.generation.making.files import OriginalFiles
 from bot.generation.making.pace import Pace
+from bot.generation.showing.posting import Chat, Posting
 from bot.generation.showing.rendering import Rendering, Showing
 from bot.generation.store.records import RECALLED, Request
 from bot.generation.store.requests import RequestStore
@@ -27,36 +27,6 @@ CHANGES_OF_WAY = 6
 MESSAGE_RECALLED = 230011
 """The code of a reply to a message that was taken back:
 https://open.feishu.cn/document/server-docs/im-v1/message/reply"""
-
-
-class Chat(Protocol):
-    """What sends messages: the Feishu client."""
-
-    def reply(self, message_id: str, *, msg_type: str, content: str, uuid: str, in_thread: bool) -> str:
-        """A reply; gives the new message's id."""
-
-    def send(
-        self,
-        receive_id: str,
-        *,
-        receive_id_type: Literal["chat_id", "open_id"],
-        msg_type: str,
-        content: str,
-        uuid: str,
-    ) -> str:
-        """A message that quotes none; gives its id."""
-
-    def patch(self, message_id: str, *, content: str) -> None:
-        """A new content for a card."""
-
-
-def send_uuid(request_id: str, step: str) -> str:
-    """The ``uuid`` of a send: derived from the request and the step, never from the attempt.
-
-    Feishu delivers at most one message a uuid (50 characters at most) within an hour:
-    https://open.feishu.cn/document/server-docs/im-v1/message/reply
-    """
-    return hashlib.sha256(f"{request_id}:{step}".encode()).hexdigest()[:40]
 
 
 class Answering:
@@ -101,12 +71,16 @@ class Answering:
             log.warning("answer too_late request=%s", claimed.request_id)
             self._store.give_up(claimed, owner=self._owner, outcome="too_late")
             return
+        posting = Posting(self._chat, store=self._store)
         for _ in range(CHANGES_OF_WAY):
             request, pictures = self._store.read(claimed.request_id)
             showing = self._rendering.showing(request, pictures)
             try:
-                if self._show_once(request, showing):
+                if self._show_once(request, showing, posting):
                     return
+            except MessageHeld as held:
+                self._store.postpone(request, owner=self._owner, seconds=held.seconds, refused=False)
+                return
             except LeaseLost:
                 if request.answer_id is not None:
                     # Who took the request over may have shown its end before this older card overwrote it, also where
@@ -115,12 +89,12 @@ class Answering:
                 raise
         self._store.postpone(claimed, owner=self._owner, seconds=self._pace.resend_longest)
 
-    def _show_once(self, request: Request, showing: Showing) -> bool:
+    def _show_once(self, request: Request, showing: Showing, posting: Posting) -> bool:
         """Shows a request as it was rendered; tells whether that is all, or another way has to be tried at once."""
         try:
-            answer_id = self._deliver(request, showing)
+            answer_id = self._deliver(request, showing, posting)
         except FeishuError as error:
-            return not self._work_round(request, showing, error)
+            return not self._work_round(request, showing, error, posting)
         self._store.shown(
             request,
             owner=self._owner,
@@ -134,64 +108,49 @@ class Answering:
             self._on_end(request.options.model, showing.pictures)
         return True
 
-    def _deliver(self, request: Request, showing: Showing) -> str | None:
+    def _deliver(self, request: Request, showing: Showing, posting: Posting) -> str | None:
         if request.way == "card":
             if request.answer_id is None:
                 if showing.face == "original":
-                    return self._send_original(request)
-                return self._post(request, "card", "interactive", content(showing.card))
-            self._chat.patch(request.answer_id, content=content(showing.card))
+                    return self._send_original(request, posting)
+                return posting.post(request, "card", msg_type="interactive", content=content(showing.card))
+            posting.patch(request.answer_id, content=content(showing.card))
             return None
         if showing.last:
-            self._deliver_plain(request, showing)
+            self._deliver_plain(request, showing, posting)
         return None
 
-    def _send_original(self, request: Request) -> str:
+    def _send_original(self, request: Request, posting: Posting) -> str:
         try:
             file_key = self._files.upload(request.content["argument"])
             if file_key is not None:
-                return self._post(request, "file", "file", content({"file_key": file_key}))
+                return posting.post(request, "file", msg_type="file", content=content({"file_key": file_key}))
             notice = "original_gone"
         except FeishuError as error:
             if _about_the_place(error.action, request):
                 raise
             log.warning("original refused request=%s code=%s help=%s", request.request_id, error.code, error.help_url)
             notice = "original_refused"
-        return self._post(request, "card", "interactive", content(self._cards.notice(notice)))
+        card = content(self._cards.notice(notice))
+        return posting.post(request, "card", msg_type="interactive", content=card)
 
-    def _post(self, request: Request, step: str, msg_type: str, body: str) -> str:
-        if request.reply_to is not None:
-            return self._chat.reply(
-                request.reply_to,
-                msg_type=msg_type,
-                content=body,
-                uuid=send_uuid(request.request_id, step),
-                in_thread=request.in_topic,
-            )
-        return self._chat.send(
-            request.chat_id or request.sender,
-            receive_id_type="chat_id" if request.chat_id else "open_id",
-            msg_type=msg_type,
-            content=body,
-            uuid=send_uuid(request.request_id, f"{step}:unquoted"),
-        )
-
-    def _deliver_plain(self, request: Request, showing: Showing) -> None:
+    def _deliver_plain(self, request: Request, showing: Showing, posting: Posting) -> None:
         """The pictures as image messages, the rest as text, and a pointer on the old card where there is one."""
         sent = self._store.sent(request.request_id)
         for place, picture in enumerate(showing.pictures):
             step = f"image{place}"
             if picture.image_key and step not in sent:
-                self._send_picture(request, step, picture.image_key)
+                self._send_picture(request, step, picture.image_key, posting)
         if "text" not in sent:
             body = content({"text": self._words(request, showing)})
-            self._store.record_send(request, "text", self._post(request, "text", "text", body), owner=self._owner)
+            message_id = posting.post(request, "text", msg_type="text", content=body)
+            self._store.record_send(request, "text", message_id, owner=self._owner)
         if request.answer_id is not None:
-            self._change_old(request.answer_id, self._cards.moved())
+            self._change_old(request.answer_id, self._cards.moved(), posting)
 
-    def _send_picture(self, request: Request, step: str, image_key: str) -> None:
+    def _send_picture(self, request: Request, step: str, image_key: str, posting: Posting) -> None:
         try:
-            message_id = self._post(request, step, "image", content({"image_key": image_key}))
+            message_id = posting.post(request, step, msg_type="image", content=content({"image_key": image_key}))
         except FeishuError as error:
             if _about_the_place(error.action, request):
                 raise
@@ -205,15 +164,15 @@ class Answering:
             return self._cards.plain(showing.request_card, request.language)
         return text_of(showing.card, request.language)
 
-    def _change_old(self, answer_id: str, card: Card) -> None:
+    def _change_old(self, answer_id: str, card: Card, posting: Posting) -> None:
         try:
-            self._chat.patch(answer_id, content=content(card))
+            posting.patch(answer_id, content=content(card))
         except FeishuError as error:
             if error.action in _FOR_NOW:
                 raise
             log.info("old card not_changed code=%s", error.code)
 
-    def _work_round(self, request: Request, showing: Showing, error: FeishuError) -> bool:
+    def _work_round(self, request: Request, showing: Showing, error: FeishuError, posting: Posting) -> bool:
         """Decides what a refusal means; tells whether to show again at once."""
         log.warning(
             "answer refused request=%s way=%s code=%s action=%s log_id=%s help=%s",
@@ -240,7 +199,7 @@ class Answering:
             return False
         change = _after_patch(error.action) if patching else _after_send(error.action, request)
         if change is None:
-            self._give_up(request, error)
+            self._give_up(request, error, posting)
             return False
         if taken_back:
             # Its words do not come back into the chat; Feishu may know of the recall before we do.
@@ -248,11 +207,11 @@ class Answering:
         self._store.change(request, owner=self._owner, **change)
         return True
 
-    def _give_up(self, request: Request, error: FeishuError) -> None:
+    def _give_up(self, request: Request, error: FeishuError, posting: Posting) -> None:
         """Ends a request whose answer is refused for good; an old card must not go on saying that it is coming."""
         if request.way == "new" and request.answer_id is not None:
             try:
-                self._change_old(request.answer_id, self._cards.notice("unshown"))
+                self._change_old(request.answer_id, self._cards.notice("unshown"), posting)
             except FeishuError as later:
                 self._put_off(request, later)
                 return

@@ -21,5 +21,13 @@ def held(database: Database, model: ColumnElement[str]) -> ColumnElement[bool]:
 
 def hold_model(database: Database, connection: Connection, model: str, *, seconds: float) -> None:
     """Lets no call of a model be made for so many seconds, within the caller's transaction."""
-    row = database.insert(paces).values(name=f"{_PREFIX}{model}", next_at=database.now + seconds)
-    connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"next_at": row.excluded.next_at}))
+    put_off(database, connection, f"{_PREFIX}{model}", seconds=seconds)
+
+
+def put_off(database: Database, connection: Connection, name: str, *, seconds: float) -> None:
+    """Lets nothing of a name go on for so many seconds, and not sooner than was said before."""
+    row = database.insert(paces).values(name=name, next_at=database.now + seconds)
+    later = row.excluded.next_at
+    connection.execute(
+        row.on_conflict_do_update(index_elements=["name"], set_={"next_at": later}, where=paces.c.next_at < later)
+    )

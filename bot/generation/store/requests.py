@@ -67,7 +67,8 @@ class RequestStore:
             if row is None:
                 connection.rollback()
                 return None
-            wait = reserve(self._database, connection, row["answer_id"] or row["chat_id"] or row["sender"])
+            card = row["answer_id"] if row["way"] == "card" else None
+            wait = reserve(self._database, connection, card or row["chat_id"] or row["sender"])
             if wait > 0:
                 connection.execute(self._put_off, {"which": request_id, "seconds": wait})
                 return None
@@ -81,6 +82,15 @@ class RequestStore:
                 .where(requests.c.request_id == request_id)
                 .values(wanted=requests.c.wanted + 1, ended_at=None)
             )
+
+    def reserve(self, target: str) -> float:
+        """Reserves one more message to a chat, or one more update of a message.
+
+        Returns:
+            0 when it may go out now; else the seconds to wait, and nothing is reserved.
+        """
+        with self._database.write() as connection:
+            return reserve(self._database, connection, target)
 
     def hold(self, seconds: float) -> None:
         """Lets no message go out for so many seconds: the platform has said so."""
@@ -131,9 +141,9 @@ class RequestStore:
         with self._database.write() as connection:
             checkpoint(connection, self._steps.change, request.request_id, owner, **values)
 
-    def postpone(self, request: Request, *, owner: str, seconds: float) -> None:
-        """Lets the request go and makes it due again after ``seconds``."""
-        given = {"owner": None, "seconds_away": seconds, "attempts": request.attempts + 1, "takeups": 0}
+    def postpone(self, request: Request, *, owner: str, seconds: float, refused: bool = True) -> None:
+        """Lets the request go and makes it due again after ``seconds``; only what was refused counts as an attempt."""
+        given = {"owner": None, "seconds_away": seconds, "attempts": request.attempts + refused, "takeups": 0}
         with self._database.write() as connection:
             checkpoint(connection, self._steps.postpone, request.request_id, owner, **given)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Text, bindparam, or_, select
-from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+from sqlalchemy import Connection, Text, bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.generation.store.database import Database
+from bot.generation.store.holds import put_off
 from bot.generation.store.tables import paces
 
 
@@ -30,9 +28,8 @@ CHAT = Allowance(rate=2.0, burst=3)
 SECOND = Allowance(rate=30.0, burst=20)
 MINUTE = Allowance(rate=12.0, burst=280)
 
-
-def _moving(row: SqliteInsert | PostgresInsert) -> SqliteInsert | PostgresInsert:
-    return row.on_conflict_do_update(index_elements=["name"], set_={"next_at": row.excluded.next_at})
+LONGEST_HOLD = 120.0
+"""Seconds for which the platform's word holds all messages: its limits are counted by the second and by the minute."""
 
 
 # Put together once for each kind of database, as the statements of ``looks`` are.
@@ -42,10 +39,14 @@ _ENDS = select(paces.c.name, paces.c.next_at).where(_FOR_ALL)
 _ENDS_LOCKED = (
     select(paces.c.name, paces.c.next_at)
     .where(or_(_FOR_ALL, paces.c.name == bindparam("target", type_=Text)))
+    .order_by(paces.c.name)
     .with_for_update()
 )
-
-_MOVE = {True: _moving(sqlite_insert(paces)), False: _moving(postgres_insert(paces))}
+_ADD = {
+    True: sqlite_insert(paces).on_conflict_do_nothing(index_elements=["name"]),
+    False: postgres_insert(paces).on_conflict_do_nothing(index_elements=["name"]),
+}
+_MOVE = update(paces).where(paces.c.name == bindparam("which", type_=Text))
 
 
 def reserve(database: Database, connection: Connection, target: str) -> float:
@@ -60,16 +61,15 @@ def reserve(database: Database, connection: Connection, target: str) -> float:
         0 when it may go out now; else the seconds to wait, and nothing is reserved.
     """
     allowances = {target: CHAT, **_ALL}
-    now = database.time(connection)
+    # A row that is not there yet cannot be locked: of several who came first, each would count from nothing.
+    connection.execute(_ADD[database.is_sqlite], [{"name": name, "next_at": 0.0} for name in sorted(allowances)])
     ends = dict(connection.execute(_ENDS_LOCKED, {"target": target}).all())
-    wait = max(_wait(allowance, ends.get(name, 0.0) - now) for name, allowance in allowances.items())
+    now = database.time(connection)
+    wait = max(_wait(allowance, ends[name] - now) for name, allowance in allowances.items())
     if wait > 0:
         return wait
-    _write(
-        database,
-        connection,
-        {name: max(ends.get(name, 0.0), now) + 1 / allowance.rate for name, allowance in allowances.items()},
-    )
+    moved = {name: max(ends[name], now) + 1 / allowance.rate for name, allowance in allowances.items()}
+    connection.execute(_MOVE, [{"which": name, "next_at": end} for name, end in moved.items()])
     return 0.0
 
 
@@ -81,16 +81,10 @@ def messages_left(database: Database, connection: Connection) -> int:
 
 
 def hold(database: Database, connection: Connection, *, seconds: float) -> None:
-    """Lets nothing go out for so many seconds: the platform has said so."""
-    now = database.time(connection)
-    _write(database, connection, {"second": now + seconds + (SECOND.burst - 1) / SECOND.rate})
+    """Lets nothing go out for so many seconds, :data:`LONGEST_HOLD` at the most: the platform has said so."""
+    burst = (SECOND.burst - 1) / SECOND.rate
+    put_off(database, connection, "second", seconds=min(seconds, LONGEST_HOLD) + burst)
 
 
 def _wait(allowance: Allowance, ahead: float) -> float:
     return ahead - (allowance.burst - 1) / allowance.rate
-
-
-def _write(database: Database, connection: Connection, ends: Mapping[str, float]) -> None:
-    # In the order of their names, so that two processes cannot wait for each other.
-    rows = [{"name": name, "next_at": ends[name]} for name in sorted(ends)]
-    connection.execute(_MOVE[database.is_sqlite], rows)

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from bot.chat.speaking.cards import content
 from bot.feishu.client import FeishuClient
-from bot.generation.showing.answering import send_uuid
+from bot.generation.showing.posting import send_uuid
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.generations import GenerationStore
 from bot.generation.store.records import Generation

@@ -1,0 +1,93 @@
+"""Sending and changing the messages of one showing, each call within the platform's limits."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal, Protocol
+
+from bot.errors import MessageHeld
+from bot.generation.store.records import Request
+from bot.generation.store.requests import RequestStore
+
+
+class Chat(Protocol):
+    """What sends messages: the Feishu client."""
+
+    def reply(self, message_id: str, *, msg_type: str, content: str, uuid: str, in_thread: bool) -> str:
+        """A reply; gives the new message's id."""
+
+    def send(
+        self,
+        receive_id: str,
+        *,
+        receive_id_type: Literal["chat_id", "open_id"],
+        msg_type: str,
+        content: str,
+        uuid: str,
+    ) -> str:
+        """A message that quotes none; gives its id."""
+
+    def patch(self, message_id: str, *, content: str) -> None:
+        """A new content for a card."""
+
+
+def send_uuid(request_id: str, step: str) -> str:
+    """The ``uuid`` of a send: derived from the request and the step, never from the attempt.
+
+    Feishu delivers at most one message a uuid (50 characters at most) within an hour:
+    https://open.feishu.cn/document/server-docs/im-v1/message/reply
+    """
+    return hashlib.sha256(f"{request_id}:{step}".encode()).hexdigest()[:40]
+
+
+class Posting:
+    """The calls of one showing of a request.
+
+    Args:
+        chat: what makes them.
+        store: where each is reserved; the claim of the request has reserved the first.
+    """
+
+    def __init__(self, chat: Chat, *, store: RequestStore) -> None:
+        self._chat = chat
+        self._store = store
+        self._reserved = True
+
+    def post(self, request: Request, step: str, *, msg_type: str, content: str) -> str:
+        """Sends a step's message, as a reply where there is a message to quote; gives its id.
+
+        Raises:
+            FeishuError: the platform refused.
+            MessageHeld: it has to wait.
+        """
+        self._reserve(request.chat_id or request.sender)
+        if request.reply_to is not None:
+            return self._chat.reply(
+                request.reply_to,
+                msg_type=msg_type,
+                content=content,
+                uuid=send_uuid(request.request_id, step),
+                in_thread=request.in_topic,
+            )
+        return self._chat.send(
+            request.chat_id or request.sender,
+            receive_id_type="chat_id" if request.chat_id else "open_id",
+            msg_type=msg_type,
+            content=content,
+            uuid=send_uuid(request.request_id, f"{step}:unquoted"),
+        )
+
+    def patch(self, message_id: str, *, content: str) -> None:
+        """Gives a card another content.
+
+        Raises:
+            FeishuError: the platform refused.
+            MessageHeld: it has to wait.
+        """
+        self._reserve(message_id)
+        self._chat.patch(message_id, content=content)
+
+    def _reserve(self, target: str) -> None:
+        if not self._reserved and (wait := self._store.reserve(target)) > 0:
+            raise MessageHeld(wait)
+        self._reserved = False
