@@ -16,7 +16,9 @@ from bot.generation.store.leases import Leases, new_owner
 from bot.generation.store.tables import requests, workers
 from bot.sandbox.server import wait_until
 from tests.support.requests import LEASE, accept
-from tests.support.world import DEADLINE, QUICK, World, colour, posts_of
+from tests.support.world import DEADLINE, QUICK, World, catalogue, colour, posts_of, strings_in
+
+WORDS = catalogue()
 
 
 @pytest.fixture
@@ -73,3 +75,18 @@ def test_a_process_that_leaves_fails_no_picture(world: World) -> None:
     talk.wait_for_end(said)
     assert [colour(answer) for answer in talk.answers] == ["green"]
     assert len(posts_of(world.glm, said)) == 1
+
+
+def test_a_card_that_cannot_be_rendered_says_so(tmp_path: Path) -> None:
+    """A request that breaks whoever shows it ends after five times, and its card tells that it did."""
+    with World(folder=tmp_path, pace=replace(QUICK, lease=0.2, beat=0.05)) as world:
+        talk = world.somebody()
+        world.glm.seconds = 1.0
+        said = talk.say()
+        talk.wait(lambda: world.glm.working)
+        with world.bot.database.write() as connection:
+            broken = {"kind": "misread", "content": "{}", "wanted": requests.c.wanted + 1}
+            connection.execute(update(requests).values(broken))
+        talk.wait(lambda: world.idle)
+        assert WORDS.text("notice.stalled.title", "zh") in strings_in(talk.card)
+        assert len(talk.answers) == len(posts_of(world.glm, said)) == 1

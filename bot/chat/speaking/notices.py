@@ -14,7 +14,7 @@ _COLOURS: Mapping[str, str] = {
     **dict.fromkeys(("original_gone", "original_refused", "unshown"), "grey"),
     **dict.fromkeys(("set", "set_chat", "language", "resumed"), "green"),
     "paused": "orange",
-    **dict.fromkeys(("admin_balance", "admin_key", "admin_silent", "admin_base"), "red"),
+    **dict.fromkeys(("stalled", "admin_balance", "admin_key", "admin_silent", "admin_base"), "red"),
 }
 
 NOTICES = tuple(_COLOURS)

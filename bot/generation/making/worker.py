@@ -192,11 +192,14 @@ class Worker:
         if request is None:
             return
         with self._leases.holding(request_id), about(**request.ids):
-            if request.takeups > self._pace.takeups:
-                log.error("answer stalled request=%s", request_id)
-                self._stores.requests.give_up(request, owner=self._leases.owner, outcome="stalled")
-            else:
+            if request.takeups <= self._pace.takeups:
                 self._answering.show(request)
+                return
+            log.error("answer stalled request=%s", request_id)
+            if request.takeups == self._pace.takeups + 1:
+                # Once: it may be what breaks now.
+                self._answering.show_stalled(request)
+            self._stores.requests.give_up(request, owner=self._leases.owner, outcome="stalled")
 
     def _deliver(self, generation_id: str) -> None:
         generation = self._stores.generations.claim_made(

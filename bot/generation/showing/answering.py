@@ -89,6 +89,20 @@ class Answering:
                 raise
         self._store.postpone(claimed, owner=self._owner, seconds=self._pace.resend_longest)
 
+    def show_stalled(self, claimed: Request) -> None:
+        """Shows that a claimed request could not be shown, with a card that needs nothing of it.
+
+        It does not insist: where this card is refused, too, the chat keeps what it has.
+        """
+        posting, card = Posting(self._chat, store=self._store), content(self._cards.notice("stalled"))
+        try:
+            if claimed.answer_id is None:
+                posting.post(claimed, "card", msg_type="interactive", content=card)
+            else:
+                posting.patch(claimed.answer_id, content=card)
+        except FeishuError as error:
+            log.warning("answer refused request=%s code=%s log_id=%s", claimed.request_id, error.code, error.log_id)
+
     def _show_once(self, request: Request, showing: Showing, posting: Posting) -> bool:
         """Shows a request as it was rendered; tells whether that is all, or another way has to be tried at once."""
         try:

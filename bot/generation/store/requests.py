@@ -148,7 +148,10 @@ class RequestStore:
             checkpoint(connection, self._steps.postpone, request.request_id, owner, **given)
 
     def give_up(self, request: Request, *, owner: str, outcome: str) -> None:
-        """Ends a request that can't be answered; what of it has not been paid for is cancelled."""
+        """Ends a request that can't be answered; what of it has not been paid for is cancelled.
+
+        A card that stands keeps what it says.
+        """
         unpaid = and_(generations.c.request_id == request.request_id, generations.c.state == State.WAITING)
         with self._database.write() as connection:
             change_rows(connection, generations, unpaid, {"state": State.CANCELLED, "ended_at": self._database.now})
