@@ -125,14 +125,10 @@ class Database:
                 hide_parameters=True,
                 # As on SQLite, BEGIN is said where a transaction is wanted: a read of one statement does without.
                 isolation_level="AUTOCOMMIT",
-                connect_args={
-                    "connect_timeout": 5,
-                    "application_name": "glm-image-bot",
-                    "options": f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION:d}s",
-                    **SILENCE,
-                },
+                connect_args={"connect_timeout": 5, "application_name": "glm-image-bot", **SILENCE},
             )
             self.now = _CLOCK
+            _end_open_transactions(self.engine)
             _ask_after_rest(self.engine, fresh=fresh)
 
     @contextmanager
@@ -219,7 +215,21 @@ def _errors_named() -> Iterator[None]:
             raise
         raise StoreUnavailable(type(fault).__name__) from fault
     except (DBAPIError, PoolTimeout) as fault:
-        raise StoreUnavailable(type(fault).__name__) from fault
+        raise StoreUnavailable(_first_line(fault)) from fault
+
+
+def _first_line(fault: DBAPIError | PoolTimeout) -> str:
+    """What the driver says; a statement and its values, which stand in other errors, are no part of it."""
+    said = str(getattr(fault, "orig", fault)).strip()
+    return said.splitlines()[0] if said else type(fault).__name__
+
+
+def _end_open_transactions(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        # Said here, as poolers refuse a connection that asks for it when it starts.
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION:d}s'")
+        connection.commit()
 
 
 def _ask_after_rest(engine: Engine, *, fresh: float) -> None:
