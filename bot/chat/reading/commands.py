@@ -20,7 +20,7 @@ Reading = Command | Misread | str
 _HEAD = re.compile(rf"{SIGN}?{WORD}")
 _BEFORE_ARGUMENT = " \t\n\u3000:：=＝,，"
 _AFTER_ALL = ".!?:~,。！？：～…， \t\n\u3000"
-_PARTICLES = ("吧", "啦", "了")
+_PARTICLES = tuple("吧啦了啊呀")
 
 _NUMERALS = "一二三四五六七八九十"
 _NUMBER = re.compile(rf"(?:([第#＃])? *0*([1-9][0-9]{{0,3}})|第 *([{_NUMERALS}])) *([个张号])?")

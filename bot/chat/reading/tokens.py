@@ -180,9 +180,18 @@ def _signed_word(plain: str, match: re.Match[str]) -> Word | None:
         role, word, end = "leading", leading[0].rstrip(" :"), leading.end()
     elif (command := name_in(word, COMMANDS)) and (command == word or command.isascii()):
         role, word, end = "command", command, at + len(command)
-    elif sign != "/" and not (_is_double_hyphen(sign) and word.isascii()):  # prose has dashes
+    elif not _counts(sign, word):
         return None
     return Word(role=role, word=word, start=match.start(), end=end)
+
+
+def _counts(sign: str, word: str) -> bool:
+    """Whether a sign before an unknown word makes it more than prose, which has dashes too."""
+    if sign == "/":
+        return True
+    if _is_double_hyphen(sign):
+        return word.isascii() or nameless(word, 0) is not None
+    return word[0].isdigit() and nameless(word, 0) is not None
 
 
 def _place(match: re.Match[str]) -> int:

@@ -15,6 +15,7 @@ _REST = re.compile(r"(?:(?!--)[^\s,;，；。、！？“”「」『』\"/—()
 _SENTENCE_END = ".!?:~"
 _WHOLE = r"(?![a-z0-9_]|[.:x*/][0-9])"
 _PAIR = re.compile(rf"([0-9]{{1,5}}) *([x*:/比]) *([0-9]{{1,5}})(?: *(?:px|像素))?{_WHOLE}")
+_SIZE = re.compile(r"[0-9]{3,}x[0-9]{3,}|(?:[1-9]|1[0-9]|2[01]):(?:[1-9]|1[0-9]|2[01])")
 # "/n 4 张三的头像" asks for four pictures of somebody called 张三.
 _COUNT = re.compile(rf"([0-9]{{1,4}}){_WHOLE}(?:[张幅]| +[张幅](?!{HAN}))?|([一二两三四])(?:[张幅]|(?!{HAN}))")
 _QUALITY = re.compile(r"(?:hd|standard)(?![a-z0-9_-])")
@@ -64,13 +65,23 @@ def read(option: str, plain: str, at: int) -> Reading:
 
 def nameless(plain: str, at: int) -> tuple[str, Reading] | None:
     """A value that tells its option without the option's name, such as ``16:9``, ``3张`` or ``hd``, and that option."""
-    for option in ("size", "count", "quality", "model"):
+    for option in ("size", "count") if plain[at].isdigit() else ("size", "count", "quality", "model"):
         reading = read(option, plain, at)
         typed = plain[at : reading.end]
-        # "/12/25" is a date, and a number alone may be anything.
-        if reading.certain and "/" not in typed and (option != "count" or typed.endswith(("张", "幅"))):
+        if reading.certain and _tells(option, typed, str(reading.value)):
             return option, reading
     return None
+
+
+def _tells(option: str, typed: str, value: str) -> bool:
+    """Whether a value can be no other thing: a number alone may be anything, 12/25 is a date and 16:30 a time."""
+    match option:
+        case "count":
+            return typed.endswith(("张", "幅"))
+        case "size":
+            return "/" not in typed and (not value[0].isdigit() or _SIZE.fullmatch(value) is not None)
+        case _:
+            return True
 
 
 def switch(plain: str, at: int) -> tuple[bool, int] | None:
