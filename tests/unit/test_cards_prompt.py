@@ -145,7 +145,7 @@ any_picture = st.builds(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     card=st.builds(
         lambda pictures, prompt, more: request(*pictures, prompt=prompt, **more),
@@ -168,7 +168,6 @@ def test_any_request_makes_a_sound_card(card: RequestCard, *, buttons: bool) -> 
 MISREADS = [key for key in sorted(catalogue().keys()) if key.startswith("misread.")]
 
 
-@settings(deadline=None)
 @given(key=st.sampled_from(MISREADS), value=any_text | st.just("👍" * 5000))
 def test_any_misread_makes_a_small_card(key: str, value: str) -> None:
     """Whatever was typed wrongly, the explanation is under 30 KB and holds no markup."""
