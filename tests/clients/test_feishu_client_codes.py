@@ -90,6 +90,11 @@ def test_the_table_is_the_documented_one() -> None:
     assert {action: {code for code, one in ACTIONS.items() if one is action} for action in FeishuAction} == EXPECTED
 
 
+def test_every_code_with_an_action_can_be_met() -> None:
+    """The stand-in can answer each code of the table, so that none has an action that was never seen at work."""
+    assert set(ACTIONS) <= set(ARMABLE)
+
+
 @pytest.mark.parametrize("code", ARMABLE)
 def test_a_code_leads_to_its_action(scene: Scene, code: int) -> None:
     """Each code that the stand-in can answer arrives with its action, message, status and log id."""

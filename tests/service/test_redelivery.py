@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,33 @@ def test_a_message_delivered_more_than_once_is_answered_once(world: World, deliv
     talk.wait(lambda: len(deliveries_of(world)) == copies)
     world.feishu.delivery = REDELIVERY
     once(world, talk, said)
+
+
+def test_an_acknowledgement_that_comes_too_late(world: World) -> None:
+    """Deliveries that the bot takes, but answers after Feishu has stopped waiting, come again and are one reply."""
+    world.feishu.delivery = replace(REDELIVERY, answer_seconds=0.2)
+    talk = world.somebody()
+    with world.bot.database.write() as connection:
+        # Nothing is accepted before this transaction ends.
+        world.bot.database.enter(connection)
+        said = talk.say()
+        talk.wait(lambda: len(world.feishu.attempts) >= 2)
+    talk.wait(lambda: len(deliveries_of(world)) == 1)
+    assert [one.outcome for one in world.feishu.attempts][:2] == ["late", "late"]
+    world.feishu.delivery = REDELIVERY
+    once(world, talk, said)
+
+
+def test_two_prompts_that_change_places(world: World) -> None:
+    """Of two prompts the second is delivered first: each has its picture, in the order in which the bot heard them."""
+    world.feishu.delivery = replace(REDELIVERY, swapped=True)
+    talk = world.somebody()
+    first, second = talk.say(), talk.say()
+    for said in (first, second):
+        talk.wait_for_end(said)
+    assert [answer.parent_id for answer in talk.answers] == [second.message_id, first.message_id]
+    assert [colour(answer) for answer in talk.answers] == ["green", "green"]
+    assert [len(talk.posts(said)) for said in (first, second)] == [1, 1]
 
 
 def test_a_message_delivered_again_after_a_restart_is_answered_once(world: World) -> None:
