@@ -11,7 +11,7 @@ from bot.cli.check_calls import calls
 from bot.cli.check_feishu import TOKEN, about_feishu, unasked
 from bot.cli.check_settings import about_settings
 from bot.cli.findings import Finding, as_json, as_text
-from bot.cli.recipient import recipient
+from bot.cli.recipient import recipient_id
 from bot.errors import SettingsError
 from bot.settings import Settings, load
 
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--send-test",
         metavar="CHAT_OR_OPEN_ID",
-        type=recipient,
+        type=recipient_id,
         help="also send one card, without an image, to a chat (oc_...) or a person (ou_...)",
     )
     return parser

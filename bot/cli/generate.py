@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
+import signal
 import sys
-import time
 
-from bot.cli.recipient import recipient
-from bot.errors import DownloadFailed, FeishuError, GlmError, InvalidPrompt, SettingsError
+from bot.cli import arguments, streams
+from bot.cli.answer import Answer
+from bot.environment import variable
+from bot.errors import DownloadFailed, FeishuError, GlmError, InvalidPrompt, MissingApiKey, SettingsError
 from bot.glm.request import checked_key, checked_prompt, checked_quality, checked_user_id
-from bot.glm.sizes import DEFAULT_MODEL, DEFAULT_SIZE, MODELS, QUALITIES, resolve
+from bot.glm.sizes import DEFAULT_MODEL, QUALITIES, resolve
 
 TYPE_CHECKING = False  # the module typing alone would take a fifth of the start
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
-    from typing import Any, NoReturn
+    from contextlib import AbstractContextManager
 
     import httpx
 
     from bot.cli.saving import NewFile
-    from bot.cli.send import Sender
-    from bot.models import ImageFile, MadeImage, Options
-
-KEYS = (
-    "ok",
-    "model",
-    "image_url",
-    "prompt",
-    "size",
-    "quality",
-    "created",
-    "content_filter",
-    "saved_file",
-    "error",
-)
-"""The keys of the JSON object, in order; each is there in every case."""
+    from bot.cli.send import Result, Sender
+    from bot.models import ImageFile
+    from bot.settings import Settings
 
 OK, FAILED, USAGE = 0, 1, 2
 
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
 
 
@@ -51,218 +40,195 @@ def main(argv: Sequence[str] | None = None, *, transport: httpx.BaseTransport | 
         transport: stands between the call and the network, for the sandbox and for tests.
 
     Returns:
-        The exit code: 0 when the image was made and, where asked, saved and sent; 1 when not; 2 where the arguments
-        cannot be read. An image that was made but not saved or not sent still has its URL in the object.
+        The exit code: 0 when the image was made and, where asked, saved and sent; 1 when not, or when the object could
+        not be printed; 2 where the arguments cannot be read. An image that was made but not saved or not sent still
+        has its URL in the object. An object that standard output does not take goes to standard error.
     """
-    answer: dict[str, Any] = dict.fromkeys(KEYS) | {"ok": False, "content_filter": []}
-    code = FAILED
+    streams.prepare()
+    answer = Answer()
     try:
-        _run(_parser().parse_args(argv), answer, transport=transport)
-        code = OK
-    except _UsageError as error:
-        answer["error"] = {"code": "invalid_request", "message": str(error)}
-        code = USAGE
-    except GlmError as error:
-        answer["content_filter"] += [{"role": role, "level": level} for role, level in error.filters]
-        answer["error"] = _told(error)
-    except _NotSentError as error:
-        answer["error"] = error.told
+        for number in _ENDINGS:
+            signal.signal(number, _end)
+        code = _attempt(argv, answer, transport=transport)
+        _end_no_more()
     except KeyboardInterrupt:
-        message = "Interrupted; an image that was being made may be billed all the same"
-        answer["error"] = {"code": "INTERRUPTED", "message": message}
-    answer["ok"] = code == OK
-    _print(answer)
-    return code
+        answer.tell_interrupted()
+        code = FAILED
+    if streams.write_line(sys.stdout, answer.line(sys.stdout.encoding)):
+        return code
+    streams.write_line(sys.stderr, answer.line("ascii"))
+    return code or FAILED
 
 
-class _UsageError(Exception):
-    """The arguments cannot be read."""
+def _end(*_: object) -> None:
+    # `timeout` sends its signal twice, and the second one must not end the telling of the first.
+    _end_no_more()
+    raise KeyboardInterrupt
+
+
+def _end_no_more() -> None:
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 class _NotSentError(Exception):
-    """The card was not sent; ``told`` is the ``error`` that says why."""
+    """The card was not sent; the facts are the platform's, where it refused it."""
 
-    def __init__(self, message: str, *, recipient: str, **facts: int | str) -> None:
+    def __init__(self, message: str, *, status: int | None = None, provider_code: str | None = None) -> None:
         super().__init__(message)
-        self.told = {"code": "SEND_FAILED", "message": f"Failed to send the image to {recipient}: {message}", **facts}
+        self.status = status
+        self.provider_code = provider_code
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise _UsageError(f"{message}. See {self.prog} --help")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="glm-image",
-        allow_abbrev=False,
-        description="Makes one image with ZhiPu's GLM-Image API; prints one JSON object. The key is ZHIPU_API_KEY.",
-        epilog="Exit codes: 0 done, 1 failure, 2 usage. Nothing is ever tried twice: each call may be billed.",
-    )
-    parser.add_argument(
-        "-p", "--prompt", required=True, type=_text, help="what to draw; - reads it from standard input"
-    )
-    parser.add_argument("-m", "--model", type=_text, choices=MODELS, default=DEFAULT_MODEL, help="default: %(default)s")
-    parser.add_argument(
-        "-s", "--size", type=_text, default=DEFAULT_SIZE, help="WIDTHxHEIGHT or a ratio such as 16:9 (%(default)s)"
-    )
-    parser.add_argument(
-        "-q", "--quality", type=_text, default=QUALITIES[0], help=f"{' or '.join(QUALITIES)} (%(default)s)"
-    )
-    parser.add_argument("--no-watermark", action="store_true", help="only for accounts that signed the disclaimer")
-    parser.add_argument("--user-id", type=_text, help="6-128 characters that stand for the end user")
-    parser.add_argument("--save", metavar="FILE", help="also download the image to this file")
-    parser.add_argument(
-        "--send",
-        metavar="CHAT_OR_OPEN_ID",
-        type=recipient,
-        help="also send the image as the bot's card to a chat (oc_...) or a person (ou_...); needs the bot's settings",
-    )
-    return parser
-
-
-def _text(argument: str) -> str:
-    """An argument as it was typed; under an ASCII locale Python reads what is not ASCII as surrogates."""
+def _attempt(argv: Sequence[str] | None, answer: Answer, *, transport: httpx.BaseTransport | None) -> int:
+    """Does what is asked and tells ``answer`` of it; gives the exit code."""
+    asked = arguments.unread()
     try:
-        return os.fsencode(argument).decode()
-    except UnicodeError:
-        return argument
+        try:
+            arguments.read(argv, asked)
+        finally:
+            prompt = None if asked.prompt == arguments.STDIN else asked.prompt
+            answer.tell(prompt=prompt, model=asked.model, size=asked.size, quality=asked.quality)
+        _run(asked, answer, transport=transport)
+    except arguments.UsageError as error:
+        answer.fail("invalid_request", str(error))
+        return USAGE
+    except GlmError as error:
+        answer.fail_with(error)
+        return FAILED
+    except _NotSentError as error:
+        message = f"Failed to send the image to {asked.send}: {error}"
+        answer.fail("SEND_FAILED", message, status=error.status, provider_code=error.provider_code)
+        return FAILED
+    answer.succeed()
+    return OK
 
 
-def _run(asked: argparse.Namespace, answer: dict[str, Any], *, transport: httpx.BaseTransport | None) -> None:
-    """Fills ``answer`` step by step, so that a failure leaves what was known by then."""
-    answer.update(model=asked.model, size=asked.size, quality=asked.quality)
-    answer["prompt"] = None if asked.prompt == "-" else asked.prompt
-    key = checked_key(os.environ.get("ZHIPU_API_KEY"))
-    answer["prompt"] = asked.prompt = checked_prompt(_read_prompt() if asked.prompt == "-" else asked.prompt)
-    answer["size"] = asked.size = resolve(asked.model, asked.size)
-    answer["quality"] = asked.quality = checked_quality(asked.quality)
-    if asked.user_id is not None:
-        checked_user_id(asked.user_id)
-    if asked.model == DEFAULT_MODEL and asked.quality != QUALITIES[0]:
-        _note(f"the platform documents {QUALITIES[0]} alone for {DEFAULT_MODEL}; {asked.quality} is passed on")
-    sender = None if asked.send is None else _sender(asked.send)
-    if asked.save is None:
-        made, seconds = _make(asked, answer, key=key, transport=transport)
-        if sender is not None:
-            image = _fetch(made.url, to=asked.send, transport=transport)
-            _send(sender, asked, made, image=image, seconds=seconds)
-        return
+def _run(asked: argparse.Namespace, answer: Answer, *, transport: httpx.BaseTransport | None) -> None:
+    key = _key()
+    from_stdin = asked.prompt == arguments.STDIN
+    prompt = "" if from_stdin else checked_prompt(asked.prompt)
+    size = resolve(asked.model, asked.size)
+    answer.tell(size=size)
+    quality = checked_quality(asked.quality)
+    answer.tell(quality=quality)
+    user_id = None if asked.user_id is None else checked_user_id(asked.user_id)
+    if asked.model == DEFAULT_MODEL and quality != QUALITIES[0]:
+        _note(f"the platform documents {QUALITIES[0]} alone for {DEFAULT_MODEL}; {quality} is passed on")
     with _new_file(asked.save) as file:
-        made, seconds = _make(asked, answer, key=key, transport=transport)
-        image = _fetch(made.url, to=asked.save, transport=transport)
-        answer["saved_file"] = _save(image, file, asked=asked.save)
-    if sender is not None:
-        _send(sender, asked, made, image=image, seconds=seconds)
+        sender = None if asked.send is None else _sender(asked.send)
+        if from_stdin:
+            # Who types the prompt learns of every other fault before.
+            prompt = checked_prompt(_typed())
+        answer.tell(prompt=prompt)
+        # httpx takes longer to load than everything before, so faults found above are answered without it.
+        from bot.cli.making import Request, make  # noqa: PLC0415
+        from bot.models import Options  # noqa: PLC0415
+
+        options = Options(model=asked.model, size=size, quality=quality, watermark=not asked.no_watermark)
+        request = Request(prompt=prompt, options=options, user_id=user_id)
+        answer.called = True
+        made, seconds = make(request, key=key, transport=transport)
+        answer.tell_image(made)
+        if file is None and sender is None:
+            return
+        image = _fetch(made.url, asked, transport=transport)
+        if file is not None:
+            answer.tell(saved_file=_save(image, file, asked=asked.save))
+        if sender is not None:
+            from bot.cli.send import Result  # noqa: PLC0415 - as above
+
+            _send(sender, Result(request=request, made=made, image=image, seconds=seconds))
 
 
-def _read_prompt() -> str:
+def _key() -> str:
     try:
+        return checked_key(variable("ZHIPU_API_KEY"))
+    except SettingsError as error:
+        raise MissingApiKey(f"ZHIPU_API_KEY cannot be read: {error}") from error
+
+
+def _typed() -> str:
+    try:
+        if sys.stdin is None:
+            raise InvalidPrompt("Invalid prompt: standard input is closed")
         return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InvalidPrompt("Invalid prompt: standard input is not UTF-8 text") from None
+    except OSError as error:
+        raise InvalidPrompt(f"Invalid prompt: standard input cannot be read: {error.strerror or error}") from error
 
 
-def _make(
-    asked: argparse.Namespace, answer: dict[str, Any], *, key: str, transport: httpx.BaseTransport | None
-) -> tuple[MadeImage, float]:
-    """Makes the paid call; gives its outcome and how many seconds it took."""
-    # httpx takes longer to load than everything before, so faults found above are answered without it.
-    from bot.cli.progress import Progress  # noqa: PLC0415
-    from bot.glm.client import GlmClient  # noqa: PLC0415
+def _new_file(path: str | None) -> AbstractContextManager[NewFile | None]:
+    if path is None:
+        from contextlib import nullcontext  # noqa: PLC0415 - what is not needed is not loaded
 
-    began = time.monotonic()
-    with GlmClient(api_key=key, transport=transport) as client, Progress(f"Generating with {asked.model}"):
-        image = client.generate(asked.prompt, options=_options(asked), user_id=asked.user_id)
-    answer["image_url"] = image.url
-    answer["created"] = image.created
-    answer["content_filter"] = [{"role": finding.role, "level": finding.level} for finding in image.findings]
-    return image, time.monotonic() - began
-
-
-def _options(asked: argparse.Namespace) -> Options:
-    from bot.models import Options  # noqa: PLC0415 - as above
-
-    return Options(model=asked.model, size=asked.size, quality=asked.quality, watermark=not asked.no_watermark)
-
-
-def _new_file(path: str) -> NewFile:
-    from bot.cli.saving import NewFile  # noqa: PLC0415 - what is not needed is not loaded
+        return nullcontext()
+    from bot.cli.saving import NewFile  # noqa: PLC0415 - as above
 
     try:
         return NewFile(path)
     except OSError as error:
-        raise _not_saved(path, error.strerror or str(error)) from error
+        raise _not_saved(path, error) from error
 
 
-def _fetch(url: str, *, to: str, transport: httpx.BaseTransport | None) -> ImageFile:
-    from bot.cli.progress import Progress  # noqa: PLC0415 - as above
-    from bot.glm.client import Downloader  # noqa: PLC0415
+def _fetch(url: str, asked: argparse.Namespace, *, transport: httpx.BaseTransport | None) -> ImageFile:
+    from bot.cli.making import fetch  # noqa: PLC0415 - as above
 
+    where = f"for {asked.send}" if asked.save is None else f"to {asked.save}"
     try:
-        with Downloader(transport=transport) as downloader, Progress("Downloading"):
-            return downloader.fetch(url)
+        return fetch(url, transport=transport)
     except DownloadFailed as error:
-        raise _not_saved(to, error.message, status=error.status) from error
+        raise DownloadFailed(f"Failed to download image {where}: {error.message}", status=error.status) from error
 
 
 def _save(image: ImageFile, file: NewFile, *, asked: str) -> str:
     try:
         file.write(image.content)
     except OSError as error:
-        raise _not_saved(asked, error.strerror or str(error)) from error
-    saved, given = _text(str(file.path)), file.path.suffix.lower()
+        raise _not_saved(asked, error) from error
+    given = os.path.splitext(file.path)[1].lower()  # noqa: PTH122 - as there
     if given and given not in (_JPEG_SUFFIXES if image.format == "JPEG" else (image.suffix,)):
-        _note(f"{saved} holds {image.format} data, whose suffix is {image.suffix}")
-    return saved
+        _note(f"{file.path} holds {image.format} data, whose suffix is {image.suffix}")
+    return file.path
 
 
-def _not_saved(path: str, reason: str, *, status: int | None = None) -> DownloadFailed:
-    return DownloadFailed(f"Failed to download image to {_text(path)}: {reason}", status=status)
+def _not_saved(path: str, error: OSError) -> DownloadFailed:
+    return DownloadFailed(f"Failed to download image to {path}: {error.strerror or error}")
 
 
 def _sender(recipient: str) -> Sender:
     """What sends the card, made before anything is paid, so that what is not set is told before."""
-    from bot.cli.send import Sender  # noqa: PLC0415 - the bot itself is loaded for nothing else
-
     try:
-        return Sender(recipient)
+        settings = _settings_to_send()
+        from bot.cli.send import Sender  # noqa: PLC0415 - as above
+
+        return Sender(recipient, settings)
     except SettingsError as error:
-        raise _NotSentError(f"{error}. No image was made", recipient=recipient) from error
+        raise _NotSentError(f"{error}. No image was made") from error
 
 
-def _send(sender: Sender, asked: argparse.Namespace, made: MadeImage, *, image: ImageFile, seconds: float) -> None:
-    from bot.cli.remedies import fix_of  # noqa: PLC0415 - as above
-    from bot.cli.send import Result  # noqa: PLC0415
+def _settings_to_send() -> Settings:
+    # The settings take a third of a second to load, which is of no use without these two.
+    if missing := [name for name in ("FEISHU_APP_ID", "FEISHU_APP_SECRET") if not variable(name)]:
+        raise SettingsError([f"{name}: is not set, and --send needs it" for name in missing])
+    from bot.settings import load  # noqa: PLC0415
 
-    result = Result(prompt=asked.prompt, options=_options(asked), made=made, image=image, seconds=seconds)
+    return load()
+
+
+def _send(sender: Sender, result: Result) -> None:
+    from bot.cli import remedies  # noqa: PLC0415 - as above
+
     try:
         sender.send(result)
+    except DownloadFailed as error:
+        raise _NotSentError(error.message) from error
     except FeishuError as error:
-        facts = {"status": error.status, "provider_code": error.code and str(error.code)}
-        known = {name: fact for name, fact in facts.items() if fact is not None}
-        message = f"{error.message}. What to do: {fix_of(error, domain=sender.domain)}"
-        raise _NotSentError(message, recipient=asked.send, **known) from error
-
-
-def _told(error: GlmError) -> dict[str, str | int]:
-    told: dict[str, str | int] = {"code": error.code, "message": error.message}
-    if error.status is not None:
-        told["status"] = error.status
-    if error.provider_code is not None:
-        told["provider_code"] = error.provider_code
-    return told
+        message = f"{remedies.told(error)}. What to do: {remedies.fix_of(error, domain=sender.domain)}"
+        code = None if error.code is None else str(error.code)
+        raise _NotSentError(message, status=error.status, provider_code=code) from error
 
 
 def _note(line: str) -> None:
-    print(f"glm-image: {line}", file=sys.stderr)
-
-
-def _print(answer: dict[str, Any]) -> None:
-    line = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-    try:
-        line.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        # JSON can say everything in ASCII, which every locale can print.
-        line = json.dumps(answer, separators=(",", ":"))
-    print(line, flush=True)
+    streams.write_line(sys.stderr, f"glm-image: {line}")

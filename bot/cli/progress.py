@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Self
 
 _BACK_TO_START = "\r\x1b[K"
 
 
 class Progress:
-    """Shows ``words`` and the elapsed seconds on standard error while it is entered; nothing where that is no terminal.
+    """Shows ``words`` and the elapsed seconds on standard error while it is entered, and wipes the line at the end.
+
+    Nothing is shown where that is no terminal, and nothing more once the terminal has gone away.
 
     Args:
         words: what is being waited for.
@@ -34,10 +37,13 @@ class Progress:
 
     def _count(self) -> None:
         began = time.monotonic()
-        while True:
-            print(
-                f"{_BACK_TO_START}{self._words}: {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True
-            )
-            if self._over.wait(1):
-                break
-        print(_BACK_TO_START, end="", file=sys.stderr, flush=True)
+        with suppress(OSError):
+            while True:
+                _show(f"{_BACK_TO_START}{self._words}: {time.monotonic() - began:.0f} s")
+                if self._over.wait(1):
+                    break
+            _show(_BACK_TO_START)
+
+
+def _show(text: str) -> None:
+    print(text, end="", file=sys.stderr, flush=True)

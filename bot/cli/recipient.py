@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 
 TYPE_CHECKING = False  # glm-image starts with this module, and typing alone would take a fifth of the start
@@ -11,14 +12,14 @@ if TYPE_CHECKING:
 _ID = re.compile(r"o[cu]_[A-Za-z0-9_]+")
 
 
-def recipient(argument: str) -> str:
+def recipient_id(argument: str) -> str:
     """A chat's ``chat_id`` (``oc_…``) or a person's ``open_id`` (``ou_…``), as a type of ``argparse``.
 
     Raises:
-        ValueError: it is neither; ``argparse`` tells so.
+        argparse.ArgumentTypeError: it is neither.
     """
     if not _ID.fullmatch(argument):
-        raise ValueError(argument)
+        raise argparse.ArgumentTypeError(f"'{argument}' is neither a chat (oc_...) nor a person (ou_...)")
     return argument
 
 
@@ -26,10 +27,10 @@ def person(argument: str) -> str:
     """A person's ``open_id``, as a type of ``argparse``.
 
     Raises:
-        ValueError: it is none; ``argparse`` tells so.
+        argparse.ArgumentTypeError: it is none.
     """
-    if kind_of(recipient(argument)) != "open_id":
-        raise ValueError(argument)
+    if not _ID.fullmatch(argument) or kind_of(argument) != "open_id":
+        raise argparse.ArgumentTypeError(f"'{argument}' is not the open_id of a person (ou_...)")
     return argument
 
 

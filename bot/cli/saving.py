@@ -5,39 +5,48 @@ from __future__ import annotations
 import errno
 import io
 import os
-import secrets
-from pathlib import Path
-from typing import IO, Self
+import stat
+from contextlib import suppress
+
+TYPE_CHECKING = False  # glm-image loads this module, and typing alone would take a fifth of the start
+if TYPE_CHECKING:
+    from typing import IO, Self
 
 _PART = 1024 * 1024
 
 
 class NewFile:
-    """A file to be written once; a context manager that leaves nothing behind when it was not.
+    """A file to be written once; a context manager that takes back what was begun and not finished.
 
-    Its folder is made and written to at once, so that what would fail fails before anything is paid.
+    Its folder is made and written to at once, so that what would fail fails before anything is paid. A folder that was
+    made stays, and so does the hidden ``.part`` file of a process that was killed. What the file holds is on the disk
+    when it appears; that it appears may be lost with the power.
 
     Args:
-        path: where it is to appear; ``~`` expands. A file that is there is replaced only by the whole new one.
+        path: where it is to appear; ``~`` expands. A file that is there is replaced only by the whole new one, which
+            takes over its permissions where the file system lets it.
 
     Raises:
         OSError: it cannot be written there.
     """
 
     def __init__(self, path: str) -> None:
-        try:
-            self.path = Path(path).expanduser().absolute()
-        except RuntimeError as error:
-            raise FileNotFoundError(errno.ENOENT, str(error), path) from error
-        if path.endswith(("/", os.sep)) or self.path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        expanded = os.path.expanduser(path)
+        if expanded.startswith("~"):
+            raise FileNotFoundError(errno.ENOENT, "there is no such home folder", path)
         # A link is written through, not replaced.
-        self._target = self.path.resolve()
-        if self._target.exists():
-            _check_replaceable(self._target)
-        _make_folder(self._target.parent)
-        self._part = self._target.with_name(f".{secrets.token_hex(6)}.part")
-        self._file = self._part.open("xb")
+        self._target = os.path.realpath(expanded)
+        self.path = os.path.abspath(expanded)
+        if os.path.realpath(self.path) != self._target:
+            # Behind a link to a folder, "..", is not what the text says.
+            self.path = self._target
+        old = _replaceable(expanded)
+        os.makedirs(os.path.dirname(self._target), exist_ok=True)
+        self._part = os.path.join(os.path.dirname(self._target), f".{os.urandom(6).hex()}.part")
+        self._file = open(self._part, "xb")  # noqa: SIM115 - closed on leaving
+        if old is not None:
+            with suppress(OSError):
+                os.fchmod(self._file.fileno(), old)
 
     def write(self, content: bytes) -> None:
         """Writes the whole file and lets it appear.
@@ -58,25 +67,29 @@ class NewFile:
                 file.write(part)
             file.flush()
             os.fsync(file.fileno())
-        self._part.replace(self._target)
+        os.replace(self._part, self._target)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-        self._part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(self._part)
 
 
-def _make_folder(folder: Path) -> None:
+def _replaceable(path: str) -> int | None:
+    """The permissions of the file that is there, or ``None`` where there is none."""
+    if path.endswith(os.sep):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
-
-
-def _check_replaceable(path: Path) -> None:
-    if not path.is_file():
-        raise OSError(errno.EINVAL, "it is not an ordinary file", str(path))
+        found = os.stat(path or os.curdir)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not an ordinary file", path)
     if not os.access(path, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    return stat.S_IMODE(found.st_mode)

@@ -9,21 +9,21 @@ from bot.chat.catalogue import Catalogue
 from bot.chat.speaking.cards import Cards, content
 from bot.chat.speaking.elements import Card
 from bot.chat.styles import Styles
+from bot.cli.making import Request
 from bot.cli.recipient import kind_of
-from bot.errors import FeishuAction, FeishuError, SettingsError
+from bot.errors import FeishuAction, FeishuError
 from bot.feishu.client import FeishuClient
 from bot.glm.image import LARGEST_FOR_FEISHU, shrink
 from bot.glm.links import link_end
-from bot.models import ImageFile, MadeImage, Options, Picture, RequestCard, State
-from bot.settings import Settings, load
+from bot.models import ImageFile, MadeImage, Picture, RequestCard, State
+from bot.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What was asked, what the paid call gave, the picture's bytes, and how many seconds the call took."""
 
-    prompt: str
-    options: Options
+    request: Request
     made: MadeImage
     image: ImageFile
     seconds: float
@@ -36,16 +36,13 @@ class Sender:
 
     Args:
         recipient: a ``chat_id`` or an ``open_id``.
+        settings: the bot's, with the app's id and secret.
 
     Raises:
-        SettingsError: the settings cannot be read, or the app's id or secret is missing.
+        SettingsError: the sentences or the styles cannot be read.
     """
 
-    def __init__(self, recipient: str) -> None:
-        settings = load()
-        missing = {"FEISHU_APP_ID": settings.app_id, "FEISHU_APP_SECRET": settings.app_secret.get_secret_value()}
-        if faults := [f"{name}: is not set, and --send needs it" for name, value in missing.items() if not value]:
-            raise SettingsError(faults)
+    def __init__(self, recipient: str, settings: Settings) -> None:
         self.domain = settings.domain
         self._recipient = recipient
         self._prices = settings.prices.by_model()
@@ -82,7 +79,7 @@ class Sender:
         return key, shown is not image
 
     def _card(self, result: Result, *, image_key: str, shrunk: bool) -> RequestCard:
-        made = result.made
+        made, options = result.made, result.request.options
         picture = Picture(
             generation_id="",
             state=State.DONE,
@@ -93,9 +90,9 @@ class Sender:
             seconds=result.seconds,
             shrunk=shrunk,
         )
-        price = self._prices.get(result.options.model)
+        price = self._prices.get(options.model)
         return RequestCard(
-            request_id="", prompt=result.prompt, options=result.options, pictures=(picture,), price=price
+            request_id="", prompt=result.request.prompt, options=options, pictures=(picture,), price=price
         )
 
     def _send_one(self, msg_type: str, body: Card) -> None:

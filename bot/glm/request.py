@@ -68,13 +68,21 @@ def checked_user_id(user_id: str) -> str:
     """The end user's id.
 
     Raises:
-        InvalidUserId: it is not 6 to 128 characters long.
+        InvalidUserId: it is not 6 to 128 characters long, is blank, or is not Unicode text.
     """
     if not SHORTEST_USER_ID <= len(user_id) <= LONGEST_USER_ID:
-        raise InvalidUserId(
-            f"Invalid user_id: {len(user_id)} characters. Must be {SHORTEST_USER_ID}-{LONGEST_USER_ID} characters"
-        )
+        raise _invalid_user_id(f"{len(user_id)} characters")
+    if not user_id.strip():
+        raise _invalid_user_id("it is blank")
+    try:
+        user_id.encode()
+    except UnicodeEncodeError:
+        raise _invalid_user_id("it is not UTF-8 text") from None
     return user_id
+
+
+def _invalid_user_id(reason: str) -> InvalidUserId:
+    return InvalidUserId(f"Invalid user_id: {reason}. Must be {SHORTEST_USER_ID}-{LONGEST_USER_ID} characters")
 
 
 def call_body(prompt: str, *, options: Options, user_id: str | None) -> dict[str, str | bool]:

@@ -60,6 +60,7 @@ def ran(
     env: Mapping[str, str | None] | None = None,
     typed: bytes | None = None,
     code: str = DRIVER,
+    folder: Path | None = None,
 ) -> Ran:
     """Runs the command line to its end.
 
@@ -71,12 +72,23 @@ def ran(
         env: further variables; ``None`` takes one away.
         typed: its standard input.
         code: what Python runs.
+        folder: where it runs; here by default.
     """
     settings = {"TEST_GLM_ORIGIN": origin, **(env or {})}
     if code == DRIVER and origin is not None and not any(name.startswith(("PYTHON", "LC_")) for name in settings):
-        ended = run_command(drive, *arguments, variables=_variables(settings), folder=Path.cwd(), typed=typed or b"")
+        ended = run_command(
+            drive, *arguments, variables=_variables(settings), folder=folder or Path.cwd(), typed=typed or b""
+        )
         return Ran(code=ended.code, stdout=ended.stdout, stderr=ended.stderr)
-    streams = {} if typed is None else {"stdin": subprocess.PIPE}
+    streams: dict[str, Any] = {"cwd": folder} if typed is None else {"cwd": folder, "stdin": subprocess.PIPE}
     with started(*arguments, env=settings, code=code, **streams) as process:
         stdout, stderr = process.communicate(typed, timeout=60)
     return Ran(code=process.returncode, stdout=stdout, stderr=stderr.decode())
+
+
+def in_shell(redirection: str, *arguments: str, origin: str) -> Ran:
+    """Runs the command line with its streams as a shell leads them, such as ``2>/dev/full``."""
+    command = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-c", DRIVER, *arguments]
+    environment = _variables({"TEST_GLM_ORIGIN": origin})
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    return Ran(code=done.returncode, stdout=done.stdout, stderr=done.stderr.decode())

@@ -44,7 +44,7 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
     link.symlink_to(target)
     with NewFile(str(link)) as file:
         file.write(b"new")
-        assert file.path == link
+        assert file.path == str(link)
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
 
@@ -53,7 +53,7 @@ def test_a_relative_path_is_told_in_full(tmp_path: Path) -> None:
     """What is told afterwards does not depend on the folder that the command was run in."""
     relative = os.path.relpath(tmp_path / "image.png")
     with NewFile(relative) as file:
-        assert file.path.is_absolute()
+        assert Path(file.path).is_absolute()
 
 
 @pytest.mark.parametrize("path", ["", "/", "/dev/null", "/dev/null/image.png", "~nobody-of-this-name/image.png"])
@@ -61,3 +61,40 @@ def test_a_place_that_takes_no_file_is_refused_at_once(path: str) -> None:
     """A folder, a device, a file in the way or an unknown home is found before anything is paid."""
     with pytest.raises(OSError, match=r".+"):
         NewFile(path)
+
+
+def test_a_loop_of_links_is_refused_at_once(tmp_path: Path) -> None:
+    """A link that leads to itself is no place for a file."""
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        NewFile(str(tmp_path / "loop"))
+    assert [file.name for file in tmp_path.iterdir()] == ["loop"]
+
+
+def test_a_link_to_nothing_is_written_through(tmp_path: Path) -> None:
+    """What it leads to is made, folder and all."""
+    (tmp_path / "link").symlink_to(tmp_path / "new" / "image.png")
+    with NewFile(str(tmp_path / "link")) as file:
+        file.write(b"new")
+    assert (tmp_path / "new" / "image.png").read_bytes() == b"new"
+
+
+def test_the_folder_above_a_linked_one_is_its_own(tmp_path: Path) -> None:
+    """``..`` behind a link is the folder above the one that it leads to, and what is told is where the file is."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "a" / "b")
+    with NewFile(f"{tmp_path}/link/../image.png") as file:
+        file.write(b"new")
+    assert file.path == str(tmp_path / "a" / "image.png")
+    assert (tmp_path / "a" / "image.png").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    """Who let nobody else read the old picture lets nobody else read the new one."""
+    target = tmp_path / "image.png"
+    target.write_bytes(b"old")
+    target.chmod(mode)
+    with NewFile(str(target)) as file:
+        file.write(b"new")
+    assert target.stat().st_mode & 0o777 == mode

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.cli.generate import KEYS
+from bot.cli.answer import KEYS
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.glm.stand_in import PATH, GlmStandIn
+from bot.sandbox.glm.transport import IMAGE_HOST
+from bot.sandbox.server import Answer, LoopbackServer
 from tests.clients.generate_process import DRIVER, Ran, ran
 from tests.clients.glm_wire import FAKE_KEY
 
@@ -40,7 +44,14 @@ def feishu() -> Iterator[FeishuStandIn]:
         yield stand_in
 
 
-def sent(glm: GlmStandIn, feishu: FeishuStandIn, *arguments: str, code: str = DRIVER, env: Env | None = None) -> Ran:
+def sent(
+    glm: GlmStandIn | LoopbackServer,
+    feishu: FeishuStandIn,
+    *arguments: str,
+    code: str = DRIVER,
+    env: Env | None = None,
+    folder: Path | None = None,
+) -> Ran:
     """Runs the command line with the bot's variables."""
     variables = {
         "FEISHU_APP_ID": feishu.app_id,
@@ -48,7 +59,7 @@ def sent(glm: GlmStandIn, feishu: FeishuStandIn, *arguments: str, code: str = DR
         "FEISHU_DOMAIN": feishu.origin,
         **(env or {}),
     }
-    return ran("-p", "一只橘猫", *arguments, origin=glm.origin, env=variables, code=code)
+    return ran("-p", "一只橘猫", *arguments, origin=glm.origin, env=variables, code=code, folder=folder)
 
 
 def elements(content: str) -> list[dict[str, Any]]:
@@ -110,8 +121,12 @@ def test_a_refusal_is_told_and_the_image_stays(
     error = result.answer["error"]
     assert (result.code, result.answer["ok"], error["code"]) == (1, False, "SEND_FAILED")
     assert error.get("provider_code") == provider_code
-    assert error["message"].startswith("Failed to send the image to oc_group: ")
-    assert advice in error["message"]
+    reason, _, remedy = (
+        error["message"].removeprefix("Failed to send the image to oc_group: ").partition(". What to do: ")
+    )
+    assert not reason.startswith(call)
+    assert not reason.endswith(".")
+    assert advice in remedy
     assert result.answer["image_url"].startswith("https://")
     assert feishu.messages == []
 
@@ -165,7 +180,9 @@ def test_a_picture_that_cannot_be_fetched_is_told(glm: GlmStandIn, feishu: Feish
     """The failure is the download's, as with ``--save``, and nothing is sent."""
     glm.arm("image_403")
     result = sent(glm, feishu, "--send", "oc_group")
+    message = "Failed to download image for oc_group: the link answers HTTP 403"
     assert (result.code, result.answer["error"]["code"]) == (1, "DOWNLOAD_FAILED")
+    assert result.answer["error"]["message"] == message
     assert result.answer["image_url"].startswith("https://")
     assert feishu.messages == []
 
@@ -177,6 +194,53 @@ def test_the_feishu_client_is_loaded_only_to_send(glm: GlmStandIn, feishu: Feish
     assert not {"bot.feishu.client", "lark_oapi", "pydantic", "bot.settings", "bot.cli.send"} & set(without)
     assert {"bot.feishu.client", "lark_oapi"} <= set(sending)
     assert not {"sqlalchemy", "flask", "waitress"} & set(sending)
+
+
+def test_what_is_not_set_is_told_without_loading_what_sends(glm: GlmStandIn, feishu: FeishuStandIn) -> None:
+    """The variables are looked at first, so the answer comes about as fast as for any other local fault."""
+    loaded = sent(glm, feishu, "--send", "oc_group", code=LOADED, env={"FEISHU_APP_ID": None}).stderr.split()
+    assert not {"pydantic", "lark_oapi", "bot.feishu.client", "bot.cli.making"} & set(loaded)
+
+
+def test_a_file_that_cannot_be_written_is_told_first(glm: GlmStandIn, feishu: FeishuStandIn) -> None:
+    """The path costs nothing to look at, and what sends takes seconds to load."""
+    arguments = ("--save", "/dev/null/cat.jpg", "--send", "oc_group")
+    result = sent(glm, feishu, *arguments, env={"FEISHU_APP_ID": None})
+    message = "Failed to download image to /dev/null/cat.jpg: Not a directory"
+    assert result.answer["error"] == {"code": "DOWNLOAD_FAILED", "message": message}
+
+
+def test_settings_in_another_encoding_are_told(glm: GlmStandIn, feishu: FeishuStandIn, tmp_path: Path) -> None:
+    """A ``.env`` that is not UTF-8 is named before anything is paid."""
+    (tmp_path / ".env").write_bytes("# 密钥\n".encode("gbk"))
+    result = sent(glm, feishu, "--send", "oc_group", folder=tmp_path)
+    message = "Failed to send the image to oc_group: .env: is not UTF-8; save it as UTF-8 text. No image was made"
+    assert result.answer["error"] == {"code": "SEND_FAILED", "message": message}
+    assert glm.calls == []
+
+
+def test_a_large_picture_that_is_damaged_is_told_as_not_sent(feishu: FeishuStandIn, tmp_path: Path) -> None:
+    """It has to be made smaller for Feishu and cannot be; the file and the link are there all the same."""
+    with LoopbackServer() as server:
+        url = f"https://{IMAGE_HOST}/large.png"
+        server.route("POST", PATH, lambda _: Answer.of_json({"created": 1, "data": [{"url": url}]}))
+        server.route("GET", "/images/*name", lambda _: Answer(body=damaged_png(11 * 1024 * 1024)))
+        arguments = ("--save", str(tmp_path / "large.png"), "--send", "oc_group")
+        result = sent(server, feishu, *arguments)
+    message = "Failed to send the image to oc_group: the picture is damaged"
+    assert result.answer["error"] == {"code": "SEND_FAILED", "message": message}
+    assert result.answer["saved_file"] == str(tmp_path / "large.png")
+    assert result.answer["image_url"] == url
+
+
+def damaged_png(length: int) -> bytes:
+    """A PNG of that many bytes whose head is right, and whose picture is not."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", 1280, 1280, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"x" * length) + chunk(b"IEND", b"")
 
 
 def test_the_key_of_glm_does_not_reach_feishu(glm: GlmStandIn, feishu: FeishuStandIn) -> None:

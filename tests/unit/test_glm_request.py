@@ -49,6 +49,17 @@ def test_a_user_id_has_6_to_128_characters(length: int, fits: bool) -> None:  # 
         checked_user_id("u" * length)
 
 
+@pytest.mark.parametrize(
+    ("user_id", "reason"),
+    [("      ", "it is blank"), ("　" * 6, "it is blank"), ("user_1\udcff", "it is not UTF-8 text")],
+)
+def test_a_user_id_says_something(user_id: str, reason: str) -> None:
+    """Blanks stand for nobody, and half a character cannot be sent."""
+    with pytest.raises(InvalidUserId) as caught:
+        checked_user_id(user_id)
+    assert caught.value.message == f"Invalid user_id: {reason}. Must be 6-128 characters"
+
+
 def test_a_body_holds_the_documented_fields_alone() -> None:
     """Style and count are the bot's own and stay here; the watermark is a boolean, not a word."""
     options = Options(model="cogview-4", size="16:9", quality="HD", watermark=False, style="水墨", count=3)
