@@ -97,6 +97,17 @@ def test_every_command_stands_on_a_page() -> None:
     assert {f"bot {name}" for name in COMMANDS} <= {program for page in TEXTS for program, _ in commands(page)}
 
 
+@pytest.mark.parametrize(
+    ("program", "heading"), [("bot generate", "## The command line"), ("bot check", "## The check")]
+)
+def test_every_flag_stands_in_the_section_of_its_command(program: str, heading: str) -> None:
+    """The README tells each flag that there is, and no other."""
+    section = TEXTS["README.md"].partition(f"{heading}\n")[2].partition("\n## ")[0]
+    # In backticks, and with the flag first: a command that is quoted there is no list of flags.
+    told = {flag for span in re.findall(r"(?<!`)`(-[^`]+)`", section) for flag in FLAG.findall(span.replace("/", " "))}
+    assert told == set(FLAG.findall(help_of(program))) - {"-h", "--help"}
+
+
 @pytest.mark.parametrize("page", TEXTS)
 def test_every_setting_of_a_page_is_there(page: str) -> None:
     """Each ``BOT_…`` variable and each ``[section]`` with a name beside it is a setting."""

@@ -10,6 +10,7 @@ import pytest
 from bot.chat.reading.parser import parse
 from bot.chat.reading.words import BARE
 from bot.chat.reading.words import COMMANDS as CHAT_COMMANDS
+from bot.errors import GlmError
 from bot.models import Command, Misread
 from bot.settings import VARIABLES
 from tests.repo.lock import TOP
@@ -81,6 +82,13 @@ def test_its_commands_run_in_their_order() -> None:
     before = README[: README.index(". .venv/bin/activate")]
     assert re.findall(r"(?<!/)python -m \w+", before) == []
     assert len(re.findall(r"\.venv/bin/python -m \w+", before)) == 2
+
+
+def test_every_error_code_of_the_command_line_is_in_it() -> None:
+    """Whoever writes a script against the JSON finds each code that ``error`` may have."""
+    section = README[README.index("## The command line") : README.index("## The check")]
+    codes = {error.code for error in GlmError.__subclasses__()} | {"SEND_FAILED", "INTERRUPTED"}
+    assert {code for code in codes if f"`{code}`" not in section} == set()
 
 
 def test_the_setup_names_are_those_of_the_project() -> None:
