@@ -12,7 +12,7 @@ from bot.errors import FeishuError, SettingsError
 from bot.feishu.base import Bases, NewBase
 from bot.feishu.client import FeishuClient
 from bot.generation.making.records import FIELDS
-from bot.settings import Settings, load
+from bot.settings import Settings, load, missing_for_serving
 
 NAME = "AI 绘画记录 Image log"
 
@@ -28,9 +28,8 @@ def main(argv: Sequence[str]) -> int:
     """
     given = _parser().parse_args(argv)
     settings = load()
-    missing = {"FEISHU_APP_ID": settings.app_id, "FEISHU_APP_SECRET": settings.app_secret.get_secret_value()}
-    if faults := [f"{name}: is not set" for name, value in missing.items() if not value]:
-        raise SettingsError(faults)
+    if missing := missing_for_serving(settings, door=False):
+        raise SettingsError([str(fault) for fault in missing])
     client = FeishuClient(
         domain=settings.domain, app_id=settings.app_id, app_secret=settings.app_secret.get_secret_value()
     )
