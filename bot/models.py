@@ -35,8 +35,8 @@ class State(StrEnum):
 class Message:
     """A message that is meant for the bot, its mentions resolved.
 
-    ``text`` has lost the bot's own mention; the mentions of other people became their names.
-    ``thread_id`` is set only in a topic.
+    ``text`` has lost the bot's own mention; what stands there for other people's names, which are ``names``,
+    :mod:`bot.chat.reading.names` tells. ``thread_id`` is set only in a topic.
     """
 
     message_id: str
@@ -46,6 +46,7 @@ class Message:
     thread_id: str | None
     sender: str
     text: str
+    names: tuple[str, ...] = ()
     attachment: bool = False
     """Whether it was a picture, a file or another thing without words."""
 

@@ -103,7 +103,7 @@ def _say(sandbox: Sandbox, given: argparse.Namespace) -> int:
         for fault in faults:
             print(f"✗ {fault}")
         for number, picture in enumerate(pictures_of(feishu, said.message), 1):
-            _save(picture, file if number == 1 else _new_file(_numbered(file.path, number)))
+            _save(picture, file if number == 1 else _new_file(_numbered(Path(file.path), number)))
     return 1 if faults else 0
 
 

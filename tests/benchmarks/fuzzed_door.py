@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask
 
 from bot.chat.reading.events import understand
+from bot.chat.reading.names import named
 from bot.chat.reading.parser import parse
 from bot.models import Event, Message
 from bot.sandbox.feishu.crypto import encrypt
@@ -86,7 +87,7 @@ class Fuzzed:
     def _take(event: Event) -> Mapping[str, object]:
         heard = understand(event, bot_open_id="ou_bot")
         if isinstance(heard, Message):
-            parse(heard.text)
+            named(parse(heard.text), heard.names)
         return {}
 
 

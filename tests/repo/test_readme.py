@@ -24,6 +24,7 @@ ORDER = [
     "Connect it to Feishu or Lark",
     "What you can type / 可以这样说",
     "The command line",
+    "The check",
     "Settings",
     "Deployment",
     "How it works",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from bot.chat.reading.names import put_in
 from bot.models import Ignored, Message
 from tests.unit.event_bodies import AT_BOT, BOT, body_of, heard, json_values, mention
 
@@ -17,7 +18,7 @@ def words(body: Mapping[str, Any]) -> str:
     """The text of the message that this body must be."""
     message = heard(body)
     assert isinstance(message, Message)
-    return message.text
+    return put_in(message.text, message.names)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.storable import storable
+from bot.chat.reading.names import Names, typed
 
 _EVERYBODY = "@_all"
 _LINK = re.compile(r"\[([^\[\]\n]+)\]\((?:https?://|mailto:)[^()\s]*\)")
@@ -29,9 +29,10 @@ class Mention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What a message says."""
+    """What a message says, with the names of people held back: see :mod:`bot.chat.reading.names`."""
 
     text: str
+    names: tuple[str, ...] = ()
     mentioned: frozenset[str] = frozenset()
     """Whom a rich text mentions, as it names them: by placeholder or by ``open_id``."""
     picture: bool = False
@@ -41,7 +42,7 @@ class Words:
 def words_of(message_type: str, content: str, *, mentions: Iterable[Mention], own_id: str | None) -> Words | None:
     """The words of a text or a rich text, or ``None`` where the content has not its type's form.
 
-    The mentions of the bot and of everybody are taken out, other people's become their names, and a link becomes its
+    The mentions of the bot and of everybody are taken out, other people's stand for their names, and a link becomes its
     words. What only looks like a mention, such as an e-mail address, stays as it is.
 
     Args:
@@ -56,35 +57,37 @@ def words_of(message_type: str, content: str, *, mentions: Iterable[Mention], ow
         return None
     if not isinstance(found, dict):
         return None
-    names = {mention.key: "" if own_id and mention.open_id == own_id else mention.name for mention in mentions}
-    names[_EVERYBODY] = ""
+    people = {mention.key: "" if own_id and mention.open_id == own_id else mention.name for mention in mentions}
+    people[_EVERYBODY] = ""
     if message_type == "text":
-        return _text(found, names)
+        return _text(found, people)
     # A rich text may name somebody without a placeholder.
-    return _post(found, {**names, "all": "", own_id or _EVERYBODY: ""})
+    return _post(found, {**people, "all": "", own_id or _EVERYBODY: ""})
 
 
-def _text(found: Mapping[str, Any], names: Mapping[str, str]) -> Words | None:
+def _text(found: Mapping[str, Any], people: Mapping[str, str]) -> Words | None:
     text = found.get("text")
     if not isinstance(text, str):
         return None
-    return Words(text=storable(_named(_LINK.sub(r"\1", text), names)).strip())
+    names = Names()
+    return Words(text=_resolved(_LINK.sub(r"\1", typed(text)), people, names).strip(), names=names.held)
 
 
-def _named(text: str, names: Mapping[str, str]) -> str:
-    """The text with names for placeholders; one that leaves nothing takes a space beside it along."""
-    keys = "|".join(re.escape(key) for key in sorted(names, key=len, reverse=True))
+def _resolved(text: str, people: Mapping[str, str], names: Names) -> str:
+    """The text with its mentions held back; one that leaves nothing takes a space beside it along."""
+    keys = "|".join(re.escape(key) for key in sorted(people, key=len, reverse=True))
     # "@_user_1" is not the beginning of "@_user_10".
     placeholder = re.compile(rf"({keys})(?![0-9])( ?)")
 
     def name(match: re.Match[str]) -> str:
         alone = match.start() == 0 or text[match.start() - 1].isspace()
-        return names[match[1]] + ("" if alone and not names[match[1]] else match[2])
+        held = names.hold(people[match[1]])
+        return held + ("" if alone and not held else match[2])
 
     return placeholder.sub(name, text)
 
 
-def _post(found: Mapping[str, Any], names: Mapping[str, str]) -> Words | None:
+def _post(found: Mapping[str, Any], people: Mapping[str, str]) -> Words | None:
     # A post arrives without the wrapper of locales that sending one requires; some clients leave it on.
     wrapped = (post for post in found.values() if isinstance(post, dict) and "content" in post)
     post = found if "content" in found else next(wrapped, found)
@@ -92,22 +95,23 @@ def _post(found: Mapping[str, Any], names: Mapping[str, str]) -> Words | None:
     if not isinstance(paragraphs, list):
         return None
     elements = [[part for part in line if isinstance(part, dict)] for line in paragraphs if isinstance(line, list)]
-    title = post.get("title")
-    lines = [title if isinstance(title, str) else "", *("".join(_spoken(line, names)) for line in elements)]
+    names = Names()
+    lines = [typed(_string(post, "title")), *("".join(_spoken(line, people, names)) for line in elements)]
     parts = [part for line in elements for part in line]
     return Words(
-        text=storable("\n".join(line for line in lines if line.strip())).strip(),
+        text="\n".join(line for line in lines if line.strip()).strip(),
+        names=names.held,
         mentioned=frozenset(_string(part, "user_id") for part in parts if part.get("tag") == "at"),
         picture=any(part.get("tag") in _PICTURES for part in parts),
     )
 
 
-def _spoken(line: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> Iterator[str]:
+def _spoken(line: Iterable[Mapping[str, Any]], people: Mapping[str, str], names: Names) -> Iterator[str]:
     for part in line:
         if part.get("tag") == "at":
-            yield names.get(_string(part, "user_id"), _string(part, "user_name"))
+            yield names.hold(people.get(_string(part, "user_id"), _string(part, "user_name")))
         else:
-            yield _string(part, "text") or _string(part, "href")
+            yield typed(_string(part, "text") or _string(part, "href"))
 
 
 def _string(part: Mapping[str, Any], key: str) -> str:

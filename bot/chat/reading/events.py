@@ -72,6 +72,7 @@ def _message(event: Event, bot_open_id: str | None) -> Heard:
         sender=sender,
         text=words.text,
         attachment=words.picture and not words.text,
+        names=words.names,
     )
 
 

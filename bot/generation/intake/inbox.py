@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 
 from bot.chat.reading.events import understand
+from bot.chat.reading.names import named
 from bot.chat.reading.parser import parse
 from bot.errors import StoreUnavailable
 from bot.generation.intake.cancelling import cancel_recalled
@@ -96,7 +97,8 @@ class Inbox:
             log.info("message not_allowed message_id=%s chat=%s", message.message_id, message.chat_id)
             self._tell_not_allowed(message)
         elif not message.attachment and message.text.strip():
-            self._accept(message, parse(message.text, styles=self._reception.styles))
+            understood = parse(message.text, styles=self._reception.styles)
+            self._accept(message, named(understood, message.names))
         elif not self._store.told_since(message.chat_id, kind="help", seconds=AGAIN_AFTER):
             self._accept(message, Command(name="help"))
         else:

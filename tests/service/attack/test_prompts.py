@@ -112,6 +112,17 @@ def test_a_card_that_was_refused_turns_into_harmless_text(world: World, fault: s
     assert is_harmless(world)
 
 
+@pytest.mark.parametrize("name", ["张三 /n 4", "/cancel", "李四 /sise", '王"五', "取消"])
+def test_the_name_of_somebody_mentioned_is_drawn(world: World, name: str) -> None:
+    """Whatever people call themselves, who mentions one pays for one picture, with the name in its prompt."""
+    friend = world.feishu.world.add_person(name).open_id
+    talk = world.somebody(kind="group")
+    said = world.feishu.say(chat_id=talk.chat_id, sender=talk.person, text=f'画 "@{name}" 的头像', mentions=[friend])
+    talk.wait_for_end(said)
+    assert [call.body["prompt"] for call in world.glm.paid] == [f'"{name}" 的头像']
+    assert [colour(card) for card in talk.answers] == ["green"]
+
+
 def test_what_is_echoed_elsewhere_is_harmless_too(world: World) -> None:
     """Mistyped options, names of people, and the cards that list prompts hold markup as text."""
     friend = world.feishu.world.add_person(EVERYBODY).open_id
