@@ -39,30 +39,20 @@ def parse(data: bytes, *, padded: bool = False) -> dict[str, Any]:
     return value
 
 
-def check_shape(content: dict[str, Any]) -> None:
-    """Refuses what would fail further inside: nesting that exhausts the stack, text that UTF-8 cannot hold."""
+def check_depth(content: dict[str, Any]) -> None:
+    """Refuses nesting that would exhaust the stack further inside."""
     level: list[Any] = [content]
     for _ in range(_DEEPEST):
         if not level:
             return
         inner: list[Any] = []
         for value in level:
-            if isinstance(value, str) and not _is_encodable(value):
-                raise EventRefused(BAD_REQUEST, "half of a surrogate pair")
             if isinstance(value, dict):
-                inner += [*value.keys(), *value.values()]
+                inner += value.values()
             elif isinstance(value, list):
                 inner += value
         level = inner
     raise EventRefused(BAD_REQUEST, "nested too deeply")
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def name_of(value: object) -> str:

@@ -17,7 +17,7 @@ from Crypto.Cipher import AES
 
 from bot.errors import EventRefused
 from bot.models import Event
-from bot.web.payload import BAD_REQUEST, check_shape, name_of, parse, seconds_of
+from bot.web.payload import BAD_REQUEST, check_depth, name_of, parse, seconds_of
 
 LARGEST_BODY = 1024 * 1024
 """Bytes of a request; the platform's own are a few thousand."""
@@ -162,7 +162,7 @@ class Verifier:
 def admit(
     content: dict[str, Any], *, app_id: str, now: float, check: Callable[[object], None] = lambda _token: None
 ) -> Event | Stale:
-    """Lets an event in that was opened: of schema 2.0, for this app, of a sound shape, and not too old.
+    """Lets an event in that was opened: of schema 2.0, for this app, not nested too deeply, and not too old.
 
     Args:
         content: the JSON object.
@@ -181,7 +181,7 @@ def admit(
     check(header.get("token"))
     if not _same(header.get("app_id"), app_id):
         raise EventRefused(_UNAUTHORIZED, "another app's event")
-    check_shape(content)
+    check_depth(content)
     event_id, event_type = name_of(header.get("event_id")), name_of(header.get("event_type"))
     created_at = seconds_of(header.get("create_time"))
     event = Event(event_id=event_id, event_type=event_type, created_at=created_at, body=body)

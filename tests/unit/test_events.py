@@ -173,6 +173,14 @@ def test_other_events_are_ignored(event_type: str) -> None:
     assert isinstance(heard({}, event_type), Ignored)
 
 
+@pytest.mark.parametrize(("length", "kept"), [(256, True), (257, False), (120_000, False)])
+def test_an_id_has_a_length_that_an_index_takes(*, length: int, kept: bool) -> None:
+    """An id longer than any of the platform's is none, so that nothing is looked up or stored by it."""
+    body = body_of({"text": "猫"})
+    body["message"]["message_id"] = "o" * length
+    assert isinstance(heard(body), Message if kept else Ignored)
+
+
 @given(st.sampled_from(EVENT_TYPES), json_values)
 def test_body_of_any_shape_has_a_meaning(event_type: str, body: object) -> None:
     """No shape of JSON makes an exception."""

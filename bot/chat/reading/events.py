@@ -17,6 +17,7 @@ Heard = Message | Recall | Greeting | Press | Ignored
 
 _CHAT_TYPES: Mapping[str, ChatType] = {"p2p": "p2p", "group": "group", "topic_group": "group"}
 _WORDED = ("text", "post")
+_LONGEST_ID = 256
 
 
 def understand(event: Event, *, bot_open_id: str | None) -> Heard:
@@ -42,14 +43,14 @@ def understand(event: Event, *, bot_open_id: str | None) -> Heard:
 
 
 class _MissingError(LookupError):
-    """The body has no text at this path."""
+    """The body has no text at this path, or none that can be what is looked for."""
 
 
 def _message(event: Event, bot_open_id: str | None) -> Heard:
     body = event.body
     if _at(body, "sender", "sender_type") != "user":
         return Ignored("not sent by a person")
-    sender = _string(body, "sender", "sender_id", "open_id")
+    sender = _id(body, "sender", "sender_id", "open_id")
     chat_type = _CHAT_TYPES.get(_string(body, "message", "chat_type"))
     message_type = _string(body, "message", "message_type")
     if chat_type is None or message_type == "system" or sender == bot_open_id:
@@ -64,28 +65,28 @@ def _message(event: Event, bot_open_id: str | None) -> Heard:
     if chat_type == "group" and bot_open_id not in {mention.open_id or "" for mention in mentions} | words.mentioned:
         return Ignored("the bot is not mentioned")
     return Message(
-        message_id=_string(body, "message", "message_id"),
+        message_id=_id(body, "message", "message_id"),
         event_id=event.event_id,
-        chat_id=_string(body, "message", "chat_id"),
+        chat_id=_id(body, "message", "chat_id"),
         chat_type=chat_type,
         thread_id=_string_or_none(body, "message", "thread_id"),
         sender=sender,
         text=words.text,
-        attachment=words.picture and not words.text,
         names=words.names,
+        attachment=words.picture and not words.text,
     )
 
 
 def _recall(event: Event, _bot_open_id: str | None) -> Heard:
-    return Recall(message_id=_string(event.body, "message_id"))
+    return Recall(message_id=_id(event.body, "message_id"))
 
 
 def _entered(event: Event, _bot_open_id: str | None) -> Heard:
     return Greeting(
         kind="entered",
         event_id=event.event_id,
-        chat_id=_string(event.body, "chat_id"),
-        person=_string(event.body, "operator_id", "open_id"),
+        chat_id=_id(event.body, "chat_id"),
+        person=_id(event.body, "operator_id", "open_id"),
         first=_string_or_none(event.body, "last_message_id") is None,
     )
 
@@ -94,13 +95,13 @@ def _added(event: Event, _bot_open_id: str | None) -> Heard:
     return Greeting(
         kind="added",
         event_id=event.event_id,
-        chat_id=_string(event.body, "chat_id"),
-        person=_string(event.body, "operator_id", "open_id"),
+        chat_id=_id(event.body, "chat_id"),
+        person=_id(event.body, "operator_id", "open_id"),
     )
 
 
 def _menu(event: Event, _bot_open_id: str | None) -> Heard:
-    person = _string(event.body, "operator", "operator_id", "open_id")
+    person = _id(event.body, "operator", "operator_id", "open_id")
     return Greeting(kind="menu", event_id=event.event_id, chat_id=None, person=person)
 
 
@@ -109,9 +110,9 @@ def _press(event: Event, _bot_open_id: str | None) -> Heard:
     form = _at(event.body, "action", "form_value")
     return Press(
         event_id=event.event_id,
-        presser=_string(event.body, "operator", "open_id"),
-        message_id=_string(event.body, "context", "open_message_id"),
-        chat_id=_string(event.body, "context", "open_chat_id"),
+        presser=_id(event.body, "operator", "open_id"),
+        message_id=_id(event.body, "context", "open_message_id"),
+        chat_id=_id(event.body, "context", "open_chat_id"),
         value=_object(value),
         choice=_string_or_none(event.body, "action", "option"),
         form=_texts(form) if isinstance(form, Mapping) else {},
@@ -167,5 +168,13 @@ def _string_or_none(body: Any, *path: str) -> str | None:
 def _string(body: Any, *path: str) -> str:
     value = _string_or_none(body, *path)
     if value is None:
+        raise _MissingError(".".join(path))
+    return value
+
+
+def _id(body: Any, *path: str) -> str:
+    """An id; the platform's have under 50 characters, and a database's index takes no more than a few thousand."""
+    value = _string(body, *path)
+    if len(value) > _LONGEST_ID:
         raise _MissingError(".".join(path))
     return value

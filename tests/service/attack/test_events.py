@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import copy
+import json
+import logging
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.sandbox.feishu.delivery import Attempt
+from bot.sandbox.feishu.crypto import encrypt, sign
+from bot.sandbox.tls import shared_tls
 from tests.support.databases import postgres_database
-from tests.support.world import World
+from tests.support.world import World, strings_in, until
 
 bounded = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
+text = st.text(st.characters(exclude_categories=()))
+"""Halves of surrogate pairs included."""
+
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=20,
 )
@@ -73,8 +81,8 @@ def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(value, (*path, key))
 
 
-def pushed(world: World, event_type: str, body: Any) -> Attempt:
-    """Pushes an authentic event with this body."""
+def pushed(world: World, event_type: str, body: Any) -> int:
+    """The status with which an authentic event with this body is answered."""
     header = {
         "event_id": secrets.token_hex(8),
         "event_type": event_type,
@@ -82,8 +90,23 @@ def pushed(world: World, event_type: str, body: Any) -> Attempt:
         "token": world.feishu.verification_token,
         "app_id": world.feishu.app_id,
     }
-    (attempt,) = world.feishu.push({"schema": "2.0", "header": header, "event": body})
-    return attempt
+    # In ASCII, as UTF-8 cannot hold half of a surrogate pair.
+    plain = json.dumps({"schema": "2.0", "header": header, "event": body}).encode()
+    content = json.dumps({"encrypt": encrypt(world.feishu.encrypt_key, plain)}).encode()
+    given = {"X-Lark-Request-Timestamp": "1700000000", "X-Lark-Request-Nonce": "n"}
+    given["X-Lark-Signature"] = sign(world.feishu.encrypt_key, timestamp="1700000000", nonce="n", body=content)
+    url = str(world.feishu.webhook_url)
+    return httpx.post(url, content=content, headers=given, verify=shared_tls()).status_code
+
+
+def with_value(event_type: str, place: tuple[Any, ...], value: Any) -> Any:
+    """The body of an event with another value at a place."""
+    body = copy.deepcopy(BODIES[event_type])
+    inner: Any = body
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    return body
 
 
 PLACES = [(event_type, place) for event_type, body in BODIES.items() for place in places(body)]
@@ -98,12 +121,7 @@ PLACES = [(event_type, place) for event_type, body in BODIES.items() for place i
 def test_one_value_of_another_kind(world: World, where: tuple[str, tuple[Any, ...]], value: Any) -> None:
     """An authentic event in which one value is anything at all is acknowledged, and never a fault of the bot."""
     event_type, place = where
-    body = copy.deepcopy(BODIES[event_type])
-    inner: Any = body
-    for key in place[:-1]:
-        inner = inner[key]
-    inner[place[-1]] = value
-    assert pushed(world, event_type, body).status == 200
+    assert pushed(world, event_type, with_value(event_type, place, value)) == 200
 
 
 @bounded
@@ -114,4 +132,36 @@ def test_a_press_that_carries_anything(world: World, value: dict[str, Any], name
     """Whatever a button is made to carry, the press is answered with a toast or with nothing."""
     body = copy.deepcopy(BODIES["card.action.trigger"])
     body["action"]["value"] = {**value, name: put}
-    assert pushed(world, "card.action.trigger", body).status == 200
+    assert pushed(world, "card.action.trigger", body) == 200
+
+
+IDS = [
+    (event_type, place)
+    for event_type, place in PLACES
+    if place[-1] in ("open_id", "message_id", "chat_id", "open_message_id", "open_chat_id") and "mentions" not in place
+]
+
+
+def test_an_id_longer_than_an_index_takes(tmp_path: Path, database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """An authentic event with an id of 120,000 characters is acknowledged, and nothing comes of it."""
+    with World(folder=tmp_path, variables={"DATABASE_URL": database_url}) as world:
+        before = len(world.feishu.calls)
+        for event_type, place in IDS:
+            assert pushed(world, event_type, with_value(event_type, place, secrets.token_hex(60_000))) == 200
+        until(world.feishu, lambda: world.idle)
+        assert len(world.feishu.calls) == before
+    assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []
+
+
+def test_a_name_that_was_cut_within_an_emoji(tmp_path: Path, database_url: str) -> None:
+    """A message that holds half of a surrogate pair is taken like any other, with a sign in the place of the half."""
+    with World(folder=tmp_path, variables={"DATABASE_URL": database_url}) as world:
+        talk = world.somebody(kind="group")
+        said = world.feishu.say(chat_id=talk.chat_id, sender=talk.person, text="画一只猫", mention_bot=False)
+        body = with_value("im.message.receive_v1", ("message", "mentions", 0, "name"), "Ada \ud83d")
+        body["sender"]["sender_id"] = {"open_id": talk.person}
+        body["message"] |= {"message_id": said.message_id, "chat_id": talk.chat_id}
+        body["message"]["content"] = '{"text": "画 @_user_1 的头像"}'
+        assert pushed(world, "im.message.receive_v1", body) == 200
+        talk.wait_for_end(said)
+        assert "Ada \ufffd 的头像" in strings_in(talk.card)
