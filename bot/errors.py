@@ -75,11 +75,7 @@ class LeaseLost(BotError):
 
 
 class MessageHeld(BotError):
-    """A message has to wait before it goes out, or the platform would refuse it for its limits.
-
-    Args:
-        seconds: how long.
-    """
+    """A message has to wait for so many ``seconds``, or the platform would refuse it for its limits."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"{seconds:.3f} s")
@@ -241,10 +237,8 @@ class DownloadFailed(GlmError):
 class FeishuAction(Enum):
     """What to do about an error code of the Feishu Open Platform.
 
-    ``IGNORE`` is that of the codes of reactions. This program makes no such call, so it never meets one; the table of
-    codes is whole all the same, and a reaction would never be a reason to fail.
-
-    The codes: https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code
+    ``IGNORE`` is for reactions, which this program makes none of: the table of codes is whole all the same. The codes:
+    https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code
     """
 
     RETRY = "wait and repeat the call with the same uuid"
