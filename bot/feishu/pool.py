@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
+from bot.errors import FeishuAction, FeishuError, FeishuUnreachable, SettingsError
 from bot.feishu.answers import Answer
 from bot.feishu.proxies import proxy_for
 from bot.feishu.wire import wire
@@ -41,7 +41,7 @@ class Pool:
         on_call: told of every call, from the thread that made it.
 
     Raises:
-        SettingsError: the environment names a proxy that cannot be used.
+        SettingsError: the environment names a proxy, or certificates, that cannot be used.
     """
 
     def __init__(
@@ -61,9 +61,8 @@ class Pool:
         self._on_call = on_call
         # Whole addresses, as httpx would read each of them three times to put them together.
         self._origin = domain.rstrip("/")
-        limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=30)
         self._http = httpx.Client(
-            transport=transport or httpx.HTTPTransport(limits=limits, proxy=proxy_for(httpx.URL(domain).host)),
+            transport=transport or _network(domain),
             follow_redirects=False,
             headers={"User-Agent": "feishu-glm-image-bot"},
         )
@@ -137,6 +136,16 @@ class Pool:
             raise FeishuUnreachable(f"{type(error).__name__}: {error}", call=name) from error
         headers = {key.lower(): value for key, value in response.headers.items()}
         return Answer(status=response.status_code, headers=headers, content=content)
+
+
+def _network(domain: str) -> httpx.HTTPTransport:
+    limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=30)
+    proxy = proxy_for(httpx.URL(domain).host)
+    try:
+        return httpx.HTTPTransport(limits=limits, proxy=proxy)
+    except OSError as error:
+        expected = "must name a file of PEM certificates, or not be set"
+        raise SettingsError([f"SSL_CERT_FILE: {expected} ({error.strerror or type(error).__name__})"]) from error
 
 
 def _read(response: httpx.Response, name: str, *, largest: int, ends_at: float) -> bytes:

@@ -238,7 +238,7 @@ def test_a_connection_whose_packets_vanish_is_noticed(feishu: ConnectedStandIn) 
     """Nobody closes it, but the answers to its pings stay away; it says so, and opens another one."""
     with Wire(feishu.line.listen()) as wire:
         feishu.line.origin = f"ws://127.0.0.1:{wire.port}"
-        connection = create(feishu, Taking({}), ping=0.1)
+        connection = create(feishu, Taking({}), ping=0.3)
         connection.start()
         assert feishu.wait_for(lambda _: connection.down is None, seconds=SECONDS)
         wire.deafen()

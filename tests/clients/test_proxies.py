@@ -1,4 +1,4 @@
-"""A proxy that the environment names is used, passed by where that is said, and refused in words where it is none."""
+"""The way to Feishu that the environment names: it is used, passed by where that is said, or refused in words."""
 
 from __future__ import annotations
 
@@ -96,3 +96,15 @@ def test_every_command_that_calls_feishu_tells_of_it(command: str, tmp_path: Pat
     assert [word for word in ("Traceback", "not-a-secret") if word in said] == []
     if command.startswith(("check", "generate")):
         json.loads(ended.stdout)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_read_are_told_of(content: str | None, tmp_path: Path) -> None:
+    """A file that is not there, or holds none, ends the command with a sentence that names the variable."""
+    named = tmp_path / "authority.pem"
+    if content is not None:
+        named.write_text(content, encoding="utf-8")
+    ended = ran("connect", tmp_path, SSL_CERT_FILE=str(named))
+    assert ended.code == 2
+    assert "SSL_CERT_FILE: must name a file of PEM certificates" in ended.stderr
+    assert "Traceback" not in ended.stderr
