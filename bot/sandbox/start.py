@@ -171,6 +171,7 @@ class Sandbox:
         self._key = real_key or FAKE_KEY
         self._log_level = log_level
         self._stand_ins = ExitStack()
+        self._calls = ExitStack()
         self._switching = threading.Lock()
         self._process: BotProcess[Plan] | None = None
         self._own: tuple[Bot, Server] | None = None
@@ -179,17 +180,21 @@ class Sandbox:
     def __enter__(self) -> Self:
         with ExitStack() as stand_ins:
             stand_ins.enter_context(self.feishu)
-            stand_ins.enter_context(self.glm)
+            calls = stand_ins.enter_context(ExitStack())
+            calls.enter_context(self.glm)
             # Here, not in the bot's own process, a fault in the settings can be told to who started the sandbox.
             settings = read(self.plan)
             Catalogue.load(settings.config_dir)
             Styles.load(settings.config_dir)
             self._watched = stand_ins.enter_context(Watched(settings))
             self.start()
-            self._stand_ins = stand_ins.pop_all()
+            self._calls, self._stand_ins = calls, stand_ins.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self.real_glm:
+            # What the stand-in works on would be waited for, and nobody would see the picture.
+            self._calls.close()
         self.stop()
         self._stand_ins.close()
 

@@ -152,9 +152,10 @@ def test_the_page_is_served_until_it_is_told_to_end(tmp_path: Path) -> None:
         assert process.wait(30) == 0
 
 
-def test_the_page_ends_at_once_while_a_picture_is_made(tmp_path: Path) -> None:
+@pytest.mark.parametrize("apart", [True, False])
+def test_it_ends_at_once_while_a_picture_is_made(tmp_path: Path, *, apart: bool) -> None:
     """What the stand-ins are working on dies with them, so nothing is waited for."""
-    with Sandbox(folder=tmp_path, glm=GlmStandIn(seconds=60), apart=True) as world:
+    with Sandbox(folder=tmp_path, glm=GlmStandIn(seconds=60), apart=apart) as world:
         world.feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
         assert world.feishu.wait_for(lambda _: bool(world.glm.calls), seconds=20)
         began = time.monotonic()
