@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
+from bot.sandbox.page import server
 from tests.page.conftest import NARROW, SMALL, Scene, Visit
 from tests.page.typing_in import card, open_chat, open_panel, say
 
@@ -290,3 +292,12 @@ def test_the_pages_words_are_in_both_languages(scene: Scene, visit: Visit) -> No
         assert len(said) == 2, key
         chinese, english = (sorted(part.partition("}")[0] for part in text.split("{")[1:]) for text in said)
         assert chinese == english, key
+
+
+def test_the_pages_words_hold_every_sentence_of_its_server() -> None:
+    """Whatever the server tells a visitor by a key is among the page's words."""
+    folder = Path(server.__file__).parent
+    sources = [path.read_text("utf-8") for path in (*folder.glob("*.py"), *folder.parent.glob("*.py"))]
+    told = {key for source in sources for key in re.findall(r'sentence="(\w+)"', source)}
+    known = set(re.findall(r"^  (\w+): ", (folder / "static" / "words.js").read_text("utf-8"), re.MULTILINE))
+    assert {"being_switched", "no_picture"} <= told <= known

@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 import { state } from "./store.js";
 
 /** Where a link leads from here: the page itself answers for the stand-in's pictures, of which their host knows nothing. */
-export function leadsTo(url) {
+function leadsTo(url) {
   const { image_host: host } = state.choices;
   if (!host || !url.startsWith(`https://${host}/`)) return url;
   const { pathname, search } = new URL(url);

@@ -28,7 +28,7 @@ export function sentShape(facts) {
 }
 
 /** Shows a picture large; Esc and a press outside close it. */
-export function enlarge(key, alt) {
+function enlarge(key, alt) {
   const dialog = byId("viewer");
   const close = el("button", { type: "button", textContent: t("close"), onclick: () => dialog.close() });
   const save = el("a", { href: `/uploads/${key}?save=1`, download: "", textContent: t("save"), className: "primary" });
