@@ -56,7 +56,7 @@ class EventRefused(BotError):
     """A request at the door is not an authentic, well-formed event.
 
     Args:
-        status: the HTTP status to answer with: 400, 401 or 413.
+        status: the HTTP status to answer with.
         reason: a few words for the log line; holds nothing that the sender sent.
     """
 
@@ -87,7 +87,7 @@ class GlmError(BotError):
 
     Args:
         message: the platform's own message where it sent one, else ours in English.
-        sentence: the catalogue key of the sentence for a person; the class has a default.
+        sentence: the catalogue key of the sentence for a person, where not the class's own.
         provider_code: the platform's error code as text, such as ``"1302"``.
         status: the HTTP status, where there was one.
         from_platform: whether ``message`` was written by the platform and may be shown to a person.
@@ -237,7 +237,7 @@ class DownloadFailed(GlmError):
 class FeishuAction(Enum):
     """What to do about an error code of the Feishu Open Platform.
 
-    ``IGNORE`` is for reactions, which this program makes none of: the table of codes is whole all the same. The codes:
+    ``IGNORE`` is for reactions; this program makes none, so it never meets one.
     https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code
     """
 
@@ -263,8 +263,7 @@ class FeishuError(BotError):
         message: the platform's ``msg``, or ours in English where it sent none.
         call: the name of the call, such as ``reply``; ``str(error)`` begins with it.
         code: the platform's ``code``; match on it, never on ``msg``.
-        action: what to do about it.
-        status: the HTTP status.
+        action: what to do about it, and the HTTP ``status``.
         log_id: the platform's id of the call (``X-Tt-Logid``), for its support.
         retry_after: seconds to wait, from ``x-ogw-ratelimit-reset``.
         help_url: the platform's page on which the admin mends it.
