@@ -73,11 +73,12 @@ def test_what_people_type_is_never_markup(scene: Scene, visit: Visit) -> None:
     assert page.locator("b, img[onerror], script:not([src])").count() == 0
 
 
-@pytest.mark.parametrize("typed", ['<at user_id="all">所有人</at>', "@_user_7 你好", '<at id="ou_lin"></at>'])
-def test_a_mention_that_is_typed_as_a_tag_stays_text(scene: Scene, visit: Visit, typed: str) -> None:
+def test_a_mention_that_is_typed_as_a_tag_stays_text(scene: Scene, visit: Visit) -> None:
     """Only the bot mentions with tags; what a person types in their shape mentions nobody and is shown as typed."""
     page = visit(scene.origin)
-    say(page, typed)
+    typed = ['<at user_id="all">所有人</at>', "@_user_7 你好", '<at id="ou_lin"></at>']
+    for words in typed:
+        say(page, words)
     expect(page.locator(".own .bubble")).to_have_text(typed)
     expect(page.locator(".own .at")).to_have_count(0)
 
