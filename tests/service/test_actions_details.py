@@ -123,6 +123,15 @@ def test_without_the_message_the_card_goes_to_the_chat(world: World) -> None:
     assert [answer.parent_id for answer in talk.answers] == [None]
 
 
+@pytest.mark.parametrize("text", ["/queue", "一座灯塔 /size 7:7"])
+def test_a_command_or_a_fault_that_was_taken_back_is_not_answered(world: World, text: str) -> None:
+    """When Feishu says that the message was recalled, its answer, which may repeat its words, is not sent at all."""
+    talk = world.somebody(kind="group")
+    world.feishu.faults.arm("recalled", on="reply")
+    talk.say(text)
+    assert rest(talk, calls=1) == ["reply"]
+
+
 def test_a_new_reply_stands_under_the_message_and_the_old_card_says_so(world: World) -> None:
     """After a refused patch, image and text quote the prompt's message, and the old card is one line."""
     talk = world.somebody()

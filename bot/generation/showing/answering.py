@@ -207,8 +207,8 @@ class Answering:
             return False
         patching = request.way == "card" and request.answer_id is not None
         taken_back = error.code == MESSAGE_RECALLED and request.reply_to == request.origin and not patching
-        if taken_back and showing.face == "cancelled":
-            # Whoever took the message back has cancelled it by that, and expects nothing.
+        if taken_back and (request.kind != "images" or showing.face == "cancelled"):
+            # Whoever took the message back expects no answer to it, and has cancelled its images by that.
             self._store.give_up(request, owner=self._owner, outcome=RECALLED)
             return False
         change = _after_patch(error.action) if patching else _after_send(error.action, request)
