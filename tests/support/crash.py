@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import re
@@ -11,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import PurePath
 from traceback import walk_stack
 from typing import Literal, Self
 
@@ -113,7 +115,7 @@ class WatchedTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Sends the request."""
         path = _PICTURE.sub("/:picture", _ID.sub("/:id", request.url.path))
-        step = self._steps.before(f"{request.method} {path}")
+        step = self._steps.before(f"{request.method} {path}{_kind(request)}")
         response = self._inner.handle_request(request)
         self._steps.after(step)
         return response
@@ -121,6 +123,13 @@ class WatchedTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Closes the connections."""
         self._inner.close()
+
+
+def _kind(request: httpx.Request) -> str:
+    """The kind of message that is sent: a card, a picture, a text and a file are steps of their own."""
+    if not request.url.path.endswith(("/messages", "/reply")):
+        return ""
+    return f" {json.loads(request.read())['msg_type']}"
 
 
 def watch_commits(steps: Steps) -> None:
@@ -143,13 +152,13 @@ def watch_commits(steps: Steps) -> None:
 
 
 def _writer() -> str | None:
-    """The function whose ``with database.write()`` block ends here; ``None`` for a read and for what is no work."""
+    """Module and function whose ``with database.write()`` block ends here; ``None`` for a read and for no work."""
     codes = iter([frame.f_code for frame, _ in walk_stack(None)])
     for code in codes:
         if code.co_filename.endswith("generation/store/database.py"):
             caller = next(caller for caller in codes if not caller.co_filename.endswith("contextlib.py"))
             works = code.co_name == "write" and not caller.co_filename.endswith(NOT_WORK)
-            return caller.co_name if works else None
+            return f"{PurePath(caller.co_filename).stem}.{caller.co_name}" if works else None
     return None
 
 

@@ -27,11 +27,11 @@ POST = "POST /api/paas/v4/images/generations"
 
 WHERE: dict[tuple[str, Side], int] = {
     # Where the process stands still, and how many calls may be paid for.
-    ("POST /open-apis/im/v1/messages/:id/reply", "before"): 1,
-    ("POST /open-apis/im/v1/messages/:id/reply", "after"): 1,
+    ("POST /open-apis/im/v1/messages/:id/reply interactive", "before"): 1,
+    ("POST /open-apis/im/v1/messages/:id/reply interactive", "after"): 1,
     (POST, "before"): 2,
     (POST, "after"): 2,
-    ("commit made", "after"): 1,
+    ("commit generations.made", "after"): 1,
     ("GET /:picture", "after"): 1,
     ("POST /open-apis/im/v1/images", "after"): 1,
     (PATCH, "before"): 1,

@@ -1,0 +1,128 @@
+"""Conversations in which a bot is killed: what is said and done, what goes wrong, and what stands there in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.glm.stand_in import GlmStandIn
+from tests.support.crash import Step, Strike
+from tests.support.world import colour
+
+CHAT, PERSON = "oc_direct_lin", "ou_lin"
+
+POST = "POST /api/paas/v4/images/generations"
+
+
+@dataclass(slots=True)
+class Stage:
+    """A conversation under way; ``in_vain`` counts the presses that nobody answered."""
+
+    feishu: FeishuStandIn
+    glm: GlmStandIn
+    said: ChatMessage
+    in_vain: int = 0
+
+    @property
+    def sent(self) -> list[ChatMessage]:
+        """What the bot has sent into the chat, as it stands."""
+        return [one for one in self.feishu.messages if one.chat_id == CHAT and one.sender == self.feishu.app_id]
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """The colours of the cards in the chat, and the kinds of the other messages, oldest first."""
+        return tuple(colour(one) or "" if one.msg_type == "interactive" else one.msg_type for one in self.sent)
+
+
+Act = Callable[[Stage], bool]
+"""Something that the person does as soon as it can be done; tells whether that was so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """One message and what follows it.
+
+    ``feishu`` and ``glm`` are the faults that are armed before: name, call, and how often (``None``: always). ``ends``
+    is what may stand in the chat in the end, first what stands there when nothing was killed: a fault that is met once
+    may have been met before the kill. ``posts`` and ``pictures`` are the calls to GLM and the pictures shown without a
+    kill. ``patient`` generations wait for half a minute after a refusal. ``before`` is a kill that came first.
+    """
+
+    name: str
+    text: str = "一只橘猫"
+    feishu: tuple[tuple[str, str, int | None], ...] = ()
+    glm: tuple[tuple[str, int], ...] = ()
+    acts: tuple[Act, ...] = ()
+    ends: tuple[tuple[str, ...], ...] = (("green",),)
+    posts: int = 1
+    pictures: int = 1
+    patient: bool = False
+    before: Strike | None = field(default=None)
+
+
+def recall(stage: Stage) -> bool:
+    """Takes the message back once its picture was refused, which Feishu tells until it is heard."""
+    if not any(call.status for call in stage.glm.calls):
+        return False
+    stage.feishu.recall(stage.said.message_id, by=PERSON)
+    return True
+
+
+def press(action: str, *, on: str) -> Act:
+    """Presses a button of the card when it has this colour, and again when the client says that nobody answered."""
+
+    def act(stage: Stage) -> bool:
+        if stage.seen[:1] != (on,):
+            # Nobody answered the last press, but it was taken.
+            return stage.in_vain > 0
+        card = stage.sent[0]
+        buttons = [one for one in stage.feishu.actions(card.message_id) if (one.value or {}).get("a") == action]
+        answer = stage.feishu.press(card.message_id, PERSON, value=buttons[0].value)
+        stage.in_vain += answer.code is not None
+        return answer.code is None
+
+    return act
+
+
+A_PROMPT = Conversation(name="a prompt")
+
+OTHERS = (
+    Conversation(
+        name="the card is refused",
+        feishu=(("card_bad", "reply", 1),),
+        ends=(("image", "text"), ("green",)),
+    ),
+    Conversation(
+        name="the card cannot be changed",
+        feishu=(("patch_too_old", "patch", None),),
+        ends=(("wathet", "image", "text"),),
+    ),
+    Conversation(name="the message is gone", feishu=(("recalled", "reply", None),)),
+    Conversation(name="nobody is there", feishu=(("not_in_group", "reply", None),), ends=((),), posts=0, pictures=0),
+    Conversation(name="the gateway's limit", feishu=(("rate_gateway", "reply", 1),)),
+    Conversation(name="the upload fails once", feishu=(("html_502", "image", 1),)),
+    Conversation(name="GLM is at its limit", glm=(("glm_1302", 1),), posts=2),
+    Conversation(name="GLM refuses the prompt", glm=(("glm_1301", 1),), ends=(("red",), ("green",)), pictures=0),
+    Conversation(name="two pictures", text="一只橘猫 /n 2", posts=2, pictures=2),
+    Conversation(name="a command", text="/help", ends=(("blue",),), posts=0, pictures=0),
+    Conversation(
+        name="the message is taken back",
+        glm=(("glm_1302", 1),),
+        acts=(recall,),
+        ends=(("grey",),),
+        pictures=0,
+        patient=True,
+    ),
+    Conversation(
+        name="it is cancelled",
+        glm=(("glm_1302", 1),),
+        acts=(press("cancel", on="blue"),),
+        ends=(("grey",),),
+        pictures=0,
+        patient=True,
+    ),
+    Conversation(name="the original is wanted", acts=(press("original", on="green"),), ends=(("green", "file"),)),
+    Conversation(name="a call was hidden", before=Strike(step=Step(POST, 1), side="after")),
+)
