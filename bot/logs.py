@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+import threading
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -13,6 +16,9 @@ from types import MappingProxyType
 from typing import Literal
 
 Form = Literal["text", "json"]
+
+LINES_A_MINUTE = 10
+"""Lines that whoever sends requests can cause one by one; a flood of them is counted, and cannot fill the disk."""
 
 _PLACEHOLDER = re.compile(r"%%|(?:(\w+)=)?(\"?)(%[-+ #0]*\d*(?:\.\d+)?[a-zA-Z])\2")
 _PLAIN = re.compile(r"[^\s\"=]+")
@@ -49,20 +55,68 @@ def set_up(level: str, *, form: Form = "text") -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of every request that has to wait for a thread, so a flood of requests would fill the disk.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    logging.getLogger("waitress").addFilter(Sparing(Ration()))
+
+
+class Ration:
+    """Allows :data:`LINES_A_MINUTE`, and counts the others; several threads may ask.
+
+    Args:
+        clock: a time in seconds that only goes forward.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._minute_ends_at = float("-inf")
+        self._written = 0
+        self._left_out = 0
+
+    def take(self) -> int | None:
+        """How many lines were left out since the last one; ``None`` where this one is to be left out as well."""
+        with self._lock:
+            now = self._clock()
+            if now >= self._minute_ends_at:
+                self._minute_ends_at = now + 60
+                self._written = 0
+            if self._written == LINES_A_MINUTE:
+                self._left_out += 1
+                return None
+            self._written += 1
+            left_out, self._left_out = self._left_out, 0
+            return left_out
+
+
+class Sparing(logging.Filter):
+    """Lets a logger's records through as far as there is a ration; a line tells how many were left out before it."""
+
+    def __init__(self, ration: Ration) -> None:
+        super().__init__()
+        self._ration = ration
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is written."""
+        left_out = self._ration.take()
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} (left out before: {left_out})", ()
+        return left_out is not None
 
 
 class TextLines(logging.Formatter):
     """Time, level, module, words, then ``key=value``; a value with a space, a quote or a line break is quoted.
 
-    A traceback follows on lines of its own.
+    A traceback follows on lines of its own. What a terminal would act on, such as ``ESC``, or what turns the direction
+    of writing, stands there as its code.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
         words, values = read(record)
         pairs = [f"{name}={_quoted(str(value))}" for name, value in values.items()]
-        line = " ".join([_time(record), record.levelname, record.name, words, *pairs])
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        lines = [" ".join([_time(record), record.levelname, record.name, words, *pairs])]
+        if record.exc_info:
+            lines += self.formatException(record.exc_info).splitlines()
+        return "\n".join(map(_visible, lines))
 
 
 class JsonLines(logging.Formatter):
@@ -74,7 +128,7 @@ class JsonLines(logging.Formatter):
         line = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name, "step": words}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line | values | line, ensure_ascii=False)
+        return _visible(json.dumps(line | values | line, ensure_ascii=False))
 
 
 def read(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
@@ -118,4 +172,14 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _quoted(value: str) -> str:
-    return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+    return value if _PLAIN.fullmatch(value) and _visible(value) == value else json.dumps(value, ensure_ascii=False)
+
+
+def _visible(text: str) -> str:
+    """The text with the codes of control and format characters and of line ends in their place, as JSON writes them."""
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    hidden = unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    return json.dumps(character)[1:-1] if hidden else character

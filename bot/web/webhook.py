@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 
 from flask import Blueprint, Response, jsonify, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot.errors import EventRefused, StoreUnavailable
-from bot.logs import about
+from bot.logs import Ration, about
 from bot.models import Event
-from bot.web.verification import LARGEST_BODY, Challenge, Stale, Verifier
+from bot.web.verification import Challenge, Stale, Verifier
 
 logger = logging.getLogger(__name__)
 
 ROUTES = ("/webhook/event", "/webhook/card")
 """Both take events and card actions alike."""
-
-LINES_A_MINUTE = 10
-"""Refusals that are logged one by one; a flood of them is counted, so that it cannot fill the disk."""
 
 _ERRORS = {400: "bad_request", 401: "unauthorized", 413: "too_large"}
 
@@ -46,7 +41,7 @@ def webhook(
             such as ``refused_401``.
     """
     door = Blueprint("webhook", __name__)
-    refusals = RefusalLog(clock=clock)
+    refusals = RefusalLog(Ration(clock=clock))
 
     def view() -> Response:
         started = clock()
@@ -56,7 +51,7 @@ def webhook(
 
     def answer() -> tuple[str, str, Response]:
         try:
-            opened = verifier.open(_body(), request.headers)
+            opened = verifier.open(request.get_data(cache=False), request.headers)
         except EventRefused as refused:
             refusals.record(refused)
             return "unknown", f"refused_{refused.status}", _answer({"error": _ERRORS[refused.status]}, refused.status)
@@ -92,37 +87,16 @@ def taken(
 
 
 class RefusalLog:
-    """Writes a line a refusal, at most :data:`LINES_A_MINUTE`; the next line tells how many were left out."""
+    """Writes a line a refusal, as far as there is a ration; a line tells how many were left out before it."""
 
-    def __init__(self, *, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._minute_ends_at = float("-inf")
-        self._written = 0
-        self._left_out = 0
+    def __init__(self, ration: Ration) -> None:
+        self._ration = ration
 
     def record(self, refused: EventRefused) -> None:
         """Logs the status and the reason, which hold nothing that the sender sent."""
-        with self._lock:
-            now = self._clock()
-            if now >= self._minute_ends_at:
-                self._minute_ends_at = now + 60
-                self._written = 0
-            if self._written == LINES_A_MINUTE:
-                self._left_out += 1
-                return
-            self._written += 1
-            left_out, self._left_out = self._left_out, 0
-        logger.warning('event refused status=%d reason="%s" left_out=%d', refused.status, refused.reason, left_out)
-
-
-def _body() -> bytes:
-    # Without a Content-Length, as with one that lies, the stream itself ends with an error at this many bytes.
-    request.max_content_length = LARGEST_BODY
-    try:
-        return request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise EventRefused(413, "too large") from None
+        left_out = self._ration.take()
+        if left_out is not None:
+            logger.warning('event refused status=%d reason="%s" left_out=%d', refused.status, refused.reason, left_out)
 
 
 def _answer(body: Mapping[str, object], status: int = 200) -> Response:

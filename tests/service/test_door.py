@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from bot.errors import EventRefused, StoreUnavailable
+from bot.logs import LINES_A_MINUTE, Ration
 from bot.models import Event
 from bot.web.verification import LARGEST_BODY
-from bot.web.webhook import LINES_A_MINUTE, ROUTES, RefusalLog
+from bot.web.webhook import ROUTES, RefusalLog
 from tests.service.door_client import NOW, Door, challenge, door, event, sealed, signature
 
 
@@ -124,7 +125,7 @@ def test_refusals_are_logged_without_a_word_of_the_sender(caplog: pytest.LogCapt
 def test_the_log_tells_how_many_refusals_it_left_out(caplog: pytest.LogCaptureFixture) -> None:
     """After a minute the next line has the count, and the one after it starts anew."""
     now = [0.0]
-    refusals = RefusalLog(clock=lambda: now[0])
+    refusals = RefusalLog(Ration(clock=lambda: now[0]))
     for _ in range(LINES_A_MINUTE + 7):
         refusals.record(EventRefused(401, "not signed"))
     now[0] = 60.0

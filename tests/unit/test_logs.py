@@ -9,7 +9,8 @@ import threading
 
 import pytest
 
-from bot.logs import JsonLines, TextLines, about
+from bot.logs import JsonLines, Ration, Sparing, TextLines, about
+from tests.support.logs import as_served
 
 
 def record(template: str, *values: object, level: int = logging.INFO) -> logging.LogRecord:
@@ -42,6 +43,12 @@ def fields(template: str, *values: object) -> dict[str, object]:
         ("100%% of n=%d", (3,), "100% of n=3"),
         ("half is 50 % here", (), "half is 50 % here"),
         ("two lines\nof a library", (), "two lines of a library"),
+        ("asked prompt=%s", ("猫\x1b[31m",), 'asked prompt="猫\\u001b[31m"'),
+        ("asked prompt=%s", ("猫\x9b31m",), 'asked prompt="猫\\u009b31m"'),
+        ("asked prompt=%s", ("龙\u202egnp.exe",), 'asked prompt="龙\\u202egnp.exe"'),
+        ("asked prompt=%s", ("一\u2028ERROR forged",), 'asked prompt="一\\u2028ERROR forged"'),
+        ("asked prompt=%s", ("一　二",), 'asked prompt="一　二"'),
+        ("lost %s", ("/\x1b]0;a",), "lost /\\u001b]0;a"),
     ],
 )
 def test_a_line_of_text(template: str, values: tuple[object, ...], line: str) -> None:
@@ -60,6 +67,39 @@ def test_a_line_of_json() -> None:
         "posts": 1,
         "code": None,
     }
+
+
+def test_a_line_of_json_hides_nothing_from_a_terminal() -> None:
+    """What a terminal would act on is a code there too, and means the same to who reads the JSON."""
+    line = JsonLines().format(record("asked prompt=%s", "龙\u202e\x9b\x7f"))
+    assert r"龙\u202e\u009b\u007f" in line
+    assert json.loads(line)["prompt"] == "龙\u202e\x9b\x7f"
+
+
+def test_a_flood_of_lines_of_the_server_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """Of what the web server says ten lines a minute are written; the next one tells how many were not."""
+    now = [0.0]
+    sparing = Sparing(Ration(clock=lambda: now[0]))
+    told = [record("uncaptured %s", number) for number in range(50)]
+    assert [number for number, line in enumerate(told) if sparing.filter(line)] == list(range(10))
+    now[0] = 60.0
+    after = record("uncaptured %s", "again")
+    assert sparing.filter(after)
+    assert after.getMessage() == "uncaptured again (left out before: 40)"
+    with as_served("debug"):
+        for _ in range(50):
+            logging.getLogger("waitress").error("uncaptured")
+            logging.getLogger("waitress.queue").warning("Task queue depth is %d", 1)
+    assert len(caplog.records) == 10
+
+
+@pytest.mark.parametrize("name", ["httpx", "httpcore.http11", "websockets.client", "alembic.runtime"])
+def test_a_library_that_names_addresses_is_silent(caplog: pytest.LogCaptureFixture, name: str) -> None:
+    """Signed links and tickets stand in what these say below a warning, however talkative the bot is."""
+    with as_served("debug"):
+        logging.getLogger(name).info("GET https://pictures.example/a.png?Signature=x")
+        logging.getLogger("bot.here").debug("said")
+    assert [line.getMessage() for line in caplog.records] == ["said"]
 
 
 def test_no_value_replaces_what_every_line_has() -> None:
@@ -89,14 +129,14 @@ def test_ids_are_on_every_line_of_their_block_and_thread() -> None:
 
 @pytest.mark.parametrize("form", [TextLines(), JsonLines()], ids=["text", "json"])
 def test_a_traceback_is_kept(form: logging.Formatter) -> None:
-    """An unexpected error shows where it came from; as JSON it stays on its one line."""
+    """An unexpected error shows where it came from, and no sign of it acts; as JSON it stays on its one line."""
     try:
-        json.loads("{}")["gone"]
-    except KeyError:
+        "gone".encode("\x1b[31m")
+    except LookupError:
         broken = record("work broke work=%s", "deliver", level=logging.ERROR)
         broken.exc_info = sys.exc_info()
     said = form.format(broken)
-    assert "KeyError: 'gone'" in said
+    assert r"LookupError: unknown encoding: \u001b[31m" in said
     assert isinstance(form, TextLines) or "\n" not in said
 
 

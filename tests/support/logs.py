@@ -1,0 +1,29 @@
+"""The log as it is when the bot serves, for as long as a test looks at it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bot import logs
+
+
+@contextmanager
+def as_served(level: str) -> Iterator[None]:
+    """What the program's own set-up makes of every logger; afterwards each is as it was before."""
+    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in QUIETED)]
+    before = [(one, one.level, one.filters[:], one.handlers[:]) for one in loggers]
+    logs.set_up(level)
+    # Under pytest the root has handlers already, so that the set-up leaves its level alone.
+    logging.getLogger().setLevel(level.upper())
+    try:
+        yield
+    finally:
+        for one, its_level, filters, handlers in before:
+            one.setLevel(its_level)
+            one.filters[:], one.handlers[:] = filters, handlers
+
+
+QUIETED = ("httpx", "httpcore", "websockets", "alembic", "waitress", "waitress.queue")
+"""The loggers that the set-up changes."""
