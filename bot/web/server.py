@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import resource
 import signal
 import threading
@@ -14,23 +15,32 @@ from flask import Flask
 from waitress import wasyncore
 from waitress.server import create_server
 
-LARGEST_REQUEST = 2 * 1024 * 1024
-"""Bytes after which the server refuses a body unread; the door's own limit is lower and says so."""
+from bot.web.channel import Channel
+from bot.web.places import claim, is_being_answered
+from bot.web.verification import LARGEST_BODY
+
+LARGEST_REQUEST = LARGEST_BODY + 64 * 1024
+"""Bytes of a body, what stands between its chunks included, after which the server reads no further and answers 413."""
+
+HELD_IN_MEMORY = 64 * 1024
+"""Bytes of a body that are held in memory; the rest of it goes to a temporary file.
+
+Feishu's have a few thousand. In memory alone the bodies of a thousand connections would take a gigabyte.
+"""
+
+FILES_A_CONNECTION = 2
+"""Open files that a connection may need: its socket, and the file of a large body."""
 
 ACCEPTED_A_ROUND = 32
 """Connections that are accepted, at the most, before what the others have sent is looked at."""
 
 OWN_FILES = 512
-"""Open files beside the connections: the database's, the clients' connections, originals, bodies on their way."""
-
-HONEST_SECONDS = 3.0
-"""Seconds after which Feishu waits no longer for an answer."""
-
-UNREAD_SECONDS = 1.0
-"""Seconds in which an answer, of a few hundred bytes, is taken in by whoever reads it."""
+"""Open files of the process beside those of its connections: database, calls to Feishu and the platform, originals."""
 
 FINISH_SECONDS = 10.0
 """For how long a server that leaves waits for the answers to what it has read."""
+
+log = logging.getLogger(__name__)
 
 
 class Bounds(Protocol):
@@ -62,26 +72,28 @@ class Server:
     """
 
     def __init__(self, app: Flask, *, port: int, bounds: Bounds) -> None:
-        _allow_open_files(bounds.connections + OWN_FILES)
-        self._most_sockets = bounds.connections
-        self._places_kept_free = min(ACCEPTED_A_ROUND, 1 + bounds.connections // 10)
+        self._most_sockets = _places(bounds.connections)
+        self._places_kept_free = min(ACCEPTED_A_ROUND, 1 + self._most_sockets // 10)
         self._sockets: dict[int, Any] = {}
-        self._server: Any = create_server(
+        server: Any = create_server(
             app,
             map=self._sockets,
             host=bounds.host,
             port=port,
             threads=bounds.threads,
-            connection_limit=bounds.connections,
+            connection_limit=self._most_sockets,
             channel_timeout=bounds.idle_seconds,
             cleanup_interval=min(bounds.idle_seconds, 30),
             max_request_body_size=LARGEST_REQUEST,
             max_request_header_size=32 * 1024,
-            # select() cannot watch more than 1,024 sockets.
-            asyncore_use_poll=True,
+            inbuf_overflow=HELD_IN_MEMORY,
             clear_untrusted_proxy_headers=True,
+            # A stack for each connection that breaks off would fill the disk.
+            log_socket_errors=False,
             ident=None,
         )
+        server.channel_class = Channel
+        self._server = server
         self._leaving = False
         # The handler of a signal may come while its own thread is closing.
         self._closing = threading.RLock()
@@ -91,6 +103,11 @@ class Server:
     def port(self) -> int:
         """The port that it listens on."""
         return int(self._server.effective_port)
+
+    @property
+    def places(self) -> int:
+        """How many connections may be open: fewer than was asked for where the system allows too few open files."""
+        return self._most_sockets
 
     def run(self) -> None:
         """Serves in the main thread until SIGTERM or SIGINT, then answers what it has read, and returns.
@@ -120,21 +137,25 @@ class Server:
     def _serve(self) -> None:
         with suppress(KeyboardInterrupt):
             while not self._leaving:
-                self._look(seconds=self._server.adj.asyncore_loop_timeout)
+                self.look(seconds=self._server.adj.asyncore_loop_timeout)
         # The listening socket alone: the server's own close would take the loop's trigger with it.
         wasyncore.dispatcher.close(self._server)
         ends_at = time.monotonic() + FINISH_SECONDS
         while self._answering and time.monotonic() < ends_at:
-            self._look(seconds=0.1)
+            self.look(seconds=0.1)
         self._server.task_dispatcher.shutdown(timeout=1)
         with self._closing:
             for one in list(self._sockets.values()):
                 one.close()
             self._sockets.clear()
 
-    def _look(self, *, seconds: float) -> None:
-        """One round of the loop that accepts, reads and writes; waits at most so long for something to do."""
+    def look(self, *, seconds: float) -> None:
+        """One round of the loop that accepts, reads and writes; waits at most so long for something to do.
+
+        ``run`` and ``start`` make round after round.
+        """
         self._make_room()
+        # select() cannot watch files with numbers over 1,024.
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._sockets, count=1)
         # The loop accepts one connection a round, and a round looks at every open one: too slow where many come.
         for _ in range(self._places_kept_free - 1):
@@ -151,8 +172,8 @@ class Server:
         if excess <= 0:
             return
         now = time.time()
-        others = [one for one in self._server.active_channels.values() if not _is_being_answered(one, now=now)]
-        for one in heapq.nsmallest(excess, others, key=lambda one: _claim(one, now=now)):
+        others = [one for one in self._server.active_channels.values() if not is_being_answered(one, now=now)]
+        for one in heapq.nsmallest(excess, others, key=lambda one: claim(one, now=now)):
             one.handle_close()
 
     @property
@@ -162,33 +183,18 @@ class Server:
         return any(channel.requests or channel.total_outbufs_len for channel in channels)
 
 
-def _is_being_answered(channel: Any, *, now: float) -> bool:
-    """Whether a connection has one request that was read, or takes its answer in.
+def _places(wanted: int) -> int:
+    """How many connections may be open; where the system lets the process open too few files, fewer than wanted.
 
-    Neither Feishu nor a proxy sends a second request before the first was answered. The server's own timeout does not
-    end a connection whose answers are not read.
+    It raises the process's own limit of open files, which is often 1,024, as far as that is needed.
     """
-    if channel.requests:
-        return len(channel.requests) == 1
-    return bool(channel.total_outbufs_len) and channel.last_activity > now - UNREAD_SECONDS
-
-
-def _claim(channel: Any, *, now: float) -> tuple[int, float]:
-    """What a connection's claim to its place is; the one with the lowest goes first."""
-    if channel.requests or channel.total_outbufs_len:
-        return 1, float(channel.creation_time)
-    since = _waits_since(channel)
-    return 2 if since > now - HONEST_SECONDS else 0, since
-
-
-def _waits_since(channel: Any) -> float:
-    """Since when a connection has brought no whole request; a byte now and then does not count."""
-    return float(channel.creation_time if channel.request else channel.last_activity)
-
-
-def _allow_open_files(count: int) -> None:
-    """Raises the process's own limit of open files, which is often 1,024, to ``count`` or as far as the system lets."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    files = FILES_A_CONNECTION * wanted + OWN_FILES
+    if hard != resource.RLIM_INFINITY:
+        files = min(files, hard)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    places = min(wanted, max((files - OWN_FILES) // FILES_A_CONNECTION, ACCEPTED_A_ROUND))
+    if places < wanted:
+        log.warning("server connections=%d wanted=%d open_files=%d", places, wanted, files)
+    return places

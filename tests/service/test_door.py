@@ -96,6 +96,13 @@ def test_a_large_body_is_refused(served: Door, *, size: int, chunked: bool) -> N
     assert served.push(event()).status_code == 200
 
 
+def test_a_large_body_is_refused_unread(served: Door) -> None:
+    """Who announces 3 MiB and sends nothing of them has the answer at once."""
+    with socket.create_connection(("127.0.0.1", served.port), timeout=5) as client:
+        client.sendall(b"POST /webhook/event HTTP/1.1\r\nHost: door\r\nContent-Length: 3145728\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.1 413"
+
+
 def test_a_body_of_the_largest_size_is_read(served: Door) -> None:
     """Exactly 1 MiB is refused for its signature, not for its size."""
     assert served.post(b" " * LARGEST_BODY, {"X-Lark-Signature": "0"}).status_code == 401

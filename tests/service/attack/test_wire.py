@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import logging
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from bot.web.verification import LARGEST_BODY
 from tests.service.door_client import Door, door, event, sealed, signature
@@ -70,6 +73,60 @@ def test_a_length_that_can_be_read_in_two_ways(served: Door, lengths: bytes) -> 
     assert set(statuses) <= {200, 400, 401, 501}
     assert len(served.taken) <= 1
     assert served.push(event()).status_code == 200
+
+
+@pytest.mark.parametrize("line", [b"f" * 2000, b"1;x=" + b"y" * 2000, b"0\r\nX-Trailer: " + b"z" * 2000])
+def test_an_endless_line_between_chunks_is_refused(served: Door, line: bytes) -> None:
+    """What stands between the chunks of a body is held in memory, so that it may not be as long as a body."""
+    assert answers(served, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + line).startswith(b"HTTP/1.1 400")
+
+
+METHODS = st.sampled_from(["GET", "POST", "HEAD", "OPTIONS", "CONNECT", "PRI"]) | st.text("ABZaz!#~ ", max_size=8)
+PIECES = [
+    "/webhook/event",
+    "http://",
+    "//",
+    "[",
+    "]",
+    ":",
+    "::1",
+    "@",
+    "?",
+    "#",
+    "%",
+    "%00",
+    "%ff",
+    "*",
+    "..",
+    " ",
+    "\t",
+]
+TEXTS = st.lists(st.sampled_from(PIECES) | st.text(st.characters(codec="latin-1"), max_size=6), max_size=6).map("".join)
+VERSIONS = st.sampled_from(["HTTP/1.1", "HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/9.9", "", "http/1.1", "HTTP/1.1 x"])
+LENGTHS = st.sampled_from(["0", "1", "2", "-1", "+1", "0x1", "1e9", "1 1", "\xb2", "9" * 20, "9" * 5000, ""])
+HEADERS = st.builds("Content-Length: {}".format, LENGTHS) | st.sampled_from(
+    ["Transfer-Encoding: chunked", "Transfer-Encoding: \xb2", "Expect: 100-continue", "X"]
+)
+HEADS = st.builds("{} {} {}\r\nHost: {}\r\n{}\r\n\r\n".format, METHODS, TEXTS, VERSIONS, TEXTS, HEADERS)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(head=HEADS)
+@example(head="POST http://[ HTTP/1.1\r\nHost: door\r\nX: x\r\n\r\n")
+@example(head=f"POST /webhook/event HTTP/1.1\r\nHost: [\r\nContent-Length: {'9' * 5000}\r\n\r\n")
+def test_no_head_leaves_a_stack_in_the_log(served: Door, caplog: pytest.LogCaptureFixture, head: str) -> None:
+    """Whatever the first line, the host and the lengths are, the answer is a refusal, and the server logs nothing."""
+    caplog.set_level(logging.INFO, logger="waitress")
+    told = answers(served, head.encode("latin-1") + b"{}")
+    # What ends before its body does is not answered.
+    assert not told or told.split()[1][:2] in (b"40", b"41", b"43") or told.split()[1] == b"501"
+    assert [line.getMessage() for line in caplog.records if line.name.startswith("waitress")] == []
+
+
+@pytest.mark.parametrize("head", [b"POST http://[ HTTP/1.1\r\nHost: door", HEAD + b"Content-Length: " + b"9" * 5000])
+def test_a_head_that_cannot_be_read_is_answered(served: Door, head: bytes) -> None:
+    """Half a bracket in the address and a length of five thousand digits are bad requests like any other."""
+    assert answers(served, head + b"\r\n\r\n").startswith(b"HTTP/1.1 400")
 
 
 def test_an_endless_head_is_refused(served: Door) -> None:
