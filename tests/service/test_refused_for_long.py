@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import select, update
 
 from bot.generation.store.looks import HELD_UP
+from bot.generation.store.requests import RequestStore
 from bot.generation.store.tables import generations, paces, requests
 from bot.sandbox.feishu.world import ChatMessage
-from tests.support.world import QUICK, Talk, World, colour
+from tests.support.world import QUICK, Talk, World, catalogue, colour, strings_in
 
 QUOTA = 99991403
 
@@ -62,6 +63,7 @@ def test_without_calls_left_nothing_is_sent(world: World, caplog: pytest.LogCapt
         talks[0].wait(lambda: refused(world, QUOTA))
         said += [say_and_wait(world, talk) for talk in talks[1:]]
         assert refused(world, QUOTA) == ["reply"]
+        assert RequestStore(world.bot.database).reserve("oc_another") > 3_500.0
         assert world.glm.calls == []
     assert sum(f"code={QUOTA}" in record.getMessage() for record in caplog.records) == 1
     world.feishu.faults.disarm()
@@ -134,3 +136,20 @@ def test_an_answer_of_yesterday_is_not_given(world: World) -> None:
     talk.wait_for_end(later)
     assert [answer.parent_id for answer in talk.answers] == [later.message_id]
     assert talk.posts(said) == []
+
+
+def test_the_last_word_on_a_card_waits_for_the_next_months_calls(world: World) -> None:
+    """An answer that is refused for good is told on its old card, after the hour when that meets the quota."""
+    world.glm.seconds = 0.5
+    talk = world.somebody()
+    said = talk.say()
+    talk.wait(lambda: talk.answers)
+    world.feishu.faults.arm("patch_too_old", on="patch")
+    world.feishu.faults.arm("not_in_group", on="reply", times=None)
+    world.feishu.faults.arm("quota", on="patch")
+    talk.wait(lambda: refused(world, QUOTA) and not_held(world))
+    assert RequestStore(world.bot.database).reserve("oc_another") > 3_500.0
+    an_hour_later(world)
+    talk.wait(lambda: world.idle)
+    assert catalogue().text("notice.unshown.text", "zh") in strings_in(talk.card)
+    assert len(talk.posts(said)) == 1

@@ -197,13 +197,8 @@ class Answering:
             error.log_id,
             error.help_url,
         )
-        if error.action is FeishuAction.RETRY:
+        if error.action in _FOR_NOW:
             self._put_off(request, error)
-            return False
-        if error.action is FeishuAction.STOP_FOR_QUOTA:
-            # Every call would be refused; what is paid for is shown when there are calls again, however late that is.
-            self._store.hold(self._pace.quota_hold)
-            self._store.postpone(request, owner=self._owner, seconds=self._pace.quota_hold)
             return False
         patching = request.way == "card" and request.answer_id is not None
         taken_back = error.code == MESSAGE_RECALLED and request.reply_to == request.origin and not patching
@@ -232,6 +227,11 @@ class Answering:
         self._store.give_up(request, owner=self._owner, outcome=f"feishu_{error.code}")
 
     def _put_off(self, request: Request, error: FeishuError) -> None:
+        if error.action is FeishuAction.STOP_FOR_QUOTA:
+            # Every call would be refused; what is paid for is shown when there are calls again, however late that is.
+            self._store.hold(self._pace.quota_hold)
+            self._store.postpone(request, owner=self._owner, seconds=self._pace.quota_hold)
+            return
         waited = request.attempts * self._pace.resend_longest
         if waited > self._pace.resend_in_all:
             self._store.give_up(request, owner=self._owner, outcome="feishu_unreachable")

@@ -28,9 +28,6 @@ CHAT = Allowance(rate=2.0, burst=3)
 SECOND = Allowance(rate=30.0, burst=20)
 MINUTE = Allowance(rate=12.0, burst=280)
 
-LONGEST_HOLD = 120.0
-"""Seconds for which the platform's word holds all messages: its limits are counted by the second and by the minute."""
-
 
 # Put together once for each kind of database, as the statements of ``looks`` are.
 _ALL = {"second": SECOND, "minute": MINUTE}
@@ -81,9 +78,9 @@ def messages_left(database: Database, connection: Connection) -> int:
 
 
 def hold(database: Database, connection: Connection, *, seconds: float) -> None:
-    """Lets nothing go out for so many seconds, :data:`LONGEST_HOLD` at the most: the platform has said so."""
+    """Lets nothing go out for so many seconds: the platform has said so."""
     burst = (SECOND.burst - 1) / SECOND.rate
-    put_off(database, connection, "second", seconds=min(seconds, LONGEST_HOLD) + burst)
+    put_off(database, connection, "second", seconds=seconds + burst)
 
 
 def _wait(allowance: Allowance, ahead: float) -> float:
