@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.chaos import on_one_machine, on_servers
+from tests.support.chaos_runs import on_hosts, on_one_machine, on_servers
 from tests.support.outcome import Outcome, Size
 from tests.support.servers import own_server
 
@@ -22,6 +22,12 @@ def on_postgres(seed: int, size: Size) -> Outcome:
         return on_servers(server, folder=Path(folder), size=size, seed=seed)
 
 
+def on_namespaces(seed: int, size: Size) -> Outcome:
+    """The same, each process on a host of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        return on_hosts(folder=Path(folder), size=size, seed=seed)
+
+
 def on_sqlite(seed: int, size: Size) -> Outcome:
     """A run with one process."""
     with tempfile.TemporaryDirectory() as folder:
@@ -33,11 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(prog="python -m tests.benchmarks.machines", description=__doc__)
     options.add_argument("--runs", type=int, default=1, help="how often, each time with another seed (1)")
     options.add_argument("--quick", action="store_true", help=f"{QUICK.messages} messages instead of {FULL.messages}")
+    options.add_argument("--hosts", action="store_true", help="PostgreSQL alone, on hosts of their own; needs root")
     given = options.parse_args(argv)
     size = QUICK if given.quick else FULL
+    ways = {"PostgreSQL, six hosts": on_namespaces} if given.hosts else {"PostgreSQL": on_postgres, "SQLite": on_sqlite}
     good = True
     for seed in range(1, 1 + given.runs):
-        for name, run in (("PostgreSQL", on_postgres), ("SQLite", on_sqlite)):
+        for name, run in ways.items():
             outcome = run(seed, size)
             good = good and not outcome.faults
             sys.stdout.write(f"{name}, seed {seed}: {outcome.text}\n")

@@ -7,29 +7,25 @@ stored, not from what the bot says of itself.
 from __future__ import annotations
 
 import random
+import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import select, text
 
 from bot.generation.making.pace import Pace
 from bot.generation.store.database import Database
 from bot.generation.store.tables import generations, requests
-from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
-from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.server import wait_until
-from tests.support.audit import audited
 from tests.support.cluster import Cluster, Node
 from tests.support.outcome import Outcome, Size
-from tests.support.servers import PostgresServer
-from tests.support.wire import Wire
-from tests.support.world import REDELIVERY, colour, text_in
+from tests.support.world import colour, text_in
 
 PACE = Pace(
     lease=2.5, beat=0.4, poll=0.1, backoff=0.1, backoff_longest=0.5, resend=0.05, resend_longest=0.5, download_wait=0.02
@@ -44,6 +40,16 @@ GOING_ON = 30.0
 """Seconds within which the others have to go on without a worker that was killed."""
 
 Accident = Callable[[], None]
+
+
+class Line(Protocol):
+    """What leads from a process to its database."""
+
+    def cut(self) -> None:
+        """Cuts it."""
+
+    def mend(self) -> None:
+        """Mends it."""
 
 
 class Chaos:
@@ -83,6 +89,7 @@ class Chaos:
             for number, accident in enumerate(accidents, start=1):
                 due = number * self._size.messages // (len(accidents) + 1)
                 if not self._wait(lambda due=due: self._paid >= due):  # type: ignore[misc]
+                    self.outcome.faults.append(f"the work came to a halt before accident {number}")
                     break
                 accident()
             self._wait(lambda: self._all_ended)
@@ -98,9 +105,8 @@ class Chaos:
 
         def look() -> bool:
             for node in self._nodes:
-                if node is not but_not and node.process.exitcode is not None:
-                    self.outcome.restarts += 1
-                    self.start(node)
+                if node is not but_not:
+                    self._start_again(node)
             return condition()
 
         return wait_until(look, seconds=seconds, every=0.05)
@@ -147,7 +153,10 @@ class Chaos:
 
     def kill(self, node: Node, *, stay_down: bool = False) -> None:
         """Kills a process and starts it again: at once, or when others have gone on without it."""
+        self._start_again(node)
         node.kill()
+        if node.process.exitcode != -signal.SIGKILL:
+            self.outcome.faults.append(f"a process had ended with {node.process.exitcode} when it was to be killed")
         if stay_down:
             before = self._paid
             gone_on = self._wait(lambda: self._paid > before or self._all_ended, but_not=node, seconds=GOING_ON)
@@ -163,6 +172,29 @@ class Chaos:
                 return
         self.outcome.faults.append("a process could not be started again")
 
+    def cut_off(self, node: Node, line: Line) -> None:
+        """Cuts a process off from its database during a paid call, for longer than its lease."""
+        ends_at = time.monotonic() + PATIENCE
+        hit = False
+        while not hit and time.monotonic() < ends_at:
+            wait_until(lambda: self.calling(node), seconds=PATIENCE)
+            line.cut()
+            # The call may have come to its end meanwhile.
+            hit = self.calling(node)
+            if not hit:
+                line.mend()
+        if not hit:
+            self.outcome.faults.append("nothing was cut off")
+            return
+        threading.Event().wait(1.5 * PACE.lease)
+        line.mend()
+
+    def _start_again(self, node: Node) -> None:
+        """Starts a process that has ended by itself."""
+        if node.process.exitcode is not None:
+            self.outcome.restarts += 1
+            self.start(node)
+
     def calling(self, node: Node) -> bool:
         """Whether a process has a paid call under way."""
         statement = select(generations.c.owner).where(generations.c.state == "generating")
@@ -177,6 +209,9 @@ class Chaos:
             colours = [colour(reply) for reply in feishu.replies(message.message_id)]
             if colours != ["green"]:
                 self.outcome.faults.append(f"replies {colours} to {text_in(message)}")
+        sent = sum(one.sender == feishu.app_id for one in feishu.messages)
+        if sent != len(self._said):
+            self.outcome.faults.append(f"{sent} messages stand in all chats together")
         with self._database.read() as connection:
             stored = connection.execute(
                 text(
@@ -197,71 +232,3 @@ class Chaos:
 
 
 _ENDS = frozenset({"green", "orange", "red", "grey"})
-
-
-def on_servers(server: PostgresServer, *, folder: Path, size: Size, seed: int) -> Outcome:
-    """Two webs and three workers on PostgreSQL: killed, one cut off and back, the database crashed and back."""
-    with (
-        audited(server.url) as database,
-        FeishuStandIn(delivery=REDELIVERY) as feishu,
-        GlmStandIn(seconds=size.seconds) as glm,
-        Wire(server.port) as wire,
-        Cluster(folder=folder, url=server.url, pace=PACE, glm=glm, feishu=feishu) as cluster,
-    ):
-        webs = [cluster.start("web") for _ in range(2)]
-        workers = [cluster.start("worker") for _ in range(2)]
-        far = cluster.start("worker", url=server.url.replace(f":{server.port}/", f":{wire.port}/"))
-        chaos = Chaos(cluster, size=size, webs=webs, workers=[*workers, far], database=database, seed=seed)
-
-        def kill_worker() -> None:
-            chaos.outcome.kills += 1
-            chaos.kill(chaos.random.choice([*workers, far]), stay_down=chaos.random.random() < 0.5)
-
-        def kill_web() -> None:
-            chaos.kill(chaos.random.choice(webs))
-
-        def restart_database() -> None:
-            server.crash()
-            server.start()
-
-        def cut_off() -> None:
-            chaos.outcome.kills += 1
-            wait_until(lambda: chaos.calling(far), seconds=10)
-            wire.cut()
-            threading.Event().wait(1.5 * PACE.lease)
-            wire.mend()
-
-        kills: list[Accident] = [kill_worker] * size.worker_kills + [kill_web] * size.web_kills
-        outcome = chaos.live_through([*kills, restart_database, cut_off])
-        _leave([*webs, *workers, far], outcome)
-        return outcome
-
-
-def on_one_machine(*, folder: Path, size: Size, seed: int) -> Outcome:
-    """One process on SQLite, killed again and again."""
-    url = f"sqlite:///{folder / 'bot.db'}"
-    with (
-        audited(url) as database,
-        FeishuStandIn(delivery=REDELIVERY) as feishu,
-        GlmStandIn(seconds=size.seconds) as glm,
-        Cluster(folder=folder, url=url, pace=PACE, glm=glm, feishu=feishu) as cluster,
-    ):
-        node = cluster.start("both")
-        chaos = Chaos(cluster, size=size, webs=[node], database=database, seed=seed)
-
-        def kill() -> None:
-            chaos.outcome.kills += 1
-            chaos.kill(node)
-
-        outcome = chaos.live_through([kill] * size.worker_kills)
-        _leave([node], outcome)
-        return outcome
-
-
-def _leave(nodes: list[Node], outcome: Outcome) -> None:
-    """Sends every process SIGTERM, after which each has to leave in order."""
-    for node in nodes:
-        node.tell_to_leave()
-    codes = [node.wait(seconds=20) for node in nodes]
-    if set(codes) != {0}:
-        outcome.faults.append(f"exit codes {codes}")

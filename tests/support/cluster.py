@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -102,17 +103,29 @@ def connect(bot: Bot, settings: Settings, line: Connection) -> None:
     connect_until(stopped, bot, connection, status, work=True)
 
 
+def on_loopback(port: int) -> str:
+    """The address of a process of this host."""
+    return f"http://127.0.0.1:{port}"
+
+
 class Node:
     """A process of the bot that can be killed, told to leave, and started again; a context manager.
+
+    Args:
+        plan: how it is started.
+        reach: gives the address at which a port of its host is reached.
 
     Raises:
         TimeoutError: it ended before it was ready; a database that is away does that.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, reach: Callable[[int], str] = on_loopback) -> None:
         self._plan = plan
+        self._reach = reach
         self._process: BaseProcess | None = None
         self.port = 0
+        self.address = ""
+        """Where it takes events."""
         self.start()
 
     def start(self) -> None:
@@ -132,9 +145,9 @@ class Node:
 
     def _wait_to_serve(self) -> None:
         # A process that answers has said how it takes SIGTERM; one that only listens has not.
-        if self.port and self._plan.namespace is None:
-            address = f"http://127.0.0.1:{self.port}/healthz"
-            httpx.get(address, timeout=START_SECONDS, trust_env=False, verify=shared_tls())
+        if self.port:
+            self.address = self._reach(self.port)
+            httpx.get(f"{self.address}/healthz", timeout=START_SECONDS, trust_env=False, verify=shared_tls())
 
     @property
     def process(self) -> BaseProcess:
@@ -196,10 +209,14 @@ class Cluster:
     def push(self, message: ChatMessage, *, web: Node, seconds: float = 3.0) -> bool:
         """Pushes a message's event to a web, once; tells whether it was taken."""
         body, headers = self.feishu.seal(self.feishu.event_of(message))
-        address = f"http://127.0.0.1:{web.port}/webhook/event"
         try:
             return httpx.post(
-                address, content=body, headers=headers, timeout=seconds, trust_env=False, verify=shared_tls()
+                f"{web.address}/webhook/event",
+                content=body,
+                headers=headers,
+                timeout=seconds,
+                trust_env=False,
+                verify=shared_tls(),
             ).is_success
         except httpx.HTTPError:
             return False

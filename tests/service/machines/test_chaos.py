@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chaos import on_one_machine, on_servers
+from tests.support.chaos_runs import on_one_machine, on_servers
 from tests.support.outcome import Size
 from tests.support.servers import own_server
 
@@ -16,14 +16,16 @@ SEED = 7
 @pytest.mark.postgres
 def test_two_webs_and_three_workers_live_through_a_bad_day(tmp_path: Path) -> None:
     """Workers and a web killed, one cut off, the database crashed: one result each, paid once but for the kills."""
+    size = Size(messages=60, worker_kills=3)
     with own_server() as server:
-        outcome = on_servers(server, folder=tmp_path, size=Size(messages=60, worker_kills=3), seed=SEED)
+        outcome = on_servers(server, folder=tmp_path, size=size, seed=SEED)
     assert outcome.faults == [], outcome.text
-    assert outcome.deliveries == 120
+    assert (outcome.deliveries, outcome.kills) == (2 * size.messages, size.worker_kills + 1)
 
 
 def test_one_process_on_sqlite_lives_through_its_kills(tmp_path: Path) -> None:
     """Killed four times under a steady stream of messages, a single process answers each of them once."""
-    outcome = on_one_machine(folder=tmp_path, size=Size(messages=60, worker_kills=4), seed=SEED)
+    size = Size(messages=60, worker_kills=4)
+    outcome = on_one_machine(folder=tmp_path, size=size, seed=SEED)
     assert outcome.faults == [], outcome.text
-    assert outcome.deliveries == 120
+    assert (outcome.deliveries, outcome.kills) == (2 * size.messages, size.worker_kills)
