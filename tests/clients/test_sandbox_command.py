@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
-from bot.sandbox.faults import FAULTS
+from bot.sandbox.faults import FAULTS, arm
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page.controls import Unable
@@ -160,6 +160,16 @@ def test_it_ends_at_once_while_a_picture_is_made(tmp_path: Path, *, apart: bool)
         assert world.feishu.wait_for(lambda _: bool(world.glm.calls), seconds=20)
         began = time.monotonic()
     assert time.monotonic() - began < 30
+
+
+def test_a_bot_in_a_process_of_its_own_is_not_waited_for(tmp_path: Path) -> None:
+    """Not even for as long as it waits for Feishu itself, which is ten seconds."""
+    with Sandbox(folder=tmp_path, apart=True) as world:
+        arm("feishu_hang", feishu=world.feishu, glm=world.glm)
+        world.feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
+        assert world.feishu.wait_for(lambda one: bool(one.calls_named("reply")), seconds=20)
+        began = time.monotonic()
+    assert time.monotonic() - began < 9
 
 
 def test_the_queue_is_told_in_the_order_of_the_turns(tmp_path: Path) -> None:
