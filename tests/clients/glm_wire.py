@@ -14,6 +14,9 @@ import trustme
 
 from bot.glm.transport import Allows, GuardedTransport
 
+_SIP = 100_000
+"""Bytes that a server takes in at once, and that wait for it at the most."""
+
 FAKE_KEY = "fake-key-of-the-tests.not-a-secret"
 
 
@@ -31,8 +34,7 @@ class TlsServer:
 @contextmanager
 def tls_server(authority: trustme.CA, host: str, *, answer: bytes) -> Iterator[TlsServer]:
     """Serves ``answer`` with a certificate for ``host`` that ``authority`` has signed."""
-    settings = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(host).configure_cert(settings)
+    settings = certified(authority, host)
     served: list[bytes] = []
     names: list[str | None] = []
     settings.sni_callback = lambda _socket, name, _settings: names.append(name)
@@ -47,26 +49,50 @@ def tls_server(authority: trustme.CA, host: str, *, answer: bytes) -> Iterator[T
 
 
 @contextmanager
-def dripping_server(start: bytes) -> Iterator[str]:
-    """Answers each connection with ``start`` and then, for ever, one byte every 20 ms; gives the origin."""
+def dripping_server(start: bytes, *, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Answers each connection with ``start`` and then, for ever, one byte every 20 ms; gives its port."""
     over = threading.Event()
 
     def serve(connection: socket.socket) -> None:
-        _request(connection)
-        connection.sendall(start)
-        while not over.wait(0.02):
-            connection.sendall(b"x")
+        with tls.wrap_socket(connection, server_side=True) if tls else connection as plain:
+            _request(plain)
+            plain.sendall(start)
+            while not over.wait(0.02):
+                plain.sendall(b"x")
 
     with _listening(serve) as port:
-        yield f"http://127.0.0.1:{port}"
+        yield port
         over.set()
 
 
 @contextmanager
-def _listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+def sipping_server() -> Iterator[int]:
+    """Takes in a little of a request every 20 ms and never answers; gives its port."""
+    over = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        while not over.wait(0.02) and connection.recv(_SIP):
+            pass
+
+    with _listening(serve, buffer=_SIP) as port:
+        yield port
+        over.set()
+
+
+def certified(authority: trustme.CA, host: str) -> ssl.SSLContext:
+    """The TLS settings of a server whose certificate for ``host`` ``authority`` has signed."""
+    settings = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(host).configure_cert(settings)
+    return settings
+
+
+@contextmanager
+def _listening(serve: Callable[[socket.socket], None], *, buffer: int | None = None) -> Iterator[int]:
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.05)
+        if buffer is not None:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
 
         def accept() -> None:
             while not over.is_set():

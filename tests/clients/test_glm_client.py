@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,8 +13,9 @@ from bot.glm.client import ENDPOINT, GlmClient, call_seconds
 from bot.glm.transport import GuardedTransport
 from bot.models import ContentFinding, Options
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.server import wait_until
-from tests.clients.glm_wire import FAKE_KEY
+from bot.sandbox.glm.transport import API_HOST, LoopbackTransport
+from bot.sandbox.server import Answer, LoopbackServer, wait_until
+from tests.clients.glm_wire import FAKE_KEY, sipping_server
 
 
 @pytest.fixture
@@ -65,6 +67,35 @@ def test_the_deadline_ends_a_call_that_never_ends(stand_in: GlmStandIn, fault: s
         client.generate("猫", options=Options())
     assert caught.value.sentence == "failure.timeout"
     assert len(stand_in.calls) == 1
+
+
+def test_the_deadline_ends_a_call_that_is_taken_in_slowly() -> None:
+    """Whoever takes in a little of the request now and then does not prolong the call either."""
+    with sipping_server() as port:
+        transport = LoopbackTransport({API_HOST: f"http://127.0.0.1:{port}"}, inner=GuardedTransport())
+        began = time.monotonic()
+        with GlmClient(api_key=FAKE_KEY, transport=transport, deadline=2.0) as client, pytest.raises(CallTimedOut):
+            client.generate("猫" * 16_000_000, options=Options())
+    assert time.monotonic() - began < 6
+
+
+def test_an_answer_that_does_not_end_is_left() -> None:
+    """Of an answer of unannounced length no more is read than a megabyte."""
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 65536
+            yield b" " * 65536
+
+    with LoopbackServer() as server:
+        server.route("POST", "/*path", lambda _call: Answer(stream=endless()))
+        transport = LoopbackTransport({API_HOST: server.origin})
+        with GlmClient(api_key=FAKE_KEY, transport=transport) as client, pytest.raises(ServerFailed, match="be read"):
+            client.generate("猫", options=Options())
+    # What the buffers of the connection hold is sent beyond the limit, and no more.
+    assert 1024 * 1024 <= sent < 16 * 1024 * 1024
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
+import trustme
 from PIL import Image
 
 from bot.errors import DownloadFailed
 from bot.glm.client import Downloader, GlmClient
 from bot.glm.transport import GuardedTransport
 from bot.models import Options
+from bot.sandbox.glm.pictures import render
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.glm.transport import IMAGE_HOST, LoopbackTransport
 from bot.sandbox.server import Answer, Call, LoopbackServer
-from tests.clients.glm_wire import FAKE_KEY, dripping_server
+from tests.clients.glm_wire import FAKE_KEY, certified, dripping_server, leading_to, trusting
 
 
 @pytest.fixture
@@ -94,6 +97,9 @@ def test_a_link_that_was_tampered_with_has_ended(stand_in: GlmStandIn) -> None:
         "https://user:pass@pictures.example/a.png",
         "//pictures.example/a.png",
         "https://pictures.example:port/a.png",
+        "https://xn--/a.png",
+        "https://pictures.example/\ud800.png",
+        "https://pictures.example/" + "a" * 100_000,
         "",
     ],
 )
@@ -141,12 +147,49 @@ def test_a_compressed_answer_is_refused() -> None:
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Endless: ", b"HTTP/1.1 200 OK\r\n\r\n\xff\xd8\xff"])
 def test_an_endless_answer_is_held_to_the_deadline(start: bytes) -> None:
     """A server that drips its head or its picture for ever is left when the time is up."""
-    with dripping_server(start) as origin:
-        transport = LoopbackTransport({IMAGE_HOST: origin}, inner=GuardedTransport())
+    with dripping_server(start) as port:
+        transport = LoopbackTransport({IMAGE_HOST: f"http://127.0.0.1:{port}"}, inner=GuardedTransport())
         downloader = Downloader(transport=transport, deadline=0.4)
         began = time.monotonic()
         assert refused(downloader, f"https://{IMAGE_HOST}/a.png").transient
     assert time.monotonic() - began < 2
+
+
+def test_an_endless_answer_over_tls_is_held_to_the_deadline() -> None:
+    """The encrypted connection keeps the time of the whole download as the plain one does."""
+    authority = trustme.CA()
+    with dripping_server(b"HTTP/1.1 200 OK\r\nX-Endless: ", tls=certified(authority, IMAGE_HOST)) as port:
+        downloader = Downloader(transport=leading_to(port, tls=trusting(authority)), deadline=0.5)
+        began = time.monotonic()
+        assert refused(downloader, f"https://{IMAGE_HOST}/a.png").transient
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(("seconds", "late"), [(59.0, False), (61.0, True)])
+def test_a_download_has_a_minute(stand_in: GlmStandIn, *, seconds: float, late: bool) -> None:
+    """The whole of a download takes 60 s at most, by a clock that only goes forward."""
+    moments = itertools.chain([0.0], itertools.repeat(seconds))
+    downloader = Downloader(transport=stand_in.transport(), clock=lambda: next(moments))
+    url = link_of(stand_in)
+    if late:
+        assert refused(downloader, url).message == "it did not come within 60 s"
+    else:
+        with downloader:
+            assert downloader.fetch(url).format == "JPEG"
+
+
+@pytest.mark.parametrize(("size", "taken"), [(20 * 1024 * 1024, True), (20 * 1024 * 1024 + 1, False)])
+def test_a_picture_has_twenty_megabytes(*, size: int, taken: bool) -> None:
+    """A picture of exactly 20 MiB is taken, and one of a byte more is left."""
+    picture = render("猫", width=64, height=64, picture_id="1", watermark=False)
+    with LoopbackServer() as server:
+        server.route("GET", "/*name", lambda _call: Answer(body=picture + bytes(size - len(picture))))
+        downloader = Downloader(transport=LoopbackTransport({IMAGE_HOST: server.origin}))
+        if taken:
+            with downloader:
+                assert len(downloader.fetch(f"https://{IMAGE_HOST}/a.jpg").content) == size
+        else:
+            assert "more than 20971520 bytes" in refused(downloader, f"https://{IMAGE_HOST}/a.jpg").message
 
 
 def test_a_download_knows_no_key(stand_in: GlmStandIn) -> None:
