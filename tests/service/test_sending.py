@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -44,9 +45,12 @@ def test_a_chat_that_is_new_gets_no_more(database: Database, _: int) -> None:
         start.wait()
         return send(database, "oc_new")
 
+    began = time.monotonic()
     with ThreadPoolExecutor(6) as pool:
         waits = list(pool.map(send_at_once, range(6)))
-    assert waits.count(0.0) == CHAT.burst
+    # On a slow machine further ones have become due meanwhile.
+    due_since = int((time.monotonic() - began) * CHAT.rate)
+    assert CHAT.burst <= waits.count(0.0) <= CHAT.burst + due_since
 
 
 @pytest.mark.parametrize(
