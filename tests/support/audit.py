@@ -29,7 +29,8 @@ END
 @contextmanager
 def audited(url: str) -> Iterator[Database]:
     """A database with its schema that logs every URL as it is stored."""
-    database = Database(read_url(url))
+    # Its connections are asked each time whether they still stand: a test may have restarted the server just now.
+    database = Database(read_url(url), fresh=0.0)
     migrate(database)
     with database.write() as connection:
         connection.execute(text("CREATE TABLE url_log (generation_id TEXT, url TEXT, at DOUBLE PRECISION)"))

@@ -39,6 +39,9 @@ PATIENCE = 100.0
 GOING_ON = 30.0
 """Seconds within which the others have to go on without a worker that was killed."""
 
+CUT_DURING = 1.0
+"""Seconds of the paid call during which a worker is cut off."""
+
 Accident = Callable[[], None]
 
 
@@ -172,20 +175,24 @@ class Chaos:
                 return
         self.outcome.faults.append("a process could not be started again")
 
-    def cut_off(self, node: Node, line: Line) -> None:
-        """Cuts a process off from its database during a paid call, for longer than its lease."""
-        ends_at = time.monotonic() + PATIENCE
-        hit = False
-        while not hit and time.monotonic() < ends_at:
-            wait_until(lambda: self.calling(node), seconds=PATIENCE)
-            line.cut()
-            # The call may have come to its end meanwhile.
-            hit = self.calling(node)
-            if not hit:
-                line.mend()
-        if not hit:
-            self.outcome.faults.append("nothing was cut off")
-            return
+    def cut_off(self, node: Node, line: Line, *, others: Sequence[Node]) -> None:
+        """Cuts a worker off from its database during a paid call, for longer than its lease.
+
+        A worker that has a slot gives it to its own next call, so the others leave for a moment, and calls take longer.
+        """
+        quick, self.cluster.glm.seconds = self.cluster.glm.seconds, CUT_DURING
+        self._start_again(node)
+        for other in others:
+            other.tell_to_leave()
+        if any(other.wait(seconds=PATIENCE) is None for other in others):
+            self.outcome.faults.append("a worker did not leave")
+        wait_until(lambda: self.calling(node), seconds=GOING_ON)
+        line.cut()
+        if not self.calling(node):
+            self.outcome.faults.append("the cut met no paid call")
+        self.cluster.glm.seconds = quick
+        for other in others:
+            self.start(other)
         threading.Event().wait(1.5 * PACE.lease)
         line.mend()
 

@@ -48,7 +48,7 @@ class Team:
 
         def cut_off() -> None:
             chaos.outcome.kills += 1
-            chaos.cut_off(self.far, self.line)
+            chaos.cut_off(self.far, self.line, others=self.near)
 
         kills: list[Accident] = [kill_worker] * size.worker_kills + [kill_web] * size.web_kills
         outcome = chaos.live_through([*kills, restart_database, cut_off])

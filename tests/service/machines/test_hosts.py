@@ -43,7 +43,7 @@ def test_a_worker_whose_cable_is_pulled_is_replaced(tmp_path: Path, feishu: Feis
 
 def test_five_hosts_live_through_a_bad_day(tmp_path: Path) -> None:
     """A worker and a web killed, a cable pulled, the database crashed: one result each, paid once but for those."""
-    size = Size(messages=30, worker_kills=1)
+    size = Size(messages=20, worker_kills=1)
     outcome = on_hosts(folder=tmp_path, size=size, seed=SEED)
     assert outcome.faults == [], outcome.text
     assert (outcome.deliveries, outcome.kills) == (2 * size.messages, size.worker_kills + 1)
