@@ -54,8 +54,7 @@ class Listening:
         return self._wakes() == before
 
     def _wakes(self) -> int:
-        (count,) = (count for name, count in wakes(os.getpid()).items() if name.startswith(f"{self.thread.native_id} "))
-        return count
+        return wakes(os.getpid())[str(self.thread.native_id)]
 
 
 @pytest.fixture
