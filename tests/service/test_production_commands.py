@@ -139,7 +139,7 @@ REFUSED: tuple[tuple[tuple[str, ...], dict[str, str], int, str], ...] = (
     (("migrate",), {"DATABASE_URL": "sqlite:////dev/null/bot.db"}, 1, "/dev/null cannot be made"),
     (("serve",), {"BOT_DATA_DIR": "/dev/null/data"}, 2, "BOT_DATA_DIR: /dev/null/data cannot be written"),
     (("migrate",), {"BOT_DATA_DIR": "/dev/null/data"}, 2, "BOT_DATA_DIR: /dev/null/data cannot be written"),
-    (("serve",), {"PORT": "http"}, 2, "PORT: input should be a valid integer"),
+    (("serve",), {"PORT": "http"}, 2, "PORT: must be an integer from 0 to 65535"),
     (("serve",), {"BOT_SERVER_HOST": "192.0.2.1"}, 2, "PORT: 0 on 192.0.2.1 cannot be used: "),
     (("connect",), {"BOT_SERVER_HOST": "nobody.invalid"}, 2, "PORT: 0 on nobody.invalid cannot be used: "),
 )

@@ -23,7 +23,6 @@ REFUSED = {
     234041: ("failure.upload_barred", False),
     234042: ("failure.upload_barred", False),
     99991401: ("failure.upload_barred", False),
-    99991403: ("failure.upload_barred", False),
     99991662: ("failure.upload_barred", False),
     99991672: ("failure.upload_barred", False),
     99991673: ("failure.upload_barred", False),

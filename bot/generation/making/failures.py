@@ -20,7 +20,6 @@ PROMPT = "user"
 _OF_UPLOAD = {
     FeishuAction.RETRY: "failure.feishu",
     FeishuAction.TELL_ADMIN: "failure.upload_barred",
-    FeishuAction.STOP_FOR_QUOTA: "failure.upload_barred",
     FeishuAction.REPORT: "failure.upload_barred",
 }
 """The sentence of an upload that was given up; where what was refused was the picture itself, there is another."""
