@@ -24,7 +24,7 @@ def test_one_reading_serves_the_cards_of_the_next_moments(database: Database) ->
     first, second = (accepted(database, origin) for origin in ("om_1", "om_2"))
     before = line.place_of(second, MODEL)
     with database.write() as connection:
-        cancel(database, connection, first)
+        cancel(database, connection, [first])
     assert before is not None
     assert before.ahead == 1
     assert line.place_of(second, MODEL) == before
@@ -49,5 +49,5 @@ def test_a_look_at_the_whole_line_is_a_new_one(database: Database) -> None:
     first, second = (accepted(database, origin) for origin in ("om_1", "om_2"))
     line.places(MODEL)
     with database.write() as connection:
-        cancel(database, connection, first)
+        cancel(database, connection, [first])
     assert line.places(MODEL)[second].ahead == 0
