@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import select
 import threading
+from typing import Any
 
 import psycopg
 from sqlalchemy.engine import URL
@@ -35,7 +36,9 @@ class Listener:
     def __init__(
         self, url: URL, *, wake: threading.Event, stopping: threading.Event, every: float = LOOK_EVERY
     ) -> None:
-        self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        # As options, since libpq reads the quoting of an address otherwise than SQLAlchemy writes it.
+        _, options = url.get_dialect()().create_connect_args(url)
+        self._options: dict[str, Any] = {"connect_timeout": 5, **SILENCE, **options}
         self._wake = wake
         self._stopping = stopping
         self._every = every
@@ -54,7 +57,7 @@ class Listener:
                 self._stopping.wait(OPEN_AGAIN)
 
     def _listen(self) -> None:
-        with psycopg.connect(self._address, autocommit=True, connect_timeout=5, **SILENCE) as connection:
+        with psycopg.connect(autocommit=True, **self._options) as connection:
             connection.execute(f"LISTEN {WAKE_CHANNEL}")
             waiting = select.poll()
             waiting.register(connection.fileno(), select.POLLIN)

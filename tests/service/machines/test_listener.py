@@ -23,6 +23,9 @@ pytestmark = pytest.mark.postgres
 LONG = 600.0
 """Seconds after which the listener would look by itself: longer than any test."""
 
+PASSWORD = "a word of 100% / one's own"
+"""One with characters that mean something in an address; this server asks for none."""
+
 QUIET = 0.5
 """Seconds without a single wake-up after which a thread is taken to sleep."""
 
@@ -35,7 +38,7 @@ class Listening:
         self.wake = threading.Event()
         self.stopping = threading.Event()
         self._database = database
-        url = database.engine.url.set(host="127.0.0.1", port=wire.port)
+        url = database.engine.url.set(host="127.0.0.1", port=wire.port, password=PASSWORD)
         before = set(threading.enumerate())
         Listener(url, wake=self.wake, stopping=self.stopping, every=LONG).start()
         (self.thread,) = (one for one in threading.enumerate() if one.name == "listener" and one not in before)
