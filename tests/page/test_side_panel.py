@@ -74,6 +74,18 @@ def test_a_call_that_gets_no_answer_says_so(scene: Scene, visit: Visit, fault: s
     )
 
 
+def test_a_refusal_on_the_wire_is_told_in_words(scene: Scene, visit: Visit) -> None:
+    """A call that Feishu refuses shows its code and the fault that was met, in the reader's language."""
+    page = visit(scene.origin)
+    room = open_panel(page, "wires")
+    scene.feishu.faults.arm("rate_gateway", on="create")
+    scene.bot.show({"tag": "hr"})
+    facts = opened(room, "create").locator(".wire-facts")
+    expect(facts).to_contain_text(re.compile(r"429 · 错误码 99991400 · \d+ ms · 故障：限流：应用的调用太多"))
+    page.select_option("#language", "en")
+    expect(facts).to_contain_text(re.compile(r"429 · code 99991400 · \d+ ms · fault: Rate limit: too many calls"))
+
+
 def test_the_token_of_a_press_is_masked(scene: Scene, visit: Visit) -> None:
     """With the token of a card action its card can be changed, so it is on no wire."""
     page = visit(scene.origin)

@@ -24,7 +24,7 @@ export function drawWires(room) {
 }
 
 function entry(wire, open = false) {
-  const facts = [wire.status, wire.code ? `code ${wire.code}` : null, took(wire), wire.number > 1 ? t("attempt", { number: wire.number }) : null, wire.fault ? t("fault_met", { name: faultWords(wire.fault) }) : null];
+  const facts = [wire.status, wire.code ? t("code", { code: wire.code }) : null, took(wire), wire.number > 1 ? t("attempt", { number: wire.number }) : null, wire.fault ? t("fault_met", { name: faultWords(wire.fault) }) : null];
   return el("details", { className: `wire way-${wire.way}${wire.good ? "" : " bad"}`, "data-wire": wire.id, open },
     el("summary", {},
       el("span", { className: "wire-top" }, el("time", { textContent: clock(wire.at, { exact: true }) }), el("span", { className: "way", textContent: t(`wire_${wire.way}`) }), el("strong", { textContent: wire.name })),

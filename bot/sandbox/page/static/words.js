@@ -95,6 +95,7 @@ export const WORDS = {
   answered: ["回应", "Answered"],
   fault_met: ["故障：{name}", "fault: {name}"],
   attempt: ["第 {number} 次", "attempt {number}"],
+  code: ["错误码 {code}", "code {code}"],
   no_answer: ["没有回应", "no answer"],
   outcome_under_way: ["进行中", "under way"],
   outcome_paid: ["画好了，要计费", "a picture was made, and is paid"],
