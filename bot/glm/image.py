@@ -6,10 +6,15 @@ believed. They are passed on unchanged: the label in their EXIF is part of the p
 
 from __future__ import annotations
 
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from bot.errors import DownloadFailed
+from bot.glm.headers import size_of
 from bot.models import ImageFile
 
 if TYPE_CHECKING:
@@ -27,6 +32,8 @@ MOST_PIXELS = 2**24
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif"}
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF87a": "GIF", b"GIF89a": "GIF"}
 _QUALITIES = (92, 85, 75)
+_LONGEST_EXIF = 65_533
+"""Bytes of the one segment of a JPEG into which it has to go."""
 
 
 def look_at(content: bytes) -> ImageFile:
@@ -42,7 +49,10 @@ def look_at(content: bytes) -> ImageFile:
     kind = _format(content)
     if kind is None:
         raise DownloadFailed("what came is not a picture")
-    width, height = _measure(content)
+    size = size_of(content, kind)
+    if size is None:
+        raise DownloadFailed("what came is not a whole picture")
+    width, height = size
     if max(width, height) > LONGEST_SIDE:
         raise too_large(f"the picture is {width}x{height} pixels, more than {LONGEST_SIDE} a side")
     if width * height > MOST_PIXELS:
@@ -58,26 +68,48 @@ def too_large(message: str) -> DownloadFailed:
 def shrink(image: ImageFile, *, limit: int = LARGEST_FOR_FEISHU) -> ImageFile:
     """The picture as a JPEG of at most ``limit`` bytes with the same aspect and, where there is one, its EXIF label.
 
-    Quality gives way first, then size.
+    Quality gives way first, then size. A label that is longer than a JPEG can hold is left out.
 
     Raises:
         DownloadFailed: the bytes turn out to be damaged.
     """
     from PIL import Image  # noqa: PLC0415 - Pillow costs 50 ms and is rarely needed
 
-    try:
-        with Image.open(BytesIO(image.content)) as opened:
+    with _damage_named():
+        with Image.open(BytesIO(image.content), formats=[image.format]) as opened:
             exif = opened.info.get("exif", b"")
             picture = _opaque(opened)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        # What else was written about the picture would go along, as far as there is room for it.
+        picture.info.clear()
+        while True:
+            for quality in _QUALITIES:
+                content = BytesIO()
+                picture.save(content, "JPEG", quality=quality, exif=exif if len(exif) <= _LONGEST_EXIF else b"")
+                if content.tell() <= limit or max(picture.size) == 1:
+                    return look_at(content.getvalue())
+            picture = picture.resize((max(1, picture.width * 3 // 4), max(1, picture.height * 3 // 4)))
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """Whatever Pillow raises at a picture that is damaged, as a download that failed."""
+    from PIL import Image  # noqa: PLC0415 - as above
+
+    bombs = Image.DecompressionBombError, Image.DecompressionBombWarning
+    try:
+        yield
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        SyntaxError,
+        LookupError,
+        struct.error,
+        zlib.error,
+        *bombs,
+    ) as error:
         raise DownloadFailed("the picture is damaged") from error
-    while True:
-        for quality in _QUALITIES:
-            content = BytesIO()
-            picture.save(content, "JPEG", quality=quality, exif=exif)
-            if content.tell() <= limit or max(picture.size) == 1:
-                return look_at(content.getvalue())
-        picture = picture.resize((max(1, picture.width * 3 // 4), max(1, picture.height * 3 // 4)))
 
 
 def _opaque(opened: Image) -> Image:
@@ -95,15 +127,3 @@ def _format(content: bytes) -> str | None:
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "WEBP"
     return next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
-
-
-def _measure(content: bytes) -> tuple[int, int]:
-    from PIL import Image  # noqa: PLC0415 - as above
-
-    try:
-        with Image.open(BytesIO(content), formats=list(_SUFFIXES)) as opened:
-            return opened.size
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise too_large(f"the picture has far more than {MOST_PIXELS} pixels") from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DownloadFailed("what came is not a whole picture") from error

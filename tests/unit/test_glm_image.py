@@ -54,15 +54,28 @@ def test_what_is_no_picture_is_refused(content: bytes) -> None:
     assert not caught.value.transient
 
 
-def test_a_picture_that_would_unpack_into_gigabytes_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("width", "height", "why"),
+    [
+        (12_001, 1, "more than 12000 a side"),
+        (1, 12_001, "more than 12000 a side"),
+        (60_000, 60_000, "more than 12000 a side"),
+        (4_097, 4_096, "more than 16777216 in all"),
+        (4_096, 4_096, ""),
+        (12_000, 1, ""),
+    ],
+)
+def test_a_picture_that_would_unpack_into_gigabytes_is_refused(width: int, height: int, why: str) -> None:
     """A few bytes may announce any number of pixels; they are measured, never decoded."""
     content = bytearray(encoded("PNG"))
-    for claimed in (4_097, 12_001, 60_000):
-        content[16:24] = claimed.to_bytes(4) + claimed.to_bytes(4)
-        content[29:33] = crc32(content[12:29]).to_bytes(4)
-        with pytest.raises(DownloadFailed) as caught:
+    content[16:24] = width.to_bytes(4) + height.to_bytes(4)
+    content[29:33] = crc32(content[12:29]).to_bytes(4)
+    if why:
+        with pytest.raises(DownloadFailed, match=why) as caught:
             look_at(bytes(content))
         assert caught.value.sentence == "failure.image_too_large"
+    else:
+        assert look_at(bytes(content)).width == width
 
 
 def test_shrinking_keeps_aspect_and_label() -> None:
@@ -88,6 +101,25 @@ def test_shrinking_puts_transparency_on_white() -> None:
     Image.new("RGBA", (32, 32), (255, 0, 0, 0)).save(content, "PNG")
     small = shrink(look_at(content.getvalue()))
     assert Image.open(BytesIO(small.content)).getpixel((16, 16)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_shrinking_leaves_out_a_label_that_no_jpeg_can_hold(kind: str) -> None:
+    """Other formats have room for megabytes of EXIF; in a JPEG it has to go into one segment of 64 KB."""
+    exif = Image.Exif()
+    exif[0x010E] = "x" * 70_000
+    content = BytesIO()
+    Image.new("RGB", (64, 48), "orange").save(content, kind, exif=exif)
+    small = shrink(look_at(content.getvalue()))
+    assert (small.format, small.width, small.height) == ("JPEG", 64, 48)
+    assert dict(Image.open(BytesIO(small.content)).getexif()) == {}
+
+
+def test_shrinking_leaves_out_what_else_was_written() -> None:
+    """A comment of any length in another format does not stand in the way."""
+    content = BytesIO()
+    Image.new("RGB", (64, 48), "orange").save(content, "GIF", comment=b"x" * 70_000)
+    assert shrink(look_at(content.getvalue())).format == "JPEG"
 
 
 def test_a_damaged_picture_cannot_be_shrunk() -> None:
