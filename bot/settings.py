@@ -101,8 +101,12 @@ class Settings(BaseModel):
     @field_validator("database_url")
     @classmethod
     def _database(cls, given: SecretStr) -> SecretStr:
-        if given.get_secret_value() and not _is_database(given.get_secret_value()):
+        address = given.get_secret_value()
+        if address and not _is_database(address):
             raise ValueError(f"is the address of neither a PostgreSQL nor an SQLite database; {DATABASE_URL_FIX}")
+        if address.count("@") > 1 and not address.startswith("sqlite"):
+            # A part of the password would be taken for the host, and told as that.
+            raise ValueError("holds more than one @; write an @ that belongs to the name or the password as %40")
         return given
 
     @field_validator("data_dir")

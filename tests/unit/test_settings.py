@@ -85,6 +85,25 @@ def test_only_databases_that_the_bot_can_use_are_taken(url: str, *, good: bool) 
 
 
 @pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        ("postgresql://bot:pa@not-a-password@db.example/bot", False),
+        ("postgresql://b@t:not-a-password@db.example/bot", False),
+        ("postgresql://bot:pa%40ss@db.example/bot", True),
+        ("sqlite:////home/b@t/d@ta/bot.db", True),
+    ],
+)
+def test_a_password_with_an_at_has_to_be_escaped(url: str, *, good: bool) -> None:
+    """Otherwise what stands behind its first @ would be the host, and be told by the check."""
+    if good:
+        assert load({"DATABASE_URL": url}).database_url.get_secret_value() == url
+        return
+    assert faults_of(DATABASE_URL=url) == [
+        "DATABASE_URL: holds more than one @; write an @ that belongs to the name or the password as %40"
+    ]
+
+
+@pytest.mark.parametrize(
     ("variables", "fault"),
     [
         ({"PORT": "many"}, "PORT: must be an integer from 0 to 65535"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -12,15 +12,20 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 
+from bot.__main__ import main
 from bot.generation.store.database import Database, read_url
+from bot.generation.store.tables import kept as kept_values
 from bot.generation.store.tables import metadata
 from bot.sandbox.faults import FAULTS, OF_GLM, arm
 from bot.sandbox.feishu.faults import ANY_CALL
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import CONCURRENCY, GlmStandIn
 from tests.scenarios.talking import rest
+from tests.support.commands import run_command
 from tests.support.databases import postgres_database
+from tests.support.logs import as_served
 from tests.support.wire import Wire
 from tests.support.world import DEADLINE, QUICK, REDELIVERY, World
 
@@ -52,12 +57,10 @@ VARIABLES = {
 
 
 @pytest.fixture(autouse=True)
-def everything_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """The bot's loggers at their most talkative, and those of its libraries as they are when it serves."""
-    caplog.set_level(logging.INFO)
-    caplog.set_level(logging.DEBUG, logger="bot")
-    for name in ("httpx", "httpcore"):
-        caplog.set_level(logging.WARNING, logger=name)
+def everything_logged() -> Iterator[None]:
+    """All loggers at their most talkative, as far as the bot lets them."""
+    with as_served("debug"):
+        yield
 
 
 class Quoting(httpx.BaseTransport):
@@ -212,3 +215,27 @@ def test_a_key_that_the_platform_quotes_goes_no_further(tmp_path: Path, caplog: 
         }
     assert "无效的 API Key：***" in "".join(places["cards and calls"])
     assert found(MARKED, places=places) == []
+
+
+@pytest.mark.parametrize("command", [("check", "--offline"), ("check",), ("serve",), ("migrate",), ("export",)])
+@pytest.mark.parametrize("host", ["a@b:MARKED-pw@db.example", "pa@MARKED-ss@db.example", "MARKED-pw", "a:MARKED@db:x"])
+def test_a_password_that_was_written_down_wrongly_shows_nowhere(
+    tmp_path: Path, command: tuple[str, ...], host: str
+) -> None:
+    """An address in which a part of the password looks like host or port is refused by its name, and not repeated."""
+    variables = {**VARIABLES, "DATABASE_URL": f"postgresql://bot:{host}/bot", "FEISHU_APP_ID": "cli_a"}
+    ended = run_command(main, *command, variables={"PATH": os.environ["PATH"], **variables}, folder=tmp_path)
+    told = f"{ended.stdout.decode()}{ended.stderr}"
+    assert ended.code not in (0, None)
+    assert "DATABASE_URL" in told
+    assert "MARKED" not in told
+
+
+def test_a_statement_that_fails_tells_no_parameter(database: Database) -> None:
+    """What was to be stored stands in no error, and so in no log."""
+    row = database.insert(kept_values).values(name="key", value=MARKED["GLM key"])
+    with database.write() as connection:
+        connection.execute(row)
+    with pytest.raises(IntegrityError) as failed, database.write() as connection:
+        connection.execute(row)
+    assert MARKED["GLM key"] not in str(failed.value)
