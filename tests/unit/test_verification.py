@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from bot.errors import EventRefused
 from bot.models import Event
 from bot.sandbox.feishu.crypto import encrypt, seal, sign
+from bot.web import verification
 from bot.web.verification import LARGEST_BODY, OLDEST, Challenge, Headers, Stale, Verifier
 
 VECTORS = json.loads(Path(__file__).with_name("test_verification_vectors.json").read_text(encoding="utf-8"))
@@ -269,3 +271,14 @@ def test_a_verifier_without_key_and_token_cannot_be_made(nothing: str | None) ->
     """With neither there would be nothing to verify."""
     with pytest.raises(ValueError, match="Encrypt Key or a Verification Token"):
         verifier(key=nothing, token=nothing)
+
+
+@pytest.mark.parametrize("module", ["verification", "metrics"])
+def test_secrets_are_compared_in_constant_time(module: str) -> None:
+    """Nothing at the door is compared by ``==`` but with a word of the code, and a signature or token by digest."""
+    path = Path(verification.__file__).with_name(f"{module}.py")
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    compared = [node for node in nodes if isinstance(node, ast.Compare)]
+    equal = [node for node in compared if isinstance(node.ops[0], ast.Eq | ast.NotEq)]
+    assert [ast.unparse(node) for node in equal if not isinstance(node.comparators[0], ast.Constant)] == []
+    assert any(isinstance(node, ast.Attribute) and node.attr == "compare_digest" for node in nodes)

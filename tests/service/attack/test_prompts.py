@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,11 @@ def test_a_card_that_was_refused_turns_into_harmless_text(world: World, fault: s
     for on in ("reply", "patch"):
         world.feishu.faults.arm(fault, on=on)
         talk = world.somebody(kind="group")
-        talk.say(f'一只猫 {EVERYBODY} <at user_id="all">所有人</at>')
+        talk.say(f'一只猫 {EVERYBODY} <at user_id="all">所有人</at> &lt;at user_id="all"&gt; &#60;at id=all&#62;')
         talk.wait(lambda talk=talk: talk.answers and world.idle)
+        # Whether Feishu reads entities back as tags is documented nowhere.
+        texts = [json.loads(one.content)["text"] for one in talk.answers if one.msg_type == "text"]
+        assert not [text for text in texts if re.search(r"<|&#?\w+;", text)]
     assert is_harmless(world)
 
 
