@@ -165,6 +165,16 @@ def test_a_unit_names_settings_that_there_are(unit: Path) -> None:
     assert "\nTimeoutStopSec=320\n" in text
 
 
+def test_the_snippet_sets_what_the_page_on_hardening_names() -> None:
+    """Each directive of which the page says that a proxy brings it stands in the snippet."""
+    page = (TOP / "config/hardening.md").read_text(encoding="utf-8")
+    paragraph = page.partition("**A proxy in front**")[2].partition("\n\n")[0]
+    named = re.findall(r"`((?:client|proxy|limit)_\w+(?: \w+)?)`", paragraph)
+    snippet = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+    assert len(named) == 6
+    assert [directive for directive in named if not re.search(rf"^ +{directive}\b", snippet, re.MULTILINE)] == []
+
+
 def test_nginx_accepts_the_snippet(tmp_path: Path) -> None:
     """`nginx -t` finds nothing wrong with it, given a certificate."""
     tool = program("nginx")
