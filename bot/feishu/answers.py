@@ -15,6 +15,7 @@ from typing import Any
 
 from bot.errors import FeishuError, FeishuUnreachable
 from bot.feishu.codes import action_of
+from bot.storable import storable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def _error(answer: Answer, body: Mapping[str, Any], code: int, call: str) -> Fei
     details = details if isinstance(details, Mapping) else {}
     log_id = answer.log_id or details.get("log_id")
     return FeishuError(
-        str(body.get("msg") or ""),
+        storable(str(body.get("msg") or "")),
         call=call,
         code=code,
         action=action_of(code, status=answer.status, call=call),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from bot.errors import FeishuAction, FeishuError
+from bot.feishu import answers
 from bot.feishu.client import FeishuClient
 from bot.feishu.codes import ACTIONS, TOKEN_REFUSED, action_of
 from bot.sandbox.feishu.codes import MESSAGES
@@ -182,3 +183,11 @@ def test_details_of_another_shape_are_left_out(details: object) -> None:
             client.patch("om_1", content="{}")
         client.close()
     assert (failed.value.code, failed.value.help_url, failed.value.log_id) == (99991672, None, None)
+
+
+def test_a_message_that_no_database_takes_is_mended() -> None:
+    """What Feishu says of a refusal is kept for the card, half of a surrogate pair and NUL in it included."""
+    refusal = answers.Answer(status=400, headers={}, content=rb'{"code": 234011, "msg": "a\ud800b\u0000c"}')
+    with pytest.raises(FeishuError) as refused:
+        answers.body_of(refusal, "image")
+    assert refused.value.message == "a\ufffdbc"

@@ -24,7 +24,7 @@ ALLOWED = {
     "settings": {"errors", "sections", "environment", "setting_faults"},
     "chat": {"errors", "models", "storable", "glm.sizes", "chat"},
     "glm": {"errors", "models", "storable", "glm.sizes", "glm"},
-    "feishu": {"errors", "models", "feishu"},
+    "feishu": {"errors", "models", "storable", "feishu"},
     "generation": {"errors", "models", "logs", "chat", "glm", "glm.sizes", "feishu", "generation"},
     "web": {"errors", "models", "logs", "generation", "web"},
     "metrics": {"errors", "models", "glm.sizes", "generation"},
