@@ -13,8 +13,9 @@ from bot.generation.showing.queue import Line
 from bot.generation.store.database import Database
 from bot.generation.store.generations import GenerationStore
 from bot.generation.store.records import Generation
-from bot.generation.store.tables import generations, served
+from bot.generation.store.tables import generations, requests, served
 from bot.models import Ask, MadeImage, State, TypedOptions
+from bot.sandbox.server import wait_until
 from tests.support.fairness import Fairness
 from tests.support.requests import LEASE, answer, arrival, reception_of
 
@@ -38,9 +39,16 @@ class Queue:
         self._asked += 1
         sender, count = self.random.choice(USERS), self.random.randint(1, 4)
         message = arrival(f"om_{self._asked}", sender=sender, chat=f"oc_{self._asked}")
-        self._reception.accept(message, Ask(prompt="一只猫", options=TypedOptions(count=count)))
-        answer(self._database)
+        received = self._reception.accept(message, Ask(prompt="一只猫", options=TypedOptions(count=count)))
+        # On a fast machine the limiter of all messages holds a card back for a moment.
+        assert wait_until(lambda: self._is_answered(received.request_id), seconds=20)
         return sender, count
+
+    def _is_answered(self, request_id: str | None) -> bool:
+        answer(self._database)
+        with self._database.look() as connection:
+            answered = select(requests.c.answer_id).where(requests.c.request_id == request_id)
+            return connection.scalar(answered) is not None
 
     def claims(self, model: str = "glm-image", *, slots: int = 999) -> Iterator[Generation]:
         """Takes slots as long as there are any, and somebody for them."""
