@@ -62,10 +62,11 @@ def reserve(database: Database, connection: Connection, target: str) -> float:
     connection.execute(_ADD[database.is_sqlite], [{"name": name, "next_at": 0.0} for name in sorted(allowances)])
     ends = dict(connection.execute(_ENDS_LOCKED, {"target": target}).all())
     now = database.time(connection)
-    wait = max(_wait(allowance, ends[name] - now) for name, allowance in allowances.items())
+    # The clean-up may have taken a row of long ago meanwhile.
+    wait = max(_wait(allowance, ends.get(name, 0.0) - now) for name, allowance in allowances.items())
     if wait > 0:
         return wait
-    moved = {name: max(ends[name], now) + 1 / allowance.rate for name, allowance in allowances.items()}
+    moved = {name: max(ends.get(name, 0.0), now) + 1 / allowance.rate for name, allowance in allowances.items()}
     connection.execute(_MOVE, [{"which": name, "next_at": end} for name, end in moved.items()])
     return 0.0
 
