@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / ".readme" / "benchmarks.svg"
 BENCHMARKS = ("acknowledge", "slot", "overhead", "start", "command_line", "memory", "processor", "idle")
 
-_WIDTH, _ROW, _LEFT, _BAR, _TOP = 960, 22, 440, 300, 56
+_WIDTH, _ROW, _LEFT, _BAR, _TOP = 1000, 22, 480, 300, 56
 _COLOURS = {True: "#2da44e", False: "#d1742f", None: "#8c959f"}
 _MARKS = {True: "✓", False: "✗"}
 _STYLE = "text{font:13px system-ui,sans-serif;fill:#57606a}.h{font-weight:600;fill:#24292f}.v{fill:#24292f}"
