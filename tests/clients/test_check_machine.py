@@ -19,6 +19,7 @@ from bot.generation.store.database import Database
 from bot.generation.store.schema import HEAD
 from bot.sandbox.server import Answer, LoopbackServer
 from bot.settings import Settings, load
+from tests.support.servers import free_port
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - a bot of the test, on a free port
 
@@ -170,12 +171,6 @@ def test_an_address_of_another_machine_is_told() -> None:
 def look(**variables: str) -> Finding:
     """What is said of the database."""
     return database_finding(settings(**variables), offline=False)
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,15 +15,10 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.server import wait_until
 from tests.repo.lock import TOP
 from tests.support.databases import postgres_database
+from tests.support.servers import free_port
 from tests.support.world import variables_for
 
 TOKEN = "not-a-real-metrics-token"
-
-
-def free_port() -> int:
-    """A port on which nobody listens now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def status(address: str) -> int:

@@ -15,6 +15,14 @@ from tests.support.world import DEADLINE, REDELIVERY, catalogue, colour, ended, 
 PACE = Pace(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1)
 
 
+def strike_down(feishu: FeishuStandIn, start: Start, *, times: int) -> None:
+    """Starts the bot so many times, and waits each time until its strike has killed it."""
+    for _ in range(times):
+        with Process(start) as struck:
+            feishu.webhook_url = struck.webhook
+            assert feishu.wait_for(lambda _, it=struck: not it.alive, seconds=DEADLINE)  # type: ignore[misc]
+
+
 def test_two_hidden_outcomes_end_in_words(database_url: str, tmp_path: Path) -> None:
     """Killed right after the paid call, twice: the card says that both may be billed, and the slot is free again."""
     with FeishuStandIn(delivery=REDELIVERY) as feishu, GlmStandIn(seconds=0.05) as glm:
@@ -22,10 +30,7 @@ def test_two_hidden_outcomes_end_in_words(database_url: str, tmp_path: Path) -> 
         start = Start(variables=variables, glm=glm.origin, pace=PACE)
         strike = Strike(step=Step("POST /api/paas/v4/images/generations", 1), side="after")
         said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
-        for _ in range(2):
-            with Process(replace(start, strike=strike)) as struck:
-                feishu.webhook_url = struck.webhook
-                assert feishu.wait_for(lambda _, it=struck: not it.alive, seconds=DEADLINE)  # type: ignore[misc]
+        strike_down(feishu, replace(start, strike=strike), times=2)
         with Process(start) as process:
             feishu.webhook_url = process.webhook
             later = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只灰猫")
@@ -44,10 +49,7 @@ def test_a_picture_that_every_process_dies_over_is_given_up(database_url: str, t
         strike = Strike(step=Step("POST /open-apis/im/v1/images", 1), side="before")
         said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
         # The first one has made the picture itself.
-        for _ in range(1 + 5):
-            with Process(replace(start, strike=strike)) as struck:
-                feishu.webhook_url = struck.webhook
-                assert feishu.wait_for(lambda _, it=struck: not it.alive, seconds=DEADLINE)  # type: ignore[misc]
+        strike_down(feishu, replace(start, strike=strike), times=1 + 5)
         with Process(start) as process:
             feishu.webhook_url = process.webhook
             assert feishu.wait_for(lambda _: ended(feishu, said), seconds=DEADLINE)
