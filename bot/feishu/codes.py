@@ -20,6 +20,9 @@ TOKEN_REFUSED = frozenset({99991661, 99991663, 99991664, 99991665, 99991668, 999
 IMAGE_TOO_LARGE = frozenset({234006, 234039})
 """The picture has more than 10 MB, or more than 12,000 by 12,000 pixels."""
 
+FOR_NOW = frozenset({FeishuAction.RETRY, FeishuAction.STOP_FOR_QUOTA})
+"""Refusals after which the same call is made again later."""
+
 _CODES: dict[FeishuAction, tuple[int, ...]] = {
     FeishuAction.RETRY: (
         1500,  # internal

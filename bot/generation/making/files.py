@@ -8,7 +8,8 @@ from typing import Protocol
 
 from sqlalchemy import select
 
-from bot.errors import DownloadFailed, FeishuAction, FeishuError
+from bot.errors import DownloadFailed, FeishuError
+from bot.feishu.codes import FOR_NOW
 from bot.generation.making.originals import Originals
 from bot.generation.making.workflow import ImageSource
 from bot.generation.store.database import Database
@@ -78,6 +79,6 @@ class OriginalFiles:
         try:
             return look_at(self._files.download_own_image(image_key, largest=LARGEST_FILE))
         except FeishuError as error:
-            if error.action in (FeishuAction.RETRY, FeishuAction.STOP_FOR_QUOTA):
+            if error.action in FOR_NOW:
                 raise
             return None

@@ -11,6 +11,7 @@ from bot.chat.speaking.cards import Cards, content
 from bot.chat.speaking.elements import Card
 from bot.chat.speaking.text import text_of
 from bot.errors import FeishuAction, FeishuError, LeaseLost, MessageHeld
+from bot.feishu.codes import FOR_NOW
 from bot.generation.making.files import OriginalFiles
 from bot.generation.making.pace import Pace
 from bot.generation.showing.posting import Chat, Posting
@@ -182,7 +183,7 @@ class Answering:
         try:
             posting.patch(answer_id, content=content(card))
         except FeishuError as error:
-            if error.action in _FOR_NOW:
+            if error.action in FOR_NOW:
                 raise
             log.info("old card not_changed code=%s", error.code)
 
@@ -197,7 +198,7 @@ class Answering:
             error.log_id,
             error.help_url,
         )
-        if error.action in _FOR_NOW:
+        if error.action in FOR_NOW:
             self._put_off(request, error)
             return False
         patching = request.way == "card" and request.answer_id is not None
@@ -242,13 +243,9 @@ class Answering:
         self._store.postpone(request, owner=self._owner, seconds=seconds)
 
 
-_FOR_NOW = frozenset({FeishuAction.RETRY, FeishuAction.STOP_FOR_QUOTA})
-"""Refusals after which the same call is made again later."""
-
-
 def _about_the_place(action: FeishuAction, request: Request) -> bool:
     """Whether a refusal is not one of this picture or file: it is for now, or there is another place to send to."""
-    return action in _FOR_NOW or _other_place(action, request) is not None
+    return action in FOR_NOW or _other_place(action, request) is not None
 
 
 def _after_patch(action: FeishuAction) -> dict[str, Any] | None:
