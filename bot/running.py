@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import gc
 import logging
 import signal
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +17,7 @@ from bot.app import Bot
 from bot.errors import FeishuError, FeishuUnreachable, SettingsError
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.schema import migrate
+from bot.machine import keep_what_is_there, settle_in
 from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load, missing_for_serving
 from bot.web.server import Server
 
@@ -27,15 +25,6 @@ if TYPE_CHECKING:
     from bot.feishu.long_connection import LongConnection
 
 log = logging.getLogger(__name__)
-
-
-TURN = 0.001
-"""Seconds after which a busy thread lets another run: with Python's own 5 ms, a message that comes while the worker is
-busy waits several times as long for its acknowledgement."""
-
-ARENAS = 2
-_M_ARENA_MAX = -8
-"""The number of the parameter in glibc's malloc.h: https://man7.org/linux/man-pages/man3/mallopt.3.html"""
 
 
 def serve(*, work: bool) -> None:
@@ -60,11 +49,8 @@ def serve_until_told(bot: Bot, server: Server, *, work: bool) -> None:
     Then what was read is answered, nothing new is taken up, and what was taken up is brought to its end: a paid call
     that is open is waited for up to its deadline. What waits stays in the database for the next process.
     """
-    sys.setswitchinterval(TURN)
     bot.start(work=work)
-    # What a start has made stays to the end: a full round of the collector through it held an answer up for 100 ms.
-    gc.collect()
-    gc.freeze()
+    keep_what_is_there()
     log.info("serve listening port=%d worker=%s", server.port, work)
     server.run()
     log.info("serve leaving")
@@ -117,9 +103,9 @@ def connect_until(
     Raises:
         FeishuError: the platform has refused the connection for good.
     """
-    sys.setswitchinterval(TURN)
     status.start()
     bot.start(work=work)
+    keep_what_is_there()
     connection.start()
     log.info("connect listening port=%d worker=%s", status.port, work)
     stopped.wait()
@@ -160,16 +146,6 @@ def told_to_leave() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     return stopped
-
-
-def keep_memory_together() -> None:
-    """Lets all threads share two arenas of the C library's allocator, before the first thread starts.
-
-    Each of glibc's arenas, eight a core by default, keeps what it once needed; with thirty threads the process grows by
-    megabytes an hour that nobody uses. Other C libraries have no arenas: there it does nothing.
-    """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
 
 
 def work_until(stopped: threading.Event, bot: Bot) -> None:
@@ -241,7 +217,7 @@ def _refuse_without_worker(bot: Bot, *, work: bool) -> None:
 
 
 def _load(*, door: bool = True) -> Settings:
-    keep_memory_together()
+    settle_in()
     settings = load()
     if missing := missing_for_serving(settings, door=door):
         raise SettingsError([str(fault) for fault in missing])

@@ -6,7 +6,8 @@ import os
 
 from bot import logs
 from bot.app import Bot, Outside
-from bot.running import keep_memory_together, serve_until_told
+from bot.machine import settle_in
+from bot.running import serve_until_told
 from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST, LoopbackTransport
 from bot.settings import load
 from bot.web.server import Server
@@ -17,7 +18,7 @@ GLM = "BENCHMARK_GLM"
 
 def main() -> int:
     """Serves until SIGTERM; tells its port on the first line of the standard output."""
-    keep_memory_together()
+    settle_in()
     settings = load()
     logs.set_up(settings.log.level, form=settings.log.format)
     origin = os.environ[GLM]

@@ -10,7 +10,7 @@ from bot import logs
 from bot.app import Bot, Outside
 from bot.generation.making.originals import Originals
 from bot.generation.store.retention import Retention
-from bot.running import keep_memory_together
+from bot.machine import settle_in
 from bot.sandbox.glm.stand_in import loopback
 from bot.sandbox.start import Plan
 from bot.settings import Settings, load
@@ -23,7 +23,7 @@ PATIENCE = 3.0
 
 def serve(plan: Plan, port: Connection) -> None:
     """Serves until SIGTERM; sends its port through the pipe."""
-    keep_memory_together()
+    settle_in()
     logs.set_up("critical")
     settings = load(plan.variables)
     glm = loopback(str(plan.glm))

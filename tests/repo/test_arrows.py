@@ -16,6 +16,7 @@ ALLOWED = {
     "errors": set(),
     "models": set(),
     "logs": set(),
+    "machine": set(),
     "storable": set(),
     "environment": {"errors"},
     "setting_faults": set(),

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from bot.running import ARENAS
+from bot.machine import ARENAS
 
 PROGRAM = """
 import ctypes, sys, threading
-from bot.running import keep_memory_together
+from bot.machine import keep_memory_together
 keep_memory_together()
 entered = threading.Barrier(16)
 def hold():
