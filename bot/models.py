@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -272,3 +272,11 @@ class RequestCard:
     """Yuan for all its images."""
     asked: str | None = None
     """The prompt without the words of its style; ``None`` where it has none."""
+
+
+def values_of(record: Any) -> dict[str, Any]:
+    """The values of a dataclass by the names of its fields, as they are.
+
+    ``dataclasses.asdict`` would copy each of them, which takes six times as long and more.
+    """
+    return {one.name: getattr(record, one.name) for one in fields(record)}

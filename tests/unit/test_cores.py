@@ -6,7 +6,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(len(CORES) < 2, reason="one core, or a system th
 
 
 @contextmanager
-def kept_to(name: str) -> Iterator[Set[int]]:
+def kept_to(name: str) -> Iterator[set[int]]:
     """The cores that a thread of such a process may run on, while the process lives."""
     command = [sys.executable, "-c", PROGRAM, name]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
@@ -80,13 +80,6 @@ class Limits:
         self._prices = prices
         self.periods = periods
 
-    def counts(self, connection: Connection, people: Collection[str]) -> Counts:
-        """How things stand for these people and the team, to be decided by.
-
-        What was counted stays true until the end of a transaction that has begun with :meth:`Database.enter`.
-        """
-        return count(connection, people, month=self.periods.month(), day_began=self.periods.day_began())
-
     def refusal(self, counts: Counts, *, sender: str, options: Options) -> Misread | None:
         """Why a prompt may not join the line; ``None`` when it may."""
         if counts.paused:
@@ -99,7 +92,7 @@ class Limits:
 
     def quota(self, connection: Connection, sender: str) -> QuotaView:
         """What a person and the team have used, and may."""
-        counts = self.counts(connection, [sender])
+        counts = count(connection, [sender], month=self.periods.month(), day_began=self.periods.day_began())
         return QuotaView(
             today=counts.today[sender],
             per_day=self._numbers.per_day,

@@ -19,6 +19,7 @@ from bot.generation.store.counting import Counts
 from bot.generation.store.database import Database
 from bot.generation.store.preferences import Choices, Preferences
 from bot.generation.store.records import Kind, log_ids
+from bot.generation.store.standing import standing
 from bot.logs import about
 from bot.models import Ask, Command, Language, Misread, Understood
 
@@ -127,15 +128,22 @@ class Reception:
 
     def _store(self, prompts: Sequence[_Prompt]) -> list[Received]:
         arrivals = [prompt.arrival for prompt in prompts]
-        subjects = {subject for arrival in arrivals for subject in (arrival.sender, arrival.chat_id)}
+        periods = self._limits.periods
+        month = periods.month()
         with self._database.write() as connection:
             at = self._database.enter(connection)
-            known = self._acceptances.known(connection, [arrival.origin for arrival in arrivals])
-            choices = self._preferences.choices(connection, subjects)
-            counts = self._limits.counts(connection, {arrival.sender for arrival in arrivals})
-            decided = [self._decide(prompt, choices, known=known, counts=counts) for prompt in prompts]
+            found = standing(
+                connection,
+                origins=[arrival.origin for arrival in arrivals],
+                people={arrival.sender for arrival in arrivals},
+                chats={arrival.chat_id for arrival in arrivals if arrival.chat_id},
+                month=month,
+                day_began=periods.day_began(),
+            )
+            choices = self._preferences.over(found.chosen)
+            decided = [self._decide(prompt, choices, known=found.known, counts=found.counts) for prompt in prompts]
             accepted = [one for _, one in decided if one is not None]
-            self._acceptances.add(connection, accepted, at=at, month=self._limits.periods.month())
+            self._acceptances.add(connection, accepted, at=at, month=month)
         return [received for received, _ in decided]
 
     def _decide(

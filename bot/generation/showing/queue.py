@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, select
 
 from bot.generation.store.database import Database
 from bot.generation.store.holds import held
 from bot.generation.store.kept import paused
+from bot.generation.store.lists import among
 from bot.generation.store.looks import MODEL, in_flight
 from bot.generation.store.tables import generations, served
 from bot.models import State
@@ -200,12 +201,11 @@ class _Statements:
         """The statements for one database."""
         own = ("generation_id", "request_id", "sender", "accepted_at", "place", "repeated", "delays", "due_at")
         in_line = (generations.c.ended_at.is_(None), generations.c.state == State.WAITING, generations.c.model == MODEL)
-        senders: BindParameter[Any] = bindparam("senders", expanding=True)
         measured = generations.c.seconds
         return cls(
             waiting=select(*(generations.c[name] for name in own)).where(*in_line),
             served=select(served.c.sender, served.c.posted_at).where(
-                served.c.model == MODEL, served.c.sender.in_(senders)
+                served.c.model == MODEL, among(served.c.sender, "senders")
             ),
             facts=select(
                 in_flight(database).label("running"),

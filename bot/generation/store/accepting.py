@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Text, bindparam, select, update
+from sqlalchemy import Connection, Text, bindparam, select, update
 
 from bot.generation.store.database import Database
 from bot.generation.store.records import NewRequest
 from bot.generation.store.tables import generations, requests
-from bot.models import Language, Options, State
+from bot.models import Language, Options, State, values_of
 
 BETWEEN = 1e-6
 """Seconds between what is accepted at once, as the answers in a chat go by the time of acceptance."""
@@ -43,10 +43,6 @@ class Acceptances:
             requests.c.request_id
         )
         self._add_generations = database.insert(generations)
-
-    def known(self, connection: Connection, origins: Collection[str]) -> set[str]:
-        """Which of these origins there is a request of."""
-        return set(connection.scalars(_KNOWN, {"origins": list(origins)}))
 
     def add(self, connection: Connection, accepted: Sequence[Accepted], *, at: float, month: str) -> None:
         """Stores requests whose origins are not known, and their generations.
@@ -89,8 +85,6 @@ def last_language(connection: Connection, *, sender: str) -> Language | None:
     return language
 
 
-_ORIGINS: BindParameter[list[str]] = bindparam("origins", expanding=True)
-_KNOWN = select(requests.c.origin).where(requests.c.origin.in_(_ORIGINS))
 _LAST = (
     select(requests.c.asked, requests.c.content)
     .where(
@@ -112,7 +106,7 @@ _LANGUAGE = (
 
 
 def _request(accepted: Accepted, *, at: float) -> dict[str, Any]:
-    return asdict(accepted.new) | {
+    return values_of(accepted.new) | {
         "request_id": accepted.request_id,
         "content": _written(accepted.new),
         "accepted_at": at,

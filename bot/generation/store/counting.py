@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     Connection,
     Double,
     Integer,
@@ -19,11 +18,13 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    or_,
     select,
     union_all,
 )
 
 from bot.generation.store.kept import PAUSED
+from bot.generation.store.lists import among
 from bot.generation.store.tables import generations, kept, spending
 from bot.models import Options, State
 
@@ -59,9 +60,18 @@ def count(connection: Connection, people: Collection[str], *, month: str, day_be
         month: such as ``2026-11``.
         day_began: in seconds since 1970.
     """
-    given = {"people": list(people), "month": month, "since": day_began}
+    return counted(connection.execute(_COUNTS, parameters(people, month=month, day_began=day_began)))
+
+
+def parameters(people: Collection[str], *, month: str, day_began: float) -> dict[str, Any]:
+    """What :data:`COUNTED` is executed with; see :func:`count`."""
+    return {"people": list(people), "month": month, "since": day_began}
+
+
+def counted(rows: Iterable[Sequence[Any]]) -> Counts:
+    """The counts of what :data:`COUNTED` has found, each row with its kind, its name and its number first."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    for kind, name, number in connection.execute(_COUNTS, given):
+    for kind, name, number, *_ in rows:
         found[kind][name] += number
     return Counts(
         paused="paused" in found,
@@ -76,15 +86,12 @@ def _images(kind: str, column: Any, *conditions: Any) -> Select[Any]:
     return select(literal(kind), column, func.count()).where(*conditions).group_by(column)
 
 
-_PEOPLE: BindParameter[list[str]] = bindparam("people", expanding=True)
-_THEIRS = generations.c.sender.in_(_PEOPLE)
+_THEIRS = among(generations.c.sender, "people")
 _GOES_ON = generations.c.ended_at.is_(None)
 _WAITS = and_(_GOES_ON, generations.c.state == State.WAITING)
-_GIVEN_BACK = generations.c.state.in_((State.FAILED, State.CANCELLED))
+_GIVEN_BACK = or_(generations.c.state == State.FAILED, generations.c.state == State.CANCELLED)
 _TODAY = generations.c.accepted_at >= bindparam("since", type_=Double)
-# One statement, as each takes its time on the way to the database and back, and put together once, as the statements
-# of ``looks`` are.
-_COUNTS = union_all(
+COUNTED = (
     select(literal("paused"), kept.c.name, literal_column("1", Integer)).where(kept.c.name == PAUSED),
     _images("pending", generations.c.sender, _THEIRS, _GOES_ON),
     _images("today", generations.c.sender, _THEIRS, _TODAY, ~_GIVEN_BACK),
@@ -93,3 +100,7 @@ _COUNTS = union_all(
         spending.c.month == bindparam("month", type_=Text)
     ),
 )
+"""The selects of which one statement is made, as each would take its time on the way to the database and back."""
+
+# Put together once, as the statements of ``looks`` are.
+_COUNTS = union_all(*COUNTED)

@@ -122,6 +122,8 @@ class Database:
                 url,
                 pool_size=connections,
                 max_overflow=0,
+                # Statements are prepared on a connection when they were used there several times: so on few of them.
+                pool_use_lifo=True,
                 hide_parameters=True,
                 # As on SQLite, BEGIN is said where a transaction is wanted: a read of one statement does without.
                 isolation_level="AUTOCOMMIT",

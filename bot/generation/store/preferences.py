@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, select
+from sqlalchemy import Connection, select
 
 from bot.generation.store.database import Database
+from bot.generation.store.lists import among
 from bot.generation.store.tables import preferences
-from bot.models import Language, Options, TypedOptions
+from bot.models import Language, Options, TypedOptions, values_of
 
 OPTION_NAMES = tuple(field.name for field in fields(TypedOptions))
 
 
-_SUBJECTS: BindParameter[list[str]] = bindparam("subjects", expanding=True)
-_CHOSEN = select(preferences.c.subject, preferences.c.content).where(preferences.c.subject.in_(_SUBJECTS))
+_CHOSEN = select(preferences.c.subject, preferences.c.content).where(among(preferences.c.subject, "subjects"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,11 @@ class Preferences:
     def choices(self, connection: Connection, subjects: Collection[str | None]) -> Choices:
         """What these people and chats have set."""
         rows = connection.execute(_CHOSEN, {"subjects": [subject for subject in subjects if subject]})
-        return Choices(team=self._defaults, chosen={subject: json.loads(content) for subject, content in rows})
+        return self.over({subject: json.loads(content) for subject, content in rows})
+
+    def over(self, chosen: Mapping[str, Mapping[str, Any]]) -> Choices:
+        """What was read of people and chats, over what the team has."""
+        return Choices(team=self._defaults, chosen=chosen)
 
     def read(self, connection: Connection, subject: str | None) -> Mapping[str, Any]:
         """What a person (``open_id``) or chat (``chat_id``) has set."""
@@ -82,5 +86,5 @@ class Preferences:
 
 def chosen(options: TypedOptions, settled: Options) -> dict[str, Any]:
     """The settled values of the options that were typed: what ``/set`` stores."""
-    typed = {name for name, value in asdict(options).items() if value is not None}
-    return {name: value for name, value in asdict(settled).items() if name in typed}
+    typed = {name for name, value in values_of(options).items() if value is not None}
+    return {name: value for name, value in values_of(settled).items() if name in typed}

@@ -1,0 +1,74 @@
+"""What prompts are decided by when they come, read in one statement: origins, settings and counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Text, cast, literal, null, select, union_all
+
+from bot.generation.store.counting import COUNTED, Counts, counted, parameters
+from bot.generation.store.lists import among
+from bot.generation.store.tables import preferences, requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How things stand for a group of prompts.
+
+    ``known`` are those of their origins that there is a request of, ``chosen`` is what their people and chats have set.
+    """
+
+    known: set[str]
+    chosen: Mapping[str, Mapping[str, Any]]
+    counts: Counts
+
+
+def standing(
+    connection: Connection,
+    *,
+    origins: Collection[str],
+    people: Collection[str],
+    chats: Collection[str],
+    month: str,
+    day_began: float,
+) -> Standing:
+    """Reads how things stand.
+
+    Args:
+        connection: the transaction to read in.
+        origins: of the prompts.
+        people: their open ids.
+        chats: their chat ids.
+        month: such as ``2026-11``.
+        day_began: in seconds since 1970.
+    """
+    given = {
+        **parameters(people, month=month, day_began=day_began),
+        "origins": list(origins),
+        "subjects": [*people, *chats],
+    }
+    known, chosen, rest = set(), {}, []
+    for row in connection.execute(_STANDING, given):
+        if row.kind == "known":
+            known.add(row.name)
+        elif row.kind == "chosen":
+            chosen[row.name] = json.loads(row.content)
+        else:
+            rest.append(row)
+    return Standing(known=known, chosen=chosen, counts=counted(rest))
+
+
+_NOTHING = cast(null(), Text).label("content")
+# Put together once, as the statements of ``looks`` are.
+_STANDING = union_all(
+    select(literal("known").label("kind"), requests.c.origin.label("name"), literal(1), _NOTHING).where(
+        among(requests.c.origin, "origins")
+    ),
+    select(literal("chosen"), preferences.c.subject, literal(1), preferences.c.content).where(
+        among(preferences.c.subject, "subjects")
+    ),
+    *(one.add_columns(_NOTHING) for one in COUNTED),
+)
