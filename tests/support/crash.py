@@ -136,6 +136,8 @@ def watch_commits(steps: Steps) -> None:
     """Counts every commit of a writing transaction of this process, from now on, as a step.
 
     The connection goes back to its pool right after the commit, before anything else is done: that is the step's end.
+    A change of one statement has been committed by PostgreSQL when this is told of; what it finds when the process dies
+    before that, is what it finds after the last step.
     """
     taken = threading.local()
 
@@ -152,14 +154,17 @@ def watch_commits(steps: Steps) -> None:
 
 
 def _writer() -> str | None:
-    """Module and function whose ``with database.write()`` block ends here; ``None`` for a read and for no work."""
-    codes = iter([frame.f_code for frame, _ in walk_stack(None)])
-    for code in codes:
-        if code.co_filename.endswith("generation/store/database.py"):
-            caller = next(caller for caller in codes if not caller.co_filename.endswith("contextlib.py"))
-            works = code.co_name == "write" and not caller.co_filename.endswith(NOT_WORK)
-            return f"{PurePath(caller.co_filename).stem}.{caller.co_name}" if works else None
-    return None
+    """Module and function whose ``write()`` or ``change()`` ends here; ``None`` for a read and for no work."""
+    codes = [frame.f_code for frame, _ in walk_stack(None)]
+    database = [
+        number for number, code in enumerate(codes) if code.co_filename.endswith("generation/store/database.py")
+    ]
+    if not database or codes[database[-1]].co_name not in {"write", "change"}:
+        return None
+    caller = next(
+        code for code in codes[database[-1] :] if not code.co_filename.endswith(("database.py", "contextlib.py"))
+    )
+    return None if caller.co_filename.endswith(NOT_WORK) else f"{PurePath(caller.co_filename).stem}.{caller.co_name}"
 
 
 def run(start: Start, line: Connection) -> None:

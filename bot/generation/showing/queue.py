@@ -6,11 +6,11 @@ import statistics
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, or_, select
 
 from bot.generation.store.database import Database
 from bot.generation.store.holds import held
@@ -36,8 +36,7 @@ BUCKETS = (60.0, 180.0, 600.0)
 """An estimate is told as under one, three or ten minutes, or as more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A generation in line; ``arrival`` orders the generations of one model."""
 
     generation_id: str
@@ -93,6 +92,64 @@ def fair_order(waiting: Sequence[Waiting], last_served: Mapping[str, float]) -> 
     return order
 
 
+class Places(Mapping[str, Place]):
+    """Where each request with a waiting generation stands, by its id; a place is worked out when it is asked for.
+
+    Args:
+        order: the waiting generations in the order in which they get slots.
+        slots: how many calls may be in flight.
+        running: how many are.
+        now: seconds since 1970.
+        seconds: how long a call takes.
+        paused: see :class:`Place`.
+        held: whether no call may be made now.
+    """
+
+    def __init__(
+        self,
+        order: Sequence[Waiting],
+        *,
+        slots: int,
+        running: int,
+        now: float,
+        seconds: float,
+        paused: bool,
+        held: bool,
+    ) -> None:
+        self._order = order
+        self._slots = slots
+        self._running = running
+        self._now = now
+        self._seconds = seconds
+        self._paused = paused
+        self._held = held
+        self._counts = Counter(one.request_id for one in order)
+        self._first: dict[str, int] = {}
+        for number, one in enumerate(order):
+            self._first.setdefault(one.request_id, number)
+
+    def __getitem__(self, request_id: str) -> Place:
+        """The place of a request's first waiting generation."""
+        number = self._first[request_id]
+        ahead, backing_off = number + self._running, self._order[number].due_at > self._now
+        return Place(
+            ahead=ahead,
+            wait_seconds=ahead // max(self._slots, 1) * self._seconds,
+            starts_next=not self._held and ahead < self._slots and not backing_off,
+            backing_off=backing_off,
+            count=self._counts[request_id],
+            paused=self._paused,
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids of the requests, in the order of their places."""
+        return iter(self._first)
+
+    def __len__(self) -> int:
+        """How many requests wait."""
+        return len(self._first)
+
+
 class Line:
     """Reads the line of each model from the database.
 
@@ -129,48 +186,35 @@ class Line:
                 return reading.places[request_id]
             return self.places(model).get(request_id)
 
-    def places(self, model: str) -> dict[str, Place]:
+    def places(self, model: str) -> Places:
         """Where each waiting request of a model stands, read now."""
         began = time.thread_time()
         with self._database.read() as connection:
             order = self._order(connection, model)
-            facts = connection.execute(self._statements.facts, {"model": model}).one()
+            running, now, pausing, holds = connection.execute(self._statements.facts, {"model": model}).one()
             median = self._median_seconds(connection, model)
-        # Of a model that this version does not know, a newer one makes the images: here no slot is ever free.
-        slots = self._slots.get(model, 0)
-        counts = Counter(one.request_id for one in order)
-        places: dict[str, Place] = {}
-        for number, one in enumerate(order):
-            ahead, backing_off = number + facts.running, one.due_at > facts.now
-            if one.request_id not in places:
-                places[one.request_id] = Place(
-                    ahead=ahead,
-                    wait_seconds=ahead // max(slots, 1) * median,
-                    starts_next=not facts.held and ahead < slots and not backing_off,
-                    backing_off=backing_off,
-                    count=counts[one.request_id],
-                    paused=facts.paused,
-                )
+        places = Places(
+            order,
+            # Of a model that this version does not know, a newer one makes the images: here no slot is ever free.
+            slots=self._slots.get(model, 0),
+            running=running,
+            now=now,
+            seconds=median,
+            paused=pausing,
+            held=holds,
+        )
         took = time.thread_time() - began
         self._latest[model] = _Reading(places=places, good_until=self._clock() + RESTS * took)
         return places
 
     def _order(self, connection: Connection, model: str) -> list[Waiting]:
-        rows = connection.execute(self._statements.waiting, {"model": model}).all()
-        last = connection.execute(
-            self._statements.served, {"model": model, "senders": list({row.sender for row in rows})}
-        ).all()
+        rows = connection.execute(self._statements.waiting, {"model": model})
         waiting = [
-            Waiting(
-                generation_id=generation_id,
-                request_id=request_id,
-                sender=sender,
-                arrival=(accepted_at, place),
-                begun=bool(repeated) or delays > 0,
-                due_at=due_at,
-            )
-            for generation_id, request_id, sender, accepted_at, place, repeated, delays, due_at in rows
+            Waiting(generation_id, request_id, sender, (accepted_at, place), begun, due_at)
+            for generation_id, request_id, sender, accepted_at, place, begun, due_at in rows
         ]
+        senders = {one.sender for one in waiting}
+        last = connection.execute(self._statements.served, {"model": model, "senders": senders}).all()
         return fair_order(waiting, dict(last))
 
     def _median_seconds(self, connection: Connection, model: str) -> float:
@@ -183,7 +227,7 @@ class Line:
 class _Reading:
     """The places of one model's line, and until when they serve the cards that are shown."""
 
-    places: Mapping[str, Place]
+    places: Places
     good_until: float
 
 
@@ -199,11 +243,12 @@ class _Statements:
     @classmethod
     def for_database(cls, database: Database) -> _Statements:
         """The statements for one database."""
-        own = ("generation_id", "request_id", "sender", "accepted_at", "place", "repeated", "delays", "due_at")
+        own = ("generation_id", "request_id", "sender", "accepted_at", "place")
+        begun = or_(generations.c.repeated, generations.c.delays > 0)
         in_line = (generations.c.ended_at.is_(None), generations.c.state == State.WAITING, generations.c.model == MODEL)
         measured = generations.c.seconds
         return cls(
-            waiting=select(*(generations.c[name] for name in own)).where(*in_line),
+            waiting=select(*(generations.c[name] for name in own), begun, generations.c.due_at).where(*in_line),
             served=select(served.c.sender, served.c.posted_at).where(
                 served.c.model == MODEL, among(served.c.sender, "senders")
             ),

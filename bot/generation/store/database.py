@@ -140,9 +140,26 @@ class Database:
         Raises:
             StoreUnavailable: the database does not answer, or cannot write (a full disk).
         """
+        with self._write("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def change(self) -> Iterator[Connection]:
+        """A write of one statement. For PostgreSQL that is a transaction by itself, and it is asked once, not thrice.
+
+        Raises:
+            StoreUnavailable: see :meth:`write`.
+        """
+        # SQLite would tell of a commit that failed when the rows are fetched, or not at all.
+        with self._write("BEGIN IMMEDIATE" if self.is_sqlite else None) as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self, begin: str | None) -> Iterator[Connection]:
         one_at_a_time = self._write_lock if self.is_sqlite else nullcontext()
         with _errors_named(), one_at_a_time, self.engine.begin() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+            if begin is not None:
+                connection.exec_driver_sql(begin)
             yield connection
 
     @contextmanager

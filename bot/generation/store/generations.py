@@ -95,7 +95,7 @@ class GenerationStore:
         Returns:
             Whether the owner goes on to deliver it; one that was cancelled meanwhile is nobody's any more.
         """
-        with self._database.write() as connection:
+        with self._database.change() as connection:
             row = checkpoint(
                 connection,
                 self._steps.made,
@@ -156,13 +156,13 @@ class GenerationStore:
 
     def keep(self, generation: Generation, *, owner: str, **values: object) -> None:
         """Stores the result of a step of the delivery; the owner goes on."""
-        with self._database.write() as connection:
+        with self._database.change() as connection:
             checkpoint(connection, self._steps.keep, generation.generation_id, owner, takeups=0, **values)
 
     def postpone(self, generation: Generation, *, owner: str, seconds: float) -> None:
         """Lets a generation go and makes it due again after ``seconds``; such waiting is no taking up."""
         given = {"owner": None, "takeups": 0, "seconds_away": seconds}
-        with self._database.write() as connection:
+        with self._database.change() as connection:
             checkpoint(connection, self._steps.postpone, generation.generation_id, owner, **given)
 
     def done(self, generation: Generation, *, owner: str, **values: object) -> None:

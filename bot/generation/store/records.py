@@ -79,7 +79,7 @@ class Request:
         return log_ids(self.request_id, self.origin)
 
     @classmethod
-    def of_row(cls, row: RowMapping) -> Request:
+    def of_row(cls, row: RowMapping | Mapping[str, Any]) -> Request:
         """Reads a row of the table."""
         values = {name: row[name] for name in cls.__dataclass_fields__}
         values["content"] = json.loads(row["content"])
@@ -177,7 +177,7 @@ def write_failure(failure: Failure) -> str:
     )
 
 
-def picture_of_row(row: RowMapping) -> Picture:
+def picture_of_row(row: Mapping[str, Any]) -> Picture:
     """A generation as its card shows it."""
     return Picture(
         generation_id=row["generation_id"],

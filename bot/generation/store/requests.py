@@ -6,7 +6,20 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Double, Integer, Text, Update, and_, bindparam, func, select, update
+from sqlalchemy import (
+    Connection,
+    Double,
+    Integer,
+    RowMapping,
+    Table,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.generation.store import looks
@@ -76,7 +89,7 @@ class RequestStore:
 
     def show_again(self, request_id: str) -> None:
         """Marks that what the chat shows may be older than what is stored, even where the request has ended."""
-        with self._database.write() as connection:
+        with self._database.change() as connection:
             connection.execute(
                 update(requests)
                 .where(requests.c.request_id == request_id)
@@ -99,10 +112,10 @@ class RequestStore:
 
     def read(self, request_id: str) -> tuple[Request, tuple[Picture, ...]]:
         """A request and its generations, in one consistent state."""
-        with self._database.read() as connection:
-            row = connection.execute(_REQUEST, {"which": request_id}).mappings().one()
-            pictures = connection.execute(_GENERATIONS, {"which": request_id}).mappings()
-            return Request.of_row(row), tuple(picture_of_row(picture) for picture in pictures)
+        with self._database.look() as connection:
+            rows = connection.execute(_WITH_GENERATIONS, {"which": request_id}).mappings().all()
+        pictures = tuple(picture_of_row(_part(row, generations)) for row in rows if row[generations.c.generation_id])
+        return Request.of_row(_part(rows[0], requests)), pictures
 
     def shown(
         self,
@@ -131,20 +144,20 @@ class RequestStore:
         if last:
             values["outcome"] = face
         statement = self._steps.last if last else self._steps.shown
-        with self._database.write() as connection:
+        with self._database.change() as connection:
             checkpoint(connection, statement, request.request_id, owner, **values)
 
     def change(self, request: Request, *, owner: str, way: Way | None = None, **values: object) -> None:
         """Stores how the request is to be answered from now on; the owner keeps it."""
         if way is not None:
             values["way"] = way
-        with self._database.write() as connection:
+        with self._database.change() as connection:
             checkpoint(connection, self._steps.change, request.request_id, owner, **values)
 
     def postpone(self, request: Request, *, owner: str, seconds: float, refused: bool = True) -> None:
         """Lets the request go and makes it due again after ``seconds``; only what was refused counts as an attempt."""
         given = {"owner": None, "seconds_away": seconds, "attempts": request.attempts + refused, "takeups": 0}
-        with self._database.write() as connection:
+        with self._database.change() as connection:
             checkpoint(connection, self._steps.postpone, request.request_id, owner, **given)
 
     def give_up(self, request: Request, *, owner: str, outcome: str) -> None:
@@ -190,8 +203,12 @@ def want_showing(connection: Connection, request_ids: Collection[str], *, unless
 
 # Put together once, as the statements of ``looks`` are.
 _WHICH = bindparam("which", type_=Text)
-_REQUEST = select(requests).where(requests.c.request_id == _WHICH)
-_GENERATIONS = select(generations).where(generations.c.request_id == _WHICH).order_by(generations.c.place)
+_WITH_GENERATIONS = (
+    select(requests, generations)
+    .outerjoin(generations, generations.c.request_id == requests.c.request_id)
+    .where(requests.c.request_id == _WHICH)
+    .order_by(generations.c.place)
+)
 _WANT = (
     update(requests)
     .where(requests.c.request_id == _WHICH, requests.c.ended_at.is_(None))
@@ -205,6 +222,11 @@ _UNFINISHED = (
 _WANT_UNLESS = _WANT.where(
     requests.c.face.is_distinct_from(bindparam("unless", type_=Text)), requests.c.patches + _UNFINISHED < MOST_PATCHES
 )
+
+
+def _part(row: RowMapping, table: Table) -> dict[str, Any]:
+    """The columns of one table in a row of several."""
+    return {column.name: row[column] for column in table.c}
 
 
 def _claim(database: Database) -> ReturningUpdate[Any]:

@@ -58,9 +58,11 @@ def reserve(database: Database, connection: Connection, target: str) -> float:
         0 when it may go out now; else the seconds to wait, and nothing is reserved.
     """
     allowances = {target: CHAT, **_ALL}
-    # A row that is not there yet cannot be locked: of several who came first, each would count from nothing.
-    connection.execute(_ADD[database.is_sqlite], [{"name": name, "next_at": 0.0} for name in sorted(allowances)])
     ends = dict(connection.execute(_ENDS_LOCKED, {"target": target}).all())
+    if len(ends) < len(allowances):
+        # A row that is not there yet cannot be locked: of several who came first, each would count from nothing.
+        connection.execute(_ADD[database.is_sqlite], [{"name": name, "next_at": 0.0} for name in sorted(allowances)])
+        ends = dict(connection.execute(_ENDS_LOCKED, {"target": target}).all())
     now = database.time(connection)
     # The clean-up may have taken a row of long ago meanwhile.
     wait = max(_wait(allowance, ends.get(name, 0.0) - now) for name, allowance in allowances.items())

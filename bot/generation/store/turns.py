@@ -33,7 +33,7 @@ class Turn:
         mine = mark.on_conflict_do_update(
             index_elements=["name"], set_={"next_at": mark.excluded.next_at}, where=paces.c.next_at <= now
         )
-        with self._database.write() as connection:
+        with self._database.change() as connection:
             return connection.execute(mine.returning(paces.c.name)).first() is not None
 
     def keep(self) -> None:
@@ -42,7 +42,7 @@ class Turn:
 
     def end(self, seconds: float) -> None:
         """Makes the next turn due after so many seconds."""
-        with self._database.write() as connection:
+        with self._database.change() as connection:
             connection.execute(
                 update(paces).where(paces.c.name == self._name).values(next_at=self._database.now + seconds)
             )
