@@ -10,7 +10,7 @@ import socket
 import sys
 from contextlib import suppress
 
-TURN = 0.001
+TURN = 0.0003
 """Seconds after which a busy thread lets another run: with Python's own 5 ms, a message that comes while the worker is
 busy waits several times as long for its acknowledgement."""
 
