@@ -12,13 +12,13 @@ from sqlalchemy import literal, select
 
 from bot.generation.store.database import Database
 from bot.generation.store.holds import held, hold_model
-from bot.generation.store.sending import CHAT, MINUTE, SECOND, Allowance, hold, reserve
+from bot.generation.store.sending import CHAT, MINUTE, SECOND, Allowance, SendLimiter
 
 
 def send(database: Database, chat: str) -> float:
     """Asks to send a message; gives the seconds to wait."""
     with database.write() as connection:
-        return reserve(database, connection, chat)
+        return SendLimiter(database).reserve(connection, chat)
 
 
 @pytest.mark.parametrize(("allowance", "seconds", "allowed"), [(CHAT, 1, 5), (SECOND, 1, 50), (MINUTE, 60, 1000)])
@@ -70,7 +70,7 @@ def test_a_wait_that_the_platform_names_holds_every_message(
     """After the platform has named a wait nothing goes out before its end."""
     for seconds in named:
         with database.write() as connection:
-            hold(database, connection, seconds=seconds)
+            SendLimiter(database).hold(connection, seconds=seconds)
     assert least < send(database, "oc_1") <= most
 
 

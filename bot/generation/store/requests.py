@@ -27,7 +27,7 @@ from bot.generation.store.database import Database
 from bot.generation.store.leases import checkpoint, is_free, step
 from bot.generation.store.locks import change_rows
 from bot.generation.store.records import Kind, Request, Way, picture_of_row
-from bot.generation.store.sending import hold, messages_left, reserve
+from bot.generation.store.sending import SendLimiter
 from bot.generation.store.tables import generations, requests, sends
 from bot.models import Picture, State
 
@@ -44,6 +44,7 @@ class RequestStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._limiter = SendLimiter(database)
         self._unshown = looks.unshown(database)
         self._claim = _claim(database)
         self._put_off = _put_off(database)
@@ -65,7 +66,7 @@ class RequestStore:
         """The ids of requests that are due to be shown, oldest first, as many as may go out now; see ``looks``."""
         with self._database.look() as connection:
             due = connection.scalars(self._unshown, {"most": limit}).all()
-            return list(due[: messages_left(self._database, connection)]) if due else []
+            return list(due[: self._limiter.messages_left(connection)]) if due else []
 
     def claim(self, request_id: str, *, owner: str, lease: float) -> Request | None:
         """Takes a request up, and with it the right to send one message to its chat.
@@ -81,7 +82,7 @@ class RequestStore:
                 connection.rollback()
                 return None
             card = row["answer_id"] if row["way"] == "card" else None
-            wait = reserve(self._database, connection, card or row["chat_id"] or row["sender"])
+            wait = self._limiter.reserve(connection, card or row["chat_id"] or row["sender"])
             if wait > 0:
                 connection.execute(self._put_off, {"which": request_id, "seconds": wait})
                 return None
@@ -103,12 +104,12 @@ class RequestStore:
             0 when it may go out now; else the seconds to wait, and nothing is reserved.
         """
         with self._database.write() as connection:
-            return reserve(self._database, connection, target)
+            return self._limiter.reserve(connection, target)
 
     def hold(self, seconds: float) -> None:
         """Lets no message go out for so many seconds: the platform has said so."""
         with self._database.write() as connection:
-            hold(self._database, connection, seconds=seconds)
+            self._limiter.hold(connection, seconds=seconds)
 
     def read(self, request_id: str) -> tuple[Request, tuple[Picture, ...]]:
         """A request and its generations, in one consistent state."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Text, bindparam, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, Double, Text, bindparam, case, or_, select, update
 
 from bot.generation.store.database import Database
 from bot.generation.store.holds import put_off
@@ -29,61 +27,80 @@ SECOND = Allowance(rate=30.0, burst=20)
 MINUTE = Allowance(rate=12.0, burst=280)
 
 
-# Put together once for each kind of database, as the statements of ``looks`` are.
 _ALL = {"second": SECOND, "minute": MINUTE}
 _FOR_ALL = or_(*(paces.c.name == name for name in _ALL))
-_ENDS = select(paces.c.name, paces.c.next_at).where(_FOR_ALL)
-_ENDS_LOCKED = (
-    select(paces.c.name, paces.c.next_at)
-    .where(or_(_FOR_ALL, paces.c.name == bindparam("target", type_=Text)))
-    .order_by(paces.c.name)
-    .with_for_update()
-)
-_ADD = {
-    True: sqlite_insert(paces).on_conflict_do_nothing(index_elements=["name"]),
-    False: postgres_insert(paces).on_conflict_do_nothing(index_elements=["name"]),
-}
-_MOVE = update(paces).where(paces.c.name == bindparam("which", type_=Text))
+_TARGET = bindparam("target", type_=Text)
 
 
-def reserve(database: Database, connection: Connection, target: str) -> float:
-    """Reserves one message to a chat, or one update of a message, within the caller's transaction.
+class SendLimiter:
+    """Lets messages out as often as the platform takes them, within the caller's transaction.
 
     Args:
         database: where the limiter is.
-        connection: the caller's transaction.
-        target: the id of the chat, or of the message.
-
-    Returns:
-        0 when it may go out now; else the seconds to wait, and nothing is reserved.
     """
-    allowances = {target: CHAT, **_ALL}
-    ends = dict(connection.execute(_ENDS_LOCKED, {"target": target}).all())
-    if len(ends) < len(allowances):
-        # A row that is not there yet cannot be locked: of several who came first, each would count from nothing.
-        connection.execute(_ADD[database.is_sqlite], [{"name": name, "next_at": 0.0} for name in sorted(allowances)])
-        ends = dict(connection.execute(_ENDS_LOCKED, {"target": target}).all())
-    now = database.time(connection)
-    # The clean-up may have taken a row of long ago meanwhile.
-    wait = max(_wait(allowance, ends.get(name, 0.0) - now) for name, allowance in allowances.items())
-    if wait > 0:
-        return wait
-    moved = {name: max(ends.get(name, 0.0), now) + 1 / allowance.rate for name, allowance in allowances.items()}
-    connection.execute(_MOVE, [{"which": name, "next_at": end} for name, end in moved.items()])
-    return 0.0
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # Put together once, as the statements of ``looks`` are.
+        self._ends = select(paces.c.name, paces.c.next_at, database.now).where(_FOR_ALL)
+        self._ends_locked = (
+            select(paces.c.name, paces.c.next_at, database.now)
+            .where(or_(_FOR_ALL, paces.c.name == _TARGET))
+            .order_by(paces.c.name)
+            .with_for_update()
+        )
+        self._add = database.insert(paces).on_conflict_do_nothing(index_elements=["name"])
+
+    def reserve(self, connection: Connection, target: str) -> float:
+        """Reserves one message to a chat, or one update of a message.
+
+        Args:
+            connection: the caller's transaction.
+            target: the id of the chat, or of the message.
+
+        Returns:
+            0 when it may go out now; else the seconds to wait, and nothing is reserved.
+        """
+        allowances = {target: CHAT, **_ALL}
+        rows = connection.execute(self._ends_locked, {"target": target}).all()
+        if len(rows) < len(allowances):
+            # A row that is not there yet cannot be locked: of several who came first, each would count from nothing.
+            connection.execute(self._add, [{"name": name, "next_at": 0.0} for name in sorted(allowances)])
+            rows = connection.execute(self._ends_locked, {"target": target}).all()
+        # The clean-up may have taken a row of long ago meanwhile.
+        ends = dict.fromkeys(allowances, 0.0) | {name: end for name, end, _ in rows}
+        now = max((now for _, _, now in rows), default=0.0) or self._database.time(connection)
+        wait = max(_wait(allowance, ends[name] - now) for name, allowance in allowances.items())
+        if wait > 0:
+            return wait
+        moved = {name: max(ends[name], now) + 1 / allowance.rate for name, allowance in allowances.items()}
+        given = {"target": target, "to": moved[target], **{f"{name}_to": moved[name] for name in _ALL}}
+        connection.execute(_MOVE, given)
+        return 0.0
+
+    def messages_left(self, connection: Connection) -> int:
+        """How many messages may go out now, to whichever chats."""
+        rows = {name: end - now for name, end, now in connection.execute(self._ends)}
+        ahead = ((one, max(rows.get(name, 0.0), 0.0)) for name, one in _ALL.items())
+        return max(int(min(one.burst - seconds * one.rate for one, seconds in ahead)), 0)
+
+    def hold(self, connection: Connection, *, seconds: float) -> None:
+        """Lets nothing go out for so many seconds: the platform has said so."""
+        burst = (SECOND.burst - 1) / SECOND.rate
+        put_off(self._database, connection, "second", seconds=seconds + burst)
 
 
-def messages_left(database: Database, connection: Connection) -> int:
-    """How many messages may go out now, to whichever chats."""
-    now = database.time(connection)
-    ends = dict(connection.execute(_ENDS).all())
-    return max(int(min(one.burst - max(ends.get(name, 0.0) - now, 0.0) * one.rate for name, one in _ALL.items())), 0)
-
-
-def hold(database: Database, connection: Connection, *, seconds: float) -> None:
-    """Lets nothing go out for so many seconds: the platform has said so."""
-    burst = (SECOND.burst - 1) / SECOND.rate
-    put_off(database, connection, "second", seconds=seconds + burst)
+# One statement for the three rows, which are locked.
+_MOVE = (
+    update(paces)
+    .where(or_(_FOR_ALL, paces.c.name == _TARGET))
+    .values(
+        next_at=case(
+            *((paces.c.name == name, bindparam(f"{name}_to", type_=Double)) for name in _ALL),
+            else_=bindparam("to", type_=Double),
+        )
+    )
+)
 
 
 def _wait(allowance: Allowance, ahead: float) -> float:
