@@ -88,7 +88,7 @@ class Bot:
         self._words = Catalogue.load(settings.config_dir)
         self._styles = Styles.load(settings.config_dir)
         self._url = read_url(settings.url)
-        self.database = Database(self._url, clock=outside.clock)
+        self.database = Database(self._url, clock=outside.clock, give_way=self._wake.give_way)
         migrate(self.database)
         periods = Periods(zone=settings.team.zone, clock=outside.clock)
         self._watching = Watching(self.database, settings=settings, periods=periods, pace=outside.pace)

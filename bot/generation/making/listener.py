@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 from sqlalchemy.engine import URL
 
-from bot.generation.store.database import SILENCE, WAKE_CHANNEL
+from bot.generation.store.database import WAKE_CHANNEL
+from bot.generation.store.engines import SILENCE
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What wakes the worker, and keeps it back for a moment while events are being taken."""
+"""What wakes the worker, and lets events go first."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-LONGEST = 0.1
-"""Seconds for which the worker is kept back at most, however many events come."""
+LONGEST = 0.05
+"""Seconds for which a thread gives way at most, however many events come."""
 
 
 class Wake(threading.Event):
     """Set by whoever knows of new work.
 
     Python runs one thread at a time, and whoever sent an event waits for its acknowledgement; a card may come a moment
-    later. So the worker begins nothing while an event is being taken, for :data:`LONGEST` at most. What it has begun
-    goes on.
+    later. So all else begins no transaction while an event is being taken, for :data:`LONGEST` at most. What it has
+    begun goes on.
     """
 
     def __init__(self) -> None:
@@ -24,21 +24,25 @@ class Wake(threading.Event):
         self._taken = 0
         self._calm = threading.Event()
         self._calm.set()
+        self._own = threading.local()
 
     @contextmanager
     def taking(self) -> Iterator[None]:
-        """Keeps the worker back for the length of the block, in which an event is taken."""
+        """Keeps other threads back for the length of the block, in which an event is taken."""
         with self._lock:
             self._taken += 1
             self._calm.clear()
+        self._own.takes = True
         try:
             yield
         finally:
+            self._own.takes = False
             with self._lock:
                 self._taken -= 1
                 if not self._taken:
                     self._calm.set()
 
-    def wait_for_calm(self) -> None:
-        """Waits until no event is being taken."""
-        self._calm.wait(LONGEST)
+    def give_way(self) -> None:
+        """Waits until no event is being taken; a thread that takes one goes on."""
+        if not getattr(self._own, "takes", False):
+            self._calm.wait(LONGEST)

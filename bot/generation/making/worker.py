@@ -130,7 +130,6 @@ class Worker:
             again_at = time.monotonic() + max(2 * looked, TOGETHER)
             if self._wake.wait(self._pace.poll):
                 self._stopping.wait(max(again_at - time.monotonic(), 0.0))
-            self._wake.wait_for_calm()
 
     def _look(self) -> None:
         """Finds out what is due, and begins with all of it that is not a paid call."""
@@ -233,8 +232,6 @@ class Worker:
 
     def _at_edge(self, work: Callable[..., None], subject: object, *, room: bool = False) -> None:
         """Runs one piece of work that was taken up, and lets the next one be looked for."""
-        if room:
-            self._wake.wait_for_calm()
         with about(**self._ids(work, subject)):
             there = self._guarded(work, subject)
         if room:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
     Connection,
     Double,
-    Engine,
     Table,
     bindparam,
     cast,
-    create_engine,
-    event,
     extract,
     func,
     select,
@@ -29,34 +23,12 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InvalidatePoolError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.elements import ColumnElement
 
 from bot.errors import StoreUnavailable
-
-BUSY_TIMEOUT = 10.0
-"""Seconds that SQLite waits for another process's write."""
-
-IDLE_IN_TRANSACTION = 5
-"""Seconds after which PostgreSQL ends a transaction that its process has left open, and with it the process's locks.
-
-Transactions here take milliseconds; one that stands still belongs to a process that was stopped or cut off, and the
-others need not wait for it.
-"""
-
-SILENCE: dict[str, Any] = {
-    "tcp_user_timeout": 5_000,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 2,
-}
-"""After what time, in milliseconds and seconds, a PostgreSQL that says nothing counts as gone.
-
-Where the network drops packets, no error comes by itself for a quarter of an hour:
-https://www.postgresql.org/docs/current/libpq-connect.html
-"""
+from bot.generation.store.engines import open_postgres, open_sqlite
 
 WAKE_CHANNEL = "bot_work"
 """The PostgreSQL channel on which new work is announced."""
@@ -90,6 +62,7 @@ class Database:
             differ agree on leases.
         connections: the most that are open at once.
         fresh: for how many seconds after its last use a PostgreSQL connection counts as alive without being asked.
+        give_way: called before each transaction; it may wait for a moment.
 
     Raises:
         StoreUnavailable: the folder of an SQLite file cannot be made.
@@ -99,39 +72,25 @@ class Database:
     """
 
     def __init__(
-        self, url: URL, *, clock: Callable[[], float] = time.time, connections: int = 24, fresh: float = 1.0
+        self,
+        url: URL,
+        *,
+        clock: Callable[[], float] = time.time,
+        connections: int = 24,
+        fresh: float = 1.0,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._clock = clock
+        self._give_way = give_way
         self._write_lock = threading.Lock()
         self.now: ColumnElement[float]
         if self.is_sqlite:
-            if url.database and url.database != ":memory:":
-                _make_folder(Path(url.database).parent)
-            self.engine = create_engine(
-                url,
-                pool_size=connections,
-                max_overflow=0,
-                hide_parameters=True,
-                connect_args={"timeout": BUSY_TIMEOUT},
-            )
+            self.engine = open_sqlite(url, connections=connections)
             self.now = bindparam("now", callable_=clock, type_=Double())
-            _prepare_sqlite(self.engine)
         else:
-            self.engine = create_engine(
-                url,
-                pool_size=connections,
-                max_overflow=0,
-                # Statements are prepared on a connection when they were used there several times: so on few of them.
-                pool_use_lifo=True,
-                hide_parameters=True,
-                # As on SQLite, BEGIN is said where a transaction is wanted: a read of one statement does without.
-                isolation_level="AUTOCOMMIT",
-                connect_args={"connect_timeout": 5, "application_name": "glm-image-bot", **SILENCE},
-            )
+            self.engine = open_postgres(url, connections=connections, fresh=fresh)
             self.now = _CLOCK
-            _end_open_transactions(self.engine)
-            _ask_after_rest(self.engine, fresh=fresh)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -156,6 +115,7 @@ class Database:
 
     @contextmanager
     def _write(self, begin: str | None) -> Iterator[Connection]:
+        self._give_way()
         one_at_a_time = self._write_lock if self.is_sqlite else nullcontext()
         with _errors_named(), one_at_a_time, self.engine.begin() as connection:
             if begin is not None:
@@ -169,6 +129,7 @@ class Database:
         Raises:
             StoreUnavailable: the database does not answer.
         """
+        self._give_way()
         with _errors_named(), self.engine.begin() as connection:
             # By itself PostgreSQL would read each statement's own state.
             connection.exec_driver_sql("BEGIN" if self.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -181,6 +142,7 @@ class Database:
         Raises:
             StoreUnavailable: the database does not answer.
         """
+        self._give_way()
         with _errors_named(), self.engine.connect() as connection:
             yield connection
 
@@ -217,13 +179,6 @@ class Database:
         self.engine.dispose()
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        raise StoreUnavailable(f"{folder} cannot be made: {fault.strerror}") from fault
-
-
 @contextmanager
 def _errors_named() -> Iterator[None]:
     try:
@@ -241,56 +196,3 @@ def _first_line(fault: DBAPIError | PoolTimeout) -> str:
     """What the driver says; a statement and its values, which stand in other errors, are no part of it."""
     said = str(getattr(fault, "orig", fault)).strip()
     return said.splitlines()[0] if said else type(fault).__name__
-
-
-def _end_open_transactions(engine: Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _: Any) -> None:
-        # Said here, as poolers refuse a connection that asks for it when it starts.
-        connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION:d}s'")
-        connection.commit()
-
-
-def _ask_after_rest(engine: Engine, *, fresh: float) -> None:
-    """Asks a connection that has rested whether it is still there; each time would cost a tenth of an acceptance."""
-
-    @event.listens_for(engine, "checkin")
-    def note(_: Any, record: ConnectionPoolEntry) -> None:
-        record.info["used_at"] = time.monotonic()
-
-    @event.listens_for(engine, "checkout")
-    def ask(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
-        if time.monotonic() - record.info.get("used_at", float("inf")) < fresh:
-            return
-        try:
-            engine.dialect.do_ping(connection)
-        except engine.dialect.loaded_dbapi.OperationalError as fault:
-            # All the others are of the same age or older, and are opened anew as well.
-            raise InvalidatePoolError from fault
-
-
-def _prepare_sqlite(engine: Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def configure(connection: sqlite3.Connection, _: Any) -> None:
-        # The driver's own transaction handling would begin late and break BEGIN IMMEDIATE.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        _switch_on_wal(cursor)
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-
-def _switch_on_wal(cursor: sqlite3.Cursor) -> None:
-    # The busy timeout does not cover this switch, so two processes that boot at once collide here.
-    deadline = time.monotonic() + BUSY_TIMEOUT
-    while True:
-        try:
-            mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-        else:
-            if mode in {"wal", "memory"}:
-                return

@@ -1,0 +1,144 @@
+"""The engines behind the two kinds of database, and what each of their connections is told first."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from bot.errors import StoreUnavailable
+
+BUSY_TIMEOUT = 10.0
+"""Seconds that SQLite waits for another process's write."""
+
+IDLE_IN_TRANSACTION = 5
+"""Seconds after which PostgreSQL ends a transaction that its process has left open, and with it the process's locks.
+
+Transactions here take milliseconds; one that stands still belongs to a process that was stopped or cut off, and the
+others need not wait for it.
+"""
+
+SILENCE: dict[str, Any] = {
+    "tcp_user_timeout": 5_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+}
+"""After what time, in milliseconds and seconds, a PostgreSQL that says nothing counts as gone.
+
+Where the network drops packets, no error comes by itself for a quarter of an hour:
+https://www.postgresql.org/docs/current/libpq-connect.html
+"""
+
+
+def open_sqlite(url: URL, *, connections: int) -> Engine:
+    """An engine for an SQLite file in WAL mode.
+
+    Args:
+        url: an SQLAlchemy URL.
+        connections: the most that are open at once.
+
+    Raises:
+        StoreUnavailable: the folder of the file cannot be made.
+    """
+    if url.database and url.database != ":memory:":
+        _make_folder(Path(url.database).parent)
+    engine = create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        hide_parameters=True,
+        connect_args={"timeout": BUSY_TIMEOUT},
+    )
+    _prepare_sqlite(engine)
+    return engine
+
+
+def open_postgres(url: URL, *, connections: int, fresh: float) -> Engine:
+    """An engine for PostgreSQL, on which transactions begin only where BEGIN is said.
+
+    Args:
+        url: an SQLAlchemy URL.
+        connections: the most that are open at once.
+        fresh: for how many seconds after its last use a connection counts as alive without being asked.
+    """
+    engine = create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        # Statements are prepared on a connection when they were used there several times: so on few of them.
+        pool_use_lifo=True,
+        hide_parameters=True,
+        # As on SQLite, BEGIN is said where a transaction is wanted: a read of one statement does without.
+        isolation_level="AUTOCOMMIT",
+        connect_args={"connect_timeout": 5, "application_name": "glm-image-bot", **SILENCE},
+    )
+    _end_open_transactions(engine)
+    _ask_after_rest(engine, fresh=fresh)
+    return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise StoreUnavailable(f"{folder} cannot be made: {fault.strerror}") from fault
+
+
+def _end_open_transactions(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        # Said here, as poolers refuse a connection that asks for it when it starts.
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION:d}s'")
+        connection.commit()
+
+
+def _ask_after_rest(engine: Engine, *, fresh: float) -> None:
+    """Asks a connection that has rested whether it is still there; each time would cost a tenth of an acceptance."""
+
+    @event.listens_for(engine, "checkin")
+    def note(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ask(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        if time.monotonic() - record.info.get("used_at", float("inf")) < fresh:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.OperationalError as fault:
+            # All the others are of the same age or older, and are opened anew as well.
+            raise InvalidatePoolError from fault
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _: Any) -> None:
+        # The driver's own transaction handling would begin late and break BEGIN IMMEDIATE.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        _switch_on_wal(cursor)
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+
+def _switch_on_wal(cursor: sqlite3.Cursor) -> None:
+    # The busy timeout does not cover this switch, so two processes that boot at once collide here.
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            if mode in {"wal", "memory"}:
+                return
