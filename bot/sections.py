@@ -173,7 +173,7 @@ class ServerSettings(Section):
     """The bounds of the web server."""
 
     host: str = "0.0.0.0"  # noqa: S104 - Feishu has to reach it; behind a proxy the admin narrows it
-    threads: Annotated[int, Field(ge=1, le=64)] = 16
+    threads: Annotated[int, Field(ge=1, le=64)] = 32
     connections: Annotated[int, Field(ge=10, le=10_000)] = 1000
     idle_seconds: Annotated[int, Field(ge=1, le=300)] = 30
     worker_port: Annotated[int, Field(ge=0, le=65_535)] = 0

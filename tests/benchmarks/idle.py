@@ -14,10 +14,6 @@ SETTLE = 6.0
 """Seconds after the start that are not looked at: the first beat and the first clean-up lie in them."""
 
 
-WAKES = {"SQLite": 1.2, "PostgreSQL": 6.0}
-"""Wake-ups a second of a thread that are not too many: one a look, and on PostgreSQL one an answer within the look."""
-
-
 def look(kind: str, *, seconds: float) -> tuple[float, float, float]:
     """The share of a core in per cent, and the wake-ups a second of the busiest thread and of all together."""
     quiet = threading.Event()
@@ -38,7 +34,7 @@ def measure(*, quick: bool) -> list[Figure]:
         share, busiest, together = look(kind, seconds=6.0 if quick else 20.0)
         figures.append(Figure(what=f"{kind}: a core", value=share, unit="%", most=1.0))
         what, beside = f"{kind}: wake-ups of the busiest thread", f"all threads together: {together:.1f}"
-        figures.append(Figure(what=what, value=busiest, unit="a second", most=WAKES[kind], beside=beside))
+        figures.append(Figure(what=what, value=busiest, unit="a second", most=1.0, beside=beside))
     return figures
 
 
