@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage, new_id
@@ -15,7 +18,8 @@ from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.server import wait_until
 from tests.benchmarks.figures import Figure, arguments, percentile, report
 from tests.benchmarks.loading import Answered, apart, in_bursts, request_of, saturated, steadily
-from tests.benchmarks.running import RunningBot, environment, kinds, settings_for
+from tests.benchmarks.running import RunningBot, environment, kinds, settings_for, wait_ready
+from tests.support.servers import free_port
 
 RATE = 100
 """Messages a second."""
@@ -76,15 +80,16 @@ def working(kind: str, *, hang: bool) -> Iterator[RunningBot]:
             raise ValueError(f"{bot.glm.working} calls were under way at the end, not {IN_FLIGHT}")
 
 
-def good(answered: Sequence[Answered]) -> list[float]:
+def good(answered: Iterable[Answered]) -> list[float]:
     """The milliseconds of answers, all of which have to be 200.
 
     Raises:
         ValueError: one is not.
     """
-    if wrong := [one.status for one in answered if one.status != 200]:
+    found = list(answered)
+    if wrong := [one.status for one in found if one.status != 200]:
         raise ValueError(f"{len(wrong)} answers are not 200: {wrong[0]}")
-    return [1000 * one.seconds for one in answered]
+    return [1000 * one.seconds for one in found]
 
 
 def of_bot(kind: str, *, quick: bool, hang: bool, bare: tuple[float, float]) -> list[Figure]:
@@ -116,6 +121,47 @@ def of_bot(kind: str, *, quick: bool, hang: bool, bare: tuple[float, float]) -> 
         ),
         Figure(what=f"{where}: saturated, slower than a bare route", value=bare[1] / rate, unit="times", most=4.0),
         Figure(what=f"{where}: saturated, p99", value=percentile(full, 0.99), most=60.0),
+    ]
+
+
+@contextmanager
+def webs(bot: RunningBot) -> Iterator[list[int]]:
+    """Two web processes on the database of a bot, which is the worker; gives their ports."""
+    with ExitStack() as running:
+        ports = [free_port() for _ in range(2)]
+        for port in ports:
+            folder = running.enter_context(TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True))
+            env = environment({**bot.variables, "PORT": str(port), "BOT_DATA_DIR": folder})
+            command = [sys.executable, "-m", "bot", "serve", "--no-worker"]
+            web = subprocess.Popen(command, env=env, cwd=folder, stderr=subprocess.DEVNULL)
+            running.callback(web.wait)
+            running.callback(web.kill)
+        for port in ports:
+            wait_ready(port)
+        yield ports
+
+
+def of_webs(*, quick: bool) -> list[Figure]:
+    """The three loads, halved between two web processes beside a worker, all on PostgreSQL."""
+    where = "PostgreSQL, two webs and a worker"
+    steady, burst, full = 200 if quick else 800, BURST * (3 if quick else 10), 500 if quick else 2000
+    with working("PostgreSQL", hang=False) as bot, webs(bot) as ports, ThreadPoolExecutor(len(ports)) as pool:
+        requests = prompts(bot.feishu, steady + burst + full)
+
+        def halved(load: Callable[..., Any], count: int, *rest: object) -> list[Any]:
+            mine, requests[:count] = requests[:count], []
+            return [
+                one.result() for one in [pool.submit(apart, load, p, mine[n::2], *rest) for n, p in enumerate(ports)]
+            ]
+
+        slow = good(chain(*halved(steadily, steady, RATE / 2)))
+        most = good(chain(*halved(in_bursts, burst, BURST // 2, 0.5)))
+        answered = halved(saturated, full, CONNECTIONS // 2)
+    return [
+        Figure(what=f"{where}: {RATE} a second, p99", value=percentile(slow, 0.99)),
+        Figure(what=f"{where}: {BURST} at once, p95", value=percentile(most, 0.95)),
+        Figure(what=f"{where}: saturated", value=full / max(took for _, took in answered), unit="a second"),
+        Figure(what=f"{where}: saturated, p99", value=percentile(good(chain(*(one for one, _ in answered))), 0.99)),
     ]
 
 
@@ -162,6 +208,8 @@ def measure(*, quick: bool) -> list[Figure]:
     for kind in kinds():
         for hang in (False, True):
             figures += of_bot(kind, quick=quick, hang=hang, bare=bare)
+    if "PostgreSQL" in kinds():
+        figures += of_webs(quick=quick)
     return figures + rivals
 
 
