@@ -45,23 +45,20 @@ def keep_to_one_core() -> None:
 
     The interpreter runs one thread at a time, so that a second core brings it nothing, and passing it from core to core
     costs more than most of its turns. Which core it is, is left to chance, as processes in other containers cannot be
-    seen. Where each core is kept to by one already, or on a system without this, the system decides as ever.
+    seen. Where each core is kept to by one already, or the system does not let a process choose, the system decides as
+    ever.
     """
     if sys.platform != "linux":
         return
     cores = sorted(os.sched_getaffinity(0))
     secrets.SystemRandom().shuffle(cores)
     for core in cores:
-        claim = socket.socket(socket.AF_UNIX)
-        try:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as claim:
             claim.bind(_CLAIM.format(core=core))
-        except OSError:
-            claim.close()
-            continue
-        # The claim is to last as long as the process.
-        claim.detach()
-        os.sched_setaffinity(0, {core})
-        return
+            os.sched_setaffinity(0, {core})
+            # The claim is to last as long as the process.
+            claim.detach()
+            return
 
 
 def keep_what_is_there() -> None:

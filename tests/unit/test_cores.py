@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import subprocess
 import sys
@@ -10,6 +11,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+
+FORBIDDEN = """
+import ctypes, errno, platform, struct
+number = {"x86_64": 203, "aarch64": 122}[platform.machine()]
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | errno.EPERM), (0x06, 0, 0, 0x7FFF0000)]
+program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+filter = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(program)))
+library = ctypes.CDLL(None, use_errno=True)
+assert library.prctl(38, 1, 0, 0, 0) == 0, ctypes.get_errno()
+assert library.prctl(22, 2, ctypes.c_void_p(ctypes.addressof(filter)), 0, 0) == 0, ctypes.get_errno()
+"""
+"""Lets the kernel refuse the choice of a core, as a unit of systemd may: prctl(2), PR_SET_SECCOMP."""
 
 PROGRAM = """
 import os, sys, threading
@@ -29,9 +42,9 @@ pytestmark = pytest.mark.skipif(len(CORES) < 2, reason="one core, or a system th
 
 
 @contextmanager
-def kept_to(name: str) -> Iterator[set[int]]:
+def kept_to(name: str, *, before: str = "") -> Iterator[set[int]]:
     """The cores that a thread of such a process may run on, while the process lives."""
-    command = [sys.executable, "-c", PROGRAM, name]
+    command = [sys.executable, "-c", before + PROGRAM, name]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield {int(core) for core in process.stdout.readline().split()}
@@ -53,3 +66,12 @@ def test_a_core_is_free_again_when_its_process_has_ended() -> None:
     for _ in range(len(CORES) + 1):
         with kept_to(name) as cores:
             assert len(cores) == 1
+
+
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="the number of the call is not known here")
+def test_a_process_that_may_not_choose_runs_all_the_same() -> None:
+    """Where the system refuses the choice, all cores serve, and none is taken from others."""
+    name = secrets.token_hex(8)
+    with kept_to(name, before=FORBIDDEN) as refused, kept_to(name) as other:
+        assert refused == CORES
+        assert len(other) == 1
