@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from unittest.mock import sentinel
+
+from sqlalchemy import update
+
 from bot.generation.intake.cancelling import cancel
 from bot.generation.showing.queue import Line
+from bot.generation.showing.rendering import Rendering
 from bot.generation.store.database import Database
+from bot.generation.store.requests import RequestStore
+from bot.generation.store.tables import generations, requests
 from tests.support.requests import accept
+from tests.unit.card_samples import cards
 
 MODEL = "glm-image"
 
@@ -51,3 +59,15 @@ def test_a_look_at_the_whole_line_is_a_new_one(database: Database) -> None:
     with database.write() as connection:
         cancel(database, connection, [first])
     assert line.places(MODEL)[second].ahead == 0
+
+
+def test_a_card_is_changed_for_what_has_become_of_its_request(database: Database) -> None:
+    """Refused for the platform's limits right after the card said "generating", it is told to wait, not that again."""
+    line = Line(database, slots={MODEL: 1}, clock=lambda: 0.0)
+    rendering = Rendering(cards=cards(), replies=sentinel.no_command, line=line, prices={})
+    store, request_id = RequestStore(database), accepted(database, "om_1")
+    assert rendering.showing(*store.read(request_id)).face == "generating"
+    with database.write() as connection:
+        connection.execute(update(requests).values(face="generating"))
+        connection.execute(update(generations).values(delays=1, due_at=database.now + 60))
+    assert rendering.showing(*store.read(request_id)).face == "backing_off"

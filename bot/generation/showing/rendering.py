@@ -64,8 +64,15 @@ class Rendering:
             return self._of(shown, face=face, last=True)
         if states & {State.GENERATING, State.MADE}:
             return self._of(shown, face="generating")
-        place = self._line.place_of(request.request_id, request.options.model)
+        place = self._place(request)
         return self._waiting(shown, place) if place is not None else self._of(shown, face="generating")
+
+    def _place(self, request: Request) -> Place | None:
+        """Where a request stands. A card is changed for what has become of it since, which no earlier reading knows."""
+        model = request.options.model
+        if request.face is None:
+            return self._line.place_of(request.request_id, model)
+        return self._line.places(model).get(request.request_id)
 
     def _waiting(self, card: RequestCard, place: Place) -> Showing:
         if place.starts_next:
