@@ -130,6 +130,11 @@ class TypedOptions:
     style: str | None = None
     count: int | None = None
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was said, by the names of the options."""
+        return {name: value for name, value in fields_of(self).items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -274,7 +279,7 @@ class RequestCard:
     """The prompt without the words of its style; ``None`` where it has none."""
 
 
-def values_of(record: Any) -> dict[str, Any]:
+def fields_of(record: Any) -> dict[str, Any]:
     """The values of a dataclass by the names of its fields, as they are.
 
     ``dataclasses.asdict`` would copy each of them, which takes six times as long and more.

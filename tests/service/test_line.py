@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from unittest.mock import sentinel
-
 from sqlalchemy import update
 
 from bot.generation.intake.cancelling import cancel
+from bot.generation.showing.overview import Overview
 from bot.generation.showing.queue import Line
 from bot.generation.showing.rendering import Rendering
+from bot.generation.showing.replies import Replies
+from bot.generation.store.calls import FeishuCalls
 from bot.generation.store.database import Database
+from bot.generation.store.preferences import Preferences
 from bot.generation.store.requests import RequestStore
 from bot.generation.store.tables import generations, requests
-from tests.support.requests import accept
+from bot.models import Options
+from tests.support.requests import accept, limits_of
 from tests.unit.card_samples import cards
 
 MODEL = "glm-image"
@@ -23,6 +26,16 @@ def accepted(database: Database, origin: str) -> str:
     request_id = accept(database, origin, sender=f"ou_{origin}").request_id
     assert request_id is not None
     return request_id
+
+
+def rendering_of(database: Database, line: Line) -> Rendering:
+    """What renders the cards of requests as they stand."""
+    limits, drawn = limits_of(), cards()
+    calls = FeishuCalls(database, periods=limits.periods)
+    overview = Overview(database, line=line, prices={}, periods=limits.periods, calls=calls)
+    preferences = Preferences(database, defaults=Options())
+    replies = Replies(database, cards=drawn, limits=limits, overview=overview, preferences=preferences)
+    return Rendering(cards=drawn, replies=replies, line=line, prices={})
 
 
 def test_one_reading_serves_the_cards_of_the_next_moments(database: Database) -> None:
@@ -63,8 +76,7 @@ def test_a_look_at_the_whole_line_is_a_new_one(database: Database) -> None:
 
 def test_a_card_is_changed_for_what_has_become_of_its_request(database: Database) -> None:
     """Refused for the platform's limits right after the card said "generating", it is told to wait, not that again."""
-    line = Line(database, slots={MODEL: 1}, clock=lambda: 0.0)
-    rendering = Rendering(cards=cards(), replies=sentinel.no_command, line=line, prices={})
+    rendering = rendering_of(database, Line(database, slots={MODEL: 1}, clock=lambda: 0.0))
     store, request_id = RequestStore(database), accepted(database, "om_1")
     assert rendering.showing(*store.read(request_id)).face == "generating"
     with database.write() as connection:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.models import Ask, Command, Misread, TypedOptions, Understood, values_of
+from bot.models import Ask, Command, Misread, TypedOptions, Understood, fields_of
 from bot.storable import storable
 
 MOST = 1000
@@ -74,6 +74,6 @@ def named(understood: Understood, names: Sequence[str]) -> Understood:
 
 def _options(options: TypedOptions, names: Sequence[str]) -> TypedOptions:
     changed: dict[str, Any] = {
-        key: put_in(value, names) for key, value in values_of(options).items() if isinstance(value, str)
+        key: put_in(value, names) for key, value in fields_of(options).items() if isinstance(value, str)
     }
     return replace(options, **changed)

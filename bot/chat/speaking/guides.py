@@ -12,7 +12,7 @@ from bot.chat.speaking.elements import Card
 from bot.chat.speaking.lines import typical_seconds
 from bot.chat.styles import Style, Styles
 from bot.glm import sizes
-from bot.models import Language, Options, values_of
+from bot.models import Language, Options, fields_of
 
 COMMANDS = tuple(dict.fromkeys(_COMMAND_WORDS.values()))
 """Every command, by its English name, in the order of ``/help``."""
@@ -52,7 +52,7 @@ class Guides:
 
     def help(self) -> Card:
         """What can be typed: a prompt, its options, and the commands."""
-        default = values_of(self._defaults)
+        default = fields_of(self._defaults)
         options = [self._say("help.options"), *(self._say(f"help.option.{name}", **default) for name in _OPTIONS)]
         commands = [self._say("help.commands"), *(self._say(f"help.command.{name}") for name in self._commands)]
         words = [self._say("help.words")]

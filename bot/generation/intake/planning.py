@@ -10,7 +10,7 @@ from bot.chat.reading.options import settle
 from bot.chat.styles import Styles, apply
 from bot.generation.store.preferences import Choices
 from bot.generation.store.records import Kind, NewRequest
-from bot.models import Ask, ChatType, Command, Language, Misread, Options, TypedOptions, values_of
+from bot.models import Ask, ChatType, Command, Language, Misread, Options, TypedOptions, fields_of
 
 _KINDS: Mapping[str, Kind] = {"help": "help", "not_allowed": "not_allowed"}
 
@@ -67,13 +67,13 @@ class Planning:
             return self._fault(arrival, language, settled)
         style = self._styles.find(settled.style) if settled.style is not None else None
         prompt = ask.prompt if style is None else apply(ask.prompt, style)
-        new = _new(arrival, language, kind="images", content=values_of(settled), prompt=prompt, asked=ask.prompt)
+        new = _new(arrival, language, kind="images", content=fields_of(settled), prompt=prompt, asked=ask.prompt)
         return Plan(new=new, options=settled)
 
     def of_command(self, arrival: Arrival, command: Command, choices: Choices) -> NewRequest:
         """Plans the answer to a command."""
         language = choices.language(arrival.sender) or arrival.language
-        content = {"name": command.name, "argument": command.argument, "options": values_of(command.options)}
+        content = {"name": command.name, "argument": command.argument, "options": fields_of(command.options)}
         return _new(arrival, language, kind=_KINDS.get(command.name, "command"), content=content)
 
     def _fault(self, arrival: Arrival, language: Language, fault: Misread) -> Plan:
@@ -91,7 +91,7 @@ def over(before: Mapping[str, Any], typed: TypedOptions) -> TypedOptions:
     kept = {name: before.get(name) for name in ("model", "size", "quality", "watermark")}
     # An empty style, unlike none, keeps off the default that somebody may have set since.
     kept["style"] = before.get("style") or ""
-    changed = {name: value for name, value in values_of(typed).items() if value is not None}
+    changed = typed.given
     if "model" in changed and "size" not in changed:
         # The size of then may not be one of the new model's; its nearest ratio is found by the defaults.
         kept["size"] = None

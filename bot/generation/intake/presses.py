@@ -21,7 +21,7 @@ from bot.generation.store.database import Database
 from bot.generation.store.records import log_ids, read_options
 from bot.generation.store.tables import generations, requests
 from bot.logs import about
-from bot.models import Ask, Command, Misread, Press, TypedOptions, Understood, values_of
+from bot.models import Ask, Command, Misread, Press, TypedOptions, Understood
 
 log = logging.getLogger(__name__)
 
@@ -106,8 +106,7 @@ class Presses:
         # The present size is chosen beforehand, and would hold a newly typed model to the size of the old one.
         changed = size if size and size != before["size"] else None
         chosen = TypedOptions(size=changed, style="" if style == NO_STYLE else style)
-        typed = {name: value for name, value in values_of(ask.options).items() if value is not None}
-        return self._ask(press, request, replace(ask, options=over(before, replace(chosen, **typed))))
+        return self._ask(press, request, replace(ask, options=over(before, replace(chosen, **ask.options.given))))
 
     def _example(self, press: Press) -> Toast:
         name = press.value.get("e")

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Text, bindparam, select, update
 from bot.generation.store.database import Database
 from bot.generation.store.records import NewRequest
 from bot.generation.store.tables import generations, requests
-from bot.models import Language, Options, State, values_of
+from bot.models import Language, Options, State, fields_of
 
 BETWEEN = 1e-6
 """Seconds between what is accepted at once, as the answers in a chat go by the time of acceptance."""
@@ -106,7 +106,7 @@ _LANGUAGE = (
 
 
 def _request(accepted: Accepted, *, at: float) -> dict[str, Any]:
-    return values_of(accepted.new) | {
+    return fields_of(accepted.new) | {
         "request_id": accepted.request_id,
         "content": _written(accepted.new),
         "accepted_at": at,

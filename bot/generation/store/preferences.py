@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from bot.generation.store.database import Database
 from bot.generation.store.lists import among
 from bot.generation.store.tables import preferences
-from bot.models import Language, Options, TypedOptions, values_of
+from bot.models import Language, Options, TypedOptions, fields_of
 
 OPTION_NAMES = tuple(field.name for field in fields(TypedOptions))
 
@@ -86,5 +86,5 @@ class Preferences:
 
 def chosen(options: TypedOptions, settled: Options) -> dict[str, Any]:
     """The settled values of the options that were typed: what ``/set`` stores."""
-    typed = {name for name, value in values_of(options).items() if value is not None}
-    return {name: value for name, value in values_of(settled).items() if name in typed}
+    values = fields_of(settled)
+    return {name: values[name] for name in options.given}

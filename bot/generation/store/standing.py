@@ -35,7 +35,7 @@ def standing(
     month: str,
     day_began: float,
 ) -> Standing:
-    """Reads how things stand.
+    """Reads how things stand; that stays true until the end of a transaction that began with :meth:`Database.enter`.
 
     Args:
         connection: the transaction to read in.
