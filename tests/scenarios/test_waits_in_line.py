@@ -105,6 +105,8 @@ def test_a_pause_holds_the_line(held: World, gate: Gate) -> None:
     wait_to_show(held, first, "state.generating")
     talk, second = in_line(held, "第二张图")
     wait_to_show(held, second, "wait.ahead", ahead=1)
+    # The card says so a moment before the slot is taken, and a pause in that moment would hold this call as well.
+    talk.wait(lambda: gate.reached == 1)
     boss = admin_in(held)
     first_answer_to(boss, "/pause")
     gate.let(2)
