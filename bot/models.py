@@ -204,10 +204,12 @@ class MadeImage:
     """The answer of one paid call.
 
     ``created`` is the platform's time of the request in seconds since 1970, ``None`` where it sent none.
+    ``request_id`` is what the platform's support asks for.
     """
 
     url: str
     created: int | None = None
+    request_id: str | None = None
     findings: tuple[ContentFinding, ...] = ()
 
 

@@ -67,6 +67,9 @@ _STATUSES: Mapping[int, Leaf] = {401: _KEY, 403: _KEY, 434: _KEY, 408: _SERVER, 
 _BAD_REQUEST, _SERVER_ERROR = 400, 500
 
 _LONGEST_MESSAGE = 500
+_LONGEST_REQUEST_ID = 100
+_REQUEST_IDS = ("request_id", "requestId", "id")
+_REQUEST_ID_HEADERS = ("x-request-id", "x-log-id")
 _BEIJING = timezone(timedelta(hours=8))
 _LATEST = 2**31 - 1
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2})?")
@@ -89,21 +92,23 @@ def read_answer(status: int, *, headers: Mapping[str, str], body: bytes) -> Made
     content = _json_object(body)
     if status != 200 or content.get("error"):  # noqa: PLR2004 - the one status of success
         raise _error_of(status, headers, content)
+    request_id = _request_id(headers, content)
     findings = _findings(content)
     if worst := [finding for finding in findings if finding.level in WORST_LEVELS]:
         filters = tuple((finding.role, finding.level) for finding in worst)
-        raise ContentRefused("Content safety check failed", status=status, filters=filters)
+        raise ContentRefused("Content safety check failed", status=status, filters=filters, request_id=request_id)
     url = _url(content)
     if url is None:
         if any(_code_and_message(content)):
             raise _error_of(status, headers, content)
-        raise ServerFailed("The platform answered 200 without a picture's URL", status=status)
+        message = "The platform answered 200 without a picture's URL"
+        raise ServerFailed(message, status=status, request_id=request_id)
     try:
         https_address(url)
     except DownloadFailed as error:
         message = "The platform answered with a link that is not an https address"
-        raise ServerFailed(message, status=status) from error
-    return MadeImage(url=url, created=_created(content), findings=findings)
+        raise ServerFailed(message, status=status, request_id=request_id) from error
+    return MadeImage(url=url, created=_created(content), request_id=request_id, findings=findings)
 
 
 def _error_of(status: int, headers: Mapping[str, str], content: Mapping[str, Any]) -> GlmError:
@@ -120,8 +125,16 @@ def _error_of(status: int, headers: Mapping[str, str], content: Mapping[str, Any
         retry_after=_seconds(headers.get("retry-after")),
         filters=tuple((finding.role, finding.level) for finding in _findings(content)),
         values={} if until is None else {"until": until},
-        request_id=_text(content.get("request_id")) or headers.get("x-request-id"),
+        request_id=_request_id(headers, content),
     )
+
+
+def _request_id(headers: Mapping[str, str], content: Mapping[str, Any]) -> str | None:
+    """The platform's id of the call, from the body or, where that has none, from a header."""
+    error = content.get("error")
+    found = [fields.get(name) for fields in (content, error) if isinstance(fields, dict) for name in _REQUEST_IDS]
+    found += [headers.get(name) for name in _REQUEST_ID_HEADERS]
+    return next((text[:_LONGEST_REQUEST_ID] for value in found if (text := _text(value))), None)
 
 
 def _until(message: str) -> str | None:

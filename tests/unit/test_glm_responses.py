@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -41,6 +42,32 @@ def test_a_good_answer_gives_link_time_and_findings() -> None:
         created=1795382776,
         findings=(ContentFinding(role="assistant", level=3), ContentFinding(role="unknown", level=2)),
     )
+
+
+@pytest.mark.parametrize(
+    ("ids", "headers", "kept"),
+    [
+        ({"request_id": "r1", "id": "i1"}, {"x-request-id": "h1"}, "r1"),
+        ({"id": "i1"}, {"x-request-id": "h1"}, "i1"),
+        ({}, {"x-request-id": "h1"}, "h1"),
+        ({"request_id": 20261129}, {}, "20261129"),
+        ({"request_id": {"id": "x"}, "id": ["x"]}, {}, None),
+        ({}, {}, None),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400])
+def test_the_request_id_is_kept(ids: dict[str, Any], headers: dict[str, str], kept: str | None, status: int) -> None:
+    """The id that support asks for comes in the body, in its error, or in a header; of a success and of an error."""
+    url = "https://pictures.example/a.png"
+    if status == HTTPStatus.OK:
+        body = json.dumps({"data": [{"url": url}], **ids}).encode()
+        assert read_answer(200, headers=headers, body=body).request_id == kept
+        no_image = {"data": [], **ids}
+        assert refused(200, no_image, headers).request_id == kept
+    else:
+        error = {"code": "1210", "message": "x"}
+        assert refused(status, {"error": error, **ids}, headers).request_id == kept
+        assert refused(status, {"error": {**error, **ids}}, headers).request_id == kept
 
 
 @pytest.mark.parametrize(
