@@ -17,7 +17,7 @@ from bot.chat.speaking.text import text_of
 from bot.chat.styles import Style, Styles
 from bot.chat.views import ModelStats
 from bot.models import Options
-from bot.sandbox.feishu.cards import faults_of
+from bot.sandbox.feishu.cards import validate_card
 from tests.unit.card_samples import bytes_of, cards, catalogue, elements
 from tests.unit.command_samples import QUOTA, SETTINGS, STATS, history, line, waiting
 
@@ -77,7 +77,7 @@ def made(cards: Cards, text: str) -> dict[str, dict[str, Any]]:
 def test_each_card_is_sound_with_the_worst_text(text: str, *, buttons: bool) -> None:
     """Nothing in any card is unknown to the platform, and the request that sends it is under 30 KB."""
     for name, card in made(cards(buttons=buttons), text).items():
-        assert faults_of(card, image_keys=KEYS) == [], name
+        assert validate_card(card, image_keys=KEYS) == [], name
         assert bytes_of(card) < 30 * 1024, name
 
 
@@ -86,7 +86,7 @@ def test_the_form_has_room_for_very_many_styles() -> None:
     many = Cards(words=catalogue(), styles=MANY_STYLES, zone=ZoneInfo("UTC"), buttons=True)
     present = MANY_STYLES.all[-1].name["en"]
     card = many.form(request_id="req_1", prompt='"' * 2000, options=Options(style=present))
-    assert faults_of(card, image_keys=KEYS) == []
+    assert validate_card(card, image_keys=KEYS) == []
     assert bytes_of(card) < 30 * 1024
     assert [element["initial_option"] for element in elements(card) if "initial_option" in element][1] == present
 

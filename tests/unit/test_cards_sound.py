@@ -8,7 +8,7 @@ import pytest
 
 from bot.chat.speaking.cards import content
 from bot.models import Misread
-from bot.sandbox.feishu.cards import faults_of
+from bot.sandbox.feishu.cards import validate_card
 from tests.unit.card_samples import STAGES, cards
 
 KEYS = {f"img_v3_{number}" for number in range(1, 5)}
@@ -20,12 +20,12 @@ OTHERS["misread"] = cards().misread(Misread(sentence="failure.quality"))
 @pytest.mark.parametrize("buttons", [True, False])
 def test_the_card_of_a_request_is_sound(name: str, *, buttons: bool) -> None:
     """At every stage the card holds only what the platform knows."""
-    assert faults_of(cards(buttons=buttons).request(STAGES[name]), image_keys=KEYS) == []
+    assert validate_card(cards(buttons=buttons).request(STAGES[name]), image_keys=KEYS) == []
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_the_other_cards_are_sound(name: str) -> None:
     """So do the cards that explain."""
     card: dict[str, Any] = OTHERS[name]
-    assert faults_of(card, image_keys=KEYS) == []
+    assert validate_card(card, image_keys=KEYS) == []
     assert content(card)

@@ -1,191 +1,150 @@
-"""Whether Feishu would take a card of JSON 2.0, and if not, why.
+"""Validation of JSON 2.0 cards as Feishu does it, by card.schema.json and the rules that a schema cannot express.
 
-https://open.feishu.cn/document/feishu-cards/card-json-v2-structure
+The schema holds the components that a bot of this kind uses; the properties of others are not checked.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
-from bot.sandbox.feishu.card_checks import (
-    LIMIT_REACHED,
-    UNSUPPORTED,
-    CardFault,
-    Check,
-    Findings,
-    anything,
-    by_language,
-    each,
-    flag,
-    link,
-    one_of,
-    shape,
-    shape_of_any,
-    text,
-)
-from bot.sandbox.feishu.card_parts import element_id, icon, layout, margin, padding, text_tag, title
-from bot.sandbox.feishu.card_rules import COMPONENTS, CONTAINERS, FORM_FIELDS, OTHERS, REMOVED, ROOT_ONLY
-from bot.sandbox.feishu.card_words import LOCALES, TEMPLATES
-
-__all__ = ["TOO_LARGE", "CardFault", "faults_of"]
+from jsonschema import Draft202012Validator
 
 TOO_LARGE = 230025
-"""The code of a card of more than 30 KB, which is refused before it is read."""
+"""The code of a card of more than 30 KB, which is rejected before it is parsed."""
 
-_MOST_BYTES = 30 * 1024
-_MOST_COMPONENTS = 200
-_MOST_TABLES = 5
-_DEEPEST = 5
-_NAMELESS = 200530
+UNSUPPORTED, INVALID, INVALID_IMAGE, INVALID_CHART, NAMELESS, LIMIT = 200861, 200621, 200570, 200550, 200530, 11310
+MAX_BYTES, MAX_COMPONENTS, MAX_TABLES, MAX_DEPTH = 30 * 1024, 200, 5, 5
+CONTAINERS = ("column_set", "form", "collapsible_panel", "interactive_container")
+REMOVED = ("note", "action")
+# fmt: off
+UNCHECKED = (
+    "audio", "checker", "date_picker", "multi_select_person", "multi_select_static", "person",
+    "person_list", "picker_datetime", "picker_time", "select_img", "select_person",
+)
+# fmt: on
+_SCHEMA = json.loads((Path(__file__).parent / "card.schema.json").read_text(encoding="utf-8"))
+_COMPONENTS = _SCHEMA["$defs"]["components"]
+LOCALES = frozenset(_SCHEMA["$defs"]["locale"]["enum"])
 
 
-def faults_of(card: dict[str, Any], *, image_keys: Collection[str]) -> list[CardFault]:
-    """Everything for which Feishu would refuse the card; empty when it takes it.
+@dataclass(frozen=True, slots=True)
+class CardError:
+    """Why Feishu would reject a card: where, with which sub code of 230099, and in what words."""
 
-    It knows the components that a bot of this kind uses; what the platform's others hold is not looked at.
+    path: str
+    sub_code: int
+    message: str
+
+
+def validate_card(card: dict[str, Any], *, image_keys: Collection[str]) -> list[CardError]:
+    """Everything for which Feishu would reject the card; empty when it accepts it.
 
     Args:
         card: the card as an object.
-        image_keys: the keys of the pictures that were uploaded.
+        image_keys: the keys of the images that were uploaded.
     """
-    if len(json.dumps(card, ensure_ascii=False, separators=(",", ":")).encode()) > _MOST_BYTES:
-        return [CardFault("ROOT", TOO_LARGE, "the card is larger than 30 KB")]
-    findings = Findings(image_keys, custom_colours=_custom_colours(card))
-    _CARD(card, "ROOT", findings)
-    tags = list(_tags(card))
-    if len(tags) > _MOST_COMPONENTS:
-        findings.add("ROOT", f"element exceeds the limit of {_MOST_COMPONENTS}", code=LIMIT_REACHED)
-    if tags.count("table") > _MOST_TABLES:
-        findings.add("ROOT", "card table number over limit", code=LIMIT_REACHED)
-    return findings.faults
+    if len(json.dumps(card, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_BYTES:
+        return [CardError("ROOT", TOO_LARGE, "the card is larger than 30 KB")]
+    errors = [*_schema_errors(card, "", "ROOT")]
+    if isinstance(card.get("body"), dict) and isinstance(card["body"].get("elements"), list):
+        errors += _Components(image_keys).errors(card["body"]["elements"])
+    objects = [*_objects(card)]
+    if sum("tag" in entry for entry in objects) > MAX_COMPONENTS:
+        errors.append(CardError("ROOT", LIMIT, f"element exceeds the limit of {MAX_COMPONENTS}"))
+    if sum(entry.get("tag") == "table" for entry in objects) > MAX_TABLES:
+        errors.append(CardError("ROOT", LIMIT, "card table number over limit"))
+    return errors
 
 
-def _custom_colours(card: dict[str, Any]) -> Collection[str]:
-    match card:
-        case {"config": {"style": {"color": dict(colours)}}}:
-            return colours.keys()
-    return ()
+@cache
+def _validator(tag: str) -> Draft202012Validator:
+    """The validator of one component, or of the card itself for an empty tag."""
+    part = {"$ref": f"#/$defs/components/{tag}", "$defs": _SCHEMA["$defs"]} if tag else _SCHEMA
+    return Draft202012Validator(part)
 
 
-def _tags(value: Any) -> Iterator[str]:
+def _schema_errors(value: Any, tag: str, path: str) -> Iterator[CardError]:
+    """The first property that does not fit; what is wrong inside it makes further ones look unexpected."""
+    for error in islice(_validator(tag).iter_errors(value), 1):
+        where = " -> ".join([path, *(f"[{step}]" if isinstance(step, int) else step for step in error.absolute_path)])
+        code = LIMIT if error.validator == "maxItems" else INVALID_CHART if "chart_spec" in where else INVALID
+        yield CardError(where, code, error.message)
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object within a value; what a callback, a chart or a table carries is data and left out."""
     if isinstance(value, list):
         for entry in value:
-            yield from _tags(entry)
+            yield from _objects(entry)
     elif isinstance(value, dict):
-        if isinstance(value.get("tag"), str):
-            yield value["tag"]
+        yield value
         for name, entry in value.items():
-            # What a callback or a chart carries is data, not components.
             if name not in ("value", "chart_spec", "rows"):
-                yield from _tags(entry)
+                yield from _objects(entry)
 
 
-def _elements(value: Any, path: str, findings: Findings) -> None:
-    if not isinstance(value, list):
-        findings.add(path, "a list is expected")
-        return
-    for place, element in enumerate(value):
-        tag = element.get("tag") if isinstance(element, dict) else None
-        _component(element, tag, f"{path} -> [{place}](tag: {tag})", findings)
+class _Components:
+    """The components of one card: the schema of each, nesting, forms, unique ids and names, known images."""
 
+    def __init__(self, image_keys: Collection[str]) -> None:
+        self._image_keys = image_keys
+        self._seen: set[tuple[str, str]] = set()
+        self._errors: list[CardError] = []
 
-def _component(element: Any, tag: Any, path: str, findings: Findings) -> None:
-    if tag in OTHERS:
-        return
-    if not isinstance(tag, str) or tag not in COMPONENTS or tag == "column":
-        gone = "cards of schema V2 no longer support this capability; " if tag in REMOVED else ""
-        findings.add(path, f"{gone}ErrorValue: unsupported tag {tag}", code=UNSUPPORTED)
-        return
-    around = findings.containers
-    if around and tag in ROOT_ONLY:
-        findings.add(path, f"{tag} cannot be inside {around[-1]}", code=UNSUPPORTED)
-    if tag in CONTAINERS and sum(outer in CONTAINERS for outer in around) >= _DEEPEST:
-        findings.add(path, f"containers are nested more than {_DEEPEST} deep", code=LIMIT_REACHED)
-        return
-    _check_form_fields(element, tag, path, findings)
-    _look(tag)(element, path, findings)
-    with findings.inside(tag):
-        if tag == "column_set":
-            each(_column)(element.get("columns", []), f"{path} -> columns", findings)
-        elif "elements" in COMPONENTS[tag].properties:
-            _elements(element.get("elements", []), f"{path} -> elements", findings)
-    if tag == "form" and not any(_submits(element)):
-        findings.add(path, "a form needs a button whose form_action_type is submit")
+    def errors(self, elements: list[Any]) -> list[CardError]:
+        """What is wrong with these components and with those inside them."""
+        self._visit_all(elements, "ROOT -> body -> elements", ())
+        return self._errors
 
+    def _add(self, path: str, message: str, code: int = INVALID) -> None:
+        self._errors.append(CardError(path, code, message))
 
-def _column(value: Any, path: str, findings: Findings) -> None:
-    if not isinstance(value, dict) or value.get("tag") != "column":
-        findings.add(path, "a column is expected", code=UNSUPPORTED)
-        return
-    _look("column")(value, path, findings)
-    _elements(value.get("elements", []), f"{path} -> elements", findings)
+    def _visit_all(self, elements: Any, path: str, containers: tuple[str, ...]) -> None:
+        for index, element in enumerate(elements if isinstance(elements, list) else []):
+            tag = str(element.get("tag")) if isinstance(element, dict) else "None"
+            where = f"{path} -> [{index}](tag: {tag})"
+            if (tag == "column") != path.endswith("columns") or tag not in (*_COMPONENTS, *UNCHECKED):
+                removed = "cards of schema V2 no longer support this capability; " if tag in REMOVED else ""
+                self._add(where, f"{removed}ErrorValue: unsupported tag {tag}", UNSUPPORTED)
+            elif tag in _COMPONENTS:
+                self._visit(element, tag, where, containers)
 
+    def _visit(self, element: dict[str, Any], tag: str, path: str, containers: tuple[str, ...]) -> None:
+        if tag in ("form", "table") and containers:
+            self._add(path, f"{tag} cannot be inside {containers[-1]}", UNSUPPORTED)
+        if tag in CONTAINERS and len(containers) >= MAX_DEPTH:
+            self._add(path, f"containers are nested more than {MAX_DEPTH} deep", LIMIT)
+            return
+        self._check_form_rules(element, tag, path, containers)
+        self._errors += _schema_errors(element, tag, path)
+        own = _objects({name: entry for name, entry in element.items() if name not in ("elements", "columns")})
+        if any(entry["img_key"] not in self._image_keys for entry in own if "img_key" in entry):
+            self._add(path, "invalid image keys", INVALID_IMAGE)
+        for key in ("element_id", "name"):
+            if (key, value := element.get(key)) in self._seen:
+                self._add(path, f"{key} {value!r} is not unique")
+            elif isinstance(value, str):
+                self._seen.add((key, value))
+        values = [str(option.get("value")) for option in element.get("options", []) if isinstance(option, dict)]
+        if tag == "select_static" and len(set(values)) < len(values):
+            self._add(path, "two options have the same value")
+        inner = (*containers, tag) if tag in CONTAINERS else containers
+        self._visit_all(element.get("columns") if tag == "column_set" else [], f"{path} -> columns", inner)
+        self._visit_all(element.get("elements"), f"{path} -> elements", inner)
 
-def _look(tag: str) -> Check:
-    component = COMPONENTS[tag]
-    common: dict[str, Check] = {"tag": anything, "element_id": element_id, "margin": margin}
-    return shape({**common, **component.properties}, required=component.required)
-
-
-def _check_form_fields(element: dict[str, Any], tag: str, path: str, findings: Findings) -> None:
-    if "form" in findings.containers:
-        if tag in FORM_FIELDS and not element.get("name"):
-            findings.add(path, "name is empty", code=_NAMELESS)
-        if tag == "button" and "form_action_type" not in element:
-            findings.add(path, "a button in a form needs a form_action_type")
-    elif {"form_action_type", "required"} & element.keys():
-        findings.add(path, "form_action_type and required belong into a form")
-
-
-def _submits(value: Any) -> Iterator[bool]:
-    if isinstance(value, list):
-        for entry in value:
-            yield from _submits(entry)
-    elif isinstance(value, dict):
-        yield value.get("tag") == "button" and value.get("form_action_type") == "submit"
-        yield from _submits([*value.get("elements", ()), *value.get("columns", ())])
-
-
-def _always(value: Any, path: str, findings: Findings) -> None:
-    if value is not True:
-        findings.add(path, "update_multi can only be true in schema V2")
-
-
-_CONFIG = shape(
-    {
-        "streaming_mode": flag,
-        "streaming_config": shape_of_any,
-        "summary": shape({"content": text, "i18n_content": by_language(text)}),
-        "locales": each(one_of(*sorted(LOCALES))),
-        "enable_forward": flag,
-        "enable_forward_interaction": flag,
-        "update_multi": _always,
-        "width_mode": one_of("default", "compact", "fill"),
-        "use_custom_translation": flag,
-        "style": shape({"text_size": shape_of_any, "color": shape_of_any}),
-    }
-)
-_HEADER = shape(
-    {
-        "title": title,
-        "subtitle": title,
-        "text_tag_list": each(text_tag, most=3),
-        "i18n_text_tag_list": by_language(each(text_tag, most=3)),
-        "template": one_of(*TEMPLATES),
-        "icon": icon,
-        "padding": padding,
-    },
-    required=("title",),
-)
-_CARD = shape(
-    {
-        "schema": one_of("2.0"),
-        "config": _CONFIG,
-        "card_link": shape(dict.fromkeys(("url", "pc_url", "ios_url", "android_url"), link)),
-        "header": _HEADER,
-        "body": shape({**layout, "elements": _elements}, required=("elements",)),
-    },
-    required=("schema", "body"),
-)
+    def _check_form_rules(self, element: dict[str, Any], tag: str, path: str, containers: tuple[str, ...]) -> None:
+        if "form" in containers:
+            if tag in ("button", "input", "select_static") and not element.get("name"):
+                self._add(path, "name is empty", NAMELESS)
+            if tag == "button" and "form_action_type" not in element:
+                self._add(path, "a button in a form needs a form_action_type")
+        elif {"form_action_type", "required"} & element.keys():
+            self._add(path, "form_action_type and required belong into a form")
+        if tag == "form" and not any(entry.get("form_action_type") == "submit" for entry in _objects(element)):
+            self._add(path, "a form needs a button whose form_action_type is submit")

@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bot.sandbox.feishu.card_words import LOCALES
-from bot.sandbox.feishu.cards import TOO_LARGE, CardFault, faults_of
+from bot.sandbox.feishu.cards import LOCALES, TOO_LARGE, CardError, validate_card
 from bot.sandbox.feishu.codes import NAMES, Refusal
 from bot.sandbox.feishu.limits import Limits
 from bot.sandbox.feishu.world import Upload
@@ -57,7 +56,7 @@ def _parsed(content: str, *, msg_type: str) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     if msg_type == "interactive":
-        raise _refused_card(CardFault("ROOT", _PARSE_ERROR, "parse card json err"))
+        raise _refused_card(CardError("ROOT", _PARSE_ERROR, "parse card json err"))
     raise invalid("content is not a string in json format")
 
 
@@ -83,10 +82,10 @@ def _is_post(value: dict[str, Any], uploads: Mapping[str, Upload]) -> bool:
 
 def _check_card(card: dict[str, Any], uploads: Mapping[str, Upload]) -> None:
     keys = {key for key, upload in uploads.items() if upload.kind == "image"}
-    for fault in faults_of(card, image_keys=keys):
+    for fault in validate_card(card, image_keys=keys):
         raise Refusal(NAMES["too_long"]) if fault.sub_code == TOO_LARGE else _refused_card(fault)
 
 
-def _refused_card(fault: CardFault) -> Refusal:
+def _refused_card(fault: CardError) -> Refusal:
     ext = f"ErrCode: {fault.sub_code}; ErrPath: {fault.path}; ErrMsg: {fault.message}; "
     return Refusal(NAMES["card_bad"], f"Failed to create card content, ext={ext}")

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from bot.sandbox.feishu.cards import faults_of
+from bot.sandbox.feishu.cards import validate_card
 from bot.sandbox.feishu.delivery import Attempt
 
 NOT_CONFIGURED = 200340
@@ -65,7 +65,7 @@ def _read(body: bytes, image_keys: Collection[str]) -> tuple[int | None, dict[st
     if card is None:
         return None, toast, None
     match card:
-        case {"type": "raw", "data": dict(new)} if not faults_of(new, image_keys=image_keys):
+        case {"type": "raw", "data": dict(new)} if not validate_card(new, image_keys=image_keys):
             return None, toast, new
     return BAD_CARD, None, None
 
