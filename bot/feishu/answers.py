@@ -15,7 +15,7 @@ from typing import Any
 
 from bot.errors import FeishuError, FeishuUnreachable
 from bot.feishu.codes import action_of
-from bot.storable import storable
+from bot.text import storable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

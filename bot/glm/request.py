@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bot.errors import InvalidPrompt, InvalidQuality, InvalidUserId, MissingApiKey
 from bot.glm.sizes import QUALITIES, resolve
+from bot.text import is_blank, visible
 
 TYPE_CHECKING = False  # the module typing alone would take a fifth of the command line's start
 if TYPE_CHECKING:
@@ -35,18 +36,18 @@ def checked_key(key: str | None) -> str:
 
 
 def checked_prompt(prompt: str) -> str:
-    """The prompt without the blanks round it; its length is left to the platform, which answers 1261.
+    """The prompt without invisible characters and surrounding blanks; the platform checks its length (1261).
 
     Raises:
-        InvalidPrompt: it is empty, or it is not Unicode text.
+        InvalidPrompt: there is nothing to see in it, or it is not Unicode text.
     """
-    prompt = prompt.strip()
-    if not prompt:
-        raise InvalidPrompt("Invalid prompt: it is empty. Describe the image in words")
+    prompt = visible(prompt).strip()
     try:
         prompt.encode()
     except UnicodeEncodeError:
         raise InvalidPrompt("Invalid prompt: it is not UTF-8 text") from None
+    if is_blank(prompt):
+        raise InvalidPrompt("Invalid prompt: it is empty. Describe the image in words")
     return prompt
 
 

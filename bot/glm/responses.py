@@ -25,7 +25,7 @@ from bot.errors import (
 )
 from bot.glm.links import https_address
 from bot.models import ROLES, ContentFinding, MadeImage
-from bot.storable import storable
+from bot.text import storable
 
 Leaf = tuple[type[GlmError], str]
 

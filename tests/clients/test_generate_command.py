@@ -85,6 +85,12 @@ def test_every_flag_reaches_the_platform(stand_in: GlmStandIn) -> None:
         (("-p", "猫", "-q", "best"), "fake-key", "INVALID_QUALITY", "Invalid quality: best. Must be hd or standard"),
         (("-p", " "), "fake-key", "INVALID_PROMPT", "Invalid prompt: it is empty. Describe the image in words"),
         (
+            ("-p", "\u3164\ufe0f"),
+            "fake-key",
+            "INVALID_PROMPT",
+            "Invalid prompt: it is empty. Describe the image in words",
+        ),
+        (
             ("-p", "猫", "--user-id", "me"),
             "fake-key",
             "INVALID_USER_ID",

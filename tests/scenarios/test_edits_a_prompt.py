@@ -73,6 +73,7 @@ def test_no_style(world: World) -> None:
     ("prompt", "changed"),
     [
         ("画：两座灯塔", {"prompt": "两座灯塔"}),
+        ("\u200b两座\u00ad灯塔 /\ufeffsize 16:9", {"prompt": "两座灯塔", "size": "1728x960"}),
         ("两座灯塔 /style 油画", {"prompt": "两座灯塔，油画质感，厚涂笔触，画布纹理"}),
         ("两座灯塔 /size 16:9 /quality standard", {"prompt": "两座灯塔", "size": "1728x960", "quality": "standard"}),
         ("两座灯塔（--ar 1:1）", {"prompt": "两座灯塔", "size": "1280x1280"}),

@@ -41,13 +41,32 @@ def test_it_is_shown_as_typed(world: World, name: str, fault: str | None) -> Non
 
 
 def test_signs_that_turn_the_writing(world: World) -> None:
-    """Signs that reverse what stands after them reach the platform and are not shown."""
+    """Signs that reverse what stands after them reach neither the platform nor the card."""
     talk = world.somebody()
     said = talk.say("一只猫\u202egnp.exe\u2066 在窗边")
     card = answer_to(talk, said)
-    assert [body["prompt"] for body in paid_for(talk, said)] == ["一只猫\u202egnp.exe\u2066 在窗边"]
+    assert [body["prompt"] for body in paid_for(talk, said)] == ["一只猫gnp.exe 在窗边"]
     assert "一只猫gnp.exe 在窗边" in words(card)
     assert not {"\u202e", "\u2066"} & set(card.content)
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\ufeff", "\u2060", "\u00ad", "\ufe0f", "\u200d", "\u3164", "\U000e0041"])
+@pytest.mark.parametrize("text", ["{}帮助", "/{}help", "/尺{}寸{}", "{}取消", "{}", "{}\u2800", "/size {}16:9"])
+def test_an_invisible_character_makes_no_prompt(world: World, hidden: str, text: str) -> None:
+    """A command is the same command with an invisible character in it, and such characters alone are no prompt."""
+    talk = world.somebody()
+    said = talk.say(text.replace("{}", hidden))
+    answer_to(talk, said)
+    assert paid_for(talk, said) == []
+
+
+def test_an_option_with_an_invisible_character(world: World) -> None:
+    """An option counts as if the invisible character were not there, and the prompt loses them too."""
+    talk = world.somebody()
+    said = talk.say("\ufeff一只\u2060猫 /\u200bsi\u00adze 16\u200d:9\u200b")
+    answer_to(talk, said)
+    (body,) = paid_for(talk, said)
+    assert (body["prompt"], body["size"]) == ("一只猫", "1728x960")
 
 
 def test_a_long_prompt(world: World) -> None:

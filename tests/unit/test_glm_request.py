@@ -32,7 +32,7 @@ def test_blanks_round_a_key_do_not_matter() -> None:
     assert checked_key(" fake-key.fake \n") == "fake-key.fake"
 
 
-@pytest.mark.parametrize("prompt", ["", " \t\n", "　", "猫\udcff"])
+@pytest.mark.parametrize("prompt", ["", " \t\n", "　", "猫\udcff", "\u3164", "\ufe0f", "\u2800\u200b"])
 def test_a_prompt_that_says_nothing_is_refused(prompt: str) -> None:
     """Blanks in any script are no prompt, and half a character is no text."""
     with pytest.raises(InvalidPrompt):

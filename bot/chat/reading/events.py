@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.chat.reading.content import Mention, Words, words_of
 from bot.models import ChatType, Event, Greeting, Ignored, Message, Press, Recall
-from bot.storable import storable
+from bot.text import storable, visible
 
 Heard = Message | Recall | Greeting | Press | Ignored
 
@@ -151,7 +151,7 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def _texts(form: Mapping[str, Any]) -> dict[str, str]:
-    return {name: storable(text) for name, text in form.items() if isinstance(text, str)}
+    return {name: visible(storable(text)) for name, text in form.items() if isinstance(text, str)}
 
 
 def _at(body: Any, *path: str) -> Any:

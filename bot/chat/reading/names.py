@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.models import Ask, Command, Misread, TypedOptions, Understood, fields_of
-from bot.storable import storable
+from bot.text import storable, visible
 
 MOST = 1000
 """How many different names a message may hold; further ones are left out."""
@@ -31,7 +31,7 @@ class Names:
 
     def hold(self, name: str) -> str:
         """What stands in the text for a name; nothing where there is none."""
-        known = storable(name)
+        known = visible(storable(name))
         if not known or (known not in self._numbers and len(self._numbers) == MOST):
             return ""
         return _MARK + chr(ord(_FIRST) + self._numbers.setdefault(known, len(self._numbers)))
@@ -43,8 +43,8 @@ class Names:
 
 
 def typed(text: str) -> str:
-    """What somebody wrote, in which nothing can pass for a held name."""
-    return storable(text).replace(_MARK, "")
+    """What somebody wrote, without invisible characters, in which nothing can pass for a held name."""
+    return visible(storable(text).replace(_MARK, ""))
 
 
 def put_in(text: str, names: Sequence[str]) -> str:

@@ -13,13 +13,11 @@ from bot.chat.reading.suggestions import suggestion
 from bot.chat.reading.tokens import Option, Word, scan
 from bot.chat.reading.words import COMMANDS, LEADING, fold
 from bot.models import Ask, Command, Misread, Understood
+from bot.text import bare, is_sign
 
 # What stands between a mention and what is said; a face such as ":)" is part of it.
 _OPENING = re.compile(r"(?:[\s,，：]|:(?![-()]))+")
 _LEADING = re.compile(rf"{LEADING}(?:\s*:\s*|\s+|[.!?~。！？～…\s]*$)")
-_NOTHING_TO_DRAW = ("P", "Z", "C")
-"""The Unicode categories of punctuation, spaces and control characters."""
-
 Tokens = Sequence[Option | Word]
 
 
@@ -40,7 +38,7 @@ def parse(text: str, *, styles: Collection[str] = ()) -> Understood:
     text = _begun(text)
     if not text:
         return Command(name="help")
-    if understood := alone(text):
+    if understood := alone(text) or alone(bare(text)):
         return understood
     tokens = tuple(scan(fold(text)))
     first = _first_word(text, tokens)
@@ -104,7 +102,7 @@ def _ask(text: str, tokens: Tokens, leading: Word | None) -> Ask | Misread:
     prompt = without(text, _places(tokens))
     if leading is None and (word := _LEADING.match(fold(prompt))):
         prompt = prompt[word.end() :].strip()
-    if any(not unicodedata.category(character).startswith(_NOTHING_TO_DRAW) for character in prompt):
+    if any(is_sign(character) and not unicodedata.category(character).startswith("P") for character in prompt):
         return Ask(prompt=prompt, options=typed)
     if not options:
         return Misread(sentence="misread.prompt_missing")
