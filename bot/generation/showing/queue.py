@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, or_, select
+from sqlalchemy import Connection, Select, and_, or_, select
 
 from bot.generation.store.database import Database
 from bot.generation.store.holds import held
 from bot.generation.store.kept import paused
-from bot.generation.store.lists import among
 from bot.generation.store.looks import MODEL, in_flight
 from bot.generation.store.tables import generations, served
 from bot.models import State
@@ -208,14 +207,13 @@ class Line:
         return places
 
     def _order(self, connection: Connection, model: str) -> list[Waiting]:
+        waiting, last_served = [], {}
         rows = connection.execute(self._statements.waiting, {"model": model})
-        waiting = [
-            Waiting(generation_id, request_id, sender, (accepted_at, place), begun, due_at)
-            for generation_id, request_id, sender, accepted_at, place, begun, due_at in rows
-        ]
-        senders = {one.sender for one in waiting}
-        last = connection.execute(self._statements.served, {"model": model, "senders": senders}).all()
-        return fair_order(waiting, dict(last))
+        for generation_id, request_id, sender, accepted_at, place, begun, due_at, posted_at in rows:
+            waiting.append(Waiting(generation_id, request_id, sender, (accepted_at, place), begun, due_at))
+            if posted_at is not None:
+                last_served[sender] = posted_at
+        return fair_order(waiting, last_served)
 
     def _median_seconds(self, connection: Connection, model: str) -> float:
         """How long a call of this model takes: the median of the last ones, or what is typical."""
@@ -236,7 +234,6 @@ class _Statements:
     """What is read of a line at every look, put together once; see ``looks``."""
 
     waiting: Select[Any]
-    served: Select[Any]
     facts: Select[int, float, bool, bool]
     seconds: Select[Any]
 
@@ -248,10 +245,9 @@ class _Statements:
         in_line = (generations.c.ended_at.is_(None), generations.c.state == State.WAITING, generations.c.model == MODEL)
         measured = generations.c.seconds
         return cls(
-            waiting=select(*(generations.c[name] for name in own), begun, generations.c.due_at).where(*in_line),
-            served=select(served.c.sender, served.c.posted_at).where(
-                served.c.model == MODEL, among(served.c.sender, "senders")
-            ),
+            waiting=select(*(generations.c[name] for name in own), begun, generations.c.due_at, served.c.posted_at)
+            .outerjoin(served, and_(served.c.sender == generations.c.sender, served.c.model == generations.c.model))
+            .where(*in_line),
             facts=select(
                 in_flight(database).label("running"),
                 database.now.label("now"),

@@ -24,7 +24,6 @@ from sqlalchemy import (
 )
 
 from bot.generation.store.kept import PAUSED
-from bot.generation.store.lists import among
 from bot.generation.store.tables import generations, kept, spending
 from bot.models import Options, State
 
@@ -86,7 +85,7 @@ def _images(kind: str, column: Any, *conditions: Any) -> Select[Any]:
     return select(literal(kind), column, func.count()).where(*conditions).group_by(column)
 
 
-_THEIRS = among(generations.c.sender, "people")
+_THEIRS = generations.c.sender.in_(bindparam("people", expanding=True))
 _GOES_ON = generations.c.ended_at.is_(None)
 _WAITS = and_(_GOES_ON, generations.c.state == State.WAITING)
 _GIVEN_BACK = or_(generations.c.state == State.FAILED, generations.c.state == State.CANCELLED)

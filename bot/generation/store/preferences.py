@@ -7,17 +7,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from bot.generation.store.database import Database
-from bot.generation.store.lists import among
 from bot.generation.store.tables import preferences
 from bot.models import Language, Options, TypedOptions, fields_of
 
 OPTION_NAMES = tuple(field.name for field in fields(TypedOptions))
 
 
-_CHOSEN = select(preferences.c.subject, preferences.c.content).where(among(preferences.c.subject, "subjects"))
+_CHOSEN = select(preferences.c.subject, preferences.c.content).where(
+    preferences.c.subject.in_(bindparam("subjects", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, literal, null, select, union_all
+from sqlalchemy import Connection, Text, bindparam, cast, literal, null, select, union_all
 
 from bot.generation.store.counting import COUNTED, Counts, counted, parameters
-from bot.generation.store.lists import among
 from bot.generation.store.tables import preferences, requests
 
 
@@ -65,10 +64,10 @@ _NOTHING = cast(null(), Text).label("content")
 # Put together once, as the statements of ``looks`` are.
 _STANDING = union_all(
     select(literal("known").label("kind"), requests.c.origin.label("name"), literal(1), _NOTHING).where(
-        among(requests.c.origin, "origins")
+        requests.c.origin.in_(bindparam("origins", expanding=True))
     ),
     select(literal("chosen"), preferences.c.subject, literal(1), preferences.c.content).where(
-        among(preferences.c.subject, "subjects")
+        preferences.c.subject.in_(bindparam("subjects", expanding=True))
     ),
     *(one.add_columns(_NOTHING) for one in COUNTED),
 )
