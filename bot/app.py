@@ -23,6 +23,7 @@ from bot.generation.intake.inbox import Inbox
 from bot.generation.intake.limits import Limits, Periods
 from bot.generation.intake.presses import Presses
 from bot.generation.intake.reception import Reception
+from bot.generation.making.background import Background
 from bot.generation.making.files import OriginalFiles
 from bot.generation.making.measuring import MeasuredMaker
 from bot.generation.making.originals import Originals
@@ -92,6 +93,7 @@ class Bot:
         migrate(self.database)
         periods = Periods(zone=settings.team.zone, clock=outside.clock)
         self._watching = Watching(self.database, settings=settings, periods=periods, pace=outside.pace)
+        self.background = Background(stopping=self._stopping, on_crash=self._watching.metrics.task_crashed)
         self._feishu = FeishuClient(
             domain=settings.domain,
             app_id=settings.app_id,
@@ -107,9 +109,7 @@ class Bot:
         self._identity = Identity(app_id=settings.app_id, ask=lambda: self._feishu.bot_info().open_id, kept=self._kept)
         self._closers: list[Callable[[], None]] = [self._feishu.close, self.database.close]
         reception = self._create_reception()
-        admins = self._watching.create_admins(reception, wake=self._wake)
-        self._upkeep = self._watching.create_upkeep(admins, stopping=self._stopping)
-        self._regular = self._watching.create_regular(admins, feishu=self._feishu, stopping=self._stopping)
+        self._admins = self._watching.create_admins(reception, wake=self._wake)
         self._inbox = self._create_inbox(reception)
         self.worker: Worker | None = None
 
@@ -123,27 +123,27 @@ class Bot:
 
     def start(self, *, work: bool = True) -> None:
         """Learns who the bot is and, with ``work``, begins to take up what is due."""
-        self._identity.learn_in_background(self._stopping)
-        self._upkeep.start()
+        self.background.start("identity", self._identity.learn, once=True)
+        self._watching.start_upkeep(self.background, self._admins)
         if work:
             self.worker = self._create_worker()
             self.worker.start()
-            for one in self._regular:
-                one.start()
+            self._watching.start_regular(self.background, self._admins, feishu=self._feishu, stopping=self._stopping)
             if not self.database.is_sqlite:
                 # Imported here, because SQLite, which is the default, starts sooner without a PostgreSQL driver.
                 from bot.generation.making.listener import Listener  # noqa: PLC0415
 
-                Listener(self._url, wake=self._wake, stopping=self._stopping).start()
+                listener = Listener(self._url, wake=self._wake)
+                self._closers.insert(0, listener.close)
+                self.background.start("listener", listener.listen)
 
     def close(self) -> None:
         """Takes nothing new up, ends what is under way, and closes every connection."""
         self._stopping.set()
         if self.worker is not None:
             self.worker.drain()
-        for one in self._regular:
-            one.join()
-        self._upkeep.close()
+        self.background.close()
+        self._watching.finish_upkeep(self.background, self._admins)
         for close in self._closers:
             close()
 
@@ -254,6 +254,7 @@ class Bot:
             pace=pace,
             wake=self._wake,
             stopping=self._stopping,
+            background=self.background,
         )
 
     def _create_answering(self, owner: str, *, line: Line, files: OriginalFiles) -> Answering:
@@ -288,10 +289,12 @@ class Bot:
 
     def _unready(self) -> str | None:
         try:
-            if not worker_alive(self.database, within=self._outside.pace.silence):
-                return "no worker has shown itself lately"
+            alive = worker_alive(self.database, within=self._outside.pace.silence)
         except StoreUnavailable:
             return "the database does not answer"
-        if self._identity.open_id is None:
-            return "the bot's own id has not been learnt from Feishu yet"
-        return None
+        reasons = [
+            None if alive else "no worker has shown itself lately",
+            None if self._identity.open_id else "the bot's own id has not been learnt from Feishu yet",
+            self.background.problem,
+        ]
+        return "; ".join(filter(None, reasons)) or None

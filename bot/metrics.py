@@ -69,6 +69,7 @@ class Metrics:
         self._glm = self._seconds(
             "bot_glm_call_seconds", "Paid calls to GLM by the platform's code, or ok.", MADE, "model", "code"
         )
+        self._crashes = self._counter("bot_task_crashes", "Unexpected errors in background tasks.", "task")
         self.registry.register(_Stands(stands, budget=budget))
         ProcessCollector(registry=self.registry)
 
@@ -102,6 +103,10 @@ class Metrics:
     def glm_called(self, model: str, seconds: float, code: str) -> None:
         """A paid call has ended."""
         self._glm.labels(model, code).observe(seconds)
+
+    def task_crashed(self, name: str) -> None:
+        """A background task has ended with an unexpected error."""
+        self._crashes.labels(name).inc()
 
     def text(self) -> bytes:
         """Everything, in the text format of :data:`CONTENT_TYPE`."""

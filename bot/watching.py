@@ -12,19 +12,24 @@ from bot.feishu.client import FeishuClient
 from bot.generation.intake.limits import Periods
 from bot.generation.intake.reception import Reception
 from bot.generation.making.admins import Admins
+from bot.generation.making.background import Background
 from bot.generation.making.gauges import Gauges
 from bot.generation.making.pace import Pace
+from bot.generation.making.recording import LOOK_EVERY as EXPORT_EVERY
 from bot.generation.making.recording import SHORTEST_WAIT, Recording
-from bot.generation.making.upkeep import Upkeep
 from bot.generation.store.calls import FeishuCalls
 from bot.generation.store.database import Database
 from bot.generation.store.recording import RecordingStore
+from bot.generation.store.retention import LOOK_EVERY as CLEAN_EVERY
 from bot.generation.store.retention import Retention
 from bot.generation.store.turns import Turn
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.settings import Settings
 from bot.web.health import health
 from bot.web.metrics import metrics
+
+LONG_STEP = 3_600.0
+"""Seconds that one clean-up, or the export of a long backlog, may take."""
 
 
 class Watching:
@@ -64,26 +69,38 @@ class Watching:
         team = self._settings.team
         return Admins(self._database, reception=reception, people=team.admins, zone=team.zone, wake=wake)
 
-    def create_upkeep(self, admins: Admins, *, stopping: threading.Event) -> Upkeep:
-        """What stores the counts and tells the admins, now and then."""
-        return Upkeep([self.calls.store, admins.look], every=self._pace.upkeep, stopping=stopping)
+    def start_upkeep(self, background: Background, admins: Admins) -> None:
+        """Stores the counts of calls and sends the admins their messages, now and then."""
+        for name, step in self._upkeep(admins).items():
+            background.start(name, step, every=self._pace.upkeep, delay=self._pace.upkeep)
 
-    def create_regular(
-        self, admins: Admins, *, feishu: FeishuClient, stopping: threading.Event
-    ) -> list[Retention | Recording]:
+    def finish_upkeep(self, background: Background, admins: Admins) -> None:
+        """Does the same a last time."""
+        for name, step in self._upkeep(admins).items():
+            background.attempt(name, step)
+
+    def _upkeep(self, admins: Admins) -> dict[str, Callable[[], None]]:
+        return {"api-usage": self.calls.store, "admin-alerts": admins.look}
+
+    def start_regular(
+        self, background: Background, admins: Admins, *, feishu: FeishuClient, stopping: threading.Event
+    ) -> None:
         """What one process does for all: it forgets what is old and, where a Base is named, records what has ended."""
         retention = Retention(self._database, days=self._settings.retention.days, stopping=stopping)
+        background.start("retention", retention.clean, every=CLEAN_EVERY, hang_after=LONG_STEP)
         base = self._settings.base
         if not base.on:
-            return [retention]
+            return
+        every = max(base.minutes * 60, SHORTEST_WAIT)
         recording = Recording(
             RecordingStore(self._database),
             turn=Turn(self._database, "base", seconds=self._pace.turn),
             table=BaseTable(bases=Bases(feishu.call), app_token=base.app_token, table_id=base.table_id),
-            every=max(base.minutes * 60, SHORTEST_WAIT),
+            every=every,
             prices=self._settings.prices.by_model(),
             prompts=base.prompts,
             stopping=stopping,
             on_halt=lambda: admins.tell("base"),
         )
-        return [retention, recording]
+        wait = min(every, EXPORT_EVERY)
+        background.start("bitable-export", recording.look, every=wait, delay=wait, hang_after=LONG_STEP)

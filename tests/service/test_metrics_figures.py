@@ -13,8 +13,8 @@ from sqlalchemy import text, update
 
 from bot.errors import StoreUnavailable
 from bot.generation.intake.limits import Periods
+from bot.generation.making.background import Background
 from bot.generation.making.gauges import Gauges, Reading
-from bot.generation.making.upkeep import Upkeep
 from bot.generation.store.calls import FeishuCalls
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.schema import migrate
@@ -128,20 +128,17 @@ def without_the_table(database: Database) -> Iterator[None]:
 
 
 def test_what_could_not_be_stored_is_kept_for_the_next_time(tmp_path: Path) -> None:
-    """An outage loses no call: the upkeep stores it once the database is back, at the latest when it closes."""
+    """An outage loses no call: it is stored once the database is back."""
     database = Database(read_url(f"sqlite:///{tmp_path / 'bot.db'}"))
     migrate(database)
     stopping = threading.Event()
-    tried = threading.Event()
     calls = FeishuCalls(database, periods=PERIODS)
-    upkeep = Upkeep([calls.store, tried.set], every=0.01, stopping=stopping)
+    background = Background(stopping=stopping)
     with without_the_table(database):
         calls.count("reply")
-        upkeep.start()
-        assert tried.wait(10)
+        assert isinstance(background.attempt("api-usage", calls.store), StoreUnavailable)
+    background.start("api-usage", calls.store, every=0.01)
     assert wait_until(lambda: FeishuCalls(database, periods=PERIODS).of_month() == 1, seconds=30)
     stopping.set()
-    calls.count("patch")
-    upkeep.close()
-    assert FeishuCalls(database, periods=PERIODS).of_month() == 2
+    background.close()
     database.close()

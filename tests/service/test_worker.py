@@ -39,7 +39,7 @@ def test_a_beat_that_breaks_is_not_the_last(world: World, caplog: pytest.LogCapt
     refuse = "CREATE TRIGGER refuse BEFORE INSERT ON workers BEGIN SELECT RAISE(ABORT, 'refused'); END"
     with world.bot.database.write() as connection:
         connection.execute(text(refuse))
-    assert wait_until(lambda: "work broke work=beat" in caplog.text, seconds=DEADLINE)
+    assert wait_until(lambda: "task crashed task=heartbeat" in caplog.text, seconds=DEADLINE)
     before = seen_at(world)
     with world.bot.database.write() as connection:
         connection.execute(text("DROP TRIGGER refuse"))

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
-from bot.errors import FeishuError, StoreUnavailable
-from bot.generation.making.pace import growing
 from bot.generation.store.kept import Kept
 
 log = logging.getLogger(__name__)
@@ -33,25 +30,13 @@ class Identity:
         """The bot's ``open_id``, or ``None`` while it has not been learnt."""
         return self._open_id
 
-    def learn(self) -> bool:
-        """Reads the id from the database or asks for it; tells whether it is known now."""
+    def learn(self) -> None:
+        """Reads the id from the database or asks Feishu for it.
+
+        Raises:
+            FeishuError: Feishu does not tell.
+            StoreUnavailable: the database does not answer.
+        """
         if self._open_id is None:
             self._open_id = self._kept.get(self._name) or self._kept.put(self._name, self._ask())
             log.info("identity learnt open_id=%s", self._open_id)
-        return True
-
-    def learn_in_background(self, stopping: threading.Event) -> None:
-        """Learns the id in a thread, trying until it is known or the process leaves."""
-        threading.Thread(target=self._insist, args=(stopping,), name="identity", daemon=True).start()
-
-    def _insist(self, stopping: threading.Event) -> None:
-        times = 0
-        while not stopping.is_set():
-            try:
-                self.learn()
-            except (FeishuError, StoreUnavailable) as fault:
-                log.warning("identity not_learnt reason=%s", fault)
-                stopping.wait(growing(0.5, 30.0, times))
-                times += 1
-            else:
-                return

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from bot.errors import FeishuAction, FeishuError, FeishuUnreachable, StoreUnavailable
+from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu.base import MOST_RECORDS
 from bot.generation.making.pace import growing
 from bot.generation.making.records import record
@@ -27,9 +27,6 @@ LONGEST_WAIT = 3_600.0
 
 BETWEEN = 1.0
 """Seconds between two calls of one turn; a table takes one write after the other."""
-
-LEAVING = 5.0
-"""Seconds for which a process that leaves waits for a call that is under way; the next process makes it again."""
 
 PERSON_REFUSED = 1254066
 """Somebody is not a person to the platform: of another organisation, or gone."""
@@ -52,7 +49,7 @@ class RecordTable(Protocol):
 
 
 class Recording:
-    """Sends what has ended to a table, in batches, from a thread of its own, one process at a time.
+    """Sends what has ended to a table, in batches, one process at a time.
 
     Each generation is one record. Should the platform forget a token, which protects a call whose answer was lost,
     the records of that one call may stand there twice. What was deleted before its turn came is not recorded.
@@ -89,23 +86,6 @@ class Recording:
         self._stopping = stopping
         self._on_halt = on_halt
         self._failures = 0
-        self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
-
-    def start(self) -> None:
-        """Begins to look, every now and then."""
-        self._thread.start()
-
-    def join(self) -> None:
-        """Waits a little for the thread; ``stopping`` must have been set before."""
-        if self._thread.is_alive():
-            self._thread.join(LEAVING)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(min(self._every, LOOK_EVERY)):
-            try:
-                self.look()
-            except StoreUnavailable as fault:
-                log.error("database away reason=%s", fault)  # noqa: TRY400 - an outage needs no traceback
 
     def look(self) -> int:
         """Sends all that is left, if it is this process's turn; gives how many records went.

@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
-from bot.errors import BotError, LeaseLost, StoreUnavailable
+from bot.errors import StoreUnavailable
+from bot.generation.making.background import Background, Loop
 from bot.generation.making.failures import REPEATED_UNKNOWN
 from bot.generation.making.originals import Originals
 from bot.generation.making.pace import Pace
@@ -74,6 +76,7 @@ class Worker:
         pace: Pace,
         wake: Wake,
         stopping: threading.Event,
+        background: Background,
         threads: int = 8,
     ) -> None:
         self._database = database
@@ -94,14 +97,20 @@ class Worker:
         self._room = threading.BoundedSemaphore(threads)
         self._posts = ThreadPoolExecutor(max(sum(slots.values()), 1), thread_name_prefix="post")
         self._others = ThreadPoolExecutor(threads, thread_name_prefix="work")
-        self._rounds = threading.Thread(target=self._run, name="worker", daemon=True)
-        self._beats = threading.Thread(target=self._beat, name="beat", daemon=True)
+        self._background = background
+        self._loops: list[Loop] = []
+        self._again_at = 0.0
         self._left = threading.Event()
 
     def start(self) -> None:
-        """Takes over what dead processes of this host have left, then begins to look for work."""
-        self._rounds.start()
-        self._beats.start()
+        """Takes over what dead processes of this host have left, and begins to look for work."""
+        poll, beat = self._pace.poll, self._pace.beat
+        rounds = self._background.start("worker", self._run_once, every=poll, longest_retry=poll, pause=self._rest)
+        beats = self._background.start(
+            "heartbeat", lambda: self._beat(rounds), every=beat, longest_retry=beat, stopping=self._left
+        )
+        self._background.start("image-cache", self._originals.tidy, every=TIDY_EVERY, delay=TIDY_EVERY)
+        self._loops = [rounds, beats]
 
     def stop(self) -> None:
         """Takes nothing new up."""
@@ -111,25 +120,29 @@ class Worker:
     def drain(self) -> None:
         """Waits until everything that was taken up has ended, paid calls up to their deadline included."""
         self.stop()
-        self._rounds.join()
+        for rounds in self._loops[:1]:
+            rounds.join()
         self._posts.shutdown(wait=True)
         self._others.shutdown(wait=True)
         self._left.set()
-        self._beats.join()
+        for loop in self._loops:
+            loop.join()
         self._leases.close()
 
-    def _run(self) -> None:
-        self._guarded(self._leases.beat)
-        self._guarded(self._end_dead_leases)
-        while not self._stopping.is_set():
-            self._wake.clear()
-            began = time.thread_time()
-            self._guarded(self._look)
-            looked = time.thread_time() - began
+    def _run_once(self) -> None:
+        self._wake.clear()
+        began = time.thread_time()
+        try:
+            self._look()
+        finally:
+            self._again_at = time.monotonic() + max(2 * (time.thread_time() - began), TOGETHER)
+            # An error above keeps no paid call from its slot.
             self._begin_calls()
-            again_at = time.monotonic() + max(2 * looked, TOGETHER)
-            if self._wake.wait(self._pace.poll):
-                self._stopping.wait(max(again_at - time.monotonic(), 0.0))
+
+    def _rest(self, seconds: float) -> None:
+        """Waits until there is work, and gathers the wake-ups of a moment."""
+        if self._wake.wait(seconds):
+            self._stopping.wait(max(self._again_at - time.monotonic(), 0.0))
 
     def _look(self) -> None:
         """Finds out what is due, and begins with all of it that is not a paid call."""
@@ -148,10 +161,12 @@ class Worker:
             self._refreshing.refresh()
 
     def _begin_calls(self) -> None:
-        for model in self._waiting:
-            # The images of a model that this version does not know are left for the version that does.
-            if model in self._slots:
-                self._guarded(self._begin_calls_of, model)
+        # An exit stack runs every callback, whichever raises.
+        with ExitStack() as calls:
+            for model in self._waiting:
+                # The images of a model that this version does not know are left for the version that does.
+                if model in self._slots:
+                    calls.callback(self._begin_calls_of, model)
 
     def _begin_calls_of(self, model: str) -> None:
         while (generation := self._take_slot(model)) is not None:
@@ -231,12 +246,14 @@ class Worker:
                     self._others.submit(self._at_edge, self._answer, generation.request_id)
 
     def _at_edge(self, work: Callable[..., None], subject: object, *, room: bool = False) -> None:
-        """Runs one piece of work that was taken up, and lets the next one be looked for."""
-        with about(**self._ids(work, subject)):
-            there = self._guarded(work, subject)
-        if room:
-            self._room.release()
-        if there:
+        """Runs a task of a pool; after an error the request is found again when its lease is over."""
+        try:
+            with about(**self._ids(work, subject)):
+                error = self._background.attempt(work.__name__.strip("_"), work, subject)
+        finally:
+            if room:
+                self._room.release()
+        if not isinstance(error, StoreUnavailable):
             # After an outage the slow poll looks again; at once, the work would only fail once more.
             self._wake.set()
 
@@ -245,36 +262,10 @@ class Worker:
             return subject.ids
         return {"request" if work == self._answer else "generation": str(subject)}
 
-    def _guarded(self, work: Callable[..., object], *subjects: object) -> bool:
-        """Runs work; whatever goes wrong in it is logged, and the lease brings it back.
-
-        Returns:
-            Whether the database was there.
-        """
-        try:
-            work(*subjects)
-        except LeaseLost:
-            log.warning("lease lost work=%s", work.__name__)
-        except StoreUnavailable as fault:
-            # An outage needs no traceback.
-            log.error("database away work=%s reason=%s", work.__name__, fault)  # noqa: TRY400
-            return False
-        except BotError as error:
-            log.error("work failed work=%s error=%s", work.__name__, type(error).__name__)  # noqa: TRY400
-        except Exception:
-            log.exception("work broke work=%s", work.__name__)
-        return True
-
-    def _beat(self) -> None:
-        tidied = 0.0
-        while not self._left.wait(self._pace.beat):
-            # Whatever goes wrong in a beat, the next one is due: every lease hangs on it.
-            self._guarded(self._leases.beat)
-            self._guarded(self._end_dead_leases)
-            tidied += self._pace.beat
-            if tidied >= TIDY_EVERY:
-                self._guarded(self._originals.tidy)
-                tidied = 0.0
+    def _beat(self, rounds: Loop) -> None:
+        """Renews the leases of what is worked on here, and signs on while the work loop makes progress."""
+        self._leases.beat(sign_on=rounds.stuck_for < self._pace.silence)
+        self._end_dead_leases()
 
     def _end_dead_leases(self) -> None:
         if dead := self._leases.end_those_of_the_dead():

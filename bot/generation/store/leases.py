@@ -132,14 +132,19 @@ class Leases:
         with self._held_lock:
             return list(self._held)
 
-    def beat(self) -> None:
-        """Signs on as alive, and prolongs the lease of every row that is worked on and still this process's."""
+    def beat(self, *, sign_on: bool = True) -> None:
+        """Prolongs the lease of every row that is worked on and still this process's, and signs on as alive.
+
+        Args:
+            sign_on: whether this process takes work up.
+        """
         held = self.held
         with self._database.write() as connection:
-            sign = self._database.insert(workers).values(owner=self.owner, seen_at=self._database.now)
-            connection.execute(
-                sign.on_conflict_do_update(index_elements=["owner"], set_={"seen_at": sign.excluded.seen_at})
-            )
+            if sign_on:
+                sign = self._database.insert(workers).values(owner=self.owner, seen_at=self._database.now)
+                connection.execute(
+                    sign.on_conflict_do_update(index_elements=["owner"], set_={"seen_at": sign.excluded.seen_at})
+                )
             if not held:
                 return
             until = self._database.now + self.seconds

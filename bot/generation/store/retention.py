@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Table, and_, delete, exists, select, tuple_
 
-from bot.errors import StoreUnavailable
 from bot.generation.store.database import Database
 from bot.generation.store.tables import feishu_calls, generations, paces, requests, served, spending, workers
 from bot.generation.store.turns import Turn
@@ -51,24 +50,6 @@ class Retention:
         self._seconds = days * DAY
         self._turn = Turn(database, "clean-up", seconds=TURN)
         self._stopping = stopping
-        self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
-
-    def start(self) -> None:
-        """Begins to look, now and every hour, whether a day has gone by since any process has cleaned up."""
-        self._thread.start()
-
-    def join(self) -> None:
-        """Waits until the thread has left; ``stopping`` must have been set before."""
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.clean()
-            except StoreUnavailable as fault:
-                log.error("database away reason=%s", fault)  # noqa: TRY400 - an outage needs no traceback
-            self._stopping.wait(LOOK_EVERY)
 
     def clean(self) -> int | None:
         """Cleans up when it is due and nobody else is at it.

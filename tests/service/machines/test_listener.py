@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy.engine import make_url
 
+from bot.generation.making.background import Background
 from bot.generation.making.listener import Listener
 from bot.generation.store.database import Database, read_url
 from bot.sandbox.server import wait_until
@@ -40,7 +41,9 @@ class Listening:
         self._database = database
         url = database.engine.url.set(host="127.0.0.1", port=wire.port, password=PASSWORD)
         before = set(threading.enumerate())
-        Listener(url, wake=self.wake, stopping=self.stopping, every=LONG).start()
+        self.listener = Listener(url, wake=self.wake, every=LONG)
+        self.background = Background(stopping=self.stopping)
+        self.background.start("listener", self.listener.listen)
         (self.thread,) = (one for one in threading.enumerate() if one.name == "listener" and one not in before)
 
     def hears(self) -> bool:
@@ -71,7 +74,8 @@ def listening() -> Iterator[Listening]:
             yield listening
             listening.stopping.set()
             listening.hears()
-            listening.thread.join(DEADLINE)
+            listening.background.close()
+            listening.listener.close()
 
 
 def test_it_sleeps_while_nothing_is_announced(listening: Listening) -> None:
