@@ -20,9 +20,8 @@ from bot.glm.request import KEY_PAGE
 from bot.sandbox.faults import FAULTS, arm
 from bot.sandbox.feishu.world import Upload
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.judging import faults_of, pictures_of
+from bot.sandbox.one_shot import images, problems_with_answer, send
 from bot.sandbox.page.server import Page
-from bot.sandbox.saying import say
 from bot.sandbox.start import GLM_SECONDS, Sandbox
 
 DEFAULT_PORT = 8765
@@ -95,16 +94,16 @@ def _say(sandbox: Sandbox, given: argparse.Namespace) -> int:
     # A file that cannot be written is found before anything is paid for.
     with _new_file(given.save) as file, sandbox:
         _arm(sandbox, given.fault)
-        said = say(feishu, given.say, idle=lambda: sandbox.idle, seconds=LONGEST_WAIT)
-        faults = [] if said.finished else [f"the bot was not done after {LONGEST_WAIT:g} s"]
+        sent = send(feishu, given.say, idle=lambda: sandbox.idle, seconds=LONGEST_WAIT)
+        problems = [] if sent.finished else [f"the bot had not finished after {LONGEST_WAIT:g} s"]
         paid = None if sandbox.real_glm else sandbox.glm.paid
-        faults += faults_of(feishu, said.message, text=given.say, paid=paid)
-        faults += [f"{name} met no call" for name in _still_armed(sandbox)]
-        for fault in faults:
-            print(f"✗ {fault}")
-        for number, picture in enumerate(pictures_of(feishu, said.message), 1):
-            _save(picture, file if number == 1 else _new_file(_numbered(Path(file.path), number)))
-    return 1 if faults else 0
+        problems += problems_with_answer(feishu, sent.message, paid=paid)
+        problems += [f"{name} met no call" for name in _still_armed(sandbox)]
+        for problem in problems:
+            print(f"✗ {problem}")
+        for number, image in enumerate(images(feishu, sent.message), 1):
+            _save(image, file if number == 1 else _new_file(_numbered(Path(file.path), number)))
+    return 1 if problems else 0
 
 
 def _arm(sandbox: Sandbox, faults: Sequence[str]) -> None:

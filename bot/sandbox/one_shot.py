@@ -1,0 +1,141 @@
+"""One message without a browser: sends it, prints the transcript, and checks the answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, TextIO
+
+from PIL import Image
+
+from bot.sandbox.feishu.changes import Change
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.world import ChatMessage, Upload
+from bot.sandbox.glm.stand_in import GlmCall
+
+SENDER = "ou_lin"
+
+_POLL = 0.05
+_CARD_CALLS = ("reply", "create", "patch")
+_WARNING_COLORS = ("yellow", "orange", "red")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A message, and whether the bot had finished with it before the time ran out."""
+
+    message: ChatMessage
+    finished: bool
+
+
+def send(
+    feishu: FeishuStandIn, text: str, *, idle: Callable[[], bool], seconds: float, out: TextIO = sys.stdout
+) -> Sent:
+    """Sends ``text`` to the bot and prints the transcript until the answer can no longer change.
+
+    Args:
+        feishu: the stand-in with the chats.
+        text: what is typed.
+        idle: whether the bot has nothing left to do.
+        seconds: for how long that is waited for.
+        out: where the transcript goes.
+    """
+    chat_id = feishu.world.direct_chat(SENDER).chat_id
+    with feishu.listen() as changes:
+        message = feishu.say(chat_id=chat_id, sender=SENDER, text=text)
+        deadline = time.monotonic() + seconds
+        # A bot that has not received the message yet is idle, too.
+        while not (finished := _acknowledged(feishu, message) and idle()) and time.monotonic() < deadline:
+            _print(feishu, changes.wait(_POLL), chat_id=chat_id, out=out)
+        while (change := changes.wait(0)) is not None:
+            _print(feishu, change, chat_id=chat_id, out=out)
+    return Sent(message=message, finished=finished)
+
+
+def problems_with_answer(feishu: FeishuStandIn, sent: ChatMessage, *, paid: Sequence[GlmCall] | None) -> list[str]:
+    """What is wrong with the bot's answer, one line per problem; the stand-in's chat holds nothing else since.
+
+    There has to be one card, or an image and a text message where Feishu rejected the card; as many images as paid
+    calls, each of the size that was requested; no warning color; and no mention of anybody.
+
+    Args:
+        feishu: the stand-in.
+        sent: the message.
+        paid: the paid calls; ``None`` where they went to the real platform.
+    """
+    answer = _answer(feishu, sent)
+    kinds = Counter(message.msg_type for message in answer)
+    rejected = any(call.name in _CARD_CALLS and call.code for call in feishu.calls)
+    problems = [f"{ping.whom} was mentioned" for ping in feishu.pings]
+    if kinds != {"interactive": 1} and not (rejected and kinds["text"] == 1 and kinds["interactive"] <= 1):
+        received = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "nothing"
+        problems.append(f"the answer is not one card: {received}")
+    for message in answer:
+        header = json.loads(message.content).get("header", {})
+        if header.get("template") in _WARNING_COLORS:
+            problems.append(f"the answer reports a problem: {header['title']['content']}")
+    if paid is not None:
+        sizes = Counter("{}x{}".format(*Image.open(BytesIO(image.content)).size) for image in images(feishu, sent))
+        requested = Counter(str(call.body["size"]) for call in paid)
+        if sizes != requested:
+            shown, wanted = (", ".join(sorted(some.elements())) or "none" for some in (sizes, requested))
+            problems.append(f"the images do not match the paid calls: {shown} instead of {wanted}")
+    return problems
+
+
+def images(feishu: FeishuStandIn, sent: ChatMessage) -> list[Upload]:
+    """The images in the answer to a message, each once, in their order."""
+    keys = (key for message in _answer(feishu, sent) for key in _image_keys(json.loads(message.content)))
+    return [feishu.uploads[key] for key in dict.fromkeys(keys) if key in feishu.uploads]
+
+
+def _answer(feishu: FeishuStandIn, sent: ChatMessage) -> list[ChatMessage]:
+    since = (one for one in feishu.messages if one.chat_id == sent.chat_id and one.created >= sent.created)
+    return [one for one in since if one.sender == feishu.app_id]
+
+
+def _acknowledged(feishu: FeishuStandIn, message: ChatMessage) -> bool:
+    events = (attempt.event.get("event", {}) for attempt in feishu.attempts if attempt.outcome == "acknowledged")
+    return any(event.get("message", {}).get("message_id") == message.message_id for event in events)
+
+
+def _print(feishu: FeishuStandIn, change: Change | None, *, chat_id: str, out: TextIO) -> None:
+    if change is None or change.kind not in {"message", "card"} or change.subject.chat_id != chat_id:
+        return
+    message: ChatMessage = change.subject
+    who = feishu.bot_name if message.sender == feishu.app_id else feishu.world.people[message.sender].name
+    text = "\n".join(_texts(json.loads(message.content))).replace("\n", "\n" + " " * 10)
+    out.write(f"{time.strftime('%H:%M:%S', time.localtime(change.at))}  {who}：{text}\n")
+    out.flush()
+
+
+def _texts(element: Any) -> Iterator[str]:
+    """The texts of a message from top to bottom, as a Chinese reader sees them."""
+    if isinstance(element, str):
+        yield element
+    elif isinstance(element, list):
+        for part in element:
+            yield from _texts(part)
+    elif isinstance(element, Mapping):
+        if element.get("tag") in {"plain_text", "markdown"}:
+            yield str(element.get("content", ""))
+        elif key := element.get("image_key") or (element.get("tag") == "img" and element.get("img_key")):
+            yield f"[图片 {key}]"
+        else:
+            for name in ("header", "title", "body", "text", "columns", "elements"):
+                yield from _texts(element.get(name))
+
+
+def _image_keys(element: Any) -> Iterator[str]:
+    if isinstance(element, list):
+        for part in element:
+            yield from _image_keys(part)
+    elif isinstance(element, Mapping):
+        yield from (str(element[name]) for name in ("img_key", "image_key") if name in element)
+        for part in element.values():
+            yield from _image_keys(part)
