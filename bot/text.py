@@ -68,9 +68,17 @@ def bare(text: str) -> str:
 
 def is_blank(text: str) -> bool:
     """Whether a text says nothing: it has only spaces, combining marks and what cannot be seen."""
-    return not any(is_sign(character) for character in bare(text))
+    return not _has(text, besides="ZMC")
 
 
-def is_sign(character: str) -> bool:
-    """Whether a character alone can be seen; emoji that are newer than Python's own tables can."""
-    return unicodedata.category(character)[0] not in "ZMC" or "\U0001f000" <= character <= "\U0001faff"
+def says_something(text: str) -> bool:
+    """Whether a text has more than punctuation, spaces, combining marks and what cannot be seen."""
+    return _has(text, besides="ZMCP")
+
+
+def _has(text: str, *, besides: str) -> bool:
+    # An emoji may be newer than the tables of this Python, which count it among the unassigned.
+    return any(
+        unicodedata.category(character)[0] not in besides or "\U0001f000" <= character <= "\U0001faff"
+        for character in bare(text)
+    )

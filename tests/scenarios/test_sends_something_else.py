@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from bot.sandbox.feishu.world import ChatMessage
-from tests.scenarios.talking import answer_to, is_met_with_silence, rest, shows
+from tests.scenarios.talking import answer_to, is_met_with_silence, rest, shows, somebody_else_in
 from tests.support.world import Talk, World, colour
 
 GIF = (
@@ -21,6 +21,10 @@ WORDLESS: dict[str, Callable[[Talk], ChatMessage]] = {
         chat_id=talk.chat_id, sender=talk.person, content=b"words", name="a.txt"
     ),
     "nothing": lambda talk: talk.say(" "),
+    "a merged forward": lambda talk: talk.say("Merged and Forwarded Message"),
+    "a mere mention of somebody": lambda talk: talk.world.feishu.say(
+        chat_id=talk.chat_id, sender=talk.person, text="", mentions=[somebody_else_in(talk).person]
+    ),
 }
 
 

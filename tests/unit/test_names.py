@@ -48,7 +48,7 @@ def test_a_name_is_drawn_and_asks_for_nothing(name: str) -> None:
         prompt=f"一只猫 送给{name}", options=TypedOptions(count=2)
     )
     assert understood("@_user_2 的头像", name) == Ask(prompt=f"{name} 的头像")
-    assert understood("@_user_2", name) == Ask(prompt=name)
+    assert understood("画 @_user_2", name) == Ask(prompt=name)
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,10 @@ def _message(event: Event, bot_open_id: str | None) -> Heard:
     mentions = _mentions(_at(body, "message", "mentions"))
     words: Words | None = Words(text="", picture=True)
     if message_type in _WORDED:
-        content = _string(body, "message", "content")
-        words = words_of(message_type, content, mentions=mentions, own_id=bot_open_id)
+        content, second = _at(body, "message", "content"), _at(body, "message", "content_v2")
+        if not isinstance(content, str) and not second:
+            raise _MissingError("message.content")
+        words = words_of(message_type, _json(content), second=_json(second), mentions=mentions, own_id=bot_open_id)
     if words is None:
         return Ignored("no usable message.content")
     if chat_type == "group" and bot_open_id not in {mention.open_id or "" for mention in mentions} | words.mentioned:
@@ -127,6 +129,11 @@ _READERS: Mapping[str, Callable[[Event, str | None], Heard]] = {
     "application.bot.menu_v6": _menu,
     "card.action.trigger": _press,
 }
+
+
+def _json(content: Any) -> str:
+    """Content as JSON text, which is how the platform sends it; empty where there is none."""
+    return content.strip() if isinstance(content, str) else json.dumps(content) if content else ""
 
 
 def _mentions(found: Any) -> list[Mention]:

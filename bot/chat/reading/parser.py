@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Sequence
 
 from bot.chat.reading.commands import alone, command
@@ -13,7 +12,7 @@ from bot.chat.reading.suggestions import suggestion
 from bot.chat.reading.tokens import Option, Word, scan
 from bot.chat.reading.words import COMMANDS, LEADING, fold
 from bot.models import Ask, Command, Misread, Understood
-from bot.text import bare, is_sign
+from bot.text import bare, says_something
 
 # What stands between a mention and what is said; a face such as ":)" is part of it.
 _OPENING = re.compile(r"(?:[\s,，：]|:(?![-()]))+")
@@ -102,7 +101,7 @@ def _ask(text: str, tokens: Tokens, leading: Word | None) -> Ask | Misread:
     prompt = without(text, _places(tokens))
     if leading is None and (word := _LEADING.match(fold(prompt))):
         prompt = prompt[word.end() :].strip()
-    if any(is_sign(character) and not unicodedata.category(character).startswith("P") for character in prompt):
+    if says_something(prompt):
         return Ask(prompt=prompt, options=typed)
     if not options:
         return Misread(sentence="misread.prompt_missing")
