@@ -236,7 +236,7 @@ class Bot:
             target=self._feishu,
             originals=originals,
             user_ids=UserIds(self._kept),
-            owner=leases.owner,
+            leases=leases,
             pace=pace,
             stopping=self._stopping,
         )
@@ -246,7 +246,7 @@ class Bot:
             stores=Stores(requests=self._requests, generations=generations),
             leases=leases,
             workflow=workflow,
-            answering=self._create_answering(leases.owner, line=line, files=files),
+            answering=self._create_answering(leases, line=line, files=files),
             refreshing=Refreshing(self.database, line=line),
             originals=originals,
             slots=slots,
@@ -257,7 +257,7 @@ class Bot:
             background=self.background,
         )
 
-    def _create_answering(self, owner: str, *, line: Line, files: OriginalFiles) -> Answering:
+    def _create_answering(self, leases: Leases, *, line: Line, files: OriginalFiles) -> Answering:
         prices = self._settings.prices.by_model()
         cards = Cards(
             words=self._words,
@@ -282,7 +282,7 @@ class Bot:
             cards=cards,
             rendering=Rendering(cards=cards, replies=replies, line=line, prices=prices),
             files=files,
-            owner=owner,
+            leases=leases,
             pace=self._outside.pace,
             on_end=self._watching.metrics.ended,
         )

@@ -75,13 +75,21 @@ class GlmClient:
         self._clock = clock
         self._http = _http_client(transport or GuardedTransport())
 
-    def generate(self, prompt: str, *, options: Options, user_id: str | None = None) -> MadeImage:
+    def generate(
+        self,
+        prompt: str,
+        *,
+        options: Options,
+        user_id: str | None = None,
+        before_send: Callable[[], None] = lambda: None,
+    ) -> MadeImage:
         """Makes one image with one paid call.
 
         Args:
             prompt: what to draw; over 1,000 characters the platform may refuse it.
             options: with what; ``style`` and ``count`` are not the platform's and are not sent.
             user_id: 6 to 128 characters that stand for the asker, so that the platform can block one person.
+            before_send: called on the open connection right before anything is sent; what it raises stops the call.
 
         Raises:
             GlmError: a leaf of it says why there is no image. After ``CallTimedOut`` and ``NetworkFailed`` it is not
@@ -98,7 +106,7 @@ class GlmClient:
                 headers={"Authorization": f"Bearer {key}"},
                 json=body,
                 timeout=httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds), write=WRITE_SECONDS),
-                extensions={"remaining": remaining},
+                extensions={"remaining": remaining, "trace": _before_headers(before_send)},
             ) as response:
                 answer = _read(response.iter_bytes(), limit=_LARGEST_ANSWER, remaining=remaining)
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -200,6 +208,16 @@ def _http_client(transport: httpx.BaseTransport) -> httpx.Client:
     return httpx.Client(
         transport=transport, trust_env=False, follow_redirects=False, headers={"User-Agent": _USER_AGENT}
     )
+
+
+def _before_headers(act: Callable[[], None]) -> Callable[[str, object], None]:
+    """Calls ``act`` where httpcore is about to send a request: https://www.encode.io/httpcore/extensions/#trace."""
+
+    def trace(event: str, _: object) -> None:
+        if event.endswith("send_request_headers.started"):
+            act()
+
+    return trace
 
 
 def _said(error: httpx.RequestError) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import case, select, update
 from bot.generation.making.failures import REPEATED_UNKNOWN, STALLED
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.generations import GenerationStore
-from bot.generation.store.leases import Leases
+from bot.generation.store.leases import Leases, elapsed_time
 from bot.generation.store.records import Generation
 from bot.generation.store.requests import RequestStore, want_showing
 from bot.generation.store.tables import generations, requests
@@ -132,7 +132,8 @@ def test_a_beat_and_the_end_of_a_generation(scene: Scene, tmp_path: Path) -> Non
     generation = scene.claim(owner=leases.owner)
     held = RequestStore(scene.database).claim(generation.request_id, owner=leases.owner, lease=LEASE)
     assert held is not None
-    with leases.holding(generation.request_id), leases.holding(generation.generation_id):
+    since = elapsed_time()
+    with leases.holding(generation.request_id, since=since), leases.holding(generation.generation_id, since=since):
         scene.let_pass(
             HOLD_FIRST,
             leases.beat,

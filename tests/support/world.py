@@ -115,6 +115,7 @@ class World:
         feishu_origin: where the bot finds Feishu, when not at the stand-in itself.
         patience: seconds after which any call of the bot is given up; few only where one is never answered.
         calling: what is put around the transport of the paid calls.
+        fetching: what is put around the transport of the downloads.
         sending: what is put around the transport of the calls to Feishu.
     """
 
@@ -129,6 +130,7 @@ class World:
         feishu_origin: str | None = None,
         patience: float = DEADLINE,
         calling: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
+        fetching: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
         sending: Callable[[httpx.BaseTransport | None], httpx.BaseTransport] | None = None,
     ) -> None:
         self.feishu = feishu or FeishuStandIn(delivery=REDELIVERY)
@@ -139,6 +141,7 @@ class World:
         self._feishu_origin = feishu_origin
         self._patient = partial(Impatient, seconds=patience)
         self._calling = calling or self._patient
+        self._fetching = fetching or self._patient
         self._sending = sending or self._patient
         self._stand_ins = ExitStack()
         self._running: tuple[Bot, Server] | None = None
@@ -182,7 +185,7 @@ class World:
         )
         glm = loopback(self.glm.origin)
         outside = Outside(
-            glm=self._calling(glm), pictures=self._patient(glm), feishu=self._sending(None), pace=self._pace
+            glm=self._calling(glm), pictures=self._fetching(glm), feishu=self._sending(None), pace=self._pace
         )
         bot = Bot(settings, outside=outside)
         server = Server(bot.web, port=settings.port, bounds=settings.server)

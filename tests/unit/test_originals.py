@@ -23,7 +23,7 @@ def aged(path: Path, *, days: float) -> None:
 def test_a_picture_comes_back_as_it_was(tmp_path: Path) -> None:
     """What was put is what is got, and nothing half-written stays behind."""
     originals = folder_of(tmp_path)
-    originals.put("g1.jpg", b"picture")
+    assert originals.put("g1.jpg", b"picture")
     assert originals.get("g1.jpg") == b"picture"
     assert [file.name for file in tmp_path.iterdir()] == ["g1.jpg"]
 

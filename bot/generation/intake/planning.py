@@ -12,7 +12,7 @@ from bot.generation.store.preferences import Choices
 from bot.generation.store.records import Kind, NewRequest
 from bot.models import Ask, ChatType, Command, Language, Misread, Options, TypedOptions, fields_of
 
-_KINDS: Mapping[str, Kind] = {"help": "help", "not_allowed": "not_allowed"}
+_KINDS: Mapping[str, Kind] = {"help": "help", "not_allowed": "not_allowed", "original": "original"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,9 @@ from bot.models import Failure
 REPEATED_UNKNOWN = Failure(code="unknown_outcome", sentence="failure.repeated_unknown")
 """Two calls were paid for and a crash hid the outcome of both."""
 
+UNKNOWN_OUTCOME = Failure(code="unknown_outcome", sentence="failure.unknown_outcome")
+"""This program failed while a paid call was under way, so its outcome is not known."""
+
 STALLED = Failure(code="stalled", sentence="failure.stalled")
 """The picture was taken up too often without getting further."""
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bot.errors import DownloadFailed, FeishuError
 from bot.feishu.codes import FOR_NOW
@@ -42,18 +42,22 @@ class OriginalFiles:
         self._source = source
         self._files = files
 
-    def upload(self, generation_id: str) -> str | None:
-        """Uploads the original of a generation; gives the file key, or ``None`` when the picture is gone.
+    def upload(self, generation_id: str, *, confirm: Callable[[], None]) -> str | None:
+        """Uploads the original of a generation once; gives the file key, or ``None`` when the image is gone.
+
+        Args:
+            generation_id: which.
+            confirm: called right before the upload; what it raises stops that.
 
         Raises:
             FeishuError: Feishu did not take it.
         """
-        columns = (generations.c.original, generations.c.url, generations.c.image_key)
+        columns = (generations.c.file_key, generations.c.original, generations.c.url, generations.c.image_key)
         statement = select(*columns).where(generations.c.generation_id == generation_id)
-        with self._database.read() as connection:
+        with self._database.look() as connection:
             row = connection.execute(statement).first()
-        if row is None:
-            return None
+        if row is None or row.file_key is not None:
+            return row and row.file_key
         ways: tuple[Callable[[], ImageFile | None], ...] = (
             lambda: self._kept(row.original),
             lambda: self._source.fetch(row.url) if row.url else None,
@@ -66,8 +70,18 @@ class OriginalFiles:
                 log.info("original not_fetched generation=%s reason=%s", generation_id, error)
                 continue
             if image is not None and len(image.content) <= LARGEST_FILE:
-                return self._files.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
+                confirm()
+                return self._keep(
+                    generation_id, self._files.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
+                )
         return None
+
+    def _keep(self, generation_id: str, file_key: str) -> str:
+        """Stores the key for the next time that the original is asked for, or that its message is sent again."""
+        which = generations.c.generation_id == generation_id
+        with self._database.change() as connection:
+            connection.execute(update(generations).where(which).values(file_key=file_key))
+        return file_key
 
     def _kept(self, name: str | None) -> ImageFile | None:
         content = self._originals.get(name) if name else None

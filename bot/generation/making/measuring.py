@@ -27,12 +27,14 @@ class MeasuredMaker:
         self._maker = maker
         self._on_call = on_call
 
-    def generate(self, prompt: str, *, options: Options, user_id: str | None = None) -> MadeImage:
+    def generate(
+        self, prompt: str, *, options: Options, user_id: str | None = None, before_send: Callable[[], None]
+    ) -> MadeImage:
         """One paid call; raises what the maker raises."""
         started = time.monotonic()
         code = "ok"
         try:
-            return self._maker.generate(prompt, options=options, user_id=user_id)
+            return self._maker.generate(prompt, options=options, user_id=user_id, before_send=before_send)
         except GlmError as error:
             code = _code(error)
             raise

@@ -17,8 +17,8 @@ DAY = 86_400.0
 class Originals:
     """A folder of downloaded pictures.
 
-    It does not guarantee that a picture is there: another host may have downloaded it, or room was made. Who needs
-    one falls back to the link.
+    It does not guarantee that an image is there: another host may have downloaded it, or room was made. The caller
+    falls back to the link. A folder that cannot be read or written is logged and raises nothing.
 
     Args:
         folder: where the files are; made when missing.
@@ -32,46 +32,63 @@ class Originals:
         self._days = days
         self._largest = largest
         self._clock = clock
-        folder.mkdir(parents=True, exist_ok=True)
 
-    def put(self, name: str, content: bytes) -> None:
-        """Stores a picture whole or not at all.
-
-        Raises:
-            OSError: there is no room, or the folder cannot be written.
-        """
+    def put(self, name: str, content: bytes) -> bool:
+        """Stores an image whole or not at all; tells whether it was stored."""
         partial = self._folder / f".{name}.part"
         try:
-            partial.write_bytes(content)
-            partial.replace(self._folder / name)
-        finally:
-            partial.unlink(missing_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                partial.write_bytes(content)
+                partial.replace(self._folder / name)
+            finally:
+                partial.unlink(missing_ok=True)
+        except OSError as error:
+            # The image is still shown; only the button for the original will have to fetch it again.
+            log.error("original not_kept name=%s reason=%s", name, error.strerror)  # noqa: TRY400
+            return False
+        return True
 
     def get(self, name: str) -> bytes | None:
-        """A picture's bytes, or ``None`` when they are gone."""
+        """An image's bytes, or ``None`` when they are gone or cannot be read."""
         try:
             return (self._folder / name).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            log.error("original not_read name=%s reason=%s", name, error.strerror)  # noqa: TRY400
+            return None
 
     def tidy(self) -> int:
         """Removes what is too old, then the oldest until the rest fits; gives how many files went."""
-        files = []
-        for entry in os.scandir(self._folder):
-            # A picture that is being written gets its own name meanwhile.
-            with suppress(FileNotFoundError):
-                facts = entry.stat()
-                files.append((facts.st_mtime, facts.st_size, entry.path))
-        files.sort()
+        try:
+            files = self._files()
+        except OSError as error:
+            log.error("originals not_listed reason=%s", error.strerror)  # noqa: TRY400
+            return 0
         kept = sum(size for _, size, _ in files)
         oldest_kept = self._clock() - self._days * DAY
         removed = 0
         for changed, size, path in files:
             if changed >= oldest_kept and kept <= self._largest:
                 break
-            Path(path).unlink(missing_ok=True)
+            try:
+                Path(path).unlink(missing_ok=True)
+            except OSError as error:
+                log.error("original not_removed name=%s reason=%s", Path(path).name, error.strerror)  # noqa: TRY400
+                continue
             kept -= size
             removed += 1
         if removed:
             log.info("originals removed=%d bytes_kept=%d", removed, kept)
         return removed
+
+    def _files(self) -> list[tuple[float, int, str]]:
+        """The time of change, size and path of each file, oldest first."""
+        files = []
+        for entry in os.scandir(self._folder):
+            # A file that is being written gets its own name meanwhile.
+            with suppress(FileNotFoundError):
+                facts = entry.stat()
+                files.append((facts.st_mtime, facts.st_size, entry.path))
+        return sorted(files)

@@ -1,7 +1,8 @@
-"""The worker: threads that take up what is due, one pool for paid calls, one for everything else."""
+"""The worker: takes up what is due, in one pool for paid calls, one for image transfer, one for cards."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -9,19 +10,20 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from bot.errors import StoreUnavailable
 from bot.generation.making.background import Background, Loop
 from bot.generation.making.failures import REPEATED_UNKNOWN
 from bot.generation.making.originals import Originals
-from bot.generation.making.pace import Pace
+from bot.generation.making.pace import Pace, growing
 from bot.generation.making.wake import Wake
 from bot.generation.making.workflow import Workflow
 from bot.generation.showing.answering import Answering
 from bot.generation.showing.refreshing import Refreshing
 from bot.generation.store.database import Database
 from bot.generation.store.generations import GenerationStore
-from bot.generation.store.leases import Leases
+from bot.generation.store.leases import Leases, elapsed_time
 from bot.generation.store.records import Generation
 from bot.generation.store.requests import RequestStore
 from bot.generation.store.takeover import take_over
@@ -38,6 +40,47 @@ Where a look takes long, twice its processor time: the looks never take more tha
 
 TIDY_EVERY = 3_600.0
 """Seconds between two looks at the folder of originals."""
+
+AT_ONCE = 16
+"""How many rows of a kind one look takes up."""
+
+
+class Pool:
+    """Threads for one kind of work.
+
+    Args:
+        threads: how many.
+        name: what the threads' names begin with.
+        wake: set when a thread is free again, unless its work gave false.
+    """
+
+    def __init__(self, threads: int, *, name: str, wake: threading.Event) -> None:
+        self._free = threading.BoundedSemaphore(threads)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._wake = wake
+
+    def start(self, work: Callable[[], bool]) -> bool:
+        """Starts work if a thread is free for it; tells whether one was."""
+        if not self._free.acquire(blocking=False):
+            return False
+        self._threads.submit(self._run, work, free=self._free.release)
+        return True
+
+    def submit(self, work: Callable[[], bool]) -> None:
+        """Starts work as soon as a thread is free."""
+        self._threads.submit(self._run, work)
+
+    def _run(self, work: Callable[[], bool], *, free: Callable[[], None] = lambda: None) -> None:
+        try:
+            look = work()
+        finally:
+            free()
+        if look:
+            self._wake.set()
+
+    def drain(self) -> None:
+        """Waits until all that was started has ended."""
+        self._threads.shutdown(wait=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +99,7 @@ class Worker:
         call_seconds: after how long a paid call frees its slot whatever became of it.
         wake: set by whoever knows of new work; a slow poll is the net under it.
         stopping: set when the process is about to leave.
-        threads: how many answers and deliveries run at once.
+        threads: how many cards are sent at once, and as many images are transferred.
 
     It guarantees that nothing is taken up after ``stop``, not that what was taken up has ended: see ``drain``.
     """
@@ -94,9 +137,10 @@ class Worker:
         self._waiting: tuple[str, ...] = ()
         self._moved = threading.Event()
         self._refreshed = 0.0
-        self._room = threading.BoundedSemaphore(threads)
-        self._posts = ThreadPoolExecutor(max(sum(slots.values()), 1), thread_name_prefix="post")
-        self._others = ThreadPoolExecutor(threads, thread_name_prefix="work")
+        # A slow image host must not keep cards and commands waiting, nor paid calls.
+        self._posts = Pool(max(sum(slots.values()), 1), name="post", wake=wake)
+        self._transfers = Pool(threads, name="transfer", wake=wake)
+        self._cards = Pool(threads, name="card", wake=wake)
         self._background = background
         self._loops: list[Loop] = []
         self._again_at = 0.0
@@ -122,8 +166,9 @@ class Worker:
         self.stop()
         for rounds in self._loops[:1]:
             rounds.join()
-        self._posts.shutdown(wait=True)
-        self._others.shutdown(wait=True)
+        # In this order, as a paid call is followed by its transfer, and that by its card.
+        for pool in (self._posts, self._transfers, self._cards):
+            pool.drain()
         self._left.set()
         for loop in self._loops:
             loop.join()
@@ -150,11 +195,13 @@ class Worker:
         self._waiting = work.waiting
         if work.lost:
             take_over(self._database, but_not=self._leases.held, failure=REPEATED_UNKNOWN)
-        for request_id in self._stores.requests.unshown(limit=16):
-            self._start(self._answer, request_id)
+        for request_id in self._stores.requests.unshown(limit=AT_ONCE):
+            self._start(self._cards, self._answer, request_id)
+        for request_id in self._stores.requests.unshown(limit=AT_ONCE, originals=True):
+            self._start(self._transfers, self._answer, request_id)
         if work.made:
-            for generation_id in self._stores.generations.made_ids(limit=16):
-                self._start(self._deliver, generation_id)
+            for generation_id in self._stores.generations.made_ids(limit=AT_ONCE):
+                self._start(self._transfers, self._deliver, generation_id)
         if work.waiting and (self._moved.is_set() or time.monotonic() - self._refreshed >= self._pace.poll):
             self._moved.clear()
             self._refreshed = time.monotonic()
@@ -170,15 +217,19 @@ class Worker:
 
     def _begin_calls_of(self, model: str) -> None:
         while (generation := self._take_slot(model)) is not None:
-            self._posts.submit(self._at_edge, self._generate, generation)
+            self._posts.submit(partial(self._at_edge, self._generate, generation))
 
-    def _start(self, work: Callable[[str], None], row_id: str) -> None:
+    def _start(self, pool: Pool, work: Callable[[str], None], row_id: str) -> None:
         # What is under way here is not begun again, even when this process slept and its own lease ran out. What finds
-        # no room is found again in a later round: each end of work wakes the next one.
-        if row_id in self._leases.held or self._stopping.is_set():
-            return
-        if self._room.acquire(blocking=False):
-            self._others.submit(self._at_edge, work, row_id, room=True)
+        # no free thread is found again in a later round: each end of work wakes the next one.
+        if row_id not in self._leases.held and not self._stopping.is_set():
+            pool.start(partial(self._at_edge, work, row_id))
+
+    def _finish(self, pool: Pool, work: Callable[[str], None], row_id: str) -> None:
+        """Starts what follows a piece of work; a process that is shutting down would not look for it again."""
+        follow = partial(self._at_edge, work, row_id)
+        if row_id not in self._leases.held and not pool.start(follow) and self._stopping.is_set():
+            pool.submit(follow)
 
     def _take_slot(self, model: str) -> Generation | None:
         """Takes a free slot of a model for whoever is next; ``None`` when there is no slot or nobody for it."""
@@ -189,23 +240,39 @@ class Worker:
         if waiting is None:
             return None
         generation_id, options = waiting
-        generation = generations.claim_slot(
-            generation_id,
-            owner=self._leases.owner,
-            lease=self._pace.lease,
-            slots=slots,
-            deadline=self._call_seconds(options),
-        )
+        since = elapsed_time()
+        try:
+            generation = generations.claim_slot(
+                generation_id,
+                owner=self._leases.owner,
+                lease=self._pace.lease,
+                slots=slots,
+                deadline=self._call_seconds(options),
+            )
+        except StoreUnavailable:
+            generation = self._claimed_slot(generation_id)
         if generation is not None:
+            self._leases.hold(generation_id, since=since)
             self._moved.set()
             self._wake.set()
         return generation
 
+    def _claimed_slot(self, generation_id: str) -> Generation | None:
+        """What became of a claim whose commit was not acknowledged: without asking, it might be charged twice."""
+        for times in itertools.count():
+            try:
+                return self._stores.generations.claimed_slot(generation_id, owner=self._leases.owner)
+            except StoreUnavailable:
+                if self._stopping.wait(growing(0.1, 2.0, times)):
+                    raise
+        raise AssertionError
+
     def _answer(self, request_id: str) -> None:
+        since = elapsed_time()
         request = self._stores.requests.claim(request_id, owner=self._leases.owner, lease=self._pace.lease)
         if request is None:
             return
-        with self._leases.holding(request_id), about(**request.ids):
+        with self._leases.holding(request_id, since=since), about(**request.ids):
             if request.takeups <= self._pace.takeups:
                 self._answering.show(request)
                 return
@@ -216,17 +283,15 @@ class Worker:
             self._stores.requests.give_up(request, owner=self._leases.owner, outcome="stalled")
 
     def _deliver(self, generation_id: str) -> None:
+        since = elapsed_time()
         generation = self._stores.generations.claim_made(
             generation_id, owner=self._leases.owner, lease=self._pace.lease
         )
-        if generation is not None:
-            self._deliver_held(generation)
-
-    def _deliver_held(self, generation: Generation) -> None:
-        with self._leases.holding(generation.generation_id), about(**generation.ids):
+        if generation is None:
+            return
+        with self._leases.holding(generation_id, since=since), about(**generation.ids):
             self._workflow.deliver(generation)
-        # The next look would find it, too, a moment later; a process that leaves does not look again.
-        self._answer(generation.request_id)
+        self._finish(self._cards, self._answer, generation.request_id)
 
     def _generate(self, generation: Generation) -> None:
         following: Generation | None = generation
@@ -234,28 +299,30 @@ class Worker:
             following = self._generate_one(following)
 
     def _generate_one(self, generation: Generation) -> Generation | None:
-        """Makes one paid call; gives the next of its model, which takes the slot before this picture is delivered."""
-        with self._leases.holding(generation.generation_id), about(**generation.ids):
-            made = self._workflow.generate(generation)
+        """Makes one paid call; gives the next of its model, which takes the slot before this image is delivered."""
+        with about(**generation.ids):
+            try:
+                made = self._workflow.generate(generation)
+            finally:
+                self._leases.release(generation.generation_id)
             try:
                 return self._take_slot(generation.model)
             finally:
-                if made is not None:
-                    self._others.submit(self._at_edge, self._deliver_held, made)
-                elif self._stopping.is_set():
-                    self._others.submit(self._at_edge, self._answer, generation.request_id)
+                if made:
+                    self._finish(self._transfers, self._deliver, generation.generation_id)
+                else:
+                    self._finish(self._cards, self._answer, generation.request_id)
 
-    def _at_edge(self, work: Callable[..., None], subject: object, *, room: bool = False) -> None:
-        """Runs a task of a pool; after an error the request is found again when its lease is over."""
-        try:
-            with about(**self._ids(work, subject)):
-                error = self._background.attempt(work.__name__.strip("_"), work, subject)
-        finally:
-            if room:
-                self._room.release()
-        if not isinstance(error, StoreUnavailable):
-            # After an outage the slow poll looks again; at once, the work would only fail once more.
-            self._wake.set()
+    def _at_edge(self, work: Callable[..., None], subject: object) -> bool:
+        """Runs a task of a pool; after an error the request is found again when its lease is over.
+
+        Returns:
+            Whether to look for more at once. After an outage the slow poll looks again; at once, the work would only
+            fail once more.
+        """
+        with about(**self._ids(work, subject)):
+            error = self._background.attempt(work.__name__.strip("_"), work, subject)
+        return not isinstance(error, StoreUnavailable)
 
     def _ids(self, work: Callable[..., None], subject: object) -> dict[str, str | None]:
         if isinstance(subject, Generation):

@@ -6,15 +6,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from bot.errors import DownloadFailed, FeishuAction, FeishuError, GlmError, StoreUnavailable
+from bot.errors import DownloadFailed, FeishuAction, FeishuError, GlmError, LeaseLost, StoreUnavailable
 from bot.generation.making import failures
 from bot.generation.making.originals import Originals
 from bot.generation.making.pace import Pace, growing
 from bot.generation.store.generations import GenerationStore
 from bot.generation.store.kept import UserIds
+from bot.generation.store.leases import Leases
 from bot.generation.store.records import Generation
 from bot.glm.image import LARGEST_FOR_FEISHU, look_at, shrink
 from bot.glm.links import link_end
@@ -28,8 +28,10 @@ T = TypeVar("T")
 class ImageMaker(Protocol):
     """What makes a picture: the GLM client."""
 
-    def generate(self, prompt: str, *, options: Options, user_id: str | None = None) -> MadeImage:
-        """One paid call."""
+    def generate(
+        self, prompt: str, *, options: Options, user_id: str | None = None, before_send: Callable[[], None]
+    ) -> MadeImage:
+        """One paid call; ``before_send`` may still stop it by raising."""
 
 
 class ImageSource(Protocol):
@@ -50,7 +52,7 @@ class Workflow:
     """Takes a claimed generation through its steps.
 
     Args:
-        owner: the name under which this process holds its claims.
+        leases: the leases of this process, which are confirmed before every side effect.
         stopping: set when the process is about to leave; waits end then.
 
     A crash between two steps loses nothing: what was stored decides where the next worker goes on. A step has no
@@ -68,7 +70,7 @@ class Workflow:
         target: ImageTarget,
         originals: Originals,
         user_ids: UserIds,
-        owner: str,
+        leases: Leases,
         pace: Pace,
         stopping: threading.Event,
     ) -> None:
@@ -78,15 +80,20 @@ class Workflow:
         self._target = target
         self._originals = originals
         self._user_ids = user_ids
-        self._owner = owner
+        self._leases = leases
+        self._owner = leases.owner
         self._pace = pace
         self._stopping = stopping
 
-    def generate(self, generation: Generation) -> Generation | None:
+    def generate(self, generation: Generation) -> bool:
         """Makes the one paid call that was claimed.
 
         Returns:
-            The generation to deliver, still held, or ``None`` when it is back in line or ended, or was cancelled.
+            Whether there is an image to deliver; otherwise it is back in line, or has ended.
+
+        Raises:
+            LeaseLost: another worker has taken the generation over.
+            StoreUnavailable: the outcome could not be stored before the process has to leave.
         """
         log.info(
             "generation post generation=%s request=%s model=%s size=%s posts=%d",
@@ -97,36 +104,71 @@ class Workflow:
             generation.posts,
         )
         try:
+            return self._generate(generation)
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except Exception:
+            # The call may have been sent, and must not be paid for again because this program is wrong.
+            log.exception("generation crashed in_paid_call generation=%s", generation.generation_id)
+            self._retry_until_stored(
+                lambda: self._store.fail(generation, failures.UNKNOWN_OUTCOME, owner=self._owner, billed=True)
+            )
+            return False
+
+    def _generate(self, generation: Generation) -> bool:
+        try:
             image = self._maker.generate(
-                generation.prompt, options=generation.options, user_id=self._user_ids.of(generation.sender)
+                generation.prompt,
+                options=generation.options,
+                user_id=self._user_ids.of(generation.sender),
+                before_send=lambda: self._leases.confirm(generation.generation_id),
             )
         except GlmError as error:
-            self._refused(generation, error)
-            return None
+            self._on_glm_error(generation, error)
+            return False
+        except (LeaseLost, StoreUnavailable):
+            # Nothing was sent, so nothing was paid for.
+            log.warning("generation not_sent generation=%s", generation.generation_id)
+            self._store.undo_claim(generation, owner=self._owner)
+            raise
         # The URL is paid for: it is stored whatever it takes, and it frees the slot.
-        wanted = self._insist(
+        wanted = self._retry_until_stored(
             lambda: self._store.made(generation, image, owner=self._owner, link_ends_at=link_end(image.url))
         )
-        log.info("generation made generation=%s wanted=%s", generation.generation_id, wanted)
-        return _with_url(generation, image) if wanted else None
+        log.info(
+            "generation made generation=%s wanted=%s platform_request_id=%s",
+            generation.generation_id,
+            wanted,
+            image.request_id,
+        )
+        return wanted
 
-    def _refused(self, generation: Generation, error: GlmError) -> None:
+    def _on_glm_error(self, generation: Generation, error: GlmError) -> None:
         log.warning(
-            "generation refused generation=%s code=%s provider_code=%s status=%s",
+            "generation refused generation=%s code=%s provider_code=%s status=%s platform_request_id=%s",
             generation.generation_id,
             error.code,
             error.provider_code,
             error.status,
+            error.request_id,
         )
+        self._retry_until_stored(lambda: self._store_glm_error(generation, error))
+
+    def _store_glm_error(self, generation: Generation, error: GlmError) -> None:
         left = self._pace.backoff_in_all - self._store.delayed_for(generation) if error.waits else 0.0
         if left > 0:
             wait = growing(self._pace.backoff, self._pace.backoff_longest, generation.delays)
             # The whole model waits as long, and the card says how long that is at most.
             seconds = min(max(wait, error.retry_after or 0.0), left)
-            self._insist(lambda: self._store.push_back(generation, owner=self._owner, seconds=seconds))
+            self._store.push_back(generation, owner=self._owner, seconds=seconds)
             return
-        failure, billed = failures.of_glm(error), failures.may_be_billed(error)
-        self._insist(lambda: self._store.fail(generation, failure, owner=self._owner, billed=billed))
+        self._store.fail(
+            generation,
+            failures.of_glm(error),
+            owner=self._owner,
+            billed=failures.may_be_billed(error),
+            platform_request_id=error.request_id,
+        )
 
     def deliver(self, generation: Generation) -> None:
         """Downloads a paid picture and uploads it for the chat."""
@@ -134,7 +176,7 @@ class Workflow:
             self._store.fail(generation, failures.STALLED, owner=self._owner)
             return
         try:
-            uploaded = {} if generation.image_key else self._upload(self._original(generation))
+            uploaded = {} if generation.image_key else self._upload(generation, self._original(generation))
             self._store.done(generation, owner=self._owner, **uploaded)
             log.info("generation done generation=%s", generation.generation_id)
         except DownloadFailed as error:
@@ -152,12 +194,7 @@ class Workflow:
             return look_at(content)
         image = self._download(generation.url or "")
         name = f"{generation.generation_id}{image.suffix}"
-        try:
-            self._originals.put(name, image.content)
-        except OSError as fault:
-            # The picture can still be shown; only the file button will have to fetch it again.
-            log.error("original not_kept generation=%s reason=%s", generation.generation_id, fault.strerror)  # noqa: TRY400
-        else:
+        if self._originals.put(name, image.content):
             self._store.keep(generation, owner=self._owner, original=name)
         return image
 
@@ -172,19 +209,20 @@ class Workflow:
                     raise
         raise AssertionError
 
-    def _upload(self, image: ImageFile) -> dict[str, object]:
+    def _upload(self, generation: Generation, image: ImageFile) -> dict[str, object]:
         """Uploads a picture, smaller where it has to be; gives what is to be stored of it."""
         shown = shrink(image) if len(image.content) > LARGEST_FOR_FEISHU else image
         try:
-            key = self._upload_once(shown)
+            key = self._upload_once(generation, shown)
         except FeishuError as error:
             if error.action is not FeishuAction.SHRINK_IMAGE or shown is not image:
                 raise
             shown = shrink(image)
-            key = self._upload_once(shown)
+            key = self._upload_once(generation, shown)
         return {"image_key": key, "shrunk": shown is not image}
 
-    def _upload_once(self, image: ImageFile) -> str:
+    def _upload_once(self, generation: Generation, image: ImageFile) -> str:
+        self._leases.confirm(generation.generation_id)
         return self._target.upload_image(image.content, filename=f"image{image.suffix}")
 
     def _not_uploaded(self, generation: Generation, error: FeishuError) -> None:
@@ -204,7 +242,7 @@ class Workflow:
             return
         self._store.fail(generation, failures.of_upload(error), owner=self._owner)
 
-    def _insist(self, step: Callable[[], T]) -> T:
+    def _retry_until_stored(self, step: Callable[[], T]) -> T:
         """Runs a step that stores the outcome of a paid call until the database takes it.
 
         Raises:
@@ -225,7 +263,3 @@ class Workflow:
                     time.sleep(growing(0.1, 2.0, times))
                 else:
                     self._stopping.wait(growing(0.1, 2.0, times))
-
-
-def _with_url(generation: Generation, image: MadeImage) -> Generation:
-    return replace(generation, url=image.url, findings=image.findings, takeups=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from bot.chat.speaking.cards import Cards, content
@@ -16,6 +17,7 @@ from bot.generation.making.files import OriginalFiles
 from bot.generation.making.pace import Pace
 from bot.generation.showing.posting import Chat, Posting
 from bot.generation.showing.rendering import Rendering, Showing
+from bot.generation.store.leases import Leases
 from bot.generation.store.records import RECALLED, Request
 from bot.generation.store.requests import RequestStore
 from bot.models import Picture
@@ -37,7 +39,7 @@ class Answering:
         cards: what renders the texts of refused cards.
         rendering: what renders a request as it stands.
         files: what uploads originals.
-        owner: the name under which this process holds its claims.
+        leases: the leases of this process, which are confirmed before every call.
         on_end: told the model and the pictures of each request of images whose last card was shown.
         clock: the time in seconds since 1970.
     """
@@ -50,7 +52,7 @@ class Answering:
         cards: Cards,
         rendering: Rendering,
         files: OriginalFiles,
-        owner: str,
+        leases: Leases,
         pace: Pace,
         on_end: Callable[[str, tuple[Picture, ...]], None] = lambda _model, _pictures: None,
         clock: Callable[[], float] = time.time,
@@ -60,7 +62,8 @@ class Answering:
         self._cards = cards
         self._rendering = rendering
         self._files = files
-        self._owner = owner
+        self._leases = leases
+        self._owner = leases.owner
         self._pace = pace
         self._on_end = on_end
         self._clock = clock
@@ -72,7 +75,7 @@ class Answering:
             log.warning("answer too_late request=%s", claimed.request_id)
             self._store.give_up(claimed, owner=self._owner, outcome="too_late")
             return
-        posting = Posting(self._chat, store=self._store)
+        posting = self._posting(claimed)
         for _ in range(CHANGES_OF_WAY):
             request, pictures = self._store.read(claimed.request_id)
             showing = self._rendering.showing(request, pictures)
@@ -95,7 +98,7 @@ class Answering:
 
         It does not insist: where this card is refused, too, the chat keeps what it has.
         """
-        posting, card = Posting(self._chat, store=self._store), content(self._cards.notice("stalled"))
+        posting, card = self._posting(claimed), content(self._cards.notice("stalled"))
         try:
             if claimed.answer_id is None:
                 posting.post(claimed, "card", msg_type="interactive", content=card)
@@ -103,6 +106,9 @@ class Answering:
                 posting.patch(claimed.answer_id, content=card)
         except FeishuError as error:
             log.warning("answer refused request=%s code=%s log_id=%s", claimed.request_id, error.code, error.log_id)
+
+    def _posting(self, claimed: Request) -> Posting:
+        return Posting(self._chat, store=self._store, confirm=partial(self._leases.confirm, claimed.request_id))
 
     def _show_once(self, request: Request, showing: Showing, posting: Posting) -> bool:
         """Shows a request as it was rendered; tells whether that is all, or another way has to be tried at once."""
@@ -137,7 +143,9 @@ class Answering:
 
     def _send_original(self, request: Request, posting: Posting) -> str:
         try:
-            file_key = self._files.upload(request.content["argument"])
+            file_key = self._files.upload(
+                request.content["argument"], confirm=partial(self._leases.confirm, request.request_id)
+            )
             if file_key is not None:
                 return posting.post(request, "file", msg_type="file", content=content({"file_key": file_key}))
             notice = "original_gone"

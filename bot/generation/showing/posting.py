@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 from bot.errors import MessageHeld
@@ -46,11 +47,13 @@ class Posting:
     Args:
         chat: what makes them.
         store: where each is reserved; the claim of the request has reserved the first.
+        confirm: called before each call; raises ``LeaseLost`` when the request may be another worker's by now.
     """
 
-    def __init__(self, chat: Chat, *, store: RequestStore) -> None:
+    def __init__(self, chat: Chat, *, store: RequestStore, confirm: Callable[[], None]) -> None:
         self._chat = chat
         self._store = store
+        self._confirm = confirm
         self._reserved = True
 
     def post(self, request: Request, step: str, *, msg_type: str, content: str) -> str:
@@ -91,3 +94,4 @@ class Posting:
         if not self._reserved and (wait := self._store.reserve(target)) > 0:
             raise MessageHeld(wait)
         self._reserved = False
+        self._confirm()

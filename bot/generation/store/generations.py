@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
-from sqlalchemy import Connection, RowMapping, Text, bindparam, select
+from sqlalchemy import Connection, RowMapping, Text, and_, bindparam, select, update
 
 from bot.generation.store import looks
 from bot.generation.store.database import Database
 from bot.generation.store.holds import hold_model
 from bot.generation.store.leases import checkpoint
+from bot.generation.store.locks import lock_rows
 from bot.generation.store.records import Generation, options_of, write_failure, write_findings
 from bot.generation.store.requests import want_showing
 from bot.generation.store.spending import charge
@@ -90,10 +91,10 @@ class GenerationStore:
             return _with_request(connection, row)
 
     def made(self, generation: Generation, image: MadeImage, *, owner: str, link_ends_at: float | None) -> bool:
-        """Stores the picture's URL, which frees the slot.
+        """Stores the image's URL, which frees the slot; the generation is released for whoever delivers it.
 
         Returns:
-            Whether the owner goes on to deliver it; one that was cancelled meanwhile is nobody's any more.
+            Whether it is to be delivered; one that was cancelled meanwhile is not.
         """
         with self._database.change() as connection:
             row = checkpoint(
@@ -101,8 +102,10 @@ class GenerationStore:
                 self._steps.made,
                 generation.generation_id,
                 owner,
+                owner=None,
                 slot_until=None,
                 url=image.url,
+                platform_request_id=image.request_id,
                 created=image.created,
                 link_ends_at=link_ends_at,
                 findings=write_findings(image.findings),
@@ -110,7 +113,31 @@ class GenerationStore:
                 delayed_since=None,
                 delays=0,
             )
-            return row.owner is not None
+            return bool(row.state == State.MADE)
+
+    def claimed_slot(self, generation_id: str, *, owner: str) -> Generation | None:
+        """The generation if ``owner`` has taken a slot for it and has not let it go.
+
+        Tells what became of a claim whose commit was not acknowledged; it waits for a commit that is still under way.
+        """
+        with self._database.write() as connection:
+            # Locked by its id alone: a commit that is still under way hides what it has changed, but not its lock.
+            (row,) = lock_rows(connection, generations, generations.c.generation_id == generation_id)
+            mine = row["owner"] == owner and row["state"] == State.GENERATING
+            return _with_request(connection, row) if mine else None
+
+    def undo_claim(self, generation: Generation, *, owner: str) -> None:
+        """Takes back the charge of a claim whose call was not sent; one that is still ``owner``'s waits again."""
+        unsent = {"posts": generations.c.posts - 1, "charged": generations.c.charged - 1}
+        which = generations.c.generation_id == generation.generation_id
+        mine = and_(generations.c.owner == owner, generations.c.state == State.GENERATING)
+        with self._database.write() as connection:
+            back = update(generations).where(which, mine).values(**unsent, owner=None, slot_until=None)
+            row = connection.execute(back.values(state=State.WAITING).returning(generations.c.owner)).first()
+            if row is None:
+                # Whoever took it over believed that a call had been sent.
+                connection.execute(update(generations).where(which).values(**unsent, repeated=generation.repeated))
+            charge(self._database, connection, month=generation.month, model=generation.model, images=-1)
 
     def push_back(self, generation: Generation, *, owner: str, seconds: float) -> None:
         """Puts a generation back in line that the platform refused before any work; due after ``seconds``.
@@ -170,7 +197,15 @@ class GenerationStore:
         with self._database.write() as connection:
             self._end(connection, generation, owner=owner, end=State.DONE, back=0, **values)
 
-    def fail(self, generation: Generation, failure: Failure, *, owner: str, billed: bool = True) -> None:
+    def fail(
+        self,
+        generation: Generation,
+        failure: Failure,
+        *,
+        owner: str,
+        billed: bool = True,
+        **values: object,
+    ) -> None:
         """Ends a generation with the reason that its card will tell.
 
         Args:
@@ -178,10 +213,11 @@ class GenerationStore:
             failure: the reason.
             owner: who holds it.
             billed: whether its call may have been billed; where not, the budget gets it back.
+            values: further columns.
         """
         back, written = 0 if billed else 1, write_failure(failure)
         with self._database.write() as connection:
-            self._end(connection, generation, owner=owner, end=State.FAILED, back=back, failure=written)
+            self._end(connection, generation, owner=owner, end=State.FAILED, back=back, failure=written, **values)
 
     def _end(self, connection: Connection, generation: Generation, *, owner: str, back: int, **values: object) -> None:
         given = {"slot_until": None, "owner": None, "back": back, **values}

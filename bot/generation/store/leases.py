@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import threading
-from collections import Counter
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +26,13 @@ log = logging.getLogger(__name__)
 
 LEASED = (generations, requests)
 """The tables whose rows are owned, in the order in which they are locked; see ``locks``."""
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def elapsed_time() -> float:
+    """A time in seconds that only goes forward, and goes on while the machine is suspended (on Linux)."""
+    return time.clock_gettime(_CLOCK)
 
 
 def new_owner() -> str:
@@ -100,7 +107,8 @@ class Leases:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._own_file = self._lock_own()
-        self._held: Counter[str] = Counter()
+        # When each held lease was last known to be renewed, by elapsed_time().
+        self._held: dict[str, float] = {}
         self._held_lock = threading.Lock()
 
     def _path(self, owner: str) -> Path:
@@ -111,20 +119,55 @@ class Leases:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return file
 
-    @contextmanager
-    def holding(self, row_id: str) -> Iterator[None]:
-        """Prolongs the lease on a row for the length of the block.
+    def hold(self, row_id: str, *, since: float) -> None:
+        """Renews the lease on a claimed row from now on, until :meth:`release`.
 
-        A row that nobody works on any more, because the work broke, thus falls free by itself.
+        Args:
+            row_id: the row.
+            since: :func:`elapsed_time` before the claim was made; the lease lasts ``seconds`` from then at least.
         """
         with self._held_lock:
-            self._held[row_id] += 1
+            self._held[row_id] = since
+
+    def release(self, row_id: str) -> None:
+        """Lets the lease on a row run out; its owner should have been cleared by then."""
+        with self._held_lock:
+            self._held.pop(row_id, None)
+
+    @contextmanager
+    def holding(self, row_id: str, *, since: float) -> Iterator[None]:
+        """Renews the lease on a row for the length of the block; see :meth:`hold`.
+
+        When the work crashes, the lease runs out and another worker takes the row.
+        """
+        self.hold(row_id, since=since)
         try:
             yield
         finally:
-            with self._held_lock:
-                self._held[row_id] -= 1
-                self._held += Counter()
+            self.release(row_id)
+
+    def confirm(self, row_id: str) -> None:
+        """Makes sure, before a side effect, that the lease on a held row has not run out.
+
+        The claim or the last heartbeat may have been committed late, or the process may have been stopped. Then the
+        row is asked whether it is still ours, and the lease is renewed.
+
+        Raises:
+            LeaseLost: another worker may own the row now; do nothing more with it.
+            StoreUnavailable: the database cannot be asked, so nothing may be done either.
+        """
+        with self._held_lock:
+            since = self._held.get(row_id)
+        if since is None:
+            raise LeaseLost(row_id)
+        if elapsed_time() - since < self.seconds:
+            return
+        began = elapsed_time()
+        with self._database.write() as connection:
+            renewed = self._renew(connection, [row_id])
+        if not renewed or elapsed_time() - began >= self.seconds:
+            raise LeaseLost(row_id)
+        self._renewed_at(renewed, began)
 
     @property
     def held(self) -> list[str]:
@@ -138,20 +181,31 @@ class Leases:
         Args:
             sign_on: whether this process takes work up.
         """
-        held = self.held
+        held, began = self.held, elapsed_time()
         with self._database.write() as connection:
             if sign_on:
                 sign = self._database.insert(workers).values(owner=self.owner, seen_at=self._database.now)
                 connection.execute(
                     sign.on_conflict_do_update(index_elements=["owner"], set_={"seen_at": sign.excluded.seen_at})
                 )
-            if not held:
-                return
-            until = self._database.now + self.seconds
-            for table in LEASED:
-                key = next(iter(table.primary_key.columns))
-                own = and_(table.c.owner == self.owner, key.in_(held))
-                change_rows(connection, table, own, {"lease_until": until})
+            renewed = self._renew(connection, held) if held else []
+        self._renewed_at(renewed, began)
+
+    def _renew(self, connection: Connection, row_ids: list[str]) -> list[str]:
+        """Prolongs the leases of those rows that are still this process's; gives their ids."""
+        renewed = []
+        for table in LEASED:
+            key = next(iter(table.primary_key.columns))
+            own = and_(table.c.owner == self.owner, key.in_(row_ids))
+            rows = change_rows(connection, table, own, {"lease_until": self._database.now + self.seconds})
+            renewed += [str(row[key]) for row in rows]
+        return renewed
+
+    def _renewed_at(self, row_ids: list[str], began: float) -> None:
+        with self._held_lock:
+            for row_id in row_ids:
+                if row_id in self._held:
+                    self._held[row_id] = max(began, self._held[row_id])
 
     def end_those_of_the_dead(self) -> list[str]:
         """Ends the leases of this host's dead processes; gives their names."""

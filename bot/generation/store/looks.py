@@ -149,18 +149,23 @@ def made_ids(database: Database) -> Select[str]:
     )
 
 
-def unshown(database: Database) -> Select[str]:
+def unshown(database: Database, *, originals: bool) -> Select[str]:
     """:data:`MOST` requests that are due to be shown, oldest first.
 
     In one chat a first answer is due only when every older request there has been answered, so that answers keep the
     order of the messages even after an outage. One that Feishu goes on refusing holds the chat up for
-    :data:`HELD_UP` seconds.
+    :data:`HELD_UP` seconds. Originals are files that are uploaded first: nothing else waits for them.
+
+    Args:
+        database: where they are.
+        originals: whether to look for originals, or for everything else.
     """
     older = requests.alias("older")
     blocked = exists().where(
         older.c.chat_id == requests.c.chat_id,
         older.c.answer_id.is_(None),
         older.c.way == "card",
+        older.c.kind != "original",
         older.c.ended_at.is_(None),
         older.c.accepted_at < requests.c.accepted_at,
         older.c.accepted_at > database.now - HELD_UP,
@@ -170,6 +175,7 @@ def unshown(database: Database) -> Select[str]:
         .where(
             requests.c.shown < requests.c.wanted,
             requests.c.ended_at.is_(None),
+            requests.c.kind == "original" if originals else requests.c.kind != "original",
             requests.c.due_at <= database.now,
             is_free(database, requests),
             or_(requests.c.answer_id.is_not(None), requests.c.way != "card", ~blocked),

@@ -11,8 +11,9 @@ from sqlalchemy import RowMapping
 
 from bot.models import ChatType, ContentFinding, Failure, Language, Options, Picture, State
 
-Kind = Literal["images", "command", "misread", "help", "not_allowed"]
-"""What a request is; of the last two a chat gets one unasked in a while, so they are told from other commands."""
+Kind = Literal["images", "command", "misread", "help", "not_allowed", "original"]
+"""What a request is. The last three are commands, too: of ``help`` and ``not_allowed`` a chat gets one unasked in a
+while, and the answer to ``original`` is a file."""
 Way = Literal["card", "plain", "new"]
 """How a request is answered: by its card; by plain messages since its card was refused; by a new reply since its
 card can no longer be changed."""

@@ -45,7 +45,7 @@ class RequestStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._limiter = SendLimiter(database)
-        self._unshown = looks.unshown(database)
+        self._unshown = {originals: looks.unshown(database, originals=originals) for originals in (False, True)}
         self._claim = _claim(database)
         self._put_off = _put_off(database)
         self._steps = _Steps.for_database(database)
@@ -62,10 +62,10 @@ class RequestStore:
         with self._database.look() as connection:
             return connection.execute(recent.limit(1)).first() is not None
 
-    def unshown(self, *, limit: int) -> list[str]:
+    def unshown(self, *, limit: int, originals: bool = False) -> list[str]:
         """The ids of requests that are due to be shown, oldest first, as many as may go out now; see ``looks``."""
         with self._database.look() as connection:
-            due = connection.scalars(self._unshown, {"most": limit}).all()
+            due = connection.scalars(self._unshown[originals], {"most": limit}).all()
             return list(due[: self._limiter.messages_left(connection)]) if due else []
 
     def claim(self, request_id: str, *, owner: str, lease: float) -> Request | None:

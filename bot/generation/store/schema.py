@@ -11,7 +11,7 @@ from bot.generation.store.database import Database
 
 log = logging.getLogger(__name__)
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in ``migrations/versions``; a test holds the two together."""
 
 SCHEMA_LOCK = 0x474C4D02

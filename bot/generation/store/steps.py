@@ -54,9 +54,8 @@ class GenerationSteps:
             made=step(
                 generations,
                 state=unless_cancelled(State.MADE),
-                owner=case((generations.c.state == State.CANCELLED, None), else_=generations.c.owner),
                 seconds=now - generations.c.posted_at,
-            ),
+            ).returning(generations.c.state),
             push_back=step(
                 generations,
                 state=unless_cancelled(State.WAITING),

@@ -110,6 +110,10 @@ generations = Table(
     Column("findings", Text),
     Column("original", Text),
     Column("image_key", Text),
+    # Feishu's key of the original once it was uploaded as a file.
+    Column("file_key", Text),
+    # The platform's own id of the paid call, for its support.
+    Column("platform_request_id", Text),
     Column("shrunk", Boolean, nullable=False),
     Column("failure", Text),
     Column("ended_at", Double),

@@ -91,6 +91,7 @@ class LastVersion:
     def keep_original(self) -> Generation:
         """The picture was downloaded, into a folder that this host does not have."""
         generation = self.make()
+        self.store.claim_made(generation.generation_id, owner=LAST, lease=EXPIRED)
         self.store.keep(generation, owner=LAST, original=f"{generation.generation_id}.jpg")
         return generation
 

@@ -1,0 +1,183 @@
+"""A prompt is paid for once, whatever goes wrong around its call while the process lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import event, func, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from bot.errors import LeaseLost
+from bot.generation.making.failures import REPEATED_UNKNOWN
+from bot.generation.store.database import Database
+from bot.generation.store.generations import GenerationStore
+from bot.generation.store.leases import Leases, elapsed_time
+from bot.generation.store.records import Generation
+from bot.generation.store.tables import generations, spending
+from bot.generation.store.takeover import take_over
+from tests.scenarios.talking import answer_to, shows
+from tests.support.databases import postgres_database
+from tests.support.requests import EXPIRED, LEASE, accept, answer
+from tests.support.wire import Wire
+from tests.support.world import World, colour
+
+LATE = 1_000.0
+"""Seconds since a claim, far more than any lease."""
+
+
+def charged(database: Database) -> tuple[int, int]:
+    """How many calls the month's budget and the generations count as paid."""
+    with database.look() as connection:
+        return (
+            connection.scalar(select(func.sum(spending.c.images))) or 0,
+            connection.scalar(select(func.sum(generations.c.charged))) or 0,
+        )
+
+
+@pytest.fixture
+def leases(database: Database, tmp_path: Path) -> Iterator[Leases]:
+    """The leases of this process."""
+    with closing(Leases(database, folder=tmp_path / "workers")) as leases:
+        yield leases
+
+
+def claim(database: Database, *, owner: str, lease: float = LEASE) -> Generation:
+    """A generation whose slot was taken."""
+    accept(database)
+    answer(database)
+    store = GenerationStore(database)
+    waiting = store.next_waiting("glm-image")
+    assert waiting is not None
+    claimed = store.claim_slot(waiting[0], owner=owner, lease=lease, slots=1, deadline=180)
+    assert claimed is not None
+    return claimed
+
+
+def test_a_late_lease_that_is_still_ours_is_renewed(database: Database, leases: Leases) -> None:
+    """A claim that was committed late is asked for once; then it counts as renewed."""
+    generation = claim(database, owner=leases.owner, lease=EXPIRED)
+    with leases.holding(generation.generation_id, since=elapsed_time() - LATE):
+        leases.confirm(generation.generation_id)
+        with database.look() as connection:
+            until = connection.scalar(select(generations.c.lease_until - database.now))
+        assert 0 < (until or 0) <= leases.seconds
+
+
+def test_a_late_lease_that_was_taken_over_stops_the_work(database: Database, leases: Leases) -> None:
+    """When another worker has taken the row over, or nothing is held any more, the side effect is not made."""
+    generation = claim(database, owner=leases.owner)
+    with leases.holding(generation.generation_id, since=elapsed_time() - LATE):
+        with database.write() as connection:
+            connection.execute(update(generations).values(owner="other"))
+        with pytest.raises(LeaseLost):
+            leases.confirm(generation.generation_id)
+    with pytest.raises(LeaseLost):
+        leases.confirm(generation.generation_id)
+
+
+def test_what_was_not_sent_is_not_charged(database: Database) -> None:
+    """A claim whose call was never sent gives its charge back, also when another worker has taken it over since."""
+    store = GenerationStore(database)
+    generation = claim(database, owner="slow", lease=EXPIRED)
+    take_over(database, failure=REPEATED_UNKNOWN)
+    waiting = store.next_waiting("glm-image")
+    assert waiting is not None
+    again = store.claim_slot(waiting[0], owner="quick", lease=LEASE, slots=1, deadline=180)
+    assert again is not None
+    assert charged(database) == (2, 2)
+    store.undo_claim(generation, owner="slow")
+    assert charged(database) == (1, 1)
+    store.undo_claim(again, owner="quick")
+    assert charged(database) == (0, 0)
+    assert store.next_waiting("glm-image") is not None
+
+
+@contextmanager
+def unacknowledged_claims(database: Database, *, times: int) -> Iterator[list[str]]:
+    """The first commits of claims are made, but their acknowledgement is lost."""
+    lost: list[str] = []
+
+    def commit(connection: object) -> None:
+        if len(lost) < times and claims:
+            lost.append(claims.pop())
+            connection.connection.commit()  # type: ignore[attr-defined]
+            raise OperationalError("COMMIT", None, Exception("server closed the connection"))
+
+    def execute(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE generations") and "posted_at=" in statement.replace(" ", ""):
+            claims.append(statement)
+
+    claims: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", execute)
+    event.listen(database.engine, "commit", commit)
+    yield lost
+    event.remove(database.engine, "before_cursor_execute", execute)
+    event.remove(database.engine, "commit", commit)
+
+
+def test_a_claim_whose_acknowledgement_is_lost_is_charged_once(tmp_path: Path) -> None:
+    """The worker asks what became of its claim, and goes on with it."""
+    with World(folder=tmp_path) as world, unacknowledged_claims(world.bot.database, times=1) as lost:
+        talk = world.somebody()
+        said = talk.say()
+        card = answer_to(talk, said)
+        assert len(lost) == 1
+        assert colour(card) == "green"
+        assert not shows(card, "note.repeated")
+        assert charged(world.bot.database) == (1, 1) == (len(talk.posts(said)), 1)
+
+
+class Crashing(httpx.BaseTransport):
+    """Makes the program fail while it reads a paid answer."""
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self._inner = inner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends the request, and fails with the answer."""
+        self._inner.handle_request(request).read()
+        raise ValueError("a mistake of this program")
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._inner.close()
+
+
+def test_a_mistake_while_an_answer_is_read_does_not_pay_again(tmp_path: Path) -> None:
+    """An unexpected exception after the call was sent ends the image; the card says that it may have been billed."""
+    with World(folder=tmp_path, calling=Crashing) as world:
+        talk = world.somebody()
+        said = talk.say()
+        card = answer_to(talk, said)
+        assert colour(card) == "red"
+        assert shows(card, "failure.unknown_outcome")
+        assert shows(card, "failure.unknown_outcome.advice")
+        assert charged(world.bot.database) == (1, 1) == (len(talk.posts(said)), 1)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("code", ["1302", "1305"])
+def test_a_refusal_before_any_work_is_not_charged_when_the_database_is_away(tmp_path: Path, code: str) -> None:
+    """The call is refused while the database does not answer; when it does, the charge is given back, and it waits."""
+    with postgres_database() as url:
+        there = make_url(url)
+        with Wire(there.port or 5432, host=there.host or "127.0.0.1") as wire:
+            near = there.set(host="127.0.0.1", port=wire.port).render_as_string(hide_password=False)
+            with World(folder=tmp_path, variables={"DATABASE_URL": near}) as world:
+                world.glm.seconds = 0.5
+                world.glm.arm(f"glm_{code}", times=1)
+                talk = world.somebody()
+                said = talk.say()
+                talk.wait(lambda: world.glm.calls)
+                wire.cut()
+                talk.wait(lambda: not world.glm.working)
+                wire.mend()
+                talk.wait_for_end(said)
+                assert [colour(one) for one in talk.answers] == ["green"]
+                assert len(world.glm.paid) == 1
+                assert charged(world.bot.database) == (1, 1)
