@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from bot.errors import BotError, LeaseLost, StoreUnavailable
@@ -182,3 +183,41 @@ class Background:
         else:
             self._on_crash(name)
             log.error("task crashed task=%s", name, exc_info=error)
+
+
+class Pool:
+    """Threads for one kind of work.
+
+    Args:
+        threads: how many.
+        name: what the threads' names begin with.
+        wake: set when a thread is free again, unless its work gave false.
+    """
+
+    def __init__(self, threads: int, *, name: str, wake: threading.Event) -> None:
+        self._free = threading.BoundedSemaphore(threads)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._wake = wake
+
+    def start(self, work: Callable[[], bool]) -> bool:
+        """Starts work if a thread is free for it; tells whether one was."""
+        if not self._free.acquire(blocking=False):
+            return False
+        self._threads.submit(self._run, work, free=self._free.release)
+        return True
+
+    def submit(self, work: Callable[[], bool]) -> None:
+        """Starts work as soon as a thread is free."""
+        self._threads.submit(self._run, work)
+
+    def _run(self, work: Callable[[], bool], *, free: Callable[[], None] = lambda: None) -> None:
+        try:
+            look = work()
+        finally:
+            free()
+        if look:
+            self._wake.set()
+
+    def drain(self) -> None:
+        """Waits until all that was started has ended."""
+        self._threads.shutdown(wait=True)

@@ -7,13 +7,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
 from bot.errors import StoreUnavailable
-from bot.generation.making.background import Background, Loop
+from bot.generation.making.background import Background, Loop, Pool
 from bot.generation.making.failures import REPEATED_UNKNOWN
 from bot.generation.making.originals import Originals
 from bot.generation.making.pace import Pace, growing
@@ -43,44 +42,6 @@ TIDY_EVERY = 3_600.0
 
 AT_ONCE = 16
 """How many rows of a kind one look takes up."""
-
-
-class Pool:
-    """Threads for one kind of work.
-
-    Args:
-        threads: how many.
-        name: what the threads' names begin with.
-        wake: set when a thread is free again, unless its work gave false.
-    """
-
-    def __init__(self, threads: int, *, name: str, wake: threading.Event) -> None:
-        self._free = threading.BoundedSemaphore(threads)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._wake = wake
-
-    def start(self, work: Callable[[], bool]) -> bool:
-        """Starts work if a thread is free for it; tells whether one was."""
-        if not self._free.acquire(blocking=False):
-            return False
-        self._threads.submit(self._run, work, free=self._free.release)
-        return True
-
-    def submit(self, work: Callable[[], bool]) -> None:
-        """Starts work as soon as a thread is free."""
-        self._threads.submit(self._run, work)
-
-    def _run(self, work: Callable[[], bool], *, free: Callable[[], None] = lambda: None) -> None:
-        try:
-            look = work()
-        finally:
-            free()
-        if look:
-            self._wake.set()
-
-    def drain(self) -> None:
-        """Waits until all that was started has ended."""
-        self._threads.shutdown(wait=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
