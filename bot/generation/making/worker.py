@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
@@ -15,7 +14,7 @@ from bot.errors import StoreUnavailable
 from bot.generation.making.background import Background, Loop, Pool
 from bot.generation.making.failures import REPEATED_UNKNOWN
 from bot.generation.making.originals import Originals
-from bot.generation.making.pace import Pace, growing
+from bot.generation.making.pace import Pace
 from bot.generation.making.wake import Wake
 from bot.generation.making.workflow import Workflow
 from bot.generation.showing.answering import Answering
@@ -220,13 +219,12 @@ class Worker:
 
     def _claimed_slot(self, generation_id: str) -> Generation | None:
         """What became of a claim whose commit was not acknowledged: without asking, it might be charged twice."""
-        for times in itertools.count():
+        while True:
             try:
                 return self._stores.generations.claimed_slot(generation_id, owner=self._leases.owner)
             except StoreUnavailable:
-                if self._stopping.wait(growing(0.1, 2.0, times)):
+                if self._stopping.wait(self._pace.poll):
                     raise
-        raise AssertionError
 
     def _answer(self, request_id: str) -> None:
         since = elapsed_time()
