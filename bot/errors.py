@@ -21,6 +21,7 @@
     │   ├── RequestRejected        invalid_request
     │   ├── ServerFailed           server_error
     │   ├── NetworkFailed          NETWORK_ERROR
+    │   │   └── NotConnected       NETWORK_ERROR, and nothing was sent
     │   ├── CallTimedOut           TIMEOUT
     │   └── DownloadFailed         DOWNLOAD_FAILED
     └── FeishuError                a call to the Feishu Open Platform failed; says what to do about it
@@ -211,6 +212,10 @@ class NetworkFailed(GlmError):
     sentence = "failure.network"
 
 
+class NotConnected(NetworkFailed):
+    """There was no connection, so nothing was sent that could be billed."""
+
+
 class CallTimedOut(GlmError):
     """The platform did not answer within the deadline; whether the image was made is unknown."""
 
@@ -219,10 +224,7 @@ class CallTimedOut(GlmError):
 
 
 class DownloadFailed(GlmError):
-    """The image was made, but its picture could not be fetched or is not a picture.
-
-    ``transient`` tells whether a further attempt may succeed.
-    """
+    """The image was made but could not be fetched or read; ``transient`` if a further attempt may succeed."""
 
     code = "DOWNLOAD_FAILED"
     sentence = "failure.download"
@@ -235,11 +237,7 @@ class DownloadFailed(GlmError):
 
 
 class FeishuAction(Enum):
-    """What to do about an error code of the Feishu Open Platform.
-
-    ``IGNORE`` is for reactions; this program makes none, so it never meets one.
-    https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code
-    """
+    """What to do about a code of https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code ."""
 
     RETRY = "wait and repeat the call with the same uuid"
     STOP_FOR_QUOTA = "the month's calls are used up: send nothing for an hour, then try again"
@@ -252,7 +250,7 @@ class FeishuAction(Enum):
     SEND_NEW = "this message can no longer be changed: send a new one"
     SEND_PLAIN = "the card was refused: send a plain image and text"
     SHRINK_IMAGE = "the image was refused: make it smaller or send it as a file"
-    IGNORE = "of no consequence"
+    IGNORE = "of no consequence"  # of reactions, which this program does not make
     REPORT = "a fault in this program: log it, no retry"
 
 

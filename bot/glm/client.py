@@ -9,7 +9,7 @@ from typing import Self
 
 import httpx
 
-from bot.errors import CallTimedOut, DownloadFailed, NetworkFailed, ServerFailed
+from bot.errors import CallTimedOut, DownloadFailed, NetworkFailed, NotConnected, ServerFailed
 from bot.glm.image import look_at, too_large
 from bot.glm.links import https_address
 from bot.glm.request import call_body, checked_key
@@ -110,7 +110,9 @@ class GlmClient:
             ) as response:
                 answer = _read(response.iter_bytes(), limit=_LARGEST_ANSWER, remaining=remaining)
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise NetworkFailed(f"Network error: no connection within {CONNECT_SECONDS:g} s") from error
+            raise NotConnected(f"Network error: no connection within {CONNECT_SECONDS:g} s") from error
+        except httpx.ConnectError as error:
+            raise NotConnected(f"Network error: {_said(error)}") from error
         except httpx.TimeoutException as error:
             raise CallTimedOut(f"No answer within {seconds:g} s; the image may have been made all the same") from error
         except (_TooLargeError, httpx.DecodingError) as error:

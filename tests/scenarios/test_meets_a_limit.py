@@ -82,14 +82,42 @@ def test_four_do_not_fit(tmp_path: Path) -> None:
         assert colour(answer_to(talk, "一座灯塔 /n 3")) == "green"
 
 
-def test_a_failure_is_given_back(tmp_path: Path) -> None:
-    """An image that was refused does not count for the day, and the next one is made."""
+def test_a_refusal_before_any_work_is_given_back(tmp_path: Path) -> None:
+    """An image that the platform refused as invalid does not count for the day, and the next one is made."""
     with bot_with(tmp_path, {"BOT_LIMITS_PER_DAY": "1"}) as world:
         talk = world.somebody()
-        world.glm.arm("glm_1301")
+        world.glm.arm("glm_1214")
         assert colour(answer_to(talk, "一座灯塔")) == "red"
         assert colour(answer_to(talk, "一座灯塔")) == "green"
         assert shows(answer_to(talk, "一座灯塔"), "limit.day", used=1, count=1, most=1)
+
+
+def test_a_prompt_that_the_content_filter_refused_counts(tmp_path: Path) -> None:
+    """Whether the platform bills it is not known, so it counts, and /quota says so."""
+    with bot_with(tmp_path, {"BOT_LIMITS_PER_DAY": "2"}) as world:
+        talk = world.somebody()
+        world.glm.arm("glm_1301", times=2)
+        for _ in range(2):
+            assert colour(answer_to(talk, "一座灯塔")) == "red"
+        assert shows(answer_to(talk, "/quota"), "quota.today", used=2, most=2, left=0)
+        assert shows(answer_to(talk, "一座灯塔"), "limit.day", used=2, count=1, most=2)
+        assert len(world.glm.calls) == 2
+
+
+def test_cancelled_while_it_is_made(tmp_path: Path, gate: Gate) -> None:
+    """Who cancels or recalls what the platform is already drawing has used it up."""
+    with bot_behind(gate, tmp_path, {"BOT_LIMITS_PER_DAY": "2"}) as world:
+        talk = world.somebody()
+        first_answer_to(talk, "一座灯塔")
+        world.feishu.wait_for(lambda _: gate.reached == 1)
+        answer_to(talk, "/cancel")
+        gate.let(1)
+        said = talk.say("第二座灯塔")
+        world.feishu.wait_for(lambda _: gate.reached == 2)
+        world.feishu.recall(said.message_id, by=talk.person)
+        gate.let(1)
+        assert shows(answer_to(talk, "第三座灯塔"), "limit.day", used=2, count=1, most=2)
+        assert len(world.glm.calls) == 2
 
 
 def test_limits_survive_a_restart(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ WHERE = {"glm_1301": "role.user", **dict.fromkeys(("output_refused", "level_0", 
 WAIT = {"glm_1302": "failure.rate_limit", "glm_1305": "failure.overloaded"}
 """Refusals before any work: the generation waits, and ends with this sentence when they go on for too long."""
 
-UNBILLED = {f"glm_{code}" for code in CODES} - {"glm_500", "glm_1200", "glm_1230", "glm_1234"}
+UNBILLED = {f"glm_{code}" for code in CODES} - {"glm_500", "glm_1200", "glm_1230", "glm_1234", "glm_1300", "glm_1301"}
 """Refusals before any work. Whatever else goes wrong may be billed, and so it counts in the budget."""
 
 WARN = ("level_2", "level_3")

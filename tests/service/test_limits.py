@@ -1,8 +1,9 @@
-"""Limits in a real database: exact under concurrency, given back when no image came."""
+"""Limits in a real database: exact under concurrency, and given back only for what cannot have been billed."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -11,15 +12,18 @@ import pytest
 
 from bot.chat.views import QuotaView
 from bot.errors import (
+    AuthenticationFailed,
     CallTimedOut,
     ContentRefused,
     GlmError,
+    InsufficientBalance,
     NetworkFailed,
+    NotConnected,
     RateLimited,
     RequestRejected,
     ServerFailed,
 )
-from bot.generation.intake.cancelling import cancel
+from bot.generation.intake.cancelling import cancel, cancel_recalled
 from bot.generation.making import failures
 from bot.generation.store.database import Database
 from bot.generation.store.generations import GenerationStore
@@ -96,18 +100,59 @@ def test_limits_are_exact_when_messages_come_at_once(database: Database) -> None
     assert outcomes.count("accepted") == 5
 
 
-def test_a_failed_or_cancelled_image_is_given_back_to_the_day(database: Database) -> None:
-    """Who got no image may ask again the same day."""
-    limits = team(per_day=1)
-    accept(database, "om_1", team=limits)
-    generation = claim(database)
-    assert accept(database, "om_2", team=limits).outcome == "refused"
-    GenerationStore(database).fail(generation, failures.STALLED, owner="me")
-    assert accept(database, "om_3", team=limits).outcome == "accepted"
-    running = claim(database)
+def test_what_was_not_called_for_is_given_back_to_the_day(database: Database) -> None:
+    """An image that was cancelled or recalled while it waited, or refused before any work, was never paid for."""
+    limits = team(per_day=2)
+    waiting = accept(database, "om_1", team=limits)
+    accept(database, "om_2", team=limits)
+    assert accept(database, "om_3", team=limits).outcome == "refused"
     with database.write() as connection:
-        cancel(database, connection, [running.request_id])
+        cancel(database, connection, [str(waiting.request_id)])
+    cancel_recalled(database, "om_2")
     assert quota(database, limits).today == 0
+    accept(database, "om_4", team=limits)
+    GenerationStore(database).fail(claim(database), failures.STALLED, owner="me", billed=False)
+    assert quota(database, limits).today == 0
+
+
+def cancel_running(database: Database, generation: Generation) -> None:
+    """Cancels while the platform is drawing; its picture comes all the same."""
+    with database.write() as connection:
+        cancel(database, connection, [generation.request_id])
+    GenerationStore(database).made(generation, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+
+
+def recall_running(database: Database, generation: Generation) -> None:
+    """Recalls the message while the platform is drawing, which then fails."""
+    cancel_recalled(database, generation.origin)
+    fail_billed(database, generation)
+
+
+def fail_billed(database: Database, generation: Generation) -> None:
+    """The call fails in a way that may be billed."""
+    GenerationStore(database).fail(generation, failures.STALLED, owner="me", billed=True)
+
+
+def fail_to_deliver(database: Database, generation: Generation) -> None:
+    """The picture is made and cannot be delivered."""
+    store = GenerationStore(database)
+    store.made(generation, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+    store.fail(generation, failures.STALLED, owner="me")
+
+
+@pytest.mark.parametrize("spend", [cancel_running, recall_running, fail_billed, fail_to_deliver])
+def test_what_may_be_billed_counts_for_the_person(
+    database: Database, spend: Callable[[Database, Generation], None]
+) -> None:
+    """Nobody can spend more of the team's month in a day than their daily limit, whatever becomes of the images."""
+    limits = team(per_day=3)
+    for number in range(3):
+        assert accept(database, f"om_{number}", team=limits).outcome == "accepted"
+        spend(database, claim(database))
+        used = quota(database, limits)
+        assert (used.today, used.team_images) == (number + 1, number + 1)
+    assert accept(database, "om_more", team=limits).outcome == "refused"
+    assert accept(database, "om_other", sender="ou_bob", team=limits).outcome == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +160,10 @@ def test_a_failed_or_cancelled_image_is_given_back_to_the_day(database: Database
     [
         (RequestRejected("x", provider_code="1214", status=400, from_platform=True), 0),
         (RateLimited("x", provider_code="1308", status=429, from_platform=True), 0),
-        (ContentRefused("x", provider_code="1301", status=400, from_platform=True, filters=(("user", 2),)), 0),
+        (AuthenticationFailed("x", provider_code="1000", status=401, from_platform=True), 0),
+        (InsufficientBalance("x", provider_code="1113", status=429, from_platform=True), 0),
+        (NotConnected("the platform could not be reached"), 0),
+        (ContentRefused("x", provider_code="1301", status=400, from_platform=True, filters=(("user", 2),)), 1),
         (ContentRefused("x", provider_code="1301", status=400, from_platform=True, filters=(("assistant", 1),)), 1),
         (ContentRefused("a picture was made, and is not shown"), 1),
         (ServerFailed("x", provider_code="1234", status=500, from_platform=True), 1),
@@ -132,18 +180,19 @@ def test_the_budget_counts_what_may_have_been_billed(database: Database, error: 
     assert quota(database, team()).team_images == 1
     billed = failures.may_be_billed(error)
     GenerationStore(database).fail(generation, failures.of_glm(error), owner="me", billed=billed)
-    assert quota(database, team()).team_images == charged
+    used = quota(database, team())
+    assert (used.team_images, used.today) == (charged, charged)
 
 
 def test_a_repeated_call_counts_twice(database: Database) -> None:
-    """When a crash hid the outcome of a call, both calls are in the budget."""
+    """When a crash hid the outcome of a call, both calls count, for the team and for the person."""
     accept(database, "om_1")
     claim(database, lease=EXPIRED)
     take_over(database, failure=failures.REPEATED_UNKNOWN)
     again = claim(database)
     GenerationStore(database).made(again, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
     assert quota(database, team()).team_images == 2
-    assert quota(database, team()).today == 1
+    assert quota(database, team()).today == 2
 
 
 def test_a_call_that_waits_to_be_repeated_is_reserved(database: Database) -> None:
@@ -152,7 +201,8 @@ def test_a_call_that_waits_to_be_repeated_is_reserved(database: Database) -> Non
     accept(database, "om_1", team=limits)
     claim(database, lease=EXPIRED)
     take_over(database, failure=failures.REPEATED_UNKNOWN)
-    assert quota(database, limits).team_images == 2
+    used = quota(database, limits)
+    assert (used.team_images, used.today) == (2, 2)
     assert accept(database, "om_2", team=limits).outcome == "refused"
     claim(database)
     assert quota(database, limits).team_images == 2

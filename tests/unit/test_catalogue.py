@@ -66,8 +66,9 @@ def test_each_error_has_its_sentence(error: type[errors.BotError]) -> None:
 
 
 def test_no_two_errors_of_the_image_api_share_a_sentence_by_accident() -> None:
-    """Each class of a failed generation has its own sentence, but for those that only a fault of the bot raises."""
-    sentences = [leaf.sentence for leaf in leaves(GlmError)[1:] if leaf.sentence != "failure.internal"]
+    """Each code of a failed generation has its own sentence, but for those that only a fault of the bot raises."""
+    errors = [leaf for leaf in GlmError.__subclasses__() if leaf.sentence != "failure.internal"]
+    sentences = [error.sentence for error in errors]
     assert len(sentences) == len(set(sentences))
 
 

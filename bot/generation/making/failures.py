@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from bot.errors import CallTimedOut, ContentRefused, FeishuAction, FeishuError, GlmError, NetworkFailed, ServerFailed
+from bot.errors import (
+    AuthenticationFailed,
+    FeishuAction,
+    FeishuError,
+    GlmError,
+    InsufficientBalance,
+    InvalidPrompt,
+    InvalidQuality,
+    InvalidSize,
+    InvalidUserId,
+    MissingApiKey,
+    NotConnected,
+    RateLimited,
+    RequestRejected,
+)
 from bot.feishu.codes import IMAGE_TOO_LARGE
 from bot.models import Failure
 
@@ -17,15 +31,25 @@ STALLED = Failure(code="stalled", sentence="failure.stalled")
 
 LONGEST_PLATFORM_TEXT = 300
 
-PROMPT = "user"
-"""The role under which the content filter names the prompt; it looks at that before it draws."""
-
 _OF_UPLOAD = {
     FeishuAction.RETRY: "failure.feishu",
     FeishuAction.TELL_ADMIN: "failure.upload_barred",
     FeishuAction.REPORT: "failure.upload_barred",
 }
 """The sentence of an upload that was given up; where what was refused was the picture itself, there is another."""
+
+_NOT_BILLED = (
+    MissingApiKey,
+    InvalidSize,
+    InvalidQuality,
+    InvalidPrompt,
+    InvalidUserId,
+    AuthenticationFailed,
+    InsufficientBalance,
+    RateLimited,
+    RequestRejected,
+    NotConnected,
+)
 
 
 def of_glm(error: GlmError) -> Failure:
@@ -44,13 +68,12 @@ def of_glm(error: GlmError) -> Failure:
 
 
 def may_be_billed(error: GlmError) -> bool:
-    """Whether the platform may bill a call that ended so: all but one that it refused before any work.
+    """Whether the platform may bill a call that ended so: unless it refused it before any work, or never had it.
 
-    What it bills of a call that it could not finish, or whose picture it held back, is documented nowhere.
+    It decides for the team's budget and for a person's day. What the platform bills of a call that it could not finish,
+    or that its content filter refused (1301), is documented nowhere.
     """
-    if isinstance(error, ContentRefused):
-        return error.provider_code is None or any(role != PROMPT for role, _ in error.filters)
-    return isinstance(error, CallTimedOut | NetworkFailed | ServerFailed)
+    return not isinstance(error, _NOT_BILLED)
 
 
 def of_upload(error: FeishuError) -> Failure:

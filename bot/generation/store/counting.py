@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Double,
     Integer,
@@ -15,10 +16,10 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     func,
     literal,
     literal_column,
-    or_,
     select,
     union_all,
 )
@@ -31,6 +32,9 @@ from bot.models import Options, State
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """Images at one moment: of the people who were asked for, and of the team by model.
+
+    ``today`` are the paid calls of what a person asked for today, and one for each image of it that still waits. A call
+    counts as it does in the budget: also when its image was cancelled, failed or was recalled meanwhile.
 
     ``planned`` are the month's calls that were made, and one for each image that waits: for its first, or for another
     one since a crash hid the outcome of that.
@@ -81,19 +85,20 @@ def counted(rows: Iterable[Sequence[Any]]) -> Counts:
     )
 
 
-def _images(kind: str, column: Any, *conditions: Any) -> Select[Any]:
-    return select(literal(kind), column, func.count()).where(*conditions).group_by(column)
+def _images(kind: str, column: Any, *conditions: Any, number: ColumnElement[Any] | None = None) -> Select[Any]:
+    number = func.count() if number is None else number
+    return select(literal(kind), column, number).where(*conditions).group_by(column)
 
 
 _THEIRS = generations.c.sender.in_(bindparam("people", expanding=True))
 _GOES_ON = generations.c.ended_at.is_(None)
 _WAITS = and_(_GOES_ON, generations.c.state == State.WAITING)
-_GIVEN_BACK = or_(generations.c.state == State.FAILED, generations.c.state == State.CANCELLED)
+_CALLS = func.sum(generations.c.charged + case((_WAITS, 1), else_=0))
 _TODAY = generations.c.accepted_at >= bindparam("since", type_=Double)
 COUNTED = (
     select(literal("paused"), kept.c.name, literal_column("1", Integer)).where(kept.c.name == PAUSED),
     _images("pending", generations.c.sender, _THEIRS, _GOES_ON),
-    _images("today", generations.c.sender, _THEIRS, _TODAY, ~_GIVEN_BACK),
+    _images("today", generations.c.sender, _THEIRS, _TODAY, number=_CALLS),
     _images("waiting", generations.c.model, _WAITS),
     select(literal("spent"), spending.c.model, spending.c.images).where(
         spending.c.month == bindparam("month", type_=Text)
