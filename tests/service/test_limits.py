@@ -137,6 +137,7 @@ def fail_to_deliver(database: Database, generation: Generation) -> None:
     """The picture is made and cannot be delivered."""
     store = GenerationStore(database)
     store.made(generation, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+    assert store.claim_made(generation.generation_id, owner="me", lease=LEASE)
     store.fail(generation, failures.STALLED, owner="me")
 
 
