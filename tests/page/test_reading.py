@@ -180,7 +180,7 @@ def test_nothing_is_cut_off_on_a_small_phone(scene: Scene, visit: Visit, shots: 
     page.screenshot(path=shots / "small-viewer.png")
     assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
     page.keyboard.press("Escape")
-    page.evaluate("import('/static/toasts.js').then(module => module.toast('很长的一句话。'.repeat(12)))")
+    page.evaluate("import('/static/dom.js').then(module => module.toast('很长的一句话。'.repeat(12)))")
     toast = page.locator(".toast")
     page.screenshot(path=shots / "small-toast.png")
     assert toast.evaluate("toast => toast.offsetWidth > 0.85 * innerWidth && toast.offsetLeft >= 0")

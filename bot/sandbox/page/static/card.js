@@ -1,9 +1,7 @@
 /** Draws a card of JSON 2.0 as Feishu's client does. */
 
-import { drawAll } from "./components.js";
-import { el } from "./dom.js";
-import { markdown } from "./markdown.js";
-import { t, worded } from "./store.js";
+import { anchor, confirmed, el, openLink, option, picture, toast } from "./dom.js";
+import { act, speaker, t, worded } from "./store.js";
 
 /** The card of a message; `message` gives its id and the facts of its pictures. */
 export function card(message) {
@@ -27,4 +25,259 @@ function head({ title, subtitle, template, text_tag_list: tags }) {
   return el("header", { className: `card-head of-${template ?? "default"}` },
     el("h3", {}, ...words(title), (tags ?? []).map((tag) => el("span", { className: `text-tag in-${tag.color ?? "grey"}`, textContent: worded(tag.text) }))),
     subtitle ? el("p", {}, ...words(subtitle)) : null);
+}
+
+/** Draws the components of a card; what a press sends goes through the stand-in. */
+
+/**
+ * The sides of the sizes that have a name, in pixels, and how many times as high as wide a stretched picture may be.
+ * https://open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/image
+ */
+const SIDES = { tiny: 16, small: 40, medium: 80, large: 160 };
+const TALLEST = 16 / 9;
+
+const DRAW = {
+  div, img, button, input, overflow, form,
+  markdown: markdownBlock,
+  hr: () => el("hr"),
+  img_combination: combination,
+  select_static: select,
+  column_set: columns,
+  collapsible_panel: panel,
+  interactive_container: (component, around) => el("div", { className: "container" }, ...drawAll(component.elements, around)),
+};
+
+/** The nodes of a list of components. */
+function drawAll(components, around) {
+  return components.map((component) => draw(component, around));
+}
+
+function draw(component, around) {
+  const build = DRAW[component.tag];
+  return build ? build(component, around) : el("p", { className: "problem", textContent: t("not_drawn", { tag: component.tag }) });
+}
+
+function look({ text_size: size, text_align: align, text_color: colour }) {
+  return ["text", size ? `size-${size}` : "", align ? `align-${align}` : "", inColour(colour)].join(" ");
+}
+
+function div({ text }) {
+  if (!text) return el("div");
+  if (text.tag === "lark_md") return el("div", { className: look(text) }, ...markdown(worded(text)));
+  return el("p", { className: look(text), textContent: worded(text) });
+}
+
+function markdownBlock(component) {
+  return el("div", { className: `markdown ${look(component)}` }, ...markdown(worded(component)));
+}
+
+function img(component, { message }) {
+  const { img_key: key, preview, corner_radius: radius } = component;
+  const drawn = picture(key, shapeOf(component, message.uploads[key]), worded(component.alt), { enlarges: preview !== false });
+  drawn.style.borderRadius = radius ?? "";
+  const title = worded(component.title);
+  return title ? el("div", { className: "titled" }, el("p", { textContent: title }), drawn) : drawn;
+}
+
+/** How a picture is cut and how large it is: `size` counts only where it may be cut, which it may unless told otherwise. */
+function shapeOf({ scale_type: scale = "crop_center", size = "stretch" }, facts) {
+  if (scale === "fit_horizontal") return facts;
+  const cut = scale === "crop_top" ? "cut from-top" : "cut";
+  if (size === "stretch") return facts && { ...facts, height: Math.min(facts.height, facts.width * TALLEST), cut };
+  const [width, height = width] = size in SIDES ? [SIDES[size]] : size.split(" ").map((side) => parseInt(side, 10));
+  return { width, height, cut: `${cut} sized` };
+}
+
+function combination({ img_list: images }, { message }) {
+  const drawn = images.map(({ img_key: key }) => picture(key, { width: 1, height: 1, cut: "cut" }, t("picture")));
+  return el("div", { className: "combination" }, ...drawn);
+}
+
+function columns(component, around) {
+  const mode = component.flex_mode ?? "none";
+  const drawn = (component.columns ?? []).map((column) => {
+    const weight = column.width === "weighted" ? ` weight-${column.weight ?? 1}` : "";
+    return el("div", { className: `column${weight}` }, ...drawAll(column.elements ?? [], around));
+  });
+  return el("div", { className: `columns flex-${mode}` }, ...drawn);
+}
+
+function form(component, around) {
+  const fields = el("form", { className: "card-form", noValidate: true, onsubmit: (event) => event.preventDefault() });
+  fields.append(...drawAll(component.elements, { ...around, form: fields }));
+  return fields;
+}
+
+function panel({ header, expanded, elements }, around) {
+  const title = header.title?.tag === "markdown" ? markdown(worded(header.title)) : [worded(header.title)];
+  return el("details", { className: "fold", open: Boolean(expanded) }, el("summary", {}, ...title), ...drawAll(elements ?? [], around));
+}
+
+/** The components of a card that a person presses, chooses or fills in. */
+
+/** A button: opens its link, or calls the bot; in a form it sends or empties the form. */
+function button(component, around) {
+  const kind = component.type ?? "default";
+  const node = el("button", {
+    type: "button",
+    className: `card-button kind-${kind} size-${component.size ?? "medium"}`,
+    disabled: Boolean(component.disabled),
+    title: worded(component.hover_tips ?? component.disabled_tips),
+    textContent: worded(component.text),
+  });
+  node.addEventListener("click", () => pressed(component, around, node));
+  return node;
+}
+
+/** A drop-down list; outside a form a choice calls the bot at once. */
+function select(component, around) {
+  const label = worded(component.placeholder) || t("choose");
+  const { options } = component;
+  const chosen = component.initial_option ?? options[(component.initial_index ?? 0) - 1]?.value;
+  const node = el("select", { className: "card-select", name: component.name ?? "", disabled: Boolean(component.disabled), required: Boolean(component.required), "aria-label": label });
+  node.append(option("", label, !chosen), ...options.map((one) => option(one.value, worded(one.text), one.value === chosen)));
+  if (!around.form) {
+    node.addEventListener("change", async () => {
+      const choice = node.value;
+      node.value = chosen ?? "";
+      if (choice) await call(component, around, { tag: "select_static", option: choice });
+    });
+  }
+  return node;
+}
+
+/** A field to write in, with its label; its words travel with the form that it is in. */
+function input(component) {
+  const several = component.input_type === "multiline_text";
+  const text = worded(component.label);
+  const node = el(several ? "textarea" : "input", {
+    name: component.name ?? "",
+    value: component.i18n_default_value ? worded({ content: component.default_value, i18n_content: component.i18n_default_value }) : (component.default_value ?? ""),
+    placeholder: worded(component.placeholder),
+    maxLength: component.max_length ?? 1000,
+    required: Boolean(component.required),
+    disabled: Boolean(component.disabled),
+    "aria-label": text || worded(component.placeholder) || component.name || "",
+  });
+  if (several) node.rows = component.rows ?? 4;
+  else if (component.input_type === "password") node.type = "password";
+  return el("label", { className: `card-input at-${component.label_position ?? "top"}` }, text ? el("span", { textContent: text }) : null, node);
+}
+
+/** A folded group of buttons, shown as a list. */
+function overflow(component, around) {
+  const node = el("select", { className: "card-select", "aria-label": t("choose") });
+  node.append(option("", "···", true), ...component.options.map((one, place) => option(String(place), worded(one.text))));
+  node.addEventListener("change", () => {
+    const one = component.options[Number(node.value)];
+    node.value = "";
+    if (one?.multi_url?.url) openLink(one.multi_url.url);
+    else if (one) call(component, around, { tag: "overflow", option: one.value });
+  });
+  return node;
+}
+
+async function pressed(component, around, node) {
+  const { confirm, form_action_type: action } = component;
+  if (action === "reset") return around.form.reset();
+  if (action === "submit" && !around.form.checkValidity()) {
+    toast(t("required"), "warning");
+    return around.form.querySelector(":invalid").focus();
+  }
+  if (confirm && !(await confirmed(worded(confirm.title), worded(confirm.text)))) return undefined;
+  const link = component.behaviors?.find((behaviour) => behaviour.type === "open_url");
+  if (link) openLink(link.default_url);
+  const form = action === "submit" ? Object.fromEntries(new FormData(around.form)) : undefined;
+  node.setAttribute("aria-busy", "true");
+  await call(component, around, { tag: "button", form });
+  node.removeAttribute("aria-busy");
+  return undefined;
+}
+
+async function call(component, around, fields) {
+  const callback = component.behaviors?.find((behaviour) => behaviour.type === "callback");
+  if (!callback && !fields.form) return;
+  await act("press", { message: around.message.id, presser: speaker().id, value: callback?.value, name: component.name, ...fields });
+}
+
+/** The markdown of Feishu's cards, as nodes: the subset that the documentation lists for JSON 2.0. */
+
+const ENTITIES = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'", nbsp: "\u00a0" };
+const COLOURS = /^(grey|red|green|blue|orange|yellow|purple|violet|indigo|turquoise|wathet|lime|carmine)(-\d+)?$/;
+
+const LAST_SIGN = 0x10ffff;
+
+const INLINE = [
+  [/^`([^`]+)`/, ([, code]) => el("code", { textContent: code })],
+  [/^\*\*(.+?)\*\*/, ([, text]) => el("strong", {}, ...inline(text))],
+  [/^~~(.+?)~~/, ([, text]) => el("s", {}, ...inline(text))],
+  [/^\*([^*\n]+)\*/, ([, text]) => el("em", {}, ...inline(text))],
+  [/^\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)/, ([, text, url]) => anchor(url, inline(text))],
+  [/^<a href=['"]?(https?:\/\/[^'"\s>]+)['"]?>(.*?)<\/a>/, ([, url, text]) => anchor(url, inline(text))],
+  [/^<font color=['"]?([\w-]+)['"]?>(.*?)<\/font>/s, ([, colour, text]) => el("span", { className: inColour(colour) }, ...inline(text))],
+  [/^<text_tag color=['"]?([\w-]+)['"]?>(.*?)<\/text_tag>/, ([, colour, text]) => el("span", { className: `text-tag ${inColour(colour)}` }, ...inline(text))],
+  [/^<at (?:user_)?ids?=['"]?([\w@]+)['"]?>(?:<\/at>)?/, ([, whom]) => el("span", { className: "at", textContent: `@${whom}` })],
+  [/^<br\s*\/?>/, () => el("br")],
+  [/^&(?:#(\d+)|(\w+));/, ([all, code, name]) => document.createTextNode((code ? signOf(Number(code)) : ENTITIES[name]) ?? all)],
+];
+
+/** The nodes of a markdown text: headings, lists, quotes, rules, code blocks and paragraphs. */
+function markdown(text) {
+  const blocks = [];
+  const lines = text.split("\n");
+  while (lines.length) blocks.push(block(lines));
+  return blocks;
+}
+
+/** The class of one of Feishu's colours; unknown ones have none. */
+function inColour(name) {
+  const known = COLOURS.exec(name ?? "");
+  return known ? `in-${known[1]}` : "";
+}
+
+function block(lines) {
+  const line = lines.shift();
+  if (line.startsWith("```")) {
+    const end = lines.findIndex((other) => other.startsWith("```"));
+    const code = lines.splice(0, end < 0 ? lines.length : end);
+    lines.shift();
+    return el("pre", {}, el("code", { textContent: code.join("\n") }));
+  }
+  if (/^(---|\*\*\*)\s*$/.test(line)) return el("hr");
+  const heading = /^(#{1,6})\s+(.*)/.exec(line);
+  if (heading) return el("p", { className: "md-heading" }, ...inline(heading[2]));
+  for (const [tag, mark] of [["ul", /^\s*[-*]\s+/], ["ol", /^\s*\d+\.\s+/]]) {
+    if (!mark.test(line)) continue;
+    const entries = [line];
+    while (lines.length && mark.test(lines[0])) entries.push(lines.shift());
+    return el(tag, {}, entries.map((entry) => el("li", {}, ...inline(entry.replace(mark, "")))));
+  }
+  if (line.startsWith("> ")) return el("blockquote", {}, ...inline(line.slice(2)));
+  return el("p", {}, ...inline(line));
+}
+
+/** The character of a number, where Unicode has one. */
+const signOf = (code) => (code <= LAST_SIGN ? String.fromCodePoint(code) : undefined);
+
+function inline(text) {
+  const nodes = [];
+  let plain = "";
+  const flush = () => {
+    if (plain) nodes.push(document.createTextNode(plain));
+    plain = "";
+  };
+  while (text) {
+    const rule = INLINE.map(([pattern, build]) => [pattern.exec(text), build]).find(([match]) => match);
+    if (rule) {
+      flush();
+      nodes.push(rule[1](rule[0]));
+      text = text.slice(rule[0][0].length);
+    } else {
+      const sign = String.fromCodePoint(text.codePointAt(0));
+      plain += sign;
+      text = text.slice(sign.length);
+    }
+  }
+  flush();
+  return nodes;
 }

@@ -1,5 +1,7 @@
 /** Builds elements; text only ever becomes text, never markup. */
 
+import { language, on, speaker, state, t } from "./store.js";
+
 const HUES = 6;
 
 /**
@@ -34,4 +36,105 @@ export function clock(seconds, { exact = false } = {}) {
 export function avatar(name, { bot = false, place = 0 } = {}) {
   const initials = /^[\x20-\x7e]+$/.test(name) ? name.slice(0, 2) : name.slice(-2);
   return el("span", { className: `avatar ${bot ? "of-bot" : `hue-${place % HUES}`}`, "aria-hidden": "true", textContent: initials });
+}
+
+/** Short notes at the top of the page, as the client shows them after a press. */
+
+const SHOWN = 4000;
+
+/** Shows a note for four seconds; `type` is info, success, error or warning. */
+export function toast(text, type = "info") {
+  const note = el("p", { className: `toast ${type}`, textContent: text });
+  byId("toasts").append(note);
+  setTimeout(() => note.remove(), SHOWN);
+}
+
+/** Shows what the bot answered to the visitor's own presses, in their language. */
+export function startToasts() {
+  on("refused", (said) => toast(t(said), "error"));
+  on("toast", (answer) => {
+    if (answer.presser !== speaker().id) return;
+    if (answer.code) toast(t("press_error", { code: answer.code }), "error");
+    else if (answer.toast) toast(said(answer.toast), answer.toast.type);
+  });
+}
+
+function said(given) {
+  return given.i18n?.[language() === "zh" ? "zh_cn" : "en_us"] ?? given.content;
+}
+
+/** Where links lead. */
+
+/** Where a link leads from here: the page itself answers for the stand-in's pictures, of which their host knows nothing. */
+function leadsTo(url) {
+  const { image_host: host } = state.choices;
+  if (!host || !url.startsWith(`https://${host}/`)) return url;
+  const { pathname, search } = new URL(url);
+  return `/originals${pathname}${search}`;
+}
+
+/** A link that opens in a new tab and tells that page nothing of this one. */
+export function anchor(url, children) {
+  return el("a", { href: leadsTo(url), target: "_blank", rel: "noopener noreferrer" }, ...children);
+}
+
+/** Opens a link of a button in a new tab, which learns nothing of this one. */
+export const openLink = (url) => open(leadsTo(url), "_blank", "noopener,noreferrer");
+
+/** The dialogs: a picture enlarged, to be saved, and a question before a press. */
+
+const HIGHEST = 240;
+
+/**
+ * A picture of the chat, which a press enlarges; where its size is known it takes its room before it comes.
+ * `shape` is its `width` and `height` and how it is `cut` to them.
+ */
+export function picture(key, shape, alt, { className = "", enlarges = true } = {}) {
+  const image = el("img", { src: `/uploads/${key}`, alt });
+  if (shape?.width) {
+    Object.assign(image, { width: shape.width, height: shape.height });
+    image.style.aspectRatio = `${shape.width} / ${shape.height}`;
+  }
+  const look = { className: `picture ${className} ${shape?.cut ?? ""}` };
+  if (!enlarges) return el("span", look, image);
+  return el("button", { ...look, type: "button", "aria-label": t("enlarge", { name: alt }), onclick: () => enlarge(key, alt) }, image);
+}
+
+/** The size of a picture that a person has sent: never enlarged, at most 240 pixels high. */
+export function sentShape(facts) {
+  if (!facts?.width) return null;
+  const scale = Math.min(1, HIGHEST / facts.height);
+  return { width: Math.round(facts.width * scale), height: Math.round(facts.height * scale) };
+}
+
+/** Shows a picture large; Esc and a press outside close it. */
+function enlarge(key, alt) {
+  const dialog = byId("viewer");
+  const close = el("button", { type: "button", textContent: t("close"), onclick: () => dialog.close() });
+  const save = el("a", { href: `/uploads/${key}?save=1`, download: "", textContent: t("save"), className: "primary" });
+  dialog.replaceChildren(el("img", { src: `/uploads/${key}`, alt }), el("p", { className: "viewer-row" }, save, close));
+  dialog.setAttribute("aria-label", alt);
+  dialog.onclick = (event) => {
+    if (event.target === dialog) dialog.close();
+  };
+  dialog.showModal();
+}
+
+/** Asks before a press that wants it; resolves to whether it was confirmed. */
+export function confirmed(title, text) {
+  const dialog = byId("confirm");
+  return new Promise((resolve) => {
+    const answer = (value) => () => dialog.close(value);
+    dialog.replaceChildren(
+      el("h2", { textContent: title }),
+      el("p", { textContent: text }),
+      el("p", { className: "viewer-row" },
+        el("button", { type: "button", textContent: t("cancel"), onclick: answer("") }),
+        el("button", { type: "button", className: "primary", textContent: t("confirm"), onclick: answer("yes") })),
+    );
+    dialog.returnValue = "";
+    dialog.setAttribute("aria-label", title);
+    dialog.onclose = () => resolve(dialog.returnValue === "yes");
+    dialog.showModal();
+  });
 }

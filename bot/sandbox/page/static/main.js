@@ -1,12 +1,10 @@
 /** Starts the page. */
 
-import { startChats } from "./chats.js";
+import { startChats, startConversation } from "./chat.js";
 import { sendExample, startComposer } from "./composer.js";
-import { startConversation } from "./conversation.js";
+import { byId, el, option, startToasts } from "./dom.js";
 import { startPanel } from "./panel.js";
-import { startSettings } from "./settings.js";
-import { startToasts } from "./toasts.js";
-import { connect } from "./wire.js";
+import { browserLanguage, choose, connect, language, on, speaker, state, t } from "./store.js";
 
 startSettings();
 startToasts();
@@ -15,3 +13,43 @@ startConversation(sendExample);
 startChats();
 startPanel();
 connect();
+
+/** The bar's switches: who speaks, in which language, in light or dark; and what is real. */
+
+/** Draws the bar and keeps the page's language and theme. */
+function startSettings() {
+  for (const name of ["speaker", "language", "theme"]) {
+    byId(name).addEventListener("change", (event) => choose(name, event.target.value));
+  }
+  on("snapshot", chooseSpeaker);
+  on("snapshot settings", drawBar);
+  on("snapshot settings switches connected", drawBadges);
+}
+
+function chooseSpeaker() {
+  if (state.people.some((person) => person.id === state.settings.speaker)) return;
+  const known = state.people.find((person) => person.language === browserLanguage()) ?? state.people[0];
+  choose("speaker", known.id);
+}
+
+function drawBar() {
+  document.documentElement.lang = language() === "zh" ? "zh-CN" : "en";
+  document.documentElement.dataset.theme = state.settings.theme;
+  document.title = t("title");
+  for (const part of document.querySelectorAll("[data-word]")) part.textContent = t(part.dataset.word);
+  for (const part of document.querySelectorAll("[data-label]")) part.setAttribute("aria-label", t(part.dataset.label));
+  fill("speaker", state.people.map((person) => [person.id, person.name]), speaker()?.id);
+  fill("language", [["speaker", t("language_speaker")], ["zh", "中文"], ["en", "English"]], state.settings.language);
+  fill("theme", ["system", "light", "dark"].map((name) => [name, t(`theme_${name}`)]), state.settings.theme);
+}
+
+function fill(id, entries, chosen) {
+  byId(id).replaceChildren(...entries.map(([value, text]) => option(value, text, value === chosen)));
+}
+
+function drawBadges() {
+  const badges = [["feishu_local", "badge"], state.choices.real_glm ? ["glm_real", "badge warn"] : ["glm_local", "badge"]];
+  if (state.switches.running === false) badges.push(["bot_down", "badge bad"]);
+  if (!state.connected) badges.push(["offline", "badge bad"]);
+  byId("badges").replaceChildren(...badges.map(([key, className]) => el("span", { className, textContent: t(key) })));
+}

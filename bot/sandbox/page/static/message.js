@@ -1,11 +1,8 @@
 /** Draws one message of a chat. */
 
 import { card, summary } from "./card.js";
-import { avatar, clock, el } from "./dom.js";
-import { anchor } from "./links.js";
-import { called, nameOf, openChat, placeOf, speaker, state, t, tell } from "./store.js";
-import { picture, sentShape } from "./viewer.js";
-import { act } from "./wire.js";
+import { anchor, avatar, clock, el, picture, sentShape } from "./dom.js";
+import { act, called, nameOf, openChat, placeOf, speaker, state, t, tell } from "./store.js";
 
 const EMOJI = { OK: "👌", THUMBSUP: "👍", DONE: "✅", Typing: "⌨️", OnIt: "🫡", CrossMark: "❌" };
 const LINK = /https?:\/\/[^\s<>"'，。；：！？、（）《》“”]*[^\s<>"'，。；：！？、（）《》“”.,;:!?)]/;
