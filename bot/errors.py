@@ -224,16 +224,26 @@ class CallTimedOut(GlmError):
 
 
 class DownloadFailed(GlmError):
-    """The image was made but could not be fetched or read; ``transient`` if a further attempt may succeed."""
+    """The image was made but could not be fetched or read.
+
+    ``transient`` if another attempt may succeed, ``permanent`` if none can; otherwise one may while the link is fresh.
+    """
 
     code = "DOWNLOAD_FAILED"
     sentence = "failure.download"
 
     def __init__(
-        self, message: str, *, sentence: str | None = None, transient: bool = False, status: int | None = None
+        self,
+        message: str,
+        *,
+        sentence: str | None = None,
+        transient: bool = False,
+        permanent: bool = False,
+        status: int | None = None,
     ) -> None:
         super().__init__(message, sentence=sentence, status=status)
         self.transient = transient
+        self.permanent = permanent
 
 
 class FeishuAction(Enum):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from bot.cli.saving import NewFile
     from bot.cli.send import Result, Sender
+    from bot.glm.client import DownloadRetries
     from bot.models import ImageFile
     from bot.settings import Settings
 
@@ -32,12 +33,18 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM)
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
 
 
-def main(argv: Sequence[str] | None = None, *, transport: httpx.BaseTransport | None = None) -> int:
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    transport: httpx.BaseTransport | None = None,
+    retries: DownloadRetries | None = None,
+) -> int:
     """Makes one image and prints the JSON object that tells of it.
 
     Args:
         argv: the arguments without the program's name; by default the process's own.
         transport: stands between the call and the network, for the sandbox and for tests.
+        retries: when a failed download is repeated.
 
     Returns:
         The exit code: 0 when the image was made and, where asked, saved and sent; 1 when not, or when the object could
@@ -49,7 +56,7 @@ def main(argv: Sequence[str] | None = None, *, transport: httpx.BaseTransport | 
     try:
         for number in _ENDINGS:
             signal.signal(number, _end)
-        code = _attempt(argv, answer, transport=transport)
+        code = _attempt(argv, answer, transport=transport, retries=retries)
         _end_no_more()
     except KeyboardInterrupt:
         answer.tell_interrupted()
@@ -80,7 +87,13 @@ class _NotSentError(Exception):
         self.provider_code = provider_code
 
 
-def _attempt(argv: Sequence[str] | None, answer: Answer, *, transport: httpx.BaseTransport | None) -> int:
+def _attempt(
+    argv: Sequence[str] | None,
+    answer: Answer,
+    *,
+    transport: httpx.BaseTransport | None,
+    retries: DownloadRetries | None,
+) -> int:
     """Does what is asked and tells ``answer`` of it; gives the exit code."""
     asked = arguments.unread()
     try:
@@ -89,7 +102,7 @@ def _attempt(argv: Sequence[str] | None, answer: Answer, *, transport: httpx.Bas
         finally:
             prompt = None if asked.prompt == arguments.STDIN else asked.prompt
             answer.tell(prompt=prompt, model=asked.model, size=asked.size, quality=asked.quality)
-        _run(asked, answer, transport=transport)
+        _run(asked, answer, transport=transport, retries=retries)
     except arguments.UsageError as error:
         answer.fail("invalid_request", str(error))
         return USAGE
@@ -104,7 +117,13 @@ def _attempt(argv: Sequence[str] | None, answer: Answer, *, transport: httpx.Bas
     return OK
 
 
-def _run(asked: argparse.Namespace, answer: Answer, *, transport: httpx.BaseTransport | None) -> None:
+def _run(
+    asked: argparse.Namespace,
+    answer: Answer,
+    *,
+    transport: httpx.BaseTransport | None,
+    retries: DownloadRetries | None,
+) -> None:
     key = _key()
     from_stdin = asked.prompt == arguments.STDIN
     prompt = "" if from_stdin else checked_prompt(asked.prompt)
@@ -132,7 +151,7 @@ def _run(asked: argparse.Namespace, answer: Answer, *, transport: httpx.BaseTran
         answer.tell_image(made)
         if file is None and sender is None:
             return
-        image = _fetch(made.url, asked, transport=transport)
+        image = _fetch(made.url, asked, transport=transport, retries=retries)
         if file is not None:
             answer.tell(saved_file=_save(image, file, asked=asked.save))
         if sender is not None:
@@ -172,12 +191,14 @@ def _new_file(path: str | None) -> AbstractContextManager[NewFile | None]:
         raise _not_saved(path, error) from error
 
 
-def _fetch(url: str, asked: argparse.Namespace, *, transport: httpx.BaseTransport | None) -> ImageFile:
+def _fetch(
+    url: str, asked: argparse.Namespace, *, transport: httpx.BaseTransport | None, retries: DownloadRetries | None
+) -> ImageFile:
     from bot.cli.making import fetch  # noqa: PLC0415 - as above
 
     where = f"for {asked.send}" if asked.save is None else f"to {asked.save}"
     try:
-        return fetch(url, transport=transport)
+        return fetch(url, transport=transport, retries=retries)
     except DownloadFailed as error:
         raise DownloadFailed(f"Failed to download image {where}: {error.message}", status=error.status) from error
 

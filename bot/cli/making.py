@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from bot.cli.progress import Progress
-from bot.glm.client import Downloader, GlmClient
+from bot.glm.client import Downloader, DownloadRetries, GlmClient, fetch_with_retries
 from bot.models import ImageFile, MadeImage, Options
 
 
@@ -33,11 +33,22 @@ def make(request: Request, *, key: str, transport: httpx.BaseTransport | None) -
     return image, time.monotonic() - began
 
 
-def fetch(url: str, *, transport: httpx.BaseTransport | None) -> ImageFile:
-    """Fetches the image.
+def fetch(url: str, *, transport: httpx.BaseTransport | None, retries: DownloadRetries | None) -> ImageFile:
+    """Fetches the image from a link that the platform has just given.
 
     Raises:
         DownloadFailed: it could not be fetched.
     """
+    given_at = time.monotonic()
     with Downloader(transport=transport) as downloader, Progress("Downloading"):
-        return downloader.fetch(url)
+        return fetch_with_retries(
+            lambda: downloader.fetch(url),
+            link_age=lambda: time.monotonic() - given_at,
+            retries=retries or DownloadRetries(),
+            stopped_in=_sleep,
+        )
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False

@@ -14,7 +14,6 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from bot.errors import DownloadFailed
-from bot.glm.headers import size_of
 from bot.models import ImageFile
 
 if TYPE_CHECKING:
@@ -32,37 +31,62 @@ MOST_PIXELS = 2**24
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif"}
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF87a": "GIF", b"GIF89a": "GIF"}
 _QUALITIES = (92, 85, 75)
+# Neither of the two markers of a JPEG occurs within its compressed pixels.
+_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
+_PNG_END = b"IEND\xaeB`\x82"
+_GIF_END = b"\0;"
+_MOST_SCANS = 200
+"""Passes of a progressive JPEG over its pixels; encoders make about ten, and 30 bytes can make one of 10 ms."""
+
 _LONGEST_EXIF = 65_533
 """Bytes of the one segment of a JPEG into which it has to go."""
 
 
 def look_at(content: bytes) -> ImageFile:
-    """The picture that ``content`` is, by its magic bytes and its own header.
+    """Identifies an image by its content and decodes it once to its end, so that a truncated file is found.
 
-    It does not decode the picture, so damage further in is not found.
+    Of an animation only the first frame is decoded. The pixels are counted before.
 
     Raises:
-        DownloadFailed: it is empty, no picture, or has more pixels a side or in all than one may have.
+        DownloadFailed: it is empty, not an image, truncated or damaged, or has too many pixels.
     """
+    from PIL import Image  # noqa: PLC0415 - Pillow costs 50 ms, which the command line needs only to save a file
+
     if not content:
-        raise DownloadFailed("the answer was empty")
+        raise DownloadFailed("the answer was empty", transient=True)
     kind = _format(content)
     if kind is None:
-        raise DownloadFailed("what came is not a picture")
-    size = size_of(content, kind)
-    if size is None:
-        raise DownloadFailed("what came is not a whole picture")
-    width, height = size
-    if max(width, height) > LONGEST_SIDE:
-        raise too_large(f"the picture is {width}x{height} pixels, more than {LONGEST_SIDE} a side")
-    if width * height > MOST_PIXELS:
-        raise too_large(f"the picture is {width}x{height} pixels, more than {MOST_PIXELS} in all")
+        raise DownloadFailed("what came is not a picture", transient=True)
+    try:
+        with _damage_named(), Image.open(BytesIO(content), formats=[kind]) as opened:
+            width, height = opened.size
+            if max(width, height) > LONGEST_SIDE or width * height > MOST_PIXELS:
+                raise too_large(f"the picture is {width}x{height} pixels")
+            if kind == "JPEG" and content.count(_JPEG_SCAN) > _MOST_SCANS:
+                raise too_large(f"the picture has more than {_MOST_SCANS} scans")
+            if not _is_complete(content, kind):
+                raise DownloadFailed("the picture is truncated", transient=True)
+            opened.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise too_large("the picture has more than 100 million pixels") from error
     return ImageFile(content=content, format=kind, width=width, height=height, suffix=_SUFFIXES[kind])
+
+
+def _is_complete(content: bytes, kind: str) -> bool:
+    """Whether the file has its end marker, which Pillow does not ask for once it has all pixels."""
+    match kind:
+        case "JPEG":
+            return content.rfind(_JPEG_END) > content.rfind(_JPEG_SCAN)
+        case "PNG":
+            return _PNG_END in content
+        case "GIF":
+            return content.rstrip(b"\0").endswith(_GIF_END)
+    return len(content) >= 8 + int.from_bytes(content[4:8], "little")
 
 
 def too_large(message: str) -> DownloadFailed:
     """The error of a picture that is larger than any that the bot takes."""
-    return DownloadFailed(message, sentence="failure.image_too_large")
+    return DownloadFailed(message, sentence="failure.image_too_large", permanent=True)
 
 
 def shrink(image: ImageFile, *, limit: int = LARGEST_FOR_FEISHU) -> ImageFile:
@@ -73,7 +97,7 @@ def shrink(image: ImageFile, *, limit: int = LARGEST_FOR_FEISHU) -> ImageFile:
     Raises:
         DownloadFailed: the bytes turn out to be damaged.
     """
-    from PIL import Image  # noqa: PLC0415 - Pillow costs 50 ms and is rarely needed
+    from PIL import Image  # noqa: PLC0415 - as above
 
     with _damage_named():
         with Image.open(BytesIO(image.content), formats=[image.format]) as opened:
@@ -93,23 +117,10 @@ def shrink(image: ImageFile, *, limit: int = LARGEST_FOR_FEISHU) -> ImageFile:
 @contextmanager
 def _damage_named() -> Iterator[None]:
     """Whatever Pillow raises at a picture that is damaged, as a download that failed."""
-    from PIL import Image  # noqa: PLC0415 - as above
-
-    bombs = Image.DecompressionBombError, Image.DecompressionBombWarning
     try:
         yield
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        TypeError,
-        SyntaxError,
-        LookupError,
-        struct.error,
-        zlib.error,
-        *bombs,
-    ) as error:
-        raise DownloadFailed("the picture is damaged") from error
+    except (OSError, EOFError, ValueError, TypeError, SyntaxError, LookupError, struct.error, zlib.error) as error:
+        raise DownloadFailed("the picture is damaged", transient=True) from error
 
 
 def _opaque(opened: Image) -> Image:

@@ -20,9 +20,9 @@ def https_address(url: str) -> httpx.URL:
         # The host is decoded when it is read, and may turn out not to be a name.
         good = address.scheme == "https" and address.host and not address.userinfo
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise DownloadFailed("the link is not a URL") from error
+        raise DownloadFailed("the link is not a URL", permanent=True) from error
     if not good:
-        raise DownloadFailed("the link is not an https address")
+        raise DownloadFailed("the link is not an https address", permanent=True)
     return address
 
 

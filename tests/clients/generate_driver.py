@@ -8,6 +8,7 @@ import ssl
 import httpx
 
 from bot.cli.generate import main
+from bot.glm.client import DownloadRetries
 from bot.sandbox.glm.stand_in import loopback
 from tests.clients.glm_wire import leading_to
 
@@ -24,10 +25,15 @@ class Hasty(httpx.HTTPTransport):
 
 
 def drive() -> int:
-    """Leads to the stand-in of TEST_GLM_ORIGIN, or by TLS to TEST_TLS_PORT (trusting TEST_TLS_CA); the exit code."""
+    """Leads to the stand-in of TEST_GLM_ORIGIN, or by TLS to TEST_TLS_PORT (trusting TEST_TLS_CA); the exit code.
+
+    Failed downloads are retried for TEST_RETRY_SECONDS.
+    """
     if port := os.environ.get("TEST_TLS_PORT"):
         authority = os.environ.get("TEST_TLS_CA")
         tls = ssl.create_default_context(cafile=authority) if authority else None
         return main(transport=leading_to(int(port), tls=tls))
     inner = Hasty() if os.environ.get("TEST_HASTY") else None
-    return main(transport=loopback(os.environ["TEST_GLM_ORIGIN"], inner=inner))
+    seconds = float(os.environ.get("TEST_RETRY_SECONDS", "20"))
+    retries = DownloadRetries(seconds=seconds, first_wait=0.01, longest_wait=0.1)
+    return main(transport=loopback(os.environ["TEST_GLM_ORIGIN"], inner=inner), retries=retries)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.clients.generate_process import ran
@@ -101,15 +102,31 @@ def test_6_a_path_is_checked_before_anything_is_paid(stand_in: GlmStandIn, tmp_p
     assert stand_in.calls == []
 
 
-@pytest.mark.parametrize("fault", ["image_truncated", "image_html", "image_403", "image_empty", "image_reset"])
+BROKEN = ("image_truncated", "image_html", "image_403", "image_404", "image_empty", "image_reset", "image_half")
+
+
+@pytest.mark.parametrize("fault", [*BROKEN, "image_206", "image_json", "image_530", "image_without_end"])
+def test_6_a_download_is_retried(stand_in: GlmStandIn, tmp_path: Path, fault: str) -> None:
+    """The old script gives up after one answer, though a link may be seconds older than its image."""
+    stand_in.arm(fault, times=3)
+    target = tmp_path / "image.jpg"
+    before = len(stand_in.downloads)
+    result = ran("-p", "猫", "--save", str(target), origin=stand_in.origin)
+    assert (result.code, result.answer["saved_file"]) == (0, str(target))
+    assert len(stand_in.downloads) - before == 4
+    Image.open(target).load()
+
+
+@pytest.mark.parametrize("fault", BROKEN)
 def test_6_a_broken_download_leaves_the_old_file_and_tells_the_link(
     stand_in: GlmStandIn, tmp_path: Path, fault: str
 ) -> None:
     """The old script empties the file first, keeps half a picture, and saves a web page as an image."""
     target = tmp_path / "image.png"
     target.write_bytes(b"the old picture")
-    stand_in.arm(fault)
-    result = ran("-p", "猫", "--save", str(target), origin=stand_in.origin)
+    stand_in.arm(fault, times=1000)
+    result = ran("-p", "猫", "--save", str(target), origin=stand_in.origin, env={"TEST_RETRY_SECONDS": "0.2"})
+    stand_in.disarm()
     assert result.code == 1
     assert result.answer["error"]["code"] == "DOWNLOAD_FAILED"
     assert result.answer["image_url"].startswith("https://")

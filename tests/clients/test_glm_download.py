@@ -12,9 +12,9 @@ import trustme
 from PIL import Image
 
 from bot.errors import DownloadFailed
-from bot.glm.client import Downloader, GlmClient
+from bot.glm.client import Downloader, DownloadRetries, GlmClient, fetch_with_retries
 from bot.glm.transport import GuardedTransport
-from bot.models import Options
+from bot.models import ImageFile, Options
 from bot.sandbox.glm.pictures import render
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.glm.transport import IMAGE_HOST, LoopbackTransport
@@ -54,8 +54,14 @@ def test_a_picture_comes_as_it_is(stand_in: GlmStandIn) -> None:
     ("fault", "transient", "status"),
     [
         ("image_403", False, 403),
-        ("image_html", False, None),
-        ("image_empty", False, None),
+        ("image_404", False, 404),
+        ("image_206", False, 206),
+        ("image_530", True, 530),
+        ("image_html", True, None),
+        ("image_json", True, None),
+        ("image_empty", True, None),
+        ("image_half", True, None),
+        ("image_without_end", True, None),
         ("image_redirect", False, 302),
         ("image_truncated", True, None),
         ("image_reset", True, None),
@@ -69,12 +75,12 @@ def test_each_fault_of_a_download_has_its_answer(
     transient: bool,  # noqa: FBT001 - a table's column
     status: int | None,
 ) -> None:
-    """A broken connection is worth another try; an ended link, a page or a redirect is not."""
+    """What broke on the way is transient; an ended link or a redirect is not, and none of it is permanent."""
     url = link_of(stand_in)
     stand_in.arm(fault)
     downloader = Downloader(transport=stand_in.transport(inner=GuardedTransport()), deadline=0.5)
     error = refused(downloader, url)
-    assert (error.transient, error.status) == (transient, status)
+    assert (error.transient, error.permanent, error.status) == (transient, False, status)
     assert stand_in.strays == []
 
 
@@ -105,7 +111,7 @@ def test_a_link_that_was_tampered_with_has_ended(stand_in: GlmStandIn) -> None:
 )
 def test_only_https_addresses_are_fetched(url: str) -> None:
     """A file of this machine, plain http or a password in the link is refused before any connection."""
-    assert not refused(Downloader(transport=LoopbackTransport({})), url).transient
+    assert refused(Downloader(transport=LoopbackTransport({})), url).permanent
 
 
 @pytest.mark.parametrize(
@@ -116,7 +122,7 @@ def test_private_addresses_are_refused(host: str) -> None:
     """The real downloader connects to the public internet alone, however the address is written."""
     error = refused(Downloader(), f"https://{host}/a.png")
     assert "no public address" in error.message
-    assert not error.transient
+    assert error.permanent
 
 
 def test_a_name_with_one_private_address_is_refused_whole() -> None:
@@ -134,6 +140,7 @@ def test_a_picture_over_the_limit_is_left(stand_in: GlmStandIn) -> None:
     error = refused(Downloader(transport=stand_in.transport(), largest=1000), url)
     assert "more than 1000 bytes" in error.message
     assert error.sentence == "failure.image_too_large"
+    assert error.permanent
 
 
 def test_a_compressed_answer_is_refused() -> None:
@@ -190,6 +197,67 @@ def test_a_picture_has_twenty_megabytes(*, size: int, taken: bool) -> None:
                 assert len(downloader.fetch(f"https://{IMAGE_HOST}/a.jpg").content) == size
         else:
             assert "more than 20971520 bytes" in refused(downloader, f"https://{IMAGE_HOST}/a.jpg").message
+
+
+class Retried:
+    """Downloads that all fail, with a clock that only the waits between them move."""
+
+    def __init__(self, error: DownloadFailed, *, age: float = 0.0, stops_after: int | None = None) -> None:
+        self.now = 0.0
+        self.waits: list[float] = []
+        self.attempts = 0
+        self._error = error
+        self._stops_after = stops_after
+        with pytest.raises(DownloadFailed) as caught:
+            fetch_with_retries(
+                self._fetch,
+                link_age=lambda: age + self.now,
+                retries=DownloadRetries(),
+                stopped_in=self._wait,
+                clock=lambda: self.now,
+            )
+        assert caught.value is error
+
+    def _fetch(self) -> ImageFile:
+        self.attempts += 1
+        raise self._error
+
+    def _wait(self, seconds: float) -> bool:
+        self.now += seconds
+        self.waits.append(seconds)
+        return self.attempts == self._stops_after
+
+
+ANY_STATUS = DownloadFailed("404", status=404)
+TRANSIENT = DownloadFailed("reset", transient=True)
+
+
+@pytest.mark.parametrize("error", [ANY_STATUS, TRANSIENT])
+def test_a_fresh_link_is_retried_for_twenty_seconds(error: DownloadFailed) -> None:
+    """The waits grow from one second to five, each give or take a fifth, and the last attempt is after 20 s."""
+    retried = Retried(error)
+    assert retried.now == pytest.approx(20)
+    for wait, plain in zip(retried.waits[:-1], [1, 2, 4, 5, 5, 5], strict=False):
+        assert 0.8 * plain <= wait <= 1.2 * plain
+    assert Retried(error).waits != retried.waits
+
+
+def test_retries_end_when_the_link_is_two_minutes_old() -> None:
+    """Then only what is transient goes on, up to three attempts."""
+    assert Retried(ANY_STATUS, age=110).now == pytest.approx(10)
+    assert Retried(ANY_STATUS, age=120).attempts == 1
+    assert Retried(TRANSIENT, age=120).attempts == 3
+
+
+@pytest.mark.parametrize("age", [0, 1000])
+def test_what_cannot_change_ends_at_once(age: float) -> None:
+    """An image over the limit, or a link to a private address, is fetched once."""
+    assert Retried(DownloadFailed("too large", permanent=True), age=age).attempts == 1
+
+
+def test_a_process_that_stops_does_not_retry() -> None:
+    """The error of the last attempt comes at once, for the next process to go on."""
+    assert Retried(ANY_STATUS, stops_after=2).attempts == 2
 
 
 def test_a_download_knows_no_key(stand_in: GlmStandIn) -> None:

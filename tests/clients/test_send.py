@@ -178,8 +178,8 @@ def test_what_is_no_id_is_a_usage_error(recipient: str, glm: GlmStandIn, feishu:
 
 def test_a_picture_that_cannot_be_fetched_is_told(glm: GlmStandIn, feishu: FeishuStandIn) -> None:
     """The failure is the download's, as with ``--save``, and nothing is sent."""
-    glm.arm("image_403")
-    result = sent(glm, feishu, "--send", "oc_group")
+    glm.arm("image_403", times=1000)
+    result = sent(glm, feishu, "--send", "oc_group", env={"TEST_RETRY_SECONDS": "0.2"})
     message = "Failed to download image for oc_group: the link answers HTTP 403"
     assert (result.code, result.answer["error"]["code"]) == (1, "DOWNLOAD_FAILED")
     assert result.answer["error"]["message"] == message
@@ -219,17 +219,19 @@ def test_settings_in_another_encoding_are_told(glm: GlmStandIn, feishu: FeishuSt
     assert glm.calls == []
 
 
-def test_a_large_picture_that_is_damaged_is_told_as_not_sent(feishu: FeishuStandIn, tmp_path: Path) -> None:
-    """It has to be made smaller for Feishu and cannot be; the file and the link are there all the same."""
+def test_a_damaged_picture_is_neither_saved_nor_sent(feishu: FeishuStandIn, tmp_path: Path) -> None:
+    """It is found when the picture is decoded; the link is there all the same."""
     with LoopbackServer() as server:
         url = f"https://{IMAGE_HOST}/large.png"
         server.route("POST", PATH, lambda _: Answer.of_json({"created": 1, "data": [{"url": url}]}))
         server.route("GET", "/images/*name", lambda _: Answer(body=damaged_png(11 * 1024 * 1024)))
         arguments = ("--save", str(tmp_path / "large.png"), "--send", "oc_group")
-        result = sent(server, feishu, *arguments)
-    message = "Failed to send the image to oc_group: the picture is damaged"
-    assert result.answer["error"] == {"code": "SEND_FAILED", "message": message}
-    assert result.answer["saved_file"] == str(tmp_path / "large.png")
+        result = sent(server, feishu, *arguments, env={"TEST_RETRY_SECONDS": "0.2"})
+    message = f"Failed to download image to {tmp_path / 'large.png'}: the picture is damaged"
+    assert result.answer["error"] == {"code": "DOWNLOAD_FAILED", "message": message}
+    assert result.answer["saved_file"] is None
+    assert list(tmp_path.iterdir()) == []
+    assert feishu.messages == []
     assert result.answer["image_url"] == url
 
 

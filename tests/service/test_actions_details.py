@@ -6,14 +6,16 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from bot.generation.store.tables import paces
+from bot.generation.store.tables import generations, paces
+from bot.sandbox.glm.faults import IMAGE_FAULTS
 from tests.scenarios.talking import Gate, bot_behind, first_answer_to
-from tests.support.world import PATIENCE, Talk, World, catalogue, colour, strings_in, uuid_of
+from tests.support.world import PATIENCE, QUICK, Talk, World, catalogue, colour, strings_in, uuid_of
 
 WORDS = catalogue()
 
@@ -195,34 +197,64 @@ def test_a_broken_upload_or_patch_is_repeated(world: World, on: str, fault: str)
     assert len(talk.posts(said)) == 1
 
 
-DOWNLOADS = {
-    # What is armed once, how often the picture is then asked for, and whether it comes.
-    "image_403": (1, False),
-    "image_html": (1, False),
-    "image_empty": (1, False),
-    "image_redirect": (1, False),
-    "image_truncated": (2, True),
-    "image_reset": (2, True),
-    "image_hang": (2, True),
-    "image_slow": (2, True),
-}
+DOWNLOADS = sorted(IMAGE_FAULTS)
 
 
-@pytest.mark.parametrize(("fault", "asked", "comes"), [(name, *row) for name, row in DOWNLOADS.items()])
-def test_a_download_fault(world: World, fault: str, asked: int, *, comes: bool) -> None:
-    """What a second try may mend is tried again; the rest is told at once, with the link, and never paid again."""
+@pytest.mark.parametrize("fault", DOWNLOADS)
+def test_a_download_from_a_fresh_link_is_retried(world: World, fault: str) -> None:
+    """Whatever the image host answers at first, the image that was paid for comes, and is not paid for again."""
     talk = world.somebody()
     before = len(world.glm.downloads)
     world.glm.arm(fault)
     said = talk.say()
     talk.wait_for_end(said)
-    assert len(world.glm.downloads) - before == asked
+    assert len(world.glm.downloads) - before == 2
     assert len(talk.posts(said)) == 1
-    words = "\n".join(strings_in(talk.card))
-    assert (WORDS.text("failure.download", "zh") not in words) == comes
-    assert (WORDS.text("failure.download", "en") not in words) == comes
-    assert "ufileos.com" in words
+    assert [colour(answer) for answer in talk.answers] == ["green"]
     assert world.glm.strays == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "attempts"),
+    [
+        ("image_403", 1),
+        ("image_404", 1),
+        ("image_redirect", 1),
+        ("image_530", 2),
+        ("image_half", 2),
+        ("image_reset", 2),
+    ],
+)
+def test_a_download_from_an_old_link(tmp_path: Path, fault: str, attempts: int) -> None:
+    """Later than two minutes after the paid call only transient errors are retried; the card has the link."""
+    with World(folder=tmp_path, pace=replace(QUICK, fresh_link=0.0)) as world:
+        talk = world.somebody()
+        world.glm.arm(fault, times=10)
+        said = talk.say()
+        talk.wait_for_end(said)
+        assert len(world.glm.downloads) == attempts
+        assert len(talk.posts(said)) == 1
+        words = "\n".join(strings_in(talk.card))
+        assert WORDS.text("failure.download", "zh") in words
+        assert WORDS.text("failure.download", "en") in words
+        assert "ufileos.com" in words
+        assert world.glm.strays == []
+
+
+def test_the_age_of_a_link_survives_a_restart(tmp_path: Path) -> None:
+    """A bot that starts a while after the paid call counts the time in between."""
+    with World(folder=tmp_path, pace=replace(QUICK, download_wait=600.0, download_longest=600.0)) as world:
+        talk = world.somebody()
+        world.glm.arm("image_404", times=10)
+        said = talk.say()
+        talk.wait(lambda: world.glm.downloads)
+        with world.bot.database.write() as connection:
+            connection.execute(update(generations).values(posted_at=generations.c.posted_at - 130.0))
+        world.stop()
+        world.start()
+        talk.wait_for_end(said)
+        assert len(world.glm.downloads) == 2
+        assert WORDS.text("failure.download", "en") in strings_in(talk.card)
 
 
 def test_an_upload_that_stays_away_is_told_with_the_link(world: World) -> None:

@@ -24,7 +24,7 @@ WORDS = catalogue()
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A bot that would wait for minutes before it tries a download again."""
-    with World(folder=tmp_path, pace=replace(QUICK, download_wait=600.0, resend_longest=600.0)) as world:
+    with World(folder=tmp_path, pace=replace(QUICK, download_wait=600.0, download_longest=600.0)) as world:
         yield world
 
 

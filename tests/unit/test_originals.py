@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from bot.generation.making.originals import DAY, Originals
+from bot.sandbox.glm.pictures import render
 
 NOW = 1_800_000_000.0
 
@@ -26,6 +27,22 @@ def test_a_picture_comes_back_as_it_was(tmp_path: Path) -> None:
     assert originals.put("g1.jpg", b"picture")
     assert originals.get("g1.jpg") == b"picture"
     assert [file.name for file in tmp_path.iterdir()] == ["g1.jpg"]
+
+
+def test_a_truncated_picture_is_discarded(tmp_path: Path) -> None:
+    """A file that does not decode is deleted, so that the picture is fetched again; a whole one stays."""
+    originals = folder_of(tmp_path)
+    whole = render("猫", width=64, height=48, picture_id="1", watermark=False)
+    originals.put("whole.jpg", whole)
+    originals.put("half.jpg", whole[: len(whole) // 2])
+    originals.put("empty.jpg", b"")
+    (tmp_path / "folder.jpg").mkdir()
+    image = originals.get_image("whole.jpg")
+    assert image is not None
+    assert (image.content, image.format) == (whole, "JPEG")
+    for name in ("half.jpg", "empty.jpg", "folder.jpg", "gone.jpg"):
+        assert originals.get_image(name) is None
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["folder.jpg", "whole.jpg"]
 
 
 def test_a_picture_that_is_gone_is_no_error(tmp_path: Path) -> None:

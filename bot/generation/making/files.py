@@ -59,7 +59,7 @@ class OriginalFiles:
         if row is None or row.file_key is not None:
             return row and row.file_key
         ways: tuple[Callable[[], ImageFile | None], ...] = (
-            lambda: self._kept(row.original),
+            lambda: self._originals.get_image(row.original) if row.original else None,
             lambda: self._source.fetch(row.url) if row.url else None,
             lambda: self._own_copy(row.image_key),
         )
@@ -82,10 +82,6 @@ class OriginalFiles:
         with self._database.change() as connection:
             connection.execute(update(generations).where(which).values(file_key=file_key))
         return file_key
-
-    def _kept(self, name: str | None) -> ImageFile | None:
-        content = self._originals.get(name) if name else None
-        return look_at(content) if content else None
 
     def _own_copy(self, image_key: str | None) -> ImageFile | None:
         if image_key is None:

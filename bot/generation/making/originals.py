@@ -9,6 +9,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from bot.errors import DownloadFailed
+from bot.glm.image import look_at
+from bot.models import ImageFile
+
 log = logging.getLogger(__name__)
 
 DAY = 86_400.0
@@ -58,6 +62,17 @@ class Originals:
         except OSError as error:
             log.error("original not_read name=%s reason=%s", name, error.strerror)  # noqa: TRY400
             return None
+
+    def get_image(self, name: str) -> ImageFile | None:
+        """An image that decodes, or ``None``; a file that is truncated or damaged is deleted."""
+        try:
+            content = self.get(name)
+            return look_at(content) if content is not None else None
+        except DownloadFailed as error:
+            log.warning("original discarded name=%s reason=%s", name, error)
+            with suppress(OSError):
+                (self._folder / name).unlink(missing_ok=True)
+        return None
 
     def tidy(self) -> int:
         """Removes what is too old, then the oldest until the rest fits; gives how many files went."""

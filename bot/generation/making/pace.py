@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from bot.glm.client import DownloadRetries
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -41,7 +43,25 @@ class Pace:
     holding: float = 20.0
     """How long a process that leaves holds a paid outcome for a database that is away."""
     downloads: int = 3
+    """Attempts to download an image after a transient error."""
     download_wait: float = 1.0
+    """The first wait between two attempts; it doubles."""
+    download_longest: float = 5.0
+    fresh_link: float = 120.0
+    """How long a link counts as fresh; a download from it is retried whatever the error."""
+    fresh_downloads: float = 20.0
+    """For how long it is retried."""
+
+    @property
+    def download_retries(self) -> DownloadRetries:
+        """When a failed download is repeated."""
+        return DownloadRetries(
+            attempts=self.downloads,
+            fresh=self.fresh_link,
+            seconds=self.fresh_downloads,
+            first_wait=self.download_wait,
+            longest_wait=self.download_longest,
+        )
 
     def resend_after(self, asked: float | None, *, times: int) -> float:
         """The wait in seconds before a call to Feishu is made again.

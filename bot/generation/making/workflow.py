@@ -16,7 +16,8 @@ from bot.generation.store.generations import GenerationStore
 from bot.generation.store.kept import UserIds
 from bot.generation.store.leases import Leases
 from bot.generation.store.records import Generation
-from bot.glm.image import LARGEST_FOR_FEISHU, look_at, shrink
+from bot.glm.client import fetch_with_retries
+from bot.glm.image import LARGEST_FOR_FEISHU, shrink
 from bot.glm.links import link_end
 from bot.models import ImageFile, MadeImage, Options
 
@@ -181,8 +182,8 @@ class Workflow:
             log.info("generation done generation=%s", generation.generation_id)
         except DownloadFailed as error:
             log.warning("generation download_failed generation=%s reason=%s", generation.generation_id, error)
-            if error.transient and self._stopping.is_set():
-                # What passes in a moment was not waited for; the next process does that.
+            if self._stopping.is_set() and not error.permanent:
+                # The retries were cut short; the next process goes on with them.
                 self._store.postpone(generation, owner=self._owner, seconds=0.0)
                 return
             self._store.fail(generation, failures.of_glm(error), owner=self._owner)
@@ -190,24 +191,21 @@ class Workflow:
             self._not_uploaded(generation, error)
 
     def _original(self, generation: Generation) -> ImageFile:
-        if generation.original and (content := self._originals.get(generation.original)):
-            return look_at(content)
-        image = self._download(generation.url or "")
+        if generation.original and (kept := self._originals.get_image(generation.original)):
+            return kept
+        image = self._download(generation)
         name = f"{generation.generation_id}{image.suffix}"
         if self._originals.put(name, image.content):
             self._store.keep(generation, owner=self._owner, original=name)
         return image
 
-    def _download(self, url: str) -> ImageFile:
-        for attempt in range(1, self._pace.downloads + 1):
-            try:
-                return self._source.fetch(url)
-            except DownloadFailed as error:
-                if not error.transient or attempt == self._pace.downloads:
-                    raise
-                if self._stopping.wait(growing(self._pace.download_wait, self._pace.resend_longest, attempt - 1)):
-                    raise
-        raise AssertionError
+    def _download(self, generation: Generation) -> ImageFile:
+        return fetch_with_retries(
+            lambda: self._source.fetch(generation.url or ""),
+            link_age=lambda: self._store.link_age(generation),
+            retries=self._pace.download_retries,
+            stopped_in=self._stopping.wait,
+        )
 
     def _upload(self, generation: Generation, image: ImageFile) -> dict[str, object]:
         """Uploads a picture, smaller where it has to be; gives what is to be stored of it."""

@@ -166,6 +166,13 @@ class GenerationStore:
         with self._database.look() as connection:
             return connection.scalar(since) or 0.0
 
+    def link_age(self, generation: Generation) -> float:
+        """Seconds since the platform answered with this generation's link, by the clock of the database."""
+        answered_at = generations.c.posted_at + generations.c.seconds
+        age = select(self._database.now - answered_at).where(generations.c.generation_id == generation.generation_id)
+        with self._database.look() as connection:
+            return connection.scalar(age) or 0.0
+
     def made_ids(self, *, limit: int) -> list[str]:
         """The ids of generations whose picture is paid for and not delivered, and that nobody works on."""
         with self._database.look() as connection:

@@ -6,6 +6,7 @@ The bodies are those of the platform's table (https://docs.bigmodel.cn/cn/faq/ap
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from bot.sandbox.glm.transport import ELSEWHERE
 from bot.sandbox.server import WIRE_FAULTS, Answer
@@ -66,6 +67,8 @@ CODES: Mapping[str, tuple[int, str]] = {
 
 LEVELS = range(4)
 
+FOREIGN_STATUSES = (401, 403, 404, 413, 429, 503)
+
 CALL_FAULTS: Mapping[str, str] = {
     **{f"glm_{code}": f"{status} with code {code}: {message}" for code, (status, message) in CODES.items()},
     **WIRE_FAULTS,
@@ -79,11 +82,22 @@ CALL_FAULTS: Mapping[str, str] = {
     "not_json": "200 with text that is not JSON",
     "html_504": "a gateway answers 504 with HTML, as the platform was too slow",
     "redirect": f"302 to another host, {ELSEWHERE}",
+    **{f"html_{status}": f"something in between answers {status} with HTML" for status in FOREIGN_STATUSES},
+    "gbk_451": "something in between answers 451 with HTML in GBK",
+    "json_403": "an API gateway in between answers 403 with JSON of its own",
+    "no_code_429": "429 with an error that has no code",
+    "retry_after_503": "503 with HTML and Retry-After: 1",
 }
 """Faults of the paid call, by name, with what happens."""
 
+STORAGE_STATUSES = (202, 204, 206, 404, 409, 410, 416, 423, 505, 520, 530)
+
 IMAGE_FAULTS: Mapping[str, str] = {
     "image_403": "the link has ended",
+    **{f"image_{status}": f"{status} with JSON of the storage" for status in STORAGE_STATUSES},
+    "image_json": "JSON of the storage comes in place of the picture",
+    "image_half": "half of the picture comes, and its length is not announced",
+    "image_without_end": "the last two bytes of the picture are missing",
     "image_truncated": "the picture ends before its announced length",
     "image_html": "a web page comes in place of the picture",
     "image_empty": "nothing comes in place of the picture",
@@ -98,6 +112,12 @@ FAULTS: Mapping[str, str] = {**CALL_FAULTS, **IMAGE_FAULTS}
 
 _CREATED = 1795382776
 _HEADERS = {"Set-Cookie": "acw_tc=sandbox;path=/;HttpOnly;Max-Age=1800", "Server": "nginx", "Vary": "Origin"}
+_BLOCKED_PAGE = (
+    "<html><head><title>网站防火墙</title><style>p {color: red}</style></head>"
+    "<body><h1>您的请求已被拦截</h1>\n<p>Access denied by the firewall</p></body></html>"
+)
+# UCloud's storage answers so while it does not have a new file: github.com/OpenGradient/tee-gateway/pull/139
+_NOT_THERE = b'{"RetCode":-148654,"ErrMsg":"file not exist"}'
 _GATEWAY_PAGE = b"<html><head><title>504 Gateway Time-out</title></head><body>nginx</body></html>"
 _EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 _IMAGE_WIRE = {
@@ -127,21 +147,32 @@ def replacing(fault: str) -> Answer | None:
 
 def of_download(fault: str, picture: Answer) -> Answer:
     """The answer to a download with a fault of ``IMAGE_FAULTS``."""
+    if answer := _NO_PICTURE.get(fault):
+        return answer
     match fault:
-        case "image_403":
-            return expired()
-        case "image_html":
-            return Answer(headers={"Content-Type": "text/html"}, body=b"<!doctype html><title>Sign in</title>")
         case "image_empty":
             return Answer(headers=picture.headers)
-        case "image_redirect":
-            return _redirect("/picture.png")
+        case "image_half":
+            # A stream has no announced length.
+            return Answer(headers=picture.headers, stream=iter([picture.body[: len(picture.body) // 2]]))
+        case "image_without_end":
+            return Answer(headers=picture.headers, body=picture.body[:-2])
     return Answer(headers=picture.headers, body=picture.body, wire_fault=_IMAGE_WIRE[fault])
 
 
 def expired() -> Answer:
     """The storage's answer to a link that has ended."""
     return Answer(status=403, headers={"Content-Type": "application/xml"}, body=_EXPIRED)
+
+
+def _storage(status: int) -> Answer:
+    body = b"" if status == HTTPStatus.NO_CONTENT else _NOT_THERE
+    return Answer(status=status, headers={"Content-Type": "application/json"}, body=body)
+
+
+def _foreign(status: int, *, headers: Mapping[str, str] | None = None, charset: str = "utf-8") -> Answer:
+    type_ = {"Content-Type": f"text/html; charset={charset}", "Server": "waf"}
+    return Answer(status=status, headers={**type_, **(headers or {})}, body=_BLOCKED_PAGE.encode(charset))
 
 
 def _linking(url: str) -> Answer:
@@ -151,6 +182,14 @@ def _linking(url: str) -> Answer:
 def _redirect(path: str) -> Answer:
     return Answer(status=302, headers={"Location": f"https://{ELSEWHERE}{path}"})
 
+
+_NO_PICTURE: Mapping[str, Answer] = {
+    "image_403": expired(),
+    "image_html": Answer(headers={"Content-Type": "text/html"}, body=b"<!doctype html><title>Sign in</title>"),
+    "image_redirect": _redirect("/picture.png"),
+    "image_json": _storage(200),
+    **{f"image_{status}": _storage(status) for status in STORAGE_STATUSES},
+}
 
 _REPLACING: Mapping[str, Answer] = {
     "no_data": Answer.of_json({"created": _CREATED, "data": []}),
@@ -162,4 +201,9 @@ _REPLACING: Mapping[str, Answer] = {
     "ok_with_error": Answer.of_json({"error": {"code": "1234", "message": CODES["1234"][1]}}),
     "not_json": Answer(headers={"Content-Type": "application/json"}, body=b"upstream connect error"),
     "redirect": _redirect("/api/paas/v4/images/generations"),
+    **{f"html_{status}": _foreign(status) for status in FOREIGN_STATUSES},
+    "gbk_451": _foreign(451, charset="gbk"),
+    "json_403": Answer.of_json({"message": "Forbidden"}, status=403),
+    "no_code_429": Answer.of_json({"error": {"message": "Too Many Requests"}}, status=429),
+    "retry_after_503": _foreign(503, headers={"Retry-After": "1"}),
 }
