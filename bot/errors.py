@@ -42,11 +42,7 @@ class BotError(Exception):
 
 
 class SettingsError(BotError):
-    """The settings cannot be used.
-
-    Args:
-        faults: one line a fault, each naming the variable or setting and what to do.
-    """
+    """The settings cannot be used; each of ``faults`` names a variable or setting and what to do."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
@@ -54,12 +50,7 @@ class SettingsError(BotError):
 
 
 class EventRefused(BotError):
-    """A request at the door is not an authentic, well-formed event.
-
-    Args:
-        status: the HTTP status to answer with.
-        reason: a few words for the log line; holds nothing that the sender sent.
-    """
+    """A request is not an authentic, well-formed event; ``reason`` is logged and holds nothing that was sent."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from bot.cli.saving import NewFile
     from bot.cli.send import Result, Sender
-    from bot.glm.client import DownloadRetries
+    from bot.glm.retries import DownloadRetries
     from bot.models import ImageFile
     from bot.settings import Settings
 

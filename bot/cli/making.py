@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import httpx
 
 from bot.cli.progress import Progress
-from bot.glm.client import Downloader, DownloadRetries, GlmClient, fetch_with_retries
+from bot.glm.client import Downloader, GlmClient
+from bot.glm.retries import DownloadRetries, fetch_with_retries
 from bot.models import ImageFile, MadeImage, Options
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Self
 
 import httpx
@@ -204,66 +201,6 @@ class Downloader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownloadRetries:
-    """When a failed download is repeated; durations in seconds.
-
-    A link of the last ``fresh`` seconds is retried for ``seconds`` whatever the error: the storage may answer 404 for a
-    while before it has the image. Later only transient errors are, up to ``attempts`` in all.
-    """
-
-    attempts: int = 3
-    fresh: float = 120.0
-    seconds: float = 20.0
-    first_wait: float = 1.0
-    longest_wait: float = 5.0
-
-    def wait_after(self, attempt: int) -> float:
-        """The wait after the attempt of this number, counted from 1: doubling, give or take a fifth."""
-        wait: float = min(self.first_wait * 2 ** min(attempt - 1, 30), self.longest_wait)
-        return wait * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
-
-
-def fetch_with_retries(
-    fetch: Callable[[], ImageFile],
-    *,
-    link_age: Callable[[], float],
-    retries: DownloadRetries,
-    stopped_in: Callable[[float], bool],
-    clock: Callable[[], float] = time.monotonic,
-) -> ImageFile:
-    """Downloads an image, repeating what may pass.
-
-    Args:
-        fetch: one attempt.
-        link_age: how many seconds ago the platform gave the link.
-        retries: when to repeat an attempt.
-        stopped_in: waits for so many seconds; true where the process is to stop instead.
-        clock: a time in seconds that only goes forward.
-
-    Raises:
-        DownloadFailed: the error of the last attempt.
-    """
-    ends_at = clock() + retries.seconds
-    for attempt in itertools.count(1):
-        try:
-            return fetch()
-        except DownloadFailed as error:
-            if error.permanent:
-                raise
-            left = min(retries.fresh - link_age(), ends_at - clock())
-            wait = retries.wait_after(attempt)
-            if not (error.transient and attempt < retries.attempts):
-                if left <= 0:
-                    raise
-                # The last attempt falls on the end of the time.
-                wait = min(wait, left)
-            log.info("download failed attempt=%d reason=%s next_in=%.1f", attempt, error, wait)
-            if stopped_in(wait):
-                raise
-    raise AssertionError
 
 
 class _TooLargeError(Exception):

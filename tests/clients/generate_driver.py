@@ -8,7 +8,7 @@ import ssl
 import httpx
 
 from bot.cli.generate import main
-from bot.glm.client import DownloadRetries
+from bot.glm.retries import DownloadRetries
 from bot.sandbox.glm.stand_in import loopback
 from tests.clients.glm_wire import leading_to
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from bot.glm.client import DownloadRetries
+from bot.glm.retries import DownloadRetries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

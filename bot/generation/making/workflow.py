@@ -16,9 +16,9 @@ from bot.generation.store.generations import GenerationStore
 from bot.generation.store.kept import UserIds
 from bot.generation.store.leases import Leases
 from bot.generation.store.records import Generation
-from bot.glm.client import fetch_with_retries
 from bot.glm.image import LARGEST_FOR_FEISHU, shrink
 from bot.glm.links import link_end
+from bot.glm.retries import fetch_with_retries
 from bot.models import ImageFile, MadeImage, Options
 
 log = logging.getLogger(__name__)
