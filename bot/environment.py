@@ -1,45 +1,107 @@
-"""The variables that a program is given: those of its process, and those of a ``.env`` file."""
+"""What the program is configured with: environment variables, a ``.env`` file, and TOML files."""
 
 from __future__ import annotations
 
 import os
+import re
 
 from bot.errors import SettingsError
 
 TYPE_CHECKING = False  # the module typing alone would take a fifth of the command line's start
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
 DOTENV = ".env"
 """The file of further variables, in the working folder."""
 
+_QUOTED = re.compile(r"""\"[^"]*\"|'[^']*'|[“”][^“”]*[“”]|[‘’][^‘’]*[‘’]""")
+
+
+def unquote(value: str) -> str:
+    """A value without the space around it and the quotation marks that compose files and ``--env-file`` leave."""
+    value = value.strip()
+    while _QUOTED.fullmatch(value):
+        value = value[1:-1].strip()
+    return value
+
 
 def variable(name: str) -> str:
-    """One variable as the settings read it, without the rest of them: of the process, else of ``.env``, else empty.
+    """One variable, read without the other settings: from the environment, else from ``.env``, else empty.
 
     Raises:
-        SettingsError: it is not the process's, and ``.env`` cannot be read.
+        SettingsError: the environment does not have it, and ``.env`` cannot be read.
     """
-    found = os.environ.get(name)
-    return (read_dotenv(DOTENV).get(name, "") if found is None else found).strip()
+    return unquote(os.environ.get(name, "")) or unquote(read_dotenv(DOTENV).get(name, ""))
 
 
 def read_dotenv(path: str | Path) -> dict[str, str]:
     """The variables of a ``.env`` file; none where there is no such file.
 
+    Values in single quotes are literal. Everything else is read as python-dotenv does.
+
     Raises:
-        SettingsError: it cannot be read, or is not UTF-8.
+        SettingsError: it cannot be read, is not UTF-8, or has a malformed line.
     """
     if not os.path.isfile(path):
         return {}
     # Imported only where there is a file: it takes longer to load than the command line.
-    from dotenv import dotenv_values  # noqa: PLC0415
+    from io import StringIO  # noqa: PLC0415
 
+    from dotenv import dotenv_values  # noqa: PLC0415
+    from dotenv.parser import parse_stream  # noqa: PLC0415
+
+    literals: list[str] = []
+
+    def hide(found: re.Match[str]) -> str:
+        literals.append(found[2])
+        return f"{found[1]}'\0{len(literals) - 1}\0'"
+
+    name = r"""^([^\S\n]*(?:export[^\S\n]+)?[^\s=#'"]+[^\S\n]*=[^\S\n]*)"""
+    # python-dotenv would take a comment right after the equals sign for the value.
+    text = re.sub(rf"(?m){name}(?<=\s)#.*$", r"\1", _read_text(path))
+    # It also decodes escapes and expands ${…} in single quotes, so it does not get to see those values.
+    text = re.sub(rf"(?m){name}'([^']*)'", hide, text)
+    if wrong := [each.original.line for each in parse_stream(StringIO(text)) if each.error]:
+        raise SettingsError([f"{path} line {line}: is not NAME=value; see config/example.env" for line in wrong])
+    values = dotenv_values(stream=StringIO(text))
+    return {
+        key: re.sub("\0([0-9]+)\0", lambda found: literals[int(found[1])], value)
+        for key, value in values.items()
+        if value is not None
+    }
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises:
+        SettingsError: it cannot be read, is not UTF-8, or is not TOML; names the file and the line.
+    """
+    import tomllib  # noqa: PLC0415
+
+    text = _read_text(path)
     try:
-        # Windows writes a mark at the beginning, which would become part of the first name.
-        read = dotenv_values(path, encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsError([f"{path}: is not UTF-8; save it as UTF-8 text"]) from error
+        return tomllib.loads(text)
+    except RecursionError:
+        raise SettingsError([f"{path.name}: is nested too deeply"]) from None
+    except ValueError as error:
+        reason, _, place = str(error).partition(" (at ")
+        found = re.search(r"line (\d+)", place)
+        line = int(found[1]) if found else len(text.splitlines())
+        raise SettingsError([f"{path.name} line {line}: is not TOML: {reason[:1].lower()}{reason[1:]}"]) from None
+
+
+def _read_text(path: str | Path) -> str:
+    try:
+        # Windows writes a byte order mark, which would become part of the first name.
+        with open(path, encoding="utf-8-sig") as file:
+            return file.read()
+    except FileNotFoundError:
+        name = os.path.basename(path)
+        fault = f"{path}: there is no such file; BOT_CONFIG_DIR must name a folder with a {name}"
+    except UnicodeDecodeError:
+        fault = f"{path}: is not UTF-8; save it as UTF-8 text"
     except OSError as error:
-        raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from error
-    return {name: value for name, value in read.items() if value is not None}
+        fault = f"{path}: cannot be read: {error.strerror}"
+    raise SettingsError([fault])

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
+import zoneinfo
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
+from bot.environment import unquote
 from bot.errors import InvalidSize
 from bot.glm import sizes
 from bot.models import Options
@@ -15,11 +20,27 @@ Model = Literal["glm-image", "cogview-4", "cogview-4-250304", "cogview-3-flash"]
 Slots = Annotated[int, Field(ge=1, le=100)]
 Price = Annotated[float, Field(ge=0, le=100)]
 
+_SEPARATORS = re.compile(r"[,;，；、\s]+")
+
+
+def split_list(given: str) -> list[str]:
+    """The entries of a list in one string: separated by commas, semicolons or spaces, or in JSON."""
+    inside = given[1:-1] if given.startswith("[") and given.endswith("]") else given
+    return [entry for part in _SEPARATORS.split(inside) if (entry := unquote(part))]
+
 
 class Section(BaseModel):
     """A section: frozen, and no unknown names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_a_switch(cls, given: Any, info: ValidationInfo) -> Any:
+        # Otherwise true would be the number 1.
+        if isinstance(given, bool) and cls.model_fields[str(info.field_name)].annotation in {int, float}:
+            raise PydanticCustomError("int_type", "must be a number")
+        return given
 
 
 class Team(Section):
@@ -32,8 +53,14 @@ class Team(Section):
 
     @field_validator("admins", "allowed_chats", "allowed_people", mode="before")
     @classmethod
-    def _split(cls, given: Any) -> Any:
-        return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
+    def _ids(cls, given: Any, info: ValidationInfo) -> Any:
+        ids = split_list(given) if isinstance(given, str) else given
+        prefix, kind = ("oc_", "chat_id") if info.field_name == "allowed_chats" else ("ou_", "open_id")
+        ids = [str(one).strip() for one in ids] if isinstance(ids, list | tuple) else [str(ids)]
+        if wrong := [one for one in ids if not re.fullmatch(rf"{prefix}[A-Za-z0-9_-]+", one)]:
+            listed = ", ".join(f"{one[:40]!r}" for one in wrong[:5])
+            raise ValueError(f"{listed} is not the {kind} ({prefix}…) that /id tells")
+        return ids
 
     @field_validator("timezone")
     @classmethod
@@ -41,6 +68,8 @@ class Team(Section):
         try:
             ZoneInfo(given)
         except (KeyError, ValueError, OSError):
+            if not zoneinfo.available_timezones():
+                raise ValueError("there are no time zones on this machine; install the package tzdata") from None
             raise ValueError("is not an IANA time zone such as Asia/Shanghai") from None
         return given
 
@@ -61,17 +90,19 @@ class Images(Section):
     """What a prompt without options is made with."""
 
     model: Model = "glm-image"
-    size: str = "1280x1280"
+    size: Annotated[str, Field(validate_default=True)] = "1280x1280"
     quality: Literal["hd", "standard"] = "hd"
     watermark_disclaimer_signed: bool = False
 
-    @model_validator(mode="after")
-    def _size_of_model(self) -> Images:
+    @field_validator("size")
+    @classmethod
+    def _size_of_model(cls, given: str, info: ValidationInfo) -> str:
+        # A model that is wrong itself is reported as such.
         try:
-            sizes.resolve(self.model, self.size)
+            sizes.resolve(info.data.get("model", "glm-image"), given)
         except InvalidSize as error:
-            raise ValueError(str(error)) from None
-        return self
+            raise PydanticCustomError("size", "{reason}", {"reason": str(error), "with": ["model"]}) from None
+        return given
 
     @property
     def defaults(self) -> Options:
@@ -153,15 +184,24 @@ class BaseSettings(Section):
     """The table of a Feishu Base in which each generation is recorded; with neither id there is none."""
 
     app_token: str = ""
-    table_id: str = ""
+    table_id: Annotated[str, Field(validate_default=True)] = ""
     minutes: Annotated[float, Field(ge=0, le=1440)] = 15.0
     prompts: bool = False
 
-    @model_validator(mode="after")
-    def _both(self) -> BaseSettings:
-        if bool(self.app_token) != bool(self.table_id):
-            raise ValueError("app_token and table_id belong together: set both, or neither")
-        return self
+    @field_validator("app_token", "table_id")
+    @classmethod
+    def _of_the_address(cls, given: str) -> str:
+        if re.fullmatch(r"[A-Za-z0-9_-]*", given):
+            return given
+        raise ValueError("must be letters and digits; copy it out of the table's address")
+
+    @field_validator("table_id")
+    @classmethod
+    def _both(cls, given: str, info: ValidationInfo) -> str:
+        if bool(given) != bool(info.data.get("app_token", given)):
+            reason = "app_token and table_id belong together: set both, or neither"
+            raise PydanticCustomError("both", "{reason}", {"reason": reason, "with": ["app_token"]})
+        return given
 
     @property
     def on(self) -> bool:
@@ -177,6 +217,16 @@ class ServerSettings(Section):
     connections: Annotated[int, Field(ge=10, le=10_000)] = 1000
     idle_seconds: Annotated[int, Field(ge=1, le=300)] = 30
     worker_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+
+    @field_validator("host")
+    @classmethod
+    def _address(cls, given: str) -> str:
+        try:
+            ipaddress.ip_address(given)
+        except ValueError:
+            if not re.fullmatch(r"[A-Za-z0-9._-]*", given):
+                raise ValueError("must be an IP address such as 127.0.0.1 or ::, or a host name") from None
+        return given
 
 
 class LogSettings(Section):

@@ -32,10 +32,13 @@ def line_of(error: Mapping[str, Any], *, model: type[BaseModel], sources: Mappin
     Args:
         error: one of ``ValidationError.errors()``.
         model: the settings.
-        sources: the variable, or the section of the file, by the dotted name of the setting.
+        sources: the variable by the dotted name of the setting.
     """
     place = ".".join(str(part) for part in error["loc"])
-    where = sources.get(place) or (f"{place} in bot.toml" if "." in place else place)
+    # What does not go together is blamed on a variable that took part in it, if there is one.
+    section = place.rpartition(".")[0]
+    others = [f"{section}.{name}" for name in error.get("ctx", {}).get("with", ())]
+    where = next((sources[one] for one in (place, *others) if one in sources), f"{place} in bot.toml")
     return f"{where}: {_words(error, _field(model, error['loc']))}"
 
 

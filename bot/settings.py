@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import tomllib
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from bot.environment import DOTENV, read_dotenv
+from bot import addresses
+from bot.addresses import DOMAINS
+from bot.environment import DOTENV, read_dotenv, read_toml, unquote
 from bot.errors import SettingsError
 from bot.sections import (
     BaseSettings,
@@ -29,10 +30,9 @@ from bot.sections import (
     SlotCounts,
     Team,
     WelcomeSettings,
+    split_list,
 )
 from bot.setting_faults import NO_SUCH, Fault, line_of
-
-DOMAINS = {"feishu": "https://open.feishu.cn", "lark": "https://open.larksuite.com"}
 
 VARIABLES = {
     "FEISHU_APP_ID": "app_id",
@@ -48,13 +48,11 @@ VARIABLES = {
 }
 """The variables with a name of their own, and the setting each one fills."""
 
-DATABASE_URL_FIX = "set DATABASE_URL to postgresql://user:password@host/name, or leave it empty for SQLite"
 DATA_DIR_FIX = "let the user that runs the bot write there, or set BOT_DATA_DIR to another folder"
 PORT_FIX = "set {variable} to 1024 or above, and host of [server] to an address of this machine or 0.0.0.0"
 PORT_TAKEN_FIX = "end that program, or set {variable} to another number"
 """What is done about a value that turns out to be of no use here, whoever finds it."""
 
-_DATABASES = frozenset({"sqlite", "sqlite+pysqlite", "postgres", "postgresql", "postgresql+psycopg"})
 _CREDENTIALS = "copy it from the app's page, Credentials & Basic Info"
 
 
@@ -74,6 +72,8 @@ class Settings(BaseModel):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     metrics_token: SecretStr = SecretStr("")
     config_dir: Path
+    unquoted: tuple[str, ...] = ()
+    """The variables whose values came with quotation marks around them, which were removed."""
 
     team: Team = Team()
     images: Images = Images()
@@ -88,26 +88,15 @@ class Settings(BaseModel):
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
 
-    @field_validator("domain", mode="before")
+    @field_validator("app_id", "app_secret", "verification_token", "metrics_token", mode="before")
     @classmethod
-    def _origin(cls, given: str) -> str:
-        origin = DOMAINS.get(given.strip().lower() or "feishu", given.strip().rstrip("/"))
-        parts = urlsplit(origin)
-        bare = not (parts.path or parts.query or parts.username)
-        if parts.hostname and bare and (parts.scheme == "https" or _is_loopback(parts.scheme, parts.hostname)):
-            return origin
-        raise ValueError("must be feishu, lark, or an https origin such as https://open.feishu.cn")
+    def _plain(cls, given: str) -> str:
+        if re.fullmatch(r"[!-~]*", given):
+            return given
+        raise ValueError("must be printable ASCII characters without spaces; copy it again")
 
-    @field_validator("database_url")
-    @classmethod
-    def _database(cls, given: SecretStr) -> SecretStr:
-        address = given.get_secret_value()
-        if address and not _is_database(address):
-            raise ValueError(f"is the address of neither a PostgreSQL nor an SQLite database; {DATABASE_URL_FIX}")
-        if address.count("@") > 1 and not address.startswith("sqlite"):
-            # A part of the password would be taken for the host, and told as that.
-            raise ValueError("holds more than one @; write an @ that belongs to the name or the password as %40")
-        return given
+    _origin = field_validator("domain", mode="before")(addresses.parse_origin)
+    _database = field_validator("database_url", mode="before")(addresses.parse_database_url)
 
     @field_validator("data_dir")
     @classmethod
@@ -121,7 +110,7 @@ class Settings(BaseModel):
     def url(self) -> str:
         """The database's URL."""
         given = self.database_url.get_secret_value()
-        return given or f"sqlite:///{(self.data_dir / 'bot.db').absolute()}"
+        return given or f"sqlite:///{quote(str((self.data_dir / 'bot.db').absolute()))}"
 
 
 def missing_for_serving(settings: Settings, *, door: bool = True) -> list[Fault]:
@@ -143,29 +132,9 @@ def missing_for_serving(settings: Settings, *, door: bool = True) -> list[Fault]
     return missing
 
 
-def _is_database(address: str) -> bool:
-    # Imported here, as the command line makes an image without a database.
-    from sqlalchemy.engine import make_url  # noqa: PLC0415
-    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
-
-    try:
-        return make_url(address).drivername in _DATABASES
-    except (ArgumentError, ValueError):
-        return False
-
-
-def _is_loopback(scheme: str, host: str) -> bool:
-    if scheme != "http":
-        return False
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def config_folder(environment: Mapping[str, str] | None = None) -> Path:
     """The folder of configuration: ``BOT_CONFIG_DIR``, else the one in the wheel, else the one of the checkout."""
-    given = (os.environ if environment is None else environment).get("BOT_CONFIG_DIR")
+    given = unquote((os.environ if environment is None else environment).get("BOT_CONFIG_DIR", ""))
     if given:
         with suppress(RuntimeError):  # a home folder of nobody is told as a folder that is not there
             return Path(given).expanduser()
@@ -187,18 +156,24 @@ def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = 
     if environment is None:
         environment = os.environ
         dotenv = dotenv or Path(DOTENV)
-    kept, faults = _read_dotenv(dotenv)
-    variables = {**kept, **environment}
+    in_file, faults = _attempt(read_dotenv, dotenv) if dotenv else ({}, [])
+    # An empty variable is as good as none: compose passes those on that are not set.
+    given = {**in_file, **{name: value for name, value in environment.items() if unquote(value)}}
+    variables = {name: value for name in given if (value := unquote(given[name]))}
     folder = config_folder(variables)
-    values, unread = _read_file(folder / "bot.toml")
+    values, unread = _attempt(read_toml, folder / "bot.toml")
     faults += unread
-    sources = {section: f"{section} in bot.toml" for section in values}
+    faults += [f"{name} in bot.toml: {NO_SUCH}" for name in values if name not in _sections()]
+    values = {name: value for name, value in values.items() if name in _sections()}
+    sources = {}
     for name, field in VARIABLES.items():
-        if variables.get(name, "").strip():
-            values[field] = variables[name].strip()
+        if name in variables:
+            values[field] = variables[name]
             sources[field] = name
     faults += _override(values, sources, variables)
     values["config_dir"] = folder
+    ours = [name for name in variables if name in VARIABLES or name.startswith("BOT_")]
+    values["unquoted"] = tuple(sorted(name for name in ours if variables[name] != given[name].strip()))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -208,24 +183,11 @@ def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = 
     return settings
 
 
-def _read_dotenv(path: Path | None) -> tuple[dict[str, str], list[str]]:
+def _attempt(read: Callable[[Path], dict[str, Any]], path: Path) -> tuple[dict[str, Any], list[str]]:
     try:
-        return ({} if path is None else read_dotenv(path)), []
+        return read(path), []
     except SettingsError as error:
         return {}, error.faults
-
-
-def _read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig")), []
-    except FileNotFoundError:
-        return {}, [f"{path}: there is no such file; BOT_CONFIG_DIR must name a folder with a bot.toml"]
-    except OSError as error:
-        return {}, [f"{path}: cannot be read: {error.strerror}"]
-    except UnicodeDecodeError:
-        return {}, [f"{path}: is not UTF-8; save it as UTF-8 text"]
-    except tomllib.TOMLDecodeError as error:
-        return {}, [f"{path.name}: {error}"]
 
 
 def _override(values: dict[str, Any], sources: dict[str, str], variables: Mapping[str, str]) -> list[str]:
@@ -239,8 +201,13 @@ def _override(values: dict[str, Any], sources: dict[str, str], variables: Mappin
         if annotation is None or setting not in annotation.model_fields:
             faults.append(f"{name}: {NO_SUCH}")
             continue
-        values[section] = {**values.get(section, {}), setting: variables[name]}
-        sources[f"{section}.{setting}"] = name
+        is_list = annotation.model_fields[setting].annotation == tuple[str, ...]
+        value = split_list(variables[name]) if is_list else variables[name]
+        below = values.get(section, {})
+        # A list without entries is an empty value too. A section that is none is reported as such.
+        if value and isinstance(below, dict):
+            values[section] = {**below, setting: value}
+            sources[f"{section}.{setting}"] = name
     return faults
 
 

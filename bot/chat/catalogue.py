@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
+from bot.environment import read_toml
 from bot.errors import SettingsError
 from bot.models import Language
 
@@ -46,13 +46,12 @@ class Catalogue:
             SettingsError: a file is missing or not TOML, or the two do not match.
         """
         words: dict[Language, Mapping[str, object]] = {}
-        faults = []
+        faults: list[str] = []
         for language in LOCALES:
-            path = folder / f"messages.{language}.toml"
             try:
-                words[language] = tomllib.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                faults.append(f"{path}: cannot be read: {error}")
+                words[language] = read_toml(folder / f"messages.{language}.toml")
+            except SettingsError as error:
+                faults += error.faults
         if faults:
             raise SettingsError(faults)
         return cls(words)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from bot.chat.reading.quotes import unquoted
+from bot.environment import read_toml
 from bot.errors import SettingsError
 from bot.models import Language
 
@@ -60,11 +60,10 @@ class Styles(Collection[str]):
         Raises:
             SettingsError: the file is missing, not TOML, or a style is incomplete; every fault is listed.
         """
-        path = folder / "styles.toml"
-        try:
-            tables = tomllib.loads(path.read_text(encoding="utf-8")).get("style", [])
-        except (OSError, ValueError) as error:
-            raise SettingsError([f"{path}: cannot be read: {error}"]) from error
+        content = read_toml(folder / "styles.toml")
+        tables = content.pop("style", [])
+        if content or not isinstance(tables, list):
+            raise SettingsError(["styles.toml: write each style as a [[style]] table, and nothing else"])
         faults = [fault for number, table in enumerate(tables, 1) for fault in _faults(number, table)]
         if faults:
             raise SettingsError(faults)

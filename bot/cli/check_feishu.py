@@ -37,7 +37,10 @@ NOWHERE = "om_0"
 """A message that nobody has sent, so that a call that names it changes nothing."""
 
 _EVENTS = "event im.message.receive_v1, callback card.action.trigger, then publish; send the bot a message to see"
-_AT_THE_DOOR = f"事件与回调 Events & Callbacks: request URL https://YOUR-HOST/webhook/event in both tabs, {_EVENTS}"
+_AT_THE_DOOR = (
+    f"事件与回调 Events & Callbacks: request URL https://YOUR-HOST/webhook/event in both tabs, {_EVENTS}; if the "
+    "console does not accept the URL, its Encrypt Key or Verification Token differs from the one here: see the log"
+)
 _CONNECTED = (
     "事件与回调 Events & Callbacks, while `connect` runs: 使用长连接接收 Receive through persistent connection in both "
     f"tabs, {_EVENTS}"

@@ -12,11 +12,12 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.addresses import DATABASE_URL_FIX
 from bot.cli.findings import Finding
 from bot.errors import StoreUnavailable
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.schema import HEAD, current_revision
-from bot.settings import DATA_DIR_FIX, DATABASE_URL_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings
+from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings
 
 MOUNTS = Path("/proc/self/mounts")
 """Where Linux tells which file systems there are; elsewhere there is no such file, and nothing is said."""
@@ -42,14 +43,30 @@ def database(settings: Settings, *, offline: bool) -> Finding:
     name = "Database"
     url = read_url(settings.url)
     if url.get_backend_name() == "sqlite":
-        file = Path(url.database or ":memory:")
-        if file.name == ":memory:":
-            return Finding(name=name, ok=False, detail="is in memory, so a restart forgets it", fix=DATABASE_URL_FIX)
+        file = Path(url.database or "")
         if not file.is_file():
-            return Finding(name=name, ok=False, detail=f"there is none yet at {file}", fix=_MIGRATE)
+            return _not_yet(file)
     elif offline:
         return Finding(name=name, ok=None, detail="not asked (--offline)")
     return _schema(url)
+
+
+def _not_yet(file: Path) -> Finding:
+    try:
+        _try_to_write(file.absolute().parent)
+    except OSError as error:
+        detail = f"cannot be made at {file}: {error.strerror}"
+        return Finding(name="Database", ok=False, detail=detail, fix=f"{DATA_DIR_FIX}; or {DATABASE_URL_FIX}")
+    return Finding(name="Database", ok=None, detail=f"there is none yet at {file}", fix=_MIGRATE)
+
+
+def _try_to_write(folder: Path) -> Path:
+    """Writes where a folder is, or where it would be made; gives that place."""
+    # Permissions alone do not tell: a file system may be read-only or full.
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    with tempfile.TemporaryFile(dir=there) as file:
+        file.write(b"check")
+    return there
 
 
 def _schema(url: URL) -> Finding:
@@ -63,7 +80,7 @@ def _schema(url: URL) -> Finding:
     finally:
         store.close()
     if revision is None:
-        return Finding(name=name, ok=False, detail="answers, but has no tables yet", fix=_MIGRATE)
+        return Finding(name=name, ok=None, detail="answers, but has no tables yet", fix=_MIGRATE)
     if revision < HEAD:
         return Finding(name=name, ok=False, detail=f"its schema is {revision}, this program's {HEAD}", fix=_MIGRATE)
     if revision > HEAD:
@@ -83,10 +100,7 @@ def data_folder(settings: Settings, *, mounts: Path = MOUNTS) -> Finding:
     name = "Data folder"
     folder = settings.data_dir.absolute()
     try:
-        there = next(one for one in (folder, *folder.parents) if one.exists())
-        # Permissions alone do not tell: a file system may be read-only or full.
-        with tempfile.TemporaryFile(dir=there) as file:
-            file.write(b"check")
+        there = _try_to_write(folder)
         free = shutil.disk_usage(there).free // _MEGABYTE
     except OSError as error:
         detail = f"{folder} cannot be written: {error.strerror}"

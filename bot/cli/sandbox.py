@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bot import logs
 from bot.cli.saving import NewFile
+from bot.environment import unquote
 from bot.glm.client import LARGE_CALL_SECONDS
 from bot.glm.request import KEY_PAGE
 from bot.sandbox.faults import FAULTS, arm
@@ -58,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
 def _run(given: argparse.Namespace) -> int:
     level = "debug" if given.verbose else "error"
     logs.set_up(level)
-    key = os.environ.get("ZHIPU_API_KEY") if given.real_glm else None
+    key = unquote(os.environ.get("ZHIPU_API_KEY", "")) if given.real_glm else None
     if given.real_glm and not key:
         raise _UnusableError(f"--real-glm needs ZHIPU_API_KEY in the environment; get a key at {KEY_PAGE}")
     glm = GlmStandIn(seconds=GLM_SECONDS if given.say is None else QUICK_SECONDS)

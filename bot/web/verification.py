@@ -118,7 +118,7 @@ class Verifier:
     def _unseal(self, body: bytes) -> dict[str, Any]:
         sealed = parse(body).get("encrypt")
         if not isinstance(sealed, str):
-            raise EventRefused(_UNAUTHORIZED, "not encrypted")
+            raise EventRefused(_UNAUTHORIZED, "not encrypted, but FEISHU_ENCRYPT_KEY is set")
         try:
             raw = base64.b64decode(sealed, validate=True)
             key = hashlib.sha256(self._encrypt_key).digest()
@@ -129,17 +129,19 @@ class Verifier:
         return parse(plain, padded=True)
 
     def _admit_unsigned(self, body: bytes) -> Challenge:
-        """Lets an encrypted challenge pass; every other body gets one and the same refusal."""
-        refusal = EventRefused(_UNAUTHORIZED, "not signed")
-        if len(body) > _LARGEST_CHALLENGE:
-            raise refusal
-        try:
-            content = self._unseal(body)
-            if content.get("type") == "url_verification":
-                return self._challenge(content)
-        except EventRefused:
-            pass
-        raise refusal
+        """Lets an encrypted challenge pass; the answer to everything else is the same, and only the log says why."""
+        reason = "not signed"
+        if len(body) <= _LARGEST_CHALLENGE:
+            try:
+                content = self._unseal(body)
+                if content.get("type") == "url_verification":
+                    return self._challenge(content)
+            except EventRefused as refused:
+                # A challenge that another key encrypted comes out as anything but JSON, which is a bad request.
+                malformed = refused.status < _UNAUTHORIZED
+                why = "FEISHU_ENCRYPT_KEY differs from its Encrypt Key" if malformed else refused.reason
+                reason = f"not signed; if it is the console's challenge: {why}"
+        raise EventRefused(_UNAUTHORIZED, reason)
 
     def _admit(self, content: dict[str, Any]) -> Event | Challenge | Stale:
         if content.get("type") == "url_verification":

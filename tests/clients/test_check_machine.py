@@ -41,7 +41,7 @@ def test_a_database_without_tables_is_to_be_migrated(empty_url: str, tmp_path: P
     """An empty one answers, and the command that makes the tables is named."""
     (tmp_path / "bot.db").touch()
     finding = look(DATABASE_URL=empty_url)
-    assert (finding.ok, finding.detail) == (False, "answers, but has no tables yet")
+    assert (finding.ok, finding.detail) == (None, "answers, but has no tables yet")
     assert finding.fix is not None
     assert "python -m bot migrate" in finding.fix
 
@@ -66,8 +66,8 @@ def test_another_schema_is_told(
     ("url", "detail"),
     [
         ("postgresql://bot:not-a-password@127.0.0.1:1/bot", "does not answer: "),
-        ("sqlite://", "is in memory, so a restart forgets it"),
-        ("sqlite:////dev/null/bot.db", "there is none yet at /dev/null/bot.db"),
+        ("sqlite:////dev/null/bot.db", "cannot be made at /dev/null/bot.db: Not a directory"),
+        ("sqlite:////proc/nothing/bot.db", "cannot be made at /proc/nothing/bot.db: "),
     ],
 )
 def test_a_database_that_cannot_be_used_is_told(url: str, detail: str) -> None:
@@ -77,6 +77,13 @@ def test_a_database_that_cannot_be_used_is_told(url: str, detail: str) -> None:
     assert finding.detail.startswith(detail)
     assert finding.fix
     assert "not-a-password" not in f"{finding}"
+
+
+def test_no_database_before_the_first_start_is_no_fault(tmp_path: Path) -> None:
+    """It is made by the first start, so the line is neither good nor bad, and nothing is made by looking."""
+    finding = look(BOT_DATA_DIR=str(tmp_path / "data"))
+    assert (finding.ok, finding.detail) == (None, f"there is none yet at {tmp_path}/data/bot.db")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:

@@ -181,10 +181,11 @@ def test_faults_are_all_listed(tmp_path: Path, zh: str, en: str, faults: list[st
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    """A missing file and one that is not TOML are both named."""
-    (tmp_path / "messages.en.toml").write_text("a = ", encoding="utf-8")
+    """A missing file and one that is not TOML are both named, the latter with its line."""
+    (tmp_path / "messages.en.toml").write_text('b = "B"\na = ', encoding="utf-8")
     with pytest.raises(SettingsError) as raised:
         Catalogue.load(tmp_path)
     assert [fault.partition(": ")[0] for fault in raised.value.faults] == [
-        str(tmp_path / f"messages.{language}.toml") for language in ("zh", "en")
+        str(tmp_path / "messages.zh.toml"),
+        "messages.en.toml line 2",
     ]

@@ -94,7 +94,7 @@ def test_faults_in_the_file_are_listed(tmp_path: Path, text: str, faults: list[s
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """A folder without the file is a fault of the settings."""
-    with pytest.raises(SettingsError, match=r"styles\.toml: cannot be read"):
+    with pytest.raises(SettingsError, match=r"styles\.toml: there is no such file"):
         Styles.load(tmp_path)
 
 

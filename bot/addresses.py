@@ -1,0 +1,104 @@
+"""The addresses in the settings: Feishu's origin and the URL of the database."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+DOMAINS = {"feishu": "https://open.feishu.cn", "lark": "https://open.larksuite.com"}
+
+DATABASE_URL_FIX = "set DATABASE_URL to postgresql://user:password@host/name, or leave it empty for SQLite"
+
+_DATABASES = frozenset({"sqlite", "sqlite+pysqlite", "postgres", "postgresql", "postgresql+psycopg"})
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?/?"
+)
+_LARGEST_PORT = 65_535
+
+
+def parse_origin(given: str) -> str:
+    """The origin that ``FEISHU_DOMAIN`` names, without a slash at its end.
+
+    Raises:
+        ValueError: it is neither the name of a platform nor an https origin, which may be http on this machine.
+    """
+    # Some non-ASCII letters have ASCII letters as their lower case.
+    wanted = given.lower() if given.isascii() else ""
+    found = _ORIGIN.fullmatch(DOMAINS.get(wanted, wanted))
+    if found and _is_usable_origin(**found.groupdict()):
+        return found[0].rstrip("/")
+    raise ValueError("must be feishu, lark, or an https origin such as https://open.feishu.cn")
+
+
+def parse_database_url(given: str) -> str:
+    """The database URL with its scheme in lower case and ``~`` expanded.
+
+    Raises:
+        ValueError: the bot cannot use it; the message repeats neither the address nor the password.
+    """
+    # Imported here, as the command line makes an image without a database.
+    from sqlalchemy.engine import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    scheme, colon, rest = given.partition(":")
+    given = scheme.lower() + colon + rest
+    try:
+        url = make_url(given)
+    except ArgumentError:
+        url = None
+    except ValueError:
+        raise ValueError("has a port that is not a number; write postgresql://user:password@host:5432/name") from None
+    if url is None or url.drivername not in _DATABASES:
+        raise ValueError(f"is the address of neither a PostgreSQL nor an SQLite database; {DATABASE_URL_FIX}")
+    if url.get_backend_name() == "sqlite":
+        file = str(_checked_sqlite_file(url))
+        return given if file == url.database else f"{url.drivername}:///{quote(file)}"
+    _check_postgres(url, ats=given.count("@"))
+    return given
+
+
+def _checked_sqlite_file(url: URL) -> Path:
+    if url.host or url.username or url.port:
+        raise ValueError("must have a third slash before a relative path and a fourth before an absolute one")
+    if url.query:
+        raise ValueError("must have no parameters for SQLite; leave out what follows the question mark")
+    path = url.database or ""
+    if path in {"", ":memory:"} or path.startswith("file:"):
+        raise ValueError("must name a file, as a restart would forget what is in memory; write sqlite:////data/bot.db")
+    try:
+        file = Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError("must not begin with the home folder of somebody who has none") from None
+    if path.endswith("/") or file.is_dir():
+        raise ValueError("names a folder; add the name of a file, such as bot.db")
+    return file
+
+
+def _check_postgres(url: URL, *, ats: int) -> None:
+    from psycopg import pq  # noqa: PLC0415
+
+    if ats > 1:
+        # A part of the password would be taken for the host, and printed as that.
+        raise ValueError("holds more than one @; write an @ that belongs to the name or the password as %40")
+    if url.port is not None and not 1 <= url.port <= _LARGEST_PORT:
+        raise ValueError(f"has a port that is not between 1 and {_LARGEST_PORT}")
+    if unknown := url.query.keys() - {option.keyword.decode() for option in pq.Conninfo.get_defaults()}:
+        raise ValueError(f"has a parameter that PostgreSQL does not know: {', '.join(sorted(unknown))}")
+    if not (url.database or url.query.keys() & {"dbname", "service"}):
+        raise ValueError(f"names no database; {DATABASE_URL_FIX}")
+
+
+def _is_usable_origin(*, scheme: str, host: str, port: str | None) -> bool:
+    if port is not None and not 1 <= int(port) <= _LARGEST_PORT:
+        return False
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return "[" not in host and (scheme == "https" or host == "localhost")
+    return scheme == "https" or address.is_loopback
