@@ -259,6 +259,10 @@ class Picture:
     """Whether a crash hid the outcome of a first call, so that this one was paid in addition."""
     shrunk: bool = False
     """Whether the picture was re-encoded to fit Feishu's limit."""
+    resumable: bool = False
+    """Whether it failed after it was paid for, and can still be fetched without paying again."""
+    platform_request_id: str | None = None
+    """The platform's own id of the paid call, for its support."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

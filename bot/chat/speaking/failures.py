@@ -10,7 +10,7 @@ from bot.chat.catalogue import PLAIN, Both, Catalogue, joined
 from bot.chat.speaking.elements import linkable
 from bot.chat.speaking.shown import clipped
 from bot.chat.speaking.times import moment
-from bot.models import ROLES, Failure, RequestCard, State
+from bot.models import ROLES, Failure, Picture, RequestCard, State
 
 UNKNOWN = Failure(code="", sentence="failure.internal")
 """What is told where the reason is not known."""
@@ -84,6 +84,12 @@ def _moment(seconds: object, zone: tzinfo) -> str | None:
 def repeatable(failure: Failure) -> bool:
     """Whether the same request may succeed when it is sent again."""
     return failure.sentence.removeprefix("failure.").removesuffix(PLAIN) not in BY_REQUEST | UNTIL_MENDED
+
+
+def resumable(picture: Picture) -> bool:
+    """Whether an image that was paid for may arrive when it is fetched and uploaded again."""
+    kind = (picture.failure or UNKNOWN).sentence.removeprefix("failure.").removesuffix(PLAIN)
+    return picture.resumable and kind not in BY_REQUEST
 
 
 def grouped(card: RequestCard) -> list[Failed]:

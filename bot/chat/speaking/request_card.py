@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bot.chat.catalogue import Both, Catalogue
 from bot.chat.speaking import elements as el
 from bot.chat.speaking.elements import Card, Element
-from bot.chat.speaking.failures import grouped, repeatable
+from bot.chat.speaking.failures import grouped, repeatable, resumable
 from bot.chat.speaking.lines import Lines
 from bot.chat.speaking.shown import excerpt
 from bot.chat.speaking.stages import Stage, stage
@@ -97,11 +97,17 @@ class RequestLayout:
         if at.waiting:
             return [el.button(self._say("button.cancel"), value=value("cancel"))]
         edit = el.button(self._say("button.edit"), value=value("edit"))
+        resume = []
+        if any(resumable(picture) for picture in card.pictures):
+            # What was paid for is fetched again, and never paid for again.
+            resume = [el.button(self._say("button.resume"), value=value("resume"), kind="primary")]
+        if at is Stage.FAILED and resume:
+            return [*resume, edit]
         if at is Stage.FAILED:
             retry = el.button(self._say("button.retry"), value=value("again"), kind="primary")
             return [retry, edit] if all(repeatable(failed.failure) for failed in grouped(card)) else [edit]
         again = el.button(self._say("button.again"), value=value("again"), kind="primary")
-        return [again, el.select(self._say("button.ratio"), choices=sizes.RATIOS, value=value("ratio")), edit]
+        return [*resume, again, el.select(self._say("button.ratio"), choices=sizes.RATIOS, value=value("ratio")), edit]
 
     def _picture_actions(self, picture: Picture) -> list[Element]:
         row = []

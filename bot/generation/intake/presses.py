@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, Text, bindparam, select
 
 from bot.chat.catalogue import Catalogue
 from bot.chat.reading.parser import read_prompt
@@ -18,10 +18,12 @@ from bot.generation.intake.cancelling import cancel
 from bot.generation.intake.planning import Arrival, over
 from bot.generation.intake.reception import Reception
 from bot.generation.store.database import Database
+from bot.generation.store.generations import resume
 from bot.generation.store.records import log_ids, read_options
+from bot.generation.store.requests import show_again
 from bot.generation.store.tables import generations, requests
 from bot.logs import about
-from bot.models import Ask, Command, Misread, Press, TypedOptions, Understood
+from bot.models import Ask, Command, Misread, Press, State, TypedOptions, Understood
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,8 @@ class Presses:
         self._admins = admins
         self._actions: Mapping[Any, Callable[[Press, RowMapping], Toast]] = {
             "again": self._again,
-            "ratio": self._again,
+            "resume": self._resume,
+            "ratio": self._repeat,
             "edit": self._edit,
             "submit": self._submit,
             "cancel": self._cancel,
@@ -90,6 +93,32 @@ class Presses:
             return connection.execute(statement).mappings().first()
 
     def _again(self, press: Press, request: RowMapping) -> Toast:
+        with self._database.look() as connection:
+            states = {State(state) for state in connection.scalars(_STATES, {"which": request["request_id"]})}
+        if press.message_id == request["answer_id"] and not all(state.ended for state in states):
+            # The button was pressed twice: its images go on already.
+            return self._toast("toast.going_on", "info")
+        if State.DONE not in states and self._resumed(request):
+            return self._toast("toast.resumed", "success")
+        return self._repeat(press, request)
+
+    def _resume(self, _press: Press, request: RowMapping) -> Toast:
+        if self._resumed(request):
+            return self._toast("toast.resumed", "success")
+        with self._database.write() as connection:
+            going_on = not all(
+                State(state).ended for state in connection.scalars(_STATES, {"which": request["request_id"]})
+            )
+            if not going_on:
+                # Its card still offers what is no longer possible.
+                show_again(connection, request["request_id"])
+        return self._toast("toast.going_on" if going_on else "toast.not_resumed", "info")
+
+    def _resumed(self, request: RowMapping) -> bool:
+        with self._database.write() as connection:
+            return resume(self._database, connection, request["request_id"]) > 0
+
+    def _repeat(self, press: Press, request: RowMapping) -> Toast:
         typed = over(read_options(request), TypedOptions(size=press.choice))
         return self._ask(press, request, Ask(prompt=request["asked"], options=typed))
 
@@ -157,6 +186,9 @@ class Presses:
 
     def _toast(self, key: str, kind: Any) -> Toast:
         return toast(self._words, key, kind=kind)
+
+
+_STATES = select(generations.c.state).where(generations.c.request_id == bindparam("which", type_=Text))
 
 
 def _led_by(request: RowMapping | None) -> Mapping[str, str | None]:

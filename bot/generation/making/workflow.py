@@ -186,7 +186,8 @@ class Workflow:
                 # The retries were cut short; the next process goes on with them.
                 self._store.postpone(generation, owner=self._owner, seconds=0.0)
                 return
-            self._store.fail(generation, failures.of_glm(error), owner=self._owner)
+            # What was kept of it is gone, too.
+            self._store.fail(generation, failures.of_glm(error), owner=self._owner, original=None)
         except FeishuError as error:
             self._not_uploaded(generation, error)
 

@@ -11,7 +11,7 @@ from bot.generation.store.database import Database
 from bot.generation.store.holds import hold_model
 from bot.generation.store.leases import checkpoint
 from bot.generation.store.locks import lock_rows
-from bot.generation.store.records import Generation, options_of, write_failure, write_findings
+from bot.generation.store.records import Generation, is_resumable, options_of, write_failure, write_findings
 from bot.generation.store.requests import want_showing
 from bot.generation.store.spending import charge
 from bot.generation.store.steps import GenerationSteps
@@ -233,6 +233,32 @@ class GenerationStore:
         want_showing(connection, [generation.request_id])
         self._database.announce(connection)
 
+
+def resume(database: Database, connection: Connection, request_id: str) -> int:
+    """Lets the failed images of a request that were paid for go on at their download or upload; gives how many.
+
+    Nothing is charged. It is part of the caller's transaction.
+    """
+    rows = lock_rows(connection, generations, generations.c.request_id == request_id)
+    now = database.time(connection)
+    failed = [row["generation_id"] for row in rows if is_resumable(row, now=now)]
+    if failed:
+        connection.execute(update(generations).where(generations.c.generation_id.in_(failed)).values(_RESUMED))
+        connection.execute(
+            update(requests)
+            .where(requests.c.request_id == request_id)
+            .values(wanted=requests.c.wanted + 1, attempts=0, takeups=0, due_at=0.0, ended_at=None, outcome=None)
+        )
+        database.announce(connection)
+    return len(failed)
+
+
+_RESUMED = {
+    **dict.fromkeys(("failure", "ended_at", "owner", "delayed_since")),
+    **dict.fromkeys(("takeups", "delays"), 0),
+    "state": State.MADE,
+    "due_at": 0.0,
+}
 
 _ASKED = select(requests.c.origin, requests.c.prompt, requests.c.content).where(
     requests.c.request_id == bindparam("asked", type_=Text)

@@ -18,6 +18,9 @@ Way = Literal["card", "plain", "new"]
 """How a request is answered: by its card; by plain messages since its card was refused; by a new reply since its
 card can no longer be changed."""
 
+LINK_SECONDS = 30 * 86_400.0
+"""How long an image's link works where it does not say: https://docs.bigmodel.cn/cn/guide/models/image-generation/glm-image"""
+
 RECALLED = "recalled"
 """The outcome of a request whose message was taken back before it was answered."""
 
@@ -178,8 +181,19 @@ def write_failure(failure: Failure) -> str:
     )
 
 
-def picture_of_row(row: Mapping[str, Any]) -> Picture:
-    """A generation as its card shows it."""
+def is_resumable(row: RowMapping | Mapping[str, Any], *, now: float) -> bool:
+    """Whether a generation failed after it was paid for, and its image can still be had: from its link, or a kept copy.
+
+    A link that carries no end is documented to work for 30 days.
+    """
+    if row["state"] != State.FAILED or not row["url"]:
+        return False
+    link_ends_at = row["link_ends_at"] or row["accepted_at"] + LINK_SECONDS
+    return row["original"] is not None or now < link_ends_at
+
+
+def picture_of_row(row: Mapping[str, Any], *, now: float) -> Picture:
+    """A generation as its card shows it at ``now``."""
     return Picture(
         generation_id=row["generation_id"],
         state=State(row["state"]),
@@ -191,6 +205,8 @@ def picture_of_row(row: Mapping[str, Any]) -> Picture:
         seconds=row["seconds"],
         repeated=bool(row["repeated"]),
         shrunk=bool(row["shrunk"]),
+        resumable=is_resumable(row, now=now),
+        platform_request_id=row["platform_request_id"],
     )
 
 

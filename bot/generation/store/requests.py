@@ -91,11 +91,7 @@ class RequestStore:
     def show_again(self, request_id: str) -> None:
         """Marks that what the chat shows may be older than what is stored, even where the request has ended."""
         with self._database.change() as connection:
-            connection.execute(
-                update(requests)
-                .where(requests.c.request_id == request_id)
-                .values(wanted=requests.c.wanted + 1, ended_at=None)
-            )
+            show_again(connection, request_id)
 
     def reserve(self, target: str) -> float:
         """Reserves one more message to a chat, or one more update of a message.
@@ -115,7 +111,9 @@ class RequestStore:
         """A request and its generations, in one consistent state."""
         with self._database.look() as connection:
             rows = connection.execute(_WITH_GENERATIONS, {"which": request_id}).mappings().all()
-        pictures = tuple(picture_of_row(_part(row, generations)) for row in rows if row[generations.c.generation_id])
+            now = self._database.time(connection)
+        made = [_part(row, generations) for row in rows if row[generations.c.generation_id]]
+        pictures = tuple(picture_of_row(row, now=now) for row in made)
         return Request.of_row(_part(rows[0], requests)), pictures
 
     def shown(
@@ -186,6 +184,13 @@ class RequestStore:
                 .values(request_id=request.request_id, step=step, message_id=message_id)
                 .on_conflict_do_nothing()
             )
+
+
+def show_again(connection: Connection, request_id: str) -> None:
+    """Marks that what the chat shows of a request is behind, even where it has ended; see :func:`want_showing`."""
+    connection.execute(
+        update(requests).where(requests.c.request_id == request_id).values(wanted=requests.c.wanted + 1, ended_at=None)
+    )
 
 
 def want_showing(connection: Connection, request_ids: Collection[str], *, unless_face: str | None = None) -> None:
