@@ -12,21 +12,21 @@ from tests.scenarios.talking import answer_to, shows, words
 from tests.support.world import QUICK, World, colour
 
 REFUSED = {
-    # What Feishu says to each upload: the sentence, and whether the same request may be sent again.
+    # What Feishu says to each upload: the sentence, and whether the image may be uploaded again.
     234001: ("failure.upload", True),
     234010: ("failure.upload", True),
     234011: ("failure.upload", True),
     234006: ("failure.image_too_large", False),
     234039: ("failure.image_too_large", False),
-    234002: ("failure.upload_barred", False),
-    234007: ("failure.upload_barred", False),
-    234041: ("failure.upload_barred", False),
-    234042: ("failure.upload_barred", False),
-    99991401: ("failure.upload_barred", False),
-    99991662: ("failure.upload_barred", False),
-    99991672: ("failure.upload_barred", False),
-    99991673: ("failure.upload_barred", False),
-    99992402: ("failure.upload_barred", False),
+    234002: ("failure.upload_barred", True),
+    234007: ("failure.upload_barred", True),
+    234041: ("failure.upload_barred", True),
+    234042: ("failure.upload_barred", True),
+    99991401: ("failure.upload_barred", True),
+    99991662: ("failure.upload_barred", True),
+    99991672: ("failure.upload_barred", True),
+    99991673: ("failure.upload_barred", True),
+    99992402: ("failure.upload_barred", True),
     2200: ("failure.feishu", True),
     232096: ("failure.feishu", True),
     99991400: ("failure.feishu", True),
@@ -48,9 +48,9 @@ def world(bot: World) -> Iterator[World]:
     bot.feishu.faults.disarm()
 
 
-@pytest.mark.parametrize(("code", "key", "again"), [(code, *row) for code, row in REFUSED.items()])
-def test_a_refused_upload_says_why_and_what_to_do(world: World, code: int, key: str, *, again: bool) -> None:
-    """The card has the sentence of the refusal, the platform's own words, the link, and a retry only where it helps."""
+@pytest.mark.parametrize(("code", "key", "free"), [(code, *row) for code, row in REFUSED.items()])
+def test_a_refused_upload_says_why_and_what_to_do(world: World, code: int, key: str, *, free: bool) -> None:
+    """The card has the sentence of the refusal, the platform's words, the link, and a free retry where it may help."""
     talk = world.somebody()
     world.feishu.faults.arm(f"feishu_{code}", on="image", times=None)
     said = talk.say()
@@ -59,7 +59,8 @@ def test_a_refused_upload_says_why_and_what_to_do(world: World, code: int, key: 
     assert shows(card, key)
     assert shows(card, f"{key}.advice")
     assert shows(card, "button.link")
-    assert shows(card, "button.retry") == again
+    assert shows(card, "button.resume") == free
+    assert not shows(card, "button.retry")
     assert shows(card, "button.edit")
     assert f"{code} {MESSAGES[code]}" in words(card).split("\n")
     assert len(talk.posts(said)) == 1

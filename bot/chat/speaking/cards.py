@@ -31,9 +31,9 @@ class Cards:
     """The bot's cards, each in both languages and under 30 KB.
 
     A prompt stands once in its card, as plain text. Buttons carry an action and an id, never a prompt or an option:
-    ``{"a": "again" | "ratio" | "edit" | "cancel", "r": request_id}`` or ``{"a": "original", "g": generation_id}``;
-    the ratio comes as the select's choice. The form sends ``{"a": "submit", "r": request_id}`` with its fields, an
-    example of the welcome ``{"a": "example", "e": name}``.
+    ``{"a": "again" | "resume" | "ratio" | "edit" | "cancel", "r": request_id}`` or
+    ``{"a": "original", "g": generation_id}``; the ratio comes as the select's choice. The form sends
+    ``{"a": "submit", "r": request_id}`` with its fields, an example of the welcome ``{"a": "example", "e": name}``.
 
     Args:
         words: the catalogue.
