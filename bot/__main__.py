@@ -18,8 +18,7 @@ def serve(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="glm-image-bot serve", description=serve.__doc__)
     parser.add_argument("--no-worker", action="store_true", help="leave the work to `worker` processes (PostgreSQL)")
     given = parser.parse_args(argv)
-    import_module("bot.running").serve(work=not given.no_worker)
-    return 0
+    return _run_until_stopped("serve", work=not given.no_worker)
 
 
 def connect(argv: Sequence[str]) -> int:
@@ -27,15 +26,13 @@ def connect(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="glm-image-bot connect", description=connect.__doc__)
     parser.add_argument("--no-worker", action="store_true", help="leave the work to `worker` processes (PostgreSQL)")
     given = parser.parse_args(argv)
-    import_module("bot.running").connect(work=not given.no_worker)
-    return 0
+    return _run_until_stopped("connect", work=not given.no_worker)
 
 
 def worker(argv: Sequence[str]) -> int:
     """Does the work of a bot whose events other processes take, over a shared PostgreSQL."""
     argparse.ArgumentParser(prog="glm-image-bot worker", description=worker.__doc__).parse_args(argv)
-    import_module("bot.running").work()
-    return 0
+    return _run_until_stopped("work")
 
 
 def migrate(argv: Sequence[str]) -> int:
@@ -102,6 +99,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(error, BrokenPipeError):
             streams.write_line(sys.stderr, f"The output cannot be written: {error.strerror}")
         return 1
+
+
+def _run_until_stopped(name: str, **options: bool) -> int:
+    from bot.errors import StoreUnavailable  # noqa: PLC0415
+    from bot.stopping import stop_event  # noqa: PLC0415
+
+    # Before anything else: the imports alone take a second.
+    stopped = stop_event()
+    try:
+        import_module("bot.running").__dict__[name](stopped, **options)
+    except StoreUnavailable:
+        if not stopped.is_set():
+            raise
+    return 0
 
 
 def _run(given: Sequence[str]) -> int:

@@ -1,10 +1,9 @@
-"""Running the bot in production until it is told to leave: as a server, over a long connection, or as a worker."""
+"""Running the bot in production until it is stopped: as a server, over a long connection, or as a worker."""
 
 from __future__ import annotations
 
 import errno
 import logging
-import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -22,13 +21,15 @@ from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load,
 from bot.web.server import Server
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from bot.feishu.long_connection import LongConnection
 
 log = logging.getLogger(__name__)
 
 
-def serve(*, work: bool) -> None:
-    """Takes events and, with ``work``, does the work too, until SIGTERM.
+def serve(stopped: threading.Event, *, work: bool) -> None:
+    """Takes events and, with ``work``, does the work too, until ``stopped``.
 
     Raises:
         SettingsError: the settings cannot be used.
@@ -38,27 +39,12 @@ def serve(*, work: bool) -> None:
     bot = Bot(settings)
     with _closed_if_refused(bot):
         _refuse_without_worker(bot, work=work)
-        with _naming("PORT", settings.port, settings=settings):
-            server = Server(bot.web, port=settings.port, bounds=settings.server)
-    serve_until_told(bot, server, work=work)
+        server = _listen(bot, bot.web, settings=settings)
+    run_until(stopped, bot, server=server, work=work, name="serve")
 
 
-def serve_until_told(bot: Bot, server: Server, *, work: bool) -> None:
-    """Runs a wired bot behind its server until SIGTERM.
-
-    Then what was read is answered, nothing new is taken up, and what was taken up is brought to its end: a paid call
-    that is open is waited for up to its deadline. What waits stays in the database for the next process.
-    """
-    bot.start(work=work)
-    keep_what_is_there()
-    log.info("serve listening port=%d worker=%s", server.port, work)
-    server.run()
-    log.info("serve leaving")
-    bot.close()
-
-
-def connect(*, work: bool) -> None:
-    """Takes events over the long connection and, with ``work``, does the work too, until SIGTERM.
+def connect(stopped: threading.Event, *, work: bool) -> None:
+    """Takes events over the long connection and, with ``work``, does the work too, until ``stopped``.
 
     Raises:
         SettingsError: the settings cannot be used, or Feishu refuses them.
@@ -68,7 +54,6 @@ def connect(*, work: bool) -> None:
     # Imported here, as no other command needs the WebSocket.
     from bot.feishu.long_connection import LongConnection  # noqa: PLC0415
 
-    stopped = told_to_leave()
     settings = _load(door=False)
     bot = Bot(settings)
     connection = LongConnection(
@@ -80,10 +65,9 @@ def connect(*, work: bool) -> None:
     )
     with _closed_if_refused(bot):
         _refuse_without_worker(bot, work=work)
-        with _naming("PORT", settings.port, settings=settings):
-            status = Server(bot.create_status(down=lambda: connection.down), port=settings.port, bounds=settings.server)
+        status = _listen(bot, bot.create_status(down=lambda: connection.down), settings=settings)
     try:
-        connect_until(stopped, bot, connection, status, work=work)
+        run_until(stopped, bot, server=status, connection=connection, work=work, name="connect")
     except FeishuUnreachable:
         raise
     except FeishuError as error:
@@ -95,66 +79,58 @@ def connect(*, work: bool) -> None:
         raise SettingsError([f"FEISHU_APP_ID, FEISHU_APP_SECRET, FEISHU_DOMAIN: {refusal}; {fix}"]) from error
 
 
-def connect_until(
-    stopped: threading.Event, bot: Bot, connection: LongConnection, status: Server, *, work: bool
-) -> None:
-    """Runs a wired bot behind its long connection until ``stopped``, then ends as :func:`serve_until_told` does.
-
-    Raises:
-        FeishuError: the platform has refused the connection for good.
-    """
-    status.start()
-    bot.start(work=work)
-    keep_what_is_there()
-    connection.start()
-    log.info("connect listening port=%d worker=%s", status.port, work)
-    stopped.wait()
-    log.info("connect leaving")
-    try:
-        connection.close()
-    finally:
-        status.close()
-        bot.close()
-
-
-def work() -> None:
-    """Does the work of webs on other machines, until SIGTERM.
+def work(stopped: threading.Event) -> None:
+    """Does the work of webs on other machines, until ``stopped``.
 
     Raises:
         SettingsError: the settings cannot be used.
         StoreUnavailable: the database does not answer.
     """
-    stopped = told_to_leave()
     settings = _load(door=False)
     bot = Bot(settings)
-    port = settings.server.worker_port
+    status = None
     with _closed_if_refused(bot):
         if bot.database.is_sqlite:
             raise SettingsError(["DATABASE_URL: worker needs a PostgreSQL; on SQLite, serve does the work itself"])
-        with _naming("BOT_SERVER_WORKER_PORT", port, settings=settings):
-            status = Server(bot.create_status(), port=port, bounds=settings.server) if port else None
-    if status is not None:
-        status.start()
-    work_until(stopped, bot)
-    if status is not None:
-        status.close()
+        if port := settings.server.worker_port:
+            status = _listen(bot, bot.create_status(), settings=settings, name="BOT_SERVER_WORKER_PORT", port=port)
+    run_until(stopped, bot, server=status, name="worker")
 
 
-def told_to_leave() -> threading.Event:
-    """An event that SIGTERM and SIGINT set from now on; only in the main thread."""
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    return stopped
+def run_until(
+    stopped: threading.Event,
+    bot: Bot,
+    *,
+    server: Server | None = None,
+    connection: LongConnection | None = None,
+    work: bool = True,
+    name: str = "serve",
+) -> None:
+    """Runs a wired bot until ``stopped``, then shuts it down cleanly; nothing starts when ``stopped`` is set already.
 
+    At the end requests that were read are answered, nothing new is taken up, and what was taken up is finished: an
+    open paid call is waited for up to its deadline. What is queued stays in the database for the next process.
 
-def work_until(stopped: threading.Event, bot: Bot) -> None:
-    """Runs the worker of a wired bot until ``stopped``, then ends as :func:`serve_until_told` does."""
-    bot.start()
-    log.info("worker started")
-    stopped.wait()
-    log.info("worker leaving")
-    bot.close()
+    Raises:
+        FeishuError: the platform has refused the long connection for good.
+    """
+    if not stopped.is_set():
+        if server is not None:
+            server.start()
+        bot.start(work=work)
+        keep_what_is_there()
+        if connection is not None:
+            connection.start()
+        log.info("%s listening port=%d worker=%s", name, server.port if server is not None else 0, work)
+        stopped.wait()
+    log.info("%s leaving", name)
+    try:
+        if connection is not None:
+            connection.close()
+    finally:
+        if server is not None:
+            server.close()
+        bot.close()
 
 
 def bring_schema_up_to_date() -> bool:
@@ -184,12 +160,11 @@ def _closed_if_refused(bot: Bot) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _naming(variable: str, port: int, *, settings: Settings) -> Iterator[None]:
-    """Names the variable of a port that cannot be listened on."""
-    place = f"{variable}: {port} on {settings.server.host}"
+def _listen(bot: Bot, app: Flask, *, settings: Settings, name: str = "PORT", port: int | None = None) -> Server:
+    """Listens on a port; an error names the setting that the port comes from."""
+    port = settings.port if port is None else port
     try:
-        yield
+        return Server(app, port=port, bounds=settings.server, background=bot.background)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             why, fix = "is taken by another program, or by a bot that runs already", PORT_TAKEN_FIX
@@ -197,7 +172,8 @@ def _naming(variable: str, port: int, *, settings: Settings) -> Iterator[None]:
             # A host that nobody knows is a ValueError of the server's.
             reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
             why, fix = f"cannot be used: {reason}", PORT_FIX
-        raise SettingsError([f"{place} {why}; {fix.format(variable=variable)}"]) from error
+        refusal = f"{name}: {port} on {settings.server.host} {why}; {fix.format(variable=name)}"
+        raise SettingsError([refusal]) from error
 
 
 def _make_data_folder(folder: Path) -> None:

@@ -23,11 +23,13 @@ from bot.generation.showing.queue import Line
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.tables import generations, requests
 from bot.models import State
+from bot.running import run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
 from bot.sandbox.page.controls import Unable
 from bot.sandbox.process import BotProcess
 from bot.settings import Settings, load
+from bot.stopping import stop_event
 from bot.web.server import Server
 
 FAKE_KEY = "sandbox.not-a-real-key"
@@ -83,13 +85,12 @@ def create(plan: Plan) -> tuple[Bot, Server]:
 def run(plan: Plan, port: Connection) -> None:
     """Runs the bot of a plan in this process until SIGTERM, and tells its port first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopped = stop_event()
     logs.set_up(plan.log_level)
     bot, server = create(plan)
     bot.learn_identity()
-    bot.start()
     port.send(server.port)
-    server.run()
-    bot.close()
+    run_until(stopped, bot, server=server)
 
 
 class Watched:

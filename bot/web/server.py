@@ -5,16 +5,15 @@ from __future__ import annotations
 import heapq
 import logging
 import resource
-import signal
 import threading
 import time
-from contextlib import suppress
 from typing import Any, Protocol
 
 from flask import Flask
 from waitress import wasyncore
 from waitress.server import create_server
 
+from bot.generation.making.background import Background, Loop
 from bot.web.channel import Channel
 from bot.web.places import claim, is_being_answered
 from bot.web.verification import LARGEST_BODY
@@ -71,7 +70,7 @@ class Server:
     answers, or does not read them. Whoever opens connections and leaves them, keeps no other out.
     """
 
-    def __init__(self, app: Flask, *, port: int, bounds: Bounds) -> None:
+    def __init__(self, app: Flask, *, port: int, bounds: Bounds, background: Background | None = None) -> None:
         self._most_sockets = _places(bounds.connections)
         self._places_kept_free = min(ACCEPTED_A_ROUND, 1 + self._most_sockets // 10)
         self._sockets: dict[int, Any] = {}
@@ -94,10 +93,9 @@ class Server:
         )
         server.channel_class = Channel
         self._server = server
-        self._leaving = False
-        # The handler of a signal may come while its own thread is closing.
-        self._closing = threading.RLock()
-        self._thread = threading.Thread(target=self._serve, name="server", daemon=True)
+        self._background = background or Background()
+        self._leaving = threading.Event()
+        self._loop: Loop | None = None
 
     @property
     def port(self) -> int:
@@ -109,50 +107,37 @@ class Server:
         """How many connections may be open: fewer than was asked for where the system allows too few open files."""
         return self._most_sockets
 
-    def run(self) -> None:
-        """Serves in the main thread until SIGTERM or SIGINT, then answers what it has read, and returns.
+    def start(self) -> None:
+        """Serves in a thread until ``close``."""
+        seconds = self._server.adj.asyncore_loop_timeout
+        self._loop = self._background.start(
+            "web-server", lambda: self.look(seconds=seconds), longest_retry=1.0, stopping=self._leaving
+        )
+
+    def close(self) -> None:
+        """Answers what has been read, then closes every connection.
 
         What was not read in whole is dropped, and so is what takes longer than :data:`FINISH_SECONDS`. That costs
         nothing: Feishu sends the event again, and it is known.
         """
-        signal.signal(signal.SIGTERM, lambda *_: self._leave())
-        self._serve()
-
-    def start(self) -> None:
-        """Serves in a thread until ``close``."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Ends a server that was started in a thread, as SIGTERM ends one in the main thread."""
-        self._leave()
-        self._thread.join()
-
-    def _leave(self) -> None:
-        # The loop may see it at once and close what wakes it, whose number is then some other file's.
-        with self._closing:
-            self._leaving = True
-            if self._sockets:
-                self._server.pull_trigger()
-
-    def _serve(self) -> None:
-        with suppress(KeyboardInterrupt):
-            while not self._leaving:
-                self.look(seconds=self._server.adj.asyncore_loop_timeout)
+        self._leaving.set()
+        self._server.pull_trigger()
+        if self._loop is not None:
+            self._loop.join()
         # The listening socket alone: the server's own close would take the loop's trigger with it.
         wasyncore.dispatcher.close(self._server)
         ends_at = time.monotonic() + FINISH_SECONDS
         while self._answering and time.monotonic() < ends_at:
             self.look(seconds=0.1)
         self._server.task_dispatcher.shutdown(timeout=1)
-        with self._closing:
-            for one in list(self._sockets.values()):
-                one.close()
-            self._sockets.clear()
+        for one in list(self._sockets.values()):
+            one.close()
+        self._sockets.clear()
 
     def look(self, *, seconds: float) -> None:
         """One round of the loop that accepts, reads and writes; waits at most so long for something to do.
 
-        ``run`` and ``start`` make round after round.
+        ``start`` makes round after round.
         """
         self._make_room()
         # select() cannot watch files with numbers over 1,024.
@@ -160,7 +145,7 @@ class Server:
         # The loop accepts one connection a round, and a round looks at every open one: too slow where many come.
         for _ in range(self._places_kept_free - 1):
             before = len(self._sockets)
-            if self._leaving or before >= self._most_sockets:
+            if self._leaving.is_set() or before >= self._most_sockets:
                 return
             self._server.handle_accept()
             if len(self._sockets) == before:

@@ -7,9 +7,10 @@ import os
 from bot import logs
 from bot.app import Bot, Outside
 from bot.machine import settle_in
-from bot.running import serve_until_told
+from bot.running import run_until
 from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST, LoopbackTransport
 from bot.settings import load
+from bot.stopping import stop_event
 from bot.web.server import Server
 
 GLM = "BENCHMARK_GLM"
@@ -18,6 +19,7 @@ GLM = "BENCHMARK_GLM"
 
 def main() -> int:
     """Serves until SIGTERM; tells its port on the first line of the standard output."""
+    stopped = stop_event()
     settle_in()
     settings = load()
     logs.set_up(settings.log.level, form=settings.log.format)
@@ -27,7 +29,7 @@ def main() -> int:
     bot = Bot(settings, outside=outside)
     server = Server(bot.web, port=settings.port, bounds=settings.server)
     print(server.port, flush=True)  # noqa: T201 - for whoever started it
-    serve_until_told(bot, server, work=True)
+    run_until(stopped, bot, server=server)
     return 0
 
 

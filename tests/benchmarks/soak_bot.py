@@ -11,9 +11,11 @@ from bot.app import Bot, Outside
 from bot.generation.making.originals import Originals
 from bot.generation.store.retention import Retention
 from bot.machine import settle_in
+from bot.running import run_until
 from bot.sandbox.glm.stand_in import loopback
 from bot.sandbox.start import Plan
 from bot.settings import Settings, load
+from bot.stopping import stop_event
 from bot.web.server import Server
 from tests.support.world import Impatient
 
@@ -23,6 +25,7 @@ PATIENCE = 3.0
 
 def serve(plan: Plan, port: Connection) -> None:
     """Serves until SIGTERM; sends its port through the pipe."""
+    stopped = stop_event()
     settle_in()
     logs.set_up("critical")
     settings = load(plan.variables)
@@ -36,11 +39,9 @@ def serve(plan: Plan, port: Connection) -> None:
     bot = Bot(settings, outside=outside)
     server = Server(bot.web, port=settings.port, bounds=settings.server)
     bot.learn_identity()
-    bot.start()
     port.send(server.port)
     threading.Thread(target=_tidy, args=(bot, settings), daemon=True).start()
-    server.run()
-    bot.close()
+    run_until(stopped, bot, server=server)
 
 
 def _tidy(bot: Bot, settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -17,12 +18,13 @@ import httpx
 from bot import logs
 from bot.app import Bot, Outside
 from bot.generation.making.pace import Pace
-from bot.running import connect_until, serve_until_told, told_to_leave, work_until
+from bot.running import run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
 from bot.sandbox.tls import shared_tls
 from bot.settings import Settings, load
+from bot.stopping import stop_event
 from bot.web.server import Server
 from tests.support import warm
 from tests.support.namespaces import enter
@@ -69,30 +71,29 @@ def run(plan: Plan, line: Connection) -> None:
     if plan.namespace is not None:
         enter(plan.namespace)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopped = stop_event()
     logs.set_up(os.environ.get("CLUSTER_LOG_LEVEL", "critical"))
     settings = load(plan.variables)
     glm = loopback(plan.glm)
     bot = Bot(settings, outside=Outside(glm=glm, pictures=glm, pace=plan.pace))
     if plan.role == "worker":
-        stopped = told_to_leave()
         line.send(0)
-        work_until(stopped, bot)
+        run_until(stopped, bot)
         return
     if plan.role == "connected":
-        connect(bot, settings, line)
+        connect(stopped, bot, settings, line)
         return
     server = Server(bot.web, port=settings.port, bounds=settings.server)
     bot.learn_identity()
     line.send(server.port)
-    serve_until_told(bot, server, work=plan.role == "both")
+    run_until(stopped, bot, server=server, work=plan.role == "both")
 
 
-def connect(bot: Bot, settings: Settings, line: Connection) -> None:
+def connect(stopped: threading.Event, bot: Bot, settings: Settings, line: Connection) -> None:
     """Runs a bot over its long connection, as the command does."""
     # Imported here, as the other roles do without the WebSocket.
     from bot.feishu.long_connection import LongConnection
 
-    stopped = told_to_leave()
     secret = settings.app_secret.get_secret_value()
     connection = LongConnection(
         domain=settings.domain, app_id=settings.app_id, app_secret=secret, take=bot.pushes, on_end=stopped.set
@@ -100,7 +101,7 @@ def connect(bot: Bot, settings: Settings, line: Connection) -> None:
     status = Server(bot.create_status(down=lambda: connection.down), port=settings.port, bounds=settings.server)
     bot.learn_identity()
     line.send(status.port)
-    connect_until(stopped, bot, connection, status, work=True)
+    run_until(stopped, bot, server=status, connection=connection)
 
 
 def on_loopback(port: int) -> str:

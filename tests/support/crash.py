@@ -22,9 +22,11 @@ from sqlalchemy import Engine, Pool, event
 from bot import logs
 from bot.app import Bot, Outside
 from bot.generation.making.pace import Pace
+from bot.running import run_until
 from bot.sandbox.glm.stand_in import loopback
 from bot.sandbox.tls import shared_tls
 from bot.settings import load
+from bot.stopping import stop_event
 from bot.web.server import Server
 from tests.support import warm
 
@@ -170,6 +172,7 @@ def _writer() -> str | None:
 def run(start: Start, line: Connection) -> None:
     """Runs a bot until SIGTERM, and tells its port as soon as it listens."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopped = stop_event()
     logs.set_up("critical")
     steps = Steps(start, line)
     watch_commits(steps)
@@ -179,10 +182,8 @@ def run(start: Start, line: Connection) -> None:
     bot = Bot(settings, outside=Outside(glm=glm, pictures=glm, feishu=feishu, pace=start.pace))
     server = Server(bot.web, port=settings.port, bounds=settings.server)
     bot.learn_identity()
-    bot.start()
     steps.listening(server.port)
-    server.run()
-    bot.close()
+    run_until(stopped, bot, server=server)
 
 
 class Process:
