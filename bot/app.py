@@ -47,6 +47,7 @@ from bot.generation.store.schema import migrate
 from bot.glm.client import Downloader, GlmClient, call_seconds
 from bot.settings import Settings
 from bot.watching import Watching
+from bot.web.application import create_application
 from bot.web.pushes import Pushes
 from bot.web.verification import Verifier
 from bot.web.webhook import webhook
@@ -178,7 +179,7 @@ class Bot:
         Args:
             down: gives one more reason why the process is not ready, or ``None``.
         """
-        status = Flask("bot")
+        status = create_application()
         self._watching.add_routes(status, unready=lambda: self._unready() or down())
         return status
 

@@ -17,6 +17,7 @@ from bot.errors import FeishuError, FeishuUnreachable, SettingsError
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.schema import migrate
 from bot.machine import keep_what_is_there, settle_in
+from bot.permissions import make_private_folder
 from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load, missing_for_serving
 from bot.web.server import Server
 
@@ -178,7 +179,7 @@ def _listen(bot: Bot, app: Flask, *, settings: Settings, name: str = "PORT", por
 
 def _make_data_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         # Permissions alone do not tell: a file system may be read-only.
         with tempfile.TemporaryFile(dir=folder):
             pass

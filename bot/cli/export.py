@@ -61,7 +61,7 @@ def _export(settings: Settings, given: argparse.Namespace) -> int:
             _write(spool, settings, given)
             _to_stdout(spool)
             return 0
-        with NewFile(given.output) as file:
+        with NewFile(given.output, private=True) as file:
             count = _write(spool, settings, given)
             file.copy(spool)
     print(f"{count:,} generations written to {file.path}", file=sys.stderr)

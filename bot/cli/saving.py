@@ -25,12 +25,13 @@ class NewFile:
     Args:
         path: where it is to appear; ``~`` expands. A file that is there is replaced only by the whole new one, which
             takes over its permissions where the file system lets it.
+        private: whether nobody else may read it, whatever the umask and the permissions of the old one.
 
     Raises:
         OSError: it cannot be written there.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, private: bool = False) -> None:
         expanded = os.path.expanduser(path)
         if expanded.startswith("~"):
             raise FileNotFoundError(errno.ENOENT, "there is no such home folder", path)
@@ -43,8 +44,10 @@ class NewFile:
         old = _replaceable(expanded)
         os.makedirs(os.path.dirname(self._target), exist_ok=True)
         self._part = os.path.join(os.path.dirname(self._target), f".{os.urandom(6).hex()}.part")
-        self._file = open(self._part, "xb")  # noqa: SIM115 - closed on leaving
-        if old is not None:
+        mode = 0o600 if private else 0o666
+        opener = lambda part, flags: os.open(part, flags, mode)  # noqa: E731
+        self._file = open(self._part, "xb", opener=opener)  # noqa: SIM115 - closed on leaving
+        if old is not None and not private:
             with suppress(OSError):
                 os.fchmod(self._file.fileno(), old)
 

@@ -24,11 +24,12 @@ ALLOWED = {
     "glm.sizes": {"errors"},
     "sections": {"errors", "models", "environment", "glm.sizes"},
     "addresses": set(),
+    "permissions": set(),
     "settings": {"errors", "addresses", "sections", "environment", "setting_faults"},
     "chat": {"errors", "models", "environment", "text", "glm.sizes", "chat"},
     "glm": {"errors", "models", "text", "glm.sizes", "glm"},
     "feishu": {"errors", "models", "text", "feishu"},
-    "generation": {"errors", "models", "logs", "chat", "glm", "glm.sizes", "feishu", "generation"},
+    "generation": {"errors", "models", "permissions", "logs", "chat", "glm", "glm.sizes", "feishu", "generation"},
     "web": {"errors", "models", "logs", "generation", "web"},
     "metrics": {"errors", "models", "glm.sizes", "generation"},
     "cli": {

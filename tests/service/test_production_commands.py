@@ -84,11 +84,17 @@ def is_answered(feishu: FeishuStandIn, web: Running) -> None:
 
 
 def test_the_web_line_alone_is_a_whole_bot(feishu: FeishuStandIn, tmp_path: Path) -> None:
-    """On SQLite it becomes ready, answers an event, and ends with 0 at SIGTERM; its log holds no secret."""
-    variables = variables_for(feishu, folder=tmp_path / "data")
+    """On SQLite it becomes ready, answers an event, and ends with 0 at SIGTERM; no other user reads its data."""
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o777)
+    variables = variables_for(feishu, folder=data)
     with running(PROCFILE["web"], variables=variables, folder=tmp_path) as web:
         assert wait_until(lambda: web.ready() == (200, "ready\n"), seconds=DEADLINE), web.ready()
         is_answered(feishu, web)
+        kept = {path.relative_to(data).as_posix(): path.stat().st_mode for path in (data, *data.rglob("*"))}
+        assert {"bot.db", "bot.db-wal", "bot.db-shm", "originals", "workers"} < kept.keys()
+        assert [name for name, mode in kept.items() if mode & 0o077] == []
         assert web.leave() == 0, web.log
     assert "serve leaving" in web.log
     secrets = (feishu.app_secret, feishu.encrypt_key, feishu.verification_token, variables["ZHIPU_API_KEY"])

@@ -12,6 +12,7 @@ from pathlib import Path
 from bot.errors import DownloadFailed
 from bot.glm.image import look_at
 from bot.models import ImageFile
+from bot.permissions import make_private, make_private_folder, write_private
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +37,18 @@ class Originals:
         self._days = days
         self._largest = largest
         self._clock = clock
+        # Earlier versions left everything readable to other users of the machine.
+        with suppress(OSError):
+            make_private_folder(folder)
+            make_private(*(file for file in folder.iterdir() if file.is_file()))
 
     def put(self, name: str, content: bytes) -> bool:
         """Stores an image whole or not at all; tells whether it was stored."""
         partial = self._folder / f".{name}.part"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._folder)
             try:
-                partial.write_bytes(content)
+                write_private(partial, content)
                 partial.replace(self._folder / name)
             finally:
                 partial.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from bot.errors import StoreUnavailable
+from bot.permissions import make_private, make_private_folder, private_opener
 
 BUSY_TIMEOUT = 10.0
 """Seconds that SQLite waits for another process's write."""
@@ -48,7 +50,7 @@ def open_sqlite(url: URL, *, connections: int) -> Engine:
         StoreUnavailable: the folder of the file cannot be made.
     """
     if url.database and url.database != ":memory:":
-        _make_folder(Path(url.database).parent)
+        _make_private(Path(url.database))
     engine = create_engine(
         url,
         pool_size=connections,
@@ -84,11 +86,17 @@ def open_postgres(url: URL, *, connections: int, fresh: float) -> Engine:
     return engine
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        raise StoreUnavailable(f"{folder} cannot be made: {fault.strerror}") from fault
+def _make_private(file: Path) -> None:
+    """Makes the file with its folder, readable to nobody else; what SQLite puts beside it takes over its mode."""
+    if not file.parent.is_dir():
+        try:
+            make_private_folder(file.parent)
+        except OSError as fault:
+            raise StoreUnavailable(f"{file.parent} cannot be made: {fault.strerror}") from fault
+    # Where it cannot be made either, SQLite says so.
+    with suppress(OSError), open(file, "xb", opener=private_opener):
+        pass
+    make_private(file, *(file.with_name(file.name + ending) for ending in ("-wal", "-shm", "-journal")))
 
 
 def _end_open_transactions(engine: Engine) -> None:

@@ -21,6 +21,7 @@ from bot.errors import LeaseLost, StoreUnavailable
 from bot.generation.store.database import Database
 from bot.generation.store.locks import change_rows
 from bot.generation.store.tables import generations, requests, workers
+from bot.permissions import make_private_folder, private_opener
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class Leases:
         self.seconds = seconds
         self._database = database
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         self._own_file = self._lock_own()
         # When each held lease was last known to be renewed, by elapsed_time().
         self._held: dict[str, float] = {}
@@ -115,7 +116,8 @@ class Leases:
         return self._folder / f"{owner.replace(':', '-').replace('/', '-')}.lock"
 
     def _lock_own(self) -> IO[bytes]:
-        file = self._path(self.owner).open("wb")
+        # It stays open as long as the process lives.
+        file = open(self._path(self.owner), "wb", opener=private_opener)  # noqa: SIM115
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return file
 

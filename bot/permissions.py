@@ -1,0 +1,54 @@
+"""Files and folders that only the user who runs the bot can read, whatever the umask."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+_FOLDER, _FILE = 0o700, 0o600
+
+
+def make_private_folder(folder: Path) -> None:
+    """Makes a folder with mode 0700, or takes the access of others away from one that exists.
+
+    One that belongs to somebody else, or that everybody shares as ``/tmp``, is left as it is.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
+    found = folder.stat()
+    if not found.st_mode & stat.S_ISVTX and folder.resolve() != Path(folder.anchor or "/"):
+        _narrow(folder, _FOLDER)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Writes a file with mode 0600, over one that is there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with open(path, "wb", opener=private_opener) as file:
+        file.write(content)
+
+
+def private_opener(path: str, flags: int) -> int:
+    """Opens a file with mode 0600, also one that exists; the ``opener`` of :func:`open`."""
+    number = os.open(path, flags, _FILE)
+    with suppress(OSError):
+        os.fchmod(number, _FILE)
+    return number
+
+
+def make_private(*files: Path) -> None:
+    """Gives those of the files that exist mode 0600, as far as they are the user's own."""
+    for file in files:
+        _narrow(file, _FILE)
+
+
+def _narrow(path: Path, mode: int) -> None:
+    with suppress(OSError):
+        if stat.S_IMODE(path.stat().st_mode) & ~mode:
+            path.chmod(mode)
