@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from bot import __version__
 from bot.cli import streams
 
 INTERRUPTED = 130
@@ -118,8 +119,13 @@ def _run_until_stopped(name: str, **options: bool) -> int:
 def _run(given: Sequence[str]) -> int:
     if given and given[0] in COMMANDS:
         return _run_command(given[0], given[1:])
+    if given and given[0] == "--version":
+        print(f"glm-image-bot {__version__}")
+        return 0
     listing = "\n".join(f"  {name:10} {command.__doc__}" for name, command in COMMANDS.items())
-    usage = f"usage: glm-image-bot COMMAND [options]\n\n{listing}\n\nCOMMAND --help tells the options of one."
+    usage = (
+        f"usage: glm-image-bot COMMAND [options] | --version\n\n{listing}\n\nCOMMAND --help tells the options of one."
+    )
     asked = bool(given) and given[0] in {"-h", "--help"}
     print(usage, file=sys.stdout if asked else sys.stderr)
     return 0 if asked else 2

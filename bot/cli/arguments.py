@@ -7,6 +7,7 @@ import os
 import re
 import sys
 
+from bot import __version__
 from bot.cli.recipient import recipient_id
 from bot.glm.sizes import DEFAULT_MODEL, DEFAULT_SIZE, MODELS, QUALITIES
 
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done, 1 failure, 2 usage. Nothing is ever tried twice: each call may be billed.",
     )
     add = parser.add_argument
+    add("--version", action="version", version=f"glm-image {__version__}")
     add("-p", "--prompt", required=True, help="what to draw; - reads it from standard input")
     add("-m", "--model", help=f"{', '.join(MODELS)}; default: {DEFAULT_MODEL}")
     add("-s", "--size", help=f"WIDTHxHEIGHT or a ratio such as 16:9; default: {DEFAULT_SIZE}")

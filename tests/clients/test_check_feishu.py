@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 
@@ -11,7 +12,7 @@ from bot.cli.check_feishu import about_feishu
 from bot.cli.findings import Finding
 from bot.sandbox.feishu.stand_in import SCOPES, FeishuStandIn
 from bot.sandbox.server import Answer
-from bot.settings import load
+from bot.settings import config_folder, load
 from tests.clients.feishu_platform import SECRET, Platform, platform
 
 
@@ -150,6 +151,26 @@ def test_a_passing_fault_of_a_probe_proves_nothing(fault: str, stand_in: FeishuS
     findings = found_of(stand_in)
     assert bad(findings) == []
     assert findings["Scope to update cards"].ok is None
+
+
+def test_the_scopes_to_import_are_those_that_the_bot_needs() -> None:
+    """Each is one line on the sheet that the organisation's admin approves, so there is none too many.
+
+    A card is changed with ``im:message:send_as_bot``; the last one is for the event of a first direct chat.
+    """
+    scopes = json.loads((config_folder({}) / "scopes.json").read_text(encoding="utf-8"))["scopes"]
+    assert scopes == {
+        "tenant": [
+            "im:message.p2p_msg:readonly",
+            "im:message.group_at_msg:readonly",
+            "im:message:send_as_bot",
+            "im:message:readonly",
+            "im:resource",
+            "im:chat.members:bot_access",
+            "im:chat.access_event.bot_p2p_chat:read",
+        ],
+        "user": [],
+    }
 
 
 def test_a_list_of_scopes_that_does_not_come_is_no_fault(stand_in: FeishuStandIn) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import bot
 from tests.repo.lock import TOP
 
 
@@ -47,6 +48,38 @@ def test_everything_travels_in_the_wheel(installed: Path) -> None:
     assert list((installed / "bot" / "generation" / "store" / "migrations" / "versions").glob("r0001*.py"))
     assert (installed / "bot" / "sandbox" / "page" / "static" / "index.html").is_file()
     assert not (installed / "tests").exists()
+
+
+def test_the_licence_and_the_version_are_in_the_wheel(installed: Path) -> None:
+    """The metadata names both, and the text of the licence is beside it."""
+    (metadata,) = installed.glob("feishu_glm_image_bot-*.dist-info/METADATA")
+    fields = metadata.read_text(encoding="utf-8").splitlines()
+    assert {f"Version: {bot.__version__}", "License-Expression: MIT", "License-File: config/LICENSE"} < set(fields)
+    licence = (metadata.parent / "licenses" / "config" / "LICENSE").read_text(encoding="utf-8")
+    assert licence.startswith("MIT License\n\nCopyright (c) ")
+    assert 'THE SOFTWARE IS PROVIDED "AS IS"' in licence
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["-m", "bot", "--version"], "glm-image-bot"),
+        (["-m", "bot", "generate", "--version"], "glm-image"),
+        (["-c", "from bot.cli.generate import main; raise SystemExit(main())", "--version"], "glm-image"),
+    ],
+)
+def test_both_programs_tell_their_version(installed: Path, tmp_path: Path, command: list[str], name: str) -> None:
+    """One line on the output, and the exit code is 0; no settings are needed."""
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{name} {bot.__version__}\n", "")
 
 
 def test_the_installed_bot_answers_a_prompt_from_another_folder(installed: Path, tmp_path: Path) -> None:
