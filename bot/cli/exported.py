@@ -31,6 +31,7 @@ COLUMNS = (
     "yuan",
     "paid_calls",
     "findings",
+    "platform_request_id",
 )
 """The columns in their order; later versions only add to the end, before ``image_url`` and ``prompt``."""
 
@@ -64,6 +65,7 @@ def values_of(row: RowMapping, *, prices: Mapping[str, float], zone: tzinfo) -> 
         "yuan": round(row["charged"] * prices.get(row["model"], 0.0), 4),
         "paid_calls": row["charged"],
         "findings": [{"role": found.role, "level": found.level} for found in read_findings(row["findings"])],
+        "platform_request_id": row["platform_request_id"],
         IMAGE_URL: row["url"],
         PROMPT: row["prompt"],
     }

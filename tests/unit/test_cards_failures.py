@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -101,6 +102,29 @@ def test_images_with_and_without_a_link_are_told_apart() -> None:
     assert said[0] == "第 1 张：图片已生成，但没有下载成功。"
     assert said[2] == "第 2、3 张：图片已生成，但没有下载成功。"
     assert said[1] != said[3]
+
+
+def test_images_that_failed_alike_show_their_request_ids_once() -> None:
+    """The ids of several calls stand in one small line below their common reason."""
+    first, second = (failed("failure.server", number) for number in (1, 2))
+    card = request(replace(first, platform_request_id="2026a"), replace(second, platform_request_id="2026b"))
+    said = lines(cards().request(card))
+    assert said[1] == "平台请求编号：2026a, 2026b"
+
+
+@pytest.mark.parametrize("sentence", ["failure.download", "failure.upload", "failure.upload_barred", "failure.stalled"])
+def test_an_image_that_was_paid_for_is_retried_for_free(sentence: str) -> None:
+    """While its link works, the button says that it is free, and no other one would pay for it again."""
+    failure = replace(failed(sentence, url=LINK), resumable=True)
+    buttons = pressable(cards().request(request(failure)))
+    assert buttons["免费重新下载"] == {"a": "resume", "r": "req_1"}
+    assert "再试一次" not in buttons
+
+
+def test_an_image_that_feishu_never_takes_is_not_retried() -> None:
+    """An upload that fails for the image's size fails again."""
+    failure = replace(failed("failure.image_too_large", url=LINK), resumable=True)
+    assert "免费重新下载" not in pressable(cards().request(request(failure)))
 
 
 @pytest.mark.parametrize(

@@ -26,18 +26,21 @@ UNTIL_MENDED = frozenset({"upload_barred"})
 # Four different failures share a card of 30 KB, a value standing up to three times in a label of two languages.
 _LONGEST_VALUE = 90
 _LONGEST_PLATFORM = 160
+_LONGEST_REQUEST_ID = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """Images of a request that failed alike.
 
-    ``numbers`` count its images from 1; ``linked`` tells whether the card leads to pictures that were made.
+    ``numbers`` count its images from 1; ``linked`` tells whether the card leads to pictures that were made;
+    ``request_ids`` are the platform's of their calls, for its support.
     """
 
     numbers: list[int]
     failure: Failure
     linked: bool
+    request_ids: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +104,11 @@ def grouped(card: RequestCard) -> list[Failed]:
         failure, linked = picture.failure or UNKNOWN, linkable(picture.url)
         known = next((one for one in groups if (one.failure, one.linked) == (failure, linked)), None)
         if known is None:
-            groups.append(Failed(numbers=[number], failure=failure, linked=linked))
-        else:
-            known.numbers.append(number)
+            known = Failed(numbers=[], failure=failure, linked=linked, request_ids=[])
+            groups.append(known)
+        known.numbers.append(number)
+        if picture.platform_request_id:
+            known.request_ids.append(clipped(picture.platform_request_id, _LONGEST_REQUEST_ID))
     return groups
 
 

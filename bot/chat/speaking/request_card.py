@@ -71,6 +71,9 @@ class RequestLayout:
             yield self._about(card, failed.numbers, said.sentence)
             if said.platform:
                 yield el.line(el.verbatim(said.platform), small=True)
+            if failed.request_ids:
+                ids = ", ".join(failed.request_ids)
+                yield el.line(el.label(self._say("label.platform_request_id", ids=ids)), small=True)
             yield el.line(el.label(said.advice))
             if len(card.pictures) > 1:
                 yield from _row(self._numbered_links(card, failed.numbers))
