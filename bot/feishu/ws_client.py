@@ -43,6 +43,10 @@ PING_SECONDS = 10.0
 """Between two pings of the WebSocket, and for how long each, and after it a goodbye, is waited for: a connection whose
 packets vanish is noticed within three times as many. The platform's own pings go one way, minutes apart."""
 
+UNANSWERED_PINGS = 3
+"""After so many intervals of Feishu's own pings without a frame, a connection counts as lost. The far end may have gone
+deaf while its socket, and even its WebSocket pongs, go on: https://github.com/riba2534/happyclaw/issues/650"""
+
 _FIRST_NONCE, _FIRST_INTERVAL = 1.0, 5.0
 
 
@@ -79,6 +83,7 @@ class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
         self._tell = tell
         self._ping = ping
         self._opened_at = math.inf
+        self._heard_at = 0.0
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="push")
         self._taking: set[asyncio.Task[None]] = set()
 
@@ -106,7 +111,7 @@ class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
 
     async def _stay(self) -> str:
         """Opens a connection and takes what comes over it until it is lost; tells why it was."""
-        self._opened_at = math.inf
+        self._opened_at, self._heard_at = math.inf, time.monotonic()
         try:
             await self._listen(await self._open())
         except FeishuError as error:
@@ -117,8 +122,10 @@ class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
             # Its words hold the whole address, with its ticket.
             return type(error).__name__
         except (OSError, WebSocketException) as error:
-            return str(error) or type(error).__name__
-        return "closed by the platform"
+            reason = str(error) or type(error).__name__
+        else:
+            reason = "closed by the platform"
+        return reason if self._silent_for < UNANSWERED_PINGS else "Feishu has answered no pings"
 
     async def _open(self) -> websockets.ClientConnection:
         data = await asyncio.to_thread(self._ask)
@@ -145,9 +152,12 @@ class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
         return connection
 
     async def _listen(self, connection: websockets.ClientConnection) -> None:
-        pings = asyncio.create_task(self._ping_loop())
+        self._heard_at = time.monotonic()
+        beside = [asyncio.create_task(self._ping_loop()), asyncio.create_task(self._watch(connection))]
         try:
             async for frame in connection:
+                self._heard_at = time.monotonic()
+                self._tell(None)
                 taking = asyncio.create_task(self._handle_message(frame))
                 self._taking.add(taking)
                 taking.add_done_callback(self._taking.discard)
@@ -156,8 +166,22 @@ class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
                 await asyncio.wait(self._taking, timeout=FINISH_SECONDS)
             raise
         finally:
-            pings.cancel()
+            for task in beside:
+                task.cancel()
             await self._disconnect()
+
+    @property
+    def _silent_for(self) -> float:
+        """Intervals of Feishu's pings since the last frame."""
+        return (time.monotonic() - self._heard_at) / float(self._ping_interval)
+
+    async def _watch(self, connection: websockets.ClientConnection) -> None:
+        """Closes a connection over which neither pongs nor other frames come any more."""
+        while self._silent_for < UNANSWERED_PINGS:
+            if self._silent_for >= UNANSWERED_PINGS - 1:
+                self._tell("Feishu answers no pings")
+            await asyncio.sleep(self._ping_interval / 4)
+        await connection.close()
 
     async def _handle_data_frame(self, frame: Any) -> None:
         told = {header.key: header.value for header in frame.headers}

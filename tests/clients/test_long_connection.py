@@ -17,8 +17,9 @@ from bot.sandbox.feishu.delivery import Delivery
 from bot.sandbox.server import Answer, Call, LoopbackServer
 from tests.support.wire import Wire
 
-SOON = {"ReconnectCount": -1, "ReconnectInterval": 0.05, "ReconnectNonce": 0, "PingInterval": 0.05}
+SOON = {"ReconnectCount": -1, "ReconnectInterval": 0.05, "ReconnectNonce": 0, "PingInterval": 0.1}
 SECONDS = 30.0
+UNANSWERED_PINGS = 3
 Taken = Callable[[bytes], Mapping[str, object] | None]
 
 
@@ -236,6 +237,7 @@ def test_an_endpoint_that_hangs_is_asked_again(feishu: ConnectedStandIn) -> None
 
 def test_a_connection_whose_packets_vanish_is_noticed(feishu: ConnectedStandIn) -> None:
     """Nobody closes it, but the answers to its pings stay away; it says so, and opens another one."""
+    feishu.line.wishes |= {"PingInterval": SECONDS}
     with Wire(feishu.line.listen()) as wire:
         feishu.line.origin = f"ws://127.0.0.1:{wire.port}"
         connection = create(feishu, Taking({}), ping=0.3)
@@ -247,6 +249,24 @@ def test_a_connection_whose_packets_vanish_is_noticed(feishu: ConnectedStandIn) 
         wire.mend()
         assert feishu.wait_for(lambda _: connection.down is None, seconds=SECONDS)
         connection.close()
+
+
+def test_a_far_end_that_answers_no_pings_is_left(
+    feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection]
+) -> None:
+    """WebSocket pings are answered and Feishu's are not: it says so, and opens another connection, which works."""
+    connection = connect(Taking({}))
+    assert feishu.wait_for(lambda _: feishu.line.pings > 2 * UNANSWERED_PINGS, seconds=SECONDS)
+    assert feishu.line.opened == 1
+    feishu.line.deaf = True
+    before = feishu.line.pings
+    assert feishu.wait_for(lambda _: "answer" in (connection.down or ""), seconds=SECONDS)
+    assert feishu.wait_for(lambda _: feishu.line.opened == 2, seconds=SECONDS)
+    assert feishu.line.pings - before >= UNANSWERED_PINGS - 1
+    feishu.line.deaf = False
+    assert feishu.wait_for(lambda _: connection.down is None, seconds=SECONDS)
+    say(feishu)
+    assert outcomes(feishu, 1)[0][0] == "acknowledged"
 
 
 def test_several_connections_share_the_events(

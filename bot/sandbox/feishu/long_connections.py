@@ -54,10 +54,10 @@ class LongConnections:
 
     ``wishes`` are told at each connection and with each pong. ``most`` connections may be open. Payloads are split
     into parts of at most ``part_bytes``; their frames are of ``frame_type``, ``event`` or ``card``. While ``away``, a
-    gateway answers in the endpoint's place. ``origin`` is what the endpoint tells in the place of its own, such as
-    ``wss://`` and a name that a proxy knows. ``refusals`` are codes and texts that the next askers are answered with,
-    ``turned_away`` those with which the next handshakes fail, as one without a good ticket does (514). ``asked``,
-    ``opened`` and ``pings`` count.
+    gateway answers in the endpoint's place. While ``deaf``, only WebSocket pings are answered. ``origin`` is what the
+    endpoint tells in the place of its own, such as ``wss://`` and a name that a proxy knows. ``refusals`` are codes and
+    texts that the next askers are answered with, ``turned_away`` those with which the next handshakes fail, as one
+    without a good ticket does (514). ``asked``, ``opened`` and ``pings`` count.
     """
 
     def __init__(self, *, app_id: str, app_secret: str) -> None:
@@ -66,6 +66,7 @@ class LongConnections:
         self.part_bytes = 1024 * 1024
         self.frame_type = "event"
         self.away = False
+        self.deaf = False
         self.origin: str | None = None
         self.refusals: deque[tuple[int, str]] = deque()
         self.turned_away: deque[tuple[int, str]] = deque()
@@ -195,6 +196,8 @@ class LongConnections:
     def _read(self, connection: ServerConnection, frame: Frame) -> None:
         if frame.method == CONTROL and frame.headers.get("type") == "ping":
             self.pings += 1
+            if self.deaf:
+                return
             pong = Frame(
                 method=CONTROL,
                 service=frame.service,
