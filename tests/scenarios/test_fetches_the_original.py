@@ -10,7 +10,7 @@ import pytest
 
 from bot.sandbox.feishu.world import ChatMessage, Upload
 from tests.scenarios.talking import answer_to, bot_with, paid_for, pressed, shows
-from tests.support.world import Talk, World
+from tests.support.world import Talk, World, colour
 
 
 @pytest.fixture
@@ -103,3 +103,37 @@ def test_when_feishu_does_not_take_it(world: World) -> None:
     card = answer_to(talk, "一座灯塔")
     world.feishu.faults.arm("feishu_234006", on="file")
     assert shows(pressed(talk, card, "original"), "notice.original_refused.text")
+
+
+def test_it_is_uploaded_once(world: World) -> None:
+    """However often its message is sent again, and whoever asks for it later, the file is uploaded once."""
+    talk = world.somebody()
+    card = answer_to(talk, "一座灯塔")
+    world.feishu.faults.arm("feishu_2200", on="reply", times=7)
+    first = pressed(talk, card, "original")
+    second = pressed(talk, card, "original")
+    assert file_of(talk, first) == file_of(talk, second)
+    uploads = [call for call in talk.calls if call.name == "file"]
+    assert len(uploads) == 1
+    assert len([call for call in talk.calls if call.name == "reply"]) == 1 + 8 + 1
+
+
+def test_a_refused_key_is_forgotten(world: World) -> None:
+    """When Feishu refuses the message, the file is uploaded again the next time."""
+    talk = world.somebody()
+    card = answer_to(talk, "一座灯塔")
+    world.feishu.faults.arm("feishu_230017", on="reply")
+    assert shows(pressed(talk, card, "original"), "notice.original_refused.text")
+    assert file_of(talk, pressed(talk, card, "original")).name.endswith(".jpg")
+
+
+def test_a_cache_that_cannot_be_used_fails_no_image(tmp_path: Path) -> None:
+    """Where its folder is something else, images and originals arrive all the same."""
+    (tmp_path / "originals").write_text("not a folder")
+    with bot_with(tmp_path) as world:
+        talk = world.somebody()
+        said = talk.say("一座灯塔")
+        card = answer_to(talk, said)
+        assert colour(card) == "green"
+        assert len(paid_for(talk, said)) == 1
+        assert file_of(talk, pressed(talk, card, "original")).name.endswith(".jpg")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from bot.generation.making.originals import DAY, Originals
 from bot.sandbox.glm.pictures import render
 
@@ -68,3 +70,30 @@ def test_the_oldest_go_first_when_room_is_short(tmp_path: Path) -> None:
         aged(tmp_path / f"g{number}.jpg", days=4 - number)
     assert originals.tidy() == 2
     assert sorted(file.name for file in tmp_path.iterdir()) == ["g2.jpg", "g3.jpg"]
+
+
+def test_a_folder_that_cannot_be_used_is_empty(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the system refuses is logged, and counts as a picture that is not there."""
+    tmp_path.joinpath("file").write_bytes(b"not a folder")
+    originals = folder_of(tmp_path / "file")
+    assert not originals.put("g1.jpg", b"picture")
+    assert originals.get("g1.jpg") is None
+    assert originals.get_image("g1.jpg") is None
+    assert originals.tidy() == 0
+    for event in ("original not_kept", "original not_read", "originals not_listed"):
+        assert event in caplog.text
+
+
+def test_what_cannot_be_read_or_removed_is_left(tmp_path: Path) -> None:
+    """One entry that the system refuses keeps no other from being removed."""
+    originals = folder_of(tmp_path, days=30)
+    (tmp_path / "g1.jpg").mkdir()
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    originals.put("old.jpg", b"x")
+    for name in ("g1.jpg", "old.jpg"):
+        aged(tmp_path / name, days=31)
+    assert originals.get("g1.jpg") is None
+    assert originals.get("loop.jpg") is None
+    assert not originals.put("g1.jpg", b"picture")
+    assert originals.tidy() == 1
+    assert not (tmp_path / "old.jpg").exists()

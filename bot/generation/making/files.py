@@ -71,17 +71,20 @@ class OriginalFiles:
                 continue
             if image is not None and len(image.content) <= LARGEST_FILE:
                 confirm()
-                return self._keep(
-                    generation_id, self._files.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
-                )
+                file_key = self._files.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
+                # For the next time that it is asked for, or that its message is sent again.
+                self._store(generation_id, file_key)
+                return file_key
         return None
 
-    def _keep(self, generation_id: str, file_key: str) -> str:
-        """Stores the key for the next time that the original is asked for, or that its message is sent again."""
+    def forget(self, generation_id: str) -> None:
+        """Forgets the file key of a generation; the next time its original is uploaded again."""
+        self._store(generation_id, None)
+
+    def _store(self, generation_id: str, file_key: str | None) -> None:
         which = generations.c.generation_id == generation_id
         with self._database.change() as connection:
             connection.execute(update(generations).where(which).values(file_key=file_key))
-        return file_key
 
     def _own_copy(self, image_key: str | None) -> ImageFile | None:
         if image_key is None:

@@ -108,7 +108,7 @@ class Originals:
         files = []
         for entry in os.scandir(self._folder):
             # A file that is being written gets its own name meanwhile.
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 facts = entry.stat()
                 files.append((facts.st_mtime, facts.st_size, entry.path))
         return sorted(files)

@@ -153,6 +153,8 @@ class Answering:
             if _about_the_place(error.action, request):
                 raise
             log.warning("original refused request=%s code=%s help=%s", request.request_id, error.code, error.help_url)
+            # It may be the key that is refused, as another app's.
+            self._files.forget(request.content["argument"])
             notice = "original_refused"
         card = content(self._cards.notice(notice))
         return posting.post(request, "card", msg_type="interactive", content=card)
