@@ -124,6 +124,7 @@ class SlotCounts(Section):
 class LimitSettings(Section):
     """How much may be asked for; 0 is no limit."""
 
+    per_minute: Annotated[int, Field(ge=0, le=1_000)] = 10
     pending: Annotated[int, Field(ge=0, le=1_000)] = 5
     waiting: Annotated[int, Field(ge=0, le=100_000)] = 100
     per_day: Annotated[int, Field(ge=0, le=100_000)] = 20

@@ -40,7 +40,12 @@ IMAGE = MadeImage(url="https://example.invalid/1.png")
 # Limits that refuse nothing here, but are counted as in production.
 TEAM = Team(
     limits=LimitSettings(
-        pending=1_000, waiting=100_000, per_day=100_000, images_per_month=10_000_000, yuan_per_month=1_000_000
+        per_minute=0,
+        pending=1_000,
+        waiting=100_000,
+        per_day=100_000,
+        images_per_month=10_000_000,
+        yuan_per_month=1_000_000,
     )
 )
 

@@ -126,13 +126,14 @@ def test_the_history_is_of_this_person_in_this_chat(world: World) -> None:
 
 
 def test_the_quota_counts(world: World) -> None:
-    """The quota counts what was made today, and gives back what failed."""
+    """The quota counts what was made today or may have been billed, and not what was refused before any work."""
     talk = world.somebody()
     answer_to(talk, "一座灯塔 /n 2")
-    world.glm.arm("glm_1301")
-    answer_to(talk, "一座灯塔")
+    for fault in ("glm_1301", "glm_1214"):
+        world.glm.arm(fault)
+        answer_to(talk, "一座灯塔")
     card = answer_to(talk, "/quota")
-    assert shows(card, "quota.today", used=2, most=20, left=18)
+    assert shows(card, "quota.today", used=3, most=20, left=17)
     assert shows(card, "quota.pending", used=0, most=5)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.generation.intake.cancelling import cancel_recalled
 from bot.generation.intake.reception import Received, Reception
-from bot.generation.store.database import Database, read_url
+from bot.generation.store.database import LIMITS_LOCK, Database, read_url
 from bot.generation.store.schema import migrate
 from bot.generation.store.tables import kept, requests
 from bot.models import Ask
@@ -95,6 +95,7 @@ def test_a_recall_that_wins_the_race_makes_the_message_known() -> None:
         other.execute("CREATE TEMP TABLE recalled AS SELECT * FROM requests")
         other.execute("DELETE FROM requests")
         other.commit()
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (LIMITS_LOCK,))
         other.execute("INSERT INTO requests SELECT * FROM recalled")
         said = pool.submit(reception_of(database).accept, arrival("om_1"), CAT)
         assert wait_until(lambda: looking.execute(WAITING).fetchone() == (1,), seconds=DEADLINE)

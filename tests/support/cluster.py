@@ -35,6 +35,7 @@ Role = Literal["web", "worker", "both", "connected"]
 START_SECONDS = 30.0
 
 NO_LIMITS = {
+    "BOT_LIMITS_PER_MINUTE": "0",
     "BOT_LIMITS_PENDING": "0",
     "BOT_LIMITS_WAITING": "0",
     "BOT_LIMITS_PER_DAY": "0",

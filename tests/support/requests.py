@@ -24,7 +24,7 @@ LEASE = 15.0
 EXPIRED = -1.0
 """A lease that has run out when it begins, as that of a process that died."""
 
-UNLIMITED = LimitSettings(pending=0, waiting=0, per_day=0, images_per_month=0, yuan_per_month=0)
+UNLIMITED = LimitSettings(per_minute=0, pending=0, waiting=0, per_day=0, images_per_month=0, yuan_per_month=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,8 @@ def cancel_recalled(database: Database, message_id: str) -> int:
     )
     with database.write() as connection:
         remembered = Accepted(request_id=new_request_id(), new=_recalled(message_id))
-        at = database.time(connection)
+        # After any acceptance of this very message that is under way.
+        at = database.enter(connection)
         Acceptances(database).add_unless_known(connection, remembered, at=at)
         count = cancel(database, connection, connection.scalars(select(requests.c.request_id).where(recalled)).all())
         connection.execute(update(requests).where(recalled).values(hide_prompt=True))

@@ -19,6 +19,10 @@ class Numbers(Protocol):
     """The limits of ``[limits]`` in ``bot.toml``; 0 is none."""
 
     @property
+    def per_minute(self) -> int:
+        """Messages and presses of a person that are answered a minute."""
+
+    @property
     def pending(self) -> int:
         """Unfinished images a person."""
 
@@ -89,6 +93,11 @@ class Limits:
             or self._about_line(counts, options.count)
             or self._about_budget(counts, options)
         )
+
+    def too_fast(self, counts: Counts, sender: str) -> Misread | None:
+        """Why nothing more of a person is answered in this minute; ``None`` when it is."""
+        most = self._numbers.per_minute
+        return _over("limit.rate", most=most) if most and counts.recent[sender] >= most else None
 
     def quota(self, connection: Connection, sender: str) -> QuotaView:
         """What a person and the team have used, and may."""

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.chat.styles import Styles
 from bot.generation.intake.commands import Commands
 from bot.generation.intake.limits import Limits
 from bot.generation.intake.planning import Arrival, Planning, over, refused
 from bot.generation.intake.together import Together
-from bot.generation.store.accepting import Acceptances, Accepted, last_asked, last_language, new_request_id
-from bot.generation.store.counting import Counts
+from bot.generation.store.accepting import Acceptances, Accepted, is_known, last_asked, last_language, new_request_id
+from bot.generation.store.counting import Counts, count_recent
 from bot.generation.store.database import Database
 from bot.generation.store.preferences import Choices, Preferences
-from bot.generation.store.records import Kind, log_ids
+from bot.generation.store.records import Kind, NewRequest, log_ids
 from bot.generation.store.standing import standing
 from bot.logs import about
 from bot.models import Ask, Command, Language, Misread, Understood
 
 log = logging.getLogger(__name__)
 
-Outcome = Literal["accepted", "repeated", "refused"]
+TO_ADMIN = "notice"
+"""The command of what the bot tells an admin unasked, which no rate holds up."""
+
+Outcome = Literal["accepted", "repeated", "refused", "silenced"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +99,7 @@ class Reception:
         Args:
             arrival: where it came from.
             understood: what it asks.
-            only_if_allowed: whether a refused prompt is told of to the caller alone, and nothing is stored of it.
+            only_if_allowed: whether what a limit refuses is told of to the caller alone, and nothing is stored of it.
 
         Raises:
             StoreUnavailable: nothing was stored.
@@ -104,7 +107,7 @@ class Reception:
         if isinstance(understood, Command) and understood.name == "again":
             understood = self._repeated(arrival, understood)
         if isinstance(understood, Command):
-            received = self._accept_command(arrival, understood)
+            received = self._accept_command(arrival, understood, only_if_allowed=only_if_allowed)
         else:
             received = self._together.do(_Prompt(arrival=arrival, ask=understood, only_if_allowed=only_if_allowed))
         with about(**log_ids(received.request_id, arrival.origin)):
@@ -120,13 +123,6 @@ class Reception:
             return self._preferences.language_of(connection, person) or last_language(connection, sender=person)
 
     def _accept_prompts(self, prompts: Sequence[_Prompt]) -> list[Received]:
-        try:
-            return self._store(prompts)
-        except IntegrityError:
-            # The recall of a message has come before it to another process, at the same moment; now it is known.
-            return self._store(prompts)
-
-    def _store(self, prompts: Sequence[_Prompt]) -> list[Received]:
         arrivals = [prompt.arrival for prompt in prompts]
         periods = self._limits.periods
         month = periods.month()
@@ -139,6 +135,7 @@ class Reception:
                 chats={arrival.chat_id for arrival in arrivals if arrival.chat_id},
                 month=month,
                 day_began=periods.day_began(),
+                at=at,
             )
             choices = self._preferences.over(found.chosen)
             decided = [self._decide(prompt, choices, known=found.known, counts=found.counts) for prompt in prompts]
@@ -154,11 +151,15 @@ class Reception:
         new, refusal, options = plan.new, plan.fault, plan.options
         if new.origin in known:
             return Received(outcome="repeated", kind=new.kind), None
+        if (too_fast := self._over_rate(new, counts, only_if_allowed=prompt.only_if_allowed)) is not None:
+            known.add(new.origin)
+            return too_fast
         if options is not None:
             refusal = self._limits.refusal(counts, sender=new.sender, options=options)
         if refusal is not None and prompt.only_if_allowed:
             return Received(outcome="refused", kind=new.kind, refusal=refusal), None
         known.add(new.origin)
+        counts.recent[new.sender] += 1
         request_id = new_request_id()
         if refusal is not None:
             received = Received(outcome="refused", kind=new.kind, request_id=request_id, refusal=refusal)
@@ -168,18 +169,41 @@ class Reception:
         received = Received(outcome="accepted", kind=new.kind, request_id=request_id)
         return received, Accepted(request_id=request_id, new=new, options=options)
 
-    def _accept_command(self, arrival: Arrival, command: Command) -> Received:
+    def _over_rate(
+        self, new: NewRequest, counts: Counts, *, only_if_allowed: bool
+    ) -> tuple[Received, Accepted | None] | None:
+        """What becomes of what a person sends too fast: one notice, then nothing; ``None`` where they do not."""
+        refusal = self._limits.too_fast(counts, new.sender)
+        if refusal is None:
+            return None
+        if only_if_allowed:
+            return Received(outcome="refused", kind=new.kind, refusal=refusal), None
+        if counts.warned[new.sender]:
+            return Received(outcome="silenced", kind=new.kind), None
+        counts.warned[new.sender] += 1
+        request_id, notice = new_request_id(), replace(refused(new, refusal), kind="too_fast")
+        received = Received(outcome="refused", kind="too_fast", request_id=request_id, refusal=refusal)
+        return received, Accepted(request_id=request_id, new=notice)
+
+    def _accept_command(self, arrival: Arrival, command: Command, *, only_if_allowed: bool) -> Received:
         with self._database.write() as connection:
+            at = self._database.enter(connection)
             choices = self._preferences.choices(connection, [arrival.sender])
             new = self._planning.of_command(arrival, command, choices)
-            request_id = new_request_id()
-            at = self._database.time(connection)
-            if not self._acceptances.add_unless_known(connection, Accepted(request_id=request_id, new=new), at=at):
+            if is_known(connection, new.origin):
                 return Received(outcome="repeated", kind=new.kind)
+            if command.name != TO_ADMIN:
+                recent = count_recent(connection, new.sender, at=at)
+                too_fast = self._over_rate(new, recent, only_if_allowed=only_if_allowed)
+                if too_fast is not None:
+                    received, notice = too_fast
+                    self._acceptances.add(connection, [notice] if notice else [], at=at)
+                    return received
+            request_id = new_request_id()
+            self._acceptances.add(connection, [Accepted(request_id=request_id, new=new)], at=at)
             refusal = self._commands.perform(connection, request_id, arrival, new.content)
             if refusal is not None:
                 self._acceptances.change(connection, request_id, refused(new, refusal))
-            self._database.announce(connection)
         outcome: Outcome = "refused" if refusal else "accepted"
         return Received(outcome=outcome, kind=new.kind, request_id=request_id, refusal=refusal)
 

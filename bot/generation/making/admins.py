@@ -13,7 +13,7 @@ from typing import Literal
 from sqlalchemy import select
 
 from bot.generation.intake.planning import Arrival
-from bot.generation.intake.reception import Reception
+from bot.generation.intake.reception import TO_ADMIN, Reception
 from bot.generation.store.database import Database
 from bot.generation.store.tables import generations
 from bot.models import Command, State
@@ -154,7 +154,7 @@ class Admins:
             sender=person,
             language="zh",
         )
-        received = self._reception.accept(arrival, Command(name="notice", argument=f"admin_{cause}"))
+        received = self._reception.accept(arrival, Command(name=TO_ADMIN, argument=f"admin_{cause}"))
         self._told.add(origin)
         if received.outcome == "accepted":
             log.warning("admins told cause=%s person=%s", cause, person)

@@ -65,7 +65,7 @@ class Replies:
 
     def card(self, request: Request) -> tuple[Card, str]:
         """The card that answers a request, and a word for what it shows."""
-        if request.kind == "misread":
+        if request.kind in ("misread", "too_fast"):
             fault = request.content
             misread = Misread(sentence=fault["sentence"], values=fault["values"], command=fault.get("command"))
             return self._cards.misread(misread), "misread"

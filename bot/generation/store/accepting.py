@@ -44,14 +44,14 @@ class Acceptances:
         )
         self._add_generations = database.insert(generations)
 
-    def add(self, connection: Connection, accepted: Sequence[Accepted], *, at: float, month: str) -> None:
+    def add(self, connection: Connection, accepted: Sequence[Accepted], *, at: float, month: str = "") -> None:
         """Stores requests whose origins are not known, and their generations.
 
         Args:
             connection: the transaction.
             accepted: the requests in their order.
             at: the time of acceptance in seconds since 1970.
-            month: whose budget the generations count in, such as ``2026-11``.
+            month: whose budget the generations count in, such as ``2026-11``; not needed where there are none.
         """
         times = [at + BETWEEN * number for number in range(len(accepted))]
         if accepted:
@@ -73,6 +73,11 @@ class Acceptances:
         connection.execute(update(requests).where(requests.c.request_id == request_id).values(values))
 
 
+def is_known(connection: Connection, origin: str) -> bool:
+    """Whether there is a request of this origin; it stays true within a transaction of :meth:`Database.enter`."""
+    return connection.scalar(_KNOWN, {"which": origin}) is not None
+
+
 def last_asked(connection: Connection, *, sender: str, chat_id: str | None) -> tuple[str, Mapping[str, Any]] | None:
     """A person's last prompt in a chat as it was typed, and what its images were made with."""
     last = connection.execute(_LAST, {"who": sender, "where": chat_id}).first()
@@ -84,6 +89,8 @@ def last_language(connection: Connection, *, sender: str) -> Language | None:
     language: Language | None = connection.scalar(_LANGUAGE, {"who": sender})
     return language
 
+
+_KNOWN = select(requests.c.request_id).where(requests.c.origin == bindparam("which", type_=Text))
 
 _LAST = (
     select(requests.c.asked, requests.c.content)

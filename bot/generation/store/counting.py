@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
@@ -25,8 +25,10 @@ from sqlalchemy import (
 )
 
 from bot.generation.store.kept import PAUSED
-from bot.generation.store.tables import generations, kept, spending
+from bot.generation.store.tables import generations, kept, requests, spending
 from bot.models import Options, State
+
+MINUTE = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,10 @@ class Counts:
     today: Counter[str]
     waiting: Counter[str]
     planned: Counter[str]
+    recent: Counter[str] = field(default_factory=Counter)
+    """Answered messages and presses of the last :data:`MINUTE`, by person."""
+    warned: Counter[str] = field(default_factory=Counter)
+    """How many of them said that there were too many."""
 
     def add(self, sender: str, options: Options) -> None:
         """Counts images that have joined the line since."""
@@ -66,6 +72,11 @@ def count(connection: Connection, people: Collection[str], *, month: str, day_be
     return counted(connection.execute(_COUNTS, parameters(people, month=month, day_began=day_began)))
 
 
+def count_recent(connection: Connection, person: str, *, at: float) -> Counts:
+    """Counts what of a person was answered in the minute before ``at``, in seconds since 1970, and nothing else."""
+    return counted(connection.execute(_RECENT, {"people": [person], "lately": at - MINUTE}))
+
+
 def parameters(people: Collection[str], *, month: str, day_began: float) -> dict[str, Any]:
     """What :data:`COUNTED` is executed with; see :func:`count`."""
     return {"people": list(people), "month": month, "since": day_began}
@@ -82,6 +93,8 @@ def counted(rows: Iterable[Sequence[Any]]) -> Counts:
         today=found["today"],
         waiting=found["waiting"],
         planned=found["spent"] + found["waiting"],
+        recent=found["recent"],
+        warned=found["warned"],
     )
 
 
@@ -106,5 +119,16 @@ COUNTED = (
 )
 """The selects of which one statement is made, as each would take its time on the way to the database and back."""
 
+_LATELY = (
+    requests.c.sender.in_(bindparam("people", expanding=True)),
+    requests.c.accepted_at > bindparam("lately", type_=Double),
+)
+RECENT = (
+    _images("recent", requests.c.sender, *_LATELY, requests.c.kind != "too_fast"),
+    _images("warned", requests.c.sender, *_LATELY, requests.c.kind == "too_fast"),
+)
+"""What was answered since ``lately``, in the form of :data:`COUNTED`."""
+
 # Put together once, as the statements of ``looks`` are.
 _COUNTS = union_all(*COUNTED)
+_RECENT = union_all(*RECENT)

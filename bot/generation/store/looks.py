@@ -150,7 +150,7 @@ def made_ids(database: Database) -> Select[str]:
 
 
 def unshown(database: Database, *, originals: bool) -> Select[str]:
-    """:data:`MOST` requests that are due to be shown, oldest first.
+    """:data:`MOST` requests that are due to be shown: the oldest one of each chat, then the next of each, and so on.
 
     In one chat a first answer is due only when every older request there has been answered, so that answers keep the
     order of the messages even after an outage. One that Feishu goes on refusing holds the chat up for
@@ -170,6 +170,9 @@ def unshown(database: Database, *, originals: bool) -> Select[str]:
         older.c.accepted_at < requests.c.accepted_at,
         older.c.accepted_at > database.now - HELD_UP,
     )
+    number_in_chat = func.row_number().over(
+        partition_by=func.coalesce(requests.c.chat_id, requests.c.sender), order_by=requests.c.accepted_at
+    )
     return (
         select(requests.c.request_id)
         .where(
@@ -180,6 +183,6 @@ def unshown(database: Database, *, originals: bool) -> Select[str]:
             is_free(database, requests),
             or_(requests.c.answer_id.is_not(None), requests.c.way != "card", ~blocked),
         )
-        .order_by(requests.c.accepted_at)
+        .order_by(number_in_chat, requests.c.accepted_at)
         .limit(MOST)
     )

@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping
 
 from bot.models import ChatType, ContentFinding, Failure, Language, Options, Picture, State
 
-Kind = Literal["images", "command", "misread", "help", "not_allowed", "original"]
+Kind = Literal["images", "command", "misread", "help", "not_allowed", "original", "too_fast"]
 """What a request is. The last three are commands, too: of ``help`` and ``not_allowed`` a chat gets one unasked in a
 while, and the answer to ``original`` is a file."""
 Way = Literal["card", "plain", "new"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Text, bindparam, cast, literal, null, select, union_all
 
-from bot.generation.store.counting import COUNTED, Counts, counted, parameters
+from bot.generation.store.counting import COUNTED, MINUTE, RECENT, Counts, counted, parameters
 from bot.generation.store.tables import preferences, requests
 
 
@@ -33,6 +33,7 @@ def standing(
     chats: Collection[str],
     month: str,
     day_began: float,
+    at: float,
 ) -> Standing:
     """Reads how things stand; that stays true until the end of a transaction that began with :meth:`Database.enter`.
 
@@ -43,11 +44,13 @@ def standing(
         chats: their chat ids.
         month: such as ``2026-11``.
         day_began: in seconds since 1970.
+        at: the time, in seconds since 1970.
     """
     given = {
         **parameters(people, month=month, day_began=day_began),
         "origins": list(origins),
         "subjects": [*people, *chats],
+        "lately": at - MINUTE,
     }
     known, chosen, rest = set(), {}, []
     for row in connection.execute(_STANDING, given):
@@ -69,5 +72,5 @@ _STANDING = union_all(
     select(literal("chosen"), preferences.c.subject, literal(1), preferences.c.content).where(
         preferences.c.subject.in_(bindparam("subjects", expanding=True))
     ),
-    *(one.add_columns(_NOTHING) for one in COUNTED),
+    *(one.add_columns(_NOTHING) for one in (*COUNTED, *RECENT)),
 )

@@ -1,0 +1,135 @@
+"""One person cannot keep the bot busy: what is answered a minute is bounded, and chats take turns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sqlalchemy import func, select, update
+
+from bot.generation.intake.cancelling import cancel_recalled
+from bot.generation.intake.reception import Received
+from bot.generation.store.database import Database, read_url
+from bot.generation.store.requests import RequestStore
+from bot.generation.store.tables import requests
+from bot.models import Ask, Command, Misread, Understood
+from bot.sections import LimitSettings
+from tests.scenarios.talking import flash, new_answers, pressed, rest, said_in_toast
+from tests.support.requests import UNLIMITED, Team, arrival, reception_of
+from tests.support.world import World
+
+MOST = 5
+LIMITED = Team(limits=LimitSettings.model_validate({**UNLIMITED.model_dump(), "per_minute": MOST, "pending": 2}))
+MIXED: tuple[Understood, ...] = (Command(name="help"), Ask(prompt="一只猫"), Misread(sentence="misread.size"))
+"""A command, a prompt that is accepted or refused, and a faulty one."""
+
+
+def send(database: Database, number: int, what: Understood, *, person: str = "ou_ann", chat: str = "oc_1") -> Received:
+    """One message of somebody."""
+    where = arrival(f"om_{person}_{number}", sender=person, chat=chat)
+    return reception_of(database, LIMITED).accept(where, what)
+
+
+def stored(database: Database) -> int:
+    """How many requests there are."""
+    with database.read() as connection:
+        return connection.scalar(select(func.count()).select_from(requests)) or 0
+
+
+def test_one_notice_and_then_silence(database: Database) -> None:
+    """Of whatever a person sends, so much is answered a minute; then one notice, then nothing is stored."""
+    outcomes = [send(database, number, MIXED[number % 3], chat=f"oc_{number}") for number in range(20)]
+    assert [one.outcome for one in outcomes[MOST + 1 :]] == ["silenced"] * (20 - MOST - 1)
+    notice = outcomes[MOST]
+    assert notice.refusal is not None
+    assert (notice.kind, notice.refusal.sentence) == ("too_fast", "limit.rate")
+    assert stored(database) == MOST + 1
+    assert send(database, 0, MIXED[0], person="ou_bob").outcome == "accepted"
+
+
+def test_what_comes_again_does_not_count(database: Database) -> None:
+    """A message that Feishu delivers again is known, before and after the rate was exceeded."""
+    for _ in range(MOST * 2):
+        send(database, 0, MIXED[0])
+    for number in range(1, MOST):
+        assert send(database, number, MIXED[0]).outcome == "accepted"
+    assert send(database, MOST, MIXED[0]).kind == "too_fast"
+    assert [send(database, number, MIXED[0]).outcome for number in range(MOST + 1)] == ["repeated"] * (MOST + 1)
+
+
+def test_after_a_minute_everything_is_answered_again(database: Database) -> None:
+    """What was sent more than a minute ago is no longer counted, nor is its notice."""
+    for number in range(MOST + 2):
+        send(database, number, MIXED[0])
+    with database.write() as connection:
+        connection.execute(update(requests).values(accepted_at=requests.c.accepted_at - 61))
+    outcomes = [send(database, 100 + number, MIXED[0]) for number in range(MOST + 2)]
+    assert [one.outcome for one in outcomes] == ["accepted"] * MOST + ["refused", "silenced"]
+
+
+def test_the_rate_is_one_for_all_processes(database_url: str) -> None:
+    """Messages that come to several processes at once are counted together, whatever they ask."""
+    processes = [Database(read_url(database_url)) for _ in range(3)]
+    with ThreadPoolExecutor(12) as pool:
+        sent = [pool.submit(send, processes[number % 3], number, MIXED[number % 3]) for number in range(30)]
+        outcomes = [one.result() for one in sent]
+    kinds = Counter("silenced" if one.outcome == "silenced" else one.kind for one in outcomes)
+    assert (kinds["too_fast"], kinds["silenced"]) == (1, 30 - MOST - 1)
+    assert stored(processes[0]) == MOST + 1
+    for process in processes:
+        process.close()
+
+
+def test_a_flood_leads_to_few_calls(tmp_path: Path) -> None:
+    """Prompts at the daily limit, commands and the menu, over a restart: a handful of calls to Feishu in all."""
+    variables = {"BOT_LIMITS_PER_MINUTE": str(MOST), "BOT_LIMITS_PER_DAY": "1"}
+    with World(folder=tmp_path, variables=variables) as world:
+        talk = world.somebody()
+        talk.wait_for_end(talk.say())
+        for number in range(20):
+            talk.say("/help" if number % 2 else "")
+            world.feishu.press_menu("start", by=talk.person)
+            if number == 10:
+                rest(world, talk.say("/id"))
+                world.stop()
+                world.start()
+        rest(world, talk.say("/id"))
+        talk.wait(lambda: world.idle)
+        sent = [one for one in world.feishu.messages if one.sender == world.feishu.app_id]
+        assert len(sent) == MOST + 1
+        assert len(world.glm.calls) == 1
+
+
+def test_presses_over_the_rate_get_a_toast(tmp_path: Path) -> None:
+    """A press that is not carried out says so in its own answer, and nothing is sent, made or stored."""
+    with World(folder=tmp_path, variables={"BOT_LIMITS_PER_MINUTE": "2"}) as world:
+        talk = world.somebody()
+        talk.wait_for_end(talk.say())
+        (card,) = talk.answers
+        pressed(talk, card, "again")
+        for action in ("again", "edit", "original", "again"):
+            assert flash(talk, card, action) == said_in_toast("limit.rate", most=2)
+        assert new_answers(talk, 2) == []
+        assert (len(world.glm.calls), stored(world.bot.database)) == (2, 2)
+
+
+def test_chats_take_turns(database: Database) -> None:
+    """What one chat has to be shown does not keep the others waiting, however much older it is."""
+    store = RequestStore(database)
+    for number in range(30):
+        reception_of(database).accept(arrival(f"om_{number}", chat="oc_busy"), Ask(prompt="一只猫"))
+    with database.write() as connection:
+        connection.execute(update(requests).values(answer_id=requests.c.origin))
+    later = [
+        reception_of(database).accept(arrival(f"om_{chat}", chat=chat), Ask(prompt="一只猫")).request_id
+        for chat in ("oc_1", "oc_2")
+    ]
+    assert store.unshown(limit=16)[1:3] == later
+
+
+def test_a_recall_is_no_message(database: Database) -> None:
+    """Recalls are neither counted nor held up."""
+    for number in range(MOST * 2):
+        cancel_recalled(database, f"om_gone_{number}")
+    assert send(database, 1, MIXED[0]).outcome == "accepted"
