@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,13 +76,15 @@ def _checked_sqlite_file(url: URL) -> Path:
         file = Path(path).expanduser()
     except RuntimeError:
         raise ValueError("must not begin with the home folder of somebody who has none") from None
-    if path.endswith("/") or file.is_dir():
-        raise ValueError("names a folder; add the name of a file, such as bot.db")
+    # Path's own methods raise where a folder on the way may not be searched.
+    if path.endswith("/") or (os.path.exists(file) and not os.path.isfile(file)):
+        raise ValueError("names a folder or a device; add the name of a file, such as bot.db")
     return file
 
 
 def _check_postgres(url: URL, *, ats: int) -> None:
     from psycopg import pq  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
 
     if ats > 1:
         # A part of the password would be taken for the host, and printed as that.
@@ -92,6 +95,11 @@ def _check_postgres(url: URL, *, ats: int) -> None:
         raise ValueError(f"has a parameter that PostgreSQL does not know: {', '.join(sorted(unknown))}")
     if not (url.database or url.query.keys() & {"dbname", "service"}):
         raise ValueError(f"names no database; {DATABASE_URL_FIX}")
+    url = url.set(drivername="postgresql+psycopg")
+    try:
+        url.get_dialect()().create_connect_args(url)
+    except (ArgumentError, ValueError):
+        raise ValueError("has hosts and ports in its parameters that do not go together") from None
 
 
 def _is_usable_origin(*, scheme: str, host: str, port: str | None) -> bool:

@@ -174,11 +174,7 @@ class Bot:
         )
 
     def create_status(self, *, down: Callable[[], str | None] = lambda: None) -> Flask:
-        """What a process without a door answers to whoever watches it: its health and its figures.
-
-        Args:
-            down: gives one more reason why the process is not ready, or ``None``.
-        """
+        """The routes for health and metrics; ``down`` gives one more reason not to be ready, or ``None``."""
         status = create_application()
         self._watching.add_routes(status, unready=lambda: self._unready() or down())
         return status

@@ -37,15 +37,16 @@ def write_private(path: Path, content: bytes) -> None:
 def private_opener(path: str, flags: int) -> int:
     """Opens a file with mode 0600, also one that exists; the ``opener`` of :func:`open`."""
     number = os.open(path, flags, _FILE)
-    with suppress(OSError):
-        os.fchmod(number, _FILE)
+    make_private(Path(path))
     return number
 
 
 def make_private(*files: Path) -> None:
-    """Gives those of the files that exist mode 0600, as far as they are the user's own."""
+    """Gives those that are regular files mode 0600, as far as they are the user's own."""
     for file in files:
-        _narrow(file, _FILE)
+        # Path's own method raises where a folder on the way may not be searched.
+        if os.path.isfile(file):
+            _narrow(file, _FILE)
 
 
 def _narrow(path: Path, mode: int) -> None:

@@ -225,7 +225,7 @@ class ServerSettings(Section):
         try:
             ipaddress.ip_address(given)
         except ValueError:
-            if not re.fullmatch(r"[A-Za-z0-9._-]*", given):
+            if not re.fullmatch(r"([A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*)?", given):
                 raise ValueError("must be an IP address such as 127.0.0.1 or ::, or a host name") from None
         return given
 

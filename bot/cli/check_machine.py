@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import os
 import shutil
 import socket
 import tempfile
@@ -44,7 +45,7 @@ def database(settings: Settings, *, offline: bool) -> Finding:
     url = read_url(settings.url)
     if url.get_backend_name() == "sqlite":
         file = Path(url.database or "")
-        if not file.is_file():
+        if not os.path.isfile(file):
             return _not_yet(file)
     elif offline:
         return Finding(name=name, ok=None, detail="not asked (--offline)")

@@ -68,7 +68,7 @@ def imports(path: Path) -> Iterator[str]:
 def room(module: str) -> str:
     """The room of a module of the bot, ``""`` for one of somebody else's or for the package itself."""
     parts = module.split(".")
-    if parts[0] != "bot" or len(parts) == 1:
+    if parts[0] != "bot" or len(parts) == 1 or parts[1] == "__version__":
         return ""
     return "glm.sizes" if parts[1:3] == ["glm", "sizes"] else parts[1]
 

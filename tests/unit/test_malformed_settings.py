@@ -277,6 +277,7 @@ def test_nothing_but_an_origin_is_a_domain(domain: str) -> None:
         ("sqlite:///file:x?mode=memory&uri=true", "must have no parameters"),
         ("sqlite:///bot.db?timeout=abc", "must have no parameters"),
         ("sqlite:////tmp", "names a folder"),
+        ("sqlite:////dev/null", "a device"),
         ("sqlite:///no-such-folder/", "names a folder"),
         ("sqlite:///~nobody-of-this-name/bot.db", "home folder"),
         ("sqlite+aiosqlite:///bot.db", "neither"),
@@ -289,6 +290,8 @@ def test_nothing_but_an_origin_is_a_domain(domain: str) -> None:
         ("postgresql://u:not-a-password@h/", "names no database"),
         ("postgresql://u:not-a-password@h:54x2/d", "a port"),
         ("postgresql://u:not-a-password@h:99999/d", "a port"),
+        ("postgresql://u:not-a-password@h/d?port=abc", "do not go together"),
+        ("postgresql://u:not-a-password@/d?host=a&host=b&port=1&port=2&port=3", "do not go together"),
         ("postgresql://u:not-a-password@h/d?nonsense=not-a-password", "does not know: nonsense"),
     ],
 )

@@ -14,7 +14,7 @@ from bot.cli.saving import NewFile
 from bot.generation.making.originals import Originals
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.schema import migrate
-from bot.permissions import make_private_folder
+from bot.permissions import make_private, make_private_folder
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], autouse=True)
@@ -76,3 +76,12 @@ def test_a_folder_that_is_shared_stays_as_it_is(tmp_path: Path, shared: int) -> 
     tmp_path.chmod(shared)
     make_private_folder(tmp_path)
     assert mode(tmp_path) == shared
+
+
+def test_what_is_no_file_stays_as_it_is(tmp_path: Path) -> None:
+    """A device or a pipe is not the bot's own."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    pipe.chmod(0o666)
+    make_private(pipe)
+    assert mode(pipe) == 0o666

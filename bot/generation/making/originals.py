@@ -40,7 +40,7 @@ class Originals:
         # Earlier versions left everything readable to other users of the machine.
         with suppress(OSError):
             make_private_folder(folder)
-            make_private(*(file for file in folder.iterdir() if file.is_file()))
+            make_private(*folder.iterdir())
 
     def put(self, name: str, content: bytes) -> bool:
         """Stores an image whole or not at all; tells whether it was stored."""

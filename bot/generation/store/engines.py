@@ -88,11 +88,11 @@ def open_postgres(url: URL, *, connections: int, fresh: float) -> Engine:
 
 def _make_private(file: Path) -> None:
     """Makes the file with its folder, readable to nobody else; what SQLite puts beside it takes over its mode."""
-    if not file.parent.is_dir():
-        try:
+    try:
+        if not file.parent.is_dir():
             make_private_folder(file.parent)
-        except OSError as fault:
-            raise StoreUnavailable(f"{file.parent} cannot be made: {fault.strerror}") from fault
+    except OSError as fault:
+        raise StoreUnavailable(f"{file.parent} cannot be made: {fault.strerror}") from fault
     # Where it cannot be made either, SQLite says so.
     with suppress(OSError), open(file, "xb", opener=private_opener):
         pass
