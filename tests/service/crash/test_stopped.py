@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from bot.generation.making.pace import Pace
+from bot.generation.store.database import Database, read_url
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
+from tests.service.crash.scene import count_spent
 from tests.support.crash import Process, Side, Start, Step, Strike
 from tests.support.databases import postgres_database
 from tests.support.world import colour, ended, posts_of, until, variables_for
@@ -110,3 +114,34 @@ def test_a_late_beat_is_no_reason_to_pay_again(
         until(feishu, lambda: ended(feishu, said))
     assert colours(feishu, said) == ["green"]
     assert len(posts_of(glm, said)) == 1
+
+
+SLOW_COMMIT = (
+    """
+    CREATE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_sleep(2.5); RETURN NULL; END $$
+    """,
+    """
+    CREATE CONSTRAINT TRIGGER slow_claim AFTER UPDATE ON generations DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (OLD.state = 'waiting' AND NEW.state = 'generating' AND NEW.posts = 1)
+    EXECUTE FUNCTION wait_at_commit()
+    """,
+)
+"""The first claim of a generation is committed when its lease has run out."""
+
+
+@pytest.mark.postgres
+def test_a_claim_that_is_committed_late_is_paid_for_once(shared: Start, feishu: FeishuStandIn, glm: GlmStandIn) -> None:
+    """With two workers, the one that claimed late and the one that may have taken over make one call between them."""
+    late = replace(shared, pace=replace(SHORT, lease=2.0, beat=0.3))
+    url = shared.variables["DATABASE_URL"]
+    with closing(Database(read_url(url))) as database, database.write() as connection:
+        for statement in SLOW_COMMIT:
+            connection.execute(text(statement))
+    with Process(late) as first, Process(late):
+        feishu.webhook_url = first.webhook
+        said = [feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=f"第 {n} 只猫") for n in range(2)]
+        until(feishu, lambda: all(ended(feishu, one) for one in said))
+    assert [colours(feishu, one) for one in said] == [["green"]] * 2
+    assert [len(posts_of(glm, one)) for one in said] == [1, 1]
+    assert count_spent(url) == 2
