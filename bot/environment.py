@@ -59,7 +59,7 @@ def read_dotenv(path: str | Path) -> dict[str, str]:
 
     name = r"""^([^\S\n]*(?:export[^\S\n]+)?[^\s=#'"]+[^\S\n]*=[^\S\n]*)"""
     # python-dotenv would take a comment right after the equals sign for the value.
-    text = re.sub(rf"(?m){name}(?<=\s)#.*$", r"\1", _read_text(path))
+    text = re.sub(rf"(?m){name}(?<=\s)#.*$", r"\1", _read_text(path).replace("\0", ""))
     # It also decodes escapes and expands ${…} in single quotes, so it does not get to see those values.
     text = re.sub(rf"(?m){name}'([^']*)'", hide, text)
     if wrong := [each.original.line for each in parse_stream(StringIO(text)) if each.error]:

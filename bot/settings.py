@@ -160,6 +160,10 @@ def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = 
     # An empty variable is as good as none: compose passes those on that are not set.
     given = {**in_file, **{name: value for name, value in environment.items() if unquote(value)}}
     variables = {name: value for name in given if (value := unquote(given[name]))}
+    ours = [name for name in variables if name in VARIABLES or name.startswith("BOT_")]
+    for name in [name for name in ours if not _is_text(variables[name])]:
+        faults.append(f"{name}: is not UTF-8 text")
+        del variables[name]
     folder = config_folder(variables)
     values, unread = _attempt(read_toml, folder / "bot.toml")
     faults += unread
@@ -172,8 +176,7 @@ def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = 
             sources[field] = name
     faults += _override(values, sources, variables)
     values["config_dir"] = folder
-    ours = [name for name in variables if name in VARIABLES or name.startswith("BOT_")]
-    values["unquoted"] = tuple(sorted(name for name in ours if variables[name] != given[name].strip()))
+    values["unquoted"] = tuple(sorted(name for name in ours if variables.get(name) not in {None, given[name].strip()}))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -181,6 +184,11 @@ def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = 
     if faults:
         raise SettingsError(faults)
     return settings
+
+
+def _is_text(value: str) -> bool:
+    """Whether it is UTF-8: Python reads other bytes of a variable as surrogates, which nothing else takes."""
+    return value.encode(errors="replace").decode() == value and "\0" not in value
 
 
 def _attempt(read: Callable[[Path], dict[str, Any]], path: Path) -> tuple[dict[str, Any], list[str]]:

@@ -91,6 +91,12 @@ def test_no_text_in_any_variable_raises_anything_else(name: str, text: str) -> N
     assert [fault.partition(":")[0] for fault in faults_of({name: text})] in ([], [name])
 
 
+@pytest.mark.parametrize("name", sorted({*EVERY, "BOT_CONFIG_DIR", "ZHIPU_API_KEY"}))
+def test_bytes_that_are_not_utf_8_are_an_error(name: str) -> None:
+    """Python hands them on as surrogates, which can be neither stored nor printed."""
+    assert faults_of({name: "a\udcff"}) == [f"{name}: is not UTF-8 text"]
+
+
 @pytest.mark.parametrize("value", ["1979-05-27", "[[]]", "{ a = 1 }", "nan"])
 @pytest.mark.parametrize("setting", [f"{section}.{name}" for section, values in SECTIONS.items() for name in values])
 def test_a_malformed_value_in_the_file_is_named_with_its_section(setting: str, value: str, tmp_path: Path) -> None:
