@@ -185,3 +185,25 @@ def test_a_failure_without_a_link_is_paid_for_again(world: World) -> None:
     flash(talk, card, "again")
     settled(talk, card)
     assert len(paid_for(talk, said)) == 2
+
+
+@pytest.mark.parametrize("words", ["/again", "再来一次", "again"])
+def test_again_in_words_downloads_for_free(world: World, words: str) -> None:
+    """Asked for once more in words, what was paid for appears in its card; with another size it is a new image."""
+    talk = world.somebody()
+    said, card = failed_card(talk)
+    notice = answer_to(talk, words)
+    assert shows(notice, "notice.redownload.text")
+    assert colour(now(world, card)) == "green"
+    assert len(paid_for(talk, said)) == 1
+    answer_to(talk, words)
+    assert len(paid_for(talk, said)) == 2
+
+
+def test_again_with_options_pays(world: World) -> None:
+    """Another size cannot be had from the image that was paid for."""
+    talk = world.somebody()
+    said, card = failed_card(talk)
+    assert colour(answer_to(talk, "/again /size 16:9")) == "green"
+    assert colour(now(world, card)) == "red"
+    assert len(paid_for(talk, said)) == 2

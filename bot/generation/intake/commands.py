@@ -12,6 +12,7 @@ from bot.chat.reading.options import settle
 from bot.chat.reading.words import ADMINS_ONLY
 from bot.generation.intake.cancelling import cancel, unfinished
 from bot.generation.store.database import Database
+from bot.generation.store.generations import resume_images
 from bot.generation.store.kept import pause, resume
 from bot.generation.store.locks import change_rows
 from bot.generation.store.preferences import Preferences, chosen
@@ -68,6 +69,7 @@ class Commands:
             "lang": self._lang,
             "pause": self._pause,
             "resume": self._resume,
+            "redownload": self._redownload,
         }
 
     def perform(
@@ -131,6 +133,9 @@ class Commands:
 
     def _pause(self, connection: Connection, place: Place, _: Mapping[str, Any]) -> Result:
         return {"changed": pause(self._database, connection, by=place.sender)}
+
+    def _redownload(self, connection: Connection, _: Place, content: Mapping[str, Any]) -> Result:
+        return {"count": resume_images(self._database, connection, content["argument"])}
 
     def _resume(self, connection: Connection, _: Place, __: Mapping[str, Any]) -> Result:
         return {"changed": resume(connection)}

@@ -18,7 +18,7 @@ from bot.generation.intake.cancelling import cancel
 from bot.generation.intake.planning import Arrival, over
 from bot.generation.intake.reception import Reception
 from bot.generation.store.database import Database
-from bot.generation.store.generations import resume
+from bot.generation.store.generations import resume_images
 from bot.generation.store.records import log_ids, read_options
 from bot.generation.store.requests import show_again
 from bot.generation.store.tables import generations, requests
@@ -116,7 +116,7 @@ class Presses:
 
     def _resumed(self, request: RowMapping) -> bool:
         with self._database.write() as connection:
-            return resume(self._database, connection, request["request_id"]) > 0
+            return resume_images(self._database, connection, request["request_id"]) > 0
 
     def _repeat(self, press: Press, request: RowMapping) -> Toast:
         typed = over(read_options(request), TypedOptions(size=press.choice))

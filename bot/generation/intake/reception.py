@@ -17,6 +17,7 @@ from bot.generation.intake.together import Together
 from bot.generation.store.accepting import Acceptances, Accepted, is_known, last_asked, last_language, new_request_id
 from bot.generation.store.counting import Counts, count_recent
 from bot.generation.store.database import Database
+from bot.generation.store.generations import is_free_to_repeat
 from bot.generation.store.preferences import Choices, Preferences
 from bot.generation.store.records import Kind, NewRequest, log_ids
 from bot.generation.store.standing import standing
@@ -207,11 +208,17 @@ class Reception:
         outcome: Outcome = "refused" if refusal else "accepted"
         return Received(outcome=outcome, kind=new.kind, request_id=request_id, refusal=refusal)
 
-    def _repeated(self, arrival: Arrival, command: Command) -> Ask | Misread:
-        """The sender's last prompt in this chat, with the options that were typed now over those of then."""
+    def _repeated(self, arrival: Arrival, command: Command) -> Understood:
+        """The sender's last prompt in this chat, with the options that were typed now over those of then.
+
+        What was paid for and has not arrived is downloaded again instead, unless other options are asked for.
+        """
         with self._database.read() as connection:
             last = last_asked(connection, sender=arrival.sender, chat_id=arrival.chat_id)
-        if last is None:
-            return Misread(sentence="misread.nothing_to_repeat")
-        asked, options = last
+            if last is None:
+                return Misread(sentence="misread.nothing_to_repeat")
+            request_id, asked, options = last
+            free = not command.options.given and is_free_to_repeat(self._database, connection, request_id)
+        if free:
+            return Command(name="redownload", argument=request_id)
         return Ask(prompt=asked, options=over(options, command.options))

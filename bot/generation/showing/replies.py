@@ -57,6 +57,7 @@ class Replies:
             "form": self._form,
             "cancel": self._cancelled,
             "set": self._set,
+            "redownload": lambda _: cards.notice("redownload"),
             "lang": lambda _: cards.notice("language"),
             "notice": lambda request: cards.notice(request.content["argument"]),
             "pause": lambda request: cards.notice("paused" if _changed(request) else "already_paused"),

@@ -78,10 +78,12 @@ def is_known(connection: Connection, origin: str) -> bool:
     return connection.scalar(_KNOWN, {"which": origin}) is not None
 
 
-def last_asked(connection: Connection, *, sender: str, chat_id: str | None) -> tuple[str, Mapping[str, Any]] | None:
-    """A person's last prompt in a chat as it was typed, and what its images were made with."""
+def last_asked(
+    connection: Connection, *, sender: str, chat_id: str | None
+) -> tuple[str, str, Mapping[str, Any]] | None:
+    """A person's last request in a chat: its id, its prompt as it was typed, and what its images were made with."""
     last = connection.execute(_LAST, {"who": sender, "where": chat_id}).first()
-    return None if last is None else (last.asked, json.loads(last.content))
+    return None if last is None else (last.request_id, last.asked, json.loads(last.content))
 
 
 def last_language(connection: Connection, *, sender: str) -> Language | None:
@@ -93,7 +95,7 @@ def last_language(connection: Connection, *, sender: str) -> Language | None:
 _KNOWN = select(requests.c.request_id).where(requests.c.origin == bindparam("which", type_=Text))
 
 _LAST = (
-    select(requests.c.asked, requests.c.content)
+    select(requests.c.request_id, requests.c.asked, requests.c.content)
     .where(
         requests.c.chat_id == bindparam("where", type_=Text),
         requests.c.sender == bindparam("who", type_=Text),

@@ -234,7 +234,7 @@ class GenerationStore:
         self._database.announce(connection)
 
 
-def resume(database: Database, connection: Connection, request_id: str) -> int:
+def resume_images(database: Database, connection: Connection, request_id: str) -> int:
     """Lets the failed images of a request that were paid for go on at their download or upload; gives how many.
 
     Nothing is charged. It is part of the caller's transaction.
@@ -251,6 +251,13 @@ def resume(database: Database, connection: Connection, request_id: str) -> int:
         )
         database.announce(connection)
     return len(failed)
+
+
+def is_free_to_repeat(database: Database, connection: Connection, request_id: str) -> bool:
+    """Whether none of a request's images has arrived, and one that was paid for can still be had; see above."""
+    rows = connection.execute(select(generations).where(generations.c.request_id == request_id)).mappings().all()
+    now = database.time(connection)
+    return all(row["state"] == State.FAILED for row in rows) and any(is_resumable(row, now=now) for row in rows)
 
 
 _RESUMED = {
