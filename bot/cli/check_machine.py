@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.addresses import DATABASE_URL_FIX
 from bot.cli.findings import Finding
-from bot.errors import StoreUnavailable
+from bot.errors import SettingsError, StoreUnavailable
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.schema import HEAD, current_revision
 from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings
@@ -75,6 +75,9 @@ def _schema(url: URL) -> Finding:
     store = Database(url, connections=1)
     try:
         revision = current_revision(store)
+    except SettingsError as error:
+        detail, _, fix = error.faults[0].partition(": ")[2].partition("; ")
+        return Finding(name=name, ok=False, detail=detail, fix=fix)
     except (StoreUnavailable, SQLAlchemyError) as error:
         fix = "see whether it runs, whether DATABASE_URL is right, and whether this machine may reach it"
         return Finding(name=name, ok=False, detail=f"does not answer: {_reason(error)}", fix=fix)

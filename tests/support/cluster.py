@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -210,6 +211,10 @@ class Cluster:
 
     def push(self, message: ChatMessage, *, web: Node, seconds: float = 3.0) -> bool:
         """Pushes a message's event to a web, once; tells whether it was taken."""
+        return self.post(message, web=web, seconds=seconds) == HTTPStatus.OK
+
+    def post(self, message: ChatMessage, *, web: Node, seconds: float = 3.0) -> int | None:
+        """Pushes a message's event to a web, once; gives the status, ``None`` where there was no answer."""
         body, headers = self.feishu.seal(self.feishu.event_of(message))
         try:
             return httpx.post(
@@ -219,9 +224,9 @@ class Cluster:
                 timeout=seconds,
                 trust_env=False,
                 verify=shared_tls(),
-            ).is_success
+            ).status_code
         except httpx.HTTPError:
-            return False
+            return None
 
     def __enter__(self) -> Self:
         return self

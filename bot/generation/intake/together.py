@@ -72,8 +72,12 @@ class Together(Generic[Wish, Result]):
         try:
             results = self._grant([place.wish for place in group])
         except StoreUnavailable as fault:
-            for place in group:
-                place.fault = fault
+            with self._lock:
+                # Who came meanwhile has waited already, and would wait as long again.
+                gathered, self._gathered = self._gathered, []
+            for place in [*group, *gathered]:
+                place.taken, place.fault = True, fault
+                place.turn.set()
         except self._of_one:
             if len(group) == 1:
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 from sqlalchemy import (
     Connection,
@@ -28,7 +28,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql.elements import ColumnElement
 
 from bot.errors import StoreUnavailable
-from bot.generation.store.engines import open_postgres, open_sqlite
+from bot.generation.store.engines import BUSY_SECONDS, open_postgres, open_sqlite
 
 WAKE_CHANNEL = "bot_work"
 """The PostgreSQL channel on which new work is announced."""
@@ -67,6 +67,8 @@ class Database:
     Raises:
         StoreUnavailable: the folder of an SQLite file cannot be made.
 
+    With the first connection comes a ``SettingsError`` where PostgreSQL's encoding is not UTF-8.
+
     On SQLite it opens write transactions with ``BEGIN IMMEDIATE`` and lets one thread of the process write at a
     time: without that lock the tail of the waiting times grows to a second under load.
     """
@@ -93,13 +95,20 @@ class Database:
             self.now = _CLOCK
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, patience: float | None = None) -> Iterator[Connection]:
         """A transaction that writes; commits at the end of the block.
 
+        Args:
+            patience: seconds to wait for the locks of others, for a job that nobody waits for; each of its statements
+                may take twice as long. By default as long as an acknowledgement may; see ``engines``.
+
         Raises:
-            StoreUnavailable: the database does not answer, or cannot write (a full disk).
+            StoreUnavailable: the database does not answer in time, or cannot write (a full disk).
         """
-        with self._write("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN") as connection:
+        with self._write("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN", patience=patience) as connection:
+            if patience is not None and not self.is_sqlite:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {patience * 1000:.0f}")
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {2 * patience * 1000:.0f}")
             yield connection
 
     @contextmanager
@@ -114,13 +123,25 @@ class Database:
             yield connection
 
     @contextmanager
-    def _write(self, begin: str | None) -> Iterator[Connection]:
+    def _write(self, begin: str | None, *, patience: float | None = None) -> Iterator[Connection]:
         self._give_way()
-        one_at_a_time = self._write_lock if self.is_sqlite else nullcontext()
-        with _errors_named(), one_at_a_time, self.engine.begin() as connection:
-            if begin is not None:
-                connection.exec_driver_sql(begin)
-            yield connection
+        if not self.is_sqlite:
+            with _errors_named(), self.engine.begin() as connection:
+                if begin is not None:
+                    connection.exec_driver_sql(begin)
+                yield connection
+            return
+        ends_at = time.monotonic() + (patience or BUSY_SECONDS)
+        if not self._write_lock.acquire(timeout=patience or BUSY_SECONDS):
+            raise StoreUnavailable("another thread writes")
+        try:
+            with _errors_named(), self.engine.begin() as connection:
+                left = max(ends_at - time.monotonic(), 0.0)
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {left * 1000:.0f}")
+                connection.exec_driver_sql(begin or "BEGIN IMMEDIATE")
+                yield connection
+        finally:
+            self._write_lock.release()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

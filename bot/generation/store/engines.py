@@ -8,16 +8,31 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from bot.errors import StoreUnavailable
+from bot.errors import SettingsError, StoreUnavailable
 from bot.permissions import make_private, make_private_folder, private_opener
 
-BUSY_TIMEOUT = 10.0
-"""Seconds that SQLite waits for another process's write."""
+BUSY_SECONDS = 2.0
+"""Seconds that a SQLite transaction waits for the writes of other threads and processes.
+
+An event has to be acknowledged within 3 s; after this it is answered with 503, and Feishu sends it again.
+"""
+
+LOCK_SECONDS = 1.2
+"""The same for each lock of PostgreSQL; a transaction that accepts an event may have to wait for two of them."""
+
+STATEMENT_SECONDS = 2.0
+"""Seconds that a statement may take on PostgreSQL; long jobs ask for more, see :meth:`Database.write`."""
+
+POOL_SECONDS = 0.6
+"""Seconds that a transaction waits for a free connection of this process."""
+
+WAL_SECONDS = 10.0
+"""Seconds within which a new SQLite file has to become one in WAL mode, while other processes do the same."""
 
 IDLE_IN_TRANSACTION = 5
 """Seconds after which PostgreSQL ends a transaction that its process has left open, and with it the process's locks.
@@ -25,6 +40,9 @@ IDLE_IN_TRANSACTION = 5
 Transactions here take milliseconds; one that stands still belongs to a process that was stopped or cut off, and the
 others need not wait for it.
 """
+
+UTF8 = "create one with: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
+"""What is done about a database of another encoding."""
 
 SILENCE: dict[str, Any] = {
     "tcp_user_timeout": 5_000,
@@ -55,8 +73,9 @@ def open_sqlite(url: URL, *, connections: int) -> Engine:
         url,
         pool_size=connections,
         max_overflow=0,
+        pool_timeout=POOL_SECONDS,
         hide_parameters=True,
-        connect_args={"timeout": BUSY_TIMEOUT},
+        connect_args={"timeout": BUSY_SECONDS},
     )
     _prepare_sqlite(engine)
     return engine
@@ -74,14 +93,22 @@ def open_postgres(url: URL, *, connections: int, fresh: float) -> Engine:
         url,
         pool_size=connections,
         max_overflow=0,
+        pool_timeout=POOL_SECONDS,
         # Statements are prepared on a connection when they were used there several times: so on few of them.
         pool_use_lifo=True,
         hide_parameters=True,
         # As on SQLite, BEGIN is said where a transaction is wanted: a read of one statement does without.
         isolation_level="AUTOCOMMIT",
-        connect_args={"connect_timeout": 5, "application_name": "glm-image-bot", **SILENCE},
+        # 2 s is the shortest that libpq takes.
+        connect_args={
+            "connect_timeout": 2,
+            "client_encoding": "utf8",
+            "application_name": "glm-image-bot",
+            **SILENCE,
+        },
     )
-    _end_open_transactions(engine)
+    _refuse_other_encodings(engine)
+    _bound_waits(engine)
     _ask_after_rest(engine, fresh=fresh)
     return engine
 
@@ -99,11 +126,30 @@ def _make_private(file: Path) -> None:
     make_private(file, *(file.with_name(file.name + ending) for ending in ("-wal", "-shm", "-journal")))
 
 
-def _end_open_transactions(engine: Engine) -> None:
+def _refuse_other_encodings(engine: Engine) -> None:
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Dialect, _: Any, arguments: Any, options: Any) -> Any:
+        # Before SQLAlchemy's own first statement, which fails where text comes as bytes (SQL_ASCII).
+        connection = dialect.connect(*arguments, **options)
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            connection.close()
+            raise SettingsError([f"DATABASE_URL: the encoding of the database is {encoding}, and must be UTF8; {UTF8}"])
+        return connection
+
+
+def _bound_waits(engine: Engine) -> None:
+    bounds = {
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION,
+        "lock_timeout": LOCK_SECONDS,
+        "statement_timeout": STATEMENT_SECONDS,
+    }
+
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: Any) -> None:
         # Said here, as poolers refuse a connection that asks for it when it starts.
-        connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION:d}s'")
+        for name, seconds in bounds.items():
+            connection.execute(f"SET {name} = {seconds * 1000:.0f}")
         connection.commit()
 
 
@@ -139,7 +185,7 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 def _switch_on_wal(cursor: sqlite3.Cursor) -> None:
     # The busy timeout does not cover this switch, so two processes that boot at once collide here.
-    deadline = time.monotonic() + BUSY_TIMEOUT
+    deadline = time.monotonic() + WAL_SECONDS
     while True:
         try:
             mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]

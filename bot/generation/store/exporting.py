@@ -13,8 +13,13 @@ from bot.generation.store.tables import generations, requests
 CHUNK = 500
 """Rows that are held in memory."""
 
-_READ_ONLY = ("SET TRANSACTION READ ONLY", "SET LOCAL idle_in_transaction_session_timeout = '60s'")
-"""What begins the transaction on PostgreSQL, where one that is read slowly would otherwise be ended after 5 s."""
+_READ_ONLY = (
+    "SET TRANSACTION READ ONLY",
+    "SET LOCAL idle_in_transaction_session_timeout = '60s'",
+    "SET LOCAL lock_timeout = '30s'",
+    "SET LOCAL statement_timeout = 0",
+)
+"""What begins the transaction on PostgreSQL, where one that takes long would otherwise be ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

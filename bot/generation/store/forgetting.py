@@ -20,6 +20,9 @@ REMEMBERED = 86_400.0
 """Seconds for which the id of a message stays known: Feishu may deliver it again for 8 hours, and it would be taken,
 and paid for, as a new one."""
 
+PATIENCE = 30.0
+"""Seconds for which the locks of others are waited for."""
+
 CHECKPOINT_SECONDS = 30.0
 """How long the readers of a SQLite file are waited for."""
 
@@ -83,7 +86,7 @@ def forget(database: Database, person: str) -> Stored:
     Raises:
         StoreUnavailable: the database does not answer; nothing was removed.
     """
-    with database.write() as connection:
+    with database.write(patience=PATIENCE) as connection:
         if database.is_sqlite:
             connection.exec_driver_sql("PRAGMA secure_delete=ON")
         else:
@@ -108,6 +111,7 @@ def rewrite(database: Database) -> None:
         return
     with _sqlite_errors_named(), closing(database.engine.raw_connection()) as connection:
         cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
         cursor.execute("VACUUM")
         deadline = time.monotonic() + CHECKPOINT_SECONDS
         while True:

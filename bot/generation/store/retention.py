@@ -23,6 +23,9 @@ BATCH = 200
 PAUSE = 0.01
 """Seconds between two transactions, in which others get the database."""
 
+PATIENCE = 30.0
+"""Seconds for which one of them waits for the locks of others."""
+
 LOOK_EVERY = 3_600.0
 """Seconds between two looks whether a clean-up is due."""
 
@@ -97,7 +100,7 @@ class Retention:
         key = list(table.primary_key.columns)
         some = select(*key).where(condition).limit(BATCH)
         while True:
-            with self._database.write() as connection:
+            with self._database.write(patience=PATIENCE) as connection:
                 gone = connection.execute(delete(table).where(tuple_(*key).in_(some)).returning(key[0])).all()
             if gone:
                 yield len(gone)

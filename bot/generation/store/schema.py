@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 HEAD = "0002"
 """The newest revision in ``migrations/versions``; a test holds the two together."""
 
+PATIENCE = 600.0
+"""Seconds to wait for another process that changes the schema, and for what is under way in the tables."""
+
 SCHEMA_LOCK = 0x474C4D02
 """The PostgreSQL advisory lock round schema changes."""
 
@@ -32,7 +35,7 @@ def migrate(database: Database) -> bool:
     """
     if current_revision(database) == HEAD:
         return False
-    with database.write() as connection:
+    with database.write(patience=PATIENCE) as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
         # Another process may have done it while this one waited for the lock.
