@@ -12,6 +12,7 @@ from functools import partial
 
 from bot.errors import StoreUnavailable
 from bot.generation.making.background import Background, Loop, Pool
+from bot.generation.making.claims import SlotClaims
 from bot.generation.making.failures import REPEATED_UNKNOWN
 from bot.generation.making.originals import Originals
 from bot.generation.making.pace import Pace
@@ -89,7 +90,9 @@ class Worker:
         self._answering = answering
         self._originals = originals
         self._slots = slots
-        self._call_seconds = call_seconds
+        self._claims = SlotClaims(
+            stores.generations, leases=leases, slots=slots, call_seconds=call_seconds, pace=pace, stopping=stopping
+        )
         self._pace = pace
         self._wake = wake
         self._stopping = stopping
@@ -192,39 +195,11 @@ class Worker:
             pool.submit(follow)
 
     def _take_slot(self, model: str) -> Generation | None:
-        """Takes a free slot of a model for whoever is next; ``None`` when there is no slot or nobody for it."""
-        generations, slots = self._stores.generations, self._slots[model]
-        if self._stopping.is_set():
-            return None
-        waiting = generations.next_waiting(model, slots=slots)
-        if waiting is None:
-            return None
-        generation_id, options = waiting
-        since = elapsed_time()
-        try:
-            generation = generations.claim_slot(
-                generation_id,
-                owner=self._leases.owner,
-                lease=self._pace.lease,
-                slots=slots,
-                deadline=self._call_seconds(options),
-            )
-        except StoreUnavailable:
-            generation = self._claimed_slot(generation_id)
+        generation = self._claims.claim(model)
         if generation is not None:
-            self._leases.hold(generation_id, since=since)
             self._moved.set()
             self._wake.set()
         return generation
-
-    def _claimed_slot(self, generation_id: str) -> Generation | None:
-        """What became of a claim whose commit was not acknowledged: without asking, it might be charged twice."""
-        while True:
-            try:
-                return self._stores.generations.claimed_slot(generation_id, owner=self._leases.owner)
-            except StoreUnavailable:
-                if self._stopping.wait(self._pace.poll):
-                    raise
 
     def _answer(self, request_id: str) -> None:
         since = elapsed_time()
