@@ -283,6 +283,8 @@ class RequestCard:
     """Yuan for all its images."""
     asked: str | None = None
     """The prompt without the words of its style; ``None`` where it has none."""
+    recalled: bool = False
+    """Whether the message was recalled: its prompt cannot be used again."""
 
 
 def fields_of(record: Any) -> dict[str, Any]:

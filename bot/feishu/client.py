@@ -137,6 +137,13 @@ class FeishuClient:
         body = sdk.PatchMessageRequestBody.builder().content(content).build()
         self._call("patch", sdk.PatchMessageRequest.builder().message_id(message_id).request_body(body).build())
 
+    def recall(self, message_id: str) -> None:
+        """Recalls a message that the bot sent.
+
+        https://open.feishu.cn/document/server-docs/im-v1/message/delete
+        """
+        self._call("recall", sdk.DeleteMessageRequest.builder().message_id(message_id).build())
+
     def upload_image(self, content: bytes, *, filename: str) -> str:
         """Uploads a picture of at most 10 MB and 12,000 by 12,000 pixels; returns its image key.
 

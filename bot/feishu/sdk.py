@@ -101,6 +101,7 @@ CreateImageRequest = _im.CreateImageRequest
 CreateImageRequestBody = _im.CreateImageRequestBody
 CreateMessageRequest = _im.CreateMessageRequest
 CreateMessageRequestBody = _im.CreateMessageRequestBody
+DeleteMessageRequest = _im.DeleteMessageRequest
 GetImageRequest = _im.GetImageRequest
 PatchMessageRequest = _im.PatchMessageRequest
 PatchMessageRequestBody = _im.PatchMessageRequestBody

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import and_, select, update
 
+from bot.generation.store.forgetting import forget
+from bot.generation.store.tables import requests
 from bot.sandbox.feishu.world import ChatMessage
-from tests.scenarios.talking import WORDS, answer_to, bot_with, paid_for, pressed, shows, words
+from tests.scenarios.talking import WORDS, admin_in, answer_to, bot_with, paid_for, pressed, shows, words
 from tests.support.world import DEADLINE, Talk, World, colour
 
 MEETINGS: dict[str, Callable[[Talk], str]] = {
@@ -78,6 +81,36 @@ def test_an_example(world: World, number: int) -> None:
     assert colour(picture) == "green"
     assert picture.parent_id == card.message_id
     assert [call.body["prompt"] for call in world.glm.calls[before:]] == [prompt]
+
+
+@pytest.mark.parametrize("stored", ["as it is now", "as it was before"])
+def test_forgetting_who_pressed_an_example_in_a_group(world: World, stored: str) -> None:
+    """The settings of a group are not its members' own: they outlive the one who pressed an example there."""
+    talk = world.somebody(kind="group")
+    (card,) = met(talk, "added")
+    pressed(talk, card, "example")
+    with world.bot.database.write() as connection:
+        press = and_(requests.c.chat_id == talk.chat_id, requests.c.origin.startswith("press:"))
+        assert connection.scalar(select(requests.c.chat_type).where(press)) == "group"
+        if stored == "as it was before":
+            connection.execute(update(requests).where(press).values(chat_type="p2p"))
+    admin = admin_in(world, talk)
+    answer_to(admin, "/set --chat /size 16:9")
+    assert forget(world.bot.database, talk.person).requests > 0
+    said = admin.say("一座灯塔")
+    answer_to(admin, said)
+    assert [body["size"] for body in paid_for(admin, said)] == ["1728x960"]
+
+
+@pytest.mark.parametrize(("kind", "chat_type"), [("entered", "p2p"), ("menu", "p2p"), ("added", "group")])
+def test_what_an_example_is_stored_as(world: World, kind: str, chat_type: str) -> None:
+    """A press on an example carries the kind of chat in which its welcome stands."""
+    talk = somebody_at(world, kind)
+    (card,) = met(talk, kind)
+    pressed(talk, card, "example")
+    with world.bot.database.read() as connection:
+        press = and_(requests.c.sender == talk.person, requests.c.origin.startswith("press:"))
+        assert connection.scalar(select(requests.c.chat_type).where(press)) == chat_type
 
 
 def test_examples_without_buttons(tmp_path: Path) -> None:

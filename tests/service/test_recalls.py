@@ -7,13 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select
 
 from bot.generation.intake.cancelling import cancel_recalled
+from bot.generation.intake.planning import Arrival
 from bot.generation.store.database import Database
 from bot.generation.store.requests import RequestStore
 from bot.generation.store.tables import generations, requests
-from tests.support.requests import LEASE, accept
+from bot.models import Ask
+from tests.support.requests import LEASE, accept, arrival, reception_of
 from tests.support.world import REDELIVERY, World, colour
 
 EVENTS = ("im.message.recalled_v1", "im.message.receive_v1")
@@ -55,19 +58,43 @@ def test_a_recall_is_remembered_once_and_ended(database: Database) -> None:
     assert accept(database, "om_2").outcome == "accepted"
 
 
-def test_a_recall_while_the_answer_is_being_sent(database: Database) -> None:
-    """Whoever is sending the answer keeps it, without the prompt; once it was let go, it ends with the recall."""
+@pytest.mark.parametrize(("tried", "left"), [(False, 0), (True, 1)], ids=["not sent", "perhaps sent"])
+def test_a_recall_while_the_answer_is_being_sent(database: Database, tried: bool, left: int) -> None:  # noqa: FBT001
+    """What may have been sent is shown again without the prompt; what was not sent ends with the recall."""
     store = RequestStore(database)
     accept(database, "om_1", count=2)
     (request_id,) = store.unshown(limit=10)
     request = store.claim(request_id, owner="me", lease=LEASE)
     assert request is not None
     assert cancel_recalled(database, "om_1") == 2
-    assert store.read(request_id)[0].hide_prompt
-    store.postpone(request, owner="me", seconds=0)
+    assert store.read(request_id)[0].recalled
+    store.postpone(request, owner="me", seconds=0, refused=tried)
     assert store.unshown(limit=10) == [request_id]
     assert cancel_recalled(database, "om_1") == 0
-    assert open_rows(database) == 0
+    assert open_rows(database) == left
+
+
+def test_a_copy_that_is_accepted_at_the_same_moment_as_the_recall(database: Database) -> None:
+    """However the two transactions fall, no copy of a recalled prompt is left."""
+    for race in range(RACES):
+        accept(database, f"om_{race}")
+        start = threading.Barrier(2)
+        copy = replace(arrival(f"press:{race}"), source=f"om_{race}")
+
+        def recall(message_id: str = f"om_{race}", start: threading.Barrier = start) -> None:
+            start.wait()
+            cancel_recalled(database, message_id)
+
+        def press(copy: Arrival = copy, start: threading.Barrier = start) -> None:
+            start.wait()
+            reception_of(database).accept(copy, Ask(prompt="一座灯塔"))
+
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(act) for act in (recall, press)]:
+                done.result()
+    with database.read() as connection:
+        assert set(connection.scalars(select(requests.c.prompt))) == {""}
+        assert connection.scalar(select(func.count()).where(generations.c.ended_at.is_(None))) == 0
 
 
 def test_a_recall_at_the_same_moment_as_its_message(database: Database) -> None:

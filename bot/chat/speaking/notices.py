@@ -11,7 +11,7 @@ from bot.chat.speaking.shown import clipped, excerpt
 
 _COLOURS: Mapping[str, str] = {
     **dict.fromkeys(("cancelled", "already_paused", "already_running"), "grey"),
-    **dict.fromkeys(("original_gone", "original_refused", "unshown"), "grey"),
+    **dict.fromkeys(("original_gone", "original_refused", "unshown", "recalled"), "grey"),
     **dict.fromkeys(("set", "set_chat", "language", "resumed", "redownload"), "green"),
     "paused": "orange",
     **dict.fromkeys(("stalled", "admin_balance", "admin_key", "admin_silent", "admin_base"), "red"),

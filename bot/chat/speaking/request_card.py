@@ -89,7 +89,7 @@ class RequestLayout:
         return el.line(el.label(self._lines.about(card, numbers, said)))
 
     def _actions(self, card: RequestCard) -> list[Element]:
-        row = self._request_actions(card) if self._buttons else []
+        row = self._request_actions(card) if self._buttons and not card.recalled else []
         return row + self._picture_actions(card.pictures[0]) if len(card.pictures) == 1 else row
 
     def _request_actions(self, card: RequestCard) -> list[Element]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, or_, select, update
 
 from bot.generation.store.accepting import Acceptances, Accepted, new_request_id
 from bot.generation.store.database import Database
-from bot.generation.store.locks import change_rows
+from bot.generation.store.locks import change_rows, lock_rows
 from bot.generation.store.records import RECALLED, NewRequest
 from bot.generation.store.requests import want_showing
 from bot.generation.store.tables import generations, requests
@@ -30,25 +31,81 @@ def cancel(database: Database, connection: Connection, request_ids: Collection[s
 
 
 def cancel_recalled(database: Database, message_id: str) -> int:
-    """Cancels what a message asked for that was taken back, and keeps its words to itself; gives how many generations.
+    """Cancels what a recalled message asked for and erases its text; gives how many generations were cancelled.
 
-    An answer that nobody has begun to send is not sent; a card that stands, or is on its way, loses the prompt. Feishu
-    promises no order, and delivers again what was not acknowledged: where the recall comes first, it is remembered as
-    a request that has ended, so that its message is a repetition and nothing is made or said.
+    The same goes for what repeats or edits its prompt. An answer that nobody has begun to send is not sent; every
+    card that shows the text, or is on its way, is shown again without it. A call under way has been given the prompt.
+
+    Feishu promises no order, and delivers again what was not acknowledged: where the recall comes first, it is
+    remembered as a request that has ended, so that its message is a repetition and nothing is made or said.
     """
-    recalled = requests.c.origin == message_id
-    unanswered = and_(
-        recalled, requests.c.answer_id.is_(None), requests.c.owner.is_(None), requests.c.ended_at.is_(None)
-    )
+    recalled = or_(requests.c.origin == message_id, requests.c.source == message_id)
     with database.write() as connection:
-        remembered = Accepted(request_id=new_request_id(), new=_recalled(message_id))
-        # After any acceptance of this very message that is under way.
+        # After any acceptance of this message, or of a copy of its prompt, that is under way.
         at = database.enter(connection)
+        remembered = Accepted(request_id=new_request_id(), new=_recalled(message_id))
         Acceptances(database).add_unless_known(connection, remembered, at=at)
-        count = cancel(database, connection, connection.scalars(select(requests.c.request_id).where(recalled)).all())
-        connection.execute(update(requests).where(recalled).values(hide_prompt=True))
-        connection.execute(update(requests).where(unanswered).values(ended_at=at, outcome=RECALLED))
+        rows = connection.execute(select(requests).where(recalled)).mappings().all()
+        ids = [row["request_id"] for row in rows]
+        lock_rows(connection, generations, generations.c.request_id.in_(ids))
+        showing = [row for row in rows if _shows_text(row)]
+        locked = lock_rows(connection, requests, or_(recalled, _listing(showing, at=at)))
+        count = cancel(database, connection, ids)
+        if not all(row["hide_prompt"] and not row["prompt"] for row in rows):
+            for row in locked:
+                _erase(connection, row)
+        connection.execute(update(requests).where(recalled, *_UNSENT).values(ended_at=at, outcome=RECALLED))
     return count
+
+
+_UNSENT = (
+    requests.c.answer_id.is_(None),
+    requests.c.way == "card",
+    requests.c.owner.is_(None),
+    requests.c.ended_at.is_(None),
+    # After an attempt the answer may be in the chat; the next one finds it by its uuid and changes it.
+    requests.c.attempts == 0,
+    requests.c.takeups == 0,
+)
+"""The conditions that nobody has begun to send an answer."""
+
+_PATCHABLE = 14 * 86_400.0
+"""Seconds for which Feishu lets a card be changed."""
+
+
+def _command(row: RowMapping) -> str | None:
+    name: str | None = json.loads(row["content"]).get("name") if row["kind"] == "command" else None
+    return name
+
+
+def _shows_text(row: RowMapping) -> bool:
+    """Whether the answer to a request shows text of the message that it is about."""
+    return row["kind"] in ("images", "misread") or _command(row) == "form"
+
+
+def _listing(rows: Sequence[RowMapping], *, at: float) -> ColumnElement[bool]:
+    """The condition of answers that may list the prompts of requests: ``/queue``, ``/history`` and ``/cancel``."""
+    chats, people = {row["chat_id"] for row in rows}, {row["sender"] for row in rows}
+    return and_(
+        requests.c.kind == "command",
+        or_(*(requests.c.content.startswith(f'{{"name": "{name}"') for name in _LISTS)),
+        or_(requests.c.chat_id.in_(chats), requests.c.sender.in_(people)),
+        requests.c.accepted_at > max(at - _PATCHABLE, min((row["accepted_at"] for row in rows), default=at)),
+    )
+
+
+_LISTS = ("queue", "history", "cancel")
+
+
+def _erase(connection: Connection, row: RowMapping) -> None:
+    """Erases a request's text, and has its answer shown again where there is one that shows text."""
+    values: dict[str, Any] = {"prompt": "", "asked": "", "hide_prompt": True}
+    if row["kind"] == "misread":
+        values |= {"kind": "command", "content": json.dumps({"name": RECALLED})}
+    given_up = row["ended_at"] is not None and row["answer_id"] is None and row["way"] == "card"
+    if (_shows_text(row) or _command(row) in _LISTS) and not given_up:
+        values |= {"wanted": requests.c.wanted + 1, "ended_at": None}
+    connection.execute(update(requests).where(requests.c.request_id == row["request_id"]).values(values))
 
 
 def _recalled(message_id: str) -> NewRequest:

@@ -104,8 +104,8 @@ class Commands:
         chosen_ones = own[number - 1 : number] if number else own
         count = cancel(self._database, connection, [one.request_id for one in chosen_ones])
         # What was asked for in another chat is named only where nobody else reads.
-        named = [one.prompt for one in chosen_ones if place.chat_type == "p2p" or one.chat_id == place.chat_id]
-        return {"count": count, "prompt": "\n".join(named)}
+        named = [one.request_id for one in chosen_ones if place.chat_type == "p2p" or one.chat_id == place.chat_id]
+        return {"count": count, "named": named}
 
     def _set(self, connection: Connection, place: Place, content: Mapping[str, Any]) -> Result | Misread:
         for_chat = content["argument"] == "chat"

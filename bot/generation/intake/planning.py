@@ -29,6 +29,8 @@ class Arrival:
     in_topic: bool
     sender: str
     language: Language
+    source: str | None = None
+    """The message whose prompt this repeats or edits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,4 +125,5 @@ def _new(
         prompt=prompt,
         asked=asked,
         content=content,
+        source=arrival.source,
     )

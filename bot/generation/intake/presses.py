@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import RowMapping, Text, bindparam, select
+from sqlalchemy import RowMapping, Text, bindparam, or_, select
 
 from bot.chat.catalogue import Catalogue
 from bot.chat.reading.parser import read_prompt
@@ -19,7 +19,7 @@ from bot.generation.intake.planning import Arrival, over
 from bot.generation.intake.reception import Reception
 from bot.generation.store.database import Database
 from bot.generation.store.generations import resume_images
-from bot.generation.store.records import log_ids, read_options
+from bot.generation.store.records import log_ids, read_options, source_of
 from bot.generation.store.requests import show_again
 from bot.generation.store.tables import generations, requests
 from bot.logs import about
@@ -28,6 +28,8 @@ from bot.models import Ask, Command, Misread, Press, State, TypedOptions, Unders
 log = logging.getLogger(__name__)
 
 Toast = Mapping[str, object]
+
+_NOT_AFTER_RECALL = ("again", "ratio", "edit", "submit", "resume")
 
 
 class Presses:
@@ -89,6 +91,9 @@ class Presses:
         statement = select(requests).where(
             requests.c.request_id == request_id, requests.c.chat_id == press.chat_id, requests.c.kind == "images"
         )
+        if press.value.get("a") in _NOT_AFTER_RECALL:
+            # What is left of a recalled message has no prompt.
+            statement = statement.where(requests.c.asked != "")
         with self._database.read() as connection:
             return connection.execute(statement).mappings().first()
 
@@ -142,16 +147,27 @@ class Presses:
         if name not in EXAMPLES:
             return self._toast("toast.unknown", "warning")
         language = self._reception.language_of(press.presser) or "zh"
-        arrival = self._arrival(press, {"chat_type": "p2p", "in_topic": False, "language": language})
+        arrival = self._arrival(press, {"language": language, **self._place(press)})
         prompt = self._words.text(f"welcome.example.{name}.prompt", language)
         return self._accept(arrival, Ask(prompt=prompt), "toast.queued")
 
+    def _place(self, press: Press) -> Mapping[str, Any]:
+        """What kind of chat a press comes from, which it does not tell: that of its card, or of a message there."""
+        in_chat = select(requests.c.chat_type, requests.c.in_topic).order_by(requests.c.accepted_at.desc()).limit(1)
+        with self._database.read() as connection:
+            near = or_(requests.c.chat_id == press.chat_id, requests.c.sender == press.presser)
+            card = connection.execute(in_chat.where(near, requests.c.answer_id == press.message_id)).mappings().first()
+            said = in_chat.where(requests.c.chat_id == press.chat_id, ~requests.c.origin.contains(":"))
+            row = card or connection.execute(said).mappings().first()
+        # Where nothing is known, others are taken to read along.
+        return {"chat_type": row["chat_type"] if row else "group", "in_topic": bool(card and card["in_topic"])}
+
     def _ask(self, press: Press, request: RowMapping, ask: Ask) -> Toast:
-        arrival = self._arrival(press, request)
+        arrival = replace(self._arrival(press, request), source=source_of(request))
         return self._accept(arrival, ask, "toast.queued")
 
     def _edit(self, press: Press, request: RowMapping) -> Toast:
-        arrival = self._arrival(press, request)
+        arrival = replace(self._arrival(press, request), source=source_of(request))
         return self._accept(arrival, Command(name="form", argument=request["request_id"]), "toast.form_sent")
 
     def _original(self, press: Press, request: RowMapping) -> Toast:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,12 +14,20 @@ from bot.generation.intake.commands import Commands
 from bot.generation.intake.limits import Limits
 from bot.generation.intake.planning import Arrival, Planning, over, refused
 from bot.generation.intake.together import Together
-from bot.generation.store.accepting import Acceptances, Accepted, is_known, last_asked, last_language, new_request_id
+from bot.generation.store.accepting import (
+    Acceptances,
+    Accepted,
+    is_known,
+    last_asked,
+    last_language,
+    new_request_id,
+    recalled_among,
+)
 from bot.generation.store.counting import Counts, count_recent
 from bot.generation.store.database import Database
 from bot.generation.store.generations import is_free_to_repeat
 from bot.generation.store.preferences import Choices, Preferences
-from bot.generation.store.records import Kind, NewRequest, log_ids
+from bot.generation.store.records import Kind, NewRequest, log_ids, read_options, source_of
 from bot.generation.store.standing import standing
 from bot.logs import about
 from bot.models import Ask, Command, Language, Misread, Understood
@@ -106,14 +114,14 @@ class Reception:
             StoreUnavailable: nothing was stored.
         """
         if isinstance(understood, Command) and understood.name == "again":
-            understood = self._repeated(arrival, understood)
+            arrival, understood = self._repeated(arrival, understood)
         if isinstance(understood, Command):
             received = self._accept_command(arrival, understood, only_if_allowed=only_if_allowed)
         else:
             received = self._together.do(_Prompt(arrival=arrival, ask=understood, only_if_allowed=only_if_allowed))
         with about(**log_ids(received.request_id, arrival.origin)):
             log.info("request %s kind=%s", received.outcome, received.kind)
-            if self._log_prompts and isinstance(understood, Ask):
+            if self._log_prompts and isinstance(understood, Ask) and received.outcome != "repeated":
                 log.info("request asked prompt=%s", understood.prompt)
         self._on_received(received)
         return received
@@ -138,8 +146,10 @@ class Reception:
                 day_began=periods.day_began(),
                 at=at,
             )
+            recalled = recalled_among(connection, {one.source for one in arrivals if one.source})
+            asked = [_unless_recalled(prompt, recalled) for prompt in prompts]
             choices = self._preferences.over(found.chosen)
-            decided = [self._decide(prompt, choices, known=found.known, counts=found.counts) for prompt in prompts]
+            decided = [self._decide(prompt, choices, known=found.known, counts=found.counts) for prompt in asked]
             accepted = [one for _, one in decided if one is not None]
             self._acceptances.add(connection, accepted, at=at, month=month)
         return [received for received, _ in decided]
@@ -208,7 +218,7 @@ class Reception:
         outcome: Outcome = "refused" if refusal else "accepted"
         return Received(outcome=outcome, kind=new.kind, request_id=request_id, refusal=refusal)
 
-    def _repeated(self, arrival: Arrival, command: Command) -> Understood:
+    def _repeated(self, arrival: Arrival, command: Command) -> tuple[Arrival, Understood]:
         """The sender's last prompt in this chat, with the options that were typed now over those of then.
 
         What was paid for and has not arrived is downloaded again instead, unless other options are asked for.
@@ -216,9 +226,16 @@ class Reception:
         with self._database.read() as connection:
             last = last_asked(connection, sender=arrival.sender, chat_id=arrival.chat_id)
             if last is None:
-                return Misread(sentence="misread.nothing_to_repeat")
-            request_id, asked, options = last
-            free = not command.options.given and is_free_to_repeat(self._database, connection, request_id)
+                return arrival, Misread(sentence="misread.nothing_to_repeat")
+            free = not command.options.given and is_free_to_repeat(self._database, connection, last["request_id"])
         if free:
-            return Command(name="redownload", argument=request_id)
-        return Ask(prompt=asked, options=over(options, command.options))
+            return arrival, Command(name="redownload", argument=last["request_id"])
+        ask = Ask(prompt=last["asked"], options=over(read_options(last), command.options))
+        return replace(arrival, source=source_of(last)), ask
+
+
+def _unless_recalled(prompt: _Prompt, recalled: Collection[str]) -> _Prompt:
+    """The prompt, or the fault that its text is gone: its message was recalled since the text was read."""
+    if prompt.arrival.source not in recalled:
+        return prompt
+    return replace(prompt, ask=Misread(sentence="misread.nothing_to_repeat"))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from bot.chat.speaking.cards import Cards, content
-from bot.chat.speaking.elements import Card
 from bot.chat.speaking.text import text_of
 from bot.errors import FeishuAction, FeishuError, LeaseLost, MessageHeld
 from bot.feishu.codes import FOR_NOW
@@ -125,7 +124,10 @@ class Answering:
             answer_id=answer_id,
         )
         log.info("answer shown request=%s face=%s way=%s", request.request_id, showing.face, request.way)
-        if showing.last and request.kind == "images":
+        if request.recalled and request.way == "card" and answer_id is not None:
+            # An earlier attempt may have sent the text: then this one was given the id of that message.
+            self._store.show_again(request.request_id)
+        if showing.last and request.kind == "images" and showing.face != request.face:
             self._on_end(request.options.model, showing.pictures)
         return True
 
@@ -137,8 +139,12 @@ class Answering:
                 return posting.post(request, "card", msg_type="interactive", content=content(showing.card))
             posting.patch(request.answer_id, content=content(showing.card))
             return None
-        if showing.last:
-            self._deliver_plain(request, showing, posting)
+        sent = self._store.sent(request.request_id)
+        if request.recalled and "text" in sent:
+            for message_id in filter(None, (sent["text"], request.answer_id)):
+                posting.recall(message_id)
+        elif showing.last:
+            self._deliver_plain(request, showing, posting, sent=sent)
         return None
 
     def _send_original(self, request: Request, posting: Posting) -> str:
@@ -159,9 +165,8 @@ class Answering:
         card = content(self._cards.notice(notice))
         return posting.post(request, "card", msg_type="interactive", content=card)
 
-    def _deliver_plain(self, request: Request, showing: Showing, posting: Posting) -> None:
+    def _deliver_plain(self, request: Request, showing: Showing, posting: Posting, *, sent: Mapping[str, str]) -> None:
         """The pictures as image messages, the rest as text, and a pointer on the old card where there is one."""
-        sent = self._store.sent(request.request_id)
         for place, picture in enumerate(showing.pictures):
             step = f"image{place}"
             if picture.image_key and step not in sent:
@@ -171,7 +176,7 @@ class Answering:
             message_id = posting.post(request, "text", msg_type="text", content=body)
             self._store.record_send(request, "text", message_id, owner=self._owner)
         if request.answer_id is not None:
-            self._change_old(request.answer_id, self._cards.moved(), posting)
+            posting.patch_unless_refused(request.answer_id, content=content(self._cards.moved()))
 
     def _send_picture(self, request: Request, step: str, image_key: str, posting: Posting) -> None:
         try:
@@ -189,14 +194,6 @@ class Answering:
             return self._cards.plain(showing.request_card, request.language)
         return text_of(showing.card, request.language)
 
-    def _change_old(self, answer_id: str, card: Card, posting: Posting) -> None:
-        try:
-            posting.patch(answer_id, content=content(card))
-        except FeishuError as error:
-            if error.action in FOR_NOW:
-                raise
-            log.info("old card not_changed code=%s", error.code)
-
     def _work_round(self, request: Request, showing: Showing, error: FeishuError, posting: Posting) -> bool:
         """Decides what a refusal means; tells whether to show again at once."""
         log.warning(
@@ -212,6 +209,9 @@ class Answering:
             self._put_off(request, error)
             return False
         patching = request.way == "card" and request.answer_id is not None
+        if patching and request.recalled:
+            self._give_up(request, error, posting)
+            return False
         taken_back = error.code == MESSAGE_RECALLED and request.reply_to == request.origin and not patching
         if taken_back and (request.kind != "images" or showing.face == "cancelled"):
             # Whoever took the message back expects no answer to it, and has cancelled its images by that.
@@ -228,10 +228,16 @@ class Answering:
         return True
 
     def _give_up(self, request: Request, error: FeishuError, posting: Posting) -> None:
-        """Ends a request whose answer is refused for good; an old card must not go on saying that it is coming."""
-        if request.way == "new" and request.answer_id is not None:
+        """Ends a request whose answer is refused for good; an old card must not go on saying that it is coming.
+
+        Nor may one go on showing text of a recalled message.
+        """
+        if request.answer_id is not None and (request.way == "new" or request.recalled):
             try:
-                self._change_old(request.answer_id, self._cards.notice("unshown"), posting)
+                if request.recalled:
+                    posting.recall(request.answer_id)
+                else:
+                    posting.patch_unless_refused(request.answer_id, content=content(self._cards.notice("unshown")))
             except FeishuError as later:
                 self._put_off(request, later)
                 return

@@ -95,6 +95,8 @@ class Overview:
                 requests.c.chat_id == chat_id,
                 generations.c.state == State.DONE,
                 generations.c.image_key.is_not(None),
+                # Those of recalled messages have none.
+                requests.c.prompt != "",
             )
             .order_by(generations.c.accepted_at.desc(), generations.c.place)
             .limit(HISTORY_LENGTH)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal, Protocol
 
-from bot.errors import MessageHeld
+from bot.errors import FeishuError, MessageHeld
+from bot.feishu.codes import FOR_NOW
 from bot.generation.store.records import Request
 from bot.generation.store.requests import RequestStore
+
+log = logging.getLogger(__name__)
 
 
 class Chat(Protocol):
@@ -30,6 +35,9 @@ class Chat(Protocol):
 
     def patch(self, message_id: str, *, content: str) -> None:
         """A new content for a card."""
+
+    def recall(self, message_id: str) -> None:
+        """Takes a message of the bot's own back."""
 
 
 def send_uuid(request_id: str, step: str) -> str:
@@ -90,8 +98,35 @@ class Posting:
         self._reserve(message_id)
         self._chat.patch(message_id, content=content)
 
+    def patch_unless_refused(self, message_id: str, *, content: str) -> None:
+        """Gives a card another content, or leaves it as it is where the platform refuses that for good.
+
+        Raises:
+            FeishuError: the platform refused for now.
+            MessageHeld: it has to wait.
+        """
+        self._reserve(message_id)
+        with _unless_refused(message_id):
+            self._chat.patch(message_id, content=content)
+
+    def recall(self, message_id: str) -> None:
+        """Takes a message of the bot's own back; see :meth:`patch_unless_refused`."""
+        self._reserve(message_id)
+        with _unless_refused(message_id):
+            self._chat.recall(message_id)
+
     def _reserve(self, target: str) -> None:
         if not self._reserved and (wait := self._store.reserve(target)) > 0:
             raise MessageHeld(wait)
         self._reserved = False
         self._confirm()
+
+
+@contextmanager
+def _unless_refused(message_id: str) -> Iterator[None]:
+    try:
+        yield
+    except FeishuError as error:
+        if error.action in FOR_NOW:
+            raise
+        log.info("old message not_changed message_id=%s code=%s", message_id, error.code)

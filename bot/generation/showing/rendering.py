@@ -57,6 +57,7 @@ class Rendering:
             asked="" if request.hide_prompt else request.asked,
             options=request.options,
             pictures=pictures,
+            recalled=request.recalled,
             price=self._prices.get(request.options.model, 0.0) * made,
         )
         if all(state.ended for state in states):

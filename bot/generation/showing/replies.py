@@ -13,7 +13,7 @@ from bot.generation.intake.limits import Limits
 from bot.generation.showing.overview import Overview
 from bot.generation.store.database import Database
 from bot.generation.store.preferences import OPTION_NAMES, Preferences
-from bot.generation.store.records import Request, options_of, read_options
+from bot.generation.store.records import RECALLED, Request, options_of, read_options
 from bot.generation.store.tables import requests
 from bot.models import Misread
 
@@ -59,6 +59,7 @@ class Replies:
             "set": self._set,
             "redownload": lambda _: cards.notice("redownload"),
             "lang": lambda _: cards.notice("language"),
+            RECALLED: lambda _: cards.notice("recalled"),
             "notice": lambda request: cards.notice(request.content["argument"]),
             "pause": lambda request: cards.notice("paused" if _changed(request) else "already_paused"),
             "resume": lambda request: cards.notice("resumed" if _changed(request) else "already_running"),
@@ -95,12 +96,17 @@ class Replies:
     def _form(self, request: Request) -> Card:
         about = request.content["argument"]
         with self._database.read() as connection:
-            row = connection.execute(select(requests).where(requests.c.request_id == about)).mappings().one()
+            row = connection.execute(select(requests).where(requests.c.request_id == about)).mappings().first()
+        if row is None or not row["asked"]:
+            return self._cards.notice("recalled")
         return self._cards.form(request_id=about, prompt=row["asked"], options=options_of(read_options(row)))
 
     def _cancelled(self, request: Request) -> Card:
         result = request.content["result"]
-        return self._cards.notice("cancelled", count=str(result["count"]), prompt=result["prompt"])
+        named = select(requests.c.prompt).where(requests.c.request_id.in_(result.get("named", ())))
+        with self._database.read() as connection:
+            prompts = connection.scalars(named.order_by(requests.c.accepted_at, requests.c.request_id)).all()
+        return self._cards.notice("cancelled", count=str(result["count"]), prompt="\n".join(filter(None, prompts)))
 
     def _set(self, request: Request) -> Card:
         result = request.content["result"]

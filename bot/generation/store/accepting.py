@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Text, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, Text, bindparam, select, update
 
 from bot.generation.store.database import Database
 from bot.generation.store.records import NewRequest
@@ -78,12 +78,22 @@ def is_known(connection: Connection, origin: str) -> bool:
     return connection.scalar(_KNOWN, {"which": origin}) is not None
 
 
-def last_asked(
-    connection: Connection, *, sender: str, chat_id: str | None
-) -> tuple[str, str, Mapping[str, Any]] | None:
-    """A person's last request in a chat: its id, its prompt as it was typed, and what its images were made with."""
-    last = connection.execute(_LAST, {"who": sender, "where": chat_id}).first()
-    return None if last is None else (last.request_id, last.asked, json.loads(last.content))
+def last_asked(connection: Connection, *, sender: str, chat_id: str | None) -> RowMapping | None:
+    """A person's last request for images in a chat whose message was not recalled."""
+    return connection.execute(_LAST, {"who": sender, "where": chat_id}).mappings().first()
+
+
+def recalled_among(connection: Connection, origins: Collection[str]) -> set[str]:
+    """Which of some messages were recalled."""
+    return set(
+        connection.scalars(
+            select(requests.c.origin).where(
+                requests.c.origin.in_(origins), requests.c.hide_prompt, requests.c.prompt == ""
+            )
+        )
+        if origins
+        else ()
+    )
 
 
 def last_language(connection: Connection, *, sender: str) -> Language | None:
@@ -95,11 +105,12 @@ def last_language(connection: Connection, *, sender: str) -> Language | None:
 _KNOWN = select(requests.c.request_id).where(requests.c.origin == bindparam("which", type_=Text))
 
 _LAST = (
-    select(requests.c.request_id, requests.c.asked, requests.c.content)
+    select(requests)
     .where(
         requests.c.chat_id == bindparam("where", type_=Text),
         requests.c.sender == bindparam("who", type_=Text),
         requests.c.kind == "images",
+        requests.c.asked != "",
     )
     .order_by(requests.c.accepted_at.desc())
     .limit(1)

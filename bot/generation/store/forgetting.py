@@ -28,7 +28,7 @@ CHECKPOINT_SECONDS = 30.0
 
 
 _BARE: dict[str, str | None] = {
-    **dict.fromkeys(("chat_id", "reply_to", "answer_id", "told", "owner"), None),
+    **dict.fromkeys(("chat_id", "reply_to", "answer_id", "told", "owner", "source"), None),
     **dict.fromkeys(("sender", "prompt", "asked"), ""),
     "content": "{}",
     "kind": "help",
@@ -154,7 +154,9 @@ def _count(connection: Connection, person: str) -> Stored:
 def _remove(connection: Connection, person: str, *, young: ColumnElement[bool]) -> None:
     # What the person has asked for since the look has not ended, and stays.
     own = and_(requests.c.sender == person, requests.c.ended_at.is_not(None))
-    chats = select(requests.c.chat_id).where(own, requests.c.chat_type == "p2p", requests.c.chat_id.is_not(None))
+    # A message tells that its chat is a direct one, and so the person's own; the settings of a group are the group's.
+    said = ~requests.c.origin.contains(":")
+    chats = select(requests.c.chat_id).where(own, said, requests.c.chat_type == "p2p", requests.c.chat_id.is_not(None))
     cards = select(requests.c.answer_id).where(own, requests.c.answer_id.is_not(None))
     connection.execute(delete(paces).where(or_(paces.c.name == person, paces.c.name.in_(union(chats, cards)))))
     subject = preferences.c.subject
@@ -164,6 +166,6 @@ def _remove(connection: Connection, person: str, *, young: ColumnElement[bool]) 
     connection.execute(delete(generations).where(generations.c.sender == person, generations.c.ended_at.is_not(None)))
     connection.execute(delete(sends).where(sends.c.request_id.in_(select(requests.c.request_id).where(own))))
     # Other origins than a message's or a press's may hold the id of a person or of a chat.
-    known_again = or_(~requests.c.origin.contains(":"), requests.c.origin.startswith("press:"))
+    known_again = or_(said, requests.c.origin.startswith("press:"))
     connection.execute(update(requests).where(own, young, known_again).values(_BARE))
     connection.execute(delete(requests).where(own))

@@ -44,6 +44,8 @@ class NewRequest:
     prompt: str = ""
     asked: str = ""
     content: Mapping[str, Any]
+    source: str | None = None
+    """The message whose prompt this repeats or edits, where it is not the one it answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,11 @@ class Request:
     def options(self) -> Options:
         """What its images are made with."""
         return options_of(self.content)
+
+    @property
+    def recalled(self) -> bool:
+        """Whether it showed text of a message that was recalled; that text is not stored any more."""
+        return self.hide_prompt and not self.prompt
 
     @property
     def ids(self) -> dict[str, str | None]:
@@ -131,6 +138,12 @@ class Generation:
 def log_ids(request_id: str | None, origin: str) -> dict[str, str | None]:
     """The ids of a request as the log names them; the origin of one that answers a message is its message id."""
     return {"request": request_id, "origin" if ":" in origin else "message_id": origin}
+
+
+def source_of(row: RowMapping) -> str | None:
+    """The message that the prompt of a stored request comes from; ``None`` for an example's."""
+    source: str | None = row["source"] or (None if ":" in row["origin"] else row["origin"])
+    return source
 
 
 def options_of(content: Mapping[str, Any]) -> Options:

@@ -56,7 +56,11 @@ requests = Table(
     Column("takeups", Integer, nullable=False),
     Column("ended_at", Double),
     Column("outcome", Text),
+    # The message_id of the message whose prompt this repeats or edits; it is recalled with that message.
+    Column("source", Text),
 )
+_SOURCE = text("source IS NOT NULL")
+Index("requests_of_source", requests.c.source, sqlite_where=_SOURCE, postgresql_where=_SOURCE)
 Index(
     "requests_unshown",
     requests.c.due_at,
