@@ -138,10 +138,12 @@ def listed(world: World) -> Talk:
     return Talk(world=world, person="ou_listed", chat_id="oc_listed", first_call=0)
 
 
-@pytest.mark.parametrize("variable", ["BOT_TEAM_ALLOWED_CHATS", "BOT_TEAM_ALLOWED_PEOPLE"])
-def test_only_who_is_listed(tmp_path: Path, variable: str) -> None:
+@pytest.mark.parametrize(
+    ("variable", "listed_id"), [("BOT_TEAM_ALLOWED_CHATS", "oc_listed"), ("BOT_TEAM_ALLOWED_PEOPLE", "ou_listed")]
+)
+def test_only_who_is_listed(tmp_path: Path, variable: str, listed_id: str) -> None:
     """With a list, whoever is not on it is told the ids that the list needs, once, and nothing is done or paid."""
-    with bot_with(tmp_path, {variable: "oc_listed, ou_listed"}) as world:
+    with bot_with(tmp_path, {variable: f"{listed_id}, {listed_id}2"}) as world:
         assert colour(answer_to(listed(world), "一座灯塔")) == "green"
         stranger = world.somebody()
         card = answer_to(stranger, "别人的灯塔")

@@ -85,6 +85,21 @@ def test_all_malformed_variables_are_reported_together(names: set[str]) -> None:
     assert all("\n" not in fault and "bot.toml:" not in fault for fault in faults)
 
 
+def test_faults_of_all_sources_are_reported_together(tmp_path: Path) -> None:
+    """A malformed .env, a broken bot.toml, and malformed, unknown and unreadable variables give a line each."""
+    (tmp_path / ".env").write_text("FEISHU_APP_ID cli_a\n", encoding="utf-8")
+    (tmp_path / "bot.toml").write_text("[team\n", encoding="utf-8")
+    variables = {"BOT_CONFIG_DIR": str(tmp_path), "PORT": "a", "BOT_TEAM_X": "1", "METRICS_TOKEN": "\udcff"}
+    faults = faults_of(variables, dotenv=tmp_path / ".env")
+    assert [fault.partition(":")[0] for fault in faults] == [
+        f"{tmp_path / '.env'} line 1",
+        "METRICS_TOKEN",
+        "bot.toml line 1",
+        "BOT_TEAM_X",
+        "PORT",
+    ]
+
+
 @given(st.sampled_from(sorted({*EVERY, "FEISHU_ENCRYPT_KEY", "ZHIPU_API_KEY"})), st.text())
 def test_no_text_in_any_variable_raises_anything_else(name: str, text: str) -> None:
     """Whatever stands in a variable, it is used or reported by the name of the variable."""
