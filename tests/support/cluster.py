@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
+import time
 from collections.abc import Callable
+from ctypes import c_double
 from dataclasses import dataclass
 from http import HTTPStatus
 from multiprocessing.connection import Connection
@@ -30,6 +31,8 @@ from bot.web.server import Server
 from tests.support import warm
 from tests.support.namespaces import enter
 from tests.support.world import variables_for
+
+Ahead = c_double
 
 Role = Literal["web", "worker", "both", "connected"]
 
@@ -59,25 +62,30 @@ PACE = Pace(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How a process is started; plain values. ``namespace`` is the network namespace in which it lives."""
+    """How a process is started; plain values. ``namespace`` is the network namespace in which it lives.
+
+    ``ahead`` is by how many seconds its clock is ahead of the machine's, in memory that the processes share.
+    """
 
     role: Role
     variables: dict[str, str]
     glm: str
     pace: Pace
     namespace: str | None = None
+    ahead: Ahead | None = None
 
 
 def run(plan: Plan, line: Connection) -> None:
     """Runs one process of the bot as the command line does, until SIGTERM; tells its port first, 0 for a worker's."""
     if plan.namespace is not None:
         enter(plan.namespace)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopped = stop_event()
     logs.set_up(os.environ.get("CLUSTER_LOG_LEVEL", "critical"))
     settings = load(plan.variables)
     glm = loopback(plan.glm)
-    bot = Bot(settings, outside=Outside(glm=glm, pictures=glm, pace=plan.pace))
+    ahead = plan.ahead or Ahead()
+    outside = Outside(glm=glm, pictures=glm, pace=plan.pace, clock=lambda: time.time() + ahead.value)
+    bot = Bot(settings, outside=outside)
     if plan.role == "worker":
         line.send(0)
         run_until(stopped, bot)
