@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.feishu.world import ChatMessage, Upload
-from tests.scenarios.talking import answer_to, bot_with, paid_for, pressed, shows
+from tests.scenarios.talking import answer_to, bot_with, flash, new_answers, paid_for, pressed, shows
 from tests.support.world import Talk, World, colour
 
 
@@ -116,6 +116,18 @@ def test_it_is_uploaded_once(world: World) -> None:
     uploads = [call for call in talk.calls if call.name == "file"]
     assert len(uploads) == 1
     assert len([call for call in talk.calls if call.name == "reply"]) == 1 + 8 + 1
+
+
+def test_two_presses_at_once_upload_it_once(world: World) -> None:
+    """Both people get the file of one upload."""
+    talk = world.somebody()
+    card = answer_to(talk, "一座灯塔")
+    before = len(talk.answers)
+    for _ in range(4):
+        flash(talk, card, "original")
+    files = [file_of(talk, message) for message in new_answers(talk, before)]
+    assert len(files) == 4
+    assert len([call for call in talk.calls if call.name == "file"]) == 1
 
 
 def test_a_refused_key_is_forgotten(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Protocol
 
@@ -41,6 +42,8 @@ class OriginalFiles:
         self._originals = originals
         self._source = source
         self._files = files
+        # Two people who ask for the same original at once wait for one upload.
+        self._locks = [threading.Lock() for _ in range(16)]
 
     def upload(self, generation_id: str, *, confirm: Callable[[], None]) -> str | None:
         """Uploads the original of a generation once; gives the file key, or ``None`` when the image is gone.
@@ -52,6 +55,10 @@ class OriginalFiles:
         Raises:
             FeishuError: Feishu did not take it.
         """
+        with self._locks[hash(generation_id) % len(self._locks)]:
+            return self._upload_once(generation_id, confirm)
+
+    def _upload_once(self, generation_id: str, confirm: Callable[[], None]) -> str | None:
         columns = (generations.c.file_key, generations.c.original, generations.c.url, generations.c.image_key)
         statement = select(*columns).where(generations.c.generation_id == generation_id)
         with self._database.look() as connection:
