@@ -101,6 +101,8 @@ class Settings(BaseModel):
     @field_validator("data_dir")
     @classmethod
     def _of_home(cls, given: Path) -> Path:
+        if re.search(r"""^["'“”‘’]|["'“”‘’]$""", str(given)):
+            raise ValueError("has a quotation mark at one end only; remove it")
         try:
             return given.expanduser()
         except RuntimeError:

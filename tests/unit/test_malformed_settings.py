@@ -206,6 +206,12 @@ def test_marks_that_are_no_pair_belong_to_the_value() -> None:
         assert (settings.encrypt_key.get_secret_value(), settings.unquoted) == (secret, ())
 
 
+@pytest.mark.parametrize("path", ['"/data', "/data'", "“/data", "'/data\""])
+def test_half_a_pair_of_marks_is_no_part_of_a_folder(path: str) -> None:
+    """A folder of that name would be made in the working folder."""
+    assert faults_of({"BOT_DATA_DIR": path}) == ["BOT_DATA_DIR: has a quotation mark at one end only; remove it"]
+
+
 @pytest.mark.parametrize(
     ("line", "value"),
     [
