@@ -20,6 +20,7 @@
     │   ├── ContentRefused         content_filter_violation
     │   ├── RequestRejected        invalid_request
     │   ├── ServerFailed           server_error
+    │   │   └── RequestBlocked     server_error, and the platform never had the request
     │   ├── NetworkFailed          NETWORK_ERROR
     │   │   └── NotConnected       NETWORK_ERROR, and nothing was sent
     │   ├── CallTimedOut           TIMEOUT
@@ -80,13 +81,13 @@ class GlmError(BotError):
     Args:
         message: the platform's own message where it sent one, else ours in English.
         sentence: the catalogue key of the sentence for a person, where not the class's own.
-        provider_code: the platform's error code as text, such as ``"1302"``.
-        status: the HTTP status, where there was one.
+        provider_code: the platform's error code as text, such as ``"1302"``; ``status`` is the HTTP status.
         from_platform: whether ``message`` was written by the platform and may be shown to a person.
         waits: whether the call was refused before any work, so that waiting and asking again costs nothing.
         retry_after: the platform's own delay in seconds, where it gave one.
         filters: the content filter's findings as ``(role, level)``; level 0 is the worst, 3 minor.
-        values: placeholders of the sentence; ``until``, when a quota is reset, in seconds since 1970.
+        values: placeholders of the sentence; ``until``, when a quota is reset, in seconds since 1970; and ``words``,
+            for admins only: how an answer begins that is not the platform's.
         request_id: the platform's id of the call, for its support.
     """
 
@@ -192,8 +193,11 @@ class RequestRejected(GlmError):
 class ServerFailed(GlmError):
     """The platform failed, or answered with something that is not an answer."""
 
-    code = "server_error"
     sentence = "failure.server"
+
+
+class RequestBlocked(ServerFailed):
+    """A firewall or proxy on the way to the platform answered in its place, so nothing was made or billed."""
 
 
 class NetworkFailed(GlmError):
@@ -215,10 +219,7 @@ class CallTimedOut(GlmError):
 
 
 class DownloadFailed(GlmError):
-    """The image was made but could not be fetched or read.
-
-    ``transient`` if another attempt may succeed, ``permanent`` if none can; otherwise one may while the link is fresh.
-    """
+    """No image could be fetched; trying again helps if ``transient``, never if ``permanent``, else while it is new."""
 
     code = "DOWNLOAD_FAILED"
     sentence = "failure.download"
@@ -261,11 +262,9 @@ class FeishuError(BotError):
     Args:
         message: the platform's ``msg``, or ours in English where it sent none.
         call: the name of the call, such as ``reply``; ``str(error)`` begins with it.
-        code: the platform's ``code``; match on it, never on ``msg``.
-        action: what to do about it, and the HTTP ``status``.
-        log_id: the platform's id of the call (``X-Tt-Logid``), for its support.
-        retry_after: seconds to wait, from ``x-ogw-ratelimit-reset``.
-        help_url: the platform's page on which the admin mends it.
+        code: the platform's ``code``; match on it, never on ``msg``. ``action`` is what to do about it.
+        status: the HTTP status; ``log_id`` the platform's id of the call (``X-Tt-Logid``), for its support.
+        retry_after: seconds to wait, from ``x-ogw-ratelimit-reset``; ``help_url`` the page on which the admin mends it.
     """
 
     sentence = "failure.feishu"

@@ -9,9 +9,10 @@ from typing import Self
 
 import httpx
 
-from bot.errors import CallTimedOut, DownloadFailed, NetworkFailed, NotConnected, ServerFailed
+from bot.errors import CallTimedOut, DownloadFailed, NetworkFailed, NotConnected
 from bot.glm.image import look_at, too_large
 from bot.glm.links import https_address
+from bot.glm.redact import mask_key
 from bot.glm.request import call_body, checked_key
 from bot.glm.responses import read_answer
 from bot.glm.transport import AddressRefused, GuardedTransport, Remaining, is_public
@@ -115,14 +116,12 @@ class GlmClient:
             raise NotConnected(f"Network error: {_said(error)}") from error
         except httpx.TimeoutException as error:
             raise CallTimedOut(f"No answer within {seconds:g} s; the image may have been made all the same") from error
-        except (_TooLargeError, httpx.DecodingError) as error:
-            raise ServerFailed("The platform's answer could not be read", status=response.status_code) from error
+        except (_TooLargeError, httpx.DecodingError):
+            answer = b"the answer could not be read"
         except httpx.RequestError as error:
-            raise NetworkFailed(f"Network error: {_said(error)}") from error
+            raise NetworkFailed(f"Network error: {mask_key(_said(error), key)}") from error
         log.info("glm answered status=%d seconds=%.1f", response.status_code, seconds - remaining())
-        # The platform's message is shown to people; one that quotes the key must not give it away.
-        answer = answer.replace(key.encode(), b"***")
-        return read_answer(response.status_code, headers=response.headers, body=answer)
+        return read_answer(response.status_code, headers=response.headers, body=answer, key=key)
 
     def close(self) -> None:
         """Closes the connections."""

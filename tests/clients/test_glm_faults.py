@@ -21,6 +21,14 @@ MODEL = ("invalid_request", "failure.model")
 CONTENT = ("content_filter_violation", "failure.content")
 RATE = ("rate_limit_exceeded", "failure.rate_limit")
 OVERLOADED = ("rate_limit_exceeded", "failure.overloaded")
+KEY_TYPE = ("authentication_error", "failure.key_type")
+LOGIN = ("authentication_error", "failure.login")
+DUPLICATE = ("invalid_request", "failure.duplicate")
+SPENDING = ("rate_limit_exceeded", "failure.spending")
+FAIR_USE = ("rate_limit_exceeded", "failure.fair_use")
+BLOCKED = ("server_error", "failure.blocked")
+BROKEN = ("server_error", "failure.broken")
+BUSY = ("server_error", "failure.overloaded")
 QUOTA = ("rate_limit_exceeded", "failure.quota")
 PLAN = ("rate_limit_exceeded", "failure.plan")
 SERVER = ("server_error", "failure.server")
@@ -28,25 +36,33 @@ NETWORK = ("NETWORK_ERROR", "failure.network")
 TIMEOUT = ("TIMEOUT", "failure.timeout")
 
 EXPECTED = {
-    **dict.fromkeys(("1000", "1001", "1002", "1003", "1004", "1005"), KEY),
+    **dict.fromkeys(("1000", "1001", "1002", "1003", "1004"), KEY),
+    "1005": LOGIN,
     **dict.fromkeys(("1110", "1111", "1112", "1120", "1121"), ACCOUNT),
     "1113": ("insufficient_balance", "failure.balance"),
     **dict.fromkeys(("500", "1200", "1230", "1234"), SERVER),
-    **dict.fromkeys(("1210", "1212", "1213", "1214", "1215", "1231"), REQUEST),
+    **dict.fromkeys(("1210", "1212", "1213", "1214", "1215"), REQUEST),
+    "1231": DUPLICATE,
     **dict.fromkeys(("1211", "1221", "1222"), MODEL),
     "1220": ("authentication_error", "failure.model"),
     "1261": ("invalid_request", "failure.prompt_too_long"),
     **dict.fromkeys(("1300", "1301"), CONTENT),
     **dict.fromkeys(("1302", "1303"), RATE),
     **dict.fromkeys(("1305", "1312"), OVERLOADED),
-    **dict.fromkeys(("1304", "1308", "1310", "1316", "1317", "1318", "1319", "1320", "1321"), QUOTA),
-    **dict.fromkeys(("1309", "1311", "1313", "1314", "1315"), PLAN),
+    **dict.fromkeys(("1304", "1308", "1310", "1316", "1317"), QUOTA),
+    **dict.fromkeys(("1318", "1319", "1320", "1321"), SPENDING),
+    **dict.fromkeys(("1309", "1311", "1314"), PLAN),
+    "1313": FAIR_USE,
+    "1315": KEY_TYPE,
 }
 OTHERS = {
     "hang": TIMEOUT,
     "trickle": TIMEOUT,
     **dict.fromkeys(("reset_before", "reset_after", "truncated"), NETWORK),
-    **dict.fromkeys(("html_502", "html_504", "empty_body", "not_json", "redirect"), SERVER),
+    **dict.fromkeys(("html_502", "html_503", "html_504", "empty_body", "not_json"), BROKEN),
+    **dict.fromkeys(("html_401", "html_403", "html_404", "html_413", "gbk_451", "json_403", "redirect"), BLOCKED),
+    **dict.fromkeys(("html_429", "no_code_429"), RATE),
+    "retry_after_503": BUSY,
     **dict.fromkeys(("no_data", "no_url", "ok_with_error", "file_url", "http_url"), SERVER),
     **dict.fromkeys(("level_0", "level_1", "output_refused"), CONTENT),
 }
@@ -85,7 +101,7 @@ def test_each_other_fault_becomes_its_error(stand_in: GlmStandIn, fault: str) ->
     """What is not the platform's own refusal still ends in one of the named errors."""
     error = failed(stand_in, fault)
     assert (error.code, error.sentence) == OTHERS[fault]
-    assert not error.waits
+    assert error.waits == (OTHERS[fault] in (RATE, BUSY))
 
 
 def test_every_fault_is_in_the_table() -> None:

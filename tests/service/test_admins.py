@@ -24,6 +24,8 @@ NOW = 10_000_000.0
 WORDS = catalogue()
 ABSENT = "ou_nobody"
 ADMINS = ("管理甲", "管理乙")
+BLOCKED = "网站防火墙 您的请求已被拦截 Access denied by the firewall"
+"""What a firewall's page says."""
 
 
 def failed(*ends: tuple[float, str]) -> list[Failed]:
@@ -107,9 +109,14 @@ def told(world: World) -> list[ChatMessage]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "key"), [("glm_1113", "notice.admin_balance.text"), ("glm_1002", "notice.admin_key.text")]
+    ("fault", "key", "values"),
+    [
+        ("glm_1113", "notice.admin_balance.text", {}),
+        ("glm_1002", "notice.admin_key.text", {}),
+        ("gbk_451", "notice.admin_blocked.text", {"details": f"HTTP 451 {BLOCKED}"}),
+    ],
 )
-def test_each_admin_gets_one_message_a_cause(world: World, fault: str, key: str) -> None:
+def test_each_admin_gets_one_message_a_cause(world: World, fault: str, key: str, values: dict[str, str]) -> None:
     """Three failed prompts make one message to each admin, in both languages, and the people get their cards."""
     world.glm.arm(fault, times=3)
     for talk in [world.somebody() for _ in range(3)]:
@@ -124,8 +131,8 @@ def test_each_admin_gets_one_message_a_cause(world: World, fault: str, key: str)
     assert len({message.chat_id for message in messages}) == len(messages) == 2
     for message in messages:
         shown = list(strings_in(json.loads(message.content)))
-        assert WORDS.text(key, "zh") in shown
-        assert WORDS.text(key, "en") in shown
+        assert WORDS.text(key, "zh", **values) in shown
+        assert WORDS.text(key, "en", **values) in shown
 
 
 def test_an_admin_who_cannot_be_reached_is_in_nobodys_way(world: World) -> None:

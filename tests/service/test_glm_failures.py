@@ -23,7 +23,7 @@ SENTENCES = {
     "glm_1002": "failure.key_refused",
     "glm_1003": "failure.key_refused",
     "glm_1004": "failure.key_refused",
-    "glm_1005": "failure.key_refused",
+    "glm_1005": "failure.login",
     "glm_1110": "failure.account",
     "glm_1111": "failure.account",
     "glm_1112": "failure.account",
@@ -41,7 +41,7 @@ SENTENCES = {
     "glm_1221": "failure.model",
     "glm_1222": "failure.model",
     "glm_1230": "failure.server",
-    "glm_1231": "failure.request",
+    "glm_1231": "failure.duplicate",
     "glm_1234": "failure.server",
     "glm_1261": "failure.prompt_too_long",
     "glm_1300": "failure.content",
@@ -53,28 +53,30 @@ SENTENCES = {
     "glm_1310": "failure.quota",
     "glm_1311": "failure.plan",
     "glm_1312": "failure.overloaded",
-    "glm_1313": "failure.plan",
+    "glm_1313": "failure.fair_use",
     "glm_1314": "failure.plan",
-    "glm_1315": "failure.plan",
+    "glm_1315": "failure.key_type",
     "glm_1316": "failure.quota",
     "glm_1317": "failure.quota",
-    "glm_1318": "failure.quota",
-    "glm_1319": "failure.quota",
-    "glm_1320": "failure.quota",
-    "glm_1321": "failure.quota",
+    "glm_1318": "failure.spending",
+    "glm_1319": "failure.spending",
+    "glm_1320": "failure.spending",
+    "glm_1321": "failure.spending",
     "hang": "failure.timeout",
     "trickle": "failure.timeout",
     "reset_before": "failure.network",
     "reset_after": "failure.network",
     "truncated": "failure.network",
-    "html_502": "failure.server",
-    "empty_body": "failure.server",
-    "html_504": "failure.server",
-    "not_json": "failure.server",
+    "html_502": "failure.broken",
+    "empty_body": "failure.broken",
+    "html_504": "failure.broken",
+    "not_json": "failure.broken",
     "no_data": "failure.server",
     "no_url": "failure.server",
     "ok_with_error": "failure.server",
-    "redirect": "failure.server",
+    "html_503": "failure.broken",
+    **dict.fromkeys(("html_401", "html_403", "html_404", "html_413", "gbk_451", "json_403"), "failure.blocked"),
+    "redirect": "failure.blocked",
     "file_url": "failure.server",
     "http_url": "failure.server",
     "output_refused": "failure.content",
@@ -88,20 +90,33 @@ UNTIL = {
     "glm_1310": "2026-11-30 00:00",
     "glm_1316": "2026-11-23 00:00",
     "glm_1317": "2026-11-30 00:00",
-    "glm_1318": "2026-12-01 00:00",
-    "glm_1319": "2026-11-23 00:00",
-    "glm_1320": "2026-11-30 00:00",
-    "glm_1321": "2026-12-01 00:00",
 }
 """When the quota is reset, as the platform's message says it: in Beijing's time, which is the team's here."""
 
 WHERE = {"glm_1301": "role.user", **dict.fromkeys(("output_refused", "level_0", "level_1"), "role.assistant")}
 """Where the content filter found something."""
 
-WAIT = {"glm_1302": "failure.rate_limit", "glm_1305": "failure.overloaded"}
+STATUS = {
+    "empty_body": "200",
+    "not_json": "200",
+    "redirect": "302",
+    "gbk_451": "451",
+    "json_403": "403",
+    **{f"html_{status}": str(status) for status in (401, 403, 404, 413, 502, 503, 504)},
+}
+"""The HTTP status of an answer that is not the platform's."""
+
+WAIT = {
+    "glm_1302": "failure.rate_limit",
+    "glm_1305": "failure.overloaded",
+    "html_429": "failure.rate_limit",
+    "no_code_429": "failure.rate_limit",
+    "retry_after_503": "failure.overloaded",
+}
 """Refusals before any work: the generation waits, and ends with this sentence when they go on for too long."""
 
 UNBILLED = {f"glm_{code}" for code in CODES} - {"glm_500", "glm_1200", "glm_1230", "glm_1234", "glm_1300", "glm_1301"}
+UNBILLED |= {fault for fault, sentence in SENTENCES.items() if sentence == "failure.blocked"}
 """Refusals before any work. Whatever else goes wrong may be billed, and so it counts in the budget."""
 
 WARN = ("level_2", "level_3")
@@ -127,6 +142,8 @@ def expected(fault: str, language: str) -> str:
     """The sentence of a fault as its card says it."""
     key = SENTENCES.get(fault) or WAIT[fault]
     values = {}
+    if fault in STATUS:
+        values["status"] = STATUS[fault]
     if fault in UNTIL:
         values["until"] = UNTIL[fault]
     if fault in WHERE:
@@ -141,7 +158,10 @@ def test_the_tables_hold_every_fault() -> None:
 
 @pytest.mark.parametrize("fault", SENTENCES)
 def test_a_failure_has_its_sentence(world: World, fault: str) -> None:
-    """The card ends with the fault's sentence in both languages after one call, and the next prompt gets its turn."""
+    """The card ends with the fault's sentence in both languages after one call, and the next prompt gets its turn.
+
+    What something in between answered is not shown, and a button sends the prompt again.
+    """
     talk = world.somebody()
     world.glm.arm(fault)
     before = charged(world)
@@ -153,6 +173,12 @@ def test_a_failure_has_its_sentence(world: World, fault: str) -> None:
     for language in ("zh", "en"):
         assert any(expected(fault, language) in words for words in shown), shown
     assert [colour(answer) for answer in talk.answers] == ["red"]
+    if fault in STATUS:
+        assert not any(
+            "Access denied" in words or "您的请求已被拦截" in words or "upstream connect" in words for words in shown
+        )
+        (card,) = talk.answers
+        assert "again" in [(action.value or {}).get("a") for action in world.feishu.actions(card.message_id)]
     goes_through(world, talk.say())
 
 

@@ -11,7 +11,13 @@ from bot.models import ContentFinding, State
 from tests.unit.card_samples import LINK, cards, catalogue, failed, lines, picture, pressable, request, tagged
 from tests.unit.test_catalogue import FAILURES
 
-VALUES = {"until": "1795363200", "size": "512x512", "model": "glm-image", "allowed": "1280x1280, 1568x1056"}
+VALUES = {
+    "status": "403",
+    "until": "1795363200",
+    "size": "512x512",
+    "model": "glm-image",
+    "allowed": "1280x1280, 1568x1056",
+}
 PLATFORM = "1234 网络错误 <at id=all></at>"
 
 

@@ -15,9 +15,11 @@ from bot.errors import (
     GlmError,
     InsufficientBalance,
     RateLimited,
+    RequestBlocked,
     RequestRejected,
     ServerFailed,
 )
+from bot.generation.making.failures import may_be_billed
 from bot.glm.responses import LEAVES, read_answer
 from bot.models import ContentFinding, MadeImage
 
@@ -141,27 +143,109 @@ def test_a_link_that_is_not_https_is_no_link(url: str) -> None:
     assert error.message == "The platform answered with a link that is not an https address"
 
 
+PAGE = "<html><style>p {color: red}</style><title>防火墙</title><body><p>请求已被&nbsp;拦截</p>" + "x" * 500
+
+
+@pytest.mark.parametrize(
+    "body", [PAGE.encode(), b"", b"Forbidden", b"[]", b'{"message": "Forbidden"}', b'{"error": "x"}']
+)
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 405, 407, 413, 434, 451])
+def test_what_a_firewall_answers_is_not_the_platforms(status: int, body: bytes) -> None:
+    """It is told as blocked on the way, with its status: neither the key nor the parameters are to blame."""
+    error = refused(status, body)
+    assert (type(error), error.sentence, error.status) == (RequestBlocked, "failure.blocked", status)
+    assert error.values["status"] == str(status)
+    assert (error.provider_code, error.from_platform, error.waits) == (None, False, False)
+    assert not may_be_billed(error)
+
+
+@pytest.mark.parametrize("body", [PAGE.encode(), b"", b"upstream connect error", b'{"message": "Bad Gateway"}'])
+@pytest.mark.parametrize("status", [201, 204, 408, 499, 500, 502, 503, 504, 529])
+def test_a_gateway_may_have_lost_the_image(status: int, body: bytes) -> None:
+    """After such a status the call may have been worked on, so it is not repeated and may be billed."""
+    error = refused(status, body)
+    assert (type(error), error.sentence, error.status) == (ServerFailed, "failure.broken", status)
+    assert (error.from_platform, error.waits) == (False, False)
+    assert may_be_billed(error)
+
+
+@pytest.mark.parametrize("body", [b"", b"upstream connect error", b"[]", b"null", b"[" * 100_000, PAGE.encode()])
+def test_200_without_json_broke_on_the_way(body: bytes) -> None:
+    """The image may have been made, and what came is not the platform's answer."""
+    error = refused(200, body)
+    assert (type(error), error.sentence) == (ServerFailed, "failure.broken")
+    assert may_be_billed(error)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "words"),
+    [
+        ({}, PAGE.encode(), "防火墙 请求已被 拦截 xxx"),
+        ({"content-type": "text/html; charset=gbk"}, PAGE.encode("gbk"), "防火墙 请求已被 拦截 xxx"),
+        ({}, PAGE.encode("gb18030"), "防火墙 请求已被 拦截 xxx"),
+        ({"content-type": "text/html; charset=nonsense"}, PAGE.encode(), "防火墙 请求已被 拦截 xxx"),
+        ({}, b"Access\n\n denied\x00\x07", "Access denied"),
+        ({}, b"<script>alert(1)</script><!-- x --><b>Stop", "Stop"),
+        ({}, b"", ""),
+        ({}, b"your key test-id.half-of-the-secret", "your key ***"),
+    ],
+)
+def test_the_first_words_are_kept_for_the_admins(headers: dict[str, str], body: bytes, words: str) -> None:
+    """In whatever encoding, without HTML, at most 120 characters, and never the key."""
+    with pytest.raises(GlmError) as caught:
+        read_answer(403, headers=headers, body=body, key="test-id.half-of-the-secret-of-the-key")
+    found = caught.value.values["words"]
+    assert found.startswith(words)
+    assert len(found) <= 120
+    assert found in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "sentence"),
+    [
+        (429, {}, "failure.rate_limit"),
+        (503, {"retry-after": "7"}, "failure.overloaded"),
+        (503, {"retry-after": "Sun, 29 Nov 2026 00:00:00 GMT"}, "failure.overloaded"),
+    ],
+)
+@pytest.mark.parametrize(
+    "body", [PAGE.encode(), b"", b'{"error": {"message": "slow down"}}', b'{"error": {"code": "429"}}']
+)
+def test_a_rejection_before_any_work_waits(status: int, headers: dict[str, str], sentence: str, body: bytes) -> None:
+    """429 without a business code, and 503 that says when to come again, cost nothing."""
+    error = refused(status, body, headers)
+    assert (error.waits, error.sentence, error.status) == (True, sentence, status)
+    assert not may_be_billed(error)
+
+
+def test_a_business_code_decides_whether_waiting_helps() -> None:
+    """An empty account is not waited for, whatever the headers say."""
+    for status in (429, 503):
+        error = refused(status, {"error": {"code": "1113", "message": "x"}}, {"retry-after": "7"})
+        assert (type(error), error.waits) == (InsufficientBalance, False)
+    assert not refused(429, {"error": {"code": "1999", "message": "x"}}).waits
+
+
 @pytest.mark.parametrize(
     ("status", "error", "sentence"),
     [
-        (302, ServerFailed, "failure.server"),
         (400, RequestRejected, "failure.request"),
         (401, AuthenticationFailed, "failure.key_refused"),
         (403, AuthenticationFailed, "failure.key_refused"),
         (404, RequestRejected, "failure.request"),
-        (429, RateLimited, "failure.rate_limit"),
         (434, AuthenticationFailed, "failure.key_refused"),
         (500, ServerFailed, "failure.server"),
         (502, ServerFailed, "failure.server"),
-        (529, ServerFailed, "failure.server"),
     ],
 )
-def test_without_a_code_the_status_decides(status: int, error: type[GlmError], sentence: str) -> None:
-    """A gateway's HTML page has no code, and is not taken for a refusal that waiting would cure."""
-    found = refused(status, b"<html><title>nginx</title></html>")
-    assert (type(found), found.sentence, found.status, found.provider_code) == (error, sentence, status, None)
-    assert not found.waits
-    assert not found.from_platform
+@pytest.mark.parametrize("body", [{"error": {"message": "x"}}, {"code": 7, "msg": "x", "success": False}])
+def test_without_a_code_the_status_decides(
+    status: int, error: type[GlmError], sentence: str, body: dict[str, Any]
+) -> None:
+    """The platform's own JSON may lack a code."""
+    found = refused(status, body)
+    assert (type(found), found.sentence, found.status) == (error, sentence, status)
+    assert (found.message, found.from_platform) == ("x", True)
 
 
 @pytest.mark.parametrize(

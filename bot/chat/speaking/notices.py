@@ -14,7 +14,7 @@ _COLOURS: Mapping[str, str] = {
     **dict.fromkeys(("original_gone", "original_refused", "unshown", "recalled"), "grey"),
     **dict.fromkeys(("set", "set_chat", "language", "resumed", "redownload"), "green"),
     "paused": "orange",
-    **dict.fromkeys(("stalled", "admin_balance", "admin_key", "admin_silent", "admin_base"), "red"),
+    **dict.fromkeys(("stalled", "admin_balance", "admin_key", "admin_blocked", "admin_silent", "admin_base"), "red"),
 }
 
 NOTICES = tuple(_COLOURS)

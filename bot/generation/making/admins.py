@@ -20,7 +20,7 @@ from bot.models import Command, State
 
 log = logging.getLogger(__name__)
 
-Cause = Literal["balance", "key", "silent", "base"]
+Cause = Literal["balance", "key", "blocked", "silent", "base"]
 
 HOUR = 3_600.0
 
@@ -41,6 +41,8 @@ class Failed:
 
     ended_at: float
     code: str
+    blocked_by: str = ""
+    """What answered in the platform's place, where the request was blocked on the way."""
 
 
 def account_causes(failures: Iterable[Failed], *, now: float) -> Iterator[tuple[Cause, float]]:
@@ -111,6 +113,9 @@ class Admins:
         now, last_success, failures = self._read()
         for cause, seen_at in account_causes(failures, now=now):
             self._tell_all(cause, seen_at=seen_at)
+        for one in failures:
+            if one.blocked_by and one.ended_at > now - HOUR:
+                self._tell_all("blocked", seen_at=one.ended_at, details=one.blocked_by)
         if (silent := silent_at(failures, last_success=last_success, now=now)) is not None:
             self._tell_all("silent", seen_at=silent)
 
@@ -135,14 +140,14 @@ class Admins:
                 generations.c.state == State.FAILED, ended_at > min(last_success, now - HOUR)
             )
             rows = connection.execute(failed.order_by(ended_at)).all()
-        return now, last_success, [Failed(ended_at=row.ended_at, code=_code(row.failure)) for row in rows]
+        return now, last_success, [_failed(row.ended_at, row.failure) for row in rows]
 
-    def _tell_all(self, cause: Cause, *, seen_at: float) -> None:
+    def _tell_all(self, cause: Cause, *, seen_at: float, details: str = "") -> None:
         day = f"{datetime.fromtimestamp(seen_at, self._zone):%Y-%m-%d}"
         for person in self._people:
-            self._tell(person, cause, origin=f"admin:{cause}:{day}:{person}")
+            self._tell(person, cause, origin=f"admin:{cause}:{day}:{person}", details=details)
 
-    def _tell(self, person: str, cause: Cause, *, origin: str) -> None:
+    def _tell(self, person: str, cause: Cause, *, origin: str, details: str) -> None:
         if origin in self._told:
             return
         arrival = Arrival(
@@ -154,12 +159,18 @@ class Admins:
             sender=person,
             language="zh",
         )
-        received = self._reception.accept(arrival, Command(name=TO_ADMIN, argument=f"admin_{cause}"))
+        argument = f"admin_{cause}\n{details}" if details else f"admin_{cause}"
+        received = self._reception.accept(arrival, Command(name=TO_ADMIN, argument=argument))
         self._told.add(origin)
         if received.outcome == "accepted":
             log.warning("admins told cause=%s person=%s", cause, person)
             self._wake.set()
 
 
-def _code(failure: str | None) -> str:
-    return str(json.loads(failure)["code"]) if failure else ""
+def _failed(ended_at: float, stored: str | None) -> Failed:
+    failure = json.loads(stored) if stored else {}
+    blocked_by = ""
+    if failure.get("sentence") == "failure.blocked":
+        values = failure["values"]
+        blocked_by = f"HTTP {values.get('status')} {values.get('words', '')}".strip()
+    return Failed(ended_at=ended_at, code=str(failure.get("code", "")), blocked_by=blocked_by)

@@ -15,6 +15,7 @@ from bot.errors import (
     MissingApiKey,
     NotConnected,
     RateLimited,
+    RequestBlocked,
     RequestRejected,
 )
 from bot.feishu.codes import IMAGE_TOO_LARGE
@@ -48,6 +49,7 @@ _NOT_BILLED = (
     InsufficientBalance,
     RateLimited,
     RequestRejected,
+    RequestBlocked,
     NotConnected,
 )
 
@@ -73,7 +75,7 @@ def may_be_billed(error: GlmError) -> bool:
     It decides for the team's budget and for a person's day. What the platform bills of a call that it could not finish,
     or that its content filter refused (1301), is documented nowhere.
     """
-    return not isinstance(error, _NOT_BILLED)
+    return not (error.waits or isinstance(error, _NOT_BILLED))
 
 
 def of_upload(error: FeishuError) -> Failure:

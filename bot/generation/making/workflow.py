@@ -146,12 +146,13 @@ class Workflow:
 
     def _on_glm_error(self, generation: Generation, error: GlmError) -> None:
         log.warning(
-            "generation refused generation=%s code=%s provider_code=%s status=%s platform_request_id=%s",
+            "generation refused generation=%s code=%s provider_code=%s status=%s platform_request_id=%s words=%r",
             generation.generation_id,
             error.code,
             error.provider_code,
             error.status,
             error.request_id,
+            error.values.get("words"),
         )
         self._retry_until_stored(lambda: self._store_glm_error(generation, error))
 

@@ -60,7 +60,7 @@ class Replies:
             "redownload": lambda _: cards.notice("redownload"),
             "lang": lambda _: cards.notice("language"),
             RECALLED: lambda _: cards.notice("recalled"),
-            "notice": lambda request: cards.notice(request.content["argument"]),
+            "notice": self._notice,
             "pause": lambda request: cards.notice("paused" if _changed(request) else "already_paused"),
             "resume": lambda request: cards.notice("resumed" if _changed(request) else "already_running"),
         }
@@ -73,6 +73,10 @@ class Replies:
             return self._cards.misread(misread), "misread"
         name = str(request.content.get("name", "help"))
         return self._of_command.get(name, self._of_command["help"])(request), name
+
+    def _notice(self, request: Request) -> Card:
+        name, _, details = request.content["argument"].partition("\n")
+        return self._cards.notice(name, **({"details": details} if details else {}))
 
     def _quota(self, request: Request) -> Card:
         with self._database.read() as connection:

@@ -86,7 +86,7 @@ CALL_FAULTS: Mapping[str, str] = {
     "gbk_451": "something in between answers 451 with HTML in GBK",
     "json_403": "an API gateway in between answers 403 with JSON of its own",
     "no_code_429": "429 with an error that has no code",
-    "retry_after_503": "503 with HTML and Retry-After: 1",
+    "retry_after_503": "503 with HTML and Retry-After: 0",
 }
 """Faults of the paid call, by name, with what happens."""
 
@@ -205,5 +205,5 @@ _REPLACING: Mapping[str, Answer] = {
     "gbk_451": _foreign(451, charset="gbk"),
     "json_403": Answer.of_json({"message": "Forbidden"}, status=403),
     "no_code_429": Answer.of_json({"error": {"message": "Too Many Requests"}}, status=429),
-    "retry_after_503": _foreign(503, headers={"Retry-After": "1"}),
+    "retry_after_503": _foreign(503, headers={"Retry-After": "0"}),
 }
