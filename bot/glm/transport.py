@@ -18,6 +18,22 @@ Remaining = Callable[[], float]
 
 _PIECE = 16 * 1024
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_ISATAP = (0x00005EFE, 0x02005EFE)
+"""The first half of an interface id whose second half is an IPv4 address (RFC 5214)."""
+
+_NOT_PUBLIC = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "168.63.129.16/32",  # the platform services of Azure
+            "192.0.0.0/24",  # protocol assignments, and the metadata service of Oracle Cloud
+            "192.88.99.0/24",  # relays of 6to4, deprecated
+            "3fff::/20",  # documentation (RFC 9637)
+            "5f00::/16",  # segment routing (RFC 9602)
+        ),
+    )
+)
+"""Addresses that the standard library counts as global and that serve no website."""
 
 
 class AddressRefused(Exception):
@@ -71,11 +87,13 @@ def is_public(address: Address) -> bool:
             return is_public(wrapped)
         if address.is_site_local:
             return False
+    if any(address.version == network.version and address in network for network in _NOT_PUBLIC):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 
 def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if address in _NAT64:
+    if address in _NAT64 or int(address) >> 32 & 0xFFFFFFFF in _ISATAP:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour
 

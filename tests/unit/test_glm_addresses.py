@@ -9,7 +9,9 @@ import pytest
 from bot.glm.transport import is_public
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "106.75.0.1", "2400:3200::1", "64:ff9b::808:808", "2002:808:808::1"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "106.75.0.1", "2400:3200::1", "64:ff9b::808:808", "2002:808:808::1", "168.63.129.17"]
+)
 def test_public_addresses_are_allowed(address: str) -> None:
     """An address of the internet is allowed, in either version and also where it is translated."""
     assert is_public(ip_address(address))
@@ -50,6 +52,24 @@ def test_public_addresses_are_allowed(address: str) -> None:
         "fec0::1",
         "ff02::1",
         "2001:db8::1",
+        "168.63.129.16",
+        "::ffff:168.63.129.16",
+        "64:ff9b::a83f:8110",
+        "2002:a83f:8110::1",
+        "100.100.100.200",
+        "169.254.170.2",
+        "192.0.0.9",
+        "192.0.0.192",
+        "192.88.99.1",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "64:ff9b:1::a00:1",
+        "::ffff:0:10.0.0.1",
+        "2400:3200::5efe:10.0.0.1",
+        "2400:3200::200:5efe:a00:1",
+        "2001:0:a83f:8110::f7f7:f7f7",
+        "3fff::1",
+        "5f00::1",
     ],
 )
 def test_all_others_are_refused(address: str) -> None:
