@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from bot.chat.reading.events import EVENT_TYPES
 from bot.errors import GlmError, StoreUnavailable
 from bot.generation.intake.reception import Received
 from bot.generation.making import failures
@@ -24,6 +25,14 @@ ACKNOWLEDGED = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 
 CALLED = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 MADE = (2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0)
+
+KINDS = EVENT_TYPES | {"url_verification", "unknown"}
+"""The kinds of events that are counted by themselves; any other type that is subscribed to is ``other``."""
+
+MOST_CODES = 50
+"""How many different codes of a platform become labels, each a series that Prometheus keeps."""
+
+LONGEST_CODE = 40
 
 OUTCOMES = (
     State.DONE,
@@ -70,6 +79,7 @@ class Metrics:
             "bot_glm_call_seconds", "Paid calls to GLM by the platform's code, or ok.", MADE, "model", "code"
         )
         self._crashes = self._counter("bot_task_crashes", "Unexpected errors in background tasks.", "task")
+        self._feishu_codes, self._glm_codes = _Codes(), _Codes()
         self.registry.register(_Stands(stands, budget=budget))
         ProcessCollector(registry=self.registry)
 
@@ -81,7 +91,7 @@ class Metrics:
 
     def event_answered(self, kind: str, outcome: str, seconds: float) -> None:
         """The door has answered an event of a kind."""
-        self._events.labels(kind, outcome).inc()
+        self._events.labels(kind if kind in KINDS else "other", outcome).inc()
         self._acknowledged.observe(seconds)
 
     def received(self, received: Received) -> None:
@@ -98,11 +108,11 @@ class Metrics:
 
     def feishu_called(self, name: str, seconds: float, code: int | None) -> None:
         """A call to Feishu has ended; ``code`` is ``None`` when no answer came."""
-        self._feishu.labels(name, "none" if code is None else str(code)).observe(seconds)
+        self._feishu.labels(name, self._feishu_codes.label("none" if code is None else str(code))).observe(seconds)
 
     def glm_called(self, model: str, seconds: float, code: str) -> None:
         """A paid call has ended."""
-        self._glm.labels(model, code).observe(seconds)
+        self._glm.labels(model, self._glm_codes.label(code)).observe(seconds)
 
     def task_crashed(self, name: str) -> None:
         """A background task has ended with an unexpected error."""
@@ -111,6 +121,21 @@ class Metrics:
     def text(self) -> bytes:
         """Everything, in the text format of :data:`CONTENT_TYPE`."""
         return generate_latest(self.registry)
+
+
+class _Codes:
+    """The first :data:`MOST_CODES` codes as labels; any further one is ``other``, and its number is in the log."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def label(self, code: str) -> str:
+        """The label of a code."""
+        code = code[:LONGEST_CODE]
+        if code not in self._seen and len(self._seen) >= MOST_CODES:
+            return "other"
+        self._seen.add(code)
+        return code
 
 
 class _Stands(Collector):

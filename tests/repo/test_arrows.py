@@ -31,7 +31,7 @@ ALLOWED = {
     "feishu": {"errors", "models", "text", "feishu"},
     "generation": {"errors", "models", "permissions", "logs", "chat", "glm", "glm.sizes", "feishu", "generation"},
     "web": {"errors", "models", "logs", "generation", "web"},
-    "metrics": {"errors", "models", "glm.sizes", "generation"},
+    "metrics": {"errors", "models", "glm.sizes", "chat", "generation"},
     "cli": {
         "addresses",
         "errors",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from bot.generation.intake.cancelling import cancel_recalled
 from bot.generation.intake.planning import Arrival
@@ -56,6 +56,29 @@ def test_a_recall_is_remembered_once_and_ended(database: Database) -> None:
     assert RequestStore(database).unshown(limit=10) == []
     assert open_rows(database) == 0
     assert accept(database, "om_2").outcome == "accepted"
+
+
+def test_recalls_of_other_messages_do_not_pile_up(database: Database) -> None:
+    """Of recalls of messages that never came, the last ones are remembered, and only while a message may still come."""
+    accept(database, "om_own")
+    cancel_recalled(database, "om_own")
+    for number in range(30):
+        cancel_recalled(database, f"om_{number}", remembered=10)
+    assert count(database) == 1 + 10
+    assert accept(database, "om_20").outcome == "repeated"
+    assert accept(database, "om_19").outcome == "accepted"
+    assert accept(database, "om_own").outcome == "repeated"
+    with database.write() as connection:
+        connection.execute(update(requests).values(accepted_at=requests.c.accepted_at - 9 * 3_600))
+    cancel_recalled(database, "om_last")
+    assert count(database) == 3
+    assert accept(database, "om_own").outcome == "repeated"
+
+
+def count(database: Database) -> int:
+    """How many requests there are."""
+    with database.read() as connection:
+        return connection.scalar(select(func.count()).select_from(requests)) or 0
 
 
 @pytest.mark.parametrize(("tried", "left"), [(False, 0), (True, 1)], ids=["not sent", "perhaps sent"])

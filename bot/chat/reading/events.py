@@ -130,6 +130,9 @@ _READERS: Mapping[str, Callable[[Event, str | None], Heard]] = {
     "card.action.trigger": _press,
 }
 
+EVENT_TYPES = frozenset(_READERS)
+"""The event types that are read; any other is ignored."""
+
 
 def _json(content: Any) -> str:
     """Content as JSON text, which is how the platform sends it; empty where there is none."""

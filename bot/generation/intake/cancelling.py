@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, delete, or_, select, update
 
 from bot.generation.store.accepting import Acceptances, Accepted, new_request_id
 from bot.generation.store.database import Database
@@ -15,6 +15,12 @@ from bot.generation.store.records import RECALLED, NewRequest
 from bot.generation.store.requests import want_showing
 from bot.generation.store.tables import generations, requests
 from bot.models import State
+
+REMEMBERED = 1_000
+"""How many recalls of unknown messages are remembered."""
+
+DELIVERED_AGAIN = 8 * 3_600.0
+"""Seconds within which Feishu may still deliver a message that was not acknowledged."""
 
 
 def cancel(database: Database, connection: Connection, request_ids: Collection[str]) -> int:
@@ -30,21 +36,23 @@ def cancel(database: Database, connection: Connection, request_ids: Collection[s
     return len(cancelled)
 
 
-def cancel_recalled(database: Database, message_id: str) -> int:
+def cancel_recalled(database: Database, message_id: str, *, remembered: int = REMEMBERED) -> int:
     """Cancels what a recalled message asked for and erases its text; gives how many generations were cancelled.
 
     The same goes for what repeats or edits its prompt. An answer that nobody has begun to send is not sent; every
     card that shows the text, or is on its way, is shown again without it. A call under way has been given the prompt.
 
     Feishu promises no order, and delivers again what was not acknowledged: where the recall comes first, it is
-    remembered as a request that has ended, so that its message is a repetition and nothing is made or said.
+    remembered as a request that has ended, so that its message is a repetition and nothing is made or said. In
+    a group the recalls of everybody's messages come, and nothing tells which of these were for the bot: so only the
+    last ``remembered`` of such recalls are kept, and none for longer than its message may still come.
     """
     recalled = or_(requests.c.origin == message_id, requests.c.source == message_id)
     with database.write() as connection:
         # After any acceptance of this message, or of a copy of its prompt, that is under way.
         at = database.enter(connection)
-        remembered = Accepted(request_id=new_request_id(), new=_recalled(message_id))
-        Acceptances(database).add_unless_known(connection, remembered, at=at)
+        unknown = Accepted(request_id=new_request_id(), new=_recalled(message_id))
+        is_new = Acceptances(database).add_unless_known(connection, unknown, at=at)
         rows = connection.execute(select(requests).where(recalled)).mappings().all()
         ids = [row["request_id"] for row in rows]
         lock_rows(connection, generations, generations.c.request_id.in_(ids))
@@ -55,7 +63,17 @@ def cancel_recalled(database: Database, message_id: str) -> int:
             for row in locked:
                 _erase(connection, row)
         connection.execute(update(requests).where(recalled, *_UNSENT).values(ended_at=at, outcome=RECALLED))
+        if is_new:
+            _forget_recalls(connection, before=at - DELIVERED_AGAIN, most=remembered)
     return count
+
+
+def _forget_recalls(connection: Connection, *, before: float, most: int) -> None:
+    """Deletes the recalls of unknown messages that came ``before`` a time, and all but the last ``most``."""
+    recalls = and_(requests.c.sender == "", requests.c.outcome == RECALLED)
+    newest_first = select(requests.c.request_id).where(recalls).order_by(requests.c.accepted_at.desc())
+    surplus = or_(requests.c.accepted_at < before, requests.c.request_id.in_(newest_first.offset(most)))
+    connection.execute(delete(requests).where(recalls, surplus))
 
 
 _UNSENT = (
