@@ -55,7 +55,7 @@ def platform() -> Iterator[Platform]:
     """Serves a platform."""
     served = Platform()
     served.server.route("POST", "/open-apis/auth/v3/tenant_access_token/internal", served.give_token)
-    for method in ("GET", "POST", "PATCH"):
+    for method in ("GET", "POST", "PATCH", "DELETE"):
         served.server.route(method, "/*rest", served.answer)
     with served.server:
         yield served

@@ -83,6 +83,13 @@ JSON_CALLS: list[Any] = [
         id="patch",
     ),
     pytest.param(
+        lambda client: client.recall("om_1"),
+        ("DELETE", "/open-apis/im/v1/messages/om_1", {}),
+        None,
+        None,
+        id="recall",
+    ),
+    pytest.param(
         lambda client: client.bot_info(),
         ("GET", "/open-apis/bot/v3/info", {}),
         None,

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import select, text
 
 from bot.__main__ import main
+from bot.generation.store import migrations
 from bot.generation.store.database import Database, read_url
 from bot.generation.store.schema import HEAD, current_revision, migrate
+from bot.generation.store.tables import requests
 from tests.support.commands import run_command
 
 
@@ -39,3 +45,31 @@ def test_a_newer_schema_is_left_alone(database: Database, caplog: pytest.LogCapt
     assert [record.getMessage() for record in caplog.records] == [
         f"schema newer_than_program revision=9999 program={HEAD}"
     ]
+
+
+def test_what_an_older_version_stored_of_presses_in_groups(empty_url: str) -> None:
+    """An example that was pressed in a group was stored as of a direct chat; the upgrade corrects that and no more."""
+    with closing(Database(read_url(empty_url))) as database:
+        with database.write() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0001")
+        common: dict[str, Any] = {
+            **dict.fromkeys(("sender", "prompt", "asked", "content"), "x"),
+            **dict.fromkeys(("lease_until", "due_at", "accepted_at"), 0.0),
+            **dict.fromkeys(("patches", "wanted", "shown", "attempts", "takeups"), 0),
+            **dict.fromkeys(("in_topic", "hide_prompt"), False),
+            "language": "zh",
+            "way": "card",
+            "kind": "images",
+        }
+        stored = {"om_1": ("oc_group", "group"), "press:1": ("oc_group", "p2p"), "press:2": ("oc_direct", "p2p")}
+        for origin, (chat, kind) in stored.items():
+            values = {**common, "request_id": origin, "origin": origin, "chat_id": chat, "chat_type": kind}
+            with database.write() as connection:
+                connection.execute(database.insert(requests).values(values))
+        assert migrate(database)
+        with database.read() as connection:
+            found = dict(connection.execute(select(requests.c.origin, requests.c.chat_type)).all())
+        assert found == {"om_1": "group", "press:1": "group", "press:2": "p2p"}
