@@ -17,6 +17,7 @@ from bot.chat.speaking.cards import Cards
 from bot.chat.styles import Styles
 from bot.errors import StoreUnavailable
 from bot.feishu.client import FeishuClient
+from bot.feishu.fixes import describe, suggest_fix
 from bot.generation.intake.commands import Commands
 from bot.generation.intake.identity import Identity
 from bot.generation.intake.inbox import Inbox
@@ -41,6 +42,7 @@ from bot.generation.store.database import Database, read_url
 from bot.generation.store.generations import GenerationStore
 from bot.generation.store.kept import Kept, UserIds
 from bot.generation.store.leases import Leases, worker_alive
+from bot.generation.store.outages import Outages
 from bot.generation.store.preferences import Preferences
 from bot.generation.store.requests import RequestStore
 from bot.generation.store.schema import migrate
@@ -107,6 +109,13 @@ class Bot:
         self._preferences = Preferences(self.database, defaults=settings.images.defaults)
         self._limits = Limits(numbers=settings.limits, prices=settings.prices.by_model(), periods=periods)
         self._kept = Kept(self.database)
+        self._outages = Outages(
+            self.database,
+            domain=settings.domain,
+            pace=outside.pace,
+            on_begin=lambda: self._admins.tell("feishu"),
+            on_end=self._wake.set,
+        )
         self._identity = Identity(app_id=settings.app_id, ask=lambda: self._feishu.bot_info().open_id, kept=self._kept)
         self._closers: list[Callable[[], None]] = [self._feishu.close, self.database.close]
         reception = self._create_reception()
@@ -232,12 +241,15 @@ class Bot:
             source=source,
             target=self._feishu,
             originals=originals,
+            outages=self._outages,
             user_ids=UserIds(self._kept),
             leases=leases,
             pace=pace,
             stopping=self._stopping,
         )
-        files = OriginalFiles(self.database, originals=originals, source=source, files=self._feishu)
+        files = OriginalFiles(
+            self.database, originals=originals, source=source, files=self._feishu, outages=self._outages
+        )
         return Worker(
             database=self.database,
             stores=Stores(requests=self._requests, generations=generations),
@@ -280,6 +292,7 @@ class Bot:
             rendering=Rendering(cards=cards, replies=replies, line=line, prices=prices),
             files=files,
             leases=leases,
+            outages=self._outages,
             pace=self._outside.pace,
             on_end=self._watching.metrics.ended,
         )
@@ -287,11 +300,22 @@ class Bot:
     def _unready(self) -> str | None:
         try:
             alive = worker_alive(self.database, within=self._outside.pace.silence)
+            outages = self._outages.current()
         except StoreUnavailable:
             return "the database does not answer"
         reasons = [
             None if alive else "no worker has shown itself lately",
-            None if self._identity.open_id else "the bot's own id has not been learnt from Feishu yet",
+            *(f"Feishu refuses {one.call}: {one.reason}; what to do: {one.fix}" for one in outages),
+            self._unknown(),
             self.background.problem,
         ]
         return "; ".join(filter(None, reasons)) or None
+
+    def _unknown(self) -> str | None:
+        """Why the bot's own id is not known, ``None`` when it is."""
+        if self._identity.open_id is not None:
+            return None
+        unknown, refusal = "the bot's own id has not been learnt from Feishu yet", self._identity.refusal
+        if refusal is None:
+            return unknown
+        return f"{unknown}: {describe(refusal)}; what to do: {suggest_fix(refusal, domain=self._settings.domain)}"

@@ -242,8 +242,8 @@ class FeishuAction(Enum):
     """What to do about a code of https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code ."""
 
     RETRY = "wait and repeat the call with the same uuid"
-    STOP_FOR_QUOTA = "the month's calls are used up: send nothing for an hour, then try again"
-    TELL_ADMIN = "a setting, scope or ability is missing: log it for the admin, no retry"
+    APP_REFUSED = "Feishu refuses the app, whatever is sent: wait until calls pass again, and alert the admins"
+    TELL_ADMIN = "a setting is wrong that only some calls need: log it for the admin, no retry"
     GIVE_UP = "nobody can be reached there: no retry"
     SEND_WITHOUT_QUOTE = "the message replied to is gone: send to the chat instead"
     SEND_OUTSIDE_TOPIC = "the topic is gone: reply outside it"
@@ -292,7 +292,11 @@ class FeishuError(BotError):
 
 
 class FeishuUnreachable(FeishuError):
-    """Feishu gave no answer, or one that is not the platform's; the call may have been applied."""
+    """Feishu gave no answer, or one that is not the platform's; the call may have been applied.
+
+    A 401, 403 or 407 without a code is the answer of a proxy or gateway in between, which refuses every call.
+    """
 
     def __init__(self, message: str, *, call: str | None = None, status: int | None = None) -> None:
-        super().__init__(message, call=call, action=FeishuAction.RETRY, status=status)
+        action = FeishuAction.APP_REFUSED if status in {401, 403, 407} else FeishuAction.RETRY
+        super().__init__(message, call=call, action=action, status=status)

@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bot.cli import remedies
 from bot.cli.recipient import person
 from bot.errors import FeishuError, SettingsError
+from bot.feishu import fixes
 from bot.feishu.base import Bases, NewBase
 from bot.feishu.client import FeishuClient
 from bot.generation.making.records import FIELDS
@@ -45,7 +45,7 @@ def _create(bases: Bases, settings: Settings, *, name: str, owners: Sequence[str
         base = bases.create(name, zone=settings.team.timezone)
         table_id = bases.create_table(base.app_token, "Log", FIELDS)
     except FeishuError as error:
-        _say(f"The Base was not made: {remedies.told(error)}", remedies.fix_of(error, domain=settings.domain))
+        _say(f"The Base was not made: {fixes.describe(error)}", fixes.suggest_fix(error, domain=settings.domain))
         if base is not None:
             _say(f"An empty one is left at {base.url}")
         return 1
@@ -66,7 +66,7 @@ def _share(bases: Bases, base: NewBase, settings: Settings, owners: Sequence[str
         try:
             bases.share(base.app_token, owner)
         except FeishuError as error:
-            _say(f"Not shared with {owner}: {remedies.told(error)}", remedies.fix_of(error, domain=settings.domain))
+            _say(f"Not shared with {owner}: {fixes.describe(error)}", fixes.suggest_fix(error, domain=settings.domain))
         else:
             shared.append(f"{owner} may see, change and share it.")
     return shared
@@ -79,7 +79,7 @@ def _clear(bases: Bases, base: NewBase) -> None:
     try:
         bases.delete_table(base.app_token, base.blank_table)
     except FeishuError as error:
-        _say(f"A blank table is left beside the log; delete it by hand ({remedies.told(error)})")
+        _say(f"A blank table is left beside the log; delete it by hand ({fixes.describe(error)})")
 
 
 def _say(*lines: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.cli import remedies
 from bot.cli.findings import Finding
 from bot.errors import FeishuError
+from bot.feishu import fixes
 from bot.feishu.base import Bases
 from bot.feishu.client import FeishuClient
 from bot.generation.making.records import FIELDS
@@ -29,11 +29,11 @@ def base_log(client: FeishuClient, settings: Settings) -> Finding:
         there = Bases(client.call).fields(base.app_token, base.table_id)
     except FeishuError as error:
         return Finding(
-            name=NAME, ok=False, detail=remedies.told(error), fix=remedies.fix_of(error, domain=settings.domain)
+            name=NAME, ok=False, detail=fixes.describe(error), fix=fixes.suggest_fix(error, domain=settings.domain)
         )
     wrong = [field.name for field in FIELDS if there.get(field.name) != field.kind]
     if wrong:
         return Finding(
-            name=NAME, ok=False, detail=f"missing or of another type: {', '.join(wrong)}", fix=remedies.RESTORE_FIELDS
+            name=NAME, ok=False, detail=f"missing or of another type: {', '.join(wrong)}", fix=fixes.RESTORE_FIELDS
         )
     return Finding(name=NAME, ok=True, detail=f"table {base.table_id} is there, with its {len(FIELDS)} fields")

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 from bot.chat.catalogue import Catalogue
 from bot.chat.speaking import elements as el
-from bot.cli import check_base, remedies
+from bot.cli import check_base
 from bot.cli.findings import Finding
 from bot.cli.recipient import kind_of
 from bot.errors import FeishuAction, FeishuError, SettingsError
+from bot.feishu import fixes
 from bot.feishu.client import FeishuClient
 from bot.settings import Settings
 
@@ -95,7 +96,7 @@ def unasked(why: str, *, recipient: str | None = None) -> Iterator[Finding]:
 
 
 def _refused(name: str, error: FeishuError, *, domain: str) -> Finding:
-    return Finding(name=name, ok=False, detail=remedies.told(error), fix=remedies.fix_of(error, domain=domain))
+    return Finding(name=name, ok=False, detail=fixes.describe(error), fix=fixes.suggest_fix(error, domain=domain))
 
 
 def _bot(client: FeishuClient, *, domain: str) -> Finding:
@@ -105,7 +106,7 @@ def _bot(client: FeishuClient, *, domain: str) -> Finding:
         return _refused(BOT, error, domain=domain)
     who = f"{bot.name}, open_id {bot.open_id}"
     if not bot.active:
-        return Finding(name=BOT, ok=False, detail=f"{who}, is not active", fix=remedies.SWITCH_ON)
+        return Finding(name=BOT, ok=False, detail=f"{who}, is not active", fix=fixes.SWITCH_ON)
     return Finding(name=BOT, ok=True, detail=f"on: {who}")
 
 
@@ -114,14 +115,14 @@ def _scopes(client: FeishuClient, settings: Settings) -> Finding:
         granted = client.granted_scopes()
     except FeishuError as error:
         # Nothing that the bot does rests on this call, so its failure alone is no fault.
-        return Finding(name=SCOPES, ok=None, detail=f"the platform did not tell: {remedies.told(error)}")
+        return Finding(name=SCOPES, ok=None, detail=f"the platform did not tell: {fixes.describe(error)}")
     needed = NEEDED | check_base.NEEDED if settings.base.on else NEEDED
     missing = {purpose: scopes[0] for purpose, scopes in needed.items() if granted.isdisjoint(scopes)}
     if not missing:
         return Finding(name=SCOPES, ok=True, detail=f"granted for {', '.join(needed)}")
     lacking = "; ".join(f"{purpose}: {scope}" for purpose, scope in missing.items())
     page = f"{settings.domain}/app/{settings.app_id}/auth?q={','.join(missing.values())}&token_type=tenant"
-    return Finding(name=SCOPES, ok=False, detail=f"missing for {lacking}", fix=f"grant at {page} , {remedies.PUBLISH}")
+    return Finding(name=SCOPES, ok=False, detail=f"missing for {lacking}", fix=f"grant at {page} , {fixes.PUBLISH}")
 
 
 def _probes(client: FeishuClient, *, domain: str) -> Iterator[Finding]:
@@ -140,11 +141,11 @@ def _probe(name: str, call: Callable[[], object], *, domain: str) -> Finding:
     try:
         call()
     except FeishuError as error:
-        if error.action in (FeishuAction.TELL_ADMIN, FeishuAction.STOP_FOR_QUOTA):
+        if error.action in (FeishuAction.APP_REFUSED, FeishuAction.TELL_ADMIN):
             return _refused(name, error, domain=domain)
         if error.action is FeishuAction.RETRY:
-            fix = remedies.fix_of(error, domain=domain)
-            return Finding(name=name, ok=None, detail=f"cannot be told: {remedies.told(error)}", fix=fix)
+            fix = fixes.suggest_fix(error, domain=domain)
+            return Finding(name=name, ok=None, detail=f"cannot be told: {fixes.describe(error)}", fix=fix)
     return Finding(name=name, ok=True, detail="granted, as far as a call that sends nothing can tell")
 
 

@@ -239,14 +239,14 @@ def _settings_to_send() -> Settings:
 
 
 def _send(sender: Sender, result: Result) -> None:
-    from bot.cli import remedies  # noqa: PLC0415 - as above
+    from bot.feishu import fixes  # noqa: PLC0415 - as above
 
     try:
         sender.send(result)
     except DownloadFailed as error:
         raise _NotSentError(error.message) from error
     except FeishuError as error:
-        message = f"{remedies.told(error)}. What to do: {remedies.fix_of(error, domain=sender.domain)}"
+        message = f"{fixes.describe(error)}. What to do: {fixes.suggest_fix(error, domain=sender.domain)}"
         code = None if error.code is None else str(error.code)
         raise _NotSentError(message, status=error.status, provider_code=code) from error
 

@@ -14,19 +14,25 @@ from types import MappingProxyType
 
 from bot.errors import FeishuAction
 
-TOKEN_REFUSED = frozenset({99991661, 99991663, 99991664, 99991665, 99991668, 99991671})
+TOKEN_REFUSED = frozenset({20005, 99991661, 99991663, 99991664, 99991665, 99991668, 99991671, 99991677})
 """The token was missing, invalid or expired: a new one is fetched once and the call made once more."""
 
 IMAGE_TOO_LARGE = frozenset({234006, 234039})
 """The picture has more than 10 MB, or more than 12,000 by 12,000 pixels."""
 
-FOR_NOW = frozenset({FeishuAction.RETRY, FeishuAction.STOP_FOR_QUOTA})
+FOR_NOW = frozenset({FeishuAction.RETRY, FeishuAction.APP_REFUSED})
 """Refusals after which the same call is made again later."""
 
 _CODES: dict[FeishuAction, tuple[int, ...]] = {
     FeishuAction.RETRY: (
         1500,  # internal
         2200,  # internal
+        5000,  # internal
+        9499,  # too many requests; the general list calls it a bad request, but it passes by itself
+        11232,  # the limits of messages, as the next two
+        11233,
+        11247,
+        18121,  # the same message is being created
         230020,  # five messages a second to one chat
         230049,  # the message is still being sent
         232096,  # the upload has to be repeated later
@@ -40,15 +46,23 @@ _CODES: dict[FeishuAction, tuple[int, ...]] = {
         1255001,  # internal, as the next two
         1255002,
         1255040,
-        *TOKEN_REFUSED,  # a fresh token was refused, too
     ),
-    FeishuAction.STOP_FOR_QUOTA: (99991403,),
-    FeishuAction.TELL_ADMIN: (
-        91402,  # no such Base
-        91403,  # the app may not write to it
+    FeishuAction.APP_REFUSED: (
+        *TOKEN_REFUSED,  # a fresh token was refused, too
         10003,  # App ID unknown here; also the sign of Feishu's address for a Lark app
-        10014,  # App Secret wrong
-        11205,  # the bot ability is off, as the bot's own page of the API says it
+        10005,  # the app or the tenant is not authorised
+        10012,  # no app token is given
+        10013,  # no tenant token is given
+        10014,  # App Secret wrong, or the app is switched off
+        10015,  # App Secret wrong
+        11205,  # the bot ability is off
+        11207,  # the app cannot be used in this tenant
+        11209,  # no such app
+        11210,  # the app is not installed
+        11223,  # the permission to send is missing
+        11240,  # the bot ability is off
+        20009,  # the app is not installed
+        212100,  # the app is not installed
         230006,  # the bot ability is off
         230027,  # a permission is missing
         234002,  # not authorised to upload
@@ -56,9 +70,19 @@ _CODES: dict[FeishuAction, tuple[int, ...]] = {
         234041,  # the tenant's master key was deleted
         234042,  # the tenant's own storage fails
         99991401,  # our address is not on the list of allowed ones
+        99991403,  # the month's calls are used up
+        99991543,  # no such app, or its secret is wrong
+        99991644,  # the app's settings cannot be read
         99991662,  # the app is switched off
         99991672,  # a scope is missing
         99991673,  # the app is not authorised
+        99991676,  # the token has no such permission
+        99991681,  # authentication failed, as the next
+        99991692,
+    ),
+    FeishuAction.TELL_ADMIN: (
+        91402,  # no such Base
+        91403,  # the app may not write to it
         1063002,  # the app may not share the document
         1254003,  # not the token of a Base
         1254004,  # not the id of a table
@@ -144,8 +168,10 @@ def action_of(code: int, *, status: int, call: str = "") -> FeishuAction:
 
     Args:
         code: the ``code`` of the answer's body; never 0.
-        status: the HTTP status, which decides about unknown codes: 429 and 5xx are repeated, others reported.
-        call: the name of the call; a few codes mean something else for ``patch`` and for ``endpoint``.
+        status: the HTTP status, which decides about unknown codes: 429 and 5xx are repeated, 401 and 403 refuse the
+            app, others are reported.
+        call: the name of the call; a few codes mean something else for ``patch`` and for ``endpoint``. An unknown
+            refusal of ``token`` refuses the app, since no other call can be made without one.
     """
     if call == "endpoint" and code in _ENDPOINT:
         return _ENDPOINT[code]
@@ -153,5 +179,8 @@ def action_of(code: int, *, status: int, call: str = "") -> FeishuAction:
         return _PATCH[code]
     if code in ACTIONS:
         return ACTIONS[code]
-    passing = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return FeishuAction.RETRY if passing else FeishuAction.REPORT
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return FeishuAction.RETRY
+    if call == "token" or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return FeishuAction.APP_REFUSED
+    return FeishuAction.REPORT

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.errors import FeishuUnreachable
+from bot.errors import FeishuError
 
 _EARLIEST = 300.0
 _PART = 0.1
@@ -29,7 +29,7 @@ class Token:
 class TenantToken:
     """Keeps the token of one app on one platform, for any number of threads.
 
-    It is renewed when a tenth of its lifetime, and at most five minutes, is left. While a new one cannot be reached,
+    It is renewed when a tenth of its lifetime, and at most five minutes, is left. While a new one cannot be had,
     the old one serves to its end.
 
     Args:
@@ -48,8 +48,8 @@ class TenantToken:
         """A token that holds for now.
 
         Raises:
-            FeishuError: the platform refused the app's credentials.
-            FeishuUnreachable: it gave no answer, and there is no token that still holds.
+            FeishuError: the platform refused the app's credentials or gave no answer, and there is no token that still
+                holds.
         """
         with self._lock:
             token = self._token
@@ -58,7 +58,7 @@ class TenantToken:
             asked_at = self._clock()
             try:
                 fetched = self._fetch()
-            except FeishuUnreachable:
+            except FeishuError:
                 if token is not None and asked_at < self._ends_at:
                     return token.value
                 raise

@@ -51,6 +51,7 @@ _NARROWER: Mapping[int, tuple[str, ...]] = {
     **dict.fromkeys((230011, 230110), ("reply", "patch", "recall", "react", "resource")),
     230111: ("reply", "patch"),
     **dict.fromkeys((230022, 230025, 230028, 230099), (*_SENDS, "patch")),
+    **dict.fromkeys((11223, 11232, 11233, 11247, 18121), _SENDS),
     230017: ("own_image", *_SENDS),
     230026: ("recall",),
     230031: ("patch",),
@@ -101,7 +102,15 @@ def named(side: Side, own: str) -> str:
     return _NAMES[side, own]
 
 
-def arm(name: str, *, feishu: FeishuStandIn, glm: GlmStandIn, on: str | None = None, times: int = 1) -> None:
+def arm(
+    name: str,
+    *,
+    feishu: FeishuStandIn,
+    glm: GlmStandIn,
+    on: str | None = None,
+    times: int = 1,
+    seconds: float | None = None,
+) -> None:
     """Makes the next calls of the side that a fault belongs to fail by it.
 
     Args:
@@ -110,6 +119,7 @@ def arm(name: str, *, feishu: FeishuStandIn, glm: GlmStandIn, on: str | None = N
         glm: the stand-in of the GLM API.
         on: which call to Feishu, one of :func:`fitting` or ``ANY_CALL``; what :func:`aim` tells when ``None``.
         times: how many calls.
+        seconds: for how long all such calls to Feishu fail, instead of ``times``.
 
     Raises:
         KeyError: there is no such fault.
@@ -122,4 +132,4 @@ def arm(name: str, *, feishu: FeishuStandIn, glm: GlmStandIn, on: str | None = N
     call = on or aim(name)
     if call not in (*fitting(name), ANY_CALL):
         raise ValueError(f"no call {call!r} fails by {name}; these do: {', '.join(fitting(name))}")
-    feishu.faults.arm(own, on=call, times=times)
+    feishu.faults.arm(own, on=call, times=times if seconds is None else None, seconds=seconds)

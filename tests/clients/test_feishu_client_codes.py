@@ -19,13 +19,16 @@ from tests.clients.feishu_platform import platform
 
 EXPECTED = {
     FeishuAction.RETRY: {
-        *(1500, 2200, 230020, 230049, 232096, 99991400, *TOKEN_REFUSED),
+        *(1500, 2200, 5000, 9499, 11232, 11233, 11247, 18121, 230020, 230049, 232096, 99991400),
         *(1254002, 1254036, 1254290, 1254291, 1254607, 1254608, 1255001, 1255002, 1255040),
     },
-    FeishuAction.STOP_FOR_QUOTA: {99991403},
+    FeishuAction.APP_REFUSED: {
+        *(10003, 10005, 10012, 10013, 10014, 10015, 11205, 11207, 11209, 11210, 11223, 11240, 20009, 212100),
+        *(230006, 230027, 234002, 234007, 234041, 234042),
+        *(99991401, 99991403, 99991543, 99991644, 99991662, 99991672, 99991673, 99991676, 99991681, 99991692),
+        *(20005, 99991661, 99991663, 99991664, 99991665, 99991668, 99991671, 99991677),
+    },
     FeishuAction.TELL_ADMIN: {
-        *(10003, 10014, 11205, 230006, 230027, 234002, 234007, 234041, 234042),
-        *(99991401, 99991662, 99991672, 99991673),
         *(91402, 91403, 1063002, 1254003, 1254004, 1254015, 1254040, 1254041, 1254045, 1254103),
         *(1254302, 1254304, 1254306),
     },
@@ -142,7 +145,11 @@ def test_a_missing_scope_comes_with_its_page(scene: Scene) -> None:
         (987654, 429, FeishuAction.RETRY),
         (987654, 500, FeishuAction.RETRY),
         (987654, 503, FeishuAction.RETRY),
+        (987654, 401, FeishuAction.APP_REFUSED),
+        (987654, 403, FeishuAction.APP_REFUSED),
         (230001, 500, FeishuAction.REPORT),
+        # Limits pass by themselves, whatever their status.
+        *((code, status, FeishuAction.RETRY) for code in (9499, 11232) for status in (200, 400, 429)),
     ],
 )
 def test_the_status_decides_about_unknown_codes(code: int, status: int, action: FeishuAction) -> None:

@@ -77,7 +77,7 @@ def test_a_second_refusal_is_an_error(served: Platform) -> None:
     with pytest.raises(FeishuError) as failed:
         client.patch("om_1", content="{}")
     client.close()
-    assert (failed.value.code, failed.value.action) == (99991663, FeishuAction.RETRY)
+    assert (failed.value.code, failed.value.action) == (99991663, FeishuAction.APP_REFUSED)
     assert (len(served.tokens), len(served.calls)) == (2, 2)
 
 
@@ -110,13 +110,13 @@ def test_the_old_token_serves_while_a_new_one_cannot_be_had(served: Platform) ->
 
 @pytest.mark.parametrize("code", [10003, 10014])
 def test_wrong_credentials_are_for_the_admin(served: Platform, code: int) -> None:
-    """The refusal comes as HTTP 200, is told from an outage, and nothing else is called."""
+    """The refusal comes as HTTP 200, is told from no answer, and nothing else is called."""
     client = served.client()
     served.token_answers.append(Answer.of_json({"code": code, "msg": "app secret invalid"}))
     with pytest.raises(FeishuError) as failed:
         client.bot_info()
     client.close()
-    assert (failed.value.code, failed.value.action) == (code, FeishuAction.TELL_ADMIN)
+    assert (failed.value.code, failed.value.action) == (code, FeishuAction.APP_REFUSED)
     assert served.calls == []
 
 

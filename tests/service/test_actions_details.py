@@ -100,18 +100,6 @@ def test_a_token_refused_twice_waits(world: World) -> None:
     assert len(talk.answers) == 1
 
 
-@pytest.mark.parametrize("code", [10003, 10014])
-def test_a_wrong_app_stops_before_anything_is_paid(world: World, code: int) -> None:
-    """Without a token nobody can be told, so nothing is paid and the platform is not asked again and again."""
-    talk = world.somebody()
-    world.feishu.expire_tokens()
-    world.feishu.faults.arm(f"feishu_{code}", on="token")
-    said = talk.say()
-    assert rest(talk, calls=1)[-1] == "token"
-    assert [call.name for call in talk.calls].count("token") == 1
-    assert talk.posts(said) == []
-
-
 def test_a_topic_that_is_gone_is_left(world: World) -> None:
     """In a topic the card is sent into its thread; when that is refused, outside it."""
     talk = world.somebody(kind="topic")
@@ -271,12 +259,12 @@ def test_an_upload_that_stays_away_is_told_with_the_link(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("code", "said"),
-    [(99991672, "op_from=openapi"), (230006, "code=230006"), (99991403, "STOP_FOR_QUOTA"), (99991401, "TELL_ADMIN")],
+    [(99991672, "op_from=openapi"), (230006, "code=230006"), (99991403, "next month"), (99991401, "白名单")],
 )
 def test_what_only_the_admin_can_mend_stands_in_the_log(
     world: World, caplog: pytest.LogCaptureFixture, code: int, said: str
 ) -> None:
-    """The code, what it calls for, and the page on which it is mended are logged once; the chat's words are not."""
+    """The code, its fix, and the page on which it is mended are logged once; the chat's words are not."""
     talk = world.somebody()
     world.feishu.faults.arm(f"feishu_{code}", on="reply")
     with caplog.at_level(logging.WARNING, logger="bot"):

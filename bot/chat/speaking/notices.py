@@ -15,6 +15,7 @@ _COLOURS: Mapping[str, str] = {
     **dict.fromkeys(("set", "set_chat", "language", "resumed", "redownload"), "green"),
     "paused": "orange",
     **dict.fromkeys(("stalled", "admin_balance", "admin_key", "admin_blocked", "admin_silent", "admin_base"), "red"),
+    "admin_feishu": "red",
 }
 
 NOTICES = tuple(_COLOURS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from bot.errors import FeishuError
 from bot.generation.store.kept import Kept
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ class Identity:
         self._ask = ask
         self._kept = kept
         self._open_id: str | None = None
+        self.refusal: FeishuError | None = None
+        """Why Feishu has not told the id yet."""
 
     @property
     def open_id(self) -> str | None:
@@ -38,5 +41,9 @@ class Identity:
             StoreUnavailable: the database does not answer.
         """
         if self._open_id is None:
-            self._open_id = self._kept.get(self._name) or self._kept.put(self._name, self._ask())
+            try:
+                self._open_id = self._kept.get(self._name) or self._kept.put(self._name, self._ask())
+            except FeishuError as refusal:
+                self.refusal = refusal
+                raise
             log.info("identity learnt open_id=%s", self._open_id)

@@ -20,7 +20,7 @@ from bot.models import Command, State
 
 log = logging.getLogger(__name__)
 
-Cause = Literal["balance", "key", "blocked", "silent", "base"]
+Cause = Literal["balance", "key", "blocked", "silent", "base", "feishu"]
 
 HOUR = 3_600.0
 

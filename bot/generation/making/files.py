@@ -14,6 +14,7 @@ from bot.feishu.codes import FOR_NOW
 from bot.generation.making.originals import Originals
 from bot.generation.making.workflow import ImageSource
 from bot.generation.store.database import Database
+from bot.generation.store.outages import Outages
 from bot.generation.store.tables import generations
 from bot.glm.image import look_at
 from bot.models import ImageFile
@@ -37,13 +38,16 @@ class FileStore(Protocol):
 class OriginalFiles:
     """Finds originals and uploads them."""
 
-    def __init__(self, database: Database, *, originals: Originals, source: ImageSource, files: FileStore) -> None:
+    def __init__(
+        self, database: Database, *, originals: Originals, source: ImageSource, files: FileStore, outages: Outages
+    ) -> None:
         self._database = database
         self._originals = originals
         self._source = source
         self._files = files
         # Two people who ask for the same original at once wait for one upload.
         self._locks = [threading.Lock() for _ in range(16)]
+        self._outages = outages
 
     def upload(self, generation_id: str, *, confirm: Callable[[], None]) -> str | None:
         """Uploads the original of a generation once; gives the file key, or ``None`` when the image is gone.
@@ -54,6 +58,7 @@ class OriginalFiles:
 
         Raises:
             FeishuError: Feishu did not take it.
+            MessageHeld: it has to wait.
         """
         with self._locks[hash(generation_id) % len(self._locks)]:
             return self._upload_once(generation_id, confirm)
@@ -78,7 +83,8 @@ class OriginalFiles:
                 continue
             if image is not None and len(image.content) <= LARGEST_FILE:
                 confirm()
-                file_key = self._files.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
+                with self._outages.guard("file"):
+                    file_key = self._files.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
                 # For the next time that it is asked for, or that its message is sent again.
                 self._store(generation_id, file_key)
                 return file_key
@@ -97,7 +103,8 @@ class OriginalFiles:
         if image_key is None:
             return None
         try:
-            return look_at(self._files.download_own_image(image_key, largest=LARGEST_FILE))
+            with self._outages.guard("file"):
+                return look_at(self._files.download_own_image(image_key, largest=LARGEST_FILE))
         except FeishuError as error:
             if error.action in FOR_NOW:
                 raise

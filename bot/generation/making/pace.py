@@ -36,8 +36,10 @@ class Pace:
     """The longest that is waited at once where Feishu itself says for how long; its limits are those of a minute."""
     resend_in_all: float = 86_400.0
     """How long an answer is kept for Feishu to come back; after that a first answer would be too late."""
-    quota_hold: float = 3_600.0
-    """How long nothing is sent after Feishu has said that the month's calls are used up."""
+    probe_longest: float = 60.0
+    """The longest wait between two tries while Feishu refuses the app itself; the first is that of ``resend``."""
+    outage_in_all: float = 14 * 86_400.0
+    """How long what is paid for waits for such an outage to end; older cards cannot be changed any more."""
     upload_in_all: float = 1_800.0
     """How long a picture is kept for its upload before the card shows the link instead."""
     holding: float = 20.0
@@ -71,6 +73,14 @@ class Pace:
             times: how often the call has failed before.
         """
         return min(asked, self.reset_longest) if asked else growing(self.resend, self.resend_longest, times)
+
+    def probe_after(self, times: int) -> float:
+        """The wait in seconds before Feishu is tried again that refuses the app itself, after so many tries."""
+        return growing(self.resend, self.probe_longest, times)
+
+    def after_refusal(self, times: int) -> float:
+        """The wait in seconds of what was refused then: a little longer, so that something else is tried next."""
+        return 1.25 * self.probe_after(times)
 
 
 JITTER = 0.2

@@ -211,9 +211,9 @@ class Worker:
                 self._answering.show(request)
                 return
             log.error("answer stalled request=%s", request_id)
-            if request.takeups == self._pace.takeups + 1:
-                # Once: it may be what breaks now.
-                self._answering.show_stalled(request)
+            # Once: it may be what breaks now.
+            if request.takeups == self._pace.takeups + 1 and not self._answering.show_stalled(request):
+                return
             self._stores.requests.give_up(request, owner=self._leases.owner, outcome="stalled")
 
     def _deliver(self, generation_id: str) -> None:

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from bot.errors import DownloadFailed, FeishuAction, FeishuError, GlmError, LeaseLost, StoreUnavailable
+from bot.errors import DownloadFailed, FeishuAction, FeishuError, GlmError, LeaseLost, MessageHeld, StoreUnavailable
 from bot.generation.making import failures
 from bot.generation.making.originals import Originals
 from bot.generation.making.pace import Pace, growing
 from bot.generation.store.generations import GenerationStore
 from bot.generation.store.kept import UserIds
 from bot.generation.store.leases import Leases
+from bot.generation.store.outages import Outages
 from bot.generation.store.records import Generation
 from bot.glm.image import LARGEST_FOR_FEISHU, shrink
 from bot.glm.links import link_end
@@ -54,6 +55,7 @@ class Workflow:
 
     Args:
         leases: the leases of this process, which are confirmed before every side effect.
+        outages: what makes uploads wait while Feishu refuses the app.
         stopping: set when the process is about to leave; waits end then.
 
     A crash between two steps loses nothing: what was stored decides where the next worker goes on. A step has no
@@ -70,6 +72,7 @@ class Workflow:
         source: ImageSource,
         target: ImageTarget,
         originals: Originals,
+        outages: Outages,
         user_ids: UserIds,
         leases: Leases,
         pace: Pace,
@@ -80,6 +83,7 @@ class Workflow:
         self._source = source
         self._target = target
         self._originals = originals
+        self._outages = outages
         self._user_ids = user_ids
         self._leases = leases
         self._owner = leases.owner
@@ -189,6 +193,8 @@ class Workflow:
                 return
             # What was kept of it is gone, too.
             self._store.fail(generation, failures.of_glm(error), owner=self._owner, original=None)
+        except MessageHeld as held:
+            self._store.hold(generation, owner=self._owner, seconds=held.seconds, delays=generation.delays)
         except FeishuError as error:
             self._not_uploaded(generation, error)
 
@@ -223,18 +229,22 @@ class Workflow:
 
     def _upload_once(self, generation: Generation, image: ImageFile) -> str:
         self._leases.confirm(generation.generation_id)
-        return self._target.upload_image(image.content, filename=f"image{image.suffix}")
+        with self._outages.guard("image"):
+            return self._target.upload_image(image.content, filename=f"image{image.suffix}")
 
     def _not_uploaded(self, generation: Generation, error: FeishuError) -> None:
-        log.warning(
+        log.log(
+            # An outage is logged when it begins and ends, not at every probe.
+            logging.INFO if error.action is FeishuAction.APP_REFUSED else logging.WARNING,
             "generation upload_failed generation=%s code=%s action=%s",
             generation.generation_id,
             error.code,
             error.action.name,
         )
-        if error.action is FeishuAction.STOP_FOR_QUOTA:
-            # Its card could not be changed now either.
-            self._store.postpone(generation, owner=self._owner, seconds=self._pace.quota_hold)
+        waited = generation.delays * self._pace.probe_longest
+        if error.action is FeishuAction.APP_REFUSED and waited < self._pace.outage_in_all:
+            seconds = self._pace.after_refusal(generation.delays)
+            self._store.hold(generation, owner=self._owner, seconds=seconds, delays=generation.delays + 1)
             return
         if error.action is FeishuAction.RETRY and self._store.delayed_for(generation) < self._pace.upload_in_all:
             seconds = self._pace.resend_after(error.retry_after, times=generation.delays)

@@ -17,6 +17,7 @@ from bot.generation.making.pace import Pace
 from bot.generation.showing.posting import Chat, Posting
 from bot.generation.showing.rendering import Rendering, Showing
 from bot.generation.store.leases import Leases
+from bot.generation.store.outages import Outages
 from bot.generation.store.records import RECALLED, Request
 from bot.generation.store.requests import RequestStore
 from bot.models import Picture
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 CHANGES_OF_WAY = 6
 """How many refusals in a row one showing works round before it is put off."""
+
+_MOST_COUNTED = 6
 
 MESSAGE_RECALLED = 230011
 """The code of a reply to a message that was taken back:
@@ -39,6 +42,7 @@ class Answering:
         rendering: what renders a request as it stands.
         files: what uploads originals.
         leases: the leases of this process, which are confirmed before every call.
+        outages: what makes calls wait while Feishu refuses the app.
         on_end: told the model and the pictures of each request of images whose last card was shown.
         clock: the time in seconds since 1970.
     """
@@ -52,6 +56,7 @@ class Answering:
         rendering: Rendering,
         files: OriginalFiles,
         leases: Leases,
+        outages: Outages,
         pace: Pace,
         on_end: Callable[[str, tuple[Picture, ...]], None] = lambda _model, _pictures: None,
         clock: Callable[[], float] = time.time,
@@ -63,6 +68,7 @@ class Answering:
         self._files = files
         self._leases = leases
         self._owner = leases.owner
+        self._outages = outages
         self._pace = pace
         self._on_end = on_end
         self._clock = clock
@@ -92,22 +98,32 @@ class Answering:
                 raise
         self._store.postpone(claimed, owner=self._owner, seconds=self._pace.resend_longest)
 
-    def show_stalled(self, claimed: Request) -> None:
+    def show_stalled(self, claimed: Request) -> bool:
         """Shows that a claimed request could not be shown, with a card that needs nothing of it.
+
+        Returns:
+            Whether that is done; else the request was let go and is due again later.
 
         It does not insist: where this card is refused, too, the chat keeps what it has.
         """
-        posting, card = self._posting(claimed), content(self._cards.notice("stalled"))
+        posting = self._posting(claimed)
+        card = content(self._cards.notice("stalled"))
         try:
             if claimed.answer_id is None:
                 posting.post(claimed, "card", msg_type="interactive", content=card)
             else:
                 posting.patch(claimed.answer_id, content=card)
+        except MessageHeld as held:
+            takeups = claimed.takeups - 1
+            self._store.postpone(claimed, owner=self._owner, seconds=held.seconds, refused=False, takeups=takeups)
+            return False
         except FeishuError as error:
             log.warning("answer refused request=%s code=%s log_id=%s", claimed.request_id, error.code, error.log_id)
+        return True
 
     def _posting(self, claimed: Request) -> Posting:
-        return Posting(self._chat, store=self._store, confirm=partial(self._leases.confirm, claimed.request_id))
+        confirm = partial(self._leases.confirm, claimed.request_id)
+        return Posting(self._chat, store=self._store, outages=self._outages, confirm=confirm)
 
     def _show_once(self, request: Request, showing: Showing, posting: Posting) -> bool:
         """Shows a request as it was rendered; tells whether that is all, or another way has to be tried at once."""
@@ -184,10 +200,11 @@ class Answering:
         except FeishuError as error:
             if _about_the_place(error.action, request):
                 raise
-            # The text that follows holds the link, so a refused picture does not take the answer with it.
+            # The text that follows holds the link, so a refused picture does not take the answer with it. The refusal
+            # is stored, because the text may have to wait and the picture would then be sent again before it.
             log.warning("picture not_sent request=%s code=%s", request.request_id, error.code)
-        else:
-            self._store.record_send(request, step, message_id, owner=self._owner)
+            message_id = ""
+        self._store.record_send(request, step, message_id, owner=self._owner)
 
     def _words(self, request: Request, showing: Showing) -> str:
         if showing.request_card is not None:
@@ -196,7 +213,8 @@ class Answering:
 
     def _work_round(self, request: Request, showing: Showing, error: FeishuError, posting: Posting) -> bool:
         """Decides what a refusal means; tells whether to show again at once."""
-        log.warning(
+        log.log(
+            _level(error),
             "answer refused request=%s way=%s code=%s action=%s log_id=%s help=%s",
             request.request_id,
             request.way,
@@ -244,10 +262,13 @@ class Answering:
         self._store.give_up(request, owner=self._owner, outcome=f"feishu_{error.code}")
 
     def _put_off(self, request: Request, error: FeishuError) -> None:
-        if error.action is FeishuAction.STOP_FOR_QUOTA:
-            # Every call would be refused; what is paid for is shown when there are calls again, however late that is.
-            self._store.hold(self._pace.quota_hold)
-            self._store.postpone(request, owner=self._owner, seconds=self._pace.quota_hold)
+        if error.action is FeishuAction.APP_REFUSED:
+            if self._clock() - request.accepted_at > self._pace.outage_in_all:
+                self._store.give_up(request, owner=self._owner, outcome=f"feishu_{error.code}")
+                return
+            # The attempts that make the waits longer stay below what ends a request.
+            seconds, counts = self._pace.after_refusal(request.attempts), request.attempts < _MOST_COUNTED
+            self._store.postpone(request, owner=self._owner, seconds=seconds, refused=counts)
             return
         waited = request.attempts * self._pace.resend_longest
         if waited > self._pace.resend_in_all:
@@ -257,6 +278,11 @@ class Answering:
         if error.retry_after:
             self._store.hold(seconds)
         self._store.postpone(request, owner=self._owner, seconds=seconds)
+
+
+def _level(error: FeishuError) -> int:
+    """An outage is logged when it begins and ends, not at every probe."""
+    return logging.INFO if error.action is FeishuAction.APP_REFUSED else logging.WARNING
 
 
 def _about_the_place(action: FeishuAction, request: Request) -> bool:

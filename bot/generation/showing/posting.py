@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from bot.errors import FeishuError, MessageHeld
 from bot.feishu.codes import FOR_NOW
+from bot.generation.store.outages import Outages
 from bot.generation.store.records import Request
 from bot.generation.store.requests import RequestStore
 
@@ -54,15 +55,16 @@ class Posting:
 
     Args:
         chat: what makes them.
-        store: where each is reserved; the claim of the request has reserved the first.
+        store: where each is reserved.
+        outages: what makes them wait while Feishu refuses the app.
         confirm: called before each call; raises ``LeaseLost`` when the request may be another worker's by now.
     """
 
-    def __init__(self, chat: Chat, *, store: RequestStore, confirm: Callable[[], None]) -> None:
+    def __init__(self, chat: Chat, *, store: RequestStore, outages: Outages, confirm: Callable[[], None]) -> None:
         self._chat = chat
         self._store = store
+        self._outages = outages
         self._confirm = confirm
-        self._reserved = True
 
     def post(self, request: Request, step: str, *, msg_type: str, content: str) -> str:
         """Sends a step's message, as a reply where there is a message to quote; gives its id.
@@ -71,22 +73,24 @@ class Posting:
             FeishuError: the platform refused.
             MessageHeld: it has to wait.
         """
-        self._reserve(request.chat_id or request.sender)
-        if request.reply_to is not None:
-            return self._chat.reply(
-                request.reply_to,
+        target = request.chat_id or request.sender
+        self._reserve(target)
+        with self._outages.guard("send"):
+            if request.reply_to is not None:
+                return self._chat.reply(
+                    request.reply_to,
+                    msg_type=msg_type,
+                    content=content,
+                    uuid=send_uuid(request.request_id, step),
+                    in_thread=request.in_topic,
+                )
+            return self._chat.send(
+                target,
+                receive_id_type="chat_id" if request.chat_id else "open_id",
                 msg_type=msg_type,
                 content=content,
-                uuid=send_uuid(request.request_id, step),
-                in_thread=request.in_topic,
+                uuid=send_uuid(request.request_id, f"{step}:unquoted"),
             )
-        return self._chat.send(
-            request.chat_id or request.sender,
-            receive_id_type="chat_id" if request.chat_id else "open_id",
-            msg_type=msg_type,
-            content=content,
-            uuid=send_uuid(request.request_id, f"{step}:unquoted"),
-        )
 
     def patch(self, message_id: str, *, content: str) -> None:
         """Gives a card another content.
@@ -96,7 +100,8 @@ class Posting:
             MessageHeld: it has to wait.
         """
         self._reserve(message_id)
-        self._chat.patch(message_id, content=content)
+        with self._outages.guard("patch"):
+            self._chat.patch(message_id, content=content)
 
     def patch_unless_refused(self, message_id: str, *, content: str) -> None:
         """Gives a card another content, or leaves it as it is where the platform refuses that for good.
@@ -106,19 +111,18 @@ class Posting:
             MessageHeld: it has to wait.
         """
         self._reserve(message_id)
-        with _unless_refused(message_id):
+        with _unless_refused(message_id), self._outages.guard("patch"):
             self._chat.patch(message_id, content=content)
 
     def recall(self, message_id: str) -> None:
         """Takes a message of the bot's own back; see :meth:`patch_unless_refused`."""
         self._reserve(message_id)
-        with _unless_refused(message_id):
+        with _unless_refused(message_id), self._outages.guard("patch"):
             self._chat.recall(message_id)
 
     def _reserve(self, target: str) -> None:
-        if not self._reserved and (wait := self._store.reserve(target)) > 0:
+        if (wait := self._store.reserve(target)) > 0:
             raise MessageHeld(wait)
-        self._reserved = False
         self._confirm()
 
 

@@ -199,6 +199,19 @@ class GenerationStore:
         with self._database.change() as connection:
             checkpoint(connection, self._steps.postpone, generation.generation_id, owner, **given)
 
+    def hold(self, generation: Generation, *, owner: str, seconds: float, delays: int) -> None:
+        """Lets a generation go that waits for Feishu to take the app's calls again; that counts as no delay of its own.
+
+        Args:
+            generation: which.
+            owner: who holds it.
+            seconds: after which it is due again.
+            delays: how often it has been refused, which only makes the waits longer.
+        """
+        given = {"owner": None, "takeups": 0, "delayed_since": None, "delays": delays, "seconds_away": seconds}
+        with self._database.change() as connection:
+            checkpoint(connection, self._steps.hold, generation.generation_id, owner, **given)
+
     def done(self, generation: Generation, *, owner: str, **values: object) -> None:
         """Ends a generation whose picture Feishu has; ``values`` are the result of the last step."""
         with self._database.write() as connection:

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from bot.generation.store.database import Database
 from bot.generation.store.holds import held
 from bot.generation.store.leases import is_free
+from bot.generation.store.outages import is_held
 from bot.generation.store.tables import generations, requests, served
 from bot.models import State
 
@@ -154,7 +155,8 @@ def unshown(database: Database, *, originals: bool) -> Select[str]:
 
     In one chat a first answer is due only when every older request there has been answered, so that answers keep the
     order of the messages even after an outage. One that Feishu goes on refusing holds the chat up for
-    :data:`HELD_UP` seconds. Originals are files that are uploaded first: nothing else waits for them.
+    :data:`HELD_UP` seconds. While Feishu refuses the app itself, none is due between two probes. Originals are files
+    that are uploaded first: nothing else waits for them.
 
     Args:
         database: where they are.
@@ -181,6 +183,7 @@ def unshown(database: Database, *, originals: bool) -> Select[str]:
             requests.c.kind == "original" if originals else requests.c.kind != "original",
             requests.c.due_at <= database.now,
             is_free(database, requests),
+            ~is_held(database),
             or_(requests.c.answer_id.is_not(None), requests.c.way != "card", ~blocked),
         )
         .order_by(number_in_chat, requests.c.accepted_at)

@@ -13,7 +13,6 @@ from sqlalchemy import (
     RowMapping,
     Table,
     Text,
-    Update,
     and_,
     bindparam,
     func,
@@ -47,7 +46,6 @@ class RequestStore:
         self._limiter = SendLimiter(database)
         self._unshown = {originals: looks.unshown(database, originals=originals) for originals in (False, True)}
         self._claim = _claim(database)
-        self._put_off = _put_off(database)
         self._steps = _Steps.for_database(database)
 
     def told_since(self, chat_id: str, *, kind: Kind, seconds: float, person: str | None = None) -> bool:
@@ -69,24 +67,15 @@ class RequestStore:
             return list(due[: self._limiter.messages_left(connection)]) if due else []
 
     def claim(self, request_id: str, *, owner: str, lease: float) -> Request | None:
-        """Takes a request up, and with it the right to send one message to its chat.
+        """Takes a request up.
 
         Returns:
-            The request, or ``None`` when somebody else was faster, nothing is left to show, or the limits of the
-            platform make it wait.
+            The request, or ``None`` when somebody else was faster or nothing is left to show.
         """
         given = {"which": request_id, "by": owner, "seconds": lease}
-        with self._database.write() as connection:
+        with self._database.change() as connection:
             row = connection.execute(self._claim, given).mappings().first()
-            if row is None:
-                connection.rollback()
-                return None
-            card = row["answer_id"] if row["way"] == "card" else None
-            wait = self._limiter.reserve(connection, card or row["chat_id"] or row["sender"])
-            if wait > 0:
-                connection.execute(self._put_off, {"which": request_id, "seconds": wait})
-                return None
-        return Request.of_row(row)
+        return Request.of_row(row) if row is not None else None
 
     def show_again(self, request_id: str) -> None:
         """Marks that what the chat shows may be older than what is stored, even where the request has ended."""
@@ -94,7 +83,7 @@ class RequestStore:
             show_again(connection, request_id)
 
     def reserve(self, target: str) -> float:
-        """Reserves one more message to a chat, or one more update of a message.
+        """Reserves one message to a chat, or one update of a message.
 
         Returns:
             0 when it may go out now; else the seconds to wait, and nothing is reserved.
@@ -153,9 +142,9 @@ class RequestStore:
         with self._database.change() as connection:
             checkpoint(connection, self._steps.change, request.request_id, owner, **values)
 
-    def postpone(self, request: Request, *, owner: str, seconds: float, refused: bool = True) -> None:
+    def postpone(self, request: Request, *, owner: str, seconds: float, refused: bool = True, takeups: int = 0) -> None:
         """Lets the request go and makes it due again after ``seconds``; only what was refused counts as an attempt."""
-        given = {"owner": None, "seconds_away": seconds, "attempts": request.attempts + refused, "takeups": 0}
+        given = {"owner": None, "seconds_away": seconds, "attempts": request.attempts + refused, "takeups": takeups}
         with self._database.change() as connection:
             checkpoint(connection, self._steps.postpone, request.request_id, owner, **given)
 
@@ -176,7 +165,7 @@ class RequestStore:
             return dict(connection.execute(statement).all())
 
     def record_send(self, request: Request, step: str, message_id: str, *, owner: str) -> None:
-        """Stores that a step's message was sent."""
+        """Stores that a step's message was sent; ``message_id`` is empty where it was refused for good."""
         with self._database.write() as connection:
             checkpoint(connection, self._steps.change, request.request_id, owner, owner=owner)
             connection.execute(
@@ -250,18 +239,6 @@ def _claim(database: Database) -> ReturningUpdate[Any]:
             takeups=requests.c.takeups + 1,
         )
         .returning(requests)
-    )
-
-
-def _put_off(database: Database) -> Update:
-    return (
-        update(requests)
-        .where(requests.c.request_id == _WHICH)
-        .values(
-            owner=None,
-            due_at=database.now + bindparam("seconds", type_=Double),
-            takeups=requests.c.takeups - 1,
-        )
     )
 
 

@@ -35,6 +35,7 @@ class GenerationSteps:
     made: ReturningUpdate[Any]
     push_back: ReturningUpdate[Any]
     postpone: ReturningUpdate[Any]
+    hold: ReturningUpdate[Any]
     keep: ReturningUpdate[Any]
     end: ReturningUpdate[Any]
 
@@ -63,6 +64,7 @@ class GenerationSteps:
                 **later,
             ),
             postpone=step(generations, **later),
+            hold=step(generations, due_at=later["due_at"]),
             keep=step(generations),
             end=step(
                 generations,

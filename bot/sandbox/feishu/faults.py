@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -45,11 +46,15 @@ FAULTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmedFault:
-    """A fault that waits for a call; ``left`` is how many calls it will meet, ``None`` for all that come."""
+    """A fault that waits for a call; ``left`` is how many calls it will meet, ``None`` for all until it ends.
+
+    ``ends_at`` is in seconds of the monotonic clock, ``None`` for one that stays until it is disarmed.
+    """
 
     name: str
     on: str
     left: int | None
+    ends_at: float | None = None
 
     @property
     def wire(self) -> bool:
@@ -69,8 +74,14 @@ class Faults:
         self._lock = threading.Lock()
         self._armed: list[ArmedFault] = []
 
-    def arm(self, name: str, *, on: str = ANY_CALL, times: int | None = 1) -> None:
-        """Lets the next ``times`` calls named ``on`` meet the fault; ``None`` lets all of them.
+    def arm(self, name: str, *, on: str = ANY_CALL, times: int | None = 1, seconds: float | None = None) -> None:
+        """Lets calls meet a fault.
+
+        Args:
+            name: the fault.
+            on: the name of the calls, or :data:`ANY_CALL`.
+            times: how many of them, ``None`` for all until the fault ends.
+            seconds: after which it ends, ``None`` for never.
 
         Raises:
             ValueError: there is no such fault or no such call.
@@ -80,7 +91,8 @@ class Faults:
         if on not in (*CALL_NAMES, ANY_CALL):
             raise ValueError(f"no call is named {on!r}; there are: {', '.join(CALL_NAMES)}, {ANY_CALL}")
         with self._lock:
-            self._armed.append(ArmedFault(name=name, on=on, left=times))
+            ends_at = None if seconds is None else time.monotonic() + seconds
+            self._armed.append(ArmedFault(name=name, on=on, left=times, ends_at=ends_at))
 
     def disarm(self, name: str | None = None) -> None:
         """Forgets the faults of that name, or all."""
@@ -91,11 +103,13 @@ class Faults:
     def armed(self) -> list[ArmedFault]:
         """What is still to be met."""
         with self._lock:
+            self._forget_ended()
             return list(self._armed)
 
     def take(self, call: str) -> ArmedFault | None:
         """The fault that this call meets, counted down."""
         with self._lock:
+            self._forget_ended()
             for place, fault in enumerate(self._armed):
                 if fault.on == call or (fault.on == ANY_CALL and call != "token"):
                     if fault.left is not None:
@@ -103,3 +117,7 @@ class Faults:
                         self._armed[place : place + 1] = [replace(fault, left=left)] if left else []
                     return fault
         return None
+
+    def _forget_ended(self) -> None:
+        now = time.monotonic()
+        self._armed = [fault for fault in self._armed if fault.ends_at is None or fault.ends_at > now]

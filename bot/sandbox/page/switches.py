@@ -76,7 +76,9 @@ class Switches:
         match switch:
             case "fault":
                 times = _whole(fields.get("times", 1), least=1)
-                arm(fields["name"], feishu=self._feishu, glm=self._glm, on=fields.get("on"), times=times)
+                seconds = _seconds(fields["seconds"]) if "seconds" in fields else None
+                on = fields.get("on")
+                arm(fields["name"], feishu=self._feishu, glm=self._glm, on=on, times=times, seconds=seconds)
             case "clear":
                 self._glm.disarm()
                 self._feishu.faults.disarm()

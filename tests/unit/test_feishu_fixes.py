@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from bot.cli.remedies import fix_of, told
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu.codes import ACTIONS, action_of
+from bot.feishu.fixes import describe, suggest_fix
 
 DOMAIN = "https://open.feishu.cn"
 
 TABLE = {
     10003: "set FEISHU_DOMAIN=lark",
-    10014: "copy the App Secret anew",
+    **dict.fromkeys((10005, 10012, 10013, 10014, 10015, 99991543), "copy the App Secret anew"),
+    **dict.fromkeys((11207, 99991644), "应用管理"),
+    **dict.fromkeys((11209, 11210, 20009), "publish a version"),
+    11223: "grant im:message:send_as_bot",
+    11240: "机器人 Bot",
+    **dict.fromkeys((20005, 99991661, 99991663, 99991664, 99991665, 99991668, 99991671, 99991677), "restart the bot"),
+    **dict.fromkeys((99991681, 99991692), "restart the bot"),
+    99991676: "grant the scopes",
     11205: "机器人 Bot",
     212100: "publish a version",
     230001: "send /id to the bot",
@@ -62,26 +69,26 @@ def refused(code: int, message: str = "said so.") -> FeishuError:
 @pytest.mark.parametrize("code", TABLE)
 def test_a_refusal_has_its_remedy(code: int) -> None:
     """It names the place in the console or the setting, or at least where the code is explained."""
-    assert TABLE[code] in fix_of(refused(code), domain=DOMAIN)
+    assert TABLE[code] in suggest_fix(refused(code), domain=DOMAIN)
 
 
 def test_what_an_admin_can_mend_is_in_the_table() -> None:
     """No refusal that is the admin's to mend is answered with "look the code up"."""
-    admins = {code for code, action in ACTIONS.items() if action.name in {"TELL_ADMIN", "STOP_FOR_QUOTA"}}
+    admins = {code for code, action in ACTIONS.items() if action.name in {"TELL_ADMIN", "APP_REFUSED"}}
     assert admins <= TABLE.keys()
-    assert [code for code in admins if "/search?" in fix_of(refused(code), domain=DOMAIN)] == []
+    assert [code for code in admins if "/search?" in suggest_fix(refused(code), domain=DOMAIN)] == []
 
 
 def test_a_refusal_is_told_in_the_platforms_words() -> None:
     """Code and log id come along; the name of our call and the platform's full stop do not."""
-    assert told(refused(230002, "The bot can not be\noutside the group.")) == (
+    assert describe(refused(230002, "The bot can not be\noutside the group.")) == (
         "The bot can not be outside the group (code 230002, log id log-1)"
     )
-    assert told(FeishuError("odd", call="image", code=7, action=FeishuAction.REPORT)) == "odd (code 7)"
+    assert describe(FeishuError("odd", call="image", code=7, action=FeishuAction.REPORT)) == "odd (code 7)"
 
 
 def test_no_answer_is_told_as_that() -> None:
     """The network and the domain are what can be looked at."""
     error = FeishuUnreachable("no answer within 10 s", call="token")
-    assert told(error) == "no answer, or none of Feishu's (no answer within 10 s)"
-    assert "whether this machine reaches https://open.feishu.cn" in fix_of(error, domain=DOMAIN)
+    assert describe(error) == "no answer, or none of Feishu's (no answer within 10 s)"
+    assert "whether this machine reaches https://open.feishu.cn" in suggest_fix(error, domain=DOMAIN)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
+from bot.feishu.codes import TOKEN_REFUSED
 
 SCOPE_MISSING = 99991672
 
@@ -23,6 +24,10 @@ _NO_BASE = "check app_token and table_id of [base], or make another Base: python
 _NO_RIGHT = (
     "let the app edit the Base: open it, … → 更多 More → 添加文档应用 Add document app, as one who may manage it"
 )
+_SEND = f"grant im:message:send_as_bot (权限管理 Permissions & Scopes), {PUBLISH}"
+_INSTALL = f"have the app installed in your organisation: {PUBLISH.removeprefix('then ')}"
+_CREDENTIALS = "copy the App Secret anew into FEISHU_APP_SECRET (凭证与基础信息 Credentials & Basic Info)"
+_RESTART = "restart the bot; if it goes on, check FEISHU_APP_ID and FEISHU_APP_SECRET, and whether the app is published"
 _SETTINGS_OF_GROUP = "let the bot speak there: see the group's settings (群设置 → 群管理), or send to another chat"
 
 _FIXES = {
@@ -30,9 +35,11 @@ _FIXES = {
         "check FEISHU_APP_ID (凭证与基础信息 Credentials & Basic Info); "
         "for an app made at open.larksuite.com set FEISHU_DOMAIN=lark, for one made at open.feishu.cn feishu"
     ),
-    10014: "copy the App Secret anew into FEISHU_APP_SECRET (凭证与基础信息 Credentials & Basic Info)",
-    11205: _ABILITY,
-    212100: f"have the app installed in your organisation: {PUBLISH.removeprefix('then ')}",
+    **dict.fromkeys((10005, 10012, 10013, 10014, 10015, 99991543), _CREDENTIALS),
+    **dict.fromkeys((11205, 11240), _ABILITY),
+    11207: SWITCH_ON,
+    11223: _SEND,
+    **dict.fromkeys((11209, 11210, 20009, 212100), _INSTALL),
     230001: (
         "check the id: an open_id (ou_…) is another one in every app, and a chat_id (oc_…) must be of a chat with "
         "the bot; send /id to the bot in that chat to learn both"
@@ -42,7 +49,7 @@ _FIXES = {
     230013: "let that person use the app: 版本管理与发布 Version Management & Release → 可用范围 Availability",
     230018: _SETTINGS_OF_GROUP,
     230020: "wait a second and try again: one chat takes five messages a second",
-    230027: f"grant im:message:send_as_bot (权限管理 Permissions & Scopes), {PUBLISH}",
+    230027: _SEND,
     230035: _SETTINGS_OF_GROUP,
     230038: "send to somebody of the organisation that the app belongs to",
     232009: "that group was dissolved: send to another chat",
@@ -66,14 +73,17 @@ _FIXES = {
     1254306: _NO_RIGHT,
     99991401: "add this machine's address to the app's list: 安全设置 Security Settings → IP 白名单 IP Whitelist",
     99991403: "the month's calls of your Feishu plan are used up: wait for the next month or extend the plan",
+    99991644: SWITCH_ON,
     99991662: SWITCH_ON,
     99991673: f"have an administrator approve the app, {PUBLISH}",
+    99991676: f"grant the scopes of the app (权限管理 Permissions & Scopes), {PUBLISH}",
+    **dict.fromkeys((*TOKEN_REFUSED, 99991681, 99991692), _RESTART),
 }
 
 _BRACKETED = re.compile(r"\[([^\]]+)\]")
 
 
-def told(error: FeishuError) -> str:
+def describe(error: FeishuError) -> str:
     """What the platform said, on one line: its code, its words, and the id of the call for its support."""
     words = _one_line(error.message).rstrip(".。")
     if isinstance(error, FeishuUnreachable):
@@ -82,7 +92,7 @@ def told(error: FeishuError) -> str:
     return f"{said}, log id {error.log_id})" if error.log_id else f"{said})"
 
 
-def fix_of(error: FeishuError, *, domain: str) -> str:
+def suggest_fix(error: FeishuError, *, domain: str) -> str:
     """What to do about it.
 
     Args:
