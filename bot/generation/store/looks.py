@@ -27,7 +27,7 @@ from sqlalchemy import (
 from bot.generation.store.database import Database
 from bot.generation.store.holds import held
 from bot.generation.store.leases import is_free
-from bot.generation.store.outages import is_held
+from bot.generation.store.outages import is_held, is_upload_held
 from bot.generation.store.tables import generations, requests, served
 from bot.models import State
 
@@ -143,6 +143,7 @@ def made_ids(database: Database) -> Select[str]:
             generations.c.ended_at.is_(None),
             generations.c.state == State.MADE,
             generations.c.due_at <= database.now,
+            or_(generations.c.original.is_(None), ~is_upload_held(database)),
             is_free(database, generations),
         )
         .order_by(generations.c.accepted_at)

@@ -43,10 +43,18 @@ class Outage:
 
 
 def is_held(database: Database) -> ColumnElement[bool]:
-    """The condition that the next message or update of a request has to wait for the next probe."""
+    """The condition that the next call for a request has to wait for the next probe."""
     patches = and_(requests.c.answer_id.is_not(None), requests.c.way == "card")
-    name = literal(_PREFIX).concat(case((patches, "patch"), else_="send"))
-    return exists().where(paces.c.name == name, paces.c.next_at > database.now)
+    return _is_held(database, case((patches, "patch"), (requests.c.kind == "original", "file"), else_="send"))
+
+
+def is_upload_held(database: Database) -> ColumnElement[bool]:
+    """The condition that uploads of images have to wait for the next probe."""
+    return _is_held(database, literal("image"))
+
+
+def _is_held(database: Database, call: ColumnElement[str]) -> ColumnElement[bool]:
+    return exists().where(paces.c.name == literal(_PREFIX).concat(call), paces.c.next_at > database.now)
 
 
 def current(database: Database, connection: Connection) -> list[Outage]:
@@ -125,7 +133,8 @@ class Outages:
             statement = select(func.coalesce(func.max(paces.c.next_at), 0.0) - self._database.now)
             wait = connection.scalar(statement.where(paces.c.name == name)) or 0.0
             if wait > 0:
-                raise MessageHeld(wait)
+                # What waits is not looked at before the probe, and must not wait beyond the end of the outage.
+                raise MessageHeld(min(wait, self._pace.poll))
             probes = outage.probes + 1
             self._write(connection, name, Outage(**(asdict(outage) | {"probes": probes})))
             self._hold(connection, name, self._pace.probe_after(probes))
@@ -153,23 +162,19 @@ class Outages:
             outage = self._read(connection, name)
             if outage is None:
                 return
-            self._make_due(connection, refused_too=outage.probes > 1)
+            if outage.probes > 1:
+                # What was refused waits for longer than it has to. After a single refusal it does not: that may have
+                # been about one chat, which would then be tried again and again.
+                self._make_due(connection)
             connection.execute(delete(paces).where(paces.c.name == name))
             connection.execute(delete(kept).where(kept.c.name == name))
         log.warning("feishu accepts_again call=%s seconds=%d", call, self._now() - outage.since)
         self._on_end()
 
-    def _make_due(self, connection: Connection, *, refused_too: bool) -> None:
-        """Lets what was held go on at once.
-
-        What was refused itself waits on after a single refusal: that may have been about one chat, which would else be
-        tried again and again.
-        """
+    def _make_due(self, connection: Connection) -> None:
         now = self._database.now
         made = and_(generations.c.state == State.MADE, generations.c.ended_at.is_(None), generations.c.due_at > now)
         behind = and_(requests.c.shown < requests.c.wanted, requests.c.ended_at.is_(None), requests.c.due_at > now)
-        if not refused_too:
-            made, behind = and_(made, generations.c.delays == 0), and_(behind, requests.c.attempts == 0)
         change_rows(connection, generations, made, {"due_at": 0.0})
         change_rows(connection, requests, behind, {"due_at": 0.0})
 
