@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.repo.lock import TOP
 
 ALLOWED = {"bot", "tests", "config", "pyproject.toml", "README.md", "Procfile", "requirements.txt"}
-LONGEST_MODULE = 300
+LONGEST_MODULE = 400
 LONGEST_FUNCTION = 50
 WORDS = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b|/(?:root|home|tmp|work)/\w+")
 
@@ -42,7 +42,7 @@ def test_the_top_level_is_as_designed() -> None:
 
 
 def test_modules_and_functions_stay_short() -> None:
-    """A module has at most 300 lines, a function 50, and each module says what it is."""
+    """A module has at most 400 lines, a function 50, and each module says what it is."""
     found = [name for name, text, tree in modules() if text.count("\n") > LONGEST_MODULE or not ast.get_docstring(tree)]
     for name, _, tree in modules():
         if "/migrations/versions/" in name:
