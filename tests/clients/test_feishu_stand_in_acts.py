@@ -76,13 +76,18 @@ def test_in_a_group_mentions_stand_as_keys(stand_in: FeishuStandIn, bot: Recordi
 
 
 def test_rich_text_is_received_without_a_language(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
-    """Mentions become elements of their paragraph."""
+    """Mentions become elements of their paragraph, and tags in the markdown beside it."""
     stand_in.say(chat_id="oc_group", sender="ou_lin", text="@画图 一只猫\n在雪里", as_post=True)
     message = bot.wait_for(1)[0]["event"]["message"]
     at = {"tag": "at", "user_id": "@_user_1", "user_name": "画图", "style": list[str]()}
     first, second = ({"tag": "text", "text": line, "style": list[str]()} for line in (" 一只猫", "在雪里"))
     assert message["message_type"] == "post"
-    assert json.loads(message["content"]) == {"title": "", "content": [[at, first], [second]]}
+    markdown = ['<at user_id="@_user_1">画图</at> 一只猫', "在雪里"]
+    assert json.loads(message["content"]) == {
+        "title": "",
+        "content": [[at, first], [second]],
+        "content_v2": [[{"tag": "md", "text": line}] for line in markdown],
+    }
 
 
 def test_ten_mentions_in_rich_text_keep_their_people(stand_in: FeishuStandIn, bot: RecordingBot) -> None:

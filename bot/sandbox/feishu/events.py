@@ -148,7 +148,7 @@ def naming(name: str) -> re.Pattern[str]:
 def written(text: str, mentions: list[Mention], *, image_key: str | None = None, as_post: bool = False) -> str:
     """The content of a received message: mentions stand as their keys, where ``@Name`` is written or else in front.
 
-    Rich text (``as_post``) comes without the language that wraps it when it is sent.
+    Rich text (``as_post``) comes without the language that wraps it when it is sent, and a second time as markdown.
     """
     in_front = []
     for mention in mentions:
@@ -159,9 +159,19 @@ def written(text: str, mentions: list[Mention], *, image_key: str | None = None,
     if not as_post:
         return json.dumps({"text": text}, ensure_ascii=False)
     lines = [_rich(line, mentions) for line in text.split("\n")]
+    markdown = [[{"tag": "md", "text": _markdown(line)}] for line in lines if line]
     if image_key:
         lines.append([{"tag": "img", "image_key": image_key, "width": 300, "height": 300}])
-    return json.dumps({"title": "", "content": lines}, ensure_ascii=False)
+        markdown.append([{"tag": "md", "text": f"![]({image_key})"}])
+    return json.dumps({"title": "", "content": lines, "content_v2": markdown}, ensure_ascii=False)
+
+
+def _markdown(elements: list[dict[str, Any]]) -> str:
+    """What a line says in ``content_v2``, which comes beside ``content``."""
+    return "".join(
+        f'<at user_id="{one["user_id"]}">{one["user_name"]}</at>' if one["tag"] == "at" else one["text"]
+        for one in elements
+    )
 
 
 def _rich(line: str, mentions: list[Mention]) -> list[dict[str, Any]]:
