@@ -294,6 +294,7 @@ class Bot:
             leases=leases,
             outages=self._outages,
             pace=self._outside.pace,
+            clock=self._outside.clock,
             on_end=self._watching.metrics.ended,
         )
 

@@ -119,6 +119,7 @@ class World:
         calling: what is put around the transport of the paid calls.
         fetching: what is put around the transport of the downloads.
         sending: what is put around the transport of the calls to Feishu.
+        clock: the bot's clock.
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class World:
         calling: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
         fetching: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
         sending: Callable[[httpx.BaseTransport | None], httpx.BaseTransport] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.feishu = feishu or FeishuStandIn(delivery=REDELIVERY)
         self.glm = glm or GlmStandIn(seconds=0.02)
@@ -145,6 +147,7 @@ class World:
         self._calling = calling or self._patient
         self._fetching = fetching or self._patient
         self._sending = sending or self._patient
+        self._clock = clock
         self._stand_ins = ExitStack()
         self._running: tuple[Bot, Server] | None = None
 
@@ -187,7 +190,11 @@ class World:
         )
         glm = loopback(self.glm.origin)
         outside = Outside(
-            glm=self._calling(glm), pictures=self._fetching(glm), feishu=self._sending(None), pace=self._pace
+            glm=self._calling(glm),
+            pictures=self._fetching(glm),
+            feishu=self._sending(None),
+            pace=self._pace,
+            clock=self._clock,
         )
         bot = Bot(settings, outside=outside)
         server = Server(bot.web, port=settings.port, bounds=settings.server)

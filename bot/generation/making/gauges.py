@@ -82,7 +82,9 @@ class Gauges:
             now = connection.scalar(select(self._database.now)) or 0.0
             waiting = self._waiting(connection)
             taken = self._taken(connection)
-            alive = select(func.count()).where(workers.c.seen_at > now - self._alive_within)
+            alive = select(func.count()).where(
+                workers.c.seen_at.between(now - self._alive_within, now + self._alive_within)
+            )
             images = spent(connection, self._periods.month())
             return Reading(
                 models={

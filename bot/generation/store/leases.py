@@ -20,6 +20,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from bot.errors import LeaseLost, StoreUnavailable
 from bot.generation.store.database import Database
 from bot.generation.store.locks import change_rows
+from bot.generation.store.stored_times import repair_times
 from bot.generation.store.tables import generations, requests, workers
 from bot.permissions import make_private_folder, private_opener
 
@@ -84,9 +85,10 @@ def checkpoint(
 
 def worker_alive(database: Database, *, within: float) -> bool:
     """Whether any worker, on any machine, has signed on within so many seconds."""
-    recent = select(workers.c.owner).where(workers.c.seen_at > database.now - within).limit(1)
+    # A time to come was stored before the clock was set back.
+    recent = select(workers.c.owner).where(workers.c.seen_at.between(database.now - within, database.now + within))
     with database.look() as connection:
-        return connection.execute(recent).first() is not None
+        return connection.execute(recent.limit(1)).first() is not None
 
 
 class Leases:
@@ -180,11 +182,15 @@ class Leases:
     def beat(self, *, sign_on: bool = True) -> None:
         """Prolongs the lease of every row that is worked on and still this process's, and signs on as alive.
 
+        Before that it shortens times that were stored before the clock was set back.
+
         Args:
             sign_on: whether this process takes work up.
         """
         held, began = self.held, elapsed_time()
         with self._database.write() as connection:
+            if repair_times(self._database, connection, lease=self.seconds):
+                log.error("clock set back: every stored wait counts as over")
             if sign_on:
                 sign = self._database.insert(workers).values(owner=self.owner, seen_at=self._database.now)
                 connection.execute(

@@ -54,6 +54,8 @@ class RequestStore:
             requests.c.chat_id == chat_id,
             requests.c.kind == kind,
             requests.c.accepted_at > self._database.now - seconds,
+            # What was accepted before the clock was set back does not count for the length of the step.
+            requests.c.accepted_at < self._database.now + seconds,
         )
         if person is not None:
             recent = recent.where(requests.c.sender == person)

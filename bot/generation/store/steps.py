@@ -17,6 +17,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from bot.generation.store.database import Database
 from bot.generation.store.leases import is_free, step
 from bot.generation.store.looks import may_be_called
+from bot.generation.store.stored_times import LONGEST_CALL
 from bot.generation.store.tables import generations, served
 from bot.models import State
 
@@ -55,7 +56,12 @@ class GenerationSteps:
             made=step(
                 generations,
                 state=unless_cancelled(State.MADE),
-                seconds=now - generations.c.posted_at,
+                # The clock may have been set meanwhile.
+                seconds=case(
+                    (generations.c.posted_at > now, 0.0),
+                    (generations.c.posted_at < now - LONGEST_CALL, LONGEST_CALL),
+                    else_=now - generations.c.posted_at,
+                ),
             ).returning(generations.c.state),
             push_back=step(
                 generations,

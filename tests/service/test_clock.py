@@ -1,0 +1,111 @@
+"""The clock jumps, in a running bot and while it is stopped: nothing goes silent, and nothing is dropped unseen."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+
+from bot.generation.store.database import Database
+from bot.generation.store.leases import Leases, worker_alive
+from bot.generation.store.stored_times import repair_times
+from bot.generation.store.tables import generations, kept, paces, requests, workers
+from tests.support.requests import LEASE, accept
+from tests.support.world import QUICK, World, colour
+
+HOUR = 3600.0
+STEPS_BACK = [-60.0, -50 * 60.0, -HOUR, -24 * HOUR]
+PACE = replace(QUICK, beat=0.05)
+
+
+class Clock:
+    """A clock that can be set."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        """Seconds since 1970, as this clock shows them."""
+        return time.time() + self.ahead
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped"])
+@pytest.mark.parametrize("step", STEPS_BACK)
+def test_a_clock_that_is_set_back(tmp_path: Path, step: float, *, stopped: bool) -> None:
+    """A prompt that waits for the platform's limit and a new one are both answered, by a running and a new process."""
+    clock = Clock()
+    with World(folder=tmp_path, pace=PACE, clock=clock) as world:
+        talk = world.somebody()
+        talk.wait_for_end(talk.say())
+        world.glm.arm("glm_1302", times=2)
+        waiting = talk.say()
+        talk.wait(lambda: talk.posts(waiting))
+        if stopped:
+            world.stop()
+        clock.ahead += step
+        if stopped:
+            world.start()
+        new = talk.say()
+        for message in (waiting, new):
+            talk.wait_for_end(message)
+        assert [colour(answer) for answer in talk.answers] == ["green"] * 3
+
+
+def shift(database: Database, seconds: float) -> None:
+    """Moves what is stored into the future, as setting the clock back does."""
+    columns = [table.c[name] for table in (requests, generations) for name in ("due_at", "lease_until", "accepted_at")]
+    with database.write() as connection:
+        for column in [*columns, generations.c.slot_until, paces.c.next_at, workers.c.seen_at]:
+            connection.execute(update(column.table).values({column.name: column + seconds}))
+        connection.execute(update(kept).where(kept.c.name == "clock").values(value=repr(time.time() + seconds)))
+
+
+def stored(database: Database, column: object) -> float:
+    """The latest of the stored times, in seconds from now."""
+    with database.read() as connection:
+        return float(connection.scalar(select(func.max(column) - database.now)) or 0.0)
+
+
+@pytest.mark.parametrize("step", [600.0, HOUR, 24 * HOUR])
+def test_no_stored_time_outlasts_a_step_back(database: Database, tmp_path: Path, step: float) -> None:
+    """On either engine waits are over, leases and slots are as long as they can be, and the dead do not look alive."""
+    accept(database, "om_1")
+    leases = Leases(database, folder=tmp_path, seconds=LEASE)
+    leases.beat()
+    now = database.now
+    with database.write() as connection:
+        connection.execute(update(requests).values(owner="other", lease_until=now + LEASE, due_at=now + 1))
+        slot = {"owner": "other", "lease_until": now + LEASE, "slot_until": now + 60, "due_at": now + 1}
+        connection.execute(update(generations).values(slot))
+        names = ("second", "minute", "oc_1", "om_1", "model:glm-image", "clean-up", "base")
+        connection.execute(database.insert(paces), [{"name": name, "next_at": time.time() + 1} for name in names])
+    shift(database, step)
+    assert not worker_alive(database, within=15)
+    leases.beat()
+    assert worker_alive(database, within=15)
+    for column in (requests.c.due_at, generations.c.due_at, paces.c.next_at):
+        assert stored(database, column) <= 0
+    for column in (requests.c.lease_until, generations.c.lease_until):
+        assert 0 < stored(database, column) <= LEASE
+    assert 0 < stored(database, generations.c.slot_until) <= 900
+    leases.close()
+
+
+@pytest.mark.parametrize("name", ["second", "minute", "oc_1", "model:glm-image", "clean-up", "base"])
+def test_a_time_that_no_wait_can_mean_counts_as_now(database: Database, name: str) -> None:
+    """Also where nothing else shows that the clock was set back; a wait that can be is kept."""
+    accept(database, "om_1")
+    for seconds, kept_times in ((600.0, True), (10 * 24 * HOUR, False)):
+        with database.write() as connection:
+            at = time.time() + seconds
+            connection.execute(update(requests).values(due_at=at))
+            connection.execute(update(generations).values(due_at=at))
+            row = database.insert(paces).values(name=name, next_at=at)
+            connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"next_at": at}))
+        with database.write() as connection:
+            assert not repair_times(database, connection, lease=LEASE)
+        for column in (requests.c.due_at, generations.c.due_at, paces.c.next_at):
+            assert (stored(database, column) > 0) is kept_times
