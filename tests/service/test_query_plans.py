@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,14 @@ def fill(url: str) -> None:
     database.close()
 
 
+def _taken(world: World, message_id: str) -> bool:
+    """Whether the recall of a message has been acknowledged."""
+    return any(
+        one.event_type == "im.message.recalled_v1" and message_id in str(one.event) and one.outcome == "acknowledged"
+        for one in world.feishu.attempts
+    )
+
+
 def test_no_statement_of_a_message_scans_a_large_table(empty_url: str, tmp_path: Path) -> None:
     """Prompts, commands, a cancellation and a recall, from the event to the last card, with 20,000 finished."""
     fill(empty_url)
@@ -116,8 +125,11 @@ def test_no_statement_of_a_message_scans_a_large_table(empty_url: str, tmp_path:
         talk.wait_for_end(talk.say())
         for command in ("/queue", "/history", "/quota", "/again", "/set --size 1:1", "/lang en", "/cancel"):
             talk.say(command)
-        recalled = talk.say()
-        world.feishu.recall(recalled.message_id, by=talk.person)
+        group = world.somebody(kind="group")
+        chat = world.feishu.say(chat_id=group.chat_id, sender=group.person, text="午饭吃什么", mention_bot=False)
+        for recalled, by in ((talk.say(), talk.person), (chat, group.person)):
+            world.feishu.recall(recalled.message_id, by=by)
+            talk.wait(partial(_taken, world, recalled.message_id))
         talk.wait(lambda: world.idle)
     assert len(scans) > 30
     assert {statement: found for statement, found in scans.items() if found} == {}
