@@ -1,8 +1,9 @@
-"""What the check says of the month's calls to Feishu, which a plan bounds."""
+"""What the check says of calls to Feishu: how many this month, and which ones Feishu refuses a running bot."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -12,6 +13,7 @@ from bot.errors import StoreUnavailable
 from bot.generation.intake.limits import Periods
 from bot.generation.store.calls import calls_of
 from bot.generation.store.database import Database, read_url
+from bot.generation.store.outages import Outage, current
 from bot.settings import Settings
 
 SMALLEST_PLAN = 10_000
@@ -42,6 +44,32 @@ def calls(settings: Settings, *, readable: bool) -> Finding:
         return Finding(name=NAME, ok=True, detail=detail)
     advice = f"the smallest plan ends at {SMALLEST_PLAN:,}: see in Feishu's admin console what yours allows"
     return Finding(name=NAME, ok=True, detail=detail, fix=advice)
+
+
+def outages(settings: Settings, *, readable: bool) -> Iterator[Finding]:
+    """A line for each kind of call that Feishu refuses the bot, as its processes have found.
+
+    Args:
+        settings: the settings.
+        readable: whether the database was found to be there and to have its tables.
+    """
+    if not readable:
+        return
+    try:
+        found = _outages(read_url(settings.url))
+    except (ArgumentError, StoreUnavailable, SQLAlchemyError):
+        return
+    for one in found:
+        yield Finding(name=f"Refused: {one.call}", ok=False, detail=one.reason, fix=one.fix)
+
+
+def _outages(url: URL) -> list[Outage]:
+    store = Database(url, connections=1)
+    try:
+        with store.read() as connection:
+            return current(store, connection)
+    finally:
+        store.close()
 
 
 def _count(url: URL, settings: Settings) -> int:

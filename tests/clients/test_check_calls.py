@@ -6,10 +6,13 @@ import time
 
 import pytest
 
-from bot.cli.check_calls import SMALLEST_PLAN, calls
+from bot.cli.check_calls import SMALLEST_PLAN, calls, outages
+from bot.errors import FeishuAction, FeishuError
 from bot.generation.intake.limits import Periods
+from bot.generation.making.pace import Pace
 from bot.generation.store.calls import FeishuCalls
 from bot.generation.store.database import Database
+from bot.generation.store.outages import Outages
 from bot.settings import load
 
 
@@ -36,3 +39,19 @@ def test_a_database_without_the_table_does_not_end_the_check(empty_url: str) -> 
     """One that does not tell is said to, and the check goes on."""
     finding = calls(load({"DATABASE_URL": empty_url}), readable=True)
     assert (finding.ok, finding.detail) == (None, "not known: the database does not tell")
+
+
+def test_what_feishu_refuses_the_running_bot_is_told(database: Database, database_url: str) -> None:
+    """Each kind of call that is refused has a line with Feishu's words and the fix; without an outage there is none."""
+    settings = load({"DATABASE_URL": database_url})
+    assert list(outages(settings, readable=True)) == []
+    refusal = FeishuError("ip is denied", call="image", code=99991401, action=FeishuAction.APP_REFUSED, log_id="log-1")
+    with (
+        pytest.raises(FeishuError),
+        Outages(database, domain=settings.domain, pace=Pace()).guard("image"),
+    ):
+        raise refusal
+    (found,) = outages(settings, readable=True)
+    assert (found.name, found.ok) == ("Refused: image", False)
+    assert found.detail == "ip is denied (code 99991401, log id log-1)"
+    assert "IP 白名单" in (found.fix or "")

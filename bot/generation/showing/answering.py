@@ -164,19 +164,23 @@ class Answering:
         return None
 
     def _send_original(self, request: Request, posting: Posting) -> str:
+        notice = "original_gone"
         try:
-            file_key = self._files.upload(
-                request.content["argument"], confirm=partial(self._leases.confirm, request.request_id)
-            )
+            if "file" in self._store.sent(request.request_id):
+                # It was refused, and only the notice had to wait.
+                notice, file_key = "original_refused", None
+            else:
+                confirm = partial(self._leases.confirm, request.request_id)
+                file_key = self._files.upload(request.content["argument"], confirm=confirm)
             if file_key is not None:
                 return posting.post(request, "file", msg_type="file", content=content({"file_key": file_key}))
-            notice = "original_gone"
         except FeishuError as error:
             if _about_the_place(error.action, request):
                 raise
             log.warning("original refused request=%s code=%s help=%s", request.request_id, error.code, error.help_url)
             # It may be the key that is refused, as another app's.
             self._files.forget(request.content["argument"])
+            self._store.record_send(request, "file", "", owner=self._owner)
             notice = "original_refused"
         card = content(self._cards.notice(notice))
         return posting.post(request, "card", msg_type="interactive", content=card)

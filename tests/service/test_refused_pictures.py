@@ -1,0 +1,88 @@
+"""A refusal is stored: what had to wait after it does not make the refused message go out again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot.generation.store.requests import RequestStore
+from tests.support.databases import postgres_database
+from tests.support.world import Talk, World
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def crowded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Crowded]:
+    """A bot on either engine, whose chat is at its send limit after each image or file."""
+    with ExitStack() as stack:
+        postgres = request.param == "postgresql"
+        variables = {"DATABASE_URL": stack.enter_context(postgres_database())} if postgres else {}
+        crowded = Crowded()
+        crowded.world = World(folder=tmp_path, variables=variables, sending=crowded.around)
+        stack.enter_context(crowded.world)
+        yield crowded
+
+
+class Crowded:
+    """A transport that uses up a chat's allowance when an image or a file is sent there."""
+
+    def __init__(self) -> None:
+        self.world: World
+        self.chat_id = ""
+
+    def around(self, inner: httpx.BaseTransport | None) -> httpx.BaseTransport:
+        """The transport of the bot."""
+        network, crowded = inner or httpx.HTTPTransport(trust_env=False), self
+
+        class Around(httpx.BaseTransport):
+            def handle_request(self, request: httpx.Request) -> httpx.Response:
+                body = request.read()
+                if b"image_key" in body or b"file_key" in body:
+                    store = RequestStore(crowded.world.bot.database)
+                    while store.reserve(crowded.chat_id) == 0:
+                        pass
+                return network.handle_request(request)
+
+            def close(self) -> None:
+                network.close()
+
+        return Around()
+
+
+def kinds(talk: Talk, kind: str) -> int:
+    """How often a message of a kind was tried."""
+    return sum(call.name == "reply" and json.loads(call.body)["msg_type"] == kind for call in talk.calls)
+
+
+@pytest.mark.parametrize("code", [230017, 230019, 230055, 230099])
+def test_a_refused_picture_is_not_sent_again_when_its_text_has_to_wait(crowded: Crowded, code: int) -> None:
+    """The image is tried once, although the text after it has to wait for the chat's limit."""
+    world = crowded.world
+    talk = world.somebody()
+    crowded.chat_id = talk.chat_id
+    world.feishu.faults.arm("card_bad", on="reply")
+    world.feishu.faults.arm(f"feishu_{code}", on="reply")
+    talk.say()
+    talk.wait(lambda: talk.answers and world.idle)
+    assert [answer.msg_type for answer in talk.answers] == ["text"]
+    assert kinds(talk, "image") == 1
+    assert kinds(talk, "text") == 1
+
+
+def test_a_refused_file_is_not_sent_again_when_its_notice_has_to_wait(crowded: Crowded) -> None:
+    """The original is uploaded and sent once, although the notice after its refusal has to wait."""
+    world = crowded.world
+    talk = world.somebody()
+    talk.wait_for_end(talk.say())
+    crowded.chat_id = talk.chat_id
+    (card,) = talk.answers
+    (button,) = [one for one in world.feishu.actions(card.message_id) if (one.value or {}).get("a") == "original"]
+    world.feishu.faults.arm("feishu_230055", on="reply")
+    world.feishu.press(card.message_id, talk.person, value=button.value)
+    talk.wait(lambda: len(talk.answers) == 2 and world.idle)
+    assert [call.name for call in talk.calls].count("file") == 1
+    assert kinds(talk, "file") == 1
