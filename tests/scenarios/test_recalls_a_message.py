@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from bot.generation.store.tables import metadata
+from bot.generation.store.tables import metadata, requests
 from bot.sandbox.feishu.world import ChatMessage
 from tests.scenarios.talking import (
     Gate,
@@ -167,6 +167,21 @@ def test_a_card_that_cannot_be_changed_any_more(world: World) -> None:
     assert now(world, card).recalled
     assert [call.name for call in world.feishu.calls[before:] if call.name in ("reply", "create")] == []
     assert_nowhere(talk, SECRET, calls_before=before)
+
+
+def test_a_card_that_can_neither_be_changed_nor_taken_back(world: World) -> None:
+    """Where Feishu refuses both for good, the card stays as it is; nothing is sent, and nothing is stored."""
+    talk = world.somebody()
+    said = talk.say(text := "一座很久以前的灯塔")
+    card = answer_to(talk, said)
+    world.feishu.faults.arm("patch_too_old", on="patch", times=None)
+    world.feishu.faults.arm("feishu_230026", on="recall", times=None)
+    before = recall(talk, said)
+    assert [call.name for call in world.feishu.calls[before:]] == ["patch", "recall"]
+    assert text in now(world, card).content
+    with world.bot.database.read() as connection:
+        assert text not in str(connection.execute(select(requests)).all())
+    assert shows(answer_to(talk, "/history"), "history.empty")
 
 
 def test_an_answer_in_plain_messages(world: World) -> None:

@@ -180,8 +180,8 @@ ORIGINALS = (
         sees="notice.original_refused.text",
     ),
     # The file as a message.
-    Row(on="reply", codes=(*RATES, *APP), calls=["file", "reply file", "file", "reply file"], sees="the file"),
-    Row(on="reply", codes=SOURCE_GONE, calls=["file", "reply file", "file", "create file"], sees="the file"),
+    Row(on="reply", codes=(*RATES, *APP), calls=["file", "reply file", "reply file"], sees="the file"),
+    Row(on="reply", codes=SOURCE_GONE, calls=["file", "reply file", "create file"], sees="the file"),
     Row(
         on="reply",
         codes=(*NOBODY, *BUGS, 99992354),
@@ -208,7 +208,7 @@ ORIGINALS = (
 NOT_MET_HERE = {
     # Reactions, which the bot does not use; but for 231003, which is in the table.
     231001, 231002, *range(231004, 231022),
-    # Taking a message back, which the bot does not do.
+    # Taking a message back, in test_recalls_a_message.py.
     230026,
     # The token's own refusals, in test_actions_details.py.
     10003, 10005, 10012, 10013, 10014, 10015,
