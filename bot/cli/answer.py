@@ -47,16 +47,16 @@ class Answer:
         """Tells that everything which was asked was done."""
         self._fields["ok"] = True
 
-    def fail(self, code: str, message: str, *, status: int | None = None, provider_code: str | None = None) -> None:
-        """Tells what went wrong; the status and the platform's code stand there where they are known."""
-        facts = {"status": status, "provider_code": provider_code}
+    def fail(self, code: str, message: str, **facts: str | int | None) -> None:
+        """Tells what went wrong, with those of the ``facts`` that are known: the status, the platform's code."""
         known = {name: fact for name, fact in facts.items() if fact is not None}
         self._fields["error"] = {"code": code, "message": message, **known}
 
     def fail_with(self, error: GlmError) -> None:
         """Tells of an error that has its own code, and what the content filter found."""
         self._fields["content_filter"] += [{"role": role, "level": level} for role, level in error.filters]
-        self.fail(error.code, error.message, status=error.status, provider_code=error.provider_code)
+        facts = {"provider_code": error.provider_code, "request_id": error.request_id}
+        self.fail(error.code, error.message, status=error.status, **facts)
 
     def tell_interrupted(self) -> None:
         """Tells that somebody ended it, and what that means for the bill."""

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.server import Answer, LoopbackServer
 from tests.clients.generate_process import ran
 
 
@@ -184,6 +185,38 @@ def test_9_a_code_says_what_to_do(stand_in: GlmStandIn, fault: str, error: dict[
     stand_in.arm(fault)
     result = ran("-p", "猫", origin=stand_in.origin)
     assert result.answer["error"] == {**error, "provider_code": fault.removeprefix("glm_")}
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "status", "message"),
+    [
+        ("gbk_451", "server_error", 451, "(HTTP 451): 网站防火墙 您的请求已被拦截 Access denied by the firewall"),
+        ("html_403", "server_error", 403, "(HTTP 403): 网站防火墙 您的请求已被拦截 Access denied by the firewall"),
+        ("json_403", "server_error", 403, '(HTTP 403): {"message": "Forbidden"}'),
+        ("html_503", "server_error", 503, "(HTTP 503): 网站防火墙 您的请求已被拦截 Access denied by the firewall"),
+        ("no_code_429", "rate_limit_exceeded", 429, "Too Many Requests"),
+    ],
+)
+def test_9_what_a_firewall_answers_is_not_the_platforms(
+    stand_in: GlmStandIn, fault: str, code: str, status: int, message: str
+) -> None:
+    """The old script prints the first bytes of any body; here it is told that the platform did not write them."""
+    stand_in.arm(fault)
+    before = len(stand_in.calls)
+    error = ran("-p", "猫", origin=stand_in.origin).answer["error"]
+    assert (error["code"], error["status"], "provider_code" in error) == (code, status, False)
+    assert error["message"].endswith(message)
+    assert error["message"].startswith("The request was blocked or broken") == (fault != "no_code_429")
+    assert len(stand_in.calls) - before == 1
+
+
+def test_9_the_id_of_a_failed_call_is_told() -> None:
+    """The platform's support asks for it."""
+    body = {"error": {"code": "1234", "message": "x"}, "request_id": "20261129000000aa"}
+    with LoopbackServer() as server:
+        server.route("POST", "/*path", lambda _: Answer.of_json(body, status=500))
+        error = ran("-p", "猫", origin=server.origin).answer["error"]
+    assert error["request_id"] == "20261129000000aa"
 
 
 def test_9_a_refusal_by_the_filter_tells_where(stand_in: GlmStandIn) -> None:

@@ -64,12 +64,19 @@ def everything_logged() -> Iterator[None]:
 
 
 class Quoting(httpx.BaseTransport):
-    """A platform that repeats the key when it refuses it."""
+    """A platform, or a firewall before it, that repeats a part of the key."""
+
+    def __init__(self, part: slice, *, page: bool) -> None:
+        self._part = part
+        self._page = page
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """401, with the key in the message."""
+        """401, with the part in the message."""
         key = request.headers["Authorization"].removeprefix("Bearer ")
-        return httpx.Response(401, json={"error": {"code": "1002", "message": f"无效的 API Key：{key}"}})
+        message = f"无效的 API Key：{key[self._part]}"
+        if self._page:
+            return httpx.Response(401, html=f"<h1>{message}</h1>")
+        return httpx.Response(401, json={"error": {"code": "1002", "message": message}, "request_id": key[self._part]})
 
 
 def marked_world(
@@ -203,9 +210,13 @@ def test_the_password_of_the_database_shows_nowhere(tmp_path: Path, caplog: pyte
     assert found(MARKED, places=places) == []
 
 
-def test_a_key_that_the_platform_quotes_goes_no_further(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Where the platform's own message repeats the key, card, log and database have it masked."""
-    with marked_world(tmp_path, calling=lambda _: Quoting()) as world:
+@pytest.mark.parametrize("page", [False, True])
+@pytest.mark.parametrize("part", [slice(None), slice(8), slice(-8, None), slice(4, 16)])
+def test_a_key_that_the_platform_quotes_goes_no_further(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, part: slice, *, page: bool
+) -> None:
+    """Where an answer repeats the key or a part of it, card, log and database have it masked."""
+    with marked_world(tmp_path, calling=lambda _: Quoting(part, page=page)) as world:
         talk = world.somebody()
         talk.wait_for_end(talk.say())
         places = {
@@ -213,7 +224,8 @@ def test_a_key_that_the_platform_quotes_goes_no_further(tmp_path: Path, caplog: 
             "cards and calls": list(shown(world)),
             "database": list(kept(f"sqlite:///{tmp_path / 'bot.db'}")),
         }
-    assert "无效的 API Key：***" in "".join(places["cards and calls"])
+    assert "无效的 API Key：***" in "".join(places["logs" if page else "cards and calls"])
+    assert found({"part of the key": MARKED["GLM key"][part]}, places=places) == []
     assert found(MARKED, places=places) == []
 
 
