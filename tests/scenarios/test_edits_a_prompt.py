@@ -31,7 +31,7 @@ def parts_of(form: ChatMessage) -> dict[str, Any]:
 def submit(talk: Talk, form: ChatMessage, **fields: str) -> dict[str, str]:
     """Sends a form; gives the toast by language."""
     value = button(talk, form, "submit").value
-    return toast_of(talk, form, value, form_value=fields, name="submit")
+    return toast_of(talk, form, value, form_value=fields, name=button(talk, form, "submit").name)
 
 
 def test_the_form_holds_what_was_asked(world: World) -> None:
@@ -141,6 +141,37 @@ def test_an_empty_prompt(world: World) -> None:
     assert submit(talk, form, prompt="  \n", size="1:1", style="none") == said_in_toast("toast.empty_prompt")
     assert new_answers(talk, 2) == []
     assert len(paid_for(talk, first)) == 1
+
+
+def test_a_form_without_its_value(world: World) -> None:
+    """Where Feishu leaves out what the button carries, its name tells it."""
+    talk = world.somebody()
+    form = pressed(talk, answer_to(talk, talk.say("一座灯塔")), "edit")
+    fields, name = {"prompt": "两座灯塔", "size": "1:1", "style": "none"}, button(talk, form, "submit").name
+    toast = toast_of(talk, form, None, form_value=fields, name=name, send_value=False)
+    assert toast == said_in_toast("toast.queued")
+    (card,) = new_answers(talk, 2)
+    assert colour(card) == "green"
+
+
+@pytest.mark.parametrize(
+    "rejected",
+    [{"prompt": " ", "size": "16:9", "style": "oil"}, {"prompt": "灯塔 /size 7", "size": "16:9", "style": "oil"}],
+)
+def test_a_rejected_form_can_be_sent_again(world: World, rejected: dict[str, str]) -> None:
+    """The form comes back as it was filled in, with a button of another name, and works."""
+    talk = world.somebody()
+    form = pressed(talk, answer_to(talk, talk.say("一座灯塔")), "edit")
+    before = button(talk, form, "submit").name
+    submit(talk, form, **rejected)
+    form = next(one for one in talk.answers if one.message_id == form.message_id)
+    parts = parts_of(form)
+    assert parts["prompt"]["default_value"].strip() == rejected["prompt"].strip()
+    assert (parts["size"]["initial_option"], parts["style"]["initial_option"]) == ("16:9", "oil")
+    assert button(talk, form, "submit").name != before
+    assert submit(talk, form, prompt="两座灯塔", size="16:9", style="oil") == said_in_toast("toast.queued")
+    (card,) = new_answers(talk, 2)
+    assert colour(card) == "green"
 
 
 def test_somebody_else_edits(world: World) -> None:

@@ -142,6 +142,10 @@ def press(**action: Any) -> object:
     return heard({"operator": {"open_id": SENDER}, "context": context, "action": action}, "card.action.trigger")
 
 
+CARRIED: list[dict[str, Any]] = [{}, *({"value": value} for value in (None, {}, "", "x", "submit_r1"))]
+"""What may stand in place of a value."""
+
+
 @pytest.mark.parametrize(
     ("action", "value", "choice", "form"),
     [
@@ -150,6 +154,18 @@ def press(**action: Any) -> object:
         ({"value": {"a": "ratio"}, "option": "16:9"}, {"a": "ratio"}, "16:9", {}),
         ({"value": {"a": "edit"}, "form_value": {"prompt": "猫", "n": 2}}, {"a": "edit"}, None, {"prompt": "猫"}),
         ({"name": "submit", "form_value": {"prompt": "猫"}}, {}, None, {"prompt": "猫"}),
+        # A form's button also tells by its name what it is for; its value may be missing or a string.
+        *(
+            (
+                {"name": name, **carried, "form_value": {"prompt": "猫"}},
+                {"a": "submit", "r": "r1"},
+                None,
+                {"prompt": "猫"},
+            )
+            for name in ("submit_r1", "submit_r1_0a1b2c3d")
+            for carried in CARRIED
+        ),
+        ({"name": "submit_r1", "form_value": '{"prompt": "猫"}'}, {"a": "submit", "r": "r1"}, None, {"prompt": "猫"}),
     ],
 )
 def test_press_carries_its_action(

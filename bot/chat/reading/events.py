@@ -6,6 +6,7 @@ The events: https://open.feishu.cn/document/server-docs/im-v1/message/events/rec
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ Heard = Message | Recall | Greeting | Press | Ignored
 _CHAT_TYPES: Mapping[str, ChatType] = {"p2p": "p2p", "group": "group", "topic_group": "group"}
 _WORDED = ("text", "post")
 _LONGEST_ID = 256
+_SUBMIT = re.compile(r"submit_(\w{1,64}?)(?:_[0-9a-f]{8})?")
 
 
 def understand(event: Event, *, bot_open_id: str | None) -> Heard:
@@ -115,9 +117,9 @@ def _press(event: Event, _bot_open_id: str | None) -> Heard:
         presser=_id(event.body, "operator", "open_id"),
         message_id=_id(event.body, "context", "open_message_id"),
         chat_id=_id(event.body, "context", "open_chat_id"),
-        value=_object(value),
+        value=_of_name(event.body) or _object(value),
         choice=_string_or_none(event.body, "action", "option"),
-        form=_texts(form) if isinstance(form, Mapping) else {},
+        form=_texts(_object(form)) if isinstance(form, Mapping | str) else {},
     )
 
 
@@ -146,6 +148,15 @@ def _mentions(found: Any) -> list[Mention]:
         for one in every
         if (key := _string_or_none(one, "key"))
     ]
+
+
+def _of_name(body: Any) -> Mapping[str, str]:
+    """What the name of a form's button carries: the value of such a button may be missing or cut to a string.
+
+    https://github.com/QwenLM/qwen-code/issues/8578
+    """
+    named = _SUBMIT.fullmatch(_string_or_none(body, "action", "name") or "")
+    return {"a": "submit", "r": named[1]} if named else {}
 
 
 def _object(value: Any) -> Mapping[str, Any]:

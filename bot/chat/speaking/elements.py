@@ -122,9 +122,9 @@ def choice(name: str, *, choices: Mapping[str, Both], chosen: str) -> Element:
     }
 
 
-def submit(words: Both, *, value: Mapping[str, str]) -> Element:
-    """The button that sends a form and calls back with ``value``."""
-    return {**button(words, value=value, kind="primary"), "name": "submit", "form_action_type": "submit"}
+def submit(words: Both, *, name: str, value: Mapping[str, str]) -> Element:
+    """The button that sends a form and calls back with ``name``, and in most cases with ``value``."""
+    return {**button(words, value=value, kind="primary"), "name": name, "form_action_type": "submit"}
 
 
 def row(elements: Iterable[Element]) -> Element:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -12,14 +13,14 @@ from sqlalchemy import RowMapping, Text, bindparam, or_, select
 from bot.chat.catalogue import Catalogue
 from bot.chat.reading.parser import read_prompt
 from bot.chat.speaking.cards import EXAMPLES
-from bot.chat.speaking.form_card import NO_STYLE, filled_in
+from bot.chat.speaking.form_card import NO_STYLE, FormCard, filled_in
 from bot.chat.speaking.toasts import toast
 from bot.generation.intake.cancelling import cancel
 from bot.generation.intake.planning import Arrival, over
 from bot.generation.intake.reception import Reception
 from bot.generation.store.database import Database
 from bot.generation.store.generations import resume_images
-from bot.generation.store.records import log_ids, read_options, source_of
+from bot.generation.store.records import log_ids, options_of, read_options, source_of
 from bot.generation.store.requests import show_again
 from bot.generation.store.tables import generations, requests
 from bot.logs import about
@@ -49,6 +50,7 @@ class Presses:
         self._reception = reception
         self._words = words
         self._admins = admins
+        self._form = FormCard(words=words, styles=reception.styles)
         self._actions: Mapping[Any, Callable[[Press, RowMapping], Toast]] = {
             "again": self._again,
             "resume": self._resume,
@@ -128,6 +130,17 @@ class Presses:
         return self._ask(press, request, Ask(prompt=request["asked"], options=typed))
 
     def _submit(self, press: Press, request: RowMapping) -> Toast:
+        """Accepts what a form asks for; one that is rejected stays as it was filled in and can be sent again."""
+        answer = self._submitted(press, request)
+        if answer["toast"]["type"] == "success":
+            return answer
+        again = hashlib.sha256(press.event_id.encode()).hexdigest()[:8]
+        options = options_of(read_options(request))
+        request_id, prompt = request["request_id"], request["asked"]
+        card = self._form.card(request_id=request_id, prompt=prompt, options=options, typed=press.form, again=again)
+        return {**answer, "card": {"type": "raw", "data": card}}
+
+    def _submitted(self, press: Press, request: RowMapping) -> dict[str, Any]:
         prompt = press.form.get("prompt", "").strip()
         if not prompt:
             return self._toast("toast.empty_prompt", "error")
@@ -162,7 +175,7 @@ class Presses:
         # Where nothing is known, others are taken to read along.
         return {"chat_type": row["chat_type"] if row else "group", "in_topic": bool(card and card["in_topic"])}
 
-    def _ask(self, press: Press, request: RowMapping, ask: Ask) -> Toast:
+    def _ask(self, press: Press, request: RowMapping, ask: Ask) -> dict[str, Any]:
         arrival = replace(self._arrival(press, request), source=source_of(request))
         return self._accept(arrival, ask, "toast.queued")
 
@@ -193,14 +206,14 @@ class Presses:
             language=shown["language"],
         )
 
-    def _accept(self, arrival: Arrival, understood: Understood, key: str) -> Toast:
+    def _accept(self, arrival: Arrival, understood: Understood, key: str) -> dict[str, Any]:
         received = self._reception.accept(arrival, understood, only_if_allowed=True)
         return self._toast(key, "success") if received.refusal is None else self._refused(received.refusal)
 
-    def _refused(self, why: Misread) -> Toast:
+    def _refused(self, why: Misread) -> dict[str, Any]:
         return toast(self._words, why.sentence, kind="warning", **why.values)
 
-    def _toast(self, key: str, kind: Any) -> Toast:
+    def _toast(self, key: str, kind: Any) -> dict[str, Any]:
         return toast(self._words, key, kind=kind)
 
 

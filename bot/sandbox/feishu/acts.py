@@ -146,8 +146,11 @@ class Acts:
         option: str | None = None,
         form_value: Mapping[str, str] | None = None,
         name: str | None = None,
+        send_value: bool = True,
     ) -> PressAnswer:
         """Somebody uses a card; waits for the bot's answer, at most 3 s, and never asks again.
+
+        Without ``send_value`` the event has no ``action.value``, as some forms come back.
 
         The card need not have such a component, so that forged presses can be tried too.
 
@@ -158,7 +161,9 @@ class Acts:
         if message.msg_type != "interactive" or message.recalled or message.deleted:
             raise ValueError(f"{message_id} is no card that can be pressed")
         more = {"option": option, "form_value": dict(form_value) if form_value else None, "name": name}
-        action = {"value": dict(value or {}), "tag": tag, "timezone": "Asia/Shanghai"}
+        action: dict[str, Any] = {"tag": tag, "timezone": "Asia/Shanghai"}
+        if send_value:
+            action["value"] = dict(value or {})
         action |= {key: entry for key, entry in more.items() if entry is not None}
         event = self._events.pressed(message, presser=self.world.people[presser], action=action)
         attempt = self._courier.push(event)
