@@ -35,7 +35,7 @@ PACE = Pace(
 LATER = "一只灰猫"
 """What somebody else asks for when all is over."""
 
-UNBILLED = {"glm_1301", "glm_1302"}
+UNBILLED = {"glm_1302"}
 """Refusals before any work, which the budget gets back."""
 
 REPEATED = catalogue().text("note.repeated", "zh")
