@@ -47,6 +47,7 @@ from bot.generation.store.preferences import Preferences
 from bot.generation.store.requests import RequestStore
 from bot.generation.store.schema import migrate
 from bot.glm.client import Downloader, GlmClient, call_seconds
+from bot.platform_clock import PlatformClock
 from bot.settings import Settings
 from bot.watching import Watching
 from bot.web.application import create_application
@@ -55,6 +56,10 @@ from bot.web.verification import Verifier
 from bot.web.webhook import webhook
 
 log = logging.getLogger(__name__)
+
+TOKEN_EVERY = 3_600.0
+TOKEN_RETRY = 300.0
+"""Seconds between two checks that there is a token of Feishu's, and the longest wait after a failed one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +94,7 @@ class Bot:
         self._outside = outside = outside or Outside()
         self._wake = Wake()
         self._stopping = threading.Event()
+        self._platform_clock = PlatformClock(outside.clock)
         self._words = Catalogue.load(settings.config_dir)
         self._styles = Styles.load(settings.config_dir)
         self._url = read_url(settings.url)
@@ -104,6 +110,7 @@ class Bot:
             transport=outside.feishu,
             clock=outside.clock,
             on_call=self._watching.feishu_called,
+            on_date=self._platform_clock.learn,
         )
         self._requests = RequestStore(self.database)
         self._preferences = Preferences(self.database, defaults=settings.images.defaults)
@@ -134,6 +141,8 @@ class Bot:
     def start(self, *, work: bool = True) -> None:
         """Learns who the bot is and, with ``work``, begins to take up what is due."""
         self.background.start("identity", self._identity.learn, once=True)
+        # Any answer tells the platform's time, by which the age of events is judged.
+        self.background.start("feishu-token", self._feishu.fetch_token, every=TOKEN_EVERY, longest_retry=TOKEN_RETRY)
         self._watching.start_upkeep(self.background, self._admins)
         if work:
             self.worker = self._create_worker()
@@ -165,7 +174,7 @@ class Bot:
             app_id=settings.app_id,
             encrypt_key=settings.encrypt_key.get_secret_value() or None,
             verification_token=settings.verification_token.get_secret_value() or None,
-            clock=self._outside.clock,
+            clock=self._platform_clock.now,
         )
         web = self.create_status()
         on_answer = self._watching.metrics.event_answered
@@ -178,7 +187,7 @@ class Bot:
         return Pushes(
             app_id=self._settings.app_id,
             take=self._inbox.take,
-            clock=self._outside.clock,
+            clock=self._platform_clock.now,
             on_answer=self._watching.metrics.event_answered,
         )
 
@@ -223,7 +232,11 @@ class Bot:
     def _create_worker(self) -> Worker:
         settings, pace = self._settings, self._outside.pace
         leases = Leases(self.database, folder=settings.data_dir / "workers", seconds=pace.lease)
-        maker = GlmClient(api_key=settings.api_key.get_secret_value(), transport=self._outside.glm)
+        maker = GlmClient(
+            api_key=settings.api_key.get_secret_value(),
+            transport=self._outside.glm,
+            on_date=self._platform_clock.learn_first,
+        )
         source = Downloader(transport=self._outside.pictures)
         self._closers[:0] = [maker.close, source.close]
         slots = settings.slots.by_model()
@@ -309,6 +322,7 @@ class Bot:
             *(f"Feishu refuses {one.call}: {one.reason}; what to do: {one.fix}" for one in outages),
             self._unknown(),
             self.background.problem,
+            self._platform_clock.problem,
         ]
         return "; ".join(filter(None, reasons)) or None
 

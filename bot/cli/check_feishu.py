@@ -13,9 +13,10 @@ from bot.cli.recipient import kind_of
 from bot.errors import FeishuAction, FeishuError, SettingsError
 from bot.feishu import fixes
 from bot.feishu.client import FeishuClient
+from bot.platform_clock import PlatformClock
 from bot.settings import Settings
 
-TOKEN, BOT, SCOPES, TEST_CARD = "Feishu token", "Bot ability", "Scopes", "Test card"
+TOKEN, BOT, CLOCK, SCOPES, TEST_CARD = "Feishu token", "Bot ability", "Clock", "Scopes", "Test card"
 REPLY, PATCH, UPLOAD = "Scope to reply", "Scope to update cards", "Scope to upload images"
 
 NEEDED: dict[str, tuple[str, ...]] = {
@@ -64,11 +65,13 @@ def about_feishu(settings: Settings, *, recipient: str | None = None, door: bool
         SettingsError: the environment names a proxy that cannot be used; nothing was asked then.
     """
     codes: dict[str, int | None] = {}
+    clock = PlatformClock()
     client = FeishuClient(
         domain=settings.domain,
         app_id=settings.app_id,
         app_secret=settings.app_secret.get_secret_value(),
         on_call=lambda name, _seconds, code: codes.update({name: code}),
+        on_date=clock.learn,
     )
     try:
         bot = _bot(client, domain=settings.domain)
@@ -78,6 +81,7 @@ def about_feishu(settings: Settings, *, recipient: str | None = None, door: bool
             return
         yield Finding(name=TOKEN, ok=True, detail=f"obtained from {settings.domain}")
         yield bot
+        yield _clock(clock)
         yield _scopes(client, settings)
         yield from _probes(client, domain=settings.domain)
         if settings.base.on:
@@ -91,7 +95,7 @@ def about_feishu(settings: Settings, *, recipient: str | None = None, door: bool
 
 def unasked(why: str, *, recipient: str | None = None) -> Iterator[Finding]:
     """The lines of what could not be asked for."""
-    for name in (BOT, SCOPES, REPLY, PATCH, UPLOAD, *([TEST_CARD] if recipient else [])):
+    for name in (BOT, CLOCK, SCOPES, REPLY, PATCH, UPLOAD, *([TEST_CARD] if recipient else [])):
         yield Finding(name=name, ok=None, detail=f"not asked ({why})")
 
 
@@ -108,6 +112,15 @@ def _bot(client: FeishuClient, *, domain: str) -> Finding:
     if not bot.active:
         return Finding(name=BOT, ok=False, detail=f"{who}, is not active", fix=fixes.SWITCH_ON)
     return Finding(name=BOT, ok=True, detail=f"on: {who}")
+
+
+def _clock(clock: PlatformClock) -> Finding:
+    if not clock.is_known:
+        return Finding(name=CLOCK, ok=None, detail="cannot be told: Feishu's answers have no Date")
+    if clock.problem:
+        fix = "set the clock of this machine, for example with NTP: timedatectl set-ntp true"
+        return Finding(name=CLOCK, ok=False, detail=clock.problem, fix=fix)
+    return Finding(name=CLOCK, ok=True, detail="agrees with Feishu's")
 
 
 def _scopes(client: FeishuClient, settings: Settings) -> Finding:

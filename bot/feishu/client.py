@@ -48,6 +48,7 @@ class FeishuClient:
         timeout: seconds a phase of a call.
         deadline: seconds a call.
         on_call: told the name, the seconds and the code of each call.
+        on_date: called with the ``Date`` header of each answer.
     """
 
     def __init__(
@@ -61,9 +62,12 @@ class FeishuClient:
         timeout: httpx.Timeout = TIMEOUT,
         deadline: float = DEADLINE,
         on_call: OnCall | None = None,
+        on_date: Callable[[str | None], None] = lambda _date: None,
     ) -> None:
         self._credentials = {"app_id": app_id, "app_secret": app_secret}
-        self._pool = Pool(domain=domain, transport=transport, timeout=timeout, deadline=deadline, on_call=on_call)
+        self._pool = Pool(
+            domain=domain, transport=transport, timeout=timeout, deadline=deadline, on_call=on_call, on_date=on_date
+        )
         self._token = TenantToken(self._fetch_token, clock=clock)
 
     def bot_info(self) -> BotInfo:
@@ -182,6 +186,10 @@ class FeishuClient:
     def call(self, name: str, request: Any) -> Mapping[str, Any]:
         """Makes a call that has no method here, of a request that an SDK builder built; gives the answer's body."""
         return self._call(name, request)
+
+    def fetch_token(self) -> None:
+        """Fetches a token where there is none that holds, so that later calls need not; it is no call of the plan."""
+        self._token.get()
 
     def close(self) -> None:
         """Closes the connections; no call can be made after that."""

@@ -39,6 +39,7 @@ class Pool:
         timeout: seconds a phase.
         deadline: seconds a call.
         on_call: told of every call, from the thread that made it.
+        on_date: called with the ``Date`` header of every answer.
 
     Raises:
         SettingsError: the environment names a proxy, or certificates, that cannot be used.
@@ -52,6 +53,7 @@ class Pool:
         timeout: httpx.Timeout = TIMEOUT,
         deadline: float = DEADLINE,
         on_call: OnCall | None = None,
+        on_date: Callable[[str | None], None] = lambda _date: None,
     ) -> None:
         self._timeout = timeout
         self._slow = httpx.Timeout(
@@ -64,6 +66,7 @@ class Pool:
         self._http = httpx.Client(
             transport=transport or _network(domain),
             follow_redirects=False,
+            event_hooks={"response": [lambda response: on_date(response.headers.get("Date"))]},
             headers={"User-Agent": "feishu-glm-image-bot"},
         )
 

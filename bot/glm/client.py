@@ -58,6 +58,7 @@ class GlmClient:
             TLS, heeds no proxy and no other environment variable.
         deadline: the seconds a whole call may take; :func:`call_seconds` says so by default.
         clock: a time in seconds that only goes forward.
+        on_date: called with the ``Date`` header of each answer.
 
     No call is ever repeated, and no redirect is followed: each call may be billed, and the platform knows no
     idempotency key.
@@ -70,11 +71,13 @@ class GlmClient:
         transport: httpx.BaseTransport | None = None,
         deadline: float | None = None,
         clock: Callable[[], float] = time.monotonic,
+        on_date: Callable[[str | None], None] = lambda _date: None,
     ) -> None:
         self._api_key = api_key
         self._deadline = deadline
         self._clock = clock
         self._http = _http_client(transport or GuardedTransport())
+        self._http.event_hooks = {"response": [lambda response: on_date(response.headers.get("Date"))]}
 
     def generate(
         self,

@@ -208,8 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "empty_body":
                 answer = Answer(status=200, headers=answer.headers)
         self.send_response_only(answer.status)
-        self.send_header("Date", self.date_time_string())
-        for name, value in answer.headers.items():
+        for name, value in {"Date": self.date_time_string(), **answer.headers}.items():
             self.send_header(name, value)
         if answer.stream is not None:
             self.send_header("Connection", "close")

@@ -77,7 +77,7 @@ def taken(
     kind = event.event_type
     with about(**event.ids):
         if isinstance(opened, Stale):
-            logger.info("event dropped type=%s age=%d", kind, opened.age)
+            logger.warning("event dropped type=%s age=%d", kind, opened.age)
             return kind, "stale", {}, 200
         try:
             return kind, "taken", take(event), 200

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -193,3 +196,18 @@ def test_an_unknown_code_is_told_as_it_is() -> None:
 
 def _refuse(feishu: Platform, *, code: int, message: str) -> None:
     feishu.answers.append(Answer.of_json({"code": code, "msg": message}, status=400))
+
+
+def test_a_wrong_clock_is_told() -> None:
+    """Feishu's answers tell its time; a clock that differs by more than a minute is to be set, others are fine."""
+    at = format_datetime(datetime.now(UTC) - timedelta(hours=8), usegmt=True)
+    with platform() as feishu:
+        assert found(feishu.server.origin)["Clock"].ok is True
+        good = Answer.of_json(
+            {"code": 0, "msg": "ok", "bot": {"activate_status": 2, "app_name": "画图", "open_id": "ou_b"}}
+        )
+        feishu.answers.append(replace(good, headers={**good.headers, "Date": at}))
+        finding = found(feishu.server.origin)["Clock"]
+    assert finding.ok is False
+    assert "8 h 0 min ahead of the platform's" in finding.detail
+    assert "NTP" in fix(finding)

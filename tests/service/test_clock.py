@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import func, select, update
 
@@ -13,8 +14,10 @@ from bot.generation.store.database import Database
 from bot.generation.store.leases import Leases, worker_alive
 from bot.generation.store.stored_times import repair_times
 from bot.generation.store.tables import generations, kept, paces, requests, workers
+from bot.platform_clock import PlatformClock
+from bot.sandbox.server import wait_until
 from tests.support.requests import LEASE, accept
-from tests.support.world import QUICK, World, colour
+from tests.support.world import DEADLINE, QUICK, World, colour
 
 HOUR = 3600.0
 STEPS_BACK = [-60.0, -50 * 60.0, -HOUR, -24 * HOUR]
@@ -109,3 +112,53 @@ def test_a_time_that_no_wait_can_mean_counts_as_now(database: Database, name: st
             assert not repair_times(database, connection, lease=LEASE)
         for column in (requests.c.due_at, generations.c.due_at, paces.c.next_at):
             assert (stored(database, column) > 0) is kept_times
+
+
+def ready(world: World) -> httpx.Response:
+    """What ``/readyz`` answers."""
+    origin = (world.feishu.webhook_url or "").partition("/webhook")[0]
+    return httpx.get(f"{origin}/readyz", trust_env=False)
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped"])
+@pytest.mark.parametrize(("step", "words"), [(8.5 * HOUR, "8 h 30 min ahead of"), (-HOUR, "1 h 0 min behind")])
+def test_a_clock_that_is_wrong_drops_no_event(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, step: float, words: str, *, stopped: bool
+) -> None:
+    """Events are as old as Feishu's own time says; the log and ``/readyz`` tell by how much the clock is wrong."""
+    clock = Clock()
+    with World(folder=tmp_path, pace=PACE, clock=clock) as world:
+        assert wait_until(lambda: ready(world).status_code == 200, seconds=DEADLINE)
+        if stopped:
+            world.stop()
+        clock.ahead += step
+        if stopped:
+            world.start()
+        talk = world.somebody()
+        talk.wait_for_end(talk.say())
+        assert [colour(answer) for answer in talk.answers] == ["green"]
+        answer = ready(world)
+        assert (answer.status_code, words in answer.text) == (503, True)
+        assert sum("clock wrong" in record.message for record in caplog.records) == 1
+        assert "event dropped" not in caplog.text
+        clock.ahead = 0.0
+        assert wait_until(lambda: ready(world).status_code == 200, seconds=DEADLINE)
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Thu, 99 Foo 2026 00:00:00 GMT", "Mon, 01 Jan 99999999 0:0:0"])
+def test_a_date_that_cannot_be_read_changes_nothing(date: str | None) -> None:
+    """Until a good one has come the time is this machine's."""
+    platform = PlatformClock(lambda: 1000.0)
+    platform.learn(date)
+    assert (platform.is_known, platform.now(), platform.problem) == (False, 1000.0, None)
+
+
+def test_the_platforms_time_goes_on_whatever_becomes_of_the_clock() -> None:
+    """What was learnt is counted on by a clock that nobody sets."""
+    now, elapsed = [1_000_000_000.0], [50.0]
+    platform = PlatformClock(lambda: now[0], elapsed=lambda: elapsed[0])
+    platform.learn("Sun, 09 Sep 2001 01:46:40 GMT")
+    now[0] += 8 * HOUR
+    elapsed[0] += 10
+    assert platform.now() == 1_000_000_010.0
+    assert platform.problem == "this machine's clock is 8 h 0 min ahead of the platform's"
