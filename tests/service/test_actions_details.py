@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from bot.generation.store.tables import generations, paces
+from bot.generation.store.tables import paces
 from bot.sandbox.glm.faults import IMAGE_FAULTS
 from tests.scenarios.talking import Gate, bot_behind, first_answer_to
 from tests.support.world import PATIENCE, QUICK, Talk, World, catalogue, colour, strings_in, uuid_of
@@ -236,9 +238,10 @@ def test_the_age_of_a_link_survives_a_restart(tmp_path: Path) -> None:
         world.glm.arm("image_404", times=10)
         said = talk.say()
         talk.wait(lambda: world.glm.downloads)
-        with world.bot.database.write() as connection:
-            connection.execute(update(generations).values(posted_at=generations.c.posted_at - 130.0))
         world.stop()
+        with closing(sqlite3.connect(tmp_path / "bot.db")) as database:
+            database.execute("UPDATE generations SET posted_at = posted_at - 130")
+            database.commit()
         world.start()
         talk.wait_for_end(said)
         assert len(world.glm.downloads) == 2
