@@ -30,6 +30,13 @@ SECRET = "一座秘密的灯塔"
 def recall(talk: Talk, said: ChatMessage) -> int:
     """Recalls a message and waits until the bot has done what follows; gives the number of calls before."""
     before = len(talk.world.feishu.calls)
+    send_recall(talk, said)
+    talk.wait(lambda: talk.world.idle)
+    return before
+
+
+def send_recall(talk: Talk, said: ChatMessage) -> None:
+    """Recalls a message and waits until the bot has acknowledged that."""
     event_id = talk.world.feishu.recall(said.message_id, by=talk.person)
     talk.wait(
         lambda: any(
@@ -37,8 +44,6 @@ def recall(talk: Talk, said: ChatMessage) -> int:
             for one in talk.world.feishu.attempts
         )
     )
-    talk.wait(lambda: talk.world.idle)
-    return before
 
 
 def assert_nowhere(talk: Talk, text: str, *, calls_before: int) -> None:
@@ -122,8 +127,8 @@ def test_what_was_listed_while_it_waited(held: World, gate: Gate) -> None:
     named = first_answer_to(talk, "/cancel 3")
     assert SECRET in words(listed)
     assert f"{SECRET}二" in words(named)
-    held.feishu.recall(said.message_id, by=talk.person)
-    held.feishu.recall(cancelled.message_id, by=talk.person)
+    send_recall(talk, said)
+    send_recall(talk, cancelled)
     wait_to_show(held, card, "state.cancelled")
     gate.let()
     talk.wait(lambda: held.idle)
