@@ -135,7 +135,8 @@ class Pool:
                 timeout=self._slow if sent.files or largest > LARGEST_ANSWER else self._timeout,
             ) as response:
                 content = _read(response, name, largest=largest, ends_at=ends_at)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            # A host name that cannot be one, such as open..feishu.cn, is a UnicodeError of Python's.
             raise FeishuUnreachable(f"{type(error).__name__}: {error}", call=name) from error
         headers = {key.lower(): value for key, value in response.headers.items()}
         return Answer(status=response.status_code, headers=headers, content=content)

@@ -194,3 +194,12 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
     client = served.client()
     assert client.bot_info().open_id == "ou_bot"
     client.close()
+
+
+@pytest.mark.parametrize("domain", ["https://open..feishu.cn", f"https://{'a' * 64}.feishu.cn"])
+def test_a_host_name_that_cannot_be_one_is_unreachable(domain: str) -> None:
+    """Python's own error about the name is told as a platform that is not there."""
+    client = FeishuClient(domain=domain, app_id="cli_test", app_secret="not-a-real-secret")
+    with pytest.raises(FeishuUnreachable, match="UnicodeError"):
+        client.bot_info()
+    client.close()

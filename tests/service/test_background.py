@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from bot.errors import StoreUnavailable
 from bot.generation.making.background import Background
@@ -135,3 +135,23 @@ def test_a_pool_task_that_crashes_loses_no_request(tmp_path: Path) -> None:
             talk.wait(lambda: 'bot_task_crashes_total{task="answer"}' in get(world, "/metrics").text)
         talk.wait_for_end(said)
         assert [colour(answer) for answer in talk.answers] == ["green"]
+
+
+def test_a_work_loop_that_hangs_stops_looking_alive(tmp_path: Path) -> None:
+    """While a look at the database does not return, ``/readyz`` says so and names the loop; afterwards it is ready."""
+    pace = replace(QUICK, beat=0.05, silence=0.5)
+    with World(folder=tmp_path, pace=pace) as world:
+        go_on = threading.Event()
+        hanging = world.bot.database.engine
+
+        def hang(*_: object) -> None:
+            if threading.current_thread().name == "worker":
+                go_on.wait(DEADLINE)
+
+        event.listen(hanging, "before_cursor_execute", hang)
+        named = "background task worker has made no progress"
+        assert wait_until(lambda: named in get(world, "/readyz").text, seconds=DEADLINE)
+        assert "no worker has shown itself lately" in get(world, "/readyz").text
+        go_on.set()
+        event.remove(hanging, "before_cursor_execute", hang)
+        assert wait_until(lambda: get(world, "/readyz").status_code == 200, seconds=DEADLINE)

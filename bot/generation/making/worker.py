@@ -112,7 +112,14 @@ class Worker:
     def start(self) -> None:
         """Takes over what dead processes of this host have left, and begins to look for work."""
         poll, beat = self._pace.poll, self._pace.beat
-        rounds = self._background.start("worker", self._run_once, every=poll, longest_retry=poll, pause=self._rest)
+        rounds = self._background.start(
+            "worker",
+            self._run_once,
+            every=poll,
+            longest_retry=poll,
+            hang_after=2 * self._pace.silence,
+            pause=self._rest,
+        )
         beats = self._background.start(
             "heartbeat", lambda: self._beat(rounds), every=beat, longest_retry=beat, stopping=self._left
         )
