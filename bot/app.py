@@ -123,7 +123,7 @@ class Bot:
             on_begin=lambda: self._admins.tell("feishu"),
             on_end=self._wake.set,
         )
-        self._identity = Identity(app_id=settings.app_id, ask=lambda: self._feishu.bot_info().open_id, kept=self._kept)
+        self._identity = Identity(app_id=settings.app_id, ask=self._ask_who, kept=self._kept)
         self._closers: list[Callable[[], None]] = [self._feishu.close, self.database.close]
         reception = self._create_reception()
         self._admins = self._watching.create_admins(reception, wake=self._wake)
@@ -223,7 +223,7 @@ class Bot:
             self.database,
             reception=reception,
             presses=Presses(self.database, reception=reception, words=self._words, admins=frozenset(team.admins)),
-            bot_open_id=lambda: self._identity.open_id,
+            identity=self._identity,
             allows=team.allows,
             greetings=self._settings.welcome.kinds,
             wake=self._wake,
@@ -325,6 +325,10 @@ class Bot:
             self._platform_clock.problem,
         ]
         return "; ".join(filter(None, reasons)) or None
+
+    def _ask_who(self) -> tuple[str, str]:
+        info = self._feishu.bot_info()
+        return info.open_id, info.name
 
     def _unknown(self) -> str | None:
         """Why the bot's own id is not known, ``None`` when it is."""

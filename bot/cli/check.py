@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from bot.cli import check_machine
-from bot.cli.check_calls import calls, outages
+from bot.cli.check_calls import calls, found_by_the_bot
 from bot.cli.check_feishu import TOKEN, about_feishu, unasked
 from bot.cli.check_settings import about_settings
 from bot.cli.findings import Finding, as_json, as_text
@@ -41,7 +41,7 @@ def _look(*, offline: bool, to: str | None, door: bool) -> Iterator[Finding]:
     database = check_machine.database(settings, offline=offline)
     yield database
     yield calls(settings, readable=database.ok is True)
-    yield from outages(settings, readable=database.ok is True)
+    yield from found_by_the_bot(settings, readable=database.ok is True)
     yield check_machine.data_folder(settings)
     yield check_machine.port(settings)
     yield from _feishu(settings, offline=offline, to=to, door=door)

@@ -10,9 +10,11 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from bot.cli.findings import Finding
 from bot.errors import StoreUnavailable
+from bot.generation.intake.identity import namesake_key
 from bot.generation.intake.limits import Periods
 from bot.generation.store.calls import calls_of
 from bot.generation.store.database import Database, read_url
+from bot.generation.store.kept import Kept
 from bot.generation.store.outages import Outage, current
 from bot.settings import Settings
 
@@ -46,8 +48,8 @@ def calls(settings: Settings, *, readable: bool) -> Finding:
     return Finding(name=NAME, ok=True, detail=detail, fix=advice)
 
 
-def outages(settings: Settings, *, readable: bool) -> Iterator[Finding]:
-    """A line for each kind of call that Feishu refuses the bot, as its processes have found.
+def found_by_the_bot(settings: Settings, *, readable: bool) -> Iterator[Finding]:
+    """What the bot's processes have found: each kind of call that Feishu refuses, and mentions of another bot.
 
     Args:
         settings: the settings.
@@ -56,18 +58,26 @@ def outages(settings: Settings, *, readable: bool) -> Iterator[Finding]:
     if not readable:
         return
     try:
-        found = _outages(read_url(settings.url))
+        found, namesake = _found(read_url(settings.url), settings.app_id)
     except (ArgumentError, StoreUnavailable, SQLAlchemyError):
         return
     for one in found:
         yield Finding(name=f"Refused: {one.call}", ok=False, detail=one.reason, fix=one.fix)
+    if namesake is not None:
+        detail = f"somebody else was mentioned under the bot's name: {namesake}"
+        fix = (
+            "when people cannot reach the bot in groups: remove an older bot of that name from the group and add this "
+            "one, and compare FEISHU_APP_ID with the app whose bot it is"
+        )
+        yield Finding(name="Mentions", ok=False, detail=detail, fix=fix)
 
 
-def _outages(url: URL) -> list[Outage]:
+def _found(url: URL, app_id: str) -> tuple[list[Outage], str | None]:
     store = Database(url, connections=1)
     try:
         with store.read() as connection:
-            return current(store, connection)
+            outages = current(store, connection)
+        return outages, Kept(store).get(namesake_key(app_id))
     finally:
         store.close()
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bot.cli.check_calls import SMALLEST_PLAN, calls, outages
+from bot.cli.check_calls import SMALLEST_PLAN, calls, found_by_the_bot
 from bot.errors import FeishuAction, FeishuError
 from bot.generation.intake.limits import Periods
 from bot.generation.making.pace import Pace
@@ -44,14 +44,14 @@ def test_a_database_without_the_table_does_not_end_the_check(empty_url: str) -> 
 def test_what_feishu_refuses_the_running_bot_is_told(database: Database, database_url: str) -> None:
     """Each kind of call that is refused has a line with Feishu's words and the fix; without an outage there is none."""
     settings = load({"DATABASE_URL": database_url})
-    assert list(outages(settings, readable=True)) == []
+    assert list(found_by_the_bot(settings, readable=True)) == []
     refusal = FeishuError("ip is denied", call="image", code=99991401, action=FeishuAction.APP_REFUSED, log_id="log-1")
     with (
         pytest.raises(FeishuError),
         Outages(database, domain=settings.domain, pace=Pace()).guard("image"),
     ):
         raise refusal
-    (found,) = outages(settings, readable=True)
+    (found,) = found_by_the_bot(settings, readable=True)
     assert (found.name, found.ok) == ("Refused: image", False)
     assert found.detail == "ip is denied (code 99991401, log id log-1)"
     assert "IP 白名单" in (found.fix or "")

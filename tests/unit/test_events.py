@@ -142,7 +142,7 @@ def press(**action: Any) -> object:
     return heard({"operator": {"open_id": SENDER}, "context": context, "action": action}, "card.action.trigger")
 
 
-CARRIED: list[dict[str, Any]] = [{}, *({"value": value} for value in (None, {}, "", "x", "submit_r1"))]
+CARRIED: list[dict[str, Any]] = [{}, {"value": None}, {"value": {}}, {"value": ""}, {"value": "x"}]
 """What may stand in place of a value."""
 
 

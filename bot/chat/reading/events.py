@@ -19,6 +19,9 @@ Heard = Message | Recall | Greeting | Press | Ignored
 _CHAT_TYPES: Mapping[str, ChatType] = {"p2p": "p2p", "group": "group", "topic_group": "group"}
 _WORDED = ("text", "post")
 _LONGEST_ID = 256
+
+NOT_MENTIONED = "the bot is not mentioned"
+"""Why a message of a group is ignored that is for others."""
 _SUBMIT = re.compile(r"submit_(\w{1,64}?)(?:_[0-9a-f]{8})?")
 
 
@@ -48,6 +51,12 @@ class _MissingError(LookupError):
     """The body has no text at this path, or none that can be what is looked for."""
 
 
+def mentioned_namesake(event: Event, name: str) -> str | None:
+    """The ``open_id`` of whoever is mentioned in a message under a name, ``None`` when nobody is."""
+    mentions = _mentions(_at(event.body, "message", "mentions"))
+    return next((one.open_id for one in mentions if one.name == name and one.open_id), None)
+
+
 def _message(event: Event, bot_open_id: str | None) -> Heard:
     body = event.body
     if _at(body, "sender", "sender_type") != "user":
@@ -67,7 +76,7 @@ def _message(event: Event, bot_open_id: str | None) -> Heard:
     if words is None:
         return Ignored("no usable message.content")
     if chat_type == "group" and bot_open_id not in {mention.open_id or "" for mention in mentions} | words.mentioned:
-        return Ignored("the bot is not mentioned")
+        return Ignored(NOT_MENTIONED)
     return Message(
         message_id=_id(body, "message", "message_id"),
         event_id=event.event_id,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 
-from bot.chat.reading.events import understand
+from bot.chat.reading.events import NOT_MENTIONED, mentioned_namesake, understand
 from bot.chat.reading.names import named
 from bot.chat.reading.parser import parse
 from bot.errors import StoreUnavailable
 from bot.generation.intake.cancelling import cancel_recalled
+from bot.generation.intake.identity import Identity
 from bot.generation.intake.planning import Arrival
 from bot.generation.intake.presses import Presses
 from bot.generation.intake.reception import Reception
@@ -33,7 +34,7 @@ class Inbox:
         database: where requests are kept.
         reception: what accepts them.
         presses: what answers presses on cards.
-        bot_open_id: gives the bot's own ``open_id``, or ``None`` while it has not been learnt.
+        identity: who the bot is, once it has been learnt.
         allows: whether a person may use the bot in a chat.
         greetings: the kinds of greeting that are answered with a welcome.
         wake: tells the worker of this process that there is work, and when it is to let events go first.
@@ -45,7 +46,7 @@ class Inbox:
         *,
         reception: Reception,
         presses: Presses,
-        bot_open_id: Callable[[], str | None],
+        identity: Identity,
         allows: Callable[[str, str | None], bool],
         greetings: Collection[str],
         wake: Wake,
@@ -54,7 +55,7 @@ class Inbox:
         self._store = RequestStore(database)
         self._reception = reception
         self._presses = presses
-        self._bot_open_id = bot_open_id
+        self._identity = identity
         self._allows = allows
         self._greetings = greetings
         self._wake = wake
@@ -68,7 +69,7 @@ class Inbox:
         Raises:
             StoreUnavailable: nothing was stored, and Feishu has to send the event again.
         """
-        bot_open_id = self._bot_open_id()
+        bot_open_id = self._identity.open_id
         if bot_open_id is None and event.event_type == "im.message.receive_v1":
             # Without it nobody can tell whether the bot was mentioned; the event comes again.
             raise StoreUnavailable("the bot's own id has not been learnt yet")
@@ -89,6 +90,9 @@ class Inbox:
             case Press() as press:
                 return self._take_press(press)
             case Ignored() as ignored:
+                name = self._identity.name
+                if ignored.reason == NOT_MENTIONED and name and (other := mentioned_namesake(event, name)):
+                    self._identity.note_namesake(other)
                 log.info("event ignored type=%s reason=%s", event.event_type, ignored.reason)
         return {}
 
