@@ -147,6 +147,7 @@ class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
         self._conn_id = query.get("device_id", "")
         self._service_id = query.get("service_id", "0")
         self._opened_at = time.monotonic()
+        self._was_open = True
         self._tell(None)
         logger.info("long_connection open conn_id=%s", self._conn_id)
         return connection
