@@ -17,7 +17,11 @@ def lock_rows(connection: Connection, table: Table, condition: ColumnElement[boo
     SQLite's write transaction has locked everything before.
     """
     key = next(iter(table.primary_key.columns))
-    return connection.execute(select(table).where(condition).order_by(key).with_for_update()).mappings().all()
+    statement = select(table).where(condition)
+    if connection.dialect.name != "sqlite":
+        # There the order has no use, and SQLite would read the whole table in it.
+        statement = statement.order_by(key).with_for_update()
+    return connection.execute(statement).mappings().all()
 
 
 def change_rows(
