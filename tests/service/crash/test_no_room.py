@@ -6,11 +6,13 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from bot.generation.making.pace import Pace
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.server import wait_until
 from tests.support.crash import Process, Start
 from tests.support.world import colour, ended, posts_of, until, variables_for
 
@@ -30,6 +32,8 @@ def bot(feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path) -> Iterator[Proc
     variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path / 'bot.db'}"}
     with Process(Start(variables=variables, glm=glm.origin, pace=PACE)) as process:
         feishu.webhook_url = process.webhook
+        # A process that finds no room while it starts ends, and its supervisor starts it again.
+        assert wait_until(lambda: httpx.get(f"http://127.0.0.1:{process.port}/readyz").is_success, seconds=30)
         yield process
 
 
