@@ -1,0 +1,134 @@
+"""The stand-ins answer as the platforms are documented and were recorded.
+
+The facts are data in ``tests/facts``, each with the page that they are from. They are compared with the stand-ins
+only, so that a wrong belief of the bot cannot pass for a fact. Feishu's own SDK reads the answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from lark_oapi.api.im.v1.model.create_image_response_body import CreateImageResponseBody  # type: ignore[import-untyped]
+from lark_oapi.api.im.v1.model.p2_im_message_recalled_v1 import P2ImMessageRecalledV1  # type: ignore[import-untyped]
+from lark_oapi.api.im.v1.model.p2_im_message_receive_v1 import P2ImMessageReceiveV1  # type: ignore[import-untyped]
+from lark_oapi.api.im.v1.model.reply_message_response_body import ReplyMessageResponseBody  # type: ignore[import-untyped]
+from lark_oapi.core import JSON  # type: ignore[import-untyped]
+
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.glm.stand_in import PATH, GlmStandIn
+from bot.sandbox.glm.transport import API_HOST
+from tests.clients.feishu_wire import Wire, png
+
+FACTS = Path(__file__).parents[1] / "facts"
+FEISHU: dict[str, Any] = json.loads((FACTS / "feishu.json").read_text(encoding="utf-8"))
+GLM: dict[str, Any] = json.loads((FACTS / "glm.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A logged-in client of Feishu's stand-in."""
+    with FeishuStandIn() as stand_in:
+        wire = Wire(stand_in).log_in()
+        yield wire
+        wire.close()
+
+
+@pytest.fixture
+def glm() -> Iterator[GlmStandIn]:
+    """The stand-in of GLM."""
+    with GlmStandIn(seconds=0.0) as glm:
+        yield glm
+
+
+def shape(value: Any) -> Any:
+    """The names and kinds of a JSON value."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    return [shape(inner) for inner in value[:1]] if isinstance(value, list) else type(value).__name__
+
+
+@pytest.mark.parametrize("name", FEISHU["errors"])
+def test_a_feishu_error_has_its_documented_status_and_fields(wire: Wire, name: str) -> None:
+    """Status, code, the beginning of the message, the fields of the body and the special headers are the platform's."""
+    fact = FEISHU["errors"][name]
+    wire.stand_in.faults.arm(f"feishu_{fact['code']}", on="create")
+    answer = wire.create("oc_group", {"text": "hi"})
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (fact["status"], fact["code"])
+    assert body["msg"][:16] == fact["message"][:16]
+    assert set(fact["fields"]) <= set(body)
+    assert set(fact["headers"]) <= set(answer.headers)
+
+
+@pytest.mark.parametrize("code", GLM["statuses"])
+def test_a_glm_error_has_its_documented_status(glm: GlmStandIn, code: str) -> None:
+    """The code comes as a string, with the HTTP status of the platform's table."""
+    answer = posted(glm, f"glm_{code}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (GLM["statuses"][code], code)
+    assert shape(answer.json()["error"]) == {"code": "str", "message": "str"}
+
+
+@pytest.mark.parametrize("fact", GLM["bodies"], ids=lambda fact: fact["body"]["error"]["code"])
+def test_a_recorded_glm_error_comes_word_for_word(glm: GlmStandIn, fact: dict[str, Any]) -> None:
+    """What was recorded from the platform is what the stand-in answers."""
+    answer = posted(glm, f"glm_{fact['body']['error']['code']}")
+    assert (answer.status_code, answer.json()) == (fact["status"], fact["body"])
+
+
+def posted(glm: GlmStandIn, fault: str) -> httpx.Response:
+    """The answer to a call that meets a fault."""
+    glm.arm(fault)
+    body = {"model": "glm-image", "prompt": "猫", "size": "1280x1280"}
+    with httpx.Client(transport=glm.transport()) as client:
+        return client.post(f"https://{API_HOST}{PATH}", json=body, headers={"Authorization": "Bearer fake-key"})
+
+
+def test_feishus_own_sdk_reads_an_answer_to_a_reply(wire: Wire) -> None:
+    """The SDK finds every documented field of a sent message, of the documented kind."""
+    said = wire.stand_in.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
+    body = wire.reply(said.message_id, {"text": "好"}).json()
+    message = JSON.unmarshal(json.dumps(body["data"]), ReplyMessageResponseBody)
+    assert message.parent_id == message.root_id == said.message_id
+    assert (message.chat_id, message.deleted, message.updated) == ("oc_group", False, False)
+    assert message.create_time.isdecimal()
+    assert message.sender.id == wire.stand_in.app_id
+    assert set(FEISHU["calls"]["reply"]["answer"]["data"]) <= set(body["data"])
+
+
+def test_feishus_own_sdk_reads_an_answer_to_an_upload(wire: Wire) -> None:
+    """The SDK finds the image key."""
+    body = wire.upload_image(png(1, 1)).json()
+    assert JSON.unmarshal(json.dumps(body["data"]), CreateImageResponseBody).image_key.startswith("img_")
+    assert shape(body) == shape(FEISHU["calls"]["image"]["answer"])
+
+
+@pytest.mark.parametrize(("chat_id", "fact"), [("oc_direct_lin", "p2p_text"), ("oc_group", "group_text")])
+def test_feishus_own_sdk_reads_a_message_event(wire: Wire, chat_id: str, fact: str) -> None:
+    """The SDK finds sender, chat, kind and content, and every field that the recorded event has is there."""
+    said = wire.stand_in.say(chat_id=chat_id, sender="ou_lin", text="一只猫")
+    event = wire.stand_in.event_of(said)
+    read = JSON.unmarshal(json.dumps(event), P2ImMessageReceiveV1)
+    assert read.event.sender.sender_id.open_id == "ou_lin"
+    assert (read.event.message.message_id, read.event.message.chat_id) == (said.message_id, chat_id)
+    assert read.event.message.chat_type == ("group" if chat_id == "oc_group" else "p2p")
+    recorded = FEISHU["events"][fact]
+    assert set(recorded["header"]) == set(event["header"])
+    optional = {"update_time", "user_agent", "root_id", "parent_id", "thread_id"}
+    assert set(recorded["event"]["message"]) - set(event["event"]["message"]) <= optional
+
+
+def test_feishus_own_sdk_reads_a_recall(wire: Wire) -> None:
+    """The SDK finds the message and by whom it was recalled."""
+    stand_in = wire.stand_in
+    said = stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只猫")
+    stand_in.recall(said.message_id, by="ou_lin")
+    assert stand_in.wait_for(lambda feishu: any("recalled" in one.event_type for one in feishu.attempts))
+    (event,) = [one.event for one in stand_in.attempts if "recalled" in one.event_type]
+    read = JSON.unmarshal(json.dumps(event), P2ImMessageRecalledV1)
+    assert (read.event.message_id, read.event.recall_type) == (said.message_id, "message_owner")
+    assert set(FEISHU["events"]["recalled"]["event"]) == set(event["event"])
