@@ -312,13 +312,16 @@ class Bot:
         )
 
     def _unready(self) -> str | None:
+        away = "the database does not answer"
         try:
             alive = worker_alive(self.database, within=self._outside.pace.silence)
             outages = self._outages.current()
         except StoreUnavailable:
-            return "the database does not answer"
+            return away
+        # A database that can only be read keeps every worker from showing itself.
+        silent = away if self.background.database_away else "no worker has shown itself lately"
         reasons = [
-            None if alive else "no worker has shown itself lately",
+            None if alive else silent,
             *(f"Feishu refuses {one.call}: {one.reason}; what to do: {one.fix}" for one in outages),
             self._unknown(),
             self.background.problem,

@@ -36,6 +36,7 @@ class Loop:
     def __init__(self, name: str, *, hang_after: float, run: Callable[[Loop], None]) -> None:
         self.name = name
         self.crashes = 0
+        self.database_away = False
         self._hang_after = hang_after
         self._since: float | None = time.monotonic()
         self._run = run
@@ -69,7 +70,7 @@ class Loop:
 
     def succeed(self) -> None:
         """The step has succeeded."""
-        self.crashes, self._since = 0, None
+        self.crashes, self.database_away, self._since = 0, False, None
 
     def join(self, seconds: float | None = None) -> None:
         """Waits for the thread to end."""
@@ -140,6 +141,7 @@ class Background:
                     failures += 1
                     # An outage is reported by whoever checks the database or the platform.
                     loop.crashes = 0 if isinstance(error, BotError) else loop.crashes + 1
+                    loop.database_away = isinstance(error, StoreUnavailable)
                     stop.wait(growing(min(FIRST_RETRY, longest_retry), longest_retry, failures - 1))
 
         loop = Loop(name, hang_after=hang_after + delay, run=run)
@@ -166,6 +168,11 @@ class Background:
     def problem(self) -> str | None:
         """The loops that fail or hang, by name, or ``None``."""
         return "; ".join(filter(None, (loop.problem for loop in list(self._loops)))) or None
+
+    @property
+    def database_away(self) -> bool:
+        """Whether the last step of a loop failed because the database took or gave nothing."""
+        return any(loop.database_away for loop in list(self._loops))
 
     def close(self) -> None:
         """Waits for the loops for :data:`EXIT_SECONDS`; their ``stopping`` must have been set before."""

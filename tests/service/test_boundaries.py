@@ -1,0 +1,259 @@
+"""Each boundary of the bot in each kind of trouble, and what two people notice of it.
+
+The rows are what lies outside: GLM, the image host, Feishu, the database, the disk, the clock. The columns are how it
+goes wrong: once, for ten seconds, slowly, with garbage, or by refusing the app itself. In every cell one person's
+prompt comes to one card and is paid for once, and a second person's ``/help`` is answered: meanwhile, wherever the
+chat and the database can be reached, and afterwards in any case. Afterwards everything works again.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.tls import shared_tls
+from tests.support.world import QUICK, REDELIVERY, Impatient, Talk, World, colour, ended, until
+
+PACE = replace(QUICK, backoff_in_all=30.0, upload_in_all=30.0, fresh_downloads=30.0)
+"""Ten seconds of production pass in a few retries; none of the limits in all may end a request meanwhile."""
+
+TEN_SECONDS = 4
+"""Calls that fail in a row: as many as a call with its waits of 1, 2, 4 … s makes in ten seconds."""
+
+CALL_SECONDS = 1.0
+"""After how long a call is given up in the cells in which one is never answered."""
+
+
+@dataclass
+class Clock:
+    """The bot's clock, which can be moved."""
+
+    ahead: float = 0.0
+
+    def __call__(self) -> float:
+        """Seconds since 1970."""
+        return time.time() + self.ahead
+
+
+class Slow(httpx.BaseTransport):
+    """Holds every call while it is told to."""
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self._inner = inner
+        self.free = threading.Event()
+        self.free.set()
+        self.held = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends the request when it may go."""
+        if not self.free.is_set():
+            self.held += 1
+            self.free.wait(30.0)
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._inner.close()
+
+
+class Scene:
+    """A bot whose boundaries can be disturbed."""
+
+    def __init__(self, folder: Path, *, seconds: float) -> None:
+        self.folder = folder
+        self.clock = Clock()
+        self.slow: dict[str, Slow] = {}
+        self.world = World(
+            folder=folder,
+            pace=PACE,
+            clock=self.clock,
+            patience=seconds,
+            calling=lambda inner: self._slow("glm", Impatient(inner)),
+            sending=lambda inner: self._slow("feishu", Impatient(inner, seconds=seconds)),
+        )
+
+    def _slow(self, name: str, inner: httpx.BaseTransport) -> Slow:
+        self.slow[name] = Slow(inner)
+        return self.slow[name]
+
+    def readiness(self) -> httpx.Response:
+        """What the bot tells whoever watches it."""
+        url = (self.world.feishu.webhook_url or "").replace("/webhook/event", "/readyz")
+        return httpx.get(url, trust_env=False, verify=shared_tls(), timeout=30.0)
+
+    @contextmanager
+    def glm(self, fault: str, *, times: int) -> Iterator[Callable[[], bool]]:
+        """Paid calls or downloads fail."""
+        self.world.glm.arm(fault, times=times)
+        met = min(times, TEN_SECONDS)
+        yield lambda: self._met(fault) >= met
+        self.world.glm.disarm()
+
+    def _met(self, fault: str) -> int:
+        faults = [call.fault for call in self.world.glm.calls] + [one.fault for one in self.world.glm.fetched]
+        return faults.count(fault)
+
+    @contextmanager
+    def feishu(self, fault: str, *, times: int | None, on: str = "any") -> Iterator[Callable[[], bool]]:
+        """Calls to Feishu fail."""
+        faults = self.world.feishu.faults
+        faults.arm(fault, on=on, times=times)
+        met = min(times or TEN_SECONDS, TEN_SECONDS)
+        yield lambda: sum(call.fault == fault for call in self.world.feishu.calls) >= met
+        faults.disarm()
+
+    @contextmanager
+    def slowly(self, name: str) -> Iterator[Callable[[], bool]]:
+        """Calls to a platform are held for a while."""
+        slow = self.slow[name]
+        slow.free.clear()
+        yield lambda: slow.held > 0
+        slow.free.set()
+
+    @contextmanager
+    def locked(self) -> Iterator[Callable[[], bool]]:
+        """Another program writes into the database and does not finish."""
+        with closing(sqlite3.connect(self.folder / "bot.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield lambda: True
+            other.execute("ROLLBACK")
+
+    @contextmanager
+    def renamed(self) -> Iterator[Callable[[], bool]]:
+        """The database refuses every statement of the work, as after a wrong migration or without permissions."""
+        with closing(sqlite3.connect(self.folder / "bot.db", isolation_level=None, timeout=30.0)) as other:
+            other.execute("ALTER TABLE requests RENAME TO elsewhere")
+            yield lambda: len(self.world.feishu.attempts) >= 2
+            other.execute("ALTER TABLE elsewhere RENAME TO requests")
+
+    @contextmanager
+    def no_folder(self) -> Iterator[Callable[[], bool]]:
+        """Originals cannot be stored: a file is where their folder should be."""
+        originals = self.folder / "originals"
+        if originals.exists():
+            originals.rename(self.folder / "away")
+        originals.write_bytes(b"")
+        yield lambda: True
+        originals.unlink()
+
+    @contextmanager
+    def garbage_folder(self) -> Iterator[Callable[[], bool]]:
+        """Stored originals are damaged as soon as they are written."""
+        stop = threading.Event()
+
+        def damage() -> None:
+            while not stop.wait(0.002):
+                for one in (self.folder / "originals").glob("*.*"):
+                    os.truncate(one, 10)
+
+        thread = threading.Thread(target=damage, daemon=True)
+        thread.start()
+        yield lambda: True
+        stop.set()
+        thread.join()
+
+    @contextmanager
+    def jumped(self, seconds: float) -> Iterator[Callable[[], bool]]:
+        """The clock is changed while a paid call is open, and stays so."""
+        slow = self.slow["glm"]
+        slow.free.clear()
+        yield lambda: slow.held > 0
+        self.clock.ahead += seconds
+        slow.free.set()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One kind of trouble at one boundary.
+
+    ``reachable`` tells whether a second person can be answered meanwhile, ``end`` how the first one's card ends, and
+    ``cause`` what readiness says meanwhile; ``None`` where the bot stays ready.
+    """
+
+    trouble: Callable[[Scene], AbstractContextManager[Callable[[], bool]]]
+    reachable: bool = True
+    end: str = "green"
+    cause: str | None = None
+    seconds: float = 30.0
+
+
+FOREVER = 1000
+
+REFUSED = "Feishu refuses"
+
+CELLS = {
+    "GLM once": Cell(trouble=lambda scene: scene.glm("glm_1302", times=1)),
+    "GLM ten seconds": Cell(trouble=lambda scene: scene.glm("glm_1305", times=FOREVER)),
+    "GLM slow": Cell(trouble=lambda scene: scene.slowly("glm")),
+    "GLM garbage": Cell(trouble=lambda scene: scene.glm("not_json", times=1), end="red"),
+    "GLM refused": Cell(trouble=lambda scene: scene.glm("glm_1113", times=1), end="red"),
+    "images once": Cell(trouble=lambda scene: scene.glm("image_reset", times=1)),
+    "images ten seconds": Cell(trouble=lambda scene: scene.glm("image_403", times=3)),
+    "images slow": Cell(trouble=lambda scene: scene.glm("image_slow", times=1), seconds=CALL_SECONDS),
+    "images garbage": Cell(trouble=lambda scene: scene.glm("image_html", times=1)),
+    "images truncated": Cell(trouble=lambda scene: scene.glm("image_truncated", times=1)),
+    "Feishu once": Cell(trouble=lambda scene: scene.feishu("reset_before", times=1, on="reply")),
+    "Feishu ten seconds": Cell(trouble=lambda scene: scene.feishu("html_502", times=None), reachable=False),
+    "Feishu slow": Cell(trouble=lambda scene: scene.slowly("feishu"), reachable=False),
+    "Feishu silent": Cell(trouble=lambda scene: scene.feishu("hang", times=1, on="reply"), seconds=CALL_SECONDS),
+    "Feishu garbage": Cell(trouble=lambda scene: scene.feishu("empty_body", times=1, on="patch")),
+    "Feishu refused": Cell(trouble=lambda scene: scene.feishu("scope", times=None), reachable=False, cause=REFUSED),
+    "Feishu secret refused": Cell(
+        trouble=lambda scene: scene.feishu("feishu_10014", times=None, on="token"),
+        reachable=False,
+        cause=REFUSED,
+    ),
+    "Feishu uploads refused": Cell(trouble=lambda scene: scene.feishu("scope", times=None, on="image"), cause=REFUSED),
+    "database ten seconds": Cell(trouble=Scene.locked, reachable=False, cause="database"),
+    "database refused": Cell(trouble=Scene.renamed, reachable=False),
+    "disk refused": Cell(trouble=Scene.no_folder),
+    "disk garbage": Cell(trouble=Scene.garbage_folder),
+    "clock an hour ahead": Cell(trouble=lambda scene: scene.jumped(3600.0)),
+    "clock an hour back": Cell(trouble=lambda scene: scene.jumped(-3600.0)),
+}
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=list(CELLS))
+def test_trouble_at_one_boundary(cell: Cell, tmp_path: Path) -> None:
+    """One person's prompt has one card and costs one image at most; the other person is answered."""
+    scene = Scene(tmp_path, seconds=cell.seconds)
+    with scene.world as world:
+        world.feishu.delivery = replace(REDELIVERY, ladder=(0.2,) * 150)
+        prompting, asking = world.somebody(), world.somebody()
+        world.feishu.expire_tokens()
+        with cell.trouble(scene) as met:
+            prompt = prompting.say()
+            until(world.feishu, met)
+            question = asking.say("/help")
+            if cell.reachable:
+                wait_for_answer(asking, question)
+            if cell.cause:
+                until(world.feishu, lambda: scene.readiness().status_code == 503)
+                assert cell.cause in scene.readiness().text
+        wait_for_answer(asking, question)
+        until(world.feishu, lambda: ended(world.feishu, prompt) and world.idle)
+        assert [colour(card) for card in world.feishu.replies(prompt.message_id)] == [cell.end]
+        assert len(world.feishu.replies(question.message_id)) == 1
+        assert sum(call.paid for call in prompting.posts(prompt)) <= 1
+        later = asking.say()
+        until(world.feishu, lambda: ended(world.feishu, later) and world.idle)
+        assert [colour(card) for card in world.feishu.replies(later.message_id)] == ["green"]
+        # A clock that is still wrong is named until it is set right.
+        status = 503 if scene.clock.ahead else 200
+        until(world.feishu, lambda: scene.readiness().status_code == status)
+        assert ("clock" in scene.readiness().text) == bool(scene.clock.ahead)
+
+
+def wait_for_answer(talk: Talk, said: ChatMessage) -> None:
+    """Waits until a message is answered."""
+    until(talk.world.feishu, lambda: bool(talk.world.feishu.replies(said.message_id)))
