@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from bot import __version__
-from bot.cli import streams
+from bot.cli import stdio as streams
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells give it."""
@@ -39,7 +39,7 @@ def worker(argv: Sequence[str]) -> int:
 def migrate(argv: Sequence[str]) -> int:
     """Brings the database's schema up to date; serve and worker do so themselves."""
     argparse.ArgumentParser(prog="glm-image-bot migrate", description=migrate.__doc__).parse_args(argv)
-    changed = import_module("bot.running").bring_schema_up_to_date()
+    changed = import_module("bot.run").run_migrations()
     print("The schema was brought up to date." if changed else "The schema is up to date.")
     return 0
 
@@ -103,14 +103,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run_until_stopped(name: str, **options: bool) -> int:
-    from bot.errors import StoreUnavailable  # noqa: PLC0415
+    from bot.errors import DatabaseUnavailable  # noqa: PLC0415
     from bot.stopping import stop_event  # noqa: PLC0415
 
     # Before anything else: the imports alone take a second.
     stopped = stop_event()
     try:
-        import_module("bot.running").__dict__[name](stopped, **options)
-    except StoreUnavailable:
+        import_module("bot.run").__dict__[name](stopped, **options)
+    except DatabaseUnavailable:
         if not stopped.is_set():
             raise
     return 0
@@ -133,14 +133,14 @@ def _run(given: Sequence[str]) -> int:
 
 def _run_command(name: str, argv: Sequence[str]) -> int:
     # Imported when a command runs: `generate` has to start nearly as fast as Python itself.
-    from bot.errors import FeishuUnreachable, SettingsError, StoreUnavailable  # noqa: PLC0415
+    from bot.errors import DatabaseUnavailable, FeishuUnreachable, SettingsError  # noqa: PLC0415
 
     try:
         return COMMANDS[name](argv)
     except SettingsError as error:
         print("The settings cannot be used:", *(f"  {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
         return 2
-    except StoreUnavailable as error:
+    except DatabaseUnavailable as error:
         print(f"The database does not answer ({error}); see DATABASE_URL (for SQLite, BOT_DATA_DIR).", file=sys.stderr)
         return 1
     except FeishuUnreachable as error:

@@ -12,48 +12,48 @@ from functools import cached_property
 import httpx
 from flask import Flask
 
-from bot.chat.catalogue import Catalogue
-from bot.chat.speaking.cards import Cards
+from bot.chat.cards.cards import Cards
+from bot.chat.messages import Messages
 from bot.chat.styles import Styles
-from bot.errors import StoreUnavailable
+from bot.db.database import Database, read_url
+from bot.db.generations import GenerationStore
+from bot.db.key_value import KeyValueStore, PseudonymousIds
+from bot.db.leases import Leases, worker_alive
+from bot.db.migrate import migrate
+from bot.db.outages import Outages
+from bot.db.preferences import Preferences
+from bot.db.requests import RequestStore
+from bot.errors import DatabaseUnavailable
 from bot.feishu.client import FeishuClient
 from bot.feishu.fixes import describe, suggest_fix
-from bot.generation.intake.commands import Commands
-from bot.generation.intake.identity import Identity
-from bot.generation.intake.inbox import Inbox
-from bot.generation.intake.limits import Limits, Periods
-from bot.generation.intake.presses import Presses
-from bot.generation.intake.reception import Reception
-from bot.generation.making.background import Background
-from bot.generation.making.files import OriginalFiles
-from bot.generation.making.measuring import MeasuredMaker
-from bot.generation.making.originals import Originals
-from bot.generation.making.pace import Pace
-from bot.generation.making.wake import Wake
-from bot.generation.making.worker import Stores, Worker
-from bot.generation.making.workflow import Workflow
-from bot.generation.showing.answering import Answering
-from bot.generation.showing.overview import Overview
-from bot.generation.showing.queue import Line
-from bot.generation.showing.refreshing import Refreshing
-from bot.generation.showing.rendering import Rendering
-from bot.generation.showing.replies import Replies
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.generations import GenerationStore
-from bot.generation.store.kept import Kept, UserIds
-from bot.generation.store.leases import Leases, worker_alive
-from bot.generation.store.outages import Outages
-from bot.generation.store.preferences import Preferences
-from bot.generation.store.requests import RequestStore
-from bot.generation.store.schema import migrate
 from bot.glm.client import Downloader, GlmClient, call_seconds
+from bot.observability import Observability
 from bot.platform_clock import PlatformClock
+from bot.service.bot_identity import BotIdentity
+from bot.service.card_actions import CardActionHandler
+from bot.service.commands import Commands
+from bot.service.event_handler import EventHandler
+from bot.service.quotas import BillingPeriods, Limits
+from bot.service.requests import RequestService
 from bot.settings import Settings
-from bot.watching import Watching
+from bot.timings import Timings
 from bot.web.application import create_application
-from bot.web.pushes import Pushes
+from bot.web.long_connection_handler import LongConnectionHandler
 from bot.web.verification import Verifier
 from bot.web.webhook import webhook
+from bot.worker.background import Background
+from bot.worker.card_publisher import CardPublisher
+from bot.worker.command_cards import CommandCards
+from bot.worker.command_queries import CommandQueries
+from bot.worker.generation_steps import Workflow
+from bot.worker.image_cache import ImageCache
+from bot.worker.instrumented_client import InstrumentedImageClient
+from bot.worker.original_upload import OriginalUploader
+from bot.worker.queue_card_refresh import QueueCardRefresher
+from bot.worker.queue_positions import Line
+from bot.worker.request_renderer import RequestRenderer
+from bot.worker.work_signal import WorkSignal
+from bot.worker.worker import Repositories, Worker
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ TOKEN_RETRY = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class Overrides:
     """What lies between the bot and the world; the sandbox and the tests put their own in, in code alone.
 
     ``glm`` and ``pictures`` are the transports of the paid call and of the download, ``None`` for the real network.
@@ -74,7 +74,7 @@ class Outside:
     pictures: httpx.BaseTransport | None = None
     feishu: httpx.BaseTransport | None = None
     clock: Callable[[], float] = time.time
-    pace: Pace = field(default_factory=Pace)
+    pace: Timings = field(default_factory=Timings)
 
 
 class Bot:
@@ -82,26 +82,26 @@ class Bot:
 
     Args:
         settings: the settings.
-        outside: see :class:`Outside`.
+        outside: see :class:`Overrides`.
 
     Raises:
         StoreUnavailable: the database does not answer.
         SettingsError: the catalogues or styles are faulty.
     """
 
-    def __init__(self, settings: Settings, *, outside: Outside | None = None) -> None:
+    def __init__(self, settings: Settings, *, outside: Overrides | None = None) -> None:
         self._settings = settings
-        self._outside = outside = outside or Outside()
-        self._wake = Wake()
+        self._outside = outside = outside or Overrides()
+        self._wake = WorkSignal()
         self._stopping = threading.Event()
         self._platform_clock = PlatformClock(outside.clock)
-        self._words = Catalogue.load(settings.config_dir)
+        self._words = Messages.load(settings.config_dir)
         self._styles = Styles.load(settings.config_dir)
         self._url = read_url(settings.url)
         self.database = Database(self._url, clock=outside.clock, give_way=self._wake.give_way)
         migrate(self.database)
-        periods = Periods(zone=settings.team.zone, clock=outside.clock)
-        self._watching = Watching(self.database, settings=settings, periods=periods, pace=outside.pace)
+        periods = BillingPeriods(zone=settings.team.zone, clock=outside.clock)
+        self._watching = Observability(self.database, settings=settings, periods=periods, pace=outside.pace)
         self.background = Background(stopping=self._stopping, on_crash=self._watching.metrics.task_crashed)
         self._feishu = FeishuClient(
             domain=settings.domain,
@@ -115,7 +115,7 @@ class Bot:
         self._requests = RequestStore(self.database)
         self._preferences = Preferences(self.database, defaults=settings.images.defaults)
         self._limits = Limits(numbers=settings.limits, prices=settings.prices.by_model(), periods=periods)
-        self._kept = Kept(self.database)
+        self._kept = KeyValueStore(self.database)
         self._outages = Outages(
             self.database,
             domain=settings.domain,
@@ -123,7 +123,7 @@ class Bot:
             on_begin=lambda: self._admins.tell("feishu"),
             on_end=self._wake.set,
         )
-        self._identity = Identity(app_id=settings.app_id, ask=self._ask_who, kept=self._kept)
+        self._identity = BotIdentity(app_id=settings.app_id, ask=self._ask_who, kept=self._kept)
         self._closers: list[Callable[[], None]] = [self._feishu.close, self.database.close]
         reception = self._create_reception()
         self._admins = self._watching.create_admins(reception, wake=self._wake)
@@ -150,7 +150,7 @@ class Bot:
             self._watching.start_regular(self.background, self._admins, feishu=self._feishu, stopping=self._stopping)
             if not self.database.is_sqlite:
                 # Imported here, because SQLite, which is the default, starts sooner without a PostgreSQL driver.
-                from bot.generation.making.listener import Listener  # noqa: PLC0415
+                from bot.worker.listener import Listener  # noqa: PLC0415
 
                 listener = Listener(self._url, wake=self._wake)
                 self._closers.insert(0, listener.close)
@@ -182,9 +182,9 @@ class Bot:
         return web
 
     @cached_property
-    def pushes(self) -> Pushes:
+    def pushes(self) -> LongConnectionHandler:
         """Takes what the platform pushes over the long connection."""
-        return Pushes(
+        return LongConnectionHandler(
             app_id=self._settings.app_id,
             take=self._inbox.take,
             clock=self._platform_clock.now,
@@ -197,10 +197,10 @@ class Bot:
         self._watching.add_routes(status, unready=lambda: self._unready() or down())
         return status
 
-    def _create_reception(self) -> Reception:
+    def _create_reception(self) -> RequestService:
         settings = self._settings
         may_drop_watermark = settings.images.watermark_disclaimer_signed
-        return Reception(
+        return RequestService(
             self.database,
             limits=self._limits,
             preferences=self._preferences,
@@ -217,12 +217,14 @@ class Bot:
             on_received=self._watching.metrics.received,
         )
 
-    def _create_inbox(self, reception: Reception) -> Inbox:
+    def _create_inbox(self, reception: RequestService) -> EventHandler:
         team = self._settings.team
-        return Inbox(
+        return EventHandler(
             self.database,
             reception=reception,
-            presses=Presses(self.database, reception=reception, words=self._words, admins=frozenset(team.admins)),
+            presses=CardActionHandler(
+                self.database, reception=reception, words=self._words, admins=frozenset(team.admins)
+            ),
             identity=self._identity,
             allows=team.allows,
             greetings=self._settings.welcome.kinds,
@@ -241,7 +243,7 @@ class Bot:
         self._closers[:0] = [maker.close, source.close]
         slots = settings.slots.by_model()
         line = Line(self.database, slots=slots)
-        originals = Originals(
+        originals = ImageCache(
             settings.data_dir / "originals",
             days=settings.originals.days,
             largest=settings.originals.megabytes * 1024 * 1024,
@@ -250,26 +252,26 @@ class Bot:
         generations = GenerationStore(self.database)
         workflow = Workflow(
             store=generations,
-            maker=MeasuredMaker(maker, on_call=self._watching.metrics.glm_called),
+            maker=InstrumentedImageClient(maker, on_call=self._watching.metrics.glm_called),
             source=source,
             target=self._feishu,
             originals=originals,
             outages=self._outages,
-            user_ids=UserIds(self._kept),
+            user_ids=PseudonymousIds(self._kept),
             leases=leases,
             pace=pace,
             stopping=self._stopping,
         )
-        files = OriginalFiles(
+        files = OriginalUploader(
             self.database, originals=originals, source=source, files=self._feishu, outages=self._outages
         )
         return Worker(
             database=self.database,
-            stores=Stores(requests=self._requests, generations=generations),
+            stores=Repositories(requests=self._requests, generations=generations),
             leases=leases,
             workflow=workflow,
             answering=self._create_answering(leases, line=line, files=files),
-            refreshing=Refreshing(self.database, line=line),
+            refreshing=QueueCardRefresher(self.database, line=line),
             originals=originals,
             slots=slots,
             call_seconds=call_seconds,
@@ -279,7 +281,7 @@ class Bot:
             background=self.background,
         )
 
-    def _create_answering(self, leases: Leases, *, line: Line, files: OriginalFiles) -> Answering:
+    def _create_answering(self, leases: Leases, *, line: Line, files: OriginalUploader) -> CardPublisher:
         prices = self._settings.prices.by_model()
         cards = Cards(
             words=self._words,
@@ -289,20 +291,20 @@ class Bot:
             prices=prices,
             defaults=self._settings.images.defaults,
         )
-        replies = Replies(
+        replies = CommandCards(
             self.database,
             cards=cards,
             limits=self._limits,
-            overview=Overview(
+            overview=CommandQueries(
                 self.database, line=line, prices=prices, periods=self._limits.periods, calls=self._watching.calls
             ),
             preferences=self._preferences,
         )
-        return Answering(
+        return CardPublisher(
             store=self._requests,
             chat=self._feishu,
             cards=cards,
-            rendering=Rendering(cards=cards, replies=replies, line=line, prices=prices),
+            rendering=RequestRenderer(cards=cards, replies=replies, line=line, prices=prices),
             files=files,
             leases=leases,
             outages=self._outages,
@@ -316,7 +318,7 @@ class Bot:
         try:
             alive = worker_alive(self.database, within=self._outside.pace.silence)
             outages = self._outages.current()
-        except StoreUnavailable:
+        except DatabaseUnavailable:
             return away
         # A database that can only be read keeps every worker from showing itself.
         silent = away if self.background.database_away else "no worker has shown itself lately"

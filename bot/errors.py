@@ -50,7 +50,7 @@ class SettingsError(BotError):
         self.faults = faults
 
 
-class EventRefused(BotError):
+class EventRejected(BotError):
     """A request is not an authentic, well-formed event; ``reason`` is logged and holds nothing that was sent."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -59,7 +59,7 @@ class EventRefused(BotError):
         self.reason = reason
 
 
-class StoreUnavailable(BotError):
+class DatabaseUnavailable(BotError):
     """The database does not answer; nothing was stored."""
 
 
@@ -67,7 +67,7 @@ class LeaseLost(BotError):
     """The row is no longer owned by this worker, so nothing more may be done with it."""
 
 
-class MessageHeld(BotError):
+class SendDelayed(BotError):
     """A message has to wait for so many ``seconds``, or the platform would refuse it for its limits."""
 
     def __init__(self, seconds: float) -> None:
@@ -176,7 +176,7 @@ class RateLimited(GlmError):
     sentence = "failure.rate_limit"
 
 
-class ContentRefused(GlmError):
+class ContentRejected(GlmError):
     """The content filter refused the prompt or the picture (1301, or level 0 to 1)."""
 
     code = "content_filter_violation"

@@ -55,10 +55,10 @@ def set_up(level: str, *, form: Form = "text") -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of every request that has to wait for a thread, so a flood of requests would fill the disk.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    logging.getLogger("waitress").addFilter(Sparing(Ration()))
+    logging.getLogger("waitress").addFilter(RateLimitFilter(LogRateLimit()))
 
 
-class Ration:
+class LogRateLimit:
     """Allows :data:`LINES_A_MINUTE`, and counts the others; several threads may ask.
 
     Args:
@@ -87,10 +87,10 @@ class Ration:
             return left_out
 
 
-class Sparing(logging.Filter):
+class RateLimitFilter(logging.Filter):
     """Lets a logger's records through as far as there is a ration; a line tells how many were left out before it."""
 
-    def __init__(self, ration: Ration) -> None:
+    def __init__(self, ration: LogRateLimit) -> None:
         super().__init__()
         self._ration = ration
 

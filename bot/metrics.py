@@ -9,13 +9,13 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from bot.chat.reading.events import EVENT_TYPES
-from bot.errors import GlmError, StoreUnavailable
-from bot.generation.intake.reception import Received
-from bot.generation.making import failures
-from bot.generation.making.gauges import Reading
-from bot.glm.sizes import MODELS
-from bot.models import Picture, State
+from bot.chat.parsing.events import EVENT_TYPES
+from bot.errors import DatabaseUnavailable, GlmError
+from bot.models import GenerationView, State
+from bot.service.requests import SubmitResult
+from bot.sizes import MODELS
+from bot.worker import failures
+from bot.worker.state_snapshot import Reading
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format"""
@@ -80,7 +80,7 @@ class Metrics:
         )
         self._crashes = self._counter("bot_task_crashes", "Unexpected errors in background tasks.", "task")
         self._feishu_codes, self._glm_codes = _Codes(), _Codes()
-        self.registry.register(_Stands(stands, budget=budget))
+        self.registry.register(_StateCollector(stands, budget=budget))
         ProcessCollector(registry=self.registry)
 
     def _counter(self, name: str, words: str, *labels: str) -> Counter:
@@ -94,11 +94,11 @@ class Metrics:
         self._events.labels(kind if kind in KINDS else "other", outcome).inc()
         self._acknowledged.observe(seconds)
 
-    def received(self, received: Received) -> None:
+    def received(self, received: SubmitResult) -> None:
         """Something that was understood was accepted, known before, or refused."""
         self._requests.labels(received.kind, received.outcome).inc()
 
-    def ended(self, model: str, pictures: Iterable[Picture]) -> None:
+    def ended(self, model: str, pictures: Iterable[GenerationView]) -> None:
         """The last word on the images of a request was said."""
         for picture in pictures:
             outcome = picture.failure.code if picture.failure else str(picture.state)
@@ -138,7 +138,7 @@ class _Codes:
         return code
 
 
-class _Stands(Collector):
+class _StateCollector(Collector):
     """How things stand, read when somebody asks."""
 
     def __init__(self, read: Callable[[], Reading], *, budget: float) -> None:
@@ -153,7 +153,7 @@ class _Stands(Collector):
         """Yields the figures; without a database only that it is away."""
         try:
             reading = self._read()
-        except StoreUnavailable:
+        except DatabaseUnavailable:
             yield GaugeMetricFamily("bot_database_up", "Whether the database answers.", value=0)
             return
         yield GaugeMetricFamily("bot_database_up", "Whether the database answers.", value=1)

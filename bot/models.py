@@ -36,7 +36,7 @@ class Message:
     """A message that is meant for the bot, its mentions resolved.
 
     ``text`` has lost the bot's own mention; what stands there for other people's names, which are ``names``,
-    :mod:`bot.chat.reading.names` tells. ``thread_id`` is set only in a topic.
+    :mod:`bot.chat.parsing.mention_masking` tells. ``thread_id`` is set only in a topic.
     """
 
     message_id: str
@@ -77,14 +77,14 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recall:
+class MessageRecall:
     """Somebody took a message back."""
 
     message_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Greeting:
+class Onboarding:
     """A moment at which the bot introduces itself.
 
     ``chat_id`` is ``None`` for a press on the bot's menu, which tells only who pressed.
@@ -99,7 +99,7 @@ class Greeting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Press:
+class CardAction:
     """A press on a button, a choice in a select, or a form that was sent, on one of the bot's cards."""
 
     event_id: str
@@ -120,7 +120,7 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TypedOptions:
+class PartialOptions:
     """The options as somebody typed them: ``None`` where nothing was said, sizes not yet resolved."""
 
     model: str | None = None
@@ -159,11 +159,11 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class ImagePrompt:
     """A message that asks for an image."""
 
     prompt: str
-    options: TypedOptions = field(default_factory=TypedOptions)
+    options: PartialOptions = field(default_factory=PartialOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,11 +172,11 @@ class Command:
 
     name: str
     argument: str = ""
-    options: TypedOptions = field(default_factory=TypedOptions)
+    options: PartialOptions = field(default_factory=PartialOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Misread:
+class UserError:
     """A message with a fault in it: the catalogue key of the sentence that explains it, and its placeholders."""
 
     sentence: str
@@ -185,7 +185,7 @@ class Misread:
     """The command that has the fault, by its English name; ``None`` in a prompt."""
 
 
-Understood = Ask | Command | Misread
+ParsedMessage = ImagePrompt | Command | UserError
 
 ROLES = ("user", "assistant", "history")
 """Where the platform's content filter looks: at the prompt, at the picture, at what was said before."""
@@ -200,7 +200,7 @@ class ContentFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MadeImage:
+class GeneratedImage:
     """The answer of one paid call.
 
     ``created`` is the platform's time of the request in seconds since 1970, ``None`` where it sent none.
@@ -242,7 +242,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class GenerationView:
     """One generation as its card shows it."""
 
     generation_id: str
@@ -266,13 +266,13 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestCard:
+class RequestView:
     """Everything that the card of one request shows."""
 
     request_id: str
     prompt: str
     options: Options
-    pictures: tuple[Picture, ...]
+    pictures: tuple[GenerationView, ...]
     ahead: int | None = None
     """How many generations stand before the first waiting one of this request."""
     wait_seconds: float | None = None

@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from bot import addresses
 from bot.addresses import DOMAINS
-from bot.environment import DOTENV, read_dotenv, read_toml, unquote
+from bot.dotenv import DOTENV, read_dotenv, read_toml, unquote
 from bot.errors import SettingsError
-from bot.sections import (
+from bot.settings_errors import NO_SUCH, Fault, line_of
+from bot.settings_schema import (
     BaseSettings,
     CardSettings,
     Images,
@@ -32,7 +33,6 @@ from bot.sections import (
     WelcomeSettings,
     split_list,
 )
-from bot.setting_faults import NO_SUCH, Fault, line_of
 
 VARIABLES = {
     "FEISHU_APP_ID": "app_id",
@@ -115,7 +115,7 @@ class Settings(BaseModel):
         return given or f"sqlite:///{quote(str((self.data_dir / 'bot.db').absolute()))}"
 
 
-def missing_for_serving(settings: Settings, *, door: bool = True) -> list[Fault]:
+def required_settings_missing(settings: Settings, *, door: bool = True) -> list[Fault]:
     """What ``serve``, ``connect`` and ``worker`` cannot start without; empty when nothing is missing.
 
     Args:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.generation.store.database import Database, read_url
+from bot.db.database import Database, read_url
 from tests.support.databases import postgres_database, sqlite_database
 
 # A shell that starts the tests in the background lets them, and the processes that they start, ignore Ctrl-C.

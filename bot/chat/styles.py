@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from bot.chat.reading.quotes import unquoted
-from bot.environment import read_toml
+from bot.chat.parsing.quoted_text import unquoted
+from bot.dotenv import read_toml
 from bot.errors import SettingsError
 from bot.models import Language
 

@@ -8,8 +8,8 @@ import re
 import sys
 
 from bot import __version__
-from bot.cli.recipient import recipient_id
-from bot.glm.sizes import DEFAULT_MODEL, DEFAULT_SIZE, MODELS, QUALITIES
+from bot.cli.id_args import recipient_id
+from bot.sizes import DEFAULT_MODEL, DEFAULT_SIZE, MODELS, QUALITIES
 
 TYPE_CHECKING = False  # glm-image starts with this module, and typing alone would take a fifth of the start
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bot.cli.recipient import person
+from bot.cli.id_args import person
 from bot.errors import FeishuError, SettingsError
 from bot.feishu import fixes
-from bot.feishu.base import Bases, NewBase
+from bot.feishu.bitable import BitableClient, NewBase
 from bot.feishu.client import FeishuClient
-from bot.generation.making.records import FIELDS
-from bot.settings import Settings, load, missing_for_serving
+from bot.settings import Settings, load, required_settings_missing
+from bot.worker.bitable_rows import FIELDS
 
 NAME = "AI 绘画记录 Image log"
 
@@ -28,18 +28,20 @@ def main(argv: Sequence[str]) -> int:
     """
     given = _parser().parse_args(argv)
     settings = load()
-    if missing := missing_for_serving(settings, door=False):
+    if missing := required_settings_missing(settings, door=False):
         raise SettingsError([str(fault) for fault in missing])
     client = FeishuClient(
         domain=settings.domain, app_id=settings.app_id, app_secret=settings.app_secret.get_secret_value()
     )
     try:
-        return _create(Bases(client.call), settings, name=given.name, owners=given.owner or settings.team.admins)
+        return _create(
+            BitableClient(client.call), settings, name=given.name, owners=given.owner or settings.team.admins
+        )
     finally:
         client.close()
 
 
-def _create(bases: Bases, settings: Settings, *, name: str, owners: Sequence[str]) -> int:
+def _create(bases: BitableClient, settings: Settings, *, name: str, owners: Sequence[str]) -> int:
     base: NewBase | None = None
     try:
         base = bases.create(name, zone=settings.team.timezone)
@@ -57,7 +59,7 @@ def _create(bases: Bases, settings: Settings, *, name: str, owners: Sequence[str
     return 0
 
 
-def _share(bases: Bases, base: NewBase, settings: Settings, owners: Sequence[str]) -> list[str]:
+def _share(bases: BitableClient, base: NewBase, settings: Settings, owners: Sequence[str]) -> list[str]:
     """Lets the owners in, each as far as Feishu agrees; gives the lines that tell so."""
     if not owners:
         return ["Only the bot can open it so far: name an admin in [team], or make another one with --owner ou_…"]
@@ -72,7 +74,7 @@ def _share(bases: Bases, base: NewBase, settings: Settings, owners: Sequence[str
     return shared
 
 
-def _clear(bases: Bases, base: NewBase) -> None:
+def _clear(bases: BitableClient, base: NewBase) -> None:
     """Deletes the blank table that every new Base has, where the app may."""
     if base.blank_table is None:
         return

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from bot.cli import check_machine
 from bot.cli.check_calls import calls, found_by_the_bot
 from bot.cli.check_feishu import TOKEN, about_feishu, unasked
+from bot.cli.check_result import CheckResult, as_json, as_text
 from bot.cli.check_settings import about_settings
-from bot.cli.findings import Finding, as_json, as_text
-from bot.cli.recipient import recipient_id
+from bot.cli.id_args import recipient_id
 from bot.errors import SettingsError
 from bot.settings import Settings, load
 
@@ -30,12 +30,12 @@ def main(argv: Sequence[str]) -> int:
     return 1 if any(finding.ok is False for finding in findings) else 0
 
 
-def _look(*, offline: bool, to: str | None, door: bool) -> Iterator[Finding]:
+def _look(*, offline: bool, to: str | None, door: bool) -> Iterator[CheckResult]:
     try:
         settings = load()
     except SettingsError as error:
         yield from (_fault(fault) for fault in error.faults)
-        yield Finding(name="Everything else", ok=None, detail="not looked at while the settings cannot be read")
+        yield CheckResult(name="Everything else", ok=None, detail="not looked at while the settings cannot be read")
         return
     yield from about_settings(settings, door=door)
     database = check_machine.database(settings, offline=offline)
@@ -47,7 +47,7 @@ def _look(*, offline: bool, to: str | None, door: bool) -> Iterator[Finding]:
     yield from _feishu(settings, offline=offline, to=to, door=door)
 
 
-def _feishu(settings: Settings, *, offline: bool, to: str | None, door: bool) -> Iterator[Finding]:
+def _feishu(settings: Settings, *, offline: bool, to: str | None, door: bool) -> Iterator[CheckResult]:
     why = "--offline" if offline else "without FEISHU_APP_ID and FEISHU_APP_SECRET"
     if not offline and settings.app_id and settings.app_secret.get_secret_value():
         try:
@@ -57,16 +57,16 @@ def _feishu(settings: Settings, *, offline: bool, to: str | None, door: bool) ->
             why = "without a way to Feishu"
         else:
             return
-    yield Finding(name=TOKEN, ok=None, detail=f"not asked ({why})")
+    yield CheckResult(name=TOKEN, ok=None, detail=f"not asked ({why})")
     yield from unasked(why, recipient=to)
 
 
-def _fault(fault: str) -> Finding:
+def _fault(fault: str) -> CheckResult:
     name, _, detail = fault.partition(": ")
-    return Finding(name=name, ok=False, detail=detail, fix="correct it where it is set")
+    return CheckResult(name=name, ok=False, detail=detail, fix="correct it where it is set")
 
 
-def _print(findings: Sequence[Finding], *, as_array: bool) -> None:
+def _print(findings: Sequence[CheckResult], *, as_array: bool) -> None:
     ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
     print((as_json if as_array else as_text)(findings, ascii_only=ascii_only))
 

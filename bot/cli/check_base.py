@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bot.cli.findings import Finding
+from bot.cli.check_result import CheckResult
 from bot.errors import FeishuError
 from bot.feishu import fixes
-from bot.feishu.base import Bases
+from bot.feishu.bitable import BitableClient
 from bot.feishu.client import FeishuClient
-from bot.generation.making.records import FIELDS
 from bot.settings import Settings
+from bot.worker.bitable_rows import FIELDS
 
 NAME = "Base log"
 
@@ -19,21 +19,21 @@ https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table-record/bat
 """
 
 
-def base_log(client: FeishuClient, settings: Settings) -> Finding:
+def base_log(client: FeishuClient, settings: Settings) -> CheckResult:
     """Whether the table is there and has its fields; one call, which adds nothing.
 
     It does not tell whether the table is full, or whether the Base's own permissions let the app write.
     """
     base = settings.base
     try:
-        there = Bases(client.call).fields(base.app_token, base.table_id)
+        there = BitableClient(client.call).fields(base.app_token, base.table_id)
     except FeishuError as error:
-        return Finding(
+        return CheckResult(
             name=NAME, ok=False, detail=fixes.describe(error), fix=fixes.suggest_fix(error, domain=settings.domain)
         )
     wrong = [field.name for field in FIELDS if there.get(field.name) != field.kind]
     if wrong:
-        return Finding(
+        return CheckResult(
             name=NAME, ok=False, detail=f"missing or of another type: {', '.join(wrong)}", fix=fixes.RESTORE_FIELDS
         )
-    return Finding(name=NAME, ok=True, detail=f"table {base.table_id} is there, with its {len(FIELDS)} fields")
+    return CheckResult(name=NAME, ok=True, detail=f"table {base.table_id} is there, with its {len(FIELDS)} fields")

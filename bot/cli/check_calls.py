@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from bot.cli.findings import Finding
-from bot.errors import StoreUnavailable
-from bot.generation.intake.identity import namesake_key
-from bot.generation.intake.limits import Periods
-from bot.generation.store.calls import calls_of
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.kept import Kept
-from bot.generation.store.outages import Outage, current
+from bot.cli.check_result import CheckResult
+from bot.db.api_usage import calls_of
+from bot.db.database import Database, read_url
+from bot.db.key_value import KeyValueStore
+from bot.db.outages import Outage, current
+from bot.errors import DatabaseUnavailable
+from bot.service.bot_identity import namesake_key
+from bot.service.quotas import BillingPeriods
 from bot.settings import Settings
 
 SMALLEST_PLAN = 10_000
@@ -28,7 +28,7 @@ NEAR = 0.8
 NAME = "Feishu calls this month"
 
 
-def calls(settings: Settings, *, readable: bool) -> Finding:
+def calls(settings: Settings, *, readable: bool) -> CheckResult:
     """The calls of this month that every process of the bot has counted; it changes nothing.
 
     Args:
@@ -36,19 +36,19 @@ def calls(settings: Settings, *, readable: bool) -> Finding:
         readable: whether the database was found to be there and to have its tables.
     """
     if not readable:
-        return Finding(name=NAME, ok=None, detail="not known without the database")
+        return CheckResult(name=NAME, ok=None, detail="not known without the database")
     try:
         count = _count(read_url(settings.url), settings)
-    except (ArgumentError, StoreUnavailable, SQLAlchemyError):
-        return Finding(name=NAME, ok=None, detail="not known: the database does not tell")
+    except (ArgumentError, DatabaseUnavailable, SQLAlchemyError):
+        return CheckResult(name=NAME, ok=None, detail="not known: the database does not tell")
     detail = f"{count:,}, up to a minute ago"
     if count < NEAR * SMALLEST_PLAN:
-        return Finding(name=NAME, ok=True, detail=detail)
+        return CheckResult(name=NAME, ok=True, detail=detail)
     advice = f"the smallest plan ends at {SMALLEST_PLAN:,}: see in Feishu's admin console what yours allows"
-    return Finding(name=NAME, ok=True, detail=detail, fix=advice)
+    return CheckResult(name=NAME, ok=True, detail=detail, fix=advice)
 
 
-def found_by_the_bot(settings: Settings, *, readable: bool) -> Iterator[Finding]:
+def found_by_the_bot(settings: Settings, *, readable: bool) -> Iterator[CheckResult]:
     """What the bot's processes have found: each kind of call that Feishu refuses, and mentions of another bot.
 
     Args:
@@ -59,17 +59,17 @@ def found_by_the_bot(settings: Settings, *, readable: bool) -> Iterator[Finding]
         return
     try:
         found, namesake = _found(read_url(settings.url), settings.app_id)
-    except (ArgumentError, StoreUnavailable, SQLAlchemyError):
+    except (ArgumentError, DatabaseUnavailable, SQLAlchemyError):
         return
     for one in found:
-        yield Finding(name=f"Refused: {one.call}", ok=False, detail=one.reason, fix=one.fix)
+        yield CheckResult(name=f"Refused: {one.call}", ok=False, detail=one.reason, fix=one.fix)
     if namesake is not None:
         detail = f"somebody else was mentioned under the bot's name: {namesake}"
         fix = (
             "when people cannot reach the bot in groups: remove an older bot of that name from the group and add this "
             "one, and compare FEISHU_APP_ID with the app whose bot it is"
         )
-        yield Finding(name="Mentions", ok=False, detail=detail, fix=fix)
+        yield CheckResult(name="Mentions", ok=False, detail=detail, fix=fix)
 
 
 def _found(url: URL, app_id: str) -> tuple[list[Outage], str | None]:
@@ -77,13 +77,13 @@ def _found(url: URL, app_id: str) -> tuple[list[Outage], str | None]:
     try:
         with store.read() as connection:
             outages = current(store, connection)
-        return outages, Kept(store).get(namesake_key(app_id))
+        return outages, KeyValueStore(store).get(namesake_key(app_id))
     finally:
         store.close()
 
 
 def _count(url: URL, settings: Settings) -> int:
-    month = Periods(zone=settings.team.zone, clock=time.time).month()
+    month = BillingPeriods(zone=settings.team.zone, clock=time.time).month()
     store = Database(url, connections=1)
     try:
         with store.read() as connection:

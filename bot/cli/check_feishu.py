@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 
-from bot.chat.catalogue import Catalogue
-from bot.chat.speaking import elements as el
+from bot.chat.cards import elements as el
+from bot.chat.messages import Messages
 from bot.cli import check_base
-from bot.cli.findings import Finding
-from bot.cli.recipient import kind_of
+from bot.cli.check_result import CheckResult
+from bot.cli.id_args import kind_of
 from bot.errors import FeishuAction, FeishuError, SettingsError
 from bot.feishu import fixes
 from bot.feishu.client import FeishuClient
@@ -49,7 +49,7 @@ _CONNECTED = (
 )
 
 
-def about_feishu(settings: Settings, *, recipient: str | None = None, door: bool = True) -> Iterator[Finding]:
+def about_feishu(settings: Settings, *, recipient: str | None = None, door: bool = True) -> Iterator[CheckResult]:
     """Asks for a token, the bot, the scopes, and one call of each kind that needs a scope of its own.
 
     Each call but the token's counts to the month's of the plan: five, one for the Base log, one for the test card. It
@@ -76,10 +76,10 @@ def about_feishu(settings: Settings, *, recipient: str | None = None, door: bool
     try:
         bot = _bot(client, domain=settings.domain)
         if codes.get("token") != 0:
-            yield Finding(name=TOKEN, ok=False, detail=bot.detail, fix=bot.fix)
+            yield CheckResult(name=TOKEN, ok=False, detail=bot.detail, fix=bot.fix)
             yield from unasked("no token", recipient=recipient)
             return
-        yield Finding(name=TOKEN, ok=True, detail=f"obtained from {settings.domain}")
+        yield CheckResult(name=TOKEN, ok=True, detail=f"obtained from {settings.domain}")
         yield bot
         yield _clock(clock)
         yield _scopes(client, settings)
@@ -93,52 +93,52 @@ def about_feishu(settings: Settings, *, recipient: str | None = None, door: bool
         client.close()
 
 
-def unasked(why: str, *, recipient: str | None = None) -> Iterator[Finding]:
+def unasked(why: str, *, recipient: str | None = None) -> Iterator[CheckResult]:
     """The lines of what could not be asked for."""
     for name in (BOT, CLOCK, SCOPES, REPLY, PATCH, UPLOAD, *([TEST_CARD] if recipient else [])):
-        yield Finding(name=name, ok=None, detail=f"not asked ({why})")
+        yield CheckResult(name=name, ok=None, detail=f"not asked ({why})")
 
 
-def _refused(name: str, error: FeishuError, *, domain: str) -> Finding:
-    return Finding(name=name, ok=False, detail=fixes.describe(error), fix=fixes.suggest_fix(error, domain=domain))
+def _refused(name: str, error: FeishuError, *, domain: str) -> CheckResult:
+    return CheckResult(name=name, ok=False, detail=fixes.describe(error), fix=fixes.suggest_fix(error, domain=domain))
 
 
-def _bot(client: FeishuClient, *, domain: str) -> Finding:
+def _bot(client: FeishuClient, *, domain: str) -> CheckResult:
     try:
         bot = client.bot_info()
     except FeishuError as error:
         return _refused(BOT, error, domain=domain)
     who = f"{bot.name}, open_id {bot.open_id}"
     if not bot.active:
-        return Finding(name=BOT, ok=False, detail=f"{who}, is not active", fix=fixes.SWITCH_ON)
-    return Finding(name=BOT, ok=True, detail=f"on: {who}")
+        return CheckResult(name=BOT, ok=False, detail=f"{who}, is not active", fix=fixes.SWITCH_ON)
+    return CheckResult(name=BOT, ok=True, detail=f"on: {who}")
 
 
-def _clock(clock: PlatformClock) -> Finding:
+def _clock(clock: PlatformClock) -> CheckResult:
     if not clock.is_known:
-        return Finding(name=CLOCK, ok=None, detail="cannot be told: Feishu's answers have no Date")
+        return CheckResult(name=CLOCK, ok=None, detail="cannot be told: Feishu's answers have no Date")
     if clock.problem:
         fix = "set the clock of this machine, for example with NTP: timedatectl set-ntp true"
-        return Finding(name=CLOCK, ok=False, detail=clock.problem, fix=fix)
-    return Finding(name=CLOCK, ok=True, detail="agrees with Feishu's")
+        return CheckResult(name=CLOCK, ok=False, detail=clock.problem, fix=fix)
+    return CheckResult(name=CLOCK, ok=True, detail="agrees with Feishu's")
 
 
-def _scopes(client: FeishuClient, settings: Settings) -> Finding:
+def _scopes(client: FeishuClient, settings: Settings) -> CheckResult:
     try:
         granted = client.granted_scopes()
     except FeishuError as error:
         # Nothing that the bot does rests on this call, so its failure alone is no fault.
-        return Finding(name=SCOPES, ok=None, detail=f"the platform did not tell: {fixes.describe(error)}")
+        return CheckResult(name=SCOPES, ok=None, detail=f"the platform did not tell: {fixes.describe(error)}")
     needed = NEEDED | check_base.NEEDED if settings.base.on else NEEDED
     missing = {purpose: scopes[0] for purpose, scopes in needed.items() if granted.isdisjoint(scopes)}
     if not missing:
-        return Finding(name=SCOPES, ok=True, detail=f"granted for {', '.join(needed)}")
+        return CheckResult(name=SCOPES, ok=True, detail=f"granted for {', '.join(needed)}")
     lacking = "; ".join(f"{purpose}: {scope}" for purpose, scope in missing.items())
     page = f"{settings.domain}/app/{settings.app_id}/auth?q={','.join(missing.values())}&token_type=tenant"
-    return Finding(name=SCOPES, ok=False, detail=f"missing for {lacking}", fix=f"grant at {page} , {fixes.PUBLISH}")
+    return CheckResult(name=SCOPES, ok=False, detail=f"missing for {lacking}", fix=f"grant at {page} , {fixes.PUBLISH}")
 
 
-def _probes(client: FeishuClient, *, domain: str) -> Iterator[Finding]:
+def _probes(client: FeishuClient, *, domain: str) -> Iterator[CheckResult]:
     uuid = f"check-{secrets.token_hex(8)}"
     probes: dict[str, Callable[[], object]] = {
         REPLY: lambda: client.reply(NOWHERE, msg_type="text", content='{"text":""}', uuid=uuid, in_thread=False),
@@ -149,7 +149,7 @@ def _probes(client: FeishuClient, *, domain: str) -> Iterator[Finding]:
         yield _probe(name, call, domain=domain)
 
 
-def _probe(name: str, call: Callable[[], object], *, domain: str) -> Finding:
+def _probe(name: str, call: Callable[[], object], *, domain: str) -> CheckResult:
     """Makes a call that cannot succeed; the platform looks at the scope first, then at what is asked."""
     try:
         call()
@@ -158,20 +158,20 @@ def _probe(name: str, call: Callable[[], object], *, domain: str) -> Finding:
             return _refused(name, error, domain=domain)
         if error.action is FeishuAction.RETRY:
             fix = fixes.suggest_fix(error, domain=domain)
-            return Finding(name=name, ok=None, detail=f"cannot be told: {fixes.describe(error)}", fix=fix)
-    return Finding(name=name, ok=True, detail="granted, as far as a call that sends nothing can tell")
+            return CheckResult(name=name, ok=None, detail=f"cannot be told: {fixes.describe(error)}", fix=fix)
+    return CheckResult(name=name, ok=True, detail="granted, as far as a call that sends nothing can tell")
 
 
-def _untold(*, door: bool) -> Finding:
+def _untold(*, door: bool) -> CheckResult:
     detail = "the platform does not tell whether they are set up and published"
-    return Finding(name="Events and callbacks", ok=None, detail=detail, fix=_AT_THE_DOOR if door else _CONNECTED)
+    return CheckResult(name="Events and callbacks", ok=None, detail=detail, fix=_AT_THE_DOOR if door else _CONNECTED)
 
 
-def _test_card(client: FeishuClient, settings: Settings, recipient: str) -> Finding:
+def _test_card(client: FeishuClient, settings: Settings, recipient: str) -> CheckResult:
     try:
-        words = Catalogue.load(settings.config_dir)
+        words = Messages.load(settings.config_dir)
     except SettingsError:
-        return Finding(name=TEST_CARD, ok=None, detail="not sent: its sentences cannot be read")
+        return CheckResult(name=TEST_CARD, ok=None, detail="not sent: its sentences cannot be read")
     text = el.line(el.label(words.both("check.text")))
     card = el.card(words.both("check.title"), colour="blue", elements=[text])
     try:
@@ -184,4 +184,4 @@ def _test_card(client: FeishuClient, settings: Settings, recipient: str) -> Find
         )
     except FeishuError as error:
         return _refused(TEST_CARD, error, domain=settings.domain)
-    return Finding(name=TEST_CARD, ok=True, detail=f"sent to {recipient} as {message_id}")
+    return CheckResult(name=TEST_CARD, ok=True, detail=f"sent to {recipient} as {message_id}")

@@ -14,10 +14,10 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.addresses import DATABASE_URL_FIX
-from bot.cli.findings import Finding
-from bot.errors import SettingsError, StoreUnavailable
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.schema import HEAD, current_revision
+from bot.cli.check_result import CheckResult
+from bot.db.database import Database, read_url
+from bot.db.migrate import HEAD, current_revision
+from bot.errors import DatabaseUnavailable, SettingsError
 from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings
 
 MOUNTS = Path("/proc/self/mounts")
@@ -34,7 +34,7 @@ _LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 """Where a server is asked that listens on every address."""
 
 
-def database(settings: Settings, *, offline: bool) -> Finding:
+def database(settings: Settings, *, offline: bool) -> CheckResult:
     """Whether the database answers and its schema is this program's; it makes and changes nothing.
 
     Args:
@@ -48,17 +48,17 @@ def database(settings: Settings, *, offline: bool) -> Finding:
         if not os.path.isfile(file):
             return _not_yet(file)
     elif offline:
-        return Finding(name=name, ok=None, detail="not asked (--offline)")
+        return CheckResult(name=name, ok=None, detail="not asked (--offline)")
     return _schema(url)
 
 
-def _not_yet(file: Path) -> Finding:
+def _not_yet(file: Path) -> CheckResult:
     try:
         _try_to_write(file.absolute().parent)
     except OSError as error:
         detail = f"cannot be made at {file}: {error.strerror}"
-        return Finding(name="Database", ok=False, detail=detail, fix=f"{DATA_DIR_FIX}; or {DATABASE_URL_FIX}")
-    return Finding(name="Database", ok=None, detail=f"there is none yet at {file}", fix=_MIGRATE)
+        return CheckResult(name="Database", ok=False, detail=detail, fix=f"{DATA_DIR_FIX}; or {DATABASE_URL_FIX}")
+    return CheckResult(name="Database", ok=None, detail=f"there is none yet at {file}", fix=_MIGRATE)
 
 
 def _try_to_write(folder: Path) -> Path:
@@ -70,27 +70,27 @@ def _try_to_write(folder: Path) -> Path:
     return there
 
 
-def _schema(url: URL) -> Finding:
+def _schema(url: URL) -> CheckResult:
     name = "Database"
     store = Database(url, connections=1)
     try:
         revision = current_revision(store)
     except SettingsError as error:
         detail, _, fix = error.faults[0].partition(": ")[2].partition("; ")
-        return Finding(name=name, ok=False, detail=detail, fix=fix)
-    except (StoreUnavailable, SQLAlchemyError) as error:
+        return CheckResult(name=name, ok=False, detail=detail, fix=fix)
+    except (DatabaseUnavailable, SQLAlchemyError) as error:
         fix = "see whether it runs, whether DATABASE_URL is right, and whether this machine may reach it"
-        return Finding(name=name, ok=False, detail=f"does not answer: {_reason(error)}", fix=fix)
+        return CheckResult(name=name, ok=False, detail=f"does not answer: {_reason(error)}", fix=fix)
     finally:
         store.close()
     if revision is None:
-        return Finding(name=name, ok=None, detail="answers, but has no tables yet", fix=_MIGRATE)
+        return CheckResult(name=name, ok=None, detail="answers, but has no tables yet", fix=_MIGRATE)
     if revision < HEAD:
-        return Finding(name=name, ok=False, detail=f"its schema is {revision}, this program's {HEAD}", fix=_MIGRATE)
+        return CheckResult(name=name, ok=False, detail=f"its schema is {revision}, this program's {HEAD}", fix=_MIGRATE)
     if revision > HEAD:
         detail = f"its schema is {revision}, newer than this program's {HEAD}"
-        return Finding(name=name, ok=True, detail=detail, fix="update this program")
-    return Finding(name=name, ok=True, detail=f"{url.get_backend_name()} answers; its schema {revision} is current")
+        return CheckResult(name=name, ok=True, detail=detail, fix="update this program")
+    return CheckResult(name=name, ok=True, detail=f"{url.get_backend_name()} answers; its schema {revision} is current")
 
 
 def _reason(error: BaseException) -> str:
@@ -99,7 +99,7 @@ def _reason(error: BaseException) -> str:
     return said.splitlines()[0] if said else type(cause).__name__
 
 
-def data_folder(settings: Settings, *, mounts: Path = MOUNTS) -> Finding:
+def data_folder(settings: Settings, *, mounts: Path = MOUNTS) -> CheckResult:
     """Whether the data folder can be written, is on a disk of this machine, and has room."""
     name = "Data folder"
     folder = settings.data_dir.absolute()
@@ -108,17 +108,19 @@ def data_folder(settings: Settings, *, mounts: Path = MOUNTS) -> Finding:
         free = shutil.disk_usage(there).free // _MEGABYTE
     except OSError as error:
         detail = f"{folder} cannot be written: {error.strerror}"
-        return Finding(name=name, ok=False, detail=detail, fix=DATA_DIR_FIX)
+        return CheckResult(name=name, ok=False, detail=detail, fix=DATA_DIR_FIX)
     network = _network_file_system(there, mounts)
     if network and settings.url.startswith("sqlite"):
         fix = "set BOT_DATA_DIR to a local disk, or DATABASE_URL to a PostgreSQL"
-        return Finding(name=name, ok=False, detail=f"{folder} is on {network}, which breaks SQLite's locks", fix=fix)
+        return CheckResult(
+            name=name, ok=False, detail=f"{folder} is on {network}, which breaks SQLite's locks", fix=fix
+        )
     detail = f"{folder} {'can be written' if there == folder else 'is not there yet and can be made'}; {free:,} MB free"
     if free < LEAST_FREE:
-        return Finding(name=name, ok=False, detail=detail, fix=f"make room: at least {LEAST_FREE} MB")
+        return CheckResult(name=name, ok=False, detail=detail, fix=f"make room: at least {LEAST_FREE} MB")
     kept = settings.originals.megabytes
     advice = f"pictures may grow to {kept:,} MB: make room, or lower megabytes of [originals]" if free < kept else None
-    return Finding(name=name, ok=True, detail=detail, fix=advice)
+    return CheckResult(name=name, ok=True, detail=detail, fix=advice)
 
 
 def _network_file_system(folder: Path, mounts: Path) -> str | None:
@@ -134,23 +136,23 @@ def _network_file_system(folder: Path, mounts: Path) -> str | None:
     return nearest if nearest in _NETWORK_FILE_SYSTEMS else None
 
 
-def port(settings: Settings) -> Finding:
+def port(settings: Settings) -> CheckResult:
     """Whether the port can be listened on, or a bot already does."""
     name, host, number = "Port", settings.server.host, settings.port
     place = f"{number} on {host}"
     if number == 0:
-        return Finding(name=name, ok=True, detail="0: any free one")
+        return CheckResult(name=name, ok=True, detail="0: any free one")
     try:
         socket.create_server((host, number), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return _taken(place, host=_LOOPBACK.get(host, host), number=number)
         detail = f"{place} cannot be used: {error.strerror or error}"
-        return Finding(name=name, ok=False, detail=detail, fix=PORT_FIX.format(variable="PORT"))
-    return Finding(name=name, ok=True, detail=f"{place} is free")
+        return CheckResult(name=name, ok=False, detail=detail, fix=PORT_FIX.format(variable="PORT"))
+    return CheckResult(name=name, ok=True, detail=f"{place} is free")
 
 
-def _taken(place: str, *, host: str, number: int) -> Finding:
+def _taken(place: str, *, host: str, number: int) -> CheckResult:
     connection = http.client.HTTPConnection(host, number, timeout=_HEALTH_SECONDS)
     try:
         connection.request("GET", "/healthz")
@@ -160,6 +162,8 @@ def _taken(place: str, *, host: str, number: int) -> Finding:
     finally:
         connection.close()
     if healthy:
-        return Finding(name="Port", ok=True, detail=f"{place} is taken by a bot that runs already (/healthz says ok)")
+        return CheckResult(
+            name="Port", ok=True, detail=f"{place} is taken by a bot that runs already (/healthz says ok)"
+        )
     fix = PORT_TAKEN_FIX.format(variable="PORT")
-    return Finding(name="Port", ok=False, detail=f"{place} is taken by another program", fix=fix)
+    return CheckResult(name="Port", ok=False, detail=f"{place} is taken by another program", fix=fix)

@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from bot.chat.catalogue import Catalogue
+from bot.chat.messages import Messages
 from bot.chat.styles import Styles
-from bot.cli.findings import Finding
+from bot.cli.check_result import CheckResult
+from bot.db.database import read_url
 from bot.errors import MissingApiKey, SettingsError
-from bot.generation.store.database import read_url
 from bot.glm.request import KEY_PAGE, checked_key
-from bot.sections import Team
-from bot.settings import VARIABLES, Settings, missing_for_serving
+from bot.settings import VARIABLES, Settings, required_settings_missing
+from bot.settings_schema import Team
 
 _ENCRYPTION = "事件与回调 Events & Callbacks → 加密策略 Encryption Strategy"
 _UNENCRYPTED = (
@@ -30,31 +30,31 @@ _EVENT_SECRETS = {
 """What is said where one of the two is not set."""
 
 
-def about_settings(settings: Settings, *, door: bool = True) -> Iterator[Finding]:
+def about_settings(settings: Settings, *, door: bool = True) -> Iterator[CheckResult]:
     """A line for each variable and each section of ``bot.toml``, then who may use the bot, then the sentences.
 
     Args:
         settings: the settings.
         door: whether events are posted to the bot; over the long connection they need no key and no token.
     """
-    missing = {fault.name: fault for fault in missing_for_serving(settings, door=door)}
+    missing = {fault.name: fault for fault in required_settings_missing(settings, door=door)}
     for name, field in VARIABLES.items():
         if fault := missing.get(name):
-            yield Finding(name=name, ok=False, detail=fault.detail, fix=fault.fix)
+            yield CheckResult(name=name, ok=False, detail=fault.detail, fix=fault.fix)
         elif name == "ZHIPU_API_KEY":
             yield _key(settings.api_key.get_secret_value())
         elif name in _EVENT_SECRETS and not getattr(settings, field).get_secret_value():
             detail, fix = _EVENT_SECRETS[name] if door and not missing else ("not set", None)
-            yield Finding(name=name, ok=None, detail=detail, fix=fix)
+            yield CheckResult(name=name, ok=None, detail=detail, fix=fix)
         else:
-            yield Finding(name=name, ok=True, detail=_shown(name, getattr(settings, field)))
+            yield CheckResult(name=name, ok=True, detail=_shown(name, getattr(settings, field)))
     if settings.unquoted:
         detail = f"removed around the value of {', '.join(settings.unquoted)}"
-        yield Finding(name="Quotation marks", ok=True, detail=detail, fix="write the values without them")
+        yield CheckResult(name="Quotation marks", ok=True, detail=detail, fix="write the values without them")
     for name in type(settings).model_fields:
         section = getattr(settings, name)
         if isinstance(section, BaseModel):
-            yield Finding(name=f"[{name}]", ok=True, detail=_section(section))
+            yield CheckResult(name=f"[{name}]", ok=True, detail=_section(section))
     yield from _access(settings.team)
     yield _sentences(settings)
 
@@ -78,18 +78,18 @@ def _address(given: str) -> str:
     return f"{url.get_backend_name()}, {url.database}{host}"
 
 
-def _key(given: str) -> Finding:
+def _key(given: str) -> CheckResult:
     name = "ZHIPU_API_KEY"
     try:
         key = checked_key(given)
     except MissingApiKey as error:
         unset = "is not set; every prompt would be answered with that"
         detail = error.message.removeprefix(f"{name} ").split(".")[0] if given else unset
-        return Finding(name=name, ok=False, detail=detail, fix=f"make or copy a key at {KEY_PAGE}")
+        return CheckResult(name=name, ok=False, detail=detail, fix=f"make or copy a key at {KEY_PAGE}")
     identifier, _, secret = key.partition(".")
     usual = bool(identifier and secret)
     detail = f"set, {len(key)} characters" + (", not tried: a call would be billed" if usual else ", without a dot")
-    return Finding(
+    return CheckResult(
         name=name, ok=True, detail=detail, fix=None if usual else f"keys are usually ID.SECRET; compare at {KEY_PAGE}"
     )
 
@@ -109,26 +109,26 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _access(team: Team) -> Iterator[Finding]:
+def _access(team: Team) -> Iterator[CheckResult]:
     if team.allowed_chats or team.allowed_people:
         people = f"{len(team.allowed_people)} people" if team.allowed_people else "everybody"
         chats = f"{len(team.allowed_chats)} chats" if team.allowed_chats else "any chat"
-        yield Finding(name="Access", ok=True, detail=f"{people} in {chats}, and the admins anywhere")
+        yield CheckResult(name="Access", ok=True, detail=f"{people} in {chats}, and the admins anywhere")
     else:
         detail = "everybody whom the app's availability range (可用范围) lets reach it: the allow-lists are empty"
-        yield Finding(name="Access", ok=True, detail=detail)
+        yield CheckResult(name="Access", ok=True, detail=detail)
     if team.admins:
-        yield Finding(name="Admins", ok=True, detail=f"{len(team.admins)}: {', '.join(team.admins)}")
+        yield CheckResult(name="Admins", ok=True, detail=f"{len(team.admins)}: {', '.join(team.admins)}")
     else:
         fix = "send /id to the bot, and put your open_id into admins of [team] in bot.toml"
-        yield Finding(name="Admins", ok=None, detail="none: nobody may use the admin's commands", fix=fix)
+        yield CheckResult(name="Admins", ok=None, detail="none: nobody may use the admin's commands", fix=fix)
 
 
-def _sentences(settings: Settings) -> Finding:
+def _sentences(settings: Settings) -> CheckResult:
     name = "Sentences and styles"
     try:
-        Catalogue.load(settings.config_dir)
+        Messages.load(settings.config_dir)
         Styles.load(settings.config_dir)
     except SettingsError as error:
-        return Finding(name=name, ok=False, detail=str(error), fix=f"mend that file in {settings.config_dir}")
-    return Finding(name=name, ok=True, detail=f"read from {settings.config_dir}")
+        return CheckResult(name=name, ok=False, detail=str(error), fix=f"mend that file in {settings.config_dir}")
+    return CheckResult(name=name, ok=True, detail=f"read from {settings.config_dir}")

@@ -14,11 +14,11 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import IO
 
 from bot.cli import check_machine
-from bot.cli.exported import COLUMNS, IMAGE_URL, PROMPT, cells, json_line, values_of
-from bot.cli.recipient import person
-from bot.cli.saving import NewFile
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.exporting import Wanted, wanted_rows
+from bot.cli.atomic_file import AtomicFile
+from bot.cli.export_rows import COLUMNS, IMAGE_URL, PROMPT, cells, json_line, values_of
+from bot.cli.id_args import person
+from bot.db.database import Database, read_url
+from bot.db.export_query import ExportFilter, wanted_rows
 from bot.settings import Settings, load
 
 _PART = 64 * 1024
@@ -61,7 +61,7 @@ def _export(settings: Settings, given: argparse.Namespace) -> int:
             _write(spool, settings, given)
             _to_stdout(spool)
             return 0
-        with NewFile(given.output, private=True) as file:
+        with AtomicFile(given.output, private=True) as file:
             count = _write(spool, settings, given)
             file.copy(spool)
     print(f"{count:,} generations written to {file.path}", file=sys.stderr)
@@ -99,8 +99,8 @@ def _to_stdout(spool: IO[bytes]) -> None:
     sys.stdout.flush()
 
 
-def _wanted(given: argparse.Namespace, zone: tzinfo) -> Wanted:
-    return Wanted(
+def _wanted(given: argparse.Namespace, zone: tzinfo) -> ExportFilter:
+    return ExportFilter(
         since=_midnight(given.since, zone) if given.since else None,
         until=_midnight(given.until + timedelta(days=1), zone) if given.until else None,
         sender=given.user,

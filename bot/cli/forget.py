@@ -9,10 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 from bot.cli import check_machine
-from bot.cli.recipient import person
-from bot.errors import StoreUnavailable
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.forgetting import Stored, forget, rewrite, stored_of
+from bot.cli.id_args import person
+from bot.db.database import Database, read_url
+from bot.db.erasure import PersonData, forget, rewrite, stored_of
+from bot.errors import DatabaseUnavailable
 from bot.settings import Settings, load
 
 _ELSEWHERE = """\
@@ -62,7 +62,7 @@ def _forget(database: Database, settings: Settings, who: str) -> int:
         )
     try:
         rewrite(database)
-    except StoreUnavailable as error:
+    except DatabaseUnavailable as error:
         return _refuse(
             f"The rows are gone, but their bytes may still be in the file: it could not be written anew ({error}). "
             "Stop the bot and run: sqlite3 FILE VACUUM"
@@ -81,14 +81,14 @@ def _remove_files(folder: Path, names: Sequence[str]) -> int:
     return missing
 
 
-def _told(who: str, stored: Stored) -> str:
+def _told(who: str, stored: PersonData) -> str:
     return (
         f"Stored of {who}: {stored.requests:,} requests, {stored.generations:,} generations, {stored.sends:,} further "
         f"messages, {len(stored.originals):,} pictures, {stored.settings:,} settings, {stored.turns:,} turns in line."
     )
 
 
-def _unfinished(stored: Stored) -> str:
+def _unfinished(stored: PersonData) -> str:
     return (
         f"Nothing was removed: {stored.unfinished} images are waiting or being made, and {stored.unanswered} answers "
         "are on their way. Let them end, or have them cancelled (/cancel, the card's button), and run this again."

@@ -6,12 +6,13 @@ import os
 import signal
 import sys
 
-from bot.cli import arguments, streams
-from bot.cli.answer import Answer
-from bot.environment import variable
+from bot.cli import arguments
+from bot.cli import stdio as streams
+from bot.cli.json_result import Answer
+from bot.dotenv import variable
 from bot.errors import DownloadFailed, FeishuError, GlmError, InvalidPrompt, MissingApiKey, SettingsError
 from bot.glm.request import checked_key, checked_prompt, checked_quality, checked_user_id
-from bot.glm.sizes import DEFAULT_MODEL, QUALITIES, resolve
+from bot.sizes import DEFAULT_MODEL, QUALITIES, resolve
 
 TYPE_CHECKING = False  # the module typing alone would take a fifth of the start
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from bot.cli.saving import NewFile
+    from bot.cli.atomic_file import AtomicFile
     from bot.cli.send import Result, Sender
     from bot.glm.retries import DownloadRetries
     from bot.models import ImageFile
@@ -141,7 +142,7 @@ def _run(
             prompt = checked_prompt(_typed())
         answer.tell(prompt=prompt)
         # httpx takes longer to load than everything before, so faults found above are answered without it.
-        from bot.cli.making import Request, make  # noqa: PLC0415
+        from bot.cli.generate_image import Request, make  # noqa: PLC0415
         from bot.models import Options  # noqa: PLC0415
 
         options = Options(model=asked.model, size=size, quality=quality, watermark=not asked.no_watermark)
@@ -178,15 +179,15 @@ def _typed() -> str:
         raise InvalidPrompt(f"Invalid prompt: standard input cannot be read: {error.strerror or error}") from error
 
 
-def _new_file(path: str | None) -> AbstractContextManager[NewFile | None]:
+def _new_file(path: str | None) -> AbstractContextManager[AtomicFile | None]:
     if path is None:
         from contextlib import nullcontext  # noqa: PLC0415 - what is not needed is not loaded
 
         return nullcontext()
-    from bot.cli.saving import NewFile  # noqa: PLC0415 - as above
+    from bot.cli.atomic_file import AtomicFile  # noqa: PLC0415 - as above
 
     try:
-        return NewFile(path)
+        return AtomicFile(path)
     except OSError as error:
         raise _not_saved(path, error) from error
 
@@ -194,7 +195,7 @@ def _new_file(path: str | None) -> AbstractContextManager[NewFile | None]:
 def _fetch(
     url: str, asked: argparse.Namespace, *, transport: httpx.BaseTransport | None, retries: DownloadRetries | None
 ) -> ImageFile:
-    from bot.cli.making import fetch  # noqa: PLC0415 - as above
+    from bot.cli.generate_image import fetch  # noqa: PLC0415 - as above
 
     where = f"for {asked.send}" if asked.save is None else f"to {asked.save}"
     try:
@@ -203,7 +204,7 @@ def _fetch(
         raise DownloadFailed(f"Failed to download image {where}: {error.message}", status=error.status) from error
 
 
-def _save(image: ImageFile, file: NewFile, *, asked: str) -> str:
+def _save(image: ImageFile, file: AtomicFile, *, asked: str) -> str:
     try:
         file.write(image.content)
     except OSError as error:

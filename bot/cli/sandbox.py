@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot import logs
-from bot.cli.saving import NewFile
-from bot.environment import unquote
+from bot.cli.atomic_file import AtomicFile
+from bot.dotenv import unquote
 from bot.glm.client import LARGE_CALL_SECONDS
 from bot.glm.request import KEY_PAGE
 from bot.sandbox.faults import FAULTS, arm
@@ -126,14 +126,14 @@ def _page(sandbox: Sandbox, *, port: int) -> Page:
         raise _UnusableError(f"--port {port} {why}; end that, or give another port (0: any free one)") from error
 
 
-def _new_file(path: str) -> NewFile:
+def _new_file(path: str) -> AtomicFile:
     try:
-        return NewFile(path)
+        return AtomicFile(path)
     except OSError as error:
         raise _UnusableError(f"--save {path} cannot be written: {error.strerror or error}") from error
 
 
-def _save(picture: Upload, file: NewFile) -> None:
+def _save(picture: Upload, file: AtomicFile) -> None:
     try:
         with file:
             file.write(picture.content)

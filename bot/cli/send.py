@@ -5,17 +5,17 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from bot.chat.catalogue import Catalogue
-from bot.chat.speaking.cards import Cards, content
-from bot.chat.speaking.elements import Card
+from bot.chat.cards.cards import Cards, content
+from bot.chat.cards.elements import Card
+from bot.chat.messages import Messages
 from bot.chat.styles import Styles
-from bot.cli.making import Request
-from bot.cli.recipient import kind_of
+from bot.cli.generate_image import Request
+from bot.cli.id_args import kind_of
 from bot.errors import FeishuAction, FeishuError
 from bot.feishu.client import FeishuClient
-from bot.glm.image import LARGEST_FOR_FEISHU, shrink
-from bot.glm.links import link_end
-from bot.models import ImageFile, MadeImage, Picture, RequestCard, State
+from bot.glm.image_url import link_expires_at
+from bot.glm.images import LARGEST_FOR_FEISHU, shrink
+from bot.models import GeneratedImage, GenerationView, ImageFile, RequestView, State
 from bot.settings import Settings
 
 
@@ -24,7 +24,7 @@ class Result:
     """What was asked, what the paid call gave, the picture's bytes, and how many seconds the call took."""
 
     request: Request
-    made: MadeImage
+    made: GeneratedImage
     image: ImageFile
     seconds: float
 
@@ -78,20 +78,20 @@ class Sender:
         key = self._client.upload_image(shown.content, filename=f"image{shown.suffix}")
         return key, shown is not image
 
-    def _card(self, result: Result, *, image_key: str, shrunk: bool) -> RequestCard:
+    def _card(self, result: Result, *, image_key: str, shrunk: bool) -> RequestView:
         made, options = result.made, result.request.options
-        picture = Picture(
+        picture = GenerationView(
             generation_id="",
             state=State.DONE,
             image_key=image_key,
             url=made.url,
-            link_ends_at=link_end(made.url),
+            link_ends_at=link_expires_at(made.url),
             findings=made.findings,
             seconds=result.seconds,
             shrunk=shrunk,
         )
         price = self._prices.get(options.model)
-        return RequestCard(
+        return RequestView(
             request_id="", prompt=result.request.prompt, options=options, pictures=(picture,), price=price
         )
 
@@ -107,7 +107,7 @@ class Sender:
 
 def _cards(settings: Settings) -> Cards:
     return Cards(
-        words=Catalogue.load(settings.config_dir),
+        words=Messages.load(settings.config_dir),
         styles=Styles.load(settings.config_dir),
         zone=settings.team.zone,
         buttons=False,

@@ -11,9 +11,9 @@ import httpx
 
 from bot.errors import FeishuError, FeishuUnreachable
 from bot.feishu import sdk
-from bot.feishu.answers import Answer, body_of, content_of, text_in
-from bot.feishu.codes import TOKEN_REFUSED
-from bot.feishu.pool import DEADLINE, LARGEST_ANSWER, TIMEOUT, Made, OnCall, Pool
+from bot.feishu.error_codes import TOKEN_REFUSED
+from bot.feishu.http import DEADLINE, LARGEST_ANSWER, TIMEOUT, Made, OnCall, Pool
+from bot.feishu.responses import Answer, body_of, content_of, text_in
 from bot.feishu.token import TenantToken, Token
 
 _ACTIVE = 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
-from bot.feishu.codes import TOKEN_REFUSED
+from bot.feishu.error_codes import TOKEN_REFUSED
 
 SCOPE_MISSING = 99991672
 

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 
 from bot.feishu import sdk
-from bot.feishu.answers import Answer, body_of
-from bot.feishu.pool import Pool
+from bot.feishu.http import Pool
+from bot.feishu.responses import Answer, body_of
 from bot.feishu.ws_client import PING_SECONDS, Take, WsClient
 
 TIMEOUT = httpx.Timeout(5)

@@ -22,8 +22,8 @@ from websockets.exceptions import InvalidStatus, InvalidURI, WebSocketException
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu import sdk
-from bot.feishu.answers import text_in
 from bot.feishu.proxies import is_loopback, proxy_for
+from bot.feishu.responses import text_in
 
 _ws = sdk.import_long_connection()
 _SdkClient: Any = _ws.Client

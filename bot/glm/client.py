@@ -10,13 +10,13 @@ from typing import Self
 import httpx
 
 from bot.errors import CallTimedOut, DownloadFailed, NetworkFailed, NotConnected
-from bot.glm.image import look_at, too_large
-from bot.glm.links import https_address
+from bot.glm.image_url import https_address
+from bot.glm.images import inspect_image, too_large
 from bot.glm.redact import mask_key
 from bot.glm.request import call_body, checked_key
 from bot.glm.responses import read_answer
-from bot.glm.transport import AddressRefused, GuardedTransport, Remaining, is_public
-from bot.models import ImageFile, MadeImage, Options
+from bot.glm.transport import AddressRejected, GuardedTransport, Remaining, is_public
+from bot.models import GeneratedImage, ImageFile, Options
 
 ENDPOINT = "https://open.bigmodel.cn/api/paas/v4/images/generations"
 """Where the key goes; no setting, variable or flag changes it."""
@@ -86,7 +86,7 @@ class GlmClient:
         options: Options,
         user_id: str | None = None,
         before_send: Callable[[], None] = lambda: None,
-    ) -> MadeImage:
+    ) -> GeneratedImage:
         """Makes one image with one paid call.
 
         Args:
@@ -184,7 +184,7 @@ class Downloader:
             ) as response:
                 _check_head(response)
                 content = _read(response.iter_raw(), limit=self._largest, remaining=remaining)
-        except AddressRefused as error:
+        except AddressRejected as error:
             raise DownloadFailed(str(error), permanent=True) from error
         except _TooLargeError as error:
             raise too_large(f"the picture has more than {self._largest} bytes") from error
@@ -192,7 +192,7 @@ class Downloader:
             raise DownloadFailed(f"it did not come within {self._deadline:g} s", transient=True) from error
         except httpx.RequestError as error:
             raise DownloadFailed(f"the connection failed: {_said(error)}", transient=True) from error
-        return look_at(content)
+        return inspect_image(content)
 
     def close(self) -> None:
         """Closes the connections."""

@@ -7,7 +7,7 @@ imports nothing that takes time.
 from __future__ import annotations
 
 from bot.errors import InvalidPrompt, InvalidQuality, InvalidUserId, MissingApiKey
-from bot.glm.sizes import QUALITIES, resolve
+from bot.sizes import QUALITIES, resolve
 from bot.text import is_blank, visible
 
 TYPE_CHECKING = False  # the module typing alone would take a fifth of the command line's start
@@ -91,7 +91,7 @@ def call_body(prompt: str, *, options: Options, user_id: str | None) -> dict[str
 
     Raises:
         InvalidPrompt, InvalidSize, InvalidQuality, InvalidUserId, RequestRejected: as the ``checked_`` functions and
-            :func:`bot.glm.sizes.resolve` say.
+            :func:`bot.sizes.resolve` say.
     """
     body: dict[str, str | bool] = {
         "model": options.model,

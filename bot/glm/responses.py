@@ -17,7 +17,7 @@ from typing import Any
 
 from bot.errors import (
     AuthenticationFailed,
-    ContentRefused,
+    ContentRejected,
     DownloadFailed,
     GlmError,
     InsufficientBalance,
@@ -26,9 +26,9 @@ from bot.errors import (
     RequestRejected,
     ServerFailed,
 )
-from bot.glm.links import https_address
+from bot.glm.image_url import https_address
 from bot.glm.redact import mask_key
-from bot.models import ROLES, ContentFinding, MadeImage
+from bot.models import ROLES, ContentFinding, GeneratedImage
 from bot.text import storable, visible
 
 Leaf = tuple[type[GlmError], str]
@@ -46,7 +46,7 @@ _OVERLOADED: Leaf = (RateLimited, "failure.overloaded")
 _REQUEST: Leaf = (RequestRejected, "failure.request")
 _DUPLICATE: Leaf = (RequestRejected, "failure.duplicate")
 _MODEL: Leaf = (RequestRejected, "failure.model")
-_CONTENT: Leaf = (ContentRefused, "failure.content")
+_CONTENT: Leaf = (ContentRejected, "failure.content")
 _SERVER: Leaf = (ServerFailed, "failure.server")
 _BUSY: Leaf = (ServerFailed, "failure.overloaded")
 _BLOCKED: Leaf = (RequestBlocked, "failure.blocked")
@@ -101,7 +101,7 @@ _LONGEST_WORDS = 120
 _CODE_IN_MESSAGE = re.compile(r"\[(\d{3,4})\]")
 
 
-def read_answer(status: int, *, headers: Mapping[str, str], body: bytes, key: str = "") -> MadeImage:
+def read_answer(status: int, *, headers: Mapping[str, str], body: bytes, key: str = "") -> GeneratedImage:
     """The picture that an answer of the platform tells of.
 
     What is taken of it can be stored and shown, whatever it holds.
@@ -122,7 +122,7 @@ def read_answer(status: int, *, headers: Mapping[str, str], body: bytes, key: st
     findings = _findings(content)
     if worst := [finding for finding in findings if finding.level in WORST_LEVELS]:
         filters = tuple((finding.role, finding.level) for finding in worst)
-        raise ContentRefused("Content safety check failed", status=status, filters=filters, request_id=request_id)
+        raise ContentRejected("Content safety check failed", status=status, filters=filters, request_id=request_id)
     url = _url(content)
     if url is None:
         if any(_code_and_message(content)):
@@ -134,7 +134,7 @@ def read_answer(status: int, *, headers: Mapping[str, str], body: bytes, key: st
     except DownloadFailed as error:
         message = "The platform answered with a link that is not an https address"
         raise ServerFailed(message, status=status, request_id=request_id) from error
-    return MadeImage(url=url, created=_created(content), request_id=request_id, findings=findings)
+    return GeneratedImage(url=url, created=_created(content), request_id=request_id, findings=findings)
 
 
 def _error_of(status: int, headers: Mapping[str, str], body: bytes, key: str) -> GlmError:

@@ -36,7 +36,7 @@ _NOT_PUBLIC = tuple(
 """Addresses that the standard library counts as global and that serve no website."""
 
 
-class AddressRefused(Exception):
+class AddressRejected(Exception):
     """A name leads to an address that may not be connected to."""
 
 
@@ -149,7 +149,7 @@ class _Backend(httpcore.SyncBackend):
             raise httpcore.ConnectError(str(error)) from error
         for address, _ in addresses:
             if self._allows is not None and not self._allows(ipaddress.ip_address(address)):
-                raise AddressRefused(f"{host} leads to {address}, which is no public address")
+                raise AddressRejected(f"{host} leads to {address}, which is no public address")
         return addresses
 
 

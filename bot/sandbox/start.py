@@ -15,22 +15,22 @@ from typing import Any, Self
 from sqlalchemy import exists, select
 
 from bot import logs
-from bot.app import Bot, Outside
-from bot.chat.catalogue import Catalogue
+from bot.app import Bot, Overrides
+from bot.chat.messages import Messages
 from bot.chat.styles import Styles
-from bot.generation.making.pace import Pace
-from bot.generation.showing.queue import Line
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.tables import generations, requests
+from bot.db.database import Database, read_url
+from bot.db.tables import generations, requests
 from bot.models import State
-from bot.running import run_until
+from bot.run import run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
 from bot.sandbox.page.controls import Unable
 from bot.sandbox.process import BotProcess
 from bot.settings import Settings, load
 from bot.stopping import stop_event
+from bot.timings import Timings
 from bot.web.server import Server
+from bot.worker.queue_positions import Line
 
 FAKE_KEY = "sandbox.not-a-real-key"
 GLM_SECONDS = 3.0
@@ -41,7 +41,7 @@ ADMIN = "ou_lin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Draft:
     """How a bot is started against stand-ins; plain values, so that it can be handed to another process.
 
     ``glm`` is the origin of the GLM stand-in, ``None`` for the real platform. It is handed over in code: no variable
@@ -50,11 +50,11 @@ class Plan:
 
     variables: Mapping[str, str]
     glm: str | None
-    pace: Pace = field(default_factory=Pace)
+    pace: Timings = field(default_factory=Timings)
     log_level: str = "error"
 
 
-def read(plan: Plan) -> Settings:
+def read(plan: Draft) -> Settings:
     """The settings of a plan.
 
     Raises:
@@ -72,17 +72,17 @@ def followed(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def create(plan: Plan) -> tuple[Bot, Server]:
+def create(plan: Draft) -> tuple[Bot, Server]:
     """The bot of a plan, listening but not yet serving."""
     settings = read(plan)
-    outside = Outside(pace=plan.pace)
+    outside = Overrides(pace=plan.pace)
     if plan.glm is not None:
         outside = replace(outside, glm=loopback(plan.glm), pictures=loopback(plan.glm))
     bot = Bot(settings, outside=outside)
     return bot, Server(bot.web, port=settings.port, bounds=settings.server)
 
 
-def run(plan: Plan, port: Connection) -> None:
+def run(plan: Draft, port: Connection) -> None:
     """Runs the bot of a plan in this process until SIGTERM, and tells its port first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopped = stop_event()
@@ -93,7 +93,7 @@ def run(plan: Plan, port: Connection) -> None:
     run_until(stopped, bot, server=server)
 
 
-class Watched:
+class BotState:
     """The queue of a bot, read from its database by whoever stands beside it; a context manager that closes it."""
 
     def __init__(self, settings: Settings) -> None:
@@ -156,7 +156,7 @@ class Sandbox:
         folder: Path,
         feishu: FeishuStandIn | None = None,
         glm: GlmStandIn | None = None,
-        pace: Pace | None = None,
+        pace: Timings | None = None,
         environment: Mapping[str, str] | None = None,
         apart: bool = False,
         real_key: str | None = None,
@@ -165,7 +165,7 @@ class Sandbox:
         self.feishu = feishu or FeishuStandIn()
         self.glm = glm or GlmStandIn(seconds=GLM_SECONDS)
         self._folder = folder
-        self._pace = pace or Pace()
+        self._pace = pace or Timings()
         self._followed = followed(environment or {})
         self._apart = apart
         self.real_glm = real_key is not None
@@ -174,9 +174,9 @@ class Sandbox:
         self._stand_ins = ExitStack()
         self._calls = ExitStack()
         self._switching = threading.Lock()
-        self._process: BotProcess[Plan] | None = None
+        self._process: BotProcess[Draft] | None = None
         self._own: tuple[Bot, Server] | None = None
-        self._watched: Watched | None = None
+        self._watched: BotState | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stand_ins:
@@ -185,9 +185,9 @@ class Sandbox:
             calls.enter_context(self.glm)
             # Here, not in the bot's own process, a fault in the settings can be told to who started the sandbox.
             settings = read(self.plan)
-            Catalogue.load(settings.config_dir)
+            Messages.load(settings.config_dir)
             Styles.load(settings.config_dir)
-            self._watched = stand_ins.enter_context(Watched(settings))
+            self._watched = stand_ins.enter_context(BotState(settings))
             self.start()
             self._calls, self._stand_ins = calls, stand_ins.pop_all()
         return self
@@ -200,7 +200,7 @@ class Sandbox:
         self._stand_ins.close()
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> Draft:
         """How the bot is started against these stand-ins."""
         variables = {
             **self._followed,
@@ -214,7 +214,7 @@ class Sandbox:
             "BOT_TEAM_ADMINS": ADMIN,
         }
         glm = None if self.real_glm else self.glm.origin
-        return Plan(variables=variables, glm=glm, pace=self._pace, log_level=self._log_level)
+        return Draft(variables=variables, glm=glm, pace=self._pace, log_level=self._log_level)
 
     @property
     def running(self) -> bool:
@@ -275,11 +275,11 @@ class Sandbox:
 
     @property
     def idle(self) -> bool:
-        """Whether the bot is done with all that was asked of it; see :attr:`Watched.idle`."""
+        """Whether the bot is done with all that was asked of it; see :attr:`BotState.idle`."""
         return self._watched is None or self._watched.idle
 
     def queue(self) -> list[dict[str, Any]]:
-        """The running and the waiting generations; see :meth:`Watched.queue`."""
+        """The running and the waiting generations; see :meth:`BotState.queue`."""
         return self._watched.queue() if self._watched else []
 
     @contextmanager

@@ -13,10 +13,10 @@ from flask import Flask
 from waitress import wasyncore
 from waitress.server import create_server
 
-from bot.generation.making.background import Background, Loop
-from bot.web.channel import Channel
-from bot.web.places import claim, is_being_answered
+from bot.web.connection_eviction import claim, is_being_answered
 from bot.web.verification import LARGEST_BODY
+from bot.web.waitress_channel import Channel
+from bot.worker.background import Background, Loop
 
 LARGEST_REQUEST = LARGEST_BODY + 64 * 1024
 """Bytes of a body, what stands between its chunks included, after which the server reads no further and answers 413."""
@@ -42,7 +42,7 @@ FINISH_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
-class Bounds(Protocol):
+class ServerConfig(Protocol):
     """What the server may take: see ``[server]`` in ``bot.toml``."""
 
     @property
@@ -70,7 +70,7 @@ class Server:
     answers, or does not read them. Whoever opens connections and leaves them, keeps no other out.
     """
 
-    def __init__(self, app: Flask, *, port: int, bounds: Bounds, background: Background | None = None) -> None:
+    def __init__(self, app: Flask, *, port: int, bounds: ServerConfig, background: Background | None = None) -> None:
         self._most_sockets = _places(bounds.connections)
         self._places_kept_free = min(ACCEPTED_A_ROUND, 1 + self._most_sockets // 10)
         self._sockets: dict[int, Any] = {}

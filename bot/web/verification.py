@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 from Crypto.Cipher import AES
 
-from bot.errors import EventRefused
+from bot.errors import EventRejected
 from bot.models import Event
-from bot.web.payload import BAD_REQUEST, check_depth, name_of, parse, seconds_of
+from bot.web.event_json import BAD_REQUEST, check_depth, name_of, parse, seconds_of
 
 LARGEST_BODY = 1024 * 1024
 """Bytes of a request; the platform's own are a few thousand."""
@@ -41,14 +41,14 @@ class Headers(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Challenge:
+class UrlVerification:
     """The console asks whether this address is ours; the answer repeats ``value``."""
 
     value: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stale:
+class ExpiredEvent:
     """An authentic event that is too old to be acted on; ``age`` in seconds."""
 
     event: Event
@@ -87,7 +87,7 @@ class Verifier:
         self._token = verification_token or None
         self._clock = clock
 
-    def open(self, body: bytes, headers: Headers) -> Event | Challenge | Stale:
+    def open(self, body: bytes, headers: Headers) -> Event | UrlVerification | ExpiredEvent:
         """Opens one request.
 
         Args:
@@ -98,7 +98,7 @@ class Verifier:
             EventRefused: 413 too large, 401 not from the platform or not for this app, 400 not an event.
         """
         if len(body) > LARGEST_BODY:
-            raise EventRefused(_TOO_LARGE, "too large")
+            raise EventRejected(_TOO_LARGE, "too large")
         if not self._encrypt_key:
             return self._admit(parse(body))
         signature = headers.get(SIGNATURE)
@@ -110,25 +110,25 @@ class Verifier:
     def _check_signature(self, body: bytes, headers: Headers, signature: str) -> None:
         timestamp, nonce = headers.get(TIMESTAMP) or "", headers.get(NONCE) or ""
         if not (timestamp.isascii() and timestamp.isdigit() and nonce):
-            raise EventRefused(_UNAUTHORIZED, "signature headers missing")
+            raise EventRejected(_UNAUTHORIZED, "signature headers missing")
         digest = hashlib.sha256(f"{timestamp}{nonce}".encode() + self._encrypt_key + body)
         if not _same(signature.lower(), digest.hexdigest()):
-            raise EventRefused(_UNAUTHORIZED, "wrong signature")
+            raise EventRejected(_UNAUTHORIZED, "wrong signature")
 
     def _unseal(self, body: bytes) -> dict[str, Any]:
         sealed = parse(body).get("encrypt")
         if not isinstance(sealed, str):
-            raise EventRefused(_UNAUTHORIZED, "not encrypted, but FEISHU_ENCRYPT_KEY is set")
+            raise EventRejected(_UNAUTHORIZED, "not encrypted, but FEISHU_ENCRYPT_KEY is set")
         try:
             raw = base64.b64decode(sealed, validate=True)
             key = hashlib.sha256(self._encrypt_key).digest()
             plain = AES.new(key, AES.MODE_CBC, raw[: AES.block_size]).decrypt(raw[AES.block_size :])
         except ValueError:
-            raise EventRefused(BAD_REQUEST, "not decryptable") from None
+            raise EventRejected(BAD_REQUEST, "not decryptable") from None
         # The JSON tells where it ends, so the padding is never looked at: nothing here can be an oracle about it.
         return parse(plain, padded=True)
 
-    def _admit_unsigned(self, body: bytes) -> Challenge:
+    def _admit_unsigned(self, body: bytes) -> UrlVerification:
         """Lets an encrypted challenge pass; the answer to everything else is the same, and only the log says why."""
         reason = "not signed"
         if len(body) <= _LARGEST_CHALLENGE:
@@ -136,34 +136,34 @@ class Verifier:
                 content = self._unseal(body)
                 if content.get("type") == "url_verification":
                     return self._challenge(content)
-            except EventRefused as refused:
+            except EventRejected as refused:
                 # A challenge that another key encrypted comes out as anything but JSON, which is a bad request.
                 malformed = refused.status < _UNAUTHORIZED
                 why = "FEISHU_ENCRYPT_KEY differs from its Encrypt Key" if malformed else refused.reason
                 reason = f"not signed; if it is the console's challenge: {why}"
-        raise EventRefused(_UNAUTHORIZED, reason)
+        raise EventRejected(_UNAUTHORIZED, reason)
 
-    def _admit(self, content: dict[str, Any]) -> Event | Challenge | Stale:
+    def _admit(self, content: dict[str, Any]) -> Event | UrlVerification | ExpiredEvent:
         if content.get("type") == "url_verification":
             return self._challenge(content)
         return admit(content, app_id=self._app_id, now=self._clock(), check=self._check_token)
 
-    def _challenge(self, content: Mapping[str, Any]) -> Challenge:
+    def _challenge(self, content: Mapping[str, Any]) -> UrlVerification:
         self._check_token(content.get("token"))
         value = content.get("challenge")
         # Plain characters only: pieces of other ciphertexts, spliced into a challenge, must not come back decrypted.
         if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
-            raise EventRefused(BAD_REQUEST, "not a challenge")
-        return Challenge(value=value)
+            raise EventRejected(BAD_REQUEST, "not a challenge")
+        return UrlVerification(value=value)
 
     def _check_token(self, given: object) -> None:
         if self._token is not None and not _same(given, self._token):
-            raise EventRefused(_UNAUTHORIZED, "wrong verification token")
+            raise EventRejected(_UNAUTHORIZED, "wrong verification token")
 
 
 def admit(
     content: dict[str, Any], *, app_id: str, now: float, check: Callable[[object], None] = lambda _token: None
-) -> Event | Stale:
+) -> Event | ExpiredEvent:
     """Lets an event in that was opened: of schema 2.0, for this app, not nested too deeply, and not too old.
 
     Args:
@@ -177,18 +177,18 @@ def admit(
     """
     header, body = content.get("header"), content.get("event")
     if "encrypt" in content:
-        raise EventRefused(BAD_REQUEST, "encrypted, but no Encrypt Key is set here")
+        raise EventRejected(BAD_REQUEST, "encrypted, but no Encrypt Key is set here")
     if content.get("schema") != "2.0" or not isinstance(header, dict) or not isinstance(body, dict):
-        raise EventRefused(BAD_REQUEST, "not an event of schema 2.0")
+        raise EventRejected(BAD_REQUEST, "not an event of schema 2.0")
     check(header.get("token"))
     if not _same(header.get("app_id"), app_id):
-        raise EventRefused(_UNAUTHORIZED, "another app's event")
+        raise EventRejected(_UNAUTHORIZED, "another app's event")
     check_depth(content)
     event_id, event_type = name_of(header.get("event_id")), name_of(header.get("event_type"))
     created_at = seconds_of(header.get("create_time"))
     event = Event(event_id=event_id, event_type=event_type, created_at=created_at, body=body)
     age = now - created_at
-    return Stale(event=event, age=age) if age > OLDEST else event
+    return ExpiredEvent(event=event, age=age) if age > OLDEST else event
 
 
 def _same(given: object, expected: str) -> bool:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 
 from flask import Blueprint, Response, jsonify, request
 
-from bot.errors import EventRefused, StoreUnavailable
-from bot.logs import Ration, about
+from bot.errors import DatabaseUnavailable, EventRejected
+from bot.logs import LogRateLimit, about
 from bot.models import Event
-from bot.web.verification import Challenge, Stale, Verifier
+from bot.web.verification import ExpiredEvent, UrlVerification, Verifier
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def webhook(
             such as ``refused_401``.
     """
     door = Blueprint("webhook", __name__)
-    refusals = RefusalLog(Ration(clock=clock))
+    refusals = RefusalLog(LogRateLimit(clock=clock))
 
     def view() -> Response:
         started = clock()
@@ -52,10 +52,10 @@ def webhook(
     def answer() -> tuple[str, str, Response]:
         try:
             opened = verifier.open(request.get_data(cache=False), request.headers)
-        except EventRefused as refused:
+        except EventRejected as refused:
             refusals.record(refused)
             return "unknown", f"refused_{refused.status}", _answer({"error": _ERRORS[refused.status]}, refused.status)
-        if isinstance(opened, Challenge):
+        if isinstance(opened, UrlVerification):
             return "url_verification", "challenge", _answer({"challenge": opened.value})
         kind, outcome, body, status = taken(opened, take)
         return kind, outcome, _answer(body, status)
@@ -66,22 +66,22 @@ def webhook(
 
 
 def taken(
-    opened: Event | Stale, take: Callable[[Event], Mapping[str, object]]
+    opened: Event | ExpiredEvent, take: Callable[[Event], Mapping[str, object]]
 ) -> tuple[str, str, Mapping[str, object], int]:
     """Stores an event that was let in, whichever way it came, unless it is too old.
 
     Returns:
         The kind, the outcome (``taken``, ``stale`` or ``unavailable``), the JSON to answer with, and the status.
     """
-    event = opened.event if isinstance(opened, Stale) else opened
+    event = opened.event if isinstance(opened, ExpiredEvent) else opened
     kind = event.event_type
     with about(**event.ids):
-        if isinstance(opened, Stale):
+        if isinstance(opened, ExpiredEvent):
             logger.warning("event dropped type=%s age=%d", kind, opened.age)
             return kind, "stale", {}, 200
         try:
             return kind, "taken", take(event), 200
-        except StoreUnavailable:
+        except DatabaseUnavailable:
             logger.warning("event not stored type=%s", kind)
             return kind, "unavailable", {"error": "unavailable"}, 503
 
@@ -89,10 +89,10 @@ def taken(
 class RefusalLog:
     """Writes a line a refusal, as far as there is a ration; a line tells how many were left out before it."""
 
-    def __init__(self, ration: Ration) -> None:
+    def __init__(self, ration: LogRateLimit) -> None:
         self._ration = ration
 
-    def record(self, refused: EventRefused) -> None:
+    def record(self, refused: EventRejected) -> None:
         """Logs the status and the reason, which hold nothing that the sender sent."""
         left_out = self._ration.take()
         if left_out is not None:

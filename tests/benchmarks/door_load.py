@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.process import BotProcess
-from bot.sandbox.start import Plan
+from bot.sandbox.start import Draft
 from bot.sandbox.start import run as run_bot
 from tests.support.world import variables_for
 
@@ -210,7 +210,7 @@ def run(*, seconds: float, write: Callable[[str], object]) -> None:
     for name, what in ATTACKS.items():
         with TemporaryDirectory() as folder, FeishuStandIn() as feishu, GlmStandIn(seconds=20) as glm:
             variables = {**variables_for(feishu, folder=Path(folder)), **NO_LIMITS}
-            process = BotProcess(run_bot, Plan(variables=variables, glm=glm.origin))
+            process = BotProcess(run_bot, Draft(variables=variables, glm=glm.origin))
             port = process.start()
             try:
                 with attacked(port, what):

@@ -9,9 +9,9 @@ from typing import Any
 
 from flask import Flask
 
-from bot.chat.reading.events import understand
-from bot.chat.reading.names import named
-from bot.chat.reading.parser import parse
+from bot.chat.parsing.events import understand
+from bot.chat.parsing.mention_masking import named
+from bot.chat.parsing.parser import parse
 from bot.models import Event, Message
 from bot.sandbox.feishu.crypto import encrypt
 from bot.web.verification import Verifier

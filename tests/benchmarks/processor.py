@@ -10,8 +10,8 @@ from dataclasses import asdict
 
 from sqlalchemy import insert
 
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.tables import generations, requests
+from bot.db.database import Database, read_url
+from bot.db.tables import generations, requests
 from bot.models import Options, State
 from tests.benchmarks.figures import Figure, arguments, report
 from tests.benchmarks.running import RunningBot, kinds

@@ -17,17 +17,17 @@ from pathlib import Path
 
 from sqlalchemy import text, update
 
-from bot.generation.making.failures import REPEATED_UNKNOWN
-from bot.generation.showing.queue import Line
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.generations import GenerationStore
-from bot.generation.store.requests import RequestStore
-from bot.generation.store.retention import Retention
-from bot.generation.store.schema import migrate
-from bot.generation.store.tables import requests
-from bot.generation.store.takeover import take_over
-from bot.models import Ask, MadeImage
-from bot.sections import LimitSettings
+from bot.db.database import Database, read_url
+from bot.db.generations import GenerationStore
+from bot.db.lost_call_recovery import recover_lost_calls
+from bot.db.migrate import migrate
+from bot.db.requests import RequestStore
+from bot.db.retention import Retention
+from bot.db.tables import requests
+from bot.models import GeneratedImage, ImagePrompt
+from bot.settings_schema import LimitSettings
+from bot.worker.failures import REPEATED_UNKNOWN
+from bot.worker.queue_positions import Line
 from tests.benchmarks.figures import Figure, arguments, percentile, report
 from tests.benchmarks.running import kinds
 from tests.support.databases import postgres_database
@@ -36,7 +36,7 @@ from tests.support.rows import add_finished
 
 PEOPLE = 20
 ALLOWED = 1.5
-IMAGE = MadeImage(url="https://example.invalid/1.png")
+IMAGE = GeneratedImage(url="https://example.invalid/1.png")
 # Limits that refuse nothing here, but are counted as in production.
 TEAM = Team(
     limits=LimitSettings(
@@ -75,12 +75,12 @@ class Side:
 
     def accept(self, origin: str, who: str) -> None:
         """One prompt is stored, its limits counted."""
-        received = self._reception.accept(arrival(origin, sender=who, chat=f"oc_{who}"), Ask(prompt="一只猫"))
+        received = self._reception.accept(arrival(origin, sender=who, chat=f"oc_{who}"), ImagePrompt(prompt="一只猫"))
         assert received.outcome == "accepted", received
 
     def _look(self) -> None:
         """What a worker reads in each round."""
-        take_over(self.database, failure=REPEATED_UNKNOWN)
+        recover_lost_calls(self.database, failure=REPEATED_UNKNOWN)
         self._requests.unshown(limit=16)
         self._generations.made_ids(limit=16)
         self._line.places("glm-image")

@@ -14,7 +14,7 @@ from typing import Self
 
 import psycopg
 
-from bot.sandbox.feishu.delivery import Delivery
+from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.stand_in import CONCURRENCY, GlmStandIn
@@ -87,7 +87,7 @@ class RunningBot:
     ) -> None:
         self._kind = kind
         self._variables = dict(variables or {})
-        self.feishu = FeishuStandIn(delivery=Delivery(answer_seconds=10.0))
+        self.feishu = FeishuStandIn(delivery=RetrySchedule(answer_seconds=10.0))
         self.glm = GlmStandIn(seconds=seconds, concurrency=concurrency or CONCURRENCY)
         self.variables: dict[str, str] = {}
         self._running = self._run()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from bot import logs
-from bot.app import Bot, Outside
-from bot.machine import settle_in
-from bot.running import run_until
+from bot.app import Bot, Overrides
+from bot.process_tuning import settle_in
+from bot.run import run_until
 from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST, LoopbackTransport
 from bot.settings import load
 from bot.stopping import stop_event
@@ -25,7 +25,7 @@ def main() -> int:
     logs.set_up(settings.log.level, form=settings.log.format)
     origin = os.environ[GLM]
     routes = {API_HOST: origin, IMAGE_HOST: origin + "/images"}
-    outside = Outside(glm=LoopbackTransport(routes), pictures=LoopbackTransport(routes))
+    outside = Overrides(glm=LoopbackTransport(routes), pictures=LoopbackTransport(routes))
     bot = Bot(settings, outside=outside)
     server = Server(bot.web, port=settings.port, bounds=settings.server)
     print(server.port, flush=True)  # noqa: T201 - for whoever started it

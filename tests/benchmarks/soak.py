@@ -15,20 +15,20 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import func, select, update
 
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.retention import DAY
-from bot.generation.store.tables import generations, paces, requests, served
+from bot.db.database import Database, read_url
+from bot.db.retention import DAY
+from bot.db.tables import generations, paces, requests, served
 from bot.sandbox.faults import arm
-from bot.sandbox.feishu.delivery import Delivery
+from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.start import Plan
+from bot.sandbox.start import Draft
 from bot.settings import load
 from tests.benchmarks.soak_bot import serve
 from tests.benchmarks.soak_faults import armed_faults
-from tests.benchmarks.soak_looks import HEADING, Finding, Look, bounds
+from tests.benchmarks.soak_looks import HEADING, CheckResult, Look, bounds
 from tests.benchmarks.soak_outcomes import DOCUMENTED, ONE, outcomes
 from tests.support.world import QUICK, variables_for
 
@@ -50,7 +50,7 @@ VARIABLES = {
     "BOT_IMAGES_SIZE": "512x512",
     "BOT_ORIGINALS_MEGABYTES": str(ORIGINALS),
 }
-AGAIN = Delivery(ladder=(1.0, 2.0, 4.0, 8.0, 16.0))
+AGAIN = RetrySchedule(ladder=(1.0, 2.0, 4.0, 8.0, 16.0))
 LINES = 12
 LOOKS_A_LINE = 10
 
@@ -63,7 +63,7 @@ class Soak:
         self._glm = glm
         self._folder = folder
         variables = {**variables_for(feishu, folder=folder), **VARIABLES}
-        plan = Plan(variables=variables, glm=glm.origin, pace=replace(QUICK, upload_in_all=5.0))
+        plan = Draft(variables=variables, glm=glm.origin, pace=replace(QUICK, upload_in_all=5.0))
         self._chance = random.Random(0)  # noqa: S311 - the same on every run
         self._faults = armed_faults()
         self._refused: dict[str, ApiCall] = {}
@@ -154,7 +154,7 @@ def load_steadily(soak: Soak, *, seconds: int, write: Callable[[str], object]) -
     return looks
 
 
-def judge(soak: Soak, looks: Sequence[Look]) -> list[Finding]:
+def judge(soak: Soak, looks: Sequence[Look]) -> list[CheckResult]:
     """What the verdict says."""
     counted = soak.outcomes()
     others = [f"{counted[outcome]} {outcome}" for outcome in DOCUMENTED[1:] if counted[outcome]]
@@ -162,8 +162,8 @@ def judge(soak: Soak, looks: Sequence[Look]) -> list[Finding]:
     replies = f"{counted[ONE]} of {len(soak.said)} messages had exactly one reply that came to its end"
     interval = len(soak.said) // LINES
     return [
-        Finding(good=not wrong, said="; ".join([replies, *others, *wrong])),
-        Finding(good=soak.idle, said="nothing was left undone" if soak.idle else "something was LEFT UNDONE"),
+        CheckResult(good=not wrong, said="; ".join([replies, *others, *wrong])),
+        CheckResult(good=soak.idle, said="nothing was left undone" if soak.idle else "something was LEFT UNDONE"),
         *bounds(looks, interval=interval, originals=ORIGINALS),
     ]
 

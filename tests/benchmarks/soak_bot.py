@@ -7,30 +7,30 @@ import time
 from multiprocessing.connection import Connection
 
 from bot import logs
-from bot.app import Bot, Outside
-from bot.generation.making.originals import Originals
-from bot.generation.store.retention import Retention
-from bot.machine import settle_in
-from bot.running import run_until
+from bot.app import Bot, Overrides
+from bot.db.retention import Retention
+from bot.process_tuning import settle_in
+from bot.run import run_until
 from bot.sandbox.glm.stand_in import loopback
-from bot.sandbox.start import Plan
+from bot.sandbox.start import Draft
 from bot.settings import Settings, load
 from bot.stopping import stop_event
 from bot.web.server import Server
+from bot.worker.image_cache import ImageCache
 from tests.support.world import Impatient
 
 PATIENCE = 3.0
 """Seconds after which the bot gives up a call here; the platform is given minutes."""
 
 
-def serve(plan: Plan, port: Connection) -> None:
+def serve(plan: Draft, port: Connection) -> None:
     """Serves until SIGTERM; sends its port through the pipe."""
     stopped = stop_event()
     settle_in()
     logs.set_up("critical")
     settings = load(plan.variables)
     glm = loopback(str(plan.glm))
-    outside = Outside(
+    outside = Overrides(
         glm=Impatient(glm, seconds=PATIENCE),
         pictures=Impatient(glm, seconds=PATIENCE),
         feishu=Impatient(seconds=PATIENCE),
@@ -46,7 +46,7 @@ def serve(plan: Plan, port: Connection) -> None:
 
 def _tidy(bot: Bot, settings: Settings) -> None:
     """Looks every second for what the bot looks for every hour: what is old enough to go."""
-    originals = Originals(
+    originals = ImageCache(
         settings.data_dir / "originals",
         days=settings.originals.days,
         largest=settings.originals.megabytes * 1_000_000,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.errors import FeishuAction
-from bot.feishu.codes import action_of
+from bot.feishu.error_codes import action_of
 from bot.sandbox.faults import FAULTS, OF_GLM, fitting
 from bot.sandbox.feishu.faults import ANY_CALL, ArmedFault
 from bot.sandbox.server import WIRE_FAULTS

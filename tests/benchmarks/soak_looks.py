@@ -63,14 +63,14 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckResult:
     """One sentence of the verdict, and whether it is as it should be."""
 
     good: bool
     said: str
 
 
-def bounds(looks: Sequence[Look], *, interval: int, originals: float) -> list[Finding]:
+def bounds(looks: Sequence[Look], *, interval: int, originals: float) -> list[CheckResult]:
     """Whether memory, open files, database and pictures stayed within bounds.
 
     Args:
@@ -86,19 +86,19 @@ def bounds(looks: Sequence[Look], *, interval: int, originals: float) -> list[Fi
     kept = max(_of(looks, "originals"))
     slopes = f"own {slope(later, 'own'):+.1f} MB an hour, PSS {slope(later, 'pss'):+.1f}"
     return [
-        Finding(
+        CheckResult(
             good=more <= MOST_MORE_MEMORY,
             said=f"memory {later[0].own:.1f} -> {later[-1].own:.1f} MB over the second half ({slopes})",
         ),
-        Finding(
+        CheckResult(
             good=looks[-1].files <= files + MOST_MORE_FILES,
             said=f"open files {files} -> {looks[-1].files}, at most {max(_of(looks, 'files')):.0f}",
         ),
-        Finding(
+        CheckResult(
             good=end <= third * MOST_MORE_DATABASE and rows <= MOST_INTERVALS * interval,
             said=f"database {third:.2f} -> {end:.2f} MB, at most {rows:.0f} rows of {MOST_INTERVALS * interval}",
         ),
-        Finding(good=kept <= originals * 1.1, said=f"originals at most {kept:.1f} of {originals:.0f} MB"),
+        CheckResult(good=kept <= originals * 1.1, said=f"originals at most {kept:.1f} of {originals:.0f} MB"),
     ]
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bot.cli.check_feishu import about_feishu
-from bot.cli.findings import Finding
-from bot.generation.making.records import FIELDS
+from bot.cli.check_result import CheckResult
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.settings import load
+from bot.worker.bitable_rows import FIELDS
 from tests.clients.data_command import Ran, run
 
 ADD = "base:record:create"
@@ -40,7 +40,7 @@ def create(feishu: FeishuStandIn, folder: Path, *arguments: str, **variables: st
     return run("base", "create", *arguments, folder=folder, **app(feishu), **variables)
 
 
-def checked(feishu: FeishuStandIn, settings: dict[str, str]) -> dict[str, Finding]:
+def checked(feishu: FeishuStandIn, settings: dict[str, str]) -> dict[str, CheckResult]:
     """What the check finds, by name."""
     return {finding.name: finding for finding in about_feishu(load({**app(feishu), **settings}))}
 

@@ -7,20 +7,20 @@ import time
 import pytest
 
 from bot.cli.check_calls import SMALLEST_PLAN, calls, found_by_the_bot
+from bot.db.api_usage import ApiUsageCounter
+from bot.db.database import Database
+from bot.db.outages import Outages
 from bot.errors import FeishuAction, FeishuError
-from bot.generation.intake.limits import Periods
-from bot.generation.making.pace import Pace
-from bot.generation.store.calls import FeishuCalls
-from bot.generation.store.database import Database
-from bot.generation.store.outages import Outages
+from bot.service.quotas import BillingPeriods
 from bot.settings import load
+from bot.timings import Timings
 
 
 @pytest.mark.parametrize(("count", "advised"), [(0, False), (7_999, False), (8_000, True), (12_345, True)])
 def test_the_months_calls_are_told(database: Database, database_url: str, count: int, *, advised: bool) -> None:
     """The count stands in words on either engine; near the smallest plan's end comes advice, never a fault."""
     settings = load({"DATABASE_URL": database_url})
-    counted = FeishuCalls(database, periods=Periods(zone=settings.team.zone, clock=time.time))
+    counted = ApiUsageCounter(database, periods=BillingPeriods(zone=settings.team.zone, clock=time.time))
     for _ in range(count):
         counted.count("reply")
     counted.store()
@@ -48,7 +48,7 @@ def test_what_feishu_refuses_the_running_bot_is_told(database: Database, databas
     refusal = FeishuError("ip is denied", call="image", code=99991401, action=FeishuAction.APP_REFUSED, log_id="log-1")
     with (
         pytest.raises(FeishuError),
-        Outages(database, domain=settings.domain, pace=Pace()).guard("image"),
+        Outages(database, domain=settings.domain, pace=Timings()).guard("image"),
     ):
         raise refusal
     (found,) = found_by_the_bot(settings, readable=True)

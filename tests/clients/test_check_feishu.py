@@ -12,7 +12,7 @@ from email.utils import format_datetime
 import pytest
 
 from bot.cli.check_feishu import about_feishu
-from bot.cli.findings import Finding
+from bot.cli.check_result import CheckResult
 from bot.sandbox.feishu.stand_in import SCOPES, FeishuStandIn
 from bot.sandbox.server import Answer
 from bot.settings import config_folder, load
@@ -26,29 +26,29 @@ def stand_in() -> Iterator[FeishuStandIn]:
         yield stand_in
 
 
-def found(origin: str, *, app_id: str = "cli_sandbox", app_secret: str = SECRET) -> dict[str, Finding]:
+def found(origin: str, *, app_id: str = "cli_sandbox", app_secret: str = SECRET) -> dict[str, CheckResult]:
     """The findings by name."""
     variables = {"FEISHU_DOMAIN": origin, "FEISHU_APP_ID": app_id, "FEISHU_APP_SECRET": app_secret}
     return {finding.name: finding for finding in about_feishu(load(variables))}
 
 
-def found_of(stand_in: FeishuStandIn) -> dict[str, Finding]:
+def found_of(stand_in: FeishuStandIn) -> dict[str, CheckResult]:
     """The findings for the stand-in's own app."""
     return found(stand_in.origin, app_secret=stand_in.app_secret)
 
 
-def bad(findings: dict[str, Finding]) -> list[str]:
+def bad(findings: dict[str, CheckResult]) -> list[str]:
     """The names of what is to be mended."""
     return [name for name, finding in findings.items() if finding.ok is False]
 
 
-def fix(finding: Finding) -> str:
+def fix(finding: CheckResult) -> str:
     """What to do about it, which has to be said."""
     assert finding.fix is not None
     return finding.fix
 
 
-def no_server(_: FeishuStandIn) -> dict[str, Finding]:
+def no_server(_: FeishuStandIn) -> dict[str, CheckResult]:
     """An address on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -64,14 +64,14 @@ def no_server(_: FeishuStandIn) -> dict[str, Finding]:
     ],
 )
 def test_without_a_token_nothing_else_is_asked(
-    look: Callable[[FeishuStandIn], dict[str, Finding]], advised: str, stand_in: FeishuStandIn
+    look: Callable[[FeishuStandIn], dict[str, CheckResult]], advised: str, stand_in: FeishuStandIn
 ) -> None:
     """The one fault is the token's, with what to do; the rest is marked as not asked."""
     findings = look(stand_in)
     assert bad(findings) == ["Feishu token"]
     assert advised in fix(findings["Feishu token"])
     assert [call.name for call in stand_in.calls] in ([], ["token"])
-    assert findings["Bot ability"] == Finding(name="Bot ability", ok=None, detail="not asked (no token)")
+    assert findings["Bot ability"] == CheckResult(name="Bot ability", ok=None, detail="not asked (no token)")
 
 
 @pytest.mark.parametrize("fault", ["html_502", "empty_body", "truncated", "reset_after"])

@@ -14,9 +14,9 @@ from sqlalchemy import text
 
 from bot.cli.check_machine import data_folder, port
 from bot.cli.check_machine import database as database_finding
-from bot.cli.findings import Finding
-from bot.generation.store.database import Database
-from bot.generation.store.schema import HEAD
+from bot.cli.check_result import CheckResult
+from bot.db.database import Database
+from bot.db.migrate import HEAD
 from bot.sandbox.server import Answer, LoopbackServer
 from bot.settings import Settings, load
 from tests.support.servers import free_port
@@ -175,7 +175,7 @@ def test_an_address_of_another_machine_is_told() -> None:
     assert "192.0.2.1 cannot be used" in finding.detail
 
 
-def look(**variables: str) -> Finding:
+def look(**variables: str) -> CheckResult:
     """What is said of the database."""
     return database_finding(settings(**variables), offline=False)
 

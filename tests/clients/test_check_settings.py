@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli.check_result import CheckResult
 from bot.cli.check_settings import about_settings
-from bot.cli.findings import Finding
 from bot.settings import load
 from tests.clients.check_command import FAKE_KEY
 
@@ -20,7 +20,7 @@ READY = {
 }
 
 
-def found(**variables: str) -> dict[str, Finding]:
+def found(**variables: str) -> dict[str, CheckResult]:
     """The findings by name for a bot that is ready, but for these variables; an empty one is not set."""
     return {finding.name: finding for finding in about_settings(load({**READY, **variables}))}
 

@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import update
 
 from bot.cli.export import main
-from bot.cli.exported import COLUMNS, cells
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.schema import migrate
-from bot.generation.store.tables import generations, requests
+from bot.cli.export_rows import COLUMNS, cells
+from bot.db.database import Database, read_url
+from bot.db.migrate import migrate
+from bot.db.tables import generations, requests
 from bot.models import State
 from tests.clients.data_command import ROOT, run
 from tests.support.rows import add_finished

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
-from bot.feishu.base import Bases, Field, FieldType
+from bot.feishu.bitable import BitableClient, Field, FieldType
 from bot.feishu.client import FeishuClient
-from bot.generation.making.records import FIELDS
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.server import Answer
+from bot.worker.bitable_rows import FIELDS
 from tests.clients.data_command import ROOT
 from tests.clients.feishu_platform import Platform, platform
 
@@ -40,10 +40,10 @@ def feishu_() -> Iterator[FeishuStandIn]:
 
 
 @pytest.fixture(name="bases")
-def bases_(feishu: FeishuStandIn) -> Iterator[Bases]:
+def bases_(feishu: FeishuStandIn) -> Iterator[BitableClient]:
     """The Bases of the stand-in's app."""
     client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret)
-    yield Bases(client.call)
+    yield BitableClient(client.call)
     client.close()
 
 
@@ -56,7 +56,7 @@ def test_a_table_is_made_with_its_fields(served: Platform) -> None:
     """The fields carry their types, and the forms of numbers and times."""
     served.answers.append(good({"table_id": "tbl1"}))
     client = served.client()
-    assert Bases(client.call).create_table("bas1", "Log", [TEXT, TIME, MONEY]) == "tbl1"
+    assert BitableClient(client.call).create_table("bas1", "Log", [TEXT, TIME, MONEY]) == "tbl1"
     client.close()
     (call,) = served.calls
     assert (call.method, call.path) == ("POST", TABLE)
@@ -75,7 +75,7 @@ def test_a_table_is_made_with_its_fields(served: Platform) -> None:
 def test_records_are_added_under_their_token(served: Platform) -> None:
     """The token stands in the query, and people are named by their open_id."""
     client = served.client()
-    Bases(client.call).add(
+    BitableClient(client.call).add(
         "bas1", "tbl1", [{"编号": "g1", "人员": [{"id": "ou_1"}]}, {"费用": 0.1}], client_token=TOKEN
     )
     client.close()
@@ -88,7 +88,7 @@ def test_records_are_added_under_their_token(served: Platform) -> None:
 def test_a_base_is_shared_with_a_person(served: Platform) -> None:
     """The call is that of any document, of the kind of a Base."""
     client = served.client()
-    Bases(client.call).share("bas1", "ou_1")
+    BitableClient(client.call).share("bas1", "ou_1")
     client.close()
     (call,) = served.calls
     assert (call.method, call.path) == ("POST", "/open-apis/drive/v1/permissions/bas1/members")
@@ -102,11 +102,11 @@ def test_fields_that_are_not_told_are_no_fields(served: Platform, data: object) 
     served.answers.append(good(data))
     client = served.client()
     with pytest.raises(FeishuUnreachable):
-        Bases(client.call).fields("bas1", "tbl1")
+        BitableClient(client.call).fields("bas1", "tbl1")
     client.close()
 
 
-def test_a_base_from_its_making_to_its_records(bases: Bases, feishu: FeishuStandIn) -> None:
+def test_a_base_from_its_making_to_its_records(bases: BitableClient, feishu: FeishuStandIn) -> None:
     """Made, given the log's table, cleared of the blank one, shared, and written to once however often it is asked."""
     base = bases.create("记录", zone="Asia/Shanghai")
     table = bases.create_table(base.app_token, "Log", FIELDS)
@@ -133,7 +133,7 @@ def test_a_base_from_its_making_to_its_records(bases: Bases, feishu: FeishuStand
     ],
 )
 def test_the_stand_in_refuses_what_the_platform_refuses(
-    bases: Bases, feishu: FeishuStandIn, record: dict[str, object], code: int
+    bases: BitableClient, feishu: FeishuStandIn, record: dict[str, object], code: int
 ) -> None:
     """A value that does not fit its field, or a field that is not there, and nothing of the call is added."""
     app_token, table_id = feishu.bases.add({field.name: int(field.kind) for field in FIELDS})
@@ -142,7 +142,7 @@ def test_the_stand_in_refuses_what_the_platform_refuses(
     assert (refused.value.code, feishu.bases.records) == (code, [])
 
 
-def test_what_is_not_there_and_wrong_tokens_are_refused(bases: Bases, feishu: FeishuStandIn) -> None:
+def test_what_is_not_there_and_wrong_tokens_are_refused(bases: BitableClient, feishu: FeishuStandIn) -> None:
     """Another Base, another table, a token that is no UUID, and one that stood for something else."""
     app_token, table_id = feishu.bases.add({"编号 ID": 1})
     bases.add(app_token, table_id, [{"编号 ID": "g1"}], client_token=TOKEN)

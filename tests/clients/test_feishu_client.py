@@ -18,7 +18,7 @@ from bot.sandbox.server import Answer, Call
 from tests.clients.feishu_platform import APP, SECRET, Platform, platform
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 16
-Ask = Callable[[FeishuClient], Any]
+ImagePrompt = Callable[[FeishuClient], Any]
 
 
 @pytest.fixture(name="served")
@@ -101,7 +101,7 @@ JSON_CALLS: list[Any] = [
 
 @pytest.mark.parametrize(("ask", "line", "body", "result"), JSON_CALLS)
 def test_a_call_is_sent_exactly_so(
-    *, served: Platform, client: FeishuClient, ask: Ask, line: object, body: object, result: object
+    *, served: Platform, client: FeishuClient, ask: ImagePrompt, line: object, body: object, result: object
 ) -> None:
     """Method, path, query, token and JSON of each call are the documented ones, and Chinese is not escaped."""
     assert ask(client) == result
@@ -203,7 +203,7 @@ def test_a_call_is_one_line_in_the_log(
     caplog.set_level(logging.DEBUG)
     served.answers.append(Answer.of_json({"code": 0}, headers={"X-Tt-Logid": "log-1"}))
     client.patch("om_1", content="{}")
-    lines = [line.message for line in caplog.records if line.name == "bot.feishu.pool"]
+    lines = [line.message for line in caplog.records if line.name == "bot.feishu.http"]
     assert [line.split(" ms=")[0] for line in lines] == ["feishu call=token code=0", "feishu call=patch code=0"]
     assert lines[1].endswith(" log_id=log-1")
     assert "t-not-real" not in caplog.text

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pytest
 
 from bot.errors import FeishuAction, FeishuError
-from bot.feishu import answers
+from bot.feishu import responses as answers
 from bot.feishu.client import FeishuClient
-from bot.feishu.codes import ACTIONS, TOKEN_REFUSED, action_of
+from bot.feishu.error_codes import ACTIONS, TOKEN_REFUSED, action_of
 from bot.sandbox.feishu.codes import MESSAGES
 from bot.sandbox.feishu.faults import FAULTS
 from bot.sandbox.feishu.stand_in import FeishuStandIn

@@ -10,7 +10,7 @@ import pytest
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu.client import FeishuClient
-from bot.feishu.codes import TOKEN_REFUSED
+from bot.feishu.error_codes import TOKEN_REFUSED
 from bot.feishu.token import TenantToken, Token
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.server import Answer

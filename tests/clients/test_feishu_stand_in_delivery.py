@@ -11,13 +11,13 @@ from itertools import pairwise
 import pytest
 
 from bot.sandbox.feishu.crypto import sign
-from bot.sandbox.feishu.delivery import Delivery
+from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.server import Answer, LoopbackServer, wait_until
 from tests.clients.feishu_wire import Json, RecordingBot
 
 MILLISECONDS = 1e-3
-QUICK = Delivery(scale=MILLISECONDS, ladder=(15, 30, 45, 60), answer_seconds=30.0)
+QUICK = RetrySchedule(scale=MILLISECONDS, ladder=(15, 30, 45, 60), answer_seconds=30.0)
 
 
 def say(stand_in: FeishuStandIn, text: str = "一只猫") -> str:
@@ -101,8 +101,12 @@ def test_the_ladder_has_four_rungs_whose_waits_grow() -> None:
 
 def test_the_platforms_own_ladder_is_the_default() -> None:
     """15 s, 5 min, 1 h and 6 h, with 2 s to connect, 3 s to answer and 1 s for the challenge."""
-    assert Delivery().ladder == (15, 300, 3600, 21600)
-    assert (Delivery().connect_seconds, Delivery().answer_seconds, Delivery().challenge_seconds) == (2, 3, 1)
+    assert RetrySchedule().ladder == (15, 300, 3600, 21600)
+    assert (RetrySchedule().connect_seconds, RetrySchedule().answer_seconds, RetrySchedule().challenge_seconds) == (
+        2,
+        3,
+        1,
+    )
 
 
 def test_a_bot_that_is_away_gets_its_events_later() -> None:
@@ -130,7 +134,7 @@ def test_sending_does_not_wait_for_the_bot() -> None:
 
 def test_a_duplicate_follows_a_good_answer() -> None:
     """The same event comes again although it was acknowledged."""
-    delivery = Delivery(duplicates=2)
+    delivery = RetrySchedule(duplicates=2)
     with FeishuStandIn(delivery=delivery) as stand_in, RecordingBot(stand_in) as bot:
         say(stand_in)
         assert len({event["header"]["event_id"] for event in bot.wait_for(3)}) == 1
@@ -138,7 +142,7 @@ def test_a_duplicate_follows_a_good_answer() -> None:
 
 def test_a_duplicate_may_have_a_new_event_id() -> None:
     """Only the message's id tells that it is the same."""
-    delivery = Delivery(duplicates=1, new_event_id=True)
+    delivery = RetrySchedule(duplicates=1, new_event_id=True)
     with FeishuStandIn(delivery=delivery) as stand_in, RecordingBot(stand_in) as bot:
         message_id = say(stand_in)
         events = bot.wait_for(2)
@@ -154,7 +158,7 @@ def test_copies_may_come_at_the_same_moment() -> None:
         all_here.wait()
         return Answer.of_json({})
 
-    with FeishuStandIn(delivery=Delivery(in_parallel=4)) as stand_in, RecordingBot(stand_in, answer=answer) as bot:
+    with FeishuStandIn(delivery=RetrySchedule(in_parallel=4)) as stand_in, RecordingBot(stand_in, answer=answer) as bot:
         message_id = say(stand_in)
         assert ids(bot.wait_for(4)) == [message_id] * 4
         assert stand_in.wait_for(lambda feishu: len(feishu.attempts) == 4)
@@ -163,10 +167,10 @@ def test_copies_may_come_at_the_same_moment() -> None:
 
 def test_two_messages_may_come_in_the_wrong_order() -> None:
     """The first waits until the second was answered; what is held back comes when the order is mended."""
-    with FeishuStandIn(delivery=Delivery(swapped=True)) as stand_in, RecordingBot(stand_in) as bot:
+    with FeishuStandIn(delivery=RetrySchedule(swapped=True)) as stand_in, RecordingBot(stand_in) as bot:
         first, second, third = (say(stand_in, text) for text in ("一", "二", "三"))
         assert ids(bot.wait_for(2)) == [second, first]
-        stand_in.delivery = Delivery()
+        stand_in.delivery = RetrySchedule()
         assert ids(bot.wait_for(3)) == [second, first, third]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.cli.answer import KEYS
+from bot.cli.json_result import KEYS
 from tests.clients.generate_process import ran, started
 
 NOWHERE = "http://127.0.0.1:9"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.cli.answer import KEYS
+from bot.cli.json_result import KEYS
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.clients.generate_process import Ran, ran, started
 

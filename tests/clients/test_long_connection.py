@@ -13,7 +13,7 @@ import pytest
 from bot.errors import FeishuError, FeishuUnreachable
 from bot.feishu.long_connection import LongConnection
 from bot.sandbox.feishu.connected import ConnectedStandIn
-from bot.sandbox.feishu.delivery import Delivery
+from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.server import Answer, Call, LoopbackServer
 from tests.support.wire import Wire
 
@@ -26,7 +26,7 @@ Taken = Callable[[bytes], Mapping[str, object] | None]
 @pytest.fixture
 def feishu() -> Iterator[ConnectedStandIn]:
     """Feishu, which delivers again soon and waits long for an answer."""
-    with ConnectedStandIn(delivery=Delivery(ladder=(0.05,) * 8, answer_seconds=SECONDS)) as feishu:
+    with ConnectedStandIn(delivery=RetrySchedule(ladder=(0.05,) * 8, answer_seconds=SECONDS)) as feishu:
         feishu.line.wishes = dict(SOON)
         yield feishu
 

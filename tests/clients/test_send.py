@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.cli.answer import KEYS
+from bot.cli.json_result import KEYS
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import PATH, GlmStandIn
 from bot.sandbox.glm.transport import IMAGE_HOST
@@ -199,7 +199,7 @@ def test_the_feishu_client_is_loaded_only_to_send(glm: GlmStandIn, feishu: Feish
 def test_what_is_not_set_is_told_without_loading_what_sends(glm: GlmStandIn, feishu: FeishuStandIn) -> None:
     """The variables are looked at first, so the answer comes about as fast as for any other local fault."""
     loaded = sent(glm, feishu, "--send", "oc_group", code=LOADED, env={"FEISHU_APP_ID": None}).stderr.split()
-    assert not {"pydantic", "lark_oapi", "bot.feishu.client", "bot.cli.making"} & set(loaded)
+    assert not {"pydantic", "lark_oapi", "bot.feishu.client", "bot.cli.generate_image"} & set(loaded)
 
 
 def test_a_file_that_cannot_be_written_is_told_first(glm: GlmStandIn, feishu: FeishuStandIn) -> None:

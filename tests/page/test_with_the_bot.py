@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from bot.generation.making.pace import Pace
 from bot.sandbox.faults import arm
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page.server import Page
 from bot.sandbox.start import Sandbox
+from bot.timings import Timings
 from tests.page.conftest import Visit
 from tests.page.typing_in import card, open_chat, open_panel, say
 
@@ -145,7 +145,7 @@ def test_the_history_draws_once_more(running: Running, visit: Visit, shots: Path
 def test_the_bot_is_killed_at_work_and_goes_on(tmp_path: Path, visit: Visit, shots: Path) -> None:
     """Queued, killed from the page, started again from there, generating, and each picture on its one card."""
     with ExitStack() as stack:
-        glm, pace = GlmStandIn(seconds=2), Pace(backoff=0.2)
+        glm, pace = GlmStandIn(seconds=2), Timings(backoff=0.2)
         sandbox = stack.enter_context(Sandbox(folder=tmp_path / "data", glm=glm, pace=pace, apart=True))
         origin = stack.enter_context(Page(feishu=sandbox.feishu, glm=sandbox.glm, controls=sandbox)).origin
         page = visit(origin)

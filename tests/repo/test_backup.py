@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select
 
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.schema import migrate
-from bot.generation.store.tables import requests
+from bot.db.database import Database, read_url
+from bot.db.migrate import migrate
+from bot.db.tables import requests
 from tests.repo.pages import blocks, program
 from tests.support.databases import postgres_database, sqlite_database
 from tests.support.requests import accept

@@ -14,11 +14,11 @@ import pytest
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.generation.intake.reception import Received
-from bot.generation.making.gauges import ModelReading, Reading
 from bot.metrics import Metrics
-from bot.models import Picture, State
+from bot.models import GenerationView, State
+from bot.service.requests import SubmitResult
 from bot.settings import VARIABLES, load
+from bot.worker.state_snapshot import ModelSnapshot, Reading
 from tests.repo.lock import TOP
 from tests.repo.pages import blocks, program
 
@@ -33,7 +33,7 @@ METRIC = re.compile(r"\b(?:bot|process)_[a-z_]+\b")
 def names() -> set[str]:
     """Every name under which the bot tells a figure."""
     reading = Reading(
-        models={"glm-image": ModelReading(waiting=0, oldest_seconds=0, slots_taken=0, slots=1)},
+        models={"glm-image": ModelSnapshot(waiting=0, oldest_seconds=0, slots_taken=0, slots=1)},
         workers=1,
         month_yuan=0,
         month_images=0,
@@ -42,8 +42,8 @@ def names() -> set[str]:
     )
     metrics = Metrics(stands=lambda: reading, budget=100)
     metrics.event_answered("im.message.receive_v1", "taken", 0.1)
-    metrics.received(Received(outcome="accepted", kind="images"))
-    metrics.ended("glm-image", [Picture(generation_id="g1", state=State.DONE, seconds=3.0)])
+    metrics.received(SubmitResult(outcome="accepted", kind="images"))
+    metrics.ended("glm-image", [GenerationView(generation_id="g1", state=State.DONE, seconds=3.0)])
     metrics.feishu_called("reply", 0.1, 0)
     metrics.glm_called("glm-image", 3.0, "ok")
     families = text_string_to_metric_families(metrics.text().decode())

@@ -7,11 +7,11 @@ import tomllib
 
 import pytest
 
-from bot.chat.reading.parser import parse
-from bot.chat.reading.words import BARE
-from bot.chat.reading.words import COMMANDS as CHAT_COMMANDS
+from bot.chat.parsing.parser import parse
+from bot.chat.parsing.vocabulary import BARE
+from bot.chat.parsing.vocabulary import COMMANDS as CHAT_COMMANDS
 from bot.errors import GlmError
-from bot.models import Command, Misread
+from bot.models import Command, UserError
 from bot.settings import VARIABLES
 from tests.repo.lock import TOP
 
@@ -73,7 +73,7 @@ def test_what_can_be_typed_can_be_typed() -> None:
     """Each thing in the table is understood, and no command of it is taken for a prompt."""
     meanings = {text: parse(text) for text in typed()}
     assert len(meanings) > 40
-    assert not [text for text, meaning in meanings.items() if isinstance(meaning, Misread)]
+    assert not [text for text, meaning in meanings.items() if isinstance(meaning, UserError)]
     commands = {text for text in meanings if text.startswith("/") or text.partition(" ")[0] in BARE}
     assert {text for text, meaning in meanings.items() if isinstance(meaning, Command)} >= commands
 

@@ -45,7 +45,7 @@ def test_everything_travels_in_the_wheel(installed: Path) -> None:
         "messages.en.toml",
         "styles.toml",
     }
-    assert list((installed / "bot" / "generation" / "store" / "migrations" / "versions").glob("r0001*.py"))
+    assert list((installed / "bot" / "db" / "migrations" / "versions").glob("r0001*.py"))
     assert (installed / "bot" / "sandbox" / "page" / "static" / "index.html").is_file()
     assert not (installed / "tests").exists()
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import httpx
 
-from bot.chat.catalogue import LOCALES
-from bot.generation.making.pace import Pace
+from bot.chat.messages import LOCALES
 from bot.models import Language
 from bot.sandbox.feishu.card_actions import CardAction
 from bot.sandbox.feishu.delivery import Attempt
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.stand_in import GlmCall
+from bot.timings import Timings
 from tests.support.world import DEADLINE, QUICK, Impatient, Talk, World, catalogue, posts_of
 
 WORDS = catalogue()
@@ -68,7 +68,7 @@ def bot_with(
     variables: Mapping[str, str] | None = None,
     *,
     calling: Callable[[httpx.BaseTransport], httpx.BaseTransport] = Impatient,
-    pace: Pace = QUICK,
+    pace: Timings = QUICK,
 ) -> Iterator[World]:
     """The bot with an admin and these settings; in the end nobody was pinged and no redirect was followed."""
     settings = {"BOT_TEAM_ADMINS": ADMIN, **(variables or {})}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import and_, select, update
 
-from bot.generation.store.forgetting import forget
-from bot.generation.store.tables import requests
+from bot.db.erasure import forget
+from bot.db.tables import requests
 from bot.sandbox.feishu.world import ChatMessage
 from tests.scenarios.talking import WORDS, admin_in, answer_to, bot_with, paid_for, pressed, shows, words
 from tests.support.world import DEADLINE, Talk, World, colour

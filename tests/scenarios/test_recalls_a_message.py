@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from bot.generation.store.tables import metadata, requests
+from bot.db.tables import metadata, requests
 from bot.sandbox.feishu.world import ChatMessage
 from tests.scenarios.talking import (
     Gate,

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from bot.generation.store.tables import generations
+from bot.db.tables import generations
 from bot.sandbox.feishu.world import ChatMessage
 from tests.scenarios.talking import (
     answer_to,

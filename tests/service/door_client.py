@@ -27,7 +27,7 @@ Take = Callable[[Event], Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class ServerConfig:
     """A small server on loopback."""
 
     host: str = "127.0.0.1"
@@ -68,7 +68,7 @@ def door(*, key: str | None = KEY, token: str | None = TOKEN, take: Take | None 
     app = Flask("door")
     verifier = Verifier(app_id=APP, encrypt_key=key, verification_token=token, clock=lambda: NOW)
     app.register_blueprint(webhook(verifier=verifier, take=record))
-    server = Server(app, port=0, bounds=Bounds())
+    server = Server(app, port=0, bounds=ServerConfig())
     server.start()
     try:
         with httpx.Client(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.feishu.codes import ACTIONS
+from bot.feishu.error_codes import ACTIONS
 from bot.sandbox.feishu.codes import MESSAGES
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.world import ChatMessage

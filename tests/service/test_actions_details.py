@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.generation.store.tables import paces
+from bot.db.tables import paces
 from bot.sandbox.glm.faults import IMAGE_FAULTS
 from tests.scenarios.talking import Gate, bot_behind, first_answer_to
 from tests.support.world import PATIENCE, QUICK, Talk, World, catalogue, colour, strings_in, uuid_of

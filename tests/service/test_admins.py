@@ -11,12 +11,12 @@ from datetime import UTC
 import pytest
 from sqlalchemy import delete, select, update
 
-from bot.generation.making.admins import HOUR, Admins, Failed, account_causes, silent_at
-from bot.generation.store.database import Database
-from bot.generation.store.tables import generations, requests
+from bot.db.database import Database
+from bot.db.tables import generations, requests
 from bot.models import State
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
+from bot.worker.admin_alerts import HOUR, AdminAlerts, Failed, account_causes, silent_at
 from tests.support.requests import accept, reception_of
 from tests.support.world import DEADLINE, QUICK, REDELIVERY, World, catalogue, colour, strings_in
 
@@ -148,7 +148,7 @@ def test_an_admin_who_cannot_be_reached_is_in_nobodys_way(world: World) -> None:
 
 def look(database: Database) -> list[str]:
     """The origins of the messages that are left after a look by a process that has just started."""
-    admins = Admins(database, reception=reception_of(database), people=["ou_a"], zone=UTC, wake=threading.Event())
+    admins = AdminAlerts(database, reception=reception_of(database), people=["ou_a"], zone=UTC, wake=threading.Event())
     admins.look()
     with database.read() as connection:
         return [origin for origin in connection.scalars(select(requests.c.origin)) if origin.startswith("admin:")]

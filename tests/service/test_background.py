@@ -12,9 +12,9 @@ import httpx
 import pytest
 from sqlalchemy import event, text
 
-from bot.errors import StoreUnavailable
-from bot.generation.making.background import Background
+from bot.errors import DatabaseUnavailable
 from bot.sandbox.server import wait_until
+from bot.worker.background import Background
 from tests.support.world import DEADLINE, QUICK, World, colour
 
 
@@ -60,7 +60,7 @@ def test_a_loop_survives_any_error(error: Exception, caplog: pytest.LogCaptureFi
 
 def test_an_outage_is_no_crash(caplog: pytest.LogCaptureFixture) -> None:
     """A database that is away is logged in a line and neither counted nor named, as others report it."""
-    step = Step(StoreUnavailable("gone"))
+    step = Step(DatabaseUnavailable("gone"))
     with background() as (runner, crashed):
         runner.start("example", step, longest_retry=0.01)
         assert wait_until(lambda: step.runs > 5, seconds=DEADLINE)

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.generation.making.recording import Recording
-from bot.generation.making.records import PERSON, PROMPT
-from bot.generation.store.database import Database
-from bot.generation.store.recording import RecordingStore
-from bot.generation.store.tables import generations
-from bot.generation.store.turns import Turn
+from bot.db.bitable_queue import BitableQueue
+from bot.db.database import Database
+from bot.db.periodic_lock import PeriodicLock
+from bot.db.tables import generations
 from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.worker.bitable_export import BitableExporter
+from bot.worker.bitable_rows import PERSON, PROMPT
 from tests.support.base import LogTable, log_table
 from tests.support.rows import add_finished
 from tests.support.world import DEADLINE, PATIENCE, REDELIVERY, World, catalogue, strings_in, text_in, until
@@ -148,9 +148,9 @@ def test_one_process_records_for_all(database: Database) -> None:
     add_finished(database, MANY, days=1)
     table = Counted()
     looking = [
-        Recording(
-            RecordingStore(database),
-            turn=Turn(database, "base", seconds=90.0),
+        BitableExporter(
+            BitableQueue(database),
+            turn=PeriodicLock(database, "base", seconds=90.0),
             table=table,
             every=0.0,
             prices={},

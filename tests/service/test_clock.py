@@ -10,10 +10,10 @@ import httpx
 import pytest
 from sqlalchemy import func, select, update
 
-from bot.generation.store.database import Database
-from bot.generation.store.leases import Leases, worker_alive
-from bot.generation.store.stored_times import repair_times
-from bot.generation.store.tables import generations, kept, paces, requests, workers
+from bot.db.database import Database
+from bot.db.leases import Leases, worker_alive
+from bot.db.stored_times import repair_times
+from bot.db.tables import generations, kept, paces, requests, workers
 from bot.platform_clock import PlatformClock
 from bot.sandbox.server import wait_until
 from tests.support.requests import LEASE, accept

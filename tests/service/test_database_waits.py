@@ -16,8 +16,8 @@ from psycopg import sql
 
 from bot.__main__ import main
 from bot.cli.check_machine import database as database_finding
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.schema import migrate
+from bot.db.database import Database, read_url
+from bot.db.migrate import migrate
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.settings import load
 from tests.scenarios.talking import flash, said_in_toast

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from bot.errors import EventRefused, StoreUnavailable
-from bot.logs import LINES_A_MINUTE, Ration
+from bot.errors import DatabaseUnavailable, EventRejected
+from bot.logs import LINES_A_MINUTE, LogRateLimit
 from bot.models import Event
 from bot.web.verification import LARGEST_BODY
 from bot.web.webhook import ROUTES, RefusalLog
@@ -46,7 +46,7 @@ def test_an_event_that_could_not_be_stored_is_asked_for_again() -> None:
     """A database that is away becomes 503, which makes Feishu send the event again, and says nothing of the reason."""
 
     def refuse(_: Event) -> Mapping[str, object]:
-        raise StoreUnavailable("postgres://user:not-a-password@host refused")
+        raise DatabaseUnavailable("postgres://user:not-a-password@host refused")
 
     with door(take=refuse) as served:
         answer = served.push(event())
@@ -132,12 +132,12 @@ def test_refusals_are_logged_without_a_word_of_the_sender(caplog: pytest.LogCapt
 def test_the_log_tells_how_many_refusals_it_left_out(caplog: pytest.LogCaptureFixture) -> None:
     """After a minute the next line has the count, and the one after it starts anew."""
     now = [0.0]
-    refusals = RefusalLog(Ration(clock=lambda: now[0]))
+    refusals = RefusalLog(LogRateLimit(clock=lambda: now[0]))
     for _ in range(LINES_A_MINUTE + 7):
-        refusals.record(EventRefused(401, "not signed"))
+        refusals.record(EventRejected(401, "not signed"))
     now[0] = 60.0
-    refusals.record(EventRefused(401, "not signed"))
-    refusals.record(EventRefused(413, "too large"))
+    refusals.record(EventRejected(401, "not signed"))
+    refusals.record(EventRejected(413, "too large"))
     assert [line.message for line in caplog.records[LINES_A_MINUTE:]] == [
         'event refused status=401 reason="not signed" left_out=7',
         'event refused status=413 reason="too large" left_out=0',

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select, update
 
-from bot.generation.showing.queue import Line
-from bot.generation.store.database import Database
-from bot.generation.store.generations import GenerationStore
-from bot.generation.store.records import Generation
-from bot.generation.store.tables import generations, requests, served
-from bot.models import Ask, MadeImage, State, TypedOptions
+from bot.db.database import Database
+from bot.db.generations import GenerationStore
+from bot.db.row_models import Generation
+from bot.db.tables import generations, requests, served
+from bot.models import GeneratedImage, ImagePrompt, PartialOptions, State
 from bot.sandbox.server import wait_until
+from bot.worker.queue_positions import Line
 from tests.support.fairness import Fairness
 from tests.support.requests import LEASE, answer, arrival, reception_of
 
@@ -39,7 +39,7 @@ class Queue:
         self._asked += 1
         sender, count = self.random.choice(USERS), self.random.randint(1, 4)
         message = arrival(f"om_{self._asked}", sender=sender, chat=f"oc_{self._asked}")
-        received = self._reception.accept(message, Ask(prompt="一只猫", options=TypedOptions(count=count)))
+        received = self._reception.accept(message, ImagePrompt(prompt="一只猫", options=PartialOptions(count=count)))
         # On a fast machine the limiter of all messages holds a card back for a moment.
         assert wait_until(lambda: self._is_answered(received.request_id), seconds=20)
         return sender, count
@@ -59,7 +59,7 @@ class Queue:
 
     def end(self, generation: Generation) -> None:
         """A call has come to its end."""
-        self._store.made(generation, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+        self._store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
 
 
 @pytest.mark.parametrize("slots", [1, 2, 5])

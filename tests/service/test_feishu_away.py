@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.generation.making.pace import Pace
-from bot.generation.store.tables import requests
+from bot.db.tables import requests
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
+from bot.timings import Timings
 from tests.support.wire import Wire
 from tests.support.world import REDELIVERY, Talk, World, colour
 
@@ -72,7 +72,7 @@ def test_messages_that_came_meanwhile_are_answered_in_their_order(world: World, 
 
 def tries_in(seconds: float) -> int:
     """How often a real bot tries to send one answer while Feishu is away for so long."""
-    pace = Pace()
+    pace = Timings()
     waits = (min(pace.resend * 2**times, pace.resend_longest) for times in count())
     return len(list(takewhile(lambda waited: waited <= seconds, accumulate(waits))))
 

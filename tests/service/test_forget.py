@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, func, select, update
 
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.forgetting import forget, stored_of
-from bot.generation.store.kept import pause, resume
-from bot.generation.store.schema import migrate
-from bot.generation.store.tables import (
+from bot.db.database import Database, read_url
+from bot.db.erasure import forget, stored_of
+from bot.db.key_value import pause, resume
+from bot.db.migrate import migrate
+from bot.db.tables import (
     generations,
     metadata,
     paces,

@@ -11,18 +11,18 @@ import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from bot.generation.intake.cancelling import cancel_recalled
-from bot.generation.intake.reception import Received, Reception
-from bot.generation.store.database import LIMITS_LOCK, Database, read_url
-from bot.generation.store.schema import migrate
-from bot.generation.store.tables import kept, requests
-from bot.models import Ask
+from bot.db.database import LIMITS_LOCK, Database, read_url
+from bot.db.migrate import migrate
+from bot.db.tables import kept, requests
+from bot.models import ImagePrompt
 from bot.sandbox.server import wait_until
+from bot.service.cancellation import cancel_recalled
+from bot.service.requests import RequestService, SubmitResult
 from tests.support.databases import postgres_database
 from tests.support.requests import UNLIMITED, Team, arrival, reception_of
 from tests.support.world import DEADLINE
 
-CAT = Ask(prompt="一只猫")
+CAT = ImagePrompt(prompt="一只猫")
 WAITING = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"""
 """How many transactions of a database wait for another one."""
 CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -30,11 +30,11 @@ END_ALL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 
 
-def at_once(reception: Reception, asked: Sequence[tuple[str, Ask]]) -> list[Future[Received]]:
+def at_once(reception: RequestService, asked: Sequence[tuple[str, ImagePrompt]]) -> list[Future[SubmitResult]]:
     """What becomes of these prompts, by origin, each of a person of their own, that come at the same moment."""
     start = threading.Barrier(len(asked))
 
-    def ask(number: int, origin: str, prompt: Ask) -> Received:
+    def ask(number: int, origin: str, prompt: ImagePrompt) -> SubmitResult:
         start.wait()
         return reception.accept(arrival(origin, sender=f"ou_{number}", chat=f"oc_{number}"), prompt)
 
@@ -66,7 +66,7 @@ def test_one_message_many_times_at_once_is_one_request(database: Database) -> No
 def test_a_prompt_that_cannot_be_stored_harms_no_other(database: Database) -> None:
     """Text that no database takes fails alone, whoever else has come at the same moment."""
     asked = [(f"om_{number}", CAT) for number in range(7)]
-    *others, bad = at_once(reception_of(database), [*asked, ("om_bad", Ask(prompt="half of a pair: \ud83d"))])
+    *others, bad = at_once(reception_of(database), [*asked, ("om_bad", ImagePrompt(prompt="half of a pair: \ud83d"))])
     assert [one.result().outcome for one in others] == ["accepted"] * 7
     assert bad.exception() is not None
     assert count(database) == 7

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Table, select, update
 
+from bot.db.database import Database, read_url
+from bot.db.generations import GenerationStore
+from bot.db.key_value import pause
+from bot.db.lost_call_recovery import recover_lost_calls
+from bot.db.rate_holds import pause_model
+from bot.db.requests import RequestStore
+from bot.db.row_models import Generation
+from bot.db.tables import generations, requests
 from bot.errors import LeaseLost
-from bot.generation.making.failures import REPEATED_UNKNOWN
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.generations import GenerationStore
-from bot.generation.store.holds import hold_model
-from bot.generation.store.kept import pause
-from bot.generation.store.records import Generation
-from bot.generation.store.requests import RequestStore
-from bot.generation.store.tables import generations, requests
-from bot.generation.store.takeover import take_over
-from bot.models import MadeImage, State
+from bot.models import GeneratedImage, State
+from bot.worker.failures import REPEATED_UNKNOWN
 from tests.support.databases import sqlite_database
 from tests.support.requests import EXPIRED, LEASE, accept, answer
 
@@ -68,7 +68,7 @@ def test_a_stored_url_frees_the_slot(database: Database) -> None:
     first = claim(database)
     assert first is not None
     assert claim(database) is None
-    GenerationStore(database).made(first, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+    GenerationStore(database).made(first, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
     assert claim(database) is not None
 
 
@@ -89,11 +89,11 @@ def test_a_call_that_hangs_frees_its_slot_at_its_deadline(database: Database) ->
     answer(database)
     hanging = claim(database, deadline=-1)
     assert hanging is not None
-    assert take_over(database, failure=REPEATED_UNKNOWN) == 0
+    assert recover_lost_calls(database, failure=REPEATED_UNKNOWN) == 0
     following = claim(database)
     assert following is not None
     assert following.generation_id != hanging.generation_id
-    assert store.made(hanging, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+    assert store.made(hanging, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
     assert store.made_ids(limit=5) == [hanging.generation_id]
 
 
@@ -106,7 +106,7 @@ def pause_bot(database: Database) -> None:
 def hold_line(database: Database) -> None:
     """The platform says that the model is busy."""
     with database.write() as connection:
-        hold_model(database, connection, "glm-image", seconds=60)
+        pause_model(database, connection, "glm-image", seconds=60)
 
 
 def change(table: Table, **values: object) -> Callable[[Database], None]:
@@ -148,7 +148,7 @@ def test_a_dead_workers_call_is_made_once_more_and_only_once(database: Database)
         generation = claim(database, lease=EXPIRED)
         assert generation is not None
         assert (generation.posts, generation.repeated) == (posts, posts == 2)
-        take_over(database, failure=REPEATED_UNKNOWN)
+        recover_lost_calls(database, failure=REPEATED_UNKNOWN)
     assert claim(database) is None
     (request_id,) = RequestStore(database).unshown(limit=1)
     (picture,) = RequestStore(database).read(request_id)[1]
@@ -163,13 +163,13 @@ def test_a_call_that_is_lost_during_a_take_over_waits_for_the_next_one(tmp_path:
         accept(database, count=2)
         answer(database)
         assert claim(database, lease=EXPIRED) is not None
-        take_over(database, failure=REPEATED_UNKNOWN)
+        recover_lost_calls(database, failure=REPEATED_UNKNOWN)
         repeated = claim(database, lease=30)
         assert repeated is not None
         assert claim(database, lease=EXPIRED, slots=2) is not None
         readings[:] = [0.0, 0.0, 60.0]
-        assert take_over(database, failure=REPEATED_UNKNOWN) == 1
-        assert take_over(database, failure=REPEATED_UNKNOWN) == 1
+        assert recover_lost_calls(database, failure=REPEATED_UNKNOWN) == 1
+        assert recover_lost_calls(database, failure=REPEATED_UNKNOWN) == 1
         ended = select(generations.c.generation_id).where(generations.c.state == State.FAILED)
         with database.read() as connection:
             assert connection.scalars(ended).all() == [repeated.generation_id]
@@ -180,7 +180,7 @@ def test_a_living_workers_call_is_left_alone(database: Database) -> None:
     accept(database)
     answer(database)
     claim(database)
-    assert take_over(database, failure=REPEATED_UNKNOWN) == 0
+    assert recover_lost_calls(database, failure=REPEATED_UNKNOWN) == 0
 
 
 def test_a_stored_url_is_never_paid_for_again(database: Database) -> None:
@@ -190,8 +190,8 @@ def test_a_stored_url_is_never_paid_for_again(database: Database) -> None:
     answer(database)
     generation = claim(database, lease=EXPIRED)
     assert generation is not None
-    store.made(generation, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
-    assert take_over(database, failure=REPEATED_UNKNOWN) == 0
+    store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
+    assert recover_lost_calls(database, failure=REPEATED_UNKNOWN) == 0
     (made,) = store.made_ids(limit=5)
     again = store.claim_made(made, owner="other", lease=LEASE)
     assert again is not None
@@ -205,10 +205,10 @@ def test_a_worker_that_lost_its_call_stores_nothing(database: Database) -> None:
     answer(database)
     slow = claim(database, owner="slow", lease=EXPIRED)
     assert slow is not None
-    take_over(database, failure=REPEATED_UNKNOWN)
+    recover_lost_calls(database, failure=REPEATED_UNKNOWN)
     assert claim(database, owner="quick") is not None
     with pytest.raises(LeaseLost):
-        store.made(slow, MadeImage(url="https://x/1"), owner="slow", link_ends_at=None)
+        store.made(slow, GeneratedImage(url="https://x/1"), owner="slow", link_ends_at=None)
 
 
 def test_a_generation_that_the_platform_refused_waits(database: Database) -> None:
@@ -237,5 +237,5 @@ def test_slots_in_force_fall_while_the_platform_refuses_and_recover(database: Da
     assert again.generation_id == refused.generation_id
     assert claim(database, slots=3) is not None
     assert claim(database, slots=3) is None
-    store.made(again, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+    store.made(again, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
     assert [claim(database, slots=3) is not None for _ in range(3)] == [True, True, False]

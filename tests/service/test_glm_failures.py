@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from bot.generation.store.tables import spending
+from bot.db.tables import spending
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.faults import CALL_FAULTS, CODES
 from tests.support.world import PATIENCE, World, catalogue, colour, strings_in

@@ -10,11 +10,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.chat.views import QuotaView
+from bot.db.database import Database
+from bot.db.generations import GenerationStore
+from bot.db.key_value import pause, resume
+from bot.db.lost_call_recovery import recover_lost_calls
+from bot.db.row_models import Generation
 from bot.errors import (
     AuthenticationFailed,
     CallTimedOut,
-    ContentRefused,
+    ContentRejected,
     GlmError,
     InsufficientBalance,
     NetworkFailed,
@@ -23,15 +27,11 @@ from bot.errors import (
     RequestRejected,
     ServerFailed,
 )
-from bot.generation.intake.cancelling import cancel, cancel_recalled
-from bot.generation.making import failures
-from bot.generation.store.database import Database
-from bot.generation.store.generations import GenerationStore
-from bot.generation.store.kept import pause, resume
-from bot.generation.store.records import Generation
-from bot.generation.store.takeover import take_over
-from bot.models import MadeImage
-from bot.sections import LimitSettings
+from bot.models import GeneratedImage
+from bot.service.cancellation import cancel, cancel_recalled
+from bot.settings_schema import LimitSettings
+from bot.view_models import QuotaView
+from bot.worker import failures
 from tests.support.requests import EXPIRED, LEASE, UNLIMITED, Team, accept, answer, limits_of
 
 
@@ -119,7 +119,7 @@ def cancel_running(database: Database, generation: Generation) -> None:
     """Cancels while the platform is drawing; its picture comes all the same."""
     with database.write() as connection:
         cancel(database, connection, [generation.request_id])
-    GenerationStore(database).made(generation, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+    GenerationStore(database).made(generation, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
 
 
 def recall_running(database: Database, generation: Generation) -> None:
@@ -136,7 +136,7 @@ def fail_billed(database: Database, generation: Generation) -> None:
 def fail_to_deliver(database: Database, generation: Generation) -> None:
     """The picture is made and cannot be delivered."""
     store = GenerationStore(database)
-    store.made(generation, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+    store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
     assert store.claim_made(generation.generation_id, owner="me", lease=LEASE)
     store.fail(generation, failures.STALLED, owner="me")
 
@@ -164,9 +164,9 @@ def test_what_may_be_billed_counts_for_the_person(
         (AuthenticationFailed("x", provider_code="1000", status=401, from_platform=True), 0),
         (InsufficientBalance("x", provider_code="1113", status=429, from_platform=True), 0),
         (NotConnected("the platform could not be reached"), 0),
-        (ContentRefused("x", provider_code="1301", status=400, from_platform=True, filters=(("user", 2),)), 1),
-        (ContentRefused("x", provider_code="1301", status=400, from_platform=True, filters=(("assistant", 1),)), 1),
-        (ContentRefused("a picture was made, and is not shown"), 1),
+        (ContentRejected("x", provider_code="1301", status=400, from_platform=True, filters=(("user", 2),)), 1),
+        (ContentRejected("x", provider_code="1301", status=400, from_platform=True, filters=(("assistant", 1),)), 1),
+        (ContentRejected("a picture was made, and is not shown"), 1),
         (ServerFailed("x", provider_code="1234", status=500, from_platform=True), 1),
         (ServerFailed("a gateway's page", status=502), 1),
         (NetworkFailed("the connection broke"), 1),
@@ -189,9 +189,9 @@ def test_a_repeated_call_counts_twice(database: Database) -> None:
     """When a crash hid the outcome of a call, both calls count, for the team and for the person."""
     accept(database, "om_1")
     claim(database, lease=EXPIRED)
-    take_over(database, failure=failures.REPEATED_UNKNOWN)
+    recover_lost_calls(database, failure=failures.REPEATED_UNKNOWN)
     again = claim(database)
-    GenerationStore(database).made(again, MadeImage(url="https://x/1"), owner="me", link_ends_at=None)
+    GenerationStore(database).made(again, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
     assert quota(database, team()).team_images == 2
     assert quota(database, team()).today == 2
 
@@ -201,7 +201,7 @@ def test_a_call_that_waits_to_be_repeated_is_reserved(database: Database) -> Non
     limits = team(images_per_month=2)
     accept(database, "om_1", team=limits)
     claim(database, lease=EXPIRED)
-    take_over(database, failure=failures.REPEATED_UNKNOWN)
+    recover_lost_calls(database, failure=failures.REPEATED_UNKNOWN)
     used = quota(database, limits)
     assert (used.team_images, used.today) == (2, 2)
     assert accept(database, "om_2", team=limits).outcome == "refused"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy import update
 
-from bot.generation.intake.cancelling import cancel
-from bot.generation.showing.overview import Overview
-from bot.generation.showing.queue import Line
-from bot.generation.showing.rendering import Rendering
-from bot.generation.showing.replies import Replies
-from bot.generation.store.calls import FeishuCalls
-from bot.generation.store.database import Database
-from bot.generation.store.preferences import Preferences
-from bot.generation.store.requests import RequestStore
-from bot.generation.store.tables import generations, requests
+from bot.db.api_usage import ApiUsageCounter
+from bot.db.database import Database
+from bot.db.preferences import Preferences
+from bot.db.requests import RequestStore
+from bot.db.tables import generations, requests
 from bot.models import Options
+from bot.service.cancellation import cancel
+from bot.worker.command_cards import CommandCards
+from bot.worker.command_queries import CommandQueries
+from bot.worker.queue_positions import Line
+from bot.worker.request_renderer import RequestRenderer
 from tests.support.requests import accept, limits_of
 from tests.unit.card_samples import cards
 
@@ -28,14 +28,14 @@ def accepted(database: Database, origin: str) -> str:
     return request_id
 
 
-def rendering_of(database: Database, line: Line) -> Rendering:
+def rendering_of(database: Database, line: Line) -> RequestRenderer:
     """What renders the cards of requests as they stand."""
     limits, drawn = limits_of(), cards()
-    calls = FeishuCalls(database, periods=limits.periods)
-    overview = Overview(database, line=line, prices={}, periods=limits.periods, calls=calls)
+    calls = ApiUsageCounter(database, periods=limits.periods)
+    overview = CommandQueries(database, line=line, prices={}, periods=limits.periods, calls=calls)
     preferences = Preferences(database, defaults=Options())
-    replies = Replies(database, cards=drawn, limits=limits, overview=overview, preferences=preferences)
-    return Rendering(cards=drawn, replies=replies, line=line, prices={})
+    replies = CommandCards(database, cards=drawn, limits=limits, overview=overview, preferences=preferences)
+    return RequestRenderer(cards=drawn, replies=replies, line=line, prices={})
 
 
 def test_one_reading_serves_the_cards_of_the_next_moments(database: Database) -> None:

@@ -12,16 +12,16 @@ import psycopg
 import pytest
 from sqlalchemy import case, select, update
 
-from bot.generation.making.failures import REPEATED_UNKNOWN, STALLED
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.generations import GenerationStore
-from bot.generation.store.leases import Leases, elapsed_time
-from bot.generation.store.records import Generation
-from bot.generation.store.requests import RequestStore, want_showing
-from bot.generation.store.tables import generations, requests
-from bot.generation.store.takeover import take_over
+from bot.db.database import Database, read_url
+from bot.db.generations import GenerationStore
+from bot.db.leases import Leases, elapsed_time
+from bot.db.lost_call_recovery import recover_lost_calls
+from bot.db.requests import RequestStore, mark_dirty
+from bot.db.row_models import Generation
+from bot.db.tables import generations, requests
 from bot.models import Command
 from bot.sandbox.server import wait_until
+from bot.worker.failures import REPEATED_UNKNOWN, STALLED
 from tests.support.databases import postgres_database
 from tests.support.requests import EXPIRED, LEASE, accept, answer, arrival, reception_of
 from tests.support.world import DEADLINE
@@ -72,7 +72,7 @@ class Scene:
     def want(self, *request_ids: str) -> None:
         """Wants requests to be shown, as a look at the line does."""
         with self.database.write() as connection:
-            want_showing(connection, request_ids)
+            mark_dirty(connection, request_ids)
 
     def claim(self, *, lease: float = LEASE, owner: str = "me") -> Generation:
         """Takes a slot for whoever is next."""
@@ -152,12 +152,12 @@ PAIRS: dict[str, Callable[[Scene], tuple[Act, Act]]] = {
         lambda: scene.want(SECOND, FIRST),
     ),
     "a take-over and a look at the line": lambda scene: (
-        lambda: take_over(scene.database, failure=REPEATED_UNKNOWN),
+        lambda: recover_lost_calls(scene.database, failure=REPEATED_UNKNOWN),
         lambda: scene.want(SECOND, FIRST),
     ),
     "cancelling and a take-over": lambda scene: (
         lambda: scene.command("cancel"),
-        lambda: take_over(scene.database, failure=REPEATED_UNKNOWN),
+        lambda: recover_lost_calls(scene.database, failure=REPEATED_UNKNOWN),
     ),
 }
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from bot.errors import StoreUnavailable
+from bot.errors import DatabaseUnavailable
 from bot.logs import Form, JsonLines, TextLines
 from bot.models import Event
-from bot.web.verification import Stale
+from bot.web.verification import ExpiredEvent
 from bot.web.webhook import taken
 from tests.support.world import DEADLINE, World, text_in
 
@@ -108,10 +108,10 @@ def test_an_event_that_is_not_acted_on_names_its_message(body: dict[str, object]
     event = Event(event_id="e1", event_type="any", created_at=0.0, body=body)
 
     def refuse(_: Event) -> dict[str, object]:
-        raise StoreUnavailable("away")
+        raise DatabaseUnavailable("away")
 
     with written() as out:
-        taken(Stale(event=event, age=9.0), refuse)
+        taken(ExpiredEvent(event=event, age=9.0), refuse)
         taken(event, refuse)
     dropped, not_stored = [line for line in out.getvalue().splitlines() if "event_id=e1" in line]
     assert (step(dropped), step(not_stored)) == ("event dropped", "event not stored")

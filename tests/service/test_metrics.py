@@ -10,7 +10,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from bot.sections import ServerSettings
+from bot.settings_schema import ServerSettings
 from bot.web.metrics import metrics
 from bot.web.server import Server
 from tests.support.world import DEADLINE, QUICK, World

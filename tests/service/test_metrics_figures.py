@@ -11,32 +11,32 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text, update
 
-from bot.errors import StoreUnavailable
-from bot.generation.intake.limits import Periods
-from bot.generation.making.background import Background
-from bot.generation.making.gauges import Gauges, Reading
-from bot.generation.store.calls import FeishuCalls
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.schema import migrate
-from bot.generation.store.spending import charge
-from bot.generation.store.tables import generations
+from bot.db.api_usage import ApiUsageCounter
+from bot.db.budget import charge
+from bot.db.database import Database, read_url
+from bot.db.migrate import migrate
+from bot.db.tables import generations
+from bot.errors import DatabaseUnavailable
 from bot.metrics import Metrics
 from bot.models import State
 from bot.sandbox.server import wait_until
+from bot.service.quotas import BillingPeriods
+from bot.worker.background import Background
+from bot.worker.state_snapshot import Reading, StateSnapshots
 from tests.support.requests import accept
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
-PERIODS = Periods(zone=UTC, clock=lambda: NOON)
+PERIODS = BillingPeriods(zone=UTC, clock=lambda: NOON)
 
 
 def reading(database: Database) -> Reading:
     """How things stand."""
-    return Gauges(
+    return StateSnapshots(
         database,
         slots={"glm-image": 1, "cogview-4": 5},
         prices={"glm-image": 0.1, "cogview-4": 0.06},
         periods=PERIODS,
-        calls=FeishuCalls(database, periods=PERIODS),
+        calls=ApiUsageCounter(database, periods=PERIODS),
         alive_within=15.0,
     ).read()
 
@@ -81,7 +81,7 @@ def test_without_a_database_only_that_is_told() -> None:
     """An outage leaves the counts readable and says that the database is away."""
 
     def away() -> Reading:
-        raise StoreUnavailable("gone")
+        raise DatabaseUnavailable("gone")
 
     text_ = Metrics(stands=away, budget=0).text().decode()
     assert "\nbot_database_up 0.0\n" in text_
@@ -91,7 +91,7 @@ def test_without_a_database_only_that_is_told() -> None:
 def test_calls_of_several_processes_add_up(database: Database) -> None:
     """What two processes count at the same time is stored without losing one, each month apart."""
     now = [NOON]
-    both = [FeishuCalls(database, periods=Periods(zone=UTC, clock=lambda: now[0])) for _ in range(2)]
+    both = [ApiUsageCounter(database, periods=BillingPeriods(zone=UTC, clock=lambda: now[0])) for _ in range(2)]
     for month in range(2):
         now[0] = NOON + month * 31 * 86_400
         threads = [threading.Thread(target=_count_and_store, args=(calls,)) for calls in both]
@@ -102,7 +102,7 @@ def test_calls_of_several_processes_add_up(database: Database) -> None:
         assert [calls.of_month() for calls in both] == [100, 100]
 
 
-def _count_and_store(calls: FeishuCalls) -> None:
+def _count_and_store(calls: ApiUsageCounter) -> None:
     for _ in range(10):
         for _ in range(5):
             calls.count("reply")
@@ -111,7 +111,7 @@ def _count_and_store(calls: FeishuCalls) -> None:
 
 def test_a_call_for_a_token_is_not_counted(database: Database) -> None:
     """The plan does not count it, nor does the bot; a call without an answer counts."""
-    calls = FeishuCalls(database, periods=PERIODS)
+    calls = ApiUsageCounter(database, periods=PERIODS)
     calls.count("token", 0.1, 0)
     calls.count("patch", 10.0, None)
     assert calls.of_month() == 1
@@ -132,13 +132,13 @@ def test_what_could_not_be_stored_is_kept_for_the_next_time(tmp_path: Path) -> N
     database = Database(read_url(f"sqlite:///{tmp_path / 'bot.db'}"))
     migrate(database)
     stopping = threading.Event()
-    calls = FeishuCalls(database, periods=PERIODS)
+    calls = ApiUsageCounter(database, periods=PERIODS)
     background = Background(stopping=stopping)
     with without_the_table(database):
         calls.count("reply")
-        assert isinstance(background.attempt("api-usage", calls.store), StoreUnavailable)
+        assert isinstance(background.attempt("api-usage", calls.store), DatabaseUnavailable)
     background.start("api-usage", calls.store, every=0.01)
-    assert wait_until(lambda: FeishuCalls(database, periods=PERIODS).of_month() == 1, seconds=30)
+    assert wait_until(lambda: ApiUsageCounter(database, periods=PERIODS).of_month() == 1, seconds=30)
     stopping.set()
     background.close()
     database.close()
@@ -148,7 +148,7 @@ def test_nobody_makes_the_labels_grow_without_end() -> None:
     """Event types that nothing reads, and codes beyond those of a usual day, are counted together as other."""
 
     def away() -> Reading:
-        raise StoreUnavailable("away")
+        raise DatabaseUnavailable("away")
 
     metrics = Metrics(stands=away, budget=0.0)
     for number in range(1_000):

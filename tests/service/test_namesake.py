@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from bot.cli.check_calls import found_by_the_bot
-from bot.generation.store.tables import kept
+from bot.db.tables import kept
 from bot.settings import load
 from tests.support.world import World, variables_for
 

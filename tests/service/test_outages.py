@@ -13,14 +13,14 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from bot.errors import FeishuAction, FeishuError, MessageHeld
-from bot.generation.making.pace import Pace
-from bot.generation.store.database import Database
-from bot.generation.store.outages import Call, Outages
-from bot.generation.store.tables import generations, paces
+from bot.db.database import Database
+from bot.db.outages import Call, Outages
+from bot.db.tables import generations, paces
+from bot.errors import FeishuAction, FeishuError, SendDelayed
 from bot.sandbox.feishu.faults import ANY_CALL
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
+from bot.timings import Timings
 from tests.support.world import QUICK, REDELIVERY, World, catalogue, colour, strings_in
 
 REFUSALS = {
@@ -278,7 +278,7 @@ def pass_by(database: Database, seconds: float) -> None:
 
 def outages_in(database: Database) -> Outages:
     """The outages as a process at the pace of production sees them."""
-    return Outages(database, domain="https://open.feishu.cn", pace=Pace())
+    return Outages(database, domain="https://open.feishu.cn", pace=Timings())
 
 
 def refuse(outages: Outages, call: Call = "send") -> None:
@@ -320,7 +320,7 @@ def test_one_of_several_processes_probes(database: Database) -> None:
         try:
             with outages.guard("send"):
                 done.wait()
-        except MessageHeld:
+        except SendDelayed:
             done.wait()
             return False
         return True

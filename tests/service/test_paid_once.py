@@ -12,14 +12,14 @@ from sqlalchemy import event, func, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
+from bot.db.database import Database
+from bot.db.generations import GenerationStore
+from bot.db.leases import Leases, elapsed_time
+from bot.db.lost_call_recovery import recover_lost_calls
+from bot.db.row_models import Generation
+from bot.db.tables import generations, spending
 from bot.errors import LeaseLost
-from bot.generation.making.failures import REPEATED_UNKNOWN
-from bot.generation.store.database import Database
-from bot.generation.store.generations import GenerationStore
-from bot.generation.store.leases import Leases, elapsed_time
-from bot.generation.store.records import Generation
-from bot.generation.store.tables import generations, spending
-from bot.generation.store.takeover import take_over
+from bot.worker.failures import REPEATED_UNKNOWN
 from tests.scenarios.talking import answer_to, shows
 from tests.support.databases import postgres_database
 from tests.support.requests import EXPIRED, LEASE, accept, answer
@@ -84,7 +84,7 @@ def test_what_was_not_sent_is_not_charged(database: Database) -> None:
     """A claim whose call was never sent gives its charge back, also when another worker has taken it over since."""
     store = GenerationStore(database)
     generation = claim(database, owner="slow", lease=EXPIRED)
-    take_over(database, failure=REPEATED_UNKNOWN)
+    recover_lost_calls(database, failure=REPEATED_UNKNOWN)
     waiting = store.next_waiting("glm-image")
     assert waiting is not None
     again = store.claim_slot(waiting[0], owner="quick", lease=LEASE, slots=1, deadline=180)

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.generation.making.pace import Pace
+from bot.timings import Timings
 from tests.scenarios.talking import answer_to
 from tests.support.world import QUICK, Impatient, World, colour
 
@@ -40,7 +40,7 @@ class Refusing(httpx.BaseTransport):
         self._inner.close()
 
 
-def busy_glm(folder: Path, wait: str, *, pace: Pace = BOUNDED) -> World:
+def busy_glm(folder: Path, wait: str, *, pace: Timings = BOUNDED) -> World:
     """A bot whose first paid call is refused for a rate limit, with a wait."""
     header = {"Retry-After": wait}
     return World(
@@ -50,7 +50,7 @@ def busy_glm(folder: Path, wait: str, *, pace: Pace = BOUNDED) -> World:
     )
 
 
-def busy_feishu(folder: Path, wait: str, *, path: str, pace: Pace = BOUNDED) -> World:
+def busy_feishu(folder: Path, wait: str, *, path: str, pace: Timings = BOUNDED) -> World:
     """A bot whose first call to a path is refused by Feishu's gateway, with a wait."""
     header = {"x-ogw-ratelimit-reset": wait}
     return World(
@@ -99,4 +99,4 @@ def test_feishus_own_wait_goes_before_ours(tmp_path: Path, path: str) -> None:
         name = {"/reply": "reply", "/images": "image"}[path]
         (made,) = [call for call in talk.calls if call.name == name]
         assert made.at - said.created >= 1.0
-    assert Pace().reset_longest >= 60.0
+    assert Timings().reset_longest >= 60.0

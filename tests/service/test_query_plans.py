@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Engine, event, text
 
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.schema import migrate
-from bot.generation.store.tables import generations, requests
+from bot.db.database import Database, read_url
+from bot.db.migrate import migrate
+from bot.db.tables import generations, requests
 from tests.support.rows import add_finished
 from tests.support.world import World
 

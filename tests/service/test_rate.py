@@ -8,24 +8,30 @@ from pathlib import Path
 
 from sqlalchemy import func, select, update
 
-from bot.generation.intake.cancelling import cancel_recalled
-from bot.generation.intake.reception import Received
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.requests import RequestStore
-from bot.generation.store.tables import requests
-from bot.models import Ask, Command, Misread, Understood
-from bot.sections import LimitSettings
+from bot.db.database import Database, read_url
+from bot.db.requests import RequestStore
+from bot.db.tables import requests
+from bot.models import Command, ImagePrompt, ParsedMessage, UserError
+from bot.service.cancellation import cancel_recalled
+from bot.service.requests import SubmitResult
+from bot.settings_schema import LimitSettings
 from tests.scenarios.talking import flash, new_answers, pressed, rest, said_in_toast
 from tests.support.requests import UNLIMITED, Team, arrival, reception_of
 from tests.support.world import World
 
 MOST = 5
 LIMITED = Team(limits=LimitSettings.model_validate({**UNLIMITED.model_dump(), "per_minute": MOST, "pending": 2}))
-MIXED: tuple[Understood, ...] = (Command(name="help"), Ask(prompt="一只猫"), Misread(sentence="misread.size"))
+MIXED: tuple[ParsedMessage, ...] = (
+    Command(name="help"),
+    ImagePrompt(prompt="一只猫"),
+    UserError(sentence="misread.size"),
+)
 """A command, a prompt that is accepted or refused, and a faulty one."""
 
 
-def send(database: Database, number: int, what: Understood, *, person: str = "ou_ann", chat: str = "oc_1") -> Received:
+def send(
+    database: Database, number: int, what: ParsedMessage, *, person: str = "ou_ann", chat: str = "oc_1"
+) -> SubmitResult:
     """One message of somebody."""
     where = arrival(f"om_{person}_{number}", sender=person, chat=chat)
     return reception_of(database, LIMITED).accept(where, what)
@@ -118,11 +124,11 @@ def test_chats_take_turns(database: Database) -> None:
     """What one chat has to be shown does not keep the others waiting, however much older it is."""
     store = RequestStore(database)
     for number in range(30):
-        reception_of(database).accept(arrival(f"om_{number}", chat="oc_busy"), Ask(prompt="一只猫"))
+        reception_of(database).accept(arrival(f"om_{number}", chat="oc_busy"), ImagePrompt(prompt="一只猫"))
     with database.write() as connection:
         connection.execute(update(requests).values(answer_id=requests.c.origin))
     later = [
-        reception_of(database).accept(arrival(f"om_{chat}", chat=chat), Ask(prompt="一只猫")).request_id
+        reception_of(database).accept(arrival(f"om_{chat}", chat=chat), ImagePrompt(prompt="一只猫")).request_id
         for chat in ("oc_1", "oc_2")
     ]
     assert store.unshown(limit=16)[1:3] == later

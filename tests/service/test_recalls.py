@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
-from bot.generation.intake.cancelling import cancel_recalled
-from bot.generation.intake.planning import Arrival
-from bot.generation.store.database import Database
-from bot.generation.store.requests import RequestStore
-from bot.generation.store.tables import generations, requests
-from bot.models import Ask
+from bot.db.database import Database
+from bot.db.requests import RequestStore
+from bot.db.tables import generations, requests
+from bot.models import ImagePrompt
+from bot.service.cancellation import cancel_recalled
+from bot.service.request_builder import RequestContext
 from tests.support.requests import LEASE, accept, arrival, reception_of
 from tests.support.world import REDELIVERY, World, colour
 
@@ -108,9 +108,9 @@ def test_a_copy_that_is_accepted_at_the_same_moment_as_the_recall(database: Data
             start.wait()
             cancel_recalled(database, message_id)
 
-        def press(copy: Arrival = copy, start: threading.Barrier = start) -> None:
+        def press(copy: RequestContext = copy, start: threading.Barrier = start) -> None:
             start.wait()
-            reception_of(database).accept(copy, Ask(prompt="一座灯塔"))
+            reception_of(database).accept(copy, ImagePrompt(prompt="一座灯塔"))
 
         with ThreadPoolExecutor(2) as pool:
             for done in [pool.submit(act) for act in (recall, press)]:

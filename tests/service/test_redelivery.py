@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.feishu.delivery import Attempt, Delivery
+from bot.sandbox.feishu.delivery import Attempt, RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from tests.support.world import REDELIVERY, Talk, World, colour
@@ -40,13 +40,13 @@ def once(world: World, talk: Talk, said: ChatMessage) -> None:
 @pytest.mark.parametrize(
     "delivery",
     [
-        pytest.param(Delivery(duplicates=1), id="twice"),
-        pytest.param(Delivery(in_parallel=4), id="four at the same moment"),
-        pytest.param(Delivery(duplicates=2, new_event_id=True), id="again under new event ids"),
-        pytest.param(Delivery(in_parallel=4, duplicates=4, new_event_id=True), id="all of it"),
+        pytest.param(RetrySchedule(duplicates=1), id="twice"),
+        pytest.param(RetrySchedule(in_parallel=4), id="four at the same moment"),
+        pytest.param(RetrySchedule(duplicates=2, new_event_id=True), id="again under new event ids"),
+        pytest.param(RetrySchedule(in_parallel=4, duplicates=4, new_event_id=True), id="all of it"),
     ],
 )
-def test_a_message_delivered_more_than_once_is_answered_once(world: World, delivery: Delivery) -> None:
+def test_a_message_delivered_more_than_once_is_answered_once(world: World, delivery: RetrySchedule) -> None:
     """Every delivery is acknowledged, and all of them together are one paid call and one reply."""
     copies = delivery.in_parallel + delivery.duplicates
     world.feishu.delivery = delivery

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from bot.generation.showing.queue import Line, told
-from bot.generation.showing.refreshing import Refreshing
-from bot.generation.store.database import Database
-from bot.generation.store.requests import MOST_PATCHES, RequestStore
-from bot.generation.store.tables import requests
+from bot.db.database import Database
+from bot.db.requests import MOST_PATCHES, RequestStore
+from bot.db.tables import requests
+from bot.worker.queue_card_refresh import QueueCardRefresher
+from bot.worker.queue_positions import Line, told
 from tests.support.requests import accept, answer
 
 MODEL = "glm-image"
@@ -45,6 +45,6 @@ def test_a_card_near_the_front_follows_every_change_and_one_farther_back_its_est
         for request_id, place in places.items():
             card = {"told": before, "patches": patches} if place.ahead == ahead else {"told": told(place)}
             connection.execute(update(requests).where(requests.c.request_id == request_id).values(card))
-    assert Refreshing(database, line=line).refresh() == behind
+    assert QueueCardRefresher(database, line=line).refresh() == behind
     (moved,) = [request_id for request_id, place in places.items() if place.ahead == ahead]
     assert RequestStore(database).unshown(limit=IN_LINE) == [moved] * behind

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from bot.generation.store.looks import HELD_UP
-from bot.generation.store.tables import generations, paces, requests
+from bot.db.poll_queries import HELD_UP
+from bot.db.tables import generations, paces, requests
 from bot.sandbox.feishu.world import ChatMessage
 from tests.support.world import QUICK, Talk, World, catalogue, colour, strings_in
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.generation.store.requests import RequestStore
+from bot.db.requests import RequestStore
 from tests.support.databases import postgres_database
 from tests.support.world import Talk, World
 

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from bot.db.database import Database
+from bot.db.generations import GenerationStore
+from bot.db.requests import RequestStore
 from bot.errors import LeaseLost
-from bot.generation.store.database import Database
-from bot.generation.store.generations import GenerationStore
-from bot.generation.store.requests import RequestStore
 from bot.models import State
 from tests.support.requests import EXPIRED, LEASE, accept, answer
 

@@ -10,20 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import literal, select
 
-from bot.generation.store.database import Database
-from bot.generation.store.holds import held, hold_model
-from bot.generation.store.sending import CHAT, MINUTE, SECOND, Allowance, SendLimiter
+from bot.db.database import Database
+from bot.db.rate_holds import held, pause_model
+from bot.db.send_rate import CHAT, MINUTE, SECOND, SendRateLimiter, TokenBucket
 
 
 def send(database: Database, chat: str) -> float:
     """Asks to send a message; gives the seconds to wait."""
     with database.write() as connection:
-        return SendLimiter(database).reserve(connection, chat)
+        return SendRateLimiter(database).reserve(connection, chat)
 
 
 @pytest.mark.parametrize(("allowance", "seconds", "allowed"), [(CHAT, 1, 5), (SECOND, 1, 50), (MINUTE, 60, 1000)])
 def test_burst_and_rate_together_stay_within_the_platforms_limit(
-    allowance: Allowance, seconds: int, allowed: int
+    allowance: TokenBucket, seconds: int, allowed: int
 ) -> None:
     """Even a burst followed by a steady stream is within what the platform documents."""
     assert allowance.burst + allowance.rate * seconds <= allowed
@@ -70,7 +70,7 @@ def test_a_wait_that_the_platform_names_holds_every_message(
     """After the platform has named a wait nothing goes out before its end."""
     for seconds in named:
         with database.write() as connection:
-            SendLimiter(database).hold(connection, seconds=seconds)
+            SendRateLimiter(database).hold(connection, seconds=seconds)
     assert least < send(database, "oc_1") <= most
 
 
@@ -78,6 +78,6 @@ def test_a_busy_model_is_not_called_sooner_than_was_said(database: Database) -> 
     """A shorter wait after a longer one, as of a second call under way, does not shorten it."""
     for seconds in (60.0, -1.0):
         with database.write() as connection:
-            hold_model(database, connection, "glm-image", seconds=seconds)
+            pause_model(database, connection, "glm-image", seconds=seconds)
     with database.read() as connection:
         assert connection.scalar(select(held(database, literal("glm-image"))))

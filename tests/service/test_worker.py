@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text, update
 
-from bot.generation.store.database import Database
-from bot.generation.store.leases import Leases, new_owner
-from bot.generation.store.tables import requests, workers
+from bot.db.database import Database
+from bot.db.leases import Leases, new_owner
+from bot.db.tables import requests, workers
 from bot.sandbox.server import wait_until
 from tests.support.requests import LEASE, accept
 from tests.support.world import DEADLINE, QUICK, World, catalogue, colour, posts_of, strings_in
@@ -59,7 +59,7 @@ def test_a_lock_that_cannot_be_looked_at(database: Database, tmp_path: Path, cap
         paths = [tmp_path / f"{owner.replace(':', '-')}.lock" for owner in owners]
         paths[0].mkdir()
         paths[1].touch()
-        assert leases.end_those_of_the_dead() == owners[1:]
+        assert leases.release_dead_leases() == owners[1:]
         assert f"lease not_looked_at owner={owners[0]}" in caplog.text
         assert not paths[1].exists()
 

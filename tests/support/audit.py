@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from sqlalchemy import text
 
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.schema import migrate
+from bot.db.database import Database, read_url
+from bot.db.migrate import migrate
 
 LOG_ON_POSTGRES = """
 CREATE FUNCTION note_url() RETURNS trigger AS $$ BEGIN

@@ -18,16 +18,16 @@ from typing import Protocol
 
 from sqlalchemy import select, text
 
-from bot.generation.making.pace import Pace
-from bot.generation.store.database import Database
-from bot.generation.store.tables import generations, requests
+from bot.db.database import Database
+from bot.db.tables import generations, requests
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.server import wait_until
+from bot.timings import Timings
 from tests.support.cluster import Cluster, Node
 from tests.support.outcome import Outcome, Size
 from tests.support.world import colour, text_in
 
-PACE = Pace(
+PACE = Timings(
     lease=2.5, beat=0.4, poll=0.1, backoff=0.1, backoff_longest=0.5, resend=0.05, resend_longest=0.5, download_wait=0.02
 )
 

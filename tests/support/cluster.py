@@ -18,15 +18,15 @@ from typing import Literal, Self
 import httpx
 
 from bot import logs
-from bot.app import Bot, Outside
-from bot.generation.making.pace import Pace
-from bot.running import run_until
+from bot.app import Bot, Overrides
+from bot.run import run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
 from bot.sandbox.tls import shared_tls
 from bot.settings import Settings, load
 from bot.stopping import stop_event
+from bot.timings import Timings
 from bot.web.server import Server
 from tests.support import warm
 from tests.support.namespaces import enter
@@ -47,7 +47,7 @@ NO_LIMITS = {
     "BOT_LIMITS_YUAN_PER_MONTH": "0",
 }
 
-PACE = Pace(
+PACE = Timings(
     lease=1.5,
     beat=0.25,
     poll=0.05,
@@ -61,7 +61,7 @@ PACE = Pace(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Draft:
     """How a process is started; plain values. ``namespace`` is the network namespace in which it lives.
 
     ``ahead`` is by how many seconds its clock is ahead of the machine's, in memory that the processes share.
@@ -70,12 +70,12 @@ class Plan:
     role: Role
     variables: dict[str, str]
     glm: str
-    pace: Pace
+    pace: Timings
     namespace: str | None = None
     ahead: Ahead | None = None
 
 
-def run(plan: Plan, line: Connection) -> None:
+def run(plan: Draft, line: Connection) -> None:
     """Runs one process of the bot as the command line does, until SIGTERM; tells its port first, 0 for a worker's."""
     if plan.namespace is not None:
         enter(plan.namespace)
@@ -84,7 +84,7 @@ def run(plan: Plan, line: Connection) -> None:
     settings = load(plan.variables)
     glm = loopback(plan.glm)
     ahead = plan.ahead or Ahead()
-    outside = Outside(glm=glm, pictures=glm, pace=plan.pace, clock=lambda: time.time() + ahead.value)
+    outside = Overrides(glm=glm, pictures=glm, pace=plan.pace, clock=lambda: time.time() + ahead.value)
     bot = Bot(settings, outside=outside)
     if plan.role == "worker":
         line.send(0)
@@ -130,7 +130,7 @@ class Node:
         TimeoutError: it ended before it was ready; a database that is away does that.
     """
 
-    def __init__(self, plan: Plan, *, reach: Callable[[int], str] = on_loopback) -> None:
+    def __init__(self, plan: Draft, *, reach: Callable[[int], str] = on_loopback) -> None:
         self._plan = plan
         self._reach = reach
         self._process: BaseProcess | None = None
@@ -196,7 +196,7 @@ class Cluster:
         pace: the durations of the work.
     """
 
-    def __init__(self, *, folder: Path, url: str, pace: Pace, glm: GlmStandIn, feishu: FeishuStandIn) -> None:
+    def __init__(self, *, folder: Path, url: str, pace: Timings, glm: GlmStandIn, feishu: FeishuStandIn) -> None:
         self.feishu = feishu
         self.glm = glm
         self.url = url
@@ -204,12 +204,12 @@ class Cluster:
         self._pace = pace
         self._started: list[Node] = []
 
-    def plan(self, role: Role, *, url: str | None = None) -> Plan:
+    def plan(self, role: Role, *, url: str | None = None) -> Draft:
         """How the next process is started; ``url`` is another way to the database."""
         folder = self._folder / f"host{len(self._started)}"
         database = {"DATABASE_URL": url or self.url}
         variables = {**variables_for(self.feishu, folder=folder), **NO_LIMITS, **database}
-        return Plan(role=role, variables=variables, glm=self.glm.origin, pace=self._pace)
+        return Draft(role=role, variables=variables, glm=self.glm.origin, pace=self._pace)
 
     def start(self, role: Role, *, url: str | None = None) -> Node:
         """Starts a process."""

@@ -20,13 +20,13 @@ import httpx
 from sqlalchemy import Engine, Pool, event
 
 from bot import logs
-from bot.app import Bot, Outside
-from bot.generation.making.pace import Pace
-from bot.running import run_until
+from bot.app import Bot, Overrides
+from bot.run import run_until
 from bot.sandbox.glm.stand_in import loopback
 from bot.sandbox.tls import shared_tls
 from bot.settings import load
 from bot.stopping import stop_event
+from bot.timings import Timings
 from bot.web.server import Server
 from tests.support import warm
 
@@ -67,7 +67,7 @@ class Start:
 
     variables: dict[str, str]
     glm: str
-    pace: Pace
+    pace: Timings
     strike: Strike | None = None
     tell: bool = False
 
@@ -179,7 +179,7 @@ def run(start: Start, line: Connection) -> None:
     glm = WatchedTransport(loopback(start.glm), steps)
     feishu = WatchedTransport(httpx.HTTPTransport(trust_env=False, verify=shared_tls()), steps)
     settings = load(start.variables)
-    bot = Bot(settings, outside=Outside(glm=glm, pictures=glm, feishu=feishu, pace=start.pace))
+    bot = Bot(settings, outside=Overrides(glm=glm, pictures=glm, feishu=feishu, pace=start.pace))
     server = Server(bot.web, port=settings.port, bounds=settings.server)
     bot.learn_identity()
     steps.listening(server.port)

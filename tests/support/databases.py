@@ -20,9 +20,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.schema import HEAD, migrate
-from bot.generation.store.tables import metadata
+from bot.db.database import Database, read_url
+from bot.db.migrate import HEAD, migrate
+from bot.db.tables import metadata
 from bot.sandbox.server import wait_until
 
 SERVER = os.environ.get("TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432")

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from bot.chat.styles import Styles
-from bot.generation.intake.commands import Commands
-from bot.generation.intake.limits import Limits, Periods
-from bot.generation.intake.planning import Arrival
-from bot.generation.intake.reception import Received, Reception
-from bot.generation.store.database import Database
-from bot.generation.store.preferences import Preferences
-from bot.generation.store.records import Request
-from bot.generation.store.requests import RequestStore
-from bot.models import Ask, Options, TypedOptions
-from bot.sections import LimitSettings
+from bot.db.database import Database
+from bot.db.preferences import Preferences
+from bot.db.requests import RequestStore
+from bot.db.row_models import Request
+from bot.models import ImagePrompt, Options, PartialOptions
+from bot.service.commands import Commands
+from bot.service.quotas import BillingPeriods, Limits
+from bot.service.request_builder import RequestContext
+from bot.service.requests import RequestService, SubmitResult
 from bot.settings import config_folder
+from bot.settings_schema import LimitSettings
 
 LEASE = 15.0
 EXPIRED = -1.0
@@ -40,17 +40,17 @@ class Team:
 def limits_of(team: Team | None = None) -> Limits:
     """The limits of a test's team."""
     team = team or Team()
-    periods = Periods(zone=ZoneInfo("Asia/Shanghai"), clock=team.clock)
+    periods = BillingPeriods(zone=ZoneInfo("Asia/Shanghai"), clock=team.clock)
     return Limits(numbers=team.limits, prices=team.prices, periods=periods)
 
 
-def reception_of(database: Database, team: Team | None = None) -> Reception:
+def reception_of(database: Database, team: Team | None = None) -> RequestService:
     """What accepts arrivals for a test's team."""
     team = team or Team()
     styles = Styles.load(config_folder({}))
     preferences = Preferences(database, defaults=Options())
     commands = Commands(database, preferences=preferences, admins=team.admins, styles=styles, may_drop_watermark=False)
-    return Reception(
+    return RequestService(
         database,
         limits=limits_of(team),
         preferences=preferences,
@@ -60,9 +60,9 @@ def reception_of(database: Database, team: Team | None = None) -> Reception:
     )
 
 
-def arrival(origin: str = "om_1", *, sender: str = "ou_ann", chat: str = "oc_1") -> Arrival:
+def arrival(origin: str = "om_1", *, sender: str = "ou_ann", chat: str = "oc_1") -> RequestContext:
     """A message of somebody in a group."""
-    return Arrival(
+    return RequestContext(
         origin=origin,
         chat_id=chat,
         chat_type="group",
@@ -82,9 +82,9 @@ def accept(
     model: str | None = None,
     count: int = 1,
     team: Team | None = None,
-) -> Received:
+) -> SubmitResult:
     """Accepts a prompt, in a chat of its own unless one is named: a chat takes only a few messages a second."""
-    ask = Ask(prompt="一只猫", options=TypedOptions(model=model, count=count))
+    ask = ImagePrompt(prompt="一只猫", options=PartialOptions(model=model, count=count))
     return reception_of(database, team).accept(arrival(origin, sender=sender, chat=chat or f"oc_{origin}"), ask)
 
 

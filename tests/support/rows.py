@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from bot.generation.store.database import Database
-from bot.generation.store.retention import DAY
-from bot.generation.store.tables import generations, requests
+from bot.db.database import Database
+from bot.db.retention import DAY
+from bot.db.tables import generations, requests
 from bot.models import State
 
 CHUNK = 5_000

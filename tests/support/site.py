@@ -7,9 +7,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bot.generation.making.pace import Pace
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.timings import Timings
 from tests.support.cluster import Cluster, Node, Role
 from tests.support.namespaces import Hosts, Relay, skip_without_namespaces
 from tests.support.servers import PostgresServer, own_server
@@ -79,7 +79,7 @@ class Site:
 
 
 @contextmanager
-def site(*names: str, folder: Path, pace: Pace, feishu: FeishuStandIn, glm: GlmStandIn) -> Iterator[Site]:
+def site(*names: str, folder: Path, pace: Timings, feishu: FeishuStandIn, glm: GlmStandIn) -> Iterator[Site]:
     """The database's host with a server on it, and hosts of these names; skips where there can be none."""
     skip_without_namespaces()
     with Hosts(DATABASE, *names) as hosts, ExitStack() as stack:

@@ -16,21 +16,21 @@ from typing import Any, Self
 import httpx
 from sqlalchemy import func, select
 
-from bot.app import Bot, Outside
-from bot.chat.catalogue import Catalogue
-from bot.generation.making.pace import Pace
-from bot.generation.store.tables import generations, requests
-from bot.sandbox.feishu.delivery import Delivery
+from bot.app import Bot, Overrides
+from bot.chat.messages import Messages
+from bot.db.tables import generations, requests
+from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn, loopback
 from bot.sandbox.tls import shared_tls
 from bot.settings import config_folder, load
+from bot.timings import Timings
 from bot.web.server import Server
 from tests.support.databases import sqlite_database
 
-QUICK = Pace(
+QUICK = Timings(
     lease=5.0,
     beat=0.5,
     poll=0.05,
@@ -54,7 +54,7 @@ DEADLINE = 30.0
 PATIENCE = 3.0
 """Seconds after which a call is given up, answer begun or not, where a test has one that is never answered."""
 
-REDELIVERY = Delivery(ladder=(0.1, 0.2, 0.4, 0.8, 1.6, 3.2), scale=1.0)
+REDELIVERY = RetrySchedule(ladder=(0.1, 0.2, 0.4, 0.8, 1.6, 3.2), scale=1.0)
 
 FAKE_KEY = "test.not-a-real-key"
 _MENTION = re.compile(r"@_user_\d+")
@@ -126,7 +126,7 @@ class World:
         self,
         *,
         folder: Path,
-        pace: Pace = QUICK,
+        pace: Timings = QUICK,
         variables: Mapping[str, str] | None = None,
         feishu: FeishuStandIn | None = None,
         glm: GlmStandIn | None = None,
@@ -189,7 +189,7 @@ class World:
             }
         )
         glm = loopback(self.glm.origin)
-        outside = Outside(
+        outside = Overrides(
             glm=self._calling(glm),
             pictures=self._fetching(glm),
             feishu=self._sending(None),
@@ -279,9 +279,9 @@ def variables_for(feishu: FeishuStandIn, *, folder: Path) -> dict[str, str]:
     }
 
 
-def catalogue() -> Catalogue:
+def catalogue() -> Messages:
     """The sentences that the bot was started with."""
-    return Catalogue.load(config_folder())
+    return Messages.load(config_folder())
 
 
 def text_in(message: ChatMessage) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot.chat.catalogue import Catalogue
-from bot.chat.speaking.cards import Cards, content
+from bot.chat.cards.cards import Cards, content
+from bot.chat.messages import Messages
 from bot.chat.styles import Styles
-from bot.models import ContentFinding, Failure, Options, Picture, RequestCard, State
+from bot.models import ContentFinding, Failure, GenerationView, Options, RequestView, State
 
 CONFIG = Path(__file__).parents[2] / "config"
 PRICES = {"glm-image": 0.1, "cogview-4": 0.06, "cogview-3-flash": 0.0}
@@ -22,9 +22,9 @@ MARCH_NINTH = 1_773_000_000.0
 
 
 @cache
-def catalogue() -> Catalogue:
+def catalogue() -> Messages:
     """The catalogue that ships."""
-    return Catalogue.load(CONFIG)
+    return Messages.load(CONFIG)
 
 
 @cache
@@ -40,27 +40,27 @@ def cards(*, buttons: bool = True) -> Cards:
     return Cards(words=catalogue(), styles=styles(), zone=zone, buttons=buttons, prices=PRICES)
 
 
-def picture(state: State, number: int = 1, **more: Any) -> Picture:
+def picture(state: State, number: int = 1, **more: Any) -> GenerationView:
     """One generation of a request; a finished one has its image key, link and time."""
     if state is State.DONE:
         more = {"image_key": f"img_v3_{number}", "url": LINK, "seconds": 21.4, **more}
-    return Picture(generation_id=f"gen_{number}", state=state, **more)
+    return GenerationView(generation_id=f"gen_{number}", state=state, **more)
 
 
-def failed(sentence: str, number: int = 1, *, url: str | None = None, **more: Any) -> Picture:
+def failed(sentence: str, number: int = 1, *, url: str | None = None, **more: Any) -> GenerationView:
     """A generation that failed for the reason that the sentence names."""
     return picture(State.FAILED, number, url=url, failure=Failure(code="server_error", sentence=sentence, **more))
 
 
-def request(*pictures: Picture, prompt: str = "一只橘猫，坐在窗台上，水彩", **more: Any) -> RequestCard:
+def request(*pictures: GenerationView, prompt: str = "一只橘猫，坐在窗台上，水彩", **more: Any) -> RequestView:
     """A request with these pictures."""
     options = more.pop("options", Options())
-    return RequestCard(request_id="req_1", prompt=prompt, options=options, pictures=pictures, **more)
+    return RequestView(request_id="req_1", prompt=prompt, options=options, pictures=pictures, **more)
 
 
 WARNED = (ContentFinding(role="assistant", level=2), ContentFinding(role="user", level=3))
 
-STAGES: dict[str, RequestCard] = {
+STAGES: dict[str, RequestView] = {
     "queued": request(picture(State.WAITING), ahead=3, wait_seconds=130.0),
     "next": request(picture(State.WAITING), ahead=0, wait_seconds=20.0),
     "backing off": request(picture(State.WAITING), ahead=0, backing_off=True),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.chat.views import HistoryEntry, ModelStats, QueueEntry, QueueView, QuotaView, SettingsView, StatsView
 from bot.models import Options, State
+from bot.view_models import HistoryEntry, ModelStats, QueueEntry, QueueView, QuotaView, SettingsView, StatsView
 from tests.unit.card_samples import MARCH_NINTH
 
 

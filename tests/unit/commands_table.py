@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bot.models import Understood
+from bot.models import ParsedMessage
 from tests.unit.meanings import RATIOS, does, draw, fails
 
-COMMANDS: list[tuple[str, Understood]] = [
+COMMANDS: list[tuple[str, ParsedMessage]] = [
     ("", does("help")),
     (" \n　", does("help")),
     ("/help", does("help")),
@@ -136,7 +136,7 @@ COMMANDS: list[tuple[str, Understood]] = [
     ("/help size", does("help")),
 ]
 
-WORDS_OF_COMMANDS_IN_PROMPTS: list[tuple[str, Understood]] = [
+WORDS_OF_COMMANDS_IN_PROMPTS: list[tuple[str, ParsedMessage]] = [
     ("排队的队列", draw("排队的队列")),
     ("历史的天空", draw("历史的天空")),
     ("历史 博物馆", draw("历史 博物馆")),

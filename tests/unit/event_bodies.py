@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bot.chat.reading.events import understand
+from bot.chat.parsing.events import understand
 from bot.models import Event
 
 BOT = "ou_bot"

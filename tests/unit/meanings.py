@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.models import Ask, Command, Misread, TypedOptions
+from bot.models import Command, ImagePrompt, PartialOptions, UserError
 
 
-def draw(prompt: str, **options: Any) -> Ask:
+def draw(prompt: str, **options: Any) -> ImagePrompt:
     """The message asks for an image."""
-    return Ask(prompt=prompt, options=TypedOptions(**options))
+    return ImagePrompt(prompt=prompt, options=PartialOptions(**options))
 
 
 def does(name: str, argument: str = "", **options: Any) -> Command:
     """The message is a command."""
-    return Command(name=name, argument=argument, options=TypedOptions(**options))
+    return Command(name=name, argument=argument, options=PartialOptions(**options))
 
 
-def wrong(sentence: str, **values: str) -> Misread:
+def wrong(sentence: str, **values: str) -> UserError:
     """The message has a fault, and nothing is paid."""
-    return Misread(sentence=f"misread.{sentence}", values=values)
+    return UserError(sentence=f"misread.{sentence}", values=values)
 
 
-def fails(command: str, sentence: str, **values: str) -> Misread:
+def fails(command: str, sentence: str, **values: str) -> UserError:
     """The message is a command with a fault."""
-    return Misread(sentence=f"misread.{sentence}", values=values, command=command)
+    return UserError(sentence=f"misread.{sentence}", values=values, command=command)
 
 
 RATIOS = "16:9, 3:2, 4:3, 1:1, 3:4, 2:3, 9:16"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bot.models import Understood
+from bot.models import ParsedMessage
 from tests.unit.commands_table import COMMANDS, WORDS_OF_COMMANDS_IN_PROMPTS
 from tests.unit.meanings import MODELS, RATIOS, draw, wrong
 
-PLAIN_PROMPTS: list[tuple[str, Understood]] = [
+PLAIN_PROMPTS: list[tuple[str, ParsedMessage]] = [
     ("一只橘猫，坐在窗台上，水彩", draw("一只橘猫，坐在窗台上，水彩")),
     ("an orange cat on a windowsill, watercolour", draw("an orange cat on a windowsill, watercolour")),
     ("  赛博朋克城市夜景  ", draw("赛博朋克城市夜景")),
@@ -19,7 +19,7 @@ PLAIN_PROMPTS: list[tuple[str, Understood]] = [
     ("3D 渲染的小狐狸，C4D 风格，50% 透明", draw("3D 渲染的小狐狸，C4D 风格，50% 透明")),
 ]
 
-LEADING_WORDS: list[tuple[str, Understood]] = [
+LEADING_WORDS: list[tuple[str, ParsedMessage]] = [
     ("/draw a lighthouse at dusk", draw("a lighthouse at dusk")),
     ("/imagine a lighthouse at dusk", draw("a lighthouse at dusk")),
     ("/Draw: a lighthouse", draw("a lighthouse")),
@@ -53,7 +53,7 @@ LEADING_WORDS: list[tuple[str, Understood]] = [
     ("一只猫 /draw 一只狗", wrong("not_first", word="/draw")),
 ]
 
-SIZES: list[tuple[str, Understood]] = [
+SIZES: list[tuple[str, ParsedMessage]] = [
     ("一只橘猫 /size 16:9", draw("一只橘猫", size="16:9")),
     ("/size 16:9 一只橘猫", draw("一只橘猫", size="16:9")),
     ("一只橘猫 /size 1568x1056 在窗台上", draw("一只橘猫 在窗台上", size="1568x1056")),
@@ -104,7 +104,7 @@ SIZES: list[tuple[str, Understood]] = [
     ("猫 /size 很大", draw("猫", size="很大")),
 ]
 
-OTHER_OPTIONS: list[tuple[str, Understood]] = [
+OTHER_OPTIONS: list[tuple[str, ParsedMessage]] = [
     ("猫 /quality hd", draw("猫", quality="hd")),
     ("cat --quality standard", draw("cat", quality="standard")),
     ("猫 /质量 高清", draw("猫", quality="hd")),
@@ -153,7 +153,7 @@ OTHER_OPTIONS: list[tuple[str, Understood]] = [
     ("画 猫 /n 2，戴帽子", draw("猫，戴帽子", count=2)),
 ]
 
-QUOTES: list[tuple[str, Understood]] = [
+QUOTES: list[tuple[str, ParsedMessage]] = [
     ("海报，写着“/size 16:9”", draw("海报，写着“/size 16:9”")),
     ("海报，写着“买一送一 /n 2” /n 3", draw("海报，写着“买一送一 /n 2”", count=3)),
     ('a sign that says "--ar 3:2" --ar 1:1', draw('a sign that says "--ar 3:2"', size="1:1")),
@@ -167,7 +167,7 @@ QUOTES: list[tuple[str, Understood]] = [
     ("“帮助”", draw("“帮助”")),
 ]
 
-NO_OPTIONS: list[tuple[str, Understood]] = [
+NO_OPTIONS: list[tuple[str, ParsedMessage]] = [
     ("cats and/or dogs", draw("cats and/or dogs")),
     ("便利店 24/7 营业", draw("便利店 24/7 营业")),
     ("男/女 双人照", draw("男/女 双人照")),
@@ -198,7 +198,7 @@ NO_OPTIONS: list[tuple[str, Understood]] = [
     ("<b>粗体</b> 的网页", draw("<b>粗体</b> 的网页")),
 ]
 
-FAULTS: list[tuple[str, Understood]] = [
+FAULTS: list[tuple[str, ParsedMessage]] = [
     ("一只猫 /szie 16:9", wrong("unknown_word", word="/szie", suggestion="/size")),
     ("一只猫 /qualty hd", wrong("unknown_word", word="/qualty", suggestion="/quality")),
     ("一只猫 /尺村 16:9", wrong("unknown_word", word="/尺村", suggestion="/尺寸")),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.speaking.advice import hint
+from bot.chat.cards.prompt_tips import hint
 from bot.models import Language
 from tests.unit.card_samples import catalogue
 

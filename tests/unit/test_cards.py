@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.chat.speaking.cards import content
-from bot.models import Failure, Misread, Options, RequestCard, State
+from bot.chat.cards.cards import content
+from bot.models import Failure, Options, RequestView, State, UserError
 from tests.unit.card_samples import (
     LINK,
     MARCH_NINTH,
@@ -199,7 +199,7 @@ NOTES = [
 
 
 @pytest.mark.parametrize(("card", "key"), NOTES, ids=[key for _, key in NOTES])
-def test_notes_stand_small(card: RequestCard, key: str) -> None:
+def test_notes_stand_small(card: RequestView, key: str) -> None:
     """What a person should know stands small and grey under the parameters."""
     note = catalogue().text(key, "zh")
     small = [d["text"] for d in tagged(cards().request(card), "div") if d["text"].get("text_size") == "notation"]
@@ -265,21 +265,23 @@ def test_the_moved_card_is_one_line() -> None:
 def test_a_misread_message_is_explained() -> None:
     """The sentence of the fault stands with its values, and that nothing was charged."""
     values = {"model": "glm-image", "size": "<at id=all></at>", "allowed": "1280x1280"}
-    said = lines(cards().misread(Misread(sentence="failure.size", values=values)))
+    said = lines(cards().rejection(UserError(sentence="failure.size", values=values)))
     assert said == ["glm-image 不支持尺寸 <at id=all></at>。可用：1280x1280。", "没有生成图片，也没有产生费用。"]
-    assert not tagged(cards().misread(Misread(sentence="failure.size", values=values)), "markdown")
+    assert not tagged(cards().rejection(UserError(sentence="failure.size", values=values)), "markdown")
 
 
 def test_an_unknown_style_is_answered_with_one_name_a_style() -> None:
     """The styles are listed by the name of the language that is read, without their aliases."""
-    card = cards().misread(Misread(sentence="misread.style", values={"value": "巴洛克", "allowed": "墨, ink, 水墨"}))
+    card = cards().rejection(
+        UserError(sentence="misread.style", values={"value": "巴洛克", "allowed": "墨, ink, 水墨"})
+    )
     assert "可以写：赛博朋克、水墨、油画、3D渲染、水彩、" in lines(card)[0]
     assert "cyberpunk, ink, oil, 3d, watercolor, " in lines(card, "en_us")[0]
 
 
 def test_an_unknown_fault_still_gets_an_answer() -> None:
     """A sentence that the catalogue does not have is answered with the way to the help."""
-    said = lines(cards().misread(Misread(sentence="misread.of_another_version", values={"word": "x"})))
+    said = lines(cards().rejection(UserError(sentence="misread.of_another_version", values={"word": "x"})))
     assert "/help" in said[0]
 
 

@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot import errors
-from bot.chat.speaking.cards import EXAMPLES, Cards
-from bot.chat.speaking.notices import NOTICES
-from bot.chat.speaking.text import text_of
+from bot.chat.cards.card_plain_text import text_of
+from bot.chat.cards.cards import EXAMPLES, Cards
+from bot.chat.cards.notices import NOTICES
 from bot.chat.styles import Style, Styles
-from bot.chat.views import ModelStats
 from bot.models import Options
 from bot.sandbox.feishu.cards import validate_card
+from bot.view_models import ModelStats
 from tests.unit.card_samples import bytes_of, cards, catalogue, elements
 from tests.unit.command_samples import QUOTA, SETTINGS, STATS, history, line, waiting
 

@@ -7,15 +7,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.chat.catalogue import LOCALES
-from bot.chat.reading.options import settle
-from bot.chat.reading.parser import parse
-from bot.chat.reading.words import STYLE_OFF_WORDS
-from bot.chat.speaking import advice
-from bot.chat.speaking.cards import EXAMPLES, Cards
-from bot.chat.speaking.notices import NOTICES
-from bot.glm import sizes
-from bot.models import Ask, Language, Misread, Options, TypedOptions
+from bot import sizes
+from bot.chat.cards import prompt_tips as advice
+from bot.chat.cards.cards import EXAMPLES, Cards
+from bot.chat.cards.notices import NOTICES
+from bot.chat.messages import LOCALES
+from bot.chat.parsing.options import settle
+from bot.chat.parsing.parser import parse
+from bot.chat.parsing.vocabulary import STYLE_OFF_WORDS
+from bot.models import ImagePrompt, Language, Options, PartialOptions, UserError
 from tests.unit.card_samples import cards, catalogue, lines, pressable, styles, tagged
 
 
@@ -53,8 +53,8 @@ def test_every_choice_of_the_form_is_understood() -> None:
     offered = choices(form(style=None))
     assert offered["style"] == (["none", *(style.name["en"] for style in styles().all)], "none")
     assert set(offered["style"][0]) & STYLE_OFF_WORDS == {"none"}
-    typed = [TypedOptions(size=size) for size in offered["size"][0]]
-    typed += [TypedOptions(style=style) for style in offered["style"][0][1:]]
+    typed = [PartialOptions(size=size) for size in offered["size"][0]]
+    typed += [PartialOptions(style=style) for style in offered["style"][0][1:]]
     for one in typed:
         settled = settle(one, defaults=Options(), may_drop_watermark=False, styles=styles())
         assert isinstance(settled, Options)
@@ -95,7 +95,7 @@ def test_without_card_actions_the_examples_are_to_copy() -> None:
 def test_each_example_is_a_good_prompt(name: str, language: Language) -> None:
     """An example can be sent as it stands, and the bot has no advice for it."""
     prompt = catalogue().text(f"welcome.example.{name}.prompt", language)
-    assert parse(prompt) == Ask(prompt=prompt)
+    assert parse(prompt) == ImagePrompt(prompt=prompt)
     assert advice.hint(prompt) is None
 
 
@@ -142,7 +142,7 @@ REFUSED = [
 def test_a_refusal_has_the_title_of_its_kind(sentence: str, command: str | None, title: str, *, noted: bool) -> None:
     """A limit is not called unclear; that nothing was charged is said where an image was asked for."""
     values = {"used": "5", "most": "5", "count": "1", "number": "9", "value": "x", "allowed": "hd"}
-    card = cards().misread(Misread(sentence=sentence, values=values, command=command))
+    card = cards().rejection(UserError(sentence=sentence, values=values, command=command))
     said = lines(card)
     assert card["header"]["title"]["content"] == title
     assert said[0] == catalogue().text(sentence, "zh", **values)

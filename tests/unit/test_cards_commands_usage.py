@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from bot.chat.speaking.usage_cards import bars
+from bot.chat.cards.quota_stats_cards import bars
 from tests.unit.card_samples import cards, lines
 from tests.unit.command_samples import QUOTA, STATS
 

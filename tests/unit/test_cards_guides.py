@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.chat.reading.parser import parse
-from bot.chat.speaking.cards import Cards
-from bot.chat.speaking.guides import COMMANDS
+from bot import sizes
+from bot.chat.cards.cards import Cards
+from bot.chat.cards.help_cards import COMMANDS
+from bot.chat.parsing.parser import parse
 from bot.chat.styles import Style, Styles
-from bot.glm import sizes
-from bot.models import Ask, Command, Language, Options, TypedOptions
+from bot.models import Command, ImagePrompt, Language, Options, PartialOptions
 from tests.unit.card_samples import bytes_of, cards, catalogue, lines, styles
 
 GUIDES = ["help", "sizes", "models", "styles", "tips", "moved"]
@@ -51,9 +51,9 @@ def test_each_option_in_the_help_can_be_copied(name: str, language: Language) ->
     values = dict.fromkeys(catalogue().placeholders(f"help.option.{name}"), "x")
     example = catalogue().text(f"help.option.{name}", language, **values).split("`")[1]
     understood = parse(f"a cat {example}")
-    assert isinstance(understood, Ask)
+    assert isinstance(understood, ImagePrompt)
     assert understood.prompt == "a cat"
-    assert understood.options != TypedOptions()
+    assert understood.options != PartialOptions()
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -63,8 +63,8 @@ def test_each_further_word_in_the_help_can_be_copied(language: Language) -> None
     assert len(examples) >= 5
     for example in examples:
         if example.startswith(("/", "--")):
-            assert parse(f"猫 {example}") != Ask(prompt="猫")
-            assert isinstance(parse(f"猫 {example}"), Ask)
+            assert parse(f"猫 {example}") != ImagePrompt(prompt="猫")
+            assert isinstance(parse(f"猫 {example}"), ImagePrompt)
         else:
             assert isinstance(parse(example), Command)
 

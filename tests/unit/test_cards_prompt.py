@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.chat.speaking.cards import content
-from bot.models import Failure, Misread, RequestCard, State
+from bot.chat.cards.cards import content
+from bot.models import Failure, RequestView, State, UserError
 from tests.unit.card_samples import (
     LINK,
     STAGES,
@@ -157,7 +157,7 @@ any_picture = st.builds(
     ),
     buttons=st.booleans(),
 )
-def test_any_request_makes_a_sound_card(card: RequestCard, *, buttons: bool) -> None:
+def test_any_request_makes_a_sound_card(card: RequestView, *, buttons: bool) -> None:
     """Whatever a request holds, its card is valid UTF-8 JSON under 30 KB, and its text holds no tag."""
     made = cards(buttons=buttons).request(card)
     assert json.loads(content(made).encode()) == made
@@ -172,7 +172,7 @@ MISREADS = [key for key in sorted(catalogue().keys()) if key.startswith("misread
 def test_any_misread_makes_a_small_card(key: str, value: str) -> None:
     """Whatever was typed wrongly, the explanation is under 30 KB and holds no markup."""
     values = dict.fromkeys(catalogue().placeholders(key), value)
-    made = cards().misread(Misread(sentence=key, values=values))
+    made = cards().rejection(UserError(sentence=key, values=values))
     assert json.loads(content(made).encode()) == made
     assert bytes_of(made) < CARD_BYTES
     assert not tagged(made, "markdown")

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from bot.chat.speaking.cards import content
-from bot.models import Misread
+from bot.chat.cards.cards import content
+from bot.models import UserError
 from bot.sandbox.feishu.cards import validate_card
 from tests.unit.card_samples import STAGES, cards
 
 KEYS = {f"img_v3_{number}" for number in range(1, 5)}
 OTHERS = {name: getattr(cards(), name)() for name in ("help", "sizes", "models", "styles", "tips", "moved")}
-OTHERS["misread"] = cards().misread(Misread(sentence="failure.quality"))
+OTHERS["misread"] = cards().rejection(UserError(sentence="failure.quality"))
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from bot import errors
-from bot.chat.catalogue import Catalogue, alike, joined
-from bot.chat.reading.commands import WITH_ARGUMENT
-from bot.chat.reading.words import FLAGS, OPTIONS
-from bot.chat.speaking.cards import EXAMPLES
-from bot.chat.speaking.guides import COMMANDS
-from bot.chat.speaking.notices import NOTICES
-from bot.chat.speaking.stages import Stage
+from bot.chat.cards.card_stage import Stage
+from bot.chat.cards.cards import EXAMPLES
+from bot.chat.cards.help_cards import COMMANDS
+from bot.chat.cards.notices import NOTICES
+from bot.chat.messages import Messages, alike, joined
+from bot.chat.parsing.commands import WITH_ARGUMENT
+from bot.chat.parsing.vocabulary import FLAGS, OPTIONS
 from bot.errors import GlmError, SettingsError
 from bot.models import State
 from tests.unit.card_samples import CONFIG, catalogue
@@ -33,7 +33,7 @@ def leaves(error: type[errors.BotError]) -> list[type[errors.BotError]]:
 
 def test_both_languages_load_with_the_same_keys_and_placeholders() -> None:
     """The catalogues that ship have no fault."""
-    loaded = Catalogue.load(CONFIG)
+    loaded = Messages.load(CONFIG)
     assert len(loaded.keys()) > 100
 
 
@@ -114,20 +114,20 @@ def test_each_sentence_is_said_somewhere() -> None:
 
 def test_values_are_put_in_as_they_are() -> None:
     """Braces in a value are not read as placeholders."""
-    words = Catalogue({"zh": {"a": "尺寸 {size}"}, "en": {"a": "Size {size}"}})
+    words = Messages({"zh": {"a": "尺寸 {size}"}, "en": {"a": "Size {size}"}})
     assert words.text("a", "zh", size="{size}") == "尺寸 {size}"
     assert words.both("a", size="{0.x}") == {"zh_cn": "尺寸 {0.x}", "en_us": "Size {0.x}"}
 
 
 def test_a_value_may_have_two_languages() -> None:
     """A value in both languages appears in each sentence in its language."""
-    words = Catalogue({"zh": {"a": "{where}。"}, "en": {"a": "{where}."}})
+    words = Messages({"zh": {"a": "{where}。"}, "en": {"a": "{where}."}})
     assert words.both("a", where={"zh_cn": "提示词", "en_us": "prompt"}) == {"zh_cn": "提示词。", "en_us": "prompt."}
 
 
 def test_a_missing_value_or_sentence_is_refused() -> None:
     """Asking for what is not there is a fault of the program, not of the reader."""
-    words = Catalogue({"zh": {"a": "{x}"}, "en": {"a": "{x}"}})
+    words = Messages({"zh": {"a": "{x}"}, "en": {"a": "{x}"}})
     with pytest.raises(KeyError, match="x"):
         words.text("a", "zh")
     with pytest.raises(KeyError, match="b"):
@@ -176,7 +176,7 @@ def test_faults_are_all_listed(tmp_path: Path, zh: str, en: str, faults: list[st
     (tmp_path / "messages.zh.toml").write_text(zh, encoding="utf-8")
     (tmp_path / "messages.en.toml").write_text(en, encoding="utf-8")
     with pytest.raises(SettingsError) as raised:
-        Catalogue.load(tmp_path)
+        Messages.load(tmp_path)
     assert raised.value.faults == faults
 
 
@@ -184,7 +184,7 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     """A missing file and one that is not TOML are both named, the latter with its line."""
     (tmp_path / "messages.en.toml").write_text('b = "B"\na = ', encoding="utf-8")
     with pytest.raises(SettingsError) as raised:
-        Catalogue.load(tmp_path)
+        Messages.load(tmp_path)
     assert [fault.partition(": ")[0] for fault in raised.value.faults] == [
         str(tmp_path / "messages.zh.toml"),
         "messages.en.toml line 2",

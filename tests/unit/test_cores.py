@@ -26,7 +26,7 @@ assert library.prctl(22, 2, ctypes.c_void_p(ctypes.addressof(filter)), 0, 0) == 
 
 PROGRAM = """
 import os, sys, threading
-from bot import machine
+from bot import process_tuning as machine
 machine._CLAIM = "\\0" + sys.argv[1] + "/{core}"
 machine.keep_to_one_core()
 found = []

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.reading.names import put_in
-from bot.models import Greeting, Ignored, Message, Press, Recall
+from bot.chat.parsing.mention_masking import put_in
+from bot.models import CardAction, Ignored, Message, MessageRecall, Onboarding
 from tests.unit.event_bodies import (
     ADDED,
     AT_BOT,
@@ -115,7 +115,7 @@ def test_own_message_is_ignored() -> None:
 def test_recall_names_its_message() -> None:
     """A recall tells which message was taken back."""
     body = {"message_id": "om_1", "chat_id": "oc_1", "recall_type": "message_owner"}
-    assert heard(body, "im.message.recalled_v1") == Recall(message_id="om_1")
+    assert heard(body, "im.message.recalled_v1") == MessageRecall(message_id="om_1")
 
 
 @pytest.mark.parametrize(
@@ -124,16 +124,16 @@ def test_recall_names_its_message() -> None:
 def test_entering_the_chat_is_a_greeting(*, last: dict[str, str], first: bool) -> None:
     """Opening the direct chat is a greeting, the first one where no message was ever there."""
     body = {"chat_id": "oc_1", "operator_id": {"open_id": SENDER}, **last}
-    assert heard(body, ENTERED) == Greeting(kind="entered", event_id="e1", chat_id="oc_1", person=SENDER, first=first)
+    assert heard(body, ENTERED) == Onboarding(kind="entered", event_id="e1", chat_id="oc_1", person=SENDER, first=first)
 
 
 def test_being_added_and_the_menu_are_greetings() -> None:
     """Being added to a group tells the chat; a press on the bot's menu tells only the person."""
     added = heard({"chat_id": "oc_1", "operator_id": {"open_id": SENDER}}, ADDED)
-    assert added == Greeting(kind="added", event_id="e1", chat_id="oc_1", person=SENDER)
+    assert added == Onboarding(kind="added", event_id="e1", chat_id="oc_1", person=SENDER)
     body = {"operator": {"operator_id": {"open_id": SENDER}}, "event_key": "help", "timestamp": 1669364458}
     menu = heard(body, "application.bot.menu_v6")
-    assert menu == Greeting(kind="menu", event_id="e1", chat_id=None, person=SENDER)
+    assert menu == Onboarding(kind="menu", event_id="e1", chat_id=None, person=SENDER)
 
 
 def press(**action: Any) -> object:
@@ -172,7 +172,7 @@ def test_press_carries_its_action(
     action: dict[str, Any], value: dict[str, str], choice: str | None, form: dict[str, str]
 ) -> None:
     """A press gives who pressed, on which card, what the button carries, and what was chosen or filled in."""
-    assert press(**action) == Press(
+    assert press(**action) == CardAction(
         event_id="e1", presser=SENDER, message_id="om_1", chat_id="oc_1", value=value, choice=choice, form=form
     )
 
@@ -200,7 +200,7 @@ def test_an_id_has_a_length_that_an_index_takes(*, length: int, kept: bool) -> N
 @given(st.sampled_from(EVENT_TYPES), json_values)
 def test_body_of_any_shape_has_a_meaning(event_type: str, body: object) -> None:
     """No shape of JSON makes an exception."""
-    assert isinstance(heard(body, event_type), Message | Recall | Greeting | Press | Ignored)
+    assert isinstance(heard(body, event_type), Message | MessageRecall | Onboarding | CardAction | Ignored)
 
 
 @given(st.data())

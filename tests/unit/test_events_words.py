@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from bot.chat.reading.names import put_in
+from bot.chat.parsing.mention_masking import put_in
 from bot.models import Ignored, Message
 from tests.unit.event_bodies import AT_BOT, BOT, body_of, heard, json_values, mention
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
-from bot.feishu.codes import ACTIONS, action_of
+from bot.feishu.error_codes import ACTIONS, action_of
 from bot.feishu.fixes import describe, suggest_fix
 
 DOMAIN = "https://open.feishu.cn"

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bot.errors import DownloadFailed
-from bot.glm.image import LARGEST_FOR_FEISHU, look_at, shrink
+from bot.glm.images import LARGEST_FOR_FEISHU, inspect_image, shrink
 
 LABEL = '{"AIGC": {"Label": "1"}}'
 
@@ -31,7 +31,7 @@ def encoded(kind: str, *, size: tuple[int, int] = (64, 48), mode: str = "RGB", n
 def test_the_bytes_name_the_format(kind: str, suffix: str) -> None:
     """The bytes are kept as they are; what they are named for is what they are."""
     content = encoded(kind)
-    image = look_at(content)
+    image = inspect_image(content)
     assert (image.format, image.suffix, image.width, image.height) == (kind, suffix, 64, 48)
     assert image.content is content
 
@@ -53,7 +53,7 @@ def test_the_bytes_name_the_format(kind: str, suffix: str) -> None:
 def test_what_is_no_picture_is_refused(content: bytes) -> None:
     """A page, a fragment or another kind of file never passes for an image, and the next answer may be one."""
     with pytest.raises(DownloadFailed) as caught:
-        look_at(content)
+        inspect_image(content)
     assert (caught.value.transient, caught.value.permanent) == (True, False)
 
 
@@ -92,10 +92,10 @@ def test_an_image_that_ends_too_early_is_refused(name: str, content: bytes) -> N
     """Wherever a file is cut, at its last byte too, it is no image; the whole one is, also with zeros after it."""
     for length in range(len(content)):
         with pytest.raises(DownloadFailed) as caught:
-            look_at(content[:length])
+            inspect_image(content[:length])
         assert caught.value.transient
     for whole in (content, content + bytes(1000)):
-        image = look_at(whole)
+        image = inspect_image(whole)
         assert (image.format, image.width, image.height) == (name.partition(" ")[0], 40, 30)
 
 
@@ -103,7 +103,7 @@ def test_a_damaged_image_is_refused() -> None:
     """An end marker does not make an image of a file with a hole in it."""
     content = encoded("PNG", noise=True)
     with pytest.raises(DownloadFailed, match="damaged"):
-        look_at(content[: len(content) // 2] + bytes(len(content) // 4) + content[-12:])
+        inspect_image(content[: len(content) // 2] + bytes(len(content) // 4) + content[-12:])
 
 
 def test_a_jpeg_of_very_many_scans_is_not_decoded() -> None:
@@ -112,9 +112,9 @@ def test_a_jpeg_of_very_many_scans_is_not_decoded() -> None:
     Image.new("L", (64, 48)).save(content, "JPEG", progressive=True)
     image = content.getvalue()
     last_scan = image[image.rfind(b"\xff\xda") : -2]
-    assert look_at(image[:-2] + last_scan * 20 + image[-2:]).width == 64
+    assert inspect_image(image[:-2] + last_scan * 20 + image[-2:]).width == 64
     with pytest.raises(DownloadFailed) as caught:
-        look_at(image[:-2] + last_scan * 100_000 + image[-2:])
+        inspect_image(image[:-2] + last_scan * 100_000 + image[-2:])
     assert caught.value.permanent
 
 
@@ -128,7 +128,7 @@ def test_a_picture_that_would_unpack_into_gigabytes_is_refused(width: int, heigh
     content[16:24] = width.to_bytes(4) + height.to_bytes(4)
     content[29:33] = crc32(content[12:29]).to_bytes(4)
     with pytest.raises(DownloadFailed, match="pixels") as caught:
-        look_at(bytes(content))
+        inspect_image(bytes(content))
     assert caught.value.sentence == "failure.image_too_large"
     assert caught.value.permanent
 
@@ -136,13 +136,13 @@ def test_a_picture_that_would_unpack_into_gigabytes_is_refused(width: int, heigh
 @pytest.mark.parametrize("size", [(4_096, 4_096), (12_000, 1), (1, 12_000)])
 def test_a_large_picture_is_taken(size: tuple[int, int]) -> None:
     """Up to four times as many pixels as any model makes are decoded."""
-    image = look_at(encoded("PNG", size=size, mode="L"))
+    image = inspect_image(encoded("PNG", size=size, mode="L"))
     assert (image.width, image.height) == size
 
 
 def test_shrinking_keeps_aspect_and_label() -> None:
     """What goes over Feishu's limit is encoded once more, as a JPEG that still says it was generated."""
-    image = look_at(encoded("JPEG", size=(600, 400), noise=True))
+    image = inspect_image(encoded("JPEG", size=(600, 400), noise=True))
     small = shrink(image, limit=20_000)
     assert len(small.content) <= 20_000 < len(image.content)
     assert small.format == "JPEG"
@@ -152,7 +152,7 @@ def test_shrinking_keeps_aspect_and_label() -> None:
 
 def test_shrinking_prefers_a_lower_quality_to_fewer_pixels() -> None:
     """A picture only just over the limit keeps its size."""
-    image = look_at(encoded("JPEG", size=(600, 400), noise=True))
+    image = inspect_image(encoded("JPEG", size=(600, 400), noise=True))
     small = shrink(image, limit=len(image.content) * 3 // 4)
     assert (small.width, small.height) == (600, 400)
 
@@ -161,7 +161,7 @@ def test_shrinking_puts_transparency_on_white() -> None:
     """A JPEG has no transparency, and black would change the picture."""
     content = BytesIO()
     Image.new("RGBA", (32, 32), (255, 0, 0, 0)).save(content, "PNG")
-    small = shrink(look_at(content.getvalue()))
+    small = shrink(inspect_image(content.getvalue()))
     assert Image.open(BytesIO(small.content)).getpixel((16, 16)) == (255, 255, 255)
 
 
@@ -172,7 +172,7 @@ def test_shrinking_leaves_out_a_label_that_no_jpeg_can_hold(kind: str) -> None:
     exif[0x010E] = "x" * 70_000
     content = BytesIO()
     Image.new("RGB", (64, 48), "orange").save(content, kind, exif=exif)
-    small = shrink(look_at(content.getvalue()))
+    small = shrink(inspect_image(content.getvalue()))
     assert (small.format, small.width, small.height) == ("JPEG", 64, 48)
     assert dict(Image.open(BytesIO(small.content)).getexif()) == {}
 
@@ -181,7 +181,7 @@ def test_shrinking_leaves_out_what_else_was_written() -> None:
     """A comment of any length in another format does not stand in the way."""
     content = BytesIO()
     Image.new("RGB", (64, 48), "orange").save(content, "GIF", comment=b"x" * 70_000)
-    assert shrink(look_at(content.getvalue())).format == "JPEG"
+    assert shrink(inspect_image(content.getvalue())).format == "JPEG"
 
 
 def test_the_limit_is_feishus() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.glm.links import link_end
+from bot.glm.image_url import link_expires_at
 
 
 @pytest.mark.parametrize(
@@ -22,4 +22,4 @@ from bot.glm.links import link_end
 )
 def test_a_signed_link_tells_its_end(url: str, end: float | None) -> None:
     """``Expires=`` is the end of a signed link; anything that is not a time is no end."""
-    assert link_end(url) == end
+    assert link_expires_at(url) == end

@@ -11,7 +11,7 @@ import pytest
 
 from bot.errors import (
     AuthenticationFailed,
-    ContentRefused,
+    ContentRejected,
     GlmError,
     InsufficientBalance,
     RateLimited,
@@ -19,9 +19,9 @@ from bot.errors import (
     RequestRejected,
     ServerFailed,
 )
-from bot.generation.making.failures import may_be_billed
 from bot.glm.responses import LEAVES, read_answer
-from bot.models import ContentFinding, MadeImage
+from bot.models import ContentFinding, GeneratedImage
+from bot.worker.failures import may_be_billed
 
 
 def refused(status: int, body: Any, headers: dict[str, str] | None = None) -> GlmError:
@@ -39,7 +39,7 @@ def test_a_good_answer_gives_link_time_and_findings() -> None:
         "data": [{"url": "https://pictures.example/a.png?Signature=x%3D"}],
         "content_filter": [{"role": "assistant", "level": 3}, {"level": 2}, {"role": "user"}, "odd"],
     }
-    assert read_answer(200, headers={}, body=json.dumps(body).encode()) == MadeImage(
+    assert read_answer(200, headers={}, body=json.dumps(body).encode()) == GeneratedImage(
         url="https://pictures.example/a.png?Signature=x%3D",
         created=1795382776,
         findings=(ContentFinding(role="assistant", level=3), ContentFinding(role="unknown", level=2)),
@@ -95,7 +95,7 @@ def test_a_finding_of_level_0_or_1_is_a_refusal(level: int) -> None:
     """At these levels the picture is not shown, link or no link."""
     entries = [{"role": "assistant", "level": level}, {"role": "user", "level": 3}]
     error = refused(200, {"data": [{"url": "https://pictures.example/a.png"}], "content_filter": entries})
-    assert isinstance(error, ContentRefused)
+    assert isinstance(error, ContentRejected)
     assert error.filters == (("assistant", level),)
     assert not error.from_platform
 
@@ -269,7 +269,7 @@ def test_the_code_is_found_however_it_is_written(body: dict[str, Any], code: str
 def test_the_code_is_stronger_than_the_status() -> None:
     """429 stands for four different things."""
     leaves = {type(refused(429, {"error": {"code": code, "message": "x"}})) for code in LEAVES}
-    assert {AuthenticationFailed, InsufficientBalance, RateLimited, ContentRefused} <= leaves
+    assert {AuthenticationFailed, InsufficientBalance, RateLimited, ContentRejected} <= leaves
 
 
 def test_a_quota_tells_until_when() -> None:
@@ -296,7 +296,7 @@ def test_what_helps_to_act_is_kept() -> None:
 def test_a_refusal_by_the_filter_tells_where() -> None:
     """The refusal's ``contentFilter`` is written differently from the success's ``content_filter``."""
     error = refused(400, {"contentFilter": [{"level": 2, "role": "user"}], "error": {"code": "1301", "message": "x"}})
-    assert isinstance(error, ContentRefused)
+    assert isinstance(error, ContentRejected)
     assert error.filters == (("user", 2),)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import InvalidSize, RequestRejected
-from bot.glm.sizes import DEFAULT_SIZE, MODELS, RATIOS, RECOMMENDED, ratio_name, resolve, rule
+from bot.sizes import DEFAULT_SIZE, MODELS, RATIOS, RECOMMENDED, ratio_name, resolve, rule
 
 
 @pytest.mark.parametrize(

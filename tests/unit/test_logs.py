@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from bot.logs import JsonLines, Ration, Sparing, TextLines, about
+from bot.logs import JsonLines, LogRateLimit, RateLimitFilter, TextLines, about
 from tests.support.logs import as_served
 
 
@@ -79,7 +79,7 @@ def test_a_line_of_json_hides_nothing_from_a_terminal() -> None:
 def test_a_flood_of_lines_of_the_server_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     """Of what the web server says ten lines a minute are written; the next one tells how many were not."""
     now = [0.0]
-    sparing = Sparing(Ration(clock=lambda: now[0]))
+    sparing = RateLimitFilter(LogRateLimit(clock=lambda: now[0]))
     told = [record("uncaptured %s", number) for number in range(50)]
     assert [number for number, line in enumerate(told) if sparing.filter(line)] == list(range(10))
     now[0] = 60.0

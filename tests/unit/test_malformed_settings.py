@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.catalogue import Catalogue
+from bot.chat.messages import Messages
 from bot.chat.styles import Styles
-from bot.environment import variable
+from bot.db.database import read_url
+from bot.dotenv import variable
 from bot.errors import SettingsError
-from bot.generation.store.database import read_url
 from bot.settings import Settings, config_folder, load
 
 ID_LISTS = {"BOT_TEAM_ADMINS": "ou_", "BOT_TEAM_ALLOWED_PEOPLE": "ou_", "BOT_TEAM_ALLOWED_CHATS": "oc_"}
@@ -390,7 +390,7 @@ def test_broken_toml_is_named_with_its_line(name: str, broken: str, tmp_path: Pa
         (tmp_path / each.name).write_bytes(each.read_bytes())
     (tmp_path / name).write_text(f"# one\n\n{broken}", encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
-        READERS.get(name, Catalogue.load)(tmp_path)
+        READERS.get(name, Messages.load)(tmp_path)
     line = 3 + broken.count("\n")
     assert [fault.partition(": ")[0] for fault in caught.value.faults] == [f"{name} line {line}"]
 

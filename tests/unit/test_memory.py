@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from bot.machine import ARENAS
+from bot.process_tuning import ARENAS
 
 PROGRAM = """
 import ctypes, sys, threading
-from bot.machine import keep_memory_together
+from bot.process_tuning import keep_memory_together
 keep_memory_together()
 entered = threading.Barrier(16)
 def hold():

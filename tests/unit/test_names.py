@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from bot.chat.reading.names import MOST, Names, named, put_in
-from bot.chat.reading.parser import parse
-from bot.models import Ask, Message, Misread, TypedOptions, Understood
+from bot.chat.parsing.mention_masking import MOST, MentionMask, named, put_in
+from bot.chat.parsing.parser import parse
+from bot.models import ImagePrompt, Message, ParsedMessage, PartialOptions, UserError
 from tests.unit.event_bodies import AT_BOT, body_of, heard, mention
 from tests.unit.test_parser_properties import anything
 
@@ -27,7 +27,7 @@ HOSTILE = [
 ]
 
 
-def understood(text: str, *names: str, message_type: str = "text") -> Understood:
+def understood(text: str, *names: str, message_type: str = "text") -> ParsedMessage:
     """What a message asks for in which the second mention and those after it are of people with these names."""
     mentions = [AT_BOT, *(mention(number, name, f"ou_{number}") for number, name in enumerate(names, 2))]
     content: object = {"text": text}
@@ -41,30 +41,34 @@ def understood(text: str, *names: str, message_type: str = "text") -> Understood
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_is_drawn_and_asks_for_nothing(name: str) -> None:
     """Options, commands and quotation marks in a name are letters of it, in a text and in a rich text."""
-    assert understood("@_user_1 画 @_user_2 的头像 /n 2", name) == Ask(
-        prompt=f"{name} 的头像", options=TypedOptions(count=2)
+    assert understood("@_user_1 画 @_user_2 的头像 /n 2", name) == ImagePrompt(
+        prompt=f"{name} 的头像", options=PartialOptions(count=2)
     )
-    assert understood("画 一只猫 /n 2 送给", name, message_type="post") == Ask(
-        prompt=f"一只猫 送给{name}", options=TypedOptions(count=2)
+    assert understood("画 一只猫 /n 2 送给", name, message_type="post") == ImagePrompt(
+        prompt=f"一只猫 送给{name}", options=PartialOptions(count=2)
     )
-    assert understood("@_user_2 的头像", name) == Ask(prompt=f"{name} 的头像")
-    assert understood("画 @_user_2", name) == Ask(prompt=name)
+    assert understood("@_user_2 的头像", name) == ImagePrompt(prompt=f"{name} 的头像")
+    assert understood("画 @_user_2", name) == ImagePrompt(prompt=name)
 
 
 @pytest.mark.parametrize(
     ("text", "names", "meaning"),
     [
-        ('画 "@_user_2 /n 4" /n 2', ['a" /n 3 "b'], Ask(prompt='"a" /n 3 "b /n 4"', options=TypedOptions(count=2))),
-        ("画 “@_user_2” /n 2", ["” /n 3 “"], Ask(prompt="“” /n 3 “”", options=TypedOptions(count=2))),
-        ("@_user_2/size 16:9", ["Tom"], Ask(prompt="Tom", options=TypedOptions(size="16:9"))),
-        ("猫 /n 4@_user_2", ["张三"], Ask(prompt="猫 张三", options=TypedOptions(count=4))),
-        ("猫 /style @_user_2", ["水彩 /n 4"], Ask(prompt="猫", options=TypedOptions(style="水彩 /n 4"))),
-        ("@_user_2 和 @_user_3，@_user_2", ["甲", "乙"], Ask(prompt="甲 和 乙，甲")),
-        ("猫 /n @_user_2", ["/help"], Misread(sentence="misread.count", values={"value": "/help", "most": "4"})),
-        ("画 \ufdd0가\ufdd0 猫", ["甲"], Ask(prompt="가 猫")),
+        (
+            '画 "@_user_2 /n 4" /n 2',
+            ['a" /n 3 "b'],
+            ImagePrompt(prompt='"a" /n 3 "b /n 4"', options=PartialOptions(count=2)),
+        ),
+        ("画 “@_user_2” /n 2", ["” /n 3 “"], ImagePrompt(prompt="“” /n 3 “”", options=PartialOptions(count=2))),
+        ("@_user_2/size 16:9", ["Tom"], ImagePrompt(prompt="Tom", options=PartialOptions(size="16:9"))),
+        ("猫 /n 4@_user_2", ["张三"], ImagePrompt(prompt="猫 张三", options=PartialOptions(count=4))),
+        ("猫 /style @_user_2", ["水彩 /n 4"], ImagePrompt(prompt="猫", options=PartialOptions(style="水彩 /n 4"))),
+        ("@_user_2 和 @_user_3，@_user_2", ["甲", "乙"], ImagePrompt(prompt="甲 和 乙，甲")),
+        ("猫 /n @_user_2", ["/help"], UserError(sentence="misread.count", values={"value": "/help", "most": "4"})),
+        ("画 \ufdd0가\ufdd0 猫", ["甲"], ImagePrompt(prompt="가 猫")),
     ],
 )
-def test_a_name_beside_what_was_typed(text: str, names: list[str], meaning: Understood) -> None:
+def test_a_name_beside_what_was_typed(text: str, names: list[str], meaning: ParsedMessage) -> None:
     """Round a name everything means what it means round a word, and quotation marks in it end no quotation."""
     assert understood(text, *names) == meaning
 
@@ -74,13 +78,13 @@ def test_no_name_changes_what_is_asked(before: str, after: str, name: str) -> No
     """Whatever is typed and whatever the name, the same is asked as with any other name in its place."""
     asked = [understood(f"{before}@_user_2 {after}", one) for one in (f"甲{name}", "甲乙")]
     assert isinstance(asked[0], type(asked[1]))
-    if isinstance(asked[0], Ask) and isinstance(asked[1], Ask):
+    if isinstance(asked[0], ImagePrompt) and isinstance(asked[1], ImagePrompt):
         assert asked[0].options.count == asked[1].options.count
 
 
 def test_no_message_holds_more_names_than_can_be_told_apart() -> None:
     """Beyond a thousand names the others are left out, and each that is there stands in its place."""
-    names = Names()
+    names = MentionMask()
     people = [f"某{number}" for number in range(MOST + 5)]
     text = "".join(names.hold(person) for person in [*people, people[0]])
     assert put_in(text, names.held) == "".join([*people[:MOST], people[0]])

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.generation.making.originals import DAY, Originals
 from bot.sandbox.glm.pictures import render
+from bot.worker.image_cache import DAY, ImageCache
 
 NOW = 1_800_000_000.0
 
 
-def folder_of(path: Path, *, days: float = 30, largest: int = 1000) -> Originals:
+def folder_of(path: Path, *, days: float = 30, largest: int = 1000) -> ImageCache:
     """A folder whose clock stands still."""
-    return Originals(path, days=days, largest=largest, clock=lambda: NOW)
+    return ImageCache(path, days=days, largest=largest, clock=lambda: NOW)
 
 
 def aged(path: Path, *, days: float) -> None:

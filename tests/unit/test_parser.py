@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.catalogue import Catalogue
-from bot.chat.reading.parser import parse
-from bot.chat.reading.words import BARE, COMMANDS
-from bot.models import Ask, Command, Misread, Understood
+from bot.chat.messages import Messages
+from bot.chat.parsing.parser import parse
+from bot.chat.parsing.vocabulary import BARE, COMMANDS
+from bot.models import Command, ImagePrompt, ParsedMessage, UserError
 from tests.unit.messages_table import EVERY
 
 
 @pytest.mark.parametrize(("text", "meaning"), EVERY, ids=[repr(text) for text, _ in EVERY])
-def test_message_means_what_the_table_says(text: str, meaning: Understood) -> None:
+def test_message_means_what_the_table_says(text: str, meaning: ParsedMessage) -> None:
     """Each message of the table is understood as written there, down to the values of a fault's sentence."""
     assert parse(text) == meaning
 
@@ -28,8 +28,8 @@ def test_table_is_large_and_has_no_message_twice() -> None:
 
 def test_every_fault_has_its_sentence() -> None:
     """The catalogues hold the sentence of each fault in the table, with just the values that the parser gives."""
-    words = Catalogue.load(Path(__file__).parents[2] / "config")
-    faults = [meaning for _, meaning in EVERY if isinstance(meaning, Misread)]
+    words = Messages.load(Path(__file__).parents[2] / "config")
+    faults = [meaning for _, meaning in EVERY if isinstance(meaning, UserError)]
     assert {fault.sentence: set(fault.values) for fault in faults} == {
         fault.sentence: set(words.placeholders(fault.sentence)) for fault in faults
     }
@@ -48,15 +48,15 @@ def test_every_command_word_works_with_a_slash(word: str) -> None:
 @pytest.mark.parametrize("word", sorted(BARE))
 def test_bare_command_word_counts_only_when_it_is_the_whole_message(word: str) -> None:
     """A command word alone is a command; with a description after it, or after 画, it is a prompt."""
-    assert not isinstance(parse(word), Ask)
-    assert parse(f"{word} 的图标") == Ask(prompt=f"{word} 的图标")
-    assert parse(f"画 {word}") == Ask(prompt=word)
+    assert not isinstance(parse(word), ImagePrompt)
+    assert parse(f"{word} 的图标") == ImagePrompt(prompt=f"{word} 的图标")
+    assert parse(f"画 {word}") == ImagePrompt(prompt=word)
 
 
 @pytest.mark.parametrize("word", sorted(set(COMMANDS) - set(BARE)))
 def test_english_command_word_alone_is_a_prompt(word: str) -> None:
     """English command words that name things to draw need the slash."""
-    assert parse(word) == Ask(prompt=word)
+    assert parse(word) == ImagePrompt(prompt=word)
 
 
 HOSTILE = [
@@ -71,4 +71,4 @@ HOSTILE = [
 @pytest.mark.timeout(10)
 def test_long_hostile_message_has_an_answer(text: str) -> None:
     """A message as long as the platform lets through is answered in time linear in its length."""
-    assert isinstance(parse(text), Ask | Command | Misread)
+    assert isinstance(parse(text), ImagePrompt | Command | UserError)

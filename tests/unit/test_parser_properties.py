@@ -8,10 +8,10 @@ from random import Random
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.chat.reading.parser import parse
-from bot.chat.reading.tokens import Option, scan
-from bot.chat.reading.words import fold
-from bot.models import Ask, Command, Misread, TypedOptions
+from bot.chat.parsing.parser import parse
+from bot.chat.parsing.tokenizer import Option, scan
+from bot.chat.parsing.vocabulary import fold
+from bot.models import Command, ImagePrompt, PartialOptions, UserError
 
 # One spelling for each option, in the plain form, and what it says.
 SPELLINGS: dict[str, dict[str, object]] = {
@@ -49,12 +49,12 @@ pairs = st.sampled_from(["“”", "「」", "『』", '""', "＂＂"])
 brackets = st.sampled_from(["()", "（）", "[]", "［］", "【】", "{}", "(）"])
 
 
-def said_by(spellings: list[str]) -> TypedOptions:
+def said_by(spellings: list[str]) -> PartialOptions:
     """What several options say together."""
     said: dict[str, object] = {}
     for spelling in spellings:
         said |= SPELLINGS[spelling]
-    return TypedOptions(**said)  # type: ignore[arg-type]
+    return PartialOptions(**said)  # type: ignore[arg-type]
 
 
 def full_width(text: str) -> str:
@@ -67,10 +67,10 @@ def full_width(text: str) -> str:
 def test_any_text_has_one_answer(text: str) -> None:
     """Any string gives a prompt that says something, a command, or a fault, and never an exception."""
     understood = parse(text)
-    assert isinstance(understood, Ask | Command | Misread)
-    if isinstance(understood, Ask):
+    assert isinstance(understood, ImagePrompt | Command | UserError)
+    if isinstance(understood, ImagePrompt):
         assert understood.prompt == understood.prompt.strip() != ""
-    if isinstance(understood, Misread):
+    if isinstance(understood, UserError):
         assert understood.sentence.startswith("misread.")
         assert all(0 < len(value) <= 80 for value in understood.values.values())
 
@@ -79,8 +79,8 @@ def test_any_text_has_one_answer(text: str) -> None:
 def test_no_option_is_left_in_a_prompt(text: str) -> None:
     """Whatever was typed, the prompt that is sent holds nothing that would count as an option."""
     understood = parse(text)
-    assume(isinstance(understood, Ask))
-    assert isinstance(understood, Ask)
+    assume(isinstance(understood, ImagePrompt))
+    assert isinstance(understood, ImagePrompt)
     assert not [token for token in scan(fold(understood.prompt)) if isinstance(token, Option)]
 
 
@@ -90,7 +90,7 @@ def test_options_leave_the_prompt_wherever_they_stand(said: list[str], typed: li
     parts = [*said]
     for spelling in typed:
         parts.insert(random.randint(0, len(parts)), spelling)
-    assert parse(" ".join(parts)) == Ask(prompt=" ".join(said), options=said_by(typed))
+    assert parse(" ".join(parts)) == ImagePrompt(prompt=" ".join(said), options=said_by(typed))
 
 
 @given(words, pairs, st.sampled_from(["", " ", "，"]), st.lists(quoted, min_size=1, max_size=3), options)
@@ -98,14 +98,14 @@ def test_quoted_text_never_changes(word: str, pair: str, joiner: str, texts: lis
     """What stands in quotation marks of any kind reaches the prompt as it was typed, options in it too."""
     said = joiner.join([f"{word}里", *(f"{pair[0]}{text}{pair[1]}" for text in texts)])
     understood = parse(" ".join([said, *typed, word]))
-    assert understood == Ask(prompt=f"{said} {word}", options=said_by(typed))
+    assert understood == ImagePrompt(prompt=f"{said} {word}", options=said_by(typed))
 
 
 @given(words, brackets, options, words)
 def test_brackets_that_held_options_alone_go_with_them(before: str, pair: str, typed: list[str], after: str) -> None:
     """Brackets in which nothing is left but what the options took leave the prompt too."""
     said = [before, *([f"{pair[0]}{'，'.join(typed)}{pair[1]}"] if typed else []), after]
-    assert parse(" ".join(said)) == Ask(prompt=f"{before} {after}", options=said_by(typed))
+    assert parse(" ".join(said)) == ImagePrompt(prompt=f"{before} {after}", options=said_by(typed))
 
 
 @given(st.text(",，:： \n　", max_size=5), words, options)
@@ -120,7 +120,7 @@ def test_what_parts_a_mention_from_the_message_means_nothing(opening: str, word:
 def test_prompt_without_options_comes_back_as_it_was(text: str) -> None:
     """A description without a sign of an option is the prompt, but for white space at its ends."""
     prompt = "远山" + text
-    assert parse(prompt) == Ask(prompt=prompt.strip())
+    assert parse(prompt) == ImagePrompt(prompt=prompt.strip())
 
 
 @given(words, options)
@@ -136,11 +136,11 @@ def test_no_comma_is_left_dangling(word: str, spelling: str, mark: str) -> None:
     """An option between commas takes one of them along, and at an end its own."""
     for text in (f"{word}{mark}{spelling}{mark}{word}", f"{word}{mark}{spelling}", f"{spelling}{mark}{word}"):
         understood = parse(text)
-        assert isinstance(understood, Ask)
+        assert isinstance(understood, ImagePrompt)
         assert understood.prompt.rstrip("。") in (f"{word}{mark}{word}", word)
 
 
 def test_spellings_cover_every_option() -> None:
     """The properties above are tried with every option that there is."""
     covered = {name for said in SPELLINGS.values() for name in said}
-    assert covered == {field.name for field in fields(TypedOptions)}
+    assert covered == {field.name for field in fields(PartialOptions)}

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.saving import NewFile
-from bot.generation.making.originals import Originals
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.schema import migrate
+from bot.cli.atomic_file import AtomicFile
+from bot.db.database import Database, read_url
+from bot.db.migrate import migrate
 from bot.permissions import make_private, make_private_folder
+from bot.worker.image_cache import ImageCache
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], autouse=True)
@@ -53,7 +53,7 @@ def test_originals_and_their_folder_are_private(tmp_path: Path) -> None:
     folder.chmod(0o755)
     (folder / "old.jpg").write_bytes(b"old")
     (folder / "old.jpg").chmod(0o666)
-    Originals(folder, days=30, largest=1000).put("new.jpg", b"new")
+    ImageCache(folder, days=30, largest=1000).put("new.jpg", b"new")
     assert [mode(folder), *(mode(folder / name) for name in ("old.jpg", "new.jpg"))] == [0o700, 0o600, 0o600]
 
 
@@ -64,7 +64,7 @@ def test_a_private_file_is_so_from_its_first_byte(tmp_path: Path, *, wide: bool)
     if wide:
         target.touch()
         target.chmod(0o644)
-    with NewFile(str(target), private=True) as file:
+    with AtomicFile(str(target), private=True) as file:
         parts = [mode(part) for part in tmp_path.glob(".*.part")]
         file.write(b"x")
     assert (parts, mode(target)) == ([0o600], 0o600)

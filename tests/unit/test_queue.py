@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.generation.showing.queue import Waiting, fair_order
+from bot.worker.queue_positions import Waiting, fair_order
 from tests.support.fairness import Fairness
 
 USERS = ("ann", "bob", "cai", "dou")

@@ -10,7 +10,7 @@ import pytest
 
 from bot.addresses import DATABASE_URL_FIX
 from bot.errors import SettingsError
-from bot.settings import VARIABLES, Settings, config_folder, load, missing_for_serving
+from bot.settings import VARIABLES, Settings, config_folder, load, required_settings_missing
 
 CONFIG = config_folder({})
 
@@ -199,7 +199,7 @@ def test_no_secret_is_in_a_fault() -> None:
 
 def test_serving_without_a_way_to_know_feishu_is_refused() -> None:
     """With neither key nor token configured anybody could send events."""
-    missing = missing_for_serving(load({"FEISHU_APP_ID": "cli_x", "FEISHU_APP_SECRET": "fake"}))
+    missing = required_settings_missing(load({"FEISHU_APP_ID": "cli_x", "FEISHU_APP_SECRET": "fake"}))
     assert len(missing) == 1
     assert "FEISHU_VERIFICATION_TOKEN" in str(missing[0])
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.reading.parser import parse
+from bot.chat.parsing.parser import parse
 from bot.chat.styles import Styles, apply
 from bot.errors import SettingsError
-from bot.models import Ask, Misread
+from bot.models import ImagePrompt, UserError
 from tests.unit.card_samples import styles
 
 GOOD = '[[style]]\nname = {zh="水墨",en="ink"}\nwords = {zh="墨",en="ink wash"}\nexample = {zh="山",en="hills"}\n'
@@ -26,7 +26,7 @@ def test_a_dozen_styles_ship() -> None:
 def test_every_name_can_be_typed(name: str) -> None:
     """Every name is understood after /style, in the middle of a prompt."""
     understood = parse(f"一只猫 /style {name} 坐在窗台上")
-    assert isinstance(understood, Ask)
+    assert isinstance(understood, ImagePrompt)
     assert understood.prompt == "一只猫 坐在窗台上"
     assert understood.options.style is not None
     assert understood.options.style in styles()
@@ -36,7 +36,7 @@ def test_every_name_can_be_typed(name: str) -> None:
 def test_a_name_in_the_place_of_the_option_is_told_of(name: str) -> None:
     """A style's name right after a sign is no option; the answer says how it is typed."""
     understood = parse(f"一只猫 /{name} 坐在窗台上", styles=styles())
-    assert isinstance(understood, Misread)
+    assert isinstance(understood, UserError)
     assert understood.sentence == "misread.unknown_word"
     assert understood.values["suggestion"].removeprefix("/style ") in styles()
 

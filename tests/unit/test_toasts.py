@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.chat.speaking.toasts import Kind, toast
+from bot.chat.cards.toasts import Kind, toast
 from tests.unit.card_samples import catalogue
 
 TOASTS = [key for key in sorted(catalogue().keys()) if key.startswith("toast.")]

@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from bot.errors import StoreUnavailable
-from bot.generation.intake.together import Together
+from bot.errors import DatabaseUnavailable
 from bot.sandbox.server import wait_until
+from bot.service.group_commit import GroupCommit
 from tests.support.world import DEADLINE
 
 MOST = 8
@@ -23,7 +23,7 @@ class Bench:
         self.groups: list[list[int]] = []
         self._fault = fault
         self._all_came = threading.Event()
-        self.together = Together(self._grant, of_one=(ValueError,))
+        self.together = GroupCommit(self._grant, of_one=(ValueError,))
 
     def _grant(self, wishes: Sequence[int]) -> list[int]:
         self.groups.append(list(wishes))
@@ -73,13 +73,13 @@ def test_without_a_database_a_group_fails_as_one() -> None:
 
     def fault(wishes: Sequence[int]) -> None:
         if wishes[0] == 1:
-            raise StoreUnavailable("away")
+            raise DatabaseUnavailable("away")
 
     bench = Bench(fault)
     wished = bench.run()
     assert wished[0].result() == 0
     for one in wished[1:]:
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(DatabaseUnavailable):
             one.result()
     assert len(bench.groups) == 2
     assert bench.together.do(9) == 18
@@ -93,7 +93,7 @@ def test_many_threads_get_their_own_results() -> None:
         granted.extend(wishes)
         return [-wish for wish in wishes]
 
-    together = Together(grant, of_one=())
+    together = GroupCommit(grant, of_one=())
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(together.do, range(1000))) == [-number for number in range(1000)]
     assert sorted(granted) == list(range(1000))

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from bot.errors import EventRefused
+from bot.errors import EventRejected
 from bot.models import Event
 from bot.sandbox.feishu.crypto import encrypt, seal, sign
 from bot.web import verification
-from bot.web.verification import LARGEST_BODY, OLDEST, Challenge, Headers, Stale, Verifier
+from bot.web.verification import LARGEST_BODY, OLDEST, ExpiredEvent, Headers, UrlVerification, Verifier
 
 VECTORS = json.loads(Path(__file__).with_name("test_verification_vectors.json").read_text(encoding="utf-8"))
 FULL = VECTORS["full_vector"]
@@ -54,15 +54,15 @@ def challenge(**changes: Any) -> bytes:
     return json.dumps({"challenge": "a", "token": TOKEN, "type": "url_verification", **changes}).encode()
 
 
-def opened(content: Any, **settings: Any) -> Event | Challenge | Stale:
+def opened(content: Any, **settings: Any) -> Event | UrlVerification | ExpiredEvent:
     """What a signed and encrypted push of ``content`` is opened as."""
     body = sealed(json.dumps(content))
     return verifier(**settings).open(body, headers(body))
 
 
-def refusal(body: bytes, given: Headers, **settings: Any) -> EventRefused:
+def refusal(body: bytes, given: Headers, **settings: Any) -> EventRejected:
     """The refusal that a request meets."""
-    with pytest.raises(EventRefused) as refused:
+    with pytest.raises(EventRejected) as refused:
         verifier(**settings).open(body, given)
     return refused.value
 
@@ -195,7 +195,8 @@ def test_nesting_is_bounded(*, depth: int, refused: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("after", "kind"), [(-3600.0, Event), (0.0, Event), (OLDEST, Event), (OLDEST + 1, Stale), (365 * 86400.0, Stale)]
+    ("after", "kind"),
+    [(-3600.0, Event), (0.0, Event), (OLDEST, Event), (OLDEST + 1, ExpiredEvent), (365 * 86400.0, ExpiredEvent)],
 )
 @pytest.mark.parametrize(
     ("event_type", "create_time"),
@@ -206,7 +207,7 @@ def test_an_event_is_stale_after_eight_hours(after: float, kind: type, event_typ
     content = event(event_type=event_type, create_time=create_time)
     seen = opened(content, now=CREATED + after)
     assert isinstance(seen, kind)
-    if isinstance(seen, Stale):
+    if isinstance(seen, ExpiredEvent):
         assert seen.event.event_type == event_type
         assert seen.age == pytest.approx(after)
     if isinstance(seen, Event):
@@ -225,7 +226,7 @@ def test_an_encrypted_challenge_passes_unsigned() -> None:
     content = json.loads(challenge(challenge="ajls384kdjx98XX"))
     for signed in (True, False):
         body, given = seal(content, encrypt_key=VECTORS["encrypt_key"], now=CREATED, signed=signed)
-        assert verifier().open(body, given) == Challenge(value="ajls384kdjx98XX")
+        assert verifier().open(body, given) == UrlVerification(value="ajls384kdjx98XX")
 
 
 @pytest.mark.parametrize(
@@ -264,7 +265,7 @@ def test_the_log_says_why_the_consoles_challenge_is_refused(
     body: bytes, key: str | None, token: str, reason: str
 ) -> None:
     """Whoever sets up the app reads there which of the two secrets differs from the console's."""
-    with pytest.raises(EventRefused) as caught:
+    with pytest.raises(EventRejected) as caught:
         verifier(key=key, token=token).open(body, {})
     assert reason in caught.value.reason
 
@@ -275,7 +276,7 @@ def test_without_an_encrypt_key_the_token_decides() -> None:
     for token in (None, "", "wrong", 7):
         body = json.dumps(event(token=token)).encode()
         assert refusal(body, headers(body), key="").status == 401
-    assert verifier(key=None).open(challenge(), {}) == Challenge(value="a")
+    assert verifier(key=None).open(challenge(), {}) == UrlVerification(value="a")
     assert refusal(challenge(token="wrong"), {}, key="").status == 401
 
 
@@ -283,7 +284,7 @@ def test_without_a_token_the_signature_decides() -> None:
     """An Encrypt Key alone is enough for events and for the challenge."""
     assert isinstance(opened(event(token="anything"), token=None), Event)
     body = sealed(challenge(token=None))
-    assert verifier(token=None).open(body, {}) == Challenge(value="a")
+    assert verifier(token=None).open(body, {}) == UrlVerification(value="a")
 
 
 @pytest.mark.parametrize("nothing", [None, ""])

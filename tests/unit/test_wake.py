@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.generation.making import wake as module
-from bot.generation.making.wake import Wake
-from bot.generation.store.database import Database, read_url
+from bot.db.database import Database, read_url
+from bot.worker import work_signal as module
+from bot.worker.work_signal import WorkSignal
 
 DEADLINE = 30.0
 """Seconds for which is waited for what must come."""
@@ -26,7 +26,7 @@ def endless(monkeypatch: pytest.MonkeyPatch) -> None:
 class Taker:
     """A thread that takes an event until it is told to end."""
 
-    def __init__(self, wake: Wake, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, wake: WorkSignal, pool: ThreadPoolExecutor) -> None:
         self._wake = wake
         self._entered, self._end = threading.Event(), threading.Event()
         self._taking = pool.submit(self._take)
@@ -46,7 +46,7 @@ class Taker:
 @pytest.mark.usefixtures("endless")
 def test_others_wait_until_the_last_event_is_taken() -> None:
     """Of two events at once, the end of one is not the end of both."""
-    wake = Wake()
+    wake = WorkSignal()
     with ThreadPoolExecutor(3) as pool:
         first, second = Taker(wake, pool), Taker(wake, pool)
         working = pool.submit(wake.give_way)
@@ -59,7 +59,7 @@ def test_others_wait_until_the_last_event_is_taken() -> None:
 @pytest.mark.usefixtures("endless")
 def test_whoever_takes_an_event_does_not_wait_for_itself(tmp_path: Path) -> None:
     """The transactions of the thread that takes an event begin at once."""
-    wake = Wake()
+    wake = WorkSignal()
     database = Database(read_url(f"sqlite:///{tmp_path}/bot.db"), give_way=wake.give_way)
     began = time.monotonic()
     with wake.taking(), database.write() as connection:
@@ -70,7 +70,7 @@ def test_whoever_takes_an_event_does_not_wait_for_itself(tmp_path: Path) -> None
 
 def test_nobody_gives_way_for_ever() -> None:
     """However many events come, what has waited for a moment goes on."""
-    wake = Wake()
+    wake = WorkSignal()
     with ThreadPoolExecutor(1) as pool, wake.taking():
         pool.submit(wake.give_way).result(DEADLINE)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.sandbox.feishu.card_actions import CardAction, actions_of
 from bot.sandbox.feishu.changes import Changes
-from bot.sandbox.feishu.delivery import Courier
+from bot.sandbox.feishu.delivery import EventPusher
 from bot.sandbox.feishu.events import Event, Events, Mention, written
 from bot.sandbox.feishu.presses import PressAnswer, answer_of
 from bot.sandbox.feishu.uploads import Uploads
@@ -30,7 +30,7 @@ class Acts:
         *,
         world: World,
         events: Events,
-        courier: Courier,
+        courier: EventPusher,
         uploads: Uploads,
         changes: Changes,
         bot: tuple[str, str],

@@ -53,7 +53,7 @@ class Base:
     members: dict[str, str] = field(default_factory=dict)
 
 
-class Bases:
+class BitableClient:
     """All Bases of the app.
 
     It checks tokens, the names and types of fields, the person's being there, and the number of records; it does not

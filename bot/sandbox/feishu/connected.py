@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.sandbox.feishu.delivery import Delivery
+from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.long_connections import PATH, LongConnections
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 
@@ -17,7 +17,7 @@ class ConnectedStandIn(FeishuStandIn):
         delivery: how events are pushed; see the stand-in.
     """
 
-    def __init__(self, *, delivery: Delivery | None = None) -> None:
+    def __init__(self, *, delivery: RetrySchedule | None = None) -> None:
         super().__init__(delivery=delivery)
         self.line = LongConnections(app_id=self.app_id, app_secret=self.app_secret)
         self._server.route("POST", PATH, self.line.tell)

@@ -30,7 +30,7 @@ _OK = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class RetrySchedule:
     """How events are pushed; seconds.
 
     ``ladder`` is the wait before each further attempt, multiplied by ``scale``. ``duplicates`` further copies come
@@ -70,11 +70,11 @@ class Attempt:
     last: bool = False
 
 
-class Courier:
+class EventPusher:
     """Pushes events to the bot; what it is told to deliver goes out in threads of its own."""
 
     def __init__(
-        self, *, encrypt_key: str | None, clock: Callable[[], float], delivery: Delivery, changes: Changes
+        self, *, encrypt_key: str | None, clock: Callable[[], float], delivery: RetrySchedule, changes: Changes
     ) -> None:
         self.address: str | None = None
         self.attempts: deque[Attempt] = deque(maxlen=_MOST_ATTEMPTS)
@@ -91,12 +91,12 @@ class Courier:
         self._over: Push | None = None
 
     @property
-    def delivery(self) -> Delivery:
+    def delivery(self) -> RetrySchedule:
         """How events are pushed from now on; an event that was held back goes out when this changes."""
         return self._delivery
 
     @delivery.setter
-    def delivery(self, delivery: Delivery) -> None:
+    def delivery(self, delivery: RetrySchedule) -> None:
         with self._lock:
             self._delivery = delivery
             held, self._held = self._held, None

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from bot.sandbox.feishu.acts import Acts
-from bot.sandbox.feishu.bases import Bases
+from bot.sandbox.feishu.bases import BitableClient
 from bot.sandbox.feishu.changes import Changes, Subscription
 from bot.sandbox.feishu.codes import Refusal
 from bot.sandbox.feishu.crypto import seal
-from bot.sandbox.feishu.delivery import Attempt, Courier, Delivery
+from bot.sandbox.feishu.delivery import Attempt, EventPusher, RetrySchedule
 from bot.sandbox.feishu.events import Event, Events
 from bot.sandbox.feishu.faults import Faults
 from bot.sandbox.feishu.gateway import ApiCall, Gateway, fields_of
@@ -86,7 +86,7 @@ class FeishuStandIn(Acts):
         verification_token: str | None = None,
         webhook_url: str | None = None,
         clock: Callable[[], float] = time.time,
-        delivery: Delivery | None = None,
+        delivery: RetrySchedule | None = None,
         limits: Limits | None = None,
     ) -> None:
         self.app_id = app_id
@@ -103,8 +103,8 @@ class FeishuStandIn(Acts):
             events=Events(
                 app_id=app_id, verification_token=self.verification_token, tenant_key=TENANT_KEY, clock=clock
             ),
-            courier=Courier(
-                encrypt_key=self.encrypt_key, clock=clock, delivery=delivery or Delivery(), changes=changes
+            courier=EventPusher(
+                encrypt_key=self.encrypt_key, clock=clock, delivery=delivery or RetrySchedule(), changes=changes
             ),
             uploads=Uploads(world=world, limits=limits, app_id=app_id),
             changes=changes,
@@ -129,7 +129,7 @@ class FeishuStandIn(Acts):
         self._gateway.route(self._server, "bot_info", "GET", "/bot/v3/info", self._tell_bot)
         self._gateway.route(self._server, "scopes", "GET", "/application/v6/scopes", self._tell_scopes)
         self._uploads.serve(self._server, self._gateway)
-        self.bases = Bases(world=self.world)
+        self.bases = BitableClient(world=self.world)
         self.bases.serve(self._server, self._gateway)
         Messages(world=self.world, limits=limits, rates=rates, app_id=self.app_id, tenant_key=TENANT_KEY).serve(
             self._server, self._gateway
@@ -160,12 +160,12 @@ class FeishuStandIn(Acts):
         self._courier.address = address
 
     @property
-    def delivery(self) -> Delivery:
+    def delivery(self) -> RetrySchedule:
         """How events are pushed from now on."""
         return self._courier.delivery
 
     @delivery.setter
-    def delivery(self, delivery: Delivery) -> None:
+    def delivery(self, delivery: RetrySchedule) -> None:
         self._courier.delivery = delivery
 
     @property

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.tables import generations
+from bot.db.database import Database, read_url
+from bot.db.tables import generations
 from tests.scenarios.talking import words
 from tests.support.world import World, colour
 
@@ -71,7 +71,7 @@ def times(url: str) -> Iterator[int | None]:
     database.close()
 
 
-class Finding(httpx.BaseTransport):
+class CheckResult(httpx.BaseTransport):
     """The stand-in, whose content filter finds something everywhere and says so many times."""
 
     def __init__(self, inner: httpx.BaseTransport) -> None:
@@ -86,7 +86,7 @@ class Finding(httpx.BaseTransport):
 
 def test_findings_in_every_picture_leave_the_card_whole(tmp_path: Path) -> None:
     """Four pictures, each with forty findings, are shown on one card that Feishu takes, with one warning a place."""
-    with World(folder=tmp_path, calling=Finding, variables={"BOT_IMAGES_MODEL": "cogview-3-flash"}) as world:
+    with World(folder=tmp_path, calling=CheckResult, variables={"BOT_IMAGES_MODEL": "cogview-3-flash"}) as world:
         talk = world.somebody()
         talk.wait_for_end(talk.say("猫 /n 4"))
         talk.wait(lambda: world.idle)

@@ -23,7 +23,7 @@ from bot.web.server import OWN_FILES, Server
 from bot.web.verification import Verifier
 from bot.web.webhook import webhook
 from tests.repo.lock import TOP
-from tests.service.door_client import APP, KEY, NOW, TOKEN, Bounds, Take, event, sealed, signature
+from tests.service.door_client import APP, KEY, NOW, TOKEN, ServerConfig, Take, event, sealed, signature
 
 HTTP_OK = b"HTTP/1.1 200"
 PLACES = 20
@@ -44,7 +44,7 @@ def server_of(take: Take, *, places: int = PLACES) -> Server:
     app = Flask("door")
     verifier = Verifier(app_id=APP, encrypt_key=KEY, verification_token=TOKEN, clock=lambda: NOW)
     app.register_blueprint(webhook(verifier=verifier, take=take))
-    return Server(app, port=0, bounds=Bounds(connections=places, idle_seconds=300))
+    return Server(app, port=0, bounds=ServerConfig(connections=places, idle_seconds=300))
 
 
 @contextmanager

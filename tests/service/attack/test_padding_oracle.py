@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from Crypto.Cipher import AES
 
-from bot.errors import EventRefused
+from bot.errors import EventRejected
 from bot.web.verification import Verifier
 from tests.service.door_client import APP, KEY, NOW, TOKEN, Door, door, event, sealed, signature
 
@@ -110,7 +110,7 @@ def operations(verifier: Verifier, body: bytes) -> Counter[str]:
 
     sys.setprofile(count)
     try:
-        with suppress(EventRefused):
+        with suppress(EventRejected):
             verifier.open(body, {})
     finally:
         sys.setprofile(None)

@@ -15,9 +15,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from bot.__main__ import main
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.tables import kept as kept_values
-from bot.generation.store.tables import metadata
+from bot.db.database import Database, read_url
+from bot.db.tables import kept as kept_values
+from bot.db.tables import metadata
 from bot.sandbox.faults import FAULTS, OF_GLM, arm
 from bot.sandbox.feishu.faults import ANY_CALL
 from bot.sandbox.feishu.stand_in import FeishuStandIn

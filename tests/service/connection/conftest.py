@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.feishu.connected import ConnectedStandIn
-from bot.sandbox.feishu.delivery import Delivery
+from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.glm.stand_in import GlmStandIn
-from tests.support.cluster import PACE, Node, Plan
+from tests.support.cluster import PACE, Draft, Node
 from tests.support.world import DEADLINE, variables_for
 
 SOON = {"ReconnectCount": -1, "ReconnectInterval": 0.1, "ReconnectNonce": 0.05, "PingInterval": 0.1}
@@ -22,7 +22,7 @@ Start = Callable[..., Node]
 @pytest.fixture
 def feishu() -> Iterator[ConnectedStandIn]:
     """Feishu, which delivers again soon and for long, and waits long for an answer."""
-    with ConnectedStandIn(delivery=Delivery(ladder=(0.2,) * 150, answer_seconds=DEADLINE)) as feishu:
+    with ConnectedStandIn(delivery=RetrySchedule(ladder=(0.2,) * 150, answer_seconds=DEADLINE)) as feishu:
         feishu.line.wishes = dict(SOON)
         yield feishu
 
@@ -48,7 +48,7 @@ def start(feishu: ConnectedStandIn, glm: GlmStandIn, variables: dict[str, str]) 
 
     def begin(**more: str) -> Node:
         before = feishu.line.opened
-        plan = Plan(role="connected", variables={**variables, **more}, glm=glm.origin, pace=PACE)
+        plan = Draft(role="connected", variables={**variables, **more}, glm=glm.origin, pace=PACE)
         nodes.append(Node(plan))
         assert feishu.wait_for(lambda _: feishu.line.opened > before, seconds=DEADLINE)
         return nodes[-1]

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from sqlalchemy import func, select, update
 
-from bot.generation.making.pace import Pace
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.tables import generations, paces, requests, spending
+from bot.db.database import Database, read_url
+from bot.db.tables import generations, paces, requests, spending
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn
+from bot.timings import Timings
 from tests.service.crash.conversations import CHAT, PERSON, Conversation, Stage
 from tests.support.crash import Process, Start, Step, Strike
 from tests.support.world import DEADLINE, REDELIVERY, catalogue, ended, strings_in, variables_for
 
-PACE = Pace(
+PACE = Timings(
     lease=30.0,
     beat=0.2,
     poll=0.05,

@@ -9,14 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.generation.making.pace import Pace
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.server import wait_until
+from bot.timings import Timings
 from tests.support.crash import Process, Start
 from tests.support.world import colour, ended, posts_of, until, variables_for
 
-PACE = Pace(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1, download_wait=0.01)
+PACE = Timings(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1, download_wait=0.01)
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.generation.making.pace import Pace
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.timings import Timings
 from tests.support.base import log_table
 from tests.support.crash import Process, Side, Start, Step, Strike
 from tests.support.world import DEADLINE, REDELIVERY, ended, until, variables_for
 
-PACE = Pace(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1, turn=0.5)
+PACE = Timings(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1, turn=0.5)
 
 
 @pytest.mark.parametrize("side", ["before", "after"])

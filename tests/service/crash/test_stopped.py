@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bot.generation.making.pace import Pace
-from bot.generation.store.database import Database, read_url
+from bot.db.database import Database, read_url
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.timings import Timings
 from tests.service.crash.scene import count_spent
 from tests.support.crash import Process, Side, Start, Step, Strike
 from tests.support.databases import postgres_database
 from tests.support.world import colour, ended, posts_of, until, variables_for
 
-SHORT = Pace(lease=0.6, beat=0.15, poll=0.05, resend=0.02, resend_longest=0.1, download_wait=0.01)
+SHORT = Timings(lease=0.6, beat=0.15, poll=0.05, resend=0.02, resend_longest=0.1, download_wait=0.01)
 
 PATCH = "PATCH /open-apis/im/v1/messages/:id"
 POST = "POST /api/paas/v4/images/generations"

@@ -6,13 +6,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from bot.generation.making.pace import Pace
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.timings import Timings
 from tests.support.crash import Process, Start, Step, Strike
 from tests.support.world import DEADLINE, REDELIVERY, catalogue, colour, ended, posts_of, strings_in, variables_for
 
-PACE = Pace(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1)
+PACE = Timings(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1)
 
 
 def strike_down(feishu: FeishuStandIn, start: Start, *, times: int) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bot.generation.making.pace import Pace
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.schema import HEAD, current_revision
+from bot.db.database import Database, read_url
+from bot.db.migrate import HEAD, current_revision
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.timings import Timings
 from tests.support.crash import Process, Start
 from tests.support.world import DEADLINE, REDELIVERY, colour, ended, posts_of, variables_for
 
@@ -18,7 +18,7 @@ def test_processes_that_start_together_make_the_schema_once(empty_url: str, tmp_
     """Four processes boot on one empty database: all serve, the schema is there, and prompts are made one by one."""
     with FeishuStandIn(delivery=REDELIVERY) as feishu, GlmStandIn(seconds=0.05) as glm, ThreadPoolExecutor(4) as pool:
         variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": empty_url}
-        start = Start(variables=variables, glm=glm.origin, pace=Pace(poll=0.05))
+        start = Start(variables=variables, glm=glm.origin, pace=Timings(poll=0.05))
         processes = list(pool.map(Process, [start] * 4))
         try:
             assert [process.port is not None for process in processes] == [True] * 4

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Table, event, func, select, update
 
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.retention import BATCH, DAY, Retention
-from bot.generation.store.schema import migrate
-from bot.generation.store.tables import (
+from bot.db.database import Database, read_url
+from bot.db.migrate import migrate
+from bot.db.retention import BATCH, DAY, Retention
+from bot.db.tables import (
     generations,
     kept,
     paces,

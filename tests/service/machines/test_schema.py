@@ -14,10 +14,10 @@ from alembic.config import Config
 from sqlalchemy import select, text
 
 from bot.__main__ import main
-from bot.generation.store import migrations
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.schema import HEAD, current_revision, migrate
-from bot.generation.store.tables import requests
+from bot.db import migrations
+from bot.db.database import Database, read_url
+from bot.db.migrate import HEAD, current_revision, migrate
+from bot.db.tables import requests
 from tests.support.commands import run_command
 
 

@@ -20,26 +20,26 @@ import pytest
 
 from bot.__main__ import main
 from bot.sandbox.feishu.connected import ConnectedStandIn
-from bot.sandbox.feishu.delivery import Delivery
+from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.server import wait_until
 from tests.repo.lock import TOP
 from tests.support import warm
-from tests.support.cluster import NO_LIMITS, PACE, Node, Plan, Role
+from tests.support.cluster import NO_LIMITS, PACE, Draft, Node, Role
 from tests.support.databases import postgres_database
 from tests.support.world import DEADLINE, colour, ended, posts_of, variables_for
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 COMMANDS: list[tuple[str, Role]] = [("serve", "both"), ("connect", "connected"), ("worker", "worker")]
 
-Lines = Callable[[], str]
+RequestSentences = Callable[[], str]
 
 
 @pytest.fixture
 def feishu(command: str) -> Iterator[FeishuStandIn]:
     """Feishu, which delivers as the command needs it, again and again for as long as a test may take."""
-    delivery = Delivery(ladder=(0.2,) * 150, answer_seconds=DEADLINE)
+    delivery = RetrySchedule(ladder=(0.2,) * 150, answer_seconds=DEADLINE)
     stand_in = ConnectedStandIn if command == "connect" else FeishuStandIn
     with stand_in(delivery=delivery) as feishu:
         yield feishu
@@ -114,10 +114,10 @@ def test_a_signal_during_the_start(
         assert "Traceback" not in log.read_text()
 
 
-def plan_of(role: Role, *, feishu: FeishuStandIn, glm: GlmStandIn, url: str, folder: Path) -> Plan:
+def plan_of(role: Role, *, feishu: FeishuStandIn, glm: GlmStandIn, url: str, folder: Path) -> Draft:
     """How a process of a role is started."""
     variables = {**variables_for(feishu, folder=folder), **NO_LIMITS, "DATABASE_URL": url}
-    return Plan(role=role, variables=variables, glm=glm.origin, pace=PACE)
+    return Draft(role=role, variables=variables, glm=glm.origin, pace=PACE)
 
 
 @contextmanager

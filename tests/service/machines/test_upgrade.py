@@ -10,18 +10,18 @@ from dataclasses import asdict, dataclass
 import pytest
 from sqlalchemy import select, update
 
-from bot.chat.speaking.cards import content
+from bot.chat.cards.cards import content
+from bot.db.database import Database, read_url
+from bot.db.generations import GenerationStore
+from bot.db.migrate import migrate
+from bot.db.requests import mark_dirty
+from bot.db.row_models import Generation
+from bot.db.tables import generations, requests
 from bot.feishu.client import FeishuClient
-from bot.generation.showing.posting import send_uuid
-from bot.generation.store.database import Database, read_url
-from bot.generation.store.generations import GenerationStore
-from bot.generation.store.records import Generation
-from bot.generation.store.requests import want_showing
-from bot.generation.store.schema import migrate
-from bot.generation.store.tables import generations, requests
 from bot.glm.client import Downloader, GlmClient
-from bot.models import Ask, Failure, Options, State
+from bot.models import Failure, ImagePrompt, Options, State
 from bot.sandbox.feishu.world import ChatMessage
+from bot.worker.message_sender import send_uuid
 from tests.support.cluster import Cluster
 from tests.support.requests import EXPIRED, arrival, reception_of
 from tests.support.world import DEADLINE, FAKE_KEY, colour, posts_of
@@ -52,7 +52,8 @@ class LastVersion:
     def accept(self) -> None:
         """The message was accepted."""
         received = reception_of(self.database).accept(
-            arrival(self.message.message_id, sender="ou_lin", chat=self.message.chat_id), Ask(prompt=self.prompt)
+            arrival(self.message.message_id, sender="ou_lin", chat=self.message.chat_id),
+            ImagePrompt(prompt=self.prompt),
         )
         assert received.outcome == "accepted"
 
@@ -118,7 +119,7 @@ class LastVersion:
         self.answer()
         with self.database.write() as connection:
             connection.execute(update(generations).values(state=State.CANCELLED, ended_at=self.database.now))
-            want_showing(connection, list(connection.scalars(select(requests.c.request_id))))
+            mark_dirty(connection, list(connection.scalars(select(requests.c.request_id))))
 
 
 LEFT: dict[str, tuple[Callable[[LastVersion], object], str, int]] = {

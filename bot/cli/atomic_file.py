@@ -1,0 +1,98 @@
+"""A file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from contextlib import suppress
+
+TYPE_CHECKING = False  # glm-image loads this module, and typing alone would take a fifth of the start
+if TYPE_CHECKING:
+    from typing import IO, Self
+
+_PART = 1024 * 1024
+
+
+class AtomicFile:
+    """A file to be written once; a context manager that takes back what was begun and not finished.
+
+    Its folder is made and written to at once, so that what would fail fails before anything is paid. A folder that was
+    made stays, and so does the hidden ``.part`` file of a process that was killed. What the file holds is on the disk
+    when it appears; that it appears may be lost with the power.
+
+    Args:
+        path: where it is to appear; ``~`` expands. A file that is there is replaced only by the whole new one, which
+            takes over its permissions where the file system lets it.
+        private: whether nobody else may read it, whatever the umask and the permissions of the old one.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+
+    def __init__(self, path: str, *, private: bool = False) -> None:
+        expanded = os.path.expanduser(path)
+        if expanded.startswith("~"):
+            raise FileNotFoundError(errno.ENOENT, "there is no such home folder", path)
+        # A link is written through, not replaced.
+        self._target = os.path.realpath(expanded)
+        self.path = os.path.abspath(expanded)
+        if os.path.realpath(self.path) != self._target:
+            # Behind a link to a folder, "..", is not what the text says.
+            self.path = self._target
+        old = _replaceable(expanded)
+        os.makedirs(os.path.dirname(self._target), exist_ok=True)
+        self._part = os.path.join(os.path.dirname(self._target), f".{os.urandom(6).hex()}.part")
+        mode = 0o600 if private else 0o666
+        opener = lambda part, flags: os.open(part, flags, mode)  # noqa: E731
+        self._file = open(self._part, "xb", opener=opener)  # noqa: SIM115 - closed on leaving
+        if old is not None and not private:
+            with suppress(OSError):
+                os.fchmod(self._file.fileno(), old)
+
+    def write(self, content: bytes) -> None:
+        """Writes the whole file and lets it appear.
+
+        Raises:
+            OSError: it could not be written; nothing appeared.
+        """
+        self.copy(io.BytesIO(content))
+
+    def copy(self, source: IO[bytes]) -> None:
+        """Writes the whole file from what can be read of another one, a part at a time.
+
+        Raises:
+            OSError: it could not be written; nothing appeared.
+        """
+        with self._file as file:
+            while part := source.read(_PART):
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(self._part, self._target)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        with suppress(FileNotFoundError):
+            os.unlink(self._part)
+
+
+def _replaceable(path: str) -> int | None:
+    """The permissions of the file that is there, or ``None`` where there is none."""
+    if path.endswith(os.sep):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    try:
+        found = os.stat(path or os.curdir)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not an ordinary file", path)
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    return stat.S_IMODE(found.st_mode)

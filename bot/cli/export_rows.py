@@ -1,0 +1,96 @@
+"""A generation as it is exported: its columns, and the two forms of a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from bot.db.row_models import read_failure, read_findings
+
+COLUMNS = (
+    "generation_id",
+    "message_id",
+    "chat_id",
+    "chat_type",
+    "sender",
+    "model",
+    "size",
+    "quality",
+    "style",
+    "watermark",
+    "state",
+    "error",
+    "accepted_at",
+    "posted_at",
+    "ended_at",
+    "seconds",
+    "yuan",
+    "paid_calls",
+    "findings",
+    "platform_request_id",
+)
+"""The columns in their order; later versions only add to the end, before ``image_url`` and ``prompt``."""
+
+IMAGE_URL, PROMPT = "image_url", "prompt"
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a spreadsheet may take for the beginning of a formula, the full-width forms included.
+
+https://owasp.org/www-community/attacks/CSV_Injection
+"""
+
+
+def values_of(row: RowMapping, *, prices: Mapping[str, float], zone: tzinfo) -> dict[str, Any]:
+    """Every column's value, ``None`` where there is none.
+
+    Args:
+        row: the generation, with the origin, chat, prompt and options of its request.
+        prices: yuan an image, by model: those of now.
+        zone: the time zone of the times, which are ISO 8601.
+    """
+    options = json.loads(row["content"])
+    failure = read_failure(row["failure"])
+    return {
+        **{name: row[name] for name in ("generation_id", "chat_id", "chat_type", "sender", "model", "state")},
+        **{name: options.get(name) for name in ("size", "quality", "style", "watermark")},
+        # What was asked for with a button has no message of its own.
+        "message_id": None if ":" in row["origin"] else row["origin"],
+        "error": failure.code if failure else None,
+        **{name: _time(row[name], zone) for name in ("accepted_at", "posted_at", "ended_at")},
+        "seconds": None if row["seconds"] is None else round(row["seconds"], 3),
+        "yuan": round(row["charged"] * prices.get(row["model"], 0.0), 4),
+        "paid_calls": row["charged"],
+        "findings": [{"role": found.role, "level": found.level} for found in read_findings(row["findings"])],
+        "platform_request_id": row["platform_request_id"],
+        IMAGE_URL: row["url"],
+        PROMPT: row["prompt"],
+    }
+
+
+def cells(values: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
+    """A line of CSV: text that a spreadsheet would take for a formula begins with an apostrophe."""
+    return [_cell(values[name]) for name in columns]
+
+
+def json_line(values: Mapping[str, Any], columns: Sequence[str]) -> str:
+    """A line of JSON, with the columns as keys."""
+    return json.dumps({name: values[name] for name in columns}, ensure_ascii=False) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return " ".join(f"{found['role']}:{found['level']}" for found in value)
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+
+
+def _time(seconds: float | None, zone: tzinfo) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, zone).isoformat(timespec="seconds")

@@ -1,0 +1,84 @@
+"""Which generations still have to go to the Base log: taken in batches, one batch at a time for all processes."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from sqlalchemy import RowMapping, delete, select, text, update
+
+from bot.db.database import Database
+from bot.db.tables import generations, kept, requests
+
+_NAME = "base_batch"
+
+# Word for word the condition of the index that finds them.
+_UNRECORDED = text("recorded IS NULL AND ended_at IS NOT NULL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportBatch:
+    """Generations whose records go out in one call.
+
+    ``token`` makes the call idempotent: it stays the same however often the call is made. With ``people`` false the
+    records name nobody, as the platform has refused a person among them.
+    """
+
+    token: str
+    generation_ids: tuple[str, ...]
+    people: bool = True
+
+
+class BitableQueue:
+    """Batches of generations that have ended.
+
+    A batch is stored before its first call and forgotten after a good one, so that a call whose answer was lost, with
+    the process or with the network, is made again as it was. Each method is one transaction and raises
+    ``StoreUnavailable`` when the database does not answer.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def batch(self, *, most: int) -> ExportBatch | None:
+        """The batch that is under way; where there is none, a new one of the oldest ``most`` that are left."""
+        with self._database.write() as connection:
+            stored = connection.scalar(select(kept.c.value).where(kept.c.name == _NAME))
+            if stored is not None:
+                values = json.loads(stored)
+                return ExportBatch(**{**values, "generation_ids": tuple(values["generation_ids"])})
+            oldest = select(generations.c.generation_id).where(_UNRECORDED).order_by(generations.c.ended_at).limit(most)
+            # What somebody is removing is left out, so that neither waits for the other.
+            ids = tuple(connection.scalars(oldest.with_for_update(skip_locked=True)))
+            if not ids:
+                return None
+            connection.execute(update(generations).where(generations.c.generation_id.in_(ids)).values(recorded=True))
+            new = ExportBatch(token=str(uuid.uuid4()), generation_ids=ids)
+            connection.execute(self._database.insert(kept).values(name=_NAME, value=json.dumps(asdict(new))))
+            return new
+
+    def rows(self, batch: ExportBatch) -> Sequence[RowMapping]:
+        """The generations of a batch that are still there, in its order, with what their requests say."""
+        columns = (generations, requests.c.chat_id, requests.c.prompt, requests.c.content)
+        statement = (
+            select(*columns)
+            .join(requests, requests.c.request_id == generations.c.request_id)
+            .where(generations.c.generation_id.in_(batch.generation_ids))
+        )
+        with self._database.read() as connection:
+            found = {row["generation_id"]: row for row in connection.execute(statement).mappings()}
+        return [found[one] for one in batch.generation_ids if one in found]
+
+    def renew(self, batch: ExportBatch, *, people: bool) -> ExportBatch:
+        """Gives the batch another token: what was sent under the last one counts as not sent."""
+        new = replace(batch, token=str(uuid.uuid4()), people=people)
+        with self._database.write() as connection:
+            connection.execute(update(kept).where(kept.c.name == _NAME).values(value=json.dumps(asdict(new))))
+        return new
+
+    def done(self) -> None:
+        """Says that the records of the batch stand in the Base."""
+        with self._database.write() as connection:
+            connection.execute(delete(kept).where(kept.c.name == _NAME))

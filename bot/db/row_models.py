@@ -1,0 +1,230 @@
+"""What the workers read of the tables: requests and generations as frozen values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from sqlalchemy import RowMapping
+
+from bot.models import ChatType, ContentFinding, Failure, GenerationView, Language, Options, State
+
+Kind = Literal["images", "command", "misread", "help", "not_allowed", "original", "too_fast"]
+"""What a request is. The last three are commands, too: of ``help`` and ``not_allowed`` a chat gets one unasked in a
+while, and the answer to ``original`` is a file."""
+Way = Literal["card", "plain", "new"]
+"""How a request is answered: by its card; by plain messages since its card was refused; by a new reply since its
+card can no longer be changed."""
+
+LINK_SECONDS = 30 * 86_400.0
+"""How long an image's link works where it does not say: https://docs.bigmodel.cn/cn/guide/models/image-generation/glm-image"""
+
+RECALLED = "recalled"
+"""The outcome of a request whose message was taken back before it was answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRequest:
+    """A request as it is accepted.
+
+    ``origin`` is what it is unique by; ``content`` holds the options, the command or the fault, by ``kind``.
+    ``reply_to`` is ``None`` where there is no message to quote.
+    """
+
+    origin: str
+    kind: Kind
+    chat_id: str | None
+    chat_type: ChatType
+    reply_to: str | None
+    in_topic: bool
+    sender: str
+    language: Language
+    prompt: str = ""
+    asked: str = ""
+    content: Mapping[str, Any]
+    source: str | None = None
+    """The message whose prompt this repeats or edits, where it is not the one it answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request that a worker has taken up to show its state in the chat."""
+
+    request_id: str
+    origin: str
+    kind: Kind
+    chat_id: str | None
+    chat_type: ChatType
+    reply_to: str | None
+    in_topic: bool
+    sender: str
+    language: Language
+    prompt: str
+    asked: str
+    content: Mapping[str, Any]
+    accepted_at: float
+    answer_id: str | None
+    way: Way
+    face: str | None
+    hide_prompt: bool
+    wanted: int
+    shown: int
+    attempts: int
+    takeups: int
+
+    @property
+    def options(self) -> Options:
+        """What its images are made with."""
+        return options_of(self.content)
+
+    @property
+    def recalled(self) -> bool:
+        """Whether it showed text of a message that was recalled; that text is not stored any more."""
+        return self.hide_prompt and not self.prompt
+
+    @property
+    def ids(self) -> dict[str, str | None]:
+        """The ids that its lines in the log carry."""
+        return log_ids(self.request_id, self.origin)
+
+    @classmethod
+    def of_row(cls, row: RowMapping | Mapping[str, Any]) -> Request:
+        """Reads a row of the table."""
+        values = {name: row[name] for name in cls.__dataclass_fields__}
+        values["content"] = json.loads(row["content"])
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """A generation that a worker has taken up."""
+
+    generation_id: str
+    request_id: str
+    place: int
+    sender: str
+    model: str
+    state: State
+    takeups: int
+    posts: int
+    month: str
+    repeated: bool
+    delayed_since: float | None
+    delays: int
+    url: str | None
+    findings: tuple[ContentFinding, ...]
+    original: str | None
+    image_key: str | None
+    origin: str
+    """What its request is unique by."""
+    prompt: str
+    options: Options
+
+    @property
+    def ids(self) -> dict[str, str | None]:
+        """The ids that its lines in the log carry."""
+        return {"generation": self.generation_id, **log_ids(self.request_id, self.origin)}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Generation:
+        """Reads a row of the table joined with its request's prompt and content."""
+        values = {name: row[name] for name in cls.__dataclass_fields__ if name not in {"findings", "options"}}
+        values["state"] = State(row["state"])
+        return cls(**values, findings=read_findings(row["findings"]), options=options_of(json.loads(row["content"])))
+
+
+def log_ids(request_id: str | None, origin: str) -> dict[str, str | None]:
+    """The ids of a request as the log names them; the origin of one that answers a message is its message id."""
+    return {"request": request_id, "origin" if ":" in origin else "message_id": origin}
+
+
+def source_of(row: RowMapping) -> str | None:
+    """The message that the prompt of a stored request comes from; ``None`` for an example's."""
+    source: str | None = row["source"] or (None if ":" in row["origin"] else row["origin"])
+    return source
+
+
+def options_of(content: Mapping[str, Any]) -> Options:
+    """What the images of a request are made with.
+
+    An option that another version of this program has stored, and this one does not know, is left out: the images are
+    made without it, and nobody's are held up.
+    """
+    return Options(**{name: content[name] for name in Options.__dataclass_fields__ if name in content})
+
+
+def read_options(row: RowMapping) -> dict[str, Any]:
+    """The options of a request that makes images, as they were stored."""
+    options: dict[str, Any] = json.loads(row["content"])
+    return options
+
+
+def read_findings(stored: str | None) -> tuple[ContentFinding, ...]:
+    """The content filter's findings as they were stored."""
+    return tuple(ContentFinding(**finding) for finding in json.loads(stored)) if stored else ()
+
+
+def write_findings(findings: tuple[ContentFinding, ...]) -> str:
+    """The content filter's findings as they are stored."""
+    return json.dumps([asdict(finding) for finding in findings])
+
+
+def read_failure(stored: str | None) -> Failure | None:
+    """A failure as it was stored."""
+    if not stored:
+        return None
+    values = json.loads(stored)
+    values["roles"] = tuple(values["roles"])
+    return Failure(**values)
+
+
+def write_failure(failure: Failure) -> str:
+    """A failure as it is stored."""
+    return json.dumps(
+        {
+            "code": failure.code,
+            "sentence": failure.sentence,
+            "values": dict(failure.values),
+            "platform": failure.platform,
+            "roles": list(failure.roles),
+        },
+        ensure_ascii=False,
+    )
+
+
+def is_resumable(row: RowMapping | Mapping[str, Any], *, now: float) -> bool:
+    """Whether a generation failed after it was paid for, and its image can still be had: from its link, or a kept copy.
+
+    A link that carries no end is documented to work for 30 days.
+    """
+    if row["state"] != State.FAILED or not row["url"]:
+        return False
+    link_ends_at = row["link_ends_at"] or row["accepted_at"] + LINK_SECONDS
+    return row["original"] is not None or now < link_ends_at
+
+
+def picture_of_row(row: Mapping[str, Any], *, now: float) -> GenerationView:
+    """A generation as its card shows it at ``now``."""
+    return GenerationView(
+        generation_id=row["generation_id"],
+        state=State(row["state"]),
+        image_key=row["image_key"],
+        url=row["url"],
+        link_ends_at=row["link_ends_at"],
+        findings=read_findings(row["findings"]),
+        failure=read_failure(row["failure"]),
+        seconds=row["seconds"],
+        repeated=bool(row["repeated"]),
+        shrunk=bool(row["shrunk"]),
+        resumable=is_resumable(row, now=now),
+        platform_request_id=row["platform_request_id"],
+    )
+
+
+def language_of(text: str) -> Language:
+    """The language of a text by its script: Chinese, else English when it has Latin letters, else Chinese."""
+    if any("\u4e00" <= character <= "\u9fff" or "\u3400" <= character <= "\u4dbf" for character in text):
+        return "zh"
+    return "en" if any(character.isascii() and character.isalpha() for character in text) else "zh"

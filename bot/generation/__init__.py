@@ -1,1 +1,0 @@
-"""The durable work: the queue, the steps of a generation, and the workers that take them."""

@@ -1,1 +1,0 @@
-"""Showing: the line, and what the chat shows of a request."""

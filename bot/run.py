@@ -1,0 +1,207 @@
+"""Running the bot in production until it is stopped: as a server, over a long connection, or as a worker."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot import logs
+from bot.app import Bot
+from bot.db.database import Database, read_url
+from bot.db.migrate import migrate
+from bot.errors import FeishuError, FeishuUnreachable, SettingsError
+from bot.permissions import make_private_folder
+from bot.process_tuning import keep_what_is_there, settle_in
+from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load, required_settings_missing
+from bot.web.server import Server
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from bot.feishu.long_connection import LongConnection
+
+log = logging.getLogger(__name__)
+
+
+def serve(stopped: threading.Event, *, work: bool) -> None:
+    """Takes events and, with ``work``, does the work too, until ``stopped``.
+
+    Raises:
+        SettingsError: the settings cannot be used.
+        StoreUnavailable: the database does not answer.
+    """
+    settings = _load()
+    bot = Bot(settings)
+    with _closed_if_refused(bot):
+        _refuse_without_worker(bot, work=work)
+        server = _listen(bot, bot.web, settings=settings)
+    run_until(stopped, bot, server=server, work=work, name="serve")
+
+
+def connect(stopped: threading.Event, *, work: bool) -> None:
+    """Takes events over the long connection and, with ``work``, does the work too, until ``stopped``.
+
+    Raises:
+        SettingsError: the settings cannot be used, or Feishu refuses them.
+        StoreUnavailable: the database does not answer.
+        FeishuUnreachable: there is no connection after as many attempts as Feishu allows.
+    """
+    # Imported here, as no other command needs the WebSocket.
+    from bot.feishu.long_connection import LongConnection  # noqa: PLC0415
+
+    settings = _load(door=False)
+    bot = Bot(settings)
+    connection = LongConnection(
+        domain=settings.domain,
+        app_id=settings.app_id,
+        app_secret=settings.app_secret.get_secret_value(),
+        take=bot.pushes,
+        on_end=stopped.set,
+    )
+    with _closed_if_refused(bot):
+        _refuse_without_worker(bot, work=work)
+        status = _listen(bot, bot.create_status(down=lambda: connection.down), settings=settings)
+    try:
+        run_until(stopped, bot, server=status, connection=connection, work=work, name="connect")
+    except FeishuUnreachable:
+        raise
+    except FeishuError as error:
+        fix = (
+            "compare them with the app's page, Credentials & Basic Info, and choose the persistent connection in "
+            "Events & Callbacks"
+        )
+        refusal = f"Feishu refuses the long connection ({error}, code {error.code})"
+        raise SettingsError([f"FEISHU_APP_ID, FEISHU_APP_SECRET, FEISHU_DOMAIN: {refusal}; {fix}"]) from error
+
+
+def work(stopped: threading.Event) -> None:
+    """Does the work of webs on other machines, until ``stopped``.
+
+    Raises:
+        SettingsError: the settings cannot be used.
+        StoreUnavailable: the database does not answer.
+    """
+    settings = _load(door=False)
+    bot = Bot(settings)
+    status = None
+    with _closed_if_refused(bot):
+        if bot.database.is_sqlite:
+            raise SettingsError(["DATABASE_URL: worker needs a PostgreSQL; on SQLite, serve does the work itself"])
+        if port := settings.server.worker_port:
+            status = _listen(bot, bot.create_status(), settings=settings, name="BOT_SERVER_WORKER_PORT", port=port)
+    run_until(stopped, bot, server=status, name="worker")
+
+
+def run_until(
+    stopped: threading.Event,
+    bot: Bot,
+    *,
+    server: Server | None = None,
+    connection: LongConnection | None = None,
+    work: bool = True,
+    name: str = "serve",
+) -> None:
+    """Runs a wired bot until ``stopped``, then shuts it down cleanly; nothing starts when ``stopped`` is set already.
+
+    At the end requests that were read are answered, nothing new is taken up, and what was taken up is finished: an
+    open paid call is waited for up to its deadline. What is queued stays in the database for the next process.
+
+    Raises:
+        FeishuError: the platform has refused the long connection for good.
+    """
+    if not stopped.is_set():
+        if server is not None:
+            server.start()
+        bot.start(work=work)
+        keep_what_is_there()
+        if connection is not None:
+            connection.start()
+        log.info("%s listening port=%d worker=%s", name, server.port if server is not None else 0, work)
+        stopped.wait()
+    log.info("%s leaving", name)
+    try:
+        if connection is not None:
+            connection.close()
+    finally:
+        if server is not None:
+            server.close()
+        bot.close()
+
+
+def run_migrations() -> bool:
+    """Migrates the database; tells whether there was anything to do.
+
+    Raises:
+        SettingsError: the settings cannot be used.
+        StoreUnavailable: the database does not answer.
+    """
+    settings = load()
+    if not settings.database_url.get_secret_value():
+        _make_data_folder(settings.data_dir)
+    database = Database(read_url(settings.url))
+    try:
+        return migrate(database)
+    finally:
+        database.close()
+
+
+@contextmanager
+def _closed_if_refused(bot: Bot) -> Iterator[None]:
+    """Closes a wired bot when one of its settings turns out to be of no use here."""
+    try:
+        yield
+    except SettingsError:
+        bot.close()
+        raise
+
+
+def _listen(bot: Bot, app: Flask, *, settings: Settings, name: str = "PORT", port: int | None = None) -> Server:
+    """Listens on a port; an error names the setting that the port comes from."""
+    port = settings.port if port is None else port
+    try:
+        return Server(app, port=port, bounds=settings.server, background=bot.background)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            why, fix = "is taken by another program, or by a bot that runs already", PORT_TAKEN_FIX
+        else:
+            # A host that nobody knows is a ValueError of the server's.
+            reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+            why, fix = f"cannot be used: {reason}", PORT_FIX
+        refusal = f"{name}: {port} on {settings.server.host} {why}; {fix.format(variable=name)}"
+        raise SettingsError([refusal]) from error
+
+
+def _make_data_folder(folder: Path) -> None:
+    try:
+        make_private_folder(folder)
+        # Permissions alone do not tell: a file system may be read-only.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        fault = f"BOT_DATA_DIR: {folder.absolute()} cannot be written: {error.strerror}; {DATA_DIR_FIX}"
+        raise SettingsError([fault]) from error
+
+
+def _refuse_without_worker(bot: Bot, *, work: bool) -> None:
+    if not work and bot.database.is_sqlite:
+        raise SettingsError(["DATABASE_URL: --no-worker needs a PostgreSQL that the workers share"])
+
+
+def _load(*, door: bool = True) -> Settings:
+    settle_in()
+    settings = load()
+    if missing := required_settings_missing(settings, door=door):
+        raise SettingsError([str(fault) for fault in missing])
+    _make_data_folder(settings.data_dir)
+    logs.set_up(settings.log.level, form=settings.log.format)
+    if not settings.api_key.get_secret_value():
+        log.warning("settings ZHIPU_API_KEY is not set: every prompt will be answered with that")
+    if door and not settings.encrypt_key.get_secret_value():
+        log.warning("settings FEISHU_ENCRYPT_KEY is not set: only the Verification Token shows who sent an event")
+    return settings

@@ -1,0 +1,154 @@
+"""Cancelling: what waits leaves the line at once, what runs is finished by the platform and not shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, delete, or_, select, update
+
+from bot.db.database import Database
+from bot.db.locks import change_rows, lock_rows
+from bot.db.request_inserts import NewRow, RequestInserter, new_request_id
+from bot.db.requests import mark_dirty
+from bot.db.row_models import RECALLED, NewRequest
+from bot.db.tables import generations, requests
+from bot.models import State
+
+REMEMBERED = 1_000
+"""How many recalls of unknown messages are remembered."""
+
+DELIVERED_AGAIN = 8 * 3_600.0
+"""Seconds within which Feishu may still deliver a message that was not acknowledged."""
+
+
+def cancel(database: Database, connection: Connection, request_ids: Collection[str]) -> int:
+    """Cancels the unfinished generations of requests within the caller's transaction; gives how many.
+
+    A call under way keeps its slot until the platform is done, and stays charged.
+    """
+    go_on = and_(generations.c.request_id.in_(request_ids), generations.c.ended_at.is_(None))
+    cancelled = change_rows(connection, generations, go_on, {"state": State.CANCELLED, "ended_at": database.now})
+    if cancelled:
+        mark_dirty(connection, {row["request_id"] for row in cancelled})
+        database.announce(connection)
+    return len(cancelled)
+
+
+def cancel_recalled(database: Database, message_id: str, *, remembered: int = REMEMBERED) -> int:
+    """Cancels what a recalled message asked for and erases its text; gives how many generations were cancelled.
+
+    The same goes for what repeats or edits its prompt. An answer that nobody has begun to send is not sent; every
+    card that shows the text, or is on its way, is shown again without it. A call under way has been given the prompt.
+
+    Feishu promises no order, and delivers again what was not acknowledged: where the recall comes first, it is
+    remembered as a request that has ended, so that its message is a repetition and nothing is made or said. In
+    a group the recalls of everybody's messages come, and nothing tells which of these were for the bot: so only the
+    last ``remembered`` of such recalls are kept, and none for longer than its message may still come.
+    """
+    recalled = or_(requests.c.origin == message_id, requests.c.source == message_id)
+    with database.write() as connection:
+        # After any acceptance of this message, or of a copy of its prompt, that is under way.
+        at = database.enter(connection)
+        unknown = NewRow(request_id=new_request_id(), new=_recalled(message_id))
+        is_new = RequestInserter(database).insert_if_new(connection, unknown, at=at)
+        rows = connection.execute(select(requests).where(recalled)).mappings().all()
+        ids = [row["request_id"] for row in rows]
+        lock_rows(connection, generations, generations.c.request_id.in_(ids))
+        showing = [row for row in rows if _shows_text(row)]
+        locked = lock_rows(connection, requests, or_(recalled, _listing(showing, at=at)))
+        count = cancel(database, connection, ids)
+        if not all(row["hide_prompt"] and not row["prompt"] for row in rows):
+            for row in locked:
+                _erase(connection, row)
+        connection.execute(update(requests).where(recalled, *_UNSENT).values(ended_at=at, outcome=RECALLED))
+        if is_new:
+            _forget_recalls(connection, before=at - DELIVERED_AGAIN, most=remembered)
+    return count
+
+
+def _forget_recalls(connection: Connection, *, before: float, most: int) -> None:
+    """Deletes the recalls of unknown messages that came ``before`` a time, and all but the last ``most``."""
+    recalls = and_(requests.c.sender == "", requests.c.outcome == RECALLED)
+    newest_first = select(requests.c.request_id).where(recalls).order_by(requests.c.accepted_at.desc())
+    surplus = or_(requests.c.accepted_at < before, requests.c.request_id.in_(newest_first.offset(most)))
+    connection.execute(delete(requests).where(recalls, surplus))
+
+
+_UNSENT = (
+    requests.c.answer_id.is_(None),
+    requests.c.way == "card",
+    requests.c.owner.is_(None),
+    requests.c.ended_at.is_(None),
+    # After an attempt the answer may be in the chat; the next one finds it by its uuid and changes it.
+    requests.c.attempts == 0,
+    requests.c.takeups == 0,
+)
+"""The conditions that nobody has begun to send an answer."""
+
+_PATCHABLE = 14 * 86_400.0
+"""Seconds for which Feishu lets a card be changed."""
+
+
+def _command(row: RowMapping) -> str | None:
+    name: str | None = json.loads(row["content"]).get("name") if row["kind"] == "command" else None
+    return name
+
+
+def _shows_text(row: RowMapping) -> bool:
+    """Whether the answer to a request shows text of the message that it is about."""
+    return row["kind"] in ("images", "misread") or _command(row) == "form"
+
+
+def _listing(rows: Sequence[RowMapping], *, at: float) -> ColumnElement[bool]:
+    """The condition of answers that may list the prompts of requests: ``/queue``, ``/history`` and ``/cancel``."""
+    chats, people = {row["chat_id"] for row in rows}, {row["sender"] for row in rows}
+    return and_(
+        requests.c.kind == "command",
+        or_(*(requests.c.content.startswith(f'{{"name": "{name}"') for name in _LISTS)),
+        or_(requests.c.chat_id.in_(chats), requests.c.sender.in_(people)),
+        requests.c.accepted_at > max(at - _PATCHABLE, min((row["accepted_at"] for row in rows), default=at)),
+    )
+
+
+_LISTS = ("queue", "history", "cancel")
+
+
+def _erase(connection: Connection, row: RowMapping) -> None:
+    """Erases a request's text, and has its answer shown again where there is one that shows text."""
+    values: dict[str, Any] = {"prompt": "", "asked": "", "hide_prompt": True}
+    if row["kind"] == "misread":
+        values |= {"kind": "command", "content": json.dumps({"name": RECALLED})}
+    given_up = row["ended_at"] is not None and row["answer_id"] is None and row["way"] == "card"
+    if (_shows_text(row) or _command(row) in _LISTS) and not given_up:
+        values |= {"wanted": requests.c.wanted + 1, "ended_at": None}
+    connection.execute(update(requests).where(requests.c.request_id == row["request_id"]).values(values))
+
+
+def _recalled(message_id: str) -> NewRequest:
+    """What stands in the place of a message that has not come yet."""
+    return NewRequest(
+        origin=message_id,
+        kind="command",
+        chat_id=None,
+        chat_type="p2p",
+        reply_to=None,
+        in_topic=False,
+        sender="",
+        language="zh",
+        content={"name": RECALLED},
+    )
+
+
+def unfinished(connection: Connection, *, sender: str) -> Sequence[Row[Any, Any, Any]]:
+    """The requests of a person that still have unfinished generations, oldest first: id, prompt and chat."""
+    columns = (requests.c.request_id, requests.c.prompt, requests.c.chat_id)
+    statement = (
+        select(*columns)
+        .join(generations, generations.c.request_id == requests.c.request_id)
+        .where(generations.c.ended_at.is_(None), generations.c.sender == sender)
+        .group_by(*columns, requests.c.accepted_at)
+        .order_by(requests.c.accepted_at, requests.c.request_id)
+    )
+    return connection.execute(statement).all()

@@ -1,0 +1,230 @@
+"""Background threads and pool tasks: an unexpected error is logged and counted, and the thread goes on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from bot.errors import BotError, DatabaseUnavailable, LeaseLost
+from bot.timings import backoff_with_jitter
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY = 0.5
+"""Seconds before a failed step is repeated; the wait doubles."""
+
+LONGEST_RETRY = 10.0
+"""The longest such wait in seconds."""
+
+CRASHES = 3
+"""After so many crashes in a row a loop counts as failing."""
+
+HANG_SECONDS = 120.0
+"""Without a successful step for so long, a loop counts as hanging."""
+
+EXIT_SECONDS = 5.0
+"""How long an exiting process waits for its loops; they are daemon threads, and every step can be repeated."""
+
+
+class Loop:
+    """One background thread that repeats a step; see :meth:`Background.start`."""
+
+    def __init__(self, name: str, *, hang_after: float, run: Callable[[Loop], None]) -> None:
+        self.name = name
+        self.crashes = 0
+        self.database_away = False
+        self._hang_after = hang_after
+        self._since: float | None = time.monotonic()
+        self._run = run
+        self._ended = False
+        self._thread = threading.Thread(target=self._run_thread, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def stuck_for(self) -> float:
+        """Seconds for which the current step has been running or failing; 0 between successful steps."""
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def problem(self) -> str | None:
+        """Why the loop does not do its work, or ``None``."""
+        if self._ended:
+            return None
+        if not self._thread.is_alive():
+            return f"background task {self.name} has died"
+        if self.crashes >= CRASHES:
+            return f"background task {self.name} keeps failing, see the log"
+        if self.stuck_for > self._hang_after:
+            return f"background task {self.name} has made no progress for {self.stuck_for:.0f} seconds"
+        return None
+
+    def begin(self) -> None:
+        """A step begins."""
+        if self._since is None:
+            self._since = time.monotonic()
+
+    def succeed(self) -> None:
+        """The step has succeeded."""
+        self.crashes, self.database_away, self._since = 0, False, None
+
+    def join(self, seconds: float | None = None) -> None:
+        """Waits for the thread to end."""
+        self._thread.join(seconds)
+
+    def _run_thread(self) -> None:
+        self._run(self)
+        self._ended = True
+
+
+class Background:
+    """Runs the background loops and pool tasks of one process.
+
+    Args:
+        stopping: set when the process is about to exit; every loop then ends after its current step.
+        on_crash: called with the task's name after each unexpected error.
+    """
+
+    def __init__(
+        self, *, stopping: threading.Event | None = None, on_crash: Callable[[str], None] = lambda _name: None
+    ) -> None:
+        self._stopping = stopping or threading.Event()
+        self._on_crash = on_crash
+        self._loops: list[Loop] = []
+
+    def start(
+        self,
+        name: str,
+        step: Callable[[], object],
+        *,
+        every: float = 0.0,
+        delay: float = 0.0,
+        once: bool = False,
+        longest_retry: float = LONGEST_RETRY,
+        hang_after: float = HANG_SECONDS,
+        stopping: threading.Event | None = None,
+        pause: Callable[[float], object] | None = None,
+    ) -> Loop:
+        """Repeats a step in a thread of its own, after a failure with growing waits.
+
+        Args:
+            name: the thread, in logs, metrics and ``/readyz``.
+            step: what is done; see :meth:`attempt` for its errors.
+            every: seconds between two steps.
+            delay: seconds before the first step.
+            once: whether the first success ends the loop.
+            longest_retry: the longest wait in seconds after a failure.
+            hang_after: seconds without a success after which the loop counts as hanging.
+            stopping: ends this loop, instead of the process-wide event.
+            pause: waits for ``every`` seconds, or less; by default until ``stopping`` is set.
+        """
+        stop = stopping or self._stopping
+        pause = pause or stop.wait
+
+        def run(loop: Loop) -> None:
+            failures = 0
+            stop.wait(delay)
+            while not stop.is_set():
+                loop.begin()
+                error = self.attempt(name, step)
+                if error is None:
+                    failures = 0
+                    loop.succeed()
+                    if once:
+                        return
+                    pause(every)
+                else:
+                    failures += 1
+                    # An outage is reported by whoever checks the database or the platform.
+                    loop.crashes = 0 if isinstance(error, BotError) else loop.crashes + 1
+                    loop.database_away = isinstance(error, DatabaseUnavailable)
+                    stop.wait(backoff_with_jitter(min(FIRST_RETRY, longest_retry), longest_retry, failures - 1))
+
+        loop = Loop(name, hang_after=hang_after + delay, run=run)
+        self._loops.append(loop)
+        return loop
+
+    def attempt(self, name: str, work: Callable[..., object], *args: object) -> Exception | None:
+        """Runs a task once and logs its error.
+
+        Returns:
+            The error, ``None`` after a success. An expected one (``BotError``) is logged in a line; any other with its
+            traceback, and counted.
+        """
+        try:
+            work(*args)
+        except Exception as error:  # noqa: BLE001 - the edge of every background thread and pool task
+            # Short of memory, even the report may fail.
+            with suppress(Exception):
+                self._report(name, error)
+            return error
+        return None
+
+    @property
+    def problem(self) -> str | None:
+        """The loops that fail or hang, by name, or ``None``."""
+        return "; ".join(filter(None, (loop.problem for loop in list(self._loops)))) or None
+
+    @property
+    def database_away(self) -> bool:
+        """Whether the last step of a loop failed because the database took or gave nothing."""
+        return any(loop.database_away for loop in list(self._loops))
+
+    def close(self) -> None:
+        """Waits for the loops for :data:`EXIT_SECONDS`; their ``stopping`` must have been set before."""
+        ends_at = time.monotonic() + EXIT_SECONDS
+        for loop in self._loops:
+            loop.join(max(ends_at - time.monotonic(), 0.0))
+
+    def _report(self, name: str, error: Exception) -> None:
+        if isinstance(error, LeaseLost):
+            log.warning("lease lost task=%s", name)
+        elif isinstance(error, DatabaseUnavailable):
+            log.error("database away task=%s reason=%s", name, error)
+        elif isinstance(error, BotError):
+            log.error('task failed task=%s error=%s reason="%s"', name, type(error).__name__, error)
+        else:
+            self._on_crash(name)
+            log.error("task crashed task=%s", name, exc_info=error)
+
+
+class Pool:
+    """Threads for one kind of work.
+
+    Args:
+        threads: how many.
+        name: what the threads' names begin with.
+        wake: set when a thread is free again, unless its work gave false.
+    """
+
+    def __init__(self, threads: int, *, name: str, wake: threading.Event) -> None:
+        self._free = threading.BoundedSemaphore(threads)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._wake = wake
+
+    def start(self, work: Callable[[], bool]) -> bool:
+        """Starts work if a thread is free for it; tells whether one was."""
+        if not self._free.acquire(blocking=False):
+            return False
+        self._threads.submit(self._run, work, free=self._free.release)
+        return True
+
+    def submit(self, work: Callable[[], bool]) -> None:
+        """Starts work as soon as a thread is free."""
+        self._threads.submit(self._run, work)
+
+    def _run(self, work: Callable[[], bool], *, free: Callable[[], None] = lambda: None) -> None:
+        try:
+            look = work()
+        finally:
+            free()
+        if look:
+            self._wake.set()
+
+    def drain(self) -> None:
+        """Waits until all that was started has ended."""
+        self._threads.shutdown(wait=True)

@@ -1,0 +1,69 @@
+"""Listens on PostgreSQL for work that other processes announce."""
+
+from __future__ import annotations
+
+import select
+import threading
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from bot.db.database import WAKE_CHANNEL
+from bot.db.engines import SILENCE
+from bot.errors import DatabaseUnavailable
+
+LOOK_EVERY = 1.0
+"""Seconds after which the thread looks whether it has to leave."""
+
+
+class Listener:
+    """Sets ``wake`` whenever work is announced, over a connection of its own.
+
+    It does not guarantee a wake-up: while the connection is down, the worker's slow poll finds the work.
+
+    Args:
+        url: the database.
+        wake: set at each announcement.
+        every: seconds; see :data:`LOOK_EVERY`.
+    """
+
+    def __init__(self, url: URL, *, wake: threading.Event, every: float = LOOK_EVERY) -> None:
+        # As options, since libpq reads the quoting of an address otherwise than SQLAlchemy writes it.
+        _, options = url.get_dialect()().create_connect_args(url)
+        self._options: dict[str, Any] = {"connect_timeout": 5, **SILENCE, **options}
+        self._wake = wake
+        self._every = every
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def listen(self) -> None:
+        """Connects where there is no connection, then waits once for an announcement.
+
+        Raises:
+            StoreUnavailable: the connection is lost; the next call opens another.
+        """
+        try:
+            self._listen()
+        except psycopg.OperationalError as error:
+            self.close()
+            raise DatabaseUnavailable(type(error).__name__) from error
+
+    def close(self) -> None:
+        """Closes the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(psycopg.Error):
+                connection.close()
+
+    def _listen(self) -> None:
+        if self._connection is None:
+            connection = psycopg.connect(autocommit=True, **self._options)
+            connection.execute(f"LISTEN {WAKE_CHANNEL}")
+            self._connection = connection
+        # To wait, notifies wakes ten times a second. The end of the connection, too, is something to be read.
+        waiting = select.poll()
+        waiting.register(self._connection.fileno(), select.POLLIN)
+        waiting.poll(self._every * 1_000)
+        if list(self._connection.notifies(timeout=0)):
+            self._wake.set()
