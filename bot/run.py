@@ -17,7 +17,6 @@ from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.errors import FeishuError, FeishuUnreachable, SettingsError
 from bot.permissions import make_private_folder
-from bot.process_tuning import keep_what_is_there, settle_in
 from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load, required_settings_missing
 from bot.web.server import Server
 
@@ -119,7 +118,6 @@ def run_until(
         if server is not None:
             server.start()
         bot.start(work=work)
-        keep_what_is_there()
         if connection is not None:
             connection.start()
         log.info("%s listening port=%d worker=%s", name, server.port if server is not None else 0, work)
@@ -194,7 +192,6 @@ def _refuse_without_worker(bot: Bot, *, work: bool) -> None:
 
 
 def _load(*, door: bool = True) -> Settings:
-    settle_in()
     settings = load()
     if missing := required_settings_missing(settings, door=door):
         raise SettingsError([str(fault) for fault in missing])

@@ -6,7 +6,6 @@ import os
 
 from bot import logs
 from bot.app import Bot, Overrides
-from bot.process_tuning import settle_in
 from bot.run import run_until
 from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST, LoopbackTransport
 from bot.settings import load
@@ -20,7 +19,6 @@ GLM = "BENCHMARK_GLM"
 def main() -> int:
     """Serves until SIGTERM; tells its port on the first line of the standard output."""
     stopped = stop_event()
-    settle_in()
     settings = load()
     logs.set_up(settings.log.level, form=settings.log.format)
     origin = os.environ[GLM]

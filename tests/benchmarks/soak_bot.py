@@ -9,7 +9,6 @@ from multiprocessing.connection import Connection
 from bot import logs
 from bot.app import Bot, Overrides
 from bot.db.retention import Retention
-from bot.process_tuning import settle_in
 from bot.run import run_until
 from bot.sandbox.glm.stand_in import loopback
 from bot.sandbox.start import Draft
@@ -26,7 +25,6 @@ PATIENCE = 3.0
 def serve(plan: Draft, port: Connection) -> None:
     """Serves until SIGTERM; sends its port through the pipe."""
     stopped = stop_event()
-    settle_in()
     logs.set_up("critical")
     settings = load(plan.variables)
     glm = loopback(str(plan.glm))
