@@ -12,6 +12,7 @@ from functools import cached_property
 import httpx
 from flask import Flask
 
+from bot.background import Background
 from bot.chat.cards.cards import Cards
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
@@ -41,7 +42,6 @@ from bot.web.application import create_application
 from bot.web.long_connection_handler import LongConnectionHandler
 from bot.web.verification import Verifier
 from bot.web.webhook import webhook
-from bot.worker.background import Background
 from bot.worker.card_publisher import CardPublisher
 from bot.worker.command_cards import CommandCards
 from bot.worker.command_queries import CommandQueries
@@ -52,7 +52,6 @@ from bot.worker.original_upload import OriginalUploader
 from bot.worker.queue_card_refresh import QueueCardRefresher
 from bot.worker.queue_positions import Line
 from bot.worker.request_renderer import RequestRenderer
-from bot.worker.work_signal import WorkSignal
 from bot.worker.worker import Repositories, Worker
 
 log = logging.getLogger(__name__)
@@ -92,13 +91,13 @@ class Bot:
     def __init__(self, settings: Settings, *, outside: Overrides | None = None) -> None:
         self._settings = settings
         self._outside = outside = outside or Overrides()
-        self._wake = WorkSignal()
+        self._wake = threading.Event()
         self._stopping = threading.Event()
         self._platform_clock = PlatformClock(outside.clock)
         self._words = Messages.load(settings.config_dir)
         self._styles = Styles.load(settings.config_dir)
         self._url = read_url(settings.url)
-        self.database = Database(self._url, clock=outside.clock, give_way=self._wake.give_way)
+        self.database = Database(self._url, clock=outside.clock)
         migrate(self.database)
         periods = BillingPeriods(zone=settings.team.zone, clock=outside.clock)
         self._watching = Observability(self.database, settings=settings, periods=periods, pace=outside.pace)
@@ -271,6 +270,7 @@ class Bot:
             leases=leases,
             workflow=workflow,
             answering=self._create_answering(leases, line=line, files=files),
+            line=line,
             refreshing=QueueCardRefresher(self.database, line=line),
             originals=originals,
             slots=slots,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from flask import Flask
 
+from bot.background import Background
 from bot.db.api_usage import ApiUsageCounter
 from bot.db.bitable_queue import BitableQueue
 from bot.db.database import Database
@@ -23,7 +24,6 @@ from bot.timings import Timings
 from bot.web.health import health
 from bot.web.metrics import metrics
 from bot.worker.admin_alerts import AdminAlerts
-from bot.worker.background import Background
 from bot.worker.bitable_export import LOOK_EVERY as EXPORT_EVERY
 from bot.worker.bitable_export import SHORTEST_WAIT, BitableExporter
 from bot.worker.state_snapshot import StateSnapshots

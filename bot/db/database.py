@@ -62,7 +62,6 @@ class Database:
             differ agree on leases.
         connections: the most that are open at once.
         fresh: for how many seconds after its last use a PostgreSQL connection counts as alive without being asked.
-        give_way: called before each transaction; it may wait for a moment.
 
     Raises:
         StoreUnavailable: the folder of an SQLite file cannot be made.
@@ -80,11 +79,9 @@ class Database:
         clock: Callable[[], float] = time.time,
         connections: int = 24,
         fresh: float = 1.0,
-        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._clock = clock
-        self._give_way = give_way
         self._write_lock = threading.Lock()
         self.now: ColumnElement[float]
         if self.is_sqlite:
@@ -124,7 +121,6 @@ class Database:
 
     @contextmanager
     def _write(self, begin: str | None, *, patience: float | None = None) -> Iterator[Connection]:
-        self._give_way()
         if not self.is_sqlite:
             with _errors_named(), self.engine.begin() as connection:
                 if begin is not None:
@@ -150,7 +146,6 @@ class Database:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        self._give_way()
         with _errors_named(), self.engine.begin() as connection:
             # By itself PostgreSQL would read each statement's own state.
             connection.exec_driver_sql("BEGIN" if self.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -163,7 +158,6 @@ class Database:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        self._give_way()
         with _errors_named(), self.engine.connect() as connection:
             yield connection
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Collection, Mapping
 
 from bot.chat.parsing.events import NOT_MENTIONED, mentioned_namesake, understand
@@ -18,7 +19,6 @@ from bot.service.cancellation import cancel_recalled
 from bot.service.card_actions import CardActionHandler
 from bot.service.request_builder import RequestContext
 from bot.service.requests import RequestService
-from bot.worker.work_signal import WorkSignal
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class EventHandler:
         identity: who the bot is, once it has been learnt.
         allows: whether a person may use the bot in a chat.
         greetings: the kinds of greeting that are answered with a welcome.
-        wake: tells the worker of this process that there is work, and when it is to let events go first.
+        wake: set when there is work for the worker of this process.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class EventHandler:
         identity: BotIdentity,
         allows: Callable[[str, str | None], bool],
         greetings: Collection[str],
-        wake: WorkSignal,
+        wake: threading.Event,
     ) -> None:
         self._database = database
         self._store = RequestStore(database)
@@ -73,8 +73,7 @@ class EventHandler:
         if bot_open_id is None and event.event_type == "im.message.receive_v1":
             # Without it nobody can tell whether the bot was mentioned; the event comes again.
             raise DatabaseUnavailable("the bot's own id has not been learnt yet")
-        with self._wake.taking():
-            answer = self._take(event, bot_open_id)
+        answer = self._take(event, bot_open_id)
         self._wake.set()
         return answer
 

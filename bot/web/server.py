@@ -13,10 +13,10 @@ from flask import Flask
 from waitress import wasyncore
 from waitress.server import create_server
 
+from bot.background import Background, Loop
 from bot.web.connection_eviction import claim, is_being_answered
 from bot.web.verification import LARGEST_BODY
 from bot.web.waitress_channel import Channel
-from bot.worker.background import Background, Loop
 
 LARGEST_REQUEST = LARGEST_BODY + 64 * 1024
 """Bytes of a body, what stands between its chunks included, after which the server reads no further and answers 413."""

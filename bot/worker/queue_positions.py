@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import statistics
 import threading
-import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -27,9 +26,6 @@ UNKNOWN_SECONDS = 35.0
 
 MEASURED = 20
 """How many of the last calls the median is taken of."""
-
-RESTS = 10.0
-"""For how many times as long as a reading of a line took, in processor time, it serves the cards of that line."""
 
 BUCKETS = (60.0, 180.0, 600.0)
 """An estimate is told as under one, three or ten minutes, or as more."""
@@ -155,17 +151,13 @@ class Line:
     Args:
         database: where the generations are.
         slots: how many calls a model may have in flight.
-        clock: seconds that only go forward.
     """
 
-    def __init__(
-        self, database: Database, *, slots: Mapping[str, int], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, database: Database, *, slots: Mapping[str, int]) -> None:
         self._database = database
         self._slots = slots
-        self._clock = clock
-        self._latest: dict[str, _Reading] = {}
-        self._one_reads = threading.Lock()
+        self._of_round: dict[str, QueuePositions] = {}
+        self._lock = threading.Lock()
         self._statements = _Statements.for_database(database)
 
     def order(self, model: str) -> list[Waiting]:
@@ -173,26 +165,25 @@ class Line:
         with self._database.read() as connection:
             return self._order(connection, model)
 
-    def place_of(self, request_id: str, model: str) -> Place | None:
-        """Where a request's first waiting generation stands; ``None`` when it has none.
+    def begin_round(self) -> None:
+        """Forgets the positions that were read for the first cards of the last round of the work loop."""
+        self._of_round = {}
 
-        A reading takes the longer the more are waiting, and then many cards are shown; so it serves those of the next
-        moments as well, for :data:`RESTS` times as long as it took.
-        """
-        with self._one_reads:
-            reading = self._latest.get(model)
-            if reading is not None and self._clock() < reading.good_until and request_id in reading.places:
-                return reading.places[request_id]
-            return self.places(model).get(request_id)
+    def first_place(self, request_id: str, model: str) -> Place | None:
+        """The position that a request's first card shows; it may be as old as the round of the work loop."""
+        with self._lock:
+            places = self._of_round.get(model)
+            if places is None or request_id not in places:
+                places = self._of_round[model] = self.places(model)
+            return places.get(request_id)
 
     def places(self, model: str) -> QueuePositions:
         """Where each waiting request of a model stands, read now."""
-        began = time.thread_time()
         with self._database.read() as connection:
             order = self._order(connection, model)
             running, now, pausing, holds = connection.execute(self._statements.facts, {"model": model}).one()
             median = self._median_seconds(connection, model)
-        places = QueuePositions(
+        return QueuePositions(
             order,
             # Of a model that this version does not know, a newer one makes the images: here no slot is ever free.
             slots=self._slots.get(model, 0),
@@ -202,9 +193,6 @@ class Line:
             paused=pausing,
             held=holds,
         )
-        took = time.thread_time() - began
-        self._latest[model] = _Reading(places=places, good_until=self._clock() + RESTS * took)
-        return places
 
     def _order(self, connection: Connection, model: str) -> list[Waiting]:
         waiting, last_served = [], {}
@@ -219,14 +207,6 @@ class Line:
         """How long a call of this model takes: the median of the last ones, or what is typical."""
         measured = connection.scalars(self._statements.seconds, {"model": model}).all()
         return statistics.median(measured) if measured else TYPICAL_SECONDS.get(model, UNKNOWN_SECONDS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
-    """The places of one model's line, and until when they serve the cards that are shown."""
-
-    places: QueuePositions
-    good_until: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ class RequestRenderer:
         """Where a request stands. A card is changed for what has become of it since, which no earlier reading knows."""
         model = request.options.model
         if request.face is None:
-            return self._line.place_of(request.request_id, model)
+            return self._line.first_place(request.request_id, model)
         return self._line.places(model).get(request.request_id)
 
     def _waiting(self, card: RequestView, place: Place) -> RenderedRequest:

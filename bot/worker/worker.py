@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+from bot.background import Background, Loop, Pool
 from bot.db.database import Database
 from bot.db.generations import GenerationStore
 from bot.db.leases import Leases, elapsed_time
@@ -20,22 +21,15 @@ from bot.errors import DatabaseUnavailable
 from bot.logs import about
 from bot.models import Options
 from bot.timings import Timings
-from bot.worker.background import Background, Loop, Pool
 from bot.worker.card_publisher import CardPublisher
 from bot.worker.claims import SlotClaims
 from bot.worker.failures import REPEATED_UNKNOWN
 from bot.worker.generation_steps import Workflow
 from bot.worker.image_cache import ImageCache
 from bot.worker.queue_card_refresh import QueueCardRefresher
-from bot.worker.work_signal import WorkSignal
+from bot.worker.queue_positions import Line
 
 log = logging.getLogger(__name__)
-
-TOGETHER = 0.01
-"""Seconds in which wake-ups are gathered, as one look at the database finds the work of all of them.
-
-Where a look takes long, twice its processor time: the looks never take more than a third of the processor.
-"""
 
 TIDY_EVERY = 3_600.0
 """Seconds between two looks at the folder of originals."""
@@ -73,12 +67,13 @@ class Worker:
         leases: Leases,
         workflow: Workflow,
         answering: CardPublisher,
+        line: Line,
         refreshing: QueueCardRefresher,
         originals: ImageCache,
         slots: Mapping[str, int],
         call_seconds: Callable[[Options], float],
         pace: Timings,
-        wake: WorkSignal,
+        wake: threading.Event,
         stopping: threading.Event,
         background: Background,
         threads: int = 8,
@@ -96,6 +91,7 @@ class Worker:
         self._pace = pace
         self._wake = wake
         self._stopping = stopping
+        self._line = line
         self._refreshing = refreshing
         self._waiting: tuple[str, ...] = ()
         self._moved = threading.Event()
@@ -106,7 +102,6 @@ class Worker:
         self._cards = Pool(threads, name="card", wake=wake)
         self._background = background
         self._loops: list[Loop] = []
-        self._again_at = 0.0
         self._left = threading.Event()
 
     def start(self) -> None:
@@ -118,7 +113,7 @@ class Worker:
             every=poll,
             longest_retry=poll,
             hang_after=2 * self._pace.silence,
-            pause=self._rest,
+            pause=self._wake.wait,
         )
         beats = self._background.start(
             "heartbeat", lambda: self._beat(rounds), every=beat, longest_retry=beat, stopping=self._left
@@ -146,18 +141,12 @@ class Worker:
 
     def _run_once(self) -> None:
         self._wake.clear()
-        began = time.thread_time()
+        self._line.begin_round()
         try:
             self._look()
         finally:
-            self._again_at = time.monotonic() + max(2 * (time.thread_time() - began), TOGETHER)
             # An error above keeps no paid call from its slot.
             self._begin_calls()
-
-    def _rest(self, seconds: float) -> None:
-        """Waits until there is work, and gathers the wake-ups of a moment."""
-        if self._wake.wait(seconds):
-            self._stopping.wait(max(self._again_at - time.monotonic(), 0.0))
 
     def _look(self) -> None:
         """Finds out what is due, and begins with all of it that is not a paid call."""

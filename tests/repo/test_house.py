@@ -65,7 +65,7 @@ def test_only_the_runner_and_the_paid_call_have_a_broad_except() -> None:
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"}))
     ]
-    assert found == ["bot/worker/background.py", "bot/worker/generation_steps.py"]
+    assert found == ["bot/background.py", "bot/worker/generation_steps.py"]
 
 
 def test_nothing_prints_but_the_command_line() -> None:

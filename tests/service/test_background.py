@@ -12,9 +12,9 @@ import httpx
 import pytest
 from sqlalchemy import event, text
 
+from bot.background import Background
 from bot.errors import DatabaseUnavailable
 from bot.sandbox.server import wait_until
-from bot.worker.background import Background
 from tests.support.world import DEADLINE, QUICK, World, colour
 
 

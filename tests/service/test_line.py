@@ -1,4 +1,4 @@
-"""The places that cards tell: read from the database, and not more often than the processor can afford."""
+"""The queue positions that cards show."""
 
 from __future__ import annotations
 
@@ -38,45 +38,26 @@ def rendering_of(database: Database, line: Line) -> RequestRenderer:
     return RequestRenderer(cards=drawn, replies=replies, line=line, prices={})
 
 
-def test_one_reading_serves_the_cards_of_the_next_moments(database: Database) -> None:
-    """Where many cards are shown at once the line is read for the first; a while later it is read again."""
-    now = [0.0]
-    line = Line(database, slots={MODEL: 1}, clock=lambda: now[0])
+def test_positions_are_read_once_per_round_for_first_cards(database: Database) -> None:
+    """First cards of one round of the work loop share a reading, unless a request is not in it yet."""
+    line = Line(database, slots={MODEL: 1})
     first, second = (accepted(database, origin) for origin in ("om_1", "om_2"))
-    before = line.place_of(second, MODEL)
-    with database.write() as connection:
-        cancel(database, connection, [first])
+    before = line.first_place(second, MODEL)
     assert before is not None
     assert before.ahead == 1
-    assert line.place_of(second, MODEL) == before
-    now[0] += 3600
-    after = line.place_of(second, MODEL)
-    assert after is not None
-    assert after.ahead == 0
-
-
-def test_who_came_since_the_reading_is_told_their_own_place(database: Database) -> None:
-    """A prompt that the last reading does not know is not left without a place."""
-    line = Line(database, slots={MODEL: 1}, clock=lambda: 0.0)
-    line.place_of(accepted(database, "om_1"), MODEL)
-    place = line.place_of(accepted(database, "om_2"), MODEL)
-    assert place is not None
-    assert place.ahead == 1
-
-
-def test_a_look_at_the_whole_line_is_a_new_one(database: Database) -> None:
-    """What is compared with the cards is never an earlier reading."""
-    line = Line(database, slots={MODEL: 1}, clock=lambda: 0.0)
-    first, second = (accepted(database, origin) for origin in ("om_1", "om_2"))
-    line.places(MODEL)
     with database.write() as connection:
         cancel(database, connection, [first])
+    assert line.first_place(second, MODEL) == before
     assert line.places(MODEL)[second].ahead == 0
+    line.first_place(accepted(database, "om_3"), MODEL)
+    after = line.first_place(second, MODEL)
+    line.begin_round()
+    assert after == line.first_place(second, MODEL) != before
 
 
 def test_a_card_is_changed_for_what_has_become_of_its_request(database: Database) -> None:
     """Refused for the platform's limits right after the card said "generating", it is told to wait, not that again."""
-    rendering = rendering_of(database, Line(database, slots={MODEL: 1}, clock=lambda: 0.0))
+    rendering = rendering_of(database, Line(database, slots={MODEL: 1}))
     store, request_id = RequestStore(database), accepted(database, "om_1")
     assert rendering.showing(*store.read(request_id)).face == "generating"
     with database.write() as connection:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text, update
 
+from bot.background import Background
 from bot.db.api_usage import ApiUsageCounter
 from bot.db.budget import charge
 from bot.db.database import Database, read_url
@@ -21,7 +22,6 @@ from bot.metrics import Metrics
 from bot.models import State
 from bot.sandbox.server import wait_until
 from bot.service.quotas import BillingPeriods
-from bot.worker.background import Background
 from bot.worker.state_snapshot import Reading, StateSnapshots
 from tests.support.requests import accept
 

@@ -34,7 +34,7 @@ Side = Literal["before", "after"]
 
 START_SECONDS = 30.0
 
-NOT_WORK = ("generation/store/leases.py", "generation/store/retention.py", "generation/store/turns.py")
+NOT_WORK = ("db/leases.py", "db/retention.py", "db/periodic_lock.py")
 """Modules whose commits are no step of a message's way: that a process lives, and what is forgotten with time."""
 
 _ID = re.compile(r"/(?:om|img|file)_[^/?]+")
@@ -158,9 +158,7 @@ def watch_commits(steps: Steps) -> None:
 def _writer() -> str | None:
     """Module and function whose ``write()`` or ``change()`` ends here; ``None`` for a read and for no work."""
     codes = [frame.f_code for frame, _ in walk_stack(None)]
-    database = [
-        number for number, code in enumerate(codes) if code.co_filename.endswith("generation/store/database.py")
-    ]
+    database = [number for number, code in enumerate(codes) if code.co_filename.endswith("bot/db/database.py")]
     if not database or codes[database[-1]].co_name not in {"write", "change"}:
         return None
     caller = next(

@@ -10,9 +10,9 @@ from contextlib import closing
 import pytest
 from sqlalchemy.engine import make_url
 
+from bot.background import Background
 from bot.db.database import Database, read_url
 from bot.sandbox.server import wait_until
-from bot.worker.background import Background
 from bot.worker.listener import Listener
 from tests.benchmarks.watching import wakes
 from tests.support.databases import postgres_database

@@ -109,18 +109,15 @@ class Background:
         stopping: threading.Event | None = None,
         pause: Callable[[float], object] | None = None,
     ) -> Loop:
-        """Repeats a step in a thread of its own, after a failure with growing waits.
+        """Repeats a step in a thread of its own, after a failure with increasing waits; durations are in seconds.
 
         Args:
             name: the thread, in logs, metrics and ``/readyz``.
-            step: what is done; see :meth:`attempt` for its errors.
-            every: seconds between two steps.
-            delay: seconds before the first step.
+            step: see :meth:`attempt` for its errors.
             once: whether the first success ends the loop.
-            longest_retry: the longest wait in seconds after a failure.
-            hang_after: seconds without a success after which the loop counts as hanging.
+            hang_after: time without a success after which the loop counts as hanging.
             stopping: ends this loop, instead of the process-wide event.
-            pause: waits for ``every`` seconds, or less; by default until ``stopping`` is set.
+            pause: waits for ``every``, or less; by default until ``stopping`` is set.
         """
         stop = stopping or self._stopping
         pause = pause or stop.wait
