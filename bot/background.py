@@ -109,15 +109,11 @@ class Background:
         stopping: threading.Event | None = None,
         pause: Callable[[float], object] | None = None,
     ) -> Loop:
-        """Repeats a step in a thread of its own, after a failure with increasing waits; durations are in seconds.
+        """Repeats a step in a thread of its own, ``every`` so many seconds; after a failure with increasing waits.
 
-        Args:
-            name: the thread, in logs, metrics and ``/readyz``.
-            step: see :meth:`attempt` for its errors.
-            once: whether the first success ends the loop.
-            hang_after: time without a success after which the loop counts as hanging.
-            stopping: ends this loop, instead of the process-wide event.
-            pause: waits for ``every``, or less; by default until ``stopping`` is set.
+        The name is that of the thread, in logs, metrics and ``/readyz``. A loop without a success for ``hang_after``
+        seconds counts as hanging. ``stopping`` ends this loop instead of the process-wide event; ``pause`` waits for
+        ``every`` seconds or less, by default until the loop is stopped.
         """
         stop = stopping or self._stopping
         pause = pause or stop.wait
