@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,30 +49,18 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     """The flags that every benchmark has."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, in a few seconds")
-    parser.add_argument("--keep", type=Path, metavar="FILE", help="add the figures to this JSON file, for the picture")
     return parser
 
 
-def report(name: str, figures: Sequence[Figure], *, keep: Path | None = None) -> int:
-    """Prints the table and keeps the figures; gives the exit code."""
+def report(name: str, figures: Sequence[Figure]) -> int:
+    """Prints the table; gives the exit code."""
     width = max((len(figure.what) for figure in figures), default=0)
     print(f"\n{name:{width}} {'value':>9} {'':8} {'to reach':>12}  in the same run")  # noqa: T201 - a report
     for figure in figures:
         mark = {True: "+", False: "-", None: " "}[figure.reached]
         line = f"{figure.what:{width}} {short(figure.value):>9} {figure.unit:8} {figure.target:>12} {mark} "
         print((line + figure.beside).rstrip(), flush=True)  # noqa: T201 - likewise
-    if keep is not None:
-        kept = read(keep) if keep.exists() else {}
-        kept[name] = list(figures)
-        content = {known: [asdict(figure) for figure in ones] for known, ones in kept.items()}
-        keep.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     return 0
-
-
-def read(kept: Path) -> dict[str, list[Figure]]:
-    """The figures of a file, by benchmark."""
-    content = json.loads(kept.read_text(encoding="utf-8"))
-    return {name: [Figure(**figure) for figure in figures] for name, figures in content.items()}
 
 
 def short(value: float) -> str:

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from bot.sandbox.server import wait_until
 from tests.benchmarks.figures import Figure, arguments, report
 from tests.benchmarks.running import RunningBot, kinds
-from tests.benchmarks.watching import megabytes
 
 MODEL = "cogview-4"
 IN_FLIGHT = 20
 WAITING = 200
 PEOPLE = 55
 BUSY = {"BOT_SLOTS_COGVIEW": str(IN_FLIGHT), "BOT_LIMITS_WAITING": "0", "BOT_LIMITS_PENDING": "0"}
+
+
+def children(pid: int) -> list[int]:
+    """The process and all its descendants."""
+    found = [pid]
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        for child in (thread / "children").read_text(encoding="ascii").split():
+            found += children(int(child))
+    return found
+
+
+def megabytes(pid: int) -> float:
+    """The proportional set size of a process tree in megabytes (1,000,000 bytes)."""
+    kilobytes = 0
+    for one in children(pid):
+        facts = Path(f"/proc/{one}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        kilobytes += sum(int(line.split()[1]) for line in facts if line.startswith("Pss:"))
+    return kilobytes * 1024 / 1_000_000
 
 
 def look(kind: str, *, delivered: int) -> tuple[float, float]:
@@ -42,7 +60,7 @@ def measure(*, quick: bool) -> list[Figure]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures and prints."""
     given = arguments(__doc__).parse_args(argv)
-    return report("memory", measure(quick=given.quick), keep=given.keep)
+    return report("memory", measure(quick=given.quick))
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def measure(*, quick: bool) -> list[Figure]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures and prints."""
     given = arguments(__doc__).parse_args(argv)
-    return report("overhead", measure(quick=given.quick), keep=given.keep)
+    return report("overhead", measure(quick=given.quick))
 
 
 if __name__ == "__main__":

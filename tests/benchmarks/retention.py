@@ -177,7 +177,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     number = given.finished or (10_000 if given.quick else 100_000)
     figures = measure(number=number, rounds=60 if given.quick else 300)
-    report("retention", figures, keep=given.keep)
+    report("retention", figures)
     return 1 if any(figure.reached is False for figure in figures) else 0
 
 

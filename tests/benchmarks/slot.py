@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, help="how long a picture takes (1; with --quick 0.3)")
     given = parser.parse_args(argv)
     seconds = given.seconds or (0.3 if given.quick else 1.0)
-    return report("slot", measure(quick=given.quick, seconds=seconds), keep=given.keep)
+    return report("slot", measure(quick=given.quick, seconds=seconds))
 
 
 if __name__ == "__main__":

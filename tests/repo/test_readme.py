@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 
-import pytest
-
 from bot.chat.parsing.parser import parse
 from bot.chat.parsing.vocabulary import BARE
 from bot.chat.parsing.vocabulary import COMMANDS as CHAT_COMMANDS
@@ -16,42 +14,11 @@ from bot.settings import VARIABLES
 from tests.repo.lock import TOP
 
 README = (TOP / "README.md").read_text(encoding="utf-8")
-LONGEST = 250
 
 
-ORDER = [
-    "Try it",
-    "Connect it to Feishu or Lark",
-    "What you can type / 可以这样说",
-    "The command line",
-    "The check",
-    "Settings",
-    "Deployment",
-    "How it works",
-    "Structure",
-    "Development",
-    "Changes",
-]
-"""What a newcomer reads one after another: try it without keys, connect it, use it, set it, deploy it, how it works."""
-
-
-def test_it_goes_from_a_sentence_and_a_picture_to_the_changes() -> None:
-    """First what it is and how it looks, then a section for each thing that a newcomer wants next."""
-    first, *_ = README.split("\n## ")
-    assert first.startswith("# ")
-    assert "![" in first
-    assert re.findall(r"^## (.+)$", README, re.MULTILINE) == ORDER
-
-
-def test_it_can_be_read_at_a_sitting() -> None:
-    """The README is at most 250 lines."""
-    assert README.count("\n") <= LONGEST
-
-
-@pytest.mark.parametrize("name", [*VARIABLES, "BOT_CONFIG_DIR"])
-def test_every_variable_is_in_it(name: str) -> None:
+def test_every_variable_is_in_it() -> None:
     """Each variable that the program reads is explained."""
-    assert f"`{name}`" in README
+    assert [name for name in (*VARIABLES, "BOT_CONFIG_DIR") if f"`{name}`" not in README] == []
 
 
 def test_every_chat_command_is_in_it() -> None:

@@ -1,7 +1,7 @@
-"""A day's worth of accidents in a minute: messages delivered twice to processes that are killed, cut off and restarted.
+"""Accidents under load: messages delivered twice to processes that are killed, cut off and restarted.
 
-What is checked at the end comes from the stand-ins and from a log that the database itself keeps of the URLs that were
-stored, not from what the bot says of itself.
+One process on SQLite, and webs and workers on PostgreSQL. What is checked at the end comes from the stand-ins and from
+a log that the database itself keeps of the stored URLs, not from what the bot says of itself.
 """
 
 from __future__ import annotations
@@ -13,19 +13,24 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from typing import Protocol
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from sqlalchemy import select, text
 
-from bot.db.database import Database
+from bot.db.database import Database, read_url
+from bot.db.migrate import migrate
 from bot.db.tables import generations, requests
+from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.server import wait_until
 from bot.timings import Timings
 from tests.support.cluster import Cluster, Node
-from tests.support.outcome import Outcome, Size
-from tests.support.world import colour, text_in
+from tests.support.servers import PostgresServer
+from tests.support.wire import Wire
+from tests.support.world import ENDED, REDELIVERY, colour, text_in
 
 PACE = Timings(
     lease=2.5, beat=0.4, poll=0.1, backoff=0.1, backoff_longest=0.5, resend=0.05, resend_longest=0.5, download_wait=0.02
@@ -44,15 +49,76 @@ CUT_DURING = 1.0
 
 Accident = Callable[[], None]
 
+_LOG_ON_POSTGRES = """
+CREATE FUNCTION note_url() RETURNS trigger AS $$ BEGIN
+  IF NEW.url IS DISTINCT FROM OLD.url THEN
+    INSERT INTO url_log VALUES (NEW.generation_id, NEW.url, extract(epoch FROM clock_timestamp()));
+  END IF;
+  RETURN NEW;
+END $$ LANGUAGE plpgsql;
+CREATE TRIGGER note_url AFTER UPDATE ON generations FOR EACH ROW EXECUTE FUNCTION note_url()
+"""
+_LOG_ON_SQLITE = """
+CREATE TRIGGER note_url AFTER UPDATE OF url ON generations WHEN NEW.url IS NOT OLD.url BEGIN
+  INSERT INTO url_log VALUES (NEW.generation_id, NEW.url, (julianday('now') - 2440587.5) * 86400.0);
+END
+"""
 
-class Line(Protocol):
-    """What leads from a process to its database."""
 
-    def cut(self) -> None:
-        """Cuts it."""
+@contextmanager
+def audited(url: str) -> Iterator[Database]:
+    """A database with its schema that logs every URL as it is stored."""
+    # Its connections are asked each time whether they still stand: a test may have restarted the server just now.
+    database = Database(read_url(url), fresh=0.0)
+    migrate(database)
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE url_log (generation_id TEXT, url TEXT, at DOUBLE PRECISION)"))
+        connection.execute(text(_LOG_ON_SQLITE if database.is_sqlite else _LOG_ON_POSTGRES))
+    try:
+        yield database
+    finally:
+        database.close()
 
-    def mend(self) -> None:
-        """Mends it."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How large a run is; a paid call takes ``seconds``."""
+
+    messages: int
+    people: int = 20
+    worker_kills: int
+    web_kills: int = 1
+    seconds: float = 0.08
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What came of a run; ``faults`` is empty when all went well."""
+
+    messages: int
+    deliveries: int = 0
+    """Pushes that were taken."""
+    turned_away: int = 0
+    """Pushes that met a dead process or a database that was away, and were made again."""
+    kills: int = 0
+    """Accidents that may have hidden a paid call: workers killed, and cut off past their lease."""
+    restarts: int = 0
+    """Processes that found no database when they started, left, and were started again."""
+    paid: int = 0
+    refused: int = 0
+    """Calls that the platform refused because it was still working on one that nobody waited for any more."""
+    seconds: float = 0.0
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The run in a line."""
+        return (
+            f"{self.messages} messages, {self.deliveries} deliveries taken, {self.turned_away} turned away and made "
+            f"again, {self.kills} kills and cuts, {self.restarts} starts without a database, "
+            f"{self.paid} paid calls ({self.paid - self.messages:+}), "
+            f"{self.refused} refused with 1302, {self.seconds:.0f} s: {'; '.join(self.faults) or 'one result each'}"
+        )
 
 
 class Chaos:
@@ -122,7 +188,7 @@ class Chaos:
     def _all_ended(self) -> bool:
         """Whether each message has a reply that shows a result or a failure."""
         feishu = self.cluster.feishu
-        ended = {one.parent_id for one in feishu.messages if one.sender == feishu.app_id and colour(one) in _ENDS}
+        ended = {one.parent_id for one in feishu.messages if one.sender == feishu.app_id and colour(one) in ENDED}
         return len(ended) == self._size.messages
 
     def _speak(self) -> Iterator[ChatMessage]:
@@ -175,7 +241,7 @@ class Chaos:
                 return
         self.outcome.faults.append("a process could not be started again")
 
-    def cut_off(self, node: Node, line: Line, *, others: Sequence[Node]) -> None:
+    def cut_off(self, node: Node, line: Wire, *, others: Sequence[Node]) -> None:
         """Cuts a worker off from its database during a paid call, for longer than its lease.
 
         A worker that has a slot gives it to its own next call, so the others leave for a moment, and calls take longer.
@@ -238,4 +304,91 @@ class Chaos:
             self.outcome.faults.append(f"{self._paid} calls were paid")
 
 
-_ENDS = frozenset({"green", "orange", "red", "grey"})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """Processes that share a PostgreSQL: webs and workers near to it, and a worker at the end of a line."""
+
+    cluster: Cluster
+    server: PostgresServer
+    database: Database
+    webs: list[Node]
+    near: list[Node]
+    far: Node
+    line: Wire
+
+    def live_through(self, *, size: Size, seed: int) -> Outcome:
+        """Workers and webs are killed, one worker is cut off and back, the database crashes and is back."""
+        workers = [*self.near, self.far]
+        chaos = Chaos(self.cluster, size=size, webs=self.webs, workers=workers, database=self.database, seed=seed)
+
+        def kill_worker() -> None:
+            chaos.outcome.kills += 1
+            chaos.kill(chaos.random.choice(workers), stay_down=chaos.random.random() < 0.5)
+
+        def kill_web() -> None:
+            chaos.kill(chaos.random.choice(self.webs))
+
+        def restart_database() -> None:
+            self.server.crash()
+            self.server.start()
+
+        def cut_off() -> None:
+            chaos.outcome.kills += 1
+            chaos.cut_off(self.far, self.line, others=self.near)
+
+        kills: list[Accident] = [kill_worker] * size.worker_kills + [kill_web] * size.web_kills
+        outcome = chaos.live_through([*kills, restart_database, cut_off])
+        _leave([*self.webs, *workers], outcome)
+        return outcome
+
+
+def on_servers(server: PostgresServer, *, folder: Path, size: Size, seed: int) -> Outcome:
+    """Two webs and three workers of one host through a bad day."""
+    with (
+        audited(server.url) as database,
+        FeishuStandIn(delivery=REDELIVERY) as feishu,
+        GlmStandIn(seconds=size.seconds) as glm,
+        Wire(server.port) as wire,
+        Cluster(folder=folder, url=server.url, pace=PACE, glm=glm, feishu=feishu) as cluster,
+    ):
+        far_url = server.url.replace(f":{server.port}/", f":{wire.port}/")
+        team = Team(
+            cluster=cluster,
+            server=server,
+            database=database,
+            webs=[cluster.start("web") for _ in range(2)],
+            near=[cluster.start("worker") for _ in range(2)],
+            far=cluster.start("worker", url=far_url),
+            line=wire,
+        )
+        return team.live_through(size=size, seed=seed)
+
+
+def on_one_machine(*, folder: Path, size: Size, seed: int) -> Outcome:
+    """One process on SQLite, killed again and again."""
+    url = f"sqlite:///{folder / 'bot.db'}"
+    with (
+        audited(url) as database,
+        FeishuStandIn(delivery=REDELIVERY) as feishu,
+        GlmStandIn(seconds=size.seconds) as glm,
+        Cluster(folder=folder, url=url, pace=PACE, glm=glm, feishu=feishu) as cluster,
+    ):
+        node = cluster.start("both")
+        chaos = Chaos(cluster, size=size, webs=[node], database=database, seed=seed)
+
+        def kill() -> None:
+            chaos.outcome.kills += 1
+            chaos.kill(node)
+
+        outcome = chaos.live_through([kill] * size.worker_kills)
+        _leave([node], outcome)
+        return outcome
+
+
+def _leave(nodes: list[Node], outcome: Outcome) -> None:
+    """Sends every process SIGTERM, after which each has to leave in order."""
+    for node in nodes:
+        node.tell_to_leave()
+    codes = [node.wait(seconds=20) for node in nodes]
+    if set(codes) != {0}:
+        outcome.faults.append(f"exit codes {codes}")

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable
 from ctypes import c_double
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -29,7 +28,6 @@ from bot.stopping import stop_event
 from bot.timings import Timings
 from bot.web.server import Server
 from tests.support import warm
-from tests.support.namespaces import enter
 from tests.support.world import variables_for
 
 Ahead = c_double
@@ -62,7 +60,7 @@ PACE = Timings(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """How a process is started; plain values. ``namespace`` is the network namespace in which it lives.
+    """How a process is started; plain values.
 
     ``ahead`` is by how many seconds its clock is ahead of the machine's, in memory that the processes share.
     """
@@ -71,14 +69,11 @@ class Draft:
     variables: dict[str, str]
     glm: str
     pace: Timings
-    namespace: str | None = None
     ahead: Ahead | None = None
 
 
 def run(plan: Draft, line: Connection) -> None:
     """Runs one process of the bot as the command line does, until SIGTERM; tells its port first, 0 for a worker's."""
-    if plan.namespace is not None:
-        enter(plan.namespace)
     stopped = stop_event()
     logs.set_up(os.environ.get("CLUSTER_LOG_LEVEL", "critical"))
     settings = load(plan.variables)
@@ -114,25 +109,15 @@ def connect(stopped: threading.Event, bot: Bot, settings: Settings, line: Connec
     run_until(stopped, bot, server=status, connection=connection)
 
 
-def on_loopback(port: int) -> str:
-    """The address of a process of this host."""
-    return f"http://127.0.0.1:{port}"
-
-
 class Node:
     """A process of the bot that can be killed, told to leave, and started again; a context manager.
-
-    Args:
-        plan: how it is started.
-        reach: gives the address at which a port of its host is reached.
 
     Raises:
         TimeoutError: it ended before it was ready; a database that is away does that.
     """
 
-    def __init__(self, plan: Draft, *, reach: Callable[[int], str] = on_loopback) -> None:
+    def __init__(self, plan: Draft) -> None:
         self._plan = plan
-        self._reach = reach
         self._process: BaseProcess | None = None
         self.port = 0
         self.address = ""
@@ -157,7 +142,7 @@ class Node:
     def _wait_to_serve(self) -> None:
         # A process that answers has said how it takes SIGTERM; one that only listens has not.
         if self.port:
-            self.address = self._reach(self.port)
+            self.address = f"http://127.0.0.1:{self.port}"
             httpx.get(f"{self.address}/healthz", timeout=START_SECONDS, trust_env=False, verify=shared_tls())
 
     @property

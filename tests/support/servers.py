@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,18 +50,14 @@ class PostgresServer:
     Args:
         folder: an empty folder that the user ``postgres`` can reach.
         port: where it listens.
-        addresses: the addresses on which it listens.
-        within: a command that runs another one, such as that of a network namespace.
     """
 
-    def __init__(
-        self, folder: Path, *, port: int, addresses: Sequence[str] = ("127.0.0.1",), within: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, folder: Path, *, port: int) -> None:
         self._folder = folder
-        self._within = [*within, *(["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else [])]
-        self._options = f"-p {port} -h {','.join(addresses)} -k {folder} -c max_connections=200 -c fsync=off"
+        self._command_prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        self._options = f"-p {port} -h 127.0.0.1 -k {folder} -c max_connections=200 -c fsync=off"
         self.port = port
-        self.url = f"postgresql://postgres@{addresses[0]}:{port}/bot"
+        self.url = f"postgresql://postgres@127.0.0.1:{port}/bot"
 
     def make(self) -> None:
         """Makes the data folder, starts the server, and adds the database."""
@@ -69,8 +65,6 @@ class PostgresServer:
             shutil.chown(self._folder, "postgres")
         options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]
         self._run("initdb", "-D", self._data, *options)
-        hosts = self._folder / "data" / "pg_hba.conf"
-        hosts.write_text(hosts.read_text(encoding="utf-8") + "host all all samenet trust\n", encoding="utf-8")
         self.start()
         self._run("createdb", "-h", str(self._folder), "-p", str(self.port), "-U", "postgres", "bot")
 
@@ -90,15 +84,13 @@ class PostgresServer:
     def _run(self, program: str, *arguments: str) -> None:
         folder = programs()
         assert folder is not None
-        command = [*self._within, str(folder / program), *arguments]
+        command = [*self._command_prefix, str(folder / program), *arguments]
         with (self._folder.parent / f"{self._folder.name}.out").open("a") as out:
             subprocess.run(command, check=True, cwd="/", stdout=out, stderr=out, timeout=START_SECONDS)
 
 
 @contextmanager
-def own_server(
-    *, port: int | None = None, addresses: Sequence[str] = ("127.0.0.1",), within: Sequence[str] = ()
-) -> Iterator[PostgresServer]:
+def own_server() -> Iterator[PostgresServer]:
     """A running server that is removed at the end; skips where there can be none."""
     skip_without_server()
     # pytest's own folders are closed to the user postgres.
@@ -106,7 +98,7 @@ def own_server(
         Path(outer).chmod(0o755)
         folder = Path(outer) / "server"
         folder.mkdir()
-        server = PostgresServer(folder, port=port or free_port(), addresses=addresses, within=within)
+        server = PostgresServer(folder, port=free_port())
         server.make()
         try:
             yield server

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chaos_runs import on_one_machine, on_servers
-from tests.support.outcome import Size
+from tests.support.chaos import Size, on_one_machine, on_servers
 from tests.support.servers import own_server
 
 SEED = 7

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -14,7 +15,6 @@ from bot.background import Background
 from bot.db.database import Database, read_url
 from bot.sandbox.server import wait_until
 from bot.worker.listener import Listener
-from tests.benchmarks.watching import wakes
 from tests.support.databases import postgres_database
 from tests.support.wire import Wire
 from tests.support.world import DEADLINE
@@ -60,7 +60,8 @@ class Listening:
         return self._wakes() == before
 
     def _wakes(self) -> int:
-        return wakes(os.getpid())[str(self.thread.native_id)]
+        status = Path(f"/proc/{os.getpid()}/task/{self.thread.native_id}/status").read_text(encoding="utf-8")
+        return int(status.partition("nonvoluntary_ctxt_switches")[0].rpartition("voluntary_ctxt_switches:")[2])
 
 
 @pytest.fixture
