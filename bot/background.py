@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -10,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from bot.errors import BotError, DatabaseUnavailable, LeaseLost
+from bot.logs import get_logger
 from bot.timings import backoff_with_jitter
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 FIRST_RETRY = 0.5
 """Seconds before a failed step is repeated; the wait doubles."""
@@ -175,14 +175,14 @@ class Background:
 
     def _report(self, name: str, error: Exception) -> None:
         if isinstance(error, LeaseLost):
-            log.warning("lease lost task=%s", name)
+            log.warning("lease lost", task=name)
         elif isinstance(error, DatabaseUnavailable):
-            log.error("database away task=%s reason=%s", name, error)
+            log.error("database unavailable", task=name, reason=error)
         elif isinstance(error, BotError):
-            log.error('task failed task=%s error=%s reason="%s"', name, type(error).__name__, error)
+            log.error("task failed", task=name, error=type(error).__name__, reason=error)
         else:
             self._on_crash(name)
-            log.error("task crashed task=%s", name, exc_info=error)
+            log.error("task crashed", task=name, exc_info=error)
 
 
 class Pool:

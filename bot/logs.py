@@ -1,68 +1,108 @@
-"""What the log looks like: one line a step, its values by name, and the ids of what the step belongs to."""
+"""The log: structlog events written through the standard library, as text or JSON, with the ids of their context."""
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from datetime import UTC, datetime
-from types import MappingProxyType
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from contextlib import AbstractContextManager
+from typing import Any, Literal
+
+import structlog
+from structlog.stdlib import ProcessorFormatter
 
 Form = Literal["text", "json"]
 
 LINES_A_MINUTE = 10
-"""Lines that whoever sends requests can cause one by one; a flood of them is counted, and cannot fill the disk."""
+"""Lines that senders of requests can cause one by one; more are counted, so that a flood cannot fill the disk."""
 
-_PLACEHOLDER = re.compile(r"%%|(?:(\w+)=)?(\"?)(%[-+ #0]*\d*(?:\.\d+)?[a-zA-Z])\2")
-_PLAIN = re.compile(r"[^\s\"=]+")
-
-_ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default=MappingProxyType({}))
+_QUIET = {"httpx": "WARNING", "httpcore": "WARNING", "websockets": "WARNING", "alembic": "WARNING"}
+"""httpx logs whole addresses at INFO, and an image's address is signed; a long connection's holds a ticket."""
 
 
-@contextmanager
-def about(**ids: str | None) -> Iterator[None]:
-    """Adds ids to every line that this thread logs within the block, whichever module logs it.
+_HEAD = {"time", "level", "logger", "event", "exception"}
+
+
+class _Event(dict[str, Any]):
+    """An event whose ``str`` is its line of text, so that it is readable with any handler."""
+
+    def __str__(self) -> str:
+        return _words(self)
+
+
+def _readable(_: Any, __: str, event: MutableMapping[str, Any]) -> _Event:
+    return _Event(event)
+
+
+_SHARED: tuple[Callable[..., Any], ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    structlog.processors.format_exc_info,
+)
+
+# Unconfigured, structlog would print to standard output, where commands write their results.
+structlog.configure(
+    processors=[structlog.stdlib.filter_by_level, *_SHARED, _readable, ProcessorFormatter.wrap_for_formatter],
+    wrapper_class=structlog.stdlib.BoundLogger,
+    logger_factory=structlog.stdlib.LoggerFactory(),
+)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger of a module: ``log.info("event", key=value)``."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def bind_ids(**ids: str | None) -> AbstractContextManager[None]:
+    """Adds ids such as ``message_id`` to every event that this thread logs in the block; ``None`` is left out."""
+    return structlog.contextvars.bound_contextvars(**{name: value for name, value in ids.items() if value is not None})
+
+
+def configure(level: str, *, form: Form = "text", secrets: Iterable[str] = ()) -> None:
+    """Writes the program's log to standard error.
 
     Args:
-        ids: such as ``message_id="om_…"``; one that is ``None`` is left out.
-    """
-    before = _ids.set({**_ids.get(), **{name: value for name, value in ids.items() if value is not None}})
-    try:
-        yield
-    finally:
-        _ids.reset(before)
-
-
-def set_up(level: str, *, form: Form = "text") -> None:
-    """Sends the program's log to standard error.
-
-    Args:
-        level: a name such as ``info``; what is less is left out.
-        form: ``text`` for ``key=value``, or ``json`` for one object a line.
+        level: a name such as ``info``; less important events are dropped.
+        form: ``text`` for ``key=value``, or ``json`` for one object per line.
+        secrets: values that are masked wherever they occur.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if form == "json" else TextLines())
+    handler.setFormatter(formatter(form, secrets=secrets))
     logging.basicConfig(handlers=[handler], level=level.upper())
-    # httpx names whole addresses at INFO, and a picture's address is signed; a long connection's holds a ticket.
-    for name in ("httpx", "httpcore", "websockets", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, quiet in _QUIET.items():
+        logging.getLogger(name).setLevel(quiet)
     # It warns of every request that has to wait for a thread, so a flood of requests would fill the disk.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     logging.getLogger("waitress").addFilter(RateLimitFilter(LogRateLimit()))
 
 
+def formatter(form: Form, *, secrets: Iterable[str] = ()) -> logging.Formatter:
+    """Formats the events of structlog, and what libraries log through the standard library."""
+    masked = tuple(secret for secret in secrets if secret)
+
+    def render(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
+        line = _json(event) if form == "json" else _text(event)
+        for secret in masked:
+            line = line.replace(secret, "***")
+        return line
+
+    return ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *_SHARED],
+        processors=[ProcessorFormatter.remove_processors_meta, render],
+    )
+
+
 class LogRateLimit:
-    """Allows :data:`LINES_A_MINUTE`, and counts the others; several threads may ask.
+    """Allows :data:`LINES_A_MINUTE`, and counts the others; thread-safe.
 
     Args:
-        clock: a time in seconds that only goes forward.
+        clock: a monotonic time in seconds.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -70,116 +110,65 @@ class LogRateLimit:
         self._lock = threading.Lock()
         self._minute_ends_at = float("-inf")
         self._written = 0
-        self._left_out = 0
+        self._suppressed = 0
 
     def take(self) -> int | None:
-        """How many lines were left out since the last one; ``None`` where this one is to be left out as well."""
+        """How many lines were suppressed since the last one; ``None`` if this one is to be suppressed as well."""
         with self._lock:
             now = self._clock()
             if now >= self._minute_ends_at:
                 self._minute_ends_at = now + 60
                 self._written = 0
             if self._written == LINES_A_MINUTE:
-                self._left_out += 1
+                self._suppressed += 1
                 return None
             self._written += 1
-            left_out, self._left_out = self._left_out, 0
-            return left_out
+            suppressed, self._suppressed = self._suppressed, 0
+            return suppressed
 
 
 class RateLimitFilter(logging.Filter):
-    """Lets a logger's records through as far as there is a ration; a line tells how many were left out before it."""
+    """Limits a logger's records; the next one that passes says how many were suppressed."""
 
-    def __init__(self, ration: LogRateLimit) -> None:
+    def __init__(self, limit: LogRateLimit) -> None:
         super().__init__()
-        self._ration = ration
+        self._limit = limit
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is written."""
-        left_out = self._ration.take()
-        if left_out:
-            record.msg, record.args = f"{record.getMessage()} (left out before: {left_out})", ()
-        return left_out is not None
+        suppressed = self._limit.take()
+        if suppressed:
+            record.msg, record.args = f"{record.getMessage()} (suppressed before: {suppressed})", ()
+        return suppressed is not None
 
 
-class TextLines(logging.Formatter):
-    """Time, level, module, words, then ``key=value``; a value with a space, a quote or a line break is quoted.
-
-    A traceback follows on lines of its own. What a terminal would act on, such as ``ESC``, or what turns the direction
-    of writing, stands there as its code.
-    """
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line of a record."""
-        words, values = read(record)
-        pairs = [f"{name}={_quoted(str(value))}" for name, value in values.items()]
-        lines = [" ".join([_time(record), record.levelname, record.name, words, *pairs])]
-        if record.exc_info:
-            lines += self.formatException(record.exc_info).splitlines()
-        return "\n".join(map(_visible, lines))
+def _text(event: Mapping[str, Any]) -> str:
+    """``time LEVEL logger event key=value …``, and a traceback on lines of its own."""
+    return f"{event['time']} {event['level'].upper()} {event['logger']} {_words(event)}"
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line: ``time``, ``level``, ``logger``, ``step``, the values by name, and any ``traceback``."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line of a record."""
-        words, values = read(record)
-        line = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name, "step": words}
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return _visible(json.dumps(line | values | line, ensure_ascii=False))
+def _words(event: Mapping[str, Any]) -> str:
+    values = {key: value for key, value in event.items() if key not in _HEAD}
+    line = " ".join([str(event["event"]), *(f"{key}={_quoted(str(value))}" for key, value in values.items())])
+    return "\n".join(map(_visible, [line, *str(event.get("exception", "")).splitlines()]))
 
 
-def read(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
-    """A record's words, and its values by name: those of its message, then the ids that :func:`about` has set.
-
-    The names stand in the template, as in ``"generation made id=%s"``, so that no value can pass for another one. A
-    template of another shape, as other libraries write them, is all words.
-    """
-    values: dict[str, object] = {}
-    arguments = list(record.args) if isinstance(record.args, tuple) else []
-
-    def take(found: re.Match[str]) -> str:
-        name, quote, conversion = found.groups()
-        if conversion is None:
-            return "%"
-        value = arguments.pop(0)
-        if name is None:
-            return f"{quote}{conversion % value}{quote}"
-        values[name] = _typed(value, conversion)
-        return ""
-
-    template = str(record.msg)
-    wanted = sum(found[3] is not None for found in _PLACEHOLDER.finditer(template))
-    # Without arguments a per cent sign is only itself.
-    words = _PLACEHOLDER.sub(take, template) if arguments and wanted == len(arguments) else record.getMessage()
-    return " ".join(words.split()), {**_ids.get(), **values}
-
-
-def _typed(value: object, conversion: str) -> object:
-    """A value as its line shows it; a number stays one."""
-    if value is None or isinstance(value, bool):
-        return value
-    text = conversion % value
-    if isinstance(value, float) and conversion[-1] in "fs":
-        return float(text)
-    return int(value) if isinstance(value, int | float) and conversion[-1] in "ds" else text
-
-
-def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _json(event: Mapping[str, Any]) -> str:
+    head = {key: event[key] for key in ("time", "level", "logger", "event")}
+    return _visible(json.dumps(head | dict(event), ensure_ascii=False, default=str))
 
 
 def _quoted(value: str) -> str:
-    return value if _PLAIN.fullmatch(value) and _visible(value) == value else json.dumps(value, ensure_ascii=False)
+    """A value in quotes where it could be taken for more than one."""
+    plain = value and not any(character.isspace() or character in '"=' for character in value)
+    return value if plain and _visible(value) == value else json.dumps(value, ensure_ascii=False)
 
 
 def _visible(text: str) -> str:
-    """The text with the codes of control and format characters and of line ends in their place, as JSON writes them."""
-    return text if text.isprintable() else "".join(map(_shown, text))
+    """The text with control and format characters and line ends escaped as in JSON."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
 
 
-def _shown(character: str) -> str:
+def _escaped(character: str) -> str:
     hidden = unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     return json.dumps(character)[1:-1] if hidden else character

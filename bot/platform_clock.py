@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-log = logging.getLogger(__name__)
+from bot.logs import get_logger
+
+log = get_logger(__name__)
 
 TOLERANCE = 60.0
 """Seconds by which the two clocks may differ."""
@@ -55,7 +56,9 @@ class PlatformClock:
             if abs(off) <= TOLERANCE or not is_due:
                 return
             self._logged_at = now
-        log.error("clock wrong seconds_ahead_of_platform=%+.0f: set this machine's clock, for example with NTP", off)
+        log.error(
+            "clock wrong", seconds_ahead_of_platform=round(off), fix="set this machine's clock, for example with NTP"
+        )
 
     def learn_first(self, date: str | None) -> None:
         """Takes the ``Date`` of another platform's answer where this one's time is not known yet."""

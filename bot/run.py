@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from bot.feishu.long_connection import LongConnection
 
-log = logging.getLogger(__name__)
+log = logs.get_logger(__name__)
 
 
 def serve(stopped: threading.Event, *, work: bool) -> None:
@@ -120,9 +119,9 @@ def run_until(
         bot.start(work=work)
         if connection is not None:
             connection.start()
-        log.info("%s listening port=%d worker=%s", name, server.port if server is not None else 0, work)
+        log.info("started", command=name, port=server.port if server is not None else 0, worker=work)
         stopped.wait()
-    log.info("%s leaving", name)
+    log.info("shutting down", command=name)
     try:
         if connection is not None:
             connection.close()
@@ -196,9 +195,9 @@ def _load(*, door: bool = True) -> Settings:
     if missing := required_settings_missing(settings, door=door):
         raise SettingsError([str(fault) for fault in missing])
     _make_data_folder(settings.data_dir)
-    logs.set_up(settings.log.level, form=settings.log.format)
+    logs.configure(settings.log.level, form=settings.log.format)
     if not settings.api_key.get_secret_value():
-        log.warning("settings ZHIPU_API_KEY is not set: every prompt will be answered with that")
+        log.warning("ZHIPU_API_KEY is not set: every prompt will be answered with that")
     if door and not settings.encrypt_key.get_secret_value():
-        log.warning("settings FEISHU_ENCRYPT_KEY is not set: only the Verification Token shows who sent an event")
+        log.warning("FEISHU_ENCRYPT_KEY is not set: only the Verification Token authenticates events")
     return settings

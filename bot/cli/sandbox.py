@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     level = "debug" if given.verbose else "error"
-    logs.set_up(level)
+    logs.configure(level)
     key = unquote(os.environ.get("ZHIPU_API_KEY", "")) if given.real_glm else None
     if given.real_glm and not key:
         raise _UnusableError(f"--real-glm needs ZHIPU_API_KEY in the environment; get a key at {KEY_PAGE}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import secrets
 import socket
@@ -22,9 +21,10 @@ from bot.db.locks import change_rows
 from bot.db.stored_times import repair_times
 from bot.db.tables import generations, requests, workers
 from bot.errors import DatabaseUnavailable, LeaseLost
+from bot.logs import get_logger
 from bot.permissions import make_private_folder, private_opener
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 LEASED = (generations, requests)
 """The tables whose rows are owned, in the order in which they are locked; see ``locks``."""
@@ -190,7 +190,7 @@ class Leases:
         held, began = self.held, elapsed_time()
         with self._database.write() as connection:
             if repair_times(self._database, connection, lease=self.seconds):
-                log.error("clock set back: every stored wait counts as over")
+                log.error("clock set back", note="every stored wait counts as over")
             if sign_on:
                 sign = self._database.insert(workers).values(owner=self.owner, seen_at=self._database.now)
                 connection.execute(
@@ -244,7 +244,7 @@ class Leases:
             return False
         except OSError as fault:
             # Of whom nobody can tell, the lease will tell.
-            log.warning("lease not_looked_at owner=%s reason=%s", owner, fault.strerror)
+            log.warning("lease file not checked", owner=owner, reason=fault.strerror)
             return False
         return True
 

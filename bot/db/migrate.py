@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
 from bot.db.database import Database
+from bot.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 HEAD = "0002"
 """The newest revision in ``migrations/versions``; a test holds the two together."""
@@ -43,10 +43,10 @@ def migrate(database: Database) -> bool:
         if before == HEAD:
             return False
         if before is not None and before > HEAD:
-            log.warning("schema newer_than_program revision=%s program=%s", before, HEAD)
+            log.warning("schema newer than program", revision=before, program=HEAD)
             return False
         _upgrade(connection)
-    log.info("schema migrated from=%s to=%s", before, HEAD)
+    log.info("schema migrated", from_revision=before, to_revision=HEAD)
     return True
 
 

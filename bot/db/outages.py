@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,10 +15,11 @@ from bot.db.locks import change_rows
 from bot.db.tables import generations, kept, paces, requests
 from bot.errors import FeishuAction, FeishuError, SendDelayed
 from bot.feishu.fixes import describe, suggest_fix
+from bot.logs import get_logger
 from bot.models import State
 from bot.timings import Timings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Call = Literal["send", "patch", "image", "file"]
 """The kinds of call; each may need a scope of its own, so one can be refused while the others pass."""
@@ -151,9 +151,7 @@ class Outages:
             if before is None:
                 self._hold(connection, name, self._pace.probe_after(0))
         if before is None:
-            log.error(
-                "feishu refuses call=%s code=%s reason=%r fix=%r", call, error.code, found["reason"], found["fix"]
-            )
+            log.error("Feishu outage", call=call, code=error.code, reason=found["reason"], fix=found["fix"])
             self._on_begin()
 
     def _end(self, call: Call) -> None:
@@ -168,7 +166,7 @@ class Outages:
                 self._make_due(connection)
             connection.execute(delete(paces).where(paces.c.name == name))
             connection.execute(delete(kept).where(kept.c.name == name))
-        log.warning("feishu accepts_again call=%s seconds=%d", call, self._now() - outage.since)
+        log.warning("Feishu outage over", call=call, seconds=round(self._now() - outage.since))
         self._on_end()
 
     def _make_due(self, connection: Connection) -> None:

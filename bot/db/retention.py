@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,8 +11,9 @@ from sqlalchemy import ColumnElement, Table, and_, delete, exists, select, tuple
 from bot.db.database import Database
 from bot.db.periodic_lock import PeriodicLock
 from bot.db.tables import feishu_calls, generations, paces, requests, served, spending, workers
+from bot.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 DAY = 86_400.0
 
@@ -74,7 +74,7 @@ class Retention:
                     self._turn.end(0.0)
                     return removed
         self._turn.end(DAY)
-        log.info("retention removed=%d", removed)
+        log.info("old rows removed", rows=removed)
         return removed
 
     def _forgettable(self) -> Iterator[tuple[Table, ColumnElement[bool]]]:

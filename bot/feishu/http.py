@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,8 +12,9 @@ from bot.errors import FeishuAction, FeishuError, FeishuUnreachable, SettingsErr
 from bot.feishu.http_request import wire
 from bot.feishu.proxies import proxy_for
 from bot.feishu.responses import Answer
+from bot.logs import get_logger
 
-logger = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Made = TypeVar("Made")
 OnCall = Callable[[str, float, int | None], None]
@@ -107,7 +107,7 @@ class Pool:
             return made
         finally:
             seconds = time.monotonic() - started
-            logger.debug("feishu call=%s code=%s ms=%d log_id=%s", name, code, seconds * 1000, log_id)
+            log.debug("Feishu called", call=name, code=code, ms=round(seconds * 1000), log_id=log_id)
             if self._on_call is not None:
                 self._on_call(name, seconds, code)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import logging
 import math
 import random
 import time
@@ -24,11 +23,12 @@ from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu import sdk
 from bot.feishu.proxies import is_loopback, proxy_for
 from bot.feishu.responses import text_in
+from bot.logs import get_logger
 
 _ws = sdk.import_long_connection()
 _SdkClient: Any = _ws.Client
 
-logger = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Take = Callable[[bytes], Mapping[str, object] | None]
 """Stores a payload durably and gives the JSON to answer with, ``None`` where the platform has to send it again."""
@@ -104,7 +104,7 @@ class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
                     raise FeishuUnreachable(f"no long connection after {failed} attempts: {reason}")
                 spread = self._reconnect_nonce * random.random()  # noqa: S311 - spreads load, guards nothing
                 wait = self._reconnect_interval if failed else spread
-                logger.warning('long_connection down reason="%s" wait=%.1f', reason, wait)
+                log.warning("long connection down", reason=reason, wait=round(wait, 1))
                 await asyncio.sleep(wait)
         finally:
             self._threads.shutdown(wait=False)
@@ -149,7 +149,7 @@ class WsClient(_SdkClient):  # type: ignore[misc]  # the SDK has no types
         self._opened_at = time.monotonic()
         self._was_open = True
         self._tell(None)
-        logger.info("long_connection open conn_id=%s", self._conn_id)
+        log.info("long connection open", conn_id=self._conn_id)
         return connection
 
     async def _listen(self, connection: websockets.ClientConnection) -> None:

@@ -123,7 +123,7 @@ class GlmClient:
             answer = b"the answer could not be read"
         except httpx.RequestError as error:
             raise NetworkFailed(f"Network error: {mask_key(_said(error), key)}") from error
-        log.info("glm answered status=%d seconds=%.1f", response.status_code, seconds - remaining())
+        log.info("GLM answered", extra={"status": response.status_code, "seconds": round(seconds - remaining(), 1)})
         return read_answer(response.status_code, headers=response.headers, body=answer, key=key)
 
     def close(self) -> None:

@@ -69,7 +69,7 @@ def fetch_with_retries(
                     raise
                 # The last attempt falls on the end of the time.
                 wait = min(wait, left)
-            log.info("download failed attempt=%d reason=%s next_in=%.1f", attempt, error, wait)
+            log.info("download failed", extra={"attempt": attempt, "reason": str(error), "next_in": round(wait, 1)})
             if stopped_in(wait):
                 raise
     raise AssertionError

@@ -86,7 +86,7 @@ def run(plan: Draft, port: Connection) -> None:
     """Runs the bot of a plan in this process until SIGTERM, and tells its port first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopped = stop_event()
-    logs.set_up(plan.log_level)
+    logs.configure(plan.log_level)
     bot, server = create(plan)
     bot.learn_identity()
     port.send(server.port)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from bot.db.key_value import KeyValueStore
 from bot.errors import FeishuError
+from bot.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class BotIdentity:
@@ -52,7 +52,7 @@ class BotIdentity:
             except FeishuError as refusal:
                 self.refusal = refusal
                 raise
-            log.info("identity learnt open_id=%s", self._open_id)
+            log.info("bot identity fetched", open_id=self._open_id)
 
     def note_namesake(self, open_id: str) -> None:
         """Notes that somebody else is mentioned under the bot's name, as after an app was made again; logged once."""
@@ -61,7 +61,7 @@ class BotIdentity:
         self._namesake_noted = True
         if self._kept.get(self._namesake) is None:
             self._kept.put(self._namesake, open_id)
-            log.warning("identity namesake_mentioned own=%s mentioned=%s name=%s", self._open_id, open_id, self.name)
+            log.warning("another bot of the same name mentioned", own=self._open_id, mentioned=open_id, name=self.name)
 
     def _ask_once(self) -> str:
         open_id, name = self._ask()

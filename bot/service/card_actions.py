@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,13 +19,13 @@ from bot.db.generations import resume_images
 from bot.db.requests import show_again
 from bot.db.row_models import log_ids, options_of, read_options, source_of
 from bot.db.tables import generations, requests
-from bot.logs import about
+from bot.logs import bind_ids, get_logger
 from bot.models import CardAction, Command, ImagePrompt, ParsedMessage, PartialOptions, State, UserError
 from bot.service.cancellation import cancel
 from bot.service.request_builder import RequestContext, over
 from bot.service.requests import RequestService
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Toast = Mapping[str, object]
 
@@ -72,8 +71,8 @@ class CardActionHandler:
         action = press.value.get("a")
         act = self._actions.get(action) if isinstance(action, str) else None
         request = self._request(press) if act is not None else None
-        with about(**_led_by(request)):
-            log.info("press action=%s card=%s", action, press.message_id)
+        with bind_ids(**_led_by(request)):
+            log.info("card action", action=action, card=press.message_id)
             if action == "example":
                 return self._example(press)
             if act is None:

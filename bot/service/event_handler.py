@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
 
@@ -13,6 +12,7 @@ from bot.db.database import Database
 from bot.db.requests import RequestStore
 from bot.db.row_models import language_of
 from bot.errors import DatabaseUnavailable
+from bot.logs import get_logger
 from bot.models import CardAction, Command, Event, Ignored, Message, MessageRecall, Onboarding, ParsedMessage
 from bot.service.bot_identity import BotIdentity
 from bot.service.cancellation import cancel_recalled
@@ -20,7 +20,7 @@ from bot.service.card_actions import CardActionHandler
 from bot.service.request_builder import RequestContext
 from bot.service.requests import RequestService
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 AGAIN_AFTER = 600.0
 """Seconds for which what was told unasked is not told again: the help in a chat, and to somebody who may not use the
@@ -82,7 +82,7 @@ class EventHandler:
             case Message() as message:
                 self._take_message(message)
             case MessageRecall() as recall:
-                log.info("message recalled message_id=%s", recall.message_id)
+                log.info("message recalled", message_id=recall.message_id)
                 cancel_recalled(self._database, recall.message_id)
             case Onboarding() as greeting:
                 self._take_greeting(greeting)
@@ -92,12 +92,12 @@ class EventHandler:
                 name = self._identity.name
                 if ignored.reason == NOT_MENTIONED and name and (other := mentioned_namesake(event, name)):
                     self._identity.note_namesake(other)
-                log.info("event ignored type=%s reason=%s", event.event_type, ignored.reason)
+                log.info("event ignored", type=event.event_type, reason=ignored.reason)
         return {}
 
     def _take_message(self, message: Message) -> None:
         if not self._allows(message.sender, message.chat_id):
-            log.info("message not_allowed message_id=%s chat=%s", message.message_id, message.chat_id)
+            log.info("message not allowed", message_id=message.message_id, chat=message.chat_id)
             self._tell_not_allowed(message)
         elif not message.attachment and message.text.strip():
             understood = parse(message.text, styles=self._reception.styles)
@@ -105,9 +105,7 @@ class EventHandler:
         elif not self._store.told_since(message.chat_id, kind="help", seconds=AGAIN_AFTER):
             self._accept(message, Command(name="help"))
         else:
-            log.info(
-                'message left_alone message_id=%s reason="nothing to draw, and help was shown"', message.message_id
-            )
+            log.info("message ignored", message_id=message.message_id, reason="nothing to draw, and help was shown")
 
     def _tell_not_allowed(self, message: Message) -> None:
         """Answers with the ids that the lists need, which nobody could learn otherwise."""
@@ -147,6 +145,6 @@ class EventHandler:
 
     def _take_press(self, press: CardAction) -> Mapping[str, object]:
         if not self._allows(press.presser, press.chat_id):
-            log.info("press not_allowed chat=%s", press.chat_id)
+            log.info("card action not allowed", chat=press.chat_id)
             return self._presses.refuse()
         return self._presses.take(press)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -25,14 +24,14 @@ from bot.db.request_inserts import (
     recalled_among,
 )
 from bot.db.row_models import Kind, NewRequest, log_ids, read_options, source_of
-from bot.logs import about
+from bot.logs import bind_ids, get_logger
 from bot.models import Command, ImagePrompt, Language, ParsedMessage, UserError
 from bot.service.commands import Commands
 from bot.service.group_commit import GroupCommit
 from bot.service.quotas import Limits
 from bot.service.request_builder import RequestBuilder, RequestContext, over, refused
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 TO_ADMIN = "notice"
 """The command of what the bot tells an admin unasked, which no rate holds up."""
@@ -121,10 +120,10 @@ class RequestService:
             received = self._accept_command(arrival, understood, only_if_allowed=only_if_allowed)
         else:
             received = self._together.do(_Prompt(arrival=arrival, ask=understood, only_if_allowed=only_if_allowed))
-        with about(**log_ids(received.request_id, arrival.origin)):
-            log.info("request %s kind=%s", received.outcome, received.kind)
+        with bind_ids(**log_ids(received.request_id, arrival.origin)):
+            log.info("request", outcome=received.outcome, kind=received.kind)
             if self._log_prompts and isinstance(understood, ImagePrompt) and received.outcome != "repeated":
-                log.info("request asked prompt=%s", understood.prompt)
+                log.info("request prompt", prompt=understood.prompt)
         self._on_received(received)
         return received
 

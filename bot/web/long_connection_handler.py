@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from bot.errors import EventRejected
+from bot.logs import get_logger
 from bot.models import Event
 from bot.web.event_json import parse
 from bot.web.verification import admit
 from bot.web.webhook import taken
 
-logger = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class LongConnectionHandler:
@@ -53,7 +53,7 @@ class LongConnectionHandler:
         try:
             opened = admit(parse(payload), app_id=self._app_id, now=self._clock())
         except EventRejected as refused:
-            logger.warning('push refused status=%d reason="%s"', refused.status, refused.reason)
+            log.warning("event rejected", status=refused.status, reason=refused.reason)
             return "unknown", f"refused_{refused.status}", None
         kind, outcome, body, status = taken(opened, self._take)
         return kind, outcome, body if status == HTTPStatus.OK else None

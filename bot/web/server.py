@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import logging
 import resource
 import threading
 import time
@@ -14,6 +13,7 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from bot.background import Background, Loop
+from bot.logs import get_logger
 from bot.web.connection_eviction import claim, is_being_answered
 from bot.web.verification import LARGEST_BODY
 from bot.web.waitress_channel import Channel
@@ -39,7 +39,7 @@ OWN_FILES = 512
 FINISH_SECONDS = 10.0
 """For how long a server that leaves waits for the answers to what it has read."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class ServerConfig(Protocol):
@@ -181,5 +181,5 @@ def _places(wanted: int) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     places = min(wanted, max((files - OWN_FILES) // FILES_A_CONNECTION, ACCEPTED_A_ROUND))
     if places < wanted:
-        log.warning("server connections=%d wanted=%d open_files=%d", places, wanted, files)
+        log.warning("fewer connections than configured", connections=places, configured=wanted, open_files=files)
     return places

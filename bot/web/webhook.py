@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 
 from flask import Blueprint, Response, jsonify, request
 
 from bot.errors import DatabaseUnavailable, EventRejected
-from bot.logs import LogRateLimit, about
+from bot.logs import LogRateLimit, bind_ids, get_logger
 from bot.models import Event
 from bot.web.verification import ExpiredEvent, UrlVerification, Verifier
 
-logger = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 ROUTES = ("/webhook/event", "/webhook/card")
 """Both take events and card actions alike."""
@@ -75,14 +74,14 @@ def taken(
     """
     event = opened.event if isinstance(opened, ExpiredEvent) else opened
     kind = event.event_type
-    with about(**event.ids):
+    with bind_ids(**event.ids):
         if isinstance(opened, ExpiredEvent):
-            logger.warning("event dropped type=%s age=%d", kind, opened.age)
+            log.warning("event dropped", type=kind, age=round(opened.age))
             return kind, "stale", {}, 200
         try:
             return kind, "taken", take(event), 200
         except DatabaseUnavailable:
-            logger.warning("event not stored type=%s", kind)
+            log.warning("event not stored", type=kind)
             return kind, "unavailable", {"error": "unavailable"}, 503
 
 
@@ -96,7 +95,7 @@ class RefusalLog:
         """Logs the status and the reason, which hold nothing that the sender sent."""
         left_out = self._ration.take()
         if left_out is not None:
-            logger.warning('event refused status=%d reason="%s" left_out=%d', refused.status, refused.reason, left_out)
+            log.warning("event rejected", status=refused.status, reason=refused.reason, suppressed=left_out)
 
 
 def _answer(body: Mapping[str, object], status: int = 200) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,11 +13,12 @@ from sqlalchemy import select
 
 from bot.db.database import Database
 from bot.db.tables import generations
+from bot.logs import get_logger
 from bot.models import Command, State
 from bot.service.request_builder import RequestContext
 from bot.service.requests import TO_ADMIN, RequestService
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Cause = Literal["balance", "key", "blocked", "silent", "base", "feishu"]
 
@@ -163,7 +163,7 @@ class AdminAlerts:
         received = self._reception.accept(arrival, Command(name=TO_ADMIN, argument=argument))
         self._told.add(origin)
         if received.outcome == "accepted":
-            log.warning("admins told cause=%s person=%s", cause, person)
+            log.warning("admin alerted", cause=cause, admin=person)
             self._wake.set()
 
 

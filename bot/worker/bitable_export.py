@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -11,10 +10,11 @@ from bot.db.bitable_queue import BitableQueue, ExportBatch
 from bot.db.periodic_lock import PeriodicLock
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu.bitable import MOST_RECORDS
+from bot.logs import get_logger
 from bot.timings import backoff_with_jitter
 from bot.worker.bitable_rows import record
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 LOOK_EVERY = 60.0
 """Seconds between two looks whether it is this process's turn, at the most."""
@@ -108,7 +108,7 @@ class BitableExporter:
                 break
         self._turn.end(self._every)
         if sent:
-            log.info("base recorded=%d", sent)
+            log.info("exported to Base", rows=sent)
         return sent
 
     def _send(self, batch: ExportBatch) -> int:
@@ -124,7 +124,7 @@ class BitableExporter:
     def _put_off(self, batch: ExportBatch, error: FeishuError) -> None:
         self._failures += 1
         wait = backoff_with_jitter(self._every, LONGEST_WAIT, self._failures)
-        log.error("base not_recorded code=%s message=%s again_in=%d", error.code, error.message, wait)
+        log.error("Base export failed", code=error.code, message=error.message, next_in=round(wait))
         if error.code == PERSON_REFUSED and batch.people:
             self._store.renew(batch, people=False)
             wait = self._every

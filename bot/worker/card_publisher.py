@@ -16,13 +16,14 @@ from bot.db.requests import RequestStore
 from bot.db.row_models import RECALLED, Request
 from bot.errors import FeishuAction, FeishuError, LeaseLost, SendDelayed
 from bot.feishu.error_codes import FOR_NOW
+from bot.logs import get_logger
 from bot.models import GenerationView
 from bot.timings import Timings
 from bot.worker.message_sender import Chat, MessageSender
 from bot.worker.original_upload import OriginalUploader
 from bot.worker.request_renderer import RenderedRequest, RequestRenderer
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 CHANGES_OF_WAY = 6
 """How many refusals in a row one showing works round before it is put off."""
@@ -77,7 +78,7 @@ class CardPublisher:
         """Shows a claimed request as it stands, and lets it go; not the first time when that would be too late."""
         unanswered = claimed.answer_id is None and claimed.way == "card"
         if unanswered and self._clock() - claimed.accepted_at > self._pace.resend_in_all:
-            log.warning("answer too_late request=%s", claimed.request_id)
+            log.warning("answer too late", request=claimed.request_id)
             self._store.give_up(claimed, owner=self._owner, outcome="too_late")
             return
         posting = self._posting(claimed)
@@ -118,7 +119,7 @@ class CardPublisher:
             self._store.postpone(claimed, owner=self._owner, seconds=held.seconds, refused=False, takeups=takeups)
             return False
         except FeishuError as error:
-            log.warning("answer refused request=%s code=%s log_id=%s", claimed.request_id, error.code, error.log_id)
+            log.warning("card rejected", request=claimed.request_id, code=error.code, log_id=error.log_id)
         return True
 
     def _posting(self, claimed: Request) -> MessageSender:
@@ -139,7 +140,7 @@ class CardPublisher:
             told=showing.told,
             answer_id=answer_id,
         )
-        log.info("answer shown request=%s face=%s way=%s", request.request_id, showing.face, request.way)
+        log.info("card published", request=request.request_id, state=showing.face, mode=request.way)
         if request.recalled and request.way == "card" and answer_id is not None:
             # An earlier attempt may have sent the text: then this one was given the id of that message.
             self._store.show_again(request.request_id)
@@ -177,7 +178,7 @@ class CardPublisher:
         except FeishuError as error:
             if _about_the_place(error.action, request):
                 raise
-            log.warning("original refused request=%s code=%s help=%s", request.request_id, error.code, error.help_url)
+            log.warning("original rejected", request=request.request_id, code=error.code, help=error.help_url)
             # It may be the key that is refused, as another app's.
             self._files.forget(request.content["argument"])
             self._store.record_send(request, "file", "", owner=self._owner)
@@ -208,7 +209,7 @@ class CardPublisher:
                 raise
             # The text that follows holds the link, so a refused picture does not take the answer with it. The refusal
             # is stored, because the text may have to wait and the picture would then be sent again before it.
-            log.warning("picture not_sent request=%s code=%s", request.request_id, error.code)
+            log.warning("image not sent", request=request.request_id, code=error.code)
             message_id = ""
         self._store.record_send(request, step, message_id, owner=self._owner)
 
@@ -223,13 +224,13 @@ class CardPublisher:
         """Decides what a refusal means; tells whether to show again at once."""
         log.log(
             _level(error),
-            "answer refused request=%s way=%s code=%s action=%s log_id=%s help=%s",
-            request.request_id,
-            request.way,
-            error.code,
-            error.action.name,
-            error.log_id,
-            error.help_url,
+            "card rejected",
+            request=request.request_id,
+            mode=request.way,
+            code=error.code,
+            action=error.action.name,
+            log_id=error.log_id,
+            help=error.help_url,
         )
         if error.action in FOR_NOW:
             self._put_off(request, error)

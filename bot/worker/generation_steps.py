@@ -17,12 +17,13 @@ from bot.errors import DatabaseUnavailable, DownloadFailed, FeishuAction, Feishu
 from bot.glm.image_url import link_expires_at
 from bot.glm.images import LARGEST_FOR_FEISHU, shrink
 from bot.glm.retries import fetch_with_retries
+from bot.logs import get_logger
 from bot.models import GeneratedImage, ImageFile, Options
 from bot.timings import Timings, backoff_with_jitter
 from bot.worker import failures
 from bot.worker.image_cache import ImageCache
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -101,12 +102,12 @@ class Workflow:
             StoreUnavailable: the outcome could not be stored before the process has to leave.
         """
         log.info(
-            "generation post generation=%s request=%s model=%s size=%s posts=%d",
-            generation.generation_id,
-            generation.request_id,
-            generation.model,
-            generation.options.size,
-            generation.posts,
+            "generation call",
+            generation=generation.generation_id,
+            request=generation.request_id,
+            model=generation.model,
+            size=generation.options.size,
+            calls=generation.posts,
         )
         try:
             return self._generate(generation)
@@ -114,7 +115,7 @@ class Workflow:
             raise
         except Exception:
             # The call may have been sent, and must not be paid for again because this program is wrong.
-            log.exception("generation crashed in_paid_call generation=%s", generation.generation_id)
+            log.exception("paid call crashed", generation=generation.generation_id)
             self._retry_until_stored(
                 lambda: self._store.fail(generation, failures.UNKNOWN_OUTCOME, owner=self._owner, billed=True)
             )
@@ -133,7 +134,7 @@ class Workflow:
             return False
         except (LeaseLost, DatabaseUnavailable):
             # Nothing was sent, so nothing was paid for.
-            log.warning("generation not_sent generation=%s", generation.generation_id)
+            log.warning("paid call not sent", generation=generation.generation_id)
             self._store.undo_claim(generation, owner=self._owner)
             raise
         # The URL is paid for: it is stored whatever it takes, and it frees the slot.
@@ -141,22 +142,19 @@ class Workflow:
             lambda: self._store.made(generation, image, owner=self._owner, link_ends_at=link_expires_at(image.url))
         )
         log.info(
-            "generation made generation=%s wanted=%s platform_request_id=%s",
-            generation.generation_id,
-            wanted,
-            image.request_id,
+            "generation made", generation=generation.generation_id, wanted=wanted, platform_request_id=image.request_id
         )
         return wanted
 
     def _on_glm_error(self, generation: Generation, error: GlmError) -> None:
         log.warning(
-            "generation refused generation=%s code=%s provider_code=%s status=%s platform_request_id=%s words=%r",
-            generation.generation_id,
-            error.code,
-            error.provider_code,
-            error.status,
-            error.request_id,
-            error.values.get("words"),
+            "generation failed",
+            generation=generation.generation_id,
+            code=error.code,
+            provider_code=error.provider_code,
+            status=error.status,
+            platform_request_id=error.request_id,
+            words=error.values.get("words"),
         )
         self._retry_until_stored(lambda: self._store_glm_error(generation, error))
 
@@ -184,9 +182,9 @@ class Workflow:
         try:
             uploaded = {} if generation.image_key else self._upload(generation, self._original(generation))
             self._store.done(generation, owner=self._owner, **uploaded)
-            log.info("generation done generation=%s", generation.generation_id)
+            log.info("generation done", generation=generation.generation_id)
         except DownloadFailed as error:
-            log.warning("generation download_failed generation=%s reason=%s", generation.generation_id, error)
+            log.warning("download failed", generation=generation.generation_id, reason=error)
             if self._stopping.is_set() and not error.permanent:
                 # The retries were cut short; the next process goes on with them.
                 self._store.postpone(generation, owner=self._owner, seconds=0.0)
@@ -234,12 +232,11 @@ class Workflow:
 
     def _not_uploaded(self, generation: Generation, error: FeishuError) -> None:
         log.log(
-            # An outage is logged when it begins and ends, not at every probe.
             logging.INFO if error.action is FeishuAction.APP_REFUSED else logging.WARNING,
-            "generation upload_failed generation=%s code=%s action=%s",
-            generation.generation_id,
-            error.code,
-            error.action.name,
+            "upload failed",
+            generation=generation.generation_id,
+            code=error.code,
+            action=error.action.name,
         )
         waited = generation.delays * self._pace.probe_longest
         if error.action is FeishuAction.APP_REFUSED and waited < self._pace.outage_in_all:
@@ -265,7 +262,7 @@ class Workflow:
                 return step()
             except DatabaseUnavailable:
                 times += 1
-                log.error("database away, a paid outcome is held in memory tries=%d", times)  # noqa: TRY400
+                log.error("database unavailable, paid outcome kept in memory", tries=times)  # noqa: TRY400
                 if self._stopping.is_set():
                     gives_up_at = min(gives_up_at, time.monotonic() + self._pace.holding)
                     if time.monotonic() >= gives_up_at:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable
@@ -11,10 +10,11 @@ from pathlib import Path
 
 from bot.errors import DownloadFailed
 from bot.glm.images import inspect_image
+from bot.logs import get_logger
 from bot.models import ImageFile
 from bot.permissions import make_private, make_private_folder, write_private
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 DAY = 86_400.0
 
@@ -54,7 +54,7 @@ class ImageCache:
                 partial.unlink(missing_ok=True)
         except OSError as error:
             # The image is still shown; only the button for the original will have to fetch it again.
-            log.error("original not_kept name=%s reason=%s", name, error.strerror)  # noqa: TRY400
+            log.error("original not written", name=name, reason=error.strerror)  # noqa: TRY400
             return False
         return True
 
@@ -65,7 +65,7 @@ class ImageCache:
         except FileNotFoundError:
             return None
         except OSError as error:
-            log.error("original not_read name=%s reason=%s", name, error.strerror)  # noqa: TRY400
+            log.error("original not read", name=name, reason=error.strerror)  # noqa: TRY400
             return None
 
     def get_image(self, name: str) -> ImageFile | None:
@@ -74,7 +74,7 @@ class ImageCache:
             content = self.get(name)
             return inspect_image(content) if content is not None else None
         except DownloadFailed as error:
-            log.warning("original discarded name=%s reason=%s", name, error)
+            log.warning("original discarded", name=name, reason=error)
             with suppress(OSError):
                 (self._folder / name).unlink(missing_ok=True)
         return None
@@ -84,7 +84,7 @@ class ImageCache:
         try:
             files = self._files()
         except OSError as error:
-            log.error("originals not_listed reason=%s", error.strerror)  # noqa: TRY400
+            log.error("originals not listed", reason=error.strerror)  # noqa: TRY400
             return 0
         kept = sum(size for _, size, _ in files)
         oldest_kept = self._clock() - self._days * DAY
@@ -95,12 +95,12 @@ class ImageCache:
             try:
                 Path(path).unlink(missing_ok=True)
             except OSError as error:
-                log.error("original not_removed name=%s reason=%s", Path(path).name, error.strerror)  # noqa: TRY400
+                log.error("original not removed", name=Path(path).name, reason=error.strerror)  # noqa: TRY400
                 continue
             kept -= size
             removed += 1
         if removed:
-            log.info("originals removed=%d bytes_kept=%d", removed, kept)
+            log.info("originals removed", removed=removed, bytes_kept=kept)
         return removed
 
     def _files(self) -> list[tuple[float, int, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, Protocol
@@ -13,8 +12,9 @@ from bot.db.requests import RequestStore
 from bot.db.row_models import Request
 from bot.errors import FeishuError, SendDelayed
 from bot.feishu.error_codes import FOR_NOW
+from bot.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Chat(Protocol):
@@ -133,4 +133,4 @@ def _unless_refused(message_id: str) -> Iterator[None]:
     except FeishuError as error:
         if error.action in FOR_NOW:
             raise
-        log.info("old message not_changed message_id=%s code=%s", message_id, error.code)
+        log.info("old card not updated", message_id=message_id, code=error.code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -15,11 +14,12 @@ from bot.db.tables import generations
 from bot.errors import DownloadFailed, FeishuError
 from bot.feishu.error_codes import FOR_NOW
 from bot.glm.images import inspect_image
+from bot.logs import get_logger
 from bot.models import ImageFile
 from bot.worker.generation_steps import ImageDownloader
 from bot.worker.image_cache import ImageCache
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 LARGEST_FILE = 30 * 1024 * 1024
 """Bytes of a file that Feishu takes: https://open.feishu.cn/document/server-docs/im-v1/file/create."""
@@ -79,7 +79,7 @@ class OriginalUploader:
             try:
                 image = way()
             except DownloadFailed as error:
-                log.info("original not_fetched generation=%s reason=%s", generation_id, error)
+                log.info("original not downloaded", generation=generation_id, reason=error)
                 continue
             if image is not None and len(image.content) <= LARGEST_FILE:
                 confirm()

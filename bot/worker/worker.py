@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ from bot.db.lost_call_recovery import recover_lost_calls
 from bot.db.requests import RequestStore
 from bot.db.row_models import Generation
 from bot.errors import DatabaseUnavailable
-from bot.logs import about
+from bot.logs import bind_ids, get_logger
 from bot.models import Options
 from bot.timings import Timings
 from bot.worker.card_publisher import CardPublisher
@@ -29,7 +28,7 @@ from bot.worker.image_cache import ImageCache
 from bot.worker.queue_card_refresh import QueueCardRefresher
 from bot.worker.queue_positions import Line
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 TIDY_EVERY = 3_600.0
 """Seconds between two looks at the folder of originals."""
@@ -202,11 +201,11 @@ class Worker:
         request = self._stores.requests.claim(request_id, owner=self._leases.owner, lease=self._pace.lease)
         if request is None:
             return
-        with self._leases.holding(request_id, since=since), about(**request.ids):
+        with self._leases.holding(request_id, since=since), bind_ids(**request.ids):
             if request.takeups <= self._pace.takeups:
                 self._answering.show(request)
                 return
-            log.error("answer stalled request=%s", request_id)
+            log.error("request stalled", request=request_id)
             # Once: it may be what breaks now.
             if request.takeups == self._pace.takeups + 1 and not self._answering.show_stalled(request):
                 return
@@ -219,7 +218,7 @@ class Worker:
         )
         if generation is None:
             return
-        with self._leases.holding(generation_id, since=since), about(**generation.ids):
+        with self._leases.holding(generation_id, since=since), bind_ids(**generation.ids):
             self._workflow.deliver(generation)
         self._finish(self._cards, self._answer, generation.request_id)
 
@@ -230,7 +229,7 @@ class Worker:
 
     def _generate_one(self, generation: Generation) -> Generation | None:
         """Makes one paid call; gives the next of its model, which takes the slot before this image is delivered."""
-        with about(**generation.ids):
+        with bind_ids(**generation.ids):
             try:
                 made = self._workflow.generate(generation)
             finally:
@@ -250,7 +249,7 @@ class Worker:
             Whether to look for more at once. After an outage the slow poll looks again; at once, the work would only
             fail once more.
         """
-        with about(**self._ids(work, subject)):
+        with bind_ids(**self._ids(work, subject)):
             error = self._background.attempt(work.__name__.strip("_"), work, subject)
         return not isinstance(error, DatabaseUnavailable)
 
@@ -266,5 +265,5 @@ class Worker:
 
     def _end_dead_leases(self) -> None:
         if dead := self._leases.release_dead_leases():
-            log.warning("worker took_over_from=%s", ",".join(dead))
+            log.warning("work of dead processes recovered", owners=",".join(dead))
             self._wake.set()

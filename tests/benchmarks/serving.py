@@ -20,7 +20,7 @@ def main() -> int:
     """Serves until SIGTERM; tells its port on the first line of the standard output."""
     stopped = stop_event()
     settings = load()
-    logs.set_up(settings.log.level, form=settings.log.format)
+    logs.configure(settings.log.level, form=settings.log.format)
     origin = os.environ[GLM]
     routes = {API_HOST: origin, IMAGE_HOST: origin + "/images"}
     outside = Overrides(glm=LoopbackTransport(routes), pictures=LoopbackTransport(routes))

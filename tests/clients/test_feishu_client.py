@@ -204,7 +204,10 @@ def test_a_call_is_one_line_in_the_log(
     served.answers.append(Answer.of_json({"code": 0}, headers={"X-Tt-Logid": "log-1"}))
     client.patch("om_1", content="{}")
     lines = [line.message for line in caplog.records if line.name == "bot.feishu.http"]
-    assert [line.split(" ms=")[0] for line in lines] == ["feishu call=token code=0", "feishu call=patch code=0"]
+    assert [line.split(" ms=")[0] for line in lines] == [
+        "Feishu called call=token code=0",
+        "Feishu called call=patch code=0",
+    ]
     assert lines[1].endswith(" log_id=log-1")
     assert "t-not-real" not in caplog.text
     assert SECRET not in caplog.text

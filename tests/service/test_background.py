@@ -65,7 +65,7 @@ def test_an_outage_is_no_crash(caplog: pytest.LogCaptureFixture) -> None:
         runner.start("example", step, longest_retry=0.01)
         assert wait_until(lambda: step.runs > 5, seconds=DEADLINE)
         assert (runner.problem, crashed) == (None, [])
-    assert "database away task=example reason=gone" in caplog.text
+    assert "database unavailable task=example reason=gone" in caplog.text
     assert "Traceback" not in caplog.text
 
 

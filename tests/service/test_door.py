@@ -60,7 +60,7 @@ def test_a_stale_event_is_acknowledged_and_dropped(served: Door, caplog: pytest.
     answer = served.push(event(create_time=str(int((NOW - 9 * 3600) * 1000))))
     assert (answer.status_code, answer.json(), served.taken) == (200, {}, [])
     assert [line.message for line in caplog.records if line.name == "bot.web.webhook"] == [
-        "event dropped type=im.message.receive_v1 age=32400"
+        "event dropped type=im.message.receive_v1 age=32400 event_id=e-1 message_id=om_1"
     ]
 
 
@@ -125,7 +125,7 @@ def test_refusals_are_logged_without_a_word_of_the_sender(caplog: pytest.LogCapt
             body = b"marked-%d" % number
             served.post(body, {**signature(body), "X-Lark-Signature": f"marked-{number}"})
     lines = [line.message for line in caplog.records if line.name == "bot.web.webhook"]
-    assert lines == ['event refused status=401 reason="wrong signature" left_out=0'] * LINES_A_MINUTE
+    assert lines == ['event rejected status=401 reason="wrong signature" suppressed=0'] * LINES_A_MINUTE
     assert "marked" not in caplog.text
 
 
@@ -139,6 +139,6 @@ def test_the_log_tells_how_many_refusals_it_left_out(caplog: pytest.LogCaptureFi
     refusals.record(EventRejected(401, "not signed"))
     refusals.record(EventRejected(413, "too large"))
     assert [line.message for line in caplog.records[LINES_A_MINUTE:]] == [
-        'event refused status=401 reason="not signed" left_out=7',
-        'event refused status=413 reason="too large" left_out=0',
+        'event rejected status=401 reason="not signed" suppressed=7',
+        'event rejected status=413 reason="too large" suppressed=0',
     ]

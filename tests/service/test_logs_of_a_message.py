@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bot.errors import DatabaseUnavailable
-from bot.logs import Form, JsonLines, TextLines
+from bot.logs import Form, formatter
 from bot.models import Event
 from bot.web.verification import ExpiredEvent
 from bot.web.webhook import taken
@@ -26,7 +26,7 @@ def written(form: Form = "text") -> Iterator[io.StringIO]:
     """What the bot logs within the block, at every level."""
     out = io.StringIO()
     handler = logging.StreamHandler(out)
-    handler.setFormatter(JsonLines() if form == "json" else TextLines())
+    handler.setFormatter(formatter(form))
     bot = logging.getLogger("bot")
     level = bot.level
     bot.addHandler(handler)
@@ -59,11 +59,11 @@ def test_one_grep_for_the_message_finds_every_step(world: World) -> None:
         assert world.feishu.wait_for(lambda _: world.idle, seconds=DEADLINE)
     lines = [line for line in out.getvalue().splitlines() if said.message_id in line]
     steps = [step(line) for line in lines]
-    for one in ("request accepted", "generation post", "glm answered", "generation made", "generation done"):
+    for one in ("request", "generation call", "GLM answered", "generation made", "generation done"):
         assert steps.count(one) == 1, steps
-    assert steps[0] == "request accepted"
-    assert sum("feishu" in line and "call=" in line for line in lines) >= 3
-    assert "face=result" in lines[-1]
+    assert steps[0] == "request"
+    assert sum("Feishu called" in line and "call=" in line for line in lines) >= 3
+    assert "state=result" in lines[-1]
     assert len({word for line in lines for word in line.split() if word.startswith("request=")}) == 1
 
 
@@ -75,7 +75,7 @@ def test_as_json_each_line_of_a_generation_names_it(world: World) -> None:
         talk.wait_for_end(said)
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     of_message = [line for line in lines if line.get("message_id") == said.message_id]
-    made = [line for line in of_message if str(line["step"]).startswith(("generation", "glm"))]
+    made = [line for line in of_message if str(line["event"]).startswith(("generation", "GLM"))]
     assert len(made) >= 4
     assert all(line["request"] and line["generation"] for line in made)
     assert len({line["generation"] for line in made}) == 1
@@ -88,7 +88,7 @@ def test_a_refused_call_is_found_the_same_way(world: World) -> None:
         world.glm.arm("glm_1113")
         said = talk.say()
         talk.wait_for_end(said)
-    (line,) = [line for line in out.getvalue().splitlines() if "generation refused" in line]
+    (line,) = [line for line in out.getvalue().splitlines() if "generation failed" in line]
     assert " WARNING " in line
     assert f"message_id={said.message_id}" in line
     assert "provider_code=1113" in line
@@ -135,7 +135,7 @@ def test_silence_towards_a_message_has_its_reason_in_the_log(world: World) -> No
                 {"schema": "2.0", "header": {**header, "create_time": str(int(time.time() * 1000))}, "event": body}
             ).encode()
         )
-        assert world.feishu.wait_for(lambda _: "left_alone" in out.getvalue(), seconds=DEADLINE)
+        assert world.feishu.wait_for(lambda _: "message ignored" in out.getvalue(), seconds=DEADLINE)
     lines = out.getvalue().splitlines()
     (ignored,) = [line for line in lines if "message_id=om_of_a_bot" in line]
     assert 'reason="not sent by a person"' in ignored
@@ -154,7 +154,7 @@ def test_a_press_leads_back_to_the_message_of_its_card(world: World) -> None:
         world.feishu.press(talk.answers[0].message_id, talk.person, value={"a": "again", "r": first})
         assert world.feishu.wait_for(lambda _: len(talk.answers) == 2 and world.idle, seconds=DEADLINE)
     pressed, accepted = [line for line in out.getvalue().splitlines() if f"pressed={first}" in line]
-    assert (step(pressed), step(accepted)) == ("press", "request accepted")
+    assert (step(pressed), step(accepted)) == ("card action", "request")
     for line in (pressed, accepted):
         assert {f"message_id={said.message_id}", f"card={talk.answers[0].message_id}"} <= set(line.split())
     (new,) = [word for word in accepted.split() if word.startswith("request=")]

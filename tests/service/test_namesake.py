@@ -32,7 +32,7 @@ def test_a_namesake_is_logged_once_and_told_by_check(tmp_path: Path, caplog: pyt
                 talk.wait(lambda taken=taken: acknowledged(world) == taken)
         assert talk.answers == []
         (finding,) = found_by_the_bot(settings, readable=True)
-    assert sum("namesake_mentioned" in record.getMessage() for record in caplog.records) == 1
+    assert sum("another bot of the same name mentioned" in record.getMessage() for record in caplog.records) == 1
     assert (finding.name, finding.ok) == ("Mentions", False)
     assert world.feishu.bot_open_id in finding.detail
     assert "FEISHU_APP_ID" in (finding.fix or "")

@@ -24,7 +24,7 @@ from tests.support.databases import postgres_database
 from tests.support.world import DEADLINE, until, variables_for
 
 PROCFILE = dict(line.split(": ", 1) for line in (TOP / "Procfile").read_text(encoding="utf-8").splitlines())
-LISTENING = "serve listening port="
+LISTENING = "started command=serve port="
 
 
 class Running:
@@ -96,7 +96,7 @@ def test_the_web_line_alone_is_a_whole_bot(feishu: FeishuStandIn, tmp_path: Path
         assert {"bot.db", "bot.db-wal", "bot.db-shm", "originals", "workers"} < kept.keys()
         assert [name for name, mode in kept.items() if mode & 0o077] == []
         assert web.leave() == 0, web.log
-    assert "serve leaving" in web.log
+    assert "shutting down command=serve" in web.log
     secrets = (feishu.app_secret, feishu.encrypt_key, feishu.verification_token, variables["ZHIPU_API_KEY"])
     assert [word for word in (*secrets, "Traceback") if word in web.log] == []
 
@@ -112,7 +112,7 @@ def test_the_worker_line_works_for_a_web(feishu: FeishuStandIn, tmp_path: Path) 
                 assert wait_until(lambda: web.ready() == (200, "ready\n"), seconds=DEADLINE), web.ready()
                 is_answered(feishu, web)
                 assert (worker.leave(), web.leave()) == (0, 0), worker.log + web.log
-    assert ("worker leaving" in worker.log, "serve leaving" in web.log) == (True, True)
+    assert ("shutting down command=worker" in worker.log, "shutting down command=serve" in web.log) == (True, True)
 
 
 def refusal(folder: Path, *arguments: str, **variables: str) -> tuple[int | None, str]:

@@ -44,7 +44,7 @@ def test_a_signal_before_the_first_migration(
             command.process.send_signal(number)
             assert command.process.wait(DEADLINE) == 0, command.log
             assert "Traceback" not in command.log
-            assert "listening" not in command.log
+            assert "started" not in command.log
 
 
 @pytest.mark.parametrize("line", [PROCFILE["web"], CONNECT])

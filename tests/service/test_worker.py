@@ -60,7 +60,7 @@ def test_a_lock_that_cannot_be_looked_at(database: Database, tmp_path: Path, cap
         paths[0].mkdir()
         paths[1].touch()
         assert leases.release_dead_leases() == owners[1:]
-        assert f"lease not_looked_at owner={owners[0]}" in caplog.text
+        assert f"lease file not checked owner={owners[0]}" in caplog.text
         assert not paths[1].exists()
 
 

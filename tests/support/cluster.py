@@ -75,7 +75,7 @@ class Draft:
 def run(plan: Draft, line: Connection) -> None:
     """Runs one process of the bot as the command line does, until SIGTERM; tells its port first, 0 for a worker's."""
     stopped = stop_event()
-    logs.set_up(os.environ.get("CLUSTER_LOG_LEVEL", "critical"))
+    logs.configure(os.environ.get("CLUSTER_LOG_LEVEL", "critical"))
     settings = load(plan.variables)
     glm = loopback(plan.glm)
     ahead = plan.ahead or Ahead()

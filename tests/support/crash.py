@@ -171,7 +171,7 @@ def run(start: Start, line: Connection) -> None:
     """Runs a bot until SIGTERM, and tells its port as soon as it listens."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopped = stop_event()
-    logs.set_up("critical")
+    logs.configure("critical")
     steps = Steps(start, line)
     watch_commits(steps)
     glm = WatchedTransport(loopback(start.glm), steps)

@@ -14,7 +14,7 @@ def as_served(level: str) -> Iterator[None]:
     """What the program's own set-up makes of every logger; afterwards each is as it was before."""
     loggers = [logging.getLogger(), *(logging.getLogger(name) for name in QUIETED)]
     before = [(one, one.level, one.filters[:], one.handlers[:]) for one in loggers]
-    logs.set_up(level)
+    logs.configure(level)
     # Under pytest the root has handlers already, so that the set-up leaves its level alone.
     logging.getLogger().setLevel(level.upper())
     try:

@@ -80,7 +80,7 @@ def test_a_folder_that_cannot_be_used_is_empty(tmp_path: Path, caplog: pytest.Lo
     assert originals.get("g1.jpg") is None
     assert originals.get_image("g1.jpg") is None
     assert originals.tidy() == 0
-    for event in ("original not_kept", "original not_read", "originals not_listed"):
+    for event in ("original not written", "original not read", "originals not listed"):
         assert event in caplog.text
 
 

@@ -206,7 +206,7 @@ def test_the_password_of_the_database_shows_nowhere(tmp_path: Path, caplog: pyte
                 wire.mend()
                 assert world.feishu.wait_for(lambda _: len(world.glm.paid) == 1 and world.idle, seconds=20)
                 places = {"logs": [caplog.text], "answers": answers, "cards and calls": list(shown(world))}
-    assert "database away" in caplog.text
+    assert "database unavailable" in caplog.text
     assert found(MARKED, places=places) == []
 
 

@@ -36,7 +36,7 @@ def test_it_answers_and_leaves_when_told(feishu: ConnectedStandIn, variables: di
         running.terminate()
         _, log = running.communicate(timeout=SECONDS)
     assert running.returncode == 0, log
-    assert "connect leaving" in log
+    assert "shutting down command=connect" in log
     assert [word for word in (feishu.app_secret, "ticket=") if word in log] == []
     assert feishu.line.open == 0
 

@@ -43,7 +43,7 @@ def test_a_newer_schema_is_left_alone(database: Database, caplog: pytest.LogCapt
         assert not migrate(database)
     assert current_revision(database) == "9999"
     assert [record.getMessage() for record in caplog.records] == [
-        f"schema newer_than_program revision=9999 program={HEAD}"
+        f"schema newer than program revision=9999 program={HEAD}"
     ]
 
 

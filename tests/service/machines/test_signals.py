@@ -90,7 +90,7 @@ def stages(folder: Path, log: Path, feishu: FeishuStandIn) -> dict[str, Callable
         "folder made": folder.exists,
         "first log line": lambda: logged("\n"),
         "identity asked": lambda: bool(feishu.calls_named("token")),
-        "started": lambda: logged("listening", "started"),
+        "started": lambda: logged("started"),
     }
 
 
@@ -211,7 +211,7 @@ def test_an_ignored_signal_stays_ignored(command: str, feishu: FeishuStandIn, tm
     arguments = ["nohup", sys.executable, "-m", "bot", command]
     with subprocess.Popen(arguments, env=variables, cwd=tmp_path, stdin=-3, stdout=-3, stderr=-1, text=True) as running:
         assert running.stderr is not None
-        assert any("listening" in line for line in iter(running.stderr.readline, ""))
+        assert any("started" in line for line in iter(running.stderr.readline, ""))
         running.send_signal(signal.SIGHUP)
         question = f"/proc/{running.pid}/status"
         assert int(re.findall(r"SigIgn:\s+(\w+)", Path(question).read_text(encoding="ascii"))[0], 16) & 1
