@@ -130,6 +130,32 @@ def resolve(model: str, wish: str) -> str:
     return size
 
 
+def nearest(model: str, width: int, height: int) -> str:
+    """The size that ``model`` makes whose ratio and then whose area are nearest to ``width`` by ``height`` pixels.
+
+    A side is rounded and clamped to what the model allows; too many pixels are scaled down. A size that is valid stays.
+
+    Raises:
+        RequestRejected: there is no such model.
+    """
+    limits = rule(model)
+    exact = f"{width}x{height}"
+    if exact in RECOMMENDED[model] or limits.allows(width, height):
+        return exact
+    width, height = max(width, 1), max(height, 1)
+    # One factor for both sides keeps the ratio, as far as the limits leave room for it.
+    scale = max(1.0, limits.minimum / min(width, height))
+    scale = min(scale, limits.maximum / max(width, height), (limits.max_pixels / (width * height)) ** 0.5)
+    wide, high = (_multiple(side * scale, limits, 0.5) for side in (width, height))
+    if wide * high > limits.max_pixels:
+        wide, high = (_multiple(side * scale, limits, 0) for side in (width, height))
+    return f"{wide}x{high}"
+
+
+def _multiple(side: float, limits: Rule, rounding: float) -> int:
+    return min(max(int(side / limits.multiple + rounding) * limits.multiple, limits.minimum), limits.maximum)
+
+
 def ratio_name(size: str) -> str:
     """The named ratio nearest to ``size`` (``WIDTHxHEIGHT``), with ``≈`` before it where it is not exact."""
     width, _, height = size.partition("x")

@@ -17,10 +17,11 @@ _IGNORABLE = (
 _INVISIBLE = f"{_CONTROLS}{_IGNORABLE}\u2800\ufff9-\ufffc"
 _NEEDED_BY_SOME = "\u115f\u1160\u180b-\u180f\u200c\u200d\u2800\ufe00-\ufe02\ufe0e\ufe0f\U000e0100-\U000e01ef"
 
-_EMOJI = (
+EMOJI = (
     "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
     "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
 )
+"""The characters of emoji, as a part of a regular expression's set."""
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 # Letters and marks of the scripts in which a joiner changes a letter's shape: Arabic to Sinhala, Myanmar, Khmer, …
 _JOINING = (
@@ -33,7 +34,7 @@ _SUBDIVISION_FLAG = "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}
 _ANY = re.compile(f"[{_INVISIBLE}]")
 _NEVER_NEEDED = re.compile(f"({_SUBDIVISION_FLAG})|(?![{_NEEDED_BY_SOME}])[{_INVISIBLE}]")
 _UNNEEDED = re.compile(
-    f"([{_EMOJI}][\ufe0e\ufe0f]?(?:\u200d[{_EMOJI}][\ufe0e\ufe0f]?)*"
+    f"([{EMOJI}][\ufe0e\ufe0f]?(?:\u200d[{EMOJI}][\ufe0e\ufe0f]?)*"
     "|[0-9#*][\ufe0e\ufe0f]\u20e3"
     f"|[{_HAN}][\ufe00-\ufe02\U000e0100-\U000e01ef]"
     f"|(?<=[{_JOINING}])(?<!\\d)[\u200c\u200d](?=[{_JOINING}])(?!\\d)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import InvalidSize, RequestRejected
-from bot.sizes import DEFAULT_SIZE, MODELS, RATIOS, RECOMMENDED, ratio_name, resolve, rule
+from bot.sizes import DEFAULT_SIZE, MODELS, RATIOS, RECOMMENDED, nearest, ratio_name, resolve, rule
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,43 @@ def test_an_unknown_model_is_refused() -> None:
 def test_a_size_is_named_by_its_ratio(size: str, name: str) -> None:
     """A ratio that is only near says so."""
     assert ratio_name(size) == name
+
+
+@pytest.mark.parametrize(
+    ("model", "width", "height", "size"),
+    [
+        ("glm-image", 1920, 1080, "1920x1088"),
+        ("glm-image", 1080, 1920, "1088x1920"),
+        ("glm-image", 1000, 1000, "1024x1024"),
+        ("glm-image", 512, 512, "1024x1024"),
+        ("glm-image", 800, 600, "1376x1024"),
+        ("glm-image", 3840, 2160, "2048x1152"),
+        ("glm-image", 4096, 4096, "2048x2048"),
+        ("glm-image", 100, 5000, "1024x2048"),
+        ("glm-image", 1728, 960, "1728x960"),
+        ("glm-image", 0, 0, "1024x1024"),
+        ("cogview-4", 1920, 1080, "1920x1088"),
+        ("cogview-4", 1000, 1000, "1008x1008"),
+        ("cogview-4", 4096, 4096, "1440x1440"),
+        ("cogview-4", 768, 1344, "768x1344"),
+    ],
+)
+def test_the_nearest_size(model: str, width: int, height: int, size: str) -> None:
+    """A size that a model does not make becomes the nearest one, of the same ratio as far as the model allows."""
+    assert nearest(model, width, height) == size
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_nearest_size_is_always_valid(model: str) -> None:
+    """Whatever is typed, the nearest size is one that the model makes; valid sizes stay."""
+    for width in range(1, 4000, 97):
+        for height in range(1, 4000, 89):
+            found = nearest(model, width, height)
+            assert resolve(model, found) == found
+    assert all(nearest(model, *map(int, size.split("x"))) == size for size in RECOMMENDED[model])
+
+
+def test_the_nearest_size_of_an_unknown_model_is_refused() -> None:
+    """There is no nearest size where there is no model."""
+    with pytest.raises(RequestRejected):
+        nearest("dall-e", 1024, 1024)

@@ -10,13 +10,13 @@ from bot.chat.parsing.vocabulary import ADMINS_ONLY, COMMANDS, OPTIONS
 
 _MEANT = {
     **dict.fromkeys(("start", "about", "info"), "help"),
-    **dict.fromkeys(("paint", "generate", "create", "make"), "draw"),
+    **dict.fromkeys(("paint", "create", "make"), "draw"),
     **dict.fromkeys(("retry", "redo", "repeat"), "again"),
     **dict.fromkeys(("delete", "clear", "abort"), "cancel"),
     **dict.fromkeys(("count", "num", "number"), "n"),
     **dict.fromkeys(("resolution", "aspect", "aspect-ratio"), "size"),
     "no": "no-watermark",
-    **dict.fromkeys(("生成", "作画"), "画"),
+    "作画": "画",
     **dict.fromkeys(("重来", "重试", "再画"), "再来"),
     **dict.fromkeys(("撤销", "撤回", "删除"), "取消"),
     **dict.fromkeys(("数量", "个数", "几张"), "张数"),

@@ -33,12 +33,12 @@ _COMMANDS: dict[str, tuple[str, ...]] = {
     "history": ("history", "历史"),
     "settings": ("settings", "设置"),
     "set": ("set",),
-    "quota": ("quota", "额度"),
+    "quota": ("quota", "额度", "balance"),
     "lang": ("lang", "语言"),
     "id": ("id", "编号"),
     "stats": ("stats", "统计"),
     "pause": ("pause", "暂停"),
-    "resume": ("resume", "恢复"),
+    "resume": ("resume", "恢复", "continue", "继续"),
 }
 
 
@@ -74,7 +74,7 @@ STYLE_OFF_WORDS = frozenset({"none", "无"})
 
 LEADING = r"(?:画|文?生图|ai ?绘画|(?:generate|create) image(?: of)?|text[- ]to[- ]image)"
 """A pattern of the words that may stand before a prompt and are no part of it; matches plain text."""
-LEADING_AFTER_SIGN = rf"(?:draw|imagine|{LEADING})"
+LEADING_AFTER_SIGN = rf"(?:draw|imagine|画图|生成|{LEADING}|generate|image|img)"
 """A pattern of those that may stand there after a slash."""
 
 # Other full-width signs stay: a comma or a bracket ends a link or a value as it stands.

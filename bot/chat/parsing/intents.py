@@ -1,0 +1,310 @@
+"""Intent recognition: what a message wants, by the rules of ``intents.toml``.
+
+The parser handles what is explicit: commands, options with a sign, leading words. This module also understands how
+people write without one. Only a message that clearly asks for an image, or describes one, is a prompt; everything else
+is answered for free. It does not check permissions, nor whether the options are valid together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from bot import sizes
+from bot.chat.parsing.intent_rules import COMMANDS, TOPICS, Rules
+from bot.chat.parsing.option_values import HAN, nameless
+from bot.chat.parsing.parser import parse
+from bot.chat.parsing.tokenizer import QUOTED, Option, Word, scan
+from bot.chat.parsing.vocabulary import LEADING_AFTER_SIGN, fold
+from bot.chat.parsing.wording import (
+    EMOJIS,
+    SEPARATORS,
+    STICKER,
+    Span,
+    Wording,
+    find_options,
+    mask,
+    normalize,
+    number,
+    skip,
+    splits_word,
+    take_apart,
+    take_tail,
+)
+from bot.models import Command, PartialOptions, UserError
+from bot.text import says_something
+
+Kind = Literal["prompt", "again", "edit", "command", "thanks", "ambiguous", "rejected"]
+
+_LONGEST_PHRASE = 100
+"""Characters up to which a message may be a command, a thank-you or a question; longer ones say more."""
+_LONGEST_CHECKED = 300
+"""Characters of a message that are searched for signs of speech and of description."""
+_NEEDS_SLASH = frozenset({"pause", "resume"})
+_SIGNS = ("/", "／")
+_NEAR_SIGN = re.compile(
+    rf"(?P<kept>{QUOTED})|(?<!\S)(?:- ?-|—{{1,2}}|–|-) ?(?=(?:ar|size|ratio|n|style|quality|model)\b)", re.IGNORECASE
+)
+_CLAUSE_END = re.compile(r"[,，。.;；!！?？、~～…\s]+")
+_DESCRIPTION_END = re.compile(rf"[,，。;；、\n]|(?<={HAN}) |[ ](?={HAN})")
+_AGAIN_COUNTER = re.compile(r"[一两二三四1-9]?[次下遍张个幅版组波]")
+_AGAIN_NUMBER = re.compile(r"[两二三四2-9]|\b(?:two|three|four)\b")
+_POSSESSIVE = re.compile(r"\b(?:my|our|your)\b")
+_LINK = re.compile(r"(?:https?|ftp)://\S+|www\.\S+|[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What a message may refer to."""
+
+    result: bool = False
+    """Whether there is a result: the one that the message replies to, or the sender's recent one in this chat."""
+    waiting: bool = False
+    """Whether an image of the sender is queued or being generated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What a message wants.
+
+    ``prompt`` holds what is to be drawn for ``prompt`` and ``ambiguous``, and the change in words for ``edit``. For
+    these, the prompt and the ``spans`` together are the whole text, apart from spaces and punctuation; for ``again``
+    the spans are what was recognized. ``outcome`` is the command for ``command`` and the error for ``rejected``.
+    """
+
+    kind: Kind
+    prompt: str = ""
+    options: PartialOptions = field(default_factory=PartialOptions)
+    outcome: Command | UserError | None = None
+    spans: tuple[Span, ...] = ()
+
+
+def recognize(
+    text: str,
+    *,
+    rules: Rules,
+    situation: Situation | None = None,
+    styles: Collection[str] = (),
+    model: str = sizes.DEFAULT_MODEL,
+) -> Intent:
+    """What a message wants. It is pure and total.
+
+    Args:
+        text: what was typed, without invisible characters and the mention of the bot.
+        rules: the word lists.
+        situation: what the message may refer to.
+        styles: the names of styles.
+        model: the model whose nearest size replaces a size in pixels that it does not make.
+    """
+    situation = situation or Situation()
+    # A near miss of a sign becomes one of the same length, so that all places stay the same.
+    text = _NEAR_SIGN.sub(lambda match: match["kept"] or f"{' ' * (len(match[0]) - 1)}/", text)
+    key = normalize(text)
+    if not key:
+        return Intent(kind="thanks") if EMOJIS.search(text) or STICKER.search(text) else _command("welcome")
+    near, options = _near_misses(text, styles)
+    rest = _blanked(text, near)
+    parsed = parse(rest, styles=styles) if says_something(rest) or not near else _ONLY_OPTIONS
+    if isinstance(parsed, Command):
+        return _explicit_command(text, key, parsed, rules, situation)
+    if isinstance(parsed, UserError):
+        if parsed.sentence == "misread.prompt_missing":
+            return _command("help")
+        if not situation.result or parsed.sentence != _ONLY_OPTIONS.sentence:
+            return Intent(kind="rejected", outcome=parsed)
+    spans = [*near, *_explicit_spans(rest, options)]
+    wording = take_apart(text, rules=rules, model=str(options.get("model", model)), spans=spans, options=options)
+    if isinstance(parsed, UserError):
+        return Intent(kind="again", options=wording.options, spans=wording.spans)
+    return _intent("prompt", wording) if spans else _unsigned(text, key, rules, situation, wording)
+
+
+_ONLY_OPTIONS = UserError(sentence="misread.only_options")
+
+
+def _command(name: str, argument: str = "") -> Intent:
+    return Intent(kind="command", outcome=Command(name=name, argument=argument))
+
+
+def _intent(kind: Kind, wording: Wording) -> Intent:
+    return Intent(kind=kind, prompt=wording.prompt, options=wording.options, spans=wording.spans)
+
+
+def _explicit_command(text: str, key: str, command: Command, rules: Rules, situation: Situation) -> Intent:
+    signed = text.lstrip().startswith(_SIGNS)
+    if command.name in _NEEDS_SLASH and not signed:
+        return Intent(kind="ambiguous", prompt=text.strip())
+    if command.name == "help" and rules["commands.welcome"].fullmatch(key[:_LONGEST_PHRASE]):
+        return _command("welcome")
+    if command.options.size:
+        command = replace(command, options=replace(command.options, size=_ratio_of(command.options.size)))
+    is_again = command.name == "again" and (situation.result or signed)
+    return Intent(kind="again" if is_again else "command", options=command.options, outcome=command)
+
+
+def _near_misses(text: str, styles: Collection[str]) -> tuple[list[Span], dict[str, Any]]:
+    """What stands where an option or a leading word would, and has one reading: "/竖版", "/水墨", "/画一只猫"."""
+    spans: list[Span] = []
+    options: dict[str, Any] = {}
+    plain = fold(text)
+    for token in scan(plain):
+        if not isinstance(token, Word) or token.role not in ("unknown", "value"):
+            continue
+        found = nameless(token.word, 0)
+        leading = re.compile(LEADING_AFTER_SIGN).match(plain, token.end - len(token.word))
+        if found and found[1].end == len(token.word):
+            spans.append(Span(token.start, token.end, found[0]))
+            options.setdefault(found[0], _ratio_of(found[1].value))
+        elif token.word in styles:
+            spans.append(Span(token.start, token.end, "style"))
+            options.setdefault("style", token.word)
+        elif leading and not leading[0].isascii() and not plain[: token.start].strip():
+            spans.append(Span(token.start, leading.end(), "lead_in"))
+    return spans, options
+
+
+def _blanked(text: str, spans: Collection[Span]) -> str:
+    characters = list(text)
+    for span in spans:
+        characters[span.start : span.end] = " " * (span.end - span.start)
+    return "".join(characters)
+
+
+def _explicit_spans(text: str, options: dict[str, Any]) -> list[Span]:
+    """The options and leading words with a sign of a text that the parser accepts; adds the options' values."""
+    spans = []
+    for token in scan(fold(text)):
+        if isinstance(token, Option):
+            has_particle = token.name in ("size", "count") and text.startswith("的", token.end)
+            spans.append(Span(token.start, token.end + has_particle, token.name))
+            options[token.name] = _ratio_of(token.value) if token.name == "size" else token.value
+        elif token.role == "leading":
+            spans.append(Span(token.start, token.end, "lead_in"))
+    return spans
+
+
+def _ratio_of(size: Any) -> Any:
+    """The ratio that a word means; other values stay."""
+    return sizes.WORDS.get(size, size)
+
+
+def _unsigned(text: str, key: str, rules: Rules, situation: Situation, wording: Wording) -> Intent:
+    """What a message without a sign wants."""
+    short = len(key) <= _LONGEST_PHRASE
+    if short and (intent := _conversation(text, key, rules, situation)):
+        return intent
+    if not _LINK.sub("", text).strip(SEPARATORS):
+        return Intent(kind="ambiguous", prompt=text.strip())
+    asks = short and rules["questions.asks"].search(key) is not None
+    topic = next((name for name in TOPICS if rules[f"questions.{name}"].search(key)), None) if asks else None
+    says_nothing = not _without(wording.key, rules["lead_in.nothing"])
+    if topic or (wording.request and says_nothing and wording.options == PartialOptions()):
+        return _command(topic or "help")
+    if wording.request == "strong" and not says_nothing:
+        return _intent("prompt", wording)
+    if situation.result and short and rules["follow_up.edit"].match(key):
+        return Intent(kind="edit", prompt=text.strip())
+    unsure = asks or text.rstrip().endswith(("?", "？"))
+    is_prompt = not says_nothing and not (unsure and not wording.request) and _is_description(text, wording, rules)
+    return _intent("prompt" if is_prompt else "ambiguous", wording)
+
+
+def _conversation(text: str, key: str, rules: Rules, situation: Situation) -> Intent | None:
+    """A message that describes nothing: a follow-up, a command in words, thanks and small talk."""
+    names = COMMANDS if not situation.waiting else ("cancel", "queue", *COMMANDS)
+    command = next((name for name in names if rules[f"commands.{name}"].fullmatch(key)), None)
+    if command in ("cancel", "queue") and situation.waiting:
+        return _command(command)
+    if command != "welcome" and _is_thanks(rules, key):
+        return Intent(kind="thanks")
+    if follow_up := _follow_up(text, rules):
+        if situation.result:
+            return follow_up
+        repeats = follow_up.options == PartialOptions()
+        return _command("again") if repeats else Intent(kind="ambiguous", prompt=text.strip())
+    if command:
+        return _command(command, text.strip() if command == "history" else "")
+    return _after_thanks(text, rules, situation)
+
+
+def _after_thanks(text: str, rules: Rules, situation: Situation) -> Intent | None:
+    """What follows upon a thank-you: "不错，再来一张"."""
+    head = _CLAUSE_END.search(text, len(text) - len(text.lstrip()))
+    if head is None or not _is_thanks(rules, normalize(text[: head.start()])):
+        return None
+    rest = text[head.end() :]
+    key = normalize(rest)
+    intent = _conversation(rest, key, rules, situation) if key else None
+    if intent is None and situation.result and rules["follow_up.edit"].match(key):
+        intent = Intent(kind="edit", prompt=rest.strip())
+    if intent is None or intent.kind == "thanks":
+        return None
+    moved = [replace(span, start=span.start + head.end(), end=span.end + head.end()) for span in intent.spans]
+    return replace(intent, spans=(Span(0, head.end(), "polite"), *moved))
+
+
+def _is_thanks(rules: Rules, key: str) -> bool:
+    """Whether a text is nothing but thanks and small talk, one phrase after the other."""
+    ends = {0}
+    for at in range(len(key)):
+        if at not in ends:
+            continue
+        if key[at] == " ":
+            ends.add(at + 1)
+        matches = (phrase.match(key, at) for phrase in rules.phrases)
+        ends.update(match.end() for match in matches if match and not splits_word(key, match.end()))
+    return bool(key) and len(key) in ends
+
+
+def _follow_up(text: str, rules: Rules) -> Intent | None:
+    """Again, with options or without, or options alone."""
+    plain = mask(text)
+    spans: list[Span] = []
+    options: dict[str, Any] = {}
+    start = skip(plain, 0)
+    end = take_tail(plain, start, rules, spans, requested=True)
+    again = rules["follow_up.again"].search(plain, start, end)
+    if again and not splits_word(plain, again.start()):
+        counter = _AGAIN_COUNTER.match(plain, again.end())
+        spans.append(Span(again.start(), counter.end() if counter else again.end(), "follow_up"))
+        if count := _AGAIN_NUMBER.search(plain, again.start(), spans[-1].end):
+            options["count"] = number(count[0])
+    plain = mask(text, spans)
+    changes = re.compile(rf"(?<![^\s,，。!！])(?:{rules['follow_up.change'].pattern})").finditer(plain, start)
+    spans += [Span(change.start(), change.end(), "follow_up") for change in changes]
+    asks = text[end:].strip(" 。.!！~")[:1] in tuple("?？吗么嘛呢")
+    if asks and not any(span.name == "follow_up" for span in spans):
+        return None
+    plain = mask(text, spans)
+    for span, value in find_options(plain, start=start, requested=False, rules=rules, model=sizes.DEFAULT_MODEL):
+        if span.name not in options:
+            spans.append(span)
+            options[span.name] = value
+    if _without(normalize(mask(text, spans)), rules["follow_up.filler"]) or not (again or options):
+        return None
+    return Intent(kind="again", options=PartialOptions(**options), spans=tuple(sorted(spans)))
+
+
+def _without(key: str, words: re.Pattern[str]) -> str:
+    """A text in its compared form without some words; parts of Latin words stay."""
+    return re.sub(rf"(?<![a-z])(?:{words.pattern})(?![a-z])", "", key).strip()
+
+
+def _is_description(text: str, wording: Wording, rules: Rules) -> bool:
+    """Whether words describe something to draw, rather than say something to people."""
+    body, prompt = wording.key[:_LONGEST_CHECKED], wording.prompt[:_LONGEST_CHECKED].lower()
+    said = _POSSESSIVE.sub("", prompt) if wording.request else prompt
+    if text.lstrip().startswith("@") or rules["speech.personal"].search(said) or rules["speech.requests"].match(body):
+        return False
+    if rules["description.counted"].search(body):
+        return True
+    quoted = re.search(QUOTED, text) is not None
+    if not quoted and any(rules[f"speech.{name}"].search(body) for name in ("time", "work", "action", "opinion")):
+        return False
+    if rules["description.scene"].search(body) or (not wording.request and rules["description.article"].match(body)):
+        return True
+    clauses = [clause for part in _DESCRIPTION_END.split(prompt) if (clause := normalize(part))]
+    nouns = [rules["description.noun"].search(clause) is not None for clause in clauses]
+    return sum(nouns) * 2 >= len(nouns) > 0 or (len(nouns) > 2 and nouns[0])  # noqa: PLR2004

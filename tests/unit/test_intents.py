@@ -1,0 +1,93 @@
+"""What people write without a slash is understood, and nothing is paid for that was not wanted."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bot.chat.parsing.intent_rules import Rules
+from bot.chat.parsing.intents import Intent, Situation, recognize
+from bot.text import visible
+from tests.unit.card_samples import styles
+
+FOLDER = Path(__file__).parent
+RULES = Rules.load(Path("config"))
+PRICES = {"models": "prices"}
+
+
+def understood(situation: str, text: str) -> Intent:
+    """What the bot makes of a row."""
+    refers = Situation(result=situation in ("after", "reply"), waiting=situation == "waiting")
+    return recognize(visible(text), rules=RULES, situation=refers, styles=styles())
+
+
+def rows(name: str) -> list[tuple[str, str, str]]:
+    """The rows of a table: situation, text, expectation."""
+    lines = (FOLDER / name).read_text("utf-8").splitlines()
+    return [(*line.split("\t"),) for line in lines if line and not line.startswith("#")]  # type: ignore[misc]
+
+
+def options_of(intent: Intent) -> Counter[str]:
+    """The options as a row writes them."""
+    given = dict(intent.options.given)
+    if "watermark" in given:
+        given["watermark"] = "yes" if given["watermark"] else "no"
+    return Counter(f"{'n' if name == 'count' else name}={value}" for name, value in given.items())
+
+
+def bare(prompt: str) -> str:
+    """A prompt without the punctuation at its end, which is the rules' choice."""
+    return prompt.rstrip(" 。.!！?？")
+
+
+def holds(intent: Intent, text: str, expectation: str) -> bool:
+    """Whether an intent is what one expectation says."""
+    kind, _, rest = expectation.partition(" ")
+    if kind in ("image", "again"):
+        found = re.fullmatch(r"(.*?)((?:(?:^| )(?:size|n|watermark|quality|model|style)=\S+)*)", rest)
+        assert found is not None
+        right = Counter(found[2].split()) == options_of(intent)
+        wanted = [bare(prompt) for prompt in found[1].split("|")]
+        return (
+            right
+            and intent.kind == {"image": "prompt"}.get(kind, kind)
+            and (kind == "again" or bare(intent.prompt) in wanted)
+        )
+    if kind == "edit":
+        joint = ", " if text.isascii() else "，"
+        wanted = [bare(prompt) for prompt in rest.split("|")]
+        return intent.kind == "edit" and bare(f"一座红色的塔{joint}{intent.prompt}") in wanted
+    if kind in ("card", "cancel"):
+        name = getattr(intent.outcome, "name", "")
+        return intent.kind == "command" and (rest or kind) in (name, PRICES.get(name))
+    if kind == "free":
+        return intent.kind not in ("prompt", "again")
+    return intent.kind == {"ask": "ambiguous"}.get(kind, kind)
+
+
+def is_right(situation: str, text: str, expects: str) -> bool:
+    """Whether the bot understands a row."""
+    intent = understood(situation, text)
+    return any(holds(intent, text, one) for one in (expects, *expects.split("|")))
+
+
+def is_paid_unasked(situation: str, text: str, expects: str) -> bool:
+    """Whether a row is paid that does not ask for an image."""
+    paid = understood(situation, text).kind in ("prompt", "again")
+    return paid and re.search(r"(?:^|\|)(?:image|again|card again)(?: |\||$)", expects) is None
+
+
+@pytest.mark.parametrize(("table", "share"), [("utterances.tsv", 1.0), ("utterances_more.tsv", 0.97)])
+def test_what_people_type_is_understood(table: str, share: float) -> None:
+    """Every row of the first table is understood, and nearly every row of the second."""
+    wrong = [row for row in rows(table) if not is_right(*row)]
+    assert len(wrong) <= len(rows(table)) * (1 - share), wrong
+
+
+@pytest.mark.parametrize("table", ["utterances.tsv", "utterances_more.tsv"])
+def test_nothing_is_paid_that_was_not_wanted(table: str) -> None:
+    """No row is paid that does not ask for an image."""
+    assert [row for row in rows(table) if is_paid_unasked(*row)] == []

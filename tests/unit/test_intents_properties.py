@@ -1,0 +1,160 @@
+"""What holds for intent recognition whatever is typed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.chat.parsing.intent_rules import Rules
+from bot.chat.parsing.intents import Intent, Situation, recognize
+from bot.errors import SettingsError
+from tests.unit.card_samples import styles
+
+CONFIG = Path("config")
+RULES = Rules.load(CONFIG)
+SITUATIONS = st.builds(Situation, result=st.booleans(), waiting=st.booleans())
+THANKS = [
+    "谢谢",
+    "好的",
+    "收到",
+    "哈哈",
+    "不错",
+    "太棒了",
+    "辛苦了",
+    "ok",
+    "thanks",
+    "thank you",
+    "nice",
+    "lol",
+    "[赞]",
+    "👍",
+    "🙏",
+    "😀",
+]
+MARKS = [*"，。！？~…,.!? ", "", "\n", "！！"]
+OPTIONS = ["竖版", "16:9", "横图", "两张", "无水印", "高清", "1920x1080", "/size 16:9", "--n 2", "square", "不要水印"]
+WORDS = [
+    "画",
+    "帮我画一张",
+    "一只猫",
+    "谢谢",
+    "再来一张",
+    "改成",
+    "请",
+    "a cat",
+    "draw ",
+    "in ",
+    "的",
+    "吗",
+    "吧",
+    "@",
+    "/",
+    "-ar 16:9",
+    "“",
+    "”",
+    '"',
+]
+texts = st.text() | st.lists(st.sampled_from([*THANKS, *MARKS, *OPTIONS, *WORDS])).map("".join)
+
+
+def understood(text: str, situation: Situation | None = None) -> Intent:
+    """What the bot makes of a text."""
+    return recognize(text, rules=RULES, situation=situation, styles=styles())
+
+
+def words_of(text: str) -> str:
+    """The letters and digits of a text, one after the other."""
+    return re.sub(r"[\W_]", "", text)
+
+
+@given(texts, SITUATIONS)
+def test_prompt_and_spans_make_up_the_whole_text(text: str, situation: Situation) -> None:
+    """No word of a description is lost, and none is both part of the prompt and recognized as something else."""
+    intent = understood(text, situation)
+    ends = [0, *(place for span in intent.spans for place in (span.start, span.end)), len(text)]
+    assert ends == sorted(ends)
+    if intent.kind in ("prompt", "edit", "ambiguous"):
+        left = "".join(text[start:end] for start, end in zip(ends[::2], ends[1::2], strict=True))
+        assert words_of(left) == words_of(intent.prompt)
+
+
+@given(
+    st.sampled_from(OPTIONS),
+    st.sampled_from(["“”", "「」", "『』"]),
+    st.sampled_from(["写着{}的海报", "一只猫，{}", "画{}"]),
+)
+def test_quoted_text_is_no_option(option: str, marks: str, form: str) -> None:
+    """What stands in quotation marks is drawn as it stands."""
+    quoted = f"{marks[0]}{option}{marks[1]}"
+    intent = understood(form.format(quoted))
+    assert intent.options.given == {}
+    assert quoted in intent.prompt
+
+
+@given(st.lists(st.tuples(st.sampled_from(THANKS), st.sampled_from(MARKS)), min_size=1, max_size=30), SITUATIONS)
+def test_thanks_are_never_paid(parts: list[tuple[str, str]], situation: Situation) -> None:
+    """Thanks, emoji and punctuation in any order cost nothing, with a result or without."""
+    assert understood("".join(word + mark for word, mark in parts), situation).kind not in ("prompt", "again")
+
+
+@given(
+    st.integers(0, 23),
+    st.integers(0, 59),
+    st.sampled_from(
+        [
+            "下午{}的车站",
+            "比分{}的记分牌",
+            "湖人 {} 勇士，海报",
+            "湖人{}勇士的海报",
+            "画一个指向{}的钟",
+            "比分 {} 的海报",
+        ]
+    ),
+)
+def test_a_time_or_a_score_is_no_size(first: int, second: int, form: str) -> None:
+    """Two numbers of a clock or a match stay in the prompt."""
+    for pair in (f"{first}:{second:02}", f"{first}:{second}", f"{first}：{second}"):
+        assert understood(form.format(pair)).options.size is None
+
+
+@given(
+    st.sampled_from(
+        [*THANKS, *OPTIONS, *WORDS, "3:2 ", "/竖版 ", "在", "哈", "是", "[a", "a ", "不", "@a.", "---", "“"]
+    )
+)
+def test_long_messages_take_linear_time(part: str) -> None:
+    """A message of 100,000 characters is understood before the time limit of a test."""
+    assert understood(part * (100_000 // len(part))).kind != "edit"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("[thanks]", "[thank]", "thank.phrases: is not known"),
+        ("[thanks]", "[thank]", "thanks.phrases: is missing"),
+        ("phrases = [", "phrases = [1, ", "thanks.phrases: entry 1: must be a text"),
+        ("phrases = [", 'phrases = ["(", ', "thanks.phrases: entry 1 ((): is not a regular expression"),
+        ("phrases = [", 'phrases = ["a*", ', "thanks.phrases: entry 1 (a*): matches the empty text"),
+        ("phrases = [", 'phrases = ["(?P<n>a)", ', "thanks.phrases: entry 1 ((?P<n>a)): has a named group"),
+        ('joint = ["', 'joint = "x"\n_ = ["', "lead_in.joint: write a list of expressions"),
+    ],
+)
+def test_a_faulty_list_is_reported(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    """Each faulty entry is named with its file and its key."""
+    content = (CONFIG / "intents.toml").read_text("utf-8")
+    (tmp_path / "intents.toml").write_text(content.replace(old, new, 1), "utf-8")
+    with pytest.raises(SettingsError) as raised:
+        Rules.load(tmp_path)
+    assert any(error.startswith(f"intents.toml: {fault}") for error in raised.value.faults)
+
+
+def test_a_teams_own_words_count(tmp_path: Path) -> None:
+    """Words that a team adds are understood."""
+    content = (CONFIG / "intents.toml").read_text("utf-8")
+    (tmp_path / "intents.toml").write_text(content.replace("phrases = [", 'phrases = ["拍谢",', 1), "utf-8")
+    assert recognize("拍谢", rules=Rules.load(tmp_path)).kind == "thanks"
+    assert understood("拍谢").kind == "ambiguous"
