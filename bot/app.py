@@ -34,10 +34,10 @@ from bot.service.bot_identity import BotIdentity
 from bot.service.card_actions import CardActionHandler
 from bot.service.commands import Commands
 from bot.service.event_handler import EventHandler
-from bot.service.quotas import BillingPeriods, Limits
+from bot.service.quotas import Limits
 from bot.service.requests import RequestService
 from bot.settings import Settings
-from bot.timings import Timings
+from bot.timings import BillingPeriods, Timings
 from bot.web.application import create_application
 from bot.web.long_connection_handler import LongConnectionHandler
 from bot.web.verification import Verifier

@@ -8,19 +8,18 @@ from collections.abc import Callable
 from flask import Flask
 
 from bot.background import Background
-from bot.db.api_usage import ApiUsageCounter
 from bot.db.bitable_queue import BitableQueue
 from bot.db.database import Database
 from bot.db.periodic_lock import PeriodicLock
 from bot.db.retention import LOOK_EVERY as CLEAN_EVERY
 from bot.db.retention import Retention
+from bot.db.usage import ApiUsageCounter
 from bot.feishu.bitable import BitableClient, BitableTable
 from bot.feishu.client import FeishuClient
 from bot.metrics import CONTENT_TYPE, Metrics
-from bot.service.quotas import BillingPeriods
 from bot.service.requests import RequestService
 from bot.settings import Settings
-from bot.timings import Timings
+from bot.timings import BillingPeriods, Timings
 from bot.web.health import health
 from bot.web.metrics import metrics
 from bot.worker.admin_alerts import AdminAlerts

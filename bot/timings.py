@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
 
 from bot.glm.retries import DownloadRetries
 
@@ -90,3 +92,27 @@ def backoff_with_jitter(first: float, longest: float, times: int) -> float:
     """A wait in seconds that doubles with each of ``times``, up to ``longest``, give or take a fifth."""
     wait: float = min(first * 2 ** min(times, 30), longest)
     return wait * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillingPeriods:
+    """Days and months as the team's calendar has them."""
+
+    zone: tzinfo
+    clock: Callable[[], float]
+
+    def month(self) -> str:
+        """This month, written ``2026-11``."""
+        return f"{self._today():%Y-%m}"
+
+    def day_began(self) -> float:
+        """When today began, in seconds since 1970."""
+        return self._today().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+    def day_ends(self) -> float:
+        """When tomorrow begins, in seconds since 1970."""
+        noon = self._today().replace(hour=12, minute=0, second=0, microsecond=0)
+        return (noon + timedelta(days=1)).replace(hour=0).timestamp()
+
+    def _today(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), self.zone)

@@ -9,14 +9,14 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from bot.cli.check_result import CheckResult
-from bot.db.api_usage import calls_of
 from bot.db.database import Database, read_url
 from bot.db.key_value import KeyValueStore
 from bot.db.outages import Outage, current
+from bot.db.usage import feishu_calls
 from bot.errors import DatabaseUnavailable
 from bot.service.bot_identity import namesake_key
-from bot.service.quotas import BillingPeriods
 from bot.settings import Settings
+from bot.timings import BillingPeriods
 
 SMALLEST_PLAN = 10_000
 """Calls a month of the smallest plan; others have more:
@@ -87,6 +87,6 @@ def _count(url: URL, settings: Settings) -> int:
     store = Database(url, connections=1)
     try:
         with store.read() as connection:
-            return calls_of(connection, month)
+            return feishu_calls(connection, month)
     finally:
         store.close()

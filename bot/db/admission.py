@@ -66,8 +66,8 @@ def standing(
 _NOTHING = cast(null(), Text).label("content")
 # Put together once, as the statements of ``looks`` are.
 _STANDING = union_all(
-    select(literal("known").label("kind"), requests.c.origin.label("name"), literal(1), _NOTHING).where(
-        requests.c.origin.in_(bindparam("origins", expanding=True))
+    select(literal("known").label("kind"), requests.c.dedup_key.label("name"), literal(1), _NOTHING).where(
+        requests.c.dedup_key.in_(bindparam("origins", expanding=True))
     ),
     select(literal("chosen"), preferences.c.subject, literal(1), preferences.c.content).where(
         preferences.c.subject.in_(bindparam("subjects", expanding=True))

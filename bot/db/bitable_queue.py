@@ -7,15 +7,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from sqlalchemy import RowMapping, delete, select, text, update
+from sqlalchemy import RowMapping, delete, select, update
 
 from bot.db.database import Database
-from bot.db.tables import generations, kept, requests
+from bot.db.tables import UNEXPORTED, generations, key_value, requests
 
 _NAME = "base_batch"
-
-# Word for word the condition of the index that finds them.
-_UNRECORDED = text("recorded IS NULL AND ended_at IS NOT NULL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +42,18 @@ class BitableQueue:
     def batch(self, *, most: int) -> ExportBatch | None:
         """The batch that is under way; where there is none, a new one of the oldest ``most`` that are left."""
         with self._database.write() as connection:
-            stored = connection.scalar(select(kept.c.value).where(kept.c.name == _NAME))
+            stored = connection.scalar(select(key_value.c.value).where(key_value.c.name == _NAME))
             if stored is not None:
                 values = json.loads(stored)
                 return ExportBatch(**{**values, "generation_ids": tuple(values["generation_ids"])})
-            oldest = select(generations.c.generation_id).where(_UNRECORDED).order_by(generations.c.ended_at).limit(most)
+            oldest = select(generations.c.generation_id).where(UNEXPORTED).order_by(generations.c.ended_at).limit(most)
             # What somebody is removing is left out, so that neither waits for the other.
             ids = tuple(connection.scalars(oldest.with_for_update(skip_locked=True)))
             if not ids:
                 return None
-            connection.execute(update(generations).where(generations.c.generation_id.in_(ids)).values(recorded=True))
+            connection.execute(update(generations).where(generations.c.generation_id.in_(ids)).values(exported=True))
             new = ExportBatch(token=str(uuid.uuid4()), generation_ids=ids)
-            connection.execute(self._database.insert(kept).values(name=_NAME, value=json.dumps(asdict(new))))
+            connection.execute(self._database.insert(key_value).values(name=_NAME, value=json.dumps(asdict(new))))
             return new
 
     def rows(self, batch: ExportBatch) -> Sequence[RowMapping]:
@@ -75,10 +72,10 @@ class BitableQueue:
         """Gives the batch another token: what was sent under the last one counts as not sent."""
         new = replace(batch, token=str(uuid.uuid4()), people=people)
         with self._database.write() as connection:
-            connection.execute(update(kept).where(kept.c.name == _NAME).values(value=json.dumps(asdict(new))))
+            connection.execute(update(key_value).where(key_value.c.name == _NAME).values(value=json.dumps(asdict(new))))
         return new
 
     def done(self) -> None:
         """Says that the records of the batch stand in the Base."""
         with self._database.write() as connection:
-            connection.execute(delete(kept).where(kept.c.name == _NAME))
+            connection.execute(delete(key_value).where(key_value.c.name == _NAME))

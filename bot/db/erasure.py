@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, selec
 from bot.db.database import Database
 from bot.db.key_value import PAUSED
 from bot.db.locks import lock_rows
-from bot.db.tables import generations, kept, paces, preferences, requests, sends, served
+from bot.db.tables import generations, key_value, last_served, preferences, requests, sent_messages, timers
 from bot.errors import DatabaseUnavailable
 
 REMEMBERED = 86_400.0
@@ -28,8 +28,8 @@ CHECKPOINT_SECONDS = 30.0
 
 
 _BARE: dict[str, str | None] = {
-    **dict.fromkeys(("chat_id", "reply_to", "answer_id", "told", "owner", "source"), None),
-    **dict.fromkeys(("sender", "prompt", "asked"), ""),
+    **dict.fromkeys(("chat_id", "reply_to", "answer_id", "shown_position", "owner", "source"), None),
+    **dict.fromkeys(("sender", "prompt", "raw_prompt"), ""),
     "content": "{}",
     "kind": "help",
     "outcome": "forgotten",
@@ -138,13 +138,13 @@ def _count(connection: Connection, person: str) -> PersonData:
 
     own = select(requests.c.request_id).where(requests.c.sender == person)
     mine = generations.c.sender == person
-    originals = select(generations.c.original).where(mine, generations.c.original.is_not(None))
+    originals = select(generations.c.cache_name).where(mine, generations.c.cache_name.is_not(None))
     return PersonData(
         requests=number(requests.c.sender == person),
         generations=number(mine),
-        sends=number(sends.c.request_id.in_(own)),
+        sends=number(sent_messages.c.request_id.in_(own)),
         settings=number(preferences.c.subject == person),
-        turns=number(served.c.sender == person),
+        turns=number(last_served.c.sender == person),
         unfinished=number(mine, generations.c.ended_at.is_(None)),
         unanswered=number(requests.c.sender == person, requests.c.ended_at.is_(None)),
         originals=tuple(str(name) for name in connection.scalars(originals)),
@@ -155,17 +155,21 @@ def _remove(connection: Connection, person: str, *, young: ColumnElement[bool]) 
     # What the person has asked for since the look has not ended, and stays.
     own = and_(requests.c.sender == person, requests.c.ended_at.is_not(None))
     # A message tells that its chat is a direct one, and so the person's own; the settings of a group are the group's.
-    said = ~requests.c.origin.contains(":")
+    said = ~requests.c.dedup_key.contains(":")
     chats = select(requests.c.chat_id).where(own, said, requests.c.chat_type == "p2p", requests.c.chat_id.is_not(None))
     cards = select(requests.c.answer_id).where(own, requests.c.answer_id.is_not(None))
-    connection.execute(delete(paces).where(or_(paces.c.name == person, paces.c.name.in_(union(chats, cards)))))
+    connection.execute(delete(timers).where(or_(timers.c.name == person, timers.c.name.in_(union(chats, cards)))))
     subject = preferences.c.subject
     connection.execute(delete(preferences).where(or_(subject == person, subject.in_(chats))))
-    connection.execute(delete(served).where(served.c.sender == person))
-    connection.execute(update(kept).where(kept.c.name == PAUSED, kept.c.value == person).values(value=""))
+    connection.execute(delete(last_served).where(last_served.c.sender == person))
+    connection.execute(
+        update(key_value).where(key_value.c.name == PAUSED, key_value.c.value == person).values(value="")
+    )
     connection.execute(delete(generations).where(generations.c.sender == person, generations.c.ended_at.is_not(None)))
-    connection.execute(delete(sends).where(sends.c.request_id.in_(select(requests.c.request_id).where(own))))
+    connection.execute(
+        delete(sent_messages).where(sent_messages.c.request_id.in_(select(requests.c.request_id).where(own)))
+    )
     # Other origins than a message's or a press's may hold the id of a person or of a chat.
-    known_again = or_(said, requests.c.origin.startswith("press:"))
+    known_again = or_(said, requests.c.dedup_key.startswith("press:"))
     connection.execute(update(requests).where(own, young, known_again).values(_BARE))
     connection.execute(delete(requests).where(own))

@@ -40,7 +40,7 @@ def wanted_rows(database: Database, wanted: ExportFilter) -> Iterator[RowMapping
     Raises:
         StoreUnavailable: the database does not answer.
     """
-    columns = (generations, requests.c.origin, requests.c.chat_id, requests.c.chat_type)
+    columns = (generations, requests.c.dedup_key, requests.c.chat_id, requests.c.chat_type)
     statement = select(*columns, requests.c.prompt, requests.c.content).join(
         requests, requests.c.request_id == generations.c.request_id
     )
@@ -50,7 +50,7 @@ def wanted_rows(database: Database, wanted: ExportFilter) -> Iterator[RowMapping
         statement = statement.where(generations.c.accepted_at < wanted.until)
     if wanted.sender is not None:
         statement = statement.where(generations.c.sender == wanted.sender)
-    ordered = statement.order_by(generations.c.accepted_at, generations.c.request_id, generations.c.place)
+    ordered = statement.order_by(generations.c.accepted_at, generations.c.request_id, generations.c.index_in_request)
     with database.read() as connection:
         if not database.is_sqlite:
             for setting in _READ_ONLY:

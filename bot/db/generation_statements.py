@@ -18,7 +18,7 @@ from bot.db.database import Database
 from bot.db.leases import is_free, step
 from bot.db.poll_queries import may_be_called
 from bot.db.stored_times import LONGEST_CALL
-from bot.db.tables import generations, served
+from bot.db.tables import generations, last_served
 from bot.models import State
 
 
@@ -46,8 +46,8 @@ class PreparedStatements:
         now = database.now
         later = {
             "due_at": now + bindparam("seconds_away", type_=Double),
-            "delays": generations.c.delays + 1,
-            "delayed_since": func.coalesce(generations.c.delayed_since, now),
+            "backoff_count": generations.c.backoff_count + 1,
+            "backoff_since": func.coalesce(generations.c.backoff_since, now),
         }
         return cls(
             claim_slot=_claim_slot(database),
@@ -57,16 +57,16 @@ class PreparedStatements:
                 generations,
                 state=unless_cancelled(State.MADE),
                 # The clock may have been set meanwhile.
-                seconds=case(
-                    (generations.c.posted_at > now, 0.0),
-                    (generations.c.posted_at < now - LONGEST_CALL, LONGEST_CALL),
-                    else_=now - generations.c.posted_at,
+                call_seconds=case(
+                    (generations.c.called_at > now, 0.0),
+                    (generations.c.called_at < now - LONGEST_CALL, LONGEST_CALL),
+                    else_=now - generations.c.called_at,
                 ),
             ).returning(generations.c.state),
             push_back=step(
                 generations,
                 state=unless_cancelled(State.WAITING),
-                charged=generations.c.charged - 1,
+                calls_billed=generations.c.calls_billed - 1,
                 **later,
             ),
             postpone=step(generations, **later),
@@ -75,7 +75,7 @@ class PreparedStatements:
             end=step(
                 generations,
                 state=unless_cancelled(bindparam("end", type_=Text)),
-                charged=generations.c.charged - bindparam("back", type_=Integer),
+                calls_billed=generations.c.calls_billed - bindparam("back", type_=Integer),
                 ended_at=func.coalesce(generations.c.ended_at, now),
             ),
         )
@@ -98,9 +98,9 @@ def _claim_slot(database: Database) -> ReturningUpdate[Any]:
             state=State.GENERATING,
             owner=bindparam("by", type_=Text),
             lease_until=database.now + bindparam("lease", type_=Double),
-            posts=generations.c.posts + 1,
-            charged=generations.c.charged + 1,
-            posted_at=database.now,
+            calls_made=generations.c.calls_made + 1,
+            calls_billed=generations.c.calls_billed + 1,
+            called_at=database.now,
             slot_until=database.now + bindparam("deadline", type_=Double),
         )
         .returning(generations)
@@ -114,12 +114,12 @@ def _claim_made(database: Database) -> ReturningUpdate[Any]:
         .values(
             owner=bindparam("by", type_=Text),
             lease_until=database.now + bindparam("lease", type_=Double),
-            takeups=generations.c.takeups + 1,
+            stalled_attempts=generations.c.stalled_attempts + 1,
         )
         .returning(generations)
     )
 
 
 def _mark_served(database: Database) -> SqliteInsert | PostgresInsert:
-    mark = database.insert(served).values(posted_at=database.now)
-    return mark.on_conflict_do_update(index_elements=["sender", "model"], set_={"posted_at": mark.excluded.posted_at})
+    mark = database.insert(last_served).values(called_at=database.now)
+    return mark.on_conflict_do_update(index_elements=["sender", "model"], set_={"called_at": mark.excluded.called_at})

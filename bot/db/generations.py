@@ -7,7 +7,6 @@ import json
 from sqlalchemy import Connection, RowMapping, Text, and_, bindparam, select, update
 
 from bot.db import poll_queries as looks
-from bot.db.budget import charge
 from bot.db.database import Database
 from bot.db.generation_statements import PreparedStatements
 from bot.db.leases import checkpoint
@@ -16,6 +15,7 @@ from bot.db.rate_holds import pause_model
 from bot.db.requests import mark_dirty
 from bot.db.row_models import Generation, is_resumable, options_of, write_failure, write_findings
 from bot.db.tables import generations, requests
+from bot.db.usage import charge
 from bot.models import Failure, GeneratedImage, Options, State
 
 MANY = 1_000_000
@@ -83,11 +83,11 @@ class GenerationStore:
             if row is None:
                 connection.rollback()
                 return None
-            charge(self._database, connection, month=row["month"], model=row["model"], images=1)
+            charge(self._database, connection, month=row["billing_month"], model=row["model"], images=1)
             connection.execute(self._steps.mark_served, {"sender": row["sender"], "model": row["model"]})
-            if row["delays"] == 0:
+            if row["backoff_count"] == 0:
                 # A card that says "trying again" need not be patched at each of the tries.
-                mark_dirty(connection, [row["request_id"]], unless_face="generating")
+                mark_dirty(connection, [row["request_id"]], unless_state="generating")
             return _with_request(connection, row)
 
     def made(self, generation: Generation, image: GeneratedImage, *, owner: str, link_ends_at: float | None) -> bool:
@@ -106,12 +106,12 @@ class GenerationStore:
                 slot_until=None,
                 url=image.url,
                 platform_request_id=image.request_id,
-                created=image.created,
-                link_ends_at=link_ends_at,
+                platform_created_at=image.created,
+                link_expires_at=link_ends_at,
                 findings=write_findings(image.findings),
-                takeups=0,
-                delayed_since=None,
-                delays=0,
+                stalled_attempts=0,
+                backoff_since=None,
+                backoff_count=0,
             )
             return bool(row.state == State.MADE)
 
@@ -128,7 +128,7 @@ class GenerationStore:
 
     def undo_claim(self, generation: Generation, *, owner: str) -> None:
         """Takes back the charge of a claim whose call was not sent; one that is still ``owner``'s waits again."""
-        unsent = {"posts": generations.c.posts - 1, "charged": generations.c.charged - 1}
+        unsent = {"calls_made": generations.c.calls_made - 1, "calls_billed": generations.c.calls_billed - 1}
         which = generations.c.generation_id == generation.generation_id
         mine = and_(generations.c.owner == owner, generations.c.state == State.GENERATING)
         with self._database.write() as connection:
@@ -137,7 +137,7 @@ class GenerationStore:
             if row is None:
                 # Whoever took it over believed that a call had been sent.
                 connection.execute(update(generations).where(which).values(**unsent, repeated=generation.repeated))
-            charge(self._database, connection, month=generation.month, model=generation.model, images=-1)
+            charge(self._database, connection, month=generation.billing_month, model=generation.model, images=-1)
 
     def push_back(self, generation: Generation, *, owner: str, seconds: float) -> None:
         """Puts a generation back in line that the platform refused before any work; due after ``seconds``.
@@ -154,13 +154,13 @@ class GenerationStore:
                 owner=None,
                 seconds_away=seconds,
             )
-            charge(self._database, connection, month=generation.month, model=generation.model, images=-1)
+            charge(self._database, connection, month=generation.billing_month, model=generation.model, images=-1)
             pause_model(self._database, connection, generation.model, seconds=seconds)
-            mark_dirty(connection, [generation.request_id], unless_face="backing_off")
+            mark_dirty(connection, [generation.request_id], unless_state="backing_off")
 
     def delayed_for(self, generation: Generation) -> float:
         """Seconds since this generation's present step was first put off."""
-        since = select(self._database.now - generations.c.delayed_since).where(
+        since = select(self._database.now - generations.c.backoff_since).where(
             generations.c.generation_id == generation.generation_id
         )
         with self._database.look() as connection:
@@ -168,7 +168,7 @@ class GenerationStore:
 
     def link_age(self, generation: Generation) -> float:
         """Seconds since the platform answered with this generation's link, by the clock of the database."""
-        answered_at = generations.c.posted_at + generations.c.seconds
+        answered_at = generations.c.called_at + generations.c.call_seconds
         age = select(self._database.now - answered_at).where(generations.c.generation_id == generation.generation_id)
         with self._database.look() as connection:
             return connection.scalar(age) or 0.0
@@ -191,11 +191,11 @@ class GenerationStore:
     def keep(self, generation: Generation, *, owner: str, **values: object) -> None:
         """Stores the result of a step of the delivery; the owner goes on."""
         with self._database.change() as connection:
-            checkpoint(connection, self._steps.keep, generation.generation_id, owner, takeups=0, **values)
+            checkpoint(connection, self._steps.keep, generation.generation_id, owner, stalled_attempts=0, **values)
 
     def postpone(self, generation: Generation, *, owner: str, seconds: float) -> None:
         """Lets a generation go and makes it due again after ``seconds``; such waiting is no taking up."""
-        given = {"owner": None, "takeups": 0, "seconds_away": seconds}
+        given = {"owner": None, "stalled_attempts": 0, "seconds_away": seconds}
         with self._database.change() as connection:
             checkpoint(connection, self._steps.postpone, generation.generation_id, owner, **given)
 
@@ -208,7 +208,13 @@ class GenerationStore:
             seconds: after which it is due again.
             delays: how often it has been refused, which only makes the waits longer.
         """
-        given = {"owner": None, "takeups": 0, "delayed_since": None, "delays": delays, "seconds_away": seconds}
+        given = {
+            "owner": None,
+            "stalled_attempts": 0,
+            "backoff_since": None,
+            "backoff_count": delays,
+            "seconds_away": seconds,
+        }
         with self._database.change() as connection:
             checkpoint(connection, self._steps.hold, generation.generation_id, owner, **given)
 
@@ -242,7 +248,7 @@ class GenerationStore:
     def _end(self, connection: Connection, generation: Generation, *, owner: str, back: int, **values: object) -> None:
         given = {"slot_until": None, "owner": None, "back": back, **values}
         checkpoint(connection, self._steps.end, generation.generation_id, owner, **given)
-        charge(self._database, connection, month=generation.month, model=generation.model, images=-back)
+        charge(self._database, connection, month=generation.billing_month, model=generation.model, images=-back)
         mark_dirty(connection, [generation.request_id])
         self._database.announce(connection)
 
@@ -260,7 +266,14 @@ def resume_images(database: Database, connection: Connection, request_id: str) -
         connection.execute(
             update(requests)
             .where(requests.c.request_id == request_id)
-            .values(wanted=requests.c.wanted + 1, attempts=0, takeups=0, due_at=0.0, ended_at=None, outcome=None)
+            .values(
+                desired_version=requests.c.desired_version + 1,
+                attempts=0,
+                stalled_attempts=0,
+                due_at=0.0,
+                ended_at=None,
+                outcome=None,
+            )
         )
         database.announce(connection)
     return len(failed)
@@ -274,13 +287,13 @@ def is_free_to_repeat(database: Database, connection: Connection, request_id: st
 
 
 _RESUMED = {
-    **dict.fromkeys(("failure", "ended_at", "owner", "delayed_since")),
-    **dict.fromkeys(("takeups", "delays"), 0),
+    **dict.fromkeys(("failure", "ended_at", "owner", "backoff_since")),
+    **dict.fromkeys(("stalled_attempts", "backoff_count"), 0),
     "state": State.MADE,
     "due_at": 0.0,
 }
 
-_ASKED = select(requests.c.origin, requests.c.prompt, requests.c.content).where(
+_ASKED = select(requests.c.dedup_key, requests.c.prompt, requests.c.content).where(
     requests.c.request_id == bindparam("asked", type_=Text)
 )
 

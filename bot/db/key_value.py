@@ -9,7 +9,7 @@ import secrets
 from sqlalchemy import ColumnElement, Connection, delete, exists, select
 
 from bot.db.database import Database
-from bot.db.tables import kept
+from bot.db.tables import key_value
 
 
 class KeyValueStore:
@@ -21,14 +21,14 @@ class KeyValueStore:
     def get(self, name: str) -> str | None:
         """The value of ``name``."""
         with self._database.read() as connection:
-            value: str | None = connection.scalar(select(kept.c.value).where(kept.c.name == name))
+            value: str | None = connection.scalar(select(key_value.c.value).where(key_value.c.name == name))
             return value
 
     def put(self, name: str, value: str) -> str:
         """Keeps ``value`` unless there is one; gives the one that is kept."""
         with self._database.write() as connection:
-            connection.execute(self._database.insert(kept).values(name=name, value=value).on_conflict_do_nothing())
-            return str(connection.scalar(select(kept.c.value).where(kept.c.name == name)))
+            connection.execute(self._database.insert(key_value).values(name=name, value=value).on_conflict_do_nothing())
+            return str(connection.scalar(select(key_value.c.value).where(key_value.c.name == name)))
 
 
 PAUSED = "paused"
@@ -36,7 +36,7 @@ PAUSED = "paused"
 
 def paused() -> ColumnElement[bool]:
     """The condition that an admin has paused the bot."""
-    return exists().where(kept.c.name == PAUSED)
+    return exists().where(key_value.c.name == PAUSED)
 
 
 _IS_PAUSED = select(paused())
@@ -49,13 +49,16 @@ def is_paused(connection: Connection) -> bool:
 
 def pause(database: Database, connection: Connection, *, by: str) -> bool:
     """Pauses the bot; tells whether it was running."""
-    mark = database.insert(kept).values(name=PAUSED, value=by).on_conflict_do_nothing()
-    return connection.execute(mark.returning(kept.c.name)).first() is not None
+    mark = database.insert(key_value).values(name=PAUSED, value=by).on_conflict_do_nothing()
+    return connection.execute(mark.returning(key_value.c.name)).first() is not None
 
 
 def resume(connection: Connection) -> bool:
     """Lets the bot go on; tells whether it was paused."""
-    return connection.execute(delete(kept).where(kept.c.name == PAUSED).returning(kept.c.name)).first() is not None
+    return (
+        connection.execute(delete(key_value).where(key_value.c.name == PAUSED).returning(key_value.c.name)).first()
+        is not None
+    )
 
 
 class PseudonymousIds:

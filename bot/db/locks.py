@@ -1,6 +1,6 @@
 """The order in which transactions lock rows, so that no two of them wait for each other.
 
-A transaction that changes rows of several of these tables does so in the order generations, spending, requests; one
+A transaction that changes rows of several of these tables uses the order generations, monthly_usage, requests; one
 that changes several rows of a table does so by their keys.
 """
 

@@ -47,7 +47,7 @@ def recover_lost_calls(database: Database, *, failure: Failure, but_not: Sequenc
         connection.execute(free.values(state=State.WAITING, repeated=True, due_at=0.0).where(_among(again)))
         lock_rows(connection, requests, requests.c.request_id.in_([row["request_id"] for row in rows]))
         mark_dirty(connection, [row["request_id"] for row in failed])
-        mark_dirty(connection, [row["request_id"] for row in again], unless_face="generating")
+        mark_dirty(connection, [row["request_id"] for row in again], unless_state="generating")
     return len(rows)
 
 

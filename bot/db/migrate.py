@@ -11,7 +11,7 @@ from bot.logs import get_logger
 
 log = get_logger(__name__)
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in ``migrations/versions``; a test holds the two together."""
 
 PATIENCE = 600.0

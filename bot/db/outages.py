@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, fu
 
 from bot.db.database import Database
 from bot.db.locks import change_rows
-from bot.db.tables import generations, kept, paces, requests
+from bot.db.tables import generations, key_value, requests, timers
 from bot.errors import FeishuAction, FeishuError, SendDelayed
 from bot.feishu.fixes import describe, suggest_fix
 from bot.logs import get_logger
@@ -44,7 +44,7 @@ class Outage:
 
 def is_held(database: Database) -> ColumnElement[bool]:
     """The condition that the next call for a request has to wait for the next probe."""
-    patches = and_(requests.c.answer_id.is_not(None), requests.c.way == "card")
+    patches = and_(requests.c.answer_id.is_not(None), requests.c.delivery_mode == "card")
     return _is_held(database, case((patches, "patch"), (requests.c.kind == "original", "file"), else_="send"))
 
 
@@ -54,16 +54,16 @@ def is_upload_held(database: Database) -> ColumnElement[bool]:
 
 
 def _is_held(database: Database, call: ColumnElement[str]) -> ColumnElement[bool]:
-    return exists().where(paces.c.name == literal(_PREFIX).concat(call), paces.c.next_at > database.now)
+    return exists().where(timers.c.name == literal(_PREFIX).concat(call), timers.c.next_at > database.now)
 
 
 def current(database: Database, connection: Connection) -> list[Outage]:
     """The outages that something waits for, in the order of their kinds."""
     statement = (
-        select(kept.c.value)
-        .join(paces, paces.c.name == kept.c.name)
-        .where(kept.c.name.startswith(_PREFIX), paces.c.next_at > database.now - RECENT)
-        .order_by(kept.c.name)
+        select(key_value.c.value)
+        .join(timers, timers.c.name == key_value.c.name)
+        .where(key_value.c.name.startswith(_PREFIX), timers.c.next_at > database.now - RECENT)
+        .order_by(key_value.c.name)
     )
     return [Outage(**json.loads(value)) for value in connection.scalars(statement)]
 
@@ -124,14 +124,14 @@ class Outages:
         """Whether the call is a probe, which moves the next one away."""
         name = f"{_PREFIX}{call}"
         with self._database.look() as connection:
-            if connection.scalar(select(kept.c.name).where(kept.c.name == name)) is None:
+            if connection.scalar(select(key_value.c.name).where(key_value.c.name == name)) is None:
                 return False
         with self._database.write() as connection:
             outage = self._read(connection, name)
             if outage is None:
                 return False
-            statement = select(func.coalesce(func.max(paces.c.next_at), 0.0) - self._database.now)
-            wait = connection.scalar(statement.where(paces.c.name == name)) or 0.0
+            statement = select(func.coalesce(func.max(timers.c.next_at), 0.0) - self._database.now)
+            wait = connection.scalar(statement.where(timers.c.name == name)) or 0.0
             if wait > 0:
                 # What waits is not looked at before the probe, and must not wait beyond the end of the outage.
                 raise SendDelayed(min(wait, self._pace.poll))
@@ -164,15 +164,19 @@ class Outages:
                 # What was refused waits for longer than it has to. After a single refusal it does not: that may have
                 # been about one chat, which would then be tried again and again.
                 self._make_due(connection)
-            connection.execute(delete(paces).where(paces.c.name == name))
-            connection.execute(delete(kept).where(kept.c.name == name))
+            connection.execute(delete(timers).where(timers.c.name == name))
+            connection.execute(delete(key_value).where(key_value.c.name == name))
         log.warning("Feishu outage over", call=call, seconds=round(self._now() - outage.since))
         self._on_end()
 
     def _make_due(self, connection: Connection) -> None:
         now = self._database.now
         made = and_(generations.c.state == State.MADE, generations.c.ended_at.is_(None), generations.c.due_at > now)
-        behind = and_(requests.c.shown < requests.c.wanted, requests.c.ended_at.is_(None), requests.c.due_at > now)
+        behind = and_(
+            requests.c.published_version < requests.c.desired_version,
+            requests.c.ended_at.is_(None),
+            requests.c.due_at > now,
+        )
         change_rows(connection, generations, made, {"due_at": 0.0})
         change_rows(connection, requests, behind, {"due_at": 0.0})
 
@@ -181,13 +185,13 @@ class Outages:
             return self._database.time(connection)
 
     def _read(self, connection: Connection, name: str) -> Outage | None:
-        value = connection.scalar(select(kept.c.value).where(kept.c.name == name).with_for_update())
+        value = connection.scalar(select(key_value.c.value).where(key_value.c.name == name).with_for_update())
         return Outage(**json.loads(value)) if value else None
 
     def _write(self, connection: Connection, name: str, outage: Outage) -> None:
-        row = self._database.insert(kept).values(name=name, value=json.dumps(asdict(outage)))
+        row = self._database.insert(key_value).values(name=name, value=json.dumps(asdict(outage)))
         connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value}))
 
     def _hold(self, connection: Connection, name: str, seconds: float) -> None:
-        row = self._database.insert(paces).values(name=name, next_at=self._database.now + seconds)
+        row = self._database.insert(timers).values(name=name, next_at=self._database.now + seconds)
         connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"next_at": row.excluded.next_at}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import update
 
 from bot.db.database import Database
-from bot.db.tables import paces
+from bot.db.tables import timers
 
 
 class PeriodicLock:
@@ -29,12 +29,12 @@ class PeriodicLock:
             StoreUnavailable: the database does not answer.
         """
         now = self._database.now
-        mark = self._database.insert(paces).values(name=self._name, next_at=now + self._seconds)
+        mark = self._database.insert(timers).values(name=self._name, next_at=now + self._seconds)
         mine = mark.on_conflict_do_update(
-            index_elements=["name"], set_={"next_at": mark.excluded.next_at}, where=paces.c.next_at <= now
+            index_elements=["name"], set_={"next_at": mark.excluded.next_at}, where=timers.c.next_at <= now
         )
         with self._database.change() as connection:
-            return connection.execute(mine.returning(paces.c.name)).first() is not None
+            return connection.execute(mine.returning(timers.c.name)).first() is not None
 
     def keep(self) -> None:
         """Says that the work goes on."""
@@ -44,5 +44,5 @@ class PeriodicLock:
         """Makes the next turn due after so many seconds."""
         with self._database.change() as connection:
             connection.execute(
-                update(paces).where(paces.c.name == self._name).values(next_at=self._database.now + seconds)
+                update(timers).where(timers.c.name == self._name).values(next_at=self._database.now + seconds)
             )

@@ -28,7 +28,7 @@ from bot.db.database import Database
 from bot.db.leases import is_free
 from bot.db.outages import is_held, is_upload_held
 from bot.db.rate_holds import held
-from bot.db.tables import generations, requests, served
+from bot.db.tables import generations, last_served, requests
 from bot.models import State
 
 MODEL = bindparam("model", type_=Text)
@@ -65,7 +65,7 @@ def open_states(database: Database) -> Select[tuple[Any, ...]]:
 
 def was_begun() -> ColumnElement[int]:
     """1 for a waiting generation whose call was begun before, which makes it the next one."""
-    return case((or_(generations.c.repeated, generations.c.delays > 0), 1), else_=0)
+    return case((or_(generations.c.repeated, generations.c.backoff_count > 0), 1), else_=0)
 
 
 def next_waiting(database: Database) -> Select[tuple[Any, ...]]:
@@ -73,13 +73,15 @@ def next_waiting(database: Database) -> Select[tuple[Any, ...]]:
     return (
         select(generations.c.generation_id, requests.c.content)
         .join(requests, requests.c.request_id == generations.c.request_id)
-        .outerjoin(served, and_(served.c.sender == generations.c.sender, served.c.model == generations.c.model))
+        .outerjoin(
+            last_served, and_(last_served.c.sender == generations.c.sender, last_served.c.model == generations.c.model)
+        )
         .where(generations.c.model == MODEL, may_be_called(database, model=MODEL))
         .order_by(
             was_begun().desc(),
-            func.coalesce(served.c.posted_at, 0.0),
+            func.coalesce(last_served.c.called_at, 0.0),
             generations.c.accepted_at,
-            generations.c.place,
+            generations.c.index_in_request,
         )
         .limit(1)
     )
@@ -100,7 +102,7 @@ def may_be_called(database: Database, *, model: ColumnElement[str]) -> ColumnEle
         generations.c.due_at <= database.now,
         exists().where(
             asked.c.request_id == generations.c.request_id,
-            or_(asked.c.answer_id.is_not(None), asked.c.way == "plain"),
+            or_(asked.c.answer_id.is_not(None), asked.c.delivery_mode == "messages"),
         ),
         ~held(database, model),
         or_(running == 0, running + refused(model=model) < SLOTS),
@@ -129,7 +131,7 @@ def refused(*, model: ColumnElement[str]) -> ScalarSelect[int]:
             OTHERS.c.ended_at.is_(None),
             OTHERS.c.model == model,
             OTHERS.c.state.in_((State.WAITING, State.GENERATING)),
-            OTHERS.c.delays > 0,
+            OTHERS.c.backoff_count > 0,
         )
         .scalar_subquery()
     )
@@ -143,7 +145,7 @@ def made_ids(database: Database) -> Select[str]:
             generations.c.ended_at.is_(None),
             generations.c.state == State.MADE,
             generations.c.due_at <= database.now,
-            or_(generations.c.original.is_(None), ~is_upload_held(database)),
+            or_(generations.c.cache_name.is_(None), ~is_upload_held(database)),
             is_free(database, generations),
         )
         .order_by(generations.c.accepted_at)
@@ -167,7 +169,7 @@ def unshown(database: Database, *, originals: bool) -> Select[str]:
     blocked = exists().where(
         older.c.chat_id == requests.c.chat_id,
         older.c.answer_id.is_(None),
-        older.c.way == "card",
+        older.c.delivery_mode == "card",
         older.c.kind != "original",
         older.c.ended_at.is_(None),
         older.c.accepted_at < requests.c.accepted_at,
@@ -179,13 +181,13 @@ def unshown(database: Database, *, originals: bool) -> Select[str]:
     return (
         select(requests.c.request_id)
         .where(
-            requests.c.shown < requests.c.wanted,
+            requests.c.published_version < requests.c.desired_version,
             requests.c.ended_at.is_(None),
             requests.c.kind == "original" if originals else requests.c.kind != "original",
             requests.c.due_at <= database.now,
             is_free(database, requests),
             ~is_held(database),
-            or_(requests.c.answer_id.is_not(None), requests.c.way != "card", ~blocked),
+            or_(requests.c.answer_id.is_not(None), requests.c.delivery_mode != "card", ~blocked),
         )
         .order_by(number_in_chat, requests.c.accepted_at)
         .limit(MOST)

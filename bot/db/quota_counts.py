@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from bot.db.key_value import PAUSED
-from bot.db.tables import generations, kept, requests, spending
+from bot.db.tables import FEISHU_CALLS, generations, key_value, monthly_usage, requests
 from bot.models import Options, State
 
 MINUTE = 60.0
@@ -106,15 +106,15 @@ def _images(kind: str, column: Any, *conditions: Any, number: ColumnElement[Any]
 _THEIRS = generations.c.sender.in_(bindparam("people", expanding=True))
 _GOES_ON = generations.c.ended_at.is_(None)
 _WAITS = and_(_GOES_ON, generations.c.state == State.WAITING)
-_CALLS = func.sum(generations.c.charged + case((_WAITS, 1), else_=0))
+_CALLS = func.sum(generations.c.calls_billed + case((_WAITS, 1), else_=0))
 _TODAY = generations.c.accepted_at >= bindparam("since", type_=Double)
 COUNTED = (
-    select(literal("paused"), kept.c.name, literal_column("1", Integer)).where(kept.c.name == PAUSED),
+    select(literal("paused"), key_value.c.name, literal_column("1", Integer)).where(key_value.c.name == PAUSED),
     _images("pending", generations.c.sender, _THEIRS, _GOES_ON),
     _images("today", generations.c.sender, _THEIRS, _TODAY, number=_CALLS),
     _images("waiting", generations.c.model, _WAITS),
-    select(literal("spent"), spending.c.model, spending.c.images).where(
-        spending.c.month == bindparam("month", type_=Text)
+    select(literal("spent"), monthly_usage.c.name, monthly_usage.c.count).where(
+        monthly_usage.c.month == bindparam("month", type_=Text), monthly_usage.c.name != FEISHU_CALLS
     ),
 )
 """The selects of which one statement is made, as each would take its time on the way to the database and back."""

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, exists, literal, or_
 
 from bot.db.database import Database
 from bot.db.key_value import paused
-from bot.db.tables import paces
+from bot.db.tables import timers
 
 _PREFIX = "model:"
 
@@ -15,7 +15,7 @@ def held(database: Database, model: ColumnElement[str]) -> ColumnElement[bool]:
     """The condition that no call of a model may be made now."""
     return or_(
         paused(),
-        exists().where(paces.c.name == literal(_PREFIX).concat(model), paces.c.next_at > database.now),
+        exists().where(timers.c.name == literal(_PREFIX).concat(model), timers.c.next_at > database.now),
     )
 
 
@@ -26,8 +26,8 @@ def pause_model(database: Database, connection: Connection, model: str, *, secon
 
 def put_off(database: Database, connection: Connection, name: str, *, seconds: float) -> None:
     """Lets nothing of a name go on for so many seconds, and not sooner than was said before."""
-    row = database.insert(paces).values(name=name, next_at=database.now + seconds)
+    row = database.insert(timers).values(name=name, next_at=database.now + seconds)
     later = row.excluded.next_at
     connection.execute(
-        row.on_conflict_do_update(index_elements=["name"], set_={"next_at": later}, where=paces.c.next_at < later)
+        row.on_conflict_do_update(index_elements=["name"], set_={"next_at": later}, where=timers.c.next_at < later)
     )

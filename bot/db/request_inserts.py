@@ -39,7 +39,7 @@ class RequestInserter:
     def __init__(self, database: Database) -> None:
         # Put together once, as the statements of ``looks`` are.
         self._add_requests = database.insert(requests)
-        self._add_unless_known = self._add_requests.on_conflict_do_nothing(index_elements=["origin"]).returning(
+        self._add_unless_known = self._add_requests.on_conflict_do_nothing(index_elements=["dedup_key"]).returning(
             requests.c.request_id
         )
         self._add_generations = database.insert(generations)
@@ -87,8 +87,8 @@ def recalled_among(connection: Connection, origins: Collection[str]) -> set[str]
     """Which of some messages were recalled."""
     return set(
         connection.scalars(
-            select(requests.c.origin).where(
-                requests.c.origin.in_(origins), requests.c.hide_prompt, requests.c.prompt == ""
+            select(requests.c.dedup_key).where(
+                requests.c.dedup_key.in_(origins), requests.c.hide_prompt, requests.c.prompt == ""
             )
         )
         if origins
@@ -102,7 +102,7 @@ def last_language(connection: Connection, *, sender: str) -> Language | None:
     return language
 
 
-_KNOWN = select(requests.c.request_id).where(requests.c.origin == bindparam("which", type_=Text))
+_KNOWN = select(requests.c.request_id).where(requests.c.dedup_key == bindparam("which", type_=Text))
 
 _LAST = (
     select(requests)
@@ -110,7 +110,7 @@ _LAST = (
         requests.c.chat_id == bindparam("where", type_=Text),
         requests.c.sender == bindparam("who", type_=Text),
         requests.c.kind == "images",
-        requests.c.asked != "",
+        requests.c.raw_prompt != "",
     )
     .order_by(requests.c.accepted_at.desc())
     .limit(1)
@@ -119,7 +119,7 @@ _LAST = (
 _LANGUAGE = (
     select(requests.c.language)
     # What answers anything else than a message has a colon in its origin.
-    .where(requests.c.sender == bindparam("who", type_=Text), ~requests.c.origin.contains(":"))
+    .where(requests.c.sender == bindparam("who", type_=Text), ~requests.c.dedup_key.contains(":"))
     .order_by(requests.c.accepted_at.desc())
     .limit(1)
 )
@@ -130,15 +130,15 @@ def _request(accepted: NewRow, *, at: float) -> dict[str, Any]:
         "request_id": accepted.request_id,
         "content": _written(accepted.new),
         "accepted_at": at,
-        "way": "card",
+        "delivery_mode": "card",
         "hide_prompt": False,
-        "wanted": 1,
-        "shown": 0,
+        "desired_version": 1,
+        "published_version": 0,
         "lease_until": 0.0,
         "due_at": 0.0,
         "attempts": 0,
-        "takeups": 0,
-        "patches": 0,
+        "stalled_attempts": 0,
+        "patch_count": 0,
     }
 
 
@@ -154,20 +154,20 @@ def _generations(accepted: NewRow, *, at: float, month: str) -> list[dict[str, A
         {
             "generation_id": f"g{secrets.token_hex(12)}",
             "request_id": accepted.request_id,
-            "place": place,
+            "index_in_request": place,
             "sender": accepted.new.sender,
             "model": options.model,
             "state": State.WAITING,
             "accepted_at": at,
             "lease_until": 0.0,
             "due_at": 0.0,
-            "takeups": 0,
-            "posts": 0,
-            "charged": 0,
-            "month": month,
+            "stalled_attempts": 0,
+            "calls_made": 0,
+            "calls_billed": 0,
+            "billing_month": month,
             "repeated": False,
-            "delays": 0,
-            "shrunk": False,
+            "backoff_count": 0,
+            "reencoded": False,
         }
         for place in range(options.count)
     ]

@@ -27,7 +27,7 @@ from bot.db.leases import checkpoint, is_free, step
 from bot.db.locks import change_rows
 from bot.db.row_models import Kind, Request, Way, picture_of_row
 from bot.db.send_rate import SendRateLimiter
-from bot.db.tables import generations, requests, sends
+from bot.db.tables import generations, requests, sent_messages
 from bot.models import GenerationView, State
 
 MOST_PATCHES = 6
@@ -112,9 +112,9 @@ class RequestStore:
         request: Request,
         *,
         owner: str,
-        face: str,
+        card_state: str,
         last: bool,
-        told: str | None = None,
+        shown_position: str | None = None,
         answer_id: str | None = None,
     ) -> None:
         """Stores that the chat now shows the request as it was read.
@@ -122,31 +122,43 @@ class RequestStore:
         Args:
             request: the request as it was rendered; a later wish stays wanted.
             owner: who holds it; it is let go.
-            face: what the card shows, such as ``queued``.
+            card_state: what the card shows, such as ``queued``.
             last: whether nothing will change any more.
-            told: the place and wait that it tells, where it tells any.
+            shown_position: the place and wait that it tells, where it tells any.
             answer_id: the message id of the answer, when this was the first showing.
         """
-        values: dict[str, object] = {"shown": request.wanted, "face": face, "told": told, "owner": None}
-        values |= {"attempts": 0, "takeups": 0, "due_at": 0.0, "patched": int(request.answer_id is not None)}
+        values: dict[str, object] = {
+            "published_version": request.desired_version,
+            "card_state": card_state,
+            "shown_position": shown_position,
+            "owner": None,
+        }
+        values |= {"attempts": 0, "stalled_attempts": 0, "due_at": 0.0, "patched": int(request.answer_id is not None)}
         if answer_id is not None:
             values["answer_id"] = answer_id
         if last:
-            values["outcome"] = face
+            values["outcome"] = card_state
         statement = self._steps.last if last else self._steps.shown
         with self._database.change() as connection:
             checkpoint(connection, statement, request.request_id, owner, **values)
 
-    def change(self, request: Request, *, owner: str, way: Way | None = None, **values: object) -> None:
+    def change(self, request: Request, *, owner: str, delivery_mode: Way | None = None, **values: object) -> None:
         """Stores how the request is to be answered from now on; the owner keeps it."""
-        if way is not None:
-            values["way"] = way
+        if delivery_mode is not None:
+            values["delivery_mode"] = delivery_mode
         with self._database.change() as connection:
             checkpoint(connection, self._steps.change, request.request_id, owner, **values)
 
-    def postpone(self, request: Request, *, owner: str, seconds: float, refused: bool = True, takeups: int = 0) -> None:
+    def postpone(
+        self, request: Request, *, owner: str, seconds: float, refused: bool = True, stalled_attempts: int = 0
+    ) -> None:
         """Lets the request go and makes it due again after ``seconds``; only what was refused counts as an attempt."""
-        given = {"owner": None, "seconds_away": seconds, "attempts": request.attempts + refused, "takeups": takeups}
+        given = {
+            "owner": None,
+            "seconds_away": seconds,
+            "attempts": request.attempts + refused,
+            "stalled_attempts": stalled_attempts,
+        }
         with self._database.change() as connection:
             checkpoint(connection, self._steps.postpone, request.request_id, owner, **given)
 
@@ -162,7 +174,9 @@ class RequestStore:
 
     def sent(self, request_id: str) -> dict[str, str]:
         """The messages that were sent for a request beside its card, by step."""
-        statement = select(sends.c.step, sends.c.message_id).where(sends.c.request_id == request_id)
+        statement = select(sent_messages.c.step, sent_messages.c.message_id).where(
+            sent_messages.c.request_id == request_id
+        )
         with self._database.read() as connection:
             return dict(connection.execute(statement).all())
 
@@ -171,7 +185,7 @@ class RequestStore:
         with self._database.write() as connection:
             checkpoint(connection, self._steps.change, request.request_id, owner, owner=owner)
             connection.execute(
-                self._database.insert(sends)
+                self._database.insert(sent_messages)
                 .values(request_id=request.request_id, step=step, message_id=message_id)
                 .on_conflict_do_nothing()
             )
@@ -180,22 +194,24 @@ class RequestStore:
 def show_again(connection: Connection, request_id: str) -> None:
     """Marks that what the chat shows of a request is behind, even where it has ended; see :func:`mark_dirty`."""
     connection.execute(
-        update(requests).where(requests.c.request_id == request_id).values(wanted=requests.c.wanted + 1, ended_at=None)
+        update(requests)
+        .where(requests.c.request_id == request_id)
+        .values(desired_version=requests.c.desired_version + 1, ended_at=None)
     )
 
 
-def mark_dirty(connection: Connection, request_ids: Collection[str], *, unless_face: str | None = None) -> None:
+def mark_dirty(connection: Connection, request_ids: Collection[str], *, unless_state: str | None = None) -> None:
     """Marks that what the chat shows of these requests is behind, within the caller's transaction.
 
-    With ``unless_face`` only those whose card does not have this face, and can be patched for it: one patch a picture
+    With ``unless_state`` only those whose card does not have this face, and can be patched for it: one patch a picture
     is kept back.
     """
     # In the order of their keys; see ``locks``.
     given = [{"which": request_id} for request_id in sorted(request_ids)]
-    if unless_face is not None:
-        given = [{**one, "unless": unless_face} for one in given]
+    if unless_state is not None:
+        given = [{**one, "unless": unless_state} for one in given]
     if given:
-        connection.execute(_WANT if unless_face is None else _WANT_UNLESS, given)
+        connection.execute(_WANT if unless_state is None else _WANT_UNLESS, given)
 
 
 # Put together once, as the statements of ``looks`` are.
@@ -204,12 +220,12 @@ _WITH_GENERATIONS = (
     select(requests, generations)
     .outerjoin(generations, generations.c.request_id == requests.c.request_id)
     .where(requests.c.request_id == _WHICH)
-    .order_by(generations.c.place)
+    .order_by(generations.c.index_in_request)
 )
 _WANT = (
     update(requests)
     .where(requests.c.request_id == _WHICH, requests.c.ended_at.is_(None))
-    .values(wanted=requests.c.wanted + 1)
+    .values(desired_version=requests.c.desired_version + 1)
 )
 _UNFINISHED = (
     select(func.count())
@@ -217,7 +233,8 @@ _UNFINISHED = (
     .scalar_subquery()
 )
 _WANT_UNLESS = _WANT.where(
-    requests.c.face.is_distinct_from(bindparam("unless", type_=Text)), requests.c.patches + _UNFINISHED < MOST_PATCHES
+    requests.c.card_state.is_distinct_from(bindparam("unless", type_=Text)),
+    requests.c.patch_count + _UNFINISHED < MOST_PATCHES,
 )
 
 
@@ -231,14 +248,14 @@ def _claim(database: Database) -> ReturningUpdate[Any]:
         update(requests)
         .where(
             requests.c.request_id == _WHICH,
-            requests.c.shown < requests.c.wanted,
+            requests.c.published_version < requests.c.desired_version,
             requests.c.ended_at.is_(None),
             is_free(database, requests),
         )
         .values(
             owner=bindparam("by", type_=Text),
             lease_until=database.now + bindparam("seconds", type_=Double),
-            takeups=requests.c.takeups + 1,
+            stalled_attempts=requests.c.stalled_attempts + 1,
         )
         .returning(requests)
     )
@@ -257,10 +274,10 @@ class _Steps:
     @classmethod
     def for_database(cls, database: Database) -> _Steps:
         """The steps for one database."""
-        patches = requests.c.patches + bindparam("patched", type_=Integer)
+        patch_count = requests.c.patch_count + bindparam("patched", type_=Integer)
         return cls(
-            shown=step(requests, patches=patches),
-            last=step(requests, patches=patches, ended_at=database.now),
+            shown=step(requests, patch_count=patch_count),
+            last=step(requests, patch_count=patch_count, ended_at=database.now),
             change=step(requests),
             postpone=step(requests, due_at=database.now + bindparam("seconds_away", type_=Double)),
             end=step(requests, ended_at=database.now),

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Table, and_, delete, exists, select, tuple
 
 from bot.db.database import Database
 from bot.db.periodic_lock import PeriodicLock
-from bot.db.tables import feishu_calls, generations, paces, requests, served, spending, workers
+from bot.db.tables import generations, last_served, monthly_usage, requests, timers, workers
 from bot.logs import get_logger
 
 log = get_logger(__name__)
@@ -83,12 +83,10 @@ class Retention:
         goes_on = exists().where(generations.c.request_id == requests.c.request_id, generations.c.ended_at.is_(None))
         # The generations and sends of a request go with it, by the database's own cascade.
         yield requests, and_(requests.c.ended_at < old, ~goes_on)
-        yield served, served.c.posted_at < old
-        yield paces, paces.c.next_at < now - 60.0
+        yield last_served, last_served.c.called_at < old
+        yield timers, timers.c.next_at < now - 60.0
         yield workers, workers.c.seen_at < now - DAY
-        oldest = self._oldest_month()
-        yield spending, spending.c.month < oldest
-        yield feishu_calls, feishu_calls.c.month < oldest
+        yield monthly_usage, monthly_usage.c.month < self._oldest_month()
 
     def _oldest_month(self) -> str:
         with self._database.read() as connection:

@@ -11,10 +11,10 @@ from sqlalchemy import RowMapping
 
 from bot.models import ChatType, ContentFinding, Failure, GenerationView, Language, Options, State
 
-Kind = Literal["images", "command", "misread", "help", "not_allowed", "original", "too_fast"]
+Kind = Literal["images", "command", "rejected", "help", "not_allowed", "original", "too_fast"]
 """What a request is. The last three are commands, too: of ``help`` and ``not_allowed`` a chat gets one unasked in a
 while, and the answer to ``original`` is a file."""
-Way = Literal["card", "plain", "new"]
+Way = Literal["card", "messages"]
 """How a request is answered: by its card; by plain messages since its card was refused; by a new reply since its
 card can no longer be changed."""
 
@@ -29,11 +29,11 @@ RECALLED = "recalled"
 class NewRequest:
     """A request as it is accepted.
 
-    ``origin`` is what it is unique by; ``content`` holds the options, the command or the fault, by ``kind``.
+    ``dedup_key`` is what it is unique by; ``content`` holds the options, the command or the fault, by ``kind``.
     ``reply_to`` is ``None`` where there is no message to quote.
     """
 
-    origin: str
+    dedup_key: str
     kind: Kind
     chat_id: str | None
     chat_type: ChatType
@@ -42,7 +42,7 @@ class NewRequest:
     sender: str
     language: Language
     prompt: str = ""
-    asked: str = ""
+    raw_prompt: str = ""
     content: Mapping[str, Any]
     source: str | None = None
     """The message whose prompt this repeats or edits, where it is not the one it answers."""
@@ -53,7 +53,7 @@ class Request:
     """A request that a worker has taken up to show its state in the chat."""
 
     request_id: str
-    origin: str
+    dedup_key: str
     kind: Kind
     chat_id: str | None
     chat_type: ChatType
@@ -62,17 +62,17 @@ class Request:
     sender: str
     language: Language
     prompt: str
-    asked: str
+    raw_prompt: str
     content: Mapping[str, Any]
     accepted_at: float
     answer_id: str | None
-    way: Way
-    face: str | None
+    delivery_mode: Way
+    card_state: str | None
     hide_prompt: bool
-    wanted: int
-    shown: int
+    desired_version: int
+    published_version: int
     attempts: int
-    takeups: int
+    stalled_attempts: int
 
     @property
     def options(self) -> Options:
@@ -87,7 +87,7 @@ class Request:
     @property
     def ids(self) -> dict[str, str | None]:
         """The ids that its lines in the log carry."""
-        return log_ids(self.request_id, self.origin)
+        return log_ids(self.request_id, self.dedup_key)
 
     @classmethod
     def of_row(cls, row: RowMapping | Mapping[str, Any]) -> Request:
@@ -103,21 +103,21 @@ class Generation:
 
     generation_id: str
     request_id: str
-    place: int
+    index_in_request: int
     sender: str
     model: str
     state: State
-    takeups: int
-    posts: int
-    month: str
+    stalled_attempts: int
+    calls_made: int
+    billing_month: str
     repeated: bool
-    delayed_since: float | None
-    delays: int
+    backoff_since: float | None
+    backoff_count: int
     url: str | None
     findings: tuple[ContentFinding, ...]
-    original: str | None
+    cache_name: str | None
     image_key: str | None
-    origin: str
+    dedup_key: str
     """What its request is unique by."""
     prompt: str
     options: Options
@@ -125,7 +125,7 @@ class Generation:
     @property
     def ids(self) -> dict[str, str | None]:
         """The ids that its lines in the log carry."""
-        return {"generation": self.generation_id, **log_ids(self.request_id, self.origin)}
+        return {"generation": self.generation_id, **log_ids(self.request_id, self.dedup_key)}
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Generation:
@@ -135,14 +135,14 @@ class Generation:
         return cls(**values, findings=read_findings(row["findings"]), options=options_of(json.loads(row["content"])))
 
 
-def log_ids(request_id: str | None, origin: str) -> dict[str, str | None]:
-    """The ids of a request as the log names them; the origin of one that answers a message is its message id."""
-    return {"request": request_id, "origin" if ":" in origin else "message_id": origin}
+def log_ids(request_id: str | None, dedup_key: str) -> dict[str, str | None]:
+    """The ids of a request as the log names them; the key of one that answers a message is its message id."""
+    return {"request": request_id, "dedup_key" if ":" in dedup_key else "message_id": dedup_key}
 
 
 def source_of(row: RowMapping) -> str | None:
     """The message that the prompt of a stored request comes from; ``None`` for an example's."""
-    source: str | None = row["source"] or (None if ":" in row["origin"] else row["origin"])
+    source: str | None = row["source"] or (None if ":" in row["dedup_key"] else row["dedup_key"])
     return source
 
 
@@ -201,8 +201,8 @@ def is_resumable(row: RowMapping | Mapping[str, Any], *, now: float) -> bool:
     """
     if row["state"] != State.FAILED or not row["url"]:
         return False
-    link_ends_at = row["link_ends_at"] or row["accepted_at"] + LINK_SECONDS
-    return row["original"] is not None or now < link_ends_at
+    link_expires_at = row["link_expires_at"] or row["accepted_at"] + LINK_SECONDS
+    return row["cache_name"] is not None or now < link_expires_at
 
 
 def picture_of_row(row: Mapping[str, Any], *, now: float) -> GenerationView:
@@ -212,12 +212,12 @@ def picture_of_row(row: Mapping[str, Any], *, now: float) -> GenerationView:
         state=State(row["state"]),
         image_key=row["image_key"],
         url=row["url"],
-        link_ends_at=row["link_ends_at"],
+        link_ends_at=row["link_expires_at"],
         findings=read_findings(row["findings"]),
         failure=read_failure(row["failure"]),
-        seconds=row["seconds"],
+        seconds=row["call_seconds"],
         repeated=bool(row["repeated"]),
-        shrunk=bool(row["shrunk"]),
+        shrunk=bool(row["reencoded"]),
         resumable=is_resumable(row, now=now),
         platform_request_id=row["platform_request_id"],
     )

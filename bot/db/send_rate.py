@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Double, Text, bindparam, case, or_, select, u
 
 from bot.db.database import Database
 from bot.db.rate_holds import put_off
-from bot.db.tables import paces
+from bot.db.tables import timers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ MINUTE = TokenBucket(rate=12.0, burst=280)
 
 
 _ALL = {"second": SECOND, "minute": MINUTE}
-_FOR_ALL = or_(*(paces.c.name == name for name in _ALL))
+_FOR_ALL = or_(*(timers.c.name == name for name in _ALL))
 _TARGET = bindparam("target", type_=Text)
 
 
@@ -42,14 +42,14 @@ class SendRateLimiter:
     def __init__(self, database: Database) -> None:
         self._database = database
         # Put together once, as the statements of ``looks`` are.
-        self._ends = select(paces.c.name, paces.c.next_at, database.now).where(_FOR_ALL)
+        self._ends = select(timers.c.name, timers.c.next_at, database.now).where(_FOR_ALL)
         self._ends_locked = (
-            select(paces.c.name, paces.c.next_at, database.now)
-            .where(or_(_FOR_ALL, paces.c.name == _TARGET))
-            .order_by(paces.c.name)
+            select(timers.c.name, timers.c.next_at, database.now)
+            .where(or_(_FOR_ALL, timers.c.name == _TARGET))
+            .order_by(timers.c.name)
             .with_for_update()
         )
-        self._add = database.insert(paces).on_conflict_do_nothing(index_elements=["name"])
+        self._add = database.insert(timers).on_conflict_do_nothing(index_elements=["name"])
 
     def reserve(self, connection: Connection, target: str) -> float:
         """Reserves one message to a chat, or one update of a message.
@@ -92,11 +92,11 @@ class SendRateLimiter:
 
 # One statement for the three rows, which are locked.
 _MOVE = (
-    update(paces)
-    .where(or_(_FOR_ALL, paces.c.name == _TARGET))
+    update(timers)
+    .where(or_(_FOR_ALL, timers.c.name == _TARGET))
     .values(
         next_at=case(
-            *((paces.c.name == name, bindparam(f"{name}_to", type_=Double)) for name in _ALL),
+            *((timers.c.name == name, bindparam(f"{name}_to", type_=Double)) for name in _ALL),
             else_=bindparam("to", type_=Double),
         )
     )

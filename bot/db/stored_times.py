@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, select, update
 
 from bot.db.database import Database
 from bot.db.locks import change_rows
-from bot.db.tables import generations, kept, paces, requests, served, workers
+from bot.db.tables import generations, key_value, last_served, requests, timers, workers
 
 TOLERANCE = 2.0
 """Seconds by which a clock may be corrected without being taken for set back."""
@@ -41,9 +41,9 @@ def repair_times(database: Database, connection: Connection, *, lease: float) ->
         Whether the clock was set back.
     """
     now = database.time(connection)
-    before = connection.scalar(select(kept.c.value).where(kept.c.name == _CLOCK))
+    before = connection.scalar(select(key_value.c.value).where(key_value.c.name == _CLOCK))
     set_back = before is not None and now < float(before) - TOLERANCE
-    mark = database.insert(kept).values(name=_CLOCK, value=repr(now))
+    mark = database.insert(key_value).values(name=_CLOCK, value=repr(now))
     connection.execute(mark.on_conflict_do_update(index_elements=["name"], set_={"value": mark.excluded.value}))
     wait, grace = (0.0, 1.0) if set_back else (LONGEST_WAIT, 60.0)
     slots = and_(generations.c.slot_until.is_not(None), generations.c.slot_until > now + LONGEST_CALL)
@@ -56,20 +56,20 @@ def repair_times(database: Database, connection: Connection, *, lease: float) ->
         change_rows(connection, table, owned, {"lease_until": now + lease})
     if set_back:
         _forget_the_future(connection, now)
-    longest = 0.0 if set_back else case((paces.c.name.in_(TURNS), LONGEST_TURN), else_=LONGEST_WAIT)
-    connection.execute(update(paces).where(paces.c.next_at > now + longest).values(next_at=now))
+    longest = 0.0 if set_back else case((timers.c.name.in_(TURNS), LONGEST_TURN), else_=LONGEST_WAIT)
+    connection.execute(update(timers).where(timers.c.next_at > now + longest).values(next_at=now))
     return set_back
 
 
 def _is_unshown() -> ColumnElement[bool]:
-    return and_(requests.c.shown < requests.c.wanted, requests.c.ended_at.is_(None))
+    return and_(requests.c.published_version < requests.c.desired_version, requests.c.ended_at.is_(None))
 
 
 def _forget_the_future(connection: Connection, now: float) -> None:
     """What happened at a time that is still to come happened just now."""
     is_open = generations.c.ended_at.is_(None)
-    for column in (generations.c.delayed_since, generations.c.posted_at):
+    for column in (generations.c.backoff_since, generations.c.called_at):
         change_rows(connection, generations, and_(is_open, column > now), {column.name: now})
-    connection.execute(update(served).where(served.c.posted_at > now).values(posted_at=now))
+    connection.execute(update(last_served).where(last_served.c.called_at > now).values(called_at=now))
     # Whoever is alive signs on again.
     connection.execute(update(workers).where(workers.c.seen_at > now).values(seen_at=0.0))

@@ -1,7 +1,7 @@
-"""The tables: requests, their generations, what was sent, who was served when, and a few kept values.
+"""The tables. Times are seconds since 1970.
 
-Times are seconds since 1970. Both row kinds that a worker takes up carry an owner, a lease and a time before which
-they are not due; every checkpoint names the owner, so that who lost the lease writes nothing.
+Requests and generations, which workers claim, carry an owner, a lease, and a time before which they are not due; every
+update names the owner, so that a worker that lost the lease writes nothing.
 """
 
 from __future__ import annotations
@@ -14,21 +14,33 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    PrimaryKeyConstraint,
     Table,
     Text,
     text,
 )
+from sqlalchemy.sql.elements import ColumnElement
 
 metadata = MetaData()
+
+# Conditions of partial indexes are repeated word for word in the statements that use them: neither engine recognizes
+# a state among several when it comes as a parameter.
+OPEN = text("ended_at IS NULL")
+ENDED = text("ended_at IS NOT NULL")
+UNEXPORTED = text("exported IS NULL AND ended_at IS NOT NULL")
+
+
+def partial_index(name: str, *columns: ColumnElement[object], where: str) -> Index:
+    """An index of the rows for which a condition holds, on both engines."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
 
 requests = Table(
     "requests",
     metadata,
     Column("request_id", Text, primary_key=True),
-    # The message_id of a message; "press:" or "greeting:" and the event_id of anything else that is answered
-    # once; "admin:" and the cause, day and person of a message to an admin.
-    Column("origin", Text, nullable=False, unique=True),
+    # The message_id of a message; a prefix with ":" and an id of anything else that is answered once: "press:" and the
+    # event_id, "admin:" and the cause, day and person.
+    Column("dedup_key", Text, nullable=False, unique=True),
     Column("kind", Text, nullable=False),
     Column("chat_id", Text),
     Column("chat_type", Text, nullable=False),
@@ -38,58 +50,47 @@ requests = Table(
     Column("language", Text, nullable=False),
     Column("prompt", Text, nullable=False),
     # The prompt as it was typed, without the words of a style.
-    Column("asked", Text, nullable=False),
+    Column("raw_prompt", Text, nullable=False),
     Column("content", Text, nullable=False),
     Column("accepted_at", Double, nullable=False),
     Column("answer_id", Text),
-    Column("way", Text, nullable=False),
-    Column("face", Text),
+    Column("delivery_mode", Text, nullable=False),
+    Column("card_state", Text),
     Column("hide_prompt", Boolean, nullable=False),
-    Column("told", Text),
-    Column("patches", Integer, nullable=False),
-    Column("wanted", Integer, nullable=False),
-    Column("shown", Integer, nullable=False),
+    Column("shown_position", Text),
+    Column("patch_count", Integer, nullable=False),
+    Column("desired_version", Integer, nullable=False),
+    Column("published_version", Integer, nullable=False),
     Column("owner", Text),
     Column("lease_until", Double, nullable=False),
     Column("due_at", Double, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("takeups", Integer, nullable=False),
+    Column("stalled_attempts", Integer, nullable=False),
     Column("ended_at", Double),
     Column("outcome", Text),
     # The message_id of the message whose prompt this repeats or edits; it is recalled with that message.
     Column("source", Text),
 )
-_SOURCE = text("source IS NOT NULL")
-Index("requests_of_source", requests.c.source, sqlite_where=_SOURCE, postgresql_where=_SOURCE)
-Index(
-    "requests_unshown",
-    requests.c.due_at,
-    sqlite_where=text("shown < wanted AND ended_at IS NULL"),
-    postgresql_where=text("shown < wanted AND ended_at IS NULL"),
-)
-_UNANSWERED = text("answer_id IS NULL AND way = 'card' AND ended_at IS NULL")
-Index(
+_R = requests.c
+partial_index("requests_of_source", _R.source, where="source IS NOT NULL")
+partial_index("requests_due", _R.due_at, where="published_version < desired_version AND ended_at IS NULL")
+partial_index(
     "requests_unanswered",
-    requests.c.chat_id,
-    requests.c.accepted_at,
-    sqlite_where=_UNANSWERED,
-    postgresql_where=_UNANSWERED,
+    _R.chat_id,
+    _R.accepted_at,
+    where="answer_id IS NULL AND delivery_mode = 'card' AND ended_at IS NULL",
 )
-Index(
-    "requests_ended",
-    requests.c.ended_at,
-    sqlite_where=text("ended_at IS NOT NULL"),
-    postgresql_where=text("ended_at IS NOT NULL"),
-)
-Index("requests_of_chat", requests.c.chat_id, requests.c.accepted_at)
-Index("requests_of_person", requests.c.sender, requests.c.accepted_at)
+partial_index("requests_ended", _R.ended_at, where="ended_at IS NOT NULL")
+partial_index("requests_owned", _R.owner, where="owner IS NOT NULL")
+Index("requests_of_chat", _R.chat_id, _R.accepted_at)
+Index("requests_of_sender", _R.sender, _R.accepted_at)
 
 generations = Table(
     "generations",
     metadata,
     Column("generation_id", Text, primary_key=True),
     Column("request_id", Text, ForeignKey("requests.request_id", ondelete="CASCADE"), nullable=False),
-    Column("place", Integer, nullable=False),
+    Column("index_in_request", Integer, nullable=False),
     Column("sender", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -97,87 +98,71 @@ generations = Table(
     Column("owner", Text),
     Column("lease_until", Double, nullable=False),
     Column("due_at", Double, nullable=False),
-    Column("takeups", Integer, nullable=False),
-    Column("posts", Integer, nullable=False),
-    # How many of the posts may have been billed; those that the platform refused before any work are not.
-    Column("charged", Integer, nullable=False),
-    Column("month", Text, nullable=False),
-    Column("posted_at", Double),
+    Column("stalled_attempts", Integer, nullable=False),
+    Column("calls_made", Integer, nullable=False),
+    # How many of the calls may have been billed; those that the platform rejected before any work are not.
+    Column("calls_billed", Integer, nullable=False),
+    Column("billing_month", Text, nullable=False),
+    Column("called_at", Double),
     Column("slot_until", Double),
     Column("repeated", Boolean, nullable=False),
-    Column("delayed_since", Double),
-    Column("delays", Integer, nullable=False),
-    Column("seconds", Double),
+    Column("backoff_since", Double),
+    Column("backoff_count", Integer, nullable=False),
+    Column("call_seconds", Double),
     Column("url", Text),
-    Column("created", Integer),
-    Column("link_ends_at", Double),
+    Column("platform_created_at", Integer),
+    Column("link_expires_at", Double),
     Column("findings", Text),
-    Column("original", Text),
+    Column("cache_name", Text),
     Column("image_key", Text),
     # Feishu's key of the original once it was uploaded as a file.
     Column("file_key", Text),
     # The platform's own id of the paid call, for its support.
     Column("platform_request_id", Text),
-    Column("shrunk", Boolean, nullable=False),
+    Column("reencoded", Boolean, nullable=False),
     Column("failure", Text),
     Column("ended_at", Double),
-    # Whether it was taken into a batch for the Base log; NULL until then.
-    Column("recorded", Boolean),
+    # Whether a batch for the Base log contains it; NULL until then.
+    Column("exported", Boolean),
 )
-Index("generations_of_request", generations.c.request_id, generations.c.place, unique=True)
-# The conditions of partial indexes stand word for word in the statements that use them: neither engine recognises a
-# state among several when it comes as a parameter.
-_OPEN = text("ended_at IS NULL")
-Index("generations_open", generations.c.state, generations.c.model, sqlite_where=_OPEN, postgresql_where=_OPEN)
-# What a person has pending is counted at every prompt, and must not be looked for among all they ever had.
-Index("generations_pending", generations.c.sender, sqlite_where=_OPEN, postgresql_where=_OPEN)
-_OWNED = text("owner IS NOT NULL")
-Index("requests_owned", requests.c.owner, sqlite_where=_OWNED, postgresql_where=_OWNED)
-Index("generations_owned", generations.c.owner, sqlite_where=_OWNED, postgresql_where=_OWNED)
-_SLOT = text("slot_until IS NOT NULL")
-Index("generations_slots", generations.c.model, sqlite_where=_SLOT, postgresql_where=_SLOT)
-Index("generations_of_person", generations.c.sender, generations.c.accepted_at)
-Index("generations_of_month", generations.c.month)
-_ENDED = text("ended_at IS NOT NULL")
-Index("generations_ended", generations.c.ended_at, sqlite_where=_ENDED, postgresql_where=_ENDED)
-_UNRECORDED = text("recorded IS NULL AND ended_at IS NOT NULL")
-Index("generations_unrecorded", generations.c.ended_at, sqlite_where=_UNRECORDED, postgresql_where=_UNRECORDED)
-_TIMED = text("seconds IS NOT NULL")
-Index("generations_timed", generations.c.model, generations.c.ended_at, sqlite_where=_TIMED, postgresql_where=_TIMED)
+_G = generations.c
+Index("generations_of_request", _G.request_id, _G.index_in_request, unique=True)
+Index("generations_of_sender", _G.sender, _G.accepted_at)
+Index("generations_of_month", _G.billing_month)
+partial_index("generations_open", _G.state, _G.model, where="ended_at IS NULL")
+# What a person has pending is counted at every prompt, and not by reading all that they ever had.
+partial_index("generations_pending", _G.sender, where="ended_at IS NULL")
+partial_index("generations_owned", _G.owner, where="owner IS NOT NULL")
+partial_index("generations_in_slots", _G.model, where="slot_until IS NOT NULL")
+partial_index("generations_ended", _G.ended_at, where="ended_at IS NOT NULL")
+partial_index("generations_unexported", _G.ended_at, where="exported IS NULL AND ended_at IS NOT NULL")
+partial_index("generations_timed", _G.model, _G.ended_at, where="call_seconds IS NOT NULL")
 
-sends = Table(
-    "sends",
+sent_messages = Table(
+    "sent_messages",
     metadata,
-    Column("request_id", Text, ForeignKey("requests.request_id", ondelete="CASCADE"), nullable=False),
-    Column("step", Text, nullable=False),
+    Column("request_id", Text, ForeignKey("requests.request_id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    Column("step", Text, primary_key=True),
     Column("message_id", Text, nullable=False),
-    PrimaryKeyConstraint("request_id", "step"),
 )
 
-served = Table(
-    "served",
+last_served = Table(
+    "last_served",
     metadata,
-    Column("sender", Text, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("posted_at", Double, nullable=False),
-    PrimaryKeyConstraint("sender", "model"),
+    Column("sender", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("called_at", Double, nullable=False),
 )
 
-spending = Table(
-    "spending",
-    metadata,
-    Column("month", Text, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("images", Integer, nullable=False),
-    PrimaryKeyConstraint("month", "model"),
-)
-
-feishu_calls = Table(
-    "feishu_calls",
+# Paid images by model, and under FEISHU_CALLS the calls to Feishu.
+monthly_usage = Table(
+    "monthly_usage",
     metadata,
     Column("month", Text, primary_key=True),
-    Column("calls", Integer, nullable=False),
+    Column("name", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
 )
+FEISHU_CALLS = "feishu_calls"
 
 preferences = Table(
     "preferences",
@@ -187,10 +172,10 @@ preferences = Table(
     Column("content", Text, nullable=False),
 )
 
-# When the next message may go out: one row a chat or message of late, and two for all. Beside them when a model may
-# be called again, and when the next clean-up and the next look for the Base log are due.
-paces = Table(
-    "paces",
+# When the next message may be sent, to a chat, to a card, and in all; when a model or a kind of refused call may be
+# tried again; and when periodic jobs are due.
+timers = Table(
+    "timers",
     metadata,
     Column("name", Text, primary_key=True),
     Column("next_at", Double, nullable=False),
@@ -203,8 +188,8 @@ workers = Table(
     Column("seen_at", Double, nullable=False),
 )
 
-kept = Table(
-    "kept",
+key_value = Table(
+    "key_value",
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),

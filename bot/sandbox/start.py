@@ -119,7 +119,7 @@ class BotState:
             select(generations, requests.c.prompt)
             .join(requests, requests.c.request_id == generations.c.request_id)
             .where(generations.c.ended_at.is_(None))
-            .order_by(generations.c.accepted_at, generations.c.place)
+            .order_by(generations.c.accepted_at, generations.c.index_in_request)
         )
         shown = ("generation_id", "request_id", "sender", "prompt", "state", "model")
         with self._database.read() as connection:

@@ -47,7 +47,7 @@ def cancel_recalled(database: Database, message_id: str, *, remembered: int = RE
     a group the recalls of everybody's messages come, and nothing tells which of these were for the bot: so only the
     last ``remembered`` of such recalls are kept, and none for longer than its message may still come.
     """
-    recalled = or_(requests.c.origin == message_id, requests.c.source == message_id)
+    recalled = or_(requests.c.dedup_key == message_id, requests.c.source == message_id)
     with database.write() as connection:
         # After any acceptance of this message, or of a copy of its prompt, that is under way.
         at = database.enter(connection)
@@ -78,12 +78,12 @@ def _forget_recalls(connection: Connection, *, before: float, most: int) -> None
 
 _UNSENT = (
     requests.c.answer_id.is_(None),
-    requests.c.way == "card",
+    requests.c.delivery_mode == "card",
     requests.c.owner.is_(None),
     requests.c.ended_at.is_(None),
     # After an attempt the answer may be in the chat; the next one finds it by its uuid and changes it.
     requests.c.attempts == 0,
-    requests.c.takeups == 0,
+    requests.c.stalled_attempts == 0,
 )
 """The conditions that nobody has begun to send an answer."""
 
@@ -98,7 +98,7 @@ def _command(row: RowMapping) -> str | None:
 
 def _shows_text(row: RowMapping) -> bool:
     """Whether the answer to a request shows text of the message that it is about."""
-    return row["kind"] in ("images", "misread") or _command(row) == "form"
+    return row["kind"] in ("images", "rejected") or _command(row) == "form"
 
 
 def _listing(rows: Sequence[RowMapping], *, at: float) -> ColumnElement[bool]:
@@ -117,19 +117,19 @@ _LISTS = ("queue", "history", "cancel")
 
 def _erase(connection: Connection, row: RowMapping) -> None:
     """Erases a request's text, and has its answer shown again where there is one that shows text."""
-    values: dict[str, Any] = {"prompt": "", "asked": "", "hide_prompt": True}
-    if row["kind"] == "misread":
+    values: dict[str, Any] = {"prompt": "", "raw_prompt": "", "hide_prompt": True}
+    if row["kind"] == "rejected":
         values |= {"kind": "command", "content": json.dumps({"name": RECALLED})}
-    given_up = row["ended_at"] is not None and row["answer_id"] is None and row["way"] == "card"
+    given_up = row["ended_at"] is not None and row["answer_id"] is None and row["delivery_mode"] == "card"
     if (_shows_text(row) or _command(row) in _LISTS) and not given_up:
-        values |= {"wanted": requests.c.wanted + 1, "ended_at": None}
+        values |= {"desired_version": requests.c.desired_version + 1, "ended_at": None}
     connection.execute(update(requests).where(requests.c.request_id == row["request_id"]).values(values))
 
 
 def _recalled(message_id: str) -> NewRequest:
     """What stands in the place of a message that has not come yet."""
     return NewRequest(
-        origin=message_id,
+        dedup_key=message_id,
         kind="command",
         chat_id=None,
         chat_type="p2p",

@@ -96,7 +96,7 @@ class CardActionHandler:
         )
         if press.value.get("a") in _NOT_AFTER_RECALL:
             # What is left of a recalled message has no prompt.
-            statement = statement.where(requests.c.asked != "")
+            statement = statement.where(requests.c.raw_prompt != "")
         with self._database.read() as connection:
             return connection.execute(statement).mappings().first()
 
@@ -128,7 +128,7 @@ class CardActionHandler:
 
     def _repeat(self, press: CardAction, request: RowMapping) -> Toast:
         typed = over(read_options(request), PartialOptions(size=press.choice))
-        return self._ask(press, request, ImagePrompt(prompt=request["asked"], options=typed))
+        return self._ask(press, request, ImagePrompt(prompt=request["raw_prompt"], options=typed))
 
     def _submit(self, press: CardAction, request: RowMapping) -> Toast:
         """Accepts what a form asks for; one that is rejected stays as it was filled in and can be sent again."""
@@ -137,7 +137,7 @@ class CardActionHandler:
             return answer
         again = hashlib.sha256(press.event_id.encode()).hexdigest()[:8]
         options = options_of(read_options(request))
-        request_id, prompt = request["request_id"], request["asked"]
+        request_id, prompt = request["request_id"], request["raw_prompt"]
         card = self._form.card(request_id=request_id, prompt=prompt, options=options, typed=press.form, again=again)
         return {**answer, "card": {"type": "raw", "data": card}}
 
@@ -146,7 +146,7 @@ class CardActionHandler:
         if not prompt:
             return self._toast("toast.empty_prompt", "error")
         # What has been read once is a prompt as it stands: another reading could take more of it away.
-        unchanged = prompt == filled_in(request["asked"]).strip()
+        unchanged = prompt == filled_in(request["raw_prompt"]).strip()
         ask = ImagePrompt(prompt=prompt) if unchanged else read_prompt(prompt, styles=self._reception.styles)
         if isinstance(ask, UserError):
             return self._refused(ask)
@@ -171,7 +171,7 @@ class CardActionHandler:
         with self._database.read() as connection:
             near = or_(requests.c.chat_id == press.chat_id, requests.c.sender == press.presser)
             card = connection.execute(in_chat.where(near, requests.c.answer_id == press.message_id)).mappings().first()
-            said = in_chat.where(requests.c.chat_id == press.chat_id, ~requests.c.origin.contains(":"))
+            said = in_chat.where(requests.c.chat_id == press.chat_id, ~requests.c.dedup_key.contains(":"))
             row = card or connection.execute(said).mappings().first()
         # Where nothing is known, others are taken to read along.
         return {"chat_type": row["chat_type"] if row else "group", "in_topic": bool(card and card["in_topic"])}
@@ -198,7 +198,7 @@ class CardActionHandler:
     def _arrival(self, press: CardAction, shown: Mapping[Any, Any]) -> RequestContext:
         """A press as an arrival; chat type, topic and language are those of the request that its card is about."""
         return RequestContext(
-            origin=f"press:{press.event_id}",
+            dedup_key=f"press:{press.event_id}",
             chat_id=press.chat_id,
             chat_type=shown["chat_type"],
             reply_to=press.message_id,
@@ -225,5 +225,5 @@ def _led_by(request: RowMapping | None) -> Mapping[str, str | None]:
     """What leads from the log's lines of a press back to what its card shows: the request, and its message."""
     if request is None:
         return {}
-    ids = log_ids(request["request_id"], request["origin"])
+    ids = log_ids(request["request_id"], request["dedup_key"])
     return {"pressed": ids["request"], "message_id": ids.get("message_id")}

@@ -115,7 +115,7 @@ class EventHandler:
 
     def _accept(self, message: Message, understood: ParsedMessage) -> None:
         arrival = RequestContext(
-            origin=message.message_id,
+            dedup_key=message.message_id,
             chat_id=message.chat_id,
             chat_type=message.chat_type,
             reply_to=message.message_id,
@@ -133,7 +133,7 @@ class EventHandler:
         # Whoever opens the direct chat for the first time opens it again; the welcome comes once.
         origin = greeting.chat_id if greeting.kind == "entered" else greeting.event_id
         arrival = RequestContext(
-            origin=f"{greeting.kind}:{origin}",
+            dedup_key=f"{greeting.kind}:{origin}",
             chat_id=greeting.chat_id,
             chat_type="group" if greeting.kind == "added" else "p2p",
             reply_to=None,

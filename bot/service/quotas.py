@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Mapping
 from typing import Protocol
 
 from sqlalchemy import Connection
 
-from bot.db.budget import yuan
 from bot.db.quota_counts import QuotaUsage, count
+from bot.db.usage import yuan
 from bot.models import Options, UserError
+from bot.timings import BillingPeriods
 from bot.view_models import QuotaView
 
 
@@ -41,30 +40,6 @@ class LimitConfig(Protocol):
     @property
     def yuan_per_month(self) -> float:
         """Yuan of the team a month."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BillingPeriods:
-    """Days and months as the team's calendar has them."""
-
-    zone: tzinfo
-    clock: Callable[[], float]
-
-    def month(self) -> str:
-        """This month, written ``2026-11``."""
-        return f"{self._today():%Y-%m}"
-
-    def day_began(self) -> float:
-        """When today began, in seconds since 1970."""
-        return self._today().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-
-    def day_ends(self) -> float:
-        """When tomorrow begins, in seconds since 1970."""
-        noon = self._today().replace(hour=12, minute=0, second=0, microsecond=0)
-        return (noon + timedelta(days=1)).replace(hour=0).timestamp()
-
-    def _today(self) -> datetime:
-        return datetime.fromtimestamp(self.clock(), self.zone)
 
 
 class Limits:

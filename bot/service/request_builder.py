@@ -22,7 +22,7 @@ class RequestContext:
     ``origin`` is what it is unique by. ``language`` is the sender's, as far as the words show it.
     """
 
-    origin: str
+    dedup_key: str
     chat_id: str | None
     chat_type: ChatType
     reply_to: str | None
@@ -69,7 +69,7 @@ class RequestBuilder:
             return self._fault(arrival, language, settled)
         style = self._styles.find(settled.style) if settled.style is not None else None
         prompt = ask.prompt if style is None else apply(ask.prompt, style)
-        new = _new(arrival, language, kind="images", content=fields_of(settled), prompt=prompt, asked=ask.prompt)
+        new = _new(arrival, language, kind="images", content=fields_of(settled), prompt=prompt, raw_prompt=ask.prompt)
         return Draft(new=new, options=settled)
 
     def of_command(self, arrival: RequestContext, command: Command, choices: Defaults) -> NewRequest:
@@ -79,13 +79,13 @@ class RequestBuilder:
         return _new(arrival, language, kind=_KINDS.get(command.name, "command"), content=content)
 
     def _fault(self, arrival: RequestContext, language: Language, fault: UserError) -> Draft:
-        return Draft(new=_new(arrival, language, kind="misread", content=_content(fault)), fault=fault)
+        return Draft(new=_new(arrival, language, kind="rejected", content=_content(fault)), fault=fault)
 
 
 def refused(new: NewRequest, refusal: UserError) -> NewRequest:
     """The request that is answered with a refusal in the place of what it asked for."""
     command = new.content["name"] if new.kind == "command" else refusal.command
-    return replace(new, kind="misread", content=_content(replace(refusal, command=command)))
+    return replace(new, kind="rejected", content=_content(replace(refusal, command=command)))
 
 
 def over(before: Mapping[str, Any], typed: PartialOptions) -> PartialOptions:
@@ -111,10 +111,10 @@ def _new(
     kind: Kind,
     content: Mapping[str, Any],
     prompt: str = "",
-    asked: str = "",
+    raw_prompt: str = "",
 ) -> NewRequest:
     return NewRequest(
-        origin=arrival.origin,
+        dedup_key=arrival.dedup_key,
         kind=kind,
         chat_id=arrival.chat_id,
         chat_type=arrival.chat_type,
@@ -123,7 +123,7 @@ def _new(
         sender=arrival.sender,
         language=language,
         prompt=prompt,
-        asked=asked,
+        raw_prompt=raw_prompt,
         content=content,
         source=arrival.source,
     )

@@ -120,7 +120,7 @@ class RequestService:
             received = self._accept_command(arrival, understood, only_if_allowed=only_if_allowed)
         else:
             received = self._together.do(_Prompt(arrival=arrival, ask=understood, only_if_allowed=only_if_allowed))
-        with bind_ids(**log_ids(received.request_id, arrival.origin)):
+        with bind_ids(**log_ids(received.request_id, arrival.dedup_key)):
             log.info("request", outcome=received.outcome, kind=received.kind)
             if self._log_prompts and isinstance(understood, ImagePrompt) and received.outcome != "repeated":
                 log.info("request prompt", prompt=understood.prompt)
@@ -140,7 +140,7 @@ class RequestService:
             at = self._database.enter(connection)
             found = standing(
                 connection,
-                origins=[arrival.origin for arrival in arrivals],
+                origins=[arrival.dedup_key for arrival in arrivals],
                 people={arrival.sender for arrival in arrivals},
                 chats={arrival.chat_id for arrival in arrivals if arrival.chat_id},
                 month=month,
@@ -161,16 +161,16 @@ class RequestService:
         """What becomes of a prompt, and what is to be stored of it; ``known`` and ``counts`` are kept up to date."""
         plan = self._planning.of_prompt(prompt.arrival, prompt.ask, choices)
         new, refusal, options = plan.new, plan.fault, plan.options
-        if new.origin in known:
+        if new.dedup_key in known:
             return SubmitResult(outcome="repeated", kind=new.kind), None
         if (too_fast := self._over_rate(new, counts, only_if_allowed=prompt.only_if_allowed)) is not None:
-            known.add(new.origin)
+            known.add(new.dedup_key)
             return too_fast
         if options is not None:
             refusal = self._limits.refusal(counts, sender=new.sender, options=options)
         if refusal is not None and prompt.only_if_allowed:
             return SubmitResult(outcome="refused", kind=new.kind, refusal=refusal), None
-        known.add(new.origin)
+        known.add(new.dedup_key)
         counts.recent[new.sender] += 1
         request_id = new_request_id()
         if refusal is not None:
@@ -202,7 +202,7 @@ class RequestService:
             at = self._database.enter(connection)
             choices = self._preferences.choices(connection, [arrival.sender])
             new = self._planning.of_command(arrival, command, choices)
-            if is_known(connection, new.origin):
+            if is_known(connection, new.dedup_key):
                 return SubmitResult(outcome="repeated", kind=new.kind)
             if command.name != TO_ADMIN:
                 recent = count_recent(connection, new.sender, at=at)
@@ -231,7 +231,7 @@ class RequestService:
             free = not command.options.given and is_free_to_repeat(self._database, connection, last["request_id"])
         if free:
             return arrival, Command(name="redownload", argument=last["request_id"])
-        ask = ImagePrompt(prompt=last["asked"], options=over(read_options(last), command.options))
+        ask = ImagePrompt(prompt=last["raw_prompt"], options=over(read_options(last), command.options))
         return replace(arrival, source=source_of(last)), ask
 
 

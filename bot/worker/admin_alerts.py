@@ -145,13 +145,13 @@ class AdminAlerts:
     def _tell_all(self, cause: Cause, *, seen_at: float, details: str = "") -> None:
         day = f"{datetime.fromtimestamp(seen_at, self._zone):%Y-%m-%d}"
         for person in self._people:
-            self._tell(person, cause, origin=f"admin:{cause}:{day}:{person}", details=details)
+            self._tell(person, cause, dedup_key=f"admin:{cause}:{day}:{person}", details=details)
 
-    def _tell(self, person: str, cause: Cause, *, origin: str, details: str) -> None:
-        if origin in self._told:
+    def _tell(self, person: str, cause: Cause, *, dedup_key: str, details: str) -> None:
+        if dedup_key in self._told:
             return
         arrival = RequestContext(
-            origin=origin,
+            dedup_key=dedup_key,
             chat_id=None,
             chat_type="p2p",
             reply_to=None,
@@ -161,7 +161,7 @@ class AdminAlerts:
         )
         argument = f"admin_{cause}\n{details}" if details else f"admin_{cause}"
         received = self._reception.accept(arrival, Command(name=TO_ADMIN, argument=argument))
-        self._told.add(origin)
+        self._told.add(dedup_key)
         if received.outcome == "accepted":
             log.warning("admin alerted", cause=cause, admin=person)
             self._wake.set()

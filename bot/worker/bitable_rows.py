@@ -51,8 +51,8 @@ def record(row: RowMapping, *, prices: Mapping[str, float], people: bool, prompt
         "尺寸 Size": options_of(json.loads(row["content"])).size,
         "结果 Result": row["state"],
         "错误 Error": failure.code if failure else None,
-        "费用 Yuan": round(row["charged"] * prices.get(row["model"], 0.0), 4),
-        "耗时（秒） Seconds": None if row["seconds"] is None else round(row["seconds"], 1),
+        "费用 Yuan": round(row["calls_billed"] * prices.get(row["model"], 0.0), 4),
+        "耗时（秒） Seconds": None if row["call_seconds"] is None else round(row["call_seconds"], 1),
         PROMPT: row["prompt"][:LONGEST_PROMPT] if prompts else None,
     }
     return {name: value for name, value in values.items() if value is not None}

@@ -76,7 +76,7 @@ class CardPublisher:
 
     def show(self, claimed: Request) -> None:
         """Shows a claimed request as it stands, and lets it go; not the first time when that would be too late."""
-        unanswered = claimed.answer_id is None and claimed.way == "card"
+        unanswered = claimed.answer_id is None and claimed.delivery_mode == "card"
         if unanswered and self._clock() - claimed.accepted_at > self._pace.resend_in_all:
             log.warning("answer too late", request=claimed.request_id)
             self._store.give_up(claimed, owner=self._owner, outcome="too_late")
@@ -115,8 +115,10 @@ class CardPublisher:
             else:
                 posting.patch(claimed.answer_id, content=card)
         except SendDelayed as held:
-            takeups = claimed.takeups - 1
-            self._store.postpone(claimed, owner=self._owner, seconds=held.seconds, refused=False, takeups=takeups)
+            stalled = claimed.stalled_attempts - 1
+            self._store.postpone(
+                claimed, owner=self._owner, seconds=held.seconds, refused=False, stalled_attempts=stalled
+            )
             return False
         except FeishuError as error:
             log.warning("card rejected", request=claimed.request_id, code=error.code, log_id=error.log_id)
@@ -135,21 +137,21 @@ class CardPublisher:
         self._store.shown(
             request,
             owner=self._owner,
-            face=showing.face,
+            card_state=showing.face,
             last=showing.last,
-            told=showing.told,
+            shown_position=showing.told,
             answer_id=answer_id,
         )
-        log.info("card published", request=request.request_id, state=showing.face, mode=request.way)
-        if request.recalled and request.way == "card" and answer_id is not None:
+        log.info("card published", request=request.request_id, state=showing.face, mode=request.delivery_mode)
+        if request.recalled and request.delivery_mode == "card" and answer_id is not None:
             # An earlier attempt may have sent the text: then this one was given the id of that message.
             self._store.show_again(request.request_id)
-        if showing.last and request.kind == "images" and showing.face != request.face:
+        if showing.last and request.kind == "images" and showing.face != request.card_state:
             self._on_end(request.options.model, showing.pictures)
         return True
 
     def _deliver(self, request: Request, showing: RenderedRequest, posting: MessageSender) -> str | None:
-        if request.way == "card":
+        if request.delivery_mode == "card":
             if request.answer_id is None:
                 if showing.face == "original":
                     return self._send_original(request, posting)
@@ -226,7 +228,7 @@ class CardPublisher:
             _level(error),
             "card rejected",
             request=request.request_id,
-            mode=request.way,
+            mode=request.delivery_mode,
             code=error.code,
             action=error.action.name,
             log_id=error.log_id,
@@ -235,11 +237,11 @@ class CardPublisher:
         if error.action in FOR_NOW:
             self._put_off(request, error)
             return False
-        patching = request.way == "card" and request.answer_id is not None
+        patching = request.delivery_mode == "card" and request.answer_id is not None
         if patching and request.recalled:
             self._give_up(request, error, posting)
             return False
-        taken_back = error.code == MESSAGE_RECALLED and request.reply_to == request.origin and not patching
+        taken_back = error.code == MESSAGE_RECALLED and request.reply_to == request.dedup_key and not patching
         if taken_back and (request.kind != "images" or showing.face == "cancelled"):
             # Whoever took the message back expects no answer to it, and has cancelled its images by that.
             self._store.give_up(request, owner=self._owner, outcome=RECALLED)
@@ -259,7 +261,7 @@ class CardPublisher:
 
         Nor may one go on showing text of a recalled message.
         """
-        if request.answer_id is not None and (request.way == "new" or request.recalled):
+        if request.answer_id is not None and (request.delivery_mode == "messages" or request.recalled):
             try:
                 if request.recalled:
                     posting.recall(request.answer_id)
@@ -302,10 +304,10 @@ def _about_the_place(action: FeishuAction, request: Request) -> bool:
 def _after_patch(action: FeishuAction) -> dict[str, Any] | None:
     """How to go on after a card could not be changed; ``None`` when nobody is there to see it."""
     if action in (FeishuAction.SEND_WITHOUT_PROMPT, FeishuAction.SHORTEN):
-        return {"hide_prompt": True, "way": "new"}
+        return {"hide_prompt": True, "delivery_mode": "messages"}
     if action in (FeishuAction.GIVE_UP, FeishuAction.SEND_WITHOUT_QUOTE):
         return None
-    return {"way": "new"}
+    return {"delivery_mode": "messages"}
 
 
 def _other_place(action: FeishuAction, request: Request) -> dict[str, Any] | None:
@@ -324,7 +326,7 @@ def _after_send(action: FeishuAction, request: Request) -> dict[str, Any] | None
     match action:
         case FeishuAction.SEND_WITHOUT_PROMPT | FeishuAction.SHORTEN if not request.hide_prompt:
             return {"hide_prompt": True}
-        case FeishuAction.SEND_PLAIN if request.way == "card":
-            return {"way": "plain"}
+        case FeishuAction.SEND_PLAIN if request.delivery_mode == "card":
+            return {"delivery_mode": "messages"}
         case _:
             return _other_place(action, request)

@@ -67,10 +67,10 @@ class CommandCards:
 
     def card(self, request: Request) -> tuple[Card, str]:
         """The card that answers a request, and a word for what it shows."""
-        if request.kind in ("misread", "too_fast"):
+        if request.kind in ("rejected", "too_fast"):
             fault = request.content
             rejection = UserError(sentence=fault["sentence"], values=fault["values"], command=fault.get("command"))
-            return self._cards.rejection(rejection), "misread"
+            return self._cards.rejection(rejection), "rejected"
         name = str(request.content.get("name", "help"))
         return self._of_command.get(name, self._of_command["help"])(request), name
 
@@ -101,9 +101,9 @@ class CommandCards:
         about = request.content["argument"]
         with self._database.read() as connection:
             row = connection.execute(select(requests).where(requests.c.request_id == about)).mappings().first()
-        if row is None or not row["asked"]:
+        if row is None or not row["raw_prompt"]:
             return self._cards.notice("recalled")
-        return self._cards.form(request_id=about, prompt=row["asked"], options=options_of(read_options(row)))
+        return self._cards.form(request_id=about, prompt=row["raw_prompt"], options=options_of(read_options(row)))
 
     def _cancelled(self, request: Request) -> Card:
         result = request.content["result"]

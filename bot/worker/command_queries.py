@@ -10,14 +10,13 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from bot.db.api_usage import ApiUsageCounter
-from bot.db.budget import spent, yuan
 from bot.db.database import Database
 from bot.db.key_value import is_paused
 from bot.db.row_models import options_of
 from bot.db.tables import generations, requests
+from bot.db.usage import ApiUsageCounter, spent, yuan
 from bot.models import State
-from bot.service.quotas import BillingPeriods
+from bot.timings import BillingPeriods
 from bot.view_models import HistoryEntry, ModelStats, QueueEntry, QueueView, StatsView
 from bot.worker.queue_positions import Line
 
@@ -61,7 +60,7 @@ class CommandQueries:
                 select(generations, requests.c.chat_id, requests.c.prompt)
                 .join(requests, requests.c.request_id == generations.c.request_id)
                 .where(generations.c.ended_at.is_(None))
-                .order_by(requests.c.accepted_at, requests.c.request_id, generations.c.place)
+                .order_by(requests.c.accepted_at, requests.c.request_id, generations.c.index_in_request)
             ).all()
             paused = is_paused(connection)
         own = list(dict.fromkeys(row.request_id for row in rows if row.sender == person))
@@ -104,7 +103,7 @@ class CommandQueries:
                 # Those of recalled messages have none.
                 requests.c.prompt != "",
             )
-            .order_by(generations.c.accepted_at.desc(), generations.c.place)
+            .order_by(generations.c.accepted_at.desc(), generations.c.index_in_request)
             .limit(HISTORY_LENGTH)
         )
         with self._database.read() as connection:
@@ -130,9 +129,9 @@ class CommandQueries:
                     generations.c.state,
                     generations.c.failure,
                     generations.c.accepted_at,
-                    generations.c.seconds,
-                    (generations.c.posted_at - generations.c.accepted_at).label("waited"),
-                ).where(generations.c.month == month, generations.c.ended_at.is_not(None))
+                    generations.c.call_seconds,
+                    (generations.c.called_at - generations.c.accepted_at).label("waited"),
+                ).where(generations.c.billing_month == month, generations.c.ended_at.is_not(None))
             ).all()
             paused = is_paused(connection)
         people = Counter(row.sender for row in rows if row.state == State.DONE)
@@ -150,7 +149,7 @@ class CommandQueries:
                 model=model,
                 images=count,
                 yuan=yuan({model: count}, self._prices),
-                generation_seconds=_median([row.seconds for row in rows if row.model == model]),
+                generation_seconds=_median([row.call_seconds for row in rows if row.model == model]),
                 waiting_seconds=_median([row.waited for row in rows if row.model == model]),
             )
             for model, count in sorted(images.items())

@@ -107,7 +107,7 @@ class Workflow:
             request=generation.request_id,
             model=generation.model,
             size=generation.options.size,
-            calls=generation.posts,
+            calls=generation.calls_made,
         )
         try:
             return self._generate(generation)
@@ -161,7 +161,7 @@ class Workflow:
     def _store_glm_error(self, generation: Generation, error: GlmError) -> None:
         left = self._pace.backoff_in_all - self._store.delayed_for(generation) if error.waits else 0.0
         if left > 0:
-            wait = backoff_with_jitter(self._pace.backoff, self._pace.backoff_longest, generation.delays)
+            wait = backoff_with_jitter(self._pace.backoff, self._pace.backoff_longest, generation.backoff_count)
             # The whole model waits as long, and the card says how long that is at most.
             seconds = min(max(wait, error.retry_after or 0.0), left)
             self._store.push_back(generation, owner=self._owner, seconds=seconds)
@@ -176,7 +176,7 @@ class Workflow:
 
     def deliver(self, generation: Generation) -> None:
         """Downloads a paid picture and uploads it for the chat."""
-        if generation.takeups > self._pace.takeups:
+        if generation.stalled_attempts > self._pace.takeups:
             self._store.fail(generation, failures.STALLED, owner=self._owner)
             return
         try:
@@ -190,19 +190,19 @@ class Workflow:
                 self._store.postpone(generation, owner=self._owner, seconds=0.0)
                 return
             # What was kept of it is gone, too.
-            self._store.fail(generation, failures.of_glm(error), owner=self._owner, original=None)
+            self._store.fail(generation, failures.of_glm(error), owner=self._owner, cache_name=None)
         except SendDelayed as held:
-            self._store.hold(generation, owner=self._owner, seconds=held.seconds, delays=generation.delays)
+            self._store.hold(generation, owner=self._owner, seconds=held.seconds, delays=generation.backoff_count)
         except FeishuError as error:
             self._not_uploaded(generation, error)
 
     def _original(self, generation: Generation) -> ImageFile:
-        if generation.original and (kept := self._originals.get_image(generation.original)):
+        if generation.cache_name and (kept := self._originals.get_image(generation.cache_name)):
             return kept
         image = self._download(generation)
         name = f"{generation.generation_id}{image.suffix}"
         if self._originals.put(name, image.content):
-            self._store.keep(generation, owner=self._owner, original=name)
+            self._store.keep(generation, owner=self._owner, cache_name=name)
         return image
 
     def _download(self, generation: Generation) -> ImageFile:
@@ -223,7 +223,7 @@ class Workflow:
                 raise
             shown = shrink(image)
             key = self._upload_once(generation, shown)
-        return {"image_key": key, "shrunk": shown is not image}
+        return {"image_key": key, "reencoded": shown is not image}
 
     def _upload_once(self, generation: Generation, image: ImageFile) -> str:
         self._leases.confirm(generation.generation_id)
@@ -238,13 +238,13 @@ class Workflow:
             code=error.code,
             action=error.action.name,
         )
-        waited = generation.delays * self._pace.probe_longest
+        waited = generation.backoff_count * self._pace.probe_longest
         if error.action is FeishuAction.APP_REFUSED and waited < self._pace.outage_in_all:
-            seconds = self._pace.after_refusal(generation.delays)
-            self._store.hold(generation, owner=self._owner, seconds=seconds, delays=generation.delays + 1)
+            seconds = self._pace.after_refusal(generation.backoff_count)
+            self._store.hold(generation, owner=self._owner, seconds=seconds, delays=generation.backoff_count + 1)
             return
         if error.action is FeishuAction.RETRY and self._store.delayed_for(generation) < self._pace.upload_in_all:
-            seconds = self._pace.retry_delay(error.retry_after, times=generation.delays)
+            seconds = self._pace.retry_delay(error.retry_after, times=generation.backoff_count)
             self._store.postpone(generation, owner=self._owner, seconds=seconds)
             return
         self._store.fail(generation, failures.of_upload(error), owner=self._owner)

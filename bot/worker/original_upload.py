@@ -64,14 +64,14 @@ class OriginalUploader:
             return self._upload_once(generation_id, confirm)
 
     def _upload_once(self, generation_id: str, confirm: Callable[[], None]) -> str | None:
-        columns = (generations.c.file_key, generations.c.original, generations.c.url, generations.c.image_key)
+        columns = (generations.c.file_key, generations.c.cache_name, generations.c.url, generations.c.image_key)
         statement = select(*columns).where(generations.c.generation_id == generation_id)
         with self._database.look() as connection:
             row = connection.execute(statement).first()
         if row is None or row.file_key is not None:
             return row and row.file_key
         ways: tuple[Callable[[], ImageFile | None], ...] = (
-            lambda: self._originals.get_image(row.original) if row.original else None,
+            lambda: self._originals.get_image(row.cache_name) if row.cache_name else None,
             lambda: self._source.fetch(row.url) if row.url else None,
             lambda: self._own_copy(row.image_key),
         )

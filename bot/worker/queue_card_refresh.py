@@ -17,14 +17,14 @@ NEAR_FRONT = 3
 
 # The cards that say "queued" and are not being patched already. Put together once, as the statements of ``looks`` are.
 _QUEUED = (
-    select(generations.c.model, requests.c.request_id, requests.c.told, requests.c.patches)
+    select(generations.c.model, requests.c.request_id, requests.c.shown_position, requests.c.patch_count)
     .join(requests, requests.c.request_id == generations.c.request_id)
     .where(
         generations.c.ended_at.is_(None),
         generations.c.state == State.WAITING,
-        requests.c.face == "queued",
-        requests.c.shown == requests.c.wanted,
-        requests.c.way == "card",
+        requests.c.card_state == "queued",
+        requests.c.published_version == requests.c.desired_version,
+        requests.c.delivery_mode == "card",
     )
     .distinct()
 )
@@ -57,6 +57,6 @@ def _is_behind(card: Row[Any, Any, Any, Any], place: Place | None) -> bool:
         return False
     now = told(place)
     near = place.ahead < NEAR_FRONT
-    changed = now != card.told if near else now.split()[-1] != (card.told or "").split(" ")[-1]
+    changed = now != card.shown_position if near else now.split()[-1] != (card.shown_position or "").split(" ")[-1]
     # The change to "generating" and one a picture are kept back for.
-    return bool(changed and card.patches < MOST_PATCHES - 1 - place.count)
+    return bool(changed and card.patch_count < MOST_PATCHES - 1 - place.count)

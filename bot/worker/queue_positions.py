@@ -15,7 +15,7 @@ from bot.db.database import Database
 from bot.db.key_value import paused
 from bot.db.poll_queries import MODEL, in_flight
 from bot.db.rate_holds import held
-from bot.db.tables import generations, served
+from bot.db.tables import generations, last_served
 from bot.models import State
 
 TYPICAL_SECONDS = {"glm-image": 35.0, "cogview-4": 15.0, "cogview-4-250304": 15.0, "cogview-3-flash": 10.0}
@@ -220,13 +220,16 @@ class _Statements:
     @classmethod
     def for_database(cls, database: Database) -> _Statements:
         """The statements for one database."""
-        own = ("generation_id", "request_id", "sender", "accepted_at", "place")
-        begun = or_(generations.c.repeated, generations.c.delays > 0)
+        own = ("generation_id", "request_id", "sender", "accepted_at", "index_in_request")
+        begun = or_(generations.c.repeated, generations.c.backoff_count > 0)
         in_line = (generations.c.ended_at.is_(None), generations.c.state == State.WAITING, generations.c.model == MODEL)
-        measured = generations.c.seconds
+        measured = generations.c.call_seconds
         return cls(
-            waiting=select(*(generations.c[name] for name in own), begun, generations.c.due_at, served.c.posted_at)
-            .outerjoin(served, and_(served.c.sender == generations.c.sender, served.c.model == generations.c.model))
+            waiting=select(*(generations.c[name] for name in own), begun, generations.c.due_at, last_served.c.called_at)
+            .outerjoin(
+                last_served,
+                and_(last_served.c.sender == generations.c.sender, last_served.c.model == generations.c.model),
+            )
             .where(*in_line),
             facts=select(
                 in_flight(database).label("running"),

@@ -54,7 +54,7 @@ class RequestRenderer:
         shown = RequestView(
             request_id=request.request_id,
             prompt="" if request.hide_prompt else request.prompt,
-            asked="" if request.hide_prompt else request.asked,
+            asked="" if request.hide_prompt else request.raw_prompt,
             options=request.options,
             pictures=pictures,
             recalled=request.recalled,
@@ -71,7 +71,7 @@ class RequestRenderer:
     def _place(self, request: Request) -> Place | None:
         """Where a request stands. A card is changed for what has become of it since, which no earlier reading knows."""
         model = request.options.model
-        if request.face is None:
+        if request.card_state is None:
             return self._line.first_place(request.request_id, model)
         return self._line.places(model).get(request.request_id)
 

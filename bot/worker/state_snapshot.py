@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, func, select, text
 
-from bot.db.api_usage import ApiUsageCounter
-from bot.db.budget import spent, yuan
 from bot.db.database import Database
 from bot.db.tables import generations, workers
+from bot.db.usage import ApiUsageCounter, spent, yuan
 from bot.models import State
-from bot.service.quotas import BillingPeriods
+from bot.timings import BillingPeriods
 
 _SIZE = {
     True: "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",

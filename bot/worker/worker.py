@@ -202,12 +202,12 @@ class Worker:
         if request is None:
             return
         with self._leases.holding(request_id, since=since), bind_ids(**request.ids):
-            if request.takeups <= self._pace.takeups:
+            if request.stalled_attempts <= self._pace.takeups:
                 self._answering.show(request)
                 return
             log.error("request stalled", request=request_id)
             # Once: it may be what breaks now.
-            if request.takeups == self._pace.takeups + 1 and not self._answering.show_stalled(request):
+            if request.stalled_attempts == self._pace.takeups + 1 and not self._answering.show_stalled(request):
                 return
             self._stores.requests.give_up(request, owner=self._leases.owner, outcome="stalled")
 

@@ -68,7 +68,9 @@ class Side:
         self._timed("accept", lambda: self.accept(f"om_{number}", who))
         with self.database.write() as connection:
             connection.execute(
-                update(requests).where(requests.c.answer_id.is_(None)).values(answer_id="om_1", shown=requests.c.wanted)
+                update(requests)
+                .where(requests.c.answer_id.is_(None))
+                .values(answer_id="om_1", published_version=requests.c.desired_version)
             )
         self._timed("look", self._look)
         self._timed("claim", self._claim)

@@ -19,7 +19,7 @@ from sqlalchemy import Table, func, select, true, update
 
 from bot.db.database import Database, read_url
 from bot.db.retention import DAY, Retention
-from bot.db.tables import generations, paces, requests, served
+from bot.db.tables import generations, last_served, requests, timers
 from bot.sandbox.faults import OF_GLM, arm
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.server import wait_until
@@ -83,8 +83,8 @@ class Soak:
             for table in (generations, requests):
                 old = table.c.ended_at < self._database.now - seconds
                 connection.execute(update(table).where(old).values(ended_at=table.c.ended_at - 60 * DAY))
-            connection.execute(update(served).values(posted_at=served.c.posted_at - 60 * DAY))
-            connection.execute(update(paces).where(paces.c.name == "clean-up").values(next_at=0.0))
+            connection.execute(update(last_served).values(posted_at=last_served.c.called_at - 60 * DAY))
+            connection.execute(update(timers).where(timers.c.name == "clean-up").values(next_at=0.0))
         self._retention.clean()
 
     def unfinished(self) -> int:

@@ -7,13 +7,12 @@ import time
 import pytest
 
 from bot.cli.check_calls import SMALLEST_PLAN, calls, found_by_the_bot
-from bot.db.api_usage import ApiUsageCounter
 from bot.db.database import Database
 from bot.db.outages import Outages
+from bot.db.usage import ApiUsageCounter
 from bot.errors import FeishuAction, FeishuError
-from bot.service.quotas import BillingPeriods
 from bot.settings import load
-from bot.timings import Timings
+from bot.timings import BillingPeriods, Timings
 
 
 @pytest.mark.parametrize(("count", "advised"), [(0, False), (7_999, False), (8_000, True), (12_345, True)])

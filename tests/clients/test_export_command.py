@@ -38,12 +38,12 @@ def fill(url: str) -> None:
         for place in range(1, NUMBER + 1):
             at = MIDNIGHT + (place - 2.5) * DAY / 2
             one = generations.c.generation_id == f"g_old_{place}"
-            connection.execute(update(generations).where(one).values(accepted_at=at, posted_at=at, ended_at=at))
+            connection.execute(update(generations).where(one).values(accepted_at=at, called_at=at, ended_at=at))
         last = generations.c.generation_id == "g_old_4"
         failure = json.dumps({"code": "TIMEOUT", "sentence": "failure.timeout", "values": {}, "roles": []})
         findings = '[{"role": "user", "level": 2}, {"role": "assistant", "level": 3}]'
         connection.execute(update(generations).where(last).values(state=State.FAILED, failure=failure))
-        connection.execute(update(generations).where(last).values(findings=findings, url=None, seconds=None))
+        connection.execute(update(generations).where(last).values(findings=findings, url=None, call_seconds=None))
         connection.execute(update(requests).where(requests.c.request_id == "r_old_1").values(prompt=FORMULA))
     database.close()
 

@@ -57,7 +57,7 @@ def origins(url: str) -> list[str]:
     with closing(Database(read_url(url))) as database:
         assert not migrate(database)
         with database.read() as connection:
-            return list(connection.scalars(select(requests.c.origin)))
+            return list(connection.scalars(select(requests.c.dedup_key)))
 
 
 @pytest.mark.parametrize("way", ["sqlite3", "python3"])

@@ -90,7 +90,7 @@ def test_forgetting_who_pressed_an_example_in_a_group(world: World, stored: str)
     (card,) = met(talk, "added")
     pressed(talk, card, "example")
     with world.bot.database.write() as connection:
-        press = and_(requests.c.chat_id == talk.chat_id, requests.c.origin.startswith("press:"))
+        press = and_(requests.c.chat_id == talk.chat_id, requests.c.dedup_key.startswith("press:"))
         assert connection.scalar(select(requests.c.chat_type).where(press)) == "group"
         if stored == "as it was before":
             connection.execute(update(requests).where(press).values(chat_type="p2p"))
@@ -109,7 +109,7 @@ def test_what_an_example_is_stored_as(world: World, kind: str, chat_type: str) -
     (card,) = met(talk, kind)
     pressed(talk, card, "example")
     with world.bot.database.read() as connection:
-        press = and_(requests.c.sender == talk.person, requests.c.origin.startswith("press:"))
+        press = and_(requests.c.sender == talk.person, requests.c.dedup_key.startswith("press:"))
         assert connection.scalar(select(requests.c.chat_type).where(press)) == chat_type
 
 

@@ -162,7 +162,7 @@ def test_an_expired_link_is_paid_for_again(own: World) -> None:
     talk = own.somebody()
     said, card = failed_card(talk)
     with own.bot.database.write() as connection:
-        connection.execute(update(generations).values(link_ends_at=1.0))
+        connection.execute(update(generations).values(link_expires_at=1.0))
     assert flash(talk, card, "resume") == said_in_toast("toast.not_resumed")
     card = settled(talk, card)
     assert not shows(card, "button.resume")

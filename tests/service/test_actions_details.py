@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.db.tables import paces
+from bot.db.tables import timers
 from bot.sandbox.glm.faults import IMAGE_FAULTS
 from tests.scenarios.talking import Gate, bot_behind, first_answer_to
 from tests.support.world import PATIENCE, QUICK, Talk, World, catalogue, colour, strings_in, uuid_of
@@ -46,7 +46,7 @@ def rest(talk: Talk, *, calls: int) -> list[str]:
 def held_until(world: World) -> float:
     """The time, in seconds since 1970, up to which the limiter of all messages is booked out."""
     with world.bot.database.read() as connection:
-        return connection.scalar(select(paces.c.next_at).where(paces.c.name == "second")) or 0.0
+        return connection.scalar(select(timers.c.next_at).where(timers.c.name == "second")) or 0.0
 
 
 def test_the_gateways_limit_is_waited_out(world: World) -> None:
@@ -240,7 +240,7 @@ def test_the_age_of_a_link_survives_a_restart(tmp_path: Path) -> None:
         talk.wait(lambda: world.glm.downloads)
         world.stop()
         with closing(sqlite3.connect(tmp_path / "bot.db")) as database:
-            database.execute("UPDATE generations SET posted_at = posted_at - 130")
+            database.execute("UPDATE generations SET called_at = called_at - 130")
             database.commit()
         world.start()
         talk.wait_for_end(said)

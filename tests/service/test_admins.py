@@ -151,7 +151,7 @@ def look(database: Database) -> list[str]:
     admins = AdminAlerts(database, reception=reception_of(database), people=["ou_a"], zone=UTC, wake=threading.Event())
     admins.look()
     with database.read() as connection:
-        return [origin for origin in connection.scalars(select(requests.c.origin)) if origin.startswith("admin:")]
+        return [origin for origin in connection.scalars(select(requests.c.dedup_key)) if origin.startswith("admin:")]
 
 
 def end(database: Database, origin: str, *, ago: float, code: str | None) -> None:
@@ -159,7 +159,7 @@ def end(database: Database, origin: str, *, ago: float, code: str | None) -> Non
     accept(database, origin)
     failure = json.dumps({"code": code, "sentence": "failure.server", "values": {}, "platform": None, "roles": []})
     how = {"state": State.FAILED, "failure": failure} if code else {"state": State.DONE}
-    of_request = select(requests.c.request_id).where(requests.c.origin == origin).scalar_subquery()
+    of_request = select(requests.c.request_id).where(requests.c.dedup_key == origin).scalar_subquery()
     with database.write() as connection:
         connection.execute(
             update(generations).where(generations.c.request_id == of_request).values(ended_at=database.now - ago, **how)
@@ -184,7 +184,7 @@ def test_failures_far_apart_are_silence_until_an_image_comes(database: Database)
     end(database, "om_2", ago=60, code="server_error")
     assert look(database) == []
     with database.write() as connection:
-        connection.execute(delete(requests).where(requests.c.origin == "om_between"))
+        connection.execute(delete(requests).where(requests.c.dedup_key == "om_between"))
     assert [origin.split(":")[1] for origin in look(database)] == ["silent"]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 from bot.db.database import Database
 from bot.db.leases import Leases, worker_alive
 from bot.db.stored_times import repair_times
-from bot.db.tables import generations, kept, paces, requests, workers
+from bot.db.tables import generations, key_value, requests, timers, workers
 from bot.platform_clock import PlatformClock
 from bot.sandbox.server import wait_until
 from tests.support.requests import LEASE, accept
@@ -61,9 +61,11 @@ def shift(database: Database, seconds: float) -> None:
     """Moves what is stored into the future, as setting the clock back does."""
     columns = [table.c[name] for table in (requests, generations) for name in ("due_at", "lease_until", "accepted_at")]
     with database.write() as connection:
-        for column in [*columns, generations.c.slot_until, paces.c.next_at, workers.c.seen_at]:
+        for column in [*columns, generations.c.slot_until, timers.c.next_at, workers.c.seen_at]:
             connection.execute(update(column.table).values({column.name: column + seconds}))
-        connection.execute(update(kept).where(kept.c.name == "clock").values(value=repr(time.time() + seconds)))
+        connection.execute(
+            update(key_value).where(key_value.c.name == "clock").values(value=repr(time.time() + seconds))
+        )
 
 
 def stored(database: Database, column: object) -> float:
@@ -84,12 +86,12 @@ def test_no_stored_time_outlasts_a_step_back(database: Database, tmp_path: Path,
         slot = {"owner": "other", "lease_until": now + LEASE, "slot_until": now + 60, "due_at": now + 1}
         connection.execute(update(generations).values(slot))
         names = ("second", "minute", "oc_1", "om_1", "model:glm-image", "clean-up", "base")
-        connection.execute(database.insert(paces), [{"name": name, "next_at": time.time() + 1} for name in names])
+        connection.execute(database.insert(timers), [{"name": name, "next_at": time.time() + 1} for name in names])
     shift(database, step)
     assert not worker_alive(database, within=15)
     leases.beat()
     assert worker_alive(database, within=15)
-    for column in (requests.c.due_at, generations.c.due_at, paces.c.next_at):
+    for column in (requests.c.due_at, generations.c.due_at, timers.c.next_at):
         assert stored(database, column) <= 0
     for column in (requests.c.lease_until, generations.c.lease_until):
         assert 0 < stored(database, column) <= LEASE
@@ -106,11 +108,11 @@ def test_a_time_that_no_wait_can_mean_counts_as_now(database: Database, name: st
             at = time.time() + seconds
             connection.execute(update(requests).values(due_at=at))
             connection.execute(update(generations).values(due_at=at))
-            row = database.insert(paces).values(name=name, next_at=at)
+            row = database.insert(timers).values(name=name, next_at=at)
             connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"next_at": at}))
         with database.write() as connection:
             assert not repair_times(database, connection, lease=LEASE)
-        for column in (requests.c.due_at, generations.c.due_at, paces.c.next_at):
+        for column in (requests.c.due_at, generations.c.due_at, timers.c.next_at):
             assert (stored(database, column) > 0) is kept_times
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from bot.db.database import Database
 from bot.db.generations import GenerationStore
 from bot.db.row_models import Generation
-from bot.db.tables import generations, requests, served
+from bot.db.tables import generations, last_served, requests
 from bot.models import GeneratedImage, ImagePrompt, PartialOptions, State
 from bot.sandbox.server import wait_until
 from bot.worker.queue_positions import Line
@@ -102,8 +102,8 @@ def mix(database: Database, chance: random.Random, *, model: str) -> None:
     waits = generations.c.state == State.WAITING
     with database.write() as connection:
         for generation_id in connection.scalars(select(generations.c.generation_id).where(waits)).all():
-            past = {"repeated": chance.random() < 0.3, "delays": int(chance.random() < 0.3), "model": model}
+            past = {"repeated": chance.random() < 0.3, "backoff_count": int(chance.random() < 0.3), "model": model}
             connection.execute(update(generations).where(generations.c.generation_id == generation_id).values(past))
         for user in chance.sample(USERS, 3):
-            row = {"sender": user, "model": model, "posted_at": chance.uniform(1.0, 1e9)}
-            connection.execute(served.insert().values(row))
+            row = {"sender": user, "model": model, "called_at": chance.uniform(1.0, 1e9)}
+            connection.execute(last_served.insert().values(row))

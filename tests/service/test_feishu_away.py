@@ -80,7 +80,7 @@ def tries_in(seconds: float) -> int:
 def tries_of(world: World, message: ChatMessage) -> int:
     """How often the answer to a message could not be sent."""
     with world.bot.database.read() as connection:
-        origin = requests.c.origin == message.message_id
+        origin = requests.c.dedup_key == message.message_id
         return connection.scalar(select(requests.c.attempts).where(origin)) or 0
 
 

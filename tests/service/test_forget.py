@@ -17,13 +17,13 @@ from bot.db.key_value import pause, resume
 from bot.db.migrate import migrate
 from bot.db.tables import (
     generations,
+    last_served,
     metadata,
-    paces,
+    monthly_usage,
     preferences,
     requests,
-    sends,
-    served,
-    spending,
+    sent_messages,
+    timers,
 )
 from bot.models import State
 from tests.clients.data_command import run
@@ -47,7 +47,7 @@ def end(database: Database, person: str) -> None:
         connection.execute(
             update(generations)
             .where(generations.c.sender == person)
-            .values(state=State.DONE, original=ORIGINAL, **done)
+            .values(state=State.DONE, cache_name=ORIGINAL, **done)
         )
         connection.execute(
             update(requests).where(requests.c.sender == person).values(answer_id=f"om_to_{person}", **done)
@@ -64,13 +64,13 @@ def fill(database: Database) -> None:
             connection.execute(update(requests).where(own).values(prompt=f"画 {person}", chat_type="p2p"))
             request_id = connection.scalar(select(requests.c.request_id).where(own).limit(1))
         end(database, person)
-        put(database, sends, request_id=request_id, step="text", message_id=f"om_text_{person}")
-        put(database, served, sender=person, model="glm-image", posted_at=1.0)
+        put(database, sent_messages, request_id=request_id, step="text", message_id=f"om_text_{person}")
+        put(database, last_served, sender=person, model="glm-image", called_at=1.0)
         for subject in (person, f"oc_{person}"):
             put(database, preferences, subject=subject, content=f'{{"language": "{person}"}}')
         for name in (person, f"oc_{person}", f"om_to_{person}"):
-            put(database, paces, name=name, next_at=1.0)
-    put(database, spending, month="2026-11", model="glm-image", images=4)
+            put(database, timers, name=name, next_at=1.0)
+    put(database, monthly_usage, month="2026-11", name="glm-image", count=4)
     with database.write() as connection:
         pause(database, connection, by=ANN)
 
@@ -99,7 +99,7 @@ def test_nothing_is_left_of_one_person_and_everything_of_another(database: Datab
     left = everything(database).replace(f"om_{ANN}", "")
     assert ANN not in left
     assert left.count(BEN) == before
-    assert count(database, spending) == 1
+    assert count(database, monthly_usage) == 1
     assert stored_of(database, ANN).nothing
 
 
@@ -109,7 +109,7 @@ def test_a_message_that_comes_again_is_not_paid_for_again(database: Database) ->
         accept(database, origin, sender=ANN)
     end(database, ANN)
     with database.write() as connection:
-        old = requests.c.origin == "om_old"
+        old = requests.c.dedup_key == "om_old"
         connection.execute(update(requests).where(old).values(accepted_at=database.now - 90_000))
     forget(database, ANN)
     assert accept(database, "om_young", sender=ANN).outcome == "repeated"
@@ -143,7 +143,7 @@ def test_new_prompts_meanwhile_are_kept(database: Database) -> None:
     assert [one.result() for one in asked] == ["accepted"] * 12
     assert [one.result().nothing for one in forgotten] == [False, False]
     with database.read() as connection:
-        new = select(func.count()).where(requests.c.origin.startswith("om_new_"), requests.c.ended_at.is_(None))
+        new = select(func.count()).where(requests.c.dedup_key.startswith("om_new_"), requests.c.ended_at.is_(None))
         assert connection.scalar(new) == 12
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.db.database import LIMITS_LOCK, Database, read_url
 from bot.db.migrate import migrate
-from bot.db.tables import kept, requests
+from bot.db.tables import key_value, requests
 from bot.models import ImagePrompt
 from bot.sandbox.server import wait_until
 from bot.service.cancellation import cancel_recalled
@@ -76,7 +76,7 @@ def test_an_error_tells_nothing_of_what_was_typed(database: Database) -> None:
     """The words of a statement's error, which a log may show, hold none of the values."""
     twice = [{"name": "twice", "value": "一只猫"}] * 2
     with pytest.raises(IntegrityError) as caught, database.write() as connection:
-        connection.execute(insert(kept), twice)
+        connection.execute(insert(key_value), twice)
     assert "一只猫" not in str(caught.value)
 
 

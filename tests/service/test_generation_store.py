@@ -147,7 +147,7 @@ def test_a_dead_workers_call_is_made_once_more_and_only_once(database: Database)
     for posts in (1, 2):
         generation = claim(database, lease=EXPIRED)
         assert generation is not None
-        assert (generation.posts, generation.repeated) == (posts, posts == 2)
+        assert (generation.calls_made, generation.repeated) == (posts, posts == 2)
         recover_lost_calls(database, failure=REPEATED_UNKNOWN)
     assert claim(database) is None
     (request_id,) = RequestStore(database).unshown(limit=1)
@@ -195,7 +195,7 @@ def test_a_stored_url_is_never_paid_for_again(database: Database) -> None:
     (made,) = store.made_ids(limit=5)
     again = store.claim_made(made, owner="other", lease=LEASE)
     assert again is not None
-    assert (again.url, again.posts) == ("https://x/1", 1)
+    assert (again.url, again.calls_made) == ("https://x/1", 1)
 
 
 def test_a_worker_that_lost_its_call_stores_nothing(database: Database) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from bot.db.tables import spending
+from bot.db.tables import FEISHU_CALLS, monthly_usage
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.faults import CALL_FAULTS, CODES
 from tests.support.world import PATIENCE, World, catalogue, colour, strings_in
@@ -256,7 +256,9 @@ def test_a_finding_is_a_warning(world: World, fault: str) -> None:
 def charged(world: World) -> int:
     """How many calls the team's budget holds."""
     with world.bot.database.read() as connection:
-        return int(connection.scalar(select(func.sum(spending.c.images))) or 0)
+        return int(
+            connection.scalar(select(func.sum(monthly_usage.c.count)).where(monthly_usage.c.name != FEISHU_CALLS)) or 0
+        )
 
 
 def goes_through(world: World, said: ChatMessage) -> None:

@@ -124,7 +124,7 @@ def cancel_running(database: Database, generation: Generation) -> None:
 
 def recall_running(database: Database, generation: Generation) -> None:
     """Recalls the message while the platform is drawing, which then fails."""
-    cancel_recalled(database, generation.origin)
+    cancel_recalled(database, generation.dedup_key)
     fail_billed(database, generation)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import update
 
-from bot.db.api_usage import ApiUsageCounter
 from bot.db.database import Database
 from bot.db.preferences import Preferences
 from bot.db.requests import RequestStore
 from bot.db.tables import generations, requests
+from bot.db.usage import ApiUsageCounter
 from bot.models import Options
 from bot.service.cancellation import cancel
 from bot.worker.command_cards import CommandCards
@@ -61,6 +61,6 @@ def test_a_card_is_changed_for_what_has_become_of_its_request(database: Database
     store, request_id = RequestStore(database), accepted(database, "om_1")
     assert rendering.showing(*store.read(request_id)).face == "generating"
     with database.write() as connection:
-        connection.execute(update(requests).values(face="generating"))
-        connection.execute(update(generations).values(delays=1, due_at=database.now + 60))
+        connection.execute(update(requests).values(card_state="generating"))
+        connection.execute(update(generations).values(backoff_count=1, due_at=database.now + 60))
     assert rendering.showing(*store.read(request_id)).face == "backing_off"

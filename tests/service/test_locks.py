@@ -116,11 +116,13 @@ def test_a_failure_and_the_next_call_of_a_request(scene: Scene) -> None:
     """An unbilled failure gives its price back while the next image of the same request takes a slot."""
     with scene.database.write() as connection:
         connection.execute(
-            update(generations).values(request_id=FIRST, place=case((generations.c.request_id == FIRST, 0), else_=1))
+            update(generations).values(
+                request_id=FIRST, index_in_request=case((generations.c.request_id == FIRST, 0), else_=1)
+            )
         )
     failing = scene.claim()
     scene.let_pass(
-        "SELECT 1 FROM spending FOR UPDATE",
+        "SELECT 1 FROM monthly_usage FOR UPDATE",
         scene.claim,
         lambda: scene.store.fail(failing, STALLED, owner="me", billed=False),
     )

@@ -12,16 +12,15 @@ import pytest
 from sqlalchemy import text, update
 
 from bot.background import Background
-from bot.db.api_usage import ApiUsageCounter
-from bot.db.budget import charge
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.db.tables import generations
+from bot.db.usage import ApiUsageCounter, charge
 from bot.errors import DatabaseUnavailable
 from bot.metrics import Metrics
 from bot.models import State
 from bot.sandbox.server import wait_until
-from bot.service.quotas import BillingPeriods
+from bot.timings import BillingPeriods
 from bot.worker.state_snapshot import Reading, StateSnapshots
 from tests.support.requests import accept
 
@@ -50,7 +49,7 @@ def test_the_line_and_the_slots_are_counted_by_model(database: Database) -> None
         connection.execute(update(generations).values(accepted_at=generations.c.accepted_at - 90))
         connection.execute(
             update(generations)
-            .where(generations.c.model == "glm-image", generations.c.place == 0)
+            .where(generations.c.model == "glm-image", generations.c.index_in_request == 0)
             .values(state=State.GENERATING, slot_until=now + 60, lease_until=now + 60)
         )
     models = reading(database).models
@@ -121,10 +120,10 @@ def test_a_call_for_a_token_is_not_counted(database: Database) -> None:
 def without_the_table(database: Database) -> Iterator[None]:
     """A database that refuses to take the counts, for the length of the block."""
     with database.write() as connection:
-        connection.execute(text("ALTER TABLE feishu_calls RENAME TO away"))
+        connection.execute(text("ALTER TABLE monthly_usage RENAME TO away"))
     yield
     with database.write() as connection:
-        connection.execute(text("ALTER TABLE away RENAME TO feishu_calls"))
+        connection.execute(text("ALTER TABLE away RENAME TO monthly_usage"))
 
 
 def test_what_could_not_be_stored_is_kept_for_the_next_time(tmp_path: Path) -> None:

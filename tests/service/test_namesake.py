@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from bot.cli.check_calls import found_by_the_bot
-from bot.db.tables import kept
+from bot.db.tables import key_value
 from bot.settings import load
 from tests.support.world import World, variables_for
 
@@ -22,7 +22,9 @@ def test_a_namesake_is_logged_once_and_told_by_check(tmp_path: Path, caplog: pyt
         world.stop()
         world.start()
         with world.bot.database.write() as connection:
-            connection.execute(update(kept).where(kept.c.name.startswith("bot_open_id:")).values(value="ou_older"))
+            connection.execute(
+                update(key_value).where(key_value.c.name.startswith("bot_open_id:")).values(value="ou_older")
+            )
         talk = world.somebody(kind="group")
         with caplog.at_level(logging.WARNING, logger="bot"):
             for taken in (1, 2, 3):

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from bot.db.database import Database
 from bot.db.outages import Call, Outages
-from bot.db.tables import generations, paces
+from bot.db.tables import generations, timers
 from bot.errors import FeishuAction, FeishuError, SendDelayed
 from bot.sandbox.feishu.faults import ANY_CALL
 from bot.sandbox.feishu.stand_in import FeishuStandIn
@@ -220,9 +220,11 @@ def test_no_attempt_that_ends_a_request_is_used_up(world: World) -> None:
     talk.wait(lambda: refused(world, "image", since=talk.first_call) >= 10)
     with world.bot.database.read() as connection:
         open_one = generations.c.ended_at.is_(None)
-        row = connection.execute(select(generations.c.takeups, generations.c.delayed_since).where(open_one)).one()
-    assert row.takeups <= 1
-    assert row.delayed_since is None
+        row = connection.execute(
+            select(generations.c.stalled_attempts, generations.c.backoff_since).where(open_one)
+        ).one()
+    assert row.stalled_attempts <= 1
+    assert row.backoff_since is None
     world.feishu.faults.disarm()
     talk.wait_for_end(said)
 
@@ -273,7 +275,7 @@ class Proxy:
 def pass_by(database: Database, seconds: float) -> None:
     """Brings the next probe nearer by so many seconds."""
     with database.write() as connection:
-        connection.execute(update(paces).values(next_at=paces.c.next_at - seconds))
+        connection.execute(update(timers).values(next_at=timers.c.next_at - seconds))
 
 
 def outages_in(database: Database) -> Outages:
@@ -291,7 +293,7 @@ def refuse(outages: Outages, call: Call = "send") -> None:
 def wait_left(database: Database) -> float:
     """The seconds to the next probe; 0 when there is no outage."""
     with database.read() as connection:
-        next_at = connection.scalar(select(paces.c.next_at).where(paces.c.name == "outage:send"))
+        next_at = connection.scalar(select(timers.c.next_at).where(timers.c.name == "outage:send"))
         return next_at - database.time(connection) if next_at else 0.0
 
 

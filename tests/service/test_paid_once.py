@@ -17,7 +17,7 @@ from bot.db.generations import GenerationStore
 from bot.db.leases import Leases, elapsed_time
 from bot.db.lost_call_recovery import recover_lost_calls
 from bot.db.row_models import Generation
-from bot.db.tables import generations, spending
+from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
 from bot.errors import LeaseLost
 from bot.worker.failures import REPEATED_UNKNOWN
 from tests.scenarios.talking import answer_to, shows
@@ -34,8 +34,8 @@ def charged(database: Database) -> tuple[int, int]:
     """How many calls the month's budget and the generations count as paid."""
     with database.look() as connection:
         return (
-            connection.scalar(select(func.sum(spending.c.images))) or 0,
-            connection.scalar(select(func.sum(generations.c.charged))) or 0,
+            connection.scalar(select(func.sum(monthly_usage.c.count)).where(monthly_usage.c.name != FEISHU_CALLS)) or 0,
+            connection.scalar(select(func.sum(generations.c.calls_billed))) or 0,
         )
 
 
@@ -109,7 +109,7 @@ def unacknowledged_claims(database: Database, *, times: int) -> Iterator[list[st
             raise OperationalError("COMMIT", None, Exception("server closed the connection"))
 
     def execute(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("UPDATE generations") and "posted_at=" in statement.replace(" ", ""):
+        if statement.startswith("UPDATE generations") and "called_at=" in statement.replace(" ", ""):
             claims.append(statement)
 
     claims: list[str] = []

@@ -126,7 +126,7 @@ def test_chats_take_turns(database: Database) -> None:
     for number in range(30):
         reception_of(database).accept(arrival(f"om_{number}", chat="oc_busy"), ImagePrompt(prompt="一只猫"))
     with database.write() as connection:
-        connection.execute(update(requests).values(answer_id=requests.c.origin))
+        connection.execute(update(requests).values(answer_id=requests.c.dedup_key))
     later = [
         reception_of(database).accept(arrival(f"om_{chat}", chat=chat), ImagePrompt(prompt="一只猫")).request_id
         for chat in ("oc_1", "oc_2")

@@ -43,7 +43,11 @@ def test_a_card_near_the_front_follows_every_change_and_one_farther_back_its_est
     places = line.places(MODEL)
     with database.write() as connection:
         for request_id, place in places.items():
-            card = {"told": before, "patches": patches} if place.ahead == ahead else {"told": told(place)}
+            card = (
+                {"shown_position": before, "patch_count": patches}
+                if place.ahead == ahead
+                else {"shown_position": told(place)}
+            )
             connection.execute(update(requests).where(requests.c.request_id == request_id).values(card))
     assert QueueCardRefresher(database, line=line).refresh() == behind
     (moved,) = [request_id for request_id, place in places.items() if place.ahead == ahead]

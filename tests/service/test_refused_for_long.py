@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from bot.db.poll_queries import HELD_UP
-from bot.db.tables import generations, paces, requests
+from bot.db.tables import generations, requests, timers
 from bot.sandbox.feishu.world import ChatMessage
 from tests.support.world import QUICK, Talk, World, catalogue, colour, strings_in
 
@@ -43,7 +43,7 @@ def refused(world: World, code: int) -> list[str]:
 def an_hour_later(world: World) -> None:
     """Lets everything be due that was put off."""
     with world.bot.database.write() as connection:
-        connection.execute(update(paces).values(next_at=0.0))
+        connection.execute(update(timers).values(next_at=0.0))
         for table in (requests, generations):
             connection.execute(update(table).values(due_at=0.0))
 
@@ -52,7 +52,7 @@ def make_older(world: World, message: ChatMessage, *, seconds: float) -> None:
     """Moves the time at which a message was accepted back."""
     with world.bot.database.write() as connection:
         older = requests.c.accepted_at - seconds
-        connection.execute(update(requests).where(requests.c.origin == message.message_id).values(accepted_at=older))
+        connection.execute(update(requests).where(requests.c.dedup_key == message.message_id).values(accepted_at=older))
 
 
 def test_without_calls_left_nothing_is_sent(world: World, caplog: pytest.LogCaptureFixture) -> None:

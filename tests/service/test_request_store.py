@@ -54,7 +54,7 @@ def test_who_lost_the_lease_writes_nothing(database: Database) -> None:
     assert slow is not None
     assert store.claim(request_id, owner="quick", lease=LEASE)
     with pytest.raises(LeaseLost):
-        store.shown(slow, owner="slow", face="result", last=True, answer_id="om_x")
+        store.shown(slow, owner="slow", card_state="result", last=True, answer_id="om_x")
     assert store.read(request_id)[0].answer_id is None
 
 

@@ -52,7 +52,7 @@ def test_a_lock_that_cannot_be_looked_at(database: Database, tmp_path: Path, cap
     with closing(Leases(database, folder=tmp_path)) as leases, caplog.at_level(logging.WARNING):
         for number, owner in enumerate(owners):
             accept(database, f"om_{number}")
-            mine = requests.c.origin == f"om_{number}"
+            mine = requests.c.dedup_key == f"om_{number}"
             with database.write() as connection:
                 lease = {"owner": owner, "lease_until": database.now + LEASE}
                 connection.execute(update(requests).where(mine).values(lease))
@@ -85,7 +85,7 @@ def test_a_card_that_cannot_be_rendered_says_so(tmp_path: Path) -> None:
         said = talk.say()
         talk.wait(lambda: world.glm.working)
         with world.bot.database.write() as connection:
-            broken = {"kind": "misread", "content": "{}", "wanted": requests.c.wanted + 1}
+            broken = {"kind": "rejected", "content": "{}", "desired_version": requests.c.desired_version + 1}
             connection.execute(update(requests).values(broken))
         talk.wait(lambda: world.idle)
         assert WORDS.text("notice.stalled.title", "zh") in strings_in(talk.card)

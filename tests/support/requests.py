@@ -14,11 +14,12 @@ from bot.db.requests import RequestStore
 from bot.db.row_models import Request
 from bot.models import ImagePrompt, Options, PartialOptions
 from bot.service.commands import Commands
-from bot.service.quotas import BillingPeriods, Limits
+from bot.service.quotas import Limits
 from bot.service.request_builder import RequestContext
 from bot.service.requests import RequestService, SubmitResult
 from bot.settings import config_folder
 from bot.settings_schema import LimitSettings
+from bot.timings import BillingPeriods
 
 LEASE = 15.0
 EXPIRED = -1.0
@@ -63,7 +64,7 @@ def reception_of(database: Database, team: Team | None = None) -> RequestService
 def arrival(origin: str = "om_1", *, sender: str = "ou_ann", chat: str = "oc_1") -> RequestContext:
     """A message of somebody in a group."""
     return RequestContext(
-        origin=origin,
+        dedup_key=origin,
         chat_id=chat,
         chat_type="group",
         reply_to=origin,
@@ -97,6 +98,6 @@ def answer(database: Database, *, owner: str = "me") -> list[Request]:
             request = store.claim(request_id, owner=owner, lease=LEASE)
             if request is not None:
                 answer_id = request.answer_id or f"om_answer_{request.request_id}"
-                store.shown(request, owner=owner, face="queued", last=False, answer_id=answer_id)
+                store.shown(request, owner=owner, card_state="queued", last=False, answer_id=answer_id)
                 shown.append(request)
     return shown

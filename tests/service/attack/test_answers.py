@@ -67,7 +67,7 @@ def times(url: str) -> Iterator[int | None]:
     """The platform's times as they were stored."""
     database = Database(read_url(url), connections=1)
     with database.read() as connection:
-        yield from connection.scalars(select(generations.c.created))
+        yield from connection.scalars(select(generations.c.platform_created_at))
     database.close()
 
 

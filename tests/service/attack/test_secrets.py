@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.__main__ import main
 from bot.db.database import Database, read_url
-from bot.db.tables import kept as kept_values
+from bot.db.tables import key_value as kept_values
 from bot.db.tables import metadata
 from bot.sandbox.faults import FAULTS, OF_GLM, arm
 from bot.sandbox.feishu.faults import ANY_CALL

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import func, select, update
 
 from bot.db.database import Database, read_url
-from bot.db.tables import generations, paces, requests, spending
+from bot.db.tables import FEISHU_CALLS, generations, monthly_usage, requests, timers
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn
 from bot.timings import Timings
@@ -173,10 +173,12 @@ def is_idle(url: str) -> bool:
 def let_go(url: str) -> None:
     """Ends what the platforms' limits still hold back."""
     with closing(Database(read_url(url))) as database, database.write() as connection:
-        connection.execute(update(paces).values(next_at=0.0))
+        connection.execute(update(timers).values(next_at=0.0))
 
 
 def count_spent(url: str) -> int:
     """How many paid calls the budget holds."""
     with closing(Database(read_url(url))) as database, database.read() as connection:
-        return int(connection.scalar(select(func.sum(spending.c.images))) or 0)
+        return int(
+            connection.scalar(select(func.sum(monthly_usage.c.count)).where(monthly_usage.c.name != FEISHU_CALLS)) or 0
+        )

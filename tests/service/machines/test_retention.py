@@ -15,13 +15,13 @@ from bot.db.migrate import migrate
 from bot.db.retention import BATCH, DAY, Retention
 from bot.db.tables import (
     generations,
-    kept,
-    paces,
+    key_value,
+    last_served,
+    monthly_usage,
     preferences,
     requests,
-    sends,
-    served,
-    spending,
+    sent_messages,
+    timers,
     workers,
 )
 from bot.models import State
@@ -48,7 +48,7 @@ def count(database: Database, table: Table) -> int:
 def end(database: Database, *, seconds_ago: float, origin: str | None = None) -> None:
     """Lets every request, or one, have ended with its generations so long ago."""
     ended = {"ended_at": database.now - seconds_ago}
-    some = requests.c.origin == origin if origin else requests.c.ended_at.is_(None)
+    some = requests.c.dedup_key == origin if origin else requests.c.ended_at.is_(None)
     of_some = generations.c.request_id.in_(select(requests.c.request_id).where(some))
     with database.write() as connection:
         connection.execute(update(generations).where(of_some).values(state=State.DONE, **ended))
@@ -66,10 +66,10 @@ def test_what_ended_long_ago_is_gone_with_all_that_belongs_to_it(database: Datab
     accept(database, count=4)
     with database.read() as connection:
         request_id = connection.scalar(select(requests.c.request_id))
-    put(database, sends, request_id=request_id, step="text", message_id="om_1")
+    put(database, sent_messages, request_id=request_id, step="text", message_id="om_1")
     end(database, seconds_ago=40 * DAY + 60)
     assert retention(database).clean() == 1
-    assert [count(database, table) for table in (requests, generations, sends)] == [0, 0, 0]
+    assert [count(database, table) for table in (requests, generations, sent_messages)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("goes_on", ["younger", "not ended", "its picture is being made"])
@@ -116,7 +116,7 @@ def test_one_process_a_day_cleans_up(database: Database) -> None:
     assert sorted(result is None for result in results) == [False, True, True, True]
     assert retention(database).clean() is None
     with database.write() as connection:
-        connection.execute(update(paces).values(next_at=database.now - 1))
+        connection.execute(update(timers).values(next_at=database.now - 1))
     assert retention(database).clean() is not None
 
 
@@ -134,17 +134,17 @@ def test_what_stands_beside_the_requests_is_forgotten_too(database: Database) ->
     with database.read() as connection:
         now = connection.scalar(select(database.now)) or 0.0
     for age, name in ((41 * DAY, "old"), (0.0, "new")):
-        put(database, served, sender=f"ou_{name}", model="glm-image", posted_at=now - age)
-        put(database, paces, name=f"oc_{name}", next_at=now - age + 5)
+        put(database, last_served, sender=f"ou_{name}", model="glm-image", called_at=now - age)
+        put(database, timers, name=f"oc_{name}", next_at=now - age + 5)
         put(database, workers, owner=name, seen_at=now - age)
     for month in ("2001-01", "2999-12"):
-        put(database, spending, month=month, model="glm-image", images=1)
+        put(database, monthly_usage, month=month, name="glm-image", count=1)
     put(database, preferences, subject="ou_old", content="{}")
-    put(database, kept, name="user_id_key", value="fake")
+    put(database, key_value, name="user_id_key", value="fake")
     assert retention(database).clean() == 4
     # The turn of the clean-up itself is a second row of the paces.
-    assert [count(database, table) for table in (served, paces, workers, spending)] == [1, 2, 1, 1]
-    assert [count(database, table) for table in (preferences, kept)] == [1, 1]
+    assert [count(database, table) for table in (last_served, timers, workers, monthly_usage)] == [1, 2, 1, 1]
+    assert [count(database, table) for table in (preferences, key_value)] == [1, 1]
 
 
 def test_a_worker_cleans_up_when_it_starts(cluster: Cluster) -> None:

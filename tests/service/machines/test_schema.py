@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import select, text
+from sqlalchemy import column, select, table, text
 
 from bot.__main__ import main
 from bot.db import migrations
@@ -55,10 +55,11 @@ def test_what_an_older_version_stored_of_presses_in_groups(empty_url: str) -> No
             config.set_main_option("script_location", str(Path(migrations.__file__).parent))
             config.attributes["connection"] = connection
             command.upgrade(config, "0001")
+        texts = ("sender", "prompt", "asked", "content")
+        numbers = ("lease_until", "due_at", "accepted_at", "patches", "wanted", "shown", "attempts", "takeups")
         common: dict[str, Any] = {
-            **dict.fromkeys(("sender", "prompt", "asked", "content"), "x"),
-            **dict.fromkeys(("lease_until", "due_at", "accepted_at"), 0.0),
-            **dict.fromkeys(("patches", "wanted", "shown", "attempts", "takeups"), 0),
+            **dict.fromkeys(texts, "x"),
+            **dict.fromkeys(numbers, 0),
             **dict.fromkeys(("in_topic", "hide_prompt"), False),
             "language": "zh",
             "way": "card",
@@ -67,9 +68,10 @@ def test_what_an_older_version_stored_of_presses_in_groups(empty_url: str) -> No
         stored = {"om_1": ("oc_group", "group"), "press:1": ("oc_group", "p2p"), "press:2": ("oc_direct", "p2p")}
         for origin, (chat, kind) in stored.items():
             values = {**common, "request_id": origin, "origin": origin, "chat_id": chat, "chat_type": kind}
+            old = table("requests", *(column(name) for name in values))
             with database.write() as connection:
-                connection.execute(database.insert(requests).values(values))
+                connection.execute(old.insert().values(values))
         assert migrate(database)
         with database.read() as connection:
-            found = dict(connection.execute(select(requests.c.origin, requests.c.chat_type)).all())
+            found = dict(connection.execute(select(requests.c.dedup_key, requests.c.chat_type)).all())
         assert found == {"om_1": "group", "press:1": "group", "press:2": "p2p"}

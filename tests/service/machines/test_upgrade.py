@@ -70,7 +70,7 @@ class LastVersion:
             in_thread=False,
         )
         with self.database.write() as connection:
-            values = {"answer_id": answer_id, "shown": 1, "face": "queued", "owner": LAST}
+            values = {"answer_id": answer_id, "published_version": 1, "card_state": "queued", "owner": LAST}
             connection.execute(update(requests).values(values))
 
     def claim(self) -> Generation:
@@ -93,7 +93,7 @@ class LastVersion:
         """The picture was downloaded, into a folder that this host does not have."""
         generation = self.make()
         self.store.claim_made(generation.generation_id, owner=LAST, lease=EXPIRED)
-        self.store.keep(generation, owner=LAST, original=f"{generation.generation_id}.jpg")
+        self.store.keep(generation, owner=LAST, cache_name=f"{generation.generation_id}.jpg")
         return generation
 
     def upload(self) -> Generation:
