@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -38,10 +38,9 @@ from bot.service.quotas import Limits
 from bot.service.requests import RequestService
 from bot.settings import Settings
 from bot.timings import BillingPeriods, Timings
-from bot.web.application import create_application
-from bot.web.long_connection_handler import LongConnectionHandler
+from bot.web.health import create_application
 from bot.web.verification import Verifier
-from bot.web.webhook import webhook
+from bot.web.webhook import pushed_event_handler, webhook
 from bot.worker.card_publisher import CardPublisher
 from bot.worker.command_cards import CommandCards
 from bot.worker.command_queries import CommandQueries
@@ -177,15 +176,15 @@ class Bot:
         )
         web = self.create_status()
         on_answer = self._watching.metrics.event_answered
-        web.register_blueprint(webhook(verifier=verifier, take=self._inbox.take, on_answer=on_answer))
+        web.register_blueprint(webhook(verifier=verifier, handle=self._inbox.take, on_answer=on_answer))
         return web
 
     @cached_property
-    def pushes(self) -> LongConnectionHandler:
-        """Takes what the platform pushes over the long connection."""
-        return LongConnectionHandler(
+    def pushes(self) -> Callable[[bytes], Mapping[str, object] | None]:
+        """Handles what the platform pushes over the long connection."""
+        return pushed_event_handler(
             app_id=self._settings.app_id,
-            take=self._inbox.take,
+            handle=self._inbox.take,
             clock=self._platform_clock.now,
             on_answer=self._watching.metrics.event_answered,
         )

@@ -58,7 +58,9 @@ class Metrics:
 
     def __init__(self, *, stands: Callable[[], Reading], budget: float) -> None:
         self.registry = CollectorRegistry()
-        self._events = self._counter("bot_events", "Events at the door.", "kind", "outcome")
+        self._events = self._counter(
+            "bot_events", "Events at the webhook or on the long connection.", "kind", "outcome"
+        )
         self._acknowledged = self._seconds(
             "bot_acknowledgement_seconds", "Seconds from an event that was read to its answer.", ACKNOWLEDGED
         )
@@ -90,7 +92,7 @@ class Metrics:
         return Histogram(name, words, labels, buckets=buckets, registry=self.registry)
 
     def event_answered(self, kind: str, outcome: str, seconds: float) -> None:
-        """The door has answered an event of a kind."""
+        """An event of a kind was answered."""
         self._events.labels(kind if kind in KINDS else "other", outcome).inc()
         self._acknowledged.observe(seconds)
 

@@ -20,8 +20,7 @@ from bot.metrics import CONTENT_TYPE, Metrics
 from bot.service.requests import RequestService
 from bot.settings import Settings
 from bot.timings import BillingPeriods, Timings
-from bot.web.health import health
-from bot.web.metrics import metrics
+from bot.web.health import health, metrics
 from bot.worker.admin_alerts import AdminAlerts
 from bot.worker.bitable_export import LOOK_EVERY as EXPORT_EVERY
 from bot.worker.bitable_export import SHORTEST_WAIT, BitableExporter

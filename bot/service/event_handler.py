@@ -64,7 +64,7 @@ class EventHandler:
         """Accepts an event.
 
         Returns:
-            What the door answers with: ``{}``, or a toast for a press on a card.
+            The JSON of the answer: ``{}``, or a toast for a press on a card.
 
         Raises:
             StoreUnavailable: nothing was stored, and Feishu has to send the event again.

@@ -1,1 +1,1 @@
-"""The door: bytes in, an answer out; nothing is understood here."""
+"""HTTP: the webhook routes, health and metrics, and the server."""

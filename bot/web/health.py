@@ -1,18 +1,45 @@
-"""Two questions of whoever runs the process: does it serve, and is it ready to do its work."""
+"""The application with its status routes: about, health, readiness and metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hmac
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+ABOUT = "A Feishu/Lark bot that makes images with GLM-Image. Feishu sends its events to /webhook/event.\n"
+
+
+def create_application() -> Flask:
+    """An application without static files, with short plain errors and ``GET /``.
+
+    ``/webhook//event`` and ``/webhook/event/`` count as ``/webhook/event``: Flask would redirect to an address made
+    from the request's ``Host`` header.
+    """
+    web = Flask("bot", static_folder=None)
+    inner: Callable[..., Iterable[bytes]] = web.wsgi_app
+
+    def normalized(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ["PATH_INFO"] = re.sub("/{2,}", "/", environ["PATH_INFO"]).rstrip("/") or "/"
+        return inner(environ, start_response)
+
+    web.wsgi_app = normalized  # type: ignore[method-assign]
+    web.add_url_rule("/", "about", lambda: Response(ABOUT, mimetype="text/plain"))
+    web.register_error_handler(HTTPException, _plain_error)
+    return web
+
+
+def _plain_error(error: HTTPException) -> Response:
+    # The headers include Allow for a method that is not allowed.
+    headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
+    return Response(f"{error.name.lower()}\n", status=error.code, headers=headers, mimetype="text/plain")
 
 
 def health(*, unready: Callable[[], str | None]) -> Blueprint:
-    """The routes ``/healthz`` and ``/readyz``.
-
-    Args:
-        unready: gives the reason in words why the process is not ready, or ``None`` when it is.
-    """
+    """``/healthz`` and ``/readyz``; ``unready`` returns why the process is not ready, ``None`` if it is."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
@@ -23,5 +50,22 @@ def health(*, unready: Callable[[], str | None]) -> Blueprint:
     def readyz() -> Response:
         reason = unready()
         return Response(f"{reason or 'ready'}\n", status=503 if reason else 200, mimetype="text/plain")
+
+    return routes
+
+
+def metrics(*, token: str, text: Callable[[], bytes], content_type: str) -> Blueprint:
+    """``/metrics``, readable with ``token`` as bearer; without a token there is no such route."""
+    routes = Blueprint("metrics", __name__)
+    if not token:
+        return routes
+    expected = f"Bearer {token}".encode()
+
+    @routes.get("/metrics")
+    def read() -> Response:
+        given = request.headers.get("Authorization", "").encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(given, expected):
+            return Response("unauthorized\n", status=401, headers={"WWW-Authenticate": "Bearer"})
+        return Response(text(), content_type=content_type)
 
     return routes

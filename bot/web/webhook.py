@@ -1,21 +1,33 @@
-"""The two addresses to which the platform pushes: bytes in, the answer of whoever takes the event out."""
+"""Events in, over HTTP or the long connection; the handler's answer out."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request
 
 from bot.errors import DatabaseUnavailable, EventRejected
 from bot.logs import LogRateLimit, bind_ids, get_logger
 from bot.models import Event
-from bot.web.verification import ExpiredEvent, UrlVerification, Verifier
+from bot.web.verification import ExpiredEvent, UrlVerification, Verifier, parse_json, validate_event
 
 log = get_logger(__name__)
 
 ROUTES = ("/webhook/event", "/webhook/card")
-"""Both take events and card actions alike."""
+"""Both accept events and card actions."""
+
+Handler = Callable[[Event], Mapping[str, object]]
+"""Stores an event durably and returns the JSON of the answer: ``{}``, or a toast for a card action. It has less than
+three seconds, after which the platform sends the event again, as it does when ``DatabaseUnavailable`` is raised."""
+
+OnAnswer = Callable[[str, str, float], None]
+"""Called with the kind of an event (``unknown`` if it was rejected), the outcome (``accepted``, ``challenge``,
+``expired``, ``unavailable``, or ``rejected_`` and the status) and the seconds that the answer took."""
+
+_Answer = tuple[str, str, Mapping[str, object], int]
+"""Kind, outcome, the JSON to answer with, and the HTTP status."""
 
 _ERRORS = {400: "bad_request", 401: "unauthorized", 413: "too_large"}
 
@@ -23,82 +35,75 @@ _ERRORS = {400: "bad_request", 401: "unauthorized", 413: "too_large"}
 def webhook(
     *,
     verifier: Verifier,
-    take: Callable[[Event], Mapping[str, object]],
+    handle: Handler,
     clock: Callable[[], float] = time.monotonic,
-    on_answer: Callable[[str, str, float], None] = lambda _kind, _outcome, _seconds: None,
+    on_answer: OnAnswer = lambda _kind, _outcome, _seconds: None,
 ) -> Blueprint:
-    """The door as a blueprint.
-
-    Args:
-        verifier: opens requests.
-        take: stores an event durably and returns the answer's JSON: ``{}``, or a toast for a card action. It has less
-            than three seconds, after which the platform sends the event again. Its ``StoreUnavailable`` becomes 503,
-            at which the platform does the same.
-        clock: seconds, for the log's limit.
-        on_answer: told the kind of each event (``unknown`` of one that was refused), its outcome, and the seconds that
-            the answer took. Its outcome is ``taken``, ``challenge``, ``stale``, ``unavailable`` or, with the status,
-            such as ``refused_401``.
-    """
-    door = Blueprint("webhook", __name__)
-    refusals = RefusalLog(LogRateLimit(clock=clock))
+    """The webhook routes; ``clock`` in seconds is for the rate limit of the log."""
+    blueprint = Blueprint("webhook", __name__)
+    limit = LogRateLimit(clock=clock)
 
     def view() -> Response:
         started = clock()
-        kind, outcome, response = answer()
+        kind, outcome, body, status = respond()
         on_answer(kind, outcome, clock() - started)
+        response = jsonify(dict(body))
+        response.status_code = status
         return response
 
-    def answer() -> tuple[str, str, Response]:
+    def respond() -> _Answer:
         try:
-            opened = verifier.open(request.get_data(cache=False), request.headers)
-        except EventRejected as refused:
-            refusals.record(refused)
-            return "unknown", f"refused_{refused.status}", _answer({"error": _ERRORS[refused.status]}, refused.status)
-        if isinstance(opened, UrlVerification):
-            return "url_verification", "challenge", _answer({"challenge": opened.value})
-        kind, outcome, body, status = taken(opened, take)
-        return kind, outcome, _answer(body, status)
+            verified = verifier.verify(request.get_data(cache=False), request.headers)
+        except EventRejected as error:
+            suppressed = limit.take()
+            if suppressed is not None:
+                log.warning("event rejected", status=error.status, reason=error.reason, suppressed=suppressed)
+            return "unknown", f"rejected_{error.status}", {"error": _ERRORS[error.status]}, error.status
+        if isinstance(verified, UrlVerification):
+            return "url_verification", "challenge", {"challenge": verified.challenge}, HTTPStatus.OK
+        return handle_event(verified, handle)
 
     for route in ROUTES:
-        door.add_url_rule(route, view_func=view, methods=["POST"], provide_automatic_options=False)
-    return door
+        blueprint.add_url_rule(route, view_func=view, methods=["POST"], provide_automatic_options=False)
+    return blueprint
 
 
-def taken(
-    opened: Event | ExpiredEvent, take: Callable[[Event], Mapping[str, object]]
-) -> tuple[str, str, Mapping[str, object], int]:
-    """Stores an event that was let in, whichever way it came, unless it is too old.
+def pushed_event_handler(
+    *,
+    app_id: str,
+    handle: Handler,
+    clock: Callable[[], float] = time.time,
+    on_answer: OnAnswer = lambda _kind, _outcome, _seconds: None,
+) -> Callable[[bytes], Mapping[str, object] | None]:
+    """Handles the payloads of a long connection, from any thread; ``None`` where the platform has to send again.
 
-    Returns:
-        The kind, the outcome (``taken``, ``stale`` or ``unavailable``), the JSON to answer with, and the status.
+    The app's own id and secret opened the connection, so there is no signature and no token to check.
     """
-    event = opened.event if isinstance(opened, ExpiredEvent) else opened
+
+    def push(payload: bytes) -> Mapping[str, object] | None:
+        started = time.monotonic()
+        try:
+            answer = handle_event(validate_event(parse_json(payload), app_id=app_id, now=clock()), handle)
+        except EventRejected as error:
+            log.warning("event rejected", status=error.status, reason=error.reason)
+            answer = "unknown", f"rejected_{error.status}", {}, error.status
+        kind, outcome, body, status = answer
+        on_answer(kind, outcome, time.monotonic() - started)
+        return body if status == HTTPStatus.OK else None
+
+    return push
+
+
+def handle_event(validated: Event | ExpiredEvent, handle: Handler) -> _Answer:
+    """Passes a valid event on, unless it is too old."""
+    event = validated.event if isinstance(validated, ExpiredEvent) else validated
     kind = event.event_type
     with bind_ids(**event.ids):
-        if isinstance(opened, ExpiredEvent):
-            log.warning("event dropped", type=kind, age=round(opened.age))
-            return kind, "stale", {}, 200
+        if isinstance(validated, ExpiredEvent):
+            log.warning("event dropped", type=kind, age=round(validated.age))
+            return kind, "expired", {}, HTTPStatus.OK
         try:
-            return kind, "taken", take(event), 200
+            return kind, "accepted", handle(event), HTTPStatus.OK
         except DatabaseUnavailable:
             log.warning("event not stored", type=kind)
-            return kind, "unavailable", {"error": "unavailable"}, 503
-
-
-class RefusalLog:
-    """Writes a line a refusal, as far as there is a ration; a line tells how many were left out before it."""
-
-    def __init__(self, ration: LogRateLimit) -> None:
-        self._ration = ration
-
-    def record(self, refused: EventRejected) -> None:
-        """Logs the status and the reason, which hold nothing that the sender sent."""
-        left_out = self._ration.take()
-        if left_out is not None:
-            log.warning("event rejected", status=refused.status, reason=refused.reason, suppressed=left_out)
-
-
-def _answer(body: Mapping[str, object], status: int = 200) -> Response:
-    response = jsonify(dict(body))
-    response.status_code = status
-    return response
+            return kind, "unavailable", {"error": "unavailable"}, HTTPStatus.SERVICE_UNAVAILABLE

@@ -41,7 +41,7 @@ def names() -> set[str]:
         database_bytes=0,
     )
     metrics = Metrics(stands=lambda: reading, budget=100)
-    metrics.event_answered("im.message.receive_v1", "taken", 0.1)
+    metrics.event_answered("im.message.receive_v1", "accepted", 0.1)
     metrics.received(SubmitResult(outcome="accepted", kind="images"))
     metrics.ended("glm-image", [GenerationView(generation_id="g1", state=State.DONE, seconds=3.0)])
     metrics.feishu_called("reply", 0.1, 0)

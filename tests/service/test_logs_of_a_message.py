@@ -17,7 +17,7 @@ from bot.errors import DatabaseUnavailable
 from bot.logs import Form, formatter
 from bot.models import Event
 from bot.web.verification import ExpiredEvent
-from bot.web.webhook import taken
+from bot.web.webhook import handle_event
 from tests.support.world import DEADLINE, World, text_in
 
 
@@ -111,8 +111,8 @@ def test_an_event_that_is_not_acted_on_names_its_message(body: dict[str, object]
         raise DatabaseUnavailable("away")
 
     with written() as out:
-        taken(ExpiredEvent(event=event, age=9.0), refuse)
-        taken(event, refuse)
+        handle_event(ExpiredEvent(event=event, age=9.0), refuse)
+        handle_event(event, refuse)
     dropped, not_stored = [line for line in out.getvalue().splitlines() if "event_id=e1" in line]
     assert (step(dropped), step(not_stored)) == ("event dropped", "event not stored")
     for line in (dropped, not_stored):

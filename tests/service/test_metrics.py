@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from bot.settings_schema import ServerSettings
-from bot.web.metrics import metrics
+from bot.web.health import metrics
 from bot.web.server import Server
 from tests.support.world import DEADLINE, QUICK, World
 
@@ -73,7 +73,7 @@ def test_the_answer_is_prometheus_text(world: World) -> None:
 def test_an_image_is_counted_at_every_step(world: World) -> None:
     """Event, acknowledgement, request, paid call, image and the calls to Feishu each count one more."""
     names = (
-        'bot_events_total{kind="im.message.receive_v1",outcome="taken"}',
+        'bot_events_total{kind="im.message.receive_v1",outcome="accepted"}',
         "bot_acknowledgement_seconds_count",
         'bot_requests_total{kind="images",outcome="accepted"}',
         'bot_glm_call_seconds_count{code="ok",model="glm-image"}',
@@ -131,7 +131,7 @@ def test_a_failure_is_counted_by_its_code(world: World) -> None:
 
 def test_a_refused_request_at_the_door_is_counted(world: World) -> None:
     """Who sends what is not signed counts by the status that it got."""
-    name = 'bot_events_total{kind="unknown",outcome="refused_401"}'
+    name = 'bot_events_total{kind="unknown",outcome="rejected_401"}'
     before = figure(world, name)
     assert httpx.post(str(world.feishu.webhook_url), content=b"{}", trust_env=False).status_code == 401
     assert figure(world, name) == before + 1

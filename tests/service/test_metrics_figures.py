@@ -151,11 +151,11 @@ def test_nobody_makes_the_labels_grow_without_end() -> None:
 
     metrics = Metrics(stands=away, budget=0.0)
     for number in range(1_000):
-        metrics.event_answered(f"im.unknown_{number}", "taken", 0.1)
+        metrics.event_answered(f"im.unknown_{number}", "accepted", 0.1)
         metrics.feishu_called("reply", 0.1, 230_000 + number)
         metrics.glm_called("glm-image", 1.0, f"{number}" * 50)
     figures = metrics.text().decode()
-    assert 'bot_events_total{kind="other",outcome="taken"} 1000.0' in figures
+    assert 'bot_events_total{kind="other",outcome="accepted"} 1000.0' in figures
     assert 'bot_feishu_call_seconds_count{call="reply",code="230000"} 1.0' in figures
     for name in ("bot_feishu_call_seconds_count", "bot_glm_call_seconds_count"):
         series = [line for line in figures.splitlines() if line.startswith(name)]

@@ -1,4 +1,4 @@
-"""What comes over the connection is looked at as at the door, but for what proves who sent it."""
+"""Events of the long connection are validated like those of the webhook, except for what proves their sender."""
 
 from __future__ import annotations
 
@@ -10,45 +10,40 @@ import pytest
 
 from bot.errors import DatabaseUnavailable
 from bot.models import Event
-from bot.web.long_connection_handler import LongConnectionHandler
+from bot.web.webhook import pushed_event_handler
 
 NOW = 1_700_000_000.0
 TOAST = {"toast": {"type": "info", "content": "好"}}
 
 
-class EventHandler:
-    """Keeps what it takes; without room it takes nothing."""
+class Recorder:
+    """Records events and outcomes; while ``is_away``, stores nothing."""
 
     def __init__(self) -> None:
-        self.taken: list[Event] = []
-        self.told: list[tuple[str, str]] = []
-        self.room = True
+        self.handled: list[Event] = []
+        self.outcomes: list[tuple[str, str]] = []
+        self.is_away = False
+        self.push = pushed_event_handler(
+            app_id="cli_own",
+            handle=self._handle,
+            clock=lambda: NOW,
+            on_answer=lambda kind, outcome, _seconds: self.outcomes.append((kind, outcome)),
+        )
 
-    def take(self, event: Event) -> Mapping[str, object]:
-        """Takes an event."""
-        if not self.room:
-            raise DatabaseUnavailable("no room")
-        self.taken.append(event)
+    def _handle(self, event: Event) -> Mapping[str, object]:
+        if self.is_away:
+            raise DatabaseUnavailable("away")
+        self.handled.append(event)
         return TOAST
 
-    def tell(self, kind: str, outcome: str, _seconds: float) -> None:
-        """Is told what became of an event."""
-        self.told.append((kind, outcome))
-
 
 @pytest.fixture
-def inbox() -> EventHandler:
-    """An empty one."""
-    return EventHandler()
+def recorder() -> Recorder:
+    """One that stores everything."""
+    return Recorder()
 
 
-@pytest.fixture
-def pushes(inbox: EventHandler) -> LongConnectionHandler:
-    """The way in of one app."""
-    return LongConnectionHandler(app_id="cli_own", take=inbox.take, clock=lambda: NOW, on_answer=inbox.tell)
-
-
-def event(**header: Any) -> dict[str, Any]:
+def event(**header: Any) -> bytes:
     """A card action as the platform pushes it, without a token."""
     own = {
         "event_id": "e1",
@@ -56,38 +51,35 @@ def event(**header: Any) -> dict[str, Any]:
         "create_time": str(int(NOW * 1e6)),
         "app_id": "cli_own",
     }
-    return {"schema": "2.0", "header": {**own, **header}, "event": {"operator": {"open_id": "ou_lin"}}}
+    body = {"schema": "2.0", "header": {**own, **header}, "event": {"operator": {"open_id": "ou_lin"}}}
+    return json.dumps(body).encode()
 
 
-def test_an_event_is_taken_without_any_token(pushes: LongConnectionHandler, inbox: EventHandler) -> None:
-    """The answer of whoever takes it is the answer, whatever token came along."""
-    assert pushes(json.dumps(event()).encode()) == TOAST
-    assert pushes(json.dumps(event(token="whatever")).encode()) == TOAST
-    assert [(one.event_id, one.created_at) for one in inbox.taken] == [("e1", NOW)] * 2
-    assert inbox.told == [("card.action.trigger", "taken")] * 2
+def test_an_event_needs_no_token(recorder: Recorder) -> None:
+    """The handler's answer is the answer, whatever token came along."""
+    assert recorder.push(event()) == recorder.push(event(token="whatever")) == TOAST
+    assert [(one.event_id, one.created_at) for one in recorder.handled] == [("e1", NOW)] * 2
+    assert recorder.outcomes == [("card.action.trigger", "accepted")] * 2
 
 
-def test_what_was_not_stored_is_not_acknowledged(pushes: LongConnectionHandler, inbox: EventHandler) -> None:
+def test_an_event_that_is_not_stored_is_not_acknowledged(recorder: Recorder) -> None:
     """Without a database there is no answer, so that the platform sends the event again."""
-    inbox.room = False
-    assert pushes(json.dumps(event()).encode()) is None
-    assert inbox.told == [("card.action.trigger", "unavailable")]
+    recorder.is_away = True
+    assert recorder.push(event()) is None
+    assert recorder.outcomes == [("card.action.trigger", "unavailable")]
 
 
-def test_an_old_event_is_dropped(pushes: LongConnectionHandler, inbox: EventHandler) -> None:
-    """What is older than eight hours is acknowledged and not acted on."""
-    assert pushes(json.dumps(event(create_time=str(int((NOW - 8 * 3600 - 1) * 1e6)))).encode()) == {}
-    assert inbox.taken == []
+def test_an_expired_event_is_acknowledged_and_dropped(recorder: Recorder) -> None:
+    """What is older than eight hours is not acted on."""
+    assert recorder.push(event(create_time=str(int((NOW - 8 * 3600 - 1) * 1e6)))) == {}
+    assert (recorder.handled, recorder.outcomes) == ([], [("card.action.trigger", "expired")])
 
 
 @pytest.mark.parametrize(
-    "payload",
-    [b"", b"\xff", b"[]", b"{}", b"[" * 5000, json.dumps(event(app_id="cli_other")), json.dumps(event(event_id=None))],
+    "payload", [b"", b"\xff", b"[]", b"{}", b"[" * 5000, event(app_id="cli_other"), event(event_id=None)]
 )
-def test_what_is_no_event_of_this_app_is_refused(
-    pushes: LongConnectionHandler, inbox: EventHandler, payload: bytes | str
-) -> None:
-    """Nothing is taken, and nothing raises."""
-    assert pushes(payload.encode() if isinstance(payload, str) else payload) is None
-    assert inbox.taken == []
-    assert inbox.told[0][0] == "unknown"
+def test_anything_else_is_rejected(recorder: Recorder, payload: bytes) -> None:
+    """Nothing is handled, and nothing raises."""
+    assert recorder.push(payload) is None
+    assert recorder.handled == []
+    assert recorder.outcomes[0][0] == "unknown"

@@ -16,7 +16,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.server import wait_until
-from bot.web.server import FINISH_SECONDS
+from bot.web.server import DRAIN_SECONDS
 from tests.support.cluster import PACE, Cluster
 from tests.support.databases import postgres_database
 from tests.support.world import DEADLINE, colour, posts_of
@@ -86,7 +86,7 @@ def test_a_web_with_nothing_to_answer_leaves_at_once(cluster: Cluster) -> None:
         half.sendall(b"POST /webhook/event HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         assert kept_alive.get(f"http://127.0.0.1:{web.port}/healthz").status_code == 200
         web.tell_to_leave()
-        assert web.wait(seconds=0.8 * FINISH_SECONDS) == 0
+        assert web.wait(seconds=0.8 * DRAIN_SECONDS) == 0
 
 
 @pytest.mark.parametrize(("role", "fault", "end"), [("worker", None, "green"), ("both", "level_0", "red")])

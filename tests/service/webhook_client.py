@@ -1,9 +1,9 @@
-"""The door on a real server, and a sender in front of it that may or may not be Feishu."""
+"""The webhook on a real server, and a sender that may or may not be Feishu."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,36 +13,24 @@ from flask import Flask
 
 from bot.models import Event
 from bot.sandbox.feishu.crypto import encrypt, sign
-from bot.sandbox.tls import shared_tls
+from bot.settings_schema import ServerSettings
 from bot.web.server import Server
 from bot.web.verification import Verifier
-from bot.web.webhook import webhook
+from bot.web.webhook import Handler, webhook
 
 APP = "cli_sandbox"
 KEY = "not-a-real-encrypt-key"
 TOKEN = "not-a-real-token"
 NOW = 1_700_000_000.0
 
-Take = Callable[[Event], Mapping[str, object]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerConfig:
-    """A small server on loopback."""
-
-    host: str = "127.0.0.1"
-    threads: int = 4
-    connections: int = 100
-    idle_seconds: int = 10
-
 
 @dataclass(kw_only=True)
-class Door:
-    """A door that is being served; ``taken`` holds the events that came through."""
+class WebhookClient:
+    """Sends to a webhook whose clock is at ``NOW``; ``handled`` holds the events that were accepted."""
 
     http: httpx.Client
     port: int
-    taken: list[Event] = field(default_factory=list)
+    handled: list[Event] = field(default_factory=list)
 
     def post(
         self, body: bytes, headers: Mapping[str, str] | None = None, *, path: str = "/webhook/event"
@@ -56,25 +44,30 @@ class Door:
         return self.post(body, signature(body), path=path)
 
 
+def verifier(*, key: str | None = KEY, token: str | None = TOKEN) -> Verifier:
+    """A verifier whose clock is at ``NOW``."""
+    return Verifier(app_id=APP, encrypt_key=key, verification_token=token, clock=lambda: NOW)
+
+
 @contextmanager
-def door(*, key: str | None = KEY, token: str | None = TOKEN, take: Take | None = None) -> Iterator[Door]:
-    """Serves a door whose clock stands at ``NOW``; ``take`` answers in place of ``{}``."""
-    taken: list[Event] = []
+def webhook_server(
+    *, key: str | None = KEY, token: str | None = TOKEN, handle: Handler = lambda _: {}
+) -> Iterator[WebhookClient]:
+    """Serves a webhook on loopback."""
+    handled: list[Event] = []
 
     def record(event: Event) -> Mapping[str, object]:
-        taken.append(event)
-        return take(event) if take else {}
+        handled.append(event)
+        return handle(event)
 
-    app = Flask("door")
-    verifier = Verifier(app_id=APP, encrypt_key=key, verification_token=token, clock=lambda: NOW)
-    app.register_blueprint(webhook(verifier=verifier, take=record))
-    server = Server(app, port=0, bounds=ServerConfig())
+    app = Flask("webhook")
+    app.register_blueprint(webhook(verifier=verifier(key=key, token=token), handle=record))
+    bounds = ServerSettings(host="127.0.0.1", threads=4, connections=100, idle_seconds=10)
+    server = Server(app, port=0, bounds=bounds)
     server.start()
     try:
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{server.port}", trust_env=False, verify=shared_tls(), timeout=30
-        ) as http:
-            yield Door(http=http, port=server.port, taken=taken)
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False, timeout=30) as http:
+            yield WebhookClient(http=http, port=server.port, handled=handled)
     finally:
         server.close()
 
@@ -95,15 +88,18 @@ def event(event_type: str = "im.message.receive_v1", **changes: Any) -> dict[str
 
 
 def challenge(**changes: Any) -> dict[str, Any]:
-    """The console's check of the address, with other values."""
+    """The console's verification of the URL, with other values."""
     return {"type": "url_verification", "token": TOKEN, "challenge": "ajls384kdjx98XX", **changes}
+
+
+def wrapped(plain: bytes) -> bytes:
+    """A body with encrypted content, the same on every run because bodies name parametrized tests."""
+    return json.dumps({"encrypt": encrypt(KEY, plain, iv=bytes(range(16)))}).encode()
 
 
 def sealed(content: object) -> bytes:
     """The encrypted body of a push."""
-    plain = json.dumps(content, ensure_ascii=False).encode()
-    # The same on every run, as the bodies name parametrized tests.
-    return json.dumps({"encrypt": encrypt(KEY, plain, iv=bytes(range(16)))}).encode()
+    return wrapped(json.dumps(content, ensure_ascii=False).encode())
 
 
 def signature(body: bytes, *, timestamp: str = "1700000000", nonce: str = "n-1") -> dict[str, str]:
