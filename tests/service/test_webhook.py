@@ -94,9 +94,9 @@ def test_an_expired_event_is_acknowledged_and_dropped(
     served.handled.clear()
     answer = served.push(event(create_time=str(int((NOW - hours * 3600) * 1000))))
     assert (answer.status_code, answer.json(), served.handled) == (200, {}, [])
-    assert logged(caplog) == [
-        f"event dropped type=im.message.receive_v1 age={hours * 3600} event_id=e-1 message_id=om_1"
-    ]
+    (line,) = logged(caplog)
+    assert line.startswith(f"event dropped type=im.message.receive_v1 age={hours * 3600} ")
+    assert "event_id=e-1" in line
 
 
 @pytest.mark.parametrize("path", ROUTES)
