@@ -19,6 +19,8 @@ Form = Literal["text", "json"]
 LINES_A_MINUTE = 10
 """Lines that senders of requests can cause one by one; more are counted, so that a flood cannot fill the disk."""
 
+SHORTEST_SECRET = 8
+
 _QUIET = {"httpx": "WARNING", "httpcore": "WARNING", "websockets": "WARNING", "alembic": "WARNING"}
 """httpx logs whole addresses at INFO, and an image's address is signed; a long connection's holds a ticket."""
 
@@ -70,7 +72,7 @@ def configure(level: str, *, form: Form = "text", secrets: Iterable[str] = ()) -
     Args:
         level: a name such as ``info``; less important events are dropped.
         form: ``text`` for ``key=value``, or ``json`` for one object per line.
-        secrets: values that are masked wherever they occur.
+        secrets: values that are masked wherever they occur; short ones would mask ordinary words, and are not.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(form, secrets=secrets))
@@ -84,7 +86,7 @@ def configure(level: str, *, form: Form = "text", secrets: Iterable[str] = ()) -
 
 def formatter(form: Form, *, secrets: Iterable[str] = ()) -> logging.Formatter:
     """Formats the events of structlog, and what libraries log through the standard library."""
-    masked = tuple(secret for secret in secrets if secret)
+    masked = tuple(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
 
     def render(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
         line = _json(event) if form == "json" else _text(event)

@@ -53,7 +53,7 @@ def connect(stopped: threading.Event, *, work: bool) -> None:
     # Imported here, as no other command needs the WebSocket.
     from bot.feishu.long_connection import LongConnection  # noqa: PLC0415
 
-    settings = _load(door=False)
+    settings = _load(webhook=False)
     bot = Bot(settings)
     connection = LongConnection(
         domain=settings.domain,
@@ -85,7 +85,7 @@ def work(stopped: threading.Event) -> None:
         SettingsError: the settings cannot be used.
         StoreUnavailable: the database does not answer.
     """
-    settings = _load(door=False)
+    settings = _load(webhook=False)
     bot = Bot(settings)
     status = None
     with _closed_if_refused(bot):
@@ -190,14 +190,14 @@ def _refuse_without_worker(bot: Bot, *, work: bool) -> None:
         raise SettingsError(["DATABASE_URL: --no-worker needs a PostgreSQL that the workers share"])
 
 
-def _load(*, door: bool = True) -> Settings:
+def _load(*, webhook: bool = True) -> Settings:
     settings = load()
-    if missing := required_settings_missing(settings, door=door):
+    if missing := required_settings_missing(settings, webhook=webhook):
         raise SettingsError([str(fault) for fault in missing])
     _make_data_folder(settings.data_dir)
-    logs.configure(settings.log.level, form=settings.log.format)
+    logs.configure(settings.log.level, form=settings.log.format, secrets=settings.secrets)
     if not settings.api_key.get_secret_value():
         log.warning("ZHIPU_API_KEY is not set: every prompt will be answered with that")
-    if door and not settings.encrypt_key.get_secret_value():
+    if webhook and not settings.encrypt_key.get_secret_value():
         log.warning("FEISHU_ENCRYPT_KEY is not set: only the Verification Token authenticates events")
     return settings

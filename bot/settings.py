@@ -1,76 +1,283 @@
-"""The settings: secrets from the environment or a .env file, everything else from ``config/bot.toml``."""
+"""The settings: secrets from environment variables or a ``.env`` file, everything else from ``config/bot.toml``."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+import zoneinfo
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot import addresses
+from bot import addresses, sizes
 from bot.addresses import DOMAINS
 from bot.dotenv import DOTENV, read_dotenv, read_toml, unquote
-from bot.errors import SettingsError
-from bot.settings_errors import NO_SUCH, Fault, line_of
-from bot.settings_schema import (
-    BaseSettings,
-    CardSettings,
-    Images,
-    LimitSettings,
-    LogSettings,
-    OriginalsSettings,
-    Prices,
-    RetentionSettings,
-    Section,
-    ServerSettings,
-    SlotCounts,
-    Team,
-    WelcomeSettings,
-    split_list,
-)
+from bot.errors import InvalidSize, SettingsError
+from bot.models import Options
 
-VARIABLES = {
-    "FEISHU_APP_ID": "app_id",
-    "FEISHU_APP_SECRET": "app_secret",
-    "FEISHU_ENCRYPT_KEY": "encrypt_key",
-    "FEISHU_VERIFICATION_TOKEN": "verification_token",
-    "FEISHU_DOMAIN": "domain",
-    "ZHIPU_API_KEY": "api_key",
-    "DATABASE_URL": "database_url",
-    "BOT_DATA_DIR": "data_dir",
-    "PORT": "port",
-    "METRICS_TOKEN": "metrics_token",
-}
-"""The variables with a name of their own, and the setting each one fills."""
+Model = Literal["glm-image", "cogview-4", "cogview-4-250304", "cogview-3-flash"]
+Slots = Annotated[int, Field(ge=1, le=100)]
+Price = Annotated[float, Field(ge=0, le=100)]
 
 DATA_DIR_FIX = "let the user that runs the bot write there, or set BOT_DATA_DIR to another folder"
 PORT_FIX = "set {variable} to 1024 or above, and host of [server] to an address of this machine or 0.0.0.0"
-PORT_TAKEN_FIX = "end that program, or set {variable} to another number"
-"""What is done about a value that turns out to be of no use here, whoever finds it."""
+PORT_TAKEN_FIX = "stop that program, or set {variable} to another number"
 
 _CREDENTIALS = "copy it from the app's page, Credentials & Basic Info"
+_UNKNOWN = "there is no such setting; config/bot.toml lists them all"
+_SEPARATORS = re.compile(r"[,;，；、\s]+")
+_NUMBER_ERRORS = ("int_", "float_", "finite_number", "greater_than", "less_than")
 
 
-class Settings(BaseModel):
-    """Everything that can be set; frozen, and without a secret in its ``repr``."""
+def split_list(given: str) -> list[str]:
+    """The entries of a list in one string: separated by commas, semicolons or spaces, or in JSON."""
+    inside = given[1:-1] if given.startswith("[") and given.endswith("]") else given
+    return [entry for part in _SEPARATORS.split(inside) if (entry := unquote(part))]
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    app_id: str = ""
-    app_secret: SecretStr = SecretStr("")
-    encrypt_key: SecretStr = SecretStr("")
-    verification_token: SecretStr = SecretStr("")
-    domain: str = DOMAINS["feishu"]
-    api_key: SecretStr = SecretStr("")
-    database_url: SecretStr = SecretStr("")
-    data_dir: Path = Path("data")
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
-    metrics_token: SecretStr = SecretStr("")
+class Section(BaseModel):
+    """A section of ``bot.toml``: frozen, and without unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean_number(cls, given: Any, info: ValidationInfo) -> Any:
+        # Otherwise true would be the number 1.
+        if isinstance(given, bool) and cls.model_fields[str(info.field_name)].annotation in {int, float}:
+            raise PydanticCustomError("int_type", "must be a number")
+        return given
+
+
+class Team(Section):
+    """Who may use the bot, and the time zone of all times that it shows."""
+
+    timezone: str = "Asia/Shanghai"
+    admins: tuple[str, ...] = ()
+    allowed_chats: tuple[str, ...] = ()
+    allowed_people: tuple[str, ...] = ()
+
+    @field_validator("admins", "allowed_chats", "allowed_people", mode="before")
+    @classmethod
+    def _ids(cls, given: Any, info: ValidationInfo) -> Any:
+        ids = split_list(given) if isinstance(given, str) else given
+        prefix, kind = ("oc_", "chat_id") if info.field_name == "allowed_chats" else ("ou_", "open_id")
+        ids = [str(one).strip() for one in ids] if isinstance(ids, list | tuple) else [str(ids)]
+        if wrong := [one for one in ids if not re.fullmatch(rf"{prefix}[A-Za-z0-9_-]+", one)]:
+            listed = ", ".join(f"{one[:40]!r}" for one in wrong[:5])
+            raise ValueError(f"{listed} is not the {kind} ({prefix}…) that /id shows")
+        return ids
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, given: str) -> str:
+        try:
+            ZoneInfo(given)
+        except (KeyError, ValueError, OSError):
+            if not zoneinfo.available_timezones():
+                raise ValueError("there are no time zones on this machine; install the package tzdata") from None
+            raise ValueError("is not an IANA time zone such as Asia/Shanghai") from None
+        return given
+
+    def allows(self, person: str, chat: str | None) -> bool:
+        """Whether a person may use the bot in a chat; admins may everywhere, and empty lists allow everyone."""
+        if person in self.admins:
+            return True
+        in_chat = not self.allowed_chats or chat in self.allowed_chats
+        return in_chat and (not self.allowed_people or person in self.allowed_people)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone."""
+        return ZoneInfo(self.timezone)
+
+
+class Images(Section):
+    """The options of a prompt that names none."""
+
+    model: Model = "glm-image"
+    size: Annotated[str, Field(validate_default=True)] = "1280x1280"
+    quality: Literal["hd", "standard"] = "hd"
+    watermark_disclaimer_signed: bool = False
+
+    @field_validator("size")
+    @classmethod
+    def _size_of_model(cls, given: str, info: ValidationInfo) -> str:
+        # An invalid model has its own error.
+        try:
+            sizes.resolve(info.data.get("model", "glm-image"), given)
+        except InvalidSize as error:
+            raise PydanticCustomError("size", "{reason}", {"reason": str(error), "with": ["model"]}) from None
+        return given
+
+    @property
+    def defaults(self) -> Options:
+        """The default options."""
+        return Options(model=self.model, size=sizes.resolve(self.model, self.size), quality=self.quality)
+
+
+class SlotCounts(Section):
+    """Paid calls that may run at once."""
+
+    glm_image: Slots = 1
+    cogview: Slots = 5
+
+    def by_model(self) -> dict[str, int]:
+        """The slots of each model."""
+        return {model: self.glm_image if model == "glm-image" else self.cogview for model in sizes.MODELS}
+
+
+class LimitSettings(Section):
+    """Quotas and budget; 0 means no limit."""
+
+    per_minute: Annotated[int, Field(ge=0, le=1_000)] = 10
+    pending: Annotated[int, Field(ge=0, le=1_000)] = 5
+    waiting: Annotated[int, Field(ge=0, le=100_000)] = 100
+    per_day: Annotated[int, Field(ge=0, le=100_000)] = 20
+    images_per_month: Annotated[int, Field(ge=0, le=10_000_000)] = 1000
+    yuan_per_month: Annotated[float, Field(ge=0, le=1_000_000)] = 100.0
+
+
+class Prices(Section):
+    """Yuan per image."""
+
+    glm_image: Price = 0.1
+    cogview_4: Price = 0.06
+    cogview_3_flash: Price = 0.0
+
+    def by_model(self) -> dict[str, float]:
+        """The price of an image of each model."""
+        return {
+            "glm-image": self.glm_image,
+            "cogview-4": self.cogview_4,
+            "cogview-4-250304": self.cogview_4,
+            "cogview-3-flash": self.cogview_3_flash,
+        }
+
+
+class CardSettings(Section):
+    """How cards look."""
+
+    buttons: bool = True
+
+
+class WelcomeSettings(Section):
+    """When the bot introduces itself unasked."""
+
+    entered: bool = True
+    added: bool = True
+    menu: bool = True
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of onboarding events that are answered."""
+        return frozenset(name for name in ("entered", "added", "menu") if getattr(self, name))
+
+
+class OriginalsSettings(Section):
+    """How long images are kept in the data folder, and how much space they take."""
+
+    days: Annotated[int, Field(ge=0, le=3650)] = 30
+    megabytes: Annotated[int, Field(ge=0, le=1_000_000)] = 2048
+
+
+class RetentionSettings(Section):
+    """How long the database keeps ended requests."""
+
+    days: Annotated[int, Field(ge=1, le=3650)] = 40
+
+
+class BitableSettings(Section):
+    """The Feishu Base table to which generations are exported; without ids there is none."""
+
+    app_token: str = ""
+    table_id: Annotated[str, Field(validate_default=True)] = ""
+    minutes: Annotated[float, Field(ge=0, le=1440)] = 15.0
+    prompts: bool = False
+
+    @field_validator("app_token", "table_id")
+    @classmethod
+    def _token(cls, given: str) -> str:
+        if re.fullmatch(r"[A-Za-z0-9_-]*", given):
+            return given
+        raise ValueError("must be letters and digits; copy it out of the table's address")
+
+    @field_validator("table_id")
+    @classmethod
+    def _both(cls, given: str, info: ValidationInfo) -> str:
+        if bool(given) != bool(info.data.get("app_token", given)):
+            reason = "app_token and table_id belong together: set both, or neither"
+            raise PydanticCustomError("both", "{reason}", {"reason": reason, "with": ["app_token"]})
+        return given
+
+    @property
+    def on(self) -> bool:
+        """Whether generations are exported."""
+        return bool(self.app_token)
+
+
+class ServerSettings(Section):
+    """The limits of the web server."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - Feishu has to reach it; behind a proxy the admin narrows it
+    threads: Annotated[int, Field(ge=1, le=64)] = 32
+    connections: Annotated[int, Field(ge=10, le=10_000)] = 1000
+    idle_seconds: Annotated[int, Field(ge=1, le=300)] = 30
+    worker_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+
+    @field_validator("host")
+    @classmethod
+    def _address(cls, given: str) -> str:
+        try:
+            ipaddress.ip_address(given)
+        except ValueError:
+            if not re.fullmatch(r"([A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*)?", given):
+                raise ValueError("must be an IP address such as 127.0.0.1 or ::, or a host name") from None
+        return given
+
+
+class LogSettings(Section):
+    """What is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+    prompts: bool = False
+
+
+class Settings(BaseSettings):
+    """All settings; frozen, and without a secret in the ``repr``. :func:`load` reads them."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        validate_default=False,
+        env_prefix="BOT_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        enable_decoding=False,
+    )
+
+    app_id: str = Field(default="", validation_alias="FEISHU_APP_ID")
+    app_secret: SecretStr = Field(default=SecretStr(""), validation_alias="FEISHU_APP_SECRET")
+    encrypt_key: SecretStr = Field(default=SecretStr(""), validation_alias="FEISHU_ENCRYPT_KEY")
+    verification_token: SecretStr = Field(default=SecretStr(""), validation_alias="FEISHU_VERIFICATION_TOKEN")
+    domain: str = Field(default=DOMAINS["feishu"], validation_alias="FEISHU_DOMAIN")
+    api_key: SecretStr = Field(default=SecretStr(""), validation_alias="ZHIPU_API_KEY")
+    database_url: SecretStr = Field(default=SecretStr(""), validation_alias="DATABASE_URL")
+    data_dir: Path = Field(default=Path("data"), validation_alias="BOT_DATA_DIR")
+    port: int = Field(default=8000, ge=0, le=65_535, validation_alias="PORT")
+    metrics_token: SecretStr = Field(default=SecretStr(""), validation_alias="METRICS_TOKEN")
     config_dir: Path
     unquoted: tuple[str, ...] = ()
     """The variables whose values came with quotation marks around them, which were removed."""
@@ -84,13 +291,24 @@ class Settings(BaseModel):
     welcome: WelcomeSettings = WelcomeSettings()
     originals: OriginalsSettings = OriginalsSettings()
     retention: RetentionSettings = RetentionSettings()
-    base: BaseSettings = BaseSettings()
+    base: BitableSettings = BitableSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed: :func:`load` combines the sources, since its messages name them."""
+        return (init_settings,)
+
     @field_validator("app_id", "app_secret", "verification_token", "metrics_token", mode="before")
     @classmethod
-    def _plain(cls, given: str) -> str:
+    def _ascii(cls, given: str) -> str:
         if re.fullmatch(r"[!-~]*", given):
             return given
         raise ValueError("must be printable ASCII characters without spaces; copy it again")
@@ -100,7 +318,7 @@ class Settings(BaseModel):
 
     @field_validator("data_dir")
     @classmethod
-    def _of_home(cls, given: Path) -> Path:
+    def _expanded(cls, given: Path) -> Path:
         if re.search(r"""^["'“”‘’]|["'“”‘’]$""", str(given)):
             raise ValueError("has a quotation mark at one end only; remove it")
         try:
@@ -114,23 +332,53 @@ class Settings(BaseModel):
         given = self.database_url.get_secret_value()
         return given or f"sqlite:///{quote(str((self.data_dir / 'bot.db').absolute()))}"
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must never be logged."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
-def required_settings_missing(settings: Settings, *, door: bool = True) -> list[Fault]:
-    """What ``serve``, ``connect`` and ``worker`` cannot start without; empty when nothing is missing.
+
+VARIABLES = {
+    str(field.validation_alias): name for name, field in Settings.model_fields.items() if field.validation_alias
+}
+"""The variables with a name of their own, and the setting of each."""
+
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MissingSetting:
+    """A setting without which a command cannot start."""
+
+    name: str
+    detail: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.detail}; {self.fix}"
+
+
+def required_settings_missing(settings: Settings, *, webhook: bool = True) -> list[MissingSetting]:
+    """What ``serve``, ``connect`` and ``worker`` cannot start without.
 
     Args:
         settings: the settings.
-        door: whether events are posted to this process: only then are a key or a token needed to know them by.
+        webhook: whether events are posted to this process, which a key or a token has to authenticate.
     """
     missing = []
     if not settings.app_id:
-        missing.append(Fault("FEISHU_APP_ID", "is not set", _CREDENTIALS))
+        missing.append(MissingSetting("FEISHU_APP_ID", "is not set", _CREDENTIALS))
     if not settings.app_secret.get_secret_value():
-        missing.append(Fault("FEISHU_APP_SECRET", "is not set", _CREDENTIALS))
-    if door and not (settings.encrypt_key.get_secret_value() or settings.verification_token.get_secret_value()):
+        missing.append(MissingSetting("FEISHU_APP_SECRET", "is not set", _CREDENTIALS))
+    if webhook and not (settings.encrypt_key.get_secret_value() or settings.verification_token.get_secret_value()):
         detail = "neither it nor FEISHU_VERIFICATION_TOKEN is set, so anybody could send events"
         fix = "set both from the app's page, Events & Callbacks, Encryption Strategy"
-        missing.append(Fault("FEISHU_ENCRYPT_KEY", detail, fix))
+        missing.append(MissingSetting("FEISHU_ENCRYPT_KEY", detail, fix))
     return missing
 
 
@@ -138,7 +386,7 @@ def config_folder(environment: Mapping[str, str] | None = None) -> Path:
     """The folder of configuration: ``BOT_CONFIG_DIR``, else the one in the wheel, else the one of the checkout."""
     given = unquote((os.environ if environment is None else environment).get("BOT_CONFIG_DIR", ""))
     if given:
-        with suppress(RuntimeError):  # a home folder of nobody is told as a folder that is not there
+        with suppress(RuntimeError):  # an unknown home folder is reported as a missing folder
             return Path(given).expanduser()
         return Path(given)
     installed = Path(__file__).with_name("config")
@@ -149,81 +397,109 @@ def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = 
     """Reads the settings: the environment over ``.env`` over ``config/bot.toml``.
 
     Args:
-        environment: the variables; the process's own when ``None``.
-        dotenv: a file of further variables; ``.env`` of the working folder when ``None`` and ``environment`` is too.
+        environment: the variables; ``None`` for those of the process and of ``.env`` in the working folder.
+        dotenv: a file of further variables.
 
     Raises:
-        SettingsError: with every fault, each naming its variable or its place in ``bot.toml``.
+        SettingsError: with all errors, each naming its variable or its place in ``bot.toml``.
     """
     if environment is None:
-        environment = os.environ
-        dotenv = dotenv or Path(DOTENV)
-    in_file, faults = _attempt(read_dotenv, dotenv) if dotenv else ({}, [])
-    # An empty variable is as good as none: compose passes those on that are not set.
-    given = {**in_file, **{name: value for name, value in environment.items() if unquote(value)}}
-    variables = {name: value for name in given if (value := unquote(given[name]))}
-    ours = [name for name in variables if name in VARIABLES or name.startswith("BOT_")]
-    for name in [name for name in ours if not _is_text(variables[name])]:
-        faults.append(f"{name}: is not UTF-8 text")
+        environment, dotenv = os.environ, dotenv or Path(DOTENV)
+    errors: list[str] = []
+    given: dict[str, str] = {}
+    try:
+        given |= read_dotenv(dotenv) if dotenv else {}
+    except SettingsError as error:
+        errors += error.faults
+    # An empty variable counts as unset: compose passes on those that nobody has set.
+    given |= {name: value for name, value in environment.items() if unquote(value)}
+    variables = {
+        name: value
+        for name, raw in given.items()
+        if (name in VARIABLES or name.startswith("BOT_")) and (value := unquote(raw))
+    }
+    # Python reads bytes that are not UTF-8 as surrogates.
+    for name in [name for name, value in variables.items() if re.search("[\ud800-\udfff\0]", value)]:
+        errors.append(f"{name}: is not UTF-8 text")
         del variables[name]
     folder = config_folder(variables)
-    values, unread = _attempt(read_toml, folder / "bot.toml")
-    faults += unread
-    faults += [f"{name} in bot.toml: {NO_SUCH}" for name in values if name not in _sections()]
-    values = {name: value for name, value in values.items() if name in _sections()}
-    sources = {}
-    for name, field in VARIABLES.items():
-        if name in variables:
-            values[field] = variables[name]
-            sources[field] = name
-    faults += _override(values, sources, variables)
-    values["config_dir"] = folder
-    values["unquoted"] = tuple(sorted(name for name in ours if variables.get(name) not in {None, given[name].strip()}))
+    values: dict[str, Any] = {}
     try:
-        settings = Settings.model_validate(values)
+        values = read_toml(folder / "bot.toml")
+    except SettingsError as error:
+        errors += error.faults
+    errors += [f"{name} in bot.toml: {_UNKNOWN}" for name in values if name not in SECTIONS]
+    errors += [f"{name}: {_UNKNOWN}" for name in sorted(variables) if not _is_known(name)]
+    known = {name: value for name, value in variables.items() if _is_known(name) and not _is_empty_list(name, value)}
+    values = _merged({name: values[name] for name in SECTIONS if name in values}, _Variables(known)())
+    unquoted = tuple(sorted(name for name, value in variables.items() if value != given[name].strip()))
+    try:
+        settings = Settings.model_validate({**values, "config_dir": folder, "unquoted": unquoted})
     except ValidationError as error:
-        faults += [line_of(detail, model=Settings, sources=sources) for detail in error.errors()]
-    if faults:
-        raise SettingsError(faults)
+        errors += [_error_line(detail, known) for detail in error.errors()]
+    if errors:
+        raise SettingsError(errors)
     return settings
 
 
-def _is_text(value: str) -> bool:
-    """Whether it is UTF-8: Python reads other bytes of a variable as surrogates, which nothing else takes."""
-    return value.encode(errors="replace").decode() == value and "\0" not in value
+class _Variables(EnvSettingsSource):
+    """The variables of one call of :func:`load` in place of the process's own."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        super().__init__(Settings)
+        self.env_vars = {name.lower(): value for name, value in variables.items()}
 
 
-def _attempt(read: Callable[[Path], dict[str, Any]], path: Path) -> tuple[dict[str, Any], list[str]]:
-    try:
-        return read(path), []
-    except SettingsError as error:
-        return {}, error.faults
-
-
-def _override(values: dict[str, Any], sources: dict[str, str], variables: Mapping[str, str]) -> list[str]:
-    faults = []
-    sections = _sections()
-    for name in sorted(variables):
-        if not name.startswith("BOT_") or name in VARIABLES or name == "BOT_CONFIG_DIR":
-            continue
-        section, _, setting = name.removeprefix("BOT_").lower().partition("_")
-        annotation = sections.get(section)
-        if annotation is None or setting not in annotation.model_fields:
-            faults.append(f"{name}: {NO_SUCH}")
-            continue
-        is_list = annotation.model_fields[setting].annotation == tuple[str, ...]
-        value = split_list(variables[name]) if is_list else variables[name]
-        below = values.get(section, {})
-        # A list without entries is an empty value too. A section that is none is reported as such.
-        if value and isinstance(below, dict):
-            values[section] = {**below, setting: value}
-            sources[f"{section}.{setting}"] = name
-    return faults
-
-
-def _sections() -> dict[str, type[Section]]:
-    return {
-        name: field.annotation
-        for name, field in Settings.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+def _merged(values: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    # A section of bot.toml that is no table stays, and is reported.
+    return values | {
+        name: {**values.get(name, {}), **value} if name in SECTIONS else value
+        for name, value in above.items()
+        if isinstance(values.get(name, {}), dict)
     }
+
+
+def _is_known(name: str) -> bool:
+    section, _, setting = name.removeprefix("BOT_").lower().partition("_")
+    return name in {*VARIABLES, "BOT_CONFIG_DIR"} or (section in SECTIONS and setting in SECTIONS[section].model_fields)
+
+
+def _is_empty_list(name: str, value: str) -> bool:
+    """Whether a list has no entry, and so counts as unset: an empty allow-list would allow everyone."""
+    field = _field(name.removeprefix("BOT_").lower().split("_", 1))
+    return field is not None and field.annotation == tuple[str, ...] and not split_list(value)
+
+
+def _error_line(error: Mapping[str, Any], variables: Mapping[str, str]) -> str:
+    """The line for an error that pydantic found, with the place where the value was set."""
+    place = [str(part) for part in error["loc"]]
+    section = place[:-1]
+    # Values that do not go together are reported with a variable that took part in it, if there is one.
+    involved = [place, *([*section, name] for name in error.get("ctx", {}).get("with", ()))]
+    candidates = (place[0] if place[0] in VARIABLES else "_".join(("BOT", *path)).upper() for path in involved)
+    source = next((name for name in candidates if name in variables), f"{'.'.join(place)} in bot.toml")
+    return f"{source}: {_reason(error, _field([VARIABLES.get(place[0], place[0]), *place[1:]]))}"
+
+
+def _reason(error: Mapping[str, Any], field: FieldInfo | None) -> str:
+    kind = str(error["type"])
+    if kind == "extra_forbidden":
+        return _UNKNOWN
+    if kind.startswith("bool_"):
+        return "must be true or false"
+    if kind == "model_type":
+        return "must be a section: its name in brackets, and its settings on the lines below"
+    if field and kind.startswith(_NUMBER_ERRORS):
+        return f"must be {'an integer' if field.annotation is int else 'a number'}{''.join(_range(field))}"
+    message = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"{message[:1].lower()}{message[1:]}"
+
+
+def _range(field: FieldInfo) -> Iterator[str]:
+    for word, bound in (("from", "ge"), ("to", "le")):
+        yield from (f" {word} {getattr(one, bound)}" for one in field.metadata if hasattr(one, bound))
+
+
+def _field(path: Sequence[str]) -> FieldInfo | None:
+    model = SECTIONS.get(path[0], Settings) if len(path) > 1 else Settings
+    return model.model_fields.get(path[min(1, len(path) - 1)])

@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     """
     given = _parser().parse_args(argv)
     settings = load()
-    if missing := required_settings_missing(settings, door=False):
+    if missing := required_settings_missing(settings, webhook=False):
         raise SettingsError([str(fault) for fault in missing])
     client = FeishuClient(
         domain=settings.domain, app_id=settings.app_id, app_secret=settings.app_secret.get_secret_value()

@@ -25,33 +25,33 @@ def main(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     if given.offline and given.send_test:
         parser.error("--send-test cannot be had with --offline")
-    findings = list(_look(offline=given.offline, to=given.send_test, door=not given.connect))
+    findings = list(_look(offline=given.offline, to=given.send_test, webhook=not given.connect))
     _print(findings, as_array=given.json)
     return 1 if any(finding.ok is False for finding in findings) else 0
 
 
-def _look(*, offline: bool, to: str | None, door: bool) -> Iterator[CheckResult]:
+def _look(*, offline: bool, to: str | None, webhook: bool) -> Iterator[CheckResult]:
     try:
         settings = load()
     except SettingsError as error:
         yield from (_fault(fault) for fault in error.faults)
         yield CheckResult(name="Everything else", ok=None, detail="not looked at while the settings cannot be read")
         return
-    yield from about_settings(settings, door=door)
+    yield from about_settings(settings, webhook=webhook)
     database = check_machine.database(settings, offline=offline)
     yield database
     yield calls(settings, readable=database.ok is True)
     yield from found_by_the_bot(settings, readable=database.ok is True)
     yield check_machine.data_folder(settings)
     yield check_machine.port(settings)
-    yield from _feishu(settings, offline=offline, to=to, door=door)
+    yield from _feishu(settings, offline=offline, to=to, webhook=webhook)
 
 
-def _feishu(settings: Settings, *, offline: bool, to: str | None, door: bool) -> Iterator[CheckResult]:
+def _feishu(settings: Settings, *, offline: bool, to: str | None, webhook: bool) -> Iterator[CheckResult]:
     why = "--offline" if offline else "without FEISHU_APP_ID and FEISHU_APP_SECRET"
     if not offline and settings.app_id and settings.app_secret.get_secret_value():
         try:
-            yield from about_feishu(settings, recipient=to, door=door)
+            yield from about_feishu(settings, recipient=to, webhook=webhook)
         except SettingsError as error:
             yield from (_fault(fault) for fault in error.faults)
             why = "without a way to Feishu"

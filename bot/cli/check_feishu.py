@@ -49,7 +49,7 @@ _CONNECTED = (
 )
 
 
-def about_feishu(settings: Settings, *, recipient: str | None = None, door: bool = True) -> Iterator[CheckResult]:
+def about_feishu(settings: Settings, *, recipient: str | None = None, webhook: bool = True) -> Iterator[CheckResult]:
     """Asks for a token, the bot, the scopes, and one call of each kind that needs a scope of its own.
 
     Each call but the token's counts to the month's of the plan: five, one for the Base log, one for the test card. It
@@ -59,7 +59,7 @@ def about_feishu(settings: Settings, *, recipient: str | None = None, door: bool
     Args:
         settings: the settings.
         recipient: the chat or person that a test card goes to.
-        door: whether events are posted to the bot, or come over the long connection.
+        webhook: whether events are posted to the bot, or come over the long connection.
 
     Raises:
         SettingsError: the environment names a proxy that cannot be used; nothing was asked then.
@@ -86,7 +86,7 @@ def about_feishu(settings: Settings, *, recipient: str | None = None, door: bool
         yield from _probes(client, domain=settings.domain)
         if settings.base.on:
             yield check_base.base_log(client, settings)
-        yield _untold(door=door)
+        yield _untold(webhook=webhook)
         if recipient is not None:
             yield _test_card(client, settings, recipient)
     finally:
@@ -162,9 +162,9 @@ def _probe(name: str, call: Callable[[], object], *, domain: str) -> CheckResult
     return CheckResult(name=name, ok=True, detail="granted, as far as a call that sends nothing can tell")
 
 
-def _untold(*, door: bool) -> CheckResult:
+def _untold(*, webhook: bool) -> CheckResult:
     detail = "the platform does not tell whether they are set up and published"
-    return CheckResult(name="Events and callbacks", ok=None, detail=detail, fix=_AT_THE_DOOR if door else _CONNECTED)
+    return CheckResult(name="Events and callbacks", ok=None, detail=detail, fix=_AT_THE_DOOR if webhook else _CONNECTED)
 
 
 def _test_card(client: FeishuClient, settings: Settings, recipient: str) -> CheckResult:

@@ -13,8 +13,7 @@ from bot.cli.check_result import CheckResult
 from bot.db.database import read_url
 from bot.errors import MissingApiKey, SettingsError
 from bot.glm.request import KEY_PAGE, checked_key
-from bot.settings import VARIABLES, Settings, required_settings_missing
-from bot.settings_schema import Team
+from bot.settings import VARIABLES, Settings, Team, required_settings_missing
 
 _ENCRYPTION = "事件与回调 Events & Callbacks → 加密策略 Encryption Strategy"
 _UNENCRYPTED = (
@@ -30,21 +29,21 @@ _EVENT_SECRETS = {
 """What is said where one of the two is not set."""
 
 
-def about_settings(settings: Settings, *, door: bool = True) -> Iterator[CheckResult]:
+def about_settings(settings: Settings, *, webhook: bool = True) -> Iterator[CheckResult]:
     """A line for each variable and each section of ``bot.toml``, then who may use the bot, then the sentences.
 
     Args:
         settings: the settings.
-        door: whether events are posted to the bot; over the long connection they need no key and no token.
+        webhook: whether events are posted to the bot; over the long connection they need no key and no token.
     """
-    missing = {fault.name: fault for fault in required_settings_missing(settings, door=door)}
+    missing = {fault.name: fault for fault in required_settings_missing(settings, webhook=webhook)}
     for name, field in VARIABLES.items():
         if fault := missing.get(name):
             yield CheckResult(name=name, ok=False, detail=fault.detail, fix=fault.fix)
         elif name == "ZHIPU_API_KEY":
             yield _key(settings.api_key.get_secret_value())
         elif name in _EVENT_SECRETS and not getattr(settings, field).get_secret_value():
-            detail, fix = _EVENT_SECRETS[name] if door and not missing else ("not set", None)
+            detail, fix = _EVENT_SECRETS[name] if webhook and not missing else ("not set", None)
             yield CheckResult(name=name, ok=None, detail=detail, fix=fix)
         else:
             yield CheckResult(name=name, ok=True, detail=_shown(name, getattr(settings, field)))

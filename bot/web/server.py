@@ -17,7 +17,7 @@ from waitress.server import create_server
 
 from bot.background import Background, Loop
 from bot.logs import get_logger
-from bot.settings_schema import ServerSettings
+from bot.settings import ServerSettings
 from bot.web.verification import MAX_BODY
 
 OWN_FILES = 512

@@ -25,7 +25,7 @@ from bot.db.requests import RequestStore
 from bot.db.retention import Retention
 from bot.db.tables import requests
 from bot.models import GeneratedImage, ImagePrompt
-from bot.settings_schema import LimitSettings
+from bot.settings import LimitSettings
 from bot.worker.failures import REPEATED_UNKNOWN
 from bot.worker.queue_positions import Line
 from tests.benchmarks.figures import Figure, arguments, percentile, report

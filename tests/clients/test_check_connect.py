@@ -18,7 +18,7 @@ def test_no_key_of_events_is_demanded() -> None:
     """What proves events at the door is a fault where there is a door, and no matter over the connection."""
     settings = load(WITHOUT_DOOR)
     door = {finding.name: finding for finding in about_settings(settings)}
-    connected = {finding.name: finding for finding in about_settings(settings, door=False)}
+    connected = {finding.name: finding for finding in about_settings(settings, webhook=False)}
     assert door["FEISHU_ENCRYPT_KEY"].ok is False
     assert [name for name, finding in connected.items() if finding.ok is False] == []
     assert connected["FEISHU_ENCRYPT_KEY"].fix is None

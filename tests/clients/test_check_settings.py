@@ -76,7 +76,7 @@ def test_one_of_the_two_secrets_of_events_is_not_enough_for_a_tick(name: str, me
     assert finding.ok is None
     assert meaning in finding.detail
     assert "加密策略" in str(finding.fix)
-    (connected,) = (each for each in about_settings(load({**READY, name: ""}), door=False) if each.name == name)
+    (connected,) = (each for each in about_settings(load({**READY, name: ""}), webhook=False) if each.name == name)
     assert (connected.ok, connected.detail, connected.fix) == (None, "not set", None)
 
 

@@ -29,7 +29,7 @@ from bot.errors import (
 )
 from bot.models import GeneratedImage
 from bot.service.cancellation import cancel, cancel_recalled
-from bot.settings_schema import LimitSettings
+from bot.settings import LimitSettings
 from bot.view_models import QuotaView
 from bot.worker import failures
 from tests.support.requests import EXPIRED, LEASE, UNLIMITED, Team, accept, answer, limits_of

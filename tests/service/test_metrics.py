@@ -10,7 +10,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from bot.settings_schema import ServerSettings
+from bot.settings import ServerSettings
 from bot.web.health import metrics
 from bot.web.server import Server
 from tests.support.world import DEADLINE, QUICK, World

@@ -14,7 +14,7 @@ from bot.db.tables import requests
 from bot.models import Command, ImagePrompt, ParsedMessage, UserError
 from bot.service.cancellation import cancel_recalled
 from bot.service.requests import SubmitResult
-from bot.settings_schema import LimitSettings
+from bot.settings import LimitSettings
 from tests.scenarios.talking import flash, new_answers, pressed, rest, said_in_toast
 from tests.support.requests import UNLIMITED, Team, arrival, reception_of
 from tests.support.world import World

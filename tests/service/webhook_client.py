@@ -13,7 +13,7 @@ from flask import Flask
 
 from bot.models import Event
 from bot.sandbox.feishu.crypto import encrypt, sign
-from bot.settings_schema import ServerSettings
+from bot.settings import ServerSettings
 from bot.web.server import Server
 from bot.web.verification import Verifier
 from bot.web.webhook import Handler, webhook

@@ -17,8 +17,7 @@ from bot.service.commands import Commands
 from bot.service.quotas import Limits
 from bot.service.request_builder import RequestContext
 from bot.service.requests import RequestService, SubmitResult
-from bot.settings import config_folder
-from bot.settings_schema import LimitSettings
+from bot.settings import LimitSettings, config_folder
 from bot.timings import BillingPeriods
 
 LEASE = 15.0

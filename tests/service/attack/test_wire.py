@@ -119,7 +119,7 @@ def test_large_bodies_at_full_rate_let_honest_messages_through(served: WebhookCl
 FEW_FILES = """
 import logging, resource
 from flask import Flask
-from bot.settings_schema import ServerSettings
+from bot.settings import ServerSettings
 from bot.web.server import Server
 resource.setrlimit(resource.RLIMIT_NOFILE, (600, {hard}))
 server = Server(Flask("web"), port=0, bounds=ServerSettings(connections=1000))
