@@ -24,7 +24,7 @@ from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.process import BotProcess
 from bot.sandbox.start import Draft
 from bot.sandbox.start import run as run_bot
-from tests.support.world import variables_for
+from tests.support.dsl import variables_for
 
 LIMIT = 1000
 """The ``connections`` of ``[server]`` as it is shipped."""

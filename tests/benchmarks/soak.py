@@ -26,7 +26,7 @@ from bot.sandbox.server import wait_until
 from bot.settings import load
 from tests.benchmarks.running import RunningBot
 from tests.support.cluster import NO_LIMITS
-from tests.support.world import ENDED, colour
+from tests.support.dsl import FINAL_COLORS, header_color
 
 MESSAGES_PER_SECOND = 5
 FAULT_RATE = 0.02
@@ -108,9 +108,9 @@ class Soak:
         """What is wrong at the end."""
         replies: dict[str | None, list[str | None]] = defaultdict(list)
         for message in self.bot.feishu.messages:
-            replies[message.parent_id].append(colour(message))
+            replies[message.parent_id].append(header_color(message))
         sent = [(one.message_id, replies[one.message_id]) for one in self.sent]
-        found = [f"replies to {name}: {seen}" for name, seen in sent if len(seen) != 1 or seen[0] not in ENDED]
+        found = [f"replies to {name}: {seen}" for name, seen in sent if len(seen) != 1 or seen[0] not in FINAL_COLORS]
         third, last = samples[SAMPLES // 2 : -SAMPLES // 4], samples[-SAMPLES // 4 :]
         growth = statistics.median(one.memory for one in last) - statistics.median(one.memory for one in third)
         files = last[-1].files - samples[SAMPLES // 4].files

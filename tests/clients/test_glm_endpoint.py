@@ -20,7 +20,7 @@ from bot.sandbox.server import Answer, Call, LoopbackServer
 from bot.settings import config_folder, load
 from tests.clients.generate_process import ran
 from tests.clients.glm_wire import FAKE_KEY, TlsServer, http_answer, leading_to, tls_server, trusting
-from tests.support.world import World, catalogue, strings_in
+from tests.support.dsl import CATALOGUE, BotUnderTest, all_strings
 
 GOOD = http_answer(json.dumps({"created": 1, "data": [{"url": "https://pictures.example/a.png"}]}).encode())
 URL_VARIABLES = (
@@ -156,13 +156,13 @@ def test_no_variable_leads_the_bots_key_elsewhere(
     tmp_path: Path,
 ) -> None:
     """A prompt in a chat is paid for at the platform and nowhere else, whatever the bot's environment says."""
-    with World(
+    with BotUnderTest(
         folder=tmp_path / "data",
         variables={**hostile, "ZHIPU_API_KEY": FAKE_KEY},
-        calling=lambda _: leading_to(platform.port, tls=trusting(authority)),
-    ) as world:
-        talk = world.somebody()
-        talk.wait_for_end(talk.say())
+        wrap_glm=lambda _: leading_to(platform.port, tls=trusting(authority)),
+    ) as bot:
+        user = bot.new_user()
+        user.wait_for_end(user.send())
     assert platform.names == [API_HOST]
     assert f"Authorization: Bearer {FAKE_KEY}\r\n".encode() in platform.requests[0]
     assert eavesdropper[1] == []
@@ -172,10 +172,10 @@ def test_no_variable_adds_an_authority_to_the_bots(
     platform: TlsServer, hostile: dict[str, str], tmp_path: Path
 ) -> None:
     """The bot sends its key to no host whose certificate only a variable vouches for, and says that it found none."""
-    with World(folder=tmp_path / "data", variables=hostile, calling=lambda _: leading_to(platform.port)) as world:
-        talk = world.somebody()
-        talk.wait_for_end(talk.say())
-        assert catalogue().text("failure.network", "en") in strings_in(talk.card)
+    with BotUnderTest(folder=tmp_path / "data", variables=hostile, wrap_glm=lambda _: leading_to(platform.port)) as bot:
+        user = bot.new_user()
+        user.wait_for_end(user.send())
+        assert CATALOGUE.text("failure.network", "en") in all_strings(user.first_card)
     assert platform.requests == []
 
 

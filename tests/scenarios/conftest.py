@@ -6,19 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.scenarios.talking import Gate, bot_behind, bot_with
-from tests.support.world import World
+from tests.support.dsl import BotUnderTest, Gate, bot_with, bot_with_paused_glm
 
 
 @pytest.fixture(scope="module")
-def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """One bot a file; each conversation is with a new person in a new chat."""
-    with bot_with(tmp_path_factory.mktemp("bot")) as world:
-        yield world
+    with bot_with(tmp_path_factory.mktemp("bot")) as bot:
+        yield bot
 
 
 @pytest.fixture
-def world(shared_bot: World) -> Iterator[World]:
+def bot(shared_bot: BotUnderTest) -> Iterator[BotUnderTest]:
     """The bot, with no fault left armed by another test."""
     yield shared_bot
     shared_bot.feishu.faults.disarm()
@@ -32,7 +31,7 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-def held(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def held(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """A bot of this test's own whose paid calls wait at the gate."""
-    with bot_behind(gate, tmp_path_factory.mktemp("held")) as world:
-        yield world
+    with bot_with_paused_glm(gate, tmp_path_factory.mktemp("held")) as bot:
+        yield bot

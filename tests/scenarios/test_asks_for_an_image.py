@@ -9,31 +9,30 @@ from typing import Any
 import pytest
 
 from bot.sandbox.feishu.world import ChatMessage, new_id
-from tests.scenarios.talking import answer_to, is_met_with_silence, paid_for, rest, shows, words
-from tests.support.world import Talk, World, colour, posts_of, strings_in
+from tests.support.dsl import BotUnderTest, Conversation, all_strings, header_color, posts_of
 
 PROMPT = "一只坐在窗台上的橘猫，水彩"
 
 
-def test_alone_with_the_bot(world: World) -> None:
+def test_alone_with_the_bot(bot: BotUnderTest) -> None:
     """A prompt in a direct conversation is answered by one card, which ends with the picture and its facts."""
-    talk = world.somebody()
-    said = talk.say(PROMPT)
-    card = answer_to(talk, said)
-    assert colour(card) == "green"
-    assert shows(card, "state.ready")
-    assert PROMPT in words(card)
-    assert set(strings_in(json.loads(card.content))) & world.feishu.uploads.keys()
+    talk = bot.new_user()
+    said = talk.send(PROMPT)
+    card = talk.ask(said)
+    assert header_color(card) == "green"
+    card.assert_shows("state.ready")
+    assert PROMPT in card.text()
+    assert set(all_strings(json.loads(card.content))) & bot.feishu.uploads.keys()
     assert talk.answers == [card]
-    assert [body["prompt"] for body in paid_for(talk, said)] == [PROMPT]
+    assert [body["prompt"] for body in talk.paid_since(said)] == [PROMPT]
 
 
-def test_the_platform_gets_exactly_this(world: World) -> None:
+def test_the_platform_gets_exactly_this(bot: BotUnderTest) -> None:
     """The paid call holds the prompt, the defaults, and an id of the asker from which no name can be read."""
-    talk = world.somebody()
-    said = talk.say(PROMPT)
-    answer_to(talk, said)
-    (body,) = paid_for(talk, said)
+    talk = bot.new_user()
+    said = talk.send(PROMPT)
+    talk.ask(said)
+    (body,) = talk.paid_since(said)
     user = body.pop("user_id")
     assert body == {
         "model": "glm-image",
@@ -46,53 +45,53 @@ def test_the_platform_gets_exactly_this(world: World) -> None:
     assert 6 <= len(user) <= 128
 
 
-def test_in_a_group_with_a_mention(world: World) -> None:
+def test_in_a_group_with_a_mention(bot: BotUnderTest) -> None:
     """In a group the mention leaves the prompt, and the name of somebody else stays in it."""
-    talk = world.somebody(kind="group")
-    friend = world.feishu.world.add_person("小李").open_id
-    said = world.feishu.say(
+    talk = bot.new_user(kind="group")
+    friend = bot.feishu.world.add_person("小李").open_id
+    said = bot.feishu.say(
         chat_id=talk.chat_id, sender=talk.person, text="@画图 画一张 @小李 的漫画头像", mentions=[friend]
     )
-    card = answer_to(talk, said)
-    assert colour(card) == "green"
-    assert [body["prompt"] for body in paid_for(talk, said)] == ["画一张 小李 的漫画头像"]
+    card = talk.ask(said)
+    assert header_color(card) == "green"
+    assert [body["prompt"] for body in talk.paid_since(said)] == ["画一张 小李 的漫画头像"]
     assert card.thread_id is None
 
 
 @pytest.mark.parametrize("kind", ["p2p", "group"])
-def test_in_rich_text(world: World, kind: str) -> None:
+def test_in_rich_text(bot: BotUnderTest, kind: str) -> None:
     """Rich text of several lines is one prompt, and its options count as in plain text."""
-    talk = world.somebody(kind=kind)
-    said = world.feishu.say(chat_id=talk.chat_id, sender=talk.person, text="雨后的竹林\n水墨画 /size 3:4", as_post=True)
-    assert colour(answer_to(talk, said)) == "green"
-    (body,) = paid_for(talk, said)
+    talk = bot.new_user(kind=kind)
+    said = bot.feishu.say(chat_id=talk.chat_id, sender=talk.person, text="雨后的竹林\n水墨画 /size 3:4", as_post=True)
+    assert header_color(talk.ask(said)) == "green"
+    (body,) = talk.paid_since(said)
     assert (body["prompt"], body["size"]) == ("雨后的竹林\n水墨画", "1088x1472")
 
 
-def test_in_a_topic(world: World) -> None:
+def test_in_a_topic(bot: BotUnderTest) -> None:
     """In a topic the card stays in the topic."""
-    talk = world.somebody(kind="topic")
-    said = talk.say(PROMPT)
-    card = answer_to(talk, said)
+    talk = bot.new_user(kind="topic")
+    said = talk.send(PROMPT)
+    card = talk.ask(said)
     assert card.thread_id == said.thread_id is not None
-    assert colour(card) == "green"
+    assert header_color(card) == "green"
 
 
-def test_under_another_message(world: World) -> None:
+def test_under_another_message(bot: BotUnderTest) -> None:
     """A prompt that quotes a message of a group is answered under the prompt."""
-    talk = world.somebody(kind="group")
-    first = talk.say(PROMPT)
-    answer_to(talk, first)
-    said = world.feishu.say(chat_id=talk.chat_id, sender=talk.person, text="一座灯塔", quote=first.message_id)
-    assert colour(answer_to(talk, said)) == "green"
-    assert [body["prompt"] for body in paid_for(talk, said)] == ["一座灯塔"]
+    talk = bot.new_user(kind="group")
+    first = talk.send(PROMPT)
+    talk.ask(first)
+    said = bot.feishu.say(chat_id=talk.chat_id, sender=talk.person, text="一座灯塔", quote=first.message_id)
+    assert header_color(talk.ask(said)) == "green"
+    assert [body["prompt"] for body in talk.paid_since(said)] == ["一座灯塔"]
 
 
-def test_with_everybody_mentioned(world: World) -> None:
+def test_with_everybody_mentioned(bot: BotUnderTest) -> None:
     """A message to everybody is not one to the bot."""
-    talk = world.somebody(kind="group")
-    said = world.feishu.say(chat_id=talk.chat_id, sender=talk.person, text=f"@_all {PROMPT}", mention_bot=False)
-    assert is_met_with_silence(talk, said)
+    talk = bot.new_user(kind="group")
+    said = bot.feishu.say(chat_id=talk.chat_id, sender=talk.person, text=f"@_all {PROMPT}", mention_bot=False)
+    talk.assert_no_answer(said)
 
 
 @pytest.mark.parametrize(
@@ -104,18 +103,18 @@ def test_with_everybody_mentioned(world: World) -> None:
         pytest.param("app", [("ou_sandbox_bot", "画图")], id="another bot mentions this one"),
     ],
 )
-def test_said_to_somebody_else(world: World, sender_type: str, mentioned: list[tuple[str, str]]) -> None:
+def test_said_to_somebody_else(bot: BotUnderTest, sender_type: str, mentioned: list[tuple[str, str]]) -> None:
     """What the platform delivers though it is not for the bot is acknowledged and met with silence."""
-    talk = world.somebody(kind="group")
+    talk = bot.new_user(kind="group")
     said = overheard(talk, sender_type=sender_type, mentioned=mentioned)
-    rest(world, said)
+    bot.wait_until_idle(said)
     assert talk.answers == []
-    assert posts_of(world.glm, said) == []
+    assert posts_of(bot.glm, said) == []
 
 
-def overheard(talk: Talk, *, sender_type: str, mentioned: list[tuple[str, str]]) -> ChatMessage:
+def overheard(talk: Conversation, *, sender_type: str, mentioned: list[tuple[str, str]]) -> ChatMessage:
     """Delivers a group's message as an app gets it that may read all messages."""
-    feishu = talk.world.feishu
+    feishu = talk.bot.feishu
     keys = [f"@_user_{number}" for number in range(1, len(mentioned) + 1)]
     content = json.dumps({"text": " ".join([*keys, f"{PROMPT} {secrets.token_hex(4)}"])})
     said = ChatMessage(
@@ -135,8 +134,10 @@ def overheard(talk: Talk, *, sender_type: str, mentioned: list[tuple[str, str]])
     return said
 
 
-def _event(talk: Talk, said: ChatMessage, *, sender_type: str, mentions: list[dict[str, Any]]) -> dict[str, Any]:
-    feishu = talk.world.feishu
+def _event(
+    talk: Conversation, said: ChatMessage, *, sender_type: str, mentions: list[dict[str, Any]]
+) -> dict[str, Any]:
+    feishu = talk.bot.feishu
     milliseconds = str(int(said.created * 1000))
     return {
         "schema": "2.0",

@@ -7,66 +7,48 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.feishu.world import ChatMessage
-from tests.scenarios.talking import (
-    answer_to,
-    button,
-    new_answers,
-    paid_for,
-    pressed,
-    said_in_toast,
-    shows,
-    somebody_else_in,
-    toast_of,
-)
-from tests.support.world import Talk, World, colour
+from tests.support.dsl import BotUnderTest, Card, header_color, toast_text
 
 
-def parts_of(form: ChatMessage) -> dict[str, Any]:
+def parts_of(form: Card) -> dict[str, Any]:
     """The fields of a form by their names."""
     (body,) = json.loads(form.content)["body"]["elements"]
     return {part["name"]: part for part in body["elements"] if "name" in part}
 
 
-def submit(talk: Talk, form: ChatMessage, **fields: str) -> dict[str, str]:
-    """Sends a form; gives the toast by language."""
-    value = button(talk, form, "submit").value
-    return toast_of(talk, form, value, form_value=fields, name=button(talk, form, "submit").name)
-
-
-def test_the_form_holds_what_was_asked(world: World) -> None:
+def test_the_form_holds_what_was_asked(bot: BotUnderTest) -> None:
     """The form comes filled in with the prompt as it was typed, its size and its style."""
-    talk = world.somebody()
-    said = talk.say("一座灯塔 /style 水彩 /size 3:2")
-    form = pressed(talk, answer_to(talk, said), "edit")
+    user = bot.new_user()
+    said = user.send("一座灯塔 /style 水彩 /size 3:2")
+    form = user.ask(said).press("edit")
     parts = parts_of(form)
-    assert shows(form, "form.title")
+    form.assert_shows("form.title")
     assert parts["prompt"]["default_value"] == "一座灯塔"
-    assert parts["size"]["initial_option"] == paid_for(talk, said)[0]["size"]
+    assert parts["size"]["initial_option"] == user.paid_since(said)[0]["size"]
     assert parts["style"]["initial_option"] == "watercolor"
 
 
-def test_a_changed_prompt(world: World) -> None:
+def test_a_changed_prompt(bot: BotUnderTest) -> None:
     """What was changed is changed, and everything else is made as before."""
-    talk = world.somebody()
-    first = talk.say("一座灯塔 /style 水彩 /quality standard")
-    form = pressed(talk, answer_to(talk, first), "edit")
-    assert submit(talk, form, prompt=" 两座灯塔 ", size="16:9", style="oil") == said_in_toast("toast.queued")
-    (card,) = new_answers(talk, 2)
-    assert (colour(card), card.parent_id) == ("green", form.message_id)
-    before, after = paid_for(talk, first)
+    user = bot.new_user()
+    first = user.send("一座灯塔 /style 水彩 /quality standard")
+    form = user.ask(first).press("edit")
+    assert form.submit(prompt=" 两座灯塔 ", size="16:9", style="oil") == toast_text("toast.queued")
+    (card,) = user.new_answers(2)
+    assert (header_color(card), card.parent_id) == ("green", form.message_id)
+    before, after = user.paid_since(first)
     changed = {"prompt": "两座灯塔，油画质感，厚涂笔触，画布纹理", "size": "1728x960"}
     assert after == {**before, **changed}
 
 
-def test_no_style(world: World) -> None:
+def test_no_style(bot: BotUnderTest) -> None:
     """The choice of no style takes the style of before off."""
-    talk = world.somebody()
-    first = talk.say("一座灯塔 /style 水彩")
-    form = pressed(talk, answer_to(talk, first), "edit")
-    submit(talk, form, prompt="一座灯塔", size="1280x1280", style="none")
-    new_answers(talk, 2)
-    assert [body["prompt"] for body in paid_for(talk, first)][1:] == ["一座灯塔"]
+    user = bot.new_user()
+    first = user.send("一座灯塔 /style 水彩")
+    form = user.ask(first).press("edit")
+    form.submit(prompt="一座灯塔", size="1280x1280", style="none")
+    user.new_answers(2)
+    assert [body["prompt"] for body in user.paid_since(first)][1:] == ["一座灯塔"]
 
 
 @pytest.mark.parametrize(
@@ -82,35 +64,35 @@ def test_no_style(world: World) -> None:
         ("取消两个", {"prompt": "取消两个"}),
     ],
 )
-def test_options_in_the_form(world: World, prompt: str, changed: dict[str, str]) -> None:
+def test_options_in_the_form(bot: BotUnderTest, prompt: str, changed: dict[str, str]) -> None:
     """What is typed into the form is read like a message that is no command; its options go over the choices."""
-    talk = world.somebody()
-    first = talk.say("一座灯塔 /size 1568x1056")
-    form = pressed(talk, answer_to(talk, first), "edit")
-    submit(talk, form, prompt=prompt, size="1568x1056", style="none")
-    new_answers(talk, 2)
-    before, after = paid_for(talk, first)
+    user = bot.new_user()
+    first = user.send("一座灯塔 /size 1568x1056")
+    form = user.ask(first).press("edit")
+    form.submit(prompt=prompt, size="1568x1056", style="none")
+    user.new_answers(2)
+    before, after = user.paid_since(first)
     assert after == {**before, **changed}
 
 
-def test_several_from_the_form(world: World) -> None:
+def test_several_from_the_form(bot: BotUnderTest) -> None:
     """The number of images can be typed into the form."""
-    talk = world.somebody()
-    first = talk.say("一座灯塔")
-    form = pressed(talk, answer_to(talk, first), "edit")
-    submit(talk, form, prompt="两座灯塔 /n 2", size="1280x1280", style="none")
-    new_answers(talk, 2)
-    assert [body["prompt"] for body in paid_for(talk, first)] == ["一座灯塔", "两座灯塔", "两座灯塔"]
+    user = bot.new_user()
+    first = user.send("一座灯塔")
+    form = user.ask(first).press("edit")
+    form.submit(prompt="两座灯塔 /n 2", size="1280x1280", style="none")
+    user.new_answers(2)
+    assert [body["prompt"] for body in user.paid_since(first)] == ["一座灯塔", "两座灯塔", "两座灯塔"]
 
 
-def test_what_was_not_changed_is_not_read_again(world: World) -> None:
+def test_what_was_not_changed_is_not_read_again(bot: BotUnderTest) -> None:
     """A prompt that was read once is sent as it is, also where it looks like one with a leading word."""
-    talk = world.somebody()
-    first = talk.say("画 画 的人")
-    form = pressed(talk, answer_to(talk, first), "edit")
-    submit(talk, form, prompt="画 的人", size="16:9", style="none")
-    new_answers(talk, 2)
-    assert [body["prompt"] for body in paid_for(talk, first)] == ["画 的人", "画 的人"]
+    user = bot.new_user()
+    first = user.send("画 画 的人")
+    form = user.ask(first).press("edit")
+    form.submit(prompt="画 的人", size="16:9", style="none")
+    user.new_answers(2)
+    assert [body["prompt"] for body in user.paid_since(first)] == ["画 的人", "画 的人"]
 
 
 @pytest.mark.parametrize(
@@ -123,83 +105,83 @@ def test_what_was_not_changed_is_not_read_again(world: World) -> None:
         ("画", "misread.prompt_missing", {}),
     ],
 )
-def test_a_fault_in_the_form(world: World, prompt: str, key: str, values: dict[str, str]) -> None:
+def test_a_fault_in_the_form(bot: BotUnderTest, prompt: str, key: str, values: dict[str, str]) -> None:
     """A fault in the form is told in the toast, and nothing is paid."""
-    talk = world.somebody()
-    first = talk.say("一座灯塔")
-    form = pressed(talk, answer_to(talk, first), "edit")
-    assert submit(talk, form, prompt=prompt, size="1280x1280", style="none") == said_in_toast(key, **values)
-    assert new_answers(talk, 2) == []
-    assert len(paid_for(talk, first)) == 1
+    user = bot.new_user()
+    first = user.send("一座灯塔")
+    form = user.ask(first).press("edit")
+    assert form.submit(prompt=prompt, size="1280x1280", style="none") == toast_text(key, **values)
+    assert user.new_answers(2) == []
+    assert len(user.paid_since(first)) == 1
 
 
-def test_an_empty_prompt(world: World) -> None:
+def test_an_empty_prompt(bot: BotUnderTest) -> None:
     """A form without words is answered with a toast, and nothing is paid."""
-    talk = world.somebody()
-    first = talk.say("一座灯塔")
-    form = pressed(talk, answer_to(talk, first), "edit")
-    assert submit(talk, form, prompt="  \n", size="1:1", style="none") == said_in_toast("toast.empty_prompt")
-    assert new_answers(talk, 2) == []
-    assert len(paid_for(talk, first)) == 1
+    user = bot.new_user()
+    first = user.send("一座灯塔")
+    form = user.ask(first).press("edit")
+    assert form.submit(prompt="  \n", size="1:1", style="none") == toast_text("toast.empty_prompt")
+    assert user.new_answers(2) == []
+    assert len(user.paid_since(first)) == 1
 
 
-def test_a_form_without_its_value(world: World) -> None:
+def test_a_form_without_its_value(bot: BotUnderTest) -> None:
     """Where Feishu leaves out what the button carries, its name tells it."""
-    talk = world.somebody()
-    form = pressed(talk, answer_to(talk, talk.say("一座灯塔")), "edit")
-    fields, name = {"prompt": "两座灯塔", "size": "1:1", "style": "none"}, button(talk, form, "submit").name
-    toast = toast_of(talk, form, None, form_value=fields, name=name, send_value=False)
-    assert toast == said_in_toast("toast.queued")
-    (card,) = new_answers(talk, 2)
-    assert colour(card) == "green"
+    user = bot.new_user()
+    form = user.ask(user.send("一座灯塔")).press("edit")
+    fields, name = {"prompt": "两座灯塔", "size": "1:1", "style": "none"}, form.button("submit").name
+    toast = form.press_raw(None, form_value=fields, name=name, send_value=False)
+    assert toast == toast_text("toast.queued")
+    (card,) = user.new_answers(2)
+    assert header_color(card) == "green"
 
 
 @pytest.mark.parametrize(
     "rejected",
     [{"prompt": " ", "size": "16:9", "style": "oil"}, {"prompt": "灯塔 /size 7", "size": "16:9", "style": "oil"}],
 )
-def test_a_rejected_form_can_be_sent_again(world: World, rejected: dict[str, str]) -> None:
+def test_a_rejected_form_can_be_sent_again(bot: BotUnderTest, rejected: dict[str, str]) -> None:
     """The form comes back as it was filled in, with a button of another name, and works."""
-    talk = world.somebody()
-    form = pressed(talk, answer_to(talk, talk.say("一座灯塔")), "edit")
-    before = button(talk, form, "submit").name
-    submit(talk, form, **rejected)
-    form = next(one for one in talk.answers if one.message_id == form.message_id)
+    user = bot.new_user()
+    form = user.ask(user.send("一座灯塔")).press("edit")
+    before = form.button("submit").name
+    form.submit(by=None, **rejected)
+    form = next(one for one in user.answers if one.message_id == form.message_id)
     parts = parts_of(form)
     assert parts["prompt"]["default_value"].strip() == rejected["prompt"].strip()
     assert (parts["size"]["initial_option"], parts["style"]["initial_option"]) == ("16:9", "oil")
-    assert button(talk, form, "submit").name != before
-    assert submit(talk, form, prompt="两座灯塔", size="16:9", style="oil") == said_in_toast("toast.queued")
-    (card,) = new_answers(talk, 2)
-    assert colour(card) == "green"
+    assert form.button("submit").name != before
+    assert form.submit(prompt="两座灯塔", size="16:9", style="oil") == toast_text("toast.queued")
+    (card,) = user.new_answers(2)
+    assert header_color(card) == "green"
 
 
-def test_somebody_else_edits(world: World) -> None:
+def test_somebody_else_edits(bot: BotUnderTest) -> None:
     """In a group somebody else may take a prompt further, and the picture is theirs."""
-    talk = world.somebody(kind="group")
-    card = answer_to(talk, "一座灯塔")
-    other = somebody_else_in(talk)
-    form = pressed(other, card, "edit")
-    submit(other, form, prompt="两座灯塔", size="1:1", style="none")
-    new_answers(talk, 2)
-    assert shows(answer_to(other, "/quota"), "quota.today", used=1, most=20, left=19)
+    user = bot.new_user(kind="group")
+    card = user.ask("一座灯塔")
+    other = user.other_user()
+    form = card.press("edit", by=other)
+    form.submit(by=other, prompt="两座灯塔", size="1:1", style="none")
+    user.new_answers(2)
+    other.ask("/quota").assert_shows("quota.today", used=1, most=20, left=19)
 
 
-def test_a_prompt_longer_than_the_field(world: World) -> None:
+def test_a_prompt_longer_than_the_field(bot: BotUnderTest) -> None:
     """Of a prompt that is longer than Feishu's field the form holds the beginning, and says so."""
-    talk = world.somebody()
+    user = bot.new_user()
     prompt = "灯塔" * 700
-    form = pressed(talk, answer_to(talk, prompt), "edit")
+    form = user.ask(prompt).press("edit")
     assert parts_of(form)["prompt"]["default_value"] == prompt[:1000]
-    assert shows(form, "form.cut", length=1400, shown=1000)
+    form.assert_shows("form.cut", length=1400, shown=1000)
 
 
-def test_a_size_that_the_form_does_not_offer(world: World) -> None:
+def test_a_size_that_the_form_does_not_offer(bot: BotUnderTest) -> None:
     """A forged size is answered with a toast, and nothing is paid."""
-    talk = world.somebody()
-    first = talk.say("一座灯塔")
-    form = pressed(talk, answer_to(talk, first), "edit")
-    toast = submit(talk, form, prompt="一座灯塔", size="512x512", style="none")
+    user = bot.new_user()
+    first = user.send("一座灯塔")
+    form = user.ask(first).press("edit")
+    toast = form.submit(prompt="一座灯塔", size="512x512", style="none")
     assert "512x512" in toast["zh_cn"]
-    assert new_answers(talk, 2) == []
-    assert len(paid_for(talk, first)) == 1
+    assert user.new_answers(2) == []
+    assert len(user.paid_since(first)) == 1

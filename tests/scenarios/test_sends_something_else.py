@@ -7,67 +7,66 @@ from collections.abc import Callable
 import pytest
 
 from bot.sandbox.feishu.world import ChatMessage
-from tests.scenarios.talking import answer_to, is_met_with_silence, rest, shows, somebody_else_in
-from tests.support.world import Talk, World, colour
+from tests.support.dsl import BotUnderTest, Conversation, header_color
 
 GIF = (
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff"
     b"!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 )
 
-WORDLESS: dict[str, Callable[[Talk], ChatMessage]] = {
-    "a picture": lambda talk: talk.world.feishu.send_picture(chat_id=talk.chat_id, sender=talk.person, content=GIF),
-    "a file": lambda talk: talk.world.feishu.send_file(
-        chat_id=talk.chat_id, sender=talk.person, content=b"words", name="a.txt"
+WORDLESS: dict[str, Callable[[Conversation], ChatMessage]] = {
+    "a picture": lambda user: user.bot.feishu.send_picture(chat_id=user.chat_id, sender=user.person, content=GIF),
+    "a file": lambda user: user.bot.feishu.send_file(
+        chat_id=user.chat_id, sender=user.person, content=b"words", name="a.txt"
     ),
-    "nothing": lambda talk: talk.say(" "),
-    "a merged forward": lambda talk: talk.say("Merged and Forwarded Message"),
-    "a mere mention of somebody": lambda talk: talk.world.feishu.say(
-        chat_id=talk.chat_id, sender=talk.person, text="", mentions=[somebody_else_in(talk).person]
+    "nothing": lambda user: user.send(" "),
+    "a merged forward": lambda user: user.send("Merged and Forwarded Message"),
+    "a mere mention of somebody": lambda user: user.bot.feishu.say(
+        chat_id=user.chat_id, sender=user.person, text="", mentions=[user.other_user().person]
     ),
 }
 
 
 @pytest.mark.parametrize("sent", WORDLESS)
-def test_it_is_answered_with_the_help(world: World, sent: str) -> None:
+def test_it_is_answered_with_the_help(bot: BotUnderTest, sent: str) -> None:
     """What holds no words is answered by the help card, and nothing is paid."""
-    talk = world.somebody()
-    before = len(world.glm.calls)
-    card = answer_to(talk, WORDLESS[sent](talk))
-    assert shows(card, "help.title")
-    assert len(world.glm.calls) == before
+    user = bot.new_user()
+    before = len(bot.glm.calls)
+    card = user.ask(WORDLESS[sent](user))
+    card.assert_shows("help.title")
+    assert len(bot.glm.calls) == before
 
 
-def test_the_help_is_offered_once(world: World) -> None:
+def test_the_help_is_offered_once(bot: BotUnderTest) -> None:
     """Ten pictures in a row are answered once, and a prompt after them is answered as ever."""
-    talk = world.somebody()
-    sent = [WORDLESS["a picture"](talk)]
-    answer_to(talk, sent[0])
-    sent += [WORDLESS[name](talk) for name in (*WORDLESS, *WORDLESS, *WORDLESS)]
+    user = bot.new_user()
+    sent = [WORDLESS["a picture"](user)]
+    user.ask(sent[0])
+    sent += [WORDLESS[name](user) for name in (*WORDLESS, *WORDLESS, *WORDLESS)]
     for message in sent:
-        rest(world, message)
-    assert len(talk.answers) == 1
-    assert colour(answer_to(talk, "一座灯塔")) == "green"
+        bot.wait_until_idle(message)
+    assert len(user.answers) == 1
+    assert header_color(user.ask("一座灯塔")) == "green"
 
 
-def test_a_mention_alone(world: World) -> None:
+def test_a_mention_alone(bot: BotUnderTest) -> None:
     """In a group a mention without words is answered by the help card."""
-    talk = world.somebody(kind="group")
-    assert shows(answer_to(talk, world.feishu.say(chat_id=talk.chat_id, sender=talk.person, text="")), "help.title")
+    user = bot.new_user(kind="group")
+    user.ask(bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="")).assert_shows("help.title")
 
 
-def test_a_picture_in_a_group(world: World) -> None:
+def test_a_picture_in_a_group(bot: BotUnderTest) -> None:
     """A picture in a group that mentions nobody is not for the bot."""
-    talk = world.somebody(kind="group")
-    said = world.feishu.say(chat_id=talk.chat_id, sender=talk.person, text="@_all", mention_bot=False)
-    assert is_met_with_silence(talk, said)
+    user = bot.new_user(kind="group")
+    said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="@_all", mention_bot=False)
+    user.assert_no_answer(said)
 
 
-def test_a_picture_with_words(world: World) -> None:
+def test_a_picture_with_words(bot: BotUnderTest) -> None:
     """A picture with words is the prompt that the words are; the picture is left aside."""
-    talk = world.somebody(kind="group")
-    said = world.feishu.send_picture(
-        chat_id=talk.chat_id, sender=talk.person, content=GIF, text="一座灯塔", mention_bot=True
+    user = bot.new_user(kind="group")
+    said = bot.feishu.send_picture(
+        chat_id=user.chat_id, sender=user.person, content=GIF, text="一座灯塔", mention_bot=True
     )
-    assert colour(answer_to(talk, said)) == "green"
-    assert world.glm.calls[-1].body["prompt"] == "一座灯塔"
+    assert header_color(user.ask(said)) == "green"
+    assert bot.glm.calls[-1].body["prompt"] == "一座灯塔"

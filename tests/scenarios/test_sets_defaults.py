@@ -7,28 +7,14 @@ import json
 import pytest
 
 from bot.models import Language
-from tests.scenarios.talking import (
-    LANGUAGES,
-    WORDS,
-    admin_in,
-    answer_to,
-    flash,
-    new_answers,
-    paid_for,
-    rest,
-    shows,
-    somebody_else_in,
-    toast_of,
-    words,
-)
-from tests.support.world import Talk, World, colour
+from tests.support.dsl import CATALOGUE, LANGUAGES, BotUnderTest, Conversation, header_color
 
 
-def made_with(talk: Talk, text: str = "一座灯塔") -> dict[str, object]:
+def made_with(user: Conversation, text: str = "一座灯塔") -> dict[str, object]:
     """What the platform is asked for by a prompt."""
-    said = talk.say(text)
-    assert colour(answer_to(talk, said)) == "green"
-    body, *_ = paid_for(talk, said)
+    said = user.send(text)
+    assert header_color(user.ask(said)) == "green"
+    body, *_ = user.paid_since(said)
     return {name: body[name] for name in ("prompt", "model", "size", "quality")}
 
 
@@ -50,75 +36,75 @@ USUAL = {"prompt": "一座灯塔", "model": "glm-image", "size": "1280x1280", "q
         ("/set watermark on", ("有水印", "Watermark"), {}),
     ],
 )
-def test_ones_own(world: World, say: str, told: tuple[str, str], changed: dict[str, str]) -> None:
+def test_ones_own(bot: BotUnderTest, say: str, told: tuple[str, str], changed: dict[str, str]) -> None:
     """A default holds for every later prompt of this person that says nothing else, in every chat."""
-    talk = world.somebody()
-    card = answer_to(talk, say)
+    user = bot.new_user()
+    card = user.ask(say)
     for language, changes in zip(LANGUAGES, told, strict=True):
-        assert WORDS.text("notice.set.text", language, changes=changes) in words(card, language).split("\n")
-    assert made_with(talk) == {**USUAL, **changed}
-    group = world.feishu.world.add_chat("group", name="小组", members=[talk.person])
-    there = Talk(world=world, person=talk.person, chat_id=group.chat_id, first_call=0)
+        assert CATALOGUE.text("notice.set.text", language, changes=changes) in card.text(language).split("\n")
+    assert made_with(user) == {**USUAL, **changed}
+    group = bot.feishu.world.add_chat("group", name="小组", members=[user.person])
+    there = Conversation(bot=bot, person=user.person, chat_id=group.chat_id, first_call=0)
     assert made_with(there) == {**USUAL, **changed}
 
 
-def test_what_is_typed_comes_first(world: World) -> None:
+def test_what_is_typed_comes_first(bot: BotUnderTest) -> None:
     """An option in a prompt counts for that prompt and leaves the default as it is."""
-    talk = world.somebody()
-    answer_to(talk, "/set size 16:9 style 水彩")
-    assert made_with(talk, "一座灯塔 /size 1:1 /style none") == USUAL
-    assert shows(answer_to(talk, "/settings"), "label.size", size="1728x960", ratio="≈16:9")
+    user = bot.new_user()
+    user.ask("/set size 16:9 style 水彩")
+    assert made_with(user, "一座灯塔 /size 1:1 /style none") == USUAL
+    user.ask("/settings").assert_shows("label.size", size="1728x960", ratio="≈16:9")
 
 
-def test_several_at_once(world: World) -> None:
+def test_several_at_once(bot: BotUnderTest) -> None:
     """The number of images is a default as well."""
-    talk = world.somebody()
-    answer_to(talk, "/set n 2")
-    said = talk.say("一座灯塔")
-    answer_to(talk, said)
-    assert len(paid_for(talk, said)) == 2
+    user = bot.new_user()
+    user.ask("/set n 2")
+    said = user.send("一座灯塔")
+    user.ask(said)
+    assert len(user.paid_since(said)) == 2
 
 
-def test_the_chats_by_an_admin(world: World) -> None:
+def test_the_chats_by_an_admin(bot: BotUnderTest) -> None:
     """An admin sets what holds for everybody in a group, and a person's own default comes before it."""
-    talk = world.somebody(kind="group")
-    boss = admin_in(world, talk)
-    said = words(answer_to(boss, "/set size 16:9 --chat"))
-    assert WORDS.text("notice.set_chat.text", "zh", changes="尺寸 1728x960（≈16:9）") in said
-    other = somebody_else_in(talk)
+    user = bot.new_user(kind="group")
+    boss = bot.admin(user)
+    said = boss.ask("/set size 16:9 --chat").text()
+    assert CATALOGUE.text("notice.set_chat.text", "zh", changes="尺寸 1728x960（≈16:9）") in said
+    other = user.other_user()
     assert made_with(other) == {**USUAL, "size": "1728x960"}
-    answer_to(talk, "/set size 1:1")
-    assert made_with(talk) == USUAL
+    user.ask("/set size 1:1")
+    assert made_with(user) == USUAL
 
 
-def test_the_chats_by_somebody_else(world: World) -> None:
+def test_the_chats_by_somebody_else(bot: BotUnderTest) -> None:
     """Nobody else changes a group's defaults."""
-    talk = world.somebody(kind="group")
-    assert shows(answer_to(talk, "/set size 16:9 --chat"), "command.admins_only")
-    assert made_with(talk) == USUAL
+    user = bot.new_user(kind="group")
+    user.ask("/set size 16:9 --chat").assert_shows("command.admins_only")
+    assert made_with(user) == USUAL
 
 
-def test_the_settings_tell_who_has_set_what(world: World) -> None:
+def test_the_settings_tell_who_has_set_what(bot: BotUnderTest) -> None:
     """The settings name each option with whether it is one's own, the chat's or the team's."""
-    talk = world.somebody(kind="group")
-    answer_to(admin_in(world, talk), "/set quality standard --chat")
-    answer_to(talk, "/set style 水彩")
-    lines = words(answer_to(talk, "/settings"), "en").split("\n")
+    user = bot.new_user(kind="group")
+    bot.admin(user).ask("/set quality standard --chat")
+    user.ask("/set style 水彩")
+    lines = user.ask("/settings").text("en").split("\n")
     assert "Quality standard · set for this chat" in lines
     assert "Style watercolor · set by you" in lines
     assert "Model glm-image · default" in lines
     assert "Text replies in the language of the message" in lines
 
 
-def test_the_settings_of_the_chat(world: World) -> None:
+def test_the_settings_of_the_chat(bot: BotUnderTest) -> None:
     """The chat's settings are the same whoever asks, and say nothing of a person's."""
-    talk = world.somebody(kind="group")
-    answer_to(admin_in(world, talk), "/set quality standard --chat")
-    answer_to(talk, "/set size 16:9 quality hd")
-    card = answer_to(talk, "/settings --chat")
-    lines = words(card, "en").split("\n")
-    assert shows(card, "settings.title_chat")
-    assert shows(card, "settings.use_chat")
+    user = bot.new_user(kind="group")
+    bot.admin(user).ask("/set quality standard --chat")
+    user.ask("/set size 16:9 quality hd")
+    card = user.ask("/settings --chat")
+    lines = card.text("en").split("\n")
+    card.assert_shows("settings.title_chat")
+    card.assert_shows("settings.use_chat")
     assert {"Quality standard · set for this chat", "Size 1280x1280 (1:1) · default"} <= set(lines)
     assert not any("set by you" in line or "Text replies" in line for line in lines)
 
@@ -132,26 +118,26 @@ def test_the_settings_of_the_chat(world: World) -> None:
         ("/语言 中文", "a lighthouse", "zh"),
     ],
 )
-def test_the_language_of_text(world: World, chosen: str | None, said: str, language: Language) -> None:
+def test_the_language_of_text(bot: BotUnderTest, chosen: str | None, said: str, language: Language) -> None:
     """A text in place of a refused card is in the chosen language, else in that of the message."""
-    talk = world.somebody()
+    user = bot.new_user()
     if chosen is not None:
-        assert shows(answer_to(talk, chosen), "notice.language.text")
-    before = len(talk.answers)
-    world.feishu.faults.arm("feishu_230099", on="reply")
-    rest(world, talk.say(said))
-    texts = [one for one in new_answers(talk, before) if one.msg_type == "text"]
-    assert [WORDS.text("state.ready", language) in json.loads(text.content)["text"] for text in texts] == [True]
+        user.ask(chosen).assert_shows("notice.language.text")
+    before = len(user.answers)
+    bot.feishu.faults.arm("feishu_230099", on="reply")
+    bot.wait_until_idle(user.send(said))
+    texts = [one for one in user.new_answers(before) if one.msg_type == "text"]
+    assert [CATALOGUE.text("state.ready", language) in json.loads(text.content)["text"] for text in texts] == [True]
 
 
-def test_the_language_of_text_after_a_press(world: World) -> None:
+def test_the_language_of_text_after_a_press(bot: BotUnderTest) -> None:
     """A text that a press leads to is in the language of what it repeats."""
-    talk = world.somebody()
-    card = answer_to(talk, "a lighthouse")
-    world.feishu.faults.arm("feishu_230099", on="reply")
-    flash(talk, card, "again")
-    (text,) = (one for one in new_answers(talk, 1) if one.msg_type == "text")
-    assert WORDS.text("state.ready", "en") in json.loads(text.content)["text"]
+    user = bot.new_user()
+    card = user.ask("a lighthouse")
+    bot.feishu.faults.arm("feishu_230099", on="reply")
+    card.press_for_toast("again")
+    (text,) = (one for one in user.new_answers(1) if one.msg_type == "text")
+    assert CATALOGUE.text("state.ready", "en") in json.loads(text.content)["text"]
 
 
 @pytest.mark.parametrize(
@@ -164,12 +150,12 @@ def test_the_language_of_text_after_a_press(world: World) -> None:
         (("/tips",), "en"),
     ],
 )
-def test_the_language_of_an_example(world: World, said: tuple[str, ...], language: Language) -> None:
+def test_the_language_of_an_example(bot: BotUnderTest, said: tuple[str, ...], language: Language) -> None:
     """The example that a person presses is drawn in the language they have chosen, else in that of their last words."""
-    talk = world.somebody()
-    *_, card = [answer_to(talk, one) for one in said]
+    user = bot.new_user()
+    *_, card = [user.ask(one) for one in said]
     for _ in range(2):
-        before = len(talk.answers)
-        toast_of(talk, card, {"a": "example", "e": "cat"})
-        new_answers(talk, before)
-        assert world.glm.calls[-1].body["prompt"] == WORDS.text("welcome.example.cat.prompt", language)
+        before = len(user.answers)
+        card.press_raw({"a": "example", "e": "cat"})
+        user.new_answers(before)
+        assert bot.glm.calls[-1].body["prompt"] == CATALOGUE.text("welcome.example.cat.prompt", language)

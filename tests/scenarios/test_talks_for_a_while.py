@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scenarios.talking import answer_to, shows, words
-from tests.support.world import World
+from tests.support.dsl import BotUnderTest
 
 Dialogue = tuple[tuple[str, str], ...]
 
@@ -35,21 +34,21 @@ IN_ENGLISH: Dialogue = (
 
 
 @pytest.mark.parametrize(("dialogue", "kind"), [(IN_CHINESE, "p2p"), (IN_ENGLISH, "topic")], ids=["zh", "en"])
-def test_each_message_has_one_answer(world: World, dialogue: Dialogue, kind: str) -> None:
+def test_each_message_has_one_answer(bot: BotUnderTest, dialogue: Dialogue, kind: str) -> None:
     """The answers come one a message, in the order of the messages, and say what the table says."""
-    talk = world.somebody(kind=kind)
+    user = bot.new_user(kind=kind)
     answers = []
     for said, expected in dialogue:
-        answers.append(answer_to(talk, said))
-        assert shows(answers[-1], expected), (said, words(answers[-1]))
-    assert talk.answers == answers
+        answers.append(user.ask(said))
+        answers[-1].assert_shows(expected)
+    assert user.answers == answers
 
 
-def test_many_messages_at_once(world: World) -> None:
+def test_many_messages_at_once(bot: BotUnderTest) -> None:
     """Messages that are sent without waiting are answered in their order, one each."""
-    talk = world.somebody()
-    said = [talk.say(text) for text in ("/id", "/quota", "/tips", "/queue")]
-    answers = [answer_to(talk, message) for message in said]
-    assert len(talk.answers) == 4
+    user = bot.new_user()
+    said = [user.send(text) for text in ("/id", "/quota", "/tips", "/queue")]
+    answers = [user.ask(message) for message in said]
+    assert len(user.answers) == 4
     for answer, title in zip(answers, ("id", "quota", "tips", "queue"), strict=True):
-        assert shows(answer, f"{title}.title")
+        answer.assert_shows(f"{title}.title")

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.talking import LANGUAGES, WORDS, answer_to, bot_with, is_met_with_silence, paid_for, shows, words
-from tests.support.world import World, colour
+from tests.support.dsl import CATALOGUE, LANGUAGES, BotUnderTest, bot_with, header_color
 
 GUIDES = {
     "help": ("/help", "帮助", "help", "/帮助", "你好", "hi", "，帮助"),
@@ -48,97 +47,97 @@ EXPLAINED = {
 
 
 @pytest.mark.parametrize(("name", "say"), [(name, say) for name, every in GUIDES.items() for say in every])
-def test_a_guide(world: World, name: str, say: str) -> None:
+def test_a_guide(bot: BotUnderTest, name: str, say: str) -> None:
     """A question about how it works is answered by its card, whose lists are there for readers of either language."""
-    talk = world.somebody()
-    said = talk.say(say)
-    card = answer_to(talk, said)
-    assert shows(card, f"{name}.title")
-    every = sorted(WORDS.keys())
-    listed = [key for key in every if key.startswith(f"{name}.") and not WORDS.placeholders(key)]
-    assert all(shows(card, key) for key in listed)
-    assert paid_for(talk, said) == []
+    user = bot.new_user()
+    said = user.send(say)
+    card = user.ask(said)
+    card.assert_shows(f"{name}.title")
+    every = sorted(CATALOGUE.keys())
+    listed = [key for key in every if key.startswith(f"{name}.") and not CATALOGUE.placeholders(key)]
+    assert all(card.shows(key) for key in listed)
+    assert user.paid_since(said) == []
 
 
 def test_the_guides_of_a_team_with_another_model(tmp_path: Path) -> None:
     """What the team has set as its model is the default of which the guides speak."""
-    with bot_with(tmp_path, {"BOT_IMAGES_MODEL": "cogview-4", "BOT_IMAGES_SIZE": "1344x768"}) as world:
-        talk = world.somebody()
-        assert "cogview-4（默认）" in words(answer_to(talk, "/models"))
-        assert "glm-image（默认）" not in words(answer_to(talk, "/models"))
-        assert shows(answer_to(talk, "/sizes"), "sizes.default", size="1344x768", ratio="≈16:9")
-        assert shows(answer_to(talk, "/help"), "help.option.model", model="cogview-4")
+    with bot_with(tmp_path, {"BOT_IMAGES_MODEL": "cogview-4", "BOT_IMAGES_SIZE": "1344x768"}) as bot:
+        user = bot.new_user()
+        assert "cogview-4（默认）" in user.ask("/models").text()
+        assert "glm-image（默认）" not in user.ask("/models").text()
+        user.ask("/sizes").assert_shows("sizes.default", size="1344x768", ratio="≈16:9")
+        user.ask("/help").assert_shows("help.option.model", model="cogview-4")
 
 
 @pytest.mark.parametrize(("title", "say"), [(title, say) for title, every in OWN.items() for say in every])
-def test_a_question_about_oneself(world: World, title: str, say: str) -> None:
+def test_a_question_about_oneself(bot: BotUnderTest, title: str, say: str) -> None:
     """A question about one's own images and settings is answered alone with the bot and in a group."""
-    talk = world.somebody(kind="p2p" if say.isascii() else "group")
-    card = answer_to(talk, say)
-    assert shows(card, title)
-    assert colour(card) == "blue"
+    user = bot.new_user(kind="p2p" if say.isascii() else "group")
+    card = user.ask(say)
+    card.assert_shows(title)
+    assert header_color(card) == "blue"
 
 
 @pytest.mark.parametrize("say", EXPLAINED)
-def test_a_command_without_effect(world: World, say: str) -> None:
+def test_a_command_without_effect(bot: BotUnderTest, say: str) -> None:
     """A command that cannot be carried out is answered by a card that says why; nothing is paid."""
-    talk = world.somebody()
-    said = talk.say(say)
-    card = answer_to(talk, said)
+    user = bot.new_user()
+    said = user.send(say)
+    card = user.ask(said)
     expected = EXPLAINED[say]
-    assert expected is None or shows(card, expected[0], **expected[1]), words(card)
-    assert paid_for(talk, said) == []
+    assert expected is None or card.shows(expected[0], **expected[1]), card.text()
+    assert user.paid_since(said) == []
 
 
 @pytest.mark.parametrize("say", ["/set size", "/set size 512x512", "/set n 9", "/cancel 猫", "/lang fr"])
-def test_a_faulty_command_does_not_speak_of_images(world: World, say: str) -> None:
+def test_a_faulty_command_does_not_speak_of_images(bot: BotUnderTest, say: str) -> None:
     """Where no image was asked for, nothing is said of one that was not made."""
-    card = answer_to(world.somebody(), say)
-    assert shows(card, "card.misread")
-    assert not shows(card, "card.misread_note")
+    card = bot.new_user().ask(say)
+    card.assert_shows("card.misread")
+    assert not card.shows("card.misread_note")
 
 
-def test_help_names_every_command(world: World) -> None:
+def test_help_names_every_command(bot: BotUnderTest) -> None:
     """The help lists every option and command of both languages."""
-    card = answer_to(world.somebody(), "/help")
+    card = bot.new_user().ask("/help")
     typed = "help sizes models styles tips queue cancel again history settings set quota lang id stats pause resume"
-    assert all(f"/{name}" in words(card, language) for name in typed.split() for language in LANGUAGES)
-    assert all(f"/{name}" in words(card) for name in ("size", "quality", "model", "no-watermark", "style", "n"))
+    assert all(f"/{name}" in card.text(language) for name in typed.split() for language in LANGUAGES)
+    assert all(f"/{name}" in card.text() for name in ("size", "quality", "model", "no-watermark", "style", "n"))
 
 
-def test_ids_are_there_to_copy(world: World) -> None:
+def test_ids_are_there_to_copy(bot: BotUnderTest) -> None:
     """The ids of a person and of a chat stand alone in their lines."""
-    talk = world.somebody(kind="group")
-    lines = words(answer_to(talk, "/id"), "en").split("\n")
-    assert {talk.person, talk.chat_id} <= set(lines)
+    user = bot.new_user(kind="group")
+    lines = user.ask("/id").text("en").split("\n")
+    assert {user.person, user.chat_id} <= set(lines)
 
 
-def test_the_history_is_of_this_person_in_this_chat(world: World) -> None:
+def test_the_history_is_of_this_person_in_this_chat(bot: BotUnderTest) -> None:
     """The history shows one's own pictures of this chat, newest first, and nobody else's."""
-    talk, stranger = world.somebody(), world.somebody()
+    user, stranger = bot.new_user(), bot.new_user()
     for prompt in ("第一座灯塔", "第二座灯塔"):
-        answer_to(talk, prompt)
-    answer_to(stranger, "别人的灯塔")
-    shown = words(answer_to(talk, "/history"))
+        user.ask(prompt)
+    stranger.ask("别人的灯塔")
+    shown = user.ask("/history").text()
     assert shown.index("第二座灯塔") < shown.index("第一座灯塔")
     assert "别人" not in shown
-    assert shows(answer_to(world.somebody(), "/history"), "history.empty")
+    bot.new_user().ask("/history").assert_shows("history.empty")
 
 
-def test_the_quota_counts(world: World) -> None:
+def test_the_quota_counts(bot: BotUnderTest) -> None:
     """The quota counts what was made today or may have been billed, and not what was refused before any work."""
-    talk = world.somebody()
-    answer_to(talk, "一座灯塔 /n 2")
+    user = bot.new_user()
+    user.ask("一座灯塔 /n 2")
     for fault in ("glm_1301", "glm_1214"):
-        world.glm.arm(fault)
-        answer_to(talk, "一座灯塔")
-    card = answer_to(talk, "/quota")
-    assert shows(card, "quota.today", used=3, most=20, left=17)
-    assert shows(card, "quota.pending", used=0, most=5)
+        bot.glm.arm(fault)
+        user.ask("一座灯塔")
+    card = user.ask("/quota")
+    card.assert_shows("quota.today", used=3, most=20, left=17)
+    card.assert_shows("quota.pending", used=0, most=5)
 
 
-def test_a_command_in_a_group_needs_the_mention(world: World) -> None:
+def test_a_command_in_a_group_needs_the_mention(bot: BotUnderTest) -> None:
     """A command that mentions everybody and not the bot is not for the bot."""
-    talk = world.somebody(kind="group")
-    said = world.feishu.say(chat_id=talk.chat_id, sender=talk.person, text="@_all /help", mention_bot=False)
-    assert is_met_with_silence(talk, said)
+    user = bot.new_user(kind="group")
+    said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="@_all /help", mention_bot=False)
+    user.assert_no_answer(said)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.talking import answer_to, bot_with, paid_for, shows, words
-from tests.support.world import World, colour
+from tests.support.dsl import BotUnderTest, bot_with, header_color
 
 CAT = "一只橘猫"
 
@@ -75,55 +74,55 @@ MISREAD = {
 
 
 @pytest.mark.parametrize("row", UNDERSTOOD, ids=lambda row: row.say)
-def test_an_option_is_followed(world: World, row: Row) -> None:
+def test_an_option_is_followed(bot: BotUnderTest, row: Row) -> None:
     """The platform is asked for what was typed and for the default of everything else, and the card says so."""
-    talk = world.somebody()
-    said = talk.say(row.say)
-    card = answer_to(talk, said)
-    (body,) = paid_for(talk, said)
+    user = bot.new_user()
+    said = user.send(row.say)
+    card = user.ask(said)
+    (body,) = user.paid_since(said)
     del body["user_id"]
     defaults = {"model": "glm-image", "prompt": CAT, "size": "1280x1280", "quality": "hd", "watermark_enabled": True}
     assert body == {**defaults, **row.asks}
-    assert colour(card) == "green"
-    assert str(body["prompt"]) in words(card)
+    assert header_color(card) == "green"
+    assert str(body["prompt"]) in card.text()
     for key, values in row.shows.items():
-        assert shows(card, key, **values), words(card)
+        card.assert_shows(key, **values)
 
 
 @pytest.mark.parametrize("say", MISREAD)
-def test_a_fault_is_explained(world: World, say: str) -> None:
+def test_a_fault_is_explained(bot: BotUnderTest, say: str) -> None:
     """A faulty option is answered by one card that says what is wrong and that nothing was charged; nothing is."""
-    talk = world.somebody()
-    said = talk.say(say)
-    card = answer_to(talk, said)
-    assert paid_for(talk, said) == []
-    assert colour(card) == "yellow"
-    assert shows(card, "card.misread_note")
+    user = bot.new_user()
+    said = user.send(say)
+    card = user.ask(said)
+    assert user.paid_since(said) == []
+    assert header_color(card) == "yellow"
+    card.assert_shows("card.misread_note")
     expected = MISREAD[say]
-    assert expected is None or shows(card, expected[0], **expected[1]), words(card)
+    assert expected is None or card.shows(expected[0], **expected[1]), card.text()
 
 
-def test_a_size_that_cannot_be_drawn(world: World) -> None:
+def test_a_size_that_cannot_be_drawn(bot: BotUnderTest) -> None:
     """The answer to a wrong size lists the ratios, the recommended sizes and the rule for others."""
-    card = answer_to(world.somebody(), "一只橘猫 /size 512x512")
+    card = bot.new_user().ask("一只橘猫 /size 512x512")
     for allowed in ("512x512", "16:9", "1280x1280", "1568x1056", "1024", "2048", "32"):
-        assert allowed in words(card, "zh")
-        assert allowed in words(card, "en")
+        assert allowed in card.text("zh")
+        assert allowed in card.text("en")
 
 
-def test_a_style_that_there_is_not(world: World) -> None:
+def test_a_style_that_there_is_not(bot: BotUnderTest) -> None:
     """The answer to an unknown style lists the styles in the reader's language."""
-    card = answer_to(world.somebody(), "一只橘猫 /style 梵高")
-    assert "水彩、" in words(card, "zh")
-    assert "watercolor, " in words(card, "en")
+    card = bot.new_user().ask("一只橘猫 /style 梵高")
+    assert "水彩、" in card.text("zh")
+    assert "watercolor, " in card.text("en")
 
 
 def test_without_a_watermark_where_it_is_allowed(tmp_path: Path) -> None:
     """Where the admin has said that the disclaimer is signed, the platform is asked for a picture without it."""
-    with bot_with(tmp_path, {"BOT_IMAGES_WATERMARK_DISCLAIMER_SIGNED": "true"}) as world:
-        talk = world.somebody()
-        said = talk.say("一只橘猫 /无水印")
-        card = answer_to(talk, said)
-        (body,) = paid_for(talk, said)
+    with bot_with(tmp_path, {"BOT_IMAGES_WATERMARK_DISCLAIMER_SIGNED": "true"}) as bot:
+        user = bot.new_user()
+        said = user.send("一只橘猫 /无水印")
+        card = user.ask(said)
+        (body,) = user.paid_since(said)
     assert (body["prompt"], body["watermark_enabled"]) == (CAT, False)
-    assert shows(card, "label.no_watermark")
+    card.assert_shows("label.no_watermark")

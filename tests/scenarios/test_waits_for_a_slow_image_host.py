@@ -7,49 +7,48 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.talking import Gate, first_answer_to, now, shows
-from tests.support.world import World, colour
+from tests.support.dsl import BotUnderTest, Gate, header_color, wait_for
 
 HANGING = 10
 
 
 @pytest.fixture
-def slow(gate: Gate, tmp_path: Path) -> Iterator[World]:
+def slow(gate: Gate, tmp_path: Path) -> Iterator[BotUnderTest]:
     """A bot whose downloads wait at the gate."""
-    with World(folder=tmp_path, fetching=gate.around) as world:
+    with BotUnderTest(folder=tmp_path, wrap_downloads=gate.around) as bot:
         try:
-            yield world
+            yield bot
         finally:
-            gate.let(1000)
+            gate.release(1000)
 
 
-def test_hanging_downloads_delay_nobody_else(slow: World, gate: Gate) -> None:
+def test_hanging_downloads_delay_nobody_else(slow: BotUnderTest, gate: Gate) -> None:
     """While ten downloads hang, commands and first cards come, new paid calls go on, and in the end all get images."""
-    talks = [slow.somebody() for _ in range(HANGING)]
-    said = [talk.say() for talk in talks]
-    talks[0].wait(lambda: len(slow.glm.paid) == HANGING and gate.reached >= 8)
-    other = slow.somebody()
-    assert shows(first_answer_to(other, "/help"), "help.title")
-    card = first_answer_to(other, prompt := other.say())
-    other.wait(lambda: other.posts(prompt))
-    assert colour(now(slow, card)) not in {"green", "red"}
-    gate.let(1000)
-    for talk, message in zip([*talks, other], [*said, prompt], strict=True):
-        talk.wait_for_end(message)
-        assert [colour(answer) for answer in slow.feishu.replies(message.message_id)] == ["green"]
+    users = [slow.new_user() for _ in range(HANGING)]
+    said = [user.send() for user in users]
+    wait_for(lambda: len(slow.glm.paid) == HANGING and gate.calls_waiting >= 8)
+    other = slow.new_user()
+    other.ask_without_waiting("/help").assert_shows("help.title")
+    card = other.ask_without_waiting(prompt := other.send())
+    wait_for(lambda: other.posts(prompt))
+    assert header_color(card.reload()) not in {"green", "red"}
+    gate.release(1000)
+    for user, message in zip([*users, other], [*said, prompt], strict=True):
+        user.wait_for_end(message)
+        assert [header_color(answer) for answer in slow.feishu.replies(message.message_id)] == ["green"]
     assert len(slow.glm.paid) == HANGING + 1
 
 
-def test_a_hanging_original_delays_no_command_of_its_chat(slow: World, gate: Gate, tmp_path: Path) -> None:
+def test_a_hanging_original_delays_no_command_of_its_chat(slow: BotUnderTest, gate: Gate, tmp_path: Path) -> None:
     """While originals wait for the image host, the same person's commands are answered."""
-    gate.let(1)
-    talk = slow.somebody()
-    card = first_answer_to(talk, said := talk.say())
-    talk.wait_for_end(said)
+    gate.release(1)
+    user = slow.new_user()
+    card = user.ask_without_waiting(said := user.send())
+    user.wait_for_end(said)
     (kept,) = (tmp_path / "originals").iterdir()
     kept.unlink()
     original = next(one for one in slow.feishu.actions(card.message_id) if (one.value or {}).get("a") == "original")
     for _ in range(HANGING):
-        assert slow.feishu.press(card.message_id, talk.person, value=original.value or {}).code is None
-    talk.wait(lambda: gate.reached > 1)
-    assert shows(first_answer_to(talk, "/help"), "help.title")
+        assert slow.feishu.press(card.message_id, user.person, value=original.value or {}).code is None
+    wait_for(lambda: gate.calls_waiting > 1)
+    user.ask_without_waiting("/help").assert_shows("help.title")

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from tests.scenarios.talking import answer_to, paid_for, shows, words
-from tests.support.world import World, colour, strings_in
+from tests.support.dsl import BotUnderTest, all_strings, header_color, wait_for
 
 TYPED = {
     "a mention of everybody": '一只猫 <at id=all></at> <at user_id="all">所有人</at>',
@@ -25,79 +24,79 @@ TYPED = {
 
 @pytest.mark.parametrize("name", TYPED)
 @pytest.mark.parametrize("fault", [None, "feishu_230099"], ids=["card", "text"])
-def test_it_is_shown_as_typed(world: World, name: str, fault: str | None) -> None:
+def test_it_is_shown_as_typed(bot: BotUnderTest, name: str, fault: str | None) -> None:
     """The prompt reaches the platform as typed and stands once on the card; as card and as text it pings nobody."""
-    talk = world.somebody()
+    user = bot.new_user()
     if fault:
-        world.feishu.faults.arm(fault, on="reply")
-    said = talk.say(TYPED[name])
-    talk.wait(lambda: world.feishu.replies(said.message_id) and world.idle)
-    assert [body["prompt"] for body in paid_for(talk, said)] == [TYPED[name]]
-    assert world.feishu.pings == []
+        bot.feishu.faults.arm(fault, on="reply")
+    said = user.send(TYPED[name])
+    wait_for(lambda: bot.feishu.replies(said.message_id) and bot.idle)
+    assert [body["prompt"] for body in user.paid_since(said)] == [TYPED[name]]
+    assert bot.feishu.pings == []
     if not fault:
-        (card,) = talk.answers
-        assert list(strings_in(json.loads(card.content))).count(TYPED[name]) == 1
-        assert colour(card) == "green"
+        (card,) = user.answers
+        assert list(all_strings(json.loads(card.content))).count(TYPED[name]) == 1
+        assert header_color(card) == "green"
 
 
-def test_signs_that_turn_the_writing(world: World) -> None:
+def test_signs_that_turn_the_writing(bot: BotUnderTest) -> None:
     """Signs that reverse what stands after them reach neither the platform nor the card."""
-    talk = world.somebody()
-    said = talk.say("一只猫\u202egnp.exe\u2066 在窗边")
-    card = answer_to(talk, said)
-    assert [body["prompt"] for body in paid_for(talk, said)] == ["一只猫gnp.exe 在窗边"]
-    assert "一只猫gnp.exe 在窗边" in words(card)
+    user = bot.new_user()
+    said = user.send("一只猫\u202egnp.exe\u2066 在窗边")
+    card = user.ask(said)
+    assert [body["prompt"] for body in user.paid_since(said)] == ["一只猫gnp.exe 在窗边"]
+    assert "一只猫gnp.exe 在窗边" in card.text()
     assert not {"\u202e", "\u2066"} & set(card.content)
 
 
 @pytest.mark.parametrize("hidden", ["\u200b", "\ufeff", "\u2060", "\u00ad", "\ufe0f", "\u200d", "\u3164", "\U000e0041"])
 @pytest.mark.parametrize("text", ["{}帮助", "/{}help", "/尺{}寸{}", "{}取消", "{}", "{}\u2800", "/size {}16:9"])
-def test_an_invisible_character_makes_no_prompt(world: World, hidden: str, text: str) -> None:
+def test_an_invisible_character_makes_no_prompt(bot: BotUnderTest, hidden: str, text: str) -> None:
     """A command is the same command with an invisible character in it, and such characters alone are no prompt."""
-    talk = world.somebody()
-    said = talk.say(text.replace("{}", hidden))
-    answer_to(talk, said)
-    assert paid_for(talk, said) == []
+    user = bot.new_user()
+    said = user.send(text.replace("{}", hidden))
+    user.ask(said)
+    assert user.paid_since(said) == []
 
 
-def test_an_option_with_an_invisible_character(world: World) -> None:
+def test_an_option_with_an_invisible_character(bot: BotUnderTest) -> None:
     """An option counts as if the invisible character were not there, and the prompt loses them too."""
-    talk = world.somebody()
-    said = talk.say("\ufeff一只\u2060猫 /\u200bsi\u00adze 16\u200d:9\u200b")
-    answer_to(talk, said)
-    (body,) = paid_for(talk, said)
+    user = bot.new_user()
+    said = user.send("\ufeff一只\u2060猫 /\u200bsi\u00adze 16\u200d:9\u200b")
+    user.ask(said)
+    (body,) = user.paid_since(said)
     assert (body["prompt"], body["size"]) == ("一只猫", "1728x960")
 
 
-def test_a_long_prompt(world: World) -> None:
+def test_a_long_prompt(bot: BotUnderTest) -> None:
     """A long prompt goes to the platform whole, and the card shows its beginning, its length and a tip."""
-    talk = world.somebody()
+    user = bot.new_user()
     prompt = "灯塔" * 700
-    said = talk.say(prompt)
-    card = answer_to(talk, said)
-    assert [body["prompt"] for body in paid_for(talk, said)] == [prompt]
-    assert prompt[:800] in words(card).split("\n")
-    assert shows(card, "label.prompt_excerpt", length=1400, shown=800)
-    assert shows(card, "advice.long")
+    said = user.send(prompt)
+    card = user.ask(said)
+    assert [body["prompt"] for body in user.paid_since(said)] == [prompt]
+    assert prompt[:800] in card.text().split("\n")
+    card.assert_shows("label.prompt_excerpt", length=1400, shown=800)
+    card.assert_shows("advice.long")
 
 
-def test_thirty_thousand_characters(world: World) -> None:
+def test_thirty_thousand_characters(bot: BotUnderTest) -> None:
     """What only the platform can call too long is sent to it whole, and its refusal is told on one sound card."""
-    talk = world.somebody()
+    user = bot.new_user()
     prompt = "灯塔" * 15_000
-    said = talk.say(prompt)
-    card = answer_to(talk, said)
-    assert [body["prompt"] for body in paid_for(talk, said)] == [prompt]
-    assert shows(card, "failure.prompt_too_long")
-    assert shows(card, "failure.prompt_too_long.advice")
-    assert shows(card, "label.prompt_excerpt", length=30_000, shown=800)
+    said = user.send(prompt)
+    card = user.ask(said)
+    assert [body["prompt"] for body in user.paid_since(said)] == [prompt]
+    card.assert_shows("failure.prompt_too_long")
+    card.assert_shows("failure.prompt_too_long.advice")
+    card.assert_shows("label.prompt_excerpt", length=30_000, shown=800)
     assert len(card.content.encode()) < 30_000
 
 
 @pytest.mark.parametrize("text", ["/again " + "猫" * 20_000, "/" + "x" * 20_000, "/size " * 4000, "“" * 20_000])
-def test_a_flood(world: World, text: str) -> None:
+def test_a_flood(bot: BotUnderTest, text: str) -> None:
     """Very long nonsense is answered by one sound card within the time that an event has."""
-    talk = world.somebody()
-    card = answer_to(talk, text)
+    user = bot.new_user()
+    card = user.ask(text)
     assert len(card.content.encode()) < 30_000
-    assert max(attempt.seconds for attempt in world.feishu.attempts) < 3
+    assert max(attempt.seconds for attempt in bot.feishu.attempts) < 3

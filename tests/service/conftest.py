@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from tests.support.world import REDELIVERY
+from tests.support.dsl import REDELIVERY
 
 
 @pytest.fixture

@@ -14,9 +14,17 @@ from bot.feishu.error_codes import ACTIONS
 from bot.sandbox.feishu.codes import MESSAGES
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.world import ChatMessage
-from tests.support.world import Talk, World, catalogue, colour, strings_in, text_in, uuid_of
+from tests.support.dsl import (
+    CATALOGUE,
+    BotUnderTest,
+    Conversation,
+    all_strings,
+    header_color,
+    plain_text,
+    uuid_of,
+    wait_for,
+)
 
-SAID = catalogue()
 SENT = ["reply card"]
 CREATED = [*SENT, "create card"]
 MADE = [*SENT, "image", "patch"]
@@ -227,37 +235,37 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bot(folder: Path) -> Iterator[World]:
+def shared_bot(folder: Path) -> Iterator[BotUnderTest]:
     """One bot for all refusals; each meets a new person in a new chat."""
-    with World(folder=folder) as world:
-        yield world
-        assert world.feishu.pings == []
+    with BotUnderTest(folder=folder) as bot:
+        yield bot
+        assert bot.feishu.pings == []
 
 
 @pytest.fixture
-def world(bot: World) -> Iterator[World]:
+def bot(shared_bot: BotUnderTest) -> Iterator[BotUnderTest]:
     """The bot, with no fault left armed by another test."""
-    yield bot
-    bot.feishu.faults.disarm()
-    bot.glm.disarm()
+    yield shared_bot
+    shared_bot.feishu.faults.disarm()
+    shared_bot.glm.disarm()
 
 
 @pytest.mark.parametrize(
     ("row", "code"),
     [pytest.param(row, code, id=f"{row.name}-{row.kind}-{code}") for row in TABLE for code in row.codes],
 )
-def test_a_code_has_its_action(world: World, row: Row, code: int) -> None:
+def test_a_code_has_its_action(bot: BotUnderTest, row: Row, code: int) -> None:
     """A refusal leads to exactly the calls of its row, is paid for once or not at all, and shows what the row says."""
-    talk = world.somebody(kind=row.kind)
+    user = bot.new_user(kind=row.kind)
     if row.first:
-        world.feishu.faults.arm(row.first, on="reply")
-    world.feishu.faults.arm(f"feishu_{code}", on=row.on)
-    said = talk.say()
-    talk.wait(lambda: len(talk.calls) >= len(row.calls) and world.idle)
-    assert (names(talk), seen(talk, said)) == (row.calls, row.sees)
-    assert len(talk.posts(said)) == row.paid
-    assert not world.feishu.faults.armed
-    sends = {(name(call), uuid_of(call)) for call in talk.calls if uuid_of(call)}
+        bot.feishu.faults.arm(row.first, on="reply")
+    bot.feishu.faults.arm(f"feishu_{code}", on=row.on)
+    said = user.send()
+    wait_for(lambda: len(user.calls) >= len(row.calls) and bot.idle)
+    assert (names(user), seen(user, said)) == (row.calls, row.sees)
+    assert len(user.posts(said)) == row.paid
+    assert not bot.feishu.faults.armed
+    sends = {(name(call), uuid_of(call)) for call in user.calls if uuid_of(call)}
     assert len(sends) == len({uuid for _, uuid in sends}) == len({step for step, _ in sends})
 
 
@@ -265,25 +273,25 @@ def test_a_code_has_its_action(world: World, row: Row, code: int) -> None:
     ("row", "code"),
     [pytest.param(row, code, id=f"{row.on}-{code}") for row in ORIGINALS for code in row.codes],
 )
-def test_a_code_has_its_action_for_an_original(world: World, folder: Path, row: Row, code: int) -> None:
+def test_a_code_has_its_action_for_an_original(bot: BotUnderTest, folder: Path, row: Row, code: int) -> None:
     """A refusal on the way of an original leads to exactly the calls of its row, and the person sees what it says."""
-    talk = world.somebody()
-    talk.wait_for_end(talk.say())
-    (card,) = talk.answers
+    user = bot.new_user()
+    user.wait_for_end(user.send())
+    (card,) = user.answers
     if row.on == "own_image":
         for path in (folder / "originals").iterdir():
             path.unlink()
-        world.glm.arm("image_403", times=2)
-    world.feishu.faults.arm(f"feishu_{code}", on=row.on)
-    talk.wait(lambda: world.idle)
-    before = len(talk.calls)
-    (button,) = [one for one in world.feishu.actions(card.message_id) if (one.value or {}).get("a") == "original"]
-    world.feishu.press(card.message_id, talk.person, value=button.value)
-    talk.wait(lambda: len(talk.calls) >= before + len(row.calls) and world.idle)
-    assert names(talk)[before:] == row.calls
-    sent = talk.answers[-1]
-    said = "the file" if sent.msg_type == "file" else catalogue().text(row.sees, "zh")
-    assert row.sees == said or said in strings_in(json.loads(sent.content))
+        bot.glm.arm("image_403", times=2)
+    bot.feishu.faults.arm(f"feishu_{code}", on=row.on)
+    bot.wait_until_idle()
+    before = len(user.calls)
+    (button,) = [one for one in bot.feishu.actions(card.message_id) if (one.value or {}).get("a") == "original"]
+    bot.feishu.press(card.message_id, user.person, value=button.value)
+    wait_for(lambda: len(user.calls) >= before + len(row.calls) and bot.idle)
+    assert names(user)[before:] == row.calls
+    sent = user.answers[-1]
+    said = "the file" if sent.msg_type == "file" else CATALOGUE.text(row.sees, "zh")
+    assert row.sees == said or said in all_strings(json.loads(sent.content))
 
 
 def test_the_tables_hold_every_code() -> None:
@@ -293,9 +301,9 @@ def test_the_tables_hold_every_code() -> None:
     assert not listed & NOT_MET_HERE
 
 
-def names(talk: Talk) -> list[str]:
+def names(user: Conversation) -> list[str]:
     """The calls to Feishu in this conversation, messages with their kind."""
-    return [name(call) for call in talk.calls]
+    return [name(call) for call in user.calls]
 
 
 def name(call: ApiCall) -> str:
@@ -304,28 +312,28 @@ def name(call: ApiCall) -> str:
     return f"{call.name} {'card' if kind[1] == 'interactive' else kind[1]}" if kind else call.name
 
 
-def seen(talk: Talk, said: ChatMessage) -> str:
+def seen(user: Conversation, said: ChatMessage) -> str:
     """What stands in the chat in the end, in the words of the table."""
-    kinds = [one.msg_type for one in talk.answers]
+    kinds = [one.msg_type for one in user.answers]
     if kinds == ["text"]:
-        return "text with the link" if "ufileos.com" in talk.answers[0].content else "text"
+        return "text with the link" if "ufileos.com" in user.answers[0].content else "text"
     if "text" not in kinds:
-        return card_seen(talk, said) if kinds else "nothing"
+        return card_seen(user, said) if kinds else "nothing"
     assert kinds[-2:] == ["image", "text"]
-    points = [one for one in talk.answers if one.msg_type == "interactive" and colour(one) == "grey"]
+    points = [one for one in user.answers if one.msg_type == "interactive" and header_color(one) == "grey"]
     return "picture and text, a card that points there" if points else "picture and text"
 
 
-def card_seen(talk: Talk, said: ChatMessage) -> str:
+def card_seen(user: Conversation, said: ChatMessage) -> str:
     """What the one card in the chat shows."""
-    (card,) = talk.answers
-    words = list(strings_in(json.loads(card.content)))
-    match colour(card):
+    (card,) = user.answers
+    words = list(all_strings(json.loads(card.content)))
+    match header_color(card):
         case "wathet":
             return "a card that generates"
         case "red":
             return "the link and the reason" if any("ufileos.com" in word for word in words) else "the reason"
-    picture = "picture in the card" if set(words) & talk.world.feishu.uploads.keys() else "no picture"
-    if not any(text_in(said) in word for word in words):
+    picture = "picture in the card" if set(words) & user.bot.feishu.uploads.keys() else "no picture"
+    if not any(plain_text(said) in word for word in words):
         return f"{picture}, no prompt"
-    return f"{picture}, made smaller" if SAID.text("note.shrunk", "zh") in words else picture
+    return f"{picture}, made smaller" if CATALOGUE.text("note.shrunk", "zh") in words else picture

@@ -17,11 +17,11 @@ from bot.models import State
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from bot.worker.admin_alerts import HOUR, AdminAlerts, Failed, account_causes, silent_at
+from tests.support.dsl import CATALOGUE, QUICK, REDELIVERY, BotUnderTest, all_strings, header_color, wait_for
 from tests.support.requests import accept, reception_of
-from tests.support.world import DEADLINE, QUICK, REDELIVERY, World, catalogue, colour, strings_in
 
 NOW = 10_000_000.0
-WORDS = catalogue()
+WORDS = CATALOGUE
 ABSENT = "ou_nobody"
 ADMINS = ("管理甲", "管理乙")
 BLOCKED = "网站防火墙 您的请求已被拦截 Access denied by the firewall"
@@ -87,25 +87,25 @@ def test_when_nothing_succeeds(failures: list[Failed], success: float | None, se
 
 
 @pytest.fixture
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """A bot with two admins that exist and one whom Feishu does not know."""
     feishu = FeishuStandIn(delivery=REDELIVERY)
     people = [feishu.world.add_person(name).open_id for name in ADMINS]
-    made = World(
+    made = BotUnderTest(
         folder=tmp_path_factory.mktemp("bot"),
         pace=replace(QUICK, upkeep=0.05),
         feishu=feishu,
         variables={"BOT_TEAM_ADMINS": ",".join([ABSENT, *people])},
     )
-    with made as world:
-        yield world
+    with made as bot:
+        yield bot
 
 
-def told(world: World) -> list[ChatMessage]:
+def told(bot: BotUnderTest) -> list[ChatMessage]:
     """The messages to the admins."""
-    admins = [person for person in world.feishu.people if person.name in ADMINS]
-    chats = {world.feishu.world.direct_chat(person.open_id).chat_id for person in admins}
-    return [message for message in world.feishu.messages if message.chat_id in chats]
+    admins = [person for person in bot.feishu.people if person.name in ADMINS]
+    chats = {bot.feishu.world.direct_chat(person.open_id).chat_id for person in admins}
+    return [message for message in bot.feishu.messages if message.chat_id in chats]
 
 
 @pytest.mark.parametrize(
@@ -116,32 +116,32 @@ def told(world: World) -> list[ChatMessage]:
         ("gbk_451", "notice.admin_blocked.text", {"details": f"HTTP 451 {BLOCKED}"}),
     ],
 )
-def test_each_admin_gets_one_message_a_cause(world: World, fault: str, key: str, values: dict[str, str]) -> None:
+def test_each_admin_gets_one_message_a_cause(bot: BotUnderTest, fault: str, key: str, values: dict[str, str]) -> None:
     """Three failed prompts make one message to each admin, in both languages, and the people get their cards."""
-    world.glm.arm(fault, times=3)
-    for talk in [world.somebody() for _ in range(3)]:
-        talk.wait_for_end(talk.say())
-        assert colour(talk.answers[0]) == "red"
-    assert world.feishu.wait_for(lambda _: len(told(world)) >= 2 and world.idle, seconds=DEADLINE)
-    world.stop()
-    world.start()
-    talk = world.somebody()
-    talk.wait_for_end(talk.say())
-    messages = told(world)
+    bot.glm.arm(fault, times=3)
+    for user in [bot.new_user() for _ in range(3)]:
+        user.wait_for_end(user.send())
+        assert header_color(user.answers[0]) == "red"
+    wait_for(lambda: len(told(bot)) >= 2 and bot.idle)
+    bot.stop()
+    bot.start()
+    user = bot.new_user()
+    user.wait_for_end(user.send())
+    messages = told(bot)
     assert len({message.chat_id for message in messages}) == len(messages) == 2
     for message in messages:
-        shown = list(strings_in(json.loads(message.content)))
+        shown = list(all_strings(json.loads(message.content)))
         assert WORDS.text(key, "zh", **values) in shown
         assert WORDS.text(key, "en", **values) in shown
 
 
-def test_an_admin_who_cannot_be_reached_is_in_nobodys_way(world: World) -> None:
+def test_an_admin_who_cannot_be_reached_is_in_nobodys_way(bot: BotUnderTest) -> None:
     """What Feishu refuses to deliver ends at once, and the others are told."""
-    world.glm.arm("glm_1113")
-    talk = world.somebody()
-    talk.wait_for_end(talk.say())
-    assert world.feishu.wait_for(lambda _: len(told(world)) == 2 and world.idle, seconds=DEADLINE)
-    with world.bot.database.read() as connection:
+    bot.glm.arm("glm_1113")
+    user = bot.new_user()
+    user.wait_for_end(user.send())
+    wait_for(lambda: len(told(bot)) == 2 and bot.idle)
+    with bot.app.database.read() as connection:
         row = connection.execute(select(requests.c.outcome).where(requests.c.sender == ABSENT)).one()
     assert row.outcome.startswith("feishu_")
 

@@ -14,8 +14,7 @@ from sqlalchemy import event, text
 
 from bot.background import Background
 from bot.errors import DatabaseUnavailable
-from bot.sandbox.server import wait_until
-from tests.support.world import DEADLINE, QUICK, World, colour
+from tests.support.dsl import DEADLINE, QUICK, BotUnderTest, header_color, wait_for
 
 
 class Step:
@@ -48,14 +47,14 @@ def test_a_loop_survives_any_error(error: Exception, caplog: pytest.LogCaptureFi
     step = Step(error)
     with background() as (runner, crashed):
         runner.start("example", step, every=0.01, longest_retry=0.01)
-        assert wait_until(lambda: "background task example keeps failing" in (runner.problem or ""), seconds=DEADLINE)
+        wait_for(lambda: "background task example keeps failing" in (runner.problem or ""))
         assert "task crashed task=example" in caplog.text
         assert "Traceback" in caplog.text
         assert crashed[:3] == ["example"] * 3
         step.error = None
-        assert wait_until(lambda: runner.problem is None, seconds=DEADLINE)
+        wait_for(lambda: runner.problem is None)
         before = step.runs
-        assert wait_until(lambda: step.runs > before + 2, seconds=DEADLINE)
+        wait_for(lambda: step.runs > before + 2)
 
 
 def test_an_outage_is_no_crash(caplog: pytest.LogCaptureFixture) -> None:
@@ -63,7 +62,7 @@ def test_an_outage_is_no_crash(caplog: pytest.LogCaptureFixture) -> None:
     step = Step(DatabaseUnavailable("gone"))
     with background() as (runner, crashed):
         runner.start("example", step, longest_retry=0.01)
-        assert wait_until(lambda: step.runs > 5, seconds=DEADLINE)
+        wait_for(lambda: step.runs > 5)
         assert (runner.problem, crashed) == (None, [])
     assert "database unavailable task=example reason=gone" in caplog.text
     assert "Traceback" not in caplog.text
@@ -75,9 +74,9 @@ def test_a_hanging_loop_is_named() -> None:
     with background() as (runner, _):
         runner.start("example", go_on.wait, every=DEADLINE, hang_after=0.05)
         named = "background task example has made no progress"
-        assert wait_until(lambda: named in (runner.problem or ""), seconds=DEADLINE)
+        wait_for(lambda: named in (runner.problem or ""))
         go_on.set()
-        assert wait_until(lambda: runner.problem is None, seconds=DEADLINE)
+        wait_for(lambda: runner.problem is None)
 
 
 def test_a_report_that_fails_ends_no_loop() -> None:
@@ -89,60 +88,60 @@ def test_a_report_that_fails_ends_no_loop() -> None:
     stopping, step = threading.Event(), Step(RuntimeError())
     runner = Background(stopping=stopping, on_crash=fail)
     runner.start("example", step, longest_retry=0.01)
-    assert wait_until(lambda: step.runs > 3, seconds=DEADLINE)
+    wait_for(lambda: step.runs > 3)
     stopping.set()
     runner.close()
 
 
 @contextmanager
-def refusing(world: World, condition: str) -> Iterator[None]:
+def refusing(bot: BotUnderTest, condition: str) -> Iterator[None]:
     """Every matching write fails with an error that no outage causes."""
-    with world.bot.database.write() as connection:
+    with bot.app.database.write() as connection:
         connection.execute(text(f"CREATE TRIGGER refuse BEFORE {condition} BEGIN SELECT RAISE(ABORT, 'refused'); END"))
     yield
-    with world.bot.database.write() as connection:
+    with bot.app.database.write() as connection:
         connection.execute(text("DROP TRIGGER refuse"))
 
 
-def get(world: World, path: str) -> httpx.Response:
+def get(bot: BotUnderTest, path: str) -> httpx.Response:
     """What the bot answers to whoever watches it."""
-    origin = (world.feishu.webhook_url or "").partition("/webhook")[0]
+    origin = (bot.feishu.webhook_url or "").partition("/webhook")[0]
     return httpx.get(f"{origin}{path}", headers={"Authorization": "Bearer not-a-real-token"}, trust_env=False)
 
 
 def test_a_work_loop_that_keeps_failing_stops_looking_alive(tmp_path: Path) -> None:
     """It no longer signs on, and ``/readyz`` names it; once the fault is gone it makes the image and is ready again."""
     pace = replace(QUICK, beat=0.05, silence=0.5)
-    with World(folder=tmp_path, pace=pace, variables={"METRICS_TOKEN": "not-a-real-token"}) as world:
-        talk = world.somebody()
-        with refusing(world, "UPDATE OF state ON generations WHEN new.state = 'generating'"):
-            said = talk.say()
-            assert wait_until(lambda: "no worker has shown itself lately" in get(world, "/readyz").text, seconds=60)
-            answer = get(world, "/readyz")
+    with BotUnderTest(folder=tmp_path, pace=pace, variables={"METRICS_TOKEN": "not-a-real-token"}) as bot:
+        user = bot.new_user()
+        with refusing(bot, "UPDATE OF state ON generations WHEN new.state = 'generating'"):
+            said = user.send()
+            wait_for(lambda: "no worker has shown itself lately" in get(bot, "/readyz").text, timeout=60)
+            answer = get(bot, "/readyz")
             assert (answer.status_code, "background task worker keeps failing" in answer.text) == (503, True)
-            assert 'bot_task_crashes_total{task="worker"}' in get(world, "/metrics").text
-        talk.wait_for_end(said)
-        assert wait_until(lambda: get(world, "/readyz").status_code == 200, seconds=DEADLINE)
+            assert 'bot_task_crashes_total{task="worker"}' in get(bot, "/metrics").text
+        user.wait_for_end(said)
+        wait_for(lambda: get(bot, "/readyz").status_code == 200)
 
 
 def test_a_pool_task_that_crashes_loses_no_request(tmp_path: Path) -> None:
     """The answer that cannot be stored is logged and counted, and comes once it can."""
     pace = replace(QUICK, lease=0.3, beat=0.05, takeups=1000)
-    with World(folder=tmp_path, pace=pace, variables={"METRICS_TOKEN": "not-a-real-token"}) as world:
-        talk = world.somebody()
-        with refusing(world, "UPDATE OF answer_id ON requests"):
-            said = talk.say()
-            talk.wait(lambda: 'bot_task_crashes_total{task="answer"}' in get(world, "/metrics").text)
-        talk.wait_for_end(said)
-        assert [colour(answer) for answer in talk.answers] == ["green"]
+    with BotUnderTest(folder=tmp_path, pace=pace, variables={"METRICS_TOKEN": "not-a-real-token"}) as bot:
+        user = bot.new_user()
+        with refusing(bot, "UPDATE OF answer_id ON requests"):
+            said = user.send()
+            wait_for(lambda: 'bot_task_crashes_total{task="answer"}' in get(bot, "/metrics").text)
+        user.wait_for_end(said)
+        assert [header_color(answer) for answer in user.answers] == ["green"]
 
 
 def test_a_work_loop_that_hangs_stops_looking_alive(tmp_path: Path) -> None:
     """While a look at the database does not return, ``/readyz`` says so and names the loop; afterwards it is ready."""
     pace = replace(QUICK, beat=0.05, silence=0.5)
-    with World(folder=tmp_path, pace=pace) as world:
+    with BotUnderTest(folder=tmp_path, pace=pace) as bot:
         go_on = threading.Event()
-        hanging = world.bot.database.engine
+        hanging = bot.app.database.engine
 
         def hang(*_: object) -> None:
             if threading.current_thread().name == "worker":
@@ -150,8 +149,8 @@ def test_a_work_loop_that_hangs_stops_looking_alive(tmp_path: Path) -> None:
 
         event.listen(hanging, "before_cursor_execute", hang)
         named = "background task worker has made no progress"
-        assert wait_until(lambda: named in get(world, "/readyz").text, seconds=DEADLINE)
-        assert "no worker has shown itself lately" in get(world, "/readyz").text
+        wait_for(lambda: named in get(bot, "/readyz").text)
+        assert "no worker has shown itself lately" in get(bot, "/readyz").text
         go_on.set()
         event.remove(hanging, "before_cursor_execute", hang)
-        assert wait_until(lambda: get(world, "/readyz").status_code == 200, seconds=DEADLINE)
+        wait_for(lambda: get(bot, "/readyz").status_code == 200)

@@ -20,54 +20,65 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.worker.bitable_export import BitableExporter
 from bot.worker.bitable_rows import PERSON, PROMPT
 from tests.support.base import LogTable, log_table
+from tests.support.dsl import (
+    CALL_TIMEOUT,
+    CATALOGUE,
+    DEADLINE,
+    REDELIVERY,
+    BotUnderTest,
+    all_strings,
+    plain_text,
+    wait_for,
+)
 from tests.support.rows import add_finished
-from tests.support.world import DEADLINE, PATIENCE, REDELIVERY, World, catalogue, strings_in, text_in, until
 
 MANY = 600
 
 
 @contextmanager
-def logging_bot(folder: Path, *, patience: float = DEADLINE, **variables: str) -> Iterator[tuple[World, LogTable]]:
+def logging_bot(
+    folder: Path, *, patience: float = DEADLINE, **variables: str
+) -> Iterator[tuple[BotUnderTest, LogTable]]:
     """A bot that records at once, with further settings."""
     feishu = FeishuStandIn(delivery=REDELIVERY)
     table = log_table(feishu)
     settings = {**table.variables, **variables}
-    with World(folder=folder, feishu=feishu, variables=settings, patience=patience) as world:
-        yield world, table
+    with BotUnderTest(folder=folder, feishu=feishu, variables=settings, call_timeout=patience) as bot:
+        yield bot, table
 
 
-def ids(world: World) -> list[str]:
+def ids(bot: BotUnderTest) -> list[str]:
     """The ids of all generations, sorted."""
-    with world.bot.database.read() as connection:
+    with bot.app.database.read() as connection:
         return sorted(connection.scalars(select(generations.c.generation_id)))
 
 
-def make(world: World, *, images: int = 3) -> None:
+def make(bot: BotUnderTest, *, images: int = 3) -> None:
     """Lets one person get so many images with one prompt."""
-    talk = world.somebody()
-    talk.wait_for_end(talk.say(f"一只橘猫 /n {images}"))
+    user = bot.new_user()
+    user.wait_for_end(user.send(f"一只橘猫 /n {images}"))
 
 
 def test_without_the_setting_no_call_is_made(tmp_path: Path) -> None:
     """A bot with the settings as they come calls nothing of a Base."""
-    with World(folder=tmp_path) as world:
-        make(world)
-        world.stop()
-        assert [call.name for call in world.feishu.calls if call.name.startswith("base")] == []
+    with BotUnderTest(folder=tmp_path) as bot:
+        make(bot)
+        bot.stop()
+        assert [call.name for call in bot.feishu.calls if call.name.startswith("base")] == []
 
 
 def test_each_generation_becomes_one_record(tmp_path: Path) -> None:
     """What was made and what failed stand in the table with person, chat, model, size, result and price."""
-    with logging_bot(tmp_path) as (world, table):
-        talk = world.somebody()
-        talk.wait_for_end(talk.say())
-        world.glm.arm("glm_1301")
-        talk.wait_for_end(talk.say("另一只 /size 16:9"))
-        until(world.feishu, lambda: len(table.records) == 2)
+    with logging_bot(tmp_path) as (bot, table):
+        user = bot.new_user()
+        user.wait_for_end(user.send())
+        bot.glm.arm("glm_1301")
+        user.wait_for_end(user.send("另一只 /size 16:9"))
+        wait_for(lambda: len(table.records) == 2)
         good, bad = table.records
-        assert good[PERSON] == [{"id": talk.person}]
+        assert good[PERSON] == [{"id": user.person}]
         assert [good[name] for name in ("会话 Chat", "模型 Model", "尺寸 Size", "结果 Result", "费用 Yuan")] == [
-            talk.chat_id,
+            user.chat_id,
             "glm-image",
             "1280x1280",
             "done",
@@ -79,55 +90,55 @@ def test_each_generation_becomes_one_record(tmp_path: Path) -> None:
 
 def test_prompts_are_recorded_only_where_a_setting_says_so(tmp_path: Path) -> None:
     """With prompts = true the record tells what was asked."""
-    with logging_bot(tmp_path, BOT_BASE_PROMPTS="true") as (world, table):
-        talk = world.somebody()
-        said = talk.say()
-        until(world.feishu, lambda: len(table.records) == 1)
-        assert table.records[0][PROMPT] == text_in(said)
+    with logging_bot(tmp_path, BOT_BASE_PROMPTS="true") as (bot, table):
+        user = bot.new_user()
+        said = user.send()
+        wait_for(lambda: len(table.records) == 1)
+        assert table.records[0][PROMPT] == plain_text(said)
 
 
 @pytest.mark.parametrize("fault", ["base_busy", "base_not_ready", "reset_before", "reset_after", "html_502"])
 def test_what_fails_in_passing_is_made_up_for(tmp_path: Path, fault: str) -> None:
     """When the first two calls fail, applied or not, each generation still has one record."""
-    with logging_bot(tmp_path) as (world, table):
-        world.feishu.faults.arm(fault, on="base_records", times=2)
-        make(world)
-        until(world.feishu, lambda: len(world.feishu.calls_named("base_records")) >= 3 and len(table.records) >= 3)
-        assert table.numbers == ids(world)
+    with logging_bot(tmp_path) as (bot, table):
+        bot.feishu.faults.arm(fault, on="base_records", times=2)
+        make(bot)
+        wait_for(lambda: len(bot.feishu.calls_named("base_records")) >= 3 and len(table.records) >= 3)
+        assert table.numbers == ids(bot)
 
 
 def test_a_reply_does_not_wait_for_the_base(tmp_path: Path) -> None:
     """While every call to the Base hangs, a prompt gets its picture, and the records come when it answers again."""
-    with logging_bot(tmp_path, patience=PATIENCE) as (world, table):
-        world.feishu.faults.arm("hang", on="base_records", times=None)
-        make(world, images=1)
-        until(world.feishu, lambda: bool(world.feishu.calls_named("base_records")))
-        make(world, images=1)
+    with logging_bot(tmp_path, patience=CALL_TIMEOUT) as (bot, table):
+        bot.feishu.faults.arm("hang", on="base_records", times=None)
+        make(bot, images=1)
+        wait_for(lambda: bool(bot.feishu.calls_named("base_records")))
+        make(bot, images=1)
         assert table.records == []
-        world.feishu.faults.disarm()
-        until(world.feishu, lambda: len(table.records) == 2)
-        assert table.numbers == ids(world)
+        bot.feishu.faults.disarm()
+        wait_for(lambda: len(table.records) == 2)
+        assert table.numbers == ids(bot)
 
 
 def test_the_admins_are_told_when_the_table_is_gone(tmp_path: Path) -> None:
     """They get one message however often it fails; once the table is back, what was missed is added."""
-    with logging_bot(tmp_path, BOT_TEAM_ADMINS="ou_lin") as (world, table):
-        world.feishu.faults.arm("base_gone", on="base_records", times=3)
-        make(world)
-        until(world.feishu, lambda: len(table.records) == 3 and world.idle)
-        assert table.numbers == ids(world)
-        told = [one for one in world.feishu.messages if one.chat_id == "oc_direct_lin"]
+    with logging_bot(tmp_path, BOT_TEAM_ADMINS="ou_lin") as (bot, table):
+        bot.feishu.faults.arm("base_gone", on="base_records", times=3)
+        make(bot)
+        wait_for(lambda: len(table.records) == 3 and bot.idle)
+        assert table.numbers == ids(bot)
+        told = [one for one in bot.feishu.messages if one.chat_id == "oc_direct_lin"]
         assert len(told) == 1
-        assert catalogue().text("notice.admin_base.text", "zh") in strings_in(json.loads(told[0].content))
+        assert CATALOGUE.text("notice.admin_base.text", "zh") in all_strings(json.loads(told[0].content))
 
 
 def test_a_person_whom_the_base_refuses_is_left_out(tmp_path: Path) -> None:
     """Somebody of another organisation does not keep the others' records away."""
-    with logging_bot(tmp_path) as (world, table):
-        talk = world.somebody()
-        world.feishu.faults.arm("base_person", on="base_records")
-        talk.wait_for_end(talk.say())
-        until(world.feishu, lambda: len(table.records) == 1)
+    with logging_bot(tmp_path) as (bot, table):
+        user = bot.new_user()
+        bot.feishu.faults.arm("base_person", on="base_records")
+        user.wait_for_end(user.send())
+        wait_for(lambda: len(table.records) == 1)
         assert PERSON not in table.records[0]
 
 

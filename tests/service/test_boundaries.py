@@ -22,7 +22,16 @@ import pytest
 
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.tls import shared_tls
-from tests.support.world import QUICK, REDELIVERY, Impatient, Talk, World, colour, ended, until
+from tests.support.dsl import (
+    QUICK,
+    REDELIVERY,
+    BotUnderTest,
+    Conversation,
+    TimeoutTransport,
+    header_color,
+    is_final,
+    wait_for,
+)
 
 PACE = replace(QUICK, backoff_in_all=30.0, upload_in_all=30.0, fresh_downloads=30.0)
 """Ten seconds of production pass in a few retries; none of the limits in all may end a request meanwhile."""
@@ -73,13 +82,13 @@ class Scene:
         self.folder = folder
         self.clock = Clock()
         self.slow: dict[str, Slow] = {}
-        self.world = World(
+        self.bot = BotUnderTest(
             folder=folder,
             pace=PACE,
             clock=self.clock,
-            patience=seconds,
-            calling=lambda inner: self._slow("glm", Impatient(inner)),
-            sending=lambda inner: self._slow("feishu", Impatient(inner, seconds=seconds)),
+            call_timeout=seconds,
+            wrap_glm=lambda inner: self._slow("glm", TimeoutTransport(inner)),
+            wrap_feishu=lambda inner: self._slow("feishu", TimeoutTransport(inner, seconds=seconds)),
         )
 
     def _slow(self, name: str, inner: httpx.BaseTransport) -> Slow:
@@ -88,28 +97,28 @@ class Scene:
 
     def readiness(self) -> httpx.Response:
         """What the bot tells whoever watches it."""
-        url = (self.world.feishu.webhook_url or "").replace("/webhook/event", "/readyz")
+        url = (self.bot.feishu.webhook_url or "").replace("/webhook/event", "/readyz")
         return httpx.get(url, trust_env=False, verify=shared_tls(), timeout=30.0)
 
     @contextmanager
     def glm(self, fault: str, *, times: int) -> Iterator[Callable[[], bool]]:
         """Paid calls or downloads fail."""
-        self.world.glm.arm(fault, times=times)
+        self.bot.glm.arm(fault, times=times)
         met = min(times, TEN_SECONDS)
         yield lambda: self._met(fault) >= met
-        self.world.glm.disarm()
+        self.bot.glm.disarm()
 
     def _met(self, fault: str) -> int:
-        faults = [call.fault for call in self.world.glm.calls] + [one.fault for one in self.world.glm.fetched]
+        faults = [call.fault for call in self.bot.glm.calls] + [one.fault for one in self.bot.glm.fetched]
         return faults.count(fault)
 
     @contextmanager
     def feishu(self, fault: str, *, times: int | None, on: str = "any") -> Iterator[Callable[[], bool]]:
         """Calls to Feishu fail."""
-        faults = self.world.feishu.faults
+        faults = self.bot.feishu.faults
         faults.arm(fault, on=on, times=times)
         met = min(times or TEN_SECONDS, TEN_SECONDS)
-        yield lambda: sum(call.fault == fault for call in self.world.feishu.calls) >= met
+        yield lambda: sum(call.fault == fault for call in self.bot.feishu.calls) >= met
         faults.disarm()
 
     @contextmanager
@@ -133,7 +142,7 @@ class Scene:
         """The database refuses every statement of the work, as after a wrong migration or without permissions."""
         with closing(sqlite3.connect(self.folder / "bot.db", isolation_level=None, timeout=30.0)) as other:
             other.execute("ALTER TABLE requests RENAME TO elsewhere")
-            yield lambda: len(self.world.feishu.attempts) >= 2
+            yield lambda: len(self.bot.feishu.attempts) >= 2
             other.execute("ALTER TABLE elsewhere RENAME TO requests")
 
     @contextmanager
@@ -227,33 +236,33 @@ CELLS = {
 def test_trouble_at_one_boundary(cell: Cell, tmp_path: Path) -> None:
     """One person's prompt has one card and costs one image at most; the other person is answered."""
     scene = Scene(tmp_path, seconds=cell.seconds)
-    with scene.world as world:
-        world.feishu.delivery = replace(REDELIVERY, ladder=(0.2,) * 150)
-        prompting, asking = world.somebody(), world.somebody()
-        world.feishu.expire_tokens()
+    with scene.bot as bot:
+        bot.feishu.delivery = replace(REDELIVERY, ladder=(0.2,) * 150)
+        prompting, asking = bot.new_user(), bot.new_user()
+        bot.feishu.expire_tokens()
         with cell.trouble(scene) as met:
-            prompt = prompting.say()
-            until(world.feishu, met)
-            question = asking.say("/help")
+            prompt = prompting.send()
+            wait_for(met)
+            question = asking.send("/help")
             if cell.reachable:
                 wait_for_answer(asking, question)
             if cell.cause:
-                until(world.feishu, lambda: scene.readiness().status_code == 503)
+                wait_for(lambda: scene.readiness().status_code == 503)
                 assert cell.cause in scene.readiness().text
         wait_for_answer(asking, question)
-        until(world.feishu, lambda: ended(world.feishu, prompt) and world.idle)
-        assert [colour(card) for card in world.feishu.replies(prompt.message_id)] == [cell.end]
-        assert len(world.feishu.replies(question.message_id)) == 1
+        wait_for(lambda: is_final(bot.feishu, prompt) and bot.idle)
+        assert [header_color(card) for card in bot.feishu.replies(prompt.message_id)] == [cell.end]
+        assert len(bot.feishu.replies(question.message_id)) == 1
         assert sum(call.paid for call in prompting.posts(prompt)) <= 1
-        later = asking.say()
-        until(world.feishu, lambda: ended(world.feishu, later) and world.idle)
-        assert [colour(card) for card in world.feishu.replies(later.message_id)] == ["green"]
+        later = asking.send()
+        wait_for(lambda: is_final(bot.feishu, later) and bot.idle)
+        assert [header_color(card) for card in bot.feishu.replies(later.message_id)] == ["green"]
         # A clock that is still wrong is named until it is set right.
         status = 503 if scene.clock.ahead else 200
-        until(world.feishu, lambda: scene.readiness().status_code == status)
+        wait_for(lambda: scene.readiness().status_code == status)
         assert ("clock" in scene.readiness().text) == bool(scene.clock.ahead)
 
 
-def wait_for_answer(talk: Talk, said: ChatMessage) -> None:
+def wait_for_answer(user: Conversation, said: ChatMessage) -> None:
     """Waits until a message is answered."""
-    until(talk.world.feishu, lambda: bool(talk.world.feishu.replies(said.message_id)))
+    wait_for(lambda: bool(user.bot.feishu.replies(said.message_id)))

@@ -15,9 +15,8 @@ from bot.db.leases import Leases, worker_alive
 from bot.db.stored_times import repair_times
 from bot.db.tables import generations, key_value, requests, timers, workers
 from bot.platform_clock import PlatformClock
-from bot.sandbox.server import wait_until
+from tests.support.dsl import QUICK, BotUnderTest, header_color, wait_for
 from tests.support.requests import LEASE, accept
-from tests.support.world import DEADLINE, QUICK, World, colour
 
 HOUR = 3600.0
 STEPS_BACK = [-60.0, -50 * 60.0, -HOUR, -24 * HOUR]
@@ -40,21 +39,21 @@ class Clock:
 def test_a_clock_that_is_set_back(tmp_path: Path, step: float, *, stopped: bool) -> None:
     """A prompt that waits for the platform's limit and a new one are both answered, by a running and a new process."""
     clock = Clock()
-    with World(folder=tmp_path, pace=PACE, clock=clock) as world:
-        talk = world.somebody()
-        talk.wait_for_end(talk.say())
-        world.glm.arm("glm_1302", times=2)
-        waiting = talk.say()
-        talk.wait(lambda: talk.posts(waiting))
+    with BotUnderTest(folder=tmp_path, pace=PACE, clock=clock) as bot:
+        user = bot.new_user()
+        user.wait_for_end(user.send())
+        bot.glm.arm("glm_1302", times=2)
+        waiting = user.send()
+        wait_for(lambda: user.posts(waiting))
         if stopped:
-            world.stop()
+            bot.stop()
         clock.ahead += step
         if stopped:
-            world.start()
-        new = talk.say()
+            bot.start()
+        new = user.send()
         for message in (waiting, new):
-            talk.wait_for_end(message)
-        assert [colour(answer) for answer in talk.answers] == ["green"] * 3
+            user.wait_for_end(message)
+        assert [header_color(answer) for answer in user.answers] == ["green"] * 3
 
 
 def shift(database: Database, seconds: float) -> None:
@@ -116,9 +115,9 @@ def test_a_time_that_no_wait_can_mean_counts_as_now(database: Database, name: st
             assert (stored(database, column) > 0) is kept_times
 
 
-def ready(world: World) -> httpx.Response:
+def ready(bot: BotUnderTest) -> httpx.Response:
     """What ``/readyz`` answers."""
-    origin = (world.feishu.webhook_url or "").partition("/webhook")[0]
+    origin = (bot.feishu.webhook_url or "").partition("/webhook")[0]
     return httpx.get(f"{origin}/readyz", trust_env=False)
 
 
@@ -129,22 +128,22 @@ def test_a_clock_that_is_wrong_drops_no_event(
 ) -> None:
     """Events are as old as Feishu's own time says; the log and ``/readyz`` tell by how much the clock is wrong."""
     clock = Clock()
-    with World(folder=tmp_path, pace=PACE, clock=clock) as world:
-        assert wait_until(lambda: ready(world).status_code == 200, seconds=DEADLINE)
+    with BotUnderTest(folder=tmp_path, pace=PACE, clock=clock) as bot:
+        wait_for(lambda: ready(bot).status_code == 200)
         if stopped:
-            world.stop()
+            bot.stop()
         clock.ahead += step
         if stopped:
-            world.start()
-        talk = world.somebody()
-        talk.wait_for_end(talk.say())
-        assert [colour(answer) for answer in talk.answers] == ["green"]
-        answer = ready(world)
+            bot.start()
+        user = bot.new_user()
+        user.wait_for_end(user.send())
+        assert [header_color(answer) for answer in user.answers] == ["green"]
+        answer = ready(bot)
         assert (answer.status_code, words in answer.text) == (503, True)
         assert sum("clock wrong" in record.message for record in caplog.records) == 1
         assert "event dropped" not in caplog.text
         clock.ahead = 0.0
-        assert wait_until(lambda: ready(world).status_code == 200, seconds=DEADLINE)
+        wait_for(lambda: ready(bot).status_code == 200)
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Thu, 99 Foo 2026 00:00:00 GMT", "Mon, 01 Jan 99999999 0:0:0"])

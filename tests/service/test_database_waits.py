@@ -20,10 +20,9 @@ from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.settings import load
-from tests.scenarios.talking import flash, said_in_toast
 from tests.support.commands import run_command
 from tests.support.databases import SERVER, postgres_database, sqlite_database
-from tests.support.world import REDELIVERY, World, variables_for
+from tests.support.dsl import REDELIVERY, BotUnderTest, toast_text, variables_for, wait_for
 
 Lock = Callable[[], AbstractContextManager[None]]
 TABLES = ("requests", "generations", "preferences", "paces")
@@ -61,22 +60,22 @@ def test_events_are_answered_in_time_while_the_database_is_held(tmp_path: Path, 
     url, lock = held
     # A delivery gives the bot three seconds, as Feishu does, and counts a later answer as none.
     slower = replace(REDELIVERY, ladder=(0.5,) * 40)
-    with World(folder=tmp_path, variables={"DATABASE_URL": url}) as world:
-        world.feishu.delivery = slower
-        talk = world.somebody()
-        talk.wait_for_end(talk.say())
-        (card,) = talk.answers
-        talk.wait(lambda: world.idle)
-        first = len(world.feishu.attempts)
-        health = httpx.URL(str(world.feishu.webhook_url)).copy_with(path="/healthz")
+    with BotUnderTest(folder=tmp_path, variables={"DATABASE_URL": url}) as bot:
+        bot.feishu.delivery = slower
+        user = bot.new_user()
+        user.wait_for_end(user.send())
+        (card,) = user.answers
+        bot.wait_until_idle()
+        first = len(bot.feishu.attempts)
+        health = httpx.URL(str(bot.feishu.webhook_url)).copy_with(path="/healthz")
         with lock(), ThreadPoolExecutor(12) as pool:
-            said = list(pool.map(lambda number: talk.say("/help" if number % 2 else ""), range(12)))
+            said = list(pool.map(lambda number: user.send("/help" if number % 2 else ""), range(12)))
             assert httpx.get(health, timeout=3.0).status_code == 200
-            talk.wait(lambda: len(world.feishu.attempts) >= first + len(said))
-        attempts = world.feishu.attempts[first:]
+            wait_for(lambda: len(bot.feishu.attempts) >= first + len(said))
+        attempts = bot.feishu.attempts[first:]
         assert {one.outcome for one in attempts} <= {"acknowledged", "refused"}, attempts
-        talk.wait(lambda: {one.parent_id for one in talk.answers} >= {one.message_id for one in said})
-        assert flash(talk, card, "again") == said_in_toast("toast.queued")
+        wait_for(lambda: {one.parent_id for one in user.answers} >= {one.message_id for one in said})
+        assert card.press_for_toast("again") == toast_text("toast.queued")
 
 
 @contextmanager

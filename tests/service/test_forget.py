@@ -27,8 +27,8 @@ from bot.db.tables import (
 )
 from bot.models import State
 from tests.clients.data_command import run
+from tests.support.dsl import BotUnderTest, plain_text, wait_for
 from tests.support.requests import accept
-from tests.support.world import World, text_in
 
 ANN, BEN = "ou_ann_of_the_tests", "ou_ben_of_the_tests"
 ORIGINAL = "g_ann.jpg"
@@ -149,20 +149,20 @@ def test_new_prompts_meanwhile_are_kept(database: Database) -> None:
 
 def test_no_byte_is_left_in_the_files(tmp_path: Path) -> None:
     """Beside a running bot: neither id, chat nor prompt is found in the database's files, nor a picture on disk."""
-    with World(folder=tmp_path) as world:
-        talk = world.somebody()
-        said = talk.say(f"一只橘猫，编号 {secrets.token_hex(8)}")
-        talk.wait_for_end(said)
-        talk.say("/set size 16:9")
-        talk.wait(lambda: len(talk.answers) == 2 and world.idle)
-        wanted = [part.encode() for part in (talk.person, talk.chat_id, text_in(said))]
+    with BotUnderTest(folder=tmp_path) as bot:
+        user = bot.new_user()
+        said = user.send(f"一只橘猫，编号 {secrets.token_hex(8)}")
+        user.wait_for_end(said)
+        user.send("/set size 16:9")
+        wait_for(lambda: len(user.answers) == 2 and bot.idle)
+        wanted = [part.encode() for part in (user.person, user.chat_id, plain_text(said))]
         assert all(part in everything_on(tmp_path) for part in wanted)
         assert list((tmp_path / "originals").iterdir())
-        ran = run("forget", talk.person, "--yes", folder=tmp_path)
+        ran = run("forget", user.person, "--yes", folder=tmp_path)
         assert (ran.code, ran.stderr) == (0, "")
         assert [part for part in wanted if part in everything_on(tmp_path)] == []
         assert list((tmp_path / "originals").iterdir()) == []
-        talk.wait_for_end(talk.say())
+        user.wait_for_end(user.send())
 
 
 def everything_on(folder: Path) -> bytes:

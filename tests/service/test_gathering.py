@@ -15,12 +15,11 @@ from bot.db.database import LIMITS_LOCK, Database, read_url
 from bot.db.migrate import migrate
 from bot.db.tables import key_value, requests
 from bot.models import ImagePrompt
-from bot.sandbox.server import wait_until
 from bot.service.cancellation import cancel_recalled
 from bot.service.requests import RequestService, SubmitResult
 from tests.support.databases import postgres_database
+from tests.support.dsl import wait_for
 from tests.support.requests import UNLIMITED, Team, arrival, reception_of
-from tests.support.world import DEADLINE
 
 CAT = ImagePrompt(prompt="一只猫")
 WAITING = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"""
@@ -98,7 +97,7 @@ def test_a_recall_that_wins_the_race_makes_the_message_known() -> None:
         other.execute("SELECT pg_advisory_xact_lock(%s)", (LIMITS_LOCK,))
         other.execute("INSERT INTO requests SELECT * FROM recalled")
         said = pool.submit(reception_of(database).accept, arrival("om_1"), CAT)
-        assert wait_until(lambda: looking.execute(WAITING).fetchone() == (1,), seconds=DEADLINE)
+        wait_for(lambda: looking.execute(WAITING).fetchone() == (1,))
         other.commit()
         assert said.result().outcome == "repeated"
         database.close()
@@ -112,6 +111,6 @@ def test_a_connection_that_was_cut_while_it_rested_is_opened_anew() -> None:
         migrate(database)
         assert count(database) == 0
         other.execute(END_ALL)
-        assert wait_until(lambda: other.execute(CONNECTED).fetchone() == (1,), seconds=DEADLINE)
+        wait_for(lambda: other.execute(CONNECTED).fetchone() == (1,))
         assert reception_of(database).accept(arrival(), CAT).outcome == "accepted"
         database.close()

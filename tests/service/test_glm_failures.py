@@ -12,9 +12,9 @@ from sqlalchemy import func, select
 from bot.db.tables import FEISHU_CALLS, monthly_usage
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.faults import CALL_FAULTS, CODES
-from tests.support.world import PATIENCE, World, catalogue, colour, strings_in
+from tests.support.dsl import CALL_TIMEOUT, CATALOGUE, BotUnderTest, all_strings, header_color
 
-WORDS = catalogue()
+WORDS = CATALOGUE
 
 SENTENCES = {
     "glm_500": "failure.server",
@@ -124,18 +124,18 @@ WARN = ("level_2", "level_3")
 
 
 @pytest.fixture(scope="module")
-def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """One bot for all faults; each meets a new person in a new chat."""
-    with World(folder=tmp_path_factory.mktemp("bot"), patience=PATIENCE) as world:
-        yield world
-        assert world.glm.strays == []
+    with BotUnderTest(folder=tmp_path_factory.mktemp("bot"), call_timeout=CALL_TIMEOUT) as bot:
+        yield bot
+        assert bot.glm.strays == []
 
 
 @pytest.fixture
-def world(bot: World) -> Iterator[World]:
+def bot(shared_bot: BotUnderTest) -> Iterator[BotUnderTest]:
     """The bot, with no fault left armed by another test."""
-    yield bot
-    bot.glm.disarm()
+    yield shared_bot
+    shared_bot.glm.disarm()
 
 
 def expected(fault: str, language: str) -> str:
@@ -157,38 +157,38 @@ def test_the_tables_hold_every_fault() -> None:
 
 
 @pytest.mark.parametrize("fault", SENTENCES)
-def test_a_failure_has_its_sentence(world: World, fault: str) -> None:
+def test_a_failure_has_its_sentence(bot: BotUnderTest, fault: str) -> None:
     """The card ends with the fault's sentence in both languages after one call, and the next prompt gets its turn.
 
     What something in between answered is not shown, and a button sends the prompt again.
     """
-    talk = world.somebody()
-    world.glm.arm(fault)
-    before = charged(world)
-    said = talk.say()
-    talk.wait_for_end(said)
-    (call,) = talk.posts(said)
-    assert call.paid <= charged(world) - before == (fault not in UNBILLED)
-    shown = list(strings_in(talk.card))
+    user = bot.new_user()
+    bot.glm.arm(fault)
+    before = charged(bot)
+    said = user.send()
+    user.wait_for_end(said)
+    (call,) = user.posts(said)
+    assert call.paid <= charged(bot) - before == (fault not in UNBILLED)
+    shown = list(all_strings(user.first_card))
     for language in ("zh", "en"):
         assert any(expected(fault, language) in words for words in shown), shown
-    assert [colour(answer) for answer in talk.answers] == ["red"]
+    assert [header_color(answer) for answer in user.answers] == ["red"]
     if fault in STATUS:
         assert not any(
             "Access denied" in words or "您的请求已被拦截" in words or "upstream connect" in words for words in shown
         )
-        (card,) = talk.answers
-        assert "again" in [(action.value or {}).get("a") for action in world.feishu.actions(card.message_id)]
-    goes_through(world, talk.say())
+        (card,) = user.answers
+        assert "again" in [(action.value or {}).get("a") for action in bot.feishu.actions(card.message_id)]
+    goes_through(bot, user.send())
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if f"glm_{code}" in SENTENCES])
-def test_the_platforms_own_words_stand_below(world: World, code: str) -> None:
+def test_the_platforms_own_words_stand_below(bot: BotUnderTest, code: str) -> None:
     """Under our sentence the card shows the platform's code and message, and neither a stack nor the endpoint."""
-    talk = world.somebody()
-    world.glm.arm(f"glm_{code}")
-    talk.wait_for_end(talk.say())
-    shown = "\n".join(strings_in(talk.card))
+    user = bot.new_user()
+    bot.glm.arm(f"glm_{code}")
+    user.wait_for_end(user.send())
+    shown = "\n".join(all_strings(user.first_card))
     assert f"{code} {CODES[code][1]}" in shown
     assert "Traceback" not in shown
     assert "/paas/v4" not in shown
@@ -196,71 +196,73 @@ def test_the_platforms_own_words_stand_below(world: World, code: str) -> None:
 
 def test_a_reset_is_told_in_the_teams_time(tmp_path: Path) -> None:
     """A team in London reads when the quota is reset there by the clock, and the platform's message as it came."""
-    with World(folder=tmp_path, variables={"BOT_TEAM_TIMEZONE": "Europe/London"}) as world:
-        talk = world.somebody()
-        world.glm.arm("glm_1308")
-        talk.wait_for_end(talk.say())
-        shown = list(strings_in(talk.card))
+    with BotUnderTest(folder=tmp_path, variables={"BOT_TEAM_TIMEZONE": "Europe/London"}) as bot:
+        user = bot.new_user()
+        bot.glm.arm("glm_1308")
+        user.wait_for_end(user.send())
+        shown = list(all_strings(user.first_card))
     assert WORDS.text("failure.quota", "en", until="2026-11-22 16:00") in shown
     assert f"1308 {CODES['1308'][1]}" in shown
 
 
 @pytest.mark.parametrize("fault", WAIT)
-def test_a_refusal_before_work_waits_and_passes(world: World, fault: str) -> None:
+def test_a_refusal_before_work_waits_and_passes(bot: BotUnderTest, fault: str) -> None:
     """Refused three times before any work, a generation goes back in line each time and is made at the fourth."""
-    talk = world.somebody()
-    world.glm.arm(fault, times=3)
-    said = talk.say()
-    talk.wait_for_end(said)
-    calls = talk.posts(said)
+    user = bot.new_user()
+    bot.glm.arm(fault, times=3)
+    said = user.send()
+    user.wait_for_end(said)
+    calls = user.posts(said)
     assert [call.paid for call in calls] == [False, False, False, True]
     waits = [later.at - earlier.at for earlier, later in pairwise(calls)]
     assert all(wait >= 0.8 * 0.02 for wait in waits), waits
-    assert [colour(answer) for answer in talk.answers] == ["green"]
+    assert [header_color(answer) for answer in user.answers] == ["green"]
 
 
 @pytest.mark.parametrize("fault", WAIT)
-def test_waiting_has_an_end(world: World, fault: str) -> None:
+def test_waiting_has_an_end(bot: BotUnderTest, fault: str) -> None:
     """Refused for longer than a generation may wait, it ends with a sentence, unpaid, and the next one goes through."""
-    talk = world.somebody()
-    world.glm.arm(fault, times=1000)
-    before = charged(world)
-    said = talk.say()
-    talk.wait_for_end(said)
-    world.glm.disarm()
-    assert charged(world) == before
-    shown = list(strings_in(talk.card))
+    user = bot.new_user()
+    bot.glm.arm(fault, times=1000)
+    before = charged(bot)
+    said = user.send()
+    user.wait_for_end(said)
+    bot.glm.disarm()
+    assert charged(bot) == before
+    shown = list(all_strings(user.first_card))
     for language in ("zh", "en"):
         assert any(expected(fault, language) in words for words in shown)
-    assert len(talk.posts(said)) > 1
-    assert not any(call.paid for call in talk.posts(said))
-    goes_through(world, talk.say())
+    assert len(user.posts(said)) > 1
+    assert not any(call.paid for call in user.posts(said))
+    goes_through(bot, user.send())
 
 
 @pytest.mark.parametrize("fault", WARN)
-def test_a_finding_is_a_warning(world: World, fault: str) -> None:
+def test_a_finding_is_a_warning(bot: BotUnderTest, fault: str) -> None:
     """With a finding of level 2 or 3 the picture is shown, and beside it where the finding is and how bad."""
-    talk = world.somebody()
-    world.glm.arm(fault)
-    said = talk.say()
-    talk.wait_for_end(said)
+    user = bot.new_user()
+    bot.glm.arm(fault)
+    said = user.send()
+    user.wait_for_end(said)
     level = fault.removeprefix("level_")
-    shown = list(strings_in(talk.card))
+    shown = list(all_strings(user.first_card))
     for language in ("zh", "en"):
         where = WORDS.text("role.assistant", language)
         assert any(WORDS.text("warning.content", language, where=where, level=level) in words for words in shown)
-    assert [colour(answer) for answer in talk.answers] == ["orange"]
-    assert set(shown) & world.feishu.uploads.keys()
+    assert [header_color(answer) for answer in user.answers] == ["orange"]
+    assert set(shown) & bot.feishu.uploads.keys()
 
 
-def charged(world: World) -> int:
+def charged(bot: BotUnderTest) -> int:
     """How many calls the team's budget holds."""
-    with world.bot.database.read() as connection:
+    with bot.app.database.read() as connection:
         return int(
             connection.scalar(select(func.sum(monthly_usage.c.count)).where(monthly_usage.c.name != FEISHU_CALLS)) or 0
         )
 
 
-def goes_through(world: World, said: ChatMessage) -> None:
+def goes_through(bot: BotUnderTest, said: ChatMessage) -> None:
     """The slot is free: a prompt that nothing hinders is made."""
-    assert world.feishu.wait_for(lambda feishu: [colour(one) for one in feishu.replies(said.message_id)] == ["green"])
+    assert bot.feishu.wait_for(
+        lambda feishu: [header_color(one) for one in feishu.replies(said.message_id)] == ["green"]
+    )

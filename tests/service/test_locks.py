@@ -20,11 +20,10 @@ from bot.db.requests import RequestStore, mark_dirty
 from bot.db.row_models import Generation
 from bot.db.tables import generations, requests
 from bot.models import Command
-from bot.sandbox.server import wait_until
 from bot.worker.failures import REPEATED_UNKNOWN, STALLED
 from tests.support.databases import postgres_database
+from tests.support.dsl import wait_for
 from tests.support.requests import EXPIRED, LEASE, accept, answer, arrival, reception_of
-from tests.support.world import DEADLINE
 
 pytestmark = pytest.mark.postgres
 
@@ -61,10 +60,7 @@ class Scene:
             running = []
             for number, act in enumerate(acts, 1):
                 running.append(pool.submit(act))
-                assert wait_until(
-                    lambda queued=number: looking.execute(WAITING).fetchone() == (queued,),  # type: ignore[misc]
-                    seconds=DEADLINE,
-                )
+                wait_for(lambda queued=number: looking.execute(WAITING).fetchone() == (queued,))  # type: ignore[misc]
             holder.commit()
             for one in running:
                 one.result()

@@ -18,7 +18,7 @@ from bot.logs import Form, formatter
 from bot.models import Event
 from bot.web.verification import ExpiredEvent
 from bot.web.webhook import handle_event
-from tests.support.world import DEADLINE, World, text_in
+from tests.support.dsl import BotUnderTest, plain_text, wait_for
 
 
 @contextmanager
@@ -27,22 +27,22 @@ def written(form: Form = "text") -> Iterator[io.StringIO]:
     out = io.StringIO()
     handler = logging.StreamHandler(out)
     handler.setFormatter(formatter(form))
-    bot = logging.getLogger("bot")
-    level = bot.level
-    bot.addHandler(handler)
-    bot.setLevel(logging.DEBUG)
+    shared_bot = logging.getLogger("bot")
+    level = shared_bot.level
+    shared_bot.addHandler(handler)
+    shared_bot.setLevel(logging.DEBUG)
     try:
         yield out
     finally:
-        bot.setLevel(level)
-        bot.removeHandler(handler)
+        shared_bot.setLevel(level)
+        shared_bot.removeHandler(handler)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """One bot for all conversations."""
-    with World(folder=tmp_path_factory.mktemp("bot")) as world:
-        yield world
+    with BotUnderTest(folder=tmp_path_factory.mktemp("bot")) as bot:
+        yield bot
 
 
 def step(line: str) -> str:
@@ -50,13 +50,13 @@ def step(line: str) -> str:
     return " ".join(word for word in line.split()[3:] if "=" not in word)
 
 
-def test_one_grep_for_the_message_finds_every_step(world: World) -> None:
+def test_one_grep_for_the_message_finds_every_step(bot: BotUnderTest) -> None:
     """From the acceptance to the result each line carries the message's id, those of the clients too."""
     with written() as out:
-        talk = world.somebody()
-        said = talk.say()
-        talk.wait_for_end(said)
-        assert world.feishu.wait_for(lambda _: world.idle, seconds=DEADLINE)
+        user = bot.new_user()
+        said = user.send()
+        user.wait_for_end(said)
+        bot.wait_until_idle()
     lines = [line for line in out.getvalue().splitlines() if said.message_id in line]
     steps = [step(line) for line in lines]
     for one in ("request", "generation call", "GLM answered", "generation made", "generation done"):
@@ -67,12 +67,12 @@ def test_one_grep_for_the_message_finds_every_step(world: World) -> None:
     assert len({word for line in lines for word in line.split() if word.startswith("request=")}) == 1
 
 
-def test_as_json_each_line_of_a_generation_names_it(world: World) -> None:
+def test_as_json_each_line_of_a_generation_names_it(bot: BotUnderTest) -> None:
     """Programs find message, request and generation by their names on one line."""
     with written("json") as out:
-        talk = world.somebody()
-        said = talk.say()
-        talk.wait_for_end(said)
+        user = bot.new_user()
+        said = user.send()
+        user.wait_for_end(said)
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     of_message = [line for line in lines if line.get("message_id") == said.message_id]
     made = [line for line in of_message if str(line["event"]).startswith(("generation", "GLM"))]
@@ -81,13 +81,13 @@ def test_as_json_each_line_of_a_generation_names_it(world: World) -> None:
     assert len({line["generation"] for line in made}) == 1
 
 
-def test_a_refused_call_is_found_the_same_way(world: World) -> None:
+def test_a_refused_call_is_found_the_same_way(bot: BotUnderTest) -> None:
     """Why there was no image stands on a line with the message's id, as a warning."""
     with written() as out:
-        talk = world.somebody()
-        world.glm.arm("glm_1113")
-        said = talk.say()
-        talk.wait_for_end(said)
+        user = bot.new_user()
+        bot.glm.arm("glm_1113")
+        said = user.send()
+        user.wait_for_end(said)
     (line,) = [line for line in out.getvalue().splitlines() if "generation failed" in line]
     assert " WARNING " in line
     assert f"message_id={said.message_id}" in line
@@ -120,22 +120,22 @@ def test_an_event_that_is_not_acted_on_names_its_message(body: dict[str, object]
         assert "None" not in line
 
 
-def test_silence_towards_a_message_has_its_reason_in_the_log(world: World) -> None:
+def test_silence_towards_a_message_has_its_reason_in_the_log(bot: BotUnderTest) -> None:
     """Why there was no answer is found by the message's id: not sent by a person, or help was shown just now."""
-    talk = world.somebody()
-    file: dict[str, Any] = {"chat_id": talk.chat_id, "sender": talk.person, "content": b"1", "name": "a.txt"}
-    world.feishu.send_file(**file)
-    talk.wait(lambda: talk.answers)
-    header = {"event_id": "e2", "event_type": "im.message.receive_v1", "app_id": world.feishu.app_id}
+    user = bot.new_user()
+    file: dict[str, Any] = {"chat_id": user.chat_id, "sender": user.person, "content": b"1", "name": "a.txt"}
+    bot.feishu.send_file(**file)
+    wait_for(lambda: user.answers)
+    header = {"event_id": "e2", "event_type": "im.message.receive_v1", "app_id": bot.feishu.app_id}
     body = {"sender": {"sender_type": "app"}, "message": {"message_id": "om_of_a_bot"}}
     with written() as out:
-        second = world.feishu.send_file(**file)
-        world.bot.pushes(
+        second = bot.feishu.send_file(**file)
+        bot.app.pushes(
             json.dumps(
                 {"schema": "2.0", "header": {**header, "create_time": str(int(time.time() * 1000))}, "event": body}
             ).encode()
         )
-        assert world.feishu.wait_for(lambda _: "message ignored" in out.getvalue(), seconds=DEADLINE)
+        wait_for(lambda: "message ignored" in out.getvalue())
     lines = out.getvalue().splitlines()
     (ignored,) = [line for line in lines if "message_id=om_of_a_bot" in line]
     assert 'reason="not sent by a person"' in ignored
@@ -143,34 +143,34 @@ def test_silence_towards_a_message_has_its_reason_in_the_log(world: World) -> No
     assert 'reason="nothing to draw, and help was shown"' in left
 
 
-def test_a_press_leads_back_to_the_message_of_its_card(world: World) -> None:
+def test_a_press_leads_back_to_the_message_of_its_card(bot: BotUnderTest) -> None:
     """One grep for the first message finds who pressed again on its card, and the request that came of it."""
-    talk = world.somebody()
-    said = talk.say()
-    talk.wait_for_end(said)
-    values = [action.value or {} for action in world.feishu.actions(talk.answers[0].message_id)]
+    user = bot.new_user()
+    said = user.send()
+    user.wait_for_end(said)
+    values = [action.value or {} for action in bot.feishu.actions(user.answers[0].message_id)]
     (first,) = {value["r"] for value in values if "r" in value}
     with written() as out:
-        world.feishu.press(talk.answers[0].message_id, talk.person, value={"a": "again", "r": first})
-        assert world.feishu.wait_for(lambda _: len(talk.answers) == 2 and world.idle, seconds=DEADLINE)
+        bot.feishu.press(user.answers[0].message_id, user.person, value={"a": "again", "r": first})
+        wait_for(lambda: len(user.answers) == 2 and bot.idle)
     pressed, accepted = [line for line in out.getvalue().splitlines() if f"pressed={first}" in line]
     assert (step(pressed), step(accepted)) == ("card action", "request")
     for line in (pressed, accepted):
-        assert {f"message_id={said.message_id}", f"card={talk.answers[0].message_id}"} <= set(line.split())
+        assert {f"message_id={said.message_id}", f"card={user.answers[0].message_id}"} <= set(line.split())
     (new,) = [word for word in accepted.split() if word.startswith("request=")]
     assert sum(new in line for line in out.getvalue().splitlines()) > 3
 
 
-def test_no_prompt_is_logged_unless_that_is_asked_for(world: World, tmp_path: Path) -> None:
+def test_no_prompt_is_logged_unless_that_is_asked_for(bot: BotUnderTest, tmp_path: Path) -> None:
     """What people type stays out of the log at every level; `[log] prompts` lets it in, on one line a message."""
     with written() as out:
-        talk = world.somebody()
-        said = talk.say()
-        talk.wait_for_end(said)
-    assert text_in(said) not in out.getvalue()
-    with World(folder=tmp_path, variables={"BOT_LOG_PROMPTS": "true"}) as telling, written() as out:
-        talk = telling.somebody()
-        said = talk.say()
-        talk.wait_for_end(said)
-    (line,) = [line for line in out.getvalue().splitlines() if text_in(said) in line]
+        user = bot.new_user()
+        said = user.send()
+        user.wait_for_end(said)
+    assert plain_text(said) not in out.getvalue()
+    with BotUnderTest(folder=tmp_path, variables={"BOT_LOG_PROMPTS": "true"}) as telling, written() as out:
+        user = telling.new_user()
+        said = user.send()
+        user.wait_for_end(said)
+    (line,) = [line for line in out.getvalue().splitlines() if plain_text(said) in line]
     assert f"message_id={said.message_id}" in line

@@ -13,38 +13,38 @@ from flask import Flask
 from bot.settings import ServerSettings
 from bot.web.health import metrics
 from bot.web.server import Server
-from tests.support.world import DEADLINE, QUICK, World
+from tests.support.dsl import QUICK, BotUnderTest, wait_for
 
 TOKEN = "not-a-real-metrics-token"
 PERSISTENT = replace(QUICK, upkeep=0.05)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """One bot whose figures may be read."""
     folder = tmp_path_factory.mktemp("bot")
-    with World(folder=folder, pace=PERSISTENT, variables={"METRICS_TOKEN": TOKEN}) as world:
-        yield world
+    with BotUnderTest(folder=folder, pace=PERSISTENT, variables={"METRICS_TOKEN": TOKEN}) as bot:
+        yield bot
 
 
-def read(world: World, authorization: str | None = f"Bearer {TOKEN}") -> httpx.Response:
+def read(bot: BotUnderTest, authorization: str | None = f"Bearer {TOKEN}") -> httpx.Response:
     """What the route answers."""
-    address = f"{str(world.feishu.webhook_url).removesuffix('/webhook/event')}/metrics"
+    address = f"{str(bot.feishu.webhook_url).removesuffix('/webhook/event')}/metrics"
     return httpx.get(address, headers={"Authorization": authorization} if authorization else {}, trust_env=False)
 
 
-def figure(world: World, name: str) -> float:
+def figure(bot: BotUnderTest, name: str) -> float:
     """One figure, by its name with its labels; 0 when there is none yet."""
-    found = re.search(rf"^{re.escape(name)} (\S+)$", read(world).text, re.MULTILINE)
+    found = re.search(rf"^{re.escape(name)} (\S+)$", read(bot).text, re.MULTILINE)
     return float(found[1]) if found else 0.0
 
 
 @pytest.mark.parametrize(
     "authorization", [None, "", TOKEN, "Bearer", "Bearer no", f"Bearer {TOKEN}x", f"Basic {TOKEN}"]
 )
-def test_without_the_token_nothing_is_read(world: World, authorization: str | None) -> None:
+def test_without_the_token_nothing_is_read(bot: BotUnderTest, authorization: str | None) -> None:
     """Whoever has no token, or a wrong one, gets 401 and no figure."""
-    answer = read(world, authorization)
+    answer = read(bot, authorization)
     assert (answer.status_code, answer.text) == (401, "unauthorized\n")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
@@ -62,15 +62,15 @@ def test_where_no_token_is_set_there_is_no_route() -> None:
         server.close()
 
 
-def test_the_answer_is_prometheus_text(world: World) -> None:
+def test_the_answer_is_prometheus_text(bot: BotUnderTest) -> None:
     """The content type is the one that Prometheus asks for, and no line holds the token."""
-    answer = read(world)
+    answer = read(bot)
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "# TYPE bot_events_total counter" in answer.text
     assert TOKEN not in answer.text
 
 
-def test_an_image_is_counted_at_every_step(world: World) -> None:
+def test_an_image_is_counted_at_every_step(bot: BotUnderTest) -> None:
     """Event, acknowledgement, request, paid call, image and the calls to Feishu each count one more."""
     names = (
         'bot_events_total{kind="im.message.receive_v1",outcome="accepted"}',
@@ -83,19 +83,19 @@ def test_an_image_is_counted_at_every_step(world: World) -> None:
         'bot_feishu_call_seconds_count{call="image",code="0"}',
         "bot_month_images",
     )
-    before = [figure(world, name) for name in names]
-    talk = world.somebody()
-    talk.wait_for_end(talk.say())
-    assert world.feishu.wait_for(lambda _: figure(world, names[4]) == before[4] + 1, seconds=DEADLINE)
-    assert [figure(world, name) for name in names] == [count + 1 for count in before]
+    before = [figure(bot, name) for name in names]
+    user = bot.new_user()
+    user.wait_for_end(user.send())
+    wait_for(lambda: figure(bot, names[4]) == before[4] + 1)
+    assert [figure(bot, name) for name in names] == [count + 1 for count in before]
 
 
-def test_how_things_stand_is_read_from_the_database(world: World) -> None:
+def test_how_things_stand_is_read_from_the_database(bot: BotUnderTest) -> None:
     """Slots, workers, the month and the size are told, with the bounds beside them."""
-    talk = world.somebody()
-    talk.wait_for_end(talk.say())
-    assert world.feishu.wait_for(lambda _: world.idle, seconds=DEADLINE)
-    text = read(world).text
+    user = bot.new_user()
+    user.wait_for_end(user.send())
+    bot.wait_until_idle()
+    text = read(bot).text
     for line in (
         'bot_slots{model="glm-image"} 1.0',
         'bot_slots{model="cogview-4"} 5.0',
@@ -106,47 +106,47 @@ def test_how_things_stand_is_read_from_the_database(world: World) -> None:
         "bot_database_up 1.0",
     ):
         assert f"\n{line}\n" in text
-    assert figure(world, "bot_database_bytes") > 4096
-    assert figure(world, "bot_month_yuan") == pytest.approx(0.1 * figure(world, "bot_month_images"))
+    assert figure(bot, "bot_database_bytes") > 4096
+    assert figure(bot, "bot_month_yuan") == pytest.approx(0.1 * figure(bot, "bot_month_images"))
 
 
-def test_what_raises_an_alarm_is_told_from_the_start(world: World) -> None:
+def test_what_raises_an_alarm_is_told_from_the_start(bot: BotUnderTest) -> None:
     """An error that has not come yet stands at 0, so that its first coming is an increase."""
-    text = read(world).text
+    text = read(bot).text
     for code in ("done", "cancelled", "authentication_error", "TIMEOUT", "DOWNLOAD_FAILED", "upload_failed"):
         assert f'bot_generations_total{{model="cogview-4",outcome="{code}"}} 0.0' in text
 
 
-def test_a_failure_is_counted_by_its_code(world: World) -> None:
+def test_a_failure_is_counted_by_its_code(bot: BotUnderTest) -> None:
     """A refused call counts under the platform's code, its image under ours."""
     call = 'bot_glm_call_seconds_count{code="1113",model="glm-image"}'
     image = 'bot_generations_total{model="glm-image",outcome="insufficient_balance"}'
-    before = figure(world, call), figure(world, image)
-    talk = world.somebody()
-    world.glm.arm("glm_1113")
-    talk.wait_for_end(talk.say())
-    assert world.feishu.wait_for(lambda _: figure(world, image) == before[1] + 1, seconds=DEADLINE)
-    assert figure(world, call) == before[0] + 1
+    before = figure(bot, call), figure(bot, image)
+    user = bot.new_user()
+    bot.glm.arm("glm_1113")
+    user.wait_for_end(user.send())
+    wait_for(lambda: figure(bot, image) == before[1] + 1)
+    assert figure(bot, call) == before[0] + 1
 
 
-def test_a_refused_request_at_the_door_is_counted(world: World) -> None:
+def test_a_refused_request_at_the_door_is_counted(bot: BotUnderTest) -> None:
     """Who sends what is not signed counts by the status that it got."""
     name = 'bot_events_total{kind="unknown",outcome="rejected_401"}'
-    before = figure(world, name)
-    assert httpx.post(str(world.feishu.webhook_url), content=b"{}", trust_env=False).status_code == 401
-    assert figure(world, name) == before + 1
+    before = figure(bot, name)
+    assert httpx.post(str(bot.feishu.webhook_url), content=b"{}", trust_env=False).status_code == 401
+    assert figure(bot, name) == before + 1
 
 
-def test_the_calls_to_feishu_are_exact_and_survive_a_restart(world: World) -> None:
+def test_the_calls_to_feishu_are_exact_and_survive_a_restart(bot: BotUnderTest) -> None:
     """The month's count is that of the calls which Feishu got, but for those to get a token."""
 
     def agreed() -> bool:
-        made = [call for call in world.feishu.calls if call.name != "token"]
-        return figure(world, "bot_month_feishu_calls") == len(made)
+        made = [call for call in bot.feishu.calls if call.name != "token"]
+        return figure(bot, "bot_month_feishu_calls") == len(made)
 
-    talk = world.somebody()
-    talk.wait_for_end(talk.say())
-    assert world.feishu.wait_for(lambda _: agreed(), seconds=DEADLINE)
-    world.stop()
-    world.start()
-    assert world.feishu.wait_for(lambda _: agreed(), seconds=DEADLINE)
+    user = bot.new_user()
+    user.wait_for_end(user.send())
+    wait_for(agreed)
+    bot.stop()
+    bot.start()
+    wait_for(agreed)

@@ -12,11 +12,10 @@ import httpx
 import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.server import wait_until
 from tests.repo.lock import TOP
 from tests.support.databases import postgres_database
+from tests.support.dsl import variables_for, wait_for
 from tests.support.servers import free_port
-from tests.support.world import variables_for
 
 TOKEN = "not-a-real-metrics-token"
 
@@ -48,7 +47,7 @@ def test_a_worker_tells_its_health_and_figures(tmp_path: Path) -> None:
             },
         )
         try:
-            assert wait_until(lambda: status(f"{origin}/readyz") == 200, seconds=40, every=0.1)
+            wait_for(lambda: status(f"{origin}/readyz") == 200, timeout=40)
             assert status(f"{origin}/metrics") == 200
             assert httpx.post(f"{origin}/webhook/event", content=b"{}", trust_env=False).status_code == 404
         finally:

@@ -21,7 +21,7 @@ from bot.sandbox.feishu.faults import ANY_CALL
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from bot.timings import Timings
-from tests.support.world import QUICK, REDELIVERY, World, catalogue, colour, strings_in
+from tests.support.dsl import CATALOGUE, QUICK, REDELIVERY, BotUnderTest, all_strings, header_color, wait_for
 
 REFUSALS = {
     # A code, and a word of the fix that /readyz has to name with it.
@@ -50,183 +50,185 @@ ADMIN = "管理"
 
 
 @pytest.fixture(scope="module")
-def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """A bot with one admin, for all outages."""
     feishu = FeishuStandIn(delivery=REDELIVERY)
     admin = feishu.world.add_person(ADMIN).open_id
     variables = {"BOT_TEAM_ADMINS": admin, "BOT_SLOTS_GLM_IMAGE": "3"}
     # The limits that end a request are a moment here: an outage must not come under them.
     pace = replace(QUICK, upload_in_all=0.2)
-    with World(folder=tmp_path_factory.mktemp("bot"), feishu=feishu, variables=variables, pace=pace) as world:
-        yield world
+    with BotUnderTest(folder=tmp_path_factory.mktemp("bot"), feishu=feishu, variables=variables, pace=pace) as bot:
+        yield bot
 
 
 @pytest.fixture
-def world(bot: World) -> Iterator[World]:
+def bot(shared_bot: BotUnderTest) -> Iterator[BotUnderTest]:
     """The bot, with nothing armed, and no admin alerted yet."""
-    bot.glm.seconds = 0.02
-    yield bot
-    bot.feishu.faults.disarm()
+    shared_bot.glm.seconds = 0.02
+    yield shared_bot
+    shared_bot.feishu.faults.disarm()
 
 
-def readiness(world: World) -> httpx.Response:
+def readiness(bot: BotUnderTest) -> httpx.Response:
     """What /readyz answers."""
-    return httpx.get(str(world.feishu.webhook_url).replace("/webhook/event", "/readyz"), trust_env=False)
+    return httpx.get(str(bot.feishu.webhook_url).replace("/webhook/event", "/readyz"), trust_env=False)
 
 
-def refused(world: World, *names: str, code: int | None = None, since: int = 0) -> int:
+def refused(bot: BotUnderTest, *names: str, code: int | None = None, since: int = 0) -> int:
     """How many calls of these names were refused."""
-    calls = world.feishu.calls[since:]
+    calls = bot.feishu.calls[since:]
     return sum(call.name in names and call.fault is not None and code in (None, call.code) for call in calls)
 
 
-def meet(world: World, refuse: Callable[[], None], accept: Callable[[], None], *, met: Callable[[int], bool]) -> str:
+def meet(
+    bot: BotUnderTest, refuse: Callable[[], None], accept: Callable[[], None], *, met: Callable[[int], bool]
+) -> str:
     """One image is being made and another prompt is sent when the refusals begin; gives what /readyz said.
 
     ``met`` tells of the calls since a number whether enough were refused for every limit that ends a request.
     """
-    first, second = world.somebody(), world.somebody()
-    world.glm.seconds = 0.3
-    said = first.say()
-    first.wait(lambda: first.answers and world.glm.working)
-    since = len(world.feishu.calls)
+    first, second = bot.new_user(), bot.new_user()
+    bot.glm.seconds = 0.3
+    said = first.send()
+    wait_for(lambda: first.answers and bot.glm.working)
+    since = len(bot.feishu.calls)
     refuse()
-    later = second.say()
-    first.wait(lambda: met(since))
-    found = readiness(world)
+    later = second.send()
+    wait_for(lambda: met(since))
+    found = readiness(bot)
     assert found.status_code == 503
-    assert {colour(answer) for answer in first.answers} == {"wathet"}
+    assert {header_color(answer) for answer in first.answers} == {"wathet"}
     assert second.answers == []
     accept()
-    for talk, message in ((first, said), (second, later)):
-        talk.wait_for_end(message)
-        assert [colour(answer) for answer in talk.answers] == ["green"]
-        assert len(talk.posts(message)) == 1
-    first.wait(lambda: world.idle)
-    assert readiness(world).status_code == 200
+    for user, message in ((first, said), (second, later)):
+        user.wait_for_end(message)
+        assert [header_color(answer) for answer in user.answers] == ["green"]
+        assert len(user.posts(message)) == 1
+    bot.wait_until_idle()
+    assert readiness(bot).status_code == 200
     return found.text
 
 
 @pytest.mark.parametrize("code", REFUSALS)
-def test_a_refusal_of_the_app_is_waited_out(world: World, code: int) -> None:
+def test_a_refusal_of_the_app_is_waited_out(bot: BotUnderTest, code: int) -> None:
     """However long every call is refused, the paid image and the message sent meanwhile are answered afterwards."""
-    faults = world.feishu.faults
+    faults = bot.feishu.faults
     text = meet(
-        world,
+        bot,
         lambda: faults.arm(f"feishu_{code}", on=ANY_CALL, times=None),
         faults.disarm,
-        met=lambda since: min(refused(world, name, since=since) for name in ("image", "reply")) >= 4,
+        met=lambda since: min(refused(bot, name, since=since) for name in ("image", "reply")) >= 4,
     )
     assert str(code) in text
     assert REFUSALS[code] in text
 
 
 @pytest.mark.parametrize("code", TOKEN_REFUSALS)
-def test_a_refused_token_is_waited_out(world: World, code: int) -> None:
+def test_a_refused_token_is_waited_out(bot: BotUnderTest, code: int) -> None:
     """Without a token no call can be made, so everything waits for one."""
 
     def refuse() -> None:
-        world.feishu.expire_tokens()
-        world.feishu.faults.arm(f"feishu_{code}", on="token", times=None)
-        world.feishu.faults.arm("token_bad", on=ANY_CALL, times=None)
+        bot.feishu.expire_tokens()
+        bot.feishu.faults.arm(f"feishu_{code}", on="token", times=None)
+        bot.feishu.faults.arm("token_bad", on=ANY_CALL, times=None)
 
     def met(since: int) -> bool:
-        return refused(world, "token", since=since) >= 8
+        return refused(bot, "token", since=since) >= 8
 
-    text = meet(world, refuse, world.feishu.faults.disarm, met=met)
+    text = meet(bot, refuse, bot.feishu.faults.disarm, met=met)
     assert str(code) in text
     assert TOKEN_REFUSALS[code] in text
 
 
 @pytest.mark.parametrize("on", ["image", "patch", "reply"])
-def test_one_refused_kind_of_call_does_not_hold_the_others(world: World, on: str) -> None:
+def test_one_refused_kind_of_call_does_not_hold_the_others(bot: BotUnderTest, on: str) -> None:
     """A missing scope of one kind of call keeps what needs it waiting, and lets everything else pass."""
-    talk, other = world.somebody(), world.somebody()
+    user, other = bot.new_user(), bot.new_user()
     if on != "reply":
-        world.feishu.faults.arm("scope", on=on, times=None)
-        said = talk.say()
-        talk.wait(lambda: refused(world, on, since=talk.first_call) >= 3)
-        other.say("/help")
-        other.wait(lambda: other.answers)
-        assert len(talk.answers) == 1
+        bot.feishu.faults.arm("scope", on=on, times=None)
+        said = user.send()
+        wait_for(lambda: refused(bot, on, since=user.first_call) >= 3)
+        other.send("/help")
+        wait_for(lambda: other.answers)
+        assert len(user.answers) == 1
     else:
-        world.glm.seconds = 0.3
-        said = talk.say()
-        talk.wait(lambda: talk.answers)
-        world.feishu.faults.arm("scope", on=on, times=None)
-        other.say("/help")
-        talk.wait_for_end(said)
+        bot.glm.seconds = 0.3
+        said = user.send()
+        wait_for(lambda: user.answers)
+        bot.feishu.faults.arm("scope", on=on, times=None)
+        other.send("/help")
+        user.wait_for_end(said)
         assert other.answers == []
-    world.feishu.faults.disarm()
-    talk.wait_for_end(said)
-    other.wait(lambda: other.answers and world.idle)
-    assert len(talk.posts(said)) == 1
+    bot.feishu.faults.disarm()
+    user.wait_for_end(said)
+    wait_for(lambda: other.answers and bot.idle)
+    assert len(user.posts(said)) == 1
 
 
-def test_the_admins_are_told_when_they_can_be_reached(world: World) -> None:
+def test_the_admins_are_told_when_they_can_be_reached(bot: BotUnderTest) -> None:
     """An outage of uploads is told at once and once a day; the message names the command that finds the cause."""
-    world.feishu.faults.arm("image_unauth", on="image", times=None)
-    talk = world.somebody()
-    said = talk.say()
-    talk.wait(lambda: admin_cards(world))
-    world.feishu.faults.disarm()
-    talk.wait_for_end(said)
-    (card,) = admin_cards(world)
-    assert catalogue().text("notice.admin_feishu.text", "zh") in strings_in(json.loads(card.content))
+    bot.feishu.faults.arm("image_unauth", on="image", times=None)
+    user = bot.new_user()
+    said = user.send()
+    wait_for(lambda: admin_cards(bot))
+    bot.feishu.faults.disarm()
+    user.wait_for_end(said)
+    (card,) = admin_cards(bot)
+    assert CATALOGUE.text("notice.admin_feishu.text", "zh") in all_strings(json.loads(card.content))
 
 
-def admin_cards(world: World) -> list[ChatMessage]:
+def admin_cards(bot: BotUnderTest) -> list[ChatMessage]:
     """The messages to the admin."""
-    (admin,) = [person for person in world.feishu.people if person.name == ADMIN]
-    chat = world.feishu.world.direct_chat(admin.open_id).chat_id
-    return [message for message in world.feishu.messages if message.chat_id == chat]
+    (admin,) = [person for person in bot.feishu.people if person.name == ADMIN]
+    chat = bot.feishu.world.direct_chat(admin.open_id).chat_id
+    return [message for message in bot.feishu.messages if message.chat_id == chat]
 
 
-def test_an_original_waits_too(world: World) -> None:
+def test_an_original_waits_too(bot: BotUnderTest) -> None:
     """A file whose upload is refused for the app is sent when uploads pass again, without a second press."""
-    talk = world.somebody()
-    talk.wait_for_end(talk.say())
-    (card,) = talk.answers
-    (button,) = [one for one in world.feishu.actions(card.message_id) if (one.value or {}).get("a") == "original"]
-    world.feishu.faults.arm("image_unauth", on="file", times=None)
-    world.feishu.press(card.message_id, talk.person, value=button.value)
-    talk.wait(lambda: refused(world, "file", since=talk.first_call) >= 3)
-    assert len(talk.answers) == 1
-    world.feishu.faults.disarm()
-    talk.wait(lambda: [answer.msg_type for answer in talk.answers] == ["interactive", "file"])
+    user = bot.new_user()
+    user.wait_for_end(user.send())
+    (card,) = user.answers
+    (button,) = [one for one in bot.feishu.actions(card.message_id) if (one.value or {}).get("a") == "original"]
+    bot.feishu.faults.arm("image_unauth", on="file", times=None)
+    bot.feishu.press(card.message_id, user.person, value=button.value)
+    wait_for(lambda: refused(bot, "file", since=user.first_call) >= 3)
+    assert len(user.answers) == 1
+    bot.feishu.faults.disarm()
+    wait_for(lambda: [answer.msg_type for answer in user.answers] == ["interactive", "file"])
 
 
 def test_an_outage_outlives_the_process(tmp_path: Path) -> None:
     """A bot that is restarted during an outage knows of it, and delivers what was paid for before."""
-    with World(folder=tmp_path) as world:
-        talk = world.somebody()
-        world.feishu.faults.arm("feishu_230006", on="image", times=None)
-        said = talk.say()
-        talk.wait(lambda: refused(world, "image") >= 2)
-        world.stop()
-        world.start()
-        talk.wait(lambda: "230006" in readiness(world).text)
-        world.feishu.faults.disarm()
-        talk.wait_for_end(said)
-        assert [colour(answer) for answer in talk.answers] == ["green"]
-        assert len(talk.posts(said)) == 1
+    with BotUnderTest(folder=tmp_path) as bot:
+        user = bot.new_user()
+        bot.feishu.faults.arm("feishu_230006", on="image", times=None)
+        said = user.send()
+        wait_for(lambda: refused(bot, "image") >= 2)
+        bot.stop()
+        bot.start()
+        wait_for(lambda: "230006" in readiness(bot).text)
+        bot.feishu.faults.disarm()
+        user.wait_for_end(said)
+        assert [header_color(answer) for answer in user.answers] == ["green"]
+        assert len(user.posts(said)) == 1
 
 
-def test_no_attempt_that_ends_a_request_is_used_up(world: World) -> None:
+def test_no_attempt_that_ends_a_request_is_used_up(bot: BotUnderTest) -> None:
     """After many refusals of the app the counts that end a request or a generation are where they were."""
-    talk = world.somebody()
-    world.feishu.faults.arm("feishu_230006", on="image", times=None)
-    said = talk.say()
-    talk.wait(lambda: refused(world, "image", since=talk.first_call) >= 10)
-    with world.bot.database.read() as connection:
+    user = bot.new_user()
+    bot.feishu.faults.arm("feishu_230006", on="image", times=None)
+    said = user.send()
+    wait_for(lambda: refused(bot, "image", since=user.first_call) >= 10)
+    with bot.app.database.read() as connection:
         open_one = generations.c.ended_at.is_(None)
         row = connection.execute(
             select(generations.c.stalled_attempts, generations.c.backoff_since).where(open_one)
         ).one()
     assert row.stalled_attempts <= 1
     assert row.backoff_since is None
-    world.feishu.faults.disarm()
-    talk.wait_for_end(said)
+    bot.feishu.faults.disarm()
+    user.wait_for_end(said)
 
 
 @pytest.mark.parametrize("status", [401, 403, 407])
@@ -234,8 +236,8 @@ def test_a_proxy_that_refuses_every_call_is_an_outage(tmp_path: Path, status: in
     """A web page of a proxy in place of Feishu's answer is waited out like a refusal of Feishu's own."""
     proxy = Proxy(status)
     pace = replace(QUICK, upload_in_all=0.2)
-    with World(folder=tmp_path, pace=pace, sending=proxy.around) as world:
-        text = meet(world, proxy.close, proxy.open, met=lambda _: proxy.answered >= 8)
+    with BotUnderTest(folder=tmp_path, pace=pace, wrap_feishu=proxy.around) as bot:
+        text = meet(bot, proxy.close, proxy.open, met=lambda _: proxy.answered >= 8)
         assert f"status {status} without a code" in text
 
 

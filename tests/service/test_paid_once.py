@@ -20,11 +20,10 @@ from bot.db.row_models import Generation
 from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
 from bot.errors import LeaseLost
 from bot.worker.failures import REPEATED_UNKNOWN
-from tests.scenarios.talking import answer_to, shows
 from tests.support.databases import postgres_database
+from tests.support.dsl import BotUnderTest, header_color, wait_for
 from tests.support.requests import EXPIRED, LEASE, accept, answer
 from tests.support.wire import Wire
-from tests.support.world import World, colour
 
 LATE = 1_000.0
 """Seconds since a claim, far more than any lease."""
@@ -122,14 +121,14 @@ def unacknowledged_claims(database: Database, *, times: int) -> Iterator[list[st
 
 def test_a_claim_whose_acknowledgement_is_lost_is_charged_once(tmp_path: Path) -> None:
     """The worker asks what became of its claim, and goes on with it."""
-    with World(folder=tmp_path) as world, unacknowledged_claims(world.bot.database, times=1) as lost:
-        talk = world.somebody()
-        said = talk.say()
-        card = answer_to(talk, said)
+    with BotUnderTest(folder=tmp_path) as bot, unacknowledged_claims(bot.app.database, times=1) as lost:
+        user = bot.new_user()
+        said = user.send()
+        card = user.ask(said)
         assert len(lost) == 1
-        assert colour(card) == "green"
-        assert not shows(card, "note.repeated")
-        assert charged(world.bot.database) == (1, 1) == (len(talk.posts(said)), 1)
+        assert header_color(card) == "green"
+        assert not card.shows("note.repeated")
+        assert charged(bot.app.database) == (1, 1) == (len(user.posts(said)), 1)
 
 
 class Crashing(httpx.BaseTransport):
@@ -150,14 +149,14 @@ class Crashing(httpx.BaseTransport):
 
 def test_a_mistake_while_an_answer_is_read_does_not_pay_again(tmp_path: Path) -> None:
     """An unexpected exception after the call was sent ends the image; the card says that it may have been billed."""
-    with World(folder=tmp_path, calling=Crashing) as world:
-        talk = world.somebody()
-        said = talk.say()
-        card = answer_to(talk, said)
-        assert colour(card) == "red"
-        assert shows(card, "failure.unknown_outcome")
-        assert shows(card, "failure.unknown_outcome.advice")
-        assert charged(world.bot.database) == (1, 1) == (len(talk.posts(said)), 1)
+    with BotUnderTest(folder=tmp_path, wrap_glm=Crashing) as bot:
+        user = bot.new_user()
+        said = user.send()
+        card = user.ask(said)
+        assert header_color(card) == "red"
+        card.assert_shows("failure.unknown_outcome")
+        card.assert_shows("failure.unknown_outcome.advice")
+        assert charged(bot.app.database) == (1, 1) == (len(user.posts(said)), 1)
 
 
 @pytest.mark.postgres
@@ -168,16 +167,16 @@ def test_a_refusal_before_any_work_is_not_charged_when_the_database_is_away(tmp_
         there = make_url(url)
         with Wire(there.port or 5432, host=there.host or "127.0.0.1") as wire:
             near = there.set(host="127.0.0.1", port=wire.port).render_as_string(hide_password=False)
-            with World(folder=tmp_path, variables={"DATABASE_URL": near}) as world:
-                world.glm.seconds = 0.5
-                world.glm.arm(f"glm_{code}", times=1)
-                talk = world.somebody()
-                said = talk.say()
-                talk.wait(lambda: world.glm.calls)
+            with BotUnderTest(folder=tmp_path, variables={"DATABASE_URL": near}) as bot:
+                bot.glm.seconds = 0.5
+                bot.glm.arm(f"glm_{code}", times=1)
+                user = bot.new_user()
+                said = user.send()
+                wait_for(lambda: bot.glm.calls)
                 wire.cut()
-                talk.wait(lambda: not world.glm.working)
+                wait_for(lambda: not bot.glm.working)
                 wire.mend()
-                talk.wait_for_end(said)
-                assert [colour(one) for one in talk.answers] == ["green"]
-                assert len(world.glm.paid) == 1
-                assert charged(world.bot.database) == (1, 1)
+                user.wait_for_end(said)
+                assert [header_color(one) for one in user.answers] == ["green"]
+                assert len(bot.glm.paid) == 1
+                assert charged(bot.app.database) == (1, 1)

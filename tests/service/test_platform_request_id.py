@@ -10,8 +10,7 @@ import httpx
 import pytest
 
 from tests.clients.data_command import run
-from tests.scenarios.talking import answer_to, shows
-from tests.support.world import World, colour
+from tests.support.dsl import BotUnderTest, header_color
 
 
 class Numbered(httpx.BaseTransport):
@@ -34,18 +33,18 @@ class Numbered(httpx.BaseTransport):
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def bot(tmp_path: Path) -> Iterator[BotUnderTest]:
     """A bot whose paid calls are numbered."""
-    with World(folder=tmp_path, calling=Numbered) as world:
-        yield world
+    with BotUnderTest(folder=tmp_path, wrap_glm=Numbered) as bot:
+        yield bot
 
 
-def test_an_image_keeps_the_id_of_its_call(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_image_keeps_the_id_of_its_call(bot: BotUnderTest, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The log and the export name it; the card of a result does not."""
-    talk = world.somebody()
+    user = bot.new_user()
     with caplog.at_level(logging.INFO):
-        card = answer_to(talk, "一座灯塔")
-    assert colour(card) == "green"
+        card = user.ask("一座灯塔")
+    assert header_color(card) == "green"
     assert "20261129161" not in card.content
     assert "platform_request_id=20261129161" in caplog.text
     assert "20261129161" in run("export", folder=tmp_path).text
@@ -53,15 +52,15 @@ def test_an_image_keeps_the_id_of_its_call(world: World, tmp_path: Path, caplog:
 
 @pytest.mark.parametrize("fault", ["glm_1234", "image_html"])
 def test_a_failed_image_shows_the_id_of_its_call(
-    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: str
+    bot: BotUnderTest, tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
     """Whether the call failed or the download, the card shows the id in small print."""
-    talk = world.somebody()
-    world.glm.arm(fault, times=1000)
+    user = bot.new_user()
+    bot.glm.arm(fault, times=1000)
     with caplog.at_level(logging.INFO):
-        card = answer_to(talk, "一座灯塔")
-    world.glm.disarm()
-    assert colour(card) == "red"
-    assert shows(card, "label.platform_request_id", ids="20261129161")
+        card = user.ask("一座灯塔")
+    bot.glm.disarm()
+    assert header_color(card) == "red"
+    card.assert_shows("label.platform_request_id", ids="20261129161")
     assert "platform_request_id=20261129161" in caplog.text
     assert "20261129161" in run("export", folder=tmp_path).text

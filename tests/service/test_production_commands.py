@@ -16,12 +16,11 @@ import pytest
 
 from bot.__main__ import main
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.server import wait_until
 from bot.sandbox.tls import shared_tls
 from tests.repo.lock import TOP
 from tests.support.commands import run_command
 from tests.support.databases import postgres_database
-from tests.support.world import DEADLINE, until, variables_for
+from tests.support.dsl import DEADLINE, variables_for, wait_for
 
 PROCFILE = dict(line.split(": ", 1) for line in (TOP / "Procfile").read_text(encoding="utf-8").splitlines())
 LISTENING = "started command=serve port="
@@ -50,7 +49,7 @@ class Running:
     @property
     def origin(self) -> str:
         """Where it listens, once it does."""
-        assert wait_until(lambda: LISTENING in self.log, seconds=DEADLINE), self.log
+        wait_for(lambda: LISTENING in self.log)
         return f"http://127.0.0.1:{self.log.partition(LISTENING)[2].split()[0]}"
 
     def ready(self) -> tuple[int, str]:
@@ -79,8 +78,8 @@ def is_answered(feishu: FeishuStandIn, web: Running) -> None:
     """One event, signed and encrypted, has one reply."""
     feishu.webhook_url = f"{web.origin}/webhook/event"
     said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="/help")
-    until(feishu, lambda: any(attempt.outcome == "acknowledged" for attempt in feishu.attempts))
-    until(feishu, lambda: len(feishu.replies(said.message_id)) == 1)
+    wait_for(lambda: any(attempt.outcome == "acknowledged" for attempt in feishu.attempts))
+    wait_for(lambda: len(feishu.replies(said.message_id)) == 1)
 
 
 def test_the_web_line_alone_is_a_whole_bot(feishu: FeishuStandIn, tmp_path: Path) -> None:
@@ -90,7 +89,7 @@ def test_the_web_line_alone_is_a_whole_bot(feishu: FeishuStandIn, tmp_path: Path
     data.chmod(0o777)
     variables = variables_for(feishu, folder=data)
     with running(PROCFILE["web"], variables=variables, folder=tmp_path) as web:
-        assert wait_until(lambda: web.ready() == (200, "ready\n"), seconds=DEADLINE), web.ready()
+        wait_for(lambda: web.ready() == (200, "ready\n"))
         is_answered(feishu, web)
         kept = {path.relative_to(data).as_posix(): path.stat().st_mode for path in (data, *data.rglob("*"))}
         assert {"bot.db", "bot.db-wal", "bot.db-shm", "originals", "workers"} < kept.keys()
@@ -109,7 +108,7 @@ def test_the_worker_line_works_for_a_web(feishu: FeishuStandIn, tmp_path: Path) 
         with running(f"{PROCFILE['web']} --no-worker", variables=variables, folder=tmp_path) as web:
             assert web.ready()[0] == 503
             with running(PROCFILE["worker"], variables=variables, folder=tmp_path) as worker:
-                assert wait_until(lambda: web.ready() == (200, "ready\n"), seconds=DEADLINE), web.ready()
+                wait_for(lambda: web.ready() == (200, "ready\n"))
                 is_answered(feishu, web)
                 assert (worker.leave(), web.leave()) == (0, 0), worker.log + web.log
     assert ("shutting down command=worker" in worker.log, "shutting down command=serve" in web.log) == (True, True)

@@ -16,8 +16,8 @@ from sqlalchemy import Engine, event, text
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.db.tables import generations, requests
+from tests.support.dsl import BotUnderTest, wait_for
 from tests.support.rows import add_finished
-from tests.support.world import World
 
 FINISHED = 20_000
 
@@ -110,27 +110,27 @@ def fill(url: str) -> None:
     database.close()
 
 
-def _taken(world: World, message_id: str) -> bool:
+def _taken(bot: BotUnderTest, message_id: str) -> bool:
     """Whether the recall of a message has been acknowledged."""
     return any(
         one.event_type == "im.message.recalled_v1" and message_id in str(one.event) and one.outcome == "acknowledged"
-        for one in world.feishu.attempts
+        for one in bot.feishu.attempts
     )
 
 
 def test_no_statement_of_a_message_scans_a_large_table(empty_url: str, tmp_path: Path) -> None:
     """Prompts, commands, a cancellation and a recall, from the event to the last card, with 20,000 finished."""
     fill(empty_url)
-    with plans() as scans, World(folder=tmp_path, variables={"DATABASE_URL": empty_url}) as world:
-        talk = world.somebody()
-        talk.wait_for_end(talk.say())
+    with plans() as scans, BotUnderTest(folder=tmp_path, variables={"DATABASE_URL": empty_url}) as bot:
+        user = bot.new_user()
+        user.wait_for_end(user.send())
         for command in ("/queue", "/history", "/quota", "/again", "/set --size 1:1", "/lang en", "/cancel"):
-            talk.say(command)
-        group = world.somebody(kind="group")
-        chat = world.feishu.say(chat_id=group.chat_id, sender=group.person, text="午饭吃什么", mention_bot=False)
-        for recalled, by in ((talk.say(), talk.person), (chat, group.person)):
-            world.feishu.recall(recalled.message_id, by=by)
-            talk.wait(partial(_taken, world, recalled.message_id))
-        talk.wait(lambda: world.idle)
+            user.send(command)
+        group = bot.new_user(kind="group")
+        chat = bot.feishu.say(chat_id=group.chat_id, sender=group.person, text="午饭吃什么", mention_bot=False)
+        for recalled, by in ((user.send(), user.person), (chat, group.person)):
+            bot.feishu.recall(recalled.message_id, by=by)
+            wait_for(partial(_taken, bot, recalled.message_id))
+        bot.wait_until_idle()
     assert len(scans) > 30
     assert {statement: found for statement, found in scans.items() if found} == {}

@@ -15,9 +15,8 @@ from bot.models import Command, ImagePrompt, ParsedMessage, UserError
 from bot.service.cancellation import cancel_recalled
 from bot.service.requests import SubmitResult
 from bot.settings import LimitSettings
-from tests.scenarios.talking import flash, new_answers, pressed, rest, said_in_toast
+from tests.support.dsl import BotUnderTest, toast_text
 from tests.support.requests import UNLIMITED, Team, arrival, reception_of
-from tests.support.world import World
 
 MOST = 5
 LIMITED = Team(limits=LimitSettings.model_validate({**UNLIMITED.model_dump(), "per_minute": MOST, "pending": 2}))
@@ -90,34 +89,34 @@ def test_the_rate_is_one_for_all_processes(database_url: str) -> None:
 def test_a_flood_leads_to_few_calls(tmp_path: Path) -> None:
     """Prompts at the daily limit, commands and the menu, over a restart: a handful of calls to Feishu in all."""
     variables = {"BOT_LIMITS_PER_MINUTE": str(MOST), "BOT_LIMITS_PER_DAY": "1"}
-    with World(folder=tmp_path, variables=variables) as world:
-        talk = world.somebody()
-        talk.wait_for_end(talk.say())
+    with BotUnderTest(folder=tmp_path, variables=variables) as bot:
+        user = bot.new_user()
+        user.wait_for_end(user.send())
         for number in range(20):
-            talk.say("/help" if number % 2 else "")
-            world.feishu.press_menu("start", by=talk.person)
+            user.send("/help" if number % 2 else "")
+            bot.feishu.press_menu("start", by=user.person)
             if number == 10:
-                rest(world, talk.say("/id"))
-                world.stop()
-                world.start()
-        rest(world, talk.say("/id"))
-        talk.wait(lambda: world.idle)
-        sent = [one for one in world.feishu.messages if one.sender == world.feishu.app_id]
+                bot.wait_until_idle(user.send("/id"))
+                bot.stop()
+                bot.start()
+        bot.wait_until_idle(user.send("/id"))
+        bot.wait_until_idle()
+        sent = [one for one in bot.feishu.messages if one.sender == bot.feishu.app_id]
         assert len(sent) == MOST + 1
-        assert len(world.glm.calls) == 1
+        assert len(bot.glm.calls) == 1
 
 
 def test_presses_over_the_rate_get_a_toast(tmp_path: Path) -> None:
     """A press that is not carried out says so in its own answer, and nothing is sent, made or stored."""
-    with World(folder=tmp_path, variables={"BOT_LIMITS_PER_MINUTE": "2"}) as world:
-        talk = world.somebody()
-        talk.wait_for_end(talk.say())
-        (card,) = talk.answers
-        pressed(talk, card, "again")
+    with BotUnderTest(folder=tmp_path, variables={"BOT_LIMITS_PER_MINUTE": "2"}) as bot:
+        user = bot.new_user()
+        user.wait_for_end(user.send())
+        (card,) = user.answers
+        card.press("again")
         for action in ("again", "edit", "original", "again"):
-            assert flash(talk, card, action) == said_in_toast("limit.rate", most=2)
-        assert new_answers(talk, 2) == []
-        assert (len(world.glm.calls), stored(world.bot.database)) == (2, 2)
+            assert card.press_for_toast(action) == toast_text("limit.rate", most=2)
+        assert user.new_answers(2) == []
+        assert (len(bot.glm.calls), stored(bot.app.database)) == (2, 2)
 
 
 def test_chats_take_turns(database: Database) -> None:

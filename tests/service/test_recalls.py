@@ -16,8 +16,8 @@ from bot.db.tables import generations, requests
 from bot.models import ImagePrompt
 from bot.service.cancellation import cancel_recalled
 from bot.service.request_builder import RequestContext
+from tests.support.dsl import REDELIVERY, BotUnderTest, header_color, wait_for
 from tests.support.requests import LEASE, accept, arrival, reception_of
-from tests.support.world import REDELIVERY, World, colour
 
 EVENTS = ("im.message.recalled_v1", "im.message.receive_v1")
 RACES = 8
@@ -34,19 +34,19 @@ def open_rows(database: Database) -> int:
 
 def test_a_recall_that_overtakes_its_message(tmp_path: Path, database_url: str) -> None:
     """Where the recall is delivered first, its message is acknowledged, and nothing is paid, made or said."""
-    with World(folder=tmp_path, variables={"DATABASE_URL": database_url}) as world:
-        world.feishu.delivery = replace(REDELIVERY, swapped=True)
-        talk = world.somebody()
-        said = talk.say()
-        world.feishu.recall(said.message_id, by=talk.person)
-        talk.wait(lambda: [one.outcome for one in world.feishu.attempts].count("acknowledged") == len(EVENTS))
-        assert tuple(dict.fromkeys(one.event_type for one in world.feishu.attempts)) == EVENTS
-        world.feishu.delivery = REDELIVERY
-        later = talk.say()
-        talk.wait_for_end(later)
-        talk.wait(lambda: world.idle)
-        assert talk.posts(said) == []
-        assert [(one.parent_id, colour(one)) for one in talk.answers] == [(later.message_id, "green")]
+    with BotUnderTest(folder=tmp_path, variables={"DATABASE_URL": database_url}) as bot:
+        bot.feishu.delivery = replace(REDELIVERY, swapped=True)
+        user = bot.new_user()
+        said = user.send()
+        bot.feishu.recall(said.message_id, by=user.person)
+        wait_for(lambda: [one.outcome for one in bot.feishu.attempts].count("acknowledged") == len(EVENTS))
+        assert tuple(dict.fromkeys(one.event_type for one in bot.feishu.attempts)) == EVENTS
+        bot.feishu.delivery = REDELIVERY
+        later = user.send()
+        user.wait_for_end(later)
+        bot.wait_until_idle()
+        assert user.posts(said) == []
+        assert [(one.parent_id, header_color(one)) for one in user.answers] == [(later.message_id, "green")]
 
 
 def test_a_recall_is_remembered_once_and_ended(database: Database) -> None:

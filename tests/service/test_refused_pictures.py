@@ -12,7 +12,7 @@ import pytest
 
 from bot.db.requests import RequestStore
 from tests.support.databases import postgres_database
-from tests.support.world import Talk, World
+from tests.support.dsl import BotUnderTest, Conversation, wait_for
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -22,8 +22,8 @@ def crowded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Crowded]
         postgres = request.param == "postgresql"
         variables = {"DATABASE_URL": stack.enter_context(postgres_database())} if postgres else {}
         crowded = Crowded()
-        crowded.world = World(folder=tmp_path, variables=variables, sending=crowded.around)
-        stack.enter_context(crowded.world)
+        crowded.bot = BotUnderTest(folder=tmp_path, variables=variables, wrap_feishu=crowded.around)
+        stack.enter_context(crowded.bot)
         yield crowded
 
 
@@ -31,7 +31,7 @@ class Crowded:
     """A transport that uses up a chat's allowance when an image or a file is sent there."""
 
     def __init__(self) -> None:
-        self.world: World
+        self.bot: BotUnderTest
         self.chat_id = ""
 
     def around(self, inner: httpx.BaseTransport | None) -> httpx.BaseTransport:
@@ -42,7 +42,7 @@ class Crowded:
             def handle_request(self, request: httpx.Request) -> httpx.Response:
                 body = request.read()
                 if b"image_key" in body or b"file_key" in body:
-                    store = RequestStore(crowded.world.bot.database)
+                    store = RequestStore(crowded.bot.app.database)
                     while store.reserve(crowded.chat_id) == 0:
                         pass
                 return network.handle_request(request)
@@ -53,36 +53,36 @@ class Crowded:
         return Around()
 
 
-def kinds(talk: Talk, kind: str) -> int:
+def kinds(user: Conversation, kind: str) -> int:
     """How often a message of a kind was tried."""
-    return sum(call.name == "reply" and json.loads(call.body)["msg_type"] == kind for call in talk.calls)
+    return sum(call.name == "reply" and json.loads(call.body)["msg_type"] == kind for call in user.calls)
 
 
 @pytest.mark.parametrize("code", [230017, 230019, 230055, 230099])
 def test_a_refused_picture_is_not_sent_again_when_its_text_has_to_wait(crowded: Crowded, code: int) -> None:
     """The image is tried once, although the text after it has to wait for the chat's limit."""
-    world = crowded.world
-    talk = world.somebody()
-    crowded.chat_id = talk.chat_id
-    world.feishu.faults.arm("card_bad", on="reply")
-    world.feishu.faults.arm(f"feishu_{code}", on="reply")
-    talk.say()
-    talk.wait(lambda: talk.answers and world.idle)
-    assert [answer.msg_type for answer in talk.answers] == ["text"]
-    assert kinds(talk, "image") == 1
-    assert kinds(talk, "text") == 1
+    bot = crowded.bot
+    user = bot.new_user()
+    crowded.chat_id = user.chat_id
+    bot.feishu.faults.arm("card_bad", on="reply")
+    bot.feishu.faults.arm(f"feishu_{code}", on="reply")
+    user.send()
+    wait_for(lambda: user.answers and bot.idle)
+    assert [answer.msg_type for answer in user.answers] == ["text"]
+    assert kinds(user, "image") == 1
+    assert kinds(user, "text") == 1
 
 
 def test_a_refused_file_is_not_sent_again_when_its_notice_has_to_wait(crowded: Crowded) -> None:
     """The original is uploaded and sent once, although the notice after its refusal has to wait."""
-    world = crowded.world
-    talk = world.somebody()
-    talk.wait_for_end(talk.say())
-    crowded.chat_id = talk.chat_id
-    (card,) = talk.answers
-    (button,) = [one for one in world.feishu.actions(card.message_id) if (one.value or {}).get("a") == "original"]
-    world.feishu.faults.arm("feishu_230055", on="reply")
-    world.feishu.press(card.message_id, talk.person, value=button.value)
-    talk.wait(lambda: len(talk.answers) == 2 and world.idle)
-    assert [call.name for call in talk.calls].count("file") == 1
-    assert kinds(talk, "file") == 1
+    bot = crowded.bot
+    user = bot.new_user()
+    user.wait_for_end(user.send())
+    crowded.chat_id = user.chat_id
+    (card,) = user.answers
+    (button,) = [one for one in bot.feishu.actions(card.message_id) if (one.value or {}).get("a") == "original"]
+    bot.feishu.faults.arm("feishu_230055", on="reply")
+    bot.feishu.press(card.message_id, user.person, value=button.value)
+    wait_for(lambda: len(user.answers) == 2 and bot.idle)
+    assert [call.name for call in user.calls].count("file") == 1
+    assert kinds(user, "file") == 1

@@ -14,14 +14,14 @@ from bot.feishu.client import FeishuClient
 from bot.sandbox.faults import arm
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.one_shot import images, problems_with_answer, send
-from tests.support.world import DEADLINE, Impatient, World
+from tests.support.dsl import DEADLINE, BotUnderTest, TimeoutTransport
 
 
 class WrongBot(httpx.BaseTransport):
     """Makes a bot that asks the platform for another size than it requested, and pays twice."""
 
     def __init__(self, inner: httpx.BaseTransport) -> None:
-        self._inner = Impatient(inner)
+        self._inner = TimeoutTransport(inner)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Pays for two images of another size."""
@@ -38,71 +38,71 @@ class WrongBot(httpx.BaseTransport):
         self._inner.close()
 
 
-def answered(world: World, text: str) -> ChatMessage:
+def answered(bot: BotUnderTest, text: str) -> ChatMessage:
     """A message, once the bot has finished with it."""
-    sent = send(world.feishu, text, idle=lambda: world.idle, seconds=DEADLINE, out=StringIO())
+    sent = send(bot.feishu, text, idle=lambda: bot.idle, seconds=DEADLINE, out=StringIO())
     assert sent.finished
     return sent.message
 
 
-def problems(world: World, text: str) -> list[str]:
+def problems(bot: BotUnderTest, text: str) -> list[str]:
     """What is reported about the answer to a message."""
-    return problems_with_answer(world.feishu, answered(world, text), paid=world.glm.paid)
+    return problems_with_answer(bot.feishu, answered(bot, text), paid=bot.glm.paid)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def bot(tmp_path: Path) -> Iterator[BotUnderTest]:
     """A right bot."""
-    with World(folder=tmp_path) as world:
-        yield world
+    with BotUnderTest(folder=tmp_path) as bot:
+        yield bot
 
 
 @pytest.mark.parametrize("text", ["一只橘猫 /size 16:9", "a cat <at id=all></at> /n 3", "/help", "/set size 16:9"])
-def test_right_answer_has_no_problems(world: World, text: str) -> None:
+def test_right_answer_has_no_problems(bot: BotUnderTest, text: str) -> None:
     """Prompts with their images and commands with their one card pass."""
-    assert problems(world, text) == []
+    assert problems(bot, text) == []
 
 
 @pytest.mark.parametrize("fault", ["feishu_230099", "feishu_230031", "feishu_230022", "feishu_reset_after"])
-def test_fallback_after_a_rejected_card_has_no_problems(world: World, fault: str) -> None:
+def test_fallback_after_a_rejected_card_has_no_problems(bot: BotUnderTest, fault: str) -> None:
     """Where Feishu rejects a card, its text or an image once, the fallback is a right answer."""
-    arm(fault, feishu=world.feishu, glm=world.glm)
-    assert problems(world, "一只橘猫 <b> & 狗 /size 16:9") == []
-    assert world.feishu.faults.armed == []
+    arm(fault, feishu=bot.feishu, glm=bot.glm)
+    assert problems(bot, "一只橘猫 <b> & 狗 /size 16:9") == []
+    assert bot.feishu.faults.armed == []
 
 
 def test_a_second_payment_is_reported(tmp_path: Path) -> None:
     """Images and paid calls are compared by number and size."""
-    with World(folder=tmp_path, calling=WrongBot) as world:
-        assert problems(world, "一只橘猫 /size 16:9") == [
+    with BotUnderTest(folder=tmp_path, wrap_glm=WrongBot) as bot:
+        assert problems(bot, "一只橘猫 /size 16:9") == [
             "the images do not match the paid calls: 1024x1024 instead of 1024x1024, 1024x1024"
         ]
 
 
-def test_a_second_message_and_a_mention_are_reported(world: World) -> None:
+def test_a_second_message_and_a_mention_are_reported(bot: BotUnderTest) -> None:
     """The answer is one card that mentions nobody."""
-    sent = answered(world, "一只橘猫")
-    feishu = world.feishu
+    sent = answered(bot, "一只橘猫")
+    feishu = bot.feishu
     client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret)
     more = json.dumps({"text": '<at user_id="all"></at>'})
     client.reply(sent.message_id, msg_type="text", content=more, uuid="more", in_thread=False)
     client.close()
-    assert problems_with_answer(feishu, sent, paid=world.glm.paid) == [
+    assert problems_with_answer(feishu, sent, paid=bot.glm.paid) == [
         "all was mentioned",
         "the answer is not one card: 1 interactive, 1 text",
     ]
 
 
-def test_transcript_holds_each_version(world: World) -> None:
+def test_transcript_holds_each_version(bot: BotUnderTest) -> None:
     """The prompt comes first, then the card as it was sent, then as it was patched."""
     out = StringIO()
-    sent = send(world.feishu, "一只橘猫", idle=lambda: world.idle, seconds=DEADLINE, out=out)
-    (image,) = images(world.feishu, sent.message)
+    sent = send(bot.feishu, "一只橘猫", idle=lambda: bot.idle, seconds=DEADLINE, out=out)
+    (image,) = images(bot.feishu, sent.message)
     lines = out.getvalue().splitlines()
     assert [line[10:] for line in lines if line[0] != " "] == ["林小雨：一只橘猫", "画图：正在生成", "画图：图片已生成"]
     assert f"          [图片 {image.key}]" in lines
 
 
-def test_unfinished_answer_is_reported(world: World) -> None:
+def test_unfinished_answer_is_reported(bot: BotUnderTest) -> None:
     """After its time has run out, the transcript ends and says so."""
-    assert not send(world.feishu, "一只橘猫", idle=lambda: False, seconds=0.3, out=StringIO()).finished
+    assert not send(bot.feishu, "一只橘猫", idle=lambda: False, seconds=0.3, out=StringIO()).finished

@@ -11,11 +11,10 @@ import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.server import wait_until
 from tests.service.test_production_commands import PROCFILE, Running, running
 from tests.support.cluster import PACE, Cluster
 from tests.support.databases import postgres_database, sqlite_database
-from tests.support.world import DEADLINE, ended, posts_of, variables_for
+from tests.support.dsl import DEADLINE, is_final, posts_of, variables_for, wait_for
 
 CONNECT = "python -m bot connect"
 COMMANDS = [PROCFILE["web"], CONNECT, pytest.param(PROCFILE["worker"], marks=pytest.mark.postgres)]
@@ -39,7 +38,7 @@ def test_a_signal_before_the_first_migration(
         if line == PROCFILE["worker"]:
             variables["DATABASE_URL"] = url
         with running(line, variables=variables, folder=tmp_path) as command:
-            assert wait_until(lambda: is_blocked(command, number), seconds=DEADLINE, every=0.001)
+            wait_for(lambda: is_blocked(command, number))
             assert not (tmp_path / "data" / "bot.db").exists()
             command.process.send_signal(number)
             assert command.process.wait(DEADLINE) == 0, command.log
@@ -57,7 +56,7 @@ def test_a_signal_while_the_database_is_locked(feishu: FeishuStandIn, tmp_path: 
         running(line, variables=variables_for(feishu, folder=folder), folder=tmp_path) as command,
     ):
         other.execute("BEGIN EXCLUSIVE")
-        assert wait_until(lambda: is_blocked(command, signal.SIGTERM), seconds=DEADLINE)
+        wait_for(lambda: is_blocked(command, signal.SIGTERM))
         command.process.terminate()
         other.execute("ROLLBACK")
         assert command.process.wait(DEADLINE) == 0, command.log
@@ -70,7 +69,7 @@ def test_a_database_that_is_away_is_no_error_of_a_process_that_is_stopped(
     """Stopped before it finds out that there is no database, it exits with 0."""
     variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": "postgresql://127.0.0.1:1/db"}
     with running(PROCFILE["web"], variables=variables, folder=tmp_path) as command:
-        assert wait_until(lambda: is_blocked(command, signal.SIGTERM), seconds=DEADLINE, every=0.001)
+        wait_for(lambda: is_blocked(command, signal.SIGTERM))
         command.process.terminate()
         assert command.process.wait(DEADLINE) == 0, command.log
 
@@ -87,10 +86,10 @@ def test_a_paid_call_right_after_the_start_is_finished(feishu: FeishuStandIn, tm
         said = [feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=text) for text in ("一只橘猫", "一只白猫")]
         assert all(cluster.push(message, web=node) for message in said)
         for message in said:
-            assert wait_until(lambda: bool(posts_of(glm, message)), seconds=DEADLINE, every=0.001)  # noqa: B023
+            wait_for(lambda: bool(posts_of(glm, message)))  # noqa: B023
             node.tell_to_leave()
             assert node.wait(seconds=DEADLINE) == 0
             assert [len(posts_of(glm, one)) for one in said] == [1, int(message is said[1])]
             if message is said[0]:
                 node.start()
-        assert all(ended(feishu, message) for message in said)
+        assert all(is_final(feishu, message) for message in said)

@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.sandbox.feishu.codes import MESSAGES
-from tests.scenarios.talking import answer_to, shows, words
-from tests.support.world import QUICK, World, colour
+from tests.support.dsl import QUICK, BotUnderTest, header_color
 
 REFUSED = {
     # What Feishu says to each upload: the sentence, and whether the image may be uploaded again.
@@ -27,32 +26,32 @@ REFUSED = {
 
 
 @pytest.fixture(scope="module")
-def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """One bot for all refusals; each meets a new person in a new chat."""
-    with World(folder=tmp_path_factory.mktemp("bot"), pace=replace(QUICK, upload_in_all=0.2)) as world:
-        yield world
+    with BotUnderTest(folder=tmp_path_factory.mktemp("bot"), pace=replace(QUICK, upload_in_all=0.2)) as bot:
+        yield bot
 
 
 @pytest.fixture
-def world(bot: World) -> Iterator[World]:
+def bot(shared_bot: BotUnderTest) -> Iterator[BotUnderTest]:
     """The bot, with no fault left armed by another test."""
-    yield bot
-    bot.feishu.faults.disarm()
+    yield shared_bot
+    shared_bot.feishu.faults.disarm()
 
 
 @pytest.mark.parametrize(("code", "key", "free"), [(code, *row) for code, row in REFUSED.items()])
-def test_a_refused_upload_says_why_and_what_to_do(world: World, code: int, key: str, *, free: bool) -> None:
+def test_a_refused_upload_says_why_and_what_to_do(bot: BotUnderTest, code: int, key: str, *, free: bool) -> None:
     """The card has the sentence of the refusal, the platform's words, the link, and a free retry where it may help."""
-    talk = world.somebody()
-    world.feishu.faults.arm(f"feishu_{code}", on="image", times=None)
-    said = talk.say()
-    card = answer_to(talk, said)
-    assert colour(card) == "red"
-    assert shows(card, key)
-    assert shows(card, f"{key}.advice")
-    assert shows(card, "button.link")
-    assert shows(card, "button.resume") == free
-    assert not shows(card, "button.retry")
-    assert shows(card, "button.edit")
-    assert f"{code} {MESSAGES[code]}" in words(card).split("\n")
-    assert len(talk.posts(said)) == 1
+    user = bot.new_user()
+    bot.feishu.faults.arm(f"feishu_{code}", on="image", times=None)
+    said = user.send()
+    card = user.ask(said)
+    assert header_color(card) == "red"
+    card.assert_shows(key)
+    card.assert_shows(f"{key}.advice")
+    card.assert_shows("button.link")
+    assert card.shows("button.resume") == free
+    assert not card.shows("button.retry")
+    card.assert_shows("button.edit")
+    assert f"{code} {MESSAGES[code]}" in card.text().split("\n")
+    assert len(user.posts(said)) == 1

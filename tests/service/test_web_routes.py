@@ -12,19 +12,19 @@ import pytest
 
 from bot.sandbox.feishu.crypto import seal
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from tests.support.world import DEADLINE, World
+from tests.support.dsl import DEADLINE, BotUnderTest
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """A bot that nobody talks to."""
-    with World(folder=tmp_path_factory.mktemp("bot")) as world:
-        yield world
+    with BotUnderTest(folder=tmp_path_factory.mktemp("bot")) as bot:
+        yield bot
 
 
-def origin(world: World) -> str:
+def origin(bot: BotUnderTest) -> str:
     """Where it listens."""
-    return str(world.feishu.webhook_url).removesuffix("/webhook/event")
+    return str(bot.feishu.webhook_url).removesuffix("/webhook/event")
 
 
 def challenge(feishu: FeishuStandIn) -> bytes:
@@ -44,10 +44,10 @@ def challenge(feishu: FeishuStandIn) -> bytes:
         "/webhook//card/",
     ],
 )
-def test_slashes_too_many_are_the_same_route(world: World, path: str) -> None:
+def test_slashes_too_many_are_the_same_route(bot: BotUnderTest, path: str) -> None:
     """The event is taken, and nobody is redirected to an address made from the Host header."""
-    body = challenge(world.feishu)
-    answer = posted(world, path, body)
+    body = challenge(bot.feishu)
+    answer = posted(bot, path, body)
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {"challenge": "abc"}
     assert b"evil.example" not in answer
@@ -71,10 +71,10 @@ def test_slashes_too_many_are_the_same_route(world: World, path: str) -> None:
     ],
 )
 def test_other_paths_have_short_plain_answers(
-    world: World, method: str, path: str, status: int, text: str | None
+    bot: BotUnderTest, method: str, path: str, status: int, text: str | None
 ) -> None:
     """One line of text each, no page of HTML and no redirect."""
-    answer = httpx.request(method, origin(world) + path, trust_env=False, timeout=DEADLINE)
+    answer = httpx.request(method, origin(bot) + path, trust_env=False, timeout=DEADLINE)
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "text/plain; charset=utf-8")
     if text is None:
         assert "Feishu" in answer.text
@@ -85,9 +85,9 @@ def test_other_paths_have_short_plain_answers(
     assert "Location" not in answer.headers
 
 
-def posted(world: World, path: str, body: bytes) -> bytes:
+def posted(bot: BotUnderTest, path: str, body: bytes) -> bytes:
     """The raw answer to a POST with a Host header of somebody else's."""
-    host, _, port = origin(world).removeprefix("http://").partition(":")
+    host, _, port = origin(bot).removeprefix("http://").partition(":")
     head = f"POST {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
     with closing(socket.create_connection((host, int(port)), timeout=DEADLINE)) as connection:
         connection.sendall(head.encode() + body)

@@ -14,36 +14,35 @@ from sqlalchemy import func, select, text, update
 from bot.db.database import Database
 from bot.db.leases import Leases, new_owner
 from bot.db.tables import requests, workers
-from bot.sandbox.server import wait_until
+from tests.support.dsl import CATALOGUE, QUICK, BotUnderTest, all_strings, header_color, posts_of, wait_for
 from tests.support.requests import LEASE, accept
-from tests.support.world import DEADLINE, QUICK, World, catalogue, colour, posts_of, strings_in
 
-WORDS = catalogue()
+WORDS = CATALOGUE
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def bot(tmp_path: Path) -> Iterator[BotUnderTest]:
     """A bot that would wait for minutes before it tries a download again."""
-    with World(folder=tmp_path, pace=replace(QUICK, download_wait=600.0, download_longest=600.0)) as world:
-        yield world
+    with BotUnderTest(folder=tmp_path, pace=replace(QUICK, download_wait=600.0, download_longest=600.0)) as bot:
+        yield bot
 
 
-def seen_at(world: World) -> float:
+def seen_at(bot: BotUnderTest) -> float:
     """When the worker has signed on last."""
-    with world.bot.database.read() as connection:
+    with bot.app.database.read() as connection:
         return connection.scalar(select(func.max(workers.c.seen_at))) or 0.0
 
 
-def test_a_beat_that_breaks_is_not_the_last(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_beat_that_breaks_is_not_the_last(bot: BotUnderTest, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever goes wrong in a beat is logged, and the worker signs on again as soon as it can."""
     refuse = "CREATE TRIGGER refuse BEFORE INSERT ON workers BEGIN SELECT RAISE(ABORT, 'refused'); END"
-    with world.bot.database.write() as connection:
+    with bot.app.database.write() as connection:
         connection.execute(text(refuse))
-    assert wait_until(lambda: "task crashed task=heartbeat" in caplog.text, seconds=DEADLINE)
-    before = seen_at(world)
-    with world.bot.database.write() as connection:
+    wait_for(lambda: "task crashed task=heartbeat" in caplog.text)
+    before = seen_at(bot)
+    with bot.app.database.write() as connection:
         connection.execute(text("DROP TRIGGER refuse"))
-    assert wait_until(lambda: seen_at(world) > before, seconds=DEADLINE)
+    wait_for(lambda: seen_at(bot) > before)
 
 
 def test_a_lock_that_cannot_be_looked_at(database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -64,29 +63,29 @@ def test_a_lock_that_cannot_be_looked_at(database: Database, tmp_path: Path, cap
         assert not paths[1].exists()
 
 
-def test_a_process_that_leaves_fails_no_picture(world: World) -> None:
+def test_a_process_that_leaves_fails_no_picture(bot: BotUnderTest) -> None:
     """While a download waits to be tried again, the process leaves; the next one tries, and the card shows it."""
-    talk = world.somebody()
-    world.glm.arm("image_reset")
-    said = talk.say()
-    talk.wait(lambda: world.glm.downloads)
-    world.stop()
-    world.start()
-    talk.wait_for_end(said)
-    assert [colour(answer) for answer in talk.answers] == ["green"]
-    assert len(posts_of(world.glm, said)) == 1
+    user = bot.new_user()
+    bot.glm.arm("image_reset")
+    said = user.send()
+    wait_for(lambda: bot.glm.downloads)
+    bot.stop()
+    bot.start()
+    user.wait_for_end(said)
+    assert [header_color(answer) for answer in user.answers] == ["green"]
+    assert len(posts_of(bot.glm, said)) == 1
 
 
 def test_a_card_that_cannot_be_rendered_says_so(tmp_path: Path) -> None:
     """A request that breaks whoever shows it ends after five times, and its card tells that it did."""
-    with World(folder=tmp_path, pace=replace(QUICK, lease=0.2, beat=0.05)) as world:
-        talk = world.somebody()
-        world.glm.seconds = 1.0
-        said = talk.say()
-        talk.wait(lambda: world.glm.working)
-        with world.bot.database.write() as connection:
+    with BotUnderTest(folder=tmp_path, pace=replace(QUICK, lease=0.2, beat=0.05)) as bot:
+        user = bot.new_user()
+        bot.glm.seconds = 1.0
+        said = user.send()
+        wait_for(lambda: bot.glm.working)
+        with bot.app.database.write() as connection:
             broken = {"kind": "rejected", "content": "{}", "desired_version": requests.c.desired_version + 1}
             connection.execute(update(requests).values(broken))
-        talk.wait(lambda: world.idle)
-        assert WORDS.text("notice.stalled.title", "zh") in strings_in(talk.card)
-        assert len(talk.answers) == len(posts_of(world.glm, said)) == 1
+        bot.wait_until_idle()
+        assert WORDS.text("notice.stalled.title", "zh") in all_strings(user.first_card)
+        assert len(user.answers) == len(posts_of(bot.glm, said)) == 1

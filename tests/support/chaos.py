@@ -28,9 +28,9 @@ from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.server import wait_until
 from bot.timings import Timings
 from tests.support.cluster import Cluster, Node
+from tests.support.dsl import FINAL_COLORS, REDELIVERY, header_color, plain_text
 from tests.support.servers import PostgresServer
 from tests.support.wire import Wire
-from tests.support.world import ENDED, REDELIVERY, colour, text_in
 
 PACE = Timings(
     lease=2.5, beat=0.4, poll=0.1, backoff=0.1, backoff_longest=0.5, resend=0.05, resend_longest=0.5, download_wait=0.02
@@ -188,7 +188,11 @@ class Chaos:
     def _all_ended(self) -> bool:
         """Whether each message has a reply that shows a result or a failure."""
         feishu = self.cluster.feishu
-        ended = {one.parent_id for one in feishu.messages if one.sender == feishu.app_id and colour(one) in ENDED}
+        ended = {
+            one.parent_id
+            for one in feishu.messages
+            if one.sender == feishu.app_id and header_color(one) in FINAL_COLORS
+        }
         return len(ended) == self._size.messages
 
     def _speak(self) -> Iterator[ChatMessage]:
@@ -279,9 +283,9 @@ class Chaos:
         self.outcome.paid = self._paid
         self.outcome.refused = sum(call.status == 429 for call in glm.calls)
         for message in self._said:
-            colours = [colour(reply) for reply in feishu.replies(message.message_id)]
+            colours = [header_color(reply) for reply in feishu.replies(message.message_id)]
             if colours != ["green"]:
-                self.outcome.faults.append(f"replies {colours} to {text_in(message)}")
+                self.outcome.faults.append(f"replies {colours} to {plain_text(message)}")
         sent = sum(one.sender == feishu.app_id for one in feishu.messages)
         if sent != len(self._said):
             self.outcome.faults.append(f"{sent} messages stand in all chats together")

@@ -28,7 +28,7 @@ from bot.stopping import stop_event
 from bot.timings import Timings
 from bot.web.server import Server
 from tests.support import warm
-from tests.support.world import variables_for
+from tests.support.dsl import variables_for
 
 Ahead = c_double
 

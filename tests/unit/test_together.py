@@ -9,9 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from bot.errors import DatabaseUnavailable
-from bot.sandbox.server import wait_until
 from bot.service.group_commit import GroupCommit
-from tests.support.world import DEADLINE
+from tests.support.dsl import DEADLINE, wait_for
 
 MOST = 8
 
@@ -41,7 +40,7 @@ class Bench:
                 came = (
                     (lambda: len(self.groups) == 1) if number == 0 else (lambda n=number: self.together.gathered == n)
                 )
-                assert wait_until(came, seconds=DEADLINE)
+                wait_for(came)
             self._all_came.set()
         return wished
 

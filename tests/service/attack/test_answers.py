@@ -12,8 +12,7 @@ from sqlalchemy import select
 
 from bot.db.database import Database, read_url
 from bot.db.tables import generations
-from tests.scenarios.talking import words
-from tests.support.world import World, colour
+from tests.support.dsl import BotUnderTest, header_color, wait_for
 
 URL = "https://pictures.example/a.png"
 GOOD = {"created": 1767225600, "data": [{"url": URL}]}
@@ -52,14 +51,14 @@ class Hostile(httpx.BaseTransport):
 def test_what_cannot_be_stored_is_paid_once_and_shown(tmp_path: Path, database_url: str) -> None:
     """Whatever the answer to a call holds, no second call is made for it and its one card comes to an end."""
     platform = Hostile()
-    with World(folder=tmp_path, calling=lambda _: platform, variables={"DATABASE_URL": database_url}) as world:
-        talks = [world.somebody() for _ in HOSTILE]
-        for talk, named in zip(talks, HOSTILE, strict=True):
-            talk.say(named)
-        assert world.feishu.wait_for(lambda _: world.idle and all(talk.answers for talk in talks), seconds=60)
-        answers = [talk.answers for talk in talks]
+    with BotUnderTest(folder=tmp_path, wrap_glm=lambda _: platform, variables={"DATABASE_URL": database_url}) as bot:
+        users = [bot.new_user() for _ in HOSTILE]
+        for user, named in zip(users, HOSTILE, strict=True):
+            user.send(named)
+        wait_for(lambda: bot.idle and all(user.answers for user in users), timeout=60)
+        answers = [user.answers for user in users]
     assert sorted(platform.calls) == sorted(HOSTILE)
-    assert [[colour(card) for card in cards] for cards in answers] == [["red"]] * len(HOSTILE)
+    assert [[header_color(card) for card in cards] for cards in answers] == [["red"]] * len(HOSTILE)
     assert set(times(database_url)) == {None, 1767225600}
 
 
@@ -86,10 +85,10 @@ class CheckResult(httpx.BaseTransport):
 
 def test_findings_in_every_picture_leave_the_card_whole(tmp_path: Path) -> None:
     """Four pictures, each with forty findings, are shown on one card that Feishu takes, with one warning a place."""
-    with World(folder=tmp_path, calling=CheckResult, variables={"BOT_IMAGES_MODEL": "cogview-3-flash"}) as world:
-        talk = world.somebody()
-        talk.wait_for_end(talk.say("猫 /n 4"))
-        talk.wait(lambda: world.idle)
-        (card,) = talk.answers
-    assert colour(card) == "orange"
-    assert len([line for line in words(card).splitlines() if "级别 2" in line]) == 4 * 4
+    with BotUnderTest(folder=tmp_path, wrap_glm=CheckResult, variables={"BOT_IMAGES_MODEL": "cogview-3-flash"}) as bot:
+        user = bot.new_user()
+        user.wait_for_end(user.send("猫 /n 4"))
+        bot.wait_until_idle()
+        (card,) = user.answers
+    assert header_color(card) == "orange"
+    assert len([line for line in card.text().splitlines() if "级别 2" in line]) == 4 * 4

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from bot.sandbox.feishu.crypto import encrypt, sign
 from bot.sandbox.tls import shared_tls
 from tests.support.databases import postgres_database
-from tests.support.world import World, strings_in, until
+from tests.support.dsl import BotUnderTest, all_strings
 
 bounded = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -62,15 +62,15 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(name="world", scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def world_(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world_(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """One bot for all events."""
     folder = tmp_path_factory.mktemp("bot")
     if request.param == "sqlite":
-        with World(folder=folder) as world:
-            yield world
+        with BotUnderTest(folder=folder) as bot:
+            yield bot
     else:
-        with postgres_database() as url, World(folder=folder, variables={"DATABASE_URL": url}) as world:
-            yield world
+        with postgres_database() as url, BotUnderTest(folder=folder, variables={"DATABASE_URL": url}) as bot:
+            yield bot
 
 
 def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -81,21 +81,21 @@ def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(value, (*path, key))
 
 
-def pushed(world: World, event_type: str, body: Any) -> int:
+def pushed(bot: BotUnderTest, event_type: str, body: Any) -> int:
     """The status with which an authentic event with this body is answered."""
     header = {
         "event_id": secrets.token_hex(8),
         "event_type": event_type,
-        "create_time": str(int(world.feishu.world.clock() * 1000)),
-        "token": world.feishu.verification_token,
-        "app_id": world.feishu.app_id,
+        "create_time": str(int(bot.feishu.world.clock() * 1000)),
+        "token": bot.feishu.verification_token,
+        "app_id": bot.feishu.app_id,
     }
     # In ASCII, as UTF-8 cannot hold half of a surrogate pair.
     plain = json.dumps({"schema": "2.0", "header": header, "event": body}).encode()
-    content = json.dumps({"encrypt": encrypt(world.feishu.encrypt_key, plain)}).encode()
+    content = json.dumps({"encrypt": encrypt(bot.feishu.encrypt_key, plain)}).encode()
     given = {"X-Lark-Request-Timestamp": "1700000000", "X-Lark-Request-Nonce": "n"}
-    given["X-Lark-Signature"] = sign(world.feishu.encrypt_key, timestamp="1700000000", nonce="n", body=content)
-    url = str(world.feishu.webhook_url)
+    given["X-Lark-Signature"] = sign(bot.feishu.encrypt_key, timestamp="1700000000", nonce="n", body=content)
+    url = str(bot.feishu.webhook_url)
     return httpx.post(url, content=content, headers=given, verify=shared_tls()).status_code
 
 
@@ -118,21 +118,21 @@ PLACES = [(event_type, place) for event_type, body in BODIES.items() for place i
 @example(where=("card.action.trigger", ("action", "option")), value="1:1\x00" * 500)
 @example(where=("im.message.receive_v1", ("message", "message_id")), value="om\x00_1")
 @example(where=("im.message.receive_v1", ("message", "content")), value='{"text": "\\u0000\\ud800"}')
-def test_one_value_of_another_kind(world: World, where: tuple[str, tuple[Any, ...]], value: Any) -> None:
+def test_one_value_of_another_kind(bot: BotUnderTest, where: tuple[str, tuple[Any, ...]], value: Any) -> None:
     """An authentic event in which one value is anything at all is acknowledged, and never a fault of the bot."""
     event_type, place = where
-    assert pushed(world, event_type, with_value(event_type, place, value)) == 200
+    assert pushed(bot, event_type, with_value(event_type, place, value)) == 200
 
 
 @bounded
 @given(value=st.sampled_from(PRESSES), name=st.sampled_from(["a", "r", "g", "e"]), put=anything)
 @example(value=PRESSES[-2], name="e", put=[])
 @example(value=PRESSES[-1], name="g", put="g\x00")
-def test_a_press_that_carries_anything(world: World, value: dict[str, Any], name: str, put: Any) -> None:
+def test_a_press_that_carries_anything(bot: BotUnderTest, value: dict[str, Any], name: str, put: Any) -> None:
     """Whatever a button is made to carry, the press is answered with a toast or with nothing."""
     body = copy.deepcopy(BODIES["card.action.trigger"])
     body["action"]["value"] = {**value, name: put}
-    assert pushed(world, "card.action.trigger", body) == 200
+    assert pushed(bot, "card.action.trigger", body) == 200
 
 
 IDS = [
@@ -144,24 +144,24 @@ IDS = [
 
 def test_an_id_longer_than_an_index_takes(tmp_path: Path, database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     """An authentic event with an id of 120,000 characters is acknowledged, and nothing comes of it."""
-    with World(folder=tmp_path, variables={"DATABASE_URL": database_url}) as world:
-        before = len(world.feishu.calls)
+    with BotUnderTest(folder=tmp_path, variables={"DATABASE_URL": database_url}) as bot:
+        before = len(bot.feishu.calls)
         for event_type, place in IDS:
-            assert pushed(world, event_type, with_value(event_type, place, secrets.token_hex(60_000))) == 200
-        until(world.feishu, lambda: world.idle)
-        assert len(world.feishu.calls) == before
+            assert pushed(bot, event_type, with_value(event_type, place, secrets.token_hex(60_000))) == 200
+        bot.wait_until_idle()
+        assert len(bot.feishu.calls) == before
     assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []
 
 
 def test_a_name_that_was_cut_within_an_emoji(tmp_path: Path, database_url: str) -> None:
     """A message that holds half of a surrogate pair is taken like any other, with a sign in the place of the half."""
-    with World(folder=tmp_path, variables={"DATABASE_URL": database_url}) as world:
-        talk = world.somebody(kind="group")
-        said = world.feishu.say(chat_id=talk.chat_id, sender=talk.person, text="画一只猫", mention_bot=False)
+    with BotUnderTest(folder=tmp_path, variables={"DATABASE_URL": database_url}) as bot:
+        user = bot.new_user(kind="group")
+        said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="画一只猫", mention_bot=False)
         body = with_value("im.message.receive_v1", ("message", "mentions", 0, "name"), "Ada \ud83d")
-        body["sender"]["sender_id"] = {"open_id": talk.person}
-        body["message"] |= {"message_id": said.message_id, "chat_id": talk.chat_id}
+        body["sender"]["sender_id"] = {"open_id": user.person}
+        body["message"] |= {"message_id": said.message_id, "chat_id": user.chat_id}
         body["message"]["content"] = '{"text": "画 @_user_1 的头像"}'
-        assert pushed(world, "im.message.receive_v1", body) == 200
-        talk.wait_for_end(said)
-        assert "Ada \ufffd 的头像" in strings_in(talk.card)
+        assert pushed(bot, "im.message.receive_v1", body) == 200
+        user.wait_for_end(said)
+        assert "Ada \ufffd 的头像" in all_strings(user.first_card)

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.feishu.world import ChatMessage
-from tests.support.world import World, colour
+from tests.support.dsl import BotUnderTest, Card, header_color, wait_for
 from tests.unit.card_samples import elements
 from tests.unit.test_cards_prompt import HOSTILE
 
@@ -51,29 +50,29 @@ SMALL = {"BOT_IMAGES_MODEL": "cogview-3-flash", "BOT_IMAGES_SIZE": "512x512"}
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def bot(tmp_path: Path) -> Iterator[BotUnderTest]:
     """A bot that no limit holds up."""
-    with World(folder=tmp_path, variables={**LIMITS, **SMALL}) as world:
-        yield world
+    with BotUnderTest(folder=tmp_path, variables={**LIMITS, **SMALL}) as bot:
+        yield bot
 
 
-def answers(world: World, texts: list[str], *, kind: str = "p2p") -> list[ChatMessage]:
+def answers(bot: BotUnderTest, texts: list[str], *, kind: str = "p2p") -> list[Card]:
     """What each text is answered with, by one card each; whoever is answered twice or not at all is a failure."""
-    talks = [world.somebody(kind=kind) for _ in texts]
-    for talk, text in zip(talks, texts, strict=True):
-        talk.say(text)
-    assert world.feishu.wait_for(lambda _: all(talk.answers for talk in talks) and world.idle, seconds=60)
+    users = [bot.new_user(kind=kind) for _ in texts]
+    for user, text in zip(users, texts, strict=True):
+        user.send(text)
+    wait_for(lambda: all(user.answers for user in users) and bot.idle, timeout=60)
     cards = []
-    for talk in talks:
-        (card,) = talk.answers
+    for user in users:
+        (card,) = user.answers
         cards.append(card)
     return cards
 
 
-def is_harmless(world: World) -> bool:
+def is_harmless(bot: BotUnderTest) -> bool:
     """Whether nobody was pinged and every version of every card is within the platform's size."""
-    versions = [version for message in world.feishu.messages for version in message.versions]
-    return world.feishu.pings == [] and all(len(version.encode()) < CARD_BYTES for version in versions)
+    versions = [version for message in bot.feishu.messages for version in message.versions]
+    return bot.feishu.pings == [] and all(len(version.encode()) < CARD_BYTES for version in versions)
 
 
 def markdown(card: Any) -> str:
@@ -84,58 +83,58 @@ def markdown(card: Any) -> str:
 def test_what_was_typed_is_drawn_and_shown(tmp_path: Path, database_url: str) -> None:
     """Markup, JSON, templates and signs of every script reach the platform and the card unchanged, as plain text."""
     table = [(text, text, text) for text in AS_TYPED] + CHANGED
-    with World(folder=tmp_path, variables={**LIMITS, **SMALL, "DATABASE_URL": database_url}) as world:
-        cards = [json.loads(card.content) for card in answers(world, [typed for typed, _, _ in table])]
+    with BotUnderTest(folder=tmp_path, variables={**LIMITS, **SMALL, "DATABASE_URL": database_url}) as bot:
+        cards = [json.loads(card.content) for card in answers(bot, [typed for typed, _, _ in table])]
     for (_, _, shown), card in zip(table, cards, strict=True):
         assert {"tag": "plain_text", "content": shown} in list(elements(card))
         assert EVERYBODY not in markdown(card)
-    assert sorted(call.body["prompt"] for call in world.glm.paid) == sorted(drawn for _, drawn, _ in table)
-    assert is_harmless(world)
+    assert sorted(call.body["prompt"] for call in bot.glm.paid) == sorted(drawn for _, drawn, _ in table)
+    assert is_harmless(bot)
 
 
-def test_thirty_thousand_characters(world: World) -> None:
+def test_thirty_thousand_characters(bot: BotUnderTest) -> None:
     """A prompt of any length goes whole to the platform, whose refusal comes back on a card that Feishu takes."""
-    cards = answers(world, LONG)
-    assert {colour(card) for card in cards} == {"red"}
-    assert sorted(call.body["prompt"] for call in world.glm.calls) == sorted(text.strip() for text in LONG)
+    cards = answers(bot, LONG)
+    assert {header_color(card) for card in cards} == {"red"}
+    assert sorted(call.body["prompt"] for call in bot.glm.calls) == sorted(text.strip() for text in LONG)
     assert not [card for card in cards if EVERYBODY in markdown(json.loads(card.content))]
-    assert is_harmless(world)
+    assert is_harmless(bot)
 
 
 @pytest.mark.parametrize("fault", ["card_bad", "sensitive", "too_long"])
-def test_a_card_that_was_refused_turns_into_harmless_text(world: World, fault: str) -> None:
+def test_a_card_that_was_refused_turns_into_harmless_text(bot: BotUnderTest, fault: str) -> None:
     """Where a text message takes the card's place, a tag in the prompt is no tag in it."""
     for on in ("reply", "patch"):
-        world.feishu.faults.arm(fault, on=on)
-        talk = world.somebody(kind="group")
-        talk.say(f'一只猫 {EVERYBODY} <at user_id="all">所有人</at> &lt;at user_id="all"&gt; &#60;at id=all&#62;')
-        talk.wait(lambda talk=talk: talk.answers and world.idle)
+        bot.feishu.faults.arm(fault, on=on)
+        user = bot.new_user(kind="group")
+        user.send(f'一只猫 {EVERYBODY} <at user_id="all">所有人</at> &lt;at user_id="all"&gt; &#60;at id=all&#62;')
+        wait_for(lambda user=user: user.answers and bot.idle)  # type: ignore[misc]
         # Whether Feishu reads entities back as tags is documented nowhere.
-        texts = [json.loads(one.content)["text"] for one in talk.answers if one.msg_type == "text"]
+        texts = [json.loads(one.content)["text"] for one in user.answers if one.msg_type == "text"]
         assert not [text for text in texts if re.search(r"<|&#?\w+;", text)]
-    assert is_harmless(world)
+    assert is_harmless(bot)
 
 
 @pytest.mark.parametrize("name", ["张三 /n 4", "/cancel", "李四 /sise", '王"五', "取消"])
-def test_the_name_of_somebody_mentioned_is_drawn(world: World, name: str) -> None:
+def test_the_name_of_somebody_mentioned_is_drawn(bot: BotUnderTest, name: str) -> None:
     """Whatever people call themselves, who mentions one pays for one picture, with the name in its prompt."""
-    friend = world.feishu.world.add_person(name).open_id
-    talk = world.somebody(kind="group")
-    said = world.feishu.say(chat_id=talk.chat_id, sender=talk.person, text=f'画 "@{name}" 的头像', mentions=[friend])
-    talk.wait_for_end(said)
-    assert [call.body["prompt"] for call in world.glm.paid] == [f'"{name}" 的头像']
-    assert [colour(card) for card in talk.answers] == ["green"]
+    friend = bot.feishu.world.add_person(name).open_id
+    user = bot.new_user(kind="group")
+    said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, text=f'画 "@{name}" 的头像', mentions=[friend])
+    user.wait_for_end(said)
+    assert [call.body["prompt"] for call in bot.glm.paid] == [f'"{name}" 的头像']
+    assert [header_color(card) for card in user.answers] == ["green"]
 
 
-def test_what_is_echoed_elsewhere_is_harmless_too(world: World) -> None:
+def test_what_is_echoed_elsewhere_is_harmless_too(bot: BotUnderTest) -> None:
     """Mistyped options, names of people, and the cards that list prompts hold markup as text."""
-    friend = world.feishu.world.add_person(EVERYBODY).open_id
-    talk = world.somebody(kind="group")
-    world.feishu.say(chat_id=talk.chat_id, sender=talk.person, text="画 @某某", mentions=[friend])
-    talk.wait(lambda: talk.answers and world.idle)
+    friend = bot.feishu.world.add_person(EVERYBODY).open_id
+    user = bot.new_user(kind="group")
+    bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="画 @某某", mentions=[friend])
+    wait_for(lambda: user.answers and bot.idle)
     words = ("猫 /sise", "猫 /style", "猫 /size", "/set size", "/cancel", "/lang")
-    cards = answers(world, [f"{word} {EVERYBODY}" for word in words], kind="group")
-    talk.say("/history")
-    talk.wait(lambda: len(talk.answers) == 2 and world.idle)
-    assert not [card for card in (*cards, *talk.answers) if EVERYBODY in markdown(json.loads(card.content))]
-    assert is_harmless(world)
+    cards = answers(bot, [f"{word} {EVERYBODY}" for word in words], kind="group")
+    user.send("/history")
+    wait_for(lambda: len(user.answers) == 2 and bot.idle)
+    assert not [card for card in (*cards, *user.answers) if EVERYBODY in markdown(json.loads(card.content))]
+    assert is_harmless(bot)

@@ -22,12 +22,11 @@ from bot.sandbox.faults import FAULTS, OF_GLM, arm
 from bot.sandbox.feishu.faults import ANY_CALL
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import CONCURRENCY, GlmStandIn
-from tests.scenarios.talking import rest
 from tests.support.commands import run_command
 from tests.support.databases import postgres_database
+from tests.support.dsl import DEADLINE, QUICK, REDELIVERY, BotUnderTest, wait_for
 from tests.support.logs import as_served
 from tests.support.wire import Wire
-from tests.support.world import DEADLINE, QUICK, REDELIVERY, World
 
 MARKED = {
     "app secret": "marked-app-secret-not-real",
@@ -81,7 +80,7 @@ class Quoting(httpx.BaseTransport):
 
 def marked_world(
     folder: Path, *, patience: float = DEADLINE, calling: Calling | None = None, **variables: str
-) -> World:
+) -> BotUnderTest:
     """A bot whose secrets can be told from everything else, before it starts."""
     feishu = FeishuStandIn(
         delivery=REDELIVERY,
@@ -89,35 +88,35 @@ def marked_world(
         encrypt_key=MARKED["encrypt key"],
         verification_token=MARKED["verification token"],
     )
-    return World(
+    return BotUnderTest(
         folder=folder,
         feishu=feishu,
         glm=GlmStandIn(seconds=0.01, concurrency=CONCURRENCY),
         pace=replace(QUICK, upload_in_all=0.1, backoff_in_all=0.1),
-        patience=patience,
-        calling=calling,
+        call_timeout=patience,
+        wrap_glm=calling,
         variables={**VARIABLES, **variables},
     )
 
 
-def meet_every_fault(world: World, faults: Iterable[str]) -> None:
+def meet_every_fault(bot: BotUnderTest, faults: Iterable[str]) -> None:
     """Sends prompts until each of the faults has met a call, and everything has come to its end."""
     for name in sorted(faults):
-        arm(name, feishu=world.feishu, glm=world.glm, on=ANY_CALL)
+        arm(name, feishu=bot.feishu, glm=bot.glm, on=ANY_CALL)
     ends_at = time.monotonic() + SECONDS
-    while (world.glm.armed or world.feishu.faults.armed) and time.monotonic() < ends_at:
-        for said in [world.somebody().say() for _ in range(12)]:
-            rest(world, said)
-    assert (world.glm.armed, world.feishu.faults.armed) == ([], [])
+    while (bot.glm.armed or bot.feishu.faults.armed) and time.monotonic() < ends_at:
+        for said in [bot.new_user().send() for _ in range(12)]:
+            bot.wait_until_idle(said)
+    assert (bot.glm.armed, bot.feishu.faults.armed) == ([], [])
 
 
-def meet_refused_tokens(world: World) -> None:
+def meet_refused_tokens(bot: BotUnderTest) -> None:
     """Lets Feishu end the token, and refuse or garble a new one, while a prompt is being answered."""
     for fault in ("feishu_10014", "html_502", "empty_body", "token_bad"):
-        world.feishu.expire_tokens()
-        world.feishu.faults.arm(fault, on="token")
-        rest(world, world.somebody().say())
-    assert world.feishu.faults.armed == []
+        bot.feishu.expire_tokens()
+        bot.feishu.faults.arm(fault, on="token")
+        bot.wait_until_idle(bot.new_user().send())
+    assert bot.feishu.faults.armed == []
 
 
 def tenant_token(feishu: FeishuStandIn) -> str:
@@ -127,9 +126,9 @@ def tenant_token(feishu: FeishuStandIn) -> str:
     return str(httpx.post(url, json=credentials, trust_env=False).json()["tenant_access_token"])
 
 
-def answers_at_the_door(world: World) -> Iterator[str]:
+def answers_at_the_door(bot: BotUnderTest) -> Iterator[str]:
     """What the bot answers to those who ask without being entitled to, and what it has answered to Feishu."""
-    with httpx.Client(base_url=str(world.feishu.webhook_url).removesuffix("/webhook/event"), trust_env=False) as http:
+    with httpx.Client(base_url=str(bot.feishu.webhook_url).removesuffix("/webhook/event"), trust_env=False) as http:
         for path in ("/", "/healthz", "/readyz", "/metrics", "/webhook/event", "/webhook/card"):
             answer = http.get(path)
             yield f"{answer.headers}{answer.text}"
@@ -137,7 +136,7 @@ def answers_at_the_door(world: World) -> Iterator[str]:
         for content in (b"", b"{}", b'{"encrypt": "AAAA"}', b'{"type": "url_verification", "challenge": "a"}'):
             yield http.post("/webhook/event", content=content).text
             yield http.post("/webhook/event", content=content, headers={"X-Lark-Signature": "0"}).text
-    for attempt in world.feishu.attempts:
+    for attempt in bot.feishu.attempts:
         yield attempt.body.decode("utf-8", "replace")
 
 
@@ -151,11 +150,11 @@ def kept(url: str) -> Iterator[str]:
     database.close()
 
 
-def shown(world: World) -> Iterator[str]:
+def shown(bot: BotUnderTest) -> Iterator[str]:
     """Every version of every message, and the platform's record of the calls."""
-    for message in world.feishu.messages:
+    for message in bot.feishu.messages:
         yield from (message.content, *message.versions)
-    for call in world.feishu.calls:
+    for call in bot.feishu.calls:
         yield f"{call.path}{call.body}"
 
 
@@ -174,14 +173,14 @@ def test_no_secret_shows_through_any_fault(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, faults: frozenset[str]
 ) -> None:
     """All faults of a platform in one run: logs, cards, calls, answers, database and files hold no secret."""
-    with marked_world(tmp_path, patience=PATIENCE) as world:
-        meet_every_fault(world, faults)
-        meet_refused_tokens(world)
-        secrets = {**MARKED, "tenant token": tenant_token(world.feishu)}
+    with marked_world(tmp_path, patience=PATIENCE) as bot:
+        meet_every_fault(bot, faults)
+        meet_refused_tokens(bot)
+        secrets = {**MARKED, "tenant token": tenant_token(bot.feishu)}
         places = {
             "logs": [caplog.text],
-            "cards and calls": list(shown(world)),
-            "answers": list(answers_at_the_door(world)),
+            "cards and calls": list(shown(bot)),
+            "answers": list(answers_at_the_door(bot)),
             "database": list(kept(f"sqlite:///{tmp_path / 'bot.db'}")),
         }
     places["files"] = [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
@@ -198,14 +197,14 @@ def test_the_password_of_the_database_shows_nowhere(tmp_path: Path, caplog: pyte
         there = make_url(url)
         with Wire(there.port or 5432, host=there.host or "127.0.0.1") as wire:
             over = there.set(host="127.0.0.1", port=wire.port, password=MARKED["database password"])
-            with marked_world(tmp_path, DATABASE_URL=over.render_as_string(hide_password=False)) as world:
+            with marked_world(tmp_path, DATABASE_URL=over.render_as_string(hide_password=False)) as bot:
                 wire.cut()
-                world.somebody().say()
-                assert world.feishu.wait_for(lambda feishu: len(feishu.attempts) > 1, seconds=20)
-                answers = list(answers_at_the_door(world))
+                bot.new_user().send()
+                assert bot.feishu.wait_for(lambda feishu: len(feishu.attempts) > 1, seconds=20)
+                answers = list(answers_at_the_door(bot))
                 wire.mend()
-                assert world.feishu.wait_for(lambda _: len(world.glm.paid) == 1 and world.idle, seconds=20)
-                places = {"logs": [caplog.text], "answers": answers, "cards and calls": list(shown(world))}
+                wait_for(lambda: len(bot.glm.paid) == 1 and bot.idle, timeout=20)
+                places = {"logs": [caplog.text], "answers": answers, "cards and calls": list(shown(bot))}
     assert "database unavailable" in caplog.text
     assert found(MARKED, places=places) == []
 
@@ -216,12 +215,12 @@ def test_a_key_that_the_platform_quotes_goes_no_further(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, part: slice, *, page: bool
 ) -> None:
     """Where an answer repeats the key or a part of it, card, log and database have it masked."""
-    with marked_world(tmp_path, calling=lambda _: Quoting(part, page=page)) as world:
-        talk = world.somebody()
-        talk.wait_for_end(talk.say())
+    with marked_world(tmp_path, calling=lambda _: Quoting(part, page=page)) as bot:
+        user = bot.new_user()
+        user.wait_for_end(user.send())
         places = {
             "logs": [caplog.text],
-            "cards and calls": list(shown(world)),
+            "cards and calls": list(shown(bot)),
             "database": list(kept(f"sqlite:///{tmp_path / 'bot.db'}")),
         }
     assert "无效的 API Key：***" in "".join(places["logs" if page else "cards and calls"])

@@ -11,7 +11,7 @@ from bot.sandbox.feishu.connected import ConnectedStandIn
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.support.cluster import PACE, Draft, Node
-from tests.support.world import DEADLINE, variables_for
+from tests.support.dsl import DEADLINE, variables_for, wait_for
 
 SOON = {"ReconnectCount": -1, "ReconnectInterval": 0.1, "ReconnectNonce": 0.05, "PingInterval": 0.1}
 """What the platform wants of its clients here, in seconds."""
@@ -50,7 +50,7 @@ def start(feishu: ConnectedStandIn, glm: GlmStandIn, variables: dict[str, str]) 
         before = feishu.line.opened
         plan = Draft(role="connected", variables={**variables, **more}, glm=glm.origin, pace=PACE)
         nodes.append(Node(plan))
-        assert feishu.wait_for(lambda _: feishu.line.opened > before, seconds=DEADLINE)
+        wait_for(lambda: feishu.line.opened > before)
         return nodes[-1]
 
     yield begin

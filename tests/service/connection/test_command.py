@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bot.sandbox.feishu.connected import ConnectedStandIn
 from tests.repo.lock import TOP
+from tests.support.dsl import wait_for
 from tests.support.proxy import TlsProxy
-from tests.support.world import until
 
 SECONDS = 60
 
@@ -32,7 +32,7 @@ def test_it_answers_and_leaves_when_told(feishu: ConnectedStandIn, variables: di
     """Without a key of events it answers, and ends with 0 at SIGTERM; its log holds neither secret nor ticket."""
     with command(variables) as running:
         said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="/help")
-        until(feishu, lambda: len(feishu.replies(said.message_id)) == 1)
+        wait_for(lambda: len(feishu.replies(said.message_id)) == 1)
         running.terminate()
         _, log = running.communicate(timeout=SECONDS)
     assert running.returncode == 0, log
@@ -61,7 +61,7 @@ def test_all_of_it_goes_through_the_proxy(feishu: ConnectedStandIn, variables: d
         named = {"ALL_PROXY": proxy.url, "NO_PROXY": "localhost,fe80::/10", "SSL_CERT_FILE": str(proxy.authority)}
         with command({**variables, **named, "FEISHU_DOMAIN": "https://open.feishu.test"}) as running:
             said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="/help")
-            until(feishu, lambda: len(feishu.replies(said.message_id)) == 1)
+            wait_for(lambda: len(feishu.replies(said.message_id)) == 1)
             running.terminate()
             _, log = running.communicate(timeout=SECONDS)
     assert running.returncode == 0, log

@@ -13,7 +13,7 @@ from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.service.connection.conftest import Start
 from tests.support.cluster import Node
-from tests.support.world import DEADLINE, colour, ended, posts_of, until
+from tests.support.dsl import DEADLINE, header_color, is_final, posts_of, wait_for
 
 
 def ask(feishu: ConnectedStandIn, text: str = "一只橘猫") -> ChatMessage:
@@ -23,7 +23,7 @@ def ask(feishu: ConnectedStandIn, text: str = "一只橘猫") -> ChatMessage:
 
 def colours(feishu: ConnectedStandIn, said: ChatMessage) -> list[str | None]:
     """The colours of the cards under a message."""
-    return [colour(reply) for reply in feishu.replies(said.message_id)]
+    return [header_color(reply) for reply in feishu.replies(said.message_id)]
 
 
 def readiness(node: Node) -> tuple[int, str]:
@@ -37,16 +37,16 @@ def test_a_prompt_and_a_press(feishu: ConnectedStandIn, glm: GlmStandIn, start: 
     feishu.line.part_bytes = 200
     node = start()
     said = ask(feishu)
-    until(feishu, lambda: ended(feishu, said))
+    wait_for(lambda: is_final(feishu, said))
     assert colours(feishu, said) == ["green"]
     card = feishu.replies(said.message_id)[0]
     action = next(one for one in feishu.actions(card.message_id) if one.tag == "button")
     pressed = feishu.press(card.message_id, "ou_lin", value=action.value)
     assert pressed.code is None
     assert pressed.toast is not None
-    until(feishu, lambda: len(posts_of(glm, said)) == 2)
+    wait_for(lambda: len(posts_of(glm, said)) == 2)
     assert {attempt.outcome for attempt in feishu.attempts} == {"acknowledged"}
-    until(feishu, lambda: readiness(node) == (200, "ready"))
+    wait_for(lambda: readiness(node) == (200, "ready"))
     assert (
         httpx.post(f"http://127.0.0.1:{node.port}/webhook/event", trust_env=False, timeout=DEADLINE).status_code == 404
     )
@@ -57,8 +57,8 @@ def test_copies_are_answered_once(feishu: ConnectedStandIn, glm: GlmStandIn, sta
     feishu.delivery = replace(feishu.delivery, in_parallel=3, duplicates=2, new_event_id=True)
     start()
     said = ask(feishu)
-    until(feishu, lambda: ended(feishu, said))
-    until(feishu, lambda: len(feishu.attempts) >= 5)
+    wait_for(lambda: is_final(feishu, said))
+    wait_for(lambda: len(feishu.attempts) >= 5)
     assert colours(feishu, said) == ["green"]
     assert len(posts_of(glm, said)) == 1
 
@@ -70,11 +70,11 @@ def test_silence_brings_the_message_again(feishu: ConnectedStandIn, glm: GlmStan
     assert node.process.pid is not None
     os.kill(node.process.pid, signal.SIGSTOP)
     said = ask(feishu)
-    until(feishu, lambda: len(feishu.attempts) >= 2)
+    wait_for(lambda: len(feishu.attempts) >= 2)
     assert {attempt.outcome for attempt in feishu.attempts} == {"late"}
     feishu.delivery = replace(feishu.delivery, answer_seconds=DEADLINE)
     os.kill(node.process.pid, signal.SIGCONT)
-    until(feishu, lambda: ended(feishu, said))
+    wait_for(lambda: is_final(feishu, said))
     assert colours(feishu, said) == ["green"]
     assert len(posts_of(glm, said)) == 1
 
@@ -82,18 +82,18 @@ def test_silence_brings_the_message_again(feishu: ConnectedStandIn, glm: GlmStan
 def test_a_cut_connection_is_made_again(feishu: ConnectedStandIn, start: Start) -> None:
     """While there is none, ``/readyz`` says so; what was written meanwhile is delivered and answered afterwards."""
     node = start()
-    until(feishu, lambda: readiness(node)[0] == 200)
+    wait_for(lambda: readiness(node)[0] == 200)
     feishu.line.away = True
     feishu.line.cut()
-    until(feishu, lambda: "the long connection to Feishu is down" in readiness(node)[1])
+    wait_for(lambda: "the long connection to Feishu is down" in readiness(node)[1])
     assert readiness(node)[0] == 503
     said = ask(feishu)
-    until(feishu, lambda: bool(feishu.attempts))
+    wait_for(lambda: bool(feishu.attempts))
     assert feishu.attempts[0].outcome == "unreachable"
     feishu.line.away = False
-    until(feishu, lambda: ended(feishu, said))
+    wait_for(lambda: is_final(feishu, said))
     assert colours(feishu, said) == ["green"]
-    until(feishu, lambda: readiness(node)[0] == 200)
+    wait_for(lambda: readiness(node)[0] == 200)
 
 
 def test_a_killed_process_leaves_one_reply(
@@ -103,9 +103,9 @@ def test_a_killed_process_leaves_one_reply(
     glm.seconds = 0.3
     node = start(DATABASE_URL=database_url)
     said = ask(feishu)
-    until(feishu, lambda: glm.working == 1 or len(glm.paid) == 1)
+    wait_for(lambda: glm.working == 1 or len(glm.paid) == 1)
     node.kill()
     start(DATABASE_URL=database_url)
-    until(feishu, lambda: ended(feishu, said))
+    wait_for(lambda: is_final(feishu, said))
     assert colours(feishu, said) == ["green"]
     assert 1 <= len(posts_of(glm, said)) <= 2

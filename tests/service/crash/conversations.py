@@ -9,7 +9,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.support.crash import Step, Strike
-from tests.support.world import colour
+from tests.support.dsl import header_color
 
 CHAT, PERSON = "oc_direct_lin", "ou_lin"
 
@@ -33,7 +33,7 @@ class Stage:
     @property
     def seen(self) -> tuple[str, ...]:
         """The colours of the cards in the chat, and the kinds of the other messages, oldest first."""
-        return tuple(colour(one) or "" if one.msg_type == "interactive" else one.msg_type for one in self.sent)
+        return tuple(header_color(one) or "" if one.msg_type == "interactive" else one.msg_type for one in self.sent)
 
 
 Act = Callable[[Stage], bool]
@@ -41,7 +41,7 @@ Act = Callable[[Stage], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
+class Dialogue:
     """One message and what follows it.
 
     ``feishu`` and ``glm`` are the faults that are armed before: name, call, and how often (``None``: always). ``ends``
@@ -86,28 +86,28 @@ def press(action: str, *, on: str) -> Act:
     return act
 
 
-A_PROMPT = Conversation(name="a prompt")
+A_PROMPT = Dialogue(name="a prompt")
 
 OTHERS = (
-    Conversation(
+    Dialogue(
         name="the card is refused",
         feishu=(("card_bad", "reply", 1),),
         ends=(("image", "text"), ("green",)),
     ),
-    Conversation(
+    Dialogue(
         name="the card cannot be changed",
         feishu=(("patch_too_old", "patch", None),),
         ends=(("wathet", "image", "text"),),
     ),
-    Conversation(name="the message is gone", feishu=(("recalled", "reply", None),)),
-    Conversation(name="nobody is there", feishu=(("not_in_group", "reply", None),), ends=((),), posts=0, pictures=0),
-    Conversation(name="the gateway's limit", feishu=(("rate_gateway", "reply", 1),)),
-    Conversation(name="the upload fails once", feishu=(("html_502", "image", 1),)),
-    Conversation(name="GLM is at its limit", glm=(("glm_1302", 1),), posts=2),
-    Conversation(name="GLM refuses the prompt", glm=(("glm_1301", 1),), ends=(("red",), ("green",)), pictures=0),
-    Conversation(name="two pictures", text="一只橘猫 /n 2", posts=2, pictures=2),
-    Conversation(name="a command", text="/help", ends=(("blue",),), posts=0, pictures=0),
-    Conversation(
+    Dialogue(name="the message is gone", feishu=(("recalled", "reply", None),)),
+    Dialogue(name="nobody is there", feishu=(("not_in_group", "reply", None),), ends=((),), posts=0, pictures=0),
+    Dialogue(name="the gateway's limit", feishu=(("rate_gateway", "reply", 1),)),
+    Dialogue(name="the upload fails once", feishu=(("html_502", "image", 1),)),
+    Dialogue(name="GLM is at its limit", glm=(("glm_1302", 1),), posts=2),
+    Dialogue(name="GLM refuses the prompt", glm=(("glm_1301", 1),), ends=(("red",), ("green",)), pictures=0),
+    Dialogue(name="two pictures", text="一只橘猫 /n 2", posts=2, pictures=2),
+    Dialogue(name="a command", text="/help", ends=(("blue",),), posts=0, pictures=0),
+    Dialogue(
         name="the message is taken back",
         glm=(("glm_1302", 1),),
         acts=(recall,),
@@ -115,7 +115,7 @@ OTHERS = (
         pictures=0,
         patient=True,
     ),
-    Conversation(
+    Dialogue(
         name="it is cancelled",
         glm=(("glm_1302", 1),),
         acts=(press("cancel", on="blue"),),
@@ -123,6 +123,6 @@ OTHERS = (
         pictures=0,
         patient=True,
     ),
-    Conversation(name="the original is wanted", acts=(press("original", on="green"),), ends=(("green", "file"),)),
-    Conversation(name="a call was hidden", before=Strike(step=Step(POST, 1), side="after")),
+    Dialogue(name="the original is wanted", acts=(press("original", on="green"),), ends=(("green", "file"),)),
+    Dialogue(name="a call was hidden", before=Strike(step=Step(POST, 1), side="after")),
 )

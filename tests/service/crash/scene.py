@@ -16,9 +16,9 @@ from bot.db.tables import FEISHU_CALLS, generations, monthly_usage, requests, ti
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn
 from bot.timings import Timings
-from tests.service.crash.conversations import CHAT, PERSON, Conversation, Stage
+from tests.service.crash.conversations import CHAT, PERSON, Dialogue, Stage
 from tests.support.crash import Process, Start, Step, Strike
-from tests.support.world import DEADLINE, REDELIVERY, catalogue, ended, strings_in, variables_for
+from tests.support.dsl import CATALOGUE, DEADLINE, REDELIVERY, all_strings, is_final, variables_for
 
 PACE = Timings(
     lease=30.0,
@@ -38,7 +38,7 @@ LATER = "一只灰猫"
 UNBILLED = {"glm_1302"}
 """Refusals before any work, which the budget gets back."""
 
-REPEATED = catalogue().text("note.repeated", "zh")
+REPEATED = CATALOGUE.text("note.repeated", "zh")
 
 INTENT, MADE = "commit generations.claim_slot", "commit generations.made"
 """The commits between which a call may have been paid for without the database knowing its outcome."""
@@ -54,7 +54,7 @@ class Scene:
     """The platforms, the database, and how far a conversation has come."""
 
     def __init__(
-        self, conversation: Conversation, *, feishu: FeishuStandIn, glm: GlmStandIn, url: str, folder: Path
+        self, conversation: Dialogue, *, feishu: FeishuStandIn, glm: GlmStandIn, url: str, folder: Path
     ) -> None:
         variables = {**variables_for(feishu, folder=folder), "DATABASE_URL": url}
         pace = replace(PACE, backoff=30.0, backoff_longest=30.0) if conversation.patient else PACE
@@ -113,7 +113,7 @@ class Scene:
         self._glm.disarm()
         let_go(self.url)
         said = self._feishu.say(chat_id="oc_direct_chen", sender="ou_chen", text=LATER)
-        in_time = self._feishu.wait_for(lambda _: ended(self._feishu, said), seconds=DEADLINE)
+        in_time = self._feishu.wait_for(lambda _: is_final(self._feishu, said), seconds=DEADLINE)
         return [] if in_time else ["the next prompt has no end"]
 
     def faults(self, *, hidden: bool) -> list[str]:
@@ -122,7 +122,7 @@ class Scene:
         most = plan.posts + hidden + (plan.before is not None)
         faults = [] if self.stage.seen in self._ends else [f"the chat shows {self.stage.seen}"]
         faults += [] if plan.posts <= posts <= most else [f"{posts} calls, {plan.posts} to {most} allowed"]
-        shown = set(strings_in([json.loads(one.content) for one in self.stage.sent]))
+        shown = set(all_strings([json.loads(one.content) for one in self.stage.sent]))
         pictures = len(shown & self._feishu.world.image_keys())
         # A refusal that the kill has hidden is not met again.
         right = pictures == plan.pictures or (hidden and self.stage.seen == ("green",))
@@ -138,7 +138,7 @@ class Scene:
 
 
 @contextmanager
-def scene_of(conversation: Conversation, *, url: str, folder: Path) -> Iterator[Scene]:
+def scene_of(conversation: Dialogue, *, url: str, folder: Path) -> Iterator[Scene]:
     """A conversation that is about to begin, with quick platforms."""
     with FeishuStandIn(delivery=REDELIVERY) as feishu, GlmStandIn(seconds=0.05) as glm:
         yield Scene(conversation, feishu=feishu, glm=glm, url=url, folder=folder)

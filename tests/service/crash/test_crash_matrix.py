@@ -18,13 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.crash.conversations import A_PROMPT, OTHERS, Conversation
+from tests.service.crash.conversations import A_PROMPT, OTHERS, Dialogue
 from tests.service.crash.scene import outcome_hidden, scene_of
 from tests.support.crash import Process, Side, Step, Strike
 from tests.support.databases import postgres_database, sqlite_database
 
 AT_ONCE = 4
-"""Conversations that are held at the same time."""
+"""Dialogues that are held at the same time."""
 
 SCHEMA_MADE = "commit schema.migrate"
 """The step before which a database is empty."""
@@ -40,7 +40,7 @@ SIDE: dict[str, Side] = {"sqlite": "before", "postgres": "after"}
 class Row:
     """What came of one kill: how many messages the bot sent and calls to GLM it made."""
 
-    conversation: Conversation
+    conversation: Dialogue
     strike: Strike
     reached: bool
     passed: bool
@@ -127,7 +127,7 @@ def test_a_kill_in_any_other_conversation_leads_to_its_end(
     assert [row.text for row in rows if not row.reached and not row.passed] == []
 
 
-def walk(conversation: Conversation, new_database: NewDatabase, folder: Path, *, empty: bool = False) -> list[Step]:
+def walk(conversation: Dialogue, new_database: NewDatabase, folder: Path, *, empty: bool = False) -> list[Step]:
     """The steps of one undisturbed run, from the start to the end of the conversation, in their order."""
     with new_database(empty=empty) as url, scene_of(conversation, url=url, folder=folder) as scene:
         if conversation.before:
@@ -139,9 +139,7 @@ def walk(conversation: Conversation, new_database: NewDatabase, folder: Path, *,
             return process.heard()
 
 
-def live_through_all(
-    strikes: Sequence[tuple[Conversation, Strike]], new_database: NewDatabase, folder: Path
-) -> list[Row]:
+def live_through_all(strikes: Sequence[tuple[Dialogue, Strike]], new_database: NewDatabase, folder: Path) -> list[Row]:
     """What came of each kill."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(
@@ -151,7 +149,7 @@ def live_through_all(
         )
 
 
-def live_through(conversation: Conversation, strike: Strike, new_database: NewDatabase, folder: Path) -> Row:
+def live_through(conversation: Dialogue, strike: Strike, new_database: NewDatabase, folder: Path) -> Row:
     """One conversation, one kill, one restart, and somebody else's prompt."""
     empty = strike.step.name == SCHEMA_MADE
     with new_database(empty=empty) as url, scene_of(conversation, url=url, folder=folder) as scene:

@@ -11,10 +11,9 @@ import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.server import wait_until
 from bot.timings import Timings
 from tests.support.crash import Process, Start
-from tests.support.world import colour, ended, posts_of, until, variables_for
+from tests.support.dsl import header_color, is_final, posts_of, variables_for, wait_for
 
 PACE = Timings(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1, download_wait=0.01)
 
@@ -33,7 +32,7 @@ def bot(feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path) -> Iterator[Proc
     with Process(Start(variables=variables, glm=glm.origin, pace=PACE)) as process:
         feishu.webhook_url = process.webhook
         # A process that finds no room while it starts ends, and its supervisor starts it again.
-        assert wait_until(lambda: httpx.get(f"http://127.0.0.1:{process.port}/readyz").is_success, seconds=30)
+        wait_for(lambda: httpx.get(f"http://127.0.0.1:{process.port}/readyz").is_success, timeout=30)
         yield process
 
 
@@ -49,24 +48,24 @@ def test_an_event_that_finds_no_room_comes_again(feishu: FeishuStandIn, glm: Glm
     """Without room the door does not acknowledge, so Feishu delivers the message again, and it is answered once."""
     room(bot, left=False)
     said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
-    until(feishu, lambda: len(feishu.attempts) >= 2)
+    wait_for(lambda: len(feishu.attempts) >= 2)
     assert {(attempt.outcome, attempt.status) for attempt in feishu.attempts} == {("refused", 503)}
     assert glm.calls == []
     room(bot, left=True)
-    until(feishu, lambda: ended(feishu, said))
-    assert [colour(reply) for reply in feishu.replies(said.message_id)] == ["green"]
+    wait_for(lambda: is_final(feishu, said))
+    assert [header_color(reply) for reply in feishu.replies(said.message_id)] == ["green"]
     assert len(posts_of(glm, said)) == 1
 
 
 def test_a_paid_picture_outlives_a_full_disk(feishu: FeishuStandIn, glm: GlmStandIn, bot: Process) -> None:
     """A disk that fills up during the paid call costs no second one: its outcome is held until it can be written."""
     said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
-    until(feishu, lambda: glm.working == 1)
+    wait_for(lambda: glm.working == 1)
     room(bot, left=False)
-    until(feishu, lambda: len(glm.paid) == 1)
+    wait_for(lambda: len(glm.paid) == 1)
     room(bot, left=True)
-    until(feishu, lambda: ended(feishu, said))
-    assert [colour(reply) for reply in feishu.replies(said.message_id)] == ["green"]
+    wait_for(lambda: is_final(feishu, said))
+    assert [header_color(reply) for reply in feishu.replies(said.message_id)] == ["green"]
     assert len(posts_of(glm, said)) == 1
 
 
@@ -74,7 +73,7 @@ def test_a_full_disk_is_no_reason_to_spin(feishu: FeishuStandIn, bot: Process) -
     """While due work cannot be claimed the worker looks for it at its own pace and burns no processor."""
     feishu.faults.arm("rate_chat", on="reply", times=None)
     feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
-    until(feishu, lambda: len(feishu.calls_named("reply")) >= 2)
+    wait_for(lambda: len(feishu.calls_named("reply")) >= 2)
     room(bot, left=False)
     before = seconds_used(bot)
     feishu.wait_for(lambda _: False, seconds=1.0)

@@ -22,7 +22,7 @@ from bot.timings import Timings
 from tests.service.crash.scene import count_spent
 from tests.support.crash import Process, Side, Start, Step, Strike
 from tests.support.databases import postgres_database
-from tests.support.world import colour, ended, posts_of, until, variables_for
+from tests.support.dsl import header_color, is_final, posts_of, variables_for, wait_for
 
 SHORT = Timings(lease=0.6, beat=0.15, poll=0.05, resend=0.02, resend_longest=0.1, download_wait=0.01)
 
@@ -62,7 +62,7 @@ def shared(feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path) -> Iterator[S
 
 def colours(feishu: FeishuStandIn, said: ChatMessage) -> list[str | None]:
     """The colours of the cards under a message."""
-    return [colour(reply) for reply in feishu.replies(said.message_id)]
+    return [header_color(reply) for reply in feishu.replies(said.message_id)]
 
 
 @pytest.mark.postgres
@@ -75,12 +75,12 @@ def test_a_process_that_wakes_up_late_adds_nothing(
     with Process(replace(shared, strike=strike)) as sleeper:
         feishu.webhook_url = sleeper.webhook
         said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
-        until(feishu, lambda: sleeper.stopped)
+        wait_for(lambda: sleeper.stopped)
         with Process(shared):
-            until(feishu, lambda: ended(feishu, said))
+            wait_for(lambda: is_final(feishu, said))
             sleeper.go_on()
             last = feishu.say(chat_id="oc_direct_chen", sender="ou_chen", text="一只灰猫")
-            until(feishu, lambda: ended(feishu, last))
+            wait_for(lambda: is_final(feishu, last))
     assert colours(feishu, said) == ["green"]
     assert 1 <= len(posts_of(glm, said)) <= most
 
@@ -92,13 +92,13 @@ def test_an_older_card_does_not_stay(shared: Start, feishu: FeishuStandIn) -> No
     with Process(replace(shared, strike=strike)) as sleeper:
         feishu.webhook_url = sleeper.webhook
         said = [feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=f"第 {n} 只猫") for n in range(2)]
-        until(feishu, lambda: sleeper.stopped)
+        wait_for(lambda: sleeper.stopped)
         with Process(shared):
-            until(feishu, lambda: all(ended(feishu, one) for one in said))
+            wait_for(lambda: all(is_final(feishu, one) for one in said))
             before = len(feishu.calls_named("patch"))
             sleeper.go_on()
-            until(feishu, lambda: len(feishu.calls_named("patch")) > before)
-            until(feishu, lambda: [colours(feishu, one) for one in said] == [["green"]] * 2)
+            wait_for(lambda: len(feishu.calls_named("patch")) > before)
+            wait_for(lambda: [colours(feishu, one) for one in said] == [["green"]] * 2)
 
 
 def test_a_late_beat_is_no_reason_to_pay_again(
@@ -111,7 +111,7 @@ def test_a_late_beat_is_no_reason_to_pay_again(
     with Process(Start(variables=variables, glm=glm.origin, pace=late)) as process:
         feishu.webhook_url = process.webhook
         said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
-        until(feishu, lambda: ended(feishu, said))
+        wait_for(lambda: is_final(feishu, said))
     assert colours(feishu, said) == ["green"]
     assert len(posts_of(glm, said)) == 1
 
@@ -141,7 +141,7 @@ def test_a_claim_that_is_committed_late_is_paid_for_once(shared: Start, feishu: 
     with Process(late) as first, Process(late):
         feishu.webhook_url = first.webhook
         said = [feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=f"第 {n} 只猫") for n in range(2)]
-        until(feishu, lambda: all(ended(feishu, one) for one in said))
+        wait_for(lambda: all(is_final(feishu, one) for one in said))
     assert [colours(feishu, one) for one in said] == [["green"]] * 2
     assert [len(posts_of(glm, one)) for one in said] == [1, 1]
     assert count_spent(url) == 2

@@ -10,7 +10,17 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.timings import Timings
 from tests.support.crash import Process, Start, Step, Strike
-from tests.support.world import DEADLINE, REDELIVERY, catalogue, colour, ended, posts_of, strings_in, variables_for
+from tests.support.dsl import (
+    CATALOGUE,
+    DEADLINE,
+    REDELIVERY,
+    all_strings,
+    header_color,
+    is_final,
+    posts_of,
+    variables_for,
+    wait_for,
+)
 
 PACE = Timings(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1)
 
@@ -34,10 +44,10 @@ def test_two_hidden_outcomes_end_in_words(database_url: str, tmp_path: Path) -> 
         with Process(start) as process:
             feishu.webhook_url = process.webhook
             later = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只灰猫")
-            assert feishu.wait_for(lambda _: ended(feishu, said) and ended(feishu, later), seconds=DEADLINE)
+            wait_for(lambda: is_final(feishu, said) and is_final(feishu, later))
         (reply,) = feishu.replies(said.message_id)
-        assert catalogue().text("failure.repeated_unknown", "zh") in strings_in(json.loads(reply.content))
-        assert [colour(one) for one in feishu.replies(later.message_id)] == ["green"]
+        assert CATALOGUE.text("failure.repeated_unknown", "zh") in all_strings(json.loads(reply.content))
+        assert [header_color(one) for one in feishu.replies(later.message_id)] == ["green"]
         assert len(posts_of(glm, said)) == 2
 
 
@@ -52,8 +62,8 @@ def test_a_picture_that_every_process_dies_over_is_given_up(database_url: str, t
         strike_down(feishu, replace(start, strike=strike), times=1 + 5)
         with Process(start) as process:
             feishu.webhook_url = process.webhook
-            assert feishu.wait_for(lambda _: ended(feishu, said), seconds=DEADLINE)
+            wait_for(lambda: is_final(feishu, said))
         (reply,) = feishu.replies(said.message_id)
-        shown = set(strings_in(json.loads(reply.content)))
-        assert {catalogue().text(key, "en") for key in ("failure.stalled", "failure.stalled.advice")} <= shown
+        shown = set(all_strings(json.loads(reply.content)))
+        assert {CATALOGUE.text(key, "en") for key in ("failure.stalled", "failure.stalled.advice")} <= shown
         assert len(posts_of(glm, said)) == 1

@@ -11,7 +11,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.timings import Timings
 from tests.support.crash import Process, Start
-from tests.support.world import DEADLINE, REDELIVERY, colour, ended, posts_of, variables_for
+from tests.support.dsl import DEADLINE, REDELIVERY, header_color, is_final, posts_of, variables_for, wait_for
 
 
 def test_processes_that_start_together_make_the_schema_once(empty_url: str, tmp_path: Path) -> None:
@@ -27,11 +27,11 @@ def test_processes_that_start_together_make_the_schema_once(empty_url: str, tmp_
                 feishu.webhook_url = process.webhook
                 said.append(feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=f"第 {number} 只猫"))
                 assert feishu.wait_for(lambda stand_in, n=number: acknowledged(stand_in) > n, seconds=DEADLINE)  # type: ignore[misc]
-            assert feishu.wait_for(lambda _: all(ended(feishu, one) for one in said), seconds=DEADLINE)
+            wait_for(lambda: all(is_final(feishu, one) for one in said))
         finally:
             for process in processes:
                 process.__exit__()
-        assert [[colour(reply) for reply in feishu.replies(one.message_id)] for one in said] == [["green"]] * 4
+        assert [[header_color(reply) for reply in feishu.replies(one.message_id)] for one in said] == [["green"]] * 4
         assert [[call.status for call in posts_of(glm, one)] for one in said] == [[200]] * 4
     database = Database(read_url(empty_url))
     assert current_revision(database) == HEAD

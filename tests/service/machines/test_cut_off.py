@@ -11,11 +11,10 @@ from sqlalchemy.engine import make_url
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.server import wait_until
 from tests.support.cluster import PACE, Cluster
 from tests.support.databases import postgres_database
+from tests.support.dsl import header_color, posts_of, wait_for
 from tests.support.wire import Wire
-from tests.support.world import DEADLINE, colour, posts_of
 
 pytestmark = pytest.mark.postgres
 
@@ -31,7 +30,7 @@ def wire() -> Iterator[tuple[Wire, str]]:
 
 def colours(cluster: Cluster, message: ChatMessage) -> list[str | None]:
     """The colours of the cards under a message."""
-    return [colour(card) for card in cluster.feishu.replies(message.message_id)]
+    return [header_color(card) for card in cluster.feishu.replies(message.message_id)]
 
 
 def test_a_worker_that_comes_back_neither_replies_twice_nor_keeps_its_slot(
@@ -46,13 +45,13 @@ def test_a_worker_that_comes_back_neither_replies_twice_nor_keeps_its_slot(
         cluster.start("worker", url=far_url)
         said = [feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=f"第 {number} 只猫") for number in range(2)]
         assert cluster.push(said[0], web=web)
-        assert wait_until(lambda: glm.working == 1, seconds=DEADLINE)
+        wait_for(lambda: glm.working == 1)
         line.cut()
         near = cluster.start("worker")
-        assert feishu.wait_for(lambda _: colours(cluster, said[0]) == ["green"], seconds=DEADLINE)
+        wait_for(lambda: colours(cluster, said[0]) == ["green"])
         near.kill()
         line.mend()
         assert cluster.push(said[1], web=web)
-        assert feishu.wait_for(lambda _: colours(cluster, said[1]) == ["green"], seconds=DEADLINE)
+        wait_for(lambda: colours(cluster, said[1]) == ["green"])
         assert colours(cluster, said[0]) == ["green"]
         assert [len(posts_of(glm, message)) for message in said] == [2, 1]

@@ -15,11 +15,10 @@ import pytest
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.server import wait_until
 from bot.web.server import DRAIN_SECONDS
 from tests.support.cluster import PACE, Cluster
 from tests.support.databases import postgres_database
-from tests.support.world import DEADLINE, colour, posts_of
+from tests.support.dsl import DEADLINE, header_color, posts_of, wait_for
 
 
 def say(cluster: Cluster, text: str) -> ChatMessage:
@@ -31,9 +30,9 @@ def until(cluster: Cluster, *said: ChatMessage, colours: list[str]) -> None:
     """Waits until each message has exactly these cards."""
     for message in said:
         assert cluster.feishu.wait_for(
-            lambda feishu, one=message: [colour(card) for card in feishu.replies(one.message_id)] == colours,  # type: ignore[misc]
+            lambda feishu, one=message: [header_color(card) for card in feishu.replies(one.message_id)] == colours,  # type: ignore[misc]
             seconds=DEADLINE,
-        ), [colour(card) for card in cluster.feishu.replies(message.message_id)]
+        ), [header_color(card) for card in cluster.feishu.replies(message.message_id)]
 
 
 def listens(port: int) -> bool:
@@ -64,9 +63,9 @@ def test_a_web_answers_what_it_has_read_and_leaves(on_postgres: Cluster) -> None
         # One holds the lock round acceptances and waits for the table, three wait for that one.
         waiting = "SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database WHERE NOT granted AND datname = %s"
         name = holder.info.dbname
-        assert wait_until(lambda: holder.execute(waiting, (name,)).fetchone() == (4,), seconds=DEADLINE)
+        wait_for(lambda: holder.execute(waiting, (name,)).fetchone() == (4,))
         web.tell_to_leave()
-        assert wait_until(lambda: not listens(web.port), seconds=DEADLINE)
+        wait_for(lambda: not listens(web.port))
         holder.commit()
         statuses = [one.result() for one in pushed]
     # A lock is waited for no longer than an acknowledgement may take, and this machine may have been slow.
@@ -102,7 +101,7 @@ def test_a_worker_ends_its_paid_call_and_takes_nothing_new(
     said = [say(cluster, "第一只猫"), say(cluster, "第二只猫")]
     for message in said:
         assert cluster.push(message, web=web)
-    assert wait_until(lambda: cluster.glm.working == 1, seconds=DEADLINE)
+    wait_for(lambda: cluster.glm.working == 1)
     leaving.tell_to_leave()
     assert leaving.wait(seconds=DEADLINE) == 0
     assert len(cluster.glm.calls) == len(cluster.glm.paid) == 1

@@ -13,11 +13,10 @@ from sqlalchemy.engine import make_url
 
 from bot.background import Background
 from bot.db.database import Database, read_url
-from bot.sandbox.server import wait_until
 from bot.worker.listener import Listener
 from tests.support.databases import postgres_database
+from tests.support.dsl import DEADLINE, wait_for
 from tests.support.wire import Wire
-from tests.support.world import DEADLINE
 
 pytestmark = pytest.mark.postgres
 
@@ -71,7 +70,7 @@ def listening() -> Iterator[Listening]:
         there = make_url(url)
         with Wire(there.port or 5432, host=there.host or "127.0.0.1") as wire:
             listening = Listening(database, wire)
-            assert wait_until(listening.hears, seconds=DEADLINE)
+            wait_for(listening.hears)
             yield listening
             listening.stopping.set()
             listening.hears()
@@ -81,8 +80,8 @@ def listening() -> Iterator[Listening]:
 
 def test_it_sleeps_while_nothing_is_announced(listening: Listening) -> None:
     """Between two announcements its thread does not wake at all, and the next one wakes it at once."""
-    assert wait_until(listening.sleeps, seconds=10 * QUIET)
-    assert wait_until(listening.hears, seconds=DEADLINE)
+    wait_for(listening.sleeps, timeout=10 * QUIET)
+    wait_for(listening.hears)
 
 
 def test_a_lost_connection_is_opened_again(listening: Listening) -> None:
@@ -90,8 +89,8 @@ def test_a_lost_connection_is_opened_again(listening: Listening) -> None:
     listening.wire.cut()
     assert not listening.hears()
     listening.wire.mend()
-    assert wait_until(listening.hears, seconds=DEADLINE)
-    assert wait_until(listening.sleeps, seconds=DEADLINE)
+    wait_for(listening.hears)
+    wait_for(listening.sleeps)
 
 
 def test_it_leaves_when_it_is_told(listening: Listening) -> None:

@@ -25,11 +25,10 @@ from bot.db.tables import (
     workers,
 )
 from bot.models import State
-from bot.sandbox.server import wait_until
 from tests.support.cluster import Cluster
+from tests.support.dsl import wait_for
 from tests.support.requests import accept
 from tests.support.rows import add_finished
-from tests.support.world import DEADLINE
 
 HOURS = 3600.0
 
@@ -154,6 +153,6 @@ def test_a_worker_cleans_up_when_it_starts(cluster: Cluster) -> None:
     add_finished(database, 10, days=1, ended_ago=41 * DAY)
     add_finished(database, 5, days=1, ended_ago=DAY, mark="young")
     cluster.start("worker")
-    assert wait_until(lambda: count(database, requests) == 5, seconds=DEADLINE)
+    wait_for(lambda: count(database, requests) == 5)
     assert count(database, generations) == 5
     database.close()

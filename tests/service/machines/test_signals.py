@@ -23,12 +23,11 @@ from bot.sandbox.feishu.connected import ConnectedStandIn
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.server import wait_until
 from tests.repo.lock import TOP
 from tests.support import warm
 from tests.support.cluster import NO_LIMITS, PACE, Draft, Node, Role
 from tests.support.databases import postgres_database
-from tests.support.world import DEADLINE, colour, ended, posts_of, variables_for
+from tests.support.dsl import DEADLINE, header_color, is_final, posts_of, variables_for, wait_for
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 COMMANDS: list[tuple[str, Role]] = [("serve", "both"), ("connect", "connected"), ("worker", "worker")]
@@ -106,7 +105,7 @@ def test_a_signal_during_the_start(
     variables = {**variables_for(feishu, folder=folder), "DATABASE_URL": url, "BOT_SERVER_WORKER_PORT": "0"}
     with started(command, variables, log) as process:
         reached = stages(folder, log, feishu)[stage]
-        assert wait_until(lambda: reached() or not process.is_alive(), seconds=DEADLINE)
+        wait_for(lambda: reached() or not process.is_alive())
         assert process.pid is not None
         os.kill(process.pid, number)
         process.join(DEADLINE)
@@ -134,7 +133,7 @@ def running(role: Role, *, feishu: FeishuStandIn, glm: GlmStandIn, url: str, fol
                 feishu.webhook_url = f"{node.address}/webhook/event"
             if isinstance(feishu, ConnectedStandIn):
                 line = feishu.line
-                assert feishu.wait_for(lambda _: line.open > 0, seconds=DEADLINE)
+                wait_for(lambda: line.open > 0)
             yield node
 
 
@@ -191,16 +190,14 @@ def test_a_signal_during_a_paid_call(
         said = [feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=f"第 {place} 只猫") for place in (1, 2)]
         with psycopg.connect(url, autocommit=True) as database:
             accepted = "SELECT count(*) FROM generations"
-            assert wait_until(
-                lambda: glm.working == 1 and database.execute(accepted).fetchone() == (2,), seconds=DEADLINE
-            )
+            wait_for(lambda: glm.working == 1 and database.execute(accepted).fetchone() == (2,))
         send(node, *numbers)
         assert node.wait(seconds=DEADLINE) == 0, command
         assert len(glm.paid) == 1
         glm.seconds = 0.05
         with running(next_role(role), feishu=feishu, glm=glm, url=url, folder=tmp_path / "next"):
-            assert feishu.wait_for(lambda _: all(ended(feishu, one) for one in said), seconds=DEADLINE)
-    assert [[colour(card) for card in feishu.replies(one.message_id)] for one in said] == [["green"], ["green"]]
+            wait_for(lambda: all(is_final(feishu, one) for one in said))
+    assert [[header_color(card) for card in feishu.replies(one.message_id)] for one in said] == [["green"], ["green"]]
     assert [len(posts_of(glm, one)) for one in said] == [1, 1]
 
 

@@ -23,8 +23,8 @@ from bot.models import Failure, ImagePrompt, Options, State
 from bot.sandbox.feishu.world import ChatMessage
 from bot.worker.message_sender import send_uuid
 from tests.support.cluster import Cluster
+from tests.support.dsl import DEADLINE, FAKE_KEY, header_color, posts_of, wait_for
 from tests.support.requests import EXPIRED, arrival, reception_of
-from tests.support.world import DEADLINE, FAKE_KEY, colour, posts_of
 
 LAST = "a-host-that-is-gone:1:00000000"
 """The owner's name of a process of the last version, which runs no more."""
@@ -166,9 +166,7 @@ def test_every_state_goes_on_to_its_end(cluster: Cluster, state: str) -> None:
     with last_version(cluster, prompt="一只橘猫") as last:
         leave(last)
         cluster.start("worker")
-        assert cluster.feishu.wait_for(lambda _: colours(cluster, last.message) == [end], seconds=DEADLINE), colours(
-            cluster, last.message
-        )
+        wait_for(lambda: colours(cluster, last.message) == [end])
         assert len(posts_of(cluster.glm, last.message)) == paid
 
 
@@ -187,9 +185,9 @@ def test_every_kind_of_request_is_answered(cluster: Cluster) -> None:
     )
     web.kill()
     cluster.start("worker")
-    assert cluster.feishu.wait_for(lambda _: [len(colours(cluster, one)) for one in said] == [1] * 7, seconds=DEADLINE)
-    assert cluster.feishu.wait_for(lambda _: welcomes(cluster) == 1, seconds=DEADLINE)
-    assert cluster.feishu.wait_for(lambda _: colours(cluster, said[0]) == ["green"], seconds=DEADLINE)
+    wait_for(lambda: [len(colours(cluster, one)) for one in said] == [1] * 7)
+    wait_for(lambda: welcomes(cluster) == 1)
+    wait_for(lambda: colours(cluster, said[0]) == ["green"])
 
 
 @pytest.mark.parametrize(("model", "end"), [("cogview-5", "blue"), ("glm-image", "green")])
@@ -209,7 +207,7 @@ def test_what_a_newer_version_has_accepted_stops_nobody(cluster: Cluster, model:
                 lambda _, one=message, its=colour_of: colours(cluster, one) == [its],  # type: ignore[misc]
                 seconds=DEADLINE,
             )
-        assert cluster.feishu.wait_for(lambda _: colours(cluster, last.message) == [end], seconds=DEADLINE)
+        wait_for(lambda: colours(cluster, last.message) == [end])
         assert len(posts_of(cluster.glm, last.message)) == (end == "green")
 
 
@@ -219,14 +217,14 @@ def test_a_step_that_is_stored_is_not_taken_again(cluster: Cluster) -> None:
         last.upload()
         downloads, uploads = len(cluster.glm.downloads), len(cluster.feishu.calls_named("upload_image"))
         cluster.start("worker")
-        assert cluster.feishu.wait_for(lambda _: colours(cluster, last.message) == ["green"], seconds=DEADLINE)
+        wait_for(lambda: colours(cluster, last.message) == ["green"])
         assert len(cluster.glm.downloads) == downloads
         assert len(cluster.feishu.calls_named("upload_image")) == uploads
 
 
 def colours(cluster: Cluster, message: ChatMessage) -> list[str | None]:
     """The colours of the cards under a message."""
-    return [colour(card) for card in cluster.feishu.replies(message.message_id)]
+    return [header_color(card) for card in cluster.feishu.replies(message.message_id)]
 
 
 def welcomes(cluster: Cluster) -> int:

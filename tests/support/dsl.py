@@ -1,0 +1,593 @@
+"""The vocabulary of the tests that talk with the whole bot, which runs in this process between its two stand-ins.
+
+``card = alice.ask("a lighthouse /n 2")`` expects exactly one answer; ``card.assert_shows("state.ready_all", count=2)``
+expects the sentence in both languages; ``card.press("again", by=bob)`` expects exactly one new answer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from sqlalchemy import func, select
+
+from bot.app import Bot, Overrides
+from bot.chat.messages import LOCALES, Messages
+from bot.db.tables import generations, requests
+from bot.models import Language
+from bot.sandbox.feishu.card_actions import CardAction
+from bot.sandbox.feishu.delivery import Attempt, RetrySchedule
+from bot.sandbox.feishu.gateway import ApiCall
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn, loopback
+from bot.sandbox.tls import shared_tls
+from bot.settings import config_folder, load
+from bot.timings import Timings
+from bot.web.server import Server
+from tests.support.databases import sqlite_database
+
+QUICK = Timings(
+    lease=5.0,
+    beat=0.5,
+    poll=0.05,
+    backoff=0.02,
+    backoff_longest=0.05,
+    backoff_in_all=1.5,
+    resend=0.02,
+    resend_longest=0.1,
+    probe_longest=0.1,
+    upload_in_all=1.5,
+    downloads=2,
+    download_wait=0.01,
+    download_longest=0.1,
+    fresh_downloads=1.0,
+)
+"""What takes seconds and minutes in production takes hundredths here."""
+
+DEADLINE = 30.0
+"""Seconds to wait for what must come."""
+
+CALL_TIMEOUT = 3.0
+"""Seconds for a whole call where a test has one that is never answered."""
+
+TOAST_SECONDS = 3.0
+"""Feishu's limit for the answer to a press."""
+
+REDELIVERY = RetrySchedule(ladder=(0.1, 0.2, 0.4, 0.8, 1.6, 3.2), scale=1.0)
+FAKE_KEY = "test.not-a-real-key"
+ADMIN = "ou_admin_of_the_tests"
+FINAL_COLORS = frozenset({"green", "orange", "red", "grey"})
+"""Header colors of cards that do not change any more."""
+
+CATALOGUE = Messages.load(config_folder())
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+_MENTION = re.compile(r"@_user_\d+")
+
+
+def wait_for(
+    condition: Callable[[], object], *, timeout: float = DEADLINE, describe: Callable[[], object] | str = ""
+) -> None:
+    """Waits until ``condition`` is true.
+
+    Raises:
+        AssertionError: it is not after ``timeout`` seconds; ``describe`` says what was expected or what there was.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {describe() if callable(describe) else describe}")
+        time.sleep(0.01)
+
+
+class TimeoutTransport(httpx.BaseTransport):
+    """Gives every call ``seconds`` in all, where the clients allow it minutes."""
+
+    def __init__(self, inner: httpx.BaseTransport | None = None, *, seconds: float = DEADLINE) -> None:
+        self._inner = inner or httpx.HTTPTransport(trust_env=False, verify=shared_tls())
+        self._seconds = seconds
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends the request; ``httpx.ReadTimeout`` where the time is over."""
+        ends_at = time.monotonic() + self._seconds
+        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), self._seconds)
+        response = self._inner.handle_request(request)
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        response.stream = _TimedStream(response.stream, ends_at=ends_at)
+        return response
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._inner.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _TimedStream(httpx.SyncByteStream):
+    stream: httpx.SyncByteStream
+    ends_at: float
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self.stream:
+            if time.monotonic() > self.ends_at:
+                raise httpx.ReadTimeout("the time for the whole answer ran out")
+            yield part
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+class Gate(httpx.BaseTransport):
+    """Holds every call of one kind until it is released."""
+
+    def __init__(self) -> None:
+        self.calls_waiting = 0
+        """How many calls have come to the gate."""
+        self._passes = threading.Semaphore(0)
+        self._inner: httpx.BaseTransport | None = None
+
+    def release(self, calls: int = 1) -> None:
+        """Lets so many calls through, now or when they come."""
+        self._passes.release(calls)
+
+    def around(self, inner: httpx.BaseTransport) -> httpx.BaseTransport:
+        """The transport with the gate before it."""
+        self._inner = TimeoutTransport(inner)
+        return self
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends the request once it is released."""
+        self.calls_waiting += 1
+        if not self._passes.acquire(timeout=DEADLINE):
+            raise httpx.ReadTimeout("nobody released this call")
+        assert self._inner is not None
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        if self._inner is not None:
+            self._inner.close()
+
+
+class BotUnderTest:
+    """The stand-ins and the bot, from ``__enter__`` to ``__exit__``.
+
+    Args:
+        folder: the bot's data folder.
+        pace: the durations of its work.
+        variables: further settings as environment variables.
+        feishu_origin: where the bot finds Feishu, when not at the stand-in itself.
+        call_timeout: seconds after which any call of the bot is given up; few only where one is never answered.
+        wrap_glm: what is put around the transport of the paid calls.
+        wrap_downloads: what is put around the transport of the downloads.
+        wrap_feishu: what is put around the transport of the calls to Feishu.
+        clock: the bot's clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        pace: Timings = QUICK,
+        variables: Mapping[str, str] | None = None,
+        feishu: FeishuStandIn | None = None,
+        glm: GlmStandIn | None = None,
+        feishu_origin: str | None = None,
+        call_timeout: float = DEADLINE,
+        wrap_glm: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
+        wrap_downloads: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
+        wrap_feishu: Callable[[httpx.BaseTransport | None], httpx.BaseTransport] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.feishu = feishu or FeishuStandIn(delivery=REDELIVERY)
+        self.glm = glm or GlmStandIn(seconds=0.02)
+        self._folder = folder
+        self._pace = pace
+        self._variables = dict(variables or {})
+        self._feishu_origin = feishu_origin
+        timed = partial(TimeoutTransport, seconds=call_timeout)
+        self._wrap_glm = wrap_glm or timed
+        self._wrap_downloads = wrap_downloads or timed
+        self._wrap_feishu = wrap_feishu or timed
+        self._clock = clock
+        self._stand_ins = ExitStack()
+        self._running: tuple[Bot, Server] | None = None
+
+    def __enter__(self) -> Self:
+        if "DATABASE_URL" not in self._variables:
+            sqlite_database(self._folder)
+        self._stand_ins.enter_context(self.feishu)
+        self._stand_ins.enter_context(self.glm)
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._stand_ins.close()
+
+    @property
+    def app(self) -> Bot:
+        """The running bot."""
+        assert self._running is not None
+        return self._running[0]
+
+    @property
+    def idle(self) -> bool:
+        """Whether every request and every generation has come to its end."""
+        with self.app.database.read() as connection:
+            open_rows = [
+                connection.scalar(select(func.count()).select_from(table).where(table.c.ended_at.is_(None)))
+                for table in (requests, generations)
+            ]
+        return open_rows == [0, 0]
+
+    def start(self) -> None:
+        """Starts the bot and tells Feishu where it listens."""
+        settings = load(
+            {
+                **variables_for(self.feishu, folder=self._folder),
+                "FEISHU_DOMAIN": self._feishu_origin or self.feishu.origin,
+                **self._variables,
+            }
+        )
+        glm = loopback(self.glm.origin)
+        outside = Overrides(
+            glm=self._wrap_glm(glm),
+            pictures=self._wrap_downloads(glm),
+            feishu=self._wrap_feishu(None),
+            pace=self._pace,
+            clock=self._clock,
+        )
+        bot = Bot(settings, outside=outside)
+        server = Server(bot.web, port=settings.port, bounds=settings.server)
+        self._running = bot, server
+        server.start()
+        bot.learn_identity()
+        bot.start()
+        self.feishu.webhook_url = f"http://127.0.0.1:{server.port}/webhook/event"
+
+    def stop(self) -> None:
+        """Stops the bot as SIGTERM does."""
+        if self._running is not None:
+            bot, server = self._running
+            server.close()
+            bot.close()
+            self._running = None
+
+    def new_user(self, *, kind: str = "p2p") -> Conversation:
+        """A person whom nobody has served before, in a chat of their own with the bot."""
+        person = self.feishu.world.add_person("某人")
+        chat = self.feishu.world.add_chat(kind, name="某处", members=[person.open_id])  # type: ignore[arg-type]
+        return Conversation(bot=self, person=person.open_id, chat_id=chat.chat_id, first_call=len(self.feishu.calls))
+
+    def admin(self, conversation: Conversation | None = None) -> Conversation:
+        """The admin, in the chat of a conversation or in one of their own."""
+        feishu = self.feishu
+        chat_id = conversation and conversation.chat_id
+        chat_id = chat_id or feishu.world.add_chat("p2p", name="管理员", members=[ADMIN]).chat_id
+        return Conversation(bot=self, person=ADMIN, chat_id=chat_id, first_call=len(feishu.calls))
+
+    def wait_until_idle(self, sent: ChatMessage | None = None) -> None:
+        """Waits until nothing is left to do, after the bot has taken ``sent``."""
+
+        def taken() -> bool:
+            return sent is None or any(_is_about(attempt, sent) for attempt in list(self.feishu.attempts))
+
+        wait_for(lambda: taken() and self.idle, describe=lambda: [call.name for call in self.feishu.calls[-20:]])
+
+    @property
+    def paid_prompts(self) -> list[str]:
+        """The prompts of the calls to the GLM platform, in their order."""
+        return [call.body["prompt"] for call in self.glm.calls]
+
+    @property
+    def last_press(self) -> Attempt:
+        """The last press as it was delivered."""
+        return [attempt for attempt in self.feishu.attempts if attempt.event_type == "card.action.trigger"][-1]
+
+    def deliver_again(self, attempt: Attempt) -> Attempt:
+        """Delivers an event once more, as it was."""
+        header = {**attempt.event["header"], "token": self.feishu.verification_token}
+        (again,) = self.feishu.push({**attempt.event, "header": header})
+        return again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """One person and the bot in one chat, while nobody else speaks."""
+
+    bot: BotUnderTest
+    person: str
+    chat_id: str
+    first_call: int = 0
+
+    def send(self, text: str = "") -> ChatMessage:
+        """A message to the bot; a prompt that no other message has when no text is given."""
+        text = text or f"一只橘猫，编号 {secrets.token_hex(4)}"
+        return self.bot.feishu.say(chat_id=self.chat_id, sender=self.person, text=text)
+
+    def ask(self, sent: ChatMessage | str = "") -> Card:
+        """The one answer to a message, once everything has come to its end; no answer fails, and so do two."""
+        message = self.send(sent) if isinstance(sent, str) else sent
+        self.bot.wait_until_idle(message)
+        (answer,) = self.bot.feishu.replies(message.message_id)
+        return Card(self, answer)
+
+    def ask_without_waiting(self, sent: ChatMessage | str = "") -> Card:
+        """The answer to a message as soon as it is in the chat."""
+        message = self.send(sent) if isinstance(sent, str) else sent
+        wait_for(lambda: self.bot.feishu.replies(message.message_id), describe=lambda: f"an answer to {message}")
+        return Card(self, self.bot.feishu.replies(message.message_id)[0])
+
+    def assert_no_answer(self, sent: ChatMessage) -> None:
+        """The message was taken and led to no message and no paid call."""
+        self.bot.wait_until_idle(sent)
+        assert self.answers == []
+        assert self.posts(sent) == []
+
+    def other_user(self) -> Conversation:
+        """A further person in the same chat."""
+        feishu = self.bot.feishu
+        person = feishu.world.add_person("另一人").open_id
+        return Conversation(bot=self.bot, person=person, chat_id=self.chat_id, first_call=len(feishu.calls))
+
+    @property
+    def answers(self) -> list[Card]:
+        """What the bot has sent into the chat."""
+        feishu = self.bot.feishu
+        mine = (one for one in feishu.messages if one.chat_id == self.chat_id and one.sender == feishu.app_id)
+        return [Card(self, one) for one in mine]
+
+    @property
+    def first_card(self) -> dict[str, Any]:
+        """The first card that the bot sent."""
+        return next(json.loads(one.content) for one in self.answers if one.msg_type == "interactive")
+
+    def new_answers(self, before: int) -> list[Card]:
+        """What the bot sent after its first ``before`` messages, once everything has come to its end."""
+        self.bot.wait_until_idle()
+        return self.answers[before:]
+
+    @property
+    def calls(self) -> list[ApiCall]:
+        """The calls to Feishu since this conversation began."""
+        return self.bot.feishu.calls[self.first_call :]
+
+    def posts(self, message: ChatMessage) -> list[GlmCall]:
+        """The calls to the GLM platform with the text of a message."""
+        return posts_of(self.bot.glm, message)
+
+    def paid_since(self, sent: ChatMessage) -> list[dict[str, Any]]:
+        """The bodies of the calls to the GLM platform since a message was sent."""
+        calls: list[GlmCall] = [call for call in list(self.bot.glm.calls) if call.at >= sent.created]
+        return [call.body for call in calls]
+
+    def wait_for_end(self, message: ChatMessage) -> None:
+        """Waits until the one card under a message has come to its end."""
+        wait_for(lambda: is_final(self.bot.feishu, message), describe=lambda: [call.name for call in self.calls])
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A message of the bot as it was when it was looked at, seen by the person of a conversation."""
+
+    conversation: Conversation = field(compare=False)
+    message: ChatMessage
+
+    @property
+    def message_id(self) -> str:
+        """The id of the message."""
+        return self.message.message_id
+
+    @property
+    def content(self) -> str:
+        """The JSON text of the message."""
+        return self.message.content
+
+    @property
+    def msg_type(self) -> str:
+        """The type of the message."""
+        return self.message.msg_type
+
+    @property
+    def parent_id(self) -> str | None:
+        """The message that it answers."""
+        return self.message.parent_id
+
+    @property
+    def thread_id(self) -> str | None:
+        """The topic in which it is."""
+        return self.message.thread_id
+
+    @property
+    def recalled(self) -> bool:
+        """Whether it was taken back."""
+        return self.message.recalled
+
+    @property
+    def color(self) -> str | None:
+        """The color of the header."""
+        return header_color(self.message)
+
+    @property
+    def patches(self) -> int:
+        """How often the card was changed since it was sent."""
+        return len(self.message.versions) - 1
+
+    @property
+    def actions(self) -> list[CardAction]:
+        """What can be pressed on the card now."""
+        return list(self.conversation.bot.feishu.actions(self.message_id))
+
+    def reload(self) -> Card:
+        """The card as it is now."""
+        return Card(self.conversation, self.conversation.bot.feishu.world.messages[self.message_id])
+
+    def text(self, language: Language = "zh") -> str:
+        """Everything that a reader of a language sees, one text per line."""
+        return "\n".join(_texts(json.loads(self.content), LOCALES[language]))
+
+    def shows(self, key: str, **values: object) -> bool:
+        """Whether it shows a sentence of the catalogue, to readers of either language in their own."""
+        return all(CATALOGUE.text(key, language, **values) in self.text(language) for language in LANGUAGES)
+
+    def assert_shows(self, key: str, **values: object) -> None:
+        """It shows a sentence of the catalogue in both languages."""
+        assert self.shows(key, **values), self.text()
+
+    def wait_to_show(self, key: str, **values: object) -> Card:
+        """Waits until it shows a sentence; gives it as it then is."""
+        wait_for(lambda: self.reload().shows(key, **values), describe=lambda: f"{key}, but {self.reload().text()}")
+        return self.reload()
+
+    def wait_until_idle(self) -> Card:
+        """The card once nothing is left to do."""
+        self.conversation.bot.wait_until_idle()
+        return self.reload()
+
+    def button(self, action: str, *, number: int = 0) -> CardAction:
+        """The button, select or form that calls back with an action; ``number`` counts those with the same."""
+        return [one for one in self.actions if (one.value or {}).get("a") == action][number]
+
+    def press(self, action: str, *, by: Conversation | None = None, number: int = 0, choice: str | None = None) -> Card:
+        """Presses a control; gives the one new answer, once everything has come to its end."""
+        before = len(self.conversation.answers)
+        self.press_for_toast(action, by=by, number=number, choice=choice)
+        (answer,) = self.conversation.new_answers(before)
+        return Card(by or self.conversation, answer.message)
+
+    def press_for_toast(
+        self, action: str, *, by: Conversation | None = None, number: int = 0, choice: str | None = None
+    ) -> dict[str, str]:
+        """Presses a control; gives the toast by language, which came within 3 s."""
+        found = self.button(action, number=number)
+        return self.press_raw(found.value or {}, by=by, tag=found.tag, option=choice)
+
+    def press_raw(self, value: Any, *, by: Conversation | None = None, **how: Any) -> dict[str, str]:
+        """Sends a press with a value, whether or not a button carries it; gives the toast by language."""
+        bot = self.conversation.bot
+        answer = bot.feishu.press(self.message_id, (by or self.conversation).person, value=value, **how)
+        assert answer.code is None
+        assert answer.toast is not None
+        assert bot.last_press.seconds < TOAST_SECONDS
+        by_language: dict[str, str] = answer.toast["i18n"]
+        assert set(by_language) == set(LOCALES.values())
+        return by_language
+
+    def submit(self, *, by: Conversation | None = None, **fields: str) -> dict[str, str]:
+        """Sends the form; gives the toast by language."""
+        button = self.button("submit")
+        return self.press_raw(button.value or {}, by=by, form_value=fields, name=button.name)
+
+
+@contextmanager
+def bot_with(
+    folder: Path,
+    variables: Mapping[str, str] | None = None,
+    *,
+    wrap_glm: Callable[[httpx.BaseTransport], httpx.BaseTransport] = TimeoutTransport,
+    pace: Timings = QUICK,
+) -> Iterator[BotUnderTest]:
+    """The bot with an admin and these settings; in the end nobody was pinged and no redirect was followed."""
+    settings = {"BOT_TEAM_ADMINS": ADMIN, **(variables or {})}
+    with BotUnderTest(folder=folder, wrap_glm=wrap_glm, pace=pace, variables=settings) as bot:
+        bot.feishu.world.add_person("管理员", open_id=ADMIN)
+        yield bot
+        assert bot.feishu.pings == []
+        assert bot.glm.strays == []
+
+
+@contextmanager
+def bot_with_paused_glm(gate: Gate, folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[BotUnderTest]:
+    """The bot whose paid calls wait at a gate; in the end the gate is open."""
+    with bot_with(folder, variables, wrap_glm=gate.around) as bot:
+        try:
+            yield bot
+        finally:
+            gate.release(1000)
+
+
+def variables_for(feishu: FeishuStandIn, *, folder: Path) -> dict[str, str]:
+    """The settings with which a bot works against a stand-in, as environment variables."""
+    return {
+        "FEISHU_APP_ID": feishu.app_id,
+        "FEISHU_APP_SECRET": feishu.app_secret,
+        "FEISHU_ENCRYPT_KEY": feishu.encrypt_key,
+        "FEISHU_VERIFICATION_TOKEN": feishu.verification_token,
+        "FEISHU_DOMAIN": feishu.origin,
+        "ZHIPU_API_KEY": FAKE_KEY,
+        "BOT_DATA_DIR": str(folder),
+        "BOT_SERVER_HOST": "127.0.0.1",
+        # The people of the tests write faster than people do.
+        "BOT_LIMITS_PER_MINUTE": "0",
+        "PORT": "0",
+    }
+
+
+def toast_text(key: str, **values: object) -> dict[str, str]:
+    """A sentence of the catalogue as a toast says it."""
+    return CATALOGUE.both(key, **values)
+
+
+def plain_text(message: ChatMessage) -> str:
+    """The plain text of a message's JSON content, without the mention of the bot."""
+    return _MENTION.sub("", str(json.loads(message.content).get("text", ""))).strip()
+
+
+def header_color(message: ChatMessage | Card) -> str | None:
+    """The color of a card's header."""
+    header: dict[str, str] = json.loads(message.content).get("header", {})
+    return header.get("template")
+
+
+def is_final(feishu: FeishuStandIn, message: ChatMessage) -> bool:
+    """Whether a card under a message has come to its end."""
+    return any(header_color(reply) in FINAL_COLORS for reply in feishu.replies(message.message_id))
+
+
+def posts_of(glm: GlmStandIn, message: ChatMessage) -> list[GlmCall]:
+    """The calls to the GLM platform with the text of a message."""
+    return [call for call in list(glm.calls) if call.body and call.body["prompt"] == plain_text(message)]
+
+
+def all_strings(card: Any) -> Iterator[str]:
+    """Every text in a card, in all languages."""
+    if isinstance(card, str):
+        yield card
+    elif isinstance(card, Mapping | list):
+        for part in card.values() if isinstance(card, Mapping) else card:
+            yield from all_strings(part)
+
+
+def uuid_of(call: ApiCall) -> str:
+    """The ``uuid`` with which a message was sent."""
+    found = re.search(r'"uuid"\s*:\s*"([^"]*)"', call.body)
+    return found[1] if found else ""
+
+
+def _is_about(attempt: Attempt, sent: ChatMessage) -> bool:
+    message = attempt.event.get("event", {}).get("message", {})
+    return attempt.outcome == "acknowledged" and message.get("message_id") == sent.message_id
+
+
+def _texts(part: Any, locale: str) -> Iterator[str]:
+    match part:
+        case {"i18n_content": dict(by_locale)}:
+            yield str(by_locale[locale])
+        case {"content": str(text)}:
+            yield text
+        case dict():
+            for inner in part.values():
+                yield from _texts(inner, locale)
+        case list():
+            for inner in part:
+                yield from _texts(inner, locale)
