@@ -42,14 +42,10 @@ from bot.web.health import create_application
 from bot.web.verification import Verifier
 from bot.web.webhook import pushed_event_handler, webhook
 from bot.worker.card_publisher import CardPublisher
-from bot.worker.command_cards import CommandCards
-from bot.worker.command_queries import CommandQueries
 from bot.worker.generation_steps import Workflow
-from bot.worker.image_cache import ImageCache
+from bot.worker.image_cache import ImageCache, OriginalUploader
 from bot.worker.instrumented_client import InstrumentedImageClient
-from bot.worker.original_upload import OriginalUploader
-from bot.worker.queue_card_refresh import QueueCardRefresher
-from bot.worker.queue_positions import Line
+from bot.worker.queue_positions import QueueReader
 from bot.worker.request_renderer import RequestRenderer
 from bot.worker.worker import Repositories, Worker
 
@@ -212,7 +208,7 @@ class Bot:
             styles=self._styles,
             may_drop_watermark=may_drop_watermark,
             log_prompts=settings.log.prompts,
-            on_received=self._watching.metrics.received,
+            on_received=self._watching.metrics.request_received,
         )
 
     def _create_inbox(self, reception: RequestService) -> EventHandler:
@@ -240,7 +236,7 @@ class Bot:
         source = Downloader(transport=self._outside.pictures)
         self._closers[:0] = [maker.close, source.close]
         slots = settings.slots.by_model()
-        line = Line(self.database, slots=slots)
+        line = QueueReader(self.database, slots=slots)
         originals = ImageCache(
             settings.data_dir / "originals",
             days=settings.originals.days,
@@ -261,7 +257,7 @@ class Bot:
             stopping=self._stopping,
         )
         files = OriginalUploader(
-            self.database, originals=originals, source=source, files=self._feishu, outages=self._outages
+            database=self.database, cache=originals, downloader=source, feishu=self._feishu, outages=self._outages
         )
         return Worker(
             database=self.database,
@@ -270,7 +266,6 @@ class Bot:
             workflow=workflow,
             answering=self._create_answering(leases, line=line, files=files),
             line=line,
-            refreshing=QueueCardRefresher(self.database, line=line),
             originals=originals,
             slots=slots,
             call_seconds=call_seconds,
@@ -280,7 +275,7 @@ class Bot:
             background=self.background,
         )
 
-    def _create_answering(self, leases: Leases, *, line: Line, files: OriginalUploader) -> CardPublisher:
+    def _create_answering(self, leases: Leases, *, line: QueueReader, files: OriginalUploader) -> CardPublisher:
         prices = self._settings.prices.by_model()
         cards = Cards(
             words=self._words,
@@ -290,24 +285,24 @@ class Bot:
             prices=prices,
             defaults=self._settings.images.defaults,
         )
-        replies = CommandCards(
-            self.database,
+        renderer = RequestRenderer(
+            database=self.database,
             cards=cards,
+            reports=self._watching.reports,
+            queue=line,
             limits=self._limits,
-            overview=CommandQueries(
-                self.database, line=line, prices=prices, periods=self._limits.periods, calls=self._watching.calls
-            ),
             preferences=self._preferences,
+            prices=prices,
         )
         return CardPublisher(
             store=self._requests,
-            chat=self._feishu,
+            feishu=self._feishu,
             cards=cards,
-            rendering=RequestRenderer(cards=cards, replies=replies, line=line, prices=prices),
-            files=files,
+            renderer=renderer,
+            originals=files,
             leases=leases,
             outages=self._outages,
-            pace=self._outside.pace,
+            timings=self._outside.pace,
             clock=self._outside.clock,
             on_end=self._watching.metrics.ended,
         )

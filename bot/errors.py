@@ -35,6 +35,11 @@ from __future__ import annotations
 
 from enum import Enum
 
+UNKNOWN_OUTCOME = "unknown_outcome"
+STALLED = "stalled"
+UPLOAD_FAILED = "upload_failed"
+"""The codes of failures that no error of the GLM platform causes."""
+
 
 class BotError(Exception):
     """The root of every error that this program raises on purpose."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from bot.chat.parsing.events import EVENT_TYPES
-from bot.errors import DatabaseUnavailable, GlmError
+from bot.errors import STALLED, UNKNOWN_OUTCOME, UPLOAD_FAILED, DatabaseUnavailable, GlmError
 from bot.models import GenerationView, State
-from bot.service.requests import SubmitResult
 from bot.sizes import MODELS
-from bot.worker import failures
-from bot.worker.state_snapshot import Reading
+from bot.view_models import StateSnapshot
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format"""
@@ -26,9 +23,6 @@ ACKNOWLEDGED = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 CALLED = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 MADE = (2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0)
 
-KINDS = EVENT_TYPES | {"url_verification", "unknown"}
-"""The kinds of events that are counted by themselves; any other type that is subscribed to is ``other``."""
-
 MOST_CODES = 50
 """How many different codes of a platform become labels, each a series that Prometheus keeps."""
 
@@ -37,9 +31,9 @@ LONGEST_CODE = 40
 OUTCOMES = (
     State.DONE,
     State.CANCELLED,
-    failures.REPEATED_UNKNOWN.code,
-    failures.STALLED.code,
-    "upload_failed",
+    UNKNOWN_OUTCOME,
+    STALLED,
+    UPLOAD_FAILED,
     *sorted({kind.code for kind in GlmError.__subclasses__()}),
 )
 """What can become of an image."""
@@ -54,9 +48,13 @@ class Metrics:
     Args:
         stands: reads how things stand, at each look; its ``StoreUnavailable`` makes ``bot_database_up`` 0.
         budget: yuan a month that may be spent; 0 is no limit.
+        event_types: the types of events that are counted by themselves; any other is ``other``.
     """
 
-    def __init__(self, *, stands: Callable[[], Reading], budget: float) -> None:
+    def __init__(
+        self, *, stands: Callable[[], StateSnapshot], budget: float, event_types: Collection[str] = ()
+    ) -> None:
+        self._kinds = {*event_types, "url_verification", "unknown"}
         self.registry = CollectorRegistry()
         self._events = self._counter(
             "bot_events", "Events at the webhook or on the long connection.", "kind", "outcome"
@@ -93,12 +91,12 @@ class Metrics:
 
     def event_answered(self, kind: str, outcome: str, seconds: float) -> None:
         """An event of a kind was answered."""
-        self._events.labels(kind if kind in KINDS else "other", outcome).inc()
+        self._events.labels(kind if kind in self._kinds else "other", outcome).inc()
         self._acknowledged.observe(seconds)
 
-    def received(self, received: SubmitResult) -> None:
-        """Something that was understood was accepted, known before, or refused."""
-        self._requests.labels(received.kind, received.outcome).inc()
+    def request_received(self, kind: str, outcome: str) -> None:
+        """A request was accepted, known before, or rejected."""
+        self._requests.labels(kind, outcome).inc()
 
     def ended(self, model: str, pictures: Iterable[GenerationView]) -> None:
         """The last word on the images of a request was said."""
@@ -143,7 +141,7 @@ class _Codes:
 class _StateCollector(Collector):
     """How things stand, read when somebody asks."""
 
-    def __init__(self, read: Callable[[], Reading], *, budget: float) -> None:
+    def __init__(self, read: Callable[[], StateSnapshot], *, budget: float) -> None:
         self._read = read
         self._budget = budget
 
@@ -170,7 +168,7 @@ class _StateCollector(Collector):
         yield from _by_model(reading)
 
 
-def _by_model(reading: Reading) -> Iterator[GaugeMetricFamily]:
+def _by_model(reading: StateSnapshot) -> Iterator[GaugeMetricFamily]:
     figures = {
         "bot_queue_length": ("Generations that wait for a slot.", "waiting"),
         "bot_queue_oldest_seconds": ("Seconds for which the oldest of them has waited.", "oldest_seconds"),

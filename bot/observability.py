@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from flask import Flask
 
 from bot.background import Background
+from bot.chat.parsing.events import EVENT_TYPES
 from bot.db.bitable_queue import BitableQueue
 from bot.db.database import Database
 from bot.db.periodic_lock import PeriodicLock
+from bot.db.reports import Reports
 from bot.db.retention import LOOK_EVERY as CLEAN_EVERY
 from bot.db.retention import Retention
 from bot.db.usage import ApiUsageCounter
@@ -24,7 +27,6 @@ from bot.web.health import health, metrics
 from bot.worker.admin_alerts import AdminAlerts
 from bot.worker.bitable_export import LOOK_EVERY as EXPORT_EVERY
 from bot.worker.bitable_export import SHORTEST_WAIT, BitableExporter
-from bot.worker.state_snapshot import StateSnapshots
 
 LONG_STEP = 3_600.0
 """Seconds that one clean-up, or the export of a long backlog, may take."""
@@ -41,15 +43,12 @@ class Observability:
         self._settings = settings
         self._pace = pace
         self.calls = ApiUsageCounter(database, periods=periods)
-        gauges = StateSnapshots(
-            database,
-            slots=settings.slots.by_model(),
-            prices=settings.prices.by_model(),
-            periods=periods,
-            calls=self.calls,
-            alive_within=pace.silence,
+        self.reports = Reports(database=database, prices=settings.prices.by_model(), periods=periods, calls=self.calls)
+        self.metrics = Metrics(
+            stands=partial(self.reports.snapshot, slots=settings.slots.by_model(), alive_within=pace.silence),
+            budget=settings.limits.yuan_per_month,
+            event_types=EVENT_TYPES,
         )
-        self.metrics = Metrics(stands=gauges.read, budget=settings.limits.yuan_per_month)
 
     def feishu_called(self, name: str, seconds: float, code: int | None) -> None:
         """A call to Feishu has ended; see :data:`bot.feishu.http.OnCall`."""

@@ -7,7 +7,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from bot.glm.retries import DownloadRetries
+JITTER = 0.2
+
+
+def backoff_with_jitter(first: float, longest: float, times: int) -> float:
+    """A wait in seconds that doubles with each of ``times``, up to ``longest``, give or take a fifth."""
+    wait: float = min(first * 2 ** min(times, 30), longest)
+    return wait * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadRetries:
+    """When a failed download is repeated; durations in seconds.
+
+    A link of the last ``fresh`` seconds is retried for ``seconds`` whatever the error: the storage may answer 404 for a
+    while before it has the image. Later only transient errors are, up to ``attempts`` in all.
+    """
+
+    attempts: int = 3
+    fresh: float = 120.0
+    seconds: float = 20.0
+    first_wait: float = 1.0
+    longest_wait: float = 5.0
+
+    def wait_after(self, attempt: int) -> float:
+        """The wait after the attempt of this number, counted from 1: doubling, give or take a fifth."""
+        return backoff_with_jitter(self.first_wait, self.longest_wait, attempt - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +108,6 @@ class Timings:
     def after_refusal(self, times: int) -> float:
         """The wait in seconds of what was refused then: a little longer, so that something else is tried next."""
         return 1.25 * self.probe_after(times)
-
-
-JITTER = 0.2
-
-
-def backoff_with_jitter(first: float, longest: float, times: int) -> float:
-    """A wait in seconds that doubles with each of ``times``, up to ``longest``, give or take a fifth."""
-    wait: float = min(first * 2 ** min(times, 30), longest)
-    return wait * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What the cards of commands show, as plain values."""
+"""What the cards of commands and the metrics show, as plain values."""
 
 from __future__ import annotations
 
@@ -98,3 +98,25 @@ class StatsView:
     """How generations ended: ``done``, ``cancelled``, or the code of their failure."""
     feishu_calls: int
     paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSnapshot:
+    """One model: how many generations wait and the oldest of them for how many seconds, and slots."""
+
+    waiting: int
+    oldest_seconds: float
+    slots_taken: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateSnapshot:
+    """The present state over all processes; money in yuan, sizes in bytes."""
+
+    models: Mapping[str, ModelSnapshot]
+    workers: int
+    month_yuan: float
+    month_images: int
+    month_feishu_calls: int
+    database_bytes: int

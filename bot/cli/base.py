@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from bot.cli.id_args import person
 from bot.errors import FeishuError, SettingsError
 from bot.feishu import fixes
-from bot.feishu.bitable import BitableClient, NewBase
+from bot.feishu.bitable import FIELDS, BitableClient, NewBase
 from bot.feishu.client import FeishuClient
 from bot.settings import Settings, load, required_settings_missing
-from bot.worker.bitable_rows import FIELDS
 
 NAME = "AI 绘画记录 Image log"
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from bot.cli.check_result import CheckResult
 from bot.errors import FeishuError
 from bot.feishu import fixes
-from bot.feishu.bitable import BitableClient
+from bot.feishu.bitable import FIELDS, BitableClient
 from bot.feishu.client import FeishuClient
 from bot.settings import Settings
-from bot.worker.bitable_rows import FIELDS
 
 NAME = "Base log"
 

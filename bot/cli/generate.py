@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from bot.cli.atomic_file import AtomicFile
     from bot.cli.send import Result, Sender
-    from bot.glm.retries import DownloadRetries
     from bot.models import ImageFile
     from bot.settings import Settings
+    from bot.timings import DownloadRetries
 
 OK, FAILED, USAGE = 0, 1, 2
 

@@ -9,8 +9,9 @@ import httpx
 
 from bot.cli.progress import Progress
 from bot.glm.client import Downloader, GlmClient
-from bot.glm.retries import DownloadRetries, fetch_with_retries
+from bot.glm.retries import fetch_with_retries
 from bot.models import GeneratedImage, ImageFile, Options
+from bot.timings import DownloadRetries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,24 @@ class Field:
     form: str | None = None
 
 
+NUMBER, TIME, PERSON, PROMPT = "编号 ID", "时间 Time", "人员 Person", "提示词 Prompt"
+
+FIELDS = (
+    Field(name=NUMBER, kind=FieldType.TEXT),
+    Field(name=TIME, kind=FieldType.TIME, form="yyyy/MM/dd HH:mm"),
+    Field(name=PERSON, kind=FieldType.PERSON),
+    Field(name="会话 Chat", kind=FieldType.TEXT),
+    Field(name="模型 Model", kind=FieldType.CHOICE),
+    Field(name="尺寸 Size", kind=FieldType.TEXT),
+    Field(name="结果 Result", kind=FieldType.CHOICE),
+    Field(name="错误 Error", kind=FieldType.TEXT),
+    Field(name="费用 Yuan", kind=FieldType.NUMBER, form="0.00"),
+    Field(name="耗时（秒） Seconds", kind=FieldType.NUMBER, form="0.0"),
+    Field(name=PROMPT, kind=FieldType.TEXT),
+)
+"""The fields, in both languages because a table has one name for each; a record is found by its id."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewBase:
     """A Base that was made, and the blank table that the platform puts into it."""

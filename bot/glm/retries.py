@@ -4,35 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
-import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from bot.errors import DownloadFailed
 from bot.models import ImageFile
+from bot.timings import DownloadRetries
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownloadRetries:
-    """When a failed download is repeated; durations in seconds.
-
-    A link of the last ``fresh`` seconds is retried for ``seconds`` whatever the error: the storage may answer 404 for a
-    while before it has the image. Later only transient errors are, up to ``attempts`` in all.
-    """
-
-    attempts: int = 3
-    fresh: float = 120.0
-    seconds: float = 20.0
-    first_wait: float = 1.0
-    longest_wait: float = 5.0
-
-    def wait_after(self, attempt: int) -> float:
-        """The wait after the attempt of this number, counted from 1: doubling, give or take a fifth."""
-        wait: float = min(self.first_wait * 2 ** min(attempt - 1, 30), self.longest_wait)
-        return wait * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
 
 
 def fetch_with_retries(

@@ -30,7 +30,7 @@ from bot.settings import Settings, load
 from bot.stopping import stop_event
 from bot.timings import Timings
 from bot.web.server import Server
-from bot.worker.queue_positions import Line
+from bot.worker.queue_positions import QueueReader
 
 FAKE_KEY = "sandbox.not-a-real-key"
 GLM_SECONDS = 3.0
@@ -98,7 +98,7 @@ class BotState:
 
     def __init__(self, settings: Settings) -> None:
         self._database = Database(read_url(settings.url), connections=1)
-        self._line = Line(self._database, slots=settings.slots.by_model())
+        self._line = QueueReader(self._database, slots=settings.slots.by_model())
 
     def __enter__(self) -> Self:
         return self

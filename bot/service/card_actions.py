@@ -14,6 +14,7 @@ from bot.chat.cards.form_card import NO_STYLE, FormCard, filled_in
 from bot.chat.cards.toasts import toast
 from bot.chat.messages import Messages
 from bot.chat.parsing.parser import read_prompt
+from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.generations import resume_images
 from bot.db.requests import show_again
@@ -21,7 +22,6 @@ from bot.db.row_models import log_ids, options_of, read_options, source_of
 from bot.db.tables import generations, requests
 from bot.logs import bind_ids, get_logger
 from bot.models import CardAction, Command, ImagePrompt, ParsedMessage, PartialOptions, State, UserError
-from bot.service.cancellation import cancel
 from bot.service.request_builder import RequestContext, over
 from bot.service.requests import RequestService
 

@@ -10,14 +10,15 @@ from sqlalchemy import Connection, and_, update
 
 from bot.chat.parsing.options import settle
 from bot.chat.parsing.vocabulary import ADMINS_ONLY
+from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.generations import resume_images
 from bot.db.key_value import pause, resume
 from bot.db.locks import change_rows
+from bot.db.lookups import unfinished_requests
 from bot.db.preferences import Preferences, chosen
 from bot.db.tables import requests
 from bot.models import ChatType, PartialOptions, UserError
-from bot.service.cancellation import cancel, unfinished
 
 Result = Mapping[str, Any]
 
@@ -94,7 +95,7 @@ class Commands:
         return None
 
     def _cancel(self, connection: Connection, place: Place, content: Mapping[str, Any]) -> Result | UserError:
-        own = unfinished(connection, sender=place.sender)
+        own = unfinished_requests(connection, sender=place.sender)
         if not own:
             return UserError(sentence="command.nothing_to_cancel")
         argument = content["argument"]

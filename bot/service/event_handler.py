@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from bot.chat.parsing.events import NOT_MENTIONED, mentioned_namesake, understand
 from bot.chat.parsing.mention_masking import named
 from bot.chat.parsing.parser import parse
+from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database
 from bot.db.requests import RequestStore
 from bot.db.row_models import language_of
@@ -15,7 +16,6 @@ from bot.errors import DatabaseUnavailable
 from bot.logs import get_logger
 from bot.models import CardAction, Command, Event, Ignored, Message, MessageRecall, Onboarding, ParsedMessage
 from bot.service.bot_identity import BotIdentity
-from bot.service.cancellation import cancel_recalled
 from bot.service.card_actions import CardActionHandler
 from bot.service.request_builder import RequestContext
 from bot.service.requests import RequestService

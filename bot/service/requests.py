@@ -86,7 +86,7 @@ class RequestService:
         styles: Styles,
         may_drop_watermark: bool,
         log_prompts: bool = False,
-        on_received: Callable[[SubmitResult], None] = lambda _: None,
+        on_received: Callable[[str, str], None] = lambda _kind, _outcome: None,
     ) -> None:
         self.styles = styles
         """The styles, which tell a parser what a person may have meant."""
@@ -124,7 +124,7 @@ class RequestService:
             log.info("request", outcome=received.outcome, kind=received.kind)
             if self._log_prompts and isinstance(understood, ImagePrompt) and received.outcome != "repeated":
                 log.info("request prompt", prompt=understood.prompt)
-        self._on_received(received)
+        self._on_received(received.kind, received.outcome)
         return received
 
     def language_of(self, person: str) -> Language | None:

@@ -8,27 +8,10 @@ from collections.abc import Mapping
 from sqlalchemy import RowMapping
 
 from bot.db.row_models import options_of, read_failure
-from bot.feishu.bitable import Field, FieldType
+from bot.feishu.bitable import NUMBER, PERSON, PROMPT, TIME
 
 LONGEST_PROMPT = 10_000
 """Characters of a prompt in a record; a cell takes 100,000."""
-
-NUMBER, TIME, PERSON, PROMPT = "编号 ID", "时间 Time", "人员 Person", "提示词 Prompt"
-
-FIELDS = (
-    Field(name=NUMBER, kind=FieldType.TEXT),
-    Field(name=TIME, kind=FieldType.TIME, form="yyyy/MM/dd HH:mm"),
-    Field(name=PERSON, kind=FieldType.PERSON),
-    Field(name="会话 Chat", kind=FieldType.TEXT),
-    Field(name="模型 Model", kind=FieldType.CHOICE),
-    Field(name="尺寸 Size", kind=FieldType.TEXT),
-    Field(name="结果 Result", kind=FieldType.CHOICE),
-    Field(name="错误 Error", kind=FieldType.TEXT),
-    Field(name="费用 Yuan", kind=FieldType.NUMBER, form="0.00"),
-    Field(name="耗时（秒） Seconds", kind=FieldType.NUMBER, form="0.0"),
-    Field(name=PROMPT, kind=FieldType.TEXT),
-)
-"""The fields, in both languages because a table has one name for each; a record is found by its id."""
 
 
 def record(row: RowMapping, *, prices: Mapping[str, float], people: bool, prompts: bool) -> dict[str, object]:

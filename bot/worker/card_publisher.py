@@ -1,10 +1,13 @@
-"""Showing a request in the chat: one card that is sent once and then patched, or what replaces a refused card."""
+"""Publishes a request in the chat: one card that is sent once and then patched, or what replaces a refused card."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,217 +18,191 @@ from bot.db.outages import Outages
 from bot.db.requests import RequestStore
 from bot.db.row_models import RECALLED, Request
 from bot.errors import FeishuAction, FeishuError, LeaseLost, SendDelayed
+from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import FOR_NOW
 from bot.logs import get_logger
 from bot.models import GenerationView
 from bot.timings import Timings
-from bot.worker.message_sender import Chat, MessageSender
-from bot.worker.original_upload import OriginalUploader
+from bot.worker.image_cache import OriginalUploader
 from bot.worker.request_renderer import RenderedRequest, RequestRenderer
 
 log = get_logger(__name__)
 
-CHANGES_OF_WAY = 6
-"""How many refusals in a row one showing works round before it is put off."""
+MOST_FALLBACKS = 6
+"""How many refusals in a row one publication handles at once before it is postponed."""
 
 _MOST_COUNTED = 6
 
 MESSAGE_RECALLED = 230011
-"""The code of a reply to a message that was taken back:
-https://open.feishu.cn/document/server-docs/im-v1/message/reply"""
+"""The code of a reply to a recalled message: https://open.feishu.cn/document/server-docs/im-v1/message/reply"""
 
 
+def send_uuid(request_id: str, step: str) -> str:
+    """The ``uuid`` of a send: derived from the request and the step, never from the attempt.
+
+    Feishu delivers at most one message a uuid (50 characters at most) within an hour:
+    https://open.feishu.cn/document/server-docs/im-v1/message/reply
+    """
+    return hashlib.sha256(f"{request_id}:{step}".encode()).hexdigest()[:40]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CardPublisher:
     """Brings what the chat shows of a request up to what the database says.
 
-    Args:
-        cards: what renders the texts of refused cards.
-        rendering: what renders a request as it stands.
-        files: what uploads originals.
-        leases: the leases of this process, which are confirmed before every call.
-        outages: what makes calls wait while Feishu refuses the app.
-        on_end: told the model and the pictures of each request of images whose last card was shown.
-        clock: the time in seconds since 1970.
+    The lease of the request is confirmed before every call. ``on_end`` is called with the model and the images of each
+    request of images whose last card was published; ``clock`` is the time in seconds since 1970.
     """
 
-    def __init__(
-        self,
-        *,
-        store: RequestStore,
-        chat: Chat,
-        cards: Cards,
-        rendering: RequestRenderer,
-        files: OriginalUploader,
-        leases: Leases,
-        outages: Outages,
-        pace: Timings,
-        on_end: Callable[[str, tuple[GenerationView, ...]], None] = lambda _model, _pictures: None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._store = store
-        self._chat = chat
-        self._cards = cards
-        self._rendering = rendering
-        self._files = files
-        self._leases = leases
-        self._owner = leases.owner
-        self._outages = outages
-        self._pace = pace
-        self._on_end = on_end
-        self._clock = clock
+    store: RequestStore
+    feishu: FeishuClient
+    cards: Cards
+    renderer: RequestRenderer
+    originals: OriginalUploader
+    leases: Leases
+    outages: Outages
+    timings: Timings
+    on_end: Callable[[str, tuple[GenerationView, ...]], None] = lambda _model, _images: None
+    clock: Callable[[], float] = time.time
 
-    def show(self, claimed: Request) -> None:
-        """Shows a claimed request as it stands, and lets it go; not the first time when that would be too late."""
+    def publish(self, claimed: Request) -> None:
+        """Publishes a claimed request as it is now and releases it; not the first time when that would be too late."""
         unanswered = claimed.answer_id is None and claimed.delivery_mode == "card"
-        if unanswered and self._clock() - claimed.accepted_at > self._pace.resend_in_all:
+        if unanswered and self.clock() - claimed.accepted_at > self.timings.resend_in_all:
             log.warning("answer too late", request=claimed.request_id)
-            self._store.give_up(claimed, owner=self._owner, outcome="too_late")
+            self.store.give_up(claimed, owner=self.leases.owner, outcome="too_late")
             return
-        posting = self._posting(claimed)
-        for _ in range(CHANGES_OF_WAY):
-            request, pictures = self._store.read(claimed.request_id)
-            showing = self._rendering.showing(request, pictures)
+        for _ in range(MOST_FALLBACKS):
+            request, images = self.store.read(claimed.request_id)
+            rendered = self.renderer.render(request, images)
             try:
-                if self._show_once(request, showing, posting):
+                if self._publish_once(request, rendered):
                     return
-            except SendDelayed as held:
-                self._store.postpone(request, owner=self._owner, seconds=held.seconds, refused=False)
+            except SendDelayed as delayed:
+                self.store.postpone(request, owner=self.leases.owner, seconds=delayed.seconds, refused=False)
                 return
             except LeaseLost:
                 if request.answer_id is not None:
-                    # Who took the request over may have shown its end before this older card overwrote it, also where
-                    # the outcome of this patch is not known.
-                    self._store.show_again(request.request_id)
+                    # The process that took the request over may have published its end before this older card
+                    # overwrote it, also where the outcome of this patch is not known.
+                    self.store.show_again(request.request_id)
                 raise
-        self._store.postpone(claimed, owner=self._owner, seconds=self._pace.resend_longest)
+        self.store.postpone(claimed, owner=self.leases.owner, seconds=self.timings.resend_longest)
 
-    def show_stalled(self, claimed: Request) -> bool:
-        """Shows that a claimed request could not be shown, with a card that needs nothing of it.
+    def publish_stalled(self, claimed: Request) -> bool:
+        """Says that a claimed request could not be shown, with a card that needs nothing of it.
 
         Returns:
-            Whether that is done; else the request was let go and is due again later.
-
-        It does not insist: where this card is refused, too, the chat keeps what it has.
+            Whether that is done, also where this card is refused, too; otherwise the request was released and is due
+            again later.
         """
-        posting = self._posting(claimed)
-        card = content(self._cards.notice("stalled"))
+        card = content(self.cards.notice("stalled"))
         try:
             if claimed.answer_id is None:
-                posting.post(claimed, "card", msg_type="interactive", content=card)
+                self._post(claimed, "card", msg_type="interactive", body=card)
             else:
-                posting.patch(claimed.answer_id, content=card)
-        except SendDelayed as held:
-            stalled = claimed.stalled_attempts - 1
-            self._store.postpone(
-                claimed, owner=self._owner, seconds=held.seconds, refused=False, stalled_attempts=stalled
-            )
+                self._patch(claimed, claimed.answer_id, card)
+        except SendDelayed as delayed:
+            owner, stalled = self.leases.owner, claimed.stalled_attempts - 1
+            self.store.postpone(claimed, owner=owner, seconds=delayed.seconds, refused=False, stalled_attempts=stalled)
             return False
         except FeishuError as error:
             log.warning("card rejected", request=claimed.request_id, code=error.code, log_id=error.log_id)
         return True
 
-    def _posting(self, claimed: Request) -> MessageSender:
-        confirm = partial(self._leases.confirm, claimed.request_id)
-        return MessageSender(self._chat, store=self._store, outages=self._outages, confirm=confirm)
-
-    def _show_once(self, request: Request, showing: RenderedRequest, posting: MessageSender) -> bool:
-        """Shows a request as it was rendered; tells whether that is all, or another way has to be tried at once."""
+    def _publish_once(self, request: Request, rendered: RenderedRequest) -> bool:
+        """Publishes what was rendered; false where another way has to be tried at once."""
         try:
-            answer_id = self._deliver(request, showing, posting)
+            answer_id = self._deliver(request, rendered)
         except FeishuError as error:
-            return not self._work_round(request, showing, error, posting)
-        self._store.shown(
+            return not self._handle_refusal(request, rendered, error)
+        self.store.shown(
             request,
-            owner=self._owner,
-            card_state=showing.face,
-            last=showing.last,
-            shown_position=showing.told,
+            owner=self.leases.owner,
+            card_state=rendered.state,
+            last=rendered.last,
+            shown_position=rendered.position_key,
             answer_id=answer_id,
         )
-        log.info("card published", request=request.request_id, state=showing.face, mode=request.delivery_mode)
+        log.info("card published", request=request.request_id, state=rendered.state, mode=request.delivery_mode)
         if request.recalled and request.delivery_mode == "card" and answer_id is not None:
             # An earlier attempt may have sent the text: then this one was given the id of that message.
-            self._store.show_again(request.request_id)
-        if showing.last and request.kind == "images" and showing.face != request.card_state:
-            self._on_end(request.options.model, showing.pictures)
+            self.store.show_again(request.request_id)
+        if rendered.last and rendered.view is not None and rendered.state != request.card_state:
+            self.on_end(request.options.model, rendered.view.pictures)
         return True
 
-    def _deliver(self, request: Request, showing: RenderedRequest, posting: MessageSender) -> str | None:
+    def _deliver(self, request: Request, rendered: RenderedRequest) -> str | None:
+        """Sends or patches; the message id of an answer that was sent for the first time."""
         if request.delivery_mode == "card":
             if request.answer_id is None:
-                if showing.face == "original":
-                    return self._send_original(request, posting)
-                return posting.post(request, "card", msg_type="interactive", content=content(showing.card))
-            posting.patch(request.answer_id, content=content(showing.card))
+                if rendered.state == "original":
+                    return self._send_original(request)
+                return self._post(request, "card", msg_type="interactive", body=content(rendered.card))
+            self._patch(request, request.answer_id, content(rendered.card))
             return None
-        sent = self._store.sent(request.request_id)
+        sent = self.store.sent(request.request_id)
         if request.recalled and "text" in sent:
             for message_id in filter(None, (sent["text"], request.answer_id)):
-                posting.recall(message_id)
-        elif showing.last:
-            self._deliver_plain(request, showing, posting, sent=sent)
+                self._recall(request, message_id)
+        elif rendered.last:
+            self._send_messages(request, rendered, sent)
         return None
 
-    def _send_original(self, request: Request, posting: MessageSender) -> str:
-        notice = "original_gone"
+    def _send_original(self, request: Request) -> str:
+        generation_id, notice = request.content["argument"], "original_gone"
         try:
-            if "file" in self._store.sent(request.request_id):
+            if "file" in self.store.sent(request.request_id):
                 # It was refused, and only the notice had to wait.
                 notice, file_key = "original_refused", None
             else:
-                confirm = partial(self._leases.confirm, request.request_id)
-                file_key = self._files.upload(request.content["argument"], confirm=confirm)
+                confirm = partial(self.leases.confirm, request.request_id)
+                file_key = self.originals.upload(generation_id, confirm=confirm)
             if file_key is not None:
-                return posting.post(request, "file", msg_type="file", content=content({"file_key": file_key}))
+                return self._post(request, "file", msg_type="file", body=content({"file_key": file_key}))
         except FeishuError as error:
-            if _about_the_place(error.action, request):
+            if not _is_about_content(error.action, request):
                 raise
             log.warning("original rejected", request=request.request_id, code=error.code, help=error.help_url)
             # It may be the key that is refused, as another app's.
-            self._files.forget(request.content["argument"])
-            self._store.record_send(request, "file", "", owner=self._owner)
+            self.originals.forget(generation_id)
+            self.store.record_send(request, "file", "", owner=self.leases.owner)
             notice = "original_refused"
-        card = content(self._cards.notice(notice))
-        return posting.post(request, "card", msg_type="interactive", content=card)
+        return self._post(request, "card", msg_type="interactive", body=content(self.cards.notice(notice)))
 
-    def _deliver_plain(
-        self, request: Request, showing: RenderedRequest, posting: MessageSender, *, sent: Mapping[str, str]
-    ) -> None:
-        """The pictures as image messages, the rest as text, and a pointer on the old card where there is one."""
-        for place, picture in enumerate(showing.pictures):
-            step = f"image{place}"
-            if picture.image_key and step not in sent:
-                self._send_picture(request, step, picture.image_key, posting)
+    def _send_messages(self, request: Request, rendered: RenderedRequest, sent: Mapping[str, str]) -> None:
+        """The images as image messages, the rest as text, and a pointer on the old card where there is one."""
+        for index, image in enumerate(rendered.view.pictures if rendered.view else ()):
+            step = f"image{index}"
+            if image.image_key and step not in sent:
+                self._send_image(request, step, image.image_key)
         if "text" not in sent:
-            body = content({"text": self._words(request, showing)})
-            message_id = posting.post(request, "text", msg_type="text", content=body)
-            self._store.record_send(request, "text", message_id, owner=self._owner)
+            if rendered.view is not None:
+                text = self.cards.plain(rendered.view, request.language)
+            else:
+                text = text_of(rendered.card, request.language)
+            message_id = self._post(request, "text", msg_type="text", body=content({"text": text}))
+            self.store.record_send(request, "text", message_id, owner=self.leases.owner)
         if request.answer_id is not None:
-            posting.patch_unless_refused(request.answer_id, content=content(self._cards.moved()))
+            self._patch_if_accepted(request, request.answer_id, content(self.cards.moved()))
 
-    def _send_picture(self, request: Request, step: str, image_key: str, posting: MessageSender) -> None:
+    def _send_image(self, request: Request, step: str, image_key: str) -> None:
         try:
-            message_id = posting.post(request, step, msg_type="image", content=content({"image_key": image_key}))
+            message_id = self._post(request, step, msg_type="image", body=content({"image_key": image_key}))
         except FeishuError as error:
-            if _about_the_place(error.action, request):
+            if not _is_about_content(error.action, request):
                 raise
-            # The text that follows holds the link, so a refused picture does not take the answer with it. The refusal
-            # is stored, because the text may have to wait and the picture would then be sent again before it.
+            # The text that follows holds the link, so a refused image does not take the answer with it. The refusal
+            # is stored, because the text may have to wait and the image would then be sent again before it.
             log.warning("image not sent", request=request.request_id, code=error.code)
             message_id = ""
-        self._store.record_send(request, step, message_id, owner=self._owner)
+        self.store.record_send(request, step, message_id, owner=self.leases.owner)
 
-    def _words(self, request: Request, showing: RenderedRequest) -> str:
-        if showing.request_card is not None:
-            return self._cards.plain(showing.request_card, request.language)
-        return text_of(showing.card, request.language)
-
-    def _work_round(
-        self, request: Request, showing: RenderedRequest, error: FeishuError, posting: MessageSender
-    ) -> bool:
-        """Decides what a refusal means; tells whether to show again at once."""
+    def _handle_refusal(self, request: Request, rendered: RenderedRequest, error: FeishuError) -> bool:
+        """Decides what a refusal means; true where the request is to be published another way at once."""
         log.log(
-            _level(error),
+            # An outage is logged when it begins and ends, not at every probe.
+            logging.INFO if error.action is FeishuAction.APP_REFUSED else logging.WARNING,
             "card rejected",
             request=request.request_id,
             mode=request.delivery_mode,
@@ -235,74 +212,127 @@ class CardPublisher:
             help=error.help_url,
         )
         if error.action in FOR_NOW:
-            self._put_off(request, error)
+            self._retry_later(request, error)
             return False
         patching = request.delivery_mode == "card" and request.answer_id is not None
         if patching and request.recalled:
-            self._give_up(request, error, posting)
+            self._give_up(request, error)
             return False
-        taken_back = error.code == MESSAGE_RECALLED and request.reply_to == request.dedup_key and not patching
-        if taken_back and (request.kind != "images" or showing.face == "cancelled"):
-            # Whoever took the message back expects no answer to it, and has cancelled its images by that.
-            self._store.give_up(request, owner=self._owner, outcome=RECALLED)
+        recalled = error.code == MESSAGE_RECALLED and request.reply_to == request.dedup_key and not patching
+        if recalled and (request.kind != "images" or rendered.state == "cancelled"):
+            # Nobody expects an answer to a recalled message, and its images are cancelled.
+            self.store.give_up(request, owner=self.leases.owner, outcome=RECALLED)
             return False
         change = _after_patch(error.action) if patching else _after_send(error.action, request)
         if change is None:
-            self._give_up(request, error, posting)
+            self._give_up(request, error)
             return False
-        if taken_back:
+        if recalled:
             # Its words do not come back into the chat; Feishu may know of the recall before we do.
             change["hide_prompt"] = True
-        self._store.change(request, owner=self._owner, **change)
+        self.store.change(request, owner=self.leases.owner, **change)
         return True
 
-    def _give_up(self, request: Request, error: FeishuError, posting: MessageSender) -> None:
-        """Ends a request whose answer is refused for good; an old card must not go on saying that it is coming.
+    def _give_up(self, request: Request, error: FeishuError) -> None:
+        """Ends a request whose answer is refused for good.
 
-        Nor may one go on showing text of a recalled message.
+        An old card must not go on saying that the answer is coming, nor show text of a recalled message.
         """
         if request.answer_id is not None and (request.delivery_mode == "messages" or request.recalled):
             try:
                 if request.recalled:
-                    posting.recall(request.answer_id)
+                    self._recall(request, request.answer_id)
                 else:
-                    posting.patch_unless_refused(request.answer_id, content=content(self._cards.notice("unshown")))
+                    self._patch_if_accepted(request, request.answer_id, content(self.cards.notice("unshown")))
             except FeishuError as later:
-                self._put_off(request, later)
+                self._retry_later(request, later)
                 return
-        self._store.give_up(request, owner=self._owner, outcome=f"feishu_{error.code}")
+        self.store.give_up(request, owner=self.leases.owner, outcome=f"feishu_{error.code}")
 
-    def _put_off(self, request: Request, error: FeishuError) -> None:
+    def _retry_later(self, request: Request, error: FeishuError) -> None:
+        owner, timings = self.leases.owner, self.timings
         if error.action is FeishuAction.APP_REFUSED:
-            if self._clock() - request.accepted_at > self._pace.outage_in_all:
-                self._store.give_up(request, owner=self._owner, outcome=f"feishu_{error.code}")
+            if self.clock() - request.accepted_at > timings.outage_in_all:
+                self.store.give_up(request, owner=owner, outcome=f"feishu_{error.code}")
                 return
             # The attempts that make the waits longer stay below what ends a request.
-            seconds, counts = self._pace.after_refusal(request.attempts), request.attempts < _MOST_COUNTED
-            self._store.postpone(request, owner=self._owner, seconds=seconds, refused=counts)
+            seconds, counts = timings.after_refusal(request.attempts), request.attempts < _MOST_COUNTED
+            self.store.postpone(request, owner=owner, seconds=seconds, refused=counts)
             return
-        waited = request.attempts * self._pace.resend_longest
-        if waited > self._pace.resend_in_all:
-            self._store.give_up(request, owner=self._owner, outcome="feishu_unreachable")
+        if request.attempts * timings.resend_longest > timings.resend_in_all:
+            self.store.give_up(request, owner=owner, outcome="feishu_unreachable")
             return
-        seconds = self._pace.retry_delay(error.retry_after, times=request.attempts)
+        seconds = timings.retry_delay(error.retry_after, times=request.attempts)
         if error.retry_after:
-            self._store.hold(seconds)
-        self._store.postpone(request, owner=self._owner, seconds=seconds)
+            self.store.hold(seconds)
+        self.store.postpone(request, owner=owner, seconds=seconds)
+
+    def _post(self, request: Request, step: str, *, msg_type: str, body: str) -> str:
+        """Sends a step's message, as a reply where there is a message to quote; returns its id.
+
+        Raises:
+            FeishuError: the platform refused.
+            SendDelayed: it has to wait.
+        """
+        target = request.chat_id or request.sender
+        self._reserve(request, target)
+        with self.outages.guard("send"):
+            if request.reply_to is not None:
+                return self.feishu.reply(
+                    request.reply_to,
+                    msg_type=msg_type,
+                    content=body,
+                    uuid=send_uuid(request.request_id, step),
+                    in_thread=request.in_topic,
+                )
+            return self.feishu.send(
+                target,
+                receive_id_type="chat_id" if request.chat_id else "open_id",
+                msg_type=msg_type,
+                content=body,
+                uuid=send_uuid(request.request_id, f"{step}:unquoted"),
+            )
+
+    def _patch(self, request: Request, message_id: str, body: str) -> None:
+        """Changes the content of a card; raises as :meth:`_post` does."""
+        self._reserve(request, message_id)
+        with self.outages.guard("patch"):
+            self.feishu.patch(message_id, content=body)
+
+    def _patch_if_accepted(self, request: Request, message_id: str, body: str) -> None:
+        """Changes the content of a card, or leaves it where the platform refuses that for good."""
+        with _unless_refused(message_id):
+            self._patch(request, message_id, body)
+
+    def _recall(self, request: Request, message_id: str) -> None:
+        """Recalls a message of the bot, or leaves it where the platform refuses that for good."""
+        self._reserve(request, message_id)
+        with _unless_refused(message_id), self.outages.guard("patch"):
+            self.feishu.recall(message_id)
+
+    def _reserve(self, request: Request, target: str) -> None:
+        if (wait := self.store.reserve(target)) > 0:
+            raise SendDelayed(wait)
+        self.leases.confirm(request.request_id)
 
 
-def _level(error: FeishuError) -> int:
-    """An outage is logged when it begins and ends, not at every probe."""
-    return logging.INFO if error.action is FeishuAction.APP_REFUSED else logging.WARNING
+@contextmanager
+def _unless_refused(message_id: str) -> Iterator[None]:
+    try:
+        yield
+    except FeishuError as error:
+        if error.action in FOR_NOW:
+            raise
+        log.info("old card not updated", message_id=message_id, code=error.code)
 
 
-def _about_the_place(action: FeishuAction, request: Request) -> bool:
-    """Whether a refusal is not one of this picture or file: it is for now, or there is another place to send to."""
-    return action in FOR_NOW or _other_place(action, request) is not None
+def _is_about_content(action: FeishuAction, request: Request) -> bool:
+    """Whether a refusal is for this image or file: not temporary, and with no other target to send to."""
+    return action not in FOR_NOW and _other_target(action, request) is None
 
 
 def _after_patch(action: FeishuAction) -> dict[str, Any] | None:
-    """How to go on after a card could not be changed; ``None`` when nobody is there to see it."""
+    """How to continue after a card could not be patched; ``None`` when nobody is there to see it."""
     if action in (FeishuAction.SEND_WITHOUT_PROMPT, FeishuAction.SHORTEN):
         return {"hide_prompt": True, "delivery_mode": "messages"}
     if action in (FeishuAction.GIVE_UP, FeishuAction.SEND_WITHOUT_QUOTE):
@@ -310,7 +340,7 @@ def _after_patch(action: FeishuAction) -> dict[str, Any] | None:
     return {"delivery_mode": "messages"}
 
 
-def _other_place(action: FeishuAction, request: Request) -> dict[str, Any] | None:
+def _other_target(action: FeishuAction, request: Request) -> dict[str, Any] | None:
     """Where to send to instead, when the message or the topic replied to is gone."""
     match action:
         case FeishuAction.SEND_WITHOUT_QUOTE if request.reply_to is not None:
@@ -322,11 +352,11 @@ def _other_place(action: FeishuAction, request: Request) -> dict[str, Any] | Non
 
 
 def _after_send(action: FeishuAction, request: Request) -> dict[str, Any] | None:
-    """How to go on after a message could not be sent; ``None`` when there is no way left."""
+    """How to continue after a message could not be sent; ``None`` when nothing is left to try."""
     match action:
         case FeishuAction.SEND_WITHOUT_PROMPT | FeishuAction.SHORTEN if not request.hide_prompt:
             return {"hide_prompt": True}
         case FeishuAction.SEND_PLAIN if request.delivery_mode == "card":
             return {"delivery_mode": "messages"}
         case _:
-            return _other_place(action, request)
+            return _other_target(action, request)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bot.errors import STALLED as STALLED_CODE
+from bot.errors import UNKNOWN_OUTCOME as UNKNOWN_OUTCOME_CODE
 from bot.errors import (
+    UPLOAD_FAILED,
     AuthenticationFailed,
     FeishuAction,
     FeishuError,
@@ -21,13 +24,13 @@ from bot.errors import (
 from bot.feishu.error_codes import IMAGE_TOO_LARGE
 from bot.models import Failure
 
-REPEATED_UNKNOWN = Failure(code="unknown_outcome", sentence="failure.repeated_unknown")
+REPEATED_UNKNOWN = Failure(code=UNKNOWN_OUTCOME_CODE, sentence="failure.repeated_unknown")
 """Two calls were paid for and a crash hid the outcome of both."""
 
-UNKNOWN_OUTCOME = Failure(code="unknown_outcome", sentence="failure.unknown_outcome")
+UNKNOWN_OUTCOME = Failure(code=UNKNOWN_OUTCOME_CODE, sentence="failure.unknown_outcome")
 """This program failed while a paid call was under way, so its outcome is not known."""
 
-STALLED = Failure(code="stalled", sentence="failure.stalled")
+STALLED = Failure(code=STALLED_CODE, sentence="failure.stalled")
 """The picture was taken up too often without getting further."""
 
 LONGEST_PLATFORM_TEXT = 300
@@ -84,4 +87,4 @@ def of_upload(error: FeishuError) -> Failure:
     if error.code in IMAGE_TOO_LARGE:
         sentence = "failure.image_too_large"
     platform = f"{error.code} {error.message}".strip()[:LONGEST_PLATFORM_TEXT] if error.code else None
-    return Failure(code="upload_failed", sentence=sentence, platform=platform)
+    return Failure(code=UPLOAD_FAILED, sentence=sentence, platform=platform)

@@ -197,7 +197,7 @@ class Workflow:
             self._not_uploaded(generation, error)
 
     def _original(self, generation: Generation) -> ImageFile:
-        if generation.cache_name and (kept := self._originals.get_image(generation.cache_name)):
+        if generation.cache_name and (kept := self._originals.get(generation.cache_name)):
             return kept
         image = self._download(generation)
         name = f"{generation.generation_id}{image.suffix}"

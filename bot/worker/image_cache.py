@@ -1,14 +1,22 @@
-"""The pictures' bytes in the data folder: kept for a time and up to a size, oldest out first."""
+"""Original images: files in the data folder, kept for a time and up to a size, and their upload to Feishu."""
 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.errors import DownloadFailed
+from bot.db.database import Database
+from bot.db.lookups import original_of, store_file_key
+from bot.db.outages import Outages
+from bot.errors import DownloadFailed, FeishuError
+from bot.feishu.client import FeishuClient
+from bot.feishu.error_codes import FOR_NOW
+from bot.glm.client import Downloader
 from bot.glm.images import inspect_image
 from bot.logs import get_logger
 from bot.models import ImageFile
@@ -18,18 +26,15 @@ log = get_logger(__name__)
 
 DAY = 86_400.0
 
+LARGEST_FILE = 30 * 1024 * 1024
+"""Bytes of a file that Feishu takes: https://open.feishu.cn/document/server-docs/im-v1/file/create."""
+
 
 class ImageCache:
-    """A folder of downloaded pictures.
+    """A folder of downloaded images, kept for ``days`` and up to ``largest`` bytes in all.
 
-    It does not guarantee that an image is there: another host may have downloaded it, or room was made. The caller
-    falls back to the link. A folder that cannot be read or written is logged and raises nothing.
-
-    Args:
-        folder: where the files are; made when missing.
-        days: how long a file is kept.
-        largest: bytes that all files together may take.
-        clock: the time in seconds since 1970.
+    It does not guarantee that an image is there: another host may have downloaded it, or it was removed to make space.
+    The caller falls back to the link. A folder that cannot be read or written is logged and raises nothing.
     """
 
     def __init__(self, folder: Path, *, days: float, largest: int, clock: Callable[[], float] = time.time) -> None:
@@ -43,7 +48,7 @@ class ImageCache:
             make_private(*folder.iterdir())
 
     def put(self, name: str, content: bytes) -> bool:
-        """Stores an image whole or not at all; tells whether it was stored."""
+        """Stores an image whole or not at all; returns whether it was stored."""
         partial = self._folder / f".{name}.part"
         try:
             make_private_folder(self._folder)
@@ -58,29 +63,22 @@ class ImageCache:
             return False
         return True
 
-    def get(self, name: str) -> bytes | None:
-        """An image's bytes, or ``None`` when they are gone or cannot be read."""
+    def get(self, name: str) -> ImageFile | None:
+        """An image that decodes, or ``None``; a file that is truncated or damaged is deleted."""
         try:
-            return (self._folder / name).read_bytes()
+            return inspect_image((self._folder / name).read_bytes())
         except FileNotFoundError:
             return None
         except OSError as error:
             log.error("original not read", name=name, reason=error.strerror)  # noqa: TRY400
-            return None
-
-    def get_image(self, name: str) -> ImageFile | None:
-        """An image that decodes, or ``None``; a file that is truncated or damaged is deleted."""
-        try:
-            content = self.get(name)
-            return inspect_image(content) if content is not None else None
         except DownloadFailed as error:
             log.warning("original discarded", name=name, reason=error)
             with suppress(OSError):
                 (self._folder / name).unlink(missing_ok=True)
         return None
 
-    def tidy(self) -> int:
-        """Removes what is too old, then the oldest until the rest fits; gives how many files went."""
+    def prune(self) -> int:
+        """Removes files that are too old, then the oldest until the rest fits; returns how many."""
         try:
             files = self._files()
         except OSError as error:
@@ -107,8 +105,75 @@ class ImageCache:
         """The time of change, size and path of each file, oldest first."""
         files = []
         for entry in os.scandir(self._folder):
-            # A file that is being written gets its own name meanwhile.
+            # A file that is being written is renamed at any moment.
             with suppress(OSError):
                 facts = entry.stat()
                 files.append((facts.st_mtime, facts.st_size, entry.path))
         return sorted(files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginalUploader:
+    """Uploads originals as files: from the cache, else from the link, else Feishu's own copy of the image."""
+
+    database: Database
+    cache: ImageCache
+    downloader: Downloader
+    feishu: FeishuClient
+    outages: Outages
+    # Two people who ask for the same original at once wait for one upload.
+    _locks: list[threading.Lock] = field(default_factory=lambda: [threading.Lock() for _ in range(16)])
+
+    def upload(self, generation_id: str, *, confirm: Callable[[], None]) -> str | None:
+        """Uploads the original of a generation once; returns the file key, or ``None`` when the image is gone.
+
+        ``confirm`` is called right before the upload; what it raises stops that.
+
+        Raises:
+            FeishuError: Feishu did not take it.
+            SendDelayed: it has to wait.
+        """
+        with self._locks[hash(generation_id) % len(self._locks)]:
+            return self._upload_once(generation_id, confirm)
+
+    def _upload_once(self, generation_id: str, confirm: Callable[[], None]) -> str | None:
+        with self.database.look() as connection:
+            row = original_of(connection, generation_id)
+        if row is None or row.file_key is not None:
+            return row and row.file_key
+        sources: tuple[Callable[[], ImageFile | None], ...] = (
+            lambda: self.cache.get(row.cache_name) if row.cache_name else None,
+            lambda: self.downloader.fetch(row.url) if row.url else None,
+            lambda: self._own_copy(row.image_key) if row.image_key else None,
+        )
+        for source in sources:
+            try:
+                image = source()
+            except DownloadFailed as error:
+                log.info("original not downloaded", generation=generation_id, reason=error)
+                continue
+            if image is not None and len(image.content) <= LARGEST_FILE:
+                confirm()
+                with self.outages.guard("file"):
+                    file_key = self.feishu.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
+                # For the next time that it is asked for, or that its message is sent again.
+                self._store(generation_id, file_key)
+                return file_key
+        return None
+
+    def forget(self, generation_id: str) -> None:
+        """Forgets the file key of a generation; the next time its original is uploaded again."""
+        self._store(generation_id, None)
+
+    def _store(self, generation_id: str, file_key: str | None) -> None:
+        with self.database.change() as connection:
+            store_file_key(connection, generation_id, file_key)
+
+    def _own_copy(self, image_key: str) -> ImageFile | None:
+        try:
+            with self.outages.guard("file"):
+                return inspect_image(self.feishu.download_own_image(image_key, largest=LARGEST_FILE))
+        except FeishuError as error:
+            if error.action in FOR_NOW:
+                raise
+            return None

@@ -1,244 +1,149 @@
-"""The line as a person sees it: how many generations stand before theirs, and how long that may take."""
+"""Queue positions: the fair order of the waiting generations, the estimated wait, and the cards that show them."""
 
 from __future__ import annotations
 
 import statistics
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-from sqlalchemy import Connection, Select, and_, or_, select
 
 from bot.db.database import Database
-from bot.db.key_value import paused
-from bot.db.poll_queries import MODEL, in_flight
-from bot.db.rate_holds import held
-from bot.db.tables import generations, last_served
-from bot.models import State
+from bot.db.queue import QueuedGeneration, queued_cards, read_queue
+from bot.db.requests import MOST_PATCHES, mark_dirty
 
 TYPICAL_SECONDS = {"glm-image": 35.0, "cogview-4": 15.0, "cogview-4-250304": 15.0, "cogview-3-flash": 10.0}
-"""How long a call takes before there are measurements of one's own."""
+"""How long a call takes while none has been measured."""
 
 UNKNOWN_SECONDS = 35.0
 """The same for a model that this version does not know."""
 
-MEASURED = 20
-"""How many of the last calls the median is taken of."""
-
 BUCKETS = (60.0, 180.0, 600.0)
-"""An estimate is told as under one, three or ten minutes, or as more."""
+"""An estimate is shown as under one, three or ten minutes, or as more."""
 
-
-class Waiting(NamedTuple):
-    """A generation in line; ``arrival`` orders the generations of one model."""
-
-    generation_id: str
-    request_id: str
-    sender: str
-    arrival: tuple[float, int]
-    begun: bool = False
-    """Whether its call was begun before, and hidden by a crash or refused for the platform's limits."""
-    due_at: float = 0.0
+NEAR_FRONT = 3
+"""The positions whose cards follow every change; farther back only the bucket of the estimate counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a request's first waiting generation stands."""
+class QueuePosition:
+    """The position of a request's first waiting generation."""
 
     ahead: int
-    """Generations that get a slot before it, those that hold one now included."""
+    """Generations that get a slot before it, including those that hold one now."""
     wait_seconds: float
     starts_next: bool
-    """Whether a slot is free for it now, and nothing keeps the line from moving."""
+    """Whether a slot is free for it now, and nothing holds the queue up."""
     backing_off: bool
     count: int
-    """How many generations of the request wait."""
+    """How many generations of the request are waiting."""
     paused: bool
     """Whether an admin has paused the bot, so that no wait can be estimated."""
 
+    @property
+    def key(self) -> str:
+        """What a card shows of it, in short: the number ahead, and the bucket of the estimate."""
+        return f"{self.ahead} {self.bucket}"
 
-def told(place: Place) -> str:
-    """What a card tells of a place, in short: the number before it, and the bucket of the estimate."""
-    return f"{place.ahead} {sum(place.wait_seconds >= end for end in BUCKETS)}"
+    @property
+    def bucket(self) -> int:
+        """The index of the estimate in :data:`BUCKETS`."""
+        return sum(self.wait_seconds >= end for end in BUCKETS)
 
 
-def fair_order(waiting: Sequence[Waiting], last_served: Mapping[str, float]) -> list[Waiting]:
-    """The order in which generations of one model get slots, if nobody else came.
+def fair_order(waiting: Sequence[QueuedGeneration], last_served: Mapping[str, float]) -> list[QueuedGeneration]:
+    """The order in which the generations of one model get slots if nobody else comes.
 
-    Those whose call was begun before come first. Among them, and then among the others, it is always the turn of the
-    user who was served least recently (who was never served before all others, by arrival), with the oldest one.
+    Those whose call was begun before come first. Within each group, the next one is always the oldest generation of
+    the sender who was served least recently; senders who were never served come first, by arrival.
     """
-    order: list[Waiting] = []
-    # Who is served here has been served later than anybody before.
-    turns = {user: (0, at) for user, at in last_served.items()}
+    order: list[QueuedGeneration] = []
+    # A sender who is served here was served later than anybody before.
+    turns = {sender: (0, at) for sender, at in last_served.items()}
     for begun in (True, False):
-        lines: dict[str, deque[Waiting]] = {}
+        by_sender: dict[str, deque[QueuedGeneration]] = {}
         for one in sorted((one for one in waiting if one.begun is begun), key=lambda one: one.arrival):
-            lines.setdefault(one.sender, deque()).append(one)
-        users = deque(sorted(lines, key=lambda user: (turns.get(user, (0, 0.0)), lines[user][0].arrival)))
-        while users:
-            user = users.popleft()
-            order.append(lines[user].popleft())
-            turns[user] = (1, len(order))
-            if lines[user]:
-                users.append(user)
+            by_sender.setdefault(one.sender, deque()).append(one)
+        senders = deque(
+            sorted(by_sender, key=lambda sender: (turns.get(sender, (0, 0.0)), by_sender[sender][0].arrival))
+        )
+        while senders:
+            sender = senders.popleft()
+            order.append(by_sender[sender].popleft())
+            turns[sender] = (1, len(order))
+            if by_sender[sender]:
+                senders.append(sender)
     return order
 
 
-class QueuePositions(Mapping[str, Place]):
-    """Where each request with a waiting generation stands, by its id; a place is worked out when it is asked for.
-
-    Args:
-        order: the waiting generations in the order in which they get slots.
-        slots: how many calls may be in flight.
-        running: how many are.
-        now: seconds since 1970.
-        seconds: how long a call takes.
-        paused: see :class:`Place`.
-        held: whether no call may be made now.
-    """
-
-    def __init__(
-        self,
-        order: Sequence[Waiting],
-        *,
-        slots: int,
-        running: int,
-        now: float,
-        seconds: float,
-        paused: bool,
-        held: bool,
-    ) -> None:
-        self._order = order
-        self._slots = slots
-        self._running = running
-        self._now = now
-        self._seconds = seconds
-        self._paused = paused
-        self._held = held
-        self._counts = Counter(one.request_id for one in order)
-        self._first: dict[str, int] = {}
-        for number, one in enumerate(order):
-            self._first.setdefault(one.request_id, number)
-
-    def __getitem__(self, request_id: str) -> Place:
-        """The place of a request's first waiting generation."""
-        number = self._first[request_id]
-        ahead, backing_off = number + self._running, self._order[number].due_at > self._now
-        return Place(
-            ahead=ahead,
-            wait_seconds=ahead // max(self._slots, 1) * self._seconds,
-            starts_next=not self._held and ahead < self._slots and not backing_off,
-            backing_off=backing_off,
-            count=self._counts[request_id],
-            paused=self._paused,
-        )
-
-    def __iter__(self) -> Iterator[str]:
-        """The ids of the requests, in the order of their places."""
-        return iter(self._first)
-
-    def __len__(self) -> int:
-        """How many requests wait."""
-        return len(self._first)
-
-
-class Line:
-    """Reads the line of each model from the database.
-
-    Args:
-        database: where the generations are.
-        slots: how many calls a model may have in flight.
-    """
+class QueueReader:
+    """Reads the positions of each model's queue; ``slots`` are the calls of each model that may be in flight."""
 
     def __init__(self, database: Database, *, slots: Mapping[str, int]) -> None:
         self._database = database
         self._slots = slots
-        self._of_round: dict[str, QueuePositions] = {}
+        self._of_round: dict[str, Mapping[str, QueuePosition]] = {}
         self._lock = threading.Lock()
-        self._statements = _Statements.for_database(database)
-
-    def order(self, model: str) -> list[Waiting]:
-        """The waiting generations of a model in the order in which they get slots."""
-        with self._database.read() as connection:
-            return self._order(connection, model)
 
     def begin_round(self) -> None:
         """Forgets the positions that were read for the first cards of the last round of the work loop."""
         self._of_round = {}
 
-    def first_place(self, request_id: str, model: str) -> Place | None:
+    def first_position(self, request_id: str, model: str) -> QueuePosition | None:
         """The position that a request's first card shows; it may be as old as the round of the work loop."""
         with self._lock:
-            places = self._of_round.get(model)
-            if places is None or request_id not in places:
-                places = self._of_round[model] = self.places(model)
-            return places.get(request_id)
+            positions = self._of_round.get(model)
+            if positions is None or request_id not in positions:
+                positions = self._of_round[model] = self.positions(model)
+            return positions.get(request_id)
 
-    def places(self, model: str) -> QueuePositions:
-        """Where each waiting request of a model stands, read now."""
-        with self._database.read() as connection:
-            order = self._order(connection, model)
-            running, now, pausing, holds = connection.execute(self._statements.facts, {"model": model}).one()
-            median = self._median_seconds(connection, model)
-        return QueuePositions(
-            order,
-            # Of a model that this version does not know, a newer one makes the images: here no slot is ever free.
-            slots=self._slots.get(model, 0),
-            running=running,
-            now=now,
-            seconds=median,
-            paused=pausing,
-            held=holds,
-        )
+    def positions(self, model: str) -> dict[str, QueuePosition]:
+        """The position of each waiting request of a model, by its id and in their order, read now."""
+        queue = read_queue(self._database, model)
+        order = fair_order(queue.waiting, queue.last_served)
+        counts = Counter(one.request_id for one in order)
+        # A newer version makes the images of a model that this one does not know: here no slot is ever free.
+        slots = self._slots.get(model, 0)
+        typical = TYPICAL_SECONDS.get(model, UNKNOWN_SECONDS)
+        seconds = statistics.median(queue.measured) if queue.measured else typical
+        positions: dict[str, QueuePosition] = {}
+        for ahead, one in enumerate(order, queue.running):
+            if one.request_id not in positions:
+                backing_off = one.due_at > queue.now
+                positions[one.request_id] = QueuePosition(
+                    ahead=ahead,
+                    wait_seconds=ahead // max(slots, 1) * seconds,
+                    starts_next=not queue.held and ahead < slots and not backing_off,
+                    backing_off=backing_off,
+                    count=counts[one.request_id],
+                    paused=queue.paused,
+                )
+        return positions
 
-    def _order(self, connection: Connection, model: str) -> list[Waiting]:
-        waiting, last_served = [], {}
-        rows = connection.execute(self._statements.waiting, {"model": model})
-        for generation_id, request_id, sender, accepted_at, place, begun, due_at, posted_at in rows:
-            waiting.append(Waiting(generation_id, request_id, sender, (accepted_at, place), begun, due_at))
-            if posted_at is not None:
-                last_served[sender] = posted_at
-        return fair_order(waiting, last_served)
+    def order(self, model: str) -> list[QueuedGeneration]:
+        """The waiting generations of a model in the order in which they get slots."""
+        queue = read_queue(self._database, model)
+        return fair_order(queue.waiting, queue.last_served)
 
-    def _median_seconds(self, connection: Connection, model: str) -> float:
-        """How long a call of this model takes: the median of the last ones, or what is typical."""
-        measured = connection.scalars(self._statements.seconds, {"model": model}).all()
-        return statistics.median(measured) if measured else TYPICAL_SECONDS.get(model, UNKNOWN_SECONDS)
+    def refresh_cards(self) -> int:
+        """Marks the cards whose position or estimate has changed as dirty; returns how many.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Statements:
-    """What is read of a line at every look, put together once; see ``looks``."""
-
-    waiting: Select[Any]
-    facts: Select[int, float, bool, bool]
-    seconds: Select[Any]
-
-    @classmethod
-    def for_database(cls, database: Database) -> _Statements:
-        """The statements for one database."""
-        own = ("generation_id", "request_id", "sender", "accepted_at", "index_in_request")
-        begun = or_(generations.c.repeated, generations.c.backoff_count > 0)
-        in_line = (generations.c.ended_at.is_(None), generations.c.state == State.WAITING, generations.c.model == MODEL)
-        measured = generations.c.call_seconds
-        return cls(
-            waiting=select(*(generations.c[name] for name in own), begun, generations.c.due_at, last_served.c.called_at)
-            .outerjoin(
-                last_served,
-                and_(last_served.c.sender == generations.c.sender, last_served.c.model == generations.c.model),
-            )
-            .where(*in_line),
-            facts=select(
-                in_flight(database).label("running"),
-                database.now.label("now"),
-                paused().label("paused"),
-                held(database, MODEL).label("held"),
-            ),
-            seconds=select(measured)
-            .where(generations.c.model == MODEL, measured.is_not(None))
-            .order_by(generations.c.ended_at.desc())
-            .limit(MEASURED),
-        )
+        A basic Feishu plan allows 10,000 to 50,000 calls a month, so a card is not patched at every change.
+        """
+        cards = queued_cards(self._database)
+        positions = {model: self.positions(model) for model in {card.model for card in cards}}
+        outdated = []
+        for card in cards:
+            position = positions[card.model].get(card.request_id)
+            if position is None:
+                continue
+            shown = card.shown_position or ""
+            near = position.ahead < NEAR_FRONT
+            changed = shown != position.key if near else shown.split(" ")[-1] != str(position.bucket)
+            # The change to "generating" and one patch per image are kept back.
+            if changed and card.patch_count < MOST_PATCHES - 1 - position.count:
+                outdated.append(card.request_id)
+        if outdated:
+            with self._database.write() as connection:
+                mark_dirty(connection, outdated)
+        return len(outdated)

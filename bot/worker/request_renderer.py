@@ -1,99 +1,216 @@
-"""What the chat is to show of a request now: its card, and whether that is the last word."""
+"""Renders what the chat is to show of a request now: its card, and whether that is the last change."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bot.chat.cards.cards import Cards
-from bot.db.row_models import Request
-from bot.models import GenerationView, RequestView, State
-from bot.worker.command_cards import CommandCards
-from bot.worker.queue_positions import Line, Place, told
+from bot.chat.cards.elements import Card
+from bot.db.database import Database
+from bot.db.lookups import find_request, prompts_of
+from bot.db.preferences import OPTION_NAMES, Preferences
+from bot.db.reports import Reports
+from bot.db.row_models import RECALLED, Request, options_of, read_options
+from bot.models import GenerationView, RequestView, State, UserError
+from bot.service.quotas import Limits
+from bot.view_models import QueueEntry, QueueView, SettingsView
+from bot.worker.queue_positions import QueuePosition, QueueReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedRequest:
     """A request as it is to be shown now.
 
-    ``face`` is a word for what the card shows; ``told`` the place and wait that it tells, where it tells any.
+    ``state`` names what the card shows, ``position_key`` the queue position on it, where there is one. ``view`` is
+    there for requests of images.
     """
 
-    card: dict[str, Any]
-    face: str
+    card: Card
+    state: str
     last: bool
-    told: str | None = None
-    pictures: tuple[GenerationView, ...] = ()
-    request_card: RequestView | None = None
+    position_key: str | None = None
+    view: RequestView | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRenderer:
-    """Renders requests.
+    """Renders requests; ``prices`` are yuan an image, by model."""
 
-    Args:
-        cards: what renders the cards of prompts.
-        replies: what renders everything else.
-        line: who waits before whom.
-        prices: yuan an image, by model.
-    """
+    database: Database
+    cards: Cards
+    reports: Reports
+    queue: QueueReader
+    limits: Limits
+    preferences: Preferences
+    prices: Mapping[str, float]
 
-    def __init__(self, *, cards: Cards, replies: CommandCards, line: Line, prices: Mapping[str, float]) -> None:
-        self._cards = cards
-        self._replies = replies
-        self._line = line
-        self._prices = prices
-
-    def showing(self, request: Request, pictures: tuple[GenerationView, ...]) -> RenderedRequest:
+    def render(self, request: Request, images: tuple[GenerationView, ...]) -> RenderedRequest:
         """How a request is to be shown."""
+        if request.kind in ("rejected", "too_fast"):
+            fault = request.content
+            error = UserError(sentence=fault["sentence"], values=fault["values"], command=fault.get("command"))
+            return RenderedRequest(card=self.cards.rejection(error), state="rejected", last=True)
         if request.kind != "images":
-            card, face = self._replies.card(request)
-            return RenderedRequest(card=card, face=face, last=True)
-        states = {picture.state for picture in pictures}
-        made = sum(picture.state is State.DONE for picture in pictures)
-        shown = RequestView(
+            name = str(request.content.get("name", "help"))
+            card = COMMAND_CARDS.get(name, COMMAND_CARDS["help"])(self, request)
+            return RenderedRequest(card=card, state=name, last=True)
+        states = {image.state for image in images}
+        done = sum(image.state is State.DONE for image in images)
+        view = RequestView(
             request_id=request.request_id,
             prompt="" if request.hide_prompt else request.prompt,
             asked="" if request.hide_prompt else request.raw_prompt,
             options=request.options,
-            pictures=pictures,
+            pictures=images,
             recalled=request.recalled,
-            price=self._prices.get(request.options.model, 0.0) * made,
+            price=self.prices.get(request.options.model, 0.0) * done,
         )
         if all(state.ended for state in states):
-            face = "result" if made else "cancelled" if states == {State.CANCELLED} else "failed"
-            return self._of(shown, face=face, last=True)
+            ended = "result" if done else "cancelled" if states == {State.CANCELLED} else "failed"
+            return self._with_card(view, state=ended, last=True)
         if states & {State.GENERATING, State.MADE}:
-            return self._of(shown, face="generating")
-        place = self._place(request)
-        return self._waiting(shown, place) if place is not None else self._of(shown, face="generating")
+            return self._with_card(view, state="generating")
+        position = self._position(request)
+        return self._queued(view, position) if position is not None else self._with_card(view, state="generating")
 
-    def _place(self, request: Request) -> Place | None:
-        """Where a request stands. A card is changed for what has become of it since, which no earlier reading knows."""
+    def _position(self, request: Request) -> QueuePosition | None:
+        """The position of a request. A card is patched for what has changed since, which no earlier reading knows."""
         model = request.options.model
         if request.card_state is None:
-            return self._line.first_place(request.request_id, model)
-        return self._line.places(model).get(request.request_id)
+            return self.queue.first_position(request.request_id, model)
+        return self.queue.positions(model).get(request.request_id)
 
-    def _waiting(self, card: RequestView, place: Place) -> RenderedRequest:
-        if place.starts_next:
+    def _queued(self, view: RequestView, position: QueuePosition) -> RenderedRequest:
+        if position.starts_next:
             # The slot is free: the card need not say "queued" for the moment until it is taken.
-            first = next(number for number, one in enumerate(card.pictures) if one.state is State.WAITING)
-            pictures = tuple(
-                replace(one, state=State.GENERATING) if number == first else one
-                for number, one in enumerate(card.pictures)
-            )
-            return self._of(replace(card, pictures=pictures), face="generating")
-        estimate = None if place.paused else place.wait_seconds
-        waiting = replace(card, ahead=place.ahead, wait_seconds=estimate, backing_off=place.backing_off)
-        return self._of(waiting, face="backing_off" if place.backing_off else "queued", told=told(place))
+            images = list(view.pictures)
+            first = next(index for index, image in enumerate(images) if image.state is State.WAITING)
+            images[first] = replace(images[first], state=State.GENERATING)
+            return self._with_card(replace(view, pictures=tuple(images)), state="generating")
+        estimate = None if position.paused else position.wait_seconds
+        queued = replace(view, ahead=position.ahead, wait_seconds=estimate, backing_off=position.backing_off)
+        state = "backing_off" if position.backing_off else "queued"
+        return self._with_card(queued, state=state, position_key=position.key)
 
-    def _of(self, card: RequestView, *, face: str, last: bool = False, told: str | None = None) -> RenderedRequest:
-        return RenderedRequest(
-            card=self._cards.request(card),
-            face=face,
-            last=last,
-            told=told,
-            pictures=card.pictures,
-            request_card=card,
-        )
+    def _with_card(
+        self, view: RequestView, *, state: str, last: bool = False, position_key: str | None = None
+    ) -> RenderedRequest:
+        card = self.cards.request(view)
+        return RenderedRequest(card=card, state=state, last=last, position_key=position_key, view=view)
+
+    def queue_view(self, *, chat_id: str | None, sender: str, private: bool) -> QueueView:
+        """The running and waiting generations of a chat, and this sender's own everywhere.
+
+        ``private``: nobody else reads the answer.
+        """
+        rows, paused = self.reports.unfinished()
+        own = list(dict.fromkeys(row["request_id"] for row in rows if row["sender"] == sender))
+        positions: dict[str, QueuePosition] = {}
+        for model in {row["model"] for row in rows}:
+            positions |= self.queue.positions(model)
+        entries = []
+        for row in rows:
+            mine, here = row["sender"] == sender, row["chat_id"] == chat_id
+            if mine or here:
+                position = positions.get(row["request_id"]) if row["state"] == State.WAITING else None
+                entry = QueueEntry(
+                    prompt=row["prompt"],
+                    state=State(row["state"]),
+                    model=row["model"],
+                    mine=mine,
+                    here=here,
+                    number=own.index(row["request_id"]) + 1 if mine else None,
+                    ahead=position.ahead if position else None,
+                    wait_seconds=position.wait_seconds if position and not position.paused else None,
+                )
+                entries.append(entry)
+        entries.sort(key=lambda one: -1 if one.ahead is None else one.ahead)
+        return QueueView(entries=tuple(entries), elsewhere=len(rows) - len(entries), paused=paused, private=private)
+
+
+def _queue_card(renderer: RequestRenderer, request: Request) -> Card:
+    private = request.chat_type == "p2p"
+    return renderer.cards.queue(renderer.queue_view(chat_id=request.chat_id, sender=request.sender, private=private))
+
+
+def _notice(renderer: RequestRenderer, request: Request) -> Card:
+    name, _, details = request.content["argument"].partition("\n")
+    return renderer.cards.notice(name, **({"details": details} if details else {}))
+
+
+def _quota(renderer: RequestRenderer, request: Request) -> Card:
+    with renderer.database.read() as connection:
+        return renderer.cards.quota(renderer.limits.quota(connection, request.sender))
+
+
+def _settings(renderer: RequestRenderer, request: Request) -> Card:
+    of_chat = request.content["argument"] == "chat"
+    sender = "" if of_chat else request.sender
+    with renderer.database.read() as connection:
+        defaults = renderer.preferences.choices(connection, [sender, request.chat_id])
+    view = SettingsView(
+        options=defaults.options(person=sender, chat=request.chat_id),
+        language=defaults.language(sender),
+        own=tuple(name for name in defaults.of(sender) if name in OPTION_NAMES),
+        chat=tuple(name for name in defaults.of(request.chat_id) if name in OPTION_NAMES),
+        of_chat=of_chat,
+    )
+    return renderer.cards.settings(view)
+
+
+def _form(renderer: RequestRenderer, request: Request) -> Card:
+    edited = request.content["argument"]
+    with renderer.database.read() as connection:
+        row = find_request(connection, edited)
+    if row is None or not row["raw_prompt"]:
+        return renderer.cards.notice("recalled")
+    return renderer.cards.form(request_id=edited, prompt=row["raw_prompt"], options=options_of(read_options(row)))
+
+
+def _cancelled(renderer: RequestRenderer, request: Request) -> Card:
+    result = request.content["result"]
+    with renderer.database.read() as connection:
+        prompts = prompts_of(connection, result.get("named", ()))
+    return renderer.cards.notice("cancelled", count=str(result["count"]), prompt="\n".join(filter(None, prompts)))
+
+
+def _changed(renderer: RequestRenderer, request: Request) -> Card:
+    result = request.content["result"]
+    return renderer.cards.changed(result["changes"], for_chat=result["for_chat"])
+
+
+def _either(changed: str, unchanged: str) -> Callable[[RequestRenderer, Request], Card]:
+    """A notice that depends on whether the command has changed something."""
+    return lambda self, request: self.cards.notice(changed if request.content["result"]["changed"] else unchanged)
+
+
+COMMAND_CARDS: Mapping[str, Callable[[RequestRenderer, Request], Card]] = {
+    "help": lambda self, _: self.cards.help(),
+    "sizes": lambda self, _: self.cards.sizes(),
+    "models": lambda self, _: self.cards.models(),
+    "styles": lambda self, _: self.cards.styles(),
+    "tips": lambda self, _: self.cards.tips(),
+    # Sent as a file; this card is shown only where the file cannot be.
+    "original": lambda self, _: self.cards.notice("original_gone"),
+    "welcome": lambda self, _: self.cards.welcome(),
+    "queue": _queue_card,
+    "history": lambda self, request: self.cards.history(
+        self.reports.history(chat_id=request.chat_id, sender=request.sender)
+    ),
+    "stats": lambda self, _: self.cards.stats(self.reports.stats()),
+    "id": lambda self, request: self.cards.id(person=request.sender, chat=request.chat_id),
+    "not_allowed": lambda self, request: self.cards.not_allowed(person=request.sender, chat=request.chat_id),
+    "quota": _quota,
+    "settings": _settings,
+    "form": _form,
+    "cancel": _cancelled,
+    "set": _changed,
+    "redownload": lambda self, _: self.cards.notice("redownload"),
+    "lang": lambda self, _: self.cards.notice("language"),
+    RECALLED: lambda self, _: self.cards.notice("recalled"),
+    "notice": _notice,
+    "pause": _either("paused", "already_paused"),
+    "resume": _either("resumed", "already_running"),
+}
+"""What renders the answer to each command."""

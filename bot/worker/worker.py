@@ -25,8 +25,7 @@ from bot.worker.claims import SlotClaims
 from bot.worker.failures import REPEATED_UNKNOWN
 from bot.worker.generation_steps import Workflow
 from bot.worker.image_cache import ImageCache
-from bot.worker.queue_card_refresh import QueueCardRefresher
-from bot.worker.queue_positions import Line
+from bot.worker.queue_positions import QueueReader
 
 log = get_logger(__name__)
 
@@ -66,8 +65,7 @@ class Worker:
         leases: Leases,
         workflow: Workflow,
         answering: CardPublisher,
-        line: Line,
-        refreshing: QueueCardRefresher,
+        line: QueueReader,
         originals: ImageCache,
         slots: Mapping[str, int],
         call_seconds: Callable[[Options], float],
@@ -91,7 +89,6 @@ class Worker:
         self._wake = wake
         self._stopping = stopping
         self._line = line
-        self._refreshing = refreshing
         self._waiting: tuple[str, ...] = ()
         self._moved = threading.Event()
         self._refreshed = 0.0
@@ -117,7 +114,7 @@ class Worker:
         beats = self._background.start(
             "heartbeat", lambda: self._beat(rounds), every=beat, longest_retry=beat, stopping=self._left
         )
-        self._background.start("image-cache", self._originals.tidy, every=TIDY_EVERY, delay=TIDY_EVERY)
+        self._background.start("image-cache", self._originals.prune, every=TIDY_EVERY, delay=TIDY_EVERY)
         self._loops = [rounds, beats]
 
     def stop(self) -> None:
@@ -163,7 +160,7 @@ class Worker:
         if work.waiting and (self._moved.is_set() or time.monotonic() - self._refreshed >= self._pace.poll):
             self._moved.clear()
             self._refreshed = time.monotonic()
-            self._refreshing.refresh()
+            self._line.refresh_cards()
 
     def _begin_calls(self) -> None:
         # An exit stack runs every callback, whichever raises.
@@ -203,11 +200,11 @@ class Worker:
             return
         with self._leases.holding(request_id, since=since), bind_ids(**request.ids):
             if request.stalled_attempts <= self._pace.takeups:
-                self._answering.show(request)
+                self._answering.publish(request)
                 return
             log.error("request stalled", request=request_id)
             # Once: it may be what breaks now.
-            if request.stalled_attempts == self._pace.takeups + 1 and not self._answering.show_stalled(request):
+            if request.stalled_attempts == self._pace.takeups + 1 and not self._answering.publish_stalled(request):
                 return
             self._stores.requests.give_up(request, owner=self._leases.owner, outcome="stalled")
 

@@ -27,7 +27,7 @@ from bot.db.tables import requests
 from bot.models import GeneratedImage, ImagePrompt
 from bot.settings import LimitSettings
 from bot.worker.failures import REPEATED_UNKNOWN
-from bot.worker.queue_positions import Line
+from bot.worker.queue_positions import QueueReader
 from tests.benchmarks.figures import Figure, arguments, percentile, report
 from tests.benchmarks.running import kinds
 from tests.support.databases import postgres_database
@@ -60,7 +60,7 @@ class Side:
         self._reception = reception_of(self.database, TEAM)
         self._requests = RequestStore(self.database)
         self._generations = GenerationStore(self.database)
-        self._line = Line(self.database, slots={"glm-image": 1})
+        self._line = QueueReader(self.database, slots={"glm-image": 1})
 
     def step(self, number: int) -> None:
         """One prompt, from its acceptance to its end."""
@@ -85,7 +85,7 @@ class Side:
         recover_lost_calls(self.database, failure=REPEATED_UNKNOWN)
         self._requests.unshown(limit=16)
         self._generations.made_ids(limit=16)
-        self._line.places("glm-image")
+        self._line.positions("glm-image")
 
     def _claim(self) -> None:
         """What lies between two paid calls: the end of one, the choice of the next, and its claim."""

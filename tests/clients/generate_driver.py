@@ -8,8 +8,8 @@ import ssl
 import httpx
 
 from bot.cli.generate import main
-from bot.glm.retries import DownloadRetries
 from bot.sandbox.glm.stand_in import loopback
+from bot.timings import DownloadRetries
 from tests.clients.glm_wire import leading_to
 
 HASTY_SECONDS = 0.5

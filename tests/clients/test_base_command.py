@@ -10,9 +10,9 @@ import pytest
 
 from bot.cli.check_feishu import about_feishu
 from bot.cli.check_result import CheckResult
+from bot.feishu.bitable import FIELDS
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.settings import load
-from bot.worker.bitable_rows import FIELDS
 from tests.clients.data_command import Ran, run
 
 ADD = "base:record:create"

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
-from bot.feishu.bitable import BitableClient, Field, FieldType
+from bot.feishu.bitable import FIELDS, BitableClient, Field, FieldType
 from bot.feishu.client import FeishuClient
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.server import Answer
-from bot.worker.bitable_rows import FIELDS
 from tests.clients.data_command import ROOT
 from tests.clients.feishu_platform import Platform, platform
 

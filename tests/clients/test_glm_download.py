@@ -13,13 +13,14 @@ from PIL import Image
 
 from bot.errors import DownloadFailed
 from bot.glm.client import Downloader, GlmClient
-from bot.glm.retries import DownloadRetries, fetch_with_retries
+from bot.glm.retries import fetch_with_retries
 from bot.glm.transport import GuardedTransport
 from bot.models import ImageFile, Options
 from bot.sandbox.glm.pictures import render
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.glm.transport import IMAGE_HOST, LoopbackTransport
 from bot.sandbox.server import Answer, Call, LoopbackServer
+from bot.timings import DownloadRetries
 from tests.clients.glm_wire import FAKE_KEY, certified, dripping_server, leading_to, trusting
 
 

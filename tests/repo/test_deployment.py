@@ -16,9 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.metrics import Metrics
 from bot.models import GenerationView, State
-from bot.service.requests import SubmitResult
 from bot.settings import VARIABLES, load
-from bot.worker.state_snapshot import ModelSnapshot, Reading
+from bot.view_models import ModelSnapshot, StateSnapshot
 from tests.repo.lock import TOP
 from tests.repo.pages import blocks, program
 
@@ -32,7 +31,7 @@ METRIC = re.compile(r"\b(?:bot|process)_[a-z_]+\b")
 @pytest.fixture(scope="module")
 def names() -> set[str]:
     """Every name under which the bot tells a figure."""
-    reading = Reading(
+    reading = StateSnapshot(
         models={"glm-image": ModelSnapshot(waiting=0, oldest_seconds=0, slots_taken=0, slots=1)},
         workers=1,
         month_yuan=0,
@@ -42,7 +41,7 @@ def names() -> set[str]:
     )
     metrics = Metrics(stands=lambda: reading, budget=100)
     metrics.event_answered("im.message.receive_v1", "accepted", 0.1)
-    metrics.received(SubmitResult(outcome="accepted", kind="images"))
+    metrics.request_received("images", "accepted")
     metrics.ended("glm-image", [GenerationView(generation_id="g1", state=State.DONE, seconds=3.0)])
     metrics.feishu_called("reply", 0.1, 0)
     metrics.glm_called("glm-image", 3.0, "ok")

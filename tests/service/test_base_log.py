@@ -16,9 +16,9 @@ from bot.db.bitable_queue import BitableQueue
 from bot.db.database import Database
 from bot.db.periodic_lock import PeriodicLock
 from bot.db.tables import generations
+from bot.feishu.bitable import PERSON, PROMPT
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.worker.bitable_export import BitableExporter
-from bot.worker.bitable_rows import PERSON, PROMPT
 from tests.support.base import LogTable, log_table
 from tests.support.dsl import (
     CALL_TIMEOUT,

@@ -15,7 +15,7 @@ from bot.db.row_models import Generation
 from bot.db.tables import generations, last_served, requests
 from bot.models import GeneratedImage, ImagePrompt, PartialOptions, State
 from bot.sandbox.server import wait_until
-from bot.worker.queue_positions import Line
+from bot.worker.queue_positions import QueueReader
 from tests.support.fairness import Fairness
 from tests.support.requests import LEASE, answer, arrival, reception_of
 
@@ -92,7 +92,7 @@ def test_the_slot_goes_to_whom_the_line_says(database: Database) -> None:
             queue.join()
         model = f"model {number}"
         mix(database, queue.random, model=model)
-        told = [one.generation_id for one in Line(database, slots={}).order(model)]
+        told = [one.generation_id for one in QueueReader(database, slots={}).order(model)]
         given = [claimed.generation_id for claimed in queue.claims(model)]
         assert given == told
 

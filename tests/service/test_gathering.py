@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from bot.db.cancellation import cancel_recalled
 from bot.db.database import LIMITS_LOCK, Database, read_url
 from bot.db.migrate import migrate
 from bot.db.tables import key_value, requests
 from bot.models import ImagePrompt
-from bot.service.cancellation import cancel_recalled
 from bot.service.requests import RequestService, SubmitResult
 from tests.support.databases import postgres_database
 from tests.support.dsl import wait_for

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bot.db.cancellation import cancel, cancel_recalled
 from bot.db.database import Database
 from bot.db.generations import GenerationStore
 from bot.db.key_value import pause, resume
@@ -28,7 +29,6 @@ from bot.errors import (
     ServerFailed,
 )
 from bot.models import GeneratedImage
-from bot.service.cancellation import cancel, cancel_recalled
 from bot.settings import LimitSettings
 from bot.view_models import QuotaView
 from bot.worker import failures

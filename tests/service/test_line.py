@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy import update
 
+from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.preferences import Preferences
+from bot.db.reports import Reports
 from bot.db.requests import RequestStore
 from bot.db.tables import generations, requests
 from bot.db.usage import ApiUsageCounter
 from bot.models import Options
-from bot.service.cancellation import cancel
-from bot.worker.command_cards import CommandCards
-from bot.worker.command_queries import CommandQueries
-from bot.worker.queue_positions import Line
+from bot.worker.queue_positions import QueueReader
 from bot.worker.request_renderer import RequestRenderer
 from tests.support.requests import accept, limits_of
 from tests.unit.card_samples import cards
@@ -28,39 +27,44 @@ def accepted(database: Database, origin: str) -> str:
     return request_id
 
 
-def rendering_of(database: Database, line: Line) -> RequestRenderer:
+def rendering_of(database: Database, line: QueueReader) -> RequestRenderer:
     """What renders the cards of requests as they stand."""
-    limits, drawn = limits_of(), cards()
+    limits = limits_of()
     calls = ApiUsageCounter(database, periods=limits.periods)
-    overview = CommandQueries(database, line=line, prices={}, periods=limits.periods, calls=calls)
-    preferences = Preferences(database, defaults=Options())
-    replies = CommandCards(database, cards=drawn, limits=limits, overview=overview, preferences=preferences)
-    return RequestRenderer(cards=drawn, replies=replies, line=line, prices={})
+    return RequestRenderer(
+        database=database,
+        cards=cards(),
+        reports=Reports(database=database, prices={}, periods=limits.periods, calls=calls),
+        queue=line,
+        limits=limits,
+        preferences=Preferences(database, defaults=Options()),
+        prices={},
+    )
 
 
 def test_positions_are_read_once_per_round_for_first_cards(database: Database) -> None:
     """First cards of one round of the work loop share a reading, unless a request is not in it yet."""
-    line = Line(database, slots={MODEL: 1})
+    line = QueueReader(database, slots={MODEL: 1})
     first, second = (accepted(database, origin) for origin in ("om_1", "om_2"))
-    before = line.first_place(second, MODEL)
+    before = line.first_position(second, MODEL)
     assert before is not None
     assert before.ahead == 1
     with database.write() as connection:
         cancel(database, connection, [first])
-    assert line.first_place(second, MODEL) == before
-    assert line.places(MODEL)[second].ahead == 0
-    line.first_place(accepted(database, "om_3"), MODEL)
-    after = line.first_place(second, MODEL)
+    assert line.first_position(second, MODEL) == before
+    assert line.positions(MODEL)[second].ahead == 0
+    line.first_position(accepted(database, "om_3"), MODEL)
+    after = line.first_position(second, MODEL)
     line.begin_round()
-    assert after == line.first_place(second, MODEL) != before
+    assert after == line.first_position(second, MODEL) != before
 
 
 def test_a_card_is_changed_for_what_has_become_of_its_request(database: Database) -> None:
     """Refused for the platform's limits right after the card said "generating", it is told to wait, not that again."""
-    rendering = rendering_of(database, Line(database, slots={MODEL: 1}))
+    rendering = rendering_of(database, QueueReader(database, slots={MODEL: 1}))
     store, request_id = RequestStore(database), accepted(database, "om_1")
-    assert rendering.showing(*store.read(request_id)).face == "generating"
+    assert rendering.render(*store.read(request_id)).state == "generating"
     with database.write() as connection:
         connection.execute(update(requests).values(card_state="generating"))
         connection.execute(update(generations).values(backoff_count=1, due_at=database.now + 60))
-    assert rendering.showing(*store.read(request_id)).face == "backing_off"
+    assert rendering.render(*store.read(request_id)).state == "backing_off"

@@ -14,6 +14,7 @@ from sqlalchemy import text, update
 from bot.background import Background
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
+from bot.db.reports import Reports
 from bot.db.tables import generations
 from bot.db.usage import ApiUsageCounter, charge
 from bot.errors import DatabaseUnavailable
@@ -21,23 +22,18 @@ from bot.metrics import Metrics
 from bot.models import State
 from bot.sandbox.server import wait_until
 from bot.timings import BillingPeriods
-from bot.worker.state_snapshot import Reading, StateSnapshots
+from bot.view_models import StateSnapshot
 from tests.support.requests import accept
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
 PERIODS = BillingPeriods(zone=UTC, clock=lambda: NOON)
 
 
-def reading(database: Database) -> Reading:
+def reading(database: Database) -> StateSnapshot:
     """How things stand."""
-    return StateSnapshots(
-        database,
-        slots={"glm-image": 1, "cogview-4": 5},
-        prices={"glm-image": 0.1, "cogview-4": 0.06},
-        periods=PERIODS,
-        calls=ApiUsageCounter(database, periods=PERIODS),
-        alive_within=15.0,
-    ).read()
+    calls = ApiUsageCounter(database, periods=PERIODS)
+    reports = Reports(database=database, prices={"glm-image": 0.1, "cogview-4": 0.06}, periods=PERIODS, calls=calls)
+    return reports.snapshot(slots={"glm-image": 1, "cogview-4": 5}, alive_within=15.0)
 
 
 def test_the_line_and_the_slots_are_counted_by_model(database: Database) -> None:
@@ -79,7 +75,7 @@ def test_the_month_is_priced_by_model(database: Database) -> None:
 def test_without_a_database_only_that_is_told() -> None:
     """An outage leaves the counts readable and says that the database is away."""
 
-    def away() -> Reading:
+    def away() -> StateSnapshot:
         raise DatabaseUnavailable("gone")
 
     text_ = Metrics(stands=away, budget=0).text().decode()
@@ -146,7 +142,7 @@ def test_what_could_not_be_stored_is_kept_for_the_next_time(tmp_path: Path) -> N
 def test_nobody_makes_the_labels_grow_without_end() -> None:
     """Event types that nothing reads, and codes beyond those of a usual day, are counted together as other."""
 
-    def away() -> Reading:
+    def away() -> StateSnapshot:
         raise DatabaseUnavailable("away")
 
     metrics = Metrics(stands=away, budget=0.0)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from sqlalchemy import func, select, update
 
+from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database, read_url
 from bot.db.requests import RequestStore
 from bot.db.tables import requests
 from bot.models import Command, ImagePrompt, ParsedMessage, UserError
-from bot.service.cancellation import cancel_recalled
 from bot.service.requests import SubmitResult
 from bot.settings import LimitSettings
 from tests.support.dsl import BotUnderTest, toast_text

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
+from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database
 from bot.db.requests import RequestStore
 from bot.db.tables import generations, requests
 from bot.models import ImagePrompt
-from bot.service.cancellation import cancel_recalled
 from bot.service.request_builder import RequestContext
 from tests.support.dsl import REDELIVERY, BotUnderTest, header_color, wait_for
 from tests.support.requests import LEASE, accept, arrival, reception_of

@@ -8,8 +8,7 @@ from sqlalchemy import update
 from bot.db.database import Database
 from bot.db.requests import MOST_PATCHES, RequestStore
 from bot.db.tables import requests
-from bot.worker.queue_card_refresh import QueueCardRefresher
-from bot.worker.queue_positions import Line, told
+from bot.worker.queue_positions import QueueReader
 from tests.support.requests import accept, answer
 
 MODEL = "glm-image"
@@ -39,16 +38,16 @@ def test_a_card_near_the_front_follows_every_change_and_one_farther_back_its_est
     for number in range(IN_LINE):
         accept(database, f"om_{number}", sender=f"ou_{number}")
     answer(database)
-    line = Line(database, slots={MODEL: 1})
-    places = line.places(MODEL)
+    line = QueueReader(database, slots={MODEL: 1})
+    places = line.positions(MODEL)
     with database.write() as connection:
         for request_id, place in places.items():
             card = (
                 {"shown_position": before, "patch_count": patches}
                 if place.ahead == ahead
-                else {"shown_position": told(place)}
+                else {"shown_position": place.key}
             )
             connection.execute(update(requests).where(requests.c.request_id == request_id).values(card))
-    assert QueueCardRefresher(database, line=line).refresh() == behind
+    assert line.refresh_cards() == behind
     (moved,) = [request_id for request_id, place in places.items() if place.ahead == ahead]
     assert RequestStore(database).unshown(limit=IN_LINE) == [moved] * behind

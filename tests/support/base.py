@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.feishu.bitable import FIELDS, NUMBER
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.worker.bitable_rows import FIELDS, NUMBER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.worker.queue_positions import Waiting, fair_order
+from bot.db.queue import QueuedGeneration
+from bot.worker.queue_positions import fair_order
 from tests.support.fairness import Fairness
 
 USERS = ("ann", "bob", "cai", "dou")
@@ -15,10 +16,10 @@ USERS = ("ann", "bob", "cai", "dou")
 arrivals = st.lists(st.sampled_from(USERS), max_size=40)
 
 
-def in_line(senders: list[str], *, at: int = 0) -> list[Waiting]:
+def in_line(senders: list[str], *, at: int = 0) -> list[QueuedGeneration]:
     """One waiting generation a sender, in the order of arrival, the first at the moment ``at``."""
     return [
-        Waiting(generation_id=f"g{place}", request_id=f"r{place}", sender=sender, arrival=(float(place), 0))
+        QueuedGeneration(generation_id=f"g{place}", request_id=f"r{place}", sender=sender, arrival=(float(place), 0))
         for place, sender in enumerate(senders, at)
     ]
 
@@ -38,7 +39,7 @@ def test_who_was_served_least_recently_is_next() -> None:
 def test_an_interrupted_generation_comes_first() -> None:
     """A generation whose paid call a crash hid does not queue again behind everybody."""
     waiting = in_line(["ann", "bob"])
-    hidden = Waiting(generation_id="g9", request_id="r9", sender="cai", arrival=(9.0, 0), begun=True)
+    hidden = QueuedGeneration(generation_id="g9", request_id="r9", sender="cai", arrival=(9.0, 0), begun=True)
     assert fair_order([*waiting, hidden], {"cai": 99.0})[0] == hidden
 
 
@@ -67,7 +68,7 @@ def test_between_two_of_a_waiting_person_nobody_else_gets_two(senders: list[str]
 @given(steps=st.lists(st.sampled_from([*USERS, "serve"]), max_size=80))
 def test_whoever_comes_meanwhile_a_waiting_person_is_passed_once_by_each(steps: list[str]) -> None:
     """Over any arrivals and servings, no other person is served twice between two of one who never stopped waiting."""
-    waiting: list[Waiting] = []
+    waiting: list[QueuedGeneration] = []
     served: dict[str, float] = {}
     fairness = Fairness()
     for moment, step in enumerate(steps, 1):

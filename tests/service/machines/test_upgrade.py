@@ -21,7 +21,7 @@ from bot.feishu.client import FeishuClient
 from bot.glm.client import Downloader, GlmClient
 from bot.models import Failure, ImagePrompt, Options, State
 from bot.sandbox.feishu.world import ChatMessage
-from bot.worker.message_sender import send_uuid
+from bot.worker.card_publisher import send_uuid
 from tests.support.cluster import Cluster
 from tests.support.dsl import DEADLINE, FAKE_KEY, header_color, posts_of, wait_for
 from tests.support.requests import EXPIRED, arrival, reception_of

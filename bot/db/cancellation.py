@@ -1,4 +1,4 @@
-"""Cancelling: what waits leaves the line at once, what runs is finished by the platform and not shown."""
+"""Cancellation: waiting generations leave the queue at once; running ones end on the platform and are not shown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_, select, update
 
 from bot.db.database import Database
 from bot.db.locks import change_rows, lock_rows
@@ -139,16 +139,3 @@ def _recalled(message_id: str) -> NewRequest:
         language="zh",
         content={"name": RECALLED},
     )
-
-
-def unfinished(connection: Connection, *, sender: str) -> Sequence[Row[Any, Any, Any]]:
-    """The requests of a person that still have unfinished generations, oldest first: id, prompt and chat."""
-    columns = (requests.c.request_id, requests.c.prompt, requests.c.chat_id)
-    statement = (
-        select(*columns)
-        .join(generations, generations.c.request_id == requests.c.request_id)
-        .where(generations.c.ended_at.is_(None), generations.c.sender == sender)
-        .group_by(*columns, requests.c.accepted_at)
-        .order_by(requests.c.accepted_at, requests.c.request_id)
-    )
-    return connection.execute(statement).all()

@@ -1,0 +1,168 @@
+"""Reports over what is stored: the queue, a person's history, the month's statistics, the figures of the metrics."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, func, select, text
+
+from bot.db.database import Database
+from bot.db.key_value import is_paused
+from bot.db.row_models import options_of
+from bot.db.tables import generations, requests, workers
+from bot.db.usage import ApiUsageCounter, spent, yuan
+from bot.models import State
+from bot.timings import BillingPeriods
+from bot.view_models import HistoryEntry, ModelSnapshot, ModelStats, StateSnapshot, StatsView
+
+HISTORY_LENGTH = 6
+TOP_SENDERS = 5
+
+_SIZE = {
+    True: "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+    False: "SELECT pg_database_size(current_database())",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reports:
+    """Reads reports; each method raises ``DatabaseUnavailable`` when the database does not answer.
+
+    ``prices`` are yuan an image, by model.
+    """
+
+    database: Database
+    prices: Mapping[str, float]
+    periods: BillingPeriods
+    calls: ApiUsageCounter
+
+    def unfinished(self) -> tuple[Sequence[RowMapping], bool]:
+        """The generations that have not ended, with chat and prompt, oldest first; and whether the bot is paused."""
+        statement = (
+            select(generations, requests.c.chat_id, requests.c.prompt)
+            .join(requests, requests.c.request_id == generations.c.request_id)
+            .where(generations.c.ended_at.is_(None))
+            .order_by(requests.c.accepted_at, requests.c.request_id, generations.c.index_in_request)
+        )
+        with self.database.read() as connection:
+            return connection.execute(statement).mappings().all(), is_paused(connection)
+
+    def history(self, *, chat_id: str | None, sender: str) -> tuple[HistoryEntry, ...]:
+        """The last images that a sender got in a chat, newest first."""
+        statement = (
+            select(generations.c.request_id, generations.c.image_key, requests.c.prompt, requests.c.content)
+            .join(requests, requests.c.request_id == generations.c.request_id)
+            .where(
+                generations.c.sender == sender,
+                requests.c.chat_id == chat_id,
+                generations.c.state == State.DONE,
+                generations.c.image_key.is_not(None),
+                # Those of recalled messages have none.
+                requests.c.prompt != "",
+            )
+            .order_by(generations.c.accepted_at.desc(), generations.c.index_in_request)
+            .limit(HISTORY_LENGTH)
+        )
+        with self.database.read() as connection:
+            rows = connection.execute(statement).mappings().all()
+        return tuple(
+            HistoryEntry(
+                request_id=row["request_id"],
+                prompt=row["prompt"],
+                image_key=row["image_key"],
+                options=options_of(json.loads(row["content"])),
+            )
+            for row in rows
+        )
+
+    def stats(self) -> StatsView:
+        """The team's month."""
+        month = self.periods.month()
+        columns = ("model", "sender", "state", "failure", "accepted_at", "call_seconds", "called_at")
+        statement = select(*(generations.c[name] for name in columns)).where(
+            generations.c.billing_month == month, generations.c.ended_at.is_not(None)
+        )
+        with self.database.read() as connection:
+            images = spent(connection, month)
+            rows = connection.execute(statement).all()
+            paused = is_paused(connection)
+        done = [row for row in rows if row.state == State.DONE]
+        days = Counter(f"{datetime.fromtimestamp(row.accepted_at, self.periods.zone):%m-%d}" for row in done)
+        outcomes = Counter(
+            json.loads(row.failure)["code"] if row.state == State.FAILED and row.failure else str(row.state)
+            for row in rows
+        )
+        models = tuple(
+            ModelStats(
+                model=model,
+                images=count,
+                yuan=yuan({model: count}, self.prices),
+                generation_seconds=_median([row.call_seconds for row in rows if row.model == model]),
+                waiting_seconds=_median(
+                    [row.called_at and row.called_at - row.accepted_at for row in rows if row.model == model]
+                ),
+            )
+            for model, count in sorted(images.items())
+        )
+        return StatsView(
+            month=month,
+            models=models,
+            people=tuple(Counter(row.sender for row in done).most_common(TOP_SENDERS)),
+            days=tuple(sorted(days.items())),
+            outcomes=dict(outcomes.most_common()),
+            feishu_calls=self.calls.of_month(),
+            paused=paused,
+        )
+
+    def snapshot(self, *, slots: Mapping[str, int], alive_within: float) -> StateSnapshot:
+        """The present state over all processes.
+
+        A worker counts as alive for ``alive_within`` seconds after its last heartbeat.
+        """
+        now, model = self.database.now, generations.c.model
+        waiting = (
+            select(model, func.count(), func.min(generations.c.accepted_at))
+            .where(generations.c.ended_at.is_(None), generations.c.state == State.WAITING)
+            .group_by(model)
+        )
+        taken = (
+            select(model, func.count())
+            .where(
+                generations.c.slot_until.is_not(None), generations.c.slot_until > now, generations.c.lease_until > now
+            )
+            .group_by(model)
+        )
+        alive = select(func.count()).where(workers.c.seen_at.between(now - alive_within, now + alive_within))
+        calls = self.calls.of_month()
+        with self.database.read() as connection:
+            time = self.database.time(connection)
+            lengths: dict[str, tuple[int, float]] = {row[0]: (row[1], row[2]) for row in connection.execute(waiting)}
+            slots_taken: dict[str, Any] = dict(connection.execute(taken).all())
+            images = spent(connection, self.periods.month())
+            return StateSnapshot(
+                models={
+                    name: ModelSnapshot(
+                        waiting=lengths.get(name, (0, time))[0],
+                        oldest_seconds=max(time - lengths.get(name, (0, time))[1], 0.0),
+                        slots_taken=slots_taken.get(name, 0),
+                        slots=count,
+                    )
+                    for name, count in slots.items()
+                },
+                workers=connection.scalar(alive) or 0,
+                month_yuan=yuan(images, self.prices),
+                month_images=sum(images.values()),
+                month_feishu_calls=calls,
+                database_bytes=connection.scalar(text(_SIZE[self.database.is_sqlite])) or 0,
+            )
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
