@@ -42,8 +42,8 @@ class Rules:
     """Compiled word lists by their keys, such as ``rules["lead_in.strong"]``; each matches any entry of its list."""
 
     patterns: Mapping[str, Pattern]
-    phrases: tuple[Pattern, ...]
-    """The entries of ``thanks.phrases``, one by one."""
+    entries: Mapping[str, tuple[Pattern, ...]]
+    """The entries of each list, one by one."""
     sizes: Mapping[str, Pattern]
     """The words for sizes, by their ratio."""
 
@@ -71,7 +71,7 @@ class Rules:
         patterns["thanks.polite"] = re.compile(rf"(?:{patterns['thanks.polite'].pattern})(?![a-z0-9'])", re.IGNORECASE)
         patterns["description.noun"] = _noun(patterns)
         by_ratio = {ratio: patterns[key] for key, ratio in _SIZES.items() if key in patterns}
-        return cls(patterns, compiled["thanks.phrases"], by_ratio)
+        return cls(patterns, compiled, by_ratio)
 
 
 def _flat(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

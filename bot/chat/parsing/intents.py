@@ -199,7 +199,7 @@ def _unsigned(text: str, key: str, rules: Rules, situation: Situation, wording: 
         return Intent(kind="ambiguous", prompt=text.strip())
     asks = short and rules["questions.asks"].search(key) is not None
     topic = next((name for name in TOPICS if rules[f"questions.{name}"].search(key)), None) if asks else None
-    says_nothing = not _without(wording.key, rules["lead_in.nothing"])
+    says_nothing = not _without(wording.key, rules["lead_in.nothing"]) and not re.search(QUOTED, wording.prompt)
     if topic or (wording.request and says_nothing and wording.options == PartialOptions()):
         return _command(topic or "help")
     if wording.request == "strong" and not says_nothing:
@@ -213,11 +213,10 @@ def _unsigned(text: str, key: str, rules: Rules, situation: Situation, wording: 
 
 def _conversation(text: str, key: str, rules: Rules, situation: Situation) -> Intent | None:
     """A message that describes nothing: a follow-up, a command in words, thanks and small talk."""
-    names = COMMANDS if not situation.waiting else ("cancel", "queue", *COMMANDS)
-    command = next((name for name in names if rules[f"commands.{name}"].fullmatch(key)), None)
-    if command in ("cancel", "queue") and situation.waiting:
-        return _command(command)
-    if command != "welcome" and _is_thanks(rules, key):
+    if situation.waiting and (intent := _about_waiting(key, rules)):
+        return intent
+    command = next((name for name in COMMANDS if rules[f"commands.{name}"].fullmatch(key)), None)
+    if command != "welcome" and _consists_of(key, rules.entries["thanks.phrases"]):
         return Intent(kind="thanks")
     if follow_up := _follow_up(text, rules):
         if situation.result:
@@ -229,10 +228,20 @@ def _conversation(text: str, key: str, rules: Rules, situation: Situation) -> In
     return _after_thanks(text, rules, situation)
 
 
+def _about_waiting(key: str, rules: Rules) -> Intent | None:
+    """What concerns the image that is waiting, also beside thanks: "算了，不要了，谢谢"."""
+    for name in ("cancel", "queue"):
+        words = rules[f"commands.{name}"]
+        phrases = (*rules.entries[f"commands.{name}"], *rules.entries["thanks.phrases"])
+        if words.fullmatch(key) or (words.search(key) and _consists_of(key, phrases)):
+            return _command(name)
+    return None
+
+
 def _after_thanks(text: str, rules: Rules, situation: Situation) -> Intent | None:
     """What follows upon a thank-you: "不错，再来一张"."""
     head = _CLAUSE_END.search(text, len(text) - len(text.lstrip()))
-    if head is None or not _is_thanks(rules, normalize(text[: head.start()])):
+    if head is None or not _consists_of(normalize(text[: head.start()]), rules.entries["thanks.phrases"]):
         return None
     rest = text[head.end() :]
     key = normalize(rest)
@@ -245,15 +254,15 @@ def _after_thanks(text: str, rules: Rules, situation: Situation) -> Intent | Non
     return replace(intent, spans=(Span(0, head.end(), "polite"), *moved))
 
 
-def _is_thanks(rules: Rules, key: str) -> bool:
-    """Whether a text is nothing but thanks and small talk, one phrase after the other."""
+def _consists_of(key: str, phrases: Collection[re.Pattern[str]]) -> bool:
+    """Whether a text is nothing but phrases, one after the other."""
     ends = {0}
     for at in range(len(key)):
         if at not in ends:
             continue
         if key[at] == " ":
             ends.add(at + 1)
-        matches = (phrase.match(key, at) for phrase in rules.phrases)
+        matches = (phrase.match(key, at) for phrase in phrases)
         ends.update(match.end() for match in matches if match and not splits_word(key, match.end()))
     return bool(key) and len(key) in ends
 
