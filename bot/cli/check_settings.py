@@ -12,7 +12,7 @@ from bot.chat.styles import Styles
 from bot.cli.check_result import CheckResult
 from bot.db.database import read_url
 from bot.errors import MissingApiKey, SettingsError
-from bot.glm.request import KEY_PAGE, checked_key
+from bot.glm.request import KEY_PAGE, validate_key
 from bot.settings import VARIABLES, Settings, Team, required_settings_missing
 
 _ENCRYPTION = "事件与回调 Events & Callbacks → 加密策略 Encryption Strategy"
@@ -80,7 +80,7 @@ def _address(given: str) -> str:
 def _key(given: str) -> CheckResult:
     name = "ZHIPU_API_KEY"
     try:
-        key = checked_key(given)
+        key = validate_key(given)
     except MissingApiKey as error:
         unset = "is not set; every prompt would be answered with that"
         detail = error.message.removeprefix(f"{name} ").split(".")[0] if given else unset

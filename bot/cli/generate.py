@@ -11,7 +11,7 @@ from bot.cli import stdio as streams
 from bot.cli.json_result import Answer
 from bot.dotenv import variable
 from bot.errors import DownloadFailed, FeishuError, GlmError, InvalidPrompt, MissingApiKey, SettingsError
-from bot.glm.request import checked_key, checked_prompt, checked_quality, checked_user_id
+from bot.glm.request import validate_key, validate_prompt, validate_quality, validate_user_id
 from bot.sizes import DEFAULT_MODEL, QUALITIES, resolve
 
 TYPE_CHECKING = False  # the module typing alone would take a fifth of the start
@@ -127,19 +127,19 @@ def _run(
 ) -> None:
     key = _key()
     from_stdin = asked.prompt == arguments.STDIN
-    prompt = "" if from_stdin else checked_prompt(asked.prompt)
+    prompt = "" if from_stdin else validate_prompt(asked.prompt)
     size = resolve(asked.model, asked.size)
     answer.tell(size=size)
-    quality = checked_quality(asked.quality)
+    quality = validate_quality(asked.quality)
     answer.tell(quality=quality)
-    user_id = None if asked.user_id is None else checked_user_id(asked.user_id)
+    user_id = None if asked.user_id is None else validate_user_id(asked.user_id)
     if asked.model == DEFAULT_MODEL and quality != QUALITIES[0]:
         _note(f"the platform documents {QUALITIES[0]} alone for {DEFAULT_MODEL}; {quality} is passed on")
     with _new_file(asked.save) as file:
         sender = None if asked.send is None else _sender(asked.send)
         if from_stdin:
             # Who types the prompt learns of every other fault before.
-            prompt = checked_prompt(_typed())
+            prompt = validate_prompt(_typed())
         answer.tell(prompt=prompt)
         # httpx takes longer to load than everything before, so faults found above are answered without it.
         from bot.cli.generate_image import Request, make  # noqa: PLC0415
@@ -163,7 +163,7 @@ def _run(
 
 def _key() -> str:
     try:
-        return checked_key(variable("ZHIPU_API_KEY"))
+        return validate_key(variable("ZHIPU_API_KEY"))
     except SettingsError as error:
         raise MissingApiKey(f"ZHIPU_API_KEY cannot be read: {error}") from error
 

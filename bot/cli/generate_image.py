@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from bot.cli.progress import Progress
-from bot.glm.client import Downloader, GlmClient
-from bot.glm.retries import fetch_with_retries
+from bot.glm.client import Downloader, GlmClient, fetch_with_retries
 from bot.models import GeneratedImage, ImageFile, Options
 from bot.timings import DownloadRetries
 

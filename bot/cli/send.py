@@ -13,7 +13,7 @@ from bot.cli.generate_image import Request
 from bot.cli.id_args import kind_of
 from bot.errors import FeishuAction, FeishuError
 from bot.feishu.client import FeishuClient
-from bot.glm.image_url import link_expires_at
+from bot.glm.client import link_expires_at
 from bot.glm.images import LARGEST_FOR_FEISHU, shrink
 from bot.models import GeneratedImage, GenerationView, ImageFile, RequestView, State
 from bot.settings import Settings

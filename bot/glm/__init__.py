@@ -1,1 +1,1 @@
-"""The GLM-Image API of ZhiPu: sizes, one paid call, one download."""
+"""The GLM-Image API of ZhiPu: one paid call, one download."""

@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import Self
+from contextlib import contextmanager
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
 from bot.errors import CallTimedOut, DownloadFailed, NetworkFailed, NotConnected
-from bot.glm.image_url import https_address
 from bot.glm.images import inspect_image, too_large
-from bot.glm.redact import mask_key
-from bot.glm.request import call_body, checked_key
-from bot.glm.responses import read_answer
-from bot.glm.transport import AddressRejected, GuardedTransport, Remaining, is_public
+from bot.glm.request import call_body, validate_key
+from bot.glm.responses import mask_key, read_answer
+from bot.glm.transport import AddressRejected, GuardedTransport, Remaining, https_url, is_public
 from bot.models import GeneratedImage, ImageFile, Options
+from bot.timings import DownloadRetries
 
 ENDPOINT = "https://open.bigmodel.cn/api/paas/v4/images/generations"
 """Where the key goes; no setting, variable or flag changes it."""
 
-CALL_SECONDS = 180.0
-"""For a whole call; glm-image takes 20 to 50 s, in a bad hour 180 s."""
-
-LARGE_CALL_SECONDS = 300.0
-"""For a whole call with more than ``LARGE_PIXELS``; the time grows with the pixels."""
+CALL_SECONDS, LARGE_CALL_SECONDS = 180.0, 300.0
+"""For a whole call, and for one with more than ``LARGE_PIXELS``; glm-image takes 20 to 50 s, in a bad hour 180 s."""
 
 LARGE_PIXELS = 2_400_000
-CONNECT_SECONDS = 10.0
-WRITE_SECONDS = 30.0
-
-DOWNLOAD_SECONDS = 60.0
-"""For a whole download."""
-
+CONNECT_SECONDS, WRITE_SECONDS, DOWNLOAD_SECONDS = 10.0, 30.0, 60.0
 LARGEST_DOWNLOAD = 20 * 1024 * 1024
-"""In bytes; the platform's pictures have about 100,000."""
+"""Bytes; the platform's images have about 100,000."""
 
 _LARGEST_ANSWER = 1024 * 1024
-_USER_AGENT = "feishu-glm-image-bot"
 _TRANSIENT = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS)
 
 log = logging.getLogger(__name__)
@@ -49,19 +42,56 @@ def call_seconds(options: Options) -> float:
     return LARGE_CALL_SECONDS if options.width * options.height > LARGE_PIXELS else CALL_SECONDS
 
 
-class GlmClient:
-    """Makes images; safe to use from several threads at once, and a context manager that closes its connections.
+class _TooLargeError(Exception):
+    """A body is longer than allowed."""
+
+
+class _Client:
+    """An HTTP client that follows no redirect and keeps a deadline for each call; safe to use from several threads."""
+
+    def __init__(self, transport: httpx.BaseTransport, *, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        headers = {"User-Agent": "feishu-glm-image-bot"}
+        self._http = httpx.Client(transport=transport, trust_env=False, follow_redirects=False, headers=headers)
+
+    @contextmanager
+    def _stream(
+        self, method: str, url: str | httpx.URL, *, seconds: float, extensions: dict[str, Any], **request: Any
+    ) -> Iterator[tuple[httpx.Response, Remaining]]:
+        """Sends a request; gives the open response, and a function that returns the seconds left."""
+        ends_at = self._clock() + seconds
+
+        def remaining() -> float:
+            return ends_at - self._clock()
+
+        timeout = httpx.Timeout(
+            seconds, connect=min(CONNECT_SECONDS, seconds), write=min(WRITE_SECONDS, seconds), pool=seconds
+        )
+        extensions = {**extensions, "remaining": remaining}
+        with self._http.stream(method, url, timeout=timeout, extensions=extensions, **request) as response:
+            yield response, remaining
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class GlmClient(_Client):
+    """Makes images. No call is ever repeated: each may be billed, and the platform has no idempotency key.
 
     Args:
-        api_key: the key of the ZhiPu platform; checked when a call is made.
-        transport: stands between this client and the network, for the sandbox and for tests. The real one verifies
-            TLS, heeds no proxy and no other environment variable.
-        deadline: the seconds a whole call may take; :func:`call_seconds` says so by default.
-        clock: a time in seconds that only goes forward.
+        api_key: of the ZhiPu platform; validated when a call is made.
+        transport: replaces the network in the sandbox and in tests. The default verifies TLS and uses no proxy and no
+            other environment variable.
+        deadline: seconds that a whole call may take; by default :func:`call_seconds`.
+        clock: monotonic seconds.
         on_date: called with the ``Date`` header of each answer.
-
-    No call is ever repeated, and no redirect is followed: each call may be billed, and the platform knows no
-    idempotency key.
     """
 
     def __init__(
@@ -73,11 +103,10 @@ class GlmClient:
         clock: Callable[[], float] = time.monotonic,
         on_date: Callable[[str | None], None] = lambda _date: None,
     ) -> None:
+        super().__init__(transport or GuardedTransport(), clock=clock)
         self._api_key = api_key
         self._deadline = deadline
-        self._clock = clock
-        self._http = _http_client(transport or GuardedTransport())
-        self._http.event_hooks = {"response": [lambda response: on_date(response.headers.get("Date"))]}
+        self._on_date = on_date
 
     def generate(
         self,
@@ -90,64 +119,56 @@ class GlmClient:
         """Makes one image with one paid call.
 
         Args:
-            prompt: what to draw; over 1,000 characters the platform may refuse it.
-            options: with what; ``style`` and ``count`` are not the platform's and are not sent.
-            user_id: 6 to 128 characters that stand for the asker, so that the platform can block one person.
+            prompt: over 1,000 characters the platform may reject it.
+            options: ``style`` and ``count`` are not the platform's and are not sent.
+            user_id: 6 to 128 characters that stand for the sender, so that the platform can block one person.
             before_send: called on the open connection right before anything is sent; what it raises stops the call.
 
         Raises:
-            GlmError: a leaf of it says why there is no image. After ``CallTimedOut`` and ``NetworkFailed`` it is not
-                known whether one was made and billed.
+            GlmError: the subclass says why there is no image. After ``CallTimedOut`` and ``NetworkFailed`` it is
+                unknown whether one was made and billed.
         """
-        key = checked_key(self._api_key)
+        key = validate_key(self._api_key)
         body = call_body(prompt, options=options, user_id=user_id)
         seconds = call_seconds(options) if self._deadline is None else self._deadline
-        remaining = _countdown(seconds, self._clock)
+        started = self._clock()
+
+        def trace(event: str, _: object) -> None:
+            # https://www.encode.io/httpcore/extensions/#trace
+            if event.endswith("send_request_headers.started"):
+                before_send()
+
+        authorization = {"Authorization": f"Bearer {key}"}
         try:
-            with self._http.stream(
-                "POST",
-                ENDPOINT,
-                headers={"Authorization": f"Bearer {key}"},
-                json=body,
-                timeout=httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds), write=WRITE_SECONDS),
-                extensions={"remaining": remaining, "trace": _before_headers(before_send)},
-            ) as response:
+            with self._stream(
+                "POST", ENDPOINT, seconds=seconds, extensions={"trace": trace}, headers=authorization, json=body
+            ) as (response, remaining):
+                self._on_date(response.headers.get("Date"))
                 answer = _read(response.iter_bytes(), limit=_LARGEST_ANSWER, remaining=remaining)
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotConnected(f"Network error: no connection within {CONNECT_SECONDS:g} s") from error
         except httpx.ConnectError as error:
-            raise NotConnected(f"Network error: {_said(error)}") from error
+            raise NotConnected(f"Network error: {_reason(error)}") from error
         except httpx.TimeoutException as error:
             raise CallTimedOut(f"No answer within {seconds:g} s; the image may have been made all the same") from error
         except (_TooLargeError, httpx.DecodingError):
             answer = b"the answer could not be read"
         except httpx.RequestError as error:
-            raise NetworkFailed(f"Network error: {mask_key(_said(error), key)}") from error
-        log.info("GLM answered", extra={"status": response.status_code, "seconds": round(seconds - remaining(), 1)})
+            raise NetworkFailed(f"Network error: {mask_key(_reason(error), key)}") from error
+        took = round(self._clock() - started, 1)
+        log.info("GLM answered", extra={"status": response.status_code, "seconds": took})
         return read_answer(response.status_code, headers=response.headers, body=answer, key=key)
 
-    def close(self) -> None:
-        """Closes the connections."""
-        self._http.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class Downloader:
-    """Fetches pictures; safe to use from several threads at once, and a context manager likewise.
+class Downloader(_Client):
+    """Downloads images; it knows no API key.
 
     Args:
-        transport: stands between it and the network, for the sandbox and for tests. The real one verifies TLS, heeds
-            no environment variable, and connects to public addresses only.
-        deadline: the seconds a whole download may take.
-        largest: the bytes that a picture may have.
-        clock: a time in seconds that only goes forward.
-
-    It knows no API key.
+        transport: replaces the network in the sandbox and in tests. The default verifies TLS, uses no environment
+            variable, and connects to public addresses only.
+        deadline: seconds that a whole download may take.
+        largest: bytes that an image may have.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -158,30 +179,26 @@ class Downloader:
         largest: int = LARGEST_DOWNLOAD,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(transport or GuardedTransport(allows=is_public), clock=clock)
         self._deadline = deadline
         self._largest = largest
-        self._clock = clock
-        self._http = _http_client(transport or GuardedTransport(allows=is_public))
 
     def fetch(self, url: str) -> ImageFile:
-        """Fetches the picture behind ``url``, its bytes unchanged.
+        """Downloads one image, its bytes unchanged.
 
         Raises:
             DownloadFailed: ``url`` is not https or leads to no public address, or the image is too large (these are
                 ``permanent``); the answer is not 200 (a redirect included), too slow, compressed, or not an image that
                 decodes to its end.
         """
-        address = https_address(url)
-        remaining = _countdown(self._deadline, self._clock)
+        address = https_url(url)
+        # Compression is declined, so that the bytes counted are the bytes that come.
+        headers = {"Accept-Encoding": "identity"}
         try:
-            with self._http.stream(
-                "GET",
-                address,
-                # Compression is declined, so that the bytes counted are the bytes that come.
-                headers={"Accept-Encoding": "identity"},
-                timeout=httpx.Timeout(self._deadline, connect=min(CONNECT_SECONDS, self._deadline)),
-                extensions={"remaining": remaining},
-            ) as response:
+            with self._stream("GET", address, seconds=self._deadline, extensions={}, headers=headers) as (
+                response,
+                remaining,
+            ):
                 _check_head(response)
                 content = _read(response.iter_raw(), limit=self._largest, remaining=remaining)
         except AddressRejected as error:
@@ -191,47 +208,63 @@ class Downloader:
         except httpx.TimeoutException as error:
             raise DownloadFailed(f"it did not come within {self._deadline:g} s", transient=True) from error
         except httpx.RequestError as error:
-            raise DownloadFailed(f"the connection failed: {_said(error)}", transient=True) from error
+            raise DownloadFailed(f"the connection failed: {_reason(error)}", transient=True) from error
         return inspect_image(content)
 
-    def close(self) -> None:
-        """Closes the connections."""
-        self._http.close()
 
-    def __enter__(self) -> Self:
-        return self
+def fetch_with_retries(
+    fetch: Callable[[], ImageFile],
+    *,
+    link_age: Callable[[], float],
+    retries: DownloadRetries,
+    stopped_in: Callable[[float], bool],
+    clock: Callable[[], float] = time.monotonic,
+) -> ImageFile:
+    """Downloads an image, retrying what may pass.
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    Args:
+        fetch: one attempt.
+        link_age: returns how many seconds ago the platform gave the link.
+        retries: when to retry.
+        stopped_in: waits for so many seconds; true if the process is to stop instead.
+        clock: monotonic seconds.
+
+    Raises:
+        DownloadFailed: the error of the last attempt.
+    """
+    ends_at = clock() + retries.seconds
+    for attempt in itertools.count(1):
+        try:
+            return fetch()
+        except DownloadFailed as error:
+            left = min(retries.fresh - link_age(), ends_at - clock())
+            wait = retries.wait_after(attempt)
+            if not (error.transient and attempt < retries.attempts):
+                if left <= 0 or error.permanent:
+                    raise
+                # The last attempt is at the end of the time.
+                wait = min(wait, left)
+            log.info("download failed", extra={"attempt": attempt, "reason": str(error), "next_in": round(wait, 1)})
+            if stopped_in(wait):
+                raise
+    raise AssertionError
 
 
-class _TooLargeError(Exception):
-    """A body is longer than it may be."""
+def link_expires_at(url: str) -> float | None:
+    """The ``Expires=`` of a signed link in seconds since 1970, ``None`` if it has none.
+
+    The platform documents 30 days; links that it signs expired 24 hours or 7 days after the call in public samples.
+    """
+    try:
+        expires = parse_qs(urlsplit(url).query).get("Expires", [""])[-1]
+    except ValueError:
+        return None
+    # Ten digits reach the year 2286; more, or fewer, is not a time.
+    return float(expires) if expires.isascii() and expires.isdigit() and len(expires) == len("1786990028") else None
 
 
-def _http_client(transport: httpx.BaseTransport) -> httpx.Client:
-    return httpx.Client(
-        transport=transport, trust_env=False, follow_redirects=False, headers={"User-Agent": _USER_AGENT}
-    )
-
-
-def _before_headers(act: Callable[[], None]) -> Callable[[str, object], None]:
-    """Calls ``act`` where httpcore is about to send a request: https://www.encode.io/httpcore/extensions/#trace."""
-
-    def trace(event: str, _: object) -> None:
-        if event.endswith("send_request_headers.started"):
-            act()
-
-    return trace
-
-
-def _said(error: httpx.RequestError) -> str:
+def _reason(error: httpx.RequestError) -> str:
     return str(error) or type(error).__name__
-
-
-def _countdown(seconds: float, clock: Callable[[], float]) -> Remaining:
-    end = clock() + seconds
-    return lambda: end - clock()
 
 
 def _read(parts: Iterator[bytes], *, limit: int, remaining: Remaining) -> bytes:

@@ -14,9 +14,8 @@ from bot.db.leases import Leases
 from bot.db.outages import Outages
 from bot.db.row_models import Generation
 from bot.errors import DatabaseUnavailable, DownloadFailed, FeishuAction, FeishuError, GlmError, LeaseLost, SendDelayed
-from bot.glm.image_url import link_expires_at
+from bot.glm.client import fetch_with_retries, link_expires_at
 from bot.glm.images import LARGEST_FOR_FEISHU, shrink
-from bot.glm.retries import fetch_with_retries
 from bot.logs import get_logger
 from bot.models import GeneratedImage, ImageFile, Options
 from bot.timings import Timings, backoff_with_jitter

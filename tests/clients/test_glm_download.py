@@ -12,8 +12,7 @@ import trustme
 from PIL import Image
 
 from bot.errors import DownloadFailed
-from bot.glm.client import Downloader, GlmClient
-from bot.glm.retries import fetch_with_retries
+from bot.glm.client import Downloader, GlmClient, fetch_with_retries
 from bot.glm.transport import GuardedTransport
 from bot.models import ImageFile, Options
 from bot.sandbox.glm.pictures import render

@@ -220,7 +220,7 @@ def test_no_redirect_takes_the_key_along() -> None:
 
 def test_only_code_can_put_a_transport_in_between() -> None:
     """Neither client takes an address or a switch for TLS."""
-    assert set(inspect.signature(GlmClient).parameters) == {"api_key", "transport", "deadline", "clock"}
+    assert set(inspect.signature(GlmClient).parameters) == {"api_key", "transport", "deadline", "clock", "on_date"}
     assert set(inspect.signature(Downloader).parameters) == {"transport", "deadline", "largest", "clock"}
 
 

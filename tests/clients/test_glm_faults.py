@@ -8,7 +8,7 @@ import pytest
 
 from bot.errors import GlmError
 from bot.glm.client import GlmClient
-from bot.glm.responses import LEAVES
+from bot.glm.responses import CODES as LEAVES
 from bot.models import Options
 from bot.sandbox.glm.faults import CALL_FAULTS, CODES
 from bot.sandbox.glm.stand_in import GlmStandIn

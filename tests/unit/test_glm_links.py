@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.glm.image_url import link_expires_at
+from bot.glm.client import link_expires_at
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import GlmError, InvalidPrompt, InvalidQuality, InvalidSize, InvalidUserId, MissingApiKey
-from bot.glm.request import call_body, checked_key, checked_prompt, checked_user_id
+from bot.glm.request import call_body, validate_key, validate_prompt, validate_user_id
 from bot.models import Options
 
 
@@ -13,7 +13,7 @@ from bot.models import Options
 def test_a_missing_key_is_told_with_the_page_that_makes_one(key: str | None) -> None:
     """The sentence is the documented one, word for word."""
     with pytest.raises(MissingApiKey) as caught:
-        checked_key(key)
+        validate_key(key)
     assert caught.value.message == (
         "ZHIPU_API_KEY not configured. Get your API key at: https://bigmodel.cn/usercenter/proj-mgmt/apikeys"
     )
@@ -23,30 +23,30 @@ def test_a_missing_key_is_told_with_the_page_that_makes_one(key: str | None) -> 
 def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key: str) -> None:
     """A pasted line break or Chinese quotes are found before the call, and the key stays out of the message."""
     with pytest.raises(MissingApiKey) as caught:
-        checked_key(key)
+        validate_key(key)
     assert key not in str(caught.value)
 
 
 def test_blanks_round_a_key_do_not_matter() -> None:
     """A key is often pasted with a line break at its end."""
-    assert checked_key(" fake-key.fake \n") == "fake-key.fake"
+    assert validate_key(" fake-key.fake \n") == "fake-key.fake"
 
 
 @pytest.mark.parametrize("prompt", ["", " \t\n", "　", "猫\udcff", "\u3164", "\ufe0f", "\u2800\u200b"])
 def test_a_prompt_that_says_nothing_is_refused(prompt: str) -> None:
     """Blanks in any script are no prompt, and half a character is no text."""
     with pytest.raises(InvalidPrompt):
-        checked_prompt(prompt)
+        validate_prompt(prompt)
 
 
 @pytest.mark.parametrize(("length", "fits"), [(0, False), (5, False), (6, True), (128, True), (129, False)])
 def test_a_user_id_has_6_to_128_characters(length: int, fits: bool) -> None:  # noqa: FBT001 - a table's column
     """The platform's bounds are checked before it is asked, and an empty id is not dropped silently."""
     if fits:
-        assert checked_user_id("u" * length)
+        assert validate_user_id("u" * length)
         return
     with pytest.raises(InvalidUserId):
-        checked_user_id("u" * length)
+        validate_user_id("u" * length)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_user_id_has_6_to_128_characters(length: int, fits: bool) -> None:  # 
 def test_a_user_id_says_something(user_id: str, reason: str) -> None:
     """Blanks stand for nobody, and half a character cannot be sent."""
     with pytest.raises(InvalidUserId) as caught:
-        checked_user_id(user_id)
+        validate_user_id(user_id)
     assert caught.value.message == f"Invalid user_id: {reason}. Must be 6-128 characters"
 
 

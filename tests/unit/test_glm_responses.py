@@ -19,7 +19,7 @@ from bot.errors import (
     RequestRejected,
     ServerFailed,
 )
-from bot.glm.responses import LEAVES, read_answer
+from bot.glm.responses import CODES, read_answer
 from bot.models import ContentFinding, GeneratedImage
 from bot.worker.failures import may_be_billed
 
@@ -268,7 +268,7 @@ def test_the_code_is_found_however_it_is_written(body: dict[str, Any], code: str
 
 def test_the_code_is_stronger_than_the_status() -> None:
     """429 stands for four different things."""
-    leaves = {type(refused(429, {"error": {"code": code, "message": "x"}})) for code in LEAVES}
+    leaves = {type(refused(429, {"error": {"code": code, "message": "x"}})) for code in CODES}
     assert {AuthenticationFailed, InsufficientBalance, RateLimited, ContentRejected} <= leaves
 
 
