@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
 from bot.db.database import Database
+from bot.errors import SettingsError
 from bot.logs import get_logger
 
 log = get_logger(__name__)
 
 HEAD = "0003"
 """The newest revision in ``migrations/versions``; a test holds the two together."""
+
+EXCLUSIVE = "0003"
+"""The revision that no older process may outlive: it could not store an image that it has paid for."""
+
+SILENCE = 15.0
+"""Seconds without a heartbeat after which a worker counts as gone."""
 
 PATIENCE = 600.0
 """Seconds to wait for another process that changes the schema, and for what is under way in the tables."""
@@ -27,25 +35,40 @@ def current_revision(database: Database) -> str | None:
         return _revision(connection)
 
 
-def migrate(database: Database) -> bool:
-    """Brings the schema to :data:`HEAD`.
+def migrate(database: Database, *, wait: float = SILENCE + 1.0) -> bool:
+    """Brings the schema to :data:`HEAD`; leaves one alone that is newer than this program's.
+
+    Args:
+        database: whose schema.
+        wait: seconds to wait for processes of an older version to end.
 
     Returns:
-        Whether there was anything to do. A schema newer than this program's is left alone.
+        Whether there was anything to do.
+
+    Raises:
+        SettingsError: processes of an older version are still working.
     """
     if current_revision(database) == HEAD:
         return False
-    with database.write(patience=PATIENCE) as connection:
-        if not database.is_sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
-        # Another process may have done it while this one waited for the lock.
-        before = _revision(connection)
-        if before == HEAD:
-            return False
-        if before is not None and before > HEAD:
-            log.warning("schema newer than program", revision=before, program=HEAD)
-            return False
-        _upgrade(connection)
+    deadline = time.monotonic() + wait
+    while True:
+        with database.write(patience=PATIENCE) as connection:
+            if not database.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
+            # Another process may have done it while this one waited for the lock.
+            before = _revision(connection)
+            if before == HEAD:
+                return False
+            if before is not None and before > HEAD:
+                log.warning("schema newer than program", revision=before, program=HEAD)
+                return False
+            owner = _working(database, connection) if before is not None and before < EXCLUSIVE else None
+            if owner is None:
+                _upgrade(connection)
+                break
+            if time.monotonic() > deadline:
+                raise SettingsError([f"the bot's process {owner} is still working: stop all of them, then start one"])
+        time.sleep(0.25)
     log.info("schema migrated", from_revision=before, to_revision=HEAD)
     return True
 
@@ -55,6 +78,21 @@ def _revision(connection: Connection) -> str | None:
         return None
     revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return revision
+
+
+def _working(database: Database, connection: Connection) -> str | None:
+    """A worker whose last heartbeat is recent, or the owner of a paid call that is under way."""
+    if not database.is_sqlite:
+        connection.execute(text("LOCK TABLE generations, requests, workers IN ACCESS EXCLUSIVE MODE"))
+    now = database.time(connection)
+    owner: str | None = connection.scalar(
+        text(
+            "SELECT owner FROM workers WHERE seen_at BETWEEN :now - :silence AND :now + :silence UNION ALL"
+            " SELECT owner FROM generations WHERE state = 'generating' AND lease_until > :now AND ended_at IS NULL"
+        ),
+        {"silence": SILENCE, "now": now},
+    )
+    return owner
 
 
 def _upgrade(connection: Connection) -> None:

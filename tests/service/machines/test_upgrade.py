@@ -1,233 +1,256 @@
-"""What processes of the last version left in the database, in whatever state, is brought to its end by this version."""
+"""A database that an older version left in every state is migrated, and this version brings each state to its end.
+
+The dumps were written once by those versions: every kind of request in each delivery mode, with generations that wait,
+are called, repeated, refused, paid, delivered, failed, cancelled or recalled. ``0001`` is the first released schema,
+``0002`` has the columns added since. ``NOW`` is the time of the dump; links of ``image.invalid`` are replaced. They
+are never written again with this version's code.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import text
 
-from bot.chat.cards.cards import content
 from bot.db.database import Database, read_url
-from bot.db.generations import GenerationStore
-from bot.db.migrate import migrate
-from bot.db.requests import mark_dirty
-from bot.db.row_models import Generation
-from bot.db.tables import generations, requests
-from bot.feishu.client import FeishuClient
-from bot.glm.client import Downloader, GlmClient
-from bot.models import Failure, ImagePrompt, Options, State
-from bot.sandbox.feishu.world import ChatMessage
-from bot.worker.card_publisher import send_uuid
-from tests.support.cluster import Cluster
-from tests.support.dsl import DEADLINE, FAKE_KEY, header_color, posts_of, wait_for
-from tests.support.requests import EXPIRED, arrival, reception_of
+from bot.db.migrate import HEAD, current_revision, migrate
+from bot.errors import SettingsError
+from bot.glm.client import GlmClient
+from bot.models import Options
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.world import ChatMessage, Upload
+from bot.sandbox.glm.stand_in import GlmStandIn
+from tests.support.cluster import PACE, Cluster
+from tests.support.dsl import FAKE_KEY, wait_for
 
-LAST = "a-host-that-is-gone:1:00000000"
-"""The owner's name of a process of the last version, which runs no more."""
-
-OLD_CARD = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "…"}]}}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastVersion:
-    """Does with one prompt what the last version did before it was stopped."""
-
-    cluster: Cluster
-    database: Database
-    message: ChatMessage
-    prompt: str
-    feishu: FeishuClient
-    glm: GlmClient
-    source: Downloader
-
-    @property
-    def store(self) -> GenerationStore:
-        """Its generations."""
-        return GenerationStore(self.database)
-
-    def accept(self) -> None:
-        """The message was accepted."""
-        received = reception_of(self.database).accept(
-            arrival(self.message.message_id, sender="ou_lin", chat=self.message.chat_id),
-            ImagePrompt(prompt=self.prompt),
-        )
-        assert received.outcome == "accepted"
-
-    def answer(self) -> None:
-        """Its card was sent."""
-        self.accept()
-        with self.database.read() as connection:
-            request_id = str(connection.scalar(select(requests.c.request_id)))
-        answer_id = self.feishu.reply(
-            self.message.message_id,
-            msg_type="interactive",
-            content=content(OLD_CARD),
-            uuid=send_uuid(request_id, "card"),
-            in_thread=False,
-        )
-        with self.database.write() as connection:
-            values = {"answer_id": answer_id, "published_version": 1, "card_state": "queued", "owner": LAST}
-            connection.execute(update(requests).values(values))
-
-    def claim(self) -> Generation:
-        """Its paid call was about to be made."""
-        self.answer()
-        waiting = self.store.next_waiting("glm-image")
-        assert waiting is not None
-        claimed = self.store.claim_slot(waiting[0], owner=LAST, lease=EXPIRED, slots=1, deadline=60)
-        assert claimed is not None
-        return claimed
-
-    def make(self) -> Generation:
-        """It was paid, and the URL stored."""
-        generation = self.claim()
-        image = self.glm.generate(self.prompt, options=Options())
-        self.store.made(generation, image, owner=LAST, link_ends_at=None)
-        return generation
-
-    def keep_original(self) -> Generation:
-        """The picture was downloaded, into a folder that this host does not have."""
-        generation = self.make()
-        self.store.claim_made(generation.generation_id, owner=LAST, lease=EXPIRED)
-        self.store.keep(generation, owner=LAST, cache_name=f"{generation.generation_id}.jpg")
-        return generation
-
-    def upload(self) -> Generation:
-        """The picture was uploaded."""
-        generation = self.keep_original()
-        with self.database.read() as connection:
-            url = str(connection.scalar(select(generations.c.url)))
-        image = self.source.fetch(url)
-        key = self.feishu.upload_image(image.content, filename="image.jpg")
-        self.store.keep(generation, owner=LAST, image_key=key)
-        return generation
-
-    def finish(self) -> None:
-        """The generation had ended, and only its card was behind."""
-        self.store.done(self.upload(), owner=LAST)
-
-    def fail(self) -> None:
-        """The platform had refused it, and only its card was behind."""
-        self.store.fail(self.claim(), Failure(code="server_error", sentence="failure.server"), owner=LAST)
-
-    def cancel(self) -> None:
-        """It had been cancelled, and only its card was behind."""
-        self.answer()
-        with self.database.write() as connection:
-            connection.execute(update(generations).values(state=State.CANCELLED, ended_at=self.database.now))
-            mark_dirty(connection, list(connection.scalars(select(requests.c.request_id))))
-
-
-LEFT: dict[str, tuple[Callable[[LastVersion], object], str, int]] = {
-    # What the last version did, the colour of the card in the end, and the paid calls in all.
-    "accepted": (LastVersion.accept, "green", 1),
-    "waiting": (LastVersion.answer, "green", 1),
-    "generating": (LastVersion.claim, "green", 1),
-    "made": (LastVersion.make, "green", 1),
-    "made, with its original": (LastVersion.keep_original, "green", 1),
-    "made, with its image key": (LastVersion.upload, "green", 1),
-    "done, not shown": (LastVersion.finish, "green", 1),
-    "failed, not shown": (LastVersion.fail, "red", 0),
-    "cancelled, not shown": (LastVersion.cancel, "grey", 0),
+DUMPS = Path(__file__).with_name("dumps")
+OLD_CARD = '{"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "…"}]}}'
+TABLES = {
+    "requests": "requests",
+    "generations": "generations",
+    "sends": "sent_messages",
+    "served": "last_served",
+    "kept": "key_value",
+    "paces": "timers",
+    "preferences": "preferences",
+    "workers": "workers",
+}
+COLUMNS = {
+    "requests": "origin dedup_key, asked raw_prompt, way delivery_mode, face card_state, told shown_position,"
+    " patches patch_count, wanted desired_version, shown published_version, takeups stalled_attempts",
+    "generations": "place index_in_request, takeups stalled_attempts, posts calls_made, charged calls_billed,"
+    " month billing_month, posted_at called_at, delayed_since backoff_since, delays backoff_count,"
+    " seconds call_seconds, created platform_created_at, link_ends_at link_expires_at, original cache_name,"
+    " shrunk reencoded, recorded exported",
+    "served": "posted_at called_at",
+}
+VALUES = {
+    ("requests", "way"): {"new": "messages", "plain": "messages"},
+    ("requests", "kind"): {"misread": "rejected"},
+    ("requests", "face"): {"misread": "rejected"},
+    ("requests", "outcome"): {"misread": "rejected"},
 }
 
+LINK = r"https://image\.invalid/\w+"
 
-@contextmanager
-def last_version(cluster: Cluster, *, prompt: str) -> Iterator[LastVersion]:
-    """The last version, with a message before it."""
-    feishu, platform = cluster.feishu, cluster.glm.transport
+Rows = list[dict[str, Any]]
+
+
+def read_dump(revision: str, *, sqlite: bool) -> str:
+    """The statements of a dump."""
+    return (DUMPS / f"{revision}.{'sqlite' if sqlite else 'postgresql'}.sql").read_text("utf-8")
+
+
+def load(url: str, revision: str, *, links: Mapping[str, str] | None = None) -> dict[str, Rows]:
+    """Loads a dump as of now; gives the rows of each of its tables."""
+    now = time.time()
+    with closing(Database(read_url(url))) as database:
+        dump = read_dump(revision, sqlite=database.is_sqlite)
+        script = re.sub(r"NOW([+-][\d.]+)", lambda found: f"{now + float(found[1]):.4f}", dump)
+        script = re.sub(LINK, lambda found: (links or {}).get(found[0], found[0]), script)
+        with database.write() as connection:
+            for statement in script.split(";\n"):
+                if statement.strip():
+                    connection.exec_driver_sql(statement if database.is_sqlite else statement.replace("%", "%%"))
+    return tables(url, (*TABLES, "spending", "feishu_calls"))
+
+
+def tables(url: str, names: tuple[str, ...]) -> dict[str, Rows]:
+    """The rows of tables, in a fixed order."""
+    found = {}
+    with closing(Database(read_url(url))) as database, database.read() as connection:
+        for name in names:
+            rows = connection.execute(text(f"SELECT * FROM {name}")).mappings()  # noqa: S608 - constants
+            found[name] = sorted((dict(row) for row in rows), key=lambda row: list(map(str, row.values()))[:2])
+    return found
+
+
+def renamed(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of an old table as the new one has to hold it."""
+    names = dict(pair.split() for pair in COLUMNS.get(table, "").split(",") if pair)
+    values = {name: VALUES.get((table, name), {}).get(value, value) for name, value in row.items()}
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_migration_keeps_every_value(empty_url: str, revision: str) -> None:
+    """Each row of each table is there under its new name, with each of its values; counts come together."""
+    before = load(empty_url, revision)
+    with closing(Database(read_url(empty_url))) as database:
+        assert migrate(database)
+        assert not migrate(database)
+        assert current_revision(database) == HEAD
+    after = tables(empty_url, (*TABLES.values(), "monthly_usage"))
+    groups = {row["chat_id"] for row in before["requests"] if row["chat_type"] == "group"}
+    for old, new in TABLES.items():
+        for was, row in zip([renamed(old, row) for row in before[old]], after[new], strict=True):
+            if old == "requests" and row["chat_id"] in groups:
+                was["chat_type"] = "group"
+            assert {name: row[name] for name in was} == was
+            assert all(row[name] is None for name in row.keys() - was.keys())
+    usage = {(row["month"], row["model"]): row["images"] for row in before["spending"]}
+    usage |= {(row["month"], "feishu_calls"): row["calls"] for row in before["feishu_calls"]}
+    assert {(row["month"], row["name"]): row["count"] for row in after["monthly_usage"]} == usage
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_every_state_ends_and_nothing_is_paid_twice(
+    empty_url: str, revision: str, tmp_path: Path, feishu: FeishuStandIn, glm: GlmStandIn
+) -> None:
+    """What waited is paid once, a lost call is repeated once, what was paid is delivered, what ended stays as it is."""
+    dump = read_dump(revision, sqlite=empty_url.startswith("sqlite"))
+    with closing(GlmClient(api_key=FAKE_KEY, transport=glm.transport())) as client:
+        links = {link: client.generate(link, options=Options()).url for link in set(re.findall(LINK, dump))}
+    before, seeded = load(empty_url, revision, links=links), len(glm.paid)
+    furnish(feishu, before)
     with (
-        closing(Database(read_url(cluster.url))) as database,
-        closing(FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret)) as client,
-        closing(GlmClient(api_key=FAKE_KEY, transport=platform())) as glm,
-        closing(Downloader(transport=platform())) as source,
+        closing(Database(read_url(empty_url))) as database,
+        Cluster(folder=tmp_path, url=empty_url, pace=PACE, glm=glm, feishu=feishu) as cluster,
     ):
         migrate(database)
-        message = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=prompt)
-        yield LastVersion(
-            cluster=cluster,
-            database=database,
-            message=message,
-            prompt=prompt,
-            feishu=client,
-            glm=glm,
-            source=source,
+        with database.write() as connection:
+            connection.execute(text("DELETE FROM key_value WHERE name = 'paused'"))
+        cluster.start("worker")
+        wait_for(lambda: not unfinished(database))
+    after = tables(empty_url, ("generations", "monthly_usage"))
+    expected = {row["generation_id"]: outcome(row) for row in before["generations"]}
+    calls = {row["generation_id"]: row["posts"] + expected[row["generation_id"]][1] for row in before["generations"]}
+    assert {row["generation_id"]: row["state"] for row in after["generations"]} == {
+        name: end for name, (end, _) in expected.items()
+    }
+    assert {row["generation_id"]: row["calls_made"] for row in after["generations"]} == calls
+    assert len(glm.paid) - seeded == sum(further for _, further in expected.values())
+    spent = sum(row["count"] for row in after["monthly_usage"] if row["name"] != "feishu_calls")
+    assert spent == sum(row["images"] for row in before["spending"]) + len(glm.paid) - seeded
+    check_answers(feishu, before["requests"], already=Counter(row["request_id"] for row in before["sends"]))
+
+
+def unfinished(database: Database) -> int:
+    """The number of requests and generations that have not ended."""
+    open_rows = (
+        "SELECT (SELECT count(*) FROM requests WHERE ended_at IS NULL)"
+        " + (SELECT count(*) FROM generations WHERE ended_at IS NULL)"
+    )
+    with database.read() as connection:
+        return int(connection.scalar(text(open_rows)) or 0)
+
+
+def outcome(row: Mapping[str, Any]) -> tuple[str, int]:
+    """How a generation has to end, and how many calls are paid for it from then on."""
+    match row["state"]:
+        case "waiting":
+            return "done", 1
+        case "generating":
+            return ("failed", 0) if row["repeated"] else ("done", 1)
+        case "made":
+            return "done", 0
+        case ended:
+            return ended, 0
+
+
+def furnish(feishu: FeishuStandIn, before: Mapping[str, Rows]) -> None:
+    """Gives the stand-in the people, chats, messages, cards and images that the dump names."""
+    world, now = feishu.world, time.time()
+    for row in before["requests"]:
+        if row["sender"] and row["sender"] not in world.people:
+            world.add_person(row["sender"], open_id=row["sender"])
+    for row in before["requests"]:
+        if row["chat_id"] and row["chat_id"] not in world.chats:
+            kind: Any = "topic" if row["in_topic"] else row["chat_type"]
+            world.add_chat(kind, name="…", members=[row["sender"]], chat_id=row["chat_id"])
+        common: dict[str, Any] = {"chat_id": row["chat_id"] or "", "created": now}
+        if row["reply_to"] and row["reply_to"] not in world.messages:
+            thread = f"omt_{row['request_id']}" if row["in_topic"] else None
+            said = json.dumps({"text": row["prompt"]})
+            world.add_message(
+                ChatMessage(
+                    message_id=row["reply_to"],
+                    sender=row["sender"],
+                    msg_type="text",
+                    content=said,
+                    thread_id=thread,
+                    **common,
+                )
+            )
+        for message_id in {row["answer_id"]} - {None}:
+            world.add_message(
+                ChatMessage(
+                    message_id=message_id,
+                    sender=feishu.app_id,
+                    msg_type="interactive",
+                    content=OLD_CARD,
+                    parent_id=row["reply_to"],
+                    **common,
+                )
+            )
+    for key in {row["image_key"] for row in before["generations"]} - {None}:
+        world.add_upload(
+            Upload(key=key, kind="image", name="", content=b"", content_type="image/jpeg", owner=feishu.app_id)
         )
 
 
-@pytest.mark.parametrize("state", LEFT)
-def test_every_state_goes_on_to_its_end(cluster: Cluster, state: str) -> None:
-    """Left in any state by a process that is gone, a prompt ends with its one card, and is paid for once."""
-    leave, end, paid = LEFT[state]
-    with last_version(cluster, prompt="一只橘猫") as last:
-        leave(last)
-        cluster.start("worker")
-        wait_for(lambda: colours(cluster, last.message) == [end])
-        assert len(posts_of(cluster.glm, last.message)) == paid
+def check_answers(feishu: FeishuStandIn, requests: Rows, *, already: Mapping[str, int]) -> None:
+    """Each request that was open has its one answer, and nothing else was sent."""
+    old = {row["answer_id"] for row in requests}
+    own = (one for one in feishu.messages if one.sender == feishu.app_id and one.message_id not in old)
+    sent = Counter(one.parent_id for one in own)
+    for row in requests:
+        if row["reply_to"] is None:
+            continue
+        if row["ended_at"] is not None:
+            assert sent[row["reply_to"]] == 0, row
+        elif row["way"] == "card":
+            assert sent[row["reply_to"]] == (row["answer_id"] is None), row
+        else:
+            images = row["kind"] == "images"
+            assert sent[row["reply_to"]] == 1 + images - already.get(row["request_id"], 0), row
 
 
-def test_every_kind_of_request_is_answered(cluster: Cluster) -> None:
-    """Prompts, commands, faulty options, help and a welcome that a web accepted alone: each gets one answer."""
-    web = cluster.start("web")
-    texts = ["一只橘猫", "/help", "/queue", "/quota", "/settings", "一只猫 /size 7:7", "/hepl"]
-    said = [cluster.feishu.say(chat_id="oc_direct_chen", sender="ou_chen", text=text) for text in texts]
-    for message in said:
-        assert cluster.push(message, web=web)
-    cluster.feishu.webhook_url = f"http://127.0.0.1:{web.port}/webhook/event"
-    added = cluster.feishu.add_bot("oc_group", by="ou_lin")
-    # The messages, which had no address to go to, may be delivered again before.
-    assert cluster.feishu.wait_for(
-        lambda feishu: (added, "acknowledged") in {(one.event_id, one.outcome) for one in feishu.attempts}
-    )
-    web.kill()
-    cluster.start("worker")
-    wait_for(lambda: [len(colours(cluster, one)) for one in said] == [1] * 7)
-    wait_for(lambda: welcomes(cluster) == 1)
-    wait_for(lambda: colours(cluster, said[0]) == ["green"])
-
-
-@pytest.mark.parametrize(("model", "end"), [("cogview-5", "blue"), ("glm-image", "green")])
-def test_what_a_newer_version_has_accepted_stops_nobody(cluster: Cluster, model: str, end: str) -> None:
-    """An unknown model is left to the newer version, an unknown option is left out, the line goes on."""
-    newer = {**asdict(Options(model=model)), "seed": 7}
-    with last_version(cluster, prompt="一只橘猫") as last:
-        last.answer()
-        with last.database.write() as connection:
-            connection.execute(update(requests).values(content=json.dumps(newer)))
-            connection.execute(update(generations).values(model=model))
-        both = cluster.start("both")
-        said = [cluster.feishu.say(chat_id="oc_direct_chen", sender="ou_chen", text=text) for text in ("猫", "/queue")]
-        for message, colour_of in zip(said, ("green", "blue"), strict=True):
-            assert cluster.push(message, web=both)
-            assert cluster.feishu.wait_for(
-                lambda _, one=message, its=colour_of: colours(cluster, one) == [its],  # type: ignore[misc]
-                seconds=DEADLINE,
-            )
-        wait_for(lambda: colours(cluster, last.message) == [end])
-        assert len(posts_of(cluster.glm, last.message)) == (end == "green")
-
-
-def test_a_step_that_is_stored_is_not_taken_again(cluster: Cluster) -> None:
-    """A version that finds an image key neither downloads nor uploads, whatever steps led there."""
-    with last_version(cluster, prompt="一只橘猫") as last:
-        last.upload()
-        downloads, uploads = len(cluster.glm.downloads), len(cluster.feishu.calls_named("upload_image"))
-        cluster.start("worker")
-        wait_for(lambda: colours(cluster, last.message) == ["green"])
-        assert len(cluster.glm.downloads) == downloads
-        assert len(cluster.feishu.calls_named("upload_image")) == uploads
-
-
-def colours(cluster: Cluster, message: ChatMessage) -> list[str | None]:
-    """The colours of the cards under a message."""
-    return [header_color(card) for card in cluster.feishu.replies(message.message_id)]
-
-
-def welcomes(cluster: Cluster) -> int:
-    """The messages that the bot sent to the group unasked."""
-    feishu = cluster.feishu
-    return sum(one.chat_id == "oc_group" and one.sender == feishu.app_id for one in feishu.messages)
+@pytest.mark.parametrize(
+    "alive",
+    [
+        "UPDATE workers SET owner = 'old:1:2', seen_at = :now",
+        "UPDATE generations SET owner = 'old:1:2', lease_until = :now + 60 WHERE state = 'generating'",
+    ],
+)
+def test_working_process_of_an_older_version_holds_the_migration_up(empty_url: str, alive: str) -> None:
+    """While an older worker sends heartbeats, or makes a paid call, nothing is changed and the refusal names it."""
+    load(empty_url, "0001")
+    with closing(Database(read_url(empty_url))) as database:
+        with database.write() as connection:
+            connection.execute(text(alive), {"now": time.time()})
+        with pytest.raises(SettingsError, match="old:1:2"):
+            migrate(database, wait=0.3)
+        assert current_revision(database) == "0001"
+        with database.write() as connection:
+            connection.execute(text("DELETE FROM workers"))
+            connection.execute(text("UPDATE generations SET lease_until = 0"))
+        assert migrate(database, wait=0.3)
