@@ -1,34 +1,41 @@
-"""The one place that wires objects: settings in, a bot that can serve and work out."""
+"""The composition root: wires every object of the bot, and is its WSGI factory (``flask --app bot.app run``)."""
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import httpx
 from flask import Flask
 
+from bot import logs
 from bot.background import Background
 from bot.chat.cards.cards import Cards
 from bot.chat.messages import Messages
+from bot.chat.parsing.events import EVENT_TYPES
 from bot.chat.styles import Styles
+from bot.db.bitable_queue import BitableQueue
 from bot.db.database import Database, read_url
 from bot.db.generations import GenerationStore
 from bot.db.key_value import KeyValueStore, PseudonymousIds
 from bot.db.leases import Leases, worker_alive
 from bot.db.migrate import migrate
 from bot.db.outages import Outages
+from bot.db.periodic_lock import PeriodicLock
 from bot.db.preferences import Preferences
+from bot.db.reports import Reports
 from bot.db.requests import RequestStore
-from bot.errors import DatabaseUnavailable
+from bot.db.retention import LOOK_EVERY as CLEAN_EVERY
+from bot.db.retention import Retention
+from bot.db.usage import ApiUsageCounter
+from bot.errors import DatabaseUnavailable, SettingsError
+from bot.feishu.bitable import BitableClient, BitableTable
 from bot.feishu.client import FeishuClient
 from bot.feishu.fixes import describe, suggest_fix
 from bot.glm.client import Downloader, GlmClient, call_seconds
-from bot.observability import Observability
+from bot.metrics import CONTENT_TYPE, Metrics
 from bot.platform_clock import PlatformClock
 from bot.service.bot_identity import BotIdentity
 from bot.service.card_actions import CardActionHandler
@@ -36,11 +43,14 @@ from bot.service.commands import Commands
 from bot.service.event_handler import EventHandler
 from bot.service.quotas import Limits
 from bot.service.requests import RequestService
-from bot.settings import Settings
+from bot.settings import Settings, load, required_settings_missing
 from bot.timings import BillingPeriods, Timings
-from bot.web.health import create_application
+from bot.web.health import create_application, health, metrics
 from bot.web.verification import Verifier
 from bot.web.webhook import pushed_event_handler, webhook
+from bot.worker.admin_alerts import AdminAlerts
+from bot.worker.bitable_export import LOOK_EVERY as EXPORT_EVERY
+from bot.worker.bitable_export import SHORTEST_WAIT, BitableExporter
 from bot.worker.card_publisher import CardPublisher
 from bot.worker.generation_steps import Workflow
 from bot.worker.image_cache import ImageCache, OriginalUploader
@@ -49,120 +59,115 @@ from bot.worker.queue_positions import QueueReader
 from bot.worker.request_renderer import RequestRenderer
 from bot.worker.worker import Repositories, Worker
 
-log = logging.getLogger(__name__)
-
 TOKEN_EVERY = 3_600.0
 TOKEN_RETRY = 300.0
 """Seconds between two checks that there is a token of Feishu's, and the longest wait after a failed one."""
 
+LONG_STEP = 3_600.0
+"""Seconds that one clean-up, or the export of a long backlog, may take."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overrides:
-    """What lies between the bot and the world; the sandbox and the tests put their own in, in code alone.
 
-    ``glm`` and ``pictures`` are the transports of the paid call and of the download, ``None`` for the real network.
-    ``clock`` gives the time in seconds since 1970.
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application: takes events and stores them, and starts no thread.
+
+    Another process does the work: ``worker`` on a shared PostgreSQL, or ``serve`` on the same SQLite file.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer.
+        SettingsError: the settings, messages or styles are invalid.
     """
-
-    glm: httpx.BaseTransport | None = None
-    pictures: httpx.BaseTransport | None = None
-    feishu: httpx.BaseTransport | None = None
-    clock: Callable[[], float] = time.time
-    pace: Timings = field(default_factory=Timings)
+    if settings is None:
+        settings = load()
+        logs.configure(settings.log.level, form=settings.log.format, secrets=settings.secrets)
+    if missing := required_settings_missing(settings):
+        raise SettingsError([str(one) for one in missing])
+    return Bot(settings).web
 
 
 class Bot:
-    """The wired bot: ``web`` takes events, ``worker`` does the work; either runs without the other.
+    """The wired bot: ``web`` takes events, ``start`` begins the work; either runs without the other.
 
     Args:
         settings: the settings.
-        outside: see :class:`Overrides`.
+        glm: the transport of paid calls, ``images`` of downloads, ``feishu`` of Feishu's API; by default the network.
+        clock: the time in seconds since 1970.
+        timings: the durations of the work.
 
     Raises:
-        StoreUnavailable: the database does not answer.
-        SettingsError: the catalogues or styles are faulty.
+        DatabaseUnavailable: the database does not answer.
+        SettingsError: the messages or styles are invalid.
     """
 
-    def __init__(self, settings: Settings, *, outside: Overrides | None = None) -> None:
-        self._settings = settings
-        self._outside = outside = outside or Overrides()
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._platform_clock = PlatformClock(outside.clock)
-        self._words = Messages.load(settings.config_dir)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        glm: httpx.BaseTransport | None = None,
+        images: httpx.BaseTransport | None = None,
+        feishu: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.time,
+        timings: Timings | None = None,
+    ) -> None:
+        self._settings, self._clock = settings, clock
+        self._timings = timings = timings or Timings()
+        self._glm_transport, self._image_transport = glm, images
+        self._prices, self._slots = settings.prices.by_model(), settings.slots.by_model()
+        self._messages = Messages.load(settings.config_dir)
         self._styles = Styles.load(settings.config_dir)
-        self._url = read_url(settings.url)
-        self.database = Database(self._url, clock=outside.clock)
-        migrate(self.database)
-        periods = BillingPeriods(zone=settings.team.zone, clock=outside.clock)
-        self._watching = Observability(self.database, settings=settings, periods=periods, pace=outside.pace)
-        self.background = Background(stopping=self._stopping, on_crash=self._watching.metrics.task_crashed)
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._platform_clock = PlatformClock(clock)
+        self.database = database = Database(read_url(settings.url), clock=clock)
+        migrate(database)
+        self._key_value = KeyValueStore(database)
+        self._preferences = Preferences(database, defaults=settings.images.defaults)
+        self._periods = BillingPeriods(zone=settings.team.zone, clock=clock)
+        self._calls = ApiUsageCounter(database, periods=self._periods)
+        self._reports = Reports(database=database, prices=self._prices, periods=self._periods, calls=self._calls)
+        self._metrics = Metrics(
+            stands=partial(self._reports.snapshot, slots=self._slots, alive_within=timings.silence),
+            budget=settings.limits.yuan_per_month,
+            event_types=EVENT_TYPES,
+        )
+        self.background = Background(stopping=self._stopping, on_crash=self._metrics.task_crashed)
         self._feishu = FeishuClient(
             domain=settings.domain,
             app_id=settings.app_id,
             app_secret=settings.app_secret.get_secret_value(),
-            transport=outside.feishu,
-            clock=outside.clock,
-            on_call=self._watching.feishu_called,
+            transport=feishu,
+            clock=clock,
+            on_call=self._on_feishu_call,
             on_date=self._platform_clock.learn,
         )
-        self._requests = RequestStore(self.database)
-        self._preferences = Preferences(self.database, defaults=settings.images.defaults)
-        self._limits = Limits(numbers=settings.limits, prices=settings.prices.by_model(), periods=periods)
-        self._kept = KeyValueStore(self.database)
+        self._closers: list[Callable[[], None]] = [self._feishu.close, database.close]
+        self._identity = BotIdentity(app_id=settings.app_id, ask=self._fetch_identity, kept=self._key_value)
+        self._limits = Limits(numbers=settings.limits, prices=self._prices, periods=self._periods)
+        requests = self._build_request_service()
+        self._alerts = AdminAlerts(
+            database, reception=requests, people=settings.team.admins, zone=settings.team.zone, wake=self._wake
+        )
         self._outages = Outages(
-            self.database,
+            database,
             domain=settings.domain,
-            pace=outside.pace,
-            on_begin=lambda: self._admins.tell("feishu"),
+            pace=timings,
+            on_begin=lambda: self._alerts.tell("feishu"),
             on_end=self._wake.set,
         )
-        self._identity = BotIdentity(app_id=settings.app_id, ask=self._ask_who, kept=self._kept)
-        self._closers: list[Callable[[], None]] = [self._feishu.close, self.database.close]
-        reception = self._create_reception()
-        self._admins = self._watching.create_admins(reception, wake=self._wake)
-        self._inbox = self._create_inbox(reception)
+        self._events = EventHandler(
+            database,
+            reception=requests,
+            presses=CardActionHandler(
+                database, reception=requests, words=self._messages, admins=frozenset(settings.team.admins)
+            ),
+            identity=self._identity,
+            allows=settings.team.allows,
+            greetings=settings.welcome.kinds,
+            wake=self._wake,
+        )
         self.worker: Worker | None = None
-
-    def learn_identity(self) -> None:
-        """Learns who the bot is before anything else, where Feishu is known to be there.
-
-        Raises:
-            FeishuError: Feishu does not tell.
-        """
-        self._identity.learn()
-
-    def start(self, *, work: bool = True) -> None:
-        """Learns who the bot is and, with ``work``, begins to take up what is due."""
-        self.background.start("identity", self._identity.learn, once=True)
-        # Any answer tells the platform's time, by which the age of events is judged.
-        self.background.start("feishu-token", self._feishu.fetch_token, every=TOKEN_EVERY, longest_retry=TOKEN_RETRY)
-        self._watching.start_upkeep(self.background, self._admins)
-        if work:
-            self.worker = self._create_worker()
-            self.worker.start()
-            self._watching.start_regular(self.background, self._admins, feishu=self._feishu, stopping=self._stopping)
-            if not self.database.is_sqlite:
-                # Imported here, because SQLite, which is the default, starts sooner without a PostgreSQL driver.
-                from bot.worker.listener import Listener  # noqa: PLC0415
-
-                listener = Listener(self._url, wake=self._wake)
-                self._closers.insert(0, listener.close)
-                self.background.start("listener", listener.listen)
-
-    def close(self) -> None:
-        """Takes nothing new up, ends what is under way, and closes every connection."""
-        self._stopping.set()
-        if self.worker is not None:
-            self.worker.drain()
-        self.background.close()
-        self._watching.finish_upkeep(self.background, self._admins)
-        for close in self._closers:
-            close()
 
     @cached_property
     def web(self) -> Flask:
-        """The door for what the platform posts, and what the process answers to whoever watches it."""
+        """The webhook, and the routes for health and metrics."""
         settings = self._settings
         verifier = Verifier(
             app_id=settings.app_id,
@@ -170,28 +175,77 @@ class Bot:
             verification_token=settings.verification_token.get_secret_value() or None,
             clock=self._platform_clock.now,
         )
-        web = self.create_status()
-        on_answer = self._watching.metrics.event_answered
-        web.register_blueprint(webhook(verifier=verifier, handle=self._inbox.take, on_answer=on_answer))
-        return web
+        app = self.create_status_app()
+        on_answer = self._metrics.event_answered
+        app.register_blueprint(webhook(verifier=verifier, handle=self._events.take, on_answer=on_answer))
+        return app
 
     @cached_property
-    def pushes(self) -> Callable[[bytes], Mapping[str, object] | None]:
-        """Handles what the platform pushes over the long connection."""
+    def handle_pushed_event(self) -> Callable[[bytes], Mapping[str, object] | None]:
+        """Handles an event that Feishu pushes over the long connection."""
         return pushed_event_handler(
             app_id=self._settings.app_id,
-            handle=self._inbox.take,
+            handle=self._events.take,
             clock=self._platform_clock.now,
-            on_answer=self._watching.metrics.event_answered,
+            on_answer=self._metrics.event_answered,
         )
 
-    def create_status(self, *, down: Callable[[], str | None] = lambda: None) -> Flask:
-        """The routes for health and metrics; ``down`` gives one more reason not to be ready, or ``None``."""
-        status = create_application()
-        self._watching.add_routes(status, unready=lambda: self._unready() or down())
-        return status
+    def create_status_app(self, *, down: Callable[[], str | None] = lambda: None) -> Flask:
+        """The routes for health and metrics; ``down`` returns one more reason not to be ready, or ``None``."""
+        app = create_application()
+        token = self._settings.metrics_token.get_secret_value()
+        app.register_blueprint(health(unready=lambda: self._not_ready() or down()))
+        app.register_blueprint(metrics(token=token, text=self._metrics.text, content_type=CONTENT_TYPE))
+        return app
 
-    def _create_reception(self) -> RequestService:
+    def fetch_identity(self) -> None:
+        """Fetches the bot's own id before the start, where Feishu is known to answer.
+
+        Raises:
+            FeishuError: Feishu does not answer, or refuses.
+        """
+        self._identity.learn()
+
+    def start(self, *, work: bool = True) -> None:
+        """Starts the threads that every process needs and, with ``work``, those that do the work."""
+        start = self.background.start
+        start("identity", self._identity.learn, once=True)
+        # Any answer carries the platform's time, by which the age of events is judged.
+        start("feishu-token", self._feishu.fetch_token, every=TOKEN_EVERY, longest_retry=TOKEN_RETRY)
+        for name, step in self._upkeep.items():
+            start(name, step, every=self._timings.upkeep, delay=self._timings.upkeep)
+        if not work:
+            return
+        self.worker = self._build_worker()
+        self.worker.start()
+        retention = Retention(self.database, days=self._settings.retention.days, stopping=self._stopping)
+        start("retention", retention.clean, every=CLEAN_EVERY, hang_after=LONG_STEP)
+        if self._settings.base.on:
+            self._start_export()
+        if not self.database.is_sqlite:
+            # Imported here, because SQLite, which is the default, starts sooner without a PostgreSQL driver.
+            from bot.worker.listener import Listener  # noqa: PLC0415
+
+            listener = Listener(read_url(self._settings.url), wake=self._wake)
+            self._closers.insert(0, listener.close)
+            start("listener", listener.listen)
+
+    def close(self) -> None:
+        """Stops taking up work, finishes what is under way, and closes every connection."""
+        self._stopping.set()
+        if self.worker is not None:
+            self.worker.drain()
+        self.background.close()
+        for name, step in self._upkeep.items():
+            self.background.attempt(name, step)
+        for close in self._closers:
+            close()
+
+    @property
+    def _upkeep(self) -> dict[str, Callable[[], None]]:
+        return {"api-usage": self._calls.store, "admin-alerts": self._alerts.look}
+
+    def _build_request_service(self) -> RequestService:
         settings = self._settings
         may_drop_watermark = settings.images.watermark_disclaimer_signed
         return RequestService(
@@ -208,132 +262,142 @@ class Bot:
             styles=self._styles,
             may_drop_watermark=may_drop_watermark,
             log_prompts=settings.log.prompts,
-            on_received=self._watching.metrics.request_received,
+            on_received=self._metrics.request_received,
         )
 
-    def _create_inbox(self, reception: RequestService) -> EventHandler:
-        team = self._settings.team
-        return EventHandler(
-            self.database,
-            reception=reception,
-            presses=CardActionHandler(
-                self.database, reception=reception, words=self._words, admins=frozenset(team.admins)
-            ),
-            identity=self._identity,
-            allows=team.allows,
-            greetings=self._settings.welcome.kinds,
-            wake=self._wake,
-        )
-
-    def _create_worker(self) -> Worker:
-        settings, pace = self._settings, self._outside.pace
-        leases = Leases(self.database, folder=settings.data_dir / "workers", seconds=pace.lease)
-        maker = GlmClient(
+    def _build_worker(self) -> Worker:
+        settings, timings = self._settings, self._timings
+        leases = Leases(self.database, folder=settings.data_dir / "workers", seconds=timings.lease)
+        glm = GlmClient(
             api_key=settings.api_key.get_secret_value(),
-            transport=self._outside.glm,
+            transport=self._glm_transport,
             on_date=self._platform_clock.learn_first,
         )
-        source = Downloader(transport=self._outside.pictures)
-        self._closers[:0] = [maker.close, source.close]
-        slots = settings.slots.by_model()
-        line = QueueReader(self.database, slots=slots)
-        originals = ImageCache(
+        downloader = Downloader(transport=self._image_transport)
+        self._closers[:0] = [glm.close, downloader.close]
+        line = QueueReader(self.database, slots=self._slots)
+        cache = ImageCache(
             settings.data_dir / "originals",
             days=settings.originals.days,
             largest=settings.originals.megabytes * 1024 * 1024,
-            clock=self._outside.clock,
+            clock=self._clock,
         )
-        generations = GenerationStore(self.database)
+        requests, generations = RequestStore(self.database), GenerationStore(self.database)
         workflow = Workflow(
             store=generations,
-            maker=InstrumentedImageClient(maker, on_call=self._watching.metrics.glm_called),
-            source=source,
+            maker=InstrumentedImageClient(glm, on_call=self._metrics.glm_called),
+            source=downloader,
             target=self._feishu,
-            originals=originals,
+            originals=cache,
             outages=self._outages,
-            user_ids=PseudonymousIds(self._kept),
+            user_ids=PseudonymousIds(self._key_value),
             leases=leases,
-            pace=pace,
+            pace=timings,
             stopping=self._stopping,
         )
-        files = OriginalUploader(
-            database=self.database, cache=originals, downloader=source, feishu=self._feishu, outages=self._outages
+        uploader = OriginalUploader(
+            database=self.database, cache=cache, downloader=downloader, feishu=self._feishu, outages=self._outages
         )
         return Worker(
             database=self.database,
-            stores=Repositories(requests=self._requests, generations=generations),
+            stores=Repositories(requests=requests, generations=generations),
             leases=leases,
             workflow=workflow,
-            answering=self._create_answering(leases, line=line, files=files),
+            answering=self._build_publisher(requests, leases=leases, line=line, uploader=uploader),
             line=line,
-            originals=originals,
-            slots=slots,
+            originals=cache,
+            slots=self._slots,
             call_seconds=call_seconds,
-            pace=pace,
+            pace=timings,
             wake=self._wake,
             stopping=self._stopping,
             background=self.background,
         )
 
-    def _create_answering(self, leases: Leases, *, line: QueueReader, files: OriginalUploader) -> CardPublisher:
-        prices = self._settings.prices.by_model()
+    def _build_publisher(
+        self, requests: RequestStore, *, leases: Leases, line: QueueReader, uploader: OriginalUploader
+    ) -> CardPublisher:
+        settings = self._settings
         cards = Cards(
-            words=self._words,
+            words=self._messages,
             styles=self._styles,
-            zone=self._settings.team.zone,
-            buttons=self._settings.cards.buttons,
-            prices=prices,
-            defaults=self._settings.images.defaults,
+            zone=settings.team.zone,
+            buttons=settings.cards.buttons,
+            prices=self._prices,
+            defaults=settings.images.defaults,
         )
         renderer = RequestRenderer(
             database=self.database,
             cards=cards,
-            reports=self._watching.reports,
+            reports=self._reports,
             queue=line,
             limits=self._limits,
             preferences=self._preferences,
-            prices=prices,
+            prices=self._prices,
         )
         return CardPublisher(
-            store=self._requests,
+            store=requests,
             feishu=self._feishu,
             cards=cards,
             renderer=renderer,
-            originals=files,
+            originals=uploader,
             leases=leases,
             outages=self._outages,
-            timings=self._outside.pace,
-            clock=self._outside.clock,
-            on_end=self._watching.metrics.ended,
+            timings=self._timings,
+            clock=self._clock,
+            on_end=self._metrics.ended,
         )
 
-    def _unready(self) -> str | None:
+    def _start_export(self) -> None:
+        base = self._settings.base
+        every = max(base.minutes * 60, SHORTEST_WAIT)
+        exporter = BitableExporter(
+            BitableQueue(self.database),
+            turn=PeriodicLock(self.database, "base", seconds=self._timings.turn),
+            table=BitableTable(
+                bases=BitableClient(self._feishu.call), app_token=base.app_token, table_id=base.table_id
+            ),
+            every=every,
+            prices=self._prices,
+            prompts=base.prompts,
+            stopping=self._stopping,
+            on_halt=lambda: self._alerts.tell("base"),
+        )
+        wait = min(every, EXPORT_EVERY)
+        self.background.start("bitable-export", exporter.look, every=wait, delay=wait, hang_after=LONG_STEP)
+
+    def _on_feishu_call(self, name: str, seconds: float, code: int | None) -> None:
+        self._calls.count(name)
+        self._metrics.feishu_called(name, seconds, code)
+
+    def _fetch_identity(self) -> tuple[str, str]:
+        info = self._feishu.bot_info()
+        return info.open_id, info.name
+
+    def _not_ready(self) -> str | None:
+        """Why the process is not ready, ``None`` if it is."""
         away = "the database does not answer"
         try:
-            alive = worker_alive(self.database, within=self._outside.pace.silence)
+            alive = worker_alive(self.database, within=self._timings.silence)
             outages = self._outages.current()
+            unknown = self._identity_missing()
         except DatabaseUnavailable:
             return away
-        # A database that can only be read keeps every worker from showing itself.
-        silent = away if self.background.database_away else "no worker has shown itself lately"
+        # While the database can only be read, no worker can send its heartbeat.
+        silent = away if self.background.database_away else "no recent worker heartbeat"
         reasons = [
             None if alive else silent,
             *(f"Feishu refuses {one.call}: {one.reason}; what to do: {one.fix}" for one in outages),
-            self._unknown(),
+            unknown,
             self.background.problem,
             self._platform_clock.problem,
         ]
         return "; ".join(filter(None, reasons)) or None
 
-    def _ask_who(self) -> tuple[str, str]:
-        info = self._feishu.bot_info()
-        return info.open_id, info.name
-
-    def _unknown(self) -> str | None:
-        """Why the bot's own id is not known, ``None`` when it is."""
+    def _identity_missing(self) -> str | None:
         if self._identity.open_id is not None:
             return None
-        unknown, refusal = "the bot's own id has not been learnt from Feishu yet", self._identity.refusal
+        unknown, refusal = "the bot's own id has not been fetched from Feishu yet", self._identity.refusal
         if refusal is None:
             return unknown
         return f"{unknown}: {describe(refusal)}; what to do: {suggest_fix(refusal, domain=self._settings.domain)}"

@@ -59,12 +59,12 @@ def connect(stopped: threading.Event, *, work: bool) -> None:
         domain=settings.domain,
         app_id=settings.app_id,
         app_secret=settings.app_secret.get_secret_value(),
-        take=bot.pushes,
+        take=bot.handle_pushed_event,
         on_end=stopped.set,
     )
     with _closed_if_refused(bot):
         _refuse_without_worker(bot, work=work)
-        status = _listen(bot, bot.create_status(down=lambda: connection.down), settings=settings)
+        status = _listen(bot, bot.create_status_app(down=lambda: connection.down), settings=settings)
     try:
         run_until(stopped, bot, server=status, connection=connection, work=work, name="connect")
     except FeishuUnreachable:
@@ -92,7 +92,7 @@ def work(stopped: threading.Event) -> None:
         if bot.database.is_sqlite:
             raise SettingsError(["DATABASE_URL: worker needs a PostgreSQL; on SQLite, serve does the work itself"])
         if port := settings.server.worker_port:
-            status = _listen(bot, bot.create_status(), settings=settings, name="BOT_SERVER_WORKER_PORT", port=port)
+            status = _listen(bot, bot.create_status_app(), settings=settings, name="BOT_SERVER_WORKER_PORT", port=port)
     run_until(stopped, bot, server=status, name="worker")
 
 

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +15,7 @@ from typing import Any, Self
 from sqlalchemy import exists, select
 
 from bot import logs
-from bot.app import Bot, Overrides
+from bot.app import Bot
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.db.database import Database, read_url
@@ -75,10 +75,8 @@ def followed(environment: Mapping[str, str]) -> dict[str, str]:
 def create(plan: Draft) -> tuple[Bot, Server]:
     """The bot of a plan, listening but not yet serving."""
     settings = read(plan)
-    outside = Overrides(pace=plan.pace)
-    if plan.glm is not None:
-        outside = replace(outside, glm=loopback(plan.glm), pictures=loopback(plan.glm))
-    bot = Bot(settings, outside=outside)
+    glm = None if plan.glm is None else loopback(plan.glm)
+    bot = Bot(settings, glm=glm, images=glm, timings=plan.pace)
     return bot, Server(bot.web, port=settings.port, bounds=settings.server)
 
 
@@ -88,7 +86,7 @@ def run(plan: Draft, port: Connection) -> None:
     stopped = stop_event()
     logs.configure(plan.log_level)
     bot, server = create(plan)
-    bot.learn_identity()
+    bot.fetch_identity()
     port.send(server.port)
     run_until(stopped, bot, server=server)
 
@@ -244,7 +242,7 @@ class Sandbox:
                 self._own = create(self.plan)
                 bot, server = self._own
                 server.start()
-                bot.learn_identity()
+                bot.fetch_identity()
                 bot.start()
                 port = server.port
             self.feishu.webhook_url = f"http://127.0.0.1:{port}/webhook/event"

@@ -35,7 +35,11 @@ class BotIdentity:
 
     @property
     def open_id(self) -> str | None:
-        """The bot's ``open_id``, or ``None`` while it has not been learnt."""
+        """The bot's ``open_id``, or ``None`` while no process has fetched it from Feishu."""
+        if self._open_id is None:
+            # In a process that only takes events, another one has fetched it.
+            self._open_id = self._kept.get(self._name)
+            self.name = self._kept.get(self._name_of_bot)
         return self._open_id
 
     def learn(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from bot import logs
-from bot.app import Bot, Overrides
+from bot.app import Bot
 from bot.run import run_until
 from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST, LoopbackTransport
 from bot.settings import load
@@ -23,8 +23,7 @@ def main() -> int:
     logs.configure(settings.log.level, form=settings.log.format)
     origin = os.environ[GLM]
     routes = {API_HOST: origin, IMAGE_HOST: origin + "/images"}
-    outside = Overrides(glm=LoopbackTransport(routes), pictures=LoopbackTransport(routes))
-    bot = Bot(settings, outside=outside)
+    bot = Bot(settings, glm=LoopbackTransport(routes), images=LoopbackTransport(routes))
     server = Server(bot.web, port=settings.port, bounds=settings.server)
     print(server.port, flush=True)  # noqa: T201 - for whoever started it
     run_until(stopped, bot, server=server)

@@ -116,7 +116,7 @@ def test_a_work_loop_that_keeps_failing_stops_looking_alive(tmp_path: Path) -> N
         user = bot.new_user()
         with refusing(bot, "UPDATE OF state ON generations WHEN new.state = 'generating'"):
             said = user.send()
-            wait_for(lambda: "no worker has shown itself lately" in get(bot, "/readyz").text, timeout=60)
+            wait_for(lambda: "no recent worker heartbeat" in get(bot, "/readyz").text, timeout=60)
             answer = get(bot, "/readyz")
             assert (answer.status_code, "background task worker keeps failing" in answer.text) == (503, True)
             assert 'bot_task_crashes_total{task="worker"}' in get(bot, "/metrics").text
@@ -150,7 +150,7 @@ def test_a_work_loop_that_hangs_stops_looking_alive(tmp_path: Path) -> None:
         event.listen(hanging, "before_cursor_execute", hang)
         named = "background task worker has made no progress"
         wait_for(lambda: named in get(bot, "/readyz").text)
-        assert "no worker has shown itself lately" in get(bot, "/readyz").text
+        assert "no recent worker heartbeat" in get(bot, "/readyz").text
         go_on.set()
         event.remove(hanging, "before_cursor_execute", hang)
         wait_for(lambda: get(bot, "/readyz").status_code == 200)

@@ -130,7 +130,7 @@ def test_silence_towards_a_message_has_its_reason_in_the_log(bot: BotUnderTest) 
     body = {"sender": {"sender_type": "app"}, "message": {"message_id": "om_of_a_bot"}}
     with written() as out:
         second = bot.feishu.send_file(**file)
-        bot.app.pushes(
+        bot.app.handle_pushed_event(
             json.dumps(
                 {"schema": "2.0", "header": {**header, "create_time": str(int(time.time() * 1000))}, "event": body}
             ).encode()

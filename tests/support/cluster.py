@@ -17,7 +17,7 @@ from typing import Literal, Self
 import httpx
 
 from bot import logs
-from bot.app import Bot, Overrides
+from bot.app import Bot
 from bot.run import run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.world import ChatMessage
@@ -79,8 +79,7 @@ def run(plan: Draft, line: Connection) -> None:
     settings = load(plan.variables)
     glm = loopback(plan.glm)
     ahead = plan.ahead or Ahead()
-    outside = Overrides(glm=glm, pictures=glm, pace=plan.pace, clock=lambda: time.time() + ahead.value)
-    bot = Bot(settings, outside=outside)
+    bot = Bot(settings, glm=glm, images=glm, timings=plan.pace, clock=lambda: time.time() + ahead.value)
     if plan.role == "worker":
         line.send(0)
         run_until(stopped, bot)
@@ -89,7 +88,7 @@ def run(plan: Draft, line: Connection) -> None:
         connect(stopped, bot, settings, line)
         return
     server = Server(bot.web, port=settings.port, bounds=settings.server)
-    bot.learn_identity()
+    bot.fetch_identity()
     line.send(server.port)
     run_until(stopped, bot, server=server, work=plan.role == "both")
 
@@ -101,10 +100,14 @@ def connect(stopped: threading.Event, bot: Bot, settings: Settings, line: Connec
 
     secret = settings.app_secret.get_secret_value()
     connection = LongConnection(
-        domain=settings.domain, app_id=settings.app_id, app_secret=secret, take=bot.pushes, on_end=stopped.set
+        domain=settings.domain,
+        app_id=settings.app_id,
+        app_secret=secret,
+        take=bot.handle_pushed_event,
+        on_end=stopped.set,
     )
-    status = Server(bot.create_status(down=lambda: connection.down), port=settings.port, bounds=settings.server)
-    bot.learn_identity()
+    status = Server(bot.create_status_app(down=lambda: connection.down), port=settings.port, bounds=settings.server)
+    bot.fetch_identity()
     line.send(status.port)
     run_until(stopped, bot, server=status, connection=connection)
 

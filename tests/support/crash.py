@@ -20,7 +20,7 @@ import httpx
 from sqlalchemy import Engine, Pool, event
 
 from bot import logs
-from bot.app import Bot, Overrides
+from bot.app import Bot
 from bot.run import run_until
 from bot.sandbox.glm.stand_in import loopback
 from bot.sandbox.tls import shared_tls
@@ -177,9 +177,9 @@ def run(start: Start, line: Connection) -> None:
     glm = WatchedTransport(loopback(start.glm), steps)
     feishu = WatchedTransport(httpx.HTTPTransport(trust_env=False, verify=shared_tls()), steps)
     settings = load(start.variables)
-    bot = Bot(settings, outside=Overrides(glm=glm, pictures=glm, feishu=feishu, pace=start.pace))
+    bot = Bot(settings, glm=glm, images=glm, feishu=feishu, timings=start.pace)
     server = Server(bot.web, port=settings.port, bounds=settings.server)
-    bot.learn_identity()
+    bot.fetch_identity()
     steps.listening(server.port)
     run_until(stopped, bot, server=server)
 

@@ -21,7 +21,7 @@ from typing import Any, Self
 import httpx
 from sqlalchemy import func, select
 
-from bot.app import Bot, Overrides
+from bot.app import Bot
 from bot.chat.messages import LOCALES, Messages
 from bot.db.tables import generations, requests
 from bot.models import Language
@@ -240,18 +240,18 @@ class BotUnderTest:
             }
         )
         glm = loopback(self.glm.origin)
-        outside = Overrides(
+        bot = Bot(
+            settings,
             glm=self._wrap_glm(glm),
-            pictures=self._wrap_downloads(glm),
+            images=self._wrap_downloads(glm),
             feishu=self._wrap_feishu(None),
-            pace=self._pace,
+            timings=self._pace,
             clock=self._clock,
         )
-        bot = Bot(settings, outside=outside)
         server = Server(bot.web, port=settings.port, bounds=settings.server)
         self._running = bot, server
         server.start()
-        bot.learn_identity()
+        bot.fetch_identity()
         bot.start()
         self.feishu.webhook_url = f"http://127.0.0.1:{server.port}/webhook/event"
 
