@@ -19,7 +19,7 @@ from bot.dotenv import unquote
 from bot.glm.client import LARGE_CALL_SECONDS
 from bot.glm.request import KEY_PAGE
 from bot.sandbox.faults import FAULTS, arm
-from bot.sandbox.feishu.world import Upload
+from bot.sandbox.feishu.state import Upload
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.one_shot import images, problems_with_answer, send
 from bot.sandbox.page.server import Page
@@ -109,7 +109,7 @@ def _say(sandbox: Sandbox, given: argparse.Namespace) -> int:
 
 def _arm(sandbox: Sandbox, faults: Sequence[str]) -> None:
     for name in faults:
-        arm(name, feishu=sandbox.feishu, glm=sandbox.glm)
+        arm(name, feishu=sandbox.feishu.faults, glm=sandbox.glm.faults)
 
 
 def _still_armed(sandbox: Sandbox) -> list[str]:

@@ -1,123 +1,184 @@
-"""Every fault of both stand-ins under one name each, for whoever lets somebody choose one."""
+"""The faults that the stand-ins can be told to have, from faults.toml, and those that are armed."""
 
 from __future__ import annotations
 
+import threading
+import time
+import tomllib
 from collections.abc import Mapping
-from typing import Literal
-
-from bot.sandbox.feishu.codes import NAMES
-from bot.sandbox.feishu.faults import ANY_CALL, CALL_NAMES
-from bot.sandbox.feishu.faults import FAULTS as FEISHU_FAULTS
-from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.glm.faults import FAULTS as GLM_FAULTS
-from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.server import WIRE_FAULTS
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
 
 Side = Literal["glm", "feishu"]
 
-_SIDES: Mapping[Side, Mapping[str, str]] = {"glm": GLM_FAULTS, "feishu": FEISHU_FAULTS}
-_ON_BOTH = GLM_FAULTS.keys() & FEISHU_FAULTS.keys()
-_OWN: Mapping[str, tuple[Side, str]] = {
-    f"{side}_{name}" if name in _ON_BOTH else name: (side, name) for side, faults in _SIDES.items() for name in faults
+ANY_CALL = "any"
+"""Stands for each call to Feishu but ``token``."""
+
+_TABLES: Mapping[str, Mapping[str, Any]] = tomllib.loads(Path(__file__).with_name("faults.toml").read_text("utf-8"))
+_GROUPS: Mapping[str, tuple[str, ...]] = {name: tuple(calls.split()) for name, calls in _TABLES["groups"].items()}
+CALL_NAMES = _GROUPS["all"]
+"""The calls to Feishu, by the names that faults and records use."""
+WIRE_FAULTS = tuple(_TABLES["wire"])
+"""Faults of the connection, which both stand-ins have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A fault: ``name`` is unique, ``own`` is its name within its side; ``calls`` can fail by it.
+
+    Only a fault that is a code of the platform has a ``code``, a ``status`` and a ``text``.
+    """
+
+    name: str
+    side: Side
+    own: str
+    zh: str
+    en: str
+    code: int = 0
+    status: int = 400
+    text: str = ""
+    calls: tuple[str, ...] = ()
+
+    @property
+    def default_call(self) -> str:
+        """The call that fails where none is named: a reply, if that can."""
+        return "reply" if "reply" in self.calls else self.calls[0]
+
+
+def _read(side: Side) -> dict[str, Fault]:
+    own, other = ({*_TABLES[one], *WIRE_FAULTS} for one in (side, "glm" if side == "feishu" else "feishu"))
+    wire = {name: {**entry, "calls": "all"} for name, entry in _TABLES["wire"].items()}
+    faults = {}
+    for name, entry in {**_TABLES[side], **wire}.items():
+        groups = entry.get("calls", "with_token").split() if side == "feishu" else [entry.get("calls", "call")]
+        calls = tuple(call for group in groups for call in _GROUPS.get(group, (group,)))
+        calls = ("call",) if side == "glm" and name in wire else calls
+        unique = f"{side}_{name}" if name in own & other else name
+        faults[name] = Fault(**{**entry, "name": unique, "side": side, "own": name, "calls": calls})
+    return faults
+
+
+_OF_SIDE: Mapping[Side, Mapping[str, Fault]] = {"glm": _read("glm"), "feishu": _read("feishu")}
+GLM_CODES = {str(fault.code): fault for fault in _OF_SIDE["glm"].values() if fault.code}
+FEISHU_CODES = {fault.code: fault for fault in _OF_SIDE["feishu"].values() if fault.code}
+"""The codes of a platform with their faults."""
+NAMES = {fault.own: fault.code for fault in FEISHU_CODES.values() if not fault.own.startswith("feishu_")}
+"""Codes of Feishu that also have a name in words; each is a fault under both."""
+
+FAULTS: Mapping[str, Fault] = {
+    **{fault.name: fault for side in _OF_SIDE.values() for fault in side.values()},
+    **{f"feishu_{code}": fault for code, fault in FEISHU_CODES.items()},
 }
-_NAMES = {own: name for name, own in _OWN.items()}
-
-FAULTS: Mapping[str, str] = {name: _SIDES[side][own] for name, (side, own) in _OWN.items()}
-"""The faults with what happens; those that both stand-ins have carry the side, such as ``glm_hang``."""
-
-OF_GLM = frozenset(name for name, (side, _) in _OWN.items() if side == "glm")
-"""The faults of the GLM API and of its downloads."""
-
-_SENDS = ("reply", "create")
-_MESSAGES = (*_SENDS, "patch", "recall")
-_UPLOADS = ("image", "file")
-_DOWNLOADS = ("resource", "own_image")
-_BASE = tuple(name for name in CALL_NAMES if name.startswith("base_"))
-_BEHIND_TOKEN = tuple(name for name in CALL_NAMES if name != "token")
-
-_GROUPS: Mapping[int, tuple[str, ...]] = {
-    10: ("token",),
-    **dict.fromkeys((91, 1063, 1254, 1255), _BASE),
-    230: _MESSAGES,
-    231: ("react", "unreact"),
-    232: _SENDS,
-    234: (*_UPLOADS, *_DOWNLOADS),
-}
-"""The calls of a service, by what its codes begin with; all other codes are the gateway's, for any call."""
-
-_NARROWER: Mapping[int, tuple[str, ...]] = {
-    **dict.fromkeys((230019, 230071, 230072), ("reply",)),
-    **dict.fromkeys((230013, 230018, 230035, 230038, 230049, 230055, 230075), _SENDS),
-    **dict.fromkeys((230011, 230110), ("reply", "patch", "recall", "react", "resource")),
-    230111: ("reply", "patch"),
-    **dict.fromkeys((230022, 230025, 230028, 230099), (*_SENDS, "patch")),
-    **dict.fromkeys((11223, 11232, 11233, 11247, 18121), _SENDS),
-    230017: ("own_image", *_SENDS),
-    230026: ("recall",),
-    230031: ("patch",),
-    231003: ("reply", "react", "unreact"),
-    232096: _UPLOADS,
-    **dict.fromkeys((234006, 234010, 234041), _UPLOADS),
-    **dict.fromkeys((234011, 234039), ("image",)),
-    **dict.fromkeys((234003, 234005, 234043), _DOWNLOADS),
-    99992354: ("reply", "patch", "recall", "react", "unreact", "resource"),
-}
-"""The codes that only some calls of their service have, or a call of another one, as the pages of the calls say.
-
-https://open.feishu.cn/document/server-docs/im-v1/message/reply and the pages of the others
-"""
+"""All faults by their unique names, in the order of the page; some codes of Feishu have a second name."""
 
 
-def fitting(name: str) -> tuple[str, ...]:
-    """The calls to Feishu that can fail by a fault; none where it is a fault of the GLM API.
+def own_names(side: Side, call: str | None = None) -> tuple[str, ...]:
+    """The names of the faults of one stand-in, or of those that one of its calls can fail by."""
+    return tuple(name for name, fault in _OF_SIDE[side].items() if call in (None, *fault.calls))
+
+
+def find_fault(side: Side, own: str) -> Fault:
+    """The fault that one stand-in knows by this name.
 
     Raises:
-        KeyError: there is no such fault.
+        ValueError: there is none.
     """
-    side, own = _OWN[name]
-    if side == "glm":
-        return ()
-    if own in WIRE_FAULTS:
-        return CALL_NAMES
-    code = NAMES[own] if own in NAMES else int(own.removeprefix("feishu_"))
-    return _NARROWER.get(code) or _GROUPS.get(code // 1000, _BEHIND_TOKEN)
+    fault = _OF_SIDE[side].get(own) or (FAULTS.get(own) if own.startswith("feishu_") else None)
+    if fault is None or fault.side != side:
+        raise ValueError(f"no fault is named {own!r}; there are: {', '.join(_OF_SIDE[side])}")
+    return fault
 
 
-def aim(name: str) -> str:
-    """The call to Feishu that a fault meets where nobody says which: a reply, if that can fail by it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmedFault:
+    """A fault that waits for ``left`` calls named ``on``, for all when ``None``, until ``ends_at`` (monotonic)."""
 
-    Raises:
-        KeyError: there is no such fault.
-    """
-    calls = fitting(name)
-    return "reply" if "reply" in calls else next(iter(calls), ANY_CALL)
+    name: str
+    fault: Fault
+    on: str
+    left: int | None
+    ends_at: float | None = None
+
+    @property
+    def wire(self) -> str | None:
+        """Its name when it is a fault of the connection."""
+        return self.fault.own if self.fault.own in WIRE_FAULTS else None
 
 
-def named(side: Side, own: str) -> str:
-    """The name of a fault that a stand-in knows under its own.
+class ArmedFaults:
+    """The armed faults of one stand-in, first armed, first met; thread-safe."""
 
-    Raises:
-        KeyError: the stand-in has no such fault.
-    """
-    return _NAMES[side, own]
+    def __init__(self, side: Side) -> None:
+        self.side: Side = side
+        self._lock = threading.Lock()
+        self._armed: list[ArmedFault] = []
+
+    def arm(self, name: str, *, on: str | None = None, times: int | None = 1, seconds: float | None = None) -> None:
+        """Makes calls fail.
+
+        Args:
+            name: the fault, by its name within this side.
+            on: the calls; by default any call to Feishu, and the calls of the GLM API that can fail by it.
+            times: how many calls; ``None`` for all until the fault ends.
+            seconds: after which it ends; ``None`` for never.
+
+        Raises:
+            ValueError: there is no such fault or no such call.
+        """
+        fault = find_fault(self.side, name)
+        on = on or (ANY_CALL if self.side == "feishu" else fault.calls[0])
+        if on not in (*CALL_NAMES, ANY_CALL, *fault.calls):
+            raise ValueError(f"no call is named {on!r}; there are: {', '.join(CALL_NAMES)}, {ANY_CALL}")
+        ends_at = None if seconds is None else time.monotonic() + seconds
+        with self._lock:
+            self._armed.append(ArmedFault(name=name, fault=fault, on=on, left=times, ends_at=ends_at))
+
+    def disarm(self, name: str | None = None) -> None:
+        """Removes the faults of that name, or all."""
+        with self._lock:
+            self._armed = [armed for armed in self._armed if name not in (None, armed.name)]
+
+    @property
+    def armed(self) -> list[ArmedFault]:
+        """Those that still wait."""
+        with self._lock:
+            self._remove_ended()
+            return list(self._armed)
+
+    def take(self, call: str) -> ArmedFault | None:
+        """The fault that this call meets, counted down."""
+        with self._lock:
+            self._remove_ended()
+            for index, armed in enumerate(self._armed):
+                if armed.on == call or (armed.on == ANY_CALL and call != "token"):
+                    if armed.left is not None:
+                        left = armed.left - 1
+                        self._armed[index : index + 1] = [replace(armed, left=left)] if left else []
+                    return armed
+        return None
+
+    def _remove_ended(self) -> None:
+        now = time.monotonic()
+        self._armed = [armed for armed in self._armed if armed.ends_at is None or armed.ends_at > now]
 
 
 def arm(
     name: str,
     *,
-    feishu: FeishuStandIn,
-    glm: GlmStandIn,
+    feishu: ArmedFaults,
+    glm: ArmedFaults,
     on: str | None = None,
     times: int = 1,
     seconds: float | None = None,
 ) -> None:
-    """Makes the next calls of the side that a fault belongs to fail by it.
+    """Arms a fault by its unique name, on ``on`` or the call that it usually meets.
 
     Args:
         name: the fault.
-        feishu: the stand-in of Feishu.
-        glm: the stand-in of the GLM API.
-        on: which call to Feishu, one of :func:`fitting` or ``ANY_CALL``; what :func:`aim` tells when ``None``.
+        feishu: the faults of Feishu's stand-in.
+        glm: the faults of the GLM API's stand-in.
+        on: the call to Feishu, or ``ANY_CALL``.
         times: how many calls.
         seconds: for how long all such calls to Feishu fail, instead of ``times``.
 
@@ -125,11 +186,11 @@ def arm(
         KeyError: there is no such fault.
         ValueError: such a call to Feishu cannot fail by it.
     """
-    side, own = _OWN[name]
-    if side == "glm":
-        glm.arm(own, times=times)
+    fault = FAULTS[name]
+    if fault.side == "glm":
+        glm.arm(fault.own, times=times)
         return
-    call = on or aim(name)
-    if call not in (*fitting(name), ANY_CALL):
-        raise ValueError(f"no call {call!r} fails by {name}; these do: {', '.join(fitting(name))}")
-    feishu.faults.arm(own, on=call, times=times if seconds is None else None, seconds=seconds)
+    call = on or fault.default_call
+    if call not in (*fault.calls, ANY_CALL):
+        raise ValueError(f"no call {call!r} fails by {name}; these do: {', '.join(fault.calls)}")
+    feishu.arm(fault.own, on=call, times=times if seconds is None else None, seconds=seconds)

@@ -13,9 +13,8 @@ from typing import Any, TextIO
 
 from PIL import Image
 
-from bot.sandbox.feishu.changes import Change
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage, Upload
+from bot.sandbox.feishu.state import Change, ChatMessage, Upload
 from bot.sandbox.glm.stand_in import GlmCall
 
 SENDER = "ou_lin"
@@ -45,7 +44,7 @@ def send(
         seconds: for how long that is waited for.
         out: where the transcript goes.
     """
-    chat_id = feishu.world.direct_chat(SENDER).chat_id
+    chat_id = feishu.state.direct_chat(SENDER).chat_id
     with feishu.listen() as changes:
         message = feishu.say(chat_id=chat_id, sender=SENDER, text=text)
         deadline = time.monotonic() + seconds
@@ -108,7 +107,7 @@ def _print(feishu: FeishuStandIn, change: Change | None, *, chat_id: str, out: T
     if change is None or change.kind not in {"message", "card"} or change.subject.chat_id != chat_id:
         return
     message: ChatMessage = change.subject
-    who = feishu.bot_name if message.sender == feishu.app_id else feishu.world.people[message.sender].name
+    who = feishu.bot_name if message.sender == feishu.app_id else feishu.state.people[message.sender].name
     text = "\n".join(_texts(json.loads(message.content))).replace("\n", "\n" + " " * 10)
     out.write(f"{time.strftime('%H:%M:%S', time.localtime(change.at))}  {who}：{text}\n")
     out.flush()

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage, new_id
-from bot.sandbox.server import wait_until
+from bot.sandbox.feishu.state import ChatMessage, new_id
+from bot.sandbox.http import wait_until
 from tests.benchmarks.figures import Figure, arguments, percentile, report
 from tests.benchmarks.loading import Answered, apart, in_bursts, request_of, saturated, steadily
 from tests.benchmarks.running import RunningBot, kinds
@@ -32,19 +32,19 @@ LIMITLESS = {f"BOT_LIMITS_{name}": "0" for name in ("PENDING", "WAITING", "PER_D
 
 def prompts(feishu: FeishuStandIn, count: int) -> list[bytes]:
     """Requests that tell of so many prompts, encrypted and signed, of many people, each in a chat of their own."""
-    people = [feishu.world.add_person(f"某人{number}") for number in range(PEOPLE)]
-    chats = [feishu.world.add_chat("p2p", name=one.name, members=[one.open_id]) for one in people]
+    people = [feishu.state.add_person(f"某人{number}") for number in range(PEOPLE)]
+    chats = [feishu.state.add_chat("p2p", name=one.name, members=[one.open_id]) for one in people]
     requests = []
     for number in range(count):
         person, chat = people[number % PEOPLE], chats[number % PEOPLE]
-        message = feishu.world.add_message(
+        message = feishu.state.add_message(
             ChatMessage(
                 message_id=new_id("om"),
                 chat_id=chat.chat_id,
                 sender=person.open_id,
                 msg_type="text",
                 content='{"text": "一只橘猫在窗台上看雪，水彩，柔和的光 /size 16:9"}',
-                created=feishu.world.clock(),
+                created=feishu.state.clock(),
             )
         )
         requests.append(request_of(*feishu.seal(feishu.event_of(message))))

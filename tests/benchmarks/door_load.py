@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import secrets
 import selectors
+import signal
 import socket
 import statistics
 import sys
@@ -21,9 +22,7 @@ from tempfile import TemporaryDirectory
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.process import BotProcess
-from bot.sandbox.start import Draft
-from bot.sandbox.start import run as run_bot
+from bot.sandbox.start import BotConfig, BotProcess
 from tests.support.dsl import variables_for
 
 LIMIT = 1000
@@ -210,13 +209,13 @@ def run(*, seconds: float, write: Callable[[str], object]) -> None:
     for name, what in ATTACKS.items():
         with TemporaryDirectory() as folder, FeishuStandIn() as feishu, GlmStandIn(seconds=20) as glm:
             variables = {**variables_for(feishu, folder=Path(folder)), **NO_LIMITS}
-            process = BotProcess(run_bot, Draft(variables=variables, glm=glm.origin))
+            process = BotProcess(BotConfig(variables=variables, glm=glm.origin))
             port = process.start()
             try:
                 with attacked(port, what):
                     write(send_honestly(feishu, port, seconds=seconds).line(name))
             finally:
-                process.kill()
+                process.end(signal.SIGKILL)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.sandbox.server import wait_until
+from bot.sandbox.http import wait_until
 from tests.benchmarks.figures import Figure, arguments, report
 from tests.benchmarks.running import RunningBot, kinds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.sandbox.feishu.gateway import ApiCall
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from tests.benchmarks.figures import Figure, arguments, percentile, report
 from tests.benchmarks.running import RunningBot, kinds
 

@@ -16,9 +16,9 @@ import psycopg
 
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import CONCURRENCY, GlmStandIn
-from bot.sandbox.server import wait_until
+from bot.sandbox.http import wait_until
 from tests.benchmarks.serving import GLM
 from tests.support.databases import SERVER, postgres_database
 
@@ -132,7 +132,7 @@ class RunningBot:
 
     def people(self, count: int) -> list[tuple[str, str]]:
         """So many people, each with the conversation with the bot: open ids and chat ids."""
-        world = self.feishu.world
+        world = self.feishu.state
         people = [world.add_person(f"某人{number}") for number in range(count)]
         return [(one.open_id, world.add_chat("p2p", name=one.name, members=[one.open_id]).chat_id) for one in people]
 

@@ -7,7 +7,7 @@ import os
 from bot import logs
 from bot.app import Bot
 from bot.run import run_until
-from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST, LoopbackTransport
+from bot.sandbox.glm.stand_in import API_HOST, IMAGE_HOST, LoopbackTransport
 from bot.settings import load
 from bot.stopping import stop_event
 from bot.web.server import Server

@@ -20,9 +20,10 @@ from sqlalchemy import Table, func, select, true, update
 from bot.db.database import Database, read_url
 from bot.db.retention import DAY, Retention
 from bot.db.tables import generations, last_served, requests, timers
-from bot.sandbox.faults import OF_GLM, arm
-from bot.sandbox.feishu.world import ChatMessage
-from bot.sandbox.server import wait_until
+from bot.sandbox.faults import FAULTS as ALL
+from bot.sandbox.faults import arm
+from bot.sandbox.feishu.state import ChatMessage
+from bot.sandbox.http import wait_until
 from bot.settings import load
 from tests.benchmarks.running import RunningBot
 from tests.support.cluster import NO_LIMITS
@@ -40,7 +41,7 @@ VARIABLES = {**NO_LIMITS, "BOT_IMAGES_MODEL": "cogview-3-flash", "BOT_IMAGES_SIZ
 SLOW = {"glm_hang", "glm_trickle", "image_hang", "image_slow"}
 WIRE = ("reset_before", "reset_after", "html_502", "empty_body", "truncated")
 FAULTS = (
-    *((name, "any") for name in OF_GLM if name not in SLOW),
+    *((name, "any") for name, fault in ALL.items() if fault.side == "glm" and name not in SLOW),
     *((f"feishu_{name}", call) for name in WIRE for call in ("token", "reply", "image", "patch")),
     *(("rate_gateway", call) for call in ("reply", "image", "patch")),
 )
@@ -73,7 +74,7 @@ class Soak:
             name, call = self._random.choice(FAULTS)
             if call == "token":
                 self.bot.feishu.expire_tokens()
-            arm(name, feishu=self.bot.feishu, glm=self.bot.glm, on=call)
+            arm(name, feishu=self.bot.feishu.faults, glm=self.bot.glm.faults, on=call)
             self.faults += 1
         self.sent.append(self.bot.say(self.bot.people(1)[0], f"一只橘猫，第 {len(self.sent)} 只"))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.feishu.client import FeishuClient
-from bot.sandbox.server import Answer, Call, LoopbackServer
+from bot.sandbox.http import LoopbackServer, Request, Response
 
 APP = "cli_sandbox"
 SECRET = "not-a-real-secret"
@@ -26,24 +26,24 @@ class Platform:
     """The server, what it was asked, and what it answers next; with nothing to answer it agrees to everything."""
 
     server: LoopbackServer = field(default_factory=LoopbackServer)
-    tokens: list[Call] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
-    token_answers: deque[Answer] = field(default_factory=deque)
-    answers: deque[Answer] = field(default_factory=deque)
+    tokens: list[Request] = field(default_factory=list)
+    calls: list[Request] = field(default_factory=list)
+    token_answers: deque[Response] = field(default_factory=deque)
+    answers: deque[Response] = field(default_factory=deque)
     lifetime: float = 7200
 
-    def give_token(self, call: Call) -> Answer:
+    def give_token(self, call: Request) -> Response:
         """A new token for every request."""
         self.tokens.append(call)
         if self.token_answers:
             return self.token_answers.popleft()
         token = f"t-not-real-{len(self.tokens)}"
-        return Answer.of_json({"code": 0, "msg": "ok", "tenant_access_token": token, "expire": self.lifetime})
+        return Response.of_json({"code": 0, "msg": "ok", "tenant_access_token": token, "expire": self.lifetime})
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: Request) -> Response:
         """The next answer."""
         self.calls.append(call)
-        return self.answers.popleft() if self.answers else Answer.of_json(GOOD)
+        return self.answers.popleft() if self.answers else Response.of_json(GOOD)
 
     def client(self, **settings: Any) -> FeishuClient:
         """A client of this platform."""

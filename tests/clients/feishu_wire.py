@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import struct
 import threading
-import zlib
 from collections.abc import Callable
+from functools import partial
+from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from PIL import Image
 
-from bot.sandbox.feishu.crypto import decrypt
+from bot.sandbox.feishu.delivery import decrypt
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.server import Answer, Call, LoopbackServer, wait_until
-from bot.sandbox.tls import shared_tls
+from bot.sandbox.http import LoopbackServer, Request, Response, shared_tls, wait_until
 
 Json = dict[str, Any]
 
@@ -88,16 +88,16 @@ class Wire:
 class RecordingBot:
     """A bot at a webhook that keeps what it is sent, and answers as ``answer`` tells for the nth push from 0."""
 
-    def __init__(self, stand_in: FeishuStandIn, *, answer: Callable[[int, Json], Answer] | None = None) -> None:
+    def __init__(self, stand_in: FeishuStandIn, *, answer: Callable[[int, Json], Response] | None = None) -> None:
         self.events: list[Json] = []
-        self.calls: list[Call] = []
-        self._answer = answer or (lambda _number, _event: Answer.of_json({}))
+        self.calls: list[Request] = []
+        self._answer = answer or (lambda _number, _event: Response.of_json({}))
         self._stand_in = stand_in
         self._lock = threading.Lock()
         self._server = LoopbackServer()
         self._server.route("POST", "/webhook/event", self._take)
 
-    def _take(self, call: Call) -> Answer:
+    def _take(self, call: Request) -> Response:
         body = call.json()
         event = json.loads(decrypt(self._stand_in.encrypt_key, body["encrypt"])) if "encrypt" in body else body
         with self._lock:
@@ -122,27 +122,14 @@ class RecordingBot:
         self._server.__exit__(kind, error, trace)
 
 
-def png(width: int, height: int) -> bytes:
-    """A PNG whose header names this size; its pixels are missing, which the platform does not look at."""
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
+def image(kind: str, width: int, height: int) -> bytes:
+    """A black image."""
+    content = BytesIO()
+    Image.new("L", (width, height)).save(content, kind)
+    return content.getvalue()
 
 
-def gif(width: int, height: int) -> bytes:
-    """The head of a GIF of this size."""
-    return b"GIF89a" + struct.pack("<HH", width, height) + b"\x00\x00\x00"
-
-
-def jpeg(width: int, height: int) -> bytes:
-    """The head of a JPEG of this size, with an EXIF segment before the frame."""
-    exif = b"\xff\xe1" + struct.pack(">H", 8) + b"Exif\x00\x00"
-    return b"\xff\xd8" + exif + b"\xff\xc0" + struct.pack(">HBHHB", 17, 8, height, width, 3) + bytes(9)
-
-
-def webp(width: int, height: int) -> bytes:
-    """The head of an extended WEBP of this size."""
-    sizes = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-    return b"RIFF" + bytes(4) + b"WEBPVP8X" + struct.pack("<I", 10) + bytes(4) + sizes
+png = partial(image, "PNG")
 
 
 def card(*elements: Json, **fields: Any) -> Json:

@@ -14,7 +14,7 @@ import pytest
 from bot.cli.check_feishu import about_feishu
 from bot.cli.check_result import CheckResult
 from bot.sandbox.feishu.stand_in import SCOPES, FeishuStandIn
-from bot.sandbox.server import Answer
+from bot.sandbox.http import Response
 from bot.settings import config_folder, load
 from tests.clients.feishu_platform import SECRET, Platform, platform
 
@@ -109,7 +109,7 @@ def test_a_bot_that_is_not_active_is_told() -> None:
     """The app is there, but its organisation has not switched it on."""
     with platform() as feishu:
         bot = {"activate_status": 1, "app_name": "画图", "open_id": "ou_bot"}
-        feishu.answers.append(Answer.of_json({"code": 0, "msg": "ok", "bot": bot}))
+        feishu.answers.append(Response.of_json({"code": 0, "msg": "ok", "bot": bot}))
         finding = found(feishu.server.origin)["Bot ability"]
     assert finding.ok is False
     assert finding.detail == "画图, open_id ou_bot, is not active"
@@ -195,7 +195,7 @@ def test_an_unknown_code_is_told_as_it_is() -> None:
 
 
 def _refuse(feishu: Platform, *, code: int, message: str) -> None:
-    feishu.answers.append(Answer.of_json({"code": code, "msg": message}, status=400))
+    feishu.answers.append(Response.of_json({"code": code, "msg": message}, status=400))
 
 
 def test_a_wrong_clock_is_told() -> None:
@@ -203,7 +203,7 @@ def test_a_wrong_clock_is_told() -> None:
     at = format_datetime(datetime.now(UTC) - timedelta(hours=8), usegmt=True)
     with platform() as feishu:
         assert found(feishu.server.origin)["Clock"].ok is True
-        good = Answer.of_json(
+        good = Response.of_json(
             {"code": 0, "msg": "ok", "bot": {"activate_status": 2, "app_name": "画图", "open_id": "ou_b"}}
         )
         feishu.answers.append(replace(good, headers={**good.headers, "Date": at}))

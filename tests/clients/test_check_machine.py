@@ -17,7 +17,7 @@ from bot.cli.check_machine import database as database_finding
 from bot.cli.check_result import CheckResult
 from bot.db.database import Database
 from bot.db.migrate import HEAD
-from bot.sandbox.server import Answer, LoopbackServer
+from bot.sandbox.http import LoopbackServer, Response
 from bot.settings import Settings, load
 from tests.support.servers import free_port
 
@@ -146,7 +146,7 @@ def test_a_free_port_is_good() -> None:
 def test_a_taken_port_tells_a_bot_from_another_program(health: str, *, good: bool) -> None:
     """A bot that runs already is no fault; anything else is."""
     with LoopbackServer() as server:
-        server.route("GET", "/healthz", lambda _: Answer(body=health.encode()))
+        server.route("GET", "/healthz", lambda _: Response(body=health.encode()))
         finding = port(settings(PORT=str(server.port)))
     assert finding.ok is good
     assert ("a bot that runs already" in finding.detail) is good

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.server import wait_until
+from bot.sandbox.http import wait_until
 from tests.clients.check_command import COMMAND, ROOT, variables_of
 
 

@@ -13,7 +13,7 @@ from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu.bitable import FIELDS, BitableClient, Field, FieldType
 from bot.feishu.client import FeishuClient
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.server import Answer
+from bot.sandbox.http import Response
 from tests.clients.data_command import ROOT
 from tests.clients.feishu_platform import Platform, platform
 
@@ -46,9 +46,9 @@ def bases_(feishu: FeishuStandIn) -> Iterator[BitableClient]:
     client.close()
 
 
-def good(data: object) -> Answer:
+def good(data: object) -> Response:
     """A good answer."""
-    return Answer.of_json({"code": 0, "msg": "success", "data": data})
+    return Response.of_json({"code": 0, "msg": "success", "data": data})
 
 
 def test_a_table_is_made_with_its_fields(served: Platform) -> None:

@@ -14,7 +14,7 @@ import pytest
 from bot.errors import FeishuUnreachable
 from bot.feishu.client import BotInfo, FeishuClient
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.server import Answer, Call
+from bot.sandbox.http import Request, Response
 from tests.clients.feishu_platform import APP, SECRET, Platform, platform
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 16
@@ -36,7 +36,7 @@ def client_(served: Platform) -> Iterator[FeishuClient]:
     client.close()
 
 
-def parts(call: Call) -> dict[str, Message]:
+def parts(call: Request) -> dict[str, Message]:
     """The parts of a multipart body by name."""
     head = f"Content-Type: {call.headers['content-type']}\r\n\r\n".encode()
     return {
@@ -150,7 +150,7 @@ def test_a_file_is_uploaded_as_a_stream(served: Platform, client: FeishuClient) 
 
 def test_a_download_gives_the_bytes(served: Platform, client: FeishuClient) -> None:
     """What the app itself has uploaded comes back unchanged."""
-    served.answers.append(Answer(headers={"Content-Type": "image/png"}, body=PNG))
+    served.answers.append(Response(headers={"Content-Type": "image/png"}, body=PNG))
     assert client.download_own_image("img_1", largest=100) == PNG
     (call,) = served.calls
     assert (call.method, call.path, call.query) == ("GET", "/open-apis/im/v1/images/img_1", {})
@@ -172,7 +172,7 @@ def test_half_a_surrogate_pair_is_sent_as_a_question_mark(served: Platform, clie
 @pytest.mark.parametrize("body", [{}, {"data": None}, {"data": []}, {"data": {"message_id": 7}}, {"data": {}}])
 def test_a_good_answer_without_its_id_is_none(served: Platform, client: FeishuClient, body: dict[str, Any]) -> None:
     """Code 0 without a message id is no answer of the platform: the send is repeated with the same uuid."""
-    served.answers.append(Answer.of_json({"code": 0, **body}))
+    served.answers.append(Response.of_json({"code": 0, **body}))
     with pytest.raises(FeishuUnreachable, match=r"no data\.message_id"):
         client.reply("om_1", msg_type="text", content="{}", uuid="u-1", in_thread=False)
 
@@ -181,7 +181,7 @@ def test_every_call_is_told(served: Platform) -> None:
     """Names, seconds and codes go to the figures: the token's, a good call's, a refused and an unanswered one's."""
     told: list[tuple[str, float, int | None]] = []
     client = served.client(on_call=lambda name, seconds, code: told.append((name, seconds, code)))
-    served.answers += [Answer(), Answer.of_json({"code": 230001, "msg": "no"}, status=400)]
+    served.answers += [Response(), Response.of_json({"code": 230001, "msg": "no"}, status=400)]
     for _ in range(2):
         with pytest.raises(Exception, match="patch"):
             client.patch("om_1", content="{}")
@@ -201,7 +201,7 @@ def test_a_call_is_one_line_in_the_log(
 ) -> None:
     """The line has name, code, time and log id; neither secret nor token is in any line of any logger."""
     caplog.set_level(logging.DEBUG)
-    served.answers.append(Answer.of_json({"code": 0}, headers={"X-Tt-Logid": "log-1"}))
+    served.answers.append(Response.of_json({"code": 0}, headers={"X-Tt-Logid": "log-1"}))
     client.patch("om_1", content="{}")
     lines = [line.message for line in caplog.records if line.name == "bot.feishu.http"]
     assert [line.split(" ms=")[0] for line in lines] == [

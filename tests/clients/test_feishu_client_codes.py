@@ -11,10 +11,9 @@ from bot.errors import FeishuAction, FeishuError
 from bot.feishu import responses as answers
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import ACTIONS, TOKEN_REFUSED, action_of
-from bot.sandbox.feishu.codes import MESSAGES
-from bot.sandbox.feishu.faults import FAULTS
+from bot.sandbox.faults import FEISHU_CODES
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.server import Answer
+from bot.sandbox.http import Response
 from tests.clients.feishu_platform import platform
 
 EXPECTED = {
@@ -46,7 +45,7 @@ EXPECTED = {
     FeishuAction.IGNORE: {231001, 231002, *range(231004, 231022)},
     FeishuAction.REPORT: {230001, 230017, 99992402},
 }
-ARMABLE = sorted(int(name.removeprefix("feishu_")) for name in FAULTS if name.startswith("feishu_"))
+ARMABLE = sorted(FEISHU_CODES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def test_a_card_that_is_gone_is_sent_anew(scene: Scene, code: int) -> None:
 def test_the_message_is_the_platforms_own(scene: Scene) -> None:
     """What a person may be shown is the platform's ``msg`` alone; a log line also names the call."""
     error = refusal(scene, "feishu_230002")
-    assert error.message == MESSAGES[230002]
+    assert error.message == FEISHU_CODES[230002].text
     assert str(error) == f"reply: {error.message}"
 
 
@@ -156,7 +155,7 @@ def test_the_status_decides_about_unknown_codes(code: int, status: int, action: 
     """A passing fault of the platform is repeated, anything else reported; a known code goes before the status."""
     with platform() as served:
         client = served.client()
-        served.answers.append(Answer.of_json({"code": code, "msg": "new"}, status=status))
+        served.answers.append(Response.of_json({"code": code, "msg": "new"}, status=status))
         with pytest.raises(FeishuError) as failed:
             client.patch("om_1", content="{}")
         client.close()
@@ -171,7 +170,7 @@ def test_only_a_sensible_wait_is_passed_on(header: str, seconds: float | None) -
     with platform() as served:
         client = served.client()
         headers = {"x-ogw-ratelimit-reset": header}
-        served.answers.append(Answer.of_json({"code": 99991400, "msg": "limit"}, status=429, headers=headers))
+        served.answers.append(Response.of_json({"code": 99991400, "msg": "limit"}, status=429, headers=headers))
         with pytest.raises(FeishuError) as failed:
             client.patch("om_1", content="{}")
         client.close()
@@ -185,7 +184,7 @@ def test_details_of_another_shape_are_left_out(details: object) -> None:
     """An error whose details are not the documented ones is still that error."""
     with platform() as served:
         client = served.client()
-        served.answers.append(Answer.of_json({"code": 99991672, "msg": "scope", "error": details}, status=400))
+        served.answers.append(Response.of_json({"code": 99991672, "msg": "scope", "error": details}, status=400))
         with pytest.raises(FeishuError) as failed:
             client.patch("om_1", content="{}")
         client.close()

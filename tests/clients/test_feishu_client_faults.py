@@ -13,8 +13,9 @@ import pytest
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu.client import FeishuClient
+from bot.sandbox.faults import WIRE_FAULTS
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.server import WIRE_FAULTS, Answer
+from bot.sandbox.http import Response
 from tests.clients.feishu_platform import Platform, platform
 
 SOON = httpx.Timeout(0.3)
@@ -27,7 +28,7 @@ def served_() -> Iterator[Platform]:
         yield served
 
 
-def failure(served: Platform, answer: Answer, **settings: Any) -> FeishuError:
+def failure(served: Platform, answer: Response, **settings: Any) -> FeishuError:
     """The error of a call that gets this answer."""
     client = served.client(**settings)
     served.answers.append(answer)
@@ -70,21 +71,21 @@ def test_a_repeated_send_after_a_lost_answer_is_one_message() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(status=502, body=b"<html>502</html>"),
-        Answer(status=200, body=b"<html>login</html>"),
-        Answer(status=200, body=b""),
-        Answer(status=200, body=b"[]"),
-        Answer(status=200, body=b"[" * 100_000),
-        Answer(status=200, body=b'{"code": 0'),
-        Answer(status=200, body=b"\xff\xfe\x00"),
-        Answer.of_json({"message": "hello"}),
-        Answer.of_json({"code": "0"}),
-        Answer.of_json({"code": False}),
-        Answer.of_json({"code": 0}, status=500),
-        Answer.of_json({"code": None}, status=400),
+        Response(status=502, body=b"<html>502</html>"),
+        Response(status=200, body=b"<html>login</html>"),
+        Response(status=200, body=b""),
+        Response(status=200, body=b"[]"),
+        Response(status=200, body=b"[" * 100_000),
+        Response(status=200, body=b'{"code": 0'),
+        Response(status=200, body=b"\xff\xfe\x00"),
+        Response.of_json({"message": "hello"}),
+        Response.of_json({"code": "0"}),
+        Response.of_json({"code": False}),
+        Response.of_json({"code": 0}, status=500),
+        Response.of_json({"code": None}, status=400),
     ],
 )
-def test_an_answer_that_is_not_the_platforms_is_unreachable(served: Platform, answer: Answer) -> None:
+def test_an_answer_that_is_not_the_platforms_is_unreachable(served: Platform, answer: Response) -> None:
     """HTML, nothing, other JSON, or success under an error's status never passes for an answer."""
     error = failure(served, answer)
     assert isinstance(error, FeishuUnreachable)
@@ -93,7 +94,7 @@ def test_an_answer_that_is_not_the_platforms_is_unreachable(served: Platform, an
 
 def test_a_redirect_is_not_followed(served: Platform) -> None:
     """The token goes to the platform's address and to no other."""
-    error = failure(served, Answer(status=307, headers={"Location": "/elsewhere"}))
+    error = failure(served, Response(status=307, headers={"Location": "/elsewhere"}))
     assert isinstance(error, FeishuUnreachable)
     assert [call.path for call in served.calls] == ["/open-apis/im/v1/messages/om_1"]
 
@@ -109,20 +110,20 @@ def test_nobody_listening_is_unreachable() -> None:
 
 def test_a_huge_answer_is_not_read_to_its_end(served: Platform) -> None:
     """An answer above its limit is an error that is not repeated."""
-    assert failure(served, Answer(body=b" " * (1024 * 1024 + 1))).action is FeishuAction.REPORT
+    assert failure(served, Response(body=b" " * (1024 * 1024 + 1))).action is FeishuAction.REPORT
 
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (Answer(headers={"Content-Type": "image/png"}, body=b"x" * 101), FeishuError),
-        (Answer(headers={"Content-Type": "image/png"}, body=b""), FeishuUnreachable),
-        (Answer.of_json({"code": 0, "msg": "no file"}), FeishuUnreachable),
-        (Answer.of_json({"code": 234003, "msg": "File not in message."}), FeishuError),
-        (Answer(status=502, body=b"<html>"), FeishuUnreachable),
+        (Response(headers={"Content-Type": "image/png"}, body=b"x" * 101), FeishuError),
+        (Response(headers={"Content-Type": "image/png"}, body=b""), FeishuUnreachable),
+        (Response.of_json({"code": 0, "msg": "no file"}), FeishuUnreachable),
+        (Response.of_json({"code": 234003, "msg": "File not in message."}), FeishuError),
+        (Response(status=502, body=b"<html>"), FeishuUnreachable),
     ],
 )
-def test_a_download_is_bytes_or_an_error(served: Platform, answer: Answer, kind: type[FeishuError]) -> None:
+def test_a_download_is_bytes_or_an_error(served: Platform, answer: Response, kind: type[FeishuError]) -> None:
     """A file that is too large, empty, or JSON in its place is told from a good one."""
     client = served.client()
     served.answers.append(answer)
@@ -140,7 +141,7 @@ def test_an_endless_answer_ends_at_the_deadline(served: Platform) -> None:
             yield b" "
 
     started = time.monotonic()
-    error = failure(served, Answer(stream=drops()), timeout=SOON, deadline=0.5)
+    error = failure(served, Response(stream=drops()), timeout=SOON, deadline=0.5)
     assert isinstance(error, FeishuUnreachable)
     assert 0.5 <= time.monotonic() - started < 3
 

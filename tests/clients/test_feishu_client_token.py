@@ -13,7 +13,7 @@ from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import TOKEN_REFUSED
 from bot.feishu.token import TenantToken, Token
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.server import Answer
+from bot.sandbox.http import Response
 from tests.clients.feishu_platform import Platform, platform
 
 
@@ -24,9 +24,9 @@ def served_() -> Iterator[Platform]:
         yield served
 
 
-def refused(code: int, *, status: int = 400) -> Answer:
+def refused(code: int, *, status: int = 400) -> Response:
     """The refusal of a token."""
-    return Answer.of_json({"code": code, "msg": "Invalid access token"}, status=status)
+    return Response.of_json({"code": code, "msg": "Invalid access token"}, status=status)
 
 
 def test_twenty_threads_share_one_token(served: Platform) -> None:
@@ -99,7 +99,7 @@ def test_the_old_token_serves_while_a_new_one_cannot_be_had(served: Platform) ->
     now = [0.0]
     client = served.client(clock=lambda: now[0])
     client.bot_info()
-    served.token_answers += [Answer(status=502), Answer(status=502)]
+    served.token_answers += [Response(status=502), Response(status=502)]
     now[0] = 7100.0
     assert client.bot_info().open_id == "ou_bot"
     now[0] = 7200.0
@@ -112,7 +112,7 @@ def test_the_old_token_serves_while_a_new_one_cannot_be_had(served: Platform) ->
 def test_wrong_credentials_are_for_the_admin(served: Platform, code: int) -> None:
     """The refusal comes as HTTP 200, is told from no answer, and nothing else is called."""
     client = served.client()
-    served.token_answers.append(Answer.of_json({"code": code, "msg": "app secret invalid"}))
+    served.token_answers.append(Response.of_json({"code": code, "msg": "app secret invalid"}))
     with pytest.raises(FeishuError) as failed:
         client.bot_info()
     client.close()
@@ -124,7 +124,7 @@ def test_wrong_credentials_are_for_the_admin(served: Platform, code: int) -> Non
 def test_a_token_answer_without_its_parts_is_none(served: Platform, body: dict[str, object]) -> None:
     """Code 0 without a token or its lifetime is not an answer of the platform."""
     client = served.client()
-    served.token_answers.append(Answer.of_json({"code": 0, **body}))
+    served.token_answers.append(Response.of_json({"code": 0, **body}))
     with pytest.raises(FeishuUnreachable):
         client.bot_info()
     client.close()

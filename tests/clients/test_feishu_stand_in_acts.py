@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.feishu.presses import PressAnswer
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.server import Answer
+from bot.sandbox.feishu.user_actions import PressAnswer
+from bot.sandbox.http import Response
 from tests.clients.feishu_wire import HandClock, Json, RecordingBot, Wire, button, card, png, words
 
 
@@ -92,7 +92,7 @@ def test_rich_text_is_received_without_a_language(stand_in: FeishuStandIn, bot: 
 
 def test_ten_mentions_in_rich_text_keep_their_people(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
     """``@_user_1`` is not found in ``@_user_10``."""
-    many = [stand_in.world.add_person(f"同事{place}").open_id for place in range(9)]
+    many = [stand_in.state.add_person(f"同事{place}").open_id for place in range(9)]
     stand_in.say(chat_id="oc_group", sender="ou_lin", text="猫", mentions=many, as_post=True)
     (paragraph,) = json.loads(bot.wait_for(1)[0]["event"]["message"]["content"])["content"]
     assert [element["user_id"] for element in paragraph if element["tag"] == "at"] == [
@@ -167,14 +167,14 @@ def test_a_first_visit_has_no_last_message(stand_in: FeishuStandIn, bot: Recordi
     assert "last_message_id" not in entered["event"]
 
 
-def pressed(answer: Answer | None, *, patience: float = 3.0) -> tuple[PressAnswer, list[Json]]:
+def pressed(answer: Response | None, *, patience: float = 3.0) -> tuple[PressAnswer, list[Json]]:
     """What a press on a card comes to when the bot gives this answer, and the events that the bot got."""
     with FeishuStandIn(clock=HandClock()) as stand_in:
         wire = Wire(stand_in).log_in()
         sent = wire.sent_card(card(button()))
         wire.close()
         stand_in.delivery = type(stand_in.delivery)(answer_seconds=patience)
-        with RecordingBot(stand_in, answer=lambda *_: answer or Answer()) as bot:
+        with RecordingBot(stand_in, answer=lambda *_: answer or Response()) as bot:
             if answer is None:
                 stand_in.webhook_url = None
             return stand_in.press(sent, "ou_lin", value={"a": "again", "r": "r1"}, name="b1"), bot.events
@@ -183,7 +183,7 @@ def pressed(answer: Answer | None, *, patience: float = 3.0) -> tuple[PressAnswe
 def test_a_press_is_a_callback_with_what_the_button_carries() -> None:
     """The header counts microseconds, and a toast is shown as it was answered."""
     toast = {"type": "info", "content": "已开始", "i18n": {"zh_cn": "已开始", "en_us": "Started"}}
-    answer, (event,) = pressed(Answer.of_json({"toast": toast}))
+    answer, (event,) = pressed(Response.of_json({"toast": toast}))
     assert (answer.code, answer.toast) == (None, toast)
     assert event["header"]["event_type"] == "card.action.trigger"
     assert event["header"]["create_time"] == "1700000000000000"
@@ -200,22 +200,22 @@ def test_a_press_is_a_callback_with_what_the_button_carries() -> None:
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (Answer.of_json({}), None),
-        (Answer.of_json({"toast": {"content": "好"}}), None),
+        (Response.of_json({}), None),
+        (Response.of_json({"toast": {"content": "好"}}), None),
         (None, 200340),
-        (Answer.of_json({}, status=500), 200671),
-        (Answer.of_json({}, status=302, headers={"Location": "/"}), 200671),
-        (Answer(body=b"ok"), 200672),
-        (Answer.of_json([]), 200672),
-        (Answer.of_json({"code": 0}), 200672),
-        (Answer.of_json({"toast": {"type": "loud", "content": "好"}}), 200672),
-        (Answer.of_json({"toast": {"type": "info"}}), 200672),
-        (Answer.of_json({"card": card()}), 200673),
-        (Answer.of_json({"card": {"type": "raw", "data": card({"tag": "note"})}}), 200673),
+        (Response.of_json({}, status=500), 200671),
+        (Response.of_json({}, status=302, headers={"Location": "/"}), 200671),
+        (Response(body=b"ok"), 200672),
+        (Response.of_json([]), 200672),
+        (Response.of_json({"code": 0}), 200672),
+        (Response.of_json({"toast": {"type": "loud", "content": "好"}}), 200672),
+        (Response.of_json({"toast": {"type": "info"}}), 200672),
+        (Response.of_json({"card": card()}), 200673),
+        (Response.of_json({"card": {"type": "raw", "data": card({"tag": "note"})}}), 200673),
     ],
     ids=str,
 )
-def test_the_answer_to_a_press_is_checked(answer: Answer | None, code: int | None) -> None:
+def test_the_answer_to_a_press_is_checked(answer: Response | None, code: int | None) -> None:
     """The presser sees a code for each wrong answer, and the bot is asked once."""
     shown, events = pressed(answer)
     assert shown.code == code
@@ -224,7 +224,7 @@ def test_the_answer_to_a_press_is_checked(answer: Answer | None, code: int | Non
 
 def test_a_late_answer_to_a_press_is_a_failure_and_not_asked_for_again() -> None:
     """After three seconds, here a tenth, the presser sees 200341."""
-    shown, events = pressed(Answer(body=b"{}", delay=0.5), patience=0.1)
+    shown, events = pressed(Response(body=b"{}", delay=0.5), patience=0.1)
     assert (shown.code, len(events)) == (200341, 1)
 
 
@@ -233,7 +233,7 @@ def test_an_answered_card_replaces_the_pressed_one(stand_in: FeishuStandIn) -> N
     wire = Wire(stand_in).log_in()
     sent = wire.sent_card(card(button()))
     wire.close()
-    answer = Answer.of_json({"card": {"type": "raw", "data": card()}})
+    answer = Response.of_json({"card": {"type": "raw", "data": card()}})
     with RecordingBot(stand_in, answer=lambda *_: answer):
         stand_in.press(sent, "ou_lin", tag="select_static", option="16:9", form_value={"prompt": "猫"})
     assert json.loads(stand_in.messages[0].content) == card()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.feishu.crypto import decrypt, encrypt, seal, sign
+from bot.sandbox.feishu.delivery import decrypt, encrypt, seal, sign
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("feishu_vectors.json").read_text(encoding="utf-8"))
 KEY = VECTORS["encrypt_key"]

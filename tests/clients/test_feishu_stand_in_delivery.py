@@ -10,10 +10,9 @@ from itertools import pairwise
 
 import pytest
 
-from bot.sandbox.feishu.crypto import sign
-from bot.sandbox.feishu.delivery import RetrySchedule
+from bot.sandbox.feishu.delivery import RetrySchedule, sign
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.server import Answer, LoopbackServer, wait_until
+from bot.sandbox.http import LoopbackServer, Response, wait_until
 from tests.clients.feishu_wire import Json, RecordingBot
 
 MILLISECONDS = 1e-3
@@ -35,9 +34,9 @@ def outcomes(stand_in: FeishuStandIn) -> list[tuple[int, str, bool]]:
     return [(attempt.number, attempt.outcome, attempt.last) for attempt in stand_in.attempts]
 
 
-def failing(times: int, bad: Answer) -> Callable[[int, Json], Answer]:
+def failing(times: int, bad: Response) -> Callable[[int, Json], Response]:
     """A bot that gives the bad answer so many times."""
-    return lambda number, _event: bad if number < times else Answer.of_json({})
+    return lambda number, _event: bad if number < times else Response.of_json({})
 
 
 def test_events_are_signed_over_the_raw_body() -> None:
@@ -60,8 +59,10 @@ def test_without_an_encrypt_key_events_are_plain() -> None:
         assert "x-lark-signature" not in bot.calls[0].headers
 
 
-@pytest.mark.parametrize("bad", [Answer(status=500), Answer(status=302, headers={"Location": "/"}), Answer(status=204)])
-def test_a_bad_answer_brings_the_event_again(bad: Answer) -> None:
+@pytest.mark.parametrize(
+    "bad", [Response(status=500), Response(status=302, headers={"Location": "/"}), Response(status=204)]
+)
+def test_a_bad_answer_brings_the_event_again(bad: Response) -> None:
     """Anything but 200 is followed by the next rung of the ladder, until a good answer ends it."""
     with FeishuStandIn(delivery=QUICK) as stand_in, RecordingBot(stand_in, answer=failing(2, bad)) as bot:
         message_id = say(stand_in)
@@ -74,7 +75,7 @@ def test_a_bad_answer_brings_the_event_again(bad: Answer) -> None:
 
 def test_a_late_answer_is_a_bad_one() -> None:
     """The event comes again although the bot has taken it."""
-    late = Answer(body=Answer.of_json({}).body, delay=60)
+    late = Response(body=Response.of_json({}).body, delay=60)
     hasty = replace(QUICK, answer_seconds=1.0)
     with FeishuStandIn(delivery=hasty) as stand_in, RecordingBot(stand_in, answer=failing(1, late)) as bot:
         say(stand_in)
@@ -88,7 +89,7 @@ def test_the_ladder_has_four_rungs_whose_waits_grow() -> None:
     """After five attempts the event is given up, and the waits between them were those of the ladder."""
     with (
         FeishuStandIn(delivery=QUICK) as stand_in,
-        RecordingBot(stand_in, answer=failing(9, Answer(status=500))) as bot,
+        RecordingBot(stand_in, answer=failing(9, Response(status=500))) as bot,
     ):
         say(stand_in)
         bot.wait_for(5)
@@ -124,7 +125,7 @@ def test_a_bot_that_is_away_gets_its_events_later() -> None:
 
 def test_sending_does_not_wait_for_the_bot() -> None:
     """A bot that hangs holds up neither the person who writes nor the calls to the platform."""
-    hanging = Answer(wire_fault="hang")
+    hanging = Response(wire_fault="hang")
     with FeishuStandIn(delivery=QUICK) as stand_in, RecordingBot(stand_in, answer=failing(99, hanging)) as bot:
         for _ in range(20):
             say(stand_in)
@@ -154,9 +155,9 @@ def test_copies_may_come_at_the_same_moment() -> None:
     """Four copies are under way before the first is answered."""
     all_here = threading.Barrier(4, timeout=30)
 
-    def answer(_number: int, _event: Json) -> Answer:
+    def answer(_number: int, _event: Json) -> Response:
         all_here.wait()
-        return Answer.of_json({})
+        return Response.of_json({})
 
     with FeishuStandIn(delivery=RetrySchedule(in_parallel=4)) as stand_in, RecordingBot(stand_in, answer=answer) as bot:
         message_id = say(stand_in)
@@ -177,7 +178,7 @@ def test_two_messages_may_come_in_the_wrong_order() -> None:
 def test_a_raw_event_can_be_pushed() -> None:
     """One after another or at the same moment, as it is; each answer is told."""
     event = {"schema": "2.0", "header": {"event_id": "e1", "event_type": "x", "token": "fake"}, "event": {}}
-    with FeishuStandIn() as stand_in, RecordingBot(stand_in, answer=failing(1, Answer(status=401))) as bot:
+    with FeishuStandIn() as stand_in, RecordingBot(stand_in, answer=failing(1, Response(status=401))) as bot:
         assert [attempt.status for attempt in stand_in.push(event, times=2)] == [401, 200]
         assert [attempt.status for attempt in stand_in.push(event, times=3, together=True)] == [200, 200, 200]
         assert bot.events == [event] * 5
@@ -199,15 +200,15 @@ def test_no_record_of_a_push_holds_a_token() -> None:
 def test_the_challenge_has_to_be_echoed_within_a_second() -> None:
     """It is encrypted but not signed; a right answer is good, a wrong or late one is not."""
     with FeishuStandIn(encrypt_key="test key", delivery=replace(QUICK, challenge_seconds=30.0)) as stand_in:
-        echo = RecordingBot(stand_in, answer=lambda _, event: Answer.of_json({"challenge": event["challenge"]}))
+        echo = RecordingBot(stand_in, answer=lambda _, event: Response.of_json({"challenge": event["challenge"]}))
         with echo:
             assert stand_in.challenge().good
         assert echo.events[0]["type"] == "url_verification"
         assert (echo.calls[0].json().keys(), "x-lark-signature" in echo.calls[0].headers) == ({"encrypt"}, False)
-        with RecordingBot(stand_in, answer=lambda *_: Answer.of_json({"challenge": "x"})):
+        with RecordingBot(stand_in, answer=lambda *_: Response.of_json({"challenge": "x"})):
             assert stand_in.challenge().reason == "the challenge was not echoed"
         stand_in.delivery = replace(QUICK, challenge_seconds=0.3)
-        with RecordingBot(stand_in, answer=lambda *_: Answer(body=b"{}", delay=60)):
+        with RecordingBot(stand_in, answer=lambda *_: Response(body=b"{}", delay=60)):
             assert stand_in.challenge().reason == "late"
 
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.feishu import sdk
-from bot.sandbox.feishu.frames import DATA, Frame, decode, encode
+from bot.sandbox.feishu.long_connection_stand_in import DATA, Frame, decode, encode
 
 words = st.text(max_size=40)
 theirs_of = sdk.import_long_connection().Frame

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from tests.clients.feishu_wire import HandClock, Wire, card, png, words
 
 HOUR = 3600
@@ -80,7 +80,7 @@ def test_a_message_created_in_a_topic_group_opens_a_thread(wire: Wire) -> None:
 
 def test_a_person_can_be_written_to_by_open_id(wire: Wire) -> None:
     """The message lands in the direct conversation, which is made where there was none."""
-    newcomer = wire.stand_in.world.add_person("新同事")
+    newcomer = wire.stand_in.state.add_person("新同事")
     answer = wire.create(newcomer.open_id, {"text": "你好"}, by="open_id").json()["data"]
     (chat,) = [chat for chat in wire.stand_in.chats if newcomer.open_id in chat.members]
     assert (answer["chat_id"], chat.kind) == (chat.chat_id, "p2p")

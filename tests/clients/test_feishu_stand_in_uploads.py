@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from bot.sandbox.feishu.limits import Limits
+from bot.sandbox.feishu.gateway import Limits
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from tests.clients.feishu_wire import Wire, card, gif, jpeg, png, webp, words
+from tests.clients.feishu_wire import Wire, card, image, png, words
 
 LIMITS = Limits(image_bytes=2000, file_bytes=3000)
 
@@ -31,11 +31,11 @@ def code_of(answer: httpx.Response) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("content", "kind", "size"),
     [
-        (png(12000, 12000), "image/png", (12000, 12000)),
-        (jpeg(1280, 720), "image/jpeg", (1280, 720)),
-        (gif(2000, 10), "image/gif", (2000, 10)),
-        (webp(640, 480), "image/webp", (640, 480)),
-        (b"BM" + bytes(16) + (7).to_bytes(4, "little") + (5).to_bytes(4, "little"), "image/bmp", (7, 5)),
+        (png(12000, 1), "image/png", (12000, 1)),
+        (image("JPEG", 128, 72), "image/jpeg", (128, 72)),
+        (image("GIF", 2000, 1), "image/gif", (2000, 1)),
+        (image("WEBP", 64, 48), "image/webp", (64, 48)),
+        (image("BMP", 7, 5), "image/bmp", (7, 5)),
         (b"II*\x00" + bytes(20), "image/tiff", (0, 0)),
         (b"\x00\x00\x01\x00" + bytes(20), "image/ico", (0, 0)),
         (bytes(4) + b"ftypheic" + bytes(20), "image/heic", (0, 0)),
@@ -59,8 +59,8 @@ def test_pictures_of_the_documented_formats_are_taken(
         (b"<html>not a picture</html>", 234011),
         (png(1, 1) + bytes(2000), 234006),
         (png(12001, 1), 234039),
-        (gif(2001, 1), 234039),
-        (jpeg(1, 12001), 234039),
+        (image("GIF", 2001, 1), 234039),
+        (image("WEBP", 1, 12001), 234039),
     ],
 )
 def test_other_pictures_are_refused_with_their_code(wire: Wire, content: bytes, code: int) -> None:

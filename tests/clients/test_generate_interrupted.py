@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.server import wait_until
+from bot.sandbox.http import wait_until
 from tests.clients.generate_process import Ran, started
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.server import Answer, LoopbackServer
+from bot.sandbox.http import LoopbackServer, Response
 from tests.clients.generate_process import ran
 
 
@@ -214,7 +214,7 @@ def test_9_the_id_of_a_failed_call_is_told() -> None:
     """The platform's support asks for it."""
     body = {"error": {"code": "1234", "message": "x"}, "request_id": "20261129000000aa"}
     with LoopbackServer() as server:
-        server.route("POST", "/*path", lambda _: Answer.of_json(body, status=500))
+        server.route("POST", "/*path", lambda _: Response.of_json(body, status=500))
         error = ran("-p", "猫", origin=server.origin).answer["error"]
     assert error["request_id"] == "20261129000000aa"
 

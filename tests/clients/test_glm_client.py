@@ -11,9 +11,8 @@ from bot.errors import CallTimedOut, GlmError, MissingApiKey, NetworkFailed, Rat
 from bot.glm.client import ENDPOINT, GlmClient, call_seconds
 from bot.glm.transport import GuardedTransport
 from bot.models import ContentFinding, Options
-from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.glm.transport import API_HOST, LoopbackTransport
-from bot.sandbox.server import Answer, LoopbackServer, wait_until
+from bot.sandbox.glm.stand_in import API_HOST, GlmStandIn, LoopbackTransport
+from bot.sandbox.http import LoopbackServer, Response, wait_until
 from tests.clients.glm_wire import FAKE_KEY, sipping_server
 
 
@@ -87,7 +86,7 @@ def test_an_answer_that_does_not_end_is_left() -> None:
             yield b" " * 65536
 
     with LoopbackServer() as server:
-        server.route("POST", "/*path", lambda _call: Answer(stream=endless()))
+        server.route("POST", "/*path", lambda _call: Response(stream=endless()))
         transport = LoopbackTransport({API_HOST: server.origin})
         with GlmClient(api_key=FAKE_KEY, transport=transport) as client, pytest.raises(ServerFailed, match="be read"):
             client.generate("猫", options=Options())

@@ -15,10 +15,9 @@ from bot.errors import DownloadFailed
 from bot.glm.client import Downloader, GlmClient, fetch_with_retries
 from bot.glm.transport import GuardedTransport
 from bot.models import ImageFile, Options
-from bot.sandbox.glm.pictures import render
-from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.glm.transport import IMAGE_HOST, LoopbackTransport
-from bot.sandbox.server import Answer, Call, LoopbackServer
+from bot.sandbox.glm.images import render
+from bot.sandbox.glm.stand_in import IMAGE_HOST, GlmStandIn, LoopbackTransport
+from bot.sandbox.http import LoopbackServer, Request, Response
 from bot.timings import DownloadRetries
 from tests.clients.glm_wire import FAKE_KEY, certified, dripping_server, leading_to, trusting
 
@@ -147,7 +146,7 @@ def test_a_picture_over_the_limit_is_left(stand_in: GlmStandIn) -> None:
 def test_a_compressed_answer_is_refused() -> None:
     """A few compressed bytes could unpack into gigabytes, so compression is declined and refused."""
     with LoopbackServer() as server:
-        server.route("GET", "/*name", lambda _call: Answer(headers={"Content-Encoding": "gzip"}, body=b"x"))
+        server.route("GET", "/*name", lambda _call: Response(headers={"Content-Encoding": "gzip"}, body=b"x"))
         downloader = Downloader(transport=LoopbackTransport({IMAGE_HOST: server.origin}))
         assert "compressed" in refused(downloader, f"https://{IMAGE_HOST}/a.png").message
 
@@ -189,9 +188,9 @@ def test_a_download_has_a_minute(stand_in: GlmStandIn, *, seconds: float, late: 
 @pytest.mark.parametrize(("size", "taken"), [(20 * 1024 * 1024, True), (20 * 1024 * 1024 + 1, False)])
 def test_a_picture_has_twenty_megabytes(*, size: int, taken: bool) -> None:
     """A picture of exactly 20 MiB is taken, and one of a byte more is left."""
-    picture = render("猫", width=64, height=64, picture_id="1", watermark=False)
+    picture = render("猫", width=64, height=64, image_id="1", watermark=False)
     with LoopbackServer() as server:
-        server.route("GET", "/*name", lambda _call: Answer(body=picture + bytes(size - len(picture))))
+        server.route("GET", "/*name", lambda _call: Response(body=picture + bytes(size - len(picture))))
         downloader = Downloader(transport=LoopbackTransport({IMAGE_HOST: server.origin}))
         if taken:
             with downloader:
@@ -263,11 +262,11 @@ def test_a_process_that_stops_does_not_retry() -> None:
 
 def test_a_download_knows_no_key(stand_in: GlmStandIn) -> None:
     """The storage sees a plain GET with neither a key nor a cookie."""
-    seen: list[Call] = []
+    seen: list[Request] = []
 
-    def see(call: Call) -> Answer:
+    def see(call: Request) -> Response:
         seen.append(call)
-        return Answer(status=404)
+        return Response(status=404)
 
     with LoopbackServer() as server:
         server.route("GET", "/*name", see)

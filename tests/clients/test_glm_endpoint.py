@@ -14,9 +14,8 @@ import trustme
 from bot.errors import DownloadFailed, NetworkFailed, ServerFailed, SettingsError
 from bot.glm.client import Downloader, GlmClient
 from bot.models import Options
-from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.glm.transport import API_HOST
-from bot.sandbox.server import Answer, Call, LoopbackServer
+from bot.sandbox.glm.stand_in import API_HOST, GlmStandIn
+from bot.sandbox.http import LoopbackServer, Request, Response
 from bot.settings import config_folder, load
 from tests.clients.generate_process import ran
 from tests.clients.glm_wire import FAKE_KEY, TlsServer, http_answer, leading_to, tls_server, trusting
@@ -54,13 +53,13 @@ def platform(authority: trustme.CA) -> Iterator[TlsServer]:
 
 
 @pytest.fixture
-def eavesdropper() -> Iterator[tuple[str, list[Call]]]:
+def eavesdropper() -> Iterator[tuple[str, list[Request]]]:
     """The origin of a plain server that a variable may name, and what reached it."""
-    heard: list[Call] = []
+    heard: list[Request] = []
 
-    def hear(call: Call) -> Answer:
+    def hear(call: Request) -> Response:
         heard.append(call)
-        return Answer.of_json({"created": 1, "data": [{"url": "https://pictures.example/a.png"}]})
+        return Response.of_json({"created": 1, "data": [{"url": "https://pictures.example/a.png"}]})
 
     with LoopbackServer() as server:
         for method in ("GET", "POST"):
@@ -115,7 +114,7 @@ def test_no_variable_adds_an_authority(authority: trustme.CA, platform: TlsServe
 def test_no_variable_leads_the_key_elsewhere(
     authority: trustme.CA,
     platform: TlsServer,
-    eavesdropper: tuple[str, list[Call]],
+    eavesdropper: tuple[str, list[Request]],
     names: tuple[str, ...],
     tmp_path: Path,
 ) -> None:
@@ -131,7 +130,7 @@ def test_no_variable_leads_the_key_elsewhere(
 
 
 @pytest.fixture
-def hostile(eavesdropper: tuple[str, list[Call]], authority: trustme.CA, tmp_path: Path) -> Iterator[dict[str, str]]:
+def hostile(eavesdropper: tuple[str, list[Request]], authority: trustme.CA, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The process's environment with every variable that has ever led a client elsewhere; gives them."""
     stranger = str(tmp_path / "authority.pem")
     authority.cert_pem.write_to_path(stranger)
@@ -151,7 +150,7 @@ def hostile(eavesdropper: tuple[str, list[Call]], authority: trustme.CA, tmp_pat
 def test_no_variable_leads_the_bots_key_elsewhere(
     authority: trustme.CA,
     platform: TlsServer,
-    eavesdropper: tuple[str, list[Call]],
+    eavesdropper: tuple[str, list[Request]],
     hostile: dict[str, str],
     tmp_path: Path,
 ) -> None:

@@ -10,7 +10,7 @@ from bot.errors import GlmError
 from bot.glm.client import GlmClient
 from bot.glm.responses import CODES as LEAVES
 from bot.models import Options
-from bot.sandbox.glm.faults import CALL_FAULTS, CODES
+from bot.sandbox.faults import GLM_CODES, own_names
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.clients.glm_wire import FAKE_KEY
 
@@ -85,11 +85,11 @@ def failed(stand_in: GlmStandIn, fault: str) -> GlmError:
     return caught.value
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", GLM_CODES)
 def test_each_code_becomes_its_error(stand_in: GlmStandIn, code: str) -> None:
     """The platform's code, message and status are kept, and the sentence is the one for that case."""
     error = failed(stand_in, f"glm_{code}")
-    status, message = CODES[code]
+    status, message = GLM_CODES[code].status, GLM_CODES[code].text
     assert (error.code, error.sentence) == EXPECTED[code]
     assert (error.provider_code, error.status, error.message) == (code, status, message)
     assert error.from_platform
@@ -106,5 +106,5 @@ def test_each_other_fault_becomes_its_error(stand_in: GlmStandIn, fault: str) ->
 
 def test_every_fault_is_in_the_table() -> None:
     """No fault that the stand-in knows is left without an expected error, and no code without a fault."""
-    assert set(CODES) == set(EXPECTED) == set(LEAVES)
-    assert set(CALL_FAULTS) == {f"glm_{code}" for code in EXPECTED} | set(OTHERS) | WITH_AN_IMAGE
+    assert set(GLM_CODES) == set(EXPECTED) == set(LEAVES)
+    assert set(own_names("glm", "call")) == {f"glm_{code}" for code in EXPECTED} | set(OTHERS) | WITH_AN_IMAGE

@@ -12,9 +12,9 @@ import pytest
 
 from bot.errors import FeishuError, FeishuUnreachable
 from bot.feishu.long_connection import LongConnection
-from bot.sandbox.feishu.connected import ConnectedStandIn
 from bot.sandbox.feishu.delivery import RetrySchedule
-from bot.sandbox.server import Answer, Call, LoopbackServer
+from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
+from bot.sandbox.http import LoopbackServer, Request, Response
 from tests.support.wire import Wire
 
 SOON = {"ReconnectCount": -1, "ReconnectInterval": 0.05, "ReconnectNonce": 0, "PingInterval": 0.1}
@@ -27,7 +27,7 @@ Taken = Callable[[bytes], Mapping[str, object] | None]
 def feishu() -> Iterator[ConnectedStandIn]:
     """Feishu, which delivers again soon and waits long for an answer."""
     with ConnectedStandIn(delivery=RetrySchedule(ladder=(0.05,) * 8, answer_seconds=SECONDS)) as feishu:
-        feishu.line.wishes = dict(SOON)
+        feishu.line.client_config = dict(SOON)
         yield feishu
 
 
@@ -141,10 +141,10 @@ def test_what_passes_is_waited_for(
 ) -> None:
     """Too many connections, as right after a crash, or a busy platform: the client says so and tries again."""
     connection = connect(Taking({}))
-    feishu.line.refusals.extend([(code, "not now")] * 10_000)
+    feishu.line.rejections.extend([(code, "not now")] * 10_000)
     feishu.line.cut()
     assert feishu.wait_for(lambda _: f"not now (code {code})" in (connection.down or ""), seconds=SECONDS)
-    feishu.line.refusals.clear()
+    feishu.line.rejections.clear()
     assert feishu.wait_for(lambda _: connection.down is None, seconds=SECONDS)
     assert feishu.line.opened == 2
 
@@ -153,7 +153,7 @@ def test_what_passes_is_waited_for(
 def test_a_refusal_for_good_ends_it(feishu: ConnectedStandIn, code: int) -> None:
     """Wrong credentials or the wrong platform are told to whoever waits for the end, after one attempt."""
     ended = threading.Event()
-    feishu.line.refusals.append((code, "refused"))
+    feishu.line.rejections.append((code, "refused"))
     connection = create(feishu, Taking({}), on_end=ended.set)
     connection.start()
     assert ended.wait(SECONDS)
@@ -167,7 +167,7 @@ def test_a_failed_handshake_is_made_again_unless_forbidden(feishu: ConnectedStan
     """A ticket that was not taken (514) leads to another one; a handshake that is forbidden (403) ends it."""
     ended = threading.Event()
     feishu.line.turned_away.extend([(514, "auth failed"), (403, "forbidden")])
-    feishu.line.wishes |= {"ReconnectCount": 5}
+    feishu.line.client_config |= {"ReconnectCount": 5}
     connection = create(feishu, Taking({}), on_end=ended.set)
     connection.start()
     assert ended.wait(SECONDS)
@@ -179,7 +179,7 @@ def test_a_failed_handshake_is_made_again_unless_forbidden(feishu: ConnectedStan
 def test_it_gives_up_when_the_platform_wants_that(feishu: ConnectedStandIn) -> None:
     """After as many attempts as the platform allows it ends, and says why."""
     ended = threading.Event()
-    feishu.line.wishes |= {"ReconnectCount": 2}
+    feishu.line.client_config |= {"ReconnectCount": 2}
     connection = create(feishu, Taking({}), on_end=ended.set)
     connection.start()
     assert feishu.wait_for(lambda _: feishu.line.open == 1, seconds=SECONDS)
@@ -205,9 +205,9 @@ def test_an_address_that_is_none_is_not_gone_to(feishu: ConnectedStandIn, url: s
     with LoopbackServer() as server:
         asked: list[object] = []
 
-        def tell(call: Call) -> Answer:
+        def tell(call: Request) -> Response:
             asked.append(call.json())
-            return Answer.of_json({"code": 0, "data": data})
+            return Response.of_json({"code": 0, "data": data})
 
         server.route("POST", "/callback/ws/endpoint", tell)
         connection = create(feishu, Taking({}), domain=server.origin)
@@ -223,9 +223,9 @@ def test_an_endpoint_that_hangs_is_asked_again(feishu: ConnectedStandIn) -> None
     with LoopbackServer() as server:
         asked: list[object] = []
 
-        def hang(call: Call) -> Answer:
+        def hang(call: Request) -> Response:
             asked.append(call.json())
-            return Answer(wire_fault="hang")
+            return Response(wire_fault="hang")
 
         server.route("POST", "/callback/ws/endpoint", hang)
         connection = create(feishu, Taking({}), domain=server.origin, timeout=httpx.Timeout(0.05))
@@ -237,7 +237,7 @@ def test_an_endpoint_that_hangs_is_asked_again(feishu: ConnectedStandIn) -> None
 
 def test_a_connection_whose_packets_vanish_is_noticed(feishu: ConnectedStandIn) -> None:
     """Nobody closes it, but the answers to its pings stay away; it says so, and opens another one."""
-    feishu.line.wishes |= {"PingInterval": SECONDS}
+    feishu.line.client_config |= {"PingInterval": SECONDS}
     with Wire(feishu.line.listen()) as wire:
         feishu.line.origin = f"ws://127.0.0.1:{wire.port}"
         connection = create(feishu, Taking({}), ping=0.3)

@@ -19,8 +19,8 @@ from bot.__main__ import main
 from bot.sandbox.faults import FAULTS, arm
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.page.controls import Unable
-from bot.sandbox.server import LoopbackServer, wait_until
+from bot.sandbox.http import LoopbackServer, wait_until
+from bot.sandbox.page.control_panel import Unable
 from bot.sandbox.start import Sandbox
 from tests.repo.lock import TOP
 from tests.support.commands import Ended, run_command
@@ -165,7 +165,7 @@ def test_it_ends_at_once_while_a_picture_is_made(tmp_path: Path, *, apart: bool)
 def test_a_bot_in_a_process_of_its_own_is_not_waited_for(tmp_path: Path) -> None:
     """Not even for as long as it waits for Feishu itself, which is ten seconds."""
     with Sandbox(folder=tmp_path, apart=True) as world:
-        arm("feishu_hang", feishu=world.feishu, glm=world.glm)
+        arm("feishu_hang", feishu=world.feishu.faults, glm=world.glm.faults)
         world.feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
         assert world.feishu.wait_for(lambda one: bool(one.calls_named("reply")), seconds=20)
         began = time.monotonic()

@@ -13,9 +13,8 @@ import pytest
 
 from bot.cli.json_result import KEYS
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.glm.stand_in import PATH, GlmStandIn
-from bot.sandbox.glm.transport import IMAGE_HOST
-from bot.sandbox.server import Answer, LoopbackServer
+from bot.sandbox.glm.stand_in import IMAGE_HOST, PATH, GlmStandIn
+from bot.sandbox.http import LoopbackServer, Response
 from tests.clients.generate_process import DRIVER, Ran, ran
 from tests.clients.glm_wire import FAKE_KEY
 
@@ -223,8 +222,8 @@ def test_a_damaged_picture_is_neither_saved_nor_sent(feishu: FeishuStandIn, tmp_
     """It is found when the picture is decoded; the link is there all the same."""
     with LoopbackServer() as server:
         url = f"https://{IMAGE_HOST}/large.png"
-        server.route("POST", PATH, lambda _: Answer.of_json({"created": 1, "data": [{"url": url}]}))
-        server.route("GET", "/images/*name", lambda _: Answer(body=damaged_png(11 * 1024 * 1024)))
+        server.route("POST", PATH, lambda _: Response.of_json({"created": 1, "data": [{"url": url}]}))
+        server.route("GET", "/images/*name", lambda _: Response(body=damaged_png(11 * 1024 * 1024)))
         arguments = ("--save", str(tmp_path / "large.png"), "--send", "oc_group")
         result = sent(server, feishu, *arguments, env={"TEST_RETRY_SECONDS": "0.2"})
     message = f"Failed to download image to {tmp_path / 'large.png'}: the picture is damaged"

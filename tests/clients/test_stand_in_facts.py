@@ -20,8 +20,7 @@ from lark_oapi.api.im.v1.model.reply_message_response_body import ReplyMessageRe
 from lark_oapi.core import JSON  # type: ignore[import-untyped]
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.glm.stand_in import PATH, GlmStandIn
-from bot.sandbox.glm.transport import API_HOST
+from bot.sandbox.glm.stand_in import API_HOST, PATH, GlmStandIn
 from tests.clients.feishu_wire import Wire, png
 
 FACTS = Path(__file__).parents[1] / "facts"

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, exp
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.http import LoopbackServer, Response
 from bot.sandbox.page import server
-from bot.sandbox.server import Answer, LoopbackServer
 from tests.page.chromium import ARGUMENTS, NAMES, program
 from tests.page.scripted_bot import ScriptedBot
 
@@ -94,7 +94,7 @@ def usual(chromium: Browser) -> Iterator[BrowserContext]:
     Each page has an address of its own, and so remembers nothing of another's.
     """
     with LoopbackServer() as nothing, _context(chromium) as context:
-        nothing.route("GET", "/", lambda _: Answer())
+        nothing.route("GET", "/", lambda _: Response())
         context.new_page().goto(nothing.origin)
         yield context
 

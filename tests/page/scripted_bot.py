@@ -10,10 +10,8 @@ from typing import Any, Self
 import httpx
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.glm.stand_in import PATH, GlmStandIn
-from bot.sandbox.glm.transport import API_HOST
-from bot.sandbox.server import Answer, Call, LoopbackServer
-from bot.sandbox.tls import shared_tls
+from bot.sandbox.glm.stand_in import API_HOST, PATH, GlmStandIn
+from bot.sandbox.http import LoopbackServer, Request, Response, shared_tls
 from tests.page import scripted_cards as cards
 
 
@@ -70,7 +68,7 @@ class ScriptedBot:
         asked = {"app_id": self._feishu.app_id, "app_secret": self._feishu.app_secret}
         return str(self._http.post("/auth/v3/tenant_access_token/internal", json=asked).json()["tenant_access_token"])
 
-    def _take(self, call: Call) -> Answer:
+    def _take(self, call: Request) -> Response:
         event = call.json()
         match event["header"]["event_type"]:
             case "im.message.receive_v1":
@@ -79,8 +77,8 @@ class ScriptedBot:
                 answer.start()
             case "card.action.trigger":
                 self.presses.append(event["event"]["action"])
-                return Answer.of_json({"toast": cards.TOAST})
-        return Answer.of_json({})
+                return Response.of_json({"toast": cards.TOAST})
+        return Response.of_json({})
 
     def _answer(self, message: Mapping[str, Any]) -> None:
         words = json.dumps(json.loads(message["content"]), ensure_ascii=False)

@@ -237,8 +237,8 @@ def test_one_message_that_cannot_be_drawn_hides_no_other(scene: Scene, visit: Vi
     page = visit(scene.origin)
     scene.bot.show({"tag": "markdown", "content": "坏 &#9999999999; 好 &#9731;"})
     expect(page.locator(".card")).to_contain_text("坏 &#9999999999; 好 ☃")
-    message = scene.feishu.world.in_chat("oc_direct_lin")[0]
-    scene.feishu.world.change_message(message.message_id, content='{"schema": "2.0"}')
+    message = scene.feishu.state.in_chat("oc_direct_lin")[0]
+    scene.feishu.state.change_message(message.message_id, content='{"schema": "2.0"}')
     expect(page.locator("li.problem")).to_have_text("这条消息无法显示。")
     say(page, "之后的话")
     expect(page.locator(".bubble")).to_have_text("之后的话")

@@ -12,9 +12,8 @@ import httpx
 import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.glm.stand_in import PATH, GlmStandIn
-from bot.sandbox.glm.transport import API_HOST, IMAGE_HOST
-from bot.sandbox.page.controls import Unable
+from bot.sandbox.glm.stand_in import API_HOST, IMAGE_HOST, PATH, GlmStandIn
+from bot.sandbox.page.control_panel import Unable
 from bot.sandbox.page.server import Page
 from tests.page import scripted_cards
 from tests.page.conftest import ScriptedControls

@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
-from bot.sandbox.faults import FAULTS, arm
-from bot.sandbox.feishu.codes import NAMES
-from bot.sandbox.feishu.faults import CALL_NAMES
-from bot.sandbox.page.switches import words
-from bot.sandbox.server import wait_until
+from bot.sandbox.faults import CALL_NAMES, FAULTS, arm
+from bot.sandbox.http import wait_until
+from bot.sandbox.page.control_panel import ControlPanel
 from tests.page import scripted_cards
 from tests.page.conftest import Scene, Visit
 from tests.page.typing_in import card, open_panel, say
@@ -67,10 +65,10 @@ def test_a_call_that_gets_no_answer_says_so(scene: Scene, visit: Visit, fault: s
     scene.bot.go_on.set()
     page = visit(scene.origin)
     room = open_panel(page, "wires")
-    arm(fault, feishu=scene.feishu, glm=scene.glm)
+    arm(fault, feishu=scene.feishu.faults, glm=scene.glm.faults)
     say(page, "一只橘猫")
     expect(opened(room, "images/generations").locator(".wire-facts")).to_have_text(
-        f"没有回应 · 故障：{words()[fault][0]}"
+        f"没有回应 · 故障：{FAULTS[fault].zh}"
     )
 
 
@@ -193,9 +191,8 @@ def test_real_pictures_are_said_to_be_real(scene: Scene, visit: Visit) -> None:
     expect(room.get_by_label("飞书的下一次调用")).to_have_count(1)
 
 
-def test_every_fault_has_words_in_both_languages() -> None:
+def test_every_fault_has_words_in_both_languages(scene: Scene) -> None:
     """Each fault is on the page in Chinese and in English under the name that ``--fault`` takes, and nothing else."""
-    assert words().keys() == FAULTS.keys() - {f"feishu_{code}" for code in NAMES.values()}
-    for chinese, english in words().values():
-        assert chinese
-        assert english.isascii()
+    assert all(fault.zh and fault.en.isascii() for fault in FAULTS.values())
+    shown = {one["name"] for one in ControlPanel(feishu=scene.feishu, glm=scene.glm, controls=None).choices()["faults"]}
+    assert shown == {fault.name for fault in FAULTS.values()}

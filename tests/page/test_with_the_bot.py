@@ -107,7 +107,7 @@ def test_the_examples_of_the_welcome_are_drawn(running: Running, visit: Visit) -
 
 def test_what_failed_is_tried_again_from_its_card(running: Running, visit: Visit) -> None:
     """After a failure that may pass, one press makes the picture."""
-    arm("glm_500", feishu=running.sandbox.feishu, glm=running.sandbox.glm)
+    arm("glm_500", feishu=running.sandbox.feishu.faults, glm=running.sandbox.glm.faults)
     page = visit(running.origin)
     say(page, "一只橘猫")
     card(page, "red").get_by_role("button", name="再试一次").click()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.feishu.world import ChatMessage, new_id
+from bot.sandbox.feishu.state import ChatMessage, new_id
 from tests.support.dsl import BotUnderTest, Conversation, all_strings, header_color, posts_of
 
 PROMPT = "一只坐在窗台上的橘猫，水彩"
@@ -48,7 +48,7 @@ def test_the_platform_gets_exactly_this(bot: BotUnderTest) -> None:
 def test_in_a_group_with_a_mention(bot: BotUnderTest) -> None:
     """In a group the mention leaves the prompt, and the name of somebody else stays in it."""
     talk = bot.new_user(kind="group")
-    friend = bot.feishu.world.add_person("小李").open_id
+    friend = bot.feishu.state.add_person("小李").open_id
     said = bot.feishu.say(
         chat_id=talk.chat_id, sender=talk.person, text="@画图 画一张 @小李 的漫画头像", mentions=[friend]
     )
@@ -123,7 +123,7 @@ def overheard(talk: Conversation, *, sender_type: str, mentioned: list[tuple[str
         sender=talk.person,
         msg_type="text",
         content=content,
-        created=feishu.world.clock(),
+        created=feishu.state.clock(),
     )
     mentions = [
         {"key": key, "id": {"open_id": open_id}, "name": name}

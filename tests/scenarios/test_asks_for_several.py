@@ -9,7 +9,7 @@ from tests.support.dsl import BotUnderTest, Card, Conversation, Gate, all_string
 
 def pictures_on(user: Conversation, card: Card) -> int:
     """How many pictures a card shows."""
-    keys = user.bot.feishu.world.image_keys()
+    keys = user.bot.feishu.state.image_keys()
     return len({text for text in all_strings(json.loads(card.content)) if text in keys})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.sandbox.feishu.delivery import Attempt
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from tests.support.dsl import BotUnderTest, Card, Conversation, Gate, header_color, toast_text, wait_for
 
 
@@ -160,7 +160,7 @@ def test_in_a_group_prompts_from_elsewhere_stay_there(held: BotUnderTest, gate: 
     """Cancelling everything from a group does not tell the group what was asked for in private."""
     alone = held.new_user()
     alone.ask_without_waiting("秘密的灯塔")
-    group = held.feishu.world.add_chat("group", name="小组", members=[alone.person])
+    group = held.feishu.state.add_chat("group", name="小组", members=[alone.person])
     user = Conversation(bot=held, person=alone.person, chat_id=group.chat_id, first_call=len(held.feishu.calls))
     user.ask_without_waiting("公开的灯塔")
     card = user.ask_without_waiting("/cancel")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.feishu.world import Upload
+from bot.sandbox.feishu.state import Upload
 from tests.support.dsl import BotUnderTest, Card, Conversation, bot_with, header_color
 
 

@@ -122,7 +122,7 @@ def test_limits_survive_a_restart(tmp_path: Path) -> None:
 
 def listed(bot: BotUnderTest) -> Conversation:
     """The person of the list in the chat of the list."""
-    feishu = bot.feishu.world
+    feishu = bot.feishu.state
     feishu.add_person("名单上的人", open_id="ou_listed")
     feishu.add_chat("group", name="名单上的群", members=["ou_listed"], chat_id="oc_listed")
     return Conversation(bot=bot, person="ou_listed", chat_id="oc_listed", first_call=0)
@@ -150,7 +150,7 @@ def test_everybody_who_is_not_listed_is_told(tmp_path: Path) -> None:
     with bot_with(tmp_path, {"BOT_TEAM_ALLOWED_PEOPLE": "ou_listed"}) as bot:
         one = bot.new_user(kind="group")
         other = one.other_user()
-        alone = bot.feishu.world.add_chat("p2p", name="某处", members=[one.person])
+        alone = bot.feishu.state.add_chat("p2p", name="某处", members=[one.person])
         elsewhere = Conversation(bot=bot, person=one.person, chat_id=alone.chat_id, first_call=0)
         for user in (one, other, elsewhere):
             assert user.person in user.ask("一座灯塔").text()

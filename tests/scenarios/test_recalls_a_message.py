@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from bot.db.tables import metadata, requests
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from tests.support.dsl import BotUnderTest, Conversation, Gate, header_color, toast_text, wait_for
 
 SECRET = "一座秘密的灯塔"

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from bot.db.tables import generations
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from tests.support.dsl import DEADLINE, BotUnderTest, Card, Conversation, header_color, toast_text
 
 MANY = 1000

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from tests.support.dsl import BotUnderTest, Conversation, header_color
 
 GIF = (

@@ -43,7 +43,7 @@ def test_ones_own(bot: BotUnderTest, say: str, told: tuple[str, str], changed: d
     for language, changes in zip(LANGUAGES, told, strict=True):
         assert CATALOGUE.text("notice.set.text", language, changes=changes) in card.text(language).split("\n")
     assert made_with(user) == {**USUAL, **changed}
-    group = bot.feishu.world.add_chat("group", name="小组", members=[user.person])
+    group = bot.feishu.state.add_chat("group", name="小组", members=[user.person])
     there = Conversation(bot=bot, person=user.person, chat_id=group.chat_id, first_call=0)
     assert made_with(there) == {**USUAL, **changed}
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bot.feishu.error_codes import ACTIONS
-from bot.sandbox.feishu.codes import MESSAGES
+from bot.sandbox.faults import FEISHU_CODES
 from bot.sandbox.feishu.gateway import ApiCall
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from tests.support.dsl import (
     CATALOGUE,
     BotUnderTest,
@@ -297,7 +297,7 @@ def test_a_code_has_its_action_for_an_original(bot: BotUnderTest, folder: Path, 
 def test_the_tables_hold_every_code() -> None:
     """Each code of the platform is in a table here, or named as one of calls that no answer takes; never both."""
     listed = {code for row in (*TABLE, *ORIGINALS) for code in row.codes}
-    assert listed | NOT_MET_HERE == set(MESSAGES) | set(ACTIONS)
+    assert listed | NOT_MET_HERE == set(FEISHU_CODES) | set(ACTIONS)
     assert not listed & NOT_MET_HERE
 
 

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.db.tables import timers
-from bot.sandbox.glm.faults import IMAGE_FAULTS
+from bot.sandbox.faults import own_names
 from tests.support.dsl import (
     CALL_TIMEOUT,
     CATALOGUE,
@@ -198,7 +198,7 @@ def test_a_broken_upload_or_patch_is_repeated(bot: BotUnderTest, on: str, fault:
     assert len(user.posts(said)) == 1
 
 
-DOWNLOADS = sorted(IMAGE_FAULTS)
+DOWNLOADS = sorted(own_names("glm", "download"))
 
 
 @pytest.mark.parametrize("fault", DOWNLOADS)

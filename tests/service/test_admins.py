@@ -15,7 +15,7 @@ from bot.db.database import Database
 from bot.db.tables import generations, requests
 from bot.models import State
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from bot.worker.admin_alerts import HOUR, AdminAlerts, Failed, account_causes, silent_at
 from tests.support.dsl import CATALOGUE, QUICK, REDELIVERY, BotUnderTest, all_strings, header_color, wait_for
 from tests.support.requests import accept, reception_of
@@ -90,7 +90,7 @@ def test_when_nothing_succeeds(failures: list[Failed], success: float | None, se
 def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """A bot with two admins that exist and one whom Feishu does not know."""
     feishu = FeishuStandIn(delivery=REDELIVERY)
-    people = [feishu.world.add_person(name).open_id for name in ADMINS]
+    people = [feishu.state.add_person(name).open_id for name in ADMINS]
     made = BotUnderTest(
         folder=tmp_path_factory.mktemp("bot"),
         pace=replace(QUICK, upkeep=0.05),
@@ -104,7 +104,7 @@ def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
 def told(bot: BotUnderTest) -> list[ChatMessage]:
     """The messages to the admins."""
     admins = [person for person in bot.feishu.people if person.name in ADMINS]
-    chats = {bot.feishu.world.direct_chat(person.open_id).chat_id for person in admins}
+    chats = {bot.feishu.state.direct_chat(person.open_id).chat_id for person in admins}
     return [message for message in bot.feishu.messages if message.chat_id in chats]
 
 

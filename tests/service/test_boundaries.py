@@ -20,8 +20,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.sandbox.feishu.world import ChatMessage
-from bot.sandbox.tls import shared_tls
+from bot.sandbox.feishu.state import ChatMessage
+from bot.sandbox.http import shared_tls
 from tests.support.dsl import (
     QUICK,
     REDELIVERY,

@@ -14,7 +14,7 @@ from bot.db.generations import GenerationStore
 from bot.db.row_models import Generation
 from bot.db.tables import generations, last_served, requests
 from bot.models import GeneratedImage, ImagePrompt, PartialOptions, State
-from bot.sandbox.server import wait_until
+from bot.sandbox.http import wait_until
 from bot.worker.queue_positions import QueueReader
 from tests.support.fairness import Fairness
 from tests.support.requests import LEASE, answer, arrival, reception_of

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from bot.db.tables import requests
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from bot.timings import Timings
 from tests.support.dsl import REDELIVERY, BotUnderTest, Conversation, header_color, wait_for
 from tests.support.wire import Wire

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.db.tables import FEISHU_CALLS, monthly_usage
-from bot.sandbox.feishu.world import ChatMessage
-from bot.sandbox.glm.faults import CALL_FAULTS, CODES
+from bot.sandbox.faults import GLM_CODES, own_names
+from bot.sandbox.feishu.state import ChatMessage
 from tests.support.dsl import CALL_TIMEOUT, CATALOGUE, BotUnderTest, all_strings, header_color
 
 WORDS = CATALOGUE
@@ -115,7 +115,14 @@ WAIT = {
 }
 """Refusals before any work: the generation waits, and ends with this sentence when they go on for too long."""
 
-UNBILLED = {f"glm_{code}" for code in CODES} - {"glm_500", "glm_1200", "glm_1230", "glm_1234", "glm_1300", "glm_1301"}
+UNBILLED = {f"glm_{code}" for code in GLM_CODES} - {
+    "glm_500",
+    "glm_1200",
+    "glm_1230",
+    "glm_1234",
+    "glm_1300",
+    "glm_1301",
+}
 UNBILLED |= {fault for fault, sentence in SENTENCES.items() if sentence == "failure.blocked"}
 """Refusals before any work. Whatever else goes wrong may be billed, and so it counts in the budget."""
 
@@ -153,7 +160,7 @@ def expected(fault: str, language: str) -> str:
 
 def test_the_tables_hold_every_fault() -> None:
     """Each fault of a paid call, and so each code of the platform's table, is said here what becomes of it."""
-    assert {*SENTENCES, *WAIT, *WARN} == set(CALL_FAULTS)
+    assert {*SENTENCES, *WAIT, *WARN} == set(own_names("glm", "call"))
 
 
 @pytest.mark.parametrize("fault", SENTENCES)
@@ -182,14 +189,14 @@ def test_a_failure_has_its_sentence(bot: BotUnderTest, fault: str) -> None:
     goes_through(bot, user.send())
 
 
-@pytest.mark.parametrize("code", [code for code in CODES if f"glm_{code}" in SENTENCES])
+@pytest.mark.parametrize("code", [code for code in GLM_CODES if f"glm_{code}" in SENTENCES])
 def test_the_platforms_own_words_stand_below(bot: BotUnderTest, code: str) -> None:
     """Under our sentence the card shows the platform's code and message, and neither a stack nor the endpoint."""
     user = bot.new_user()
     bot.glm.arm(f"glm_{code}")
     user.wait_for_end(user.send())
     shown = "\n".join(all_strings(user.first_card))
-    assert f"{code} {CODES[code][1]}" in shown
+    assert f"{code} {GLM_CODES[code].text}" in shown
     assert "Traceback" not in shown
     assert "/paas/v4" not in shown
 
@@ -202,7 +209,7 @@ def test_a_reset_is_told_in_the_teams_time(tmp_path: Path) -> None:
         user.wait_for_end(user.send())
         shown = list(all_strings(user.first_card))
     assert WORDS.text("failure.quota", "en", until="2026-11-22 16:00") in shown
-    assert f"1308 {CODES['1308'][1]}" in shown
+    assert f"1308 {GLM_CODES['1308'].text}" in shown
 
 
 @pytest.mark.parametrize("fault", WAIT)

@@ -20,7 +20,7 @@ from bot.db.usage import ApiUsageCounter, charge
 from bot.errors import DatabaseUnavailable
 from bot.metrics import Metrics
 from bot.models import State
-from bot.sandbox.server import wait_until
+from bot.sandbox.http import wait_until
 from bot.timings import BillingPeriods
 from bot.view_models import StateSnapshot
 from tests.support.requests import accept

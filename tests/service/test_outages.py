@@ -17,9 +17,9 @@ from bot.db.database import Database
 from bot.db.outages import Call, Outages
 from bot.db.tables import generations, timers
 from bot.errors import FeishuAction, FeishuError, SendDelayed
-from bot.sandbox.feishu.faults import ANY_CALL
+from bot.sandbox.faults import ANY_CALL
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from bot.timings import Timings
 from tests.support.dsl import CATALOGUE, QUICK, REDELIVERY, BotUnderTest, all_strings, header_color, wait_for
 
@@ -53,7 +53,7 @@ ADMIN = "管理"
 def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """A bot with one admin, for all outages."""
     feishu = FeishuStandIn(delivery=REDELIVERY)
-    admin = feishu.world.add_person(ADMIN).open_id
+    admin = feishu.state.add_person(ADMIN).open_id
     variables = {"BOT_TEAM_ADMINS": admin, "BOT_SLOTS_GLM_IMAGE": "3"}
     # The limits that end a request are a moment here: an outage must not come under them.
     pace = replace(QUICK, upload_in_all=0.2)
@@ -180,7 +180,7 @@ def test_the_admins_are_told_when_they_can_be_reached(bot: BotUnderTest) -> None
 def admin_cards(bot: BotUnderTest) -> list[ChatMessage]:
     """The messages to the admin."""
     (admin,) = [person for person in bot.feishu.people if person.name == ADMIN]
-    chat = bot.feishu.world.direct_chat(admin.open_id).chat_id
+    chat = bot.feishu.state.direct_chat(admin.open_id).chat_id
     return [message for message in bot.feishu.messages if message.chat_id == chat]
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from bot.__main__ import main
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.tls import shared_tls
+from bot.sandbox.http import shared_tls
 from tests.repo.lock import TOP
 from tests.support.commands import run_command
 from tests.support.databases import postgres_database

@@ -10,7 +10,7 @@ import pytest
 
 from bot.sandbox.feishu.delivery import Attempt, RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from tests.support.dsl import REDELIVERY, BotUnderTest, Conversation, header_color, wait_for
 
 

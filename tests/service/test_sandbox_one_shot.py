@@ -12,7 +12,7 @@ import pytest
 
 from bot.feishu.client import FeishuClient
 from bot.sandbox.faults import arm
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.one_shot import images, problems_with_answer, send
 from tests.support.dsl import DEADLINE, BotUnderTest, TimeoutTransport
 
@@ -66,7 +66,7 @@ def test_right_answer_has_no_problems(bot: BotUnderTest, text: str) -> None:
 @pytest.mark.parametrize("fault", ["feishu_230099", "feishu_230031", "feishu_230022", "feishu_reset_after"])
 def test_fallback_after_a_rejected_card_has_no_problems(bot: BotUnderTest, fault: str) -> None:
     """Where Feishu rejects a card, its text or an image once, the fallback is a right answer."""
-    arm(fault, feishu=bot.feishu, glm=bot.glm)
+    arm(fault, feishu=bot.feishu.faults, glm=bot.glm.faults)
     assert problems(bot, "一只橘猫 <b> & 狗 /size 16:9") == []
     assert bot.feishu.faults.armed == []
 

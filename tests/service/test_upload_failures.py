@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.sandbox.feishu.codes import MESSAGES
+from bot.sandbox.faults import FEISHU_CODES
 from tests.support.dsl import QUICK, BotUnderTest, header_color
 
 REFUSED = {
@@ -53,5 +53,5 @@ def test_a_refused_upload_says_why_and_what_to_do(bot: BotUnderTest, code: int, 
     assert card.shows("button.resume") == free
     assert not card.shows("button.retry")
     card.assert_shows("button.edit")
-    assert f"{code} {MESSAGES[code]}" in card.text().split("\n")
+    assert f"{code} {FEISHU_CODES[code].text}" in card.text().split("\n")
     assert len(user.posts(said)) == 1

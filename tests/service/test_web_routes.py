@@ -10,7 +10,7 @@ from contextlib import closing
 import httpx
 import pytest
 
-from bot.sandbox.feishu.crypto import seal
+from bot.sandbox.feishu.delivery import seal
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from tests.support.dsl import DEADLINE, BotUnderTest
 

@@ -12,7 +12,7 @@ import httpx
 from flask import Flask
 
 from bot.models import Event
-from bot.sandbox.feishu.crypto import encrypt, sign
+from bot.sandbox.feishu.delivery import encrypt, sign
 from bot.settings import ServerSettings
 from bot.web.server import Server
 from bot.web.verification import Verifier

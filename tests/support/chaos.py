@@ -23,9 +23,9 @@ from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.db.tables import generations, requests
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.server import wait_until
+from bot.sandbox.http import wait_until
 from bot.timings import Timings
 from tests.support.cluster import Cluster, Node
 from tests.support.dsl import FINAL_COLORS, REDELIVERY, header_color, plain_text
@@ -197,8 +197,8 @@ class Chaos:
 
     def _speak(self) -> Iterator[ChatMessage]:
         feishu = self.cluster.feishu
-        people = [feishu.world.add_person(f"某人 {number}").open_id for number in range(self._size.people)]
-        chats = {one: feishu.world.add_chat("p2p", name="某处", members=[one]).chat_id for one in people}
+        people = [feishu.state.add_person(f"某人 {number}").open_id for number in range(self._size.people)]
+        chats = {one: feishu.state.add_chat("p2p", name="某处", members=[one]).chat_id for one in people}
         for number in range(self._size.messages):
             person = people[number % len(people)]
             yield feishu.say(chat_id=chats[person], sender=person, text=f"一只橘猫，编号 {number}")

@@ -20,9 +20,9 @@ from bot import logs
 from bot.app import Bot
 from bot.run import run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
-from bot.sandbox.tls import shared_tls
+from bot.sandbox.http import shared_tls
 from bot.settings import Settings, load
 from bot.stopping import stop_event
 from bot.timings import Timings

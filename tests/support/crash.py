@@ -23,7 +23,7 @@ from bot import logs
 from bot.app import Bot
 from bot.run import run_until
 from bot.sandbox.glm.stand_in import loopback
-from bot.sandbox.tls import shared_tls
+from bot.sandbox.http import shared_tls
 from bot.settings import load
 from bot.stopping import stop_event
 from bot.timings import Timings

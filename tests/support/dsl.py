@@ -25,13 +25,13 @@ from bot.app import Bot
 from bot.chat.messages import LOCALES, Messages
 from bot.db.tables import generations, requests
 from bot.models import Language
-from bot.sandbox.feishu.card_actions import CardAction
 from bot.sandbox.feishu.delivery import Attempt, RetrySchedule
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
+from bot.sandbox.feishu.user_actions import CardAction
 from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn, loopback
-from bot.sandbox.tls import shared_tls
+from bot.sandbox.http import shared_tls
 from bot.settings import config_folder, load
 from bot.timings import Timings
 from bot.web.server import Server
@@ -265,15 +265,15 @@ class BotUnderTest:
 
     def new_user(self, *, kind: str = "p2p") -> Conversation:
         """A person whom nobody has served before, in a chat of their own with the bot."""
-        person = self.feishu.world.add_person("某人")
-        chat = self.feishu.world.add_chat(kind, name="某处", members=[person.open_id])  # type: ignore[arg-type]
+        person = self.feishu.state.add_person("某人")
+        chat = self.feishu.state.add_chat(kind, name="某处", members=[person.open_id])  # type: ignore[arg-type]
         return Conversation(bot=self, person=person.open_id, chat_id=chat.chat_id, first_call=len(self.feishu.calls))
 
     def admin(self, conversation: Conversation | None = None) -> Conversation:
         """The admin, in the chat of a conversation or in one of their own."""
         feishu = self.feishu
         chat_id = conversation and conversation.chat_id
-        chat_id = chat_id or feishu.world.add_chat("p2p", name="管理员", members=[ADMIN]).chat_id
+        chat_id = chat_id or feishu.state.add_chat("p2p", name="管理员", members=[ADMIN]).chat_id
         return Conversation(bot=self, person=ADMIN, chat_id=chat_id, first_call=len(feishu.calls))
 
     def wait_until_idle(self, sent: ChatMessage | None = None) -> None:
@@ -337,7 +337,7 @@ class Conversation:
     def other_user(self) -> Conversation:
         """A further person in the same chat."""
         feishu = self.bot.feishu
-        person = feishu.world.add_person("另一人").open_id
+        person = feishu.state.add_person("另一人").open_id
         return Conversation(bot=self.bot, person=person, chat_id=self.chat_id, first_call=len(feishu.calls))
 
     @property
@@ -430,7 +430,7 @@ class Card:
 
     def reload(self) -> Card:
         """The card as it is now."""
-        return Card(self.conversation, self.conversation.bot.feishu.world.messages[self.message_id])
+        return Card(self.conversation, self.conversation.bot.feishu.state.messages[self.message_id])
 
     def text(self, language: Language = "zh") -> str:
         """Everything that a reader of a language sees, one text per line."""
@@ -500,7 +500,7 @@ def bot_with(
     """The bot with an admin and these settings; in the end nobody was pinged and no redirect was followed."""
     settings = {"BOT_TEAM_ADMINS": ADMIN, **(variables or {})}
     with BotUnderTest(folder=folder, wrap_glm=wrap_glm, pace=pace, variables=settings) as bot:
-        bot.feishu.world.add_person("管理员", open_id=ADMIN)
+        bot.feishu.state.add_person("管理员", open_id=ADMIN)
         yield bot
         assert bot.feishu.pings == []
         assert bot.glm.strays == []

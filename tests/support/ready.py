@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from bot.sandbox.tls import shared_tls
+from bot.sandbox.http import shared_tls
 
 shared_tls()
 # What a fork does not look through for garbage it does not have to copy either.

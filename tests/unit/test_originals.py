@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.glm.pictures import render
+from bot.sandbox.glm.images import render
 from bot.worker.image_cache import DAY, ImageCache
 
 NOW = 1_800_000_000.0
-WHOLE = render("猫", width=64, height=48, picture_id="1", watermark=False)
+WHOLE = render("猫", width=64, height=48, image_id="1", watermark=False)
 
 
 def cache_in(path: Path, *, days: float = 30, largest: int = 1000) -> ImageCache:

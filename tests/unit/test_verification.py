@@ -11,7 +11,7 @@ import pytest
 
 from bot.errors import EventRejected
 from bot.models import Event
-from bot.sandbox.feishu.crypto import encrypt, seal, sign
+from bot.sandbox.feishu.delivery import encrypt, seal, sign
 from bot.web import verification
 from bot.web.verification import MAX_AGE, MAX_BODY, ExpiredEvent, Headers, UrlVerification, Verifier
 

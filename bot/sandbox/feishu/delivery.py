@@ -1,31 +1,38 @@
 """How Feishu pushes events: at least once, in no order, again after 15 s, 5 min, 1 h and 6 h without a good answer.
 
+Encryption and signatures are written from the documentation, not from the SDK:
 https://open.feishu.cn/document/server-docs/event-subscription-guide/overview
+https://open.feishu.cn/document/ukTMukTMukTM/uYDNxYjL2QTM24iN0EjN/event-subscription-configure-/encrypt-key-encryption-configuration-case
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
+from Crypto.Cipher import AES
+from Crypto.Util.Padding import pad, unpad
 
-from bot.sandbox.feishu.changes import Changes
-from bot.sandbox.feishu.crypto import seal
-from bot.sandbox.feishu.events import Event, renamed
-from bot.sandbox.tls import shared_tls
+from bot.sandbox.feishu.events import Event
+from bot.sandbox.feishu.state import FeishuState
+from bot.sandbox.http import shared_tls
 
 Outcome = Literal["acknowledged", "refused", "late", "unreachable", "no address"]
 
 Push = Callable[[Event, float], tuple[Outcome, int | None, bytes]]
-"""Pushes an event and waits so many seconds for the answer; tells how it ended, its status and its body."""
+"""Pushes an event and waits so many seconds; returns how it ended, the status and the body."""
 
-_MOST_ATTEMPTS = 5000
 _OK = 200
 
 
@@ -34,7 +41,7 @@ class RetrySchedule:
     """How events are pushed; seconds.
 
     ``ladder`` is the wait before each further attempt, multiplied by ``scale``. ``duplicates`` further copies come
-    after a good answer, as the platform reserves the right to; ``new_event_id`` gives them an id of their own.
+    after a good answer, as the platform reserves the right to; with ``new_event_id`` under an id of their own.
     ``in_parallel`` copies come at the same moment. With ``swapped`` every other event waits until the next one was
     answered.
     """
@@ -54,8 +61,8 @@ class RetrySchedule:
 class Attempt:
     """One push: when (seconds since 1970), how it ended, and how long that took.
 
-    ``number`` counts from 1; ``last`` tells that no further one follows after a failure. ``event`` is what was
-    sealed, without the verification token and without the one with which a card action's card can be changed.
+    ``number`` counts from 1; ``last`` means that none follows after a failure. ``event`` is without the verification
+    token and without the one with which a card can be changed.
     """
 
     at: float
@@ -71,28 +78,27 @@ class Attempt:
 
 
 class EventPusher:
-    """Pushes events to the bot; what it is told to deliver goes out in threads of its own."""
+    """Pushes events to the bot; deliveries run in threads of their own.
 
-    def __init__(
-        self, *, encrypt_key: str | None, clock: Callable[[], float], delivery: RetrySchedule, changes: Changes
-    ) -> None:
+    ``address`` is the request URL; ``push_over`` replaces the POST to it.
+    """
+
+    def __init__(self, *, state: FeishuState, encrypt_key: str, delivery: RetrySchedule) -> None:
         self.address: str | None = None
-        self.attempts: deque[Attempt] = deque(maxlen=_MOST_ATTEMPTS)
+        self.attempts: deque[Attempt] = deque(maxlen=5000)
+        self.push_over: Push | None = None
+        self._state = state
         self._encrypt_key = encrypt_key
-        self._clock = clock
         self._delivery = delivery
-        self._changes = changes
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._held: Event | None = None
         self._threads: list[threading.Thread] = []
-        limits = httpx.Limits(max_connections=None)
-        self._client = httpx.Client(trust_env=False, verify=shared_tls(), limits=limits)
-        self._over: Push | None = None
+        self._client = httpx.Client(trust_env=False, verify=shared_tls(), limits=httpx.Limits(max_connections=None))
 
     @property
     def delivery(self) -> RetrySchedule:
-        """How events are pushed from now on; an event that was held back goes out when this changes."""
+        """How events are pushed from now on; a change releases an event that was held back."""
         return self._delivery
 
     @delivery.setter
@@ -103,12 +109,8 @@ class EventPusher:
         if held is not None:
             self._start(held)
 
-    def push_over(self, push: Push) -> None:
-        """Pushes in another way from now on than by posting to the address."""
-        self._over = push
-
     def deliver(self, event: Event) -> None:
-        """Pushes an event until it is answered or the ladder ends, without waiting for it."""
+        """Pushes an event until it is acknowledged or the ladder ends, in the background."""
         with self._lock:
             if self._delivery.swapped and self._held is None:
                 self._held = event
@@ -117,11 +119,10 @@ class EventPusher:
         self._start(event, held) if held else self._start(event)
 
     def push(self, event: Event, *, number: int = 1, seconds: float | None = None, signed: bool = True) -> Attempt:
-        """Pushes once and waits for the answer, at most ``seconds`` (3 s when not told)."""
-        allowed = seconds or self._delivery.answer_seconds
-        at, began = self._clock(), time.perf_counter()
-        post = self._over or partial(self._post, signed=signed)
-        outcome, status, answer = post(event, allowed)
+        """Pushes once and waits for the answer, by default for 3 s."""
+        at, began = self._state.clock(), time.perf_counter()
+        push = self.push_over or partial(self._post, signed=signed)
+        outcome, status, answer = push(event, seconds or self._delivery.answer_seconds)
         attempt = Attempt(
             at=at,
             event_id=event.get("header", {}).get("event_id", ""),
@@ -131,65 +132,56 @@ class EventPusher:
             status=status,
             seconds=time.perf_counter() - began,
             body=answer,
-            event=_without_token(event),
+            event={name: _masked(part) if isinstance(part, dict) else part for name, part in _masked(event).items()},
             last=outcome != "acknowledged" and number > len(self._delivery.ladder),
         )
         self.attempts.append(attempt)
-        self._changes.publish("delivery", attempt)
+        self._state.publish("delivery", attempt)
         return attempt
 
     def push_together(self, event: Event, *, times: int) -> list[Attempt]:
-        """Pushes ``times`` copies at the same moment and waits for all answers."""
-        attempts: list[Attempt] = []
+        """Pushes copies at the same moment and waits for all answers."""
         together = threading.Barrier(times)
 
-        def push() -> None:
+        def push(_: int) -> Attempt:
             together.wait()
-            attempts.append(self.push(event))
+            return self.push(event)
 
-        threads = [threading.Thread(target=push, daemon=True) for _ in range(times)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return attempts
+        with ThreadPoolExecutor(times) as pool:
+            return list(pool.map(push, range(times)))
 
     def close(self) -> None:
-        """Gives up what is still to be delivered; a push that is under way is waited for."""
+        """Gives up what is still to be delivered; waits for a push that is under way."""
         self._closing.set()
         for thread in list(self._threads):
             thread.join(self._delivery.answer_seconds)
         self._client.close()
 
     def _start(self, *events: Event) -> None:
-        thread = threading.Thread(target=self._deliver_all, args=(events,), name="delivery", daemon=True)
+        thread = threading.Thread(target=self._deliver, args=events, daemon=True)
         with self._lock:
             self._threads = [known for known in self._threads if known.is_alive()]
             thread.start()
             self._threads.append(thread)
 
-    def _deliver_all(self, events: tuple[Event, ...]) -> None:
-        for event in events:
-            self._deliver(event)
-
-    def _deliver(self, event: Event) -> None:
+    def _deliver(self, event: Event, *later: Event) -> None:
         delivery = self._delivery
-        if delivery.in_parallel > 1:
-            outcomes = {attempt.outcome for attempt in self.push_together(event, times=delivery.in_parallel)}
-            good = "acknowledged" in outcomes
-        else:
-            good = self.push(event).outcome == "acknowledged"
+        attempts = self.push_together(event, times=delivery.in_parallel) if delivery.in_parallel > 1 else None
+        good = any(one.outcome == "acknowledged" for one in attempts or [self.push(event)])
         for number, wait in enumerate(delivery.ladder, start=2):
             if good or self._closing.wait(wait * delivery.scale):
                 break
             good = self.push(event, number=number).outcome == "acknowledged"
         for _ in range(delivery.duplicates if good else 0):
-            self.push(renamed(event) if delivery.new_event_id else event)
+            copy = {**event, "header": {**event["header"], "event_id": secrets.token_hex(16)}}
+            self.push(copy if delivery.new_event_id else event)
+        if later:
+            self._deliver(*later)
 
     def _post(self, event: Event, allowed: float, *, signed: bool) -> tuple[Outcome, int | None, bytes]:
         if self.address is None or self._closing.is_set():
             return "no address", None, b""
-        body, headers = seal(event, encrypt_key=self._encrypt_key, now=self._clock(), signed=signed)
+        body, headers = seal(event, encrypt_key=self._encrypt_key, now=self._state.clock(), signed=signed)
         timeout = httpx.Timeout(allowed, connect=min(allowed, self._delivery.connect_seconds))
         began = time.perf_counter()
         try:
@@ -205,9 +197,46 @@ class EventPusher:
         return ("acknowledged" if answer.status_code == _OK else "refused"), answer.status_code, answer.content
 
 
-def _without_token(event: Event) -> Event:
-    masked = {**event, "token": "***"} if "token" in event else dict(event)
-    for part in ("header", "event"):
-        if "token" in event.get(part, {}):
-            masked[part] = {**event[part], "token": "***"}
-    return masked
+def encrypt(encrypt_key: str, plain: bytes, *, iv: bytes | None = None) -> str:
+    """The ``encrypt`` field: base64 of the 16-byte IV and the AES-256-CBC ciphertext (PKCS7)."""
+    iv = iv or secrets.token_bytes(AES.block_size)
+    return base64.b64encode(iv + _cipher(encrypt_key, iv).encrypt(pad(plain, AES.block_size))).decode()
+
+
+def decrypt(encrypt_key: str, encrypted: str) -> bytes:
+    """The plain bytes of an ``encrypt`` field.
+
+    Raises:
+        ValueError: it is not base64, or was not encrypted with this key.
+    """
+    raw = base64.b64decode(encrypted, validate=True)
+    iv, ciphertext = raw[: AES.block_size], raw[AES.block_size :]
+    return unpad(_cipher(encrypt_key, iv).decrypt(ciphertext), AES.block_size)
+
+
+def sign(encrypt_key: str, *, timestamp: str, nonce: str, body: bytes) -> str:
+    """The ``X-Lark-Signature``: lower-case hexadecimal SHA-256 over timestamp, nonce, key and raw body."""
+    return hashlib.sha256(f"{timestamp}{nonce}{encrypt_key}".encode() + body).hexdigest()
+
+
+def seal(value: Any, *, encrypt_key: str, now: float, signed: bool = True) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of a push; plain and unsigned without a key. The console's challenge is not signed."""
+    headers = {"Content-Type": "application/json; charset=utf-8", "X-Request-Id": secrets.token_hex(16)}
+    body = json.dumps(value, ensure_ascii=False).encode()
+    if not encrypt_key:
+        return body, headers
+    body = json.dumps({"encrypt": encrypt(encrypt_key, body)}).encode()
+    if signed:
+        timestamp, nonce = str(int(now)), secrets.token_hex(8)
+        headers["X-Lark-Request-Timestamp"] = timestamp
+        headers["X-Lark-Request-Nonce"] = nonce
+        headers["X-Lark-Signature"] = sign(encrypt_key, timestamp=timestamp, nonce=nonce, body=body)
+    return body, headers
+
+
+def _cipher(encrypt_key: str, iv: bytes) -> Any:
+    return AES.new(hashlib.sha256(encrypt_key.encode()).digest(), AES.MODE_CBC, iv)
+
+
+def _masked(part: dict[str, Any]) -> dict[str, Any]:
+    return {**part, "token": "***"} if "token" in part else part

@@ -2,42 +2,101 @@
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import Any
+from urllib.parse import urlencode
 
-from bot.sandbox.feishu.changes import Changes
-from bot.sandbox.feishu.codes import NAMES, Refusal
-from bot.sandbox.feishu.faults import ArmedFault, Faults
-from bot.sandbox.feishu.limits import Rates
-from bot.sandbox.feishu.multipart import parts_of
-from bot.sandbox.feishu.tokens import Tokens
-from bot.sandbox.feishu.world import World
-from bot.sandbox.server import Answer, Call, LoopbackServer
+from werkzeug.datastructures import FileStorage
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
 
-Handler = Callable[[Call], Mapping[str, Any] | Answer]
-"""Applies a call and tells its answer; raises ``Refusal`` instead of answering with a code."""
+from bot.sandbox.faults import FEISHU_CODES, NAMES, ArmedFault, ArmedFaults
+from bot.sandbox.feishu.state import FeishuState
+from bot.sandbox.http import LoopbackServer, Request, Response
 
+_OK = 200
+_WRONG_APP, _WRONG_SECRET = 10003, 10014
 _NOT_APPLIED = ("hang", "reset_before", "html_502")
 _WITHOUT_STATUS = ("hang", "reset_before", "reset_after")
-_BAD_GATEWAY = 502
 # A card of 30 KB, and what quoting it as a text in JSON adds.
 _EXCERPT = 40_000
-_MOST_CALLS = 5000
 _SECRET = re.compile(r'("(?:app_secret|tenant_access_token)"\s*:\s*)"[^"]*"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiCall:
-    """One call as it was made and answered; ``at`` is in seconds since 1970.
+class Limits:
+    """The platform's limits; bytes, seconds, pixels per side, calls per second or minute.
 
-    ``status`` is ``None`` where no answer was sent, ``code`` is the platform's (0 for success, ``None`` for an answer
-    without one). ``body`` and ``answer`` are cut at 40,000 characters, with the secrets masked; an upload shows the
-    names, types and sizes of its parts.
+    https://open.feishu.cn/document/ukTMukTMukTM/uUzN04SN3QjL1cDN and the pages of the calls.
+    """
+
+    image_bytes: int = 10 * 1024 * 1024
+    image_pixels: int = 12000
+    gif_pixels: int = 2000
+    file_bytes: int = 30 * 1024 * 1024
+    text_bytes: int = 150 * 1024
+    card_bytes: int = 30 * 1024
+    uuid_characters: int = 50
+    uuid_seconds: float = 3600.0
+    patch_seconds: float = 14 * 86400.0
+    patches_per_second: int = 5
+    chat_per_second: int = 5
+    api_per_second: int = 50
+    api_per_minute: int = 1000
+    token_seconds: float = 7200.0
+    token_renewed_seconds: float = 1800.0
+    """With less than this left a request for a token gives a new one; the old one stays valid beside it."""
+
+
+@dataclass(eq=False)
+class Rejection(Exception):
+    """The platform rejects a call, by a code or its name; nothing was applied.
+
+    ``message`` replaces the documented text; ``retry_in`` is in seconds, for the header of the gateway's limit.
+    """
+
+    code: Any
+    message: str | None = None
+    retry_in: int = 1
+    limit: int = 100
+
+    def __post_init__(self) -> None:
+        self.code = NAMES.get(self.code, self.code)
+
+    def response(self, *, log_id: str, app_id: str) -> Response:
+        """The response, whose body repeats the log id of the header."""
+        fault = FEISHU_CODES[self.code]
+        body: dict[str, Any] = {"code": self.code, "msg": self.message or fault.text}
+        headers = {"X-Tt-Logid": log_id}
+        if self.code == NAMES["rate_gateway"]:
+            headers |= {"x-ogw-ratelimit-limit": str(self.limit), "x-ogw-ratelimit-reset": str(self.retry_in)}
+        elif fault.status != _OK:
+            query = urlencode({"from": "openapi", "log_id": log_id, "code": self.code})
+            advice = f"排查建议查看（Troubleshooting suggestions）： https://open.feishu.cn/search?{query}"
+            body["error"] = {"log_id": log_id, "troubleshooter": advice}
+        if self.code == NAMES["scope"]:
+            page = f"https://open.feishu.cn/app/{app_id}/auth?q=im:resource:upload&op_from=openapi&token_type=tenant"
+            body["error"] |= {
+                "permission_violations": [{"type": "action_scope_required", "subject": "im:resource:upload"}],
+                "helps": [{"url": page, "description": "点击链接申请并开通任一权限即可"}],
+            }
+        return Response.of_json(body, status=fault.status, headers=headers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiCall:
+    """A call and its answer; ``at`` in seconds since 1970.
+
+    ``status`` is ``None`` where no answer was sent; ``code`` is the platform's, 0 for success, ``None`` for an answer
+    without one. ``body`` and ``answer`` are cut at 40,000 characters, with secrets masked; of an upload they hold the
+    names, types and sizes of the parts.
     """
 
     at: float
@@ -53,99 +112,146 @@ class ApiCall:
     fault: str | None
 
 
+Handler = Callable[[Request], Mapping[str, Any] | Response]
+"""Applies a call and returns its data, its whole body with a ``code``, or a response; raises ``Rejection``."""
+
+
 class Gateway:
-    """Leads calls to their handlers, one at a time, and keeps the last five thousand."""
+    """Passes calls to their handlers, one at a time under the state's lock; keeps the last five thousand.
+
+    Tokens:
+    https://open.feishu.cn/document/server-docs/authentication-management/access-token/tenant_access_token_internal
+    """
 
     def __init__(
-        self, *, world: World, tokens: Tokens, rates: Rates, faults: Faults, changes: Changes, app_id: str
+        self, *, state: FeishuState, limits: Limits, faults: ArmedFaults, app_id: str, app_secret: str
     ) -> None:
-        self._world = world
-        self._tokens = tokens
-        self._rates = rates
+        self.calls: deque[ApiCall] = deque(maxlen=5000)
+        self.token_ends: dict[str, float] = {}
+        self._state = state
+        self._limits = limits
         self._faults = faults
-        self._changes = changes
         self._app_id = app_id
-        self.calls: deque[ApiCall] = deque(maxlen=_MOST_CALLS)
+        self._app_secret = app_secret
+        self._times: defaultdict[Hashable, deque[float]] = defaultdict(deque)
 
     def route(self, server: LoopbackServer, name: str, method: str, path: str, handler: Handler) -> None:
-        """Serves one API under its name; only ``token`` is let in without a token."""
-        server.route(method, f"/open-apis{path}", lambda call: self._serve(name, handler, call))
+        """Serves one API under its name; only ``token`` needs no token."""
+        server.route(method, f"/open-apis{path}", lambda request: self._serve(name, handler, request))
 
-    def _serve(self, name: str, handler: Handler, call: Call) -> Answer:
-        began, at = time.perf_counter(), self._world.clock()
+    def give_token(self, request: Request) -> Mapping[str, Any]:
+        """The newest token while at least half an hour of it is left, else a new one."""
+        fields = fields_of(request)
+        if fields.get("app_id") != self._app_id:
+            raise Rejection(_WRONG_APP)
+        if fields.get("app_secret") != self._app_secret:
+            raise Rejection(_WRONG_SECRET)
+        now = self._state.clock()
+        token = next(reversed(self.token_ends), "")
+        if self.token_ends.get(token, 0.0) - now < self._limits.token_renewed_seconds:
+            token = f"t-{secrets.token_hex(20)}"
+            self.token_ends[token] = now + self._limits.token_seconds
+        return {"code": 0, "msg": "ok", "tenant_access_token": token, "expire": int(self.token_ends[token] - now)}
+
+    def count(self, *key: Hashable, windows: tuple[tuple[float, int], ...], code: str = "rate_chat") -> None:
+        """Counts something in sliding windows of (seconds, limit).
+
+        Raises:
+            Rejection: a window is full.
+        """
+        now = self._state.clock()
+        for seconds, limit in windows:
+            times = self._times[*key, seconds]
+            while times and times[0] <= now - seconds:
+                times.popleft()
+            if len(times) >= limit:
+                raise Rejection(code, retry_in=math.ceil(times[0] + seconds - now), limit=limit)
+        for seconds, _ in windows:
+            self._times[*key, seconds].append(now)
+
+    def _serve(self, name: str, handler: Handler, request: Request) -> Response:
+        began, at = time.perf_counter(), self._state.clock()
         log_id = f"{time.strftime('%Y%m%d%H%M%S', time.gmtime(at))}{secrets.token_hex(9).upper()}"
-        fault = self._faults.take(name)
-        wire = fault.name if fault and fault.wire else None
+        armed = self._faults.take(name)
+        wire = armed.wire if armed else None
+        code: int | None = None
         if wire in _NOT_APPLIED:
-            answer, code = Answer(status=_BAD_GATEWAY, wire_fault=wire), None
+            response = Response(status=502)
         else:
-            answer, code = self._apply(name, handler, call, fault=fault, log_id=log_id)
-            answer = replace(answer, wire_fault=wire)
+            try:
+                response, code = self._apply(name, handler, request, armed=armed, log_id=log_id)
+            except Rejection as rejection:
+                response, code = rejection.response(log_id=log_id, app_id=self._app_id), rejection.code
+        query = "&".join(f"{key}={value}" for key, value in request.query.items())
         record = ApiCall(
             at=at,
             name=name,
-            method=call.method,
-            path=call.path
-            + ("?" + "&".join(f"{key}={value}" for key, value in call.query.items()) if call.query else ""),
-            status=None if wire in _WITHOUT_STATUS else answer.status,
+            method=request.method,
+            path=f"{request.path}?{query}" if query else request.path,
+            status=None if wire in _WITHOUT_STATUS else response.status,
             code=code,
             seconds=time.perf_counter() - began,
             log_id=log_id,
-            body=_excerpt(call.body, call.headers.get("content-type", "")),
-            answer=_excerpt(answer.body, answer.headers.get("Content-Type", "")),
-            fault=fault.name if fault else None,
+            body=_excerpt(request.body, request.headers.get("content-type", "")),
+            answer=_excerpt(response.body, response.headers.get("Content-Type", "")),
+            fault=armed.name if armed else None,
         )
         self.calls.append(record)
-        self._changes.publish("call", record)
-        return answer
+        self._state.publish("call", record)
+        return replace(response, wire_fault=wire)
 
     def _apply(
-        self, name: str, handler: Handler, call: Call, *, fault: ArmedFault | None, log_id: str
-    ) -> tuple[Answer, int | None]:
-        headers = {"X-Tt-Logid": log_id}
-        try:
-            if fault and not fault.wire:
-                raise fault.refusal()
-            with self._world.lock:
-                if name != "token":
-                    self._check_token(call)
-                self._rates.count_call(name)
-                result = handler(call)
-        except Refusal as refusal:
-            body = refusal.body(log_id=log_id, app_id=self._app_id)
-            return Answer.of_json(body, status=refusal.status, headers={**headers, **refusal.headers}), refusal.code
-        if isinstance(result, Answer):
-            return replace(result, headers={**result.headers, **headers}), None
-        return Answer.of_json(result, headers=headers), 0
+        self, name: str, handler: Handler, request: Request, *, armed: ArmedFault | None, log_id: str
+    ) -> tuple[Response, int | None]:
+        if armed and not armed.wire:
+            raise Rejection(armed.fault.code)
+        with self._state.lock:
+            if name != "token":
+                self._check_token(request)
+            windows = ((1.0, self._limits.api_per_second), (60.0, self._limits.api_per_minute))
+            self.count("api", name, windows=windows, code="rate_gateway")
+            result = handler(request)
+        if isinstance(result, Response):
+            return replace(result, headers={**result.headers, "X-Tt-Logid": log_id}), None
+        body = result if "code" in result else {"code": 0, "msg": "success", "data": result}
+        return Response.of_json(body, headers={"X-Tt-Logid": log_id}), 0
 
-    def _check_token(self, call: Call) -> None:
-        kind, _, token = call.headers.get("authorization", "").partition(" ")
+    def _check_token(self, request: Request) -> None:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind != "Bearer" or not token:
-            raise Refusal(NAMES["token_missing"])
-        if not self._tokens.good(token):
-            raise Refusal(NAMES["token_bad"])
+            raise Rejection("token_missing")
+        if self.token_ends.get(token, 0.0) <= self._state.clock():
+            raise Rejection("token_bad")
 
 
-def fields_of(call: Call) -> dict[str, Any]:
-    """The JSON object that a call carries.
+def fields_of(request: Request) -> dict[str, Any]:
+    """The JSON object in the body.
 
     Raises:
-        Refusal: 99992402 when it carries none.
+        Rejection: 99992402 when there is none.
     """
-    fields = call.json()
+    fields = request.json()
     if not isinstance(fields, dict):
-        raise Refusal(NAMES["field_validation"])
+        raise Rejection("field_validation")
     return fields
+
+
+def parse_form(body: bytes, content_type: str) -> tuple[dict[str, str], dict[str, FileStorage]]:
+    """The text fields and the files of a ``multipart/form-data`` body; a part without a file name is a text field."""
+    mimetype, options = parse_options_header(content_type)
+    _, fields, files = FormDataParser(stream_factory=lambda *_args, **_sizes: BytesIO()).parse(
+        BytesIO(body), mimetype, len(body), options
+    )
+    return fields.to_dict(), files.to_dict()
 
 
 def _excerpt(body: bytes, content_type: str) -> str:
     if content_type.startswith("multipart/"):
-        return "; ".join(
-            f"{part.name}=<{part.filename}, {part.content_type}, {len(part.content)} bytes>"
-            if part.filename is not None
-            else f"{part.name}={part.text[:100]}"
-            for part in parts_of(body, content_type).values()
-        )
+        fields, files = parse_form(body, content_type)
+        parts = [f"{name}={text[:100]}" for name, text in fields.items()]
+        for name, file in files.items():
+            parts.append(f"{name}=<{file.filename}, {file.content_type}, {len(file.read())} bytes>")
+        return "; ".join(parts)
     if content_type.startswith(("image/", "application/octet-stream")):
         return f"<{len(body)} bytes>"
     return _SECRET.sub(r'\1"***"', body[: 4 * _EXCERPT].decode("utf-8", "replace"))[:_EXCERPT]

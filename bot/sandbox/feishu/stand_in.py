@@ -1,4 +1,4 @@
-"""The stand-in of the Feishu Open Platform as a page, a test or the sandbox uses it."""
+"""The stand-in of the Feishu Open Platform as the page, the tests and the sandbox use it."""
 
 from __future__ import annotations
 
@@ -9,26 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from bot.sandbox.feishu.acts import Acts
-from bot.sandbox.feishu.bases import BitableClient
-from bot.sandbox.feishu.changes import Changes, Subscription
-from bot.sandbox.feishu.codes import Refusal
-from bot.sandbox.feishu.crypto import seal
-from bot.sandbox.feishu.delivery import Attempt, EventPusher, RetrySchedule
+from bot.sandbox.faults import ArmedFaults
+from bot.sandbox.feishu.api import MessageApi
+from bot.sandbox.feishu.bitable import BitableApi
+from bot.sandbox.feishu.delivery import Attempt, EventPusher, RetrySchedule, seal
 from bot.sandbox.feishu.events import Event, Events
-from bot.sandbox.feishu.faults import Faults
-from bot.sandbox.feishu.gateway import ApiCall, Gateway, fields_of
-from bot.sandbox.feishu.limits import Limits, Rates
-from bot.sandbox.feishu.messages import Messages
-from bot.sandbox.feishu.reactions import Reactions
-from bot.sandbox.feishu.tokens import Tokens
+from bot.sandbox.feishu.gateway import ApiCall, Gateway, Limits
+from bot.sandbox.feishu.state import Chat, ChatMessage, FeishuState, Person, Ping, Subscription, Upload
 from bot.sandbox.feishu.uploads import Uploads
-from bot.sandbox.feishu.world import Chat, ChatMessage, Person, Ping, Upload, World
-from bot.sandbox.server import Call, LoopbackServer
-
-BOT_OPEN_ID = "ou_sandbox_bot"
-BOT_NAME = "画图"
-TENANT_KEY = "sandbox_tenant"
+from bot.sandbox.feishu.user_actions import UserActions
+from bot.sandbox.http import LoopbackServer, Request
 
 SCOPES = (
     "im:message.p2p_msg:readonly",
@@ -36,12 +26,8 @@ SCOPES = (
     "im:message:send_as_bot",
     "im:resource",
 )
-
-_ACTIVE = 2
-_GRANTED = 1
-_WRONG_APP = 10003
-_WRONG_SECRET = 10014
-_GLANCE = 0.05
+_TENANT_KEY = "sandbox_tenant"
+_ACTIVE, _GRANTED = 2, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,28 +39,28 @@ class ChallengeOutcome:
     reason: str
 
 
-class FeishuStandIn(Acts):
-    """The platform, its chats and its people, on 127.0.0.1; a context manager that serves while it is entered.
+class FeishuStandIn(UserActions):
+    """The platform, its chats and users, on 127.0.0.1; a context manager that serves while it is entered.
 
-    It checks tokens, uploads, contents, cards and limits as the documentation says, pushes events encrypted and
-    signed, and pushes them again. It does not keep anything, show read receipts, edit text messages (PUT), stream
-    cards, or change a card by the token of a press (POST /interactive/v1/card/update): that token ends after two uses
-    or half an hour, so a bot changes the message instead. The long connection is offered by
-    :class:`bot.sandbox.feishu.connected.ConnectedStandIn`.
+    It checks tokens, uploads, contents, cards and limits as documented, pushes events encrypted and signed, and pushes
+    them again. It does not store anything, show read receipts, edit text messages (PUT), stream cards, or change a
+    card by the token of a press, which ends after two uses or half an hour. ``scopes`` is what the tenant has granted;
+    it is listed, not enforced: the fault ``scope`` rejects a call.
 
     Args:
         port: 0 takes a free one.
         app_id: the app's id.
-        app_secret: its secret; made at random where none is given, as are the next two.
+        app_secret: its secret; random where none is given, as are the next two.
         encrypt_key: ``""`` pushes plain and unsigned.
-        verification_token: what every event carries.
+        verification_token: part of every event.
         webhook_url: where events are pushed; can be set later.
-        clock: seconds since 1970; drives message times, token ends, windows of limits and of ``uuid``.
+        clock: seconds since 1970, for message times, tokens, limits and ``uuid``.
         delivery: how events are pushed; can be set later.
         limits: the platform's numbers.
-
-    ``scopes`` is what the tenant has granted; it is told, not enforced: the fault ``scope`` refuses a call.
     """
+
+    bot_open_id = "ou_sandbox_bot"
+    bot_name = "画图"
 
     def __init__(
         self,
@@ -94,109 +80,111 @@ class FeishuStandIn(Acts):
         self.encrypt_key = secrets.token_hex(16) if encrypt_key is None else encrypt_key
         self.verification_token = verification_token or secrets.token_hex(16)
         self.scopes = set(SCOPES)
-        self.faults = Faults()
+        self.faults = ArmedFaults("feishu")
+        self.state = state = FeishuState(clock=clock)
         limits = limits or Limits()
-        changes = Changes(clock=clock)
-        world = World(changes=changes, clock=clock)
-        super().__init__(
-            world=world,
-            events=Events(
-                app_id=app_id, verification_token=self.verification_token, tenant_key=TENANT_KEY, clock=clock
-            ),
-            courier=EventPusher(
-                encrypt_key=self.encrypt_key, clock=clock, delivery=delivery or RetrySchedule(), changes=changes
-            ),
-            uploads=Uploads(world=world, limits=limits, app_id=app_id),
-            changes=changes,
-            bot=(BOT_OPEN_ID, BOT_NAME),
+        self._events = Events(
+            app_id=app_id, verification_token=self.verification_token, tenant_key=_TENANT_KEY, clock=clock
         )
+        self._pusher = EventPusher(state=state, encrypt_key=self.encrypt_key, delivery=delivery or RetrySchedule())
         self.webhook_url = webhook_url
-        self._tokens = Tokens(limits, clock=clock)
+        self._uploads = Uploads(state=state, limits=limits, app_id=app_id)
+        self.bases = BitableApi(state=state)
+        self._gateway = gateway = Gateway(
+            state=state, limits=limits, faults=self.faults, app_id=app_id, app_secret=self.app_secret
+        )
+        api = MessageApi(state=state, gateway=gateway, limits=limits, app_id=app_id, tenant_key=_TENANT_KEY)
         self._server = LoopbackServer(port=port)
-        self._serve(limits, Rates(limits, clock=clock))
-        world.furnish()
+        self._serve(api)
 
-    def _serve(self, limits: Limits, rates: Rates) -> None:
-        self._gateway = Gateway(
-            world=self.world,
-            tokens=self._tokens,
-            rates=rates,
-            faults=self.faults,
-            changes=self._changes,
-            app_id=self.app_id,
-        )
-        self._gateway.route(self._server, "token", "POST", "/auth/v3/tenant_access_token/internal", self._give_token)
-        self._gateway.route(self._server, "bot_info", "GET", "/bot/v3/info", self._tell_bot)
-        self._gateway.route(self._server, "scopes", "GET", "/application/v6/scopes", self._tell_scopes)
-        self._uploads.serve(self._server, self._gateway)
-        self.bases = BitableClient(world=self.world)
-        self.bases.serve(self._server, self._gateway)
-        Messages(world=self.world, limits=limits, rates=rates, app_id=self.app_id, tenant_key=TENANT_KEY).serve(
-            self._server, self._gateway
-        )
-        Reactions(world=self.world, changes=self._changes, app_id=self.app_id).serve(self._server, self._gateway)
+    def _serve(self, messages: MessageApi) -> None:
+        gateway, uploads, bases = self._gateway, self._uploads, self.bases
+        message, base = "/im/v1/messages/:message_id", "/bitable/v1/apps/:app_token/tables"
+        for name, method, path, handler in (
+            ("token", "POST", "/auth/v3/tenant_access_token/internal", gateway.give_token),
+            ("bot_info", "GET", "/bot/v3/info", self._bot_info),
+            ("scopes", "GET", "/application/v6/scopes", self._list_scopes),
+            ("image", "POST", "/im/v1/images", uploads.upload_image),
+            ("own_image", "GET", "/im/v1/images/:image_key", uploads.get_image),
+            ("file", "POST", "/im/v1/files", uploads.upload_file),
+            ("resource", "GET", f"{message}/resources/:key", uploads.get_resource),
+            ("create", "POST", "/im/v1/messages", messages.create),
+            ("reply", "POST", f"{message}/reply", messages.reply),
+            ("patch", "PATCH", message, messages.patch),
+            ("recall", "DELETE", message, messages.recall),
+            ("react", "POST", f"{message}/reactions", messages.react),
+            ("unreact", "DELETE", f"{message}/reactions/:reaction_id", messages.unreact),
+            ("base_create", "POST", "/bitable/v1/apps", bases.create),
+            ("base_table", "POST", base, bases.create_table),
+            ("base_delete_table", "DELETE", f"{base}/:table_id", bases.delete_table),
+            ("base_fields", "GET", f"{base}/:table_id/fields", bases.list_fields),
+            ("base_records", "POST", f"{base}/:table_id/records/batch_create", bases.add_records),
+            ("base_share", "POST", "/drive/v1/permissions/:app_token/members", bases.share),
+        ):
+            gateway.route(self._server, name, method, path, handler)
 
     def __enter__(self) -> Self:
         self._server.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._changes.close()
-        self._courier.close()
+        for subscription in list(self.state.subscriptions):
+            subscription.close()
+        self._pusher.close()
         self._server.__exit__()
 
     @property
     def origin(self) -> str:
-        """What ``FEISHU_DOMAIN`` is set to."""
+        """The value of ``FEISHU_DOMAIN``."""
         return self._server.origin
 
     @property
     def webhook_url(self) -> str | None:
         """Where events are pushed; ``None`` is an app without a request URL."""
-        return self._courier.address
+        return self._pusher.address
 
     @webhook_url.setter
     def webhook_url(self, address: str | None) -> None:
-        self._courier.address = address
+        self._pusher.address = address
 
     @property
     def delivery(self) -> RetrySchedule:
         """How events are pushed from now on."""
-        return self._courier.delivery
+        return self._pusher.delivery
 
     @delivery.setter
     def delivery(self, delivery: RetrySchedule) -> None:
-        self._courier.delivery = delivery
+        self._pusher.delivery = delivery
 
     @property
     def people(self) -> list[Person]:
-        """Everybody but the bot."""
-        with self.world.lock:
-            return list(self.world.people.values())
+        """All users."""
+        with self.state.lock:
+            return list(self.state.people.values())
 
     @property
     def chats(self) -> list[Chat]:
         """All chats."""
-        with self.world.lock:
-            return list(self.world.chats.values())
+        with self.state.lock:
+            return list(self.state.chats.values())
 
     @property
     def messages(self) -> list[ChatMessage]:
-        """All messages as they stand, oldest first."""
-        with self.world.lock:
-            return list(self.world.messages.values())
+        """All messages as they are now, oldest first."""
+        with self.state.lock:
+            return list(self.state.messages.values())
 
     @property
     def uploads(self) -> dict[str, Upload]:
-        """All pictures and files by their keys."""
-        with self.world.lock:
-            return dict(self.world.uploads)
+        """All images and files by their keys."""
+        with self.state.lock:
+            return dict(self.state.uploads)
 
     @property
     def pings(self) -> list[Ping]:
-        """Everybody whom the bot's messages would have notified."""
-        with self.world.lock:
-            return list(self.world.pings)
+        """All mentions in the bot's messages."""
+        with self.state.lock:
+            return list(self.state.pings)
 
     @property
     def calls(self) -> list[ApiCall]:
@@ -206,68 +194,61 @@ class FeishuStandIn(Acts):
     @property
     def attempts(self) -> list[Attempt]:
         """The last five thousand pushes, oldest first."""
-        return list(self._courier.attempts)
+        return list(self._pusher.attempts)
 
     def replies(self, message_id: str) -> list[ChatMessage]:
         """What the bot replied to a message."""
-        return [
-            message for message in self.messages if message.parent_id == message_id and message.sender == self.app_id
-        ]
+        return [one for one in self.messages if one.parent_id == message_id and one.sender == self.app_id]
 
     def calls_named(self, name: str) -> list[ApiCall]:
         """The calls of one API."""
         return [call for call in self.calls if call.name == name]
 
     def expire_tokens(self) -> None:
-        """Ends every token that was given out, as at the end of their two hours."""
-        with self.world.lock:
-            self._tokens.expire()
+        """Ends every token now."""
+        with self.state.lock:
+            self._gateway.token_ends.clear()
 
     def seal(self, event: Event) -> tuple[bytes, dict[str, str]]:
         """The body and headers with which an event is pushed."""
-        return seal(event, encrypt_key=self.encrypt_key, now=self.world.clock())
+        return seal(event, encrypt_key=self.encrypt_key, now=self.state.clock())
 
     def push(self, event: Event, *, times: int = 1, together: bool = False) -> list[Attempt]:
-        """Pushes an event as it is, ``times`` times, after one another or at the same moment, and waits."""
+        """Pushes an event as it is, ``times`` times, one after another or at the same moment, and waits."""
         if together:
-            return self._courier.push_together(event, times=times)
-        return [self._courier.push(event) for _ in range(times)]
+            return self._pusher.push_together(event, times=times)
+        return [self._pusher.push(event) for _ in range(times)]
 
     def challenge(self) -> ChallengeOutcome:
-        """What the console does when a request URL is saved: the answer has to come within 1 s."""
+        """Verifies the request URL as the console does; the answer has to come within 1 s."""
         word = secrets.token_urlsafe(20)
-        allowed = self.delivery.challenge_seconds
-        attempt = self._courier.push(self._events.challenge(word), seconds=allowed, signed=False)
+        attempt = self._pusher.push(self._events.challenge(word), seconds=self.delivery.challenge_seconds, signed=False)
         reason: str = "" if attempt.outcome == "acknowledged" else attempt.outcome
-        if not reason and _echo(attempt.body) != word:
-            reason = "the challenge was not echoed"
+        if not reason:
+            try:
+                echo = json.loads(attempt.body)
+            except ValueError:
+                echo = None
+            if not isinstance(echo, dict) or echo.get("challenge") != word:
+                reason = "the challenge was not echoed"
         return ChallengeOutcome(good=not reason, seconds=attempt.seconds, reason=reason)
 
     def listen(self) -> Subscription:
-        """All that happens from now on: messages, changed cards, calls, deliveries, toasts."""
-        return self._changes.subscribe()
+        """All changes from now on: messages, changed cards, calls, deliveries, toasts."""
+        return self.state.subscribe()
 
     def wait_for(self, condition: Callable[[FeishuStandIn], bool], *, seconds: float = 10.0) -> bool:
-        """Waits until ``condition`` holds for this stand-in; tells whether it did in time."""
+        """Waits until ``condition`` is true for this stand-in; returns whether it became so in time."""
         deadline = time.monotonic() + seconds
         with self.listen() as changes:
             while not condition(self):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False
-                changes.wait(min(left, _GLANCE))
+                changes.wait(min(left, 0.05))
         return True
 
-    def _give_token(self, call: Call) -> Mapping[str, Any]:
-        fields = fields_of(call)
-        if fields.get("app_id") != self.app_id:
-            raise Refusal(_WRONG_APP)
-        if fields.get("app_secret") != self.app_secret:
-            raise Refusal(_WRONG_SECRET)
-        token, seconds = self._tokens.give()
-        return {"code": 0, "msg": "ok", "tenant_access_token": token, "expire": seconds}
-
-    def _tell_bot(self, _: Call) -> Mapping[str, Any]:
+    def _bot_info(self, _: Request) -> Mapping[str, Any]:
         bot = {
             "activate_status": _ACTIVE,
             "app_name": self.bot_name,
@@ -277,14 +258,6 @@ class FeishuStandIn(Acts):
         }
         return {"code": 0, "msg": "ok", "bot": bot}
 
-    def _tell_scopes(self, _: Call) -> Mapping[str, Any]:
+    def _list_scopes(self, _: Request) -> Mapping[str, Any]:
         scopes = [{"scope_name": name, "grant_status": _GRANTED, "scope_type": "tenant"} for name in self.scopes]
-        return {"code": 0, "msg": "success", "data": {"scopes": scopes}}
-
-
-def _echo(body: bytes) -> Any:
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        return None
-    return answer.get("challenge") if isinstance(answer, dict) else None
+        return {"scopes": scopes}

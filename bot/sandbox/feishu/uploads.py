@@ -1,123 +1,126 @@
-"""The calls that take and give pictures and files."""
+"""The calls that upload and fetch images and files."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Literal
 
-from bot.sandbox.feishu.codes import NAMES, Refusal
-from bot.sandbox.feishu.gateway import Gateway
-from bot.sandbox.feishu.limits import Limits
-from bot.sandbox.feishu.multipart import Part, parts_of
-from bot.sandbox.feishu.pictures import facts_of
-from bot.sandbox.feishu.world import Upload, World, new_id
-from bot.sandbox.server import Answer, Call, LoopbackServer
+from PIL import Image
+
+from bot.sandbox.feishu.gateway import Limits, Rejection, parse_form
+from bot.sandbox.feishu.state import FeishuState, Upload, new_id
+from bot.sandbox.http import Request, Response
 
 _FILE_TYPES = ("opus", "mp4", "pdf", "doc", "xls", "ppt", "stream")
-_NOT_IN_MESSAGE = 234003
-_NO_SUCH_IMAGE = 234005
-_KIND_WITHOUT_RESOURCES = 234043
+_NOT_IN_MESSAGE, _NO_SUCH_IMAGE, _KIND_WITHOUT_RESOURCES = 234003, 234005, 234043
+_SIGNATURES: tuple[tuple[str, int, tuple[bytes, ...]], ...] = (
+    ("png", 0, (b"\x89PNG\r\n\x1a\n",)),
+    ("jpeg", 0, (b"\xff\xd8\xff",)),
+    ("gif", 0, (b"GIF87a", b"GIF89a")),
+    ("webp", 8, (b"WEBP",)),
+    ("bmp", 0, (b"BM",)),
+    ("tiff", 0, (b"II*\x00", b"MM\x00*")),
+    ("ico", 0, (b"\x00\x00\x01\x00",)),
+    ("heic", 4, (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1", b"ftypmsf1")),
+)
+"""What each format begins with at an offset: https://open.feishu.cn/document/server-docs/im-v1/image/create."""
 
 
+def image_format(content: bytes) -> str | None:
+    """The format of an image, or ``None`` when it is none that Feishu accepts."""
+    return next((name for name, at, signs in _SIGNATURES if content.startswith(signs, at)), None)
+
+
+def _size(content: bytes) -> tuple[int, int]:
+    try:
+        with Image.open(BytesIO(content)) as image:
+            return image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return 0, 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Uploads:
     """Images, files, and the resources of messages.
 
-    https://open.feishu.cn/document/server-docs/im-v1/image/create
     https://open.feishu.cn/document/server-docs/im-v1/file/create
     """
 
-    def __init__(self, *, world: World, limits: Limits, app_id: str) -> None:
-        self._world = world
-        self._limits = limits
-        self._app_id = app_id
+    state: FeishuState
+    limits: Limits
+    app_id: str
 
-    def serve(self, server: LoopbackServer, gateway: Gateway) -> None:
-        """Adds the routes."""
-        gateway.route(server, "image", "POST", "/im/v1/images", self.take_image)
-        gateway.route(server, "own_image", "GET", "/im/v1/images/:image_key", self.give_image)
-        gateway.route(server, "file", "POST", "/im/v1/files", self.take_file)
-        gateway.route(server, "resource", "GET", "/im/v1/messages/:message_id/resources/:key", self.give_resource)
+    def upload_image(self, request: Request) -> Mapping[str, Any]:
+        """Uploads an image: 10 MB, 12,000 pixels per side (a GIF 2,000)."""
+        name, content = self._file(request, "image", required={"image_type": ("message", "avatar")})
+        if (kind := image_format(content)) is None:
+            raise Rejection("image_format")
+        if max(_size(content)) > (self.limits.gif_pixels if kind == "gif" else self.limits.image_pixels):
+            raise Rejection("image_px")
+        return {"image_key": self.store(content, name=name, kind="image", owner=self.app_id).key}
 
-    def take_image(self, call: Call) -> Mapping[str, Any]:
-        """Uploads a picture: 10 MB, 12,000 pixels a side (a GIF 2,000), of the documented formats."""
-        parts = parts_of(call.body, call.headers.get("content-type", ""))
-        if parts.get("image_type", _NOTHING).text not in ("message", "avatar"):
-            raise Refusal(NAMES["image_param"])
-        part = _file(parts, "image", largest=self._limits.image_bytes)
-        facts = facts_of(part.content)
-        if facts is None:
-            raise Refusal(NAMES["image_format"])
-        if max(facts.width, facts.height) > (
-            self._limits.gif_pixels if facts.format == "GIF" else self._limits.image_pixels
-        ):
-            raise Refusal(NAMES["image_px"])
-        upload = self.store(part.content, name=part.filename or "", kind="image", owner=self._app_id)
-        return {"code": 0, "data": {"image_key": upload.key}, "msg": "success"}
-
-    def take_file(self, call: Call) -> Mapping[str, Any]:
+    def upload_file(self, request: Request) -> Mapping[str, Any]:
         """Uploads a file of up to 30 MB."""
-        parts = parts_of(call.body, call.headers.get("content-type", ""))
-        if parts.get("file_type", _NOTHING).text not in _FILE_TYPES or not parts.get("file_name", _NOTHING).text:
-            raise Refusal(NAMES["image_param"])
-        part = _file(parts, "file", largest=self._limits.file_bytes)
-        upload = self.store(part.content, name=parts["file_name"].text, kind="file", owner=self._app_id)
-        return {"code": 0, "msg": "success", "data": {"file_key": upload.key}}
+        name, content = self._file(request, "file", required={"file_type": _FILE_TYPES, "file_name": ()})
+        return {"file_key": self.store(content, name=name, kind="file", owner=self.app_id).key}
 
-    def give_image(self, call: Call) -> Answer:
-        """A picture that the app itself uploaded.
+    def get_image(self, request: Request) -> Response:
+        """An image that the app uploaded: https://open.feishu.cn/document/server-docs/im-v1/image/get."""
+        upload = self.state.uploads.get(request.values["image_key"])
+        if upload is None or upload.kind != "image" or upload.owner != self.app_id:
+            raise Rejection(_NO_SUCH_IMAGE)
+        return Response(headers={"Content-Type": upload.content_type}, body=upload.content)
 
-        https://open.feishu.cn/document/server-docs/im-v1/image/get
-        """
-        upload = self._world.uploads.get(call.values["image_key"])
-        if upload is None or upload.kind != "image" or upload.owner != self._app_id:
-            raise Refusal(_NO_SUCH_IMAGE)
-        return Answer(headers={"Content-Type": upload.content_type}, body=upload.content)
-
-    def give_resource(self, call: Call) -> Answer:
-        """A picture or file of a message, but not of a card, whose pictures :meth:`give_image` gives.
+    def get_resource(self, request: Request) -> Response:
+        """An image or file of a message, but not of a card, whose images :meth:`get_image` returns.
 
         https://open.feishu.cn/document/server-docs/im-v1/message/get
         """
-        message = self._world.messages.get(call.values["message_id"])
-        if message is None or call.query.get("type") not in ("image", "file"):
-            raise Refusal(NAMES["image_param"])
+        message = self.state.messages.get(request.values["message_id"])
+        if message is None or request.query.get("type") not in ("image", "file"):
+            raise Rejection("image_param")
         if message.deleted or message.recalled:
-            raise Refusal(NAMES["deleted"])
+            raise Rejection("deleted")
         if message.msg_type == "interactive":
-            raise Refusal(_KIND_WITHOUT_RESOURCES)
-        upload = self._world.uploads.get(call.values["key"])
-        if upload is None or upload.kind != call.query["type"] or json.dumps(upload.key) not in message.content:
-            raise Refusal(_NOT_IN_MESSAGE)
-        return Answer(headers={"Content-Type": upload.content_type}, body=upload.content)
+            raise Rejection(_KIND_WITHOUT_RESOURCES)
+        upload = self.state.uploads.get(request.values["key"])
+        if upload is None or upload.kind != request.query["type"] or json.dumps(upload.key) not in message.content:
+            raise Rejection(_NOT_IN_MESSAGE)
+        return Response(headers={"Content-Type": upload.content_type}, body=upload.content)
 
     def store(self, content: bytes, *, name: str, kind: Literal["image", "file"], owner: str) -> Upload:
-        """Keeps a picture or file, whoever sent it."""
-        facts = facts_of(content)
-        return self._world.add_upload(
-            Upload(
-                key=new_id("img_v3" if kind == "image" else "file_v3"),
-                kind=kind,
-                name=name,
-                content=content,
-                content_type=f"image/{facts.format.lower()}" if facts else "application/octet-stream",
-                owner=owner,
-                width=facts.width if facts else 0,
-                height=facts.height if facts else 0,
-            )
+        """Stores an upload of anybody."""
+        format_, (width, height) = image_format(content), _size(content)
+        upload = Upload(
+            key=new_id("img_v3" if kind == "image" else "file_v3"),
+            kind=kind,
+            name=name,
+            content=content,
+            content_type=f"image/{format_}" if format_ else "application/octet-stream",
+            owner=owner,
+            width=width,
+            height=height,
         )
+        with self.state.lock:
+            self.state.uploads[upload.key] = upload
+        return upload
 
-
-_NOTHING = Part(name="", filename=None, content_type=None, content=b"")
-
-
-def _file(parts: Mapping[str, Part], name: str, *, largest: int) -> Part:
-    part = parts.get(name)
-    # Without a file name the platform takes the part for a text field and finds the file missing.
-    if part is None or not part.filename:
-        raise Refusal(NAMES["field_validation"])
-    if not part.content:
-        raise Refusal(NAMES["image_empty"])
-    if len(part.content) > largest:
-        raise Refusal(NAMES["image_size"])
-    return part
+    def _file(
+        self, request: Request, name: Literal["image", "file"], *, required: Mapping[str, tuple[str, ...]]
+    ) -> tuple[str, bytes]:
+        fields, files = parse_form(request.body, request.headers.get("content-type", ""))
+        for field, values in required.items():
+            if not fields.get(field) or (values and fields[field] not in values):
+                raise Rejection("image_param")
+        # Without a file name the platform takes the part for a text field and finds the file missing.
+        if name not in files or not files[name].filename:
+            raise Rejection("field_validation")
+        content = files[name].read()
+        if not content:
+            raise Rejection("image_empty")
+        if len(content) > (self.limits.image_bytes if name == "image" else self.limits.file_bytes):
+            raise Rejection("image_size")
+        return fields.get("file_name") or files[name].filename or "", content

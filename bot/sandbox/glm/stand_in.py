@@ -1,103 +1,138 @@
-"""The GLM-Image API on loopback: its checks, its slots, its pictures, and its faults on demand."""
+"""The GLM-Image API on loopback: its checks, slots, images, and faults on demand.
+
+The rules: https://docs.bigmodel.cn/api-reference/模型-api/图像生成.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import httpx
 
-from bot.sandbox.glm.checks import bearer, fault_code
-from bot.sandbox.glm.faults import CALL_FAULTS, FAULTS, expired, of_download, refusal, replacing
-from bot.sandbox.glm.pictures import render
-from bot.sandbox.glm.transport import API_HOST, ELSEWHERE, IMAGE_HOST, LoopbackTransport
-from bot.sandbox.server import Abort, Answer, Call, LoopbackServer
+from bot.sandbox.faults import ArmedFaults
+from bot.sandbox.glm.faults import ELSEWHERE, download, expired, reject, replacement, sent_status
+from bot.sandbox.glm.images import render
+from bot.sandbox.http import LoopbackServer, Request, Response, shared_tls
 
+API_HOST = "open.bigmodel.cn"
+IMAGE_HOST = "maas-watermark-prod-new.cn-wlcb.ufileos.com"
 PATH = "/api/paas/v4/images/generations"
+MODELS = ("glm-image", "cogview-4-250304", "cogview-4", "cogview-3-flash")
 
 LINK_SECONDS = 7 * 24 * 3600
-"""How long a link holds; public samples of 2026 hold seven days, not the documented thirty."""
+"""How long a link is valid; public samples of 2026 are for seven days, not the documented thirty."""
 
 CONCURRENCY: Mapping[str, int] = {"glm-image": 1, "cogview-4": 5, "cogview-4-250304": 5, "cogview-3-flash": 5}
-"""Calls at a time that a basic account may have, a model."""
+"""Simultaneous calls that a basic account may have, per model."""
 
-_WIRE_STATUS: Mapping[str, int | None] = {"hang": None, "reset_after": None, "html_502": 502}
-
-
-@dataclass(slots=True, kw_only=True)
-class GlmCall:
-    """One call as the stand-in received it; what came of it is filled in later."""
-
-    at: float
-    """In seconds since 1970."""
-    key: str | None
-    """The first four characters of the key; the rest is not kept."""
-    body: Any
-    """The JSON body, or ``None`` when it was not JSON."""
-    fault: str | None = None
-    status: int | None = None
-    """The HTTP status, or ``None`` while there is no answer or when there is none."""
-    seconds: float | None = None
-    """How long the call was worked on."""
-    paid: bool = False
-    """Whether a picture was made and would be billed, whether or not the caller learnt of it."""
-    drawing: float = 0.0
-    """How many seconds its picture took to be drawn, which is done when it is fetched."""
-    answer: str = ""
-    """The body of the answer, also where a fault kept it from arriving whole."""
-    over: bool = False
-    """Whether nothing more will come of it; a call that is never answered is over at once."""
+_FIELDS = {"model", "prompt", "quality", "size", "watermark_enabled", "user_id"}
+# The guide's seven; two of them break the reference's rule for other sizes.
+_GLM_SIZES = {(1280, 1280), (1568, 1056), (1056, 1568), (1472, 1088), (1088, 1472), (1728, 960), (960, 1728)}
+_SIZE = re.compile(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})")
+_BEARER = re.compile(r"Bearer ([!-~]+)")
+# Undocumented; 2,761 characters were seen to pass.
+_MAX_PROMPT = 4000
 
 
 @dataclass(slots=True, kw_only=True)
-class Download:
-    """One fetch of a picture; what came of it is filled in later."""
+class Record:
+    """A call, or a download by its ``name``; what became of it is filled in later.
+
+    ``at`` is in seconds since 1970, ``status`` ``None`` while there is no answer or when there is none, ``size`` in
+    bytes. ``over`` means that nothing more will come; a call that is never answered is over at once.
+    """
 
     at: float
-    """In seconds since 1970."""
-    name: str
+    name: str = ""
     fault: str | None = None
     status: int | None = None
-    """The HTTP status, or ``None`` while there is no answer or when there is none."""
     seconds: float | None = None
     size: int = 0
-    """The bytes of the answer's body."""
     over: bool = False
-    """As of a :class:`GlmCall`."""
+
+    def finish(self, response: Response, *, wire_fault: str | None = None) -> Response:
+        """Notes the response that is sent."""
+        response = replace(response, wire_fault=wire_fault) if wire_fault else response
+        self.status, self.size, self.over = sent_status(response), len(response.body), True
+        return response
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Picture:
-    prompt: str
-    width: int
-    height: int
-    watermark: bool
-    call: GlmCall
+@dataclass(slots=True, kw_only=True)
+class GlmCall(Record):
+    """A call; ``key`` is the key's first four characters, ``body`` ``None`` when it was no JSON.
+
+    ``paid`` means that an image was made and would be billed, whether or not the caller learnt of it; ``drawing`` is
+    how many seconds the image took to be drawn, when it was downloaded. ``answer`` is the body of the answer, also
+    where a fault kept it from arriving whole.
+    """
+
+    key: str | None
+    body: Any
+    paid: bool = False
+    drawing: float = 0.0
+    answer: str = ""
+
+
+class LoopbackTransport(httpx.BaseTransport):
+    """Redirects https requests for known hosts to other origins; every other host is unreachable.
+
+    Args:
+        routes: for each host name, the origin that answers for it, with a path that goes before the request's own.
+        inner: makes the connections; by default a plain transport that ignores environment variables.
+    """
+
+    def __init__(self, routes: Mapping[str, str], *, inner: httpx.BaseTransport | None = None) -> None:
+        self._routes = {host: httpx.URL(origin) for host, origin in routes.items()}
+        self._inner = inner or httpx.HTTPTransport(trust_env=False, verify=shared_tls())
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends the request to the origin of its host, its headers and body unchanged.
+
+        Raises:
+            httpx.TransportError: the host is not known, or the connection failed.
+        """
+        origin = self._routes.get(request.url.host)
+        if origin is None or request.url.scheme != "https":
+            raise httpx.ConnectError(f"the sandbox does not know {request.url.scheme}://{request.url.host}")
+        path = origin.raw_path.rstrip(b"/") + request.url.raw_path
+        url = request.url.copy_with(scheme=origin.scheme, host=origin.host, port=origin.port, raw_path=path)
+        return self._inner.handle_request(
+            httpx.Request(
+                request.method, url, headers=request.headers, stream=request.stream, extensions=request.extensions
+            )
+        )
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._inner.close()
 
 
 def loopback(origin: str, *, inner: httpx.BaseTransport | None = None) -> LoopbackTransport:
-    """A transport that leads the platform's hosts to the stand-in at ``origin``; ``inner`` makes the connections."""
+    """A transport that redirects the platform's hosts to the stand-in at ``origin``; ``inner`` makes connections."""
     routes = {API_HOST: "", IMAGE_HOST: "/images", ELSEWHERE: "/elsewhere"}
     return LoopbackTransport({host: origin + path for host, path in routes.items()}, inner=inner)
 
 
 class GlmStandIn:
-    """The stand-in; a context manager that serves on loopback from ``__enter__`` to ``__exit__``.
+    """The stand-in; a context manager that serves while it is entered.
 
     Args:
-        port: the port; 0 takes a free one.
-        seconds: how long a picture takes.
-        concurrency: calls at a time a key and model; what is beyond gets 429 and 1302.
-        clock: the time in seconds since 1970.
+        port: 0 takes a free one.
+        seconds: how long an image takes.
+        concurrency: simultaneous calls per key and model; further ones get 429 and 1302.
+        clock: seconds since 1970.
 
-    It forgets everything when it ends, and it takes any key for valid that an HTTP header can carry.
+    It stores nothing, and accepts any key that an HTTP header can carry. ``strays`` is what reached the host of the
+    redirects; it stays empty unless a client follows one.
     """
 
     def __init__(
@@ -110,14 +145,13 @@ class GlmStandIn:
     ) -> None:
         self.seconds = seconds
         self.calls: list[GlmCall] = []
-        self.fetched: list[Download] = []
-        self.strays: list[Call] = []
-        """What reached the host to which the redirects lead; it stays empty unless a client follows one."""
+        self.fetched: list[Record] = []
+        self.strays: list[Request] = []
+        self.faults = ArmedFaults("glm")
         self._concurrency = dict(concurrency)
         self._clock = clock
-        self._armed: dict[str, deque[str]] = {"call": deque(), "image": deque()}
         self._working: Counter[tuple[str, str]] = Counter()
-        self._pictures: dict[str, _Picture] = {}
+        self._images: dict[str, GlmCall] = {}
         self._secret = secrets.token_bytes(16)
         self._lock = threading.Lock()
         self._server = LoopbackServer(port=port)
@@ -125,6 +159,13 @@ class GlmStandIn:
         self._server.route("GET", "/images/*name", self._image)
         for method in ("GET", "POST"):
             self._server.route(method, "/elsewhere/*path", self._stray)
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.__exit__()
 
     @property
     def port(self) -> int:
@@ -138,86 +179,66 @@ class GlmStandIn:
 
     @property
     def paid(self) -> list[GlmCall]:
-        """The calls for which a picture was made."""
+        """The calls for which an image was made."""
         return [call for call in self.calls if call.paid]
 
     @property
     def downloads(self) -> list[str]:
-        """The names of the pictures that were fetched, in order."""
-        return [download.name for download in self.fetched]
+        """The names of the downloaded images, in order."""
+        return [record.name for record in self.fetched]
 
     @property
     def working(self) -> int:
-        """How many pictures it is making now."""
+        """How many images it is making now."""
         with self._lock:
             return self._working.total()
 
     def arm(self, name: str, *, times: int = 1) -> None:
-        """Makes the next ``times`` calls or downloads fail by a fault of ``FAULTS``; faults wait in line.
-
-        Raises:
-            KeyError: there is no such fault.
-        """
-        if name not in FAULTS:
-            raise KeyError(name)
-        with self._lock:
-            self._armed["call" if name in CALL_FAULTS else "image"].extend([name] * times)
+        """Makes the next calls or downloads fail; see :class:`ArmedFaults`."""
+        self.faults.arm(name, times=times)
 
     @property
     def armed(self) -> list[str]:
-        """The faults that still wait, in line, those of the calls before those of the downloads."""
-        with self._lock:
-            return [*self._armed["call"], *self._armed["image"]]
+        """The faults that still wait, each as often as it will be met."""
+        return [armed.name for armed in self.faults.armed for _ in range(armed.left or 1)]
 
     def disarm(self) -> None:
-        """Drops the faults that still wait."""
-        with self._lock:
-            for waiting in self._armed.values():
-                waiting.clear()
+        """Removes the faults that still wait."""
+        self.faults.disarm()
 
     def transport(self, *, inner: httpx.BaseTransport | None = None) -> LoopbackTransport:
-        """A transport that leads the platform's hosts here; ``inner`` makes the connections."""
+        """A transport that redirects the platform's hosts here; ``inner`` makes the connections."""
         return loopback(self.origin, inner=inner)
 
-    def original(self, name: str, query: Mapping[str, str]) -> Answer:
-        """A picture as whoever opens its link gets it; it meets the faults that wait, and is no fetch of the bot."""
-        return self._stored(name, query, self._fault_of_image())
+    def original(self, name: str, query: Mapping[str, str]) -> Response:
+        """An image as its link gives it, which may meet a fault but is no download by the bot."""
+        return self._stored(name, query, self._take("download"))
 
-    def __enter__(self) -> Self:
-        self._server.__enter__()
-        return self
+    def _take(self, call: str) -> str | None:
+        armed = self.faults.take(call)
+        return armed.name if armed else None
 
-    def __exit__(self, *exit_facts: object) -> None:
-        self._server.__exit__(*exit_facts)
-
-    def _generate(self, call: Call) -> Answer:
-        key = bearer(call.headers.get("authorization"))
-        record = GlmCall(at=self._clock(), key=key and key[:4] + "…", body=call.json())
+    def _generate(self, request: Request) -> Response:
+        match = _BEARER.fullmatch(request.headers.get("authorization", ""))
+        key = match[1] if match else None
         with self._lock:
-            record.fault = self._armed["call"].popleft() if self._armed["call"] else None
+            record = GlmCall(at=self._clock(), key=key and key[:4] + "…", body=request.json(), fault=self._take("call"))
             self.calls.append(record)
-        if record.fault == "reset_before":
-            record.over = True
-            raise Abort
-        answer = replacing(record.fault) if record.fault else None
-        if answer is None:
-            answer = self._refused(key, record) or self._made(key or "", record)
-        record.status = _WIRE_STATUS.get(answer.wire_fault or "", answer.status)
-        record.answer = answer.body.decode("utf-8", "replace")
-        record.over = True
-        return answer
+        response = replacement(record.fault) if record.fault else None
+        wire_fault = None
+        if response is None:
+            code = 1001 if key is None else rejection_code(record.body)
+            response = reject(code) if code else self._make(key or "", record)
+            wire_fault = record.fault if record.paid and not (record.fault or "").startswith("level_") else None
+        response = record.finish(response, wire_fault=wire_fault)
+        record.answer = response.body.decode("utf-8", "replace")
+        return response
 
-    def _refused(self, key: str | None, record: GlmCall) -> Answer | None:
-        if key is None:
-            return refusal("1001")
-        code = fault_code(record.body)
-        return refusal(code) if code else None
-
-    def _made(self, key: str, record: GlmCall) -> Answer:
+    def _make(self, key: str, record: GlmCall) -> Response:
         slot = key, record.body["model"]
         with self._lock:
             if self._working[slot] >= self._concurrency.get(slot[1], 1):
-                return refusal("1302")
+                return reject(1302)
             self._working[slot] += 1
         began = time.monotonic()
         try:
@@ -227,27 +248,16 @@ class GlmStandIn:
                 self._working[slot] -= 1
         record.seconds = time.monotonic() - began
         record.paid = True
-        return self._success(record)
-
-    def _success(self, record: GlmCall) -> Answer:
         body: dict[str, Any] = {"created": int(record.at), "data": [{"url": self._link(record)}]}
         if record.fault and record.fault.startswith("level_"):
-            level = int(record.fault.removeprefix("level_"))
-            body["content_filter"] = [{"role": "assistant", "level": level}]
-            return Answer.of_json(body)
-        good = Answer.of_json(body)
-        return Answer(headers=good.headers, body=good.body, wire_fault=record.fault)
+            body["content_filter"] = [{"role": "assistant", "level": int(record.fault[-1])}]
+        return Response.of_json(body)
 
     def _link(self, record: GlmCall) -> str:
-        asked: Mapping[str, Any] = record.body
-        # The platform names a picture by the time in Beijing and a random part.
+        # The platform names an image by the time in Beijing and a random part.
         stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(self._clock() + 8 * 3600))
         name = f"{stamp}{secrets.token_hex(8)}_watermark.png"
-        width, _, height = asked.get("size", "1280x1280").partition("x")
-        watermark = asked.get("watermark_enabled", True)
-        self._pictures[name] = _Picture(
-            prompt=asked["prompt"], width=int(width), height=int(height), watermark=watermark, call=record
-        )
+        self._images[name] = record
         expires = str(int(self._clock()) + LINK_SECONDS)
         signature = self._signature(name, expires)
         return f"https://{IMAGE_HOST}/{name}?UCloudPublicKey=TOKEN_sandbox&Signature={signature}%3D&Expires={expires}"
@@ -255,37 +265,70 @@ class GlmStandIn:
     def _signature(self, name: str, expires: str) -> str:
         return hmac.new(self._secret, f"{name}\n{expires}".encode(), hashlib.sha256).hexdigest()[:27]
 
-    def _image(self, call: Call) -> Answer:
+    def _image(self, request: Request) -> Response:
         began = time.monotonic()
-        record = Download(at=self._clock(), name=call.values["name"], fault=self._fault_of_image())
+        record = Record(at=self._clock(), name=request.values["name"], fault=self._take("download"))
         self.fetched.append(record)
-        answer = self._stored(record.name, call.query, record.fault)
-        record.status = _WIRE_STATUS.get(answer.wire_fault or "", answer.status)
-        record.seconds, record.size, record.over = time.monotonic() - began, len(answer.body), True
-        return answer
+        response = self._stored(record.name, request.query, record.fault)
+        record.seconds = time.monotonic() - began
+        return record.finish(response)
 
-    def _fault_of_image(self) -> str | None:
-        with self._lock:
-            return self._armed["image"].popleft() if self._armed["image"] else None
-
-    def _stored(self, name: str, query: Mapping[str, str], fault: str | None) -> Answer:
-        known, expires = self._pictures.get(name), query.get("Expires", "")
+    def _stored(self, name: str, query: Mapping[str, str], fault: str | None) -> Response:
+        call, expires = self._images.get(name), query.get("Expires", "")
         signed = query.get("Signature") == self._signature(name, expires) + "="
-        if known is None or not signed or not expires.isdigit() or int(expires) < self._clock():
+        if call is None or not signed or not expires.isdigit() or int(expires) < self._clock():
             return expired()
         began = time.monotonic()
+        width, _, height = call.body.get("size", "1280x1280").partition("x")
         content = render(
-            known.prompt,
-            width=known.width,
-            height=known.height,
-            picture_id=name.partition("_")[0],
-            watermark=known.watermark,
+            call.body["prompt"],
+            width=int(width),
+            height=int(height),
+            image_id=name.partition("_")[0],
+            watermark=call.body.get("watermark_enabled", True),
         )
-        known.call.drawing = time.monotonic() - began
+        call.drawing = time.monotonic() - began
         # The platform's storage serves JPEG bytes under a .png name and this type.
-        picture = Answer(headers={"Content-Type": "application/octet-stream"}, body=content)
-        return of_download(fault, picture) if fault else picture
+        image = Response(headers={"Content-Type": "application/octet-stream"}, body=content)
+        return download(fault, image) if fault else image
 
-    def _stray(self, call: Call) -> Answer:
-        self.strays.append(call)
-        return Answer.of_json({"created": 1, "data": [{"url": f"https://{ELSEWHERE}/picture.png"}]})
+    def _stray(self, request: Request) -> Response:
+        self.strays.append(request)
+        return Response.of_json({"created": 1, "data": [{"url": f"https://{ELSEWHERE}/picture.png"}]})
+
+
+def rejection_code(body: Any) -> int | None:
+    """The platform's code for what is wrong with the body of a call, or ``None``.
+
+    Undocumented fields are rejected too, so that nobody comes to rely on them.
+    """
+    if not isinstance(body, dict) or not set(body) <= _FIELDS:
+        return 1210
+    prompt, user_id = body.get("prompt"), body.get("user_id", "nobody")
+    text = prompt.strip() if isinstance(prompt, str) else ""
+    valid = {
+        1211: body.get("model") in MODELS,
+        1213: bool(text),
+        1261: len(text) <= _MAX_PROMPT,
+        1214: _is_size(body.get("model"), body.get("size", "1280x1280")),
+        1210: body.get("quality", "hd") in ("hd", "standard")
+        and isinstance(body.get("watermark_enabled", True), bool)
+        and isinstance(user_id, str)
+        and 6 <= len(user_id) <= 128,  # noqa: PLR2004 - the documented length
+    }
+    return next((code for code, holds in valid.items() if not holds), None)
+
+
+def _is_size(model: Any, size: Any) -> bool:
+    match = _SIZE.fullmatch(size) if isinstance(size, str) else None
+    if match is None:
+        return False
+    width, height = int(match[1]), int(match[2])
+    if model == "glm-image":
+        low, step, most = 1024, 32, 2**22
+        if (width, height) in _GLM_SIZES:
+            return True
+    else:
+        low, step, most = 512, 16, 2**21
+    in_range = all(low <= side <= 2048 and side % step == 0 for side in (width, height))  # noqa: PLR2004 - documented
+    return in_range and width * height <= most

@@ -1,25 +1,58 @@
-"""The server of the chat page: its files, its stream, and what its visitor does."""
+"""The server of the chat page: its files, its event stream, what its visitor does, and who may talk to it."""
 
 from __future__ import annotations
 
-from typing import Self
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
 
+from bot.sandbox.feishu.events import mention_pattern
 from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.uploads import image_format
+from bot.sandbox.feishu.user_actions import EVERYBODY
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.page.acts import PageActs
-from bot.sandbox.page.controls import Controls
-from bot.sandbox.page.files import Files
-from bot.sandbox.page.guard import guarded
-from bot.sandbox.page.stream import Stream
-from bot.sandbox.page.switches import Switches
-from bot.sandbox.server import Answer, Call, LoopbackServer, Route
+from bot.sandbox.http import LoopbackServer, Request, Response, Route
+from bot.sandbox.page.control_panel import ControlPanel, Controls, Unable
+from bot.sandbox.page.stream import EventStream, toast_view
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+"""The content security policy: nothing but the page's own files, and no text that becomes markup."""
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Part of every response."""
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+# No path from outside is ever joined to a folder.
+_FILES = {file.name: file for file in (Path(__file__).parent / "static").iterdir() if file.suffix in _TYPES}
+
+Fields = Mapping[str, Any]
 
 
 class Page:
     """The page on 127.0.0.1; a context manager that serves while it is entered.
 
-    It answers this machine's browser only, and there the page itself only. It keeps nothing: what it shows is what
-    the stand-ins hold.
+    It answers this machine's browser only, and there the page itself only. It stores nothing: it shows what the
+    stand-ins hold.
 
     Args:
         feishu: the stand-in whose chats it shows.
@@ -33,18 +66,28 @@ class Page:
     ) -> None:
         self._feishu = feishu
         self._glm = glm
-        self._switches = Switches(feishu=feishu, glm=glm, controls=controls)
+        self._panel = ControlPanel(feishu=feishu, glm=glm, controls=controls)
         self._server = LoopbackServer(port=port)
-        files = Files(feishu=feishu, glm=glm)
-        acts = PageActs(feishu=feishu, switches=self._switches)
-        self._route("GET", "/", files.index)
-        self._route("GET", "/static/:name", files.static)
-        self._route("GET", "/uploads/:key", files.upload)
-        self._route("GET", "/originals/:name", files.original)
-        self._route("GET", "/stream", self._stream)
-        self._route("POST", "/do/:act", acts.act)
-        self._route("GET", "/*rest", files.nothing)
-        self._route("POST", "/*rest", files.nothing)
+        self._actions: Mapping[str, Callable[[Fields], Mapping[str, Any] | None]] = {
+            "say": self._say,
+            "recall": lambda fields: {"id": feishu.recall(fields["message"], by=fields["by"])},
+            "press": self._press,
+            "enter": lambda fields: {"id": feishu.enter_p2p(fields["person"])},
+            "switch": lambda fields: self._panel.switch(fields["switch"], fields),
+        }
+        # A page elsewhere that had its name resolved to this machine (DNS rebinding) comes with its own Host.
+        self._hosts = (f"127.0.0.1:{self._server.port}", f"localhost:{self._server.port}")
+        for method, path, route in (
+            ("GET", "/", lambda _: _static("index.html")),
+            ("GET", "/static/:name", lambda request: _static(request.values["name"])),
+            ("GET", "/uploads/:key", self._upload),
+            ("GET", "/originals/:name", lambda request: glm.original(request.values["name"], request.query)),
+            ("GET", "/stream", self._stream),
+            ("POST", "/do/:action", self._act),
+            ("GET", "/*rest", lambda _: _failure(HTTPStatus.NOT_FOUND, "there is nothing here")),
+            ("POST", "/*rest", lambda _: _failure(HTTPStatus.NOT_FOUND, "there is nothing here")),
+        ):
+            self._server.route(method, path, self._guarded(route))
 
     def __enter__(self) -> Self:
         self._server.__enter__()
@@ -58,10 +101,112 @@ class Page:
         """The page's address: ``http://127.0.0.1:PORT``."""
         return self._server.origin
 
-    def _route(self, method: str, path: str, route: Route) -> None:
-        hosts = (f"127.0.0.1:{self._server.port}", f"localhost:{self._server.port}")
-        self._server.route(method, path, guarded(route, hosts=hosts))
+    def _guarded(self, route: Route) -> Route:
+        def answer(request: Request) -> Response:
+            response = self._rejection(request) or route(request)
+            return replace(response, headers={**HEADERS, **response.headers})
 
-    def _stream(self, _: Call) -> Answer:
-        stream = Stream(feishu=self._feishu, glm=self._glm, switches=self._switches, closing=self._server.closing)
-        return Answer(headers={"Content-Type": "text/event-stream; charset=utf-8"}, stream=stream.parts())
+        return answer
+
+    def _rejection(self, request: Request) -> Response | None:
+        host = request.headers.get("host", "")
+        if host not in self._hosts:
+            return _failure(HTTPStatus.MISDIRECTED_REQUEST, "this page is reached by its loopback address only")
+        # A link or bookmark may open the page ("none"); what another site's page asks for may not be answered.
+        if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and request.path != "/":
+            return _failure(HTTPStatus.FORBIDDEN, "the request comes from another site")
+        if request.method == "GET":
+            return None
+        if request.headers.get("origin") != f"http://{host}":
+            return _failure(HTTPStatus.FORBIDDEN, "the request comes from another origin")
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            return _failure(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "JSON is expected")
+        return None
+
+    def _upload(self, request: Request) -> Response:
+        """An upload; with ``?save``, and always when it is no image, it is offered for saving."""
+        upload = self._feishu.uploads.get(request.values["key"])
+        if upload is None:
+            return _failure(HTTPStatus.NOT_FOUND, "there is no such upload")
+        headers = {"Content-Type": upload.content_type}
+        if "save" in request.query or not upload.content_type.startswith("image/"):
+            name = quote(Path(upload.name).name or upload.key)
+            headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
+        return Response(headers=headers, body=upload.content)
+
+    def _stream(self, _: Request) -> Response:
+        stream = EventStream(feishu=self._feishu, glm=self._glm, panel=self._panel, closing=self._server.closing)
+        return Response(headers={"Content-Type": "text/event-stream; charset=utf-8"}, stream=stream.parts())
+
+    def _act(self, request: Request) -> Response:
+        fields = request.json()
+        action = self._actions.get(request.values["action"])
+        if action is None or not isinstance(fields, dict):
+            return _failure(HTTPStatus.BAD_REQUEST, "there is no such action, or no object")
+        try:
+            return Response.of_json({"ok": True, **(action(fields) or {})})
+        except Unable as unable:
+            return _failure(HTTPStatus.BAD_REQUEST, str(unable), sentence=unable.sentence)
+        except (KeyError, ValueError, TypeError) as error:
+            return _failure(HTTPStatus.BAD_REQUEST, f"this cannot be done: {error}")
+
+    def _say(self, fields: Fields) -> Mapping[str, Any]:
+        text, mentioned = self._read(fields)
+        message: dict[str, Any] = {
+            "chat_id": fields["chat"],
+            "sender": fields["sender"],
+            "text": text,
+            "mention_bot": self._feishu.bot_open_id in mentioned,
+            "mentions": [who for who in mentioned if who != self._feishu.bot_open_id],
+            "thread_id": fields.get("thread"),
+            "quote": fields.get("quote"),
+        }
+        if "picture" in fields:
+            sent = self._feishu.send_picture(content=_image(fields["picture"]), **message)
+        else:
+            sent = self._feishu.say(as_post=bool(fields.get("rich")), **message)
+        return {"id": sent.message_id}
+
+    def _read(self, fields: Fields) -> tuple[str, list[str]]:
+        """The text with the bot and everybody under their own names, and whom of the chat it mentions."""
+        feishu, text = self._feishu, str(fields.get("text", ""))
+        for own, called in ((feishu.bot_name, fields.get("bot")), (EVERYBODY.removeprefix("@"), fields.get("all"))):
+            if called:
+                text = mention_pattern(str(called)).sub(f"@{own}", text)
+        names = {person.open_id: person.name for person in feishu.people}
+        members = [who for who in feishu.state.chats[fields["chat"]].members if who != fields["sender"]]
+        known = {feishu.bot_open_id: feishu.bot_name, **{who: names[who] for who in members}}
+        return text, [who for who, name in known.items() if mention_pattern(name).search(text)]
+
+    def _press(self, fields: Fields) -> Mapping[str, Any]:
+        answer = self._feishu.press(
+            fields["message"],
+            fields["presser"],
+            value=fields.get("value"),
+            tag=fields["tag"],
+            option=fields.get("option"),
+            form_value=fields.get("form"),
+            name=fields.get("name"),
+        )
+        return toast_view(answer)
+
+
+def _static(name: str) -> Response:
+    if (file := _FILES.get(name)) is None:
+        return _failure(HTTPStatus.NOT_FOUND, "the page has no such file")
+    return Response(headers={"Content-Type": _TYPES[file.suffix]}, body=file.read_bytes())
+
+
+def _image(given: str) -> bytes:
+    try:
+        content = base64.b64decode(given, validate=True)
+    except binascii.Error as error:
+        raise ValueError("the image is not base64") from error
+    if image_format(content) is None:
+        raise Unable("the file is no image", sentence="no_picture")
+    return content
+
+
+def _failure(status: HTTPStatus, why: str, *, sentence: str | None = None) -> Response:
+    """Why nothing was done, in English; ``sentence`` is a key of the page's texts."""
+    return Response.of_json({"error": why, "sentence": sentence}, status=int(status))

@@ -12,13 +12,13 @@ import trustme
 from bot.errors import DownloadFailed
 from bot.glm.client import Downloader
 from bot.glm.transport import Address, GuardedTransport
-from bot.sandbox.glm.pictures import render
-from bot.sandbox.glm.transport import IMAGE_HOST, LoopbackTransport
-from bot.sandbox.server import Answer, LoopbackServer
+from bot.sandbox.glm.images import render
+from bot.sandbox.glm.stand_in import IMAGE_HOST, LoopbackTransport
+from bot.sandbox.http import LoopbackServer, Response
 from tests.clients.glm_wire import http_answer, tls_server, trusting
 
 HOST = "rebinding.example"
-PICTURE = render("猫", width=64, height=64, picture_id="1", watermark=False)
+PICTURE = render("猫", width=64, height=64, image_id="1", watermark=False)
 METADATA = "169.254.169.254"
 LARGEST = 1024 * 1024
 
@@ -67,7 +67,7 @@ def test_an_endless_picture_is_left_at_the_limit() -> None:
             yield bytes(65536)
 
     with LoopbackServer() as server:
-        server.route("GET", "/*name", lambda _call: Answer(stream=itertools.chain([PICTURE], endless())))
+        server.route("GET", "/*name", lambda _call: Response(stream=itertools.chain([PICTURE], endless())))
         downloader = Downloader(transport=LoopbackTransport({IMAGE_HOST: server.origin}), largest=LARGEST)
         began = time.monotonic()
         with downloader, pytest.raises(DownloadFailed, match="more than") as refused:
@@ -82,7 +82,7 @@ def test_an_endless_picture_is_left_at_the_limit() -> None:
 def test_no_encoding_is_unpacked(encoding: str) -> None:
     """A bomb in any encoding stays packed: the download is refused by its head."""
     with LoopbackServer() as server:
-        bomb = Answer(headers={"Content-Encoding": encoding}, body=PICTURE)
+        bomb = Response(headers={"Content-Encoding": encoding}, body=PICTURE)
         server.route("GET", "/*name", lambda _call: bomb)
         with (
             Downloader(transport=LoopbackTransport({IMAGE_HOST: server.origin})) as downloader,

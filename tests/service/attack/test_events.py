@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.sandbox.feishu.crypto import encrypt, sign
-from bot.sandbox.tls import shared_tls
+from bot.sandbox.feishu.delivery import encrypt, sign
+from bot.sandbox.http import shared_tls
 from tests.support.databases import postgres_database
 from tests.support.dsl import BotUnderTest, all_strings
 
@@ -86,7 +86,7 @@ def pushed(bot: BotUnderTest, event_type: str, body: Any) -> int:
     header = {
         "event_id": secrets.token_hex(8),
         "event_type": event_type,
-        "create_time": str(int(bot.feishu.world.clock() * 1000)),
+        "create_time": str(int(bot.feishu.state.clock() * 1000)),
         "token": bot.feishu.verification_token,
         "app_id": bot.feishu.app_id,
     }

@@ -118,7 +118,7 @@ def test_a_card_that_was_refused_turns_into_harmless_text(bot: BotUnderTest, fau
 @pytest.mark.parametrize("name", ["张三 /n 4", "/cancel", "李四 /sise", '王"五', "取消"])
 def test_the_name_of_somebody_mentioned_is_drawn(bot: BotUnderTest, name: str) -> None:
     """Whatever people call themselves, who mentions one pays for one picture, with the name in its prompt."""
-    friend = bot.feishu.world.add_person(name).open_id
+    friend = bot.feishu.state.add_person(name).open_id
     user = bot.new_user(kind="group")
     said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, text=f'画 "@{name}" 的头像', mentions=[friend])
     user.wait_for_end(said)
@@ -128,7 +128,7 @@ def test_the_name_of_somebody_mentioned_is_drawn(bot: BotUnderTest, name: str) -
 
 def test_what_is_echoed_elsewhere_is_harmless_too(bot: BotUnderTest) -> None:
     """Mistyped options, names of people, and the cards that list prompts hold markup as text."""
-    friend = bot.feishu.world.add_person(EVERYBODY).open_id
+    friend = bot.feishu.state.add_person(EVERYBODY).open_id
     user = bot.new_user(kind="group")
     bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="画 @某某", mentions=[friend])
     wait_for(lambda: user.answers and bot.idle)

@@ -18,8 +18,7 @@ from bot.__main__ import main
 from bot.db.database import Database, read_url
 from bot.db.tables import key_value as kept_values
 from bot.db.tables import metadata
-from bot.sandbox.faults import FAULTS, OF_GLM, arm
-from bot.sandbox.feishu.faults import ANY_CALL
+from bot.sandbox.faults import ANY_CALL, FAULTS, arm
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import CONCURRENCY, GlmStandIn
 from tests.support.commands import run_command
@@ -44,6 +43,7 @@ PATIENCE = 0.3
 SECONDS = 90.0
 """For all faults of a side together."""
 
+OF_GLM = frozenset(name for name, fault in FAULTS.items() if fault.side == "glm")
 OF_FEISHU = frozenset(FAULTS) - OF_GLM
 
 VARIABLES = {
@@ -102,7 +102,7 @@ def marked_world(
 def meet_every_fault(bot: BotUnderTest, faults: Iterable[str]) -> None:
     """Sends prompts until each of the faults has met a call, and everything has come to its end."""
     for name in sorted(faults):
-        arm(name, feishu=bot.feishu, glm=bot.glm, on=ANY_CALL)
+        arm(name, feishu=bot.feishu.faults, glm=bot.glm.faults, on=ANY_CALL)
     ends_at = time.monotonic() + SECONDS
     while (bot.glm.armed or bot.feishu.faults.armed) and time.monotonic() < ends_at:
         for said in [bot.new_user().send() for _ in range(12)]:

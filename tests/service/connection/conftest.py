@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.feishu.connected import ConnectedStandIn
 from bot.sandbox.feishu.delivery import RetrySchedule
+from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.support.cluster import PACE, Draft, Node
 from tests.support.dsl import DEADLINE, variables_for, wait_for
@@ -23,7 +23,7 @@ Start = Callable[..., Node]
 def feishu() -> Iterator[ConnectedStandIn]:
     """Feishu, which delivers again soon and for long, and waits long for an answer."""
     with ConnectedStandIn(delivery=RetrySchedule(ladder=(0.2,) * 150, answer_seconds=DEADLINE)) as feishu:
-        feishu.line.wishes = dict(SOON)
+        feishu.line.client_config = dict(SOON)
         yield feishu
 
 

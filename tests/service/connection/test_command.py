@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bot.sandbox.feishu.connected import ConnectedStandIn
+from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from tests.repo.lock import TOP
 from tests.support.dsl import wait_for
 from tests.support.proxy import TlsProxy

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import httpx
 
-from bot.sandbox.feishu.connected import ConnectedStandIn
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
+from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.service.connection.conftest import Start
 from tests.support.cluster import Node

@@ -123,7 +123,7 @@ class Scene:
         faults = [] if self.stage.seen in self._ends else [f"the chat shows {self.stage.seen}"]
         faults += [] if plan.posts <= posts <= most else [f"{posts} calls, {plan.posts} to {most} allowed"]
         shown = set(all_strings([json.loads(one.content) for one in self.stage.sent]))
-        pictures = len(shown & self._feishu.world.image_keys())
+        pictures = len(shown & self._feishu.state.image_keys())
         # A refusal that the kill has hidden is not met again.
         right = pictures == plan.pictures or (hidden and self.stage.seen == ("green",))
         faults += [] if right else [f"{pictures} pictures are shown"]

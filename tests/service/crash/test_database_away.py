@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from bot.sandbox.server import wait_until
+from bot.sandbox.http import wait_until
 from tests.support.databases import postgres_database
 from tests.support.dsl import BotUnderTest, header_color, posts_of, wait_for
 from tests.support.wire import Wire

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from bot.db.database import Database, read_url
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.timings import Timings
 from tests.service.crash.scene import count_spent

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.web.server import DRAIN_SECONDS
 from tests.support.cluster import PACE, Cluster

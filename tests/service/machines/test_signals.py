@@ -19,8 +19,8 @@ import psycopg
 import pytest
 
 from bot.__main__ import main
-from bot.sandbox.feishu.connected import ConnectedStandIn
 from bot.sandbox.feishu.delivery import RetrySchedule
+from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.repo.lock import TOP

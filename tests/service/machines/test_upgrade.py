@@ -26,7 +26,7 @@ from bot.errors import SettingsError
 from bot.glm.client import GlmClient
 from bot.models import Options
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.world import ChatMessage, Upload
+from bot.sandbox.feishu.state import ChatMessage, Upload
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.support.cluster import PACE, Cluster
 from tests.support.dsl import FAKE_KEY, wait_for
@@ -178,7 +178,7 @@ def outcome(row: Mapping[str, Any]) -> tuple[str, int]:
 
 def furnish(feishu: FeishuStandIn, before: Mapping[str, Rows]) -> None:
     """Gives the stand-in the people, chats, messages, cards and images that the dump names."""
-    world, now = feishu.world, time.time()
+    world, now = feishu.state, time.time()
     for row in before["requests"]:
         if row["sender"] and row["sender"] not in world.people:
             world.add_person(row["sender"], open_id=row["sender"])

@@ -1,0 +1,313 @@
+"""The stand-in of the platform for an app that receives its events over long connections.
+
+Frames are a small Protocol Buffers message: https://protobuf.dev/programming-guides/encoding/
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import random
+import secrets
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request as Handshake
+from websockets.http11 import Response as HandshakeResponse
+from websockets.sync.server import Server, ServerConnection, serve
+
+from bot.sandbox.feishu.delivery import Outcome, RetrySchedule
+from bot.sandbox.feishu.events import Event
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.http import Request, Response
+
+PATH = "/callback/ws/endpoint"
+"""Where an app asks for the address of its connection."""
+
+CLIENT_CONFIG: Mapping[str, float] = {
+    "ReconnectCount": -1,
+    "ReconnectInterval": 120,
+    "ReconnectNonce": 30,
+    "PingInterval": 120,
+}
+"""What the platform asks of its clients: attempts (-1: no end) and seconds."""
+
+TOO_MANY = 1000040350
+CONTROL, DATA = 0, 1
+"""The methods of a frame: pings and pongs, and what is pushed."""
+
+_WRONG_APP, _WRONG_SECRET, _AUTH_FAILED = 10003, 10014, 514
+_SERVICE = 33554678
+_SEQUENCE, _LOG, _SERVICE_FIELD, _METHOD, _HEADERS, _PAYLOAD = 1, 2, 3, 4, 5, 8
+_KEY, _VALUE = 1, 2
+_VARINT, _BYTES = 0, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One frame; the headers in their order, each once."""
+
+    method: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    payload: bytes = b""
+    service: int = 0
+    sequence: int = 0
+    log: int = 0
+
+
+class LongConnections:
+    """Any number of connections of one app, on a port of 127.0.0.1; each event goes to one of them at random.
+
+    The codes of a wrong id or secret are those of the token call; the endpoint's own are not documented.
+
+    ``client_config`` is sent at each connection and with each pong. ``most`` connections may be open. Payloads are
+    split into parts of at most ``part_bytes``; their frames are of ``frame_type``, ``event`` or ``card``. While
+    ``away``, a gateway answers in the endpoint's place. While ``deaf``, only WebSocket pings are answered. ``origin``
+    replaces the endpoint's own, such as ``wss://`` and a name that a proxy knows. ``rejections`` are codes and texts
+    that the endpoint answers with next, ``turned_away`` those with which the next handshakes fail, as one without a
+    valid ticket does (514). ``asked``, ``opened`` and ``pings`` count.
+    """
+
+    def __init__(self, *, app_id: str, app_secret: str) -> None:
+        self.client_config = dict(CLIENT_CONFIG)
+        self.most = 50
+        self.part_bytes = 1024 * 1024
+        self.frame_type = "event"
+        self.away = False
+        self.deaf = False
+        self.origin: str | None = None
+        self.rejections: deque[tuple[int, str]] = deque()
+        self.turned_away: deque[tuple[int, str]] = deque()
+        self.asked = self.opened = self.pings = 0
+        self._credentials = (app_id, app_secret)
+        self._lock = threading.Lock()
+        self._tickets: set[str] = set()
+        self._connections: list[ServerConnection] = []
+        self._awaited: dict[str, Future[bytes]] = {}
+        self._server: Server | None = None
+
+    @property
+    def open(self) -> int:
+        """How many connections are open."""
+        with self._lock:
+            return len(self._connections)
+
+    def listen(self) -> int:
+        """Opens the port of the connections, unless it is open; returns its number."""
+        with self._lock:
+            if self._server is None:
+                self._server = serve(self._read_all, "127.0.0.1", 0, process_request=self._admit)
+                threading.Thread(target=self._server.serve_forever, name="long-connections", daemon=True).start()
+            return int(self._server.socket.getsockname()[1])
+
+    def give_address(self, request: Request) -> Response:
+        """The endpoint: the address of a connection, with a ticket that is valid for one handshake."""
+        self.asked += 1
+        fields = request.json()
+        if self.away or not isinstance(fields, dict):
+            return Response(status=502, body=b"<html>bad gateway</html>", headers={"Content-Type": "text/html"})
+        rejection = None
+        if self.rejections:
+            rejection = self.rejections.popleft()
+        elif fields.get("AppID") != self._credentials[0]:
+            rejection = _WRONG_APP, "invalid param"
+        elif fields.get("AppSecret") != self._credentials[1]:
+            rejection = _WRONG_SECRET, "app secret invalid"
+        elif self.open >= self.most:
+            rejection = TOO_MANY, "the number of connections exceeded the limit"
+        if rejection:
+            return Response.of_json({"code": rejection[0], "msg": rejection[1]})
+        ticket = secrets.token_hex(8)
+        with self._lock:
+            self._tickets.add(ticket)
+        query = urlencode({"device_id": secrets.randbelow(10**18), "service_id": _SERVICE, "ticket": ticket})
+        url = f"{self.origin or f'ws://127.0.0.1:{self.listen()}'}/ws/v2?{query}"
+        return Response.of_json({"code": 0, "msg": "", "data": {"URL": url, "ClientConfig": self.client_config}})
+
+    def push(self, event: Event, seconds: float) -> tuple[Outcome, int | None, bytes]:
+        """Pushes an event, plain, over one of the connections and waits for the answer."""
+        with self._lock:
+            connection = random.choice(self._connections) if self._connections else None  # noqa: S311 - no secret
+        if connection is None:
+            return "unreachable", None, b""
+        message_id = secrets.token_hex(16)
+        awaited = self._awaited[message_id] = Future()
+        try:
+            for frame in self._frames(event, message_id):
+                connection.send(encode(frame))
+            answer = json.loads(awaited.result(seconds))
+        except ConnectionClosed:
+            return "unreachable", None, b""
+        except TimeoutError:
+            return "late", None, b""
+        finally:
+            del self._awaited[message_id]
+        good = answer["code"] == HTTPStatus.OK
+        return "acknowledged" if good else "refused", answer["code"], base64.b64decode(answer.get("data", "")) or b"{}"
+
+    def cut(self) -> None:
+        """Breaks every connection without a close frame, as a network does."""
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            with suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Closes the port and all connections."""
+        self.away = True
+        if self._server is not None:
+            self._server.shutdown()
+        self.cut()
+
+    def _frames(self, event: Event, message_id: str) -> Iterator[Frame]:
+        payload, size = json.dumps(event, ensure_ascii=False).encode(), self.part_bytes
+        count = math.ceil(len(payload) / size)
+        headers = {"type": self.frame_type, "message_id": message_id, "trace_id": secrets.token_hex(16)}
+        for index in range(count):
+            part = payload[index * size : (index + 1) * size]
+            numbered = {**headers, "sum": str(count), "seq": str(index)}
+            yield Frame(method=DATA, service=_SERVICE, headers=numbered, payload=part)
+
+    def _admit(self, connection: ServerConnection, request: Handshake) -> HandshakeResponse | None:
+        ticket = parse_qs(urlsplit(request.path).query).get("ticket", [""])[0]
+        with self._lock:
+            good = ticket in self._tickets and not self.turned_away
+            self._tickets.discard(ticket)
+        if good:
+            return None
+        code, text = self.turned_away.popleft() if self.turned_away else (_AUTH_FAILED, "auth failed")
+        response = connection.respond(HTTPStatus.FORBIDDEN, "no valid ticket")
+        response.headers["Handshake-Status"] = str(code)
+        response.headers["Handshake-Msg"] = text
+        return response
+
+    def _read_all(self, connection: ServerConnection) -> None:
+        with self._lock:
+            self._connections.append(connection)
+            self.opened += 1
+        try:
+            for data in connection:
+                if isinstance(data, bytes):
+                    self._read(connection, decode(data))
+        except ConnectionClosed:
+            pass
+        finally:
+            with self._lock:
+                self._connections.remove(connection)
+
+    def _read(self, connection: ServerConnection, frame: Frame) -> None:
+        if frame.method == CONTROL and frame.headers.get("type") == "ping":
+            self.pings += 1
+            config = json.dumps(self.client_config).encode()
+            pong = Frame(method=CONTROL, service=frame.service, headers={"type": "pong"}, payload=config)
+            # What the client sent before it left is read all the same.
+            with suppress(ConnectionClosed):
+                if not self.deaf:
+                    connection.send(encode(pong))
+        elif frame.method == DATA:
+            awaited = self._awaited.get(frame.headers.get("message_id", ""))
+            if awaited is not None and not awaited.done():
+                awaited.set_result(frame.payload)
+
+
+class ConnectedStandIn(FeishuStandIn):
+    """The platform after "receive through a persistent connection" was chosen in the console.
+
+    Events, their repetitions and card actions go over ``line``, plain, as the platform sends them there; a request URL
+    is not used.
+    """
+
+    def __init__(self, *, delivery: RetrySchedule | None = None) -> None:
+        super().__init__(delivery=delivery)
+        self.line = LongConnections(app_id=self.app_id, app_secret=self.app_secret)
+        self._server.route("POST", PATH, self.line.give_address)
+        self._pusher.push_over = self.line.push
+
+    def __exit__(self, *error: object) -> None:
+        self.line.close()
+        super().__exit__(*error)
+
+
+def encode(frame: Frame) -> bytes:
+    """A frame as it goes over the wire."""
+    numbers = ((_SEQUENCE, frame.sequence), (_LOG, frame.log), (_SERVICE_FIELD, frame.service), (_METHOD, frame.method))
+    parts = [_varint(place << 3 | _VARINT) + _varint(number) for place, number in numbers]
+    for key, value in frame.headers.items():
+        parts.append(_bytes(_HEADERS, _bytes(_KEY, key.encode()) + _bytes(_VALUE, value.encode())))
+    return b"".join([*parts, _bytes(_PAYLOAD, frame.payload)])
+
+
+def decode(data: bytes) -> Frame:
+    """The frame of these bytes, without unknown fields.
+
+    Raises:
+        ValueError: it is none.
+    """
+    numbers: dict[int, int] = {}
+    headers: dict[str, str] = {}
+    payload = b""
+    for place, value in _fields(data):
+        if isinstance(value, int):
+            numbers[place] = value
+        elif place == _HEADERS:
+            pair = {part: text.decode() for part, text in _fields(value) if isinstance(text, bytes)}
+            headers[pair.get(_KEY, "")] = pair.get(_VALUE, "")
+        elif place == _PAYLOAD:
+            payload = value
+    if not {_SEQUENCE, _LOG, _SERVICE_FIELD, _METHOD} <= numbers.keys():
+        raise ValueError("a frame lacks a required field")
+    return Frame(
+        method=numbers[_METHOD],
+        headers=headers,
+        payload=payload,
+        service=numbers[_SERVICE_FIELD],
+        sequence=numbers[_SEQUENCE],
+        log=numbers[_LOG],
+    )
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - seven bits per byte
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def _bytes(place: int, content: bytes) -> bytes:
+    return _varint(place << 3 | _BYTES) + _varint(len(content)) + content
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    at = 0
+    while at < len(data):
+        tag, at = _read_varint(data, at)
+        number, at = _read_varint(data, at)
+        if tag & 7 == _VARINT:
+            yield tag >> 3, number
+        elif tag & 7 == _BYTES and at + number <= len(data):
+            yield tag >> 3, data[at : at + number]
+            at += number
+        else:
+            raise ValueError("a field of a frame is of an unknown kind, or cut off")
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while at < len(data):
+        number |= (data[at] & 0x7F) << shift
+        at += 1
+        if not data[at - 1] & 0x80:
+            return number, at
+        shift += 7
+    raise ValueError("a number of a frame is cut off")

@@ -1,0 +1,249 @@
+"""The state of the stand-in: people, chats, messages and uploads, with publish and subscribe for its changes."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
+from typing import Any, Literal, Self
+
+ChatKind = Literal["p2p", "group", "topic"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A user of Feishu; ``language`` is what the client shows cards in."""
+
+    open_id: str
+    name: str
+    language: Literal["zh", "en"] = "zh"
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The ids in events; without its scope ``user_id`` is left out."""
+        return {"union_id": f"on_{self.open_id.removeprefix('ou_')}", "open_id": self.open_id}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """A direct chat, a group, or a topic group, in which every top message opens a thread."""
+
+    chat_id: str
+    kind: ChatKind
+    name: str
+    members: tuple[str, ...]
+    bot_inside: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatMessage:
+    """A message as it is now; times in seconds since 1970.
+
+    ``sender`` is a user's open id or the app's id, ``content`` JSON text; ``versions`` are all contents of a card, the
+    present one last.
+    """
+
+    message_id: str
+    chat_id: str
+    sender: str
+    msg_type: str
+    content: str
+    created: float
+    thread_id: str | None = None
+    root_id: str | None = None
+    parent_id: str | None = None
+    updated: float | None = None
+    recalled: bool = False
+    deleted: bool = False
+    versions: tuple[str, ...] = ()
+    mentions: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def position(self) -> dict[str, str]:
+        """The ids of its root, its parent and its thread, as far as it has them."""
+        ids = {"root_id": self.root_id, "parent_id": self.parent_id, "thread_id": self.thread_id}
+        return {name: value for name, value in ids.items() if value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """An uploaded image or file; ``owner`` is the app's id, or the open id of the user who sent it."""
+
+    key: str
+    kind: Literal["image", "file"]
+    name: str
+    content: bytes
+    content_type: str
+    owner: str
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    """An emoji that the bot put on a message."""
+
+    reaction_id: str
+    message_id: str
+    emoji_type: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """A mention in a message of the bot that would notify ``whom``, an open id or ``all``."""
+
+    message_id: str
+    whom: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Something that happened ``at`` seconds since 1970; ``subject`` is the frozen record of it."""
+
+    kind: Literal["message", "card", "recall", "call", "delivery", "toast", "reaction"]
+    at: float
+    subject: Any
+
+
+class Subscription:
+    """The changes since it was made, oldest first; a context manager that ends it."""
+
+    def __init__(self, subscriptions: list[Subscription]) -> None:
+        self._subscriptions = subscriptions
+        self._queue: SimpleQueue[Change | None] = SimpleQueue()
+        self.put = self._queue.put
+
+    def wait(self, seconds: float) -> Change | None:
+        """The next change, or ``None`` when there is none in time or the subscription has ended."""
+        with suppress(Empty):
+            return self._queue.get(timeout=seconds)
+        return None
+
+    def close(self) -> None:
+        """Ends it; what was published before can still be read."""
+        with suppress(ValueError):
+            self._subscriptions.remove(self)
+        self.put(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def new_id(kind: str) -> str:
+    """An id of the platform's shape: ``om_…`` for ``om``."""
+    return f"{kind}_{secrets.token_hex(16)}"
+
+
+class FeishuState:
+    """All state, under one lock; what it returns is frozen.
+
+    It starts with three people, a direct chat of each with the bot, a group and a topic group.
+    """
+
+    def __init__(self, *, clock: Callable[[], float]) -> None:
+        self.lock = threading.RLock()
+        self.clock = clock
+        self.people: dict[str, Person] = {}
+        self.chats: dict[str, Chat] = {}
+        self.messages: dict[str, ChatMessage] = {}
+        self.uploads: dict[str, Upload] = {}
+        self.reactions: dict[str, Reaction] = {}
+        self.pings: list[Ping] = []
+        self.subscriptions: list[Subscription] = []
+        self.add_person("林小雨", open_id="ou_lin")
+        self.add_person("陈晨", open_id="ou_chen")
+        self.add_person("Alex", language="en", open_id="ou_alex")
+        for open_id, person in self.people.items():
+            chat_id = f"oc_direct_{open_id.removeprefix('ou_')}"
+            self.add_chat("p2p", name=person.name, members=[open_id], chat_id=chat_id)
+        self.add_chat("group", name="设计小组", members=[*self.people], chat_id="oc_group")
+        self.add_chat("topic", name="灵感话题", members=[*self.people], chat_id="oc_topics")
+
+    def publish(self, kind: Any, subject: Any) -> None:
+        """Passes a change to every subscription."""
+        change = Change(kind=kind, at=self.clock(), subject=subject)
+        for subscription in list(self.subscriptions):
+            subscription.put(change)
+
+    def subscribe(self) -> Subscription:
+        """A subscription to all changes from now on."""
+        subscription = Subscription(self.subscriptions)
+        self.subscriptions.append(subscription)
+        return subscription
+
+    def add_person(self, name: str, *, language: Literal["zh", "en"] = "zh", open_id: str | None = None) -> Person:
+        """Adds a user."""
+        person = Person(open_id=open_id or new_id("ou"), name=name, language=language)
+        with self.lock:
+            self.people[person.open_id] = person
+        return person
+
+    def add_chat(
+        self, kind: ChatKind, *, name: str, members: Sequence[str], chat_id: str | None = None, bot_inside: bool = True
+    ) -> Chat:
+        """Adds a chat."""
+        chat_id = chat_id or new_id("oc")
+        chat = Chat(chat_id=chat_id, kind=kind, name=name, members=tuple(members), bot_inside=bot_inside)
+        with self.lock:
+            self.chats[chat_id] = chat
+        return chat
+
+    def direct_chat(self, open_id: str) -> Chat:
+        """The chat of a user with the bot, created when there is none."""
+        with self.lock:
+            for chat in self.chats.values():
+                if chat.kind == "p2p" and open_id in chat.members:
+                    return chat
+            return self.add_chat("p2p", name=self.people[open_id].name, members=[open_id])
+
+    def add_message(self, message: ChatMessage) -> ChatMessage:
+        """Stores and publishes a message."""
+        with self.lock:
+            self.messages[message.message_id] = message
+        self.publish("message", message)
+        return message
+
+    def change_message(self, message_id: str, **fields: Any) -> ChatMessage:
+        """Stores and publishes a change of a message; a new ``content`` is kept as a further version."""
+        with self.lock:
+            before = self.messages[message_id]
+            if "content" in fields:
+                fields["versions"] = (*before.versions, fields["content"])
+            after = self.messages[message_id] = replace(before, **fields)
+        self.publish("card" if "content" in fields else "recall", after)
+        return after
+
+    def image_keys(self) -> frozenset[str]:
+        """The keys of the uploaded images."""
+        with self.lock:
+            return frozenset(key for key, upload in self.uploads.items() if upload.kind == "image")
+
+    def in_chat(self, chat_id: str) -> list[ChatMessage]:
+        """A chat's messages, oldest first."""
+        with self.lock:
+            return [message for message in self.messages.values() if message.chat_id == chat_id]
+
+    def set_membership(self, chat_id: str, *, bot_inside: bool) -> Chat:
+        """Adds the bot to a chat or removes it."""
+        with self.lock:
+            chat = self.chats[chat_id] = replace(self.chats[chat_id], bot_inside=bot_inside)
+        return chat
+
+    def thread_root(self, thread_id: str) -> ChatMessage:
+        """The message that opened a thread.
+
+        Raises:
+            KeyError: no message has this thread.
+        """
+        with self.lock:
+            for message in self.messages.values():
+                if message.thread_id == thread_id:
+                    return self.messages[message.root_id] if message.root_id else message
+        raise KeyError(thread_id)

@@ -1,0 +1,306 @@
+"""What users do in the chats, the events of it, and what they see of the answer to a card action."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.sandbox.feishu.cards import validate_card
+from bot.sandbox.feishu.delivery import Attempt, EventPusher
+from bot.sandbox.feishu.events import Event, Events, Mention, render_content
+from bot.sandbox.feishu.state import Chat, ChatMessage, FeishuState, new_id
+from bot.sandbox.feishu.uploads import Uploads
+
+EVERYBODY = "@_all"
+"""Mentions everybody in a text; its event has no entry for it."""
+
+_CODES = {"no address": 200340, "late": 200341, "unreachable": 200342, "refused": 200671}
+_BAD_BODY, _BAD_CARD = 200672, 200673
+_ACTIVE = ("button", "select_static", "overflow", "input")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PressAnswer:
+    """What the presser sees: an error code, or a toast, or nothing; and a card that replaces the pressed one."""
+
+    message_id: str
+    presser: str
+    code: int | None = None
+    toast: dict[str, Any] | None = None
+    card: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardAction:
+    """An active component of a card: its first label and what it sends.
+
+    ``value`` is ``None`` for what does not call the bot; ``url`` is what a press opens; ``choices`` are the values of
+    a select; ``form`` is the name of the form around it.
+    """
+
+    tag: str
+    label: str
+    name: str | None = None
+    value: Mapping[str, Any] | None = None
+    url: str | None = None
+    choices: tuple[str, ...] = ()
+    disabled: bool = False
+    form: str | None = None
+
+
+class UserActions:
+    """The users' side of the stand-in; each action returns at once, its event follows in the background.
+
+    A group's messages reach the bot only when they mention it or everybody, as with the scope
+    ``im:message.group_at_msg:readonly``.
+    """
+
+    state: FeishuState
+    bot_open_id: str
+    bot_name: str
+    _events: Events
+    _pusher: EventPusher
+    _uploads: Uploads
+
+    def say(
+        self,
+        *,
+        chat_id: str,
+        sender: str,
+        text: str,
+        mention_bot: bool = True,
+        mentions: Sequence[str] = (),
+        thread_id: str | None = None,
+        as_post: bool = False,
+        quote: str | None = None,
+    ) -> ChatMessage:
+        """Sends a text or rich text.
+
+        Args:
+            chat_id: the chat; in a topic group without ``thread_id`` or ``quote`` this opens a thread.
+            sender: the open id of the sender.
+            text: the text; ``@Name`` of a mentioned user is replaced where it is, other mentions come first.
+            mention_bot: whether the bot is mentioned, which happens in groups only.
+            mentions: the open ids of others who are mentioned.
+            thread_id: the thread in which it is a reply.
+            as_post: whether it is sent as rich text.
+            quote: the message to which it replies.
+        """
+        chat = self.state.chats[chat_id]
+        noted = self._mentions(chat, mention_bot=mention_bot, others=mentions)
+        content = render_content(text, noted, as_post=as_post)
+        position = self._position(chat, thread_id=thread_id, quote=quote)
+        return self._send(chat, sender, "post" if as_post else "text", content, noted=noted, position=position)
+
+    def send_picture(
+        self,
+        *,
+        chat_id: str,
+        sender: str,
+        content: bytes,
+        text: str = "",
+        mention_bot: bool = False,
+        mentions: Sequence[str] = (),
+        thread_id: str | None = None,
+        quote: str | None = None,
+    ) -> ChatMessage:
+        """Sends an image, with a text or a mention as rich text; see :meth:`say`."""
+        chat = self.state.chats[chat_id]
+        position = self._position(chat, thread_id=thread_id, quote=quote)
+        key = self._uploads.store(content, name="picture", kind="image", owner=sender).key
+        noted = self._mentions(chat, mention_bot=mention_bot, others=mentions)
+        if text or noted:
+            rich = render_content(text, noted, image_key=key, as_post=True)
+            return self._send(chat, sender, "post", rich, noted=noted, position=position)
+        return self._send(chat, sender, "image", json.dumps({"image_key": key}), position=position)
+
+    def send_file(self, *, chat_id: str, sender: str, content: bytes, name: str) -> ChatMessage:
+        """Sends a file."""
+        chat = self.state.chats[chat_id]
+        upload = self._uploads.store(content, name=name, kind="file", owner=sender)
+        text = json.dumps({"file_key": upload.key, "file_name": name}, ensure_ascii=False)
+        return self._send(chat, sender, "file", text, position=self._position(chat))
+
+    def event_of(self, message: ChatMessage) -> Event:
+        """A new event of a message, with an id of its own."""
+        sender, chat = self.state.people[message.sender], self.state.chats[message.chat_id]
+        return self._events.received(message, sender=sender, chat=chat)
+
+    def recall(self, message_id: str, *, by: str) -> str:
+        """Recalls a message, as its sender or as a manager of the group; returns the event's id."""
+        message = self.state.change_message(message_id, recalled=True)
+        return self._deliver(self._events.recalled(message, by_owner=by == message.sender))
+
+    def delete(self, message_id: str) -> None:
+        """Deletes a message, of which there is no event."""
+        self.state.change_message(message_id, deleted=True)
+
+    def enter_p2p(self, person: str) -> str:
+        """Opens the direct chat with the bot; returns the event's id."""
+        chat = self.state.direct_chat(person)
+        last = next(reversed(self.state.in_chat(chat.chat_id)), None)
+        return self._deliver(self._events.entered(chat, person=self.state.people[person], last=last))
+
+    def add_bot(self, chat_id: str, *, by: str) -> str:
+        """Adds the bot to a group; returns the event's id."""
+        chat = self.state.set_membership(chat_id, bot_inside=True)
+        return self._deliver(self._events.added(chat, person=self.state.people[by]))
+
+    def remove_bot(self, chat_id: str) -> None:
+        """Removes the bot from a group: no event reaches it, and what it sends is rejected (230002)."""
+        self.state.set_membership(chat_id, bot_inside=False)
+
+    def press_menu(self, event_key: str, *, by: str) -> str:
+        """Presses an entry of the bot's menu; returns the event's id."""
+        return self._deliver(self._events.menu(event_key, person=self.state.people[by]))
+
+    def press(
+        self,
+        message_id: str,
+        presser: str,
+        *,
+        value: Mapping[str, Any] | None = None,
+        tag: str = "button",
+        option: str | None = None,
+        form_value: Mapping[str, str] | None = None,
+        name: str | None = None,
+        send_value: bool = True,
+    ) -> PressAnswer:
+        """Uses a card; waits for the bot's answer, at most 3 s. It is never sent again.
+
+        Without ``send_value`` the event has no ``action.value``, as some forms come back. The card need not have such
+        a component, so that forged actions can be tried too.
+
+        Raises:
+            ValueError: the message is no card, or is gone.
+        """
+        message = self.state.messages[message_id]
+        if message.msg_type != "interactive" or message.recalled or message.deleted:
+            raise ValueError(f"{message_id} is no card that can be pressed")
+        more = {"option": option, "form_value": dict(form_value) if form_value else None, "name": name}
+        action: dict[str, Any] = {"tag": tag, "timezone": "Asia/Shanghai"}
+        if send_value:
+            action["value"] = dict(value or {})
+        action |= {key: entry for key, entry in more.items() if entry is not None}
+        event = self._events.pressed(message, presser=self.state.people[presser], action=action)
+        code, toast, card = _read_answer(self._pusher.push(event), self.state.image_keys())
+        answer = PressAnswer(message_id=message_id, presser=presser, code=code, toast=toast, card=card)
+        if card is not None:
+            content = json.dumps(card, ensure_ascii=False)
+            self.state.change_message(message_id, content=content, updated=self.state.clock())
+        self.state.publish("toast", answer)
+        return answer
+
+    def actions(self, message_id: str) -> list[CardAction]:
+        """The active components of a card as it is now, from top to bottom."""
+        return list(_actions(json.loads(self.state.messages[message_id].content).get("body", {}), form=None))
+
+    def _mentions(self, chat: Chat, *, mention_bot: bool, others: Sequence[str] = ()) -> list[Mention]:
+        named = [(open_id, self.state.people[open_id].name, "user") for open_id in others]
+        if mention_bot and chat.kind != "p2p":
+            named.insert(0, (self.bot_open_id, self.bot_name, "bot"))
+        return [
+            Mention(index=index, open_id=open_id, name=name, kind=kind)
+            for index, (open_id, name, kind) in enumerate(named, start=1)
+        ]
+
+    def _position(self, chat: Chat, *, thread_id: str | None = None, quote: str | None = None) -> dict[str, Any]:
+        if quote is not None:
+            source = self.state.messages[quote]
+        elif thread_id is not None:
+            source = self.state.thread_root(thread_id)
+        else:
+            return {"thread_id": new_id("omt")} if chat.kind == "topic" else {}
+        position = {"root_id": source.root_id or source.message_id, "parent_id": source.message_id}
+        thread_id = thread_id or source.thread_id
+        return {**position, "thread_id": thread_id} if thread_id else position
+
+    def _send(
+        self,
+        chat: Chat,
+        sender: str,
+        kind: str,
+        content: str,
+        *,
+        position: Mapping[str, Any],
+        noted: Sequence[Mention] = (),
+    ) -> ChatMessage:
+        message = self.state.add_message(
+            ChatMessage(
+                message_id=new_id("om"),
+                chat_id=chat.chat_id,
+                sender=sender,
+                msg_type=kind,
+                content=content,
+                created=self.state.clock(),
+                mentions=tuple(self._events.mentioned(mention) for mention in noted),
+                **position,
+            )
+        )
+        everybody = kind in ("text", "post") and EVERYBODY in content
+        if chat.bot_inside and (chat.kind == "p2p" or everybody or any(mention.kind == "bot" for mention in noted)):
+            self._deliver(self.event_of(message))
+        return message
+
+    def _deliver(self, event: Event) -> str:
+        self._pusher.deliver(event)
+        return str(event["header"]["event_id"])
+
+
+def _read_answer(
+    attempt: Attempt, image_keys: Collection[str]
+) -> tuple[int | None, dict[str, Any] | None, dict[str, Any] | None]:
+    """The code, the toast and the card of an answer to a card action.
+
+    https://open.feishu.cn/document/feishu-cards/card-callback-communication
+    """
+    if attempt.outcome != "acknowledged":
+        return _CODES[attempt.outcome], None, None
+    try:
+        value = json.loads(attempt.body)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not value.keys() <= {"toast", "card"}:
+        return _BAD_BODY, None, None
+    toast, card = value.get("toast"), value.get("card")
+    if "toast" in value and not _is_toast(toast):
+        return _BAD_BODY, None, None
+    match card:
+        case None:
+            return None, toast, None
+        case {"type": "raw", "data": dict(new)} if not validate_card(new, image_keys=image_keys):
+            return None, toast, new
+        case _:
+            return _BAD_CARD, None, None
+
+
+def _is_toast(toast: Any) -> bool:
+    match toast:
+        case {"content": str(), **rest} if rest.get("type", "info") in ("info", "success", "error", "warning"):
+            by_language = rest.get("i18n", {})
+            return isinstance(by_language, dict) and all(isinstance(text, str) for text in by_language.values())
+    return False
+
+
+def _actions(value: Any, *, form: str | None) -> Iterator[CardAction]:
+    if isinstance(value, list):
+        for entry in value:
+            yield from _actions(entry, form=form)
+    elif isinstance(value, dict):
+        if value.get("tag") in _ACTIVE:
+            behaviors = value.get("behaviors", ())
+            label = value.get("text") or value.get("placeholder") or value.get("label") or {}
+            yield CardAction(
+                tag=value["tag"],
+                label=str(label.get("content") or next(iter(label.get("i18n_content", {}).values()), "")),
+                name=value.get("name"),
+                value=next((entry["value"] for entry in behaviors if entry["type"] == "callback"), None),
+                url=next((entry["default_url"] for entry in behaviors if entry["type"] == "open_url"), None),
+                choices=tuple(option["value"] for option in value.get("options", ()) if "value" in option),
+                disabled=bool(value.get("disabled")),
+                form=form,
+            )
+        inner = value.get("name") if value.get("tag") == "form" else form
+        yield from _actions([*value.get("elements", ()), *value.get("columns", ())], form=inner)
