@@ -212,8 +212,8 @@ def furnish(feishu: FeishuStandIn, before: Mapping[str, Rows]) -> None:
                 )
             )
     for key in {row["image_key"] for row in before["generations"]} - {None}:
-        world.add_upload(
-            Upload(key=key, kind="image", name="", content=b"", content_type="image/jpeg", owner=feishu.app_id)
+        world.uploads[key] = Upload(
+            key=key, kind="image", name="", content=b"", content_type="image/jpeg", owner=feishu.app_id
         )
 
 
