@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     func,
     select,
     update,
@@ -137,7 +138,7 @@ class RequestStore:
         if answer_id is not None:
             values["answer_id"] = answer_id
         if last:
-            values["outcome"] = card_state
+            values |= {"outcome": card_state, "read_version": request.desired_version}
         statement = self._steps.last if last else self._steps.shown
         with self._database.change() as connection:
             checkpoint(connection, statement, request.request_id, owner, **values)
@@ -277,7 +278,12 @@ class _Steps:
         patch_count = requests.c.patch_count + bindparam("patched", type_=Integer)
         return cls(
             shown=step(requests, patch_count=patch_count),
-            last=step(requests, patch_count=patch_count, ended_at=database.now),
+            # What changed since the request was read, such as a recall, is still to be shown.
+            last=step(
+                requests,
+                patch_count=patch_count,
+                ended_at=case((requests.c.desired_version == bindparam("read_version", type_=Integer), database.now)),
+            ),
             change=step(requests),
             postpone=step(requests, due_at=database.now + bindparam("seconds_away", type_=Double)),
             end=step(requests, ended_at=database.now),

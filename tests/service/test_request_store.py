@@ -9,7 +9,7 @@ import pytest
 
 from bot.db.database import Database
 from bot.db.generations import GenerationStore
-from bot.db.requests import RequestStore
+from bot.db.requests import RequestStore, mark_dirty
 from bot.errors import LeaseLost
 from bot.models import State
 from tests.support.requests import EXPIRED, LEASE, accept, answer
@@ -80,6 +80,23 @@ def test_a_change_during_a_showing_is_shown_after_it(database: Database) -> None
     assert waiting is not None
     generations.claim_slot(waiting[0], owner="me", lease=LEASE, slots=1, deadline=180)
     assert len(store.unshown(limit=10)) == 1
+
+
+def test_a_change_during_the_last_showing_is_shown_after_it(database: Database) -> None:
+    """A recall that comes while the final card is on its way is not lost: the request does not end before it."""
+    store = RequestStore(database)
+    accept(database)
+    (request_id,) = store.unshown(limit=10)
+    assert store.claim(request_id, owner="me", lease=LEASE)
+    rendered, _ = store.read(request_id)
+    with database.write() as connection:
+        mark_dirty(connection, [request_id])
+    store.shown(rendered, owner="me", card_state="result", last=True, answer_id="om_x")
+    assert store.unshown(limit=10) == [request_id]
+    assert store.claim(request_id, owner="me", lease=LEASE)
+    rendered, _ = store.read(request_id)
+    store.shown(rendered, owner="me", card_state="result", last=True)
+    assert store.unshown(limit=10) == []
 
 
 def test_an_answer_that_nobody_can_get_is_not_paid_for(database: Database) -> None:
