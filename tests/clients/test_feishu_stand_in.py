@@ -1,4 +1,4 @@
-"""The stand-in sends, changes and takes back messages as Feishu does."""
+"""The stand-in of Feishu checks tokens, limits, messages and uploads as documented, and fails on demand."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
+from bot.sandbox.feishu.gateway import Limits
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
-from tests.clients.feishu_wire import HandClock, Wire, card, png, words
+from tests.clients.feishu_wire import HandClock, Wire, card, image, png, words
 
 HOUR = 3600
 DAY = 24 * HOUR
+LIMITS = Limits(image_bytes=2000, file_bytes=3000)
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def clock() -> HandClock:
 @pytest.fixture
 def wire(clock: HandClock) -> Iterator[Wire]:
     """A logged-in client."""
-    with FeishuStandIn(clock=clock) as stand_in:
+    with FeishuStandIn(clock=clock, limits=LIMITS) as stand_in:
         wire = Wire(stand_in).log_in()
         yield wire
         wire.close()
@@ -42,16 +44,138 @@ def code(answer: httpx.Response) -> int:
     return int(answer.json()["code"])
 
 
-def test_a_reply_quotes_its_message(wire: Wire) -> None:
-    """A reply in a group stands in the chat, under the message it answers."""
-    source = asked(wire)
-    answer = wire.reply(source.message_id, {"text": "好"}).json()
-    (reply,) = wire.stand_in.replies(source.message_id)
-    assert (reply.content, reply.sender, reply.thread_id) == ('{"text": "好"}', wire.stand_in.app_id, None)
-    assert answer["data"]["message_id"] == reply.message_id
-    assert (answer["data"]["root_id"], answer["data"]["parent_id"]) == (source.message_id, source.message_id)
-    assert answer["data"]["body"] == {"content": reply.content}
-    assert "thread_id" not in answer["data"]
+def status(answer: httpx.Response) -> tuple[int, int]:
+    """The HTTP status and the platform's code."""
+    return answer.status_code, code(answer)
+
+
+def test_the_same_token_comes_while_half_an_hour_is_left(wire: Wire, clock: HandClock) -> None:
+    """A renewed token appears only in the last half hour, and the old one then lives on to its end."""
+    first = wire.token().json()
+    clock.now += 5400
+    again = wire.token().json()
+    clock.now += 1
+    renewed = wire.token().json()
+    assert (first["expire"], again["expire"], renewed["expire"]) == (7200, 1800, 7200)
+    assert first["tenant_access_token"] == again["tenant_access_token"] != renewed["tenant_access_token"]
+    clock.now += 1798
+    assert wire.http.get("/open-apis/bot/v3/info").json()["code"] == 0
+    clock.now += 1
+    assert wire.http.get("/open-apis/bot/v3/info").json()["code"] == 99991663
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"), [({"app_id": "cli_other"}, 10003), ({"app_secret": "wrong"}, 10014), ({}, 0)]
+)
+def test_a_wrong_app_or_secret_is_refused_with_http_200(wire: Wire, fields: dict[str, str], code: int) -> None:
+    """The token endpoint answers 200 whatever its code is."""
+    answer = wire.token(**fields)
+    assert (answer.status_code, answer.json()["code"]) == (200, code)
+
+
+@pytest.mark.parametrize(("header", "code"), [("", 99991661), ("Bearer t-wrong", 99991663), ("t-wrong", 99991661)])
+def test_calls_need_a_good_token(wire: Wire, header: str, code: int) -> None:
+    """A missing token and a wrong one have different codes."""
+    answer = wire.http.get("/open-apis/bot/v3/info", headers={"Authorization": header})
+    assert (answer.status_code, answer.json()["code"]) == (400, expected)
+
+
+def test_the_gateway_lets_fifty_calls_a_second_through(wire: Wire, clock: HandClock) -> None:
+    """The fifty-first within a second is refused with the seconds to wait, and then let through."""
+    codes = {wire.http.get("/open-apis/bot/v3/info").json()["code"] for _ in range(50)}
+    refused = wire.http.get("/open-apis/bot/v3/info")
+    assert codes == {0}
+    assert (refused.status_code, refused.json()["code"]) == (429, 99991400)
+    assert (refused.headers["x-ogw-ratelimit-limit"], refused.headers["x-ogw-ratelimit-reset"]) == ("50", "1")
+    clock.now += 1
+    assert wire.http.get("/open-apis/bot/v3/info").json()["code"] == 0
+
+
+def test_the_gateway_counts_a_minute_too(clock: HandClock) -> None:
+    """A thousand a minute is a limit of its own, here scaled to three."""
+    with FeishuStandIn(clock=clock, limits=Limits(api_per_minute=3)) as stand_in:
+        wire = Wire(stand_in).log_in()
+        for _ in range(3):
+            clock.now += 2
+            assert wire.http.get("/open-apis/bot/v3/info").json()["code"] == 0
+        refused = wire.http.get("/open-apis/bot/v3/info")
+        assert (refused.status_code, refused.headers["x-ogw-ratelimit-reset"]) == (429, "56")
+        wire.close()
+
+
+def test_a_chat_takes_five_messages_a_second(wire: Wire, clock: HandClock) -> None:
+    """The sixth message into one chat is refused; another chat is not touched by that."""
+    codes = [wire.create("oc_group", {"text": str(place)}).json()["code"] for place in range(6)]
+    assert codes == [0, 0, 0, 0, 0, 230020]
+    assert wire.create("oc_topics", {"text": "x"}).json()["code"] == 0
+    clock.now += 1
+    assert wire.create("oc_group", {"text": "x"}).json()["code"] == 0
+
+
+def test_a_card_takes_five_updates_a_second(wire: Wire) -> None:
+    """The sixth update of one message is refused."""
+    sent = wire.sent_card(card())
+    codes = [wire.patch(sent, card()).json()["code"] for _ in range(6)]
+    assert codes == [0, 0, 0, 0, 0, 230020]
+
+
+@pytest.mark.parametrize(
+    ("fault", "applied"),
+    [("reset_before", 0), ("html_502", 0), ("reset_after", 1), ("empty_body", 1), ("truncated", 1)],
+)
+def test_wire_faults_apply_the_call_or_do_not(wire: Wire, fault: str, applied: int) -> None:
+    """A broken connection hides whether a message was sent: each fault says which."""
+    wire.stand_in.faults.arm(fault, on="create")
+    try:
+        answer: httpx.Response | None = wire.create("oc_group", {"text": "hi"})
+    except httpx.TransportError:
+        answer = None
+    assert len(wire.stand_in.messages) == applied
+    assert (answer is None) == fault.startswith(("reset", "truncated"))
+    assert wire.stand_in.calls[-1].fault == fault
+
+
+def test_a_hanging_call_is_never_answered(wire: Wire) -> None:
+    """The request is read, and the client's patience ends it."""
+    wire.stand_in.faults.arm("hang", on="bot_info")
+    with pytest.raises(httpx.ReadTimeout):
+        wire.http.get("/open-apis/bot/v3/info", timeout=0.2)
+
+
+def test_a_fault_meets_only_the_calls_and_times_it_is_armed_for(wire: Wire) -> None:
+    """A fault for any call leaves the token alone, counts down, and can be disarmed."""
+    faults = wire.stand_in.faults
+    faults.arm("feishu_1500", times=2)
+    faults.arm("quota", on="create", times=None)
+    assert wire.token().json()["code"] == 0
+    assert [wire.http.get("/open-apis/bot/v3/info").json()["code"] for _ in range(3)] == [1500, 1500, 0]
+    assert [wire.create("oc_group", {"text": "x"}).json()["code"] for _ in range(2)] == [99991403, 99991403]
+    faults.disarm("quota")
+    assert wire.create("oc_group", {"text": "x"}).json()["code"] == 0
+    assert faults.armed == []
+
+
+@pytest.mark.parametrize(("name", "on"), [("no_such_fault", "create"), ("quota", "no_such_call")])
+def test_an_unknown_fault_or_call_cannot_be_armed(wire: Wire, name: str, on: str) -> None:
+    """The refusal lists what there is."""
+    with pytest.raises(ValueError, match=r"there are: .*(hang|bot_info)"):
+        wire.stand_in.faults.arm(name, on=on)
+
+
+def test_calls_are_recorded_without_secrets(wire: Wire) -> None:
+    """A record tells what was asked and answered, but neither the app's secret nor a token."""
+    wire.upload_image(png(1, 1))
+    wire.create("oc_nowhere", {"text": "hi"})
+    calls = wire.stand_in.calls
+    assert [(call.name, call.status, call.code) for call in calls] == [
+        ("token", 200, 0),
+        ("image", 200, 0),
+        ("create", 400, 230001),
+    ]
+    assert calls[0].body == f'{{"app_id":"{wire.stand_in.app_id}","app_secret":"***"}}'
+    assert '"tenant_access_token": "***"' in calls[0].answer
+    assert calls[1].body == f"image_type=message; image=<a.png, image/png, {len(png(1, 1))} bytes>"
+    assert calls[2].path == "/open-apis/im/v1/messages?receive_id_type=chat_id"
 
 
 def test_in_a_topic_group_a_reply_stays_in_its_thread(wire: Wire) -> None:
@@ -61,29 +185,6 @@ def test_in_a_topic_group_a_reply_stays_in_its_thread(wire: Wire) -> None:
     answer = wire.reply(further.message_id, {"text": "好"}).json()["data"]
     assert answer["thread_id"] == source.thread_id == further.thread_id
     assert (answer["root_id"], answer["parent_id"]) == (source.message_id, further.message_id)
-
-
-def test_a_thread_is_opened_by_each_reply_that_asks_for_one(wire: Wire) -> None:
-    """On a message outside a thread ``reply_in_thread`` opens a new thread every time."""
-    source = asked(wire)
-    threads = {
-        wire.reply(source.message_id, {"text": "好"}, reply_in_thread=True).json()["data"]["thread_id"] for _ in "ab"
-    }
-    assert len(threads) == 2
-
-
-def test_a_message_created_in_a_topic_group_opens_a_thread(wire: Wire) -> None:
-    """Which is why one replies there instead."""
-    first = wire.create("oc_topics", {"text": "a"}).json()["data"]["thread_id"]
-    assert first != wire.create("oc_topics", {"text": "b"}).json()["data"]["thread_id"]
-
-
-def test_a_person_can_be_written_to_by_open_id(wire: Wire) -> None:
-    """The message lands in the direct conversation, which is made where there was none."""
-    newcomer = wire.stand_in.state.add_person("新同事")
-    answer = wire.create(newcomer.open_id, {"text": "你好"}, by="open_id").json()["data"]
-    (chat,) = [chat for chat in wire.stand_in.chats if newcomer.open_id in chat.members]
-    assert (answer["chat_id"], chat.kind) == (chat.chat_id, "p2p")
 
 
 def test_the_same_uuid_sends_once_in_an_hour(wire: Wire, clock: HandClock) -> None:
@@ -107,11 +208,6 @@ def test_fields_of_the_wrong_form_are_refused(wire: Wire, fields: dict[str, Any]
     source = asked(wire)
     body = {"msg_type": "text", "content": '{"text":"hi"}', **fields}
     assert code(wire.http.post(f"/open-apis/im/v1/messages/{source.message_id}/reply", json=body)) == 99992402
-
-
-def test_a_body_that_is_not_json_is_refused(wire: Wire) -> None:
-    """The validation fails before anything else."""
-    assert code(wire.http.post("/open-apis/im/v1/messages?receive_id_type=chat_id", content=b"{")) == 99992402
 
 
 def test_messages_that_are_gone_cannot_be_replied_to(wire: Wire) -> None:
@@ -219,30 +315,6 @@ def test_only_ones_own_cards_can_be_changed(wire: Wire) -> None:
     assert code(wire.patch("om_no", card())) == 99992354
 
 
-@pytest.mark.parametrize(
-    ("changed", "expected"),
-    [
-        (card({"tag": "note"}), 230099),
-        ({**card(), "config": {"update_multi": False}}, 230099),
-        (card({"tag": "div", "text": words("x" * 30 * 1024)}), 230025),
-    ],
-    ids=["removed tag", "not shared", "too large"],
-)
-def test_a_changed_card_is_checked_like_a_new_one(wire: Wire, changed: dict[str, Any], expected: int) -> None:
-    """A refused change leaves the card as it was."""
-    sent = wire.sent_card(card())
-    assert code(wire.patch(sent, changed)) == expected
-    assert len(wire.stand_in.messages[0].versions) == 1
-
-
-def test_the_bot_takes_back_only_its_own_messages(wire: Wire) -> None:
-    """Its own is recalled, a person's is not."""
-    sent = wire.sent_card(card())
-    assert wire.http.delete(f"/open-apis/im/v1/messages/{sent}").json() == {"code": 0, "msg": "success", "data": {}}
-    assert wire.stand_in.messages[0].recalled
-    assert code(wire.http.delete(f"/open-apis/im/v1/messages/{asked(wire).message_id}")) == 230026
-
-
 def test_reactions_come_and_go(wire: Wire) -> None:
     """An emoji is put on a message and taken off by its id."""
     path = f"/open-apis/im/v1/messages/{asked(wire).message_id}/reactions"
@@ -275,20 +347,60 @@ def test_mentions_that_would_ping_are_noted(wire: Wire, kind: str, content: Any,
     assert [(ping.message_id, ping.whom) for ping in wire.stand_in.pings] == [(sent, who) for who in whom]
 
 
-def test_what_happens_is_told_to_whoever_listens(wire: Wire) -> None:
-    """A subscription sees the message, its change and the calls, in their order."""
-    with wire.stand_in.listen() as changes:
-        sent = wire.sent_card(card())
-        wire.patch(sent, card({"tag": "hr"}))
-        seen = [changes.wait(5) for _ in range(4)]
-        assert changes.wait(0) is None
-    assert [change.kind for change in seen if change] == ["message", "call", "card", "call"]
-    assert wire.stand_in.wait_for(lambda feishu: feishu.messages[0].versions[-1] != feishu.messages[0].versions[0])
-    assert not wire.stand_in.wait_for(lambda feishu: len(feishu.messages) > 1, seconds=0.1)
+@pytest.mark.parametrize(
+    ("content", "kind", "size"),
+    [
+        (png(12000, 1), "image/png", (12000, 1)),
+        (image("JPEG", 128, 72), "image/jpeg", (128, 72)),
+        (image("GIF", 2000, 1), "image/gif", (2000, 1)),
+        (image("WEBP", 64, 48), "image/webp", (64, 48)),
+        (image("BMP", 7, 5), "image/bmp", (7, 5)),
+        (b"II*\x00" + bytes(20), "image/tiff", (0, 0)),
+        (b"\x00\x00\x01\x00" + bytes(20), "image/ico", (0, 0)),
+        (bytes(4) + b"ftypheic" + bytes(20), "image/heic", (0, 0)),
+    ],
+)
+def test_pictures_of_the_documented_formats_are_taken(
+    wire: Wire, content: bytes, kind: str, size: tuple[int, int]
+) -> None:
+    """A picture is known by its bytes, whatever its name says."""
+    answer = wire.upload_image(content, filename="图.png")
+    upload = wire.stand_in.uploads[answer.json()["data"]["image_key"]]
+    assert status(answer) == (200, 0)
+    assert (upload.content_type, upload.width, upload.height) == (kind, *size)
+    assert (upload.content, upload.name) == (content, "图.png")
 
 
-def test_a_picture_sent_by_a_person_is_no_picture_of_the_bot(wire: Wire) -> None:
-    """The app can fetch by key alone only what it uploaded itself."""
-    wire.stand_in.send_picture(chat_id="oc_direct_lin", sender="ou_lin", content=png(1, 1))
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", 234010),
+        (b"<html>not a picture</html>", 234011),
+        (png(1, 1) + bytes(2000), 234006),
+        (png(12001, 1), 234039),
+        (image("GIF", 2001, 1), 234039),
+        (image("WEBP", 1, 12001), 234039),
+    ],
+)
+def test_other_pictures_are_refused_with_their_code(wire: Wire, content: bytes, expected: int) -> None:
+    """Empty, unknown, too large in bytes and too large in pixels have codes of their own."""
+    assert status(wire.upload_image(content)) == (400, expected)
+    assert wire.stand_in.uploads == {}
+
+
+@pytest.mark.parametrize(("content", "expected"), [(bytes(3000), 0), (bytes(3001), 234006), (b"", 234010)])
+def test_files_are_taken_up_to_their_limit(wire: Wire, content: bytes, expected: int) -> None:
+    """A file may have exactly as many bytes as the limit says."""
+    assert wire.upload_file(content).json()["code"] == expected
+
+
+def test_the_resource_of_a_persons_message_can_be_fetched(wire: Wire) -> None:
+    """The bot reads a picture that somebody sent by the message's id and the picture's key."""
+    message = wire.stand_in.send_picture(chat_id="oc_direct_lin", sender="ou_lin", content=png(3, 3))
     (key,) = wire.stand_in.uploads
-    assert code(wire.http.get(f"/open-apis/im/v1/images/{key}")) == 234005
+    path = f"/open-apis/im/v1/messages/{message.message_id}/resources"
+    answer = wire.http.get(f"{path}/{key}", params={"type": "image"})
+    assert (answer.content, answer.headers["Content-Type"]) == (png(3, 3), "image/png")
+    assert status(wire.http.get(f"{path}/{key}", params={"type": "file"})) == (400, 234003)
+    assert status(wire.http.get(f"{path}/{wire.image_key()}", params={"type": "image"})) == (400, 234003)
+    assert status(wire.http.get(f"{path}/{key}")) == (400, 234001)

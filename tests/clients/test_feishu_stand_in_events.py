@@ -1,0 +1,354 @@
+"""What users do in the stand-in reaches the bot as Feishu's events: signed, at least once, and again on failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.feishu import sdk
+from bot.sandbox.feishu.delivery import RetrySchedule, decrypt, encrypt, sign
+from bot.sandbox.feishu.long_connection_stand_in import Frame, decode, encode
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.user_actions import PressAnswer
+from bot.sandbox.http import Response
+from tests.clients.feishu_wire import HandClock, Json, RecordingBot, Wire, button, card
+
+VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("feishu_vectors.json").read_text(encoding="utf-8"))
+KEY = VECTORS["encrypt_key"]
+FULL = VECTORS["full_vector"]
+MILLISECONDS = 1e-3
+QUICK = RetrySchedule(scale=MILLISECONDS, ladder=(15, 30, 45, 60), answer_seconds=30.0)
+numbers, texts = st.integers(0, 2**31 - 1), st.text(max_size=40)
+frames = st.builds(
+    Frame,
+    method=st.sampled_from([0, 1]),
+    headers=st.dictionaries(texts, texts, max_size=5),
+    payload=st.binary(max_size=400),
+    service=numbers,
+    sequence=numbers,
+    log=numbers,
+)
+
+
+@pytest.fixture
+def stand_in() -> Iterator[FeishuStandIn]:
+    """A stand-in whose time stands still."""
+    with FeishuStandIn(clock=HandClock(1_700_000_000.5), encrypt_key="test key", verification_token="fake") as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def bot(stand_in: FeishuStandIn) -> Iterator[RecordingBot]:
+    """A bot that keeps its events."""
+    with RecordingBot(stand_in) as bot:
+        yield bot
+
+
+def say(stand_in: FeishuStandIn, text: str = "一只猫") -> str:
+    """Somebody writes to the bot; the message's id."""
+    return stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text=text).message_id
+
+
+def ids(events: list[Json]) -> list[str]:
+    """The messages that the events tell of."""
+    return [event["event"]["message"]["message_id"] for event in events]
+
+
+def outcomes(stand_in: FeishuStandIn) -> list[tuple[int, str, bool]]:
+    """Number, outcome, and whether it was the last, of each attempt."""
+    return [(attempt.number, attempt.outcome, attempt.last) for attempt in stand_in.attempts]
+
+
+def failing(times: int, bad: Response) -> Callable[[int, Json], Response]:
+    """A bot that gives the bad answer so many times."""
+    return lambda number, _event: bad if number < times else Response.of_json({})
+
+
+def test_a_direct_message_has_no_mentions(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
+    """The event has the documented fields and no others."""
+    message = stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只猫 /size 1:1")
+    (event,) = bot.wait_for(1)
+    event_id = event["header"].pop("event_id")
+    assert len(event_id) == 32
+    assert event == {
+        "schema": "2.0",
+        "header": {
+            "event_type": "im.message.receive_v1",
+            "create_time": "1700000000500",
+            "token": "fake",
+            "app_id": "cli_sandbox",
+            "tenant_key": "sandbox_tenant",
+        },
+        "event": {
+            "sender": {
+                "sender_id": {"union_id": "on_lin", "open_id": "ou_lin"},
+                "sender_type": "user",
+                "tenant_key": "sandbox_tenant",
+            },
+            "message": {
+                "message_id": message.message_id,
+                "create_time": "1700000000500",
+                "update_time": "1700000000500",
+                "chat_id": "oc_direct_lin",
+                "chat_type": "p2p",
+                "message_type": "text",
+                "content": '{"text": "一只猫 /size 1:1"}',
+            },
+        },
+    }
+
+
+def test_in_a_group_mentions_stand_as_keys(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
+    """The bot comes first, others where their names are written."""
+    stand_in.say(chat_id="oc_group", sender="ou_lin", text="画 @陈晨 的猫", mentions=["ou_chen"])
+    message = bot.wait_for(1)[0]["event"]["message"]
+    assert json.loads(message["content"]) == {"text": "@_user_1 画 @_user_2 的猫"}
+    assert [(entry["key"], entry["name"], entry["mentioned_type"]) for entry in message["mentions"]] == [
+        ("@_user_1", "画图", "bot"),
+        ("@_user_2", "陈晨", "user"),
+    ]
+    assert message["mentions"][0]["id"]["open_id"] == stand_in.bot_open_id
+    assert (message["chat_type"], "thread_id" in message, "root_id" in message) == ("group", False, False)
+
+
+def test_rich_text_is_received_without_a_language(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
+    """Mentions become elements of their paragraph, and tags in the markdown beside it."""
+    stand_in.say(chat_id="oc_group", sender="ou_lin", text="@画图 一只猫\n在雪里", as_post=True)
+    message = bot.wait_for(1)[0]["event"]["message"]
+    at = {"tag": "at", "user_id": "@_user_1", "user_name": "画图", "style": list[str]()}
+    first, second = ({"tag": "text", "text": line, "style": list[str]()} for line in (" 一只猫", "在雪里"))
+    assert message["message_type"] == "post"
+    markdown = ['<at user_id="@_user_1">画图</at> 一只猫', "在雪里"]
+    assert json.loads(message["content"]) == {
+        "title": "",
+        "content": [[at, first], [second]],
+        "content_v2": [[{"tag": "md", "text": line}] for line in markdown],
+    }
+
+
+def test_ten_mentions_in_rich_text_keep_their_people(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
+    """``@_user_1`` is not found in ``@_user_10``."""
+    many = [stand_in.state.add_person(f"同事{place}").open_id for place in range(9)]
+    stand_in.say(chat_id="oc_group", sender="ou_lin", text="猫", mentions=many, as_post=True)
+    (paragraph,) = json.loads(bot.wait_for(1)[0]["event"]["message"]["content"])["content"]
+    assert [element["user_id"] for element in paragraph if element["tag"] == "at"] == [
+        f"@_user_{place}" for place in range(1, 11)
+    ]
+
+
+def test_a_group_message_without_the_bot_stays_in_the_group(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
+    """It is shown in the chat, but the bot gets no event; a mention of everybody reaches it without an entry."""
+    stand_in.say(chat_id="oc_group", sender="ou_lin", text="大家好", mention_bot=False)
+    stand_in.say(chat_id="oc_group", sender="ou_lin", text="@_all 大家好", mention_bot=False)
+    message = bot.wait_for(1)[0]["event"]["message"]
+    assert (json.loads(message["content"])["text"], "mentions" in message) == ("@_all 大家好", False)
+    assert len(stand_in.messages) == 2
+
+
+def test_other_things_that_people_do_are_events_too(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
+    """Recalling, opening the conversation, adding the bot, pressing its menu."""
+    message = stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="猫")
+    bot.wait_for(1)
+    ids = [stand_in.recall(message.message_id, by="ou_lin")]
+    bot.wait_for(2)
+    ids.append(stand_in.enter_p2p("ou_lin"))
+    bot.wait_for(3)
+    ids.append(stand_in.add_bot("oc_group", by="ou_chen"))
+    bot.wait_for(4)
+    ids.append(stand_in.press_menu("help", by="ou_alex"))
+    recalled, entered, added, menu = bot.wait_for(5)[1:]
+    assert [event["header"]["event_id"] for event in (recalled, entered, added, menu)] == ids
+    assert (recalled["event"]["message_id"], recalled["event"]["recall_type"]) == (message.message_id, "message_owner")
+    assert entered["event"]["last_message_id"] == message.message_id
+    assert (added["event"]["chat_id"], added["event"]["operator_id"]["open_id"]) == ("oc_group", "ou_chen")
+    assert (menu["event"]["event_key"], menu["event"]["timestamp"]) == ("help", 1_700_000_000)
+
+
+def pressed(answer: Response | None, *, patience: float = 3.0) -> tuple[PressAnswer, list[Json]]:
+    """What a press on a card comes to when the bot gives this answer, and the events that the bot got."""
+    with FeishuStandIn(clock=HandClock()) as stand_in:
+        wire = Wire(stand_in).log_in()
+        sent = wire.sent_card(card(button()))
+        wire.close()
+        stand_in.delivery = type(stand_in.delivery)(answer_seconds=patience)
+        with RecordingBot(stand_in, answer=lambda *_: answer or Response()) as bot:
+            if answer is None:
+                stand_in.webhook_url = None
+            return stand_in.press(sent, "ou_lin", value={"a": "again", "r": "r1"}, name="b1"), bot.events
+
+
+def test_a_press_is_a_callback_with_what_the_button_carries() -> None:
+    """The header counts microseconds, and a toast is shown as it was answered."""
+    toast = {"type": "info", "content": "已开始", "i18n": {"zh_cn": "已开始", "en_us": "Started"}}
+    answer, (event,) = pressed(Response.of_json({"toast": toast}))
+    assert (answer.code, answer.toast) == (None, toast)
+    assert event["header"]["event_type"] == "card.action.trigger"
+    assert event["header"]["create_time"] == "1700000000000000"
+    assert event["event"]["operator"]["open_id"] == "ou_lin"
+    assert event["event"]["action"] == {
+        "value": {"a": "again", "r": "r1"},
+        "tag": "button",
+        "timezone": "Asia/Shanghai",
+        "name": "b1",
+    }
+    assert event["event"]["context"]["open_chat_id"] == "oc_direct_lin"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (Response.of_json({}), None),
+        (Response.of_json({"toast": {"content": "好"}}), None),
+        (None, 200340),
+        (Response.of_json({}, status=500), 200671),
+        (Response.of_json({}, status=302, headers={"Location": "/"}), 200671),
+        (Response(body=b"ok"), 200672),
+        (Response.of_json([]), 200672),
+        (Response.of_json({"code": 0}), 200672),
+        (Response.of_json({"toast": {"type": "loud", "content": "好"}}), 200672),
+        (Response.of_json({"toast": {"type": "info"}}), 200672),
+        (Response.of_json({"card": card()}), 200673),
+        (Response.of_json({"card": {"type": "raw", "data": card({"tag": "note"})}}), 200673),
+    ],
+    ids=str,
+)
+def test_the_answer_to_a_press_is_checked(answer: Response | None, code: int | None) -> None:
+    """The presser sees a code for each wrong answer, and the bot is asked once."""
+    shown, events = pressed(answer)
+    assert shown.code == code
+    assert len(events) == (0 if answer is None else 1)
+
+
+def test_events_are_signed_over_the_raw_body() -> None:
+    """The bot can verify timestamp, nonce and body with its key."""
+    with FeishuStandIn(encrypt_key="test key") as stand_in, RecordingBot(stand_in) as bot:
+        say(stand_in)
+        bot.wait_for(1)
+        headers, body = bot.calls[0].headers, bot.calls[0].body
+        timestamp, nonce = headers["x-lark-request-timestamp"], headers["x-lark-request-nonce"]
+        assert headers["x-lark-signature"] == sign("test key", timestamp=timestamp, nonce=nonce, body=body)
+        assert headers["content-type"] == "application/json; charset=utf-8"
+        assert bot.calls[0].json().keys() == {"encrypt"}
+
+
+@pytest.mark.parametrize(
+    "bad", [Response(status=500), Response(status=302, headers={"Location": "/"}), Response(status=204)]
+)
+def test_a_bad_answer_brings_the_event_again(bad: Response) -> None:
+    """Anything but 200 is followed by the next rung of the ladder, until a good answer ends it."""
+    with FeishuStandIn(delivery=QUICK) as stand_in, RecordingBot(stand_in, answer=failing(2, bad)) as bot:
+        message_id = say(stand_in)
+        events = bot.wait_for(3)
+        assert ids(events) == [message_id] * 3
+        assert len({event["header"]["event_id"] for event in events}) == 1
+        assert stand_in.wait_for(lambda feishu: len(feishu.attempts) == 3)
+    assert outcomes(stand_in) == [(1, "refused", False), (2, "refused", False), (3, "acknowledged", False)]
+
+
+def test_the_ladder_has_four_rungs_whose_waits_grow() -> None:
+    """After five attempts the event is given up, and the waits between them were those of the ladder."""
+    with (
+        FeishuStandIn(delivery=QUICK) as stand_in,
+        RecordingBot(stand_in, answer=failing(9, Response(status=500))) as bot,
+    ):
+        say(stand_in)
+        bot.wait_for(5)
+        assert stand_in.wait_for(lambda feishu: len(feishu.attempts) == 5)
+        starts = [attempt.at for attempt in stand_in.attempts]
+    assert [attempt.last for attempt in stand_in.attempts] == [False, False, False, False, True]
+    waits = [later - earlier for earlier, later in pairwise(starts)]
+    assert all(wait >= rung * MILLISECONDS for wait, rung in zip(waits, QUICK.ladder, strict=True))
+
+
+def test_the_platforms_own_ladder_is_the_default() -> None:
+    """15 s, 5 min, 1 h and 6 h, with 2 s to connect, 3 s to answer and 1 s for the challenge."""
+    assert RetrySchedule().ladder == (15, 300, 3600, 21600)
+    assert (RetrySchedule().connect_seconds, RetrySchedule().answer_seconds, RetrySchedule().challenge_seconds) == (
+        2,
+        3,
+        1,
+    )
+
+
+def test_a_duplicate_may_have_a_new_event_id() -> None:
+    """Only the message's id tells that it is the same."""
+    delivery = RetrySchedule(duplicates=1, new_event_id=True)
+    with FeishuStandIn(delivery=delivery) as stand_in, RecordingBot(stand_in) as bot:
+        message_id = say(stand_in)
+        events = bot.wait_for(2)
+        assert ids(events) == [message_id, message_id]
+        assert events[0]["header"]["event_id"] != events[1]["header"]["event_id"]
+
+
+def test_no_record_of_a_push_holds_a_token() -> None:
+    """Neither the app's verification token nor the one with which a pressed card can be changed."""
+    event = {"schema": "2.0", "header": {"event_id": "e1", "token": "fake"}, "event": {"token": "c-1", "host": "im"}}
+    with FeishuStandIn() as stand_in, RecordingBot(stand_in) as bot:
+        stand_in.push(event)
+        stand_in.push({"challenge": "word", "token": "fake", "type": "url_verification"})
+        assert bot.events[0] == event
+        pushed, challenge = (attempt.event for attempt in stand_in.attempts)
+    assert (pushed["header"]["token"], pushed["event"]) == ("***", {"token": "***", "host": "im"})
+    assert challenge["token"] == "***"
+
+
+def test_the_challenge_has_to_be_echoed_within_a_second() -> None:
+    """It is encrypted but not signed; a right answer is good, a wrong or late one is not."""
+    with FeishuStandIn(encrypt_key="test key", delivery=replace(QUICK, challenge_seconds=30.0)) as stand_in:
+        echo = RecordingBot(stand_in, answer=lambda _, event: Response.of_json({"challenge": event["challenge"]}))
+        with echo:
+            assert stand_in.challenge().good
+        assert echo.events[0]["type"] == "url_verification"
+        assert (echo.calls[0].json().keys(), "x-lark-signature" in echo.calls[0].headers) == ({"encrypt"}, False)
+        with RecordingBot(stand_in, answer=lambda *_: Response.of_json({"challenge": "x"})):
+            assert stand_in.challenge().reason == "the challenge was not echoed"
+        stand_in.delivery = replace(QUICK, challenge_seconds=0.3)
+        with RecordingBot(stand_in, answer=lambda *_: Response(body=b"{}", delay=60)):
+            assert stand_in.challenge().reason == "late"
+
+
+def test_the_official_vector_decrypts() -> None:
+    """The ciphertext of Feishu's documentation yields its plain text."""
+    vector = VECTORS["official_vector"]
+    assert decrypt(KEY, vector["encrypt"]) == vector["plain"].encode()
+
+
+def test_a_whole_event_encrypts_to_the_known_ciphertext() -> None:
+    """With a known IV the same event gives the same bytes."""
+    encrypted = encrypt(KEY, FULL["plain"].encode(), iv=bytes.fromhex(FULL["iv_hex"]))
+    assert json.loads(FULL["body"]) == {"encrypt": encrypted}
+    assert decrypt(KEY, encrypted).decode() == FULL["plain"]
+
+
+@pytest.mark.parametrize(
+    ("body", "signature"),
+    [
+        (FULL["body"], FULL["signature"]),
+        (
+            '{"encrypt":"P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk="}',
+            "21b279029a3bdf7b9f02a4935c76c53f09876d9d0e45add77a99d55d1bc7e79e",
+        ),
+    ],
+)
+def test_signatures_are_the_known_ones(body: str, signature: str) -> None:
+    """The signature covers the raw body, after timestamp, nonce and key."""
+    assert sign(KEY, timestamp="1700000000", nonce="nonce1", body=body.encode()) == signature
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@given(frames)
+def test_the_sdk_reads_and_writes_the_same(frame: Frame) -> None:
+    """What is encoded here the SDK decodes to the same values, and the other way round."""
+    theirs = sdk.import_long_connection().Frame()
+    theirs.ParseFromString(encode(frame))
+    assert {header.key: header.value for header in theirs.headers} == frame.headers
+    assert (theirs.payload, theirs.method, theirs.service) == (frame.payload, frame.method, frame.service)
+    assert decode(theirs.SerializeToString()) == frame
