@@ -33,7 +33,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserError:
+    """Why a message is not carried out: a key of the message catalogues with its placeholders."""
+
+    sentence: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    command: str | None = None
+    """The command that is wrong, by its English name; ``None`` in a prompt."""
+
 
 UNKNOWN_OUTCOME = "unknown_outcome"
 STALLED = "stalled"

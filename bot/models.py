@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal
 
+from bot.errors import UserError
+from bot.options import Options, PartialOptions
+
 Language = Literal["zh", "en"]
 ChatType = Literal["p2p", "group"]
 
@@ -120,45 +123,6 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartialOptions:
-    """The options as somebody typed them: ``None`` where nothing was said, sizes not yet resolved."""
-
-    model: str | None = None
-    size: str | None = None
-    quality: str | None = None
-    watermark: bool | None = None
-    style: str | None = None
-    count: int | None = None
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """What was said, by the names of the options."""
-        return {name: value for name, value in fields_of(self).items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What one generation is made with; ``size`` is the platform's ``WIDTHxHEIGHT`` in pixels."""
-
-    model: str = "glm-image"
-    size: str = "1280x1280"
-    quality: str = "hd"
-    watermark: bool = True
-    style: str | None = None
-    count: int = 1
-
-    @property
-    def width(self) -> int:
-        """The picture's width in pixels."""
-        return int(self.size.partition("x")[0])
-
-    @property
-    def height(self) -> int:
-        """The picture's height in pixels."""
-        return int(self.size.partition("x")[2])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePrompt:
     """A message that asks for an image."""
 
@@ -173,16 +137,6 @@ class Command:
     name: str
     argument: str = ""
     options: PartialOptions = field(default_factory=PartialOptions)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserError:
-    """A message with a fault in it: the catalogue key of the sentence that explains it, and its placeholders."""
-
-    sentence: str
-    values: Mapping[str, str] = field(default_factory=dict)
-    command: str | None = None
-    """The command that has the fault, by its English name; ``None`` in a prompt."""
 
 
 ParsedMessage = ImagePrompt | Command | UserError

@@ -14,7 +14,16 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -22,10 +31,9 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from bot import addresses, sizes
 from bot.addresses import DOMAINS
 from bot.dotenv import DOTENV, read_dotenv, read_toml, unquote
-from bot.errors import InvalidSize, SettingsError
-from bot.models import Options
+from bot.errors import GlmError, SettingsError
+from bot.options import DEFAULTS, OPTIONS, Context, Option, Options, check_each
 
-Model = Literal["glm-image", "cogview-4", "cogview-4-250304", "cogview-3-flash"]
 Slots = Annotated[int, Field(ge=1, le=100)]
 Price = Annotated[float, Field(ge=0, le=100)]
 
@@ -102,28 +110,37 @@ class Team(Section):
         return ZoneInfo(self.timezone)
 
 
-class Images(Section):
+def _annotation(option: Option) -> Any:
+    if option.choices and option.explain is None:
+        return Literal.__getitem__(option.choices)
+    return Annotated[option.kind, Field(validate_default=True)]
+
+
+_FIELDS: Any = {name: (_annotation(option), DEFAULTS[name]) for name, option in OPTIONS.items() if option.setting}
+_IMAGE_DEFAULTS: Any = create_model("_ImageDefaults", __base__=Section, **_FIELDS)
+
+
+class Images(_IMAGE_DEFAULTS):  # type: ignore[misc]  # a field for each option with a default in the settings
     """The options of a prompt that names none."""
 
-    model: Model = "glm-image"
-    size: Annotated[str, Field(validate_default=True)] = "1280x1280"
-    quality: Literal["hd", "standard"] = "hd"
     watermark_disclaimer_signed: bool = False
 
-    @field_validator("size")
+    @field_validator(*_FIELDS)
     @classmethod
-    def _size_of_model(cls, given: str, info: ValidationInfo) -> str:
-        # An invalid model has its own error.
+    def _allowed(cls, given: Any, info: ValidationInfo) -> Any:
+        option = OPTIONS[str(info.field_name)]
         try:
-            sizes.resolve(info.data.get("model", "glm-image"), given)
-        except InvalidSize as error:
-            raise PydanticCustomError("size", "{reason}", {"reason": str(error), "with": ["model"]}) from None
+            option.check(given, Context(resolved={**DEFAULTS, **info.data}))
+        except GlmError as error:
+            # An invalid model has its own error.
+            values = {"reason": str(error), "with": list(option.depends_on)}
+            raise PydanticCustomError("option", "{reason}", values) from None
         return given
 
     @property
     def defaults(self) -> Options:
         """The default options."""
-        return Options(model=self.model, size=sizes.resolve(self.model, self.size), quality=self.quality)
+        return Options(**dict(check_each({name: getattr(self, name) for name in _FIELDS})))
 
 
 class SlotCounts(Section):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.models import Language, Options, State
+from bot.models import Language, State
+from bot.options import Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from bot.chat.parsing.quoted_text import unquoted
+from bot.chat.parsing.tokenizer import unquoted
 from bot.dotenv import read_toml
 from bot.errors import SettingsError
 from bot.models import Language

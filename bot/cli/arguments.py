@@ -9,7 +9,8 @@ import sys
 
 from bot import __version__
 from bot.cli.id_args import recipient_id
-from bot.sizes import DEFAULT_MODEL, DEFAULT_SIZE, MODELS, QUALITIES
+from bot.options import DEFAULTS, OPTIONS
+from bot.sizes import MODELS
 
 TYPE_CHECKING = False  # glm-image starts with this module, and typing alone would take a fifth of the start
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 STDIN = "-"
 """The prompt that stands for what standard input says."""
 
-_DEFAULTS = {"model": DEFAULT_MODEL, "size": DEFAULT_SIZE, "quality": QUALITIES[0]}
-_NAMES = ("prompt", *_DEFAULTS, "no_watermark", "user_id", "save", "send")
+_DEFAULTS = {name: DEFAULTS[name] for name, option in OPTIONS.items() if option.cli}
+_NAMES = ("prompt", *_DEFAULTS, "user_id", "save", "send")
 _WITHOUT_VALUE = re.compile(r"argument (?:-\w/)?(--[\w-]+): expected one argument")
 
 
@@ -71,10 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--version", action="version", version=f"glm-image {__version__}")
     add("-p", "--prompt", required=True, help="what to draw; - reads it from standard input")
-    add("-m", "--model", help=f"{', '.join(MODELS)}; default: {DEFAULT_MODEL}")
-    add("-s", "--size", help=f"WIDTHxHEIGHT or a ratio such as 16:9; default: {DEFAULT_SIZE}")
-    add("-q", "--quality", help=f"{' or '.join(QUALITIES)}; default: {QUALITIES[0]}")
-    add("--no-watermark", action="store_true", help="only for accounts that signed the disclaimer")
+    for name, option in OPTIONS.items():
+        if option.cli and option.kind is bool:
+            add(*option.cli, dest=name, action="store_const", const=not DEFAULTS[name], help=option.cli_help)
+        elif option.cli:
+            add(*option.cli, dest=name, type=option.kind, help=option.cli_help)
     add("--user-id", help="6-128 characters that stand for the end user")
     add("--save", metavar="FILE", type=_path, help="also download the image to this file")
     add(

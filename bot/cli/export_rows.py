@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from bot.db.row_models import read_failure, read_findings
+from bot.options import OPTIONS
 
-COLUMNS = (
+_COLUMNS = (
     "generation_id",
     "message_id",
     "chat_id",
@@ -33,6 +34,7 @@ COLUMNS = (
     "findings",
     "platform_request_id",
 )
+COLUMNS = (*_COLUMNS, *(name for name, option in OPTIONS.items() if option.of_image and name not in _COLUMNS))
 """The columns in their order; later versions only add to the end, before ``image_url`` and ``prompt``."""
 
 IMAGE_URL, PROMPT = "image_url", "prompt"
@@ -55,8 +57,8 @@ def values_of(row: RowMapping, *, prices: Mapping[str, float], zone: tzinfo) -> 
     options = json.loads(row["content"])
     failure = read_failure(row["failure"])
     return {
+        **{name: options.get(name) for name, option in OPTIONS.items() if option.of_image},
         **{name: row[name] for name in ("generation_id", "chat_id", "chat_type", "sender", "model", "state")},
-        **{name: options.get(name) for name in ("size", "quality", "style", "watermark")},
         # What was asked for with a button has no message of its own.
         "message_id": None if ":" in row["dedup_key"] else row["dedup_key"],
         "error": failure.code if failure else None,

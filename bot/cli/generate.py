@@ -8,11 +8,12 @@ import sys
 
 from bot.cli import arguments
 from bot.cli import stdio as streams
-from bot.cli.json_result import Answer
+from bot.cli.json_result import KEYS, Answer
 from bot.dotenv import variable
 from bot.errors import DownloadFailed, FeishuError, GlmError, InvalidPrompt, MissingApiKey, SettingsError
-from bot.glm.request import validate_key, validate_prompt, validate_quality, validate_user_id
-from bot.sizes import DEFAULT_MODEL, QUALITIES, resolve
+from bot.glm.request import validate_key, validate_prompt, validate_user_id
+from bot.options import OPTIONS, QUALITIES, Options, check_each
+from bot.sizes import DEFAULT_MODEL
 
 TYPE_CHECKING = False  # the module typing alone would take a fifth of the start
 if TYPE_CHECKING:
@@ -128,13 +129,15 @@ def _run(
     key = _key()
     from_stdin = asked.prompt == arguments.STDIN
     prompt = "" if from_stdin else validate_prompt(asked.prompt)
-    size = resolve(asked.model, asked.size)
-    answer.tell(size=size)
-    quality = validate_quality(asked.quality)
-    answer.tell(quality=quality)
+    given = {name: getattr(asked, name) for name, option in OPTIONS.items() if option.cli}
+    for name, value in check_each(dict(given)):
+        given[name] = value
+        if name in KEYS:
+            answer.tell(**{name: value})
+    options = Options(**given)
     user_id = None if asked.user_id is None else validate_user_id(asked.user_id)
-    if asked.model == DEFAULT_MODEL and quality != QUALITIES[0]:
-        _note(f"the platform documents {QUALITIES[0]} alone for {DEFAULT_MODEL}; {quality} is passed on")
+    if options.model == DEFAULT_MODEL and options.quality != QUALITIES[0]:
+        _note(f"the platform documents {QUALITIES[0]} alone for {DEFAULT_MODEL}; {options.quality} is passed on")
     with _new_file(asked.save) as file:
         sender = None if asked.send is None else _sender(asked.send)
         if from_stdin:
@@ -143,9 +146,7 @@ def _run(
         answer.tell(prompt=prompt)
         # httpx takes longer to load than everything before, so faults found above are answered without it.
         from bot.cli.generate_image import Request, make  # noqa: PLC0415
-        from bot.models import Options  # noqa: PLC0415
 
-        options = Options(model=asked.model, size=size, quality=quality, watermark=not asked.no_watermark)
         request = Request(prompt=prompt, options=options, user_id=user_id)
         answer.called = True
         made, seconds = make(request, key=key, transport=transport)

@@ -9,7 +9,8 @@ import httpx
 
 from bot.cli.progress import Progress
 from bot.glm.client import Downloader, GlmClient, fetch_with_retries
-from bot.models import GeneratedImage, ImageFile, Options
+from bot.models import GeneratedImage, ImageFile
+from bot.options import Options
 from bot.timings import DownloadRetries
 
 

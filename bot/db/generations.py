@@ -16,7 +16,8 @@ from bot.db.requests import mark_dirty
 from bot.db.row_models import Generation, is_resumable, options_of, write_failure, write_findings
 from bot.db.tables import generations, requests
 from bot.db.usage import charge
-from bot.models import Failure, GeneratedImage, Options, State
+from bot.models import Failure, GeneratedImage, State
+from bot.options import Options
 
 MANY = 1_000_000
 """More slots than there ever are."""

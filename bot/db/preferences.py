@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
 from bot.db.database import Database
 from bot.db.tables import preferences
-from bot.models import Language, Options, PartialOptions, fields_of
-
-OPTION_NAMES = tuple(field.name for field in fields(PartialOptions))
-
+from bot.models import Language, fields_of
+from bot.options import OPTIONS, Options, PartialOptions
 
 _CHOSEN = select(preferences.c.subject, preferences.c.content).where(
     preferences.c.subject.in_(bindparam("subjects", expanding=True))
@@ -35,7 +33,7 @@ class Defaults:
     def options(self, *, person: str, chat: str | None) -> Options:
         """The options of a prompt that names none: the person's, over the chat's, over the team's."""
         names = {name: value for subject in (chat, person) for name, value in self.of(subject).items()}
-        return replace(self.team, **{name: value for name, value in names.items() if name in OPTION_NAMES})
+        return replace(self.team, **{name: value for name, value in names.items() if name in OPTIONS})
 
     def language(self, person: str) -> Language | None:
         """The language that a person has chosen."""

@@ -26,7 +26,8 @@ from sqlalchemy import (
 
 from bot.db.key_value import PAUSED
 from bot.db.tables import FEISHU_CALLS, generations, key_value, monthly_usage, requests
-from bot.models import Options, State
+from bot.models import State
+from bot.options import Options
 
 MINUTE = 60.0
 

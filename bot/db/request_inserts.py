@@ -13,7 +13,8 @@ from sqlalchemy import Connection, RowMapping, Text, bindparam, select, update
 from bot.db.database import Database
 from bot.db.row_models import NewRequest
 from bot.db.tables import generations, requests
-from bot.models import Language, Options, State, fields_of
+from bot.models import Language, State, fields_of
+from bot.options import Options
 
 BETWEEN = 1e-6
 """Seconds between what is accepted at once, as the answers in a chat go by the time of acceptance."""

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from sqlalchemy import RowMapping
 
-from bot.models import ChatType, ContentFinding, Failure, GenerationView, Language, Options, State
+from bot.models import ChatType, ContentFinding, Failure, GenerationView, Language, State
+from bot.options import Options
 
 Kind = Literal["images", "command", "rejected", "help", "not_allowed", "original", "too_fast"]
 """What a request is. The last three are commands, too: of ``help`` and ``not_allowed`` a chat gets one unasked in a
@@ -152,7 +153,7 @@ def options_of(content: Mapping[str, Any]) -> Options:
     An option that another version of this program has stored, and this one does not know, is left out: the images are
     made without it, and nobody's are held up.
     """
-    return Options(**{name: content[name] for name in Options.__dataclass_fields__ if name in content})
+    return Options.from_stored(content)
 
 
 def read_options(row: RowMapping) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from bot.glm.images import inspect_image, too_large
 from bot.glm.request import call_body, validate_key
 from bot.glm.responses import mask_key, read_answer
 from bot.glm.transport import AddressRejected, GuardedTransport, Remaining, https_url, is_public
-from bot.models import GeneratedImage, ImageFile, Options
+from bot.models import GeneratedImage, ImageFile
+from bot.options import Options
 from bot.timings import DownloadRetries
 
 ENDPOINT = "https://open.bigmodel.cn/api/paas/v4/images/generations"

@@ -1,18 +1,15 @@
 """The body of one call to the images API, validated before anything is paid.
 
-The fields: https://docs.bigmodel.cn/api-reference/模型-api/图像生成. The command line starts with this module, so it
-imports nothing that is slow to load.
+The fields: https://docs.bigmodel.cn/api-reference/模型-api/图像生成.
 """
 
 from __future__ import annotations
 
-from bot.errors import InvalidPrompt, InvalidQuality, InvalidUserId, MissingApiKey
-from bot.sizes import QUALITIES, resolve
-from bot.text import is_blank, visible
+from typing import Any
 
-TYPE_CHECKING = False  # importing typing would add a fifth to the command line's start
-if TYPE_CHECKING:
-    from bot.models import Options
+from bot.errors import InvalidPrompt, InvalidUserId, MissingApiKey
+from bot.options import Options, api_fields
+from bot.text import is_blank, visible
 
 KEY_PAGE = "https://bigmodel.cn/usercenter/proj-mgmt/apikeys"
 _MIN_USER_ID, _MAX_USER_ID = 6, 128
@@ -38,15 +35,6 @@ def validate_prompt(prompt: str) -> str:
     return prompt
 
 
-def validate_quality(quality: str) -> str:
-    """The quality in lower case, or ``InvalidQuality``."""
-    plain = quality.strip().lower()
-    if plain not in QUALITIES:
-        message = f"Invalid quality: {quality[:40]}. Must be hd or standard"
-        raise InvalidQuality(message, values={"quality": quality[:40]})
-    return plain
-
-
 def validate_user_id(user_id: str) -> str:
     """The end user's id, unchanged, or ``InvalidUserId``."""
     if not _MIN_USER_ID <= len(user_id) <= _MAX_USER_ID:
@@ -60,15 +48,9 @@ def validate_user_id(user_id: str) -> str:
     raise InvalidUserId(f"Invalid user_id: {reason}. Must be {_MIN_USER_ID}-{_MAX_USER_ID} characters")
 
 
-def call_body(prompt: str, *, options: Options, user_id: str | None) -> dict[str, str | bool]:
+def call_body(prompt: str, *, options: Options, user_id: str | None) -> dict[str, Any]:
     """The JSON body of a call; raises what the ``validate_`` functions and :func:`bot.sizes.resolve` raise."""
-    body: dict[str, str | bool] = {
-        "model": options.model,
-        "prompt": validate_prompt(prompt),
-        "quality": validate_quality(options.quality),
-        "size": resolve(options.model, options.size),
-        "watermark_enabled": options.watermark,
-    }
+    body = {"prompt": validate_prompt(prompt), **api_fields(options)}
     return body if user_id is None else {**body, "user_id": validate_user_id(user_id)}
 
 

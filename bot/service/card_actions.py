@@ -10,19 +10,21 @@ from typing import Any
 from sqlalchemy import RowMapping, Text, bindparam, or_, select
 
 from bot.chat.cards.cards import EXAMPLES
-from bot.chat.cards.form_card import NO_STYLE, FormCard, filled_in
+from bot.chat.cards.form_card import FormCard, filled_in
 from bot.chat.cards.toasts import toast
 from bot.chat.messages import Messages
-from bot.chat.parsing.parser import read_prompt
+from bot.chat.parsing.parser import parse_prompt
 from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.generations import resume_images
 from bot.db.requests import show_again
 from bot.db.row_models import log_ids, options_of, read_options, source_of
 from bot.db.tables import generations, requests
+from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
-from bot.models import CardAction, Command, ImagePrompt, ParsedMessage, PartialOptions, State, UserError
-from bot.service.request_builder import RequestContext, over
+from bot.models import CardAction, Command, ImagePrompt, ParsedMessage, State
+from bot.options import PartialOptions, form_options, repeat_options
+from bot.service.request_builder import RequestContext
 from bot.service.requests import RequestService
 
 log = get_logger(__name__)
@@ -127,7 +129,7 @@ class CardActionHandler:
             return resume_images(self._database, connection, request["request_id"]) > 0
 
     def _repeat(self, press: CardAction, request: RowMapping) -> Toast:
-        typed = over(read_options(request), PartialOptions(size=press.choice))
+        typed = repeat_options(read_options(request), PartialOptions(size=press.choice))
         return self._ask(press, request, ImagePrompt(prompt=request["raw_prompt"], options=typed))
 
     def _submit(self, press: CardAction, request: RowMapping) -> Toast:
@@ -147,14 +149,12 @@ class CardActionHandler:
             return self._toast("toast.empty_prompt", "error")
         # What has been read once is a prompt as it stands: another reading could take more of it away.
         unchanged = prompt == filled_in(request["raw_prompt"]).strip()
-        ask = ImagePrompt(prompt=prompt) if unchanged else read_prompt(prompt, styles=self._reception.styles)
+        ask = ImagePrompt(prompt=prompt) if unchanged else parse_prompt(prompt, styles=self._reception.styles)
         if isinstance(ask, UserError):
             return self._refused(ask)
-        before, size, style = read_options(request), press.form.get("size"), press.form.get("style")
-        # The present size is chosen beforehand, and would hold a newly typed model to the size of the old one.
-        changed = size if size and size != before["size"] else None
-        chosen = PartialOptions(size=changed, style="" if style == NO_STYLE else style)
-        return self._ask(press, request, replace(ask, options=over(before, replace(chosen, **ask.options.given))))
+        before = read_options(request)
+        typed = form_options(press.form, before) | ask.options
+        return self._ask(press, request, replace(ask, options=repeat_options(before, typed)))
 
     def _example(self, press: CardAction) -> Toast:
         name = press.value.get("e")

@@ -8,8 +8,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, and_, update
 
-from bot.chat.parsing.options import settle
-from bot.chat.parsing.vocabulary import ADMINS_ONLY
+from bot.chat.parsing.tokenizer import ADMINS_ONLY
 from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.generations import resume_images
@@ -18,7 +17,9 @@ from bot.db.locks import change_rows
 from bot.db.lookups import unfinished_requests
 from bot.db.preferences import Preferences, chosen
 from bot.db.tables import requests
-from bot.models import ChatType, PartialOptions, UserError
+from bot.errors import UserError
+from bot.models import ChatType
+from bot.options import PartialOptions, resolve_options
 
 Result = Mapping[str, Any]
 
@@ -113,8 +114,8 @@ class Commands:
         if for_chat and place.sender not in self._admins:
             return UserError(sentence="command.admins_only")
         subject = place.chat_id if for_chat else place.sender
-        typed = PartialOptions(**content["options"])
-        settled = settle(
+        typed = PartialOptions.from_stored(content["options"])
+        settled = resolve_options(
             typed,
             defaults=self._preferences.defaults_for(connection, person=place.sender, chat=place.chat_id),
             may_drop_watermark=self._may_drop_watermark,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Mapping
 
-from bot.chat.parsing.events import NOT_MENTIONED, mentioned_namesake, understand
-from bot.chat.parsing.mention_masking import named
+from bot.chat.parsing.events import NOT_MENTIONED, mentioned_namesake, parse_event, unmask_parsed
 from bot.chat.parsing.parser import parse
 from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database
@@ -78,7 +77,7 @@ class EventHandler:
         return answer
 
     def _take(self, event: Event, bot_open_id: str | None) -> Mapping[str, object]:
-        match understand(event, bot_open_id=bot_open_id):
+        match parse_event(event, bot_open_id=bot_open_id):
             case Message() as message:
                 self._take_message(message)
             case MessageRecall() as recall:
@@ -101,7 +100,7 @@ class EventHandler:
             self._tell_not_allowed(message)
         elif not message.attachment and message.text.strip():
             understood = parse(message.text, styles=self._reception.styles)
-            self._accept(message, named(understood, message.names))
+            self._accept(message, unmask_parsed(understood, message.names))
         elif not self._store.told_since(message.chat_id, kind="help", seconds=AGAIN_AFTER):
             self._accept(message, Command(name="help"))
         else:

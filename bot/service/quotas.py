@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from bot.db.quota_counts import QuotaUsage, count
 from bot.db.usage import yuan
-from bot.models import Options, UserError
+from bot.errors import UserError
+from bot.options import Options
 from bot.timings import BillingPeriods
 from bot.view_models import QuotaView
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.chat.parsing.options import settle
 from bot.chat.styles import Styles, apply
 from bot.db.preferences import Defaults
 from bot.db.row_models import Kind, NewRequest
-from bot.models import ChatType, Command, ImagePrompt, Language, Options, PartialOptions, UserError, fields_of
+from bot.errors import UserError
+from bot.models import ChatType, Command, ImagePrompt, Language, fields_of
+from bot.options import Options, resolve_options
 
 _KINDS: Mapping[str, Kind] = {"help": "help", "not_allowed": "not_allowed", "original": "original"}
 
@@ -59,7 +60,7 @@ class RequestBuilder:
         language = choices.language(arrival.sender) or arrival.language
         if isinstance(ask, UserError):
             return self._fault(arrival, language, ask)
-        settled = settle(
+        settled = resolve_options(
             ask.options,
             defaults=choices.options(person=arrival.sender, chat=arrival.chat_id),
             may_drop_watermark=self._may_drop_watermark,
@@ -75,7 +76,7 @@ class RequestBuilder:
     def of_command(self, arrival: RequestContext, command: Command, choices: Defaults) -> NewRequest:
         """Plans the answer to a command."""
         language = choices.language(arrival.sender) or arrival.language
-        content = {"name": command.name, "argument": command.argument, "options": fields_of(command.options)}
+        content = {"name": command.name, "argument": command.argument, "options": command.options.given}
         return _new(arrival, language, kind=_KINDS.get(command.name, "command"), content=content)
 
     def _fault(self, arrival: RequestContext, language: Language, fault: UserError) -> Draft:
@@ -86,18 +87,6 @@ def refused(new: NewRequest, refusal: UserError) -> NewRequest:
     """The request that is answered with a refusal in the place of what it asked for."""
     command = new.content["name"] if new.kind == "command" else refusal.command
     return replace(new, kind="rejected", content=_content(replace(refusal, command=command)))
-
-
-def over(before: Mapping[str, Any], typed: PartialOptions) -> PartialOptions:
-    """The options of an earlier request with newly typed ones over them; a single image, unless one says more."""
-    kept = {name: before.get(name) for name in ("model", "size", "quality", "watermark")}
-    # An empty style, unlike none, keeps off the default that somebody may have set since.
-    kept["style"] = before.get("style") or ""
-    changed = typed.given
-    if "model" in changed and "size" not in changed:
-        # The size of then may not be one of the new model's; its nearest ratio is found by the defaults.
-        kept["size"] = None
-    return PartialOptions(**{**kept, "count": 1, **changed})
 
 
 def _content(fault: UserError) -> Mapping[str, Any]:

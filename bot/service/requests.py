@@ -24,12 +24,14 @@ from bot.db.request_inserts import (
     recalled_among,
 )
 from bot.db.row_models import Kind, NewRequest, log_ids, read_options, source_of
+from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
-from bot.models import Command, ImagePrompt, Language, ParsedMessage, UserError
+from bot.models import Command, ImagePrompt, Language, ParsedMessage
+from bot.options import repeat_options
 from bot.service.commands import Commands
 from bot.service.group_commit import GroupCommit
 from bot.service.quotas import Limits
-from bot.service.request_builder import RequestBuilder, RequestContext, over, refused
+from bot.service.request_builder import RequestBuilder, RequestContext, refused
 
 log = get_logger(__name__)
 
@@ -231,7 +233,7 @@ class RequestService:
             free = not command.options.given and is_free_to_repeat(self._database, connection, last["request_id"])
         if free:
             return arrival, Command(name="redownload", argument=last["request_id"])
-        ask = ImagePrompt(prompt=last["raw_prompt"], options=over(read_options(last), command.options))
+        ask = ImagePrompt(prompt=last["raw_prompt"], options=repeat_options(read_options(last), command.options))
         return replace(arrival, source=source_of(last)), ask
 
 

@@ -9,7 +9,7 @@ from bot.db.generations import GenerationStore
 from bot.db.leases import Leases, elapsed_time
 from bot.db.row_models import Generation
 from bot.errors import DatabaseUnavailable
-from bot.models import Options
+from bot.options import Options
 from bot.timings import Timings
 
 

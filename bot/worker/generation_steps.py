@@ -17,7 +17,8 @@ from bot.errors import DatabaseUnavailable, DownloadFailed, FeishuAction, Feishu
 from bot.glm.client import fetch_with_retries, link_expires_at
 from bot.glm.images import LARGEST_FOR_FEISHU, shrink
 from bot.logs import get_logger
-from bot.models import GeneratedImage, ImageFile, Options
+from bot.models import GeneratedImage, ImageFile
+from bot.options import Options
 from bot.timings import Timings, backoff_with_jitter
 from bot.worker import failures
 from bot.worker.image_cache import ImageCache

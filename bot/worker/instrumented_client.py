@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 
 from bot.errors import GlmError
-from bot.models import GeneratedImage, Options
+from bot.models import GeneratedImage
+from bot.options import Options
 from bot.worker.generation_steps import ImageProvider
 
 OnCall = Callable[[str, float, str], None]

@@ -9,10 +9,12 @@ from bot.chat.cards.cards import Cards
 from bot.chat.cards.elements import Card
 from bot.db.database import Database
 from bot.db.lookups import find_request, prompts_of
-from bot.db.preferences import OPTION_NAMES, Preferences
+from bot.db.preferences import Preferences
 from bot.db.reports import Reports
 from bot.db.row_models import RECALLED, Request, options_of, read_options
-from bot.models import GenerationView, RequestView, State, UserError
+from bot.errors import UserError
+from bot.models import GenerationView, RequestView, State
+from bot.options import OPTIONS
 from bot.service.quotas import Limits
 from bot.view_models import QueueEntry, QueueView, SettingsView
 from bot.worker.queue_positions import QueuePosition, QueueReader
@@ -152,8 +154,8 @@ def _settings(renderer: RequestRenderer, request: Request) -> Card:
     view = SettingsView(
         options=defaults.options(person=sender, chat=request.chat_id),
         language=defaults.language(sender),
-        own=tuple(name for name in defaults.of(sender) if name in OPTION_NAMES),
-        chat=tuple(name for name in defaults.of(request.chat_id) if name in OPTION_NAMES),
+        own=tuple(name for name in defaults.of(sender) if name in OPTIONS),
+        chat=tuple(name for name in defaults.of(request.chat_id) if name in OPTIONS),
         of_chat=of_chat,
     )
     return renderer.cards.settings(view)

@@ -18,7 +18,7 @@ from bot.db.requests import RequestStore
 from bot.db.row_models import Generation
 from bot.errors import DatabaseUnavailable
 from bot.logs import bind_ids, get_logger
-from bot.models import Options
+from bot.options import Options
 from bot.timings import Timings
 from bot.worker.card_publisher import CardPublisher
 from bot.worker.claims import SlotClaims

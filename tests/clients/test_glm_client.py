@@ -10,7 +10,8 @@ import pytest
 from bot.errors import CallTimedOut, GlmError, MissingApiKey, NetworkFailed, RateLimited, RequestRejected, ServerFailed
 from bot.glm.client import ENDPOINT, GlmClient, call_seconds
 from bot.glm.transport import GuardedTransport
-from bot.models import ContentFinding, Options
+from bot.models import ContentFinding
+from bot.options import Options
 from bot.sandbox.glm.stand_in import API_HOST, GlmStandIn, LoopbackTransport
 from bot.sandbox.http import LoopbackServer, Response, wait_until
 from tests.clients.glm_wire import FAKE_KEY, sipping_server

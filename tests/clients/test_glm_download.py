@@ -14,7 +14,8 @@ from PIL import Image
 from bot.errors import DownloadFailed
 from bot.glm.client import Downloader, GlmClient, fetch_with_retries
 from bot.glm.transport import GuardedTransport
-from bot.models import ImageFile, Options
+from bot.models import ImageFile
+from bot.options import Options
 from bot.sandbox.glm.images import render
 from bot.sandbox.glm.stand_in import IMAGE_HOST, GlmStandIn, LoopbackTransport
 from bot.sandbox.http import LoopbackServer, Request, Response

@@ -13,7 +13,7 @@ import trustme
 
 from bot.errors import DownloadFailed, NetworkFailed, ServerFailed, SettingsError
 from bot.glm.client import Downloader, GlmClient
-from bot.models import Options
+from bot.options import Options
 from bot.sandbox.glm.stand_in import API_HOST, GlmStandIn
 from bot.sandbox.http import LoopbackServer, Request, Response
 from bot.settings import config_folder, load

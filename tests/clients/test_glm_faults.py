@@ -9,7 +9,7 @@ import pytest
 from bot.errors import GlmError
 from bot.glm.client import GlmClient
 from bot.glm.responses import CODES as LEAVES
-from bot.models import Options
+from bot.options import Options
 from bot.sandbox.faults import GLM_CODES, own_names
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.clients.glm_wire import FAKE_KEY

@@ -6,10 +6,10 @@ import re
 import tomllib
 
 from bot.chat.parsing.parser import parse
-from bot.chat.parsing.vocabulary import BARE
-from bot.chat.parsing.vocabulary import COMMANDS as CHAT_COMMANDS
-from bot.errors import GlmError
-from bot.models import Command, UserError
+from bot.chat.parsing.tokenizer import BARE
+from bot.chat.parsing.tokenizer import COMMANDS as CHAT_COMMANDS
+from bot.errors import GlmError, UserError
+from bot.models import Command
 from bot.settings import VARIABLES
 from tests.repo.lock import TOP
 

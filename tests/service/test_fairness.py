@@ -13,7 +13,8 @@ from bot.db.database import Database
 from bot.db.generations import GenerationStore
 from bot.db.row_models import Generation
 from bot.db.tables import generations, last_served, requests
-from bot.models import GeneratedImage, ImagePrompt, PartialOptions, State
+from bot.models import GeneratedImage, ImagePrompt, State
+from bot.options import PartialOptions
 from bot.sandbox.http import wait_until
 from bot.worker.queue_positions import QueueReader
 from tests.support.fairness import Fairness

@@ -11,7 +11,7 @@ from bot.db.reports import Reports
 from bot.db.requests import RequestStore
 from bot.db.tables import generations, requests
 from bot.db.usage import ApiUsageCounter
-from bot.models import Options
+from bot.options import Options
 from bot.worker.queue_positions import QueueReader
 from bot.worker.request_renderer import RequestRenderer
 from tests.support.requests import accept, limits_of

@@ -12,7 +12,8 @@ from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database, read_url
 from bot.db.requests import RequestStore
 from bot.db.tables import requests
-from bot.models import Command, ImagePrompt, ParsedMessage, UserError
+from bot.errors import UserError
+from bot.models import Command, ImagePrompt, ParsedMessage
 from bot.service.requests import SubmitResult
 from bot.settings import LimitSettings
 from tests.support.dsl import BotUnderTest, toast_text

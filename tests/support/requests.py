@@ -12,7 +12,8 @@ from bot.db.database import Database
 from bot.db.preferences import Preferences
 from bot.db.requests import RequestStore
 from bot.db.row_models import Request
-from bot.models import ImagePrompt, Options, PartialOptions
+from bot.models import ImagePrompt
+from bot.options import Options, PartialOptions
 from bot.service.commands import Commands
 from bot.service.quotas import Limits
 from bot.service.request_builder import RequestContext

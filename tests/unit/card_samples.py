@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from bot.chat.cards.cards import Cards, content
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
-from bot.models import ContentFinding, Failure, GenerationView, Options, RequestView, State
+from bot.models import ContentFinding, Failure, GenerationView, RequestView, State
+from bot.options import Options
 
 CONFIG = Path(__file__).parents[2] / "config"
 PRICES = {"glm-image": 0.1, "cogview-4": 0.06, "cogview-3-flash": 0.0}

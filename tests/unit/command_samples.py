@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.models import Options, State
+from bot.models import State
+from bot.options import Options
 from bot.view_models import HistoryEntry, ModelStats, QueueEntry, QueueView, QuotaView, SettingsView, StatsView
 from tests.unit.card_samples import MARCH_NINTH
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bot.chat.parsing.events import understand
+from bot.chat.parsing.events import parse_event
 from bot.models import Event
 
 BOT = "ou_bot"
@@ -21,7 +21,7 @@ EVENT_TYPES = (MESSAGE, "im.message.recalled_v1", ENTERED, ADDED, "application.b
 def heard(body: Any, event_type: str = MESSAGE, *, bot_open_id: str | None = BOT) -> object:
     """What an event with this body means."""
     event = Event(event_id="e1", event_type=event_type, created_at=1700000000.0, body=body)
-    return understand(event, bot_open_id=bot_open_id)
+    return parse_event(event, bot_open_id=bot_open_id)
 
 
 def mention(number: int, name: str, open_id: str) -> dict[str, Any]:

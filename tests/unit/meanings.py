@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.models import Command, ImagePrompt, PartialOptions, UserError
+from bot.errors import UserError
+from bot.models import Command, ImagePrompt
+from bot.options import PartialOptions
 
 
 def draw(prompt: str, **options: Any) -> ImagePrompt:

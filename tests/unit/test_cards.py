@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from bot.chat.cards.cards import content
-from bot.models import Failure, Options, RequestView, State, UserError
+from bot.errors import UserError
+from bot.models import Failure, RequestView, State
+from bot.options import Options
 from tests.unit.card_samples import (
     LINK,
     MARCH_NINTH,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.models import Options, State
+from bot.models import State
+from bot.options import Options
 from tests.unit.card_samples import cards, lines, pressable, tagged
 from tests.unit.command_samples import SETTINGS, history, line, waiting
 

@@ -15,7 +15,7 @@ from bot.chat.cards.card_plain_text import text_of
 from bot.chat.cards.cards import EXAMPLES, Cards
 from bot.chat.cards.notices import NOTICES
 from bot.chat.styles import Style, Styles
-from bot.models import Options
+from bot.options import Options
 from bot.sandbox.feishu.cards import validate_card
 from bot.view_models import ModelStats
 from tests.unit.card_samples import bytes_of, cards, catalogue, elements

@@ -12,10 +12,10 @@ from bot.chat.cards import prompt_tips as advice
 from bot.chat.cards.cards import EXAMPLES, Cards
 from bot.chat.cards.notices import NOTICES
 from bot.chat.messages import LOCALES
-from bot.chat.parsing.options import settle
 from bot.chat.parsing.parser import parse
-from bot.chat.parsing.vocabulary import STYLE_OFF_WORDS
-from bot.models import ImagePrompt, Language, Options, PartialOptions, UserError
+from bot.errors import UserError
+from bot.models import ImagePrompt, Language
+from bot.options import OPTIONS, Options, PartialOptions, resolve_options
 from tests.unit.card_samples import cards, catalogue, lines, pressable, styles, tagged
 
 
@@ -52,11 +52,11 @@ def test_every_choice_of_the_form_is_understood() -> None:
     """Each size and style that the form offers is one that an image can be made with."""
     offered = choices(form(style=None))
     assert offered["style"] == (["none", *(style.name["en"] for style in styles().all)], "none")
-    assert set(offered["style"][0]) & STYLE_OFF_WORDS == {"none"}
+    assert set(offered["style"][0]) & OPTIONS["style"].off_words == {"none"}
     typed = [PartialOptions(size=size) for size in offered["size"][0]]
     typed += [PartialOptions(style=style) for style in offered["style"][0][1:]]
     for one in typed:
-        settled = settle(one, defaults=Options(), may_drop_watermark=False, styles=styles())
+        settled = resolve_options(one, defaults=Options(), may_drop_watermark=False, styles=styles())
         assert isinstance(settled, Options)
 
 

@@ -12,7 +12,8 @@ from bot.chat.cards.cards import Cards
 from bot.chat.cards.help_cards import COMMANDS
 from bot.chat.parsing.parser import parse
 from bot.chat.styles import Style, Styles
-from bot.models import Command, ImagePrompt, Language, Options, PartialOptions
+from bot.models import Command, ImagePrompt, Language
+from bot.options import Options, PartialOptions
 from tests.unit.card_samples import bytes_of, cards, catalogue, lines, styles
 
 GUIDES = ["help", "sizes", "models", "styles", "tips", "moved"]

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.chat.cards.cards import content
-from bot.models import Failure, RequestView, State, UserError
+from bot.errors import UserError
+from bot.models import Failure, RequestView, State
 from tests.unit.card_samples import (
     LINK,
     STAGES,

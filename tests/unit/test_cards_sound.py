@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.chat.cards.cards import content
-from bot.models import UserError
+from bot.errors import UserError
 from bot.sandbox.feishu.cards import validate_card
 from tests.unit.card_samples import STAGES, cards
 

@@ -14,9 +14,9 @@ from bot.chat.cards.help_cards import COMMANDS
 from bot.chat.cards.notices import NOTICES
 from bot.chat.messages import Messages, alike, joined
 from bot.chat.parsing.commands import WITH_ARGUMENT
-from bot.chat.parsing.vocabulary import FLAGS, OPTIONS
 from bot.errors import GlmError, SettingsError
 from bot.models import State
+from bot.options import OPTIONS
 from tests.unit.card_samples import CONFIG, catalogue
 
 BOT = Path(errors.__file__).parent
@@ -86,14 +86,16 @@ def test_each_fault_that_the_source_names_has_its_sentence() -> None:
     assert named <= catalogue().keys()
 
 
+VALUED = [name for name, option in OPTIONS.items() if option.words]
 PUT_TOGETHER = {
     *(f"{name}.{part}" for name in (f"notice.{notice}" for notice in NOTICES) for part in ("title", "text")),
     *(f"welcome.example.{name}.{part}" for name in EXAMPLES for part in ("title", "prompt")),
     *(f"help.command.{name}" for name in COMMANDS),
     *(f"help.option.{name}" for name in ("size", "quality", "model", "no_watermark", "style", "n")),
     *(f"tips.{name}" for name in ("details", "style", "light", "composition", "text", "avoid")),
-    *(f"misread.{name}" for name in {*OPTIONS.values()} - {*FLAGS} | WITH_ARGUMENT),
-    *(f"misread.{name}_missing" for name in {*OPTIONS.values()} - {*FLAGS}),
+    *(f"misread.{name}" for name in {*VALUED} | WITH_ARGUMENT),
+    *(f"misread.{name}_missing" for name in VALUED),
+    *(f"misread.no_{name}" for name, option in OPTIONS.items() if option.kind is bool),
     *(f"state.{stage}" for stage in Stage),
     *(f"queue.{state}" for state in State if not state.ended),
     *(f"role.{role}" for role in ("user", "assistant", "history", "unknown")),

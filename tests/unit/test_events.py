@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.parsing.mention_masking import put_in
+from bot.chat.parsing.events import unmask
 from bot.models import CardAction, Ignored, Message, MessageRecall, Onboarding
 from tests.unit.event_bodies import (
     ADDED,
@@ -67,7 +67,7 @@ def test_direct_message_needs_no_own_id() -> None:
     """A direct message is understood without the bot's open_id, its mentions by their names."""
     message = heard(body_of({"text": "@_user_1 猫"}, mentions=[AT_BOT]), bot_open_id=None)
     assert isinstance(message, Message)
-    assert put_in(message.text, message.names) == "画图 猫"
+    assert unmask(message.text, message.names) == "画图 猫"
 
 
 @pytest.mark.parametrize("message_type", ["image", "file", "audio", "media", "sticker", "share_chat", "location"])

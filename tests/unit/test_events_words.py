@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from bot.chat.parsing.mention_masking import put_in
+from bot.chat.parsing.events import unmask
 from bot.models import Ignored, Message
 from tests.unit.event_bodies import AT_BOT, BOT, body_of, heard, json_values, mention
 
@@ -18,7 +18,7 @@ def words(body: Mapping[str, Any]) -> str:
     """The text of the message that this body must be."""
     message = heard(body)
     assert isinstance(message, Message)
-    return put_in(message.text, message.names)
+    return unmask(message.text, message.names)
 
 
 @pytest.mark.parametrize(

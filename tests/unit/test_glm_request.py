@@ -6,7 +6,7 @@ import pytest
 
 from bot.errors import GlmError, InvalidPrompt, InvalidQuality, InvalidSize, InvalidUserId, MissingApiKey
 from bot.glm.request import call_body, validate_key, validate_prompt, validate_user_id
-from bot.models import Options
+from bot.options import Options
 
 
 @pytest.mark.parametrize("key", [None, "", "  \n"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from bot.chat.parsing.mention_masking import MOST, MentionMask, named, put_in
+from bot.chat.parsing.events import MAX_NAMES, MentionMask, unmask, unmask_parsed
 from bot.chat.parsing.parser import parse
-from bot.models import ImagePrompt, Message, ParsedMessage, PartialOptions, UserError
+from bot.errors import UserError
+from bot.models import ImagePrompt, Message, ParsedMessage
+from bot.options import PartialOptions
 from tests.unit.event_bodies import AT_BOT, body_of, heard, mention
 from tests.unit.test_parser_properties import anything
 
@@ -35,7 +37,7 @@ def understood(text: str, *names: str, message_type: str = "text") -> ParsedMess
         content = {"content": [[{"tag": "text", "text": text}, {"tag": "at", "user_id": "", "user_name": names[0]}]]}
     message = heard(body_of(content, message_type=message_type, mentions=mentions))
     assert isinstance(message, Message)
-    return named(parse(message.text), message.names)
+    return unmask_parsed(parse(message.text), message.names)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -79,12 +81,12 @@ def test_no_name_changes_what_is_asked(before: str, after: str, name: str) -> No
     asked = [understood(f"{before}@_user_2 {after}", one) for one in (f"甲{name}", "甲乙")]
     assert isinstance(asked[0], type(asked[1]))
     if isinstance(asked[0], ImagePrompt) and isinstance(asked[1], ImagePrompt):
-        assert asked[0].options.count == asked[1].options.count
+        assert asked[0].options.given.get("count") == asked[1].options.given.get("count")
 
 
 def test_no_message_holds_more_names_than_can_be_told_apart() -> None:
     """Beyond a thousand names the others are left out, and each that is there stands in its place."""
     names = MentionMask()
-    people = [f"某{number}" for number in range(MOST + 5)]
-    text = "".join(names.hold(person) for person in [*people, people[0]])
-    assert put_in(text, names.held) == "".join([*people[:MOST], people[0]])
+    people = [f"某{number}" for number in range(MAX_NAMES + 5)]
+    text = "".join(names.mask(person) for person in [*people, people[0]])
+    assert unmask(text, names.names) == "".join([*people[:MAX_NAMES], people[0]])

@@ -8,8 +8,9 @@ import pytest
 
 from bot.chat.messages import Messages
 from bot.chat.parsing.parser import parse
-from bot.chat.parsing.vocabulary import BARE, COMMANDS
-from bot.models import Command, ImagePrompt, ParsedMessage, UserError
+from bot.chat.parsing.tokenizer import BARE, COMMANDS
+from bot.errors import UserError
+from bot.models import Command, ImagePrompt, ParsedMessage
 from tests.unit.messages_table import EVERY
 
 

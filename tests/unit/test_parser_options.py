@@ -8,9 +8,10 @@ import pytest
 
 from bot import sizes
 from bot.chat.messages import Messages
-from bot.chat.parsing.options import settle
 from bot.chat.parsing.parser import parse
-from bot.models import ImagePrompt, Language, Options, PartialOptions, UserError
+from bot.errors import UserError
+from bot.models import ImagePrompt, Language
+from bot.options import Options, PartialOptions, resolve_options
 
 SIZE_WORDS: dict[Language, tuple[str, ...]] = {
     "zh": ("横版", "竖版", "方形", "宽屏", "手机"),
@@ -23,7 +24,7 @@ def settled(
     typed: PartialOptions, *, defaults: Options | None = None, may_drop_watermark: bool = False
 ) -> Options | UserError:
     """The options settled with the styles of this module."""
-    return settle(typed, defaults=defaults or Options(), may_drop_watermark=may_drop_watermark, styles=STYLES)
+    return resolve_options(typed, defaults=defaults or Options(), may_drop_watermark=may_drop_watermark, styles=STYLES)
 
 
 def words_of(rejection: object) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from random import Random
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.chat.parsing.parser import parse
-from bot.chat.parsing.tokenizer import Option, scan
-from bot.chat.parsing.vocabulary import fold
-from bot.models import Command, ImagePrompt, PartialOptions, UserError
+from bot.chat.parsing.tokenizer import fold, scan
+from bot.errors import UserError
+from bot.models import Command, ImagePrompt
+from bot.options import OPTIONS, PartialOptions
 
 # One spelling for each option, in the plain form, and what it says.
 SPELLINGS: dict[str, dict[str, object]] = {
@@ -54,7 +54,7 @@ def said_by(spellings: list[str]) -> PartialOptions:
     said: dict[str, object] = {}
     for spelling in spellings:
         said |= SPELLINGS[spelling]
-    return PartialOptions(**said)  # type: ignore[arg-type]
+    return PartialOptions(**said)
 
 
 def full_width(text: str) -> str:
@@ -81,7 +81,7 @@ def test_no_option_is_left_in_a_prompt(text: str) -> None:
     understood = parse(text)
     assume(isinstance(understood, ImagePrompt))
     assert isinstance(understood, ImagePrompt)
-    assert not [token for token in scan(fold(understood.prompt)) if isinstance(token, Option)]
+    assert not [token for token in scan(fold(understood.prompt)) if token.role == "option"]
 
 
 @given(st.lists(words, min_size=1, max_size=5), options, st.randoms(use_true_random=False))
@@ -143,4 +143,4 @@ def test_no_comma_is_left_dangling(word: str, spelling: str, mark: str) -> None:
 def test_spellings_cover_every_option() -> None:
     """The properties above are tried with every option that there is."""
     covered = {name for said in SPELLINGS.values() for name in said}
-    assert covered == {field.name for field in fields(PartialOptions)}
+    assert covered == OPTIONS.keys()

@@ -8,8 +8,8 @@ import pytest
 
 from bot.chat.parsing.parser import parse
 from bot.chat.styles import Styles, apply
-from bot.errors import SettingsError
-from bot.models import ImagePrompt, UserError
+from bot.errors import SettingsError, UserError
+from bot.models import ImagePrompt
 from tests.unit.card_samples import styles
 
 GOOD = '[[style]]\nname = {zh="水墨",en="ink"}\nwords = {zh="墨",en="ink wash"}\nexample = {zh="山",en="hills"}\n'
@@ -28,8 +28,8 @@ def test_every_name_can_be_typed(name: str) -> None:
     understood = parse(f"一只猫 /style {name} 坐在窗台上")
     assert isinstance(understood, ImagePrompt)
     assert understood.prompt == "一只猫 坐在窗台上"
-    assert understood.options.style is not None
-    assert understood.options.style in styles()
+    assert understood.options.given["style"] is not None
+    assert understood.options.given["style"] in styles()
 
 
 @pytest.mark.parametrize("name", styles())

@@ -21,7 +21,9 @@ from bot.chat.cards.user_cards import UserCards
 from bot.chat.cards.welcome_card import EXAMPLES, welcome
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
-from bot.models import Language, Options, RequestView, UserError
+from bot.errors import UserError
+from bot.models import Language, RequestView
+from bot.options import Options
 from bot.view_models import HistoryEntry, QueueView, QuotaView, SettingsView, StatsView
 
 __all__ = ["EXAMPLES", "Cards", "content"]

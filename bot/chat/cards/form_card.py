@@ -10,7 +10,7 @@ from bot.chat.cards.elements import Card, Element
 from bot.chat.cards.sanitize import clipped, safe
 from bot.chat.messages import LOCALES, Bilingual, Messages, alike
 from bot.chat.styles import Style, Styles
-from bot.models import Options
+from bot.options import Options
 
 NO_STYLE = "none"
 """The value of the choice "no style"; ``/style`` takes it as well."""

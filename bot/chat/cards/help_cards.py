@@ -9,10 +9,11 @@ from bot.chat.cards import elements as el
 from bot.chat.cards.elements import Card
 from bot.chat.cards.request_sentences import typical_seconds
 from bot.chat.messages import LOCALES, Bilingual, Messages, alike, joined
-from bot.chat.parsing.options import default_size
-from bot.chat.parsing.vocabulary import COMMANDS as _COMMAND_WORDS
+from bot.chat.parsing.tokenizer import COMMANDS as _COMMAND_WORDS
 from bot.chat.styles import Style, Styles
-from bot.models import Language, Options, fields_of
+from bot.models import Language, fields_of
+from bot.options import Options
+from bot.sizes import resolve_default
 
 COMMANDS = tuple(dict.fromkeys(_COMMAND_WORDS.values()))
 """Every command, by its English name, in the order of ``/help``."""
@@ -93,7 +94,7 @@ class HelpCards:
 
     def _sizes(self, models: Sequence[str], recommended: Sequence[str]) -> list[Bilingual]:
         rule = sizes.rule(models[0])
-        default = default_size(models[0], self._defaults.size)
+        default = resolve_default(models[0], self._defaults.size)
         others = [size for size in recommended if size != default]
         return [
             joined((alike(model) for model in models), separator=" / "),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from bot.chat.parsing.quoted_text import unquoted
+from bot.chat.parsing.tokenizer import unquoted
 from bot.models import PROMPT_HINT_LENGTH
 
 # Words that say that a picture is wanted, or that it should please, but not what it shows.

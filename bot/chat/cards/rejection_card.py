@@ -9,7 +9,7 @@ from bot.chat.cards.elements import Card, Element
 from bot.chat.cards.sanitize import clipped
 from bot.chat.messages import Bilingual, Messages
 from bot.chat.styles import Styles
-from bot.models import UserError
+from bot.errors import UserError
 
 _LONGEST_VALUES = (800, 200, 40)
 _LONGEST_LIST = 400

@@ -14,7 +14,8 @@ from bot.chat.cards.sanitize import PROMPT_LENGTH, clipped, safe
 from bot.chat.cards.time_format import moment
 from bot.chat.messages import Bilingual, Messages, alike, joined
 from bot.chat.styles import Styles
-from bot.models import ContentFinding, GenerationView, Options, RequestView, State
+from bot.models import ContentFinding, GenerationView, RequestView, State
+from bot.options import Options
 
 _LONGEST_STYLE = 40
 _MINUTE = 60

@@ -11,7 +11,7 @@ from bot.chat.cards.notices import notice
 from bot.chat.cards.request_sentences import RequestSentences
 from bot.chat.cards.sanitize import clipped
 from bot.chat.messages import Bilingual, Messages, alike, joined
-from bot.models import Options
+from bot.options import Options
 from bot.view_models import HistoryEntry, SettingsView
 
 _COLOUR = "blue"

@@ -1,26 +1,20 @@
-"""What a command says: its name, and the argument or options after it."""
+"""Commands: their words, and the argument or options after them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 
-from bot.chat.parsing.options import gather, shown
-from bot.chat.parsing.span_removal import without
-from bot.chat.parsing.tokenizer import SIGN, WORD, Option, name_in, scan
-from bot.chat.parsing.vocabulary import BARE, COMMANDS, fold
-from bot.models import Command, PartialOptions, UserError
+from bot.chat.parsing.tokenizer import BARE, COMMANDS, SIGN, WORD, Token, fold, name_in, remove_spans, scan
+from bot.errors import UserError
+from bot.models import Command
+from bot.options import OPTIONS, Context, PartialOptions, quote, wrong_value
 
 WITH_ARGUMENT = frozenset({"again", "cancel", "lang", "settings", "set"})
-"""The commands that read what stands after them; for the others it means nothing."""
-
-Reading = Command | UserError | str
-"""What a command and the rest of its message say together; text is what of the rest was not understood."""
 
 _HEAD = re.compile(rf"{SIGN}?{WORD}")
-_BEFORE_ARGUMENT = " \t\n\u3000:：=＝,，"
 _AFTER_ALL = ".!?:~,。！？：～…， \t\n\u3000"
-_PARTICLES = tuple("吧啦了啊呀")
 
 _NUMERALS = "一二三四五六七八九十"
 _NUMBER = re.compile(rf"(?:([第#＃])? *0*([1-9][0-9]{{0,3}})|第 *([{_NUMERALS}])) *([个张号])?")
@@ -37,8 +31,8 @@ _LANGUAGES = {
 }
 
 
-def command(name: str, rest: str) -> Command | UserError:
-    """The command that a message gives.
+def parse_command(name: str, rest: str) -> Command | UserError:
+    """The command of a message that begins with its word.
 
     Args:
         name: its English word.
@@ -46,71 +40,100 @@ def command(name: str, rest: str) -> Command | UserError:
 
     Returns:
         For ``settings`` with something to change, a ``set`` with the options to change; the argument of ``settings``
-        and ``set`` is ``"chat"`` where the chat's defaults are meant. For ``cancel`` the argument is a number from 1,
+        and ``set`` is ``"chat"`` for the chat's defaults. For ``cancel`` the argument is a number from 1,
         ``"last"``, or empty; for ``lang`` it is ``"zh"`` or ``"en"``.
     """
-    read = _read(name, _trimmed(rest), sure=False)
-    if isinstance(read, str):
-        sentence = f"misread.{'set' if name == 'settings' else name}"
-        read = UserError(sentence=sentence, values={"value": shown(read)})
-    return _of(name, read)
+    parsed = _parse(name, _trim(rest), strict=False)
+    if isinstance(parsed, str):
+        parsed = _wrong("set" if name == "settings" else name, parsed)
+    return replace(parsed, command=name) if isinstance(parsed, UserError) else parsed
 
 
-def alone(text: str) -> Command | UserError | None:
-    """The command of a message that is nothing but its word, with a sign or without, and at most its argument.
+def parse_bare_command(text: str) -> Command | UserError | None:
+    """The command of a message that is only its word, with or without a sign, and at most its argument.
 
-    A message that says anything else may be a prompt. One that is understood and cannot be carried out, such as
-    ``取消两个``, is a fault.
+    A message that says anything else may be a prompt, for which this gives ``None``. A command that is recognised
+    but cannot be carried out, such as ``取消两个``, is an error.
     """
     head = _HEAD.match(fold(text))
     word = name_in(head["word"], COMMANDS if head["sign"] else BARE) if head else None
     if head is None or word is None:
         return None
-    name, rest = COMMANDS[word], _trimmed(text[head.start("word") + len(word) :])
+    name, rest = COMMANDS[word], _trim(text[head.start("word") + len(word) :])
     if rest and name not in WITH_ARGUMENT:
         return None
-    read = _read(name, rest, sure=True)
-    return None if isinstance(read, str) else _of(name, read)
+    parsed = _parse(name, rest, strict=True)
+    if isinstance(parsed, str):
+        return None
+    return replace(parsed, command=name) if isinstance(parsed, UserError) else parsed
 
 
-def _of(name: str, read: Command | UserError) -> Command | UserError:
-    return replace(read, command=name) if isinstance(read, UserError) else read
+def collect_options(text: str, tokens: Iterable[Token]) -> PartialOptions | UserError:
+    """What the options of a text say together, or what is wrong with one of them.
+
+    An option may be repeated with the same value. Values are not yet checked against a model.
+    """
+    found: dict[str, Token] = {}
+    for token in tokens:
+        name, option = token.word, OPTIONS[token.word]
+        if token.value is None:
+            values = {"option": quote(text[token.start : token.name_end])}
+            allowed = {"allowed": ", ".join(option.choices)} if option.choices else {}
+            return UserError(sentence=f"misread.{name}_missing", values=values | allowed)
+        if option.kind is int and not isinstance(token.value, int):
+            return wrong_value(name, token.value, Context(resolved={}))
+        earlier = found.setdefault(name, token)
+        if earlier.value != token.value:
+            first, second = (quote(text[one.start : one.end]) for one in (earlier, token))
+            return UserError(sentence="misread.twice", values={"first": first, "second": second})
+    return PartialOptions(
+        **{name: "" if one.value in OPTIONS[name].off_words else one.value for name, one in found.items()}
+    )
 
 
-def _trimmed(rest: str) -> str:
+def _trim(rest: str) -> str:
     """The argument without the marks before it, and without those and the particle that end a sentence."""
-    argument = rest.lstrip(_BEFORE_ARGUMENT).rstrip(_AFTER_ALL)
-    return argument[:-1].rstrip(_AFTER_ALL) if argument.endswith(_PARTICLES) else argument
+    argument = rest.lstrip(" \t\n\u3000:：=＝,，").rstrip(_AFTER_ALL)
+    return argument[:-1].rstrip(_AFTER_ALL) if argument.endswith(tuple("吧啦了啊呀")) else argument
 
 
-def _read(name: str, rest: str, *, sure: bool) -> Reading:
+def _wrong(name: str, value: str) -> UserError:
+    return UserError(sentence=f"misread.{name}", values={"value": quote(value)})
+
+
+def _parse(name: str, rest: str, *, strict: bool) -> Command | UserError | str:
+    """A command, or what of the rest was not recognised; ``strict`` counts only what is unmistakably an option."""
     match name:
         case "again":
-            return _again(rest, sure=sure)
+            return _again(rest, strict=strict)
         case "cancel":
             return _cancel(rest)
         case "lang":
             return _lang(rest)
         case "settings" | "set":
-            return _settings(rest, sure=sure)
+            parsed = _options(rest, strict=strict)
+            if not isinstance(parsed, tuple):
+                return parsed
+            typed, for_chat = parsed
+            return Command(name="set" if typed.given else "settings", argument="chat" * for_chat, options=typed)
         case _:
             return Command(name=name)
 
 
-def _again(rest: str, *, sure: bool) -> Reading:
+def _again(rest: str, *, strict: bool) -> Command | UserError | str:
     times = _TIMES.match(fold(rest))
-    read = _options(rest[times.end() :] if times else rest, sure=sure)
-    if not isinstance(read, tuple):
-        return read
-    typed, for_chat = read
+    parsed = _options(rest[times.end() :] if times else rest, strict=strict)
+    if not isinstance(parsed, tuple):
+        return parsed
+    typed, for_chat = parsed
     if for_chat:
         return rest
     # Again is a single image, whatever the first message asked for.
     count = (_COUNTS.get(times[1]) or int(times[1])) if times and times[1] else 1
-    return Command(name="again", options=typed if count == 1 else replace(typed, count=count))
+    return Command(name="again", options=typed if count == 1 else typed | PartialOptions(count=count))
 
 
-def _cancel(rest: str) -> Reading:
+def _cancel(rest: str) -> Command | UserError | str:
     plain = fold(rest)
     if plain in _ALL:
         return Command(name="cancel")
@@ -120,39 +143,25 @@ def _cancel(rest: str) -> Reading:
     # "2个" may be two of them or the second.
     if number and (number[1] or number[3] or number[4] in (None, "号")):
         return Command(name="cancel", argument=number[2] or str(_NUMERALS.index(number[3]) + 1))
-    return UserError(sentence="misread.cancel", values={"value": shown(rest)}) if _COUNTING.fullmatch(plain) else rest
+    return _wrong("cancel", rest) if _COUNTING.fullmatch(plain) else rest
 
 
-def _lang(rest: str) -> Reading:
+def _lang(rest: str) -> Command | UserError | str:
     if not rest:
         return UserError(sentence="misread.lang_missing")
     language = _LANGUAGES.get(fold(rest).replace("_", "-"))
     return Command(name="lang", argument=language) if language else rest
 
 
-def _settings(rest: str, *, sure: bool) -> Reading:
-    read = _options(rest, sure=sure)
-    if not isinstance(read, tuple):
-        return read
-    typed, for_chat = read
-    name = "settings" if typed == PartialOptions() else "set"
-    return Command(name=name, argument="chat" if for_chat else "", options=typed)
-
-
-def _options(rest: str, *, sure: bool) -> tuple[PartialOptions, bool] | UserError | str:
-    """The options that a text holds and whether they are the chat's, or what of the text is neither.
-
-    Args:
-        rest: the text, in which no option needs a sign.
-        sure: whether only what is unmistakably an option counts.
-    """
+def _options(rest: str, *, strict: bool) -> tuple[PartialOptions, bool] | UserError | str:
+    """The options in a text and whether they are the chat's, or what of the text is neither."""
     tokens = [
         token
         for token in scan(fold(rest), unsigned=True)
-        if (token.sure or not sure if isinstance(token, Option) else token.role == "chat")
+        if (token.role == "option" and (token.certain or not strict)) or token.role == "chat"
     ]
-    if left := without(rest, ((token.start, token.end) for token in tokens)):
+    if left := remove_spans(rest, ((token.start, token.end) for token in tokens)):
         return left
-    options = [token for token in tokens if isinstance(token, Option)]
-    typed = gather(rest, options)
+    options = [token for token in tokens if token.role == "option"]
+    typed = collect_options(rest, options)
     return typed if isinstance(typed, UserError) else (typed, len(tokens) > len(options))

@@ -1,34 +1,63 @@
-"""What an event means to the bot: a message for it, a recall, a greeting, a press on a card, or nothing.
+"""Events: a message for the bot, a recall, an occasion to introduce itself, an action on a card, or nothing.
 
-The events: https://open.feishu.cn/document/server-docs/im-v1/message/events/receive and its neighbours.
+The events: https://open.feishu.cn/document/server-docs/im-v1/message/events/receive and its neighbours. The forms of
+content: https://open.feishu.cn/document/server-docs/im-v1/message-content-description/message_content
+
+Names of mentioned people are masked while a message is parsed: people choose their names themselves, and one may be
+called ``张三 /n 4``. A name is text, never an option or a command.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.chat.parsing.message_content import Mention, Words, words_of
-from bot.models import CardAction, ChatType, Event, Ignored, Message, MessageRecall, Onboarding
-from bot.text import storable, visible
+from bot.errors import UserError
+from bot.models import (
+    CardAction,
+    ChatType,
+    Command,
+    Event,
+    Ignored,
+    ImagePrompt,
+    Message,
+    MessageRecall,
+    Onboarding,
+    ParsedMessage,
+)
+from bot.options import PartialOptions
+from bot.text import says_something, storable, visible
 
 IncomingEvent = Message | MessageRecall | Onboarding | CardAction | Ignored
 
-_CHAT_TYPES: Mapping[str, ChatType] = {"p2p": "p2p", "group": "group", "topic_group": "group"}
-_WORDED = ("text", "post")
-_LONGEST_ID = 256
-
 NOT_MENTIONED = "the bot is not mentioned"
-"""Why a message of a group is ignored that is for others."""
+"""Why a message in a group that is for others is ignored."""
+MAX_NAMES = 1000
+"""How many different names a message may hold; further ones are left out."""
+
+_CHAT_TYPES: Mapping[str, ChatType] = {"p2p": "p2p", "group": "group", "topic_group": "group"}
+_MAX_ID_LENGTH = 256  # the platform's have under 50 characters, and an index takes no more than a few thousand
 _SUBMIT = re.compile(r"submit_(\w{1,64}?)(?:_[0-9a-f]{8})?")
 
+# Unicode reserves this character for a program's own use. The one after it is the number of the name, written as a
+# letter of no word that the parser knows.
+_MARK = "\ufdd0"
+_FIRST = "\N{HANGUL SYLLABLE GA}"
+_MASKED = re.compile(f"{_MARK}(.?)", re.DOTALL)
 
-def understand(event: Event, *, bot_open_id: str | None) -> IncomingEvent:
-    """What an event means to the bot.
+_EVERYBODY = "@_all"
+_LINK = re.compile(r"\[([^\[\]\n]+)\]\((?:https?://|mailto:)[^()\s]*\)")
+_MARKDOWN_IMAGE = re.compile(r"!\[[^\[\]\n]*\]\([^()\s]*\)")
+_MARKDOWN_MENTION = re.compile(r"<at\s+\w*id\s*=\s*[\"']?([^\"'\s<>/]+)[^<>]*>(?:([^<>]*)</at>)?")
+_TAG = re.compile(r"</?[a-z][^<>]*>")
+_FORWARDED = "merged and forwarded message"  # the platform's text of a merged forward
 
-    It is pure and total: a body of any shape has an answer.
+
+def parse_event(event: Event, *, bot_open_id: str | None) -> IncomingEvent:
+    """What an event means to the bot. It is pure and total: a body of any shape has an answer.
 
     Args:
         event: an authentic event.
@@ -36,25 +65,84 @@ def understand(event: Event, *, bot_open_id: str | None) -> IncomingEvent:
 
     Returns:
         A ``Message`` only for what a person says to the bot: in a direct chat anything, in a group what mentions the
-        bot itself. ``Ignored`` where the event is of no use, or lacks what the platform documents.
+        bot itself. ``Ignored`` if the event is of no use, or lacks what the platform documents.
     """
-    reader = _READERS.get(event.event_type)
-    if reader is None:
+    parser = _PARSERS.get(event.event_type)
+    if parser is None:
         return Ignored("no use is made of this type of event")
     try:
-        return reader(event, bot_open_id)
+        return parser(event, bot_open_id)
     except _MissingError as missing:
         return Ignored(f"no usable {missing}")
 
 
-class _MissingError(LookupError):
-    """The body has no text at this path, or none that can be what is looked for."""
-
-
 def mentioned_namesake(event: Event, name: str) -> str | None:
-    """The ``open_id`` of whoever is mentioned in a message under a name, ``None`` when nobody is."""
+    """The ``open_id`` of a person or bot that a message mentions under a name."""
     mentions = _mentions(_at(event.body, "message", "mentions"))
     return next((one.open_id for one in mentions if one.name == name and one.open_id), None)
+
+
+class MentionMask:
+    """The names in one message, each of which stands in its text as two characters."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def mask(self, name: str) -> str:
+        """What stands in the text for a name."""
+        known = visible(storable(name))
+        if not known or (known not in self._numbers and len(self._numbers) == MAX_NAMES):
+            return ""
+        return _MARK + chr(ord(_FIRST) + self._numbers.setdefault(known, len(self._numbers)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names, as :func:`unmask` takes them."""
+        return tuple(self._numbers)
+
+
+def unmask(text: str, names: Sequence[str]) -> str:
+    """The text with its names."""
+
+    def name(found: re.Match[str]) -> str:
+        number = ord(found[1]) - ord(_FIRST) if found[1] else -1
+        return names[number] if 0 <= number < len(names) else ""
+
+    return _MASKED.sub(name, text)
+
+
+def unmask_parsed(parsed: ParsedMessage, names: Sequence[str]) -> ParsedMessage:
+    """A parsed message with its names."""
+    if isinstance(parsed, UserError):
+        return replace(parsed, values={key: unmask(value, names) for key, value in parsed.values.items()})
+    given = {key: unmask(one, names) if isinstance(one, str) else one for key, one in parsed.options.given.items()}
+    options = PartialOptions(**given)
+    match parsed:
+        case ImagePrompt():
+            return replace(parsed, prompt=unmask(parsed.prompt, names), options=options)
+        case Command():
+            return replace(parsed, argument=unmask(parsed.argument, names), options=options)
+
+
+class _MissingError(LookupError):
+    """The body has no usable text at this path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mention:
+    key: str  # its placeholder in the content, such as "@_user_1"
+    open_id: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Content:
+    """The text of a message with masked names, and whom a rich text mentions, by placeholder or ``open_id``."""
+
+    text: str = ""
+    names: tuple[str, ...] = ()
+    mentioned: frozenset[str] = field(default_factory=frozenset)
+    has_image: bool = False
 
 
 def _message(event: Event, bot_open_id: str | None) -> IncomingEvent:
@@ -62,114 +150,224 @@ def _message(event: Event, bot_open_id: str | None) -> IncomingEvent:
     if _at(body, "sender", "sender_type") != "user":
         return Ignored("not sent by a person")
     sender = _id(body, "sender", "sender_id", "open_id")
-    chat_type = _CHAT_TYPES.get(_string(body, "message", "chat_type"))
-    message_type = _string(body, "message", "message_type")
+    chat_type = _CHAT_TYPES.get(_required(body, "message", "chat_type"))
+    message_type = _required(body, "message", "message_type")
     if chat_type is None or message_type == "system" or sender == bot_open_id:
         return Ignored("not something that a person says in a chat")
     mentions = _mentions(_at(body, "message", "mentions"))
-    words: Words | None = Words(text="", picture=True)
-    if message_type in _WORDED:
-        content, second = _at(body, "message", "content"), _at(body, "message", "content_v2")
-        if not isinstance(content, str) and not second:
+    content: _Content | None = _Content(has_image=True)
+    if message_type in ("text", "post"):
+        first, second = _at(body, "message", "content"), _at(body, "message", "content_v2")
+        if not isinstance(first, str) and not second:
             raise _MissingError("message.content")
-        words = words_of(message_type, _json(content), second=_json(second), mentions=mentions, own_id=bot_open_id)
-    if words is None:
+        content = _parse_content(message_type, _json(first), second=_json(second), mentions=mentions, own=bot_open_id)
+    if content is None:
         return Ignored("no usable message.content")
-    if chat_type == "group" and bot_open_id not in {mention.open_id or "" for mention in mentions} | words.mentioned:
+    if chat_type == "group" and bot_open_id not in {mention.open_id or "" for mention in mentions} | content.mentioned:
         return Ignored(NOT_MENTIONED)
     return Message(
         message_id=_id(body, "message", "message_id"),
         event_id=event.event_id,
         chat_id=_id(body, "message", "chat_id"),
         chat_type=chat_type,
-        thread_id=_string_or_none(body, "message", "thread_id"),
+        thread_id=_optional(body, "message", "thread_id"),
         sender=sender,
-        text=words.text,
-        names=words.names,
-        attachment=words.picture and not words.text,
+        text=content.text,
+        names=content.names,
+        attachment=content.has_image and not content.text,
     )
 
 
-def _recall(event: Event, _bot_open_id: str | None) -> IncomingEvent:
+def _recall(event: Event, _: str | None) -> IncomingEvent:
     return MessageRecall(message_id=_id(event.body, "message_id"))
 
 
-def _entered(event: Event, _bot_open_id: str | None) -> IncomingEvent:
+def _entered(event: Event, _: str | None) -> IncomingEvent:
     return Onboarding(
         kind="entered",
         event_id=event.event_id,
         chat_id=_id(event.body, "chat_id"),
         person=_id(event.body, "operator_id", "open_id"),
-        first=_string_or_none(event.body, "last_message_id") is None,
+        first=_optional(event.body, "last_message_id") is None,
     )
 
 
-def _added(event: Event, _bot_open_id: str | None) -> IncomingEvent:
-    return Onboarding(
-        kind="added",
-        event_id=event.event_id,
-        chat_id=_id(event.body, "chat_id"),
-        person=_id(event.body, "operator_id", "open_id"),
-    )
+def _added(event: Event, _: str | None) -> IncomingEvent:
+    person = _id(event.body, "operator_id", "open_id")
+    return Onboarding(kind="added", event_id=event.event_id, chat_id=_id(event.body, "chat_id"), person=person)
 
 
-def _menu(event: Event, _bot_open_id: str | None) -> IncomingEvent:
+def _menu(event: Event, _: str | None) -> IncomingEvent:
     person = _id(event.body, "operator", "operator_id", "open_id")
     return Onboarding(kind="menu", event_id=event.event_id, chat_id=None, person=person)
 
 
-def _press(event: Event, _bot_open_id: str | None) -> IncomingEvent:
-    value = _at(event.body, "action", "value")
+def _card_action(event: Event, _: str | None) -> IncomingEvent:
     form = _at(event.body, "action", "form_value")
+    texts = _object(form) if isinstance(form, Mapping | str) else {}
+    # The value of a form's button may be missing or cut to a string; its name says the same.
+    # https://github.com/QwenLM/qwen-code/issues/8578
+    named = _SUBMIT.fullmatch(_optional(event.body, "action", "name") or "")
     return CardAction(
         event_id=event.event_id,
         presser=_id(event.body, "operator", "open_id"),
         message_id=_id(event.body, "context", "open_message_id"),
         chat_id=_id(event.body, "context", "open_chat_id"),
-        value=_of_name(event.body) or _object(value),
-        choice=_string_or_none(event.body, "action", "option"),
-        form=_texts(_object(form)) if isinstance(form, Mapping | str) else {},
+        value={"a": "submit", "r": named[1]} if named else _object(_at(event.body, "action", "value")),
+        choice=_optional(event.body, "action", "option"),
+        form={name: visible(storable(text)) for name, text in texts.items() if isinstance(text, str)},
     )
 
 
-_READERS: Mapping[str, Callable[[Event, str | None], IncomingEvent]] = {
+_PARSERS: Mapping[str, Callable[[Event, str | None], IncomingEvent]] = {
     "im.message.receive_v1": _message,
     "im.message.recalled_v1": _recall,
     "im.chat.access_event.bot_p2p_chat_entered_v1": _entered,
     "im.chat.member.bot.added_v1": _added,
     "application.bot.menu_v6": _menu,
-    "card.action.trigger": _press,
+    "card.action.trigger": _card_action,
 }
 
-EVENT_TYPES = frozenset(_READERS)
-"""The event types that are read; any other is ignored."""
+EVENT_TYPES = frozenset(_PARSERS)
+"""The event types that are used; any other is ignored."""
+
+
+def _parse_content(
+    message_type: str, content: str, *, second: str, mentions: Iterable[_Mention], own: str | None
+) -> _Content | None:
+    """The text of a text or rich-text message, or ``None`` if the content does not have the form of its type.
+
+    The mentions of the bot and of everybody are removed, other people's are masked, and a link becomes its words.
+    What only looks like a mention, such as an e-mail address, stays as it is. A message without content, a merged
+    forward and a mere mention of somebody else have no text.
+    """
+    if not content and (message_type == "text" or not second):
+        return _Content()
+    found, more = _parse_json(content), _parse_json(second)
+    people = {mention.key: "" if own and mention.open_id == own else mention.name for mention in mentions}
+    people[_EVERYBODY] = ""
+    if message_type == "text":
+        text = (found or {}).get("text")
+        if not isinstance(text, str):
+            return None
+        mask = MentionMask()
+        parsed = _Content(text=_mask_mentions(_LINK.sub(r"\1", _clean(text)), people, mask).strip(), names=mask.names)
+    else:
+        # A rich text may name somebody without a placeholder.
+        by_id = {mention.open_id: mention.name for mention in mentions if mention.open_id}
+        rich = _post(found, more, {**by_id, **people, "all": "", own or _EVERYBODY: ""})
+        if rich is None:
+            return None
+        parsed = rich
+    only_names = parsed.names and not says_something(unmask(parsed.text, ()))
+    return replace(parsed, text="", names=()) if only_names or parsed.text.casefold() == _FORWARDED else parsed
+
+
+def _clean(text: str) -> str:
+    """What somebody wrote, without invisible characters, in which nothing can pass for a masked name."""
+    return visible(storable(text).replace(_MARK, ""))
+
+
+def _parse_json(content: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(content) if content else None
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(found, list):  # the paragraphs alone
+        return {"content_v2": found}
+    return found if isinstance(found, dict) else None
+
+
+def _mask_mentions(text: str, people: Mapping[str, str], mask: MentionMask) -> str:
+    """The text with its mentions masked; one that leaves nothing takes a space beside it along."""
+    keys = "|".join(re.escape(key) for key in sorted(people, key=len, reverse=True) if key.startswith("@"))
+
+    def name(match: re.Match[str]) -> str:
+        alone = match.start() == 0 or text[match.start() - 1].isspace()
+        masked = mask.mask(people[match[1]])
+        return masked + ("" if alone and not masked else match[2])
+
+    # "@_user_1" is not the beginning of "@_user_10".
+    return re.sub(rf"({keys})(?![0-9])( ?)", name, text)
+
+
+def _post(
+    found: Mapping[str, Any] | None, more: Mapping[str, Any] | None, people: Mapping[str, str]
+) -> _Content | None:
+    """A rich text: what ``content`` says, or ``content_v2`` if it says more."""
+    post, other = _unwrap(found or {}), _unwrap(more or {})
+    title = _text(post, "title") or _text(other, "title")
+    bodies = [one.get(key) for one in (post, other) for key in ("content", "content_v2")]
+    parsed = [_paragraphs(title, body, people) for body in bodies if isinstance(body, list)]
+    if not parsed and title.strip():
+        parsed = [_paragraphs(title, [], people)]
+    if not parsed:
+        return None
+    # The first of those with as many letters and digits: markdown has signs of its own.
+    longest = max(parsed, key=lambda one: sum(map(str.isalnum, _TAG.sub("", one.text))))
+    mentioned = frozenset().union(*(one.mentioned for one in parsed))
+    return replace(longest, mentioned=mentioned, has_image=any(one.has_image for one in parsed))
+
+
+def _unwrap(found: Mapping[str, Any], *, depth: int = 2) -> Mapping[str, Any]:
+    """A rich text without ``post`` and a locale around it, which sending one requires and some clients leave on."""
+    if "content" in found or "content_v2" in found or not depth:
+        return found
+    inner = [_unwrap(one, depth=depth - 1) for one in found.values() if isinstance(one, dict)]
+    return next((one for one in inner if "content" in one or "content_v2" in one), found)
+
+
+def _paragraphs(title: str, paragraphs: Iterable[Any], people: Mapping[str, str]) -> _Content:
+    elements = [[part for part in line if isinstance(part, dict)] for line in paragraphs if isinstance(line, list)]
+    mask = MentionMask()
+    lines = [_clean(title), *("".join(_element_texts(line, people, mask)) for line in elements)]
+    parts = [part for line in elements for part in line]
+    markdown = "\n".join(_text(part, "text") for part in parts if part.get("tag") == "md")
+    at = [_text(part, "user_id") for part in parts if part.get("tag") == "at"]
+    return _Content(
+        text="\n".join(line for line in lines if line.strip()).strip(),
+        names=mask.names,
+        mentioned=frozenset([*at, *(who for who, _ in _MARKDOWN_MENTION.findall(markdown))]),
+        has_image=any(part.get("tag") in ("img", "media") for part in parts)
+        or _MARKDOWN_IMAGE.search(markdown) is not None,
+    )
+
+
+def _element_texts(line: Iterable[Mapping[str, Any]], people: Mapping[str, str], mask: MentionMask) -> Iterator[str]:
+    for part in line:
+        if part.get("tag") == "at":
+            yield mask.mask(people.get(_text(part, "user_id"), _text(part, "user_name")))
+        elif part.get("tag") == "md":
+            # The pattern has two groups, so every third piece is text and the two after it are an id and a name.
+            pieces = _MARKDOWN_MENTION.split(_MARKDOWN_IMAGE.sub("", _text(part, "text")))
+            for place in range(0, len(pieces), 3):
+                yield _mask_mentions(_LINK.sub(r"\1", _clean(pieces[place])), people, mask)
+                if place + 1 < len(pieces):
+                    yield mask.mask(people.get(pieces[place + 1], pieces[place + 2] or ""))
+        else:
+            yield _clean(_text(part, "text") or _text(part, "href"))
+
+
+def _text(part: Mapping[str, Any], key: str) -> str:
+    value = part.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def _json(content: Any) -> str:
-    """Content as JSON text, which is how the platform sends it; empty where there is none."""
+    """Content as JSON text, which is how the platform sends it; empty if there is none."""
     return content.strip() if isinstance(content, str) else json.dumps(content) if content else ""
 
 
-def _mentions(found: Any) -> list[Mention]:
-    every = found if isinstance(found, list) else []
+def _mentions(found: Any) -> list[_Mention]:
     return [
-        Mention(key=key, open_id=_string_or_none(one, "id", "open_id"), name=_string_or_none(one, "name") or "")
-        for one in every
-        if (key := _string_or_none(one, "key"))
+        _Mention(key=key, open_id=_optional(one, "id", "open_id"), name=_optional(one, "name") or "")
+        for one in (found if isinstance(found, list) else [])
+        if (key := _optional(one, "key"))
     ]
 
 
-def _of_name(body: Any) -> Mapping[str, str]:
-    """What the name of a form's button carries: the value of such a button may be missing or cut to a string.
-
-    https://github.com/QwenLM/qwen-code/issues/8578
-    """
-    named = _SUBMIT.fullmatch(_string_or_none(body, "action", "name") or "")
-    return {"a": "submit", "r": named[1]} if named else {}
-
-
 def _object(value: Any) -> Mapping[str, Any]:
-    """What a button carries, which the platform sends as an object or as its JSON; a form's button may carry none."""
+    """An object that the platform may send as JSON text."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -180,31 +378,26 @@ def _object(value: Any) -> Mapping[str, Any]:
     return {name: storable(one) if isinstance(one, str) else one for name, one in (value or {}).items()}
 
 
-def _texts(form: Mapping[str, Any]) -> dict[str, str]:
-    return {name: visible(storable(text)) for name, text in form.items() if isinstance(text, str)}
-
-
 def _at(body: Any, *path: str) -> Any:
     for key in path:
         body = body.get(key) if isinstance(body, Mapping) else None
     return body
 
 
-def _string_or_none(body: Any, *path: str) -> str | None:
+def _optional(body: Any, *path: str) -> str | None:
     value = _at(body, *path)
     return (storable(value) or None) if isinstance(value, str) else None
 
 
-def _string(body: Any, *path: str) -> str:
-    value = _string_or_none(body, *path)
+def _required(body: Any, *path: str) -> str:
+    value = _optional(body, *path)
     if value is None:
         raise _MissingError(".".join(path))
     return value
 
 
 def _id(body: Any, *path: str) -> str:
-    """An id; the platform's have under 50 characters, and a database's index takes no more than a few thousand."""
-    value = _string(body, *path)
-    if len(value) > _LONGEST_ID:
+    value = _required(body, *path)
+    if len(value) > _MAX_ID_LENGTH:
         raise _MissingError(".".join(path))
     return value

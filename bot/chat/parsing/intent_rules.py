@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from bot import sizes
-from bot.chat.parsing.option_values import HAN
 from bot.dotenv import read_toml
 from bot.errors import SettingsError
+from bot.options import HAN
 
 Pattern = re.Pattern[str]
 

@@ -14,10 +14,8 @@ from typing import Any, Literal
 
 from bot import sizes
 from bot.chat.parsing.intent_rules import COMMANDS, TOPICS, Rules
-from bot.chat.parsing.option_values import HAN, nameless
 from bot.chat.parsing.parser import parse
-from bot.chat.parsing.tokenizer import QUOTED, Option, Word, scan
-from bot.chat.parsing.vocabulary import LEADING_AFTER_SIGN, fold
+from bot.chat.parsing.tokenizer import LEADING_AFTER_SIGN, QUOTED, fold, scan
 from bot.chat.parsing.wording import (
     EMOJIS,
     SEPARATORS,
@@ -33,7 +31,9 @@ from bot.chat.parsing.wording import (
     take_apart,
     take_tail,
 )
-from bot.models import Command, PartialOptions, UserError
+from bot.errors import UserError
+from bot.models import Command
+from bot.options import HAN, PartialOptions, infer_option
 from bot.text import says_something
 
 Kind = Literal["prompt", "again", "edit", "command", "thanks", "ambiguous", "rejected"]
@@ -138,8 +138,8 @@ def _explicit_command(text: str, key: str, command: Command, rules: Rules, situa
         return Intent(kind="ambiguous", prompt=text.strip())
     if command.name == "help" and rules["commands.welcome"].fullmatch(key[:_LONGEST_PHRASE]):
         return _command("welcome")
-    if command.options.size:
-        command = replace(command, options=replace(command.options, size=_ratio_of(command.options.size)))
+    if size := command.options.given.get("size"):
+        command = replace(command, options=command.options | PartialOptions(size=_ratio_of(size)))
     is_again = command.name == "again" and (situation.result or signed)
     return Intent(kind="again" if is_again else "command", options=command.options, outcome=command)
 
@@ -150,10 +150,10 @@ def _near_misses(text: str, styles: Collection[str]) -> tuple[list[Span], dict[s
     options: dict[str, Any] = {}
     plain = fold(text)
     for token in scan(plain):
-        if not isinstance(token, Word) or token.role not in ("unknown", "value"):
+        if token.role not in ("unknown", "value"):
             continue
-        found = nameless(token.word, 0)
-        leading = re.compile(LEADING_AFTER_SIGN).match(plain, token.end - len(token.word))
+        found = infer_option(token.word, 0)
+        leading = LEADING_AFTER_SIGN.match(plain, token.end - len(token.word))
         if found and found[1].end == len(token.word):
             spans.append(Span(token.start, token.end, found[0]))
             options.setdefault(found[0], _ratio_of(found[1].value))
@@ -176,10 +176,10 @@ def _explicit_spans(text: str, options: dict[str, Any]) -> list[Span]:
     """The options and leading words with a sign of a text that the parser accepts; adds the options' values."""
     spans = []
     for token in scan(fold(text)):
-        if isinstance(token, Option):
-            has_particle = token.name in ("size", "count") and text.startswith("的", token.end)
-            spans.append(Span(token.start, token.end + has_particle, token.name))
-            options[token.name] = _ratio_of(token.value) if token.name == "size" else token.value
+        if token.role == "option":
+            has_particle = token.word in ("size", "count") and text.startswith("的", token.end)
+            spans.append(Span(token.start, token.end + has_particle, token.word))
+            options[token.word] = _ratio_of(token.value) if token.word == "size" else token.value
         elif token.role == "leading":
             spans.append(Span(token.start, token.end, "lead_in"))
     return spans

@@ -1,4 +1,4 @@
-"""One pass over a plain text that finds its options and other signed words, and leaves quotes and links alone.
+"""The tokens of a message: one pass finds options and words with a sign, and leaves quotations and links alone.
 
 A sign is ``/``, ``--``, or what input methods make of them: ``—``, ``——`` and ``、``. What stands before it tells an
 option from prose:
@@ -18,71 +18,124 @@ the start, a space, a comma, a stop       known options and words; after ``/`` a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import reduce
+from itertools import pairwise
 from typing import Literal
 
-from bot.chat.parsing.option_values import HAN, nameless, read, switch
-from bot.chat.parsing.vocabulary import CHAT_WORDS, COMMANDS, FLAGS, LEADING_AFTER_SIGN, OPTIONS, MentionMask
+from bot import sizes
+from bot.options import HAN, NAMES, OPTIONS, infer_option, read_value, read_word
 
+_COMMAND_WORDS: dict[str, tuple[str, ...]] = {
+    "help": ("help", "帮助", "菜单", "怎么用", "你好", "您好", "hi", "hello"),
+    "sizes": ("sizes", "尺寸"),
+    "models": ("models", "模型"),
+    "styles": ("styles", "风格"),
+    "tips": ("tips", "技巧"),
+    "queue": ("queue", "队列"),
+    "cancel": ("cancel", "取消", "全部取消", "停止", "stop"),
+    "again": ("again", "再来", "再来一次", "再来一张", "重画"),
+    "history": ("history", "历史"),
+    "settings": ("settings", "设置"),
+    "set": ("set",),
+    "quota": ("quota", "额度", "balance"),
+    "lang": ("lang", "语言"),
+    "id": ("id", "编号"),
+    "stats": ("stats", "统计"),
+    "pause": ("pause", "暂停"),
+    "resume": ("resume", "恢复", "continue", "继续"),
+}
+COMMANDS: Mapping[str, str] = {word: name for name, words in _COMMAND_WORDS.items() for word in words}
+"""Every word for a command, with the command, in the order of ``/help``.
+
+``settings`` with something to change is ``set``, and ``set`` with nothing to change is ``settings``.
+"""
+ADMINS_ONLY = frozenset({"stats", "pause", "resume"})
+_BARE_ENGLISH = frozenset({"help", "hi", "hello", "cancel", "stop", "again"})
+BARE: Mapping[str, str] = {word: name for word, name in COMMANDS.items() if not word.isascii() or word in _BARE_ENGLISH}
+"""The command words that count without a slash when the message says nothing else.
+
+Each of them could also be a prompt of one word. Taking it for a command costs nothing and is seen at once; taking it
+for a prompt costs money and a turn in the queue. To have the word drawn, write ``画 历史``. The other English words
+are names of things to draw more often than commands.
+"""
+_CHAT_WORDS = frozenset({"chat", "本群"})  # they make /set change the defaults of the chat
+
+LEADING = r"(?:画|文?生图|ai ?绘画|(?:generate|create) image(?: of)?|text[- ]to[- ]image)"
+"""A pattern of the words that may stand before a prompt and are no part of it; matches folded text."""
+LEADING_AFTER_SIGN = re.compile(
+    rf"(?:draw|imagine|画图|生成|{LEADING}|generate|image|img)"
+    rf"(?:(?<={HAN})(?!{HAN})|(?<=[a-z])(?![a-z0-9_-])) *:?"
+)
 QUOTED = r"“[^“”]*”|「[^「」]*」|『[^『』]*』|(?<![0-9])\"[^\"]*\""
 """A pattern of text in quotation marks; a second opening mark ends the search, which keeps it linear.
 
 A straight mark right after a digit means inches.
 """
 WORD = rf"(?P<word>[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*|{HAN}+)"
-"""A pattern of a word, which is Latin or Chinese."""
 SIGN = r"(?P<sign>/|(?<![-—])(?:-[-—]{1,2}|—[-—]{0,2})|、)"
-"""A pattern of what stands before the names of options and commands."""
-
-_LINK = r"(?:https?|ftp)://[!#-;=?-~]*"
+_SKIPPED = rf"(?P<skipped>{QUOTED}|(?:https?|ftp)://[!#-;=?-~]*)"
 _WORD_OR_VALUE = rf"(?:{WORD}|(?P<value>[0-9]))"
-_SIGNED = re.compile(rf"(?P<kept>{QUOTED}|{_LINK})|{SIGN}{_WORD_OR_VALUE}")
-_UNSIGNED = re.compile(rf"(?P<kept>{QUOTED}|{_LINK})|(?:{SIGN}|(?<![^\s,;，；。、])){_WORD_OR_VALUE}")
-_LEADING = re.compile(rf"{LEADING_AFTER_SIGN}(?:(?<={HAN})(?!{HAN})|(?<=[a-z])(?![a-z0-9_-])) *:?")
+_SIGNED = re.compile(rf"{_SKIPPED}|{SIGN}{_WORD_OR_VALUE}")
+_UNSIGNED = re.compile(rf"{_SKIPPED}|(?:{SIGN}|(?<![^\s,;，；。、])){_WORD_OR_VALUE}")
 _LETTERS = re.compile(r"[a-z]+(?=[0-9])")
-_NEVER_BEFORE = frozenset("_/\\~<@#&=%+-")
-_SPACING = frozenset(",;:!?，；。！？、")
-_WEAK_SIGNS = ("—", "、")
+_SWITCH = re.compile(
+    rf"[ \t]*(?P<sign>[:=])?[ \t]*"
+    rf"(?P<value>(?:on|off|true|false|yes|no)(?![a-z0-9_]|-[a-z0-9])|(?:开启|关闭|[是否开关])(?!{HAN}))"
+)
+_LATIN_WORD = re.compile(r"[ \t]+[a-z0-9]")
 
-Role = Literal["command", "leading", "chat", "unknown", "value"]
-"""What a signed word is that is no option.
+# Other full-width signs stay: a comma or a bracket ends a link or a value as it stands.
+_FULL_WIDTH = range(0xFF01, 0xFF5F)
+_FULL_WIDTH_SIGNS = frozenset("／：－＝＊＂＿．")
+_PLAIN = {
+    **{
+        code: ord(chr(plain).lower())
+        for code, plain in sizes.PLAIN.items()
+        if code not in _FULL_WIDTH or chr(code).isalnum() or chr(code) in _FULL_WIDTH_SIGNS
+    },
+    **{code: code + 0x20 for code in range(ord("A"), ord("Z") + 1)},
+    **dict.fromkeys(map(ord, "–―"), ord("—")),
+    **dict.fromkeys(map(ord, "\u3000\u00a0"), ord(" ")),
+}
 
-``leading`` stands before a prompt, ``chat`` belongs to ``/set``, and ``value`` begins with a digit, so that it is a
-fault only where it is the value of an option.
-"""
+
+def fold(text: str) -> str:
+    """The text for matching: full-width and input-method forms as ASCII, in lower case, at the same length."""
+    return text.translate(_PLAIN)
+
+
+def unquoted(prompt: str) -> str:
+    """The prompt without its quotations, which are text to be drawn and no description."""
+    return re.sub(QUOTED, " ", prompt)
+
+
+Role = Literal["option", "command", "leading", "chat", "unknown", "value"]
+"""``leading`` stands before a prompt, ``chat`` belongs to ``/set``, ``value`` begins with a digit, so that it is an
+error only if it is the value of an option."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """An option; ``start`` and ``end`` are its place in the text."""
-
-    name: str
-    """``size``, ``quality``, ``model``, ``style``, ``count`` or ``watermark``."""
-    value: str | int | bool | None
-    """``None`` where it is missing; a count that is no number is the text that stood there."""
-    start: int
-    name_end: int
-    """Where the name ends that was typed."""
-    end: int
-    sure: bool = True
-    """Whether it is unmistakably an option where no sign stands before it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
-    """A word with a sign before it that is no option; ``start`` and ``end`` are its place in the text."""
+class Token:
+    """An option, or another word with a sign; ``start`` and ``end`` are its place in the text."""
 
     role: Role
     word: str
-    """The word in its plain form, without the sign."""
+    """The name of the option, or the folded word without its sign."""
+    value: str | int | bool | None = None
+    """Of an option; ``None`` if it is missing, the text in its place if it should be a number and is none."""
     start: int
+    name_end: int = 0
+    """Where the typed name of the option ends."""
     end: int
+    certain: bool = True
+    """Whether it is unmistakably an option if no sign stands before it."""
 
 
 class _Before(IntEnum):
-    """How much room for an option there is before a sign."""
+    """What stands before a sign, from what excludes an option to what admits any word."""
 
     CLOSED = 0
     LATIN = 1
@@ -91,23 +144,25 @@ class _Before(IntEnum):
     FREE = 4
 
 
-def scan(plain: str, *, unsigned: bool = False) -> Iterator[Option | Word]:
-    """The options and signed words of a text, in their order.
+def scan(plain: str, *, unsigned: bool = False) -> Iterator[Token]:
+    """The options and words with a sign, in their order.
 
     Args:
-        plain: the text as :func:`bot.chat.parsing.vocabulary.fold` gives it.
-        unsigned: whether options count without a sign too, and values without their option's name, as after ``/set``.
+        plain: the folded text.
+        unsigned: whether options count without a sign too, and values without a name, as after ``/set``.
     """
     pattern = _UNSIGNED if unsigned else _SIGNED
     at, after_option = 0, -1
     while match := pattern.search(plain, at):
         at = match.end()
-        if match["kept"] is not None:
+        if match["skipped"] is not None:
             continue
         before = _Before.FREE if match.start() == after_option else _before(plain, match.start())
-        token = _token(plain, match, before)
-        if token is None and unsigned and before is _Before.FREE:
-            token = _nameless(plain, match)
+        if before is _Before.CLOSED or (match["sign"] == "、" and before is not _Before.FREE):
+            continue
+        token = _option(plain, match, before)
+        if token is None and before is _Before.FREE:
+            token = _signed_word(plain, match) or (_nameless(plain, match) if unsigned else None)
         if token:
             yield token
             at = after_option = token.end
@@ -117,72 +172,82 @@ def _before(plain: str, start: int) -> _Before:
     last = plain[start - 1] if start else " "
     if last == ".":  # "a mat./size 16:9" ends a sentence, "./size" begins a path
         return _Before.FREE if start > 1 and plain[start - 2].isalnum() else _Before.CLOSED
-    if last in _NEVER_BEFORE or last in "0123456789":
+    if last in "_/\\~<@#&=%+-0123456789":
         return _Before.CLOSED
     if last.isascii() and last.isalpha():
         return _Before.LATIN
-    if last.isspace() or last in _SPACING:
+    if last.isspace() or last in ",;:!?，；。！？、":
         return _Before.FREE
     return _Before.LETTER if last.isalnum() else _Before.MARK
 
 
-def _token(plain: str, match: re.Match[str], before: _Before) -> Option | Word | None:
-    if before is _Before.CLOSED or (match["sign"] == "、" and before is not _Before.FREE):
-        return None
-    if option := _option(plain, match, before):
-        return option
-    return _signed_word(plain, match) if before is _Before.FREE else None
-
-
-def _option(plain: str, match: re.Match[str], before: _Before) -> Option | None:
-    word, start = match["word"], match.start()
-    found = name_in(word, OPTIONS) if word else None
+def _option(plain: str, match: re.Match[str], before: _Before) -> Token | None:
+    sign, word, start = match["sign"], match["word"], match.start()
+    found = name_in(word, NAMES) if word else None
     if found is None:
         return None
-    name, name_end = OPTIONS[found], match.start("word") + len(found)
+    name, name_end = NAMES[found], match.start("word") + len(found)
     whole, chinese = match.end() == name_end, not found.isascii()
-    weak = match["sign"] is not None and match["sign"].startswith(_WEAK_SIGNS)
-    if name in FLAGS:
-        said, end = switch(plain, name_end) or (True, name_end)
+    weak = sign is not None and sign[0] in "—、"
+    if (flag := OPTIONS[name].flags.get(found)) is not None:
+        said, end = _switch(plain, name_end) or (True, name_end)
         if before is _Before.LATIN or (end < match.end() and (not chinese or weak or before is _Before.LETTER)):
             return None
-        return Option(name="watermark", value=FLAGS[name] is said, start=start, name_end=name_end, end=end)
-    reading = read(name, plain, name_end)
-    apart = whole and reading.value is not None and plain[name_end] in " \t:="
-    if before is _Before.LATIN and not (reading.certain and (name == "size" or _is_double_hyphen(match["sign"]))):
+        return Token(role="option", word=name, value=flag is said, start=start, name_end=name_end, end=end)
+    value = read_value(name, plain, name_end)
+    apart = whole and value.value is not None and plain[name_end] in " \t:="
+    if before is _Before.LATIN and not (value.certain and (OPTIONS[name].after_letter or _is_double_hyphen(sign))):
         return None
-    if chinese and not reading.certain and ((before is _Before.LETTER and not apart) or (weak and not whole)):
+    if chinese and not value.certain and ((before is _Before.LETTER and not apart) or (weak and not whole)):
         return None
-    sure = reading.certain or apart or (whole and reading.value is None)
-    return Option(name=name, value=reading.value, start=start, name_end=name_end, end=reading.end, sure=sure)
+    certain = value.certain or apart or (whole and value.value is None)
+    return Token(
+        role="option", word=name, value=value.value, start=start, name_end=name_end, end=value.end, certain=certain
+    )
 
 
-def _nameless(plain: str, match: re.Match[str]) -> Option | None:
-    found = nameless(plain, _place(match))
+def _switch(plain: str, at: int) -> tuple[bool, int] | None:
+    """On or off after the name of a flag, and where that ends.
+
+    ``on`` and ``no`` before another English word belong to the description: "no-watermark on a mat".
+    """
+    match = _SWITCH.match(plain, at)
+    if match is None:
+        return None
+    if match["value"] in ("on", "no") and not match["sign"] and _LATIN_WORD.match(plain, match.end()):
+        return None
+    return match["value"] in ("on", "true", "yes", "是", "开", "开启"), match.end()
+
+
+def _nameless(plain: str, match: re.Match[str]) -> Token | None:
+    found = infer_option(plain, _place(match))
     if found is None:
         return None
-    name, reading = found
-    return Option(name=name, value=reading.value, start=match.start(), name_end=match.start(), end=reading.end)
+    name, value = found
+    start = match.start()
+    return Token(role="option", word=name, value=value.value, start=start, name_end=start, end=value.end)
 
 
-def _signed_word(plain: str, match: re.Match[str]) -> Word | None:
-    sign, at = match["sign"], _place(match)
-    word = match["word"] or _value(plain, at)
+def _signed_word(plain: str, match: re.Match[str]) -> Token | None:
+    sign, at, word = match["sign"], _place(match), match["word"]
+    role: Role = "unknown" if word else "value"
+    if not word:
+        found = infer_option(plain, at)
+        word = plain[at : (found[1] if found else read_word(plain, at)).end]
     end = at + len(word)
     if word.isascii() and plain.startswith("/", end):  # "/usr/local" is a path
         return None
-    role: Role = "unknown" if match["word"] else "value"
-    if word in CHAT_WORDS:
+    if word in _CHAT_WORDS:
         role = "chat"
     elif sign is None:
         return None
-    elif leading := _LEADING.match(plain, at):
+    elif leading := LEADING_AFTER_SIGN.match(plain, at):
         role, word, end = "leading", leading[0].rstrip(" :"), leading.end()
     elif (command := name_in(word, COMMANDS)) and (command == word or command.isascii()):
         role, word, end = "command", command, at + len(command)
     elif not _counts(sign, word):
         return None
-    return Word(role=role, word=word, start=match.start(), end=end)
+    return Token(role=role, word=word, start=match.start(), end=end)
 
 
 def _counts(sign: str, word: str) -> bool:
@@ -190,24 +255,19 @@ def _counts(sign: str, word: str) -> bool:
     if sign == "/":
         return True
     if _is_double_hyphen(sign):
-        return word.isascii() or nameless(word, 0) is not None
-    return word[0].isdigit() and nameless(word, 0) is not None
+        return word.isascii() or infer_option(word, 0) is not None
+    return word[0].isdigit() and infer_option(word, 0) is not None
 
 
 def _place(match: re.Match[str]) -> int:
     return match.start("word" if match["word"] else "value")
 
 
-def _value(plain: str, at: int) -> str:
-    found = nameless(plain, at)
-    return plain[at : (found[1] if found else read("style", plain, at)).end]
-
-
 def _is_double_hyphen(sign: str) -> bool:
     return sign.startswith("--")
 
 
-def name_in(word: str, names: MentionMask) -> str | None:
+def name_in(word: str, names: Mapping[str, str]) -> str | None:
     """The name that ``word`` is, or begins with: Chinese is written without spaces, numbers often too (``/n4``)."""
     if (hyphened := word.replace("_", "-")) in names:
         return hyphened
@@ -215,3 +275,50 @@ def name_in(word: str, names: MentionMask) -> str | None:
         letters = _LETTERS.match(word)
         return letters[0] if letters and letters[0] in names else None
     return max((name for name in names if not name.isascii() and word.startswith(name)), key=len, default=None)
+
+
+# A full stop with something behind it is the beginning of a name: "./file", ".5".
+_STOP = re.compile(r"[,，、;；。!！?？]|\.(?!\S)")
+_OPENERS = re.compile(r"(?:[,，、;；。:：\s]|\.(?!\S))+")
+# An input method may write the two brackets of a pair in different widths.
+_BRACKETS = {"(": ")）", "（": ")）", "[": "]］", "［": "]］", "{": "}｝", "｛": "}｝", "【": "】"}
+_CLOSING = frozenset("".join(_BRACKETS.values()))
+
+
+def remove_spans(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """The text without some parts and without white space at its ends, with no comma or bracket left over.
+
+    Away from those parts it stays as it is.
+
+    Args:
+        text: any text.
+        spans: where each part begins and ends, in their order.
+    """
+    ends = [0, *(place for span in spans for place in span), len(text)]
+    pieces = [text[start:end] for start, end in list(pairwise(ends))[::2]]
+    if len(pieces) == 1:
+        return text.strip()
+    first, *between, last = pieces
+    # White space between two parts belongs to neither side: it must not cost the comma before the first.
+    return reduce(_join, [*(piece for piece in between if piece.strip()), last], first).strip()
+
+
+def _join(left: str, right: str) -> str:
+    before, after = left.rstrip(), right.lstrip()
+    if after and after[0] in _BRACKETS.get(before[-1:], ""):
+        # A pair of brackets that held nothing else.
+        left, right = before[:-1], after[1:]
+        before, after = left.rstrip(), right.lstrip()
+    gap = left[len(before) :] + right[: len(right) - len(after)]
+    stop = _STOP.match(after)
+    closes = after[:1] in _CLOSING
+    if stop or closes or not after:
+        before = before.rstrip(",，、;； ")
+    if not before or before[-1] in _BRACKETS:
+        opener = _OPENERS.match(after)
+        return before + (after[opener.end() :] if opener else after)
+    if stop:
+        return before + (after[1:] if before[-1] in ".。!！?？" else after)
+    if closes or not after:
+        return before + after
+    return before + ("\n" if "\n" in gap else " ") + after

@@ -13,11 +13,8 @@ from typing import Any, Literal
 
 from bot import sizes
 from bot.chat.parsing.intent_rules import Rules
-from bot.chat.parsing.option_values import HAN
-from bot.chat.parsing.span_removal import without
-from bot.chat.parsing.tokenizer import QUOTED
-from bot.chat.parsing.vocabulary import fold
-from bot.models import PartialOptions
+from bot.chat.parsing.tokenizer import QUOTED, fold, remove_spans
+from bot.options import HAN, PartialOptions
 from bot.text import EMOJI
 
 SEPARATORS = " \t\n\u3000,，。.;；:：!！?？、~～…"
@@ -127,7 +124,7 @@ def take_apart(
             taken.append(span)
             values[span.name] = value
     taken.sort()
-    prompt = without(text, [(span.start, span.end) for span in taken]).lstrip(SEPARATORS)
+    prompt = remove_spans(text, [(span.start, span.end) for span in taken]).lstrip(SEPARATORS)
     return Wording(prompt=prompt, options=PartialOptions(**values), spans=tuple(taken), request=request)
 
 

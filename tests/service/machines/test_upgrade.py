@@ -24,7 +24,7 @@ from bot.db.database import Database, read_url
 from bot.db.migrate import HEAD, current_revision, migrate
 from bot.errors import SettingsError
 from bot.glm.client import GlmClient
-from bot.models import Options
+from bot.options import Options
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage, Upload
 from bot.sandbox.glm.stand_in import GlmStandIn
