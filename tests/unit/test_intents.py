@@ -91,3 +91,11 @@ def test_what_people_type_is_understood(table: str, share: float) -> None:
 def test_nothing_is_paid_that_was_not_wanted(table: str) -> None:
     """No row is paid that does not ask for an image."""
     assert [row for row in rows(table) if is_paid_unasked(*row)] == []
+
+
+@pytest.mark.parametrize("form", ["好的，{}", "{}，谢谢", "{} 👍", "{}！", "嗨，{}", "{}哈"])
+def test_thanks_and_greetings_make_nothing_a_prompt(form: str) -> None:
+    """What is no prompt is none with thanks, a greeting or an emoji beside it."""
+    free = [row for row in rows("utterances_more.tsv") if row[2] == "free"]
+    paid = [row for row in free if understood(row[0], form.format(row[1])).kind == "prompt"]
+    assert paid == []

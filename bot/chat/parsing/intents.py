@@ -109,16 +109,12 @@ def recognize(
     parsed = parse(rest, styles=styles) if says_something(rest) or not near else _ONLY_OPTIONS
     if isinstance(parsed, Command):
         return _explicit_command(text, key, parsed, rules, situation)
-    if isinstance(parsed, UserError):
-        if parsed.sentence == "misread.prompt_missing":
-            return _command("help")
-        if not situation.result or parsed.sentence != _ONLY_OPTIONS.sentence:
-            return Intent(kind="rejected", outcome=parsed)
+    if isinstance(parsed, UserError) and not (situation.result and parsed.sentence == _ONLY_OPTIONS.sentence):
+        is_missing = parsed.sentence == "misread.prompt_missing"
+        return _command("help") if is_missing else Intent(kind="rejected", outcome=parsed)
     spans = [*near, *_explicit_spans(rest, options)]
     wording = take_apart(text, rules=rules, model=str(options.get("model", model)), spans=spans, options=options)
-    if isinstance(parsed, UserError):
-        return Intent(kind="again", options=wording.options, spans=wording.spans)
-    return _intent("prompt", wording) if spans else _unsigned(text, key, rules, situation, wording)
+    return _signed(rules, situation, wording) if spans else _unsigned(text, key, rules, situation, wording)
 
 
 _ONLY_OPTIONS = UserError(sentence="misread.only_options")
@@ -190,6 +186,19 @@ def _ratio_of(size: Any) -> Any:
     return sizes.WORDS.get(size, size)
 
 
+def _signed(rules: Rules, situation: Situation, wording: Wording) -> Intent:
+    """What a message with options or a leading word wants; options and thanks alone are no prompt."""
+    is_request = any(span.name == "lead_in" for span in wording.spans)
+    is_thanks = not wording.key or _consists_of(wording.key, rules.entries["thanks.phrases"])
+    if wording.prompt and (is_request or not is_thanks):
+        return _intent("prompt", wording)
+    if wording.options == PartialOptions():
+        return _command("help")
+    if situation.result:
+        return Intent(kind="again", options=wording.options, spans=wording.spans)
+    return Intent(kind="rejected", outcome=_ONLY_OPTIONS)
+
+
 def _unsigned(text: str, key: str, rules: Rules, situation: Situation, wording: Wording) -> Intent:
     """What a message without a sign wants."""
     short = len(key) <= _LONGEST_PHRASE
@@ -197,7 +206,7 @@ def _unsigned(text: str, key: str, rules: Rules, situation: Situation, wording: 
         return intent
     if not _LINK.sub("", text).strip(SEPARATORS):
         return Intent(kind="ambiguous", prompt=text.strip())
-    asks = short and rules["questions.asks"].search(key) is not None
+    asks = short and any(rules["questions.asks"].search(words) for words in (key, wording.key))
     topic = next((name for name in TOPICS if rules[f"questions.{name}"].search(key)), None) if asks else None
     says_nothing = not _without(wording.key, rules["lead_in.nothing"]) and not re.search(QUOTED, wording.prompt)
     if topic or (wording.request and says_nothing and wording.options == PartialOptions()):
@@ -281,7 +290,7 @@ def _follow_up(text: str, rules: Rules) -> Intent | None:
         if count := _AGAIN_NUMBER.search(plain, again.start(), spans[-1].end):
             options["count"] = number(count[0])
     plain = mask(text, spans)
-    changes = re.compile(rf"(?<![^\s,，。!！])(?:{rules['follow_up.change'].pattern})").finditer(plain, start)
+    changes = re.compile(rf"(?<![^\s,，。!！;])(?:{rules['follow_up.change'].pattern})").finditer(plain, start)
     spans += [Span(change.start(), change.end(), "follow_up") for change in changes]
     asks = text[end:].strip(" 。.!！~")[:1] in tuple("?？吗么嘛呢")
     if asks and not any(span.name == "follow_up" for span in spans):

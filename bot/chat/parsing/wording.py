@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from bot import sizes
@@ -28,6 +28,8 @@ _ENGLISH_NUMERALS = {"one": 1, "two": 2, "three": 3, "four": 4}
 # A counter of images after the words that ask for them; without a number it is one.
 _COUNTER = re.compile(r"(?P<n>[一二两三四五六七八九十]|[1-9]\d?|几)?\s?[张幅](?![椅桌床嘴脸弓网])")
 _VAGUE_COUNTER = re.compile(r"[一1]?[点些](?=\w)")
+_THING_COUNTER = re.compile(r"[一1]?[个款副套份]")
+_COMMA = re.compile(r"[,，。.!！\n]")
 _NOT_WORDS = re.compile(r"[^\w']+|_+|(?<!\w)'|'(?!\w)")
 _BETWEENHAN = re.compile(rf"(?<={HAN}) (?={HAN})")
 _IMAGES = r"(?:images?|pictures?|pics?|photos?|versions?|variations?)"
@@ -42,8 +44,8 @@ _NEXT_RATIO = re.compile(rf"{_RATIO}(?:\s?的|\s|(?={HAN}|$))")
 _IN_RATIO = re.compile(rf"(?<!\s)(?:\s{{1,3}}|^)in {_RATIO}(?=\s*$)")
 _ANY_RATIO = re.compile(_RATIO)
 _PIXELS = re.compile(r"(?<![\dx*.:/])(?P<w>\d{3,4}) ?[x*] ?(?P<h>\d{3,4})(?: ?(?:px|像素))?(?![\dx*:])的?")
-_SENTENCE_MARKS = re.compile(r"[,，。;；!！、\n]")
-_MARKS_AND_SPACES = re.compile(r"[,，。;；!！、\s]")
+_SENTENCE_MARKS = re.compile(r"[,，。;；!！、\n()（）【】\[\]]")
+_MARKS_AND_SPACES = re.compile(r"[,，。;；!！、\s()（）【】\[\]]")
 _PROSE_WORD = re.compile(r"[a-z]{3,}")
 _BEFORE_CLAUSE = re.compile(r"(?:请|要|用|我要|做成|画成|弄成|比例|版式)?")
 _LONGEST_CLAUSE = 30
@@ -99,7 +101,7 @@ def mask(text: str, spans: Iterable[Span] = ()) -> str:
     """The plain form of a text in which quoted text and some spans cannot be matched; places stay the same."""
     characters = list(re.sub(QUOTED, lambda quoted: "\0" * len(quoted[0]), fold(text)))
     for span in spans:
-        characters[span.start : span.end] = "," * (span.end - span.start)
+        characters[span.start : span.end] = ";" * (span.end - span.start)
     return "".join(characters)
 
 
@@ -122,7 +124,8 @@ def take_apart(
     for span, value in found:
         if span.name not in values and all(span.end <= other.start or other.end <= span.start for other in taken):
             taken.append(span)
-            values[span.name] = value
+            if (span.name, value) != ("count", 1):
+                values[span.name] = value
     taken.sort()
     prompt = remove_spans(text, [(span.start, span.end) for span in taken]).lstrip(SEPARATORS)
     return Wording(prompt=prompt, options=PartialOptions(**values), spans=tuple(taken), request=request)
@@ -167,9 +170,11 @@ def _skip_joint(plain: str, at: int, rules: Rules) -> int:
 def take_tail(plain: str, start: int, rules: Rules, spans: list[Span], *, requested: bool) -> int:
     """Takes the words that end a request, such as "吧" and "谢谢"; gives where they begin."""
     end = len(plain)
+    # "画 谢谢" asks for these words, "画图，谢谢" does not.
+    first = start if _COMMA.search(plain, max(0, start - 2), start) else start + 1
     while True:
         end = start + len(plain[start:end].rstrip(SEPARATORS))
-        for at in range(max(start + 1, end - _LONGEST_TAIL), end):
+        for at in range(max(first, end - _LONGEST_TAIL), end):
             polite = plain[at - 1] in SEPARATORS and rules["thanks.polite"].fullmatch(plain, at, end)
             particle = requested and not splits_word(plain, at) and rules["lead_in.tail"].fullmatch(plain, at, end)
             if polite or particle:
@@ -206,7 +211,9 @@ def find_options(plain: str, *, start: int, requested: bool, rules: Rules, model
         yield Span(times.start(), times.end(), "count"), int(times["n"])
     if english := _ENGLISH_COUNT.match(plain, start):
         yield Span(start, english.end(), "count"), number(english["n"])
-    yield from _next_size(plain, start, rules, requested=requested)
+    counter = _THING_COUNTER.match(plain, start) if requested else None
+    for span, size in _next_size(plain, counter.end() if counter else start, rules, requested=requested):
+        yield replace(span, start=start), size
     yield from _named_sizes(plain, rules, model)
     for pixels in _PIXELS.finditer(plain):
         yield Span(pixels.start(), pixels.end(), "size"), _nearest(pixels, model)
@@ -242,7 +249,7 @@ def _named_sizes(plain: str, rules: Rules, model: str) -> Iterator[Found]:
         gap = _SKIPPED.match(plain, name.end())
         ratio = _ANY_RATIO.match(plain, gap.end()) if gap else None
         if ratio and (value := _ratio(plain, ratio, rules, named=True)):
-            yield Span(name.start(), ratio.end(), "size"), value
+            yield Span(name.start(), ratio.end() + plain.startswith("的", ratio.end()), "size"), value
         elif gap and (pixels := _PIXELS.match(plain, gap.end())):
             yield Span(name.start(), pixels.end(), "size"), _nearest(pixels, model)
     tail = _IN_RATIO.search(plain, max(0, len(plain) - 24))
