@@ -73,8 +73,8 @@ def test_a_wrong_app_or_secret_is_refused_with_http_200(wire: Wire, fields: dict
     assert (answer.status_code, answer.json()["code"]) == (200, code)
 
 
-@pytest.mark.parametrize(("header", "code"), [("", 99991661), ("Bearer t-wrong", 99991663), ("t-wrong", 99991661)])
-def test_calls_need_a_good_token(wire: Wire, header: str, code: int) -> None:
+@pytest.mark.parametrize(("header", "expected"), [("", 99991661), ("Bearer t-wrong", 99991663), ("t-wrong", 99991661)])
+def test_calls_need_a_good_token(wire: Wire, header: str, expected: int) -> None:
     """A missing token and a wrong one have different codes."""
     answer = wire.http.get("/open-apis/bot/v3/info", headers={"Authorization": header})
     assert (answer.status_code, answer.json()["code"]) == (400, expected)
