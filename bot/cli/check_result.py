@@ -1,22 +1,26 @@
-"""What the check found: a line each with a mark, and below it what to do."""
+"""The results of checks, how a list of checks is run, and how results are printed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.errors import DatabaseUnavailable, FeishuError
+from bot.feishu.fixes import describe, suggest_fix
 
 _MARKS: dict[bool | None, str] = {True: "✓", False: "✗", None: "–"}
 _ASCII_MARKS: dict[bool | None, str] = {True: "ok", False: "NO", None: "--"}
 _NAME_WIDTH = 26
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that was looked at.
+    """The result of one check; neither text holds a secret.
 
-    ``ok`` is ``None`` where nobody looked or nobody can tell. ``fix`` says what to do; a good finding may have one as
-    well, which is advice. Neither text holds a secret.
+    ``ok`` is ``None`` where the check was skipped or cannot tell. A good result may have a ``fix`` too, as advice.
     """
 
     name: str
@@ -25,20 +29,42 @@ class CheckResult:
     fix: str | None = None
 
 
-def as_text(findings: Sequence[CheckResult], *, ascii_only: bool = False) -> str:
-    """The findings for a person, and how many are to be mended; ``ascii_only`` keeps the marks to ASCII."""
+Outcome = tuple[bool | None, str] | tuple[bool | None, str, str | None]
+"""A result without its name."""
+
+Check = tuple[str, Callable[[], Outcome | None]]
+"""A check by its name; ``None`` leaves it out of the list."""
+
+
+def run_checks(checks: Iterable[Check], *, domain: str = "") -> Iterator[CheckResult]:
+    """Runs the checks; an error of one is its result. ``domain`` is Feishu's, for links."""
+    for name, check in checks:
+        try:
+            outcome = check()
+        except FeishuError as error:
+            outcome = False, describe(error), suggest_fix(error, domain=domain)
+        except (DatabaseUnavailable, SQLAlchemyError):
+            outcome = None, "not known: the database does not answer"
+        if outcome is not None:
+            yield CheckResult(name, *outcome)
+
+
+def as_text(results: Sequence[CheckResult], *, ascii_only: bool = False) -> str:
+    """The results for a terminal, a line each, and a summary."""
     marks = _ASCII_MARKS if ascii_only else _MARKS
     arrow = "->" if ascii_only else "→"
     lines = []
-    for finding in findings:
-        lines.append(f"{marks[finding.ok]} {finding.name:<{_NAME_WIDTH}} {finding.detail}")
-        if finding.fix:
-            lines.append(f"  {arrow} {finding.fix}")
-    bad = sum(finding.ok is False for finding in findings)
-    lines += ["", f"{bad} to mend, marked {marks[False]}." if bad else "Nothing to mend."]
-    return "\n".join(lines)
+    for result in results:
+        lines.append(f"{marks[result.ok]} {result.name:<{_NAME_WIDTH}} {result.detail}")
+        if result.fix:
+            lines.append(f"  {arrow} {result.fix}")
+    failed = sum(result.ok is False for result in results)
+    summary = (
+        f"{failed} check{'s' if failed > 1 else ''} failed, marked {marks[False]}." if failed else "All checks passed."
+    )
+    return "\n".join([*lines, "", summary])
 
 
-def as_json(findings: Sequence[CheckResult], *, ascii_only: bool = False) -> str:
-    """The findings as a JSON array of ``{name, ok, detail, fix}``."""
-    return json.dumps([asdict(finding) for finding in findings], ensure_ascii=ascii_only, indent=2)
+def as_json(results: Sequence[CheckResult], *, ascii_only: bool = False) -> str:
+    """The results as a JSON array of ``{name, ok, detail, fix}``."""
+    return json.dumps([asdict(result) for result in results], ensure_ascii=ascii_only, indent=2)

@@ -13,8 +13,8 @@ from contextlib import closing, suppress
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import IO
 
-from bot.cli import check_machine
 from bot.cli.atomic_file import AtomicFile
+from bot.cli.check_local import check_database
 from bot.cli.export_rows import COLUMNS, IMAGE_URL, PROMPT, cells, json_line, values_of
 from bot.cli.id_args import person
 from bot.db.database import Database, read_url
@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     if given.since and given.until and given.since > given.until:
         parser.error("--since is after --until")
     settings = load()
-    there = check_machine.database(settings, offline=False)
+    there = check_database(settings)
     if not there.ok:
         print(f"The database {there.detail}; {there.fix}", file=sys.stderr)
         return 1

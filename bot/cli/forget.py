@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from bot.cli import check_machine
+from bot.cli.check_local import check_database
 from bot.cli.id_args import person
 from bot.db.database import Database, read_url
 from bot.db.erasure import PersonData, forget, rewrite, stored_of
@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
     """
     given = _parser().parse_args(argv)
     settings = load()
-    there = check_machine.database(settings, offline=False)
+    there = check_database(settings)
     if not there.ok:
         return _refuse(f"The database {there.detail}; {there.fix}")
     with closing(Database(read_url(settings.url), connections=1)) as database:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.check_feishu import about_feishu
+from bot.cli.check_feishu import check_feishu
 from bot.cli.check_result import CheckResult
 from bot.feishu.bitable import FIELDS
 from bot.sandbox.feishu.stand_in import FeishuStandIn
@@ -42,7 +42,7 @@ def create(feishu: FeishuStandIn, folder: Path, *arguments: str, **variables: st
 
 def checked(feishu: FeishuStandIn, settings: dict[str, str]) -> dict[str, CheckResult]:
     """What the check finds, by name."""
-    return {finding.name: finding for finding in about_feishu(load({**app(feishu), **settings}))}
+    return {finding.name: finding for finding in check_feishu(load({**app(feishu), **settings}))}
 
 
 def test_it_prints_what_to_set_and_that_works(feishu: FeishuStandIn, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_it_prints_what_to_set_and_that_works(feishu: FeishuStandIn, tmp_path: P
     assert f"/base/{base.app_token}?table={settings['BOT_BASE_TABLE_ID']}" in ran.text
     found = checked(feishu, settings)
     assert found["Base log"].ok
-    assert "recording in a Base" in found["Scopes"].detail
+    assert "exporting to a Base" in found["Scopes"].detail
 
 
 def test_the_admins_own_it_unless_others_are_named(feishu: FeishuStandIn, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_check_tells_what_is_wrong_with_the_table(feishu: FeishuStandIn) -> 
     feishu.scopes.discard(ADD)
     found = checked(feishu, settings)
     assert f"of another type: {FIELDS[0].name}" in found["Base log"].detail
-    assert f"recording in a Base: {ADD}" in found["Scopes"].detail
+    assert f"exporting to a Base: {ADD}" in found["Scopes"].detail
     gone = checked(feishu, {**settings, "BOT_BASE_TABLE_ID": "tbl0"})["Base log"]
     assert (gone.ok, "code 1254041" in gone.detail, "base create" in str(gone.fix)) == (False, True, True)
     assert "Base log" not in checked(feishu, {})

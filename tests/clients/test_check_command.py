@@ -32,7 +32,7 @@ def test_a_bot_that_is_ready_has_nothing_to_mend(
     """Every line has a mark, every variable and section a line, and the exit code is 0."""
     ran = checked(variables=variables, cwd=tmp_path)
     lines = ran.stdout.splitlines()
-    assert (ran.code, ran.stderr, lines[-1]) == (0, "", "Nothing to mend.")
+    assert (ran.code, ran.stderr, lines[-1]) == (0, "", "All checks passed.")
     assert all(line.startswith(("✓ ", "– ", "  → ")) for line in lines[:-2])
     for name in (*VARIABLES, "[team]", "[images]", "[slots]", "[server]", "[log]"):
         assert f"✓ {name} " in ran.stdout
@@ -78,7 +78,7 @@ def test_offline_asks_nobody(stand_in: FeishuStandIn, variables: dict[str, str],
     variables |= {"DATABASE_URL": "postgresql://bot@127.0.0.1:1/bot"}
     ran = checked("--offline", "--json", variables=variables, cwd=tmp_path)
     assert (ran.code, stand_in.calls) == (0, [])
-    assert ran.named("Database")["detail"] == ran.named("Bot ability")["detail"] == "not asked (--offline)"
+    assert ran.named("Database")["detail"] == ran.named("Bot ability")["detail"] == "skipped (--offline)"
     assert ran.named("Data folder")["ok"]
 
 

@@ -11,7 +11,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from bot.cli.check_feishu import about_feishu
+from bot.cli.check_feishu import check_feishu
 from bot.cli.check_result import CheckResult
 from bot.sandbox.feishu.stand_in import SCOPES, FeishuStandIn
 from bot.sandbox.http import Response
@@ -29,7 +29,7 @@ def stand_in() -> Iterator[FeishuStandIn]:
 def found(origin: str, *, app_id: str = "cli_sandbox", app_secret: str = SECRET) -> dict[str, CheckResult]:
     """The findings by name."""
     variables = {"FEISHU_DOMAIN": origin, "FEISHU_APP_ID": app_id, "FEISHU_APP_SECRET": app_secret}
-    return {finding.name: finding for finding in about_feishu(load(variables))}
+    return {finding.name: finding for finding in check_feishu(load(variables))}
 
 
 def found_of(stand_in: FeishuStandIn) -> dict[str, CheckResult]:
@@ -71,7 +71,7 @@ def test_without_a_token_nothing_else_is_asked(
     assert bad(findings) == ["Feishu token"]
     assert advised in fix(findings["Feishu token"])
     assert [call.name for call in stand_in.calls] in ([], ["token"])
-    assert findings["Bot ability"] == CheckResult(name="Bot ability", ok=None, detail="not asked (no token)")
+    assert findings["Bot ability"] == CheckResult(name="Bot ability", ok=None, detail="skipped (no token)")
 
 
 @pytest.mark.parametrize("fault", ["html_502", "empty_body", "truncated", "reset_after"])
@@ -211,3 +211,24 @@ def test_a_wrong_clock_is_told() -> None:
     assert finding.ok is False
     assert "8 h 0 min ahead of the platform's" in finding.detail
     assert "NTP" in fix(finding)
+
+
+@pytest.mark.parametrize(
+    ("webhook", "advised", "other"),
+    [
+        (True, "request URL https://YOUR-HOST/webhook/event", "persistent connection"),
+        (False, "使用长连接接收 Receive through persistent connection", "webhook"),
+    ],
+)
+def test_subscriptions_are_those_of_the_command(
+    stand_in: FeishuStandIn, *, webhook: bool, advised: str, other: str
+) -> None:
+    """Without a public address nobody is asked to enter one."""
+    variables = {
+        "FEISHU_DOMAIN": stand_in.origin,
+        "FEISHU_APP_ID": stand_in.app_id,
+        "FEISHU_APP_SECRET": stand_in.app_secret,
+    }
+    (result,) = [one for one in check_feishu(load(variables), webhook=webhook) if one.name == "Events and callbacks"]
+    assert result.ok is None
+    assert (advised in fix(result), other in fix(result)) == (True, False)

@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from bot.__main__ import main
-from bot.cli.check_machine import database as database_finding
+from bot.cli.check_local import check_database
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.sandbox.feishu.stand_in import FeishuStandIn
@@ -98,7 +98,7 @@ def test_a_database_of_another_encoding_is_refused(encoding: str, tmp_path: Path
     """The check and every command name the encoding and what to do, without a traceback."""
     with FeishuStandIn() as feishu, encoded_in(encoding) as url:
         variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": url}
-        finding = database_finding(load(variables), offline=False)
+        finding = check_database(load(variables), offline=False)
         assert finding.ok is False
         assert encoding in finding.detail
         assert "ENCODING 'UTF8'" in str(finding.fix)

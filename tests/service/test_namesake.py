@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from bot.cli.check_calls import found_by_the_bot
+from bot.cli.check_local import check_bot_findings
 from bot.db.tables import key_value
 from bot.settings import load
 from tests.support.dsl import BotUnderTest, variables_for, wait_for
@@ -18,7 +18,7 @@ def test_a_namesake_is_logged_once_and_told_by_check(tmp_path: Path, caplog: pyt
     """After three mentions of another identity there is one line in the log, and `check` names it with what to do."""
     with BotUnderTest(folder=tmp_path) as bot:
         settings = load(variables_for(bot.feishu, folder=tmp_path))
-        assert list(found_by_the_bot(settings, readable=True)) == []
+        assert [one.name for one in check_bot_findings(settings, readable=True)] == ["Feishu calls this month"]
         bot.stop()
         bot.start()
         with bot.app.database.write() as connection:
@@ -33,7 +33,7 @@ def test_a_namesake_is_logged_once_and_told_by_check(tmp_path: Path, caplog: pyt
                 user.send()
                 wait_for(lambda taken=taken: acknowledged(bot) == taken)  # type: ignore[misc]
         assert user.answers == []
-        (finding,) = found_by_the_bot(settings, readable=True)
+        _, finding = check_bot_findings(settings, readable=True)
     assert sum("another bot of the same name mentioned" in record.getMessage() for record in caplog.records) == 1
     assert (finding.name, finding.ok) == ("Mentions", False)
     assert bot.feishu.bot_open_id in finding.detail

@@ -1,0 +1,336 @@
+"""Checks of the settings, of this machine and of what the bot's processes have stored."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.addresses import DATABASE_URL_FIX
+from bot.chat.messages import Messages
+from bot.chat.styles import Styles
+from bot.cli.check_result import Check, CheckResult, Outcome, run_checks
+from bot.db.database import Database, read_url
+from bot.db.key_value import KeyValueStore
+from bot.db.migrate import HEAD, current_revision
+from bot.db.outages import current
+from bot.db.usage import feishu_calls
+from bot.errors import DatabaseUnavailable, MissingApiKey, SettingsError
+from bot.glm.request import KEY_PAGE, validate_key
+from bot.service.bot_identity import namesake_key
+from bot.settings import (
+    DATA_DIR_FIX,
+    PORT_FIX,
+    PORT_TAKEN_FIX,
+    SECTIONS,
+    VARIABLES,
+    Settings,
+    Team,
+    required_settings_missing,
+)
+from bot.timings import BillingPeriods
+
+MOUNTS = Path("/proc/self/mounts")
+"""The mounted file systems on Linux; elsewhere there is no such file, and nothing is reported."""
+
+LEAST_FREE = 200
+"""Megabytes below which the database may soon fail to store what was paid for."""
+
+SMALLEST_PLAN = 10_000
+"""Calls per month of the smallest plan:
+https://open.feishu.cn/document/platform-notices/platform-updates-/custom-app-api-call-limit"""
+
+NEAR_LIMIT = 0.8
+
+_MEGABYTE = 1024 * 1024
+_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.s3fs"}
+_MIGRATE = "run: python -m bot migrate (serve and worker do so too when they start)"
+_HEALTH_SECONDS = 2.0
+_LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens there
+"""Where a server is asked that listens on every address."""
+
+_ENCRYPTION = "事件与回调 Events & Callbacks → 加密策略 Encryption Strategy"
+_EVENT_SECRETS = {
+    "FEISHU_ENCRYPT_KEY": (
+        "not set: events come unencrypted and unsigned, and only the Verification Token authenticates them",
+        f"set an Encrypt Key in {_ENCRYPTION}, and here, and restart",
+    ),
+    "FEISHU_VERIFICATION_TOKEN": (
+        "not set: only the Encrypt Key authenticates events",
+        f"copy the Verification Token from {_ENCRYPTION}, and restart",
+    ),
+}
+"""The detail and the fix where one of the two is not set."""
+
+
+def check_settings(settings: Settings, *, webhook: bool = True) -> Iterator[CheckResult]:
+    """Each variable and each section of ``bot.toml``, who may use the bot, and the messages and styles.
+
+    Args:
+        settings: the settings.
+        webhook: whether events are posted to the bot; over the long connection they need no key and no token.
+    """
+    yield from run_checks((name, partial(_variable, settings, name, webhook=webhook)) for name in VARIABLES)
+    if settings.unquoted:
+        detail = f"removed around the value of {', '.join(settings.unquoted)}"
+        yield CheckResult("Quotation marks", ok=True, detail=detail, fix="write the values without them")
+    for name in SECTIONS:
+        yield CheckResult(f"[{name}]", ok=True, detail=_section(getattr(settings, name)))
+    checks: list[Check] = [
+        ("Access", lambda: (True, _access(settings.team))),
+        ("Admins", lambda: _admins(settings.team)),
+        ("Messages and styles", lambda: _messages(settings.config_dir)),
+    ]
+    yield from run_checks(checks)
+
+
+def _variable(settings: Settings, name: str, *, webhook: bool) -> Outcome:
+    value = getattr(settings, VARIABLES[name])
+    missing = {one.name: one for one in required_settings_missing(settings, webhook=webhook)}
+    if name in missing:
+        return False, missing[name].detail, missing[name].fix
+    if name == "ZHIPU_API_KEY":
+        return _api_key(value.get_secret_value())
+    if name in _EVENT_SECRETS and not value.get_secret_value():
+        return (None, *_EVENT_SECRETS[name]) if webhook and not missing else (None, "not set")
+    if name == "DATABASE_URL":
+        return True, _database_address(value.get_secret_value())
+    if isinstance(value, SecretStr):
+        length = len(value.get_secret_value())
+        return True, f"set, {length} characters" if length else "not set"
+    return True, str(value)
+
+
+def _database_address(given: str) -> str:
+    """Where the database is, without the user, the password and the parameters, which may be secret."""
+    if not given:
+        return "not set: SQLite in the data folder"
+    url = read_url(given)
+    port = f":{url.port}" if url.port else ""
+    host = f" at {url.host}{port}" if url.host else ""
+    return f"{url.get_backend_name()}, {url.database}{host}"
+
+
+def _api_key(given: str) -> Outcome:
+    try:
+        key = validate_key(given)
+    except MissingApiKey as error:
+        unset = "is not set; every prompt would be answered with that"
+        detail = error.message.removeprefix("ZHIPU_API_KEY ").split(".")[0] if given else unset
+        return False, detail, f"create or copy a key at {KEY_PAGE}"
+    identifier, _, secret = key.partition(".")
+    if identifier and secret:
+        return True, f"set, {len(key)} characters, not tested: a call would be billed"
+    return True, f"set, {len(key)} characters, without a dot", f"keys are usually ID.SECRET; compare at {KEY_PAGE}"
+
+
+def _section(section: BaseModel) -> str:
+    return ", ".join(f"{name} = {_plain(getattr(section, name))}" for name in type(section).model_fields)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def _access(team: Team) -> str:
+    if not team.allowed_chats and not team.allowed_people:
+        return "everybody in the app's availability range (可用范围): the allow-lists are empty"
+    people = f"{len(team.allowed_people)} people" if team.allowed_people else "everybody"
+    chats = f"{len(team.allowed_chats)} chats" if team.allowed_chats else "any chat"
+    return f"{people} in {chats}, and the admins anywhere"
+
+
+def _admins(team: Team) -> Outcome:
+    if team.admins:
+        return True, f"{len(team.admins)}: {', '.join(team.admins)}"
+    fix = "send /id to the bot, and put your open_id into admins of [team] in bot.toml"
+    return None, "none: nobody may use the admin's commands", fix
+
+
+def _messages(folder: Path) -> Outcome:
+    try:
+        Messages.load(folder)
+        Styles.load(folder)
+    except SettingsError as error:
+        return False, str(error), f"correct that file in {folder}"
+    return True, f"read from {folder}"
+
+
+def check_database(settings: Settings, *, offline: bool = False) -> CheckResult:
+    """Whether the database answers and its schema is this program's; it creates and changes nothing.
+
+    Args:
+        settings: the settings.
+        offline: leaves a database on another machine alone.
+    """
+    url = read_url(settings.url)
+    file = Path(url.database or "")
+    if url.get_backend_name() == "sqlite" and not os.path.isfile(file):
+        outcome = _no_database_yet(file)
+    elif url.get_backend_name() != "sqlite" and offline:
+        outcome = None, "skipped (--offline)"
+    else:
+        outcome = _schema(Database(url, connections=1), url.get_backend_name())
+    return CheckResult("Database", *outcome)
+
+
+def _no_database_yet(file: Path) -> Outcome:
+    try:
+        _try_to_write(file.absolute().parent)
+    except OSError as error:
+        return False, f"cannot be created at {file}: {error.strerror}", f"{DATA_DIR_FIX}; or {DATABASE_URL_FIX}"
+    return None, f"there is none yet at {file}", _MIGRATE
+
+
+def _try_to_write(folder: Path) -> Path:
+    """Writes to the folder, or to the one in which it would be created; returns that folder."""
+    # Permissions alone do not suffice: a file system may be read-only or full.
+    existing = next(one for one in (folder, *folder.parents) if one.exists())
+    with tempfile.TemporaryFile(dir=existing) as file:
+        file.write(b"check")
+    return existing
+
+
+def _schema(database: Database, engine: str) -> Outcome:
+    try:
+        with closing(database):
+            revision = current_revision(database)
+    except SettingsError as error:
+        detail, _, fix = error.faults[0].partition(": ")[2].partition("; ")
+        return False, detail, fix
+    except (DatabaseUnavailable, SQLAlchemyError) as error:
+        cause = error.__cause__ or error
+        reason = str(getattr(cause, "orig", None) or cause).strip().splitlines() or [type(cause).__name__]
+        fix = "check whether it runs, whether DATABASE_URL is right, and whether this machine may reach it"
+        return False, f"does not answer: {reason[0]}", fix
+    if revision is None:
+        return None, "answers, but has no tables yet", _MIGRATE
+    if revision < HEAD:
+        return False, f"its schema is {revision}, this program's {HEAD}", _MIGRATE
+    if revision > HEAD:
+        return True, f"its schema is {revision}, newer than this program's {HEAD}", "update this program"
+    return True, f"{engine} answers; its schema {revision} is current"
+
+
+def check_bot_findings(settings: Settings, *, readable: bool) -> Iterator[CheckResult]:
+    """What the bot's processes have stored: this month's calls, calls that Feishu refuses, a bot of the same name.
+
+    Args:
+        settings: the settings.
+        readable: whether the database answers and has its tables.
+    """
+    name = "Feishu calls this month"
+    if not readable:
+        yield CheckResult(name, None, "not known without the database")
+        return
+    with closing(Database(read_url(settings.url), connections=1)) as database:
+        yield from run_checks(
+            [(name, lambda: _calls(database, settings)), ("Mentions", lambda: _namesake(database, settings))]
+        )
+        try:
+            with database.read() as connection:
+                outages = current(database, connection)
+        except (DatabaseUnavailable, SQLAlchemyError):
+            return
+        for outage in outages:
+            yield CheckResult(f"Refused: {outage.call}", ok=False, detail=outage.reason, fix=outage.fix)
+
+
+def _calls(database: Database, settings: Settings) -> Outcome:
+    month = BillingPeriods(zone=settings.team.zone, clock=time.time).month()
+    with database.read() as connection:
+        count = feishu_calls(connection, month)
+    detail = f"{count:,}, up to a minute ago"
+    if count < NEAR_LIMIT * SMALLEST_PLAN:
+        return True, detail
+    return True, detail, f"the smallest plan allows {SMALLEST_PLAN:,}: see in Feishu's admin console what yours allows"
+
+
+def _namesake(database: Database, settings: Settings) -> Outcome | None:
+    namesake = KeyValueStore(database).get(namesake_key(settings.app_id))
+    if namesake is None:
+        return None
+    fix = (
+        "when people cannot reach the bot in groups: remove an older bot of that name from the group and add this "
+        "one, and compare FEISHU_APP_ID with the app of that bot"
+    )
+    return False, f"another identity was mentioned under the bot's name: {namesake}", fix
+
+
+def check_local(settings: Settings) -> Iterator[CheckResult]:
+    """The data folder and the port."""
+    return run_checks([("Data folder", lambda: data_folder(settings)), ("Port", lambda: port(settings))])
+
+
+def data_folder(settings: Settings, *, mounts: Path = MOUNTS) -> Outcome:
+    """Whether the data folder can be written, is on a disk of this machine, and has enough space."""
+    folder = settings.data_dir.absolute()
+    try:
+        existing = _try_to_write(folder)
+        free = shutil.disk_usage(existing).free // _MEGABYTE
+    except OSError as error:
+        return False, f"{folder} cannot be written: {error.strerror}", DATA_DIR_FIX
+    network = _network_file_system(existing, mounts)
+    if network and settings.url.startswith("sqlite"):
+        fix = "set BOT_DATA_DIR to a local disk, or DATABASE_URL to a PostgreSQL"
+        return False, f"{folder} is on {network}, which breaks SQLite's locks", fix
+    state = "can be written" if existing == folder else "does not exist yet and can be created"
+    detail = f"{folder} {state}; {free:,} MB free"
+    if free < LEAST_FREE:
+        return False, detail, f"free at least {LEAST_FREE} MB"
+    kept = settings.originals.megabytes
+    advice = f"images may grow to {kept:,} MB: free space, or lower megabytes of [originals]" if free < kept else None
+    return True, detail, advice
+
+
+def _network_file_system(folder: Path, mounts: Path) -> str | None:
+    """The kind of the network file system that holds ``folder``; ``None`` on a local one, or where it is not known."""
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    kinds = {fields[1]: fields[2] for fields in (line.split(" ") for line in lines)}
+    real = folder.resolve()
+    nearest = next((kinds[str(one)] for one in (real, *real.parents) if str(one) in kinds), None)
+    return nearest if nearest in _NETWORK_FILE_SYSTEMS else None
+
+
+def port(settings: Settings) -> Outcome:
+    """Whether the port can be listened on, or a bot already does."""
+    host, number = settings.server.host, settings.port
+    place = f"{number} on {host}"
+    if number == 0:
+        return True, "0: any free one"
+    try:
+        socket.create_server((host, number), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            return False, f"{place} cannot be used: {error.strerror or error}", PORT_FIX.format(variable="PORT")
+    else:
+        return True, f"{place} is free"
+    if _is_bot(_LOOPBACK.get(host, host), number):
+        return True, f"{place} is taken by a bot that runs already (/healthz says ok)"
+    return False, f"{place} is taken by another program", PORT_TAKEN_FIX.format(variable="PORT")
+
+
+def _is_bot(host: str, number: int) -> bool:
+    with closing(http.client.HTTPConnection(host, number, timeout=_HEALTH_SECONDS)) as connection:
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().read(16) == b"ok\n"
+        except (OSError, http.client.HTTPException):
+            return False
