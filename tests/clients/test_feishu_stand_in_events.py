@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -269,13 +268,9 @@ def test_the_ladder_has_four_rungs_whose_waits_grow() -> None:
 
 
 def test_the_platforms_own_ladder_is_the_default() -> None:
-    """15 s, 5 min, 1 h and 6 h, with 2 s to connect, 3 s to answer and 1 s for the challenge."""
+    """15 s, 5 min, 1 h and 6 h, with 2 s to connect and 3 s to answer."""
     assert RetrySchedule().ladder == (15, 300, 3600, 21600)
-    assert (RetrySchedule().connect_seconds, RetrySchedule().answer_seconds, RetrySchedule().challenge_seconds) == (
-        2,
-        3,
-        1,
-    )
+    assert (RetrySchedule().connect_seconds, RetrySchedule().answer_seconds) == (2, 3)
 
 
 def test_a_duplicate_may_have_a_new_event_id() -> None:
@@ -293,26 +288,9 @@ def test_no_record_of_a_push_holds_a_token() -> None:
     event = {"schema": "2.0", "header": {"event_id": "e1", "token": "fake"}, "event": {"token": "c-1", "host": "im"}}
     with FeishuStandIn() as stand_in, RecordingBot(stand_in) as bot:
         stand_in.push(event)
-        stand_in.push({"challenge": "word", "token": "fake", "type": "url_verification"})
         assert bot.events[0] == event
-        pushed, challenge = (attempt.event for attempt in stand_in.attempts)
+        (pushed,) = (attempt.event for attempt in stand_in.attempts)
     assert (pushed["header"]["token"], pushed["event"]) == ("***", {"token": "***", "host": "im"})
-    assert challenge["token"] == "***"
-
-
-def test_the_challenge_has_to_be_echoed_within_a_second() -> None:
-    """It is encrypted but not signed; a right answer is good, a wrong or late one is not."""
-    with FeishuStandIn(encrypt_key="test key", delivery=replace(QUICK, challenge_seconds=30.0)) as stand_in:
-        echo = RecordingBot(stand_in, answer=lambda _, event: Response.of_json({"challenge": event["challenge"]}))
-        with echo:
-            assert stand_in.challenge().good
-        assert echo.events[0]["type"] == "url_verification"
-        assert (echo.calls[0].json().keys(), "x-lark-signature" in echo.calls[0].headers) == ({"encrypt"}, False)
-        with RecordingBot(stand_in, answer=lambda *_: Response.of_json({"challenge": "x"})):
-            assert stand_in.challenge().reason == "the challenge was not echoed"
-        stand_in.delivery = replace(QUICK, challenge_seconds=0.3)
-        with RecordingBot(stand_in, answer=lambda *_: Response(body=b"{}", delay=60)):
-            assert stand_in.challenge().reason == "late"
 
 
 def test_the_official_vector_decrypts() -> None:

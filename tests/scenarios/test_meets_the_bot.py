@@ -10,6 +10,7 @@ from sqlalchemy import and_, select, update
 
 from bot.db.erasure import forget
 from bot.db.tables import requests
+from tests.support.card_actions import card_actions
 from tests.support.dsl import CATALOGUE, BotUnderTest, Card, Conversation, bot_with, header_color, wait_for
 
 MEETINGS: dict[str, Callable[[Conversation], str]] = {
@@ -116,7 +117,7 @@ def test_examples_without_buttons(tmp_path: Path) -> None:
         card.assert_shows("welcome.examples_plain")
         said = user.send(CATALOGUE.text("welcome.example.cat.prompt", "zh"))
         picture = user.ask(said)
-        actions = [*bot.feishu.actions(card.message_id), *bot.feishu.actions(picture.message_id)]
+        actions = [*card_actions(bot.feishu, card.message_id), *card_actions(bot.feishu, picture.message_id)]
         assert [action.value for action in actions] == [None]
         assert len(user.paid_since(said)) == 1
         assert "打开原图" in picture.text()

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from bot.db.tables import metadata, requests
 from bot.sandbox.feishu.state import ChatMessage
+from tests.support.card_actions import card_actions
 from tests.support.dsl import BotUnderTest, Conversation, Gate, header_color, toast_text, wait_for
 
 SECRET = "一座秘密的灯塔"
@@ -51,7 +52,7 @@ def test_after_its_image_was_made(bot: BotUnderTest) -> None:
     card = card.reload()
     assert header_color(card) == "green"
     assert "img_key" in card.content
-    actions = [(one.value or {}).get("a") for one in bot.feishu.actions(card.message_id)]
+    actions = [(one.value or {}).get("a") for one in card_actions(bot.feishu, card.message_id)]
     assert not {"again", "ratio", "edit"} & set(actions)
     other = user.other_user()
     for action, value in values.items():

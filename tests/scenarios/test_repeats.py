@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.card_actions import card_actions
 from tests.support.dsl import BotUnderTest, bot_with, header_color, toast_text
 
 TOWER = "一座灯塔，水彩 /size 3:2 /style 油画"
@@ -190,7 +191,7 @@ def test_a_press_from_another_chat(bot: BotUnderTest, action: str) -> None:
     owner, stranger = bot.new_user(), bot.new_user()
     first = owner.send("一座灯塔")
     theirs = owner.ask(first)
-    values = [one.value or {} for one in bot.feishu.actions(theirs.message_id)]
+    values = [one.value or {} for one in card_actions(bot.feishu, theirs.message_id)]
     known = {key: value for one in values for key, value in one.items()}
     card = stranger.ask("/help")
     assert card.press_raw({**known, "a": action}, by=stranger) == toast_text("toast.gone")

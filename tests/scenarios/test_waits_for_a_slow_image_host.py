@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.card_actions import card_actions
 from tests.support.dsl import BotUnderTest, Gate, header_color, wait_for
 
 HANGING = 10
@@ -47,7 +48,9 @@ def test_a_hanging_original_delays_no_command_of_its_chat(slow: BotUnderTest, ga
     user.wait_for_end(said)
     (kept,) = (tmp_path / "originals").iterdir()
     kept.unlink()
-    original = next(one for one in slow.feishu.actions(card.message_id) if (one.value or {}).get("a") == "original")
+    original = next(
+        one for one in card_actions(slow.feishu, card.message_id) if (one.value or {}).get("a") == "original"
+    )
     for _ in range(HANGING):
         assert slow.feishu.press(card.message_id, user.person, value=original.value or {}).code is None
     wait_for(lambda: gate.calls_waiting > 1)

@@ -14,6 +14,7 @@ from bot.feishu.error_codes import ACTIONS
 from bot.sandbox.faults import FEISHU_CODES
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.state import ChatMessage
+from tests.support.card_actions import card_actions
 from tests.support.dsl import (
     CATALOGUE,
     BotUnderTest,
@@ -285,7 +286,7 @@ def test_a_code_has_its_action_for_an_original(bot: BotUnderTest, folder: Path, 
     bot.feishu.faults.arm(f"feishu_{code}", on=row.on)
     bot.wait_until_idle()
     before = len(user.calls)
-    (button,) = [one for one in bot.feishu.actions(card.message_id) if (one.value or {}).get("a") == "original"]
+    (button,) = [one for one in card_actions(bot.feishu, card.message_id) if (one.value or {}).get("a") == "original"]
     bot.feishu.press(card.message_id, user.person, value=button.value)
     wait_for(lambda: len(user.calls) >= before + len(row.calls) and bot.idle)
     assert names(user)[before:] == row.calls

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from bot.db.tables import FEISHU_CALLS, monthly_usage
 from bot.sandbox.faults import GLM_CODES, own_names
 from bot.sandbox.feishu.state import ChatMessage
+from tests.support.card_actions import card_actions
 from tests.support.dsl import CALL_TIMEOUT, CATALOGUE, BotUnderTest, all_strings, header_color
 
 WORDS = CATALOGUE
@@ -185,7 +186,7 @@ def test_a_failure_has_its_sentence(bot: BotUnderTest, fault: str) -> None:
             "Access denied" in words or "您的请求已被拦截" in words or "upstream connect" in words for words in shown
         )
         (card,) = user.answers
-        assert "again" in [(action.value or {}).get("a") for action in bot.feishu.actions(card.message_id)]
+        assert "again" in [(action.value or {}).get("a") for action in card_actions(bot.feishu, card.message_id)]
     goes_through(bot, user.send())
 
 

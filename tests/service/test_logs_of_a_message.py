@@ -18,6 +18,7 @@ from bot.logs import Form, formatter
 from bot.models import Event
 from bot.web.verification import ExpiredEvent
 from bot.web.webhook import handle_event
+from tests.support.card_actions import card_actions
 from tests.support.dsl import BotUnderTest, plain_text, wait_for
 
 
@@ -148,7 +149,7 @@ def test_a_press_leads_back_to_the_message_of_its_card(bot: BotUnderTest) -> Non
     user = bot.new_user()
     said = user.send()
     user.wait_for_end(said)
-    values = [action.value or {} for action in bot.feishu.actions(user.answers[0].message_id)]
+    values = [action.value or {} for action in card_actions(bot.feishu, user.answers[0].message_id)]
     (first,) = {value["r"] for value in values if "r" in value}
     with written() as out:
         bot.feishu.press(user.answers[0].message_id, user.person, value={"a": "again", "r": first})

@@ -21,6 +21,7 @@ from bot.sandbox.faults import ANY_CALL
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.timings import Timings
+from tests.support.card_actions import card_actions
 from tests.support.dsl import CATALOGUE, QUICK, REDELIVERY, BotUnderTest, all_strings, header_color, wait_for
 
 REFUSALS = {
@@ -189,7 +190,7 @@ def test_an_original_waits_too(bot: BotUnderTest) -> None:
     user = bot.new_user()
     user.wait_for_end(user.send())
     (card,) = user.answers
-    (button,) = [one for one in bot.feishu.actions(card.message_id) if (one.value or {}).get("a") == "original"]
+    (button,) = [one for one in card_actions(bot.feishu, card.message_id) if (one.value or {}).get("a") == "original"]
     bot.feishu.faults.arm("image_unauth", on="file", times=None)
     bot.feishu.press(card.message_id, user.person, value=button.value)
     wait_for(lambda: refused(bot, "file", since=user.first_call) >= 3)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from bot.db.requests import RequestStore
+from tests.support.card_actions import card_actions
 from tests.support.databases import postgres_database
 from tests.support.dsl import BotUnderTest, Conversation, wait_for
 
@@ -80,7 +81,7 @@ def test_a_refused_file_is_not_sent_again_when_its_notice_has_to_wait(crowded: C
     user.wait_for_end(user.send())
     crowded.chat_id = user.chat_id
     (card,) = user.answers
-    (button,) = [one for one in bot.feishu.actions(card.message_id) if (one.value or {}).get("a") == "original"]
+    (button,) = [one for one in card_actions(bot.feishu, card.message_id) if (one.value or {}).get("a") == "original"]
     bot.feishu.faults.arm("feishu_230055", on="reply")
     bot.feishu.press(card.message_id, user.person, value=button.value)
     wait_for(lambda: len(user.answers) == 2 and bot.idle)

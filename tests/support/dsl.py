@@ -29,12 +29,12 @@ from bot.sandbox.feishu.delivery import Attempt, RetrySchedule
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
-from bot.sandbox.feishu.user_actions import CardAction
 from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn, loopback
 from bot.sandbox.http import shared_tls
 from bot.settings import config_folder, load
 from bot.timings import Timings
 from bot.web.server import Server
+from tests.support.card_actions import CardAction, card_actions
 from tests.support.databases import sqlite_database
 
 QUICK = Timings(
@@ -426,7 +426,7 @@ class Card:
     @property
     def actions(self) -> list[CardAction]:
         """What can be pressed on the card now."""
-        return list(self.conversation.bot.feishu.actions(self.message_id))
+        return list(card_actions(self.conversation.bot.feishu, self.message_id))
 
     def reload(self) -> Card:
         """The card as it is now."""

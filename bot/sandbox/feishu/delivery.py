@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Literal
 
 import httpx
@@ -48,7 +47,6 @@ class RetrySchedule:
 
     connect_seconds: float = 2.0
     answer_seconds: float = 3.0
-    challenge_seconds: float = 1.0
     ladder: tuple[float, ...] = (15.0, 300.0, 3600.0, 21600.0)
     scale: float = 1.0
     duplicates: int = 0
@@ -118,11 +116,11 @@ class EventPusher:
             held, self._held = self._held, None
         self._start(event, held) if held else self._start(event)
 
-    def push(self, event: Event, *, number: int = 1, seconds: float | None = None, signed: bool = True) -> Attempt:
-        """Pushes once and waits for the answer, by default for 3 s."""
+    def push(self, event: Event, *, number: int = 1) -> Attempt:
+        """Pushes once and waits for the answer."""
         at, began = self._state.clock(), time.perf_counter()
-        push = self.push_over or partial(self._post, signed=signed)
-        outcome, status, answer = push(event, seconds or self._delivery.answer_seconds)
+        push = self.push_over or self._post
+        outcome, status, answer = push(event, self._delivery.answer_seconds)
         attempt = Attempt(
             at=at,
             event_id=event.get("header", {}).get("event_id", ""),
@@ -178,10 +176,10 @@ class EventPusher:
         if later:
             self._deliver(*later)
 
-    def _post(self, event: Event, allowed: float, *, signed: bool) -> tuple[Outcome, int | None, bytes]:
+    def _post(self, event: Event, allowed: float) -> tuple[Outcome, int | None, bytes]:
         if self.address is None or self._closing.is_set():
             return "no address", None, b""
-        body, headers = seal(event, encrypt_key=self._encrypt_key, now=self._state.clock(), signed=signed)
+        body, headers = seal(event, encrypt_key=self._encrypt_key, now=self._state.clock())
         timeout = httpx.Timeout(allowed, connect=min(allowed, self._delivery.connect_seconds))
         began = time.perf_counter()
         try:
@@ -226,12 +224,12 @@ def seal(value: Any, *, encrypt_key: str, now: float, signed: bool = True) -> tu
     if not encrypt_key:
         return body, headers
     body = json.dumps({"encrypt": encrypt(encrypt_key, body)}).encode()
-    if signed:
-        timestamp, nonce = str(int(now)), secrets.token_hex(8)
-        headers["X-Lark-Request-Timestamp"] = timestamp
-        headers["X-Lark-Request-Nonce"] = nonce
-        headers["X-Lark-Signature"] = sign(encrypt_key, timestamp=timestamp, nonce=nonce, body=body)
-    return body, headers
+    if not signed:
+        return body, headers
+    timestamp, nonce = str(int(now)), secrets.token_hex(8)
+    signature = sign(encrypt_key, timestamp=timestamp, nonce=nonce, body=body)
+    names = ("X-Lark-Request-Timestamp", "X-Lark-Request-Nonce", "X-Lark-Signature")
+    return body, {**headers, **dict(zip(names, (timestamp, nonce, signature), strict=True))}
 
 
 def _cipher(encrypt_key: str, iv: bytes) -> Any:

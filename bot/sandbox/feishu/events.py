@@ -41,10 +41,6 @@ class Events:
     tenant_key: str
     clock: Callable[[], float]
 
-    def challenge(self, word: str) -> Event:
-        """What the console sends when a request URL is saved."""
-        return {"challenge": word, "token": self.verification_token, "type": "url_verification"}
-
     def received(self, message: ChatMessage, *, sender: Person, chat: Chat) -> Event:
         """A message (``im.message.receive_v1``)."""
         body: Event = {

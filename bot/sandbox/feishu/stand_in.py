@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 
 from bot.sandbox.faults import ArmedFaults
@@ -28,15 +26,6 @@ SCOPES = (
 )
 _TENANT_KEY = "sandbox_tenant"
 _ACTIVE, _GRANTED = 2, 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChallengeOutcome:
-    """Whether the console would save the request URL, and why not; the time is in seconds."""
-
-    good: bool
-    seconds: float
-    reason: str
 
 
 class FeishuStandIn(UserActions):
@@ -159,32 +148,27 @@ class FeishuStandIn(UserActions):
     @property
     def people(self) -> list[Person]:
         """All users."""
-        with self.state.lock:
-            return list(self.state.people.values())
+        return list(self.state.people.values())
 
     @property
     def chats(self) -> list[Chat]:
         """All chats."""
-        with self.state.lock:
-            return list(self.state.chats.values())
+        return list(self.state.chats.values())
 
     @property
     def messages(self) -> list[ChatMessage]:
         """All messages as they are now, oldest first."""
-        with self.state.lock:
-            return list(self.state.messages.values())
+        return list(self.state.messages.values())
 
     @property
     def uploads(self) -> dict[str, Upload]:
         """All images and files by their keys."""
-        with self.state.lock:
-            return dict(self.state.uploads)
+        return dict(self.state.uploads)
 
     @property
     def pings(self) -> list[Ping]:
         """All mentions in the bot's messages."""
-        with self.state.lock:
-            return list(self.state.pings)
+        return list(self.state.pings)
 
     @property
     def calls(self) -> list[ApiCall]:
@@ -206,8 +190,7 @@ class FeishuStandIn(UserActions):
 
     def expire_tokens(self) -> None:
         """Ends every token now."""
-        with self.state.lock:
-            self._gateway.token_ends.clear()
+        self._gateway.token_ends.clear()
 
     def seal(self, event: Event) -> tuple[bytes, dict[str, str]]:
         """The body and headers with which an event is pushed."""
@@ -218,20 +201,6 @@ class FeishuStandIn(UserActions):
         if together:
             return self._pusher.push_together(event, times=times)
         return [self._pusher.push(event) for _ in range(times)]
-
-    def challenge(self) -> ChallengeOutcome:
-        """Verifies the request URL as the console does; the answer has to come within 1 s."""
-        word = secrets.token_urlsafe(20)
-        attempt = self._pusher.push(self._events.challenge(word), seconds=self.delivery.challenge_seconds, signed=False)
-        reason: str = "" if attempt.outcome == "acknowledged" else attempt.outcome
-        if not reason:
-            try:
-                echo = json.loads(attempt.body)
-            except ValueError:
-                echo = None
-            if not isinstance(echo, dict) or echo.get("challenge") != word:
-                reason = "the challenge was not echoed"
-        return ChallengeOutcome(good=not reason, seconds=attempt.seconds, reason=reason)
 
     def listen(self) -> Subscription:
         """All changes from now on: messages, changed cards, calls, deliveries, toasts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ EVERYBODY = "@_all"
 
 _CODES = {"no address": 200340, "late": 200341, "unreachable": 200342, "refused": 200671}
 _BAD_BODY, _BAD_CARD = 200672, 200673
-_ACTIVE = ("button", "select_static", "overflow", "input")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,24 +29,6 @@ class PressAnswer:
     code: int | None = None
     toast: dict[str, Any] | None = None
     card: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardAction:
-    """An active component of a card: its first label and what it sends.
-
-    ``value`` is ``None`` for what does not call the bot; ``url`` is what a press opens; ``choices`` are the values of
-    a select; ``form`` is the name of the form around it.
-    """
-
-    tag: str
-    label: str
-    name: str | None = None
-    value: Mapping[str, Any] | None = None
-    url: str | None = None
-    choices: tuple[str, ...] = ()
-    disabled: bool = False
-    form: str | None = None
 
 
 class UserActions:
@@ -193,10 +174,6 @@ class UserActions:
         self.state.publish("toast", answer)
         return answer
 
-    def actions(self, message_id: str) -> list[CardAction]:
-        """The active components of a card as it is now, from top to bottom."""
-        return list(_actions(json.loads(self.state.messages[message_id].content).get("body", {}), form=None))
-
     def _mentions(self, chat: Chat, *, mention_bot: bool, others: Sequence[str] = ()) -> list[Mention]:
         named = [(open_id, self.state.people[open_id].name, "user") for open_id in others]
         if mention_bot and chat.kind != "p2p":
@@ -282,25 +259,3 @@ def _is_toast(toast: Any) -> bool:
             by_language = rest.get("i18n", {})
             return isinstance(by_language, dict) and all(isinstance(text, str) for text in by_language.values())
     return False
-
-
-def _actions(value: Any, *, form: str | None) -> Iterator[CardAction]:
-    if isinstance(value, list):
-        for entry in value:
-            yield from _actions(entry, form=form)
-    elif isinstance(value, dict):
-        if value.get("tag") in _ACTIVE:
-            behaviors = value.get("behaviors", ())
-            label = value.get("text") or value.get("placeholder") or value.get("label") or {}
-            yield CardAction(
-                tag=value["tag"],
-                label=str(label.get("content") or next(iter(label.get("i18n_content", {}).values()), "")),
-                name=value.get("name"),
-                value=next((entry["value"] for entry in behaviors if entry["type"] == "callback"), None),
-                url=next((entry["default_url"] for entry in behaviors if entry["type"] == "open_url"), None),
-                choices=tuple(option["value"] for option in value.get("options", ()) if "value" in option),
-                disabled=bool(value.get("disabled")),
-                form=form,
-            )
-        inner = value.get("name") if value.get("tag") == "form" else form
-        yield from _actions([*value.get("elements", ()), *value.get("columns", ())], form=inner)

@@ -12,6 +12,7 @@ from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.service.connection.conftest import Start
+from tests.support.card_actions import card_actions
 from tests.support.cluster import Node
 from tests.support.dsl import DEADLINE, header_color, is_final, posts_of, wait_for
 
@@ -40,7 +41,7 @@ def test_a_prompt_and_a_press(feishu: ConnectedStandIn, glm: GlmStandIn, start: 
     wait_for(lambda: is_final(feishu, said))
     assert colours(feishu, said) == ["green"]
     card = feishu.replies(said.message_id)[0]
-    action = next(one for one in feishu.actions(card.message_id) if one.tag == "button")
+    action = next(one for one in card_actions(feishu, card.message_id) if one.tag == "button")
     pressed = feishu.press(card.message_id, "ou_lin", value=action.value)
     assert pressed.code is None
     assert pressed.toast is not None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
+from tests.support.card_actions import card_actions
 from tests.support.crash import Step, Strike
 from tests.support.dsl import header_color
 
@@ -78,7 +79,7 @@ def press(action: str, *, on: str) -> Act:
             # Nobody answered the last press, but it was taken.
             return stage.in_vain > 0
         card = stage.sent[0]
-        buttons = [one for one in stage.feishu.actions(card.message_id) if (one.value or {}).get("a") == action]
+        buttons = [one for one in card_actions(stage.feishu, card.message_id) if (one.value or {}).get("a") == action]
         answer = stage.feishu.press(card.message_id, PERSON, value=buttons[0].value)
         stage.in_vain += answer.code is not None
         return answer.code is None
