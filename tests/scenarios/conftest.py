@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.dsl import BotUnderTest, Gate, bot_with, bot_with_paused_glm
+from tests.support.dsl import BotUnderTest, Gate, bot_with, bot_with_paused_glm, wait_for
+from tests.support.invariants import logged_exceptions
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +19,16 @@ def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTes
 
 @pytest.fixture
 def bot(shared_bot: BotUnderTest) -> Iterator[BotUnderTest]:
-    """The bot, with no fault left armed by another test."""
-    yield shared_bot
+    """The bot; when a test is over, each fault was met, no exception was logged, and every invariant holds."""
+    with logged_exceptions() as exceptions:
+        yield shared_bot
+    left = [fault.name for fault in shared_bot.feishu.faults.armed] + shared_bot.glm.armed
     shared_bot.feishu.faults.disarm()
     shared_bot.glm.disarm()
+    wait_for(lambda: shared_bot.idle)
+    assert left == []
+    assert exceptions == []
+    assert shared_bot.violations() == []
 
 
 @pytest.fixture

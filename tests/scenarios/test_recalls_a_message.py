@@ -154,6 +154,7 @@ def test_a_card_that_cannot_be_changed_any_more(bot: BotUnderTest) -> None:
     card = user.ask(said)
     bot.feishu.faults.arm("patch_too_old", on="patch", times=None)
     before = recall(user, said)
+    bot.feishu.faults.disarm()
     assert card.reload().recalled
     assert [call.name for call in bot.feishu.calls[before:] if call.name in ("reply", "create")] == []
     assert_nowhere(user, SECRET, calls_before=before)
@@ -167,6 +168,7 @@ def test_a_card_that_can_neither_be_changed_nor_taken_back(bot: BotUnderTest) ->
     bot.feishu.faults.arm("patch_too_old", on="patch", times=None)
     bot.feishu.faults.arm("feishu_230026", on="recall", times=None)
     before = recall(user, said)
+    bot.feishu.faults.disarm()
     assert [call.name for call in bot.feishu.calls[before:]] == ["patch", "recall"]
     assert text in card.reload().content
     with bot.app.database.read() as connection:

@@ -87,7 +87,7 @@ def test_a_failed_upload_is_repeated_from_the_kept_image(bot: BotUnderTest) -> N
 def test_one_of_four_is_repeated(bot: BotUnderTest) -> None:
     """Beside three images that have arrived, the fourth is fetched again for free."""
     user = bot.new_user()
-    bot.feishu.faults.arm("feishu_234002", on="image")
+    bot.feishu.faults.arm("feishu_99992402", on="image")
     said = user.send("一座灯塔 /n 4")
     card = user.ask(said)
     card.assert_shows("button.resume")
@@ -135,6 +135,7 @@ def test_a_failure_again_keeps_the_free_button(bot: BotUnderTest) -> None:
     bot.glm.arm("image_403", times=MANY)
     card.press_for_toast("resume")
     card = card.wait_until_idle()
+    bot.glm.disarm()
     assert header_color(card) == "red"
     card.assert_shows("button.resume")
     assert len(user.paid_since(said)) == 1

@@ -8,7 +8,7 @@ from tests.support.dsl import bot_with, header_color
 
 
 def test_the_month(tmp_path: Path) -> None:
-    """The statistics count images, yuan, outcomes and people, with a chart and the calls to Feishu."""
+    """The statistics count what may have been billed, outcomes and people, with a chart and the calls to Feishu."""
     with bot_with(tmp_path) as bot:
         user = bot.new_user()
         user.ask("一座灯塔 /n 2")
@@ -16,7 +16,7 @@ def test_the_month(tmp_path: Path) -> None:
         bot.glm.arm("glm_1301")
         bot.new_user().ask("一座灯塔")
         card = bot.admin().ask("/stats")
-        card.assert_shows("stats.total", images=3, yuan="0.26")
+        card.assert_shows("stats.total", images=4, yuan="0.36")
         lines = card.text("en").split("\n")
         assert {f"{user.person} · 3", "done · 3", "content_filter_violation · 1"} <= set(lines)
         assert "█" in card.text()

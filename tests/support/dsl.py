@@ -36,6 +36,7 @@ from bot.timings import Timings
 from bot.web.server import Server
 from tests.support.card_actions import CardAction, card_actions
 from tests.support.databases import sqlite_database
+from tests.support.invariants import violations
 
 QUICK = Timings(
     lease=5.0,
@@ -229,6 +230,11 @@ class BotUnderTest:
                 for table in (requests, generations)
             ]
         return open_rows == [0, 0]
+
+    def violations(self) -> list[str]:
+        """Which invariants do not hold; none may be violated while the bot is idle."""
+        with self.app.database.read() as connection:
+            return violations(self.feishu, self.glm, connection)
 
     def start(self) -> None:
         """Starts the bot and tells Feishu where it listens."""

@@ -1,0 +1,178 @@
+"""What holds for every bot that has come to rest, whatever was said to it and whatever went wrong before.
+
+Nothing here is taken from the bot: the stand-ins say what was sent and paid, and the tables are read as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, MetaData, Table, Text, select
+
+from bot.sandbox.faults import WIRE_FAULTS
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.state import ChatMessage
+from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn
+
+UNFINISHED = frozenset({"wathet"})
+"""Header colors of a card whose image is being generated; queued cards share theirs with cards of commands."""
+
+QUEUED = ("排队中", "In the queue")
+
+_MENTION = re.compile(r"@_user_\d+")
+_OPTION = re.compile(r"\s[/\-—].*|[“”\"「」]", re.DOTALL)
+
+
+def violations(
+    feishu: FeishuStandIn,
+    glm: GlmStandIn,
+    connection: Connection,
+    *,
+    kills: int = 0,
+) -> list[str]:
+    """Everything that is wrong with a bot at rest.
+
+    Args:
+        feishu: the platform with its chats.
+        glm: the platform with its paid calls.
+        connection: the bot's database.
+        kills: how often the process was killed. Each kill may hide the outcome of one paid call, which is then
+            charged whether it was sent or not, and of one upload, which is then repeated.
+    """
+    tables = _tables(connection)
+    return [
+        *_unfinished(feishu, tables, connection),
+        *_repeated_answers(feishu),
+        *_wrong_charges(glm, tables, connection, kills=kills),
+        *_repeated_uploads(feishu, kills=kills),
+        *_recalled_words(feishu, tables, connection),
+    ]
+
+
+def _tables(connection: Connection) -> dict[str, Table]:
+    metadata = MetaData()
+    metadata.reflect(connection)
+    return dict(metadata.tables)
+
+
+def _from_bot(feishu: FeishuStandIn) -> list[ChatMessage]:
+    return [one for one in feishu.messages if one.sender == feishu.app_id and not (one.recalled or one.deleted)]
+
+
+def _unfinished(feishu: FeishuStandIn, tables: dict[str, Table], connection: Connection) -> Iterator[str]:
+    """Cards that still say "queued" or "generating", and work that was left open."""
+    for message in _from_bot(feishu):
+        if _is_stuck(feishu, message):
+            continue
+        header = json.loads(message.content).get("header", {})
+        title = json.dumps(header.get("title", {}), ensure_ascii=False)
+        if header.get("template") in UNFINISHED or any(word in title for word in QUEUED):
+            yield f"a card never came to its end: {title}"
+    for name in ("requests", "generations"):
+        table = tables[name]
+        if left := len(connection.execute(select(table).where(table.c.ended_at.is_(None))).all()):
+            yield f"{left} {name} were left open"
+
+
+def _is_stuck(feishu: FeishuStandIn, message: ChatMessage) -> bool:
+    """Whether the platform refused the last change of a card for good."""
+    patches = [call for call in feishu.calls_named("patch") if call.path.endswith(message.message_id)]
+    return bool(patches and patches[-1].code)
+
+
+def _repeated_answers(feishu: FeishuStandIn) -> Iterator[str]:
+    """Two equal answers to one message, which nobody asked for twice; the ``uuid`` of a send prevents them."""
+    seen = Counter((one.parent_id, one.msg_type, one.versions or one.content) for one in _from_bot(feishu))
+    for (parent, kind, _), times in seen.items():
+        # The file of an original is sent for each press.
+        if parent and times > 1 and kind != "file":
+            yield f"the same {kind} was sent {times} times in reply to {parent}"
+
+
+def _wrong_charges(glm: GlmStandIn, tables: dict[str, Table], connection: Connection, *, kills: int) -> Iterator[str]:
+    """A budget that differs from what the platform may bill, or from what is charged to people.
+
+    The personal count is the sum of what is charged.
+    """
+    paid = sum(call.paid for call in glm.calls)
+    possible = sum(call.paid or _may_be_billed(call) for call in glm.calls)
+    usage = tables["monthly_usage"].c
+    budget = sum(connection.scalars(select(usage["count"]).where(usage.name != "feishu_calls")))
+    if not paid <= budget <= possible + kills:
+        yield f"the budget holds {budget} images; {paid} were paid for, {possible} may be billed"
+    charged = sum(row.calls_billed for row in connection.execute(select(tables["generations"])))
+    # What a person had is erased with them; the budget stays.
+    if charged > budget:
+        yield f"the generations were charged {charged} images, the budget {budget}"
+
+
+def _may_be_billed(call: GlmCall) -> bool:
+    """Whether a caller has to fear that a call was billed: it was not refused before any work."""
+    return call.status is None or not 400 <= call.status < 500 or call.fault in {"glm_1301", "output_refused"}
+
+
+def _repeated_uploads(feishu: FeishuStandIn, *, kills: int) -> Iterator[str]:
+    """An image that was uploaded again although the bot had learnt of the first upload."""
+    unknown = sum(call.code == 0 and call.fault in WIRE_FAULTS for call in feishu.calls_named("image"))
+    seen = Counter(one.content for one in feishu.uploads.values() if one.kind == "image" and one.owner == feishu.app_id)
+    if (again := seen.total() - len(seen)) > unknown + kills:
+        yield f"{again} images were uploaded again"
+
+
+def _recalled_words(feishu: FeishuStandIn, tables: dict[str, Table], connection: Connection) -> Iterator[str]:
+    """The words of a recalled message, wherever the bot still shows or keeps them."""
+    people = [one for one in feishu.messages if one.sender != feishu.app_id and one.msg_type in {"text", "post"}]
+    said = " ".join(prompt_of(one) for one in people if not one.recalled)
+    gone = {prompt_of(one) for one in people if one.recalled and not prompt_of(one).startswith("/")}
+    for words in (one for one in gone if len(one) > 1 and one not in said):
+        for message in _from_bot(feishu):
+            if words in _plain(message.content) and not _is_stuck(feishu, message):
+                yield f"a card still shows a recalled message: {words}"
+        for table in tables.values():
+            for column in (one for one in table.columns if isinstance(one.type, Text)):
+                if connection.scalar(select(column).where(column.contains(words, autoescape=True)).limit(1)):
+                    yield f"{table.name}.{column.name} still holds a recalled message: {words}"
+
+
+def prompt_of(message: ChatMessage) -> str:
+    """What a person wrote, without mentions and from the first option on."""
+    content = json.loads(message.content)
+    words = str(content.get("text", "")) or "".join(str(part.get("text", "")) for part in _parts(content))
+    return _OPTION.sub("", _MENTION.sub("", words)).strip()
+
+
+def _parts(content: object) -> Iterator[dict[str, object]]:
+    if isinstance(content, dict):
+        yield content
+        content = list(content.values())
+    if isinstance(content, list):
+        for part in content:
+            yield from _parts(part)
+
+
+def _plain(content: str) -> str:
+    return json.dumps(json.loads(content), ensure_ascii=False)
+
+
+@contextmanager
+def logged_exceptions() -> Iterator[list[str]]:
+    """Collects the unexpected errors of the bot: those that it logs with a traceback."""
+    errors: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.exc_info:
+                errors.append(f"{record.name}: {record.getMessage()}")
+
+    collector = Collector(level=logging.ERROR)
+    log = logging.getLogger("bot")
+    log.addHandler(collector)
+    try:
+        yield errors
+    finally:
+        log.removeHandler(collector)
