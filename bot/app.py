@@ -139,8 +139,8 @@ class Bot:
             on_date=self._platform_clock.learn,
         )
         self._closers: list[Callable[[], None]] = [self._feishu.close, database.close]
-        self._identity = BotIdentity(app_id=settings.app_id, ask=self._fetch_identity, kept=self._key_value)
-        self._limits = Limits(numbers=settings.limits, prices=self._prices, periods=self._periods)
+        self._identity = BotIdentity(app_id=settings.app_id, fetch_info=self._fetch_identity, store=self._key_value)
+        self._limits = Limits(settings=settings.limits, prices=self._prices, periods=self._periods)
         requests = self._build_request_service()
         self._alerts = AdminAlerts(
             database, reception=requests, people=settings.team.admins, zone=settings.team.zone, wake=self._wake
@@ -152,17 +152,7 @@ class Bot:
             on_begin=lambda: self._alerts.tell("feishu"),
             on_end=self._wake.set,
         )
-        self._events = EventHandler(
-            database,
-            reception=requests,
-            presses=CardActionHandler(
-                database, reception=requests, words=self._messages, admins=frozenset(settings.team.admins)
-            ),
-            identity=self._identity,
-            allows=settings.team.allows,
-            greetings=settings.welcome.kinds,
-            wake=self._wake,
-        )
+        self._events = self._build_event_handler(requests)
         self.worker: Worker | None = None
 
     @cached_property
@@ -177,7 +167,7 @@ class Bot:
         )
         app = self.create_status_app()
         on_answer = self._metrics.event_answered
-        app.register_blueprint(webhook(verifier=verifier, handle=self._events.take, on_answer=on_answer))
+        app.register_blueprint(webhook(verifier=verifier, handle=self._events.handle, on_answer=on_answer))
         return app
 
     @cached_property
@@ -185,7 +175,7 @@ class Bot:
         """Handles an event that Feishu pushes over the long connection."""
         return pushed_event_handler(
             app_id=self._settings.app_id,
-            handle=self._events.take,
+            handle=self._events.handle,
             clock=self._platform_clock.now,
             on_answer=self._metrics.event_answered,
         )
@@ -204,12 +194,12 @@ class Bot:
         Raises:
             FeishuError: Feishu does not answer, or refuses.
         """
-        self._identity.learn()
+        self._identity.fetch()
 
     def start(self, *, work: bool = True) -> None:
         """Starts the threads that every process needs and, with ``work``, those that do the work."""
         start = self.background.start
-        start("identity", self._identity.learn, once=True)
+        start("identity", self._identity.fetch, once=True)
         # Any answer carries the platform's time, by which the age of events is judged.
         start("feishu-token", self._feishu.fetch_token, every=TOKEN_EVERY, longest_retry=TOKEN_RETRY)
         for name, step in self._upkeep.items():
@@ -249,11 +239,11 @@ class Bot:
         settings = self._settings
         may_drop_watermark = settings.images.watermark_disclaimer_signed
         return RequestService(
-            self.database,
+            database=self.database,
             limits=self._limits,
             preferences=self._preferences,
             commands=Commands(
-                self.database,
+                database=self.database,
                 preferences=self._preferences,
                 admins=frozenset(settings.team.admins),
                 styles=self._styles,
@@ -262,7 +252,24 @@ class Bot:
             styles=self._styles,
             may_drop_watermark=may_drop_watermark,
             log_prompts=settings.log.prompts,
-            on_received=self._metrics.request_received,
+            on_result=self._metrics.request_received,
+        )
+
+    def _build_event_handler(self, requests: RequestService) -> EventHandler:
+        settings = self._settings
+        return EventHandler(
+            database=self.database,
+            requests=requests,
+            card_actions=CardActionHandler(
+                database=self.database,
+                requests=requests,
+                messages=self._messages,
+                admins=frozenset(settings.team.admins),
+            ),
+            identity=self._identity,
+            allows=settings.team.allows,
+            welcome=settings.welcome.kinds,
+            wake=self._wake,
         )
 
     def _build_worker(self) -> Worker:
@@ -397,7 +404,7 @@ class Bot:
     def _identity_missing(self) -> str | None:
         if self._identity.open_id is not None:
             return None
-        unknown, refusal = "the bot's own id has not been fetched from Feishu yet", self._identity.refusal
+        unknown, refusal = "the bot's own id has not been fetched from Feishu yet", self._identity.error
         if refusal is None:
             return unknown
         return f"{unknown}: {describe(refusal)}; what to do: {suggest_fix(refusal, domain=self._settings.domain)}"

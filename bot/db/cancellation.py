@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_,
 
 from bot.db.database import Database
 from bot.db.locks import change_rows, lock_rows
-from bot.db.request_inserts import NewRow, RequestInserter, new_request_id
+from bot.db.request_inserts import insert_if_new
 from bot.db.requests import mark_dirty
 from bot.db.row_models import RECALLED, NewRequest
 from bot.db.tables import generations, requests
@@ -51,8 +51,8 @@ def cancel_recalled(database: Database, message_id: str, *, remembered: int = RE
     with database.write() as connection:
         # After any acceptance of this message, or of a copy of its prompt, that is under way.
         at = database.enter(connection)
-        unknown = NewRow(request_id=new_request_id(), new=_recalled(message_id))
-        is_new = RequestInserter(database).insert_if_new(connection, unknown, at=at)
+        unknown = NewRequest(dedup_key=message_id, chat_id=None, chat_type="p2p", sender="", content={"name": RECALLED})
+        is_new = insert_if_new(database, connection, unknown, at=at)
         rows = connection.execute(select(requests).where(recalled)).mappings().all()
         ids = [row["request_id"] for row in rows]
         lock_rows(connection, generations, generations.c.request_id.in_(ids))
@@ -124,18 +124,3 @@ def _erase(connection: Connection, row: RowMapping) -> None:
     if (_shows_text(row) or _command(row) in _LISTS) and not given_up:
         values |= {"desired_version": requests.c.desired_version + 1, "ended_at": None}
     connection.execute(update(requests).where(requests.c.request_id == row["request_id"]).values(values))
-
-
-def _recalled(message_id: str) -> NewRequest:
-    """What stands in the place of a message that has not come yet."""
-    return NewRequest(
-        dedup_key=message_id,
-        kind="command",
-        chat_id=None,
-        chat_type="p2p",
-        reply_to=None,
-        in_topic=False,
-        sender="",
-        language="zh",
-        content={"name": RECALLED},
-    )

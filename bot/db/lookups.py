@@ -1,4 +1,4 @@
-"""Stored requests as commands, card actions and their answers look them up, within the caller's transaction."""
+"""Stored requests as commands, card actions and their answers look them up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, RowMapping, and_, or_, select, update
 
+from bot.db.database import Database
 from bot.db.locks import change_rows
+from bot.db.row_models import Kind
 from bot.db.tables import generations, requests
 from bot.models import Language, State
 
@@ -94,3 +96,18 @@ def store_file_key(connection: Connection, generation_id: str, file_key: str | N
     """Stores Feishu's key of an uploaded original; ``None`` has it uploaded again the next time."""
     which = generations.c.generation_id == generation_id
     connection.execute(update(generations).where(which).values(file_key=file_key))
+
+
+def was_answered(database: Database, *, chat_id: str, kind: Kind, seconds: float, sender: str | None = None) -> bool:
+    """Whether a request of this kind came from a chat, or from a sender in it, in the last ``seconds``."""
+    recent = select(requests.c.request_id).where(
+        requests.c.chat_id == chat_id,
+        requests.c.kind == kind,
+        requests.c.accepted_at > database.now - seconds,
+        # What was accepted before the clock was set back does not count for the length of the step.
+        requests.c.accepted_at < database.now + seconds,
+    )
+    if sender is not None:
+        recent = recent.where(requests.c.sender == sender)
+    with database.look() as connection:
+        return connection.execute(recent.limit(1)).first() is not None

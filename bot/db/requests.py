@@ -26,7 +26,7 @@ from bot.db import poll_queries as looks
 from bot.db.database import Database
 from bot.db.leases import checkpoint, is_free, step
 from bot.db.locks import change_rows
-from bot.db.row_models import Kind, Request, Way, picture_of_row
+from bot.db.row_models import Request, Way, picture_of_row
 from bot.db.send_rate import SendRateLimiter
 from bot.db.tables import generations, requests, sent_messages
 from bot.models import GenerationView, State
@@ -48,20 +48,6 @@ class RequestStore:
         self._unshown = {originals: looks.unshown(database, originals=originals) for originals in (False, True)}
         self._claim = _claim(database)
         self._steps = _Steps.for_database(database)
-
-    def told_since(self, chat_id: str, *, kind: Kind, seconds: float, person: str | None = None) -> bool:
-        """Whether a request of this kind came from this chat, or from this person in it, in the last ``seconds``."""
-        recent = select(requests.c.request_id).where(
-            requests.c.chat_id == chat_id,
-            requests.c.kind == kind,
-            requests.c.accepted_at > self._database.now - seconds,
-            # What was accepted before the clock was set back does not count for the length of the step.
-            requests.c.accepted_at < self._database.now + seconds,
-        )
-        if person is not None:
-            recent = recent.where(requests.c.sender == person)
-        with self._database.look() as connection:
-            return connection.execute(recent.limit(1)).first() is not None
 
     def unshown(self, *, limit: int, originals: bool = False) -> list[str]:
         """The ids of requests that are due to be shown, oldest first, as many as may go out now; see ``looks``."""

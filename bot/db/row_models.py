@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import RowMapping
@@ -26,27 +27,36 @@ RECALLED = "recalled"
 """The outcome of a request whose message was taken back before it was answered."""
 
 
+def new_request_id() -> str:
+    """An id that no request has had."""
+    return f"r{secrets.token_hex(12)}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRequest:
-    """A request as it is accepted.
-
-    ``dedup_key`` is what it is unique by; ``content`` holds the options, the command or the fault, by ``kind``.
-    ``reply_to`` is ``None`` where there is no message to quote.
-    """
+    """A request as it is accepted; until then ``kind`` and what depends on it are not set."""
 
     dedup_key: str
-    kind: Kind
+    """What it is unique by."""
     chat_id: str | None
+    """``None`` for the direct chat with the sender."""
     chat_type: ChatType
-    reply_to: str | None
-    in_topic: bool
     sender: str
-    language: Language
-    prompt: str = ""
-    raw_prompt: str = ""
-    content: Mapping[str, Any]
+    language: Language = "zh"
+    """The sender's, as far as the message shows it."""
+    reply_to: str | None = None
+    """The message that the answer quotes."""
+    in_topic: bool = False
     source: str | None = None
     """The message whose prompt this repeats or edits, where it is not the one it answers."""
+    request_id: str = field(default_factory=new_request_id)
+    kind: Kind = "command"
+    content: Mapping[str, Any] = field(default_factory=dict)
+    """The options, the command or the error, by ``kind``."""
+    prompt: str = ""
+    raw_prompt: str = ""
+    options: Options | None = None
+    """With them it makes images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

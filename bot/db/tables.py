@@ -20,6 +20,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ColumnElement
 
+from bot.models import State
+
 metadata = MetaData()
 
 # Conditions of partial indexes are repeated word for word in the statements that use them: neither engine recognizes
@@ -54,18 +56,18 @@ requests = Table(
     Column("content", Text, nullable=False),
     Column("accepted_at", Double, nullable=False),
     Column("answer_id", Text),
-    Column("delivery_mode", Text, nullable=False),
+    Column("delivery_mode", Text, nullable=False, default="card"),
     Column("card_state", Text),
-    Column("hide_prompt", Boolean, nullable=False),
+    Column("hide_prompt", Boolean, nullable=False, default=False),
     Column("shown_position", Text),
-    Column("patch_count", Integer, nullable=False),
-    Column("desired_version", Integer, nullable=False),
-    Column("published_version", Integer, nullable=False),
+    Column("patch_count", Integer, nullable=False, default=0),
+    Column("desired_version", Integer, nullable=False, default=1),
+    Column("published_version", Integer, nullable=False, default=0),
     Column("owner", Text),
-    Column("lease_until", Double, nullable=False),
-    Column("due_at", Double, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("stalled_attempts", Integer, nullable=False),
+    Column("lease_until", Double, nullable=False, default=0.0),
+    Column("due_at", Double, nullable=False, default=0.0),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("stalled_attempts", Integer, nullable=False, default=0),
     Column("ended_at", Double),
     Column("outcome", Text),
     # The message_id of the message whose prompt this repeats or edits; it is recalled with that message.
@@ -93,21 +95,21 @@ generations = Table(
     Column("index_in_request", Integer, nullable=False),
     Column("sender", Text, nullable=False),
     Column("model", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", Text, nullable=False, default=State.WAITING),
     Column("accepted_at", Double, nullable=False),
     Column("owner", Text),
-    Column("lease_until", Double, nullable=False),
-    Column("due_at", Double, nullable=False),
-    Column("stalled_attempts", Integer, nullable=False),
-    Column("calls_made", Integer, nullable=False),
+    Column("lease_until", Double, nullable=False, default=0.0),
+    Column("due_at", Double, nullable=False, default=0.0),
+    Column("stalled_attempts", Integer, nullable=False, default=0),
+    Column("calls_made", Integer, nullable=False, default=0),
     # How many of the calls may have been billed; those that the platform rejected before any work are not.
-    Column("calls_billed", Integer, nullable=False),
+    Column("calls_billed", Integer, nullable=False, default=0),
     Column("billing_month", Text, nullable=False),
     Column("called_at", Double),
     Column("slot_until", Double),
-    Column("repeated", Boolean, nullable=False),
+    Column("repeated", Boolean, nullable=False, default=False),
     Column("backoff_since", Double),
-    Column("backoff_count", Integer, nullable=False),
+    Column("backoff_count", Integer, nullable=False, default=0),
     Column("call_seconds", Double),
     Column("url", Text),
     Column("platform_created_at", Integer),
@@ -119,7 +121,7 @@ generations = Table(
     Column("file_key", Text),
     # The platform's own id of the paid call, for its support.
     Column("platform_request_id", Text),
-    Column("reencoded", Boolean, nullable=False),
+    Column("reencoded", Boolean, nullable=False, default=False),
     Column("failure", Text),
     Column("ended_at", Double),
     # Whether a batch for the Base log contains it; NULL until then.

@@ -1,4 +1,4 @@
-"""The bot's own ``open_id``: learnt once from Feishu, then kept, so that a mention is recognised by it."""
+"""The bot's own ``open_id``, by which mentions are recognized: fetched once from Feishu, then stored."""
 
 from __future__ import annotations
 
@@ -12,68 +12,58 @@ log = get_logger(__name__)
 
 
 class BotIdentity:
-    """Learns who the bot is.
+    """The identity of an app's bot; ``fetch_info`` asks Feishu for its ``open_id`` and its name."""
 
-    Args:
-        app_id: the app whose bot it is; another app has another id.
-        ask: asks Feishu for the bot's ``open_id`` and its name.
-        kept: where it is kept for the next start and for other processes.
-    """
-
-    def __init__(self, *, app_id: str, ask: Callable[[], tuple[str, str]], kept: KeyValueStore) -> None:
-        self._name = f"bot_open_id:{app_id}"
-        self._name_of_bot = f"bot_name:{app_id}"
-        self._namesake = namesake_key(app_id)
-        self._ask = ask
-        self._kept = kept
-        self._open_id: str | None = None
+    def __init__(self, *, app_id: str, fetch_info: Callable[[], tuple[str, str]], store: KeyValueStore) -> None:
+        self._app_id = app_id
+        self._fetch_info = fetch_info
+        self._store = store
         self._namesake_noted = False
+        self._id_key, self._name_key = f"bot_open_id:{app_id}", f"bot_name:{app_id}"
+        self._open_id: str | None = None
         self.name: str | None = None
-        """The bot's name, ``None`` while it is not known."""
-        self.refusal: FeishuError | None = None
-        """Why Feishu has not told the id yet."""
+        """``None`` while it is not known."""
+        self.error: FeishuError | None = None
+        """Why it could not be fetched yet."""
 
     @property
     def open_id(self) -> str | None:
-        """The bot's ``open_id``, or ``None`` while no process has fetched it from Feishu."""
-        if self._open_id is None:
-            # In a process that only takes events, another one has fetched it.
-            self._open_id = self._kept.get(self._name)
-            self.name = self._kept.get(self._name_of_bot)
+        """The bot's ``open_id``, ``None`` while no process has fetched it from Feishu."""
+        if self._open_id is None and (open_id := self._store.get(self._id_key)):
+            # The name first: it is used as soon as the id is set.
+            self.name = self._store.get(self._name_key)
+            self._open_id = open_id
         return self._open_id
 
-    def learn(self) -> None:
+    def fetch(self) -> None:
         """Reads the id from the database or asks Feishu for it.
 
         Raises:
             FeishuError: Feishu does not tell.
-            StoreUnavailable: the database does not answer.
+            DatabaseUnavailable: the database does not answer.
         """
-        if self._open_id is None:
-            try:
-                self._open_id = self._kept.get(self._name) or self._ask_once()
-                self.name = self._kept.get(self._name_of_bot)
-            except FeishuError as refusal:
-                self.refusal = refusal
-                raise
-            log.info("bot identity fetched", open_id=self._open_id)
+        if self.open_id is not None:
+            return
+        try:
+            open_id, name = self._fetch_info()
+        except FeishuError as error:
+            self.error = error
+            raise
+        if name:
+            self._store.put(self._name_key, name)
+        self._store.put(self._id_key, open_id)
+        log.info("bot identity fetched", open_id=self.open_id)
 
     def note_namesake(self, open_id: str) -> None:
-        """Notes that somebody else is mentioned under the bot's name, as after an app was made again; logged once."""
+        """Notes once that another bot of the same name is mentioned, as after an app was created again."""
         if self._namesake_noted:
             return
         self._namesake_noted = True
-        if self._kept.get(self._namesake) is None:
-            self._kept.put(self._namesake, open_id)
-            log.warning("another bot of the same name mentioned", own=self._open_id, mentioned=open_id, name=self.name)
-
-    def _ask_once(self) -> str:
-        open_id, name = self._ask()
-        if name:
-            self._kept.put(self._name_of_bot, name)
-        return self._kept.put(self._name, open_id)
+        if self._store.get(namesake_key(self._app_id)) is None:
+            self._store.put(namesake_key(self._app_id), open_id)
+            log.warning("another bot of the same name mentioned", own=self.open_id, mentioned=open_id, name=self.name)
 
 
 def namesake_key(app_id: str) -> str:
-    """Under which key it is kept who was mentioned in place of an app's bot."""
+    """The key under which it is stored who was mentioned in place of an app's bot."""
     return f"bot_namesake:{app_id}"

@@ -1,13 +1,13 @@
-"""Presses on cards: who may do what is checked here, the work is stored like a message's, the answer is a toast."""
+"""Card actions: checked here, stored like a message's request, and answered with a toast."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import RowMapping, Text, bindparam, or_, select
+from sqlalchemy import RowMapping
 
 from bot.chat.cards.cards import EXAMPLES
 from bot.chat.cards.form_card import FormCard, filled_in
@@ -17,44 +17,43 @@ from bot.chat.parsing.parser import parse_prompt
 from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.generations import resume_images
+from bot.db.lookups import chat_of_card, generation_states, image_request
 from bot.db.requests import show_again
-from bot.db.row_models import log_ids, options_of, read_options, source_of
-from bot.db.tables import generations, requests
+from bot.db.row_models import NewRequest, log_ids, options_of, read_options, source_of
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import CardAction, Command, ImagePrompt, ParsedMessage, State
 from bot.options import PartialOptions, form_options, repeat_options
-from bot.service.request_builder import RequestContext
 from bot.service.requests import RequestService
 
 log = get_logger(__name__)
 
-Toast = Mapping[str, object]
+Toast = dict[str, Any]
 
-_NOT_AFTER_RECALL = ("again", "ratio", "edit", "submit", "resume")
+_NEEDS_PROMPT = ("again", "ratio", "edit", "submit", "resume")
+"""The actions that a request without a prompt, whose message was recalled, does not take."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CardActionHandler:
-    """Answers presses on buttons, selects and forms.
+    """Handles buttons, selects and forms.
 
-    A press that is delivered twice, known by its event, is one; two honest presses are two.
-
-    Args:
-        database: where requests are.
-        reception: what accepts the prompt that a press asks for.
-        words: the catalogue, for the toasts.
-        admins: the people who may cancel what others asked for.
+    An action that is delivered twice, known by its event, is handled once; two separate clicks are two.
     """
 
-    def __init__(
-        self, database: Database, *, reception: RequestService, words: Messages, admins: Collection[str]
-    ) -> None:
-        self._database = database
-        self._reception = reception
-        self._words = words
-        self._admins = admins
-        self._form = FormCard(words=words, styles=reception.styles)
-        self._actions: Mapping[Any, Callable[[CardAction, RowMapping], Toast]] = {
+    database: Database
+    requests: RequestService
+    messages: Messages
+    admins: Collection[str]
+    """The people who may cancel what others asked for."""
+
+    def handle(self, action: CardAction) -> Toast:
+        """Stores what an action asks for; returns the toast to answer with.
+
+        Raises:
+            DatabaseUnavailable: nothing was stored.
+        """
+        handlers: Mapping[Any, Callable[[CardAction, RowMapping], Toast]] = {
             "again": self._again,
             "resume": self._resume,
             "ratio": self._repeat,
@@ -63,167 +62,142 @@ class CardActionHandler:
             "cancel": self._cancel,
             "original": self._original,
         }
-
-    def take(self, press: CardAction) -> Toast:
-        """Stores what a press asks for; gives the toast to answer with.
-
-        Raises:
-            StoreUnavailable: nothing was stored.
-        """
-        action = press.value.get("a")
-        act = self._actions.get(action) if isinstance(action, str) else None
-        request = self._request(press) if act is not None else None
-        with bind_ids(**_led_by(request)):
-            log.info("card action", action=action, card=press.message_id)
-            if action == "example":
-                return self._example(press)
-            if act is None:
+        name = action.value.get("a")
+        handler = handlers.get(name) if isinstance(name, str) else None
+        request = self._request(action) if handler is not None else None
+        ids = {}
+        if request is not None:
+            # What leads from the log lines of an action back to the request of its card, and its message.
+            ids = log_ids(request["request_id"], request["dedup_key"])
+            ids = {"pressed": ids["request"], "message_id": ids.get("message_id")}
+        with bind_ids(**ids):
+            log.info("card action", action=name, card=action.message_id)
+            if name == "example":
+                return self._example(action)
+            if handler is None:
                 return self._toast("toast.unknown", "warning")
-            return act(press, request) if request is not None else self._toast("toast.gone", "warning")
+            return handler(action, request) if request is not None else self._toast("toast.gone", "warning")
 
-    def refuse(self) -> Toast:
-        """The toast for somebody who may not use the bot."""
+    def reject(self) -> Toast:
+        """The toast for a person who may not use the bot."""
         return self._toast("toast.not_allowed", "warning")
 
-    def _request(self, press: CardAction) -> RowMapping | None:
-        """The images that a card is about, or those that a picture is of, where the press came from their own chat."""
-        request_id: Any = str(press.value.get("r"))
-        if press.value.get("a") == "original":
-            made = select(generations.c.request_id).where(
-                generations.c.generation_id == str(press.value.get("g")), generations.c.image_key.is_not(None)
-            )
-            request_id = made.scalar_subquery()
-        statement = select(requests).where(
-            requests.c.request_id == request_id, requests.c.chat_id == press.chat_id, requests.c.kind == "images"
-        )
-        if press.value.get("a") in _NOT_AFTER_RECALL:
-            # What is left of a recalled message has no prompt.
-            statement = statement.where(requests.c.raw_prompt != "")
-        with self._database.read() as connection:
-            return connection.execute(statement).mappings().first()
+    def _request(self, action: CardAction) -> RowMapping | None:
+        """The request that a card shows, or of one of its images, where the action came from its own chat."""
+        value = action.value
+        which = {"generation_id": str(value.get("g"))} if value["a"] == "original" else {}
+        with self.database.read() as connection:
+            row = image_request(connection, chat_id=action.chat_id, **(which or {"request_id": str(value.get("r"))}))
+        return None if row and value["a"] in _NEEDS_PROMPT and not row["raw_prompt"] else row
 
-    def _again(self, press: CardAction, request: RowMapping) -> Toast:
-        with self._database.look() as connection:
-            states = {State(state) for state in connection.scalars(_STATES, {"which": request["request_id"]})}
-        if press.message_id == request["answer_id"] and not all(state.ended for state in states):
+    def _states(self, request: RowMapping) -> set[State]:
+        with self.database.look() as connection:
+            return generation_states(connection, request["request_id"])
+
+    def _again(self, action: CardAction, request: RowMapping) -> Toast:
+        states = self._states(request)
+        if action.message_id == request["answer_id"] and not all(state.ended for state in states):
             # The button was pressed twice: its images go on already.
             return self._toast("toast.going_on", "info")
-        if State.DONE not in states and self._resumed(request):
+        if State.DONE not in states and self._resume_images(request):
             return self._toast("toast.resumed", "success")
-        return self._repeat(press, request)
+        return self._repeat(action, request)
 
-    def _resume(self, _press: CardAction, request: RowMapping) -> Toast:
-        if self._resumed(request):
+    def _resume(self, _action: CardAction, request: RowMapping) -> Toast:
+        if self._resume_images(request):
             return self._toast("toast.resumed", "success")
-        with self._database.write() as connection:
-            going_on = not all(
-                State(state).ended for state in connection.scalars(_STATES, {"which": request["request_id"]})
-            )
-            if not going_on:
+        with self.database.write() as connection:
+            states = generation_states(connection, request["request_id"])
+            if all(state.ended for state in states):
                 # Its card still offers what is no longer possible.
                 show_again(connection, request["request_id"])
-        return self._toast("toast.going_on" if going_on else "toast.not_resumed", "info")
+                return self._toast("toast.not_resumed", "info")
+        return self._toast("toast.going_on", "info")
 
-    def _resumed(self, request: RowMapping) -> bool:
-        with self._database.write() as connection:
-            return resume_images(self._database, connection, request["request_id"]) > 0
+    def _resume_images(self, request: RowMapping) -> bool:
+        with self.database.write() as connection:
+            return resume_images(self.database, connection, request["request_id"]) > 0
 
-    def _repeat(self, press: CardAction, request: RowMapping) -> Toast:
-        typed = repeat_options(read_options(request), PartialOptions(size=press.choice))
-        return self._ask(press, request, ImagePrompt(prompt=request["raw_prompt"], options=typed))
+    def _repeat(self, action: CardAction, request: RowMapping) -> Toast:
+        options = repeat_options(read_options(request), PartialOptions(size=action.choice))
+        return self._submit_prompt(action, request, ImagePrompt(prompt=request["raw_prompt"], options=options))
 
-    def _submit(self, press: CardAction, request: RowMapping) -> Toast:
+    def _submit(self, action: CardAction, request: RowMapping) -> Toast:
         """Accepts what a form asks for; one that is rejected stays as it was filled in and can be sent again."""
-        answer = self._submitted(press, request)
+        answer = self._submit_form(action, request)
         if answer["toast"]["type"] == "success":
             return answer
-        again = hashlib.sha256(press.event_id.encode()).hexdigest()[:8]
-        options = options_of(read_options(request))
-        request_id, prompt = request["request_id"], request["raw_prompt"]
-        card = self._form.card(request_id=request_id, prompt=prompt, options=options, typed=press.form, again=again)
+        again = hashlib.sha256(action.event_id.encode()).hexdigest()[:8]
+        card = FormCard(words=self.messages, styles=self.requests.styles).card(
+            request_id=request["request_id"],
+            prompt=request["raw_prompt"],
+            options=options_of(read_options(request)),
+            typed=action.form,
+            again=again,
+        )
         return {**answer, "card": {"type": "raw", "data": card}}
 
-    def _submitted(self, press: CardAction, request: RowMapping) -> dict[str, Any]:
-        prompt = press.form.get("prompt", "").strip()
-        if not prompt:
+    def _submit_form(self, action: CardAction, request: RowMapping) -> Toast:
+        text = action.form.get("prompt", "").strip()
+        if not text:
             return self._toast("toast.empty_prompt", "error")
-        # What has been read once is a prompt as it stands: another reading could take more of it away.
-        unchanged = prompt == filled_in(request["raw_prompt"]).strip()
-        ask = ImagePrompt(prompt=prompt) if unchanged else parse_prompt(prompt, styles=self._reception.styles)
-        if isinstance(ask, UserError):
-            return self._refused(ask)
+        # What was parsed once is a prompt as it is: parsing it again could take more of it away.
+        unchanged = text == filled_in(request["raw_prompt"]).strip()
+        prompt = ImagePrompt(prompt=text) if unchanged else parse_prompt(text, styles=self.requests.styles)
+        if isinstance(prompt, UserError):
+            return self._error(prompt)
         before = read_options(request)
-        typed = form_options(press.form, before) | ask.options
-        return self._ask(press, request, replace(ask, options=repeat_options(before, typed)))
+        options = repeat_options(before, form_options(action.form, before) | prompt.options)
+        return self._submit_prompt(action, request, replace(prompt, options=options))
 
-    def _example(self, press: CardAction) -> Toast:
-        name = press.value.get("e")
+    def _example(self, action: CardAction) -> Toast:
+        name = action.value.get("e")
         if name not in EXAMPLES:
             return self._toast("toast.unknown", "warning")
-        language = self._reception.language_of(press.presser) or "zh"
-        arrival = self._arrival(press, {"language": language, **self._place(press)})
-        prompt = self._words.text(f"welcome.example.{name}.prompt", language)
-        return self._accept(arrival, ImagePrompt(prompt=prompt), "toast.queued")
+        language = self.requests.language_of(action.presser) or "zh"
+        with self.database.read() as connection:
+            chat = chat_of_card(connection, card_id=action.message_id, chat_id=action.chat_id, sender=action.presser)
+        text = self.messages.text(f"welcome.example.{name}.prompt", language)
+        new = self._new(action, {**chat, "language": language})
+        return self._accept(new, ImagePrompt(prompt=text), "toast.queued")
 
-    def _place(self, press: CardAction) -> Mapping[str, Any]:
-        """What kind of chat a press comes from, which it does not tell: that of its card, or of a message there."""
-        in_chat = select(requests.c.chat_type, requests.c.in_topic).order_by(requests.c.accepted_at.desc()).limit(1)
-        with self._database.read() as connection:
-            near = or_(requests.c.chat_id == press.chat_id, requests.c.sender == press.presser)
-            card = connection.execute(in_chat.where(near, requests.c.answer_id == press.message_id)).mappings().first()
-            said = in_chat.where(requests.c.chat_id == press.chat_id, ~requests.c.dedup_key.contains(":"))
-            row = card or connection.execute(said).mappings().first()
-        # Where nothing is known, others are taken to read along.
-        return {"chat_type": row["chat_type"] if row else "group", "in_topic": bool(card and card["in_topic"])}
+    def _submit_prompt(self, action: CardAction, request: RowMapping, prompt: ImagePrompt) -> Toast:
+        new = replace(self._new(action, request), source=source_of(request))
+        return self._accept(new, prompt, "toast.queued")
 
-    def _ask(self, press: CardAction, request: RowMapping, ask: ImagePrompt) -> dict[str, Any]:
-        arrival = replace(self._arrival(press, request), source=source_of(request))
-        return self._accept(arrival, ask, "toast.queued")
+    def _edit(self, action: CardAction, request: RowMapping) -> Toast:
+        new = replace(self._new(action, request), source=source_of(request))
+        return self._accept(new, Command(name="form", argument=request["request_id"]), "toast.form_sent")
 
-    def _edit(self, press: CardAction, request: RowMapping) -> Toast:
-        arrival = replace(self._arrival(press, request), source=source_of(request))
-        return self._accept(arrival, Command(name="form", argument=request["request_id"]), "toast.form_sent")
+    def _original(self, action: CardAction, request: RowMapping) -> Toast:
+        command = Command(name="original", argument=str(action.value["g"]))
+        return self._accept(self._new(action, request), command, "toast.original_coming")
 
-    def _original(self, press: CardAction, request: RowMapping) -> Toast:
-        wanted = Command(name="original", argument=str(press.value["g"]))
-        return self._accept(self._arrival(press, request), wanted, "toast.original_coming")
-
-    def _cancel(self, press: CardAction, request: RowMapping) -> Toast:
-        if press.presser != request["sender"] and press.presser not in self._admins:
+    def _cancel(self, action: CardAction, request: RowMapping) -> Toast:
+        if action.presser != request["sender"] and action.presser not in self.admins:
             return self._toast("toast.not_yours", "warning")
-        with self._database.write() as connection:
-            count = cancel(self._database, connection, [request["request_id"]])
+        with self.database.write() as connection:
+            count = cancel(self.database, connection, [request["request_id"]])
         return self._toast("toast.cancelled", "success") if count else self._toast("toast.too_late", "info")
 
-    def _arrival(self, press: CardAction, shown: Mapping[Any, Any]) -> RequestContext:
-        """A press as an arrival; chat type, topic and language are those of the request that its card is about."""
-        return RequestContext(
-            dedup_key=f"press:{press.event_id}",
-            chat_id=press.chat_id,
+    def _new(self, action: CardAction, shown: Mapping[Any, Any]) -> NewRequest:
+        """A new request; chat type, topic and language are those of the request that the card shows."""
+        return NewRequest(
+            dedup_key=f"press:{action.event_id}",
+            chat_id=action.chat_id,
             chat_type=shown["chat_type"],
-            reply_to=press.message_id,
+            reply_to=action.message_id,
             in_topic=bool(shown["in_topic"]),
-            sender=press.presser,
+            sender=action.presser,
             language=shown["language"],
         )
 
-    def _accept(self, arrival: RequestContext, understood: ParsedMessage, key: str) -> dict[str, Any]:
-        received = self._reception.accept(arrival, understood, only_if_allowed=True)
-        return self._toast(key, "success") if received.refusal is None else self._refused(received.refusal)
+    def _accept(self, new: NewRequest, message: ParsedMessage, key: str) -> Toast:
+        result = self.requests.submit(new, message, store_rejected=False)
+        return self._toast(key, "success") if result.error is None else self._error(result.error)
 
-    def _refused(self, why: UserError) -> dict[str, Any]:
-        return toast(self._words, why.sentence, kind="warning", **why.values)
+    def _error(self, error: UserError) -> Toast:
+        return toast(self.messages, error.sentence, kind="warning", **error.values)
 
-    def _toast(self, key: str, kind: Any) -> dict[str, Any]:
-        return toast(self._words, key, kind=kind)
-
-
-_STATES = select(generations.c.state).where(generations.c.request_id == bindparam("which", type_=Text))
-
-
-def _led_by(request: RowMapping | None) -> Mapping[str, str | None]:
-    """What leads from the log's lines of a press back to what its card shows: the request, and its message."""
-    if request is None:
-        return {}
-    ids = log_ids(request["request_id"], request["dedup_key"])
-    return {"pressed": ids["request"], "message_id": ids.get("message_id")}
+    def _toast(self, key: str, kind: Any) -> Toast:
+        return toast(self.messages, key, kind=kind)

@@ -1,119 +1,102 @@
-"""Accepting an event: what it asks is understood and stored in one transaction, and nothing else is done."""
+"""Turns authentic events into stored requests, and does nothing else."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 from bot.chat.parsing.events import NOT_MENTIONED, mentioned_namesake, parse_event, unmask_parsed
 from bot.chat.parsing.parser import parse
 from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database
-from bot.db.requests import RequestStore
-from bot.db.row_models import language_of
+from bot.db.lookups import was_answered
+from bot.db.row_models import Kind, NewRequest, language_of
 from bot.errors import DatabaseUnavailable
 from bot.logs import get_logger
 from bot.models import CardAction, Command, Event, Ignored, Message, MessageRecall, Onboarding, ParsedMessage
 from bot.service.bot_identity import BotIdentity
 from bot.service.card_actions import CardActionHandler
-from bot.service.request_builder import RequestContext
 from bot.service.requests import RequestService
 
 log = get_logger(__name__)
 
-AGAIN_AFTER = 600.0
-"""Seconds for which what was told unasked is not told again: the help in a chat, and to somebody who may not use the
-bot that it is not open to them."""
+REPEAT_AFTER = 600.0
+"""Seconds for which an answer that nobody asked for is not repeated: the help in a chat, and to a person who may not
+use the bot that it is not open to them."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventHandler:
-    """Turns authentic events into stored requests.
+    """Handles events.
 
-    Args:
-        database: where requests are kept.
-        reception: what accepts them.
-        presses: what answers presses on cards.
-        identity: who the bot is, once it has been learnt.
-        allows: whether a person may use the bot in a chat.
-        greetings: the kinds of greeting that are answered with a welcome.
-        wake: set when there is work for the worker of this process.
+    ``allows`` tells whether a person may use the bot in a chat; ``welcome`` are the kinds of onboarding that are
+    answered; ``wake`` is set when there is work for the worker of this process.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        reception: RequestService,
-        presses: CardActionHandler,
-        identity: BotIdentity,
-        allows: Callable[[str, str | None], bool],
-        greetings: Collection[str],
-        wake: threading.Event,
-    ) -> None:
-        self._database = database
-        self._store = RequestStore(database)
-        self._reception = reception
-        self._presses = presses
-        self._identity = identity
-        self._allows = allows
-        self._greetings = greetings
-        self._wake = wake
+    database: Database
+    requests: RequestService
+    card_actions: CardActionHandler
+    identity: BotIdentity
+    allows: Callable[[str, str | None], bool]
+    welcome: Collection[str]
+    wake: threading.Event
 
-    def take(self, event: Event) -> Mapping[str, object]:
-        """Accepts an event.
+    def handle(self, event: Event) -> Mapping[str, object]:
+        """Stores what an event asks for.
 
         Returns:
-            The JSON of the answer: ``{}``, or a toast for a press on a card.
+            The JSON of the answer: ``{}``, or a toast for a card action.
 
         Raises:
-            StoreUnavailable: nothing was stored, and Feishu has to send the event again.
+            DatabaseUnavailable: nothing was stored, and Feishu has to send the event again.
         """
-        bot_open_id = self._identity.open_id
+        bot_open_id = self.identity.open_id
         if bot_open_id is None and event.event_type == "im.message.receive_v1":
             # Without it nobody can tell whether the bot was mentioned; the event comes again.
-            raise DatabaseUnavailable("the bot's own id has not been learnt yet")
-        answer = self._take(event, bot_open_id)
-        self._wake.set()
-        return answer
-
-    def _take(self, event: Event, bot_open_id: str | None) -> Mapping[str, object]:
+            raise DatabaseUnavailable("the bot's own id is not known yet")
+        answer: Mapping[str, object] = {}
         match parse_event(event, bot_open_id=bot_open_id):
             case Message() as message:
-                self._take_message(message)
+                self._handle_message(message)
             case MessageRecall() as recall:
                 log.info("message recalled", message_id=recall.message_id)
-                cancel_recalled(self._database, recall.message_id)
-            case Onboarding() as greeting:
-                self._take_greeting(greeting)
-            case CardAction() as press:
-                return self._take_press(press)
+                cancel_recalled(self.database, recall.message_id)
+            case Onboarding() as onboarding:
+                self._handle_onboarding(onboarding)
+            case CardAction() as action if self.allows(action.presser, action.chat_id):
+                answer = self.card_actions.handle(action)
+            case CardAction() as action:
+                log.info("card action not allowed", chat=action.chat_id)
+                answer = self.card_actions.reject()
             case Ignored() as ignored:
-                name = self._identity.name
+                name = self.identity.name
                 if ignored.reason == NOT_MENTIONED and name and (other := mentioned_namesake(event, name)):
-                    self._identity.note_namesake(other)
+                    self.identity.note_namesake(other)
                 log.info("event ignored", type=event.event_type, reason=ignored.reason)
-        return {}
+        self.wake.set()
+        return answer
 
-    def _take_message(self, message: Message) -> None:
-        if not self._allows(message.sender, message.chat_id):
+    def _handle_message(self, message: Message) -> None:
+        if not self.allows(message.sender, message.chat_id):
             log.info("message not allowed", message_id=message.message_id, chat=message.chat_id)
-            self._tell_not_allowed(message)
+            # The answer has the ids that the lists need, which nobody could learn otherwise.
+            if not self._answered_lately(message, "not_allowed", sender=message.sender):
+                self._submit(message, Command(name="not_allowed"))
         elif not message.attachment and message.text.strip():
-            understood = parse(message.text, styles=self._reception.styles)
-            self._accept(message, unmask_parsed(understood, message.names))
-        elif not self._store.told_since(message.chat_id, kind="help", seconds=AGAIN_AFTER):
-            self._accept(message, Command(name="help"))
+            parsed = parse(message.text, styles=self.requests.styles)
+            self._submit(message, unmask_parsed(parsed, message.names))
+        elif not self._answered_lately(message, "help"):
+            self._submit(message, Command(name="help"))
         else:
             log.info("message ignored", message_id=message.message_id, reason="nothing to draw, and help was shown")
 
-    def _tell_not_allowed(self, message: Message) -> None:
-        """Answers with the ids that the lists need, which nobody could learn otherwise."""
-        told = self._store.told_since(message.chat_id, kind="not_allowed", seconds=AGAIN_AFTER, person=message.sender)
-        if not told:
-            self._accept(message, Command(name="not_allowed"))
+    def _answered_lately(self, message: Message, kind: Kind, *, sender: str | None = None) -> bool:
+        chat_id = message.chat_id
+        return was_answered(self.database, chat_id=chat_id, kind=kind, seconds=REPEAT_AFTER, sender=sender)
 
-    def _accept(self, message: Message, understood: ParsedMessage) -> None:
-        arrival = RequestContext(
+    def _submit(self, message: Message, parsed: ParsedMessage) -> None:
+        new = NewRequest(
             dedup_key=message.message_id,
             chat_id=message.chat_id,
             chat_type=message.chat_type,
@@ -122,28 +105,19 @@ class EventHandler:
             sender=message.sender,
             language=language_of(message.text),
         )
-        self._reception.accept(arrival, understood)
+        self.requests.submit(new, parsed)
 
-    def _take_greeting(self, greeting: Onboarding) -> None:
-        if greeting.kind not in self._greetings or not self._allows(greeting.person, greeting.chat_id):
+    def _handle_onboarding(self, onboarding: Onboarding) -> None:
+        if onboarding.kind not in self.welcome or not self.allows(onboarding.person, onboarding.chat_id):
             return
-        if greeting.kind == "entered" and not greeting.first:
+        if onboarding.kind == "entered" and not onboarding.first:
             return
-        # Whoever opens the direct chat for the first time opens it again; the welcome comes once.
-        origin = greeting.chat_id if greeting.kind == "entered" else greeting.event_id
-        arrival = RequestContext(
-            dedup_key=f"{greeting.kind}:{origin}",
-            chat_id=greeting.chat_id,
-            chat_type="group" if greeting.kind == "added" else "p2p",
-            reply_to=None,
-            in_topic=False,
-            sender=greeting.person,
-            language="zh",
+        # People open the direct chat many times; the welcome comes once.
+        key = onboarding.chat_id if onboarding.kind == "entered" else onboarding.event_id
+        new = NewRequest(
+            dedup_key=f"{onboarding.kind}:{key}",
+            chat_id=onboarding.chat_id,
+            chat_type="group" if onboarding.kind == "added" else "p2p",
+            sender=onboarding.person,
         )
-        self._reception.accept(arrival, Command(name="welcome"))
-
-    def _take_press(self, press: CardAction) -> Mapping[str, object]:
-        if not self._allows(press.presser, press.chat_id):
-            log.info("card action not allowed", chat=press.chat_id)
-            return self._presses.refuse()
-        return self._presses.take(press)
+        self.requests.submit(new, Command(name="welcome"))

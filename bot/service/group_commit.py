@@ -1,4 +1,4 @@
-"""What several threads want at the same moment, done in one go by one of them."""
+"""Commits what several threads submit at the same moment in one transaction."""
 
 from __future__ import annotations
 
@@ -8,90 +8,73 @@ from typing import Generic, TypeVar
 
 from bot.errors import DatabaseUnavailable
 
-Wish = TypeVar("Wish")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class GroupCommit(Generic[Wish, Result]):
-    """Grants wishes in groups: what comes while one group is being granted is the next group.
+class GroupCommit(Generic[Item, Result]):
+    """Commits items in groups: what is submitted while one group is being committed is the next group.
 
-    A transaction's commit waits for the disk, and costs one message as much as twenty. A thread that comes alone grants
-    its own wish at once; while it does so, the others gather, and the first of them then grants all of theirs.
-
-    Args:
-        grant: grants a group, in the order in which the wishes came; all of it, or none of it when it raises.
-        of_one: what it raises for something about one of the wishes. Then each thread grants its own alone, so that no
-            wish fails for another. ``StoreUnavailable`` is for the whole group.
+    A commit waits for the disk, and costs as much for one item as for twenty. ``commit`` commits all items of a group,
+    in their order, or none of them when it raises. After one of the ``per_item_errors`` each thread commits its own
+    item alone, so that no item fails because of another one. ``DatabaseUnavailable`` is raised to the whole group.
     """
 
     def __init__(
-        self, grant: Callable[[Sequence[Wish]], Sequence[Result]], *, of_one: tuple[type[Exception], ...]
+        self, commit: Callable[[Sequence[Item]], Sequence[Result]], *, per_item_errors: tuple[type[Exception], ...]
     ) -> None:
-        self._grant = grant
-        self._of_one = of_one
+        self._commit = commit
+        self._per_item_errors = per_item_errors
+        self._turn = threading.Lock()
         self._lock = threading.Lock()
-        self._gathered: list[_Place[Wish, Result]] = []
-        self._granting = False
+        self._pending: list[_Entry[Item, Result]] = []
 
     @property
-    def gathered(self) -> int:
-        """How many wishes wait for the next group."""
-        with self._lock:
-            return len(self._gathered)
+    def pending(self) -> int:
+        """How many items wait for the next group."""
+        return len(self._pending)
 
-    def do(self, wish: Wish) -> Result:
-        """Grants a wish, alone or with those of other threads; raises what its granting raised."""
-        place = _Place[Wish, Result](wish)
+    def submit(self, item: Item) -> Result:
+        """Commits an item, alone or with those of other threads; raises what committing it raised."""
+        entry = _Entry[Item, Result](item)
         with self._lock:
-            self._gathered.append(place)
-            waits, self._granting = self._granting, True
-        if waits:
-            place.turn.wait()
-        if not place.taken:
-            self._lead()
-        if place.fault is not None:
-            raise place.fault
-        return place.results[0] if place.results else self._grant([wish])[0]
+            self._pending.append(entry)
+        with self._turn:
+            if not entry.done:
+                self._commit_group()
+        if entry.error is not None:
+            raise entry.error
+        return entry.results[0] if entry.results else self._commit([item])[0]
 
-    def _lead(self) -> None:
-        """Grants what has gathered, the own wish among it, then lets the next group be granted."""
-        with self._lock:
-            group, self._gathered = self._gathered, []
-        for place in group:
-            place.taken = True
+    def _commit_group(self) -> None:
+        group = self._take_pending()
         try:
-            self._settle(group)
-        finally:
-            with self._lock:
-                self._granting = bool(self._gathered)
-                following = self._gathered[:1]
-            for place in [*following, *group]:
-                place.turn.set()
-
-    def _settle(self, group: Sequence[_Place[Wish, Result]]) -> None:
-        try:
-            results = self._grant([place.wish for place in group])
-        except DatabaseUnavailable as fault:
-            with self._lock:
-                # Who came meanwhile has waited already, and would wait as long again.
-                gathered, self._gathered = self._gathered, []
-            for place in [*group, *gathered]:
-                place.taken, place.fault = True, fault
-                place.turn.set()
-        except self._of_one:
+            results = self._commit([entry.item for entry in group])
+            for entry, result in zip(group, results, strict=True):
+                entry.results.append(result)
+        except DatabaseUnavailable as error:
+            # What was submitted meanwhile has waited already, and would wait as long again.
+            group += self._take_pending()
+            for entry in group:
+                entry.error = error
+        except self._per_item_errors:
             if len(group) == 1:
                 raise
-        else:
-            for place, result in zip(group, results, strict=True):
-                place.results.append(result)
+        finally:
+            for entry in group:
+                entry.done = True
+
+    def _take_pending(self) -> list[_Entry[Item, Result]]:
+        with self._lock:
+            taken, self._pending = self._pending, []
+        return taken
 
 
-class _Place(Generic[Wish, Result]):
-    """A wish, and what came of it: a result, a fault, or neither where its group failed for one of the others."""
+class _Entry(Generic[Item, Result]):
+    """An item and its outcome: a result, an error, or neither where its group failed because of another item."""
 
-    def __init__(self, wish: Wish) -> None:
-        self.wish = wish
-        self.turn = threading.Event()
-        self.taken = False
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.done = False
         self.results: list[Result] = []
-        self.fault: DatabaseUnavailable | None = None
+        self.error: DatabaseUnavailable | None = None

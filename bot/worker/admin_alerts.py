@@ -12,10 +12,10 @@ from typing import Literal
 from sqlalchemy import select
 
 from bot.db.database import Database
+from bot.db.row_models import NewRequest
 from bot.db.tables import generations
 from bot.logs import get_logger
 from bot.models import Command, State
-from bot.service.request_builder import RequestContext
 from bot.service.requests import TO_ADMIN, RequestService
 
 log = get_logger(__name__)
@@ -150,17 +150,9 @@ class AdminAlerts:
     def _tell(self, person: str, cause: Cause, *, dedup_key: str, details: str) -> None:
         if dedup_key in self._told:
             return
-        arrival = RequestContext(
-            dedup_key=dedup_key,
-            chat_id=None,
-            chat_type="p2p",
-            reply_to=None,
-            in_topic=False,
-            sender=person,
-            language="zh",
-        )
+        new = NewRequest(dedup_key=dedup_key, chat_id=None, chat_type="p2p", sender=person)
         argument = f"admin_{cause}\n{details}" if details else f"admin_{cause}"
-        received = self._reception.accept(arrival, Command(name=TO_ADMIN, argument=argument))
+        received = self._reception.submit(new, Command(name=TO_ADMIN, argument=argument))
         self._told.add(dedup_key)
         if received.outcome == "accepted":
             log.warning("admin alerted", cause=cause, admin=person)

@@ -77,7 +77,7 @@ class Side:
 
     def accept(self, origin: str, who: str) -> None:
         """One prompt is stored, its limits counted."""
-        received = self._reception.accept(arrival(origin, sender=who, chat=f"oc_{who}"), ImagePrompt(prompt="一只猫"))
+        received = self._reception.submit(arrival(origin, sender=who, chat=f"oc_{who}"), ImagePrompt(prompt="一只猫"))
         assert received.outcome == "accepted", received
 
     def _look(self) -> None:

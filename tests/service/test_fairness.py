@@ -40,7 +40,7 @@ class Queue:
         self._asked += 1
         sender, count = self.random.choice(USERS), self.random.randint(1, 4)
         message = arrival(f"om_{self._asked}", sender=sender, chat=f"oc_{self._asked}")
-        received = self._reception.accept(message, ImagePrompt(prompt="一只猫", options=PartialOptions(count=count)))
+        received = self._reception.submit(message, ImagePrompt(prompt="一只猫", options=PartialOptions(count=count)))
         # On a fast machine the limiter of all messages holds a card back for a moment.
         assert wait_until(lambda: self._is_answered(received.request_id), seconds=20)
         return sender, count

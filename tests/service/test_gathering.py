@@ -35,7 +35,7 @@ def at_once(reception: RequestService, asked: Sequence[tuple[str, ImagePrompt]])
 
     def ask(number: int, origin: str, prompt: ImagePrompt) -> SubmitResult:
         start.wait()
-        return reception.accept(arrival(origin, sender=f"ou_{number}", chat=f"oc_{number}"), prompt)
+        return reception.submit(arrival(origin, sender=f"ou_{number}", chat=f"oc_{number}"), prompt)
 
     with ThreadPoolExecutor(len(asked)) as pool:
         return [pool.submit(ask, number, *one) for number, one in enumerate(asked)]
@@ -51,7 +51,7 @@ def test_a_limit_is_exact_within_a_group(database: Database) -> None:
     """Of twelve prompts at the same moment as many are accepted as there is room for, and each is answered."""
     reception = reception_of(database, Team(limits=UNLIMITED.model_copy(update={"images_per_month": 5})))
     outcomes = [one.result().outcome for one in at_once(reception, [(f"om_{n}", CAT) for n in range(12)])]
-    assert (outcomes.count("accepted"), outcomes.count("refused")) == (5, 7)
+    assert (outcomes.count("accepted"), outcomes.count("rejected")) == (5, 7)
     assert count(database) == 12
 
 
@@ -96,7 +96,7 @@ def test_a_recall_that_wins_the_race_makes_the_message_known() -> None:
         other.commit()
         other.execute("SELECT pg_advisory_xact_lock(%s)", (LIMITS_LOCK,))
         other.execute("INSERT INTO requests SELECT * FROM recalled")
-        said = pool.submit(reception_of(database).accept, arrival("om_1"), CAT)
+        said = pool.submit(reception_of(database).submit, arrival("om_1"), CAT)
         wait_for(lambda: looking.execute(WAITING).fetchone() == (1,))
         other.commit()
         assert said.result().outcome == "repeated"
@@ -112,5 +112,5 @@ def test_a_connection_that_was_cut_while_it_rested_is_opened_anew() -> None:
         assert count(database) == 0
         other.execute(END_ALL)
         wait_for(lambda: other.execute(CONNECTED).fetchone() == (1,))
-        assert reception_of(database).accept(arrival(), CAT).outcome == "accepted"
+        assert reception_of(database).submit(arrival(), CAT).outcome == "accepted"
         database.close()

@@ -74,16 +74,16 @@ def test_over_a_limit_a_prompt_is_refused_with_its_sentence(
     for number in range(2):
         assert accept(database, f"om_{number}", team=team(**limits)).outcome == "accepted"
     refused = accept(database, "om_2", team=team(**limits))
-    assert refused.outcome == "refused"
-    assert refused.refusal is not None
-    assert refused.refusal.sentence == sentence
+    assert refused.outcome == "rejected"
+    assert refused.error is not None
+    assert refused.error.sentence == sentence
     assert quota(database, team()).pending == 2
 
 
 def test_four_images_count_as_four(database: Database) -> None:
     """A message that asks for several images needs room for all of them."""
     assert accept(database, "om_1", count=4, team=team(pending=5)).outcome == "accepted"
-    assert accept(database, "om_2", count=2, team=team(pending=5)).outcome == "refused"
+    assert accept(database, "om_2", count=2, team=team(pending=5)).outcome == "rejected"
     assert accept(database, "om_3", count=1, team=team(pending=5)).outcome == "accepted"
 
 
@@ -105,7 +105,7 @@ def test_what_was_not_called_for_is_given_back_to_the_day(database: Database) ->
     limits = team(per_day=2)
     waiting = accept(database, "om_1", team=limits)
     accept(database, "om_2", team=limits)
-    assert accept(database, "om_3", team=limits).outcome == "refused"
+    assert accept(database, "om_3", team=limits).outcome == "rejected"
     with database.write() as connection:
         cancel(database, connection, [str(waiting.request_id)])
     cancel_recalled(database, "om_2")
@@ -152,7 +152,7 @@ def test_what_may_be_billed_counts_for_the_person(
         spend(database, claim(database))
         used = quota(database, limits)
         assert (used.today, used.team_images) == (number + 1, number + 1)
-    assert accept(database, "om_more", team=limits).outcome == "refused"
+    assert accept(database, "om_more", team=limits).outcome == "rejected"
     assert accept(database, "om_other", sender="ou_bob", team=limits).outcome == "accepted"
 
 
@@ -204,7 +204,7 @@ def test_a_call_that_waits_to_be_repeated_is_reserved(database: Database) -> Non
     recover_lost_calls(database, failure=failures.REPEATED_UNKNOWN)
     used = quota(database, limits)
     assert (used.team_images, used.today) == (2, 2)
-    assert accept(database, "om_2", team=limits).outcome == "refused"
+    assert accept(database, "om_2", team=limits).outcome == "rejected"
     claim(database)
     assert quota(database, limits).team_images == 2
 
@@ -214,7 +214,7 @@ def test_what_costs_nothing_needs_no_money(database: Database) -> None:
     for number in range(2):
         accept(database, f"om_{number}")
     limits = team(yuan_per_month=0.1)
-    assert accept(database, "om_paid", team=limits).outcome == "refused"
+    assert accept(database, "om_paid", team=limits).outcome == "rejected"
     assert accept(database, "om_free", model="cogview-3-flash", team=limits).outcome == "accepted"
 
 
@@ -264,7 +264,7 @@ def test_a_paused_bot_accepts_no_prompt(database: Database) -> None:
     with database.write() as connection:
         assert pause(database, connection, by="ou_admin")
         assert not pause(database, connection, by="ou_admin")
-    refused = accept(database, "om_1").refusal
+    refused = accept(database, "om_1").error
     assert refused is not None
     assert refused.sentence == "limit.paused"
     with database.write() as connection:

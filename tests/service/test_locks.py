@@ -87,7 +87,7 @@ class Scene:
 
     def command(self, name: str, argument: str = "") -> None:
         """The person gives a command."""
-        reception_of(self.database).accept(arrival("om_command"), Command(name=name, argument=argument))
+        reception_of(self.database).submit(arrival("om_command"), Command(name=name, argument=argument))
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def send(
 ) -> SubmitResult:
     """One message of somebody."""
     where = arrival(f"om_{person}_{number}", sender=person, chat=chat)
-    return reception_of(database, LIMITED).accept(where, what)
+    return reception_of(database, LIMITED).submit(where, what)
 
 
 def stored(database: Database) -> int:
@@ -48,8 +48,8 @@ def test_one_notice_and_then_silence(database: Database) -> None:
     outcomes = [send(database, number, MIXED[number % 3], chat=f"oc_{number}") for number in range(20)]
     assert [one.outcome for one in outcomes[MOST + 1 :]] == ["silenced"] * (20 - MOST - 1)
     notice = outcomes[MOST]
-    assert notice.refusal is not None
-    assert (notice.kind, notice.refusal.sentence) == ("too_fast", "limit.rate")
+    assert notice.error is not None
+    assert (notice.kind, notice.error.sentence) == ("too_fast", "limit.rate")
     assert stored(database) == MOST + 1
     assert send(database, 0, MIXED[0], person="ou_bob").outcome == "accepted"
 
@@ -71,7 +71,7 @@ def test_after_a_minute_everything_is_answered_again(database: Database) -> None
     with database.write() as connection:
         connection.execute(update(requests).values(accepted_at=requests.c.accepted_at - 61))
     outcomes = [send(database, 100 + number, MIXED[0]) for number in range(MOST + 2)]
-    assert [one.outcome for one in outcomes] == ["accepted"] * MOST + ["refused", "silenced"]
+    assert [one.outcome for one in outcomes] == ["accepted"] * MOST + ["rejected", "silenced"]
 
 
 def test_the_rate_is_one_for_all_processes(database_url: str) -> None:
@@ -124,11 +124,11 @@ def test_chats_take_turns(database: Database) -> None:
     """What one chat has to be shown does not keep the others waiting, however much older it is."""
     store = RequestStore(database)
     for number in range(30):
-        reception_of(database).accept(arrival(f"om_{number}", chat="oc_busy"), ImagePrompt(prompt="一只猫"))
+        reception_of(database).submit(arrival(f"om_{number}", chat="oc_busy"), ImagePrompt(prompt="一只猫"))
     with database.write() as connection:
         connection.execute(update(requests).values(answer_id=requests.c.dedup_key))
     later = [
-        reception_of(database).accept(arrival(f"om_{chat}", chat=chat), ImagePrompt(prompt="一只猫")).request_id
+        reception_of(database).submit(arrival(f"om_{chat}", chat=chat), ImagePrompt(prompt="一只猫")).request_id
         for chat in ("oc_1", "oc_2")
     ]
     assert store.unshown(limit=16)[1:3] == later

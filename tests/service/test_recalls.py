@@ -13,9 +13,9 @@ from sqlalchemy import func, select, update
 from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database
 from bot.db.requests import RequestStore
+from bot.db.row_models import NewRequest
 from bot.db.tables import generations, requests
 from bot.models import ImagePrompt
-from bot.service.request_builder import RequestContext
 from tests.support.dsl import REDELIVERY, BotUnderTest, header_color, wait_for
 from tests.support.requests import LEASE, accept, arrival, reception_of
 
@@ -108,9 +108,9 @@ def test_a_copy_that_is_accepted_at_the_same_moment_as_the_recall(database: Data
             start.wait()
             cancel_recalled(database, message_id)
 
-        def press(copy: RequestContext = copy, start: threading.Barrier = start) -> None:
+        def press(copy: NewRequest = copy, start: threading.Barrier = start) -> None:
             start.wait()
-            reception_of(database).accept(copy, ImagePrompt(prompt="一座灯塔"))
+            reception_of(database).submit(copy, ImagePrompt(prompt="一座灯塔"))
 
         with ThreadPoolExecutor(2) as pool:
             for done in [pool.submit(act) for act in (recall, press)]:

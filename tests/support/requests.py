@@ -11,12 +11,11 @@ from bot.chat.styles import Styles
 from bot.db.database import Database
 from bot.db.preferences import Preferences
 from bot.db.requests import RequestStore
-from bot.db.row_models import Request
+from bot.db.row_models import NewRequest, Request
 from bot.models import ImagePrompt
 from bot.options import Options, PartialOptions
 from bot.service.commands import Commands
 from bot.service.quotas import Limits
-from bot.service.request_builder import RequestContext
 from bot.service.requests import RequestService, SubmitResult
 from bot.settings import LimitSettings, config_folder
 from bot.timings import BillingPeriods
@@ -42,7 +41,7 @@ def limits_of(team: Team | None = None) -> Limits:
     """The limits of a test's team."""
     team = team or Team()
     periods = BillingPeriods(zone=ZoneInfo("Asia/Shanghai"), clock=team.clock)
-    return Limits(numbers=team.limits, prices=team.prices, periods=periods)
+    return Limits(settings=team.limits, prices=team.prices, periods=periods)
 
 
 def reception_of(database: Database, team: Team | None = None) -> RequestService:
@@ -50,9 +49,11 @@ def reception_of(database: Database, team: Team | None = None) -> RequestService
     team = team or Team()
     styles = Styles.load(config_folder({}))
     preferences = Preferences(database, defaults=Options())
-    commands = Commands(database, preferences=preferences, admins=team.admins, styles=styles, may_drop_watermark=False)
+    commands = Commands(
+        database=database, preferences=preferences, admins=team.admins, styles=styles, may_drop_watermark=False
+    )
     return RequestService(
-        database,
+        database=database,
         limits=limits_of(team),
         preferences=preferences,
         commands=commands,
@@ -61,17 +62,9 @@ def reception_of(database: Database, team: Team | None = None) -> RequestService
     )
 
 
-def arrival(origin: str = "om_1", *, sender: str = "ou_ann", chat: str = "oc_1") -> RequestContext:
+def arrival(origin: str = "om_1", *, sender: str = "ou_ann", chat: str = "oc_1") -> NewRequest:
     """A message of somebody in a group."""
-    return RequestContext(
-        dedup_key=origin,
-        chat_id=chat,
-        chat_type="group",
-        reply_to=origin,
-        in_topic=False,
-        sender=sender,
-        language="zh",
-    )
+    return NewRequest(dedup_key=origin, chat_id=chat, chat_type="group", reply_to=origin, sender=sender)
 
 
 def accept(
@@ -86,7 +79,7 @@ def accept(
 ) -> SubmitResult:
     """Accepts a prompt, in a chat of its own unless one is named: a chat takes only a few messages a second."""
     ask = ImagePrompt(prompt="一只猫", options=PartialOptions(model=model, count=count))
-    return reception_of(database, team).accept(arrival(origin, sender=sender, chat=chat or f"oc_{origin}"), ask)
+    return reception_of(database, team).submit(arrival(origin, sender=sender, chat=chat or f"oc_{origin}"), ask)
 
 
 def answer(database: Database, *, owner: str = "me") -> list[Request]:

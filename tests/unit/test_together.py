@@ -22,7 +22,7 @@ class Bench:
         self.groups: list[list[int]] = []
         self._fault = fault
         self._all_came = threading.Event()
-        self.together = GroupCommit(self._grant, of_one=(ValueError,))
+        self.together = GroupCommit(self._grant, per_item_errors=(ValueError,))
 
     def _grant(self, wishes: Sequence[int]) -> list[int]:
         self.groups.append(list(wishes))
@@ -36,10 +36,8 @@ class Bench:
         with ThreadPoolExecutor(count) as pool:
             wished = []
             for number in range(count):
-                wished.append(pool.submit(self.together.do, number))
-                came = (
-                    (lambda: len(self.groups) == 1) if number == 0 else (lambda n=number: self.together.gathered == n)
-                )
+                wished.append(pool.submit(self.together.submit, number))
+                came = (lambda: len(self.groups) == 1) if number == 0 else (lambda n=number: self.together.pending == n)
                 wait_for(came)
             self._all_came.set()
         return wished
@@ -50,7 +48,7 @@ def test_what_comes_meanwhile_is_the_next_group() -> None:
     bench = Bench()
     assert [one.result() for one in bench.run()] == [2 * number for number in range(MOST)]
     assert bench.groups == [[0], [1, 2, 3, 4, 5, 6, 7]]
-    assert bench.together.do(9) == 18
+    assert bench.together.submit(9) == 18
 
 
 def test_a_wish_that_fails_fails_alone() -> None:
@@ -81,7 +79,7 @@ def test_without_a_database_a_group_fails_as_one() -> None:
         with pytest.raises(DatabaseUnavailable):
             one.result()
     assert len(bench.groups) == 2
-    assert bench.together.do(9) == 18
+    assert bench.together.submit(9) == 18
 
 
 def test_many_threads_get_their_own_results() -> None:
@@ -92,7 +90,7 @@ def test_many_threads_get_their_own_results() -> None:
         granted.extend(wishes)
         return [-wish for wish in wishes]
 
-    together = GroupCommit(grant, of_one=())
+    together = GroupCommit(grant, per_item_errors=())
     with ThreadPoolExecutor(16) as pool:
-        assert list(pool.map(together.do, range(1000))) == [-number for number in range(1000)]
+        assert list(pool.map(together.submit, range(1000))) == [-number for number in range(1000)]
     assert sorted(granted) == list(range(1000))
