@@ -33,7 +33,7 @@ from bot.db.usage import ApiUsageCounter
 from bot.errors import DatabaseUnavailable, SettingsError
 from bot.feishu.bitable import BitableClient, BitableTable
 from bot.feishu.client import FeishuClient
-from bot.feishu.fixes import describe, suggest_fix
+from bot.feishu.error_codes import describe, suggest_fix
 from bot.glm.client import Downloader, GlmClient, call_seconds
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.platform_clock import PlatformClock

@@ -270,7 +270,6 @@ class FeishuAction(Enum):
     SEND_NEW = "this message can no longer be changed: send a new one"
     SEND_PLAIN = "the card was refused: send a plain image and text"
     SHRINK_IMAGE = "the image was refused: make it smaller or send it as a file"
-    IGNORE = "of no consequence"  # of reactions, which this program does not make
     REPORT = "a fault in this program: log it, no retry"
 
 

@@ -59,7 +59,7 @@ def connect(stopped: threading.Event, *, work: bool) -> None:
         domain=settings.domain,
         app_id=settings.app_id,
         app_secret=settings.app_secret.get_secret_value(),
-        take=bot.handle_pushed_event,
+        handle=bot.handle_pushed_event,
         on_end=stopped.set,
     )
     with _closed_if_refused(bot):

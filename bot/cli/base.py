@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bot.cli.id_args import person
 from bot.errors import FeishuError, SettingsError
-from bot.feishu import fixes
+from bot.feishu import error_codes as fixes
 from bot.feishu.bitable import FIELDS, BitableClient, NewBase
 from bot.feishu.client import FeishuClient
 from bot.settings import Settings, load, required_settings_missing

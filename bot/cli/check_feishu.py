@@ -12,7 +12,7 @@ from bot.chat.messages import Messages
 from bot.cli.check_result import Check, CheckResult, Outcome, run_checks
 from bot.cli.id_args import kind_of
 from bot.errors import FeishuAction, FeishuError, SettingsError
-from bot.feishu import fixes
+from bot.feishu import error_codes as fixes
 from bot.feishu.bitable import FIELDS, BitableClient
 from bot.feishu.client import FeishuClient
 from bot.platform_clock import PlatformClock

@@ -241,7 +241,7 @@ def _settings_to_send() -> Settings:
 
 
 def _send(sender: Sender, result: Result) -> None:
-    from bot.feishu import fixes  # noqa: PLC0415 - as above
+    from bot.feishu import error_codes as fixes  # noqa: PLC0415 - as above
 
     try:
         sender.send(result)

@@ -14,7 +14,7 @@ from bot.db.database import Database
 from bot.db.locks import change_rows
 from bot.db.tables import generations, key_value, requests, timers
 from bot.errors import FeishuAction, FeishuError, SendDelayed
-from bot.feishu.fixes import describe, suggest_fix
+from bot.feishu.error_codes import describe, suggest_fix
 from bot.logs import get_logger
 from bot.models import State
 from bot.timings import Timings

@@ -12,13 +12,12 @@ from typing import Any
 
 from bot.errors import FeishuUnreachable
 from bot.feishu import sdk
-from bot.feishu.responses import text_in
+from bot.feishu.http import require_str
 
 MOST_RECORDS = 500
 """Records of one call; the platform takes 1,000, and a smaller call is less often "not ready"."""
 
-_MOST_FIELDS = 100
-_API = "bitable"
+_APPS = "/open-apis/bitable/v1/apps"
 
 
 class FieldType(IntEnum):
@@ -71,9 +70,9 @@ class NewBase:
 
 
 class BitableClient:
-    """The Bases that the app may reach; a token or id is what stands in a Base's address.
+    """The Bases that the app may reach; a token or id is that of a Base's address.
 
-    Every method raises ``FeishuError``, and ``FeishuUnreachable`` where the call may have been applied all the same.
+    Every method raises ``FeishuError``, and ``FeishuUnreachable`` if the call may have been applied all the same.
 
     Args:
         call: makes one call, as :meth:`bot.feishu.client.FeishuClient.call` does.
@@ -83,42 +82,36 @@ class BitableClient:
         self._call = call
 
     def create(self, name: str, *, zone: str) -> NewBase:
-        """Makes a Base of the app's own, which nobody else can open yet.
+        """Creates a Base of the app's own, which nobody else can open yet.
 
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app/create
         """
-        models = sdk.further(_API)
-        body = models.ReqApp.builder().name(name).time_zone(zone).build()
-        answer = self._call("base_create", models.CreateAppRequest.builder().request_body(body).build())
+        request = sdk.plain_request("POST", _APPS, body={"name": name, "time_zone": zone})
+        answer = self._call("base_create", request)
         return NewBase(
-            app_token=text_in(answer, "data", "app", "app_token", call="base_create"),
-            url=text_in(answer, "data", "app", "url", call="base_create"),
+            app_token=require_str(answer, "data", "app", "app_token", call="base_create"),
+            url=require_str(answer, "data", "app", "url", call="base_create"),
             blank_table=answer["data"]["app"].get("default_table_id"),
         )
 
     def create_table(self, app_token: str, name: str, fields: Sequence[Field]) -> str:
-        """Adds a table; gives its id.
+        """Adds a table and returns its id; the first of its fields names a record, and is a text.
 
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table/create
-
-        Args:
-            app_token: the Base.
-            name: the table's name.
-            fields: its fields; the first is what a record is called by, and a text.
         """
-        models = sdk.further(_API)
-        table = models.ReqTable.builder().name(name).fields([_header(models, field) for field in fields]).build()
-        body = models.CreateAppTableRequestBody.builder().table(table).build()
-        request = models.CreateAppTableRequest.builder().app_token(app_token).request_body(body).build()
-        return text_in(self._call("base_table", request), "data", "table_id", call="base_table")
+        table = {"name": name, "fields": [_header(field) for field in fields]}
+        request = sdk.plain_request(
+            "POST", f"{_APPS}/:app_token/tables", paths={"app_token": app_token}, body={"table": table}
+        )
+        return require_str(self._call("base_table", request), "data", "table_id", call="base_table")
 
     def delete_table(self, app_token: str, table_id: str) -> None:
         """Deletes a table, which may not be the last one of its Base.
 
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table/delete
         """
-        models = sdk.further(_API)
-        request = models.DeleteAppTableRequest.builder().app_token(app_token).table_id(table_id).build()
+        paths = {"app_token": app_token, "table_id": table_id}
+        request = sdk.plain_request("DELETE", f"{_APPS}/:app_token/tables/:table_id", paths=paths)
         self._call("base_delete_table", request)
 
     def share(self, app_token: str, open_id: str) -> None:
@@ -126,47 +119,57 @@ class BitableClient:
 
         https://open.feishu.cn/document/server-docs/docs/permission/permission-member/create
         """
-        models = sdk.further("drive")
-        member = models.BaseMember.builder().member_type("openid").member_id(open_id).perm("full_access")
-        request = models.CreatePermissionMemberRequest.builder().token(app_token).type(_API)
-        self._call("base_share", request.request_body(member.type("user").build()).build())
+        member = {"member_type": "openid", "member_id": open_id, "perm": "full_access", "type": "user"}
+        request = sdk.plain_request(
+            "POST",
+            "/open-apis/drive/v1/permissions/:token/members",
+            paths={"token": app_token},
+            queries=[("type", "bitable")],
+            body=member,
+        )
+        self._call("base_share", request)
 
     def fields(self, app_token: str, table_id: str) -> dict[str, int]:
-        """The names of a table's fields, and the kind of each.
+        """The names of a table's fields, and the type of each.
 
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table-field/list
         """
-        models = sdk.further(_API)
-        request = models.ListAppTableFieldRequest.builder().app_token(app_token).table_id(table_id)
-        answer = self._call("base_fields", request.page_size(_MOST_FIELDS).build())
-        given = answer.get("data")
-        listed = given.get("items") if isinstance(given, Mapping) else None
+        request = sdk.plain_request(
+            "GET",
+            f"{_APPS}/:app_token/tables/:table_id/fields",
+            paths={"app_token": app_token, "table_id": table_id},
+            queries=[("page_size", "100")],
+        )
+        data = self._call("base_fields", request).get("data")
+        listed = data.get("items") if isinstance(data, Mapping) else None
         if not isinstance(listed, list):
             raise FeishuUnreachable("the answer has no data.items", call="base_fields")
         return {str(field.get("field_name")): int(field.get("type") or 0) for field in listed}
 
     def add(self, app_token: str, table_id: str, records: Sequence[Mapping[str, object]], *, client_token: str) -> None:
-        """Adds records: all of them or none.
+        """Adds records, all or none; a table takes one call at a time.
 
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table-record/batch_create
 
         Args:
             app_token: the Base.
-            table_id: the table; it takes one call at a time.
+            table_id: the table.
             records: at most :data:`MOST_RECORDS`, each with its values by the names of the fields.
             client_token: a version 4 UUID; the same records with the same one are added once.
         """
-        models = sdk.further(_API)
-        body = models.BatchCreateAppTableRecordRequestBody.builder()
-        body = body.records([models.AppTableRecord.builder().fields(record).build() for record in records])
-        request = models.BatchCreateAppTableRecordRequest.builder().app_token(app_token).table_id(table_id)
-        request = request.user_id_type("open_id").client_token(client_token)
-        self._call("base_records", request.request_body(body.build()).build())
+        request = sdk.plain_request(
+            "POST",
+            f"{_APPS}/:app_token/tables/:table_id/records/batch_create",
+            paths={"app_token": app_token, "table_id": table_id},
+            queries=[("user_id_type", "open_id"), ("client_token", client_token)],
+            body={"records": [{"fields": record} for record in records]},
+        )
+        self._call("base_records", request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BitableTable:
-    """One table, for who only writes to it."""
+    """One table, for code that only writes to it."""
 
     bases: BitableClient
     app_token: str
@@ -177,10 +180,9 @@ class BitableTable:
         self.bases.add(self.app_token, self.table_id, records, client_token=client_token)
 
 
-def _header(models: Any, field: Field) -> Any:
-    header = models.AppTableCreateHeader.builder().field_name(field.name).type(int(field.kind))
+def _header(field: Field) -> dict[str, object]:
+    header: dict[str, object] = {"field_name": field.name, "type": int(field.kind)}
     if field.form is not None:
-        shown = models.AppTableFieldProperty.builder()
-        shown = shown.date_formatter(field.form) if field.kind is FieldType.TIME else shown.formatter(field.form)
-        header = header.property(shown.build())
-    return header.build()
+        form = "date_formatter" if field.kind is FieldType.TIME else "formatter"
+        header["property"] = {form: field.form}
+    return header

@@ -1,165 +1,174 @@
-"""What to do about each error code of the Feishu Open Platform.
+"""Each error code of the Feishu Open Platform: what the bot does about it, and what an admin does.
 
 The codes of messages: https://open.feishu.cn/document/server-docs/im-v1/message/reply
 The codes of images: https://open.feishu.cn/document/server-docs/im-v1/image/create
 The codes of a Base: https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table-record/batch_create
 The codes of all calls: https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code
+The Chinese names in the fixes are those of the developer console and of the clients.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
+from typing import NamedTuple
 
-from bot.errors import FeishuAction
+from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
+
+PUBLISH = "then publish a version (版本管理与发布 Version Management & Release): nothing takes effect before"
+SWITCH_ON = (
+    "have a Feishu administrator switch the app on: 管理后台 Admin Console → 工作台 Workplace → 应用管理 App Management"
+)
+RESTORE_FIELDS = "give the fields their names and types back, or make another table: python -m bot base create"
+
+_ABILITY = f"switch the bot on (添加应用能力 Add Features → 机器人 Bot), {PUBLISH}"
+_NO_BASE = "check app_token and table_id of [base], or make another Base: python -m bot base create"
+_NO_RIGHT = (
+    "let the app edit the Base: open it, … → 更多 More → 添加文档应用 Add document app, as one who may manage it"
+)
+_SEND = f"grant im:message:send_as_bot (权限管理 Permissions & Scopes), {PUBLISH}"
+_INSTALL = f"have the app installed in your organisation: {PUBLISH.removeprefix('then ')}"
+_CREDENTIALS = "copy the App Secret anew into FEISHU_APP_SECRET (凭证与基础信息 Credentials & Basic Info)"
+_RESTART = "restart the bot; if it goes on, check FEISHU_APP_ID and FEISHU_APP_SECRET, and whether the app is published"
+_GROUP = "let the bot speak there: see the group's settings (群设置 → 群管理), or send to another chat"
 
 TOKEN_REFUSED = frozenset({20005, 99991661, 99991663, 99991664, 99991665, 99991668, 99991671, 99991677})
 """The token was missing, invalid or expired: a new one is fetched once and the call made once more."""
 
 IMAGE_TOO_LARGE = frozenset({234006, 234039})
-"""The picture has more than 10 MB, or more than 12,000 by 12,000 pixels."""
+"""The image has more than 10 MB, or more than 12,000 by 12,000 pixels."""
+
+SCOPE_MISSING = 99991672
 
 FOR_NOW = frozenset({FeishuAction.RETRY, FeishuAction.APP_REFUSED})
 """Refusals after which the same call is made again later."""
 
-_CODES: dict[FeishuAction, tuple[int, ...]] = {
-    FeishuAction.RETRY: (
-        1500,  # internal
-        2200,  # internal
-        5000,  # internal
-        9499,  # too many requests; the general list calls it a bad request, but it passes by itself
-        11232,  # the limits of messages, as the next two
-        11233,
-        11247,
-        18121,  # the same message is being created
-        230020,  # five messages a second to one chat
-        230049,  # the message is still being sent
-        232096,  # the upload has to be repeated later
-        99991400,  # the gateway's limit
-        1254002,  # a Base: it failed, mostly in passing
-        1254036,  # a Base is being copied
-        1254290,  # too many requests to a Base
-        1254291,  # another write to the same table
-        1254607,  # a table is not ready
-        1254608,  # the same call once more, too soon
-        1255001,  # internal, as the next two
-        1255002,
-        1255040,
-    ),
-    FeishuAction.APP_REFUSED: (
-        *TOKEN_REFUSED,  # a fresh token was refused, too
+
+class ErrorCode(NamedTuple):
+    """What the bot does about a code, and what an admin does where they can do something."""
+
+    action: FeishuAction
+    fix: str | None = None
+
+
+def _codes(action: FeishuAction, *codes: int, fix: str | None = None) -> dict[int, ErrorCode]:
+    return dict.fromkeys(codes, ErrorCode(action, fix))
+
+
+CODES: Mapping[int, ErrorCode] = MappingProxyType(
+    _codes(FeishuAction.RETRY, 1500, 2200, 5000, 1255001, 1255002, 1255040)  # internal
+    # Too many requests; the general list calls 9499 a bad request, but it passes by itself.
+    | _codes(FeishuAction.RETRY, 9499, 11232, 11233, 11247, 99991400, 1254290)
+    | _codes(FeishuAction.RETRY, 18121)  # the same message is being created
+    | _codes(FeishuAction.RETRY, 230020, fix="wait a second and try again: one chat takes five messages a second")
+    | _codes(FeishuAction.RETRY, 230049)  # the message is still being sent
+    | _codes(FeishuAction.RETRY, 232096)  # the upload has to be repeated later
+    | _codes(FeishuAction.RETRY, 1254002)  # a Base: it failed, mostly in passing
+    | _codes(FeishuAction.RETRY, 1254036)  # a Base is being copied
+    | _codes(FeishuAction.RETRY, 1254291)  # another write to the same table
+    | _codes(FeishuAction.RETRY, 1254607)  # a table is not ready
+    | _codes(FeishuAction.RETRY, 1254608)  # the same call once more, too soon
+    | _codes(FeishuAction.APP_REFUSED, *TOKEN_REFUSED, fix=_RESTART)  # a fresh token was refused, too
+    | _codes(FeishuAction.APP_REFUSED, 99991681, 99991692, fix=_RESTART)  # authentication failed
+    | _codes(
+        FeishuAction.APP_REFUSED,
         10003,  # App ID unknown here; also the sign of Feishu's address for a Lark app
-        10005,  # the app or the tenant is not authorised
-        10012,  # no app token is given
-        10013,  # no tenant token is given
-        10014,  # App Secret wrong, or the app is switched off
-        10015,  # App Secret wrong
-        11205,  # the bot ability is off
-        11207,  # the app cannot be used in this tenant
-        11209,  # no such app
-        11210,  # the app is not installed
-        11223,  # the permission to send is missing
-        11240,  # the bot ability is off
-        20009,  # the app is not installed
-        212100,  # the app is not installed
-        230006,  # the bot ability is off
-        230027,  # a permission is missing
-        234002,  # not authorised to upload
-        234007,  # the bot ability is off
-        234041,  # the tenant's master key was deleted
-        234042,  # the tenant's own storage fails
-        99991401,  # our address is not on the list of allowed ones
-        99991403,  # the month's calls are used up
-        99991543,  # no such app, or its secret is wrong
-        99991644,  # the app's settings cannot be read
-        99991662,  # the app is switched off
-        99991672,  # a scope is missing
-        99991673,  # the app is not authorised
-        99991676,  # the token has no such permission
-        99991681,  # authentication failed, as the next
-        99991692,
-    ),
-    FeishuAction.TELL_ADMIN: (
-        91402,  # no such Base
-        91403,  # the app may not write to it
-        1063002,  # the app may not share the document
-        1254003,  # not the token of a Base
-        1254004,  # not the id of a table
-        1254015,  # a field of the table has another type
-        1254040,  # no such Base
-        1254041,  # no such table
-        1254045,  # no such field
-        1254103,  # the table is full
-        1254302,  # the Base's own permissions forbid it, as do the next two
-        1254304,
-        1254306,
-    ),
-    FeishuAction.GIVE_UP: (
-        230002,  # the bot is not in the group
-        230013,  # the person is outside the app's availability range
-        230018,  # the group's settings forbid it
-        230035,  # muted or blocked
-        230038,  # a person of another tenant
-        230050,  # invisible
-        230054,  # the chat's type does not support it
-        230055,  # the file's type does not fit the message's
-        230075,  # an encrypted chat
-        230111,  # the message destroyed itself
-        232009,  # the group was dissolved
-        234003,  # the message does not hold this file
-        234005,  # the picture was deleted
-        234043,  # the message's type holds no file
-        99992354,  # no such message
-    ),
-    FeishuAction.SEND_WITHOUT_QUOTE: (
-        230011,  # recalled
-        230110,  # deleted
-        231003,  # not found
-    ),
-    FeishuAction.SEND_OUTSIDE_TOPIC: (230019, 230071, 230072),
-    FeishuAction.SEND_WITHOUT_PROMPT: (
-        230022,  # sensitive words
-        230028,  # the tenant's audit
-    ),
-    FeishuAction.SHORTEN: (230025,),
-    FeishuAction.SEND_NEW: (230031,),
-    FeishuAction.SEND_PLAIN: (230099,),
-    FeishuAction.SHRINK_IMAGE: (
-        234001,  # a parameter: seen for images that it cannot read
-        234010,  # empty
-        234011,  # not a format that it knows
-        *IMAGE_TOO_LARGE,
-    ),
-    FeishuAction.IGNORE: (231001, 231002, *range(231004, 231022)),  # reactions, of which none is made here
-    FeishuAction.REPORT: (
+        fix=(
+            "check FEISHU_APP_ID (凭证与基础信息 Credentials & Basic Info); "
+            "for an app made at open.larksuite.com set FEISHU_DOMAIN=lark, for one made at open.feishu.cn feishu"
+        ),
+    )
+    # Not authorised, no app token, no tenant token, App Secret wrong or app off, App Secret wrong, no such app.
+    | _codes(FeishuAction.APP_REFUSED, 10005, 10012, 10013, 10014, 10015, 99991543, fix=_CREDENTIALS)
+    | _codes(FeishuAction.APP_REFUSED, 11205, 11240, 230006, 234007, fix=_ABILITY)  # the bot ability is off
+    | _codes(FeishuAction.APP_REFUSED, 11207, 99991644, 99991662, fix=SWITCH_ON)  # the app cannot be used, or is off
+    | _codes(FeishuAction.APP_REFUSED, 11209, 11210, 20009, 212100, fix=_INSTALL)  # no such app, or not installed
+    | _codes(FeishuAction.APP_REFUSED, 11223, 230027, fix=_SEND)  # the permission to send is missing
+    | _codes(
+        FeishuAction.APP_REFUSED, 234002, fix=f"grant im:resource (权限管理 Permissions & Scopes), {PUBLISH}"
+    )  # not authorised to upload
+    | _codes(
+        FeishuAction.APP_REFUSED,
+        234041,
+        fix="ask your Feishu administrator: the key that encrypts your organisation's files was deleted",
+    )
+    | _codes(
+        FeishuAction.APP_REFUSED,
+        234042,
+        fix="ask your Feishu administrator: the storage that your organisation keeps itself is full or failing",
+    )
+    | _codes(
+        FeishuAction.APP_REFUSED,
+        99991401,
+        fix="add this machine's address to the app's list: 安全设置 Security Settings → IP 白名单 IP Whitelist",
+    )
+    | _codes(
+        FeishuAction.APP_REFUSED,
+        99991403,
+        fix="the month's calls of your Feishu plan are used up: wait for the next month or extend the plan",
+    )
+    | _codes(FeishuAction.APP_REFUSED, SCOPE_MISSING)
+    | _codes(FeishuAction.APP_REFUSED, 99991673, fix=f"have an administrator approve the app, {PUBLISH}")
+    | _codes(
+        FeishuAction.APP_REFUSED,
+        99991676,
+        fix=f"grant the scopes of the app (权限管理 Permissions & Scopes), {PUBLISH}",
+    )
+    | _codes(FeishuAction.TELL_ADMIN, 91402, 1254003, 1254004, 1254040, 1254041, fix=_NO_BASE)  # no such Base or table
+    | _codes(FeishuAction.TELL_ADMIN, 91403, 1063002, 1254302, 1254304, 1254306, fix=_NO_RIGHT)
+    | _codes(FeishuAction.TELL_ADMIN, 1254015, 1254045, fix=RESTORE_FIELDS)  # a field of another type, no such field
+    | _codes(FeishuAction.TELL_ADMIN, 1254103, fix="the table is full: make another one: python -m bot base create")
+    | _codes(
+        FeishuAction.GIVE_UP,
+        230002,
+        fix="add the bot to that group: 群设置 Settings → 群机器人 Bots → 添加机器人 Add Bot",
+    )
+    | _codes(
+        FeishuAction.GIVE_UP,
+        230013,
+        fix="let that person use the app: 版本管理与发布 Version Management & Release → 可用范围 Availability",
+    )
+    | _codes(FeishuAction.GIVE_UP, 230018, 230035, fix=_GROUP)  # the group's settings forbid it; muted or blocked
+    | _codes(FeishuAction.GIVE_UP, 230038, fix="send to somebody of the organisation that the app belongs to")
+    | _codes(FeishuAction.GIVE_UP, 232009, fix="that group was dissolved: send to another chat")
+    # Invisible; the chat's type does not support it; the file's type does not fit; an encrypted chat; destroyed itself.
+    | _codes(FeishuAction.GIVE_UP, 230050, 230054, 230055, 230075, 230111)
+    # The message does not hold this file; the image was deleted; the message's type holds no file; no such message.
+    | _codes(FeishuAction.GIVE_UP, 234003, 234005, 234043, 99992354)
+    | _codes(FeishuAction.SEND_WITHOUT_QUOTE, 230011, 230110, 231003)  # recalled, deleted, not found
+    | _codes(FeishuAction.SEND_OUTSIDE_TOPIC, 230019, 230071, 230072)
+    | _codes(FeishuAction.SEND_WITHOUT_PROMPT, 230022, 230028)  # sensitive words, the tenant's audit
+    | _codes(FeishuAction.SHORTEN, 230025)
+    | _codes(FeishuAction.SEND_NEW, 230031)
+    | _codes(FeishuAction.SEND_PLAIN, 230099)
+    # 234001 is a parameter: seen for images that it cannot read. The others: empty, unknown format, too large.
+    | _codes(FeishuAction.SHRINK_IMAGE, 234001, 234010, 234011, *IMAGE_TOO_LARGE)
+    | _codes(
+        FeishuAction.REPORT,
         230001,  # a parameter
-        230017,  # the resource is another app's
-        99992402,  # a field, or an upload without a file name
-    ),
-}
-
-ACTIONS: Mapping[int, FeishuAction] = MappingProxyType(
-    {code: action for action, codes in _CODES.items() for code in codes}
+        fix=(
+            "check the id: an open_id (ou_…) is another one in every app, and a chat_id (oc_…) must be of a chat with "
+            "the bot; send /id to the bot in that chat to learn both"
+        ),
+    )
+    | _codes(
+        FeishuAction.REPORT,
+        1063001,
+        fix="check the open_id (ou_…): it must be of somebody of your organisation who may use the app",
+    )
+    | _codes(FeishuAction.REPORT, 230017, 99992402)  # another app's resource; a field, or an upload without file name
 )
-"""The action of every known code, whatever the call."""
+"""Every known code, whatever the call."""
 
-_PATCH = {
-    # What a PATCH names is the bot's own card, so a card that is gone is no reason to leave out the quotation.
-    230011: FeishuAction.SEND_NEW,
-    230110: FeishuAction.SEND_NEW,
-    231003: FeishuAction.SEND_NEW,
-    99992354: FeishuAction.SEND_NEW,
-}
-
-_ENDPOINT = {
-    # Who tells where to make the long connection has codes of its own.
-    1: FeishuAction.RETRY,  # busy
-    1000040343: FeishuAction.RETRY,  # internal
-    1000040345: FeishuAction.RETRY,  # busy
-    1000040350: FeishuAction.RETRY,  # too many connections; also while one that died is still counted
-    1000040344: FeishuAction.TELL_ADMIN,  # no credentials
-    1000040351: FeishuAction.TELL_ADMIN,  # Feishu's address for a Lark app, or the other way round
+_BY_CALL: Mapping[str, Mapping[int, FeishuAction]] = {
+    # A PATCH names the bot's own card, so a card that is gone is no reason to omit the quotation.
+    "patch": dict.fromkeys((230011, 230110, 231003, 99992354), FeishuAction.SEND_NEW),
+    # Where to make the long connection: busy, internal, busy, and too many connections, which also counts one that
+    # died; then no credentials, and Feishu's address for a Lark app or the other way round.
+    "endpoint": dict.fromkeys((1, 1000040343, 1000040345, 1000040350), FeishuAction.RETRY)
+    | dict.fromkeys((1000040344, 1000040351), FeishuAction.TELL_ADMIN),
 }
 
 
@@ -173,14 +182,38 @@ def action_of(code: int, *, status: int, call: str = "") -> FeishuAction:
         call: the name of the call; a few codes mean something else for ``patch`` and for ``endpoint``. An unknown
             refusal of ``token`` refuses the app, since no other call can be made without one.
     """
-    if call == "endpoint" and code in _ENDPOINT:
-        return _ENDPOINT[code]
-    if call == "patch" and code in _PATCH:
-        return _PATCH[code]
-    if code in ACTIONS:
-        return ACTIONS[code]
+    if action := _BY_CALL.get(call, {}).get(code):
+        return action
+    if code in CODES:
+        return CODES[code].action
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return FeishuAction.RETRY
     if call == "token" or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return FeishuAction.APP_REFUSED
     return FeishuAction.REPORT
+
+
+def describe(error: FeishuError) -> str:
+    """What the platform said, on one line: its message, its code, and the log id for its support."""
+    words = " ".join(error.message.split()).rstrip(".。")
+    if isinstance(error, FeishuUnreachable):
+        return f"no answer, or none of Feishu's ({words})"
+    return f"{words} (code {error.code}{f', log id {error.log_id}' if error.log_id else ''})"
+
+
+def suggest_fix(error: FeishuError, *, domain: str) -> str:
+    """What an admin does about it; ``domain`` is the platform's origin that was asked."""
+    if isinstance(error, FeishuUnreachable):
+        return (
+            f"see whether this machine reaches {domain} (DNS, firewall, HTTPS_PROXY) and whether FEISHU_DOMAIN is right"
+        )
+    if error.code == SCOPE_MISSING:
+        scopes = ", ".join(re.findall(r"\[([^\]]+)\]", error.message)) or "the missing scope"
+        where = error.help_url or "权限管理 Permissions & Scopes"
+        return f"grant one of {scopes} at {where} , {PUBLISH}"
+    known = CODES.get(error.code or 0)
+    if known is not None and known.fix is not None:
+        return known.fix
+    if error.action is FeishuAction.RETRY:
+        return "try again in a minute"
+    return f"look the code up: {domain}/search?code={error.code}&from=openapi"

@@ -1,44 +1,84 @@
-"""The long connection: the bot calls the platform, which then pushes events and card actions over a WebSocket.
+"""The long connection: the bot connects to the platform, which then pushes events over a WebSocket.
+
+Of the SDK only the frame type and the constants are used. Its client runs the handler on its event loop, where a slow
+one stops the pings; drops frames of cards; asks for its address without a timeout; cannot be stopped; and reconnects in
+a task that nobody awaits, so that a refusal leaves a process that only looks alive.
 
 https://open.feishu.cn/document/server-docs/event-subscription-guide/event-subscription-configure-/request-url-configuration-case
+https://github.com/larksuite/oapi-sdk-python/blob/v2_main/lark_oapi/ws/client.py
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
+import math
+import random
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import websockets
+from websockets.exceptions import InvalidStatus, InvalidURI, WebSocketException
 
+from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu import sdk
-from bot.feishu.http import Pool
-from bot.feishu.responses import Answer, body_of
-from bot.feishu.ws_client import PING_SECONDS, Take, WsClient
+from bot.feishu.http import HttpSession, parse_json, require_str
+from bot.feishu.proxies import is_loopback, proxy_for
+from bot.logs import get_logger
+
+_Frame, _const = sdk.load_frames()
+
+log = get_logger(__name__)
+
+Handle = Callable[[bytes], Mapping[str, object] | None]
+"""Stores a payload durably and returns the JSON to answer with, ``None`` if the platform has to send it again."""
 
 TIMEOUT = httpx.Timeout(5)
 """Seconds a phase of the call that asks where to connect to."""
 
-_ENDPOINT = "/callback/ws/endpoint"
+SHORTEST = 1.0
+"""Seconds; a connection that is lost sooner counts as failed, or the platform could make the bot reconnect at once."""
+
+DRAIN_SECONDS = 5.0
+"""How long a connection that is closed waits for the answers to what came."""
+
+PING_SECONDS = 10.0
+"""Between two pings of the WebSocket, and how long each is waited for: a connection whose packets vanish is noticed
+within three times as long. The platform's own pings go one way, minutes apart."""
+
+UNANSWERED_PINGS = 3
+"""After so many intervals of Feishu's own pings without a frame, a connection counts as lost. The far end may be deaf
+while its WebSocket pongs go on: https://github.com/riba2534/happyclaw/issues/650"""
+
+_CONTROL = 0
+"""The method of a frame with a ping or pong."""
+
+_PARTS_SECONDS = 5.0
+"""How long the parts of a payload are kept for the others."""
 
 
 class LongConnection:
-    """Keeps one connection to the platform open, in a thread of its own, and hands on what comes over it.
+    """Keeps one connection open, in a thread of its own, and hands on what comes over it.
 
-    The platform hands each event to one of an app's connections (50 at the most), picked at random.
+    The platform sends each event to one of an app's connections (50 at most), chosen at random.
 
     Args:
         domain: the platform's origin, as for the client.
         app_id: the App ID.
         app_secret: the App Secret.
-        take: called with each event and card action, from several threads at once. It has less than three seconds.
+        handle: called with each event and card action, from several threads at once. It has less than three seconds.
         on_end: called when the platform has refused for good, and after ``close``.
         timeout: seconds a phase of the call that asks where to connect to.
-        ping: seconds; see :data:`bot.feishu.ws_client.PING_SECONDS`.
+        ping: seconds; see :data:`PING_SECONDS`.
 
-    ``down`` tells in words why nothing can come at the moment, ``None`` when it can.
+    ``down`` says why nothing can come at the moment, ``None`` if it can.
 
     Raises:
         SettingsError: the environment names a proxy that cannot be used.
@@ -50,21 +90,28 @@ class LongConnection:
         domain: str,
         app_id: str,
         app_secret: str,
-        take: Take,
+        handle: Handle,
         on_end: Callable[[], None] = lambda: None,
         timeout: httpx.Timeout = TIMEOUT,
         ping: float = PING_SECONDS,
     ) -> None:
         self.down: str | None = "the long connection to Feishu has not been opened yet"
         self._credentials = {"AppID": app_id, "AppSecret": app_secret}
-        self._take = take
+        self._handle = handle
         self._on_end = on_end
         self._ping = ping
-        self._pool = Pool(domain=domain, timeout=timeout)
+        self._session = HttpSession(domain=domain, timeout=timeout)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="long-connection")
+        self._handlers = ThreadPoolExecutor(8, thread_name_prefix="push")
         self._ended: Future[None] | None = None
         self._closing = False
         self._cancel: Callable[[], object] = lambda: None
+        # What the platform configures, until it has.
+        self._reconnect_count = -1
+        self._reconnect_interval, self._reconnect_nonce, self._ping_interval = 5.0, 1.0, 120.0
+        self._opened_at = math.inf
+        self._heard_at = 0.0
+        self._parts: dict[str, tuple[float, dict[int, bytes]]] = {}
 
     def start(self) -> None:
         """Opens the connection, and opens it again whenever it is lost."""
@@ -72,7 +119,7 @@ class LongConnection:
         self._ended.add_done_callback(lambda _: self._on_end())
 
     def close(self) -> None:
-        """Takes nothing new, answers what was taken, and closes the connection.
+        """Accepts nothing new, answers what came, and closes the connection.
 
         Raises:
             FeishuError: the platform had refused for good before.
@@ -85,36 +132,217 @@ class LongConnection:
                 self._ended.result()
         finally:
             self._thread.shutdown()
-            self._pool.close()
+            self._handlers.shutdown(wait=False)
+            self._session.close()
 
     async def _run(self) -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        if task is None:
-            return
-        self._cancel = lambda: _from_outside(loop, task.cancel)
-        if self._closing:
-            return
-        app_id = self._credentials["AppID"]
-        client = WsClient(app_id, ask=self._ask, take=self._take, tell=self._tell, ping=self._ping)
+
+        def cancel() -> None:
+            # A loop that has ended meanwhile refuses.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(task.cancel)  # type: ignore[union-attr]
+
+        self._cancel = cancel
         with suppress(asyncio.CancelledError):
-            await client.serve()
+            if not self._closing:
+                await self._reconnect_forever()
 
-    def _tell(self, reason: str | None) -> None:
-        self.down = reason and f"the long connection to Feishu is down: {reason}"
+    async def _reconnect_forever(self) -> None:
+        """Keeps a connection open; a lost one is replaced when and as often as the platform configures.
 
-    def _ask(self) -> Mapping[str, Any]:
-        """Asks where to connect to; the answer holds the address and the platform's wishes about reconnecting."""
-        request = sdk.BaseRequest.builder().http_method(sdk.HttpMethod.POST).uri(_ENDPOINT)
-        request = request.headers({"locale": "zh"}).body(self._credentials).build()
-        return self._pool.call("endpoint", request, _data_of)
+        Raises:
+            FeishuError: the platform refuses for good, or cannot be reached in as many attempts as it allows.
+        """
+        failures = 0
+        while True:
+            reason = await self._connect_once()
+            failures = failures + 1 if time.monotonic() - self._opened_at < SHORTEST else 0
+            self._set_down(reason)
+            if 0 <= self._reconnect_count <= failures:
+                raise FeishuUnreachable(f"no long connection after {failures} attempts: {reason}")
+            spread = self._reconnect_nonce * random.random()  # noqa: S311 - spreads load, guards nothing
+            wait = self._reconnect_interval if failures else spread
+            log.warning("long connection down", reason=reason, wait=round(wait, 1))
+            await asyncio.sleep(wait)
+
+    async def _connect_once(self) -> str:
+        """Opens a connection and serves it until it is lost; returns why it was."""
+        self._opened_at, self._heard_at = math.inf, time.monotonic()
+        try:
+            connection, service = await self._open()
+            await self._serve(connection, service)
+        except FeishuError as error:
+            if error.action is not FeishuAction.RETRY:
+                raise
+            return f"{error} (code {error.code})" if error.code else str(error)
+        except InvalidURI as error:
+            # Its message contains the whole address, with its ticket.
+            return type(error).__name__
+        except (OSError, WebSocketException) as error:
+            reason = str(error) or type(error).__name__
+        else:
+            reason = "closed by the platform"
+        return reason if self._silent_intervals < UNANSWERED_PINGS else "Feishu has answered no pings"
+
+    async def _open(self) -> tuple[websockets.ClientConnection, int]:
+        data = await asyncio.to_thread(self._ask_endpoint)
+        self._configure(data.get("ClientConfig"))
+        url = require_str(data, "URL", call="endpoint")
+        host, query = _parse_address(url)
+        try:
+            connection = await websockets.connect(
+                url,
+                proxy=proxy_for(host),
+                ping_interval=self._ping,
+                ping_timeout=self._ping,
+                close_timeout=self._ping,
+            )
+        except InvalidStatus as error:
+            raise _handshake_error(error) from error
+        self._opened_at = time.monotonic()
+        self.down = None
+        log.info("long connection open", conn_id=query.get(_const.DEVICE_ID, ""))
+        service = query.get(_const.SERVICE_ID, "")
+        return connection, int(service) if service.isascii() and service.isdigit() else 0
+
+    async def _serve(self, connection: websockets.ClientConnection, service: int) -> None:
+        self._heard_at = time.monotonic()
+        handling: set[asyncio.Task[None]] = set()
+        beside = [
+            asyncio.create_task(self._send_pings(connection, service)),
+            asyncio.create_task(self._close_if_silent(connection)),
+        ]
+        try:
+            async for data in connection:
+                self._heard_at = time.monotonic()
+                self.down = None
+                task = asyncio.create_task(self._on_frame(connection, data))
+                handling.add(task)
+                task.add_done_callback(handling.discard)
+        except asyncio.CancelledError:
+            if handling:
+                await asyncio.wait(handling, timeout=DRAIN_SECONDS)
+            raise
+        finally:
+            for task in beside:
+                task.cancel()
+            await connection.close()
+
+    async def _send_pings(self, connection: websockets.ClientConnection, service: int) -> None:
+        """Sends Feishu's own pings, until the connection is closed."""
+        ping = _Frame(SeqID=0, LogID=0, service=service, method=_CONTROL)
+        ping.headers.add(key=_const.HEADER_TYPE, value="ping")
+        with suppress(WebSocketException):
+            while True:
+                await connection.send(ping.SerializeToString())
+                await asyncio.sleep(self._ping_interval)
+
+    @property
+    def _silent_intervals(self) -> float:
+        """Intervals of Feishu's pings since the last frame."""
+        return (time.monotonic() - self._heard_at) / self._ping_interval
+
+    async def _close_if_silent(self, connection: websockets.ClientConnection) -> None:
+        while self._silent_intervals < UNANSWERED_PINGS:
+            if self._silent_intervals >= UNANSWERED_PINGS - 1:
+                self._set_down("Feishu answers no pings")
+            await asyncio.sleep(self._ping_interval / 4)
+        await connection.close()
+
+    async def _on_frame(self, connection: websockets.ClientConnection, data: bytes | str) -> None:
+        try:
+            answer = await self._answer(data)
+            if answer is not None:
+                await connection.send(answer)
+        except WebSocketException:
+            pass  # the connection was lost meanwhile, and the platform sends again
+        except Exception:
+            # Neither a bad frame nor a failing handler may end the connection; after silence the platform sends again.
+            log.exception("long connection frame failed")
+
+    async def _answer(self, data: bytes | str) -> bytes | None:
+        """The frame that answers a frame, ``None`` for one that is not answered."""
+        frame = _Frame()
+        frame.ParseFromString(data)
+        headers = {header.key: header.value for header in frame.headers}
+        kind = headers[_const.HEADER_TYPE]
+        if kind == "pong" and frame.payload:
+            self._configure(json.loads(frame.payload))
+        payload = self._join_parts(headers, frame.payload) if kind in {"event", "card"} else None
+        if payload is None:
+            return None
+        started = time.monotonic()
+        body = await asyncio.get_running_loop().run_in_executor(self._handlers, self._handle, payload)
+        frame.headers.add(key=_const.HEADER_BIZ_RT, value=str(round(1000 * (time.monotonic() - started))))
+        # 500 is the SDK's own answer to a failure, after which the platform sends again.
+        answer: dict[str, object] = {"code": HTTPStatus.INTERNAL_SERVER_ERROR if body is None else HTTPStatus.OK}
+        if body:
+            content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+            answer["data"] = base64.b64encode(content).decode()
+        frame.payload = json.dumps(answer).encode()
+        return bytes(frame.SerializeToString())
+
+    def _join_parts(self, headers: Mapping[str, str], payload: bytes) -> bytes | None:
+        """The whole payload once all its parts have come."""
+        count, number = int(headers[_const.HEADER_SUM]), int(headers[_const.HEADER_SEQ])
+        if count <= 1:
+            return payload
+        now = time.monotonic()
+        self._parts = {name: one for name, one in self._parts.items() if one[0] > now - _PARTS_SECONDS}
+        _, parts = self._parts.setdefault(headers[_const.HEADER_MESSAGE_ID], (now, {}))
+        parts[number] = payload
+        if len(parts) < count:
+            return None
+        del self._parts[headers[_const.HEADER_MESSAGE_ID]]
+        return b"".join(parts[place] for place in sorted(parts))
+
+    def _ask_endpoint(self) -> Mapping[str, Any]:
+        """Asks where to connect to; the answer has the address and the platform's configuration."""
+        uri = _const.GEN_ENDPOINT_URI
+        request = sdk.plain_request("POST", uri, headers={"locale": "zh"}, body=self._credentials)
+        data = self._session.call("endpoint", request, parse_json).get("data")
+        return data if isinstance(data, dict) else {}
+
+    def _configure(self, config: Any) -> None:
+        """Applies the platform's configuration, as far as its values are usable."""
+        config = config if isinstance(config, dict) else {}
+        if isinstance(config.get("ReconnectCount"), int):
+            self._reconnect_count = config["ReconnectCount"]
+        if _is_seconds(config.get("ReconnectInterval")):
+            self._reconnect_interval = config["ReconnectInterval"]
+        if _is_seconds(config.get("ReconnectNonce")) or config.get("ReconnectNonce") == 0:
+            self._reconnect_nonce = config["ReconnectNonce"]
+        if _is_seconds(config.get("PingInterval")):
+            self._ping_interval = config["PingInterval"]
+
+    def _set_down(self, reason: str) -> None:
+        self.down = f"the long connection to Feishu is down: {reason}"
 
 
-def _data_of(answer: Answer, call: str) -> Mapping[str, Any]:
-    data = body_of(answer, call).get("data")
-    return data if isinstance(data, dict) else {}
+def _parse_address(url: str) -> tuple[str, Mapping[str, str]]:
+    """The host and the query of the connection's address, whose ticket must not travel unencrypted."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"ws", "wss"}:
+        raise FeishuUnreachable("the answer's URL is none", call="endpoint")
+    if parts.scheme != "wss" and not is_loopback(host):
+        raise FeishuUnreachable("the answer's URL is not encrypted", call="endpoint")
+    return host, {name: values[0] for name, values in parse_qs(parts.query).items()}
 
 
-def _from_outside(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
-    # A loop that has ended meanwhile refuses.
-    with suppress(RuntimeError):
-        loop.call_soon_threadsafe(call)
+def _handshake_error(error: InvalidStatus) -> FeishuError:
+    """The error of a refused handshake, from headers of its own."""
+    status, headers = error.response.status_code, error.response.headers
+    code = headers.get(_const.HEADER_HANDSHAKE_STATUS, "")
+    if not code.isdigit():
+        return FeishuUnreachable(f"status {status}", call="handshake", status=status)
+    action = FeishuAction.TELL_ADMIN if int(code) == _const.FORBIDDEN else FeishuAction.RETRY
+    return FeishuError(headers.get(_const.HEADER_HANDSHAKE_MSG) or "", call="handshake", code=int(code), action=action)
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and value > 0

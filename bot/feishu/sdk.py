@@ -1,98 +1,75 @@
-"""The only importer of lark_oapi, loading its core and its ``im.v1`` models without the rest of it.
+"""The only importer of lark_oapi: its core, the message models and the long connection's frames.
 
-``import lark_oapi`` takes seconds and 170 MB, because its parent packages import every API there is, set an event
-loop for the whole process, and print log records on standard output. Here the parents, down to that of ``im.v1``, are
-replaced by empty packages with the same path before the two wanted parts are imported. A release whose layout does not
-allow that is imported plainly; :data:`STUBBED` tells which way was taken. Once the parents are stubs,
-``lark_oapi.Client`` and the like do not exist in this process; what else is wanted of the SDK is imported here, by its
-full module name.
+``import lark_oapi`` takes 2 s and 170 MB, because its parent packages import every API there is, set an event loop for
+the whole process, and print log records on standard output. Here the parents are replaced by empty packages with the
+same path before the wanted parts are imported. A release whose layout does not allow that is imported plainly, see
+:data:`STUBBED`. With stubs, ``lark_oapi.Client`` and the like do not exist in this process.
 
 The measurements and the reasons: https://github.com/larksuite/oapi-sdk-python/issues/121
 """
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import logging
 import sys
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec, module_from_spec
 from types import ModuleType
+from typing import Any
 
-_PARENTS = ("lark_oapi", "lark_oapi.api", "lark_oapi.api.im")
-_PARTS = ("lark_oapi.core", "lark_oapi.api.im.v1")
-_LONG_CONNECTION = "lark_oapi.ws.client"
-
-
-def _import_parts() -> tuple[ModuleType, ModuleType, bool]:
-    if "lark_oapi" not in sys.modules:
-        try:
-            _stub_parents()
-            core, im = map(importlib.import_module, _PARTS)
-        except (ImportError, AttributeError):
-            _forget_all()
-        else:
-            return core, im, True
-    core, im = map(importlib.import_module, _PARTS)
-    return core, im, False
+_CORE, _IM = "lark_oapi.core", "lark_oapi.api.im.v1"
 
 
-def _stub_parents() -> None:
-    for name in _PARENTS:
+def _stub(name: str) -> None:
+    if name not in sys.modules:
         spec = find_spec(name)
         if spec is None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         sys.modules[name] = module_from_spec(spec)
 
 
-def _forget_all() -> None:
-    for name in [name for name in sys.modules if name == "lark_oapi" or name.startswith("lark_oapi.")]:
-        del sys.modules[name]
+def _import_parts() -> tuple[ModuleType, ModuleType, bool]:
+    if "lark_oapi" not in sys.modules:
+        try:
+            for parent in ("lark_oapi", "lark_oapi.api", "lark_oapi.api.im"):
+                _stub(parent)
+            return importlib.import_module(_CORE), importlib.import_module(_IM), True
+        except (ImportError, AttributeError):
+            for name in [name for name in sys.modules if name.split(".")[0] == "lark_oapi"]:
+                del sys.modules[name]
+    return importlib.import_module(_CORE), importlib.import_module(_IM), False
 
 
-def _import_quietly() -> tuple[ModuleType, ModuleType, bool]:
-    """Imports the parts, and takes away the handler that the SDK puts on its logger, as records would show twice."""
-    logger = logging.getLogger("Lark")
-    before = list(logger.handlers)
-    imported = _import_parts()
-    for handler in [handler for handler in logger.handlers if handler not in before]:
-        logger.removeHandler(handler)
-    return imported
+_logger = logging.getLogger("Lark")
+_handlers = list(_logger.handlers)
+_core, _im, STUBBED = _import_parts()
+# The SDK adds a handler to its logger, so records would be written twice.
+for _handler in set(_logger.handlers) - set(_handlers):
+    _logger.removeHandler(_handler)
 
 
-def import_long_connection() -> ModuleType:
-    """The module of the SDK's long-connection client, for the one command that needs it.
-
-    It is imported without the SDK's dispatcher, which the bot does not use and which would import every API there is.
-    The event loop that the module wants at its import, and would else set for the whole process, is one that is closed
-    again; so of its functions only those may be used that take the running loop.
-    """
-    if STUBBED and _LONG_CONNECTION not in sys.modules:
-        for name in ("lark_oapi.event", "lark_oapi.event.dispatcher_handler"):
-            sys.modules[name] = ModuleType(name)
-        vars(sys.modules["lark_oapi.event.dispatcher_handler"])["EventDispatcherHandler"] = object
-    return asyncio.run(_import_within_a_loop(_LONG_CONNECTION))
+def load_frames() -> tuple[Any, ModuleType]:
+    """The frame type and the constants of the long connection, without the SDK's client and its event loop."""
+    if STUBBED:
+        _stub("lark_oapi.ws")
+    return importlib.import_module("lark_oapi.ws.pb.pbbp2_pb2").Frame, importlib.import_module("lark_oapi.ws.const")
 
 
-async def _import_within_a_loop(name: str) -> ModuleType:
-    return importlib.import_module(name)
+def plain_request(
+    method: str,
+    uri: str,
+    *,
+    paths: Mapping[str, str] | None = None,
+    queries: Iterable[tuple[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+    body: Mapping[str, object] | None = None,
+) -> Any:
+    """The request of a call whose models are not imported; ``uri`` has the names of ``paths``, as in ``:app_token``."""
+    builder = _core.BaseRequest.builder().http_method(_core.HttpMethod[method]).uri(uri).body(body)
+    return builder.paths(dict(paths or {})).queries(list(queries)).headers(dict(headers or {})).build()
 
 
-_core, _im, STUBBED = _import_quietly()
-
-
-def further(api: str) -> ModuleType:
-    """The ``v1`` models of one more API, such as ``bitable``: loaded at the first use, as few processes need them."""
-    parent = f"lark_oapi.api.{api}"
-    spec = find_spec(parent) if STUBBED and parent not in sys.modules else None
-    if spec is not None:
-        # Its package would import the API's services, and those the parents that are not there.
-        sys.modules[parent] = module_from_spec(spec)
-    return importlib.import_module(f"{parent}.v1")
-
-
-BaseRequest = _core.BaseRequest
-HttpMethod = _core.HttpMethod
 JSON = _core.JSON
 
 CreateFileRequest = _im.CreateFileRequest

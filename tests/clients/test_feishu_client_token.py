@@ -9,9 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
-from bot.feishu.client import FeishuClient
+from bot.feishu.client import FeishuClient, TenantToken, Token
 from bot.feishu.error_codes import TOKEN_REFUSED
-from bot.feishu.token import TenantToken, Token
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.http import Response
 from tests.clients.feishu_platform import Platform, platform

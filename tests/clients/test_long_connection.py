@@ -50,7 +50,7 @@ class Taking:
 def create(feishu: ConnectedStandIn, take: Taken, *, domain: str | None = None, **more: Any) -> LongConnection:
     """A client of the stand-in's app."""
     return LongConnection(
-        domain=domain or feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret, take=take, **more
+        domain=domain or feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret, handle=take, **more
     )
 
 

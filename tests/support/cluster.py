@@ -103,7 +103,7 @@ def connect(stopped: threading.Event, bot: Bot, settings: Settings, line: Connec
         domain=settings.domain,
         app_id=settings.app_id,
         app_secret=secret,
-        take=bot.handle_pushed_event,
+        handle=bot.handle_pushed_event,
         on_end=stopped.set,
     )
     status = Server(bot.create_status_app(down=lambda: connection.down), port=settings.port, bounds=settings.server)

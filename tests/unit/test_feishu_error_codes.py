@@ -1,0 +1,143 @@
+"""What the bot, and an admin, does about each error code of Feishu."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
+from bot.feishu.error_codes import CODES, action_of, describe, suggest_fix
+
+DOMAIN = "https://open.feishu.cn"
+
+ACTIONS = {
+    "RETRY": (
+        *(1500, 2200, 5000, 9499, 11232, 11233, 11247, 18121, 230020, 230049, 232096, 99991400),
+        *(1254002, 1254036, 1254290, 1254291, 1254607, 1254608, 1255001, 1255002, 1255040),
+    ),
+    "APP_REFUSED": (
+        *(10003, 10005, 10012, 10013, 10014, 10015, 11205, 11207, 11209, 11210, 11223, 11240, 20009, 212100),
+        *(230006, 230027, 234002, 234007, 234041, 234042),
+        *(99991401, 99991403, 99991543, 99991644, 99991662, 99991672, 99991673, 99991676, 99991681, 99991692),
+        *(20005, 99991661, 99991663, 99991664, 99991665, 99991668, 99991671, 99991677),
+    ),
+    "TELL_ADMIN": (
+        *(91402, 91403, 1063002, 1254003, 1254004, 1254015, 1254040, 1254041, 1254045, 1254103),
+        *(1254302, 1254304, 1254306),
+    ),
+    "GIVE_UP": (
+        *(230002, 230013, 230018, 230035, 230038, 230050, 230054, 230055, 230075, 230111, 232009),
+        *(234003, 234005, 234043, 99992354),
+    ),
+    "SEND_WITHOUT_QUOTE": (230011, 230110, 231003),
+    "SEND_OUTSIDE_TOPIC": (230019, 230071, 230072),
+    "SEND_WITHOUT_PROMPT": (230022, 230028),
+    "SHORTEN": (230025,),
+    "SEND_NEW": (230031,),
+    "SEND_PLAIN": (230099,),
+    "SHRINK_IMAGE": (234001, 234006, 234010, 234011, 234039),
+    "REPORT": (230001, 230017, 1063001, 99992402),
+}
+FIXES = {
+    "set FEISHU_DOMAIN=lark": (10003,),
+    "copy the App Secret anew": (10005, 10012, 10013, 10014, 10015, 99991543),
+    "应用管理": (11207, 99991644, 99991662),
+    "have the app installed": (11209, 11210, 20009, 212100),
+    "grant im:message:send_as_bot": (11223, 230027),
+    "机器人 Bot": (11205, 11240, 230006, 234007),
+    "restart the bot": (
+        *(20005, 99991661, 99991663, 99991664, 99991665, 99991668, 99991671, 99991677),
+        *(99991681, 99991692),
+    ),
+    "grant the scopes": (99991676,),
+    "grant one of the missing scope": (99991672,),
+    "approve the app": (99991673,),
+    "send /id to the bot": (230001,),
+    "群机器人": (230002,),
+    "可用范围": (230013,),
+    "群设置": (230018, 230035),
+    "wait a second": (230020,),
+    "of the organisation": (230038,),
+    "dissolved": (232009,),
+    "grant im:resource": (234002,),
+    "was deleted": (234041,),
+    "storage": (234042,),
+    "check app_token and table_id": (91402, 1254003, 1254004, 1254040, 1254041),
+    "let the app edit the Base": (91403, 1063002, 1254302, 1254304, 1254306),
+    "check the open_id": (1063001,),
+    "names and types back": (1254015, 1254045),
+    "the table is full": (1254103,),
+    "IP 白名单": (99991401,),
+    "month's calls": (99991403,),
+    "try again in a minute": (1500,),
+    "/search?code=230099&from=openapi": (230099,),
+    "/search?code=1234567&from=openapi": (1234567,),
+}
+
+
+def refused(code: int, message: str = "said so.") -> FeishuError:
+    """A refusal of a call."""
+    return FeishuError(message, call="reply", code=code, action=action_of(code, status=400), log_id="log-1")
+
+
+def test_every_code_has_its_documented_action() -> None:
+    """Every known code has the action listed here, and no other code has one."""
+    expected = {code: FeishuAction[action] for action, codes in ACTIONS.items() for code in codes}
+    assert {code: known.action for code, known in CODES.items()} == expected
+
+
+@pytest.mark.parametrize(("call", "code", "action"), [
+    *(("patch", code, "SEND_NEW") for code in (230011, 230110, 231003, 99992354)),
+    *(("endpoint", code, "RETRY") for code in (1, 1000040343, 1000040345, 1000040350)),
+    *(("endpoint", code, "TELL_ADMIN") for code in (1000040344, 1000040351)),
+    ("token", 987654, "APP_REFUSED"),
+])  # fmt: skip
+def test_a_code_means_something_else_for_some_calls(call: str, code: int, action: str) -> None:
+    """A PATCH names the bot's own card, and the endpoint of the long connection has codes of its own."""
+    assert action_of(code, status=400, call=call) is FeishuAction[action]
+    assert action_of(code, status=400, call="reply") is not FeishuAction[action]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "action"),
+    [
+        (987654, 400, "REPORT"),
+        (987654, 200, "REPORT"),
+        (987654, 429, "RETRY"),
+        (987654, 500, "RETRY"),
+        (987654, 503, "RETRY"),
+        (987654, 401, "APP_REFUSED"),
+        (987654, 403, "APP_REFUSED"),
+        (230001, 500, "REPORT"),
+        *((code, status, "RETRY") for code in (9499, 11232) for status in (200, 400, 429)),
+    ],
+)
+def test_the_status_decides_about_unknown_codes_only(code: int, status: int, action: str) -> None:
+    """A passing fault of the platform is repeated, anything else reported; a known code precedes the status."""
+    assert action_of(code, status=status, call="patch") is FeishuAction[action]
+
+
+@pytest.mark.parametrize("fix", FIXES)
+def test_a_refusal_has_its_fix(fix: str) -> None:
+    """It names the place in the console or the setting, or at least where the code is explained."""
+    assert [code for code in FIXES[fix] if fix not in suggest_fix(refused(code), domain=DOMAIN)] == []
+
+
+def test_no_refusal_for_an_admin_is_only_to_be_looked_up() -> None:
+    """Every code that an admin can do something about says what."""
+    admins = (*ACTIONS["TELL_ADMIN"], *ACTIONS["APP_REFUSED"])
+    assert [code for code in admins if "/search?" in suggest_fix(refused(code), domain=DOMAIN)] == []
+
+
+def test_a_description_quotes_the_platform() -> None:
+    """Code and log id are added; the name of our call and the platform's full stop are not."""
+    assert describe(refused(230002, "The bot can not be\noutside the group.")) == (
+        "The bot can not be outside the group (code 230002, log id log-1)"
+    )
+    assert describe(FeishuError("odd", call="image", code=7, action=FeishuAction.REPORT)) == "odd (code 7)"
+
+
+def test_no_answer_suggests_the_network_and_the_domain() -> None:
+    """Those are what can be checked."""
+    error = FeishuUnreachable("no answer within 10 s", call="token")
+    assert describe(error) == "no answer, or none of Feishu's (no answer within 10 s)"
+    assert "whether this machine reaches https://open.feishu.cn" in suggest_fix(error, domain=DOMAIN)
