@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import DatabaseUnavailable, FeishuError
-from bot.feishu.fixes import describe, suggest_fix
+from bot.feishu.error_codes import describe, suggest_fix
 
 _MARKS: dict[bool | None, str] = {True: "✓", False: "✗", None: "–"}
 _ASCII_MARKS: dict[bool | None, str] = {True: "ok", False: "NO", None: "--"}

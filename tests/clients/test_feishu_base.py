@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 
@@ -14,7 +12,6 @@ from bot.feishu.bitable import FIELDS, BitableClient, Field, FieldType
 from bot.feishu.client import FeishuClient
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.http import Response
-from tests.clients.data_command import ROOT
 from tests.clients.feishu_platform import Platform, platform
 
 TOKEN = "fe599b60-450f-46ff-b2ef-9f6675625b97"
@@ -157,16 +154,3 @@ def test_what_is_not_there_and_wrong_tokens_are_refused(bases: BitableClient, fe
         codes.append(refused.value.code)
     assert codes == [91402, 1254041, 1254037, 1255006]
     assert refused.value.action is FeishuAction.REPORT
-
-
-def test_more_of_the_sdk_is_loaded_only_when_it_is_wanted() -> None:
-    """Without a call about a Base its models are not there; with one, nothing else of the SDK comes along."""
-    script = (
-        "import sys; from bot.feishu import base, sdk\n"
-        "def tell(): print(sorted({n.split('.')[2] for n in sys.modules if n.startswith('lark_oapi.api.')}))\n"
-        "tell(); sdk.further('bitable'); sdk.further('drive'); tell()"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script], cwd=ROOT, capture_output=True, check=True, text=True, timeout=60
-    )
-    assert ran.stdout.splitlines() == ["['im']", "['bitable', 'drive', 'im']"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -90,6 +91,48 @@ def test_an_answer_that_is_not_the_platforms_is_unreachable(served: Platform, an
     error = failure(served, answer)
     assert isinstance(error, FeishuUnreachable)
     assert (error.status, error.code) == (answer.status, None)
+
+
+def test_a_refusal_comes_with_what_helps_to_act() -> None:
+    """The platform's own message, status, code, log id and page, and the call's name in a log line alone."""
+    with FeishuStandIn() as feishu:
+        client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret)
+        said = feishu.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
+        errors = {}
+        for fault in ("feishu_230002", "scope", "rate_gateway", "rate_chat"):
+            feishu.faults.arm(fault, on="reply")
+            with pytest.raises(FeishuError) as refused:
+                client.reply(said.message_id, msg_type="text", content="{}", uuid="u-1", in_thread=False)
+            errors[fault] = refused.value
+        record = feishu.calls_named("reply")[0]
+        client.close()
+    outside = errors["feishu_230002"]
+    assert (outside.code, outside.action) == (230002, FeishuAction.GIVE_UP)
+    assert (outside.status, outside.log_id) == (record.status, record.log_id)
+    assert outside.message
+    assert str(outside) == f"reply: {outside.message}"
+    assert (errors["scope"].help_url or "").startswith(f"https://open.feishu.cn/app/{feishu.app_id}/auth?")
+    assert (errors["rate_gateway"].retry_after, errors["rate_chat"].retry_after) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("52", 52.0), ("0.5", 0.5), ("-1", None), ("nan", None), ("inf", None), ("soon", None)]
+)
+def test_only_a_sensible_wait_is_kept(served: Platform, header: str, seconds: float | None) -> None:
+    """What is no number of seconds is omitted."""
+    headers = {"x-ogw-ratelimit-reset": header}
+    answer = Response.of_json({"code": 99991400, "msg": "limit"}, status=429, headers=headers)
+    assert failure(served, answer).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    "details", [None, [], "x", {"helps": {}}, {"helps": [7]}, {"helps": [{"url": 7}], "log_id": 7}]
+)
+def test_details_of_another_shape_are_omitted(served: Platform, details: object) -> None:
+    """Such an error is still that error, and its message can be stored: no NUL, no half of a surrogate pair."""
+    body = {"code": 99991672, "msg": "a\ud800b\0c", "error": details}
+    error = failure(served, Response(status=400, body=json.dumps(body).encode()))
+    assert (error.code, error.help_url, error.log_id, error.message) == (99991672, None, None, "a\ufffdbc")
 
 
 def test_a_redirect_is_not_followed(served: Platform) -> None:

@@ -134,9 +134,9 @@ def test_a_newer_token_survives_a_late_refusal() -> None:
     values = iter(["t-1", "t-2", "t-3"])
     token = TenantToken(lambda: Token(value=next(values), lifetime=7200), clock=lambda: 0.0)
     first = token.get()
-    token.refuse(first)
+    token.invalidate(first)
     assert token.get() == "t-2"
-    token.refuse(first)
+    token.invalidate(first)
     assert token.get() == "t-2"
 
 
