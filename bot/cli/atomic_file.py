@@ -7,10 +7,7 @@ import io
 import os
 import stat
 from contextlib import suppress
-
-TYPE_CHECKING = False  # glm-image loads this module, and typing alone would take a fifth of the start
-if TYPE_CHECKING:
-    from typing import IO, Self
+from typing import IO, Self
 
 _PART = 1024 * 1024
 

@@ -1,38 +1,52 @@
-"""The command line that makes one image: a prompt in, one JSON object out."""
+"""The ``glm-image`` command: makes one image and prints one JSON object.
+
+What it finds wrong before the paid call is reported without loading the HTTP client, which takes longer than the rest.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import signal
 import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
 
-from bot.cli import arguments
-from bot.cli import stdio as streams
-from bot.cli.json_result import KEYS, Answer
+from bot import __version__
+from bot.cli import stdio
+from bot.cli.atomic_file import AtomicFile
+from bot.cli.id_args import recipient_id
+from bot.cli.json_result import KEYS, JsonResult
 from bot.dotenv import variable
 from bot.errors import DownloadFailed, FeishuError, GlmError, InvalidPrompt, MissingApiKey, SettingsError
 from bot.glm.request import validate_key, validate_prompt, validate_user_id
-from bot.options import OPTIONS, QUALITIES, Options, check_each
-from bot.sizes import DEFAULT_MODEL
+from bot.options import DEFAULTS, OPTIONS, QUALITIES, Options, check_each
+from bot.sizes import DEFAULT_MODEL, MODELS
 
-TYPE_CHECKING = False  # the module typing alone would take a fifth of the start
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
     import httpx
 
-    from bot.cli.atomic_file import AtomicFile
-    from bot.cli.send import Result, Sender
-    from bot.models import ImageFile
-    from bot.settings import Settings
+    from bot.cli.send import Sender
+    from bot.models import GeneratedImage, ImageFile
     from bot.timings import DownloadRetries
 
 OK, FAILED, USAGE = 0, 1, 2
 
-_ENDINGS = (signal.SIGINT, signal.SIGTERM)
+STDIN = "-"
+"""The prompt that stands for standard input."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
+_CLI_DEFAULTS = {name: DEFAULTS[name] for name, option in OPTIONS.items() if option.cli}
+_WITHOUT_VALUE = re.compile(r"argument (?:-\w/)?(--[\w-]+): expected one argument")
+_CLEAR_LINE = "\r\x1b[K"
 
 
 def main(
@@ -41,135 +55,170 @@ def main(
     transport: httpx.BaseTransport | None = None,
     retries: DownloadRetries | None = None,
 ) -> int:
-    """Makes one image and prints the JSON object that tells of it.
+    """Makes one image and prints its JSON object.
 
     Args:
         argv: the arguments without the program's name; by default the process's own.
-        transport: stands between the call and the network, for the sandbox and for tests.
-        retries: when a failed download is repeated.
+        transport: replaces the network, for the sandbox and for tests.
+        retries: when a failed download is retried.
 
     Returns:
-        The exit code: 0 when the image was made and, where asked, saved and sent; 1 when not, or when the object could
-        not be printed; 2 where the arguments cannot be read. An image that was made but not saved or not sent still
-        has its URL in the object. An object that standard output does not take goes to standard error.
+        The exit code: 0 if the image was made and, where asked, saved and sent; 1 if not, or if the object could not
+        be printed; 2 for a usage error. An image that was made but not saved or not sent still has its URL in the
+        object. An object that standard output does not take is written to standard error.
     """
-    streams.prepare()
-    answer = Answer()
+    stdio.prepare()
+    result = JsonResult()
     try:
-        for number in _ENDINGS:
-            signal.signal(number, _end)
-        code = _attempt(argv, answer, transport=transport, retries=retries)
-        _end_no_more()
+        for number in _SIGNALS:
+            signal.signal(number, _interrupt)
+        code = _attempt(argv, result, transport=transport, retries=retries)
+        _ignore_signals()
     except KeyboardInterrupt:
-        answer.tell_interrupted()
+        result.fail_interrupted()
         code = FAILED
-    if streams.write_line(sys.stdout, answer.line(sys.stdout.encoding)):
+    if stdio.write_line(sys.stdout, result.line(sys.stdout.encoding)):
         return code
-    streams.write_line(sys.stderr, answer.line("ascii"))
+    stdio.write_line(sys.stderr, result.line("ascii"))
     return code or FAILED
 
 
-def _end(*_: object) -> None:
-    # `timeout` sends its signal twice, and the second one must not end the telling of the first.
-    _end_no_more()
+def _interrupt(*_: object) -> None:
+    # `timeout` sends its signal twice, and the second one must not interrupt the report of the first.
+    _ignore_signals()
     raise KeyboardInterrupt
 
 
-def _end_no_more() -> None:
-    for number in _ENDINGS:
+def _ignore_signals() -> None:
+    for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
-class _NotSentError(Exception):
-    """The card was not sent; the facts are the platform's, where it refused it."""
+class _UsageError(Exception):
+    """The arguments cannot be parsed."""
 
-    def __init__(self, message: str, *, status: int | None = None, provider_code: str | None = None) -> None:
+
+class _SendError(Exception):
+    """The card was not sent; ``facts`` are the platform's status and code, where it rejected the card."""
+
+    def __init__(self, message: str, **facts: str | int | None) -> None:
         super().__init__(message)
-        self.status = status
-        self.provider_code = provider_code
+        self.facts = facts
 
 
 def _attempt(
     argv: Sequence[str] | None,
-    answer: Answer,
+    result: JsonResult,
     *,
     transport: httpx.BaseTransport | None,
     retries: DownloadRetries | None,
 ) -> int:
-    """Does what is asked and tells ``answer`` of it; gives the exit code."""
-    asked = arguments.unread()
+    """Runs the command and records the outcome in ``result``; returns the exit code."""
+    args = argparse.Namespace(**dict.fromkeys(("prompt", *_CLI_DEFAULTS, "user_id", "save", "send")))
     try:
         try:
-            arguments.read(argv, asked)
+            _parse(argv, args)
         finally:
-            prompt = None if asked.prompt == arguments.STDIN else asked.prompt
-            answer.tell(prompt=prompt, model=asked.model, size=asked.size, quality=asked.quality)
-        _run(asked, answer, transport=transport, retries=retries)
-    except arguments.UsageError as error:
-        answer.fail("invalid_request", str(error))
+            prompt = None if args.prompt == STDIN else args.prompt
+            result.update(prompt=prompt, model=args.model, size=args.size, quality=args.quality)
+        _run(args, result, transport=transport, retries=retries)
+    except _UsageError as error:
+        result.fail("invalid_request", str(error))
         return USAGE
     except GlmError as error:
-        answer.fail_with(error)
+        result.fail_with(error)
         return FAILED
-    except _NotSentError as error:
-        message = f"Failed to send the image to {asked.send}: {error}"
-        answer.fail("SEND_FAILED", message, status=error.status, provider_code=error.provider_code)
+    except _SendError as error:
+        result.fail("SEND_FAILED", f"Failed to send the image to {args.send}: {error}", **error.facts)
         return FAILED
-    answer.succeed()
+    result.succeed()
     return OK
 
 
 def _run(
-    asked: argparse.Namespace,
-    answer: Answer,
+    args: argparse.Namespace,
+    result: JsonResult,
     *,
     transport: httpx.BaseTransport | None,
     retries: DownloadRetries | None,
 ) -> None:
-    key = _key()
-    from_stdin = asked.prompt == arguments.STDIN
-    prompt = "" if from_stdin else validate_prompt(asked.prompt)
-    given = {name: getattr(asked, name) for name, option in OPTIONS.items() if option.cli}
-    for name, value in check_each(dict(given)):
-        given[name] = value
+    key = _api_key()
+    prompt = "" if args.prompt == STDIN else validate_prompt(args.prompt)
+    values = {name: getattr(args, name) for name in _CLI_DEFAULTS}
+    for name, value in check_each(dict(values)):
+        values[name] = value
         if name in KEYS:
-            answer.tell(**{name: value})
-    options = Options(**given)
-    user_id = None if asked.user_id is None else validate_user_id(asked.user_id)
+            result.update(**{name: value})
+    options = Options(**values)
+    user_id = None if args.user_id is None else validate_user_id(args.user_id)
     if options.model == DEFAULT_MODEL and options.quality != QUALITIES[0]:
         _note(f"the platform documents {QUALITIES[0]} alone for {DEFAULT_MODEL}; {options.quality} is passed on")
-    with _new_file(asked.save) as file:
-        sender = None if asked.send is None else _sender(asked.send)
-        if from_stdin:
-            # Who types the prompt learns of every other fault before.
-            prompt = validate_prompt(_typed())
-        answer.tell(prompt=prompt)
-        # httpx takes longer to load than everything before, so faults found above are answered without it.
-        from bot.cli.generate_image import Request, make  # noqa: PLC0415
-
-        request = Request(prompt=prompt, options=options, user_id=user_id)
-        answer.called = True
-        made, seconds = make(request, key=key, transport=transport)
-        answer.tell_image(made)
+    with _output_file(args.save) as file:
+        sender = None if args.send is None else _sender(args.send)
+        if args.prompt == STDIN:
+            # Every other error is reported before somebody types the prompt.
+            prompt = validate_prompt(_read_stdin())
+        result.update(prompt=prompt)
+        client = _Client(transport=transport, retries=retries)
+        result.called = True
+        image, seconds = client.generate(prompt, options, key=key, user_id=user_id)
+        result.update_image(image)
         if file is None and sender is None:
             return
-        image = _fetch(made.url, asked, transport=transport, retries=retries)
+        content = client.download(image.url, f"for {args.send}" if file is None else f"to {args.save}")
         if file is not None:
-            answer.tell(saved_file=_save(image, file, asked=asked.save))
+            result.update(saved_file=_save(content, file, path=args.save))
         if sender is not None:
-            from bot.cli.send import Result  # noqa: PLC0415 - as above
-
-            _send(sender, Result(request=request, made=made, image=image, seconds=seconds))
+            _send(lambda: sender.send(prompt, options, image, content, seconds=seconds), sender)
 
 
-def _key() -> str:
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """The calls to the platform, with the seconds on the terminal."""
+
+    transport: httpx.BaseTransport | None
+    retries: DownloadRetries | None
+
+    def generate(self, prompt: str, options: Options, *, key: str, user_id: str | None) -> tuple[GeneratedImage, float]:
+        """Makes the paid call; returns the image and the duration in seconds."""
+        from bot.glm.client import GlmClient  # noqa: PLC0415 - see the docstring of the module
+
+        started_at = time.monotonic()
+        with GlmClient(api_key=key, transport=self.transport) as client, _progress(f"Generating with {options.model}"):
+            image = client.generate(prompt, options=options, user_id=user_id)
+        return image, time.monotonic() - started_at
+
+    def download(self, url: str, purpose: str) -> ImageFile:
+        """Downloads the image from a link that the platform has just given."""
+        from bot.glm.client import Downloader, fetch_with_retries  # noqa: PLC0415 - see the docstring of the module
+        from bot.timings import DownloadRetries  # noqa: PLC0415
+
+        def sleep(seconds: float) -> bool:
+            time.sleep(seconds)
+            return False
+
+        given_at = time.monotonic()
+        try:
+            with Downloader(transport=self.transport) as downloader, _progress("Downloading"):
+                return fetch_with_retries(
+                    lambda: downloader.fetch(url),
+                    link_age=lambda: time.monotonic() - given_at,
+                    retries=self.retries or DownloadRetries(),
+                    stopped_in=sleep,
+                )
+        except DownloadFailed as error:
+            message = f"Failed to download image {purpose}: {error.message}"
+            raise DownloadFailed(message, status=error.status) from error
+
+
+def _api_key() -> str:
     try:
         return validate_key(variable("ZHIPU_API_KEY"))
     except SettingsError as error:
         raise MissingApiKey(f"ZHIPU_API_KEY cannot be read: {error}") from error
 
 
-def _typed() -> str:
+def _read_stdin() -> str:
     try:
         if sys.stdin is None:
             raise InvalidPrompt("Invalid prompt: standard input is closed")
@@ -180,37 +229,21 @@ def _typed() -> str:
         raise InvalidPrompt(f"Invalid prompt: standard input cannot be read: {error.strerror or error}") from error
 
 
-def _new_file(path: str | None) -> AbstractContextManager[AtomicFile | None]:
+def _output_file(path: str | None) -> AbstractContextManager[AtomicFile | None]:
     if path is None:
-        from contextlib import nullcontext  # noqa: PLC0415 - what is not needed is not loaded
-
         return nullcontext()
-    from bot.cli.atomic_file import AtomicFile  # noqa: PLC0415 - as above
-
     try:
         return AtomicFile(path)
     except OSError as error:
         raise _not_saved(path, error) from error
 
 
-def _fetch(
-    url: str, asked: argparse.Namespace, *, transport: httpx.BaseTransport | None, retries: DownloadRetries | None
-) -> ImageFile:
-    from bot.cli.generate_image import fetch  # noqa: PLC0415 - as above
-
-    where = f"for {asked.send}" if asked.save is None else f"to {asked.save}"
-    try:
-        return fetch(url, transport=transport, retries=retries)
-    except DownloadFailed as error:
-        raise DownloadFailed(f"Failed to download image {where}: {error.message}", status=error.status) from error
-
-
-def _save(image: ImageFile, file: AtomicFile, *, asked: str) -> str:
+def _save(image: ImageFile, file: AtomicFile, *, path: str) -> str:
     try:
         file.write(image.content)
     except OSError as error:
-        raise _not_saved(asked, error) from error
-    given = os.path.splitext(file.path)[1].lower()  # noqa: PTH122 - as there
+        raise _not_saved(path, error) from error
+    given = os.path.splitext(file.path)[1].lower()  # noqa: PTH122
     if given and given not in (_JPEG_SUFFIXES if image.format == "JPEG" else (image.suffix,)):
         _note(f"{file.path} holds {image.format} data, whose suffix is {image.suffix}")
     return file.path
@@ -221,37 +254,123 @@ def _not_saved(path: str, error: OSError) -> DownloadFailed:
 
 
 def _sender(recipient: str) -> Sender:
-    """What sends the card, made before anything is paid, so that what is not set is told before."""
+    """Built before anything is paid, so that missing settings are reported before."""
     try:
-        settings = _settings_to_send()
-        from bot.cli.send import Sender  # noqa: PLC0415 - as above
+        # The settings take a third of a second to load, and are useless without these two.
+        missing = [name for name in ("FEISHU_APP_ID", "FEISHU_APP_SECRET") if not variable(name)]
+        if not missing:
+            from bot.cli.send import Sender  # noqa: PLC0415 - most runs send nothing
+            from bot.settings import load  # noqa: PLC0415
 
-        return Sender(recipient, settings)
+            return Sender(recipient, load())
+        reason = "; ".join(f"{name}: is not set, and --send needs it" for name in missing)
     except SettingsError as error:
-        raise _NotSentError(f"{error}. No image was made") from error
+        reason = str(error)
+    raise _SendError(f"{reason}. No image was made")
 
 
-def _settings_to_send() -> Settings:
-    # The settings take a third of a second to load, which is of no use without these two.
-    if missing := [name for name in ("FEISHU_APP_ID", "FEISHU_APP_SECRET") if not variable(name)]:
-        raise SettingsError([f"{name}: is not set, and --send needs it" for name in missing])
-    from bot.settings import load  # noqa: PLC0415
-
-    return load()
-
-
-def _send(sender: Sender, result: Result) -> None:
-    from bot.feishu import error_codes as fixes  # noqa: PLC0415 - as above
-
+def _send(send: Callable[[], None], sender: Sender) -> None:
     try:
-        sender.send(result)
+        send()
     except DownloadFailed as error:
-        raise _NotSentError(error.message) from error
+        raise _SendError(error.message) from error
     except FeishuError as error:
-        message = f"{fixes.describe(error)}. What to do: {fixes.suggest_fix(error, domain=sender.domain)}"
         code = None if error.code is None else str(error.code)
-        raise _NotSentError(message, status=error.status, provider_code=code) from error
+        raise _SendError(sender.explain(error), status=error.status, provider_code=code) from error
 
 
 def _note(line: str) -> None:
-    streams.write_line(sys.stderr, f"glm-image: {line}")
+    stdio.write_line(sys.stderr, f"glm-image: {line}")
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[None]:
+    """Shows the elapsed seconds on standard error while it is a terminal, and clears the line at the end."""
+    done = threading.Event()
+    started_at = time.monotonic()
+
+    def count() -> None:
+        with suppress(OSError):
+            while True:
+                seconds = f"{_CLEAR_LINE}{label}: {time.monotonic() - started_at:.0f} s"
+                print(seconds, end="", file=sys.stderr, flush=True)
+                if done.wait(1):
+                    break
+            print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=count, name="progress", daemon=True)
+    if sys.stderr.isatty():
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if thread.is_alive():
+            thread.join()
+
+
+def _parse(argv: Sequence[str] | None, args: argparse.Namespace) -> None:
+    """Parses the arguments into ``args``, and then fills in the defaults; after an error it holds what came before.
+
+    Raises:
+        _UsageError: they cannot be parsed.
+    """
+    parser = _parser()
+    parser.parse_args([_decoded(argument) for argument in (sys.argv[1:] if argv is None else argv)], args)
+    for name, value in _CLI_DEFAULTS.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    if args.model not in MODELS:
+        parser.error(f"argument -m/--model: there is no '{args.model}'; choose from {', '.join(MODELS)}")
+    if args.save == "":
+        parser.error("argument --save: the file has no name")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        if found := _WITHOUT_VALUE.fullmatch(message):
+            message += f"; write {found[1]}=… where it begins with a dash"
+        raise _UsageError(f"{message}. See {self.prog} --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="glm-image",
+        allow_abbrev=False,
+        description="Makes one image with ZhiPu's GLM-Image API and prints one JSON object. The key is ZHIPU_API_KEY.",
+        epilog="Exit codes: 0 success, 1 failure, 2 usage error. The paid call is never repeated.",
+    )
+    add = parser.add_argument
+    add("--version", action="version", version=f"glm-image {__version__}")
+    add("-p", "--prompt", required=True, help="the prompt; - reads it from standard input")
+    for name, option in OPTIONS.items():
+        if option.cli and option.kind is bool:
+            add(*option.cli, dest=name, action="store_const", const=not DEFAULTS[name], help=option.cli_help)
+        elif option.cli:
+            add(*option.cli, dest=name, type=option.kind, help=option.cli_help)
+    add("--user-id", help="6-128 characters that identify the end user")
+    add("--save", metavar="FILE", type=_path, help="also download the image to this file")
+    add(
+        "--send",
+        metavar="CHAT_OR_OPEN_ID",
+        type=recipient_id,
+        help="also send the image as the bot's card to a chat (oc_...) or a person (ou_...); needs the bot's settings",
+    )
+    return parser
+
+
+def _decoded(argument: str) -> str:
+    """An argument as it was typed; under an ASCII locale Python reads what is not ASCII as surrogates."""
+    try:
+        return os.fsencode(argument).decode()
+    except UnicodeError:
+        return argument
+
+
+def _path(argument: str) -> str:
+    """A path as the file system takes it, which under an ASCII locale is how it was passed."""
+    try:
+        os.fsencode(argument)
+    except UnicodeEncodeError:
+        return os.fsdecode(argument.encode("utf-8", "surrogateescape"))
+    return argument

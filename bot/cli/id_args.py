@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-
-TYPE_CHECKING = False  # glm-image starts with this module, and typing alone would take a fifth of the start
-if TYPE_CHECKING:
-    from typing import Literal
+from typing import Literal
 
 _ID = re.compile(r"o[cu]_[A-Za-z0-9_]+")
 

@@ -6,10 +6,7 @@ import errno
 import io
 import os
 import sys
-
-TYPE_CHECKING = False  # glm-image starts with this module, and typing alone would take a fifth of the start
-if TYPE_CHECKING:
-    from typing import TextIO
+from typing import TextIO
 
 _OUTPUT_FAULTS = {errno.EPIPE, errno.ENOSPC, errno.EBADF}
 

@@ -125,7 +125,16 @@ def test_a_call_loads_neither_flask_nor_lark_nor_a_database(stand_in: GlmStandIn
     )
     result = ran("-p", "猫", origin=stand_in.origin, code=code)
     assert result.code == 0
-    assert not {"flask", "lark_oapi", "sqlalchemy", "alembic", "psycopg", "waitress", "pydantic"} & modules_of(result)
+    assert not {
+        "flask",
+        "lark_oapi",
+        "sqlalchemy",
+        "alembic",
+        "psycopg",
+        "waitress",
+        "pydantic",
+        "structlog",
+    } & modules_of(result)
 
 
 def test_the_prompt_can_come_from_standard_input(stand_in: GlmStandIn) -> None:
