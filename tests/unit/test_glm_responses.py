@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -14,7 +15,6 @@ from bot.errors import (
     ContentRejected,
     GlmError,
     InsufficientBalance,
-    RateLimited,
     RequestBlocked,
     RequestRejected,
     ServerFailed,
@@ -30,6 +30,39 @@ def refused(status: int, body: Any, headers: dict[str, str] | None = None) -> Gl
     with pytest.raises(GlmError) as caught:
         read_answer(status, headers=headers or {}, body=content)
     return caught.value
+
+
+EXPECTED = {
+    ("authentication_error", "failure.key_refused"): ("1000", "1001", "1002", "1003", "1004"),
+    ("authentication_error", "failure.login"): ("1005",),
+    ("authentication_error", "failure.key_type"): ("1315",),
+    ("authentication_error", "failure.account"): ("1110", "1111", "1112", "1120", "1121"),
+    ("authentication_error", "failure.model"): ("1220",),
+    ("insufficient_balance", "failure.balance"): ("1113",),
+    ("server_error", "failure.server"): ("500", "1200", "1230", "1234"),
+    ("invalid_request", "failure.request"): ("1210", "1212", "1213", "1214", "1215"),
+    ("invalid_request", "failure.duplicate"): ("1231",),
+    ("invalid_request", "failure.model"): ("1211", "1221", "1222"),
+    ("invalid_request", "failure.prompt_too_long"): ("1261",),
+    ("content_filter_violation", "failure.content"): ("1300", "1301"),
+    ("rate_limit_exceeded", "failure.rate_limit"): ("1302", "1303"),
+    ("rate_limit_exceeded", "failure.overloaded"): ("1305", "1312"),
+    ("rate_limit_exceeded", "failure.quota"): ("1304", "1308", "1310", "1316", "1317"),
+    ("rate_limit_exceeded", "failure.spending"): ("1318", "1319", "1320", "1321"),
+    ("rate_limit_exceeded", "failure.plan"): ("1309", "1311", "1314"),
+    ("rate_limit_exceeded", "failure.fair_use"): ("1313",),
+}
+
+
+def test_every_code_has_its_error() -> None:
+    """The code decides, whatever the status; the platform's message and code are kept."""
+    assert set(CODES) == {code for codes in EXPECTED.values() for code in codes}
+    for expected, codes in EXPECTED.items():
+        for code, status in itertools.product(codes, (200, 400, 401, 429, 500)):
+            error = refused(status, {"error": {"code": code, "message": "说明"}})
+            assert (error.code, error.sentence) == expected, code
+            assert (error.provider_code, error.status, error.message) == (code, status, "说明")
+            assert (error.from_platform, error.waits) == (True, code in ("1302", "1305"))
 
 
 def test_a_good_answer_gives_link_time_and_findings() -> None:
@@ -264,12 +297,6 @@ def test_the_code_is_found_however_it_is_written(body: dict[str, Any], code: str
         error = refused(status, body)
         assert isinstance(error, InsufficientBalance)
         assert (error.provider_code, error.message, error.from_platform) == (code, message, True)
-
-
-def test_the_code_is_stronger_than_the_status() -> None:
-    """429 stands for four different things."""
-    leaves = {type(refused(429, {"error": {"code": code, "message": "x"}})) for code in CODES}
-    assert {AuthenticationFailed, InsufficientBalance, RateLimited, ContentRejected} <= leaves
 
 
 def test_a_quota_tells_until_when() -> None:
