@@ -52,12 +52,11 @@ from bot.worker.admin_alerts import AdminAlerts
 from bot.worker.bitable_export import LOOK_EVERY as EXPORT_EVERY
 from bot.worker.bitable_export import SHORTEST_WAIT, BitableExporter
 from bot.worker.card_publisher import CardPublisher
-from bot.worker.generation_steps import Workflow
+from bot.worker.generation_steps import GenerationSteps
 from bot.worker.image_cache import ImageCache, OriginalUploader
-from bot.worker.instrumented_client import InstrumentedImageClient
 from bot.worker.queue_positions import QueueReader
 from bot.worker.request_renderer import RequestRenderer
-from bot.worker.worker import Repositories, Worker
+from bot.worker.worker import Worker
 
 TOKEN_EVERY = 3_600.0
 TOKEN_RETRY = 300.0
@@ -282,7 +281,7 @@ class Bot:
         )
         downloader = Downloader(transport=self._image_transport)
         self._closers[:0] = [glm.close, downloader.close]
-        line = QueueReader(self.database, slots=self._slots)
+        queue = QueueReader(self.database, slots=self._slots)
         cache = ImageCache(
             settings.data_dir / "originals",
             days=settings.originals.days,
@@ -290,39 +289,41 @@ class Bot:
             clock=self._clock,
         )
         requests, generations = RequestStore(self.database), GenerationStore(self.database)
-        workflow = Workflow(
+        steps = GenerationSteps(
             store=generations,
-            maker=InstrumentedImageClient(glm, on_call=self._metrics.glm_called),
-            source=downloader,
-            target=self._feishu,
-            originals=cache,
+            glm=glm,
+            downloader=downloader,
+            feishu=self._feishu,
+            cache=cache,
             outages=self._outages,
             user_ids=PseudonymousIds(self._key_value),
             leases=leases,
-            pace=timings,
+            timings=timings,
             stopping=self._stopping,
+            on_call=self._metrics.glm_called,
         )
         uploader = OriginalUploader(
             database=self.database, cache=cache, downloader=downloader, feishu=self._feishu, outages=self._outages
         )
         return Worker(
             database=self.database,
-            stores=Repositories(requests=requests, generations=generations),
+            requests=requests,
+            generations=generations,
             leases=leases,
-            workflow=workflow,
-            answering=self._build_publisher(requests, leases=leases, line=line, uploader=uploader),
-            line=line,
-            originals=cache,
+            steps=steps,
+            publisher=self._build_publisher(requests, leases=leases, queue=queue, uploader=uploader),
+            queue=queue,
+            cache=cache,
             slots=self._slots,
             call_seconds=call_seconds,
-            pace=timings,
+            timings=timings,
             wake=self._wake,
             stopping=self._stopping,
             background=self.background,
         )
 
     def _build_publisher(
-        self, requests: RequestStore, *, leases: Leases, line: QueueReader, uploader: OriginalUploader
+        self, requests: RequestStore, *, leases: Leases, queue: QueueReader, uploader: OriginalUploader
     ) -> CardPublisher:
         settings = self._settings
         cards = Cards(
@@ -337,7 +338,7 @@ class Bot:
             database=self.database,
             cards=cards,
             reports=self._reports,
-            queue=line,
+            queue=queue,
             limits=self._limits,
             preferences=self._preferences,
             prices=self._prices,

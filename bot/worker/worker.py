@@ -1,4 +1,4 @@
-"""The worker: takes up what is due, in one pool for paid calls, one for image transfer, one for cards."""
+"""The worker: takes up what is due, in one pool for paid calls, one for image transfers, one for cards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from bot.background import Background, Loop, Pool
@@ -21,106 +21,76 @@ from bot.logs import bind_ids, get_logger
 from bot.options import Options
 from bot.timings import Timings
 from bot.worker.card_publisher import CardPublisher
-from bot.worker.claims import SlotClaims
-from bot.worker.failures import REPEATED_UNKNOWN
-from bot.worker.generation_steps import Workflow
+from bot.worker.generation_steps import REPEATED_UNKNOWN, GenerationSteps
 from bot.worker.image_cache import ImageCache
 from bot.worker.queue_positions import QueueReader
 
 log = get_logger(__name__)
 
-TIDY_EVERY = 3_600.0
-"""Seconds between two looks at the folder of originals."""
+PRUNE_EVERY = 3_600.0
+"""Seconds between two checks of the folder of originals."""
 
-AT_ONCE = 16
-"""How many rows of a kind one look takes up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repositories:
-    """What the worker reads its work from."""
-
-    requests: RequestStore
-    generations: GenerationStore
+BATCH = 16
+"""How many rows of a kind one round takes up."""
 
 
+@dataclass(kw_only=True)
 class Worker:
-    """Takes up generations and answers until it is stopped.
+    """Takes up generations and requests until it is stopped.
 
-    Args:
-        slots: how many paid calls a model may have in flight, over all processes.
-        call_seconds: after how long a paid call frees its slot whatever became of it.
-        wake: set by whoever knows of new work; a slow poll is the net under it.
-        stopping: set when the process is about to leave.
-        threads: how many cards are sent at once, and as many images are transferred.
-
-    It guarantees that nothing is taken up after ``stop``, not that what was taken up has ended: see ``drain``.
+    Nothing is taken up after ``stop``; what was taken up before may not have ended: see ``drain``.
     """
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        stores: Repositories,
-        leases: Leases,
-        workflow: Workflow,
-        answering: CardPublisher,
-        line: QueueReader,
-        originals: ImageCache,
-        slots: Mapping[str, int],
-        call_seconds: Callable[[Options], float],
-        pace: Timings,
-        wake: threading.Event,
-        stopping: threading.Event,
-        background: Background,
-        threads: int = 8,
-    ) -> None:
-        self._database = database
-        self._stores = stores
-        self._leases = leases
-        self._workflow = workflow
-        self._answering = answering
-        self._originals = originals
-        self._slots = slots
-        self._claims = SlotClaims(
-            stores.generations, leases=leases, slots=slots, call_seconds=call_seconds, pace=pace, stopping=stopping
-        )
-        self._pace = pace
-        self._wake = wake
-        self._stopping = stopping
-        self._line = line
-        self._waiting: tuple[str, ...] = ()
-        self._moved = threading.Event()
-        self._refreshed = 0.0
+    database: Database
+    requests: RequestStore
+    generations: GenerationStore
+    leases: Leases
+    steps: GenerationSteps
+    publisher: CardPublisher
+    queue: QueueReader
+    cache: ImageCache
+    slots: Mapping[str, int]
+    """How many paid calls a model may have in flight, over all processes."""
+    call_seconds: Callable[[Options], float]
+    """After how long a paid call frees its slot whatever became of it."""
+    timings: Timings
+    wake: threading.Event
+    """Set where new work is known; a slow poll finds what was missed."""
+    stopping: threading.Event
+    """Set when the process is shutting down."""
+    background: Background
+    threads: int = 8
+    """How many cards are sent at once, and as many images are transferred."""
+    _loops: list[Loop] = field(default_factory=list, init=False)
+    _drained: threading.Event = field(default_factory=threading.Event, init=False)
+    # A claim whose acknowledgement was lost must not be mistaken for one that another thread has made.
+    _claiming: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _waiting: tuple[str, ...] = field(default=(), init=False)
+    _queue_moved: threading.Event = field(default_factory=threading.Event, init=False)
+    _refreshed_at: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
         # A slow image host must not keep cards and commands waiting, nor paid calls.
-        self._posts = Pool(max(sum(slots.values()), 1), name="post", wake=wake)
-        self._transfers = Pool(threads, name="transfer", wake=wake)
-        self._cards = Pool(threads, name="card", wake=wake)
-        self._background = background
-        self._loops: list[Loop] = []
-        self._left = threading.Event()
+        self._calls = Pool(max(sum(self.slots.values()), 1), name="post", wake=self.wake)
+        self._transfers = Pool(self.threads, name="transfer", wake=self.wake)
+        self._cards = Pool(self.threads, name="card", wake=self.wake)
 
     def start(self) -> None:
-        """Takes over what dead processes of this host have left, and begins to look for work."""
-        poll, beat = self._pace.poll, self._pace.beat
-        rounds = self._background.start(
-            "worker",
-            self._run_once,
-            every=poll,
-            longest_retry=poll,
-            hang_after=2 * self._pace.silence,
-            pause=self._wake.wait,
+        """Recovers the work of dead processes of this host, and begins to look for work."""
+        poll, beat, start = self.timings.poll, self.timings.beat, self.background.start
+        hang_after = 2 * self.timings.silence
+        rounds = start(
+            "worker", self._run_once, every=poll, longest_retry=poll, hang_after=hang_after, pause=self.wake.wait
         )
-        beats = self._background.start(
-            "heartbeat", lambda: self._beat(rounds), every=beat, longest_retry=beat, stopping=self._left
-        )
-        self._background.start("image-cache", self._originals.prune, every=TIDY_EVERY, delay=TIDY_EVERY)
+        heartbeat = partial(self._heartbeat, rounds)
+        beats = start("heartbeat", heartbeat, every=beat, longest_retry=beat, stopping=self._drained)
+        start("image-cache", self.cache.prune, every=PRUNE_EVERY, delay=PRUNE_EVERY)
         self._loops = [rounds, beats]
 
     def stop(self) -> None:
-        """Takes nothing new up."""
-        self._stopping.set()
-        self._wake.set()
+        """Takes up nothing new."""
+        self.stopping.set()
+        self.wake.set()
 
     def drain(self) -> None:
         """Waits until everything that was taken up has ended, paid calls up to their deadline included."""
@@ -128,96 +98,85 @@ class Worker:
         for rounds in self._loops[:1]:
             rounds.join()
         # In this order, as a paid call is followed by its transfer, and that by its card.
-        for pool in (self._posts, self._transfers, self._cards):
+        for pool in (self._calls, self._transfers, self._cards):
             pool.drain()
-        self._left.set()
+        self._drained.set()
         for loop in self._loops:
             loop.join()
-        self._leases.close()
+        self.leases.close()
 
     def _run_once(self) -> None:
-        self._wake.clear()
-        self._line.begin_round()
+        self.wake.clear()
+        self.queue.begin_round()
         try:
-            self._look()
+            self._poll_once()
         finally:
-            # An error above keeps no paid call from its slot.
-            self._begin_calls()
+            # An error above keeps no paid call from its slot; an exit stack runs every callback, whichever raises.
+            with ExitStack() as calls:
+                for model in self._waiting:
+                    # The images of a model that this version does not know are left for the version that does.
+                    if model in self.slots:
+                        calls.callback(self._start_calls, model)
 
-    def _look(self) -> None:
-        """Finds out what is due, and begins with all of it that is not a paid call."""
-        work = self._stores.generations.open_work()
+    def _poll_once(self) -> None:
+        """Finds what is due, and begins with all of it that is not a paid call."""
+        work = self.generations.open_work()
         self._waiting = work.waiting
         if work.lost:
-            recover_lost_calls(self._database, but_not=self._leases.held, failure=REPEATED_UNKNOWN)
-        for request_id in self._stores.requests.unshown(limit=AT_ONCE):
-            self._start(self._cards, self._answer, request_id)
-        for request_id in self._stores.requests.unshown(limit=AT_ONCE, originals=True):
-            self._start(self._transfers, self._answer, request_id)
+            recover_lost_calls(self.database, but_not=self.leases.held, failure=REPEATED_UNKNOWN)
+        for request_id in self.requests.unshown(limit=BATCH):
+            self._start(self._cards, self._publish, request_id)
+        for request_id in self.requests.unshown(limit=BATCH, originals=True):
+            self._start(self._transfers, self._publish, request_id)
         if work.made:
-            for generation_id in self._stores.generations.made_ids(limit=AT_ONCE):
+            for generation_id in self.generations.made_ids(limit=BATCH):
                 self._start(self._transfers, self._deliver, generation_id)
-        if work.waiting and (self._moved.is_set() or time.monotonic() - self._refreshed >= self._pace.poll):
-            self._moved.clear()
-            self._refreshed = time.monotonic()
-            self._line.refresh_cards()
+        overdue = time.monotonic() - self._refreshed_at >= self.timings.poll
+        if work.waiting and (self._queue_moved.is_set() or overdue):
+            self._queue_moved.clear()
+            self._refreshed_at = time.monotonic()
+            self.queue.refresh_cards()
 
-    def _begin_calls(self) -> None:
-        # An exit stack runs every callback, whichever raises.
-        with ExitStack() as calls:
-            for model in self._waiting:
-                # The images of a model that this version does not know are left for the version that does.
-                if model in self._slots:
-                    calls.callback(self._begin_calls_of, model)
-
-    def _begin_calls_of(self, model: str) -> None:
-        while (generation := self._take_slot(model)) is not None:
-            self._posts.submit(partial(self._at_edge, self._generate, generation))
+    def _start_calls(self, model: str) -> None:
+        while (generation := self._claim_slot(model)) is not None:
+            self._calls.submit(partial(self._run_task, self._generate, generation))
 
     def _start(self, pool: Pool, work: Callable[[str], None], row_id: str) -> None:
-        # What is under way here is not begun again, even when this process slept and its own lease ran out. What finds
-        # no free thread is found again in a later round: each end of work wakes the next one.
-        if row_id not in self._leases.held and not self._stopping.is_set():
-            pool.start(partial(self._at_edge, work, row_id))
+        # What is in progress here is not begun again, even when this process slept and its own lease ran out. What
+        # finds no free thread is found again in a later round: each end of work wakes the next one.
+        if row_id not in self.leases.held and not self.stopping.is_set():
+            pool.start(partial(self._run_task, work, row_id))
 
-    def _finish(self, pool: Pool, work: Callable[[str], None], row_id: str) -> None:
-        """Starts what follows a piece of work; a process that is shutting down would not look for it again."""
-        follow = partial(self._at_edge, work, row_id)
-        if row_id not in self._leases.held and not pool.start(follow) and self._stopping.is_set():
-            pool.submit(follow)
+    def _follow_up(self, pool: Pool, work: Callable[[str], None], row_id: str) -> None:
+        """Starts what follows a task; a process that is shutting down would not look for it again."""
+        task = partial(self._run_task, work, row_id)
+        if row_id not in self.leases.held and not pool.start(task) and self.stopping.is_set():
+            pool.submit(task)
 
-    def _take_slot(self, model: str) -> Generation | None:
-        generation = self._claims.claim(model)
-        if generation is not None:
-            self._moved.set()
-            self._wake.set()
-        return generation
-
-    def _answer(self, request_id: str) -> None:
+    def _publish(self, request_id: str) -> None:
         since = elapsed_time()
-        request = self._stores.requests.claim(request_id, owner=self._leases.owner, lease=self._pace.lease)
+        request = self.requests.claim(request_id, owner=self.leases.owner, lease=self.timings.lease)
         if request is None:
             return
-        with self._leases.holding(request_id, since=since), bind_ids(**request.ids):
-            if request.stalled_attempts <= self._pace.takeups:
-                self._answering.publish(request)
+        most = self.timings.takeups
+        with self.leases.holding(request_id, since=since), bind_ids(**request.ids):
+            if request.stalled_attempts <= most:
+                self.publisher.publish(request)
                 return
             log.error("request stalled", request=request_id)
             # Once: it may be what breaks now.
-            if request.stalled_attempts == self._pace.takeups + 1 and not self._answering.publish_stalled(request):
+            if request.stalled_attempts == most + 1 and not self.publisher.publish_stalled(request):
                 return
-            self._stores.requests.give_up(request, owner=self._leases.owner, outcome="stalled")
+            self.requests.give_up(request, owner=self.leases.owner, outcome="stalled")
 
     def _deliver(self, generation_id: str) -> None:
-        since = elapsed_time()
-        generation = self._stores.generations.claim_made(
-            generation_id, owner=self._leases.owner, lease=self._pace.lease
-        )
+        since, owner = elapsed_time(), self.leases.owner
+        generation = self.generations.claim_made(generation_id, owner=owner, lease=self.timings.lease)
         if generation is None:
             return
-        with self._leases.holding(generation_id, since=since), bind_ids(**generation.ids):
-            self._workflow.deliver(generation)
-        self._finish(self._cards, self._answer, generation.request_id)
+        with self.leases.holding(generation_id, since=since), bind_ids(**generation.ids):
+            self.steps.deliver(generation)
+        self._follow_up(self._cards, self._publish, generation.request_id)
 
     def _generate(self, generation: Generation) -> None:
         following: Generation | None = generation
@@ -225,42 +184,79 @@ class Worker:
             following = self._generate_one(following)
 
     def _generate_one(self, generation: Generation) -> Generation | None:
-        """Makes one paid call; gives the next of its model, which takes the slot before this image is delivered."""
+        """Makes one paid call; returns the next of its model, which takes the slot before this image is delivered."""
         with bind_ids(**generation.ids):
             try:
-                made = self._workflow.generate(generation)
+                made = self.steps.generate(generation)
             finally:
-                self._leases.release(generation.generation_id)
+                self.leases.release(generation.generation_id)
             try:
-                return self._take_slot(generation.model)
+                return self._claim_slot(generation.model)
             finally:
                 if made:
-                    self._finish(self._transfers, self._deliver, generation.generation_id)
+                    self._follow_up(self._transfers, self._deliver, generation.generation_id)
                 else:
-                    self._finish(self._cards, self._answer, generation.request_id)
+                    self._follow_up(self._cards, self._publish, generation.request_id)
 
-    def _at_edge(self, work: Callable[..., None], subject: object) -> bool:
-        """Runs a task of a pool; after an error the request is found again when its lease is over.
+    def _claim_slot(self, model: str) -> Generation | None:
+        """Takes a free slot of a model for the next generation; ``None`` when there is no slot, or nothing for it.
+
+        Whoever makes the call releases the lease.
+        """
+        with self._claiming:
+            if self.stopping.is_set():
+                return None
+            waiting = self.generations.next_waiting(model, slots=self.slots[model])
+            if waiting is None:
+                return None
+            generation_id, options = waiting
+            generation = None
+            self.leases.hold(generation_id, since=elapsed_time())
+            try:
+                generation = self.generations.claim_slot(
+                    generation_id,
+                    owner=self.leases.owner,
+                    lease=self.timings.lease,
+                    slots=self.slots[model],
+                    deadline=self.call_seconds(options),
+                )
+            except DatabaseUnavailable:
+                generation = self._unacknowledged_claim(generation_id)
+            finally:
+                if generation is None:
+                    self.leases.release(generation_id)
+        if generation is not None:
+            self._queue_moved.set()
+            self.wake.set()
+        return generation
+
+    def _unacknowledged_claim(self, generation_id: str) -> Generation | None:
+        """What became of a claim whose commit was not acknowledged; without asking, it might be charged twice."""
+        while True:
+            try:
+                return self.generations.claimed_slot(generation_id, owner=self.leases.owner)
+            except DatabaseUnavailable:
+                if self.stopping.wait(self.timings.poll):
+                    raise
+
+    def _run_task(self, work: Callable[..., None], subject: Generation | str) -> bool:
+        """Runs a task of a pool; after an error the row is found again when its lease is over.
 
         Returns:
             Whether to look for more at once. After an outage the slow poll looks again; at once, the work would only
             fail once more.
         """
-        with bind_ids(**self._ids(work, subject)):
-            error = self._background.attempt(work.__name__.strip("_"), work, subject)
+        if isinstance(subject, Generation):
+            ids = subject.ids
+        else:
+            ids = {"request" if work == self._publish else "generation": subject}
+        with bind_ids(**ids):
+            error = self.background.attempt(work.__name__.strip("_"), work, subject)
         return not isinstance(error, DatabaseUnavailable)
 
-    def _ids(self, work: Callable[..., None], subject: object) -> dict[str, str | None]:
-        if isinstance(subject, Generation):
-            return subject.ids
-        return {"request" if work == self._answer else "generation": str(subject)}
-
-    def _beat(self, rounds: Loop) -> None:
-        """Renews the leases of what is worked on here, and signs on while the work loop makes progress."""
-        self._leases.beat(sign_on=rounds.stuck_for < self._pace.silence)
-        self._end_dead_leases()
-
-    def _end_dead_leases(self) -> None:
-        if dead := self._leases.release_dead_leases():
+    def _heartbeat(self, rounds: Loop) -> None:
+        """Renews the leases of what is in progress here, and signs on while the work loop makes progress."""
+        self.leases.beat(sign_on=rounds.stuck_for < self.timings.silence)
+        if dead := self.leases.release_dead_leases():
             log.warning("work of dead processes recovered", owners=",".join(dead))
-            self._wake.set()
+            self.wake.set()

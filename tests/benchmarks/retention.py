@@ -26,7 +26,7 @@ from bot.db.retention import Retention
 from bot.db.tables import requests
 from bot.models import GeneratedImage, ImagePrompt
 from bot.settings import LimitSettings
-from bot.worker.failures import REPEATED_UNKNOWN
+from bot.worker.generation_steps import REPEATED_UNKNOWN
 from bot.worker.queue_positions import QueueReader
 from tests.benchmarks.figures import Figure, arguments, percentile, report
 from tests.benchmarks.running import kinds

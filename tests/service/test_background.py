@@ -131,7 +131,7 @@ def test_a_pool_task_that_crashes_loses_no_request(tmp_path: Path) -> None:
         user = bot.new_user()
         with refusing(bot, "UPDATE OF answer_id ON requests"):
             said = user.send()
-            wait_for(lambda: 'bot_task_crashes_total{task="answer"}' in get(bot, "/metrics").text)
+            wait_for(lambda: 'bot_task_crashes_total{task="publish"}' in get(bot, "/metrics").text)
         user.wait_for_end(said)
         assert [header_color(answer) for answer in user.answers] == ["green"]
 

@@ -21,7 +21,7 @@ from bot.db.row_models import Generation
 from bot.db.tables import generations, requests
 from bot.errors import LeaseLost
 from bot.models import GeneratedImage, State
-from bot.worker.failures import REPEATED_UNKNOWN
+from bot.worker.generation_steps import REPEATED_UNKNOWN
 from tests.support.databases import sqlite_database
 from tests.support.requests import EXPIRED, LEASE, accept, answer
 

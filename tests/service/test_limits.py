@@ -31,7 +31,7 @@ from bot.errors import (
 from bot.models import GeneratedImage
 from bot.settings import LimitSettings
 from bot.view_models import QuotaView
-from bot.worker import failures
+from bot.worker import generation_steps as steps
 from tests.support.requests import EXPIRED, LEASE, UNLIMITED, Team, accept, answer, limits_of
 
 
@@ -111,7 +111,7 @@ def test_what_was_not_called_for_is_given_back_to_the_day(database: Database) ->
     cancel_recalled(database, "om_2")
     assert quota(database, limits).today == 0
     accept(database, "om_4", team=limits)
-    GenerationStore(database).fail(claim(database), failures.STALLED, owner="me", billed=False)
+    GenerationStore(database).fail(claim(database), steps.STUCK, owner="me", billed=False)
     assert quota(database, limits).today == 0
 
 
@@ -130,7 +130,7 @@ def recall_running(database: Database, generation: Generation) -> None:
 
 def fail_billed(database: Database, generation: Generation) -> None:
     """The call fails in a way that may be billed."""
-    GenerationStore(database).fail(generation, failures.STALLED, owner="me", billed=True)
+    GenerationStore(database).fail(generation, steps.STUCK, owner="me", billed=True)
 
 
 def fail_to_deliver(database: Database, generation: Generation) -> None:
@@ -138,7 +138,7 @@ def fail_to_deliver(database: Database, generation: Generation) -> None:
     store = GenerationStore(database)
     store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
     assert store.claim_made(generation.generation_id, owner="me", lease=LEASE)
-    store.fail(generation, failures.STALLED, owner="me")
+    store.fail(generation, steps.STUCK, owner="me")
 
 
 @pytest.mark.parametrize("spend", [cancel_running, recall_running, fail_billed, fail_to_deliver])
@@ -179,8 +179,8 @@ def test_the_budget_counts_what_may_have_been_billed(database: Database, error: 
     accept(database, "om_1")
     generation = claim(database)
     assert quota(database, team()).team_images == 1
-    billed = failures.may_be_billed(error)
-    GenerationStore(database).fail(generation, failures.of_glm(error), owner="me", billed=billed)
+    billed = steps.may_be_billed(error)
+    GenerationStore(database).fail(generation, steps.failure_from_glm(error), owner="me", billed=billed)
     used = quota(database, team())
     assert (used.team_images, used.today) == (charged, charged)
 
@@ -189,7 +189,7 @@ def test_a_repeated_call_counts_twice(database: Database) -> None:
     """When a crash hid the outcome of a call, both calls count, for the team and for the person."""
     accept(database, "om_1")
     claim(database, lease=EXPIRED)
-    recover_lost_calls(database, failure=failures.REPEATED_UNKNOWN)
+    recover_lost_calls(database, failure=steps.REPEATED_UNKNOWN)
     again = claim(database)
     GenerationStore(database).made(again, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
     assert quota(database, team()).team_images == 2
@@ -201,7 +201,7 @@ def test_a_call_that_waits_to_be_repeated_is_reserved(database: Database) -> Non
     limits = team(images_per_month=2)
     accept(database, "om_1", team=limits)
     claim(database, lease=EXPIRED)
-    recover_lost_calls(database, failure=failures.REPEATED_UNKNOWN)
+    recover_lost_calls(database, failure=steps.REPEATED_UNKNOWN)
     used = quota(database, limits)
     assert (used.team_images, used.today) == (2, 2)
     assert accept(database, "om_2", team=limits).outcome == "rejected"

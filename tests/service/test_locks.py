@@ -20,7 +20,7 @@ from bot.db.requests import RequestStore, mark_dirty
 from bot.db.row_models import Generation
 from bot.db.tables import generations, requests
 from bot.models import Command
-from bot.worker.failures import REPEATED_UNKNOWN, STALLED
+from bot.worker.generation_steps import REPEATED_UNKNOWN, STUCK
 from tests.support.databases import postgres_database
 from tests.support.dsl import wait_for
 from tests.support.requests import EXPIRED, LEASE, accept, answer, arrival, reception_of
@@ -120,7 +120,7 @@ def test_a_failure_and_the_next_call_of_a_request(scene: Scene) -> None:
     scene.let_pass(
         "SELECT 1 FROM monthly_usage FOR UPDATE",
         scene.claim,
-        lambda: scene.store.fail(failing, STALLED, owner="me", billed=False),
+        lambda: scene.store.fail(failing, STUCK, owner="me", billed=False),
     )
 
 

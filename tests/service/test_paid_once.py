@@ -19,7 +19,7 @@ from bot.db.lost_call_recovery import recover_lost_calls
 from bot.db.row_models import Generation
 from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
 from bot.errors import LeaseLost
-from bot.worker.failures import REPEATED_UNKNOWN
+from bot.worker.generation_steps import REPEATED_UNKNOWN
 from tests.support.databases import postgres_database
 from tests.support.dsl import BotUnderTest, header_color, wait_for
 from tests.support.requests import EXPIRED, LEASE, accept, answer

@@ -21,7 +21,7 @@ from bot.errors import (
 )
 from bot.glm.responses import CODES, read_answer
 from bot.models import ContentFinding, GeneratedImage
-from bot.worker.failures import may_be_billed
+from bot.worker.generation_steps import may_be_billed
 
 
 def refused(status: int, body: Any, headers: dict[str, str] | None = None) -> GlmError:
