@@ -128,15 +128,7 @@ class Bot:
             event_types=EVENT_TYPES,
         )
         self.background = Background(stopping=self._stopping, on_crash=self._metrics.task_crashed)
-        self._feishu = FeishuClient(
-            domain=settings.domain,
-            app_id=settings.app_id,
-            app_secret=settings.app_secret.get_secret_value(),
-            transport=feishu,
-            clock=clock,
-            on_call=self._on_feishu_call,
-            on_date=self._platform_clock.learn,
-        )
+        self._feishu = self._build_feishu_client(feishu)
         self._closers: list[Callable[[], None]] = [self._feishu.close, database.close]
         self._identity = BotIdentity(app_id=settings.app_id, fetch_info=self._fetch_identity, store=self._key_value)
         self._limits = Limits(settings=settings.limits, prices=self._prices, periods=self._periods)
@@ -233,6 +225,18 @@ class Bot:
     @property
     def _upkeep(self) -> dict[str, Callable[[], None]]:
         return {"api-usage": self._calls.store, "admin-alerts": self._alerts.look}
+
+    def _build_feishu_client(self, transport: httpx.BaseTransport | None) -> FeishuClient:
+        settings = self._settings
+        return FeishuClient(
+            domain=settings.domain,
+            app_id=settings.app_id,
+            app_secret=settings.app_secret.get_secret_value(),
+            transport=transport,
+            clock=self._clock,
+            on_call=self._on_feishu_call,
+            on_date=self._platform_clock.learn,
+        )
 
     def _build_request_service(self) -> RequestService:
         settings = self._settings
