@@ -16,15 +16,14 @@ from bot.chat.cards.cards import Cards
 from bot.chat.messages import Messages
 from bot.chat.parsing.events import EVENT_TYPES
 from bot.chat.styles import Styles
+from bot.db.admission import Preferences
 from bot.db.bitable_queue import BitableQueue
 from bot.db.database import Database, read_url
 from bot.db.generations import GenerationStore
-from bot.db.key_value import KeyValueStore, PseudonymousIds
+from bot.db.key_value import KeyValueStore, PeriodicLock, PseudonymousIds
 from bot.db.leases import Leases, worker_alive
 from bot.db.migrate import migrate
 from bot.db.outages import Outages
-from bot.db.periodic_lock import PeriodicLock
-from bot.db.preferences import Preferences
 from bot.db.reports import Reports
 from bot.db.requests import RequestStore
 from bot.db.retention import LOOK_EVERY as CLEAN_EVERY

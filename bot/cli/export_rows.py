@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from bot.db.row_models import read_failure, read_findings
+from bot.db.rows import read_failure, read_findings
 from bot.options import OPTIONS
 
 _COLUMNS = (

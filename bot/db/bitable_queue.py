@@ -41,7 +41,7 @@ class BitableQueue:
 
     def batch(self, *, most: int) -> ExportBatch | None:
         """The batch that is under way; where there is none, a new one of the oldest ``most`` that are left."""
-        with self._database.write() as connection:
+        with self._database.write(step="bitable_queue.batch") as connection:
             stored = connection.scalar(select(key_value.c.value).where(key_value.c.name == _NAME))
             if stored is not None:
                 values = json.loads(stored)
@@ -71,11 +71,11 @@ class BitableQueue:
     def renew(self, batch: ExportBatch, *, people: bool) -> ExportBatch:
         """Gives the batch another token: what was sent under the last one counts as not sent."""
         new = replace(batch, token=str(uuid.uuid4()), people=people)
-        with self._database.write() as connection:
+        with self._database.write(step="bitable_queue.renew") as connection:
             connection.execute(update(key_value).where(key_value.c.name == _NAME).values(value=json.dumps(asdict(new))))
         return new
 
     def done(self) -> None:
         """Says that the records of the batch stand in the Base."""
-        with self._database.write() as connection:
+        with self._database.write(step="bitable_queue.done") as connection:
             connection.execute(delete(key_value).where(key_value.c.name == _NAME))

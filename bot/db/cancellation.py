@@ -9,10 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_, select, update
 
 from bot.db.database import Database
-from bot.db.locks import change_rows, lock_rows
-from bot.db.request_inserts import insert_if_new
-from bot.db.requests import mark_dirty
-from bot.db.row_models import RECALLED, NewRequest
+from bot.db.leases import change_rows, lock_rows
+from bot.db.requests import insert_if_new, mark_dirty
+from bot.db.rows import RECALLED, NewRequest
 from bot.db.tables import generations, requests
 from bot.models import State
 
@@ -32,7 +31,7 @@ def cancel(database: Database, connection: Connection, request_ids: Collection[s
     cancelled = change_rows(connection, generations, go_on, {"state": State.CANCELLED, "ended_at": database.now})
     if cancelled:
         mark_dirty(connection, {row["request_id"] for row in cancelled})
-        database.announce(connection)
+        database.notify_workers(connection)
     return len(cancelled)
 
 
@@ -48,9 +47,9 @@ def cancel_recalled(database: Database, message_id: str, *, remembered: int = RE
     last ``remembered`` of such recalls are kept, and none for longer than its message may still come.
     """
     recalled = or_(requests.c.dedup_key == message_id, requests.c.source == message_id)
-    with database.write() as connection:
+    with database.write(step="cancellation.cancel_recalled") as connection:
         # After any acceptance of this message, or of a copy of its prompt, that is under way.
-        at = database.enter(connection)
+        at = database.lock_admissions(connection)
         unknown = NewRequest(dedup_key=message_id, chat_id=None, chat_type="p2p", sender="", content={"name": RECALLED})
         is_new = insert_if_new(database, connection, unknown, at=at)
         rows = connection.execute(select(requests).where(recalled)).mappings().all()

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Dialect,
     Double,
+    Engine,
     Table,
     bindparam,
     cast,
+    create_engine,
+    event,
     extract,
     func,
     select,
-    text,
 )
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
@@ -27,8 +33,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql.elements import ColumnElement
 
-from bot.db.engines import BUSY_SECONDS, open_postgres, open_sqlite
-from bot.errors import DatabaseUnavailable
+from bot.errors import DatabaseUnavailable, SettingsError
+from bot.permissions import make_private, make_private_folder, private_opener
 
 WAKE_CHANNEL = "bot_work"
 """The PostgreSQL channel on which new work is announced."""
@@ -39,10 +45,35 @@ CLAIM_LOCK = 0x474C4D01
 LIMITS_LOCK = 0x474C4D03
 """The PostgreSQL advisory lock round what counts against quotas and the budget."""
 
+BUSY_SECONDS = 2.0
+"""Seconds that an SQLite transaction waits for the writes of other threads and processes.
+
+An event has to be acknowledged within 3 s; after this it is answered with 503, and Feishu sends it again.
+"""
+
+POOL_SECONDS = 0.6
+"""Seconds that a transaction waits for a free connection of this process."""
+
+WAL_SECONDS = 10.0
+"""Seconds within which a new SQLite file has to be switched to WAL mode, while other processes do the same."""
+
+BOUNDS = {"lock_timeout": 1.2, "statement_timeout": 2.0, "idle_in_transaction_session_timeout": 5.0}
+"""Seconds after which PostgreSQL ends what takes too long: a wait for a lock, of which an acceptance may need two; a
+statement; and a transaction that its process has left open, because that process was stopped or cut off."""
+
+SILENCE: dict[str, Any] = {
+    "tcp_user_timeout": 5_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+}
+"""After what time, in milliseconds and seconds, a silent PostgreSQL counts as gone.
+
+Where the network drops packets, no error comes by itself for a quarter of an hour:
+https://www.postgresql.org/docs/current/libpq-connect.html
+"""
 
 _CLOCK: ColumnElement[float] = cast(extract("epoch", func.clock_timestamp()), Double())
-_NOW = select(_CLOCK)
-_ENTER = select(func.pg_advisory_xact_lock(LIMITS_LOCK), func.pg_notify(WAKE_CHANNEL, ""), _CLOCK)
 
 
 def read_url(given: str) -> URL:
@@ -56,85 +87,55 @@ def read_url(given: str) -> URL:
 class Database:
     """Transactions on SQLite or PostgreSQL, with one clock for all that use it.
 
+    On SQLite one thread of the process writes at a time: without that lock the tail of the waiting times grows to a
+    second under load.
+
     Args:
         url: an SQLAlchemy URL; see :func:`read_url`.
         clock: the time in seconds since 1970. PostgreSQL's own clock replaces it there, so that hosts whose clocks
             differ agree on leases.
         connections: the most that are open at once.
-        fresh: for how many seconds after its last use a PostgreSQL connection counts as alive without being asked.
 
     Raises:
-        StoreUnavailable: the folder of an SQLite file cannot be made.
-
-    With the first connection comes a ``SettingsError`` where PostgreSQL's encoding is not UTF-8.
-
-    On SQLite it opens write transactions with ``BEGIN IMMEDIATE`` and lets one thread of the process write at a
-    time: without that lock the tail of the waiting times grows to a second under load.
+        DatabaseUnavailable: the folder of an SQLite file cannot be made.
+        SettingsError: with the first connection, where PostgreSQL's encoding is not UTF-8.
     """
 
-    def __init__(
-        self,
-        url: URL,
-        *,
-        clock: Callable[[], float] = time.time,
-        connections: int = 24,
-        fresh: float = 1.0,
-    ) -> None:
+    def __init__(self, url: URL, *, clock: Callable[[], float] = time.time, connections: int = 24) -> None:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._clock = clock
         self._write_lock = threading.Lock()
-        self.now: ColumnElement[float]
-        if self.is_sqlite:
-            self.engine = open_sqlite(url, connections=connections)
-            self.now = bindparam("now", callable_=clock, type_=Double())
-        else:
-            self.engine = open_postgres(url, connections=connections, fresh=fresh)
-            self.now = _CLOCK
+        pool: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
+        self.engine = (_open_sqlite if self.is_sqlite else _open_postgres)(url, hide_parameters=True, **pool)
+        self.now: ColumnElement[float] = bindparam("now", callable_=clock, type_=Double()) if self.is_sqlite else _CLOCK
 
     @contextmanager
-    def write(self, *, patience: float | None = None) -> Iterator[Connection]:
+    def write(self, *, step: str | None = None, patience: float | None = None) -> Iterator[Connection]:
         """A transaction that writes; commits at the end of the block.
 
         Args:
+            step: the name of the step of a message's way that it commits, by which tests stop a process there.
             patience: seconds to wait for the locks of others, for a job that nobody waits for; each of its statements
-                may take twice as long. By default as long as an acknowledgement may; see ``engines``.
+                may take twice as long. By default as long as an acknowledgement may.
 
         Raises:
-            StoreUnavailable: the database does not answer in time, or cannot write (a full disk).
+            DatabaseUnavailable: the database does not answer in time, or cannot write (a full disk).
         """
-        with self._write("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN", patience=patience) as connection:
-            if patience is not None and not self.is_sqlite:
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {patience * 1000:.0f}")
-                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {2 * patience * 1000:.0f}")
-            yield connection
-
-    @contextmanager
-    def change(self) -> Iterator[Connection]:
-        """A write of one statement. For PostgreSQL that is a transaction by itself, and it is asked once, not thrice.
-
-        Raises:
-            StoreUnavailable: see :meth:`write`.
-        """
-        # SQLite would tell of a commit that failed when the rows are fetched, or not at all.
-        with self._write("BEGIN IMMEDIATE" if self.is_sqlite else None) as connection:
-            yield connection
-
-    @contextmanager
-    def _write(self, begin: str | None, *, patience: float | None = None) -> Iterator[Connection]:
         if not self.is_sqlite:
-            with _errors_named(), self.engine.begin() as connection:
-                if begin is not None:
-                    connection.exec_driver_sql(begin)
+            with self._begin(step=step) as connection:
+                if patience is not None:
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {patience * 1000:.0f}")
+                    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {2 * patience * 1000:.0f}")
                 yield connection
             return
         ends_at = time.monotonic() + (patience or BUSY_SECONDS)
         if not self._write_lock.acquire(timeout=patience or BUSY_SECONDS):
             raise DatabaseUnavailable("another thread writes")
         try:
-            with _errors_named(), self.engine.begin() as connection:
+            with self._begin(step=step) as connection:
                 left = max(ends_at - time.monotonic(), 0.0)
                 connection.exec_driver_sql(f"PRAGMA busy_timeout = {left * 1000:.0f}")
-                connection.exec_driver_sql(begin or "BEGIN IMMEDIATE")
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield connection
         finally:
             self._write_lock.release()
@@ -144,22 +145,28 @@ class Database:
         """A transaction that reads one consistent state.
 
         Raises:
-            StoreUnavailable: the database does not answer.
+            DatabaseUnavailable: the database does not answer.
         """
-        with _errors_named(), self.engine.begin() as connection:
-            # By itself PostgreSQL would read each statement's own state.
-            connection.exec_driver_sql("BEGIN" if self.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ")
+        # By itself PostgreSQL would read each statement's own state.
+        with self._begin(**({} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"})) as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
             yield connection
 
     @contextmanager
-    def look(self) -> Iterator[Connection]:
-        """A read of one statement, or of several that need not agree, which needs no transaction.
-
-        Raises:
-            StoreUnavailable: the database does not answer.
-        """
-        with _errors_named(), self.engine.connect() as connection:
-            yield connection
+    def _begin(self, **options: Any) -> Iterator[Connection]:
+        try:
+            with self.engine.connect().execution_options(**options) as connection, connection.begin():
+                yield connection
+        except (DataError, IntegrityError, ProgrammingError) as error:
+            # These are about what was to be stored, not the database; without a statement, about the connection.
+            if error.statement is not None:
+                raise
+            raise DatabaseUnavailable(type(error).__name__) from error
+        except (DBAPIError, PoolTimeout) as error:
+            # Only what the driver says: other errors contain a statement and its values.
+            said = str(getattr(error, "orig", error)).strip()
+            raise DatabaseUnavailable(said.splitlines()[0] if said else type(error).__name__) from error
 
     def insert(self, table: Table) -> SqliteInsert | PostgresInsert:
         """An ``INSERT`` that can say what to do on a conflict."""
@@ -167,47 +174,104 @@ class Database:
 
     def time(self, connection: Connection) -> float:
         """The time in seconds since 1970, as ``now`` has it."""
-        return self._clock() if self.is_sqlite else connection.scalar(_NOW) or 0.0
+        return self._clock() if self.is_sqlite else connection.scalar(select(_CLOCK)) or 0.0
 
     def lock_claims(self, connection: Connection) -> None:
         """Lets one transaction at a time count slots and take one; SQLite's write transaction does so by itself."""
         if not self.is_sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CLAIM_LOCK})
+            connection.execute(select(func.pg_advisory_xact_lock(CLAIM_LOCK)))
 
-    def enter(self, connection: Connection) -> float:
+    def lock_admissions(self, connection: Connection) -> float:
         """Lets one transaction at a time count against the limits, and wakes the workers of all processes at its end.
 
-        SQLite's write transaction does the former by itself, and needs not the latter.
+        SQLite's write transaction does the former by itself, and does not need the latter.
 
         Returns:
             The time in seconds since 1970, as ``now`` has it.
         """
-        return self._clock() if self.is_sqlite else float(connection.execute(_ENTER).one()[-1])
+        if self.is_sqlite:
+            return self._clock()
+        locked = select(func.pg_advisory_xact_lock(LIMITS_LOCK), func.pg_notify(WAKE_CHANNEL, ""), _CLOCK)
+        return float(connection.execute(locked).one()[-1])
 
-    def announce(self, connection: Connection) -> None:
+    def notify_workers(self, connection: Connection) -> None:
         """Wakes the workers of all processes when this transaction commits (PostgreSQL)."""
         if not self.is_sqlite:
-            connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": WAKE_CHANNEL})
+            connection.execute(select(func.pg_notify(WAKE_CHANNEL, "")))
 
     def close(self) -> None:
         """Closes every connection."""
         self.engine.dispose()
 
 
-@contextmanager
-def _errors_named() -> Iterator[None]:
+def _open_sqlite(url: URL, **options: Any) -> Engine:
+    if url.database and url.database != ":memory:":
+        _make_private(Path(url.database))
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _: Any) -> None:
+        # The driver's own transaction handling would begin late and break BEGIN IMMEDIATE.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        _switch_to_wal(cursor)
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    return engine
+
+
+def _make_private(file: Path) -> None:
+    """Makes the file with its folder, readable to nobody else; the files that SQLite puts beside it get its mode."""
     try:
-        yield
-    except (DataError, IntegrityError, ProgrammingError) as fault:
-        # These are about what was to be stored, and the database is there; without a statement, about the connection.
-        if fault.statement is not None:
-            raise
-        raise DatabaseUnavailable(type(fault).__name__) from fault
-    except (DBAPIError, PoolTimeout) as fault:
-        raise DatabaseUnavailable(_first_line(fault)) from fault
+        if not file.parent.is_dir():
+            make_private_folder(file.parent)
+    except OSError as error:
+        raise DatabaseUnavailable(f"{file.parent} cannot be made: {error.strerror}") from error
+    # Where it cannot be made either, SQLite says so.
+    with suppress(OSError), open(file, "xb", opener=private_opener):
+        pass
+    make_private(file, *(file.with_name(file.name + ending) for ending in ("-wal", "-shm", "-journal")))
 
 
-def _first_line(fault: DBAPIError | PoolTimeout) -> str:
-    """What the driver says; a statement and its values, which stand in other errors, are no part of it."""
-    said = str(getattr(fault, "orig", fault)).strip()
-    return said.splitlines()[0] if said else type(fault).__name__
+def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
+    # The busy timeout does not cover this switch, so two processes that start at once collide here.
+    deadline = time.monotonic() + WAL_SECONDS
+    while True:
+        try:
+            mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            if mode in {"wal", "memory"}:
+                return
+
+
+def _open_postgres(url: URL, **options: Any) -> Engine:
+    # 2 s is the shortest connect_timeout that libpq takes.
+    arguments = {"connect_timeout": 2, "client_encoding": "utf8", "application_name": "glm-image-bot", **SILENCE}
+    # Connections are reused last in, first out: statements are prepared on one after it used them several times.
+    engine = create_engine(url, pool_pre_ping=True, pool_use_lifo=True, connect_args=arguments, **options)
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Dialect, _: Any, positional: Any, named: Any) -> Any:
+        # Before SQLAlchemy's own first statement, which fails where text comes as bytes (SQL_ASCII).
+        connection = dialect.connect(*positional, **named)
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            connection.close()
+            fix = "create one with: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
+            raise SettingsError([f"DATABASE_URL: the encoding of the database is {encoding}, and must be UTF8; {fix}"])
+        return connection
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        # Not among the options of the connection: poolers reject one that asks for these when it starts.
+        for name, seconds in BOUNDS.items():
+            connection.execute(f"SET {name} = {seconds * 1000:.0f}")
+        connection.commit()
+
+    return engine

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, selec
 
 from bot.db.database import Database
 from bot.db.key_value import PAUSED
-from bot.db.locks import lock_rows
+from bot.db.leases import lock_rows
 from bot.db.tables import generations, key_value, last_served, preferences, requests, sent_messages, timers
 from bot.errors import DatabaseUnavailable
 

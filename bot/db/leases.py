@@ -1,4 +1,8 @@
-"""Who owns a row: leases with a beat, and the locks on files that tell at once which process of this host is dead."""
+"""Who owns a row: leases with a heartbeat, locks on files by which dead processes of this host are known, lock order.
+
+A transaction that changes rows of several tables locks them in the order generations, monthly_usage, requests, and
+several rows of a table by their keys, so that no two transactions wait for each other.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,15 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, Text, and_, bindparam, delete, or_, select, update
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, case, delete, or_, select, true, update
 
 from bot.db.database import Database
-from bot.db.locks import change_rows
-from bot.db.stored_times import repair_times
-from bot.db.tables import generations, requests, workers
+from bot.db.tables import generations, key_value, last_served, requests, timers, workers
 from bot.errors import DatabaseUnavailable, LeaseLost
 from bot.logs import get_logger
 from bot.permissions import make_private_folder, private_opener
@@ -27,9 +28,25 @@ from bot.permissions import make_private_folder, private_opener
 log = get_logger(__name__)
 
 LEASED = (generations, requests)
-"""The tables whose rows are owned, in the order in which they are locked; see ``locks``."""
+"""The tables whose rows are owned, in the order in which they are locked."""
+
+TOLERANCE = 2.0
+"""Seconds by which a clock may be corrected without being taken for set back."""
+
+LONGEST_WAIT = 3_900.0
+"""Seconds that anything waits at most: for the platform's monthly quota an hour, and what the send limit adds."""
+
+LONGEST_PERIOD = 100_000.0
+"""Seconds between two runs of a periodic job at most: a day, and more."""
+
+LONGEST_CALL = 900.0
+"""Seconds that a paid call may hold its slot at most."""
+
+PERIODIC_JOBS = ("clean-up", "base")
+"""The names of periodic jobs in ``timers``; everything else there is a short wait."""
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_CLOCK_ROW = "clock"
 
 
 def elapsed_time() -> float:
@@ -43,64 +60,75 @@ def new_owner() -> str:
 
 
 def is_free(database: Database, table: Table) -> ColumnElement[bool]:
-    """The condition that nobody owns a row, or that who did has let the lease run out."""
+    """The condition that nobody owns a row, or that its owner's lease has run out."""
     return or_(table.c.owner.is_(None), table.c.lease_until < database.now)
 
 
-def step(table: Table, /, **computed: object) -> ReturningUpdate[Any]:
-    """The update of a row by the owner that holds it, put together once as the statements of ``looks`` are.
-
-    Args:
-        table: the table of the row.
-        computed: the columns whose values are computed; the others come with :func:`checkpoint`.
-    """
-    key = next(iter(table.primary_key.columns))
-    held = update(table).where(
-        key == bindparam("held_row", type_=Text), table.c.owner == bindparam("holder", type_=Text)
-    )
-    # A row count is not to be trusted with every driver; a returned row is.
-    return (held.values(**computed) if computed else held).returning(table.c.owner)
-
-
-def checkpoint(
-    connection: Connection, statement: ReturningUpdate[Any], row_id: str, owner: str, /, **values: object
-) -> Row[Any]:
-    """Stores a step's result on a row that ``owner`` holds; gives what ``statement`` returns.
-
-    Args:
-        connection: the caller's transaction.
-        statement: a :func:`step`.
-        row_id: the row.
-        owner: who held it until now.
-        values: values for columns, and for what ``statement`` computes with.
+def update_owned(
+    connection: Connection,
+    table: Table,
+    row_id: str,
+    owner: str,
+    values: Mapping[str, Any],
+    *,
+    returning: ColumnElement[Any] | None = None,
+) -> Any:
+    """Stores a step's result on a row that ``owner`` holds; gives the new value of a column.
 
     Raises:
-        LeaseLost: another worker has taken the row over.
+        LeaseLost: another worker has claimed the row.
     """
-    row = connection.execute(statement, {"held_row": row_id, "holder": owner, **values}).first()
+    held = and_(_key(table) == row_id, table.c.owner == owner)
+    wanted = _key(table) if returning is None else returning
+    # A row count is not to be trusted with every driver; a returned row is.
+    row = connection.execute(update(table).where(held).values(values).returning(wanted)).first()
     if row is None:
         raise LeaseLost(row_id)
-    return row
+    return row[0]
+
+
+def lock_rows(connection: Connection, table: Table, condition: ColumnElement[bool]) -> Sequence[RowMapping]:
+    """Locks rows in the order of their keys until the transaction ends; gives them as they are."""
+    statement = select(table).where(condition)
+    if connection.dialect.name != "sqlite":
+        # SQLite's write transaction has locked everything before, and it would read the whole table in this order.
+        statement = statement.order_by(_key(table)).with_for_update()
+    return connection.execute(statement).mappings().all()
+
+
+def change_rows(
+    connection: Connection, table: Table, condition: ColumnElement[bool], values: Mapping[str, object]
+) -> Sequence[RowMapping]:
+    """Changes rows, locked in the order of their keys; gives them as they were before."""
+    rows = lock_rows(connection, table, condition)
+    if rows:
+        key = _key(table)
+        connection.execute(update(table).where(key.in_([row[key] for row in rows])).values(values))
+    return rows
+
+
+def _key(table: Table) -> ColumnElement[Any]:
+    return next(iter(table.primary_key.columns))
 
 
 def worker_alive(database: Database, *, within: float) -> bool:
-    """Whether any worker, on any machine, has signed on within so many seconds."""
+    """Whether any worker, on any machine, has sent a heartbeat within so many seconds."""
     # A time to come was stored before the clock was set back.
     recent = select(workers.c.owner).where(workers.c.seen_at.between(database.now - within, database.now + within))
-    with database.look() as connection:
+    with database.read() as connection:
         return connection.execute(recent.limit(1)).first() is not None
 
 
 class Leases:
-    """Keeps the leases of what this process works on alive, and ends those of processes that died.
+    """Renews the leases of what this process works on, and ends those of processes that died.
+
+    A stopped (not dead) process keeps its lock and loses its work only when its lease runs out.
 
     Args:
         database: where the rows are.
         folder: where each process of this host holds a locked file as long as it lives. The kernel drops the lock
             with the process, however it dies, so its work is taken over without waiting for the lease.
-        seconds: how long a lease lasts without a beat.
-
-    A stopped (not dead) process keeps its lock and loses its work only when its lease runs out.
+        seconds: how long a lease lasts without a heartbeat.
     """
 
     def __init__(self, database: Database, *, folder: Path, seconds: float = 15.0) -> None:
@@ -109,19 +137,15 @@ class Leases:
         self._database = database
         self._folder = folder
         make_private_folder(folder)
-        self._own_file = self._lock_own()
+        # It stays open as long as the process lives.
+        self._own_file: IO[bytes] = open(self._path(self.owner), "wb", opener=private_opener)  # noqa: SIM115
+        fcntl.flock(self._own_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # When each held lease was last known to be renewed, by elapsed_time().
         self._held: dict[str, float] = {}
         self._held_lock = threading.Lock()
 
     def _path(self, owner: str) -> Path:
         return self._folder / f"{owner.replace(':', '-').replace('/', '-')}.lock"
-
-    def _lock_own(self) -> IO[bytes]:
-        # It stays open as long as the process lives.
-        file = open(self._path(self.owner), "wb", opener=private_opener)  # noqa: SIM115
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return file
 
     def hold(self, row_id: str, *, since: float) -> None:
         """Renews the lease on a claimed row from now on, until :meth:`release`.
@@ -140,10 +164,7 @@ class Leases:
 
     @contextmanager
     def holding(self, row_id: str, *, since: float) -> Iterator[None]:
-        """Renews the lease on a row for the length of the block; see :meth:`hold`.
-
-        When the work crashes, the lease runs out and another worker takes the row.
-        """
+        """Renews the lease on a row for the length of the block; when that fails, another worker takes the row."""
         self.hold(row_id, since=since)
         try:
             yield
@@ -154,11 +175,11 @@ class Leases:
         """Makes sure, before a side effect, that the lease on a held row has not run out.
 
         The claim or the last heartbeat may have been committed late, or the process may have been stopped. Then the
-        row is asked whether it is still ours, and the lease is renewed.
+        lease is renewed if the row is still this process's.
 
         Raises:
             LeaseLost: another worker may own the row now; do nothing more with it.
-            StoreUnavailable: the database cannot be asked, so nothing may be done either.
+            DatabaseUnavailable: the database cannot be asked, so nothing may be done either.
         """
         with self._held_lock:
             since = self._held.get(row_id)
@@ -180,33 +201,32 @@ class Leases:
             return list(self._held)
 
     def beat(self, *, sign_on: bool = True) -> None:
-        """Prolongs the lease of every row that is worked on and still this process's, and signs on as alive.
+        """Renews the lease of every row that is worked on and still this process's, and signs on as alive.
 
         Before that it shortens times that were stored before the clock was set back.
 
         Args:
-            sign_on: whether this process takes work up.
+            sign_on: whether this process takes up work.
         """
         held, began = self.held, elapsed_time()
         with self._database.write() as connection:
             if repair_times(self._database, connection, lease=self.seconds):
                 log.error("clock set back", note="every stored wait counts as over")
             if sign_on:
-                sign = self._database.insert(workers).values(owner=self.owner, seen_at=self._database.now)
+                row = self._database.insert(workers).values(owner=self.owner, seen_at=self._database.now)
                 connection.execute(
-                    sign.on_conflict_do_update(index_elements=["owner"], set_={"seen_at": sign.excluded.seen_at})
+                    row.on_conflict_do_update(index_elements=["owner"], set_={"seen_at": row.excluded.seen_at})
                 )
             renewed = self._renew(connection, held) if held else []
         self._renewed_at(renewed, began)
 
     def _renew(self, connection: Connection, row_ids: list[str]) -> list[str]:
-        """Prolongs the leases of those rows that are still this process's; gives their ids."""
+        """Renews the leases of those rows that are still this process's; gives their ids."""
         renewed = []
         for table in LEASED:
-            key = next(iter(table.primary_key.columns))
-            own = and_(table.c.owner == self.owner, key.in_(row_ids))
+            own = and_(table.c.owner == self.owner, _key(table).in_(row_ids))
             rows = change_rows(connection, table, own, {"lease_until": self._database.now + self.seconds})
-            renewed += [str(row[key]) for row in rows]
+            renewed += [str(row[_key(table)]) for row in rows]
         return renewed
 
     def _renewed_at(self, row_ids: list[str], began: float) -> None:
@@ -217,14 +237,11 @@ class Leases:
 
     def release_dead_leases(self) -> list[str]:
         """Ends the leases of this host's dead processes; gives their names."""
-        with self._database.look() as connection:
-            owners = {
-                owner
-                for table in LEASED
-                for owner in connection.scalars(
-                    select(table.c.owner).where(table.c.owner.is_not(None), table.c.lease_until > 0).distinct()
-                )
-            }
+        with self._database.read() as connection:
+            owners: set[str] = set()
+            for table in LEASED:
+                owned = select(table.c.owner).where(table.c.owner.is_not(None), table.c.lease_until > 0).distinct()
+                owners.update(connection.scalars(owned))
         dead = [owner for owner in owners - {self.owner} if self._is_dead(owner)]
         if dead:
             with self._database.write() as connection:
@@ -242,15 +259,59 @@ class Leases:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (FileNotFoundError, BlockingIOError):
             return False
-        except OSError as fault:
-            # Of whom nobody can tell, the lease will tell.
-            log.warning("lease file not checked", owner=owner, reason=fault.strerror)
+        except OSError as error:
+            # Its lease will run out.
+            log.warning("lease file not checked", owner=owner, reason=error.strerror)
             return False
         return True
 
     def close(self) -> None:
-        """Signs off and lets go of this process's file; its work must have ended before."""
+        """Signs off and releases this process's file; its work must have ended before."""
         with suppress(DatabaseUnavailable), self._database.write() as connection:
             connection.execute(delete(workers).where(workers.c.owner == self.owner))
         self._own_file.close()
         self._path(self.owner).unlink(missing_ok=True)
+
+
+def repair_times(database: Database, connection: Connection, *, lease: float) -> bool:
+    """Shortens stored times that lie further in the future than they can mean.
+
+    The time of the last call is stored. Where that is still to come, the clock was set back, and every wait counts as
+    over; leases and slots are shortened to their full length, as their owners may be alive.
+
+    Args:
+        database: where the times are.
+        connection: the caller's transaction that writes.
+        lease: seconds that a lease lasts.
+
+    Returns:
+        Whether the clock was set back.
+    """
+    now = database.time(connection)
+    before = connection.scalar(select(key_value.c.value).where(key_value.c.name == _CLOCK_ROW))
+    set_back = before is not None and now < float(before) - TOLERANCE
+    mark = database.insert(key_value).values(name=_CLOCK_ROW, value=repr(now))
+    connection.execute(mark.on_conflict_do_update(index_elements=["name"], set_={"value": mark.excluded.value}))
+    wait, grace = (0.0, 1.0) if set_back else (LONGEST_WAIT, 60.0)
+    is_open = generations.c.ended_at.is_(None)
+    # Only what is due to be shown has an index.
+    behind = true() if set_back else requests.c.published_version < requests.c.desired_version
+    due = and_(behind, requests.c.ended_at.is_(None))
+    capped: list[tuple[Table, str, ColumnElement[bool], float, float]] = [
+        (generations, "slot_until", generations.c.slot_until.is_not(None), LONGEST_CALL, LONGEST_CALL),
+        (generations, "due_at", is_open, wait, 0.0),
+        (generations, "lease_until", generations.c.owner.is_not(None), lease + grace, lease),
+        (requests, "due_at", due, wait, 0.0),
+        (requests, "lease_until", requests.c.owner.is_not(None), lease + grace, lease),
+    ]
+    if set_back:
+        # What happened at a time that is still to come happened just now.
+        capped += [(generations, name, is_open, 0.0, 0.0) for name in ("backoff_since", "called_at")]
+        connection.execute(update(last_served).where(last_served.c.called_at > now).values(called_at=now))
+        # Living workers sign on again.
+        connection.execute(update(workers).where(workers.c.seen_at > now).values(seen_at=0.0))
+    for table, name, rows, most, value in capped:
+        change_rows(connection, table, and_(rows, table.c[name] > now + most), {name: now + value})
+    longest = 0.0 if set_back else case((timers.c.name.in_(PERIODIC_JOBS), LONGEST_PERIOD), else_=LONGEST_WAIT)
+    connection.execute(update(timers).where(timers.c.next_at > now + longest).values(next_at=now))
+    return set_back

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, RowMapping, and_, or_, select, update
 
 from bot.db.database import Database
-from bot.db.locks import change_rows
-from bot.db.row_models import Kind
+from bot.db.leases import change_rows
+from bot.db.rows import Kind
 from bot.db.tables import generations, requests
 from bot.models import Language, State
 
@@ -109,5 +109,5 @@ def was_answered(database: Database, *, chat_id: str, kind: Kind, seconds: float
     )
     if sender is not None:
         recent = recent.where(requests.c.sender == sender)
-    with database.look() as connection:
+    with database.read() as connection:
         return connection.execute(recent.limit(1)).first() is not None

@@ -52,7 +52,7 @@ def migrate(database: Database, *, wait: float = SILENCE + 1.0) -> bool:
         return False
     deadline = time.monotonic() + wait
     while True:
-        with database.write(patience=PATIENCE) as connection:
+        with database.write(step="schema.migrate", patience=PATIENCE) as connection:
             if not database.is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
             # Another process may have done it while this one waited for the lock.

@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, literal, select
 
 from bot.db.database import Database
-from bot.db.locks import change_rows
+from bot.db.leases import change_rows
 from bot.db.tables import generations, key_value, requests, timers
 from bot.errors import FeishuAction, FeishuError, SendDelayed
 from bot.feishu.error_codes import describe, suggest_fix
@@ -117,16 +117,16 @@ class Outages:
 
     def current(self) -> list[Outage]:
         """The outages that something waits for."""
-        with self._database.look() as connection:
+        with self._database.read() as connection:
             return current(self._database, connection)
 
     def _take_probe(self, call: Call) -> bool:
         """Whether the call is a probe, which moves the next one away."""
         name = f"{_PREFIX}{call}"
-        with self._database.look() as connection:
+        with self._database.read() as connection:
             if connection.scalar(select(key_value.c.name).where(key_value.c.name == name)) is None:
                 return False
-        with self._database.write() as connection:
+        with self._database.write(step="outages.probe") as connection:
             outage = self._read(connection, name)
             if outage is None:
                 return False
@@ -143,7 +143,7 @@ class Outages:
     def _record(self, call: Call, error: FeishuError) -> None:
         name = f"{_PREFIX}{call}"
         found = {"call": call, "reason": describe(error), "fix": suggest_fix(error, domain=self._domain)}
-        with self._database.write() as connection:
+        with self._database.write(step="outages.begin") as connection:
             before = self._read(connection, name)
             now = self._database.time(connection)
             known = {"since": before.since, "probes": before.probes} if before else {"since": now}
@@ -156,7 +156,7 @@ class Outages:
 
     def _end(self, call: Call) -> None:
         name = f"{_PREFIX}{call}"
-        with self._database.write() as connection:
+        with self._database.write(step="outages.end") as connection:
             outage = self._read(connection, name)
             if outage is None:
                 return
@@ -181,7 +181,7 @@ class Outages:
         change_rows(connection, requests, behind, {"due_at": 0.0})
 
     def _now(self) -> float:
-        with self._database.look() as connection:
+        with self._database.read() as connection:
             return self._database.time(connection)
 
     def _read(self, connection: Connection, name: str) -> Outage | None:

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, and_, literal, or_, select
 
 from bot.db.database import Database
+from bot.db.generations import in_flight, is_model_held
 from bot.db.key_value import paused
-from bot.db.poll_queries import in_flight
-from bot.db.rate_holds import held
 from bot.db.tables import generations, last_served, requests
 from bot.models import State
 
@@ -61,7 +60,9 @@ def read_queue(database: Database, model: str) -> QueueState:
         )
         .where(generations.c.ended_at.is_(None), generations.c.state == State.WAITING, generations.c.model == model)
     )
-    facts = select(in_flight(database, model=literal(model)), database.now, paused(), held(database, literal(model)))
+    facts = select(
+        in_flight(database, model=literal(model)), database.now, paused(), is_model_held(database, literal(model))
+    )
     seconds = (
         select(generations.c.call_seconds)
         .where(generations.c.model == model, generations.c.call_seconds.is_not(None))
@@ -97,5 +98,5 @@ def queued_cards(database: Database) -> Sequence[Row[Any, Any, Any, Any]]:
         )
         .distinct()
     )
-    with database.look() as connection:
+    with database.read() as connection:
         return connection.execute(statement).all()

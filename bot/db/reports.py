@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, func, select, text
 
 from bot.db.database import Database
 from bot.db.key_value import is_paused
-from bot.db.row_models import options_of
+from bot.db.rows import options_of
 from bot.db.tables import generations, requests, workers
 from bot.db.usage import ApiUsageCounter, spent, yuan
 from bot.models import State

@@ -1,100 +1,199 @@
-"""The requests in the database: accepted once, taken up while what the chat shows is behind, ended."""
+"""Requests: accepted once, claimed while what the chat shows is behind what is stored, ended."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import json
+import secrets
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Double,
-    Integer,
-    RowMapping,
-    Table,
-    Text,
-    and_,
-    bindparam,
-    case,
-    func,
-    select,
-    update,
-)
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, exists, func, or_, select, update
 
-from bot.db import poll_queries as looks
 from bot.db.database import Database
-from bot.db.leases import checkpoint, is_free, step
-from bot.db.locks import change_rows
-from bot.db.row_models import Request, Way, picture_of_row
+from bot.db.leases import change_rows, is_free, update_owned
+from bot.db.outages import is_held
+from bot.db.rows import NewRequest, Request, view_of_generation
 from bot.db.send_rate import SendRateLimiter
 from bot.db.tables import generations, requests, sent_messages
-from bot.models import GenerationView, State
+from bot.models import GenerationView, Language, State, fields_of
 
 MOST_PATCHES = 6
 """How often a card is patched in all: a basic Feishu plan allows 10,000 to 50,000 calls a month."""
 
+HELD_UP = 900.0
+"""Seconds for which a request that could not be answered keeps the younger ones of its chat waiting."""
+
+BETWEEN = 1e-6
+"""Seconds between requests accepted together, as the answers in a chat are sent in the order of acceptance."""
+
+_R = requests.c
+
+
+def insert_requests(
+    database: Database, connection: Connection, new: Sequence[NewRequest], *, at: float, month: str = ""
+) -> None:
+    """Inserts requests whose ``dedup_key`` is not known, in their order, and their generations.
+
+    ``at`` is the time of acceptance in seconds since 1970, ``month`` the billing month of the generations.
+    """
+    rows = [_row(one, at=at + BETWEEN * number) for number, one in enumerate(new)]
+    images = [
+        {
+            "generation_id": f"g{secrets.token_hex(12)}",
+            "request_id": one.request_id,
+            "index_in_request": index,
+            "sender": one.sender,
+            "model": one.options.model,
+            "accepted_at": row["accepted_at"],
+            "billing_month": month,
+        }
+        for one, row in zip(new, rows, strict=True)
+        if one.options is not None
+        for index in range(one.options.count)
+    ]
+    if rows:
+        connection.execute(database.insert(requests), rows)
+    if images:
+        connection.execute(database.insert(generations), images)
+
+
+def insert_if_new(database: Database, connection: Connection, new: NewRequest, *, at: float) -> bool:
+    """Inserts one request without generations; returns whether it was not known, in whatever process."""
+    insert = database.insert(requests).on_conflict_do_nothing(index_elements=["dedup_key"])
+    return connection.scalar(insert.returning(_R.request_id), _row(new, at=at)) is not None
+
+
+def replace_content(connection: Connection, new: NewRequest) -> None:
+    """Replaces kind and content of a request of this transaction."""
+    values = {"kind": new.kind, "content": json.dumps(new.content, ensure_ascii=False)}
+    connection.execute(update(requests).where(_R.request_id == new.request_id).values(values))
+
+
+def is_known(connection: Connection, dedup_key: str) -> bool:
+    """Whether there is such a request; it stays true within a transaction of :meth:`Database.lock_admissions`."""
+    return connection.scalar(select(_R.request_id).where(_R.dedup_key == dedup_key)) is not None
+
+
+def last_prompt(connection: Connection, *, sender: str, chat_id: str | None) -> RowMapping | None:
+    """A sender's last request for images in a chat whose message was not recalled."""
+    own = _R.chat_id == chat_id, _R.sender == sender
+    images = select(requests).where(*own, _R.kind == "images", _R.raw_prompt != "")
+    return connection.execute(images.order_by(_R.accepted_at.desc()).limit(1)).mappings().first()
+
+
+def recalled_among(connection: Connection, message_ids: Collection[str]) -> set[str]:
+    """Which of some messages were recalled."""
+    if not message_ids:
+        return set()
+    recalled = _R.dedup_key.in_(message_ids), _R.hide_prompt, _R.prompt == ""
+    return set(connection.scalars(select(_R.dedup_key).where(*recalled)))
+
+
+def last_language(connection: Connection, *, sender: str) -> Language | None:
+    """The language of a sender's last message; what answers anything else has a colon in its ``dedup_key``."""
+    messages = _R.sender == sender, ~_R.dedup_key.contains(":")
+    statement = select(_R.language).where(*messages).order_by(_R.accepted_at.desc()).limit(1)
+    language: Language | None = connection.scalar(statement)
+    return language
+
+
+def _row(new: NewRequest, *, at: float) -> dict[str, Any]:
+    row = fields_of(new) | {"content": json.dumps(new.content, ensure_ascii=False), "accepted_at": at}
+    del row["options"]
+    return row
+
 
 class RequestStore:
-    """What is read and written of requests.
+    """Reads and writes requests.
 
-    Each method is one transaction; those that write raise ``StoreUnavailable`` when the database does not answer, and
-    those that name an ``owner`` raise ``LeaseLost`` when the request is no longer that owner's.
+    Each method is one transaction; those that write raise ``DatabaseUnavailable`` when the database does not answer,
+    and those that name an ``owner`` raise ``LeaseLost`` when the request is no longer that owner's.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._limiter = SendRateLimiter(database)
-        self._unshown = {originals: looks.unshown(database, originals=originals) for originals in (False, True)}
-        self._claim = _claim(database)
-        self._steps = _Steps.for_database(database)
 
-    def unshown(self, *, limit: int, originals: bool = False) -> list[str]:
-        """The ids of requests that are due to be shown, oldest first, as many as may go out now; see ``looks``."""
-        with self._database.look() as connection:
-            due = connection.scalars(self._unshown[originals], {"most": limit}).all()
+    def due_requests(self, *, limit: int, originals: bool = False) -> list[str]:
+        """The ids of requests that are due to be shown, as many as may be sent now.
+
+        First the oldest one of each chat, then the next of each, and so on. In one chat a first answer is due only
+        when every older request there has been answered, so that answers keep the order of the messages even after an
+        outage. One that Feishu goes on rejecting holds the chat up for :data:`HELD_UP` seconds. While Feishu rejects
+        the app itself, none is due between two probes. Originals are files that are uploaded first: nothing else waits
+        for them, and they are asked for apart.
+        """
+        older = requests.alias("older")
+        blocked = exists().where(
+            older.c.chat_id == _R.chat_id,
+            older.c.answer_id.is_(None),
+            older.c.delivery_mode == "card",
+            older.c.kind != "original",
+            older.c.ended_at.is_(None),
+            older.c.accepted_at < _R.accepted_at,
+            older.c.accepted_at > self._database.now - HELD_UP,
+        )
+        number_in_chat = func.row_number().over(
+            partition_by=func.coalesce(_R.chat_id, _R.sender), order_by=_R.accepted_at
+        )
+        statement = (
+            select(_R.request_id)
+            .where(
+                _is_behind(),
+                _R.kind == "original" if originals else _R.kind != "original",
+                _R.due_at <= self._database.now,
+                is_free(self._database, requests),
+                ~is_held(self._database),
+                or_(_R.answer_id.is_not(None), _R.delivery_mode != "card", ~blocked),
+            )
+            .order_by(number_in_chat, _R.accepted_at)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            due = connection.scalars(statement).all()
             return list(due[: self._limiter.messages_left(connection)]) if due else []
 
     def claim(self, request_id: str, *, owner: str, lease: float) -> Request | None:
-        """Takes a request up.
-
-        Returns:
-            The request, or ``None`` when somebody else was faster or nothing is left to show.
-        """
-        given = {"which": request_id, "by": owner, "seconds": lease}
-        with self._database.change() as connection:
-            row = connection.execute(self._claim, given).mappings().first()
+        """Claims a request; ``None`` when another worker was faster or nothing is left to show."""
+        claim = (
+            update(requests)
+            .where(_R.request_id == request_id, _is_behind(), is_free(self._database, requests))
+            .values(owner=owner, lease_until=self._database.now + lease, stalled_attempts=_R.stalled_attempts + 1)
+            .returning(requests)
+        )
+        with self._database.write(step="requests.claim") as connection:
+            row = connection.execute(claim).mappings().first()
         return Request.of_row(row) if row is not None else None
 
-    def show_again(self, request_id: str) -> None:
+    def reopen(self, request_id: str) -> None:
         """Marks that what the chat shows may be older than what is stored, even where the request has ended."""
-        with self._database.change() as connection:
-            show_again(connection, request_id)
+        with self._database.write(step="requests.reopen") as connection:
+            reopen(connection, request_id)
 
     def reserve(self, target: str) -> float:
         """Reserves one message to a chat, or one update of a message.
 
         Returns:
-            0 when it may go out now; else the seconds to wait, and nothing is reserved.
+            0 when it may be sent now; else the seconds to wait, and nothing is reserved.
         """
-        with self._database.write() as connection:
+        with self._database.write(step="requests.reserve") as connection:
             return self._limiter.reserve(connection, target)
 
     def hold(self, seconds: float) -> None:
-        """Lets no message go out for so many seconds: the platform has said so."""
-        with self._database.write() as connection:
+        """Lets no message be sent for so many seconds: the platform has said so."""
+        with self._database.write(step="requests.hold") as connection:
             self._limiter.hold(connection, seconds=seconds)
 
     def read(self, request_id: str) -> tuple[Request, tuple[GenerationView, ...]]:
         """A request and its generations, in one consistent state."""
-        with self._database.look() as connection:
-            rows = connection.execute(_WITH_GENERATIONS, {"which": request_id}).mappings().all()
+        own = select(generations).where(generations.c.request_id == request_id)
+        with self._database.read() as connection:
+            request = connection.execute(select(requests).where(_R.request_id == request_id)).mappings().one()
+            made = connection.execute(own.order_by(generations.c.index_in_request)).mappings().all()
             now = self._database.time(connection)
-        made = [_part(row, generations) for row in rows if row[generations.c.generation_id]]
-        pictures = tuple(picture_of_row(row, now=now) for row in made)
-        return Request.of_row(_part(rows[0], requests)), pictures
+        return Request.of_row(request), tuple(view_of_generation(row, now=now) for row in made)
 
-    def shown(
+    def mark_published(
         self,
         request: Request,
         *,
@@ -104,173 +203,107 @@ class RequestStore:
         shown_position: str | None = None,
         answer_id: str | None = None,
     ) -> None:
-        """Stores that the chat now shows the request as it was read.
+        """Stores that the chat now shows the request as it was read, and releases it.
 
         Args:
-            request: the request as it was rendered; a later wish stays wanted.
-            owner: who holds it; it is let go.
+            request: the request as it was rendered; later changes remain to be shown.
+            owner: who holds it.
             card_state: what the card shows, such as ``queued``.
             last: whether nothing will change any more.
-            shown_position: the place and wait that it tells, where it tells any.
-            answer_id: the message id of the answer, when this was the first showing.
+            shown_position: the queue position and wait that it shows, where it shows any.
+            answer_id: the message id of the answer, when this was the first time.
         """
         values: dict[str, object] = {
             "published_version": request.desired_version,
             "card_state": card_state,
             "shown_position": shown_position,
+            "patch_count": _R.patch_count + int(request.answer_id is not None),
+            **dict.fromkeys(("attempts", "stalled_attempts", "due_at"), 0),
             "owner": None,
         }
-        values |= {"attempts": 0, "stalled_attempts": 0, "due_at": 0.0, "patched": int(request.answer_id is not None)}
         if answer_id is not None:
             values["answer_id"] = answer_id
         if last:
-            values |= {"outcome": card_state, "read_version": request.desired_version}
-        statement = self._steps.last if last else self._steps.shown
-        with self._database.change() as connection:
-            checkpoint(connection, statement, request.request_id, owner, **values)
+            # What changed since the request was read, such as a recall, is still to be shown.
+            unchanged = _R.desired_version == request.desired_version
+            values |= {"outcome": card_state, "ended_at": case((unchanged, self._database.now))}
+        self._update("mark_published", request, owner, **values)
 
-    def change(self, request: Request, *, owner: str, delivery_mode: Way | None = None, **values: object) -> None:
+    def change(self, request: Request, *, owner: str, **values: object) -> None:
         """Stores how the request is to be answered from now on; the owner keeps it."""
-        if delivery_mode is not None:
-            values["delivery_mode"] = delivery_mode
-        with self._database.change() as connection:
-            checkpoint(connection, self._steps.change, request.request_id, owner, **values)
+        self._update("change", request, owner, **values)
 
     def postpone(
         self, request: Request, *, owner: str, seconds: float, refused: bool = True, stalled_attempts: int = 0
     ) -> None:
-        """Lets the request go and makes it due again after ``seconds``; only what was refused counts as an attempt."""
-        given = {
-            "owner": None,
-            "seconds_away": seconds,
-            "attempts": request.attempts + refused,
-            "stalled_attempts": stalled_attempts,
-        }
-        with self._database.change() as connection:
-            checkpoint(connection, self._steps.postpone, request.request_id, owner, **given)
+        """Releases the request and makes it due again after ``seconds``; only a rejection counts as an attempt."""
+        self._update(
+            "postpone",
+            request,
+            owner,
+            owner=None,
+            due_at=self._database.now + seconds,
+            attempts=request.attempts + refused,
+            stalled_attempts=stalled_attempts,
+        )
 
     def give_up(self, request: Request, *, owner: str, outcome: str) -> None:
-        """Ends a request that can't be answered; what of it has not been paid for is cancelled.
+        """Ends a request that cannot be answered; generations that have not been paid for are cancelled.
 
-        A card that stands keeps what it says.
+        A card that is in the chat keeps what it says.
         """
         unpaid = and_(generations.c.request_id == request.request_id, generations.c.state == State.WAITING)
-        with self._database.write() as connection:
-            change_rows(connection, generations, unpaid, {"state": State.CANCELLED, "ended_at": self._database.now})
-            checkpoint(connection, self._steps.end, request.request_id, owner, owner=None, outcome=outcome)
+        now = self._database.now
+        with self._database.write(step="requests.give_up") as connection:
+            change_rows(connection, generations, unpaid, {"state": State.CANCELLED, "ended_at": now})
+            ended = {"owner": None, "outcome": outcome, "ended_at": now}
+            update_owned(connection, requests, request.request_id, owner, ended)
 
     def sent(self, request_id: str) -> dict[str, str]:
         """The messages that were sent for a request beside its card, by step."""
-        statement = select(sent_messages.c.step, sent_messages.c.message_id).where(
-            sent_messages.c.request_id == request_id
-        )
+        sent = sent_messages.c
         with self._database.read() as connection:
-            return dict(connection.execute(statement).all())
-
-    def record_send(self, request: Request, step: str, message_id: str, *, owner: str) -> None:
-        """Stores that a step's message was sent; ``message_id`` is empty where it was refused for good."""
-        with self._database.write() as connection:
-            checkpoint(connection, self._steps.change, request.request_id, owner, owner=owner)
-            connection.execute(
-                self._database.insert(sent_messages)
-                .values(request_id=request.request_id, step=step, message_id=message_id)
-                .on_conflict_do_nothing()
+            return dict(
+                connection.execute(select(sent.step, sent.message_id).where(sent.request_id == request_id)).all()
             )
 
+    def record_send(self, request: Request, step: str, message_id: str, *, owner: str) -> None:
+        """Stores that a step's message was sent; ``message_id`` is empty where it was rejected for good."""
+        row = self._database.insert(sent_messages).values(
+            request_id=request.request_id, step=step, message_id=message_id
+        )
+        with self._database.write(step="requests.record_send") as connection:
+            update_owned(connection, requests, request.request_id, owner, {"owner": owner})
+            connection.execute(row.on_conflict_do_nothing())
 
-def show_again(connection: Connection, request_id: str) -> None:
+    def _update(self, name: str, request: Request, held_by: str, /, **values: object) -> None:
+        with self._database.write(step=f"requests.{name}") as connection:
+            update_owned(connection, requests, request.request_id, held_by, values)
+
+
+def reopen(connection: Connection, request_id: str) -> None:
     """Marks that what the chat shows of a request is behind, even where it has ended; see :func:`mark_dirty`."""
-    connection.execute(
-        update(requests)
-        .where(requests.c.request_id == request_id)
-        .values(desired_version=requests.c.desired_version + 1, ended_at=None)
-    )
+    behind = {"desired_version": _R.desired_version + 1, "ended_at": None}
+    connection.execute(update(requests).where(_R.request_id == request_id).values(behind))
 
 
 def mark_dirty(connection: Connection, request_ids: Collection[str], *, unless_state: str | None = None) -> None:
     """Marks that what the chat shows of these requests is behind, within the caller's transaction.
 
-    With ``unless_state`` only those whose card does not have this face, and can be patched for it: one patch a picture
+    With ``unless_state`` only those whose card does not have this state, and can be patched for it: one patch an image
     is kept back.
     """
-    # In the order of their keys; see ``locks``.
-    given = [{"which": request_id} for request_id in sorted(request_ids)]
+    behind = update(requests).where(_R.ended_at.is_(None)).values(desired_version=_R.desired_version + 1)
     if unless_state is not None:
-        given = [{**one, "unless": unless_state} for one in given]
-    if given:
-        connection.execute(_WANT if unless_state is None else _WANT_UNLESS, given)
-
-
-# Put together once, as the statements of ``looks`` are.
-_WHICH = bindparam("which", type_=Text)
-_WITH_GENERATIONS = (
-    select(requests, generations)
-    .outerjoin(generations, generations.c.request_id == requests.c.request_id)
-    .where(requests.c.request_id == _WHICH)
-    .order_by(generations.c.index_in_request)
-)
-_WANT = (
-    update(requests)
-    .where(requests.c.request_id == _WHICH, requests.c.ended_at.is_(None))
-    .values(desired_version=requests.c.desired_version + 1)
-)
-_UNFINISHED = (
-    select(func.count())
-    .where(generations.c.request_id == requests.c.request_id, generations.c.ended_at.is_(None))
-    .scalar_subquery()
-)
-_WANT_UNLESS = _WANT.where(
-    requests.c.card_state.is_distinct_from(bindparam("unless", type_=Text)),
-    requests.c.patch_count + _UNFINISHED < MOST_PATCHES,
-)
-
-
-def _part(row: RowMapping, table: Table) -> dict[str, Any]:
-    """The columns of one table in a row of several."""
-    return {column.name: row[column] for column in table.c}
-
-
-def _claim(database: Database) -> ReturningUpdate[Any]:
-    return (
-        update(requests)
-        .where(
-            requests.c.request_id == _WHICH,
-            requests.c.published_version < requests.c.desired_version,
-            requests.c.ended_at.is_(None),
-            is_free(database, requests),
+        unfinished = select(func.count()).where(
+            generations.c.request_id == _R.request_id, generations.c.ended_at.is_(None)
         )
-        .values(
-            owner=bindparam("by", type_=Text),
-            lease_until=database.now + bindparam("seconds", type_=Double),
-            stalled_attempts=requests.c.stalled_attempts + 1,
-        )
-        .returning(requests)
-    )
+        patchable = _R.patch_count + unfinished.scalar_subquery() < MOST_PATCHES
+        behind = behind.where(_R.card_state.is_distinct_from(unless_state), patchable)
+    # In the order of their keys; see ``leases``.
+    for request_id in sorted(request_ids):
+        connection.execute(behind.where(_R.request_id == request_id))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Steps:
-    """What stores the results of the steps; see :func:`bot.db.leases.step`."""
-
-    shown: ReturningUpdate[Any]
-    last: ReturningUpdate[Any]
-    change: ReturningUpdate[Any]
-    postpone: ReturningUpdate[Any]
-    end: ReturningUpdate[Any]
-
-    @classmethod
-    def for_database(cls, database: Database) -> _Steps:
-        """The steps for one database."""
-        patch_count = requests.c.patch_count + bindparam("patched", type_=Integer)
-        return cls(
-            shown=step(requests, patch_count=patch_count),
-            # What changed since the request was read, such as a recall, is still to be shown.
-            last=step(
-                requests,
-                patch_count=patch_count,
-                ended_at=case((requests.c.desired_version == bindparam("read_version", type_=Integer), database.now)),
-            ),
-            change=step(requests),
-            postpone=step(requests, due_at=database.now + bindparam("seconds_away", type_=Double)),
-            end=step(requests, ended_at=database.now),
-        )
+def _is_behind() -> ColumnElement[bool]:
+    return and_(_R.published_version < _R.desired_version, _R.ended_at.is_(None))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, Table, and_, delete, exists, select, tuple_
 
 from bot.db.database import Database
-from bot.db.periodic_lock import PeriodicLock
+from bot.db.key_value import PeriodicLock
 from bot.db.tables import generations, last_served, monthly_usage, requests, timers, workers
 from bot.logs import get_logger
 

@@ -1,13 +1,13 @@
-"""When a message may go out: one limiter for all processes, kept in the database beside the requests."""
+"""When a message may be sent: one limiter for all processes, kept in the database beside the requests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Double, Text, bindparam, case, or_, select, update
+from sqlalchemy import Connection, case, select, update
 
 from bot.db.database import Database
-from bot.db.rate_holds import put_off
+from bot.db.key_value import set_timer
 from bot.db.tables import timers
 
 
@@ -18,6 +18,10 @@ class TokenBucket:
     rate: float
     burst: int
 
+    def wait(self, ahead: float) -> float:
+        """The seconds until the next message, when the timer is so many seconds ahead; not over 0 if it may be sent."""
+        return ahead - (self.burst - 1) / self.rate
+
 
 # The platform allows 5 messages a second to a chat, 5 updates a second of a message, 50 a second and 1,000 a minute
 # in all:
@@ -25,83 +29,51 @@ class TokenBucket:
 CHAT = TokenBucket(rate=2.0, burst=3)
 SECOND = TokenBucket(rate=30.0, burst=20)
 MINUTE = TokenBucket(rate=12.0, burst=280)
-
-
 _ALL = {"second": SECOND, "minute": MINUTE}
-_FOR_ALL = or_(*(timers.c.name == name for name in _ALL))
-_TARGET = bindparam("target", type_=Text)
 
 
 class SendRateLimiter:
-    """Lets messages out as often as the platform takes them, within the caller's transaction.
-
-    Args:
-        database: where the limiter is.
-    """
+    """Lets messages be sent as often as the platform takes them, within the caller's transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # Put together once, as the statements of ``looks`` are.
-        self._ends = select(timers.c.name, timers.c.next_at, database.now).where(_FOR_ALL)
-        self._ends_locked = (
-            select(timers.c.name, timers.c.next_at, database.now)
-            .where(or_(_FOR_ALL, timers.c.name == _TARGET))
-            .order_by(timers.c.name)
-            .with_for_update()
-        )
-        self._add = database.insert(timers).on_conflict_do_nothing(index_elements=["name"])
 
     def reserve(self, connection: Connection, target: str) -> float:
-        """Reserves one message to a chat, or one update of a message.
-
-        Args:
-            connection: the caller's transaction.
-            target: the id of the chat, or of the message.
+        """Reserves one message to a chat, or one update of a message, by its id.
 
         Returns:
-            0 when it may go out now; else the seconds to wait, and nothing is reserved.
+            0 when it may be sent now; else the seconds to wait, and nothing is reserved.
         """
-        allowances = {target: CHAT, **_ALL}
-        rows = connection.execute(self._ends_locked, {"target": target}).all()
-        if len(rows) < len(allowances):
+        buckets = {target: CHAT, **_ALL}
+        if len(rows := self._locked(connection, target)) < len(buckets):
             # A row that is not there yet cannot be locked: of several who came first, each would count from nothing.
-            connection.execute(self._add, [{"name": name, "next_at": 0.0} for name in sorted(allowances)])
-            rows = connection.execute(self._ends_locked, {"target": target}).all()
+            add = self._database.insert(timers).on_conflict_do_nothing(index_elements=["name"])
+            connection.execute(add, [{"name": name, "next_at": 0.0} for name in sorted(buckets)])
+            rows = self._locked(connection, target)
+        now = self._database.time(connection)
         # The clean-up may have taken a row of long ago meanwhile.
-        ends = dict.fromkeys(allowances, 0.0) | {name: end for name, end, _ in rows}
-        now = max((now for _, _, now in rows), default=0.0) or self._database.time(connection)
-        wait = max(_wait(allowance, ends[name] - now) for name, allowance in allowances.items())
+        ends = {name: max(rows.get(name, 0.0), now) for name in buckets}
+        wait = max(bucket.wait(ends[name] - now) for name, bucket in buckets.items())
         if wait > 0:
             return wait
-        moved = {name: max(ends[name], now) + 1 / allowance.rate for name, allowance in allowances.items()}
-        given = {"target": target, "to": moved[target], **{f"{name}_to": moved[name] for name in _ALL}}
-        connection.execute(_MOVE, given)
+        moved = {name: ends[name] + 1 / bucket.rate for name, bucket in buckets.items()}
+        next_at = case(moved, value=timers.c.name)
+        connection.execute(update(timers).where(timers.c.name.in_(moved)).values(next_at=next_at))
         return 0.0
 
+    def _locked(self, connection: Connection, target: str) -> dict[str, float]:
+        names = timers.c.name.in_((target, *_ALL))
+        rows = select(timers.c.name, timers.c.next_at).where(names).order_by(timers.c.name).with_for_update()
+        return dict(connection.execute(rows).all())
+
     def messages_left(self, connection: Connection) -> int:
-        """How many messages may go out now, to whichever chats."""
-        rows = {name: end - now for name, end, now in connection.execute(self._ends)}
-        ahead = ((one, max(rows.get(name, 0.0), 0.0)) for name, one in _ALL.items())
-        return max(int(min(one.burst - seconds * one.rate for one, seconds in ahead)), 0)
+        """How many messages may be sent now, to whichever chats."""
+        ahead = select(timers.c.name, timers.c.next_at - self._database.now).where(timers.c.name.in_(_ALL))
+        seconds = dict(connection.execute(ahead).all())
+        left = (bucket.burst - max(seconds.get(name, 0.0), 0.0) * bucket.rate for name, bucket in _ALL.items())
+        return max(int(min(left)), 0)
 
     def hold(self, connection: Connection, *, seconds: float) -> None:
-        """Lets nothing go out for so many seconds: the platform has said so."""
+        """Lets nothing be sent for so many seconds: the platform has said so."""
         burst = (SECOND.burst - 1) / SECOND.rate
-        put_off(self._database, connection, "second", seconds=seconds + burst)
-
-
-# One statement for the three rows, which are locked.
-_MOVE = (
-    update(timers)
-    .where(or_(_FOR_ALL, timers.c.name == _TARGET))
-    .values(
-        next_at=case(
-            *((timers.c.name == name, bindparam(f"{name}_to", type_=Double)) for name in _ALL),
-            else_=bindparam("to", type_=Double),
-        )
-    )
-)
-
-
-def _wait(allowance: TokenBucket, ahead: float) -> float:
-    return ahead - (allowance.burst - 1) / allowance.rate
+        set_timer(self._database, connection, "second", seconds=seconds + burst)

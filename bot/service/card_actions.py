@@ -18,8 +18,8 @@ from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.generations import resume_images
 from bot.db.lookups import chat_of_card, generation_states, image_request
-from bot.db.requests import show_again
-from bot.db.row_models import NewRequest, log_ids, options_of, read_options, source_of
+from bot.db.requests import reopen
+from bot.db.rows import NewRequest, log_ids, options_of, read_options, source_of
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import CardAction, Command, ImagePrompt, ParsedMessage, State
@@ -91,7 +91,7 @@ class CardActionHandler:
         return None if row and value["a"] in _NEEDS_PROMPT and not row["raw_prompt"] else row
 
     def _states(self, request: RowMapping) -> set[State]:
-        with self.database.look() as connection:
+        with self.database.read() as connection:
             return generation_states(connection, request["request_id"])
 
     def _again(self, action: CardAction, request: RowMapping) -> Toast:
@@ -106,16 +106,16 @@ class CardActionHandler:
     def _resume(self, _action: CardAction, request: RowMapping) -> Toast:
         if self._resume_images(request):
             return self._toast("toast.resumed", "success")
-        with self.database.write() as connection:
+        with self.database.write(step="card_actions.reopen") as connection:
             states = generation_states(connection, request["request_id"])
             if all(state.ended for state in states):
                 # Its card still offers what is no longer possible.
-                show_again(connection, request["request_id"])
+                reopen(connection, request["request_id"])
                 return self._toast("toast.not_resumed", "info")
         return self._toast("toast.going_on", "info")
 
     def _resume_images(self, request: RowMapping) -> bool:
-        with self.database.write() as connection:
+        with self.database.write(step="card_actions.resume") as connection:
             return resume_images(self.database, connection, request["request_id"]) > 0
 
     def _repeat(self, action: CardAction, request: RowMapping) -> Toast:
@@ -176,7 +176,7 @@ class CardActionHandler:
     def _cancel(self, action: CardAction, request: RowMapping) -> Toast:
         if action.presser != request["sender"] and action.presser not in self.admins:
             return self._toast("toast.not_yours", "warning")
-        with self.database.write() as connection:
+        with self.database.write(step="card_actions.cancel") as connection:
             count = cancel(self.database, connection, [request["request_id"]])
         return self._toast("toast.cancelled", "success") if count else self._toast("toast.too_late", "info")
 

@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bot.chat.parsing.tokenizer import ADMINS_ONLY
+from bot.db.admission import Preferences, chosen
 from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.generations import resume_images
 from bot.db.key_value import pause, resume
 from bot.db.lookups import change_language, store_content, unfinished_requests
-from bot.db.preferences import Preferences, chosen
-from bot.db.row_models import NewRequest
+from bot.db.rows import NewRequest
 from bot.errors import UserError
 from bot.options import PartialOptions, resolve_options
 
@@ -79,7 +79,9 @@ class Commands:
         typed = PartialOptions.from_stored(new.content["options"])
         settled = resolve_options(
             typed,
-            defaults=self.preferences.defaults_for(connection, person=new.sender, chat=new.chat_id),
+            defaults=self.preferences.choices(connection, [new.sender, new.chat_id]).options(
+                person=new.sender, chat=new.chat_id
+            ),
             may_drop_watermark=self.may_drop_watermark,
             styles=self.styles,
         )

@@ -11,7 +11,7 @@ from bot.chat.parsing.parser import parse
 from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database
 from bot.db.lookups import was_answered
-from bot.db.row_models import Kind, NewRequest, language_of
+from bot.db.rows import Kind, NewRequest, language_of
 from bot.errors import DatabaseUnavailable
 from bot.logs import get_logger
 from bot.models import CardAction, Command, Event, Ignored, Message, MessageRecall, Onboarding, ParsedMessage

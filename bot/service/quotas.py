@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from bot.db.quota_counts import QuotaUsage, count
+from bot.db.admission import QuotaUsage, count
 from bot.db.usage import yuan
 from bot.errors import UserError
 from bot.options import Options

@@ -9,12 +9,10 @@ from typing import Literal, NamedTuple
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.chat.styles import Styles, apply
-from bot.db.admission import standing
+from bot.db.admission import Defaults, Preferences, QuotaUsage, count_recent, read_admission_state
 from bot.db.database import Database
 from bot.db.generations import is_free_to_repeat
-from bot.db.preferences import Defaults, Preferences
-from bot.db.quota_counts import QuotaUsage, count_recent
-from bot.db.request_inserts import (
+from bot.db.requests import (
     insert_requests,
     is_known,
     last_language,
@@ -22,7 +20,7 @@ from bot.db.request_inserts import (
     recalled_among,
     replace_content,
 )
-from bot.db.row_models import Kind, NewRequest, log_ids, read_options, source_of
+from bot.db.rows import Kind, NewRequest, log_ids, read_options, source_of
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import Command, ImagePrompt, Language, ParsedMessage, fields_of
@@ -104,17 +102,18 @@ class RequestService:
     def language_of(self, sender: str) -> Language | None:
         """The language that a sender has chosen, else that of their last message; ``None`` before the first."""
         with self.database.read() as connection:
-            return self.preferences.language_of(connection, sender) or last_language(connection, sender=sender)
+            chosen = self.preferences.choices(connection, [sender]).language(sender)
+            return chosen or last_language(connection, sender=sender)
 
     def _commit_prompts(self, prompts: Sequence[_Prompt]) -> list[SubmitResult]:
         periods = self.limits.periods
         month = periods.month()
-        with self.database.write() as connection:
-            at = self.database.enter(connection)
-            found = standing(
+        with self.database.write(step="requests.accept_prompts") as connection:
+            at = self.database.lock_admissions(connection)
+            found = read_admission_state(
                 connection,
-                origins=[one.new.dedup_key for one in prompts],
-                people={one.new.sender for one in prompts},
+                dedup_keys=[one.new.dedup_key for one in prompts],
+                senders={one.new.sender for one in prompts},
                 chats={one.new.chat_id for one in prompts if one.new.chat_id},
                 month=month,
                 day_began=periods.day_began(),
@@ -193,14 +192,14 @@ class RequestService:
 
     def _submit_command(self, new: NewRequest, command: Command, *, store_rejected: bool) -> SubmitResult:
         content = {"name": command.name, "argument": command.argument, "options": command.options.given}
-        with self.database.write() as connection:
-            at = self.database.enter(connection)
+        with self.database.write(step="requests.accept_command") as connection:
+            at = self.database.lock_admissions(connection)
             language = self.preferences.choices(connection, [new.sender]).language(new.sender) or new.language
             new = replace(new, language=language, kind=_KINDS.get(command.name, "command"), content=content)
             if is_known(connection, new.dedup_key):
                 return SubmitResult(outcome="repeated", kind=new.kind)
             if command.name != TO_ADMIN:
-                recent = count_recent(connection, new.sender, at=at)
+                recent = count_recent(connection, [new.sender], at=at)
                 too_fast = self._check_rate(new, recent, store_rejected=store_rejected)
                 if too_fast is not None:
                     result, notice = too_fast

@@ -12,7 +12,7 @@ from typing import Literal
 from sqlalchemy import select
 
 from bot.db.database import Database
-from bot.db.row_models import NewRequest
+from bot.db.rows import NewRequest
 from bot.db.tables import generations
 from bot.logs import get_logger
 from bot.models import Command, State

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from bot.db.bitable_queue import BitableQueue, ExportBatch
-from bot.db.periodic_lock import PeriodicLock
+from bot.db.key_value import PeriodicLock
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu.bitable import MOST_RECORDS
 from bot.logs import get_logger

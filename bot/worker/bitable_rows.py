@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import RowMapping
 
-from bot.db.row_models import options_of, read_failure
+from bot.db.rows import options_of, read_failure
 from bot.feishu.bitable import NUMBER, PERSON, PROMPT, TIME
 
 LONGEST_PROMPT = 10_000

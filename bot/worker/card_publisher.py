@@ -16,7 +16,7 @@ from bot.chat.cards.cards import Cards, content
 from bot.db.leases import Leases
 from bot.db.outages import Outages
 from bot.db.requests import RequestStore
-from bot.db.row_models import RECALLED, Request
+from bot.db.rows import RECALLED, Request
 from bot.errors import FeishuAction, FeishuError, LeaseLost, SendDelayed
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import FOR_NOW
@@ -85,7 +85,7 @@ class CardPublisher:
                 if request.answer_id is not None:
                     # The process that took the request over may have published its end before this older card
                     # overwrote it, also where the outcome of this patch is not known.
-                    self.store.show_again(request.request_id)
+                    self.store.reopen(request.request_id)
                 raise
         self.store.postpone(claimed, owner=self.leases.owner, seconds=self.timings.resend_longest)
 
@@ -116,7 +116,7 @@ class CardPublisher:
             answer_id = self._deliver(request, rendered)
         except FeishuError as error:
             return not self._handle_refusal(request, rendered, error)
-        self.store.shown(
+        self.store.mark_published(
             request,
             owner=self.leases.owner,
             card_state=rendered.state,
@@ -127,7 +127,7 @@ class CardPublisher:
         log.info("card published", request=request.request_id, state=rendered.state, mode=request.delivery_mode)
         if request.recalled and request.delivery_mode == "card" and answer_id is not None:
             # An earlier attempt may have sent the text: then this one was given the id of that message.
-            self.store.show_again(request.request_id)
+            self.store.reopen(request.request_id)
         if rendered.last and rendered.view is not None and rendered.state != request.card_state:
             self.on_end(request.options.model, rendered.view.pictures)
         return True

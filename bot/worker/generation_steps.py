@@ -14,7 +14,7 @@ from bot.db.generations import GenerationStore
 from bot.db.key_value import PseudonymousIds
 from bot.db.leases import Leases
 from bot.db.outages import Outages
-from bot.db.row_models import Generation
+from bot.db.rows import Generation
 from bot.errors import (
     STALLED,
     UNKNOWN_OUTCOME,

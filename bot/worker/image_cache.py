@@ -137,7 +137,7 @@ class OriginalUploader:
             return self._upload_once(generation_id, confirm)
 
     def _upload_once(self, generation_id: str, confirm: Callable[[], None]) -> str | None:
-        with self.database.look() as connection:
+        with self.database.read() as connection:
             row = original_of(connection, generation_id)
         if row is None or row.file_key is not None:
             return row and row.file_key
@@ -166,7 +166,7 @@ class OriginalUploader:
         self._store(generation_id, None)
 
     def _store(self, generation_id: str, file_key: str | None) -> None:
-        with self.database.change() as connection:
+        with self.database.write(step="originals.store_file_key") as connection:
             store_file_key(connection, generation_id, file_key)
 
     def _own_copy(self, image_key: str) -> ImageFile | None:

@@ -10,8 +10,7 @@ from typing import Any
 import psycopg
 from sqlalchemy.engine import URL
 
-from bot.db.database import WAKE_CHANNEL
-from bot.db.engines import SILENCE
+from bot.db.database import SILENCE, WAKE_CHANNEL
 from bot.errors import DatabaseUnavailable
 
 LOOK_EVERY = 1.0

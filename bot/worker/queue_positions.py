@@ -144,6 +144,6 @@ class QueueReader:
             if changed and card.patch_count < MOST_PATCHES - 1 - position.count:
                 outdated.append(card.request_id)
         if outdated:
-            with self._database.write() as connection:
+            with self._database.write(step="queue.mark_dirty") as connection:
                 mark_dirty(connection, outdated)
         return len(outdated)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from bot.chat.cards.cards import Cards
 from bot.chat.cards.elements import Card
+from bot.db.admission import Preferences
 from bot.db.database import Database
 from bot.db.lookups import find_request, prompts_of
-from bot.db.preferences import Preferences
 from bot.db.reports import Reports
-from bot.db.row_models import RECALLED, Request, options_of, read_options
+from bot.db.rows import RECALLED, Request, options_of, read_options
 from bot.errors import UserError
 from bot.models import GenerationView, RequestView, State
 from bot.options import OPTIONS

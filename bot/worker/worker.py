@@ -11,11 +11,10 @@ from functools import partial
 
 from bot.background import Background, Loop, Pool
 from bot.db.database import Database
-from bot.db.generations import GenerationStore
+from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.leases import Leases, elapsed_time
-from bot.db.lost_call_recovery import recover_lost_calls
 from bot.db.requests import RequestStore
-from bot.db.row_models import Generation
+from bot.db.rows import Generation
 from bot.errors import DatabaseUnavailable
 from bot.logs import bind_ids, get_logger
 from bot.options import Options
@@ -124,9 +123,9 @@ class Worker:
         self._waiting = work.waiting
         if work.lost:
             recover_lost_calls(self.database, but_not=self.leases.held, failure=REPEATED_UNKNOWN)
-        for request_id in self.requests.unshown(limit=BATCH):
+        for request_id in self.requests.due_requests(limit=BATCH):
             self._start(self._cards, self._publish, request_id)
-        for request_id in self.requests.unshown(limit=BATCH, originals=True):
+        for request_id in self.requests.due_requests(limit=BATCH, originals=True):
             self._start(self._transfers, self._publish, request_id)
         if work.made:
             for generation_id in self.generations.made_ids(limit=BATCH):

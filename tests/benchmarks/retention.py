@@ -18,8 +18,7 @@ from pathlib import Path
 from sqlalchemy import text, update
 
 from bot.db.database import Database, read_url
-from bot.db.generations import GenerationStore
-from bot.db.lost_call_recovery import recover_lost_calls
+from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.migrate import migrate
 from bot.db.requests import RequestStore
 from bot.db.retention import Retention
@@ -83,7 +82,7 @@ class Side:
     def _look(self) -> None:
         """What a worker reads in each round."""
         recover_lost_calls(self.database, failure=REPEATED_UNKNOWN)
-        self._requests.unshown(limit=16)
+        self._requests.due_requests(limit=16)
         self._generations.made_ids(limit=16)
         self._line.positions("glm-image")
 

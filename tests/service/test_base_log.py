@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from bot.db.bitable_queue import BitableQueue
 from bot.db.database import Database
-from bot.db.periodic_lock import PeriodicLock
+from bot.db.key_value import PeriodicLock
 from bot.db.tables import generations
 from bot.feishu.bitable import PERSON, PROMPT
 from bot.sandbox.feishu.stand_in import FeishuStandIn

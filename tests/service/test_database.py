@@ -42,7 +42,7 @@ def test_a_pooler_takes_the_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
         asked = pool.submit(asked_for_at_the_start, listener)
         url = f"postgresql://bot:{PASSWORD}@127.0.0.1:{listener.getsockname()[1]}/bot"
-        with closing(Database(read_url(url))) as database, pytest.raises(DatabaseUnavailable), database.look():
+        with closing(Database(read_url(url))) as database, pytest.raises(DatabaseUnavailable), database.read():
             pass
         assert asked.result() <= POOLERS_TAKE
 
@@ -69,7 +69,7 @@ def test_what_the_driver_says_is_told(changed: dict[str, int | str], said: str) 
     with postgres_database() as url:
         wrong = make_url(url).set(password=PASSWORD, **changed)  # type: ignore[arg-type]  # a port or a name
     with closing(Database(read_url(wrong.render_as_string(hide_password=False)))) as database:
-        with pytest.raises(DatabaseUnavailable) as caught, database.look():
+        with pytest.raises(DatabaseUnavailable) as caught, database.read():
             pass
         assert said in str(caught.value)
         assert "\n" not in str(caught.value)

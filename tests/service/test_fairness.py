@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from bot.db.database import Database
 from bot.db.generations import GenerationStore
-from bot.db.row_models import Generation
+from bot.db.rows import Generation
 from bot.db.tables import generations, last_served, requests
 from bot.models import GeneratedImage, ImagePrompt, State
 from bot.options import PartialOptions
@@ -47,7 +47,7 @@ class Queue:
 
     def _is_answered(self, request_id: str | None) -> bool:
         answer(self._database)
-        with self._database.look() as connection:
+        with self._database.read() as connection:
             answered = select(requests.c.answer_id).where(requests.c.request_id == request_id)
             return connection.scalar(answered) is not None
 

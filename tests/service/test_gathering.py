@@ -107,7 +107,7 @@ def test_a_recall_that_wins_the_race_makes_the_message_known() -> None:
 def test_a_connection_that_was_cut_while_it_rested_is_opened_anew() -> None:
     """A message after a rest, in which the database has ended every connection, is stored all the same."""
     with postgres_database() as url, psycopg.connect(url, autocommit=True) as other:
-        database = Database(read_url(url), fresh=0.0)
+        database = Database(read_url(url))
         migrate(database)
         assert count(database) == 0
         other.execute(END_ALL)

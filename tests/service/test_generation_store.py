@@ -12,12 +12,10 @@ import pytest
 from sqlalchemy import Table, select, update
 
 from bot.db.database import Database, read_url
-from bot.db.generations import GenerationStore
+from bot.db.generations import GenerationStore, pause_model, recover_lost_calls
 from bot.db.key_value import pause
-from bot.db.lost_call_recovery import recover_lost_calls
-from bot.db.rate_holds import pause_model
 from bot.db.requests import RequestStore
-from bot.db.row_models import Generation
+from bot.db.rows import Generation
 from bot.db.tables import generations, requests
 from bot.errors import LeaseLost
 from bot.models import GeneratedImage, State
@@ -150,7 +148,7 @@ def test_a_dead_workers_call_is_made_once_more_and_only_once(database: Database)
         assert (generation.calls_made, generation.repeated) == (posts, posts == 2)
         recover_lost_calls(database, failure=REPEATED_UNKNOWN)
     assert claim(database) is None
-    (request_id,) = RequestStore(database).unshown(limit=1)
+    (request_id,) = RequestStore(database).due_requests(limit=1)
     (picture,) = RequestStore(database).read(request_id)[1]
     assert (picture.state, picture.failure) == (State.FAILED, REPEATED_UNKNOWN)
 

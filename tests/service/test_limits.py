@@ -12,10 +12,9 @@ import pytest
 
 from bot.db.cancellation import cancel, cancel_recalled
 from bot.db.database import Database
-from bot.db.generations import GenerationStore
+from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.key_value import pause, resume
-from bot.db.lost_call_recovery import recover_lost_calls
-from bot.db.row_models import Generation
+from bot.db.rows import Generation
 from bot.errors import (
     AuthenticationFailed,
     CallTimedOut,

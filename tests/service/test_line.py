@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import update
 
+from bot.db.admission import Preferences
 from bot.db.cancellation import cancel
 from bot.db.database import Database
-from bot.db.preferences import Preferences
 from bot.db.reports import Reports
 from bot.db.requests import RequestStore
 from bot.db.tables import generations, requests

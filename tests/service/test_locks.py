@@ -13,11 +13,10 @@ import pytest
 from sqlalchemy import case, select, update
 
 from bot.db.database import Database, read_url
-from bot.db.generations import GenerationStore
+from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.leases import Leases, elapsed_time
-from bot.db.lost_call_recovery import recover_lost_calls
 from bot.db.requests import RequestStore, mark_dirty
-from bot.db.row_models import Generation
+from bot.db.rows import Generation
 from bot.db.tables import generations, requests
 from bot.models import Command
 from bot.worker.generation_steps import REPEATED_UNKNOWN, STUCK

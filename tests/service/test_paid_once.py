@@ -13,10 +13,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from bot.db.database import Database
-from bot.db.generations import GenerationStore
+from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.leases import Leases, elapsed_time
-from bot.db.lost_call_recovery import recover_lost_calls
-from bot.db.row_models import Generation
+from bot.db.rows import Generation
 from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
 from bot.errors import LeaseLost
 from bot.worker.generation_steps import REPEATED_UNKNOWN
@@ -31,7 +30,7 @@ LATE = 1_000.0
 
 def charged(database: Database) -> tuple[int, int]:
     """How many calls the month's budget and the generations count as paid."""
-    with database.look() as connection:
+    with database.read() as connection:
         return (
             connection.scalar(select(func.sum(monthly_usage.c.count)).where(monthly_usage.c.name != FEISHU_CALLS)) or 0,
             connection.scalar(select(func.sum(generations.c.calls_billed))) or 0,
@@ -62,7 +61,7 @@ def test_a_late_lease_that_is_still_ours_is_renewed(database: Database, leases: 
     generation = claim(database, owner=leases.owner, lease=EXPIRED)
     with leases.holding(generation.generation_id, since=elapsed_time() - LATE):
         leases.confirm(generation.generation_id)
-        with database.look() as connection:
+        with database.read() as connection:
             until = connection.scalar(select(generations.c.lease_until - database.now))
         assert 0 < (until or 0) <= leases.seconds
 

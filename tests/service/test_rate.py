@@ -131,7 +131,7 @@ def test_chats_take_turns(database: Database) -> None:
         reception_of(database).submit(arrival(f"om_{chat}", chat=chat), ImagePrompt(prompt="一只猫")).request_id
         for chat in ("oc_1", "oc_2")
     ]
-    assert store.unshown(limit=16)[1:3] == later
+    assert store.due_requests(limit=16)[1:3] == later
 
 
 def test_a_recall_is_no_message(database: Database) -> None:

@@ -63,7 +63,7 @@ def test_an_acknowledgement_that_comes_too_late(bot: BotUnderTest) -> None:
     user = bot.new_user()
     with bot.app.database.write() as connection:
         # Nothing is accepted before this transaction ends.
-        bot.app.database.enter(connection)
+        bot.app.database.lock_admissions(connection)
         said = user.send()
         wait_for(lambda: len(bot.feishu.attempts) >= 2)
     wait_for(lambda: len(deliveries_of(bot)) == 1)

@@ -50,4 +50,4 @@ def test_a_card_near_the_front_follows_every_change_and_one_farther_back_its_est
             connection.execute(update(requests).where(requests.c.request_id == request_id).values(card))
     assert line.refresh_cards() == behind
     (moved,) = [request_id for request_id, place in places.items() if place.ahead == ahead]
-    assert RequestStore(database).unshown(limit=IN_LINE) == [moved] * behind
+    assert RequestStore(database).due_requests(limit=IN_LINE) == [moved] * behind

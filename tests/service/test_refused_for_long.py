@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from bot.db.poll_queries import HELD_UP
+from bot.db.requests import HELD_UP
 from bot.db.tables import generations, requests, timers
 from bot.sandbox.feishu.state import ChatMessage
 from tests.support.dsl import CATALOGUE, QUICK, BotUnderTest, Conversation, all_strings, header_color, wait_for

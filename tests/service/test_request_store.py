@@ -19,7 +19,7 @@ def test_a_message_is_accepted_once(database: Database) -> None:
     """The same message again changes nothing."""
     store = RequestStore(database)
     assert [accept(database, count=2).outcome for _ in range(2)] == ["accepted", "repeated"]
-    (request_id,) = store.unshown(limit=10)
+    (request_id,) = store.due_requests(limit=10)
     assert len(store.read(request_id)[1]) == 2
 
 
@@ -39,22 +39,22 @@ def test_one_worker_at_a_time_shows_a_request(database: Database) -> None:
     """A claimed request is nobody else's until its lease runs out."""
     store = RequestStore(database)
     accept(database)
-    (request_id,) = store.unshown(limit=10)
+    (request_id,) = store.due_requests(limit=10)
     assert store.claim(request_id, owner="one", lease=LEASE)
     assert store.claim(request_id, owner="two", lease=LEASE) is None
-    assert store.unshown(limit=10) == []
+    assert store.due_requests(limit=10) == []
 
 
 def test_who_lost_the_lease_writes_nothing(database: Database) -> None:
     """A worker that was away while another took over is told so at its next step."""
     store = RequestStore(database)
     accept(database)
-    (request_id,) = store.unshown(limit=10)
+    (request_id,) = store.due_requests(limit=10)
     slow = store.claim(request_id, owner="slow", lease=EXPIRED)
     assert slow is not None
     assert store.claim(request_id, owner="quick", lease=LEASE)
     with pytest.raises(LeaseLost):
-        store.shown(slow, owner="slow", card_state="result", last=True, answer_id="om_x")
+        store.mark_published(slow, owner="slow", card_state="result", last=True, answer_id="om_x")
     assert store.read(request_id)[0].answer_id is None
 
 
@@ -63,11 +63,11 @@ def test_first_answers_in_a_chat_keep_the_order_of_the_messages(database: Databa
     store = RequestStore(database)
     accept(database, "om_1", chat="oc_1")
     accept(database, "om_2", chat="oc_1")
-    (first,) = store.unshown(limit=10)
+    (first,) = store.due_requests(limit=10)
     request = store.claim(first, owner="me", lease=LEASE)
     assert request is not None
     store.postpone(request, owner="me", seconds=60)
-    assert store.unshown(limit=10) == []
+    assert store.due_requests(limit=10) == []
 
 
 def test_a_change_during_a_showing_is_shown_after_it(database: Database) -> None:
@@ -75,35 +75,35 @@ def test_a_change_during_a_showing_is_shown_after_it(database: Database) -> None
     store, generations = RequestStore(database), GenerationStore(database)
     accept(database)
     answer(database)
-    assert store.unshown(limit=10) == []
+    assert store.due_requests(limit=10) == []
     waiting = generations.next_waiting("glm-image")
     assert waiting is not None
     generations.claim_slot(waiting[0], owner="me", lease=LEASE, slots=1, deadline=180)
-    assert len(store.unshown(limit=10)) == 1
+    assert len(store.due_requests(limit=10)) == 1
 
 
 def test_a_change_during_the_last_showing_is_shown_after_it(database: Database) -> None:
     """A recall that comes while the final card is on its way is not lost: the request does not end before it."""
     store = RequestStore(database)
     accept(database)
-    (request_id,) = store.unshown(limit=10)
+    (request_id,) = store.due_requests(limit=10)
     assert store.claim(request_id, owner="me", lease=LEASE)
     rendered, _ = store.read(request_id)
     with database.write() as connection:
         mark_dirty(connection, [request_id])
-    store.shown(rendered, owner="me", card_state="result", last=True, answer_id="om_x")
-    assert store.unshown(limit=10) == [request_id]
+    store.mark_published(rendered, owner="me", card_state="result", last=True, answer_id="om_x")
+    assert store.due_requests(limit=10) == [request_id]
     assert store.claim(request_id, owner="me", lease=LEASE)
     rendered, _ = store.read(request_id)
-    store.shown(rendered, owner="me", card_state="result", last=True)
-    assert store.unshown(limit=10) == []
+    store.mark_published(rendered, owner="me", card_state="result", last=True)
+    assert store.due_requests(limit=10) == []
 
 
 def test_an_answer_that_nobody_can_get_is_not_paid_for(database: Database) -> None:
     """Giving a request up cancels its waiting generations."""
     store = RequestStore(database)
     accept(database)
-    (request_id,) = store.unshown(limit=10)
+    (request_id,) = store.due_requests(limit=10)
     request = store.claim(request_id, owner="me", lease=LEASE)
     assert request is not None
     store.give_up(request, owner="me", outcome="feishu_230002")

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import literal, select
 
 from bot.db.database import Database
-from bot.db.rate_holds import held, pause_model
+from bot.db.generations import is_model_held, pause_model
 from bot.db.send_rate import CHAT, MINUTE, SECOND, SendRateLimiter, TokenBucket
 
 
@@ -80,4 +80,4 @@ def test_a_busy_model_is_not_called_sooner_than_was_said(database: Database) -> 
         with database.write() as connection:
             pause_model(database, connection, "glm-image", seconds=seconds)
     with database.read() as connection:
-        assert connection.scalar(select(held(database, literal("glm-image"))))
+        assert connection.scalar(select(is_model_held(database, literal("glm-image"))))

@@ -69,7 +69,7 @@ END
 def audited(url: str) -> Iterator[Database]:
     """A database with its schema that logs every URL as it is stored."""
     # Its connections are asked each time whether they still stand: a test may have restarted the server just now.
-    database = Database(read_url(url), fresh=0.0)
+    database = Database(read_url(url))
     migrate(database)
     with database.write() as connection:
         connection.execute(text("CREATE TABLE url_log (generation_id TEXT, url TEXT, at DOUBLE PRECISION)"))

@@ -12,11 +12,10 @@ from collections import Counter
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import PurePath
-from traceback import walk_stack
 from typing import Literal, Self
 
 import httpx
+from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy import Engine, Pool, event
 
 from bot import logs
@@ -33,9 +32,6 @@ from tests.support import warm
 Side = Literal["before", "after"]
 
 START_SECONDS = 30.0
-
-NOT_WORK = ("db/leases.py", "db/retention.py", "db/periodic_lock.py")
-"""Modules whose commits are no step of a message's way: that a process lives, and what is forgotten with time."""
 
 _ID = re.compile(r"/(?:om|img|file)_[^/?]+")
 _PICTURE = re.compile(r"/\w+_watermark\.png")
@@ -135,17 +131,15 @@ def _kind(request: httpx.Request) -> str:
 
 
 def watch_commits(steps: Steps) -> None:
-    """Counts every commit of a writing transaction of this process, from now on, as a step.
+    """Counts every commit that is named as a step of a message's way, from now on.
 
     The connection goes back to its pool right after the commit, before anything else is done: that is the step's end.
-    A change of one statement has been committed by PostgreSQL when this is told of; what it finds when the process dies
-    before that, is what it finds after the last step.
     """
     taken = threading.local()
 
     @event.listens_for(Engine, "commit")
-    def before(_: object) -> None:
-        name = _writer()
+    def before(connection: DatabaseConnection) -> None:
+        name = connection.get_execution_options().get("step")
         taken.step = steps.before(f"commit {name}") if name else None
 
     @event.listens_for(Pool, "checkin")
@@ -153,18 +147,6 @@ def watch_commits(steps: Steps) -> None:
         step, taken.step = getattr(taken, "step", None), None
         if step is not None:
             steps.after(step)
-
-
-def _writer() -> str | None:
-    """Module and function whose ``write()`` or ``change()`` ends here; ``None`` for a read and for no work."""
-    codes = [frame.f_code for frame, _ in walk_stack(None)]
-    database = [number for number, code in enumerate(codes) if code.co_filename.endswith("bot/db/database.py")]
-    if not database or codes[database[-1]].co_name not in {"write", "change"}:
-        return None
-    caller = next(
-        code for code in codes[database[-1] :] if not code.co_filename.endswith(("database.py", "contextlib.py"))
-    )
-    return None if caller.co_filename.endswith(NOT_WORK) else f"{PurePath(caller.co_filename).stem}.{caller.co_name}"
 
 
 def run(start: Start, line: Connection) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from bot.chat.styles import Styles
+from bot.db.admission import Preferences
 from bot.db.database import Database
-from bot.db.preferences import Preferences
 from bot.db.requests import RequestStore
-from bot.db.row_models import NewRequest, Request
+from bot.db.rows import NewRequest, Request
 from bot.models import ImagePrompt
 from bot.options import Options, PartialOptions
 from bot.service.commands import Commands
@@ -86,11 +86,11 @@ def answer(database: Database, *, owner: str = "me") -> list[Request]:
     """Shows every request that has not been shown yet, as if its card had been sent."""
     store = RequestStore(database)
     shown = []
-    while ids := store.unshown(limit=100):
+    while ids := store.due_requests(limit=100):
         for request_id in ids:
             request = store.claim(request_id, owner=owner, lease=LEASE)
             if request is not None:
                 answer_id = request.answer_id or f"om_answer_{request.request_id}"
-                store.shown(request, owner=owner, card_state="queued", last=False, answer_id=answer_id)
+                store.mark_published(request, owner=owner, card_state="queued", last=False, answer_id=answer_id)
                 shown.append(request)
     return shown

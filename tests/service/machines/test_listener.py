@@ -49,7 +49,7 @@ class Listening:
         """Whether an announcement wakes, within a moment."""
         self.wake.clear()
         with self._database.write() as connection:
-            self._database.announce(connection)
+            self._database.notify_workers(connection)
         return self.wake.wait(QUIET)
 
     def sleeps(self) -> bool:

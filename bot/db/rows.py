@@ -16,7 +16,7 @@ from bot.options import Options
 Kind = Literal["images", "command", "rejected", "help", "not_allowed", "original", "too_fast"]
 """What a request is. The last three are commands, too: of ``help`` and ``not_allowed`` a chat gets one unasked in a
 while, and the answer to ``original`` is a file."""
-Way = Literal["card", "messages"]
+DeliveryMode = Literal["card", "messages"]
 """How a request is answered: by its card; by plain messages since its card was refused; by a new reply since its
 card can no longer be changed."""
 
@@ -77,7 +77,7 @@ class Request:
     content: Mapping[str, Any]
     accepted_at: float
     answer_id: str | None
-    delivery_mode: Way
+    delivery_mode: DeliveryMode
     card_state: str | None
     hide_prompt: bool
     desired_version: int
@@ -216,7 +216,7 @@ def is_resumable(row: RowMapping | Mapping[str, Any], *, now: float) -> bool:
     return row["cache_name"] is not None or now < link_expires_at
 
 
-def picture_of_row(row: Mapping[str, Any], *, now: float) -> GenerationView:
+def view_of_generation(row: RowMapping | Mapping[str, Any], *, now: float) -> GenerationView:
     """A generation as its card shows it at ``now``."""
     return GenerationView(
         generation_id=row["generation_id"],
