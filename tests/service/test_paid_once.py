@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import event, func, select, update
+from sqlalchemy import Connection, event, func, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
@@ -100,21 +100,14 @@ def unacknowledged_claims(database: Database, *, times: int) -> Iterator[list[st
     """The first commits of claims are made, but their acknowledgement is lost."""
     lost: list[str] = []
 
-    def commit(connection: object) -> None:
-        if len(lost) < times and claims:
-            lost.append(claims.pop())
-            connection.connection.commit()  # type: ignore[attr-defined]
+    def commit(connection: Connection) -> None:
+        if len(lost) < times and connection.get_execution_options().get("step") == "generations.claim_slot":
+            lost.append("claim")
+            connection.connection.commit()
             raise OperationalError("COMMIT", None, Exception("server closed the connection"))
 
-    def execute(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("UPDATE generations") and "called_at=" in statement.replace(" ", ""):
-            claims.append(statement)
-
-    claims: list[str] = []
-    event.listen(database.engine, "before_cursor_execute", execute)
     event.listen(database.engine, "commit", commit)
     yield lost
-    event.remove(database.engine, "before_cursor_execute", execute)
     event.remove(database.engine, "commit", commit)
 
 
