@@ -29,9 +29,9 @@ from bot.worker.generation_steps import REPEATED_UNKNOWN
 from bot.worker.queue_positions import QueueReader
 from tests.benchmarks.figures import Figure, arguments, percentile, report
 from tests.benchmarks.running import kinds
+from tests.support.builders import Team, arrival, reception_of
+from tests.support.bulk_rows import add_finished
 from tests.support.databases import postgres_database
-from tests.support.requests import Team, arrival, reception_of
-from tests.support.rows import add_finished
 
 PEOPLE = 20
 ALLOWED = 1.5

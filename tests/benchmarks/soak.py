@@ -26,7 +26,7 @@ from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.http import wait_until
 from bot.settings import load
 from tests.benchmarks.running import RunningBot
-from tests.support.cluster import NO_LIMITS
+from tests.support.bot_process import NO_LIMITS
 from tests.support.dsl import FINAL_COLORS, header_color
 
 MESSAGES_PER_SECOND = 5

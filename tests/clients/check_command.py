@@ -13,8 +13,8 @@ from typing import Any
 
 from bot.__main__ import main
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from tests.support.commands import run_command
 from tests.support.databases import sqlite_database
+from tests.support.forkserver import run_command
 
 ROOT = Path(__file__).parents[2]
 FAKE_KEY = "fake-key-of-the-tests.not-a-secret"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.__main__ import main
-from tests.support.commands import run_command
+from tests.support.forkserver import run_command
 
 ROOT = Path(__file__).parents[2]
 

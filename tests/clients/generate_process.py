@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.clients.generate_driver import drive
 from tests.clients.glm_wire import FAKE_KEY
-from tests.support.commands import run_command
+from tests.support.forkserver import run_command
 
 ROOT = Path(__file__).parents[2]
 DRIVER = "from tests.clients.generate_driver import drive; raise SystemExit(drive())"

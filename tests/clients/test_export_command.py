@@ -20,7 +20,7 @@ from bot.db.migrate import migrate
 from bot.db.tables import generations, requests
 from bot.models import State
 from tests.clients.data_command import ROOT, run
-from tests.support.rows import add_finished
+from tests.support.bulk_rows import add_finished
 
 DAY = 86_400.0
 # 2026-11-10 00:00 in Shanghai.

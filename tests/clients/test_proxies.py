@@ -11,7 +11,7 @@ from bot.__main__ import main
 from bot.errors import SettingsError
 from bot.feishu.proxies import proxy_for
 from tests.clients.glm_wire import FAKE_KEY
-from tests.support.commands import Ended, run_command
+from tests.support.forkserver import Ended, run_command
 
 PROXY = "http://proxy.example:3128"
 NAMES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")

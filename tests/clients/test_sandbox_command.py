@@ -23,7 +23,7 @@ from bot.sandbox.http import LoopbackServer, wait_until
 from bot.sandbox.page.control_panel import Unable
 from bot.sandbox.start import Sandbox
 from tests.repo.lock import TOP
-from tests.support.commands import Ended, run_command
+from tests.support.forkserver import Ended, run_command
 
 
 def sandbox(folder: Path, *arguments: str, **settings: str) -> Ended:

@@ -13,8 +13,8 @@ from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.db.tables import requests
 from tests.repo.pages import blocks, program
+from tests.support.builders import accept
 from tests.support.databases import postgres_database, sqlite_database
-from tests.support.requests import accept
 
 SQLITE, SQLITE_BY_PYTHON, SQLITE_BACK, POSTGRES, POSTGRES_BACK = blocks("config/deployment.md", "Backup")
 DAY_OF_THE_PAGE = "2026-11-23"

@@ -16,7 +16,7 @@ from bot.__main__ import main as bot_main
 from bot.settings import VARIABLES, Settings
 from tests.repo.lock import TOP
 from tests.repo.pages import FLAG, TEXTS, code, commands, flags_alone
-from tests.support.commands import run_command
+from tests.support.forkserver import run_command
 
 SETTING = re.compile(r"BOT_[A-Z]+_[A-Z_]+")
 KNOWN = {

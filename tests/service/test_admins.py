@@ -17,8 +17,8 @@ from bot.models import State
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.worker.admin_alerts import HOUR, AdminAlerts, Failed, account_causes, silent_at
+from tests.support.builders import accept, reception_of
 from tests.support.dsl import CATALOGUE, QUICK, REDELIVERY, BotUnderTest, all_strings, header_color, wait_for
-from tests.support.requests import accept, reception_of
 
 NOW = 10_000_000.0
 WORDS = CATALOGUE

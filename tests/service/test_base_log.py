@@ -20,6 +20,7 @@ from bot.feishu.bitable import PERSON, PROMPT
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.worker.bitable_export import BitableExporter
 from tests.support.base import LogTable, log_table
+from tests.support.bulk_rows import add_finished
 from tests.support.dsl import (
     CALL_TIMEOUT,
     CATALOGUE,
@@ -30,7 +31,6 @@ from tests.support.dsl import (
     plain_text,
     wait_for,
 )
-from tests.support.rows import add_finished
 
 MANY = 600
 

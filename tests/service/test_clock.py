@@ -14,8 +14,8 @@ from bot.db.database import Database
 from bot.db.leases import Leases, repair_times, worker_alive
 from bot.db.tables import generations, key_value, requests, timers, workers
 from bot.platform_clock import PlatformClock
+from tests.support.builders import LEASE, accept
 from tests.support.dsl import QUICK, BotUnderTest, header_color, wait_for
-from tests.support.requests import LEASE, accept
 
 HOUR = 3600.0
 STEPS_BACK = [-60.0, -50 * 60.0, -HOUR, -24 * HOUR]

@@ -20,9 +20,9 @@ from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.settings import load
-from tests.support.commands import run_command
 from tests.support.databases import SERVER, postgres_database, sqlite_database
 from tests.support.dsl import REDELIVERY, BotUnderTest, toast_text, variables_for, wait_for
+from tests.support.forkserver import run_command
 
 Lock = Callable[[], AbstractContextManager[None]]
 TABLES = ("requests", "generations", "preferences", "paces")

@@ -17,8 +17,8 @@ from bot.models import GeneratedImage, ImagePrompt, State
 from bot.options import PartialOptions
 from bot.sandbox.http import wait_until
 from bot.worker.queue_positions import QueueReader
+from tests.support.builders import LEASE, answer, arrival, reception_of
 from tests.support.fairness import Fairness
-from tests.support.requests import LEASE, answer, arrival, reception_of
 
 USERS = ("ou_ann", "ou_bob", "ou_cai", "ou_dou", "ou_eve")
 STEPS = 40

@@ -27,8 +27,8 @@ from bot.db.tables import (
 )
 from bot.models import State
 from tests.clients.data_command import run
+from tests.support.builders import accept
 from tests.support.dsl import BotUnderTest, plain_text, wait_for
-from tests.support.requests import accept
 
 ANN, BEN = "ou_ann_of_the_tests", "ou_ben_of_the_tests"
 ORIGINAL = "g_ann.jpg"

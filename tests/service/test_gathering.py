@@ -17,9 +17,9 @@ from bot.db.migrate import migrate
 from bot.db.tables import key_value, requests
 from bot.models import ImagePrompt
 from bot.service.requests import RequestService, SubmitResult
+from tests.support.builders import UNLIMITED, Team, arrival, reception_of
 from tests.support.databases import postgres_database
 from tests.support.dsl import wait_for
-from tests.support.requests import UNLIMITED, Team, arrival, reception_of
 
 CAT = ImagePrompt(prompt="一只猫")
 WAITING = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"""

@@ -21,7 +21,7 @@ from bot.errors import LeaseLost
 from bot.models import GeneratedImage, State
 from bot.worker.generation_steps import REPEATED_UNKNOWN
 from tests.support.databases import sqlite_database
-from tests.support.requests import EXPIRED, LEASE, accept, answer
+from tests.support.builders import EXPIRED, LEASE, accept, answer
 
 
 def claim(

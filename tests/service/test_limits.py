@@ -31,7 +31,7 @@ from bot.models import GeneratedImage
 from bot.settings import LimitSettings
 from bot.view_models import QuotaView
 from bot.worker import generation_steps as steps
-from tests.support.requests import EXPIRED, LEASE, UNLIMITED, Team, accept, answer, limits_of
+from tests.support.builders import EXPIRED, LEASE, UNLIMITED, Team, accept, answer, limits_of
 
 
 def team(**limits: float) -> Team:

@@ -14,7 +14,7 @@ from bot.db.usage import ApiUsageCounter
 from bot.options import Options
 from bot.worker.queue_positions import QueueReader
 from bot.worker.request_renderer import RequestRenderer
-from tests.support.requests import accept, limits_of
+from tests.support.builders import accept, limits_of
 from tests.unit.card_samples import cards
 
 MODEL = "glm-image"

@@ -22,7 +22,7 @@ from bot.models import Command
 from bot.worker.generation_steps import REPEATED_UNKNOWN, STUCK
 from tests.support.databases import postgres_database
 from tests.support.dsl import wait_for
-from tests.support.requests import EXPIRED, LEASE, accept, answer, arrival, reception_of
+from tests.support.builders import EXPIRED, LEASE, accept, answer, arrival, reception_of
 
 pytestmark = pytest.mark.postgres
 

@@ -23,7 +23,7 @@ from bot.models import State
 from bot.sandbox.http import wait_until
 from bot.timings import BillingPeriods
 from bot.view_models import StateSnapshot
-from tests.support.requests import accept
+from tests.support.builders import accept
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
 PERIODS = BillingPeriods(zone=UTC, clock=lambda: NOON)

@@ -21,7 +21,7 @@ from bot.errors import LeaseLost
 from bot.worker.generation_steps import REPEATED_UNKNOWN
 from tests.support.databases import postgres_database
 from tests.support.dsl import BotUnderTest, header_color, wait_for
-from tests.support.requests import EXPIRED, LEASE, accept, answer
+from tests.support.builders import EXPIRED, LEASE, accept, answer
 from tests.support.wire import Wire
 
 LATE = 1_000.0

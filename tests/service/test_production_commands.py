@@ -18,9 +18,9 @@ from bot.__main__ import main
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.http import shared_tls
 from tests.repo.lock import TOP
-from tests.support.commands import run_command
 from tests.support.databases import postgres_database
 from tests.support.dsl import DEADLINE, variables_for, wait_for
+from tests.support.forkserver import run_command
 
 PROCFILE = dict(line.split(": ", 1) for line in (TOP / "Procfile").read_text(encoding="utf-8").splitlines())
 LISTENING = "started command=serve port="

@@ -16,8 +16,8 @@ from sqlalchemy import Engine, event, text
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.db.tables import generations, requests
+from tests.support.bulk_rows import add_finished
 from tests.support.dsl import BotUnderTest, wait_for
-from tests.support.rows import add_finished
 
 FINISHED = 20_000
 

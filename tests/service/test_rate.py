@@ -16,8 +16,8 @@ from bot.errors import UserError
 from bot.models import Command, ImagePrompt, ParsedMessage
 from bot.service.requests import SubmitResult
 from bot.settings import LimitSettings
+from tests.support.builders import UNLIMITED, Team, arrival, reception_of
 from tests.support.dsl import BotUnderTest, toast_text
-from tests.support.requests import UNLIMITED, Team, arrival, reception_of
 
 MOST = 5
 LIMITED = Team(limits=LimitSettings.model_validate({**UNLIMITED.model_dump(), "per_minute": MOST, "pending": 2}))

@@ -16,8 +16,8 @@ from bot.db.requests import RequestStore
 from bot.db.rows import NewRequest
 from bot.db.tables import generations, requests
 from bot.models import ImagePrompt
+from tests.support.builders import LEASE, accept, arrival, reception_of
 from tests.support.dsl import REDELIVERY, BotUnderTest, header_color, wait_for
-from tests.support.requests import LEASE, accept, arrival, reception_of
 
 EVENTS = ("im.message.recalled_v1", "im.message.receive_v1")
 RACES = 8

@@ -9,7 +9,7 @@ from bot.db.database import Database
 from bot.db.requests import MOST_PATCHES, RequestStore
 from bot.db.tables import requests
 from bot.worker.queue_positions import QueueReader
-from tests.support.requests import accept, answer
+from tests.support.builders import accept, answer
 
 MODEL = "glm-image"
 IN_LINE = 7

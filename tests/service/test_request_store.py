@@ -12,7 +12,7 @@ from bot.db.generations import GenerationStore
 from bot.db.requests import RequestStore, mark_dirty
 from bot.errors import LeaseLost
 from bot.models import State
-from tests.support.requests import EXPIRED, LEASE, accept, answer
+from tests.support.builders import EXPIRED, LEASE, accept, answer
 
 
 def test_a_message_is_accepted_once(database: Database) -> None:

@@ -12,7 +12,7 @@ import pytest
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.service.test_production_commands import PROCFILE, Running, running
-from tests.support.cluster import PACE, Cluster
+from tests.support.bot_process import PACE, Cluster
 from tests.support.databases import postgres_database, sqlite_database
 from tests.support.dsl import DEADLINE, is_final, posts_of, variables_for, wait_for
 
@@ -87,7 +87,7 @@ def test_a_paid_call_right_after_the_start_is_finished(feishu: FeishuStandIn, tm
         assert all(cluster.push(message, web=node) for message in said)
         for message in said:
             wait_for(lambda: bool(posts_of(glm, message)))  # noqa: B023
-            node.tell_to_leave()
+            node.terminate()
             assert node.wait(seconds=DEADLINE) == 0
             assert [len(posts_of(glm, one)) for one in said] == [1, int(message is said[1])]
             if message is said[0]:

@@ -14,8 +14,8 @@ from sqlalchemy import func, select, text, update
 from bot.db.database import Database
 from bot.db.leases import Leases, new_owner
 from bot.db.tables import requests, workers
+from tests.support.builders import LEASE, accept
 from tests.support.dsl import CATALOGUE, QUICK, BotUnderTest, all_strings, header_color, posts_of, wait_for
-from tests.support.requests import LEASE, accept
 
 WORDS = CATALOGUE
 

@@ -27,7 +27,7 @@ from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import wait_until
 from bot.timings import Timings
-from tests.support.cluster import Cluster, Node
+from tests.support.bot_process import BotProcess, Cluster
 from tests.support.dsl import FINAL_COLORS, REDELIVERY, header_color, plain_text
 from tests.support.servers import PostgresServer
 from tests.support.wire import Wire
@@ -132,8 +132,8 @@ class Chaos:
         cluster: Cluster,
         *,
         size: Size,
-        webs: list[Node],
-        workers: Sequence[Node] = (),
+        webs: list[BotProcess],
+        workers: Sequence[BotProcess] = (),
         database: Database,
         seed: int,
     ) -> None:
@@ -169,7 +169,9 @@ class Chaos:
         self._look()
         return self.outcome
 
-    def _wait(self, condition: Callable[[], bool], *, but_not: Node | None = None, seconds: float = PATIENCE) -> bool:
+    def _wait(
+        self, condition: Callable[[], bool], *, but_not: BotProcess | None = None, seconds: float = PATIENCE
+    ) -> bool:
         """Waits for a condition, and meanwhile starts again what ended by itself, as a supervisor does."""
 
         def look() -> bool:
@@ -216,7 +218,7 @@ class Chaos:
                 wait_until(lambda n=number: self._over.is_set() or n < self._paid + BACKLOG, seconds=PATIENCE)  # type: ignore[misc]
                 pool.submit(self._push_until_taken, message, self._webs[web])
 
-    def _push_until_taken(self, message: ChatMessage, web: Node) -> None:
+    def _push_until_taken(self, message: ChatMessage, web: BotProcess) -> None:
         while not self._over.is_set():
             if self.cluster.push(message, web=web):
                 self.outcome.deliveries += 1
@@ -224,7 +226,7 @@ class Chaos:
             self.outcome.turned_away += 1
             self._over.wait(0.3)
 
-    def kill(self, node: Node, *, stay_down: bool = False) -> None:
+    def kill(self, node: BotProcess, *, stay_down: bool = False) -> None:
         """Kills a process and starts it again: at once, or when others have gone on without it."""
         self._start_again(node)
         node.kill()
@@ -237,7 +239,7 @@ class Chaos:
                 self.outcome.faults.append("the others did not go on")
         self.start(node)
 
-    def start(self, node: Node) -> None:
+    def start(self, node: BotProcess) -> None:
         """Starts a process as a supervisor does: again, while the database is away."""
         for _ in range(20):
             with suppress(TimeoutError):
@@ -245,7 +247,7 @@ class Chaos:
                 return
         self.outcome.faults.append("a process could not be started again")
 
-    def cut_off(self, node: Node, line: Wire, *, others: Sequence[Node]) -> None:
+    def cut_off(self, node: BotProcess, line: Wire, *, others: Sequence[BotProcess]) -> None:
         """Cuts a worker off from its database during a paid call, for longer than its lease.
 
         A worker that has a slot gives it to its own next call, so the others leave for a moment, and calls take longer.
@@ -253,7 +255,7 @@ class Chaos:
         quick, self.cluster.glm.seconds = self.cluster.glm.seconds, CUT_DURING
         self._start_again(node)
         for other in others:
-            other.tell_to_leave()
+            other.terminate()
         if any(other.wait(seconds=PATIENCE) is None for other in others):
             self.outcome.faults.append("a worker did not leave")
         wait_until(lambda: self.calling(node), seconds=GOING_ON)
@@ -266,13 +268,13 @@ class Chaos:
         threading.Event().wait(1.5 * PACE.lease)
         line.mend()
 
-    def _start_again(self, node: Node) -> None:
+    def _start_again(self, node: BotProcess) -> None:
         """Starts a process that has ended by itself."""
         if node.process.exitcode is not None:
             self.outcome.restarts += 1
             self.start(node)
 
-    def calling(self, node: Node) -> bool:
+    def calling(self, node: BotProcess) -> bool:
         """Whether a process has a paid call under way."""
         statement = select(generations.c.owner).where(generations.c.state == "generating")
         with self._database.read() as connection:
@@ -315,9 +317,9 @@ class Team:
     cluster: Cluster
     server: PostgresServer
     database: Database
-    webs: list[Node]
-    near: list[Node]
-    far: Node
+    webs: list[BotProcess]
+    near: list[BotProcess]
+    far: BotProcess
     line: Wire
 
     def live_through(self, *, size: Size, seed: int) -> Outcome:
@@ -389,10 +391,10 @@ def on_one_machine(*, folder: Path, size: Size, seed: int) -> Outcome:
         return outcome
 
 
-def _leave(nodes: list[Node], outcome: Outcome) -> None:
+def _leave(nodes: list[BotProcess], outcome: Outcome) -> None:
     """Sends every process SIGTERM, after which each has to leave in order."""
     for node in nodes:
-        node.tell_to_leave()
+        node.terminate()
     codes = [node.wait(seconds=20) for node in nodes]
     if set(codes) != {0}:
         outcome.faults.append(f"exit codes {codes}")

@@ -21,9 +21,9 @@ from bot.db.tables import metadata
 from bot.sandbox.faults import ANY_CALL, FAULTS, arm
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import CONCURRENCY, GlmStandIn
-from tests.support.commands import run_command
 from tests.support.databases import postgres_database
 from tests.support.dsl import DEADLINE, QUICK, REDELIVERY, BotUnderTest, wait_for
+from tests.support.forkserver import run_command
 from tests.support.logs import as_served
 from tests.support.wire import Wire
 

@@ -10,13 +10,13 @@ import pytest
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
-from tests.support.cluster import PACE, Draft, Node
+from tests.support.bot_process import PACE, BotProcess, ProcessSpec
 from tests.support.dsl import DEADLINE, variables_for, wait_for
 
 SOON = {"ReconnectCount": -1, "ReconnectInterval": 0.1, "ReconnectNonce": 0.05, "PingInterval": 0.1}
 """What the platform wants of its clients here, in seconds."""
 
-Start = Callable[..., Node]
+Start = Callable[..., BotProcess]
 
 
 @pytest.fixture
@@ -44,12 +44,12 @@ def variables(feishu: ConnectedStandIn, tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def start(feishu: ConnectedStandIn, glm: GlmStandIn, variables: dict[str, str]) -> Iterator[Start]:
     """Starts a bot in a process of its own and waits until it is connected; ends them all."""
-    nodes: list[Node] = []
+    nodes: list[BotProcess] = []
 
-    def begin(**more: str) -> Node:
+    def begin(**more: str) -> BotProcess:
         before = feishu.line.opened
-        plan = Draft(role="connected", variables={**variables, **more}, glm=glm.origin, pace=PACE)
-        nodes.append(Node(plan))
+        plan = ProcessSpec(role="connected", variables={**variables, **more}, glm=glm.origin, pace=PACE)
+        nodes.append(BotProcess(plan))
         wait_for(lambda: feishu.line.opened > before)
         return nodes[-1]
 

@@ -12,8 +12,8 @@ from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.service.connection.conftest import Start
+from tests.support.bot_process import BotProcess
 from tests.support.card_actions import card_actions
-from tests.support.cluster import Node
 from tests.support.dsl import DEADLINE, header_color, is_final, posts_of, wait_for
 
 
@@ -27,7 +27,7 @@ def colours(feishu: ConnectedStandIn, said: ChatMessage) -> list[str | None]:
     return [header_color(reply) for reply in feishu.replies(said.message_id)]
 
 
-def readiness(node: Node) -> tuple[int, str]:
+def readiness(node: BotProcess) -> tuple[int, str]:
     """What ``/readyz`` of a process says."""
     answer = httpx.get(f"http://127.0.0.1:{node.port}/readyz", trust_env=False, timeout=DEADLINE)
     return answer.status_code, answer.text.strip()

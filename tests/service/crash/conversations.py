@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
+from tests.support.bot_process import KillPoint, Step
 from tests.support.card_actions import card_actions
-from tests.support.crash import Step, Strike
 from tests.support.dsl import header_color
 
 CHAT, PERSON = "oc_direct_lin", "ou_lin"
@@ -60,7 +60,7 @@ class Dialogue:
     posts: int = 1
     pictures: int = 1
     patient: bool = False
-    before: Strike | None = field(default=None)
+    before: KillPoint | None = field(default=None)
 
 
 def recall(stage: Stage) -> bool:
@@ -125,5 +125,5 @@ OTHERS = (
         patient=True,
     ),
     Dialogue(name="the original is wanted", acts=(press("original", on="green"),), ends=(("green", "file"),)),
-    Dialogue(name="a call was hidden", before=Strike(step=Step(POST, 1), side="after")),
+    Dialogue(name="a call was hidden", before=KillPoint(step=Step(POST, 1), side="after")),
 )

@@ -17,7 +17,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn
 from bot.timings import Timings
 from tests.service.crash.conversations import CHAT, PERSON, Dialogue, Stage
-from tests.support.crash import Process, Start, Step, Strike
+from tests.support.bot_process import BotProcess, KillPoint, ProcessSpec, Step
 from tests.support.dsl import CATALOGUE, DEADLINE, REDELIVERY, all_strings, is_final, variables_for
 
 PACE = Timings(
@@ -40,10 +40,10 @@ UNBILLED = {"glm_1302"}
 
 REPEATED = CATALOGUE.text("note.repeated", "zh")
 
-INTENT, MADE = "commit generations.claim_slot", "commit generations.made"
+INTENT, MADE = "commit claim slot", "commit store URL"
 """The commits between which a call may have been paid for without the database knowing its outcome."""
 
-REFUSED = {"commit generations.push_back", "commit generations.fail"}
+REFUSED = {"commit wait for the platform", "commit store failure"}
 """The commits that say that a call made no picture."""
 
 AFTER_MADE = {INTENT, "GET /:picture"}
@@ -58,7 +58,7 @@ class Scene:
     ) -> None:
         variables = {**variables_for(feishu, folder=folder), "DATABASE_URL": url}
         pace = replace(PACE, backoff=30.0, backoff_longest=30.0) if conversation.patient else PACE
-        self.start = Start(variables=variables, glm=glm.origin, pace=pace, tell=True)
+        self.start = ProcessSpec(variables=variables, glm=glm.origin, pace=pace, record=True)
         self.url = url
         self._conversation = conversation
         self._feishu = feishu
@@ -83,7 +83,7 @@ class Scene:
         """The calls to GLM that the conversation led to."""
         return [call for call in list(self._glm.calls) if call.body["prompt"] != LATER]
 
-    def go_on(self, process: Process, *, strike: Strike | None = None) -> bool:
+    def go_on(self, process: BotProcess, *, strike: KillPoint | None = None) -> bool:
         """Goes on until the end, or until the process is dead, for which it waits once it has come to its strike.
 
         Returns:
@@ -91,7 +91,7 @@ class Scene:
         """
         self._feishu.webhook_url = process.webhook
         self._feishu.wait_for(
-            lambda _: not process.alive or (self._ended() and not (strike and strike.step in process.heard())),
+            lambda _: not process.alive or (self._ended() and not (strike and strike.step in process.recorded)),
             seconds=DEADLINE,
         )
         return self._ended()
@@ -144,14 +144,14 @@ def scene_of(conversation: Dialogue, *, url: str, folder: Path) -> Iterator[Scen
         yield Scene(conversation, feishu=feishu, glm=glm, url=url, folder=folder)
 
 
-def outcome_hidden(strike: Strike, heard: list[Step]) -> bool:
+def outcome_hidden(strike: KillPoint, heard: list[Step]) -> bool:
     """Whether the kill may lie between the intent to pay and the stored outcome, so that nobody knows it."""
     intents = [step for step in heard if step.name == INTENT and (step, "before") != (strike.step, strike.side)]
     stored = [place for place, step in enumerate(heard) if _is_stored(step, strike, heard[place + 1 :])]
     return len(intents) > len(stored)
 
 
-def _is_stored(step: Step, strike: Strike, later: list[Step]) -> bool:
+def _is_stored(step: Step, strike: KillPoint, later: list[Step]) -> bool:
     """Whether a commit with the outcome of a call has surely been made."""
     if step.name not in {MADE, *REFUSED}:
         return False

@@ -20,14 +20,28 @@ import pytest
 
 from tests.service.crash.conversations import A_PROMPT, OTHERS, Dialogue
 from tests.service.crash.scene import outcome_hidden, scene_of
-from tests.support.crash import Process, Side, Step, Strike
+from tests.support.bot_process import COMMITS, BotProcess, KillPoint, Side, Step
 from tests.support.databases import postgres_database, sqlite_database
 
 AT_ONCE = 4
 """Dialogues that are held at the same time."""
 
-SCHEMA_MADE = "commit schema.migrate"
+SCHEMA_MADE = "commit create schema"
 """The step before which a database is empty."""
+
+PLATFORM_CALLS = {
+    "POST /open-apis/auth/v3/tenant_access_token/internal",
+    "GET /open-apis/bot/v3/info",
+    "POST /api/paas/v4/images/generations",
+    "GET /:picture",
+    "POST /open-apis/im/v1/images",
+    "POST /open-apis/im/v1/files",
+    "PATCH /open-apis/im/v1/messages/:id",
+    "POST /open-apis/im/v1/messages interactive",
+    *(f"POST /open-apis/im/v1/messages/:id/reply {kind}" for kind in ("interactive", "image", "text", "file")),
+}
+EXPECTED = PLATFORM_CALLS | {f"commit {name}" for name in COMMITS.values()}
+"""The steps that the conversations must take together; one that is not seen any more is not tested any more."""
 
 NewDatabase = Callable[..., AbstractContextManager[str]]
 """Makes a fresh database; one without its schema when ``empty``."""
@@ -41,7 +55,7 @@ class Row:
     """What came of one kill: how many messages the bot sent and calls to GLM it made."""
 
     conversation: Dialogue
-    strike: Strike
+    strike: KillPoint
     reached: bool
     passed: bool
     """Whether this run had no such step."""
@@ -96,7 +110,8 @@ def test_a_kill_at_any_step_leads_to_one_reply(
 ) -> None:
     """Killed before or after any step and started again, the bot replies once and pays at most once more."""
     steps = walk(A_PROMPT, new_database, tmp_path / "walk", empty=True)
-    strikes = [(A_PROMPT, Strike(step=step, side=side)) for step in steps for side in SIDE.values()]
+    assert SCHEMA_MADE in {step.name for step in steps}
+    strikes = [(A_PROMPT, KillPoint(step=step, side=side)) for step in steps for side in SIDE.values()]
     rows = live_through_all(strikes, new_database, tmp_path)
     matrix_file.extend(row.text for row in rows)
     assert [row.text for row in rows if row.faults] == []
@@ -117,9 +132,12 @@ def test_a_kill_in_any_other_conversation_leads_to_its_end(
             )
         )
     known = set(walks[0])
+    # The schema is there already.
+    missing = EXPECTED - {SCHEMA_MADE} - {step.name for steps in walks for step in steps}
+    assert missing == set()
     strikes = []
     for conversation, steps in zip(OTHERS, walks[1:], strict=True):
-        strikes += [(conversation, Strike(step=step, side=SIDE[engine])) for step in steps if step not in known]
+        strikes += [(conversation, KillPoint(step=step, side=SIDE[engine])) for step in steps if step not in known]
         known.update(steps)
     rows = live_through_all(strikes, new_database, tmp_path)
     matrix_file.extend(row.text for row in rows)
@@ -131,15 +149,17 @@ def walk(conversation: Dialogue, new_database: NewDatabase, folder: Path, *, emp
     """The steps of one undisturbed run, from the start to the end of the conversation, in their order."""
     with new_database(empty=empty) as url, scene_of(conversation, url=url, folder=folder) as scene:
         if conversation.before:
-            with Process(replace(scene.start, strike=conversation.before)) as struck:
+            with BotProcess(replace(scene.start, kill=conversation.before)) as struck:
                 scene.go_on(struck, strike=conversation.before)
-        with Process(scene.start) as process:
+        with BotProcess(scene.start) as process:
             assert scene.go_on(process), f"{conversation.name}: {scene.stage.seen}"
             assert scene.stage.seen == conversation.ends[0]
-            return process.heard()
+            return process.recorded
 
 
-def live_through_all(strikes: Sequence[tuple[Dialogue, Strike]], new_database: NewDatabase, folder: Path) -> list[Row]:
+def live_through_all(
+    strikes: Sequence[tuple[Dialogue, KillPoint]], new_database: NewDatabase, folder: Path
+) -> list[Row]:
     """What came of each kill."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(
@@ -149,18 +169,18 @@ def live_through_all(strikes: Sequence[tuple[Dialogue, Strike]], new_database: N
         )
 
 
-def live_through(conversation: Dialogue, strike: Strike, new_database: NewDatabase, folder: Path) -> Row:
+def live_through(conversation: Dialogue, strike: KillPoint, new_database: NewDatabase, folder: Path) -> Row:
     """One conversation, one kill, one restart, and somebody else's prompt."""
     empty = strike.step.name == SCHEMA_MADE
     with new_database(empty=empty) as url, scene_of(conversation, url=url, folder=folder) as scene:
         if conversation.before:
-            with Process(replace(scene.start, strike=conversation.before)) as struck:
+            with BotProcess(replace(scene.start, kill=conversation.before)) as struck:
                 scene.go_on(struck, strike=conversation.before)
-        with Process(replace(scene.start, strike=strike)) as struck:
+        with BotProcess(replace(scene.start, kill=strike)) as struck:
             over = scene.go_on(struck, strike=strike)
             reached = not struck.alive
-            heard = struck.heard()
-        with Process(scene.start) as process:
+            heard = struck.recorded
+        with BotProcess(scene.start) as process:
             faults = [] if scene.go_on(process) else ["it has no end"]
             faults += scene.ask_later()
         faults += scene.faults(hidden=outcome_hidden(strike, heard))

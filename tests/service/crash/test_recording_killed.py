@@ -11,7 +11,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.timings import Timings
 from tests.support.base import log_table
-from tests.support.crash import Process, Side, Start, Step, Strike
+from tests.support.bot_process import BotProcess, KillPoint, ProcessSpec, Side, Step
 from tests.support.dsl import REDELIVERY, is_final, variables_for, wait_for
 
 PACE = Timings(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1, turn=0.5)
@@ -23,13 +23,13 @@ def test_a_killed_process_leaves_one_record_a_generation(database_url: str, tmp_
     with FeishuStandIn(delivery=REDELIVERY) as feishu, GlmStandIn(seconds=0.02) as glm:
         table = log_table(feishu)
         variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": database_url, **table.variables}
-        start = Start(variables=variables, glm=glm.origin, pace=PACE)
-        with Process(replace(start, strike=Strike(step=Step(table.call, 1), side=side))) as struck:
+        start = ProcessSpec(variables=variables, glm=glm.origin, pace=PACE)
+        with BotProcess(replace(start, kill=KillPoint(step=Step(table.call, 1), side=side))) as struck:
             feishu.webhook_url = struck.webhook
             said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫 /n 2")
             wait_for(lambda: not struck.alive)
         assert len(table.records) == (0 if side == "before" else len(table.numbers))
-        with Process(start) as process:
+        with BotProcess(start) as process:
             feishu.webhook_url = process.webhook
             later = feishu.say(chat_id="oc_direct_chen", sender="ou_chen", text="一只灰猫")
             wait_for(lambda: is_final(feishu, said) and is_final(feishu, later) and len(table.records) >= 3)

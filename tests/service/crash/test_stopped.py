@@ -20,7 +20,7 @@ from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.timings import Timings
 from tests.service.crash.scene import count_spent
-from tests.support.crash import Process, Side, Start, Step, Strike
+from tests.support.bot_process import BotProcess, KillPoint, ProcessSpec, Side, Step
 from tests.support.databases import postgres_database
 from tests.support.dsl import header_color, is_final, posts_of, variables_for, wait_for
 
@@ -33,11 +33,11 @@ WHERE: dict[tuple[str, Side], int] = {
     # Where the process stands still, and how many calls may be paid for.
     ("POST /open-apis/im/v1/messages/:id/reply interactive", "before"): 1,
     ("POST /open-apis/im/v1/messages/:id/reply interactive", "after"): 1,
-    ("commit generations.claim_slot", "after"): 1,
+    ("commit claim slot", "after"): 1,
     (POST, "before"): 1,
     # Its answer was not stored before the lease ran out, so nobody knows what became of the call.
     (POST, "after"): 2,
-    ("commit generations.made", "after"): 1,
+    ("commit store URL", "after"): 1,
     ("GET /:picture", "after"): 1,
     ("POST /open-apis/im/v1/images", "after"): 1,
     (PATCH, "before"): 1,
@@ -53,11 +53,11 @@ def glm() -> Iterator[GlmStandIn]:
 
 
 @pytest.fixture
-def shared(feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path) -> Iterator[Start]:
+def shared(feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path) -> Iterator[ProcessSpec]:
     """How processes on one PostgreSQL are started."""
     with postgres_database() as url:
         variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": url}
-        yield Start(variables=variables, glm=glm.origin, pace=SHORT)
+        yield ProcessSpec(variables=variables, glm=glm.origin, pace=SHORT)
 
 
 def colours(feishu: FeishuStandIn, said: ChatMessage) -> list[str | None]:
@@ -68,17 +68,17 @@ def colours(feishu: FeishuStandIn, said: ChatMessage) -> list[str | None]:
 @pytest.mark.postgres
 @pytest.mark.parametrize(("place", "most"), WHERE.items(), ids=[f"{side} {step}" for step, side in WHERE])
 def test_a_process_that_wakes_up_late_adds_nothing(
-    shared: Start, feishu: FeishuStandIn, glm: GlmStandIn, place: tuple[str, Side], most: int
+    shared: ProcessSpec, feishu: FeishuStandIn, glm: GlmStandIn, place: tuple[str, Side], most: int
 ) -> None:
     """Stopped at a step until another process has finished its work, then continued: one reply, its result stays."""
-    strike = Strike(step=Step(place[0], 1), side=place[1], signal=signal.SIGSTOP)
-    with Process(replace(shared, strike=strike)) as sleeper:
+    strike = KillPoint(step=Step(place[0], 1), side=place[1], signal=signal.SIGSTOP)
+    with BotProcess(replace(shared, kill=strike)) as sleeper:
         feishu.webhook_url = sleeper.webhook
         said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
         wait_for(lambda: sleeper.stopped)
-        with Process(shared):
+        with BotProcess(shared):
             wait_for(lambda: is_final(feishu, said))
-            sleeper.go_on()
+            sleeper.resume()
             last = feishu.say(chat_id="oc_direct_chen", sender="ou_chen", text="一只灰猫")
             wait_for(lambda: is_final(feishu, last))
     assert colours(feishu, said) == ["green"]
@@ -86,17 +86,17 @@ def test_a_process_that_wakes_up_late_adds_nothing(
 
 
 @pytest.mark.postgres
-def test_an_older_card_does_not_stay(shared: Start, feishu: FeishuStandIn) -> None:
+def test_an_older_card_does_not_stay(shared: ProcessSpec, feishu: FeishuStandIn) -> None:
     """A patch to “generating” that a stopped process sends after the result is put right again."""
-    strike = Strike(step=Step(PATCH, 1), side="before", signal=signal.SIGSTOP)
-    with Process(replace(shared, strike=strike)) as sleeper:
+    strike = KillPoint(step=Step(PATCH, 1), side="before", signal=signal.SIGSTOP)
+    with BotProcess(replace(shared, kill=strike)) as sleeper:
         feishu.webhook_url = sleeper.webhook
         said = [feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=f"第 {n} 只猫") for n in range(2)]
         wait_for(lambda: sleeper.stopped)
-        with Process(shared):
+        with BotProcess(shared):
             wait_for(lambda: all(is_final(feishu, one) for one in said))
             before = len(feishu.calls_named("patch"))
-            sleeper.go_on()
+            sleeper.resume()
             wait_for(lambda: len(feishu.calls_named("patch")) > before)
             wait_for(lambda: [colours(feishu, one) for one in said] == [["green"]] * 2)
 
@@ -108,7 +108,7 @@ def test_a_late_beat_is_no_reason_to_pay_again(
     glm.seconds = 0.8
     variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": database_url}
     late = replace(SHORT, lease=0.2, beat=60.0)
-    with Process(Start(variables=variables, glm=glm.origin, pace=late)) as process:
+    with BotProcess(ProcessSpec(variables=variables, glm=glm.origin, pace=late)) as process:
         feishu.webhook_url = process.webhook
         said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
         wait_for(lambda: is_final(feishu, said))
@@ -131,14 +131,16 @@ SLOW_COMMIT = (
 
 
 @pytest.mark.postgres
-def test_a_claim_that_is_committed_late_is_paid_for_once(shared: Start, feishu: FeishuStandIn, glm: GlmStandIn) -> None:
+def test_a_claim_that_is_committed_late_is_paid_for_once(
+    shared: ProcessSpec, feishu: FeishuStandIn, glm: GlmStandIn
+) -> None:
     """With two workers, the one that claimed late and the one that may have taken over make one call between them."""
     late = replace(shared, pace=replace(SHORT, lease=2.0, beat=0.3))
     url = shared.variables["DATABASE_URL"]
     with closing(Database(read_url(url))) as database, database.write() as connection:
         for statement in SLOW_COMMIT:
             connection.execute(text(statement))
-    with Process(late) as first, Process(late):
+    with BotProcess(late) as first, BotProcess(late):
         feishu.webhook_url = first.webhook
         said = [feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=f"第 {n} 只猫") for n in range(2)]
         wait_for(lambda: all(is_final(feishu, one) for one in said))

@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.timings import Timings
-from tests.support.crash import Process, Start, Step, Strike
+from tests.support.bot_process import BotProcess, KillPoint, ProcessSpec, Step
 from tests.support.dsl import (
     CATALOGUE,
     DEADLINE,
@@ -25,10 +25,10 @@ from tests.support.dsl import (
 PACE = Timings(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1)
 
 
-def strike_down(feishu: FeishuStandIn, start: Start, *, times: int) -> None:
+def strike_down(feishu: FeishuStandIn, start: ProcessSpec, *, times: int) -> None:
     """Starts the bot so many times, and waits each time until its strike has killed it."""
     for _ in range(times):
-        with Process(start) as struck:
+        with BotProcess(start) as struck:
             feishu.webhook_url = struck.webhook
             assert feishu.wait_for(lambda _, it=struck: not it.alive, seconds=DEADLINE)  # type: ignore[misc]
 
@@ -37,11 +37,11 @@ def test_two_hidden_outcomes_end_in_words(database_url: str, tmp_path: Path) -> 
     """Killed right after the paid call, twice: the card says that both may be billed, and the slot is free again."""
     with FeishuStandIn(delivery=REDELIVERY) as feishu, GlmStandIn(seconds=0.05) as glm:
         variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": database_url}
-        start = Start(variables=variables, glm=glm.origin, pace=PACE)
-        strike = Strike(step=Step("POST /api/paas/v4/images/generations", 1), side="after")
+        start = ProcessSpec(variables=variables, glm=glm.origin, pace=PACE)
+        strike = KillPoint(step=Step("POST /api/paas/v4/images/generations", 1), side="after")
         said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
-        strike_down(feishu, replace(start, strike=strike), times=2)
-        with Process(start) as process:
+        strike_down(feishu, replace(start, kill=strike), times=2)
+        with BotProcess(start) as process:
             feishu.webhook_url = process.webhook
             later = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只灰猫")
             wait_for(lambda: is_final(feishu, said) and is_final(feishu, later))
@@ -55,12 +55,12 @@ def test_a_picture_that_every_process_dies_over_is_given_up(database_url: str, t
     """Killed before the upload each of the five times that it was taken up: the card says so, and one call was paid."""
     with FeishuStandIn(delivery=REDELIVERY) as feishu, GlmStandIn(seconds=0.05) as glm:
         variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": database_url}
-        start = Start(variables=variables, glm=glm.origin, pace=PACE)
-        strike = Strike(step=Step("POST /open-apis/im/v1/images", 1), side="before")
+        start = ProcessSpec(variables=variables, glm=glm.origin, pace=PACE)
+        strike = KillPoint(step=Step("POST /open-apis/im/v1/images", 1), side="before")
         said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
         # The first one has made the picture itself.
-        strike_down(feishu, replace(start, strike=strike), times=1 + 5)
-        with Process(start) as process:
+        strike_down(feishu, replace(start, kill=strike), times=1 + 5)
+        with BotProcess(start) as process:
             feishu.webhook_url = process.webhook
             wait_for(lambda: is_final(feishu, said))
         (reply,) = feishu.replies(said.message_id)

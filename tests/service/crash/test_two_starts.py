@@ -10,7 +10,7 @@ from bot.db.migrate import HEAD, current_revision
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.timings import Timings
-from tests.support.crash import Process, Start
+from tests.support.bot_process import BotProcess, ProcessSpec
 from tests.support.dsl import DEADLINE, REDELIVERY, header_color, is_final, posts_of, variables_for, wait_for
 
 
@@ -18,8 +18,8 @@ def test_processes_that_start_together_make_the_schema_once(empty_url: str, tmp_
     """Four processes boot on one empty database: all serve, the schema is there, and prompts are made one by one."""
     with FeishuStandIn(delivery=REDELIVERY) as feishu, GlmStandIn(seconds=0.05) as glm, ThreadPoolExecutor(4) as pool:
         variables = {**variables_for(feishu, folder=tmp_path), "DATABASE_URL": empty_url}
-        start = Start(variables=variables, glm=glm.origin, pace=Timings(poll=0.05))
-        processes = list(pool.map(Process, [start] * 4))
+        start = ProcessSpec(variables=variables, glm=glm.origin, pace=Timings(poll=0.05))
+        processes = list(pool.map(BotProcess, [start] * 4))
         try:
             assert [process.port is not None for process in processes] == [True] * 4
             said = []

@@ -9,7 +9,7 @@ import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
-from tests.support.cluster import PACE, Cluster
+from tests.support.bot_process import PACE, Cluster
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
-from tests.support.cluster import PACE, Cluster
+from tests.support.bot_process import PACE, Cluster
 from tests.support.databases import postgres_database
 from tests.support.dsl import header_color, posts_of, wait_for
 from tests.support.wire import Wire

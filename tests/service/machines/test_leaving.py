@@ -16,7 +16,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.web.server import DRAIN_SECONDS
-from tests.support.cluster import PACE, Cluster
+from tests.support.bot_process import PACE, Cluster
 from tests.support.databases import postgres_database
 from tests.support.dsl import DEADLINE, header_color, posts_of, wait_for
 
@@ -64,7 +64,7 @@ def test_a_web_answers_what_it_has_read_and_leaves(on_postgres: Cluster) -> None
         waiting = "SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database WHERE NOT granted AND datname = %s"
         name = holder.info.dbname
         wait_for(lambda: holder.execute(waiting, (name,)).fetchone() == (4,))
-        web.tell_to_leave()
+        web.terminate()
         wait_for(lambda: not listens(web.port))
         holder.commit()
         statuses = [one.result() for one in pushed]
@@ -84,7 +84,7 @@ def test_a_web_with_nothing_to_answer_leaves_at_once(cluster: Cluster) -> None:
     with httpx.Client(trust_env=False) as kept_alive, socket.create_connection(("127.0.0.1", web.port)) as half:
         half.sendall(b"POST /webhook/event HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         assert kept_alive.get(f"http://127.0.0.1:{web.port}/healthz").status_code == 200
-        web.tell_to_leave()
+        web.terminate()
         assert web.wait(seconds=0.8 * DRAIN_SECONDS) == 0
 
 
@@ -102,7 +102,7 @@ def test_a_worker_ends_its_paid_call_and_takes_nothing_new(
     for message in said:
         assert cluster.push(message, web=web)
     wait_for(lambda: cluster.glm.working == 1)
-    leaving.tell_to_leave()
+    leaving.terminate()
     assert leaving.wait(seconds=DEADLINE) == 0
     assert len(cluster.glm.calls) == len(cluster.glm.paid) == 1
     until(cluster, said[0], colours=[end])
@@ -121,7 +121,7 @@ def test_a_rolling_restart_loses_nothing(cluster: Cluster) -> None:
             message = say(cluster, f"第 {round_}·{number} 只猫")
             assert cluster.push(message, web=nodes[(round_ + 1) % 2])
             said.append(message)
-        nodes[round_ % 2].tell_to_leave()
+        nodes[round_ % 2].terminate()
         assert nodes[round_ % 2].wait(seconds=DEADLINE) == 0
         nodes[round_ % 2].start()
     until(cluster, *said, colours=["green"])

@@ -25,10 +25,10 @@ from bot.db.tables import (
     workers,
 )
 from bot.models import State
-from tests.support.cluster import Cluster
+from tests.support.bot_process import Cluster
+from tests.support.builders import accept
+from tests.support.bulk_rows import add_finished
 from tests.support.dsl import wait_for
-from tests.support.requests import accept
-from tests.support.rows import add_finished
 
 HOURS = 3600.0
 

@@ -18,7 +18,7 @@ from bot.db import migrations
 from bot.db.database import Database, read_url
 from bot.db.migrate import HEAD, current_revision, migrate
 from bot.db.tables import requests
-from tests.support.commands import run_command
+from tests.support.forkserver import run_command
 
 
 def test_eight_processes_migrate_once(empty_url: str, tmp_path: Path) -> None:

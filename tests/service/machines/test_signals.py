@@ -24,8 +24,8 @@ from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.repo.lock import TOP
-from tests.support import warm
-from tests.support.cluster import NO_LIMITS, PACE, Draft, Node, Role
+from tests.support import forkserver
+from tests.support.bot_process import NO_LIMITS, PACE, BotProcess, ProcessSpec, Role
 from tests.support.databases import postgres_database
 from tests.support.dsl import DEADLINE, header_color, is_final, posts_of, variables_for, wait_for
 
@@ -71,7 +71,7 @@ def run(command: str, variables: dict[str, str], log: Path) -> None:
 @contextmanager
 def started(command: str, variables: dict[str, str], log: Path) -> Iterator[BaseProcess]:
     """The process of a command; it is killed at the end."""
-    process = warm.start(run, command, variables, log)
+    process = forkserver.start(run, command, variables, log)
     try:
         yield process
     finally:
@@ -113,19 +113,19 @@ def test_a_signal_during_the_start(
         assert "Traceback" not in log.read_text()
 
 
-def plan_of(role: Role, *, feishu: FeishuStandIn, glm: GlmStandIn, url: str, folder: Path) -> Draft:
+def plan_of(role: Role, *, feishu: FeishuStandIn, glm: GlmStandIn, url: str, folder: Path) -> ProcessSpec:
     """How a process of a role is started."""
     variables = {**variables_for(feishu, folder=folder), **NO_LIMITS, "DATABASE_URL": url}
-    return Draft(role=role, variables=variables, glm=glm.origin, pace=PACE)
+    return ProcessSpec(role=role, variables=variables, glm=glm.origin, pace=PACE)
 
 
 @contextmanager
-def running(role: Role, *, feishu: FeishuStandIn, glm: GlmStandIn, url: str, folder: Path) -> Iterator[Node]:
+def running(role: Role, *, feishu: FeishuStandIn, glm: GlmStandIn, url: str, folder: Path) -> Iterator[BotProcess]:
     """A process that does the work, and, where it takes no events itself, another that does."""
     plan = plan_of(role, feishu=feishu, glm=glm, url=url, folder=folder / role)
-    with Node(plan) as node:
+    with BotProcess(plan) as node:
         if role == "worker":
-            with Node(plan_of("web", feishu=feishu, glm=glm, url=url, folder=folder / "web")) as web:
+            with BotProcess(plan_of("web", feishu=feishu, glm=glm, url=url, folder=folder / "web")) as web:
                 feishu.webhook_url = f"{web.address}/webhook/event"
                 yield node
         else:
@@ -142,7 +142,7 @@ def next_role(role: Role) -> Role:
     return "connected" if role == "connected" else "both"
 
 
-def send(node: Node, *numbers: signal.Signals) -> None:
+def send(node: BotProcess, *numbers: signal.Signals) -> None:
     """Sends signals to a process, one at once after the other."""
     for number in numbers:
         assert node.process.pid is not None

@@ -28,7 +28,7 @@ from bot.options import Options
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage, Upload
 from bot.sandbox.glm.stand_in import GlmStandIn
-from tests.support.cluster import PACE, Cluster
+from tests.support.bot_process import PACE, Cluster
 from tests.support.dsl import FAKE_KEY, wait_for
 
 DUMPS = Path(__file__).with_name("dumps")
