@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.dsl import BotUnderTest, Gate, bot_with, bot_with_paused_glm, wait_for
+from tests.support.dsl import BotUnderTest, Conversation, Gate, bot_with, bot_with_paused_glm, wait_for
 from tests.support.invariants import logged_exceptions
 
 
@@ -42,3 +42,9 @@ def held(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUn
     """A bot of this test's own whose paid calls wait at the gate."""
     with bot_with_paused_glm(gate, tmp_path_factory.mktemp("held")) as bot:
         yield bot
+
+
+@pytest.fixture
+def user(bot: BotUnderTest) -> Conversation:
+    """A new person in a chat of their own with the shared bot."""
+    return bot.new_user()

@@ -17,22 +17,20 @@ PROMPT = "一只坐在窗台上的橘猫，水彩"
 def test_alone_with_the_bot(bot: BotUnderTest) -> None:
     """A prompt in a direct conversation is answered by one card, which ends with the picture and its facts."""
     talk = bot.new_user()
-    said = talk.send(PROMPT)
-    card = talk.ask(said)
-    assert header_color(card) == "green"
+    card = talk.ask(PROMPT)
+    assert card.color == "green"
     card.assert_shows("state.ready")
     assert PROMPT in card.text()
     assert set(all_strings(json.loads(card.content))) & bot.feishu.uploads.keys()
     assert talk.answers == [card]
-    assert [body["prompt"] for body in talk.paid_since(said)] == [PROMPT]
+    assert [body["prompt"] for body in card.paid] == [PROMPT]
 
 
 def test_the_platform_gets_exactly_this(bot: BotUnderTest) -> None:
     """The paid call holds the prompt, the defaults, and an id of the asker from which no name can be read."""
     talk = bot.new_user()
-    said = talk.send(PROMPT)
-    talk.ask(said)
-    (body,) = talk.paid_since(said)
+    said = talk.ask(PROMPT)
+    (body,) = said.paid
     user = body.pop("user_id")
     assert body == {
         "model": "glm-image",
@@ -53,7 +51,7 @@ def test_in_a_group_with_a_mention(bot: BotUnderTest) -> None:
         chat_id=talk.chat_id, sender=talk.person, text="@画图 画一张 @小李 的漫画头像", mentions=[friend]
     )
     card = talk.ask(said)
-    assert header_color(card) == "green"
+    assert card.color == "green"
     assert [body["prompt"] for body in talk.paid_since(said)] == ["画一张 小李 的漫画头像"]
     assert card.thread_id is None
 
@@ -74,7 +72,7 @@ def test_in_a_topic(bot: BotUnderTest) -> None:
     said = talk.send(PROMPT)
     card = talk.ask(said)
     assert card.thread_id == said.thread_id is not None
-    assert header_color(card) == "green"
+    assert card.color == "green"
 
 
 def test_under_another_message(bot: BotUnderTest) -> None:

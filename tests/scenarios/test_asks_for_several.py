@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.support.dsl import BotUnderTest, Card, Conversation, Gate, all_strings, header_color, toast_text
+from tests.support.dsl import BotUnderTest, Card, Conversation, Gate, all_strings, toast_text
 
 
 def pictures_on(user: Conversation, card: Card) -> int:
@@ -13,12 +13,10 @@ def pictures_on(user: Conversation, card: Card) -> int:
     return len({text for text in all_strings(json.loads(card.content)) if text in keys})
 
 
-def test_four_come_on_one_card(bot: BotUnderTest) -> None:
+def test_four_come_on_one_card(user: Conversation) -> None:
     """Four images are four paid calls on one card, which says that each is charged on its own, and what all cost."""
-    user = bot.new_user()
-    said = user.send("一座灯塔 /n 4")
-    card = user.ask(said)
-    assert len(user.paid_since(said)) == 4
+    card = user.ask("一座灯塔 /n 4")
+    assert len(card.paid) == 4
     assert pictures_on(user, card) == 4
     card.assert_shows("state.ready_all", count=4)
     card.assert_shows("note.count", count=4)
@@ -26,7 +24,7 @@ def test_four_come_on_one_card(bot: BotUnderTest) -> None:
     assert user.answers == [card]
 
 
-def test_they_come_one_by_one(held: BotUnderTest, gate: Gate) -> None:
+def test_images_appear_one_by_one(held: BotUnderTest, gate: Gate) -> None:
     """Each image appears on the card as soon as it is there, before the next one is."""
     user = held.new_user()
     card = user.ask_without_waiting("一座灯塔 /张数 四张")
@@ -55,13 +53,12 @@ def test_a_card_is_patched_at_most_six_times(held: BotUnderTest, gate: Gate) -> 
         assert shown.patches <= 6
 
 
-def test_some_fail(bot: BotUnderTest) -> None:
+def test_partial_failures_are_named_by_number(bot: BotUnderTest, user: Conversation) -> None:
     """Images that were refused are named by their numbers beside those that came, with the platform's words."""
-    user = bot.new_user()
     bot.glm.arm("glm_1301")
     bot.glm.arm("glm_500")
     card = user.ask("一座灯塔 /n 4")
-    assert header_color(card) == "green"
+    assert card.color == "green"
     card.assert_shows("state.ready_some", done=2, count=4)
     assert pictures_on(user, card) == 2
     assert "第 1 张：没有通过内容安全检查" in card.text("zh")
@@ -70,16 +67,16 @@ def test_some_fail(bot: BotUnderTest) -> None:
     card.assert_shows("label.price", price="0.20")
 
 
-def test_all_fail_alike(bot: BotUnderTest) -> None:
+def test_identical_failures_are_reported_once(bot: BotUnderTest) -> None:
     """The same failure of every image is told once, for all of them together."""
     bot.glm.arm("glm_1113", times=4)
     card = bot.new_user().ask("一座灯塔 /n 4")
-    assert header_color(card) == "red"
+    assert card.color == "red"
     assert card.text().count("智谱账号余额不足。") == 1
     assert "Images 1, 2, 3, 4: The ZhiPu account has no balance left." in card.text("en")
 
 
-def test_the_rest_is_cancelled(held: BotUnderTest, gate: Gate) -> None:
+def test_cancel_keeps_finished_images(held: BotUnderTest, gate: Gate) -> None:
     """Cancelling after the first image keeps that one and makes none of those that were not begun."""
     user = held.new_user()
     said = user.send("一座灯塔 /n 4")

@@ -22,7 +22,7 @@ def prompts_of(bot: BotUnderTest) -> list[str]:
     return [call.body["prompt"] for call in bot.glm.calls]
 
 
-def test_everything(held: BotUnderTest, gate: Gate) -> None:
+def test_cancel_command_cancels_all_own_requests(held: BotUnderTest, gate: Gate) -> None:
     """The command alone cancels all of one's own; what waits is never paid, what is being made is not shown."""
     user, cards = three_in_line(held)
     said = user.ask_without_waiting("/cancel")
@@ -35,7 +35,7 @@ def test_everything(held: BotUnderTest, gate: Gate) -> None:
     assert len(user.answers) == 4
 
 
-def test_one_by_its_number(held: BotUnderTest, gate: Gate) -> None:
+def test_cancel_by_queue_number(held: BotUnderTest, gate: Gate) -> None:
     """A number cancels the one that the queue shows under it, and the card of the command names it."""
     user, cards = three_in_line(held)
     said = user.ask_without_waiting("取消 2")
@@ -47,7 +47,7 @@ def test_one_by_its_number(held: BotUnderTest, gate: Gate) -> None:
     assert prompts_of(held) == ["第 1 座灯塔", "第 3 座灯塔"]
 
 
-def test_the_last_one(held: BotUnderTest, gate: Gate) -> None:
+def test_cancel_last_cancels_newest_request(held: BotUnderTest, gate: Gate) -> None:
     """The last one is what was asked for last, whatever else waits."""
     user, cards = three_in_line(held)
     said = user.ask_without_waiting("取消刚才那个")
@@ -58,7 +58,7 @@ def test_the_last_one(held: BotUnderTest, gate: Gate) -> None:
     assert prompts_of(held) == ["第 1 座灯塔", "第 2 座灯塔"]
 
 
-def test_a_number_that_there_is_not(held: BotUnderTest, gate: Gate) -> None:
+def test_cancel_of_unknown_number_changes_nothing(held: BotUnderTest, gate: Gate) -> None:
     """A number beyond one's own is answered with how many there are, and nothing is cancelled."""
     user, cards = three_in_line(held)
     user.ask_without_waiting("/cancel 4").assert_shows("command.no_such_number", number=4, most=3)
@@ -66,7 +66,7 @@ def test_a_number_that_there_is_not(held: BotUnderTest, gate: Gate) -> None:
     cards[2].wait_to_show("state.ready").assert_shows("state.ready")
 
 
-def test_the_button(held: BotUnderTest, gate: Gate) -> None:
+def test_cancel_button_removes_queued_request(held: BotUnderTest, gate: Gate) -> None:
     """The asker's press on a waiting card takes it out of the line at once, and a second press comes too late."""
     _, cards = three_in_line(held)
     cancel = cards[1].button("cancel").value
@@ -78,7 +78,7 @@ def test_the_button(held: BotUnderTest, gate: Gate) -> None:
     assert prompts_of(held) == ["第 1 座灯塔", "第 3 座灯塔"]
 
 
-def test_while_it_is_being_made(held: BotUnderTest, gate: Gate) -> None:
+def test_cancelled_running_image_is_paid_and_not_shown(held: BotUnderTest, gate: Gate) -> None:
     """A picture that the platform makes already is paid for and not shown."""
     user = held.new_user()
     said = user.send("一座灯塔")
@@ -94,7 +94,7 @@ def test_while_it_is_being_made(held: BotUnderTest, gate: Gate) -> None:
     assert "image" not in {call.name for call in user.calls}
 
 
-def test_somebody_else_may_not(held: BotUnderTest, gate: Gate) -> None:
+def test_only_asker_and_admin_cancel(held: BotUnderTest, gate: Gate) -> None:
     """In a group only who asked and an admin cancel; others are told so, and the image is made."""
     user, cards = three_in_line(held, kind="group")
     other = user.other_user()
@@ -107,16 +107,15 @@ def test_somebody_else_may_not(held: BotUnderTest, gate: Gate) -> None:
     cards[2].wait_to_show("state.cancelled")
 
 
-def test_after_the_end(bot: BotUnderTest) -> None:
+def test_cancel_after_completion_changes_nothing(user: Conversation) -> None:
     """Cancelling what has ended says that it is too late and changes nothing."""
-    user = bot.new_user()
     card = user.ask("一座灯塔")
     request = card.button("again").value or {}
     assert card.press_raw({"a": "cancel", "r": request["r"]}) == toast_text("toast.too_late")
     assert user.answers == [card]
 
 
-def test_the_message_is_taken_back(held: BotUnderTest, gate: Gate) -> None:
+def test_recall_cancels_queued_prompt(held: BotUnderTest, gate: Gate) -> None:
     """Recalling the message of a waiting prompt cancels it, without a further word."""
     user = held.new_user()
     user.ask_without_waiting("第一座灯塔")
@@ -142,7 +141,7 @@ def is_recall_of(said: ChatMessage, attempt: Attempt) -> bool:
 
 
 @pytest.mark.parametrize("text", ["一座秘密的灯塔", "/queue", "一座秘密的灯塔 /size 7:7"])
-def test_the_message_is_taken_back_before_its_answer(bot: BotUnderTest, text: str) -> None:
+def test_recalled_message_is_not_answered(bot: BotUnderTest, text: str) -> None:
     """While answers wait for Feishu, a message in a group is recalled: after that nothing is paid for it or said."""
     user = bot.new_user(kind="group")
     bot.feishu.faults.arm("rate_gateway", on="reply", times=None)
@@ -156,7 +155,7 @@ def test_the_message_is_taken_back_before_its_answer(bot: BotUnderTest, text: st
     assert [body["prompt"] for body in user.paid_since(said)] == ["一座公开的灯塔"]
 
 
-def test_in_a_group_prompts_from_elsewhere_stay_there(held: BotUnderTest, gate: Gate) -> None:
+def test_cancel_in_group_does_not_name_private_prompts(held: BotUnderTest, gate: Gate) -> None:
     """Cancelling everything from a group does not tell the group what was asked for in private."""
     alone = held.new_user()
     alone.ask_without_waiting("秘密的灯塔")

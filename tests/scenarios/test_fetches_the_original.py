@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.feishu.state import Upload
-from tests.support.dsl import BotUnderTest, Card, Conversation, bot_with, header_color
+from tests.support.dsl import BotUnderTest, Card, Conversation, bot_with
 
 
 @pytest.fixture
@@ -37,21 +37,20 @@ def lose_the_originals(folder: Path) -> None:
         path.unlink()
 
 
-def test_from_what_is_kept(own: BotUnderTest, folder: Path) -> None:
+def test_original_comes_from_cache(own: BotUnderTest, folder: Path) -> None:
     """The kept bytes come unchanged, named by what they are, as a reply to the card; nothing is fetched or paid."""
     user = own.new_user()
-    said = user.send("一座灯塔")
-    card = user.ask(said)
+    card = user.ask("一座灯塔")
     (kept,) = (folder / "originals").iterdir()
     message = card.press("original")
     sent = file_of(user, message)
     assert message.parent_id == card.message_id
     assert sent.content == kept.read_bytes()
     assert sent.name.endswith(".jpg")
-    assert len(own.glm.downloads) == len(user.paid_since(said)) == 1
+    assert len(own.glm.downloads) == len(card.paid) == 1
 
 
-def test_from_its_link(own: BotUnderTest, folder: Path) -> None:
+def test_original_is_downloaded_again_when_cache_is_empty(own: BotUnderTest, folder: Path) -> None:
     """When the kept bytes are gone, the original is fetched again from its link."""
     user = own.new_user()
     card = user.ask("一座灯塔")
@@ -62,7 +61,7 @@ def test_from_its_link(own: BotUnderTest, folder: Path) -> None:
     assert len(own.glm.downloads) == 2
 
 
-def test_from_feishus_own_copy(own: BotUnderTest, folder: Path) -> None:
+def test_original_comes_from_feishu_when_link_expired(own: BotUnderTest, folder: Path) -> None:
     """When the link has ended as well, the file is Feishu's own copy of the picture."""
     user = own.new_user()
     card = user.ask("一座灯塔")
@@ -74,7 +73,7 @@ def test_from_feishus_own_copy(own: BotUnderTest, folder: Path) -> None:
     assert len(own.feishu.calls_named("own_image")) == 1
 
 
-def test_when_it_is_gone(own: BotUnderTest, folder: Path) -> None:
+def test_lost_original_is_explained(own: BotUnderTest, folder: Path) -> None:
     """When nobody has it any more, a card says so."""
     user = own.new_user()
     card = user.ask("一座灯塔")
@@ -87,26 +86,23 @@ def test_when_it_is_gone(own: BotUnderTest, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 3])
-def test_one_of_four(bot: BotUnderTest, number: int) -> None:
+def test_each_of_four_originals_has_a_button(bot: BotUnderTest, user: Conversation, number: int) -> None:
     """Each of several pictures has a button that sends that one."""
-    user = bot.new_user()
     card = user.ask("一座灯塔 /n 4")
     sent = file_of(user, card.press("original", number=number))
     pictures = [part["img_key"] for part in json.loads(card.content)["body"]["elements"] if part["tag"] == "img"]
     assert sent.content == bot.feishu.uploads[pictures[number]].content
 
 
-def test_when_feishu_does_not_take_it(bot: BotUnderTest) -> None:
+def test_when_feishu_does_not_take_it(bot: BotUnderTest, user: Conversation) -> None:
     """When Feishu refuses the file, a card says so and what to do."""
-    user = bot.new_user()
     card = user.ask("一座灯塔")
     bot.feishu.faults.arm("feishu_234006", on="file")
     card.press("original").assert_shows("notice.original_refused.text")
 
 
-def test_it_is_uploaded_once(bot: BotUnderTest) -> None:
+def test_it_is_uploaded_once(bot: BotUnderTest, user: Conversation) -> None:
     """However often its message is sent again, and whoever asks for it later, the file is uploaded once."""
-    user = bot.new_user()
     card = user.ask("一座灯塔")
     bot.feishu.faults.arm("feishu_2200", on="reply", times=7)
     first = card.press("original")
@@ -117,9 +113,8 @@ def test_it_is_uploaded_once(bot: BotUnderTest) -> None:
     assert len([call for call in user.calls if call.name == "reply"]) == 1 + 8 + 1
 
 
-def test_two_presses_at_once_upload_it_once(bot: BotUnderTest) -> None:
+def test_two_presses_at_once_upload_it_once(user: Conversation) -> None:
     """Both people get the file of one upload."""
-    user = bot.new_user()
     card = user.ask("一座灯塔")
     before = len(user.answers)
     for _ in range(4):
@@ -129,9 +124,8 @@ def test_two_presses_at_once_upload_it_once(bot: BotUnderTest) -> None:
     assert len([call for call in user.calls if call.name == "file"]) == 1
 
 
-def test_a_refused_key_is_forgotten(bot: BotUnderTest) -> None:
+def test_a_refused_key_is_forgotten(bot: BotUnderTest, user: Conversation) -> None:
     """When Feishu refuses the message, the file is uploaded again the next time."""
-    user = bot.new_user()
     card = user.ask("一座灯塔")
     bot.feishu.faults.arm("feishu_230017", on="reply")
     card.press("original").assert_shows("notice.original_refused.text")
@@ -143,8 +137,7 @@ def test_a_cache_that_cannot_be_used_fails_no_image(tmp_path: Path) -> None:
     (tmp_path / "originals").write_text("not a folder")
     with bot_with(tmp_path) as bot:
         user = bot.new_user()
-        said = user.send("一座灯塔")
-        card = user.ask(said)
-        assert header_color(card) == "green"
-        assert len(user.paid_since(said)) == 1
+        card = user.ask("一座灯塔")
+        assert card.color == "green"
+        assert len(card.paid) == 1
         assert file_of(user, card.press("original")).name.endswith(".jpg")

@@ -25,7 +25,7 @@ AT_ONCE = {
 
 
 @pytest.mark.parametrize("variable", AT_ONCE)
-def test_one_too_many(tmp_path: Path, gate: Gate, variable: str) -> None:
+def test_prompt_over_a_limit_is_refused_unpaid(tmp_path: Path, gate: Gate, variable: str) -> None:
     """The prompt over the limit is answered by its sentence, nothing is paid for it, and the others are made."""
     with bot_with_paused_glm(gate, tmp_path, {variable: "2"}) as bot:
         user = bot.new_user()
@@ -41,7 +41,7 @@ def test_one_too_many(tmp_path: Path, gate: Gate, variable: str) -> None:
         assert [call.body["prompt"] for call in bot.glm.calls] == ["一座灯塔"] * 2
 
 
-def test_too_many_wait(tmp_path: Path, gate: Gate) -> None:
+def test_full_queue_refuses(tmp_path: Path, gate: Gate) -> None:
     """When the whole line is full, everybody is told so; what is being made does not count as waiting."""
     with bot_with_paused_glm(gate, tmp_path, {"BOT_LIMITS_WAITING": "1"}) as bot:
         bot.new_user().ask_without_waiting("第一座灯塔")
@@ -51,7 +51,7 @@ def test_too_many_wait(tmp_path: Path, gate: Gate) -> None:
         refused.assert_shows("limit.waiting", used=1, count=1, most=1)
 
 
-def test_the_teams_money(tmp_path: Path) -> None:
+def test_budget_counts_each_models_price(tmp_path: Path) -> None:
     """The budget counts the price of each model, and what costs nothing is made when it is used up."""
     with bot_with(tmp_path, {"BOT_LIMITS_YUAN_PER_MONTH": "0.15"}) as bot:
         user = bot.new_user()
@@ -62,7 +62,7 @@ def test_the_teams_money(tmp_path: Path) -> None:
         assert header_color(user.ask("一座灯塔 /model cogview-3-flash")) == "green"
 
 
-def test_four_do_not_fit(tmp_path: Path) -> None:
+def test_four_images_need_room_for_four(tmp_path: Path) -> None:
     """Four images need room for four, and none is made when there is room for three."""
     with bot_with(tmp_path, {"BOT_LIMITS_PER_DAY": "3"}) as bot:
         user = bot.new_user()
@@ -72,7 +72,7 @@ def test_four_do_not_fit(tmp_path: Path) -> None:
         assert header_color(user.ask("一座灯塔 /n 3")) == "green"
 
 
-def test_a_refusal_before_any_work_is_given_back(tmp_path: Path) -> None:
+def test_invalid_request_is_given_back(tmp_path: Path) -> None:
     """An image that the platform refused as invalid does not count for the day, and the next one is made."""
     with bot_with(tmp_path, {"BOT_LIMITS_PER_DAY": "1"}) as bot:
         user = bot.new_user()
@@ -94,7 +94,7 @@ def test_a_prompt_that_the_content_filter_refused_counts(tmp_path: Path) -> None
         assert len(bot.glm.calls) == 2
 
 
-def test_cancelled_while_it_is_made(tmp_path: Path, gate: Gate) -> None:
+def test_cancelled_running_image_counts(tmp_path: Path, gate: Gate) -> None:
     """Who cancels or recalls what the platform is already drawing has used it up."""
     with bot_with_paused_glm(gate, tmp_path, {"BOT_LIMITS_PER_DAY": "2"}) as bot:
         user = bot.new_user()
@@ -131,7 +131,7 @@ def listed(bot: BotUnderTest) -> Conversation:
 @pytest.mark.parametrize(
     ("variable", "listed_id"), [("BOT_TEAM_ALLOWED_CHATS", "oc_listed"), ("BOT_TEAM_ALLOWED_PEOPLE", "ou_listed")]
 )
-def test_only_who_is_listed(tmp_path: Path, variable: str, listed_id: str) -> None:
+def test_unlisted_person_gets_ids_once(tmp_path: Path, variable: str, listed_id: str) -> None:
     """With a list, whoever is not on it is told the ids that the list needs, once, and nothing is done or paid."""
     with bot_with(tmp_path, {variable: f"{listed_id}, {listed_id}2"}) as bot:
         assert header_color(listed(bot).ask("一座灯塔")) == "green"

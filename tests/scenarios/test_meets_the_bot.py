@@ -33,7 +33,7 @@ def somebody_at(bot: BotUnderTest, kind: str) -> Conversation:
 
 
 @pytest.mark.parametrize("kind", MEETINGS)
-def test_a_welcome(bot: BotUnderTest, kind: str) -> None:
+def test_welcome_card_shows_three_examples(bot: BotUnderTest, kind: str) -> None:
     """Each meeting is answered by one card with three examples in the reader's language."""
     user = somebody_at(bot, kind)
     (card,) = met(user, kind)
@@ -44,7 +44,7 @@ def test_a_welcome(bot: BotUnderTest, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", MEETINGS)
-def test_no_welcome(tmp_path: Path, kind: str) -> None:
+def test_each_welcome_can_be_switched_off(tmp_path: Path, kind: str) -> None:
     """Each kind of welcome can be switched off by itself."""
     other = "menu" if kind != "menu" else "entered"
     with bot_with(tmp_path, {f"BOT_WELCOME_{kind.upper()}": "false"}) as bot:
@@ -52,22 +52,20 @@ def test_no_welcome(tmp_path: Path, kind: str) -> None:
         assert len(met(somebody_at(bot, other), other)) == 1
 
 
-def test_opening_the_chat_again(bot: BotUnderTest) -> None:
+def test_second_opening_gets_no_welcome(user: Conversation) -> None:
     """Whoever opens the chat a second time is not welcomed again."""
-    user = bot.new_user()
     (card,) = met(user, "entered")
     assert met(user, "entered") == [card]
 
 
-def test_opening_the_chat_after_a_prompt(bot: BotUnderTest) -> None:
+def test_known_person_gets_no_welcome(user: Conversation) -> None:
     """Whoever has already talked with the bot is not welcomed."""
-    user = bot.new_user()
     answer = user.ask("一座灯塔")
     assert met(user, "entered") == [answer]
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_an_example(bot: BotUnderTest, number: int) -> None:
+def test_example_button_generates_its_prompt(bot: BotUnderTest, number: int) -> None:
     """A press on an example draws its prompt and replies under the welcome."""
     user = bot.new_user(kind="group")
     (card,) = met(user, "added")
@@ -93,9 +91,8 @@ def test_forgetting_who_pressed_an_example_in_a_group(bot: BotUnderTest, stored:
     admin = bot.admin(user)
     admin.ask("/set --chat /size 16:9")
     assert forget(bot.app.database, user.person).requests > 0
-    said = admin.send("一座灯塔")
-    admin.ask(said)
-    assert [body["size"] for body in admin.paid_since(said)] == ["1728x960"]
+    said = admin.ask("一座灯塔")
+    assert [body["size"] for body in said.paid] == ["1728x960"]
 
 
 @pytest.mark.parametrize(("kind", "chat_type"), [("entered", "p2p"), ("menu", "p2p"), ("added", "group")])
@@ -115,9 +112,8 @@ def test_examples_without_buttons(tmp_path: Path) -> None:
         user = bot.new_user()
         (card,) = met(user, "entered")
         card.assert_shows("welcome.examples_plain")
-        said = user.send(CATALOGUE.text("welcome.example.cat.prompt", "zh"))
-        picture = user.ask(said)
+        picture = user.ask(CATALOGUE.text("welcome.example.cat.prompt", "zh"))
         actions = [*card_actions(bot.feishu, card.message_id), *card_actions(bot.feishu, picture.message_id)]
         assert [action.value for action in actions] == [None]
-        assert len(user.paid_since(said)) == 1
+        assert len(picture.paid) == 1
         assert "打开原图" in picture.text()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dsl import CATALOGUE, LANGUAGES, BotUnderTest, all_strings, bot_with, header_color
+from tests.support.dsl import CATALOGUE, LANGUAGES, BotUnderTest, Conversation, all_strings, bot_with
 
 TIPS = {
     "好看的图片": "advice.vague",
@@ -20,23 +20,23 @@ TIPS = {
 
 
 @pytest.mark.parametrize("say", TIPS, ids=lambda say: say[:10])
-def test_a_tip(bot: BotUnderTest, say: str) -> None:
+def test_vague_prompt_gets_advice(bot: BotUnderTest, say: str) -> None:
     """A prompt that could be better is drawn as it is, and one line under the result says how."""
     card = bot.new_user().ask(say)
-    assert header_color(card) == "green"
+    assert card.color == "green"
     assert [key for key in set(TIPS.values()) if card.shows(key)] == [TIPS[say]]
 
 
 @pytest.mark.parametrize(
     "say", ["一座灯塔，黄昏，油画", "an orange cat on a windowsill, watercolour", "写着“好看的图片”的牌子"]
 )
-def test_no_tip(bot: BotUnderTest, say: str) -> None:
+def test_clear_prompt_gets_no_advice(bot: BotUnderTest, say: str) -> None:
     """A prompt that says what to draw gets no tip."""
     card = bot.new_user().ask(say)
     assert not any(card.shows(key) for key in set(TIPS.values()))
 
 
-def test_the_links_end(bot: BotUnderTest) -> None:
+def test_card_shows_link_expiry_time_and_price(bot: BotUnderTest) -> None:
     """The card tells until when the link works, gives the link, and shows seconds and price."""
     card = bot.new_user().ask("一座灯塔")
     assert "失效（平台标注有效期 30 天），请及时下载保存" in card.text("zh")
@@ -47,11 +47,11 @@ def test_the_links_end(bot: BotUnderTest) -> None:
 
 
 @pytest.mark.parametrize("level", [2, 3])
-def test_a_warning(bot: BotUnderTest, level: int) -> None:
+def test_content_level_2_or_3_shows_warning(bot: BotUnderTest, level: int) -> None:
     """A picture that the content check found something in is shown with the place and the level."""
     bot.glm.arm(f"level_{level}")
     card = bot.new_user().ask("一座灯塔")
-    assert header_color(card) == "orange"
+    assert card.color == "orange"
     where = {language: CATALOGUE.text("role.assistant", language) for language in LANGUAGES}
     for language in LANGUAGES:
         said = CATALOGUE.text("warning.content", language, where=where[language], level=level)
@@ -59,22 +59,21 @@ def test_a_warning(bot: BotUnderTest, level: int) -> None:
 
 
 @pytest.mark.parametrize("level", [0, 1])
-def test_a_picture_that_is_not_shown(bot: BotUnderTest, level: int) -> None:
+def test_content_level_0_or_1_shows_no_image(bot: BotUnderTest, user: Conversation, level: int) -> None:
     """A picture that the content check found something grave in is not shown, and the card says why."""
     bot.glm.arm(f"level_{level}")
-    user = bot.new_user()
     card = user.ask("一座灯塔")
-    assert header_color(card) == "red"
+    assert card.color == "red"
     assert CATALOGUE.text("role.assistant", "zh") in card.text("zh")
     assert "img_key" not in card.content
     assert [call.name for call in user.calls].count("image") == 0
 
 
-def test_without_a_key(tmp_path: Path) -> None:
+def test_missing_api_key_is_explained(tmp_path: Path) -> None:
     """Without an API key the card says where the admin gets one, and nothing is asked of the platform."""
     with bot_with(tmp_path, {"ZHIPU_API_KEY": ""}) as bot:
         card = bot.new_user().ask("一座灯塔")
-        assert header_color(card) == "red"
+        assert card.color == "red"
         card.assert_shows("failure.key_missing")
         card.assert_shows("failure.key_missing.advice")
         assert bot.glm.calls == []

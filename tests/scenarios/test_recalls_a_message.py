@@ -7,7 +7,7 @@ from sqlalchemy import select
 from bot.db.tables import metadata, requests
 from bot.sandbox.feishu.state import ChatMessage
 from tests.support.card_actions import card_actions
-from tests.support.dsl import BotUnderTest, Conversation, Gate, header_color, toast_text, wait_for
+from tests.support.dsl import BotUnderTest, Conversation, Gate, toast_text, wait_for
 
 SECRET = "一座秘密的灯塔"
 
@@ -50,7 +50,7 @@ def test_after_its_image_was_made(bot: BotUnderTest) -> None:
     paid = len(bot.glm.calls)
     assert_nowhere(user, SECRET, calls_before=recall(user, said))
     card = card.reload()
-    assert header_color(card) == "green"
+    assert card.color == "green"
     assert "img_key" in card.content
     actions = [(one.value or {}).get("a") for one in card_actions(bot.feishu, card.message_id)]
     assert not {"again", "ratio", "edit"} & set(actions)
@@ -64,9 +64,8 @@ def test_after_its_image_was_made(bot: BotUnderTest) -> None:
     assert len(bot.glm.calls) == paid
 
 
-def test_again_repeats_the_last_prompt_that_was_not_recalled(bot: BotUnderTest) -> None:
+def test_again_repeats_the_last_prompt_that_was_not_recalled(user: Conversation) -> None:
     """What was recalled is passed over; a message with the same words that was not recalled keeps them."""
-    user = bot.new_user()
     same, said = user.send("一座公开的灯塔"), None
     user.ask(same)
     for text in ("一座公开的灯塔 ", SECRET):
@@ -137,9 +136,8 @@ def test_during_its_call(held: BotUnderTest, gate: Gate) -> None:
     assert len(held.glm.calls) == 1
 
 
-def test_a_message_that_was_not_understood(bot: BotUnderTest) -> None:
+def test_a_message_that_was_not_understood(user: Conversation) -> None:
     """The answer that quotes words of the message does not go on quoting them."""
-    user = bot.new_user()
     said = user.send("/秘密灯塔 一座灯塔")
     card = user.ask(said)
     assert "秘密灯塔" in card.text()
@@ -147,9 +145,8 @@ def test_a_message_that_was_not_understood(bot: BotUnderTest) -> None:
     card.reload().assert_shows("notice.recalled.text")
 
 
-def test_a_card_that_cannot_be_changed_any_more(bot: BotUnderTest) -> None:
+def test_a_card_that_cannot_be_changed_any_more(bot: BotUnderTest, user: Conversation) -> None:
     """After 14 days Feishu refuses to change the card, so the bot takes it back and sends nothing new."""
-    user = bot.new_user()
     said = user.send(SECRET)
     card = user.ask(said)
     bot.feishu.faults.arm("patch_too_old", on="patch", times=None)
@@ -160,9 +157,8 @@ def test_a_card_that_cannot_be_changed_any_more(bot: BotUnderTest) -> None:
     assert_nowhere(user, SECRET, calls_before=before)
 
 
-def test_a_card_that_can_neither_be_changed_nor_taken_back(bot: BotUnderTest) -> None:
+def test_a_card_that_can_neither_be_changed_nor_taken_back(bot: BotUnderTest, user: Conversation) -> None:
     """Where Feishu refuses both for good, the card stays as it is; nothing is sent, and nothing is stored."""
-    user = bot.new_user()
     said = user.send(text := "一座很久以前的灯塔")
     card = user.ask(said)
     bot.feishu.faults.arm("patch_too_old", on="patch", times=None)
@@ -176,9 +172,8 @@ def test_a_card_that_can_neither_be_changed_nor_taken_back(bot: BotUnderTest) ->
     user.ask("/history").assert_shows("history.empty")
 
 
-def test_an_answer_in_plain_messages(bot: BotUnderTest) -> None:
+def test_an_answer_in_plain_messages(bot: BotUnderTest, user: Conversation) -> None:
     """Where Feishu refused the card, the text message that stands for it is taken back; the image stays."""
-    user = bot.new_user()
     bot.feishu.faults.arm("feishu_230099", on="reply")
     said = user.send(SECRET)
     bot.wait_until_idle(said)

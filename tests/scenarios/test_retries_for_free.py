@@ -54,29 +54,27 @@ def failed_card(user: Conversation, *, text: str = "一座灯塔") -> tuple[Chat
     return said, card
 
 
-def test_a_failed_download_is_repeated_for_free(bot: BotUnderTest) -> None:
+def test_a_failed_download_is_repeated_for_free(user: Conversation) -> None:
     """The button says that it is free; the image appears in the same card, and nothing is paid again."""
-    user = bot.new_user()
     said, card = failed_card(user)
-    assert header_color(card) == "red"
+    assert card.color == "red"
     card.assert_shows("button.resume")
     assert not card.shows("button.retry")
     assert card.press_for_toast("resume") == toast_text("toast.resumed")
     card = card.wait_until_idle()
-    assert header_color(card) == "green"
+    assert card.color == "green"
     assert not card.shows("button.resume")
     assert user.answers == [card]
     assert len(user.paid_since(said)) == 1
 
 
-def test_a_failed_upload_is_repeated_from_the_kept_image(bot: BotUnderTest) -> None:
+def test_a_failed_upload_is_repeated_from_the_kept_image(bot: BotUnderTest, user: Conversation) -> None:
     """The image is there already: it is not even downloaded again."""
-    user = bot.new_user()
     bot.feishu.faults.arm("feishu_234001", on="image", times=None)
     said = user.send()
     card = user.ask(said)
     bot.feishu.faults.disarm()
-    assert header_color(card) == "red"
+    assert card.color == "red"
     downloads = len(bot.glm.downloads)
     assert card.press_for_toast("resume") == toast_text("toast.resumed")
     assert header_color(card.wait_until_idle()) == "green"
@@ -84,9 +82,8 @@ def test_a_failed_upload_is_repeated_from_the_kept_image(bot: BotUnderTest) -> N
     assert len(user.posts(said)) == 1
 
 
-def test_one_of_four_is_repeated(bot: BotUnderTest) -> None:
+def test_one_of_four_is_repeated(bot: BotUnderTest, user: Conversation) -> None:
     """Beside three images that have arrived, the fourth is fetched again for free."""
-    user = bot.new_user()
     bot.feishu.faults.arm("feishu_99992402", on="image")
     said = user.send("一座灯塔 /n 4")
     card = user.ask(said)
@@ -94,7 +91,7 @@ def test_one_of_four_is_repeated(bot: BotUnderTest) -> None:
     card.assert_shows("button.again")
     card.press_for_toast("resume")
     card = card.wait_until_idle()
-    assert header_color(card) == "green"
+    assert card.color == "green"
     card.assert_shows("state.ready_all", count=4)
     assert len(user.paid_since(said)) == 4
 
@@ -110,7 +107,7 @@ def test_anybody_in_the_chat_may_repeat_it(bot: BotUnderTest) -> None:
 
 
 @pytest.mark.parametrize("action", ["resume", "again"])
-def test_pressed_twice(tmp_path: Path, action: str) -> None:
+def test_second_press_finds_it_going_on(tmp_path: Path, action: str) -> None:
     """A second press, also on the button of an older card, finds it going on; a third finds it done."""
     tap = Tap()
     with BotUnderTest(folder=tmp_path, wrap_downloads=tap.on) as bot:
@@ -128,15 +125,14 @@ def test_pressed_twice(tmp_path: Path, action: str) -> None:
         assert len(user.paid_since(said)) == 1
 
 
-def test_a_failure_again_keeps_the_free_button(bot: BotUnderTest) -> None:
+def test_a_failure_again_keeps_the_free_button(bot: BotUnderTest, user: Conversation) -> None:
     """While the link may still work, the free button comes back."""
-    user = bot.new_user()
     said, card = failed_card(user)
     bot.glm.arm("image_403", times=MANY)
     card.press_for_toast("resume")
     card = card.wait_until_idle()
     bot.glm.disarm()
-    assert header_color(card) == "red"
+    assert card.color == "red"
     card.assert_shows("button.resume")
     assert len(user.paid_since(said)) == 1
 
@@ -155,26 +151,23 @@ def test_an_expired_link_is_paid_for_again(own: BotUnderTest) -> None:
     card.press_for_toast("again")
     card.wait_until_idle()
     assert len(user.paid_since(said)) == 2
-    assert [header_color(answer) for answer in user.answers] == ["red", "green"]
+    assert [answer.color for answer in user.answers] == ["red", "green"]
 
 
-def test_a_failure_without_a_link_is_paid_for_again(bot: BotUnderTest) -> None:
+def test_a_failure_without_a_link_is_paid_for_again(bot: BotUnderTest, user: Conversation) -> None:
     """When nothing was made, the retry is a new call, as before."""
-    user = bot.new_user()
     bot.glm.arm("glm_1234")
-    said = user.send("一座灯塔")
-    card = user.ask(said)
+    card = user.ask("一座灯塔")
     card.assert_shows("button.retry")
     assert not card.shows("button.resume")
     card.press_for_toast("again")
     card.wait_until_idle()
-    assert len(user.paid_since(said)) == 2
+    assert len(card.paid) == 2
 
 
 @pytest.mark.parametrize("words", ["/again", "再来一次", "again"])
-def test_again_in_words_downloads_for_free(bot: BotUnderTest, words: str) -> None:
+def test_again_in_words_downloads_for_free(user: Conversation, words: str) -> None:
     """Asked for once more in words, what was paid for appears in its card; with another size it is a new image."""
-    user = bot.new_user()
     said, card = failed_card(user)
     notice = user.ask(words)
     notice.assert_shows("notice.redownload.text")
@@ -184,9 +177,8 @@ def test_again_in_words_downloads_for_free(bot: BotUnderTest, words: str) -> Non
     assert len(user.paid_since(said)) == 2
 
 
-def test_again_with_options_pays(bot: BotUnderTest) -> None:
+def test_again_with_options_pays(user: Conversation) -> None:
     """Another size cannot be had from the image that was paid for."""
-    user = bot.new_user()
     said, card = failed_card(user)
     assert header_color(user.ask("/again /size 16:9")) == "green"
     assert header_color(card.reload()) == "red"

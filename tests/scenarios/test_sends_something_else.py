@@ -28,18 +28,16 @@ WORDLESS: dict[str, Callable[[Conversation], ChatMessage]] = {
 
 
 @pytest.mark.parametrize("sent", WORDLESS)
-def test_it_is_answered_with_the_help(bot: BotUnderTest, sent: str) -> None:
+def test_message_without_words_returns_help(bot: BotUnderTest, user: Conversation, sent: str) -> None:
     """What holds no words is answered by the help card, and nothing is paid."""
-    user = bot.new_user()
     before = len(bot.glm.calls)
     card = user.ask(WORDLESS[sent](user))
     card.assert_shows("help.title")
     assert len(bot.glm.calls) == before
 
 
-def test_the_help_is_offered_once(bot: BotUnderTest) -> None:
+def test_help_is_offered_once(bot: BotUnderTest, user: Conversation) -> None:
     """Ten pictures in a row are answered once, and a prompt after them is answered as ever."""
-    user = bot.new_user()
     sent = [WORDLESS["a picture"](user)]
     user.ask(sent[0])
     sent += [WORDLESS[name](user) for name in (*WORDLESS, *WORDLESS, *WORDLESS)]
@@ -49,20 +47,20 @@ def test_the_help_is_offered_once(bot: BotUnderTest) -> None:
     assert header_color(user.ask("一座灯塔")) == "green"
 
 
-def test_a_mention_alone(bot: BotUnderTest) -> None:
+def test_bare_mention_returns_help(bot: BotUnderTest) -> None:
     """In a group a mention without words is answered by the help card."""
     user = bot.new_user(kind="group")
     user.ask(bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="")).assert_shows("help.title")
 
 
-def test_a_picture_in_a_group(bot: BotUnderTest) -> None:
+def test_group_picture_without_mention_is_ignored(bot: BotUnderTest) -> None:
     """A picture in a group that mentions nobody is not for the bot."""
     user = bot.new_user(kind="group")
     said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="@_all", mention_bot=False)
     user.assert_no_answer(said)
 
 
-def test_a_picture_with_words(bot: BotUnderTest) -> None:
+def test_words_beside_a_picture_are_the_prompt(bot: BotUnderTest) -> None:
     """A picture with words is the prompt that the words are; the picture is left aside."""
     user = bot.new_user(kind="group")
     said = bot.feishu.send_picture(

@@ -7,14 +7,14 @@ import json
 import pytest
 
 from bot.models import Language
-from tests.support.dsl import CATALOGUE, LANGUAGES, BotUnderTest, Conversation, header_color
+from tests.support.dsl import CATALOGUE, LANGUAGES, BotUnderTest, Conversation
 
 
 def made_with(user: Conversation, text: str = "一座灯塔") -> dict[str, object]:
     """What the platform is asked for by a prompt."""
-    said = user.send(text)
-    assert header_color(user.ask(said)) == "green"
-    body, *_ = user.paid_since(said)
+    card = user.ask(text)
+    assert card.color == "green"
+    body, *_ = card.paid
     return {name: body[name] for name in ("prompt", "model", "size", "quality")}
 
 
@@ -36,9 +36,10 @@ USUAL = {"prompt": "一座灯塔", "model": "glm-image", "size": "1280x1280", "q
         ("/set watermark on", ("有水印", "Watermark"), {}),
     ],
 )
-def test_ones_own(bot: BotUnderTest, say: str, told: tuple[str, str], changed: dict[str, str]) -> None:
+def test_personal_default_applies_in_every_chat(
+    bot: BotUnderTest, user: Conversation, say: str, told: tuple[str, str], changed: dict[str, str]
+) -> None:
     """A default holds for every later prompt of this person that says nothing else, in every chat."""
-    user = bot.new_user()
     card = user.ask(say)
     for language, changes in zip(LANGUAGES, told, strict=True):
         assert CATALOGUE.text("notice.set.text", language, changes=changes) in card.text(language).split("\n")
@@ -48,24 +49,21 @@ def test_ones_own(bot: BotUnderTest, say: str, told: tuple[str, str], changed: d
     assert made_with(there) == {**USUAL, **changed}
 
 
-def test_what_is_typed_comes_first(bot: BotUnderTest) -> None:
+def test_typed_option_beats_default(user: Conversation) -> None:
     """An option in a prompt counts for that prompt and leaves the default as it is."""
-    user = bot.new_user()
     user.ask("/set size 16:9 style 水彩")
     assert made_with(user, "一座灯塔 /size 1:1 /style none") == USUAL
     user.ask("/settings").assert_shows("label.size", size="1728x960", ratio="≈16:9")
 
 
-def test_several_at_once(bot: BotUnderTest) -> None:
+def test_count_can_be_a_default(user: Conversation) -> None:
     """The number of images is a default as well."""
-    user = bot.new_user()
     user.ask("/set n 2")
-    said = user.send("一座灯塔")
-    user.ask(said)
-    assert len(user.paid_since(said)) == 2
+    said = user.ask("一座灯塔")
+    assert len(said.paid) == 2
 
 
-def test_the_chats_by_an_admin(bot: BotUnderTest) -> None:
+def test_admin_sets_defaults_of_a_group(bot: BotUnderTest) -> None:
     """An admin sets what holds for everybody in a group, and a person's own default comes before it."""
     user = bot.new_user(kind="group")
     boss = bot.admin(user)
@@ -77,14 +75,14 @@ def test_the_chats_by_an_admin(bot: BotUnderTest) -> None:
     assert made_with(user) == USUAL
 
 
-def test_the_chats_by_somebody_else(bot: BotUnderTest) -> None:
+def test_only_admins_set_defaults_of_a_group(bot: BotUnderTest) -> None:
     """Nobody else changes a group's defaults."""
     user = bot.new_user(kind="group")
     user.ask("/set size 16:9 --chat").assert_shows("command.admins_only")
     assert made_with(user) == USUAL
 
 
-def test_the_settings_tell_who_has_set_what(bot: BotUnderTest) -> None:
+def test_settings_name_the_origin_of_each_value(bot: BotUnderTest) -> None:
     """The settings name each option with whether it is one's own, the chat's or the team's."""
     user = bot.new_user(kind="group")
     bot.admin(user).ask("/set quality standard --chat")
@@ -96,7 +94,7 @@ def test_the_settings_tell_who_has_set_what(bot: BotUnderTest) -> None:
     assert "Text replies in the language of the message" in lines
 
 
-def test_the_settings_of_the_chat(bot: BotUnderTest) -> None:
+def test_chat_settings_hide_personal_ones(bot: BotUnderTest) -> None:
     """The chat's settings are the same whoever asks, and say nothing of a person's."""
     user = bot.new_user(kind="group")
     bot.admin(user).ask("/set quality standard --chat")
@@ -118,9 +116,10 @@ def test_the_settings_of_the_chat(bot: BotUnderTest) -> None:
         ("/语言 中文", "a lighthouse", "zh"),
     ],
 )
-def test_the_language_of_text(bot: BotUnderTest, chosen: str | None, said: str, language: Language) -> None:
+def test_language_of_plain_text(
+    bot: BotUnderTest, user: Conversation, chosen: str | None, said: str, language: Language
+) -> None:
     """A text in place of a refused card is in the chosen language, else in that of the message."""
-    user = bot.new_user()
     if chosen is not None:
         user.ask(chosen).assert_shows("notice.language.text")
     before = len(user.answers)
@@ -130,9 +129,8 @@ def test_the_language_of_text(bot: BotUnderTest, chosen: str | None, said: str, 
     assert [CATALOGUE.text("state.ready", language) in json.loads(text.content)["text"] for text in texts] == [True]
 
 
-def test_the_language_of_text_after_a_press(bot: BotUnderTest) -> None:
+def test_language_of_plain_text_after_a_press(bot: BotUnderTest, user: Conversation) -> None:
     """A text that a press leads to is in the language of what it repeats."""
-    user = bot.new_user()
     card = user.ask("a lighthouse")
     bot.feishu.faults.arm("feishu_230099", on="reply")
     card.press_for_toast("again")
@@ -150,9 +148,10 @@ def test_the_language_of_text_after_a_press(bot: BotUnderTest) -> None:
         (("/tips",), "en"),
     ],
 )
-def test_the_language_of_an_example(bot: BotUnderTest, said: tuple[str, ...], language: Language) -> None:
+def test_language_of_an_example(
+    bot: BotUnderTest, user: Conversation, said: tuple[str, ...], language: Language
+) -> None:
     """The example that a person presses is drawn in the language they have chosen, else in that of their last words."""
-    user = bot.new_user()
     *_, card = [user.ask(one) for one in said]
     for _ in range(2):
         before = len(user.answers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.dsl import BotUnderTest
+from tests.support.dsl import BotUnderTest, Conversation
 
 Dialogue = tuple[tuple[str, str], ...]
 
@@ -44,9 +44,8 @@ def test_each_message_has_one_answer(bot: BotUnderTest, dialogue: Dialogue, kind
     assert user.answers == answers
 
 
-def test_many_messages_at_once(bot: BotUnderTest) -> None:
+def test_many_messages_at_once(user: Conversation) -> None:
     """Messages that are sent without waiting are answered in their order, one each."""
-    user = bot.new_user()
     said = [user.send(text) for text in ("/id", "/quota", "/tips", "/queue")]
     answers = [user.ask(message) for message in said]
     assert len(user.answers) == 4

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dsl import QUICK, BotUnderTest, Card, Conversation, Gate, bot_with, header_color, wait_for
+from tests.support.dsl import QUICK, BotUnderTest, Card, Conversation, Gate, bot_with, wait_for
 
 
 def in_line(bot: BotUnderTest, prompt: str) -> tuple[Conversation, Card]:
@@ -23,7 +23,7 @@ def test_the_second_waits_its_turn(held: BotUnderTest, gate: Gate) -> None:
     _, second = in_line(held, "第二张图")
     _, third = in_line(held, "第三张图")
     shown = second.wait_to_show("wait.ahead", ahead=1)
-    assert header_color(shown) == "blue"
+    assert shown.color == "blue"
     shown.assert_shows("state.queued")
     shown.assert_shows("wait.under", minutes=1)
     third.wait_to_show("wait.ahead", ahead=2).assert_shows("wait.under", minutes=3)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.support.dsl import BotUnderTest, all_strings, header_color, wait_for
+from tests.support.dsl import BotUnderTest, Conversation, all_strings, wait_for
 
 TYPED = {
     "a mention of everybody": '一只猫 <at id=all></at> <at user_id="all">所有人</at>',
@@ -24,9 +24,8 @@ TYPED = {
 
 @pytest.mark.parametrize("name", TYPED)
 @pytest.mark.parametrize("fault", [None, "feishu_230099"], ids=["card", "text"])
-def test_it_is_shown_as_typed(bot: BotUnderTest, name: str, fault: str | None) -> None:
+def test_prompt_is_shown_as_typed(bot: BotUnderTest, user: Conversation, name: str, fault: str | None) -> None:
     """The prompt reaches the platform as typed and stands once on the card; as card and as text it pings nobody."""
-    user = bot.new_user()
     if fault:
         bot.feishu.faults.arm(fault, on="reply")
     said = user.send(TYPED[name])
@@ -36,57 +35,47 @@ def test_it_is_shown_as_typed(bot: BotUnderTest, name: str, fault: str | None) -
     if not fault:
         (card,) = user.answers
         assert list(all_strings(json.loads(card.content))).count(TYPED[name]) == 1
-        assert header_color(card) == "green"
+        assert card.color == "green"
 
 
-def test_signs_that_turn_the_writing(bot: BotUnderTest) -> None:
+def test_direction_overrides_are_removed(user: Conversation) -> None:
     """Signs that reverse what stands after them reach neither the platform nor the card."""
-    user = bot.new_user()
-    said = user.send("一只猫\u202egnp.exe\u2066 在窗边")
-    card = user.ask(said)
-    assert [body["prompt"] for body in user.paid_since(said)] == ["一只猫gnp.exe 在窗边"]
+    card = user.ask("一只猫\u202egnp.exe\u2066 在窗边")
+    assert [body["prompt"] for body in card.paid] == ["一只猫gnp.exe 在窗边"]
     assert "一只猫gnp.exe 在窗边" in card.text()
     assert not {"\u202e", "\u2066"} & set(card.content)
 
 
-@pytest.mark.parametrize("hidden", ["\u200b", "\ufeff", "\u2060", "\u00ad", "\ufe0f", "\u200d", "\u3164", "\U000e0041"])
-@pytest.mark.parametrize("text", ["{}帮助", "/{}help", "/尺{}寸{}", "{}取消", "{}", "{}\u2800", "/size {}16:9"])
-def test_an_invisible_character_makes_no_prompt(bot: BotUnderTest, hidden: str, text: str) -> None:
+@pytest.mark.parametrize("hidden", ["\u200b", "\u3164", "\U000e0041"])
+@pytest.mark.parametrize("text", ["{}帮助", "/尺{}寸{}", "{}", "{}\u2800", "/size {}16:9"])
+def test_an_invisible_character_makes_no_prompt(user: Conversation, hidden: str, text: str) -> None:
     """A command is the same command with an invisible character in it, and such characters alone are no prompt."""
-    user = bot.new_user()
-    said = user.send(text.replace("{}", hidden))
-    user.ask(said)
-    assert user.paid_since(said) == []
+    said = user.ask(text.replace("{}", hidden))
+    assert said.paid == []
 
 
-def test_an_option_with_an_invisible_character(bot: BotUnderTest) -> None:
+def test_an_option_with_an_invisible_character(user: Conversation) -> None:
     """An option counts as if the invisible character were not there, and the prompt loses them too."""
-    user = bot.new_user()
-    said = user.send("\ufeff一只\u2060猫 /\u200bsi\u00adze 16\u200d:9\u200b")
-    user.ask(said)
-    (body,) = user.paid_since(said)
+    said = user.ask("\ufeff一只\u2060猫 /\u200bsi\u00adze 16\u200d:9\u200b")
+    (body,) = said.paid
     assert (body["prompt"], body["size"]) == ("一只猫", "1728x960")
 
 
-def test_a_long_prompt(bot: BotUnderTest) -> None:
+def test_long_prompt_is_sent_whole_and_shown_in_part(user: Conversation) -> None:
     """A long prompt goes to the platform whole, and the card shows its beginning, its length and a tip."""
-    user = bot.new_user()
     prompt = "灯塔" * 700
-    said = user.send(prompt)
-    card = user.ask(said)
-    assert [body["prompt"] for body in user.paid_since(said)] == [prompt]
+    card = user.ask(prompt)
+    assert [body["prompt"] for body in card.paid] == [prompt]
     assert prompt[:800] in card.text().split("\n")
     card.assert_shows("label.prompt_excerpt", length=1400, shown=800)
     card.assert_shows("advice.long")
 
 
-def test_thirty_thousand_characters(bot: BotUnderTest) -> None:
+def test_thirty_thousand_characters(user: Conversation) -> None:
     """What only the platform can call too long is sent to it whole, and its refusal is told on one sound card."""
-    user = bot.new_user()
     prompt = "灯塔" * 15_000
-    said = user.send(prompt)
-    card = user.ask(said)
-    assert [body["prompt"] for body in user.paid_since(said)] == [prompt]
+    card = user.ask(prompt)
+    assert [body["prompt"] for body in card.paid] == [prompt]
     card.assert_shows("failure.prompt_too_long")
     card.assert_shows("failure.prompt_too_long.advice")
     card.assert_shows("label.prompt_excerpt", length=30_000, shown=800)
@@ -94,9 +83,8 @@ def test_thirty_thousand_characters(bot: BotUnderTest) -> None:
 
 
 @pytest.mark.parametrize("text", ["/again " + "猫" * 20_000, "/" + "x" * 20_000, "/size " * 4000, "“" * 20_000])
-def test_a_flood(bot: BotUnderTest, text: str) -> None:
+def test_very_long_input_gets_one_card(bot: BotUnderTest, user: Conversation, text: str) -> None:
     """Very long nonsense is answered by one sound card within the time that an event has."""
-    user = bot.new_user()
     card = user.ask(text)
     assert len(card.content.encode()) < 30_000
     assert max(attempt.seconds for attempt in bot.feishu.attempts) < 3

@@ -430,6 +430,12 @@ class Card:
         return len(self.message.versions) - 1
 
     @property
+    def paid(self) -> list[dict[str, Any]]:
+        """The bodies of the calls to the GLM platform since the message that it answers was sent."""
+        bot = self.conversation.bot
+        return self.conversation.paid_since(bot.feishu.world.messages[str(self.parent_id)])
+
+    @property
     def actions(self) -> list[CardAction]:
         """What can be pressed on the card now."""
         return list(card_actions(self.conversation.bot.feishu, self.message_id))

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from sqlalchemy import func, select
+from tests.support.cluster import NO_LIMITS, PACE, Draft, Node
 
 from bot.db.database import Database, read_url
 from bot.db.tables import generations, requests
@@ -29,7 +30,6 @@ from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
-from tests.support.cluster import NO_LIMITS, PACE, Draft, Node
 from tests.support.databases import sqlite_database
 from tests.support.dsl import DEADLINE, is_final, posts_of, variables_for
 from tests.support.invariants import prompt_of, violations
