@@ -433,7 +433,7 @@ class Card:
     def paid(self) -> list[dict[str, Any]]:
         """The bodies of the calls to the GLM platform since the message that it answers was sent."""
         bot = self.conversation.bot
-        return self.conversation.paid_since(bot.feishu.world.messages[str(self.parent_id)])
+        return self.conversation.paid_since(bot.feishu.state.messages[str(self.parent_id)])
 
     @property
     def actions(self) -> list[CardAction]:

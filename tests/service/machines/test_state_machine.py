@@ -22,7 +22,6 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from sqlalchemy import func, select
-from tests.support.cluster import NO_LIMITS, PACE, Draft, Node
 
 from bot.db.database import Database, read_url
 from bot.db.tables import generations, requests
@@ -30,6 +29,8 @@ from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
+from tests.support.bot_process import NO_LIMITS, PACE, BotProcess, ProcessSpec
+from tests.support.card_actions import card_actions
 from tests.support.databases import sqlite_database
 from tests.support.dsl import DEADLINE, is_final, posts_of, variables_for
 from tests.support.invariants import prompt_of, violations
@@ -77,8 +78,8 @@ class TwoPeople(RuleBasedStateMachine):
         self.glm = self.stack.enter_context(GlmStandIn(seconds=0.05, clock=clock))
         self.url = sqlite_database(folder)
         variables = {**variables_for(self.feishu, folder=folder), **NO_LIMITS, "DATABASE_URL": self.url}
-        plan = Draft(role="both", variables=variables, glm=self.glm.origin, pace=QUICK, ahead=self.ahead)
-        self.node = self.stack.enter_context(Node(plan))
+        plan = ProcessSpec(role="both", variables=variables, glm=self.glm.origin, pace=QUICK, ahead=self.ahead)
+        self.node = self.stack.enter_context(BotProcess(plan))
         self.feishu.webhook_url = f"{self.node.address}/webhook/event"
         self.database = self.stack.enter_context(closing(Database(read_url(self.url))))
         self.said: list[ChatMessage] = []
@@ -114,7 +115,7 @@ class TwoPeople(RuleBasedStateMachine):
         """Somebody presses a button that a card under their new message has at that stage."""
         said = self.say_and_reach(person, stage)
         cards = [one for one in self.feishu.replies(said.message_id) if one.msg_type == "interactive"]
-        found = [(card, one) for card in cards for one in self.feishu.actions(card.message_id) if one.value]
+        found = [(card, one) for card in cards for one in card_actions(self.feishu, card.message_id) if one.value]
         found = [(card, one) for card, one in found if one.tag == "button" and not one.form]
         if found:
             card, button = found[place % len(found)]
