@@ -152,7 +152,7 @@ class TwoPeople(RuleBasedStateMachine):
         """The process is asked to leave, or dies, and is started again."""
         self.say_and_reach(person, stage)
         if asked:
-            self.node.tell_to_leave()
+            self.node.terminate()
             assert self.node.wait(seconds=DEADLINE) == 0
         else:
             self.node.kill()
