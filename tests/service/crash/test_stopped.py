@@ -123,7 +123,7 @@ SLOW_COMMIT = (
     """,
     """
     CREATE CONSTRAINT TRIGGER slow_claim AFTER UPDATE ON generations DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW WHEN (OLD.state = 'waiting' AND NEW.state = 'generating' AND NEW.posts = 1)
+    FOR EACH ROW WHEN (OLD.state = 'waiting' AND NEW.state = 'generating' AND NEW.calls_made = 1)
     EXECUTE FUNCTION wait_at_commit()
     """,
 )
