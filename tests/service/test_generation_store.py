@@ -20,8 +20,8 @@ from bot.db.tables import generations, requests
 from bot.errors import LeaseLost
 from bot.models import GeneratedImage, State
 from bot.worker.generation_steps import REPEATED_UNKNOWN
-from tests.support.databases import sqlite_database
 from tests.support.builders import EXPIRED, LEASE, accept, answer
+from tests.support.databases import sqlite_database
 
 
 def claim(

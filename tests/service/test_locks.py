@@ -20,9 +20,9 @@ from bot.db.rows import Generation
 from bot.db.tables import generations, requests
 from bot.models import Command
 from bot.worker.generation_steps import REPEATED_UNKNOWN, STUCK
+from tests.support.builders import EXPIRED, LEASE, accept, answer, arrival, reception_of
 from tests.support.databases import postgres_database
 from tests.support.dsl import wait_for
-from tests.support.builders import EXPIRED, LEASE, accept, answer, arrival, reception_of
 
 pytestmark = pytest.mark.postgres
 

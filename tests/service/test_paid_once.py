@@ -19,9 +19,9 @@ from bot.db.rows import Generation
 from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
 from bot.errors import LeaseLost
 from bot.worker.generation_steps import REPEATED_UNKNOWN
+from tests.support.builders import EXPIRED, LEASE, accept, answer
 from tests.support.databases import postgres_database
 from tests.support.dsl import BotUnderTest, header_color, wait_for
-from tests.support.builders import EXPIRED, LEASE, accept, answer
 from tests.support.wire import Wire
 
 LATE = 1_000.0
