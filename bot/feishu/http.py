@@ -54,13 +54,7 @@ class HttpResponse:
 class HttpSession:
     """The connections to one platform. It does not retry, follow redirects, or know about tokens.
 
-    Args:
-        domain: the platform's origin, such as ``https://open.feishu.cn``.
-        transport: replaces the network.
-        timeout: seconds a phase.
-        deadline: seconds a call.
-        on_call: called from the thread that made the call.
-        on_date: called with the ``Date`` header of every answer.
+    Args are those of :class:`bot.feishu.client.FeishuClient`.
 
     Raises:
         SettingsError: the environment names a proxy, or certificates, that cannot be used.

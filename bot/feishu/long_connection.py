@@ -57,6 +57,7 @@ UNANSWERED_PINGS = 3
 """After so many intervals of Feishu's own pings without a frame, a connection counts as lost. The far end may be deaf
 while its WebSocket pongs go on: https://github.com/riba2534/happyclaw/issues/650"""
 
+_DOWN = "the long connection to Feishu is down"
 _CONTROL = 0
 """The method of a frame with a ping or pong."""
 
@@ -69,16 +70,14 @@ class LongConnection:
 
     The platform sends each event to one of an app's connections (50 at most), chosen at random.
 
+    ``down`` says why nothing can come at the moment, ``None`` if it can.
+
     Args:
-        domain: the platform's origin, as for the client.
-        app_id: the App ID.
-        app_secret: the App Secret.
+        domain: the platform's origin, as for the client, like ``app_id`` and ``app_secret``.
         handle: called with each event and card action, from several threads at once. It has less than three seconds.
         on_end: called when the platform has refused for good, and after ``close``.
         timeout: seconds a phase of the call that asks where to connect to.
         ping: seconds; see :data:`PING_SECONDS`.
-
-    ``down`` says why nothing can come at the moment, ``None`` if it can.
 
     Raises:
         SettingsError: the environment names a proxy that cannot be used.
@@ -106,9 +105,8 @@ class LongConnection:
         self._ended: Future[None] | None = None
         self._closing = False
         self._cancel: Callable[[], object] = lambda: None
-        # What the platform configures, until it has.
-        self._reconnect_count = -1
-        self._reconnect_interval, self._reconnect_nonce, self._ping_interval = 5.0, 1.0, 120.0
+        # Until the platform configures its own; seconds, and -1 for no limit of attempts.
+        self._config = {"ReconnectCount": -1, "ReconnectInterval": 5.0, "ReconnectNonce": 1.0, "PingInterval": 120.0}
         self._opened_at = math.inf
         self._heard_at = 0.0
         self._parts: dict[str, tuple[float, dict[int, bytes]]] = {}
@@ -126,7 +124,9 @@ class LongConnection:
             SettingsError: the environment names a proxy that cannot be used.
         """
         self._closing = True
-        self._cancel()
+        # A loop that has ended meanwhile refuses.
+        with suppress(RuntimeError):
+            self._cancel()
         try:
             if self._ended is not None:
                 self._ended.result()
@@ -136,17 +136,13 @@ class LongConnection:
             self._session.close()
 
     async def _run(self) -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-        def cancel() -> None:
-            # A loop that has ended meanwhile refuses.
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(task.cancel)  # type: ignore[union-attr]
-
-        self._cancel = cancel
+        task = asyncio.ensure_future(self._reconnect_forever())
+        loop = asyncio.get_running_loop()
+        self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
+        if self._closing:
+            task.cancel()
         with suppress(asyncio.CancelledError):
-            if not self._closing:
-                await self._reconnect_forever()
+            await task
 
     async def _reconnect_forever(self) -> None:
         """Keeps a connection open; a lost one is replaced when and as often as the platform configures.
@@ -158,11 +154,11 @@ class LongConnection:
         while True:
             reason = await self._connect_once()
             failures = failures + 1 if time.monotonic() - self._opened_at < SHORTEST else 0
-            self._set_down(reason)
-            if 0 <= self._reconnect_count <= failures:
+            self.down = f"{_DOWN}: {reason}"
+            if 0 <= self._config["ReconnectCount"] <= failures:
                 raise FeishuUnreachable(f"no long connection after {failures} attempts: {reason}")
-            spread = self._reconnect_nonce * random.random()  # noqa: S311 - spreads load, guards nothing
-            wait = self._reconnect_interval if failures else spread
+            spread = self._config["ReconnectNonce"] * random.random()  # noqa: S311 - spreads load, guards nothing
+            wait = self._config["ReconnectInterval"] if failures else spread
             log.warning("long connection down", reason=reason, wait=round(wait, 1))
             await asyncio.sleep(wait)
 
@@ -190,13 +186,10 @@ class LongConnection:
         self._configure(data.get("ClientConfig"))
         url = require_str(data, "URL", call="endpoint")
         host, query = _parse_address(url)
+        ping, proxy = self._ping, proxy_for(host)
         try:
             connection = await websockets.connect(
-                url,
-                proxy=proxy_for(host),
-                ping_interval=self._ping,
-                ping_timeout=self._ping,
-                close_timeout=self._ping,
+                url, proxy=proxy, ping_interval=ping, ping_timeout=ping, close_timeout=ping
             )
         except InvalidStatus as error:
             raise _handshake_error(error) from error
@@ -209,10 +202,7 @@ class LongConnection:
     async def _serve(self, connection: websockets.ClientConnection, service: int) -> None:
         self._heard_at = time.monotonic()
         handling: set[asyncio.Task[None]] = set()
-        beside = [
-            asyncio.create_task(self._send_pings(connection, service)),
-            asyncio.create_task(self._close_if_silent(connection)),
-        ]
+        beside = [asyncio.create_task(one) for one in (self._send_pings(connection, service), self._watch(connection))]
         try:
             async for data in connection:
                 self._heard_at = time.monotonic()
@@ -236,18 +226,19 @@ class LongConnection:
         with suppress(WebSocketException):
             while True:
                 await connection.send(ping.SerializeToString())
-                await asyncio.sleep(self._ping_interval)
+                await asyncio.sleep(self._config["PingInterval"])
 
     @property
     def _silent_intervals(self) -> float:
         """Intervals of Feishu's pings since the last frame."""
-        return (time.monotonic() - self._heard_at) / self._ping_interval
+        return (time.monotonic() - self._heard_at) / self._config["PingInterval"]
 
-    async def _close_if_silent(self, connection: websockets.ClientConnection) -> None:
+    async def _watch(self, connection: websockets.ClientConnection) -> None:
+        """Closes a connection over which nothing comes any more."""
         while self._silent_intervals < UNANSWERED_PINGS:
             if self._silent_intervals >= UNANSWERED_PINGS - 1:
-                self._set_down("Feishu answers no pings")
-            await asyncio.sleep(self._ping_interval / 4)
+                self.down = f"{_DOWN}: Feishu answers no pings"
+            await asyncio.sleep(self._config["PingInterval"] / 4)
         await connection.close()
 
     async def _on_frame(self, connection: websockets.ClientConnection, data: bytes | str) -> None:
@@ -306,18 +297,11 @@ class LongConnection:
 
     def _configure(self, config: Any) -> None:
         """Applies the platform's configuration, as far as its values are usable."""
-        config = config if isinstance(config, dict) else {}
-        if isinstance(config.get("ReconnectCount"), int):
-            self._reconnect_count = config["ReconnectCount"]
-        if _is_seconds(config.get("ReconnectInterval")):
-            self._reconnect_interval = config["ReconnectInterval"]
-        if _is_seconds(config.get("ReconnectNonce")) or config.get("ReconnectNonce") == 0:
-            self._reconnect_nonce = config["ReconnectNonce"]
-        if _is_seconds(config.get("PingInterval")):
-            self._ping_interval = config["PingInterval"]
-
-    def _set_down(self, reason: str) -> None:
-        self.down = f"the long connection to Feishu is down: {reason}"
+        least = {"ReconnectCount": -math.inf, "ReconnectNonce": 0.0}
+        for name in self._config:
+            value = config.get(name) if isinstance(config, dict) else None
+            if isinstance(value, int | float) and (value > 0 or value >= least.get(name, math.inf)):
+                self._config[name] = value
 
 
 def _parse_address(url: str) -> tuple[str, Mapping[str, str]]:
@@ -342,7 +326,3 @@ def _handshake_error(error: InvalidStatus) -> FeishuError:
         return FeishuUnreachable(f"status {status}", call="handshake", status=status)
     action = FeishuAction.TELL_ADMIN if int(code) == _const.FORBIDDEN else FeishuAction.RETRY
     return FeishuError(headers.get(_const.HEADER_HANDSHAKE_MSG) or "", call="handshake", code=int(code), action=action)
-
-
-def _is_seconds(value: Any) -> bool:
-    return isinstance(value, int | float) and value > 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,7 +16,7 @@ from bot.errors import CallTimedOut, DownloadFailed, NetworkFailed, NotConnected
 from bot.glm.images import inspect_image, too_large
 from bot.glm.request import call_body, validate_key
 from bot.glm.responses import mask_key, read_answer
-from bot.glm.transport import AddressRejected, GuardedTransport, Remaining, https_url, is_public
+from bot.glm.transport import AddressRejected, GuardedTransport, https_url, is_public
 from bot.models import GeneratedImage, ImageFile
 from bot.options import Options
 from bot.timings import DownloadRetries
@@ -34,6 +34,9 @@ LARGEST_DOWNLOAD = 20 * 1024 * 1024
 
 _LARGEST_ANSWER = 1024 * 1024
 _TRANSIENT = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS)
+
+Trace = Callable[[str, object], None]
+"""See https://www.encode.io/httpcore/extensions/#trace."""
 
 log = logging.getLogger(__name__)
 
@@ -55,22 +58,14 @@ class _Client:
         headers = {"User-Agent": "feishu-glm-image-bot"}
         self._http = httpx.Client(transport=transport, trust_env=False, follow_redirects=False, headers=headers)
 
-    @contextmanager
     def _stream(
-        self, method: str, url: str | httpx.URL, *, seconds: float, extensions: dict[str, Any], **request: Any
-    ) -> Iterator[tuple[httpx.Response, Remaining]]:
-        """Sends a request; gives the open response, and a function that returns the seconds left."""
+        self, method: str, url: str | httpx.URL, *, seconds: float, trace: Trace | None = None, **request: Any
+    ) -> AbstractContextManager[httpx.Response]:
+        """Sends a request, which with its answer may take so many seconds."""
         ends_at = self._clock() + seconds
-
-        def remaining() -> float:
-            return ends_at - self._clock()
-
-        timeout = httpx.Timeout(
-            seconds, connect=min(CONNECT_SECONDS, seconds), write=min(WRITE_SECONDS, seconds), pool=seconds
-        )
-        extensions = {**extensions, "remaining": remaining}
-        with self._http.stream(method, url, timeout=timeout, extensions=extensions, **request) as response:
-            yield response, remaining
+        extensions = {"remaining": lambda: ends_at - self._clock(), "trace": trace or (lambda _event, _info: None)}
+        timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds), write=min(WRITE_SECONDS, seconds))
+        return self._http.stream(method, url, timeout=timeout, extensions=extensions, **request)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -87,9 +82,9 @@ class GlmClient(_Client):
     """Makes images. No call is ever repeated: each may be billed, and the platform has no idempotency key.
 
     Args:
-        api_key: of the ZhiPu platform; validated when a call is made.
-        transport: replaces the network in the sandbox and in tests. The default verifies TLS and uses no proxy and no
-            other environment variable.
+        api_key: validated when a call is made.
+        transport: replaces the network in the sandbox and in tests. The default verifies TLS and ignores the
+            environment.
         deadline: seconds that a whole call may take; by default :func:`call_seconds`.
         clock: monotonic seconds.
         on_date: called with the ``Date`` header of each answer.
@@ -135,17 +130,16 @@ class GlmClient(_Client):
         started = self._clock()
 
         def trace(event: str, _: object) -> None:
-            # https://www.encode.io/httpcore/extensions/#trace
             if event.endswith("send_request_headers.started"):
                 before_send()
 
         authorization = {"Authorization": f"Bearer {key}"}
         try:
             with self._stream(
-                "POST", ENDPOINT, seconds=seconds, extensions={"trace": trace}, headers=authorization, json=body
-            ) as (response, remaining):
+                "POST", ENDPOINT, seconds=seconds, trace=trace, headers=authorization, json=body
+            ) as response:
                 self._on_date(response.headers.get("Date"))
-                answer = _read(response.iter_bytes(), limit=_LARGEST_ANSWER, remaining=remaining)
+                answer = _read(response, limit=_LARGEST_ANSWER)
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotConnected(f"Network error: no connection within {CONNECT_SECONDS:g} s") from error
         except httpx.ConnectError as error:
@@ -165,8 +159,7 @@ class Downloader(_Client):
     """Downloads images; it knows no API key.
 
     Args:
-        transport: replaces the network in the sandbox and in tests. The default verifies TLS, uses no environment
-            variable, and connects to public addresses only.
+        transport: as for :class:`GlmClient`; the default connects to public addresses only.
         deadline: seconds that a whole download may take.
         largest: bytes that an image may have.
         clock: monotonic seconds.
@@ -196,12 +189,9 @@ class Downloader(_Client):
         # Compression is declined, so that the bytes counted are the bytes that come.
         headers = {"Accept-Encoding": "identity"}
         try:
-            with self._stream("GET", address, seconds=self._deadline, extensions={}, headers=headers) as (
-                response,
-                remaining,
-            ):
+            with self._stream("GET", address, seconds=self._deadline, headers=headers) as response:
                 _check_head(response)
-                content = _read(response.iter_raw(), limit=self._largest, remaining=remaining)
+                content = _read(response, limit=self._largest)
         except AddressRejected as error:
             raise DownloadFailed(str(error), permanent=True) from error
         except _TooLargeError as error:
@@ -268,13 +258,13 @@ def _reason(error: httpx.RequestError) -> str:
     return str(error) or type(error).__name__
 
 
-def _read(parts: Iterator[bytes], *, limit: int, remaining: Remaining) -> bytes:
+def _read(response: httpx.Response, *, limit: int) -> bytes:
     content = bytearray()
-    for part in parts:
+    for part in response.iter_bytes():
         content += part
         if len(content) > limit:
             raise _TooLargeError
-        if remaining() <= 0:
+        if response.request.extensions["remaining"]() <= 0:
             raise httpx.ReadTimeout("the time for the whole call ran out")
     return bytes(content)
 
