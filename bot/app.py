@@ -12,7 +12,7 @@ from flask import Flask
 
 from bot import logs
 from bot.background import Background
-from bot.chat.cards.cards import Cards
+from bot.chat.cards.elements import CardContext
 from bot.chat.messages import Messages
 from bot.chat.parsing.events import EVENT_TYPES
 from bot.chat.styles import Styles
@@ -110,8 +110,15 @@ class Bot:
         self._timings = timings = timings or Timings()
         self._glm_transport, self._image_transport = glm, images
         self._prices, self._slots = settings.prices.by_model(), settings.slots.by_model()
-        self._messages = Messages.load(settings.config_dir)
         self._styles = Styles.load(settings.config_dir)
+        self._cards = CardContext(
+            messages=Messages.load(settings.config_dir),
+            styles=self._styles,
+            zone=settings.team.zone,
+            buttons=settings.cards.buttons,
+            prices=self._prices,
+            defaults=settings.images.defaults,
+        )
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._platform_clock = PlatformClock(clock)
         self.database = database = Database(read_url(settings.url), clock=clock)
@@ -265,7 +272,7 @@ class Bot:
             card_actions=CardActionHandler(
                 database=self.database,
                 requests=requests,
-                messages=self._messages,
+                cards=self._cards,
                 admins=frozenset(settings.team.admins),
             ),
             identity=self._identity,
@@ -328,18 +335,9 @@ class Bot:
     def _build_publisher(
         self, requests: RequestStore, *, leases: Leases, queue: QueueReader, uploader: OriginalUploader
     ) -> CardPublisher:
-        settings = self._settings
-        cards = Cards(
-            words=self._messages,
-            styles=self._styles,
-            zone=settings.team.zone,
-            buttons=settings.cards.buttons,
-            prices=self._prices,
-            defaults=settings.images.defaults,
-        )
         renderer = RequestRenderer(
             database=self.database,
-            cards=cards,
+            cards=self._cards,
             reports=self._reports,
             queue=queue,
             limits=self._limits,
@@ -349,7 +347,7 @@ class Bot:
         return CardPublisher(
             store=requests,
             feishu=self._feishu,
-            cards=cards,
+            cards=self._cards,
             renderer=renderer,
             originals=uploader,
             leases=leases,

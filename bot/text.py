@@ -83,3 +83,40 @@ def _has(text: str, *, besides: str) -> bool:
         unicodedata.category(character)[0] not in besides or "\U0001f000" <= character <= "\U0001faff"
         for character in bare(text)
     )
+
+
+# Embeddings, overrides and isolates turn round what follows them, so that a prompt could read as another one.
+_TURNS = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+_TAG_OR_ENTITY = re.compile(r"<|&(?=#?\w+;)")
+
+
+def sanitize(text: str) -> str:
+    """The text for display, without control characters and signs that turn the direction of writing.
+
+    Line ends and tabs stay; half of a surrogate pair becomes ``U+FFFD``.
+    """
+    return "".join(map(_sanitize, text.replace("\r\n", "\n").replace("\r", "\n")))
+
+
+def _sanitize(character: str) -> str:
+    if character in "\n\t":
+        return character
+    category = unicodedata.category(character)
+    if category == "Cs":
+        return "\N{REPLACEMENT CHARACTER}"
+    return "" if category == "Cc" or character in _TURNS else character
+
+
+def truncate(text: str, length: int) -> str:
+    """At most ``length`` characters of the sanitized text; a cut ends in an ellipsis."""
+    whole = sanitize(text)
+    return whole if len(whole) <= length else whole[: length - 1] + "…"
+
+
+def escape_tags(text: str) -> str:
+    """The sanitized text for a text message, in which nothing is a tag and nobody is mentioned.
+
+    ``<`` and the ``&`` of an entity become their full-width forms: a text message that holds
+    ``<at user_id="all"></at>`` notifies everybody, and whether entities are read back as tags is not documented.
+    """
+    return _TAG_OR_ENTITY.sub(lambda match: "＜" if match[0] == "<" else "＆", sanitize(text))

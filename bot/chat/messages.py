@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, KeysView, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -12,39 +12,35 @@ from bot.errors import SettingsError
 from bot.models import Language
 
 Bilingual = dict[str, str]
-"""One text in both languages, under the locale names that a card's ``i18n_content`` takes."""
+"""One text in both languages, under the locales of a card's ``i18n_content``."""
 
 LOCALES: Mapping[Language, str] = {"zh": "zh_cn", "en": "en_us"}
-"""The locale of each language: https://open.feishu.cn/document/feishu-cards/configure-multi-language-content."""
+"""https://open.feishu.cn/document/feishu-cards/configure-multi-language-content"""
 
 PLAIN = "_plain"
-"""The ending of the key whose sentence does without the values that are missing."""
+"""The suffix of a key whose sentence does without values that may be missing."""
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
 class Messages:
-    """The sentences of both languages, with the same keys and the same placeholders in each.
+    """The sentences of both languages, with the same keys and placeholders in each.
 
     Args:
         words: for each language, the sentences by key; a placeholder is written ``{name}``.
 
     Raises:
-        SettingsError: the languages differ, or a sentence is empty or malformed; every fault is listed.
+        SettingsError: the languages differ, or a sentence is empty or malformed; every error is listed.
     """
 
     def __init__(self, words: Mapping[Language, Mapping[str, object]]) -> None:
-        if faults := [*_malformed(words), *_differences(words)]:
+        if faults := list(_faults(words)):
             raise SettingsError(faults)
         self._words = {language: {key: str(text) for key, text in words[language].items()} for language in LOCALES}
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The catalogues ``messages.zh.toml`` and ``messages.en.toml`` of a folder.
-
-        Raises:
-            SettingsError: a file is missing or not TOML, or the two do not match.
-        """
+        """The catalogues ``messages.zh.toml`` and ``messages.en.toml`` of a folder; raises ``SettingsError``."""
         words: dict[Language, Mapping[str, object]] = {}
         faults: list[str] = []
         for language in LOCALES:
@@ -56,72 +52,59 @@ class Messages:
             raise SettingsError(faults)
         return cls(words)
 
-    def keys(self) -> frozenset[str]:
-        """Every key."""
-        return frozenset(self._words["zh"])
+    @property
+    def keys(self) -> KeysView[str]:
+        """Every key, in the order of the Chinese catalogue."""
+        return self._words["zh"].keys()
 
     def __contains__(self, key: object) -> bool:
         return key in self._words["zh"]
 
     def placeholders(self, key: str) -> frozenset[str]:
-        """The names of the values that the sentence needs.
-
-        Raises:
-            KeyError: there is no such sentence.
-        """
+        """The names of the values that the sentence needs."""
         return frozenset(_PLACEHOLDER.findall(self._words["zh"][key]))
 
     def text(self, key: str, language: Language, **values: object) -> str:
-        """The sentence in one language; a value's own braces are left as they are.
-
-        Raises:
-            KeyError: there is no such sentence, or a value is missing.
-        """
+        """The sentence in one language; raises ``KeyError`` if there is none, or a value is missing."""
         return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), self._words[language][key])
 
-    def both(self, key: str, **values: object) -> Bilingual:
-        """The sentence in both languages; a value may itself be a text in both languages.
+    def bilingual(self, key: str, **values: object) -> Bilingual:
+        """The sentence in both languages; a value may be bilingual itself."""
+        return {
+            locale: self.text(
+                key, language, **{name: one[locale] if isinstance(one, dict) else one for name, one in values.items()}
+            )
+            for language, locale in LOCALES.items()
+        }
 
-        Raises:
-            KeyError: there is no such sentence, or a value is missing.
-        """
-        return {locale: self.text(key, language, **_in(locale, values)) for language, locale in LOCALES.items()}
+    def best_key(self, key: str, names: Iterable[str]) -> str | None:
+        """The key whose sentence these values suffice for: ``key``, its plain form, or ``None``.
 
-    def fitting(self, key: str, names: Iterable[str]) -> str | None:
-        """The key whose sentence can be said with these values: ``key``, its plain form, or ``None``.
-
-        Sentences of failures are stored, so one written by another version may lack a value or be unknown.
+        Keys of failures are stored, so one written by another version may lack a value or be unknown.
         """
         known = set(names)
         return next((one for one in (key, key + PLAIN) if one in self and self.placeholders(one) <= known), None)
 
 
-def alike(text: str) -> Bilingual:
+def same_text(text: str) -> Bilingual:
     """The same text for both languages: a number, a name, a size."""
     return dict.fromkeys(LOCALES.values(), text)
 
 
-def joined(parts: Iterable[Bilingual], *, separator: Bilingual | str = " · ") -> Bilingual:
-    """The parts after one another, in each language, with the separator of that language between them."""
+def join(parts: Iterable[Bilingual], *, separator: Bilingual | str = " · ") -> Bilingual:
+    """The parts in each language, with the separator of that language between them."""
     every = list(parts)
-    between = alike(separator) if isinstance(separator, str) else separator
+    between = same_text(separator) if isinstance(separator, str) else separator
     return {locale: between[locale].join(part[locale] for part in every) for locale in LOCALES.values()}
 
 
-def _in(locale: str, values: Mapping[str, object]) -> dict[str, object]:
-    return {name: value[locale] if isinstance(value, dict) else value for name, value in values.items()}
-
-
-def _malformed(words: Mapping[Language, Mapping[str, object]]) -> Iterable[str]:
+def _faults(words: Mapping[Language, Mapping[str, object]]) -> Iterator[str]:
     for language in LOCALES:
         for key, text in words[language].items():
             if not isinstance(text, str) or not text.strip():
                 yield f"messages.{language}.toml: {key}: write a sentence between quotes"
-            elif "{" in (rest := _PLACEHOLDER.sub("", text)) or "}" in rest:
+            elif set("{}") & set(_PLACEHOLDER.sub("", text)):
                 yield f"messages.{language}.toml: {key}: a placeholder is written {{name}}, in small letters"
-
-
-def _differences(words: Mapping[Language, Mapping[str, object]]) -> Iterable[str]:
     zh, en = words["zh"], words["en"]
     for key in sorted(zh.keys() ^ en.keys()):
         yield f"messages.{'zh' if key in en else 'en'}.toml: {key}: is missing"

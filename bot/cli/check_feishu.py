@@ -171,8 +171,7 @@ def _test_card(client: FeishuClient, settings: Settings, recipient: str) -> Outc
         messages = Messages.load(settings.config_dir)
     except SettingsError:
         return None, "not sent: its text cannot be read"
-    text = el.line(el.label(messages.both("check.text")))
-    card = el.card(messages.both("check.title"), colour="blue", elements=[text])
+    card = el.card(messages.bilingual("check.title"), [el.paragraph(messages.bilingual("check.text"))])
     message_id = client.send(
         recipient,
         receive_id_type=kind_of(recipient),

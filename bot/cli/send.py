@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 
 from bot import logs
-from bot.chat.cards.cards import Cards, content
-from bot.chat.cards.elements import Card
+from bot.chat.cards.elements import Card, CardContext, content
+from bot.chat.cards.request_card import render_request, render_request_text
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.cli.id_args import kind_of
@@ -37,8 +37,8 @@ class Sender:
         logs.configure("error")
         self._recipient = recipient
         self._settings = settings
-        self._cards = Cards(
-            words=Messages.load(settings.config_dir),
+        self._cards = CardContext(
+            messages=Messages.load(settings.config_dir),
             styles=Styles.load(settings.config_dir),
             zone=settings.team.zone,
             buttons=False,
@@ -72,12 +72,12 @@ class Sender:
             price = self._settings.prices.by_model().get(options.model)
             card = RequestView(request_id="", prompt=prompt, options=options, pictures=(view,), price=price)
             try:
-                self._send_one("interactive", self._cards.request(card))
+                self._send_one("interactive", render_request(self._cards, card))
             except FeishuError as error:
                 if error.action is not FeishuAction.SEND_PLAIN:
                     raise
                 self._send_one("image", {"image_key": image_key})
-                self._send_one("text", {"text": self._cards.plain(card, "zh")})
+                self._send_one("text", {"text": render_request_text(self._cards, card, "zh")})
         finally:
             self._client.close()
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from bot.chat.cards.cards import EXAMPLES
-from bot.chat.cards.form_card import FormCard, filled_in
-from bot.chat.cards.toasts import toast
-from bot.chat.messages import Messages
+from bot.chat.cards.elements import CardContext, render_toast
+from bot.chat.cards.form_card import prefill, render_form
+from bot.chat.cards.help_cards import EXAMPLES
 from bot.chat.parsing.parser import parse_prompt
 from bot.db.cancellation import cancel
 from bot.db.database import Database
@@ -43,7 +42,7 @@ class CardActionHandler:
 
     database: Database
     requests: RequestService
-    messages: Messages
+    cards: CardContext
     admins: Collection[str]
     """The people who may cancel what others asked for."""
 
@@ -128,7 +127,8 @@ class CardActionHandler:
         if answer["toast"]["type"] == "success":
             return answer
         again = hashlib.sha256(action.event_id.encode()).hexdigest()[:8]
-        card = FormCard(words=self.messages, styles=self.requests.styles).card(
+        card = render_form(
+            self.cards,
             request_id=request["request_id"],
             prompt=request["raw_prompt"],
             options=options_of(read_options(request)),
@@ -142,7 +142,7 @@ class CardActionHandler:
         if not text:
             return self._toast("toast.empty_prompt", "error")
         # What was parsed once is a prompt as it is: parsing it again could take more of it away.
-        unchanged = text == filled_in(request["raw_prompt"]).strip()
+        unchanged = text == prefill(request["raw_prompt"]).strip()
         prompt = ImagePrompt(prompt=text) if unchanged else parse_prompt(text, styles=self.requests.styles)
         if isinstance(prompt, UserError):
             return self._error(prompt)
@@ -157,7 +157,7 @@ class CardActionHandler:
         language = self.requests.language_of(action.presser) or "zh"
         with self.database.read() as connection:
             chat = chat_of_card(connection, card_id=action.message_id, chat_id=action.chat_id, sender=action.presser)
-        text = self.messages.text(f"welcome.example.{name}.prompt", language)
+        text = self.cards.messages.text(f"welcome.example.{name}.prompt", language)
         new = self._new(action, {**chat, "language": language})
         return self._accept(new, ImagePrompt(prompt=text), "toast.queued")
 
@@ -197,7 +197,7 @@ class CardActionHandler:
         return self._toast(key, "success") if result.error is None else self._error(result.error)
 
     def _error(self, error: UserError) -> Toast:
-        return toast(self.messages, error.sentence, kind="warning", **error.values)
+        return render_toast(self.cards.messages, error.sentence, kind="warning", **error.values)
 
     def _toast(self, key: str, kind: Any) -> Toast:
-        return toast(self.messages, key, kind=kind)
+        return render_toast(self.cards.messages, key, kind=kind)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bot.chat.cards.card_plain_text import text_of
-from bot.chat.cards.cards import Cards, content
+from bot.chat.cards.command_cards import render_moved, render_notice
+from bot.chat.cards.elements import CardContext, content, text_of
+from bot.chat.cards.request_card import render_request_text
 from bot.db.leases import Leases
 from bot.db.outages import Outages
 from bot.db.requests import RequestStore
@@ -56,7 +57,7 @@ class CardPublisher:
 
     store: RequestStore
     feishu: FeishuClient
-    cards: Cards
+    cards: CardContext
     renderer: RequestRenderer
     originals: OriginalUploader
     leases: Leases
@@ -96,7 +97,7 @@ class CardPublisher:
             Whether that is done, also where this card is refused, too; otherwise the request was released and is due
             again later.
         """
-        card = content(self.cards.notice("stalled"))
+        card = content(render_notice(self.cards, "stalled"))
         try:
             if claimed.answer_id is None:
                 self._post(claimed, "card", msg_type="interactive", body=card)
@@ -168,7 +169,7 @@ class CardPublisher:
             self.originals.forget(generation_id)
             self.store.record_send(request, "file", "", owner=self.leases.owner)
             notice = "original_refused"
-        return self._post(request, "card", msg_type="interactive", body=content(self.cards.notice(notice)))
+        return self._post(request, "card", msg_type="interactive", body=content(render_notice(self.cards, notice)))
 
     def _send_messages(self, request: Request, rendered: RenderedRequest, sent: Mapping[str, str]) -> None:
         """The images as image messages, the rest as text, and a pointer on the old card where there is one."""
@@ -178,13 +179,13 @@ class CardPublisher:
                 self._send_image(request, step, image.image_key)
         if "text" not in sent:
             if rendered.view is not None:
-                text = self.cards.plain(rendered.view, request.language)
+                text = render_request_text(self.cards, rendered.view, request.language)
             else:
                 text = text_of(rendered.card, request.language)
             message_id = self._post(request, "text", msg_type="text", body=content({"text": text}))
             self.store.record_send(request, "text", message_id, owner=self.leases.owner)
         if request.answer_id is not None:
-            self._patch_if_accepted(request, request.answer_id, content(self.cards.moved()))
+            self._patch_if_accepted(request, request.answer_id, content(render_moved(self.cards)))
 
     def _send_image(self, request: Request, step: str, image_key: str) -> None:
         try:
@@ -243,7 +244,7 @@ class CardPublisher:
                 if request.recalled:
                     self._recall(request, request.answer_id)
                 else:
-                    self._patch_if_accepted(request, request.answer_id, content(self.cards.notice("unshown")))
+                    self._patch_if_accepted(request, request.answer_id, content(render_notice(self.cards, "unshown")))
             except FeishuError as later:
                 self._retry_later(request, later)
                 return

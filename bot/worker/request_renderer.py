@@ -5,8 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from bot.chat.cards.cards import Cards
-from bot.chat.cards.elements import Card
+from bot.chat.cards.command_cards import (
+    render_changed,
+    render_error,
+    render_history,
+    render_ids,
+    render_not_allowed,
+    render_notice,
+    render_queue,
+    render_quota,
+    render_settings,
+    render_stats,
+)
+from bot.chat.cards.elements import Card, CardContext
+from bot.chat.cards.form_card import render_form
+from bot.chat.cards.help_cards import (
+    render_help,
+    render_models,
+    render_sizes,
+    render_styles,
+    render_tips,
+    render_welcome,
+)
+from bot.chat.cards.request_card import render_request
 from bot.db.admission import Preferences
 from bot.db.database import Database
 from bot.db.lookups import find_request, prompts_of
@@ -40,7 +61,7 @@ class RequestRenderer:
     """Renders requests; ``prices`` are yuan an image, by model."""
 
     database: Database
-    cards: Cards
+    cards: CardContext
     reports: Reports
     queue: QueueReader
     limits: Limits
@@ -52,7 +73,7 @@ class RequestRenderer:
         if request.kind in ("rejected", "too_fast"):
             fault = request.content
             error = UserError(sentence=fault["sentence"], values=fault["values"], command=fault.get("command"))
-            return RenderedRequest(card=self.cards.rejection(error), state="rejected", last=True)
+            return RenderedRequest(card=render_error(self.cards, error), state="rejected", last=True)
         if request.kind != "images":
             name = str(request.content.get("name", "help"))
             card = COMMAND_CARDS.get(name, COMMAND_CARDS["help"])(self, request)
@@ -98,7 +119,7 @@ class RequestRenderer:
     def _with_card(
         self, view: RequestView, *, state: str, last: bool = False, position_key: str | None = None
     ) -> RenderedRequest:
-        card = self.cards.request(view)
+        card = render_request(self.cards, view)
         return RenderedRequest(card=card, state=state, last=last, position_key=position_key, view=view)
 
     def queue_view(self, *, chat_id: str | None, sender: str, private: bool) -> QueueView:
@@ -133,17 +154,18 @@ class RequestRenderer:
 
 def _queue_card(renderer: RequestRenderer, request: Request) -> Card:
     private = request.chat_type == "p2p"
-    return renderer.cards.queue(renderer.queue_view(chat_id=request.chat_id, sender=request.sender, private=private))
+    view = renderer.queue_view(chat_id=request.chat_id, sender=request.sender, private=private)
+    return render_queue(renderer.cards, view)
 
 
 def _notice(renderer: RequestRenderer, request: Request) -> Card:
     name, _, details = request.content["argument"].partition("\n")
-    return renderer.cards.notice(name, **({"details": details} if details else {}))
+    return render_notice(renderer.cards, name, **({"details": details} if details else {}))
 
 
 def _quota(renderer: RequestRenderer, request: Request) -> Card:
     with renderer.database.read() as connection:
-        return renderer.cards.quota(renderer.limits.quota(connection, request.sender))
+        return render_quota(renderer.cards, renderer.limits.quota(connection, request.sender))
 
 
 def _settings(renderer: RequestRenderer, request: Request) -> Card:
@@ -158,7 +180,7 @@ def _settings(renderer: RequestRenderer, request: Request) -> Card:
         chat=tuple(name for name in defaults.of(request.chat_id) if name in OPTIONS),
         of_chat=of_chat,
     )
-    return renderer.cards.settings(view)
+    return render_settings(renderer.cards, view)
 
 
 def _form(renderer: RequestRenderer, request: Request) -> Card:
@@ -166,51 +188,55 @@ def _form(renderer: RequestRenderer, request: Request) -> Card:
     with renderer.database.read() as connection:
         row = find_request(connection, edited)
     if row is None or not row["raw_prompt"]:
-        return renderer.cards.notice("recalled")
-    return renderer.cards.form(request_id=edited, prompt=row["raw_prompt"], options=options_of(read_options(row)))
+        return render_notice(renderer.cards, "recalled")
+    options = options_of(read_options(row))
+    return render_form(renderer.cards, request_id=edited, prompt=row["raw_prompt"], options=options)
 
 
 def _cancelled(renderer: RequestRenderer, request: Request) -> Card:
     result = request.content["result"]
     with renderer.database.read() as connection:
         prompts = prompts_of(connection, result.get("named", ()))
-    return renderer.cards.notice("cancelled", count=str(result["count"]), prompt="\n".join(filter(None, prompts)))
+    shown = "\n".join(filter(None, prompts))
+    return render_notice(renderer.cards, "cancelled", count=str(result["count"]), prompt=shown)
 
 
 def _changed(renderer: RequestRenderer, request: Request) -> Card:
     result = request.content["result"]
-    return renderer.cards.changed(result["changes"], for_chat=result["for_chat"])
+    return render_changed(renderer.cards, result["changes"], for_chat=result["for_chat"])
 
 
 def _either(changed: str, unchanged: str) -> Callable[[RequestRenderer, Request], Card]:
     """A notice that depends on whether the command has changed something."""
-    return lambda self, request: self.cards.notice(changed if request.content["result"]["changed"] else unchanged)
+    return lambda renderer, request: render_notice(
+        renderer.cards, changed if request.content["result"]["changed"] else unchanged
+    )
 
 
 COMMAND_CARDS: Mapping[str, Callable[[RequestRenderer, Request], Card]] = {
-    "help": lambda self, _: self.cards.help(),
-    "sizes": lambda self, _: self.cards.sizes(),
-    "models": lambda self, _: self.cards.models(),
-    "styles": lambda self, _: self.cards.styles(),
-    "tips": lambda self, _: self.cards.tips(),
+    "help": lambda self, _: render_help(self.cards),
+    "sizes": lambda self, _: render_sizes(self.cards),
+    "models": lambda self, _: render_models(self.cards),
+    "styles": lambda self, _: render_styles(self.cards),
+    "tips": lambda self, _: render_tips(self.cards),
     # Sent as a file; this card is shown only where the file cannot be.
-    "original": lambda self, _: self.cards.notice("original_gone"),
-    "welcome": lambda self, _: self.cards.welcome(),
+    "original": lambda self, _: render_notice(self.cards, "original_gone"),
+    "welcome": lambda self, _: render_welcome(self.cards),
     "queue": _queue_card,
-    "history": lambda self, request: self.cards.history(
-        self.reports.history(chat_id=request.chat_id, sender=request.sender)
+    "history": lambda self, request: render_history(
+        self.cards, self.reports.history(chat_id=request.chat_id, sender=request.sender)
     ),
-    "stats": lambda self, _: self.cards.stats(self.reports.stats()),
-    "id": lambda self, request: self.cards.id(person=request.sender, chat=request.chat_id),
-    "not_allowed": lambda self, request: self.cards.not_allowed(person=request.sender, chat=request.chat_id),
+    "stats": lambda self, _: render_stats(self.cards, self.reports.stats()),
+    "id": lambda self, request: render_ids(self.cards, person=request.sender, chat=request.chat_id),
+    "not_allowed": lambda self, request: render_not_allowed(self.cards, person=request.sender, chat=request.chat_id),
     "quota": _quota,
     "settings": _settings,
     "form": _form,
     "cancel": _cancelled,
     "set": _changed,
-    "redownload": lambda self, _: self.cards.notice("redownload"),
-    "lang": lambda self, _: self.cards.notice("language"),
-    RECALLED: lambda self, _: self.cards.notice("recalled"),
+    "redownload": lambda self, _: render_notice(self.cards, "redownload"),
+    "lang": lambda self, _: render_notice(self.cards, "language"),
+    RECALLED: lambda self, _: render_notice(self.cards, "recalled"),
     "notice": _notice,
     "pause": _either("paused", "already_paused"),
     "resume": _either("resumed", "already_running"),

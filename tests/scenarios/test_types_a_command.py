@@ -46,7 +46,7 @@ def test_guide_command_returns_its_card(user: Conversation, name: str, say: str)
     """A question about how it works is answered by its card, whose lists are there for readers of either language."""
     card = user.ask(say)
     card.assert_shows(f"{name}.title")
-    every = sorted(CATALOGUE.keys())
+    every = sorted(CATALOGUE.keys)
     listed = [key for key in every if key.startswith(f"{name}.") and not CATALOGUE.placeholders(key)]
     assert all(card.shows(key) for key in listed)
     assert card.paid == []

@@ -547,7 +547,7 @@ def variables_for(feishu: FeishuStandIn, *, folder: Path) -> dict[str, str]:
 
 def toast_text(key: str, **values: object) -> dict[str, str]:
     """A sentence of the catalogue as a toast says it."""
-    return CATALOGUE.both(key, **values)
+    return CATALOGUE.bilingual(key, **values)
 
 
 def plain_text(message: ChatMessage) -> str:

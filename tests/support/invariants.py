@@ -65,7 +65,7 @@ def _from_bot(feishu: FeishuStandIn) -> list[ChatMessage]:
 
 
 def _unfinished(feishu: FeishuStandIn, tables: dict[str, Table], connection: Connection) -> Iterator[str]:
-    """Cards that still say "queued" or "generating", and work that was left open."""
+    """CardContext that still say "queued" or "generating", and work that was left open."""
     for message in _from_bot(feishu):
         if _is_stuck(feishu, message):
             continue

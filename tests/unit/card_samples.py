@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot.chat.cards.cards import Cards, content
+from bot.chat.cards.elements import CardContext, content
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.models import ContentFinding, Failure, GenerationView, RequestView, State
@@ -35,10 +35,10 @@ def styles() -> Styles:
 
 
 @cache
-def cards(*, buttons: bool = True) -> Cards:
+def cards(*, buttons: bool = True) -> CardContext:
     """The cards as the bot makes them, in the time of Shanghai."""
     zone = ZoneInfo("Asia/Shanghai")
-    return Cards(words=catalogue(), styles=styles(), zone=zone, buttons=buttons, prices=PRICES)
+    return CardContext(messages=catalogue(), styles=styles(), zone=zone, buttons=buttons, prices=PRICES)
 
 
 def picture(state: State, number: int = 1, **more: Any) -> GenerationView:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.cards.prompt_tips import hint
+from bot.chat.cards.prompt_tips import tip_for
 from bot.models import Language
 from tests.unit.card_samples import catalogue
 
@@ -57,31 +57,31 @@ GOOD = [
 @pytest.mark.parametrize(("prompt", "key"), TABLE, ids=[prompt[:20] for prompt, _ in TABLE])
 def test_the_tip_fits_the_prompt(prompt: str, key: str) -> None:
     """A prompt that the advice warns of gets the tip for it."""
-    assert hint(prompt) == key
+    assert tip_for(prompt) == key
 
 
 @pytest.mark.parametrize("prompt", GOOD, ids=[prompt[:20] for prompt in GOOD])
 def test_a_good_prompt_gets_no_tip(prompt: str) -> None:
     """A prompt that says what it wants is left alone."""
-    assert hint(prompt) is None
+    assert tip_for(prompt) is None
 
 
 def test_a_style_does_not_make_a_vague_prompt_clear() -> None:
     """The words that a style adds are not the person's, so a vague prompt with a style still gets its tip."""
-    assert hint("好看的图片，油画质感，厚涂笔触，画布纹理", asked="好看的图片") == "advice.vague"
-    assert hint("好看的图片，油画质感，厚涂笔触，画布纹理") is None
-    assert hint("猫" * 1001, asked="猫") == "advice.long"
+    assert tip_for("好看的图片，油画质感，厚涂笔触，画布纹理", asked="好看的图片") == "advice.vague"
+    assert tip_for("好看的图片，油画质感，厚涂笔触，画布纹理") is None
+    assert tip_for("猫" * 1001, asked="猫") == "advice.long"
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_examples_of_what_to_avoid_get_their_tips(language: Language) -> None:
     """What ``/tips`` calls vague or contradictory is called so under a result too."""
     vague, opposite, _ = re.findall("[（(]([^）)]+)[）)]", catalogue().text("tips.avoid", language))
-    assert (hint(vague), hint(opposite)) == ("advice.vague", "advice.contradictory")
+    assert (tip_for(vague), tip_for(opposite)) == ("advice.vague", "advice.contradictory")
 
 
 @given(st.text(max_size=1500))
 def test_any_text_gets_a_known_tip_or_none(prompt: str) -> None:
     """Whatever is typed, the answer is a sentence of the catalogue or nothing."""
-    key = hint(prompt)
+    key = tip_for(prompt)
     assert key is None or key in catalogue()

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot.chat.cards.cards import content
+from bot.chat.cards.command_cards import render_error, render_moved
+from bot.chat.cards.elements import content
+from bot.chat.cards.request_card import render_request
 from bot.errors import UserError
 from bot.models import Failure, RequestView, State
 from bot.options import Options
@@ -43,7 +45,7 @@ HEADERS = [
 @pytest.mark.parametrize(("name", "colour", "zh", "en"), HEADERS, ids=[row[0] for row in HEADERS])
 def test_the_header_tells_the_stage(name: str, colour: str, zh: str, en: str) -> None:
     """Header and summary say where the request stands, in both languages and in the stage's colour."""
-    card = cards().request(STAGES[name])
+    card = render_request(cards(), STAGES[name])
     assert card["schema"] == "2.0"
     assert card["header"]["template"] == colour
     assert card["header"]["title"]["i18n_content"] == {"zh_cn": zh, "en_us": en}
@@ -56,7 +58,7 @@ def test_the_header_tells_the_stage(name: str, colour: str, zh: str, en: str) ->
 @pytest.mark.parametrize("name", STAGES)
 def test_every_label_has_both_languages(name: str) -> None:
     """Every text but the prompt, the platform's message and the names of ratios has both languages."""
-    card = cards().request(STAGES[name])
+    card = render_request(cards(), STAGES[name])
     texts = [e for e in elements(card) if e["tag"] in ("plain_text", "markdown") and "i18n_content" not in e]
     ratios = {option["text"]["content"] for select in tagged(card, "select_static") for option in select["options"]}
     assert {text["content"] for text in texts} <= {STAGES[name].prompt, "1113 余额不足或无可用资源包,请充值。", *ratios}
@@ -89,7 +91,7 @@ WAITING: list[tuple[dict[str, Any], str, str]] = [
 @pytest.mark.parametrize(("place", "zh", "en"), WAITING)
 def test_who_waits_is_told_the_place(place: dict[str, Any], zh: str, en: str) -> None:
     """The place in the line and the estimate stand first, and nothing of a result is there yet."""
-    card = cards().request(request(picture(State.WAITING), price=0.1, **place))
+    card = render_request(cards(), request(picture(State.WAITING), price=0.1, **place))
     assert lines(card)[0] == zh
     assert lines(card, "en_us")[0] == en
     assert "费用" not in content(card)
@@ -99,14 +101,16 @@ def test_who_waits_is_told_the_place(place: dict[str, Any], zh: str, en: str) ->
 def test_a_generating_card_tells_the_usual_time() -> None:
     """While it is being made the card says how long the model usually takes, and can be cancelled."""
     for model, seconds in (("glm-image", "20–50"), ("cogview-4", "5–20")):
-        card = cards().request(request(picture(State.GENERATING), options=Options(model=model)))
+        card = render_request(cards(), request(picture(State.GENERATING), options=Options(model=model)))
         assert lines(card)[0] == f"正在生成，通常需要 {seconds} 秒"
         assert list(pressable(card)) == ["取消"]
 
 
 def test_a_result_shows_everything() -> None:
     """A result shows image, prompt, parameters, reminder and what can be done next."""
-    card = cards().request(request(picture(State.DONE), price=0.1, options=Options(size="1728x960", style="INK")))
+    card = render_request(
+        cards(), request(picture(State.DONE), price=0.1, options=Options(size="1728x960", style="INK"))
+    )
     assert tagged(card, "img") == [
         {
             "tag": "img",
@@ -138,8 +142,8 @@ def test_a_result_shows_everything() -> None:
 
 def test_without_card_actions_the_link_remains() -> None:
     """Where the app receives no card actions only the link can be pressed, and nothing while waiting."""
-    assert pressable(cards(buttons=False).request(STAGES["ready"])) == {"打开原图": LINK}
-    assert pressable(cards(buttons=False).request(STAGES["queued"])) == {}
+    assert pressable(render_request(cards(buttons=False), STAGES["ready"])) == {"打开原图": LINK}
+    assert pressable(render_request(cards(buttons=False), STAGES["queued"])) == {}
 
 
 @pytest.mark.parametrize(
@@ -158,7 +162,7 @@ def test_without_card_actions_the_link_remains() -> None:
 )
 def test_only_a_sound_https_link_is_shown(url: str | None) -> None:
     """No other address than a sound https one becomes a button, and without a link there is no reminder."""
-    card = cards(buttons=False).request(request(picture(State.DONE, url=url)))
+    card = render_request(cards(buttons=False), request(picture(State.DONE, url=url)))
     assert pressable(card) == {}
     assert "30 天" not in content(card)
 
@@ -177,13 +181,13 @@ def test_only_a_sound_https_link_is_shown(url: str | None) -> None:
 def test_the_reminder_tells_the_first_end_in_the_teams_time(ends: list[float | None], zh: str) -> None:
     """An unsigned link is good for 30 days; of signed ones the first end counts, and it is said once."""
     pictures = [picture(State.DONE, number, link_ends_at=end) for number, end in enumerate(ends, 1)]
-    said = lines(cards().request(request(*pictures)))
+    said = lines(render_request(cards(), request(*pictures)))
     assert [line for line in said if "30 天" in line] == [zh]
 
 
 def test_the_content_filter_is_told_with_place_and_level() -> None:
     """Each finding beside a picture is a warning with where and how bad it was."""
-    said = lines(cards().request(STAGES["warned"]))
+    said = lines(render_request(cards(), STAGES["warned"]))
     assert said[:2] == [
         "⚠ 内容安全提示：生成的图片，级别 2（0 最严重，3 最轻），请留意。",
         "⚠ 内容安全提示：提示词，级别 3（0 最严重，3 最轻），请留意。",
@@ -204,26 +208,28 @@ NOTES = [
 def test_notes_stand_small(card: RequestView, key: str) -> None:
     """What a person should know stands small and grey under the parameters."""
     note = catalogue().text(key, "zh")
-    small = [d["text"] for d in tagged(cards().request(card), "div") if d["text"].get("text_size") == "notation"]
+    small = [
+        d["text"] for d in tagged(render_request(cards(), card), "div") if d["text"].get("text_size") == "notation"
+    ]
     assert [text["text_color"] for text in small if text["content"] == note] == ["grey"]
 
 
 def test_standard_is_no_news_with_cogview() -> None:
     """Only glm-image documents hd alone, so only there is standard worth a note."""
-    card = cards().request(request(picture(State.DONE), options=Options(model="cogview-4", quality="standard")))
+    card = render_request(cards(), request(picture(State.DONE), options=Options(model="cogview-4", quality="standard")))
     assert catalogue().text("note.standard", "zh") not in lines(card)
 
 
 @pytest.mark.parametrize(("price", "said"), [(0.1, "费用 ¥0.10"), (0.0, "免费"), (None, None)])
 def test_the_price_is_told(price: float | None, said: str | None) -> None:
     """The price of the whole request is in yuan, free is said in words, and an unknown one is left out."""
-    parameters = lines(cards().request(request(picture(State.DONE), price=price)))[1]
+    parameters = lines(render_request(cards(), request(picture(State.DONE), price=price)))[1]
     assert parameters.endswith(said or "用时 21 秒")
 
 
 def test_four_pictures_come_one_by_one() -> None:
     """Pictures that are there are shown with their number; of the others the card says where they stand."""
-    card = cards().request(STAGES["first of four"])
+    card = render_request(cards(), STAGES["first of four"])
     assert len(tagged(card, "img")) == 1
     assert lines(card)[:4] == [
         "第 1 张 · 用时 21 秒",
@@ -237,7 +243,7 @@ def test_four_pictures_come_one_by_one() -> None:
 
 def test_failed_images_are_named_beside_those_that_came() -> None:
     """Of four images each failure and cancellation is told with its number, and what came stays."""
-    card = cards().request(STAGES["mixed"])
+    card = render_request(cards(), STAGES["mixed"])
     said = lines(card)
     assert said[1:4] == [
         "第 4 张：已取消",
@@ -251,7 +257,7 @@ def test_failed_images_are_named_beside_those_that_came() -> None:
 
 def test_equal_failures_are_told_once() -> None:
     """Four images that fail for one reason are one sentence, with all their numbers."""
-    card = cards().request(request(*(failed("failure.balance", number) for number in range(1, 5))))
+    card = render_request(cards(), request(*(failed("failure.balance", number) for number in range(1, 5))))
     assert lines(card)[0] == "第 1、2、3、4 张：智谱账号余额不足。"
     assert lines(card, "en_us")[0] == "Images 1, 2, 3, 4: The ZhiPu account has no balance left."
     assert sum("余额不足" in line for line in lines(card)) == 1
@@ -259,7 +265,7 @@ def test_equal_failures_are_told_once() -> None:
 
 def test_the_moved_card_is_one_line() -> None:
     """A card that could no longer be updated becomes one line that points to the new reply."""
-    card = cards().moved()
+    card = render_moved(cards())
     assert lines(card) == ["这张卡片无法再更新，结果在下面的新回复里。"]
     assert pressable(card) == {}
 
@@ -267,15 +273,15 @@ def test_the_moved_card_is_one_line() -> None:
 def test_a_misread_message_is_explained() -> None:
     """The sentence of the fault stands with its values, and that nothing was charged."""
     values = {"model": "glm-image", "size": "<at id=all></at>", "allowed": "1280x1280"}
-    said = lines(cards().rejection(UserError(sentence="failure.size", values=values)))
+    said = lines(render_error(cards(), UserError(sentence="failure.size", values=values)))
     assert said == ["glm-image 不支持尺寸 <at id=all></at>。可用：1280x1280。", "没有生成图片，也没有产生费用。"]
-    assert not tagged(cards().rejection(UserError(sentence="failure.size", values=values)), "markdown")
+    assert not tagged(render_error(cards(), UserError(sentence="failure.size", values=values)), "markdown")
 
 
 def test_an_unknown_style_is_answered_with_one_name_a_style() -> None:
     """The styles are listed by the name of the language that is read, without their aliases."""
-    card = cards().rejection(
-        UserError(sentence="misread.style", values={"value": "巴洛克", "allowed": "墨, ink, 水墨"})
+    card = render_error(
+        cards(), UserError(sentence="misread.style", values={"value": "巴洛克", "allowed": "墨, ink, 水墨"})
     )
     assert "可以写：赛博朋克、水墨、油画、3D渲染、水彩、" in lines(card)[0]
     assert "cyberpunk, ink, oil, 3d, watercolor, " in lines(card, "en_us")[0]
@@ -283,12 +289,15 @@ def test_an_unknown_style_is_answered_with_one_name_a_style() -> None:
 
 def test_an_unknown_fault_still_gets_an_answer() -> None:
     """A sentence that the catalogue does not have is answered with the way to the help."""
-    said = lines(cards().rejection(UserError(sentence="misread.of_another_version", values={"word": "x"})))
+    said = lines(render_error(cards(), UserError(sentence="misread.of_another_version", values={"word": "x"})))
     assert "/help" in said[0]
 
 
 def test_a_failure_without_a_reason_is_an_internal_one() -> None:
     """A failed generation always says something."""
-    said = lines(cards().request(request(picture(State.FAILED))))
+    said = lines(render_request(cards(), request(picture(State.FAILED))))
     assert said[0] == catalogue().text("failure.internal", "zh")
-    assert lines(cards().request(request(picture(State.FAILED, failure=Failure(code="", sentence="?")))))[0] == said[0]
+    assert (
+        lines(render_request(cards(), request(picture(State.FAILED, failure=Failure(code="", sentence="?")))))[0]
+        == said[0]
+    )

@@ -11,9 +11,21 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot import errors
-from bot.chat.cards.card_plain_text import text_of
-from bot.chat.cards.cards import EXAMPLES, Cards
-from bot.chat.cards.notices import NOTICES
+from bot.chat.cards.command_cards import (
+    NOTICES,
+    render_changed,
+    render_history,
+    render_ids,
+    render_not_allowed,
+    render_notice,
+    render_queue,
+    render_quota,
+    render_settings,
+    render_stats,
+)
+from bot.chat.cards.elements import CardContext, text_of
+from bot.chat.cards.form_card import render_form
+from bot.chat.cards.help_cards import EXAMPLES, render_welcome
 from bot.chat.styles import Style, Styles
 from bot.options import Options
 from bot.sandbox.feishu.cards import validate_card
@@ -48,27 +60,27 @@ MANY_STYLES = Styles(
 )
 
 
-def made(cards: Cards, text: str) -> dict[str, dict[str, Any]]:
+def made(cards: CardContext, text: str) -> dict[str, dict[str, Any]]:
     """Every card of a command, full, with this text wherever somebody else's text may stand."""
     entries = [*(waiting(number, prompt=text) for number in range(1, 60)), *(waiting(prompt=text) for _ in range(60))]
     notices = {
-        name: cards.notice(
-            name, **dict.fromkeys([*catalogue().placeholders(f"notice.{name}.text"), "prompt"], text or "x")
+        name: render_notice(
+            cards, name, **dict.fromkeys([*catalogue().placeholders(f"notice.{name}.text"), "prompt"], text or "x")
         )
         for name in NOTICES
     }
     return notices | {
-        "queue": cards.queue(line(*entries, elsewhere=10**6, paused=True, private=True)),
-        "quota": cards.quota(QUOTA),
-        "settings": cards.settings(dataclasses.replace(SETTINGS, options=Options(style=text))),
-        "changed": cards.changed(dataclasses.asdict(Options(style=text)), for_chat=True),
-        "stats": cards.stats(FULL_STATS),
-        "history": cards.history([history(prompt=text) for _ in range(30)]),
-        "no history": cards.history([]),
-        "form": cards.form(request_id="r" * 40, prompt=text, options=Options(style=text)),
-        "welcome": cards.welcome(),
-        "not allowed": cards.not_allowed(person="ou_" + text, chat="oc_" + text),
-        "id": cards.id(person="ou_" + text, chat="oc_" + text),
+        "queue": render_queue(cards, line(*entries, elsewhere=10**6, paused=True, private=True)),
+        "quota": render_quota(cards, QUOTA),
+        "settings": render_settings(cards, dataclasses.replace(SETTINGS, options=Options(style=text))),
+        "changed": render_changed(cards, dataclasses.asdict(Options(style=text)), for_chat=True),
+        "stats": render_stats(cards, FULL_STATS),
+        "history": render_history(cards, [history(prompt=text) for _ in range(30)]),
+        "no history": render_history(cards, []),
+        "form": render_form(cards, request_id="r" * 40, prompt=text, options=Options(style=text)),
+        "welcome": render_welcome(cards),
+        "not allowed": render_not_allowed(cards, person="ou_" + text, chat="oc_" + text),
+        "id": render_ids(cards, person="ou_" + text, chat="oc_" + text),
     }
 
 
@@ -83,9 +95,9 @@ def test_each_card_is_sound_with_the_worst_text(text: str, *, buttons: bool) -> 
 
 def test_the_form_has_room_for_very_many_styles() -> None:
     """Of very many styles with long names the form offers as many as a card holds, the present one among them."""
-    many = Cards(words=catalogue(), styles=MANY_STYLES, zone=ZoneInfo("UTC"), buttons=True)
+    many = CardContext(messages=catalogue(), styles=MANY_STYLES, zone=ZoneInfo("UTC"), buttons=True)
     present = MANY_STYLES.all[-1].name["en"]
-    card = many.form(request_id="req_1", prompt='"' * 2000, options=Options(style=present))
+    card = render_form(many, request_id="req_1", prompt='"' * 2000, options=Options(style=present))
     assert validate_card(card, image_keys=KEYS) == []
     assert bytes_of(card) < 30 * 1024
     assert [element["initial_option"] for element in elements(card) if "initial_option" in element][1] == present
@@ -113,15 +125,15 @@ SENTENCE = re.compile(r'"((?:card|command|failure|limit|misread|notice|queue|set
 def test_each_sentence_that_the_source_names_is_in_the_catalogue() -> None:
     """Every key of a sentence that the program names is there to be said."""
     bot = Path(errors.__file__).parent
-    folders = [path for folder in ("chat", "generation", "glm") for path in (bot / folder).rglob("*.py")]
+    folders = [path for folder in ("chat", "service", "worker", "glm") for path in (bot / folder).rglob("*.py")]
     named = {key for path in folders for key in SENTENCE.findall(path.read_text(encoding="utf-8"))}
     # The names of events look alike.
     named = {key for key in named if not key.endswith(("trigger", "trigger_v1"))}
     assert len(named) > 60
-    assert named <= catalogue().keys() | {f"notice.{name}" for name in NOTICES}
+    assert named <= catalogue().keys | {f"notice.{name}" for name in NOTICES}
 
 
 def test_the_examples_are_those_of_the_catalogue() -> None:
     """Every example has its button and its prompt, and none is written in vain."""
-    written = {key.split(".")[2] for key in sorted(catalogue().keys()) if key.startswith("welcome.example.")}
+    written = {key.split(".")[2] for key in sorted(catalogue().keys) if key.startswith("welcome.example.")}
     assert written == set(EXAMPLES)

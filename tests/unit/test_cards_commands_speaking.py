@@ -9,8 +9,10 @@ import pytest
 
 from bot import sizes
 from bot.chat.cards import prompt_tips as advice
-from bot.chat.cards.cards import EXAMPLES, Cards
-from bot.chat.cards.notices import NOTICES
+from bot.chat.cards.command_cards import NOTICES, render_error, render_notice
+from bot.chat.cards.elements import CardContext
+from bot.chat.cards.form_card import render_form
+from bot.chat.cards.help_cards import EXAMPLES, render_help, render_welcome
 from bot.chat.messages import LOCALES
 from bot.chat.parsing.parser import parse
 from bot.errors import UserError
@@ -21,7 +23,7 @@ from tests.unit.card_samples import cards, catalogue, lines, pressable, styles, 
 
 def form(prompt: str = "一只橘猫", **options: Any) -> dict[str, Any]:
     """The form of a request."""
-    return cards().form(request_id="req_1", prompt=prompt, options=Options(**options))
+    return render_form(cards(), request_id="req_1", prompt=prompt, options=Options(**options))
 
 
 def choices(card: dict[str, Any]) -> dict[str, tuple[list[str], str]]:
@@ -75,7 +77,7 @@ def test_a_long_prompt_is_cut_and_the_form_says_so() -> None:
 
 def test_the_welcome_shows_three_examples_to_press() -> None:
     """Each example stands with its words, and its button carries its name alone."""
-    card = cards().welcome()
+    card = render_welcome(cards())
     assert list(pressable(card).values()) == [{"a": "example", "e": name} for name in EXAMPLES]
     for language, locale in LOCALES.items():
         said = lines(card, locale)
@@ -85,7 +87,7 @@ def test_the_welcome_shows_three_examples_to_press() -> None:
 
 def test_without_card_actions_the_examples_are_to_copy() -> None:
     """Where the app receives no card actions nothing is there to press, and the card does not say so."""
-    card = cards(buttons=False).welcome()
+    card = render_welcome(cards(buttons=False))
     assert pressable(card) == {}
     assert "点" not in "".join(lines(card))
 
@@ -96,26 +98,26 @@ def test_each_example_is_a_good_prompt(name: str, language: Language) -> None:
     """An example can be sent as it stands, and the bot has no advice for it."""
     prompt = catalogue().text(f"welcome.example.{name}.prompt", language)
     assert parse(prompt) == ImagePrompt(prompt=prompt)
-    assert advice.hint(prompt) is None
+    assert advice.tip_for(prompt) is None
 
 
 @pytest.mark.parametrize("name", NOTICES)
 def test_each_notice_is_one_line(name: str) -> None:
     """Title and sentence of each notice are in the catalogue."""
     values = dict.fromkeys(catalogue().placeholders(f"notice.{name}.text"), "2")
-    card = cards().notice(name, **values)
+    card = render_notice(cards(), name, **values)
     assert lines(card, "en_us") == [catalogue().text(f"notice.{name}.text", "en", **values)]
 
 
 def test_every_notice_of_the_catalogue_has_its_card() -> None:
     """No notice is written that no card shows."""
-    written = {key.split(".")[1] for key in sorted(catalogue().keys()) if key.startswith("notice.")}
+    written = {key.split(".")[1] for key in sorted(catalogue().keys) if key.startswith("notice.")}
     assert written == set(NOTICES)
 
 
 def test_the_prompt_of_a_notice_is_no_markup() -> None:
     """A prompt stands apart from the sentence as plain text, where it pings nobody."""
-    card = cards().notice("cancelled", count="2", prompt="**猫** <at id=all></at>")
+    card = render_notice(cards(), "cancelled", count="2", prompt="**猫** <at id=all></at>")
     assert lines(card)[1] == "**猫** <at id=all></at>"
     assert tagged(card, "markdown") == []
 
@@ -142,7 +144,7 @@ REFUSED = [
 def test_a_refusal_has_the_title_of_its_kind(sentence: str, command: str | None, title: str, *, noted: bool) -> None:
     """A limit is not called unclear; that nothing was charged is said where an image was asked for."""
     values = {"used": "5", "most": "5", "count": "1", "number": "9", "value": "x", "allowed": "hd"}
-    card = cards().rejection(UserError(sentence=sentence, values=values, command=command))
+    card = render_error(cards(), UserError(sentence=sentence, values=values, command=command))
     said = lines(card)
     assert card["header"]["title"]["content"] == title
     assert said[0] == catalogue().text(sentence, "zh", **values)
@@ -151,8 +153,10 @@ def test_a_refusal_has_the_title_of_its_kind(sentence: str, command: str | None,
 
 def test_the_help_lists_the_new_commands_only_where_they_exist() -> None:
     """A bot without statistics does not tell of them."""
-    few = Cards(words=catalogue(), styles=styles(), zone=ZoneInfo("UTC"), buttons=True, commands=("queue", "set"))
-    text = "\n".join(lines(few.help(), "en_us"))
+    few = CardContext(
+        messages=catalogue(), styles=styles(), zone=ZoneInfo("UTC"), buttons=True, commands=("queue", "set")
+    )
+    text = "\n".join(lines(render_help(few), "en_us"))
     assert "`/queue`" in text
     assert "--chat`" in text
     assert "/stats" not in text

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.chat.cards.request_card import render_request
 from bot.models import ContentFinding, State
 from tests.unit.card_samples import LINK, cards, catalogue, failed, lines, picture, pressable, request, tagged
 from tests.unit.test_catalogue import FAILURES
@@ -24,7 +25,7 @@ PLATFORM = "1234 网络错误 <at id=all></at>"
 @pytest.mark.parametrize("key", FAILURES)
 def test_each_failure_is_told_in_three_parts(key: str) -> None:
     """Sentence, platform and advice stand in this order, in both languages."""
-    card = cards().request(request(failed(key, url=LINK, values=VALUES, platform=PLATFORM, roles=("user",))))
+    card = render_request(cards(), request(failed(key, url=LINK, values=VALUES, platform=PLATFORM, roles=("user",))))
     for language, locale in (("zh", "zh_cn"), ("en", "en_us")):
         where = catalogue().text("role.user", language)  # type: ignore[arg-type]
         values = {**VALUES, "where": where, "until": "2026-11-23 00:00"}
@@ -34,7 +35,7 @@ def test_each_failure_is_told_in_three_parts(key: str) -> None:
 
 def test_the_platforms_words_are_small_and_plain() -> None:
     """The platform's own code and message are grey plain text, the same for every reader, and bounded."""
-    card = cards().request(request(failed("failure.server", platform=PLATFORM + "x" * 500)))
+    card = render_request(cards(), request(failed("failure.server", platform=PLATFORM + "x" * 500)))
     text = tagged(card, "div")[1]["text"]
     assert (text["tag"], text["text_size"], text["text_color"]) == ("plain_text", "notation", "grey")
     assert text["content"].startswith(PLATFORM)
@@ -55,7 +56,7 @@ def test_the_platforms_words_are_small_and_plain() -> None:
 )
 def test_a_missing_value_leaves_a_plainer_sentence(sentence: str, values: dict[str, str], zh: str) -> None:
     """Where a value is not known the sentence does without it, and its advice stays."""
-    said = lines(cards().request(request(failed(sentence, values=values))))
+    said = lines(render_request(cards(), request(failed(sentence, values=values))))
     assert said[0] == zh
     assert said[1] == catalogue().text(f"{sentence.removesuffix('_plain')}.advice", "zh")
 
@@ -72,7 +73,7 @@ def test_a_missing_value_leaves_a_plainer_sentence(sentence: str, values: dict[s
 )
 def test_the_content_filter_names_the_place(roles: tuple[str, ...], zh: str, en: str) -> None:
     """A refusal says whether the prompt or the picture was at fault, each once."""
-    card = cards().request(request(failed("failure.content", roles=roles)))
+    card = render_request(cards(), request(failed("failure.content", roles=roles)))
     assert lines(card)[0] == f"没有通过内容安全检查，问题出在：{zh}。"
     assert lines(card, "en_us")[0] == f"The content check did not pass; it objected to {en}."
 
@@ -80,12 +81,12 @@ def test_the_content_filter_names_the_place(roles: tuple[str, ...], zh: str, en:
 @pytest.mark.parametrize("roles", [("unknown",), ("somebody", "unknown")])
 def test_a_finding_without_a_known_place_names_none(roles: tuple[str, ...]) -> None:
     """Where the filter does not say what it objected to, neither a refusal nor a warning makes up a place."""
-    card = cards().request(request(failed("failure.content", roles=roles)))
+    card = render_request(cards(), request(failed("failure.content", roles=roles)))
     assert lines(card, "en_us")[:2] == [
         catalogue().text(f"failure.content{end}", "en") for end in ("_plain", ".advice")
     ]
     findings = tuple(ContentFinding(role=role, level=2) for role in roles)
-    warned = cards().request(request(picture(State.DONE, findings=findings)))
+    warned = render_request(cards(), request(picture(State.DONE, findings=findings)))
     warning = catalogue().text("warning.content_plain", "en", level=2)
     assert lines(warned, "en_us")[: len(roles)] == [warning] * len(roles)
 
@@ -94,7 +95,7 @@ def test_a_finding_without_a_known_place_names_none(roles: tuple[str, ...]) -> N
 @pytest.mark.parametrize(("url", "form"), [(LINK, "advice"), (None, "advice_plain"), ("file:///a", "advice_plain")])
 def test_the_advice_speaks_of_a_link_only_where_there_is_one(key: str, url: str | None, form: str) -> None:
     """A card without a link says what else can be done, and so does one whose link it cannot lead to."""
-    said = lines(cards().request(request(failed(key, url=url))), "en_us")
+    said = lines(render_request(cards(), request(failed(key, url=url))), "en_us")
     assert said[1] == catalogue().text(f"{key}.{form}", "en")
     assert ("link" in said[1]) == (url == LINK)
 
@@ -104,7 +105,7 @@ def test_images_with_and_without_a_link_are_told_apart() -> None:
     card = request(
         failed("failure.download", 1, url=LINK), failed("failure.download", 2), failed("failure.download", 3)
     )
-    said = lines(cards().request(card))
+    said = lines(render_request(cards(), card))
     assert said[0] == "第 1 张：图片已生成，但没有下载成功。"
     assert said[2] == "第 2、3 张：图片已生成，但没有下载成功。"
     assert said[1] != said[3]
@@ -114,7 +115,7 @@ def test_images_that_failed_alike_show_their_request_ids_once() -> None:
     """The ids of several calls stand in one small line below their common reason."""
     first, second = (failed("failure.server", number) for number in (1, 2))
     card = request(replace(first, platform_request_id="2026a"), replace(second, platform_request_id="2026b"))
-    said = lines(cards().request(card))
+    said = lines(render_request(cards(), card))
     assert said[1] == "平台请求编号：2026a, 2026b"
 
 
@@ -122,7 +123,7 @@ def test_images_that_failed_alike_show_their_request_ids_once() -> None:
 def test_an_image_that_was_paid_for_is_retried_for_free(sentence: str) -> None:
     """While its link works, the button says that it is free, and no other one would pay for it again."""
     failure = replace(failed(sentence, url=LINK), resumable=True)
-    buttons = pressable(cards().request(request(failure)))
+    buttons = pressable(render_request(cards(), request(failure)))
     assert buttons["免费重新下载"] == {"a": "resume", "r": "req_1"}
     assert "再试一次" not in buttons
 
@@ -130,7 +131,7 @@ def test_an_image_that_was_paid_for_is_retried_for_free(sentence: str) -> None:
 def test_an_image_that_feishu_never_takes_is_not_retried() -> None:
     """An upload that fails for the image's size fails again."""
     failure = replace(failed("failure.image_too_large", url=LINK), resumable=True)
-    assert "免费重新下载" not in pressable(cards().request(request(failure)))
+    assert "免费重新下载" not in pressable(render_request(cards(), request(failure)))
 
 
 @pytest.mark.parametrize(
@@ -148,12 +149,12 @@ def test_an_image_that_feishu_never_takes_is_not_retried() -> None:
 )
 def test_trying_again_is_offered_where_it_can_help(sentence: str, labels: list[str]) -> None:
     """What the same prompt would meet again can only be edited."""
-    assert list(pressable(cards().request(request(failed(sentence))))) == labels
+    assert list(pressable(render_request(cards(), request(failed(sentence))))) == labels
 
 
 def test_a_picture_that_could_not_be_fetched_keeps_its_link() -> None:
     """After a failed download the link is shown, with until when it works."""
-    card = cards().request(request(failed("failure.download", url=LINK)))
+    card = render_request(cards(), request(failed("failure.download", url=LINK)))
     assert pressable(card)["打开原图"] == LINK
     assert lines(card)[-1] == "图片链接有效期 30 天，请及时下载保存"
 

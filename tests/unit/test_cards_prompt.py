@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.chat.cards.cards import content
+from bot.chat.cards.command_cards import render_error
+from bot.chat.cards.elements import content
+from bot.chat.cards.request_card import render_request, render_request_text
 from bot.errors import UserError
 from bot.models import Failure, RequestView, State
 from tests.unit.card_samples import (
@@ -65,7 +67,7 @@ def places(card: Any, needle: str, path: str = "") -> list[str]:
 def test_a_prompt_stands_once_in_plain_text_unchanged(prompt: str, name: str) -> None:
     """Whatever markup a prompt holds, it is shown as typed, once, where nothing is markup."""
     base = STAGES[name]
-    card = cards().request(request(*base.pictures, prompt=prompt))
+    card = render_request(cards(), request(*base.pictures, prompt=prompt))
     assert places(card, prompt) == [".body.elements[].text.content"]
     shown = [element for element in elements(card) if element.get("content") == prompt]
     assert shown == [{"tag": "plain_text", "content": prompt}]
@@ -74,36 +76,36 @@ def test_a_prompt_stands_once_in_plain_text_unchanged(prompt: str, name: str) ->
 @pytest.mark.parametrize(("prompt", "shown"), STRANGE)
 def test_what_could_mislead_is_left_out(prompt: str, shown: str) -> None:
     """Control characters and signs that turn the writing round are not shown, and the card stays valid UTF-8."""
-    card = cards().request(request(picture(State.DONE), prompt=prompt))
+    card = render_request(cards(), request(picture(State.DONE), prompt=prompt))
     assert {"tag": "plain_text", "content": shown} in elements(card)
     assert json.loads(content(card).encode()) == card
 
 
 def test_the_beginning_of_a_long_prompt_is_shown_with_its_length() -> None:
     """Of a prompt over 800 characters the card shows the first 800 and the count; up to there the whole."""
-    long = cards().request(request(picture(State.WAITING), prompt="猫" * 801))
+    long = render_request(cards(), request(picture(State.WAITING), prompt="猫" * 801))
     assert places(long, "猫" * 800) == [".body.elements[].text.content"]
     assert not places(long, "猫" * 801)
     assert places(long, "提示词共 801 字，以上是前 800 字。")
-    assert not places(cards().request(request(picture(State.WAITING), prompt="猫" * 800)), "提示词共")
+    assert not places(render_request(cards(), request(picture(State.WAITING), prompt="猫" * 800)), "提示词共")
 
 
 @pytest.mark.parametrize("prompt", ["", "\n", "\x00"])
 def test_a_prompt_without_a_visible_sign_has_no_place(prompt: str) -> None:
     """A prompt that Feishu would not take and is left out leaves no empty paragraph, on the card or in the text."""
     card = request(picture(State.DONE), prompt=prompt)
-    assert [element["tag"] for element in cards().request(card)["body"]["elements"]] == [
+    assert [element["tag"] for element in render_request(cards(), card)["body"]["elements"]] == [
         "img",
         "div",
         "div",
         "column_set",
     ]
-    assert "" not in cards().plain(card, "zh").splitlines()
+    assert "" not in render_request_text(cards(), card, "zh").splitlines()
 
 
 def test_the_json_has_no_ascii_escapes() -> None:
     """Chinese stands as it is, and nothing is padded."""
-    text = content(cards().request(STAGES["ready"]))
+    text = content(render_request(cards(), STAGES["ready"]))
     assert "\\u" not in text
     assert "一只橘猫" in text
     assert '": ' not in text
@@ -120,7 +122,7 @@ def test_the_longest_cards_fit(prompt: str) -> None:
     values = dict.fromkeys(("size", "model", "allowed", "until"), long)
     failures = [failed("failure.size", n, url=url, platform=f"{n}{long}", values=values) for n in range(1, 5)]
     for pictures in (done, failures, [*done[:2], *failures[2:]]):
-        assert bytes_of(cards().request(request(*pictures, prompt=prompt, price=0.4))) < CARD_BYTES
+        assert bytes_of(render_request(cards(), request(*pictures, prompt=prompt, price=0.4))) < CARD_BYTES
 
 
 any_text = st.text(alphabet=st.characters(), max_size=1200)
@@ -160,20 +162,20 @@ any_picture = st.builds(
 )
 def test_any_request_makes_a_sound_card(card: RequestView, *, buttons: bool) -> None:
     """Whatever a request holds, its card is valid UTF-8 JSON under 30 KB, and its text holds no tag."""
-    made = cards(buttons=buttons).request(card)
+    made = render_request(cards(buttons=buttons), card)
     assert json.loads(content(made).encode()) == made
     assert bytes_of(made) < CARD_BYTES
-    assert "<" not in cards().plain(card, "zh")
+    assert "<" not in render_request_text(cards(), card, "zh")
 
 
-MISREADS = [key for key in sorted(catalogue().keys()) if key.startswith("misread.")]
+MISREADS = [key for key in sorted(catalogue().keys) if key.startswith("misread.")]
 
 
 @given(key=st.sampled_from(MISREADS), value=any_text | st.just("👍" * 5000))
 def test_any_misread_makes_a_small_card(key: str, value: str) -> None:
     """Whatever was typed wrongly, the explanation is under 30 KB and holds no markup."""
     values = dict.fromkeys(catalogue().placeholders(key), value)
-    made = cards().rejection(UserError(sentence=key, values=values))
+    made = render_error(cards(), UserError(sentence=key, values=values))
     assert json.loads(content(made).encode()) == made
     assert bytes_of(made) < CARD_BYTES
     assert not tagged(made, "markdown")

@@ -1,106 +1,120 @@
-"""The card with the form behind the button "edit prompt"."""
+"""The form in which a prompt and its options are edited."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
-from bot import sizes
 from bot.chat.cards import elements as el
-from bot.chat.cards.elements import Card, Element
-from bot.chat.cards.sanitize import clipped, safe
-from bot.chat.messages import LOCALES, Bilingual, Messages, alike
-from bot.chat.styles import Style, Styles
-from bot.options import Options
+from bot.chat.cards.elements import Card, CardContext, Element, by_locale
+from bot.chat.messages import Bilingual, same_text
+from bot.options import DEFAULTS, NONE, OPTIONS, Options
+from bot.text import sanitize, truncate
 
-NO_STYLE = "none"
-"""The value of the choice "no style"; ``/style`` takes it as well."""
-
-LONGEST_INPUT = 1000
+MAX_INPUT = 1000
 """Characters that Feishu's input takes.
 
 https://open.feishu.cn/document/feishu-cards/card-json-v2-components/interactive-components/input
 """
+_MAX_CHOICES = 60
+_MIN_CHOICES = 10
+_NAME_LENGTH = 40
 
-_MOST_STYLES = 60
-_LONGEST_NAME = 40
-_ROOM = 24_000
+
+def prefill(prompt: str) -> str:
+    """What of a prompt is in the form's field before anybody changes it."""
+    return sanitize(prompt)[:MAX_INPUT]
 
 
-class FormCard:
-    """The form: the prompt, its size and style, and one button to submit.
+def render_form(
+    ctx: CardContext,
+    *,
+    request_id: str,
+    prompt: str,
+    options: Options,
+    typed: Mapping[str, str] | None = None,
+    again: str = "",
+) -> Card:
+    """The form, filled in with the prompt and the options of a request.
 
-    The form sends ``prompt``, ``size`` (a ratio, or the present size in pixels) and ``style`` (a style's English name,
-    or :data:`NO_STYLE`) with the button's ``{"a": "submit", "r": request_id}``, which may be missing: the button's name
-    is ``submit_`` and the request's id as well.
+    It sends ``prompt`` and the options by name with the button's ``{"a": "submit", "r": request_id}``, which may be
+    missing: the button's name is ``submit_`` and the request's id as well.
 
     Args:
-        words: the catalogue.
-        styles: the styles to choose from.
+        ctx: what cards are rendered with.
+        request_id: the request.
+        prompt: its prompt.
+        options: its options.
+        typed: what was typed and chosen before, for a form that is shown again after it was rejected.
+        again: a few letters and digits that make the button's name another one then: a client may keep a button
+            disabled that was pressed before.
     """
-
-    def __init__(self, *, words: Messages, styles: Styles) -> None:
-        self._say = words.both
-        self._styles = styles
-
-    def card(
-        self, *, request_id: str, prompt: str, options: Options, typed: Mapping[str, str] | None = None, again: str = ""
-    ) -> Card:
-        """The form, filled in with what a request was made with.
-
-        Args:
-            request_id: the request.
-            prompt: its prompt.
-            options: its options.
-            typed: what was typed and chosen before, for a form that is shown again after it was rejected.
-            again: a few letters and digits that make the button's name another one then: a client may keep a button
-                disabled that was pressed before.
-        """
-        typed = typed or {}
-        prompt = typed.get("prompt", prompt)
-        length = len(safe(prompt))
-        fields = [
-            self._heading("form.prompt"),
-            el.text_field("prompt", text=filled_in(prompt), hint=self._say("form.prompt_hint"), longest=LONGEST_INPUT),
-            *self._cut(length),
-            self._heading("form.size"),
-            self._sizes(options.size, chosen=typed.get("size")),
-            self._heading("form.style"),
-        ]
-        name = "_".join(filter(None, ("submit", request_id, again)))
-        submit = el.submit(self._say("form.submit"), name=name, value={"a": "submit", "r": request_id})
-        present = self._styles.find(options.style) if options.style else None
-        offered = [style for style in self._styles.all if style is not present][:_MOST_STYLES]
-        while True:
-            choices = self._choices([present, *offered] if present else offered, present, chosen=typed.get("style"))
-            form = el.form([*fields, choices, submit])
-            if not offered or len(el.content(form).encode()) < _ROOM:
-                return el.card(self._say("form.title"), colour="blue", elements=[form])
-            offered.pop()
-
-    def _heading(self, key: str) -> Element:
-        return el.line(el.label(self._say(key)))
-
-    def _cut(self, length: int) -> list[Element]:
-        if length <= LONGEST_INPUT:
-            return []
-        return [el.line(el.label(self._say("form.cut", length=length, shown=LONGEST_INPUT)), small=True)]
-
-    def _sizes(self, present: str, *, chosen: str | None) -> Element:
-        now = self._say("form.size_now", size=present, ratio=sizes.ratio_name(present))
-        ratios = {ratio: alike(ratio) for ratio in sizes.RATIOS}
-        return el.choice("size", choices={present: now, **ratios}, chosen=chosen if chosen in ratios else present)
-
-    def _choices(self, offered: Sequence[Style], present: Style | None, *, chosen: str | None) -> Element:
-        styles = {style.name["en"]: _names(style) for style in offered}
-        if chosen not in styles and chosen != NO_STYLE:
-            chosen = present.name["en"] if present else NO_STYLE
-        return el.choice("style", choices={NO_STYLE: self._say("form.no_style"), **styles}, chosen=chosen)
+    typed = typed or {}
+    prompt = typed.get("prompt", prompt)
+    choices = {name: _choices(ctx, name, getattr(options, name)) for name, one in OPTIONS.items() if one.form}
+    button = el.button(ctx.say("form.submit"), value={"a": "submit", "r": request_id}, kind="primary")
+    button |= {"name": "_".join(filter(None, ("submit", request_id, again))), "form_action_type": "submit"}
+    while True:
+        selects = (_select(ctx, name, one, chosen=typed.get(name)) for name, one in choices.items())
+        elements = [*_prompt(ctx, prompt), *chain.from_iterable(selects), button]
+        form = {"tag": "form", "name": "form", "elements": elements}
+        longest = max((one.words for one in choices.values()), key=len)
+        if el.fits(form) or len(longest) < _MIN_CHOICES:
+            return ctx.card("form.title", [form])
+        longest.popitem()
 
 
-def filled_in(prompt: str) -> str:
-    """What of a prompt stands in the form's field before anybody changes it."""
-    return safe(prompt)[:LONGEST_INPUT]
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """The words of each choice, and the value that is chosen beforehand."""
+
+    words: dict[str, Bilingual]
+    present: str
 
 
-def _names(style: Style) -> Bilingual:
-    return {locale: clipped(style.name[language], _LONGEST_NAME) for language, locale in LOCALES.items()}
+def _choices(ctx: CardContext, name: str, value: Any) -> _Choices:
+    option, present, words = OPTIONS[name], value, {}
+    if option.is_style:
+        style = ctx.styles.find(value) if value else None
+        present = style.name["en"] if style else None
+    if DEFAULTS[name] is None:
+        words[NONE] = ctx.say(f"form.no_{name}")
+    offered = option.form([style.name["en"] for style in ctx.styles.all]) if option.form else ()
+    others = [one for one in offered if one != present][:_MAX_CHOICES]
+    for one in others if present is None else [str(present), *others]:
+        words[one] = same_text(one)
+        if option.is_style and (style := ctx.styles.find(one)):
+            words[one] = {locale: truncate(text, _NAME_LENGTH) for locale, text in by_locale(style.name).items()}
+        elif one == str(present) and f"form.{name}_now" in ctx.messages:
+            words[one] = ctx.say(f"form.{name}_now", **{name: one, **option.display(value)})
+    return _Choices(words, NONE if present is None else str(present))
+
+
+def _select(ctx: CardContext, name: str, choices: _Choices, *, chosen: str | None) -> Iterator[Element]:
+    yield ctx.paragraph(f"form.{name}")
+    yield {
+        "tag": "select_static",
+        "name": name,
+        "options": [{"text": el.label(words), "value": value} for value, words in choices.words.items()],
+        "initial_option": chosen if chosen in choices.words else choices.present,
+    }
+
+
+def _prompt(ctx: CardContext, prompt: str) -> Iterator[Element]:
+    yield ctx.paragraph("form.prompt")
+    yield {
+        "tag": "input",
+        "name": "prompt",
+        "input_type": "multiline_text",
+        "rows": 4,
+        "auto_resize": True,
+        "width": "fill",
+        "required": True,
+        "max_length": MAX_INPUT,
+        "placeholder": el.label(ctx.say("form.prompt_hint")),
+        "default_value": prefill(prompt),
+    }
+    if (length := len(sanitize(prompt))) > MAX_INPUT:
+        yield ctx.small("form.cut", length=length, shown=MAX_INPUT)

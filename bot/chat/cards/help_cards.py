@@ -1,127 +1,118 @@
-"""The cards that explain the bot: help, sizes, models, styles and tips."""
+"""The cards that explain the bot: help, sizes, models, styles, tips, and the welcome."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 
 from bot import sizes
 from bot.chat.cards import elements as el
-from bot.chat.cards.elements import Card
-from bot.chat.cards.request_sentences import typical_seconds
-from bot.chat.messages import LOCALES, Bilingual, Messages, alike, joined
-from bot.chat.parsing.tokenizer import COMMANDS as _COMMAND_WORDS
-from bot.chat.styles import Style, Styles
-from bot.models import Language, fields_of
-from bot.options import Options
-from bot.sizes import resolve_default
+from bot.chat.cards.elements import Card, CardContext, Element, by_locale
+from bot.chat.cards.request_card import typical_seconds
+from bot.chat.messages import Bilingual, join, same_text
 
-COMMANDS = tuple(dict.fromkeys(_COMMAND_WORDS.values()))
-"""Every command, by its English name, in the order of ``/help``."""
+EXAMPLES: tuple[str, ...] = ("cat", "poster", "science")
+"""The examples of the welcome; the prompt of each is the sentence ``welcome.example.NAME.prompt``."""
+TIPS = ("details", "style", "light", "composition", "text", "avoid")
 
-_OPTIONS = ("size", "quality", "model", "no_watermark", "style", "n")
-_TIPS = ("details", "style", "light", "composition", "text", "avoid")
-_COLOUR = "blue"
-_ROOM = 24_000
-_LONGEST_NAMES = 800
+_HELP_OPTION = "help.option."
+_NAMES_LENGTH = 800
 
 
-class HelpCards:
-    """The cards that answer a question about the bot itself.
+def render_help(ctx: CardContext) -> Card:
+    """What can be typed: a prompt, its options, and the commands."""
+    defaults = asdict(ctx.defaults)
+    options = (ctx.say(key, **defaults) for key in ctx.messages.keys if key.startswith(_HELP_OPTION))
+    paragraphs = [
+        [ctx.say("help.intro")],
+        [ctx.say("help.options"), *options],
+        [ctx.say("help.quotes")],
+        [ctx.say("help.commands"), *(ctx.say(f"help.command.{name}") for name in ctx.commands)],
+        [ctx.say("help.words")],
+    ]
+    return ctx.card("help.title", (el.markdown(_lines(lines)) for lines in paragraphs))
 
-    Args:
-        words: the catalogue.
-        styles: the styles to list.
-        prices: yuan an image, by model; a model without one is listed without a price.
-        defaults: the team's, which hold where a prompt says nothing.
-        commands: the commands to list, by their English names.
-    """
 
-    def __init__(
-        self,
-        *,
-        words: Messages,
-        styles: Styles,
-        prices: Mapping[str, float],
-        defaults: Options,
-        commands: Sequence[str],
-    ) -> None:
-        self._say = words.both
-        self._styles = styles
-        self._prices = prices
-        self._defaults = defaults
-        self._commands = commands
+def render_sizes(ctx: CardContext) -> Card:
+    """The sizes of each model, and the rule for others."""
+    models: dict[tuple[str, ...], list[str]] = {}
+    for model, recommended in sizes.RECOMMENDED.items():
+        models.setdefault(recommended, []).append(model)
+    paragraphs = [el.paragraph(_sizes(ctx, names, recommended)) for recommended, names in models.items()]
+    return ctx.card("sizes.title", [*paragraphs, ctx.small("sizes.use")])
 
-    def help(self) -> Card:
-        """What can be typed: a prompt, its options, and the commands."""
-        default = fields_of(self._defaults)
-        options = [self._say("help.options"), *(self._say(f"help.option.{name}", **default) for name in _OPTIONS)]
-        commands = [self._say("help.commands"), *(self._say(f"help.command.{name}") for name in self._commands)]
-        words = [self._say("help.words")]
-        paragraphs = [[self._say("help.intro")], options, [self._say("help.quotes")], commands, words]
-        return self._card("help.title", (el.markdown(joined(lines, separator="\n")) for lines in paragraphs))
 
-    def sizes(self) -> Card:
-        """The sizes of each model, and the rule for others."""
-        models: dict[tuple[str, ...], list[str]] = {}
-        for model, recommended in sizes.RECOMMENDED.items():
-            models.setdefault(recommended, []).append(model)
-        lines = [joined(self._sizes(names, recommended), separator="\n") for recommended, names in models.items()]
-        return self._card("sizes.title", (el.line(el.label(words)) for words in lines), use="sizes.use")
-
-    def models(self) -> Card:
-        """The models, with their prices and usual times."""
-        return self._card(
-            "models.title", (el.line(el.label(self._model(model))) for model in sizes.MODELS), use="models.use"
-        )
-
-    def styles(self) -> Card:
-        """The styles, each with its words and an example; those for which a card has no room, by name alone."""
-        shown = [el.line(el.label(self._style(style))) for style in self._styles.all]
-        while len(el.content({"elements": shown}).encode()) > _ROOM:
-            shown.pop()
-        names = " · ".join(f"{style.name['zh']} {style.name['en']}" for style in self._styles.all[len(shown) :])
-        rest = [el.line(el.verbatim(names[:_LONGEST_NAMES]))] if names else []
-        return self._card("styles.title", [*shown, *rest])
-
-    def tips(self) -> Card:
-        """How to write a prompt."""
-        lines = joined((self._say(f"tips.{name}") for name in _TIPS), separator="\n")
-        return self._card("tips.title", [el.markdown(lines)])
-
-    def _card(self, title: str, elements: Iterable[el.Element], *, use: str | None = None) -> Card:
-        last = [el.line(el.label(self._say(use)), small=True)] if use else []
-        return el.card(self._say(title), colour=_COLOUR, elements=[*elements, *last])
-
-    def _sizes(self, models: Sequence[str], recommended: Sequence[str]) -> list[Bilingual]:
-        rule = sizes.rule(models[0])
-        default = resolve_default(models[0], self._defaults.size)
-        others = [size for size in recommended if size != default]
-        return [
-            joined((alike(model) for model in models), separator=" / "),
-            self._say("sizes.default", size=default, ratio=sizes.ratio_name(default)),
-            *(self._say("sizes.size", size=size, ratio=sizes.ratio_name(size)) for size in others),
-            self._say(
-                "sizes.rule",
-                minimum=rule.minimum,
-                maximum=rule.maximum,
-                multiple=rule.multiple,
-                pixels=f"{rule.max_pixels:,}",
+def _sizes(ctx: CardContext, models: list[str], recommended: Iterable[str]) -> Bilingual:
+    rule = sizes.rule(models[0])
+    default = sizes.resolve_default(models[0], ctx.defaults.size)
+    numbers = {"minimum": rule.minimum, "maximum": rule.maximum, "multiple": rule.multiple}
+    return _lines(
+        [
+            join(map(same_text, models), separator=" / "),
+            ctx.say("sizes.default", size=default, ratio=sizes.ratio_name(default)),
+            *(
+                ctx.say("sizes.size", size=size, ratio=sizes.ratio_name(size))
+                for size in recommended
+                if size != default
             ),
+            ctx.say("sizes.rule", **numbers, pixels=f"{rule.max_pixels:,}"),
         ]
-
-    def _model(self, model: str) -> Bilingual:
-        parts = [self._say("models.default", model=model) if model == self._defaults.model else alike(model)]
-        price = self._prices.get(model)
-        if price is not None:
-            parts.append(self._say("models.price", price=f"{price:.2f}") if price else self._say("models.free"))
-        return joined([*parts, self._say("models.seconds", seconds=typical_seconds(model))])
-
-    def _style(self, style: Style) -> Bilingual:
-        name, words, example = (_bilingual(texts) for texts in (style.name, style.words, style.example))
-        head = joined([alike(style.name["zh"]), alike(style.name["en"])])
-        lines = [head, self._say("styles.words", words=words), self._say("styles.example", example=example, name=name)]
-        return joined(lines, separator="\n")
+    )
 
 
-def _bilingual(texts: Mapping[Language, str]) -> Bilingual:
-    return {locale: texts[language] for language, locale in LOCALES.items()}
+def render_models(ctx: CardContext) -> Card:
+    """The models, with their prices and usual times."""
+    return ctx.card(
+        "models.title", [*(el.paragraph(_model(ctx, one)) for one in sizes.MODELS), ctx.small("models.use")]
+    )
+
+
+def _model(ctx: CardContext, model: str) -> Bilingual:
+    parts = [ctx.say("models.default", model=model) if model == ctx.defaults.model else same_text(model)]
+    price = ctx.prices.get(model)
+    if price is not None:
+        parts.append(ctx.say("models.price", price=f"{price:.2f}") if price else ctx.say("models.free"))
+    return join([*parts, ctx.say("models.seconds", seconds=typical_seconds(model))])
+
+
+def render_styles(ctx: CardContext) -> Card:
+    """The styles, each with its words and an example; those for which the card has no room, by name alone."""
+    shown = []
+    for style in ctx.styles.all:
+        lines = [
+            same_text(f"{style.name['zh']} · {style.name['en']}"),
+            ctx.say("styles.words", words=by_locale(style.words)),
+            ctx.say("styles.example", example=by_locale(style.example), name=by_locale(style.name)),
+        ]
+        shown.append(el.paragraph(_lines(lines)))
+    while not el.fits({"elements": shown}):
+        shown.pop()
+    names = " · ".join(f"{style.name['zh']} {style.name['en']}" for style in ctx.styles.all[len(shown) :])
+    return ctx.card("styles.title", [*shown, *([el.paragraph(names[:_NAMES_LENGTH])] if names else [])])
+
+
+def render_tips(ctx: CardContext) -> Card:
+    """How to write a prompt."""
+    return ctx.card("tips.title", [el.markdown(_lines(ctx.say(f"tips.{name}") for name in TIPS))])
+
+
+def render_welcome(ctx: CardContext) -> Card:
+    """Who the bot is, and examples to press; without card actions they can be copied."""
+
+    def example(name: str) -> Iterator[Element]:
+        yield ctx.paragraph(f"welcome.example.{name}.prompt")
+        if ctx.buttons:
+            words = ctx.say(f"welcome.example.{name}.title")
+            yield from el.row([el.button(words, value={"a": "example", "e": name})])
+
+    elements = [
+        ctx.paragraph("welcome.intro"),
+        ctx.small("welcome.examples" if ctx.buttons else "welcome.examples_plain"),
+        *(element for name in EXAMPLES for element in example(name)),
+        ctx.small("welcome.help"),
+    ]
+    return ctx.card("welcome.title", elements)
+
+
+def _lines(lines: Iterable[Bilingual]) -> Bilingual:
+    return join(lines, separator="\n")

@@ -54,13 +54,12 @@ _ENGLISH_SUBJECTS = re.compile(
 _MANY_SUBJECTS = 4
 
 
-def hint(prompt: str, *, asked: str | None = None) -> str | None:
-    """The catalogue key of the tip for a prompt, or ``None`` where nothing stands out.
+def tip_for(prompt: str, *, asked: str | None = None) -> str | None:
+    """The catalogue key of the tip for a prompt, or ``None`` if nothing stands out.
 
     Args:
         prompt: the prompt as it was sent.
-        asked: the prompt without the words of its style, which make no vague wish any clearer; ``None`` where there
-            are none.
+        asked: the prompt without the words of its style, which make no vague prompt any clearer, if it has any.
     """
     if len(prompt) > PROMPT_HINT_LENGTH:
         return "advice.long"

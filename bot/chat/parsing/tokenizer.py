@@ -47,8 +47,10 @@ _COMMAND_WORDS: dict[str, tuple[str, ...]] = {
     "pause": ("pause", "暂停"),
     "resume": ("resume", "恢复", "continue", "继续"),
 }
+COMMAND_NAMES = tuple(_COMMAND_WORDS)
+"""The commands by their English names, in the order of ``/help``."""
 COMMANDS: Mapping[str, str] = {word: name for name, words in _COMMAND_WORDS.items() for word in words}
-"""Every word for a command, with the command, in the order of ``/help``.
+"""Every word for a command, with the command.
 
 ``settings`` with something to change is ``set``, and ``set`` with nothing to change is ``settings``.
 """
