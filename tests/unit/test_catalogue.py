@@ -106,7 +106,7 @@ PUT_TOGETHER = {
     *(f"role.{role}" for role in ("user", "assistant", "history", "unknown")),
     *(f"settings.{end}" for end in ("own", "chat", "team", "language_zh", "language_en", "language_auto")),
     *(f"settings.{name}{of_chat}" for name in ("title", "use") for of_chat in ("", "_chat")),
-    *("stats.done", "stats.cancelled"),
+    *("stats.done", "stats.cancelled", "limit.pending", "limit.day", "limit.waiting"),
 }
 """The keys that the program puts together from names."""
 
