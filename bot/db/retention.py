@@ -1,4 +1,4 @@
-"""What is kept and for how long: a daily clean-up in small transactions, by one process at a time."""
+"""What is deleted and when: a daily clean-up in small transactions, by one process at a time."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ PATIENCE = 30.0
 """Seconds for which one of them waits for the locks of others."""
 
 LOOK_EVERY = 3_600.0
-"""Seconds between two looks whether a clean-up is due."""
+"""Seconds between two checks whether a clean-up is due."""
 
 TURN = 600.0
-"""Seconds after which another process may go on with a clean-up that has come to a halt."""
+"""Seconds after which another process may take over a clean-up that has stopped."""
 
-YEARS_OF_SPENDING = 2
+YEARS_OF_USAGE = 2
 
 
 class Retention:
     """Deletes what ended long ago: prompts, user ids and everything else of a request go with its row.
 
-    Kept are requests that have not ended, however old, and what people have set for themselves (``/set``, ``/lang``).
-    A message is recognised as a duplicate as long as its request is kept: a day at the least, where Feishu delivers
-    again for 8 hours at the most.
+    Requests that have not ended are kept, however old, and what people have set (``/set``, ``/lang``). A message is
+    recognized as a duplicate as long as its request is kept: a day at the least, where Feishu delivers again for 8
+    hours at the most.
 
     Args:
         database: where everything is.
         days: how long requests, their generations and who was served when are kept after their end; 1 or more.
-        stopping: set when the process is about to leave; a clean-up ends then after its present transaction.
+        stopping: set when the process is shutting down; a clean-up ends then after its present transaction.
     """
 
     def __init__(self, database: Database, *, days: int, stopping: threading.Event) -> None:
@@ -55,18 +55,18 @@ class Retention:
         self._stopping = stopping
 
     def clean(self) -> int | None:
-        """Cleans up when it is due and nobody else is at it.
+        """Cleans up when it is due and no other process does it.
 
         Returns:
-            How many rows went, those that went with their request not counted; ``None`` when it was not due.
+            How many rows were deleted, those that went with their request not counted; ``None`` when it was not due.
 
         Raises:
-            StoreUnavailable: the database does not answer; what is left goes after the next look.
+            DatabaseUnavailable: the database does not answer; what is left goes the next time.
         """
         if not self._turn.take():
             return None
         removed = 0
-        for table, condition in self._forgettable():
+        for table, condition in self._deletable():
             for count in self._delete(table, condition):
                 removed += count
                 self._turn.keep()
@@ -77,21 +77,18 @@ class Retention:
         log.info("old rows removed", rows=removed)
         return removed
 
-    def _forgettable(self) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    def _deletable(self) -> Iterator[tuple[Table, ColumnElement[bool]]]:
         now = self._database.now
         old = now - self._seconds
         goes_on = exists().where(generations.c.request_id == requests.c.request_id, generations.c.ended_at.is_(None))
-        # The generations and sends of a request go with it, by the database's own cascade.
+        # The generations and messages of a request go with it, by the database's own cascade.
         yield requests, and_(requests.c.ended_at < old, ~goes_on)
         yield last_served, last_served.c.called_at < old
         yield timers, timers.c.next_at < now - 60.0
         yield workers, workers.c.seen_at < now - DAY
-        yield monthly_usage, monthly_usage.c.month < self._oldest_month()
-
-    def _oldest_month(self) -> str:
         with self._database.read() as connection:
-            today = datetime.fromtimestamp(connection.scalar(select(self._database.now)) or 0.0, UTC)
-        return f"{today.year - YEARS_OF_SPENDING}-{today.month:02}"
+            today = datetime.fromtimestamp(self._database.time(connection), UTC)
+        yield monthly_usage, monthly_usage.c.month < f"{today.year - YEARS_OF_USAGE}-{today.month:02}"
 
     def _delete(self, table: Table, condition: ColumnElement[bool]) -> Iterator[int]:
         """Deletes in transactions of :data:`BATCH` rows; gives how many went in each."""

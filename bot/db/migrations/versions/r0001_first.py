@@ -8,219 +8,75 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+TYPES = {"text": sa.Text, "integer": sa.Integer, "double": sa.Double, "boolean": sa.Boolean}
+
+# Columns by table, each with its type where that is not text; "?" is one that may be NULL. The first "key" ones are
+# the primary key.
+TABLES = {
+    "feishu_calls": (1, "month calls:integer"),
+    "kept": (1, "name value"),
+    "paces": (1, "name next_at:double"),
+    "preferences": (1, "subject content"),
+    "requests": (
+        1,
+        """request_id origin kind chat_id? chat_type reply_to? in_topic:boolean sender language prompt asked content
+        accepted_at:double answer_id? way face? hide_prompt:boolean told? patches:integer wanted:integer
+        shown:integer owner? lease_until:double due_at:double attempts:integer takeups:integer ended_at:double?
+        outcome?""",
+    ),
+    "served": (2, "sender model posted_at:double"),
+    "spending": (2, "month model images:integer"),
+    "workers": (1, "owner seen_at:double"),
+    "generations": (
+        1,
+        """generation_id request_id place:integer sender model state accepted_at:double owner? lease_until:double
+        due_at:double takeups:integer posts:integer charged:integer month posted_at:double? slot_until:double?
+        repeated:boolean delayed_since:double? delays:integer seconds:double? url? created:integer?
+        link_ends_at:double? findings? original? image_key? shrunk:boolean failure? ended_at:double?
+        recorded:boolean?""",
+    ),
+    "sends": (2, "request_id step message_id"),
+}
+# Name, table, columns, condition.
+INDEXES = (
+    ("requests_ended", "requests", "ended_at", "ended_at IS NOT NULL"),
+    ("requests_of_chat", "requests", "chat_id accepted_at", None),
+    ("requests_of_person", "requests", "sender accepted_at", None),
+    ("requests_owned", "requests", "owner", "owner IS NOT NULL"),
+    (
+        "requests_unanswered",
+        "requests",
+        "chat_id accepted_at",
+        "answer_id IS NULL AND way = 'card' AND ended_at IS NULL",
+    ),
+    ("requests_unshown", "requests", "due_at", "shown < wanted AND ended_at IS NULL"),
+    ("generations_ended", "generations", "ended_at", "ended_at IS NOT NULL"),
+    ("generations_of_month", "generations", "month", None),
+    ("generations_of_person", "generations", "sender accepted_at", None),
+    ("generations_open", "generations", "state model", "ended_at IS NULL"),
+    ("generations_owned", "generations", "owner", "owner IS NOT NULL"),
+    ("generations_pending", "generations", "sender", "ended_at IS NULL"),
+    ("generations_slots", "generations", "model", "slot_until IS NOT NULL"),
+    ("generations_timed", "generations", "model ended_at", "seconds IS NOT NULL"),
+    ("generations_unrecorded", "generations", "ended_at", "recorded IS NULL AND ended_at IS NOT NULL"),
+)
+
 
 def upgrade() -> None:
     """Creates the tables."""
-    op.create_table(
-        "feishu_calls",
-        sa.Column("month", sa.Text(), nullable=False),
-        sa.Column("calls", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("month"),
-    )
-    op.create_table(
-        "kept",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("name"),
-    )
-    op.create_table(
-        "paces",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("next_at", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint("name"),
-    )
-    op.create_table(
-        "preferences",
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("content", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("subject"),
-    )
-    op.create_table(
-        "requests",
-        sa.Column("request_id", sa.Text(), nullable=False),
-        sa.Column("origin", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("chat_id", sa.Text(), nullable=True),
-        sa.Column("chat_type", sa.Text(), nullable=False),
-        sa.Column("reply_to", sa.Text(), nullable=True),
-        sa.Column("in_topic", sa.Boolean(), nullable=False),
-        sa.Column("sender", sa.Text(), nullable=False),
-        sa.Column("language", sa.Text(), nullable=False),
-        sa.Column("prompt", sa.Text(), nullable=False),
-        sa.Column("asked", sa.Text(), nullable=False),
-        sa.Column("content", sa.Text(), nullable=False),
-        sa.Column("accepted_at", sa.Double(), nullable=False),
-        sa.Column("answer_id", sa.Text(), nullable=True),
-        sa.Column("way", sa.Text(), nullable=False),
-        sa.Column("face", sa.Text(), nullable=True),
-        sa.Column("hide_prompt", sa.Boolean(), nullable=False),
-        sa.Column("told", sa.Text(), nullable=True),
-        sa.Column("patches", sa.Integer(), nullable=False),
-        sa.Column("wanted", sa.Integer(), nullable=False),
-        sa.Column("shown", sa.Integer(), nullable=False),
-        sa.Column("owner", sa.Text(), nullable=True),
-        sa.Column("lease_until", sa.Double(), nullable=False),
-        sa.Column("due_at", sa.Double(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("takeups", sa.Integer(), nullable=False),
-        sa.Column("ended_at", sa.Double(), nullable=True),
-        sa.Column("outcome", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("request_id"),
-        sa.UniqueConstraint("origin"),
-    )
-    op.create_index(
-        "requests_ended",
-        "requests",
-        ["ended_at"],
-        unique=False,
-        sqlite_where=sa.text("ended_at IS NOT NULL"),
-        postgresql_where=sa.text("ended_at IS NOT NULL"),
-    )
-    op.create_index("requests_of_chat", "requests", ["chat_id", "accepted_at"], unique=False)
-    op.create_index("requests_of_person", "requests", ["sender", "accepted_at"], unique=False)
-    op.create_index(
-        "requests_owned",
-        "requests",
-        ["owner"],
-        unique=False,
-        sqlite_where=sa.text("owner IS NOT NULL"),
-        postgresql_where=sa.text("owner IS NOT NULL"),
-    )
-    op.create_index(
-        "requests_unanswered",
-        "requests",
-        ["chat_id", "accepted_at"],
-        unique=False,
-        sqlite_where=sa.text("answer_id IS NULL AND way = 'card' AND ended_at IS NULL"),
-        postgresql_where=sa.text("answer_id IS NULL AND way = 'card' AND ended_at IS NULL"),
-    )
-    op.create_index(
-        "requests_unshown",
-        "requests",
-        ["due_at"],
-        unique=False,
-        sqlite_where=sa.text("shown < wanted AND ended_at IS NULL"),
-        postgresql_where=sa.text("shown < wanted AND ended_at IS NULL"),
-    )
-    op.create_table(
-        "served",
-        sa.Column("sender", sa.Text(), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("posted_at", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint("sender", "model"),
-    )
-    op.create_table(
-        "spending",
-        sa.Column("month", sa.Text(), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("images", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("month", "model"),
-    )
-    op.create_table(
-        "workers",
-        sa.Column("owner", sa.Text(), nullable=False),
-        sa.Column("seen_at", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint("owner"),
-    )
-    op.create_table(
-        "generations",
-        sa.Column("generation_id", sa.Text(), nullable=False),
-        sa.Column("request_id", sa.Text(), nullable=False),
-        sa.Column("place", sa.Integer(), nullable=False),
-        sa.Column("sender", sa.Text(), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("accepted_at", sa.Double(), nullable=False),
-        sa.Column("owner", sa.Text(), nullable=True),
-        sa.Column("lease_until", sa.Double(), nullable=False),
-        sa.Column("due_at", sa.Double(), nullable=False),
-        sa.Column("takeups", sa.Integer(), nullable=False),
-        sa.Column("posts", sa.Integer(), nullable=False),
-        sa.Column("charged", sa.Integer(), nullable=False),
-        sa.Column("month", sa.Text(), nullable=False),
-        sa.Column("posted_at", sa.Double(), nullable=True),
-        sa.Column("slot_until", sa.Double(), nullable=True),
-        sa.Column("repeated", sa.Boolean(), nullable=False),
-        sa.Column("delayed_since", sa.Double(), nullable=True),
-        sa.Column("delays", sa.Integer(), nullable=False),
-        sa.Column("seconds", sa.Double(), nullable=True),
-        sa.Column("url", sa.Text(), nullable=True),
-        sa.Column("created", sa.Integer(), nullable=True),
-        sa.Column("link_ends_at", sa.Double(), nullable=True),
-        sa.Column("findings", sa.Text(), nullable=True),
-        sa.Column("original", sa.Text(), nullable=True),
-        sa.Column("image_key", sa.Text(), nullable=True),
-        sa.Column("shrunk", sa.Boolean(), nullable=False),
-        sa.Column("failure", sa.Text(), nullable=True),
-        sa.Column("ended_at", sa.Double(), nullable=True),
-        sa.Column("recorded", sa.Boolean(), nullable=True),
-        sa.ForeignKeyConstraint(["request_id"], ["requests.request_id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("generation_id"),
-    )
-    op.create_index(
-        "generations_ended",
-        "generations",
-        ["ended_at"],
-        unique=False,
-        sqlite_where=sa.text("ended_at IS NOT NULL"),
-        postgresql_where=sa.text("ended_at IS NOT NULL"),
-    )
-    op.create_index("generations_of_month", "generations", ["month"], unique=False)
-    op.create_index("generations_of_person", "generations", ["sender", "accepted_at"], unique=False)
+    for table, (keys, columns) in TABLES.items():
+        fields = [(*column.rstrip("?").split(":"), "text")[:2] for column in columns.split()]
+        nullable = [column.endswith("?") for column in columns.split()]
+        constraints: list[sa.Constraint] = [sa.PrimaryKeyConstraint(*(name for name, _ in fields[:keys]))]
+        if table == "requests":
+            constraints.append(sa.UniqueConstraint("origin"))
+        elif table in {"generations", "sends"}:
+            constraints.append(sa.ForeignKeyConstraint(["request_id"], ["requests.request_id"], ondelete="CASCADE"))
+        of = [
+            sa.Column(name, TYPES[kind](), nullable=null) for (name, kind), null in zip(fields, nullable, strict=True)
+        ]
+        op.create_table(table, *of, *constraints)
     op.create_index("generations_of_request", "generations", ["request_id", "place"], unique=True)
-    op.create_index(
-        "generations_open",
-        "generations",
-        ["state", "model"],
-        unique=False,
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
-    )
-    op.create_index(
-        "generations_owned",
-        "generations",
-        ["owner"],
-        unique=False,
-        sqlite_where=sa.text("owner IS NOT NULL"),
-        postgresql_where=sa.text("owner IS NOT NULL"),
-    )
-    op.create_index(
-        "generations_pending",
-        "generations",
-        ["sender"],
-        unique=False,
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
-    )
-    op.create_index(
-        "generations_slots",
-        "generations",
-        ["model"],
-        unique=False,
-        sqlite_where=sa.text("slot_until IS NOT NULL"),
-        postgresql_where=sa.text("slot_until IS NOT NULL"),
-    )
-    op.create_index(
-        "generations_timed",
-        "generations",
-        ["model", "ended_at"],
-        unique=False,
-        sqlite_where=sa.text("seconds IS NOT NULL"),
-        postgresql_where=sa.text("seconds IS NOT NULL"),
-    )
-    op.create_index(
-        "generations_unrecorded",
-        "generations",
-        ["ended_at"],
-        unique=False,
-        sqlite_where=sa.text("recorded IS NULL AND ended_at IS NOT NULL"),
-        postgresql_where=sa.text("recorded IS NULL AND ended_at IS NOT NULL"),
-    )
-    op.create_table(
-        "sends",
-        sa.Column("request_id", sa.Text(), nullable=False),
-        sa.Column("step", sa.Text(), nullable=False),
-        sa.Column("message_id", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["request_id"], ["requests.request_id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("request_id", "step"),
-    )
+    for index, table, columns, where in INDEXES:
+        condition = sa.text(where) if where else None
+        op.create_index(index, table, columns.split(), sqlite_where=condition, postgresql_where=condition)
