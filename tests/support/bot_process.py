@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path, PurePath
-from traceback import walk_stack
+from pathlib import Path
 from typing import Literal, Self
 
 import httpx
+from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy import Engine, Pool, event
 
 from bot import logs
@@ -57,37 +57,6 @@ PACE = Timings(
     download_wait=0.01,
 )
 """What takes seconds and minutes in production takes tenths here."""
-
-COMMITS = {
-    "migrate.migrate": "create schema",
-    "key_value.put": "store identity",
-    "requests._accept_prompts": "accept prompt",
-    "requests._accept_command": "accept command",
-    "requests.claim": "claim answer",
-    "requests.reserve": "reserve send",
-    "requests.shown": "store answer",
-    "requests.record_send": "store send",
-    "requests.change": "change answer",
-    "requests.hold": "hold answer",
-    "requests.postpone": "postpone answer",
-    "requests.give_up": "give up answer",
-    "generations.claim_slot": "claim slot",
-    "generations.made": "store URL",
-    "generations.push_back": "wait for the platform",
-    "generations.fail": "store failure",
-    "generations.claim_made": "claim image",
-    "generations.keep": "store download",
-    "generations.postpone": "postpone image",
-    "generations.done": "store result",
-    "cancellation.cancel_recalled": "cancel recalled",
-    "card_actions._cancel": "cancel",
-    "image_cache._store": "keep original",
-    "lost_call_recovery.recover_lost_calls": "recover lost call",
-}
-"""Names of commits as steps, by module and function that write; the crash matrix expects each of them."""
-
-NOT_WORK = ("db/leases.py", "db/retention.py", "db/periodic_lock.py")
-"""Modules whose commits are no step of a message's way: that a process lives, and what is forgotten with time."""
 
 _ID = re.compile(r"/(?:om|img|file)_[^/?]+")
 _PICTURE = re.compile(r"/\w+_watermark\.png")
@@ -162,17 +131,16 @@ class StepRecorder:
             signal.pthread_kill(threading.get_ident(), kill.signal)
 
     def watch_commits(self) -> None:
-        """Counts every commit of a writing transaction of this process, from now on, as a step.
+        """Counts every commit that is named as a step of a message's way, from now on.
 
         The connection goes back to its pool right after the commit, before anything else is done: that is the step's
-        end. PostgreSQL has committed a change of one statement before this hook runs, so being killed ``before`` it is
-        the same as being killed after the last step.
+        end.
         """
         taken = threading.local()
 
         @event.listens_for(Engine, "commit")
-        def before(_: object) -> None:
-            name = _writer()
+        def before(connection: DatabaseConnection) -> None:
+            name = connection.get_execution_options().get("step")
             taken.step = self.before(f"commit {name}") if name else None
 
         @event.listens_for(Pool, "checkin")
@@ -202,21 +170,6 @@ class RecordingTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Closes the connections."""
         self.inner.close()
-
-
-def _writer() -> str | None:
-    """The name of the step whose ``write()`` or ``change()`` ends here; ``None`` for a read and for no work."""
-    codes = [frame.f_code for frame, _ in walk_stack(None)]
-    database = [number for number, code in enumerate(codes) if code.co_filename.endswith("bot/db/database.py")]
-    if not database or codes[database[-1]].co_name not in {"write", "change"}:
-        return None
-    caller = next(
-        code for code in codes[database[-1] :] if not code.co_filename.endswith(("database.py", "contextlib.py"))
-    )
-    if caller.co_filename.endswith(NOT_WORK):
-        return None
-    function = f"{PurePath(caller.co_filename).stem}.{caller.co_name}"
-    return COMMITS.get(function, function)
 
 
 def run(spec: ProcessSpec, pipe: Connection) -> None:

@@ -40,10 +40,10 @@ UNBILLED = {"glm_1302"}
 
 REPEATED = CATALOGUE.text("note.repeated", "zh")
 
-INTENT, MADE = "commit claim slot", "commit store URL"
+INTENT, MADE = "commit generations.claim_slot", "commit generations.made"
 """The commits between which a call may have been paid for without the database knowing its outcome."""
 
-REFUSED = {"commit wait for the platform", "commit store failure"}
+REFUSED = {"commit generations.push_back", "commit generations.fail"}
 """The commits that say that a call made no picture."""
 
 AFTER_MADE = {INTENT, "GET /:picture"}

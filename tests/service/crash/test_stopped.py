@@ -33,11 +33,11 @@ WHERE: dict[tuple[str, Side], int] = {
     # Where the process stands still, and how many calls may be paid for.
     ("POST /open-apis/im/v1/messages/:id/reply interactive", "before"): 1,
     ("POST /open-apis/im/v1/messages/:id/reply interactive", "after"): 1,
-    ("commit claim slot", "after"): 1,
+    ("commit generations.claim_slot", "after"): 1,
     (POST, "before"): 1,
     # Its answer was not stored before the lease ran out, so nobody knows what became of the call.
     (POST, "after"): 2,
-    ("commit store URL", "after"): 1,
+    ("commit generations.made", "after"): 1,
     ("GET /:picture", "after"): 1,
     ("POST /open-apis/im/v1/images", "after"): 1,
     (PATCH, "before"): 1,
