@@ -8,18 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import httpx
-
 from bot.errors import FeishuError, FeishuUnreachable
 from bot.feishu import sdk
 from bot.feishu.error_codes import TOKEN_REFUSED
 from bot.feishu.http import (
-    DEADLINE,
     LARGEST_ANSWER,
-    TIMEOUT,
     HttpResponse,
     HttpSession,
-    OnCall,
     Result,
     parse_file,
     parse_json,
@@ -89,7 +84,8 @@ class TenantToken:
                 self._token = None
 
 
-class FeishuClient:
+@dataclass(kw_only=True, eq=False, repr=False)
+class FeishuClient(HttpSession):
     """Calls one app's platform, from any number of threads.
 
     A call is made once; only a refused token is replaced and the call repeated. Everything else is repeated by the
@@ -99,36 +95,16 @@ class FeishuClient:
     - ``FeishuUnreachable`` if there is no answer or none of the platform's; the call may have been applied, so a send
       is repeated with the same ``uuid``. An upload has no such id: repeated, it wastes a key.
 
-    Args:
-        domain: the platform's origin: ``https://open.feishu.cn``, ``https://open.larksuite.com`` or a stand-in's.
-        app_id: the App ID; it and the secret belong to one of the two platforms.
-        app_secret: the App Secret.
-        transport: replaces the network.
-        clock: seconds since 1970; for the token's end.
-        timeout: seconds a phase of a call.
-        deadline: seconds a call.
-        on_call: called with the name, the seconds and the code of each call.
-        on_date: called with the ``Date`` header of each answer.
+    ``app_id`` and ``app_secret`` belong to one of the two platforms; ``clock`` gives seconds since 1970.
     """
 
-    def __init__(
-        self,
-        *,
-        domain: str,
-        app_id: str,
-        app_secret: str,
-        transport: httpx.BaseTransport | None = None,
-        clock: Callable[[], float] = time.time,
-        timeout: httpx.Timeout = TIMEOUT,
-        deadline: float = DEADLINE,
-        on_call: OnCall = lambda _name, _seconds, _code: None,
-        on_date: Callable[[str | None], None] = lambda _date: None,
-    ) -> None:
-        self._credentials = {"app_id": app_id, "app_secret": app_secret}
-        self._session = HttpSession(
-            domain=domain, transport=transport, timeout=timeout, deadline=deadline, on_call=on_call, on_date=on_date
-        )
-        self._token = TenantToken(self._fetch_token, clock=clock)
+    app_id: str
+    app_secret: str
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._token = TenantToken(self._fetch_token, clock=self.clock)
 
     def bot_info(self) -> BotInfo:
         """The bot itself. The call counts towards the monthly quota.
@@ -238,23 +214,20 @@ class FeishuClient:
         """Fetches a token if there is no valid one, so that later calls need not; it does not count as a call."""
         self._token.get()
 
-    def close(self) -> None:
-        """Closes the connections; no call can be made after that."""
-        self._session.close()
-
     def _call(self, name: str, request: Any, read: Callable[[HttpResponse, str], Result], *, largest: int) -> Result:
         token = self._token.get()
         try:
-            return self._session.call(name, request, read, token=token, largest=largest)
+            return self.exchange(name, request, read, token=token, largest=largest)
         except FeishuError as error:
             if error.code not in TOKEN_REFUSED:
                 raise
         self._token.invalidate(token)
-        return self._session.call(name, request, read, token=self._token.get(), largest=largest)
+        return self.exchange(name, request, read, token=self._token.get(), largest=largest)
 
     def _fetch_token(self) -> Token:
         uri = "/open-apis/auth/v3/tenant_access_token/internal"
-        return self._session.call("token", sdk.plain_request("POST", uri, body=self._credentials), _parse_token)
+        credentials = {"app_id": self.app_id, "app_secret": self.app_secret}
+        return self.exchange("token", sdk.plain_request("POST", uri, body=credentials), _parse_token)
 
 
 def _parse_token(response: HttpResponse, call: str) -> Token:

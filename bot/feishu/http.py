@@ -11,7 +11,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -51,39 +51,36 @@ class HttpResponse:
     content: bytes
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class HttpSession:
     """The connections to one platform. It does not retry, follow redirects, or know about tokens.
 
-    Args are those of :class:`bot.feishu.client.FeishuClient`.
+    Args:
+        domain: the platform's origin: ``https://open.feishu.cn``, ``https://open.larksuite.com`` or a stand-in's.
+        transport: replaces the network.
+        timeout: seconds a phase of a call.
+        deadline: seconds a call.
+        on_date: called with the ``Date`` header of every answer.
 
     Raises:
         SettingsError: the environment names a proxy, or certificates, that cannot be used.
     """
 
-    def __init__(
-        self,
-        *,
-        domain: str,
-        transport: httpx.BaseTransport | None = None,
-        timeout: httpx.Timeout = TIMEOUT,
-        deadline: float = DEADLINE,
-        on_call: OnCall = lambda _name, _seconds, _code: None,
-        on_date: Callable[[str | None], None] = lambda _date: None,
-    ) -> None:
-        self._timeout = timeout
-        read, write = ((3 * seconds if seconds else seconds) for seconds in (timeout.read, timeout.write))
-        self._slow = httpx.Timeout(connect=timeout.connect, read=read, write=write, pool=timeout.pool)
-        self._deadline = deadline
-        self._on_call = on_call
-        self._on_date = on_date
-        self._origin = domain.rstrip("/")
+    domain: str
+    transport: httpx.BaseTransport | None = None
+    timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
+    deadline: float = DEADLINE
+    on_call: OnCall = lambda _name, _seconds, _code: None
+    on_date: Callable[[str | None], None] = lambda _date: None
+
+    def __post_init__(self) -> None:
         self._http = httpx.Client(
-            transport=transport or _network(domain),
+            transport=self.transport or _network(self.domain),
             follow_redirects=False,
             headers={"User-Agent": "feishu-glm-image-bot"},
         )
 
-    def call(
+    def exchange(
         self,
         name: str,
         request: Any,
@@ -109,7 +106,7 @@ class HttpSession:
         code: int | None = None
         log_id: str | None = None
         try:
-            response = self._exchange(name, request, token=token, largest=largest)
+            response = self._send(name, request, token=token, largest=largest)
             log_id = response.headers.get("x-tt-logid")
             result = read(response, name)
             code = 0
@@ -119,14 +116,14 @@ class HttpSession:
         finally:
             seconds = time.monotonic() - started
             log.debug("Feishu called", call=name, code=code, ms=round(seconds * 1000), log_id=log_id)
-            self._on_call(name, seconds, code)
+            self.on_call(name, seconds, code)
         return result
 
     def close(self) -> None:
         """Closes the connections; no call can be made after that."""
         self._http.close()
 
-    def _exchange(self, name: str, request: Any, *, token: str | None, largest: int) -> HttpResponse:
+    def _send(self, name: str, request: Any, *, token: str | None, largest: int) -> HttpResponse:
         headers = dict(request.headers)
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -140,24 +137,29 @@ class HttpSession:
             # A lone surrogate, which JSON may carry and UTF-8 may not, is sent as a question mark.
             content = sdk.JSON.marshal(fields).encode("utf-8", "replace")
         path = re.sub(r":(\w+)", lambda key: quote(request.paths[key[1]], safe=""), request.uri)
-        ends_at = time.monotonic() + self._deadline
+        ends_at = time.monotonic() + self.deadline
         try:
             with self._http.stream(
                 request.http_method.name,
-                self._origin + path,
+                self.domain.rstrip("/") + path,
                 params=tuple(request.queries) or None,
                 headers=headers,
                 content=content,
                 data={key: str(value) for key, value in fields.items()} if files else None,
                 files=files or None,
-                timeout=self._slow if files or largest > LARGEST_ANSWER else self._timeout,
+                timeout=_slow(self.timeout) if files or largest > LARGEST_ANSWER else self.timeout,
             ) as response:
-                self._on_date(response.headers.get("Date"))
+                self.on_date(response.headers.get("Date"))
                 answer = _read(response, name, largest=largest, ends_at=ends_at)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             # An impossible host name, such as open..feishu.cn, is a UnicodeError of Python's.
             raise FeishuUnreachable(f"{type(error).__name__}: {error}", call=name) from error
         return HttpResponse(status=response.status_code, headers=response.headers, content=answer)
+
+
+def _slow(timeout: httpx.Timeout) -> httpx.Timeout:
+    read, write = (seconds and 3 * seconds for seconds in (timeout.read, timeout.write))
+    return httpx.Timeout(connect=timeout.connect, read=read, write=write, pool=timeout.pool)
 
 
 def parse_json(response: HttpResponse, call: str) -> Mapping[str, Any]:

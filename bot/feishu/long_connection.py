@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -65,12 +66,11 @@ _PARTS_SECONDS = 5.0
 """How long the parts of a payload are kept for the others."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LongConnection:
     """Keeps one connection open, in a thread of its own, and hands on what comes over it.
 
     The platform sends each event to one of an app's connections (50 at most), chosen at random.
-
-    ``down`` says why nothing can come at the moment, ``None`` if it can.
 
     Args:
         domain: the platform's origin, as for the client, like ``app_id`` and ``app_secret``.
@@ -78,28 +78,23 @@ class LongConnection:
         on_end: called when the platform has refused for good, and after ``close``.
         timeout: seconds a phase of the call that asks where to connect to.
         ping: seconds; see :data:`PING_SECONDS`.
+        down: why nothing can come at the moment, ``None`` if it can.
 
     Raises:
         SettingsError: the environment names a proxy that cannot be used.
     """
 
-    def __init__(
-        self,
-        *,
-        domain: str,
-        app_id: str,
-        app_secret: str,
-        handle: Handle,
-        on_end: Callable[[], None] = lambda: None,
-        timeout: httpx.Timeout = TIMEOUT,
-        ping: float = PING_SECONDS,
-    ) -> None:
-        self.down: str | None = "the long connection to Feishu has not been opened yet"
-        self._credentials = {"AppID": app_id, "AppSecret": app_secret}
-        self._handle = handle
-        self._on_end = on_end
-        self._ping = ping
-        self._session = HttpSession(domain=domain, timeout=timeout)
+    domain: str
+    app_id: str
+    app_secret: str
+    handle: Handle
+    on_end: Callable[[], None] = lambda: None
+    timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
+    ping: float = PING_SECONDS
+    down: str | None = "the long connection to Feishu has not been opened yet"
+
+    def __post_init__(self) -> None:
+        self._session = HttpSession(domain=self.domain, timeout=self.timeout)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="long-connection")
         self._handlers = ThreadPoolExecutor(8, thread_name_prefix="push")
         self._ended: Future[None] | None = None
@@ -114,7 +109,7 @@ class LongConnection:
     def start(self) -> None:
         """Opens the connection, and opens it again whenever it is lost."""
         self._ended = self._thread.submit(asyncio.run, self._run())
-        self._ended.add_done_callback(lambda _: self._on_end())
+        self._ended.add_done_callback(lambda _: self.on_end())
 
     def close(self) -> None:
         """Accepts nothing new, answers what came, and closes the connection.
@@ -186,7 +181,7 @@ class LongConnection:
         self._configure(data.get("ClientConfig"))
         url = require_str(data, "URL", call="endpoint")
         host, query = _parse_address(url)
-        ping, proxy = self._ping, proxy_for(host)
+        ping, proxy = self.ping, proxy_for(host)
         try:
             connection = await websockets.connect(
                 url, proxy=proxy, ping_interval=ping, ping_timeout=ping, close_timeout=ping
@@ -264,7 +259,7 @@ class LongConnection:
         if payload is None:
             return None
         started = time.monotonic()
-        body = await asyncio.get_running_loop().run_in_executor(self._handlers, self._handle, payload)
+        body = await asyncio.get_running_loop().run_in_executor(self._handlers, self.handle, payload)
         frame.headers.add(key=_const.HEADER_BIZ_RT, value=str(round(1000 * (time.monotonic() - started))))
         # 500 is the SDK's own answer to a failure, after which the platform sends again.
         answer: dict[str, object] = {"code": HTTPStatus.INTERNAL_SERVER_ERROR if body is None else HTTPStatus.OK}
@@ -291,8 +286,9 @@ class LongConnection:
     def _ask_endpoint(self) -> Mapping[str, Any]:
         """Asks where to connect to; the answer has the address and the platform's configuration."""
         uri = _const.GEN_ENDPOINT_URI
-        request = sdk.plain_request("POST", uri, headers={"locale": "zh"}, body=self._credentials)
-        data = self._session.call("endpoint", request, parse_json).get("data")
+        credentials = {"AppID": self.app_id, "AppSecret": self.app_secret}
+        request = sdk.plain_request("POST", uri, headers={"locale": "zh"}, body=credentials)
+        data = self._session.exchange("endpoint", request, parse_json).get("data")
         return data if isinstance(data, dict) else {}
 
     def _configure(self, config: Any) -> None:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -50,20 +51,30 @@ class _TooLargeError(Exception):
     """A body is longer than allowed."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class _Client:
     """An HTTP client that follows no redirect and keeps a deadline for each call; safe to use from several threads."""
 
-    def __init__(self, transport: httpx.BaseTransport, *, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        headers = {"User-Agent": "feishu-glm-image-bot"}
-        self._http = httpx.Client(transport=transport, trust_env=False, follow_redirects=False, headers=headers)
+    transport: httpx.BaseTransport | None = None
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._http = httpx.Client(
+            transport=self.transport or self._network(),
+            trust_env=False,
+            follow_redirects=False,
+            headers={"User-Agent": "feishu-glm-image-bot"},
+        )
+
+    def _network(self) -> httpx.BaseTransport:
+        return GuardedTransport()
 
     def _stream(
         self, method: str, url: str | httpx.URL, *, seconds: float, trace: Trace | None = None, **request: Any
     ) -> AbstractContextManager[httpx.Response]:
         """Sends a request, which with its answer may take so many seconds."""
-        ends_at = self._clock() + seconds
-        extensions = {"remaining": lambda: ends_at - self._clock(), "trace": trace or (lambda _event, _info: None)}
+        ends_at = self.clock() + seconds
+        extensions = {"remaining": lambda: ends_at - self.clock(), "trace": trace or (lambda _event, _info: None)}
         timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds), write=min(WRITE_SECONDS, seconds))
         return self._http.stream(method, url, timeout=timeout, extensions=extensions, **request)
 
@@ -78,6 +89,7 @@ class _Client:
         self.close()
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class GlmClient(_Client):
     """Makes images. No call is ever repeated: each may be billed, and the platform has no idempotency key.
 
@@ -90,19 +102,9 @@ class GlmClient(_Client):
         on_date: called with the ``Date`` header of each answer.
     """
 
-    def __init__(
-        self,
-        *,
-        api_key: str,
-        transport: httpx.BaseTransport | None = None,
-        deadline: float | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        on_date: Callable[[str | None], None] = lambda _date: None,
-    ) -> None:
-        super().__init__(transport or GuardedTransport(), clock=clock)
-        self._api_key = api_key
-        self._deadline = deadline
-        self._on_date = on_date
+    api_key: str
+    deadline: float | None = None
+    on_date: Callable[[str | None], None] = lambda _date: None
 
     def generate(
         self,
@@ -124,10 +126,10 @@ class GlmClient(_Client):
             GlmError: the subclass says why there is no image. After ``CallTimedOut`` and ``NetworkFailed`` it is
                 unknown whether one was made and billed.
         """
-        key = validate_key(self._api_key)
+        key = validate_key(self.api_key)
         body = call_body(prompt, options=options, user_id=user_id)
-        seconds = call_seconds(options) if self._deadline is None else self._deadline
-        started = self._clock()
+        seconds = call_seconds(options) if self.deadline is None else self.deadline
+        started = self.clock()
 
         def trace(event: str, _: object) -> None:
             if event.endswith("send_request_headers.started"):
@@ -138,7 +140,7 @@ class GlmClient(_Client):
             with self._stream(
                 "POST", ENDPOINT, seconds=seconds, trace=trace, headers=authorization, json=body
             ) as response:
-                self._on_date(response.headers.get("Date"))
+                self.on_date(response.headers.get("Date"))
                 answer = _read(response, limit=_LARGEST_ANSWER)
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotConnected(f"Network error: no connection within {CONNECT_SECONDS:g} s") from error
@@ -150,32 +152,23 @@ class GlmClient(_Client):
             answer = b"the answer could not be read"
         except httpx.RequestError as error:
             raise NetworkFailed(f"Network error: {mask_key(_reason(error), key)}") from error
-        took = round(self._clock() - started, 1)
+        took = round(self.clock() - started, 1)
         log.info("GLM answered", extra={"status": response.status_code, "seconds": took})
         return read_answer(response.status_code, headers=response.headers, body=answer, key=key)
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Downloader(_Client):
-    """Downloads images; it knows no API key.
+    """Downloads images, by default from public addresses only; it knows no API key.
 
-    Args:
-        transport: as for :class:`GlmClient`; the default connects to public addresses only.
-        deadline: seconds that a whole download may take.
-        largest: bytes that an image may have.
-        clock: monotonic seconds.
+    ``deadline`` is the seconds that a whole download may take, ``largest`` the bytes that an image may have.
     """
 
-    def __init__(
-        self,
-        *,
-        transport: httpx.BaseTransport | None = None,
-        deadline: float = DOWNLOAD_SECONDS,
-        largest: int = LARGEST_DOWNLOAD,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(transport or GuardedTransport(allows=is_public), clock=clock)
-        self._deadline = deadline
-        self._largest = largest
+    deadline: float = DOWNLOAD_SECONDS
+    largest: int = LARGEST_DOWNLOAD
+
+    def _network(self) -> httpx.BaseTransport:
+        return GuardedTransport(allows=is_public)
 
     def fetch(self, url: str) -> ImageFile:
         """Downloads one image, its bytes unchanged.
@@ -189,15 +182,15 @@ class Downloader(_Client):
         # Compression is declined, so that the bytes counted are the bytes that come.
         headers = {"Accept-Encoding": "identity"}
         try:
-            with self._stream("GET", address, seconds=self._deadline, headers=headers) as response:
+            with self._stream("GET", address, seconds=self.deadline, headers=headers) as response:
                 _check_head(response)
-                content = _read(response, limit=self._largest)
+                content = _read(response, limit=self.largest)
         except AddressRejected as error:
             raise DownloadFailed(str(error), permanent=True) from error
         except _TooLargeError as error:
-            raise too_large(f"the picture has more than {self._largest} bytes") from error
+            raise too_large(f"the picture has more than {self.largest} bytes") from error
         except httpx.TimeoutException as error:
-            raise DownloadFailed(f"it did not come within {self._deadline:g} s", transient=True) from error
+            raise DownloadFailed(f"it did not come within {self.deadline:g} s", transient=True) from error
         except httpx.RequestError as error:
             raise DownloadFailed(f"the connection failed: {_reason(error)}", transient=True) from error
         return inspect_image(content)
