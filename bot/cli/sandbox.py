@@ -25,30 +25,29 @@ from bot.sandbox.one_shot import images, problems_with_answer, send
 from bot.sandbox.page.server import Page
 from bot.sandbox.start import GLM_SECONDS, Sandbox
 
-DEFAULT_PORT = 8765
-HIGHEST_PORT = 65_535
+DEFAULT_PORT, MAX_PORT = 8765, 65_535
 QUICK_SECONDS = 0.3
-"""How long a picture takes when nobody watches."""
+"""How long an image takes with ``--say``."""
 
-LONGEST_WAIT = 4 * LARGE_CALL_SECONDS
-"""Seconds for the most that a message can ask for: four pictures, one after another."""
+MAX_WAIT = 4 * LARGE_CALL_SECONDS
+"""Seconds for the most that a message can ask for: four images, one after another."""
 
 DRAWN = "图片由沙盒绘制，不花钱 / Pictures are drawn here and cost nothing"
 REAL = "图片来自真实的 GLM，会产生费用；飞书在本地 / Pictures come from the real GLM and cost money; Feishu is local"
 
 
-class _UnusableError(Exception):
-    """What was given cannot be used; says why."""
+class _UsageError(Exception):
+    """An argument cannot be used."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the sandbox; gives the exit code."""
+    """Runs the sandbox; returns the exit code."""
     given = _parser().parse_args(argv)
     # From the first moment SIGTERM ends the bot's process as well, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(given)
-    except _UnusableError as error:
+    except _UsageError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -61,23 +60,21 @@ def _run(given: argparse.Namespace) -> int:
     logs.configure(level)
     key = unquote(os.environ.get("ZHIPU_API_KEY", "")) if given.real_glm else None
     if given.real_glm and not key:
-        raise _UnusableError(f"--real-glm needs ZHIPU_API_KEY in the environment; get a key at {KEY_PAGE}")
+        raise _UsageError(f"--real-glm needs ZHIPU_API_KEY in the environment; get a key at {KEY_PAGE}")
     glm = GlmStandIn(seconds=GLM_SECONDS if given.say is None else QUICK_SECONDS)
     with tempfile.TemporaryDirectory(prefix="sandbox-", ignore_cleanup_errors=True) as folder:
-        sandbox = Sandbox(
-            folder=Path(folder),
-            glm=glm,
-            environment=os.environ,
-            apart=given.say is None,
-            real_key=key,
-            log_level=level,
-        )
+        sandbox = Sandbox(folder=Path(folder), glm=glm, environment=os.environ, real_key=key, log_level=level)
         return _show(sandbox, given) if given.say is None else _say(sandbox, given)
 
 
 def _show(sandbox: Sandbox, given: argparse.Namespace) -> int:
     # A port that is taken is found before anything starts.
-    page = _page(sandbox, port=given.port)
+    try:
+        page = Page(feishu=sandbox.feishu, glm=sandbox.glm, port=given.port, controls=sandbox)
+    except OSError as error:
+        taken = "is taken by another program, or by a sandbox that runs already"
+        why = taken if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+        raise _UsageError(f"--port {given.port} {why}; end that, or give another port (0: any free one)") from error
     with sandbox, page:
         _arm(sandbox, given.fault)
         print(f"沙盒已启动 / The sandbox is running: {page.origin}")
@@ -90,20 +87,21 @@ def _show(sandbox: Sandbox, given: argparse.Namespace) -> int:
 
 
 def _say(sandbox: Sandbox, given: argparse.Namespace) -> int:
-    """Says one message; gives 0 when the answer was right, else 1."""
+    """Sends one message; returns 0 when the answer was right, else 1."""
     feishu = sandbox.feishu
     # A file that cannot be written is found before anything is paid for.
     with _new_file(given.save) as file, sandbox:
         _arm(sandbox, given.fault)
-        sent = send(feishu, given.say, idle=lambda: sandbox.idle, seconds=LONGEST_WAIT)
-        problems = [] if sent.finished else [f"the bot had not finished after {LONGEST_WAIT:g} s"]
+        message, finished = send(feishu, given.say, idle=lambda: sandbox.idle, seconds=MAX_WAIT)
+        problems = [] if finished else [f"the bot had not finished after {MAX_WAIT:g} s"]
         paid = None if sandbox.real_glm else sandbox.glm.paid
-        problems += problems_with_answer(feishu, sent.message, paid=paid)
-        problems += [f"{name} met no call" for name in _still_armed(sandbox)]
+        problems += problems_with_answer(feishu, message, paid=paid)
+        problems += [f"{one.name} met no call" for one in (*sandbox.glm.faults.armed, *feishu.faults.armed)]
         for problem in problems:
             print(f"✗ {problem}")
-        for number, image in enumerate(images(feishu, sent.message), 1):
-            _save(image, file if number == 1 else _new_file(_numbered(Path(file.path), number)))
+        for number, image in enumerate(images(feishu, message), 1):
+            path = Path(file.path)
+            _save(image, file if number == 1 else _new_file(str(path.with_stem(f"{path.stem}-{number}"))))
     return 1 if problems else 0
 
 
@@ -112,38 +110,20 @@ def _arm(sandbox: Sandbox, faults: Sequence[str]) -> None:
         arm(name, feishu=sandbox.feishu.faults, glm=sandbox.glm.faults)
 
 
-def _still_armed(sandbox: Sandbox) -> list[str]:
-    return [*sandbox.glm.armed, *(fault.name for fault in sandbox.feishu.faults.armed)]
-
-
-def _page(sandbox: Sandbox, *, port: int) -> Page:
-    try:
-        return Page(feishu=sandbox.feishu, glm=sandbox.glm, port=port, controls=sandbox)
-    except OSError as error:
-        why = f"cannot be used: {error.strerror}"
-        if error.errno == errno.EADDRINUSE:
-            why = "is taken by another program, or by a sandbox that runs already"
-        raise _UnusableError(f"--port {port} {why}; end that, or give another port (0: any free one)") from error
-
-
 def _new_file(path: str) -> AtomicFile:
     try:
         return AtomicFile(path)
     except OSError as error:
-        raise _UnusableError(f"--save {path} cannot be written: {error.strerror or error}") from error
+        raise _UsageError(f"--save {path} cannot be written: {error.strerror or error}") from error
 
 
-def _save(picture: Upload, file: AtomicFile) -> None:
+def _save(image: Upload, file: AtomicFile) -> None:
     try:
         with file:
-            file.write(picture.content)
+            file.write(image.content)
     except OSError as error:
-        raise _UnusableError(f"--save {file.path} cannot be written: {error.strerror or error}") from error
-    print(f"图片已保存 / saved: {file.path} ({picture.width}x{picture.height})")
-
-
-def _numbered(path: Path, number: int) -> str:
-    return str(path.with_stem(f"{path.stem}-{number}"))
+        raise _UsageError(f"--save {file.path} cannot be written: {error.strerror or error}") from error
+    print(f"图片已保存 / saved: {file.path} ({image.width}x{image.height})")
 
 
 def _text(given: str) -> str:
@@ -153,8 +133,8 @@ def _text(given: str) -> str:
 
 
 def _port(given: str) -> int:
-    if not given.isdecimal() or int(given) > HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {HIGHEST_PORT}")
+    if not given.isdecimal() or int(given) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {MAX_PORT}")
     return int(given)
 
 

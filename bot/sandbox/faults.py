@@ -115,13 +115,7 @@ class ArmedFaults:
         self._armed: list[ArmedFault] = []
 
     def arm(self, name: str, *, on: str | None = None, times: int | None = 1, seconds: float | None = None) -> None:
-        """Makes calls fail.
-
-        Args:
-            name: the fault, by its name within this side.
-            on: the calls; by default any call to Feishu, and the calls of the GLM API that can fail by it.
-            times: how many calls; ``None`` for all until the fault ends.
-            seconds: after which it ends; ``None`` for never.
+        """Makes ``times`` calls fail, all with ``None``, by default any to Feishu; after ``seconds`` the fault ends.
 
         Raises:
             ValueError: there is no such fault or no such call.
@@ -172,15 +166,9 @@ def arm(
     times: int = 1,
     seconds: float | None = None,
 ) -> None:
-    """Arms a fault by its unique name, on ``on`` or the call that it usually meets.
+    """Arms a fault by its unique name, on the call ``on`` or the one that it usually meets.
 
-    Args:
-        name: the fault.
-        feishu: the faults of Feishu's stand-in.
-        glm: the faults of the GLM API's stand-in.
-        on: the call to Feishu, or ``ANY_CALL``.
-        times: how many calls.
-        seconds: for how long all such calls to Feishu fail, instead of ``times``.
+    With ``seconds`` all such calls to Feishu fail for that long, instead of ``times``.
 
     Raises:
         KeyError: there is no such fault.

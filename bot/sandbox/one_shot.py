@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, TextIO
 
@@ -21,28 +21,16 @@ SENDER = "ou_lin"
 
 _POLL = 0.05
 _CARD_CALLS = ("reply", "create", "patch")
+_IMAGE_KEY = re.compile(r'"(?:img_key|image_key)":\s*"([^"]+)"')
 _WARNING_COLORS = ("yellow", "orange", "red")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """A message, and whether the bot had finished with it before the time ran out."""
-
-    message: ChatMessage
-    finished: bool
 
 
 def send(
     feishu: FeishuStandIn, text: str, *, idle: Callable[[], bool], seconds: float, out: TextIO = sys.stdout
-) -> Sent:
-    """Sends ``text`` to the bot and prints the transcript until the answer can no longer change.
+) -> tuple[ChatMessage, bool]:
+    """Sends ``text`` and prints the transcript to ``out`` until the bot is idle, or for ``seconds``.
 
-    Args:
-        feishu: the stand-in with the chats.
-        text: what is typed.
-        idle: whether the bot has nothing left to do.
-        seconds: for how long that is waited for.
-        out: where the transcript goes.
+    Returns the message, and whether the bot had finished in time.
     """
     chat_id = feishu.state.direct_chat(SENDER).chat_id
     with feishu.listen() as changes:
@@ -53,19 +41,14 @@ def send(
             _print(feishu, changes.wait(_POLL), chat_id=chat_id, out=out)
         while (change := changes.wait(0)) is not None:
             _print(feishu, change, chat_id=chat_id, out=out)
-    return Sent(message=message, finished=finished)
+    return message, finished
 
 
 def problems_with_answer(feishu: FeishuStandIn, sent: ChatMessage, *, paid: Sequence[GlmCall] | None) -> list[str]:
-    """What is wrong with the bot's answer, one line per problem; the stand-in's chat holds nothing else since.
+    """What is wrong with the bot's answer, the last in its chat, one line per problem.
 
-    There has to be one card, or an image and a text message where Feishu rejected the card; as many images as paid
-    calls, each of the size that was requested; no warning color; and no mention of anybody.
-
-    Args:
-        feishu: the stand-in.
-        sent: the message.
-        paid: the paid calls; ``None`` where they went to the real platform.
+    There has to be one card, or an image and a text message where Feishu rejected the card; as many images as ``paid``
+    calls (``None``: to the real platform), each of the requested size; no warning color; and no mention of anybody.
     """
     answer = _answer(feishu, sent)
     kinds = Counter(message.msg_type for message in answer)
@@ -89,7 +72,7 @@ def problems_with_answer(feishu: FeishuStandIn, sent: ChatMessage, *, paid: Sequ
 
 def images(feishu: FeishuStandIn, sent: ChatMessage) -> list[Upload]:
     """The images in the answer to a message, each once, in their order."""
-    keys = (key for message in _answer(feishu, sent) for key in _image_keys(json.loads(message.content)))
+    keys = (key for message in _answer(feishu, sent) for key in _IMAGE_KEY.findall(message.content))
     return [feishu.uploads[key] for key in dict.fromkeys(keys) if key in feishu.uploads]
 
 
@@ -128,13 +111,3 @@ def _texts(element: Any) -> Iterator[str]:
         else:
             for name in ("header", "title", "body", "text", "columns", "elements"):
                 yield from _texts(element.get(name))
-
-
-def _image_keys(element: Any) -> Iterator[str]:
-    if isinstance(element, list):
-        for part in element:
-            yield from _image_keys(part)
-    elif isinstance(element, Mapping):
-        yield from (str(element[name]) for name in ("img_key", "image_key") if name in element)
-        for part in element.values():
-            yield from _image_keys(part)

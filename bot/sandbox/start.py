@@ -60,65 +60,39 @@ class BotConfig:
         """The settings; raises ``SettingsError``."""
         return load({"BOT_SERVER_HOST": "127.0.0.1", "PORT": "0", "ZHIPU_API_KEY": FAKE_KEY, **self.variables})
 
-    def create(self) -> tuple[Bot, Server]:
-        """The bot, listening but not yet serving."""
-        settings = self.settings()
-        glm = None if self.glm is None else loopback(self.glm)
-        bot = Bot(settings, glm=glm, images=glm, timings=self.pace)
-        return bot, Server(bot.web, port=settings.port, bounds=settings.server)
-
 
 def run(config: BotConfig, port: Connection) -> None:
     """Runs a bot in this process until SIGTERM, and sends its port first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopped = stop_event()
     logs.configure(config.log_level)
-    bot, server = config.create()
+    settings = config.settings()
+    glm = None if config.glm is None else loopback(config.glm)
+    bot = Bot(settings, glm=glm, images=glm, timings=config.pace)
+    server = Server(bot.web, port=settings.port, bounds=settings.server)
     bot.fetch_identity()
     port.send(server.port)
     run_until(stopped, bot, server=server)
 
 
-class BotProcess:
-    """A bot in a process of its own, which can be killed as a crash would."""
+def start_process(config: BotConfig) -> tuple[BaseProcess, int]:
+    """Runs a bot in a new process, which can be killed as a crash would; returns the port on which it listens.
 
-    def __init__(self, config: BotConfig) -> None:
-        self._config = config
-        self._process: BaseProcess | None = None
-
-    @property
-    def running(self) -> bool:
-        """Whether the process is alive."""
-        return self._process is not None and self._process.is_alive()
-
-    @property
-    def pid(self) -> int | None:
-        """The process's id."""
-        return self._process.pid if self._process else None
-
-    def start(self) -> int:
-        """Starts the process; returns the port on which the bot listens.
-
-        Raises:
-            Unable: it did not begin to listen.
-        """
-        # A fork would copy the stand-ins' threads and locks in whatever state they are.
-        context = multiprocessing.get_context("spawn")
-        here, there = context.Pipe(duplex=False)
-        self._process = context.Process(target=run, args=(self._config, there), daemon=True)
-        self._process.start()
-        there.close()
-        with suppress(EOFError):
-            if here.poll(_START_SECONDS):
-                return int(here.recv())
-        self.end(signal.SIGKILL)
-        raise Unable("the bot's process did not begin to listen", sentence="not_started")
-
-    def end(self, number: signal.Signals) -> None:
-        """Ends the process by SIGTERM or SIGKILL, and waits."""
-        if self._process is not None:
-            self._process.kill() if number == signal.SIGKILL else self._process.terminate()
-            self._process.join()
+    Raises:
+        Unable: it did not begin to listen.
+    """
+    # A fork would copy the stand-ins' threads and locks in whatever state they are.
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=run, args=(config, there), daemon=True)
+    process.start()
+    there.close()
+    with suppress(EOFError):
+        if here.poll(_START_SECONDS):
+            return process, int(here.recv())
+    process.kill()
+    process.join()
+    raise Unable("the bot's process did not begin to listen", sentence="not_started")
 
 
 class BotState:
@@ -162,7 +136,7 @@ class BotState:
 
 
 class Sandbox:
-    """The stand-ins and the bot on loopback, as one context manager.
+    """The stand-ins on loopback and the bot in a process beside them, as one context manager.
 
     Args:
         folder: the data folder of the bot.
@@ -170,7 +144,6 @@ class Sandbox:
         glm: the stand-in of the GLM API.
         pace: the durations of the work.
         environment: ``BOT_`` variables that apply here too: all but the data folder and the server.
-        apart: whether the bot runs in a process of its own, so that it can be killed.
         real_key: a key of the GLM platform, for real images; Feishu stays local.
         log_level: what the bot logs: debug, info, warning or error.
 
@@ -186,12 +159,12 @@ class Sandbox:
         glm: GlmStandIn | None = None,
         pace: Timings | None = None,
         environment: Mapping[str, str] | None = None,
-        apart: bool = False,
         real_key: str | None = None,
         log_level: str = "error",
     ) -> None:
         self.feishu = feishu or FeishuStandIn()
         self.glm = glm or GlmStandIn(seconds=GLM_SECONDS)
+        self.real_glm = real_key is not None
         self._folder = folder
         self._pace = pace or Timings()
         self._environment = {
@@ -199,37 +172,29 @@ class Sandbox:
             for name, value in (environment or {}).items()
             if name.startswith("BOT_") and name != "BOT_DATA_DIR" and not name.startswith("BOT_SERVER_")
         }
-        self._apart = apart
-        self.real_glm = real_key is not None
         self._key = real_key or FAKE_KEY
         self._log_level = log_level
-        self._stand_ins = ExitStack()
-        self._calls = ExitStack()
+        self._stack = ExitStack()
         self._switching = threading.Lock()
-        self._process: BotProcess | None = None
-        self._own: tuple[Bot, Server] | None = None
-        self._state: BotState | None = None
+        self._process: BaseProcess | None = None
 
     def __enter__(self) -> Self:
-        with ExitStack() as stand_ins:
-            stand_ins.enter_context(self.feishu)
-            calls = stand_ins.enter_context(ExitStack())
-            calls.enter_context(self.glm)
+        with ExitStack() as stack:
+            stack.enter_context(self.feishu)
+            stack.enter_context(self.glm)
             # In this process, so that an error in the settings reaches the terminal.
             settings = self.config.settings()
             Messages.load(settings.config_dir)
             Styles.load(settings.config_dir)
-            self._state = stand_ins.enter_context(BotState(settings))
+            self._state = stack.enter_context(BotState(settings))
             self.start()
-            self._calls, self._stand_ins = calls, stand_ins.pop_all()
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self.real_glm:
-            # The bot would wait for images that nobody sees.
-            self._calls.close()
-        self.stop()
-        self._stand_ins.close()
+        # Images that cost nothing are not waited for.
+        self._end(signal.SIGTERM if self.real_glm else signal.SIGKILL)
+        self._stack.close()
 
     @property
     def config(self) -> BotConfig:
@@ -251,14 +216,16 @@ class Sandbox:
     @property
     def running(self) -> bool:
         """Whether the bot runs."""
-        return self._own is not None or (self._process is not None and self._process.running)
+        return self._process is not None and self._process.is_alive()
 
     @property
-    def bot(self) -> Bot:
-        """The bot, where it runs in this process."""
-        if self._own is None:
-            raise RuntimeError("the bot runs in a process of its own, or not at all")
-        return self._own[0]
+    def idle(self) -> bool:
+        """See :attr:`BotState.idle`."""
+        return self._state.idle
+
+    def queue(self) -> list[dict[str, Any]]:
+        """See :meth:`BotState.queue`."""
+        return self._state.queue()
 
     def start(self) -> None:
         """Starts the bot, and sets the request URL of Feishu's stand-in.
@@ -266,53 +233,24 @@ class Sandbox:
         Raises:
             Unable: it runs, is being started or stopped at the moment, or did not begin to listen.
         """
-        with self._alone():
+        with self._exclusive():
             if self.running:
                 raise Unable("the bot runs", sentence="runs_already")
-            if self._apart:
-                self._process = BotProcess(self.config)
-                port = self._process.start()
-            else:
-                self._own = self.config.create()
-                bot, server = self._own
-                server.start()
-                bot.fetch_identity()
-                bot.start()
-                port = server.port
+            self._process, port = start_process(self.config)
             self.feishu.webhook_url = f"http://127.0.0.1:{port}/webhook/event"
 
-    def stop(self) -> None:
-        """Ends the bot: as SIGTERM does where it runs in this process or makes real images, else at once."""
-        if self._process is not None:
-            self._process.end(signal.SIGTERM if self.real_glm else signal.SIGKILL)
-        if self._own is not None:
-            bot, server = self._own
-            server.close()
-            bot.close()
-            self._own = None
-
     def kill(self) -> None:
-        """Ends the bot's process with SIGKILL.
+        """Ends the bot's process with SIGKILL; raises ``Unable`` while it is being started."""
+        with self._exclusive():
+            self._end(signal.SIGKILL)
 
-        Raises:
-            Unable: it is being started at the moment, or does not run apart.
-        """
-        with self._alone():
-            if self._process is None:
-                raise Unable("only a bot in a process of its own can be killed", sentence="not_apart")
-            self._process.end(signal.SIGKILL)
-
-    @property
-    def idle(self) -> bool:
-        """See :attr:`BotState.idle`."""
-        return self._state is None or self._state.idle
-
-    def queue(self) -> list[dict[str, Any]]:
-        """See :meth:`BotState.queue`."""
-        return self._state.queue() if self._state else []
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.kill() if number == signal.SIGKILL else self._process.terminate()
+            self._process.join()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _exclusive(self) -> Iterator[None]:
         if not self._switching.acquire(blocking=False):
             raise Unable("the bot is being started or stopped", sentence="being_switched")
         try:

@@ -13,7 +13,6 @@ import os
 import secrets
 import selectors
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -29,7 +28,7 @@ from tempfile import TemporaryDirectory
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.start import BotConfig, BotProcess
+from bot.sandbox.start import BotConfig, start_process
 from tests.repo.lock import TOP
 from tests.support.dsl import variables_for
 from tests.support.servers import free_port
@@ -263,13 +262,12 @@ def run(*, seconds: float, write: Callable[[str], object]) -> int:
     for name, what in ATTACKS.items():
         with TemporaryDirectory() as folder, FeishuStandIn() as feishu, GlmStandIn(seconds=20) as glm:
             variables = {**variables_for(feishu, folder=Path(folder)), **NO_LIMITS}
-            process = BotProcess(BotConfig(variables=variables, glm=glm.origin))
-            bot_port = process.start()
+            process, bot_port = start_process(BotConfig(variables=variables, glm=glm.origin))
             try:
                 with nginx(bot_port, folder=Path(folder)) as port, attacked(port, what):
                     result = send_honestly(feishu, port, seconds=seconds)
             finally:
-                process.end(signal.SIGKILL)
+                process.kill()
         ordered = sorted(result.seconds) or [float("nan")]
         figures = (statistics.median(ordered), ordered[len(ordered) * 99 // 100], ordered[-1])
         write(f"{name:42}" + "".join(f"{1000 * figure:9.0f}" for figure in figures) + f"{result.lost:8d}\n")

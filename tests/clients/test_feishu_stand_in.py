@@ -396,7 +396,7 @@ def test_files_are_taken_up_to_their_limit(wire: Wire, content: bytes, expected:
 
 def test_the_resource_of_a_persons_message_can_be_fetched(wire: Wire) -> None:
     """The bot reads a picture that somebody sent by the message's id and the picture's key."""
-    message = wire.stand_in.send_picture(chat_id="oc_direct_lin", sender="ou_lin", content=png(3, 3))
+    message = wire.stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", mention_bot=False, image=png(3, 3))
     (key,) = wire.stand_in.uploads
     path = f"/open-apis/im/v1/messages/{message.message_id}/resources"
     answer = wire.http.get(f"{path}/{key}", params={"type": "image"})

@@ -32,8 +32,6 @@ frames = st.builds(
     headers=st.dictionaries(texts, texts, max_size=5),
     payload=st.binary(max_size=400),
     service=numbers,
-    sequence=numbers,
-    log=numbers,
 )
 
 

@@ -152,10 +152,9 @@ def test_the_page_is_served_until_it_is_told_to_end(tmp_path: Path) -> None:
         assert process.wait(30) == 0
 
 
-@pytest.mark.parametrize("apart", [True, False])
-def test_it_ends_at_once_while_a_picture_is_made(tmp_path: Path, *, apart: bool) -> None:
+def test_it_ends_at_once_while_a_picture_is_made(tmp_path: Path) -> None:
     """What the stand-ins are working on dies with them, so nothing is waited for."""
-    with Sandbox(folder=tmp_path, glm=GlmStandIn(seconds=60), apart=apart) as world:
+    with Sandbox(folder=tmp_path, glm=GlmStandIn(seconds=60)) as world:
         world.feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
         assert world.feishu.wait_for(lambda _: bool(world.glm.calls), seconds=20)
         began = time.monotonic()
@@ -164,7 +163,7 @@ def test_it_ends_at_once_while_a_picture_is_made(tmp_path: Path, *, apart: bool)
 
 def test_a_bot_in_a_process_of_its_own_is_not_waited_for(tmp_path: Path) -> None:
     """Not even for as long as it waits for Feishu itself, which is ten seconds."""
-    with Sandbox(folder=tmp_path, apart=True) as world:
+    with Sandbox(folder=tmp_path) as world:
         arm("feishu_hang", feishu=world.feishu.faults, glm=world.glm.faults)
         world.feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
         assert world.feishu.wait_for(lambda one: bool(one.calls_named("reply")), seconds=20)
@@ -174,7 +173,7 @@ def test_a_bot_in_a_process_of_its_own_is_not_waited_for(tmp_path: Path) -> None
 
 def test_the_queue_is_told_in_the_order_of_the_turns(tmp_path: Path) -> None:
     """One prompt of a second person comes before the other ones of the first, as the bot serves them."""
-    with Sandbox(folder=tmp_path, glm=GlmStandIn(seconds=60), apart=True) as world:
+    with Sandbox(folder=tmp_path, glm=GlmStandIn(seconds=60)) as world:
         for who, text in (("chen", "一"), ("chen", "二"), ("chen", "三"), ("lin", "四")):
             world.feishu.say(chat_id=f"oc_direct_{who}", sender=f"ou_{who}", text=text)
             assert wait_until(lambda said=text: said in {one["prompt"] for one in world.queue()}, seconds=20)  # type: ignore[misc]
@@ -189,7 +188,7 @@ def test_the_queue_is_told_in_the_order_of_the_turns(tmp_path: Path) -> None:
 
 def test_the_bot_is_started_once(tmp_path: Path) -> None:
     """Of two that start it at the same moment one is refused, and so is who kills it meanwhile; one process runs."""
-    with Sandbox(folder=tmp_path, apart=True) as world:
+    with Sandbox(folder=tmp_path) as world:
         with pytest.raises(Unable):
             world.start()
         world.kill()
@@ -217,7 +216,7 @@ def test_the_bot_is_started_once(tmp_path: Path) -> None:
 def test_the_bots_process_can_be_killed_and_started_again(tmp_path: Path, *, killed: bool) -> None:
     """What waited when the bot was killed is seen in the queue, and done after it was started again."""
     feishu, glm = FeishuStandIn(), GlmStandIn(seconds=0.5)
-    with Sandbox(folder=tmp_path, feishu=feishu, glm=glm, apart=True) as world:
+    with Sandbox(folder=tmp_path, feishu=feishu, glm=glm) as world:
         said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
         assert feishu.wait_for(lambda _: bool(glm.calls), seconds=20)
         assert [one["prompt"] for one in world.queue()] == ["一只橘猫"]

@@ -72,7 +72,7 @@ def test_the_end_of_the_log_is_seen_before_its_pictures_have_come(scene: Scene, 
 
     page.route("**/uploads/*", hold)
     for _ in range(5):
-        scene.feishu.send_picture(chat_id="oc_group", sender="ou_lin", content=cards.png(400, 300))
+        scene.feishu.say(chat_id="oc_group", sender="ou_lin", mention_bot=False, image=cards.png(400, 300))
     say(page, "最后一句")
     expect(page.locator(".picture.sent")).to_have_count(5)
     expect(page.locator(".bubble", has_text="最后一句")).to_be_in_viewport()

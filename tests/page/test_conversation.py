@@ -73,16 +73,6 @@ def test_what_people_type_is_never_markup(scene: Scene, visit: Visit) -> None:
     assert page.locator("b, img[onerror], script:not([src])").count() == 0
 
 
-def test_a_mention_that_is_typed_as_a_tag_stays_text(scene: Scene, visit: Visit) -> None:
-    """Only the bot mentions with tags; what a person types in their shape mentions nobody and is shown as typed."""
-    page = visit(scene.origin)
-    typed = ['<at user_id="all">所有人</at>', "@_user_7 你好", '<at id="ou_lin"></at>']
-    for words in typed:
-        say(page, words)
-    expect(page.locator(".own .bubble")).to_have_text(typed)
-    expect(page.locator(".own .at")).to_have_count(0)
-
-
 def test_links_in_a_text_can_be_followed(scene: Scene, visit: Visit) -> None:
     """As in the client, an address in a message is a link, without the punctuation that follows it."""
     page = visit(scene.origin)
@@ -102,18 +92,6 @@ def test_mentions_are_chosen_by_keyboard(scene: Scene, visit: Visit) -> None:
     expect(page.locator(".bubble")).to_have_text("@画图 @陈晨 你看")
     [message] = [one for one in scene.feishu.messages if one.sender == "ou_lin"]
     assert [mention["name"] for mention in message.mentions] == ["画图", "陈晨"]
-
-
-def test_the_list_of_people_goes_with_its_chat(scene: Scene, visit: Visit) -> None:
-    """It closes where another chat is opened, and opens in no address that is being typed."""
-    page = visit(scene.origin)
-    open_chat(page, "oc_group")
-    page.locator("#text").press_sequentially("me@")
-    expect(page.locator(".mentions")).to_have_count(0)
-    page.locator("#text").press_sequentially(" @")
-    expect(page.locator(".mentions li")).to_have_count(4)
-    open_chat(page, "oc_direct_lin")
-    expect(page.locator(".mentions")).to_have_count(0)
 
 
 def test_enter_belongs_to_the_input_method_first(scene: Scene, visit: Visit) -> None:
@@ -255,13 +233,6 @@ def test_a_message_can_be_recalled(scene: Scene, visit: Visit) -> None:
     expect(page.locator("text=撤回")).to_have_count(1)
     page.click("text=撤回")
     expect(page.locator(".notice")).to_have_text("林小雨 撤回了一条消息")
-
-
-def test_the_bots_reaction_is_shown(scene: Scene, visit: Visit) -> None:
-    """An emoji that the bot puts on a message appears under it."""
-    page = visit(scene.origin)
-    say(page, "react")
-    expect(page.locator(".reactions")).to_have_text("👍")
 
 
 def test_a_message_that_feishu_refuses_shows_why(scene: Scene, visit: Visit, shots: Path) -> None:

@@ -111,7 +111,7 @@ def test_no_other_file_is_served(client: httpx.Client, path: str) -> None:
 
 def test_another_site_may_not_show_the_pictures(client: httpx.Client, feishu: FeishuStandIn) -> None:
     """A picture is answered to the page, and refused where a browser says that another site asks."""
-    message = feishu.send_picture(chat_id="oc_direct_lin", sender="ou_lin", content=b"GIF89a\x01\x00\x01\x00")
+    message = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", mention_bot=False, image=b"GIF89a\x01\x00\x01\x00")
     path = f"/uploads/{json.loads(message.content)['image_key']}"
     assert client.get(path).headers["content-type"] == "image/gif"
     assert client.get(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403

@@ -174,13 +174,6 @@ def test_the_queue_is_shown_as_it_changes(scene: Scene, visit: Visit) -> None:
     )
 
 
-def test_the_wires_say_what_they_do_not_see(scene: Scene, visit: Visit) -> None:
-    """Calls to the real GLM do not pass the sandbox, and the tab does not promise them."""
-    scene.controls.real_glm = True
-    page = visit(scene.origin)
-    expect(open_panel(page, "wires")).to_contain_text("对真实 GLM 的调用不经过沙盒")
-
-
 def test_real_pictures_are_said_to_be_real(scene: Scene, visit: Visit) -> None:
     """With the real GLM the page says so, and offers no faults for it."""
     scene.controls.real_glm = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from bot.sandbox.faults import arm
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page.server import Page
 from bot.sandbox.start import Sandbox
@@ -96,57 +94,11 @@ def test_every_control_of_the_result_is_answered(running: Running, visit: Visit,
     expect(page.locator(".card:has(.of-green)", has_text="两只橘猫")).to_have_count(1)
 
 
-def test_the_examples_of_the_welcome_are_drawn(running: Running, visit: Visit) -> None:
-    """Whoever opens the conversation for the first time is welcomed, and each example is one press away."""
-    page = visit(running.origin)
-    welcome = card(page, "blue")
-    for title in ("画一只猫", "做一张海报", "讲清一个知识"):
-        welcome.get_by_role("button", name=title).click()
-    expect(page.locator(".card:has(.of-green)")).to_have_count(3)
-
-
-def test_what_failed_is_tried_again_from_its_card(running: Running, visit: Visit) -> None:
-    """After a failure that may pass, one press makes the picture."""
-    arm("glm_500", feishu=running.sandbox.feishu.faults, glm=running.sandbox.glm.faults)
-    page = visit(running.origin)
-    say(page, "一只橘猫")
-    card(page, "red").get_by_role("button", name="再试一次").click()
-    expect(card(page, "green")).to_contain_text("一只橘猫")
-
-
-def test_what_waits_is_cancelled_from_its_card(running: Running, visit: Visit, shots: Path) -> None:
-    """A prompt behind another one leaves the line at once, and nothing is paid for it."""
-    running.sandbox.glm.seconds = 3
-    page = visit(running.origin)
-    say(page, "一只橘猫")
-    card(page, "wathet")
-    say(page, "一只黑猫")
-    waiting = page.locator(".card:has(.of-blue)", has_text="一只黑猫")
-    waiting.get_by_role("button", name="取消").click()
-    expect(card(page, "grey")).to_contain_text("一只黑猫")
-    page.screenshot(path=shots / "bot-cancelled.png")
-    card(page, "green")
-    assert [call.body["prompt"] for call in running.sandbox.glm.paid] == ["一只橘猫"]
-
-
-def test_the_history_draws_once_more(running: Running, visit: Visit, shots: Path) -> None:
-    """The latest pictures come as thumbnails, each with a button."""
-    page = visit(running.origin)
-    say(page, "一只橘猫")
-    card(page, "green")
-    say(page, "/history")
-    history = page.locator(".card", has_text="最近的图片")
-    expect(history.locator(".picture.sized img")).to_have_css("width", "80px")
-    page.screenshot(path=shots / "bot-history.png")
-    history.get_by_role("button", name="再来一次").click()
-    expect(page.locator(".card:has(.of-green)")).to_have_count(2)
-
-
 def test_the_bot_is_killed_at_work_and_goes_on(tmp_path: Path, visit: Visit, shots: Path) -> None:
     """Queued, killed from the page, started again from there, generating, and each picture on its one card."""
     with ExitStack() as stack:
         glm, pace = GlmStandIn(seconds=2), Timings(backoff=0.2)
-        sandbox = stack.enter_context(Sandbox(folder=tmp_path / "data", glm=glm, pace=pace, apart=True))
+        sandbox = stack.enter_context(Sandbox(folder=tmp_path / "data", glm=glm, pace=pace))
         origin = stack.enter_context(Page(feishu=sandbox.feishu, glm=sandbox.glm, controls=sandbox)).origin
         page = visit(origin)
         room = open_panel(page, "faults")
@@ -177,16 +129,3 @@ def test_the_original_can_be_opened(running: Running, visit: Visit) -> None:
     assert opened.value.status == 200
     assert opened.value.url.startswith(running.origin)
     assert len(running.sandbox.glm.downloads) == 1
-
-
-def test_the_original_can_be_opened_where_the_card_was_refused(running: Running, visit: Visit, shots: Path) -> None:
-    """The text that comes in place of a refused card has the same link."""
-    page = visit(running.origin)
-    running.sandbox.feishu.faults.arm("card_bad", on="patch", times=5)
-    say(page, "一只橘猫")
-    link = page.locator(".bubble a", has_text="https://")
-    expect(link).to_have_attribute("href", re.compile(r"^/originals/\w+\.png\?.*Signature="))
-    page.screenshot(path=shots / "bot-refused-card.png")
-    with page.context.expect_event("response", lambda answer: "/originals/" in answer.url) as opened:
-        link.click()
-    assert opened.value.status == 200

@@ -15,7 +15,9 @@ GIF = (
 )
 
 WORDLESS: dict[str, Callable[[Conversation], ChatMessage]] = {
-    "a picture": lambda user: user.bot.feishu.send_picture(chat_id=user.chat_id, sender=user.person, content=GIF),
+    "a picture": lambda user: user.bot.feishu.say(
+        chat_id=user.chat_id, sender=user.person, mention_bot=False, image=GIF
+    ),
     "a file": lambda user: user.bot.feishu.send_file(
         chat_id=user.chat_id, sender=user.person, content=b"words", name="a.txt"
     ),
@@ -63,8 +65,6 @@ def test_group_picture_without_mention_is_ignored(bot: BotUnderTest) -> None:
 def test_words_beside_a_picture_are_the_prompt(bot: BotUnderTest) -> None:
     """A picture with words is the prompt that the words are; the picture is left aside."""
     user = bot.new_user(kind="group")
-    said = bot.feishu.send_picture(
-        chat_id=user.chat_id, sender=user.person, content=GIF, text="一座灯塔", mention_bot=True
-    )
+    said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, image=GIF, text="一座灯塔")
     assert header_color(user.ask(said)) == "green"
     assert bot.glm.calls[-1].body["prompt"] == "一座灯塔"

@@ -40,9 +40,9 @@ class WrongBot(httpx.BaseTransport):
 
 def answered(bot: BotUnderTest, text: str) -> ChatMessage:
     """A message, once the bot has finished with it."""
-    sent = send(bot.feishu, text, idle=lambda: bot.idle, seconds=DEADLINE, out=StringIO())
-    assert sent.finished
-    return sent.message
+    message, finished = send(bot.feishu, text, idle=lambda: bot.idle, seconds=DEADLINE, out=StringIO())
+    assert finished
+    return message
 
 
 def problems(bot: BotUnderTest, text: str) -> list[str]:
@@ -96,8 +96,8 @@ def test_a_second_message_and_a_mention_are_reported(bot: BotUnderTest) -> None:
 def test_transcript_holds_each_version(bot: BotUnderTest) -> None:
     """The prompt comes first, then the card as it was sent, then as it was patched."""
     out = StringIO()
-    sent = send(bot.feishu, "一只橘猫", idle=lambda: bot.idle, seconds=DEADLINE, out=out)
-    (image,) = images(bot.feishu, sent.message)
+    message, _ = send(bot.feishu, "一只橘猫", idle=lambda: bot.idle, seconds=DEADLINE, out=out)
+    (image,) = images(bot.feishu, message)
     lines = out.getvalue().splitlines()
     assert [line[10:] for line in lines if line[0] != " "] == ["林小雨：一只橘猫", "画图：正在生成", "画图：图片已生成"]
     assert f"          [图片 {image.key}]" in lines
@@ -105,4 +105,4 @@ def test_transcript_holds_each_version(bot: BotUnderTest) -> None:
 
 def test_unfinished_answer_is_reported(bot: BotUnderTest) -> None:
     """After its time has run out, the transcript ends and says so."""
-    assert not send(bot.feishu, "一只橘猫", idle=lambda: False, seconds=0.3, out=StringIO()).finished
+    assert not send(bot.feishu, "一只橘猫", idle=lambda: False, seconds=0.3, out=StringIO())[1]

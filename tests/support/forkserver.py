@@ -32,11 +32,11 @@ PRELOADED = [
 _starting = threading.Lock()
 
 
-def start(run: Callable[..., object], *given: object) -> BaseProcess:
+def start(run: Callable[..., object], *given: object, daemon: bool = True) -> BaseProcess:
     """Starts ``run(*given)`` in a process of its own, which ends with this one at the latest."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    process = context.Process(target=run, args=given, daemon=True)
+    process = context.Process(target=run, args=given, daemon=daemon)
     # The module keeps a set of all processes, which is not made for several threads.
     with _starting:
         process.start()
@@ -77,7 +77,7 @@ def run_command(
         files = [Path(streams) / name for name in ("stdin", "stdout", "stderr")]
         for file, content in zip(files, (typed, b"", b""), strict=True):
             file.write_bytes(content)
-        process = start(_become, program, arguments, dict(variables), folder, files)
+        process = start(_become, program, arguments, dict(variables), folder, files, daemon=False)
         process.join(SECONDS)
         if process.exitcode is None:
             process.kill()

@@ -60,8 +60,6 @@ class Frame:
     headers: Mapping[str, str] = field(default_factory=dict)
     payload: bytes = b""
     service: int = 0
-    sequence: int = 0
-    log: int = 0
 
 
 class LongConnections:
@@ -240,7 +238,7 @@ class ConnectedStandIn(FeishuStandIn):
 
 def encode(frame: Frame) -> bytes:
     """A frame as it goes over the wire."""
-    numbers = ((_SEQUENCE, frame.sequence), (_LOG, frame.log), (_SERVICE_FIELD, frame.service), (_METHOD, frame.method))
+    numbers = ((_SEQUENCE, 0), (_LOG, 0), (_SERVICE_FIELD, frame.service), (_METHOD, frame.method))
     parts = [_varint(place << 3 | _VARINT) + _varint(number) for place, number in numbers]
     for key, value in frame.headers.items():
         parts.append(_bytes(_HEADERS, _bytes(_KEY, key.encode()) + _bytes(_VALUE, value.encode())))
@@ -266,14 +264,7 @@ def decode(data: bytes) -> Frame:
             payload = value
     if not {_SEQUENCE, _LOG, _SERVICE_FIELD, _METHOD} <= numbers.keys():
         raise ValueError("a frame lacks a required field")
-    return Frame(
-        method=numbers[_METHOD],
-        headers=headers,
-        payload=payload,
-        service=numbers[_SERVICE_FIELD],
-        sequence=numbers[_SEQUENCE],
-        log=numbers[_LOG],
-    )
+    return Frame(method=numbers[_METHOD], headers=headers, payload=payload, service=numbers[_SERVICE_FIELD])
 
 
 def _varint(number: int) -> bytes:

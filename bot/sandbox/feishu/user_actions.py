@@ -50,14 +50,15 @@ class UserActions:
         *,
         chat_id: str,
         sender: str,
-        text: str,
+        text: str = "",
         mention_bot: bool = True,
         mentions: Sequence[str] = (),
         thread_id: str | None = None,
         as_post: bool = False,
+        image: bytes | None = None,
         quote: str | None = None,
     ) -> ChatMessage:
-        """Sends a text or rich text.
+        """Sends a text, rich text or an image; an image with a text or a mention is rich text.
 
         Args:
             chat_id: the chat; in a topic group without ``thread_id`` or ``quote`` this opens a thread.
@@ -67,35 +68,18 @@ class UserActions:
             mentions: the open ids of others who are mentioned.
             thread_id: the thread in which it is a reply.
             as_post: whether it is sent as rich text.
+            image: the bytes of an image.
             quote: the message to which it replies.
         """
         chat = self.state.chats[chat_id]
         noted = self._mentions(chat, mention_bot=mention_bot, others=mentions)
-        content = render_content(text, noted, as_post=as_post)
         position = self._position(chat, thread_id=thread_id, quote=quote)
-        return self._send(chat, sender, "post" if as_post else "text", content, noted=noted, position=position)
-
-    def send_picture(
-        self,
-        *,
-        chat_id: str,
-        sender: str,
-        content: bytes,
-        text: str = "",
-        mention_bot: bool = False,
-        mentions: Sequence[str] = (),
-        thread_id: str | None = None,
-        quote: str | None = None,
-    ) -> ChatMessage:
-        """Sends an image, with a text or a mention as rich text; see :meth:`say`."""
-        chat = self.state.chats[chat_id]
-        position = self._position(chat, thread_id=thread_id, quote=quote)
-        key = self._uploads.store(content, name="picture", kind="image", owner=sender).key
-        noted = self._mentions(chat, mention_bot=mention_bot, others=mentions)
-        if text or noted:
-            rich = render_content(text, noted, image_key=key, as_post=True)
-            return self._send(chat, sender, "post", rich, noted=noted, position=position)
-        return self._send(chat, sender, "image", json.dumps({"image_key": key}), position=position)
+        key = None if image is None else self._uploads.store(image, name="picture", kind="image", owner=sender).key
+        if key and not (text or noted):
+            return self._send(chat, sender, "image", json.dumps({"image_key": key}), position=position)
+        kind = "post" if as_post or key else "text"
+        content = render_content(text, noted, image_key=key, as_post=kind == "post")
+        return self._send(chat, sender, kind, content, noted=noted, position=position)
 
     def send_file(self, *, chat_id: str, sender: str, content: bytes, name: str) -> ChatMessage:
         """Sends a file."""

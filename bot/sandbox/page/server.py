@@ -161,10 +161,8 @@ class Page:
             "thread_id": fields.get("thread"),
             "quote": fields.get("quote"),
         }
-        if "picture" in fields:
-            sent = self._feishu.send_picture(content=_image(fields["picture"]), **message)
-        else:
-            sent = self._feishu.say(as_post=bool(fields.get("rich")), **message)
+        image = _image(fields["picture"]) if "picture" in fields else None
+        sent = self._feishu.say(as_post=bool(fields.get("rich")), image=image, **message)
         return {"id": sent.message_id}
 
     def _read(self, fields: Fields) -> tuple[str, list[str]]:

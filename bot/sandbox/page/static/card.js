@@ -27,8 +27,6 @@ function head({ title, subtitle, template, text_tag_list: tags }) {
     subtitle ? el("p", {}, ...words(subtitle)) : null);
 }
 
-/** Draws the components of a card; what a press sends goes through the stand-in. */
-
 /**
  * The sides of the sizes that have a name, in pixels, and how many times as high as wide a stretched picture may be.
  * https://open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/image
@@ -37,17 +35,15 @@ const SIDES = { tiny: 16, small: 40, medium: 80, large: 160 };
 const TALLEST = 16 / 9;
 
 const DRAW = {
-  div, img, button, input, overflow, form,
+  div, img, button, input, form,
   markdown: markdownBlock,
   hr: () => el("hr"),
   img_combination: combination,
   select_static: select,
   column_set: columns,
   collapsible_panel: panel,
-  interactive_container: (component, around) => el("div", { className: "container" }, ...drawAll(component.elements, around)),
 };
 
-/** The nodes of a list of components. */
 function drawAll(components, around) {
   return components.map((component) => draw(component, around));
 }
@@ -113,8 +109,6 @@ function panel({ header, expanded, elements }, around) {
   return el("details", { className: "fold", open: Boolean(expanded) }, el("summary", {}, ...title), ...drawAll(elements ?? [], around));
 }
 
-/** The components of a card that a person presses, chooses or fills in. */
-
 /** A button: opens its link, or calls the bot; in a form it sends or empties the form. */
 function button(component, around) {
   const kind = component.type ?? "default";
@@ -160,21 +154,7 @@ function input(component) {
     "aria-label": text || worded(component.placeholder) || component.name || "",
   });
   if (several) node.rows = component.rows ?? 4;
-  else if (component.input_type === "password") node.type = "password";
   return el("label", { className: `card-input at-${component.label_position ?? "top"}` }, text ? el("span", { textContent: text }) : null, node);
-}
-
-/** A folded group of buttons, shown as a list. */
-function overflow(component, around) {
-  const node = el("select", { className: "card-select", "aria-label": t("choose") });
-  node.append(option("", "···", true), ...component.options.map((one, place) => option(String(place), worded(one.text))));
-  node.addEventListener("change", () => {
-    const one = component.options[Number(node.value)];
-    node.value = "";
-    if (one?.multi_url?.url) openLink(one.multi_url.url);
-    else if (one) call(component, around, { tag: "overflow", option: one.value });
-  });
-  return node;
 }
 
 async function pressed(component, around, node) {
@@ -199,8 +179,6 @@ async function call(component, around, fields) {
   if (!callback && !fields.form) return;
   await act("press", { message: around.message.id, presser: speaker().id, value: callback?.value, name: component.name, ...fields });
 }
-
-/** The markdown of Feishu's cards, as nodes: the subset that the documentation lists for JSON 2.0. */
 
 const ENTITIES = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'", nbsp: "\u00a0" };
 const COLOURS = /^(grey|red|green|blue|orange|yellow|purple|violet|indigo|turquoise|wathet|lime|carmine)(-\d+)?$/;
@@ -229,7 +207,6 @@ function markdown(text) {
   return blocks;
 }
 
-/** The class of one of Feishu's colours; unknown ones have none. */
 function inColour(name) {
   const known = COLOURS.exec(name ?? "");
   return known ? `in-${known[1]}` : "";
@@ -256,7 +233,6 @@ function block(lines) {
   return el("p", {}, ...inline(line));
 }
 
-/** The character of a number, where Unicode has one. */
 const signOf = (code) => (code <= LAST_SIGN ? String.fromCodePoint(code) : undefined);
 
 function inline(text) {

@@ -51,8 +51,6 @@ function chatEntry(chat) {
     el("span", { className: "chat-last", textContent: last ? inShort(last) : t("nothing_yet") }))));
 }
 
-/** The open chat: its messages in their order, threads in a topic group, and the hint for newcomers. */
-
 const NEAR = 120;
 const FOCUSABLE = "button, select, input, textarea, a";
 
@@ -145,7 +143,6 @@ function isLow() {
   return log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
 }
 
-/** Whether the end of a message is in sight. */
 function isRead(shown) {
   const [{ bottom: end }, { top, bottom }] = [shown, byId("log")].map((one) => one.getBoundingClientRect());
   return end > top && end < bottom + NEAR;

@@ -135,8 +135,6 @@ async function base64(file) {
   return btoa(signs);
 }
 
-/** The list of people that opens behind an @ in the composer. */
-
 let list = null;
 let field = null;
 
@@ -174,7 +172,6 @@ function mentionKeys(event) {
   return true;
 }
 
-/** Closes the list. */
 function closeMentions() {
   list?.remove();
   list = null;

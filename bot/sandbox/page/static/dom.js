@@ -20,10 +20,8 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
-/** The element with this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** An option of a select. */
 export const option = (value, text, selected = false) => el("option", { value, textContent: text, selected });
 
 /** The time of day, of seconds since 1970. */
@@ -37,8 +35,6 @@ export function avatar(name, { bot = false, place = 0 } = {}) {
   const initials = /^[\x20-\x7e]+$/.test(name) ? name.slice(0, 2) : name.slice(-2);
   return el("span", { className: `avatar ${bot ? "of-bot" : `hue-${place % HUES}`}`, "aria-hidden": "true", textContent: initials });
 }
-
-/** Short notes at the top of the page, as the client shows them after a press. */
 
 const SHOWN = 4000;
 
@@ -63,8 +59,6 @@ function said(given) {
   return given.i18n?.[language() === "zh" ? "zh_cn" : "en_us"] ?? given.content;
 }
 
-/** Where links lead. */
-
 /** Where a link leads from here: the page itself answers for the stand-in's pictures, of which their host knows nothing. */
 function leadsTo(url) {
   const { image_host: host } = state.choices;
@@ -80,8 +74,6 @@ export function anchor(url, children) {
 
 /** Opens a link of a button in a new tab, which learns nothing of this one. */
 export const openLink = (url) => open(leadsTo(url), "_blank", "noopener,noreferrer");
-
-/** The dialogs: a picture enlarged, to be saved, and a question before a press. */
 
 const HIGHEST = 240;
 

@@ -14,8 +14,6 @@ startChats();
 startPanel();
 connect();
 
-/** The bar's switches: who speaks, in which language, in light or dark; and what is real. */
-
 /** Draws the bar and keeps the page's language and theme. */
 function startSettings() {
   for (const name of ["speaker", "language", "theme"]) {

@@ -11,7 +11,6 @@ const KEY = /@_all|@_user_\d+/;
 // A person's mentions come as keys; a tag that a person types is text, while the bot mentions with tags.
 const signsOf = (subject) => new RegExp(`${(subject.sender === state.bot.id ? TAG : KEY).source}|${LINK.source}`, "g");
 
-/** A message as it stands. */
 export function message(subject) {
   if (subject.gone) {
     return el("li", { className: "notice", "data-id": subject.id, textContent: t("recalled", { name: nameOf(subject.sender) }) });

@@ -59,20 +59,16 @@ function show(name) {
   TABS[name](rooms[name]);
 }
 
-/** The tab with the switches: faults of both platforms, their pace, deliveries, and the bot's process. */
-
 const PACES = [0, 1, 3, 10, 30, 60];
 const COPIES = [0, 1, 3];
 const TIMES = [1, 2, 3, 5, 20];
 
 const turn = (name, fields = {}) => act("switch", { switch: name, ...fields });
 
-/** Keeps what the open tab says of the switches. */
 function startFaults(isOpen, room) {
   on("switches", () => isOpen() && drawState(room));
 }
 
-/** Draws the tab. */
 function drawFaults(room) {
   const real = state.choices.real_glm;
   room.replaceChildren(
@@ -155,11 +151,8 @@ const faultNamed = (name) => state.choices.faults.find((fault) => fault.name ===
 /** What a fault is called in the reader's language; a code that is in no list is called by its name. */
 const faultWords = (name) => faultNamed(name)?.[language()] ?? name;
 
-/** The tab that shows the waiting and running generations. */
-
 const KNOWN = ["waiting", "generating", "made"];
 
-/** Draws the tab. */
 function drawQueue(room) {
   const about = (key) => el("p", { className: "about", textContent: t(key) });
   if (!state.queue) return room.replaceChildren(about("queue_unknown"));
@@ -175,9 +168,6 @@ function queueEntry({ prompt, sender, state: at, model, ahead }) {
     el("p", { className: "about" }, el("span", { className: `badge at-${at}`, textContent: said }), ` ${facts.filter(Boolean).join(" · ")}`));
 }
 
-/** The tab that shows what crosses the wires, as it happens. */
-
-/** Adds what comes to the open tab. */
 function startWires(isOpen, room) {
   on("wire", (wire) => {
     if (!isOpen()) return;
@@ -188,7 +178,6 @@ function startWires(isOpen, room) {
   });
 }
 
-/** Draws the tab. */
 function drawWires(room) {
   const open = new Set([...room.querySelectorAll(".wire[open]")].map((shown) => shown.dataset.wire));
   const wires = [...state.wires.values()].reverse();

@@ -25,7 +25,6 @@ export function on(names, listener) {
   for (const name of names.split(" ")) listeners.set(name, [...(listeners.get(name) ?? []), listener]);
 }
 
-/** Tells the listeners of `name`. */
 export function tell(name, subject) {
   for (const listener of listeners.get(name) ?? []) listener(subject);
 }
@@ -37,7 +36,6 @@ export function choose(name, value) {
   tell("settings", name);
 }
 
-/** Who the visitor speaks as. */
 export function speaker() {
   return state.people.find((person) => person.id === state.settings.speaker) ?? state.people[0];
 }
@@ -56,7 +54,6 @@ export function t(key, values = {}) {
   return sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
-/** The text of a card in the reader's language. */
 export function worded(text) {
   return text?.i18n_content?.[language() === "zh" ? "zh_cn" : "en_us"] ?? text?.content ?? Object.values(text?.i18n_content ?? {})[0] ?? "";
 }
@@ -64,7 +61,6 @@ export function worded(text) {
 /** What something of that name is called in the reader's language. */
 export const called = (name) => (language() === "en" ? (ENGLISH_NAMES[name] ?? name) : name);
 
-/** The name of whoever sent a message. */
 export function nameOf(id) {
   return id === state.bot.id ? called(state.bot.name) : (state.people.find((person) => person.id === id)?.name ?? id);
 }
@@ -72,16 +68,13 @@ export function nameOf(id) {
 /** Where somebody or something stands in its list, which gives it its colour. */
 export const placeOf = (list, id) => Math.max(list.findIndex((one) => one.id === id), 0);
 
-/** The chat that is open. */
 export const openChat = () => state.chats.find((chat) => chat.id === state.chat);
 
-/** The chats of whom the visitor speaks as. */
 export const ownChats = () => state.chats.filter((chat) => chat.members.includes(speaker()?.id));
 
 /** What a chat is called in the list: a direct one by the bot's name. */
 export const titleOf = (chat) => called(chat.kind === "p2p" ? state.bot.name : chat.name);
 
-/** The messages of a chat, oldest first. */
 export const messagesOf = (chatId) => [...state.messages.values()].filter((message) => message.chat === chatId);
 
 function read() {
@@ -92,8 +85,6 @@ function read() {
     return known;
   }
 }
-
-/** The page's side of the wire: one stream of server-sent events in, small POSTs out. */
 
 const MOST_WIRES = 200;
 

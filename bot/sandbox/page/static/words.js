@@ -76,7 +76,6 @@ export const WORDS = {
   being_switched: ["机器人正在启动或停止，请稍后再试。", "The bot is just being started or stopped; please try again in a moment."],
   runs_already: ["机器人已经在运行。", "The bot is running already."],
   not_started: ["机器人没有启动成功，原因在启动沙盒的终端里。", "The bot did not start; the terminal of the sandbox tells why."],
-  not_apart: ["这样启动的机器人不能单独停止。", "Started like this, the bot cannot be killed alone."],
   wires: ["往来", "Wires"],
   queue: ["队列", "Queue"],
   faults: ["故障", "Faults"],
