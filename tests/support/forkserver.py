@@ -33,7 +33,7 @@ _starting = threading.Lock()
 
 
 def start(run: Callable[..., object], *given: object, daemon: bool = True) -> BaseProcess:
-    """Starts ``run(*given)`` in a process of its own, which ends with this one at the latest."""
+    """Starts ``run(*given)`` in a process of its own; a daemon ends with this one, and can start no processes."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     process = context.Process(target=run, args=given, daemon=daemon)
