@@ -29,8 +29,8 @@ from bot.db.requests import RequestStore
 from bot.db.retention import LOOK_EVERY as CLEAN_EVERY
 from bot.db.retention import Retention
 from bot.db.usage import ApiUsageCounter
-from bot.errors import DatabaseUnavailable, SettingsError
-from bot.feishu.bitable import BitableClient, BitableTable
+from bot.errors import DatabaseUnavailable, FeishuError, SettingsError
+from bot.feishu.bitable import BitableClient
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import describe, suggest_fix
 from bot.glm.client import Downloader, GlmClient, call_seconds
@@ -48,7 +48,7 @@ from bot.web.health import create_application, health, metrics
 from bot.web.verification import Verifier
 from bot.web.webhook import pushed_event_handler, webhook
 from bot.worker.admin_alerts import AdminAlerts
-from bot.worker.bitable_export import LOOK_EVERY as EXPORT_EVERY
+from bot.worker.bitable_export import CHECK_EVERY as EXPORT_EVERY
 from bot.worker.bitable_export import SHORTEST_WAIT, BitableExporter
 from bot.worker.card_publisher import CardPublisher
 from bot.worker.generation_steps import GenerationSteps
@@ -139,14 +139,12 @@ class Bot:
         self._identity = BotIdentity(app_id=settings.app_id, fetch_info=self._fetch_identity, store=self._key_value)
         self._limits = Limits(settings=settings.limits, prices=self._prices, periods=self._periods)
         requests = self._build_request_service()
-        self._alerts = AdminAlerts(
-            database, reception=requests, people=settings.team.admins, zone=settings.team.zone, wake=self._wake
-        )
+        self._alerts = self._build_alerts(requests)
         self._outages = Outages(
             database,
-            domain=settings.domain,
+            explain=self._explain,
             pace=timings,
-            on_begin=lambda: self._alerts.tell("feishu"),
+            on_begin=lambda: self._alerts.alert("feishu"),
             on_end=self._wake.set,
         )
         self._events = self._build_event_handler(requests)
@@ -230,7 +228,7 @@ class Bot:
 
     @property
     def _upkeep(self) -> dict[str, Callable[[], None]]:
-        return {"api-usage": self._calls.store, "admin-alerts": self._alerts.look}
+        return {"api-usage": self._calls.store, "admin-alerts": self._alerts.check}
 
     def _build_feishu_client(self, transport: httpx.BaseTransport | None) -> FeishuClient:
         settings = self._settings
@@ -262,6 +260,12 @@ class Bot:
             may_drop_watermark=may_drop_watermark,
             log_prompts=settings.log.prompts,
             on_result=self._metrics.request_received,
+        )
+
+    def _build_alerts(self, requests: RequestService) -> AdminAlerts:
+        team = self._settings.team
+        return AdminAlerts(
+            database=self.database, requests=requests, admins=team.admins, zone=team.zone, wake=self._wake
         )
 
     def _build_event_handler(self, requests: RequestService) -> EventHandler:
@@ -360,20 +364,19 @@ class Bot:
     def _start_export(self) -> None:
         base = self._settings.base
         every = max(base.minutes * 60, SHORTEST_WAIT)
+        add = BitableClient(self._feishu.call).add
         exporter = BitableExporter(
-            BitableQueue(self.database),
-            turn=PeriodicLock(self.database, "base", seconds=self._timings.turn),
-            table=BitableTable(
-                bases=BitableClient(self._feishu.call), app_token=base.app_token, table_id=base.table_id
-            ),
+            queue=BitableQueue(self.database),
+            lock=PeriodicLock(self.database, "base", seconds=self._timings.turn),
+            add_records=partial(add, base.app_token, base.table_id),
             every=every,
             prices=self._prices,
             prompts=base.prompts,
             stopping=self._stopping,
-            on_halt=lambda: self._alerts.tell("base"),
+            on_halt=lambda: self._alerts.alert("base"),
         )
         wait = min(every, EXPORT_EVERY)
-        self.background.start("bitable-export", exporter.look, every=wait, delay=wait, hang_after=LONG_STEP)
+        self.background.start("bitable-export", exporter.run_once, every=wait, delay=wait, hang_after=LONG_STEP)
 
     def _on_feishu_call(self, name: str, seconds: float, code: int | None) -> None:
         self._calls.count(name)
@@ -409,4 +412,8 @@ class Bot:
         unknown, refusal = "the bot's own id has not been fetched from Feishu yet", self._identity.error
         if refusal is None:
             return unknown
-        return f"{unknown}: {describe(refusal)}; what to do: {suggest_fix(refusal, domain=self._settings.domain)}"
+        reason, fix = self._explain(refusal)
+        return f"{unknown}: {reason}; what to do: {fix}"
+
+    def _explain(self, error: FeishuError) -> tuple[str, str]:
+        return describe(error), suggest_fix(error, domain=self._settings.domain)

@@ -14,7 +14,6 @@ from bot.db.database import Database
 from bot.db.leases import change_rows
 from bot.db.tables import generations, key_value, requests, timers
 from bot.errors import FeishuAction, FeishuError, SendDelayed
-from bot.feishu.error_codes import describe, suggest_fix
 from bot.logs import get_logger
 from bot.models import State
 from bot.timings import Timings
@@ -73,7 +72,7 @@ class Outages:
 
     Args:
         database: where they are.
-        domain: the platform's origin, for the fix.
+        explain: returns the reason of an error and what to do.
         pace: how long the next probe is waited for.
         on_begin: called when calls of a kind begin to be refused.
         on_end: called when they pass again.
@@ -83,13 +82,13 @@ class Outages:
         self,
         database: Database,
         *,
-        domain: str,
+        explain: Callable[[FeishuError], tuple[str, str]],
         pace: Timings,
         on_begin: Callable[[], None] = lambda: None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
-        self._domain = domain
+        self._explain = explain
         self._pace = pace
         self._on_begin = on_begin
         self._on_end = on_end
@@ -142,7 +141,8 @@ class Outages:
 
     def _record(self, call: Call, error: FeishuError) -> None:
         name = f"{_PREFIX}{call}"
-        found = {"call": call, "reason": describe(error), "fix": suggest_fix(error, domain=self._domain)}
+        reason, fix = self._explain(error)
+        found = {"call": call, "reason": reason, "fix": fix}
         with self._database.write(step="outages.begin") as connection:
             before = self._read(connection, name)
             now = self._database.time(connection)

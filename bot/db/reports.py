@@ -166,3 +166,36 @@ class Reports:
 def _median(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureRecord:
+    """A generation that failed: when, in seconds since 1970, and the error code."""
+
+    ended_at: float
+    code: str
+    blocked_by: str = ""
+    """What answered in the platform's place, where the request was blocked on the way."""
+
+
+def recent_failures(database: Database, *, seconds: float) -> tuple[float, float, list[FailureRecord]]:
+    """The time, that of the last success (0 for none), and what failed since then or in the last ``seconds``."""
+    ended_at = generations.c.ended_at
+    done = select(ended_at).where(ended_at.is_not(None), generations.c.state == State.DONE)
+    with database.read() as connection:
+        now = database.time(connection)
+        last_success = connection.scalar(done.order_by(ended_at.desc()).limit(1)) or 0.0
+        failed = select(ended_at, generations.c.failure).where(
+            generations.c.state == State.FAILED, ended_at > min(last_success, now - seconds)
+        )
+        rows = connection.execute(failed.order_by(ended_at)).all()
+    failures = []
+    for row in rows:
+        failure = json.loads(row.failure) if row.failure else {}
+        blocked_by = ""
+        if failure.get("sentence") == "failure.blocked":
+            values = failure["values"]
+            blocked_by = f"HTTP {values.get('status')} {values.get('words', '')}".strip()
+        code = str(failure.get("code", ""))
+        failures.append(FailureRecord(ended_at=row.ended_at, code=code, blocked_by=blocked_by))
+    return now, last_success, failures

@@ -167,19 +167,6 @@ class BitableClient:
         self._call("base_records", request)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BitableTable:
-    """One table, for code that only writes to it."""
-
-    bases: BitableClient
-    app_token: str
-    table_id: str
-
-    def add(self, records: Sequence[Mapping[str, object]], *, client_token: str) -> None:
-        """Adds records; see :meth:`BitableClient.add`."""
-        self.bases.add(self.app_token, self.table_id, records, client_token=client_token)
-
-
 def _header(field: Field) -> dict[str, object]:
     header: dict[str, object] = {"field_name": field.name, "type": int(field.kind)}
     if field.form is not None:

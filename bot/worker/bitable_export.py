@@ -1,35 +1,38 @@
-"""The Base log: a record of each generation that has ended, beside the work and never in its way."""
+"""The Base log: a record of each generation that has ended, added by one process at a time."""
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import RowMapping
 
 from bot.db.bitable_queue import BitableQueue, ExportBatch
 from bot.db.key_value import PeriodicLock
+from bot.db.rows import options_of, read_failure
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
-from bot.feishu.bitable import MOST_RECORDS
+from bot.feishu.bitable import MOST_RECORDS, NUMBER, PERSON, PROMPT, TIME
 from bot.logs import get_logger
 from bot.timings import backoff_with_jitter
-from bot.worker.bitable_rows import record
 
 log = get_logger(__name__)
 
-LOOK_EVERY = 60.0
-"""Seconds between two looks whether it is this process's turn, at the most."""
+CHECK_EVERY = 60.0
+"""Seconds between two checks whether it is this process's turn, at the most."""
 
 SHORTEST_WAIT = 0.05
-"""Seconds between two batches at the least."""
+"""Seconds between two exports at the least."""
 
 LONGEST_WAIT = 3_600.0
 """Seconds between two tries at the most."""
 
 BETWEEN = 1.0
-"""Seconds between two calls of one turn; a table takes one write after the other."""
+"""Seconds between two calls of one export; a table takes one write after the other."""
 
-PERSON_REFUSED = 1254066
-"""Somebody is not a person to the platform: of another organisation, or gone."""
+PERSON_REJECTED = 1254066
+"""Somebody is not a person to the platform: of another organization, or gone."""
 
 TOKEN_USED = frozenset({1254037, 1255006})
 """The token cannot be used (again)."""
@@ -37,99 +40,96 @@ TOKEN_USED = frozenset({1254037, 1255006})
 SUBMITTED = 1254608
 """The same call was made just before; it is to be made again later."""
 
-_PATIENCE = 5
-"""How often that is heard before another token is taken."""
+_MOST_SUBMITTED = 5
+"""How often that is answered before another token is taken."""
+
+LONGEST_PROMPT = 10_000
+"""Characters of a prompt in a record; a cell takes 100,000."""
 
 
-class RecordTable(Protocol):
-    """Where the records go: one table of a Base."""
-
-    def add(self, records: Sequence[Mapping[str, object]], *, client_token: str) -> None:
-        """Adds records, all or none; with the same token once."""
-
-
+@dataclass(kw_only=True)
 class BitableExporter:
-    """Sends what has ended to a table, in batches, one process at a time.
+    """Adds what has ended to a table, in batches.
 
-    Each generation is one record. Should the platform forget a token, which protects a call whose answer was lost,
-    the records of that one call may stand there twice. What was deleted before its turn came is not recorded.
-
-    Args:
-        store: which generations are left.
-        turn: lets one process at a time do it.
-        table: where the records go.
-        every: seconds between two batches; after a failure the waits double, up to an hour.
-        prices: yuan an image, by model.
-        prompts: whether the prompts are recorded.
-        stopping: set when the process is about to leave.
-        on_halt: called when only a person can let it go on, at each try.
+    Should the platform forget a token, which protects a call whose answer was lost, the records of that one call may be
+    in the table twice. What was deleted before its turn came is not exported. ``prices`` are yuan an image, by model.
     """
 
-    def __init__(
-        self,
-        store: BitableQueue,
-        *,
-        turn: PeriodicLock,
-        table: RecordTable,
-        every: float,
-        prices: Mapping[str, float],
-        prompts: bool,
-        stopping: threading.Event,
-        on_halt: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._store = store
-        self._turn = turn
-        self._table = table
-        self._every = every
-        self._prices = prices
-        self._prompts = prompts
-        self._stopping = stopping
-        self._on_halt = on_halt
-        self._failures = 0
+    queue: BitableQueue
+    lock: PeriodicLock
+    add_records: Callable[..., None]
+    """Adds a list of records, all or none; with the same ``client_token`` once."""
+    every: float
+    """Seconds between two exports; after a failure the waits double, up to an hour."""
+    prices: Mapping[str, float]
+    prompts: bool
+    """Whether the prompts are exported."""
+    stopping: threading.Event
+    on_halt: Callable[[], None] = lambda: None
+    """Called at each try when only a person can let it continue."""
+    _failures: int = field(default=0, init=False)
 
-    def look(self) -> int:
-        """Sends all that is left, if it is this process's turn; gives how many records went.
+    def run_once(self) -> int:
+        """Exports all that is left, if it is this process's turn; returns how many records were added.
 
         Raises:
-            StoreUnavailable: the database does not answer; the batch goes again later.
+            DatabaseUnavailable: the database does not answer; the batch is sent again later.
         """
-        if not self._turn.take():
+        if not self.lock.take():
             return 0
-        sent = 0
-        while (batch := self._store.batch(most=MOST_RECORDS)) is not None:
+        added = 0
+        while (batch := self.queue.batch(most=MOST_RECORDS)) is not None:
+            rows = self.queue.rows(batch)
+            records = [record(row, prices=self.prices, people=batch.people, prompts=self.prompts) for row in rows]
             try:
-                sent += self._send(batch)
+                if records:
+                    self.add_records(records, client_token=batch.token)
             except FeishuError as error:
-                self._put_off(batch, error)
-                return sent
+                self._retry_later(batch, error)
+                return added
+            self.queue.done()
+            added += len(records)
             self._failures = 0
-            self._turn.keep()
-            if len(batch.generation_ids) < MOST_RECORDS or self._stopping.wait(BETWEEN):
+            self.lock.keep()
+            if len(batch.generation_ids) < MOST_RECORDS or self.stopping.wait(BETWEEN):
                 break
-        self._turn.end(self._every)
-        if sent:
-            log.info("exported to Base", rows=sent)
-        return sent
+        self.lock.end(self.every)
+        if added:
+            log.info("exported to Base", rows=added)
+        return added
 
-    def _send(self, batch: ExportBatch) -> int:
-        records = [
-            record(row, prices=self._prices, people=batch.people, prompts=self._prompts)
-            for row in self._store.rows(batch)
-        ]
-        if records:
-            self._table.add(records, client_token=batch.token)
-        self._store.done()
-        return len(records)
-
-    def _put_off(self, batch: ExportBatch, error: FeishuError) -> None:
+    def _retry_later(self, batch: ExportBatch, error: FeishuError) -> None:
         self._failures += 1
-        wait = backoff_with_jitter(self._every, LONGEST_WAIT, self._failures)
+        wait = backoff_with_jitter(self.every, LONGEST_WAIT, self._failures)
         log.error("Base export failed", code=error.code, message=error.message, next_in=round(wait))
-        if error.code == PERSON_REFUSED and batch.people:
-            self._store.renew(batch, people=False)
-            wait = self._every
-        elif error.code in TOKEN_USED or (error.code == SUBMITTED and self._failures >= _PATIENCE):
-            self._store.renew(batch, people=batch.people)
+        if error.code == PERSON_REJECTED and batch.people:
+            self.queue.renew(batch, people=False)
+            wait = self.every
+        elif error.code in TOKEN_USED or (error.code == SUBMITTED and self._failures >= _MOST_SUBMITTED):
+            self.queue.renew(batch, people=batch.people)
         elif error.action is not FeishuAction.RETRY and not isinstance(error, FeishuUnreachable):
-            self._on_halt()
-        self._turn.end(wait)
+            self.on_halt()
+        self.lock.end(wait)
+
+
+def record(row: RowMapping, *, prices: Mapping[str, float], people: bool, prompts: bool) -> dict[str, object]:
+    """The values of one generation, with its sender (``people``) and prompt where these are exported.
+
+    The row has the generation, and chat, prompt and options of its request.
+    """
+    failure, seconds = read_failure(row["failure"]), row["call_seconds"]
+    values: dict[str, object | None] = {
+        NUMBER: row["generation_id"],
+        # Milliseconds since 1970.
+        TIME: int(row["accepted_at"] * 1000),
+        PERSON: [{"id": row["sender"]}] if people else None,
+        "会话 Chat": row["chat_id"],
+        "模型 Model": row["model"],
+        "尺寸 Size": options_of(json.loads(row["content"])).size,
+        "结果 Result": row["state"],
+        "错误 Error": failure.code if failure else None,
+        "费用 Yuan": round(row["calls_billed"] * prices.get(row["model"], 0.0), 4),
+        "耗时（秒） Seconds": None if seconds is None else round(seconds, 1),
+        PROMPT: row["prompt"][:LONGEST_PROMPT] if prompts else None,
+    }
+    return {name: value for name, value in values.items() if value is not None}

@@ -13,22 +13,17 @@ from sqlalchemy.engine import URL
 from bot.db.database import SILENCE, WAKE_CHANNEL
 from bot.errors import DatabaseUnavailable
 
-LOOK_EVERY = 1.0
-"""Seconds after which the thread looks whether it has to leave."""
+CHECK_EVERY = 1.0
+"""Seconds after which the thread checks whether it has to stop."""
 
 
 class Listener:
     """Sets ``wake`` whenever work is announced, over a connection of its own.
 
     It does not guarantee a wake-up: while the connection is down, the worker's slow poll finds the work.
-
-    Args:
-        url: the database.
-        wake: set at each announcement.
-        every: seconds; see :data:`LOOK_EVERY`.
     """
 
-    def __init__(self, url: URL, *, wake: threading.Event, every: float = LOOK_EVERY) -> None:
+    def __init__(self, url: URL, *, wake: threading.Event, every: float = CHECK_EVERY) -> None:
         # As options, since libpq reads the quoting of an address otherwise than SQLAlchemy writes it.
         _, options = url.get_dialect()().create_connect_args(url)
         self._options: dict[str, Any] = {"connect_timeout": 5, **SILENCE, **options}
@@ -40,7 +35,7 @@ class Listener:
         """Connects where there is no connection, then waits once for an announcement.
 
         Raises:
-            StoreUnavailable: the connection is lost; the next call opens another.
+            DatabaseUnavailable: the connection is lost; the next call opens another.
         """
         try:
             self._listen()

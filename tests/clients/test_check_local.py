@@ -20,6 +20,7 @@ from bot.db.migrate import HEAD
 from bot.db.outages import Outages
 from bot.db.usage import ApiUsageCounter
 from bot.errors import FeishuAction, FeishuError
+from bot.feishu.error_codes import describe, suggest_fix
 from bot.settings import Settings, load
 from bot.timings import BillingPeriods, Timings
 from tests.clients.check_command import FAKE_KEY
@@ -212,7 +213,9 @@ def test_calls_that_feishu_refuses_a_running_bot_are_reported(database: Database
     """Each kind of call has a line with Feishu's words and the fix."""
     stored = load({"DATABASE_URL": database_url})
     refusal = FeishuError("ip is denied", call="image", code=99991401, action=FeishuAction.APP_REFUSED, log_id="log-1")
-    with pytest.raises(FeishuError), Outages(database, domain=stored.domain, pace=Timings()).guard("image"):
+    explanation = describe(refusal), suggest_fix(refusal, domain=stored.domain)
+    outages = Outages(database, explain=lambda _: explanation, pace=Timings())
+    with pytest.raises(FeishuError), outages.guard("image"):
         raise refusal
     _, outage = check_bot_findings(stored, readable=True)
     assert (outage.name, outage.ok) == ("Refused: image", False)

@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from bot.db.database import Database
+from bot.db.reports import FailureRecord
 from bot.db.tables import generations, requests
 from bot.models import State
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
-from bot.worker.admin_alerts import HOUR, AdminAlerts, Failed, account_causes, silent_at
+from bot.worker.admin_alerts import HOUR, AdminAlerts, account_causes, silent_since
 from tests.support.builders import accept, reception_of
 from tests.support.dsl import CATALOGUE, QUICK, REDELIVERY, BotUnderTest, all_strings, header_color, wait_for
 
@@ -28,9 +29,9 @@ BLOCKED = "网站防火墙 您的请求已被拦截 Access denied by the firewal
 """What a firewall's page says."""
 
 
-def failed(*ends: tuple[float, str]) -> list[Failed]:
+def failed(*ends: tuple[float, str]) -> list[FailureRecord]:
     """Generations that failed, each so many minutes ago with a code."""
-    return [Failed(ended_at=NOW - minutes * 60, code=code) for minutes, code in ends]
+    return [FailureRecord(ended_at=NOW - minutes * 60, code=code) for minutes, code in ends]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def failed(*ends: tuple[float, str]) -> list[Failed]:
         (failed((5, "server_error")), []),
     ],
 )
-def test_what_is_wrong_with_the_account(failures: list[Failed], told: list[str]) -> None:
+def test_what_is_wrong_with_the_account(failures: list[FailureRecord], told: list[str]) -> None:
     """Each failure of the last hour that is the account's is told, with its time, whatever else succeeds."""
     found = list(account_causes(failures, now=NOW))
     assert [cause for cause, _ in found] == told
@@ -79,11 +80,11 @@ def test_what_is_wrong_with_the_account(failures: list[Failed], told: list[str])
         (failed((90, "server_error"), (5, "content_filter_violation")), None, None),
     ],
 )
-def test_when_nothing_succeeds(failures: list[Failed], success: float | None, seen: float | None) -> None:
+def test_when_nothing_succeeds(failures: list[FailureRecord], success: float | None, seen: float | None) -> None:
     """It is silent when the first failure since the last success is an hour old, and a later one is not."""
     last_success = 0.0 if success is None else NOW - success * 60
     expected = None if seen is None else NOW - seen * 60
-    assert silent_at(failures, last_success=last_success, now=NOW) == expected
+    assert silent_since(failures, last_success=last_success, now=NOW) == expected
 
 
 @pytest.fixture
@@ -148,8 +149,8 @@ def test_an_admin_who_cannot_be_reached_is_in_nobodys_way(bot: BotUnderTest) -> 
 
 def look(database: Database) -> list[str]:
     """The origins of the messages that are left after a look by a process that has just started."""
-    admins = AdminAlerts(database, reception=reception_of(database), people=["ou_a"], zone=UTC, wake=threading.Event())
-    admins.look()
+    requests_service = reception_of(database)
+    AdminAlerts(database=database, requests=requests_service, admins=["ou_a"], zone=UTC, wake=threading.Event()).check()
     with database.read() as connection:
         return [origin for origin in connection.scalars(select(requests.c.dedup_key)) if origin.startswith("admin:")]
 

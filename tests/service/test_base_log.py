@@ -160,9 +160,9 @@ def test_one_process_records_for_all(database: Database) -> None:
     table = Counted()
     looking = [
         BitableExporter(
-            BitableQueue(database),
-            turn=PeriodicLock(database, "base", seconds=90.0),
-            table=table,
+            queue=BitableQueue(database),
+            lock=PeriodicLock(database, "base", seconds=90.0),
+            add_records=table.add,
             every=0.0,
             prices={},
             prompts=False,
@@ -171,7 +171,7 @@ def test_one_process_records_for_all(database: Database) -> None:
         for _ in range(4)
     ]
     with ThreadPoolExecutor(4) as pool:
-        sent = list(pool.map(lambda one: one.look(), looking))
+        sent = list(pool.map(lambda one: one.run_once(), looking))
     assert sorted(sent) == [0, 0, 0, MANY]
     assert table.sizes == [500, 100]
-    assert looking[0].look() == 0
+    assert looking[0].run_once() == 0
