@@ -14,9 +14,6 @@ TOP_LEVEL = {"app", "run", "observability", "__main__"}
 LAYERS = (("db", "chat", "glm", "feishu"), ("service",), ("worker", "web", "cli"))
 """The packages above the base layer, from low to high; every other module of ``bot`` is base."""
 
-REMAINING = {}
-"""Edges that still go the wrong way; this set only shrinks."""
-
 
 def module_of(path: Path) -> str:
     """The dotted name of a file's module."""
