@@ -17,6 +17,7 @@ from bot.db.database import Database
 from bot.db.outages import Call, Outages
 from bot.db.tables import generations, timers
 from bot.errors import FeishuAction, FeishuError, SendDelayed
+from bot.feishu.error_codes import describe, suggest_fix
 from bot.sandbox.faults import ANY_CALL
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
@@ -283,7 +284,11 @@ def pass_by(database: Database, seconds: float) -> None:
 
 def outages_in(database: Database) -> Outages:
     """The outages as a process at the pace of production sees them."""
-    return Outages(database, explain=lambda error: (str(error), "none"), pace=Timings())
+    return Outages(
+        database,
+        explain=lambda error: (describe(error), suggest_fix(error, domain="https://open.feishu.cn")),
+        pace=Timings(),
+    )
 
 
 def refuse(outages: Outages, call: Call = "send") -> None:
