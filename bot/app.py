@@ -111,14 +111,7 @@ class Bot:
         self._glm_transport, self._image_transport = glm, images
         self._prices, self._slots = settings.prices.by_model(), settings.slots.by_model()
         self._styles = Styles.load(settings.config_dir)
-        self._cards = CardContext(
-            messages=Messages.load(settings.config_dir),
-            styles=self._styles,
-            zone=settings.team.zone,
-            buttons=settings.cards.buttons,
-            prices=self._prices,
-            defaults=settings.images.defaults,
-        )
+        self._cards = self._build_card_context()
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._platform_clock = PlatformClock(clock)
         self.database = database = Database(read_url(settings.url), clock=clock)
@@ -229,6 +222,17 @@ class Bot:
     @property
     def _upkeep(self) -> dict[str, Callable[[], None]]:
         return {"api-usage": self._calls.store, "admin-alerts": self._alerts.check}
+
+    def _build_card_context(self) -> CardContext:
+        settings = self._settings
+        return CardContext(
+            messages=Messages.load(settings.config_dir),
+            styles=self._styles,
+            zone=settings.team.zone,
+            buttons=settings.cards.buttons,
+            prices=self._prices,
+            defaults=settings.images.defaults,
+        )
 
     def _build_feishu_client(self, transport: httpx.BaseTransport | None) -> FeishuClient:
         settings = self._settings
