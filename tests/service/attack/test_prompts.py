@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.dsl import BotUnderTest, Card, header_color, wait_for
 from tests.unit.card_samples import elements
-from tests.unit.test_cards_prompt import HOSTILE
+from tests.unit.test_cards_valid import HOSTILE
 
 CARD_BYTES = 30 * 1024
 EVERYBODY = "<at id=all></at>"

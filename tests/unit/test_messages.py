@@ -1,0 +1,158 @@
+"""The catalogues hold the same sentences in both languages, and errors in them are found at the start."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot import errors
+from bot.chat.cards.command_cards import NOTICES
+from bot.chat.cards.help_cards import EXAMPLES, TIPS
+from bot.chat.cards.request_card import Stage
+from bot.chat.messages import Messages, join, same_text
+from bot.chat.parsing.commands import WITH_ARGUMENT
+from bot.chat.parsing.tokenizer import COMMAND_NAMES
+from bot.errors import GlmError, SettingsError
+from bot.models import State
+from bot.options import DEFAULTS, OPTIONS
+from tests.unit.card_samples import catalogue
+
+BOT = Path(errors.__file__).parent
+HAN = re.compile(r"[\u3400-\u9fff]")
+ASCII_PUNCTUATION = re.compile(r"[\u3400-\u9fff][,;!?](?!\S)|[\u3400-\u9fff]\.$")
+FAILURES = [
+    key for key in sorted(catalogue().keys) if key.startswith("failure.") and not key.endswith((".advice", "_plain"))
+]
+
+
+def leaves(error: type[errors.BotError]) -> list[type[errors.BotError]]:
+    """The error and everything below it."""
+    return [error, *(leaf for child in error.__subclasses__() for leaf in leaves(child))]
+
+
+def test_each_sentence_is_in_its_own_language() -> None:
+    """No Chinese in English, no ASCII punctuation after Chinese, no exclamation mark and no tag in either."""
+    wrong = []
+    for key in catalogue().keys:
+        values = dict.fromkeys(catalogue().placeholders(key), "1")
+        zh, en = (catalogue().text(key, language, **values) for language in ("zh", "en"))  # type: ignore[arg-type]
+        if HAN.search(en) or ASCII_PUNCTUATION.search(zh) or set(zh + en) & set("!！<>"):
+            wrong.append(key)
+    assert wrong == []
+    assert len(catalogue().keys) > 100
+
+
+def test_each_error_has_its_sentence_and_each_failure_its_advice() -> None:
+    """Every error of the tree names a sentence of the catalogue, no two by accident, and failures say what to do."""
+    assert {leaf.sentence for leaf in leaves(errors.BotError)} <= catalogue().keys
+    assert {f"{key}.advice" for key in FAILURES} <= catalogue().keys
+    sentences = [leaf.sentence for leaf in GlmError.__subclasses__() if leaf.sentence != "failure.internal"]
+    assert len(sentences) == len(set(sentences))
+
+
+VALUED = [name for name, option in OPTIONS.items() if option.words]
+FLAGS = [name for name, option in OPTIONS.items() if option.kind is bool]
+FORM = [name for name, option in OPTIONS.items() if option.form]
+REMOVABLE = [name for name, default in DEFAULTS.items() if default is None]
+PUT_TOGETHER = {
+    *(f"{name}.{part}" for name in (f"notice.{notice}" for notice in NOTICES) for part in ("title", "text")),
+    *(f"welcome.example.{name}.{part}" for name in EXAMPLES for part in ("title", "prompt")),
+    *(f"help.command.{name}" for name in COMMAND_NAMES),
+    *(f"{prefix}.{name}" for name in OPTIONS for prefix in ("help.option", "label")),
+    *(f"{prefix}.no_{name}" for name in FLAGS for prefix in ("label", "misread")),
+    *(f"settings.no_{name}" for name in REMOVABLE),
+    *(f"form.{name}" for name in [*FORM, *(f"no_{name}" for name in FORM if name in REMOVABLE), "size_now"]),
+    *(f"misread.{name}" for name in {*VALUED} | WITH_ARGUMENT),
+    *(f"misread.{name}_missing" for name in VALUED),
+    *(f"tips.{name}" for name in TIPS),
+    *(f"state.{stage}" for stage in Stage),
+    *(f"queue.{state}" for state in State if not state.ended),
+    *(f"role.{role}" for role in ("user", "assistant", "history", "unknown")),
+    *(f"settings.{end}" for end in ("own", "chat", "team", "language_zh", "language_en", "language_auto")),
+    *(f"settings.{name}{of_chat}" for name in ("title", "use") for of_chat in ("", "_chat")),
+    *("stats.done", "stats.cancelled", "limit.pending", "limit.day", "limit.waiting"),
+}
+"""The keys that the program puts together from names; ``role.unknown`` is kept for the platform's findings."""
+
+
+def test_sentences_and_their_uses_match() -> None:
+    """Every key that the program names or puts together is in the catalogue, and every key is used."""
+    source = "\n".join(path.read_text(encoding="utf-8") for path in BOT.rglob("*.py"))
+    named = set(re.findall(r'"([a-z_]+\.[a-z_.]+)"', source))
+    groups = ("card", "command", "failure", "label", "limit", "misread", "note", "settings", "toast", "wait")
+    sentences = {key for key in named if key.split(".")[0] in groups and not key.endswith((".trigger", "_v1", "json"))}
+    assert len(sentences) > 100
+    assert sentences <= catalogue().keys
+    assert PUT_TOGETHER - {"role.unknown"} <= catalogue().keys
+    endings = re.compile(r"(_plain|_free|\.advice(_plain)?)$")
+    assert {key for key in catalogue().keys if not {key, endings.sub("", key)} & (named | PUT_TOGETHER)} == set()
+
+
+def test_values_are_inserted_as_they_are() -> None:
+    """Braces in a value are not placeholders, and a value may be bilingual itself."""
+    words = Messages({"zh": {"a": "在{where}。"}, "en": {"a": "In {where}."}})
+    assert words.text("a", "zh", where="{where}") == "在{where}。"
+    assert words.bilingual("a", where="{0.x}") == {"zh_cn": "在{0.x}。", "en_us": "In {0.x}."}
+    where = {"zh_cn": "提示词", "en_us": "the prompt"}
+    assert words.bilingual("a", where=where) == {"zh_cn": "在提示词。", "en_us": "In the prompt."}
+    with pytest.raises(KeyError, match="where"):
+        words.text("a", "zh")
+    with pytest.raises(KeyError, match="b"):
+        words.text("b", "en")
+
+
+@pytest.mark.parametrize(
+    ("key", "names", "best"),
+    [
+        ("failure.quota", {"until"}, "failure.quota"),
+        ("failure.quota", set(), "failure.quota_plain"),
+        ("failure.quota_plain", {"until"}, "failure.quota_plain"),
+        ("failure.size", {"size", "model"}, "failure.size_plain"),
+        ("failure.balance", {"anything"}, "failure.balance"),
+        ("failure.of_another_version", {"until"}, None),
+    ],
+)
+def test_best_key_fits_the_values(key: str, names: set[str], best: str | None) -> None:
+    """If a value is missing the plain form is taken, and none if there is none."""
+    assert catalogue().best_key(key, names) == best
+
+
+def test_texts_join_in_each_language() -> None:
+    """Parts join with the separator of each language."""
+    separator = {"zh_cn": "、", "en_us": ", "}
+    assert join([same_text("1"), same_text("2")], separator=separator) == {"zh_cn": "1、2", "en_us": "1, 2"}
+
+
+@pytest.mark.parametrize(
+    ("zh", "en", "faults"),
+    [
+        ('a = "一"', "", ["messages.en.toml: a: is missing"]),
+        ("", 'a = "one"', ["messages.zh.toml: a: is missing"]),
+        ('a = "{x}"', 'a = "{y}"', ["messages.en.toml: a: has the placeholders ['y'], not ['x']"]),
+        ('a = ""', 'a = "one"', ["messages.zh.toml: a: write a sentence between quotes"]),
+        ("a = 1", 'a = "one"', ["messages.zh.toml: a: write a sentence between quotes"]),
+        (
+            'a = "{X}"',
+            'a = "{0}"',
+            [f"messages.{n}.toml: a: a placeholder is written {{name}}, in small letters" for n in ("zh", "en")],
+        ),
+    ],
+)
+def test_all_errors_are_listed(tmp_path: Path, zh: str, en: str, faults: list[str]) -> None:
+    """Every difference between the catalogues is named with its file and key."""
+    (tmp_path / "messages.zh.toml").write_text(zh, encoding="utf-8")
+    (tmp_path / "messages.en.toml").write_text(en, encoding="utf-8")
+    with pytest.raises(SettingsError) as raised:
+        Messages.load(tmp_path)
+    assert raised.value.faults == faults
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    """A missing file and one that is not TOML are both named, the latter with its line."""
+    (tmp_path / "messages.en.toml").write_text('b = "B"\na = ', encoding="utf-8")
+    with pytest.raises(SettingsError) as raised:
+        Messages.load(tmp_path)
+    found = [fault.partition(": ")[0] for fault in raised.value.faults]
+    assert found == [str(tmp_path / "messages.zh.toml"), "messages.en.toml line 2"]
