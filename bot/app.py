@@ -122,7 +122,7 @@ class Bot:
         self._calls = ApiUsageCounter(database, periods=self._periods)
         self._reports = Reports(database=database, prices=self._prices, periods=self._periods, calls=self._calls)
         self._metrics = Metrics(
-            stands=partial(self._reports.snapshot, slots=self._slots, alive_within=timings.silence),
+            snapshot=partial(self._reports.snapshot, slots=self._slots, alive_within=timings.silence),
             budget=settings.limits.yuan_per_month,
             event_types=EVENT_TYPES,
         )

@@ -1,9 +1,10 @@
-"""What Prometheus reads: what this process has counted, and how things stand in the database."""
+"""Prometheus metrics: counters of this process, and gauges of the state in the database."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -23,10 +24,10 @@ ACKNOWLEDGED = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 CALLED = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 MADE = (2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0)
 
-MOST_CODES = 50
-"""How many different codes of a platform become labels, each a series that Prometheus keeps."""
+MAX_CODES = 50
+"""How many codes of a platform become labels, each of which is a time series."""
 
-LONGEST_CODE = 40
+MAX_CODE_LENGTH = 40
 
 OUTCOMES = (
     State.DONE,
@@ -36,23 +37,22 @@ OUTCOMES = (
     UPLOAD_FAILED,
     *sorted({kind.code for kind in GlmError.__subclasses__()}),
 )
-"""What can become of an image."""
+"""The outcomes of an image."""
 
 
 class Metrics:
-    """The figures of one process, in a registry of its own; every method may be called from any thread.
+    """The metrics of one process, in a registry of its own; thread-safe.
 
-    What is counted starts at nothing with the process and is its own; how things stand is the same whichever process
-    is asked, so that over several of them it is to be maximised, not added.
+    Counters belong to the process. Gauges of the state are the same in every process: use ``max``, not ``sum``.
 
     Args:
-        stands: reads how things stand, at each look; its ``StoreUnavailable`` makes ``bot_database_up`` 0.
-        budget: yuan a month that may be spent; 0 is no limit.
-        event_types: the types of events that are counted by themselves; any other is ``other``.
+        snapshot: reads the state; its ``DatabaseUnavailable`` makes ``bot_database_up`` 0.
+        budget: monthly budget in yuan; 0 means no limit.
+        event_types: the types of events that have a label; any other is ``other``.
     """
 
     def __init__(
-        self, *, stands: Callable[[], StateSnapshot], budget: float, event_types: Collection[str] = ()
+        self, *, snapshot: Callable[[], StateSnapshot], budget: float, event_types: Collection[str] = ()
     ) -> None:
         self._kinds = {*event_types, "url_verification", "unknown"}
         self.registry = CollectorRegistry()
@@ -60,34 +60,38 @@ class Metrics:
             "bot_events", "Events at the webhook or on the long connection.", "kind", "outcome"
         )
         self._acknowledged = self._seconds(
-            "bot_acknowledgement_seconds", "Seconds from an event that was read to its answer.", ACKNOWLEDGED
+            "bot_acknowledgement_seconds", "Seconds from a received event to its answer.", ACKNOWLEDGED
         )
-        self._requests = self._counter("bot_requests", "What was understood, and whether it was.", "kind", "outcome")
+        self._requests = self._counter("bot_requests", "Requests by kind and outcome.", "kind", "outcome")
         self._generations = self._counter(
-            "bot_generations", "Images by what became of them: done, cancelled, or the error code.", "model", "outcome"
+            "bot_generations", "Images by outcome: done, cancelled, or the error code.", "model", "outcome"
         )
-        # A figure that begins at 1 has no increase for Prometheus, and the first failures would raise no alarm.
+        # A counter that begins at 1 has no increase for Prometheus, and the first failures would raise no alert.
         for model, outcome in itertools.product(MODELS, OUTCOMES):
             self._generations.labels(model, outcome)
         self._made = self._seconds(
-            "bot_generation_seconds", "Seconds of the paid call of an image that came.", MADE, "model"
+            "bot_generation_seconds", "Seconds of a paid call that made an image.", MADE, "model"
         )
         self._feishu = self._seconds(
-            "bot_feishu_call_seconds", "Calls to Feishu by the platform's code; 0 is good.", CALLED, "call", "code"
+            "bot_feishu_call_seconds",
+            "Calls to Feishu by the platform's code; 0 means success.",
+            CALLED,
+            "call",
+            "code",
         )
         self._glm = self._seconds(
             "bot_glm_call_seconds", "Paid calls to GLM by the platform's code, or ok.", MADE, "model", "code"
         )
         self._crashes = self._counter("bot_task_crashes", "Unexpected errors in background tasks.", "task")
         self._feishu_codes, self._glm_codes = _Codes(), _Codes()
-        self.registry.register(_StateCollector(stands, budget=budget))
+        self.registry.register(_StateCollector(snapshot, budget))
         ProcessCollector(registry=self.registry)
 
-    def _counter(self, name: str, words: str, *labels: str) -> Counter:
-        return Counter(name, words, labels, registry=self.registry)
+    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
+        return Counter(name, help_text, labels, registry=self.registry)
 
-    def _seconds(self, name: str, words: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(name, words, labels, buckets=buckets, registry=self.registry)
+    def _seconds(self, name: str, help_text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, help_text, labels, buckets=buckets, registry=self.registry)
 
     def event_answered(self, kind: str, outcome: str, seconds: float) -> None:
         """An event of a kind was answered."""
@@ -99,7 +103,7 @@ class Metrics:
         self._requests.labels(kind, outcome).inc()
 
     def ended(self, model: str, pictures: Iterable[GenerationView]) -> None:
-        """The last word on the images of a request was said."""
+        """The final card of a request was published."""
         for picture in pictures:
             outcome = picture.failure.code if picture.failure else str(picture.state)
             self._generations.labels(model, outcome).inc()
@@ -107,7 +111,7 @@ class Metrics:
                 self._made.labels(model).observe(picture.seconds)
 
     def feishu_called(self, name: str, seconds: float, code: int | None) -> None:
-        """A call to Feishu has ended; ``code`` is ``None`` when no answer came."""
+        """A call to Feishu has ended; ``code`` is ``None`` without an answer."""
         self._feishu.labels(name, self._feishu_codes.label("none" if code is None else str(code))).observe(seconds)
 
     def glm_called(self, model: str, seconds: float, code: str) -> None:
@@ -119,64 +123,62 @@ class Metrics:
         self._crashes.labels(name).inc()
 
     def text(self) -> bytes:
-        """Everything, in the text format of :data:`CONTENT_TYPE`."""
+        """All metrics, in the text format of :data:`CONTENT_TYPE`."""
         return generate_latest(self.registry)
 
 
 class _Codes:
-    """The first :data:`MOST_CODES` codes as labels; any further one is ``other``, and its number is in the log."""
+    """The first :data:`MAX_CODES` codes as labels; any further one is ``other``, and its number is in the log."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def label(self, code: str) -> str:
         """The label of a code."""
-        code = code[:LONGEST_CODE]
-        if code not in self._seen and len(self._seen) >= MOST_CODES:
+        code = code[:MAX_CODE_LENGTH]
+        if code not in self._seen and len(self._seen) >= MAX_CODES:
             return "other"
         self._seen.add(code)
         return code
 
 
+@dataclass(frozen=True)
 class _StateCollector(Collector):
-    """How things stand, read when somebody asks."""
+    """The present state, read from the database at each scrape."""
 
-    def __init__(self, read: Callable[[], StateSnapshot], *, budget: float) -> None:
-        self._read = read
-        self._budget = budget
+    read: Callable[[], StateSnapshot]
+    budget: float
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Nothing: a registration must not read the database."""
         return iter(())
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yields the figures; without a database only that it is away."""
+        """The gauges; without a database only that it does not answer."""
         try:
-            reading = self._read()
+            state = self.read()
         except DatabaseUnavailable:
             yield GaugeMetricFamily("bot_database_up", "Whether the database answers.", value=0)
             return
-        yield GaugeMetricFamily("bot_database_up", "Whether the database answers.", value=1)
-        yield GaugeMetricFamily("bot_database_bytes", "Bytes of the database.", value=reading.database_bytes)
-        yield GaugeMetricFamily("bot_workers", "Workers that are alive, on all machines.", value=reading.workers)
-        yield GaugeMetricFamily("bot_month_yuan", "Yuan spent this month.", value=reading.month_yuan)
-        yield GaugeMetricFamily("bot_month_yuan_limit", "Yuan a month, 0 is no limit.", value=self._budget)
-        yield GaugeMetricFamily("bot_month_images", "Images paid for this month.", value=reading.month_images)
-        yield GaugeMetricFamily(
-            "bot_month_feishu_calls", "Calls to Feishu this month.", value=reading.month_feishu_calls
-        )
-        yield from _by_model(reading)
-
-
-def _by_model(reading: StateSnapshot) -> Iterator[GaugeMetricFamily]:
-    figures = {
-        "bot_queue_length": ("Generations that wait for a slot.", "waiting"),
-        "bot_queue_oldest_seconds": ("Seconds for which the oldest of them has waited.", "oldest_seconds"),
-        "bot_slots_taken": ("Paid calls in flight, over all processes.", "slots_taken"),
-        "bot_slots": ("Paid calls that may be in flight.", "slots"),
-    }
-    for name, (words, field) in figures.items():
-        family = GaugeMetricFamily(name, words, labels=["model"])
-        for model, stands in reading.models.items():
-            family.add_metric([model], getattr(stands, field))
-        yield family
+        gauges = {
+            "bot_database_up": ("Whether the database answers.", 1),
+            "bot_database_bytes": ("Bytes of the database.", state.database_bytes),
+            "bot_workers": ("Workers alive, on all machines.", state.workers),
+            "bot_month_yuan": ("Yuan spent this month.", state.month_yuan),
+            "bot_month_yuan_limit": ("Monthly budget in yuan; 0 means no limit.", self.budget),
+            "bot_month_images": ("Images paid for this month.", state.month_images),
+            "bot_month_feishu_calls": ("Calls to Feishu this month.", state.month_feishu_calls),
+        }
+        for name, (help_text, value) in gauges.items():
+            yield GaugeMetricFamily(name, help_text, value=value)
+        by_model = {
+            "bot_queue_length": ("Generations that wait for a slot.", "waiting"),
+            "bot_queue_oldest_seconds": ("Waiting time of the oldest of them in seconds.", "oldest_seconds"),
+            "bot_slots_in_use": ("Paid calls in progress, over all processes.", "slots_taken"),
+            "bot_slots": ("Paid calls that may run at once.", "slots"),
+        }
+        for name, (help_text, field) in by_model.items():
+            family = GaugeMetricFamily(name, help_text, labels=["model"])
+            for model, snapshot in state.models.items():
+                family.add_metric([model], getattr(snapshot, field))
+            yield family

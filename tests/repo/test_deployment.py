@@ -39,7 +39,7 @@ def names() -> set[str]:
         month_feishu_calls=0,
         database_bytes=0,
     )
-    metrics = Metrics(stands=lambda: reading, budget=100)
+    metrics = Metrics(snapshot=lambda: reading, budget=100)
     metrics.event_answered("im.message.receive_v1", "accepted", 0.1)
     metrics.request_received("images", "accepted")
     metrics.ended("glm-image", [GenerationView(generation_id="g1", state=State.DONE, seconds=3.0)])

@@ -99,7 +99,7 @@ def test_how_things_stand_is_read_from_the_database(bot: BotUnderTest) -> None:
     for line in (
         'bot_slots{model="glm-image"} 1.0',
         'bot_slots{model="cogview-4"} 5.0',
-        'bot_slots_taken{model="glm-image"} 0.0',
+        'bot_slots_in_use{model="glm-image"} 0.0',
         'bot_queue_length{model="glm-image"} 0.0',
         "bot_workers 1.0",
         "bot_month_yuan_limit 100.0",

@@ -78,7 +78,7 @@ def test_without_a_database_only_that_is_told() -> None:
     def away() -> StateSnapshot:
         raise DatabaseUnavailable("gone")
 
-    text_ = Metrics(stands=away, budget=0).text().decode()
+    text_ = Metrics(snapshot=away, budget=0).text().decode()
     assert "\nbot_database_up 0.0\n" in text_
     assert "bot_queue_length" not in text_
 
@@ -145,7 +145,7 @@ def test_nobody_makes_the_labels_grow_without_end() -> None:
     def away() -> StateSnapshot:
         raise DatabaseUnavailable("away")
 
-    metrics = Metrics(stands=away, budget=0.0)
+    metrics = Metrics(snapshot=away, budget=0.0)
     for number in range(1_000):
         metrics.event_answered(f"im.unknown_{number}", "accepted", 0.1)
         metrics.feishu_called("reply", 0.1, 230_000 + number)
