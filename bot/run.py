@@ -1,14 +1,15 @@
-"""Running the bot in production until it is stopped: as a server, over a long connection, or as a worker."""
+"""Runs the bot in production until it is stopped: ``serve``, ``connect`` and ``worker``."""
 
 from __future__ import annotations
 
 import errno
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from flask import Flask
 
 from bot import logs
 from bot.app import Bot
@@ -20,51 +21,49 @@ from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load,
 from bot.web.server import Server
 
 if TYPE_CHECKING:
-    from flask import Flask
-
     from bot.feishu.long_connection import LongConnection
 
 log = logs.get_logger(__name__)
 
 
 def serve(stopped: threading.Event, *, work: bool) -> None:
-    """Takes events and, with ``work``, does the work too, until ``stopped``.
+    """Receives events and, with ``work``, does the work too, until ``stopped``.
 
     Raises:
-        SettingsError: the settings cannot be used.
-        StoreUnavailable: the database does not answer.
+        SettingsError: the settings are invalid.
+        DatabaseUnavailable: the database does not answer.
     """
     settings = _load()
-    bot = Bot(settings)
-    with _closed_if_refused(bot):
-        _refuse_without_worker(bot, work=work)
+    with ExitStack() as failed:
+        bot = _build(settings, failed, work=work)
         server = _listen(bot, bot.web, settings=settings)
+        failed.pop_all()
     run_until(stopped, bot, server=server, work=work, name="serve")
 
 
 def connect(stopped: threading.Event, *, work: bool) -> None:
-    """Takes events over the long connection and, with ``work``, does the work too, until ``stopped``.
+    """Receives events over the long connection and, with ``work``, does the work too, until ``stopped``.
 
     Raises:
-        SettingsError: the settings cannot be used, or Feishu refuses them.
-        StoreUnavailable: the database does not answer.
+        SettingsError: the settings are invalid, or Feishu rejects them.
+        DatabaseUnavailable: the database does not answer.
         FeishuUnreachable: there is no connection after as many attempts as Feishu allows.
     """
     # Imported here, as no other command needs the WebSocket.
     from bot.feishu.long_connection import LongConnection  # noqa: PLC0415
 
     settings = _load(webhook=False)
-    bot = Bot(settings)
-    connection = LongConnection(
-        domain=settings.domain,
-        app_id=settings.app_id,
-        app_secret=settings.app_secret.get_secret_value(),
-        handle=bot.handle_pushed_event,
-        on_end=stopped.set,
-    )
-    with _closed_if_refused(bot):
-        _refuse_without_worker(bot, work=work)
+    with ExitStack() as failed:
+        bot = _build(settings, failed, work=work)
+        connection = LongConnection(
+            domain=settings.domain,
+            app_id=settings.app_id,
+            app_secret=settings.app_secret.get_secret_value(),
+            handle=bot.handle_pushed_event,
+            on_end=stopped.set,
+        )
         status = _listen(bot, bot.create_status_app(down=lambda: connection.down), settings=settings)
+        failed.pop_all()
     try:
         run_until(stopped, bot, server=status, connection=connection, work=work, name="connect")
     except FeishuUnreachable:
@@ -78,21 +77,22 @@ def connect(stopped: threading.Event, *, work: bool) -> None:
         raise SettingsError([f"FEISHU_APP_ID, FEISHU_APP_SECRET, FEISHU_DOMAIN: {refusal}; {fix}"]) from error
 
 
-def work(stopped: threading.Event) -> None:
-    """Does the work of webs on other machines, until ``stopped``.
+def worker(stopped: threading.Event) -> None:
+    """Does the work for processes that only receive events, until ``stopped``.
 
     Raises:
-        SettingsError: the settings cannot be used.
-        StoreUnavailable: the database does not answer.
+        SettingsError: the settings are invalid.
+        DatabaseUnavailable: the database does not answer.
     """
     settings = _load(webhook=False)
-    bot = Bot(settings)
     status = None
-    with _closed_if_refused(bot):
+    with ExitStack() as failed:
+        bot = _build(settings, failed)
         if bot.database.is_sqlite:
             raise SettingsError(["DATABASE_URL: worker needs a PostgreSQL; on SQLite, serve does the work itself"])
         if port := settings.server.worker_port:
             status = _listen(bot, bot.create_status_app(), settings=settings, name="BOT_SERVER_WORKER_PORT", port=port)
+        failed.pop_all()
     run_until(stopped, bot, server=status, name="worker")
 
 
@@ -105,13 +105,13 @@ def run_until(
     work: bool = True,
     name: str = "serve",
 ) -> None:
-    """Runs a wired bot until ``stopped``, then shuts it down cleanly; nothing starts when ``stopped`` is set already.
+    """Runs a bot until ``stopped``, then shuts it down; nothing starts if ``stopped`` is already set.
 
-    At the end requests that were read are answered, nothing new is taken up, and what was taken up is finished: an
-    open paid call is waited for up to its deadline. What is queued stays in the database for the next process.
+    At shutdown requests that were read are answered, no work is taken up, and work in progress is finished: a paid
+    call is waited for up to its deadline. The queue stays in the database for the next process.
 
     Raises:
-        FeishuError: the platform has refused the long connection for good.
+        FeishuError: the platform has rejected the long connection for good.
     """
     if not stopped.is_set():
         if server is not None:
@@ -132,68 +132,60 @@ def run_until(
 
 
 def run_migrations() -> bool:
-    """Migrates the database; tells whether there was anything to do.
+    """Migrates the database; returns whether there was anything to do.
 
     Raises:
-        SettingsError: the settings cannot be used.
-        StoreUnavailable: the database does not answer.
+        SettingsError: the settings are invalid.
+        DatabaseUnavailable: the database does not answer.
     """
     settings = load()
+    logs.configure("warning")
     if not settings.database_url.get_secret_value():
         _make_data_folder(settings.data_dir)
-    database = Database(read_url(settings.url))
-    try:
+    with closing(Database(read_url(settings.url))) as database:
         return migrate(database)
-    finally:
-        database.close()
 
 
-@contextmanager
-def _closed_if_refused(bot: Bot) -> Iterator[None]:
-    """Closes a wired bot when one of its settings turns out to be of no use here."""
-    try:
-        yield
-    except SettingsError:
-        bot.close()
-        raise
+def _build(settings: Settings, failed: ExitStack, *, work: bool = True) -> Bot:
+    """Builds the bot; ``failed`` closes it if the start fails."""
+    bot = Bot(settings)
+    failed.callback(bot.close)
+    if not work and bot.database.is_sqlite:
+        raise SettingsError(["DATABASE_URL: --no-worker needs a PostgreSQL that the workers share"])
+    return bot
 
 
 def _listen(bot: Bot, app: Flask, *, settings: Settings, name: str = "PORT", port: int | None = None) -> Server:
-    """Listens on a port; an error names the setting that the port comes from."""
+    """Listens on a port; an error names the setting of the port."""
     port = settings.port if port is None else port
     try:
         return Server(app, port=port, bounds=settings.server, background=bot.background)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            why, fix = "is taken by another program, or by a bot that runs already", PORT_TAKEN_FIX
+            reason, fix = "is taken by another program, or by a bot that runs already", PORT_TAKEN_FIX
         else:
-            # A host that nobody knows is a ValueError of the server's.
-            reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
-            why, fix = f"cannot be used: {reason}", PORT_FIX
-        refusal = f"{name}: {port} on {settings.server.host} {why}; {fix.format(variable=name)}"
-        raise SettingsError([refusal]) from error
+            # An unknown host name is a ValueError of waitress.
+            detail = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+            reason, fix = f"cannot be used: {detail}", PORT_FIX
+        line = f"{name}: {port} on {settings.server.host} {reason}; {fix.format(variable=name)}"
+        raise SettingsError([line]) from error
 
 
 def _make_data_folder(folder: Path) -> None:
     try:
         make_private_folder(folder)
-        # Permissions alone do not tell: a file system may be read-only.
+        # Permissions alone do not suffice: a file system may be read-only.
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        fault = f"BOT_DATA_DIR: {folder.absolute()} cannot be written: {error.strerror}; {DATA_DIR_FIX}"
-        raise SettingsError([fault]) from error
-
-
-def _refuse_without_worker(bot: Bot, *, work: bool) -> None:
-    if not work and bot.database.is_sqlite:
-        raise SettingsError(["DATABASE_URL: --no-worker needs a PostgreSQL that the workers share"])
+        line = f"BOT_DATA_DIR: {folder.absolute()} cannot be written: {error.strerror}; {DATA_DIR_FIX}"
+        raise SettingsError([line]) from error
 
 
 def _load(*, webhook: bool = True) -> Settings:
     settings = load()
     if missing := required_settings_missing(settings, webhook=webhook):
-        raise SettingsError([str(fault) for fault in missing])
+        raise SettingsError([str(one) for one in missing])
     _make_data_folder(settings.data_dir)
     logs.configure(settings.log.level, form=settings.log.format, secrets=settings.secrets)
     if not settings.api_key.get_secret_value():

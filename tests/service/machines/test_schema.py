@@ -32,7 +32,7 @@ def test_eight_processes_migrate_once(empty_url: str, tmp_path: Path) -> None:
         ended = [one.result() for one in running]
     assert [one.code for one in ended] == [0] * 8, [one.stderr for one in ended]
     said = sorted(one.stdout.decode().strip() for one in ended)
-    assert said == ["The schema is up to date."] * 7 + ["The schema was brought up to date."]
+    assert said == ["The schema is up to date."] * 7 + ["The schema was migrated."]
     database = Database(read_url(empty_url))
     assert current_revision(database) == HEAD
     database.close()
