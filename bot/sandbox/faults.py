@@ -1,4 +1,4 @@
-"""The faults that the stand-ins can be told to have, from faults.toml, and those that are armed."""
+"""The faults of the stand-ins, from faults.toml, and those that are armed."""
 
 from __future__ import annotations
 

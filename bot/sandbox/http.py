@@ -77,7 +77,7 @@ class LoopbackServer:
     """
 
     def __init__(self, *, port: int = 0) -> None:
-        self._routes: list[tuple[str, re.Pattern[str], Route]] = []
+        self.routes: list[tuple[str, re.Pattern[str], Route]] = []
         self.closing = threading.Event()
         self._http = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"owner": self}))
         self._thread = threading.Thread(target=self._accept_all, name="stand-in", daemon=True)
@@ -95,14 +95,7 @@ class LoopbackServer:
     def route(self, method: str, path: str, answer: Route) -> None:
         """Adds a route; ``:name`` in the path matches one segment, ``*name`` the rest."""
         pattern = re.sub(r":(\w+)", r"(?P<\1>[^/]+)", re.sub(r"\*(\w+)", r"(?P<\1>.+)", path))
-        self._routes.append((method, re.compile(pattern), answer))
-
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-        """The route of a request and the named parts of its path."""
-        for known, pattern, answer in self._routes:
-            if known == method and (match := pattern.fullmatch(path)):
-                return answer, {name: unquote(value) for name, value in match.groupdict().items()}
-        return None
+        self.routes.append((method, re.compile(pattern), answer))
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -143,7 +136,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(length)
         parts = urlsplit(self.path)
-        found = self.owner.find(self.command, parts.path)
+        known = (
+            (route, pattern.fullmatch(parts.path))
+            for method, pattern, route in self.owner.routes
+            if method == self.command
+        )
+        found = next(((route, match) for route, match in known if match), None)
         # A connection that was kept alive outlives the listening socket.
         if self.owner.closing.is_set():
             self.close_connection = True
@@ -151,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             self._send(Response(status=404))
             return
-        route, values = found
+        route, match = found
         response = route(
             Request(
                 method=self.command,
@@ -159,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
                 query={name: given[-1] for name, given in parse_qs(parts.query, keep_blank_values=True).items()},
                 headers={name.lower(): value for name, value in self.headers.items()},
                 body=body,
-                values=values,
+                values={name: unquote(value) for name, value in match.groupdict().items()},
             )
         )
         if response.delay and self.owner.closing.wait(response.delay):

@@ -33,7 +33,7 @@ def send(
     Returns the message, and whether the bot had finished in time.
     """
     chat_id = feishu.state.direct_chat(SENDER).chat_id
-    with feishu.listen() as changes:
+    with feishu.state.subscribe() as changes:
         message = feishu.say(chat_id=chat_id, sender=SENDER, text=text)
         deadline = time.monotonic() + seconds
         # A bot that has not received the message yet is idle, too.

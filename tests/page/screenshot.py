@@ -13,8 +13,8 @@ from playwright.sync_api import sync_playwright
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page.server import Page
 from bot.sandbox.start import Sandbox
+from tests.page.actions import card, open_panel, say
 from tests.page.chromium import ARGUMENTS, program
-from tests.page.typing_in import card, open_panel, say
 
 FILE = Path(__file__).parents[2] / ".readme" / "sandbox.png"
 MOST_BYTES = 250_000

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.page.actions import card, say
 from tests.page.conftest import Scene, Visit
-from tests.page.typing_in import card, say
 
 pytestmark = pytest.mark.browser
 

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.page import scripted_cards as cards
+from tests.page.actions import open_chat, say
 from tests.page.conftest import Scene, Visit
-from tests.page.typing_in import open_chat, say
 
 pytestmark = pytest.mark.browser
 

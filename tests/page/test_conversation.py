@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page import scripted_cards
+from tests.page.actions import card, open_chat, say
 from tests.page.conftest import Scene, Visit
-from tests.page.typing_in import card, open_chat, say
 
 pytestmark = pytest.mark.browser
 

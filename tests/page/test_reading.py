@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bot.sandbox.page import server
+from tests.page.actions import card, open_chat, open_panel, say
 from tests.page.conftest import NARROW, SMALL, Scene, Visit
-from tests.page.typing_in import card, open_chat, open_panel, say
 
 pytestmark = pytest.mark.browser
 

@@ -12,8 +12,8 @@ from bot.sandbox.faults import CALL_NAMES, FAULTS, arm
 from bot.sandbox.http import wait_until
 from bot.sandbox.page.control_panel import ControlPanel
 from tests.page import scripted_cards
+from tests.page.actions import card, open_panel, say
 from tests.page.conftest import Scene, Visit
-from tests.page.typing_in import card, open_panel, say
 
 pytestmark = pytest.mark.browser
 

@@ -14,8 +14,8 @@ from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page.server import Page
 from bot.sandbox.start import Sandbox
 from bot.timings import Timings
+from tests.page.actions import card, open_chat, open_panel, say
 from tests.page.conftest import Visit
-from tests.page.typing_in import card, open_chat, open_panel, say
 
 pytestmark = pytest.mark.browser
 

@@ -13,7 +13,7 @@ from bot.sandbox.feishu.bitable import BitableApi
 from bot.sandbox.feishu.delivery import Attempt, EventPusher, RetrySchedule, seal
 from bot.sandbox.feishu.events import Event, Events
 from bot.sandbox.feishu.gateway import ApiCall, Gateway, Limits
-from bot.sandbox.feishu.state import Chat, ChatMessage, FeishuState, Person, Ping, Subscription, Upload
+from bot.sandbox.feishu.state import Chat, ChatMessage, FeishuState, Person, Ping, Upload
 from bot.sandbox.feishu.uploads import Uploads
 from bot.sandbox.feishu.user_actions import UserActions
 from bot.sandbox.http import LoopbackServer, Request
@@ -202,14 +202,10 @@ class FeishuStandIn(UserActions):
             return self._pusher.push_together(event, times=times)
         return [self._pusher.push(event) for _ in range(times)]
 
-    def listen(self) -> Subscription:
-        """All changes from now on: messages, changed cards, calls, deliveries, toasts."""
-        return self.state.subscribe()
-
     def wait_for(self, condition: Callable[[FeishuStandIn], bool], *, seconds: float = 10.0) -> bool:
         """Waits until ``condition`` is true for this stand-in; returns whether it became so in time."""
         deadline = time.monotonic() + seconds
-        with self.listen() as changes:
+        with self.state.subscribe() as changes:
             while not condition(self):
                 left = deadline - time.monotonic()
                 if left <= 0:

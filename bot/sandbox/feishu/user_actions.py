@@ -60,16 +60,8 @@ class UserActions:
     ) -> ChatMessage:
         """Sends a text, rich text or an image; an image with a text or a mention is rich text.
 
-        Args:
-            chat_id: the chat; in a topic group without ``thread_id`` or ``quote`` this opens a thread.
-            sender: the open id of the sender.
-            text: the text; ``@Name`` of a mentioned user is replaced where it is, other mentions come first.
-            mention_bot: whether the bot is mentioned, which happens in groups only.
-            mentions: the open ids of others who are mentioned.
-            thread_id: the thread in which it is a reply.
-            as_post: whether it is sent as rich text.
-            image: the bytes of an image.
-            quote: the message to which it replies.
+        In a topic group it opens a thread, unless it is a reply in ``thread_id`` or to the message ``quote``. ``@Name``
+        of a mentioned user is replaced where it is; other mentions come first. The bot is mentioned in groups only.
         """
         chat = self.state.chats[chat_id]
         noted = self._mentions(chat, mention_bot=mention_bot, others=mentions)

@@ -95,5 +95,5 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _drawable(text: str, otherwise: str) -> str:
-    """The text, or what stands for it where Pillow's own font is all there is and cannot draw it."""
+    """The text, or a replacement that Pillow's own font can draw where there is no other."""
     return text if text.isascii() or _chinese_font() else otherwise

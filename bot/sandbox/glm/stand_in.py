@@ -168,11 +168,6 @@ class GlmStandIn:
         self._server.__exit__()
 
     @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return self._server.port
-
-    @property
     def origin(self) -> str:
         """``http://127.0.0.1:PORT``."""
         return self._server.origin

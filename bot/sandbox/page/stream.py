@@ -49,7 +49,7 @@ class EventStream:
 
     def parts(self) -> Iterator[bytes]:
         """The bytes of the stream."""
-        with self._feishu.listen() as changes:
+        with self._feishu.state.subscribe() as changes:
             yield _event("snapshot", self._snapshot())
             last_beat = time.monotonic()
             while not self._closing.is_set():

@@ -1,13 +1,13 @@
 /** Draws a card of JSON 2.0 as Feishu's client does. */
 
 import { anchor, confirmed, el, openLink, option, picture, toast } from "./dom.js";
-import { act, speaker, t, worded } from "./store.js";
+import { act, speaker, t, localized } from "./store.js";
 
 /** The card of a message; `message` gives its id and the facts of its pictures. */
 export function card(message) {
   const { header, body, config } = message.content;
   const width = config?.width_mode ?? "default";
-  const article = el("article", { className: `card width-${width}`, "aria-label": worded(header?.title) || t("card") });
+  const article = el("article", { className: `card width-${width}`, "aria-label": localized(header?.title) || t("card") });
   if (header) article.append(head(header));
   const around = { message, form: null };
   article.append(el("div", { className: "card-body" }, ...drawAll(body.elements, around)));
@@ -17,13 +17,13 @@ export function card(message) {
 /** What the list of chats shows of a card. */
 export function summary(message) {
   const { header, config } = message.content;
-  return worded(config?.summary) || worded(header?.title) || t("card");
+  return localized(config?.summary) || localized(header?.title) || t("card");
 }
 
 function head({ title, subtitle, template, text_tag_list: tags }) {
-  const words = (text) => (text.tag === "lark_md" ? markdown(worded(text)) : [worded(text)]);
+  const words = (text) => (text.tag === "lark_md" ? markdown(localized(text)) : [localized(text)]);
   return el("header", { className: `card-head of-${template ?? "default"}` },
-    el("h3", {}, ...words(title), (tags ?? []).map((tag) => el("span", { className: `text-tag in-${tag.color ?? "grey"}`, textContent: worded(tag.text) }))),
+    el("h3", {}, ...words(title), (tags ?? []).map((tag) => el("span", { className: `text-tag in-${tag.color ?? "grey"}`, textContent: localized(tag.text) }))),
     subtitle ? el("p", {}, ...words(subtitle)) : null);
 }
 
@@ -59,23 +59,23 @@ function look({ text_size: size, text_align: align, text_color: colour }) {
 
 function div({ text }) {
   if (!text) return el("div");
-  if (text.tag === "lark_md") return el("div", { className: look(text) }, ...markdown(worded(text)));
-  return el("p", { className: look(text), textContent: worded(text) });
+  if (text.tag === "lark_md") return el("div", { className: look(text) }, ...markdown(localized(text)));
+  return el("p", { className: look(text), textContent: localized(text) });
 }
 
 function markdownBlock(component) {
-  return el("div", { className: `markdown ${look(component)}` }, ...markdown(worded(component)));
+  return el("div", { className: `markdown ${look(component)}` }, ...markdown(localized(component)));
 }
 
 function img(component, { message }) {
   const { img_key: key, preview, corner_radius: radius } = component;
-  const drawn = picture(key, shapeOf(component, message.uploads[key]), worded(component.alt), { enlarges: preview !== false });
+  const drawn = picture(key, shapeOf(component, message.uploads[key]), localized(component.alt), { enlarges: preview !== false });
   drawn.style.borderRadius = radius ?? "";
-  const title = worded(component.title);
+  const title = localized(component.title);
   return title ? el("div", { className: "titled" }, el("p", { textContent: title }), drawn) : drawn;
 }
 
-/** How a picture is cut and how large it is: `size` counts only where it may be cut, which it may unless told otherwise. */
+/** How a picture is cut and how large it is: `size` counts only where it may be cut, the default. */
 function shapeOf({ scale_type: scale = "crop_center", size = "stretch" }, facts) {
   if (scale === "fit_horizontal") return facts;
   const cut = scale === "crop_top" ? "cut from-top" : "cut";
@@ -105,7 +105,7 @@ function form(component, around) {
 }
 
 function panel({ header, expanded, elements }, around) {
-  const title = header.title?.tag === "markdown" ? markdown(worded(header.title)) : [worded(header.title)];
+  const title = header.title?.tag === "markdown" ? markdown(localized(header.title)) : [localized(header.title)];
   return el("details", { className: "fold", open: Boolean(expanded) }, el("summary", {}, ...title), ...drawAll(elements ?? [], around));
 }
 
@@ -116,8 +116,8 @@ function button(component, around) {
     type: "button",
     className: `card-button kind-${kind} size-${component.size ?? "medium"}`,
     disabled: Boolean(component.disabled),
-    title: worded(component.hover_tips ?? component.disabled_tips),
-    textContent: worded(component.text),
+    title: localized(component.hover_tips ?? component.disabled_tips),
+    textContent: localized(component.text),
   });
   node.addEventListener("click", () => pressed(component, around, node));
   return node;
@@ -125,11 +125,11 @@ function button(component, around) {
 
 /** A drop-down list; outside a form a choice calls the bot at once. */
 function select(component, around) {
-  const label = worded(component.placeholder) || t("choose");
+  const label = localized(component.placeholder) || t("choose");
   const { options } = component;
   const chosen = component.initial_option ?? options[(component.initial_index ?? 0) - 1]?.value;
   const node = el("select", { className: "card-select", name: component.name ?? "", disabled: Boolean(component.disabled), required: Boolean(component.required), "aria-label": label });
-  node.append(option("", label, !chosen), ...options.map((one) => option(one.value, worded(one.text), one.value === chosen)));
+  node.append(option("", label, !chosen), ...options.map((one) => option(one.value, localized(one.text), one.value === chosen)));
   if (!around.form) {
     node.addEventListener("change", async () => {
       const choice = node.value;
@@ -143,15 +143,15 @@ function select(component, around) {
 /** A field to write in, with its label; its words travel with the form that it is in. */
 function input(component) {
   const several = component.input_type === "multiline_text";
-  const text = worded(component.label);
+  const text = localized(component.label);
   const node = el(several ? "textarea" : "input", {
     name: component.name ?? "",
-    value: component.i18n_default_value ? worded({ content: component.default_value, i18n_content: component.i18n_default_value }) : (component.default_value ?? ""),
-    placeholder: worded(component.placeholder),
+    value: component.i18n_default_value ? localized({ content: component.default_value, i18n_content: component.i18n_default_value }) : (component.default_value ?? ""),
+    placeholder: localized(component.placeholder),
     maxLength: component.max_length ?? 1000,
     required: Boolean(component.required),
     disabled: Boolean(component.disabled),
-    "aria-label": text || worded(component.placeholder) || component.name || "",
+    "aria-label": text || localized(component.placeholder) || component.name || "",
   });
   if (several) node.rows = component.rows ?? 4;
   return el("label", { className: `card-input at-${component.label_position ?? "top"}` }, text ? el("span", { textContent: text }) : null, node);
@@ -164,7 +164,7 @@ async function pressed(component, around, node) {
     toast(t("required"), "warning");
     return around.form.querySelector(":invalid").focus();
   }
-  if (confirm && !(await confirmed(worded(confirm.title), worded(confirm.text)))) return undefined;
+  if (confirm && !(await confirmed(localized(confirm.title), localized(confirm.text)))) return undefined;
   const link = component.behaviors?.find((behaviour) => behaviour.type === "open_url");
   if (link) openLink(link.default_url);
   const form = action === "submit" ? Object.fromEntries(new FormData(around.form)) : undefined;

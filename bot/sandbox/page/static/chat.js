@@ -2,7 +2,7 @@
 
 import { avatar, byId, clock, el } from "./dom.js";
 import { inShort, message, refusal } from "./message.js";
-import { act, messagesOf, nameOf, on, openChat, ownChats, placeOf, speaker, state, t, tell, titleOf } from "./store.js";
+import { act, messagesOf, nameOf, on, openChat, ownChats, placeOf, speaker, state, t, emit, titleOf } from "./store.js";
 
 /** Draws the list, and keeps a chat open that the speaker has. */
 export function startChats() {
@@ -10,12 +10,12 @@ export function startChats() {
   on("snapshot settings message chat", draw);
 }
 
-/** Opens a chat; Feishu tells the bot when it is a direct one. */
+/** Opens a chat; the bot gets an event of a direct one. */
 function openIt(chat) {
   state.chat = chat.id;
   state.reply = null;
-  tell("chat");
-  tell("reply");
+  emit("chat");
+  emit("reply");
   if (chat.kind === "p2p") act("enter", { person: speaker().id });
 }
 
@@ -54,7 +54,7 @@ function chatEntry(chat) {
 const NEAR = 120;
 const FOCUSABLE = "button, select, input, textarea, a";
 
-/** Draws the chat and keeps it as the stream tells it; `sendExample` says one of the hint's prompts. */
+/** Draws the chat and follows the stream; `sendExample` sends a prompt of the hint. */
 export function startConversation(sendExample) {
   on("chat settings", () => drawChat(sendExample));
   on("snapshot", (missed) => (missed ? missed.sort(byTime).forEach(take) : drawChat(sendExample)));
@@ -109,7 +109,7 @@ function place(subject) {
   return placed;
 }
 
-/** What stands for a message; one that cannot be drawn must not take the others with it. */
+/** The entry of a message; one that cannot be drawn must not hide the others. */
 function entry(subject) {
   try {
     return subject.call ? refusal(subject) : message(subject);

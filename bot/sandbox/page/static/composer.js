@@ -2,7 +2,7 @@
 
 import { byId, el, toast } from "./dom.js";
 import { inShort } from "./message.js";
-import { act, nameOf, on, openChat, speaker, state, t, tell } from "./store.js";
+import { act, nameOf, on, openChat, speaker, state, t, emit } from "./store.js";
 
 let picked = null;
 const parts = {};
@@ -65,7 +65,7 @@ function keyed(event) {
 
 function stopReply() {
   state.reply = null;
-  tell("reply");
+  emit("reply");
   parts.text.focus();
 }
 
@@ -84,7 +84,7 @@ async function send() {
   if (!text && !file) return;
   closeMentions();
   const sending = message(text, file);
-  // The field is emptied at once: whoever types on while the answer is awaited must not lose it.
+  // The field is emptied at once: text typed while the answer is awaited must not be lost.
   parts.text.value = "";
   drop();
   if (state.reply) stopReply();
@@ -156,7 +156,7 @@ function offerMentions(text) {
   point(0);
 }
 
-/** Lets the keys move in an open list; tells whether the key was one of its own. */
+/** Moves in an open list by key; returns whether it handled the key. */
 function mentionKeys(event) {
   if (!list) return false;
   const place = [...list.children].findIndex((entry) => entry.getAttribute("aria-selected") === "true");

@@ -67,7 +67,7 @@ function leadsTo(url) {
   return `/originals${pathname}${search}`;
 }
 
-/** A link that opens in a new tab and tells that page nothing of this one. */
+/** A link that opens in a new tab, without opener and referrer. */
 export function anchor(url, children) {
   return el("a", { href: leadsTo(url), target: "_blank", rel: "noopener noreferrer" }, ...children);
 }
@@ -78,7 +78,7 @@ export const openLink = (url) => open(leadsTo(url), "_blank", "noopener,noreferr
 const HIGHEST = 240;
 
 /**
- * A picture of the chat, which a press enlarges; where its size is known it takes its room before it comes.
+ * A picture of the chat, which a press enlarges; where its size is known it takes its pane before it comes.
  * `shape` is its `width` and `height` and how it is `cut` to them.
  */
 export function picture(key, shape, alt, { className = "", enlarges = true } = {}) {

@@ -2,7 +2,7 @@
 
 import { card, summary } from "./card.js";
 import { anchor, avatar, clock, el, picture, sentShape } from "./dom.js";
-import { act, called, nameOf, openChat, placeOf, speaker, state, t, tell } from "./store.js";
+import { act, called, nameOf, openChat, placeOf, speaker, state, t, emit } from "./store.js";
 
 const EMOJI = { OK: "👌", THUMBSUP: "👍", DONE: "✅", Typing: "⌨️", OnIt: "🫡", CrossMark: "❌" };
 const LINK = /https?:\/\/[^\s<>"'，。；：！？、（）《》“”]*[^\s<>"'，。；：！？、（）《》“”.,;:!?)]/;
@@ -99,7 +99,7 @@ function file(subject) {
 function actions(subject, own) {
   const chosen = () => {
     state.reply = subject.id;
-    tell("reply");
+    emit("reply");
   };
   const reply = el("button", { type: "button", textContent: t(openChat()?.kind === "topic" ? "reply_topic" : "reply"), onclick: chosen });
   const recall = el("button", { type: "button", textContent: t("recall"), onclick: () => act("recall", { message: subject.id, by: speaker().id }) });

@@ -5,22 +5,22 @@ import { act, language, nameOf, on, state, t } from "./store.js";
 
 const TABS = { wires: drawWires, queue: drawQueue, faults: drawFaults };
 let open = "wires";
-const rooms = {};
+const panes = {};
 
 /** Builds the panel; it is drawn only while it is open. */
 export function startPanel() {
   const panel = byId("panel");
   const tabs = el("div", { className: "tabs", role: "tablist", onkeydown: turned });
   for (const name of Object.keys(TABS)) {
-    tabs.append(el("button", { type: "button", id: `tab-${name}`, role: "tab", "aria-controls": `room-${name}`, onclick: () => show(name) }));
-    rooms[name] = el("div", { id: `room-${name}`, className: "room", role: "tabpanel", tabIndex: 0, "aria-labelledby": `tab-${name}` });
+    tabs.append(el("button", { type: "button", id: `tab-${name}`, role: "tab", "aria-controls": `pane-${name}`, onclick: () => show(name) }));
+    panes[name] = el("div", { id: `pane-${name}`, className: "pane", role: "tabpanel", tabIndex: 0, "aria-labelledby": `tab-${name}` });
   }
   const close = el("button", { type: "button", className: "panel-close", textContent: "✕", onclick: toggle });
-  panel.append(el("div", { className: "panel-head" }, tabs, close), ...Object.values(rooms));
+  panel.append(el("div", { className: "panel-head" }, tabs, close), ...Object.values(panes));
   byId("panel-toggle").addEventListener("click", toggle);
   panel.addEventListener("keydown", (event) => event.key === "Escape" && toggle());
-  startWires(() => !panel.hidden && open === "wires", rooms.wires);
-  startFaults(() => !panel.hidden && open === "faults", rooms.faults);
+  startWires(() => !panel.hidden && open === "wires", panes.wires);
+  startFaults(() => !panel.hidden && open === "faults", panes.faults);
   on("snapshot settings", () => close.setAttribute("aria-label", t("close")));
   on("settings", () => !panel.hidden && show(open));
   // What was chosen among the faults stays chosen when a lost connection is there again.
@@ -49,14 +49,14 @@ function turned(event) {
 
 function show(name) {
   open = name;
-  for (const [other, room] of Object.entries(rooms)) {
+  for (const [other, pane] of Object.entries(panes)) {
     const tab = byId(`tab-${other}`);
     tab.textContent = t(other);
     tab.setAttribute("aria-selected", String(other === name));
     tab.tabIndex = other === name ? 0 : -1;
-    room.hidden = other !== name;
+    pane.hidden = other !== name;
   }
-  TABS[name](rooms[name]);
+  TABS[name](panes[name]);
 }
 
 const PACES = [0, 1, 3, 10, 30, 60];
@@ -65,31 +65,31 @@ const TIMES = [1, 2, 3, 5, 20];
 
 const turn = (name, fields = {}) => act("switch", { switch: name, ...fields });
 
-function startFaults(isOpen, room) {
-  on("switches", () => isOpen() && drawState(room));
+function startFaults(isOpen, pane) {
+  on("switches", () => isOpen() && drawState(pane));
 }
 
-function drawFaults(room) {
+function drawFaults(pane) {
   const real = state.choices.real_glm;
-  room.replaceChildren(
+  pane.replaceChildren(
     ...(real ? [el("p", { className: "about", textContent: t("glm_is_real") })] : [pace(), glmFault()]),
     feishuFault(),
     el("section", { className: "switch", id: "armed" }),
     deliveries(),
     ...(state.choices.process ? [el("section", { className: "switch", id: "process" })] : []),
   );
-  drawState(room);
+  drawState(pane);
 }
 
-function drawState(room) {
+function drawState(pane) {
   const { armed = [], running } = state.switches;
   const lines = armed.map(({ name, on: call, left }) => [faultWords(name), call].filter(Boolean).join(" · ") + (left === 1 ? "" : ` × ${left ?? "∞"}`));
   const clear = el("button", { type: "button", textContent: t("clear"), disabled: !lines.length, onclick: () => turn("clear") });
-  room.querySelector("#armed").replaceChildren(
+  pane.querySelector("#armed").replaceChildren(
     el("h3", { textContent: t("armed") }),
     lines.length ? el("ul", {}, ...lines.map((line) => el("li", { textContent: line }))) : el("p", { className: "about", textContent: t("armed_none") }),
     clear);
-  room.querySelector("#process")?.replaceChildren(
+  pane.querySelector("#process")?.replaceChildren(
     el("h3", {}, t("process"), " ", el("span", { className: `badge ${running ? "" : "bad"}`, textContent: t(running ? "running" : "down") })),
     el("p", { className: "switch-row" },
       el("button", { type: "button", className: "danger", textContent: t("kill"), disabled: !running, onclick: () => turn("kill") }),
@@ -153,11 +153,11 @@ const faultWords = (name) => faultNamed(name)?.[language()] ?? name;
 
 const KNOWN = ["waiting", "generating", "made"];
 
-function drawQueue(room) {
+function drawQueue(pane) {
   const about = (key) => el("p", { className: "about", textContent: t(key) });
-  if (!state.queue) return room.replaceChildren(about("queue_unknown"));
+  if (!state.queue) return pane.replaceChildren(about("queue_unknown"));
   const line = state.queue.length ? el("ol", { className: "queue" }, ...state.queue.map(queueEntry)) : about("queue_none");
-  return room.replaceChildren(about("limits"), line);
+  return pane.replaceChildren(about("limits"), line);
 }
 
 function queueEntry({ prompt, sender, state: at, model, ahead }) {
@@ -168,21 +168,21 @@ function queueEntry({ prompt, sender, state: at, model, ahead }) {
     el("p", { className: "about" }, el("span", { className: `badge at-${at}`, textContent: said }), ` ${facts.filter(Boolean).join(" · ")}`));
 }
 
-function startWires(isOpen, room) {
+function startWires(isOpen, pane) {
   on("wire", (wire) => {
     if (!isOpen()) return;
-    const shown = room.querySelector(`[data-wire="${wire.id}"]`);
+    const shown = pane.querySelector(`[data-wire="${wire.id}"]`);
     const next = entry(wire, shown?.open);
     if (shown) shown.replaceWith(next);
-    else room.querySelector(".wires").prepend(next);
+    else pane.querySelector(".wires").prepend(next);
   });
 }
 
-function drawWires(room) {
-  const open = new Set([...room.querySelectorAll(".wire[open]")].map((shown) => shown.dataset.wire));
+function drawWires(pane) {
+  const open = new Set([...pane.querySelectorAll(".wire[open]")].map((shown) => shown.dataset.wire));
   const wires = [...state.wires.values()].reverse();
   const about = t(state.choices.real_glm ? "wires_about_real" : "wires_about");
-  room.replaceChildren(el("p", { className: "about", textContent: about }), el("div", { className: "wires" }, ...wires.map((wire) => entry(wire, open.has(wire.id)))));
+  pane.replaceChildren(el("p", { className: "about", textContent: about }), el("div", { className: "wires" }, ...wires.map((wire) => entry(wire, open.has(wire.id)))));
 }
 
 function entry(wire, open = false) {

@@ -1,4 +1,4 @@
-/** What the page knows: the stand-ins' state as the stream tells it, and the visitor's own choices. */
+/** The page's state: what the stream sends, and the visitor's own settings. */
 
 import { ENGLISH_NAMES, WORDS } from "./words.js";
 
@@ -25,7 +25,7 @@ export function on(names, listener) {
   for (const name of names.split(" ")) listeners.set(name, [...(listeners.get(name) ?? []), listener]);
 }
 
-export function tell(name, subject) {
+export function emit(name, subject) {
   for (const listener of listeners.get(name) ?? []) listener(subject);
 }
 
@@ -33,7 +33,7 @@ export function tell(name, subject) {
 export function choose(name, value) {
   state.settings[name] = value;
   localStorage.setItem("sandbox", JSON.stringify(state.settings));
-  tell("settings", name);
+  emit("settings", name);
 }
 
 export function speaker() {
@@ -54,7 +54,7 @@ export function t(key, values = {}) {
   return sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
-export function worded(text) {
+export function localized(text) {
   return text?.i18n_content?.[language() === "zh" ? "zh_cn" : "en_us"] ?? text?.content ?? Object.values(text?.i18n_content ?? {})[0] ?? "";
 }
 
@@ -65,7 +65,7 @@ export function nameOf(id) {
   return id === state.bot.id ? called(state.bot.name) : (state.people.find((person) => person.id === id)?.name ?? id);
 }
 
-/** Where somebody or something stands in its list, which gives it its colour. */
+/** The index of an entry in its list, which decides its colour. */
 export const placeOf = (list, id) => Math.max(list.findIndex((one) => one.id === id), 0);
 
 export const openChat = () => state.chats.find((chat) => chat.id === state.chat);
@@ -108,7 +108,7 @@ function follow() {
   listen("snapshot", takeSnapshot);
   listen("message", takeMessage);
   listen("wire", takeWire);
-  listen("toast", (answer) => tell("toast", answer));
+  listen("toast", (answer) => emit("toast", answer));
   listen("queue", (queue) => set("queue", queue));
   listen("switches", (switches) => set("switches", switches));
 }
@@ -128,13 +128,13 @@ export async function act(name, fields) {
   } catch (error) {
     console.warn(name, error);
   }
-  tell("refused", said);
+  emit("refused", said);
   return null;
 }
 
 function set(name, value) {
   state[name] = value;
-  tell(name);
+  emit(name);
 }
 
 function setConnected(connected) {
@@ -152,25 +152,25 @@ function takeSnapshot(snapshot) {
   Object.assign(state, rest, { refusals });
   state.messages = new Map(messages.map((message) => [message.id, message]));
   state.wires = new Map(wires.map((wire) => [wire.id, wire]));
-  // Whoever comes back to this tab finds it as it was left, but for what was missed; a sandbox begun anew is another one.
+  // A tab that is seen again keeps its view and adds what was missed, unless the sandbox was restarted.
   const same = known.size > 0 && [...known.keys()].every((id) => state.messages.has(id));
-  tell("snapshot", same ? missed : null);
-  tell("switches");
+  emit("snapshot", same ? missed : null);
+  emit("switches");
 }
 
 function takeMessage(message) {
   state.messages.set(message.id, message);
-  tell("message", message);
+  emit("message", message);
 }
 
 function takeWire(wire) {
   state.wires.set(wire.id, wire);
   if (state.wires.size > MOST_WIRES) state.wires.delete(state.wires.keys().next().value);
-  tell("wire", wire);
+  emit("wire", wire);
   if (!wire.refused) return;
   const refusal = refusalOf(wire);
   state.refusals.push(refusal);
-  tell("refusal", refusal);
+  emit("refusal", refusal);
 }
 
 const refusalOf = (wire) => ({ id: wire.id, created: wire.at, ...wire.refused });

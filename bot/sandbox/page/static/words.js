@@ -75,7 +75,7 @@ export const WORDS = {
   not_connected: ["没有发出去：连不上沙盒。请看看它是否还在运行。", "Not sent: the sandbox cannot be reached. Is it still running?"],
   being_switched: ["机器人正在启动或停止，请稍后再试。", "The bot is just being started or stopped; please try again in a moment."],
   runs_already: ["机器人已经在运行。", "The bot is running already."],
-  not_started: ["机器人没有启动成功，原因在启动沙盒的终端里。", "The bot did not start; the terminal of the sandbox tells why."],
+  not_started: ["机器人没有启动成功，原因在启动沙盒的终端里。", "The bot did not start; see the terminal of the sandbox for the reason."],
   wires: ["往来", "Wires"],
   queue: ["队列", "Queue"],
   faults: ["故障", "Faults"],

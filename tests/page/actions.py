@@ -20,7 +20,7 @@ def open_panel(page: Page, tab: str) -> Locator:
     """Opens a tab of the side panel: wires, queue or faults."""
     page.click("#panel-toggle")
     page.click(f"#tab-{tab}")
-    return page.locator(f"#room-{tab}")
+    return page.locator(f"#pane-{tab}")
 
 
 def card(page: Page, colour: str) -> Locator:
