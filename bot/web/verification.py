@@ -12,9 +12,10 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from Crypto.Cipher import AES
+from werkzeug.datastructures import Headers
 
 from bot.errors import EventRejected
 from bot.models import Event
@@ -30,13 +31,6 @@ _MAX_CHALLENGE = 4096
 _MAX_DEPTH = 64
 _MAX_IDENTIFIER, _MAX_TIMESTAMP = 128, 20
 _MICROSECONDS = 10**14
-
-
-class Headers(Protocol):
-    """HTTP headers, looked up in any case."""
-
-    def get(self, key: str, /) -> str | None:
-        """The value of a header, ``None`` if it was not sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +69,7 @@ class Verifier:
         if not self.encrypt_key and not self.verification_token:
             raise ValueError("an Encrypt Key or a Verification Token is needed")
 
-    def verify(self, body: bytes, headers: Headers) -> Event | UrlVerification | ExpiredEvent:
+    def verify(self, body: bytes, headers: Headers | Mapping[str, str]) -> Event | UrlVerification | ExpiredEvent:
         """Opens one request.
 
         Raises:

@@ -13,7 +13,7 @@ from bot.errors import EventRejected
 from bot.models import Event
 from bot.sandbox.feishu.delivery import encrypt, seal, sign
 from bot.web import verification
-from bot.web.verification import MAX_AGE, MAX_BODY, ExpiredEvent, Headers, UrlVerification, Verifier
+from bot.web.verification import MAX_AGE, MAX_BODY, ExpiredEvent, UrlVerification, Verifier
 
 VECTORS = json.loads(Path(__file__).with_name("test_verification_vectors.json").read_text(encoding="utf-8"))
 FULL = VECTORS["full_vector"]
@@ -60,7 +60,7 @@ def opened(content: Any, **settings: Any) -> Event | UrlVerification | ExpiredEv
     return verifier(**settings).verify(body, headers(body))
 
 
-def refusal(body: bytes, given: Headers, **settings: Any) -> EventRejected:
+def refusal(body: bytes, given: dict[str, str], **settings: Any) -> EventRejected:
     """The refusal that a request meets."""
     with pytest.raises(EventRejected) as refused:
         verifier(**settings).verify(body, given)
