@@ -13,17 +13,19 @@ from bot.models import Command
 from bot.settings import VARIABLES
 from tests.repo.lock import TOP
 
-README = (TOP / "README.md").read_text(encoding="utf-8")
+README, SETTINGS, COMMAND_PAGE = (
+    (TOP / name).read_text(encoding="utf-8") for name in ("README.md", "config/settings.md", "config/commands.md")
+)
 
 
 def test_every_variable_is_in_it() -> None:
     """Each variable that the program reads is explained."""
-    assert [name for name in (*VARIABLES, "BOT_CONFIG_DIR") if f"`{name}`" not in README] == []
+    assert [name for name in (*VARIABLES, "BOT_CONFIG_DIR") if f"`{name}`" not in SETTINGS] == []
 
 
 def test_every_chat_command_is_in_it() -> None:
     """Each thing that can be typed is listed."""
-    listed = README[README.index("## What you can type") : README.index("## The command line")]
+    listed = README[README.index("## What you can type") : README.index("## Deploy it")]
     missing = {name for name in CHAT_COMMANDS.values() if f"/{name}" not in listed}
     assert missing == set()
 
@@ -54,7 +56,7 @@ def test_its_commands_run_in_their_order() -> None:
 
 def test_every_error_code_of_the_command_line_is_in_it() -> None:
     """Whoever writes a script against the JSON finds each code that ``error`` may have."""
-    section = README[README.index("## The command line") : README.index("## The check")]
+    section = COMMAND_PAGE[COMMAND_PAGE.index("## The command line") : COMMAND_PAGE.index("## The check")]
     codes = {error.code for error in GlmError.__subclasses__()} | {"SEND_FAILED", "INTERRUPTED"}
     assert {code for code in codes if f"`{code}`" not in section} == set()
 
