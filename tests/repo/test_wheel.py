@@ -18,23 +18,25 @@ from tests.repo.lock import TOP
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which the wheel has been unpacked."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "-w",
-        str(folder),
-        str(TOP),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder), str(TOP)]
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options], check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")
     return folder / "site"
+
+
+def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the installed package's Python in another folder."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(installed), "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_everything_travels_in_the_wheel(installed: Path) -> None:
@@ -70,29 +72,13 @@ def test_the_licence_and_the_version_are_in_the_wheel(installed: Path) -> None:
 )
 def test_both_programs_tell_their_version(installed: Path, tmp_path: Path, command: list[str], name: str) -> None:
     """One line on the output, and the exit code is 0; no settings are needed."""
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(installed)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run(installed, tmp_path, *command)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{name} {bot.__version__}\n", "")
 
 
 def test_the_installed_bot_answers_a_prompt_from_another_folder(installed: Path, tmp_path: Path) -> None:
     """``sandbox --say`` works from anywhere, prints the transcript and saves the picture."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bot", "sandbox", "--say", "一只橘猫 /size 16:9", "--save", "cat.jpg"],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(installed), "PYTHONUTF8": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run(installed, tmp_path, "-m", "bot", "sandbox", "--say", "一只橘猫 /size 16:9", "--save", "cat.jpg")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1728x960" in done.stdout
     assert (tmp_path / "cat.jpg").read_bytes().startswith(b"\xff\xd8\xff")
@@ -100,14 +86,6 @@ def test_the_installed_bot_answers_a_prompt_from_another_folder(installed: Path,
 
 def test_a_prompt_with_a_fault_makes_the_command_fail(installed: Path, tmp_path: Path) -> None:
     """``sandbox --say`` exits 1 when no right picture came back."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bot", "sandbox", "--say", "一只橘猫 /size 512x512"],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(installed), "PYTHONUTF8": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run(installed, tmp_path, "-m", "bot", "sandbox", "--say", "一只橘猫 /size 512x512")
     assert done.returncode == 1
     assert "512x512" in done.stdout
