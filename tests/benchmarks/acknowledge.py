@@ -9,16 +9,13 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage, new_id
 from bot.sandbox.http import wait_until
 from tests.benchmarks.figures import Figure, arguments, percentile, report
-from tests.benchmarks.loading import Answered, apart, in_bursts, request_of, saturated, steadily
+from tests.benchmarks.loading import Answered, apart, in_bursts, request_of, steadily
 from tests.benchmarks.running import RunningBot, kinds
 
 RATE = 100
 """Messages a second."""
 
 BURST = 50
-CONNECTIONS = 16
-"""How many connections the saturated load keeps busy."""
-
 PEOPLE = 200
 IN_FLIGHT = 5
 CALL_SECONDS = 60.0
@@ -84,21 +81,16 @@ def good(answered: Iterable[Answered]) -> list[float]:
 
 
 def of_bot(kind: str, *, quick: bool, hang: bool) -> list[Figure]:
-    """The three loads, each on a bot of its own."""
+    """Both loads, each on a bot of its own."""
     where = f"{kind}, platforms hang" if hang else kind
     with working(kind, hang=hang) as bot:
         steady = good(apart(steadily, bot.port, prompts(bot.feishu, 200 if quick else 800), RATE))
     with working(kind, hang=hang) as bot:
         burst = good(apart(in_bursts, bot.port, prompts(bot.feishu, BURST * (3 if quick else 10)), BURST, 0.5))
-    with working(kind, hang=hang) as bot:
-        answered, seconds = apart(saturated, bot.port, prompts(bot.feishu, 500 if quick else 2000), CONNECTIONS)
-    full, rate = good(answered), len(answered) / seconds
     return [
         Figure(what=f"{where}: {RATE} a second, p50", value=percentile(steady, 0.5)),
         Figure(what=f"{where}: {RATE} a second, p99", value=percentile(steady, 0.99), most=20.0),
         Figure(what=f"{where}: {BURST} at once, p95", value=percentile(burst, 0.95), most=60.0),
-        Figure(what=f"{where}: saturated", value=rate, unit="a second", least=400.0),
-        Figure(what=f"{where}: saturated, p99", value=percentile(full, 0.99), most=60.0),
     ]
 
 

@@ -48,11 +48,6 @@ def in_bursts(port: int, requests: Sequence[bytes], size: int, pause: float) -> 
     return asyncio.run(_in_bursts(port, requests, size, pause))
 
 
-def saturated(port: int, requests: Sequence[bytes], connections: int) -> tuple[list[Answered], float]:
-    """Sends all requests, the next on each connection as soon as it is answered; gives the seconds that took, too."""
-    return asyncio.run(_saturated(port, requests, connections))
-
-
 class _Line:
     """An open connection."""
 
@@ -108,18 +103,3 @@ async def _in_bursts(port: int, requests: Sequence[bytes], size: int, pause: flo
     for line in lines:
         line.close()
     return answered
-
-
-async def _saturated(port: int, requests: Sequence[bytes], connections: int) -> tuple[list[Answered], float]:
-    waiting = iter(requests)
-    answered: list[Answered] = []
-
-    async def one() -> None:
-        line = await _Line.open(port)
-        while (request := next(waiting, None)) is not None:
-            answered.append(await line.exchange(request, due=time.perf_counter()))
-        line.close()
-
-    began = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(connections)))
-    return answered, time.perf_counter() - began
