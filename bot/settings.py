@@ -110,13 +110,13 @@ class Team(Section):
         return ZoneInfo(self.timezone)
 
 
-def _annotation(option: Option) -> Any:
+def _annotation(name: str, option: Option) -> Any:
     if option.choices and option.explain is None:
         return Literal.__getitem__(option.choices)
-    return Annotated[option.kind, Field(validate_default=True)]
+    return Annotated[option.kind if DEFAULTS[name] is not None else option.kind | None, Field(validate_default=True)]
 
 
-_FIELDS: Any = {name: (_annotation(option), DEFAULTS[name]) for name, option in OPTIONS.items() if option.setting}
+_FIELDS: Any = {name: (_annotation(name, option), DEFAULTS[name]) for name, option in OPTIONS.items() if option.setting}
 _IMAGE_DEFAULTS: Any = create_model("_ImageDefaults", __base__=Section, **_FIELDS)
 
 

@@ -37,7 +37,7 @@ def test_each_sentence_is_in_its_own_language() -> None:
     wrong = []
     for key in catalogue().keys:
         values = dict.fromkeys(catalogue().placeholders(key), "1")
-        zh, en = (catalogue().text(key, language, **values) for language in ("zh", "en"))  # type: ignore[arg-type]
+        zh, en = (catalogue().text(key, language, **values) for language in ("zh", "en"))
         if HAN.search(en) or ASCII_PUNCTUATION.search(zh) or set(zh + en) & set("!！<>"):
             wrong.append(key)
     assert wrong == []
@@ -83,7 +83,7 @@ def test_sentences_and_their_uses_match() -> None:
     named = set(re.findall(r'"([a-z_]+\.[a-z_.]+)"', source))
     groups = ("card", "command", "failure", "label", "limit", "misread", "note", "settings", "toast", "wait")
     sentences = {key for key in named if key.split(".")[0] in groups and not key.endswith((".trigger", "_v1", "json"))}
-    assert len(sentences) > 100
+    assert len(sentences) > 80
     assert sentences <= catalogue().keys
     assert PUT_TOGETHER - {"role.unknown"} <= catalogue().keys
     endings = re.compile(r"(_plain|_free|\.advice(_plain)?)$")

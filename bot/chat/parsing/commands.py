@@ -80,7 +80,7 @@ def collect_options(text: str, tokens: Iterable[Token]) -> PartialOptions | User
             values = {"option": quote(text[token.start : token.name_end])}
             allowed = {"allowed": ", ".join(option.choices)} if option.choices else {}
             return UserError(sentence=f"misread.{name}_missing", values=values | allowed)
-        if option.kind is int and not isinstance(token.value, int):
+        if option.kind is int and not isinstance(token.value, int) and token.value not in option.off_words:
             return wrong_value(name, token.value, Context(resolved={}))
         earlier = found.setdefault(name, token)
         if earlier.value != token.value:
