@@ -374,7 +374,7 @@ def repeat_options(before: Mapping[str, Any], typed: PartialOptions) -> PartialO
 def form_options(form: Mapping[str, str], before: Mapping[str, Any]) -> PartialOptions:
     """The options that were changed in an edit form, which was filled in with those of an earlier request."""
     # An unchanged value was chosen beforehand, and would hold a newly typed model to the size of the old one.
-    chosen = {name: form[name] for name, option in OPTIONS.items() if option.form and name in form}
+    chosen = {name: form[name] for name, option in OPTIONS.items() if option.form and form.get(name)}
     changed = {name: text for name, text in chosen.items() if text != str(before.get(name))}
     return PartialOptions(**{name: "" if text == NONE else OPTIONS[name].kind(text) for name, text in changed.items()})
 

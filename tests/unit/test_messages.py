@@ -64,7 +64,7 @@ PUT_TOGETHER = {
     *(f"{prefix}.no_{name}" for name in FLAGS for prefix in ("label", "misread")),
     *(f"settings.no_{name}" for name in REMOVABLE),
     *(f"form.{name}" for name in [*FORM, *(f"no_{name}" for name in FORM if name in REMOVABLE), "size_now"]),
-    *(f"misread.{name}" for name in {*VALUED} | WITH_ARGUMENT),
+    *(f"misread.{name}" for name in {*VALUED} | WITH_ARGUMENT - {"settings"}),
     *(f"misread.{name}_missing" for name in VALUED),
     *(f"tips.{name}" for name in TIPS),
     *(f"state.{stage}" for stage in Stage),
