@@ -89,15 +89,15 @@ def _say(*lines: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="glm-image-bot base", allow_abbrev=False, description=main.__doc__)
-    parser.description = "The Feishu Base (多维表格) in which each generation is recorded."
-    parser.epilog = "Exit codes: 0 made, 1 Feishu refused, 2 usage."
-    parser.add_argument("action", choices=["create"], help="make a Base with its table, and print what to set")
-    parser.add_argument("--name", default=NAME, help="what it is called (default: %(default)s)")
+    parser.description = "Creates a Feishu Base (多维表格) to which each generation is exported."
+    parser.epilog = "Exit codes: 0 created, 1 Feishu refused, 2 usage error."
+    parser.add_argument("action", choices=["create"], help="create a Base with its table, and print the settings")
+    parser.add_argument("--name", default=NAME, help="its name (default: %(default)s)")
     parser.add_argument(
         "--owner",
         metavar="OPEN_ID",
         type=person,
         action="append",
-        help="who may manage it (ou_…), once or several times; otherwise the admins of [team]",
+        help="who may manage it (ou_…), repeatable; default: the admins of [team]",
     )
     return parser

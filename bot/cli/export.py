@@ -124,19 +124,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glm-image-bot export",
         allow_abbrev=False,
-        description="Writes the generations that the database holds, oldest first; the bot may run meanwhile.",
-        epilog="Exit codes: 0 written, 1 failed, 2 usage. Days are those of the team's time zone.",
+        description="Writes the stored generations, oldest first; the bot may keep running.",
+        epilog="Exit codes: 0 written, 1 failed, 2 usage error. Days are in the team's time zone.",
     )
     parser.add_argument("--format", choices=["csv", "jsonl"], default="csv", help="default: csv, for spreadsheets")
     parser.add_argument("--since", metavar="DATE", type=_day, help="the first day, such as 2026-11-01")
     parser.add_argument("--until", metavar="DATE", type=_day, help="the last day")
-    parser.add_argument("--user", metavar="OPEN_ID", type=person, help="of one person (ou_…) only")
-    parser.add_argument("--output", metavar="FILE", help="a file, which appears whole or not at all; default: stdout")
-    parser.add_argument("--prompts", action="store_true", help="with what people asked for")
+    parser.add_argument("--user", metavar="OPEN_ID", type=person, help="only of one person (ou_…)")
+    parser.add_argument("--output", metavar="FILE", help="the output file, written atomically; default: stdout")
+    parser.add_argument("--prompts", action="store_true", help="include the prompts")
     parser.add_argument(
-        "--links", action="store_true", help="with the links, with which anybody can fetch the pictures"
+        "--links", action="store_true", help="include the links, with which anybody can download the images"
     )
     parser.add_argument(
-        "--no-bom", action="store_true", help="CSV without the mark by which Excel knows that it is UTF-8"
+        "--no-bom", action="store_true", help="CSV without the byte order mark that Excel needs for UTF-8"
     )
     return parser

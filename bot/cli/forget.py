@@ -112,9 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glm-image-bot forget",
         allow_abbrev=False,
-        description="Removes what is stored of a person: prompts, generations, pictures, settings. The bot may run.",
-        epilog="Exit codes: 0 removed, 1 nothing removed, 2 usage.",
+        description="Deletes everything stored about a person: prompts, generations, images, settings; the bot may run.",
+        epilog="Exit codes: 0 deleted, 1 nothing deleted, 2 usage error.",
     )
-    parser.add_argument("user", metavar="USER", type=person, help="the person's open_id (ou_…), which /id tells")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("user", metavar="USER", type=person, help="the person's open_id (ou_…), which /id shows")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return parser
