@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from bot.errors import BotError, DatabaseUnavailable, LeaseLost
 from bot.logs import get_logger
@@ -30,63 +31,48 @@ EXIT_SECONDS = 5.0
 """How long an exiting process waits for its loops; they are daemon threads, and every step can be repeated."""
 
 
+@dataclass(kw_only=True)
 class Loop:
     """One background thread that repeats a step; see :meth:`Background.start`."""
 
-    def __init__(self, name: str, *, hang_after: float, run: Callable[[Loop], None]) -> None:
-        self.name = name
-        self.crashes = 0
-        self.database_away = False
-        self._hang_after = hang_after
-        self._since: float | None = time.monotonic()
-        self._run = run
-        self._ended = False
-        self._thread = threading.Thread(target=self._run_thread, name=name, daemon=True)
-        self._thread.start()
+    name: str
+    hang_after: float
+    crashes: int = 0
+    database_away: bool = False
+    started_at: float | None = field(default_factory=time.monotonic)
+    """When the current step started or first failed; ``None`` between successful steps."""
+    ended: bool = False
+    thread: threading.Thread = field(default_factory=threading.Thread)
 
     @property
     def stuck_for(self) -> float:
         """Seconds for which the current step has been running or failing; 0 between successful steps."""
-        since = self._since
-        return 0.0 if since is None else time.monotonic() - since
+        started_at = self.started_at
+        return 0.0 if started_at is None else time.monotonic() - started_at
 
     @property
     def problem(self) -> str | None:
         """Why the loop does not do its work, or ``None``."""
-        if self._ended:
+        if self.ended:
             return None
-        if not self._thread.is_alive():
+        if not self.thread.is_alive():
             return f"background task {self.name} has died"
         if self.crashes >= CRASHES:
             return f"background task {self.name} keeps failing, see the log"
-        if self.stuck_for > self._hang_after:
+        if self.stuck_for > self.hang_after:
             return f"background task {self.name} has made no progress for {self.stuck_for:.0f} seconds"
         return None
 
-    def begin(self) -> None:
-        """A step begins."""
-        if self._since is None:
-            self._since = time.monotonic()
-
-    def succeed(self) -> None:
-        """The step has succeeded."""
-        self.crashes, self.database_away, self._since = 0, False, None
-
     def join(self, seconds: float | None = None) -> None:
         """Waits for the thread to end."""
-        self._thread.join(seconds)
-
-    def _run_thread(self) -> None:
-        self._run(self)
-        self._ended = True
+        self.thread.join(seconds)
 
 
 class Background:
     """Runs the background loops and pool tasks of one process.
 
-    Args:
-        stopping: set when the process is about to exit; every loop then ends after its current step.
-        on_crash: called with the task's name after each unexpected error.
+    Every loop ends after its current step when ``stopping`` is set; ``on_crash`` is called with the task's name after
+    each unexpected error.
     """
 
     def __init__(
@@ -116,28 +102,30 @@ class Background:
         ``every`` seconds or less, by default until the loop is stopped.
         """
         stop = stopping or self._stopping
-        pause = pause or stop.wait
+        loop = Loop(name=name, hang_after=hang_after + delay)
 
-        def run(loop: Loop) -> None:
+        def run() -> None:
             failures = 0
             stop.wait(delay)
             while not stop.is_set():
-                loop.begin()
+                loop.started_at = loop.started_at or time.monotonic()
                 error = self.attempt(name, step)
                 if error is None:
-                    failures = 0
-                    loop.succeed()
+                    failures = loop.crashes = 0
+                    loop.database_away, loop.started_at = False, None
                     if once:
-                        return
-                    pause(every)
+                        break
+                    (pause or stop.wait)(every)
                 else:
                     failures += 1
-                    # An outage is reported by whoever checks the database or the platform.
+                    # An outage is reported by the checks of the database and the platform.
                     loop.crashes = 0 if isinstance(error, BotError) else loop.crashes + 1
                     loop.database_away = isinstance(error, DatabaseUnavailable)
                     stop.wait(backoff_with_jitter(min(FIRST_RETRY, longest_retry), longest_retry, failures - 1))
+            loop.ended = True
 
-        loop = Loop(name, hang_after=hang_after + delay, run=run)
+        loop.thread = threading.Thread(target=run, name=name, daemon=True)
+        loop.thread.start()
         self._loops.append(loop)
         return loop
 
@@ -186,13 +174,7 @@ class Background:
 
 
 class Pool:
-    """Threads for one kind of work.
-
-    Args:
-        threads: how many.
-        name: what the threads' names begin with.
-        wake: set when a thread is free again, unless its work gave false.
-    """
+    """Threads for one kind of work; ``wake`` is set when a thread is free again, unless its work returned false."""
 
     def __init__(self, threads: int, *, name: str, wake: threading.Event) -> None:
         self._free = threading.BoundedSemaphore(threads)
@@ -200,7 +182,7 @@ class Pool:
         self._wake = wake
 
     def start(self, work: Callable[[], bool]) -> bool:
-        """Starts work if a thread is free for it; tells whether one was."""
+        """Starts work if a thread is free for it; returns whether one was."""
         if not self._free.acquire(blocking=False):
             return False
         self._threads.submit(self._run, work, free=self._free.release)
