@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glm-image-bot forget",
         allow_abbrev=False,
-        description="Deletes everything stored about a person: prompts, generations, images, settings; the bot may run.",
+        description="Deletes everything stored about a person: prompts, generations, images, settings; the bot may run",
         epilog="Exit codes: 0 deleted, 1 nothing deleted, 2 usage error.",
     )
     parser.add_argument("user", metavar="USER", type=person, help="the person's open_id (ou_…), which /id shows")
