@@ -61,8 +61,8 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(name="world", scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def world_(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
+@pytest.fixture(name="bot", scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def bot_(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """One bot for all events."""
     folder = tmp_path_factory.mktemp("bot")
     if request.param == "sqlite":

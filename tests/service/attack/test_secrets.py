@@ -37,7 +37,7 @@ MARKED = {
 }
 Calling = Callable[[httpx.BaseTransport], httpx.BaseTransport]
 
-PATIENCE = 0.3
+CALL_SECONDS = 0.3
 """Seconds after which any call is given up, as some of them are never answered."""
 
 SECONDS = 90.0
@@ -78,8 +78,8 @@ class Quoting(httpx.BaseTransport):
         return httpx.Response(401, json={"error": {"code": "1002", "message": message}, "request_id": key[self._part]})
 
 
-def marked_world(
-    folder: Path, *, patience: float = DEADLINE, calling: Calling | None = None, **variables: str
+def marked_bot(
+    folder: Path, *, call_timeout: float = DEADLINE, wrap_glm: Calling | None = None, **variables: str
 ) -> BotUnderTest:
     """A bot whose secrets can be told from everything else, before it starts."""
     feishu = FeishuStandIn(
@@ -93,8 +93,8 @@ def marked_world(
         feishu=feishu,
         glm=GlmStandIn(seconds=0.01, concurrency=CONCURRENCY),
         pace=replace(QUICK, upload_in_all=0.1, backoff_in_all=0.1),
-        call_timeout=patience,
-        wrap_glm=calling,
+        call_timeout=call_timeout,
+        wrap_glm=wrap_glm,
         variables={**VARIABLES, **variables},
     )
 
@@ -126,7 +126,7 @@ def tenant_token(feishu: FeishuStandIn) -> str:
     return str(httpx.post(url, json=credentials, trust_env=False).json()["tenant_access_token"])
 
 
-def answers_at_the_door(bot: BotUnderTest) -> Iterator[str]:
+def answers_to_strangers(bot: BotUnderTest) -> Iterator[str]:
     """What the bot answers to those who ask without being entitled to, and what it has answered to Feishu."""
     with httpx.Client(base_url=str(bot.feishu.webhook_url).removesuffix("/webhook/event"), trust_env=False) as http:
         for path in ("/", "/healthz", "/readyz", "/metrics", "/webhook/event", "/webhook/card"):
@@ -173,14 +173,14 @@ def test_no_secret_shows_through_any_fault(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, faults: frozenset[str]
 ) -> None:
     """All faults of a platform in one run: logs, cards, calls, answers, database and files hold no secret."""
-    with marked_world(tmp_path, patience=PATIENCE) as bot:
+    with marked_bot(tmp_path, call_timeout=CALL_SECONDS) as bot:
         meet_every_fault(bot, faults)
         meet_refused_tokens(bot)
         secrets = {**MARKED, "tenant token": tenant_token(bot.feishu)}
         places = {
             "logs": [caplog.text],
             "cards and calls": list(shown(bot)),
-            "answers": list(answers_at_the_door(bot)),
+            "answers": list(answers_to_strangers(bot)),
             "database": list(kept(f"sqlite:///{tmp_path / 'bot.db'}")),
         }
     places["files"] = [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
@@ -197,11 +197,11 @@ def test_the_password_of_the_database_shows_nowhere(tmp_path: Path, caplog: pyte
         there = make_url(url)
         with Wire(there.port or 5432, host=there.host or "127.0.0.1") as wire:
             over = there.set(host="127.0.0.1", port=wire.port, password=MARKED["database password"])
-            with marked_world(tmp_path, DATABASE_URL=over.render_as_string(hide_password=False)) as bot:
+            with marked_bot(tmp_path, DATABASE_URL=over.render_as_string(hide_password=False)) as bot:
                 wire.cut()
                 bot.new_user().send()
                 assert bot.feishu.wait_for(lambda feishu: len(feishu.attempts) > 1, seconds=20)
-                answers = list(answers_at_the_door(bot))
+                answers = list(answers_to_strangers(bot))
                 wire.mend()
                 wait_for(lambda: len(bot.glm.paid) == 1 and bot.idle, timeout=20)
                 places = {"logs": [caplog.text], "answers": answers, "cards and calls": list(shown(bot))}
@@ -209,13 +209,14 @@ def test_the_password_of_the_database_shows_nowhere(tmp_path: Path, caplog: pyte
     assert found(MARKED, places=places) == []
 
 
-@pytest.mark.parametrize("page", [False, True])
-@pytest.mark.parametrize("part", [slice(None), slice(8), slice(-8, None), slice(4, 16)])
+@pytest.mark.parametrize(
+    ("part", "page"), [(slice(None), False), (slice(8), False), (slice(-8, None), False), (slice(4, 16), True)]
+)
 def test_a_key_that_the_platform_quotes_goes_no_further(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, part: slice, *, page: bool
 ) -> None:
     """Where an answer repeats the key or a part of it, card, log and database have it masked."""
-    with marked_world(tmp_path, calling=lambda _: Quoting(part, page=page)) as bot:
+    with marked_bot(tmp_path, wrap_glm=lambda _: Quoting(part, page=page)) as bot:
         user = bot.new_user()
         user.wait_for_end(user.send())
         places = {
@@ -228,8 +229,16 @@ def test_a_key_that_the_platform_quotes_goes_no_further(
     assert found(MARKED, places=places) == []
 
 
-@pytest.mark.parametrize("command", [("check", "--offline"), ("check",), ("serve",), ("migrate",), ("export",)])
-@pytest.mark.parametrize("host", ["a@b:MARKED-pw@db.example", "pa@MARKED-ss@db.example", "MARKED-pw", "a:MARKED@db:x"])
+@pytest.mark.parametrize(
+    ("command", "host"),
+    [
+        (("check", "--offline"), "a@b:MARKED-pw@db.example"),
+        (("check",), "pa@MARKED-ss@db.example"),
+        (("serve",), "MARKED-pw"),
+        (("migrate",), "a:MARKED@db:x"),
+        (("export",), "MARKED-pw"),
+    ],
+)
 def test_a_password_that_was_written_down_wrongly_shows_nowhere(
     tmp_path: Path, command: tuple[str, ...], host: str
 ) -> None:
