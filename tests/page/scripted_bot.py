@@ -11,14 +11,15 @@ import httpx
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import API_HOST, PATH, GlmStandIn
-from bot.sandbox.http import LoopbackServer, Request, Response, shared_tls
+from bot.sandbox.http import LoopbackServer, Request, Response
+from tests.clients.feishu_wire import Wire
 from tests.page import scripted_cards as cards
 
 
 class ScriptedBot:
     """Answers each prompt with a card that becomes a picture, and a few words with other things.
 
-    ``components``, ``long``, ``refused`` and ``react`` get the answer that their names say. A picture waits for
+    ``components``, ``long`` and ``refused`` get the answer that their names say. A picture waits for
     ``go_on``. ``presses`` holds what was pressed.
 
     Args:
@@ -35,12 +36,12 @@ class ScriptedBot:
         self._glm = httpx.Client(transport=glm.transport())
         self._server = LoopbackServer()
         self._server.route("POST", "/webhook/event", self._take)
-        self._http = httpx.Client(base_url=f"{feishu.origin}/open-apis", verify=shared_tls(), timeout=30)
+        self._wire = Wire(feishu)
 
     def __enter__(self) -> Self:
         self._server.__enter__()
         self._feishu.webhook_url = f"{self._server.origin}/webhook/event"
-        self._http.headers["Authorization"] = f"Bearer {self._token()}"
+        self._wire.log_in()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -49,24 +50,16 @@ class ScriptedBot:
         self._server.__exit__()
         for answer in self._answers:
             answer.join()
-        self._http.close()
+        self._wire.close()
         self._glm.close()
 
     def show(self, *elements: Mapping[str, Any], chat_id: str = "oc_direct_lin") -> int:
         """Sends a card with these elements into a chat; gives the platform's code, 0 where it took the card."""
-        sent = {"receive_id": chat_id, **_sent(cards.of(*elements))}
-        answer = self._http.post("/im/v1/messages", params={"receive_id_type": "chat_id"}, json=sent)
-        return int(answer.json()["code"])
+        return int(self._wire.create(chat_id, cards.of(*elements), kind="interactive").json()["code"])
 
     def upload(self, content: bytes) -> str:
         """Uploads a picture and gives its key."""
-        form = {"image_type": "message"}
-        answer = self._http.post("/im/v1/images", data=form, files={"image": ("picture.png", content, "image/png")})
-        return str(answer.json()["data"]["image_key"])
-
-    def _token(self) -> str:
-        asked = {"app_id": self._feishu.app_id, "app_secret": self._feishu.app_secret}
-        return str(self._http.post("/auth/v3/tenant_access_token/internal", json=asked).json()["tenant_access_token"])
+        return str(self._wire.upload_image(content).json()["data"]["image_key"])
 
     def _take(self, call: Request) -> Response:
         event = call.json()
@@ -89,9 +82,6 @@ class ScriptedBot:
             self._reply(reply_to, cards.long())
         elif "refused" in words:
             self._reply(reply_to, {**cards.waiting(), "note": "no such property"})
-        elif "react" in words:
-            emoji = {"reaction_type": {"emoji_type": "THUMBSUP"}}
-            self._http.post(f"/im/v1/messages/{reply_to}/reactions", json=emoji)
         elif message["message_type"] in ("text", "post"):
             self._draw(reply_to, json.loads(message["content"]).get("text", "picture").replace("@_user_1 ", ""))
 
@@ -100,7 +90,7 @@ class ScriptedBot:
         self.go_on.wait(10)
         if self._leaving:
             return
-        self._patch(answer_id, cards.generating())
+        self._wire.patch(answer_id, cards.generating())
         body = {"model": "glm-image", "prompt": prompt, "size": "1280x1280"}
         headers = {"Authorization": "Bearer not-a-real-key"}
         try:
@@ -108,18 +98,11 @@ class ScriptedBot:
         except httpx.TransportError as error:
             answer = {"error": {"message": str(error)}}
         if "error" in answer:
-            self._patch(answer_id, cards.failed(answer["error"]["message"]))
+            self._wire.patch(answer_id, cards.failed(answer["error"]["message"]))
         else:
             picture = self._glm.get(answer["data"][0]["url"]).content
-            self._patch(answer_id, cards.ready(self.upload(picture), prompt))
+            self._wire.patch(answer_id, cards.ready(self.upload(picture), prompt))
 
     def _reply(self, message_id: str, card: Mapping[str, Any]) -> str:
-        answer = self._http.post(f"/im/v1/messages/{message_id}/reply", json=_sent(card)).json()
+        answer = self._wire.reply(message_id, card, kind="interactive").json()
         return str(answer.get("data", {}).get("message_id", ""))
-
-    def _patch(self, message_id: str, card: Mapping[str, Any]) -> None:
-        self._http.patch(f"/im/v1/messages/{message_id}", json=_sent(card))
-
-
-def _sent(card: Mapping[str, Any]) -> Mapping[str, str]:
-    return {"msg_type": "interactive", "content": json.dumps(card, ensure_ascii=False)}
