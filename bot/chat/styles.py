@@ -12,8 +12,8 @@ from bot.chat.parsing.tokenizer import unquoted
 from bot.dotenv import read_toml
 from bot.errors import SettingsError
 from bot.models import Language
+from bot.options import HAN
 
-_CHINESE = re.compile(r"[\u3400-\u9fff]")
 _SENTENCE_END = tuple("，,、。.；;！!？?：:")
 _BILINGUAL = ("name", "words", "example")
 
@@ -26,27 +26,26 @@ class Style:
     words: Mapping[Language, str]
     example: Mapping[Language, str]
     aliases: tuple[str, ...] = ()
-    """Further names that may be typed."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that may be typed for it."""
+        """Every name that can be typed for it."""
         return (self.name["zh"], self.name["en"], *self.aliases)
 
 
 class Styles(Collection[str]):
-    """The styles in the order of their file; as a collection, the names that may be typed, upper or lower case.
+    """The styles in the order of their file; as a collection, the names that can be typed, in any case.
 
     Raises:
         SettingsError: two styles share a name.
     """
 
     def __init__(self, styles: Collection[Style]) -> None:
-        self._styles = tuple(styles)
+        self.all = tuple(styles)
         self._by_name: dict[str, Style] = {}
         faults = [
             f"styles.toml: two styles are called {name}; rename one"
-            for style in self._styles
+            for style in self.all
             for name in style.names
             if self._by_name.setdefault(name.casefold(), style) is not style
         ]
@@ -55,42 +54,32 @@ class Styles(Collection[str]):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The styles of ``styles.toml`` in a folder.
-
-        Raises:
-            SettingsError: the file is missing, not TOML, or a style is incomplete; every fault is listed.
-        """
+        """The styles of ``styles.toml`` in a folder; ``SettingsError`` lists everything that is wrong with it."""
         content = read_toml(folder / "styles.toml")
         tables = content.pop("style", [])
         if content or not isinstance(tables, list):
             raise SettingsError(["styles.toml: write each style as a [[style]] table, and nothing else"])
-        faults = [fault for number, table in enumerate(tables, 1) for fault in _faults(number, table)]
-        if faults:
+        if faults := [fault for number, table in enumerate(tables, 1) for fault in _faults(number, table)]:
             raise SettingsError(faults)
         return cls([Style(**{**table, "aliases": tuple(table.get("aliases", ()))}) for table in tables])
 
-    @property
-    def all(self) -> tuple[Style, ...]:
-        """The styles."""
-        return self._styles
-
     def find(self, name: str) -> Style | None:
-        """The style that goes by ``name``, in upper or lower case, or ``None``."""
+        """The style with a name, in any case."""
         return self._by_name.get(name.strip().casefold())
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.find(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return (name for style in self._styles for name in style.names)
+        return (name for style in self.all for name in style.names)
 
     def __len__(self) -> int:
-        return sum(len(style.names) for style in self._styles)
+        return sum(len(style.names) for style in self.all)
 
 
 def apply(prompt: str, style: Style) -> str:
-    """The prompt with the style's words at its end, in the prompt's own language; the prompt itself stays as it is."""
-    chinese = _CHINESE.search(unquoted(prompt)) is not None
+    """The prompt with the style's words at its end, in the prompt's own language."""
+    chinese = re.search(HAN, unquoted(prompt)) is not None
     words = style.words["zh" if chinese else "en"]
     if prompt.endswith(words):
         return prompt

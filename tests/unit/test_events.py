@@ -1,40 +1,83 @@
-"""What each event means: whose message it is for, what it says, and which events mean nothing."""
+"""What each event means: whose message it is for, what it says, and which events are ignored."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.parsing.events import unmask
-from bot.models import CardAction, Ignored, Message, MessageRecall, Onboarding
-from tests.unit.event_bodies import (
-    ADDED,
-    AT_BOT,
-    BOT,
-    ENTERED,
-    EVENT_TYPES,
-    SENDER,
-    body_of,
-    heard,
-    json_values,
-    mention,
+from bot.chat.parsing.events import MAX_NAMES, MentionMask, parse_event, unmask, unmask_parsed
+from bot.chat.parsing.parser import parse
+from bot.errors import UserError
+from bot.models import CardAction, Event, Ignored, ImagePrompt, Message, MessageRecall, Onboarding, ParsedMessage
+from bot.options import PartialOptions
+from tests.unit.test_parser_properties import anything
+
+BOT, SENDER = "ou_bot", "ou_sender"
+MESSAGE = "im.message.receive_v1"
+ENTERED = "im.chat.access_event.bot_p2p_chat_entered_v1"
+ADDED = "im.chat.member.bot.added_v1"
+EVENT_TYPES = (MESSAGE, "im.message.recalled_v1", ENTERED, ADDED, "application.bot.menu_v6", "card.action.trigger")
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
 )
 
 
+def parsed(body: Any, event_type: str = MESSAGE, *, bot_open_id: str | None = BOT) -> object:
+    """What an event with this body means."""
+    event = Event(event_id="e1", event_type=event_type, created_at=1700000000.0, body=body)
+    return parse_event(event, bot_open_id=bot_open_id)
+
+
+def mention(number: int, name: str, open_id: str) -> dict[str, Any]:
+    """An entry of a message's mentions."""
+    return {"key": f"@_user_{number}", "id": {"open_id": open_id}, "name": name, "mentioned_type": "user"}
+
+
+AT_BOT = mention(1, "画图", BOT)
+
+
+def body_of(content: object, *, message_type: str = "text", chat_type: str = "p2p", **message: Any) -> dict[str, Any]:
+    """The ``event`` object of a message; ``content`` is turned into JSON unless it is a text."""
+    encoded = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    known = {"message_id": "om_1", "chat_id": "oc_1", "chat_type": chat_type, "message_type": message_type}
+    return {
+        "sender": {"sender_id": {"open_id": SENDER}, "sender_type": "user"},
+        "message": {**known, "create_time": "1609073151345", "content": encoded, **message},
+    }
+
+
+def message_of(content: object, **message: Any) -> Message:
+    """The message that this content must be."""
+    found = parsed(body_of(content, **message))
+    assert isinstance(found, Message)
+    return found
+
+
+def text_of(content: object, **message: Any) -> str:
+    """Its text, with the names of people."""
+    found = message_of(content, **message)
+    return unmask(found.text, found.names)
+
+
+def group(mentions: Any = (AT_BOT,), **more: Any) -> dict[str, Any]:
+    """The fields of a message in a group."""
+    return {"chat_type": "group", "mentions": mentions if mentions is None else list(mentions), **more}
+
+
 def test_direct_text_is_a_message() -> None:
-    """A direct text becomes a message with its ids, its sender, its words and its time in seconds."""
-    assert heard(body_of({"text": "一只猫 /size 1:1"})) == Message(
-        message_id="om_1",
-        event_id="e1",
-        chat_id="oc_1",
-        chat_type="p2p",
-        thread_id=None,
-        sender=SENDER,
-        text="一只猫 /size 1:1",
-    )
+    """A direct text becomes a message with its ids; it is in a topic only by its thread_id."""
+    known = {"message_id": "om_1", "event_id": "e1", "chat_id": "oc_1", "sender": SENDER}
+    expected = Message(**known, chat_type="p2p", thread_id=None, text="一只猫 /size 1:1")  # type: ignore[arg-type]
+    assert parsed(body_of({"text": "一只猫 /size 1:1"})) == expected
+    assert message_of({"text": "猫"}, root_id="om_0", parent_id="om_0").thread_id is None
+    assert message_of({"text": "猫"}, root_id="om_0", thread_id="omt_1").thread_id == "omt_1"
 
 
 @pytest.mark.parametrize(
@@ -42,7 +85,6 @@ def test_direct_text_is_a_message() -> None:
     [
         ("一只猫", None),
         ("@_all 大家好", None),
-        ("@_all 大家好", []),
         ("@_all 大家好", [{"key": "@_all", "id": {"open_id": ""}, "name": "所有人"}]),
         ("@_user_1 一只猫", [mention(1, "画图", "ou_other_bot")]),
         ("@画图 一只猫", None),
@@ -51,156 +93,113 @@ def test_direct_text_is_a_message() -> None:
 )
 def test_group_message_without_own_mention_is_ignored(text: str, mentions: list[dict[str, Any]] | None) -> None:
     """In a group only a mention by the bot's own open_id counts: not its name, and not everybody's."""
-    body = body_of({"text": text}, chat_type="group", mentions=mentions)
-    assert heard(body) == Ignored("the bot is not mentioned")
+    assert parsed(body_of({"text": text}, **group(mentions))) == Ignored("the bot is not mentioned")
 
 
-def test_group_message_is_ignored_while_the_own_id_is_unknown() -> None:
-    """Without the bot's open_id nothing in a group is taken for a mention, even one without an id."""
+def test_without_own_id_only_direct_messages_count() -> None:
+    """Nothing in a group is taken for a mention; a direct message has its mentions by their names."""
     nobody = {"key": "@_user_1", "id": {"open_id": ""}, "name": "画图"}
-    for mentions in ([AT_BOT], [nobody]):
-        body = body_of({"text": "@_user_1 猫"}, chat_type="group", mentions=mentions)
-        assert isinstance(heard(body, bot_open_id=None), Ignored)
-
-
-def test_direct_message_needs_no_own_id() -> None:
-    """A direct message is understood without the bot's open_id, its mentions by their names."""
-    message = heard(body_of({"text": "@_user_1 猫"}, mentions=[AT_BOT]), bot_open_id=None)
-    assert isinstance(message, Message)
-    assert unmask(message.text, message.names) == "画图 猫"
+    for mentioned in (AT_BOT, nobody):
+        assert isinstance(parsed(body_of({"text": "@_user_1 猫"}, **group([mentioned])), bot_open_id=None), Ignored)
+    direct = parsed(body_of({"text": "@_user_1 猫"}, mentions=[AT_BOT]), bot_open_id=None)
+    assert isinstance(direct, Message)
+    assert unmask(direct.text, direct.names) == "画图 猫"
 
 
 @pytest.mark.parametrize("message_type", ["image", "file", "audio", "media", "sticker", "share_chat", "location"])
-def test_direct_attachment_has_no_words(message_type: str) -> None:
-    """A picture, a file and the like in a direct chat are a message without words, whatever their content."""
-    message = heard(body_of("not even JSON", message_type=message_type))
-    assert isinstance(message, Message)
-    assert (message.attachment, message.text) == (True, "")
+def test_attachment_has_no_text(message_type: str) -> None:
+    """An image, a file and the like in a direct chat are a message without text; in a group they are ignored."""
+    direct = message_of("not even JSON", message_type=message_type)
+    assert (direct.attachment, direct.text) == (True, "")
+    assert isinstance(parsed(body_of({}, message_type=message_type, chat_type="group")), Ignored)
+    image, at = {"tag": "img", "image_key": "img_1"}, {"tag": "at", "user_id": "@_user_1"}
+    mentioned = message_of({"content": [[at], [image]]}, message_type="post", **group())
+    assert (mentioned.attachment, mentioned.text) == (True, "")
 
 
-def test_mention_with_only_a_picture_has_no_words() -> None:
-    """A mention with nothing but a picture is an attachment too; a bare picture in a group is nothing."""
-    at, picture = {"tag": "at", "user_id": "@_user_1"}, {"tag": "img", "image_key": "img_1"}
-    body = body_of({"content": [[at], [picture]]}, message_type="post", chat_type="group", mentions=[AT_BOT])
-    message = heard(body)
-    assert isinstance(message, Message)
-    assert (message.attachment, message.text) == (True, "")
-    assert isinstance(heard(body_of({"image_key": "img_1"}, message_type="image", chat_type="group")), Ignored)
-
-
-def test_thread_id_is_set_only_in_a_topic() -> None:
-    """The topic is taken from thread_id alone; a reply's root_id makes no topic."""
-    replied = heard(body_of({"text": "猫"}, root_id="om_0", parent_id="om_0"))
-    in_topic = heard(body_of({"text": "猫"}, root_id="om_0", thread_id="omt_1"))
-    assert isinstance(replied, Message)
-    assert isinstance(in_topic, Message)
-    assert (replied.thread_id, in_topic.thread_id) == (None, "omt_1")
-
-
-@pytest.mark.parametrize("sender_type", ["bot", "app", "", None])
-def test_messages_of_bots_are_ignored(sender_type: str | None) -> None:
+def test_messages_of_bots_are_ignored() -> None:
     """What a bot says, this one or another, is never answered."""
-    body = body_of({"text": "猫"})
-    body["sender"]["sender_type"] = sender_type
-    assert heard(body) == Ignored("not sent by a person")
+    for sender in ({"sender_type": "bot"}, {"sender_type": "app"}, {"sender_type": None}):
+        assert parsed({**body_of({"text": "猫"}), "sender": sender}) == Ignored("not sent by a person")
+    own = {"sender_type": "user", "sender_id": {"open_id": BOT}}
+    assert isinstance(parsed({**body_of({"text": "猫"}), "sender": own}), Ignored)
 
 
-def test_own_message_is_ignored() -> None:
-    """A message with the bot's own open_id as its sender is ignored, whatever its sender type."""
-    body = body_of({"text": "猫"})
-    body["sender"]["sender_id"]["open_id"] = BOT
-    assert isinstance(heard(body), Ignored)
+@pytest.mark.parametrize(("length", "kept"), [(256, True), (257, False), (120_000, False)])
+def test_id_has_a_length_that_an_index_takes(*, length: int, kept: bool) -> None:
+    """An id longer than any of the platform's is none, so that nothing is looked up or stored by it."""
+    found = parsed(body_of({"text": "猫"}, message_id="o" * length))
+    assert isinstance(found, Message if kept else Ignored)
 
 
-def test_recall_names_its_message() -> None:
-    """A recall tells which message was taken back."""
-    body = {"message_id": "om_1", "chat_id": "oc_1", "recall_type": "message_owner"}
-    assert heard(body, "im.message.recalled_v1") == MessageRecall(message_id="om_1")
+OPERATOR = {"operator_id": {"open_id": SENDER}}
 
 
 @pytest.mark.parametrize(
-    ("last", "first"), [({}, True), ({"last_message_id": ""}, True), ({"last_message_id": "om_1"}, False)]
+    ("body", "event_type", "meaning"),
+    [
+        ({"message_id": "om_1", "chat_id": "oc_1"}, "im.message.recalled_v1", MessageRecall(message_id="om_1")),
+        *(
+            ({"chat_id": "oc_1", **OPERATOR, **last}, ENTERED, ("entered", "oc_1", first))
+            for last, first in (({}, True), ({"last_message_id": ""}, True), ({"last_message_id": "om_1"}, False))
+        ),
+        ({"chat_id": "oc_1", **OPERATOR}, ADDED, ("added", "oc_1", True)),
+        ({"operator": OPERATOR, "event_key": "help"}, "application.bot.menu_v6", ("menu", None, True)),
+    ],
 )
-def test_entering_the_chat_is_a_greeting(*, last: dict[str, str], first: bool) -> None:
-    """Opening the direct chat is a greeting, the first one where no message was ever there."""
-    body = {"chat_id": "oc_1", "operator_id": {"open_id": SENDER}, **last}
-    assert heard(body, ENTERED) == Onboarding(kind="entered", event_id="e1", chat_id="oc_1", person=SENDER, first=first)
+def test_other_events_have_their_meaning(body: dict[str, Any], event_type: str, meaning: Any) -> None:
+    """A recall names its message; a chat entered, a bot added and its menu are occasions to introduce itself."""
+    if isinstance(meaning, tuple):
+        kind, chat_id, first = meaning
+        meaning = Onboarding(kind=kind, event_id="e1", chat_id=chat_id, person=SENDER, first=first)
+    assert parsed(body, event_type) == meaning
 
 
-def test_being_added_and_the_menu_are_greetings() -> None:
-    """Being added to a group tells the chat; a press on the bot's menu tells only the person."""
-    added = heard({"chat_id": "oc_1", "operator_id": {"open_id": SENDER}}, ADDED)
-    assert added == Onboarding(kind="added", event_id="e1", chat_id="oc_1", person=SENDER)
-    body = {"operator": {"operator_id": {"open_id": SENDER}}, "event_key": "help", "timestamp": 1669364458}
-    menu = heard(body, "application.bot.menu_v6")
-    assert menu == Onboarding(kind="menu", event_id="e1", chat_id=None, person=SENDER)
-
-
-def press(**action: Any) -> object:
-    """What a press with this action means."""
+def action(**fields: Any) -> object:
+    """What a card action with these fields means."""
     context = {"open_message_id": "om_1", "open_chat_id": "oc_1"}
-    return heard({"operator": {"open_id": SENDER}, "context": context, "action": action}, "card.action.trigger")
+    return parsed({"operator": {"open_id": SENDER}, "context": context, "action": fields}, "card.action.trigger")
 
 
+SUBMIT, FILLED = {"a": "submit", "r": "r1"}, {"prompt": "猫"}
 CARRIED: list[dict[str, Any]] = [{}, {"value": None}, {"value": {}}, {"value": ""}, {"value": "x"}]
-"""What may stand in place of a value."""
 
 
 @pytest.mark.parametrize(
-    ("action", "value", "choice", "form"),
+    ("fields", "value", "choice", "form"),
     [
         ({"value": {"a": "again", "r": "r1"}, "tag": "button"}, {"a": "again", "r": "r1"}, None, {}),
         ({"value": '{"a": "again"}'}, {"a": "again"}, None, {}),
         ({"value": {"a": "ratio"}, "option": "16:9"}, {"a": "ratio"}, "16:9", {}),
-        ({"value": {"a": "edit"}, "form_value": {"prompt": "猫", "n": 2}}, {"a": "edit"}, None, {"prompt": "猫"}),
-        ({"name": "submit", "form_value": {"prompt": "猫"}}, {}, None, {"prompt": "猫"}),
-        # A form's button also tells by its name what it is for; its value may be missing or a string.
+        ({"value": {"a": "edit"}, "form_value": {"prompt": "猫", "n": 2}}, {"a": "edit"}, None, FILLED),
+        ({"name": "submit", "form_value": FILLED}, {}, None, FILLED),
+        # The name of a form's button says the same as its value, which may be missing or a string.
         *(
-            (
-                {"name": name, **carried, "form_value": {"prompt": "猫"}},
-                {"a": "submit", "r": "r1"},
-                None,
-                {"prompt": "猫"},
-            )
+            ({"name": name, **carried, "form_value": FILLED}, SUBMIT, None, FILLED)
             for name in ("submit_r1", "submit_r1_0a1b2c3d")
             for carried in CARRIED
         ),
-        ({"name": "submit_r1", "form_value": '{"prompt": "猫"}'}, {"a": "submit", "r": "r1"}, None, {"prompt": "猫"}),
+        ({"name": "submit_r1", "form_value": '{"prompt": "猫"}'}, SUBMIT, None, FILLED),
     ],
 )
-def test_press_carries_its_action(
-    action: dict[str, Any], value: dict[str, str], choice: str | None, form: dict[str, str]
+def test_card_action_carries_its_value(
+    fields: dict[str, Any], value: dict[str, str], choice: str | None, form: dict[str, str]
 ) -> None:
-    """A press gives who pressed, on which card, what the button carries, and what was chosen or filled in."""
-    assert press(**action) == CardAction(
-        event_id="e1", presser=SENDER, message_id="om_1", chat_id="oc_1", value=value, choice=choice, form=form
-    )
+    """An action gives who pressed, on which card, what the button carries, and what was chosen or filled in."""
+    ids = {"event_id": "e1", "presser": SENDER, "message_id": "om_1", "chat_id": "oc_1"}
+    assert action(**fields) == CardAction(**ids, value=value, choice=choice, form=form)
 
 
 @pytest.mark.parametrize("value", ["", "x", "[]", "[" * 100_000, 5, ["a"], True])
-def test_press_with_a_value_of_another_form_is_ignored(value: object) -> None:
+def test_card_action_with_another_value_is_ignored(value: object) -> None:
     """A button's value that is no object, nor the JSON of one, means nothing."""
-    assert press(value=value) == Ignored("no usable action.value")
+    assert action(value=value) == Ignored("no usable action.value")
 
 
-@pytest.mark.parametrize("event_type", ["im.message.reaction.created_v1", "im.message.message_read_v1", "", "?"])
-def test_other_events_are_ignored(event_type: str) -> None:
-    """An event type that the bot has no use for is ignored."""
-    assert isinstance(heard({}, event_type), Ignored)
-
-
-@pytest.mark.parametrize(("length", "kept"), [(256, True), (257, False), (120_000, False)])
-def test_an_id_has_a_length_that_an_index_takes(*, length: int, kept: bool) -> None:
-    """An id longer than any of the platform's is none, so that nothing is looked up or stored by it."""
-    body = body_of({"text": "猫"})
-    body["message"]["message_id"] = "o" * length
-    assert isinstance(heard(body), Message if kept else Ignored)
-
-
-@given(st.sampled_from(EVENT_TYPES), json_values)
+@given(st.sampled_from([*EVENT_TYPES, "im.message.reaction.created_v1", ""]), json_values)
 def test_body_of_any_shape_has_a_meaning(event_type: str, body: object) -> None:
-    """No shape of JSON makes an exception."""
-    assert isinstance(heard(body, event_type), Message | MessageRecall | Onboarding | CardAction | Ignored)
+    """No shape of JSON raises an exception, and an unknown type is ignored."""
+    assert isinstance(parsed(body, event_type), Message | MessageRecall | Onboarding | CardAction | Ignored)
 
 
 @given(st.data())
@@ -208,7 +207,210 @@ def test_body_with_one_part_replaced_has_a_meaning(data: st.DataObject) -> None:
     """A real message of which any one part is replaced by anything is a message or is ignored."""
     body = body_of({"text": "@_user_1 猫"}, message_type=data.draw(st.sampled_from(["text", "post", "image"])))
     body["message"]["mentions"] = [dict(AT_BOT)]
-    parts = [body, body["sender"], body["message"], body["message"]["mentions"][0]]
-    part = data.draw(st.sampled_from(parts))
+    part = data.draw(st.sampled_from([body, body["sender"], body["message"], body["message"]["mentions"][0]]))
     part[data.draw(st.sampled_from(sorted(part)))] = data.draw(json_values)
-    assert isinstance(heard(body), Message | Ignored)
+    assert isinstance(parsed(body), Message | Ignored)
+
+
+@pytest.mark.parametrize(
+    ("text", "mentions", "said"),
+    [
+        ("@_user_1 一只猫", [], "一只猫"),
+        ("@_user_1一只猫", [], "一只猫"),
+        ("一只猫 @_user_1 戴帽子", [], "一只猫 戴帽子"),
+        ("cat@_user_1 dog", [], "cat dog"),
+        ("画 @_user_2 的头像 @_user_1", [mention(2, "张三", "ou_2")], "画 张三 的头像"),
+        ("@_user_1 画 @_user_10", [mention(10, "李四", "ou_10")], "画 李四"),
+        ("@_user_1 @_user_12 的猫", [], "@_user_12 的猫"),
+        ("@_user_1 名片：tom@example.com", [], "名片：tom@example.com"),
+        ("@_all @_user_1 一只猫", [], "一只猫"),
+        ("@_all @_user_1 猫", [{"key": "@_all", "id": {"open_id": ""}, "name": "所有人"}], "猫"),
+        ("@_user_1 参考 [首页](https://example.com/size) 的配色", [], "参考 首页 的配色"),
+        ("@_user_1 [tom@example.com](mailto:tom@example.com)", [], "tom@example.com"),
+        ("@_user_1 [1](2) 不是链接", [], "[1](2) 不是链接"),
+        ("@_user_1 第一行\n第二行", [], "第一行\n第二行"),
+        ("@_user_1 a\0b\ud800", [], "ab\ufffd"),
+        ("@_user_1", [], ""),
+        # A mere mention of somebody else, and the platform's text of a merged forward, are nothing to draw.
+        ("@_user_1 @_user_2！", [mention(2, "张三", "ou_2")], ""),
+        ("@_user_1 @_user_2\u2060", [mention(2, "张三", "ou_2")], ""),
+        ("@_user_1 merged and forwarded message", [], ""),
+    ],
+)
+def test_mentions_become_names(text: str, mentions: list[dict[str, Any]], said: str) -> None:
+    """The bot's and everybody's mention go, other people's become their names, and all else stays."""
+    assert text_of(json.dumps({"text": text}), **group([AT_BOT, *mentions])) == said
+
+
+AT = {"tag": "at", "user_id": "@_user_1", "user_name": "画图"}
+PARAGRAPHS: list[list[dict[str, Any]]] = [
+    [
+        AT,
+        {"tag": "text", "text": " 一只猫，", "style": ["bold"]},
+        {"tag": "a", "href": "//x", "text": "参考"},
+    ],
+    [{"tag": "img", "image_key": "img_1", "width": 300, "height": 300}],
+    [{"tag": "text", "text": "/size 16:9"}, {"tag": "emotion", "emoji_type": "SMILE"}],
+]
+POST = {"title": "", "content": PARAGRAPHS}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(POST, {"zh_cn": POST}, {"ja_jp": POST}, {"en_us": POST, "x": 1}, {"post": {"zh_cn": POST}}, {"post": POST}),
+        *(
+            {"post": {"en_us": {}, "zh_cn": POST}},
+            {"title": "", "content_v2": PARAGRAPHS},
+            {**POST, "content_v2": [[]]},
+        ),
+        {**POST, "content": [[]], "content_v2": PARAGRAPHS},
+    ],
+)
+def test_rich_text_is_read_with_and_without_its_wrapper(content: dict[str, Any]) -> None:
+    """A rich text gives its words line by line, whether or not a locale is around it."""
+    message = message_of(content, message_type="post", **group())
+    assert (message.text, message.attachment) == ("一只猫，参考\n/size 16:9", False)
+
+
+@pytest.mark.parametrize(
+    ("elements", "said"),
+    [
+        ([{"tag": "md", "text": "**一只猫**"}], "**一只猫**"),
+        ([{"tag": "code_block", "language": "text", "text": "line 1\nline 2"}], "line 1\nline 2"),
+        ([{"tag": "at", "user_id": "@_user_2", "user_name": "Tom"}, {"tag": "text", "text": "的猫"}], "张三的猫"),
+        ([{"tag": "at", "user_id": "ou_9", "user_name": "Tom"}, {"tag": "text", "text": "的猫"}], "Tom的猫"),
+        *(([{"tag": "at", "user_id": who}, {"tag": "text", "text": "猫"}], "猫") for who in ("@_all", "all", BOT)),
+        ([{"tag": "a", "href": "https://example.com"}], "https://example.com"),
+        ([{"tag": "new", "text": "猫"}, {"tag": "hr"}, "?", {"tag": "text", "text": 5}], "猫"),
+        ([{"tag": "md", "text": '<at user_id="ou_2"></at>的猫 ![](img_v3_1)'}], "张三的猫"),
+        ([{"tag": "md", "text": "<at user_id=@_user_2>Tom</at> 的[猫](https://example.com)"}], "张三 的猫"),
+        ([{"tag": "md", "text": '<at user_id="ou_9">Tom</at>和<at user_id="all"/>猫'}], "Tom和猫"),
+    ],
+)
+def test_rich_text_elements(elements: list[Any], said: str) -> None:
+    """Each kind of element gives its words, and one of an unknown kind its text."""
+    content = {"title": "标题", "content": [elements]}
+    found = text_of(content, message_type="post", mentions=[mention(2, "张三", "ou_2")])
+    assert found == f"标题\n{said}"
+
+
+def test_rich_text_can_mention_the_bot_without_a_list_of_mentions() -> None:
+    """A rich text that names the bot's open_id itself counts, though the list of mentions is empty."""
+    content = {"content": [[{"tag": "at", "user_id": BOT, "user_name": "画图"}, {"tag": "text", "text": " 一只猫"}]]}
+    assert text_of(content, message_type="post", **group([])) == "一只猫"
+
+
+@pytest.mark.parametrize(
+    ("content", "second", "said"),
+    [
+        ([[AT]], [[AT, {"tag": "md", "text": " **一只**猫"}]], "**一只**猫"),
+        ([[AT, {"tag": "text", "text": " 一只猫"}]], [[{"tag": "md", "text": "一只**猫**"}]], "一只猫"),
+        ([[AT, {"tag": "text", "text": " 一只猫"}]], [[{"tag": "md", "text": "![一张旧图](img_v3_12345)"}]], "一只猫"),
+        (None, [[{"tag": "md", "text": '<at user_id="ou_bot">画图</at> 一只猫 /n 2'}]], "一只猫 /n 2"),
+        ("", [[{"tag": "md", "text": "<at user_id='@_user_1'></at>一只猫"}]], "一只猫"),
+    ],
+)
+def test_second_content_counts_if_it_says_more(content: Any, second: Any, said: str) -> None:
+    """``content_v2``, inside or beside ``content``, is read if ``content`` is missing, empty or shorter."""
+    inside = {"title": "", "content": content, "content_v2": second}
+    beside = {"content": content}
+    assert text_of(inside, message_type="post", **group()) == said
+    for form in (second, json.dumps({"content": second})):
+        assert text_of(beside, message_type="post", **group(content_v2=form)) == said
+
+
+@pytest.mark.parametrize("message_type", ["text", "post"])
+def test_mention_with_empty_content(message_type: str) -> None:
+    """A message whose content is an empty string has no text, even if only its mentions name the bot."""
+    message = message_of("", message_type=message_type, **group([AT_BOT, mention(2, "张三", "ou_2")]))
+    assert (message.text, message.attachment) == ("", False)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "null", '{"text": 5}', "[" * 100_000, '{"text": ' + "9" * 5_000 + "}"])
+def test_content_of_another_form_is_ignored(content: str) -> None:
+    """A text whose content is not a JSON object with a text is ignored, deep nesting and huge numbers included."""
+    assert parsed(body_of(content)) == Ignored("no usable message.content")
+
+
+@given(json_values)
+def test_rich_text_of_any_shape_has_a_meaning(paragraphs: object) -> None:
+    """A rich text with anything for its paragraphs is a message or is ignored."""
+    body = body_of(json.dumps({"title": None, "content": [paragraphs]}), message_type="post")
+    assert isinstance(parsed(body), Message | Ignored)
+
+
+def understood(text: str, *names: str, message_type: str = "text") -> ParsedMessage:
+    """What a message means in which the second mention and those after it are of people with these names."""
+    mentions = [AT_BOT, *(mention(number, name, f"ou_{number}") for number, name in enumerate(names, 2))]
+    content: object = {"text": text}
+    if message_type == "post":
+        content = {"content": [[{"tag": "text", "text": text}, {"tag": "at", "user_id": "", "user_name": names[0]}]]}
+    message = message_of(content, message_type=message_type, mentions=mentions)
+    return unmask_parsed(parse(message.text), message.names)
+
+
+HOSTILE_NAMES = [
+    *(
+        "张三 /n 4",
+        "/cancel",
+        "/sise",
+        "取消",
+        "--size 16:9",
+        '"',
+        "“",
+        "」/n 4「",
+        "画 图",
+        "，",
+        "\ufdd0가",
+        "https://a/",
+    ),
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_name_is_drawn_and_is_no_option(name: str) -> None:
+    """Options, commands and quotation marks in a name are letters of it, in a text and in a rich text."""
+    two = PartialOptions(count=2)
+    assert understood("@_user_1 画 @_user_2 的头像 /n 2", name) == ImagePrompt(prompt=f"{name} 的头像", options=two)
+    in_post = understood("画 一只猫 /n 2 送给", name, message_type="post")
+    assert in_post == ImagePrompt(prompt=f"一只猫 送给{name}", options=two)
+    assert understood("画 @_user_2", name) == ImagePrompt(prompt=name)
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "prompt", "options"),
+    [
+        ('画 "@_user_2 /n 4" /n 2', ['a" /n 3 "b'], '"a" /n 3 "b /n 4"', {"count": 2}),
+        ("画 “@_user_2” /n 2", ["” /n 3 “"], "“” /n 3 “”", {"count": 2}),
+        ("@_user_2/size 16:9", ["Tom"], "Tom", {"size": "16:9"}),
+        ("猫 /n 4@_user_2", ["张三"], "猫 张三", {"count": 4}),
+        ("猫 /style @_user_2", ["水彩 /n 4"], "猫", {"style": "水彩 /n 4"}),
+        ("@_user_2 和 @_user_3，@_user_2", ["甲", "乙"], "甲 和 乙，甲", {}),
+        ("画 \ufdd0가\ufdd0 猫", ["甲"], "가 猫", {}),
+    ],
+)
+def test_text_beside_a_name_keeps_its_meaning(
+    text: str, names: list[str], prompt: str, options: dict[str, Any]
+) -> None:
+    """Around a name everything means what it means around a word, and quotation marks in it end no quotation."""
+    assert understood(text, *names) == ImagePrompt(prompt=prompt, options=PartialOptions(**options))
+    wrong = UserError(sentence="misread.count", values={"value": "/help", "most": "4"})
+    assert understood("猫 /n @_user_2", "/help") == wrong
+
+
+@given(anything, anything, anything)
+def test_no_name_changes_the_meaning(before: str, after: str, name: str) -> None:
+    """Whatever is typed and whatever the name, the message means the same as with any other name in its place."""
+    first, second = (understood(f"{before}@_user_2 {after}", one) for one in (f"甲{name}", "甲乙"))
+    assert isinstance(first, type(second))
+    if isinstance(first, ImagePrompt) and isinstance(second, ImagePrompt):
+        assert first.options.given.get("count") == second.options.given.get("count")
+
+
+def test_message_holds_only_so_many_names() -> None:
+    """Beyond a thousand names the others are left out, and each that is there is in its place."""
+    mask = MentionMask()
+    people = [f"某{number}" for number in range(MAX_NAMES + 5)]
+    text = "".join(mask.mask(person) for person in [*people, people[0]])
+    assert unmask(text, mask.names) == "".join([*people[:MAX_NAMES], people[0]])
