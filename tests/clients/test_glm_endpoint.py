@@ -22,7 +22,7 @@ from tests.clients.glm_wire import FAKE_KEY, TlsServer, http_answer, leading_to,
 from tests.support.dsl import CATALOGUE, BotUnderTest, all_strings
 
 GOOD = http_answer(json.dumps({"created": 1, "data": [{"url": "https://pictures.example/a.png"}]}).encode())
-URL_VARIABLES = (
+LEADING = [
     "ZAI_BASE_URL",
     "ZHIPUAI_BASE_URL",
     "ZHIPU_BASE_URL",
@@ -33,10 +33,16 @@ URL_VARIABLES = (
     "OPENAI_BASE_URL",
     "BASE_URL",
     "API_URL",
-)
-PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+]
+"""Variables that have ever led a client to another address, or through a proxy."""
 
-AUTHORITY_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 @pytest.fixture(scope="module")
@@ -95,56 +101,41 @@ def test_a_certificate_of_another_name_never_sees_the_key(authority: trustme.CA)
         assert server.requests == []
 
 
-def test_no_variable_adds_an_authority(authority: trustme.CA, platform: TlsServer, tmp_path: Path) -> None:
-    """SSL_CERT_FILE and its like cannot make a stranger's certificate good."""
-    stranger = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(stranger))
-    env = {
-        **dict.fromkeys(AUTHORITY_VARIABLES, str(stranger)),
-        "SSL_CERT_DIR": str(tmp_path),
-        "TEST_TLS_PORT": str(platform.port),
-    }
-    result = ran("-p", "猫", env=env)
-    assert result.answer["error"]["code"] == "NETWORK_ERROR"
-    assert "certificate verify failed" in result.answer["error"]["message"]
-    assert platform.requests == []
-
-
-@pytest.mark.parametrize("names", [URL_VARIABLES, PROXY_VARIABLES], ids=["urls", "proxies"])
-def test_no_variable_leads_the_key_elsewhere(
-    authority: trustme.CA,
-    platform: TlsServer,
-    eavesdropper: tuple[str, list[Request]],
-    names: tuple[str, ...],
-    tmp_path: Path,
-) -> None:
-    """With every such variable set, the call still goes straight to the platform."""
-    origin, heard = eavesdropper
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    tls = {"TEST_TLS_PORT": str(platform.port), "TEST_TLS_CA": str(tmp_path / "authority.pem")}
-    result = ran("-p", "猫", env={**dict.fromkeys(names, origin), "NO_PROXY": "", "no_proxy": "", **tls})
-    assert result.answer["ok"]
-    assert heard == []
-    assert platform.names == [API_HOST]
-    assert FAKE_KEY.encode() in platform.requests[0]
-
-
 @pytest.fixture
 def hostile(eavesdropper: tuple[str, list[Request]], authority: trustme.CA, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The process's environment with every variable that has ever led a client elsewhere; gives them."""
     stranger = str(tmp_path / "authority.pem")
     authority.cert_pem.write_to_path(stranger)
-    # The chats of the stand-in are this machine's own; the platform's host is not excepted.
     variables = {
-        **dict.fromkeys((*URL_VARIABLES, *PROXY_VARIABLES), eavesdropper[0]),
-        **dict.fromkeys(AUTHORITY_VARIABLES, stranger),
+        **dict.fromkeys(LEADING, eavesdropper[0]),
+        **dict.fromkeys(AUTHORITIES, stranger),
         "SSL_CERT_DIR": str(tmp_path),
+        # The chats of the stand-in are this machine's own; the platform's host is not excepted.
         **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1"),
     }
     with pytest.MonkeyPatch.context() as environment:
         for name, value in variables.items():
             environment.setenv(name, value)
         yield variables
+
+
+def test_no_variable_adds_an_authority(platform: TlsServer, hostile: dict[str, str]) -> None:
+    """SSL_CERT_FILE and its like cannot make a stranger's certificate good."""
+    result = ran("-p", "猫", env={**hostile, "TEST_TLS_PORT": str(platform.port)})
+    assert result.answer["error"]["code"] == "NETWORK_ERROR"
+    assert "certificate verify failed" in result.answer["error"]["message"]
+    assert platform.requests == []
+
+
+def test_no_variable_leads_the_key_elsewhere(
+    platform: TlsServer, eavesdropper: tuple[str, list[Request]], hostile: dict[str, str]
+) -> None:
+    """With every such variable set, the call still goes straight to the platform."""
+    tls = {"TEST_TLS_PORT": str(platform.port), "TEST_TLS_CA": hostile["SSL_CERT_FILE"]}
+    assert ran("-p", "猫", env={**hostile, **tls}).answer["ok"]
+    assert eavesdropper[1] == []
+    assert platform.names == [API_HOST]
+    assert FAKE_KEY.encode() in platform.requests[0]
 
 
 def test_no_variable_leads_the_bots_key_elsewhere(
