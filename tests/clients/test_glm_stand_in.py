@@ -133,7 +133,7 @@ def test_a_reset_is_before_or_after_the_work(stand_in: GlmStandIn, fault: str, p
     assert (len(stand_in.calls), len(stand_in.paid)) == (1, paid)
 
 
-def test_the_transport_leads_only_known_names_by_https(stand_in: GlmStandIn) -> None:
+def test_the_transport_redirects_only_known_hosts_by_https(stand_in: GlmStandIn) -> None:
     """What would not reach the platform does not reach the stand-in either."""
     with httpx.Client(transport=stand_in.transport()) as client:
         for url in (f"http://{API_HOST}{PATH}", "https://open.bigmodel.cn.example/"):

@@ -97,7 +97,7 @@ def test_a_right_answer_ends_it_with_0(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(("fault", "code"), [("feishu_230099", 0), ("feishu_234006", 0), ("feishu_10014", 1)])
-def test_a_fault_strikes_the_call_that_it_is_about(tmp_path: Path, fault: str, code: int) -> None:
+def test_a_fault_meets_its_call(tmp_path: Path, fault: str, code: int) -> None:
     """A refused card or picture is worked round as designed; a fault that no call can meet is not passed over."""
     done = sandbox(tmp_path, "--say", "一只橘猫", "--fault", fault)
     assert done.code == code, done.stdout.decode()
@@ -115,7 +115,7 @@ def test_a_fault_strikes_the_call_that_it_is_about(tmp_path: Path, fault: str, c
         (("--port", "65536"), "a port is a number from 0 to 65535"),
     ],
 )
-def test_what_cannot_be_used_is_told_before_anything_starts(
+def test_unusable_arguments_are_rejected_before_anything_starts(
     tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     """It is one sentence that names the flag, and nothing was said to the bot."""
@@ -141,7 +141,7 @@ def test_real_pictures_need_a_key(tmp_path: Path) -> None:
     assert "ZHIPU_API_KEY" in done.stderr
 
 
-def test_the_page_is_served_until_it_is_told_to_end(tmp_path: Path) -> None:
+def test_the_page_is_served_until_sigterm(tmp_path: Path) -> None:
     """The command prints the page's address, and leaves with the bot's process on SIGTERM."""
     command = [sys.executable, "-m", "bot", "sandbox", "--no-browser", "--port", "0"]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(TOP), "PYTHONUTF8": "1"}
@@ -152,7 +152,7 @@ def test_the_page_is_served_until_it_is_told_to_end(tmp_path: Path) -> None:
         assert process.wait(30) == 0
 
 
-def test_it_ends_at_once_while_a_picture_is_made(tmp_path: Path) -> None:
+def test_it_ends_at_once_while_an_image_is_made(tmp_path: Path) -> None:
     """What the stand-ins are working on dies with them, so nothing is waited for."""
     with Sandbox(folder=tmp_path, glm=GlmStandIn(seconds=60)) as world:
         world.feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
@@ -171,7 +171,7 @@ def test_a_bot_in_a_process_of_its_own_is_not_waited_for(tmp_path: Path) -> None
     assert time.monotonic() - began < 9
 
 
-def test_the_queue_is_told_in_the_order_of_the_turns(tmp_path: Path) -> None:
+def test_the_queue_is_listed_in_its_order(tmp_path: Path) -> None:
     """One prompt of a second person comes before the other ones of the first, as the bot serves them."""
     with Sandbox(folder=tmp_path, glm=GlmStandIn(seconds=60)) as world:
         for who, text in (("chen", "一"), ("chen", "二"), ("chen", "三"), ("lin", "四")):

@@ -223,7 +223,7 @@ def test_what_a_field_asks_for_can_be_read(scene: Scene, visit: Visit) -> None:
         assert page.evaluate(CONTRAST) >= 4.5
 
 
-def test_people_can_be_told_apart(scene: Scene, visit: Visit) -> None:
+def test_people_have_different_colors(scene: Scene, visit: Visit) -> None:
     """Three people in one chat have marks of three colours."""
     page = visit(scene.origin)
     open_chat(page, "oc_group")
@@ -234,7 +234,7 @@ def test_people_can_be_told_apart(scene: Scene, visit: Visit) -> None:
     assert len({mark.evaluate("mark => getComputedStyle(mark).backgroundColor") for mark in marks.all()}) == 3
 
 
-def test_news_is_told_to_who_cannot_see(scene: Scene, visit: Visit) -> None:
+def test_changes_are_announced_to_screen_readers(scene: Scene, visit: Visit) -> None:
     """A card that changes is announced with its sender and what it says now."""
     page = visit(scene.origin)
     say(page, "一只猫")

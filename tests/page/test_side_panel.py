@@ -72,7 +72,7 @@ def test_a_call_that_gets_no_answer_says_so(scene: Scene, visit: Visit, fault: s
     )
 
 
-def test_a_refusal_on_the_wire_is_told_in_words(scene: Scene, visit: Visit) -> None:
+def test_a_rejection_on_the_wire_is_shown_in_words(scene: Scene, visit: Visit) -> None:
     """A call that Feishu refuses shows its code and the fault that was met, in the reader's language."""
     page = visit(scene.origin)
     room = open_panel(page, "wires")

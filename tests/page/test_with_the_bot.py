@@ -61,7 +61,7 @@ def test_a_group_answers_only_a_mention(running: Running, visit: Visit) -> None:
     expect(page.locator("#log .message:not(.own)")).to_have_count(1)
 
 
-def test_a_failure_is_told_in_words(running: Running, visit: Visit, shots: Path) -> None:
+def test_a_failure_is_shown_in_words(running: Running, visit: Visit, shots: Path) -> None:
     """A fault armed in the panel becomes the bot's sentence, in the reader's language."""
     page = visit(running.origin)
     room = open_panel(page, "faults")

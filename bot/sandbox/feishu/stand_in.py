@@ -196,10 +196,8 @@ class FeishuStandIn(UserActions):
         """The body and headers with which an event is pushed."""
         return seal(event, encrypt_key=self.encrypt_key, now=self.state.clock())
 
-    def push(self, event: Event, *, times: int = 1, together: bool = False) -> list[Attempt]:
-        """Pushes an event as it is, ``times`` times, one after another or at the same moment, and waits."""
-        if together:
-            return self._pusher.push_together(event, times=times)
+    def push(self, event: Event, *, times: int = 1) -> list[Attempt]:
+        """Pushes an event as it is, ``times`` times, and waits."""
         return [self._pusher.push(event) for _ in range(times)]
 
     def wait_for(self, condition: Callable[[FeishuStandIn], bool], *, seconds: float = 10.0) -> bool:
