@@ -13,14 +13,9 @@ from tests.support.dsl import QUICK, BotUnderTest, header_color
 REFUSED = {
     # What Feishu says to each upload: the sentence, and whether the image may be uploaded again.
     234001: ("failure.upload", True),
-    234010: ("failure.upload", True),
-    234011: ("failure.upload", True),
     234006: ("failure.image_too_large", False),
-    234039: ("failure.image_too_large", False),
     99992402: ("failure.upload_barred", True),
     2200: ("failure.feishu", True),
-    232096: ("failure.feishu", True),
-    99991400: ("failure.feishu", True),
 }
 """https://open.feishu.cn/document/server-docs/im-v1/image/create"""
 
