@@ -23,7 +23,7 @@ class State(StrEnum):
     WAITING = "waiting"
     GENERATING = "generating"
     MADE = "made"
-    """The picture's URL is stored, so no second call is paid; download and upload follow."""
+    """The image's URL is stored, so no second call is paid; download and upload follow."""
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -51,7 +51,7 @@ class Message:
     text: str
     names: tuple[str, ...] = ()
     attachment: bool = False
-    """Whether it was a picture, a file or another thing without words."""
+    """Whether it was an image, a file or another thing without words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class Command:
 ParsedMessage = ImagePrompt | Command | UserError
 
 ROLES = ("user", "assistant", "history")
-"""Where the platform's content filter looks: at the prompt, at the picture, at what was said before."""
+"""Where the platform's content filter looks: at the prompt, at the image, at what was said before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,7 @@ class GeneratedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFile:
-    """A downloaded picture: its bytes unchanged, and what they really are."""
+    """A downloaded image: its bytes unchanged, and what they really are."""
 
     content: bytes
     format: str
@@ -192,7 +192,7 @@ class Failure:
     values: Mapping[str, str] = field(default_factory=dict)
     platform: str | None = None
     roles: tuple[str, ...] = ()
-    """Where the content filter found something: ``user`` is the prompt, ``assistant`` the picture."""
+    """Where the content filter found something: ``user`` is the prompt, ``assistant`` the image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +203,7 @@ class GenerationView:
     state: State
     image_key: str | None = None
     url: str | None = None
-    link_ends_at: float | None = None
+    link_expires_at: float | None = None
     """When the link really ends, in seconds since 1970, where it is signed for less than 30 days."""
     findings: tuple[ContentFinding, ...] = ()
     failure: Failure | None = None
@@ -211,8 +211,8 @@ class GenerationView:
     """How long the paid call took."""
     repeated: bool = False
     """Whether a crash hid the outcome of a first call, so that this one was paid in addition."""
-    shrunk: bool = False
-    """Whether the picture was re-encoded to fit Feishu's limit."""
+    reencoded: bool = False
+    """Whether the image was re-encoded to fit Feishu's limit."""
     resumable: bool = False
     """Whether it failed after it was paid for, and can still be fetched without paying again."""
     platform_request_id: str | None = None
@@ -226,7 +226,7 @@ class RequestView:
     request_id: str
     prompt: str
     options: Options
-    pictures: tuple[GenerationView, ...]
+    images: tuple[GenerationView, ...]
     ahead: int | None = None
     """How many generations stand before the first waiting one of this request."""
     wait_seconds: float | None = None
@@ -235,7 +235,7 @@ class RequestView:
     """Whether the platform's limit makes the first waiting generation wait."""
     price: float | None = None
     """Yuan for all its images."""
-    asked: str | None = None
+    raw_prompt: str | None = None
     """The prompt without the words of its style; ``None`` where it has none."""
     recalled: bool = False
     """Whether the message was recalled: its prompt cannot be used again."""

@@ -64,13 +64,13 @@ class Sender:
                 state=State.DONE,
                 image_key=image_key,
                 url=image.url,
-                link_ends_at=link_expires_at(image.url),
+                link_expires_at=link_expires_at(image.url),
                 findings=image.findings,
                 seconds=seconds,
-                shrunk=uploaded is not file,
+                reencoded=uploaded is not file,
             )
             price = self._settings.prices.by_model().get(options.model)
-            card = RequestView(request_id="", prompt=prompt, options=options, pictures=(view,), price=price)
+            card = RequestView(request_id="", prompt=prompt, options=options, images=(view,), price=price)
             try:
                 self._send_one("interactive", render_request(self._cards, card))
             except FeishuError as error:

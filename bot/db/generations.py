@@ -140,7 +140,7 @@ class GenerationStore:
                 mark_dirty(connection, [row["request_id"]], unless_state="generating")
             return _with_request(connection, row)
 
-    def made(self, generation: Generation, image: GeneratedImage, *, owner: str, link_ends_at: float | None) -> bool:
+    def made(self, generation: Generation, image: GeneratedImage, *, owner: str, link_expires_at: float | None) -> bool:
         """Stores the image's URL, which frees the slot, and releases the generation to be delivered.
 
         Returns:
@@ -164,7 +164,7 @@ class GenerationStore:
             url=image.url,
             platform_request_id=image.request_id,
             platform_created_at=image.created,
-            link_expires_at=link_ends_at,
+            link_expires_at=link_expires_at,
             findings=write_findings(image.findings),
             stalled_attempts=0,
             backoff_since=None,

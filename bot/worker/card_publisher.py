@@ -130,7 +130,7 @@ class CardPublisher:
             # An earlier attempt may have sent the text: then this one was given the id of that message.
             self.store.reopen(request.request_id)
         if rendered.last and rendered.view is not None and rendered.state != request.card_state:
-            self.on_end(request.options.model, rendered.view.pictures)
+            self.on_end(request.options.model, rendered.view.images)
         return True
 
     def _deliver(self, request: Request, rendered: RenderedRequest) -> str | None:
@@ -173,7 +173,7 @@ class CardPublisher:
 
     def _send_messages(self, request: Request, rendered: RenderedRequest, sent: Mapping[str, str]) -> None:
         """The images as image messages, the rest as text, and a pointer on the old card where there is one."""
-        for index, image in enumerate(rendered.view.pictures if rendered.view else ()):
+        for index, image in enumerate(rendered.view.images if rendered.view else ()):
             step = f"image{index}"
             if image.image_key and step not in sent:
                 self._send_image(request, step, image.image_key)

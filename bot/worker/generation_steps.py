@@ -162,7 +162,7 @@ class GenerationSteps:
         # The URL is paid for: it is stored whatever it takes, and it frees the slot.
         expires_at = link_expires_at(image.url)
         wanted = self._retry_until_stored(
-            lambda: self.store.made(generation, image, owner=self.leases.owner, link_ends_at=expires_at)
+            lambda: self.store.made(generation, image, owner=self.leases.owner, link_expires_at=expires_at)
         )
         log.info(
             "generation made", generation=generation.generation_id, wanted=wanted, platform_request_id=image.request_id

@@ -83,9 +83,9 @@ class RequestRenderer:
         view = RequestView(
             request_id=request.request_id,
             prompt="" if request.hide_prompt else request.prompt,
-            asked="" if request.hide_prompt else request.raw_prompt,
+            raw_prompt="" if request.hide_prompt else request.raw_prompt,
             options=request.options,
-            pictures=images,
+            images=images,
             recalled=request.recalled,
             price=self.prices.get(request.options.model, 0.0) * done,
         )
@@ -107,10 +107,10 @@ class RequestRenderer:
     def _queued(self, view: RequestView, position: QueuePosition) -> RenderedRequest:
         if position.starts_next:
             # The slot is free: the card need not say "queued" for the moment until it is taken.
-            images = list(view.pictures)
+            images = list(view.images)
             first = next(index for index, image in enumerate(images) if image.state is State.WAITING)
             images[first] = replace(images[first], state=State.GENERATING)
-            return self._with_card(replace(view, pictures=tuple(images)), state="generating")
+            return self._with_card(replace(view, images=tuple(images)), state="generating")
         estimate = None if position.paused else position.wait_seconds
         queued = replace(view, ahead=position.ahead, wait_seconds=estimate, backing_off=position.backing_off)
         state = "backing_off" if position.backing_off else "queued"

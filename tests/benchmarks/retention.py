@@ -92,7 +92,7 @@ class Side:
         assert waiting is not None
         claimed = self._generations.claim_slot(waiting[0], owner="me", lease=60, slots=1, deadline=60)
         assert claimed is not None
-        self._generations.made(claimed, IMAGE, owner="me", link_ends_at=None)
+        self._generations.made(claimed, IMAGE, owner="me", link_expires_at=None)
         self._generations.done(claimed, owner="me")
 
     def _timed(self, name: str, work: Callable[[], None]) -> None:

@@ -60,7 +60,7 @@ class Queue:
 
     def end(self, generation: Generation) -> None:
         """A call has come to its end."""
-        self._store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
+        self._store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
 
 
 @pytest.mark.parametrize("slots", [1, 2, 5])

@@ -66,7 +66,7 @@ def test_a_stored_url_frees_the_slot(database: Database) -> None:
     first = claim(database)
     assert first is not None
     assert claim(database) is None
-    GenerationStore(database).made(first, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
+    GenerationStore(database).made(first, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
     assert claim(database) is not None
 
 
@@ -91,7 +91,7 @@ def test_a_call_that_hangs_frees_its_slot_at_its_deadline(database: Database) ->
     following = claim(database)
     assert following is not None
     assert following.generation_id != hanging.generation_id
-    assert store.made(hanging, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
+    assert store.made(hanging, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
     assert store.made_ids(limit=5) == [hanging.generation_id]
 
 
@@ -188,7 +188,7 @@ def test_a_stored_url_is_never_paid_for_again(database: Database) -> None:
     answer(database)
     generation = claim(database, lease=EXPIRED)
     assert generation is not None
-    store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
+    store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
     assert recover_lost_calls(database, failure=REPEATED_UNKNOWN) == 0
     (made,) = store.made_ids(limit=5)
     again = store.claim_made(made, owner="other", lease=LEASE)
@@ -206,7 +206,7 @@ def test_a_worker_that_lost_its_call_stores_nothing(database: Database) -> None:
     recover_lost_calls(database, failure=REPEATED_UNKNOWN)
     assert claim(database, owner="quick") is not None
     with pytest.raises(LeaseLost):
-        store.made(slow, GeneratedImage(url="https://x/1"), owner="slow", link_ends_at=None)
+        store.made(slow, GeneratedImage(url="https://x/1"), owner="slow", link_expires_at=None)
 
 
 def test_a_generation_that_the_platform_refused_waits(database: Database) -> None:
@@ -235,5 +235,5 @@ def test_slots_in_force_fall_while_the_platform_refuses_and_recover(database: Da
     assert again.generation_id == refused.generation_id
     assert claim(database, slots=3) is not None
     assert claim(database, slots=3) is None
-    store.made(again, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
+    store.made(again, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
     assert [claim(database, slots=3) is not None for _ in range(3)] == [True, True, False]

@@ -118,7 +118,7 @@ def cancel_running(database: Database, generation: Generation) -> None:
     """Cancels while the platform is drawing; its picture comes all the same."""
     with database.write() as connection:
         cancel(database, connection, [generation.request_id])
-    GenerationStore(database).made(generation, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
+    GenerationStore(database).made(generation, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
 
 
 def recall_running(database: Database, generation: Generation) -> None:
@@ -135,7 +135,7 @@ def fail_billed(database: Database, generation: Generation) -> None:
 def fail_to_deliver(database: Database, generation: Generation) -> None:
     """The picture is made and cannot be delivered."""
     store = GenerationStore(database)
-    store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
+    store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
     assert store.claim_made(generation.generation_id, owner="me", lease=LEASE)
     store.fail(generation, steps.STUCK, owner="me")
 
@@ -190,7 +190,7 @@ def test_a_repeated_call_counts_twice(database: Database) -> None:
     claim(database, lease=EXPIRED)
     recover_lost_calls(database, failure=steps.REPEATED_UNKNOWN)
     again = claim(database)
-    GenerationStore(database).made(again, GeneratedImage(url="https://x/1"), owner="me", link_ends_at=None)
+    GenerationStore(database).made(again, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
     assert quota(database, team()).team_images == 2
     assert quota(database, team()).today == 2
 

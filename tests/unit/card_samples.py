@@ -42,7 +42,7 @@ def cards(*, buttons: bool = True) -> CardContext:
     return CardContext(messages=catalogue(), styles=styles(), zone=zone, buttons=buttons, prices=PRICES)
 
 
-def picture(state: State, number: int = 1, **more: Any) -> GenerationView:
+def generation(state: State, number: int = 1, **more: Any) -> GenerationView:
     """One generation of a request; a finished one has its image key, link and time."""
     if state is State.DONE:
         more = {"image_key": f"img_v3_{number}", "url": LINK, "seconds": 21.4, **more}
@@ -51,35 +51,38 @@ def picture(state: State, number: int = 1, **more: Any) -> GenerationView:
 
 def failed(sentence: str, number: int = 1, *, url: str | None = None, **more: Any) -> GenerationView:
     """A generation that failed for the reason that the sentence names."""
-    return picture(State.FAILED, number, url=url, failure=Failure(code="server_error", sentence=sentence, **more))
+    return generation(State.FAILED, number, url=url, failure=Failure(code="server_error", sentence=sentence, **more))
 
 
-def request(*pictures: GenerationView, prompt: str = "一只橘猫，坐在窗台上，水彩", **more: Any) -> RequestView:
-    """A request with these pictures."""
+def request(*images: GenerationView, prompt: str = "一只橘猫，坐在窗台上，水彩", **more: Any) -> RequestView:
+    """A request with these images."""
     options = more.pop("options", Options())
-    return RequestView(request_id="req_1", prompt=prompt, options=options, pictures=pictures, **more)
+    return RequestView(request_id="req_1", prompt=prompt, options=options, images=images, **more)
 
 
 WARNED = (ContentFinding(role="assistant", level=2), ContentFinding(role="user", level=3))
 
 STAGES: dict[str, RequestView] = {
-    "queued": request(picture(State.WAITING), ahead=3, wait_seconds=130.0),
-    "next": request(picture(State.WAITING), ahead=0, wait_seconds=20.0),
-    "backing off": request(picture(State.WAITING), ahead=0, backing_off=True),
-    "generating": request(picture(State.GENERATING)),
-    "made": request(picture(State.MADE)),
-    "ready": request(picture(State.DONE), price=0.1),
-    "warned": request(picture(State.DONE, findings=WARNED), price=0.1),
+    "queued": request(generation(State.WAITING), ahead=3, wait_seconds=130.0),
+    "next": request(generation(State.WAITING), ahead=0, wait_seconds=20.0),
+    "backing off": request(generation(State.WAITING), ahead=0, backing_off=True),
+    "generating": request(generation(State.GENERATING)),
+    "made": request(generation(State.MADE)),
+    "ready": request(generation(State.DONE), price=0.1),
+    "warned": request(generation(State.DONE, findings=WARNED), price=0.1),
     "failed": request(failed("failure.balance", platform="1113 余额不足或无可用资源包,请充值。")),
-    "cancelled": request(picture(State.CANCELLED)),
+    "cancelled": request(generation(State.CANCELLED)),
     "first of four": request(
-        picture(State.DONE, 1), picture(State.GENERATING, 2), picture(State.WAITING, 3), picture(State.WAITING, 4)
+        generation(State.DONE, 1),
+        generation(State.GENERATING, 2),
+        generation(State.WAITING, 3),
+        generation(State.WAITING, 4),
     ),
     "mixed": request(
-        picture(State.DONE, 1),
+        generation(State.DONE, 1),
         failed("failure.timeout", 2),
         failed("failure.download", 3, url=LINK),
-        picture(State.CANCELLED, 4),
+        generation(State.CANCELLED, 4),
     ),
 }
 """A request at each stage, by name."""
@@ -97,7 +100,7 @@ def line(*entries: QueueEntry, **more: Any) -> QueueView:
 
 
 def history(number: int = 1, **more: Any) -> HistoryEntry:
-    """A picture that somebody got."""
+    """A image that somebody got."""
     known = {"request_id": f"req_{number}", "prompt": "一只橘猫", "image_key": "img_v3_1", "options": Options()}
     return HistoryEntry(**{**known, **more})
 

@@ -68,9 +68,9 @@ def test_a_good_prompt_gets_no_tip(prompt: str) -> None:
 
 def test_a_style_does_not_make_a_vague_prompt_clear() -> None:
     """The words that a style adds are not the person's, so a vague prompt with a style still gets its tip."""
-    assert tip_for("好看的图片，油画质感，厚涂笔触，画布纹理", asked="好看的图片") == "advice.vague"
+    assert tip_for("好看的图片，油画质感，厚涂笔触，画布纹理", raw_prompt="好看的图片") == "advice.vague"
     assert tip_for("好看的图片，油画质感，厚涂笔触，画布纹理") is None
-    assert tip_for("猫" * 1001, asked="猫") == "advice.long"
+    assert tip_for("猫" * 1001, raw_prompt="猫") == "advice.long"
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -34,9 +34,9 @@ from tests.unit.card_samples import (
     catalogue,
     elements,
     failed,
+    generation,
     history,
     line,
-    picture,
     request,
     waiting,
 )
@@ -159,7 +159,7 @@ def places(card: Any, needle: str, path: str = "") -> list[str]:
 def test_prompt_is_shown_once_as_plain_text(prompt: str) -> None:
     """Whatever markup a prompt holds, at every stage it is shown as typed, once, where nothing is markup."""
     for view in STAGES.values():
-        card = render_request(cards(), request(*view.pictures, prompt=prompt))
+        card = render_request(cards(), request(*view.images, prompt=prompt))
         assert places(card, prompt) == [".body.elements[].text.content"]
         shown = [element for element in elements(card) if element.get("content") == prompt]
         assert shown == [{"tag": "plain_text", "content": prompt}]
@@ -177,7 +177,7 @@ def test_prompt_is_shown_once_as_plain_text(prompt: str) -> None:
 )
 def test_misleading_characters_are_removed(prompt: str, shown: str) -> None:
     """Control characters and signs that turn the writing round are not shown, and the card is compact UTF-8 JSON."""
-    card = render_request(cards(), request(picture(State.DONE), prompt=prompt))
+    card = render_request(cards(), request(generation(State.DONE), prompt=prompt))
     assert {"tag": "plain_text", "content": shown} in elements(card)
     assert json.loads(content(card).encode()) == card
     assert "\\u" not in content(card)
@@ -186,19 +186,19 @@ def test_misleading_characters_are_removed(prompt: str, shown: str) -> None:
 
 def test_start_of_a_long_prompt_is_shown_with_its_length() -> None:
     """Of a prompt over 800 characters card and text show the first 800 and the count; up to there the whole."""
-    view = request(picture(State.DONE), prompt="猫" * 801)
+    view = request(generation(State.DONE), prompt="猫" * 801)
     on_card = "\n".join(element.get("content", "") for element in elements(render_request(cards(), view)))
     for said in (on_card, render_request_text(cards(), view, "zh")):
         assert "猫" * 800 in said
         assert "猫" * 801 not in said
         assert "提示词共 801 字，以上是前 800 字。" in said
-    assert "提示词共" not in render_request_text(cards(), request(picture(State.DONE), prompt="猫" * 800), "zh")
+    assert "提示词共" not in render_request_text(cards(), request(generation(State.DONE), prompt="猫" * 800), "zh")
 
 
 @pytest.mark.parametrize("prompt", ["", "\n", "\x00"])
 def test_invisible_prompt_leaves_no_paragraph(prompt: str) -> None:
     """A prompt that Feishu would not take is left out, on the card and in the text."""
-    view = request(picture(State.DONE), prompt=prompt)
+    view = request(generation(State.DONE), prompt=prompt)
     tags = [element["tag"] for element in render_request(cards(), view)["body"]["elements"]]
     assert tags == ["img", "div", "div", "column_set"]
     assert "" not in render_request_text(cards(), view, "zh").splitlines()
@@ -208,7 +208,7 @@ def test_invisible_prompt_leaves_no_paragraph(prompt: str) -> None:
 def test_longest_cards_fit(character: str) -> None:
     """Four images, 30,000 characters and four long different failures stay under 30 KB."""
     url = LINK + "&" + "a" * (800 - len(LINK) - 1)
-    done = [picture(State.DONE, n, findings=WARNED * 2, repeated=True, shrunk=True, url=url) for n in range(1, 5)]
+    done = [generation(State.DONE, n, findings=WARNED * 2, repeated=True, reencoded=True, url=url) for n in range(1, 5)]
     values = dict.fromkeys(("size", "model", "allowed", "until"), LONG)
     failures = [failed("failure.size", n, url=url, platform=f"{n}{LONG}", values=values) for n in range(1, 5)]
     for images in (done, failures, [*done[:2], *failures[2:]]):
@@ -225,16 +225,16 @@ any_failure = st.builds(
     roles=st.lists(st.sampled_from(["user", "assistant", "history", "?"]), max_size=3).map(tuple),
 )
 any_image = st.builds(
-    picture,
+    generation,
     st.sampled_from(State),
     st.integers(1, 4),
     url=st.sampled_from([None, LINK, "http://example.com/"]) | any_text,
     failure=st.none() | any_failure,
     findings=st.sampled_from([(), WARNED]),
     repeated=st.booleans(),
-    shrunk=st.booleans(),
+    reencoded=st.booleans(),
     seconds=st.none() | st.floats(0, 400),
-    link_ends_at=st.none() | st.floats(1.7e9, 2.0e9),
+    link_expires_at=st.none() | st.floats(1.7e9, 2.0e9),
 )
 waits = {"ahead": st.none() | st.integers(0, 100), "wait_seconds": st.none() | st.floats(0, 9000)}
 any_request = st.builds(

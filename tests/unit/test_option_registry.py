@@ -72,7 +72,7 @@ assert repeat_options(asdict(made), PartialOptions()).given["seed"] == 7
 assert repeat_options(asdict(made), PartialOptions(seed=8)).given["seed"] == 8
 assert repeat_options(asdict(Options()), PartialOptions()).given["seed"] == ""
 image = GenerationView(generation_id="g", state=State.DONE, image_key="img_v3_1")
-view = RequestView(request_id="r", prompt="cat", options=made, pictures=(image,))
+view = RequestView(request_id="r", prompt="cat", options=made, images=(image,))
 assert "Seed 7" in text_of(render_request(cards(), view), "en")
 assert "Seed 7" in text_of(render_changed(cards(), {"seed": 7}, for_chat=False), "en")
 settings = SettingsView(options=made, language=None, own=("seed",), chat=())

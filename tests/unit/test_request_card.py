@@ -19,8 +19,8 @@ from tests.unit.card_samples import (
     cards,
     catalogue,
     failed,
+    generation,
     lines,
-    picture,
     pressable,
     request,
     tagged,
@@ -90,7 +90,7 @@ WAITING: list[tuple[dict[str, Any], str, str]] = [
 @pytest.mark.parametrize(("place", "zh", "en"), WAITING)
 def test_queue_position_comes_first(place: dict[str, Any], zh: str, en: str) -> None:
     """The position and the estimate come first, nothing of a result is there yet, and it can be cancelled."""
-    card = render_request(cards(), request(picture(State.WAITING), price=0.1, **place))
+    card = render_request(cards(), request(generation(State.WAITING), price=0.1, **place))
     assert (lines(card)[0], lines(card, "en_us")[0]) == (zh, en)
     assert "费用" not in content(card)
     assert pressable(card) == {"取消": {"a": "cancel", "r": "req_1"}}
@@ -99,14 +99,14 @@ def test_queue_position_comes_first(place: dict[str, Any], zh: str, en: str) -> 
 @pytest.mark.parametrize(("model", "seconds"), [("glm-image", "20–50"), ("cogview-4", "5–20")])
 def test_generating_card_says_the_usual_time(model: str, seconds: str) -> None:
     """It says how long the model usually takes, and can be cancelled."""
-    image, options = picture(State.GENERATING), Options(model=model)
+    image, options = generation(State.GENERATING), Options(model=model)
     assert shown(image, options=options)[0] == f"正在生成，通常需要 {seconds} 秒"
     assert list(buttons(image, options=options)) == ["取消"]
 
 
 def test_result_shows_everything() -> None:
     """A result shows image, prompt, parameters, reminder and what can be done next."""
-    made = request(picture(State.DONE), price=0.1, options=Options(size="1728x960", style="INK"))
+    made = request(generation(State.DONE), price=0.1, options=Options(size="1728x960", style="INK"))
     card = render_request(cards(), made)
     alt = {"zh_cn": "生成的图片", "en_us": "The generated image"}
     label = {"tag": "plain_text", "content": alt["zh_cn"], "i18n_content": alt}
@@ -143,7 +143,7 @@ BAD_LINKS = [
 @pytest.mark.parametrize("url", BAD_LINKS)
 def test_only_a_valid_https_link_is_shown(url: str | None) -> None:
     """No other address becomes a button, and without a link there is no reminder."""
-    card = render_request(cards(buttons=False), request(picture(State.DONE, url=url)))
+    card = render_request(cards(buttons=False), request(generation(State.DONE, url=url)))
     assert pressable(card) == {}
     assert "30 天" not in content(card)
 
@@ -161,17 +161,17 @@ UNTIL = "图片链接将于 2026-03-09 04:00 失效（平台标注有效期 30 �
 )
 def test_reminder_says_when_the_first_link_expires(ends: list[float | None], zh: str) -> None:
     """An unsigned link works for 30 days; of signed ones the first end counts, once, in the team's time."""
-    said = shown(*(picture(State.DONE, number, link_ends_at=end) for number, end in enumerate(ends, 1)))
+    said = shown(*(generation(State.DONE, number, link_expires_at=end) for number, end in enumerate(ends, 1)))
     assert [line for line in said if "30 天" in line] == [zh]
 
 
 NOTES = [
-    (request(picture(State.GENERATING), options=Options(quality="standard")), "note.standard"),
-    (request(picture(State.DONE, repeated=True)), "note.repeated"),
-    (request(picture(State.GENERATING, repeated=True)), "note.repeated"),
-    (request(picture(State.DONE, shrunk=True)), "note.shrunk"),
-    (request(picture(State.DONE), prompt="好看的图片"), "advice.vague"),
-    (request(picture(State.DONE), prompt="猫" * 1001), "advice.long"),
+    (request(generation(State.GENERATING), options=Options(quality="standard")), "note.standard"),
+    (request(generation(State.DONE, repeated=True)), "note.repeated"),
+    (request(generation(State.GENERATING, repeated=True)), "note.repeated"),
+    (request(generation(State.DONE, reencoded=True)), "note.shrunk"),
+    (request(generation(State.DONE), prompt="好看的图片"), "advice.vague"),
+    (request(generation(State.DONE), prompt="猫" * 1001), "advice.long"),
 ]
 
 
@@ -185,14 +185,14 @@ def test_notes_are_small(view: RequestView, key: str) -> None:
 
 def test_standard_quality_is_noted_only_for_glm_image() -> None:
     """Only glm-image documents hd alone."""
-    said = shown(picture(State.DONE), options=Options(model="cogview-4", quality="standard"))
+    said = shown(generation(State.DONE), options=Options(model="cogview-4", quality="standard"))
     assert catalogue().text("note.standard", "zh") not in said
 
 
 @pytest.mark.parametrize(("price", "said"), [(0.1, "费用 ¥0.10"), (0.0, "免费"), (None, "用时 21 秒")])
 def test_price_is_shown(price: float | None, said: str) -> None:
     """The price is in yuan, free is said in words, and an unknown one is left out."""
-    assert shown(picture(State.DONE), price=price)[1].endswith(said)
+    assert shown(generation(State.DONE), price=price)[1].endswith(said)
 
 
 def test_images_of_one_request_appear_one_by_one() -> None:
@@ -293,7 +293,7 @@ def test_content_warnings_say_where_and_how_bad() -> None:
     ]
     findings = (ContentFinding(role="somebody", level=2), ContentFinding(role="unknown", level=2))
     warning = catalogue().text("warning.content_plain", "zh", level=2)
-    assert shown(picture(State.DONE, findings=findings))[:2] == [warning] * 2
+    assert shown(generation(State.DONE, findings=findings))[:2] == [warning] * 2
     refusal = shown(failed("failure.content", roles=("somebody", "unknown")))
     assert refusal[:2] == [catalogue().text(f"failure.content{end}", "zh") for end in ("_plain", ".advice")]
 
@@ -345,8 +345,8 @@ def test_trying_again_is_offered_where_it_can_help(sentence: str, labels: list[s
 def test_failure_without_a_reason_is_an_internal_one() -> None:
     """A failed generation always says something."""
     internal = catalogue().text("failure.internal", "zh")
-    assert shown(picture(State.FAILED))[0] == internal
-    assert shown(picture(State.FAILED, failure=Failure(code="", sentence="?")))[0] == internal
+    assert shown(generation(State.FAILED))[0] == internal
+    assert shown(generation(State.FAILED, failure=Failure(code="", sentence="?")))[0] == internal
 
 
 def test_text_says_what_the_card_says() -> None:
@@ -360,7 +360,7 @@ def test_text_says_what_the_card_says() -> None:
     ]
     assert render_request_text(cards(), STAGES["ready"], "en").splitlines()[0] == "Your image is ready"
     assert lines(render_request(cards(), STAGES["warned"]))[0] in render_request_text(cards(), STAGES["warned"], "zh")
-    two = request(picture(State.DONE), failed("failure.server", 2, platform="500 internal"))
+    two = request(generation(State.DONE), failed("failure.server", 2, platform="500 internal"))
     said = render_request_text(cards(), two, "en").splitlines()
     assert said[1:3] == ["Image 2: The ZhiPu platform had an internal error and returned no image.", "500 internal"]
     assert said[3].startswith("Please try again later")
@@ -376,4 +376,4 @@ def test_text_says_what_the_card_says() -> None:
 )
 def test_text_mentions_nobody(prompt: str, said: str) -> None:
     """Tags and entities of a prompt become full-width signs, which no platform reads as tags."""
-    assert said in render_request_text(cards(), request(picture(State.DONE), prompt=prompt), "zh").splitlines()
+    assert said in render_request_text(cards(), request(generation(State.DONE), prompt=prompt), "zh").splitlines()

@@ -86,7 +86,7 @@ def is_resumable(image: GenerationView) -> bool:
 def group_failures(view: RequestView) -> list[FailureGroup]:
     """The failures of a request, equal ones together."""
     groups: list[FailureGroup] = []
-    for number, image in enumerate(view.pictures, 1):
+    for number, image in enumerate(view.images, 1):
         if image.state is not State.FAILED:
             continue
         failure, linked = image.failure or UNKNOWN, linkable(image.url)

@@ -54,16 +54,16 @@ _ENGLISH_SUBJECTS = re.compile(
 _MANY_SUBJECTS = 4
 
 
-def tip_for(prompt: str, *, asked: str | None = None) -> str | None:
+def tip_for(prompt: str, *, raw_prompt: str | None = None) -> str | None:
     """The catalogue key of the tip for a prompt, or ``None`` if nothing stands out.
 
     Args:
         prompt: the prompt as it was sent.
-        asked: the prompt without the words of its style, which make no vague prompt any clearer, if it has any.
+        raw_prompt: the prompt without the words of its style, which make no vague prompt any clearer, if it has any.
     """
     if len(prompt) > PROMPT_HINT_LENGTH:
         return "advice.long"
-    said = prompt if asked is None else asked
+    said = prompt if raw_prompt is None else raw_prompt
     described = unquoted(said)
     if _contradicts(described):
         return "advice.contradictory"

@@ -39,7 +39,7 @@ _WITH_RESULT = (Stage.READY, Stage.WARNED)
 
 def stage_of(view: RequestView) -> Stage:
     """The stage of a request, from the states of its images."""
-    states = {image.state for image in view.pictures}
+    states = {image.state for image in view.images}
     if not all(state.ended for state in states):
         return Stage.GENERATING if states & {State.GENERATING, State.MADE, State.DONE} else Stage.QUEUED
     if State.DONE not in states:
@@ -83,7 +83,7 @@ def render_request(ctx: CardContext, view: RequestView) -> Card:
         *([el.small(_prompt_length(ctx, view))] if cut else []),
         el.paragraph(_parameters(ctx, view)),
         *map(el.small, _small_print(ctx, view)),
-        *el.row([*_request_buttons(ctx, view), *(_image_buttons(ctx, view.pictures[0]) if _is_single(view) else [])]),
+        *el.row([*_request_buttons(ctx, view), *(_image_buttons(ctx, view.images[0]) if _is_single(view) else [])]),
     ]
     return ctx.card(title, elements, **values)
 
@@ -92,7 +92,7 @@ def render_request_text(ctx: CardContext, view: RequestView, language: Language)
     """The same as text, to go with a plain image when Feishu refuses the card; no part of it is a tag."""
     title, values = _title(view)
     lines = [ctx.say(title, **values)]
-    for number, image in enumerate(view.pictures, 1):
+    for number, image in enumerate(view.images, 1):
         status = _status(ctx, view, image)
         lines += [_about(ctx, view, [number], one) for one in (status, *_warnings(ctx, image)) if one is not None]
     for group in group_failures(view):
@@ -104,12 +104,12 @@ def render_request_text(ctx: CardContext, view: RequestView, language: Language)
     lines += [same_text(shown)] if shown.strip() else []
     lines += [_prompt_length(ctx, view)] if cut else []
     lines += [_parameters(ctx, view), *_small_print(ctx, view)]
-    lines += [same_text(url) for image in view.pictures if (url := _link(image))]
+    lines += [same_text(url) for image in view.images if (url := _link(image))]
     return escape_tags("\n".join(line[LOCALES[language]] for line in lines))
 
 
 def _title(view: RequestView) -> tuple[str, dict[str, Any]]:
-    stage, count, done = stage_of(view), len(view.pictures), len(_done(view))
+    stage, count, done = stage_of(view), len(view.images), len(_done(view))
     if stage is Stage.GENERATING and done:
         return "state.progress", {"done": done, "count": count}
     if stage is Stage.READY and done < count:
@@ -120,7 +120,7 @@ def _title(view: RequestView) -> tuple[str, dict[str, Any]]:
 
 
 def _images(ctx: CardContext, view: RequestView) -> Iterator[Element]:
-    for number, image in enumerate(view.pictures, 1):
+    for number, image in enumerate(view.images, 1):
         if (status := _status(ctx, view, image)) is not None:
             yield el.paragraph(_about(ctx, view, [number], status))
         if image.state is not State.DONE:
@@ -143,7 +143,7 @@ def _failures(ctx: CardContext, view: RequestView) -> Iterator[Element]:
             yield ctx.small("label.platform_request_id", ids=", ".join(group.request_ids))
         yield el.paragraph(text.advice)
         if not _is_single(view):
-            links = {number: _link(view.pictures[number - 1]) for number in group.numbers}
+            links = {number: _link(view.images[number - 1]) for number in group.numbers}
             say = ctx.say
             yield from el.row(
                 [el.link(say("button.link_number", number=number), url=url) for number, url in links.items() if url]
@@ -158,7 +158,7 @@ def _request_buttons(ctx: CardContext, view: RequestView) -> list[Element]:
         return [ctx.button("button.cancel", a="cancel", r=request_id)]
     edit = ctx.button("button.edit", a="edit", r=request_id)
     resume = []
-    if any(is_resumable(image) for image in view.pictures):
+    if any(is_resumable(image) for image in view.images):
         # What was paid for is downloaded again, and never paid for again.
         resume = [ctx.button("button.resume", kind="primary", a="resume", r=request_id)]
     if stage is Stage.FAILED and resume:
@@ -185,18 +185,18 @@ def _link(image: GenerationView) -> str | None:
 
 
 def _done(view: RequestView) -> list[GenerationView]:
-    return [image for image in view.pictures if image.state is State.DONE]
+    return [image for image in view.images if image.state is State.DONE]
 
 
 def _is_single(view: RequestView) -> bool:
-    return len(view.pictures) == 1
+    return len(view.images) == 1
 
 
 def _status(ctx: CardContext, view: RequestView, image: GenerationView) -> Bilingual | None:
     """What is said of an image that is still to come, or was cancelled beside others."""
     match image.state:
         case State.WAITING:
-            first = next(one for one in view.pictures if one.state is State.WAITING)
+            first = next(one for one in view.images if one.state is State.WAITING)
             return _position(ctx, view) if image is first else ctx.say("wait.line")
         case State.GENERATING:
             return ctx.say("wait.generating", seconds=typical_seconds(view.options.model))
@@ -235,7 +235,7 @@ def _parameters(ctx: CardContext, view: RequestView) -> Bilingual:
     values = {name: getattr(view.options, name) for name, option in OPTIONS.items() if option.of_image}
     parts = [ctx.option(name, value) for name, value in values.items() if value is not None]
     if _is_single(view):
-        parts += _seconds(ctx, view.pictures[0])
+        parts += _seconds(ctx, view.images[0])
     if stage_of(view) in _WITH_RESULT and view.price is not None:
         parts.append(ctx.say("label.price", price=f"{view.price:.2f}") if view.price else ctx.say("label.free"))
     return join(parts)
@@ -265,18 +265,18 @@ def _prompt_length(ctx: CardContext, view: RequestView) -> Bilingual:
 
 def _small_print(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
     """Notes, until when the links work, a tip for the prompt."""
-    images = view.pictures
+    images = view.images
     if not _is_single(view):
         yield ctx.say("note.count", count=len(images))
     if view.options.model == sizes.DEFAULT_MODEL and view.options.quality == "standard":
         yield ctx.say("note.standard")
     if any(image.repeated for image in images):
         yield ctx.say("note.repeated")
-    if any(image.shrunk for image in _done(view)):
+    if any(image.reencoded for image in _done(view)):
         yield ctx.say("note.shrunk")
     if linked := [image for image in images if _link(image)]:
-        ends = [image.link_ends_at for image in linked if image.link_ends_at is not None]
+        ends = [image.link_expires_at for image in linked if image.link_expires_at is not None]
         # Several links share one sentence, so the first end counts.
         yield ctx.say("reminder.until", time=ctx.time(min(ends))) if ends else ctx.say("reminder.days")
-    if stage_of(view) in _WITH_RESULT and (tip := tip_for(view.prompt, asked=view.asked)):
+    if stage_of(view) in _WITH_RESULT and (tip := tip_for(view.prompt, raw_prompt=view.raw_prompt)):
         yield ctx.say(tip)
