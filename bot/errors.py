@@ -111,6 +111,9 @@ class GlmError(BotError):
 
     code: str = "server_error"
 
+    def __init_subclass__(cls, *, code: str | None = None, sentence: str | None = None) -> None:
+        cls.code, cls.sentence = code or cls.code, sentence or cls.sentence
+
     def __init__(
         self,
         message: str,
@@ -138,74 +141,44 @@ class GlmError(BotError):
         self.request_id = request_id
 
 
-class MissingApiKey(GlmError):
+class MissingApiKey(GlmError, code="MISSING_API_KEY", sentence="failure.key_missing"):
     """``ZHIPU_API_KEY`` is absent, empty, or holds characters that no key has."""
 
-    code = "MISSING_API_KEY"
-    sentence = "failure.key_missing"
 
-
-class InvalidSize(GlmError):
+class InvalidSize(GlmError, code="INVALID_SIZE", sentence="failure.size"):
     """The model cannot make an image of this size."""
 
-    code = "INVALID_SIZE"
-    sentence = "failure.size"
 
-
-class InvalidQuality(GlmError):
+class InvalidQuality(GlmError, code="INVALID_QUALITY", sentence="failure.quality"):
     """The quality is neither ``hd`` nor ``standard``."""
 
-    code = "INVALID_QUALITY"
-    sentence = "failure.quality"
 
-
-class InvalidPrompt(GlmError):
+class InvalidPrompt(GlmError, code="INVALID_PROMPT", sentence="failure.prompt"):
     """The prompt is empty."""
 
-    code = "INVALID_PROMPT"
-    sentence = "failure.prompt"
 
-
-class InvalidUserId(GlmError):
+class InvalidUserId(GlmError, code="INVALID_USER_ID", sentence="failure.internal"):
     """The end user's id is not 6 to 128 characters long."""
 
-    code = "INVALID_USER_ID"
-    sentence = "failure.internal"
 
-
-class AuthenticationFailed(GlmError):
+class AuthenticationFailed(GlmError, code="authentication_error", sentence="failure.key_refused"):
     """The platform refused the key or the account."""
 
-    code = "authentication_error"
-    sentence = "failure.key_refused"
 
-
-class InsufficientBalance(GlmError):
+class InsufficientBalance(GlmError, code="insufficient_balance", sentence="failure.balance"):
     """The account has no balance left (1113)."""
 
-    code = "insufficient_balance"
-    sentence = "failure.balance"
 
-
-class RateLimited(GlmError):
+class RateLimited(GlmError, code="rate_limit_exceeded", sentence="failure.rate_limit"):
     """The account's or the model's limit refused the call; ``waits`` tells whether a later one may pass."""
 
-    code = "rate_limit_exceeded"
-    sentence = "failure.rate_limit"
 
-
-class ContentRejected(GlmError):
+class ContentRejected(GlmError, code="content_filter_violation", sentence="failure.content"):
     """The content filter refused the prompt or the picture (1301, or level 0 to 1)."""
 
-    code = "content_filter_violation"
-    sentence = "failure.content"
 
-
-class RequestRejected(GlmError):
+class RequestRejected(GlmError, code="invalid_request", sentence="failure.request"):
     """The platform found the request invalid (1210 to 1215, 1221, 1222, 1261)."""
-
-    code = "invalid_request"
-    sentence = "failure.request"
 
 
 class ServerFailed(GlmError):
@@ -218,29 +191,20 @@ class RequestBlocked(ServerFailed):
     """A firewall or proxy on the way to the platform answered in its place, so nothing was made or billed."""
 
 
-class NetworkFailed(GlmError):
+class NetworkFailed(GlmError, code="NETWORK_ERROR", sentence="failure.network"):
     """The platform could not be reached, or the connection broke."""
-
-    code = "NETWORK_ERROR"
-    sentence = "failure.network"
 
 
 class NotConnected(NetworkFailed):
     """There was no connection, so nothing was sent that could be billed."""
 
 
-class CallTimedOut(GlmError):
+class CallTimedOut(GlmError, code="TIMEOUT", sentence="failure.timeout"):
     """The platform did not answer within the deadline; whether the image was made is unknown."""
 
-    code = "TIMEOUT"
-    sentence = "failure.timeout"
 
-
-class DownloadFailed(GlmError):
+class DownloadFailed(GlmError, code="DOWNLOAD_FAILED", sentence="failure.download"):
     """No image could be fetched; trying again helps if ``transient``, never if ``permanent``, else while it is new."""
-
-    code = "DOWNLOAD_FAILED"
-    sentence = "failure.download"
 
     def __init__(
         self,
