@@ -1,110 +1,170 @@
-"""The command that writes the generations as CSV or JSON lines; it changes nothing and runs beside the bot."""
+"""The ``export`` command: writes the generations as CSV or JSON lines; it changes nothing, and the bot may run."""
 
 from __future__ import annotations
 
 import argparse
 import csv
 import io
+import json
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import date, datetime, time, timedelta, tzinfo
-from typing import IO
+from typing import IO, Any
+
+from sqlalchemy import RowMapping
 
 from bot.cli.atomic_file import AtomicFile
 from bot.cli.check_local import check_database
-from bot.cli.export_rows import COLUMNS, IMAGE_URL, PROMPT, cells, json_line, values_of
 from bot.cli.id_args import person
 from bot.db.database import Database, read_url
 from bot.db.export_query import ExportFilter, wanted_rows
+from bot.db.rows import read_failure, read_findings
+from bot.options import OPTIONS
 from bot.settings import Settings, load
 
-_PART = 64 * 1024
+_COLUMNS = (
+    "generation_id",
+    "message_id",
+    "chat_id",
+    "chat_type",
+    "sender",
+    "model",
+    "size",
+    "quality",
+    "style",
+    "watermark",
+    "state",
+    "error",
+    "accepted_at",
+    "posted_at",
+    "ended_at",
+    "seconds",
+    "yuan",
+    "paid_calls",
+    "findings",
+    "platform_request_id",
+)
+COLUMNS = (*_COLUMNS, *(name for name, option in OPTIONS.items() if option.of_image and name not in _COLUMNS))
+"""The columns in order; later versions only append, before ``image_url`` and ``prompt``."""
+
+IMAGE_URL, PROMPT = "image_url", "prompt"
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a spreadsheet may take for the start of a formula: https://owasp.org/www-community/attacks/CSV_Injection"""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exports.
-
-    Returns:
-        0 when everything was written, 1 when it could not be, 2 for the usage.
+    """Exports; returns 0 if everything was written, 1 if not, 2 for a usage error.
 
     Raises:
-        SettingsError: the settings cannot be read.
-        StoreUnavailable: the database does not answer.
+        SettingsError: the settings are invalid.
+        DatabaseUnavailable: the database does not answer.
     """
     parser = _parser()
-    given = parser.parse_args(argv)
-    if given.since and given.until and given.since > given.until:
+    args = parser.parse_args(argv)
+    if args.since and args.until and args.since > args.until:
         parser.error("--since is after --until")
     settings = load()
-    there = check_database(settings)
-    if not there.ok:
-        print(f"The database {there.detail}; {there.fix}", file=sys.stderr)
+    database = check_database(settings)
+    if not database.ok:
+        print(f"The database {database.detail}; {database.fix}", file=sys.stderr)
         return 1
     try:
-        return _export(settings, given)
+        return _export(settings, args)
     except BrokenPipeError:
-        # Who reads has seen enough. Python would complain once more when it closes the output.
+        # The reader has seen enough. Python would complain again when it closes the output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        print(f"{given.output or 'The output'} cannot be written: {error.strerror or error}", file=sys.stderr)
+        print(f"{args.output or 'The output'} cannot be written: {error.strerror or error}", file=sys.stderr)
         return 1
 
 
-def _export(settings: Settings, given: argparse.Namespace) -> int:
-    # All of it goes to a nameless file first: the database is then read at once, however slowly the output is.
+def _export(settings: Settings, args: argparse.Namespace) -> int:
+    # Everything is written to a nameless file first, so that a slow output does not hold the database.
     with tempfile.TemporaryFile() as spool:
-        if given.output is None:
-            _write(spool, settings, given)
-            _to_stdout(spool)
+        if args.output is None:
+            _write(spool, settings, args)
+            shutil.copyfileobj(spool, sys.stdout.buffer)
+            sys.stdout.flush()
             return 0
-        with AtomicFile(given.output, private=True) as file:
-            count = _write(spool, settings, given)
+        with AtomicFile(args.output, private=True) as file:
+            count = _write(spool, settings, args)
             file.copy(spool)
     print(f"{count:,} generations written to {file.path}", file=sys.stderr)
     return 0
 
 
-def _write(spool: IO[bytes], settings: Settings, given: argparse.Namespace) -> int:
-    """Writes the lines; gives how many generations they are."""
-    columns = [*COLUMNS, *([IMAGE_URL] if given.links else []), *([PROMPT] if given.prompts else [])]
-    as_csv = given.format == "csv"
+def _write(spool: IO[bytes], settings: Settings, args: argparse.Namespace) -> int:
+    """Writes the lines; returns the number of generations."""
+    columns = [*COLUMNS, *([IMAGE_URL] if args.links else []), *([PROMPT] if args.prompts else [])]
+    as_csv = args.format == "csv"
     zone, prices = settings.team.zone, settings.prices.by_model()
-    encoding = "utf-8" if given.no_bom or not as_csv else "utf-8-sig"
+    encoding = "utf-8" if args.no_bom or not as_csv else "utf-8-sig"
     lines = io.TextIOWrapper(spool, encoding=encoding, errors="replace", newline="", write_through=False)
     sheet = csv.writer(lines)
     if as_csv:
         sheet.writerow(columns)
+    wanted = ExportFilter(
+        since=_midnight(args.since, zone) if args.since else None,
+        until=_midnight(args.until + timedelta(days=1), zone) if args.until else None,
+        sender=args.user,
+    )
     count = 0
     with closing(Database(read_url(settings.url), connections=1)) as database:
-        for row in wanted_rows(database, _wanted(given, zone)):
-            values = values_of(row, prices=prices, zone=zone)
+        for count, row in enumerate(wanted_rows(database, wanted), start=1):  # noqa: B007
+            values = _values(row, prices=prices, zone=zone)
             if as_csv:
-                sheet.writerow(cells(values, columns))
+                sheet.writerow([csv_cell(values[name]) for name in columns])
             else:
-                lines.write(json_line(values, columns))
-            count += 1
+                lines.write(json.dumps({name: values[name] for name in columns}, ensure_ascii=False) + "\n")
     lines.flush()
     lines.detach()
     spool.seek(0)
     return count
 
 
-def _to_stdout(spool: IO[bytes]) -> None:
-    while part := spool.read(_PART):
-        sys.stdout.buffer.write(part)
-    sys.stdout.flush()
+def _values(row: RowMapping, *, prices: Mapping[str, float], zone: tzinfo) -> dict[str, Any]:
+    """The value of every column, with current prices, and times as ISO 8601."""
+    options = json.loads(row["content"])
+    failure = read_failure(row["failure"])
+    return {
+        **{name: options.get(name) for name, option in OPTIONS.items() if option.of_image},
+        **{name: row[name] for name in ("generation_id", "chat_id", "chat_type", "sender", "model", "state")},
+        # A request from a button has no message of its own.
+        "message_id": None if ":" in row["dedup_key"] else row["dedup_key"],
+        "error": failure.code if failure else None,
+        "accepted_at": _iso(row["accepted_at"], zone),
+        "posted_at": _iso(row["called_at"], zone),
+        "ended_at": _iso(row["ended_at"], zone),
+        "seconds": None if row["call_seconds"] is None else round(row["call_seconds"], 3),
+        "yuan": round(row["calls_billed"] * prices.get(row["model"], 0.0), 4),
+        "paid_calls": row["calls_billed"],
+        "findings": [{"role": found.role, "level": found.level} for found in read_findings(row["findings"])],
+        "platform_request_id": row["platform_request_id"],
+        IMAGE_URL: row["url"],
+        PROMPT: row["prompt"],
+    }
 
 
-def _wanted(given: argparse.Namespace, zone: tzinfo) -> ExportFilter:
-    return ExportFilter(
-        since=_midnight(given.since, zone) if given.since else None,
-        until=_midnight(given.until + timedelta(days=1), zone) if given.until else None,
-        sender=given.user,
-    )
+def csv_cell(value: Any) -> str:
+    """A value in CSV: text that a spreadsheet would take for a formula begins with an apostrophe."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return " ".join(f"{found['role']}:{found['level']}" for found in value)
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+
+
+def _iso(seconds: float | None, zone: tzinfo) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, zone).isoformat(timespec="seconds")
 
 
 def _midnight(day: date, zone: tzinfo) -> float:
@@ -114,7 +174,7 @@ def _midnight(day: date, zone: tzinfo) -> float:
 def _day(argument: str) -> date:
     with suppress(ValueError):
         day = date.fromisoformat(argument)
-        # The end of the last day that there is cannot be told.
+        # The last possible day has no following midnight.
         if day < date.max:
             return day
     raise argparse.ArgumentTypeError(f"'{argument}' is not a day such as 2026-11-01")

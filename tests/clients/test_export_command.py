@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from bot.cli.export import main
-from bot.cli.export_rows import COLUMNS, cells
+from bot.cli.export import COLUMNS, csv_cell, main
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.db.tables import generations, requests
@@ -118,7 +117,7 @@ def test_a_file_appears_whole(folder: Path) -> None:
 def test_no_cell_is_a_formula(start: str) -> None:
     """Whatever a spreadsheet may take for the beginning of a formula comes after an apostrophe."""
     values = {"prompt": f"{start}1", "sender": "ou_1", "seconds": -1.5}
-    assert cells(values, ["prompt", "sender", "seconds"]) == [f"'{start}1", "ou_1", "-1.5"]
+    assert [csv_cell(value) for value in values.values()] == [f"'{start}1", "ou_1", "-1.5"]
 
 
 @pytest.mark.parametrize(
