@@ -93,7 +93,7 @@ class Option:
     after_letter: bool = False  # whether it counts after a slash without a space before it: "cat/size 16:9"
     off_words: frozenset[str] = frozenset()  # the values that remove a default, stored as an empty string
     # Resolving
-    depends_on: tuple[str, ...] = ()  # what is resolved first; when typed anew, /again drops this option's old value
+    depends_on: tuple[str, ...] = ()  # what is resolved first; when typed again, /again drops this option's old value
     check: Callable[[Any, Context], Any] = lambda value, _: value  # the canonical value; raises GlmError
     adapt: Callable[[Any, Context], Any] | None = None  # the same for a default, if it differs
     choices: tuple[str, ...] = ()  # what is suggested, and unless `explain` is set, all that is allowed

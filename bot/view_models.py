@@ -18,7 +18,7 @@ class QueueEntry:
     model: str
     mine: bool
     here: bool
-    """Whether it was asked for in this chat; of others' elsewhere nothing is shown."""
+    """Whether it belongs to this chat; other people's in other chats are not shown."""
     number: int | None = None
     ahead: int | None = None
     wait_seconds: float | None = None
@@ -61,12 +61,12 @@ class SettingsView:
     chat: tuple[str, ...]
     """The names that an admin has set for this chat."""
     of_chat: bool = False
-    """Whether the chat's defaults alone are shown, whoever asks."""
+    """Whether the chat's defaults alone are shown, for anybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """A picture that somebody got."""
+    """An image in somebody's history."""
 
     request_id: str
     prompt: str

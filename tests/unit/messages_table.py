@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bot.models import ParsedMessage
-from tests.unit.commands_table import COMMANDS, WORDS_OF_COMMANDS_IN_PROMPTS
-from tests.unit.meanings import MODELS, RATIOS, draw, wrong
+from tests.unit.commands_table import COMMANDS, MODELS, RATIOS, WORDS_OF_COMMANDS_IN_PROMPTS, draw, wrong
 
 PLAIN_PROMPTS: list[tuple[str, ParsedMessage]] = [
     ("一只橘猫，坐在窗台上，水彩", draw("一只橘猫，坐在窗台上，水彩")),
@@ -63,17 +62,11 @@ SIZES: list[tuple[str, ParsedMessage]] = [
     ("一只橘猫 /size 16:9", draw("一只橘猫", size="16:9")),
     ("/size 16:9 一只橘猫", draw("一只橘猫", size="16:9")),
     ("一只橘猫 /size 1568x1056 在窗台上", draw("一只橘猫 在窗台上", size="1568x1056")),
-    ("a cat --size 1568x1056", draw("a cat", size="1568x1056")),
     ("a cat --size=1568X1056", draw("a cat", size="1568x1056")),
-    ("a cat --ar 3:2", draw("a cat", size="3:2")),
     ("a cat /ar3:2", draw("a cat", size="3:2")),
-    ("a cat /ratio 9:16", draw("a cat", size="9:16")),
     ("猫 /尺寸 1280×1280", draw("猫", size="1280x1280")),
     ("猫 /尺寸：1280＊1280", draw("猫", size="1280x1280")),
-    ("猫 /比例 横版", draw("猫", size="横版")),
     ("猫 /比例横版", draw("猫", size="横版")),
-    ("猫 /画幅 手机", draw("猫", size="手机")),
-    ("a cat /size landscape", draw("a cat", size="landscape")),
     ("猫 ／ｓｉｚｅ　１６：９", draw("猫", size="16:9")),
     ("猫 ／尺寸　１０２４×１０２４", draw("猫", size="1024x1024")),
     ("猫 /size 16∶9", draw("猫", size="16:9")),
@@ -81,8 +74,6 @@ SIZES: list[tuple[str, ParsedMessage]] = [
     ("猫 /size 1568 × 1056 像素", draw("猫", size="1568x1056")),
     ("猫 /size 16比9", draw("猫", size="16:9")),
     ("a cat /size 16/9", draw("a cat", size="16:9")),
-    ("a cat —size 16:9", draw("a cat", size="16:9")),
-    ("a cat ——size 16:9", draw("a cat", size="16:9")),
     ("a cat –size 16:9", draw("a cat", size="16:9")),
     ("一只猫——size 16:9", draw("一只猫", size="16:9")),
     ("一只猫 ——比例 3：2", draw("一只猫", size="3:2")),
@@ -111,23 +102,14 @@ SIZES: list[tuple[str, ParsedMessage]] = [
 ]
 
 OTHER_OPTIONS: list[tuple[str, ParsedMessage]] = [
-    ("猫 /quality hd", draw("猫", quality="hd")),
-    ("cat --quality standard", draw("cat", quality="standard")),
-    ("猫 /质量 高清", draw("猫", quality="hd")),
     ("猫 /画质：标准", draw("猫", quality="standard")),
     ("猫 /quality ＨＤ 水彩", draw("猫 水彩", quality="hd")),
-    ("猫 /model cogview-4", draw("猫", model="cogview-4")),
     ("猫 /模型 CogView-3-Flash", draw("猫", model="cogview-3-flash")),
     ("cat --model glm_image", draw("cat", model="glm-image")),
     ("猫 /model cogview-4一只狗", draw("猫 一只狗", model="cogview-4")),
-    ("猫 /no-watermark", draw("猫", watermark=False)),
-    ("猫 /无水印", draw("猫", watermark=False)),
     ("猫，/去水印，水彩", draw("猫，水彩", watermark=False)),
     ("/no_watermark cat", draw("cat", watermark=False)),
     ("/无水印一只猫", draw("一只猫", watermark=False)),
-    ("猫 /不要水印", draw("猫", watermark=False)),
-    ("猫 /没有水印", draw("猫", watermark=False)),
-    ("猫 /watermark", draw("猫", watermark=True)),
     ("猫 /watermark off", draw("猫", watermark=False)),
     ("猫 --watermark=off", draw("猫", watermark=False)),
     ("/watermark off 猫", draw("猫", watermark=False)),
@@ -139,15 +121,12 @@ OTHER_OPTIONS: list[tuple[str, ParsedMessage]] = [
     ("/无水印 开花的树", draw("开花的树", watermark=False)),
     ("a cat /no-watermark on a mat", draw("a cat on a mat", watermark=False)),
     ("/watermark off-road jeep", draw("off-road jeep", watermark=True)),
-    ("远山 /style 水墨", draw("远山", style="水墨")),
     ("远山 /风格：水墨", draw("远山", style="水墨")),
     ("远山 /风格水墨", draw("远山", style="水墨")),
     ("mountains --style line-art", draw("mountains", style="line-art")),
     ("远山 /style 2.5D", draw("远山", style="2.5d")),
     ("远山 /style none", draw("远山", style="")),
-    ("猫 /n 4", draw("猫", count=4)),
     ("猫 /n4", draw("猫", count=4)),
-    ("猫 ／ｎ　２", draw("猫", count=2)),
     ("猫 /张数 两张", draw("猫", count=2)),
     ("猫 /张数3张", draw("猫", count=3)),
     ("/n 4 张三的头像", draw("张三的头像", count=4)),
@@ -225,7 +204,6 @@ FAULTS: list[tuple[str, ParsedMessage]] = [
     ("一只猫 /cogview-4", wrong("unknown_word", word="/cogview-4", suggestion="/model cogview-4")),
     ("一只猫 /hd", wrong("unknown_word", word="/hd", suggestion="/quality hd")),
     ("一只猫 /高清", wrong("unknown_word", word="/高清", suggestion="/quality hd")),
-    ("一只猫 /no watermark", wrong("unknown_word", word="/no", suggestion="/no-watermark")),
     ("一只猫 --no", wrong("unknown_word", word="--no", suggestion="/no-watermark")),
     ("一只猫 /数量 2", wrong("unknown_word", word="/数量", suggestion="/张数")),
     ("一只猫 /型号", wrong("unknown_word", word="/型号", suggestion="/模型")),

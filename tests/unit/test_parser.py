@@ -1,63 +1,65 @@
-"""Every message of the table means what the table says."""
+"""What messages and options mean: the table, every word of the registry, and how options are resolved."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from bot.chat.messages import Messages
+from bot import sizes
 from bot.chat.parsing.parser import parse
 from bot.chat.parsing.tokenizer import BARE, COMMANDS
 from bot.errors import UserError
-from bot.models import Command, ImagePrompt, ParsedMessage
+from bot.models import Command, ImagePrompt, Language, ParsedMessage
+from bot.options import OPTIONS, Options, PartialOptions, resolve_options
+from tests.unit.card_samples import catalogue
 from tests.unit.messages_table import EVERY
 
 
 @pytest.mark.parametrize(("text", "meaning"), EVERY, ids=[repr(text) for text, _ in EVERY])
 def test_message_means_what_the_table_says(text: str, meaning: ParsedMessage) -> None:
-    """Each message of the table is understood as written there, down to the values of a fault's sentence."""
+    """Each message of the table is parsed as written there, down to the values of an error's sentence."""
     assert parse(text) == meaning
 
 
-def test_table_is_large_and_has_no_message_twice() -> None:
-    """The table holds at least 120 messages, each one once."""
+def test_table_is_large_and_every_error_has_its_sentence() -> None:
+    """The table holds each message once, and the catalogues each error with just the values that the parser gives."""
     texts = [text for text, _ in EVERY]
-    assert len(texts) == len(set(texts))
-    assert len(texts) >= 120
+    assert len(texts) == len(set(texts)) >= 120
+    errors = {meaning.sentence: set(meaning.values) for _, meaning in EVERY if isinstance(meaning, UserError)}
+    assert errors == {sentence: set(catalogue().placeholders(sentence)) for sentence in errors}
 
 
-def test_every_fault_has_its_sentence() -> None:
-    """The catalogues hold the sentence of each fault in the table, with just the values that the parser gives."""
-    words = Messages.load(Path(__file__).parents[2] / "config")
-    faults = [meaning for _, meaning in EVERY if isinstance(meaning, UserError)]
-    assert {fault.sentence: set(fault.values) for fault in faults} == {
-        fault.sentence: set(words.placeholders(fault.sentence)) for fault in faults
-    }
+VALUES = {"model": "cogview-4", "size": "16:9", "quality": "hd", "style": "ink", "count": 2}
 
 
-@pytest.mark.parametrize("word", sorted(COMMANDS))
-def test_every_command_word_works_with_a_slash(word: str) -> None:
+@pytest.mark.parametrize("sign", ["/", "--", "／", "—", "——"])
+def test_every_name_of_an_option_works_with_every_sign(sign: str) -> None:
+    """Each name of the registry gives its option after each sign, in full width and capitals too."""
+    for name, option in OPTIONS.items():
+        for word in option.words:
+            expected = ImagePrompt(prompt="猫", options=PartialOptions(**{name: VALUES[name]}))
+            for typed in (f"{word} {VALUES[name]}", f"{word.upper()}：{VALUES[name]}"):
+                assert parse(f"猫 {sign}{typed}") == expected
+        for word, value in option.flags.items():
+            assert parse(f"猫 {sign}{word}") == ImagePrompt(prompt="猫", options=PartialOptions(**{name: value}))
+
+
+def test_every_command_word_works_with_a_slash() -> None:
     """Each command's English and Chinese word gives it after a slash, in full width too."""
-    if COMMANDS[word] == "lang":
-        assert parse(f"/{word} zh") == parse(f"／{word}　ＺＨ") == Command(name="lang", argument="zh")
-    else:
-        name = COMMANDS[word] if COMMANDS[word] != "set" else "settings"
-        assert parse(f"/{word}") == parse(f"／{word}") == Command(name=name)
+    for word, name in COMMANDS.items():
+        if name == "lang":
+            assert parse(f"/{word} zh") == parse(f"／{word}　ＺＨ") == Command(name="lang", argument="zh")
+        else:
+            assert parse(f"/{word}") == parse(f"／{word}") == Command(name="settings" if name == "set" else name)
 
 
-@pytest.mark.parametrize("word", sorted(BARE))
-def test_bare_command_word_counts_only_when_it_is_the_whole_message(word: str) -> None:
-    """A command word alone is a command; with a description after it, or after 画, it is a prompt."""
-    assert not isinstance(parse(word), ImagePrompt)
-    assert parse(f"{word} 的图标") == ImagePrompt(prompt=f"{word} 的图标")
-    assert parse(f"画 {word}") == ImagePrompt(prompt=word)
-
-
-@pytest.mark.parametrize("word", sorted(set(COMMANDS) - set(BARE)))
-def test_english_command_word_alone_is_a_prompt(word: str) -> None:
-    """English command words that name things to draw need the slash."""
-    assert parse(word) == ImagePrompt(prompt=word)
+def test_command_word_without_a_slash_counts_only_alone() -> None:
+    """A bare command word is a command only if it is the whole message; other English words are prompts."""
+    for word in BARE:
+        assert not isinstance(parse(word), ImagePrompt)
+        assert parse(f"{word} 的图标") == ImagePrompt(prompt=f"{word} 的图标")
+        assert parse(f"画 {word}") == ImagePrompt(prompt=word)
+    for word in COMMANDS.keys() - BARE.keys():
+        assert parse(word) == ImagePrompt(prompt=word)
 
 
 HOSTILE = [
@@ -69,7 +71,147 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:12]))
-@pytest.mark.timeout(10)
 def test_long_hostile_message_has_an_answer(text: str) -> None:
     """A message as long as the platform lets through is answered in time linear in its length."""
     assert isinstance(parse(text), ImagePrompt | Command | UserError)
+
+
+SIGNS = {chr(code): chr(plain).lower() for code, plain in sizes.PLAIN.items() if chr(plain) in "xX:"}
+
+
+def test_message_reads_the_signs_of_sizes() -> None:
+    """Whatever counts as ``x`` or ``:`` in a size counts so in a message."""
+    for sign, plain in SIGNS.items():
+        assert parse(f"猫 /size 16{sign}9") == ImagePrompt(prompt="猫", options=PartialOptions(size=f"16{plain}9"))
+
+
+STYLES = ("水墨", "ink", "3D渲染")
+
+
+def resolved(
+    typed: PartialOptions, *, defaults: Options | None = None, may_drop_watermark: bool = False
+) -> Options | UserError:
+    """The options resolved with the styles of this module."""
+    defaults = defaults or Options()
+    return resolve_options(typed, defaults=defaults, may_drop_watermark=may_drop_watermark, styles=STYLES)
+
+
+def options(**typed: object) -> Options:
+    """Typed options that are valid, resolved."""
+    found = resolved(PartialOptions(**typed))
+    assert isinstance(found, Options)
+    return found
+
+
+def test_defaults_apply_where_nothing_is_typed() -> None:
+    """A message without options is made with the defaults as they are."""
+    defaults = Options(model="cogview-4", size="1344x768", quality="standard", style="ink", count=2)
+    assert resolved(PartialOptions(), defaults=defaults) == defaults
+
+
+@pytest.mark.parametrize(
+    ("model", "typed", "size"),
+    [
+        ("glm-image", "16:9", "1728x960"),
+        ("cogview-4", "16:9", "1344x768"),
+        ("glm-image", "横版", "1568x1056"),
+        ("cogview-3-flash", "landscape", "1248x832"),
+        ("glm-image", "2048x2048", "2048x2048"),
+        ("cogview-4", "512x512", "512x512"),
+    ],
+)
+def test_size_follows_the_model(model: str, typed: str, size: str) -> None:
+    """A ratio or a word becomes the size that the chosen model makes for it."""
+    assert options(model=model, size=typed) == Options(model=model, size=size)
+
+
+@pytest.mark.parametrize(
+    ("default", "model", "size"),
+    [
+        ("768x1344", "glm-image", "960x1728"),
+        ("1440x720", "glm-image", "1280x1280"),
+        ("2048x2048", "cogview-4", "1024x1024"),
+        ("1728x960", "cogview-4", "1728x960"),
+    ],
+)
+def test_default_size_follows_a_typed_model(default: str, model: str, size: str) -> None:
+    """A default size that the typed model does not make becomes its size of the nearest ratio."""
+    found = resolved(PartialOptions(model=model), defaults=Options(model="cogview-4", size=default))
+    assert isinstance(found, Options)
+    assert found.size == size
+
+
+@pytest.mark.parametrize("size", ["512x512", "很大", "16:10", "1568x1057", "1024", "99999x99999"])
+def test_wrong_size_lists_what_the_model_makes(size: str) -> None:
+    """A size that the model does not make is answered with its ratios, its sizes and its rule."""
+    error = resolved(PartialOptions(size=size))
+    assert isinstance(error, UserError)
+    values = dict(error.values)
+    assert values.pop("allowed").startswith("1280x1280, 1568x1056, ")
+    assert "16:9" in values.pop("ratios")
+    numbers = {"minimum": "1024", "maximum": "2048", "multiple": "32", "pixels": "4,194,304"}
+    assert (error.sentence, values) == ("misread.size", {"value": size, "model": "glm-image", **numbers})
+    assert all(value in catalogue().text("misread.size", "en", **error.values) for value in error.values.values())
+
+
+WORDS: dict[Language, tuple[str, ...]] = {
+    "zh": ("横版", "竖版", "方形", "宽屏", "手机"),
+    "en": ("landscape", "portrait", "square", "wide", "phone"),
+}
+
+
+def test_errors_about_sizes_name_the_words() -> None:
+    """What is said of a missing or wrong size names the words that can be typed for one, in either language."""
+    for key in ("misread.size", "misread.size_missing"):
+        values = dict.fromkeys(catalogue().placeholders(key), "x")
+        for language, words in WORDS.items():
+            assert all(word in sizes.WORDS and word in catalogue().text(key, language, **values) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence", "values"),
+    [
+        ({"quality": "4k"}, "quality", {"value": "4k", "allowed": "hd, standard"}),
+        ({"style": "浮世绘"}, "style", {"value": "浮世绘", "allowed": "水墨, ink, 3D渲染"}),
+        ({"count": 0}, "count", {"value": "0", "most": "4"}),
+        ({"count": 5}, "count", {"value": "5", "most": "4"}),
+        ({"watermark": False}, "no_watermark", {}),
+        (
+            {"model": "dall-e", "size": "16:9"},
+            "model",
+            {"value": "dall-e", "allowed": "glm-image, cogview-4, cogview-4-250304, cogview-3-flash"},
+        ),
+    ],
+)
+def test_wrong_value_names_the_allowed_ones(typed: dict[str, object], sentence: str, values: dict[str, str]) -> None:
+    """Each option's error has its own sentence, with the value and what is allowed instead."""
+    error = resolved(PartialOptions(**typed))
+    assert error == UserError(sentence=f"misread.{sentence}", values=values)
+    # The card names the styles itself, in the reader's language.
+    said = catalogue().text(f"misread.{sentence}", "en", **{"styles": ", ".join(STYLES), **values})
+    assert all(value in said for value in values.values())
+
+
+@pytest.mark.parametrize(("typed", "name"), [("水墨", "水墨"), ("INK", "ink"), ("3d渲染", "3D渲染"), ("", None)])
+def test_style_is_found_in_any_case(typed: str, name: str | None) -> None:
+    """A style has its own spelling however it was typed; an empty one removes the default."""
+    found = resolved(PartialOptions(style=typed), defaults=Options(style="ink"))
+    assert isinstance(found, Options)
+    assert found.style == name
+
+
+@pytest.mark.parametrize(
+    ("typed", "default", "allowed", "watermark"),
+    [
+        (None, True, True, True),
+        (False, True, True, False),
+        (None, False, True, False),
+        (None, False, False, True),
+        (True, False, True, True),
+    ],
+)
+def test_watermark_goes_only_if_it_may(*, typed: bool | None, default: bool, allowed: bool, watermark: bool) -> None:
+    """The watermark is dropped if that was typed and the account has signed for it."""
+    found = resolved(PartialOptions(watermark=typed), defaults=Options(watermark=default), may_drop_watermark=allowed)
+    assert isinstance(found, Options)
+    assert found.watermark is watermark

@@ -55,7 +55,7 @@ _MANY_SUBJECTS = 4
 
 
 def tip_for(prompt: str, *, raw_prompt: str | None = None) -> str | None:
-    """The catalogue key of the tip for a prompt, or ``None`` if nothing stands out.
+    """The catalogue key of the tip for a prompt, or ``None``.
 
     Args:
         prompt: the prompt as it was sent.

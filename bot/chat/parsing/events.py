@@ -83,13 +83,13 @@ def mentioned_namesake(event: Event, name: str) -> str | None:
 
 
 class MentionMask:
-    """The names in one message, each of which stands in its text as two characters."""
+    """The names in one message, each of which is replaced by two characters in its text."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
 
     def mask(self, name: str) -> str:
-        """What stands in the text for a name."""
+        """What replaces a name in the text."""
         known = visible(storable(name))
         if not known or (known not in self._numbers and len(self._numbers) == MAX_NAMES):
             return ""

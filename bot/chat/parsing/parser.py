@@ -13,7 +13,7 @@ from bot.models import Command, ImagePrompt, ParsedMessage
 from bot.options import NAMES, OPTIONS, infer_option, quote
 from bot.text import bare, says_something
 
-# What stands between a mention and the text; a face such as ":)" is part of it.
+# What separates a mention from the text; a face such as ":)" is part of it.
 _OPENING = re.compile(r"(?:[\s,，：]|:(?![-()]))+")
 _LEADING = re.compile(rf"{LEADING}(?:\s*:\s*|\s+|[.!?~。！？～…\s]*$)")
 

@@ -1,7 +1,7 @@
 """The tokens of a message: one pass finds options and words with a sign, and leaves quotations and links alone.
 
-A sign is ``/``, ``--``, or what input methods make of them: ``—``, ``——`` and ``、``. What stands before it tells an
-option from prose:
+A sign is ``/``, ``--``, or what input methods make of them: ``—``, ``——`` and ``、``. What precedes it tells an option
+from prose:
 
 ========================================  ================================================================
 before the sign                           what counts
@@ -89,7 +89,7 @@ _SWITCH = re.compile(
 )
 _LATIN_WORD = re.compile(r"[ \t]+[a-z0-9]")
 
-# Other full-width signs stay: a comma or a bracket ends a link or a value as it stands.
+# Other full-width signs stay: a comma or a bracket ends a link or a value unchanged.
 _FULL_WIDTH = range(0xFF01, 0xFF5F)
 _FULL_WIDTH_SIGNS = frozenset("／：－＝＊＂＿．")
 _PLAIN = {
@@ -115,7 +115,7 @@ def unquoted(prompt: str) -> str:
 
 
 Role = Literal["option", "command", "leading", "chat", "unknown", "value"]
-"""``leading`` stands before a prompt, ``chat`` belongs to ``/set``, ``value`` begins with a digit, so that it is an
+"""``leading`` precedes a prompt, ``chat`` belongs to ``/set``, ``value`` begins with a digit, so that it is an
 error only if it is the value of an option."""
 
 
@@ -133,11 +133,11 @@ class Token:
     """Where the typed name of the option ends."""
     end: int
     certain: bool = True
-    """Whether it is unmistakably an option if no sign stands before it."""
+    """Whether it is unmistakably an option without a sign."""
 
 
 class _Before(IntEnum):
-    """What stands before a sign, from what excludes an option to what admits any word."""
+    """What precedes a sign, from what excludes an option to what admits any word."""
 
     CLOSED = 0
     LATIN = 1
