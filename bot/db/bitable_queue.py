@@ -33,7 +33,7 @@ class BitableQueue:
 
     A batch is stored before its first call and forgotten after a good one, so that a call whose answer was lost, with
     the process or with the network, is made again as it was. Each method is one transaction and raises
-    ``StoreUnavailable`` when the database does not answer.
+    ``DatabaseUnavailable`` when the database does not answer.
     """
 
     def __init__(self, database: Database) -> None:

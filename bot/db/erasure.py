@@ -68,7 +68,7 @@ def stored_of(database: Database, person: str) -> PersonData:
     """What is stored of a person (``open_id``).
 
     Raises:
-        StoreUnavailable: the database does not answer.
+        DatabaseUnavailable: the database does not answer.
     """
     with database.read() as connection:
         return _count(connection, person)
@@ -84,7 +84,7 @@ def forget(database: Database, person: str) -> PersonData:
         What was there; with ``goes_on``, nothing was removed.
 
     Raises:
-        StoreUnavailable: the database does not answer; nothing was removed.
+        DatabaseUnavailable: the database does not answer; nothing was removed.
     """
     with database.write(patience=PATIENCE) as connection:
         if database.is_sqlite:
@@ -105,7 +105,7 @@ def rewrite(database: Database) -> None:
     frees the space of deleted rows, and old log files and backups go as its administrator has arranged.
 
     Raises:
-        StoreUnavailable: somebody reads all the time, or there is no room for a second copy.
+        DatabaseUnavailable: somebody reads all the time, or there is no room for a second copy.
     """
     if not database.is_sqlite:
         return

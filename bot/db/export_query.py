@@ -38,7 +38,7 @@ def wanted_rows(database: Database, wanted: ExportFilter) -> Iterator[RowMapping
     should not dawdle.
 
     Raises:
-        StoreUnavailable: the database does not answer.
+        DatabaseUnavailable: the database does not answer.
     """
     columns = (generations, requests.c.dedup_key, requests.c.chat_id, requests.c.chat_type)
     statement = select(*columns, requests.c.prompt, requests.c.content).join(

@@ -98,7 +98,7 @@ class Outages:
         """Makes one call of a kind within the block.
 
         Raises:
-            MessageHeld: such calls are refused at present, and the next probe is not due.
+            SendDelayed: such calls are refused at present, and the next probe is not due.
         """
         probing = self._take_probe(call)
         try:

@@ -30,7 +30,7 @@ use the bot that it is not open to them."""
 class EventHandler:
     """Handles events.
 
-    ``allows`` tells whether a person may use the bot in a chat; ``welcome`` are the kinds of onboarding that are
+    ``allows`` returns whether a person may use the bot in a chat; ``welcome`` are the kinds of onboarding that are
     answered; ``wake`` is set when there is work for the worker of this process.
     """
 
