@@ -173,12 +173,7 @@ ORIGINALS = (
     # The upload of the original as a file.
     Row(on="file", codes=(*RATES, *APP), calls=["file", "file", "reply file"], sees="the file"),
     Row(on="file", codes=TOKENS, calls=["file", "token", "file", "reply file"], sees="the file"),
-    Row(
-        on="file",
-        codes=(*PICTURE, *BUGS),
-        calls=["file", "reply card"],
-        sees="notice.original_refused.text",
-    ),
+    Row(on="file", codes=(*PICTURE, *BUGS), calls=["file", "reply card"], sees="notice.original_refused.text"),
     # The file as a message.
     Row(on="reply", codes=(*RATES, *APP), calls=["file", "reply file", "reply file"], sees="the file"),
     Row(on="reply", codes=SOURCE_GONE, calls=["file", "reply file", "create file"], sees="the file"),
@@ -189,19 +184,9 @@ ORIGINALS = (
         sees="notice.original_refused.text",
     ),
     # Feishu's own copy of the picture, when neither the data folder nor the link has it.
-    Row(
-        on="own_image",
-        codes=(*RATES, *APP),
-        calls=["own_image", "own_image", "file", "reply file"],
-        sees="the file",
-    ),
+    Row(on="own_image", codes=(*RATES, *APP), calls=["own_image", "own_image", "file", "reply file"], sees="the file"),
     Row(on="own_image", codes=TOKENS, calls=["own_image", "token", "own_image", "file", "reply file"], sees="the file"),
-    Row(
-        on="own_image",
-        codes=(*BUGS, 234003),
-        calls=["own_image", "reply card"],
-        sees="notice.original_gone.text",
-    ),
+    Row(on="own_image", codes=(*BUGS, 234003), calls=["own_image", "reply card"], sees="notice.original_gone.text"),
 )
 """When somebody presses the button that sends the original; ``sees`` is a sentence where no file comes."""
 
