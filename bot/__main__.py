@@ -14,7 +14,7 @@ INTERRUPTED = 130
 """The exit code after Ctrl-C, as in shells."""
 
 COMMANDS = {
-    "serve": "Receives events and, unless told otherwise, does the work too.",
+    "serve": "Receives events and, without --no-worker, does the work too.",
     "connect": "Like serve, but over an outbound connection: needs no public address.",
     "worker": "Does the work for processes that only receive events, over a shared PostgreSQL.",
     "sandbox": "Runs the whole bot against local stand-ins of Feishu and GLM, with a chat page in the browser.",

@@ -4,10 +4,10 @@
 
     BotError
     ├── SettingsError              the settings are wrong; lists every fault at once
-    ├── EventRefused               the door answers 400, 401 or 413 and runs nothing
-    ├── StoreUnavailable           the database does not answer; the door says 503 and Feishu sends again
+    ├── EventRejected              the webhook answers 400, 401 or 413 and runs nothing
+    ├── DatabaseUnavailable        the database does not answer; the webhook answers 503 and Feishu redelivers
     ├── LeaseLost                  another worker owns this work now; stop before the next side effect
-    ├── MessageHeld                a message has to wait for the platform's limits before it goes out
+    ├── SendDelayed                a message has to wait for the platform's limits before it goes out
     ├── GlmError                   the image could not be made or fetched
     │   ├── MissingApiKey          MISSING_API_KEY
     │   ├── InvalidSize            INVALID_SIZE
@@ -17,7 +17,7 @@
     │   ├── AuthenticationFailed   authentication_error
     │   ├── InsufficientBalance    insufficient_balance (platform code 1113)
     │   ├── RateLimited            rate_limit_exceeded (1302, 1305, quotas)
-    │   ├── ContentRefused         content_filter_violation
+    │   ├── ContentRejected        content_filter_violation
     │   ├── RequestRejected        invalid_request
     │   ├── ServerFailed           server_error
     │   │   └── RequestBlocked     server_error, and the platform never had the request
@@ -170,7 +170,7 @@ class InsufficientBalance(GlmError, code="insufficient_balance", sentence="failu
 
 
 class RateLimited(GlmError, code="rate_limit_exceeded", sentence="failure.rate_limit"):
-    """The account's or the model's limit refused the call; ``waits`` tells whether a later one may pass."""
+    """The account's or the model's limit refused the call; ``waits``: a later call may pass."""
 
 
 class ContentRejected(GlmError, code="content_filter_violation", sentence="failure.content"):

@@ -18,7 +18,7 @@ PROMPT_HINT_LENGTH = 1000
 
 
 class State(StrEnum):
-    """Where a generation stands; the last three are its ends."""
+    """The state of a generation; the last three are final."""
 
     WAITING = "waiting"
     GENERATING = "generating"
@@ -38,8 +38,8 @@ class State(StrEnum):
 class Message:
     """A message that is meant for the bot, its mentions resolved.
 
-    ``text`` has lost the bot's own mention; what stands there for other people's names, which are ``names``,
-    :mod:`bot.chat.parsing.mention_masking` tells. ``thread_id`` is set only in a topic.
+    ``text`` is without the bot's own mention; other people's names, which are ``names``, are masked: see
+    :mod:`bot.chat.parsing.mention_masking`. ``thread_id`` is set only in a topic.
     """
 
     message_id: str
@@ -56,7 +56,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """An authentic event as the door lets it in: signature, token, app and age have been checked.
+    """An authentic event: signature, token, app and age have been checked.
 
     ``created_at`` is the signed time of the event in seconds since 1970; ``body`` is the ``event`` object.
     """
@@ -90,7 +90,7 @@ class MessageRecall:
 class Onboarding:
     """A moment at which the bot introduces itself.
 
-    ``chat_id`` is ``None`` for a press on the bot's menu, which tells only who pressed.
+    ``chat_id`` is ``None`` for the bot's menu, whose event names only the person.
     """
 
     kind: Literal["entered", "added", "menu"]
@@ -98,7 +98,7 @@ class Onboarding:
     chat_id: str | None
     person: str
     first: bool = True
-    """Whether the person has not talked with the bot before, as far as the event tells."""
+    """Whether the person is new to the bot, as far as the event says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class Command:
 ParsedMessage = ImagePrompt | Command | UserError
 
 ROLES = ("user", "assistant", "history")
-"""Where the platform's content filter looks: at the prompt, at the image, at what was said before."""
+"""What the platform's content filter checks: the prompt, the image, the conversation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +182,7 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a generation ended without an image, as a person is told.
+    """Why a generation ended without an image, as shown to the user.
 
     ``platform`` is the platform's own code and message, shown small below our sentence.
     """
@@ -228,7 +228,7 @@ class RequestView:
     options: Options
     images: tuple[GenerationView, ...]
     ahead: int | None = None
-    """How many generations stand before the first waiting one of this request."""
+    """How many generations are ahead of the first waiting one of this request."""
     wait_seconds: float | None = None
     """The estimated wait, where one can be made."""
     backing_off: bool = False

@@ -54,12 +54,12 @@ def _create(bases: BitableClient, settings: Settings, *, name: str, owners: Sequ
     _clear(bases, base)
     print(f"Made {base.url}?table={table_id}", *shared, "", "Set in the environment, in .env or in [base]:", sep="\n")
     print(f"BOT_BASE_APP_TOKEN={base.app_token}", f"BOT_BASE_TABLE_ID={table_id}", sep="\n")
-    print("\nThen start the bot anew. `python -m bot check` tells whether it can write there.")
+    print("\nThen restart the bot. `python -m bot check` reports whether it can write there.")
     return 0
 
 
 def _share(bases: BitableClient, base: NewBase, settings: Settings, owners: Sequence[str]) -> list[str]:
-    """Lets the owners in, each as far as Feishu agrees; gives the lines that tell so."""
+    """Shares the Base with the owners, as far as Feishu allows; returns lines about it."""
     if not owners:
         return ["Only the bot can open it so far: name an admin in [team], or make another one with --owner ou_…"]
     shared = []

@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
 
     Raises:
         SettingsError: the settings cannot be read.
-        StoreUnavailable: the database does not answer.
+        DatabaseUnavailable: the database does not answer.
     """
     given = _parser().parse_args(argv)
     settings = load()
@@ -64,7 +64,7 @@ def _forget(database: Database, settings: Settings, who: str) -> int:
         rewrite(database)
     except DatabaseUnavailable as error:
         return _refuse(
-            f"The rows are gone, but their bytes may still be in the file: it could not be written anew ({error}). "
+            f"The rows are gone, but their bytes may still be in the file: it could not be rewritten ({error}). "
             "Stop the bot and run: sqlite3 FILE VACUUM"
         )
     return 0

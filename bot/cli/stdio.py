@@ -27,7 +27,7 @@ def prepare() -> None:
 
 
 def write_line(stream: TextIO, line: str) -> bool:
-    """Writes a line at once; tells whether it got out."""
+    """Writes a line at once; returns whether it was written."""
     try:
         print(line, file=stream, flush=True)
     except OSError:
