@@ -61,20 +61,12 @@ class SettingsView:
     chat: tuple[str, ...]
     """The names that an admin has set for this chat."""
     of_chat: bool = False
-<<<<<<< HEAD
     """Whether the chat's defaults alone are shown, for anybody."""
-=======
-    """Whether only the chat's defaults are shown."""
->>>>>>> 9775121 (Describe errors, models and commands in standard terms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-<<<<<<< HEAD
     """An image in somebody's history."""
-=======
-    """An image that a person received."""
->>>>>>> 9775121 (Describe errors, models and commands in standard terms)
 
     request_id: str
     prompt: str
