@@ -53,7 +53,7 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def settings_for(feishu: FeishuStandIn, *, folder: Path) -> dict[str, str]:
-    """The settings with which ``serve`` works against a stand-in; everything else is as it comes."""
+    """The settings with which ``serve`` works against a stand-in; everything else is the default."""
     return {
         "FEISHU_APP_ID": feishu.app_id,
         "FEISHU_APP_SECRET": feishu.app_secret,

@@ -25,7 +25,7 @@ def main() -> int:
     routes = {API_HOST: origin, IMAGE_HOST: origin + "/images"}
     bot = Bot(settings, glm=LoopbackTransport(routes), images=LoopbackTransport(routes))
     server = Server(bot.web, port=settings.port, bounds=settings.server)
-    print(server.port, flush=True)  # noqa: T201 - for whoever started it
+    print(server.port, flush=True)  # noqa: T201 - for the process that started it
     run_until(stopped, bot, server=server)
     return 0
 

@@ -48,3 +48,9 @@ def held(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUn
 def user(bot: BotUnderTest) -> Conversation:
     """A new person in a chat of their own with the shared bot."""
     return bot.new_user()
+
+
+@pytest.fixture
+def member(bot: BotUnderTest) -> Conversation:
+    """A new person in a new group with the shared bot."""
+    return bot.new_user(kind="group")

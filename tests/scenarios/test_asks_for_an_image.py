@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.sandbox.feishu.state import ChatMessage, new_id
-from tests.support.dsl import BotUnderTest, Conversation, all_strings, header_color, posts_of
+from tests.support.dsl import BotUnderTest, Conversation, all_strings, header_color
 
 PROMPT = "一只坐在窗台上的橘猫，水彩"
 
@@ -43,16 +43,15 @@ def test_the_platform_gets_exactly_this(bot: BotUnderTest) -> None:
     assert 6 <= len(user) <= 128
 
 
-def test_in_a_group_with_a_mention(bot: BotUnderTest) -> None:
+def test_in_a_group_with_a_mention(bot: BotUnderTest, member: Conversation) -> None:
     """In a group the mention leaves the prompt, and the name of somebody else stays in it."""
-    talk = bot.new_user(kind="group")
     friend = bot.feishu.state.add_person("小李").open_id
     said = bot.feishu.say(
-        chat_id=talk.chat_id, sender=talk.person, text="@画图 画一张 @小李 的漫画头像", mentions=[friend]
+        chat_id=member.chat_id, sender=member.person, text="@画图 画一张 @小李 的漫画头像", mentions=[friend]
     )
-    card = talk.ask(said)
+    card = member.ask(said)
     assert card.color == "green"
-    assert [body["prompt"] for body in talk.paid_since(said)] == ["画一张 小李 的漫画头像"]
+    assert [body["prompt"] for body in member.paid_since(said)] == ["画一张 小李 的漫画头像"]
     assert card.thread_id is None
 
 
@@ -75,21 +74,19 @@ def test_in_a_topic(bot: BotUnderTest) -> None:
     assert card.color == "green"
 
 
-def test_under_another_message(bot: BotUnderTest) -> None:
+def test_under_another_message(bot: BotUnderTest, member: Conversation) -> None:
     """A prompt that quotes a message of a group is answered under the prompt."""
-    talk = bot.new_user(kind="group")
-    first = talk.send(PROMPT)
-    talk.ask(first)
-    said = bot.feishu.say(chat_id=talk.chat_id, sender=talk.person, text="一座灯塔", quote=first.message_id)
-    assert header_color(talk.ask(said)) == "green"
-    assert [body["prompt"] for body in talk.paid_since(said)] == ["一座灯塔"]
+    first = member.send(PROMPT)
+    member.ask(first)
+    said = bot.feishu.say(chat_id=member.chat_id, sender=member.person, text="一座灯塔", quote=first.message_id)
+    assert header_color(member.ask(said)) == "green"
+    assert [body["prompt"] for body in member.paid_since(said)] == ["一座灯塔"]
 
 
-def test_with_everybody_mentioned(bot: BotUnderTest) -> None:
+def test_with_everybody_mentioned(bot: BotUnderTest, member: Conversation) -> None:
     """A message to everybody is not one to the bot."""
-    talk = bot.new_user(kind="group")
-    said = bot.feishu.say(chat_id=talk.chat_id, sender=talk.person, text=f"@_all {PROMPT}", mention_bot=False)
-    talk.assert_no_answer(said)
+    said = bot.feishu.say(chat_id=member.chat_id, sender=member.person, text=f"@_all {PROMPT}", mention_bot=False)
+    member.assert_no_answer(said)
 
 
 @pytest.mark.parametrize(
@@ -101,13 +98,9 @@ def test_with_everybody_mentioned(bot: BotUnderTest) -> None:
         pytest.param("app", [("ou_sandbox_bot", "画图")], id="another bot mentions this one"),
     ],
 )
-def test_said_to_somebody_else(bot: BotUnderTest, sender_type: str, mentioned: list[tuple[str, str]]) -> None:
-    """What the platform delivers though it is not for the bot is acknowledged and met with silence."""
-    talk = bot.new_user(kind="group")
-    said = overheard(talk, sender_type=sender_type, mentioned=mentioned)
-    bot.wait_until_idle(said)
-    assert talk.answers == []
-    assert posts_of(bot.glm, said) == []
+def test_said_to_somebody_else(member: Conversation, sender_type: str, mentioned: list[tuple[str, str]]) -> None:
+    """What the platform delivers though it is not for the bot is acknowledged and not answered."""
+    member.assert_no_answer(overheard(member, sender_type=sender_type, mentioned=mentioned))
 
 
 def overheard(talk: Conversation, *, sender_type: str, mentioned: list[tuple[str, str]]) -> ChatMessage:

@@ -68,7 +68,7 @@ def test_partial_failures_are_named_by_number(bot: BotUnderTest, user: Conversat
 
 
 def test_identical_failures_are_reported_once(bot: BotUnderTest) -> None:
-    """The same failure of every image is told once, for all of them together."""
+    """The same failure of every image is shown once for all of them."""
     bot.glm.arm("glm_1113", times=4)
     card = bot.new_user().ask("一座灯塔 /n 4")
     assert card.color == "red"

@@ -17,11 +17,6 @@ def three_in_line(bot: BotUnderTest, *, kind: str = "p2p") -> tuple[Conversation
     return user, cards
 
 
-def prompts_of(bot: BotUnderTest) -> list[str]:
-    """The prompts of the paid calls, in their order."""
-    return [call.body["prompt"] for call in bot.glm.calls]
-
-
 def test_cancel_command_cancels_all_own_requests(held: BotUnderTest, gate: Gate) -> None:
     """The command alone cancels all of one's own; what waits is never paid, what is being made is not shown."""
     user, cards = three_in_line(held)
@@ -31,7 +26,7 @@ def test_cancel_command_cancels_all_own_requests(held: BotUnderTest, gate: Gate)
         assert header_color(card.wait_to_show("state.cancelled")) == "grey"
     gate.release(3)
     held.wait_until_idle()
-    assert set(prompts_of(held)) <= {"第 1 座灯塔"}
+    assert set(held.paid_prompts) <= {"第 1 座灯塔"}
     assert len(user.answers) == 4
 
 
@@ -44,7 +39,7 @@ def test_cancel_by_queue_number(held: BotUnderTest, gate: Gate) -> None:
     cards[1].wait_to_show("state.cancelled")
     gate.release(2)
     cards[2].wait_to_show("state.ready")
-    assert prompts_of(held) == ["第 1 座灯塔", "第 3 座灯塔"]
+    assert held.paid_prompts == ["第 1 座灯塔", "第 3 座灯塔"]
 
 
 def test_cancel_last_cancels_newest_request(held: BotUnderTest, gate: Gate) -> None:
@@ -55,7 +50,7 @@ def test_cancel_last_cancels_newest_request(held: BotUnderTest, gate: Gate) -> N
     assert "第 3 座灯塔" in said.text()
     gate.release(2)
     cards[1].wait_to_show("state.ready")
-    assert prompts_of(held) == ["第 1 座灯塔", "第 2 座灯塔"]
+    assert held.paid_prompts == ["第 1 座灯塔", "第 2 座灯塔"]
 
 
 def test_cancel_of_unknown_number_changes_nothing(held: BotUnderTest, gate: Gate) -> None:
@@ -67,7 +62,7 @@ def test_cancel_of_unknown_number_changes_nothing(held: BotUnderTest, gate: Gate
 
 
 def test_cancel_button_removes_queued_request(held: BotUnderTest, gate: Gate) -> None:
-    """The asker's press on a waiting card takes it out of the line at once, and a second press comes too late."""
+    """The asker's press on a waiting card removes it from the queue at once, and a second press comes too late."""
     _, cards = three_in_line(held)
     cancel = cards[1].button("cancel").value
     assert cards[1].press_for_toast("cancel") == toast_text("toast.cancelled")
@@ -75,7 +70,7 @@ def test_cancel_button_removes_queued_request(held: BotUnderTest, gate: Gate) ->
     assert cards[1].press_raw(cancel) == toast_text("toast.too_late")
     gate.release(2)
     held.wait_until_idle()
-    assert prompts_of(held) == ["第 1 座灯塔", "第 3 座灯塔"]
+    assert held.paid_prompts == ["第 1 座灯塔", "第 3 座灯塔"]
 
 
 def test_cancelled_running_image_is_paid_and_not_shown(held: BotUnderTest, gate: Gate) -> None:
@@ -126,7 +121,7 @@ def test_recall_cancels_queued_prompt(held: BotUnderTest, gate: Gate) -> None:
     assert "第二座灯塔" not in card.text()
     gate.release()
     held.wait_until_idle()
-    assert prompts_of(held) == ["第一座灯塔"]
+    assert held.paid_prompts == ["第一座灯塔"]
     assert len(user.answers) == 2
 
 
@@ -141,18 +136,17 @@ def is_recall_of(said: ChatMessage, attempt: Attempt) -> bool:
 
 
 @pytest.mark.parametrize("text", ["一座秘密的灯塔", "/queue", "一座秘密的灯塔 /size 7:7"])
-def test_recalled_message_is_not_answered(bot: BotUnderTest, text: str) -> None:
+def test_recalled_message_is_not_answered(bot: BotUnderTest, member: Conversation, text: str) -> None:
     """While answers wait for Feishu, a message in a group is recalled: after that nothing is paid for it or said."""
-    user = bot.new_user(kind="group")
     bot.feishu.faults.arm("rate_gateway", on="reply", times=None)
-    said = user.send(text)
-    wait_for(lambda: "reply" in {call.name for call in user.calls})
-    bot.feishu.recall(said.message_id, by=user.person)
+    said = member.send(text)
+    wait_for(lambda: "reply" in {call.name for call in member.calls})
+    bot.feishu.recall(said.message_id, by=member.person)
     wait_for(lambda: any(is_recall_of(said, attempt) for attempt in bot.feishu.attempts))
     bot.feishu.faults.disarm()
-    later = user.ask("一座公开的灯塔")
-    assert user.answers == [later]
-    assert [body["prompt"] for body in user.paid_since(said)] == ["一座公开的灯塔"]
+    later = member.ask("一座公开的灯塔")
+    assert member.answers == [later]
+    assert [body["prompt"] for body in member.paid_since(said)] == ["一座公开的灯塔"]
 
 
 def test_cancel_in_group_does_not_name_private_prompts(held: BotUnderTest, gate: Gate) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.dsl import BotUnderTest, Card, Conversation, toast_text
+from tests.support.dsl import Card, Conversation, toast_text
 
 
 def parts_of(form: Card) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def test_what_was_not_changed_is_not_read_again(user: Conversation) -> None:
     ],
 )
 def test_form_fault_is_told_in_the_toast(user: Conversation, prompt: str, key: str, values: dict[str, str]) -> None:
-    """A fault in the form is told in the toast, and nothing is paid."""
+    """A fault in the form is shown in the toast, and nothing is paid."""
     first = user.ask("一座灯塔")
     form = first.press("edit")
     assert form.submit(prompt=prompt, size="1280x1280", style="none") == toast_text(key, **values)
@@ -124,14 +124,13 @@ def test_a_rejected_form_can_be_sent_again(user: Conversation, rejected: dict[st
     assert card.color == "green"
 
 
-def test_anybody_in_the_group_can_edit(bot: BotUnderTest) -> None:
+def test_anybody_in_the_group_can_edit(member: Conversation) -> None:
     """In a group somebody else may take a prompt further, and the picture is theirs."""
-    user = bot.new_user(kind="group")
-    card = user.ask("一座灯塔")
-    other = user.other_user()
+    card = member.ask("一座灯塔")
+    other = member.other_user()
     form = card.press("edit", by=other)
     form.submit(by=other, prompt="两座灯塔", size="1:1", style="none")
-    user.new_answers(2)
+    member.new_answers(2)
     other.ask("/quota").assert_shows("quota.today", used=1, most=20, left=19)
 
 

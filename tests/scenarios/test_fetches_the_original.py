@@ -102,7 +102,7 @@ def test_when_feishu_does_not_take_it(bot: BotUnderTest, user: Conversation) -> 
 
 
 def test_it_is_uploaded_once(bot: BotUnderTest, user: Conversation) -> None:
-    """However often its message is sent again, and whoever asks for it later, the file is uploaded once."""
+    """However often its message is sent again, and no matter who asks for it later, the file is uploaded once."""
     card = user.ask("一座灯塔")
     bot.feishu.faults.arm("feishu_2200", on="reply", times=7)
     first = card.press("original")

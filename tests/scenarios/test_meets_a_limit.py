@@ -38,11 +38,11 @@ def test_prompt_over_a_limit_is_refused_unpaid(tmp_path: Path, gate: Gate, varia
         gate.release(3)
         for card in cards:
             card.wait_to_show("state.ready")
-        assert [call.body["prompt"] for call in bot.glm.calls] == ["一座灯塔"] * 2
+        assert bot.paid_prompts == ["一座灯塔"] * 2
 
 
 def test_full_queue_refuses(tmp_path: Path, gate: Gate) -> None:
-    """When the whole line is full, everybody is told so; what is being made does not count as waiting."""
+    """When the whole queue is full, everybody is told; what is being made does not count as waiting."""
     with bot_with_paused_glm(gate, tmp_path, {"BOT_LIMITS_WAITING": "1"}) as bot:
         bot.new_user().ask_without_waiting("第一座灯塔")
         bot.feishu.wait_for(lambda _: gate.calls_waiting == 1)
@@ -132,7 +132,7 @@ def listed(bot: BotUnderTest) -> Conversation:
     ("variable", "listed_id"), [("BOT_TEAM_ALLOWED_CHATS", "oc_listed"), ("BOT_TEAM_ALLOWED_PEOPLE", "ou_listed")]
 )
 def test_unlisted_person_gets_ids_once(tmp_path: Path, variable: str, listed_id: str) -> None:
-    """With a list, whoever is not on it is told the ids that the list needs, once, and nothing is done or paid."""
+    """With a list, a person who is not on it is told the ids that the list needs, once, and nothing is done or paid."""
     with bot_with(tmp_path, {variable: f"{listed_id}, {listed_id}2"}) as bot:
         assert header_color(listed(bot).ask("一座灯塔")) == "green"
         stranger = bot.new_user()

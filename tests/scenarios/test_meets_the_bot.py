@@ -53,22 +53,21 @@ def test_each_welcome_can_be_switched_off(tmp_path: Path, kind: str) -> None:
 
 
 def test_second_opening_gets_no_welcome(user: Conversation) -> None:
-    """Whoever opens the chat a second time is not welcomed again."""
+    """A person who opens the chat a second time is not welcomed again."""
     (card,) = met(user, "entered")
     assert met(user, "entered") == [card]
 
 
 def test_known_person_gets_no_welcome(user: Conversation) -> None:
-    """Whoever has already talked with the bot is not welcomed."""
+    """A person who has already talked with the bot is not welcomed."""
     answer = user.ask("一座灯塔")
     assert met(user, "entered") == [answer]
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_example_button_generates_its_prompt(bot: BotUnderTest, number: int) -> None:
+def test_example_button_generates_its_prompt(bot: BotUnderTest, member: Conversation, number: int) -> None:
     """A press on an example draws its prompt and replies under the welcome."""
-    user = bot.new_user(kind="group")
-    (card,) = met(user, "added")
+    (card,) = met(member, "added")
     before = len(bot.glm.calls)
     picture = card.press("example", number=number)
     prompt = CATALOGUE.text(f"welcome.example.{('cat', 'poster', 'science')[number]}.prompt", "zh")
@@ -78,26 +77,25 @@ def test_example_button_generates_its_prompt(bot: BotUnderTest, number: int) -> 
 
 
 @pytest.mark.parametrize("stored", ["as it is now", "as it was before"])
-def test_forgetting_who_pressed_an_example_in_a_group(bot: BotUnderTest, stored: str) -> None:
+def test_forgetting_who_pressed_an_example_in_a_group(bot: BotUnderTest, member: Conversation, stored: str) -> None:
     """The settings of a group are not its members' own: they outlive the one who pressed an example there."""
-    user = bot.new_user(kind="group")
-    (card,) = met(user, "added")
+    (card,) = met(member, "added")
     card.press("example")
     with bot.app.database.write() as connection:
-        press = and_(requests.c.chat_id == user.chat_id, requests.c.dedup_key.startswith("press:"))
+        press = and_(requests.c.chat_id == member.chat_id, requests.c.dedup_key.startswith("press:"))
         assert connection.scalar(select(requests.c.chat_type).where(press)) == "group"
         if stored == "as it was before":
             connection.execute(update(requests).where(press).values(chat_type="p2p"))
-    admin = bot.admin(user)
+    admin = bot.admin(member)
     admin.ask("/set --chat /size 16:9")
-    assert forget(bot.app.database, user.person).requests > 0
+    assert forget(bot.app.database, member.person).requests > 0
     said = admin.ask("一座灯塔")
     assert [body["size"] for body in said.paid] == ["1728x960"]
 
 
 @pytest.mark.parametrize(("kind", "chat_type"), [("entered", "p2p"), ("menu", "p2p"), ("added", "group")])
 def test_what_an_example_is_stored_as(bot: BotUnderTest, kind: str, chat_type: str) -> None:
-    """A press on an example carries the kind of chat in which its welcome stands."""
+    """A press on an example carries the kind of chat in which its welcome was sent."""
     user = somebody_at(bot, kind)
     (card,) = met(user, kind)
     card.press("example")

@@ -1,4 +1,4 @@
-"""Somebody reads what stands beside a picture, or why there is none."""
+"""Somebody reads what is beside an image, or why there is none."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def send_recall(user: Conversation, said: ChatMessage) -> None:
 
 
 def assert_nowhere(user: Conversation, text: str, *, calls_before: int) -> None:
-    """The text stands in no message, no later call and no row."""
+    """The text is in no message, no later call and no row."""
     standing = [one for one in user.bot.feishu.messages if not (one.recalled or one.deleted)]
     assert [one for one in standing if text in one.content] == []
     assert [call for call in user.bot.feishu.calls[calls_before:] if text in call.body] == []
@@ -41,26 +41,25 @@ def assert_nowhere(user: Conversation, text: str, *, calls_before: int) -> None:
             assert [row for row in connection.execute(select(table)) if text in str(row)] == []
 
 
-def test_after_its_image_was_made(bot: BotUnderTest) -> None:
+def test_after_its_image_was_made(bot: BotUnderTest, member: Conversation) -> None:
     """A finished card keeps its image and loses the prompt and the buttons that would use it."""
-    user = bot.new_user(kind="group")
-    said = user.send(SECRET)
-    card = user.ask(said)
+    said = member.send(SECRET)
+    card = member.ask(said)
     values = {action: card.button(action).value for action in ("again", "ratio", "edit")}
     paid = len(bot.glm.calls)
-    assert_nowhere(user, SECRET, calls_before=recall(user, said))
+    assert_nowhere(member, SECRET, calls_before=recall(member, said))
     card = card.reload()
     assert card.color == "green"
     assert "img_key" in card.content
     actions = [(one.value or {}).get("a") for one in card_actions(bot.feishu, card.message_id)]
     assert not {"again", "ratio", "edit"} & set(actions)
-    other = user.other_user()
+    other = member.other_user()
     for action, value in values.items():
         option = "16:9" if action == "ratio" else None
         tag = "select_static" if option else "button"
         assert card.press_raw(value, by=other, tag=tag, option=option) == toast_text("toast.gone")
-    user.ask("/again").assert_shows("misread.nothing_to_repeat")
-    user.ask("/history").assert_shows("history.empty")
+    member.ask("/again").assert_shows("misread.nothing_to_repeat")
+    member.ask("/history").assert_shows("history.empty")
     assert len(bot.glm.calls) == paid
 
 
@@ -78,25 +77,24 @@ def test_again_repeats_the_last_prompt_that_was_not_recalled(user: Conversation)
     assert "一座公开的灯塔" in user.ask("/history").text()
 
 
-def test_copies_of_the_prompt(bot: BotUnderTest) -> None:
-    """What repeats, edits, lists or asks about the prompt loses it too, whoever pressed; so does the form."""
-    user = bot.new_user(kind="group")
-    said = user.send(SECRET)
-    card = user.ask(said)
-    other = user.other_user()
+def test_copies_of_the_prompt(bot: BotUnderTest, member: Conversation) -> None:
+    """What repeats, edits, lists or asks about the prompt loses it too, no matter who pressed; so does the form."""
+    said = member.send(SECRET)
+    card = member.ask(said)
+    other = member.other_user()
     again = card.press("again", by=other)
     form = again.press("edit", by=other)
     fields = {"prompt": f"{SECRET}，夜里", "size": "1280x1280", "style": "none"}
     submit = form.button("submit").value
     form.press_raw(submit, by=other, form_value=fields, name="submit")
     bot.wait_until_idle()
-    user.ask("/again --size 16:9")
-    user.ask("/history")
-    before = recall(user, said)
-    assert_nowhere(user, SECRET, calls_before=before)
+    member.ask("/again --size 16:9")
+    member.ask("/history")
+    before = recall(member, said)
+    assert_nowhere(member, SECRET, calls_before=before)
     form.reload().assert_shows("notice.recalled.text")
     assert form.press_raw(submit, by=other, form_value=fields, name="submit") == toast_text("toast.gone")
-    assert recall(user, said) == len(bot.feishu.calls), "a second recall changes nothing"
+    assert recall(member, said) == len(bot.feishu.calls), "a second recall changes nothing"
 
 
 def test_what_was_listed_while_it_waited(held: BotUnderTest, gate: Gate) -> None:
@@ -118,7 +116,7 @@ def test_what_was_listed_while_it_waited(held: BotUnderTest, gate: Gate) -> None
     held.wait_until_idle()
     assert_nowhere(user, SECRET, calls_before=len(held.feishu.calls))
     assert "一座公开的灯塔" in listed.reload().text()
-    assert [call.body["prompt"] for call in held.glm.calls] == ["一座公开的灯塔"]
+    assert held.paid_prompts == ["一座公开的灯塔"]
 
 
 def test_during_its_call(held: BotUnderTest, gate: Gate) -> None:
@@ -173,7 +171,7 @@ def test_a_card_that_can_neither_be_changed_nor_taken_back(bot: BotUnderTest, us
 
 
 def test_an_answer_in_plain_messages(bot: BotUnderTest, user: Conversation) -> None:
-    """Where Feishu refused the card, the text message that stands for it is taken back; the image stays."""
+    """Where Feishu refused the card, the text message sent instead is taken back; the image stays."""
     bot.feishu.faults.arm("feishu_230099", on="reply")
     said = user.send(SECRET)
     bot.wait_until_idle(said)

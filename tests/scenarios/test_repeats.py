@@ -66,11 +66,10 @@ def test_ratio_select_changes_only_the_size(user: Conversation, ratio: str, size
     assert two == {**one, "size": size}
 
 
-def test_anybody_in_the_group_can_press_again(bot: BotUnderTest) -> None:
+def test_anybody_in_the_group_can_press_again(member: Conversation) -> None:
     """Anybody in the chat may press, and it counts as theirs."""
-    user = bot.new_user(kind="group")
-    card = user.ask(TOWER)
-    other = user.other_user()
+    card = member.ask(TOWER)
+    other = member.other_user()
     assert header_color(card.press("again", by=other)) == "green"
     one, two = card.paid
     assert one.pop("user_id") != two.pop("user_id")
@@ -159,7 +158,7 @@ def test_unknown_press_does_nothing(user: Conversation, value: dict[str, object]
 
 @pytest.mark.parametrize("action", ["again", "ratio", "edit", "cancel", "original"])
 def test_forged_press_from_another_chat_does_nothing(bot: BotUnderTest, action: str) -> None:
-    """Whoever forges a press learns and gets nothing of a picture of another chat."""
+    """A forged press learns and gets nothing of an image of another chat."""
     owner, stranger = bot.new_user(), bot.new_user()
     theirs = owner.ask("一座灯塔")
     values = [one.value or {} for one in card_actions(bot.feishu, theirs.message_id)]

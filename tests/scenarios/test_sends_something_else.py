@@ -49,22 +49,19 @@ def test_help_is_offered_once(bot: BotUnderTest, user: Conversation) -> None:
     assert header_color(user.ask("一座灯塔")) == "green"
 
 
-def test_bare_mention_returns_help(bot: BotUnderTest) -> None:
+def test_bare_mention_returns_help(bot: BotUnderTest, member: Conversation) -> None:
     """In a group a mention without words is answered by the help card."""
-    user = bot.new_user(kind="group")
-    user.ask(bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="")).assert_shows("help.title")
+    member.ask(bot.feishu.say(chat_id=member.chat_id, sender=member.person, text="")).assert_shows("help.title")
 
 
-def test_group_picture_without_mention_is_ignored(bot: BotUnderTest) -> None:
+def test_group_picture_without_mention_is_ignored(bot: BotUnderTest, member: Conversation) -> None:
     """A picture in a group that mentions nobody is not for the bot."""
-    user = bot.new_user(kind="group")
-    said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="@_all", mention_bot=False)
-    user.assert_no_answer(said)
+    said = bot.feishu.say(chat_id=member.chat_id, sender=member.person, text="@_all", mention_bot=False)
+    member.assert_no_answer(said)
 
 
-def test_words_beside_a_picture_are_the_prompt(bot: BotUnderTest) -> None:
+def test_words_beside_a_picture_are_the_prompt(bot: BotUnderTest, member: Conversation) -> None:
     """A picture with words is the prompt that the words are; the picture is left aside."""
-    user = bot.new_user(kind="group")
-    said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, image=GIF, text="一座灯塔")
-    assert header_color(user.ask(said)) == "green"
+    said = bot.feishu.say(chat_id=member.chat_id, sender=member.person, image=GIF, text="一座灯塔")
+    assert header_color(member.ask(said)) == "green"
     assert bot.glm.calls[-1].body["prompt"] == "一座灯塔"

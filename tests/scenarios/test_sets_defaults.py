@@ -22,7 +22,7 @@ USUAL = {"prompt": "一座灯塔", "model": "glm-image", "size": "1280x1280", "q
 
 
 @pytest.mark.parametrize(
-    ("say", "told", "changed"),
+    ("say", "shown", "changed"),
     [
         ("/set size 16:9", ("尺寸 1728x960（≈16:9）", "Size 1728x960 (≈16:9)"), {"size": "1728x960"}),
         ("/设置 /质量 standard", ("质量 standard", "Quality standard"), {"quality": "standard"}),
@@ -37,11 +37,11 @@ USUAL = {"prompt": "一座灯塔", "model": "glm-image", "size": "1280x1280", "q
     ],
 )
 def test_personal_default_applies_in_every_chat(
-    bot: BotUnderTest, user: Conversation, say: str, told: tuple[str, str], changed: dict[str, str]
+    bot: BotUnderTest, user: Conversation, say: str, shown: tuple[str, str], changed: dict[str, str]
 ) -> None:
     """A default holds for every later prompt of this person that says nothing else, in every chat."""
     card = user.ask(say)
-    for language, changes in zip(LANGUAGES, told, strict=True):
+    for language, changes in zip(LANGUAGES, shown, strict=True):
         assert CATALOGUE.text("notice.set.text", language, changes=changes) in card.text(language).split("\n")
     assert made_with(user) == {**USUAL, **changed}
     group = bot.feishu.state.add_chat("group", name="小组", members=[user.person])
@@ -63,43 +63,39 @@ def test_count_can_be_a_default(user: Conversation) -> None:
     assert len(said.paid) == 2
 
 
-def test_admin_sets_defaults_of_a_group(bot: BotUnderTest) -> None:
+def test_admin_sets_defaults_of_a_group(bot: BotUnderTest, member: Conversation) -> None:
     """An admin sets what holds for everybody in a group, and a person's own default comes before it."""
-    user = bot.new_user(kind="group")
-    boss = bot.admin(user)
+    boss = bot.admin(member)
     said = boss.ask("/set size 16:9 --chat").text()
     assert CATALOGUE.text("notice.set_chat.text", "zh", changes="尺寸 1728x960（≈16:9）") in said
-    other = user.other_user()
+    other = member.other_user()
     assert made_with(other) == {**USUAL, "size": "1728x960"}
-    user.ask("/set size 1:1")
-    assert made_with(user) == USUAL
+    member.ask("/set size 1:1")
+    assert made_with(member) == USUAL
 
 
-def test_only_admins_set_defaults_of_a_group(bot: BotUnderTest) -> None:
+def test_only_admins_set_defaults_of_a_group(member: Conversation) -> None:
     """Nobody else changes a group's defaults."""
-    user = bot.new_user(kind="group")
-    user.ask("/set size 16:9 --chat").assert_shows("command.admins_only")
-    assert made_with(user) == USUAL
+    member.ask("/set size 16:9 --chat").assert_shows("command.admins_only")
+    assert made_with(member) == USUAL
 
 
-def test_settings_name_the_origin_of_each_value(bot: BotUnderTest) -> None:
+def test_settings_name_the_origin_of_each_value(bot: BotUnderTest, member: Conversation) -> None:
     """The settings name each option with whether it is one's own, the chat's or the team's."""
-    user = bot.new_user(kind="group")
-    bot.admin(user).ask("/set quality standard --chat")
-    user.ask("/set style 水彩")
-    lines = user.ask("/settings").text("en").split("\n")
+    bot.admin(member).ask("/set quality standard --chat")
+    member.ask("/set style 水彩")
+    lines = member.ask("/settings").text("en").split("\n")
     assert "Quality standard · set for this chat" in lines
     assert "Style watercolor · set by you" in lines
     assert "Model glm-image · default" in lines
     assert "Text replies in the language of the message" in lines
 
 
-def test_chat_settings_hide_personal_ones(bot: BotUnderTest) -> None:
+def test_chat_settings_hide_personal_ones(bot: BotUnderTest, member: Conversation) -> None:
     """The chat's settings are the same whoever asks, and say nothing of a person's."""
-    user = bot.new_user(kind="group")
-    bot.admin(user).ask("/set quality standard --chat")
-    user.ask("/set size 16:9 quality hd")
-    card = user.ask("/settings --chat")
+    bot.admin(member).ask("/set quality standard --chat")
+    member.ask("/set size 16:9 quality hd")
+    card = member.ask("/settings --chat")
     lines = card.text("en").split("\n")
     card.assert_shows("settings.title_chat")
     card.assert_shows("settings.use_chat")

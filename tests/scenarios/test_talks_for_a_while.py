@@ -1,4 +1,4 @@
-"""A newcomer talks with the bot for a while: each message has exactly one answer, which says what stands beside it."""
+"""A newcomer talks with the bot for a while: each message has exactly one answer, which says what the table says."""
 
 from __future__ import annotations
 

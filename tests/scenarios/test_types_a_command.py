@@ -96,11 +96,10 @@ def test_help_names_every_command(bot: BotUnderTest) -> None:
     assert all(f"/{name}" in card.text() for name in ("size", "quality", "model", "no-watermark", "style", "n"))
 
 
-def test_id_command_shows_ids_to_copy(bot: BotUnderTest) -> None:
-    """The ids of a person and of a chat stand alone in their lines."""
-    user = bot.new_user(kind="group")
-    lines = user.ask("/id").text("en").split("\n")
-    assert {user.person, user.chat_id} <= set(lines)
+def test_id_command_shows_ids_to_copy(member: Conversation) -> None:
+    """The ids of a person and of a chat are alone in their lines."""
+    lines = member.ask("/id").text("en").split("\n")
+    assert {member.person, member.chat_id} <= set(lines)
 
 
 def test_history_is_personal_and_per_chat(bot: BotUnderTest) -> None:
@@ -126,8 +125,7 @@ def test_quota_counts_what_may_be_billed(bot: BotUnderTest, user: Conversation) 
     card.assert_shows("quota.pending", used=0, most=5)
 
 
-def test_group_command_needs_mention(bot: BotUnderTest) -> None:
+def test_group_command_needs_mention(bot: BotUnderTest, member: Conversation) -> None:
     """A command that mentions everybody and not the bot is not for the bot."""
-    user = bot.new_user(kind="group")
-    said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="@_all /help", mention_bot=False)
-    user.assert_no_answer(said)
+    said = bot.feishu.say(chat_id=member.chat_id, sender=member.person, text="@_all /help", mention_bot=False)
+    member.assert_no_answer(said)

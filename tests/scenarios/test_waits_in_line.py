@@ -17,7 +17,7 @@ def in_line(bot: BotUnderTest, prompt: str) -> tuple[Conversation, Card]:
 
 
 def test_the_second_waits_its_turn(held: BotUnderTest, gate: Gate) -> None:
-    """A second prompt says how many stand before it and about how long that takes, and then takes its turn."""
+    """A second prompt says how many are ahead of it and about how long that takes, and is then made."""
     _, first = in_line(held, "第一张图")
     first.wait_to_show("state.generating")
     _, second = in_line(held, "第二张图")
@@ -33,7 +33,7 @@ def test_the_second_waits_its_turn(held: BotUnderTest, gate: Gate) -> None:
     third.wait_to_show("wait.ahead", ahead=1)
     gate.release(2)
     third.wait_to_show("state.ready")
-    assert [call.body["prompt"] for call in held.glm.calls] == ["第一张图", "第二张图", "第三张图"]
+    assert held.paid_prompts == ["第一张图", "第二张图", "第三张图"]
 
 
 def test_nobody_waits_behind_ten_of_one_person(held: BotUnderTest, gate: Gate) -> None:
@@ -44,7 +44,7 @@ def test_nobody_waits_behind_ten_of_one_person(held: BotUnderTest, gate: Gate) -
     other.wait_to_show("wait.ahead", ahead=1)
     gate.release(5)
     held.wait_until_idle()
-    assert [call.body["prompt"] for call in held.glm.calls] == ["甲的图", "乙的图", "甲的图", "甲的图", "甲的图"]
+    assert held.paid_prompts == ["甲的图", "乙的图", "甲的图", "甲的图", "甲的图"]
 
 
 def test_models_do_not_wait_for_each_other(held: BotUnderTest, gate: Gate) -> None:

@@ -25,7 +25,7 @@ TYPED = {
 @pytest.mark.parametrize("name", TYPED)
 @pytest.mark.parametrize("fault", [None, "feishu_230099"], ids=["card", "text"])
 def test_prompt_is_shown_as_typed(bot: BotUnderTest, user: Conversation, name: str, fault: str | None) -> None:
-    """The prompt reaches the platform as typed and stands once on the card; as card and as text it pings nobody."""
+    """The prompt reaches the platform as typed and is once on the card; as card and as text it pings nobody."""
     if fault:
         bot.feishu.faults.arm(fault, on="reply")
     said = user.send(TYPED[name])
@@ -72,7 +72,7 @@ def test_long_prompt_is_sent_whole_and_shown_in_part(user: Conversation) -> None
 
 
 def test_thirty_thousand_characters(user: Conversation) -> None:
-    """What only the platform can call too long is sent to it whole, and its refusal is told on one sound card."""
+    """What only the platform can call too long is sent to it whole, and its refusal is shown on one valid card."""
     prompt = "灯塔" * 15_000
     card = user.ask(prompt)
     assert [body["prompt"] for body in card.paid] == [prompt]

@@ -1,4 +1,4 @@
-"""A bot whose Base log is on, and what then stands in the table."""
+"""A bot whose Base log is on, and what is then in the table."""
 
 from __future__ import annotations
 

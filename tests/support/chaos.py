@@ -39,7 +39,7 @@ PACE = Timings(
 BACKLOG = 15
 """Messages that wait at once, so that prompts keep coming while things break."""
 
-PATIENCE = 100.0
+DEADLINE_SECONDS = 100.0
 
 GOING_ON = 30.0
 """Seconds within which the others have to go on without a worker that was killed."""
@@ -68,7 +68,7 @@ END
 @contextmanager
 def audited(url: str) -> Iterator[Database]:
     """A database with its schema that logs every URL as it is stored."""
-    # Its connections are asked each time whether they still stand: a test may have restarted the server just now.
+    # Its connections are asked each time whether they still work: a test may have restarted the server just now.
     database = Database(read_url(url))
     migrate(database)
     with database.write() as connection:
@@ -170,7 +170,7 @@ class Chaos:
         return self.outcome
 
     def _wait(
-        self, condition: Callable[[], bool], *, but_not: BotProcess | None = None, seconds: float = PATIENCE
+        self, condition: Callable[[], bool], *, but_not: BotProcess | None = None, seconds: float = DEADLINE_SECONDS
     ) -> bool:
         """Waits for a condition, and meanwhile starts again what ended by itself, as a supervisor does."""
 
@@ -215,7 +215,7 @@ class Chaos:
         order.sort(key=lambda entry: entry[0])
         with ThreadPoolExecutor(4) as pool:
             for number, message, web in order:
-                wait_until(lambda n=number: self._over.is_set() or n < self._paid + BACKLOG, seconds=PATIENCE)  # type: ignore[misc]
+                wait_until(lambda n=number: self._over.is_set() or n < self._paid + BACKLOG, seconds=DEADLINE_SECONDS)  # type: ignore[misc]
                 pool.submit(self._push_until_taken, message, self._webs[web])
 
     def _push_until_taken(self, message: ChatMessage, web: BotProcess) -> None:
@@ -256,7 +256,7 @@ class Chaos:
         self._start_again(node)
         for other in others:
             other.terminate()
-        if any(other.wait(seconds=PATIENCE) is None for other in others):
+        if any(other.wait(seconds=DEADLINE_SECONDS) is None for other in others):
             self.outcome.faults.append("a worker did not leave")
         wait_until(lambda: self.calling(node), seconds=GOING_ON)
         line.cut()
@@ -290,7 +290,7 @@ class Chaos:
                 self.outcome.faults.append(f"replies {colours} to {plain_text(message)}")
         sent = sum(one.sender == feishu.app_id for one in feishu.messages)
         if sent != len(self._said):
-            self.outcome.faults.append(f"{sent} messages stand in all chats together")
+            self.outcome.faults.append(f"{sent} messages are in all chats together")
         with self._database.read() as connection:
             stored = connection.execute(
                 text(

@@ -60,7 +60,7 @@ def postgres_database(*, empty: bool = False) -> Iterator[str]:
 
 
 def sqlite_database(folder: Path) -> str:
-    """The URL of a fresh SQLite file with its schema, which stands where a bot looks in its data folder."""
+    """The URL of a fresh SQLite file with its schema, where a bot looks in its data folder."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "bot.db"
     path.write_bytes(_sqlite_file())

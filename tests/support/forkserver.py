@@ -65,7 +65,7 @@ def run_command(
 
     Args:
         program: the command.
-        arguments: what stands behind its name.
+        arguments: its arguments.
         variables: its whole environment. What Python itself reads at its start, as ``PYTHONUTF8``, has no effect.
         folder: where it runs.
         typed: its standard input.

@@ -18,7 +18,7 @@ class Wire:
         host: on which host.
 
     While it is cut, what was connected is reset and nobody answers on its port: to the one end it looks as if the
-    other had gone. Once it is deaf, packets vanish instead, and neither end is told.
+    other had gone. Once it is deaf, packets vanish instead, and neither end is notified.
     """
 
     def __init__(self, port: int, *, host: str = "127.0.0.1") -> None:
@@ -47,7 +47,7 @@ class Wire:
             _close(end)
 
     def deafen(self) -> None:
-        """Passes nothing on any more, and lets the connections stand."""
+        """Passes nothing on any more, and keeps the connections open."""
         self._deaf = True
 
     def mend(self) -> None:

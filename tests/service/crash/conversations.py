@@ -1,4 +1,4 @@
-"""Conversations in which a bot is killed: what is said and done, what goes wrong, and what stands there in the end."""
+"""Conversations in which a bot is killed: what is said and done, what goes wrong, and what is there in the end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Stage:
 
     @property
     def sent(self) -> list[ChatMessage]:
-        """What the bot has sent into the chat, as it stands."""
+        """What the bot has sent into the chat, as it is now."""
         return [one for one in self.feishu.messages if one.chat_id == CHAT and one.sender == self.feishu.app_id]
 
     @property
@@ -46,7 +46,7 @@ class Dialogue:
     """One message and what follows it.
 
     ``feishu`` and ``glm`` are the faults that are armed before: name, call, and how often (``None``: always). ``ends``
-    is what may stand in the chat in the end, first what stands there when nothing was killed: a fault that is met once
+    is what may be in the chat in the end, first what is there when nothing was killed: a fault that is met once
     may have been met before the kill. ``posts`` and ``pictures`` are the calls to GLM and the pictures shown without a
     kill. ``patient`` generations wait for half a minute after a refusal. ``before`` is a kill that came first.
     """

@@ -108,7 +108,7 @@ class Scene:
         return {*self._conversation.ends, *again}
 
     def ask_later(self) -> list[str]:
-        """Somebody else's prompt, with which nothing goes wrong; names the fault when its card does not come."""
+        """Another user's prompt, with which nothing goes wrong; names the fault when its card does not come."""
         self._feishu.faults.disarm()
         self._glm.disarm()
         let_go(self.url)

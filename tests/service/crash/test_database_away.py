@@ -63,7 +63,7 @@ def test_a_paid_picture_outlives_the_outage(bot: BotUnderTest, wire: tuple[Wire,
 def test_a_paid_picture_outlives_an_outage_in_which_the_process_leaves(
     bot: BotUnderTest, wire: tuple[Wire, str]
 ) -> None:
-    """Told to leave while the database is away, a process holds what it paid for until that is back for a moment."""
+    """Terminated while the database is away, a process holds what it paid for until that is back for a moment."""
     bot.glm.seconds = 0.5
     said = bot.new_user().send()
     wait_for(lambda: bot.glm.working == 1)

@@ -45,7 +45,7 @@ def room(process: BotProcess, *, left: bool) -> None:
 
 
 def test_an_event_that_finds_no_room_comes_again(feishu: FeishuStandIn, glm: GlmStandIn, bot: BotProcess) -> None:
-    """Without room the door does not acknowledge, so Feishu delivers the message again, and it is answered once."""
+    """Without room the webhook does not acknowledge, so Feishu delivers the message again, and it is answered once."""
     room(bot, left=False)
     said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
     wait_for(lambda: len(feishu.attempts) >= 2)

@@ -30,7 +30,7 @@ PATCH = "PATCH /open-apis/im/v1/messages/:id"
 POST = "POST /api/paas/v4/images/generations"
 
 WHERE: dict[tuple[str, Side], int] = {
-    # Where the process stands still, and how many calls may be paid for.
+    # Where the process is stopped, and how many calls may be paid for.
     ("POST /open-apis/im/v1/messages/:id/reply interactive", "before"): 1,
     ("POST /open-apis/im/v1/messages/:id/reply interactive", "after"): 1,
     ("commit generations.claim_slot", "after"): 1,
