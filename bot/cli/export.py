@@ -21,7 +21,7 @@ from bot.cli.atomic_file import AtomicFile
 from bot.cli.check_local import check_database
 from bot.cli.id_args import person
 from bot.db.database import Database, read_url
-from bot.db.export_query import ExportFilter, wanted_rows
+from bot.db.reports import ExportFilter, export_rows
 from bot.db.rows import read_failure, read_findings
 from bot.options import OPTIONS
 from bot.settings import Settings, load
@@ -116,7 +116,7 @@ def _write(spool: IO[bytes], settings: Settings, args: argparse.Namespace) -> in
     )
     count = 0
     with closing(Database(read_url(settings.url), connections=1)) as database:
-        for count, row in enumerate(wanted_rows(database, wanted), start=1):  # noqa: B007
+        for count, row in enumerate(export_rows(database, wanted), start=1):  # noqa: B007
             values = _values(row, prices=prices, zone=zone)
             if as_csv:
                 sheet.writerow([csv_cell(values[name]) for name in columns])

@@ -11,7 +11,7 @@ from pathlib import Path
 from bot.cli.check_local import check_database
 from bot.cli.id_args import person
 from bot.db.database import Database, read_url
-from bot.db.erasure import PersonData, forget, rewrite, stored_of
+from bot.db.erasure import PersonData, forget, stored_of, vacuum
 from bot.errors import DatabaseUnavailable
 from bot.settings import Settings, load
 
@@ -61,7 +61,7 @@ def _forget(database: Database, settings: Settings, who: str) -> int:
             f"{missing} pictures are not in this data folder; another machine keeps them for {days} days at the most."
         )
     try:
-        rewrite(database)
+        vacuum(database)
     except DatabaseUnavailable as error:
         return _refuse(
             f"The rows are gone, but their bytes may still be in the file: it could not be rewritten ({error}). "

@@ -28,20 +28,19 @@ class ExportBatch:
     people: bool = True
 
 
+@dataclass(frozen=True, slots=True)
 class BitableQueue:
-    """Batches of generations that have ended.
+    """Batches of generations that have ended, one at a time for all processes.
 
-    A batch is stored before its first call and forgotten after a good one, so that a call whose answer was lost, with
-    the process or with the network, is made again as it was. Each method is one transaction and raises
-    ``DatabaseUnavailable`` when the database does not answer.
+    A batch is stored before its first call and deleted after a good one, so that a call whose answer was lost is made
+    again as it was. Each method is one transaction and raises ``DatabaseUnavailable`` when it cannot be reached.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    database: Database
 
     def batch(self, *, most: int) -> ExportBatch | None:
         """The batch that is under way; where there is none, a new one of the oldest ``most`` that are left."""
-        with self._database.write(step="bitable_queue.batch") as connection:
+        with self.database.write(step="bitable_queue.batch") as connection:
             stored = connection.scalar(select(key_value.c.value).where(key_value.c.name == _NAME))
             if stored is not None:
                 values = json.loads(stored)
@@ -53,29 +52,28 @@ class BitableQueue:
                 return None
             connection.execute(update(generations).where(generations.c.generation_id.in_(ids)).values(exported=True))
             new = ExportBatch(token=str(uuid.uuid4()), generation_ids=ids)
-            connection.execute(self._database.insert(key_value).values(name=_NAME, value=json.dumps(asdict(new))))
+            connection.execute(self.database.insert(key_value).values(name=_NAME, value=json.dumps(asdict(new))))
             return new
 
     def rows(self, batch: ExportBatch) -> Sequence[RowMapping]:
         """The generations of a batch that are still there, in its order, with what their requests say."""
-        columns = (generations, requests.c.chat_id, requests.c.prompt, requests.c.content)
         statement = (
-            select(*columns)
+            select(generations, requests.c.chat_id, requests.c.prompt, requests.c.content)
             .join(requests, requests.c.request_id == generations.c.request_id)
             .where(generations.c.generation_id.in_(batch.generation_ids))
         )
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             found = {row["generation_id"]: row for row in connection.execute(statement).mappings()}
         return [found[one] for one in batch.generation_ids if one in found]
 
     def renew(self, batch: ExportBatch, *, people: bool) -> ExportBatch:
         """Gives the batch another token: what was sent under the last one counts as not sent."""
         new = replace(batch, token=str(uuid.uuid4()), people=people)
-        with self._database.write(step="bitable_queue.renew") as connection:
+        with self.database.write(step="bitable_queue.renew") as connection:
             connection.execute(update(key_value).where(key_value.c.name == _NAME).values(value=json.dumps(asdict(new))))
         return new
 
     def done(self) -> None:
-        """Says that the records of the batch stand in the Base."""
-        with self._database.write(step="bitable_queue.done") as connection:
+        """Deletes the batch, whose records are in the Base."""
+        with self.database.write(step="bitable_queue.done") as connection:
             connection.execute(delete(key_value).where(key_value.c.name == _NAME))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, union, update
@@ -98,38 +97,29 @@ def forget(database: Database, person: str) -> PersonData:
         return stored
 
 
-def rewrite(database: Database) -> None:
-    """Writes a SQLite file anew, so that no byte of what was deleted before is left in it or in its log.
+def vacuum(database: Database) -> None:
+    """Rewrites an SQLite file, so that no byte of what was deleted before is left in it or in its log.
 
     The bot may run meanwhile: it waits to write for as long as this takes. On PostgreSQL nothing is done; its vacuum
-    frees the space of deleted rows, and old log files and backups go as its administrator has arranged.
+    frees the space of deleted rows, and old log files and backups are its administrator's business.
 
     Raises:
         DatabaseUnavailable: somebody reads all the time, or there is no room for a second copy.
     """
     if not database.is_sqlite:
         return
-    with _sqlite_errors_named(), closing(database.engine.raw_connection()) as connection:
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
-        cursor.execute("VACUUM")
-        deadline = time.monotonic() + CHECKPOINT_SECONDS
-        while True:
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            row = cursor.fetchone()
-            if row is not None and row[0] == 0:
-                return
-            if time.monotonic() > deadline:
-                raise DatabaseUnavailable("its log is being read")
-            time.sleep(0.05)
-
-
-@contextmanager
-def _sqlite_errors_named() -> Iterator[None]:
     try:
-        yield
-    except sqlite3.Error as fault:
-        raise DatabaseUnavailable(str(fault)) from fault
+        with closing(database.engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
+            cursor.execute("VACUUM")
+            deadline = time.monotonic() + CHECKPOINT_SECONDS
+            while cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] != 0:
+                if time.monotonic() > deadline:
+                    raise DatabaseUnavailable("its log is being read")
+                time.sleep(0.05)
+    except sqlite3.Error as error:
+        raise DatabaseUnavailable(str(error)) from error
 
 
 def _count(connection: Connection, person: str) -> PersonData:

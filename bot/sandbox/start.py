@@ -14,14 +14,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import exists, select
-
 from bot import logs
 from bot.app import Bot
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.db.database import Database, read_url
-from bot.db.tables import generations, requests
+from bot.db.reports import is_idle, unfinished_generations
 from bot.models import State
 from bot.run import run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
@@ -111,21 +109,12 @@ class BotState:
     @property
     def idle(self) -> bool:
         """Whether every request and generation has ended, so that no answer changes any more."""
-        unfinished = (exists().where(table.c.ended_at.is_(None)) for table in (requests, generations))
-        with self._database.read() as connection:
-            return not any(connection.scalar(select(one)) for one in unfinished)
+        return is_idle(self._database)
 
     def queue(self) -> list[dict[str, Any]]:
         """The running, then the waiting generations, model by model in their order; see ``Controls.queue``."""
-        statement = (
-            select(generations, requests.c.prompt)
-            .join(requests, requests.c.request_id == generations.c.request_id)
-            .where(generations.c.ended_at.is_(None))
-            .order_by(generations.c.accepted_at, generations.c.index_in_request)
-        )
         shown = ("generation_id", "request_id", "sender", "prompt", "state", "model")
-        with self._database.read() as connection:
-            rows = [{name: row[name] for name in shown} for row in connection.execute(statement).mappings()]
+        rows = [{name: row[name] for name in shown} for row in unfinished_generations(self._database)]
         waiting = {row["generation_id"]: row for row in rows if row["state"] == State.WAITING}
         running = Counter(row["model"] for row in rows if row["state"] == State.GENERATING)
         queue = [row for row in rows if row["state"] != State.WAITING]
