@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import select, text
@@ -87,7 +88,6 @@ class Size:
     messages: int
     people: int = 20
     worker_kills: int
-    web_kills: int = 1
     seconds: float = 0.08
 
 
@@ -310,46 +310,8 @@ class Chaos:
             self.outcome.faults.append(f"{self._paid} calls were paid")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Team:
-    """Processes that share a PostgreSQL: webs and workers near to it, and a worker at the end of a line."""
-
-    cluster: Cluster
-    server: PostgresServer
-    database: Database
-    webs: list[BotProcess]
-    near: list[BotProcess]
-    far: BotProcess
-    line: Wire
-
-    def live_through(self, *, size: Size, seed: int) -> Outcome:
-        """Workers and webs are killed, one worker is cut off and back, the database crashes and is back."""
-        workers = [*self.near, self.far]
-        chaos = Chaos(self.cluster, size=size, webs=self.webs, workers=workers, database=self.database, seed=seed)
-
-        def kill_worker() -> None:
-            chaos.outcome.kills += 1
-            chaos.kill(chaos.random.choice(workers), stay_down=chaos.random.random() < 0.5)
-
-        def kill_web() -> None:
-            chaos.kill(chaos.random.choice(self.webs))
-
-        def restart_database() -> None:
-            self.server.crash()
-            self.server.start()
-
-        def cut_off() -> None:
-            chaos.outcome.kills += 1
-            chaos.cut_off(self.far, self.line, others=self.near)
-
-        kills: list[Accident] = [kill_worker] * size.worker_kills + [kill_web] * size.web_kills
-        outcome = chaos.live_through([*kills, restart_database, cut_off])
-        _leave([*self.webs, *workers], outcome)
-        return outcome
-
-
 def on_servers(server: PostgresServer, *, folder: Path, size: Size, seed: int) -> Outcome:
-    """Two webs and three workers of one host through a bad day."""
+    """Two webs and three workers on one host; webs and workers are killed, one is cut off, the database crashes."""
     with (
         audited(server.url) as database,
         FeishuStandIn(delivery=REDELIVERY) as feishu,
@@ -358,16 +320,28 @@ def on_servers(server: PostgresServer, *, folder: Path, size: Size, seed: int) -
         Cluster(folder=folder, url=server.url, pace=PACE, glm=glm, feishu=feishu) as cluster,
     ):
         far_url = server.url.replace(f":{server.port}/", f":{wire.port}/")
-        team = Team(
-            cluster=cluster,
-            server=server,
-            database=database,
-            webs=[cluster.start("web") for _ in range(2)],
-            near=[cluster.start("worker") for _ in range(2)],
-            far=cluster.start("worker", url=far_url),
-            line=wire,
-        )
-        return team.live_through(size=size, seed=seed)
+        webs = [cluster.start("web") for _ in range(2)]
+        near = [cluster.start("worker") for _ in range(2)]
+        far = cluster.start("worker", url=far_url)
+        chaos = Chaos(cluster, size=size, webs=webs, workers=[*near, far], database=database, seed=seed)
+
+        def kill_worker() -> None:
+            chaos.outcome.kills += 1
+            chaos.kill(chaos.random.choice([*near, far]), stay_down=chaos.random.random() < 0.5)
+
+        def restart_database() -> None:
+            server.crash()
+            server.start()
+
+        def cut_off() -> None:
+            chaos.outcome.kills += 1
+            chaos.cut_off(far, wire, others=near)
+
+        kills: list[Accident] = [kill_worker] * size.worker_kills
+        kill_web = partial(chaos.kill, chaos.random.choice(webs))
+        outcome = chaos.live_through([*kills, kill_web, restart_database, cut_off])
+        _leave([*webs, *near, far], outcome)
+        return outcome
 
 
 def on_one_machine(*, folder: Path, size: Size, seed: int) -> Outcome:
