@@ -27,14 +27,15 @@ AS_TYPED = [
     "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢",
 ]
 
+INVISIBLE = dict.fromkeys(map(ord, "\u034f\u200f\u202e\u2066\u2069\x00\x01\x1b\x7f"))
+"""Characters that nobody sees, which reach neither the platform nor the card."""
+
 CHANGED = [
     # Feishu itself writes an address in a text as such a link.
-    ("[点我](https://example.com) **粗**", "点我 **粗**", "点我 **粗**"),
-    ("龙\u202egnp.exe", "龙\u202egnp.exe", "龙gnp.exe"),
-    ("猫\x00\x1b[31m\x7f狗", "猫\x1b[31m\x7f狗", "猫[31m狗"),
-    ("a\u2066b\u2069c", "a\u2066b\u2069c", "abc"),
+    ("[点我](https://example.com) **粗**", "点我 **粗**"),
+    *((text, text.translate(INVISIBLE)) for text in ("龙\u202egnp.exe", "猫\x00\x1b[31m\x7f狗", "a\u2066b\u2069c")),
 ]
-"""What is typed, what the platform gets, and what is shown."""
+"""What is typed, and what the platform gets and the card shows."""
 
 LONG = [
     "猫" * 30_000,
@@ -81,14 +82,14 @@ def markdown(card: Any) -> str:
 
 
 def test_what_was_typed_is_drawn_and_shown(tmp_path: Path, database_url: str) -> None:
-    """Markup, JSON, templates and signs of every script reach the platform and the card unchanged, as plain text."""
-    table = [(text, text, text) for text in AS_TYPED] + CHANGED
+    """Markup, JSON, templates and every script reach the platform and the card as plain text."""
+    table = [(text, text.translate(INVISIBLE)) for text in AS_TYPED] + CHANGED
     with BotUnderTest(folder=tmp_path, variables={**LIMITS, **SMALL, "DATABASE_URL": database_url}) as bot:
-        cards = [json.loads(card.content) for card in answers(bot, [typed for typed, _, _ in table])]
-    for (_, _, shown), card in zip(table, cards, strict=True):
+        cards = [json.loads(card.content) for card in answers(bot, [typed for typed, _ in table])]
+    for (_, shown), card in zip(table, cards, strict=True):
         assert {"tag": "plain_text", "content": shown} in list(elements(card))
         assert EVERYBODY not in markdown(card)
-    assert sorted(call.body["prompt"] for call in bot.glm.paid) == sorted(drawn for _, drawn, _ in table)
+    assert sorted(call.body["prompt"] for call in bot.glm.paid) == sorted(shown for _, shown in table)
     assert is_harmless(bot)
 
 
@@ -96,7 +97,9 @@ def test_thirty_thousand_characters(bot: BotUnderTest) -> None:
     """A prompt of any length goes whole to the platform, whose refusal comes back on a card that Feishu takes."""
     cards = answers(bot, LONG)
     assert {header_color(card) for card in cards} == {"red"}
-    assert sorted(call.body["prompt"] for call in bot.glm.calls) == sorted(text.strip() for text in LONG)
+    assert sorted(call.body["prompt"] for call in bot.glm.calls) == sorted(
+        text.translate(INVISIBLE).strip() for text in LONG
+    )
     assert not [card for card in cards if EVERYBODY in markdown(json.loads(card.content))]
     assert is_harmless(bot)
 
