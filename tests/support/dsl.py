@@ -62,9 +62,6 @@ DEADLINE = 30.0
 CALL_TIMEOUT = 3.0
 """Seconds for a whole call where a test has one that is never answered."""
 
-TOAST_SECONDS = 3.0
-"""Feishu's limit for the answer to a press."""
-
 REDELIVERY = RetrySchedule(ladder=(0.1, 0.2, 0.4, 0.8, 1.6, 3.2), scale=1.0)
 FAKE_KEY = "test.not-a-real-key"
 ADMIN = "ou_admin_of_the_tests"
@@ -480,7 +477,7 @@ class Card:
     def press_for_toast(
         self, action: str, *, by: Conversation | None = None, number: int = 0, choice: str | None = None
     ) -> dict[str, str]:
-        """Presses a control; gives the toast by language, which came within 3 s."""
+        """Presses a control; gives the toast by language; a late answer has a code instead."""
         found = self.button(action, number=number)
         return self.press_raw(found.value or {}, by=by, tag=found.tag, option=choice)
 
@@ -490,7 +487,6 @@ class Card:
         answer = bot.feishu.press(self.message_id, (by or self.conversation).person, value=value, **how)
         assert answer.code is None
         assert answer.toast is not None
-        assert bot.last_press.seconds < TOAST_SECONDS
         by_language: dict[str, str] = answer.toast["i18n"]
         assert set(by_language) == set(LOCALES.values())
         return by_language
