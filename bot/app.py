@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
 
 import httpx
 from flask import Flask
@@ -15,6 +17,7 @@ from bot.background import Background
 from bot.chat.cards.elements import CardContext
 from bot.chat.messages import Messages
 from bot.chat.parsing.events import EVENT_TYPES
+from bot.chat.parsing.intent_rules import Rules
 from bot.chat.styles import Styles
 from bot.db.admission import Preferences
 from bot.db.bitable_queue import BitableQueue
@@ -110,8 +113,8 @@ class Bot:
         self._timings = timings = timings or Timings()
         self._glm_transport, self._image_transport = glm, images
         self._prices, self._slots = settings.prices.by_model(), settings.slots.by_model()
-        self._styles = Styles.load(settings.config_dir)
-        self._cards = self._build_card_context()
+        messages, self._styles, self._rules = _load_texts(settings.config_dir)
+        self._cards = self._build_card_context(messages)
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._platform_clock = PlatformClock(clock)
         self.database = database = Database(read_url(settings.url), clock=clock)
@@ -223,10 +226,10 @@ class Bot:
     def _upkeep(self) -> dict[str, Callable[[], None]]:
         return {"api-usage": self._calls.store, "admin-alerts": self._alerts.check}
 
-    def _build_card_context(self) -> CardContext:
+    def _build_card_context(self, messages: Messages) -> CardContext:
         settings = self._settings
         return CardContext(
-            messages=Messages.load(settings.config_dir),
+            messages=messages,
             styles=self._styles,
             zone=settings.team.zone,
             buttons=settings.cards.buttons,
@@ -284,6 +287,9 @@ class Bot:
                 admins=frozenset(settings.team.admins),
             ),
             identity=self._identity,
+            rules=self._rules,
+            confirm=settings.chat.confirm,
+            model=settings.images.model,
             allows=settings.team.allows,
             welcome=settings.welcome.kinds,
             wake=self._wake,
@@ -421,3 +427,17 @@ class Bot:
 
     def _explain(self, error: FeishuError) -> tuple[str, str]:
         return describe(error), suggest_fix(error, domain=self._settings.domain)
+
+
+def _load_texts(folder: Path) -> tuple[Messages, Styles, Rules]:
+    """The messages, styles and rules of intents of a folder; raises ``SettingsError`` with the errors of all three."""
+    loaded: list[Any] = []
+    faults: list[str] = []
+    for kind in (Messages, Styles, Rules):
+        try:
+            loaded.append(kind.load(folder))
+        except SettingsError as error:
+            faults += error.faults
+    if faults:
+        raise SettingsError(faults)
+    return loaded[0], loaded[1], loaded[2]

@@ -51,7 +51,9 @@ class Message:
     text: str
     names: tuple[str, ...] = ()
     attachment: bool = False
-    """Whether it was an image, a file or another thing without words."""
+    """Whether there is an image, a file or another thing in it that the bot cannot read, with words or without."""
+    references: tuple[str, ...] = ()
+    """The message that it replies to, and the first one of that thread of replies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +241,10 @@ class RequestView:
     """The prompt without the words of its style; ``None`` where it has none."""
     recalled: bool = False
     """Whether the message was recalled: its prompt cannot be used again."""
+    recognized_words: tuple[str, ...] = ()
+    """The words, as they were typed, that were taken for options or for a wish to have an image again."""
+    recognized_options: tuple[str, ...] = ()
+    """The options that these words stand for."""
 
 
 def fields_of(record: Any) -> dict[str, Any]:

@@ -182,6 +182,12 @@ class Prices(Section):
         }
 
 
+class ChatSettings(Section):
+    """How messages without a slash are taken."""
+
+    confirm: Literal["ambiguous", "always", "never"] = "ambiguous"
+
+
 class CardSettings(Section):
     """How cards look."""
 
@@ -304,6 +310,7 @@ class Settings(BaseSettings):
     slots: SlotCounts = SlotCounts()
     limits: LimitSettings = LimitSettings()
     prices: Prices = Prices()
+    chat: ChatSettings = ChatSettings()
     cards: CardSettings = CardSettings()
     welcome: WelcomeSettings = WelcomeSettings()
     originals: OriginalsSettings = OriginalsSettings()

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.addresses import DATABASE_URL_FIX
 from bot.chat.messages import Messages
+from bot.chat.parsing.intent_rules import Rules
 from bot.chat.styles import Styles
 from bot.cli.check_result import Check, CheckResult, Outcome, run_checks
 from bot.db.database import Database, read_url
@@ -163,8 +164,8 @@ def _admins(team: Team) -> Outcome:
 
 def _messages(folder: Path) -> Outcome:
     try:
-        Messages.load(folder)
-        Styles.load(folder)
+        for texts in (Messages, Styles, Rules):
+            texts.load(folder)
     except SettingsError as error:
         return False, str(error), f"correct that file in {folder}"
     return True, f"read from {folder}"

@@ -97,7 +97,7 @@ def _command(row: RowMapping) -> str | None:
 
 def _shows_text(row: RowMapping) -> bool:
     """Whether the answer to a request shows text of the message that it is about."""
-    return row["kind"] in ("images", "rejected") or _command(row) == "form"
+    return row["kind"] in ("images", "rejected") or _command(row) in _QUOTES
 
 
 def _listing(rows: Sequence[RowMapping], *, at: float) -> ColumnElement[bool]:
@@ -112,12 +112,17 @@ def _listing(rows: Sequence[RowMapping], *, at: float) -> ColumnElement[bool]:
 
 
 _LISTS = ("queue", "history", "cancel")
+_QUOTES = ("form", "retype", "confirm")
+"""The commands whose answers hold words of the message."""
 
 
 def _erase(connection: Connection, row: RowMapping) -> None:
     """Erases a request's text, and has its answer shown again where there is one that shows text."""
     values: dict[str, Any] = {"prompt": "", "raw_prompt": "", "hide_prompt": True}
-    if row["kind"] == "rejected":
+    if row["kind"] == "images":
+        content = json.loads(row["content"])
+        values["content"] = json.dumps({name: content[name] for name in content if name not in ("typed", "recognized")})
+    if row["kind"] == "rejected" or _command(row) in _QUOTES:
         values |= {"kind": "command", "content": json.dumps({"name": RECALLED})}
     given_up = row["ended_at"] is not None and row["answer_id"] is None and row["delivery_mode"] == "card"
     if (_shows_text(row) or _command(row) in _LISTS) and not given_up:

@@ -13,7 +13,7 @@ from bot.logs import get_logger
 
 log = get_logger(__name__)
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in ``migrations/versions``; a test holds the two together."""
 
 EXCLUSIVE = "0003"

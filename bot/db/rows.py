@@ -13,9 +13,9 @@ from sqlalchemy import RowMapping
 from bot.models import ChatType, ContentFinding, Failure, GenerationView, Language, State
 from bot.options import Options
 
-Kind = Literal["images", "command", "rejected", "help", "not_allowed", "original", "too_fast"]
-"""What a request is. The last three are commands, too: of ``help`` and ``not_allowed`` a chat gets one unasked in a
-while, and the answer to ``original`` is a file."""
+Kind = Literal["images", "command", "rejected", "help", "not_allowed", "unreadable", "thanks", "original", "too_fast"]
+"""What a request is. The last ones are commands, too: ``not_allowed`` and ``unreadable`` are answered once in a while,
+the answer to ``thanks`` is a reaction, and that to ``original`` a file."""
 DeliveryMode = Literal["card", "messages"]
 """How a request is answered: by its card; by plain messages since its card was refused; by a new reply since its
 card can no longer be changed."""

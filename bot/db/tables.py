@@ -86,6 +86,7 @@ partial_index("requests_ended", _R.ended_at, where="ended_at IS NOT NULL")
 partial_index("requests_owned", _R.owner, where="owner IS NOT NULL")
 Index("requests_of_chat", _R.chat_id, _R.accepted_at)
 Index("requests_of_sender", _R.sender, _R.accepted_at)
+partial_index("requests_of_answer", _R.answer_id, where="answer_id IS NOT NULL")
 
 generations = Table(
     "generations",
@@ -147,6 +148,7 @@ sent_messages = Table(
     Column("step", Text, primary_key=True),
     Column("message_id", Text, nullable=False),
 )
+Index("sent_messages_of_message", sent_messages.c.message_id)
 
 last_served = Table(
     "last_served",

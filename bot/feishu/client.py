@@ -178,6 +178,15 @@ class FeishuClient(HttpSession):
         """
         self.call("recall", sdk.DeleteMessageRequest.builder().message_id(message_id).build())
 
+    def react(self, message_id: str, *, emoji_type: str) -> None:
+        """Puts an emoji on a message, for which the scope ``im:message.reactions:write_only`` is needed.
+
+        https://open.feishu.cn/document/server-docs/im-v1/message-reaction/create
+        """
+        body = {"reaction_type": {"emoji_type": emoji_type}}
+        uri, paths = "/open-apis/im/v1/messages/:message_id/reactions", {"message_id": message_id}
+        self.call("react", sdk.plain_request("POST", uri, paths=paths, body=body))
+
     def upload_image(self, content: bytes, *, filename: str) -> str:
         """Uploads an image of at most 10 MB and 12,000 by 12,000 pixels; returns its image key.
 

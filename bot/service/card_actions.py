@@ -17,6 +17,7 @@ from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.generations import resume_images
 from bot.db.lookups import chat_of_card, generation_states, image_request
+from bot.db.offers import find_offer, offer_of, result_of, settle_offer
 from bot.db.requests import reopen
 from bot.db.rows import NewRequest, log_ids, options_of, read_options, source_of
 from bot.errors import UserError
@@ -29,8 +30,12 @@ log = get_logger(__name__)
 
 Toast = dict[str, Any]
 
-_NEEDS_PROMPT = ("again", "ratio", "edit", "submit", "resume")
+_NEEDS_PROMPT = ("again", "ratio", "edit", "retype", "submit", "resume")
 """The actions that a request without a prompt, whose message was recalled, does not take."""
+
+
+COMMAND_BUTTONS = ("commands",)
+"""The commands that a button can give."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,9 @@ class CardActionHandler:
             "submit": self._submit,
             "cancel": self._cancel,
             "original": self._original,
+            "retype": self._retype,
+            "confirm": self._confirm,
+            "decline": self._decline,
         }
         name = action.value.get("a")
         handler = handlers.get(name) if isinstance(name, str) else None
@@ -71,8 +79,8 @@ class CardActionHandler:
             ids = {"pressed": ids["request"], "message_id": ids.get("message_id")}
         with bind_ids(**ids):
             log.info("card action", action=name, card=action.message_id)
-            if name == "example":
-                return self._example(action)
+            if name in ("example", "command"):
+                return self._example(action) if name == "example" else self._command(action)
             if handler is None:
                 return self._toast("toast.unknown", "warning")
             return handler(action, request) if request is not None else self._toast("toast.gone", "warning")
@@ -84,6 +92,8 @@ class CardActionHandler:
     def _request(self, action: CardAction) -> RowMapping | None:
         """The request that a card shows, or of one of its images, where the action came from its own chat."""
         value = action.value
+        if value["a"] in ("confirm", "decline"):
+            return find_offer(self.database, chat_id=action.chat_id, request_id=str(value.get("r")))
         which = {"generation_id": str(value.get("g"))} if value["a"] == "original" else {}
         with self.database.read() as connection:
             row = image_request(connection, chat_id=action.chat_id, **(which or {"request_id": str(value.get("r"))}))
@@ -168,6 +178,41 @@ class CardActionHandler:
     def _edit(self, action: CardAction, request: RowMapping) -> Toast:
         new = replace(self._new(action, request), source=source_of(request))
         return self._accept(new, Command(name="form", argument=request["request_id"]), "toast.form_sent")
+
+    def _retype(self, action: CardAction, request: RowMapping) -> Toast:
+        new = replace(self._new(action, request), source=source_of(request))
+        return self._accept(new, Command(name="retype", argument=request["request_id"]), "toast.form_sent")
+
+    def _confirm(self, action: CardAction, request: RowMapping) -> Toast:
+        """Draws what a card asks about: once, whoever presses, and however often."""
+        offer = offer_of(request)
+        prompt = ImagePrompt(prompt=offer["prompt"], options=PartialOptions.from_stored(offer["options"]))
+        new = self._new(action, request)
+        new = replace(new, dedup_key=f"confirm:{request['request_id']}", source=source_of(request))
+        if result_of(request) == "declined":
+            return self._toast("toast.unknown", "warning")
+        result = self.requests.submit(new, prompt, store_rejected=False)
+        if result.error is not None:
+            return self._error(result.error)
+        settle_offer(self.database, request["request_id"], "drawn")
+        return self._toast("toast.going_on" if result.outcome == "repeated" else "toast.queued", "success")
+
+    def _decline(self, action: CardAction, request: RowMapping) -> Toast:
+        if result_of(request) == "drawn":
+            return self._toast("toast.too_late", "info")
+        if action.presser != request["sender"] and action.presser not in self.admins:
+            return self._toast("toast.not_yours", "warning")
+        settle_offer(self.database, request["request_id"], "declined")
+        return self._toast("toast.declined", "info")
+
+    def _command(self, action: CardAction) -> Toast:
+        name = action.value.get("c")
+        if name not in COMMAND_BUTTONS:
+            return self._toast("toast.unknown", "warning")
+        with self.database.read() as connection:
+            chat = chat_of_card(connection, card_id=action.message_id, chat_id=action.chat_id, sender=action.presser)
+        language = self.requests.language_of(action.presser) or "zh"
+        return self._accept(self._new(action, {**chat, "language": language}), Command(name=name), "toast.sent")
 
     def _original(self, action: CardAction, request: RowMapping) -> Toast:
         command = Command(name="original", argument=str(action.value["g"]))

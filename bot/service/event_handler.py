@@ -4,32 +4,49 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from bot.chat.parsing.events import NOT_MENTIONED, mentioned_namesake, parse_event, unmask_parsed
-from bot.chat.parsing.parser import parse
+from bot.chat.parsing.events import NOT_MENTIONED, mentioned_namesake, parse_event, unmask, unmask_parsed
+from bot.chat.parsing.intent_rules import Rules
+from bot.chat.parsing.intents import Intent, Situation, recognize
+from bot.chat.parsing.tokenizer import fold
 from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database
 from bot.db.lookups import was_answered
+from bot.db.references import References, delivered_image, find_references
 from bot.db.rows import Kind, NewRequest, language_of
-from bot.errors import DatabaseUnavailable
+from bot.errors import DatabaseUnavailable, UserError
 from bot.logs import get_logger
-from bot.models import CardAction, Command, Event, Ignored, Message, MessageRecall, Onboarding, ParsedMessage
+from bot.models import (
+    CardAction,
+    Command,
+    Event,
+    Ignored,
+    ImagePrompt,
+    Message,
+    MessageRecall,
+    Onboarding,
+    ParsedMessage,
+)
+from bot.options import OPTIONS, quote
 from bot.service.bot_identity import BotIdentity
 from bot.service.card_actions import CardActionHandler
 from bot.service.requests import RequestService
 
 log = get_logger(__name__)
 
-REPEAT_AFTER = 600.0
-"""Seconds for which an answer that nobody asked for is not repeated: the help in a chat, and to a person who may not
-use the bot that it is not open to them."""
+_REPEAT_AFTER: Mapping[Kind, float] = {"not_allowed": 600.0, "unreadable": 60.0}
+"""Seconds for which an answer to the same person in a chat is not repeated: that the bot is not open to them, and that
+it cannot read images and voice."""
+_SIGNS = ("/", "-", "—", "–")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventHandler:
     """Handles events.
 
+    ``confirm`` are the messages that a card asks about before they are drawn; ``model`` is the team's default;
     ``allows`` returns whether a person may use the bot in a chat; ``welcome`` are the kinds of onboarding that are
     answered; ``wake`` is set when there is work for the worker of this process.
     """
@@ -38,6 +55,9 @@ class EventHandler:
     requests: RequestService
     card_actions: CardActionHandler
     identity: BotIdentity
+    rules: Rules
+    confirm: Literal["ambiguous", "always", "never"]
+    model: str
     allows: Callable[[str, str | None], bool]
     welcome: Collection[str]
     wake: threading.Event
@@ -81,31 +101,64 @@ class EventHandler:
         if not self.allows(message.sender, message.chat_id):
             log.info("message not allowed", message_id=message.message_id, chat=message.chat_id)
             # The answer has the ids that the lists need, which nobody could learn otherwise.
-            if not self._answered_lately(message, "not_allowed", sender=message.sender):
-                self._submit(message, Command(name="not_allowed"))
-        elif not message.attachment and message.text.strip():
-            parsed = parse(message.text, styles=self.requests.styles)
-            self._submit(message, unmask_parsed(parsed, message.names))
-        elif not self._answered_lately(message, "help"):
-            self._submit(message, Command(name="help"))
+            self._answer_once(message, "not_allowed")
+        elif message.attachment and not message.text.strip():
+            self._answer_once(message, "unreadable")
         else:
-            log.info("message ignored", message_id=message.message_id, reason="nothing to draw, and help was shown")
+            self._handle_text(message)
 
-    def _answered_lately(self, message: Message, kind: Kind, *, sender: str | None = None) -> bool:
-        chat_id = message.chat_id
-        return was_answered(self.database, chat_id=chat_id, kind=kind, seconds=REPEAT_AFTER, sender=sender)
+    def _answer_once(self, message: Message, kind: Kind) -> None:
+        chat_id, sender, seconds = message.chat_id, message.sender, _REPEAT_AFTER[kind]
+        if was_answered(self.database, chat_id=chat_id, kind=kind, seconds=seconds, sender=sender):
+            log.info("message ignored", message_id=message.message_id, reason=f"answered lately: {kind}")
+        else:
+            self.requests.submit(_new(message), Command(name=kind))
 
-    def _submit(self, message: Message, parsed: ParsedMessage) -> None:
-        new = NewRequest(
-            dedup_key=message.message_id,
-            chat_id=message.chat_id,
-            chat_type=message.chat_type,
-            reply_to=message.message_id,
-            in_topic=message.thread_id is not None,
-            sender=message.sender,
-            language=language_of(message.text),
+    def _handle_text(self, message: Message) -> None:
+        references = find_references(
+            self.database, chat_id=message.chat_id, sender=message.sender, messages=message.references
         )
-        self.requests.submit(new, parsed)
+        intent = recognize(
+            message.text,
+            rules=self.rules,
+            situation=Situation(result=references.result is not None, waiting=references.waiting),
+            styles=self.requests.styles,
+            model=self.model,
+        )
+        log.info("intent", message_id=message.message_id, intent=intent.kind)
+        new = replace(_new(message), content=_recognized(message, intent))
+        parsed = unmask_parsed(self._parsed(message, intent, references), message.names)
+        # What only gets a reaction is not worth a sentence about how often one may write.
+        self.requests.submit(new, parsed, store_rejected=intent.kind != "thanks")
+
+    def _parsed(self, message: Message, intent: Intent, references: References) -> ParsedMessage:
+        prompt, result = intent.prompt or message.text.strip(), references.result or ""
+        sees_image = (message.attachment or references.unreadable) and intent.kind in ("prompt", "again", "edit")
+        unsure = {"never": (), "ambiguous": ("ambiguous",), "always": ("ambiguous", "prompt")}[self.confirm]
+        if sees_image or intent.kind in unsure:
+            return Command(name="confirm", argument=prompt, options=intent.options)
+        match intent.kind:
+            case "prompt" | "ambiguous":
+                return ImagePrompt(prompt=prompt, options=intent.options)
+            case "again":
+                return Command(name="again", argument=result, options=intent.options)
+            case "edit":
+                return Command(name="form", argument=f"{result}\n{prompt}")
+            case "thanks":
+                return Command(name="thanks")
+            case _:
+                return self._outcome(message, intent, result)
+
+    def _outcome(self, message: Message, intent: Intent, result: str) -> ParsedMessage:
+        match intent.outcome:
+            case Command(name="original") if image := delivered_image(self.database, result):
+                return Command(name="original", argument=image)
+            case Command(name="original") | None:
+                return Command(name="history")
+            case UserError(sentence="misread.only_options", values={}):
+                return UserError(sentence="misread.only_options", values={"options": quote(message.text.strip())})
+            case outcome:
+                return outcome
 
     def _handle_onboarding(self, onboarding: Onboarding) -> None:
         if onboarding.kind not in self.welcome or not self.allows(onboarding.person, onboarding.chat_id):
@@ -121,3 +174,35 @@ class EventHandler:
             sender=onboarding.person,
         )
         self.requests.submit(new, Command(name="welcome"))
+
+
+def _new(message: Message) -> NewRequest:
+    return NewRequest(
+        dedup_key=message.message_id,
+        chat_id=message.chat_id,
+        chat_type=message.chat_type,
+        reply_to=message.message_id,
+        in_topic=message.thread_id is not None,
+        sender=message.sender,
+        language=language_of(message.text),
+    )
+
+
+def _recognized(message: Message, intent: Intent) -> Mapping[str, Any]:
+    """The words that were taken for options, or for a wish to have the last image again, and the text around them."""
+    given = intent.options.given
+    names = {span.name for span in intent.spans}
+    # "来四张" holds the number within the words that ask for an image.
+    wanted = {*given, "follow_up", *(("lead_in",) if "count" in given and "count" not in names else ())}
+    texts = [(span.name, message.text[span.start : span.end].strip()) for span in intent.spans if span.name in wanted]
+    if intent.kind == "again" and not texts:
+        texts = [("again", message.text.strip())]
+    texts = [(name, text) for name, text in texts if text and not fold(text).startswith(_SIGNS)]
+    if not texts:
+        return {}
+    signed = {span.name for span in intent.spans} - {name for name, _ in texts}
+    recognized = {
+        "words": [unmask(text, message.names) for _, text in texts],
+        "options": [name for name in given if name in OPTIONS and name not in signed],
+    }
+    return {"typed": unmask(message.text, message.names), "recognized": recognized}

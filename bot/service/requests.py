@@ -12,6 +12,7 @@ from bot.chat.styles import Styles, apply
 from bot.db.admission import Defaults, Preferences, QuotaUsage, count_recent, read_admission_state
 from bot.db.database import Database
 from bot.db.generations import is_free_to_repeat
+from bot.db.lookups import find_request
 from bot.db.requests import (
     insert_requests,
     is_known,
@@ -34,7 +35,7 @@ log = get_logger(__name__)
 TO_ADMIN = "notice"
 """The command behind the bot's own messages to admins, which no rate limit applies to."""
 
-_KINDS: Mapping[str, Kind] = {"help": "help", "not_allowed": "not_allowed", "original": "original"}
+_KINDS: Mapping[str, Kind] = {name: name for name in ("help", "not_allowed", "unreadable", "thanks", "original")}
 
 Outcome = Literal["accepted", "repeated", "rejected", "silenced"]
 
@@ -147,7 +148,7 @@ class RequestService:
             return _rejected(new, options), options
         style = self.styles.find(options.style) if options.style is not None else None
         text = prompt.prompt if style is None else apply(prompt.prompt, style)
-        content = fields_of(options)
+        content = {**new.content, **fields_of(options)}
         drafted = replace(new, kind="images", content=content, prompt=text, raw_prompt=prompt.prompt, options=options)
         return drafted, None
 
@@ -213,13 +214,16 @@ class RequestService:
         return SubmitResult(outcome=outcome, kind=new.kind, request_id=new.request_id, error=error)
 
     def _again(self, new: NewRequest, command: Command) -> tuple[NewRequest, ParsedMessage]:
-        """The sender's last prompt in this chat, with the options that were typed now over those of then.
+        """The prompt that is referred to, or the sender's last one in this chat, with the new options over its own.
 
         What was paid for and has not arrived is downloaded again instead, unless other options are asked for.
         """
         with self.database.read() as connection:
-            last = last_prompt(connection, sender=new.sender, chat_id=new.chat_id)
-            if last is None:
+            if command.argument:
+                last = find_request(connection, command.argument)
+            else:
+                last = last_prompt(connection, sender=new.sender, chat_id=new.chat_id)
+            if last is None or not last["raw_prompt"]:
                 return new, UserError(sentence="misread.nothing_to_repeat")
             free = not command.options.given and is_free_to_repeat(self.database, connection, last["request_id"])
         if free:
@@ -230,6 +234,6 @@ class RequestService:
 
 def _rejected(new: NewRequest, error: UserError) -> NewRequest:
     """The request that is answered with an error in place of what it asked for."""
-    command = new.content["name"] if new.kind == "command" and new.content else error.command
+    command = new.content.get("name", error.command) if new.kind == "command" else error.command
     content = {"sentence": error.sentence, "values": dict(error.values), "command": command}
     return replace(new, kind="rejected", content=content, options=None)

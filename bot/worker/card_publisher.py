@@ -38,6 +38,10 @@ MESSAGE_RECALLED = 230011
 """The code of a reply to a recalled message: https://open.feishu.cn/document/server-docs/im-v1/message/reply"""
 
 
+THANKS = "THUMBSUP"
+"""https://open.feishu.cn/document/server-docs/im-v1/message-reaction/emojis-introduce"""
+
+
 def send_uuid(request_id: str, step: str) -> str:
     """The ``uuid`` of a send: derived from the request and the step, never from the attempt.
 
@@ -68,6 +72,9 @@ class CardPublisher:
 
     def publish(self, claimed: Request) -> None:
         """Publishes a claimed request as it is now and releases it; not the first time when that would be too late."""
+        if claimed.kind == "thanks":
+            self._react(claimed)
+            return
         unanswered = claimed.answer_id is None and claimed.delivery_mode == "card"
         if unanswered and self.clock() - claimed.accepted_at > self.timings.resend_in_all:
             log.warning("answer too late", request=claimed.request_id)
@@ -267,6 +274,17 @@ class CardPublisher:
         if error.retry_after:
             self.store.hold(seconds)
         self.store.postpone(request, owner=owner, seconds=seconds)
+
+    def _react(self, request: Request) -> None:
+        """Puts an emoji on a message that only says thanks; without the scope, or after any other refusal, nothing."""
+        outcome = "reacted"
+        try:
+            if request.reply_to is not None:
+                self.feishu.react(request.reply_to, emoji_type=THANKS)
+        except FeishuError as error:
+            log.info("no reaction", request=request.request_id, code=error.code)
+            outcome = "silent"
+        self.store.give_up(request, owner=self.leases.owner, outcome=outcome)
 
     def _post(self, request: Request, step: str, *, msg_type: str, body: str) -> str:
         """Sends a step's message, as a reply where there is a message to quote; returns its id.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -22,11 +23,13 @@ from bot.chat.cards.form_card import render_form
 from bot.chat.cards.help_cards import (
     render_help,
     render_models,
+    render_short_help,
     render_sizes,
     render_styles,
     render_tips,
     render_welcome,
 )
+from bot.chat.cards.question_card import render_question
 from bot.chat.cards.request_card import render_request
 from bot.db.admission import Preferences
 from bot.db.database import Database
@@ -35,7 +38,7 @@ from bot.db.reports import Reports
 from bot.db.rows import RECALLED, Request, options_of, read_options
 from bot.errors import UserError
 from bot.models import GenerationView, RequestView, State
-from bot.options import OPTIONS
+from bot.options import OPTIONS, PartialOptions
 from bot.service.quotas import Limits
 from bot.view_models import QueueEntry, QueueView, SettingsView
 from bot.worker.queue_positions import QueuePosition, QueueReader
@@ -80,6 +83,7 @@ class RequestRenderer:
             return RenderedRequest(card=card, state=name, last=True)
         states = {image.state for image in images}
         done = sum(image.state is State.DONE for image in images)
+        recognized = {} if request.hide_prompt else request.content.get("recognized", {})
         view = RequestView(
             request_id=request.request_id,
             prompt="" if request.hide_prompt else request.prompt,
@@ -88,6 +92,8 @@ class RequestRenderer:
             images=images,
             recalled=request.recalled,
             price=self.prices.get(request.options.model, 0.0) * done,
+            recognized_words=tuple(recognized.get("words", ())),
+            recognized_options=tuple(recognized.get("options", ())),
         )
         if all(state.ended for state in states):
             ended = "result" if done else "cancelled" if states == {State.CANCELLED} else "failed"
@@ -184,13 +190,36 @@ def _settings(renderer: RequestRenderer, request: Request) -> Card:
 
 
 def _form(renderer: RequestRenderer, request: Request) -> Card:
-    edited = request.content["argument"]
+    """The form with the prompt of a request: with words added to it, or as its message was typed."""
+    edited, _, change = request.content["argument"].partition("\n")
     with renderer.database.read() as connection:
         row = find_request(connection, edited)
     if row is None or not row["raw_prompt"]:
         return render_notice(renderer.cards, "recalled")
+    typed = json.loads(row["content"]).get("typed") if request.content["name"] == "retype" else None
+    prompt = typed or _changed_prompt(row["raw_prompt"], change)
     options = options_of(read_options(row))
-    return render_form(renderer.cards, request_id=edited, prompt=row["raw_prompt"], options=options)
+    return render_form(renderer.cards, request_id=edited, prompt=prompt, options=options)
+
+
+def _changed_prompt(prompt: str, change: str) -> str:
+    return f"{prompt.rstrip('，,。. ')}{', ' if change.isascii() else '，'}{change}" if change else prompt
+
+
+def _question(renderer: RequestRenderer, request: Request) -> Card:
+    content = request.content
+    typed = PartialOptions.from_stored(content["options"]).given
+    with renderer.database.read() as connection:
+        choices = renderer.preferences.choices(connection, [request.sender, request.chat_id])
+    defaults = choices.options(person=request.sender, chat=request.chat_id)
+    price = renderer.prices.get(str(typed.get("model", defaults.model)), 0.0)
+    return render_question(
+        renderer.cards,
+        request_id=request.request_id,
+        prompt="" if request.hide_prompt else content["argument"],
+        price=price * int(typed.get("count", defaults.count)),
+        result=content.get("result"),
+    )
 
 
 def _cancelled(renderer: RequestRenderer, request: Request) -> Card:
@@ -214,7 +243,8 @@ def _either(changed: str, unchanged: str) -> Callable[[RequestRenderer, Request]
 
 
 COMMAND_CARDS: Mapping[str, Callable[[RequestRenderer, Request], Card]] = {
-    "help": lambda self, _: render_help(self.cards),
+    "help": lambda self, _: render_short_help(self.cards),
+    "commands": lambda self, _: render_help(self.cards),
     "sizes": lambda self, _: render_sizes(self.cards),
     "models": lambda self, _: render_models(self.cards),
     "styles": lambda self, _: render_styles(self.cards),
@@ -232,6 +262,9 @@ COMMAND_CARDS: Mapping[str, Callable[[RequestRenderer, Request], Card]] = {
     "quota": _quota,
     "settings": _settings,
     "form": _form,
+    "retype": _form,
+    "confirm": _question,
+    "unreadable": lambda self, _: render_notice(self.cards, "unreadable"),
     "cancel": _cancelled,
     "set": _changed,
     "redownload": lambda self, _: render_notice(self.cards, "redownload"),

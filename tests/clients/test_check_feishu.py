@@ -159,7 +159,8 @@ def test_a_passing_fault_of_a_probe_proves_nothing(fault: str, stand_in: FeishuS
 def test_the_scopes_to_import_are_those_that_the_bot_needs() -> None:
     """Each is one line on the sheet that the organisation's admin approves, so there is none too many.
 
-    A card is changed with ``im:message:send_as_bot``; the last one is for the event of a first direct chat.
+    A card is changed with ``im:message:send_as_bot``; the bot does without the one for reactions, which need no
+    message; the last one is for the event of a first direct chat.
     """
     scopes = json.loads((config_folder({}) / "scopes.json").read_text(encoding="utf-8"))["scopes"]
     assert scopes == {
@@ -167,6 +168,7 @@ def test_the_scopes_to_import_are_those_that_the_bot_needs() -> None:
             "im:message.p2p_msg:readonly",
             "im:message.group_at_msg:readonly",
             "im:message:send_as_bot",
+            "im:message.reactions:write_only",
             "im:message:readonly",
             "im:resource",
             "im:chat.members:bot_access",

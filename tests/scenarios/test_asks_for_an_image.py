@@ -51,7 +51,7 @@ def test_in_a_group_with_a_mention(bot: BotUnderTest, member: Conversation) -> N
     )
     card = member.ask(said)
     assert card.color == "green"
-    assert [body["prompt"] for body in member.paid_since(said)] == ["画一张 小李 的漫画头像"]
+    assert [body["prompt"] for body in member.paid_since(said)] == ["小李 的漫画头像"]
     assert card.thread_id is None
 
 

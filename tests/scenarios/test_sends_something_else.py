@@ -1,4 +1,4 @@
-"""Somebody sends a picture, a file or nothing: the help card is offered, once."""
+"""Somebody sends an image, a voice message, a file or nothing: one sentence, or the welcome; nothing is paid."""
 
 from __future__ import annotations
 
@@ -14,44 +14,54 @@ GIF = (
     b"!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 )
 
-WORDLESS: dict[str, Callable[[Conversation], ChatMessage]] = {
+UNREADABLE: dict[str, Callable[[Conversation], ChatMessage]] = {
     "a picture": lambda user: user.bot.feishu.say(
         chat_id=user.chat_id, sender=user.person, mention_bot=False, image=GIF
     ),
     "a file": lambda user: user.bot.feishu.send_file(
         chat_id=user.chat_id, sender=user.person, content=b"words", name="a.txt"
     ),
-    "nothing": lambda user: user.send(" "),
     "a merged forward": lambda user: user.send("Merged and Forwarded Message"),
+}
+WORDLESS: dict[str, Callable[[Conversation], ChatMessage]] = {
+    "nothing": lambda user: user.send(" "),
     "a mere mention of somebody": lambda user: user.bot.feishu.say(
         chat_id=user.chat_id, sender=user.person, text="", mentions=[user.other_user().person]
     ),
 }
 
 
+@pytest.mark.parametrize("sent", UNREADABLE)
+def test_what_cannot_be_read_is_answered_with_one_sentence(user: Conversation, sent: str) -> None:
+    """The sentence asks for words, and nothing is paid."""
+    card = user.ask(UNREADABLE[sent](user))
+    card.assert_shows("notice.unreadable.text")
+    assert card.paid == []
+
+
 @pytest.mark.parametrize("sent", WORDLESS)
-def test_message_without_words_returns_help(bot: BotUnderTest, user: Conversation, sent: str) -> None:
-    """What holds no words is answered by the help card, and nothing is paid."""
-    before = len(bot.glm.calls)
+def test_message_without_words_returns_welcome(user: Conversation, sent: str) -> None:
+    """What holds no words is answered by the welcome card, and nothing is paid."""
     card = user.ask(WORDLESS[sent](user))
-    card.assert_shows("help.title")
-    assert len(bot.glm.calls) == before
+    card.assert_shows("welcome.title")
+    assert card.paid == []
 
 
-def test_help_is_offered_once(bot: BotUnderTest, user: Conversation) -> None:
-    """Ten pictures in a row are answered once, and a prompt after them is answered as ever."""
-    sent = [WORDLESS["a picture"](user)]
+def test_the_sentence_comes_once_a_minute(bot: BotUnderTest, user: Conversation) -> None:
+    """Images in a row are answered once, another person's on their own, and a prompt after them as ever."""
+    sent = [UNREADABLE["a picture"](user)]
     user.ask(sent[0])
-    sent += [WORDLESS[name](user) for name in (*WORDLESS, *WORDLESS, *WORDLESS)]
-    for message in sent:
+    for message in [UNREADABLE[name](user) for name in (*UNREADABLE, *UNREADABLE)]:
         bot.wait_until_idle(message)
     assert len(user.answers) == 1
+    user.other_user().ask(UNREADABLE["a picture"](user.other_user())).assert_shows("notice.unreadable.text")
     assert header_color(user.ask("一座灯塔")) == "green"
 
 
-def test_bare_mention_returns_help(bot: BotUnderTest, member: Conversation) -> None:
-    """In a group a mention without words is answered by the help card."""
-    member.ask(bot.feishu.say(chat_id=member.chat_id, sender=member.person, text="")).assert_shows("help.title")
+def test_bare_mention_returns_welcome(bot: BotUnderTest) -> None:
+    """In a group a mention without words is answered by the welcome card."""
+    user = bot.new_user(kind="group")
+    user.ask(bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="")).assert_shows("welcome.title")
 
 
 def test_group_picture_without_mention_is_ignored(bot: BotUnderTest, member: Conversation) -> None:
@@ -60,8 +70,25 @@ def test_group_picture_without_mention_is_ignored(bot: BotUnderTest, member: Con
     member.assert_no_answer(said)
 
 
-def test_words_beside_a_picture_are_the_prompt(bot: BotUnderTest, member: Conversation) -> None:
-    """A picture with words is the prompt that the words are; the picture is left aside."""
-    said = bot.feishu.say(chat_id=member.chat_id, sender=member.person, image=GIF, text="一座灯塔")
-    assert header_color(member.ask(said)) == "green"
-    assert bot.glm.calls[-1].body["prompt"] == "一座灯塔"
+def test_words_beside_an_image_are_asked_about(bot: BotUnderTest) -> None:
+    """An image with words may ask for a change of that image, which the bot cannot make: it asks before it draws."""
+    user = bot.new_user(kind="group")
+    said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, image=GIF, text="一座灯塔")
+    card = user.ask(said)
+    card.assert_shows("question.text", prompt="一座灯塔")
+    assert card.paid == []
+    assert card.press("confirm").color == "green"
+
+
+def test_words_in_reply_to_an_image_are_asked_about(user: Conversation) -> None:
+    """A prompt that quotes somebody's image may be about that image."""
+    image = UNREADABLE["a picture"](user)
+    user.ask(image)
+    said = user.bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="画一座灯塔", quote=image.message_id)
+    user.ask(said).assert_shows("question.text", prompt="一座灯塔")
+
+
+def test_thanks_beside_an_image_get_a_reaction(user: Conversation) -> None:
+    """Words that ask for nothing ask for nothing beside an image, too."""
+    said = user.bot.feishu.say(chat_id=user.chat_id, sender=user.person, image=GIF, text="谢谢")
+    user.assert_no_answer(said)

@@ -9,7 +9,6 @@ import pytest
 from tests.support.dsl import CATALOGUE, LANGUAGES, BotUnderTest, Conversation, bot_with
 
 GUIDES = {
-    "help": ("/help", "你好"),
     "sizes": ("/sizes",),
     "models": ("/models",),
     "styles": ("/styles",),
@@ -36,7 +35,6 @@ EXPLAINED = {
     "/stats": ("command.admins_only", {}),
     "/pause": ("command.admins_only", {}),
     "/resume": ("command.admins_only", {}),
-    "一座灯塔 /水彩": ("misread.unknown_word", {"word": "/水彩", "suggestion": "/style 水彩"}),
     "/halp": ("misread.unknown_word", {"word": "/halp", "suggestion": "/help"}),
 }
 
@@ -59,7 +57,7 @@ def test_guides_name_the_teams_default_model(tmp_path: Path) -> None:
         assert "cogview-4（默认）" in user.ask("/models").text()
         assert "glm-image（默认）" not in user.ask("/models").text()
         user.ask("/sizes").assert_shows("sizes.default", size="1344x768", ratio="≈16:9")
-        user.ask("/help").assert_shows("help.option.model", model="cogview-4")
+        user.ask("/help").press("command").assert_shows("help.option.model", model="cogview-4")
 
 
 @pytest.mark.parametrize(("title", "say"), [(title, say) for title, every in OWN.items() for say in every])
@@ -90,7 +88,7 @@ def test_faulty_command_does_not_mention_images(bot: BotUnderTest, say: str) -> 
 
 def test_help_names_every_command(bot: BotUnderTest) -> None:
     """The help lists every option and command of both languages."""
-    card = bot.new_user().ask("/help")
+    card = bot.new_user().ask("/help").press("command")
     typed = "help sizes models styles tips queue cancel again history settings set quota lang id stats pause resume"
     assert all(f"/{name}" in card.text(language) for name in typed.split() for language in LANGUAGES)
     assert all(f"/{name}" in card.text() for name in ("size", "quality", "model", "no-watermark", "style", "n"))

@@ -270,7 +270,7 @@ POST = {"title": "", "content": PARAGRAPHS}
 def test_rich_text_is_read_with_and_without_its_wrapper(content: dict[str, Any]) -> None:
     """A rich text gives its words line by line, whether or not a locale is around it."""
     message = message_of(content, message_type="post", **group())
-    assert (message.text, message.attachment) == ("一只猫，参考\n/size 16:9", False)
+    assert (message.text, message.attachment) == ("一只猫，参考\n/size 16:9", True)
 
 
 @pytest.mark.parametrize(

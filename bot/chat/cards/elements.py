@@ -36,7 +36,7 @@ COLORS: Mapping[str, str] = {
     "state.failed": "red",
     "card.misread": "yellow",
     **{f"notice.{name}.title": "grey" for name in ("cancelled", "already_paused", "already_running", "recalled")},
-    **{f"notice.{name}.title": "grey" for name in ("original_gone", "original_refused", "unshown")},
+    **{f"notice.{name}.title": "grey" for name in ("original_gone", "original_refused", "unshown", "unreadable")},
     **{f"notice.{name}.title": "green" for name in ("set", "set_chat", "language", "resumed", "redownload")},
     **{f"notice.{name}.title": "red" for name in ("stalled", "admin_balance", "admin_key", "admin_blocked")},
     **{f"notice.{name}.title": "red" for name in ("admin_silent", "admin_base", "admin_feishu")},

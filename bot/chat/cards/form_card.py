@@ -118,3 +118,4 @@ def _prompt(ctx: CardContext, prompt: str) -> Iterator[Element]:
     }
     if (length := len(sanitize(prompt))) > MAX_INPUT:
         yield ctx.small("form.cut", length=length, shown=MAX_INPUT)
+    yield ctx.small("form.new_image")

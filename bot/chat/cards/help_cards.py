@@ -33,6 +33,15 @@ def render_help(ctx: CardContext) -> Card:
     return ctx.card("help.title", (el.markdown(_lines(lines)) for lines in paragraphs))
 
 
+def render_short_help(ctx: CardContext) -> Card:
+    """How to ask for an image in plain words; without card actions everything that can be typed."""
+    if not ctx.buttons:
+        return render_help(ctx)
+    texts = [ctx.say("help.intro"), ctx.say("help.short"), ctx.say("help.quotes")]
+    button = el.row([ctx.button("button.commands", a="command", c="commands")])
+    return ctx.card("help.title", [*map(el.markdown, texts), *button])
+
+
 def render_sizes(ctx: CardContext) -> Card:
     """The sizes of each model, and the rule for others."""
     models: dict[tuple[str, ...], list[str]] = {}

@@ -14,10 +14,12 @@ from bot.chat.cards.prompt_tips import tip_for
 from bot.chat.messages import LOCALES, Bilingual, join, same_text
 from bot.models import ContentFinding, GenerationView, Language, RequestView, State
 from bot.options import OPTIONS
-from bot.text import escape_tags, sanitize
+from bot.text import escape_tags, sanitize, truncate
 
 PROMPT_LENGTH = 800
 """How many characters of a prompt a card shows."""
+RECOGNIZED_LENGTH = 60
+"""How many characters it shows of the words that were recognized."""
 _WAIT_MINUTES = (1, 3, 10)
 _SECONDS_PER_MINUTE = 60
 
@@ -150,12 +152,17 @@ def _failures(ctx: CardContext, view: RequestView) -> Iterator[Element]:
             )
 
 
+def _quoted(words: Sequence[str]) -> str:
+    return truncate(" ".join(words), RECOGNIZED_LENGTH)
+
+
 def _request_buttons(ctx: CardContext, view: RequestView) -> list[Element]:
     if not ctx.buttons or view.recalled:
         return []
     stage, request_id = stage_of(view), view.request_id
+    retype = [ctx.button("button.retype", a="retype", r=request_id)] if view.recognized_words else []
     if stage in (Stage.QUEUED, Stage.GENERATING):
-        return [ctx.button("button.cancel", a="cancel", r=request_id)]
+        return [ctx.button("button.cancel", a="cancel", r=request_id), *retype]
     edit = ctx.button("button.edit", a="edit", r=request_id)
     resume = []
     if any(is_resumable(image) for image in view.images):
@@ -168,7 +175,7 @@ def _request_buttons(ctx: CardContext, view: RequestView) -> list[Element]:
         return [retry, edit] if all(is_repeatable(group.failure) for group in group_failures(view)) else [edit]
     again = ctx.button("button.again", kind="primary", a="again", r=request_id)
     ratio = el.select(ctx.say("button.ratio"), choices=sizes.RATIOS, value={"a": "ratio", "r": request_id})
-    return [*resume, again, ratio, edit]
+    return [*resume, again, ratio, edit, *retype]
 
 
 def _image_buttons(ctx: CardContext, image: GenerationView) -> list[Element]:
@@ -264,7 +271,12 @@ def _prompt_length(ctx: CardContext, view: RequestView) -> Bilingual:
 
 
 def _small_print(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
-    """Notes, until when the links work, a tip for the prompt."""
+    """What was recognized, notes, until when the links work, a tip for the prompt."""
+    if view.recognized_words and view.recognized_options:
+        options = join(ctx.option(name, getattr(view.options, name)) for name in view.recognized_options)
+        yield ctx.say("note.recognized", words=_quoted(view.recognized_words), options=options)
+    elif view.recognized_words:
+        yield ctx.say("note.recognized_again", words=_quoted(view.recognized_words))
     images = view.images
     if not _is_single(view):
         yield ctx.say("note.count", count=len(images))

@@ -174,7 +174,8 @@ def _message(event: Event, bot_open_id: str | None) -> IncomingEvent:
         sender=sender,
         text=content.text,
         names=content.names,
-        attachment=content.has_image and not content.text,
+        attachment=content.has_image,
+        references=tuple(dict.fromkeys(filter(None, (_reference(body, "parent_id"), _reference(body, "root_id"))))),
     )
 
 
@@ -260,7 +261,9 @@ def _parse_content(
             return None
         parsed = rich
     only_names = parsed.names and not says_something(unmask(parsed.text, ()))
-    return replace(parsed, text="", names=()) if only_names or parsed.text.casefold() == _FORWARDED else parsed
+    if parsed.text.casefold() == _FORWARDED:
+        return _Content(has_image=True)
+    return replace(parsed, text="", names=()) if only_names else parsed
 
 
 def _clean(text: str) -> str:
@@ -394,6 +397,11 @@ def _required(body: Any, *path: str) -> str:
     if value is None:
         raise _MissingError(".".join(path))
     return value
+
+
+def _reference(body: Any, name: str) -> str | None:
+    value = _optional(body, "message", name)
+    return value if value and len(value) <= _MAX_ID_LENGTH else None
 
 
 def _id(body: Any, *path: str) -> str:

@@ -1,0 +1,204 @@
+"""What may not be a prompt is asked about on a free card; what people say after a result refers to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from bot.db.tables import requests
+from tests.support.dsl import BotUnderTest, Conversation, bot_with, header_color, toast_text
+
+SETTINGS = {"BOT_CHAT_CONFIRM": "ambiguous"}
+UNCLEAR = {"zh": "今天下午三点开会", "en": "let's meet at three"}
+
+
+@pytest.fixture(scope="module")
+def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
+    """The bot as it is shipped: it asks where it is not clear that an image is wanted."""
+    with bot_with(tmp_path_factory.mktemp("bot"), SETTINGS) as bot:
+        yield bot
+
+
+@pytest.mark.parametrize("text", UNCLEAR.values())
+def test_the_question_shows_words_and_price_and_is_free(user: Conversation, text: str) -> None:
+    """The card quotes the words, its buttons say what an image costs, and nothing is paid."""
+    card = user.ask(text)
+    card.assert_shows("question.text", prompt=text)
+    card.assert_shows("button.draw", price="0.10")
+    card.assert_shows("button.decline")
+    assert card.paid == []
+
+
+@pytest.mark.parametrize("text", UNCLEAR.values())
+def test_a_confirmed_question_is_drawn_like_a_prompt(user: Conversation, text: str) -> None:
+    """The image comes as a reply to the card, which then has no buttons."""
+    said = user.send(text)
+    card = user.ask(said)
+    image = card.press("confirm")
+    assert (image.color, image.parent_id) == ("green", card.message_id)
+    assert [body["prompt"] for body in user.paid_since(said)] == [text]
+    card.reload().assert_shows("question.drawn")
+    assert card.reload().actions == []
+
+
+def test_a_question_is_drawn_once(bot: BotUnderTest) -> None:
+    """Pressed twice, by another person, and after a restart, it is one image and one payment."""
+    user = bot.new_user(kind="group")
+    said = user.send(UNCLEAR["zh"])
+    card = user.ask(said)
+    button = card.button("confirm").value
+    card.press("confirm", by=user.other_user())
+    bot.stop()
+    bot.start()
+    for person in (user, user.other_user()):
+        assert card.press_raw(button, by=person) == toast_text("toast.going_on")
+    bot.wait_until_idle()
+    assert len(user.paid_since(said)) == 1
+    assert len(user.answers) == 2
+
+
+def test_who_confirms_in_a_group_owns_the_image(bot: BotUnderTest) -> None:
+    """As with every other button, the image counts for the person who pressed."""
+    user = bot.new_user(kind="group")
+    other = user.other_user()
+    user.ask(UNCLEAR["zh"]).press("confirm", by=other)
+    with bot.app.database.read() as connection:
+        owners = connection.scalars(
+            select(requests.c.sender).where(requests.c.kind == "images", requests.c.chat_id == user.chat_id)
+        )
+        assert list(owners) == [other.person]
+
+
+def test_a_declined_question_costs_nothing(bot: BotUnderTest) -> None:
+    """Only who wrote it can decline; then it cannot be drawn any more."""
+    user = bot.new_user(kind="group")
+    card = user.ask(UNCLEAR["zh"])
+    assert card.press_for_toast("decline", by=user.other_user()) == toast_text("toast.not_yours")
+    button = card.button("confirm").value
+    assert card.press_for_toast("decline") == toast_text("toast.declined")
+    card.wait_until_idle().assert_shows("question.declined")
+    assert card.press_raw(button) == toast_text("toast.unknown")
+    assert card.wait_until_idle().paid == []
+
+
+def test_a_recalled_message_leaves_no_words_on_the_question(bot: BotUnderTest, user: Conversation) -> None:
+    """The card says that the message was recalled, and its old button draws nothing."""
+    said = user.send(UNCLEAR["zh"])
+    card = user.ask(said)
+    button = card.button("confirm").value
+    bot.feishu.recall(said.message_id, by=user.person)
+    card = card.wait_to_show("notice.recalled.text")
+    assert UNCLEAR["zh"] not in card.content
+    assert card.press_raw(button) == toast_text("toast.gone")
+    bot.wait_until_idle()
+    assert user.paid_since(said) == []
+
+
+@pytest.mark.parametrize(("confirm", "text", "asked"), [("always", "画一只猫", True), ("never", "开会了", False)])
+def test_the_setting_says_when_the_bot_asks(tmp_path: Path, confirm: str, text: str, *, asked: bool) -> None:
+    """``always`` asks before every image, ``never`` draws what is not clear."""
+    with bot_with(tmp_path, {"BOT_CHAT_CONFIRM": confirm}) as bot:
+        card = bot.new_user().ask(text)
+        assert (card.shows("question.title"), header_color(card) == "green") == (asked, not asked)
+
+
+@pytest.mark.parametrize("text", ["谢谢", "好的，太棒了", "thanks a lot!"])
+def test_thanks_get_a_reaction_and_no_message(bot: BotUnderTest, user: Conversation, text: str) -> None:
+    """One emoji on the message, no words, nothing paid."""
+    said = user.send(text)
+    user.assert_no_answer(said)
+    (reaction,) = [one for one in bot.feishu.state.reactions.values() if one.message_id == said.message_id]
+    assert reaction.emoji_type == "THUMBSUP"
+
+
+def test_without_the_scope_thanks_are_silent(bot: BotUnderTest, user: Conversation) -> None:
+    """The refusal concerns nothing else: the next prompt is answered."""
+    bot.feishu.faults.arm("feishu_99991672", on="react")
+    user.assert_no_answer(user.send("谢谢"))
+    assert header_color(user.ask("一座灯塔")) == "green"
+
+
+@pytest.mark.parametrize(("text", "size"), [("换成横版", "1568x1056"), ("make it landscape", "1568x1056")])
+def test_options_after_a_result_repeat_it(user: Conversation, text: str, size: str) -> None:
+    """The last result is drawn again with the new options, and the card says how the words were taken."""
+    first = user.send("一座红色的塔")
+    user.ask(first)
+    card = user.ask(text)
+    body = user.paid_since(first)[-1]
+    assert (body["prompt"], body["size"]) == ("一座红色的塔", size)
+    card.assert_shows("button.retype")
+
+
+def test_a_reply_refers_to_the_result_that_it_quotes(bot: BotUnderTest) -> None:
+    """Not to the last one; and in a group who replies owns and pays."""
+    user = bot.new_user(kind="group")
+    tower = user.ask("一座红色的塔")
+    user.ask("一片蓝色的海")
+    other = user.other_user()
+    said = bot.feishu.say(chat_id=user.chat_id, sender=other.person, text="再来一张", quote=tower.message_id)
+    assert header_color(other.ask(said)) == "green"
+    assert [body["prompt"] for body in other.paid_since(said)] == ["一座红色的塔"]
+    with bot.app.database.read() as connection:
+        owner = connection.scalar(select(requests.c.sender).where(requests.c.dedup_key == said.message_id))
+    assert owner == other.person
+
+
+@pytest.mark.parametrize(
+    ("prompt", "change", "filled"),
+    [
+        ("一座红色的塔", "改成蓝色", "一座红色的塔，改成蓝色"),
+        ("a red tower", "make it blue", "a red tower, make it blue"),
+    ],
+)
+def test_a_change_opens_the_form(user: Conversation, prompt: str, change: str, filled: str) -> None:
+    """It is filled in, free, and says that a new image will be made."""
+    first = user.send(prompt)
+    user.ask(first)
+    form = user.ask(change)
+    form.assert_shows("form.new_image")
+    assert f'"default_value":"{filled}"' in form.content
+    assert len(user.paid_since(first)) == 1
+    form.submit(prompt=filled)
+    (image,) = user.new_answers(2)
+    assert image.color == "green"
+    assert user.paid_since(first)[-1]["prompt"] == filled
+
+
+def test_recalled_change_leaves_the_form(bot: BotUnderTest, user: Conversation) -> None:
+    """The words of a recalled change are not shown any more."""
+    user.ask("一座红色的塔")
+    said = user.send("改成墨绿色")
+    form = user.ask(said)
+    bot.feishu.recall(said.message_id, by=user.person)
+    assert "改成墨绿色" not in form.wait_to_show("notice.recalled.text").content
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("一只猫，竖版", "竖版"), ("draw a cat in 16:9", "16:9"), ("来四张猫的图", "四张")]
+)
+def test_the_card_says_what_was_recognized(user: Conversation, text: str, words: str) -> None:
+    """One small line quotes the words; the button opens the form with the message as it was typed."""
+    card = user.ask(text)
+    assert any(words in line and ("：" in line) for line in card.text().split("\n"))
+    form = card.press("retype")
+    assert f'"default_value":"{text}"' in form.content
+
+
+def test_pause_needs_the_slash(bot: BotUnderTest) -> None:
+    """What concerns everybody is not done by a word that an admin happens to say."""
+    admin = bot.admin()
+    for text in ("暂停", "恢复", "继续"):
+        admin.ask(text).assert_shows("question.title")
+    admin.ask("/暂停").assert_shows("notice.paused.title")
+    admin.ask("/继续").assert_shows("notice.resumed.title")
+
+
+def test_the_short_help_leads_to_all_commands(user: Conversation) -> None:
+    """The help is short, and a button sends the whole list."""
+    card = user.ask("/help")
+    card.assert_shows("help.short")
+    assert not card.shows("help.commands")
+    card.press("command").assert_shows("help.commands")
