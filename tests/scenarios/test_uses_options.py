@@ -53,7 +53,7 @@ UNDERSTOOD = (
         asks={"prompt": "an orange cat, watercolour painting, transparent layers, paper texture"},
     ),
     Row(say="/画 一只橘猫", asks={}),
-    Row(say="画“欢迎 /size 1:1”的牌子", asks={"prompt": "画“欢迎 /size 1:1”的牌子"}),
+    Row(say="画“欢迎 /size 1:1”的牌子", asks={"prompt": "“欢迎 /size 1:1”的牌子"}),
 )
 
 MISREAD = {

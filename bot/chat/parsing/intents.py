@@ -33,7 +33,7 @@ from bot.chat.parsing.wording import (
 )
 from bot.errors import UserError
 from bot.models import Command
-from bot.options import HAN, PartialOptions, infer_option
+from bot.options import HAN, OPTIONS, PartialOptions, infer_option
 from bot.text import says_something
 
 Kind = Literal["prompt", "again", "edit", "command", "thanks", "ambiguous", "rejected"]
@@ -175,7 +175,8 @@ def _explicit_spans(text: str, options: dict[str, Any]) -> list[Span]:
         if token.role == "option":
             has_particle = token.word in ("size", "count") and text.startswith("的", token.end)
             spans.append(Span(token.start, token.end + has_particle, token.word))
-            options[token.word] = _ratio_of(token.value) if token.word == "size" else token.value
+            value = "" if token.value in OPTIONS[token.word].off_words else token.value
+            options[token.word] = _ratio_of(value) if token.word == "size" else value
         elif token.role == "leading":
             spans.append(Span(token.start, token.end, "lead_in"))
     return spans
