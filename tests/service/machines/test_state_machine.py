@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from sqlalchemy import func, select
 
 from bot.db.database import Database, read_url
-from bot.db.tables import generations, requests
+from bot.db.tables import generations, key_value, requests
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
@@ -142,10 +142,17 @@ class TwoPeople(RuleBasedStateMachine):
 
     @rule(person=PEOPLE, stage=STAGES, seconds=st.sampled_from([-HOURS, -60.0, 60.0, HOURS]))
     def move_clock(self, person: str, stage: str, seconds: float) -> None:
-        """The bot's clock is changed."""
+        """The bot's clock is changed, and not again before a heartbeat has noticed."""
         self.say_and_reach(person, stage)
         if abs(self.ahead.value + seconds - self.noon) <= FARTHEST:
             self.ahead.value += seconds
+            now = time.time() + self.ahead.value
+            assert self.feishu.wait_for(lambda _: abs(self._heartbeat() - now) < DEADLINE, seconds=DEADLINE)
+
+    def _heartbeat(self) -> float:
+        """When the last heartbeat was, by the bot's clock."""
+        with self.database.read() as connection:
+            return float(connection.scalar(select(key_value.c.value).where(key_value.c.name == "clock")) or 0.0)
 
     @rule(person=PEOPLE, stage=STAGES, asked=st.booleans())
     def start_again(self, person: str, stage: str, *, asked: bool) -> None:
