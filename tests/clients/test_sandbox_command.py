@@ -175,7 +175,7 @@ def test_the_queue_is_listed_in_its_order(tmp_path: Path) -> None:
     """One prompt of a second person comes before the other ones of the first, as the bot serves them."""
     with Sandbox(folder=tmp_path, glm=GlmStandIn(seconds=60)) as world:
         for who, text in (("chen", "一"), ("chen", "二"), ("chen", "三"), ("lin", "四")):
-            world.feishu.say(chat_id=f"oc_direct_{who}", sender=f"ou_{who}", text=text)
+            world.feishu.say(chat_id=f"oc_direct_{who}", sender=f"ou_{who}", text=f"画 {text}")
             assert wait_until(lambda said=text: said in {one["prompt"] for one in world.queue()}, seconds=20)  # type: ignore[misc]
         assert wait_until(lambda: world.queue()[0]["state"] == "generating", seconds=20)
         assert [(one["prompt"], one.get("ahead")) for one in world.queue()] == [

@@ -140,7 +140,7 @@ IN_CHINESE: Dialogue = (
     ("/取消", "command.nothing_to_cancel"),
     ("历史", "history.title"),
     ("额度", "quota.title"),
-    ("暂停", "command.admins_only"),
+    ("/暂停", "command.admins_only"),
 )
 
 IN_ENGLISH: Dialogue = (

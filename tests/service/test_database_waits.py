@@ -25,7 +25,7 @@ from tests.support.dsl import REDELIVERY, BotUnderTest, toast_text, variables_fo
 from tests.support.forkserver import run_command
 
 Lock = Callable[[], AbstractContextManager[None]]
-TABLES = ("requests", "generations", "preferences", "paces")
+TABLES = ("requests", "generations", "preferences", "timers")
 
 
 @contextmanager

@@ -127,7 +127,9 @@ def take_apart(
             if (span.name, value) != ("count", 1):
                 values[span.name] = value
     taken.sort()
-    prompt = remove_spans(text, [(span.start, span.end) for span in taken]).lstrip(SEPARATORS)
+    prompt = remove_spans(text, [(span.start, span.end) for span in taken])
+    # What stood between the lead-in and the prompt; an exclamation mark may begin markup that is to be drawn.
+    prompt = prompt.lstrip(SEPARATORS.replace("!", ""))
     return Wording(prompt=prompt, options=PartialOptions(**values), spans=tuple(taken), request=request)
 
 

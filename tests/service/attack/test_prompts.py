@@ -61,7 +61,7 @@ def answers(bot: BotUnderTest, texts: list[str], *, kind: str = "p2p") -> list[C
     """What each text is answered with, by one card each; whoever is answered twice or not at all is a failure."""
     users = [bot.new_user(kind=kind) for _ in texts]
     for user, text in zip(users, texts, strict=True):
-        user.send(text)
+        user.send(f"/draw {text}")
     wait_for(lambda: all(user.answers for user in users) and bot.idle, timeout=60)
     cards = []
     for user in users:
