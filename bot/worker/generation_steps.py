@@ -157,7 +157,7 @@ class GenerationSteps:
         except (LeaseLost, DatabaseUnavailable):
             # Nothing was sent, so nothing was paid for.
             log.warning("paid call not sent", generation=generation.generation_id)
-            self.store.undo_claim(generation, owner=self.leases.owner)
+            self._retry_until_stored(partial(self.store.undo_claim, generation, owner=self.leases.owner))
             raise
         # The URL is paid for: it is stored whatever it takes, and it frees the slot.
         expires_at = link_expires_at(image.url)
