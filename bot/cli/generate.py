@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 OK, FAILED, USAGE = 0, 1, 2
 
 STDIN = "-"
-"""The prompt that stands for standard input."""
+"""The prompt that means standard input."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _JPEG_SUFFIXES = (".jpg", ".jpeg")

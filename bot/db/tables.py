@@ -27,7 +27,6 @@ metadata = MetaData()
 # Conditions of partial indexes are repeated word for word in the statements that use them: neither engine recognizes
 # a state among several when it comes as a parameter.
 OPEN = text("ended_at IS NULL")
-ENDED = text("ended_at IS NOT NULL")
 UNEXPORTED = text("exported IS NULL AND ended_at IS NOT NULL")
 
 

@@ -184,7 +184,7 @@ class CardActionHandler:
         return self._accept(new, Command(name="retype", argument=request["request_id"]), "toast.form_sent")
 
     def _confirm(self, action: CardAction, request: RowMapping) -> Toast:
-        """Draws what a card asks about: once, whoever presses, and however often."""
+        """Draws what a card asks about: once, no matter who presses it or how often."""
         offer = offer_of(request)
         prompt = ImagePrompt(prompt=offer["prompt"], options=PartialOptions.from_stored(offer["options"]))
         new = self._new(action, request)

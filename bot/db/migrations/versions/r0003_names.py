@@ -70,7 +70,7 @@ def upgrade() -> None:
             op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
     for old, new in TABLES.items():
         op.rename_table(old, new)
-    # A request that was sent anew has the id of its old card, one in plain messages has none.
+    # A request that was sent again has the id of its old card, one in plain messages has none.
     op.execute("UPDATE requests SET delivery_mode = 'messages' WHERE delivery_mode IN ('new', 'plain')")
     op.execute("UPDATE requests SET kind = 'rejected' WHERE kind = 'misread'")
     op.execute("UPDATE requests SET card_state = 'rejected' WHERE card_state = 'misread'")
