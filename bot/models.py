@@ -217,6 +217,13 @@ class GenerationView:
     """Whether the image was re-encoded to fit Feishu's limit."""
     resumable: bool = False
     """Whether it failed after it was paid for, and can still be fetched without paying again."""
+    calls_billed: int = 0
+    """How many of its calls the platform bills, or may bill where there is no image."""
+    kept: bool = False
+    """Of a cancelled one: whether the platform made the image all the same, and it can still be had.
+
+    The card's button for it sends ``{"a": "deliver", "r": request_id}``.
+    """
     platform_request_id: str | None = None
     """The platform's own id of the paid call, for its support."""
 
@@ -236,7 +243,7 @@ class RequestView:
     backing_off: bool = False
     """Whether the platform's limit makes the first waiting generation wait."""
     price: float | None = None
-    """Yuan for all its images."""
+    """Yuan for one image; ``None`` where no price is known."""
     raw_prompt: str | None = None
     """The prompt without the words of its style; ``None`` where it has none."""
     recalled: bool = False

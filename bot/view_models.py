@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from bot.models import Language, State
 from bot.options import Options
@@ -22,6 +23,9 @@ class QueueEntry:
     number: int | None = None
     ahead: int | None = None
     wait_seconds: float | None = None
+    """Until the last image of its request is there, where that can be estimated."""
+    price: float = 0.0
+    """Yuan for this image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,16 @@ class QueueView:
     paused: bool
     private: bool = False
     """Whether nobody else reads the answer, so that one's own prompts from other chats may be shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetView:
+    """What has been used of a budget of the month, in yuan."""
+
+    subject: Literal["person", "chat"]
+    """Whose budget it is: that of the person who asks, or of this chat."""
+    yuan: float
+    yuan_most: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +62,8 @@ class QuotaView:
     team_images_most: int
     team_yuan: float
     team_yuan_most: float
+    budgets: tuple[BudgetView, ...] = ()
+    """Those that apply to the person and to this chat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +88,25 @@ class HistoryEntry:
     prompt: str
     image_key: str
     options: Options
+    generation_id: str = ""
+    """Whose original can be sent; empty where it cannot be had any more."""
+    accepted_at: float | None = None
+    """In seconds since 1970."""
+    calls_billed: int = 1
+    """How many calls the platform bills for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryView:
+    """One page of somebody's history, newest first."""
+
+    entries: tuple[HistoryEntry, ...]
+    filter: str = ""
+    """The day or the words that were asked for, as they were typed."""
+    everywhere: bool = False
+    """Whether it covers all chats of the person, not this chat alone."""
+    more: bool = False
+    """Whether there are older ones; the card's button sends ``{"a": "older", "r": request_id}`` of this request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +121,36 @@ class ModelStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one person or one chat has used in a month: calls that the platform bills or may bill, and yuan."""
+
+    open_id: str
+    """Of the person; in a direct chat of the person there, in a group empty."""
+    images: int
+    yuan: float
+    chat_id: str = ""
+    """Of the chat; empty where the person in all chats is meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatsView:
-    """The team's month, for an admin; ``month`` is written ``2026-11``."""
+    """The team's month, for an admin; ``month`` is written ``2026-11``.
+
+    The card's button for a file of the month sends ``{"a": "export", "m": month}``.
+    """
 
     month: str
     models: tuple[ModelStats, ...]
-    people: tuple[tuple[str, int], ...]
-    """The people with the most images, as ``open_id`` and count."""
+    people: tuple[Usage, ...]
+    """The people with the highest cost, the highest first."""
     days: tuple[tuple[str, int], ...]
     """Images a day, as ``11-23`` and count, oldest first."""
     outcomes: Mapping[str, int]
-    """How generations ended: ``done``, ``cancelled``, or the code of their failure."""
+    """How generations ended: ``done``, ``cancelled``, or the sentence of their failure, such as ``failure.balance``."""
     feishu_calls: int
     paused: bool
+    chats: tuple[Usage, ...] = ()
+    """The chats with the highest cost, the highest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,7 @@ class Sender:
                 findings=image.findings,
                 seconds=seconds,
                 reencoded=uploaded is not file,
+                calls_billed=1,
             )
             price = self._settings.prices.by_model().get(options.model)
             card = RequestView(request_id="", prompt=prompt, options=options, images=(view,), price=price)

@@ -19,7 +19,7 @@ from bot.db.tables import generations, requests, workers
 from bot.db.usage import ApiUsageCounter, spent, yuan
 from bot.models import State
 from bot.timings import BillingPeriods
-from bot.view_models import HistoryEntry, ModelSnapshot, ModelStats, StateSnapshot, StatsView
+from bot.view_models import HistoryEntry, ModelSnapshot, ModelStats, StateSnapshot, StatsView, Usage
 
 HISTORY_LENGTH = 6
 TOP_SENDERS = 5
@@ -84,7 +84,7 @@ class Reports:
     def stats(self) -> StatsView:
         """The team's month."""
         month = self.periods.month()
-        columns = ("model", "sender", "state", "failure", "accepted_at", "call_seconds", "called_at")
+        columns = ("model", "sender", "state", "failure", "accepted_at", "call_seconds", "called_at", "calls_billed")
         statement = select(*(generations.c[name] for name in columns)).where(
             generations.c.billing_month == month, generations.c.ended_at.is_not(None)
         )
@@ -93,6 +93,10 @@ class Reports:
             rows = connection.execute(statement).all()
             paused = is_paused(connection)
         done = [row for row in rows if row.state == State.DONE]
+        billed, cost = Counter[str](), Counter[str]()
+        for row in rows:
+            billed[row.sender] += row.calls_billed
+            cost[row.sender] += row.calls_billed * self.prices.get(row.model, 0.0)
         days = Counter(f"{datetime.fromtimestamp(row.accepted_at, self.periods.zone):%m-%d}" for row in done)
         outcomes = Counter(
             json.loads(row.failure)["code"] if row.state == State.FAILED and row.failure else str(row.state)
@@ -113,7 +117,11 @@ class Reports:
         return StatsView(
             month=month,
             models=models,
-            people=tuple(Counter(row.sender for row in done).most_common(TOP_SENDERS)),
+            people=tuple(
+                Usage(open_id=sender, images=images_billed, yuan=cost[sender])
+                for sender, images_billed in billed.most_common(TOP_SENDERS)
+                if images_billed
+            ),
             days=tuple(sorted(days.items())),
             outcomes=dict(outcomes.most_common()),
             feishu_calls=self.calls.of_month(),

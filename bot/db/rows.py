@@ -230,6 +230,7 @@ def view_of_generation(row: RowMapping | Mapping[str, Any], *, now: float) -> Ge
         repeated=bool(row["repeated"]),
         reencoded=bool(row["reencoded"]),
         resumable=is_resumable(row, now=now),
+        calls_billed=row["calls_billed"],
         platform_request_id=row["platform_request_id"],
     )
 

@@ -91,7 +91,7 @@ class RequestRenderer:
             options=request.options,
             images=images,
             recalled=request.recalled,
-            price=self.prices.get(request.options.model, 0.0) * done,
+            price=self.prices.get(request.options.model),
             recognized_words=tuple(recognized.get("words", ())),
             recognized_options=tuple(recognized.get("options", ())),
         )

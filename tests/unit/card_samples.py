@@ -14,7 +14,7 @@ from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.models import ContentFinding, Failure, GenerationView, RequestView, State
 from bot.options import Options
-from bot.view_models import HistoryEntry, ModelStats, QueueEntry, QueueView, QuotaView, SettingsView, StatsView
+from bot.view_models import HistoryEntry, ModelStats, QueueEntry, QueueView, QuotaView, SettingsView, StatsView, Usage
 
 CONFIG = Path(__file__).parents[2] / "config"
 PRICES = {"glm-image": 0.1, "cogview-4": 0.06, "cogview-3-flash": 0.0}
@@ -45,7 +45,7 @@ def cards(*, buttons: bool = True) -> CardContext:
 def generation(state: State, number: int = 1, **more: Any) -> GenerationView:
     """One generation of a request; a finished one has its image key, link and time."""
     if state is State.DONE:
-        more = {"image_key": f"img_v3_{number}", "url": LINK, "seconds": 21.4, **more}
+        more = {"image_key": f"img_v3_{number}", "url": LINK, "seconds": 21.4, "calls_billed": 1, **more}
     return GenerationView(generation_id=f"gen_{number}", state=state, **more)
 
 
@@ -127,7 +127,10 @@ STATS = StatsView(
         ModelStats(model="cogview-4", images=20, yuan=1.2, generation_seconds=8.4, waiting_seconds=None),
         ModelStats(model="glm-image", images=1100, yuan=110.0, generation_seconds=31.6, waiting_seconds=75.2),
     ),
-    people=(("ou_0001", 700), ("ou_0002", 420)),
+    people=(
+        Usage(open_id="ou_0001", images=700, yuan=70.0),
+        Usage(open_id="ou_0002", images=420, yuan=41.2),
+    ),
     days=(("11-01", 1), ("11-02", 70), ("11-04", 35)),
     outcomes={"done": 1100, "cancelled": 12, "content_filter_violation": 8},
     feishu_calls=4321,

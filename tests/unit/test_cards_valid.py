@@ -21,7 +21,7 @@ from bot.errors import UserError
 from bot.models import Failure, Language, RequestView, State
 from bot.options import Options
 from bot.sandbox.feishu.cards import validate_card
-from bot.view_models import ModelStats
+from bot.view_models import ModelStats, Usage
 from tests.unit.card_samples import (
     LINK,
     QUOTA,
@@ -51,7 +51,7 @@ WORST = ['"' * 2000, "\N{CAT FACE}" * 2000, "\\" * 2000, "\n" * 2000, "<at id=al
 FULL_STATS = dataclasses.replace(
     STATS,
     models=(ModelStats(model="m" * 500, images=10**9, yuan=1e9, generation_seconds=1e9, waiting_seconds=1e9),) * 10,
-    people=(("ou_" + "x" * 500, 10**9),) * 100,
+    people=(Usage(open_id="ou_" + "x" * 500, images=10**9, yuan=1e9),) * 100,
     days=tuple((f"11-{day:02}", day) for day in range(1, 31)),
     outcomes={f"{number}" + "x" * 500: 10**9 for number in range(100)},
 )

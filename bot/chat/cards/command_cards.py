@@ -211,7 +211,7 @@ def render_stats(ctx: CardContext, view: StatsView) -> Card:
         *(el.paragraph(_model_stats(ctx, model)) for model in view.models),
         *_chart(ctx, view),
         *_counts(ctx, "stats.outcomes", outcomes),
-        *_counts(ctx, "stats.people", ((_name(person), count) for person, count in view.people)),
+        *_counts(ctx, "stats.people", ((_name(one.open_id), one.images) for one in view.people)),
         ctx.small("stats.calls", count=f"{view.feishu_calls:,}"),
     ]
     return ctx.card("stats.title", elements, color="orange" if view.paused else None, month=view.month)

@@ -244,7 +244,8 @@ def _parameters(ctx: CardContext, view: RequestView) -> Bilingual:
     if _is_single(view):
         parts += _seconds(ctx, view.images[0])
     if stage_of(view) in _WITH_RESULT and view.price is not None:
-        parts.append(ctx.say("label.price", price=f"{view.price:.2f}") if view.price else ctx.say("label.free"))
+        price = view.price * len(_done(view))
+        parts.append(ctx.say("label.price", price=f"{price:.2f}") if price else ctx.say("label.free"))
     return join(parts)
 
 
