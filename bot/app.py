@@ -109,51 +109,71 @@ class Bot:
         clock: Callable[[], float] = time.time,
         timings: Timings | None = None,
     ) -> None:
-        self._settings, self._clock = settings, clock
-        self._timings = timings = timings or Timings()
+        self._settings, self._clock, self._timings = settings, clock, timings or Timings()
         self._glm_transport, self._image_transport = glm, images
         self._prices, self._slots = settings.prices.by_model(), settings.slots.by_model()
         messages, self._styles, self._rules = _load_texts(settings.config_dir)
-        self._cards = self._build_card_context(messages)
+        self._cards = CardContext(
+            messages=messages,
+            styles=self._styles,
+            zone=settings.team.zone,
+            buttons=settings.cards.buttons,
+            prices=self._prices,
+            defaults=settings.images.defaults,
+        )
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._platform_clock = PlatformClock(clock)
         self.database = database = Database(read_url(settings.url), clock=clock)
         migrate(database)
         self._key_value = KeyValueStore(database)
         self._preferences = Preferences(database, defaults=settings.images.defaults)
-        self._periods = BillingPeriods(zone=settings.team.zone, clock=clock)
-        self._calls = ApiUsageCounter(database, periods=self._periods)
-        self._reports = Reports(database=database, prices=self._prices, periods=self._periods, calls=self._calls)
+        periods = BillingPeriods(zone=settings.team.zone, clock=clock)
+        self._calls = ApiUsageCounter(database, periods=periods)
+        self._reports = Reports(database=database, prices=self._prices, periods=periods, calls=self._calls)
         self._metrics = Metrics(
-            snapshot=partial(self._reports.snapshot, slots=self._slots, alive_within=timings.silence),
+            snapshot=partial(self._reports.snapshot, slots=self._slots, alive_within=self._timings.silence),
             budget=settings.limits.yuan_per_month,
             event_types=EVENT_TYPES,
         )
         self.background = Background(stopping=self._stopping, on_crash=self._metrics.task_crashed)
-        self._feishu = self._build_feishu_client(feishu)
+        self._feishu = FeishuClient(
+            domain=settings.domain,
+            app_id=settings.app_id,
+            app_secret=settings.app_secret.get_secret_value(),
+            transport=feishu,
+            clock=clock,
+            on_call=self._on_feishu_call,
+            on_date=self._platform_clock.learn,
+        )
         self._closers: list[Callable[[], None]] = [self._feishu.close, database.close]
         self._identity = BotIdentity(app_id=settings.app_id, fetch_info=self._fetch_identity, store=self._key_value)
-        self._limits = Limits(settings=settings.limits, prices=self._prices, periods=self._periods)
+        self._limits = Limits(settings=settings.limits, prices=self._prices, periods=periods)
         requests = self._build_request_service()
-        self._alerts = self._build_alerts(requests)
+        self._events = self._build_event_handler(requests)
+        self._alerts = AdminAlerts(
+            database=database,
+            requests=requests,
+            admins=settings.team.admins,
+            zone=settings.team.zone,
+            wake=self._wake,
+        )
         self._outages = Outages(
             database,
             explain=self._explain,
-            pace=timings,
+            pace=self._timings,
             on_begin=lambda: self._alerts.alert("feishu"),
             on_end=self._wake.set,
         )
-        self._events = self._build_event_handler(requests)
+        self._upkeep = {"api-usage": self._calls.store, "admin-alerts": self._alerts.check}
         self.worker: Worker | None = None
 
     @cached_property
     def web(self) -> Flask:
         """The webhook, and the routes for health and metrics."""
-        settings = self._settings
         verifier = Verifier(
-            app_id=settings.app_id,
-            encrypt_key=settings.encrypt_key.get_secret_value() or None,
-            verification_token=settings.verification_token.get_secret_value() or None,
+            app_id=self._settings.app_id,
+            encrypt_key=self._settings.encrypt_key.get_secret_value() or None,
+            verification_token=self._settings.verification_token.get_secret_value() or None,
             clock=self._platform_clock.now,
         )
         app = self.create_status_app()
@@ -180,11 +200,7 @@ class Bot:
         return app
 
     def fetch_identity(self) -> None:
-        """Fetches the bot's own id before the start, where Feishu is known to answer.
-
-        Raises:
-            FeishuError: Feishu does not answer, or refuses.
-        """
+        """Fetches the bot's own id before the start, where Feishu is known to answer; raises ``FeishuError``."""
         self._identity.fetch()
 
     def start(self, *, work: bool = True) -> None:
@@ -222,33 +238,6 @@ class Bot:
         for close in self._closers:
             close()
 
-    @property
-    def _upkeep(self) -> dict[str, Callable[[], None]]:
-        return {"api-usage": self._calls.store, "admin-alerts": self._alerts.check}
-
-    def _build_card_context(self, messages: Messages) -> CardContext:
-        settings = self._settings
-        return CardContext(
-            messages=messages,
-            styles=self._styles,
-            zone=settings.team.zone,
-            buttons=settings.cards.buttons,
-            prices=self._prices,
-            defaults=settings.images.defaults,
-        )
-
-    def _build_feishu_client(self, transport: httpx.BaseTransport | None) -> FeishuClient:
-        settings = self._settings
-        return FeishuClient(
-            domain=settings.domain,
-            app_id=settings.app_id,
-            app_secret=settings.app_secret.get_secret_value(),
-            transport=transport,
-            clock=self._clock,
-            on_call=self._on_feishu_call,
-            on_date=self._platform_clock.learn,
-        )
-
     def _build_request_service(self) -> RequestService:
         settings = self._settings
         may_drop_watermark = settings.images.watermark_disclaimer_signed
@@ -267,12 +256,6 @@ class Bot:
             may_drop_watermark=may_drop_watermark,
             log_prompts=settings.log.prompts,
             on_result=self._metrics.request_received,
-        )
-
-    def _build_alerts(self, requests: RequestService) -> AdminAlerts:
-        team = self._settings.team
-        return AdminAlerts(
-            database=self.database, requests=requests, admins=team.admins, zone=team.zone, wake=self._wake
         )
 
     def _build_event_handler(self, requests: RequestService) -> EventHandler:
@@ -420,10 +403,7 @@ class Bot:
         if self._identity.open_id is not None:
             return None
         unknown, refusal = "the bot's own id has not been fetched from Feishu yet", self._identity.error
-        if refusal is None:
-            return unknown
-        reason, fix = self._explain(refusal)
-        return f"{unknown}: {reason}; what to do: {fix}"
+        return unknown + (": {}; what to do: {}".format(*self._explain(refusal)) if refusal else "")
 
     def _explain(self, error: FeishuError) -> tuple[str, str]:
         return describe(error), suggest_fix(error, domain=self._settings.domain)

@@ -15,11 +15,8 @@ from bot.timings import backoff_with_jitter
 
 log = get_logger(__name__)
 
-FIRST_RETRY = 0.5
+FIRST_RETRY, LONGEST_RETRY = 0.5, 10.0
 """Seconds before a failed step is repeated; the wait doubles."""
-
-LONGEST_RETRY = 10.0
-"""The longest such wait in seconds."""
 
 CRASHES = 3
 """After so many crashes in a row a loop counts as failing."""
@@ -63,11 +60,8 @@ class Loop:
             return f"background task {self.name} has made no progress for {self.stuck_for:.0f} seconds"
         return None
 
-    def join(self, seconds: float | None = None) -> None:
-        """Waits for the thread to end."""
-        self.thread.join(seconds)
 
-
+@dataclass(kw_only=True)
 class Background:
     """Runs the background loops and pool tasks of one process.
 
@@ -75,12 +69,9 @@ class Background:
     each unexpected error.
     """
 
-    def __init__(
-        self, *, stopping: threading.Event | None = None, on_crash: Callable[[str], None] = lambda _name: None
-    ) -> None:
-        self._stopping = stopping or threading.Event()
-        self._on_crash = on_crash
-        self._loops: list[Loop] = []
+    stopping: threading.Event = field(default_factory=threading.Event)
+    on_crash: Callable[[str], None] = lambda _name: None
+    _loops: list[Loop] = field(default_factory=list, init=False)
 
     def start(
         self,
@@ -101,7 +92,7 @@ class Background:
         seconds counts as hanging. ``stopping`` ends this loop instead of the process-wide event; ``pause`` waits for
         ``every`` seconds or less, by default until the loop is stopped.
         """
-        stop = stopping or self._stopping
+        stop = stopping or self.stopping
         loop = Loop(name=name, hang_after=hang_after + delay)
 
         def run() -> None:
@@ -130,12 +121,7 @@ class Background:
         return loop
 
     def attempt(self, name: str, work: Callable[..., object], *args: object) -> Exception | None:
-        """Runs a task once and logs its error.
-
-        Returns:
-            The error, ``None`` after a success. An expected one (``BotError``) is logged in a line; any other with its
-            traceback, and counted.
-        """
+        """Runs a task once, logs its error and returns it; one that is no ``BotError`` with traceback, and counted."""
         try:
             work(*args)
         except Exception as error:  # noqa: BLE001 - the edge of every background thread and pool task
@@ -159,7 +145,7 @@ class Background:
         """Waits for the loops for :data:`EXIT_SECONDS`; their ``stopping`` must have been set before."""
         ends_at = time.monotonic() + EXIT_SECONDS
         for loop in self._loops:
-            loop.join(max(ends_at - time.monotonic(), 0.0))
+            loop.thread.join(max(ends_at - time.monotonic(), 0.0))
 
     def _report(self, name: str, error: Exception) -> None:
         if isinstance(error, LeaseLost):
@@ -169,7 +155,7 @@ class Background:
         elif isinstance(error, BotError):
             log.error("task failed", task=name, error=type(error).__name__, reason=error)
         else:
-            self._on_crash(name)
+            self.on_crash(name)
             log.error("task crashed", task=name, exc_info=error)
 
 

@@ -1,16 +1,14 @@
-"""The settings: secrets from environment variables or a ``.env`` file, everything else from ``config/bot.toml``."""
+"""The settings: secrets from environment variables or ``.env``, everything else from ``config/bot.toml``."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 import re
-import zoneinfo
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -45,6 +43,7 @@ _CREDENTIALS = "copy it from the app's page, Credentials & Basic Info"
 _UNKNOWN = "there is no such setting; config/bot.toml lists them all"
 _SEPARATORS = re.compile(r"[,;，；、\s]+")
 _NUMBER_ERRORS = ("int_", "float_", "finite_number", "greater_than", "less_than")
+_BOUNDS = (("from", "ge"), ("to", "le"))
 
 
 def split_list(given: str) -> list[str]:
@@ -54,8 +53,6 @@ def split_list(given: str) -> list[str]:
 
 
 class Section(BaseModel):
-    """A section of ``bot.toml``: frozen, and without unknown names."""
-
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @field_validator("*", mode="before")
@@ -92,8 +89,6 @@ class Team(Section):
         try:
             ZoneInfo(given)
         except (KeyError, ValueError, OSError):
-            if not zoneinfo.available_timezones():
-                raise ValueError("there are no time zones on this machine; install the package tzdata") from None
             raise ValueError("is not an IANA time zone such as Asia/Shanghai") from None
         return given
 
@@ -106,7 +101,6 @@ class Team(Section):
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone."""
         return ZoneInfo(self.timezone)
 
 
@@ -139,18 +133,16 @@ class Images(_IMAGE_DEFAULTS):  # type: ignore[misc]  # a field for each option 
 
     @property
     def defaults(self) -> Options:
-        """The default options."""
         return Options(**dict(check_each({name: getattr(self, name) for name in _FIELDS})))
 
 
 class SlotCounts(Section):
-    """Paid calls that may run at once."""
+    """How many paid calls may run at once."""
 
     glm_image: Slots = 1
     cogview: Slots = 5
 
     def by_model(self) -> dict[str, int]:
-        """The slots of each model."""
         return {model: self.glm_image if model == "glm-image" else self.cogview for model in sizes.MODELS}
 
 
@@ -173,13 +165,8 @@ class Prices(Section):
     cogview_3_flash: Price = 0.0
 
     def by_model(self) -> dict[str, float]:
-        """The price of an image of each model."""
-        return {
-            "glm-image": self.glm_image,
-            "cogview-4": self.cogview_4,
-            "cogview-4-250304": self.cogview_4,
-            "cogview-3-flash": self.cogview_3_flash,
-        }
+        cogview_4 = dict.fromkeys(("cogview-4", "cogview-4-250304"), self.cogview_4)
+        return {"glm-image": self.glm_image, **cogview_4, "cogview-3-flash": self.cogview_3_flash}
 
 
 class ChatSettings(Section):
@@ -204,7 +191,7 @@ class WelcomeSettings(Section):
     @property
     def kinds(self) -> frozenset[str]:
         """The kinds of onboarding events that are answered."""
-        return frozenset(name for name in ("entered", "added", "menu") if getattr(self, name))
+        return frozenset(name for name, on in self if on)
 
 
 class OriginalsSettings(Section):
@@ -245,7 +232,6 @@ class BitableSettings(Section):
 
     @property
     def on(self) -> bool:
-        """Whether generations are exported."""
         return bool(self.app_token)
 
 
@@ -352,7 +338,6 @@ class Settings(BaseSettings):
 
     @property
     def url(self) -> str:
-        """The database's URL."""
         given = self.database_url.get_secret_value()
         return given or f"sqlite:///{quote(str((self.data_dir / 'bot.db').absolute()))}"
 
@@ -375,10 +360,7 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class MissingSetting:
-    """A setting without which a command cannot start."""
-
+class MissingSetting(NamedTuple):
     name: str
     detail: str
     fix: str
@@ -388,17 +370,9 @@ class MissingSetting:
 
 
 def required_settings_missing(settings: Settings, *, webhook: bool = True) -> list[MissingSetting]:
-    """What ``serve``, ``connect`` and ``worker`` cannot start without.
-
-    Args:
-        settings: the settings.
-        webhook: whether events are posted to this process, which a key or a token has to authenticate.
-    """
-    missing = []
-    if not settings.app_id:
-        missing.append(MissingSetting("FEISHU_APP_ID", "is not set", _CREDENTIALS))
-    if not settings.app_secret.get_secret_value():
-        missing.append(MissingSetting("FEISHU_APP_SECRET", "is not set", _CREDENTIALS))
+    """What the bot cannot start without; events that come over the ``webhook`` have to be authenticated."""
+    credentials = {"FEISHU_APP_ID": settings.app_id, "FEISHU_APP_SECRET": settings.app_secret.get_secret_value()}
+    missing = [MissingSetting(name, "is not set", _CREDENTIALS) for name, value in credentials.items() if not value]
     if webhook and not (settings.encrypt_key.get_secret_value() or settings.verification_token.get_secret_value()):
         detail = "neither it nor FEISHU_VERIFICATION_TOKEN is set, so anybody could send events"
         fix = "set both from the app's page, Events & Callbacks, Encryption Strategy"
@@ -453,9 +427,14 @@ def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = 
     except SettingsError as error:
         errors += error.faults
     errors += [f"{name} in bot.toml: {_UNKNOWN}" for name in values if name not in SECTIONS]
-    errors += [f"{name}: {_UNKNOWN}" for name in sorted(variables) if not _is_known(name)]
-    known = {name: value for name, value in variables.items() if _is_known(name) and not _is_empty_list(name, value)}
-    values = _merged({name: values[name] for name in SECTIONS if name in values}, _Variables(known)())
+    errors += [f"{name}: {_UNKNOWN}" for name in sorted(variables) if name != "BOT_CONFIG_DIR" and not _field(name)]
+    values = {name: values[name] for name in SECTIONS if name in values}
+    known = {name: value for name, value in variables.items() if _field(name) and not _is_empty_list(name, value)}
+    for name, value in _Variables(known)().items():
+        if name not in SECTIONS:
+            values[name] = value
+        elif isinstance(section := values.setdefault(name, {}), dict):
+            section |= value
     unquoted = tuple(sorted(name for name, value in variables.items() if value != given[name].strip()))
     try:
         settings = Settings.model_validate({**values, "config_dir": folder, "unquoted": unquoted})
@@ -474,35 +453,28 @@ class _Variables(EnvSettingsSource):
         self.env_vars = {name.lower(): value for name, value in variables.items()}
 
 
-def _merged(values: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    # A section of bot.toml that is no table stays, and is reported.
-    return values | {
-        name: {**values.get(name, {}), **value} if name in SECTIONS else value
-        for name, value in above.items()
-        if isinstance(values.get(name, {}), dict)
-    }
-
-
-def _is_known(name: str) -> bool:
-    section, _, setting = name.removeprefix("BOT_").lower().partition("_")
-    return name in {*VARIABLES, "BOT_CONFIG_DIR"} or (section in SECTIONS and setting in SECTIONS[section].model_fields)
+def _field(variable: str) -> FieldInfo | None:
+    """The field that a variable sets, or ``None``."""
+    if variable in VARIABLES:
+        return Settings.model_fields[VARIABLES[variable]]
+    section, _, setting = variable.removeprefix("BOT_").lower().partition("_")
+    return SECTIONS[section].model_fields.get(setting) if section in SECTIONS else None
 
 
 def _is_empty_list(name: str, value: str) -> bool:
     """Whether a list has no entry, and so counts as unset: an empty allow-list would allow everyone."""
-    field = _field(name.removeprefix("BOT_").lower().split("_", 1))
+    field = _field(name)
     return field is not None and field.annotation == tuple[str, ...] and not split_list(value)
 
 
 def _error_line(error: Mapping[str, Any], variables: Mapping[str, str]) -> str:
     """The line for an error that pydantic found, with the place where the value was set."""
     place = [str(part) for part in error["loc"]]
-    section = place[:-1]
     # Values that do not go together are reported with a variable that took part in it, if there is one.
-    involved = [place, *([*section, name] for name in error.get("ctx", {}).get("with", ()))]
-    candidates = (place[0] if place[0] in VARIABLES else "_".join(("BOT", *path)).upper() for path in involved)
-    source = next((name for name in candidates if name in variables), f"{'.'.join(place)} in bot.toml")
-    return f"{source}: {_reason(error, _field([VARIABLES.get(place[0], place[0]), *place[1:]]))}"
+    involved = [place, *([*place[:-1], name] for name in error.get("ctx", {}).get("with", ()))]
+    names = [path[0] if path[0] in VARIABLES else "_".join(("BOT", *path)).upper() for path in involved]
+    source = next((name for name in names if name in variables), f"{'.'.join(place)} in bot.toml")
+    return f"{source}: {_reason(error, _field(names[0]))}"
 
 
 def _reason(error: Mapping[str, Any], field: FieldInfo | None) -> str:
@@ -514,16 +486,8 @@ def _reason(error: Mapping[str, Any], field: FieldInfo | None) -> str:
     if kind == "model_type":
         return "must be a section: its name in brackets, and its settings on the lines below"
     if field and kind.startswith(_NUMBER_ERRORS):
-        return f"must be {'an integer' if field.annotation is int else 'a number'}{''.join(_range(field))}"
+        bounds = {word: getattr(one, key) for one in field.metadata for word, key in _BOUNDS if hasattr(one, key)}
+        number = "an integer" if field.annotation is int else "a number"
+        return " ".join([f"must be {number}", *(f"{word} {bound}" for word, bound in bounds.items())])
     message = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{message[:1].lower()}{message[1:]}"
-
-
-def _range(field: FieldInfo) -> Iterator[str]:
-    for word, bound in (("from", "ge"), ("to", "le")):
-        yield from (f" {word} {getattr(one, bound)}" for one in field.metadata if hasattr(one, bound))
-
-
-def _field(path: Sequence[str]) -> FieldInfo | None:
-    model = SECTIONS.get(path[0], Settings) if len(path) > 1 else Settings
-    return model.model_fields.get(path[min(1, len(path) - 1)])

@@ -78,7 +78,7 @@ class Server:
         self._stopping.set()
         self._server.pull_trigger()
         if self._loop is not None:
-            self._loop.join()
+            self._loop.thread.join()
         # The listening socket alone: the server's own close would take the loop's trigger with it.
         wasyncore.dispatcher.close(self._server)
         ends_at = time.monotonic() + DRAIN_SECONDS

@@ -227,7 +227,7 @@ class GenerationSteps:
         image = fetch_with_retries(
             lambda: self.downloader.fetch(generation.url or ""),
             link_age=lambda: self.store.link_age(generation),
-            retries=self.timings.download_retries,
+            retries=self.timings.download,
             stopped_in=self.stopping.wait,
         )
         name = f"{generation.generation_id}{image.suffix}"

@@ -95,13 +95,13 @@ class Worker:
         """Waits until everything that was taken up has ended, paid calls up to their deadline included."""
         self.stop()
         for rounds in self._loops[:1]:
-            rounds.join()
+            rounds.thread.join()
         # In this order, as a paid call is followed by its transfer, and that by its card.
         for pool in (self._calls, self._transfers, self._cards):
             pool.drain()
         self._drained.set()
         for loop in self._loops:
-            loop.join()
+            loop.thread.join()
         self.leases.close()
 
     def _run_once(self) -> None:

@@ -228,7 +228,7 @@ def test_a_download_from_a_fresh_link_is_retried(bot: BotUnderTest, fault: str) 
 )
 def test_a_download_from_an_old_link(tmp_path: Path, fault: str, attempts: int) -> None:
     """Later than two minutes after the paid call only transient errors are retried; the card has the link."""
-    with BotUnderTest(folder=tmp_path, pace=replace(QUICK, fresh_link=0.0)) as bot:
+    with BotUnderTest(folder=tmp_path, pace=replace(QUICK, download=replace(QUICK.download, fresh=0.0))) as bot:
         user = bot.new_user()
         bot.glm.arm(fault, times=10)
         said = user.send()
@@ -244,7 +244,9 @@ def test_a_download_from_an_old_link(tmp_path: Path, fault: str, attempts: int) 
 
 def test_the_age_of_a_link_survives_a_restart(tmp_path: Path) -> None:
     """A bot that starts a while after the paid call counts the time in between."""
-    with BotUnderTest(folder=tmp_path, pace=replace(QUICK, download_wait=600.0, download_longest=600.0)) as bot:
+    with BotUnderTest(
+        folder=tmp_path, pace=replace(QUICK, download=replace(QUICK.download, first_wait=600.0, longest_wait=600.0))
+    ) as bot:
         user = bot.new_user()
         bot.glm.arm("image_404", times=10)
         said = user.send()

@@ -33,7 +33,7 @@ from tests.support.dsl import (
     wait_for,
 )
 
-PACE = replace(QUICK, backoff_in_all=30.0, upload_in_all=30.0, fresh_downloads=30.0)
+PACE = replace(QUICK, backoff_in_all=30.0, upload_in_all=30.0, download=replace(QUICK.download, seconds=30.0))
 """Ten seconds of production pass in a few retries; none of the limits in all may end a request meanwhile."""
 
 TEN_SECONDS = 4

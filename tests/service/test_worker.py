@@ -23,7 +23,9 @@ WORDS = CATALOGUE
 @pytest.fixture
 def bot(tmp_path: Path) -> Iterator[BotUnderTest]:
     """A bot that would wait for minutes before it tries a download again."""
-    with BotUnderTest(folder=tmp_path, pace=replace(QUICK, download_wait=600.0, download_longest=600.0)) as bot:
+    with BotUnderTest(
+        folder=tmp_path, pace=replace(QUICK, download=replace(QUICK.download, first_wait=600.0, longest_wait=600.0))
+    ) as bot:
         yield bot
 
 

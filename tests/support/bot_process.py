@@ -31,7 +31,7 @@ from bot.sandbox.glm.stand_in import GlmStandIn, loopback
 from bot.sandbox.http import shared_tls
 from bot.settings import Settings, load
 from bot.stopping import stop_event
-from bot.timings import Timings
+from bot.timings import DownloadRetries, Timings
 from bot.web.server import Server
 from tests.support import forkserver
 from tests.support.dsl import variables_for
@@ -54,7 +54,7 @@ PACE = Timings(
     backoff_longest=0.3,
     resend=0.02,
     resend_longest=0.2,
-    download_wait=0.01,
+    download=DownloadRetries(first_wait=0.01),
 )
 """What takes seconds and minutes in production takes tenths here."""
 

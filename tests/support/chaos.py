@@ -27,14 +27,21 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import wait_until
-from bot.timings import Timings
+from bot.timings import DownloadRetries, Timings
 from tests.support.bot_process import BotProcess, Cluster
 from tests.support.dsl import FINAL_COLORS, REDELIVERY, header_color, plain_text
 from tests.support.servers import PostgresServer
 from tests.support.wire import Wire
 
 PACE = Timings(
-    lease=2.5, beat=0.4, poll=0.1, backoff=0.1, backoff_longest=0.5, resend=0.05, resend_longest=0.5, download_wait=0.02
+    lease=2.5,
+    beat=0.4,
+    poll=0.1,
+    backoff=0.1,
+    backoff_longest=0.5,
+    resend=0.05,
+    resend_longest=0.5,
+    download=DownloadRetries(first_wait=0.02),
 )
 
 BACKLOG = 15

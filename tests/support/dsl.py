@@ -32,7 +32,7 @@ from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn, loopback
 from bot.sandbox.http import shared_tls
 from bot.settings import config_folder, load
-from bot.timings import Timings
+from bot.timings import DownloadRetries, Timings
 from bot.web.server import Server
 from tests.support.card_actions import CardAction, card_actions
 from tests.support.databases import sqlite_database
@@ -49,10 +49,7 @@ QUICK = Timings(
     resend_longest=0.1,
     probe_longest=0.1,
     upload_in_all=1.5,
-    downloads=2,
-    download_wait=0.01,
-    download_longest=0.1,
-    fresh_downloads=1.0,
+    download=DownloadRetries(attempts=2, first_wait=0.01, longest_wait=0.1, seconds=1.0),
 )
 """What takes seconds and minutes in production takes hundredths here."""
 

@@ -15,7 +15,7 @@ from bot.db.database import Database, read_url
 from bot.db.tables import FEISHU_CALLS, generations, monthly_usage, requests, timers
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn
-from bot.timings import Timings
+from bot.timings import DownloadRetries, Timings
 from tests.service.crash.conversations import CHAT, PERSON, Dialogue, Stage
 from tests.support.bot_process import BotProcess, KillPoint, ProcessSpec, Step
 from tests.support.dsl import CATALOGUE, DEADLINE, REDELIVERY, all_strings, is_final, variables_for
@@ -28,7 +28,7 @@ PACE = Timings(
     backoff_longest=0.1,
     resend=0.02,
     resend_longest=0.1,
-    download_wait=0.01,
+    download=DownloadRetries(first_wait=0.01),
 )
 """Everything is quick but the lease: what a killed process held is taken over without waiting for it."""
 

@@ -11,11 +11,13 @@ import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.timings import Timings
+from bot.timings import DownloadRetries, Timings
 from tests.support.bot_process import BotProcess, ProcessSpec
 from tests.support.dsl import header_color, is_final, posts_of, variables_for, wait_for
 
-PACE = Timings(lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1, download_wait=0.01)
+PACE = Timings(
+    lease=30.0, beat=0.2, poll=0.05, resend=0.02, resend_longest=0.1, download=DownloadRetries(first_wait=0.01)
+)
 
 
 @pytest.fixture

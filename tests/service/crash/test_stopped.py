@@ -18,13 +18,15 @@ from bot.db.database import Database, read_url
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.timings import Timings
+from bot.timings import DownloadRetries, Timings
 from tests.service.crash.scene import count_spent
 from tests.support.bot_process import BotProcess, KillPoint, ProcessSpec, Side, Step
 from tests.support.databases import postgres_database
 from tests.support.dsl import header_color, is_final, posts_of, variables_for, wait_for
 
-SHORT = Timings(lease=0.6, beat=0.15, poll=0.05, resend=0.02, resend_longest=0.1, download_wait=0.01)
+SHORT = Timings(
+    lease=0.6, beat=0.15, poll=0.05, resend=0.02, resend_longest=0.1, download=DownloadRetries(first_wait=0.01)
+)
 
 PATCH = "PATCH /open-apis/im/v1/messages/:id"
 POST = "POST /api/paas/v4/images/generations"
