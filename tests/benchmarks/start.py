@@ -1,60 +1,61 @@
-"""How long the bot takes to be ready: ``python -m tests.benchmarks.start``."""
+"""How long ``serve`` takes to be ready, and how much memory it takes then."""
 
 from __future__ import annotations
 
-import socket
+import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from tests.benchmarks.figures import Figure, arguments, report
-from tests.benchmarks.running import environment, fresh_database, kinds, settings_for, wait_ready
+from tests.benchmarks.harness import Figure, engines, fresh_database, wait_ready
+from tests.support.dsl import variables_for
+from tests.support.servers import free_port
 
 
-def until_ready(settings: dict[str, str]) -> float:
-    """Milliseconds from the start of ``python -m bot serve`` until ``/readyz`` says 200."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+def start(variables: Mapping[str, str]) -> tuple[float, float]:
+    """Starts ``python -m bot serve``; gives the milliseconds until ``/readyz`` says 200, and the megabytes then."""
+    port = free_port()
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **variables, "PORT": str(port)}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     began = time.perf_counter()
     command = [sys.executable, "-m", "bot", "serve"]
-    env, folder = environment({**settings, "PORT": str(port)}), settings["BOT_DATA_DIR"]
-    process = subprocess.Popen(command, env=env, cwd=folder, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=env, cwd=variables["BOT_DATA_DIR"], stderr=subprocess.DEVNULL)
     try:
         wait_ready(port)
-        return (time.perf_counter() - began) * 1000
+        return (time.perf_counter() - began) * 1000, megabytes(process.pid)
     finally:
         process.terminate()
         process.wait()
 
 
+def megabytes(pid: int) -> float:
+    """The proportional set size of a process tree in megabytes (1,000,000 bytes)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    own = sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(one) for thread in threads for one in (thread / "children").read_text(encoding="ascii").split()]
+    return own + sum(megabytes(child) for child in children)
+
+
 def measure(*, quick: bool) -> list[Figure]:
-    """Medians of runs whose first, which writes the bytecode, is left out."""
+    """Medians on each database, without the first run, which writes the bytecode."""
     figures = []
     with TemporaryDirectory(prefix="benchmark-") as folder, FeishuStandIn() as feishu:
-        # An installed package has its bytecode; here the run that warms the caches writes it.
-        warm = {"PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode")}
-        for kind in kinds():
-            data = Path(folder) / kind
-            (data / "data").mkdir(parents=True)
-            with fresh_database(kind) as database:
-                settings = {**settings_for(feishu, folder=data), **database, **warm}
-                until_ready(settings)
-                found = [until_ready(settings) for _ in range(3 if quick else 9)]
-            what = f"{kind}: serve until it is ready"
-            figures.append(Figure(what=what, value=statistics.median(found), most=1500.0))
+        bytecode = {"PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode")}
+        for engine in engines():
+            data = Path(folder) / engine
+            data.mkdir()
+            with fresh_database(engine) as database:
+                variables = {**variables_for(feishu, folder=data), **database, **bytecode}
+                runs = [start(variables) for _ in range(4 if quick else 10)][1:]
+            seconds, memory = (statistics.median(values) for values in zip(*runs, strict=True))
+            figures += [
+                Figure(what=f"{engine}: from start to ready", value=seconds, most=1500.0),
+                Figure(what=f"{engine}: memory when idle", value=memory, unit="MB", most=120.0),
+            ]
     return figures
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measures and prints."""
-    given = arguments(__doc__).parse_args(argv)
-    return report("start", measure(quick=given.quick))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

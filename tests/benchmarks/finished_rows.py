@@ -1,0 +1,127 @@
+"""What 100,000 finished generations cost whoever accepts, looks for work and claims.
+
+Two databases of one engine, an empty one and a full one, take turns at each step, so that what else the machine does
+affects both.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from sqlalchemy import text, update
+
+from bot.db.database import Database, read_url
+from bot.db.generations import GenerationStore, recover_lost_calls
+from bot.db.requests import RequestStore
+from bot.db.tables import requests
+from bot.models import GeneratedImage, ImagePrompt
+from bot.settings import LimitSettings
+from bot.worker.generation_steps import REPEATED_UNKNOWN
+from bot.worker.queue_positions import QueueReader
+from tests.benchmarks.harness import Figure, engines
+from tests.support.builders import Team, arrival, reception_of
+from tests.support.bulk_rows import add_finished
+from tests.support.databases import postgres_database, sqlite_database
+
+PEOPLE = 20
+IMAGE = GeneratedImage(url="https://example.invalid/1.png")
+# Limits that refuse nothing here, but are counted as in production.
+TEAM = Team(
+    limits=LimitSettings(
+        per_minute=0,
+        pending=1_000,
+        waiting=100_000,
+        per_day=100_000,
+        images_per_month=10_000_000,
+        yuan_per_month=1_000_000,
+    )
+)
+
+
+class Side:
+    """One of the two databases, and the times of its steps in milliseconds."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.times: defaultdict[str, list[float]] = defaultdict(list)
+        self._reception = reception_of(database, TEAM)
+        self._requests = RequestStore(database)
+        self._generations = GenerationStore(database)
+        self._line = QueueReader(database, slots={"glm-image": 1})
+
+    def step(self, number: int) -> None:
+        """One prompt, from its acceptance to its end."""
+        self._timed("accept", lambda: self._accept(f"om_{number}", f"ou_{number % PEOPLE}"))
+        with self.database.write() as connection:
+            connection.execute(
+                update(requests)
+                .where(requests.c.answer_id.is_(None))
+                .values(answer_id="om_1", published_version=requests.c.desired_version)
+            )
+        self._timed("look", self._look)
+        self._timed("claim", self._claim)
+
+    def _accept(self, origin: str, who: str) -> None:
+        received = self._reception.submit(arrival(origin, sender=who, chat=f"oc_{who}"), ImagePrompt(prompt="一只猫"))
+        assert received.outcome == "accepted", received
+
+    def _look(self) -> None:
+        """What a worker reads in each round."""
+        recover_lost_calls(self.database, failure=REPEATED_UNKNOWN)
+        self._requests.due_requests(limit=16)
+        self._generations.made_ids(limit=16)
+        self._line.positions("glm-image")
+
+    def _claim(self) -> None:
+        """What lies between two paid calls: the end of one, the choice of the next, and its claim."""
+        waiting = self._generations.next_waiting("glm-image")
+        assert waiting is not None
+        claimed = self._generations.claim_slot(waiting[0], owner="me", lease=60, slots=1, deadline=60)
+        assert claimed is not None
+        self._generations.made(claimed, IMAGE, owner="me", link_expires_at=None)
+        self._generations.done(claimed, owner="me")
+
+    def _timed(self, name: str, work: Callable[[], None]) -> None:
+        began = time.perf_counter()
+        work()
+        self.times[name].append((time.perf_counter() - began) * 1000)
+
+
+def compare(engine: str, *, number: int, rounds: int) -> list[Figure]:
+    """Measures one engine with so many finished generations."""
+    with ExitStack() as stack:
+        if engine == "SQLite":
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            urls = [sqlite_database(folder / name) for name in ("empty", "full")]
+        else:
+            urls = [stack.enter_context(postgres_database()) for _ in range(2)]
+        empty, full = (Side(stack.enter_context(closing(Database(read_url(url))))) for url in urls)
+        add_finished(full.database, number, people=PEOPLE)
+        if engine == "PostgreSQL":
+            with full.database.write() as connection:
+                # As the server's autovacuum does of itself after a while.
+                connection.execute(text("ANALYZE"))
+        for place in range(rounds):
+            for side in (empty, full) if place % 2 else (full, empty):
+                side.step(place)
+    return [
+        Figure(
+            what=f"{engine}: {name} with {number:,} finished generations",
+            value=statistics.median(times) / statistics.median(empty.times[name]),
+            unit="times",
+            most=1.5,
+        )
+        for name, times in full.times.items()
+    ]
+
+
+def measure(*, quick: bool) -> list[Figure]:
+    """On each database."""
+    number, rounds = (10_000, 60) if quick else (100_000, 300)
+    return [figure for engine in engines() for figure in compare(engine, number=number, rounds=rounds)]

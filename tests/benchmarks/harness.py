@@ -1,0 +1,207 @@
+"""What the benchmarks share: figures, a bot in a process of its own between its stand-ins, and a load of messages."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import math
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+
+from bot.sandbox.feishu.delivery import RetrySchedule
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.state import ChatMessage, new_id
+from bot.sandbox.glm.stand_in import CONCURRENCY, GlmStandIn
+from bot.sandbox.http import wait_until
+from bot.sandbox.start import BotConfig, start_process
+from tests.support.databases import SERVER, postgres_database
+from tests.support.dsl import variables_for
+
+ACKNOWLEDGED_WITHIN = 3.0
+"""Seconds after which Feishu sends an event again."""
+
+NO_LIMITS = {
+    f"BOT_LIMITS_{name}": "0" for name in ("PENDING", "WAITING", "PER_DAY", "IMAGES_PER_MONTH", "YUAN_PER_MONTH")
+}
+"""With the limits as shipped most messages of a load would be refused, which costs less than accepting them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One measurement; ``most`` is its bound."""
+
+    what: str
+    value: float
+    unit: str = "ms"
+    most: float | None = None
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether it is over its bound."""
+        return self.most is not None and not self.value <= self.most
+
+    def __str__(self) -> str:
+        bound = "" if self.most is None else f"at most {self.most:g}{' EXCEEDED' if self.exceeded else ''}"
+        return f"{self.what:58} {self.value:9.2f} {self.unit:6} {bound}".rstrip()
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    """The value under or at which ``share`` (0 to 1) of the values lie: the nearest rank, never between two."""
+    ordered = sorted(values)
+    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
+
+
+def engines() -> list[str]:
+    """The databases that there are to measure with."""
+    with suppress(psycopg.OperationalError), psycopg.connect(f"{SERVER}/postgres", connect_timeout=3):
+        return ["SQLite", "PostgreSQL"]
+    print(f"no PostgreSQL at {SERVER}: SQLite alone", file=sys.stderr)  # noqa: T201 - a report
+    return ["SQLite"]
+
+
+@contextmanager
+def fresh_database(engine: str) -> Iterator[dict[str, str]]:
+    """The variables that lead the bot to an empty database; SQLite, the default, needs none."""
+    if engine == "SQLite":
+        yield {}
+    else:
+        with postgres_database() as url:
+            yield {"DATABASE_URL": url}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningBot:
+    """The stand-ins, here, and the bot, in a process of its own with its default durations."""
+
+    feishu: FeishuStandIn
+    glm: GlmStandIn
+    pid: int
+    port: int
+    variables: Mapping[str, str]
+
+    def people(self, count: int) -> list[tuple[str, str]]:
+        """So many people, each with a chat of their own: open ids and chat ids."""
+        state = self.feishu.state
+        people = [state.add_person(f"某人{number}") for number in range(count)]
+        return [(one.open_id, state.add_chat("p2p", name=one.name, members=[one.open_id]).chat_id) for one in people]
+
+    def say(self, person: tuple[str, str], text: str) -> ChatMessage:
+        """Somebody writes to the bot; the event follows in the background."""
+        return self.feishu.say(sender=person[0], chat_id=person[1], text=text)
+
+    def wait_for_results(self, count: int, *, seconds: float = 60.0) -> None:
+        """Waits until so many cards show an image; raises ``TimeoutError``."""
+
+        def results() -> int:
+            return sum(one.sender == self.feishu.app_id and '"green"' in one.content for one in self.feishu.messages)
+
+        if not wait_until(lambda: results() >= count, seconds=seconds, every=0.05):
+            raise TimeoutError(f"{results()} of {count} results in {seconds:.0f} s")
+
+    def prompts(self, count: int) -> list[bytes]:
+        """Signed and encrypted requests with a prompt each, of as many people, as they go over the connection."""
+        found = []
+        for open_id, chat_id in self.people(count):
+            message = ChatMessage(
+                message_id=new_id("om"),
+                chat_id=chat_id,
+                sender=open_id,
+                msg_type="text",
+                content=json.dumps({"text": "一只橘猫在窗台上看雪，水彩，柔和的光 /size 16:9"}),
+                created=self.feishu.state.clock(),
+            )
+            self.feishu.state.add_message(message)
+            body, headers = self.feishu.seal(self.feishu.event_of(message))
+            lines = ["POST /webhook/event HTTP/1.1", "Host: bot", "Connection: close", f"Content-Length: {len(body)}"]
+            lines += [f"{name}: {value}" for name, value in headers.items()]
+            found.append("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        return found
+
+
+@contextmanager
+def running_bot(
+    engine: str = "SQLite",
+    *,
+    seconds: float,
+    variables: Mapping[str, str] | None = None,
+    concurrency: Mapping[str, int] = CONCURRENCY,
+) -> Iterator[RunningBot]:
+    """A bot that is ready; an image takes so many ``seconds``, and ``concurrency`` are the platform's slots."""
+    with (
+        TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as folder,
+        fresh_database(engine) as database,
+        FeishuStandIn(delivery=RetrySchedule(answer_seconds=10.0)) as feishu,
+        GlmStandIn(seconds=seconds, concurrency=concurrency) as glm,
+    ):
+        settings = {**variables_for(feishu, folder=Path(folder)), **database, **(variables or {})}
+        process, port = start_process(BotConfig(variables=settings, glm=glm.origin))
+        try:
+            wait_ready(port)
+            feishu.webhook_url = f"http://127.0.0.1:{port}/webhook/event"
+            yield RunningBot(feishu=feishu, glm=glm, pid=process.pid or 0, port=port, variables=settings)
+        finally:
+            process.kill()
+            process.join()
+
+
+def wait_ready(port: int) -> None:
+    """Waits until ``/readyz`` says 200; raises ``TimeoutError``."""
+
+    def is_ready() -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    if not wait_until(is_ready, seconds=30, every=0.005):
+        raise TimeoutError("the bot did not become ready")
+
+
+def deliver(port: int, requests: Sequence[bytes], due: Sequence[float]) -> list[float | None]:
+    """Sends each request when it is due, on a connection of its own, whether or not earlier ones are answered.
+
+    It does so in a process of its own, which shares no lock with the stand-ins here. ``due`` is in seconds after the
+    first; what is returned are the milliseconds from then until the 200, ``None`` where there was none in the time
+    that Feishu waits.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_deliver, port, requests, due).result()
+
+
+def _deliver(port: int, requests: Sequence[bytes], due: Sequence[float]) -> list[float | None]:
+    async def send_all() -> list[float | None]:
+        first = time.perf_counter() + 0.1
+        return await asyncio.gather(
+            *(_send(port, request, first + after) for request, after in zip(requests, due, strict=True))
+        )
+
+    return asyncio.run(send_all())
+
+
+async def _send(port: int, request: bytes, due: float) -> float | None:
+    await asyncio.sleep(max(due - time.perf_counter(), 0))
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(ACKNOWLEDGED_WITHIN):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(request)
+                answer = await reader.read()
+            finally:
+                writer.close()
+        if answer.startswith(b"HTTP/1.1 200"):
+            return 1000 * (time.perf_counter() - due)
+    return None
