@@ -29,8 +29,7 @@ WITHOUT_HELP = {"tests.repo.lock", "tests.page.screenshot"}
 
 def runs(page: str) -> set[tuple[str, str]]:
     """Each program that a page runs, with each flag that it gives it; and with none."""
-    named = [(program.replace("NAME", "slot"), flags) for program, flags in commands(page)]
-    return {(program, flag) for program, flags in named for flag in ("", *flags)}
+    return {(program, flag) for program, flags in commands(page) for flag in ("", *flags)}
 
 
 @cache
@@ -38,7 +37,7 @@ def flags_of(program: str) -> set[str]:
     """The flags that a program says it has."""
     own, _, command = program.partition(" ")
     if own == "bot" or own.startswith("tests."):
-        main = bot_main if own == "bot" else import_module(own).main
+        main = bot_main if own == "bot" else import_module(f"{own}.__main__").main
         told = run_command(main, *command.split(), "--help", variables=dict(os.environ), folder=TOP).stdout.decode()
         return set(FLAG.findall(told))
     if program == "pip-audit":
