@@ -29,7 +29,7 @@ from bot.db.migrate import HEAD, current_revision
 from bot.db.outages import current
 from bot.db.usage import feishu_calls
 from bot.errors import DatabaseUnavailable, MissingApiKey, SettingsError
-from bot.glm.request import KEY_PAGE, validate_key
+from bot.glm.api import KEY_PAGE, validate_key
 from bot.service.bot_identity import namesake_key
 from bot.settings import (
     DATA_DIR_FIX,

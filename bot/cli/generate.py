@@ -24,7 +24,7 @@ from bot.cli.id_args import recipient_id
 from bot.cli.json_result import KEYS, JsonResult
 from bot.dotenv import variable
 from bot.errors import DownloadFailed, FeishuError, GlmError, InvalidPrompt, MissingApiKey, SettingsError
-from bot.glm.request import validate_key, validate_prompt, validate_user_id
+from bot.glm.api import validate_key, validate_prompt, validate_user_id
 from bot.options import DEFAULTS, OPTIONS, QUALITIES, Options, check_each
 from bot.sizes import DEFAULT_MODEL, MODELS
 

@@ -14,9 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from bot.errors import CallTimedOut, DownloadFailed, NetworkFailed, NotConnected
+from bot.glm.api import call_body, mask_key, read_answer, validate_key
 from bot.glm.images import inspect_image, too_large
-from bot.glm.request import call_body, validate_key
-from bot.glm.responses import mask_key, read_answer
 from bot.glm.transport import AddressRejected, GuardedTransport, https_url, is_public
 from bot.models import GeneratedImage, ImageFile
 from bot.options import Options
@@ -36,9 +35,6 @@ LARGEST_DOWNLOAD = 20 * 1024 * 1024
 _LARGEST_ANSWER = 1024 * 1024
 _TRANSIENT = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS)
 
-Trace = Callable[[str, object], None]
-"""See https://www.encode.io/httpcore/extensions/#trace."""
-
 log = logging.getLogger(__name__)
 
 
@@ -53,30 +49,38 @@ class _TooLargeError(Exception):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _Client:
-    """An HTTP client that follows no redirect and keeps a deadline for each call; safe to use from several threads."""
+    """An HTTP client that follows no redirect and keeps a deadline for each call; safe to use from several threads.
+
+    ``transport`` replaces the network in the sandbox and in tests; the default verifies TLS and ignores the
+    environment. ``clock`` gives monotonic seconds.
+    """
 
     transport: httpx.BaseTransport | None = None
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        self._http = httpx.Client(
-            transport=self.transport or self._network(),
-            trust_env=False,
-            follow_redirects=False,
-            headers={"User-Agent": "feishu-glm-image-bot"},
-        )
+        headers = {"User-Agent": "feishu-glm-image-bot"}
+        self._http = httpx.Client(transport=self.transport or self._network(), trust_env=False, headers=headers)
 
     def _network(self) -> httpx.BaseTransport:
         return GuardedTransport()
 
     def _stream(
-        self, method: str, url: str | httpx.URL, *, seconds: float, trace: Trace | None = None, **request: Any
+        self,
+        method: str,
+        url: str | httpx.URL,
+        *,
+        seconds: float,
+        trace: Callable[..., None] | None = None,
+        **data: Any,
     ) -> AbstractContextManager[httpx.Response]:
         """Sends a request, which with its answer may take so many seconds."""
         ends_at = self.clock() + seconds
-        extensions = {"remaining": lambda: ends_at - self.clock(), "trace": trace or (lambda _event, _info: None)}
+        extensions: dict[str, Any] = {"remaining": lambda: ends_at - self.clock()}
+        if trace:
+            extensions["trace"] = trace
         timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds), write=min(WRITE_SECONDS, seconds))
-        return self._http.stream(method, url, timeout=timeout, extensions=extensions, **request)
+        return self._http.stream(method, url, timeout=timeout, extensions=extensions, follow_redirects=False, **data)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -93,13 +97,8 @@ class _Client:
 class GlmClient(_Client):
     """Makes images. No call is ever repeated: each may be billed, and the platform has no idempotency key.
 
-    Args:
-        api_key: validated when a call is made.
-        transport: replaces the network in the sandbox and in tests. The default verifies TLS and ignores the
-            environment.
-        deadline: seconds that a whole call may take; by default :func:`call_seconds`.
-        clock: monotonic seconds.
-        on_date: called with the ``Date`` header of each answer.
+    ``api_key`` is validated when a call is made; ``deadline`` is the seconds that a whole call may take, by default
+    :func:`call_seconds`; ``on_date`` is called with the ``Date`` header of each answer.
     """
 
     api_key: str
@@ -131,15 +130,14 @@ class GlmClient(_Client):
         seconds = call_seconds(options) if self.deadline is None else self.deadline
         started = self.clock()
 
+        # See https://www.encode.io/httpcore/extensions/#trace.
         def trace(event: str, _: object) -> None:
             if event.endswith("send_request_headers.started"):
                 before_send()
 
-        authorization = {"Authorization": f"Bearer {key}"}
+        headers = {"Authorization": f"Bearer {key}"}
         try:
-            with self._stream(
-                "POST", ENDPOINT, seconds=seconds, trace=trace, headers=authorization, json=body
-            ) as response:
+            with self._stream("POST", ENDPOINT, seconds=seconds, trace=trace, headers=headers, json=body) as response:
                 self.on_date(response.headers.get("Date"))
                 answer = _read(response, limit=_LARGEST_ANSWER)
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -204,17 +202,10 @@ def fetch_with_retries(
     stopped_in: Callable[[float], bool],
     clock: Callable[[], float] = time.monotonic,
 ) -> ImageFile:
-    """Downloads an image, retrying what may pass.
+    """Downloads an image, retrying what may pass; raises the ``DownloadFailed`` of the last attempt.
 
-    Args:
-        fetch: one attempt.
-        link_age: returns how many seconds ago the platform gave the link.
-        retries: when to retry.
-        stopped_in: waits for so many seconds; true if the process is to stop instead.
-        clock: monotonic seconds.
-
-    Raises:
-        DownloadFailed: the error of the last attempt.
+    ``fetch`` makes one attempt, ``link_age`` returns how many seconds ago the platform gave the link, and
+    ``stopped_in`` waits for so many seconds and returns whether the process is to stop instead.
     """
     ends_at = clock() + retries.seconds
     for attempt in itertools.count(1):

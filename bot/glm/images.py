@@ -31,8 +31,7 @@ _MAX_EXIF = 65_533
 """Bytes of the one segment of a JPEG that holds it."""
 
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif"}
-# Neither of these two markers of a JPEG occurs within its compressed pixels.
-_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
+_JPEG_SCAN = b"\xff\xda"
 
 
 def inspect_image(content: bytes) -> ImageFile:
@@ -47,20 +46,17 @@ def inspect_image(content: bytes) -> ImageFile:
 
     if not content:
         raise DownloadFailed("the answer was empty", transient=True)
-    try:
-        with _damage_as_error(), Image.open(BytesIO(content), formats=list(_SUFFIXES)) as opened:
-            # A JPEG of several pictures calls itself MPO.
-            kind = opened.format if opened.format in _SUFFIXES else "JPEG"
-            width, height = opened.size
-            if max(width, height) > _MAX_SIDE or width * height > _MAX_PIXELS:
-                raise too_large(f"the picture is {width}x{height} pixels")
-            if kind == "JPEG" and content.count(_JPEG_SCAN) > _MAX_SCANS:
-                raise too_large(f"the picture has more than {_MAX_SCANS} scans")
-            if not _is_complete(content, kind):
-                raise DownloadFailed("the picture is truncated", transient=True)
-            opened.load()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise too_large("the picture has more than 100 million pixels") from error
+    with _damage_as_error(), Image.open(BytesIO(content), formats=list(_SUFFIXES)) as opened:
+        # A JPEG of several pictures calls itself MPO.
+        kind = opened.format if opened.format in _SUFFIXES else "JPEG"
+        width, height = opened.size
+        if max(width, height) > _MAX_SIDE or width * height > _MAX_PIXELS:
+            raise too_large(f"the picture is {width}x{height} pixels")
+        if kind == "JPEG" and content.count(_JPEG_SCAN) > _MAX_SCANS:
+            raise too_large(f"the picture has more than {_MAX_SCANS} scans")
+        if not _is_complete(content, kind):
+            raise DownloadFailed("the picture is truncated", transient=True)
+        opened.load()
     return ImageFile(content=content, format=kind, width=width, height=height, suffix=_SUFFIXES[kind])
 
 
@@ -102,7 +98,8 @@ def _is_complete(content: bytes, kind: str) -> bool:
     """Whether the file has its end marker, which Pillow does not require once it has all pixels."""
     match kind:
         case "JPEG":
-            return content.rfind(_JPEG_END) > content.rfind(_JPEG_SCAN)
+            # Neither of these two markers occurs within the compressed pixels.
+            return content.rfind(b"\xff\xd9") > content.rfind(_JPEG_SCAN)
         case "PNG":
             return b"IEND\xaeB`\x82" in content
         case "GIF":
@@ -113,10 +110,12 @@ def _is_complete(content: bytes, kind: str) -> bool:
 @contextmanager
 def _damage_as_error() -> Iterator[None]:
     """Turns whatever Pillow raises for a damaged image into ``DownloadFailed``."""
-    from PIL import UnidentifiedImageError  # noqa: PLC0415 - as above
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - as above
 
     try:
         yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise too_large("the picture has more than 100 million pixels") from error
     except UnidentifiedImageError as error:
         raise DownloadFailed("what came is not a picture", transient=True) from error
     except (OSError, EOFError, ValueError, TypeError, SyntaxError, LookupError, struct.error, zlib.error) as error:

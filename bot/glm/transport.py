@@ -6,7 +6,9 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import httpcore
 import httpx
@@ -94,7 +96,7 @@ class GuardedTransport(httpx.HTTPTransport):
             max_connections=50,
             max_keepalive_connections=10,
             keepalive_expiry=30.0,
-            network_backend=_Backend(self._deadline, allows=allows, resolve=resolve or _resolve),
+            network_backend=_Backend(self._deadline, allows, resolve or _resolve),
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -122,61 +124,54 @@ class _Deadline(threading.local):
         return left if timeout is None else min(timeout, left)
 
 
+@dataclass
 class _Backend(httpcore.SyncBackend):
-    def __init__(self, deadline: _Deadline, *, allows: Allows | None, resolve: Resolve) -> None:
-        self._deadline = deadline
-        self._allows = allows
-        self._resolve = resolve
+    deadline: _Deadline
+    allows: Allows | None
+    resolve: Resolve
 
     def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
     ) -> httpcore.NetworkStream:
         try:
-            addresses = list(dict.fromkeys(self._resolve(host, port)))
+            addresses = list(dict.fromkeys(self.resolve(host, port)))
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(str(error)) from error
         for address, _ in addresses:
-            if self._allows is not None and not self._allows(ipaddress.ip_address(address)):
+            if self.allows is not None and not self.allows(ipaddress.ip_address(address)):
                 raise AddressRejected(f"{host} leads to {address}, which is no public address")
         last_error: Exception = httpcore.ConnectError(f"{host} has no address")
         for address, its_port in addresses:
-            seconds = self._deadline.clamp(timeout, httpcore.ConnectTimeout)
+            seconds = self.deadline.clamp(timeout, httpcore.ConnectTimeout)
             try:
-                stream = super().connect_tcp(address, its_port, seconds, local_address, socket_options)
+                return _Stream(super().connect_tcp(address, its_port, seconds, *args, **options), self.deadline)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 last_error = error
-            else:
-                return _Stream(stream, self._deadline)
         raise last_error
 
 
+@dataclass
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
-        self._stream = stream
-        self._deadline = deadline
+    stream: httpcore.NetworkStream
+    deadline: _Deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._deadline.clamp(timeout, httpcore.ReadTimeout))
+        return self.stream.read(max_bytes, self.deadline.clamp(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         # A timeout is one of each send, so a receiver that takes a little now and then could prolong one write.
         for start in range(0, len(buffer), _WRITE_PIECE):
-            seconds = self._deadline.clamp(timeout, httpcore.WriteTimeout)
-            self._stream.write(buffer[start : start + _WRITE_PIECE], seconds)
+            seconds = self.deadline.clamp(timeout, httpcore.WriteTimeout)
+            self.stream.write(buffer[start : start + _WRITE_PIECE], seconds)
 
     def close(self) -> None:
-        self._stream.close()
+        self.stream.close()
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        seconds = self._deadline.clamp(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, seconds), self._deadline)
+        seconds = self.deadline.clamp(timeout, httpcore.ConnectTimeout)
+        return _Stream(self.stream.start_tls(ssl_context, server_hostname, seconds), self.deadline)
 
     def get_extra_info(self, info: str) -> object:
-        return self._stream.get_extra_info(info)
+        return self.stream.get_extra_info(info)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.glm.responses import mask_key
+from bot.glm.api import mask_key
 
 ID, SECRET = "a1b2c3d4e5f60718293a4b5c6d7e8f90", "Zx9Qw8Er7Ty6Ui5O"
 KEY = f"{ID}.{SECRET}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import GlmError, InvalidPrompt, InvalidQuality, InvalidSize, InvalidUserId, MissingApiKey
-from bot.glm.request import call_body, validate_key, validate_prompt, validate_user_id
+from bot.glm.api import call_body, validate_key, validate_prompt, validate_user_id
 from bot.options import Options
 
 

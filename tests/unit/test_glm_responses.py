@@ -19,7 +19,7 @@ from bot.errors import (
     RequestRejected,
     ServerFailed,
 )
-from bot.glm.responses import CODES, read_answer
+from bot.glm.api import CODES, read_answer
 from bot.models import ContentFinding, GeneratedImage
 from bot.worker.generation_steps import may_be_billed
 

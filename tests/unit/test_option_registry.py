@@ -49,7 +49,7 @@ from bot.chat.cards.request_card import render_request
 from bot.chat.parsing.parser import parse
 from bot.cli.generate import main
 from bot.cli.export import COLUMNS
-from bot.glm.request import call_body
+from bot.glm.api import call_body
 from bot.models import GenerationView, RequestView, State
 from bot.options import Options, PartialOptions, form_options, repeat_options, resolve_options
 from bot.settings import Images

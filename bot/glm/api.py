@@ -1,14 +1,14 @@
-"""What the platform's answer to a paid call means: the image's URL, or the matching error.
+"""The images API: the body of a paid call, and what the answer means.
 
-The codes: https://docs.bigmodel.cn/cn/faq/api-code. The code takes precedence over the HTTP status: 429 alone stands
-for a rate limit, an empty account, a quota and a plan.
+The fields: https://docs.bigmodel.cn/api-reference/模型-api/图像生成. The codes:
+https://docs.bigmodel.cn/cn/faq/api-code. A code takes precedence over the HTTP status: 429 alone stands for a rate
+limit, an empty account, a quota and a plan.
 """
 
 from __future__ import annotations
 
 import html
 import json
-import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,6 +22,9 @@ from bot.errors import (
     DownloadFailed,
     GlmError,
     InsufficientBalance,
+    InvalidPrompt,
+    InvalidUserId,
+    MissingApiKey,
     RateLimited,
     RequestBlocked,
     RequestRejected,
@@ -29,7 +32,10 @@ from bot.errors import (
 )
 from bot.glm.transport import https_url
 from bot.models import ROLES, ContentFinding, GeneratedImage
-from bot.text import storable, visible
+from bot.options import Options, api_fields
+from bot.text import is_blank, storable, visible
+
+KEY_PAGE = "https://bigmodel.cn/usercenter/proj-mgmt/apikeys"
 
 Leaf = tuple[type[GlmError], str]
 
@@ -74,21 +80,55 @@ _GATEWAY_GAVE_UP = (408, 499)
 _MAX_MESSAGE, _MAX_REQUEST_ID, _MAX_PAGE, _MAX_WORDS = 500, 100, 20_000, 120
 _BEIJING = timezone(timedelta(hours=8))
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2})?")
-_CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 _TAG = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.IGNORECASE | re.DOTALL)
 _MIN_KEY_PART = 8
 """Characters of a key that are masked; fewer may be an ordinary word."""
 _MASKED_KEY = re.compile(r"[A-Za-z0-9._-]*[*•●]{2,}[A-Za-z0-9._*•●-]*|[A-Za-z0-9_-]{3,}(?:\.{3,}|…+)[A-Za-z0-9_-]{3,}")
 
 
+def validate_key(key: str | None) -> str:
+    """The API key without surrounding blanks; the message of ``MissingApiKey`` never contains it."""
+    key = (key or "").strip()
+    if not key:
+        raise MissingApiKey(f"ZHIPU_API_KEY not configured. Get your API key at: {KEY_PAGE}")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise MissingApiKey(f"ZHIPU_API_KEY holds characters that no key has. Copy your API key from: {KEY_PAGE}")
+    return key
+
+
+def validate_prompt(prompt: str) -> str:
+    """The prompt without invisible characters; ``InvalidPrompt`` if nothing is left. The platform checks its length."""
+    prompt = visible(prompt).strip()
+    if storable(prompt) != prompt:
+        raise InvalidPrompt("Invalid prompt: it is not UTF-8 text")
+    if is_blank(prompt):
+        raise InvalidPrompt("Invalid prompt: it is empty. Describe the image in words")
+    return prompt
+
+
+def validate_user_id(user_id: str) -> str:
+    """The end user's id of 6 to 128 characters, unchanged, or ``InvalidUserId``."""
+    if not 6 <= len(user_id) <= 128:  # noqa: PLR2004 - the platform's limits
+        reason = f"{len(user_id)} characters"
+    elif not user_id.strip():
+        reason = "it is blank"
+    elif re.search("[\ud800-\udfff]", user_id):
+        reason = "it is not UTF-8 text"
+    else:
+        return user_id
+    raise InvalidUserId(f"Invalid user_id: {reason}. Must be 6-128 characters")
+
+
+def call_body(prompt: str, *, options: Options, user_id: str | None) -> dict[str, Any]:
+    """The JSON body of a call; raises what the ``validate_`` functions and :func:`bot.sizes.resolve` raise."""
+    body = {"prompt": validate_prompt(prompt), **api_fields(options)}
+    return body if user_id is None else {**body, "user_id": validate_user_id(user_id)}
+
+
 def read_answer(status: int, *, headers: Mapping[str, str], body: bytes, key: str = "") -> GeneratedImage:
     """The image that an answer names; whatever it contains, the result can be stored and shown.
 
-    Args:
-        status: the HTTP status.
-        headers: looked up in lower case.
-        body: need not be JSON.
-        key: the API key, masked in everything taken from the answer.
+    ``headers`` are looked up in lower case, ``body`` need not be JSON, and ``key`` is masked in what is taken from it.
 
     Raises:
         GlmError: there is no image that may be shown; the subclass says why.
@@ -100,15 +140,14 @@ def read_answer(status: int, *, headers: Mapping[str, str], body: bytes, key: st
     findings = _findings(content)
     if filters := tuple((one.role, one.level) for one in findings if one.level in _BLOCKING_LEVELS):
         raise ContentRejected("Content safety check failed", status=status, filters=filters, request_id=request_id)
-    images = content.get("data")
-    first = images[0] if isinstance(images, list) and images else None
-    given = first.get("url") if isinstance(first, dict) else None
-    url = storable(given).strip() if isinstance(given, str) else ""
-    if not url:
-        if any(_code_and_message(content)):
+    match content.get("data"):
+        case [{"url": str(given)}, *_] if url := storable(given).strip():
+            pass
+        case _ if any(_code_and_message(content)):
             raise _error_of(status, headers, body, key)
-        message = "The platform answered 200 without an image URL"
-        raise ServerFailed(message, status=status, request_id=request_id)
+        case _:
+            message = "The platform answered 200 without an image URL"
+            raise ServerFailed(message, status=status, request_id=request_id)
     try:
         https_url(url)
     except DownloadFailed as error:
@@ -135,23 +174,21 @@ def _error_of(status: int, headers: Mapping[str, str], body: bytes, key: str) ->
     is_business = code is not None and (code in CODES or re.fullmatch(r"\d{4}", code) is not None)
     # Proxies and firewalls send HTML, or JSON of another shape.
     from_platform = isinstance(content.get("error"), dict) or is_business or {"success", "msg"} <= set(content)
-    values = {}
-    if from_platform:
-        message = mask_key(message, key)
-        if until := _until(message):
-            values["until"] = until
-    else:
+    message, values = mask_key(message, key), {}
+    if not from_platform:
         words = mask_key(_first_words(headers, body), key)
         values = {"status": str(status), "words": words}
         message = f"The request was blocked or broken on the way to the platform (HTTP {status})"
         message += f": {words}" if words else ""
+    elif until := _until(message):
+        values = {"until": until}
     retry_after = headers.get("retry-after") or ""
     if code and is_business:
         waits, (leaf, sentence) = code in _REJECTED_BEFORE_WORK, CODES.get(code) or _by_status(status)
     else:
         waits, (leaf, sentence) = _without_code(status, retry_after=retry_after, from_platform=from_platform)
-    # The header may also be a date; the platform sends neither today.
-    seconds = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else math.inf
+    # The header may also be a date, or a number that no float holds; the platform sends none of these today.
+    is_seconds = retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 10  # noqa: PLR2004
     return leaf(
         message or f"The platform answered HTTP {status} without a message",
         sentence=sentence,
@@ -159,7 +196,7 @@ def _error_of(status: int, headers: Mapping[str, str], body: bytes, key: str) ->
         status=status,
         from_platform=from_platform and bool(message),
         waits=waits,
-        retry_after=seconds if math.isfinite(seconds) else None,
+        retry_after=float(retry_after) if is_seconds else None,
         filters=tuple((finding.role, finding.level) for finding in _findings(content)),
         values=values,
         request_id=_request_id(headers, content, key),
@@ -190,7 +227,7 @@ def _by_status(status: int) -> Leaf:
 
 def _first_words(headers: Mapping[str, str], body: bytes) -> str:
     """The first words of a body that is not the platform's, without HTML tags."""
-    charset = _CHARSET.search(headers.get("content-type", ""))
+    charset = re.search(r"charset=[\"']?([\w.:-]+)", headers.get("content-type", ""), re.IGNORECASE)
     for encoding in (charset[1] if charset else "utf-8", "utf-8", "gb18030"):
         with suppress(LookupError, UnicodeDecodeError):
             text = body.decode(encoding)
@@ -203,8 +240,8 @@ def _first_words(headers: Mapping[str, str], body: bytes) -> str:
 
 def _request_id(headers: Mapping[str, str], content: Mapping[str, Any], key: str) -> str | None:
     """The platform's id of the call, from the body or else from a header."""
-    names = ("request_id", "requestId", "id")
     bodies = (content, content.get("error"))
+    names = ("request_id", "requestId", "id")
     found = [fields.get(name) for fields in bodies if isinstance(fields, dict) for name in names]
     found += [headers.get(name) for name in ("x-request-id", "x-log-id")]
     text = next((text for value in found if (text := _text(value))), None)
@@ -213,23 +250,19 @@ def _request_id(headers: Mapping[str, str], content: Mapping[str, Any], key: str
 
 def _until(message: str) -> str | None:
     """The time in a message, which is Beijing's, in seconds since 1970."""
-    found = _TIME.search(message)
-    try:
-        moment = datetime.fromisoformat(found[0]) if found else None
-    except ValueError:
-        return None
-    return str(int(moment.replace(tzinfo=_BEIJING).timestamp())) if moment else None
+    with suppress(ValueError):
+        if found := _TIME.search(message):
+            return str(int(datetime.fromisoformat(found[0]).replace(tzinfo=_BEIJING).timestamp()))
+    return None
 
 
 def _code_and_message(content: Mapping[str, Any]) -> tuple[str | None, str]:
     """The code and the message; ``error`` may also be a string, or have its code in the message."""
     error = content.get("error")
     fields = error if isinstance(error, dict) else content
-    message = _text(fields.get("message")) or _text(fields.get("msg")) or _text(error)
-    code = _text(fields.get("code"))
-    if code is None and message and (bracketed := re.match(r"\[(\d{3,4})\]", message)):
-        code = bracketed[1]
-    return code, message or ""
+    message = _text(fields.get("message")) or _text(fields.get("msg")) or _text(error) or ""
+    bracketed = re.match(r"\[(\d{3,4})\]", message)
+    return _text(fields.get("code")) or (bracketed[1] if bracketed else None), message
 
 
 def _findings(content: Mapping[str, Any]) -> tuple[ContentFinding, ...]:
