@@ -69,25 +69,22 @@ class NewBase:
     blank_table: str | None
 
 
+@dataclass(frozen=True, slots=True)
 class BitableClient:
     """The Bases that the app may reach; a token or id is that of a Base's address.
 
     Every method raises ``FeishuError``, and ``FeishuUnreachable`` if the call may have been applied all the same.
-
-    Args:
-        call: makes one call, as :meth:`bot.feishu.client.FeishuClient.call` does.
+    ``call`` makes one call, as :meth:`bot.feishu.client.FeishuClient.call` does.
     """
 
-    def __init__(self, call: Callable[[str, Any], Mapping[str, Any]]) -> None:
-        self._call = call
+    call: Callable[[str, Any], Mapping[str, Any]]
 
     def create(self, name: str, *, zone: str) -> NewBase:
         """Creates a Base of the app's own, which nobody else can open yet.
 
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app/create
         """
-        request = sdk.plain_request("POST", _APPS, body={"name": name, "time_zone": zone})
-        answer = self._call("base_create", request)
+        answer = self.call("base_create", sdk.plain_request("POST", _APPS, body={"name": name, "time_zone": zone}))
         return NewBase(
             app_token=require_str(answer, "data", "app", "app_token", call="base_create"),
             url=require_str(answer, "data", "app", "url", call="base_create"),
@@ -99,11 +96,14 @@ class BitableClient:
 
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table/create
         """
-        table = {"name": name, "fields": [_header(field) for field in fields]}
-        request = sdk.plain_request(
-            "POST", f"{_APPS}/:app_token/tables", paths={"app_token": app_token}, body={"table": table}
-        )
-        return require_str(self._call("base_table", request), "data", "table_id", call="base_table")
+        headers = []
+        for field in fields:
+            form = "date_formatter" if field.kind is FieldType.TIME else "formatter"
+            formatted = {} if field.form is None else {"property": {form: field.form}}
+            headers.append({"field_name": field.name, "type": int(field.kind), **formatted})
+        uri, body = f"{_APPS}/:app_token/tables", {"table": {"name": name, "fields": headers}}
+        request = sdk.plain_request("POST", uri, paths={"app_token": app_token}, body=body)
+        return require_str(self.call("base_table", request), "data", "table_id", call="base_table")
 
     def delete_table(self, app_token: str, table_id: str) -> None:
         """Deletes a table, which may not be the last one of its Base.
@@ -112,7 +112,7 @@ class BitableClient:
         """
         paths = {"app_token": app_token, "table_id": table_id}
         request = sdk.plain_request("DELETE", f"{_APPS}/:app_token/tables/:table_id", paths=paths)
-        self._call("base_delete_table", request)
+        self.call("base_delete_table", request)
 
     def share(self, app_token: str, open_id: str) -> None:
         """Lets a person see, change and share a Base.
@@ -127,7 +127,7 @@ class BitableClient:
             queries=[("type", "bitable")],
             body=member,
         )
-        self._call("base_share", request)
+        self.call("base_share", request)
 
     def fields(self, app_token: str, table_id: str) -> dict[str, int]:
         """The names of a table's fields, and the type of each.
@@ -140,22 +140,17 @@ class BitableClient:
             paths={"app_token": app_token, "table_id": table_id},
             queries=[("page_size", "100")],
         )
-        data = self._call("base_fields", request).get("data")
-        listed = data.get("items") if isinstance(data, Mapping) else None
-        if not isinstance(listed, list):
-            raise FeishuUnreachable("the answer has no data.items", call="base_fields")
-        return {str(field.get("field_name")): int(field.get("type") or 0) for field in listed}
+        match self.call("base_fields", request):
+            case {"data": {"items": list(listed)}}:
+                return {str(field.get("field_name")): int(field.get("type") or 0) for field in listed}
+        raise FeishuUnreachable("the answer has no data.items", call="base_fields")
 
     def add(self, app_token: str, table_id: str, records: Sequence[Mapping[str, object]], *, client_token: str) -> None:
-        """Adds records, all or none; a table takes one call at a time.
+        """Adds at most :data:`MOST_RECORDS` records, all or none; a table takes one call at a time.
 
+        Each has its values by the names of the fields. With the same ``client_token``, a version 4 UUID, they are
+        added once.
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table-record/batch_create
-
-        Args:
-            app_token: the Base.
-            table_id: the table.
-            records: at most :data:`MOST_RECORDS`, each with its values by the names of the fields.
-            client_token: a version 4 UUID; the same records with the same one are added once.
         """
         request = sdk.plain_request(
             "POST",
@@ -164,12 +159,4 @@ class BitableClient:
             queries=[("user_id_type", "open_id"), ("client_token", client_token)],
             body={"records": [{"fields": record} for record in records]},
         )
-        self._call("base_records", request)
-
-
-def _header(field: Field) -> dict[str, object]:
-    header: dict[str, object] = {"field_name": field.name, "type": int(field.kind)}
-    if field.form is not None:
-        form = "date_formatter" if field.kind is FieldType.TIME else "formatter"
-        header["property"] = {form: field.form}
-    return header
+        self.call("base_records", request)

@@ -5,24 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from bot.errors import FeishuError, FeishuUnreachable
 from bot.feishu import sdk
 from bot.feishu.error_codes import TOKEN_REFUSED
-from bot.feishu.http import (
-    LARGEST_ANSWER,
-    HttpResponse,
-    HttpSession,
-    Result,
-    parse_file,
-    parse_json,
-    require_str,
-)
+from bot.feishu.http import LARGEST_ANSWER, HttpResponse, HttpSession, Result, parse_file, parse_json, require_str
 
-_ACTIVE = 2
-_GRANTED = 1
+_ACTIVE, _GRANTED = 2, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,54 +25,41 @@ class BotInfo:
     active: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """A token as the platform issued it; ``lifetime`` in seconds from then."""
-
-    value: str = field(repr=False)
-    lifetime: float
-
-
 class TenantToken:
     """The tenant access token of one app, for any number of threads.
 
     It is renewed when a tenth of its lifetime, and at most five minutes, is left. While no new one can be fetched, the
-    old one is used to its end.
+    old one is used to its end. ``fetch`` asks the platform, and returns a token and its lifetime in seconds; ``clock``
+    gives seconds since 1970.
 
     https://open.feishu.cn/document/server-docs/authentication-management/access-token/tenant_access_token_internal
-
-    Args:
-        fetch: asks the platform; never called by two threads at once.
-        clock: seconds since 1970.
     """
 
-    def __init__(self, fetch: Callable[[], Token], *, clock: Callable[[], float]) -> None:
-        self._fetch = fetch
-        self._clock = clock
+    def __init__(self, fetch: Callable[[], tuple[str, float]], *, clock: Callable[[], float]) -> None:
+        self._fetch, self._clock = fetch, clock
         self._lock = threading.Lock()
-        self._token: Token | None = None
-        self._expires_at = 0.0
+        self._value, self._renew_at, self._expires_at = "", 0.0, 0.0
 
     def get(self) -> str:
         """A valid token; raises what ``fetch`` raises if there is none."""
         with self._lock:
-            token, now = self._token, self._clock()
-            if token is not None and now < self._expires_at - min(300.0, 0.1 * token.lifetime):
-                return token.value
-            try:
-                fetched = self._fetch()
-            except FeishuError:
-                if token is not None and now < self._expires_at:
-                    return token.value
-                raise
-            self._token, self._expires_at = fetched, now + fetched.lifetime
-            return fetched.value
+            now = self._clock()
+            if now >= self._renew_at:
+                try:
+                    self._value, lifetime = self._fetch()
+                except FeishuError:
+                    if now >= self._expires_at:
+                        raise
+                else:
+                    self._expires_at = now + lifetime
+                    self._renew_at = self._expires_at - min(300.0, 0.1 * lifetime)
+            return self._value
 
     def invalidate(self, value: str) -> None:
         """Discards this token, which the platform refuses, unless a new one was fetched since."""
         with self._lock:
-            if self._token is not None and self._token.value == value:
-                self._token = None
+            if self._value == value:
+                self._renew_at = self._expires_at = 0.0
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -112,10 +90,9 @@ class FeishuClient(HttpSession):
         https://open.feishu.cn/document/client-docs/bot-v3/obtain-bot-information
         """
         body = self.call("bot_info", sdk.plain_request("GET", "/open-apis/bot/v3/info"))
+        open_id, bot = require_str(body, "bot", "open_id", call="bot_info"), body["bot"]
         return BotInfo(
-            open_id=require_str(body, "bot", "open_id", call="bot_info"),
-            name=str(body["bot"].get("app_name") or ""),
-            active=body["bot"].get("activate_status") == _ACTIVE,
+            open_id=open_id, name=str(bot.get("app_name") or ""), active=bot.get("activate_status") == _ACTIVE
         )
 
     def granted_scopes(self) -> frozenset[str]:
@@ -123,12 +100,14 @@ class FeishuClient(HttpSession):
 
         https://open.feishu.cn/document/server-docs/application-v6/scope/list
         """
-        data = self.call("scopes", sdk.plain_request("GET", "/open-apis/application/v6/scopes")).get("data")
-        listed = data.get("scopes") if isinstance(data, Mapping) else None
-        if not isinstance(listed, list):
-            raise FeishuUnreachable("the answer has no data.scopes", call="scopes")
-        scopes = [scope for scope in listed if isinstance(scope, Mapping)]
-        return frozenset(str(scope.get("scope_name")) for scope in scopes if scope.get("grant_status") == _GRANTED)
+        match self.call("scopes", sdk.plain_request("GET", "/open-apis/application/v6/scopes")):
+            case {"data": {"scopes": list(scopes)}}:
+                return frozenset(
+                    str(scope.get("scope_name"))
+                    for scope in scopes
+                    if isinstance(scope, Mapping) and scope.get("grant_status") == _GRANTED
+                )
+        raise FeishuUnreachable("the answer has no data.scopes", call="scopes")
 
     def reply(self, message_id: str, *, msg_type: str, content: str, uuid: str, in_thread: bool) -> str:
         """Replies to a message.
@@ -145,9 +124,9 @@ class FeishuClient(HttpSession):
         Returns:
             The reply's ``message_id``; for a ``uuid`` seen before, that of the first reply.
         """
-        body = sdk.ReplyMessageRequestBody.builder().content(content).msg_type(msg_type)
+        body = sdk.im.ReplyMessageRequestBody.builder().content(content).msg_type(msg_type)
         body = body.reply_in_thread(in_thread).uuid(uuid).build()
-        request = sdk.ReplyMessageRequest.builder().message_id(message_id).request_body(body).build()
+        request = sdk.im.ReplyMessageRequest.builder().message_id(message_id).request_body(body).build()
         return require_str(self.call("reply", request), "data", "message_id", call="reply")
 
     def send(
@@ -157,9 +136,9 @@ class FeishuClient(HttpSession):
 
         https://open.feishu.cn/document/server-docs/im-v1/message/create
         """
-        body = sdk.CreateMessageRequestBody.builder().receive_id(receive_id).msg_type(msg_type)
+        body = sdk.im.CreateMessageRequestBody.builder().receive_id(receive_id).msg_type(msg_type)
         body = body.content(content).uuid(uuid).build()
-        request = sdk.CreateMessageRequest.builder().receive_id_type(receive_id_type).request_body(body).build()
+        request = sdk.im.CreateMessageRequest.builder().receive_id_type(receive_id_type).request_body(body).build()
         return require_str(self.call("create", request), "data", "message_id", call="create")
 
     def patch(self, message_id: str, *, content: str) -> None:
@@ -168,15 +147,15 @@ class FeishuClient(HttpSession):
         ``content`` is the new card, JSON as text, at most 30 KB.
         https://open.feishu.cn/document/server-docs/im-v1/message-card/patch
         """
-        body = sdk.PatchMessageRequestBody.builder().content(content).build()
-        self.call("patch", sdk.PatchMessageRequest.builder().message_id(message_id).request_body(body).build())
+        body = sdk.im.PatchMessageRequestBody.builder().content(content).build()
+        self.call("patch", sdk.im.PatchMessageRequest.builder().message_id(message_id).request_body(body).build())
 
     def recall(self, message_id: str) -> None:
         """Recalls a message that the bot sent.
 
         https://open.feishu.cn/document/server-docs/im-v1/message/delete
         """
-        self.call("recall", sdk.DeleteMessageRequest.builder().message_id(message_id).build())
+        self.call("recall", sdk.im.DeleteMessageRequest.builder().message_id(message_id).build())
 
     def react(self, message_id: str, *, emoji_type: str) -> None:
         """Puts an emoji on a message, for which the scope ``im:message.reactions:write_only`` is needed.
@@ -190,11 +169,10 @@ class FeishuClient(HttpSession):
     def upload_image(self, content: bytes, *, filename: str) -> str:
         """Uploads an image of at most 10 MB and 12,000 by 12,000 pixels; returns its image key.
 
-        The ending of ``filename`` is that of the image's format.
         https://open.feishu.cn/document/server-docs/im-v1/image/create
         """
-        body = sdk.CreateImageRequestBody.builder().image_type("message").image((filename, content)).build()
-        request = sdk.CreateImageRequest.builder().request_body(body).build()
+        body = sdk.im.CreateImageRequestBody.builder().image_type("message").image((filename, content)).build()
+        request = sdk.im.CreateImageRequest.builder().request_body(body).build()
         return require_str(self.call("image", request), "data", "image_key", call="image")
 
     def upload_file(self, content: bytes, *, filename: str) -> str:
@@ -202,9 +180,8 @@ class FeishuClient(HttpSession):
 
         https://open.feishu.cn/document/server-docs/im-v1/file/create
         """
-        body = sdk.CreateFileRequestBody.builder().file_type("stream").file_name(filename)
-        body = body.file((filename, content)).build()
-        request = sdk.CreateFileRequest.builder().request_body(body).build()
+        body = sdk.im.CreateFileRequestBody.builder().file_type("stream").file_name(filename)
+        request = sdk.im.CreateFileRequest.builder().request_body(body.file((filename, content)).build()).build()
         return require_str(self.call("file", request), "data", "file_key", call="file")
 
     def download_own_image(self, image_key: str, *, largest: int) -> bytes:
@@ -212,18 +189,20 @@ class FeishuClient(HttpSession):
 
         https://open.feishu.cn/document/server-docs/im-v1/image/get
         """
-        request = sdk.GetImageRequest.builder().image_key(image_key).build()
+        request = sdk.im.GetImageRequest.builder().image_key(image_key).build()
         return self._call("own_image", request, parse_file, largest=largest)
 
     def call(self, name: str, request: Any) -> Mapping[str, Any]:
         """Makes any call, of a request that an SDK builder built; returns the answer's body."""
-        return self._call(name, request, parse_json, largest=LARGEST_ANSWER)
+        return self._call(name, request, parse_json)
 
     def fetch_token(self) -> None:
         """Fetches a token if there is no valid one, so that later calls need not; it does not count as a call."""
         self._token.get()
 
-    def _call(self, name: str, request: Any, read: Callable[[HttpResponse, str], Result], *, largest: int) -> Result:
+    def _call(
+        self, name: str, request: Any, read: Callable[[HttpResponse], Result], *, largest: int = LARGEST_ANSWER
+    ) -> Result:
         token = self._token.get()
         try:
             return self.exchange(name, request, read, token=token, largest=largest)
@@ -233,15 +212,15 @@ class FeishuClient(HttpSession):
         self._token.invalidate(token)
         return self.exchange(name, request, read, token=self._token.get(), largest=largest)
 
-    def _fetch_token(self) -> Token:
+    def _fetch_token(self) -> tuple[str, float]:
         uri = "/open-apis/auth/v3/tenant_access_token/internal"
         credentials = {"app_id": self.app_id, "app_secret": self.app_secret}
         return self.exchange("token", sdk.plain_request("POST", uri, body=credentials), _parse_token)
 
 
-def _parse_token(response: HttpResponse, call: str) -> Token:
-    body = parse_json(response, call)
+def _parse_token(response: HttpResponse) -> tuple[str, float]:
+    body = parse_json(response)
     lifetime = body.get("expire")
     if isinstance(lifetime, bool) or not isinstance(lifetime, int | float):
-        raise FeishuUnreachable("the answer has no expire", call=call)
-    return Token(value=require_str(body, "tenant_access_token", call=call), lifetime=float(lifetime))
+        raise FeishuUnreachable("the answer has no expire", call=response.call)
+    return require_str(body, "tenant_access_token", call=response.call), float(lifetime)

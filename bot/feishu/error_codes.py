@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import NamedTuple
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
@@ -28,10 +27,23 @@ _NO_BASE = "check app_token and table_id of [base], or make another Base: python
 _NO_RIGHT = (
     "let the app edit the Base: open it, … → 更多 More → 添加文档应用 Add document app, as one who may manage it"
 )
-_SEND = f"grant im:message:send_as_bot (权限管理 Permissions & Scopes), {PUBLISH}"
 _INSTALL = f"have the app installed in your organisation: {PUBLISH.removeprefix('then ')}"
 _CREDENTIALS = "copy the App Secret anew into FEISHU_APP_SECRET (凭证与基础信息 Credentials & Basic Info)"
 _RESTART = "restart the bot; if it goes on, check FEISHU_APP_ID and FEISHU_APP_SECRET, and whether the app is published"
+_APP_ID = (
+    "check FEISHU_APP_ID (凭证与基础信息 Credentials & Basic Info); "
+    "for an app made at open.larksuite.com set FEISHU_DOMAIN=lark, for one made at open.feishu.cn feishu"
+)
+_ASK = "ask your Feishu administrator"
+_ADDRESS = "add this machine's address to the app's list: 安全设置 Security Settings → IP 白名单 IP Whitelist"
+_PLAN = "the month's calls of your Feishu plan are used up: wait for the next month or extend the plan"
+_ADD_BOT = "add the bot to that group: 群设置 Settings → 群机器人 Bots → 添加机器人 Add Bot"
+_AVAILABILITY = "let that person use the app: 版本管理与发布 Version Management & Release → 可用范围 Availability"
+_ID = (
+    "check the id: an open_id (ou_…) is another one in every app, and a chat_id (oc_…) must be of a chat with the bot; "
+    "send /id to the bot in that chat to learn both"
+)
+_OPEN_ID = "check the open_id (ou_…): it must be of somebody of your organisation who may use the app"
 _GROUP = "let the bot speak there: see the group's settings (群设置 → 群管理), or send to another chat"
 
 TOKEN_REFUSED = frozenset({20005, 99991661, 99991663, 99991664, 99991665, 99991668, 99991671, 99991677})
@@ -46,120 +58,72 @@ FOR_NOW = frozenset({FeishuAction.RETRY, FeishuAction.APP_REFUSED})
 """Refusals after which the same call is made again later."""
 
 
+def _grant(scopes: str) -> str:
+    return f"grant {scopes} (权限管理 Permissions & Scopes), {PUBLISH}"
+
+
 class ErrorCode(NamedTuple):
     """What the bot does about a code, and what an admin does where they can do something."""
 
     action: FeishuAction
-    fix: str | None = None
+    fix: str | None
 
 
-def _codes(action: FeishuAction, *codes: int, fix: str | None = None) -> dict[int, ErrorCode]:
-    return dict.fromkeys(codes, ErrorCode(action, fix))
-
-
-CODES: Mapping[int, ErrorCode] = MappingProxyType(
-    _codes(FeishuAction.RETRY, 1500, 2200, 5000, 1255001, 1255002, 1255040)  # internal
-    # Too many requests; the general list calls 9499 a bad request, but it passes by itself.
-    | _codes(FeishuAction.RETRY, 9499, 11232, 11233, 11247, 99991400, 1254290)
-    | _codes(FeishuAction.RETRY, 18121)  # the same message is being created
-    | _codes(FeishuAction.RETRY, 230020, fix="wait a second and try again: one chat takes five messages a second")
-    | _codes(FeishuAction.RETRY, 230049)  # the message is still being sent
-    | _codes(FeishuAction.RETRY, 232096)  # the upload has to be repeated later
-    | _codes(FeishuAction.RETRY, 1254002)  # a Base: it failed, mostly in passing
-    | _codes(FeishuAction.RETRY, 1254036)  # a Base is being copied
-    | _codes(FeishuAction.RETRY, 1254291)  # another write to the same table
-    | _codes(FeishuAction.RETRY, 1254607)  # a table is not ready
-    | _codes(FeishuAction.RETRY, 1254608)  # the same call once more, too soon
-    | _codes(FeishuAction.APP_REFUSED, *TOKEN_REFUSED, fix=_RESTART)  # a fresh token was refused, too
-    | _codes(FeishuAction.APP_REFUSED, 99991681, 99991692, fix=_RESTART)  # authentication failed
-    | _codes(
-        FeishuAction.APP_REFUSED,
-        10003,  # App ID unknown here; also the sign of Feishu's address for a Lark app
-        fix=(
-            "check FEISHU_APP_ID (凭证与基础信息 Credentials & Basic Info); "
-            "for an app made at open.larksuite.com set FEISHU_DOMAIN=lark, for one made at open.feishu.cn feishu"
-        ),
+CODES: Mapping[int, ErrorCode] = {
+    code: ErrorCode(action, fix)
+    for action, fix, codes in (
+        (FeishuAction.RETRY, None, (1500, 2200, 5000, 1255001, 1255002, 1255040)),  # internal
+        # Too many requests; the general list calls 9499 a bad request, but it passes by itself.
+        (FeishuAction.RETRY, None, (9499, 11232, 11233, 11247, 99991400, 1254290)),
+        # The same message is being created, a message is still being sent, an upload has to be repeated later.
+        (FeishuAction.RETRY, None, (18121, 230049, 232096)),
+        # A Base: failed in passing, is being copied, another write, a table is not ready, the same call too soon.
+        (FeishuAction.RETRY, None, (1254002, 1254036, 1254291, 1254607, 1254608)),
+        (FeishuAction.RETRY, "wait a second and try again: one chat takes five messages a second", (230020,)),
+        (FeishuAction.APP_REFUSED, _RESTART, TOKEN_REFUSED),  # a fresh token was refused, too
+        (FeishuAction.APP_REFUSED, _RESTART, (99991681, 99991692)),  # authentication failed
+        (FeishuAction.APP_REFUSED, _APP_ID, (10003,)),  # also the sign of Feishu's address for a Lark app
+        # Not authorised, no app token, no tenant token, App Secret wrong or app off, App Secret wrong, no such app.
+        (FeishuAction.APP_REFUSED, _CREDENTIALS, (10005, 10012, 10013, 10014, 10015, 99991543)),
+        (FeishuAction.APP_REFUSED, _ABILITY, (11205, 11240, 230006, 234007)),  # the bot ability is off
+        (FeishuAction.APP_REFUSED, SWITCH_ON, (11207, 99991644, 99991662)),  # the app cannot be used, or is off
+        (FeishuAction.APP_REFUSED, _INSTALL, (11209, 11210, 20009, 212100)),  # no such app, or not installed
+        (FeishuAction.APP_REFUSED, _grant("im:message:send_as_bot"), (11223, 230027)),
+        (FeishuAction.APP_REFUSED, _grant("im:resource"), (234002,)),  # not authorised to upload
+        (FeishuAction.APP_REFUSED, f"{_ASK}: the key that encrypts your organisation's files was deleted", (234041,)),
+        (FeishuAction.APP_REFUSED, f"{_ASK}: your organisation's own storage is full or failing", (234042,)),
+        (FeishuAction.APP_REFUSED, _ADDRESS, (99991401,)),
+        (FeishuAction.APP_REFUSED, _PLAN, (99991403,)),
+        (FeishuAction.APP_REFUSED, None, (SCOPE_MISSING,)),
+        (FeishuAction.APP_REFUSED, f"have an administrator approve the app, {PUBLISH}", (99991673,)),
+        (FeishuAction.APP_REFUSED, _grant("the scopes of the app"), (99991676,)),
+        (FeishuAction.TELL_ADMIN, _NO_BASE, (91402, 1254003, 1254004, 1254040, 1254041)),  # no such Base or table
+        (FeishuAction.TELL_ADMIN, _NO_RIGHT, (91403, 1063002, 1254302, 1254304, 1254306)),
+        (FeishuAction.TELL_ADMIN, RESTORE_FIELDS, (1254015, 1254045)),  # a field of another type, no such field
+        (FeishuAction.TELL_ADMIN, "the table is full: make another one: python -m bot base create", (1254103,)),
+        (FeishuAction.GIVE_UP, _ADD_BOT, (230002,)),
+        (FeishuAction.GIVE_UP, _AVAILABILITY, (230013,)),
+        (FeishuAction.GIVE_UP, _GROUP, (230018, 230035)),  # the group's settings forbid it; muted or blocked
+        (FeishuAction.GIVE_UP, "send to somebody of the organisation that the app belongs to", (230038,)),
+        (FeishuAction.GIVE_UP, "that group was dissolved: send to another chat", (232009,)),
+        # Invisible; not for this type of chat; not for this type of file; an encrypted chat; destroyed itself.
+        (FeishuAction.GIVE_UP, None, (230050, 230054, 230055, 230075, 230111)),
+        # The message does not hold this file; the image was deleted; the message's type holds no file; no such message.
+        (FeishuAction.GIVE_UP, None, (234003, 234005, 234043, 99992354)),
+        (FeishuAction.SEND_WITHOUT_QUOTE, None, (230011, 230110, 231003)),  # recalled, deleted, not found
+        (FeishuAction.SEND_OUTSIDE_TOPIC, None, (230019, 230071, 230072)),
+        (FeishuAction.SEND_WITHOUT_PROMPT, None, (230022, 230028)),  # sensitive words, the tenant's audit
+        (FeishuAction.SHORTEN, None, (230025,)),
+        (FeishuAction.SEND_NEW, None, (230031,)),
+        (FeishuAction.SEND_PLAIN, None, (230099,)),
+        # 234001 is a parameter: seen for images that it cannot read. The others: empty, unknown format, too large.
+        (FeishuAction.SHRINK_IMAGE, None, (234001, 234010, 234011, *IMAGE_TOO_LARGE)),
+        (FeishuAction.REPORT, _ID, (230001,)),  # a parameter
+        (FeishuAction.REPORT, _OPEN_ID, (1063001,)),
+        (FeishuAction.REPORT, None, (230017, 99992402)),  # another app's resource; a field, or no file name
     )
-    # Not authorised, no app token, no tenant token, App Secret wrong or app off, App Secret wrong, no such app.
-    | _codes(FeishuAction.APP_REFUSED, 10005, 10012, 10013, 10014, 10015, 99991543, fix=_CREDENTIALS)
-    | _codes(FeishuAction.APP_REFUSED, 11205, 11240, 230006, 234007, fix=_ABILITY)  # the bot ability is off
-    | _codes(FeishuAction.APP_REFUSED, 11207, 99991644, 99991662, fix=SWITCH_ON)  # the app cannot be used, or is off
-    | _codes(FeishuAction.APP_REFUSED, 11209, 11210, 20009, 212100, fix=_INSTALL)  # no such app, or not installed
-    | _codes(FeishuAction.APP_REFUSED, 11223, 230027, fix=_SEND)  # the permission to send is missing
-    | _codes(
-        FeishuAction.APP_REFUSED, 234002, fix=f"grant im:resource (权限管理 Permissions & Scopes), {PUBLISH}"
-    )  # not authorised to upload
-    | _codes(
-        FeishuAction.APP_REFUSED,
-        234041,
-        fix="ask your Feishu administrator: the key that encrypts your organisation's files was deleted",
-    )
-    | _codes(
-        FeishuAction.APP_REFUSED,
-        234042,
-        fix="ask your Feishu administrator: the storage that your organisation keeps itself is full or failing",
-    )
-    | _codes(
-        FeishuAction.APP_REFUSED,
-        99991401,
-        fix="add this machine's address to the app's list: 安全设置 Security Settings → IP 白名单 IP Whitelist",
-    )
-    | _codes(
-        FeishuAction.APP_REFUSED,
-        99991403,
-        fix="the month's calls of your Feishu plan are used up: wait for the next month or extend the plan",
-    )
-    | _codes(FeishuAction.APP_REFUSED, SCOPE_MISSING)
-    | _codes(FeishuAction.APP_REFUSED, 99991673, fix=f"have an administrator approve the app, {PUBLISH}")
-    | _codes(
-        FeishuAction.APP_REFUSED,
-        99991676,
-        fix=f"grant the scopes of the app (权限管理 Permissions & Scopes), {PUBLISH}",
-    )
-    | _codes(FeishuAction.TELL_ADMIN, 91402, 1254003, 1254004, 1254040, 1254041, fix=_NO_BASE)  # no such Base or table
-    | _codes(FeishuAction.TELL_ADMIN, 91403, 1063002, 1254302, 1254304, 1254306, fix=_NO_RIGHT)
-    | _codes(FeishuAction.TELL_ADMIN, 1254015, 1254045, fix=RESTORE_FIELDS)  # a field of another type, no such field
-    | _codes(FeishuAction.TELL_ADMIN, 1254103, fix="the table is full: make another one: python -m bot base create")
-    | _codes(
-        FeishuAction.GIVE_UP,
-        230002,
-        fix="add the bot to that group: 群设置 Settings → 群机器人 Bots → 添加机器人 Add Bot",
-    )
-    | _codes(
-        FeishuAction.GIVE_UP,
-        230013,
-        fix="let that person use the app: 版本管理与发布 Version Management & Release → 可用范围 Availability",
-    )
-    | _codes(FeishuAction.GIVE_UP, 230018, 230035, fix=_GROUP)  # the group's settings forbid it; muted or blocked
-    | _codes(FeishuAction.GIVE_UP, 230038, fix="send to somebody of the organisation that the app belongs to")
-    | _codes(FeishuAction.GIVE_UP, 232009, fix="that group was dissolved: send to another chat")
-    # Invisible; the chat's type does not support it; the file's type does not fit; an encrypted chat; destroyed itself.
-    | _codes(FeishuAction.GIVE_UP, 230050, 230054, 230055, 230075, 230111)
-    # The message does not hold this file; the image was deleted; the message's type holds no file; no such message.
-    | _codes(FeishuAction.GIVE_UP, 234003, 234005, 234043, 99992354)
-    | _codes(FeishuAction.SEND_WITHOUT_QUOTE, 230011, 230110, 231003)  # recalled, deleted, not found
-    | _codes(FeishuAction.SEND_OUTSIDE_TOPIC, 230019, 230071, 230072)
-    | _codes(FeishuAction.SEND_WITHOUT_PROMPT, 230022, 230028)  # sensitive words, the tenant's audit
-    | _codes(FeishuAction.SHORTEN, 230025)
-    | _codes(FeishuAction.SEND_NEW, 230031)
-    | _codes(FeishuAction.SEND_PLAIN, 230099)
-    # 234001 is a parameter: seen for images that it cannot read. The others: empty, unknown format, too large.
-    | _codes(FeishuAction.SHRINK_IMAGE, 234001, 234010, 234011, *IMAGE_TOO_LARGE)
-    | _codes(
-        FeishuAction.REPORT,
-        230001,  # a parameter
-        fix=(
-            "check the id: an open_id (ou_…) is another one in every app, and a chat_id (oc_…) must be of a chat with "
-            "the bot; send /id to the bot in that chat to learn both"
-        ),
-    )
-    | _codes(
-        FeishuAction.REPORT,
-        1063001,
-        fix="check the open_id (ou_…): it must be of somebody of your organisation who may use the app",
-    )
-    | _codes(FeishuAction.REPORT, 230017, 99992402)  # another app's resource; a field, or an upload without file name
-)
+    for code in codes
+}
 """Every known code, whatever the call."""
 
 _BY_CALL: Mapping[str, Mapping[int, FeishuAction]] = {

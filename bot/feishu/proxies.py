@@ -24,11 +24,15 @@ def proxy_for(host: str) -> str | None:
     if is_loopback(host) or proxy_bypass(host):
         return None
     proxies = getproxies()
-    for scheme in ("https", "all"):
-        if given := proxies.get(scheme):
-            name = f"{scheme}_proxy"
+    for name in ("https_proxy", "all_proxy"):
+        if given := proxies.get(name.removesuffix("_proxy")):
+            proxy = given if "://" in given else f"http://{given}"
+            if _is_usable(proxy):
+                return proxy
             # Where both are set, the lower-case name counts.
-            return _checked(given, variable=name if name in os.environ else name.upper(), host=host)
+            variable = name if name in os.environ else name.upper()
+            expected = "must be http://host:port or http://name:password@host:port; a SOCKS proxy cannot be used"
+            raise SettingsError([f"{variable}: {expected}. Correct it, unset it, or pass it by with NO_PROXY={host}"])
     return None
 
 
@@ -40,12 +44,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _checked(given: str, *, variable: str, host: str) -> str:
-    proxy = given if "://" in given else f"http://{given}"
+def _is_usable(proxy: str) -> bool:
     try:
         parts = urlsplit(proxy)
         # A port that is no number raises when it is read.
-        is_usable = (
+        return (
             bool(parts.hostname)
             and parts.port != 0
             and parts.scheme in {"http", "https"}
@@ -53,8 +56,4 @@ def _checked(given: str, *, variable: str, host: str) -> str:
             and (parts.username is None) == (parts.password is None)
         )
     except ValueError:
-        is_usable = False
-    if not is_usable:
-        expected = "must be http://host:port or http://name:password@host:port; a SOCKS proxy cannot be used"
-        raise SettingsError([f"{variable}: {expected}. Correct it, unset it, or pass it by with NO_PROXY={host}"])
-    return proxy
+        return False

@@ -18,7 +18,7 @@ from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any
 
-_CORE, _IM = "lark_oapi.core", "lark_oapi.api.im.v1"
+_PARTS = ("lark_oapi.core", "lark_oapi.api.im.v1")
 
 
 def _stub(name: str) -> None:
@@ -29,24 +29,28 @@ def _stub(name: str) -> None:
         sys.modules[name] = module_from_spec(spec)
 
 
-def _import_parts() -> tuple[ModuleType, ModuleType, bool]:
+def _import_parts() -> tuple[Any, Any, bool]:
     if "lark_oapi" not in sys.modules:
         try:
             for parent in ("lark_oapi", "lark_oapi.api", "lark_oapi.api.im"):
                 _stub(parent)
-            return importlib.import_module(_CORE), importlib.import_module(_IM), True
+            core, im = map(importlib.import_module, _PARTS)
         except (ImportError, AttributeError):
             for name in [name for name in sys.modules if name.split(".")[0] == "lark_oapi"]:
                 del sys.modules[name]
-    return importlib.import_module(_CORE), importlib.import_module(_IM), False
+        else:
+            return core, im, True
+    core, im = map(importlib.import_module, _PARTS)
+    return core, im, False
 
 
 _logger = logging.getLogger("Lark")
 _handlers = list(_logger.handlers)
-_core, _im, STUBBED = _import_parts()
+_core, im, STUBBED = _import_parts()
 # The SDK adds a handler to its logger, so records would be written twice.
-for _handler in set(_logger.handlers) - set(_handlers):
-    _logger.removeHandler(_handler)
+_logger.handlers[:] = _handlers
+
+JSON = _core.JSON
 
 
 def load_frames() -> tuple[Any, ModuleType]:
@@ -68,19 +72,3 @@ def plain_request(
     """The request of a call whose models are not imported; ``uri`` has the names of ``paths``, as in ``:app_token``."""
     builder = _core.BaseRequest.builder().http_method(_core.HttpMethod[method]).uri(uri).body(body)
     return builder.paths(dict(paths or {})).queries(list(queries)).headers(dict(headers or {})).build()
-
-
-JSON = _core.JSON
-
-CreateFileRequest = _im.CreateFileRequest
-CreateFileRequestBody = _im.CreateFileRequestBody
-CreateImageRequest = _im.CreateImageRequest
-CreateImageRequestBody = _im.CreateImageRequestBody
-CreateMessageRequest = _im.CreateMessageRequest
-CreateMessageRequestBody = _im.CreateMessageRequestBody
-DeleteMessageRequest = _im.DeleteMessageRequest
-GetImageRequest = _im.GetImageRequest
-PatchMessageRequest = _im.PatchMessageRequest
-PatchMessageRequestBody = _im.PatchMessageRequestBody
-ReplyMessageRequest = _im.ReplyMessageRequest
-ReplyMessageRequestBody = _im.ReplyMessageRequestBody

@@ -20,7 +20,7 @@ class Policy(asyncio.DefaultEventLoopPolicy):
         loops.append(loop)
 asyncio.set_event_loop_policy(Policy())
 from bot.feishu import sdk
-report = {"stubbed": sdk.STUBBED, "modules": len(sys.modules), "uri": sdk.ReplyMessageRequest.builder().build().uri}
+report = {"stubbed": sdk.STUBBED, "modules": len(sys.modules), "uri": sdk.im.ReplyMessageRequest.builder().build().uri}
 if sdk.STUBBED:
     Frame, const = sdk.load_frames()
     report["frame"] = [Frame.DESCRIPTOR.full_name, const.HEADER_TYPE, const.FORBIDDEN]
