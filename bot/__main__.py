@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 
 from bot import __version__
@@ -57,12 +57,16 @@ def _dispatch(argv: Sequence[str]) -> int:
     if argv and argv[0] == "--version":
         print(f"glm-image-bot {__version__}")
         return 0
-    listing = "\n".join(f"  {name:10} {text}" for name, text in COMMANDS.items())
     asked = bool(argv) and argv[0] in {"-h", "--help"}
-    usage = (
-        f"usage: glm-image-bot COMMAND [options] | --version\n\n{listing}\n\nCOMMAND --help shows the options of one."
-    )
-    print(usage, file=sys.stdout if asked else sys.stderr)
+    listing = [f"  {name:10} {text}" for name, text in COMMANDS.items()]
+    usage = [
+        "usage: glm-image-bot COMMAND [options] | --version",
+        "",
+        *listing,
+        "",
+        "COMMAND --help shows its options.",
+    ]
+    print(*usage, sep="\n", file=sys.stdout if asked else sys.stderr)
     return 0 if asked else 2
 
 
@@ -70,9 +74,10 @@ def _run(name: str, argv: Sequence[str]) -> int:
     # `generate` has to start nearly as fast as Python itself, so other imports wait until a command needs them.
     from bot.errors import DatabaseUnavailable, FeishuUnreachable, SettingsError  # noqa: PLC0415
 
-    run = _IN_PROCESS.get(name) or (lambda _, rest: int(import_module(f"bot.cli.{name}").main(rest)))
     try:
-        return run(name, argv)
+        if name in ("serve", "connect", "worker"):
+            return _run_until_stopped(name, argv)
+        return _migrate(argv) if name == "migrate" else int(import_module(f"bot.cli.{name}").main(argv))
     except SettingsError as error:
         print("The settings are invalid:", *(f"  {line}" for line in error.faults), sep="\n", file=sys.stderr)
         return 2
@@ -105,17 +110,12 @@ def _run_until_stopped(name: str, argv: Sequence[str]) -> int:
     return 0
 
 
-def _migrate(name: str, argv: Sequence[str]) -> int:
-    argparse.ArgumentParser(prog=f"glm-image-bot {name}", description=COMMANDS[name]).parse_args(argv)
+def _migrate(argv: Sequence[str]) -> int:
+    argparse.ArgumentParser(prog="glm-image-bot migrate", description=COMMANDS["migrate"]).parse_args(argv)
     migrated = import_module("bot.run").run_migrations()
     print("The schema was migrated." if migrated else "The schema is up to date.")
     return 0
 
-
-_IN_PROCESS: dict[str, Callable[[str, Sequence[str]], int]] = {
-    **dict.fromkeys(("serve", "connect", "worker"), _run_until_stopped),
-    "migrate": _migrate,
-}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,9 +1,9 @@
-"""The whole error tree: every failure this program names, and the sentence each one shows to a person.
+"""Every error that this program raises on purpose.
 
 ::
 
     BotError
-    ├── SettingsError              the settings are wrong; lists every fault at once
+    ├── SettingsError              the settings are wrong; lists every error
     ├── EventRejected              the webhook answers 400, 401 or 413 and runs nothing
     ├── DatabaseUnavailable        the database does not answer; the webhook answers 503 and Feishu redelivers
     ├── LeaseLost                  another worker owns this work now; stop before the next side effect
@@ -28,14 +28,15 @@
     └── FeishuError                a call to the Feishu Open Platform failed; says what to do about it
         └── FeishuUnreachable      no answer, or an answer that is not the platform's
 
-``sentence`` is a key of the message catalogues; ``str(error)`` is for logs and never reaches a chat.
+``GlmError.sentence`` is a key of the message catalogues; ``str(error)`` is for logs and never reaches a chat.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,6 @@ UPLOAD_FAILED = "upload_failed"
 
 class BotError(Exception):
     """The root of every error that this program raises on purpose."""
-
-    sentence: str = "failure.internal"
 
 
 class SettingsError(BotError):
@@ -86,59 +85,47 @@ class LeaseLost(BotError):
 
 
 class SendDelayed(BotError):
-    """A message has to wait for so many ``seconds``, or the platform would refuse it for its limits."""
+    """A message has to wait for ``seconds`` because of the platform's rate limits."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"{seconds:.3f} s")
         self.seconds = seconds
 
 
+@dataclass(eq=False)
 class GlmError(BotError):
-    """The GLM image API, or the download of its picture, failed.
+    """A call to the GLM images API, or the download of its image, failed."""
 
-    Args:
-        message: the platform's own message where it sent one, else ours in English.
-        sentence: the catalogue key of the sentence for a person, where not the class's own.
-        provider_code: the platform's error code as text, such as ``"1302"``; ``status`` is the HTTP status.
-        from_platform: whether ``message`` was written by the platform and may be shown to a person.
-        waits: whether the call was refused before any work, so that waiting and asking again costs nothing.
-        retry_after: the platform's own delay in seconds, where it gave one.
-        filters: the content filter's findings as ``(role, level)``; level 0 is the worst, 3 minor.
-        values: placeholders of the sentence; ``until``, when a quota is reset, in seconds since 1970; and ``words``,
-            for admins only: how an answer begins that is not the platform's.
-        request_id: the platform's id of the call, for its support.
-    """
+    code: ClassVar[str] = "server_error"
 
-    code: str = "server_error"
+    message: str
+    """The platform's own message where it sent one, else ours in English."""
+    _: KW_ONLY
+    sentence: str = ""
+    """The class's own, unless given."""
+    provider_code: str | None = None
+    """The platform's error code, such as ``"1302"``; ``status`` is the HTTP status."""
+    status: int | None = None
+    from_platform: bool = False
+    """Whether the platform wrote ``message``, which may then be shown to a person."""
+    waits: bool = False
+    """Whether the call was rejected before any work, so that a later one costs nothing more."""
+    retry_after: float | None = None
+    """The platform's own delay in seconds, where it gave one."""
+    filters: tuple[tuple[str, int], ...] = ()
+    """The content filter's findings as ``(role, level)``; level 0 is the worst, 3 minor."""
+    values: dict[str, str] = field(default_factory=dict)
+    """Placeholders of the sentence: ``until``, when a quota is reset, in seconds since 1970; and for admins ``words``,
+    how an answer begins that is not the platform's."""
+    request_id: str | None = None
+    """The platform's id of the call, for its support."""
 
     def __init_subclass__(cls, *, code: str | None = None, sentence: str | None = None) -> None:
         cls.code, cls.sentence = code or cls.code, sentence or cls.sentence
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        sentence: str | None = None,
-        provider_code: str | None = None,
-        status: int | None = None,
-        from_platform: bool = False,
-        waits: bool = False,
-        retry_after: float | None = None,
-        filters: tuple[tuple[str, int], ...] = (),
-        values: dict[str, str] | None = None,
-        request_id: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.sentence = sentence or type(self).sentence
-        self.provider_code = provider_code
-        self.status = status
-        self.from_platform = from_platform
-        self.waits = waits
-        self.retry_after = retry_after
-        self.filters = filters
-        self.values = dict(values or {})
-        self.request_id = request_id
+    def __post_init__(self) -> None:
+        super().__init__(self.message)
+        self.sentence = self.sentence or type(self).sentence or "failure.internal"
 
 
 class MissingApiKey(GlmError, code="MISSING_API_KEY", sentence="failure.key_missing"):
@@ -162,7 +149,7 @@ class InvalidUserId(GlmError, code="INVALID_USER_ID", sentence="failure.internal
 
 
 class AuthenticationFailed(GlmError, code="authentication_error", sentence="failure.key_refused"):
-    """The platform refused the key or the account."""
+    """The platform rejected the key or the account."""
 
 
 class InsufficientBalance(GlmError, code="insufficient_balance", sentence="failure.balance"):
@@ -170,21 +157,19 @@ class InsufficientBalance(GlmError, code="insufficient_balance", sentence="failu
 
 
 class RateLimited(GlmError, code="rate_limit_exceeded", sentence="failure.rate_limit"):
-    """The account's or the model's limit refused the call; ``waits``: a later call may pass."""
+    """The account's or the model's limit rejected the call; ``waits``: a later call may pass."""
 
 
 class ContentRejected(GlmError, code="content_filter_violation", sentence="failure.content"):
-    """The content filter refused the prompt or the picture (1301, or level 0 to 1)."""
+    """The content filter rejected the prompt or the image (1301, or level 0 to 1)."""
 
 
 class RequestRejected(GlmError, code="invalid_request", sentence="failure.request"):
     """The platform found the request invalid (1210 to 1215, 1221, 1222, 1261)."""
 
 
-class ServerFailed(GlmError):
-    """The platform failed, or answered with something that is not an answer."""
-
-    sentence = "failure.server"
+class ServerFailed(GlmError, sentence="failure.server"):
+    """The platform failed, or its answer cannot be understood."""
 
 
 class RequestBlocked(ServerFailed):
@@ -203,21 +188,13 @@ class CallTimedOut(GlmError, code="TIMEOUT", sentence="failure.timeout"):
     """The platform did not answer within the deadline; whether the image was made is unknown."""
 
 
+@dataclass(eq=False)
 class DownloadFailed(GlmError, code="DOWNLOAD_FAILED", sentence="failure.download"):
-    """No image could be fetched; trying again helps if ``transient``, never if ``permanent``, else while it is new."""
+    """No image could be downloaded."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        sentence: str | None = None,
-        transient: bool = False,
-        permanent: bool = False,
-        status: int | None = None,
-    ) -> None:
-        super().__init__(message, sentence=sentence, status=status)
-        self.transient = transient
-        self.permanent = permanent
+    transient: bool = field(default=False, kw_only=True)
+    """Whether a retry may succeed at any time; otherwise only while the link is new, and never if ``permanent``."""
+    permanent: bool = field(default=False, kw_only=True)
 
 
 class FeishuAction(Enum):
@@ -234,42 +211,31 @@ class FeishuAction(Enum):
     SEND_NEW = "this message can no longer be changed: send a new one"
     SEND_PLAIN = "the card was refused: send a plain image and text"
     SHRINK_IMAGE = "the image was refused: make it smaller or send it as a file"
-    REPORT = "a fault in this program: log it, no retry"
+    REPORT = "a bug in this program: log it, no retry"
 
 
+@dataclass(eq=False)
 class FeishuError(BotError):
-    """A call to the Feishu Open Platform failed.
+    """A call to the Feishu Open Platform failed."""
 
-    Args:
-        message: the platform's ``msg``, or ours in English where it sent none.
-        call: the name of the call, such as ``reply``; ``str(error)`` begins with it.
-        code: the platform's ``code``; match on it, never on ``msg``. ``action`` is what to do about it.
-        status: the HTTP status; ``log_id`` the platform's id of the call (``X-Tt-Logid``), for its support.
-        retry_after: seconds to wait, from ``x-ogw-ratelimit-reset``; ``help_url`` the page on which the admin mends it.
-    """
+    message: str
+    """The platform's ``msg``, or ours in English where it sent none."""
+    _: KW_ONLY
+    action: FeishuAction
+    call: str | None = None
+    """The name of the call, such as ``reply``."""
+    code: int | None = None
+    """The platform's ``code``; match on it, never on ``message``."""
+    status: int | None = None
+    log_id: str | None = None
+    """The platform's id of the call (``X-Tt-Logid``), for its support."""
+    retry_after: float | None = None
+    """Seconds to wait, from ``x-ogw-ratelimit-reset``."""
+    help_url: str | None = None
+    """The page on which an admin can correct it."""
 
-    sentence = "failure.feishu"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        call: str | None = None,
-        code: int | None = None,
-        action: FeishuAction,
-        status: int | None = None,
-        log_id: str | None = None,
-        retry_after: float | None = None,
-        help_url: str | None = None,
-    ) -> None:
-        super().__init__(f"{call}: {message}" if call else message)
-        self.message = message
-        self.code = code
-        self.action = action
-        self.status = status
-        self.log_id = log_id
-        self.retry_after = retry_after
-        self.help_url = help_url
+    def __post_init__(self) -> None:
+        super().__init__(f"{self.call}: {self.message}" if self.call else self.message)
 
 
 class FeishuUnreachable(FeishuError):

@@ -9,10 +9,11 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import structlog
-from structlog.stdlib import ProcessorFormatter
+from structlog.stdlib import BoundLogger, ProcessorFormatter
 
 Form = Literal["text", "json"]
 
@@ -21,11 +22,10 @@ LINES_A_MINUTE = 10
 
 SHORTEST_SECRET = 8
 
-_QUIET = {"httpx": "WARNING", "httpcore": "WARNING", "websockets": "WARNING", "alembic": "WARNING"}
+_QUIET = ("httpx", "httpcore", "websockets", "alembic")
 """httpx logs whole addresses at INFO, and an image's address is signed; a long connection's holds a ticket."""
 
-
-_HEAD = {"time", "level", "logger", "event", "exception"}
+_HEAD = ("time", "level", "logger", "event")
 
 
 class _Event(dict[str, Any]):
@@ -33,10 +33,6 @@ class _Event(dict[str, Any]):
 
     def __str__(self) -> str:
         return _words(self)
-
-
-def _readable(_: Any, __: str, event: MutableMapping[str, Any]) -> _Event:
-    return _Event(event)
 
 
 _SHARED: tuple[Callable[..., Any], ...] = (
@@ -49,15 +45,20 @@ _SHARED: tuple[Callable[..., Any], ...] = (
 
 # Unconfigured, structlog would print to standard output, where commands write their results.
 structlog.configure(
-    processors=[structlog.stdlib.filter_by_level, *_SHARED, _readable, ProcessorFormatter.wrap_for_formatter],
-    wrapper_class=structlog.stdlib.BoundLogger,
+    processors=[
+        structlog.stdlib.filter_by_level,
+        *_SHARED,
+        lambda _logger, _name, event: _Event(event),
+        ProcessorFormatter.wrap_for_formatter,
+    ],
+    wrapper_class=BoundLogger,
     logger_factory=structlog.stdlib.LoggerFactory(),
 )
 
 
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+def get_logger(name: str) -> BoundLogger:
     """The logger of a module: ``log.info("event", key=value)``."""
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    logger: BoundLogger = structlog.stdlib.get_logger(name)
     return logger
 
 
@@ -67,29 +68,32 @@ def bind_ids(**ids: str | None) -> AbstractContextManager[None]:
 
 
 def configure(level: str, *, form: Form = "text", secrets: Iterable[str] = ()) -> None:
-    """Writes the program's log to standard error.
-
-    Args:
-        level: a name such as ``info``; less important events are dropped.
-        form: ``text`` for ``key=value``, or ``json`` for one object per line.
-        secrets: values that are masked wherever they occur; short ones would mask ordinary words, and are not.
-    """
+    """Writes the log to standard error, from ``level`` such as ``info``; see :func:`formatter`."""
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(form, secrets=secrets))
     logging.basicConfig(handlers=[handler], level=level.upper())
-    for name, quiet in _QUIET.items():
-        logging.getLogger(name).setLevel(quiet)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of every request that has to wait for a thread, so a flood of requests would fill the disk.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     logging.getLogger("waitress").addFilter(RateLimitFilter(LogRateLimit()))
 
 
 def formatter(form: Form, *, secrets: Iterable[str] = ()) -> logging.Formatter:
-    """Formats the events of structlog, and what libraries log through the standard library."""
+    """Formats the events of structlog, and what libraries log through the standard library.
+
+    Args:
+        form: ``text`` for ``key=value``, or ``json`` for one object per line.
+        secrets: values that are masked wherever they occur; short ones would mask ordinary words, and are not.
+    """
     masked = tuple(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
 
     def render(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
-        line = _json(event) if form == "json" else _text(event)
+        if form == "json":
+            ordered = {key: event[key] for key in _HEAD} | dict(event)
+            line = _visible(json.dumps(ordered, ensure_ascii=False, default=str))
+        else:
+            line = f"{event['time']} {event['level'].upper()} {event['logger']} {_words(event)}"
         for secret in masked:
             line = line.replace(secret, "***")
         return line
@@ -100,24 +104,20 @@ def formatter(form: Form, *, secrets: Iterable[str] = ()) -> logging.Formatter:
     )
 
 
+@dataclass
 class LogRateLimit:
-    """Allows :data:`LINES_A_MINUTE`, and counts the others; thread-safe.
+    """Allows :data:`LINES_A_MINUTE` and counts the others; thread-safe. ``clock`` is monotonic, in seconds."""
 
-    Args:
-        clock: a monotonic time in seconds.
-    """
-
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._minute_ends_at = float("-inf")
-        self._written = 0
-        self._suppressed = 0
+    clock: Callable[[], float] = time.monotonic
+    _minute_ends_at: float = field(default=float("-inf"), init=False)
+    _written: int = field(default=0, init=False)
+    _suppressed: int = field(default=0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def take(self) -> int | None:
         """How many lines were suppressed since the last one; ``None`` if this one is to be suppressed as well."""
         with self._lock:
-            now = self._clock()
+            now = self.clock()
             if now >= self._minute_ends_at:
                 self._minute_ends_at = now + 60
                 self._written = 0
@@ -137,27 +137,17 @@ class RateLimitFilter(logging.Filter):
         self._limit = limit
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is written."""
         suppressed = self._limit.take()
         if suppressed:
             record.msg, record.args = f"{record.getMessage()} (suppressed before: {suppressed})", ()
         return suppressed is not None
 
 
-def _text(event: Mapping[str, Any]) -> str:
-    """``time LEVEL logger event key=value …``, and a traceback on lines of its own."""
-    return f"{event['time']} {event['level'].upper()} {event['logger']} {_words(event)}"
-
-
 def _words(event: Mapping[str, Any]) -> str:
-    values = {key: value for key, value in event.items() if key not in _HEAD}
+    """``event key=value …``, and a traceback on lines of its own."""
+    values = {key: value for key, value in event.items() if key not in {*_HEAD, "exception"}}
     line = " ".join([str(event["event"]), *(f"{key}={_quoted(str(value))}" for key, value in values.items())])
     return "\n".join(map(_visible, [line, *str(event.get("exception", "")).splitlines()]))
-
-
-def _json(event: Mapping[str, Any]) -> str:
-    head = {key: event[key] for key in ("time", "level", "logger", "event")}
-    return _visible(json.dumps(head | dict(event), ensure_ascii=False, default=str))
 
 
 def _quoted(value: str) -> str:

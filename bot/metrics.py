@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -24,10 +25,8 @@ ACKNOWLEDGED = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 CALLED = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 MADE = (2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0)
 
-MAX_CODES = 50
-"""How many codes of a platform become labels, each of which is a time series."""
-
-MAX_CODE_LENGTH = 40
+MAX_CODES, MAX_CODE_LENGTH = 50, 40
+"""How many codes of a platform become labels, each of which is a time series, and how long one may be."""
 
 OUTCOMES = (
     State.DONE,
@@ -56,45 +55,34 @@ class Metrics:
     ) -> None:
         self._kinds = {*event_types, "url_verification", "unknown"}
         self.registry = CollectorRegistry()
-        self._events = self._counter(
-            "bot_events", "Events at the webhook or on the long connection.", "kind", "outcome"
+        counter = partial(Counter, registry=self.registry)
+        seconds = partial(Histogram, registry=self.registry)
+        self._events = counter("bot_events", "Events by kind and outcome.", ("kind", "outcome"))
+        self._acknowledged = seconds(
+            "bot_acknowledgement_seconds", "Seconds from a received event to its answer.", buckets=ACKNOWLEDGED
         )
-        self._acknowledged = self._seconds(
-            "bot_acknowledgement_seconds", "Seconds from a received event to its answer.", ACKNOWLEDGED
-        )
-        self._requests = self._counter("bot_requests", "Requests by kind and outcome.", "kind", "outcome")
-        self._generations = self._counter(
-            "bot_generations", "Images by outcome: done, cancelled, or the error code.", "model", "outcome"
+        self._requests = counter("bot_requests", "Requests by kind and outcome.", ("kind", "outcome"))
+        self._generations = counter(
+            "bot_generations", "Images by outcome: done, cancelled, or the error code.", ("model", "outcome")
         )
         # A counter that begins at 1 has no increase for Prometheus, and the first failures would raise no alert.
         for model, outcome in itertools.product(MODELS, OUTCOMES):
             self._generations.labels(model, outcome)
-        self._made = self._seconds(
-            "bot_generation_seconds", "Seconds of a paid call that made an image.", MADE, "model"
+        self._made = seconds(
+            "bot_generation_seconds", "Seconds of a paid call that made an image.", ("model",), buckets=MADE
         )
-        self._feishu = self._seconds(
-            "bot_feishu_call_seconds",
-            "Calls to Feishu by the platform's code; 0 means success.",
-            CALLED,
-            "call",
-            "code",
+        self._feishu = seconds(
+            "bot_feishu_call_seconds", "Calls to Feishu by code; 0 means success.", ("call", "code"), buckets=CALLED
         )
-        self._glm = self._seconds(
-            "bot_glm_call_seconds", "Paid calls to GLM by the platform's code, or ok.", MADE, "model", "code"
+        self._glm = seconds(
+            "bot_glm_call_seconds", "Paid calls to GLM by the platform's code, or ok.", ("model", "code"), buckets=MADE
         )
-        self._crashes = self._counter("bot_task_crashes", "Unexpected errors in background tasks.", "task")
+        self._crashes = counter("bot_task_crashes", "Unexpected errors in background tasks.", ("task",))
         self._feishu_codes, self._glm_codes = _Codes(), _Codes()
         self.registry.register(_StateCollector(snapshot, budget))
         ProcessCollector(registry=self.registry)
 
-    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
-        return Counter(name, help_text, labels, registry=self.registry)
-
-    def _seconds(self, name: str, help_text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(name, help_text, labels, buckets=buckets, registry=self.registry)
-
     def event_answered(self, kind: str, outcome: str, seconds: float) -> None:
-        """An event of a kind was answered."""
         self._events.labels(kind if kind in self._kinds else "other", outcome).inc()
         self._acknowledged.observe(seconds)
 
@@ -102,24 +90,21 @@ class Metrics:
         """A request was accepted, known before, or rejected."""
         self._requests.labels(kind, outcome).inc()
 
-    def ended(self, model: str, pictures: Iterable[GenerationView]) -> None:
+    def ended(self, model: str, images: Iterable[GenerationView]) -> None:
         """The final card of a request was published."""
-        for picture in pictures:
-            outcome = picture.failure.code if picture.failure else str(picture.state)
-            self._generations.labels(model, outcome).inc()
-            if picture.seconds is not None:
-                self._made.labels(model).observe(picture.seconds)
+        for image in images:
+            self._generations.labels(model, image.failure.code if image.failure else str(image.state)).inc()
+            if image.seconds is not None:
+                self._made.labels(model).observe(image.seconds)
 
     def feishu_called(self, name: str, seconds: float, code: int | None) -> None:
         """A call to Feishu has ended; ``code`` is ``None`` without an answer."""
         self._feishu.labels(name, self._feishu_codes.label("none" if code is None else str(code))).observe(seconds)
 
     def glm_called(self, model: str, seconds: float, code: str) -> None:
-        """A paid call has ended."""
         self._glm.labels(model, self._glm_codes.label(code)).observe(seconds)
 
     def task_crashed(self, name: str) -> None:
-        """A background task has ended with an unexpected error."""
         self._crashes.labels(name).inc()
 
     def text(self) -> bytes:
@@ -127,18 +112,17 @@ class Metrics:
         return generate_latest(self.registry)
 
 
+@dataclass
 class _Codes:
     """The first :data:`MAX_CODES` codes as labels; any further one is ``other``, and its number is in the log."""
 
-    def __init__(self) -> None:
-        self._seen: set[str] = set()
+    seen: set[str] = field(default_factory=set)
 
     def label(self, code: str) -> str:
-        """The label of a code."""
         code = code[:MAX_CODE_LENGTH]
-        if code not in self._seen and len(self._seen) >= MAX_CODES:
+        if code not in self.seen and len(self.seen) >= MAX_CODES:
             return "other"
-        self._seen.add(code)
+        self.seen.add(code)
         return code
 
 
@@ -154,31 +138,26 @@ class _StateCollector(Collector):
         return iter(())
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The gauges; without a database only that it does not answer."""
+        gauge = GaugeMetricFamily
         try:
             state = self.read()
         except DatabaseUnavailable:
-            yield GaugeMetricFamily("bot_database_up", "Whether the database answers.", value=0)
+            yield gauge("bot_database_up", "Whether the database answers.", value=0)
             return
-        gauges = {
-            "bot_database_up": ("Whether the database answers.", 1),
-            "bot_database_bytes": ("Bytes of the database.", state.database_bytes),
-            "bot_workers": ("Workers alive, on all machines.", state.workers),
-            "bot_month_yuan": ("Yuan spent this month.", state.month_yuan),
-            "bot_month_yuan_limit": ("Monthly budget in yuan; 0 means no limit.", self.budget),
-            "bot_month_images": ("Images paid for this month.", state.month_images),
-            "bot_month_feishu_calls": ("Calls to Feishu this month.", state.month_feishu_calls),
-        }
-        for name, (help_text, value) in gauges.items():
-            yield GaugeMetricFamily(name, help_text, value=value)
-        by_model = {
-            "bot_queue_length": ("Generations that wait for a slot.", "waiting"),
-            "bot_queue_oldest_seconds": ("Waiting time of the oldest of them in seconds.", "oldest_seconds"),
-            "bot_slots_in_use": ("Paid calls in progress, over all processes.", "slots_taken"),
-            "bot_slots": ("Paid calls that may run at once.", "slots"),
-        }
-        for name, (help_text, field) in by_model.items():
-            family = GaugeMetricFamily(name, help_text, labels=["model"])
+        yield gauge("bot_database_up", "Whether the database answers.", value=1)
+        yield gauge("bot_database_bytes", "Bytes of the database.", value=state.database_bytes)
+        yield gauge("bot_workers", "Workers alive, on all machines.", value=state.workers)
+        yield gauge("bot_month_yuan", "Yuan spent this month.", value=state.month_yuan)
+        yield gauge("bot_month_yuan_limit", "Monthly budget in yuan; 0 means no limit.", value=self.budget)
+        yield gauge("bot_month_images", "Images paid for this month.", value=state.month_images)
+        yield gauge("bot_month_feishu_calls", "Calls to Feishu this month.", value=state.month_feishu_calls)
+        for name, help_text, attribute in (
+            ("bot_queue_length", "Generations that wait for a slot.", "waiting"),
+            ("bot_queue_oldest_seconds", "Waiting time of the oldest of them in seconds.", "oldest_seconds"),
+            ("bot_slots_in_use", "Paid calls in progress, over all processes.", "slots_taken"),
+            ("bot_slots", "Paid calls that may run at once.", "slots"),
+        ):
+            family = gauge(name, help_text, labels=["model"])
             for model, snapshot in state.models.items():
-                family.add_metric([model], getattr(snapshot, field))
+                family.add_metric([model], getattr(snapshot, attribute))
             yield family

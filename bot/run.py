@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import tempfile
 import threading
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 log = logs.get_logger(__name__)
 
+_SHARED_DATABASE = "DATABASE_URL: --no-worker needs a PostgreSQL that the workers share"
+_WORKER_DATABASE = "DATABASE_URL: worker needs a PostgreSQL; on SQLite, serve does the work itself"
+_CONNECTION_FIX = (
+    "compare them with the app's page, Credentials & Basic Info, and choose the persistent connection in "
+    "Events & Callbacks"
+)
+
 
 def serve(stopped: threading.Event, *, work: bool) -> None:
     """Receives events and, with ``work``, does the work too, until ``stopped``.
@@ -33,12 +40,9 @@ def serve(stopped: threading.Event, *, work: bool) -> None:
         SettingsError: the settings are invalid.
         DatabaseUnavailable: the database does not answer.
     """
-    settings = _load()
-    with ExitStack() as failed:
-        bot = _build(settings, failed, work=work)
-        server = _listen(bot, bot.web, settings=settings)
-        failed.pop_all()
-    run_until(stopped, bot, server=server, work=work, name="serve")
+    settings = _load(without_sqlite=None if work else _SHARED_DATABASE)
+    with closing(Bot(settings)) as bot:
+        run_until(stopped, bot, server=_listen(bot, bot.web, settings=settings), work=work)
 
 
 def connect(stopped: threading.Event, *, work: bool) -> None:
@@ -52,29 +56,24 @@ def connect(stopped: threading.Event, *, work: bool) -> None:
     # Imported here, as no other command needs the WebSocket.
     from bot.feishu.long_connection import LongConnection  # noqa: PLC0415
 
-    settings = _load(webhook=False)
-    with ExitStack() as failed:
-        bot = _build(settings, failed, work=work)
-        connection = LongConnection(
-            domain=settings.domain,
-            app_id=settings.app_id,
-            app_secret=settings.app_secret.get_secret_value(),
-            handle=bot.handle_pushed_event,
-            on_end=stopped.set,
-        )
-        status = _listen(bot, bot.create_status_app(down=lambda: connection.down), settings=settings)
-        failed.pop_all()
+    settings = _load(webhook=False, without_sqlite=None if work else _SHARED_DATABASE)
     try:
-        run_until(stopped, bot, server=status, connection=connection, work=work, name="connect")
+        with closing(Bot(settings)) as bot:
+            connection = LongConnection(
+                domain=settings.domain,
+                app_id=settings.app_id,
+                app_secret=settings.app_secret.get_secret_value(),
+                handle=bot.handle_pushed_event,
+                on_end=stopped.set,
+            )
+            status = _listen(bot, bot.create_status_app(down=lambda: connection.down), settings=settings)
+            run_until(stopped, bot, server=status, connection=connection, work=work, name="connect")
     except FeishuUnreachable:
         raise
     except FeishuError as error:
-        fix = (
-            "compare them with the app's page, Credentials & Basic Info, and choose the persistent connection in "
-            "Events & Callbacks"
-        )
         refusal = f"Feishu refuses the long connection ({error}, code {error.code})"
-        raise SettingsError([f"FEISHU_APP_ID, FEISHU_APP_SECRET, FEISHU_DOMAIN: {refusal}; {fix}"]) from error
+        line = f"FEISHU_APP_ID, FEISHU_APP_SECRET, FEISHU_DOMAIN: {refusal}; {_CONNECTION_FIX}"
+        raise SettingsError([line]) from error
 
 
 def worker(stopped: threading.Event) -> None:
@@ -84,16 +83,12 @@ def worker(stopped: threading.Event) -> None:
         SettingsError: the settings are invalid.
         DatabaseUnavailable: the database does not answer.
     """
-    settings = _load(webhook=False)
-    status = None
-    with ExitStack() as failed:
-        bot = _build(settings, failed)
-        if bot.database.is_sqlite:
-            raise SettingsError(["DATABASE_URL: worker needs a PostgreSQL; on SQLite, serve does the work itself"])
-        if port := settings.server.worker_port:
-            status = _listen(bot, bot.create_status_app(), settings=settings, name="BOT_SERVER_WORKER_PORT", port=port)
-        failed.pop_all()
-    run_until(stopped, bot, server=status, name="worker")
+    settings = _load(webhook=False, without_sqlite=_WORKER_DATABASE)
+    name, port, status = "BOT_SERVER_WORKER_PORT", settings.server.worker_port, None
+    with closing(Bot(settings)) as bot:
+        if port:
+            status = _listen(bot, bot.create_status_app(), settings=settings, name=name, port=port)
+        run_until(stopped, bot, server=status, name="worker")
 
 
 def run_until(
@@ -105,10 +100,10 @@ def run_until(
     work: bool = True,
     name: str = "serve",
 ) -> None:
-    """Runs a bot until ``stopped``, then shuts it down; nothing starts if ``stopped`` is already set.
+    """Runs a bot until ``stopped``; nothing starts if ``stopped`` is already set. The caller closes the bot.
 
-    At shutdown requests that were read are answered, no work is taken up, and work in progress is finished: a paid
-    call is waited for up to its deadline. The queue stays in the database for the next process.
+    At shutdown requests that were read are answered; closing the bot then finishes the work in progress: a paid call
+    is waited for up to its deadline. The queue stays in the database for the next process.
 
     Raises:
         FeishuError: the platform has rejected the long connection for good.
@@ -128,7 +123,6 @@ def run_until(
     finally:
         if server is not None:
             server.close()
-        bot.close()
 
 
 def run_migrations() -> bool:
@@ -146,13 +140,20 @@ def run_migrations() -> bool:
         return migrate(database)
 
 
-def _build(settings: Settings, failed: ExitStack, *, work: bool = True) -> Bot:
-    """Builds the bot; ``failed`` closes it if the start fails."""
-    bot = Bot(settings)
-    failed.callback(bot.close)
-    if not work and bot.database.is_sqlite:
-        raise SettingsError(["DATABASE_URL: --no-worker needs a PostgreSQL that the workers share"])
-    return bot
+def _load(*, webhook: bool = True, without_sqlite: str | None = None) -> Settings:
+    """The settings of a process that runs; ``without_sqlite`` is the error if they name an SQLite database."""
+    settings = load()
+    if missing := required_settings_missing(settings, webhook=webhook):
+        raise SettingsError([str(one) for one in missing])
+    if without_sqlite and read_url(settings.url).get_backend_name() == "sqlite":
+        raise SettingsError([without_sqlite])
+    _make_data_folder(settings.data_dir)
+    logs.configure(settings.log.level, form=settings.log.format, secrets=settings.secrets)
+    if not settings.api_key.get_secret_value():
+        log.warning("ZHIPU_API_KEY is not set: every prompt will be answered with that")
+    if webhook and not settings.encrypt_key.get_secret_value():
+        log.warning("FEISHU_ENCRYPT_KEY is not set: only the Verification Token authenticates events")
+    return settings
 
 
 def _listen(bot: Bot, app: Flask, *, settings: Settings, name: str = "PORT", port: int | None = None) -> Server:
@@ -180,16 +181,3 @@ def _make_data_folder(folder: Path) -> None:
     except OSError as error:
         line = f"BOT_DATA_DIR: {folder.absolute()} cannot be written: {error.strerror}; {DATA_DIR_FIX}"
         raise SettingsError([line]) from error
-
-
-def _load(*, webhook: bool = True) -> Settings:
-    settings = load()
-    if missing := required_settings_missing(settings, webhook=webhook):
-        raise SettingsError([str(one) for one in missing])
-    _make_data_folder(settings.data_dir)
-    logs.configure(settings.log.level, form=settings.log.format, secrets=settings.secrets)
-    if not settings.api_key.get_secret_value():
-        log.warning("ZHIPU_API_KEY is not set: every prompt will be answered with that")
-    if webhook and not settings.encrypt_key.get_secret_value():
-        log.warning("FEISHU_ENCRYPT_KEY is not set: only the Verification Token authenticates events")
-    return settings

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -66,11 +66,11 @@ def run(config: BotConfig, port: Connection) -> None:
     logs.configure(config.log_level)
     settings = config.settings()
     glm = None if config.glm is None else loopback(config.glm)
-    bot = Bot(settings, glm=glm, images=glm, timings=config.pace)
-    server = Server(bot.web, port=settings.port, bounds=settings.server)
-    bot.fetch_identity()
-    port.send(server.port)
-    run_until(stopped, bot, server=server)
+    with closing(Bot(settings, glm=glm, images=glm, timings=config.pace)) as bot:
+        server = Server(bot.web, port=settings.port, bounds=settings.server)
+        bot.fetch_identity()
+        port.send(server.port)
+        run_until(stopped, bot, server=server)
 
 
 def start_process(config: BotConfig) -> tuple[BaseProcess, int]:

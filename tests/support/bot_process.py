@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 from ctypes import c_double
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -186,18 +187,19 @@ def run(spec: ProcessSpec, pipe: Connection) -> None:
         feishu = RecordingTransport(httpx.HTTPTransport(trust_env=False, verify=shared_tls()), steps)
     settings = load(spec.variables)
     ahead = spec.ahead or c_double()
-    bot = Bot(settings, glm=glm, images=glm, feishu=feishu, timings=spec.pace, clock=lambda: time.time() + ahead.value)
-    if spec.role == "worker":
-        steps.listening(0)
-        run_until(stopped, bot)
-        return
-    if spec.role == "connected":
-        _connect(stopped, bot, settings, steps)
-        return
-    server = Server(bot.web, port=settings.port, bounds=settings.server)
-    bot.fetch_identity()
-    steps.listening(server.port)
-    run_until(stopped, bot, server=server, work=spec.role == "both")
+    clock = lambda: time.time() + ahead.value  # noqa: E731
+    with closing(Bot(settings, glm=glm, images=glm, feishu=feishu, timings=spec.pace, clock=clock)) as bot:
+        if spec.role == "worker":
+            steps.listening(0)
+            run_until(stopped, bot)
+            return
+        if spec.role == "connected":
+            _connect(stopped, bot, settings, steps)
+            return
+        server = Server(bot.web, port=settings.port, bounds=settings.server)
+        bot.fetch_identity()
+        steps.listening(server.port)
+        run_until(stopped, bot, server=server, work=spec.role == "both")
 
 
 def _connect(stopped: threading.Event, bot: Bot, settings: Settings, steps: StepRecorder) -> None:
