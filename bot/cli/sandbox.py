@@ -16,8 +16,8 @@ from pathlib import Path
 from bot import logs
 from bot.cli.atomic_file import AtomicFile
 from bot.dotenv import unquote
-from bot.glm.client import LARGE_CALL_SECONDS
 from bot.glm.api import KEY_PAGE
+from bot.glm.client import LARGE_CALL_SECONDS
 from bot.sandbox.faults import FAULTS, arm
 from bot.sandbox.feishu.state import Upload
 from bot.sandbox.glm.stand_in import GlmStandIn
