@@ -17,7 +17,7 @@ from bot.background import Background
 from bot.chat.cards.elements import CardContext
 from bot.chat.messages import Messages
 from bot.chat.parsing.events import EVENT_TYPES
-from bot.chat.parsing.intent_rules import Rules
+from bot.chat.parsing.wording import Rules
 from bot.chat.styles import Styles
 from bot.db.admission import Preferences
 from bot.db.bitable_queue import BitableQueue

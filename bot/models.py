@@ -39,7 +39,7 @@ class Message:
     """A message that is meant for the bot, its mentions resolved.
 
     ``text`` is without the bot's own mention; other people's names, which are ``names``, are masked: see
-    :mod:`bot.chat.parsing.mention_masking`. ``thread_id`` is set only in a topic.
+    :mod:`bot.chat.parsing.events`. ``thread_id`` is set only in a topic.
     """
 
     message_id: str

@@ -25,7 +25,15 @@ QUALITIES = ("hd", "standard")
 NONE = "none"
 """The value in an edit form that removes an option."""
 
+NUMERALS: Mapping[str, int] = {**{numeral: number for number, numeral in enumerate("一二三四五六七八九十", 1)}, "两": 2}
+"""The Chinese numerals up to ten."""
+
 _QUOTE_LENGTH = 40
+_WORD = re.compile(r"(?:(?!--)[^\s,;，；。、！？“”「」『』\"/—()（）\[\]［］{}｛｝【】])+")
+_SEPARATOR = re.compile(r"[ \t]*[:=]?[ \t]*")
+# After a number: no letter, and no sign with a digit, so that 4 is no count in 4x4 and 4.5.
+_WHOLE = r"(?![a-z0-9_]|[.:x*/][0-9])"
+_SIZE = re.compile(r"[0-9]{3,}x[0-9]{3,}|(?:[1-9]|1[0-9]|2[01]):(?:[1-9]|1[0-9]|2[01])")
 
 
 class Match(NamedTuple):
@@ -44,9 +52,6 @@ class Context:
     resolved: Mapping[str, Any]
     styles: Collection[str] = ()
     may_drop_watermark: bool = True
-
-
-_WORD = re.compile(r"(?:(?!--)[^\s,;，；。、！？“”「」『』\"/—()（）\[\]［］{}｛｝【】])+")
 
 
 def read_word(plain: str, at: int) -> Match:
@@ -93,7 +98,7 @@ class Option:
     after_letter: bool = False  # whether it counts after a slash without a space before it: "cat/size 16:9"
     off_words: frozenset[str] = frozenset()  # the values that remove a default, stored as an empty string
     # Resolving
-    depends_on: tuple[str, ...] = ()  # what is resolved first; when typed again, /again drops this option's old value
+    depends_on: tuple[str, ...] = ()  # options declared before it; typing one makes /again drop this one's old value
     check: Callable[[Any, Context], Any] = lambda value, _: value  # the canonical value; raises GlmError
     adapt: Callable[[Any, Context], Any] | None = None  # the same for a default, if it differs
     choices: tuple[str, ...] = ()  # what is suggested, and unless `explain` is set, all that is allowed
@@ -112,12 +117,6 @@ class Option:
 
 def _declare(default: Any, **declaration: Any) -> Any:
     return field(default=default, metadata={"option": Option(**declaration)})
-
-
-# After a number: no letter, and no sign with a digit, so that 4 is no count in 4x4 and 4.5.
-_WHOLE = r"(?![a-z0-9_]|[.:x*/][0-9])"
-_SIZE = re.compile(r"[0-9]{3,}x[0-9]{3,}|(?:[1-9]|1[0-9]|2[01]):(?:[1-9]|1[0-9]|2[01])")
-_NUMERALS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4}
 
 
 def _is_size(typed: str, value: str) -> bool:
@@ -249,7 +248,7 @@ class Options:
         # "/n 4 张三的头像" asks for four images of somebody called 张三.
         read=reader(
             rf"([0-9]{{1,4}}){_WHOLE}(?:[张幅]| +[张幅](?!{HAN}))?|([一二两三四])(?:[张幅]|(?!{HAN}))",
-            lambda found: int(found[1]) if found[1] else _NUMERALS[found[2]],
+            lambda found: int(found[1]) if found[1] else NUMERALS[found[2]],
         ),
         standalone=lambda typed, _: typed.endswith(("张", "幅")),
         check=_check_count,
@@ -306,9 +305,6 @@ def quote(text: str) -> str:
     return line if len(line) <= _QUOTE_LENGTH else line[: _QUOTE_LENGTH - 1] + "…"
 
 
-_SEPARATOR = re.compile(r"[ \t]*[:=]?[ \t]*")
-
-
 def read_value(name: str, plain: str, at: int) -> Match:
     """The value after an option's name that ends at ``at``."""
     gap = _SEPARATOR.match(plain, at)
@@ -338,15 +334,12 @@ def resolve_options(
 ) -> Options | UserError:
     """The options that an image is made with, or what is wrong with one that was typed.
 
-    Args:
-        typed: what the message says.
-        defaults: what applies where it says nothing.
-        may_drop_watermark: whether the account has signed the platform's disclaimer, as the admin has confirmed.
-        styles: every name of a style, compared without regard to case.
+    ``may_drop_watermark`` is whether the account has signed the platform's disclaimer; ``styles`` are compared without
+    regard to case.
     """
     resolved: dict[str, Any] = {}
     context = Context(resolved=resolved, styles=styles, may_drop_watermark=may_drop_watermark)
-    for name, option in _in_dependency_order():
+    for name, option in OPTIONS.items():
         value = typed.given.get(name)
         if value == "" and DEFAULTS[name] is None:
             resolved[name] = None
@@ -386,7 +379,7 @@ def check_each(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         GlmError: a value is not allowed.
     """
     checked: dict[str, Any] = {}
-    for name, option in _in_dependency_order():
+    for name, option in OPTIONS.items():
         if (value := values.get(name)) is not None:
             checked[name] = option.check(value, Context(resolved=checked))
             yield name, checked[name]
@@ -400,10 +393,3 @@ def api_fields(options: Options) -> dict[str, Any]:
     """
     values = {name: getattr(options, name) for name, option in OPTIONS.items() if option.api_field}
     return {str(OPTIONS[name].api_field): value for name, value in check_each(values)}
-
-
-def _in_dependency_order() -> Iterator[tuple[str, Option]]:
-    left = dict(OPTIONS)
-    while left:
-        name = next(name for name, one in left.items() if not left.keys() & set(one.depends_on))
-        yield name, left.pop(name)

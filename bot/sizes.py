@@ -19,14 +19,12 @@ MODELS: tuple[str, ...] = (DEFAULT_MODEL, *_COGVIEW_MODELS)
 
 RATIOS: tuple[str, ...] = ("16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16")
 """The ratios that can be typed, from wide to tall."""
+_GLM_BY_RATIO = ("1728x960", "1568x1056", "1472x1088", "1280x1280", "1088x1472", "1056x1568", "960x1728")
 # CogView's list has no 3:2 and no 2:3; these two are exact and pass its rule.
-_COGVIEW_RATIOS = ("1344x768", "1248x832", "1152x864", "1024x1024", "864x1152", "832x1248", "768x1344")
-_GLM_RATIOS = ("1728x960", "1568x1056", "1472x1088", "1280x1280", "1088x1472", "1056x1568", "960x1728")
-
+_COGVIEW_BY_RATIO = ("1344x768", "1248x832", "1152x864", "1024x1024", "864x1152", "832x1248", "768x1344")
 _COGVIEW_SIZES = ("1024x1024", "768x1344", "864x1152", "1344x768", "1152x864", "1440x720", "720x1440")
-_GLM_SIZES = ("1280x1280", "1568x1056", "1056x1568", "1472x1088", "1088x1472", "1728x960", "960x1728")
 RECOMMENDED: Mapping[str, tuple[str, ...]] = {
-    DEFAULT_MODEL: _GLM_SIZES,
+    DEFAULT_MODEL: ("1280x1280", "1568x1056", "1056x1568", "1472x1088", "1088x1472", "1728x960", "960x1728"),
     **dict.fromkeys(_COGVIEW_MODELS, _COGVIEW_SIZES),
 }
 """The sizes that the platform recommends for each model; valid even where the model's rule excludes them."""
@@ -112,7 +110,7 @@ def resolve(model: str, text: str) -> str:
     match = _RATIO.fullmatch(plain)
     ratio = WORDS.get(plain) or (f"{int(match[1])}:{int(match[2])}" if match else None)
     if ratio in RATIOS:
-        return (_GLM_RATIOS if model == DEFAULT_MODEL else _COGVIEW_RATIOS)[RATIOS.index(ratio)]
+        return (_GLM_BY_RATIO if model == DEFAULT_MODEL else _COGVIEW_BY_RATIO)[RATIOS.index(ratio)]
     pixels = _PIXELS.fullmatch(plain)
     if pixels is None:
         raise _invalid(model, text.strip()[:_SHOWN_LENGTH])
@@ -139,14 +137,15 @@ def nearest(model: str, width: int, height: int) -> str:
     # One factor for both sides keeps the ratio, as far as the limits leave room for it.
     scale = max(1.0, limits.minimum / min(width, height))
     scale = min(scale, limits.maximum / max(width, height), (limits.max_pixels / (width * height)) ** 0.5)
-    wide, high = (_multiple(side * scale, limits, 0.5) for side in (width, height))
+
+    def side(length: int, rounding: float) -> int:
+        multiple = int(length * scale / limits.multiple + rounding) * limits.multiple
+        return min(max(multiple, limits.minimum), limits.maximum)
+
+    wide, high = side(width, 0.5), side(height, 0.5)
     if wide * high > limits.max_pixels:
-        wide, high = (_multiple(side * scale, limits, 0) for side in (width, height))
+        wide, high = side(width, 0), side(height, 0)
     return f"{wide}x{high}"
-
-
-def _multiple(side: float, limits: Rule, rounding: float) -> int:
-    return min(max(int(side / limits.multiple + rounding) * limits.multiple, limits.minimum), limits.maximum)
 
 
 def resolve_default(model: str, size: str) -> str:

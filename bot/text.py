@@ -85,8 +85,8 @@ def _has(text: str, *, besides: str) -> bool:
     )
 
 
-# Embeddings, overrides and isolates turn round what follows them, so that a prompt could read as another one.
-_TURNS = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+# Control characters, and signs that turn round what follows them, so that a prompt could read as another one.
+_NEVER_SHOWN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _TAG_OR_ENTITY = re.compile(r"<|&(?=#?\w+;)")
 
 
@@ -95,16 +95,8 @@ def sanitize(text: str) -> str:
 
     Line ends and tabs stay; half of a surrogate pair becomes ``U+FFFD``.
     """
-    return "".join(map(_sanitize, text.replace("\r\n", "\n").replace("\r", "\n")))
-
-
-def _sanitize(character: str) -> str:
-    if character in "\n\t":
-        return character
-    category = unicodedata.category(character)
-    if category == "Cs":
-        return "\N{REPLACEMENT CHARACTER}"
-    return "" if category == "Cc" or character in _TURNS else character
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _NEVER_SHOWN.sub("", _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", lines))
 
 
 def truncate(text: str, length: int) -> str:

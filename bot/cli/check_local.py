@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.addresses import DATABASE_URL_FIX
 from bot.chat.messages import Messages
-from bot.chat.parsing.intent_rules import Rules
+from bot.chat.parsing.wording import Rules
 from bot.chat.styles import Styles
 from bot.cli.check_result import Check, CheckResult, Outcome, run_checks
 from bot.db.database import Database, read_url

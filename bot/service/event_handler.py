@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from bot.chat.parsing.events import NOT_MENTIONED, mentioned_namesake, parse_event, unmask, unmask_parsed
-from bot.chat.parsing.intent_rules import Rules
 from bot.chat.parsing.intents import Intent, Situation, recognize
 from bot.chat.parsing.tokenizer import fold
+from bot.chat.parsing.wording import Rules
 from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database
 from bot.db.lookups import was_answered

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.parsing.intent_rules import Rules
 from bot.chat.parsing.intents import Intent, Situation, recognize
+from bot.chat.parsing.wording import Rules
 from bot.text import visible
 from tests.unit.card_samples import styles
 

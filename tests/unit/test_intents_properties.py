@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.parsing.intent_rules import Rules
 from bot.chat.parsing.intents import Intent, Situation, recognize
+from bot.chat.parsing.wording import Rules
 from bot.errors import SettingsError
 from tests.unit.card_samples import styles
 

@@ -12,7 +12,7 @@ from bot.chat.cards.command_cards import NOTICES
 from bot.chat.cards.help_cards import EXAMPLES, TIPS
 from bot.chat.cards.request_card import Stage
 from bot.chat.messages import Messages, join, same_text
-from bot.chat.parsing.commands import WITH_ARGUMENT
+from bot.chat.parsing.parser import WITH_ARGUMENT
 from bot.chat.parsing.tokenizer import COMMAND_NAMES
 from bot.errors import GlmError, SettingsError
 from bot.models import State

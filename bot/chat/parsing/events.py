@@ -13,13 +13,12 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from bot.errors import UserError
 from bot.models import (
     CardAction,
     ChatType,
-    Command,
     Event,
     Ignored,
     ImagePrompt,
@@ -57,11 +56,9 @@ _FORWARDED = "merged and forwarded message"  # the platform's text of a merged f
 
 
 def parse_event(event: Event, *, bot_open_id: str | None) -> IncomingEvent:
-    """What an event means to the bot. It is pure and total: a body of any shape has an answer.
+    """What an authentic event means to the bot. It is pure and total: a body of any shape has an answer.
 
-    Args:
-        event: an authentic event.
-        bot_open_id: the bot's own ``open_id``; while it is ``None``, every message in a group is ignored.
+    While the bot's own ``open_id`` is ``None``, every message in a group is ignored.
 
     Returns:
         A ``Message`` only for what a person says to the bot: in a direct chat anything, in a group what mentions the
@@ -78,31 +75,19 @@ def parse_event(event: Event, *, bot_open_id: str | None) -> IncomingEvent:
 
 def mentioned_namesake(event: Event, name: str) -> str | None:
     """The ``open_id`` of a person or bot that a message mentions under a name."""
-    mentions = _mentions(_at(event.body, "message", "mentions"))
-    return next((one.open_id for one in mentions if one.name == name and one.open_id), None)
+    return next((one.open_id for one in _mentions(event.body) if one.name == name and one.open_id), None)
 
 
-class MentionMask:
-    """The names in one message, each of which is replaced by two characters in its text."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def mask(self, name: str) -> str:
-        """What replaces a name in the text."""
-        known = visible(storable(name))
-        if not known or (known not in self._numbers and len(self._numbers) == MAX_NAMES):
-            return ""
-        return _MARK + chr(ord(_FIRST) + self._numbers.setdefault(known, len(self._numbers)))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names, as :func:`unmask` takes them."""
-        return tuple(self._numbers)
+def mask(name: str, numbers: dict[str, int]) -> str:
+    """The two characters that replace a name in a text; ``numbers`` are the names of the message in their order."""
+    known = visible(storable(name))
+    if not known or (known not in numbers and len(numbers) == MAX_NAMES):
+        return ""
+    return _MARK + chr(ord(_FIRST) + numbers.setdefault(known, len(numbers)))
 
 
 def unmask(text: str, names: Sequence[str]) -> str:
-    """The text with its names."""
+    """The text with its names, in the order of their numbers."""
 
     def name(found: re.Match[str]) -> str:
         number = ord(found[1]) - ord(_FIRST) if found[1] else -1
@@ -117,19 +102,16 @@ def unmask_parsed(parsed: ParsedMessage, names: Sequence[str]) -> ParsedMessage:
         return replace(parsed, values={key: unmask(value, names) for key, value in parsed.values.items()})
     given = {key: unmask(one, names) if isinstance(one, str) else one for key, one in parsed.options.given.items()}
     options = PartialOptions(**given)
-    match parsed:
-        case ImagePrompt():
-            return replace(parsed, prompt=unmask(parsed.prompt, names), options=options)
-        case Command():
-            return replace(parsed, argument=unmask(parsed.argument, names), options=options)
+    if isinstance(parsed, ImagePrompt):
+        return replace(parsed, prompt=unmask(parsed.prompt, names), options=options)
+    return replace(parsed, argument=unmask(parsed.argument, names), options=options)
 
 
 class _MissingError(LookupError):
     """The body has no usable text at this path."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Mention:
+class _Mention(NamedTuple):
     key: str  # its placeholder in the content, such as "@_user_1"
     open_id: str | None
     name: str
@@ -154,53 +136,42 @@ def _message(event: Event, bot_open_id: str | None) -> IncomingEvent:
     message_type = _required(body, "message", "message_type")
     if chat_type is None or message_type == "system" or sender == bot_open_id:
         return Ignored("not something that a person says in a chat")
-    mentions = _mentions(_at(body, "message", "mentions"))
-    content: _Content | None = _Content(has_image=True)
+    mentions = _mentions(body)
+    content = _Content(has_image=True)
     if message_type in ("text", "post"):
-        first, second = _at(body, "message", "content"), _at(body, "message", "content_v2")
-        if not isinstance(first, str) and not second:
-            raise _MissingError("message.content")
-        content = _parse_content(message_type, _json(first), second=_json(second), mentions=mentions, own=bot_open_id)
-    if content is None:
-        return Ignored("no usable message.content")
+        content = _parse_content(body, is_rich=message_type == "post", mentions=mentions, own=bot_open_id)
     if chat_type == "group" and bot_open_id not in {mention.open_id or "" for mention in mentions} | content.mentioned:
         return Ignored(NOT_MENTIONED)
+    references = [_text(body, "message", name) for name in ("parent_id", "root_id")]
     return Message(
         message_id=_id(body, "message", "message_id"),
         event_id=event.event_id,
         chat_id=_id(body, "message", "chat_id"),
         chat_type=chat_type,
-        thread_id=_optional(body, "message", "thread_id"),
+        thread_id=_text(body, "message", "thread_id") or None,
         sender=sender,
         text=content.text,
         names=content.names,
         attachment=content.has_image,
-        references=tuple(dict.fromkeys(filter(None, (_reference(body, "parent_id"), _reference(body, "root_id"))))),
+        references=tuple(dict.fromkeys(one for one in references if 0 < len(one) <= _MAX_ID_LENGTH)),
     )
 
 
-def _recall(event: Event, _: str | None) -> IncomingEvent:
-    return MessageRecall(message_id=_id(event.body, "message_id"))
+def _onboarding(
+    kind: Literal["entered", "added", "menu"], *person: str, chat: str | None = "chat_id"
+) -> Callable[[Event, str | None], IncomingEvent]:
+    """A parser of events that name a person at this path, and all but the menu's a chat."""
 
+    def parser(event: Event, _: str | None) -> IncomingEvent:
+        return Onboarding(
+            kind=kind,
+            event_id=event.event_id,
+            chat_id=_id(event.body, chat) if chat else None,
+            person=_id(event.body, *person, "open_id"),
+            first=kind != "entered" or not _text(event.body, "last_message_id"),
+        )
 
-def _entered(event: Event, _: str | None) -> IncomingEvent:
-    return Onboarding(
-        kind="entered",
-        event_id=event.event_id,
-        chat_id=_id(event.body, "chat_id"),
-        person=_id(event.body, "operator_id", "open_id"),
-        first=_optional(event.body, "last_message_id") is None,
-    )
-
-
-def _added(event: Event, _: str | None) -> IncomingEvent:
-    person = _id(event.body, "operator_id", "open_id")
-    return Onboarding(kind="added", event_id=event.event_id, chat_id=_id(event.body, "chat_id"), person=person)
-
-
-def _menu(event: Event, _: str | None) -> IncomingEvent:
-    person = _id(event.body, "operator", "operator_id", "open_id")
-    return Onboarding(kind="menu", event_id=event.event_id, chat_id=None, person=person)
+    return parser
 
 
 def _card_action(event: Event, _: str | None) -> IncomingEvent:
@@ -208,24 +179,24 @@ def _card_action(event: Event, _: str | None) -> IncomingEvent:
     texts = _object(form) if isinstance(form, Mapping | str) else {}
     # The value of a form's button may be missing or cut to a string; its name says the same.
     # https://github.com/QwenLM/qwen-code/issues/8578
-    named = _SUBMIT.fullmatch(_optional(event.body, "action", "name") or "")
+    named = _SUBMIT.fullmatch(_text(event.body, "action", "name"))
     return CardAction(
         event_id=event.event_id,
         presser=_id(event.body, "operator", "open_id"),
         message_id=_id(event.body, "context", "open_message_id"),
         chat_id=_id(event.body, "context", "open_chat_id"),
         value={"a": "submit", "r": named[1]} if named else _object(_at(event.body, "action", "value")),
-        choice=_optional(event.body, "action", "option"),
+        choice=_text(event.body, "action", "option") or None,
         form={name: visible(storable(text)) for name, text in texts.items() if isinstance(text, str)},
     )
 
 
 _PARSERS: Mapping[str, Callable[[Event, str | None], IncomingEvent]] = {
     "im.message.receive_v1": _message,
-    "im.message.recalled_v1": _recall,
-    "im.chat.access_event.bot_p2p_chat_entered_v1": _entered,
-    "im.chat.member.bot.added_v1": _added,
-    "application.bot.menu_v6": _menu,
+    "im.message.recalled_v1": lambda event, _: MessageRecall(message_id=_id(event.body, "message_id")),
+    "im.chat.access_event.bot_p2p_chat_entered_v1": _onboarding("entered", "operator_id"),
+    "im.chat.member.bot.added_v1": _onboarding("added", "operator_id"),
+    "application.bot.menu_v6": _onboarding("menu", "operator", "operator_id", chat=None),
     "card.action.trigger": _card_action,
 }
 
@@ -233,37 +204,46 @@ EVENT_TYPES = frozenset(_PARSERS)
 """The event types that are used; any other is ignored."""
 
 
-def _parse_content(
-    message_type: str, content: str, *, second: str, mentions: Iterable[_Mention], own: str | None
-) -> _Content | None:
-    """The text of a text or rich-text message, or ``None`` if the content does not have the form of its type.
+def _parse_content(body: Any, *, is_rich: bool, mentions: Iterable[_Mention], own: str | None) -> _Content:
+    """The text of a text or rich-text message.
 
     The mentions of the bot and of everybody are removed, other people's are masked, and a link becomes its words.
     What only looks like a mention, such as an e-mail address, stays as it is. A message without content, a merged
     forward and a mere mention of somebody else have no text.
+
+    Raises:
+        _MissingError: the content does not have the form of its type.
     """
-    if not content and (message_type == "text" or not second):
+    contents = [_at(body, "message", name) for name in ("content", "content_v2")]
+    if contents[0] is not None and not str(contents[0]).strip() and not (is_rich and contents[1]):
         return _Content()
-    found, more = _parse_json(content), _parse_json(second)
     people = {mention.key: "" if own and mention.open_id == own else mention.name for mention in mentions}
     people[_EVERYBODY] = ""
-    if message_type == "text":
-        text = (found or {}).get("text")
-        if not isinstance(text, str):
-            return None
-        mask = MentionMask()
-        parsed = _Content(text=_mask_mentions(_LINK.sub(r"\1", _clean(text)), people, mask).strip(), names=mask.names)
-    else:
+    if is_rich:
         # A rich text may name somebody without a placeholder.
         by_id = {mention.open_id: mention.name for mention in mentions if mention.open_id}
-        rich = _post(found, more, {**by_id, **people, "all": "", own or _EVERYBODY: ""})
-        if rich is None:
-            return None
-        parsed = rich
-    only_names = parsed.names and not says_something(unmask(parsed.text, ()))
+        parsed = _post(contents, {**by_id, **people, "all": "", own or _EVERYBODY: ""})
+    else:
+        text = _parse_json(contents[0]).get("text")
+        if not isinstance(text, str):
+            raise _MissingError("message.content")
+        names: dict[str, int] = {}
+        parsed = _Content(text=_mask_mentions(text, people, names).strip(), names=tuple(names))
     if parsed.text.casefold() == _FORWARDED:
         return _Content(has_image=True)
+    only_names = parsed.names and not says_something(unmask(parsed.text, ()))
     return replace(parsed, text="", names=()) if only_names else parsed
+
+
+def _parse_json(content: Any) -> Mapping[str, Any]:
+    """Content, which the platform sends as JSON text; empty if it is of no use."""
+    try:
+        found = json.loads(content) if isinstance(content, str) else content
+    except (ValueError, RecursionError):
+        return {}
+    if isinstance(found, list):  # the paragraphs alone
+        return {"content_v2": found}
+    return found if isinstance(found, dict) else {}
 
 
 def _clean(text: str) -> str:
@@ -271,41 +251,30 @@ def _clean(text: str) -> str:
     return visible(storable(text).replace(_MARK, ""))
 
 
-def _parse_json(content: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(content) if content else None
-    except (ValueError, RecursionError):
-        return None
-    if isinstance(found, list):  # the paragraphs alone
-        return {"content_v2": found}
-    return found if isinstance(found, dict) else None
-
-
-def _mask_mentions(text: str, people: Mapping[str, str], mask: MentionMask) -> str:
-    """The text with its mentions masked; one that leaves nothing takes a space beside it along."""
+def _mask_mentions(text: str, people: Mapping[str, str], names: dict[str, int]) -> str:
+    """What somebody wrote, mentions masked and links as words; a mention that leaves nothing takes a space along."""
+    text = _LINK.sub(r"\1", _clean(text))
     keys = "|".join(re.escape(key) for key in sorted(people, key=len, reverse=True) if key.startswith("@"))
 
     def name(match: re.Match[str]) -> str:
         alone = match.start() == 0 or text[match.start() - 1].isspace()
-        masked = mask.mask(people[match[1]])
+        masked = mask(people[match[1]], names)
         return masked + ("" if alone and not masked else match[2])
 
     # "@_user_1" is not the beginning of "@_user_10".
     return re.sub(rf"({keys})(?![0-9])( ?)", name, text)
 
 
-def _post(
-    found: Mapping[str, Any] | None, more: Mapping[str, Any] | None, people: Mapping[str, str]
-) -> _Content | None:
+def _post(contents: Iterable[Any], people: Mapping[str, str]) -> _Content:
     """A rich text: what ``content`` says, or ``content_v2`` if it says more."""
-    post, other = _unwrap(found or {}), _unwrap(more or {})
-    title = _text(post, "title") or _text(other, "title")
-    bodies = [one.get(key) for one in (post, other) for key in ("content", "content_v2")]
+    posts = [_unwrap(_parse_json(content)) for content in contents]
+    title = next(filter(None, (_text(post, "title") for post in posts)), "")
+    bodies = [post.get(key) for post in posts for key in ("content", "content_v2")]
     parsed = [_paragraphs(title, body, people) for body in bodies if isinstance(body, list)]
     if not parsed and title.strip():
         parsed = [_paragraphs(title, [], people)]
     if not parsed:
-        return None
+        raise _MissingError("message.content")
     # The first of those with as many letters and digits: markdown has signs of its own.
     longest = max(parsed, key=lambda one: sum(map(str.isalnum, _TAG.sub("", one.text))))
     mentioned = frozenset().union(*(one.mentioned for one in parsed))
@@ -322,60 +291,52 @@ def _unwrap(found: Mapping[str, Any], *, depth: int = 2) -> Mapping[str, Any]:
 
 def _paragraphs(title: str, paragraphs: Iterable[Any], people: Mapping[str, str]) -> _Content:
     elements = [[part for part in line if isinstance(part, dict)] for line in paragraphs if isinstance(line, list)]
-    mask = MentionMask()
-    lines = [_clean(title), *("".join(_element_texts(line, people, mask)) for line in elements)]
+    names: dict[str, int] = {}
+    lines = [_clean(title), *("".join(_element_texts(line, people, names)) for line in elements)]
     parts = [part for line in elements for part in line]
     markdown = "\n".join(_text(part, "text") for part in parts if part.get("tag") == "md")
     at = [_text(part, "user_id") for part in parts if part.get("tag") == "at"]
     return _Content(
         text="\n".join(line for line in lines if line.strip()).strip(),
-        names=mask.names,
+        names=tuple(names),
         mentioned=frozenset([*at, *(who for who, _ in _MARKDOWN_MENTION.findall(markdown))]),
         has_image=any(part.get("tag") in ("img", "media") for part in parts)
         or _MARKDOWN_IMAGE.search(markdown) is not None,
     )
 
 
-def _element_texts(line: Iterable[Mapping[str, Any]], people: Mapping[str, str], mask: MentionMask) -> Iterator[str]:
+def _element_texts(
+    line: Iterable[Mapping[str, Any]], people: Mapping[str, str], names: dict[str, int]
+) -> Iterator[str]:
     for part in line:
         if part.get("tag") == "at":
-            yield mask.mask(people.get(_text(part, "user_id"), _text(part, "user_name")))
+            yield mask(people.get(_text(part, "user_id"), _text(part, "user_name")), names)
         elif part.get("tag") == "md":
             # The pattern has two groups, so every third piece is text and the two after it are an id and a name.
             pieces = _MARKDOWN_MENTION.split(_MARKDOWN_IMAGE.sub("", _text(part, "text")))
             for place in range(0, len(pieces), 3):
-                yield _mask_mentions(_LINK.sub(r"\1", _clean(pieces[place])), people, mask)
+                yield _mask_mentions(pieces[place], people, names)
                 if place + 1 < len(pieces):
-                    yield mask.mask(people.get(pieces[place + 1], pieces[place + 2] or ""))
+                    yield mask(people.get(pieces[place + 1], pieces[place + 2] or ""), names)
         else:
             yield _clean(_text(part, "text") or _text(part, "href"))
 
 
-def _text(part: Mapping[str, Any], key: str) -> str:
-    value = part.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _json(content: Any) -> str:
-    """Content as JSON text, which is how the platform sends it; empty if there is none."""
-    return content.strip() if isinstance(content, str) else json.dumps(content) if content else ""
-
-
-def _mentions(found: Any) -> list[_Mention]:
+def _mentions(body: Any) -> list[_Mention]:
+    found = _at(body, "message", "mentions")
     return [
-        _Mention(key=key, open_id=_optional(one, "id", "open_id"), name=_optional(one, "name") or "")
+        _Mention(key=key, open_id=_text(one, "id", "open_id") or None, name=_text(one, "name"))
         for one in (found if isinstance(found, list) else [])
-        if (key := _optional(one, "key"))
+        if (key := _text(one, "key"))
     ]
 
 
 def _object(value: Any) -> Mapping[str, Any]:
     """An object that the platform may send as JSON text."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise _MissingError("action.value") from None
+    try:
+        value = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        raise _MissingError("action.value") from None
     if value is not None and not isinstance(value, Mapping):
         raise _MissingError("action.value")
     return {name: storable(one) if isinstance(one, str) else one for name, one in (value or {}).items()}
@@ -387,21 +348,16 @@ def _at(body: Any, *path: str) -> Any:
     return body
 
 
-def _optional(body: Any, *path: str) -> str | None:
+def _text(body: Any, *path: str) -> str:
+    """A text that a database takes, empty where there is none."""
     value = _at(body, *path)
-    return (storable(value) or None) if isinstance(value, str) else None
+    return storable(value) if isinstance(value, str) else ""
 
 
 def _required(body: Any, *path: str) -> str:
-    value = _optional(body, *path)
-    if value is None:
+    if not (value := _text(body, *path)):
         raise _MissingError(".".join(path))
     return value
-
-
-def _reference(body: Any, name: str) -> str | None:
-    value = _optional(body, "message", name)
-    return value if value and len(value) <= _MAX_ID_LENGTH else None
 
 
 def _id(body: Any, *path: str) -> str:

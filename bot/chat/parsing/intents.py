@@ -8,18 +8,21 @@ is answered for free. It does not check permissions, nor whether the options are
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bot import sizes
-from bot.chat.parsing.intent_rules import COMMANDS, TOPICS, Rules
 from bot.chat.parsing.parser import parse
-from bot.chat.parsing.tokenizer import LEADING_AFTER_SIGN, QUOTED, fold, scan
+from bot.chat.parsing.tokenizer import QUOTED, fold, scan
 from bot.chat.parsing.wording import (
+    COMMANDS,
     EMOJIS,
     SEPARATORS,
     STICKER,
+    TOPICS,
+    Found,
+    Rules,
     Span,
     Wording,
     find_options,
@@ -43,7 +46,7 @@ _LONGEST_PHRASE = 100
 _LONGEST_CHECKED = 300
 """Characters of a message that are searched for signs of speech and of description."""
 _NEEDS_SLASH = frozenset({"pause", "resume"})
-_SIGNS = ("/", "／")
+_ONLY_OPTIONS = UserError(sentence="misread.only_options")
 _NEAR_SIGN = re.compile(
     rf"(?P<kept>{QUOTED})|(?<!\S)(?:- ?-|—{{1,2}}|–|-) ?(?=(?:ar|size|ratio|n|style|quality|model)\b)", re.IGNORECASE
 )
@@ -104,24 +107,28 @@ def recognize(
     key = normalize(text)
     if not key:
         return Intent(kind="thanks") if EMOJIS.search(text) or STICKER.search(text) else _command("welcome")
-    near, options = _near_misses(text, styles)
-    rest = _blanked(text, near)
+    near = tuple(_near_misses(text, styles))
+    characters = list(text)
+    for span, _ in near:
+        characters[span.start : span.end] = " " * (span.end - span.start)
+    rest = "".join(characters)
     parsed = parse(rest, styles=styles) if says_something(rest) or not near else _ONLY_OPTIONS
     if isinstance(parsed, Command):
         return _explicit_command(text, key, parsed, rules, situation)
     if isinstance(parsed, UserError) and not (situation.result and parsed.sentence == _ONLY_OPTIONS.sentence):
         is_missing = parsed.sentence == "misread.prompt_missing"
         return _command("help") if is_missing else Intent(kind="rejected", outcome=parsed)
-    spans = [*near, *_explicit_spans(rest, options)]
-    wording = take_apart(text, rules=rules, model=str(options.get("model", model)), spans=spans, options=options)
-    return _signed(rules, situation, wording) if spans else _unsigned(text, key, rules, situation, wording)
-
-
-_ONLY_OPTIONS = UserError(sentence="misread.only_options")
+    signed = (*_explicit(rest), *near)
+    wording = take_apart(text, rules=rules, model=model, signed=signed)
+    return _signed(rules, situation, wording) if signed else _unsigned(text, key, rules, situation, wording)
 
 
 def _command(name: str, argument: str = "") -> Intent:
     return Intent(kind="command", outcome=Command(name=name, argument=argument))
+
+
+def _ask(text: str) -> Intent:
+    return Intent(kind="ambiguous", prompt=text.strip())
 
 
 def _intent(kind: Kind, wording: Wording) -> Intent:
@@ -129,62 +136,37 @@ def _intent(kind: Kind, wording: Wording) -> Intent:
 
 
 def _explicit_command(text: str, key: str, command: Command, rules: Rules, situation: Situation) -> Intent:
-    signed = text.lstrip().startswith(_SIGNS)
+    signed = text.lstrip().startswith(("/", "／"))
     if command.name in _NEEDS_SLASH and not signed:
-        return Intent(kind="ambiguous", prompt=text.strip())
+        return _ask(text)
     if command.name == "help" and rules["commands.welcome"].fullmatch(key[:_LONGEST_PHRASE]):
         return _command("welcome")
     if size := command.options.given.get("size"):
-        command = replace(command, options=command.options | PartialOptions(size=_ratio_of(size)))
+        command = replace(command, options=command.options | PartialOptions(size=sizes.WORDS.get(size, size)))
     is_again = command.name == "again" and (situation.result or signed)
     return Intent(kind="again" if is_again else "command", options=command.options, outcome=command)
 
 
-def _near_misses(text: str, styles: Collection[str]) -> tuple[list[Span], dict[str, Any]]:
-    """What stands where an option or a leading word would, and has one reading: "/竖版", "/水墨", "/画一只猫"."""
-    spans: list[Span] = []
-    options: dict[str, Any] = {}
-    plain = fold(text)
-    for token in scan(plain):
-        if token.role not in ("unknown", "value"):
-            continue
-        found = infer_option(token.word, 0)
-        leading = LEADING_AFTER_SIGN.match(plain, token.end - len(token.word))
-        if found and found[1].end == len(token.word):
-            spans.append(Span(token.start, token.end, found[0]))
-            options.setdefault(found[0], _ratio_of(found[1].value))
-        elif token.word in styles:
-            spans.append(Span(token.start, token.end, "style"))
-            options.setdefault("style", token.word)
-        elif leading and not leading[0].isascii() and not plain[: token.start].strip():
-            spans.append(Span(token.start, leading.end(), "lead_in"))
-    return spans, options
-
-
-def _blanked(text: str, spans: Collection[Span]) -> str:
-    characters = list(text)
-    for span in spans:
-        characters[span.start : span.end] = " " * (span.end - span.start)
-    return "".join(characters)
-
-
-def _explicit_spans(text: str, options: dict[str, Any]) -> list[Span]:
-    """The options and leading words with a sign of a text that the parser accepts; adds the options' values."""
-    spans = []
+def _near_misses(text: str, styles: Collection[str]) -> Iterator[Found]:
+    """What stands where an option would, and has one reading: "/竖版", "/水墨"."""
     for token in scan(fold(text)):
-        if token.role == "option":
+        if token.role in ("unknown", "value"):
+            found = infer_option(token.word, 0)
+            if found and found[1].end == len(token.word) and found[1].value is not None:
+                yield Span(token.start, token.end, found[0]), found[1].value
+            elif token.word in styles:
+                yield Span(token.start, token.end, "style"), token.word
+
+
+def _explicit(text: str) -> Iterator[Found]:
+    """The options and leading words with a sign of a text that the parser accepts."""
+    for token in scan(fold(text)):
+        if token.role == "option" and token.value is not None:
             has_particle = token.word in ("size", "count") and text.startswith("的", token.end)
-            spans.append(Span(token.start, token.end + has_particle, token.word))
             value = "" if token.value in OPTIONS[token.word].off_words else token.value
-            options[token.word] = _ratio_of(value) if token.word == "size" else value
+            yield Span(token.start, token.end + has_particle, token.word), value
         elif token.role == "leading":
-            spans.append(Span(token.start, token.end, "lead_in"))
-    return spans
-
-
-def _ratio_of(size: Any) -> Any:
-    """The ratio that a word means; other values stay."""
-    return sizes.WORDS.get(size, size)
+            yield Span(token.start, token.end, "lead_in"), token.word
 
 
 def _signed(rules: Rules, situation: Situation, wording: Wording) -> Intent:
@@ -206,7 +188,7 @@ def _unsigned(text: str, key: str, rules: Rules, situation: Situation, wording: 
     if short and (intent := _conversation(text, key, rules, situation)):
         return intent
     if not _LINK.sub("", text).strip(SEPARATORS):
-        return Intent(kind="ambiguous", prompt=text.strip())
+        return _ask(text)
     asks = short and any(rules["questions.asks"].search(words) for words in (key, wording.key))
     topic = next((name for name in TOPICS if rules[f"questions.{name}"].search(key)), None) if asks else None
     says_nothing = not _without(wording.key, rules["lead_in.nothing"]) and not re.search(QUOTED, wording.prompt)
@@ -223,29 +205,23 @@ def _unsigned(text: str, key: str, rules: Rules, situation: Situation, wording: 
 
 def _conversation(text: str, key: str, rules: Rules, situation: Situation) -> Intent | None:
     """A message that describes nothing: a follow-up, a command in words, thanks and small talk."""
-    if situation.waiting and (intent := _about_waiting(key, rules)):
-        return intent
+    thanks = rules.entries["thanks.phrases"]
+    if situation.waiting:
+        # Also beside thanks: "算了，不要了，谢谢".
+        for name in ("cancel", "queue"):
+            words, phrases = rules[f"commands.{name}"], (*rules.entries[f"commands.{name}"], *thanks)
+            if words.fullmatch(key) or (words.search(key) and _consists_of(key, phrases)):
+                return _command(name)
     command = next((name for name in COMMANDS if rules[f"commands.{name}"].fullmatch(key)), None)
-    if command != "welcome" and _consists_of(key, rules.entries["thanks.phrases"]):
+    if command != "welcome" and _consists_of(key, thanks):
         return Intent(kind="thanks")
     if follow_up := _follow_up(text, rules):
         if situation.result:
             return follow_up
-        repeats = follow_up.options == PartialOptions()
-        return _command("again") if repeats else Intent(kind="ambiguous", prompt=text.strip())
+        return _command("again") if follow_up.options == PartialOptions() else _ask(text)
     if command:
         return _command(command, text.strip() if command == "history" else "")
     return _after_thanks(text, rules, situation)
-
-
-def _about_waiting(key: str, rules: Rules) -> Intent | None:
-    """What concerns the image that is waiting, also beside thanks: "算了，不要了，谢谢"."""
-    for name in ("cancel", "queue"):
-        words = rules[f"commands.{name}"]
-        phrases = (*rules.entries[f"commands.{name}"], *rules.entries["thanks.phrases"])
-        if words.fullmatch(key) or (words.search(key) and _consists_of(key, phrases)):
-            return _command(name)
-    return None
 
 
 def _after_thanks(text: str, rules: Rules, situation: Situation) -> Intent | None:
@@ -268,12 +244,10 @@ def _consists_of(key: str, phrases: Collection[re.Pattern[str]]) -> bool:
     """Whether a text is nothing but phrases, one after the other."""
     ends = {0}
     for at in range(len(key)):
-        if at not in ends:
-            continue
-        if key[at] == " ":
-            ends.add(at + 1)
-        matches = (phrase.match(key, at) for phrase in phrases)
-        ends.update(match.end() for match in matches if match and not splits_word(key, match.end()))
+        if at in ends:
+            matches = (phrase.match(key, at) for phrase in phrases)
+            ends.update(match.end() for match in matches if match and not splits_word(key, match.end()))
+            ends.update({at + 1} if key[at] == " " else ())
     return bool(key) and len(key) in ends
 
 
@@ -297,7 +271,7 @@ def _follow_up(text: str, rules: Rules) -> Intent | None:
     if asks and not any(span.name == "follow_up" for span in spans):
         return None
     plain = mask(text, spans)
-    for span, value in find_options(plain, start=start, requested=False, rules=rules, model=sizes.DEFAULT_MODEL):
+    for span, value in find_options(plain, start, rules):
         if span.name not in options:
             spans.append(span)
             options[span.name] = value

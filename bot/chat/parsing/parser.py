@@ -4,19 +4,46 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
-from bot.chat.parsing.commands import collect_options, parse_bare_command, parse_command
-from bot.chat.parsing.tokenizer import ADMINS_ONLY, COMMANDS, LEADING, Token, fold, remove_spans, scan
+from bot.chat.parsing.tokenizer import (
+    ADMINS_ONLY,
+    BARE,
+    COMMANDS,
+    LEADING,
+    SIGN,
+    WORD,
+    Token,
+    fold,
+    name_in,
+    remove_spans,
+    scan,
+)
 from bot.errors import UserError
 from bot.models import Command, ImagePrompt, ParsedMessage
-from bot.options import NAMES, OPTIONS, infer_option, quote
+from bot.options import NAMES, NUMERALS, OPTIONS, Context, PartialOptions, infer_option, quote, wrong_value
 from bot.text import bare, says_something
+
+WITH_ARGUMENT = frozenset({"again", "cancel", "lang", "settings", "set"})
 
 # What separates a mention from the text; a face such as ":)" is part of it.
 _OPENING = re.compile(r"(?:[\s,，：]|:(?![-()]))+")
 _LEADING = re.compile(rf"{LEADING}(?:\s*:\s*|\s+|[.!?~。！？～…\s]*$)")
+_HEAD = re.compile(rf"{SIGN}?{WORD}")
+_AFTER_ALL = ".!?:~,。！？：～…， \t\n\u3000"
 
+_NUMBER = re.compile(r"(?:([第#＃])? *0*([1-9][0-9]{0,3})|第 *([一二三四五六七八九十])) *([个张号])?")
+_COUNTING = re.compile(r"[0-9一二三四五六七八九十两几第个张号#＃,，、和到至~～ —–-]+")
+_ALL = frozenset(("", "all", "全部", "所有", "图片", "全部图片", "所有图片", "排队", "生成"))
+_LAST = frozenset(
+    ("last", *(which + one for which in ("上一", "最后一", "刚才那", "刚刚那", "这", "那") for one in "个张"))
+)
+_TIMES = re.compile(r"([0-9]{1,4}|[一两二三四]) *[个次遍张幅] *(?:图片?)?|图片?")
+_LANGUAGES = {
+    **dict.fromkeys(("zh", "cn", "zh-cn", "chinese", "中文", "汉语"), "zh"),
+    **dict.fromkeys(("en", "en-us", "english", "英文", "英语"), "en"),
+}
 _MEANT = {
     **dict.fromkeys(("start", "about", "info"), "help"),
     **dict.fromkeys(("paint", "create", "make"), "draw"),
@@ -43,14 +70,11 @@ _SUGGESTED = sorted(
 
 
 def parse(text: str, *, styles: Collection[str] = ()) -> ParsedMessage:
-    """What the text of a message means.
+    """What the text of a message means, without the bot's own mention.
 
     It is pure and total: any string has an answer, in time linear in its length. Values are read here, and checked
-    against the model, the styles and the permissions by :func:`bot.options.resolve_options`.
-
-    Args:
-        text: what was typed, without the bot's own mention.
-        styles: the names of styles, for suggestions.
+    against the model, the styles and the permissions by :func:`bot.options.resolve_options`; ``styles`` are names to
+    suggest.
 
     Returns:
         A ``Command``; an ``ImagePrompt``, its prompt being the text as it was typed without the options, a leading
@@ -59,12 +83,14 @@ def parse(text: str, *, styles: Collection[str] = ()) -> ParsedMessage:
     text = _without_opening(text)
     if not text:
         return Command(name="help")
-    if parsed := parse_bare_command(text) or parse_bare_command(bare(text)):
+    if parsed := _bare_command(text) or _bare_command(bare(text)):
         return parsed
     tokens = tuple(scan(fold(text)))
     first = _first_word(text, tokens)
     if first is not None and first.role == "command":
-        return parse_command(COMMANDS[first.word], f"{text[: first.start]} {text[first.end :]}")
+        rest = f"{text[: first.start]} {text[first.end :]}"
+        if command := _command(COMMANDS[first.word], rest, strict=False):
+            return command
     return _prompt(text, tokens, first, styles)
 
 
@@ -75,13 +101,58 @@ def parse_prompt(text: str, *, styles: Collection[str] = ()) -> ImagePrompt | Us
     return _prompt(text, tokens, _first_word(text, tokens), styles)
 
 
-def suggest(word: str, *, styles: Collection[str]) -> str | None:
-    """What an unknown word was probably meant to be, as it is typed, such as ``/size 16:9``.
+def _without_opening(text: str) -> str:
+    opening = _OPENING.match(text)
+    return text[opening.end() if opening else 0 :].rstrip()
 
-    Args:
-        word: a folded word, without its sign.
-        styles: the names of styles.
-    """
+
+def _spans(tokens: Iterable[Token]) -> list[tuple[int, int]]:
+    return [(token.start, token.end) for token in tokens]
+
+
+def _first_word(text: str, tokens: Sequence[Token]) -> Token | None:
+    """The word with a sign that begins the message; options may stand before it."""
+    for number, token in enumerate(tokens):
+        if token.role != "option":
+            return None if remove_spans(text[: token.start], _spans(tokens[:number])) else token
+    return None
+
+
+def _prompt(
+    text: str, tokens: Sequence[Token], first: Token | None, styles: Collection[str]
+) -> ImagePrompt | UserError:
+    leading = first if first is not None and first.role == "leading" else None
+    options = [token for token in tokens if token.role == "option"]
+    for token in tokens:
+        if token.role != "option" and token is not leading and (error := _misplaced(text, token, styles)):
+            return error
+    typed = _collect_options(text, options)
+    if isinstance(typed, UserError):
+        return typed
+    prompt = remove_spans(text, _spans(token for token in tokens if token is leading or token.role == "option"))
+    if leading is None and (word := _LEADING.match(fold(prompt))):
+        prompt = prompt[word.end() :].strip()
+    if says_something(prompt):
+        return ImagePrompt(prompt=prompt, options=typed)
+    if not options:
+        return UserError(sentence="misread.prompt_missing")
+    written = " ".join(text[option.start : option.end] for option in options)
+    return UserError(sentence="misread.only_options", values={"options": quote(written)})
+
+
+def _misplaced(text: str, token: Token, styles: Collection[str]) -> UserError | None:
+    """What is wrong with a word with a sign that is no option and does not begin the message."""
+    typed = quote(text[token.start : token.end])
+    if token.role in ("command", "leading"):
+        return UserError(sentence="misread.not_first", values={"word": typed})
+    if token.role != "chat" and (meant := _suggest(token.word, styles)):
+        return UserError(sentence="misread.unknown_word", values={"word": typed, "suggestion": meant})
+    # A number after a sign may be anything: "/12/25".
+    return None if token.role == "value" else UserError(sentence="misread.unknown_word_plain", values={"word": typed})
+
+
+def _suggest(word: str, styles: Collection[str]) -> str | None:
+    """What an unknown word was probably meant to be, as it is typed, such as ``/size 16:9``."""
     found = infer_option(word, 0)
     if found and found[1].end == len(word):
         return f"/{OPTIONS[found[0]].words[0]} {found[1].value}"
@@ -100,52 +171,116 @@ def suggest(word: str, *, styles: Collection[str]) -> str | None:
     return f"/{near[0]}" if near else None
 
 
-def _without_opening(text: str) -> str:
-    opening = _OPENING.match(text)
-    return text[opening.end() :].rstrip() if opening else text.rstrip()
+def _collect_options(text: str, tokens: Iterable[Token]) -> PartialOptions | UserError:
+    """What the options of a text say together, or what is wrong with one of them.
+
+    An option may be repeated with the same value. Values are not yet checked against a model.
+    """
+    found: dict[str, Token] = {}
+    for token in tokens:
+        name, option = token.word, OPTIONS[token.word]
+        if token.value is None:
+            values = {"option": quote(text[token.start : token.name_end])}
+            allowed = {"allowed": ", ".join(option.choices)} if option.choices else {}
+            return UserError(sentence=f"misread.{name}_missing", values=values | allowed)
+        if option.kind is int and not isinstance(token.value, int) and token.value not in option.off_words:
+            return wrong_value(name, token.value, Context(resolved={}))
+        earlier = found.setdefault(name, token)
+        if earlier.value != token.value:
+            first, second = (quote(text[one.start : one.end]) for one in (earlier, token))
+            return UserError(sentence="misread.twice", values={"first": first, "second": second})
+    return PartialOptions(
+        **{name: "" if one.value in OPTIONS[name].off_words else one.value for name, one in found.items()}
+    )
 
 
-def _first_word(text: str, tokens: Sequence[Token]) -> Token | None:
-    """The word with a sign that begins the message; options may stand before it."""
-    for number, token in enumerate(tokens):
-        if token.role != "option":
-            return None if remove_spans(text[: token.start], _spans(tokens[:number])) else token
-    return None
+def _bare_command(text: str) -> Command | UserError | None:
+    """The command of a message that is only its word, with or without a sign, and at most its argument.
+
+    A message that says anything else may be a prompt, for which this gives ``None``. A command that is recognised
+    but cannot be carried out, such as ``取消两个``, is an error.
+    """
+    head = _HEAD.match(fold(text))
+    word = name_in(head["word"], COMMANDS if head["sign"] else BARE) if head else None
+    return _command(COMMANDS[word], text[head.start("word") + len(word) :], strict=True) if head and word else None
 
 
-def _prompt(
-    text: str, tokens: Sequence[Token], first: Token | None, styles: Collection[str]
-) -> ImagePrompt | UserError:
-    leading = first if first is not None and first.role == "leading" else None
-    words = [token for token in tokens if token.role != "option" and token is not leading]
-    if error := next(filter(None, (_misplaced(text, token, styles) for token in words)), None):
-        return error
+def _command(name: str, rest: str, *, strict: bool) -> Command | UserError | None:
+    """The command of a word and what the message says besides it.
+
+    ``settings`` with something to change is a ``set`` with the options to change; the argument of both is ``"chat"``
+    for the chat's defaults. For ``cancel`` the argument is a number from 1, ``"last"`` or empty; for ``lang`` it is
+    ``"zh"`` or ``"en"``. If ``strict``, only what is unmistakably an option counts, and what is not recognised gives
+    ``None`` instead of an error.
+    """
+    rest = rest.lstrip(" \t\n\u3000:：=＝,，").rstrip(_AFTER_ALL)
+    if rest.endswith(tuple("吧啦了啊呀")):
+        rest = rest[:-1].rstrip(_AFTER_ALL)
+    parsed: Command | UserError | str = Command(name=name)
+    match name:
+        case "again":
+            parsed = _again(rest, strict=strict)
+        case "cancel":
+            parsed = _cancel(rest)
+        case "lang":
+            language = _LANGUAGES.get(fold(rest).replace("_", "-"))
+            missing = UserError(sentence="misread.lang_missing")
+            parsed = Command(name="lang", argument=language) if language else rest or missing
+        case "settings" | "set":
+            found = _options(rest, strict=strict)
+            if isinstance(found, tuple):
+                typed, for_chat = found
+                parsed = Command(name="set" if typed.given else "settings", argument="chat" * for_chat, options=typed)
+            else:
+                parsed = found
+        case _ if strict and rest:
+            return None
+    if isinstance(parsed, str):
+        if strict:
+            return None
+        parsed = _wrong("set" if name == "settings" else name, parsed)
+    return replace(parsed, command=name) if isinstance(parsed, UserError) else parsed
+
+
+def _wrong(name: str, value: str) -> UserError:
+    return UserError(sentence=f"misread.{name}", values={"value": quote(value)})
+
+
+def _again(rest: str, *, strict: bool) -> Command | UserError | str:
+    times = _TIMES.match(fold(rest))
+    found = _options(rest[times.end() :] if times else rest, strict=strict)
+    if not isinstance(found, tuple):
+        return found
+    typed, for_chat = found
+    if for_chat:
+        return rest
+    # Again is a single image, whatever the first message asked for.
+    count = (NUMERALS.get(times[1]) or int(times[1])) if times and times[1] else 1
+    return Command(name="again", options=typed if count == 1 else typed | PartialOptions(count=count))
+
+
+def _cancel(rest: str) -> Command | UserError | str:
+    plain = fold(rest)
+    if plain in _ALL:
+        return Command(name="cancel")
+    if plain in _LAST:
+        return Command(name="cancel", argument="last")
+    number = _NUMBER.fullmatch(plain)
+    # "2个" may be two of them or the second.
+    if number and (number[1] or number[3] or number[4] in (None, "号")):
+        return Command(name="cancel", argument=number[2] or str(NUMERALS[number[3]]))
+    return _wrong("cancel", rest) if _COUNTING.fullmatch(plain) else rest
+
+
+def _options(rest: str, *, strict: bool) -> tuple[PartialOptions, bool] | UserError | str:
+    """The options in a text and whether they are the chat's, or what of the text is neither."""
+    tokens = [
+        token
+        for token in scan(fold(rest), unsigned=True)
+        if (token.role == "option" and (token.certain or not strict)) or token.role == "chat"
+    ]
+    if left := remove_spans(rest, _spans(tokens)):
+        return left
     options = [token for token in tokens if token.role == "option"]
-    typed = collect_options(text, options)
-    if isinstance(typed, UserError):
-        return typed
-    prompt = remove_spans(text, _spans([token for token in tokens if token is leading or token.role == "option"]))
-    if leading is None and (word := _LEADING.match(fold(prompt))):
-        prompt = prompt[word.end() :].strip()
-    if says_something(prompt):
-        return ImagePrompt(prompt=prompt, options=typed)
-    if not options:
-        return UserError(sentence="misread.prompt_missing")
-    written = " ".join(text[option.start : option.end] for option in options)
-    return UserError(sentence="misread.only_options", values={"options": quote(written)})
-
-
-def _misplaced(text: str, token: Token, styles: Collection[str]) -> UserError | None:
-    """What is wrong with a word with a sign that is no option and does not begin the message."""
-    typed = quote(text[token.start : token.end])
-    if token.role in ("command", "leading"):
-        return UserError(sentence="misread.not_first", values={"word": typed})
-    meant = suggest(token.word, styles=styles) if token.role != "chat" else None
-    if meant is not None:
-        return UserError(sentence="misread.unknown_word", values={"word": typed, "suggestion": meant})
-    # A number after a sign may be anything: "/12/25".
-    return None if token.role == "value" else UserError(sentence="misread.unknown_word_plain", values={"word": typed})
-
-
-def _spans(tokens: Sequence[Token]) -> list[tuple[int, int]]:
-    return [(token.start, token.end) for token in tokens]
+    typed = _collect_options(rest, options)
+    return typed if isinstance(typed, UserError) else (typed, len(tokens) > len(options))

@@ -20,7 +20,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import reduce
 from itertools import pairwise
 from typing import Literal
@@ -28,7 +27,7 @@ from typing import Literal
 from bot import sizes
 from bot.options import HAN, NAMES, OPTIONS, infer_option, read_value, read_word
 
-_COMMAND_WORDS: dict[str, tuple[str, ...]] = {
+_COMMAND_WORDS: Mapping[str, tuple[str, ...]] = {
     "help": ("help", "帮助", "菜单", "怎么用", "你好", "您好", "hi", "hello"),
     "sizes": ("sizes", "尺寸"),
     "models": ("models", "模型"),
@@ -67,7 +66,7 @@ _CHAT_WORDS = frozenset({"chat", "本群"})  # they make /set change the default
 
 LEADING = r"(?:画|文?生图|ai ?绘画|(?:generate|create) image(?: of)?|text[- ]to[- ]image)"
 """A pattern of the words that may stand before a prompt and are no part of it; matches folded text."""
-LEADING_AFTER_SIGN = re.compile(
+_LEADING_AFTER_SIGN = re.compile(
     rf"(?:draw|imagine|画图|生成|{LEADING}|generate|image|img)"
     rf"(?:(?<={HAN})(?!{HAN})|(?<=[a-z])(?![a-z0-9_-])) *:?"
 )
@@ -84,19 +83,18 @@ _SIGNED = re.compile(rf"{_SKIPPED}|{SIGN}{_WORD_OR_VALUE}")
 _UNSIGNED = re.compile(rf"{_SKIPPED}|(?:{SIGN}|(?<![^\s,;，；。、])){_WORD_OR_VALUE}")
 _LETTERS = re.compile(r"[a-z]+(?=[0-9])")
 _SWITCH = re.compile(
-    rf"[ \t]*(?P<sign>[:=])?[ \t]*"
+    r"[ \t]*(?P<sign>[:=])?[ \t]*"
     rf"(?P<value>(?:on|off|true|false|yes|no)(?![a-z0-9_]|-[a-z0-9])|(?:开启|关闭|[是否开关])(?!{HAN}))"
 )
 _LATIN_WORD = re.compile(r"[ \t]+[a-z0-9]")
 
 # Other full-width signs stay: a comma or a bracket ends a link or a value unchanged.
 _FULL_WIDTH = range(0xFF01, 0xFF5F)
-_FULL_WIDTH_SIGNS = frozenset("／：－＝＊＂＿．")
 _PLAIN = {
     **{
         code: ord(chr(plain).lower())
         for code, plain in sizes.PLAIN.items()
-        if code not in _FULL_WIDTH or chr(code).isalnum() or chr(code) in _FULL_WIDTH_SIGNS
+        if code not in _FULL_WIDTH or chr(code).isalnum() or chr(code) in "／：－＝＊＂＿．"
     },
     **{code: code + 0x20 for code in range(ord("A"), ord("Z") + 1)},
     **dict.fromkeys(map(ord, "–―"), ord("—")),
@@ -114,16 +112,13 @@ def unquoted(prompt: str) -> str:
     return re.sub(QUOTED, " ", prompt)
 
 
-Role = Literal["option", "command", "leading", "chat", "unknown", "value"]
-"""``leading`` precedes a prompt, ``chat`` belongs to ``/set``, ``value`` begins with a digit, so that it is an
-error only if it is the value of an option."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """An option, or another word with a sign; ``start`` and ``end`` are its place in the text."""
 
-    role: Role
+    role: Literal["option", "command", "leading", "chat", "unknown", "value"]
+    """``leading`` precedes a prompt, ``chat`` belongs to ``/set``, and ``value`` begins with a digit: it is an error
+    only if it is the value of an option."""
     word: str
     """The name of the option, or the folded word without its sign."""
     value: str | int | bool | None = None
@@ -136,14 +131,8 @@ class Token:
     """Whether it is unmistakably an option without a sign."""
 
 
-class _Before(IntEnum):
-    """What precedes a sign, from what excludes an option to what admits any word."""
-
-    CLOSED = 0
-    LATIN = 1
-    LETTER = 2
-    MARK = 3
-    FREE = 4
+_Before = Literal["nothing", "latin", "letter", "mark", "free"]
+"""What precedes a sign, from what excludes an option to what admits any word."""
 
 
 def scan(plain: str, *, unsigned: bool = False) -> Iterator[Token]:
@@ -159,12 +148,12 @@ def scan(plain: str, *, unsigned: bool = False) -> Iterator[Token]:
         at = match.end()
         if match["skipped"] is not None:
             continue
-        before = _Before.FREE if match.start() == after_option else _before(plain, match.start())
-        if before is _Before.CLOSED or (match["sign"] == "、" and before is not _Before.FREE):
+        before = "free" if match.start() == after_option else _before(plain, match.start())
+        if before == "nothing" or (match["sign"] == "、" and before != "free"):
             continue
         token = _option(plain, match, before)
-        if token is None and before is _Before.FREE:
-            token = _signed_word(plain, match) or (_nameless(plain, match) if unsigned else None)
+        if token is None and before == "free":
+            token = _other_word(plain, match, unsigned=unsigned)
         if token:
             yield token
             at = after_option = token.end
@@ -173,34 +162,34 @@ def scan(plain: str, *, unsigned: bool = False) -> Iterator[Token]:
 def _before(plain: str, start: int) -> _Before:
     last = plain[start - 1] if start else " "
     if last == ".":  # "a mat./size 16:9" ends a sentence, "./size" begins a path
-        return _Before.FREE if start > 1 and plain[start - 2].isalnum() else _Before.CLOSED
+        return "free" if start > 1 and plain[start - 2].isalnum() else "nothing"
     if last in "_/\\~<@#&=%+-0123456789":
-        return _Before.CLOSED
+        return "nothing"
     if last.isascii() and last.isalpha():
-        return _Before.LATIN
+        return "latin"
     if last.isspace() or last in ",;:!?，；。！？、":
-        return _Before.FREE
-    return _Before.LETTER if last.isalnum() else _Before.MARK
+        return "free"
+    return "letter" if last.isalnum() else "mark"
 
 
 def _option(plain: str, match: re.Match[str], before: _Before) -> Token | None:
-    sign, word, start = match["sign"], match["word"], match.start()
+    sign, word, start = match["sign"] or "", match["word"], match.start()
     found = name_in(word, NAMES) if word else None
     if found is None:
         return None
     name, name_end = NAMES[found], match.start("word") + len(found)
     whole, chinese = match.end() == name_end, not found.isascii()
-    weak = sign is not None and sign[0] in "—、"
+    weak = sign[:1] in ("—", "、")
     if (flag := OPTIONS[name].flags.get(found)) is not None:
-        said, end = _switch(plain, name_end) or (True, name_end)
-        if before is _Before.LATIN or (end < match.end() and (not chinese or weak or before is _Before.LETTER)):
+        said, end = _switch(plain, name_end)
+        if before == "latin" or (end < match.end() and (not chinese or weak or before == "letter")):
             return None
         return Token(role="option", word=name, value=flag is said, start=start, name_end=name_end, end=end)
     value = read_value(name, plain, name_end)
     apart = whole and value.value is not None and plain[name_end] in " \t:="
-    if before is _Before.LATIN and not (value.certain and (OPTIONS[name].after_letter or _is_double_hyphen(sign))):
+    if before == "latin" and not (value.certain and (OPTIONS[name].after_letter or sign.startswith("--"))):
         return None
-    if chinese and not value.certain and ((before is _Before.LETTER and not apart) or (weak and not whole)):
+    if chinese and not value.certain and ((before == "letter" and not apart) or (weak and not whole)):
         return None
     certain = value.certain or apart or (whole and value.value is None)
     return Token(
@@ -208,65 +197,42 @@ def _option(plain: str, match: re.Match[str], before: _Before) -> Token | None:
     )
 
 
-def _switch(plain: str, at: int) -> tuple[bool, int] | None:
-    """On or off after the name of a flag, and where that ends.
+def _switch(plain: str, at: int) -> tuple[bool, int]:
+    """On or off after the name of a flag, and where that ends; a flag alone is on.
 
     ``on`` and ``no`` before another English word belong to the description: "no-watermark on a mat".
     """
     match = _SWITCH.match(plain, at)
     if match is None:
-        return None
+        return True, at
     if match["value"] in ("on", "no") and not match["sign"] and _LATIN_WORD.match(plain, match.end()):
-        return None
+        return True, at
     return match["value"] in ("on", "true", "yes", "是", "开", "开启"), match.end()
 
 
-def _nameless(plain: str, match: re.Match[str]) -> Token | None:
-    found = infer_option(plain, _place(match))
-    if found is None:
-        return None
-    name, value = found
-    start = match.start()
-    return Token(role="option", word=name, value=value.value, start=start, name_end=start, end=value.end)
-
-
-def _signed_word(plain: str, match: re.Match[str]) -> Token | None:
-    sign, at, word = match["sign"], _place(match), match["word"]
-    role: Role = "unknown" if word else "value"
-    if not word:
-        found = infer_option(plain, at)
-        word = plain[at : (found[1] if found else read_word(plain, at)).end]
+def _other_word(plain: str, match: re.Match[str], *, unsigned: bool) -> Token | None:
+    """A word with a sign that names no option, or a value without a name where ``unsigned`` ones count."""
+    sign, at, start = match["sign"], match.start("word" if match["word"] else "value"), match.start()
+    found = infer_option(plain, at)
+    word = match["word"] or plain[at : (found[1] if found else read_word(plain, at)).end]
     end = at + len(word)
-    if word.isascii() and plain.startswith("/", end):  # "/usr/local" is a path
-        return None
-    if word in _CHAT_WORDS:
-        role = "chat"
-    elif sign is None:
-        return None
-    elif leading := LEADING_AFTER_SIGN.match(plain, at):
-        role, word, end = "leading", leading[0].rstrip(" :"), leading.end()
-    elif (command := name_in(word, COMMANDS)) and (command == word or command.isascii()):
-        role, word, end = "command", command, at + len(command)
-    elif not _counts(sign, word):
-        return None
-    return Token(role=role, word=word, start=match.start(), end=end)
-
-
-def _counts(sign: str, word: str) -> bool:
-    """Whether a sign before an unknown word makes it more than prose, which has dashes too."""
-    if sign == "/":
-        return True
-    if _is_double_hyphen(sign):
-        return word.isascii() or infer_option(word, 0) is not None
-    return word[0].isdigit() and infer_option(word, 0) is not None
-
-
-def _place(match: re.Match[str]) -> int:
-    return match.start("word" if match["word"] else "value")
-
-
-def _is_double_hyphen(sign: str) -> bool:
-    return sign.startswith("--")
+    value = None
+    if unsigned and found:
+        value = Token(role="option", word=found[0], value=found[1].value, start=start, name_end=start, end=found[1].end)
+    is_path = word.isascii() and plain.startswith("/", end)  # "/usr/local"
+    if word in _CHAT_WORDS and not is_path:
+        return Token(role="chat", word=word, start=start, end=end)
+    if sign is None or is_path:
+        return value
+    if leading := _LEADING_AFTER_SIGN.match(plain, at):
+        return Token(role="leading", word=leading[0].rstrip(" :"), start=start, end=leading.end())
+    if (command := name_in(word, COMMANDS)) and (command == word or command.isascii()):
+        return Token(role="command", word=command, start=start, end=at + len(command))
+    # Prose has dashes too, so that an unknown word counts after a slash alone, or else if it looks like an option.
+    dashes = sign.startswith("--")
+    if sign == "/" or (dashes and word.isascii()) or ((dashes or word[0].isdigit()) and infer_option(word, 0)):
+        return Token(role="unknown" if match["word"] else "value", word=word, start=start, end=end)
+    return value
 
 
 def name_in(word: str, names: Mapping[str, str]) -> str | None:
@@ -288,21 +254,15 @@ _CLOSING = frozenset("".join(_BRACKETS.values()))
 
 
 def remove_spans(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """The text without some parts and without white space at its ends, with no comma or bracket left over.
+    """The text without some parts, in their order, and without white space at its ends.
 
-    Away from those parts it stays as it is.
-
-    Args:
-        text: any text.
-        spans: where each part begins and ends, in their order.
+    No comma or bracket is left over where a part was; away from them the text stays as it is.
     """
     ends = [0, *(place for span in spans for place in span), len(text)]
-    pieces = [text[start:end] for start, end in list(pairwise(ends))[::2]]
-    if len(pieces) == 1:
-        return text.strip()
-    first, *between, last = pieces
+    first, *others = [text[start:end] for start, end in list(pairwise(ends))[::2]]
     # White space between two parts belongs to neither side: it must not cost the comma before the first.
-    return reduce(_join, [*(piece for piece in between if piece.strip()), last], first).strip()
+    between = [piece for piece in others[:-1] if piece.strip()]
+    return reduce(_join, [*between, *others[-1:]], first).strip()
 
 
 def _join(left: str, right: str) -> str:

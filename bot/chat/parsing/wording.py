@@ -1,29 +1,51 @@
-"""A message without signs, taken apart: what asks for an image, the options in words, and the prompt that is left.
+"""Words without a sign: the lists of ``intents.toml``, and what a message says by them.
 
-An option is a clause of its own ("…，竖版"), or stands next to the words that ask for an image ("来两张竖版的…").
-Inside a description, in a score or in a time the same characters mean something else and are left alone.
+A message is taken apart into what asks for an image, the options in words, and the prompt that is left. An option is a
+clause of its own ("…，竖版"), or stands next to the words that ask for an image ("来两张竖版的…"). Inside a
+description, in a score or in a time the same characters mean something else and are left alone.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
 
 from bot import sizes
-from bot.chat.parsing.intent_rules import Rules
 from bot.chat.parsing.tokenizer import QUOTED, fold, remove_spans
-from bot.options import HAN, PartialOptions
+from bot.dotenv import read_toml
+from bot.errors import SettingsError
+from bot.options import HAN, NUMERALS, OPTIONS, PartialOptions
 from bot.text import EMOJI
 
+COMMANDS = (
+    *("welcome", "help", "models", "sizes", "styles", "tips"),
+    *("quota", "history", "settings", "original", "queue", "cancel"),
+)
+"""The commands that have words of their own, in the order in which they are compared."""
+TOPICS = ("models", "quota", "sizes", "styles", "history", "queue", "help")
+"""The commands that answer a question about them, likewise."""
 SEPARATORS = " \t\n\u3000,，。.;；:：!！?？、~～…"
 """What may stand between a prompt and what was recognized beside it."""
 STICKER = re.compile(r"\[[^\[\]\s]{1,8}\]")
 """A sticker of Feishu as text: [赞]."""
 EMOJIS = re.compile(f"[{EMOJI}\ufe0e\ufe0f\u200d\u20e3]+")
 
-_NUMERALS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10}
+_LISTS: Mapping[str, tuple[str, ...]] = {
+    "thanks": ("phrases", "polite"),
+    "commands": COMMANDS,
+    "follow_up": ("again", "change", "edit", "filler"),
+    "lead_in": ("strong", "weak", "joint", "tail", "nothing"),
+    "options": ("size_names", "watermark", "hd", "standard", "not_after", "not_before", "image_nouns"),
+    "questions": ("asks", *TOPICS),
+    "speech": ("personal", "time", "work", "action", "opinion", "requests"),
+    "description": ("counted", "scene", "article", "endings", "chinese", "english", "joins"),
+}
+_REQUIRED = {f"{table}.{name}" for table, names in _LISTS.items() for name in names}
+_SIZES = {f"options.sizes.{ratio}": ratio for ratio in sizes.RATIOS}
+
 _ENGLISH_NUMERALS = {"one": 1, "two": 2, "three": 3, "four": 4}
 # A counter of images after the words that ask for them; without a number it is one.
 _COUNTER = re.compile(r"(?P<n>[一二两三四五六七八九十]|[1-9]\d?|几)?\s?[张幅](?![椅桌床嘴脸弓网])")
@@ -31,7 +53,7 @@ _VAGUE_COUNTER = re.compile(r"[一1]?[点些](?=\w)")
 _THING_COUNTER = re.compile(r"[一1]?[个款副套份]")
 _COMMA = re.compile(r"[,，。.!！\n]")
 _NOT_WORDS = re.compile(r"[^\w']+|_+|(?<!\w)'|'(?!\w)")
-_BETWEENHAN = re.compile(rf"(?<={HAN}) (?={HAN})")
+_BETWEEN_HAN = re.compile(rf"(?<={HAN}) (?={HAN})")
 _IMAGES = r"(?:images?|pictures?|pics?|photos?|versions?|variations?)"
 _ENGLISH_COUNT = re.compile(rf"(?P<n>[1-9]|one|two|three|four) (?:different )?{_IMAGES}(?: (?:of|with)|:)? +(?=\w)")
 _TIMES = re.compile(r"\s?[x*]\s?(?P<n>[1-9])\s*$")
@@ -40,25 +62,90 @@ _CLAUSE_COUNT = re.compile(
     rf"|(?P<en>[1-9]|one|two|three|four) {_IMAGES}"
 )
 _RATIO = r"(?<![\d:.])(?P<w>\d{1,2}) ?[:比] ?(?P<h>\d{1,2})(?![\d:]|\.\d)"
+_ANY_RATIO = re.compile(_RATIO)
 _NEXT_RATIO = re.compile(rf"{_RATIO}(?:\s?的|\s|(?={HAN}|$))")
 _IN_RATIO = re.compile(rf"(?<!\s)(?:\s{{1,3}}|^)in {_RATIO}(?=\s*$)")
-_ANY_RATIO = re.compile(_RATIO)
 _PIXELS = re.compile(r"(?<![\dx*.:/])(?P<w>\d{3,4}) ?[x*] ?(?P<h>\d{3,4})(?: ?(?:px|像素))?(?![\dx*:])的?")
 _SENTENCE_MARKS = re.compile(r"[,，。;；!！、\n()（）【】\[\]]")
 _MARKS_AND_SPACES = re.compile(r"[,，。;；!！、\s()（）【】\[\]]")
 _PROSE_WORD = re.compile(r"[a-z]{3,}")
-_BEFORE_CLAUSE = re.compile(r"(?:请|要|用|我要|做成|画成|弄成|比例|版式)?")
+_BEFORE_CLAUSE = re.compile(r"^(?:请|要|用|我要|做成|画成|弄成|比例|版式)")
 _LONGEST_CLAUSE = 30
 _LONGEST_TAIL = 16
-_SKIPPED = re.compile(r"(?:是|为|用|要)?\s?[:=]?\s?")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Compiled word lists by their keys, such as ``rules["lead_in.strong"]``; each matches any entry of its list."""
+
+    patterns: Mapping[str, re.Pattern[str]]
+    entries: Mapping[str, tuple[re.Pattern[str], ...]]
+    """The entries of each list, one by one."""
+    sizes: Mapping[str, re.Pattern[str]]
+    """The words for sizes, by their ratio."""
+
+    def __getitem__(self, key: str) -> re.Pattern[str]:
+        return self.patterns[key]
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The rules of ``intents.toml`` in a folder.
+
+        Raises:
+            SettingsError: the file is missing or not TOML, or lists or entries are faulty; every fault is named.
+        """
+        lists = dict(_flat(read_toml(folder / "intents.toml")))
+        known = _REQUIRED | _SIZES.keys()
+        errors = [f"{key}: is not known" for key in sorted(lists.keys() - known)]
+        errors += [f"{key}: is missing; write a list of expressions" for key in sorted(_REQUIRED - lists.keys())]
+        entries = {key: tuple(_compile(key, lists[key], errors)) for key in lists if key in known}
+        if errors:
+            raise SettingsError([f"intents.toml: {error}" for error in errors])
+        words = {key: "|".join(entry.pattern for entry in compiled) for key, compiled in entries.items()}
+        words["thanks.polite"] = rf"(?:{words['thanks.polite']})(?![a-z0-9'])"
+        words["options.size_names"] = rf"(?:{words['options.size_names']})(?:是|为|用|要)?\s?[:=]?\s?"
+        # A clause names a thing if that stands at its end, in English also before a preposition.
+        endings, chinese, english, joins = (words[f"description.{key}"] for key in _LISTS["description"][3:])
+        ending = rf"(?:(?<={HAN})|^)(?:{endings})$"
+        words["description.noun"] = rf"{ending}|(?:{chinese})$|\b(?:{english})(?:$| (?:{joins})\b)"
+        patterns = {key: re.compile(pattern, re.IGNORECASE) for key, pattern in words.items()}
+        return cls(patterns, entries, {ratio: patterns[key] for key, ratio in _SIZES.items() if key in patterns})
+
+
+def _flat(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
+
+
+def _compile(key: str, entries: Any, errors: list[str]) -> Iterator[re.Pattern[str]]:
+    """The entries of a list; what is wrong with them is added to ``errors``."""
+    if not isinstance(entries, list) or not entries:
+        errors.append(f'{key}: write a list of expressions, such as ["…", "…"]')
+        return
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, str) or not entry.strip():
+            errors.append(f"{key}: entry {number}: must be a text that is not empty")
+            continue
+        try:
+            pattern = re.compile(f"(?:{entry})", re.IGNORECASE)
+        except (re.error, OverflowError, RecursionError) as error:
+            errors.append(f"{key}: entry {number} ({entry}): is not a regular expression: {error}")
+            continue
+        if pattern.groupindex:
+            errors.append(f"{key}: entry {number} ({entry}): has a named group; write (?:…)")
+        elif pattern.fullmatch(""):
+            errors.append(f"{key}: entry {number} ({entry}): matches the empty text; make a part required")
+        yield pattern
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
     """A part of a text that is no part of the prompt; ``name`` is what it was recognized as.
 
-    Names are those of options (``size``, ``count``, ``quality``, ``watermark``, ``style``, ``model``), ``lead_in``,
-    ``polite`` and ``follow_up``.
+    Names are those of options, ``lead_in``, ``polite`` and ``follow_up``.
     """
 
     start: int
@@ -77,24 +164,21 @@ class Wording:
     prompt: str
     options: PartialOptions
     spans: tuple[Span, ...]
-    request: Literal["strong", "weak"] | None = None
+    request: Literal["strong", "weak"] | None
     """How surely the words at the beginning ask for an image."""
-
-    @property
-    def key(self) -> str:
-        """The prompt as it is compared."""
-        return normalize(self.prompt)
+    key: str
+    """The prompt as it is compared."""
 
 
 def normalize(text: str) -> str:
     """A message as it is compared: small letters, no emoji, stickers or punctuation, single spaces."""
     plain = EMOJIS.sub(" ", STICKER.sub(" ", fold(text).replace("’", "'")))
-    return _BETWEENHAN.sub("", _NOT_WORDS.sub(" ", plain)).strip()
+    return _BETWEEN_HAN.sub("", _NOT_WORDS.sub(" ", plain)).strip()
 
 
 def number(numeral: str) -> int:
     """The number that a numeral means, Chinese, English or in digits."""
-    return _NUMERALS.get(numeral) or _ENGLISH_NUMERALS.get(numeral) or int(numeral)
+    return NUMERALS.get(numeral) or _ENGLISH_NUMERALS.get(numeral) or int(numeral)
 
 
 def mask(text: str, spans: Iterable[Span] = ()) -> str:
@@ -105,23 +189,33 @@ def mask(text: str, spans: Iterable[Span] = ()) -> str:
     return "".join(characters)
 
 
-def take_apart(
-    text: str, *, rules: Rules, model: str, spans: Iterable[Span] = (), options: Mapping[str, Any] | None = None
-) -> Wording:
+def skip(plain: str, at: int, characters: str = SEPARATORS) -> int:
+    """The first place from ``at`` on that has none of these characters."""
+    while at < len(plain) and plain[at] in characters:
+        at += 1
+    return at
+
+
+def splits_word(plain: str, at: int) -> bool:
+    """Whether a place is within a Latin word."""
+    return at > 0 and len(pair := plain[at - 1 : at + 1]) == 2 and pair.isascii() and pair.isalpha()  # noqa: PLR2004
+
+
+def take_apart(text: str, *, rules: Rules, model: str, signed: Sequence[Found] = ()) -> Wording:
     """Takes the words that ask for an image and the options out of a text. Quoted text is never touched.
 
-    Args:
-        text: what was typed.
-        rules: the word lists.
-        model: the model whose nearest size replaces a size in pixels.
-        spans: what is already understood.
-        options: the options that these spans say; words do not change them.
+    ``signed`` is what was found by its sign, which words do not change. A size in pixels becomes the nearest one that
+    ``model`` makes. Of several values of an option the first one counts.
     """
-    plain, taken, values = mask(text, spans), list(spans), dict(options or {})
+    taken = [span for span, _ in signed]
+    values: dict[str, Any] = {span.name: value for span, value in reversed(signed) if span.name in OPTIONS}
+    if "size" in values:
+        values["size"] = sizes.WORDS.get(values["size"], values["size"])
+    model = values["model"] if values.get("model") in sizes.MODELS else model
+    plain = mask(text, taken)
     start, request = _take_request(plain, rules, taken, values)
     end = take_tail(plain, start, rules, taken, requested=request is not None)
-    found = find_options(plain[:end], start=start, requested=request is not None, rules=rules, model=model)
-    for span, value in found:
+    for span, value in _Finder(plain[:end], rules, start, requested=request is not None, model=model).options():
         if span.name not in values and all(span.end <= other.start or other.end <= span.start for other in taken):
             taken.append(span)
             if (span.name, value) != ("count", 1):
@@ -130,7 +224,9 @@ def take_apart(
     prompt = remove_spans(text, [(span.start, span.end) for span in taken])
     # What stood between the lead-in and the prompt; an exclamation mark may begin markup that is to be drawn.
     prompt = prompt.lstrip(SEPARATORS.replace("!", ""))
-    return Wording(prompt=prompt, options=PartialOptions(**values), spans=tuple(taken), request=request)
+    return Wording(
+        prompt=prompt, options=PartialOptions(**values), spans=tuple(taken), request=request, key=normalize(prompt)
+    )
 
 
 def _take_request(
@@ -148,7 +244,12 @@ def _take_request(
         match = rules[f"lead_in.{strength}"].match(plain, at)
         if match is None or splits_word(plain, match.end()):
             continue
-        end = _skip_joint(plain, match.end(), rules)
+        # Small words may end a request: "一下", "me".
+        end = skip(plain, match.end(), " ")
+        joint = rules["lead_in.joint"].match(plain, end)
+        if joint and not splits_word(plain, joint.end()):
+            end = joint.end()
+        end = skip(plain, end, " :,，")
         if counter := _COUNTER.match(plain, end):
             end = counter.end()
             if counter["n"] not in (None, "几", "一", "1"):
@@ -158,15 +259,6 @@ def _take_request(
         spans.append(Span(at, end, "lead_in"))
         return skip(plain, end), strength
     return at, "strong" if _ENGLISH_COUNT.match(plain, at) else None
-
-
-def _skip_joint(plain: str, at: int, rules: Rules) -> int:
-    """Where the small words after a request end: "一下", "me"."""
-    at = skip(plain, at, " ")
-    joint = rules["lead_in.joint"].match(plain, at)
-    if joint and not splits_word(plain, joint.end()):
-        at = joint.end()
-    return skip(plain, at, " :,，")
 
 
 def take_tail(plain: str, start: int, rules: Rules, spans: list[Span], *, requested: bool) -> int:
@@ -187,146 +279,131 @@ def take_tail(plain: str, start: int, rules: Rules, spans: list[Span], *, reques
             return end
 
 
-def skip(plain: str, at: int, characters: str = SEPARATORS) -> int:
-    """The first place from ``at`` on that has none of these characters."""
-    while at < len(plain) and plain[at] in characters:
-        at += 1
-    return at
+def find_options(plain: str, start: int, rules: Rules) -> Iterator[Found]:
+    """The options in words of a text that asks for no new image; the first one of a name counts."""
+    return _Finder(plain, rules, start).options()
 
 
-def splits_word(plain: str, at: int) -> bool:
-    """Whether a place is within a Latin word."""
-    return at > 0 and len(pair := plain[at - 1 : at + 1]) == 2 and pair.isascii() and pair.isalpha()  # noqa: PLR2004
+@dataclass(frozen=True, slots=True)
+class _Finder:
+    """Finds the options in words of a text.
 
-
-def find_options(plain: str, *, start: int, requested: bool, rules: Rules, model: str) -> Iterator[Found]:
-    """The options in words of a text; of several with the same name the first one counts.
-
-    Args:
-        plain: the text in its plain form, what is quoted or already understood masked.
-        start: where the words end that ask for an image.
-        requested: whether there are such words.
-        rules: the word lists.
-        model: the model whose nearest size replaces a size in pixels.
+    ``plain`` has what is quoted or already understood masked; ``start`` is where the words end that ask for an image,
+    and ``requested`` whether there are any.
     """
-    if times := _TIMES.search(plain, max(start, len(plain) - 8)):
-        yield Span(times.start(), times.end(), "count"), int(times["n"])
-    if english := _ENGLISH_COUNT.match(plain, start):
-        yield Span(start, english.end(), "count"), number(english["n"])
-    counter = _THING_COUNTER.match(plain, start) if requested else None
-    for span, size in _next_size(plain, counter.end() if counter else start, rules, requested=requested):
-        yield replace(span, start=start), size
-    yield from _named_sizes(plain, rules, model)
-    for pixels in _PIXELS.finditer(plain):
-        yield Span(pixels.start(), pixels.end(), "size"), _nearest(pixels, model)
-    for begin, end in _clauses(plain, start):
-        if option := _clause(plain, begin, end, rules):
-            yield Span(begin, end, option[0]), option[1]
 
+    plain: str
+    rules: Rules
+    start: int
+    requested: bool = field(default=False, kw_only=True)
+    model: str = field(default=sizes.DEFAULT_MODEL, kw_only=True)
 
-def _next_size(plain: str, start: int, rules: Rules, *, requested: bool) -> Iterator[Found]:
-    """A size at the beginning, or right after the words that ask for an image: 来张16:9的…, 竖版海报."""
-    ratio = _NEXT_RATIO.match(plain, start)
-    if ratio and (value := _ratio(plain, ratio, rules)):
-        yield Span(start, ratio.end(), "size"), value
-        return
-    for value, words in rules.sizes.items():
-        match = words.match(plain, start)
-        if match is None or match[0].isascii() or (match[0].endswith("壁纸") and not requested):
-            continue
-        particle = plain.startswith("的", match.end())
-        noun = rules["options.image_nouns"].match(plain, match.end() + particle)
-        if noun or requested or particle or match[0][-1] in "版图屏幅的":
-            yield Span(start, match.end() + particle, "size"), value
-        return
+    def options(self) -> Iterator[Found]:
+        """The options; of several with the same name the first one counts."""
+        plain, start = self.plain, self.start
+        if times := _TIMES.search(plain, max(start, len(plain) - 8)):
+            yield Span(times.start(), times.end(), "count"), int(times["n"])
+        if english := _ENGLISH_COUNT.match(plain, start):
+            yield Span(start, english.end(), "count"), number(english["n"])
+        if found := self._next_size():
+            yield found
+        yield from self._named_sizes()
+        for pixels in _PIXELS.finditer(plain):
+            yield Span(pixels.start(), pixels.end(), "size"), self._nearest(pixels)
+        for begin, end in self._clauses():
+            if option := self._clause(begin, end):
+                yield Span(begin, end, option[0]), option[1]
 
-
-def _nearest(pixels: re.Match[str], model: str) -> str:
-    return sizes.nearest(model, int(pixels["w"]), int(pixels["h"]))
-
-
-def _named_sizes(plain: str, rules: Rules, model: str) -> Iterator[Found]:
-    """Sizes after their name ("尺寸9:16"), and ratios after "in" at the end."""
-    for name in rules["options.size_names"].finditer(plain):
-        gap = _SKIPPED.match(plain, name.end())
-        ratio = _ANY_RATIO.match(plain, gap.end()) if gap else None
-        if ratio and (value := _ratio(plain, ratio, rules, named=True)):
-            yield Span(name.start(), ratio.end() + plain.startswith("的", ratio.end()), "size"), value
-        elif gap and (pixels := _PIXELS.match(plain, gap.end())):
-            yield Span(name.start(), pixels.end(), "size"), _nearest(pixels, model)
-    tail = _IN_RATIO.search(plain, max(0, len(plain) - 24))
-    if tail and (value := _ratio(plain, tail, rules, named=True)):
-        yield Span(tail.start(), tail.end(), "size"), value
-
-
-def _ratio(plain: str, match: re.Match[str], rules: Rules, *, named: bool = False) -> str | None:
-    """The ratio that two numbers are, unless they are a score or a time."""
-    value = f"{int(match['w'])}:{int(match['h'])}"
-    if value not in sizes.RATIOS:
-        return None
-    if named:
-        return value
-    before = plain[max(0, match.start("w") - 12) : match.start("w")].rstrip(" :,，")
-    words_before = rules["options.not_after"].finditer(before)
-    is_score = any(word.end() == len(before) and not splits_word(before, word.start()) for word in words_before)
-    return (
-        None
-        if is_score or rules["options.not_before"].match(plain[match.end("h") : match.end("h") + 9].lstrip())
-        else value
-    )
-
-
-def _clauses(plain: str, start: int) -> Iterator[tuple[int, int]]:
-    """The parts of a text between commas and stops, then those between spaces too."""
-    for marks in (_SENTENCE_MARKS, _MARKS_AND_SPACES):
-        at = start
-        for match in marks.finditer(f"{plain}，", start):
-            begin = at + len(plain[at : match.start()]) - len(plain[at : match.start()].lstrip())
-            end = begin + len(plain[begin : match.start()].rstrip(". ~?？"))
-            at = match.end()
-            # An English word between spaces is part of a phrase: "a mountain landscape".
-            if marks is _MARKS_AND_SPACES and (
-                _PROSE_WORD.fullmatch(plain[begin:end]) or _in_sentence(plain, begin, end)
-            ):
+    def _next_size(self) -> Found | None:
+        """A size at the beginning, or right after the words that ask for an image: 来张16:9的…, 竖版海报."""
+        plain, start = self.plain, self.start
+        counter = _THING_COUNTER.match(plain, start) if self.requested else None
+        at = counter.end() if counter else start
+        ratio = _NEXT_RATIO.match(plain, at)
+        if ratio and (value := self._ratio(ratio)):
+            return Span(start, ratio.end(), "size"), value
+        for value, words in self.rules.sizes.items():
+            match = words.match(plain, at)
+            if match is None or match[0].isascii() or (match[0].endswith("壁纸") and not self.requested):
                 continue
-            if begin < end <= begin + _LONGEST_CLAUSE:
-                yield begin, end
+            particle = plain.startswith("的", match.end())
+            noun = self.rules["options.image_nouns"].match(plain, match.end() + particle)
+            if noun or self.requested or particle or match[0][-1] in "版图屏幅的":
+                return Span(start, match.end() + particle, "size"), value
+            return None
+        return None
 
+    def _nearest(self, pixels: re.Match[str]) -> str:
+        return sizes.nearest(self.model, int(pixels["w"]), int(pixels["h"]))
 
-def _in_sentence(plain: str, begin: int, end: int) -> bool:
-    """Whether a ratio stands between two words, as a score does: 湖人 3:2 勇士."""
-    ratio = _ANY_RATIO.match(plain, begin)
-    if ratio is None or "16" in (ratio["w"], ratio["h"]):
-        return False
-    return (
-        plain[max(0, begin - 3) : begin].rstrip(" ")[-1:].isalnum() and plain[end : end + 3].lstrip(" ")[:1].isalnum()
-    )
+    def _named_sizes(self) -> Iterator[Found]:
+        """Sizes after their name ("尺寸9:16"), and ratios after "in" at the end."""
+        plain = self.plain
+        for name in self.rules["options.size_names"].finditer(plain):
+            ratio = _ANY_RATIO.match(plain, name.end())
+            if ratio and (value := self._ratio(ratio, named=True)):
+                yield Span(name.start(), ratio.end() + plain.startswith("的", ratio.end()), "size"), value
+            elif pixels := _PIXELS.match(plain, name.end()):
+                yield Span(name.start(), pixels.end(), "size"), self._nearest(pixels)
+        tail = _IN_RATIO.search(plain, max(0, len(plain) - 24))
+        if tail and (value := self._ratio(tail, named=True)):
+            yield Span(tail.start(), tail.end(), "size"), value
 
+    def _ratio(self, match: re.Match[str], *, named: bool = False) -> str | None:
+        """The ratio that two numbers are, unless they are a score or a time."""
+        value = f"{int(match['w'])}:{int(match['h'])}"
+        if value not in sizes.RATIOS:
+            return None
+        before = self.plain[max(0, match.start("w") - 12) : match.start("w")].rstrip(" :,，")
+        words = self.rules["options.not_after"].finditer(before)
+        after = self.plain[match.end("h") : match.end("h") + 9].lstrip()
+        is_score = any(word.end() == len(before) and not splits_word(before, word.start()) for word in words)
+        return None if not named and (is_score or self.rules["options.not_before"].match(after)) else value
 
-def _clause(plain: str, begin: int, end: int, rules: Rules) -> tuple[str, str | int | bool] | None:
-    """What a clause says that is nothing but an option."""
-    clause = plain[begin:end]
-    lead = _BEFORE_CLAUSE.match(clause)
-    body = clause[lead.end() if lead else 0 :].strip()
-    if name := rules["options.size_names"].match(body):
-        body = _SKIPPED.sub("", body[name.end() :], count=1)
-    trimmed = body.removesuffix("的")
-    ratio = _ANY_RATIO.match(trimmed)
-    if ratio and trimmed[ratio.end() :] in ("", "版", "画幅", "比例", "尺寸"):
-        at = plain.index(ratio[0], begin)
-        placed = _ANY_RATIO.match(plain, at)
-        value = _ratio(plain, placed, rules) if placed else None
-        return ("size", value) if value else None
-    for size, words in rules.sizes.items():
-        if words.fullmatch(trimmed) or words.fullmatch(body):
-            return "size", size
-    for name_, value_, key in (
-        ("watermark", False, "watermark"),
-        ("quality", "hd", "hd"),
-        ("quality", "standard", "standard"),
-    ):
-        if rules[f"options.{key}"].fullmatch(clause):
-            return name_, value_
-    if count := _CLAUSE_COUNT.fullmatch(clause):
-        return "count", number(count["zh"] or count["en"])
-    return None
+    def _clauses(self) -> Iterator[tuple[int, int]]:
+        """The parts of a text between commas and stops, then those between spaces too."""
+        plain = self.plain
+        for marks in (_SENTENCE_MARKS, _MARKS_AND_SPACES):
+            at = self.start
+            for match in marks.finditer(f"{plain}，", self.start):
+                begin = skip(plain, at, " \t\n\u3000")
+                end = begin + len(plain[begin : match.start()].rstrip(". ~?？"))
+                at = match.end()
+                # An English word between spaces is part of a phrase: "a mountain landscape".
+                spaced = marks is _MARKS_AND_SPACES
+                if spaced and (_PROSE_WORD.fullmatch(plain[begin:end]) or self._is_between_words(begin, end)):
+                    continue
+                if begin < end <= begin + _LONGEST_CLAUSE:
+                    yield begin, end
+
+    def _is_between_words(self, begin: int, end: int) -> bool:
+        """Whether a ratio stands between two words, as a score does: 湖人 3:2 勇士."""
+        ratio = _ANY_RATIO.match(self.plain, begin)
+        if ratio is None or "16" in (ratio["w"], ratio["h"]):
+            return False
+        before, after = self.plain[max(0, begin - 3) : begin].rstrip(" "), self.plain[end : end + 3].lstrip(" ")
+        return before[-1:].isalnum() and after[:1].isalnum()
+
+    def _clause(self, begin: int, end: int) -> tuple[str, str | int | bool] | None:
+        """What a clause says that is nothing but an option."""
+        clause = self.plain[begin:end]
+        body = _BEFORE_CLAUSE.sub("", clause).strip()
+        if name := self.rules["options.size_names"].match(body):
+            body = body[name.end() :]
+        trimmed = body.removesuffix("的")
+        ratio = _ANY_RATIO.match(trimmed)
+        if ratio and trimmed[ratio.end() :] in ("", "版", "画幅", "比例", "尺寸"):
+            placed = _ANY_RATIO.match(self.plain, self.plain.index(ratio[0], begin))
+            value = self._ratio(placed) if placed else None
+            return ("size", value) if value else None
+        for size, words in self.rules.sizes.items():
+            if words.fullmatch(trimmed) or words.fullmatch(body):
+                return "size", size
+        if self.rules["options.watermark"].fullmatch(clause):
+            return "watermark", False
+        for quality in ("hd", "standard"):
+            if self.rules[f"options.{quality}"].fullmatch(clause):
+                return "quality", quality
+        if count := _CLAUSE_COUNT.fullmatch(clause):
+            return "count", number(count["zh"] or count["en"])
+        return None
