@@ -19,18 +19,17 @@ from bot.chat.messages import Messages
 from bot.chat.parsing.events import EVENT_TYPES
 from bot.chat.parsing.wording import Rules
 from bot.chat.styles import Styles
-from bot.db.admission import Preferences
-from bot.db.bitable_queue import BitableQueue
 from bot.db.database import Database, read_url
+from bot.db.export import BitableQueue
 from bot.db.generations import GenerationStore
-from bot.db.key_value import KeyValueStore, PeriodicLock, PseudonymousIds
+from bot.db.key_value import KeyValueStore, Preferences, PseudonymousIds
 from bot.db.leases import Leases, worker_alive
 from bot.db.migrate import migrate
-from bot.db.outages import Outages
 from bot.db.reports import Reports
 from bot.db.requests import RequestStore
 from bot.db.retention import LOOK_EVERY as CLEAN_EVERY
 from bot.db.retention import Retention
+from bot.db.timers import Outages, PeriodicLock, current_outages
 from bot.db.usage import ApiUsageCounter
 from bot.errors import DatabaseUnavailable, FeishuError, SettingsError
 from bot.feishu.bitable import BitableClient
@@ -128,7 +127,7 @@ class Bot:
         self._key_value = KeyValueStore(database)
         self._preferences = Preferences(database, defaults=settings.images.defaults)
         periods = BillingPeriods(zone=settings.team.zone, clock=clock)
-        self._calls = ApiUsageCounter(database, periods=periods)
+        self._calls = ApiUsageCounter(database=database, periods=periods)
         self._reports = Reports(database=database, prices=self._prices, periods=periods, calls=self._calls)
         self._metrics = Metrics(
             snapshot=partial(self._reports.snapshot, slots=self._slots, alive_within=self._timings.silence),
@@ -158,7 +157,7 @@ class Bot:
             wake=self._wake,
         )
         self._outages = Outages(
-            database,
+            database=database,
             explain=self._explain,
             pace=self._timings,
             on_begin=lambda: self._alerts.alert("feishu"),
@@ -215,7 +214,7 @@ class Bot:
             return
         self.worker = self._build_worker()
         self.worker.start()
-        retention = Retention(self.database, days=self._settings.retention.days, stopping=self._stopping)
+        retention = Retention(database=self.database, days=self._settings.retention.days, stopping=self._stopping)
         start("retention", retention.clean, every=CLEAN_EVERY, hang_after=LONG_STEP)
         if self._settings.base.on:
             self._start_export()
@@ -384,7 +383,7 @@ class Bot:
         away = "the database does not answer"
         try:
             alive = worker_alive(self.database, within=self._timings.silence)
-            outages = self._outages.current()
+            outages = current_outages(self.database)
             unknown = self._identity_missing()
         except DatabaseUnavailable:
             return away

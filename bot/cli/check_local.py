@@ -26,7 +26,7 @@ from bot.cli.check_result import Check, CheckResult, Outcome, run_checks
 from bot.db.database import Database, read_url
 from bot.db.key_value import KeyValueStore
 from bot.db.migrate import HEAD, current_revision
-from bot.db.outages import current
+from bot.db.timers import current_outages
 from bot.db.usage import feishu_calls
 from bot.errors import DatabaseUnavailable, MissingApiKey, SettingsError
 from bot.glm.api import KEY_PAGE, validate_key
@@ -243,8 +243,7 @@ def check_bot_findings(settings: Settings, *, readable: bool) -> Iterator[CheckR
             [(name, lambda: _calls(database, settings)), ("Mentions", lambda: _namesake(database, settings))]
         )
         try:
-            with database.read() as connection:
-                outages = current(database, connection)
+            outages = current_outages(database)
         except (DatabaseUnavailable, SQLAlchemyError):
             return
         for outage in outages:

@@ -21,8 +21,8 @@ from bot.cli.atomic_file import AtomicFile
 from bot.cli.check_local import check_database
 from bot.cli.id_args import person
 from bot.db.database import Database, read_url
-from bot.db.reports import ExportFilter, export_rows
-from bot.db.rows import read_failure, read_findings
+from bot.db.export import ExportFilter, export_rows
+from bot.db.tables import read_failure, read_findings
 from bot.options import OPTIONS
 from bot.settings import Settings, load
 

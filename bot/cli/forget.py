@@ -11,7 +11,7 @@ from pathlib import Path
 from bot.cli.check_local import check_database
 from bot.cli.id_args import person
 from bot.db.database import Database, read_url
-from bot.db.erasure import PersonData, forget, stored_of, vacuum
+from bot.db.retention import PersonData, forget, stored_of, vacuum
 from bot.errors import DatabaseUnavailable
 from bot.settings import Settings, load
 

@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_,
 from bot.db.database import Database
 from bot.db.leases import change_rows, lock_rows
 from bot.db.requests import insert_if_new, mark_dirty
-from bot.db.rows import RECALLED, NewRequest
-from bot.db.tables import generations, requests
+from bot.db.tables import RECALLED, NewRequest, generations, requests
 from bot.models import State
 
 REMEMBERED = 1_000
@@ -20,6 +19,25 @@ REMEMBERED = 1_000
 
 DELIVERED_AGAIN = 8 * 3_600.0
 """Seconds within which Feishu may still deliver a message that was not acknowledged."""
+
+PATCHABLE = 14 * 86_400.0
+"""Seconds for which Feishu lets a card be changed."""
+
+_R = requests.c
+_LISTS = ("queue", "history", "cancel")
+"""The commands whose answers may list prompts."""
+_QUOTES = ("form", "retype", "confirm")
+"""The commands whose answers hold words of the message."""
+_UNSENT = (
+    _R.answer_id.is_(None),
+    _R.delivery_mode == "card",
+    _R.owner.is_(None),
+    _R.ended_at.is_(None),
+    # After an attempt the answer may be in the chat; the next one finds it by its uuid and changes it.
+    _R.attempts == 0,
+    _R.stalled_attempts == 0,
+)
+"""The conditions that nobody has begun to send an answer."""
 
 
 def cancel(database: Database, connection: Connection, request_ids: Collection[str]) -> int:
@@ -46,7 +64,7 @@ def cancel_recalled(database: Database, message_id: str, *, remembered: int = RE
     a group the recalls of everybody's messages come, and nothing tells which of these were for the bot: so only the
     last ``remembered`` of such recalls are kept, and none for longer than its message may still come.
     """
-    recalled = or_(requests.c.dedup_key == message_id, requests.c.source == message_id)
+    recalled = or_(_R.dedup_key == message_id, _R.source == message_id)
     with database.write(step="cancellation.cancel_recalled") as connection:
         # After any acceptance of this message, or of a copy of its prompt, that is under way.
         at = database.lock_admissions(connection)
@@ -69,25 +87,10 @@ def cancel_recalled(database: Database, message_id: str, *, remembered: int = RE
 
 def _forget_recalls(connection: Connection, *, before: float, most: int) -> None:
     """Deletes the recalls of unknown messages that came ``before`` a time, and all but the last ``most``."""
-    recalls = and_(requests.c.sender == "", requests.c.outcome == RECALLED)
-    newest_first = select(requests.c.request_id).where(recalls).order_by(requests.c.accepted_at.desc())
-    surplus = or_(requests.c.accepted_at < before, requests.c.request_id.in_(newest_first.offset(most)))
+    recalls = and_(_R.sender == "", _R.outcome == RECALLED)
+    newest_first = select(_R.request_id).where(recalls).order_by(_R.accepted_at.desc())
+    surplus = or_(_R.accepted_at < before, _R.request_id.in_(newest_first.offset(most)))
     connection.execute(delete(requests).where(recalls, surplus))
-
-
-_UNSENT = (
-    requests.c.answer_id.is_(None),
-    requests.c.delivery_mode == "card",
-    requests.c.owner.is_(None),
-    requests.c.ended_at.is_(None),
-    # After an attempt the answer may be in the chat; the next one finds it by its uuid and changes it.
-    requests.c.attempts == 0,
-    requests.c.stalled_attempts == 0,
-)
-"""The conditions that nobody has begun to send an answer."""
-
-_PATCHABLE = 14 * 86_400.0
-"""Seconds for which Feishu lets a card be changed."""
 
 
 def _command(row: RowMapping) -> str | None:
@@ -104,21 +107,16 @@ def _listing(rows: Sequence[RowMapping], *, at: float) -> ColumnElement[bool]:
     """The condition of answers that may list the prompts of requests: ``/queue``, ``/history`` and ``/cancel``."""
     chats, people = {row["chat_id"] for row in rows}, {row["sender"] for row in rows}
     return and_(
-        requests.c.kind == "command",
-        or_(*(requests.c.content.startswith(f'{{"name": "{name}"') for name in _LISTS)),
-        or_(requests.c.chat_id.in_(chats), requests.c.sender.in_(people)),
-        requests.c.accepted_at > max(at - _PATCHABLE, min((row["accepted_at"] for row in rows), default=at)),
+        _R.kind == "command",
+        or_(*(_R.content.startswith(f'{{"name": "{name}"') for name in _LISTS)),
+        or_(_R.chat_id.in_(chats), _R.sender.in_(people)),
+        _R.accepted_at > max(at - PATCHABLE, min((row["accepted_at"] for row in rows), default=at)),
     )
-
-
-_LISTS = ("queue", "history", "cancel")
-_QUOTES = ("form", "retype", "confirm")
-"""The commands whose answers hold words of the message."""
 
 
 def _erase(connection: Connection, row: RowMapping) -> None:
     """Erases a request's text, and has its answer shown again where there is one that shows text."""
-    values: dict[str, Any] = {"prompt": "", "raw_prompt": "", "hide_prompt": True}
+    values: dict[str, Any] = {"prompt": "", "raw_prompt": "", "hide_prompt": True, "fingerprint": None}
     if row["kind"] == "images":
         content = json.loads(row["content"])
         values["content"] = json.dumps({name: content[name] for name in content if name not in ("typed", "recognized")})
@@ -126,5 +124,5 @@ def _erase(connection: Connection, row: RowMapping) -> None:
         values |= {"kind": "command", "content": json.dumps({"name": RECALLED})}
     given_up = row["ended_at"] is not None and row["answer_id"] is None and row["delivery_mode"] == "card"
     if (_shows_text(row) or _command(row) in _LISTS) and not given_up:
-        values |= {"desired_version": requests.c.desired_version + 1, "ended_at": None}
-    connection.execute(update(requests).where(requests.c.request_id == row["request_id"]).values(values))
+        values |= {"desired_version": _R.desired_version + 1, "ended_at": None}
+    connection.execute(update(requests).where(_R.request_id == row["request_id"]).values(values))

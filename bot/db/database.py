@@ -40,10 +40,8 @@ WAKE_CHANNEL = "bot_work"
 """The PostgreSQL channel on which new work is announced."""
 
 CLAIM_LOCK = 0x474C4D01
-"""The PostgreSQL advisory lock round the claim that counts slots."""
-
 LIMITS_LOCK = 0x474C4D03
-"""The PostgreSQL advisory lock round what counts against quotas and the budget."""
+"""The PostgreSQL advisory locks around the claim that counts slots, and what counts against quotas and budgets."""
 
 BUSY_SECONDS = 2.0
 """Seconds that an SQLite transaction waits for the writes of other threads and processes.
@@ -67,7 +65,7 @@ SILENCE: dict[str, Any] = {
     "keepalives_interval": 2,
     "keepalives_count": 2,
 }
-"""After what time, in milliseconds and seconds, a silent PostgreSQL counts as gone.
+"""Milliseconds, seconds and counts after which a silent PostgreSQL is declared dead.
 
 Where the network drops packets, no error comes by itself for a quarter of an hour:
 https://www.postgresql.org/docs/current/libpq-connect.html
@@ -87,14 +85,8 @@ def read_url(given: str) -> URL:
 class Database:
     """Transactions on SQLite or PostgreSQL, with one clock for all that use it.
 
-    On SQLite one thread of the process writes at a time: without that lock the tail of the waiting times grows to a
-    second under load.
-
-    Args:
-        url: an SQLAlchemy URL; see :func:`read_url`.
-        clock: the time in seconds since 1970. PostgreSQL's own clock replaces it there, so that hosts whose clocks
-            differ agree on leases.
-        connections: the most that are open at once.
+    Its clock, seconds since 1970, is PostgreSQL's own there, so that hosts whose clocks differ agree on leases. On
+    SQLite one thread of the process writes at a time; without that lock some would wait a second under load.
 
     Raises:
         DatabaseUnavailable: the folder of an SQLite file cannot be made.
@@ -114,7 +106,7 @@ class Database:
         """A transaction that writes; commits at the end of the block.
 
         Args:
-            step: the name of the step of a message's way that it commits, by which tests stop a process there.
+            step: the name of the step that it commits, at which tests stop a process.
             patience: seconds to wait for the locks of others, for a job that nobody waits for; each of its statements
                 may take twice as long. By default as long as an acknowledgement may.
 
@@ -142,11 +134,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that reads one consistent state.
-
-        Raises:
-            DatabaseUnavailable: the database does not answer.
-        """
+        """A transaction that reads one consistent state; raises ``DatabaseUnavailable``."""
         # By itself PostgreSQL would read each statement's own state.
         with self._begin(**({} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"})) as connection:
             if self.is_sqlite:
@@ -172,6 +160,13 @@ class Database:
         """An ``INSERT`` that can say what to do on a conflict."""
         return sqlite_insert(table) if self.is_sqlite else postgres_insert(table)
 
+    def upsert(self, connection: Connection, table: Table, **values: Any) -> None:
+        """Inserts a row, or changes the one with its primary key."""
+        key = [column.name for column in table.primary_key]
+        row = self.insert(table).values(values)
+        changed = {name: row.excluded[name] for name in values if name not in key}
+        connection.execute(row.on_conflict_do_update(index_elements=key, set_=changed))
+
     def time(self, connection: Connection) -> float:
         """The time in seconds since 1970, as ``now`` has it."""
         return self._clock() if self.is_sqlite else connection.scalar(select(_CLOCK)) or 0.0
@@ -182,13 +177,7 @@ class Database:
             connection.execute(select(func.pg_advisory_xact_lock(CLAIM_LOCK)))
 
     def lock_admissions(self, connection: Connection) -> float:
-        """Lets one transaction at a time count against the limits, and wakes the workers of all processes at its end.
-
-        SQLite's write transaction does the former by itself, and does not need the latter.
-
-        Returns:
-            The time in seconds since 1970, as ``now`` has it.
-        """
+        """Lets one transaction at a time count against the limits, and wakes the workers at its end; gives the time."""
         if self.is_sqlite:
             return self._clock()
         locked = select(func.pg_advisory_xact_lock(LIMITS_LOCK), func.pg_notify(WAKE_CHANNEL, ""), _CLOCK)
@@ -200,7 +189,6 @@ class Database:
             connection.execute(select(func.pg_notify(WAKE_CHANNEL, "")))
 
     def close(self) -> None:
-        """Closes every connection."""
         self.engine.dispose()
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     RowMapping,
     ScalarSelect,
     and_,
@@ -23,17 +24,19 @@ from sqlalchemy import (
 )
 
 from bot.db.database import Database
-from bot.db.key_value import paused, set_timer, timer_runs
+from bot.db.key_value import paused
 from bot.db.leases import LONGEST_CALL, is_free, lock_rows, update_owned
-from bot.db.outages import is_upload_held
-from bot.db.requests import mark_dirty
-from bot.db.rows import Generation, is_resumable, options_of, write_failure, write_findings
-from bot.db.tables import generations, last_served, requests
+from bot.db.requests import mark_dirty, reopen
+from bot.db.tables import Generation, generations, is_resumable, last_served, requests, write_failure, write_findings
+from bot.db.timers import is_upload_held, set_timer, timer_runs
 from bot.db.usage import charge
 from bot.models import Failure, GeneratedImage, State
 from bot.options import Options
 
 UNLIMITED_SLOTS = 1_000_000
+
+MEASURED = 20
+"""How many of the last calls are read for the estimate of the wait."""
 
 _G = generations.c
 _OTHERS = generations.alias("others")
@@ -48,21 +51,21 @@ class PendingWork:
     made: bool
 
 
+@dataclass(frozen=True, slots=True)
 class GenerationStore:
     """Reads and writes generations.
 
-    Each method is one transaction; those that write raise ``DatabaseUnavailable`` when the database does not answer,
-    and those that name an ``owner`` raise ``LeaseLost`` when the generation is no longer that owner's.
+    Each method is one transaction and raises ``DatabaseUnavailable`` when the database does not answer; those that name
+    an ``owner`` raise ``LeaseLost`` when the generation is no longer that owner's.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    database: Database
 
     def open_work(self) -> PendingWork:
         """The work on generations that have not ended."""
-        late = (func.min(_G.lease_until) < self._database.now).label("late")
+        late = (func.min(_G.lease_until) < self.database.now).label("late")
         statement = select(_G.state, _G.model, late).where(_G.ended_at.is_(None)).group_by(_G.state, _G.model)
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             rows = connection.execute(statement).all()
         return PendingWork(
             waiting=tuple(row.model for row in rows if row.state == State.WAITING),
@@ -82,13 +85,13 @@ class GenerationStore:
             select(_G.generation_id, requests.c.content)
             .join(requests, requests.c.request_id == _G.request_id)
             .outerjoin(last_served, and_(last_served.c.sender == _G.sender, last_served.c.model == _G.model))
-            .where(_G.model == model, is_claimable(self._database, model=literal(model), slots=slots))
+            .where(_G.model == model, is_claimable(self.database, model=literal(model), slots=slots))
             .order_by(begun.desc(), func.coalesce(last_served.c.called_at, 0.0), _G.accepted_at, _G.index_in_request)
             .limit(1)
         )
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             row = connection.execute(statement).first()
-        return (row.generation_id, options_of(json.loads(row.content))) if row else None
+        return (row.generation_id, Options.from_stored(json.loads(row.content))) if row else None
 
     def claim_slot(
         self, generation_id: str, *, owner: str, lease: float, slots: int, deadline: float
@@ -106,11 +109,11 @@ class GenerationStore:
             The generation, or ``None`` when it may no longer be called: another worker was faster, no slot is free, or
             the queue is paused.
         """
-        now = self._database.now
+        now = self.database.now
         claim = (
             update(generations)
             # The read that found it may be older than a pause, a back-off, or another worker's call.
-            .where(_G.generation_id == generation_id, is_claimable(self._database, model=_G.model, slots=slots))
+            .where(_G.generation_id == generation_id, is_claimable(self.database, model=_G.model, slots=slots))
             .values(
                 state=State.GENERATING,
                 owner=owner,
@@ -122,23 +125,42 @@ class GenerationStore:
             )
             .returning(generations)
         )
-        with self._database.write(step="generations.claim_slot") as connection:
-            self._database.lock_claims(connection)
+        with self.database.write(step="generations.claim_slot") as connection:
+            self.database.lock_claims(connection)
             row = connection.execute(claim).mappings().first()
             if row is None:
                 connection.rollback()
                 return None
-            charge(self._database, connection, month=row["billing_month"], model=row["model"], images=1)
-            served = self._database.insert(last_served).values(sender=row["sender"], model=row["model"], called_at=now)
-            connection.execute(
-                served.on_conflict_do_update(
-                    index_elements=["sender", "model"], set_={"called_at": served.excluded.called_at}
-                )
-            )
+            charge(self.database, connection, month=row["billing_month"], model=row["model"], images=1)
+            served = {"sender": row["sender"], "model": row["model"], "called_at": now}
+            self.database.upsert(connection, last_served, **served)
             if row["backoff_count"] == 0:
                 # A card that says "trying again" need not be patched at each of the tries.
                 mark_dirty(connection, [row["request_id"]], unless_state="generating")
             return _with_request(connection, row)
+
+    def claimed_slot(self, generation_id: str, *, owner: str) -> Generation | None:
+        """The generation if ``owner`` has taken a slot for it and has not released it.
+
+        Tells what became of a claim whose commit was not acknowledged; it waits for a commit that is under way.
+        """
+        with self.database.write(step="generations.claimed_slot") as connection:
+            # Locked by its id alone: a commit that is under way hides what it has changed, but not its lock.
+            (row,) = lock_rows(connection, generations, _G.generation_id == generation_id)
+            mine = row["owner"] == owner and row["state"] == State.GENERATING
+            return _with_request(connection, row) if mine else None
+
+    def undo_claim(self, generation: Generation, *, owner: str) -> None:
+        """Takes back the charge of a claim whose call was not sent; one that is still ``owner``'s waits again."""
+        unsent = {"calls_made": _G.calls_made - 1, "calls_billed": _G.calls_billed - 1}
+        which = _G.generation_id == generation.generation_id
+        mine = and_(_G.owner == owner, _G.state == State.GENERATING)
+        back = update(generations).where(which, mine).values(**unsent, owner=None, slot_until=None, state=State.WAITING)
+        with self.database.write(step="generations.undo_claim") as connection:
+            if connection.execute(back.returning(_G.owner)).first() is None:
+                # Another worker took it over, and believed that a call had been sent.
+                connection.execute(update(generations).where(which).values(**unsent, repeated=generation.repeated))
+            self._charge(connection, generation, images=-1)
 
     def made(self, generation: Generation, image: GeneratedImage, *, owner: str, link_expires_at: float | None) -> bool:
         """Stores the image's URL, which frees the slot, and releases the generation to be delivered.
@@ -146,19 +168,15 @@ class GenerationStore:
         Returns:
             Whether it is to be delivered; one that was cancelled meanwhile is not.
         """
-        now = self._database.now
+        now = self.database.now
         # The clock may have been set meanwhile.
-        call_seconds = case(
-            (_G.called_at > now, 0.0),
-            (_G.called_at < now - LONGEST_CALL, LONGEST_CALL),
-            else_=now - _G.called_at,
-        )
+        bounds = (_G.called_at > now, 0.0), (_G.called_at < now - LONGEST_CALL, LONGEST_CALL)
         state = self._update(
             "made",
             generation,
             owner,
             state=_unless_cancelled(State.MADE),
-            call_seconds=call_seconds,
+            call_seconds=case(*bounds, else_=now - _G.called_at),
             owner=None,
             slot_until=None,
             url=image.url,
@@ -172,39 +190,16 @@ class GenerationStore:
         )
         return state == State.MADE
 
-    def claimed_slot(self, generation_id: str, *, owner: str) -> Generation | None:
-        """The generation if ``owner`` has taken a slot for it and has not released it.
-
-        Tells what became of a claim whose commit was not acknowledged; it waits for a commit that is under way.
-        """
-        with self._database.write(step="generations.claimed_slot") as connection:
-            # Locked by its id alone: a commit that is under way hides what it has changed, but not its lock.
-            (row,) = lock_rows(connection, generations, _G.generation_id == generation_id)
-            mine = row["owner"] == owner and row["state"] == State.GENERATING
-            return _with_request(connection, row) if mine else None
-
-    def undo_claim(self, generation: Generation, *, owner: str) -> None:
-        """Takes back the charge of a claim whose call was not sent; one that is still ``owner``'s waits again."""
-        unsent = {"calls_made": _G.calls_made - 1, "calls_billed": _G.calls_billed - 1}
-        which = _G.generation_id == generation.generation_id
-        mine = and_(_G.owner == owner, _G.state == State.GENERATING)
-        back = update(generations).where(which, mine).values(**unsent, owner=None, slot_until=None, state=State.WAITING)
-        with self._database.write(step="generations.undo_claim") as connection:
-            if connection.execute(back.returning(_G.owner)).first() is None:
-                # Another worker took it over, and believed that a call had been sent.
-                connection.execute(update(generations).where(which).values(**unsent, repeated=generation.repeated))
-            charge(self._database, connection, month=generation.billing_month, model=generation.model, images=-1)
-
     def push_back(self, generation: Generation, *, owner: str, seconds: float) -> None:
         """Puts a generation back into the queue that the platform rejected before any work; due after ``seconds``.
 
         Until then nothing of its model is called: the others would be rejected as well.
         """
         values = {"state": _unless_cancelled(State.WAITING), "slot_until": None, "calls_billed": _G.calls_billed - 1}
-        with self._database.write(step="generations.push_back") as connection:
-            self._update_in(connection, generation, owner, **values, **self._backoff(seconds))
-            charge(self._database, connection, month=generation.billing_month, model=generation.model, images=-1)
-            pause_model(self._database, connection, generation.model, seconds=seconds)
+        with self.database.write(step="generations.push_back") as connection:
+            _update_in(connection, generation, owner, **values, **self._backoff(seconds))
+            self._charge(connection, generation, images=-1)
+            pause_model(self.database, connection, generation.model, seconds=seconds)
             mark_dirty(connection, [generation.request_id], unless_state="backing_off")
 
     def delayed_for(self, generation: Generation) -> float:
@@ -216,41 +211,33 @@ class GenerationStore:
         return self._seconds_since(generation, _G.called_at + _G.call_seconds)
 
     def _seconds_since(self, generation: Generation, time: ColumnElement[float | None]) -> float:
-        statement = select(self._database.now - time).where(_G.generation_id == generation.generation_id)
-        with self._database.read() as connection:
+        statement = select(self.database.now - time).where(_G.generation_id == generation.generation_id)
+        with self.database.read() as connection:
             return connection.scalar(statement) or 0.0
 
     def made_ids(self, *, limit: int) -> list[str]:
         """The ids of generations whose image is paid for and not delivered, and that nobody works on, oldest first."""
-        statement = (
-            select(_G.generation_id)
-            .where(
-                _G.ended_at.is_(None),
-                _G.state == State.MADE,
-                _G.due_at <= self._database.now,
-                or_(_G.cache_name.is_(None), ~is_upload_held(self._database)),
-                is_free(self._database, generations),
-            )
-            .order_by(_G.accepted_at)
-            .limit(limit)
+        statement = select(_G.generation_id).where(
+            _G.ended_at.is_(None),
+            _G.state == State.MADE,
+            _G.due_at <= self.database.now,
+            or_(_G.cache_name.is_(None), ~is_upload_held(self.database)),
+            is_free(self.database, generations),
         )
-        with self._database.read() as connection:
-            return list(connection.scalars(statement))
+        with self.database.read() as connection:
+            return list(connection.scalars(statement.order_by(_G.accepted_at).limit(limit)))
 
     def claim_made(self, generation_id: str, *, owner: str, lease: float) -> Generation | None:
         """Claims a generation that is paid for; ``None`` when another worker was faster."""
         claim = (
             update(generations)
-            .where(_G.generation_id == generation_id, _G.state == State.MADE, is_free(self._database, generations))
-            .values(owner=owner, lease_until=self._database.now + lease, stalled_attempts=_G.stalled_attempts + 1)
+            .where(_G.generation_id == generation_id, _G.state == State.MADE, is_free(self.database, generations))
+            .values(owner=owner, lease_until=self.database.now + lease, stalled_attempts=_G.stalled_attempts + 1)
             .returning(generations)
         )
-        with self._database.write(step="generations.claim_made") as connection:
+        with self.database.write(step="generations.claim_made") as connection:
             row = connection.execute(claim).mappings().first()
-            if row is None:
-                connection.rollback()
-                return None
-            return _with_request(connection, row)
+            return _with_request(connection, row) if row is not None else None
 
     def keep(self, generation: Generation, *, owner: str, **values: object) -> None:
         """Stores the result of a step of the delivery; the owner goes on."""
@@ -263,51 +250,60 @@ class GenerationStore:
     def hold(self, generation: Generation, *, owner: str, seconds: float, delays: int) -> None:
         """Releases a generation that waits for Feishu to accept the app's calls again, which is no back-off of its own.
 
-        Args:
-            generation: which.
-            owner: who holds it.
-            seconds: after which it is due again.
-            delays: how often it has been rejected, which only makes the waits longer.
+        It is due again after ``seconds``; ``delays`` is how often it has been rejected, which makes the waits longer.
         """
-        due_at = self._database.now + seconds
-        values = {"stalled_attempts": 0, "backoff_since": None, "backoff_count": delays, "due_at": due_at}
-        self._update("hold", generation, owner, owner=None, **values)
+        values = {"backoff_since": None, "backoff_count": delays, "due_at": self.database.now + seconds}
+        self._update("hold", generation, owner, owner=None, stalled_attempts=0, **values)
 
     def done(self, generation: Generation, *, owner: str, **values: object) -> None:
         """Ends a generation whose image Feishu has; ``values`` are the result of the last step."""
-        self._end("done", generation, owner, end=State.DONE, back=0, **values)
+        self._end("done", generation, owner, state=_unless_cancelled(State.DONE), **values)
 
     def fail(
         self, generation: Generation, failure: Failure, *, owner: str, billed: bool = True, **values: object
     ) -> None:
         """Ends a generation with the reason that its card shows; a call that was not billed is taken off the budget."""
-        written = write_failure(failure)
-        self._end("fail", generation, owner, end=State.FAILED, back=0 if billed else 1, failure=written, **values)
+        values |= {"state": _unless_cancelled(State.FAILED), "failure": write_failure(failure)}
+        self._end("fail", generation, owner, 0 if billed else 1, **values)
 
-    def _end(self, name: str, generation: Generation, owner: str, *, end: State, back: int, **values: object) -> None:
-        values |= {"calls_billed": _G.calls_billed - back, "slot_until": None, "state": _unless_cancelled(end)}
-        ended_at = func.coalesce(_G.ended_at, self._database.now)
-        with self._database.write(step=f"generations.{name}") as connection:
-            self._update_in(connection, generation, owner, owner=None, ended_at=ended_at, **values)
-            charge(self._database, connection, month=generation.billing_month, model=generation.model, images=-back)
+    def _end(self, name: str, generation: Generation, held_by: str, unbilled: int = 0, /, **values: object) -> None:
+        ended_at = func.coalesce(_G.ended_at, self.database.now)
+        values |= {"calls_billed": _G.calls_billed - unbilled, "slot_until": None, "owner": None, "ended_at": ended_at}
+        with self.database.write(step=f"generations.{name}") as connection:
+            _update_in(connection, generation, held_by, **values)
+            self._charge(connection, generation, images=-unbilled)
             mark_dirty(connection, [generation.request_id])
-            self._database.notify_workers(connection)
+            self.database.notify_workers(connection)
+
+    def _charge(self, connection: Connection, generation: Generation, *, images: int) -> None:
+        charge(self.database, connection, month=generation.billing_month, model=generation.model, images=images)
 
     def _backoff(self, seconds: float) -> dict[str, object]:
         return {
             "owner": None,
-            "due_at": self._database.now + seconds,
+            "due_at": self.database.now + seconds,
             "backoff_count": _G.backoff_count + 1,
-            "backoff_since": func.coalesce(_G.backoff_since, self._database.now),
+            "backoff_since": func.coalesce(_G.backoff_since, self.database.now),
         }
 
     def _update(self, name: str, generation: Generation, held_by: str, /, **values: object) -> State:
-        with self._database.write(step=f"generations.{name}") as connection:
-            return self._update_in(connection, generation, held_by, **values)
+        with self.database.write(step=f"generations.{name}") as connection:
+            return _update_in(connection, generation, held_by, **values)
 
-    def _update_in(self, connection: Connection, generation: Generation, held_by: str, /, **values: object) -> State:
-        row = update_owned(connection, generations, generation.generation_id, held_by, values, returning=_G.state)
-        return State(row)
+
+def _update_in(connection: Connection, generation: Generation, held_by: str, /, **values: object) -> State:
+    return State(update_owned(connection, generations, generation.generation_id, held_by, values, returning=_G.state))
+
+
+def _unless_cancelled(state: State) -> ColumnElement[Any]:
+    """``state`` for a generation that goes on; one that was cancelled meanwhile stays cancelled."""
+    return case((_G.state == State.CANCELLED, State.CANCELLED), else_=state)
+
+
+def _with_request(connection: Connection, row: RowMapping) -> Generation:
+    columns = select(requests.c.dedup_key, requests.c.prompt, requests.c.content)
+    asked = connection.execute(columns.where(requests.c.request_id == row["request_id"])).mappings().one()
+    return Generation.of_row({**row, **asked})
 
 
 def is_claimable(database: Database, *, model: ColumnElement[str], slots: int) -> ColumnElement[bool]:
@@ -319,41 +315,27 @@ def is_claimable(database: Database, *, model: ColumnElement[str], slots: int) -
     """
     asked = requests.alias("asked")
     running = in_flight(database, model=model)
-    rejected = (
-        select(func.count())
-        .where(
-            _OTHERS.c.ended_at.is_(None),
-            _OTHERS.c.model == model,
-            _OTHERS.c.state.in_((State.WAITING, State.GENERATING)),
-            _OTHERS.c.backoff_count > 0,
-        )
-        .scalar_subquery()
+    rejected = select(func.count()).where(
+        _OTHERS.c.ended_at.is_(None),
+        _OTHERS.c.model == model,
+        _OTHERS.c.state.in_((State.WAITING, State.GENERATING)),
+        _OTHERS.c.backoff_count > 0,
     )
+    shown = or_(asked.c.answer_id.is_not(None), asked.c.delivery_mode == "messages")
     return and_(
         _G.ended_at.is_(None),
         _G.state == State.WAITING,
         _G.due_at <= database.now,
-        exists().where(
-            asked.c.request_id == _G.request_id,
-            or_(asked.c.answer_id.is_not(None), asked.c.delivery_mode == "messages"),
-        ),
+        exists().where(asked.c.request_id == _G.request_id, shown),
         ~is_model_held(database, model),
-        or_(running == 0, running + rejected < slots),
+        or_(running == 0, running + rejected.scalar_subquery() < slots),
     )
 
 
 def in_flight(database: Database, *, model: ColumnElement[str]) -> ScalarSelect[int]:
     """How many calls of a model hold a slot; one that was cancelled holds it until the platform is done."""
-    return (
-        select(func.count())
-        .where(
-            _OTHERS.c.slot_until.is_not(None),
-            _OTHERS.c.model == model,
-            _OTHERS.c.slot_until > database.now,
-            _OTHERS.c.lease_until > database.now,
-        )
-        .scalar_subquery()
-    )
+    held = _OTHERS.c.slot_until.is_not(None), _OTHERS.c.slot_until > database.now, _OTHERS.c.lease_until > database.now
+    return select(func.count()).where(_OTHERS.c.model == model, *held).scalar_subquery()
 
 
 def is_model_held(database: Database, model: ColumnElement[str]) -> ColumnElement[bool]:
@@ -367,18 +349,11 @@ def pause_model(database: Database, connection: Connection, model: str, *, secon
 
 
 def recover_lost_calls(database: Database, *, failure: Failure, but_not: Sequence[str] = ()) -> int:
-    """Puts generations back into the queue whose paid call no living process is making.
+    """Puts generations back into the queue whose paid call no living process is making; returns how many.
 
     The outcome of that call is unknown. It is made once more, and the card says so; lost a second time, the generation
-    fails. Both calls stay charged.
-
-    Args:
-        database: where the generations are.
-        failure: the reason of one whose call was lost a second time.
-        but_not: the ids of those whose call this process is making, however late its lease is.
-
-    Returns:
-        How many were found.
+    fails with ``failure``. Both calls stay charged. ``but_not`` are those whose call this process is making, however
+    late its lease is.
     """
     lost = and_(
         _G.ended_at.is_(None),
@@ -418,12 +393,7 @@ def resume_images(database: Database, connection: Connection, request_id: str) -
             "state": State.MADE,
         }
         connection.execute(update(generations).where(_G.generation_id.in_(failed)).values(values))
-        reopened = {"desired_version": requests.c.desired_version + 1, "ended_at": None, "outcome": None}
-        connection.execute(
-            update(requests)
-            .where(requests.c.request_id == request_id)
-            .values(**reopened, attempts=0, stalled_attempts=0, due_at=0.0)
-        )
+        reopen(connection, request_id, outcome=None, attempts=0, stalled_attempts=0, due_at=0.0)
         database.notify_workers(connection)
     return len(failed)
 
@@ -435,13 +405,78 @@ def is_free_to_repeat(database: Database, connection: Connection, request_id: st
     return all(row["state"] == State.FAILED for row in rows) and any(is_resumable(row, now=now) for row in rows)
 
 
-def _unless_cancelled(state: State) -> ColumnElement[Any]:
-    """``state`` for a generation that goes on; one that was cancelled meanwhile stays cancelled."""
-    return case((_G.state == State.CANCELLED, State.CANCELLED), else_=state)
+class QueuedGeneration(NamedTuple):
+    """A waiting generation; ``arrival`` orders the generations of one model.
+
+    ``begun`` is whether its call was begun before, and hidden by a crash or refused for the platform's limits.
+    """
+
+    generation_id: str
+    request_id: str
+    sender: str
+    arrival: tuple[float, int]
+    begun: bool = False
+    due_at: float = 0.0
 
 
-def _with_request(connection: Connection, row: RowMapping) -> Generation:
-    asked = select(requests.c.dedup_key, requests.c.prompt, requests.c.content).where(
-        requests.c.request_id == row["request_id"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """One model's queue at the time ``now``; times in seconds since 1970.
+
+    ``last_served`` is when each waiting sender was last served, ``paused`` whether an admin has paused the bot,
+    ``held`` whether no call may be made now, and ``measured`` are the seconds of the last calls.
+    """
+
+    waiting: Sequence[QueuedGeneration]
+    last_served: Mapping[str, float]
+    running: int
+    now: float
+    paused: bool
+    held: bool
+    measured: Sequence[float]
+
+
+def read_queue(database: Database, model: str) -> QueueState:
+    """Reads one model's queue in one consistent state."""
+    begun = or_(_G.repeated, _G.backoff_count > 0)
+    arrival = _G.accepted_at, _G.index_in_request
+    waiting = (
+        select(_G.generation_id, _G.request_id, _G.sender, *arrival, begun, _G.due_at, last_served.c.called_at)
+        .outerjoin(last_served, and_(last_served.c.sender == _G.sender, last_served.c.model == _G.model))
+        .where(_G.ended_at.is_(None), _G.state == State.WAITING, _G.model == model)
     )
-    return Generation.of_row({**row, **connection.execute(asked).mappings().one()})
+    held = is_model_held(database, literal(model))
+    facts = select(in_flight(database, model=literal(model)), database.now, paused(), held)
+    seconds = select(_G.call_seconds).where(_G.model == model, _G.call_seconds.is_not(None))
+    with database.read() as connection:
+        rows = connection.execute(waiting).all()
+        running, now, is_paused, is_held = connection.execute(facts).one()
+        measured = connection.scalars(seconds.order_by(_G.ended_at.desc()).limit(MEASURED)).all()
+    return QueueState(
+        waiting=[QueuedGeneration(row[0], row[1], row[2], (row[3], row[4]), row[5], row[6]) for row in rows],
+        last_served={row.sender: row.called_at for row in rows if row.called_at is not None},
+        running=running,
+        now=now,
+        paused=is_paused,
+        held=is_held,
+        measured=[value for value in measured if value is not None],
+    )
+
+
+def queued_cards(database: Database) -> Sequence[Row[Any, Any, Any, Any]]:
+    """The cards that show a position and are not due anyway: model, request_id, shown_position and patch_count."""
+    asked = requests.c
+    statement = (
+        select(_G.model, asked.request_id, asked.shown_position, asked.patch_count)
+        .join(requests, asked.request_id == _G.request_id)
+        .where(
+            _G.ended_at.is_(None),
+            _G.state == State.WAITING,
+            asked.card_state == "queued",
+            asked.published_version == asked.desired_version,
+            asked.delivery_mode == "card",
+        )
+        .distinct()
+    )
+    with database.read() as connection:
+        return connection.execute(statement).all()

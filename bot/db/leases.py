@@ -122,13 +122,9 @@ def worker_alive(database: Database, *, within: float) -> bool:
 class Leases:
     """Renews the leases of what this process works on, and ends those of processes that died.
 
-    A stopped (not dead) process keeps its lock and loses its work only when its lease runs out.
-
-    Args:
-        database: where the rows are.
-        folder: where each process of this host holds a locked file as long as it lives. The kernel drops the lock
-            with the process, however it dies, so its work is taken over without waiting for the lease.
-        seconds: how long a lease lasts without a heartbeat.
+    Each process of a host holds a locked file in ``folder`` as long as it lives. The kernel drops the lock with the
+    process, however it dies, so its work is taken over without waiting for the lease, which lasts ``seconds`` without
+    a heartbeat. A stopped (not dead) process keeps its lock and loses its work only when its lease runs out.
     """
 
     def __init__(self, database: Database, *, folder: Path, seconds: float = 15.0) -> None:
@@ -148,12 +144,7 @@ class Leases:
         return self._folder / f"{owner.replace(':', '-').replace('/', '-')}.lock"
 
     def hold(self, row_id: str, *, since: float) -> None:
-        """Renews the lease on a claimed row from now on, until :meth:`release`.
-
-        Args:
-            row_id: the row.
-            since: :func:`elapsed_time` before the claim was made; the lease lasts ``seconds`` from then at least.
-        """
+        """Renews the lease on a row until :meth:`release`; ``since`` is :func:`elapsed_time` before its claim."""
         with self._held_lock:
             self._held[row_id] = since
 
@@ -204,19 +195,13 @@ class Leases:
         """Renews the lease of every row that is worked on and still this process's, and signs on as alive.
 
         Before that it shortens times that were stored before the clock was set back.
-
-        Args:
-            sign_on: whether this process takes up work.
         """
         held, began = self.held, elapsed_time()
         with self._database.write() as connection:
             if repair_times(self._database, connection, lease=self.seconds):
                 log.error("clock set back", note="every stored wait counts as over")
             if sign_on:
-                row = self._database.insert(workers).values(owner=self.owner, seen_at=self._database.now)
-                connection.execute(
-                    row.on_conflict_do_update(index_elements=["owner"], set_={"seen_at": row.excluded.seen_at})
-                )
+                self._database.upsert(connection, workers, owner=self.owner, seen_at=self._database.now)
             renewed = self._renew(connection, held) if held else []
         self._renewed_at(renewed, began)
 
@@ -237,8 +222,8 @@ class Leases:
 
     def release_dead_leases(self) -> list[str]:
         """Ends the leases of this host's dead processes; gives their names."""
+        owners: set[str] = set()
         with self._database.read() as connection:
-            owners: set[str] = set()
             for table in LEASED:
                 owned = select(table.c.owner).where(table.c.owner.is_not(None), table.c.lease_until > 0).distinct()
                 owners.update(connection.scalars(owned))
@@ -274,24 +259,15 @@ class Leases:
 
 
 def repair_times(database: Database, connection: Connection, *, lease: float) -> bool:
-    """Shortens stored times that lie further in the future than they can mean.
+    """Shortens stored times that lie further in the future than they can mean; returns whether the clock was set back.
 
     The time of the last call is stored. Where that is still to come, the clock was set back, and every wait counts as
     over; leases and slots are shortened to their full length, as their owners may be alive.
-
-    Args:
-        database: where the times are.
-        connection: the caller's transaction that writes.
-        lease: seconds that a lease lasts.
-
-    Returns:
-        Whether the clock was set back.
     """
     now = database.time(connection)
     before = connection.scalar(select(key_value.c.value).where(key_value.c.name == _CLOCK_ROW))
     set_back = before is not None and now < float(before) - TOLERANCE
-    mark = database.insert(key_value).values(name=_CLOCK_ROW, value=repr(now))
-    connection.execute(mark.on_conflict_do_update(index_elements=["name"], set_={"value": mark.excluded.value}))
+    database.upsert(connection, key_value, name=_CLOCK_ROW, value=repr(now))
     wait, grace = (0.0, 1.0) if set_back else (LONGEST_WAIT, 60.0)
     is_open = generations.c.ended_at.is_(None)
     # Only what is due to be shown has an index.

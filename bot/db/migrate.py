@@ -13,8 +13,8 @@ from bot.logs import get_logger
 
 log = get_logger(__name__)
 
-HEAD = "0004"
-"""The newest revision in ``migrations/versions``; a test holds the two together."""
+HEAD = "0005"
+"""The newest revision in ``migrations/versions``."""
 
 EXCLUSIVE = "0003"
 """The revision that no older process may outlive: it could not store an image that it has paid for."""
@@ -26,7 +26,7 @@ PATIENCE = 600.0
 """Seconds to wait for another process that changes the schema, and for what is under way in the tables."""
 
 SCHEMA_LOCK = 0x474C4D02
-"""The PostgreSQL advisory lock round schema changes."""
+"""The PostgreSQL advisory lock around schema changes."""
 
 
 def current_revision(database: Database) -> str | None:
@@ -36,17 +36,10 @@ def current_revision(database: Database) -> str | None:
 
 
 def migrate(database: Database, *, wait: float = SILENCE + 1.0) -> bool:
-    """Brings the schema to :data:`HEAD`; leaves one alone that is newer than this program's.
-
-    Args:
-        database: whose schema.
-        wait: seconds to wait for processes of an older version to end.
-
-    Returns:
-        Whether there was anything to do.
+    """Brings the schema to :data:`HEAD`, unless it is newer; returns whether there was anything to do.
 
     Raises:
-        SettingsError: processes of an older version are still working.
+        SettingsError: processes of an older version are still working after ``wait`` seconds.
     """
     if current_revision(database) == HEAD:
         return False
@@ -57,10 +50,9 @@ def migrate(database: Database, *, wait: float = SILENCE + 1.0) -> bool:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
             # Another process may have done it while this one waited for the lock.
             before = _revision(connection)
-            if before == HEAD:
-                return False
-            if before is not None and before > HEAD:
-                log.warning("schema newer than program", revision=before, program=HEAD)
+            if before is not None and before >= HEAD:
+                if before > HEAD:
+                    log.warning("schema newer than program", revision=before, program=HEAD)
                 return False
             owner = _working(database, connection) if before is not None and before < EXCLUSIVE else None
             if owner is None:
@@ -84,13 +76,12 @@ def _working(database: Database, connection: Connection) -> str | None:
     """A worker whose last heartbeat is recent, or the owner of a paid call that is under way."""
     if not database.is_sqlite:
         connection.execute(text("LOCK TABLE generations, requests, workers IN ACCESS EXCLUSIVE MODE"))
-    now = database.time(connection)
     owner: str | None = connection.scalar(
         text(
             "SELECT owner FROM workers WHERE seen_at BETWEEN :now - :silence AND :now + :silence UNION ALL"
             " SELECT owner FROM generations WHERE state = 'generating' AND lease_until > :now AND ended_at IS NULL"
         ),
-        {"silence": SILENCE, "now": now},
+        {"silence": SILENCE, "now": database.time(connection)},
     )
     return owner
 

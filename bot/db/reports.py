@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,10 +14,10 @@ from sqlalchemy import RowMapping, exists, func, select, text
 
 from bot.db.database import Database
 from bot.db.key_value import is_paused
-from bot.db.rows import options_of
 from bot.db.tables import generations, requests, workers
 from bot.db.usage import ApiUsageCounter, spent, yuan
 from bot.models import State
+from bot.options import Options
 from bot.timings import BillingPeriods
 from bot.view_models import HistoryEntry, ModelSnapshot, ModelStats, StateSnapshot, StatsView, Usage
 
@@ -42,17 +42,6 @@ class Reports:
     periods: BillingPeriods
     calls: ApiUsageCounter
 
-    def unfinished(self) -> tuple[Sequence[RowMapping], bool]:
-        """The generations that have not ended, with chat and prompt, oldest first; and whether the bot is paused."""
-        statement = (
-            select(generations, requests.c.chat_id, requests.c.prompt)
-            .join(requests, requests.c.request_id == generations.c.request_id)
-            .where(generations.c.ended_at.is_(None))
-            .order_by(requests.c.accepted_at, requests.c.request_id, generations.c.index_in_request)
-        )
-        with self.database.read() as connection:
-            return connection.execute(statement).mappings().all(), is_paused(connection)
-
     def history(self, *, chat_id: str | None, sender: str) -> tuple[HistoryEntry, ...]:
         """The last images that a sender got in a chat, newest first."""
         statement = (
@@ -76,7 +65,7 @@ class Reports:
                 request_id=row["request_id"],
                 prompt=row["prompt"],
                 image_key=row["image_key"],
-                options=options_of(json.loads(row["content"])),
+                options=Options.from_stored(json.loads(row["content"])),
             )
             for row in rows
         )
@@ -209,58 +198,16 @@ def recent_failures(database: Database, *, seconds: float) -> tuple[float, float
     return now, last_success, failures
 
 
-CHUNK = 500
-"""Rows that are held in memory."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportFilter:
-    """Which generations: accepted from ``since`` on and before ``until``, in seconds since 1970, of one person."""
-
-    since: float | None = None
-    until: float | None = None
-    sender: str | None = None
-
-
-def export_rows(database: Database, wanted: ExportFilter) -> Iterator[RowMapping]:
-    """The generations in the order in which they were accepted, with what their requests say.
-
-    They are as they stood at one moment. As long as they are being read the database keeps that state, so a reader
-    should not dawdle.
-
-    Raises:
-        DatabaseUnavailable: the database does not answer.
-    """
-    columns = (generations, requests.c.dedup_key, requests.c.chat_id, requests.c.chat_type)
-    statement = select(*columns, requests.c.prompt, requests.c.content).join(
-        requests, requests.c.request_id == generations.c.request_id
-    )
-    if wanted.since is not None:
-        statement = statement.where(generations.c.accepted_at >= wanted.since)
-    if wanted.until is not None:
-        statement = statement.where(generations.c.accepted_at < wanted.until)
-    if wanted.sender is not None:
-        statement = statement.where(generations.c.sender == wanted.sender)
-    ordered = statement.order_by(generations.c.accepted_at, generations.c.request_id, generations.c.index_in_request)
-    with database.read() as connection:
-        if not database.is_sqlite:
-            # A transaction that takes long would otherwise be ended.
-            connection.execute(text("SET TRANSACTION READ ONLY"))
-            for name, bound in (("idle_in_transaction_session", "60s"), ("lock", "30s"), ("statement", "0")):
-                connection.execute(text(f"SET LOCAL {name}_timeout = '{bound}'"))
-        yield from connection.execute(ordered, execution_options={"yield_per": CHUNK}).mappings()
-
-
-def unfinished_generations(database: Database) -> Sequence[RowMapping]:
-    """The generations that have not ended, with their prompts, in the order in which they were accepted."""
+def unfinished(database: Database) -> tuple[Sequence[RowMapping], bool]:
+    """The generations that have not ended, with chat and prompt, oldest first; and whether the bot is paused."""
     statement = (
-        select(generations, requests.c.prompt)
+        select(generations, requests.c.chat_id, requests.c.prompt)
         .join(requests, requests.c.request_id == generations.c.request_id)
         .where(generations.c.ended_at.is_(None))
-        .order_by(generations.c.accepted_at, generations.c.index_in_request)
+        .order_by(requests.c.accepted_at, requests.c.request_id, generations.c.index_in_request)
     )
     with database.read() as connection:
-        return connection.execute(statement).mappings().all()
+        return connection.execute(statement).mappings().all(), is_paused(connection)
 
 
 def is_idle(database: Database) -> bool:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
 
 from bot.db.database import Database
 from bot.db.leases import change_rows, is_free, update_owned
-from bot.db.outages import is_held
-from bot.db.rows import NewRequest, Request, view_of_generation
-from bot.db.send_rate import SendRateLimiter
-from bot.db.tables import generations, requests, sent_messages
-from bot.models import GenerationView, Language, State, fields_of
+from bot.db.tables import NewRequest, Request, generations, requests, sent_messages, view_of_generation
+from bot.db.timers import SendRateLimiter, is_held
+from bot.models import GenerationView, State, fields_of
 
 MOST_PATCHES = 6
 """How often a card is patched in all: a basic Feishu plan allows 10,000 to 50,000 calls a month."""
@@ -48,7 +47,7 @@ def insert_requests(
             "billing_month": month,
         }
         for one, row in zip(new, rows, strict=True)
-        if one.options is not None
+        if one.kind == "images"
         for index in range(one.options.count)
     ]
     if rows:
@@ -63,56 +62,19 @@ def insert_if_new(database: Database, connection: Connection, new: NewRequest, *
     return connection.scalar(insert.returning(_R.request_id), _row(new, at=at)) is not None
 
 
-def replace_content(connection: Connection, new: NewRequest) -> None:
-    """Replaces kind and content of a request of this transaction."""
-    values = {"kind": new.kind, "content": json.dumps(new.content, ensure_ascii=False)}
-    connection.execute(update(requests).where(_R.request_id == new.request_id).values(values))
-
-
-def is_known(connection: Connection, dedup_key: str) -> bool:
-    """Whether there is such a request; it stays true within a transaction of :meth:`Database.lock_admissions`."""
-    return connection.scalar(select(_R.request_id).where(_R.dedup_key == dedup_key)) is not None
-
-
-def last_prompt(connection: Connection, *, sender: str, chat_id: str | None) -> RowMapping | None:
-    """A sender's last request for images in a chat whose message was not recalled."""
-    own = _R.chat_id == chat_id, _R.sender == sender
-    images = select(requests).where(*own, _R.kind == "images", _R.raw_prompt != "")
-    return connection.execute(images.order_by(_R.accepted_at.desc()).limit(1)).mappings().first()
-
-
-def recalled_among(connection: Connection, message_ids: Collection[str]) -> set[str]:
-    """Which of some messages were recalled."""
-    if not message_ids:
-        return set()
-    recalled = _R.dedup_key.in_(message_ids), _R.hide_prompt, _R.prompt == ""
-    return set(connection.scalars(select(_R.dedup_key).where(*recalled)))
-
-
-def last_language(connection: Connection, *, sender: str) -> Language | None:
-    """The language of a sender's last message; what answers anything else has a colon in its ``dedup_key``."""
-    messages = _R.sender == sender, ~_R.dedup_key.contains(":")
-    statement = select(_R.language).where(*messages).order_by(_R.accepted_at.desc()).limit(1)
-    language: Language | None = connection.scalar(statement)
-    return language
-
-
 def _row(new: NewRequest, *, at: float) -> dict[str, Any]:
-    row = fields_of(new) | {"content": json.dumps(new.content, ensure_ascii=False), "accepted_at": at}
-    del row["options"]
-    return row
+    return fields_of(new) | {"content": json.dumps(new.content, ensure_ascii=False), "accepted_at": at}
 
 
+@dataclass(frozen=True, slots=True)
 class RequestStore:
     """Reads and writes requests.
 
-    Each method is one transaction; those that write raise ``DatabaseUnavailable`` when the database does not answer,
-    and those that name an ``owner`` raise ``LeaseLost`` when the request is no longer that owner's.
+    Each method is one transaction and raises ``DatabaseUnavailable`` when the database does not answer; those that name
+    an ``owner`` raise ``LeaseLost`` when the request is no longer that owner's.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._limiter = SendRateLimiter(database)
+    database: Database
 
     def due_requests(self, *, limit: int, originals: bool = False) -> list[str]:
         """The ids of requests that are due to be shown, as many as may be sent now.
@@ -123,7 +85,7 @@ class RequestStore:
         the app itself, none is due between two probes. Originals are files that are uploaded first: nothing else waits
         for them, and they are asked for apart.
         """
-        older = requests.alias("older")
+        older, now = requests.alias("older"), self.database.now
         blocked = exists().where(
             older.c.chat_id == _R.chat_id,
             older.c.answer_id.is_(None),
@@ -131,66 +93,46 @@ class RequestStore:
             older.c.kind != "original",
             older.c.ended_at.is_(None),
             older.c.accepted_at < _R.accepted_at,
-            older.c.accepted_at > self._database.now - HELD_UP,
+            older.c.accepted_at > now - HELD_UP,
         )
-        number_in_chat = func.row_number().over(
-            partition_by=func.coalesce(_R.chat_id, _R.sender), order_by=_R.accepted_at
-        )
+        chat = func.coalesce(_R.chat_id, _R.sender)
+        number_in_chat = func.row_number().over(partition_by=chat, order_by=_R.accepted_at)
         statement = (
             select(_R.request_id)
             .where(
                 _is_behind(),
                 _R.kind == "original" if originals else _R.kind != "original",
-                _R.due_at <= self._database.now,
-                is_free(self._database, requests),
-                ~is_held(self._database),
+                _R.due_at <= now,
+                is_free(self.database, requests),
+                ~is_held(self.database),
                 or_(_R.answer_id.is_not(None), _R.delivery_mode != "card", ~blocked),
             )
             .order_by(number_in_chat, _R.accepted_at)
             .limit(limit)
         )
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             due = connection.scalars(statement).all()
-            return list(due[: self._limiter.messages_left(connection)]) if due else []
+            return list(due[: SendRateLimiter(self.database).messages_left(connection)]) if due else []
 
     def claim(self, request_id: str, *, owner: str, lease: float) -> Request | None:
         """Claims a request; ``None`` when another worker was faster or nothing is left to show."""
         claim = (
             update(requests)
-            .where(_R.request_id == request_id, _is_behind(), is_free(self._database, requests))
-            .values(owner=owner, lease_until=self._database.now + lease, stalled_attempts=_R.stalled_attempts + 1)
+            .where(_R.request_id == request_id, _is_behind(), is_free(self.database, requests))
+            .values(owner=owner, lease_until=self.database.now + lease, stalled_attempts=_R.stalled_attempts + 1)
             .returning(requests)
         )
-        with self._database.write(step="requests.claim") as connection:
+        with self.database.write(step="requests.claim") as connection:
             row = connection.execute(claim).mappings().first()
         return Request.of_row(row) if row is not None else None
-
-    def reopen(self, request_id: str) -> None:
-        """Marks that what the chat shows may be older than what is stored, even where the request has ended."""
-        with self._database.write(step="requests.reopen") as connection:
-            reopen(connection, request_id)
-
-    def reserve(self, target: str) -> float:
-        """Reserves one message to a chat, or one update of a message.
-
-        Returns:
-            0 when it may be sent now; else the seconds to wait, and nothing is reserved.
-        """
-        with self._database.write(step="requests.reserve") as connection:
-            return self._limiter.reserve(connection, target)
-
-    def hold(self, seconds: float) -> None:
-        """Lets no message be sent for so many seconds: the platform has said so."""
-        with self._database.write(step="requests.hold") as connection:
-            self._limiter.hold(connection, seconds=seconds)
 
     def read(self, request_id: str) -> tuple[Request, tuple[GenerationView, ...]]:
         """A request and its generations, in one consistent state."""
         own = select(generations).where(generations.c.request_id == request_id)
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             request = connection.execute(select(requests).where(_R.request_id == request_id)).mappings().one()
             made = connection.execute(own.order_by(generations.c.index_in_request)).mappings().all()
-            now = self._database.time(connection)
+            now = self.database.time(connection)
         return Request.of_row(request), tuple(view_of_generation(row, now=now) for row in made)
 
     def mark_published(
@@ -226,7 +168,7 @@ class RequestStore:
         if last:
             # What changed since the request was read, such as a recall, is still to be shown.
             unchanged = _R.desired_version == request.desired_version
-            values |= {"outcome": card_state, "ended_at": case((unchanged, self._database.now))}
+            values |= {"outcome": card_state, "ended_at": case((unchanged, self.database.now))}
         self._update("mark_published", request, owner, **values)
 
     def change(self, request: Request, *, owner: str, **values: object) -> None:
@@ -237,15 +179,9 @@ class RequestStore:
         self, request: Request, *, owner: str, seconds: float, refused: bool = True, stalled_attempts: int = 0
     ) -> None:
         """Releases the request and makes it due again after ``seconds``; only a rejection counts as an attempt."""
-        self._update(
-            "postpone",
-            request,
-            owner,
-            owner=None,
-            due_at=self._database.now + seconds,
-            attempts=request.attempts + refused,
-            stalled_attempts=stalled_attempts,
-        )
+        due_at, attempts = self.database.now + seconds, request.attempts + refused
+        values = {"due_at": due_at, "attempts": attempts, "stalled_attempts": stalled_attempts}
+        self._update("postpone", request, owner, owner=None, **values)
 
     def give_up(self, request: Request, *, owner: str, outcome: str) -> None:
         """Ends a request that cannot be answered; generations that have not been paid for are cancelled.
@@ -253,37 +189,55 @@ class RequestStore:
         A card that is in the chat keeps what it says.
         """
         unpaid = and_(generations.c.request_id == request.request_id, generations.c.state == State.WAITING)
-        now = self._database.now
-        with self._database.write(step="requests.give_up") as connection:
+        now = self.database.now
+        with self.database.write(step="requests.give_up") as connection:
             change_rows(connection, generations, unpaid, {"state": State.CANCELLED, "ended_at": now})
             ended = {"owner": None, "outcome": outcome, "ended_at": now}
             update_owned(connection, requests, request.request_id, owner, ended)
 
+    def reopen(self, request_id: str) -> None:
+        """Marks that what the chat shows may be older than what is stored, even where the request has ended."""
+        with self.database.write(step="requests.reopen") as connection:
+            reopen(connection, request_id)
+
+    def reserve(self, target: str) -> float:
+        """Reserves one message to a chat, or one update of a message.
+
+        Returns:
+            0 when it may be sent now; else the seconds to wait, and nothing is reserved.
+        """
+        with self.database.write(step="requests.reserve") as connection:
+            return SendRateLimiter(self.database).reserve(connection, target)
+
+    def hold(self, seconds: float) -> None:
+        """Lets no message be sent for so many seconds: the platform has said so."""
+        with self.database.write(step="requests.hold") as connection:
+            SendRateLimiter(self.database).hold(connection, seconds=seconds)
+
     def sent(self, request_id: str) -> dict[str, str]:
         """The messages that were sent for a request beside its card, by step."""
         sent = sent_messages.c
-        with self._database.read() as connection:
-            return dict(
-                connection.execute(select(sent.step, sent.message_id).where(sent.request_id == request_id)).all()
-            )
+        statement = select(sent.step, sent.message_id).where(sent.request_id == request_id)
+        with self.database.read() as connection:
+            return dict(connection.execute(statement).all())
 
     def record_send(self, request: Request, step: str, message_id: str, *, owner: str) -> None:
         """Stores that a step's message was sent; ``message_id`` is empty where it was rejected for good."""
-        row = self._database.insert(sent_messages).values(
+        row = self.database.insert(sent_messages).values(
             request_id=request.request_id, step=step, message_id=message_id
         )
-        with self._database.write(step="requests.record_send") as connection:
+        with self.database.write(step="requests.record_send") as connection:
             update_owned(connection, requests, request.request_id, owner, {"owner": owner})
             connection.execute(row.on_conflict_do_nothing())
 
     def _update(self, name: str, request: Request, held_by: str, /, **values: object) -> None:
-        with self._database.write(step=f"requests.{name}") as connection:
+        with self.database.write(step=f"requests.{name}") as connection:
             update_owned(connection, requests, request.request_id, held_by, values)
 
 
-def reopen(connection: Connection, request_id: str) -> None:
+def reopen(connection: Connection, request_id: str, **values: object) -> None:
     """Marks that what the chat shows of a request is behind, even where it has ended; see :func:`mark_dirty`."""
-    behind = {"desired_version": _R.desired_version + 1, "ended_at": None}
+    behind = {"desired_version": _R.desired_version + 1, "ended_at": None, **values}
     connection.execute(update(requests).where(_R.request_id == request_id).values(behind))
 
 
@@ -295,9 +249,8 @@ def mark_dirty(connection: Connection, request_ids: Collection[str], *, unless_s
     """
     behind = update(requests).where(_R.ended_at.is_(None)).values(desired_version=_R.desired_version + 1)
     if unless_state is not None:
-        unfinished = select(func.count()).where(
-            generations.c.request_id == _R.request_id, generations.c.ended_at.is_(None)
-        )
+        of_request = generations.c.request_id == _R.request_id
+        unfinished = select(func.count()).where(of_request, generations.c.ended_at.is_(None))
         patchable = _R.patch_count + unfinished.scalar_subquery() < MOST_PATCHES
         behind = behind.where(_R.card_state.is_distinct_from(unless_state), patchable)
     # In the order of their keys; see ``leases``.

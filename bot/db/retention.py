@@ -1,16 +1,33 @@
-"""What is deleted and when: a daily clean-up in small transactions, by one process at a time."""
+"""What is deleted: old rows by a daily clean-up, and on request all that is stored of a person."""
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Table, and_, delete, exists, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, or_, select, tuple_, union, update
 
 from bot.db.database import Database
-from bot.db.key_value import PeriodicLock
-from bot.db.tables import generations, last_served, monthly_usage, requests, timers, workers
+from bot.db.key_value import PAUSED
+from bot.db.leases import lock_rows
+from bot.db.tables import (
+    generations,
+    key_value,
+    last_served,
+    monthly_usage,
+    preferences,
+    requests,
+    sent_messages,
+    timers,
+    workers,
+)
+from bot.db.timers import PeriodicLock
+from bot.errors import DatabaseUnavailable
 from bot.logs import get_logger
 
 log = get_logger(__name__)
@@ -34,25 +51,26 @@ TURN = 600.0
 
 YEARS_OF_USAGE = 2
 
+REMEMBERED = DAY
+"""Seconds for which the id of a message stays known: Feishu may deliver it again for 8 hours, and it would be taken,
+and paid for, as a new one."""
 
+CHECKPOINT_SECONDS = 30.0
+"""How long the readers of a SQLite file are waited for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """Deletes what ended long ago: prompts, user ids and everything else of a request go with its row.
+    """Deletes what ended more than ``days`` ago (1 or more): prompts and everything else of a request go with its row.
 
     Requests that have not ended are kept, however old, and what people have set (``/set``, ``/lang``). A message is
-    recognized as a duplicate as long as its request is kept: a day at the least, where Feishu delivers again for 8
-    hours at the most.
-
-    Args:
-        database: where everything is.
-        days: how long requests, their generations and who was served when are kept after their end; 1 or more.
-        stopping: set when the process is shutting down; a clean-up ends then after its present transaction.
+    recognized as a duplicate as long as its request is kept. When ``stopping`` is set, a clean-up ends after its
+    present transaction.
     """
 
-    def __init__(self, database: Database, *, days: int, stopping: threading.Event) -> None:
-        self._database = database
-        self._seconds = days * DAY
-        self._turn = PeriodicLock(database, "clean-up", seconds=TURN)
-        self._stopping = stopping
+    database: Database
+    days: int
+    stopping: threading.Event
 
     def clean(self) -> int | None:
         """Cleans up when it is due and no other process does it.
@@ -63,31 +81,32 @@ class Retention:
         Raises:
             DatabaseUnavailable: the database does not answer; what is left goes the next time.
         """
-        if not self._turn.take():
+        turn = PeriodicLock(self.database, "clean-up", seconds=TURN)
+        if not turn.take():
             return None
         removed = 0
         for table, condition in self._deletable():
             for count in self._delete(table, condition):
                 removed += count
-                self._turn.keep()
-                if self._stopping.wait(PAUSE):
-                    self._turn.end(0.0)
+                turn.keep()
+                if self.stopping.wait(PAUSE):
+                    turn.end(0.0)
                     return removed
-        self._turn.end(DAY)
+        turn.end(DAY)
         log.info("old rows removed", rows=removed)
         return removed
 
     def _deletable(self) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-        now = self._database.now
-        old = now - self._seconds
+        now = self.database.now
+        old = now - self.days * DAY
         goes_on = exists().where(generations.c.request_id == requests.c.request_id, generations.c.ended_at.is_(None))
         # The generations and messages of a request go with it, by the database's own cascade.
         yield requests, and_(requests.c.ended_at < old, ~goes_on)
         yield last_served, last_served.c.called_at < old
         yield timers, timers.c.next_at < now - 60.0
         yield workers, workers.c.seen_at < now - DAY
-        with self._database.read() as connection:
-            today = datetime.fromtimestamp(self._database.time(connection), UTC)
+        with self.database.read() as connection:
+            today = datetime.fromtimestamp(self.database.time(connection), UTC)
         yield monthly_usage, monthly_usage.c.month < f"{today.year - YEARS_OF_USAGE}-{today.month:02}"
 
     def _delete(self, table: Table, condition: ColumnElement[bool]) -> Iterator[int]:
@@ -95,9 +114,143 @@ class Retention:
         key = list(table.primary_key.columns)
         some = select(*key).where(condition).limit(BATCH)
         while True:
-            with self._database.write(patience=PATIENCE) as connection:
+            with self.database.write(patience=PATIENCE) as connection:
                 gone = connection.execute(delete(table).where(tuple_(*key).in_(some)).returning(key[0])).all()
             if gone:
                 yield len(gone)
             if len(gone) < BATCH:
                 return
+
+
+_BARE: dict[str, str | None] = {
+    **dict.fromkeys(("chat_id", "reply_to", "answer_id", "shown_position", "owner", "source", "fingerprint"), None),
+    **dict.fromkeys(("sender", "prompt", "raw_prompt"), ""),
+    "content": "{}",
+    "kind": "help",
+    "outcome": "forgotten",
+}
+"""What a request becomes of which only its key stays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonData:
+    """What is stored of a person, in numbers; ``originals`` are the names of the pictures in the data folder.
+
+    ``unfinished`` generations and ``unanswered`` requests are counted among the others.
+    """
+
+    requests: int = 0
+    generations: int = 0
+    sends: int = 0
+    settings: int = 0
+    turns: int = 0
+    unfinished: int = 0
+    unanswered: int = 0
+    originals: tuple[str, ...] = ()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the person is unknown."""
+        return not (self.requests or self.generations or self.settings or self.turns)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether work for the person is under way or waits."""
+        return bool(self.unfinished or self.unanswered)
+
+
+def stored_of(database: Database, person: str) -> PersonData:
+    """What is stored of a person (``open_id``); raises ``DatabaseUnavailable``."""
+    with database.read() as connection:
+        return _count(connection, person)
+
+
+def forget(database: Database, person: str) -> PersonData:
+    """Removes what is stored of a person, or nothing where work for the person goes on.
+
+    Of messages of the last day the bare id stays, until the clean-up takes it; see :data:`REMEMBERED`. The month's
+    sums stay: they name nobody.
+
+    Returns:
+        What was there; with ``goes_on``, nothing was removed.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer; nothing was removed.
+    """
+    with database.write(patience=PATIENCE) as connection:
+        if database.is_sqlite:
+            connection.exec_driver_sql("PRAGMA secure_delete=ON")
+        else:
+            for table in (generations, requests):
+                lock_rows(connection, table, table.c.sender == person)
+        stored = _count(connection, person)
+        if not stored.goes_on:
+            _remove(connection, person, young=requests.c.accepted_at > database.now - REMEMBERED)
+        return stored
+
+
+def vacuum(database: Database) -> None:
+    """Rewrites an SQLite file, so that no byte of what was deleted before is left in it or in its log.
+
+    The bot may run meanwhile: it waits to write for as long as this takes. On PostgreSQL nothing is done; its vacuum
+    frees the space of deleted rows, and old log files and backups are its administrator's business.
+
+    Raises:
+        DatabaseUnavailable: somebody reads all the time, or there is no room for a second copy.
+    """
+    if not database.is_sqlite:
+        return
+    try:
+        with closing(database.engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
+            cursor.execute("VACUUM")
+            deadline = time.monotonic() + CHECKPOINT_SECONDS
+            while cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] != 0:
+                if time.monotonic() > deadline:
+                    raise DatabaseUnavailable("its log is being read")
+                time.sleep(0.05)
+    except sqlite3.Error as error:
+        raise DatabaseUnavailable(str(error)) from error
+
+
+def _count(connection: Connection, person: str) -> PersonData:
+    def number(*conditions: ColumnElement[bool]) -> int:
+        return connection.scalar(select(func.count()).where(*conditions)) or 0
+
+    theirs, mine = requests.c.sender == person, generations.c.sender == person
+    originals = select(generations.c.cache_name).where(mine, generations.c.cache_name.is_not(None))
+    return PersonData(
+        requests=number(theirs),
+        generations=number(mine),
+        sends=number(sent_messages.c.request_id.in_(select(requests.c.request_id).where(theirs))),
+        settings=number(preferences.c.subject == person),
+        turns=number(last_served.c.sender == person),
+        unfinished=number(mine, generations.c.ended_at.is_(None)),
+        unanswered=number(theirs, requests.c.ended_at.is_(None)),
+        originals=tuple(str(name) for name in connection.scalars(originals)),
+    )
+
+
+def _remove(connection: Connection, person: str, *, young: ColumnElement[bool]) -> None:
+    # What the person has asked for since the look has not ended, and stays.
+    own = and_(requests.c.sender == person, requests.c.ended_at.is_not(None))
+    # A message tells that its chat is a direct one, and so the person's own; the settings of a group are the group's.
+    said = ~requests.c.dedup_key.contains(":")
+    chats = select(requests.c.chat_id).where(own, said, requests.c.chat_type == "p2p", requests.c.chat_id.is_not(None))
+    cards = select(requests.c.answer_id).where(own, requests.c.answer_id.is_not(None))
+    ids = select(requests.c.request_id).where(own)
+    subject, named, made = preferences.c.subject, timers.c.name, generations.c
+    # Other keys than those of a message or a press may hold the id of a person or of a chat.
+    known_again = or_(said, requests.c.dedup_key.startswith("press:"))
+    for statement in (
+        delete(timers).where(or_(named == person, named.in_(union(chats, cards)))),
+        delete(preferences).where(or_(subject == person, subject.in_(chats))),
+        delete(last_served).where(last_served.c.sender == person),
+        update(key_value).where(key_value.c.name == PAUSED, key_value.c.value == person).values(value=""),
+        delete(generations).where(made.sender == person, made.ended_at.is_not(None)),
+        delete(sent_messages).where(sent_messages.c.request_id.in_(ids)),
+        update(requests).where(own, young, known_again).values(_BARE),
+        delete(requests).where(own),
+    ):
+        connection.execute(statement)

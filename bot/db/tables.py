@@ -1,4 +1,4 @@
-"""The tables. Times are seconds since 1970.
+"""The tables, and their rows as frozen values. Times are seconds since 1970.
 
 Requests and generations, which workers claim, carry an owner, a lease, and a time before which they are not due; every
 update names the owner, so that a worker that lost the lease writes nothing.
@@ -6,21 +6,17 @@ update names the owner, so that a worker that lost the lease writes nothing.
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Double,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    text,
-)
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, RowMapping, Table, Text, text
 from sqlalchemy.sql.elements import ColumnElement
 
-from bot.models import State
+from bot.models import ChatType, ContentFinding, Failure, GenerationView, Language, State
+from bot.options import Options
 
 metadata = MetaData()
 
@@ -71,6 +67,8 @@ requests = Table(
     Column("outcome", Text),
     # The message_id of the message whose prompt this repeats or edits; it is recalled with that message.
     Column("source", Text),
+    # What the same text or button of one person has in common, by which a second one is recognized.
+    Column("fingerprint", Text),
 )
 _R = requests.c
 partial_index("requests_of_source", _R.source, where="source IS NOT NULL")
@@ -138,7 +136,8 @@ partial_index("generations_owned", _G.owner, where="owner IS NOT NULL")
 partial_index("generations_in_slots", _G.model, where="slot_until IS NOT NULL")
 partial_index("generations_ended", _G.ended_at, where="ended_at IS NOT NULL")
 partial_index("generations_unexported", _G.ended_at, where="exported IS NULL AND ended_at IS NOT NULL")
-partial_index("generations_timed", _G.model, _G.ended_at, where="call_seconds IS NOT NULL")
+# With the seconds in it, so that the last calls are read without their rows.
+partial_index("generations_timed", _G.model, _G.ended_at, _G.call_seconds, where="call_seconds IS NOT NULL")
 
 sent_messages = Table(
     "sent_messages",
@@ -197,3 +196,170 @@ key_value = Table(
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+Kind = Literal["images", "command", "rejected", "help", "not_allowed", "unreadable", "thanks", "original", "too_fast"]
+"""What a request is. The last ones are commands, too: ``not_allowed`` and ``unreadable`` are answered once in a while,
+the answer to ``thanks`` is a reaction, and that to ``original`` a file."""
+DeliveryMode = Literal["card", "messages"]
+"""How a request is answered: by its card; by plain messages since its card was refused; by a new reply since its
+card can no longer be changed."""
+
+LINK_SECONDS = 30 * 86_400.0
+"""How long an image's link works where it does not say: https://docs.bigmodel.cn/cn/guide/models/image-generation/glm-image"""
+
+RECALLED = "recalled"
+"""The outcome of a request whose message was taken back before it was answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRequest:
+    """A request as it is accepted; until then ``kind`` and what depends on it are not set."""
+
+    dedup_key: str
+    chat_id: str | None
+    """``None`` for the direct chat with the sender."""
+    chat_type: ChatType
+    sender: str
+    language: Language = "zh"
+    """The sender's, as far as the message shows it."""
+    reply_to: str | None = None
+    """The message that the answer quotes."""
+    in_topic: bool = False
+    source: str | None = None
+    """The message whose prompt this repeats or edits, where it is not the one it answers."""
+    fingerprint: str | None = None
+    request_id: str = field(default_factory=lambda: f"r{secrets.token_hex(12)}")
+    kind: Kind = "command"
+    content: Mapping[str, Any] = field(default_factory=dict)
+    """The options, the command or the error, by ``kind``."""
+    prompt: str = ""
+    raw_prompt: str = ""
+
+    @property
+    def options(self) -> Options:
+        """What its images are made with."""
+        return Options.from_stored(self.content)
+
+    @property
+    def ids(self) -> dict[str, str | None]:
+        """The ids that its lines in the log carry."""
+        return log_ids(self.request_id, self.dedup_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(NewRequest):
+    """A request that a worker has taken up to show its state in the chat."""
+
+    accepted_at: float
+    answer_id: str | None
+    delivery_mode: DeliveryMode
+    card_state: str | None
+    hide_prompt: bool
+    desired_version: int
+    published_version: int
+    attempts: int
+    stalled_attempts: int
+
+    @property
+    def recalled(self) -> bool:
+        """Whether it showed text of a message that was recalled; that text is not stored any more."""
+        return self.hide_prompt and not self.prompt
+
+    @classmethod
+    def of_row(cls, row: Mapping[Any, Any]) -> Self:
+        values = {name: row[name] for name in cls.__dataclass_fields__}
+        return cls(**{**values, "content": json.loads(row["content"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """A generation that a worker has taken up."""
+
+    generation_id: str
+    request_id: str
+    sender: str
+    model: str
+    stalled_attempts: int
+    calls_made: int
+    billing_month: str
+    repeated: bool
+    backoff_count: int
+    url: str | None
+    cache_name: str | None
+    image_key: str | None
+    dedup_key: str
+    """What its request is unique by."""
+    prompt: str
+    options: Options
+
+    @property
+    def ids(self) -> dict[str, str | None]:
+        """The ids that its lines in the log carry."""
+        return {"generation": self.generation_id, **log_ids(self.request_id, self.dedup_key)}
+
+    @classmethod
+    def of_row(cls, row: Mapping[Any, Any]) -> Self:
+        """Reads a row joined with its request's key, prompt and content."""
+        values = {name: row[name] for name in cls.__dataclass_fields__ if name != "options"}
+        return cls(**values, options=Options.from_stored(json.loads(row["content"])))
+
+
+def log_ids(request_id: str | None, dedup_key: str) -> dict[str, str | None]:
+    """The ids of a request as the log names them; the key of one that answers a message is its message id."""
+    return {"request": request_id, "dedup_key" if ":" in dedup_key else "message_id": dedup_key}
+
+
+def source_of(row: Mapping[Any, Any]) -> str | None:
+    """The message that the prompt of a stored request comes from; ``None`` for an example's."""
+    source: str | None = row["source"] or (None if ":" in row["dedup_key"] else row["dedup_key"])
+    return source
+
+
+def read_content(row: RowMapping) -> dict[str, Any]:
+    """The options, the command or the error of a stored request."""
+    content: dict[str, Any] = json.loads(row["content"])
+    return content
+
+
+def read_findings(stored: str | None) -> tuple[ContentFinding, ...]:
+    return tuple(ContentFinding(**finding) for finding in json.loads(stored)) if stored else ()
+
+
+def write_findings(findings: tuple[ContentFinding, ...]) -> str:
+    return json.dumps([asdict(finding) for finding in findings])
+
+
+def read_failure(stored: str | None) -> Failure | None:
+    if not stored:
+        return None
+    values = json.loads(stored)
+    return Failure(**{**values, "roles": tuple(values["roles"])})
+
+
+def write_failure(failure: Failure) -> str:
+    return json.dumps(asdict(failure), ensure_ascii=False)
+
+
+def is_resumable(row: Mapping[Any, Any], *, now: float) -> bool:
+    """Whether a generation failed after it was paid for, and its image can still be had: from its link, or a kept copy.
+
+    A link that carries no end is documented to work for 30 days.
+    """
+    if row["state"] != State.FAILED or not row["url"]:
+        return False
+    link_expires_at = row["link_expires_at"] or row["accepted_at"] + LINK_SECONDS
+    return row["cache_name"] is not None or now < link_expires_at
+
+
+def view_of_generation(row: Mapping[Any, Any], *, now: float) -> GenerationView:
+    """A generation as its card shows it at ``now``."""
+    same = ("generation_id", "image_key", "url", "link_expires_at", "repeated", "reencoded", "calls_billed")
+    return GenerationView(
+        **{name: row[name] for name in same},
+        state=State(row["state"]),
+        findings=read_findings(row["findings"]),
+        failure=read_failure(row["failure"]),
+        seconds=row["call_seconds"],
+        resumable=is_resumable(row, now=now),
+        platform_request_id=row["platform_request_id"],
+    )

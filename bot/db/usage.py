@@ -1,20 +1,109 @@
-"""What a month takes: paid images by model, and calls to Feishu. Months are written ``2026-11``, in the team's zone."""
+"""What is counted: a sender's images and messages, the team's images of a month by model, calls to Feishu.
+
+Months are written ``2026-11``, in the team's zone.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, select, union_all
 
 from bot.db.database import Database
-from bot.db.tables import FEISHU_CALLS, monthly_usage
+from bot.db.key_value import is_paused
+from bot.db.tables import FEISHU_CALLS, generations, monthly_usage, requests
 from bot.errors import DatabaseUnavailable
+from bot.models import State
+from bot.options import Options
 from bot.timings import BillingPeriods
+
+MINUTE = 60.0
 
 UNCOUNTED = frozenset({"token"})
 """Calls that Feishu's plan does not count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaUsage:
+    """Images at one moment: of the senders who were asked for, and of the team by model.
+
+    ``today`` are the paid calls of what a sender asked for today, and one for each image of it that waits. A call
+    counts as it does in the budget: also when its image was cancelled, failed or was recalled meanwhile. ``planned``
+    are the month's calls that were made, and one for each image that waits: for its first, or for another one since a
+    crash hid the outcome of that. ``recent`` are the answered messages and card actions of the last :data:`MINUTE`, by
+    sender, and ``warned`` are how many of them said that there were too many.
+    """
+
+    paused: bool = False
+    pending: Counter[str] = field(default_factory=Counter)
+    today: Counter[str] = field(default_factory=Counter)
+    waiting: Counter[str] = field(default_factory=Counter)
+    planned: Counter[str] = field(default_factory=Counter)
+    recent: Counter[str] = field(default_factory=Counter)
+    warned: Counter[str] = field(default_factory=Counter)
+
+    def add(self, sender: str, options: Options) -> None:
+        """Counts images that have joined the queue since."""
+        for counter, name in (
+            (self.pending, sender),
+            (self.today, sender),
+            (self.waiting, options.model),
+            (self.planned, options.model),
+        ):
+            counter[name] += options.count
+
+
+def count_images(
+    connection: Connection, senders: Collection[str], *, month: str, day_began: float, at: float
+) -> QuotaUsage:
+    """Counts for these senders and the team ``at`` a time, in seconds since 1970.
+
+    The counts stay right until the end of a transaction that began with :meth:`Database.lock_admissions`.
+    """
+    sender, model = generations.c.sender, generations.c.model
+    theirs, is_open = sender.in_(senders), generations.c.ended_at.is_(None)
+    waits = and_(is_open, generations.c.state == State.WAITING)
+    calls = func.sum(generations.c.calls_billed + case((waits, 1), else_=0))
+    found = _count(
+        connection,
+        pending=_by(sender, theirs, is_open),
+        today=_by(sender, theirs, generations.c.accepted_at >= day_began, number=calls),
+        waiting=_by(model, waits),
+        **_recent(senders, at=at),
+    )
+    return QuotaUsage(paused=is_paused(connection), planned=found["waiting"] + spent(connection, month), **found)
+
+
+def count_recent(connection: Connection, senders: Collection[str], *, at: float) -> QuotaUsage:
+    """Counts what of these senders was answered in the minute before ``at``, in seconds since 1970; nothing else."""
+    found = _count(connection, **_recent(senders, at=at))
+    return QuotaUsage(recent=found["recent"], warned=found["warned"])
+
+
+def _recent(senders: Collection[str], *, at: float) -> dict[str, Select[Any]]:
+    sender = requests.c.sender
+    lately = and_(sender.in_(senders), requests.c.accepted_at > at - MINUTE)
+    return {
+        "recent": _by(sender, lately, requests.c.kind != "too_fast"),
+        "warned": _by(sender, lately, requests.c.kind == "too_fast"),
+    }
+
+
+def _by(column: Any, *conditions: Any, number: ColumnElement[Any] | None = None) -> Select[Any]:
+    return select(column, func.count() if number is None else number).where(*conditions).group_by(column)
+
+
+def _count(connection: Connection, **selects: Select[Any]) -> dict[str, Counter[str]]:
+    """What each statement counts by name, asked for in one go."""
+    counters: dict[str, Counter[str]] = {kind: Counter() for kind in selects}
+    together = union_all(*(one.add_columns(literal(kind)) for kind, one in selects.items()))
+    for name, number, kind in connection.execute(together):
+        counters[kind][name] += int(number)
+    return counters
 
 
 def charge(database: Database, connection: Connection, *, month: str, model: str, images: int) -> None:
@@ -23,11 +112,11 @@ def charge(database: Database, connection: Connection, *, month: str, model: str
         _add(database, connection, month=month, name=model, count=images)
 
 
-def spent(connection: Connection, month: str) -> Mapping[str, int]:
+def spent(connection: Connection, month: str) -> Counter[str]:
     """The images of a month by model, those whose call is under way included."""
     usage = monthly_usage.c
     statement = select(usage.name, usage.count).where(usage.month == month, usage.name != FEISHU_CALLS)
-    return dict(connection.execute(statement).all())
+    return Counter(dict(connection.execute(statement).all()))
 
 
 def yuan(images: Mapping[str, int], prices: Mapping[str, float]) -> float:
@@ -42,47 +131,44 @@ def feishu_calls(connection: Connection, month: str) -> int:
     return connection.scalar(statement) or 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiUsageCounter:
     """Counts calls to Feishu in memory, and stores the counts now and then.
 
     A killed process loses what it has counted since it stored last.
     """
 
-    def __init__(self, database: Database, *, periods: BillingPeriods) -> None:
-        self._database = database
-        self._periods = periods
-        self._lock = threading.Lock()
-        self._unstored: Counter[str] = Counter()
+    database: Database
+    periods: BillingPeriods
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _unstored: Counter[str] = field(default_factory=Counter, init=False)
 
-    def count(self, name: str, _seconds: float = 0.0, _code: int | None = None) -> None:
+    def count(self, name: str) -> None:
         """Counts one call, whatever came of it: the platform may have counted it too."""
         if name not in UNCOUNTED:
             with self._lock:
-                self._unstored[self._periods.month()] += 1
+                self._unstored[self.periods.month()] += 1
 
     def store(self) -> None:
-        """Adds what was counted to the months in the database; nothing is lost when that fails.
-
-        Raises:
-            DatabaseUnavailable: nothing was stored.
-        """
+        """Adds what was counted to the months in the database; with ``DatabaseUnavailable`` nothing is lost."""
         with self._lock:
-            taken, self._unstored = self._unstored, Counter()
+            taken = Counter(self._unstored)
+            self._unstored.clear()
         if not taken:
             return
         try:
-            with self._database.write() as connection:
+            with self.database.write() as connection:
                 for month, calls in sorted(taken.items()):
-                    _add(self._database, connection, month=month, name=FEISHU_CALLS, count=calls)
+                    _add(self.database, connection, month=month, name=FEISHU_CALLS, count=calls)
         except DatabaseUnavailable:
             with self._lock:
-                self._unstored += taken
+                self._unstored.update(taken)
             raise
 
     def of_month(self) -> int:
         """This month's calls: those stored, and those of this process that are not yet."""
-        month = self._periods.month()
-        with self._database.read() as connection:
+        month = self.periods.month()
+        with self.database.read() as connection:
             stored = feishu_calls(connection, month)
         with self._lock:
             return stored + self._unstored[month]

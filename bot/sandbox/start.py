@@ -19,7 +19,7 @@ from bot.app import Bot
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.db.database import Database, read_url
-from bot.db.reports import is_idle, unfinished_generations
+from bot.db.reports import is_idle, unfinished
 from bot.models import State
 from bot.run import run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
@@ -114,7 +114,7 @@ class BotState:
     def queue(self) -> list[dict[str, Any]]:
         """The running, then the waiting generations, model by model in their order; see ``Controls.queue``."""
         shown = ("generation_id", "request_id", "sender", "prompt", "state", "model")
-        rows = [{name: row[name] for name in shown} for row in unfinished_generations(self._database)]
+        rows = [{name: row[name] for name in shown} for row in unfinished(self._database)[0]]
         waiting = {row["generation_id"]: row for row in rows if row["state"] == State.WAITING}
         running = Counter(row["model"] for row in rows if row["state"] == State.GENERATING)
         queue = [row for row in rows if row["state"] != State.WAITING]

@@ -16,14 +16,13 @@ from bot.chat.parsing.parser import parse_prompt
 from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.generations import resume_images
-from bot.db.lookups import chat_of_card, generation_states, image_request
-from bot.db.offers import find_offer, offer_of, result_of, settle_offer
+from bot.db.lookups import chat_of_card, find_offer, generation_states, image_request, offer_of, result_of, settle_offer
 from bot.db.requests import reopen
-from bot.db.rows import NewRequest, log_ids, options_of, read_options, source_of
+from bot.db.tables import NewRequest, log_ids, read_content, source_of
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import CardAction, Command, ImagePrompt, ParsedMessage, State
-from bot.options import PartialOptions, form_options, repeat_options
+from bot.options import Options, PartialOptions, form_options, repeat_options
 from bot.service.requests import RequestService
 
 log = get_logger(__name__)
@@ -33,7 +32,6 @@ Toast = dict[str, Any]
 _NEEDS_PROMPT = ("again", "ratio", "edit", "retype", "submit", "resume")
 """The actions that a request without a prompt, whose message was recalled, does not take."""
 
-
 COMMAND_BUTTONS = ("commands",)
 """The commands that a button can give."""
 
@@ -42,14 +40,14 @@ COMMAND_BUTTONS = ("commands",)
 class CardActionHandler:
     """Handles buttons, selects and forms.
 
-    An action that is delivered twice, known by its event, is handled once; two separate clicks are two.
+    An action that is delivered twice, known by its event, is handled once; two separate clicks are two. ``admins`` may
+    cancel what others asked for.
     """
 
     database: Database
     requests: RequestService
     cards: CardContext
     admins: Collection[str]
-    """The people who may cancel what others asked for."""
 
     def handle(self, action: CardAction) -> Toast:
         """Stores what an action asks for; returns the toast to answer with.
@@ -57,54 +55,53 @@ class CardActionHandler:
         Raises:
             DatabaseUnavailable: nothing was stored.
         """
-        handlers: Mapping[Any, Callable[[CardAction, RowMapping], Toast]] = {
+        of_request: Mapping[Any, Callable[[CardAction, RowMapping], Toast]] = {
             "again": self._again,
             "resume": self._resume,
             "ratio": self._repeat,
-            "edit": self._edit,
+            "edit": self._form,
+            "retype": self._form,
             "submit": self._submit,
             "cancel": self._cancel,
             "original": self._original,
-            "retype": self._retype,
             "confirm": self._confirm,
             "decline": self._decline,
         }
-        name = action.value.get("a")
-        handler = handlers.get(name) if isinstance(name, str) else None
-        request = self._request(action) if handler is not None else None
+        others: Mapping[Any, Callable[[CardAction], Toast]] = {"example": self._example, "command": self._command}
+        given = action.value.get("a")
+        name = given if isinstance(given, str) else ""
+        request = self._request(action, name) if name in of_request else None
         ids = {}
         if request is not None:
             # What leads from the log lines of an action back to the request of its card, and its message.
             ids = log_ids(request["request_id"], request["dedup_key"])
             ids = {"pressed": ids["request"], "message_id": ids.get("message_id")}
         with bind_ids(**ids):
-            log.info("card action", action=name, card=action.message_id)
-            if name in ("example", "command"):
-                return self._example(action) if name == "example" else self._command(action)
-            if handler is None:
+            log.info("card action", action=given, card=action.message_id)
+            if name in others:
+                return others[name](action)
+            if name not in of_request:
                 return self._toast("toast.unknown", "warning")
-            return handler(action, request) if request is not None else self._toast("toast.gone", "warning")
+            return of_request[name](action, request) if request is not None else self._toast("toast.gone", "warning")
 
     def reject(self) -> Toast:
         """The toast for a person who may not use the bot."""
         return self._toast("toast.not_allowed", "warning")
 
-    def _request(self, action: CardAction) -> RowMapping | None:
+    def _request(self, action: CardAction, name: str) -> RowMapping | None:
         """The request that a card shows, or of one of its images, where the action came from its own chat."""
-        value = action.value
-        if value["a"] in ("confirm", "decline"):
-            return find_offer(self.database, chat_id=action.chat_id, request_id=str(value.get("r")))
-        which = {"generation_id": str(value.get("g"))} if value["a"] == "original" else {}
+        request_id, chat_id = str(action.value.get("r")), action.chat_id
         with self.database.read() as connection:
-            row = image_request(connection, chat_id=action.chat_id, **(which or {"request_id": str(value.get("r"))}))
-        return None if row and value["a"] in _NEEDS_PROMPT and not row["raw_prompt"] else row
-
-    def _states(self, request: RowMapping) -> set[State]:
-        with self.database.read() as connection:
-            return generation_states(connection, request["request_id"])
+            if name in ("confirm", "decline"):
+                return find_offer(connection, chat_id=chat_id, request_id=request_id)
+            if name == "original":
+                return image_request(connection, chat_id=chat_id, generation_id=str(action.value.get("g")))
+            row = image_request(connection, chat_id=chat_id, request_id=request_id)
+        return None if row and name in _NEEDS_PROMPT and not row["raw_prompt"] else row
 
     def _again(self, action: CardAction, request: RowMapping) -> Toast:
-        states = self._states(request)
+        with self.database.read() as connection:
+            states = generation_states(connection, request["request_id"])
         if action.message_id == request["answer_id"] and not all(state.ended for state in states):
             # The button was pressed twice: its images go on already.
             return self._toast("toast.going_on", "info")
@@ -128,22 +125,21 @@ class CardActionHandler:
             return resume_images(self.database, connection, request["request_id"]) > 0
 
     def _repeat(self, action: CardAction, request: RowMapping) -> Toast:
-        options = repeat_options(read_options(request), PartialOptions(size=action.choice))
-        return self._submit_prompt(action, request, ImagePrompt(prompt=request["raw_prompt"], options=options))
+        options = repeat_options(read_content(request), PartialOptions(size=action.choice))
+        return self._accept(action, request, ImagePrompt(prompt=request["raw_prompt"], options=options))
 
     def _submit(self, action: CardAction, request: RowMapping) -> Toast:
         """Accepts what a form asks for; one that is rejected stays as it was filled in and can be sent again."""
         answer = self._submit_form(action, request)
         if answer["toast"]["type"] == "success":
             return answer
-        again = hashlib.sha256(action.event_id.encode()).hexdigest()[:8]
         card = render_form(
             self.cards,
             request_id=request["request_id"],
             prompt=request["raw_prompt"],
-            options=options_of(read_options(request)),
+            options=Options.from_stored(read_content(request)),
             typed=action.form,
-            again=again,
+            again=hashlib.sha256(action.event_id.encode()).hexdigest()[:8],
         )
         return {**answer, "card": {"type": "raw", "data": card}}
 
@@ -156,41 +152,25 @@ class CardActionHandler:
         prompt = ImagePrompt(prompt=text) if unchanged else parse_prompt(text, styles=self.requests.styles)
         if isinstance(prompt, UserError):
             return self._error(prompt)
-        before = read_options(request)
+        before = read_content(request)
         options = repeat_options(before, form_options(action.form, before) | prompt.options)
-        return self._submit_prompt(action, request, replace(prompt, options=options))
+        return self._accept(action, request, replace(prompt, options=options))
 
-    def _example(self, action: CardAction) -> Toast:
-        name = action.value.get("e")
-        if name not in EXAMPLES:
-            return self._toast("toast.unknown", "warning")
-        language = self.requests.language_of(action.presser) or "zh"
-        with self.database.read() as connection:
-            chat = chat_of_card(connection, card_id=action.message_id, chat_id=action.chat_id, sender=action.presser)
-        text = self.cards.messages.text(f"welcome.example.{name}.prompt", language)
-        new = self._new(action, {**chat, "language": language})
-        return self._accept(new, ImagePrompt(prompt=text), "toast.queued")
+    def _form(self, action: CardAction, request: RowMapping) -> Toast:
+        name = "form" if action.value["a"] == "edit" else "retype"
+        return self._accept(action, request, Command(name=name, argument=request["request_id"]), "toast.form_sent")
 
-    def _submit_prompt(self, action: CardAction, request: RowMapping, prompt: ImagePrompt) -> Toast:
-        new = replace(self._new(action, request), source=source_of(request))
-        return self._accept(new, prompt, "toast.queued")
-
-    def _edit(self, action: CardAction, request: RowMapping) -> Toast:
-        new = replace(self._new(action, request), source=source_of(request))
-        return self._accept(new, Command(name="form", argument=request["request_id"]), "toast.form_sent")
-
-    def _retype(self, action: CardAction, request: RowMapping) -> Toast:
-        new = replace(self._new(action, request), source=source_of(request))
-        return self._accept(new, Command(name="retype", argument=request["request_id"]), "toast.form_sent")
+    def _original(self, action: CardAction, request: RowMapping) -> Toast:
+        command = Command(name="original", argument=str(action.value["g"]))
+        return self._accept(action, request, command, "toast.original_coming")
 
     def _confirm(self, action: CardAction, request: RowMapping) -> Toast:
         """Draws what a card asks about: once, no matter who presses it or how often."""
-        offer = offer_of(request)
-        prompt = ImagePrompt(prompt=offer["prompt"], options=PartialOptions.from_stored(offer["options"]))
-        new = self._new(action, request)
-        new = replace(new, dedup_key=f"confirm:{request['request_id']}", source=source_of(request))
         if result_of(request) == "declined":
             return self._toast("toast.unknown", "warning")
+        offer = offer_of(request)
+        prompt = ImagePrompt(prompt=offer["prompt"], options=PartialOptions.from_stored(offer["options"]))
+        new = replace(_new(action, request), dedup_key=f"confirm:{request['request_id']}")
         result = self.requests.submit(new, prompt, store_rejected=False)
         if result.error is not None:
             return self._error(result.error)
@@ -200,45 +180,45 @@ class CardActionHandler:
     def _decline(self, action: CardAction, request: RowMapping) -> Toast:
         if result_of(request) == "drawn":
             return self._toast("toast.too_late", "info")
-        if action.presser != request["sender"] and action.presser not in self.admins:
+        if not self._may_change(action, request):
             return self._toast("toast.not_yours", "warning")
         settle_offer(self.database, request["request_id"], "declined")
         return self._toast("toast.declined", "info")
 
-    def _command(self, action: CardAction) -> Toast:
-        name = action.value.get("c")
-        if name not in COMMAND_BUTTONS:
-            return self._toast("toast.unknown", "warning")
-        with self.database.read() as connection:
-            chat = chat_of_card(connection, card_id=action.message_id, chat_id=action.chat_id, sender=action.presser)
-        language = self.requests.language_of(action.presser) or "zh"
-        return self._accept(self._new(action, {**chat, "language": language}), Command(name=name), "toast.sent")
-
-    def _original(self, action: CardAction, request: RowMapping) -> Toast:
-        command = Command(name="original", argument=str(action.value["g"]))
-        return self._accept(self._new(action, request), command, "toast.original_coming")
-
     def _cancel(self, action: CardAction, request: RowMapping) -> Toast:
-        if action.presser != request["sender"] and action.presser not in self.admins:
+        if not self._may_change(action, request):
             return self._toast("toast.not_yours", "warning")
         with self.database.write(step="card_actions.cancel") as connection:
             count = cancel(self.database, connection, [request["request_id"]])
         return self._toast("toast.cancelled", "success") if count else self._toast("toast.too_late", "info")
 
-    def _new(self, action: CardAction, shown: Mapping[Any, Any]) -> NewRequest:
-        """A new request; chat type, topic and language are those of the request that the card shows."""
-        return NewRequest(
-            dedup_key=f"press:{action.event_id}",
-            chat_id=action.chat_id,
-            chat_type=shown["chat_type"],
-            reply_to=action.message_id,
-            in_topic=bool(shown["in_topic"]),
-            sender=action.presser,
-            language=shown["language"],
-        )
+    def _may_change(self, action: CardAction, request: RowMapping) -> bool:
+        return action.presser == request["sender"] or action.presser in self.admins
 
-    def _accept(self, new: NewRequest, message: ParsedMessage, key: str) -> Toast:
-        result = self.requests.submit(new, message, store_rejected=False)
+    def _example(self, action: CardAction) -> Toast:
+        name = action.value.get("e")
+        if name not in EXAMPLES:
+            return self._toast("toast.unknown", "warning")
+        shown = self._chat(action)
+        text = self.cards.messages.text(f"welcome.example.{name}.prompt", shown["language"])
+        return self._accept(action, shown, ImagePrompt(prompt=text))
+
+    def _command(self, action: CardAction) -> Toast:
+        name = action.value.get("c")
+        if name not in COMMAND_BUTTONS:
+            return self._toast("toast.unknown", "warning")
+        return self._accept(action, self._chat(action), Command(name=name), "toast.sent")
+
+    def _chat(self, action: CardAction) -> Mapping[Any, Any]:
+        """Chat type, topic and language of a card that answers no request of images."""
+        with self.database.read() as connection:
+            chat = chat_of_card(connection, card_id=action.message_id, chat_id=action.chat_id, sender=action.presser)
+        return {**chat, "language": self.requests.language_of(action.presser) or "zh"}
+
+    def _accept(
+        self, action: CardAction, shown: Mapping[Any, Any], message: ParsedMessage, key: str = "toast.queued"
+    ) -> Toast:
+        result = self.requests.submit(_new(action, shown), message, store_rejected=False)
         return self._toast(key, "success") if result.error is None else self._error(result.error)
 
     def _error(self, error: UserError) -> Toast:
@@ -246,3 +226,17 @@ class CardActionHandler:
 
     def _toast(self, key: str, kind: Any) -> Toast:
         return render_toast(self.cards.messages, key, kind=kind)
+
+
+def _new(action: CardAction, shown: Mapping[Any, Any]) -> NewRequest:
+    """A new request; chat type, topic, language and source are those of the request that the card shows."""
+    return NewRequest(
+        dedup_key=f"press:{action.event_id}",
+        chat_id=action.chat_id,
+        chat_type=shown["chat_type"],
+        reply_to=action.message_id,
+        in_topic=bool(shown["in_topic"]),
+        sender=action.presser,
+        language=shown["language"],
+        source=source_of(shown) if "source" in shown else None,
+    )

@@ -9,14 +9,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bot.chat.parsing.tokenizer import ADMINS_ONLY
-from bot.db.admission import Preferences, chosen
 from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.generations import resume_images
-from bot.db.key_value import pause, resume
+from bot.db.key_value import Preferences, pause, resume
 from bot.db.lookups import change_language, store_content, unfinished_requests
-from bot.db.rows import NewRequest
+from bot.db.tables import NewRequest
 from bot.errors import UserError
+from bot.models import fields_of
 from bot.options import PartialOptions, resolve_options
 
 Result = Mapping[str, Any]
@@ -77,19 +77,17 @@ class Commands:
         if for_chat and new.sender not in self.admins:
             return UserError(sentence="command.admins_only")
         typed = PartialOptions.from_stored(new.content["options"])
+        defaults = self.preferences.read(connection, new.sender, new.chat_id)
         settled = resolve_options(
             typed,
-            defaults=self.preferences.choices(connection, [new.sender, new.chat_id]).options(
-                person=new.sender, chat=new.chat_id
-            ),
+            defaults=defaults.options(person=new.sender, chat=new.chat_id),
             may_drop_watermark=self.may_drop_watermark,
             styles=self.styles,
         )
         if isinstance(settled, UserError):
             return settled
-        changes = chosen(typed, settled)
-        subject = new.chat_id if for_chat else None
-        self.preferences.set(connection, subject or new.sender, changes)
+        changes = {name: value for name, value in fields_of(settled).items() if name in typed.given}
+        self.preferences.set(connection, (new.chat_id if for_chat else None) or new.sender, changes)
         return {"for_chat": for_chat, "changes": changes}
 
     def _lang(self, connection: Connection, new: NewRequest) -> Result:

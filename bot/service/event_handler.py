@@ -13,9 +13,8 @@ from bot.chat.parsing.tokenizer import fold
 from bot.chat.parsing.wording import Rules
 from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database
-from bot.db.lookups import was_answered
-from bot.db.references import References, delivered_image, find_references
-from bot.db.rows import Kind, NewRequest, language_of
+from bot.db.lookups import References, delivered_image, find_references, was_answered
+from bot.db.tables import Kind, NewRequest
 from bot.errors import DatabaseUnavailable, UserError
 from bot.logs import get_logger
 from bot.models import (
@@ -24,6 +23,7 @@ from bot.models import (
     Event,
     Ignored,
     ImagePrompt,
+    Language,
     Message,
     MessageRecall,
     Onboarding,
@@ -63,10 +63,7 @@ class EventHandler:
     wake: threading.Event
 
     def handle(self, event: Event) -> Mapping[str, object]:
-        """Stores what an event asks for.
-
-        Returns:
-            The JSON of the answer: ``{}``, or a toast for a card action.
+        """Stores what an event asks for; returns the JSON of the answer: ``{}``, or a toast for a card action.
 
         Raises:
             DatabaseUnavailable: nothing was stored, and Feishu has to send the event again.
@@ -184,8 +181,15 @@ def _new(message: Message) -> NewRequest:
         reply_to=message.message_id,
         in_topic=message.thread_id is not None,
         sender=message.sender,
-        language=language_of(message.text),
+        language=_language_of(message.text),
     )
+
+
+def _language_of(text: str) -> Language:
+    """The language of a text by its script: Chinese, else English when it has Latin letters, else Chinese."""
+    if any("\u4e00" <= character <= "\u9fff" or "\u3400" <= character <= "\u4dbf" for character in text):
+        return "zh"
+    return "en" if any(character.isascii() and character.isalpha() for character in text) else "zh"
 
 
 def _recognized(message: Message, intent: Intent) -> Mapping[str, Any]:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from bot.errors import DatabaseUnavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@dataclass
+class _Entry(Generic[Item, Result]):
+    """An item and its outcome: a result, an error, or neither where its group failed because of another item."""
+
+    item: Item
+    done: bool = False
+    results: list[Result] = field(default_factory=list)
+    error: DatabaseUnavailable | None = None
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -68,13 +79,3 @@ class GroupCommit(Generic[Item, Result]):
         with self._lock:
             taken, self._pending = self._pending, []
         return taken
-
-
-class _Entry(Generic[Item, Result]):
-    """An item and its outcome: a result, an error, or neither where its group failed because of another item."""
-
-    def __init__(self, item: Item) -> None:
-        self.item = item
-        self.done = False
-        self.results: list[Result] = []
-        self.error: DatabaseUnavailable | None = None

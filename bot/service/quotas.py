@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from bot.db.admission import QuotaUsage, count
-from bot.db.usage import yuan
+from bot.db.usage import QuotaUsage, count_images, yuan
 from bot.errors import UserError
 from bot.options import Options
 from bot.settings import LimitSettings
@@ -56,11 +55,13 @@ class Limits:
 
     def quota(self, connection: Connection, sender: str) -> QuotaView:
         """What a sender and the team have used, and their limits."""
-        counts = count(connection, [sender], month=self.periods.month(), day_began=self.periods.day_began())
+        periods = self.periods
+        month, day_began, at = periods.month(), periods.day_began(), periods.clock()
+        counts = count_images(connection, [sender], month=month, day_began=day_began, at=at)
         return QuotaView(
             today=counts.today[sender],
             per_day=self.settings.per_day,
-            resets_at=self.periods.day_ends(),
+            resets_at=periods.day_ends(),
             pending=counts.pending[sender],
             pending_most=self.settings.pending,
             team_images=counts.planned.total(),

@@ -9,19 +9,13 @@ from typing import Literal, NamedTuple
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.chat.styles import Styles, apply
-from bot.db.admission import Defaults, Preferences, QuotaUsage, count_recent, read_admission_state
 from bot.db.database import Database
 from bot.db.generations import is_free_to_repeat
-from bot.db.lookups import find_request
-from bot.db.requests import (
-    insert_requests,
-    is_known,
-    last_language,
-    last_prompt,
-    recalled_among,
-    replace_content,
-)
-from bot.db.rows import Kind, NewRequest, log_ids, read_options, source_of
+from bot.db.key_value import Defaults, Preferences
+from bot.db.lookups import find_request, known_keys, last_language, last_prompt, recalled_among, store_content
+from bot.db.requests import insert_requests
+from bot.db.tables import Kind, NewRequest, log_ids, read_content, source_of
+from bot.db.usage import QuotaUsage, count_images, count_recent
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import Command, ImagePrompt, Language, ParsedMessage, fields_of
@@ -37,17 +31,21 @@ TO_ADMIN = "notice"
 
 _KINDS: Mapping[str, Kind] = {name: name for name in ("help", "not_allowed", "unreadable", "thanks", "original")}
 
-Outcome = Literal["accepted", "repeated", "rejected", "silenced"]
+_GONE = UserError(sentence="misread.nothing_to_repeat")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitResult:
     """What became of a request; ``request_id`` is ``None`` where none was stored, ``error`` is why it was rejected."""
 
-    outcome: Outcome
+    outcome: Literal["accepted", "repeated", "rejected", "silenced"]
     kind: Kind
     request_id: str | None = None
     error: UserError | None = None
+
+
+_Decision = tuple[SubmitResult, NewRequest | None]
+"""What becomes of a request, and what is to be stored of it."""
 
 
 class _Prompt(NamedTuple):
@@ -103,41 +101,33 @@ class RequestService:
     def language_of(self, sender: str) -> Language | None:
         """The language that a sender has chosen, else that of their last message; ``None`` before the first."""
         with self.database.read() as connection:
-            chosen = self.preferences.choices(connection, [sender]).language(sender)
+            chosen = self.preferences.read(connection, sender).language(sender)
             return chosen or last_language(connection, sender=sender)
 
     def _commit_prompts(self, prompts: Sequence[_Prompt]) -> list[SubmitResult]:
-        periods = self.limits.periods
-        month = periods.month()
+        periods, new = self.limits.periods, [one.new for one in prompts]
+        month, day_began = periods.month(), periods.day_began()
+        senders = {one.sender for one in new}
         with self.database.write(step="requests.accept_prompts") as connection:
             at = self.database.lock_admissions(connection)
-            found = read_admission_state(
-                connection,
-                dedup_keys=[one.new.dedup_key for one in prompts],
-                senders={one.new.sender for one in prompts},
-                chats={one.new.chat_id for one in prompts if one.new.chat_id},
-                month=month,
-                day_began=periods.day_began(),
-                at=at,
-            )
-            recalled = recalled_among(connection, {one.new.source for one in prompts if one.new.source})
-            defaults = self.preferences.over(found.chosen)
-            admitted = []
-            for new, prompt, store_rejected in prompts:
-                gone = UserError(sentence="misread.nothing_to_repeat")
-                drafted = self._draft(new, gone if new.source in recalled else prompt, defaults)
-                admitted.append(self._admit(*drafted, found.known, found.counts, store_rejected=store_rejected))
-            rows = [row for _, row in admitted if row is not None]
-            insert_requests(self.database, connection, rows, at=at, month=month)
-        return [result for result, _ in admitted]
+            known = known_keys(connection, [one.dedup_key for one in new])
+            counts = count_images(connection, senders, month=month, day_began=day_began, at=at)
+            recalled = recalled_among(connection, {one.source for one in new if one.source})
+            defaults = self.preferences.read(connection, *senders, *{one.chat_id for one in new})
+            decisions = []
+            for one, prompt, store_rejected in prompts:
+                drafted, error = self._draft(one, _GONE if one.source in recalled else prompt, defaults)
+                decisions.append(self._admit(drafted, error, known, counts, store_rejected=store_rejected))
+            insert_requests(self.database, connection, [row for _, row in decisions if row], at=at, month=month)
+        return [result for result, _ in decisions]
 
     def _draft(
         self, new: NewRequest, prompt: ImagePrompt | UserError, defaults: Defaults
     ) -> tuple[NewRequest, UserError | None]:
-        """The request for the images of a prompt, with the defaults of sender and chat, or one for its error."""
+        """The request for the images of a prompt, with the defaults of sender and chat, and why it is rejected."""
         new = replace(new, language=defaults.language(new.sender) or new.language)
         if isinstance(prompt, UserError):
-            return _rejected(new, prompt), prompt
+            return replace(new, kind="rejected"), prompt
         options = resolve_options(
             prompt.options,
             defaults=defaults.options(person=new.sender, chat=new.chat_id),
@@ -145,40 +135,34 @@ class RequestService:
             styles=self.styles,
         )
         if isinstance(options, UserError):
-            return _rejected(new, options), options
+            return replace(new, kind="rejected"), options
         style = self.styles.find(options.style) if options.style is not None else None
         text = prompt.prompt if style is None else apply(prompt.prompt, style)
         content = {**new.content, **fields_of(options)}
-        drafted = replace(new, kind="images", content=content, prompt=text, raw_prompt=prompt.prompt, options=options)
-        return drafted, None
+        return replace(new, kind="images", content=content, prompt=text, raw_prompt=prompt.prompt), None
 
     def _admit(
         self, new: NewRequest, error: UserError | None, known: set[str], counts: QuotaUsage, *, store_rejected: bool
-    ) -> tuple[SubmitResult, NewRequest | None]:
-        """What becomes of a prompt, and what is to be stored of it; ``known`` and ``counts`` are kept up to date."""
+    ) -> _Decision:
+        """Decides about a request, in order of acceptance; ``known`` and ``counts`` are kept up to date."""
         if new.dedup_key in known:
             return SubmitResult(outcome="repeated", kind=new.kind), None
         too_fast = self._check_rate(new, counts, store_rejected=store_rejected)
         if too_fast is not None:
             known.add(new.dedup_key)
             return too_fast
-        if new.options is not None:
-            error = self.limits.check(counts, sender=new.sender, options=new.options)
+        error = error or self.limits.check(counts, sender=new.sender, options=new.options)
         if error is not None and not store_rejected:
             return SubmitResult(outcome="rejected", kind=new.kind, error=error), None
         known.add(new.dedup_key)
         counts.recent[new.sender] += 1
-        outcome: Outcome = "rejected" if error else "accepted"
-        result = SubmitResult(outcome=outcome, kind=new.kind, request_id=new.request_id, error=error)
         if error is not None:
-            return result, _rejected(new, error)
-        if new.options is not None:
-            counts.add(new.sender, new.options)
-        return result, new
+            rejected = SubmitResult(outcome="rejected", kind=new.kind, request_id=new.request_id, error=error)
+            return rejected, _rejected(new, error)
+        counts.add(new.sender, new.options)
+        return SubmitResult(outcome="accepted", kind=new.kind, request_id=new.request_id), new
 
-    def _check_rate(
-        self, new: NewRequest, counts: QuotaUsage, *, store_rejected: bool
-    ) -> tuple[SubmitResult, NewRequest | None] | None:
+    def _check_rate(self, new: NewRequest, counts: QuotaUsage, *, store_rejected: bool) -> _Decision | None:
         """What becomes of what a sender sends too fast: one notice, then nothing; ``None`` where they do not."""
         error = self.limits.check_rate(counts, new.sender)
         if error is None:
@@ -195,9 +179,9 @@ class RequestService:
         content = {"name": command.name, "argument": command.argument, "options": command.options.given}
         with self.database.write(step="requests.accept_command") as connection:
             at = self.database.lock_admissions(connection)
-            language = self.preferences.choices(connection, [new.sender]).language(new.sender) or new.language
+            language = self.preferences.read(connection, new.sender).language(new.sender) or new.language
             new = replace(new, language=language, kind=_KINDS.get(command.name, "command"), content=content)
-            if is_known(connection, new.dedup_key):
+            if known_keys(connection, [new.dedup_key]):
                 return SubmitResult(outcome="repeated", kind=new.kind)
             if command.name != TO_ADMIN:
                 recent = count_recent(connection, [new.sender], at=at)
@@ -209,8 +193,9 @@ class RequestService:
             insert_requests(self.database, connection, [new], at=at)
             error = self.commands.perform(connection, new)
             if error is not None:
-                replace_content(connection, _rejected(new, error))
-        outcome: Outcome = "rejected" if error else "accepted"
+                rejected = _rejected(new, error)
+                store_content(connection, new.request_id, rejected.content, kind=rejected.kind)
+        outcome: Literal["accepted", "rejected"] = "rejected" if error else "accepted"
         return SubmitResult(outcome=outcome, kind=new.kind, request_id=new.request_id, error=error)
 
     def _again(self, new: NewRequest, command: Command) -> tuple[NewRequest, ParsedMessage]:
@@ -224,11 +209,11 @@ class RequestService:
             else:
                 last = last_prompt(connection, sender=new.sender, chat_id=new.chat_id)
             if last is None or not last["raw_prompt"]:
-                return new, UserError(sentence="misread.nothing_to_repeat")
+                return new, _GONE
             free = not command.options.given and is_free_to_repeat(self.database, connection, last["request_id"])
         if free:
             return new, Command(name="redownload", argument=last["request_id"])
-        options = repeat_options(read_options(last), command.options)
+        options = repeat_options(read_content(last), command.options)
         return replace(new, source=source_of(last)), ImagePrompt(prompt=last["raw_prompt"], options=options)
 
 
@@ -236,4 +221,4 @@ def _rejected(new: NewRequest, error: UserError) -> NewRequest:
     """The request that is answered with an error in place of what it asked for."""
     command = new.content.get("name", error.command) if new.kind == "command" else error.command
     content = {"sentence": error.sentence, "values": dict(error.values), "command": command}
-    return replace(new, kind="rejected", content=content, options=None)
+    return replace(new, kind="rejected", content=content)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from bot.db.database import Database
 from bot.db.reports import FailureRecord, recent_failures
-from bot.db.rows import NewRequest
+from bot.db.tables import NewRequest
 from bot.logs import get_logger
 from bot.models import Command
 from bot.service.requests import TO_ADMIN, RequestService

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import RowMapping
 
-from bot.db.bitable_queue import BitableQueue, ExportBatch
-from bot.db.key_value import PeriodicLock
-from bot.db.rows import options_of, read_failure
+from bot.db.export import BitableQueue, ExportBatch
+from bot.db.tables import read_content, read_failure
+from bot.db.timers import PeriodicLock
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu.bitable import MOST_RECORDS, NUMBER, PERSON, PROMPT, TIME
 from bot.logs import get_logger
+from bot.options import Options
 from bot.timings import backoff_with_jitter
 
 log = get_logger(__name__)
@@ -125,7 +125,7 @@ def record(row: RowMapping, *, prices: Mapping[str, float], people: bool, prompt
         PERSON: [{"id": row["sender"]}] if people else None,
         "会话 Chat": row["chat_id"],
         "模型 Model": row["model"],
-        "尺寸 Size": options_of(json.loads(row["content"])).size,
+        "尺寸 Size": Options.from_stored(read_content(row)).size,
         "结果 Result": row["state"],
         "错误 Error": failure.code if failure else None,
         "费用 Yuan": round(row["calls_billed"] * prices.get(row["model"], 0.0), 4),

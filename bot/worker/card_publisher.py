@@ -15,9 +15,9 @@ from bot.chat.cards.command_cards import render_moved, render_notice
 from bot.chat.cards.elements import CardContext, content, text_of
 from bot.chat.cards.request_card import render_request_text
 from bot.db.leases import Leases
-from bot.db.outages import Outages
 from bot.db.requests import RequestStore
-from bot.db.rows import RECALLED, Request
+from bot.db.tables import RECALLED, Request
+from bot.db.timers import Outages
 from bot.errors import FeishuAction, FeishuError, LeaseLost, SendDelayed
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import FOR_NOW

@@ -13,8 +13,8 @@ from typing import TypeVar
 from bot.db.generations import GenerationStore
 from bot.db.key_value import PseudonymousIds
 from bot.db.leases import Leases
-from bot.db.outages import Outages
-from bot.db.rows import Generation
+from bot.db.tables import Generation
+from bot.db.timers import Outages
 from bot.errors import (
     STALLED,
     UNKNOWN_OUTCOME,

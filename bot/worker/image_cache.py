@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.db.database import Database
 from bot.db.lookups import original_of, store_file_key
-from bot.db.outages import Outages
+from bot.db.timers import Outages
 from bot.errors import DownloadFailed, FeishuError
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import FOR_NOW

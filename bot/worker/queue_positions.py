@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.db.database import Database
-from bot.db.queue import QueuedGeneration, queued_cards, read_queue
+from bot.db.generations import QueuedGeneration, queued_cards, read_queue
 from bot.db.requests import MOST_PATCHES, mark_dirty
 
 TYPICAL_SECONDS = {"glm-image": 35.0, "cogview-4": 15.0, "cogview-4-250304": 15.0, "cogview-3-flash": 10.0}

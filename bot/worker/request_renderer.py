@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -31,14 +30,14 @@ from bot.chat.cards.help_cards import (
 )
 from bot.chat.cards.question_card import render_question
 from bot.chat.cards.request_card import render_request
-from bot.db.admission import Preferences
 from bot.db.database import Database
+from bot.db.key_value import Preferences
 from bot.db.lookups import find_request, prompts_of
-from bot.db.reports import Reports
-from bot.db.rows import RECALLED, Request, options_of, read_options
+from bot.db.reports import Reports, unfinished
+from bot.db.tables import RECALLED, Request, read_content
 from bot.errors import UserError
 from bot.models import GenerationView, RequestView, State
-from bot.options import OPTIONS, PartialOptions
+from bot.options import OPTIONS, Options, PartialOptions
 from bot.service.quotas import Limits
 from bot.view_models import QueueEntry, QueueView, SettingsView
 from bot.worker.queue_positions import QueuePosition, QueueReader
@@ -133,7 +132,7 @@ class RequestRenderer:
 
         ``private``: nobody else reads the answer.
         """
-        rows, paused = self.reports.unfinished()
+        rows, paused = unfinished(self.database)
         own = list(dict.fromkeys(row["request_id"] for row in rows if row["sender"] == sender))
         positions: dict[str, QueuePosition] = {}
         for model in {row["model"] for row in rows}:
@@ -178,7 +177,7 @@ def _settings(renderer: RequestRenderer, request: Request) -> Card:
     of_chat = request.content["argument"] == "chat"
     sender = "" if of_chat else request.sender
     with renderer.database.read() as connection:
-        defaults = renderer.preferences.choices(connection, [sender, request.chat_id])
+        defaults = renderer.preferences.read(connection, sender, request.chat_id)
     view = SettingsView(
         options=defaults.options(person=sender, chat=request.chat_id),
         language=defaults.language(sender),
@@ -196,9 +195,9 @@ def _form(renderer: RequestRenderer, request: Request) -> Card:
         row = find_request(connection, edited)
     if row is None or not row["raw_prompt"]:
         return render_notice(renderer.cards, "recalled")
-    typed = json.loads(row["content"]).get("typed") if request.content["name"] == "retype" else None
+    typed = read_content(row).get("typed") if request.content["name"] == "retype" else None
     prompt = typed or _changed_prompt(row["raw_prompt"], change)
-    options = options_of(read_options(row))
+    options = Options.from_stored(read_content(row))
     return render_form(renderer.cards, request_id=edited, prompt=prompt, options=options)
 
 
@@ -210,7 +209,7 @@ def _question(renderer: RequestRenderer, request: Request) -> Card:
     content = request.content
     typed = PartialOptions.from_stored(content["options"]).given
     with renderer.database.read() as connection:
-        choices = renderer.preferences.choices(connection, [request.sender, request.chat_id])
+        choices = renderer.preferences.read(connection, request.sender, request.chat_id)
     defaults = choices.options(person=request.sender, chat=request.chat_id)
     price = renderer.prices.get(str(typed.get("model", defaults.model)), 0.0)
     return render_question(

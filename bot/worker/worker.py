@@ -14,7 +14,7 @@ from bot.db.database import Database
 from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.leases import Leases, elapsed_time
 from bot.db.requests import RequestStore
-from bot.db.rows import Generation
+from bot.db.tables import Generation
 from bot.errors import DatabaseUnavailable
 from bot.logs import bind_ids, get_logger
 from bot.options import Options

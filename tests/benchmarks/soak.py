@@ -76,7 +76,7 @@ class Soak:
                 connection.execute(update(table).where(old).values(ended_at=table.c.ended_at - 60 * DAY))
             connection.execute(update(last_served).values(posted_at=last_served.c.called_at - 60 * DAY))
             connection.execute(update(timers).where(timers.c.name == "clean-up").values(next_at=0.0))
-        Retention(self.database, days=30, stopping=threading.Event()).clean()
+        Retention(database=self.database, days=30, stopping=threading.Event()).clean()
 
     def count(self, table: Table, *, unfinished: bool = False) -> int:
         """How many rows a table has."""

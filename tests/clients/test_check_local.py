@@ -17,7 +17,7 @@ from bot.cli.check_local import SMALLEST_PLAN, check_bot_findings, check_databas
 from bot.cli.check_result import CheckResult
 from bot.db.database import Database
 from bot.db.migrate import HEAD
-from bot.db.outages import Outages
+from bot.db.timers import Outages
 from bot.db.usage import ApiUsageCounter
 from bot.errors import FeishuAction, FeishuError
 from bot.feishu.error_codes import describe, suggest_fix
@@ -192,7 +192,7 @@ def test_a_database_that_cannot_be_used_is_reported_and_left_alone(
 def test_calls_of_the_month_are_counted(database: Database, database_url: str, count: int, *, advised: bool) -> None:
     """Near the limit of the smallest plan there is advice, never a failure."""
     stored = load({"DATABASE_URL": database_url})
-    counter = ApiUsageCounter(database, periods=BillingPeriods(zone=stored.team.zone, clock=time.time))
+    counter = ApiUsageCounter(database=database, periods=BillingPeriods(zone=stored.team.zone, clock=time.time))
     for _ in range(count):
         counter.count("reply")
     counter.store()
@@ -214,7 +214,7 @@ def test_calls_that_feishu_refuses_a_running_bot_are_reported(database: Database
     stored = load({"DATABASE_URL": database_url})
     refusal = FeishuError("ip is denied", call="image", code=99991401, action=FeishuAction.APP_REFUSED, log_id="log-1")
     explanation = describe(refusal), suggest_fix(refusal, domain=stored.domain)
-    outages = Outages(database, explain=lambda _: explanation, pace=Timings())
+    outages = Outages(database=database, explain=lambda _: explanation, pace=Timings())
     with pytest.raises(FeishuError), outages.guard("image"):
         raise refusal
     _, outage = check_bot_findings(stored, readable=True)

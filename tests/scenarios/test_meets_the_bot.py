@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import and_, select, update
 
-from bot.db.erasure import forget
+from bot.db.retention import forget
 from bot.db.tables import requests
 from tests.support.card_actions import card_actions
 from tests.support.dsl import CATALOGUE, BotUnderTest, Card, Conversation, bot_with, header_color, wait_for

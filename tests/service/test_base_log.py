@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.db.bitable_queue import BitableQueue
 from bot.db.database import Database
-from bot.db.key_value import PeriodicLock
+from bot.db.export import BitableQueue
 from bot.db.tables import generations
+from bot.db.timers import PeriodicLock
 from bot.feishu.bitable import PERSON, PROMPT
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.worker.bitable_export import BitableExporter

@@ -11,8 +11,7 @@ from sqlalchemy import select, update
 
 from bot.db.database import Database
 from bot.db.generations import GenerationStore
-from bot.db.rows import Generation
-from bot.db.tables import generations, last_served, requests
+from bot.db.tables import Generation, generations, last_served, requests
 from bot.models import GeneratedImage, ImagePrompt, State
 from bot.options import PartialOptions
 from bot.sandbox.http import wait_until

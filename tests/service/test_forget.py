@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import Table, func, select, update
 
 from bot.db.database import Database, read_url
-from bot.db.erasure import forget, stored_of
 from bot.db.key_value import pause, resume
 from bot.db.migrate import migrate
+from bot.db.retention import forget, stored_of
 from bot.db.tables import (
     generations,
     last_served,

@@ -15,8 +15,7 @@ from bot.db.database import Database, read_url
 from bot.db.generations import GenerationStore, pause_model, recover_lost_calls
 from bot.db.key_value import pause
 from bot.db.requests import RequestStore
-from bot.db.rows import Generation
-from bot.db.tables import generations, requests
+from bot.db.tables import Generation, generations, requests
 from bot.errors import LeaseLost
 from bot.models import GeneratedImage, State
 from bot.worker.generation_steps import REPEATED_UNKNOWN

@@ -14,7 +14,7 @@ from bot.db.cancellation import cancel, cancel_recalled
 from bot.db.database import Database
 from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.key_value import pause, resume
-from bot.db.rows import Generation
+from bot.db.tables import Generation
 from bot.errors import (
     AuthenticationFailed,
     CallTimedOut,

@@ -31,7 +31,7 @@ PERIODS = BillingPeriods(zone=UTC, clock=lambda: NOON)
 
 def reading(database: Database) -> StateSnapshot:
     """How things stand."""
-    calls = ApiUsageCounter(database, periods=PERIODS)
+    calls = ApiUsageCounter(database=database, periods=PERIODS)
     reports = Reports(database=database, prices={"glm-image": 0.1, "cogview-4": 0.06}, periods=PERIODS, calls=calls)
     return reports.snapshot(slots={"glm-image": 1, "cogview-4": 5}, alive_within=15.0)
 
@@ -86,7 +86,9 @@ def test_without_a_database_only_that_is_told() -> None:
 def test_calls_of_several_processes_add_up(database: Database) -> None:
     """What two processes count at the same time is stored without losing one, each month apart."""
     now = [NOON]
-    both = [ApiUsageCounter(database, periods=BillingPeriods(zone=UTC, clock=lambda: now[0])) for _ in range(2)]
+    both = [
+        ApiUsageCounter(database=database, periods=BillingPeriods(zone=UTC, clock=lambda: now[0])) for _ in range(2)
+    ]
     for month in range(2):
         now[0] = NOON + month * 31 * 86_400
         threads = [threading.Thread(target=_count_and_store, args=(calls,)) for calls in both]
@@ -106,9 +108,9 @@ def _count_and_store(calls: ApiUsageCounter) -> None:
 
 def test_a_call_for_a_token_is_not_counted(database: Database) -> None:
     """The plan does not count it, nor does the bot; a call without an answer counts."""
-    calls = ApiUsageCounter(database, periods=PERIODS)
-    calls.count("token", 0.1, 0)
-    calls.count("patch", 10.0, None)
+    calls = ApiUsageCounter(database=database, periods=PERIODS)
+    calls.count("token")
+    calls.count("patch")
     assert calls.of_month() == 1
 
 
@@ -127,13 +129,13 @@ def test_what_could_not_be_stored_is_kept_for_the_next_time(tmp_path: Path) -> N
     database = Database(read_url(f"sqlite:///{tmp_path / 'bot.db'}"))
     migrate(database)
     stopping = threading.Event()
-    calls = ApiUsageCounter(database, periods=PERIODS)
+    calls = ApiUsageCounter(database=database, periods=PERIODS)
     background = Background(stopping=stopping)
     with without_the_table(database):
         calls.count("reply")
         assert isinstance(background.attempt("api-usage", calls.store), DatabaseUnavailable)
     background.start("api-usage", calls.store, every=0.01)
-    assert wait_until(lambda: ApiUsageCounter(database, periods=PERIODS).of_month() == 1, seconds=30)
+    assert wait_until(lambda: ApiUsageCounter(database=database, periods=PERIODS).of_month() == 1, seconds=30)
     stopping.set()
     background.close()
     database.close()

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import select, update
 
 from bot.db.database import Database
-from bot.db.outages import Call, Outages
 from bot.db.tables import generations, timers
+from bot.db.timers import Call, Outages, current_outages
 from bot.errors import FeishuAction, FeishuError, SendDelayed
 from bot.feishu.error_codes import describe, suggest_fix
 from bot.sandbox.faults import ANY_CALL
@@ -285,7 +285,7 @@ def pass_by(database: Database, seconds: float) -> None:
 def outages_in(database: Database) -> Outages:
     """The outages as a process at the pace of production sees them."""
     return Outages(
-        database,
+        database=database,
         explain=lambda error: (describe(error), suggest_fix(error, domain="https://open.feishu.cn")),
         pace=Timings(),
     )
@@ -347,14 +347,14 @@ def test_another_refusal_ends_the_outage(database: Database) -> None:
     pass_by(database, 100.0)
     with pytest.raises(FeishuError), outages.guard("send"):
         raise FeishuError("not in the group", call="reply", code=230002, action=FeishuAction.GIVE_UP)
-    assert outages.current() == []
+    assert current_outages(database) == []
 
 
 def test_an_outage_that_nobody_waits_for_is_not_reported(database: Database) -> None:
     """When nothing is left that would probe, the process counts as ready again after a few minutes."""
     outages = outages_in(database)
     refuse(outages, "image")
-    assert [(one.call, one.code) for one in outages.current()] == [("image", 99991662)]
-    assert "管理后台" in outages.current()[0].fix
+    assert [(one.call, one.code) for one in current_outages(database)] == [("image", 99991662)]
+    assert "管理后台" in current_outages(database)[0].fix
     pass_by(database, 300.0)
-    assert outages.current() == []
+    assert current_outages(database) == []

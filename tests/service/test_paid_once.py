@@ -15,8 +15,7 @@ from sqlalchemy.exc import OperationalError
 from bot.db.database import Database
 from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.leases import Leases, elapsed_time
-from bot.db.rows import Generation
-from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
+from bot.db.tables import FEISHU_CALLS, Generation, generations, monthly_usage
 from bot.errors import LeaseLost
 from bot.worker.generation_steps import REPEATED_UNKNOWN
 from tests.support.builders import EXPIRED, LEASE, accept, answer

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from bot.db.admission import Preferences
 from bot.db.cancellation import cancel
 from bot.db.database import Database
+from bot.db.key_value import Preferences
 from bot.db.reports import Reports
 from bot.db.requests import MOST_PATCHES, RequestStore
 from bot.db.tables import generations, requests
@@ -32,7 +32,7 @@ def accepted(database: Database, origin: str) -> str:
 def rendering_of(database: Database, line: QueueReader) -> RequestRenderer:
     """What renders the cards of requests as they stand."""
     limits = limits_of()
-    calls = ApiUsageCounter(database, periods=limits.periods)
+    calls = ApiUsageCounter(database=database, periods=limits.periods)
     return RequestRenderer(
         database=database,
         cards=cards(),

@@ -13,8 +13,7 @@ from sqlalchemy import func, select, update
 from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database
 from bot.db.requests import RequestStore
-from bot.db.rows import NewRequest
-from bot.db.tables import generations, requests
+from bot.db.tables import NewRequest, generations, requests
 from bot.models import ImagePrompt
 from tests.support.builders import LEASE, accept, arrival, reception_of
 from tests.support.dsl import REDELIVERY, BotUnderTest, header_color, wait_for

@@ -12,7 +12,7 @@ from sqlalchemy import literal, select
 
 from bot.db.database import Database
 from bot.db.generations import is_model_held, pause_model
-from bot.db.send_rate import CHAT, MINUTE, SECOND, SendRateLimiter, TokenBucket
+from bot.db.timers import CHAT, MINUTE, SECOND, SendRateLimiter, TokenBucket
 
 
 def send(database: Database, chat: str) -> float:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from bot.chat.styles import Styles
-from bot.db.admission import Preferences
 from bot.db.database import Database
+from bot.db.key_value import Preferences
 from bot.db.requests import RequestStore
-from bot.db.rows import NewRequest, Request
+from bot.db.tables import NewRequest, Request
 from bot.models import ImagePrompt
 from bot.options import Options, PartialOptions
 from bot.service.commands import Commands

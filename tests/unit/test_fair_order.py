@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.db.queue import QueuedGeneration
+from bot.db.generations import QueuedGeneration
 from bot.worker.queue_positions import fair_order
 from tests.support.fairness import Fairness
 

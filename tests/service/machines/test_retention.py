@@ -35,7 +35,7 @@ HOURS = 3600.0
 
 def retention(database: Database, *, days: int = 40) -> Retention:
     """A clean-up of a process that is not about to leave."""
-    return Retention(database, days=days, stopping=threading.Event())
+    return Retention(database=database, days=days, stopping=threading.Event())
 
 
 def count(database: Database, table: Table) -> int:
@@ -124,7 +124,7 @@ def test_a_process_that_leaves_hands_its_turn_over(database: Database) -> None:
     add_finished(database, BATCH + 1, days=1, ended_ago=50 * DAY)
     leaving = threading.Event()
     leaving.set()
-    assert Retention(database, days=40, stopping=leaving).clean() == BATCH
+    assert Retention(database=database, days=40, stopping=leaving).clean() == BATCH
     assert retention(database).clean() == 1
 
 

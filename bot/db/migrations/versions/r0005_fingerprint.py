@@ -1,0 +1,18 @@
+"""The column by which a second press or message is recognized; the seconds of calls in their index."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Adds the column, and makes the index anew."""
+    op.add_column("requests", sa.Column("fingerprint", sa.Text(), nullable=True))
+    op.drop_index("generations_timed")
+    where = sa.text("call_seconds IS NOT NULL")
+    columns = ["model", "ended_at", "call_seconds"]
+    op.create_index("generations_timed", "generations", columns, sqlite_where=where, postgresql_where=where)

@@ -1,0 +1,284 @@
+"""When something may be done again: periodic jobs, sends, a busy model's calls, and calls that Feishu refuses for now.
+
+Timers are kept in the database, so that all processes share them and a restart forgets nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, literal, select, update
+
+from bot.db.database import Database
+from bot.db.leases import change_rows
+from bot.db.tables import generations, key_value, requests, timers
+from bot.errors import FeishuAction, FeishuError, SendDelayed
+from bot.logs import get_logger
+from bot.models import State
+from bot.timings import Timings
+
+log = get_logger(__name__)
+
+
+def timer_runs(database: Database, name: ColumnElement[str]) -> ColumnElement[bool]:
+    """The condition that a timer has not run out."""
+    return exists().where(timers.c.name == name, timers.c.next_at > database.now)
+
+
+def set_timer(database: Database, connection: Connection, name: str, *, seconds: float) -> None:
+    """Lets a timer run for so many seconds; one that runs longer is not shortened."""
+    row = database.insert(timers).values(name=name, next_at=database.now + seconds)
+    later = row.excluded.next_at
+    connection.execute(
+        row.on_conflict_do_update(index_elements=["name"], set_={"next_at": later}, where=timers.c.next_at < later)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodicLock:
+    """A job that one process at a time does now and then, for all of them.
+
+    After ``seconds`` another process may take over a job that has stopped. Each method raises ``DatabaseUnavailable``
+    when the database does not answer.
+    """
+
+    database: Database
+    name: str
+    seconds: float
+
+    def take(self) -> bool:
+        """Takes the lock; false when the job is not due, or another process does it."""
+        now = self.database.now
+        row = self.database.insert(timers).values(name=self.name, next_at=now + self.seconds)
+        taken = row.on_conflict_do_update(
+            index_elements=["name"], set_={"next_at": row.excluded.next_at}, where=timers.c.next_at <= now
+        )
+        with self.database.write() as connection:
+            return connection.execute(taken.returning(timers.c.name)).first() is not None
+
+    def keep(self) -> None:
+        """Says that the work goes on."""
+        self.end(self.seconds)
+
+    def end(self, seconds: float) -> None:
+        """Makes the job due again after so many seconds."""
+        next_at = self.database.now + seconds
+        with self.database.write() as connection:
+            connection.execute(update(timers).where(timers.c.name == self.name).values(next_at=next_at))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenBucket:
+    """``burst`` messages at once, then ``rate`` a second: over any second at most both together."""
+
+    rate: float
+    burst: int
+
+    def wait(self, ahead: float) -> float:
+        """The seconds until the next message, when the timer is so many seconds ahead; not over 0 if it may be sent."""
+        return ahead - (self.burst - 1) / self.rate
+
+
+# The platform allows 5 messages a second to a chat, 5 updates a second of a message, 50 a second and 1,000 a minute
+# in all:
+# https://open.feishu.cn/document/server-docs/api-call-guide/frequency-control
+CHAT = TokenBucket(rate=2.0, burst=3)
+SECOND = TokenBucket(rate=30.0, burst=20)
+MINUTE = TokenBucket(rate=12.0, burst=280)
+_ALL = {"second": SECOND, "minute": MINUTE}
+
+
+@dataclass(frozen=True, slots=True)
+class SendRateLimiter:
+    """Lets messages be sent as often as the platform takes them, within the caller's transaction."""
+
+    database: Database
+
+    def reserve(self, connection: Connection, target: str) -> float:
+        """Reserves one message to a chat, or one update of a message, by its id.
+
+        Returns:
+            0 when it may be sent now; else the seconds to wait, and nothing is reserved.
+        """
+        buckets = {target: CHAT, **_ALL}
+        if len(rows := self._locked(connection, target)) < len(buckets):
+            # A row that is not there yet cannot be locked: of several who came first, each would count from nothing.
+            add = self.database.insert(timers).on_conflict_do_nothing(index_elements=["name"])
+            connection.execute(add, [{"name": name, "next_at": 0.0} for name in sorted(buckets)])
+            rows = self._locked(connection, target)
+        now = self.database.time(connection)
+        # The clean-up may have taken a row of long ago meanwhile.
+        ends = {name: max(rows.get(name, 0.0), now) for name in buckets}
+        wait = max(bucket.wait(ends[name] - now) for name, bucket in buckets.items())
+        if wait > 0:
+            return wait
+        moved = {name: ends[name] + 1 / bucket.rate for name, bucket in buckets.items()}
+        next_at = case(moved, value=timers.c.name)
+        connection.execute(update(timers).where(timers.c.name.in_(moved)).values(next_at=next_at))
+        return 0.0
+
+    def _locked(self, connection: Connection, target: str) -> dict[str, float]:
+        names = timers.c.name.in_((target, *_ALL))
+        rows = select(timers.c.name, timers.c.next_at).where(names).order_by(timers.c.name).with_for_update()
+        return dict(connection.execute(rows).all())
+
+    def messages_left(self, connection: Connection) -> int:
+        """How many messages may be sent now, to whichever chats."""
+        ahead = select(timers.c.name, timers.c.next_at - self.database.now).where(timers.c.name.in_(_ALL))
+        seconds = dict(connection.execute(ahead).all())
+        left = (bucket.burst - max(seconds.get(name, 0.0), 0.0) * bucket.rate for name, bucket in _ALL.items())
+        return max(int(min(left)), 0)
+
+    def hold(self, connection: Connection, *, seconds: float) -> None:
+        """Lets nothing be sent for so many seconds: the platform has said so."""
+        burst = (SECOND.burst - 1) / SECOND.rate
+        set_timer(self.database, connection, "second", seconds=seconds + burst)
+
+
+Call = Literal["send", "patch", "image", "file"]
+"""The kinds of call; each may need a scope of its own, so one can be refused while the others pass."""
+
+_PREFIX = "outage:"
+
+RECENT = 180.0
+"""Seconds without a probe after which nobody waits for the outage any more, so it is no longer reported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """Feishu refuses the app's calls of one kind; ``since`` in seconds since 1970, ``fix`` is what to do."""
+
+    call: str
+    since: float
+    reason: str
+    fix: str
+    code: int | None
+    probes: int = 0
+
+
+def is_held(database: Database) -> ColumnElement[bool]:
+    """The condition that the next call for a request has to wait for the next probe."""
+    patches = and_(requests.c.answer_id.is_not(None), requests.c.delivery_mode == "card")
+    call = case((patches, "patch"), (requests.c.kind == "original", "file"), else_="send")
+    return timer_runs(database, literal(_PREFIX).concat(call))
+
+
+def is_upload_held(database: Database) -> ColumnElement[bool]:
+    """The condition that uploads of images have to wait for the next probe."""
+    return timer_runs(database, literal(f"{_PREFIX}image"))
+
+
+def current_outages(database: Database) -> list[Outage]:
+    """The outages that something waits for, in the order of their kinds."""
+    statement = (
+        select(key_value.c.value)
+        .join(timers, timers.c.name == key_value.c.name)
+        .where(key_value.c.name.startswith(_PREFIX), timers.c.next_at > database.now - RECENT)
+        .order_by(key_value.c.name)
+    )
+    with database.read() as connection:
+        return [Outage(**json.loads(value)) for value in connection.scalars(statement)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outages:
+    """While Feishu refuses the app itself, calls of that kind wait, and one probe at a time tries again.
+
+    ``explain`` returns the reason of an error and what to do; ``on_begin`` and ``on_end`` are called when calls of a
+    kind begin to be refused, and when they pass again.
+    """
+
+    database: Database
+    explain: Callable[[FeishuError], tuple[str, str]]
+    pace: Timings
+    on_begin: Callable[[], None] = lambda: None
+    on_end: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def guard(self, call: Call) -> Iterator[None]:
+        """Makes one call of a kind within the block.
+
+        Raises:
+            SendDelayed: such calls are refused at present, and the next probe is not due.
+        """
+        probing = self._take_probe(f"{_PREFIX}{call}")
+        try:
+            yield
+        except FeishuError as error:
+            if error.action is FeishuAction.APP_REFUSED:
+                self._record(call, error)
+            elif probing and error.action is not FeishuAction.RETRY:
+                # Another refusal is about this message alone: the app may call again.
+                self._end(call)
+            raise
+        else:
+            if probing:
+                self._end(call)
+
+    def _take_probe(self, name: str) -> bool:
+        """Whether the call is a probe, which moves the next one away."""
+        with self.database.read() as connection:
+            if connection.scalar(select(key_value.c.name).where(key_value.c.name == name)) is None:
+                return False
+        with self.database.write(step="outages.probe") as connection:
+            outage = _locked_outage(connection, name)
+            if outage is None:
+                return False
+            left = select(timers.c.next_at - self.database.now).where(timers.c.name == name)
+            wait = connection.scalar(left) or 0.0
+            if wait > 0:
+                # What waits is not looked at before the probe, and must not wait beyond the end of the outage.
+                raise SendDelayed(min(wait, self.pace.poll))
+            self._store(connection, replace(outage, probes=outage.probes + 1), next_probe=True)
+        return True
+
+    def _record(self, call: Call, error: FeishuError) -> None:
+        reason, fix = self.explain(error)
+        with self.database.write(step="outages.begin") as connection:
+            before = _locked_outage(connection, f"{_PREFIX}{call}")
+            since = before.since if before else self.database.time(connection)
+            probes = before.probes if before else 0
+            outage = Outage(call=call, since=since, reason=reason, fix=fix, code=error.code, probes=probes)
+            self._store(connection, outage, next_probe=before is None)
+        if before is None:
+            log.error("Feishu outage", call=call, code=error.code, reason=reason, fix=fix)
+            self.on_begin()
+
+    def _end(self, call: Call) -> None:
+        name = f"{_PREFIX}{call}"
+        with self.database.write(step="outages.end") as connection:
+            outage = _locked_outage(connection, name)
+            if outage is None:
+                return
+            if outage.probes > 1:
+                # What was refused waits for longer than it has to. After a single refusal it does not: that may have
+                # been about one chat, which would then be tried again and again.
+                self._make_due(connection)
+            for table in (timers, key_value):
+                connection.execute(delete(table).where(table.c.name == name))
+            seconds = round(self.database.time(connection) - outage.since)
+        log.warning("Feishu outage over", call=call, seconds=seconds)
+        self.on_end()
+
+    def _make_due(self, connection: Connection) -> None:
+        now, made, shown = self.database.now, generations.c, requests.c
+        undelivered = made.state == State.MADE, made.ended_at.is_(None), made.due_at > now
+        behind = shown.published_version < shown.desired_version, shown.ended_at.is_(None), shown.due_at > now
+        change_rows(connection, generations, and_(*undelivered), {"due_at": 0.0})
+        change_rows(connection, requests, and_(*behind), {"due_at": 0.0})
+
+    def _store(self, connection: Connection, outage: Outage, *, next_probe: bool) -> None:
+        name = f"{_PREFIX}{outage.call}"
+        self.database.upsert(connection, key_value, name=name, value=json.dumps(asdict(outage)))
+        if next_probe:
+            next_at = self.database.now + self.pace.probe_after(outage.probes)
+            self.database.upsert(connection, timers, name=name, next_at=next_at)
+
+
+def _locked_outage(connection: Connection, name: str) -> Outage | None:
+    value = connection.scalar(select(key_value.c.value).where(key_value.c.name == name).with_for_update())
+    return Outage(**json.loads(value)) if value else None
