@@ -275,6 +275,8 @@ COMMANDS: list[tuple[str, ParsedMessage]] = [
     ("/again --chat", fails("again", "again", value="--chat")),
     ("/again /size", fails("again", "size_missing", option="/size", allowed=RATIOS)),
     *each(does("history"), "/history | 历史"),
+    ("/history 周二", does("history", "周二")),
+    ("/历史：昨天 灯塔", does("history", "昨天 灯塔")),
     *each(does("settings"), "/settings | /set | 设置"),
     ("/settings --chat", does("settings", "chat")),
     *each(

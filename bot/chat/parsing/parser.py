@@ -210,31 +210,26 @@ def _command(name: str, rest: str, *, strict: bool) -> Command | UserError | Non
 
     ``settings`` with something to change is a ``set`` with the options to change; the argument of both is ``"chat"``
     for the chat's defaults. For ``cancel`` the argument is a number from 1, ``"last"`` or empty; for ``lang`` it is
-    ``"zh"`` or ``"en"``. If ``strict``, only what is unmistakably an option counts, and what is not recognised gives
-    ``None`` instead of an error.
+    ``"zh"`` or ``"en"``; for ``history`` it is the filter as typed. If ``strict``, only what is unmistakably an option
+    counts, and what is not recognised gives ``None`` instead of an error.
     """
     rest = rest.lstrip(" \t\n\u3000:：=＝,，").rstrip(_AFTER_ALL)
     if rest.endswith(tuple("吧啦了啊呀")):
         rest = rest[:-1].rstrip(_AFTER_ALL)
-    parsed: Command | UserError | str = Command(name=name)
+    parsed: Command | UserError | str
     match name:
         case "again":
             parsed = _again(rest, strict=strict)
         case "cancel":
             parsed = _cancel(rest)
         case "lang":
-            language = _LANGUAGES.get(fold(rest).replace("_", "-"))
-            missing = UserError(sentence="misread.lang_missing")
-            parsed = Command(name="lang", argument=language) if language else rest or missing
+            parsed = _lang(rest)
         case "settings" | "set":
-            found = _options(rest, strict=strict)
-            if isinstance(found, tuple):
-                typed, for_chat = found
-                parsed = Command(name="set" if typed.given else "settings", argument="chat" * for_chat, options=typed)
-            else:
-                parsed = found
+            parsed = _settings(rest, strict=strict)
         case _ if strict and rest:
             return None
+        case _:
+            parsed = Command(name=name, argument=rest if name == "history" else "")
     if isinstance(parsed, str):
         if strict:
             return None
@@ -259,6 +254,14 @@ def _again(rest: str, *, strict: bool) -> Command | UserError | str:
     return Command(name="again", options=typed if count == 1 else typed | PartialOptions(count=count))
 
 
+def _settings(rest: str, *, strict: bool) -> Command | UserError | str:
+    found = _options(rest, strict=strict)
+    if not isinstance(found, tuple):
+        return found
+    typed, for_chat = found
+    return Command(name="set" if typed.given else "settings", argument="chat" * for_chat, options=typed)
+
+
 def _cancel(rest: str) -> Command | UserError | str:
     plain = fold(rest)
     if plain in _ALL:
@@ -270,6 +273,11 @@ def _cancel(rest: str) -> Command | UserError | str:
     if number and (number[1] or number[3] or number[4] in (None, "号")):
         return Command(name="cancel", argument=number[2] or str(NUMERALS[number[3]]))
     return _wrong("cancel", rest) if _COUNTING.fullmatch(plain) else rest
+
+
+def _lang(rest: str) -> Command | UserError | str:
+    language = _LANGUAGES.get(fold(rest).replace("_", "-"))
+    return Command(name="lang", argument=language) if language else rest or UserError(sentence="misread.lang_missing")
 
 
 def _options(rest: str, *, strict: bool) -> tuple[PartialOptions, bool] | UserError | str:

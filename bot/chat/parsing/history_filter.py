@@ -1,0 +1,110 @@
+"""The filter of ``/history``: days in words or numbers, and words of a prompt."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from bot.chat.parsing.tokenizer import fold
+
+_DAYS_AGO = {
+    **dict.fromkeys(("今天", "今日", "today"), 0),
+    **dict.fromkeys(("昨天", "昨日", "昨晚", "yesterday"), 1),
+    **dict.fromkeys(("前天",), 2),
+}
+_ENGLISH_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DATE = re.compile(
+    rf"(?P<ago>{'|'.join(_DAYS_AGO)})"
+    r"|(?P<last>上个?)?(?:周|星期|礼拜)(?P<day>[一二三四五六日天])"
+    r"|(?P<english_last>last )?\b(?P<english>mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b"
+    r"|(?P<week>[这本上]个?(?:周|星期|礼拜)|(?:this|last) week)"
+    r"|(?P<month>[这本上]个?月|(?:this|last) month)"
+    r"|(?<![\d.-])(?:(?P<y>20\d\d)[-/.年])?(?P<m>\d{1,2})(?:[-/]|月)(?P<d>\d{1,2})(?:[日号]|(?![\d:.-]))"
+    r"|(?<![\d.-])(?P<only_month>\d{1,2})月(?:份)?"
+    r"|(?<![\d.-])(?P<only_day>\d{1,2})[日号](?![\u4e00-\u9fff]*[线楼店])"
+)
+# What surrounds a date or a word in "我昨天画的图" and "show me my images from yesterday", and asks for no prompt.
+_FILLER = re.compile(
+    r"(?:请|给我|帮我|查看?|看看?|找|一下|我们?|画过?|生成过?|做过?|所有|那些|那张|哪些|什么|之前|以前|最近|历史|记录)+"
+    r"|的?(?:图片?|照片|作品|画|东西)?$|^的"
+    r"|\b(?:show|me|my|the|images?|pictures?|history|from|of|on|with)\b"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryFilter:
+    """The days from ``first`` to ``last``, both included, and words that a prompt holds; absent parts do not limit."""
+
+    first: date | None = None
+    last: date | None = None
+    words: str = ""
+
+
+def parse_history_filter(text: str, *, today: date) -> HistoryFilter:
+    """What ``/history`` is to show, by what was typed after it, such as "周二", "11-20", "昨天 灯塔" or "上周的猫".
+
+    A day without a week or a year is the last one that is not after ``today``. It is pure and total: what is no date
+    is words.
+    """
+    plain = fold(text)
+    found, days = None, None
+    for match in _DATE.finditer(plain):
+        if days := _days(match, today):
+            found = match
+            break
+    rest = plain[: found.start()] + " " + plain[found.end() :].removeprefix("'s") if found else plain
+    words = _FILLER.sub(" ", rest.strip()).strip(" 的,，。.!！?？")
+    first, last = days or (None, None)
+    return HistoryFilter(first=first, last=last, words=" ".join(words.split()))
+
+
+def _days(match: re.Match[str], today: date) -> tuple[date, date] | None:
+    """The first and the last day that a match means, or ``None`` if there is no such day."""
+    monday = today - timedelta(days=today.weekday())
+    if match["ago"]:
+        day = today - timedelta(days=_DAYS_AGO[match["ago"]])
+    elif match["day"] or match["english"]:
+        weekday = "一二三四五六日".find(match["day"].replace("天", "日")) if match["day"] else 0
+        weekday = _ENGLISH_DAYS.index(match["english"][:3]) if match["english"] else weekday
+        day = today - timedelta(days=(today.weekday() - weekday) % 7)
+        if match["last"]:
+            day = monday + timedelta(days=weekday - 7)
+        elif match["english_last"] and day == today:
+            day -= timedelta(days=7)
+    elif match["week"]:
+        first = monday - timedelta(days=7 if match["week"].startswith(("上", "last")) else 0)
+        return first, first + timedelta(days=6)
+    elif match["month"]:
+        first = today.replace(day=1)
+        return _month(first - timedelta(days=1) if match["month"].startswith(("上", "last")) else first)
+    elif match["only_month"]:
+        month = int(match["only_month"])
+        return _month(date(today.year - (month > today.month), month, 1)) if 1 <= month <= 12 else None  # noqa: PLR2004
+    else:
+        exact = _exact_day(match, today)
+        return (exact, exact) if exact else None
+    return day, day
+
+
+def _month(day: date) -> tuple[date, date]:
+    return day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1])
+
+
+def _exact_day(match: re.Match[str], today: date) -> date | None:
+    """A day by its numbers; without a year or a month the last one that is not after ``today``."""
+    number = int(match["d"] or match["only_day"])
+    if match["y"]:
+        months = [(int(match["y"]), int(match["m"]))]
+    elif match["m"]:
+        months = [(today.year - back, int(match["m"])) for back in range(8)]
+    else:
+        counted = today.year * 12 + today.month - 1
+        months = [((counted - back) // 12, (counted - back) % 12 + 1) for back in range(12)]
+    for year, month in months:
+        if 1 <= month <= 12 and 1 <= number <= monthrange(year, month)[1]:  # noqa: PLR2004
+            day = date(year, month, number)
+            if day <= today or match["y"]:
+                return day
+    return None
