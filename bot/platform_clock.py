@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -21,25 +21,17 @@ LOG_EVERY = 3_600.0
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
+@dataclass
 class PlatformClock:
     """Tells the platform's time; until an answer has come it is this machine's.
 
-    Args:
-        clock: this machine's time in seconds since 1970.
-        elapsed: seconds that only go forward, whatever becomes of the clock.
+    ``clock`` is this machine's time in seconds since 1970; ``elapsed`` gives seconds that only go forward.
     """
 
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.time,
-        *,
-        elapsed: Callable[[], float] = lambda: time.clock_gettime(_CLOCK),
-    ) -> None:
-        self._clock = clock
-        self._elapsed = elapsed
-        self._lock = threading.Lock()
-        self._start: float | None = None
-        self._logged_at: float | None = None
+    clock: Callable[[], float] = time.time
+    elapsed: Callable[[], float] = field(default=lambda: time.clock_gettime(_CLOCK), kw_only=True)
+    _start: float | None = field(default=None, init=False)
+    _log_at: float = field(default=float("-inf"), init=False)
 
     def learn(self, date: str | None) -> None:
         """Takes the ``Date`` of an answer that has just come; one that cannot be read changes nothing."""
@@ -48,17 +40,13 @@ class PlatformClock:
             seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
         except (TypeError, ValueError, OverflowError):
             return
-        now = self._elapsed()
-        with self._lock:
-            self._start = seconds - now
-            off = self._clock() - seconds
-            is_due = self._logged_at is None or now - self._logged_at >= LOG_EVERY
-            if abs(off) <= TOLERANCE or not is_due:
-                return
-            self._logged_at = now
-        log.error(
-            "clock wrong", seconds_ahead_of_platform=round(off), fix="set this machine's clock, for example with NTP"
-        )
+        now = self.elapsed()
+        self._start = seconds - now
+        off = self.clock() - seconds
+        if abs(off) > TOLERANCE and now >= self._log_at:
+            self._log_at = now + LOG_EVERY
+            fix = "set this machine's clock, for example with NTP"
+            log.error("clock wrong", seconds_ahead_of_platform=round(off), fix=fix)
 
     def learn_first(self, date: str | None) -> None:
         """Takes the ``Date`` of another platform's answer where this one's time is not known yet."""
@@ -67,8 +55,7 @@ class PlatformClock:
 
     def now(self) -> float:
         """The platform's time in seconds since 1970."""
-        start = self._start
-        return self._clock() if start is None else start + self._elapsed()
+        return self.clock() if self._start is None else self._start + self.elapsed()
 
     @property
     def is_known(self) -> bool:
@@ -78,7 +65,7 @@ class PlatformClock:
     @property
     def problem(self) -> str | None:
         """By how much this machine's clock is wrong, or ``None``."""
-        off = self._clock() - self.now()
+        off = self.clock() - self.now()
         if abs(off) <= TOLERANCE:
             return None
         hours, minutes = divmod(round(abs(off) / 60), 60)

@@ -26,46 +26,44 @@ def create_application() -> Flask:
         environ["PATH_INFO"] = re.sub("/{2,}", "/", environ["PATH_INFO"]).rstrip("/") or "/"
         return inner(environ, start_response)
 
+    def plain_error(error: HTTPException) -> Response:
+        # The headers include Allow for a method that is not allowed.
+        headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
+        return _text(f"{error.name.lower()}\n", status=error.code, headers=headers)
+
     web.wsgi_app = normalized  # type: ignore[method-assign]
-    web.add_url_rule("/", "about", lambda: Response(ABOUT, mimetype="text/plain"))
-    web.register_error_handler(HTTPException, _plain_error)
+    web.add_url_rule("/", "about", lambda: _text(ABOUT))
+    web.register_error_handler(HTTPException, plain_error)
     return web
-
-
-def _plain_error(error: HTTPException) -> Response:
-    # The headers include Allow for a method that is not allowed.
-    headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
-    return Response(f"{error.name.lower()}\n", status=error.code, headers=headers, mimetype="text/plain")
 
 
 def health(*, unready: Callable[[], str | None]) -> Blueprint:
     """``/healthz`` and ``/readyz``; ``unready`` returns why the process is not ready, ``None`` if it is."""
     routes = Blueprint("health", __name__)
 
-    @routes.get("/healthz")
-    def healthz() -> Response:
-        return Response("ok\n", mimetype="text/plain")
-
     @routes.get("/readyz")
     def readyz() -> Response:
         reason = unready()
-        return Response(f"{reason or 'ready'}\n", status=503 if reason else 200, mimetype="text/plain")
+        return _text(f"{reason or 'ready'}\n", status=503 if reason else 200)
 
+    routes.add_url_rule("/healthz", "healthz", lambda: _text("ok\n"))
     return routes
 
 
 def metrics(*, token: str, text: Callable[[], bytes], content_type: str) -> Blueprint:
     """``/metrics``, readable with ``token`` as bearer; without a token there is no such route."""
     routes = Blueprint("metrics", __name__)
-    if not token:
-        return routes
-    expected = f"Bearer {token}".encode()
 
-    @routes.get("/metrics")
     def read() -> Response:
         given = request.headers.get("Authorization", "").encode("utf-8", "surrogatepass")
-        if not hmac.compare_digest(given, expected):
-            return Response("unauthorized\n", status=401, headers={"WWW-Authenticate": "Bearer"})
+        if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+            return _text("unauthorized\n", status=401, headers={"WWW-Authenticate": "Bearer"})
         return Response(text(), content_type=content_type)
 
+    if token:
+        routes.add_url_rule("/metrics", "read", read)
     return routes
+
+
+def _text(text: str, **more: Any) -> Response:
+    return Response(text, mimetype="text/plain", **more)

@@ -30,7 +30,6 @@ _BAD_REQUEST, _UNAUTHORIZED, _TOO_LARGE = 400, 401, 413
 _MAX_CHALLENGE = 4096
 _MAX_DEPTH = 64
 _MAX_IDENTIFIER, _MAX_TIMESTAMP = 128, 20
-_MICROSECONDS = 10**14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,17 +77,20 @@ class Verifier:
         if len(body) > MAX_BODY:
             raise EventRejected(_TOO_LARGE, "too large")
         if not self.encrypt_key:
-            return self._validate(parse_json(body))
-        signature = headers.get("X-Lark-Signature")
-        if not signature:
+            content = parse_json(body)
+        elif signature := headers.get("X-Lark-Signature"):
+            timestamp, nonce = headers.get("X-Lark-Request-Timestamp") or "", headers.get("X-Lark-Request-Nonce") or ""
+            if not (timestamp.isascii() and timestamp.isdigit() and nonce):
+                raise EventRejected(_UNAUTHORIZED, "signature headers missing")
+            digest = hashlib.sha256(f"{timestamp}{nonce}{self.encrypt_key}".encode() + body)
+            if not _is_same(signature.lower(), digest.hexdigest()):
+                raise EventRejected(_UNAUTHORIZED, "wrong signature")
+            content = self._decrypt(body)
+        else:
             return self._verify_unsigned(body)
-        timestamp, nonce = headers.get("X-Lark-Request-Timestamp") or "", headers.get("X-Lark-Request-Nonce") or ""
-        if not (timestamp.isascii() and timestamp.isdigit() and nonce):
-            raise EventRejected(_UNAUTHORIZED, "signature headers missing")
-        digest = hashlib.sha256(f"{timestamp}{nonce}{self.encrypt_key}".encode() + body)
-        if not _is_same(signature.lower(), digest.hexdigest()):
-            raise EventRejected(_UNAUTHORIZED, "wrong signature")
-        return self._validate(self._decrypt(body))
+        if content.get("type") == "url_verification":
+            return self._challenge(content)
+        return validate_event(content, app_id=self.app_id, now=self.clock(), check_token=self._check_token)
 
     def _decrypt(self, body: bytes) -> dict[str, Any]:
         encrypted = parse_json(body).get("encrypt")
@@ -117,11 +119,6 @@ class Verifier:
                 why = "FEISHU_ENCRYPT_KEY differs from its Encrypt Key" if is_garbage else error.reason
                 reason = f"not signed; if it is the console's challenge: {why}"
         raise EventRejected(_UNAUTHORIZED, reason)
-
-    def _validate(self, content: dict[str, Any]) -> Event | UrlVerification | ExpiredEvent:
-        if content.get("type") == "url_verification":
-            return self._challenge(content)
-        return validate_event(content, app_id=self.app_id, now=self.clock(), check_token=self._check_token)
 
     def _challenge(self, content: Mapping[str, Any]) -> UrlVerification:
         self._check_token(content.get("token"))
@@ -152,15 +149,17 @@ def validate_event(
     check_token(header.get("token"))
     if not _is_same(header.get("app_id"), app_id):
         raise EventRejected(_UNAUTHORIZED, "another app's event")
-    _check_depth(content)
-    event = Event(
-        event_id=_parse_identifier(header.get("event_id")),
-        event_type=_parse_identifier(header.get("event_type")),
-        created_at=_parse_timestamp(header.get("create_time")),
-        body=body,
-    )
-    age = now - event.created_at
-    return ExpiredEvent(event=event, age=age) if age > MAX_AGE else event
+    level: list[Any] = [content]
+    for _ in range(_MAX_DEPTH):
+        containers = [value for value in level if isinstance(value, dict | list)]
+        level = [inner for one in containers for inner in (one.values() if isinstance(one, dict) else one)]
+    if level:
+        # It would exhaust the stack of whatever reads the event.
+        raise EventRejected(_BAD_REQUEST, "nested too deeply")
+    event_id, event_type = _parse_identifier(header.get("event_id")), _parse_identifier(header.get("event_type"))
+    created_at = _parse_timestamp(header.get("create_time"))
+    event = Event(event_id=event_id, event_type=event_type, created_at=created_at, body=body)
+    return ExpiredEvent(event=event, age=now - created_at) if now - created_at > MAX_AGE else event
 
 
 def parse_json(data: bytes, *, padded: bool = False) -> dict[str, Any]:
@@ -186,16 +185,6 @@ def _reject_constant(name: str) -> NoReturn:
 _decoder = json.JSONDecoder(parse_constant=_reject_constant)
 
 
-def _check_depth(content: dict[str, Any]) -> None:
-    """Rejects nesting that would exhaust the stack of whatever reads the event."""
-    level: list[Any] = [content]
-    for _ in range(_MAX_DEPTH):
-        containers = [value for value in level if isinstance(value, dict | list)]
-        level = [inner for one in containers for inner in (one.values() if isinstance(one, dict) else one)]
-    if level:
-        raise EventRejected(_BAD_REQUEST, "nested too deeply")
-
-
 def _parse_identifier(value: object) -> str:
     if isinstance(value, str) and 0 < len(value) <= _MAX_IDENTIFIER and value.isascii() and value.isprintable():
         return value
@@ -208,8 +197,7 @@ def _parse_timestamp(value: object) -> float:
     if not (digits.isascii() and digits.isdigit()) or len(digits) > _MAX_TIMESTAMP:
         raise EventRejected(_BAD_REQUEST, "no create_time")
     # Milliseconds reach this number in the year 5138, microseconds did in 1973: so the size tells them apart.
-    count = int(digits)
-    return count / (1_000_000 if count >= _MICROSECONDS else 1000)
+    return int(digits) / (1_000_000 if int(digits) >= 10**14 else 1000)
 
 
 def _is_same(given: object, expected: str) -> bool:

@@ -37,31 +37,23 @@ def webhook(
     verifier: Verifier,
     handle: Handler,
     clock: Callable[[], float] = time.monotonic,
-    on_answer: OnAnswer = lambda _kind, _outcome, _seconds: None,
+    on_answer: OnAnswer = lambda *_: None,
 ) -> Blueprint:
     """The webhook routes; ``clock`` in seconds is for the rate limit of the log."""
     blueprint = Blueprint("webhook", __name__)
     limit = LogRateLimit(clock=clock)
 
     def view() -> Response:
-        started = clock()
-        kind, outcome, body, status = respond()
-        on_answer(kind, outcome, clock() - started)
+        started = time.monotonic()
+        try:
+            verified = verifier.verify(request.get_data(cache=False), request.headers)
+            kind, outcome, body, status = handle_event(verified, handle)
+        except EventRejected as error:
+            kind, outcome, body, status = _rejected(error, limit)
+        on_answer(kind, outcome, time.monotonic() - started)
         response = jsonify(dict(body))
         response.status_code = status
         return response
-
-    def respond() -> _Answer:
-        try:
-            verified = verifier.verify(request.get_data(cache=False), request.headers)
-        except EventRejected as error:
-            suppressed = limit.take()
-            if suppressed is not None:
-                log.warning("event rejected", status=error.status, reason=error.reason, suppressed=suppressed)
-            return "unknown", f"rejected_{error.status}", {"error": _ERRORS[error.status]}, error.status
-        if isinstance(verified, UrlVerification):
-            return "url_verification", "challenge", {"challenge": verified.challenge}, HTTPStatus.OK
-        return handle_event(verified, handle)
 
     for route in ROUTES:
         blueprint.add_url_rule(route, view_func=view, methods=["POST"], provide_automatic_options=False)
@@ -73,37 +65,45 @@ def pushed_event_handler(
     app_id: str,
     handle: Handler,
     clock: Callable[[], float] = time.time,
-    on_answer: OnAnswer = lambda _kind, _outcome, _seconds: None,
+    on_answer: OnAnswer = lambda *_: None,
 ) -> Callable[[bytes], Mapping[str, object] | None]:
     """Handles the payloads of a long connection, from any thread; ``None`` where the platform has to send again.
 
     The app's own id and secret opened the connection, so there is no signature and no token to check.
     """
+    limit = LogRateLimit()
 
     def push(payload: bytes) -> Mapping[str, object] | None:
         started = time.monotonic()
         try:
-            answer = handle_event(validate_event(parse_json(payload), app_id=app_id, now=clock()), handle)
+            event = validate_event(parse_json(payload), app_id=app_id, now=clock())
+            kind, outcome, body, status = handle_event(event, handle)
         except EventRejected as error:
-            log.warning("event rejected", status=error.status, reason=error.reason)
-            answer = "unknown", f"rejected_{error.status}", {}, error.status
-        kind, outcome, body, status = answer
+            kind, outcome, body, status = _rejected(error, limit)
         on_answer(kind, outcome, time.monotonic() - started)
         return body if status == HTTPStatus.OK else None
 
     return push
 
 
-def handle_event(validated: Event | ExpiredEvent, handle: Handler) -> _Answer:
+def handle_event(verified: Event | ExpiredEvent | UrlVerification, handle: Handler) -> _Answer:
     """Passes a valid event on, unless it is too old."""
-    event = validated.event if isinstance(validated, ExpiredEvent) else validated
+    if isinstance(verified, UrlVerification):
+        return "url_verification", "challenge", {"challenge": verified.challenge}, HTTPStatus.OK
+    event = verified.event if isinstance(verified, ExpiredEvent) else verified
     kind = event.event_type
     with bind_ids(**event.ids):
-        if isinstance(validated, ExpiredEvent):
-            log.warning("event dropped", type=kind, age=round(validated.age))
+        if isinstance(verified, ExpiredEvent):
+            log.warning("event dropped", type=kind, age=round(verified.age))
             return kind, "expired", {}, HTTPStatus.OK
         try:
             return kind, "accepted", handle(event), HTTPStatus.OK
         except DatabaseUnavailable:
             log.warning("event not stored", type=kind)
             return kind, "unavailable", {"error": "unavailable"}, HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _rejected(error: EventRejected, limit: LogRateLimit) -> _Answer:
+    if (suppressed := limit.take()) is not None:
+        log.warning("event rejected", status=error.status, reason=error.reason, suppressed=suppressed)
+    return "unknown", f"rejected_{error.status}", {"error": _ERRORS[error.status]}, error.status
