@@ -287,7 +287,7 @@ class Bot:
         )
         downloader = Downloader(transport=self._image_transport)
         self._closers[:0] = [glm.close, downloader.close]
-        queue = QueueReader(self.database, slots=self._slots)
+        queue = QueueReader(database=self.database, slots=self._slots)
         cache = ImageCache(
             settings.data_dir / "originals",
             days=settings.originals.days,

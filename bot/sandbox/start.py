@@ -98,7 +98,7 @@ class BotState:
 
     def __init__(self, settings: Settings) -> None:
         self._database = Database(read_url(settings.url), connections=1)
-        self._line = QueueReader(self._database, slots=settings.slots.by_model())
+        self._line = QueueReader(database=self._database, slots=settings.slots.by_model())
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -32,11 +32,8 @@ log = get_logger(__name__)
 MOST_FALLBACKS = 6
 """How many refusals in a row one publication handles at once before it is postponed."""
 
-_MOST_COUNTED = 6
-
 MESSAGE_RECALLED = 230011
 """The code of a reply to a recalled message: https://open.feishu.cn/document/server-docs/im-v1/message/reply"""
-
 
 THANKS = "THUMBSUP"
 """https://open.feishu.cn/document/server-docs/im-v1/message-reaction/emojis-introduce"""
@@ -77,7 +74,7 @@ class CardPublisher:
             return
         unanswered = claimed.answer_id is None and claimed.delivery_mode == "card"
         if unanswered and self.clock() - claimed.accepted_at > self.timings.resend_in_all:
-            log.warning("answer too late", request=claimed.request_id)
+            log.warning("answer too late")
             self.store.give_up(claimed, owner=self.leases.owner, outcome="too_late")
             return
         for _ in range(MOST_FALLBACKS):
@@ -115,13 +112,21 @@ class CardPublisher:
             self.store.postpone(claimed, owner=owner, seconds=delayed.seconds, refused=False, stalled_attempts=stalled)
             return False
         except FeishuError as error:
-            log.warning("card rejected", request=claimed.request_id, code=error.code, log_id=error.log_id)
+            log.warning("card rejected", code=error.code, log_id=error.log_id)
         return True
 
     def _publish_once(self, request: Request, rendered: RenderedRequest) -> bool:
         """Publishes what was rendered; false where another way has to be tried at once."""
+        answer_id = None
         try:
-            answer_id = self._deliver(request, rendered)
+            if request.delivery_mode == "messages":
+                self._send_messages(request, rendered)
+            elif request.answer_id is not None:
+                self._patch(request, request.answer_id, content(rendered.card))
+            elif rendered.state == "original":
+                answer_id = self._send_original(request)
+            else:
+                answer_id = self._post(request, "card", msg_type="interactive", body=content(rendered.card))
         except FeishuError as error:
             return not self._handle_refusal(request, rendered, error)
         self.store.mark_published(
@@ -132,30 +137,13 @@ class CardPublisher:
             shown_position=rendered.position_key,
             answer_id=answer_id,
         )
-        log.info("card published", request=request.request_id, state=rendered.state, mode=request.delivery_mode)
-        if request.recalled and request.delivery_mode == "card" and answer_id is not None:
+        log.info("card published", state=rendered.state, mode=request.delivery_mode)
+        if request.recalled and answer_id is not None:
             # An earlier attempt may have sent the text: then this one was given the id of that message.
             self.store.reopen(request.request_id)
         if rendered.last and rendered.view is not None and rendered.state != request.card_state:
             self.on_end(request.options.model, rendered.view.images)
         return True
-
-    def _deliver(self, request: Request, rendered: RenderedRequest) -> str | None:
-        """Sends or patches; the message id of an answer that was sent for the first time."""
-        if request.delivery_mode == "card":
-            if request.answer_id is None:
-                if rendered.state == "original":
-                    return self._send_original(request)
-                return self._post(request, "card", msg_type="interactive", body=content(rendered.card))
-            self._patch(request, request.answer_id, content(rendered.card))
-            return None
-        sent = self.store.sent(request.request_id)
-        if request.recalled and "text" in sent:
-            for message_id in filter(None, (sent["text"], request.answer_id)):
-                self._recall(request, message_id)
-        elif rendered.last:
-            self._send_messages(request, rendered, sent)
-        return None
 
     def _send_original(self, request: Request) -> str:
         generation_id, notice = request.content["argument"], "original_gone"
@@ -171,15 +159,22 @@ class CardPublisher:
         except FeishuError as error:
             if not _is_about_content(error.action, request):
                 raise
-            log.warning("original rejected", request=request.request_id, code=error.code, help=error.help_url)
+            log.warning("original rejected", code=error.code, help=error.help_url)
             # It may be the key that is refused, as another app's.
             self.originals.forget(generation_id)
             self.store.record_send(request, "file", "", owner=self.leases.owner)
             notice = "original_refused"
         return self._post(request, "card", msg_type="interactive", body=content(render_notice(self.cards, notice)))
 
-    def _send_messages(self, request: Request, rendered: RenderedRequest, sent: Mapping[str, str]) -> None:
+    def _send_messages(self, request: Request, rendered: RenderedRequest) -> None:
         """The images as image messages, the rest as text, and a pointer on the old card where there is one."""
+        sent = self.store.sent(request.request_id)
+        if request.recalled and "text" in sent:
+            for message_id in filter(None, (sent["text"], request.answer_id)):
+                self._recall(request, message_id)
+            return
+        if not rendered.last:
+            return
         for index, image in enumerate(rendered.view.images if rendered.view else ()):
             step = f"image{index}"
             if image.image_key and step not in sent:
@@ -202,7 +197,7 @@ class CardPublisher:
                 raise
             # The text that follows holds the link, so a refused image does not take the answer with it. The refusal
             # is stored, because the text may have to wait and the image would then be sent again before it.
-            log.warning("image not sent", request=request.request_id, code=error.code)
+            log.warning("image not sent", code=error.code)
             message_id = ""
         self.store.record_send(request, step, message_id, owner=self.leases.owner)
 
@@ -212,7 +207,6 @@ class CardPublisher:
             # An outage is logged when it begins and ends, not at every probe.
             logging.INFO if error.action is FeishuAction.APP_REFUSED else logging.WARNING,
             "card rejected",
-            request=request.request_id,
             mode=request.delivery_mode,
             code=error.code,
             action=error.action.name,
@@ -223,15 +217,12 @@ class CardPublisher:
             self._retry_later(request, error)
             return False
         patching = request.delivery_mode == "card" and request.answer_id is not None
-        if patching and request.recalled:
-            self._give_up(request, error)
-            return False
         recalled = error.code == MESSAGE_RECALLED and request.reply_to == request.dedup_key and not patching
         if recalled and (request.kind != "images" or rendered.state == "cancelled"):
             # Nobody expects an answer to a recalled message, and its images are cancelled.
             self.store.give_up(request, owner=self.leases.owner, outcome=RECALLED)
             return False
-        change = _after_patch(error.action) if patching else _after_send(error.action, request)
+        change = _after_patch(error.action, request) if patching else _after_send(error.action, request)
         if change is None:
             self._give_up(request, error)
             return False
@@ -264,7 +255,7 @@ class CardPublisher:
                 self.store.give_up(request, owner=owner, outcome=f"feishu_{error.code}")
                 return
             # The attempts that make the waits longer stay below what ends a request.
-            seconds, counts = timings.after_refusal(request.attempts), request.attempts < _MOST_COUNTED
+            seconds, counts = timings.after_refusal(request.attempts), request.attempts < MOST_FALLBACKS
             self.store.postpone(request, owner=owner, seconds=seconds, refused=counts)
             return
         if request.attempts * timings.resend_longest > timings.resend_in_all:
@@ -282,7 +273,7 @@ class CardPublisher:
             if request.reply_to is not None:
                 self.feishu.react(request.reply_to, emoji_type=THANKS)
         except FeishuError as error:
-            log.info("no reaction", request=request.request_id, code=error.code)
+            log.info("no reaction", code=error.code)
             outcome = "silent"
         self.store.give_up(request, owner=self.leases.owner, outcome=outcome)
 
@@ -297,13 +288,8 @@ class CardPublisher:
         self._reserve(request, target)
         with self.outages.guard("send"):
             if request.reply_to is not None:
-                return self.feishu.reply(
-                    request.reply_to,
-                    msg_type=msg_type,
-                    content=body,
-                    uuid=send_uuid(request.request_id, step),
-                    in_thread=request.in_topic,
-                )
+                uuid, topic = send_uuid(request.request_id, step), request.in_topic
+                return self.feishu.reply(request.reply_to, msg_type=msg_type, content=body, uuid=uuid, in_thread=topic)
             return self.feishu.send(
                 target,
                 receive_id_type="chat_id" if request.chat_id else "open_id",
@@ -350,32 +336,27 @@ def _is_about_content(action: FeishuAction, request: Request) -> bool:
     return action not in FOR_NOW and _other_target(action, request) is None
 
 
-def _after_patch(action: FeishuAction) -> dict[str, Any] | None:
+def _after_patch(action: FeishuAction, request: Request) -> dict[str, Any] | None:
     """How to continue after a card could not be patched; ``None`` when nobody is there to see it."""
-    if action in (FeishuAction.SEND_WITHOUT_PROMPT, FeishuAction.SHORTEN):
-        return {"hide_prompt": True, "delivery_mode": "messages"}
-    if action in (FeishuAction.GIVE_UP, FeishuAction.SEND_WITHOUT_QUOTE):
+    if request.recalled or action in (FeishuAction.GIVE_UP, FeishuAction.SEND_WITHOUT_QUOTE):
         return None
-    return {"delivery_mode": "messages"}
+    hidden = action in (FeishuAction.SEND_WITHOUT_PROMPT, FeishuAction.SHORTEN)
+    return {"delivery_mode": "messages"} | ({"hide_prompt": True} if hidden else {})
 
 
 def _other_target(action: FeishuAction, request: Request) -> dict[str, Any] | None:
     """Where to send to instead, when the message or the topic replied to is gone."""
-    match action:
-        case FeishuAction.SEND_WITHOUT_QUOTE if request.reply_to is not None:
-            return {"reply_to": None}
-        case FeishuAction.SEND_OUTSIDE_TOPIC if request.in_topic:
-            return {"in_topic": False}
-        case _:
-            return None
+    if action is FeishuAction.SEND_WITHOUT_QUOTE and request.reply_to is not None:
+        return {"reply_to": None}
+    if action is FeishuAction.SEND_OUTSIDE_TOPIC and request.in_topic:
+        return {"in_topic": False}
+    return None
 
 
 def _after_send(action: FeishuAction, request: Request) -> dict[str, Any] | None:
     """How to continue after a message could not be sent; ``None`` when nothing is left to try."""
-    match action:
-        case FeishuAction.SEND_WITHOUT_PROMPT | FeishuAction.SHORTEN if not request.hide_prompt:
-            return {"hide_prompt": True}
-        case FeishuAction.SEND_PLAIN if request.delivery_mode == "card":
-            return {"delivery_mode": "messages"}
-        case _:
-            return _other_target(action, request)
+    if action in (FeishuAction.SEND_WITHOUT_PROMPT, FeishuAction.SHORTEN) and not request.hide_prompt:
+        return {"hide_prompt": True}
+    if action is FeishuAction.SEND_PLAIN and request.delivery_mode == "card":
+        return {"delivery_mode": "messages"}
+    return _other_target(action, request)

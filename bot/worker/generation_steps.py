@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -62,13 +63,6 @@ STUCK = Failure(code=STALLED, sentence="failure.stalled")
 
 LONGEST_PLATFORM_TEXT = 300
 
-_UPLOAD_SENTENCES = {
-    FeishuAction.RETRY: "failure.feishu",
-    FeishuAction.TELL_ADMIN: "failure.upload_barred",
-    FeishuAction.REPORT: "failure.upload_barred",
-}
-"""The sentences of uploads that were given up for another reason than the image itself."""
-
 _NOT_BILLED = (
     MissingApiKey,
     InvalidSize,
@@ -82,8 +76,6 @@ _NOT_BILLED = (
     RequestBlocked,
     NotConnected,
 )
-
-_LONGEST_CODE = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,52 +113,39 @@ class GenerationSteps:
             LeaseLost: another worker has taken the generation over.
             DatabaseUnavailable: the outcome could not be stored before the process had to exit.
         """
-        log.info(
-            "generation call",
-            generation=generation.generation_id,
-            request=generation.request_id,
-            model=generation.model,
-            size=generation.options.size,
-            calls=generation.calls_made,
-        )
+        options = generation.options
+        log.info("generation call", model=generation.model, size=options.size, calls=generation.calls_made)
+        owner = self.leases.owner
         try:
-            return self._generate(generation)
+            try:
+                image = self._call(generation)
+            except GlmError as error:
+                log.warning(
+                    "generation failed",
+                    code=error.code,
+                    provider_code=error.provider_code,
+                    status=error.status,
+                    platform_request_id=error.request_id,
+                    words=error.values.get("words"),
+                )
+                self._retry_until_stored(partial(self._store_glm_error, generation, error))
+                return False
+            except (LeaseLost, DatabaseUnavailable):
+                # Nothing was sent, so nothing was paid for.
+                log.warning("paid call not sent")
+                self._retry_until_stored(partial(self.store.undo_claim, generation, owner=owner))
+                raise
+            # The URL is paid for: it is stored whatever it takes, and it frees the slot.
+            made = partial(self.store.made, link_expires_at=link_expires_at(image.url))
+            wanted = self._retry_until_stored(partial(made, generation, image, owner=owner))
         except (LeaseLost, DatabaseUnavailable):
             raise
         except Exception:
             # The call may have been sent, and must not be paid for again because of a bug in this program.
-            log.exception("paid call crashed", generation=generation.generation_id)
-            self._retry_until_stored(lambda: self.store.fail(generation, CRASHED, owner=self.leases.owner, billed=True))
+            log.exception("paid call crashed")
+            self._retry_until_stored(partial(self.store.fail, generation, CRASHED, owner=owner, billed=True))
             return False
-
-    def _generate(self, generation: Generation) -> bool:
-        try:
-            image = self._call(generation)
-        except GlmError as error:
-            log.warning(
-                "generation failed",
-                generation=generation.generation_id,
-                code=error.code,
-                provider_code=error.provider_code,
-                status=error.status,
-                platform_request_id=error.request_id,
-                words=error.values.get("words"),
-            )
-            self._retry_until_stored(partial(self._store_glm_error, generation, error))
-            return False
-        except (LeaseLost, DatabaseUnavailable):
-            # Nothing was sent, so nothing was paid for.
-            log.warning("paid call not sent", generation=generation.generation_id)
-            self._retry_until_stored(partial(self.store.undo_claim, generation, owner=self.leases.owner))
-            raise
-        # The URL is paid for: it is stored whatever it takes, and it frees the slot.
-        expires_at = link_expires_at(image.url)
-        wanted = self._retry_until_stored(
-            lambda: self.store.made(generation, image, owner=self.leases.owner, link_expires_at=expires_at)
-        )
-        log.info(
-            "generation made", generation=generation.generation_id, wanted=wanted, platform_request_id=image.request_id
-        )
+        log.info("generation made", wanted=wanted, platform_request_id=image.request_id)
         return wanted
 
     def _call(self, generation: Generation) -> GeneratedImage:
@@ -181,8 +160,7 @@ class GenerationSteps:
         except GlmError as error:
             # The platform's own code, such as 1302; no other text of the platform becomes a label.
             given = error.provider_code or ""
-            is_code = given.isascii() and given.isdigit() and len(given) <= _LONGEST_CODE
-            code = given if is_code else error.code
+            code = given if re.fullmatch("[0-9]{1,6}", given) else error.code
             raise
         finally:
             self.on_call(generation.model, time.monotonic() - started, code)
@@ -207,9 +185,9 @@ class GenerationSteps:
         try:
             uploaded = {} if generation.image_key else self._upload(generation, self._original(generation))
             self.store.done(generation, owner=owner, **uploaded)
-            log.info("generation done", generation=generation.generation_id)
+            log.info("generation done")
         except DownloadFailed as error:
-            log.warning("download failed", generation=generation.generation_id, reason=error)
+            log.warning("download failed", reason=error)
             if self.stopping.is_set() and not error.permanent:
                 # The retries were cut short; the next process goes on with them.
                 self.store.postpone(generation, owner=owner, seconds=0.0)
@@ -258,7 +236,6 @@ class GenerationSteps:
             # An outage is logged when it begins and ends, not at every probe.
             logging.INFO if action is FeishuAction.APP_REFUSED else logging.WARNING,
             "upload failed",
-            generation=generation.generation_id,
             code=error.code,
             action=action.name,
         )
@@ -316,8 +293,12 @@ def failure_from_glm(error: GlmError) -> Failure:
 
 def failure_from_upload(error: FeishuError) -> Failure:
     """The failure that a refused or impossible upload makes; the image's link is still shown."""
-    sentence = _UPLOAD_SENTENCES.get(error.action, "failure.upload")
     if error.code in IMAGE_TOO_LARGE:
         sentence = "failure.image_too_large"
+    elif error.action is FeishuAction.RETRY:
+        sentence = "failure.feishu"
+    else:
+        is_barred = error.action in (FeishuAction.TELL_ADMIN, FeishuAction.REPORT)
+        sentence = "failure.upload_barred" if is_barred else "failure.upload"
     platform = f"{error.code} {error.message}".strip()[:LONGEST_PLATFORM_TEXT] if error.code else None
     return Failure(code=UPLOAD_FAILED, sentence=sentence, platform=platform)

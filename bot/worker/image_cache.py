@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from bot.db.database import Database
@@ -30,6 +29,7 @@ LARGEST_FILE = 30 * 1024 * 1024
 """Bytes of a file that Feishu takes: https://open.feishu.cn/document/server-docs/im-v1/file/create."""
 
 
+@dataclass
 class ImageCache:
     """A folder of downloaded images, kept for ``days`` and up to ``largest`` bytes in all.
 
@@ -37,24 +37,26 @@ class ImageCache:
     The caller falls back to the link. A folder that cannot be read or written is logged and raises nothing.
     """
 
-    def __init__(self, folder: Path, *, days: float, largest: int, clock: Callable[[], float] = time.time) -> None:
-        self._folder = folder
-        self._days = days
-        self._largest = largest
-        self._clock = clock
+    folder: Path
+    _: KW_ONLY
+    days: float
+    largest: int
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
         # Earlier versions left everything readable to other users of the machine.
         with suppress(OSError):
-            make_private_folder(folder)
-            make_private(*folder.iterdir())
+            make_private_folder(self.folder)
+            make_private(*self.folder.iterdir())
 
     def put(self, name: str, content: bytes) -> bool:
         """Stores an image whole or not at all; returns whether it was stored."""
-        partial = self._folder / f".{name}.part"
+        partial = self.folder / f".{name}.part"
         try:
-            make_private_folder(self._folder)
+            make_private_folder(self.folder)
             try:
                 write_private(partial, content)
-                partial.replace(self._folder / name)
+                partial.replace(self.folder / name)
             finally:
                 partial.unlink(missing_ok=True)
         except OSError as error:
@@ -66,7 +68,7 @@ class ImageCache:
     def get(self, name: str) -> ImageFile | None:
         """An image that decodes, or ``None``; a file that is truncated or damaged is deleted."""
         try:
-            return inspect_image((self._folder / name).read_bytes())
+            return inspect_image((self.folder / name).read_bytes())
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -74,42 +76,35 @@ class ImageCache:
         except DownloadFailed as error:
             log.warning("original discarded", name=name, reason=error)
             with suppress(OSError):
-                (self._folder / name).unlink(missing_ok=True)
+                (self.folder / name).unlink(missing_ok=True)
         return None
 
     def prune(self) -> int:
         """Removes files that are too old, then the oldest until the rest fits; returns how many."""
+        files = []
         try:
-            files = self._files()
+            for path in self.folder.iterdir():
+                # A file that is being written is renamed at any moment.
+                with suppress(OSError):
+                    facts = path.stat()
+                    files.append((facts.st_mtime, facts.st_size, path))
         except OSError as error:
             log.error("originals not listed", reason=error.strerror)  # noqa: TRY400
             return 0
-        kept = sum(size for _, size, _ in files)
-        oldest_kept = self._clock() - self._days * DAY
-        removed = 0
-        for changed, size, path in files:
-            if changed >= oldest_kept and kept <= self._largest:
+        kept, removed = sum(size for _, size, _ in files), 0
+        for changed, size, path in sorted(files):
+            if changed >= self.clock() - self.days * DAY and kept <= self.largest:
                 break
             try:
-                Path(path).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             except OSError as error:
-                log.error("original not removed", name=Path(path).name, reason=error.strerror)  # noqa: TRY400
+                log.error("original not removed", name=path.name, reason=error.strerror)  # noqa: TRY400
                 continue
             kept -= size
             removed += 1
         if removed:
             log.info("originals removed", removed=removed, bytes_kept=kept)
         return removed
-
-    def _files(self) -> list[tuple[float, int, str]]:
-        """The time of change, size and path of each file, oldest first."""
-        files = []
-        for entry in os.scandir(self._folder):
-            # A file that is being written is renamed at any moment.
-            with suppress(OSError):
-                facts = entry.stat()
-                files.append((facts.st_mtime, facts.st_size, entry.path))
-        return sorted(files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,32 +129,29 @@ class OriginalUploader:
             SendDelayed: it has to wait.
         """
         with self._locks[hash(generation_id) % len(self._locks)]:
-            return self._upload_once(generation_id, confirm)
-
-    def _upload_once(self, generation_id: str, confirm: Callable[[], None]) -> str | None:
-        with self.database.read() as connection:
-            row = original_of(connection, generation_id)
-        if row is None or row.file_key is not None:
-            return row and row.file_key
-        sources: tuple[Callable[[], ImageFile | None], ...] = (
-            lambda: self.cache.get(row.cache_name) if row.cache_name else None,
-            lambda: self.downloader.fetch(row.url) if row.url else None,
-            lambda: self._own_copy(row.image_key) if row.image_key else None,
-        )
-        for source in sources:
-            try:
-                image = source()
-            except DownloadFailed as error:
-                log.info("original not downloaded", generation=generation_id, reason=error)
-                continue
-            if image is not None and len(image.content) <= LARGEST_FILE:
-                confirm()
-                with self.outages.guard("file"):
-                    file_key = self.feishu.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
-                # For the next time that it is asked for, or that its message is sent again.
-                self._store(generation_id, file_key)
-                return file_key
-        return None
+            with self.database.read() as connection:
+                row = original_of(connection, generation_id)
+            if row is None or row.file_key is not None:
+                return row and row.file_key
+            sources: tuple[tuple[Callable[[str], ImageFile | None], str | None], ...] = (
+                (self.cache.get, row.cache_name),
+                (self.downloader.fetch, row.url),
+                (self._own_copy, row.image_key),
+            )
+            for fetch, name in sources:
+                try:
+                    image = fetch(name) if name else None
+                except DownloadFailed as error:
+                    log.info("original not downloaded", generation=generation_id, reason=error)
+                    continue
+                if image is not None and len(image.content) <= LARGEST_FILE:
+                    confirm()
+                    with self.outages.guard("file"):
+                        file_key = self.feishu.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
+                    # For the next time that it is asked for, or that its message is sent again.
+                    self._store(generation_id, file_key)
+                    return file_key
+            return None
 
     def forget(self, generation_id: str) -> None:
         """Forgets the file key of a generation; the next time its original is uploaded again."""

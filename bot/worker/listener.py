@@ -27,8 +27,7 @@ class Listener:
         # As options, since libpq reads the quoting of an address otherwise than SQLAlchemy writes it.
         _, options = url.get_dialect()().create_connect_args(url)
         self._options: dict[str, Any] = {"connect_timeout": 5, **SILENCE, **options}
-        self._wake = wake
-        self._every = every
+        self._wake, self._every = wake, every
         self._connection: psycopg.Connection[Any] | None = None
 
     def listen(self) -> None:
@@ -38,7 +37,16 @@ class Listener:
             DatabaseUnavailable: the connection is lost; the next call opens another.
         """
         try:
-            self._listen()
+            if self._connection is None:
+                connection = psycopg.connect(autocommit=True, **self._options)
+                connection.execute(f"LISTEN {WAKE_CHANNEL}")
+                self._connection = connection
+            # To wait, notifies wakes ten times a second. The end of the connection, too, is something to be read.
+            waiting = select.poll()
+            waiting.register(self._connection.fileno(), select.POLLIN)
+            waiting.poll(self._every * 1_000)
+            if list(self._connection.notifies(timeout=0)):
+                self._wake.set()
         except psycopg.OperationalError as error:
             self.close()
             raise DatabaseUnavailable(type(error).__name__) from error
@@ -49,15 +57,3 @@ class Listener:
         if connection is not None:
             with suppress(psycopg.Error):
                 connection.close()
-
-    def _listen(self) -> None:
-        if self._connection is None:
-            connection = psycopg.connect(autocommit=True, **self._options)
-            connection.execute(f"LISTEN {WAKE_CHANNEL}")
-            self._connection = connection
-        # To wait, notifies wakes ten times a second. The end of the connection, too, is something to be read.
-        waiting = select.poll()
-        waiting.register(self._connection.fileno(), select.POLLIN)
-        waiting.poll(self._every * 1_000)
-        if list(self._connection.notifies(timeout=0)):
-            self._wake.set()

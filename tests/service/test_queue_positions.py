@@ -46,7 +46,7 @@ def rendering_of(database: Database, line: QueueReader) -> RequestRenderer:
 
 def test_positions_are_read_once_per_round_for_first_cards(database: Database) -> None:
     """First cards of one round of the work loop share a reading, unless a request is not in it yet."""
-    line = QueueReader(database, slots={MODEL: 1})
+    line = QueueReader(database=database, slots={MODEL: 1})
     first, second = (accepted(database, origin) for origin in ("om_1", "om_2"))
     before = line.first_position(second, MODEL)
     assert before is not None
@@ -63,7 +63,7 @@ def test_positions_are_read_once_per_round_for_first_cards(database: Database) -
 
 def test_a_card_is_changed_for_what_has_become_of_its_request(database: Database) -> None:
     """Refused for the platform's limits right after the card said "generating", it is told to wait, not that again."""
-    rendering = rendering_of(database, QueueReader(database, slots={MODEL: 1}))
+    rendering = rendering_of(database, QueueReader(database=database, slots={MODEL: 1}))
     store, request_id = RequestStore(database), accepted(database, "om_1")
     assert rendering.render(*store.read(request_id)).state == "generating"
     with database.write() as connection:
@@ -95,7 +95,7 @@ def test_a_card_near_the_front_follows_every_change_and_one_farther_back_its_est
     for number in range(IN_LINE):
         accept(database, f"om_{number}", sender=f"ou_{number}")
     answer(database)
-    line = QueueReader(database, slots={MODEL: 1})
+    line = QueueReader(database=database, slots={MODEL: 1})
     places = line.positions(MODEL)
     with database.write() as connection:
         for request_id, place in places.items():
