@@ -42,7 +42,7 @@ def failure(served: Platform, answer: Response, **settings: Any) -> FeishuError:
 def test_a_fault_of_the_connection_is_unreachable(fault: str) -> None:
     """Each fault ends within seconds in the error that leaves a repetition to the caller."""
     with FeishuStandIn() as feishu:
-        short = {"timeout": SOON, "deadline": 0.5} if fault in ("hang", "trickle") else {}
+        short: dict[str, Any] = {"timeout": SOON, "deadline": 0.5} if fault in ("hang", "trickle") else {}
         client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret, **short)
         said = feishu.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
         feishu.faults.arm(fault, on="reply")
