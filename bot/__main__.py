@@ -14,6 +14,7 @@ INTERRUPTED = 130
 """The exit code after Ctrl-C, as in shells."""
 
 COMMANDS = {
+    "setup": "Creates a Feishu app with one scan, asks for the ZhiPu key, and starts the bot.",
     "serve": "Receives events and, without --no-worker, does the work too.",
     "connect": "Like serve, but over an outbound connection: needs no public address.",
     "worker": "Does the work for processes that only receive events, over a shared PostgreSQL.",
@@ -98,8 +99,11 @@ def _run_until_stopped(name: str, argv: Sequence[str]) -> int:
         parser.add_argument(
             "--no-worker", action="store_true", help="leave the work to `worker` processes (PostgreSQL)"
         )
-    args = parser.parse_args(argv)
-    options = {} if name == "worker" else {"work": not args.no_worker}
+    if name == "connect":
+        parser.add_argument("--greet", metavar="OPEN_ID", default="", help="send this person the welcome card, once")
+    options = vars(parser.parse_args(argv))
+    if name != "worker":
+        options["work"] = not options.pop("no_worker")
     # Before the imports of the bot, which take a second.
     stopped = stop_event()
     try:

@@ -29,6 +29,7 @@ from bot.db.reports import Reports
 from bot.db.requests import RequestStore
 from bot.db.retention import LOOK_EVERY as CLEAN_EVERY
 from bot.db.retention import Retention
+from bot.db.tables import NewRequest
 from bot.db.timers import Outages, PeriodicLock, current_outages
 from bot.db.usage import ApiUsageCounter
 from bot.errors import DatabaseUnavailable, FeishuError, SettingsError
@@ -37,6 +38,7 @@ from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import describe, suggest_fix
 from bot.glm.client import Downloader, GlmClient, call_seconds
 from bot.metrics import CONTENT_TYPE, Metrics
+from bot.models import Command
 from bot.platform_clock import PlatformClock
 from bot.service.bot_identity import BotIdentity
 from bot.service.card_actions import CardActionHandler
@@ -147,7 +149,7 @@ class Bot:
         self._closers: list[Callable[[], None]] = [self._feishu.close, database.close]
         self._identity = BotIdentity(app_id=settings.app_id, fetch_info=self._fetch_identity, store=self._key_value)
         self._limits = Limits(settings=settings.limits, prices=self._prices, periods=periods)
-        requests = self._build_request_service()
+        self._requests = requests = self._build_request_service()
         self._events = self._build_event_handler(requests)
         self._alerts = AdminAlerts(
             database=database,
@@ -201,6 +203,15 @@ class Bot:
     def fetch_identity(self) -> None:
         """Fetches the bot's own id before the start, where Feishu is known to answer; raises ``FeishuError``."""
         self._identity.fetch()
+
+    def greet(self, person: str) -> None:
+        """Sends a person the welcome card with its examples, once; the worker does it.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer.
+        """
+        new = NewRequest(dedup_key=f"greet:{person}", chat_id=None, chat_type="p2p", sender=person)
+        self._requests.submit(new, Command(name="welcome"))
 
     def start(self, *, work: bool = True) -> None:
         """Starts the threads that every process needs and, with ``work``, those that do the work."""

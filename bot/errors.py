@@ -8,6 +8,7 @@
     ├── DatabaseUnavailable        the database does not answer; the webhook answers 503 and Feishu redelivers
     ├── LeaseLost                  another worker owns this work now; stop before the next side effect
     ├── SendDelayed                a message has to wait for the platform's limits before it goes out
+    ├── AppNotRegistered           the scan did not create an app
     ├── GlmError                   the image could not be made or fetched
     │   ├── MissingApiKey          MISSING_API_KEY
     │   ├── InvalidSize            INVALID_SIZE
@@ -82,6 +83,15 @@ class DatabaseUnavailable(BotError):
 
 class LeaseLost(BotError):
     """The row is no longer owned by this worker, so nothing more may be done with it."""
+
+
+class AppNotRegistered(BotError):
+    """No app was registered; ``sentence`` says why, ``detail`` is what the platform said."""
+
+    def __init__(self, sentence: str, detail: str) -> None:
+        super().__init__(f"{sentence}: {detail}")
+        self.sentence = sentence
+        self.detail = detail
 
 
 class SendDelayed(BotError):

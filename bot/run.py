@@ -45,27 +45,22 @@ def serve(stopped: threading.Event, *, work: bool) -> None:
         run_until(stopped, bot, server=_listen(bot, bot.web, settings=settings), work=work)
 
 
-def connect(stopped: threading.Event, *, work: bool) -> None:
+def connect(stopped: threading.Event, *, work: bool, greet: str = "") -> None:
     """Receives events over the long connection and, with ``work``, does the work too, until ``stopped``.
+
+    ``greet`` is the ``open_id`` of a person who is sent the welcome card, once.
 
     Raises:
         SettingsError: the settings are invalid, or Feishu rejects them.
         DatabaseUnavailable: the database does not answer.
         FeishuUnreachable: there is no connection after as many attempts as Feishu allows.
     """
-    # Imported here, as no other command needs the WebSocket.
-    from bot.feishu.long_connection import LongConnection  # noqa: PLC0415
-
     settings = _load(webhook=False, without_sqlite=None if work else _SHARED_DATABASE)
     try:
         with closing(Bot(settings)) as bot:
-            connection = LongConnection(
-                domain=settings.domain,
-                app_id=settings.app_id,
-                app_secret=settings.app_secret.get_secret_value(),
-                handle=bot.handle_pushed_event,
-                on_end=stopped.set,
-            )
+            connection = long_connection(settings, bot, stopped)
+            if greet:
+                bot.greet(greet)
             status = _listen(bot, bot.create_status_app(down=lambda: connection.down), settings=settings)
             run_until(stopped, bot, server=status, connection=connection, work=work, name="connect")
     except FeishuUnreachable:
@@ -74,6 +69,20 @@ def connect(stopped: threading.Event, *, work: bool) -> None:
         refusal = f"Feishu refuses the long connection ({error}, code {error.code})"
         line = f"FEISHU_APP_ID, FEISHU_APP_SECRET, FEISHU_DOMAIN: {refusal}; {_CONNECTION_FIX}"
         raise SettingsError([line]) from error
+
+
+def long_connection(settings: Settings, bot: Bot, stopped: threading.Event) -> LongConnection:
+    """The connection over which a bot gets its events; if Feishu refuses it for good, ``stopped`` is set."""
+    # Imported here, as most commands do without the WebSocket.
+    from bot.feishu.long_connection import LongConnection  # noqa: PLC0415
+
+    return LongConnection(
+        domain=settings.domain,
+        app_id=settings.app_id,
+        app_secret=settings.app_secret.get_secret_value(),
+        handle=bot.handle_pushed_event,
+        on_end=stopped.set,
+    )
 
 
 def worker(stopped: threading.Event) -> None:

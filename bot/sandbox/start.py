@@ -20,8 +20,9 @@ from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.db.database import Database, read_url
 from bot.db.reports import is_idle, unfinished
+from bot.dotenv import read_dotenv
 from bot.models import State
-from bot.run import run_until
+from bot.run import long_connection, run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
 from bot.sandbox.page.control_panel import Unable
@@ -46,11 +47,13 @@ class BotConfig:
     """How a bot is started against stand-ins; plain values, so that it can be passed to another process.
 
     ``glm`` is the origin of the GLM stand-in, ``None`` for the real platform. It is passed in code: no variable and no
-    flag of the bot sends its key anywhere but to the platform.
+    flag of the bot sends its key anywhere but to the platform. ``connect`` uses the long connection, and greets the
+    admin.
     """
 
     variables: Mapping[str, str]
     glm: str | None
+    connect: bool = False
     pace: Timings = field(default_factory=Timings)
     log_level: str = "error"
 
@@ -67,10 +70,14 @@ def run(config: BotConfig, port: Connection) -> None:
     settings = config.settings()
     glm = None if config.glm is None else loopback(config.glm)
     with closing(Bot(settings, glm=glm, images=glm, timings=config.pace)) as bot:
-        server = Server(bot.web, port=settings.port, bounds=settings.server)
+        connection = long_connection(settings, bot, stopped) if config.connect else None
+        app = bot.create_status_app(down=lambda: connection.down) if connection else bot.web
+        server = Server(app, port=settings.port, bounds=settings.server)
         bot.fetch_identity()
+        if config.connect:
+            bot.greet(ADMIN)
         port.send(server.port)
-        run_until(stopped, bot, server=server)
+        run_until(stopped, bot, server=server, connection=connection)
 
 
 def start_process(config: BotConfig) -> tuple[BaseProcess, int]:
@@ -134,6 +141,8 @@ class Sandbox:
         pace: the durations of the work.
         environment: ``BOT_`` variables that apply here too: all but the data folder and the server.
         real_key: a key of the GLM platform, for real images; Feishu stays local.
+        dotenv: the file that ``setup`` writes. With it, only the stand-ins are started on entering, and ``start``
+            starts the bot over the long connection with the variables in the file.
         log_level: what the bot logs: debug, info, warning or error.
 
     Raises:
@@ -149,6 +158,7 @@ class Sandbox:
         pace: Timings | None = None,
         environment: Mapping[str, str] | None = None,
         real_key: str | None = None,
+        dotenv: Path | None = None,
         log_level: str = "error",
     ) -> None:
         self.feishu = feishu or FeishuStandIn()
@@ -162,6 +172,7 @@ class Sandbox:
             if name.startswith("BOT_") and name != "BOT_DATA_DIR" and not name.startswith("BOT_SERVER_")
         }
         self._key = real_key or FAKE_KEY
+        self._dotenv = dotenv
         self._log_level = log_level
         self._stack = ExitStack()
         self._switching = threading.Lock()
@@ -176,7 +187,8 @@ class Sandbox:
             Messages.load(settings.config_dir)
             Styles.load(settings.config_dir)
             self._state = stack.enter_context(BotState(settings))
-            self.start()
+            if self._dotenv is None:
+                self.start()
             self._stack = stack.pop_all()
         return self
 
@@ -198,9 +210,11 @@ class Sandbox:
             "ZHIPU_API_KEY": self._key,
             "BOT_DATA_DIR": str(self._folder),
             "BOT_TEAM_ADMINS": ADMIN,
+            **(read_dotenv(self._dotenv) if self._dotenv else {}),
         }
         glm = None if self.real_glm else self.glm.origin
-        return BotConfig(variables=variables, glm=glm, pace=self._pace, log_level=self._log_level)
+        connect = self._dotenv is not None
+        return BotConfig(variables=variables, glm=glm, connect=connect, pace=self._pace, log_level=self._log_level)
 
     @property
     def running(self) -> bool:

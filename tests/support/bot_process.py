@@ -25,7 +25,7 @@ from sqlalchemy import Engine, Pool, event
 
 from bot import logs
 from bot.app import Bot
-from bot.run import run_until
+from bot.run import long_connection, run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
@@ -203,17 +203,7 @@ def run(spec: ProcessSpec, pipe: Connection) -> None:
 
 
 def _connect(stopped: threading.Event, bot: Bot, settings: Settings, steps: StepRecorder) -> None:
-    # Imported here, as the other roles do without the WebSocket.
-    from bot.feishu.long_connection import LongConnection
-
-    secret = settings.app_secret.get_secret_value()
-    connection = LongConnection(
-        domain=settings.domain,
-        app_id=settings.app_id,
-        app_secret=secret,
-        handle=bot.handle_pushed_event,
-        on_end=stopped.set,
-    )
+    connection = long_connection(settings, bot, stopped)
     status = Server(bot.create_status_app(down=lambda: connection.down), port=settings.port, bounds=settings.server)
     bot.fetch_identity()
     steps.listening(status.port)

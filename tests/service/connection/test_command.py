@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from tests.repo.lock import TOP
+from tests.support.card_actions import card_actions
 from tests.support.dsl import wait_for
 from tests.support.proxy import TlsProxy
 
@@ -17,10 +18,10 @@ SECONDS = 60
 
 
 @contextmanager
-def command(variables: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def command(variables: dict[str, str], *options: str) -> Iterator[subprocess.Popen[str]]:
     """The running command, with nothing in its environment but these variables; it is killed at the end."""
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(TOP), **variables}
-    arguments = [sys.executable, "-m", "bot", "connect"]
+    arguments = [sys.executable, "-m", "bot", "connect", *options]
     with subprocess.Popen(arguments, env=environment, cwd=variables["BOT_DATA_DIR"], stderr=-1, text=True) as running:
         try:
             yield running
@@ -51,6 +52,22 @@ def test_a_refused_secret_is_named(feishu: ConnectedStandIn, variables: dict[str
     assert "app secret invalid, code 10014" in said
     assert [word for word in ("wrong-secret", "Traceback") if word in log] == []
     assert feishu.line.asked == 1
+
+
+def test_it_greets_a_person_once(feishu: ConnectedStandIn, variables: dict[str, str]) -> None:
+    """The welcome card comes unasked, with three examples to press, and no other one at a restart."""
+    for _ in range(2):
+        with command(variables, "--greet", "ou_lin") as running:
+            wait_for(lambda: feishu.messages)
+            said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="/help")
+            wait_for(lambda sent=said: len(feishu.replies(sent.message_id)) == 1)  # type: ignore[misc]
+            running.terminate()
+            _, log = running.communicate(timeout=SECONDS)
+        assert running.returncode == 0, log
+    unasked = [one for one in feishu.messages if one.sender == feishu.app_id and one.parent_id is None]
+    assert [one.chat_id for one in unasked] == ["oc_direct_lin"]
+    buttons = [one for one in card_actions(feishu, unasked[0].message_id) if one.tag == "button"]
+    assert [(one.value or {})["a"] for one in buttons] == ["example"] * 3
 
 
 def test_all_of_it_goes_through_the_proxy(feishu: ConnectedStandIn, variables: dict[str, str], tmp_path: Path) -> None:

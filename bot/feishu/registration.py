@@ -1,0 +1,161 @@
+"""Creates an app, or extends one, with one scan: the device flow (RFC 8628) of the SDK's ``register_app``.
+
+The SDK's function is not called: its requests have no timeout and follow redirects, and one lost or garbled answer to a
+poll ends the registration of an app that may exist by then.
+
+https://open.feishu.cn/document/mcp_open_tools/scan-to-create-an-app-in-one-click
+https://github.com/larksuite/oapi-sdk-python/blob/v2_main/lark_oapi/scene/registration/__init__.py
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import httpx
+
+from bot.errors import AppNotRegistered
+from bot.feishu.proxies import proxy_for
+
+Brand = Literal["feishu", "lark"]
+
+ACCOUNTS: Mapping[Brand, str] = {"feishu": "https://accounts.feishu.cn", "lark": "https://accounts.larksuite.com"}
+
+TIMEOUT = httpx.Timeout(10)
+"""Seconds per phase of a call."""
+
+SLOWER = 5.0
+"""Seconds by which ``slow_down`` lengthens the interval: https://datatracker.ietf.org/doc/html/rfc8628#section-3.5"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredApp:
+    """An app that was confirmed; ``open_id`` is that of whoever scanned, empty if the platform did not say."""
+
+    app_id: str
+    app_secret: str = field(repr=False)
+    open_id: str
+    brand: Brand
+
+
+@dataclass(kw_only=True, repr=False)
+class AppRegistration:
+    """One registration; it begins on Feishu's accounts service, and goes on on Lark's for a tenant of Lark.
+
+    ``accounts`` are the origins of both. Once it has begun, ``page`` is where a person confirms it, within ``seconds``.
+    """
+
+    accounts: Mapping[Brand, str] = field(default_factory=lambda: ACCOUNTS)
+    timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
+    sleep: Callable[[float], None] = time.sleep
+    page: str = ""
+    seconds: float = 600.0
+    interval: float = 5.0
+    brand: Brand = "feishu"
+
+    def begin(self) -> None:
+        """Begins it.
+
+        Raises:
+            AppNotRegistered: the platform does not answer, or not as documented.
+        """
+        methods = self._post(action="init").get("supported_auth_methods")
+        if not isinstance(methods, list) or "client_secret" not in methods:
+            raise AppNotRegistered("setup.refused", "client_secret is not supported")
+        wanted = {"archetype": "PersonalAgent", "auth_method": "client_secret", "request_user_info": "open_id"}
+        answer = self._post(action="begin", **wanted)
+        self._device_code, self.page = (str(answer.get(key)) for key in ("device_code", "verification_uri_complete"))
+        if not (answer.get("device_code") and self.page.startswith("http")):
+            raise AppNotRegistered("setup.refused", str(answer.get("error_description") or answer.get("error")))
+        self.seconds = float(answer.get("expires_in") or self.seconds)
+        self.interval = float(answer.get("interval") or self.interval)
+
+    def link(self, addons: Mapping[str, object], *, app_id: str = "", **preset: str) -> str:
+        """The link to scan or open.
+
+        Args:
+            addons: the scopes, events and callbacks that the page is filled in with.
+            app_id: the app to extend; a new one is created if empty.
+            preset: ``name``, ``desc`` and ``avatar`` of the new app.
+        """
+        packed = gzip.compress(json.dumps(addons, separators=(",", ":")).encode(), mtime=0)
+        fields = {
+            "from": "sdk",
+            "tp": "sdk",
+            "source": "python-sdk",
+            **preset,
+            "addons": base64.urlsafe_b64encode(packed).decode().rstrip("="),
+            **({"clientID": app_id} if app_id else {"createOnly": "true"}),
+        }
+        parts = urlsplit(self.page)
+        return parts._replace(query=urlencode([*parse_qsl(parts.query), *fields.items()])).geturl()
+
+    def wait(self, *, on_status: Callable[[str], None]) -> RegisteredApp:
+        """Polls until the app is confirmed; a call that gets no answer is repeated.
+
+        Args:
+            on_status: takes the key of a sentence: the tenant is Lark's, or the platform has stopped answering.
+
+        Raises:
+            AppNotRegistered: the person or the tenant denied it, or nobody confirmed it in time.
+        """
+        ends_at, answered = time.monotonic() + self.seconds, True
+        while time.monotonic() < ends_at:
+            try:
+                answer = self._post(action="poll", device_code=self._device_code)
+            except AppNotRegistered:
+                if answered:
+                    on_status("setup.no_answer_yet")
+                answer, answered = {"error": "authorization_pending"}, False
+            else:
+                answered = True
+            app = _read(answer, brand=self.brand)
+            if app.app_id and app.app_secret:
+                return app
+            if app.brand != self.brand:
+                self.brand = app.brand
+                on_status("setup.lark_tenant")
+                continue
+            if answer.get("error") == "slow_down":
+                self.interval += SLOWER
+            self.sleep(self.interval)
+        raise AppNotRegistered("setup.expired", "")
+
+    def _post(self, **fields: str) -> Mapping[str, Any]:
+        url = httpx.URL(self.accounts[self.brand] + "/oauth/v1/app/registration")
+        try:
+            with httpx.Client(transport=httpx.HTTPTransport(proxy=proxy_for(url.host)), timeout=self.timeout) as http:
+                # Waiting is announced with status 400, so only the body counts.
+                answer = http.post(url, data=fields).json()
+        except (httpx.HTTPError, ValueError, RecursionError) as error:
+            raise AppNotRegistered("setup.unanswered", f"{url.host}: {type(error).__name__}") from error
+        if not isinstance(answer, dict):
+            raise AppNotRegistered("setup.unanswered", f"{url.host}: no JSON object")
+        return answer
+
+
+def _read(answer: Mapping[str, Any], *, brand: Brand) -> RegisteredApp:
+    """What a poll says; without id and secret the app is not confirmed yet."""
+    error, detail = answer.get("error"), str(answer.get("error_description") or "")
+    if error == "access_denied":
+        raise AppNotRegistered("setup.denied", detail)
+    if error == "expired_token":
+        raise AppNotRegistered("setup.expired", detail)
+    given = answer.get("user_info")
+    user = given if isinstance(given, dict) else {}
+    app = RegisteredApp(
+        app_id=str(answer.get("client_id") or ""),
+        app_secret=str(answer.get("client_secret") or ""),
+        open_id=str(user.get("open_id") or ""),
+        brand="lark" if user.get("tenant_brand") == "lark" else brand,
+    )
+    is_open = error in {"authorization_pending", "slow_down"} or app.brand != brand
+    if not (is_open or (app.app_id and app.app_secret)):
+        raise AppNotRegistered("setup.refused", detail or str(error))
+    return app

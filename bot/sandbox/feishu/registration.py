@@ -1,0 +1,122 @@
+"""The stand-in of the accounts service, where one scan creates an app: OAuth's device flow, RFC 8628.
+
+https://datatracker.ietf.org/doc/html/rfc8628#section-3.5
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Literal, Self, get_args
+from urllib.parse import parse_qsl
+
+from bot.sandbox.http import LoopbackServer, Request, Response
+
+Outcome = Literal["approved", "lark", "slow_down", "denied", "expired", "no_answer"]
+"""How a registration goes on: the first three end with an app, ``lark`` on Lark's service, ``slow_down`` after a poll
+that is said to come too early; ``no_answer`` keeps the connection open and says nothing."""
+
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+PATH = "/oauth/v1/app/registration"
+LARK = "/lark"
+"""The prefix under which the same server is Lark's service."""
+
+_DONE = (
+    '<!doctype html><meta charset="utf-8"><title>OK</title><p>已确认，请回到终端。/ Confirmed; go back to the terminal.'
+)
+
+
+@dataclass(kw_only=True, eq=False)
+class RegistrationStandIn:
+    """Registers one app for one person; a context manager that serves on 127.0.0.1 while it is entered.
+
+    The scan happens when the link is opened, or by itself ``scan_seconds`` after the beginning. ``calls`` are the
+    forms that were posted, each with its path; ``opened`` the queries of the links that were opened.
+    """
+
+    app_id: str
+    app_secret: str
+    open_id: str
+    outcome: Outcome = "approved"
+    scan_seconds: float = 3.0
+    interval: float = 1.0
+    lifetime: float = 600.0
+    clock: Callable[[], float] = time.monotonic
+    calls: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    opened: list[Mapping[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._code, self._scanned_at = "", 0.0
+        self._server = LoopbackServer()
+        for prefix in ("", LARK):
+            self._server.route("POST", prefix + PATH, self._answer)
+        self._server.route("GET", "/page/launcher", self._open)
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.__exit__()
+
+    @property
+    def accounts(self) -> dict[Any, str]:
+        """The origins that take the place of Feishu's and Lark's."""
+        return {"feishu": self._server.origin, "lark": self._server.origin + LARK}
+
+    def _open(self, request: Request) -> Response:
+        self.opened.append(request.query)
+        self._scanned_at = self.clock()
+        return Response(headers={"Content-Type": "text/html; charset=utf-8"}, body=_DONE.encode())
+
+    def _answer(self, request: Request) -> Response:
+        form = dict(parse_qsl(request.body.decode()))
+        self.calls.append((request.path, form))
+        if self.outcome == "no_answer":
+            return Response(wire_fault="hang")
+        match form.get("action"):
+            case "init":
+                return Response.of_json({"supported_auth_methods": ["client_secret"], "nonce": secrets.token_hex(8)})
+            case "begin" if form.get("archetype") == "PersonalAgent" and form.get("auth_method") == "client_secret":
+                return self._begin()
+            case "poll" if self._code and form.get("device_code") == self._code:
+                return self._poll(on_lark=request.path.startswith(LARK))
+        return _error("invalid_request")
+
+    def _begin(self) -> Response:
+        self._code, self._scanned_at = secrets.token_hex(16), self.clock() + self.scan_seconds
+        user_code = secrets.token_hex(4).upper()
+        page = f"{self._server.origin}/page/launcher?user_code={user_code[:4]}-{user_code[4:]}"
+        return Response.of_json(
+            {
+                "device_code": self._code,
+                "user_code": user_code,
+                "verification_uri_complete": page,
+                "interval": self.interval,
+                "expires_in": self.lifetime,
+            }
+        )
+
+    def _poll(self, *, on_lark: bool) -> Response:
+        if self.outcome == "expired":
+            return _error("expired_token")
+        if self.outcome == "slow_down" and sum(form.get("action") == "poll" for _, form in self.calls) == 1:
+            return _error("slow_down")
+        if self.clock() < self._scanned_at:
+            return _error("authorization_pending")
+        if self.outcome == "denied":
+            return _error("access_denied", error_description="the person declined")
+        is_lark = self.outcome == "lark"
+        user = {"open_id": self.open_id, "tenant_brand": "lark" if is_lark else "feishu"}
+        if is_lark and not on_lark:
+            return _error("authorization_pending", user_info=user)
+        self._code = ""
+        return Response.of_json({"client_id": self.app_id, "client_secret": self.app_secret, "user_info": user})
+
+
+def _error(error: str, **more: object) -> Response:
+    return Response.of_json({"error": error, **more}, status=HTTPStatus.BAD_REQUEST)

@@ -1,0 +1,171 @@
+"""An app by one scan: the device flow over real sockets, and the link that a person confirms."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from bot.errors import AppNotRegistered
+from bot.feishu import sdk
+from bot.feishu.registration import AppRegistration
+from bot.sandbox.feishu.registration import OUTCOMES, RegistrationStandIn
+from bot.sandbox.http import LoopbackServer, Request, Response
+
+ADDONS = {
+    "preset": False,
+    "scopes": {"tenant": ["im:resource"], "user": []},
+    "events": {"items": {"tenant": ["im.message.receive_v1"]}},
+    "callbacks": {"items": ["card.action.trigger"]},
+}
+
+
+@pytest.fixture
+def accounts() -> Iterator[RegistrationStandIn]:
+    """The accounts service, whose person scans at once."""
+    given = {"app_id": "cli_00000000000000aa", "app_secret": "not-a-real-secret", "open_id": "ou_scanner"}
+    with RegistrationStandIn(**given, scan_seconds=0, interval=0.01) as accounts:  # type: ignore[arg-type]
+        yield accounts
+
+
+def register(accounts: RegistrationStandIn, **more: Any) -> tuple[AppRegistration, list[str], list[float]]:
+    """A registration that has begun, and what it will say and for how long it will sleep."""
+    said: list[str] = []
+    slept: list[float] = []
+    more = {"timeout": httpx.Timeout(10), "sleep": slept.append, **more}
+    registration = AppRegistration(accounts=accounts.accounts, **more)
+    registration.begin()
+    return registration, said, slept
+
+
+def test_the_forms_are_the_documented_ones(accounts: RegistrationStandIn) -> None:
+    """Three calls, each with the fields that the SDK sends, lead to the app, its secret and who scanned."""
+    registration, said, _ = register(accounts)
+    app = registration.wait(on_status=said.append)
+    assert (app.app_id, app.app_secret, app.open_id, app.brand) == (
+        *("cli_00000000000000aa", "not-a-real-secret", "ou_scanner", "feishu"),
+    )
+    path = "/oauth/v1/app/registration"
+    begun = {
+        "action": "begin",
+        "archetype": "PersonalAgent",
+        "auth_method": "client_secret",
+        "request_user_info": "open_id",
+    }
+    code = accounts.calls[-1][1]["device_code"]
+    poll = {"action": "poll", "device_code": code}
+    assert accounts.calls == [(path, {"action": "init"}), (path, begun), (path, poll)]
+    assert code not in repr((app, registration))
+    assert "not-a-real-secret" not in repr((app, registration))
+    assert said == []
+
+
+@pytest.mark.parametrize("app_id", ["", "cli_00000000000000bb"])
+def test_the_sdk_does_the_same(accounts: RegistrationStandIn, app_id: str) -> None:
+    """The SDK's own function makes the same calls and the same link, and gets the same app."""
+    assert sdk.STUBBED
+    preset = {"name": "画图 & Co", "desc": "一句话 + 一张图", "avatar": "https://example.com/a.png"}
+    links: list[str] = []
+    theirs = importlib.import_module("lark_oapi.scene.registration").register_app(
+        on_qr_code=lambda info: links.append(info["url"]),
+        domain=accounts.accounts["feishu"],
+        lark_domain=accounts.accounts["lark"],
+        app_preset=preset,
+        addons=ADDONS,
+        create_only=not app_id,
+        app_id=app_id or None,
+    )
+    calls = accounts.calls.copy()
+    registration, said, _ = register(accounts)
+    links.append(registration.link(ADDONS, app_id=app_id, **preset))
+    ours = registration.wait(on_status=said.append)
+    queries = [parse_qs(urlsplit(link).query) for link in links]
+    assert queries[0].pop("user_code") != queries[1].pop("user_code")
+    assert queries[0] == queries[1]
+    assert links[0].partition("?")[0] == links[1].partition("?")[0]
+    assert (theirs["client_id"], theirs["client_secret"]) == (ours.app_id, ours.app_secret)
+    assert theirs["user_info"] == {"open_id": ours.open_id, "tenant_brand": ours.brand}
+    assert [{**form, "device_code": ""} for _, form in calls] == [
+        {**form, "device_code": ""} for _, form in accounts.calls[len(calls) :]
+    ]
+
+
+def test_a_tenant_of_lark_goes_on_there(accounts: RegistrationStandIn) -> None:
+    """Once the platform says that the tenant is Lark's, Lark's service is polled, and the app is one of Lark."""
+    accounts.outcome = "lark"
+    registration, said, slept = register(accounts)
+    assert registration.wait(on_status=said.append).brand == "lark"
+    assert [path.startswith("/lark/") for path, form in accounts.calls if form["action"] == "poll"] == [False, True]
+    assert (said, slept) == (["setup.lark_tenant"], [])
+
+
+def test_slow_down_adds_five_seconds(accounts: RegistrationStandIn) -> None:
+    """The interval is the platform's, and five seconds longer from a ``slow_down`` on."""
+    accounts.outcome = "slow_down"
+    registration, said, slept = register(accounts)
+    assert registration.wait(on_status=said.append).app_id == "cli_00000000000000aa"
+    assert slept == [5.01]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sentence"), [("denied", "setup.denied"), ("expired", "setup.expired"), ("no_answer", "setup.expired")]
+)
+def test_an_end_without_an_app_is_named(accounts: RegistrationStandIn, outcome: Any, sentence: str) -> None:
+    """A denial and an expiry end it with their sentence, and so does a platform that is silent to the end."""
+    accounts.lifetime = 0.5
+    registration, said, _ = register(accounts, timeout=httpx.Timeout(0.2))
+    accounts.outcome = outcome
+    with pytest.raises(AppNotRegistered) as caught:
+        registration.wait(on_status=said.append)
+    assert caught.value.sentence == sentence
+    assert said == (["setup.no_answer_yet"] if outcome == "no_answer" else [])
+    assert len(set(OUTCOMES)) == 6
+
+
+def test_a_lost_answer_ends_nothing(accounts: RegistrationStandIn) -> None:
+    """After a poll without an answer the next one gets the app; the silence is said once."""
+    registration, said, _ = register(accounts, timeout=httpx.Timeout(0.2))
+    accounts.outcome = "no_answer"
+
+    def on_status(sentence: str) -> None:
+        said.append(sentence)
+        accounts.outcome = "approved"
+
+    assert registration.wait(on_status=on_status).app_id == "cli_00000000000000aa"
+    assert said == ["setup.no_answer_yet"]
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"<html>bad gateway</html>", "setup.unanswered"),
+        (b"[]", "setup.unanswered"),
+        (b"{}", "setup.refused"),
+        (json.dumps({"supported_auth_methods": ["private_key_jwt"]}).encode(), "setup.refused"),
+        (json.dumps({"supported_auth_methods": ["client_secret"]}).encode(), "setup.refused"),
+    ],
+)
+def test_a_beginning_that_is_not_the_documented_one(body: bytes, sentence: str) -> None:
+    """A gateway's page and an answer without a link are told apart, and neither is a traceback."""
+
+    def answer(_: Request) -> Response:
+        return Response(body=body)
+
+    with LoopbackServer() as server:
+        server.route("POST", "/oauth/v1/app/registration", answer)
+        with pytest.raises(AppNotRegistered) as caught:
+            AppRegistration(accounts={"feishu": server.origin, "lark": server.origin}).begin()
+    assert caught.value.sentence == sentence
+
+
+def test_no_service_at_all() -> None:
+    """A refused connection is said to be that, by the host's name."""
+    with LoopbackServer() as server:
+        gone = server.origin
+    with pytest.raises(AppNotRegistered, match=r"127\.0\.0\.1: ConnectError"):
+        AppRegistration(accounts={"feishu": gone, "lark": gone}).begin()

@@ -1,0 +1,426 @@
+"""``setup`` as a newcomer runs it: a scan, a key, ``.env``, the check, and a bot that answers."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import pty
+import re
+import signal
+import stat
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+import segno
+
+from bot.cli.setup_steps import qr_code, terminal_language, with_variables
+from bot.dotenv import read_dotenv
+from bot.sandbox.feishu.registration import RegistrationStandIn
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from tests.repo.lock import TOP
+from tests.support.dsl import DEADLINE
+
+KEY = "0123456789abcdef.not-a-real-key"
+SCANNER = "ou_scanner"
+
+
+@dataclass(kw_only=True)
+class Terminal:
+    """A command in a terminal of 100 columns; ``screen`` is what it has shown, ``hidden`` whether what was typed is."""
+
+    process: subprocess.Popen[bytes]
+    end: int
+    screen: str = ""
+    seen: int = 0
+    hidden: bool = False
+
+    def expect(self, pattern: str) -> re.Match[str]:
+        """Waits until the screen shows something after what was found last; fails if the command ends before."""
+        while not (found := re.search(pattern, self.screen[self.seen :])):
+            try:
+                part = os.read(self.end, 4096)
+            except OSError:
+                part = b""
+            assert part, f"{pattern} did not come: {self.screen}"
+            self.screen += part.decode(errors="replace")
+        self.seen += found.end()
+        return found
+
+    def type(self, line: str) -> None:
+        """Types a line."""
+        self.hidden = not termios.tcgetattr(self.end)[3] & termios.ECHO
+        os.write(self.end, f"{line}\n".encode())
+
+    def wait(self) -> int:
+        """Reads to the end; gives the exit code."""
+        with suppress(OSError):
+            while part := os.read(self.end, 4096):
+                self.screen += part.decode(errors="replace")
+        return self.process.wait(DEADLINE)
+
+
+@dataclass(kw_only=True)
+class Platform:
+    """Both services of the platform, and how ``setup`` is started against them in a folder."""
+
+    feishu: FeishuStandIn
+    accounts: RegistrationStandIn
+    folder: Path
+
+    @property
+    def dotenv(self) -> Path:
+        """The file that is written."""
+        return self.folder / ".env"
+
+    @contextmanager
+    def setup(
+        self, *, terminal: bool = True, variables: dict[str, str] | None = None, **run: Any
+    ) -> Iterator[Terminal]:
+        """Starts it; without a terminal its standard input is empty."""
+        domains = {"feishu": self.feishu.origin, "lark": self.feishu.origin}
+        given = json.dumps({"accounts": self.accounts.accounts, "domains": domains, "run": run})
+        own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(TOP), "PYTHONUTF8": "1", "COLUMNS": "100", "PORT": "0"}
+        command = [sys.executable, "-m", "tests.clients.setup_driver", given]
+        here, there = pty.openpty()
+        process = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env={**own, **(variables or {})},
+            start_new_session=True,
+            stdin=there if terminal else subprocess.DEVNULL,
+            stdout=there,
+            stderr=there,
+        )
+        os.close(there)
+        try:
+            yield Terminal(process=process, end=here)
+        finally:
+            process.kill()
+            process.wait()
+            os.close(here)
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    """A platform on which somebody scans at once."""
+    with FeishuStandIn(app_id="cli_00000000000000aa") as feishu:
+        given = {"app_id": feishu.app_id, "app_secret": feishu.app_secret, "open_id": SCANNER}
+        with RegistrationStandIn(**given, scan_seconds=0, interval=0.05) as accounts:  # type: ignore[arg-type]
+            yield Platform(feishu=feishu, accounts=accounts, folder=tmp_path)
+
+
+def test_from_nothing(platform: Platform) -> None:
+    """A code and a link, a scan, a key typed unseen: ``.env`` is private and complete, and the check passes."""
+    with platform.setup() as terminal:
+        terminal.expect("ZhiPu API key.*: ")
+        terminal.type(KEY)
+        assert terminal.hidden
+        assert terminal.wait() == 0
+    assert re.search(r"All \d\d checks passed", terminal.screen)
+    assert f"{platform.feishu.origin}/app/cli_00000000000000aa" in terminal.screen
+    assert [word for word in (KEY, platform.feishu.app_secret, "Traceback") if word in terminal.screen] == []
+    written = {name: value for name, value in read_dotenv(platform.dotenv).items() if value}
+    assert written == {
+        "FEISHU_APP_ID": "cli_00000000000000aa",
+        "FEISHU_APP_SECRET": platform.feishu.app_secret,
+        "FEISHU_DOMAIN": platform.feishu.origin,
+        "ZHIPU_API_KEY": KEY,
+        "BOT_TEAM_ADMINS": SCANNER,
+    }
+    assert stat.S_IMODE(platform.dotenv.stat().st_mode) == 0o600
+    assert [path.name for path in platform.folder.iterdir()] == [".env"]
+
+
+def test_the_page_is_filled_in(platform: Platform) -> None:
+    """The link asks for exactly the scopes of ``scopes.json``, the events that are used and the card callback."""
+    platform.accounts.scan_seconds = DEADLINE
+    with platform.setup(variables={"ZHIPU_API_KEY": KEY}) as terminal:
+        link = terminal.expect(r"http://127\.\S+page/launcher\S+(?=\s)")[0]
+        httpx.get(link, trust_env=False)
+        assert terminal.wait() == 0
+    (opened,) = platform.accounts.opened
+    packed = opened["addons"]
+    asked = json.loads(gzip.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))))
+    scopes = json.loads((TOP / "config" / "scopes.json").read_text(encoding="utf-8"))
+    assert asked == {
+        "preset": False,
+        **scopes,
+        "events": {
+            "items": {
+                "tenant": [
+                    "application.bot.menu_v6",
+                    "im.chat.access_event.bot_p2p_chat_entered_v1",
+                    "im.chat.member.bot.added_v1",
+                    "im.message.recalled_v1",
+                    "im.message.receive_v1",
+                ]
+            }
+        },
+        "callbacks": {"items": ["card.action.trigger"]},
+    }
+    assert opened["createOnly"] == "true"
+    assert all(opened[name] for name in ("name", "desc"))
+    assert opened["avatar"].startswith("https://")
+
+
+def test_it_can_be_repeated(platform: Platform) -> None:
+    """A second run registers and asks nothing, and leaves ``.env`` as it is; ``--new-app`` registers again."""
+    with platform.setup(variables={"ZHIPU_API_KEY": KEY}) as terminal:
+        assert terminal.wait() == 0
+    before, calls = platform.dotenv.read_text(encoding="utf-8"), len(platform.accounts.calls)
+    with platform.setup() as terminal:
+        assert terminal.wait() == 0
+    assert "is kept" in terminal.screen
+    assert (platform.dotenv.read_text(encoding="utf-8"), len(platform.accounts.calls)) == (before, calls)
+    with platform.setup(new_app=True) as terminal:
+        assert terminal.wait() == 0
+    assert len(platform.accounts.calls) > calls
+    assert platform.dotenv.read_text(encoding="utf-8") == before
+
+
+def test_it_continues_after_an_interruption(platform: Platform) -> None:
+    """Ctrl-C before the scan leaves nothing, and at the question for the key an app that the next run keeps."""
+    platform.accounts.scan_seconds = DEADLINE
+    with platform.setup() as terminal:
+        terminal.expect("Waiting for the confirmation")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.wait() == 130
+    assert list(platform.folder.iterdir()) == []
+    platform.accounts.scan_seconds = 0
+    with platform.setup() as terminal:
+        terminal.expect("ZhiPu API key.*: ")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.wait() == 130
+    calls = len(platform.accounts.calls)
+    with platform.setup() as terminal:
+        terminal.expect("ZhiPu API key.*: ")
+        terminal.type(KEY)
+        assert terminal.wait() == 0
+    assert len(platform.accounts.calls) == calls
+    assert read_dotenv(platform.dotenv)["ZHIPU_API_KEY"] == KEY
+
+
+def test_a_key_of_the_wrong_form_is_asked_for_again(platform: Platform) -> None:
+    """Nothing and a blank are no keys; one without a dot is taken the second time."""
+    with platform.setup() as terminal:
+        for line, answer in (("", "This is no API key"), ("a key", "This is no API key"), ("plainkey12", "ID.SECRET")):
+            terminal.expect("ZhiPu API key.*: ")
+            terminal.type(line)
+            terminal.expect(answer)
+        terminal.expect("ZhiPu API key.*: ")
+        terminal.type("plainkey12")
+        assert terminal.wait() == 0
+    assert read_dotenv(platform.dotenv)["ZHIPU_API_KEY"] == "plainkey12"
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_an_app_that_exists(platform: Platform, *, typed: bool) -> None:
+    """``--app-id`` takes its secret, unseen, or a scan of a page that is about this app."""
+    platform.accounts.scan_seconds = DEADLINE
+    with platform.setup(variables={"ZHIPU_API_KEY": KEY}, app_id=platform.feishu.app_id) as terminal:
+        terminal.expect("App Secret of cli_00000000000000aa.*: ")
+        terminal.type(platform.feishu.app_secret if typed else "")
+        assert terminal.hidden
+        if not typed:
+            link = terminal.expect(r"http://127\.\S+page/launcher\S+(?=\s)")[0]
+            assert parse_qs(urlsplit(link).query)["clientID"] == [platform.feishu.app_id]
+            httpx.get(link, trust_env=False)
+        assert terminal.wait() == 0
+    written = read_dotenv(platform.dotenv)
+    assert written["FEISHU_APP_SECRET"] == platform.feishu.app_secret
+    assert written.get("BOT_TEAM_ADMINS") == (None if typed else SCANNER)
+    assert platform.feishu.app_secret not in terminal.screen
+
+
+def test_a_wrong_secret_and_a_wrong_app_write_nothing(platform: Platform) -> None:
+    """A secret that neither platform accepts, and another app than the named one, end it with 1."""
+    with platform.setup(variables={"ZHIPU_API_KEY": KEY}, app_id=platform.feishu.app_id) as terminal:
+        terminal.expect("App Secret of.*: ")
+        terminal.type("wrong-secret")
+        assert terminal.wait() == 1
+    assert "Neither Feishu nor Lark accepts" in terminal.screen
+    assert "wrong-secret" not in terminal.screen
+    with platform.setup(variables={"ZHIPU_API_KEY": KEY}, app_id="cli_00000000000000bb") as terminal:
+        terminal.expect("App Secret of.*: ")
+        terminal.type("")
+        assert terminal.wait() == 1
+    assert "Another app was confirmed (cli_00000000000000aa)" in terminal.screen
+    assert list(platform.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("outcome", "words"), [("denied", "创建被拒绝"), ("expired", "链接已过期")])
+def test_a_registration_that_fails_is_explained(platform: Platform, outcome: Any, words: str) -> None:
+    """It ends with 1 and a sentence in the language of the terminal, and nothing is written."""
+    platform.accounts.outcome = outcome
+    with platform.setup(variables={"LANG": "zh_CN.UTF-8"}) as terminal:
+        assert terminal.wait() == 1
+    assert words in terminal.screen
+    assert list(platform.folder.iterdir()) == []
+
+
+def test_a_failed_check_ends_it(platform: Platform) -> None:
+    """A scope that the tenant has not granted is named with its page, and nothing else of the check is shown."""
+    platform.feishu.scopes.discard("im:message:send_as_bot")
+    with platform.setup(variables={"ZHIPU_API_KEY": KEY}) as terminal:
+        assert terminal.wait() == 1
+    assert "missing for sending: im:message:send_as_bot" in terminal.screen
+    assert "Bot ability" not in terminal.screen
+
+
+@pytest.mark.parametrize("place", ["malformed", "folder"])
+def test_what_cannot_be_written_is_found_before_the_scan(platform: Platform, place: str) -> None:
+    """A malformed ``.env``, or a folder of that name, is reported before an app is created."""
+    if place == "malformed":
+        platform.dotenv.write_text("FEISHU_APP_ID\n=", encoding="utf-8")
+    else:
+        platform.dotenv.mkdir()
+    with platform.setup() as terminal:
+        assert terminal.wait() == 2
+    assert ".env" in terminal.screen
+    assert platform.accounts.calls == []
+
+
+def test_without_a_terminal_the_key_comes_from_the_environment(platform: Platform) -> None:
+    """Where nobody can be asked the variable is named, and the app that was created is kept."""
+    with platform.setup(terminal=False) as terminal:
+        assert terminal.wait() == 2
+    assert "ZHIPU_API_KEY: is not set" in terminal.screen
+    with platform.setup(terminal=False, variables={"ZHIPU_API_KEY": KEY}) as terminal:
+        assert terminal.wait() == 0
+
+
+OWN = """\
+# my bot
+export FEISHU_APP_ID="cli_old" # the old one
+OTHER='a # b
+c'
+
+FEISHU_APP_SECRET=
+FEISHU_APP_ID=cli_older
+LAST=1"""
+
+
+def test_the_rest_of_the_file_stays(tmp_path: Path) -> None:
+    """Comments and other variables keep their places; a variable is set where it stood first, or at the end."""
+    values = {"FEISHU_APP_ID": "cli_new", "FEISHU_APP_SECRET": "a b${c}#", "ZHIPU_API_KEY": "id.secret"}
+    written = with_variables(OWN, values)
+    assert written == (
+        "# my bot\nexport FEISHU_APP_ID=cli_new # the old one\nOTHER='a # b\nc'\n\n"
+        "FEISHU_APP_SECRET='a b${c}#'\nLAST=1\nZHIPU_API_KEY=id.secret\n"
+    )
+    (tmp_path / ".env").write_text(written, encoding="utf-8")
+    assert read_dotenv(tmp_path / ".env") == {**values, "OTHER": "a # b\nc", "LAST": "1"}
+
+
+@pytest.mark.parametrize(("columns", "fits"), [(80, True), (100, True), (60, False)])
+def test_the_code_is_dark_on_light_on_any_background(columns: int, *, fits: bool) -> None:
+    """Each module is half a character in fixed black on fixed white, with a margin, within the terminal's width."""
+    link = "https://open.feishu.cn/page/launcher?user_code=ABCD-EFGH&addons=" + "x" * 400
+    code = qr_code(link, columns=columns)
+    assert bool(code) == fits
+    if not fits:
+        return
+    lines = [re.fullmatch("\x1b\\[38;5;16;48;5;231m([ ▀▄█]+)\x1b\\[0m", line) for line in code.splitlines()]
+    texts = [line[1] for line in lines if line]
+    assert len(texts) == len(lines)
+    rows = [[int(char in of) for char in text] for text in texts for of in ("▀█", "▄█")]
+    wanted = [list(row) for row in segno.make(link, error="l", boost_error=False).matrix]
+    size = len(wanted)
+    border = (len(rows[0]) - size) // 2
+    assert border >= 1
+    assert [row[border : border + size] for row in rows[border : border + size]] == wanted
+    assert sum(map(sum, rows)) == sum(map(sum, wanted))
+    assert max(map(len, texts)) <= columns
+
+
+@pytest.mark.parametrize(
+    ("variables", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "zh_TW", "LC_ALL": "C.UTF-8"}, "en"),
+        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_CN"}, "zh"),
+    ],
+)
+def test_the_language_is_that_of_the_locale(variables: dict[str, str], language: str) -> None:
+    """``LC_ALL`` comes before ``LC_MESSAGES``, and that before ``LANG``."""
+    assert terminal_language(variables) == language
+
+
+@contextmanager
+def in_sandbox(folder: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """``setup --sandbox`` as a process in a folder."""
+    command = [sys.executable, "-m", "bot", "setup", "--sandbox", "--no-browser", *arguments]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(TOP), "PYTHONUTF8": "1", **variables}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_stream(origin: str, is_enough: Callable[[str], bool]) -> str:
+    """What the chat page is told, until it is enough."""
+    shown = ""
+    with httpx.stream("GET", f"{origin}/stream", trust_env=False, timeout=DEADLINE) as stream:
+        for part in stream.iter_text():
+            shown += part
+            if is_enough(shown):
+                return shown
+    raise AssertionError(shown)
+
+
+def test_the_sandbox_ends_with_a_bot_that_answers(tmp_path: Path) -> None:
+    """The whole command, beside somebody's own ``.env`` and variables: a greeting, and an image for a prompt."""
+    own = tmp_path / ".env"
+    own.write_text("FEISHU_APP_ID=cli_mine\n", encoding="utf-8")
+    mine = {"FEISHU_APP_SECRET": "my-own-secret", "ZHIPU_API_KEY": "my-own.key", "DATABASE_URL": "sqlite:////nowhere"}
+    with in_sandbox(tmp_path, "--folder", "tried", **mine) as process:
+        assert process.stdout is not None
+        shown = ""
+        while not (found := re.search(r"chat page: (\S+)", shown)):
+            line = process.stdout.readline()
+            assert line, shown
+            shown += line
+        read_stream(found[1], lambda text: "Hello, I make images" in text)
+        said = {"chat": "oc_direct_lin", "sender": "ou_lin", "text": "一只橘猫"}
+        done = httpx.post(f"{found[1]}/do/say", json=said, headers={"Origin": found[1]}, trust_env=False)
+        assert done.json()["ok"]
+        read_stream(found[1], lambda text: '"template": "green"' in text)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+    written = read_dotenv(tmp_path / "tried" / ".env")
+    assert written["FEISHU_APP_ID"] == "cli_sandbox"
+    assert [word for word in (written["FEISHU_APP_SECRET"], *mine.values()) if word in shown] == []
+    assert set(written.values()).isdisjoint(mine.values())
+    assert own.read_text(encoding="utf-8") == "FEISHU_APP_ID=cli_mine\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["denied"], 1, "The app was denied"),
+        (["lark", "--no-start"], 0, "(Lark)"),
+        (["approved", "--folder", "."], 2, "is not overwritten"),
+    ],
+)
+def test_a_scan_in_the_sandbox_can_end_as_named(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    """The outcome is the option's value; a folder with a ``.env`` is refused."""
+    (tmp_path / ".env").write_text("", encoding="utf-8")
+    command = [sys.executable, "-m", "bot", "setup", "--sandbox", *arguments]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(TOP), "PYTHONUTF8": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, words in done.stdout + done.stderr) == (code, True), done.stdout + done.stderr
