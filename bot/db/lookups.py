@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, RowMapping, ScalarSelect, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, ScalarSelect, exists, literal, or_, select, update
 
 from bot.db.database import Database
 from bot.db.leases import change_rows
@@ -188,33 +188,46 @@ def settle_offer(database: Database, request_id: str, result: Literal["drawn", "
 class References:
     """What a message refers to: a request of images whose message was not recalled, whether images of its sender wait.
 
-    It is ``unreadable`` when it replies to an image or a file that a person sent.
+    It is ``unreadable`` when it replies to an image or a file that a person sent, and ``unknown`` when it replies to a
+    message that is neither the bot's nor was meant for it: that may be an image, too.
     """
 
     result: str | None
     waiting: bool
     unreadable: bool
+    unknown: bool
 
 
 def find_references(database: Database, *, chat_id: str, sender: str, messages: Sequence[str]) -> References:
     """What a message of ``sender`` in a chat refers to that replies to ``messages``, the nearest one first."""
     waiting = exists().where(_G.sender == sender, _G.ended_at.is_(None))
     unreadable = exists().where(_R.dedup_key.in_(messages), _R.kind == "unreadable")
+    known = exists().where(_is_of(messages[0])) if messages else literal(value=False)
     found = [_result_of(chat_id, message) for message in messages]
     with database.read() as connection:
         results = [*found, _recent_result(chat_id, sender, now=database.time(connection))]
         columns = [result.label(f"result{number}") for number, result in enumerate(results)]
-        row = connection.execute(select(waiting.label("waiting"), unreadable.label("unreadable"), *columns)).one()
-    result = next((one for one in row[2:] if one is not None), None)
-    return References(result=result, waiting=bool(row.waiting), unreadable=bool(row.unreadable))
+        facts = waiting.label("waiting"), unreadable.label("unreadable"), known.label("known")
+        row = connection.execute(select(*facts, *columns)).one()
+    found_result: str | None = next((one for one in tuple(row)[len(facts) :] if one is not None), None)
+    return References(
+        result=found_result,
+        waiting=bool(row.waiting),
+        unreadable=bool(row.unreadable),
+        unknown=bool(messages) and not row.known,
+    )
+
+
+def _is_of(message_id: str) -> ColumnElement[bool]:
+    """The condition of the request that came with a message, or that was answered with it."""
+    sent = select(sent_messages.c.request_id).where(sent_messages.c.message_id == message_id)
+    return or_(_R.answer_id == message_id, _R.dedup_key == message_id, _R.request_id.in_(sent))
 
 
 def _result_of(chat_id: str, message_id: str) -> ScalarSelect[str]:
     """The request that a message shows, as a card, an image or a text, or that it asked for."""
-    sent = select(sent_messages.c.request_id).where(sent_messages.c.message_id == message_id)
-    shown = or_(_R.answer_id == message_id, _R.dedup_key == message_id, _R.request_id.in_(sent))
     images = _R.kind == "images", _R.raw_prompt != "", _R.chat_id == chat_id
-    return select(_R.request_id).where(shown, *images).limit(1).scalar_subquery()
+    return select(_R.request_id).where(_is_of(message_id), *images).limit(1).scalar_subquery()
 
 
 def _recent_result(chat_id: str, sender: str, *, now: float) -> ScalarSelect[str]:

@@ -124,17 +124,19 @@ class EventHandler:
         )
         log.info("intent", message_id=message.message_id, intent=intent.kind)
         new = replace(_new(message), content=_recognized(message, intent))
-        parsed = unmask_parsed(self._parsed(message, intent, references), message.names)
+        # Within a topic every message replies to the first one.
+        is_about_image = references.unreadable or (references.unknown and message.thread_id is None)
+        sees_image = message.attachment or is_about_image
+        parsed = unmask_parsed(self._parsed(message, intent, references, sees_image=sees_image), message.names)
+        ask = sees_image or self.confirm == "always" or (intent.kind == "ambiguous" and self.confirm != "never")
         # What only gets a reaction is not worth a sentence about how often one may write.
-        self.requests.submit(new, parsed, store_rejected=intent.kind != "thanks")
+        self.requests.submit(new, parsed, ask=ask, store_rejected=intent.kind != "thanks")
 
-    def _parsed(self, message: Message, intent: Intent, references: References) -> ParsedMessage:
+    def _parsed(self, message: Message, intent: Intent, references: References, *, sees_image: bool) -> ParsedMessage:
         prompt, result = intent.prompt or message.text.strip(), references.result or ""
-        sees_image = (message.attachment or references.unreadable) and intent.kind in ("prompt", "again", "edit")
-        unsure = {"never": (), "ambiguous": ("ambiguous",), "always": ("ambiguous", "prompt")}[self.confirm]
-        if sees_image or intent.kind in unsure:
-            return Command(name="confirm", argument=prompt, options=intent.options)
         match intent.kind:
+            case "edit" if sees_image:
+                return ImagePrompt(prompt=prompt, options=intent.options)
             case "prompt" | "ambiguous":
                 return ImagePrompt(prompt=prompt, options=intent.options)
             case "again":

@@ -77,16 +77,21 @@ class RequestService:
         # Text that no database takes is a ValueError, or the driver's own.
         self._group = GroupCommit(self._commit_prompts, per_item_errors=(ValueError, SQLAlchemyError))
 
-    def submit(self, new: NewRequest, message: ParsedMessage, *, store_rejected: bool = True) -> SubmitResult:
+    def submit(
+        self, new: NewRequest, message: ParsedMessage, *, ask: bool = False, store_rejected: bool = True
+    ) -> SubmitResult:
         """Stores a request for a message, unless one with the same ``dedup_key`` is there.
 
-        Without ``store_rejected`` nothing is stored of a rejected request: the caller alone answers it.
+        If ``ask``, a card asks before images are made. Without ``store_rejected`` nothing is stored of a rejected
+        request: the caller alone answers it.
 
         Raises:
             DatabaseUnavailable: nothing was stored.
         """
         if isinstance(message, Command) and message.name == "again":
             new, message = self._again(new, message)
+        if ask and isinstance(message, ImagePrompt):
+            message = Command(name="confirm", argument=message.prompt, options=message.options)
         if isinstance(message, Command):
             result = self._submit_command(new, message, store_rejected=store_rejected)
         else:

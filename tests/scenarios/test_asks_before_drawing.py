@@ -105,6 +105,20 @@ def test_the_setting_says_when_the_bot_asks(tmp_path: Path, confirm: str, text: 
         assert (card.shows("question.title"), header_color(card) == "green") == (asked, not asked)
 
 
+def test_always_asks_before_again(tmp_path: Path) -> None:
+    """Again and its options are asked about with the prompt that would be drawn, and drawn with them."""
+    with bot_with(tmp_path, {"BOT_CHAT_CONFIRM": "always"}) as bot:
+        user = bot.new_user()
+        said = user.send("一座红色的塔")
+        user.ask(said).press("confirm")
+        for text in ("再来一张", "/again", "换成横版"):
+            card = user.ask(text)
+            card.assert_shows("question.text", prompt="一座红色的塔")
+        assert len(user.paid_since(said)) == 1
+        card.press("confirm")
+        assert [(body["prompt"], body["size"]) for body in user.paid_since(said)][1:] == [("一座红色的塔", "1568x1056")]
+
+
 @pytest.mark.parametrize("text", ["谢谢", "好的，太棒了", "thanks a lot!"])
 def test_thanks_get_a_reaction_and_no_message(bot: BotUnderTest, user: Conversation, text: str) -> None:
     """One emoji on the message, no words, nothing paid."""

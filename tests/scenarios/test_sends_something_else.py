@@ -88,6 +88,19 @@ def test_words_in_reply_to_an_image_are_asked_about(user: Conversation) -> None:
     user.ask(said).assert_shows("question.text", prompt="一座灯塔")
 
 
+@pytest.mark.parametrize("text", ["画一座灯塔", "再来一张", "改成蓝色"])
+def test_reply_to_an_unknown_message_is_asked_about(bot: BotUnderTest, text: str) -> None:
+    """What somebody quotes that was not for the bot may be an image: nothing is paid at once."""
+    user = bot.new_user(kind="group")
+    tower = user.send("一座红色的塔")
+    user.ask(tower)
+    image = bot.feishu.say(chat_id=user.chat_id, sender=user.person, mention_bot=False, image=GIF)
+    said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, text=text, quote=image.message_id)
+    card = user.ask(said)
+    card.assert_shows("question.title")
+    assert len(user.paid_since(tower)) == 1
+
+
 def test_thanks_beside_an_image_get_a_reaction(user: Conversation) -> None:
     """Words that ask for nothing ask for nothing beside an image, too."""
     said = user.bot.feishu.say(chat_id=user.chat_id, sender=user.person, image=GIF, text="谢谢")
