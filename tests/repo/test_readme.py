@@ -50,8 +50,11 @@ def test_what_can_be_typed_can_be_typed() -> None:
 def test_its_commands_run_in_their_order() -> None:
     """What is typed before the virtual environment is said to be active names the Python in it."""
     before = README[: README.index(". .venv/bin/activate")]
-    assert re.findall(r"(?<!/)python -m \w+", before) == []
-    assert len(re.findall(r"\.venv/bin/python -m \w+", before)) == 2
+    blocks = "".join(re.findall(r"(?ms)^```bash$(.*?)^```$", before))
+    assert re.findall(r"(?<!/)python -m \w+", blocks) == []
+    assert re.findall(r"\.venv/bin/python -m (.+?)(?:  |$)", blocks, re.MULTILINE) == [
+        *("bot setup --sandbox", "bot setup", "pytest -n auto"),
+    ]
 
 
 def test_every_error_code_of_the_command_line_is_in_it() -> None:
