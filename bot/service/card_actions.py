@@ -16,7 +16,16 @@ from bot.chat.parsing.parser import parse_prompt
 from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.generations import resume_images
-from bot.db.lookups import chat_of_card, find_offer, generation_states, image_request, offer_of, result_of, settle_offer
+from bot.db.lookups import (
+    chat_of_card,
+    find_offer,
+    generation_states,
+    image_request,
+    last_prompt,
+    offer_of,
+    result_of,
+    settle_offer,
+)
 from bot.db.requests import reopen
 from bot.db.tables import NewRequest, log_ids, read_content, source_of
 from bot.errors import UserError
@@ -67,7 +76,11 @@ class CardActionHandler:
             "confirm": self._confirm,
             "decline": self._decline,
         }
-        others: Mapping[Any, Callable[[CardAction], Toast]] = {"example": self._example, "command": self._command}
+        others: Mapping[Any, Callable[[CardAction], Toast]] = {
+            "example": self._example,
+            "command": self._command,
+            "style": self._style,
+        }
         given = action.value.get("a")
         name = given if isinstance(given, str) else ""
         request = self._request(action, name) if name in of_request else None
@@ -208,6 +221,20 @@ class CardActionHandler:
         if name not in COMMAND_BUTTONS:
             return self._toast("toast.unknown", "warning")
         return self._accept(action, self._chat(action), Command(name=name), "toast.sent")
+
+    def _style(self, action: CardAction) -> Toast:
+        """Asks whether the last prompt of who pressed, or else the style's example, is to be drawn in a style."""
+        style = self.requests.styles.find(str(action.value.get("s")))
+        if style is None:
+            return self._toast("toast.unknown", "warning")
+        shown = self._chat(action)
+        with self.database.read() as connection:
+            last = last_prompt(connection, sender=action.presser, chat_id=action.chat_id)
+        new = replace(_new(action, shown), source=source_of(last) if last is not None else None)
+        text = last["raw_prompt"] if last is not None else style.example[shown["language"]]
+        prompt = ImagePrompt(prompt=text, options=PartialOptions(style=style.name["en"]))
+        result = self.requests.submit(new, prompt, ask=True, store_rejected=False)
+        return self._toast("toast.sent", "success") if result.error is None else self._error(result.error)
 
     def _chat(self, action: CardAction) -> Mapping[Any, Any]:
         """Chat type, topic and language of a card that answers no request of images."""

@@ -218,6 +218,7 @@ def _question(renderer: RequestRenderer, request: Request) -> Card:
         prompt="" if request.hide_prompt else content["argument"],
         price=price * int(typed.get("count", defaults.count)),
         result=content.get("result"),
+        style=typed.get("style"),
     )
 
 

@@ -117,3 +117,17 @@ def test_watermark_can_be_dropped_where_allowed(tmp_path: Path) -> None:
         (body,) = card.paid
     assert (body["prompt"], body["watermark_enabled"]) == (CAT, False)
     card.assert_shows("label.no_watermark")
+
+
+def test_style_button_asks_with_the_last_prompt(user: Conversation) -> None:
+    """Pressing a style of /styles is free; confirmed, the last prompt, or at first the example, has its words."""
+    styles = user.ask("/styles")
+    question = styles.press("style")
+    question.assert_shows("question.title")
+    said = user.send("一座红色的塔")
+    user.ask(said)
+    question = styles.press("style")
+    question.assert_shows("question.text", prompt="一座红色的塔")
+    assert len(user.paid_since(said)) == 1
+    question.press("confirm")
+    assert user.paid_since(said)[-1]["prompt"].startswith("一座红色的塔，日式动漫风格")

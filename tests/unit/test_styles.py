@@ -19,7 +19,25 @@ def test_a_dozen_styles_ship() -> None:
     """There are at least twelve styles, the ones that the prompt tips name among them."""
     assert len(styles().all) >= 12
     assert "巴洛克" not in styles()
-    for name in ("赛博朋克", "中国水墨画", "油画质感", "3D渲染", "cyberpunk", "INK", "Oil", "3d"):
+    for name in (
+        "动漫",
+        "写实",
+        "国风",
+        "像素",
+        "线稿",
+        "贴纸",
+        "anime",
+        "realistic",
+        "sticker",
+        "赛博朋克",
+        "中国水墨画",
+        "油画质感",
+        "3D渲染",
+        "cyberpunk",
+        "INK",
+        "Oil",
+        "3d",
+    ):
         assert name in styles()
 
 

@@ -17,6 +17,7 @@ TIPS = ("details", "style", "light", "composition", "text", "avoid")
 
 _HELP_OPTION = "help.option."
 _NAMES_LENGTH = 800
+_MOST_BUTTONS = 24
 
 
 def render_help(ctx: CardContext) -> Card:
@@ -85,7 +86,10 @@ def _model(ctx: CardContext, model: str) -> Bilingual:
 
 
 def render_styles(ctx: CardContext) -> Card:
-    """The styles, each with its words and an example; those for which the card has no room, by name alone."""
+    """The styles, each with its words and an example; those for which the card has no room, by name alone.
+
+    A button asks whether the last prompt, or the example, is to be drawn in that style.
+    """
     shown = []
     for style in ctx.styles.all:
         lines = [
@@ -94,10 +98,13 @@ def render_styles(ctx: CardContext) -> Card:
             ctx.say("styles.example", example=by_locale(style.example), name=by_locale(style.name)),
         ]
         shown.append(el.paragraph(_lines(lines)))
-    while not el.fits({"elements": shown}):
+    buttons = [el.button(by_locale(one.name), value={"a": "style", "s": one.name["en"]}) for one in ctx.styles.all]
+    choices = [ctx.paragraph("styles.choose"), *el.row(buttons[:_MOST_BUTTONS])] if ctx.buttons else []
+    while not el.fits({"elements": [*choices, *shown]}):
         shown.pop()
     names = " · ".join(f"{style.name['zh']} {style.name['en']}" for style in ctx.styles.all[len(shown) :])
-    return ctx.card("styles.title", [*shown, *([el.paragraph(names[:_NAMES_LENGTH])] if names else [])])
+    more = [el.paragraph(names[:_NAMES_LENGTH])] if names else []
+    return ctx.card("styles.title", [*choices, *shown, *more])
 
 
 def render_tips(ctx: CardContext) -> Card:

@@ -9,7 +9,15 @@ from bot.text import truncate
 _PROMPT_LENGTH = 400
 
 
-def render_question(ctx: CardContext, *, request_id: str, prompt: str, price: float, result: str | None = None) -> Card:
+def render_question(
+    ctx: CardContext,
+    *,
+    request_id: str,
+    prompt: str,
+    price: float,
+    result: str | None = None,
+    style: str | None = None,
+) -> Card:
     """The question, or what became of it.
 
     Args:
@@ -18,9 +26,11 @@ def render_question(ctx: CardContext, *, request_id: str, prompt: str, price: fl
         prompt: the words; empty where they may not be shown.
         price: yuan for the images that would be made.
         result: ``drawn`` or ``declined`` once it is answered.
+        style: the style that would be added to the words.
     """
     shown = truncate(prompt, _PROMPT_LENGTH)
     elements = [ctx.paragraph("question.text", prompt=shown) if shown.strip() else ctx.paragraph("question.text_plain")]
+    elements += [el.small(ctx.option("style", style))] if style else []
     if result is not None:
         elements.append(ctx.small("question.drawn" if result == "drawn" else "question.declined"))
     elif ctx.buttons:
