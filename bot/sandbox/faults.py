@@ -6,7 +6,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,8 @@ _TABLES: Mapping[str, Mapping[str, Any]] = tomllib.loads(Path(__file__).with_nam
 _GROUPS: Mapping[str, tuple[str, ...]] = {name: tuple(calls.split()) for name, calls in _TABLES["groups"].items()}
 CALL_NAMES = _GROUPS["all"]
 """The calls to Feishu, by the names that faults and records use."""
+PAGES: Mapping[str, Mapping[str, str]] = _TABLES["pages"]
+"""Bodies that several faults answer with, by their names, each with its ``type`` and ``text``."""
 WIRE_FAULTS = tuple(_TABLES["wire"])
 """Faults of the connection, which both stand-ins have."""
 
@@ -27,7 +29,8 @@ WIRE_FAULTS = tuple(_TABLES["wire"])
 class Fault:
     """A fault: ``name`` is unique, ``own`` is its name within its side; ``calls`` can fail by it.
 
-    Only a fault that is a code of the platform has a ``code``, a ``status`` and a ``text``.
+    Only a fault that is a code of the platform has a ``code``, a ``status`` and a ``text``. ``answer`` is what GLM or
+    its storage answers without a code.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Fault:
     status: int = 400
     text: str = ""
     calls: tuple[str, ...] = ()
+    answer: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def default_call(self) -> str:
@@ -47,15 +51,13 @@ class Fault:
 
 
 def _read(side: Side) -> dict[str, Fault]:
-    own, other = ({*_TABLES[one], *WIRE_FAULTS} for one in (side, "glm" if side == "feishu" else "feishu"))
-    wire = {name: {**entry, "calls": "all"} for name, entry in _TABLES["wire"].items()}
+    other = {*_TABLES["glm" if side == "feishu" else "feishu"], *WIRE_FAULTS}
     faults = {}
-    for name, entry in {**_TABLES[side], **wire}.items():
-        groups = entry.get("calls", "with_token").split() if side == "feishu" else [entry.get("calls", "call")]
-        calls = tuple(call for group in groups for call in _GROUPS.get(group, (group,)))
-        calls = ("call",) if side == "glm" and name in wire else calls
-        unique = f"{side}_{name}" if name in own & other else name
-        faults[name] = Fault(**{**entry, "name": unique, "side": side, "own": name, "calls": calls})
+    for own, entry in {**_TABLES[side], **_TABLES["wire"]}.items():
+        usual = ("all" if own in WIRE_FAULTS else "with_token") if side == "feishu" else "call"
+        calls = [call for group in entry.get("calls", usual).split() for call in _GROUPS.get(group, (group,))]
+        name = f"{side}_{own}" if own in other else own
+        faults[own] = Fault(**{**entry, "name": name, "side": side, "own": own, "calls": tuple(calls)})
     return faults
 
 
@@ -79,11 +81,7 @@ def own_names(side: Side, call: str | None = None) -> tuple[str, ...]:
 
 
 def find_fault(side: Side, own: str) -> Fault:
-    """The fault that one stand-in knows by this name.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """The fault that one stand-in knows by this name; raises ``ValueError``."""
     fault = _OF_SIDE[side].get(own) or (FAULTS.get(own) if own.startswith("feishu_") else None)
     if fault is None or fault.side != side:
         raise ValueError(f"no fault is named {own!r}; there are: {', '.join(_OF_SIDE[side])}")
@@ -111,7 +109,7 @@ class ArmedFaults:
 
     def __init__(self, side: Side) -> None:
         self.side: Side = side
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._armed: list[ArmedFault] = []
 
     def arm(self, name: str, *, on: str | None = None, times: int | None = 1, seconds: float | None = None) -> None:
@@ -136,25 +134,21 @@ class ArmedFaults:
     @property
     def armed(self) -> list[ArmedFault]:
         """Those that still wait."""
+        now = time.monotonic()
         with self._lock:
-            self._remove_ended()
-            return list(self._armed)
+            return [armed for armed in self._armed if armed.ends_at is None or armed.ends_at > now]
 
     def take(self, call: str) -> ArmedFault | None:
         """The fault that this call meets, counted down."""
         with self._lock:
-            self._remove_ended()
-            for index, armed in enumerate(self._armed):
+            for armed in self.armed:
                 if armed.on == call or (armed.on == ANY_CALL and call != "token"):
                     if armed.left is not None:
-                        left = armed.left - 1
-                        self._armed[index : index + 1] = [replace(armed, left=left)] if left else []
+                        index = self._armed.index(armed)
+                        left = [replace(armed, left=armed.left - 1)] if armed.left > 1 else []
+                        self._armed[index : index + 1] = left
                     return armed
         return None
-
-    def _remove_ended(self) -> None:
-        now = time.monotonic()
-        self._armed = [armed for armed in self._armed if armed.ends_at is None or armed.ends_at > now]
 
 
 def arm(

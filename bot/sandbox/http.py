@@ -39,7 +39,7 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str]
 
     def json(self) -> Any:
         """The body as JSON, or ``None`` when it is not."""
@@ -62,7 +62,6 @@ class Response:
 
     @classmethod
     def of_json(cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-        """A response with ``value`` as JSON."""
         headers = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
         return cls(status=status, headers=headers, body=json.dumps(value, ensure_ascii=False).encode())
 
@@ -70,26 +69,101 @@ class Response:
 Route = Callable[[Request], Response]
 
 
-class LoopbackServer:
-    """A threaded HTTP/1.1 server on 127.0.0.1 for tests and trials; a context manager.
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: LoopbackServer
+    # Small responses are sent at once, or the timings that the sandbox shows would be Nagle's.
+    disable_nagle_algorithm = True
 
-    Port 0 takes a free one. The first matching route answers; others get 404.
-    """
+    def _serve(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > LARGEST_BODY:
+            self.close_connection = True
+            self._send(Response(status=413))
+            return
+        body, parts, closing = self.rfile.read(length), urlsplit(self.path), self.server.closing
+        # A connection that was kept alive outlives the listening socket.
+        if closing.is_set():
+            self.close_connection = True
+            return
+        response = Response(status=404)
+        for method, pattern, route in self.server.routes:
+            if method == self.command and (match := pattern.fullmatch(parts.path)):
+                request = Request(
+                    method=method,
+                    path=parts.path,
+                    query={name: given[-1] for name, given in parse_qs(parts.query, keep_blank_values=True).items()},
+                    headers={name.lower(): value for name, value in self.headers.items()},
+                    body=body,
+                    values={name: unquote(value) for name, value in match.groupdict().items()},
+                )
+                response = route(request)
+                break
+        if response.delay and closing.wait(response.delay):
+            self.close_connection = True
+        else:
+            self._send(response)
+
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815 - the standard library's names
+
+    def _send(self, response: Response) -> None:
+        status, headers, body, fault = response.status, response.headers, response.body, response.wire_fault
+        match fault:
+            case "hang":
+                self.server.closing.wait()
+                self.close_connection = True
+                return
+            case "reset_before" | "reset_after":
+                self.close_connection = True
+                # SO_LINGER with a time of zero makes the close a RST instead of a FIN.
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.shutdown(socket.SHUT_RD)
+                self.connection.close()
+                return
+            case "html_502":
+                status, headers = 502, {"Content-Type": "text/html"}
+                body = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
+            case "empty_body":
+                status, body = 200, b""
+        self.send_response_only(status)
+        length = {"Connection": "close"} if response.stream is not None else {"Content-Length": str(len(body))}
+        for name, value in {"Date": self.date_time_string(), **headers, **length}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        pieces = iter([body]) if response.stream is None else response.stream
+        if fault == "truncated":
+            self.close_connection, pieces = True, iter([body[: len(body) // 2]])
+        elif fault == "trickle":
+            pieces = (bytes([byte]) for byte in body)
+        for piece in pieces:
+            self.wfile.write(piece)
+            self.wfile.flush()
+            if fault == "trickle" and self.server.closing.wait(TRICKLE_SECONDS):
+                break
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
+        """Stand-ins keep their own record of calls."""
+
+
+class LoopbackServer(ThreadingHTTPServer):
+    """A threaded HTTP/1.1 server on 127.0.0.1; a context manager. The first matching route answers, else 404."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 512
 
     def __init__(self, *, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.routes: list[tuple[str, re.Pattern[str], Route]] = []
         self.closing = threading.Event()
-        self._http = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"owner": self}))
         self._thread = threading.Thread(target=self._accept_all, name="stand-in", daemon=True)
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
-        return int(self._http.server_address[1])
+        return int(self.server_address[1])
 
     @property
     def origin(self) -> str:
-        """``http://127.0.0.1:PORT``."""
         return f"http://127.0.0.1:{self.port}"
 
     def route(self, method: str, path: str, answer: Route) -> None:
@@ -106,104 +180,14 @@ class LoopbackServer:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5):
             # One more connection wakes the thread that waits for one.
             self._thread.join(5)
-        self._http.server_close()
+        self.server_close()
 
     def _accept_all(self) -> None:
         while not self.closing.is_set():
-            self._http.handle_request()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 512
+            self.handle_request()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignores a client that went away."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    owner: LoopbackServer
-    # Small responses are sent at once, or the timings that the sandbox shows would be Nagle's.
-    disable_nagle_algorithm = True
-
-    def _serve(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > LARGEST_BODY:
-            self.close_connection = True
-            self._send(Response(status=413))
-            return
-        body = self.rfile.read(length)
-        parts = urlsplit(self.path)
-        known = (
-            (route, pattern.fullmatch(parts.path))
-            for method, pattern, route in self.owner.routes
-            if method == self.command
-        )
-        found = next(((route, match) for route, match in known if match), None)
-        # A connection that was kept alive outlives the listening socket.
-        if self.owner.closing.is_set():
-            self.close_connection = True
-            return
-        if found is None:
-            self._send(Response(status=404))
-            return
-        route, match = found
-        response = route(
-            Request(
-                method=self.command,
-                path=parts.path,
-                query={name: given[-1] for name, given in parse_qs(parts.query, keep_blank_values=True).items()},
-                headers={name.lower(): value for name, value in self.headers.items()},
-                body=body,
-                values={name: unquote(value) for name, value in match.groupdict().items()},
-            )
-        )
-        if response.delay and self.owner.closing.wait(response.delay):
-            self.close_connection = True
-        else:
-            self._send(response)
-
-    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815 - the standard library's names
-
-    def _send(self, response: Response) -> None:
-        headers, body = response.headers, response.body
-        status = response.status
-        match response.wire_fault:
-            case "hang":
-                self.owner.closing.wait()
-                self.close_connection = True
-                return
-            case "reset_before" | "reset_after":
-                self.close_connection = True
-                # SO_LINGER with a time of zero makes the close a RST instead of a FIN.
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.connection.shutdown(socket.SHUT_RD)
-                self.connection.close()
-                return
-            case "html_502":
-                status, headers = 502, {"Content-Type": "text/html"}
-                body = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
-            case "empty_body":
-                status, body = 200, b""
-        self.send_response_only(status)
-        announced = {"Connection": "close"} if response.stream is not None else {"Content-Length": str(len(body))}
-        for name, value in {"Date": self.date_time_string(), **headers, **announced}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.close_connection |= response.wire_fault == "truncated"
-        pieces: Iterator[bytes] = iter([body[: len(body) // 2] if response.wire_fault == "truncated" else body])
-        if response.wire_fault == "trickle":
-            pieces = (bytes([byte]) for byte in body)
-        for piece in response.stream if response.stream is not None else pieces:
-            self.wfile.write(piece)
-            self.wfile.flush()
-            if response.wire_fault == "trickle" and self.owner.closing.wait(TRICKLE_SECONDS):
-                break
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
-        """Stand-ins keep their own record of calls."""
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 0.01) -> bool:

@@ -100,39 +100,10 @@ def start_process(config: BotConfig) -> tuple[BaseProcess, int]:
     raise Unable("the bot's process did not begin to listen", sentence="not_started")
 
 
-class BotState:
-    """The queue of a bot, read from its database; a context manager that closes it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._database = Database(read_url(settings.url), connections=1)
-        self._line = QueueReader(database=self._database, slots=settings.slots.by_model())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._database.close()
-
-    @property
-    def idle(self) -> bool:
-        """Whether every request and generation has ended, so that no answer changes any more."""
-        return is_idle(self._database)
-
-    def queue(self) -> list[dict[str, Any]]:
-        """The running, then the waiting generations, model by model in their order; see ``Controls.queue``."""
-        shown = ("generation_id", "request_id", "sender", "prompt", "state", "model")
-        rows = [{name: row[name] for name in shown} for row in unfinished(self._database)[0]]
-        waiting = {row["generation_id"]: row for row in rows if row["state"] == State.WAITING}
-        running = Counter(row["model"] for row in rows if row["state"] == State.GENERATING)
-        queue = [row for row in rows if row["state"] != State.WAITING]
-        for model in sorted({row["model"] for row in waiting.values()}):
-            turns = [one.generation_id for one in self._line.order(model) if one.generation_id in waiting]
-            queue += [{**waiting[turn], "ahead": ahead} for ahead, turn in enumerate(turns, start=running[model])]
-        return queue
-
-
 class Sandbox:
     """The stand-ins on loopback and the bot in a process beside them, as one context manager.
+
+    Entering it raises ``SettingsError`` when the settings cannot be used.
 
     Args:
         folder: the data folder of the bot.
@@ -144,9 +115,6 @@ class Sandbox:
         dotenv: the file that ``setup`` writes. With it, only the stand-ins are started on entering, and ``start``
             starts the bot over the long connection with the variables in the file.
         log_level: what the bot logs: debug, info, warning or error.
-
-    Raises:
-        SettingsError: on entering, when the settings cannot be used.
     """
 
     def __init__(
@@ -164,14 +132,17 @@ class Sandbox:
         self.feishu = feishu or FeishuStandIn()
         self.glm = glm or GlmStandIn(seconds=GLM_SECONDS)
         self.real_glm = real_key is not None
-        self._folder = folder
-        self._pace = pace or Timings()
-        self._environment = {
+        self._variables = {
             name: value
             for name, value in (environment or {}).items()
             if name.startswith("BOT_") and name != "BOT_DATA_DIR" and not name.startswith("BOT_SERVER_")
         }
-        self._key = real_key or FAKE_KEY
+        self._variables |= {
+            "ZHIPU_API_KEY": real_key or FAKE_KEY,
+            "BOT_DATA_DIR": str(folder),
+            "BOT_TEAM_ADMINS": ADMIN,
+        }
+        self._pace = pace or Timings()
         self._dotenv = dotenv
         self._log_level = log_level
         self._stack = ExitStack()
@@ -183,10 +154,12 @@ class Sandbox:
             stack.enter_context(self.feishu)
             stack.enter_context(self.glm)
             # In this process, so that an error in the settings reaches the terminal.
-            settings = self.config.settings()
+            settings = self._config.settings()
             Messages.load(settings.config_dir)
             Styles.load(settings.config_dir)
-            self._state = stack.enter_context(BotState(settings))
+            self._database = Database(read_url(settings.url), connections=1)
+            stack.callback(self._database.close)
+            self._positions = QueueReader(database=self._database, slots=settings.slots.by_model())
             if self._dotenv is None:
                 self.start()
             self._stack = stack.pop_all()
@@ -198,22 +171,18 @@ class Sandbox:
         self._stack.close()
 
     @property
-    def config(self) -> BotConfig:
-        """How the bot is started against these stand-ins."""
+    def _config(self) -> BotConfig:
+        feishu, dotenv = self.feishu, self._dotenv
         variables = {
-            **self._environment,
-            "FEISHU_APP_ID": self.feishu.app_id,
-            "FEISHU_APP_SECRET": self.feishu.app_secret,
-            "FEISHU_ENCRYPT_KEY": self.feishu.encrypt_key,
-            "FEISHU_VERIFICATION_TOKEN": self.feishu.verification_token,
-            "FEISHU_DOMAIN": self.feishu.origin,
-            "ZHIPU_API_KEY": self._key,
-            "BOT_DATA_DIR": str(self._folder),
-            "BOT_TEAM_ADMINS": ADMIN,
-            **(read_dotenv(self._dotenv) if self._dotenv else {}),
+            **self._variables,
+            "FEISHU_APP_ID": feishu.app_id,
+            "FEISHU_APP_SECRET": feishu.app_secret,
+            "FEISHU_ENCRYPT_KEY": feishu.encrypt_key,
+            "FEISHU_VERIFICATION_TOKEN": feishu.verification_token,
+            "FEISHU_DOMAIN": feishu.origin,
+            **(read_dotenv(dotenv) if dotenv else {}),
         }
-        glm = None if self.real_glm else self.glm.origin
-        connect = self._dotenv is not None
+        glm, connect = None if self.real_glm else self.glm.origin, dotenv is not None
         return BotConfig(variables=variables, glm=glm, connect=connect, pace=self._pace, log_level=self._log_level)
 
     @property
@@ -223,12 +192,24 @@ class Sandbox:
 
     @property
     def idle(self) -> bool:
-        """See :attr:`BotState.idle`."""
-        return self._state.idle
+        """Whether every request and generation has ended, so that no answer changes any more."""
+        return is_idle(self._database)
 
     def queue(self) -> list[dict[str, Any]]:
-        """See :meth:`BotState.queue`."""
-        return self._state.queue()
+        """The running, then the waiting generations, model by model in their order.
+
+        Each has ``generation_id``, ``request_id``, ``sender``, ``prompt``, ``state`` and ``model``; one that waits also
+        has ``ahead``: how many of its model come before it, the running ones included.
+        """
+        shown = ("generation_id", "request_id", "sender", "prompt", "state", "model")
+        rows = [{name: row[name] for name in shown} for row in unfinished(self._database)[0]]
+        waiting = {row["generation_id"]: row for row in rows if row["state"] == State.WAITING}
+        running = Counter(row["model"] for row in rows if row["state"] == State.GENERATING)
+        queue = [row for row in rows if row["state"] != State.WAITING]
+        for model in sorted({row["model"] for row in waiting.values()}):
+            turns = [one.generation_id for one in self._positions.order(model) if one.generation_id in waiting]
+            queue += [{**waiting[turn], "ahead": ahead} for ahead, turn in enumerate(turns, start=running[model])]
+        return queue
 
     def start(self) -> None:
         """Starts the bot, and sets the request URL of Feishu's stand-in.
@@ -239,7 +220,7 @@ class Sandbox:
         with self._exclusive():
             if self.running:
                 raise Unable("the bot runs", sentence="runs_already")
-            self._process, port = start_process(self.config)
+            self._process, port = start_process(self._config)
             self.feishu.webhook_url = f"http://127.0.0.1:{port}/webhook/event"
 
     def kill(self) -> None:

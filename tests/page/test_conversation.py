@@ -215,7 +215,7 @@ def test_one_message_that_cannot_be_drawn_hides_no_other(scene: Scene, visit: Vi
     page = visit(scene.origin)
     scene.bot.show({"tag": "markdown", "content": "坏 &#9999999999; 好 &#9731;"})
     expect(page.locator(".card")).to_contain_text("坏 &#9999999999; 好 ☃")
-    message = scene.feishu.state.in_chat("oc_direct_lin")[0]
+    message = next(one for one in scene.feishu.messages if one.chat_id == "oc_direct_lin")
     scene.feishu.state.change_message(message.message_id, content='{"schema": "2.0"}')
     expect(page.locator("li.problem")).to_have_text("这条消息无法显示。")
     say(page, "之后的话")

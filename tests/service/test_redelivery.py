@@ -75,9 +75,14 @@ def test_an_acknowledgement_that_comes_too_late(bot: BotUnderTest) -> None:
 
 def test_two_prompts_that_change_places(bot: BotUnderTest) -> None:
     """Of two prompts the second is delivered first: each has its picture, in the order in which the bot heard them."""
-    bot.feishu.delivery = replace(REDELIVERY, swapped=True)
-    user = bot.new_user()
+    feishu, user = bot.feishu, bot.new_user()
+    address, feishu.webhook_url = feishu.webhook_url, None
+    feishu.delivery = replace(REDELIVERY, ladder=())
     first, second = user.send(), user.send()
+    wait_for(lambda: len(feishu.attempts) == 2)
+    feishu.webhook_url, feishu.delivery = address, REDELIVERY
+    for said in (second, first):
+        feishu.push(feishu.event_of(said))
     for said in (first, second):
         user.wait_for_end(said)
     assert [answer.parent_id for answer in user.answers] == [second.message_id, first.message_id]

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.sandbox.feishu.cards import LOCALES, TOO_LARGE, CardError, validate_card
-from bot.sandbox.feishu.gateway import Gateway, Limits, Rejection, fields_of
-from bot.sandbox.feishu.state import Chat, ChatMessage, FeishuState, Ping, Reaction, new_id
+from bot.sandbox.feishu.cards import TOO_LARGE, CardError, validate_card
+from bot.sandbox.feishu.gateway import Gateway, Rejection, fields_of
+from bot.sandbox.feishu.state import TENANT_KEY, Chat, ChatMessage, FeishuState, Ping, Reaction, new_id
 from bot.sandbox.http import Request
 
 # fmt: off
@@ -24,17 +24,16 @@ EMOJI_TYPES = frozenset({
 https://open.feishu.cn/document/server-docs/im-v1/message-reaction/emojis-introduce
 """
 
-_KINDS = ("text", "post", "image", "file", "interactive")
-_POST_TAGS = ("text", "a", "at", "img", "media", "emotion", "hr", "code_block", "md")
+_KINDS = ("text", "image", "file", "interactive")
 _INVALID_PARAMETER, _NOT_OWN, _NO_PERMISSION = 230001, 230026, 230027
-_NO_MESSAGE, _OTHER_MESSAGE, _NO_REACTION = 231003, 231010, 231011
+_NO_MESSAGE = 231003
 _CARD_NOT_PARSED = 200621
 _AT = re.compile(r"<at\s[^>]*?\b(?:user_id|ids?|email)\s*=\s*[\"']?([^\"'>\s]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageApi:
-    """Reply, create, patch and recall; create and delete of reactions.
+    """Reply, create, patch and recall; reactions. Rich text is not taken: it has rules of its own.
 
     https://open.feishu.cn/document/server-docs/im-v1/message/reply
     https://open.feishu.cn/document/server-docs/im-v1/message-card/patch
@@ -43,9 +42,6 @@ class MessageApi:
 
     state: FeishuState
     gateway: Gateway
-    limits: Limits
-    app_id: str
-    tenant_key: str
     sent: dict[str, tuple[float, str]] = field(default_factory=dict)
     """When and which message a ``uuid`` sent."""
 
@@ -57,9 +53,7 @@ class MessageApi:
         source = self._existing(request.values["message_id"])
         chat = self.state.chats[source.chat_id]
         thread_id = None
-        if chat.kind == "topic":
-            thread_id = source.thread_id
-        elif fields.get("reply_in_thread"):
+        if chat.kind == "topic" or fields.get("reply_in_thread"):
             # On a message outside a thread each such reply opens a new thread.
             thread_id = source.thread_id or new_id("omt")
         root_id = source.root_id or source.message_id
@@ -86,24 +80,22 @@ class MessageApi:
         content = fields_of(request).get("content")
         if not isinstance(content, str):
             raise Rejection("field_validation")
-        message = self._existing(request.values["message_id"])
+        message, limits = self._existing(request.values["message_id"]), self.state.limits
         if message.msg_type != "interactive":
             raise _invalid("This message is NOT a card")
-        if message.sender != self.app_id:
+        if message.sender != self.state.app_id:
             raise Rejection(_NO_PERMISSION)
-        now = self.state.clock()
-        if now - message.created > self.limits.patch_seconds:
+        if self.state.clock() - message.created > limits.patch_seconds:
             raise Rejection("patch_too_old")
-        self.gateway.count("patch", message.message_id, windows=((1.0, self.limits.patches_per_second),))
+        self.gateway.count("patch", message.message_id, windows=((1.0, limits.patches_per_second),))
         self._check_content("interactive", content)
-        self.state.change_message(message.message_id, content=content, updated=now)
-        self._note_pings(message.message_id, "interactive", content)
+        self._note_pings(self.state.change_message(message.message_id, content=content))
         return {"code": 0, "data": {}, "msg": "ok"}
 
     def recall(self, request: Request) -> Mapping[str, Any]:
         """Recalls a message of the bot."""
         message = self._existing(request.values["message_id"])
-        if message.sender != self.app_id:
+        if message.sender != self.state.app_id:
             raise Rejection(_NOT_OWN)
         self.state.change_message(message.message_id, recalled=True)
         return {}
@@ -127,39 +119,26 @@ class MessageApi:
             created=self.state.clock(),
         )
         self.state.reactions[reaction.reaction_id] = reaction
-        return self._reaction_body(reaction)
-
-    def unreact(self, request: Request) -> Mapping[str, Any]:
-        """Removes an emoji of the bot."""
-        reaction = self.state.reactions.get(request.values["reaction_id"])
-        if reaction is None:
-            raise Rejection(_NO_REACTION)
-        if reaction.message_id != request.values["message_id"]:
-            raise Rejection(_OTHER_MESSAGE)
-        del self.state.reactions[reaction.reaction_id]
-        return self._reaction_body(reaction)
-
-    def _reaction_body(self, reaction: Reaction) -> Mapping[str, Any]:
         self.state.publish("reaction", reaction)
         return {
             "reaction_id": reaction.reaction_id,
-            "operator": {"operator_id": self.app_id, "operator_type": "app"},
+            "operator": {"operator_id": self.state.app_id, "operator_type": "app"},
             "action_time": str(int(reaction.created * 1000)),
-            "reaction_type": {"emoji_type": reaction.emoji_type},
+            "reaction_type": {"emoji_type": emoji_type},
         }
 
     def _sendable(self, request: Request) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
         """The fields, and the answer of an earlier call with the same ``uuid``."""
-        fields = fields_of(request)
+        fields, limits = fields_of(request), self.state.limits
         uuid = fields.get("uuid")
         if not isinstance(fields.get("content"), str) or not isinstance(fields.get("msg_type"), str):
             raise Rejection("field_validation")
-        if uuid is not None and (not isinstance(uuid, str) or len(uuid) > self.limits.uuid_characters):
+        if uuid is not None and (not isinstance(uuid, str) or len(uuid) > limits.uuid_characters):
             raise Rejection("field_validation")
         if fields["msg_type"] not in _KINDS:
             raise _invalid("invalid msg_type")
         at, message_id = self.sent.get(uuid or "", (0.0, ""))
-        if not uuid or self.state.clock() - at >= self.limits.uuid_seconds:
+        if not uuid or self.state.clock() - at >= limits.uuid_seconds:
             return fields, None
         return fields, self._message_body(self.state.messages[message_id])
 
@@ -177,29 +156,30 @@ class MessageApi:
             raise Rejection("not_in_group")
         kind, content = fields["msg_type"], fields["content"]
         self._check_content(kind, content)
-        self.gateway.count("chat", chat.chat_id, windows=((1.0, self.limits.chat_per_second),))
-        message = self.state.add_message(
-            ChatMessage(
-                message_id=new_id("om"),
-                chat_id=chat.chat_id,
-                sender=self.app_id,
-                msg_type=kind,
-                content=content,
-                created=self.state.clock(),
-                versions=(content,),
-                **position,
-            )
+        self.gateway.count("chat", chat.chat_id, windows=((1.0, self.state.limits.chat_per_second),))
+        message = ChatMessage(
+            message_id=new_id("om"),
+            chat_id=chat.chat_id,
+            sender=self.state.app_id,
+            msg_type=kind,
+            content=content,
+            created=self.state.clock(),
+            versions=(content,),
+            **position,
         )
+        self.state.add_message(message)
         if fields.get("uuid"):
             self.sent[fields["uuid"]] = (message.created, message.message_id)
-        self._note_pings(message.message_id, kind, content)
+        self._note_pings(message)
         return self._message_body(message)
 
-    def _note_pings(self, message_id: str, kind: str, content: str) -> None:
-        self.state.pings.extend(Ping(message_id=message_id, whom=whom) for whom in mentioned_ids(kind, content))
+    def _note_pings(self, message: ChatMessage) -> None:
+        ids = _mentioned_ids(message.msg_type, message.content)
+        self.state.pings.extend(Ping(message_id=message.message_id, whom=whom) for whom in ids)
 
     def _message_body(self, message: ChatMessage) -> Mapping[str, Any]:
         sent_at = str(int(message.created * 1000))
+        app = {"id": self.state.app_id, "id_type": "app_id", "sender_type": "app", "tenant_key": TENANT_KEY}
         return {
             "message_id": message.message_id,
             **message.position,
@@ -209,7 +189,7 @@ class MessageApi:
             "deleted": False,
             "updated": False,
             "chat_id": message.chat_id,
-            "sender": {"id": self.app_id, "id_type": "app_id", "sender_type": "app", "tenant_key": self.tenant_key},
+            "sender": app,
             "body": {"content": message.content},
         }
 
@@ -218,7 +198,8 @@ class MessageApi:
 
         https://open.feishu.cn/document/server-docs/im-v1/message-content-description/create_json
         """
-        if len(content.encode()) > (self.limits.text_bytes if msg_type == "text" else self.limits.card_bytes):
+        limits = self.state.limits
+        if len(content.encode()) > (limits.text_bytes if msg_type == "text" else limits.card_bytes):
             raise Rejection("too_long")
         try:
             value = json.loads(content)
@@ -235,24 +216,12 @@ class MessageApi:
                 return
             case "text" if isinstance(value.get("text"), str):
                 return
-            case "image" | "file" if self._is_upload(value.get(f"{msg_type}_key"), msg_type):
-                return
-            case "post" if self._is_post(value):
-                return
+            case "image" | "file":
+                key = value.get(f"{msg_type}_key")
+                upload = self.state.uploads.get(key) if isinstance(key, str) else None
+                if upload is not None and upload.kind == msg_type:
+                    return
         raise _invalid("content is not valid")
-
-    def _is_upload(self, key: Any, kind: str) -> bool:
-        return isinstance(key, str) and key in self.state.uploads and self.state.uploads[key].kind == kind
-
-    def _is_post(self, value: dict[str, Any]) -> bool:
-        # Sent rich text is wrapped in a language; received rich text is not.
-        texts = [text.get("content") if isinstance(text, dict) else None for text in value.values()]
-        if not value or not set(value) <= LOCALES or not all(isinstance(content, list) for content in texts):
-            return False
-        elements = [element for content in texts for paragraph in content or () for element in paragraph]
-        return all(element.get("tag") in _POST_TAGS for element in elements) and all(
-            self._is_upload(element.get("image_key"), "image") for element in elements if element["tag"] == "img"
-        )
 
 
 def _invalid(why: str) -> Rejection:
@@ -264,33 +233,23 @@ def _rejected_card(error: CardError) -> Rejection:
     return Rejection("card_bad", f"Failed to create card content, ext={ext}")
 
 
-def mentioned_ids(msg_type: str, content: str) -> list[str]:
-    """The ids that a message mentions, ``all`` for everybody, in their order.
-
-    Plain text in a card mentions nobody; text messages, rich text and card markdown do.
-    """
+def _mentioned_ids(msg_type: str, content: str) -> list[str]:
+    """The ids that a message mentions, ``all`` for everybody: in a text or in a card's markdown, not its plain text."""
     value = json.loads(content)
-    texts: Iterator[str] = iter(())
-    if msg_type == "text":
-        texts = iter([str(value.get("text", ""))])
-    elif msg_type in ("post", "interactive"):
-        texts = _rich_texts(value)
+    texts = [str(value.get("text", ""))] if msg_type == "text" else _markdown_texts(value)
     return [whom for text in texts for ids in _AT.findall(text) for whom in ids.split(",")]
 
 
-def _rich_texts(value: Any) -> Iterator[str]:
+def _markdown_texts(value: Any) -> Iterator[str]:
     match value:
         case list():
             for entry in value:
-                yield from _rich_texts(entry)
-        case {"tag": "at", "user_id": whom}:
-            yield f'<at user_id="{whom}">'
+                yield from _markdown_texts(entry)
         case {"tag": "table", "rows": rows}:
             yield json.dumps(rows, ensure_ascii=False).replace('\\"', '"')
-        case {"tag": "markdown" | "lark_md" | "md", **fields}:
-            yield str(fields.get("content", fields.get("text", "")))
+        case {"tag": "markdown" | "lark_md", **fields}:
+            yield str(fields.get("content", ""))
             by_language = fields.get("i18n_content")
             yield from by_language.values() if isinstance(by_language, dict) else ()
         case dict():
-            for entry in value.values():
-                yield from _rich_texts(entry)
+            yield from _markdown_texts([*value.values()])

@@ -20,9 +20,9 @@ _INVALID_PARAMETER, _WRONG_BODY, _BAD_TOKEN, _NO_TABLE = 1063001, 1254001, 12540
 _NO_FIELD, _FULL, _TOO_MANY, _TOKEN_CONFLICT = 1254045, 1254103, 1254104, 1255006
 _CHECKS: Mapping[int, tuple[int, Callable[[Any], bool]]] = {
     1: (1254060, lambda value: isinstance(value, str)),
-    2: (1254061, lambda value: isinstance(value, int | float) and not isinstance(value, bool)),
+    2: (1254061, lambda value: type(value) in (int, float)),
     3: (1254062, lambda value: isinstance(value, str) and bool(value)),
-    5: (1254064, lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    5: (1254064, lambda value: type(value) is int),
 }
 """The code of a wrong value, by the field's type; 11 is a user."""
 _USER = 11
@@ -35,7 +35,6 @@ class Table:
     """A table: its fields' types by name, its records, and the calls that added them by their tokens."""
 
     table_id: str
-    name: str
     fields: dict[str, int]
     records: list[Fields] = field(default_factory=list)
     seen: dict[str, tuple[bytes, Mapping[str, Any]]] = field(default_factory=dict)
@@ -46,9 +45,13 @@ class Base:
     """A Base, its tables by their ids, and the permissions of its members."""
 
     app_token: str
-    name: str
     tables: dict[str, Table] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
+
+    def add_table(self, fields: Mapping[str, int]) -> Table:
+        table = Table(table_id=new_id("tbl").replace("_", ""), fields=dict(fields))
+        self.tables[table.table_id] = table
+        return table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,29 +69,22 @@ class BitableApi:
     def records(self) -> list[Fields]:
         """The records of all tables, oldest first in each."""
         with self.state.lock:
-            tables = [table for base in self.bases.values() for table in base.tables.values()]
-            return [record for table in tables for record in table.records]
+            return [one for base in self.bases.values() for table in base.tables.values() for one in table.records]
 
     def add(self, fields: Mapping[str, int]) -> tuple[str, str]:
         """Adds a Base with one table; returns its token and the table's id."""
-        with self.state.lock:
-            base = self._add_base("Log")
-            return base.app_token, _add_table(base, "Log", fields).table_id
+        base = Base(app_token=new_id("bas").replace("_", ""))
+        self.bases[base.app_token] = base
+        return base.app_token, base.add_table(fields).table_id
 
     def create(self, request: Request) -> Mapping[str, Any]:
         """Creates a Base with a blank table."""
         name = fields_of(request).get("name") or "未命名多维表格"
         if not isinstance(name, str) or len(name) > _MAX_NAME:
             raise Rejection(_WRONG_BODY)
-        base = self._add_base(name)
-        blank = _add_table(base, "数据表", {"文本": 1, "单选": 3, "日期": 5, "附件": 17})
-        app = {
-            "app_token": base.app_token,
-            "default_table_id": blank.table_id,
-            "folder_token": "",
-            "name": name,
-            "url": f"https://sandbox.feishu.cn/base/{base.app_token}",
-        }
+        app_token, table_id = self.add({"文本": 1, "单选": 3, "日期": 5, "附件": 17})
+        url = f"https://sandbox.feishu.cn/base/{app_token}"
+        app = {"app_token": app_token, "default_table_id": table_id, "folder_token": "", "name": name, "url": url}
         return {"app": app}
 
     def create_table(self, request: Request) -> Mapping[str, Any]:
@@ -101,11 +97,10 @@ class BitableApi:
                 raise Rejection(_WRONG_BODY)
         if len(fields) != len(given) or not all(isinstance(kind, int) for kind in fields.values()):
             raise Rejection(_WRONG_BODY)
-        table = _add_table(base, name, fields)
-        return {"table_id": table.table_id, "default_view_id": new_id("vew"), "field_id_list": [*fields]}
+        table_id = base.add_table(fields).table_id
+        return {"table_id": table_id, "default_view_id": new_id("vew"), "field_id_list": [*fields]}
 
     def delete_table(self, request: Request) -> Mapping[str, Any]:
-        """Deletes a table."""
         del self._base(request).tables[self._table(request).table_id]
         return {}
 
@@ -121,13 +116,10 @@ class BitableApi:
         base = self.bases.get(request.values["app_token"])
         match fields_of(request):
             case {"member_type": "openid", "member_id": str(person), "perm": "view" | "edit" | "full_access" as perm}:
-                known = person in self.state.people
-            case _:
-                known = False
-        if base is None or request.query.get("type") != "bitable" or not known:
-            raise Rejection(_INVALID_PARAMETER)
-        base.members[person] = perm
-        return {"member": {"member_type": "openid", "member_id": person, "perm": perm, "type": "user"}}
+                if base and request.query.get("type") == "bitable" and person in self.state.people:
+                    base.members[person] = perm
+                    return {"member": {"member_type": "openid", "member_id": person, "perm": perm, "type": "user"}}
+        raise Rejection(_INVALID_PARAMETER)
 
     def add_records(self, request: Request) -> Mapping[str, Any]:
         """Adds records, all or none; a call with a known token adds nothing."""
@@ -148,31 +140,32 @@ class BitableApi:
         return answer
 
     def _validate(self, given: Any, table: Table) -> list[Fields]:
-        records = [one.get("fields") if isinstance(one, dict) else None for one in given or ()]
-        if not records or not isinstance(given, list):
+        if not isinstance(given, list) or not given:
             raise Rejection(_WRONG_BODY)
-        if len(records) > _MAX_CALL_RECORDS:
+        if len(given) > _MAX_CALL_RECORDS:
             raise Rejection(_TOO_MANY)
-        if len(table.records) + len(records) > _MAX_TABLE_RECORDS:
+        if len(table.records) + len(given) > _MAX_TABLE_RECORDS:
             raise Rejection(_FULL)
         checks = {**_CHECKS, _USER: (NAMES["base_person"], self._are_users)}
-        for record in records:
-            if not isinstance(record, dict):
-                raise Rejection(_WRONG_BODY)
+        records = []
+        for one in given:
+            match one:
+                case {"fields": dict(record)}:
+                    records.append(record)
+                case _:
+                    raise Rejection(_WRONG_BODY)
             for name, value in record.items():
                 if name not in table.fields:
                     raise Rejection(_NO_FIELD)
                 code, is_valid = checks.get(table.fields[name], (_WRONG_BODY, lambda _: False))
                 if not is_valid(value):
                     raise Rejection(code)
-        return [record for record in records if record is not None]
+        return records
 
     def _are_users(self, value: Any) -> bool:
-        return (
-            isinstance(value, list)
-            and bool(value)
-            and all(isinstance(one, dict) and one.get("id") in self.state.people for one in value)
-        )
+        people = self.state.people
+        users = value if isinstance(value, list) else []
+        return bool(users) and all(isinstance(user, dict) and user.get("id") in people for user in users)
 
     def _base(self, request: Request) -> Base:
         if (base := self.bases.get(request.values["app_token"])) is None:
@@ -183,17 +176,6 @@ class BitableApi:
         if (table := self._base(request).tables.get(request.values["table_id"])) is None:
             raise Rejection(_NO_TABLE)
         return table
-
-    def _add_base(self, name: str) -> Base:
-        base = Base(app_token=new_id("bas").replace("_", ""), name=name)
-        self.bases[base.app_token] = base
-        return base
-
-
-def _add_table(base: Base, name: str, fields: Mapping[str, int]) -> Table:
-    table = Table(table_id=new_id("tbl").replace("_", ""), name=name, fields=dict(fields))
-    base.tables[table.table_id] = table
-    return table
 
 
 def _is_uuid4(text: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -30,7 +30,6 @@ UNCHECKED = (
 # fmt: on
 _SCHEMA = json.loads((Path(__file__).parent / "card.schema.json").read_text(encoding="utf-8"))
 _COMPONENTS = _SCHEMA["$defs"]["components"]
-LOCALES = frozenset(_SCHEMA["$defs"]["locale"]["enum"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +42,14 @@ class CardError:
 
 
 def validate_card(card: dict[str, Any], *, image_keys: Collection[str]) -> list[CardError]:
-    """Everything for which Feishu would reject the card; empty when it accepts it.
-
-    Args:
-        card: the card as an object.
-        image_keys: the keys of the images that were uploaded.
-    """
+    """Everything for which Feishu would reject the card; ``image_keys`` are those of the uploaded images."""
     if len(json.dumps(card, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_BYTES:
         return [CardError("ROOT", TOO_LARGE, "the card is larger than 30 KB")]
     errors = [*_schema_errors(card, "", "ROOT")]
     if isinstance(card.get("body"), dict) and isinstance(card["body"].get("elements"), list):
-        errors += _Components(image_keys).errors(card["body"]["elements"])
+        components = _Components(image_keys=image_keys)
+        components.visit_all(card["body"]["elements"], "ROOT -> body -> elements", ())
+        errors += components.errors
     objects = [*_objects(card)]
     if sum("tag" in entry for entry in objects) > MAX_COMPONENTS:
         errors.append(CardError("ROOT", LIMIT, f"element exceeds the limit of {MAX_COMPONENTS}"))
@@ -89,23 +85,18 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
                 yield from _objects(entry)
 
 
+@dataclass(kw_only=True)
 class _Components:
     """The components of one card: the schema of each, nesting, forms, unique ids and names, known images."""
 
-    def __init__(self, image_keys: Collection[str]) -> None:
-        self._image_keys = image_keys
-        self._seen: set[tuple[str, str]] = set()
-        self._errors: list[CardError] = []
-
-    def errors(self, elements: list[Any]) -> list[CardError]:
-        """What is wrong with these components and with those inside them."""
-        self._visit_all(elements, "ROOT -> body -> elements", ())
-        return self._errors
+    image_keys: Collection[str]
+    errors: list[CardError] = field(default_factory=list)
+    seen: set[tuple[str, str]] = field(default_factory=set)
 
     def _add(self, path: str, message: str, code: int = INVALID) -> None:
-        self._errors.append(CardError(path, code, message))
+        self.errors.append(CardError(path, code, message))
 
-    def _visit_all(self, elements: Any, path: str, containers: tuple[str, ...]) -> None:
+    def visit_all(self, elements: Any, path: str, containers: tuple[str, ...]) -> None:
         for index, element in enumerate(elements if isinstance(elements, list) else []):
             tag = str(element.get("tag")) if isinstance(element, dict) else "None"
             where = f"{path} -> [{index}](tag: {tag})"
@@ -122,21 +113,21 @@ class _Components:
             self._add(path, f"containers are nested more than {MAX_DEPTH} deep", LIMIT)
             return
         self._check_form_rules(element, tag, path, containers)
-        self._errors += _schema_errors(element, tag, path)
+        self.errors += _schema_errors(element, tag, path)
         own = _objects({name: entry for name, entry in element.items() if name not in ("elements", "columns")})
-        if any(entry["img_key"] not in self._image_keys for entry in own if "img_key" in entry):
+        if any(entry["img_key"] not in self.image_keys for entry in own if "img_key" in entry):
             self._add(path, "invalid image keys", INVALID_IMAGE)
         for key in ("element_id", "name"):
-            if (key, value := element.get(key)) in self._seen:
+            if (key, value := element.get(key)) in self.seen:
                 self._add(path, f"{key} {value!r} is not unique")
             elif isinstance(value, str):
-                self._seen.add((key, value))
+                self.seen.add((key, value))
         values = [str(option.get("value")) for option in element.get("options", []) if isinstance(option, dict)]
         if tag == "select_static" and len(set(values)) < len(values):
             self._add(path, "two options have the same value")
         inner = (*containers, tag) if tag in CONTAINERS else containers
-        self._visit_all(element.get("columns") if tag == "column_set" else [], f"{path} -> columns", inner)
-        self._visit_all(element.get("elements"), f"{path} -> elements", inner)
+        self.visit_all(element.get("columns") if tag == "column_set" else [], f"{path} -> columns", inner)
+        self.visit_all(element.get("elements"), f"{path} -> elements", inner)
 
     def _check_form_rules(self, element: dict[str, Any], tag: str, path: str, containers: tuple[str, ...]) -> None:
         if "form" in containers:

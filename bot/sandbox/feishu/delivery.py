@@ -41,8 +41,7 @@ class RetrySchedule:
 
     ``ladder`` is the wait before each further attempt, multiplied by ``scale``. ``duplicates`` further copies come
     after a good answer, as the platform reserves the right to; with ``new_event_id`` under an id of their own.
-    ``in_parallel`` copies come at the same moment. With ``swapped`` every other event waits until the next one was
-    answered.
+    ``in_parallel`` copies come at the same moment.
     """
 
     connect_seconds: float = 2.0
@@ -52,7 +51,6 @@ class RetrySchedule:
     duplicates: int = 0
     new_event_id: bool = False
     in_parallel: int = 1
-    swapped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,57 +68,41 @@ class Attempt:
     outcome: Outcome
     status: int | None
     seconds: float
-    body: bytes = b""
-    event: Event = field(default_factory=dict)
-    last: bool = False
+    body: bytes
+    event: Event
+    last: bool
 
 
+@dataclass(kw_only=True)
 class EventPusher:
     """Pushes events to the bot; deliveries run in threads of their own.
 
     ``address`` is the request URL; ``push_over`` replaces the POST to it.
     """
 
-    def __init__(self, *, state: FeishuState, encrypt_key: str, delivery: RetrySchedule) -> None:
-        self.address: str | None = None
-        self.attempts: deque[Attempt] = deque(maxlen=5000)
-        self.push_over: Push | None = None
-        self._state = state
-        self._encrypt_key = encrypt_key
-        self._delivery = delivery
+    state: FeishuState
+    delivery: RetrySchedule
+    address: str | None
+    push_over: Push | None = None
+    attempts: deque[Attempt] = field(default_factory=lambda: deque(maxlen=5000))
+
+    def __post_init__(self) -> None:
         self._closing = threading.Event()
-        self._lock = threading.Lock()
-        self._held: Event | None = None
         self._threads: list[threading.Thread] = []
         self._client = httpx.Client(trust_env=False, verify=shared_tls(), limits=httpx.Limits(max_connections=None))
 
-    @property
-    def delivery(self) -> RetrySchedule:
-        """How events are pushed from now on; a change releases an event that was held back."""
-        return self._delivery
-
-    @delivery.setter
-    def delivery(self, delivery: RetrySchedule) -> None:
-        with self._lock:
-            self._delivery = delivery
-            held, self._held = self._held, None
-        if held is not None:
-            self._start(held)
-
     def deliver(self, event: Event) -> None:
         """Pushes an event until it is acknowledged or the ladder ends, in the background."""
-        with self._lock:
-            if self._delivery.swapped and self._held is None:
-                self._held = event
-                return
-            held, self._held = self._held, None
-        self._start(event, held) if held else self._start(event)
+        thread = threading.Thread(target=self._deliver, args=(event,), daemon=True)
+        with self.state.lock:
+            self._threads = [*(known for known in self._threads if known.is_alive()), thread]
+            thread.start()
 
     def push(self, event: Event, *, number: int = 1) -> Attempt:
         """Pushes once and waits for the answer."""
-        at, began = self._state.clock(), time.perf_counter()
+        at, began = self.state.clock(), time.perf_counter()
         push = self.push_over or self._post
-        outcome, status, answer = push(event, self._delivery.answer_seconds)
+        outcome, status, answer = push(event, self.delivery.answer_seconds)
         attempt = Attempt(
             at=at,
             event_id=event.get("header", {}).get("event_id", ""),
@@ -131,41 +113,24 @@ class EventPusher:
             seconds=time.perf_counter() - began,
             body=answer,
             event={name: _masked(part) if isinstance(part, dict) else part for name, part in _masked(event).items()},
-            last=outcome != "acknowledged" and number > len(self._delivery.ladder),
+            last=outcome != "acknowledged" and number > len(self.delivery.ladder),
         )
         self.attempts.append(attempt)
-        self._state.publish("delivery", attempt)
+        self.state.publish("delivery", attempt)
         return attempt
-
-    def push_together(self, event: Event, *, times: int) -> list[Attempt]:
-        """Pushes copies at the same moment and waits for all answers."""
-        together = threading.Barrier(times)
-
-        def push(_: int) -> Attempt:
-            together.wait()
-            return self.push(event)
-
-        with ThreadPoolExecutor(times) as pool:
-            return list(pool.map(push, range(times)))
 
     def close(self) -> None:
         """Gives up what is still to be delivered; waits for a push that is under way."""
         self._closing.set()
         for thread in list(self._threads):
-            thread.join(self._delivery.answer_seconds)
+            thread.join(self.delivery.answer_seconds)
         self._client.close()
 
-    def _start(self, *events: Event) -> None:
-        thread = threading.Thread(target=self._deliver, args=events, daemon=True)
-        with self._lock:
-            self._threads = [known for known in self._threads if known.is_alive()]
-            thread.start()
-            self._threads.append(thread)
-
-    def _deliver(self, event: Event, *later: Event) -> None:
-        delivery = self._delivery
-        attempts = self.push_together(event, times=delivery.in_parallel) if delivery.in_parallel > 1 else None
-        good = any(one.outcome == "acknowledged" for one in attempts or [self.push(event)])
+    def _deliver(self, event: Event) -> None:
+        delivery = self.delivery
+        with ThreadPoolExecutor(delivery.in_parallel) as pool:
+            attempts = list(pool.map(self.push, [event] * delivery.in_parallel))
+        good = any(attempt.outcome == "acknowledged" for attempt in attempts)
         for number, wait in enumerate(delivery.ladder, start=2):
             if good or self._closing.wait(wait * delivery.scale):
                 break
@@ -173,14 +138,12 @@ class EventPusher:
         for _ in range(delivery.duplicates if good else 0):
             copy = {**event, "header": {**event["header"], "event_id": secrets.token_hex(16)}}
             self.push(copy if delivery.new_event_id else event)
-        if later:
-            self._deliver(*later)
 
     def _post(self, event: Event, allowed: float) -> tuple[Outcome, int | None, bytes]:
         if self.address is None or self._closing.is_set():
             return "no address", None, b""
-        body, headers = seal(event, encrypt_key=self._encrypt_key, now=self._state.clock())
-        timeout = httpx.Timeout(allowed, connect=min(allowed, self._delivery.connect_seconds))
+        body, headers = seal(event, encrypt_key=self.state.encrypt_key, now=self.state.clock())
+        timeout = httpx.Timeout(allowed, connect=min(allowed, self.delivery.connect_seconds))
         began = time.perf_counter()
         try:
             answer = self._client.post(self.address, content=body, headers=headers, timeout=timeout)
@@ -202,11 +165,7 @@ def encrypt(encrypt_key: str, plain: bytes, *, iv: bytes | None = None) -> str:
 
 
 def decrypt(encrypt_key: str, encrypted: str) -> bytes:
-    """The plain bytes of an ``encrypt`` field.
-
-    Raises:
-        ValueError: it is not base64, or was not encrypted with this key.
-    """
+    """The plain bytes; raises ``ValueError`` for what is not base64, or was not encrypted with this key."""
     raw = base64.b64decode(encrypted, validate=True)
     iv, ciphertext = raw[: AES.block_size], raw[AES.block_size :]
     return unpad(_cipher(encrypt_key, iv).decrypt(ciphertext), AES.block_size)
@@ -224,12 +183,11 @@ def seal(value: Any, *, encrypt_key: str, now: float, signed: bool = True) -> tu
     if not encrypt_key:
         return body, headers
     body = json.dumps({"encrypt": encrypt(encrypt_key, body)}).encode()
-    if not signed:
-        return body, headers
-    timestamp, nonce = str(int(now)), secrets.token_hex(8)
-    signature = sign(encrypt_key, timestamp=timestamp, nonce=nonce, body=body)
-    names = ("X-Lark-Request-Timestamp", "X-Lark-Request-Nonce", "X-Lark-Signature")
-    return body, {**headers, **dict(zip(names, (timestamp, nonce, signature), strict=True))}
+    if signed:
+        timestamp, nonce = str(int(now)), secrets.token_hex(8)
+        headers |= {"X-Lark-Request-Timestamp": timestamp, "X-Lark-Request-Nonce": nonce}
+        headers["X-Lark-Signature"] = sign(encrypt_key, timestamp=timestamp, nonce=nonce, body=body)
+    return body, headers
 
 
 def _cipher(encrypt_key: str, iv: bytes) -> Any:

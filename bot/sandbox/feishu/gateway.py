@@ -8,7 +8,7 @@ import secrets
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ from werkzeug.http import parse_options_header
 
 from bot.sandbox.faults import FEISHU_CODES, NAMES, ArmedFault, ArmedFaults
 from bot.sandbox.feishu.state import FeishuState
-from bot.sandbox.http import LoopbackServer, Request, Response
+from bot.sandbox.http import Request, Response
 
 _OK = 200
 _WRONG_APP, _WRONG_SECRET = 10003, 10014
@@ -28,31 +28,6 @@ _WITHOUT_STATUS = ("hang", "reset_before", "reset_after")
 # A card of 30 KB, and what quoting it as a text in JSON adds.
 _EXCERPT = 40_000
 _SECRET = re.compile(r'("(?:app_secret|tenant_access_token)"\s*:\s*)"[^"]*"')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The platform's limits; bytes, seconds, pixels per side, calls per second or minute.
-
-    https://open.feishu.cn/document/ukTMukTMukTM/uUzN04SN3QjL1cDN and the pages of the calls.
-    """
-
-    image_bytes: int = 10 * 1024 * 1024
-    image_pixels: int = 12000
-    gif_pixels: int = 2000
-    file_bytes: int = 30 * 1024 * 1024
-    text_bytes: int = 150 * 1024
-    card_bytes: int = 30 * 1024
-    uuid_characters: int = 50
-    uuid_seconds: float = 3600.0
-    patch_seconds: float = 14 * 86400.0
-    patches_per_second: int = 5
-    chat_per_second: int = 5
-    api_per_second: int = 50
-    api_per_minute: int = 1000
-    token_seconds: float = 7200.0
-    token_renewed_seconds: float = 1800.0
-    """With less than this left a request for a token gives a new one; the old one stays valid beside it."""
 
 
 @dataclass(eq=False)
@@ -116,6 +91,7 @@ Handler = Callable[[Request], Mapping[str, Any] | Response]
 """Applies a call and returns its data, its whole body with a ``code``, or a response; raises ``Rejection``."""
 
 
+@dataclass(kw_only=True)
 class Gateway:
     """Passes calls to their handlers, one at a time under the state's lock; keeps the last five thousand.
 
@@ -123,43 +99,29 @@ class Gateway:
     https://open.feishu.cn/document/server-docs/authentication-management/access-token/tenant_access_token_internal
     """
 
-    def __init__(
-        self, *, state: FeishuState, limits: Limits, faults: ArmedFaults, app_id: str, app_secret: str
-    ) -> None:
-        self.calls: deque[ApiCall] = deque(maxlen=5000)
-        self.token_ends: dict[str, float] = {}
-        self._state = state
-        self._limits = limits
-        self._faults = faults
-        self._app_id = app_id
-        self._app_secret = app_secret
-        self._times: defaultdict[Hashable, deque[float]] = defaultdict(deque)
-
-    def route(self, server: LoopbackServer, name: str, method: str, path: str, handler: Handler) -> None:
-        """Serves one API under its name; only ``token`` needs no token."""
-        server.route(method, f"/open-apis{path}", lambda request: self._serve(name, handler, request))
+    state: FeishuState
+    faults: ArmedFaults
+    calls: deque[ApiCall] = field(default_factory=lambda: deque(maxlen=5000))
+    token_ends: dict[str, float] = field(default_factory=dict)
+    _times: defaultdict[Hashable, deque[float]] = field(default_factory=lambda: defaultdict(deque))
 
     def give_token(self, request: Request) -> Mapping[str, Any]:
         """The newest token while at least half an hour of it is left, else a new one."""
-        fields = fields_of(request)
-        if fields.get("app_id") != self._app_id:
+        fields, limits = fields_of(request), self.state.limits
+        if fields.get("app_id") != self.state.app_id:
             raise Rejection(_WRONG_APP)
-        if fields.get("app_secret") != self._app_secret:
+        if fields.get("app_secret") != self.state.app_secret:
             raise Rejection(_WRONG_SECRET)
-        now = self._state.clock()
+        now = self.state.clock()
         token = next(reversed(self.token_ends), "")
-        if self.token_ends.get(token, 0.0) - now < self._limits.token_renewed_seconds:
+        if self.token_ends.get(token, 0.0) - now < limits.token_renewed_seconds:
             token = f"t-{secrets.token_hex(20)}"
-            self.token_ends[token] = now + self._limits.token_seconds
+            self.token_ends[token] = now + limits.token_seconds
         return {"code": 0, "msg": "ok", "tenant_access_token": token, "expire": int(self.token_ends[token] - now)}
 
     def count(self, *key: Hashable, windows: tuple[tuple[float, int], ...], code: str = "rate_chat") -> None:
-        """Counts something in sliding windows of (seconds, limit).
-
-        Raises:
-            Rejection: a window is full.
-        """
-        now = self._state.clock()
+        """Counts something in sliding windows of (seconds, limit); raises ``Rejection`` when one is full."""
+        now = self.state.clock()
         for seconds, limit in windows:
             times = self._times[*key, seconds]
             while times and times[0] <= now - seconds:
@@ -169,10 +131,11 @@ class Gateway:
         for seconds, _ in windows:
             self._times[*key, seconds].append(now)
 
-    def _serve(self, name: str, handler: Handler, request: Request) -> Response:
-        began, at = time.perf_counter(), self._state.clock()
+    def serve(self, name: str, handler: Handler, request: Request) -> Response:
+        """Answers one call of the API of this name; only ``token`` needs no token."""
+        began, at = time.perf_counter(), self.state.clock()
         log_id = f"{time.strftime('%Y%m%d%H%M%S', time.gmtime(at))}{secrets.token_hex(9).upper()}"
-        armed = self._faults.take(name)
+        armed = self.faults.take(name)
         wire = armed.wire if armed else None
         code: int | None = None
         if wire in _NOT_APPLIED:
@@ -181,7 +144,7 @@ class Gateway:
             try:
                 response, code = self._apply(name, handler, request, armed=armed, log_id=log_id)
             except Rejection as rejection:
-                response, code = rejection.response(log_id=log_id, app_id=self._app_id), rejection.code
+                response, code = rejection.response(log_id=log_id, app_id=self.state.app_id), rejection.code
         query = "&".join(f"{key}={value}" for key, value in request.query.items())
         record = ApiCall(
             at=at,
@@ -197,7 +160,7 @@ class Gateway:
             fault=armed.name if armed else None,
         )
         self.calls.append(record)
-        self._state.publish("call", record)
+        self.state.publish("call", record)
         return replace(response, wire_fault=wire)
 
     def _apply(
@@ -205,10 +168,11 @@ class Gateway:
     ) -> tuple[Response, int | None]:
         if armed and not armed.wire:
             raise Rejection(armed.fault.code)
-        with self._state.lock:
+        limits = self.state.limits
+        with self.state.lock:
             if name != "token":
                 self._check_token(request)
-            windows = ((1.0, self._limits.api_per_second), (60.0, self._limits.api_per_minute))
+            windows = ((1.0, limits.api_per_second), (60.0, limits.api_per_minute))
             self.count("api", name, windows=windows, code="rate_gateway")
             result = handler(request)
         if isinstance(result, Response):
@@ -220,16 +184,12 @@ class Gateway:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind != "Bearer" or not token:
             raise Rejection("token_missing")
-        if self.token_ends.get(token, 0.0) <= self._state.clock():
+        if self.token_ends.get(token, 0.0) <= self.state.clock():
             raise Rejection("token_bad")
 
 
 def fields_of(request: Request) -> dict[str, Any]:
-    """The JSON object in the body.
-
-    Raises:
-        Rejection: 99992402 when there is none.
-    """
+    """The JSON object in the body; raises ``Rejection`` (99992402) when there is none."""
     fields = request.json()
     if not isinstance(fields, dict):
         raise Rejection("field_validation")
@@ -239,9 +199,8 @@ def fields_of(request: Request) -> dict[str, Any]:
 def parse_form(body: bytes, content_type: str) -> tuple[dict[str, str], dict[str, FileStorage]]:
     """The text fields and the files of a ``multipart/form-data`` body; a part without a file name is a text field."""
     mimetype, options = parse_options_header(content_type)
-    _, fields, files = FormDataParser(stream_factory=lambda *_args, **_sizes: BytesIO()).parse(
-        BytesIO(body), mimetype, len(body), options
-    )
+    parser = FormDataParser(stream_factory=lambda *_args, **_sizes: BytesIO())
+    _, fields, files = parser.parse(BytesIO(body), mimetype, len(body), options)
     return fields.to_dict(), files.to_dict()
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import random
 import secrets
 import socket
@@ -18,6 +17,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import islice
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from websockets.exceptions import ConnectionClosed
@@ -33,20 +33,10 @@ from bot.sandbox.http import Request, Response
 PATH = "/callback/ws/endpoint"
 """Where an app asks for the address of its connection."""
 
-CLIENT_CONFIG: Mapping[str, float] = {
-    "ReconnectCount": -1,
-    "ReconnectInterval": 120,
-    "ReconnectNonce": 30,
-    "PingInterval": 120,
-}
-"""What the platform asks of its clients: attempts (-1: no end) and seconds."""
-
-TOO_MANY = 1000040350
-CONTROL, DATA = 0, 1
-"""The methods of a frame: pings and pongs, and what is pushed."""
-
-_WRONG_APP, _WRONG_SECRET, _AUTH_FAILED = 10003, 10014, 514
+_MAX_CONNECTIONS = 50
+_WRONG_APP, _WRONG_SECRET, _AUTH_FAILED, _TOO_MANY = 10003, 10014, 514, 1000040350
 _SERVICE = 33554678
+_CONTROL, _DATA = 0, 1
 _SEQUENCE, _LOG, _SERVICE_FIELD, _METHOD, _HEADERS, _PAYLOAD = 1, 2, 3, 4, 5, 8
 _KEY, _VALUE = 1, 2
 _VARINT, _BYTES = 0, 2
@@ -54,7 +44,7 @@ _VARINT, _BYTES = 0, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One frame; the headers in their order, each once."""
+    """One frame: a ping or pong (method 0) or what is pushed (1); the headers in their order, each once."""
 
     method: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -62,31 +52,42 @@ class Frame:
     service: int = 0
 
 
+@dataclass(kw_only=True)
 class LongConnections:
     """Any number of connections of one app, on a port of 127.0.0.1; each event goes to one of them at random.
 
     The codes of a wrong id or secret are those of the token call; the endpoint's own are not documented.
 
-    ``client_config`` is sent at each connection and with each pong. ``most`` connections may be open. Payloads are
-    split into parts of at most ``part_bytes``; their frames are of ``frame_type``, ``event`` or ``card``. While
-    ``away``, a gateway answers in the endpoint's place. While ``deaf``, only WebSocket pings are answered. ``origin``
-    replaces the endpoint's own, such as ``wss://`` and a name that a proxy knows. ``rejections`` are codes and texts
-    that the endpoint answers with next, ``turned_away`` those with which the next handshakes fail, as one without a
-    valid ticket does (514). ``asked``, ``opened`` and ``pings`` count.
+    ``client_config`` is what the platform asks of its clients, attempts (-1: no end) and seconds; it is sent at each
+    connection and with each pong. Payloads are split into parts of at most ``part_bytes``; their frames are of
+    ``frame_type``, ``event`` or ``card``. While ``away``, a gateway answers in the endpoint's place. While ``deaf``,
+    only WebSocket pings are answered. ``origin`` replaces the endpoint's own, such as ``wss://`` and a name that a
+    proxy knows. ``rejections`` are codes and texts that the endpoint answers with next, ``turned_away`` those with
+    which the next handshakes fail, as one without a valid ticket does (514). ``asked``, ``opened`` and ``pings`` count.
     """
 
-    def __init__(self, *, app_id: str, app_secret: str) -> None:
-        self.client_config = dict(CLIENT_CONFIG)
-        self.most = 50
-        self.part_bytes = 1024 * 1024
-        self.frame_type = "event"
-        self.away = False
-        self.deaf = False
-        self.origin: str | None = None
-        self.rejections: deque[tuple[int, str]] = deque()
-        self.turned_away: deque[tuple[int, str]] = deque()
-        self.asked = self.opened = self.pings = 0
-        self._credentials = (app_id, app_secret)
+    app_id: str
+    app_secret: str
+    client_config: dict[str, float] = field(
+        default_factory=lambda: {
+            "ReconnectCount": -1,
+            "ReconnectInterval": 120,
+            "ReconnectNonce": 30,
+            "PingInterval": 120,
+        }
+    )
+    part_bytes: int = 1024 * 1024
+    frame_type: str = "event"
+    away: bool = False
+    deaf: bool = False
+    origin: str | None = None
+    rejections: deque[tuple[int, str]] = field(default_factory=deque)
+    turned_away: deque[tuple[int, str]] = field(default_factory=deque)
+    asked: int = 0
+    opened: int = 0
+    pings: int = 0
+
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._tickets: set[str] = set()
         self._connections: list[ServerConnection] = []
@@ -116,17 +117,16 @@ class LongConnections:
         rejection = None
         if self.rejections:
             rejection = self.rejections.popleft()
-        elif fields.get("AppID") != self._credentials[0]:
+        elif fields.get("AppID") != self.app_id:
             rejection = _WRONG_APP, "invalid param"
-        elif fields.get("AppSecret") != self._credentials[1]:
+        elif fields.get("AppSecret") != self.app_secret:
             rejection = _WRONG_SECRET, "app secret invalid"
-        elif self.open >= self.most:
-            rejection = TOO_MANY, "the number of connections exceeded the limit"
+        elif self.open >= _MAX_CONNECTIONS:
+            rejection = _TOO_MANY, "the number of connections exceeded the limit"
         if rejection:
             return Response.of_json({"code": rejection[0], "msg": rejection[1]})
         ticket = secrets.token_hex(8)
-        with self._lock:
-            self._tickets.add(ticket)
+        self._tickets.add(ticket)
         query = urlencode({"device_id": secrets.randbelow(10**18), "service_id": _SERVICE, "ticket": ticket})
         url = f"{self.origin or f'ws://127.0.0.1:{self.listen()}'}/ws/v2?{query}"
         return Response.of_json({"code": 0, "msg": "", "data": {"URL": url, "ClientConfig": self.client_config}})
@@ -169,12 +169,11 @@ class LongConnections:
 
     def _frames(self, event: Event, message_id: str) -> Iterator[Frame]:
         payload, size = json.dumps(event, ensure_ascii=False).encode(), self.part_bytes
-        count = math.ceil(len(payload) / size)
+        parts = [payload[start : start + size] for start in range(0, len(payload), size)]
         headers = {"type": self.frame_type, "message_id": message_id, "trace_id": secrets.token_hex(16)}
-        for index in range(count):
-            part = payload[index * size : (index + 1) * size]
-            numbered = {**headers, "sum": str(count), "seq": str(index)}
-            yield Frame(method=DATA, service=_SERVICE, headers=numbered, payload=part)
+        for index, part in enumerate(parts):
+            numbered = {**headers, "sum": str(len(parts)), "seq": str(index)}
+            yield Frame(method=_DATA, service=_SERVICE, headers=numbered, payload=part)
 
     def _admit(self, connection: ServerConnection, request: Handshake) -> HandshakeResponse | None:
         ticket = parse_qs(urlsplit(request.path).query).get("ticket", [""])[0]
@@ -204,15 +203,15 @@ class LongConnections:
                 self._connections.remove(connection)
 
     def _read(self, connection: ServerConnection, frame: Frame) -> None:
-        if frame.method == CONTROL and frame.headers.get("type") == "ping":
+        if frame.method == _CONTROL and frame.headers.get("type") == "ping":
             self.pings += 1
             config = json.dumps(self.client_config).encode()
-            pong = Frame(method=CONTROL, service=frame.service, headers={"type": "pong"}, payload=config)
+            pong = Frame(method=_CONTROL, service=frame.service, headers={"type": "pong"}, payload=config)
             # What the client sent before it left is read all the same.
             with suppress(ConnectionClosed):
                 if not self.deaf:
                     connection.send(encode(pong))
-        elif frame.method == DATA:
+        elif frame.method == _DATA:
             awaited = self._awaited.get(frame.headers.get("message_id", ""))
             if awaited is not None and not awaited.done():
                 awaited.set_result(frame.payload)
@@ -246,11 +245,7 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(data: bytes) -> Frame:
-    """The frame of these bytes, without unknown fields.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """The frame of these bytes, without unknown fields; raises ``ValueError``."""
     numbers: dict[int, int] = {}
     headers: dict[str, str] = {}
     payload = b""
@@ -280,25 +275,21 @@ def _bytes(place: int, content: bytes) -> bytes:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    at = 0
-    while at < len(data):
-        tag, at = _read_varint(data, at)
-        number, at = _read_varint(data, at)
-        if tag & 7 == _VARINT:
-            yield tag >> 3, number
-        elif tag & 7 == _BYTES and at + number <= len(data):
-            yield tag >> 3, data[at : at + number]
-            at += number
-        else:
+    rest = iter(data)
+    while (tag := _read_varint(rest)) is not None:
+        number = _read_varint(rest)
+        content = bytes(islice(rest, number)) if number and tag & 7 == _BYTES else b""
+        if number is None or tag & 7 not in (_VARINT, _BYTES) or len(content) not in (0, number):
             raise ValueError("a field of a frame is of an unknown kind, or cut off")
+        yield tag >> 3, number if tag & 7 == _VARINT else content
 
 
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+def _read_varint(data: Iterator[int]) -> int | None:
+    """The next number; ``None`` at the end."""
     number = shift = 0
-    while at < len(data):
-        number |= (data[at] & 0x7F) << shift
-        at += 1
-        if not data[at - 1] & 0x80:
-            return number, at
+    for byte in data:
+        number |= (byte & 0x7F) << shift
         shift += 7
-    raise ValueError("a number of a frame is cut off")
+        if not byte & 0x80:
+            return number
+    return None

@@ -5,15 +5,16 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Self
 
 from bot.sandbox.faults import ArmedFaults
 from bot.sandbox.feishu.api import MessageApi
 from bot.sandbox.feishu.bitable import BitableApi
 from bot.sandbox.feishu.delivery import Attempt, EventPusher, RetrySchedule, seal
-from bot.sandbox.feishu.events import Event, Events
-from bot.sandbox.feishu.gateway import ApiCall, Gateway, Limits
-from bot.sandbox.feishu.state import Chat, ChatMessage, FeishuState, Person, Ping, Upload
+from bot.sandbox.feishu.events import Event
+from bot.sandbox.feishu.gateway import ApiCall, Gateway
+from bot.sandbox.feishu.state import Chat, ChatMessage, FeishuState, Limits, Person, Ping, Upload
 from bot.sandbox.feishu.uploads import Uploads
 from bot.sandbox.feishu.user_actions import UserActions
 from bot.sandbox.http import LoopbackServer, Request
@@ -24,7 +25,6 @@ SCOPES = (
     "im:message:send_as_bot",
     "im:resource",
 )
-_TENANT_KEY = "sandbox_tenant"
 _ACTIVE, _GRANTED = 2, 1
 
 
@@ -36,16 +36,9 @@ class FeishuStandIn(UserActions):
     card by the token of a press, which ends after two uses or half an hour. ``scopes`` is what the tenant has granted;
     it is listed, not enforced: the fault ``scope`` rejects a call.
 
-    Args:
-        port: 0 takes a free one.
-        app_id: the app's id.
-        app_secret: its secret; random where none is given, as are the next two.
-        encrypt_key: ``""`` pushes plain and unsigned.
-        verification_token: part of every event.
-        webhook_url: where events are pushed; can be set later.
-        clock: seconds since 1970, for message times, tokens, limits and ``uuid``.
-        delivery: how events are pushed; can be set later.
-        limits: the platform's numbers.
+    Secrets are random where none is given; ``encrypt_key=""`` pushes plain and unsigned. ``webhook_url`` is where
+    events are pushed, ``None`` is an app without one. ``clock`` gives the seconds since 1970 of message times, tokens,
+    limits and ``uuid``.
     """
 
     bot_open_id = "ou_sandbox_bot"
@@ -70,23 +63,22 @@ class FeishuStandIn(UserActions):
         self.verification_token = verification_token or secrets.token_hex(16)
         self.scopes = set(SCOPES)
         self.faults = ArmedFaults("feishu")
-        self.state = state = FeishuState(clock=clock)
-        limits = limits or Limits()
-        self._events = Events(
-            app_id=app_id, verification_token=self.verification_token, tenant_key=_TENANT_KEY, clock=clock
+        self.state = state = FeishuState(
+            app_id=app_id,
+            app_secret=self.app_secret,
+            encrypt_key=self.encrypt_key,
+            verification_token=self.verification_token,
+            clock=clock,
+            limits=limits or Limits(),
         )
-        self._pusher = EventPusher(state=state, encrypt_key=self.encrypt_key, delivery=delivery or RetrySchedule())
-        self.webhook_url = webhook_url
-        self._uploads = Uploads(state=state, limits=limits, app_id=app_id)
+        self._pusher = EventPusher(state=state, delivery=delivery or RetrySchedule(), address=webhook_url)
+        self._uploads = Uploads(state=state)
         self.bases = BitableApi(state=state)
-        self._gateway = gateway = Gateway(
-            state=state, limits=limits, faults=self.faults, app_id=app_id, app_secret=self.app_secret
-        )
-        api = MessageApi(state=state, gateway=gateway, limits=limits, app_id=app_id, tenant_key=_TENANT_KEY)
+        self._gateway = Gateway(state=state, faults=self.faults)
         self._server = LoopbackServer(port=port)
-        self._serve(api)
+        self._add_routes(MessageApi(state=state, gateway=self._gateway))
 
-    def _serve(self, messages: MessageApi) -> None:
+    def _add_routes(self, messages: MessageApi) -> None:
         gateway, uploads, bases = self._gateway, self._uploads, self.bases
         message, base = "/im/v1/messages/:message_id", "/bitable/v1/apps/:app_token/tables"
         for name, method, path, handler in (
@@ -96,13 +88,11 @@ class FeishuStandIn(UserActions):
             ("image", "POST", "/im/v1/images", uploads.upload_image),
             ("own_image", "GET", "/im/v1/images/:image_key", uploads.get_image),
             ("file", "POST", "/im/v1/files", uploads.upload_file),
-            ("resource", "GET", f"{message}/resources/:key", uploads.get_resource),
             ("create", "POST", "/im/v1/messages", messages.create),
             ("reply", "POST", f"{message}/reply", messages.reply),
             ("patch", "PATCH", message, messages.patch),
             ("recall", "DELETE", message, messages.recall),
             ("react", "POST", f"{message}/reactions", messages.react),
-            ("unreact", "DELETE", f"{message}/reactions/:reaction_id", messages.unreact),
             ("base_create", "POST", "/bitable/v1/apps", bases.create),
             ("base_table", "POST", base, bases.create_table),
             ("base_delete_table", "DELETE", f"{base}/:table_id", bases.delete_table),
@@ -110,7 +100,7 @@ class FeishuStandIn(UserActions):
             ("base_records", "POST", f"{base}/:table_id/records/batch_create", bases.add_records),
             ("base_share", "POST", "/drive/v1/permissions/:app_token/members", bases.share),
         ):
-            gateway.route(self._server, name, method, path, handler)
+            self._server.route(method, f"/open-apis{path}", partial(gateway.serve, name, handler))
 
     def __enter__(self) -> Self:
         self._server.__enter__()
@@ -129,7 +119,6 @@ class FeishuStandIn(UserActions):
 
     @property
     def webhook_url(self) -> str | None:
-        """Where events are pushed; ``None`` is an app without a request URL."""
         return self._pusher.address
 
     @webhook_url.setter
@@ -147,12 +136,10 @@ class FeishuStandIn(UserActions):
 
     @property
     def people(self) -> list[Person]:
-        """All users."""
         return list(self.state.people.values())
 
     @property
     def chats(self) -> list[Chat]:
-        """All chats."""
         return list(self.state.chats.values())
 
     @property
@@ -162,12 +149,10 @@ class FeishuStandIn(UserActions):
 
     @property
     def uploads(self) -> dict[str, Upload]:
-        """All images and files by their keys."""
         return dict(self.state.uploads)
 
     @property
     def pings(self) -> list[Ping]:
-        """All mentions in the bot's messages."""
         return list(self.state.pings)
 
     @property
@@ -185,11 +170,9 @@ class FeishuStandIn(UserActions):
         return [one for one in self.messages if one.parent_id == message_id and one.sender == self.app_id]
 
     def calls_named(self, name: str) -> list[ApiCall]:
-        """The calls of one API."""
         return [call for call in self.calls if call.name == name]
 
     def expire_tokens(self) -> None:
-        """Ends every token now."""
         self._gateway.token_ends.clear()
 
     def seal(self, event: Event) -> tuple[bytes, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The state of the stand-in: people, chats, messages and uploads, with publish and subscribe for its changes."""
+"""The state of the stand-in: its app, people, chats, messages and uploads, and subscriptions to its changes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,38 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from typing import Any, Literal, Self
 
+TENANT_KEY = "sandbox_tenant"
+
 ChatKind = Literal["p2p", "group", "topic"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The platform's limits; bytes, seconds, pixels per side, calls per second or minute.
+
+    https://open.feishu.cn/document/ukTMukTMukTM/uUzN04SN3QjL1cDN and the pages of the calls.
+    """
+
+    image_bytes: int = 10 * 1024 * 1024
+    image_pixels: int = 12000
+    gif_pixels: int = 2000
+    file_bytes: int = 30 * 1024 * 1024
+    text_bytes: int = 150 * 1024
+    card_bytes: int = 30 * 1024
+    uuid_characters: int = 50
+    uuid_seconds: float = 3600.0
+    patch_seconds: float = 14 * 86400.0
+    patches_per_second: int = 5
+    chat_per_second: int = 5
+    api_per_second: int = 50
+    api_per_minute: int = 1000
+    token_seconds: float = 7200.0
+    token_renewed_seconds: float = 1800.0
+    """With less than this left a request for a token gives a new one; the old one stays valid beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +95,7 @@ class ChatMessage:
         return {name: value for name, value in ids.items() if value}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Upload:
     """An uploaded image or file; ``owner`` is the app's id, or the open id of the user who sent it."""
 
@@ -141,22 +168,30 @@ def new_id(kind: str) -> str:
     return f"{kind}_{secrets.token_hex(16)}"
 
 
+@dataclass(kw_only=True)
 class FeishuState:
-    """All state, under one lock; what it returns is frozen.
+    """The app and all that is in its tenant, under one lock; the records in it are frozen.
 
-    It starts with three people, a direct chat of each with the bot, a group and a topic group.
+    It starts with three people, a direct chat of each with the bot, a group and a topic group. ``clock`` gives seconds
+    since 1970.
     """
 
-    def __init__(self, *, clock: Callable[[], float]) -> None:
-        self.lock = threading.RLock()
-        self.clock = clock
-        self.people: dict[str, Person] = {}
-        self.chats: dict[str, Chat] = {}
-        self.messages: dict[str, ChatMessage] = {}
-        self.uploads: dict[str, Upload] = {}
-        self.reactions: dict[str, Reaction] = {}
-        self.pings: list[Ping] = []
-        self.subscriptions: list[Subscription] = []
+    app_id: str
+    app_secret: str
+    encrypt_key: str
+    verification_token: str
+    clock: Callable[[], float]
+    limits: Limits
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    people: dict[str, Person] = field(default_factory=dict)
+    chats: dict[str, Chat] = field(default_factory=dict)
+    messages: dict[str, ChatMessage] = field(default_factory=dict)
+    uploads: dict[str, Upload] = field(default_factory=dict)
+    reactions: dict[str, Reaction] = field(default_factory=dict)
+    pings: list[Ping] = field(default_factory=list)
+    subscriptions: list[Subscription] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
         self.add_person("林小雨", open_id="ou_lin")
         self.add_person("陈晨", open_id="ou_chen")
         self.add_person("Alex", language="en", open_id="ou_alex")
@@ -173,13 +208,11 @@ class FeishuState:
             subscription.put(change)
 
     def subscribe(self) -> Subscription:
-        """A subscription to all changes from now on."""
         subscription = Subscription(self.subscriptions)
         self.subscriptions.append(subscription)
         return subscription
 
     def add_person(self, name: str, *, language: Literal["zh", "en"] = "zh", open_id: str | None = None) -> Person:
-        """Adds a user."""
         person = Person(open_id=open_id or new_id("ou"), name=name, language=language)
         with self.lock:
             self.people[person.open_id] = person
@@ -188,7 +221,6 @@ class FeishuState:
     def add_chat(
         self, kind: ChatKind, *, name: str, members: Sequence[str], chat_id: str | None = None, bot_inside: bool = True
     ) -> Chat:
-        """Adds a chat."""
         chat_id = chat_id or new_id("oc")
         chat = Chat(chat_id=chat_id, kind=kind, name=name, members=tuple(members), bot_inside=bot_inside)
         with self.lock:
@@ -215,7 +247,7 @@ class FeishuState:
         with self.lock:
             before = self.messages[message_id]
             if "content" in fields:
-                fields["versions"] = (*before.versions, fields["content"])
+                fields |= {"versions": (*before.versions, fields["content"]), "updated": self.clock()}
             after = self.messages[message_id] = replace(before, **fields)
         self.publish("card" if "content" in fields else "recall", after)
         return after
@@ -225,25 +257,8 @@ class FeishuState:
         with self.lock:
             return frozenset(key for key, upload in self.uploads.items() if upload.kind == "image")
 
-    def in_chat(self, chat_id: str) -> list[ChatMessage]:
-        """A chat's messages, oldest first."""
-        with self.lock:
-            return [message for message in self.messages.values() if message.chat_id == chat_id]
-
     def set_membership(self, chat_id: str, *, bot_inside: bool) -> Chat:
         """Adds the bot to a chat or removes it."""
         with self.lock:
             chat = self.chats[chat_id] = replace(self.chats[chat_id], bot_inside=bot_inside)
         return chat
-
-    def thread_root(self, thread_id: str) -> ChatMessage:
-        """The message that opened a thread.
-
-        Raises:
-            KeyError: no message has this thread.
-        """
-        with self.lock:
-            for message in self.messages.values():
-                if message.thread_id == thread_id:
-                    return self.messages[message.root_id] if message.root_id else message
-        raise KeyError(thread_id)

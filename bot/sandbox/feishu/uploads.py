@@ -1,8 +1,10 @@
-"""The calls that upload and fetch images and files."""
+"""The calls that upload and fetch images and files.
+
+https://open.feishu.cn/document/server-docs/im-v1/file/create
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -10,12 +12,12 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from bot.sandbox.feishu.gateway import Limits, Rejection, parse_form
+from bot.sandbox.feishu.gateway import Rejection, parse_form
 from bot.sandbox.feishu.state import FeishuState, Upload, new_id
 from bot.sandbox.http import Request, Response
 
 _FILE_TYPES = ("opus", "mp4", "pdf", "doc", "xls", "ppt", "stream")
-_NOT_IN_MESSAGE, _NO_SUCH_IMAGE, _KIND_WITHOUT_RESOURCES = 234003, 234005, 234043
+_NO_SUCH_IMAGE = 234005
 _SIGNATURES: tuple[tuple[str, int, tuple[bytes, ...]], ...] = (
     ("png", 0, (b"\x89PNG\r\n\x1a\n",)),
     ("jpeg", 0, (b"\xff\xd8\xff",)),
@@ -44,68 +46,39 @@ def _size(content: bytes) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploads:
-    """Images, files, and the resources of messages.
-
-    https://open.feishu.cn/document/server-docs/im-v1/file/create
-    """
+    """Images and files."""
 
     state: FeishuState
-    limits: Limits
-    app_id: str
 
     def upload_image(self, request: Request) -> Mapping[str, Any]:
         """Uploads an image: 10 MB, 12,000 pixels per side (a GIF 2,000)."""
         name, content = self._file(request, "image", required={"image_type": ("message", "avatar")})
+        limits = self.state.limits
         if (kind := image_format(content)) is None:
             raise Rejection("image_format")
-        if max(_size(content)) > (self.limits.gif_pixels if kind == "gif" else self.limits.image_pixels):
+        if max(_size(content)) > (limits.gif_pixels if kind == "gif" else limits.image_pixels):
             raise Rejection("image_px")
-        return {"image_key": self.store(content, name=name, kind="image", owner=self.app_id).key}
+        return {"image_key": self.store(content, name=name, kind="image", owner=self.state.app_id).key}
 
     def upload_file(self, request: Request) -> Mapping[str, Any]:
         """Uploads a file of up to 30 MB."""
         name, content = self._file(request, "file", required={"file_type": _FILE_TYPES, "file_name": ()})
-        return {"file_key": self.store(content, name=name, kind="file", owner=self.app_id).key}
+        return {"file_key": self.store(content, name=name, kind="file", owner=self.state.app_id).key}
 
     def get_image(self, request: Request) -> Response:
         """An image that the app uploaded: https://open.feishu.cn/document/server-docs/im-v1/image/get."""
         upload = self.state.uploads.get(request.values["image_key"])
-        if upload is None or upload.kind != "image" or upload.owner != self.app_id:
+        if upload is None or upload.kind != "image" or upload.owner != self.state.app_id:
             raise Rejection(_NO_SUCH_IMAGE)
-        return Response(headers={"Content-Type": upload.content_type}, body=upload.content)
-
-    def get_resource(self, request: Request) -> Response:
-        """An image or file of a message, but not of a card, whose images :meth:`get_image` returns.
-
-        https://open.feishu.cn/document/server-docs/im-v1/message/get
-        """
-        message = self.state.messages.get(request.values["message_id"])
-        if message is None or request.query.get("type") not in ("image", "file"):
-            raise Rejection("image_param")
-        if message.deleted or message.recalled:
-            raise Rejection("deleted")
-        if message.msg_type == "interactive":
-            raise Rejection(_KIND_WITHOUT_RESOURCES)
-        upload = self.state.uploads.get(request.values["key"])
-        if upload is None or upload.kind != request.query["type"] or json.dumps(upload.key) not in message.content:
-            raise Rejection(_NOT_IN_MESSAGE)
         return Response(headers={"Content-Type": upload.content_type}, body=upload.content)
 
     def store(self, content: bytes, *, name: str, kind: Literal["image", "file"], owner: str) -> Upload:
         """Stores an upload of anybody."""
-        format_, (width, height) = image_format(content), _size(content)
-        upload = Upload(
-            key=new_id("img_v3" if kind == "image" else "file_v3"),
-            kind=kind,
-            name=name,
-            content=content,
-            content_type=f"image/{format_}" if format_ else "application/octet-stream",
-            owner=owner,
-            width=width,
-            height=height,
-        )
+        type_ = f"image/{format_}" if (format_ := image_format(content)) else "application/octet-stream"
+        key, (width, height) = new_id("img_v3" if kind == "image" else "file_v3"), _size(content)
+        upload = Upload(key, kind, name, content, type_, owner, width, height)
         with self.state.lock:
-            self.state.uploads[upload.key] = upload
+            self.state.uploads[key] = upload
         return upload
 
     def _file(
@@ -121,6 +94,6 @@ class Uploads:
         content = files[name].read()
         if not content:
             raise Rejection("image_empty")
-        if len(content) > (self.limits.image_bytes if name == "image" else self.limits.file_bytes):
+        if len(content) > (self.state.limits.image_bytes if name == "image" else self.state.limits.file_bytes):
             raise Rejection("image_size")
         return fields.get("file_name") or files[name].filename or "", content

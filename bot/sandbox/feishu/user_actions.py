@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bot.sandbox.feishu.cards import validate_card
 from bot.sandbox.feishu.delivery import Attempt, EventPusher
-from bot.sandbox.feishu.events import Event, Events, Mention, render_content
-from bot.sandbox.feishu.state import Chat, ChatMessage, FeishuState, new_id
+from bot.sandbox.feishu.events import Event, Mention, message_event, milliseconds, new_event, render_content
+from bot.sandbox.feishu.state import TENANT_KEY, ChatMessage, FeishuState, new_id
 from bot.sandbox.feishu.uploads import Uploads
 
 EVERYBODY = "@_all"
@@ -35,13 +36,12 @@ class UserActions:
     """The users' side of the stand-in; each action returns at once, its event follows in the background.
 
     A group's messages reach the bot only when they mention it or everybody, as with the scope
-    ``im:message.group_at_msg:readonly``.
+    ``im:message.group_at_msg:readonly``. The actions that are no messages return the event's id.
     """
 
     state: FeishuState
     bot_open_id: str
     bot_name: str
-    _events: Events
     _pusher: EventPusher
     _uploads: Uploads
 
@@ -63,55 +63,76 @@ class UserActions:
         In a topic group it opens a thread, unless it is a reply in ``thread_id`` or to the message ``quote``. ``@Name``
         of a mentioned user is replaced where it is; other mentions come first. The bot is mentioned in groups only.
         """
-        chat = self.state.chats[chat_id]
-        noted = self._mentions(chat, mention_bot=mention_bot, others=mentions)
-        position = self._position(chat, thread_id=thread_id, quote=quote)
+        named = [(open_id, self.state.people[open_id].name, "user") for open_id in mentions]
+        if mention_bot and self.state.chats[chat_id].kind != "p2p":
+            named.insert(0, (self.bot_open_id, self.bot_name, "bot"))
+        noted = [
+            Mention(index=index, open_id=open_id, name=name, kind=kind)
+            for index, (open_id, name, kind) in enumerate(named, start=1)
+        ]
+        kind, content = "text", ""
         key = None if image is None else self._uploads.store(image, name="picture", kind="image", owner=sender).key
         if key and not (text or noted):
-            return self._send(chat, sender, "image", json.dumps({"image_key": key}), position=position)
-        kind = "post" if as_post or key else "text"
-        content = render_content(text, noted, image_key=key, as_post=kind == "post")
-        return self._send(chat, sender, kind, content, noted=noted, position=position)
+            kind, content = "image", json.dumps({"image_key": key})
+        else:
+            kind = "post" if as_post or key else "text"
+            content = render_content(text, noted, image_key=key, as_post=kind == "post")
+        return self._send(chat_id, sender, kind, content, noted=noted, thread_id=thread_id, quote=quote)
 
     def send_file(self, *, chat_id: str, sender: str, content: bytes, name: str) -> ChatMessage:
-        """Sends a file."""
-        chat = self.state.chats[chat_id]
-        upload = self._uploads.store(content, name=name, kind="file", owner=sender)
-        text = json.dumps({"file_key": upload.key, "file_name": name}, ensure_ascii=False)
-        return self._send(chat, sender, "file", text, position=self._position(chat))
+        key = self._uploads.store(content, name=name, kind="file", owner=sender).key
+        return self._send(chat_id, sender, "file", json.dumps({"file_key": key, "file_name": name}, ensure_ascii=False))
 
     def event_of(self, message: ChatMessage) -> Event:
         """A new event of a message, with an id of its own."""
-        sender, chat = self.state.people[message.sender], self.state.chats[message.chat_id]
-        return self._events.received(message, sender=sender, chat=chat)
+        return message_event(self.state, message)
 
     def recall(self, message_id: str, *, by: str) -> str:
-        """Recalls a message, as its sender or as a manager of the group; returns the event's id."""
+        """Recalls a message, as its sender or as a manager of the group."""
         message = self.state.change_message(message_id, recalled=True)
-        return self._deliver(self._events.recalled(message, by_owner=by == message.sender))
+        body = {
+            "message_id": message_id,
+            "chat_id": message.chat_id,
+            "recall_time": milliseconds(self.state.clock()),
+            "recall_type": "message_owner" if by == message.sender else "group_manager",
+        }
+        return self._deliver(new_event(self.state, "im.message.recalled_v1", body))
 
     def delete(self, message_id: str) -> None:
         """Deletes a message, of which there is no event."""
         self.state.change_message(message_id, deleted=True)
 
     def enter_p2p(self, person: str) -> str:
-        """Opens the direct chat with the bot; returns the event's id."""
-        chat = self.state.direct_chat(person)
-        last = next(reversed(self.state.in_chat(chat.chat_id)), None)
-        return self._deliver(self._events.entered(chat, person=self.state.people[person], last=last))
+        """Opens the direct chat with the bot."""
+        chat_id = self.state.direct_chat(person).chat_id
+        body: Event = {"chat_id": chat_id, "operator_id": self.state.people[person].ids}
+        for last in [one for one in self.state.messages.values() if one.chat_id == chat_id][-1:]:
+            body |= {"last_message_id": last.message_id, "last_message_create_time": milliseconds(last.created)}
+        return self._deliver(new_event(self.state, "im.chat.access_event.bot_p2p_chat_entered_v1", body))
 
     def add_bot(self, chat_id: str, *, by: str) -> str:
-        """Adds the bot to a group; returns the event's id."""
+        """Adds the bot to a group."""
         chat = self.state.set_membership(chat_id, bot_inside=True)
-        return self._deliver(self._events.added(chat, person=self.state.people[by]))
+        body = {
+            "chat_id": chat.chat_id,
+            "operator_id": self.state.people[by].ids,
+            "external": False,
+            "operator_tenant_key": TENANT_KEY,
+            "name": chat.name,
+            "i18n_names": {"zh_cn": chat.name, "en_us": chat.name},
+        }
+        return self._deliver(new_event(self.state, "im.chat.member.bot.added_v1", body))
 
     def remove_bot(self, chat_id: str) -> None:
         """Removes the bot from a group: no event reaches it, and what it sends is rejected (230002)."""
         self.state.set_membership(chat_id, bot_inside=False)
 
     def press_menu(self, event_key: str, *, by: str) -> str:
-        """Presses an entry of the bot's menu; returns the event's id."""
-        return self._deliver(self._events.menu(event_key, person=self.state.people[by]))
+        """Presses an entry of the bot's menu."""
+        person = self.state.people[by]
+        operator = {"operator_name": person.name, "operator_id": person.ids}
+        body = {"operator": operator, "event_key": event_key, "timestamp": int(self.state.clock())}
+        return self._deliver(new_event(self.state, "application.bot.menu_v6", body))
 
     def press(
         self,
@@ -141,57 +162,59 @@ class UserActions:
         if send_value:
             action["value"] = dict(value or {})
         action |= {key: entry for key, entry in more.items() if entry is not None}
-        event = self._events.pressed(message, presser=self.state.people[presser], action=action)
-        code, toast, card = _read_answer(self._pusher.push(event), self.state.image_keys())
+        body = {
+            "operator": {"tenant_key": TENANT_KEY, **self.state.people[presser].ids},
+            "token": f"c-{secrets.token_hex(17)}",
+            "action": action,
+            "host": "im_message",
+            "context": {"open_message_id": message_id, "open_chat_id": message.chat_id},
+        }
+        event = new_event(self.state, "card.action.trigger", body)
+        # Of card actions alone the header counts microseconds.
+        event["header"]["create_time"] = str(int(self.state.clock() * 1_000_000))
+        code, toast, card = self._read_answer(self._pusher.push(event))
         answer = PressAnswer(message_id=message_id, presser=presser, code=code, toast=toast, card=card)
         if card is not None:
-            content = json.dumps(card, ensure_ascii=False)
-            self.state.change_message(message_id, content=content, updated=self.state.clock())
+            self.state.change_message(message_id, content=json.dumps(card, ensure_ascii=False))
         self.state.publish("toast", answer)
         return answer
 
-    def _mentions(self, chat: Chat, *, mention_bot: bool, others: Sequence[str] = ()) -> list[Mention]:
-        named = [(open_id, self.state.people[open_id].name, "user") for open_id in others]
-        if mention_bot and chat.kind != "p2p":
-            named.insert(0, (self.bot_open_id, self.bot_name, "bot"))
-        return [
-            Mention(index=index, open_id=open_id, name=name, kind=kind)
-            for index, (open_id, name, kind) in enumerate(named, start=1)
-        ]
-
-    def _position(self, chat: Chat, *, thread_id: str | None = None, quote: str | None = None) -> dict[str, Any]:
+    def _position(self, kind: str, thread_id: str | None, quote: str | None) -> dict[str, Any]:
+        messages = self.state.messages
         if quote is not None:
-            source = self.state.messages[quote]
+            source = messages[quote]
         elif thread_id is not None:
-            source = self.state.thread_root(thread_id)
+            first = next(message for message in messages.values() if message.thread_id == thread_id)
+            source = messages[first.root_id] if first.root_id else first
         else:
-            return {"thread_id": new_id("omt")} if chat.kind == "topic" else {}
+            return {"thread_id": new_id("omt")} if kind == "topic" else {}
         position = {"root_id": source.root_id or source.message_id, "parent_id": source.message_id}
         thread_id = thread_id or source.thread_id
         return {**position, "thread_id": thread_id} if thread_id else position
 
     def _send(
         self,
-        chat: Chat,
+        chat_id: str,
         sender: str,
         kind: str,
         content: str,
         *,
-        position: Mapping[str, Any],
         noted: Sequence[Mention] = (),
+        thread_id: str | None = None,
+        quote: str | None = None,
     ) -> ChatMessage:
-        message = self.state.add_message(
-            ChatMessage(
-                message_id=new_id("om"),
-                chat_id=chat.chat_id,
-                sender=sender,
-                msg_type=kind,
-                content=content,
-                created=self.state.clock(),
-                mentions=tuple(self._events.mentioned(mention) for mention in noted),
-                **position,
-            )
+        chat = self.state.chats[chat_id]
+        message = ChatMessage(
+            message_id=new_id("om"),
+            chat_id=chat_id,
+            sender=sender,
+            msg_type=kind,
+            content=content,
+            created=self.state.clock(),
+            mentions=tuple(mention.entry for mention in noted),
+            **self._position(chat.kind, thread_id, quote),
         )
+        self.state.add_message(message)
         everybody = kind in ("text", "post") and EVERYBODY in content
         if chat.bot_inside and (chat.kind == "p2p" or everybody or any(mention.kind == "bot" for mention in noted)):
             self._deliver(self.event_of(message))
@@ -201,32 +224,28 @@ class UserActions:
         self._pusher.deliver(event)
         return str(event["header"]["event_id"])
 
+    def _read_answer(self, attempt: Attempt) -> tuple[int | None, dict[str, Any] | None, dict[str, Any] | None]:
+        """The code, the toast and the card of an answer to a card action.
 
-def _read_answer(
-    attempt: Attempt, image_keys: Collection[str]
-) -> tuple[int | None, dict[str, Any] | None, dict[str, Any] | None]:
-    """The code, the toast and the card of an answer to a card action.
-
-    https://open.feishu.cn/document/feishu-cards/card-callback-communication
-    """
-    if attempt.outcome != "acknowledged":
-        return _CODES[attempt.outcome], None, None
-    try:
-        value = json.loads(attempt.body)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict) or not value.keys() <= {"toast", "card"}:
-        return _BAD_BODY, None, None
-    toast, card = value.get("toast"), value.get("card")
-    if "toast" in value and not _is_toast(toast):
-        return _BAD_BODY, None, None
-    match card:
-        case None:
-            return None, toast, None
-        case {"type": "raw", "data": dict(new)} if not validate_card(new, image_keys=image_keys):
-            return None, toast, new
-        case _:
-            return _BAD_CARD, None, None
+        https://open.feishu.cn/document/feishu-cards/card-callback-communication
+        """
+        if attempt.outcome != "acknowledged":
+            return _CODES[attempt.outcome], None, None
+        try:
+            value = json.loads(attempt.body)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict) or not value.keys() <= {"toast", "card"}:
+            return _BAD_BODY, None, None
+        toast = value.get("toast")
+        if "toast" in value and not _is_toast(toast):
+            return _BAD_BODY, None, None
+        match value.get("card"):
+            case None:
+                return None, toast, None
+            case {"type": "raw", "data": dict(new)} if not validate_card(new, image_keys=self.state.image_keys()):
+                return None, toast, new
+        return _BAD_CARD, None, None
 
 
 def _is_toast(toast: Any) -> bool:

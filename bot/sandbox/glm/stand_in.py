@@ -44,11 +44,14 @@ _MAX_PROMPT = 4000
 
 
 @dataclass(slots=True, kw_only=True)
-class Record:
-    """A call, or a download by its ``name``; what became of it is filled in later.
+class GlmCall:
+    """A call, or the download of the image ``name``; what became of it is filled in later.
 
     ``at`` is in seconds since 1970, ``status`` ``None`` while there is no answer or when there is none, ``size`` in
-    bytes. ``over`` means that nothing more will come; a call that is never answered is over at once.
+    bytes. ``over`` means that nothing more will come; a call that is never answered is over at once. Of a call, ``key``
+    is the key's first four characters, ``body`` is ``None`` when it was no JSON, ``answer`` is the body of the answer
+    even where a fault kept it from arriving whole, and ``drawing`` is how many seconds the image took to be drawn.
+    ``paid`` means that an image was made and would be billed, whether or not the caller learnt of it.
     """
 
     at: float
@@ -58,6 +61,11 @@ class Record:
     seconds: float | None = None
     size: int = 0
     over: bool = False
+    key: str | None = None
+    body: Any = None
+    paid: bool = False
+    drawing: float = 0.0
+    answer: str = ""
 
     def finish(self, response: Response, *, wire_fault: str | None = None) -> Response:
         """Notes the response that is sent."""
@@ -66,28 +74,11 @@ class Record:
         return response
 
 
-@dataclass(slots=True, kw_only=True)
-class GlmCall(Record):
-    """A call; ``key`` is the key's first four characters, ``body`` ``None`` when it was no JSON.
-
-    ``paid`` means that an image was made and would be billed, whether or not the caller learnt of it; ``drawing`` is
-    how many seconds the image took to be drawn, when it was downloaded. ``answer`` is the body of the answer, also
-    where a fault kept it from arriving whole.
-    """
-
-    key: str | None
-    body: Any
-    paid: bool = False
-    drawing: float = 0.0
-    answer: str = ""
-
-
 class LoopbackTransport(httpx.BaseTransport):
     """Redirects https requests for known hosts to other origins; every other host is unreachable.
 
-    Args:
-        routes: for each host name, the origin that answers for it, with a path that goes before the request's own.
-        inner: makes the connections; by default a plain transport that ignores environment variables.
+    ``routes`` gives for each host name the origin that answers for it, with a path that goes before the request's own;
+    ``inner`` makes the connections, by default without environment variables.
     """
 
     def __init__(self, routes: Mapping[str, str], *, inner: httpx.BaseTransport | None = None) -> None:
@@ -95,24 +86,17 @@ class LoopbackTransport(httpx.BaseTransport):
         self._inner = inner or httpx.HTTPTransport(trust_env=False, verify=shared_tls())
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends the request to the origin of its host, its headers and body unchanged.
-
-        Raises:
-            httpx.TransportError: the host is not known, or the connection failed.
-        """
         origin = self._routes.get(request.url.host)
         if origin is None or request.url.scheme != "https":
             raise httpx.ConnectError(f"the sandbox does not know {request.url.scheme}://{request.url.host}")
         path = origin.raw_path.rstrip(b"/") + request.url.raw_path
         url = request.url.copy_with(scheme=origin.scheme, host=origin.host, port=origin.port, raw_path=path)
-        return self._inner.handle_request(
-            httpx.Request(
-                request.method, url, headers=request.headers, stream=request.stream, extensions=request.extensions
-            )
+        request = httpx.Request(
+            request.method, url, headers=request.headers, stream=request.stream, extensions=request.extensions
         )
+        return self._inner.handle_request(request)
 
     def close(self) -> None:
-        """Closes the connections."""
         self._inner.close()
 
 
@@ -125,14 +109,9 @@ def loopback(origin: str, *, inner: httpx.BaseTransport | None = None) -> Loopba
 class GlmStandIn:
     """The stand-in; a context manager that serves while it is entered.
 
-    Args:
-        port: 0 takes a free one.
-        seconds: how long an image takes.
-        concurrency: simultaneous calls per key and model; further ones get 429 and 1302.
-        clock: seconds since 1970.
-
-    It stores nothing, and accepts any key that an HTTP header can carry. ``strays`` is what reached the host of the
-    redirects; it stays empty unless a client follows one.
+    An image takes ``seconds``. More than ``concurrency`` simultaneous calls per key and model get 429 and 1302.
+    ``clock`` gives seconds since 1970. It stores nothing, and accepts any key that an HTTP header can carry. ``strays``
+    is what reached the host of the redirects; it stays empty unless a client follows one.
     """
 
     def __init__(
@@ -145,7 +124,7 @@ class GlmStandIn:
     ) -> None:
         self.seconds = seconds
         self.calls: list[GlmCall] = []
-        self.fetched: list[Record] = []
+        self.fetched: list[GlmCall] = []
         self.strays: list[Request] = []
         self.faults = ArmedFaults("glm")
         self._concurrency = dict(concurrency)
@@ -169,7 +148,6 @@ class GlmStandIn:
 
     @property
     def origin(self) -> str:
-        """``http://127.0.0.1:PORT``."""
         return self._server.origin
 
     @property
@@ -189,7 +167,7 @@ class GlmStandIn:
             return self._working.total()
 
     def arm(self, name: str, *, times: int = 1) -> None:
-        """Makes the next calls or downloads fail; see :class:`ArmedFaults`."""
+        """Makes the next calls or downloads fail."""
         self.faults.arm(name, times=times)
 
     @property
@@ -222,7 +200,7 @@ class GlmStandIn:
         response = replacement(record.fault) if record.fault else None
         wire_fault = None
         if response is None:
-            code = 1001 if key is None else rejection_code(record.body)
+            code = 1001 if key is None else _rejection_code(record.body)
             response = reject(code) if code else self._make(key or "", record)
             wire_fault = record.fault if record.paid and not (record.fault or "").startswith("level_") else None
         response = record.finish(response, wire_fault=wire_fault)
@@ -236,11 +214,9 @@ class GlmStandIn:
                 return reject(1302)
             self._working[slot] += 1
         began = time.monotonic()
-        try:
-            self._server.closing.wait(self.seconds)
-        finally:
-            with self._lock:
-                self._working[slot] -= 1
+        self._server.closing.wait(self.seconds)
+        with self._lock:
+            self._working[slot] -= 1
         record.seconds = time.monotonic() - began
         record.paid = True
         body: dict[str, Any] = {"created": int(record.at), "data": [{"url": self._link(record)}]}
@@ -262,7 +238,7 @@ class GlmStandIn:
 
     def _image(self, request: Request) -> Response:
         began = time.monotonic()
-        record = Record(at=self._clock(), name=request.values["name"], fault=self._take("download"))
+        record = GlmCall(at=self._clock(), name=request.values["name"], fault=self._take("download"))
         self.fetched.append(record)
         response = self._stored(record.name, request.query, record.fault)
         record.seconds = time.monotonic() - began
@@ -292,7 +268,7 @@ class GlmStandIn:
         return Response.of_json({"created": 1, "data": [{"url": f"https://{ELSEWHERE}/picture.png"}]})
 
 
-def rejection_code(body: Any) -> int | None:
+def _rejection_code(body: Any) -> int | None:
     """The platform's code for what is wrong with the body of a call, or ``None``.
 
     Undocumented fields are rejected too, so that nobody comes to rely on them.
@@ -319,11 +295,8 @@ def _is_size(model: Any, size: Any) -> bool:
     if match is None:
         return False
     width, height = int(match[1]), int(match[2])
-    if model == "glm-image":
-        low, step, most = 1024, 32, 2**22
-        if (width, height) in _GLM_SIZES:
-            return True
-    else:
-        low, step, most = 512, 16, 2**21
+    low, step, most = (1024, 32, 2**22) if model == "glm-image" else (512, 16, 2**21)
+    if model == "glm-image" and (width, height) in _GLM_SIZES:
+        return True
     in_range = all(low <= side <= 2048 and side % step == 0 for side in (width, height))  # noqa: PLR2004 - documented
     return in_range and width * height <= most

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from bot.sandbox.faults import FAULTS, arm, find_fault
+from bot.sandbox.faults import FAULTS, arm
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import IMAGE_HOST, GlmStandIn
 
@@ -26,28 +27,15 @@ class Unable(Exception):
 
 
 class Controls(Protocol):
-    """The bot's process and its queue."""
+    """The bot's process and its queue; see ``bot.sandbox.start.Sandbox``."""
 
     @property
-    def real_glm(self) -> bool:
-        """Whether the images come from the real platform; Feishu is local either way."""
-
+    def real_glm(self) -> bool: ...
     @property
-    def running(self) -> bool:
-        """Whether the bot's process runs."""
-
-    def kill(self) -> None:
-        """Ends the bot's process as ``kill -9`` does; raises :class:`Unable`."""
-
-    def start(self) -> None:
-        """Starts the bot's process again; raises :class:`Unable`."""
-
-    def queue(self) -> list[dict[str, Any]]:
-        """The running, then the waiting generations in their order.
-
-        Each has ``generation_id``, ``request_id``, ``sender``, ``prompt``, ``state`` and ``model``; one that waits also
-        has ``ahead``: how many of its model come before it, the running ones included.
-        """
+    def running(self) -> bool: ...
+    def kill(self) -> None: ...
+    def start(self) -> None: ...
+    def queue(self) -> list[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,27 +53,25 @@ class ControlPanel:
         """
         real = self.controls is not None and self.controls.real_glm
         faults = [
-            {
-                "name": name,
-                "side": fault.side,
-                "zh": fault.zh,
-                "en": fault.en,
-                "calls": fault.calls if fault.side == "feishu" else (),
-                "aim": fault.default_call,
-            }
-            for name, fault in FAULTS.items()
-            if name == fault.name and not (real and fault.side == "glm")
+            {"name": name, "side": one.side, "zh": one.zh, "en": one.en, "calls": one.calls, "aim": one.default_call}
+            for name, one in FAULTS.items()
+            if name == one.name and not (real and one.side == "glm")
         ]
         process = self.controls is not None
         return {"faults": faults, "process": process, "real_glm": real, "image_host": None if real else IMAGE_HOST}
 
     def state(self) -> dict[str, Any]:
-        """The present state of the switches."""
-        delivery = self.feishu.delivery
+        """The present state of the switches; ``ends_at`` of an armed fault is in seconds since 1970."""
+        delivery, offset = self.feishu.delivery, time.time() - time.monotonic()
         return {
             "seconds": self.glm.seconds,
             "armed": [
-                {"name": armed.fault.name, "on": armed.on if side is self.feishu.faults else None, "left": armed.left}
+                {
+                    "name": armed.fault.name,
+                    "on": armed.on if side is self.feishu.faults else None,
+                    "left": armed.left,
+                    "ends_at": armed.ends_at and round(armed.ends_at + offset),
+                }
                 for side in (self.glm.faults, self.feishu.faults)
                 for armed in side.armed
             ],
@@ -99,12 +85,7 @@ class ControlPanel:
         return self.controls.queue() if self.controls else None
 
     def switch(self, name: str, fields: Mapping[str, Any]) -> None:
-        """Sets a switch.
-
-        Raises:
-            KeyError: there is no such switch or fault, or a field is missing.
-            ValueError: a field is out of range.
-        """
+        """Sets a switch; raises ``KeyError`` or ``ValueError`` for what does not exist or is out of range."""
         match name:
             case "fault":
                 times = _integer(fields.get("times", 1), least=1)
@@ -126,11 +107,6 @@ class ControlPanel:
                 self.controls.start()
             case _:
                 raise KeyError(name)
-
-
-def fault_name(side: Any, own: str | None) -> str | None:
-    """The unique name of a stand-in's fault."""
-    return find_fault(side, own).name if own else None
 
 
 def _integer(value: Any, *, least: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
@@ -18,24 +18,21 @@ from bot.sandbox.feishu.user_actions import EVERYBODY
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import LoopbackServer, Request, Response, Route
 from bot.sandbox.page.control_panel import ControlPanel, Controls, Unable
-from bot.sandbox.page.stream import EventStream, toast_view
+from bot.sandbox.page.stream import EventStream
 
-POLICY = (
+_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
-"""The content security policy: nothing but the page's own files, and no text that becomes markup."""
-
-HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": POLICY,
+# Nothing but the page's own files is loaded, and no text becomes markup.
+_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""Part of every response."""
-
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -52,13 +49,7 @@ class Page:
     """The page on 127.0.0.1; a context manager that serves while it is entered.
 
     It answers this machine's browser only, and there the page itself only. It stores nothing: it shows what the
-    stand-ins hold.
-
-    Args:
-        feishu: the stand-in whose chats it shows.
-        glm: the stand-in whose calls and faults it shows.
-        port: 0 takes a free one.
-        controls: the bot's process and queue; without them the page has no such switches.
+    stand-ins hold. Without ``controls`` it has no switches of the bot's process and no queue.
     """
 
     def __init__(
@@ -75,8 +66,6 @@ class Page:
             "enter": lambda fields: {"id": feishu.enter_p2p(fields["person"])},
             "switch": lambda fields: self._panel.switch(fields["switch"], fields),
         }
-        # A page elsewhere that had its name resolved to this machine (DNS rebinding) comes with its own Host.
-        self._hosts = (f"127.0.0.1:{self._server.port}", f"localhost:{self._server.port}")
         for method, path, route in (
             ("GET", "/", lambda _: _static("index.html")),
             ("GET", "/static/:name", lambda request: _static(request.values["name"])),
@@ -98,19 +87,19 @@ class Page:
 
     @property
     def origin(self) -> str:
-        """The page's address: ``http://127.0.0.1:PORT``."""
         return self._server.origin
 
     def _guarded(self, route: Route) -> Route:
         def answer(request: Request) -> Response:
             response = self._rejection(request) or route(request)
-            return replace(response, headers={**HEADERS, **response.headers})
+            return replace(response, headers={**_HEADERS, **response.headers})
 
         return answer
 
     def _rejection(self, request: Request) -> Response | None:
         host = request.headers.get("host", "")
-        if host not in self._hosts:
+        # A page elsewhere that had its name resolved to this machine (DNS rebinding) comes with its own Host.
+        if host not in (f"127.0.0.1:{self._server.port}", f"localhost:{self._server.port}"):
             return _failure(HTTPStatus.MISDIRECTED_REQUEST, "this page is reached by its loopback address only")
         # A link or bookmark may open the page ("none"); what another site's page asks for may not be answered.
         if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and request.path != "/":
@@ -152,17 +141,18 @@ class Page:
 
     def _say(self, fields: Fields) -> Mapping[str, Any]:
         text, mentioned = self._read(fields)
-        message: dict[str, Any] = {
-            "chat_id": fields["chat"],
-            "sender": fields["sender"],
-            "text": text,
-            "mention_bot": self._feishu.bot_open_id in mentioned,
-            "mentions": [who for who in mentioned if who != self._feishu.bot_open_id],
-            "thread_id": fields.get("thread"),
-            "quote": fields.get("quote"),
-        }
-        image = _image(fields["picture"]) if "picture" in fields else None
-        sent = self._feishu.say(as_post=bool(fields.get("rich")), image=image, **message)
+        bot = self._feishu.bot_open_id
+        sent = self._feishu.say(
+            chat_id=fields["chat"],
+            sender=fields["sender"],
+            text=text,
+            mention_bot=bot in mentioned,
+            mentions=[who for who in mentioned if who != bot],
+            thread_id=fields.get("thread"),
+            quote=fields.get("quote"),
+            as_post=bool(fields.get("rich")),
+            image=_image(fields["picture"]) if "picture" in fields else None,
+        )
         return {"id": sent.message_id}
 
     def _read(self, fields: Fields) -> tuple[str, list[str]]:
@@ -171,22 +161,13 @@ class Page:
         for own, called in ((feishu.bot_name, fields.get("bot")), (EVERYBODY.removeprefix("@"), fields.get("all"))):
             if called:
                 text = mention_pattern(str(called)).sub(f"@{own}", text)
-        names = {person.open_id: person.name for person in feishu.people}
         members = [who for who in feishu.state.chats[fields["chat"]].members if who != fields["sender"]]
-        known = {feishu.bot_open_id: feishu.bot_name, **{who: names[who] for who in members}}
+        known = {feishu.bot_open_id: feishu.bot_name, **{who: feishu.state.people[who].name for who in members}}
         return text, [who for who, name in known.items() if mention_pattern(name).search(text)]
 
     def _press(self, fields: Fields) -> Mapping[str, Any]:
-        answer = self._feishu.press(
-            fields["message"],
-            fields["presser"],
-            value=fields.get("value"),
-            tag=fields["tag"],
-            option=fields.get("option"),
-            form_value=fields.get("form"),
-            name=fields.get("name"),
-        )
-        return toast_view(answer)
+        more: dict[str, Any] = {name: fields.get(name) for name in ("value", "option", "form_value", "name")}
+        return asdict(self._feishu.press(fields["message"], fields["presser"], tag=fields["tag"], **more))
 
 
 def _static(name: str) -> Response:

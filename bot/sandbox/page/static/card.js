@@ -169,14 +169,14 @@ async function pressed(component, around, node) {
   if (link) openLink(link.default_url);
   const form = action === "submit" ? Object.fromEntries(new FormData(around.form)) : undefined;
   node.setAttribute("aria-busy", "true");
-  await call(component, around, { tag: "button", form });
+  await call(component, around, { tag: "button", form_value: form });
   node.removeAttribute("aria-busy");
   return undefined;
 }
 
 async function call(component, around, fields) {
   const callback = component.behaviors?.find((behaviour) => behaviour.type === "callback");
-  if (!callback && !fields.form) return;
+  if (!callback && !fields.form_value) return;
   await act("press", { message: around.message.id, presser: speaker().id, value: callback?.value, name: component.name, ...fields });
 }
 

@@ -144,13 +144,13 @@ function setConnected(connected) {
 function takeSnapshot(snapshot) {
   const { messages, wires, ...rest } = snapshot;
   const known = state.messages;
-  const refusals = wires.filter((wire) => wire.refused).map(refusalOf);
+  state.messages = new Map(messages.map((message) => [message.id, message]));
+  const refusals = wires.map(refusalOf).filter(Boolean);
   const missed = [
     ...messages.filter((message) => JSON.stringify(known.get(message.id)) !== JSON.stringify(message)),
     ...refusals.filter(({ id }) => !state.refusals.some((one) => one.id === id)),
   ];
   Object.assign(state, rest, { refusals });
-  state.messages = new Map(messages.map((message) => [message.id, message]));
   state.wires = new Map(wires.map((wire) => [wire.id, wire]));
   // A tab that is seen again keeps its view and adds what was missed, unless the sandbox was restarted.
   const same = known.size > 0 && [...known.keys()].every((id) => state.messages.has(id));
@@ -167,10 +167,19 @@ function takeWire(wire) {
   state.wires.set(wire.id, wire);
   if (state.wires.size > MOST_WIRES) state.wires.delete(state.wires.keys().next().value);
   emit("wire", wire);
-  if (!wire.refused) return;
   const refusal = refusalOf(wire);
+  if (!refusal) return;
   state.refusals.push(refusal);
   emit("refusal", refusal);
 }
 
-const refusalOf = (wire) => ({ id: wire.id, created: wire.at, ...wire.refused });
+/** The codes for what is in a message; with others the bot may try again, and the chat shows nothing of them. */
+const CONTENT_CODES = [230001, 230022, 230025, 230028, 230055, 230099];
+
+/** Where a message of refused content would have been, and why it was refused; null for any other call. */
+function refusalOf({ id, at, way, name, code, path, body, answer }) {
+  if (way !== "feishu" || !CONTENT_CODES.includes(code) || !["create", "reply", "patch"].includes(name)) return null;
+  const source = state.messages.get(/\/messages\/(om_\w+)/.exec(path)?.[1]);
+  const chat = source?.chat ?? /"receive_id"\s*:\s*"(\w+)"/.exec(body)?.[1];
+  return { id, created: at, chat, thread: source?.thread, code, call: name, message: JSON.parse(answer).msg };
+}
