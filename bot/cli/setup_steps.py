@@ -118,9 +118,10 @@ class Setup:
                 return RegisteredApp(app_id=app_id, app_secret=secret, open_id="", brand=brand)
         registration = AppRegistration(accounts=self._accounts)
         registration.begin()
+        scopes = json.loads((self._config / "scopes.json").read_text(encoding="utf-8"))
         addons = {
             "preset": False,
-            "scopes": json.loads((self._config / "scopes.json").read_text(encoding="utf-8"))["scopes"],
+            "scopes": {"tenant": scopes["scopes"]["tenant"]},
             "events": {"items": {"tenant": sorted(EVENT_TYPES - {CALLBACK})}},
             "callbacks": {"items": [CALLBACK]},
         }
@@ -128,7 +129,7 @@ class Setup:
             self._messages.text(key, self._language) for key in ("setup.app_name", "setup.app_description")
         )
         link = registration.link(addons, app_id=app_id, name=name, desc=description, avatar=AVATAR)
-        # The code of the whole link needs 93 columns, that of the other 80.
+        # The code of the whole link needs more than 90 columns, that of the other 80.
         self._show_code(link, registration.link(addons, app_id=app_id, name=name))
         self.say("setup.scan", link=link, minutes=round(registration.seconds / 60))
         app = registration.wait(on_status=self.say)

@@ -152,10 +152,11 @@ def test_the_page_is_filled_in(platform: Platform) -> None:
     (opened,) = platform.accounts.opened
     packed = opened["addons"]
     asked = json.loads(gzip.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))))
-    scopes = json.loads((TOP / "config" / "scopes.json").read_text(encoding="utf-8"))
+    scopes = json.loads((TOP / "config" / "scopes.json").read_text(encoding="utf-8"))["scopes"]
+    assert scopes["user"] == []
     assert asked == {
         "preset": False,
-        **scopes,
+        "scopes": {"tenant": scopes["tenant"]},
         "events": {
             "items": {
                 "tenant": [
