@@ -7,18 +7,33 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, ScalarSelect, exists, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    RowMapping,
+    ScalarSelect,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from bot.db.database import Database
 from bot.db.leases import change_rows
 from bot.db.requests import reopen
-from bot.db.tables import Kind, generations, read_content, requests, sent_messages
+from bot.db.tables import Kind, NewRequest, generations, read_content, requests, sent_messages
 from bot.models import Language, State
 
 RECENT = 1_800.0
 """Seconds after its end for which a result is what its sender talks about without replying to it."""
 _LONGEST_WAIT = 86_400.0
 """Seconds before that in which such a result was asked for."""
+
+DOUBLED = {"press": 3.0, "message": 10.0}
+"""Seconds within which the same press, and the same text of one person in one chat, count once."""
 
 _R, _G = requests.c, generations.c
 
@@ -30,6 +45,29 @@ def find_request(connection: Connection, request_id: str) -> RowMapping | None:
 def known_keys(connection: Connection, dedup_keys: Collection[str]) -> set[str]:
     """Which requests are there; it stays true within a transaction of :meth:`Database.lock_admissions`."""
     return set(connection.scalars(select(_R.dedup_key).where(_R.dedup_key.in_(dedup_keys))))
+
+
+def under_way(connection: Connection, new: Sequence[NewRequest], *, at: float) -> set[str]:
+    """The fingerprints of these requests with which one was accepted within :data:`DOUBLED` and goes on.
+
+    An image that is there, failed or was cancelled has been seen: whoever asks for it again wants another one.
+    """
+    fingerprints = {one.fingerprint: _window(one) for one in new if one.fingerprint}
+    if not fingerprints:
+        return set()
+    goes_on = exists().where(_G.request_id == _R.request_id, _G.ended_at.is_(None))
+    statement = select(_R.fingerprint, func.max(_R.accepted_at)).where(
+        _R.sender.in_({one.sender for one in new}),
+        _R.accepted_at.between(at - max(DOUBLED.values()), at),
+        _R.fingerprint.in_(fingerprints),
+        or_(_R.kind != "images", goes_on),
+    )
+    rows = connection.execute(statement.group_by(_R.fingerprint))
+    return {fingerprint for fingerprint, accepted_at in rows if at - accepted_at < fingerprints[fingerprint]}
+
+
+def _window(new: NewRequest) -> float:
+    return DOUBLED["press" if new.dedup_key.startswith("press:") else "message"]
 
 
 def recalled_among(connection: Connection, message_ids: Collection[str]) -> set[str]:
@@ -156,7 +194,7 @@ def delivered_image(database: Database, request_id: str) -> str | None:
 def offer_of(row: RowMapping) -> Mapping[str, Any]:
     """The prompt and the options that the card of a request offers to draw; empty where it offers nothing."""
     content = read_content(row)
-    if content.get("name") == "confirm":
+    if content.get("name") in ("confirm", "double"):
         return {"prompt": content["argument"], "options": content["options"]}
     offer: Mapping[str, Any] = content.get("offer", {})
     return offer

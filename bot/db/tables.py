@@ -6,6 +6,7 @@ update names the owner, so that a worker that lost the lease writes nothing.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping
@@ -307,6 +308,11 @@ class Generation:
 def log_ids(request_id: str | None, dedup_key: str) -> dict[str, str | None]:
     """The ids of a request as the log names them; the key of one that answers a message is its message id."""
     return {"request": request_id, "dedup_key" if ":" in dedup_key else "message_id": dedup_key}
+
+
+def fingerprint(*parts: object) -> str:
+    """What a text or a press has in common with the same one a moment later; all parts are stored as a hash alone."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def source_of(row: Mapping[Any, Any]) -> str | None:

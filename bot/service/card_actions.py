@@ -27,7 +27,7 @@ from bot.db.lookups import (
     settle_offer,
 )
 from bot.db.requests import reopen
-from bot.db.tables import NewRequest, log_ids, read_content, source_of
+from bot.db.tables import NewRequest, fingerprint, log_ids, read_content, source_of
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import CardAction, Command, ImagePrompt, ParsedMessage, State
@@ -183,12 +183,14 @@ class CardActionHandler:
             return self._toast("toast.unknown", "warning")
         offer = offer_of(request)
         prompt = ImagePrompt(prompt=offer["prompt"], options=PartialOptions.from_stored(offer["options"]))
-        new = replace(_new(action, request), dedup_key=f"confirm:{request['request_id']}")
+        key = f"confirm:{request['request_id']}"
+        new = replace(_new(action, request), dedup_key=key, fingerprint=None)
         result = self.requests.submit(new, prompt, store_rejected=False)
         if result.error is not None:
             return self._error(result.error)
         settle_offer(self.database, request["request_id"], "drawn")
-        return self._toast("toast.going_on" if result.outcome == "repeated" else "toast.queued", "success")
+        key = "toast.queued" if result.outcome == "accepted" else "toast.going_on"
+        return self._toast(key, "success", price=result.price)
 
     def _decline(self, action: CardAction, request: RowMapping) -> Toast:
         if result_of(request) == "drawn":
@@ -246,12 +248,18 @@ class CardActionHandler:
         self, action: CardAction, shown: Mapping[Any, Any], message: ParsedMessage, key: str = "toast.queued"
     ) -> Toast:
         result = self.requests.submit(_new(action, shown), message, store_rejected=False)
-        return self._toast(key, "success") if result.error is None else self._error(result.error)
+        if result.error is not None:
+            return self._error(result.error)
+        if result.outcome == "doubled":
+            return self._toast("toast.double", "info")
+        return self._toast(key, "success", price=result.price)
 
     def _error(self, error: UserError) -> Toast:
         return render_toast(self.cards.messages, error.sentence, kind="warning", **error.values)
 
-    def _toast(self, key: str, kind: Any) -> Toast:
+    def _toast(self, key: str, kind: Any, *, price: float = 0.0) -> Toast:
+        if key == "toast.queued" and price:
+            return render_toast(self.cards.messages, "toast.queued_for", kind=kind, price=f"{price:.2f}")
         return render_toast(self.cards.messages, key, kind=kind)
 
 
@@ -266,4 +274,7 @@ def _new(action: CardAction, shown: Mapping[Any, Any]) -> NewRequest:
         sender=action.presser,
         language=shown["language"],
         source=source_of(shown) if "source" in shown else None,
+        fingerprint=fingerprint(
+            "press", action.presser, action.message_id, action.value, action.choice, dict(action.form)
+        ),
     )

@@ -14,7 +14,7 @@ from bot.chat.parsing.wording import Rules
 from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database
 from bot.db.lookups import References, delivered_image, find_references, was_answered
-from bot.db.tables import Kind, NewRequest
+from bot.db.tables import Kind, NewRequest, fingerprint
 from bot.errors import DatabaseUnavailable, UserError
 from bot.logs import get_logger
 from bot.models import (
@@ -129,6 +129,9 @@ class EventHandler:
         sees_image = message.attachment or is_about_image
         parsed = unmask_parsed(self._parsed(message, intent, references, sees_image=sees_image), message.names)
         ask = sees_image or self.confirm == "always" or (intent.kind == "ambiguous" and self.confirm != "never")
+        if not ask and (isinstance(parsed, ImagePrompt) or (isinstance(parsed, Command) and parsed.name == "again")):
+            said = " ".join(message.text.split()), message.names
+            new = replace(new, fingerprint=fingerprint(message.sender, message.chat_id, *said, message.references[:1]))
         # What only gets a reaction is not worth a sentence about how often one may write.
         self.requests.submit(new, parsed, ask=ask, store_rejected=intent.kind != "thanks")
 

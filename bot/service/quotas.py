@@ -48,6 +48,10 @@ class Limits:
             return UserError(sentence="limit.yuan", values={"most": f"{limits.yuan_per_month:g}"})
         return None
 
+    def price(self, options: Options) -> float:
+        """Yuan for all images of a request."""
+        return self.prices.get(options.model, 0.0) * options.count
+
     def check_rate(self, counts: QuotaUsage, sender: str) -> UserError | None:
         """Why nothing more of a sender is answered in this minute; ``None`` when it is."""
         most = self.settings.per_minute

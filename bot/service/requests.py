@@ -12,7 +12,15 @@ from bot.chat.styles import Styles, apply
 from bot.db.database import Database
 from bot.db.generations import is_free_to_repeat
 from bot.db.key_value import Defaults, Preferences
-from bot.db.lookups import find_request, known_keys, last_language, last_prompt, recalled_among, store_content
+from bot.db.lookups import (
+    find_request,
+    known_keys,
+    last_language,
+    last_prompt,
+    recalled_among,
+    store_content,
+    under_way,
+)
 from bot.db.requests import insert_requests
 from bot.db.tables import Kind, NewRequest, log_ids, read_content, source_of
 from bot.db.usage import QuotaUsage, count_images, count_recent
@@ -36,12 +44,17 @@ _GONE = UserError(sentence="misread.nothing_to_repeat")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitResult:
-    """What became of a request; ``request_id`` is ``None`` where none was stored, ``error`` is why it was rejected."""
+    """What became of a request; ``request_id`` is ``None`` where none was stored, ``error`` is why it was rejected.
 
-    outcome: Literal["accepted", "repeated", "rejected", "silenced"]
+    It is ``repeated`` when the same event was delivered again, and ``doubled`` when a person did the same thing again.
+    """
+
+    outcome: Literal["accepted", "repeated", "doubled", "rejected", "silenced"]
     kind: Kind
     request_id: str | None = None
     error: UserError | None = None
+    price: float = 0.0
+    """Yuan for the images that it will be, where it is accepted."""
 
 
 _Decision = tuple[SubmitResult, NewRequest | None]
@@ -52,6 +65,20 @@ class _Prompt(NamedTuple):
     new: NewRequest
     prompt: ImagePrompt | UserError
     store_rejected: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Admission:
+    """What the prompts of one transaction are decided by, kept up to date from one to the next."""
+
+    known: set[str]
+    under_way: set[str]
+    counts: QuotaUsage
+
+    def add(self, new: NewRequest) -> None:
+        """Counts a request that is stored, whatever it asks for."""
+        self.known.add(new.dedup_key)
+        self.counts.recent[new.sender] += 1
 
 
 @dataclass(kw_only=True)
@@ -115,14 +142,18 @@ class RequestService:
         senders = {one.sender for one in new}
         with self.database.write(step="requests.accept_prompts") as connection:
             at = self.database.lock_admissions(connection)
-            known = known_keys(connection, [one.dedup_key for one in new])
-            counts = count_images(connection, senders, month=month, day_began=day_began, at=at)
+            found = _Admission(
+                known=known_keys(connection, [one.dedup_key for one in new]),
+                under_way=under_way(connection, new, at=at),
+                counts=count_images(connection, senders, month=month, day_began=day_began, at=at),
+            )
             recalled = recalled_among(connection, {one.source for one in new if one.source})
             defaults = self.preferences.read(connection, *senders, *{one.chat_id for one in new})
             decisions = []
-            for one, prompt, store_rejected in prompts:
-                drafted, error = self._draft(one, _GONE if one.source in recalled else prompt, defaults)
-                decisions.append(self._admit(drafted, error, known, counts, store_rejected=store_rejected))
+            for one in prompts:
+                prompt = _GONE if one.new.source in recalled else one.prompt
+                drafted, error = self._draft(one.new, prompt, defaults)
+                decisions.append(self._admit(one._replace(new=drafted, prompt=error or prompt), found))
             insert_requests(self.database, connection, [row for _, row in decisions if row], at=at, month=month)
         return [result for result, _ in decisions]
 
@@ -146,26 +177,31 @@ class RequestService:
         content = {**new.content, **fields_of(options)}
         return replace(new, kind="images", content=content, prompt=text, raw_prompt=prompt.prompt), None
 
-    def _admit(
-        self, new: NewRequest, error: UserError | None, known: set[str], counts: QuotaUsage, *, store_rejected: bool
-    ) -> _Decision:
-        """Decides about a request, in order of acceptance; ``known`` and ``counts`` are kept up to date."""
-        if new.dedup_key in known:
-            return SubmitResult(outcome="repeated", kind=new.kind), None
+    def _admit(self, asked: _Prompt, found: _Admission) -> _Decision:
+        """Decides about a request, in order of acceptance."""
+        new, counts, store_rejected = asked.new, found.counts, asked.store_rejected
+        price = self.limits.price(new.options) if new.kind == "images" else 0.0
+        if new.dedup_key in found.known:
+            return SubmitResult(outcome="repeated", kind=new.kind, price=price), None
         too_fast = self._check_rate(new, counts, store_rejected=store_rejected)
         if too_fast is not None:
-            known.add(new.dedup_key)
+            found.known.add(new.dedup_key)
             return too_fast
-        error = error or self.limits.check(counts, sender=new.sender, options=new.options)
+        if isinstance(asked.prompt, ImagePrompt) and new.fingerprint in found.under_way:
+            return _doubled(new, asked.prompt, found, store=store_rejected)
+        if isinstance(asked.prompt, UserError):
+            error: UserError | None = asked.prompt
+        else:
+            error = self.limits.check(counts, sender=new.sender, options=new.options)
         if error is not None and not store_rejected:
             return SubmitResult(outcome="rejected", kind=new.kind, error=error), None
-        known.add(new.dedup_key)
-        counts.recent[new.sender] += 1
+        found.add(new)
         if error is not None:
             rejected = SubmitResult(outcome="rejected", kind=new.kind, request_id=new.request_id, error=error)
             return rejected, _rejected(new, error)
         counts.add(new.sender, new.options)
-        return SubmitResult(outcome="accepted", kind=new.kind, request_id=new.request_id), new
+        found.under_way.update(filter(None, [new.fingerprint]))
+        return SubmitResult(outcome="accepted", kind=new.kind, request_id=new.request_id, price=price), new
 
     def _check_rate(self, new: NewRequest, counts: QuotaUsage, *, store_rejected: bool) -> _Decision | None:
         """What becomes of what a sender sends too fast: one notice, then nothing; ``None`` where they do not."""
@@ -188,6 +224,8 @@ class RequestService:
             new = replace(new, language=language, kind=_KINDS.get(command.name, "command"), content=content)
             if known_keys(connection, [new.dedup_key]):
                 return SubmitResult(outcome="repeated", kind=new.kind)
+            if under_way(connection, [new], at=at):
+                return SubmitResult(outcome="doubled", kind=new.kind)
             if command.name != TO_ADMIN:
                 recent = count_recent(connection, [new.sender], at=at)
                 too_fast = self._check_rate(new, recent, store_rejected=store_rejected)
@@ -222,8 +260,18 @@ class RequestService:
         return replace(new, source=source_of(last)), ImagePrompt(prompt=last["raw_prompt"], options=options)
 
 
+def _doubled(new: NewRequest, prompt: ImagePrompt, found: _Admission, *, store: bool) -> _Decision:
+    """Makes nothing of what a person has asked for just now; where it is stored, a card offers to draw it once more."""
+    if not store:
+        return SubmitResult(outcome="doubled", kind=new.kind), None
+    found.add(new)
+    content = {"name": "double", "argument": prompt.prompt, "options": prompt.options.given}
+    offer = replace(new, kind="command", content=content, prompt="", raw_prompt="", fingerprint=None)
+    return SubmitResult(outcome="doubled", kind=offer.kind, request_id=new.request_id), offer
+
+
 def _rejected(new: NewRequest, error: UserError) -> NewRequest:
     """The request that is answered with an error in place of what it asked for."""
     command = new.content.get("name", error.command) if new.kind == "command" else error.command
     content = {"sentence": error.sentence, "values": dict(error.values), "command": command}
-    return replace(new, kind="rejected", content=content)
+    return replace(new, kind="rejected", content=content, fingerprint=None)

@@ -219,6 +219,7 @@ def _question(renderer: RequestRenderer, request: Request) -> Card:
         price=price * int(typed.get("count", defaults.count)),
         result=content.get("result"),
         style=typed.get("style"),
+        about="double" if content["name"] == "double" else "question",
     )
 
 
@@ -264,6 +265,7 @@ COMMAND_CARDS: Mapping[str, Callable[[RequestRenderer, Request], Card]] = {
     "form": _form,
     "retype": _form,
     "confirm": _question,
+    "double": _question,
     "unreadable": lambda self, _: render_notice(self.cards, "unreadable"),
     "cancel": _cancelled,
     "set": _changed,

@@ -112,10 +112,9 @@ def sealed_again(feishu: FeishuStandIn, first: Attempt) -> list[Attempt]:
 
 
 def test_two_messages_with_the_same_words_are_two_requests(bot: BotUnderTest) -> None:
-    """What makes a message the same is its id, not its text."""
+    """What makes a message the same is its id, not its text, once the first one's image is there."""
     user = bot.new_user()
-    messages = [user.send("一只白鹭"), user.send("一只白鹭")]
-    for said in messages:
+    for number in (1, 2):
+        said = user.send("一只白鹭")
         user.wait_for_end(said)
-    assert len(user.posts(messages[0])) == 2
-    assert len(user.answers) == 2
+        assert (len(user.posts(said)), len(user.answers)) == (number, number)
