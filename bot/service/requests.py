@@ -224,7 +224,7 @@ class RequestService:
             new = replace(new, language=language, kind=_KINDS.get(command.name, "command"), content=content)
             if known_keys(connection, [new.dedup_key]):
                 return SubmitResult(outcome="repeated", kind=new.kind)
-            if under_way(connection, [new], at=at):
+            if not store_rejected and under_way(connection, [new], at=at):
                 return SubmitResult(outcome="doubled", kind=new.kind)
             if command.name != TO_ADMIN:
                 recent = count_recent(connection, [new.sender], at=at)
