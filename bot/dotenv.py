@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from bot.errors import SettingsError
-
-TYPE_CHECKING = False  # the module typing alone would take a fifth of the command line's start
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Any
 
 DOTENV = ".env"
 """The file of further variables, in the working folder."""
@@ -32,10 +34,10 @@ def variable(name: str) -> str:
     Raises:
         SettingsError: the environment does not have it, and ``.env`` cannot be read.
     """
-    return unquote(os.environ.get(name, "")) or unquote(read_dotenv(DOTENV).get(name, ""))
+    return unquote(os.environ.get(name, "")) or unquote(read_dotenv(Path(DOTENV)).get(name, ""))
 
 
-def read_dotenv(path: str | Path) -> dict[str, str]:
+def read_dotenv(path: Path) -> dict[str, str]:
     """The variables of a ``.env`` file; none where there is no such file.
 
     Values in single quotes are literal. Everything else is read as python-dotenv does.
@@ -43,14 +45,8 @@ def read_dotenv(path: str | Path) -> dict[str, str]:
     Raises:
         SettingsError: it cannot be read, is not UTF-8, or has a malformed line.
     """
-    if not os.path.isfile(path):
+    if not path.is_file():
         return {}
-    # Imported only where there is a file: it takes longer to load than the command line.
-    from io import StringIO  # noqa: PLC0415
-
-    from dotenv import dotenv_values  # noqa: PLC0415
-    from dotenv.parser import parse_stream  # noqa: PLC0415
-
     literals: list[str] = []
 
     def hide(found: re.Match[str]) -> str:
@@ -78,8 +74,6 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         SettingsError: it cannot be read, is not UTF-8, or is not TOML; names the file and the line.
     """
-    import tomllib  # noqa: PLC0415
-
     text = _read_text(path)
     try:
         return tomllib.loads(text)
@@ -92,14 +86,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError([f"{path.name} line {line}: is not TOML: {reason[:1].lower()}{reason[1:]}"]) from None
 
 
-def _read_text(path: str | Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         # Windows writes a byte order mark, which would become part of the first name.
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read()
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        name = os.path.basename(path)
-        fault = f"{path}: there is no such file; BOT_CONFIG_DIR must name a folder with a {name}"
+        fault = f"{path}: there is no such file; BOT_CONFIG_DIR must name a folder with a {path.name}"
     except UnicodeDecodeError:
         fault = f"{path}: is not UTF-8; save it as UTF-8 text"
     except OSError as error:

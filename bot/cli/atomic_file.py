@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import stat
 from contextlib import suppress
 from typing import IO, Self
-
-_PART = 1024 * 1024
 
 
 class AtomicFile:
@@ -43,28 +40,20 @@ class AtomicFile:
         self._part = os.path.join(os.path.dirname(self._target), f".{os.urandom(6).hex()}.part")
         mode = 0o600 if private else 0o666
         opener = lambda part, flags: os.open(part, flags, mode)  # noqa: E731
-        self._file = open(self._part, "xb", opener=opener)  # noqa: SIM115 - closed on leaving
+        self.part: IO[bytes] = open(self._part, "xb", opener=opener)  # noqa: SIM115 - closed on leaving
+        """What is written here appears with :meth:`finish`."""
         if old is not None and not private:
             with suppress(OSError):
-                os.fchmod(self._file.fileno(), old)
+                os.fchmod(self.part.fileno(), old)
 
     def write(self, content: bytes) -> None:
-        """Writes the whole file and lets it appear.
+        """Writes the whole file and lets it appear; after an ``OSError`` nothing has."""
+        self.part.write(content)
+        self.finish()
 
-        Raises:
-            OSError: it could not be written; nothing appeared.
-        """
-        self.copy(io.BytesIO(content))
-
-    def copy(self, source: IO[bytes]) -> None:
-        """Writes the whole file from what can be read of another one, a part at a time.
-
-        Raises:
-            OSError: it could not be written; nothing appeared.
-        """
-        with self._file as file:
-            while part := source.read(_PART):
-                file.write(part)
+    def finish(self) -> None:
+        """Lets the file appear; after an ``OSError`` it has not."""
+        with self.part as file:
             file.flush()
             os.fsync(file.fileno())
         os.replace(self._part, self._target)
@@ -73,7 +62,7 @@ class AtomicFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self.part.close()
         with suppress(FileNotFoundError):
             os.unlink(self._part)
 

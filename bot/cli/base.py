@@ -1,4 +1,4 @@
-"""The command that makes the Base in which generations are recorded."""
+"""The ``base`` command: creates the Base to which generations are exported."""
 
 from __future__ import annotations
 
@@ -17,13 +17,10 @@ NAME = "AI 绘画记录 Image log"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Makes a Base and prints its link and what to set.
-
-    Returns:
-        0 when it can be used, 1 when Feishu refused, 2 for the usage.
+    """Creates a Base and prints its link and what to set; returns 1 if Feishu refuses.
 
     Raises:
-        SettingsError: the settings cannot be read, or the app's id or secret is missing.
+        SettingsError: the settings are invalid, or the app's id or secret is missing.
     """
     given = _parser().parse_args(argv)
     settings = load()
@@ -46,22 +43,24 @@ def _create(bases: BitableClient, settings: Settings, *, name: str, owners: Sequ
         base = bases.create(name, zone=settings.team.timezone)
         table_id = bases.create_table(base.app_token, "Log", FIELDS)
     except FeishuError as error:
-        _say(f"The Base was not made: {fixes.describe(error)}", fixes.suggest_fix(error, domain=settings.domain))
+        _say(f"The Base was not created: {fixes.describe(error)}", fixes.suggest_fix(error, domain=settings.domain))
         if base is not None:
-            _say(f"An empty one is left at {base.url}")
+            _say(f"An empty Base is left at {base.url}")
         return 1
     shared = _share(bases, base, settings, owners)
     _clear(bases, base)
-    print(f"Made {base.url}?table={table_id}", *shared, "", "Set in the environment, in .env or in [base]:", sep="\n")
+    print(
+        f"Created {base.url}?table={table_id}", *shared, "", "Set in the environment, in .env or in [base]:", sep="\n"
+    )
     print(f"BOT_BASE_APP_TOKEN={base.app_token}", f"BOT_BASE_TABLE_ID={table_id}", sep="\n")
-    print("\nThen restart the bot. `python -m bot check` reports whether it can write there.")
+    print("\nThen restart the bot. `python -m bot check` reports whether it can write to it.")
     return 0
 
 
 def _share(bases: BitableClient, base: NewBase, settings: Settings, owners: Sequence[str]) -> list[str]:
     """Shares the Base with the owners, as far as Feishu allows; returns lines about it."""
     if not owners:
-        return ["Only the bot can open it so far: name an admin in [team], or make another one with --owner ou_…"]
+        return ["Only the bot can open it so far: name an admin in [team], or create another one with --owner ou_…"]
     shared = []
     for owner in owners:
         try:
@@ -69,7 +68,7 @@ def _share(bases: BitableClient, base: NewBase, settings: Settings, owners: Sequ
         except FeishuError as error:
             _say(f"Not shared with {owner}: {fixes.describe(error)}", fixes.suggest_fix(error, domain=settings.domain))
         else:
-            shared.append(f"{owner} may see, change and share it.")
+            shared.append(f"{owner} may view, edit and share it.")
     return shared
 
 
@@ -80,7 +79,7 @@ def _clear(bases: BitableClient, base: NewBase) -> None:
     try:
         bases.delete_table(base.app_token, base.blank_table)
     except FeishuError as error:
-        _say(f"A blank table is left beside the log; delete it by hand ({fixes.describe(error)})")
+        _say(f"A blank table is left beside the log; delete it manually ({fixes.describe(error)})")
 
 
 def _say(*lines: str) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 
 from bot.chat.cards import elements as el
 from bot.chat.messages import Messages
-from bot.cli.check_result import Check, CheckResult, Outcome, run_checks
+from bot.cli.check_result import CheckResult, Outcome, run_check
 from bot.cli.id_args import kind_of
 from bot.errors import FeishuAction, FeishuError, SettingsError
 from bot.feishu import error_codes as fixes
@@ -57,14 +57,9 @@ _CONNECTED = (
 def check_feishu(settings: Settings, *, recipient: str | None = None, webhook: bool = True) -> Iterator[CheckResult]:
     """Requests a token, the bot, the scopes, and one call of each kind that needs a scope of its own.
 
-    Each call but the token's counts towards the month's of the plan: five, one for the Base, one for the test card.
-    No call tells, without further scopes, whether events and card actions are subscribed to, whether a version was
-    published, or who may use the app.
-
-    Args:
-        settings: the settings.
-        recipient: the chat or person that a test card is sent to.
-        webhook: whether events are posted to the bot, or come over the long connection.
+    Each call but the token's counts towards the month's of the plan: five, one for the Base, one for the test card,
+    which is sent to ``recipient``. No call tells, without further scopes, whether events and card actions are
+    subscribed to, whether a version was published, or who may use the app; ``webhook`` says how events are to come.
 
     Raises:
         SettingsError: the environment names a proxy that cannot be used; nothing was called then.
@@ -78,8 +73,12 @@ def check_feishu(settings: Settings, *, recipient: str | None = None, webhook: b
         on_call=lambda name, _seconds, code: codes.update({name: code}),
         on_date=clock.learn,
     )
+    check = partial(run_check, domain=settings.domain)
+    probe = partial(_probe, domain=settings.domain)
+    ability, time, scopes, reply, patch, upload = FEISHU_CHECKS
+    uuid, text = f"check-{secrets.token_hex(8)}", '{"text":""}'
     with closing(client):
-        (bot,) = run_checks([(FEISHU_CHECKS[0], lambda: _bot(client))], domain=settings.domain)
+        bot = check(ability, lambda: _bot(client))
         if codes.get("token") != 0:
             yield CheckResult(TOKEN, ok=False, detail=bot.detail, fix=bot.fix)
             for name in (*FEISHU_CHECKS, *([TEST_CARD] if recipient else [])):
@@ -87,32 +86,20 @@ def check_feishu(settings: Settings, *, recipient: str | None = None, webhook: b
             return
         yield CheckResult(TOKEN, ok=True, detail=f"obtained from {settings.domain}")
         yield bot
-        yield from run_checks(_checks(client, settings, clock), domain=settings.domain)
+        yield CheckResult(time, *_clock(clock))
+        yield check(scopes, lambda: _scopes(client, settings))
+        yield check(
+            reply,
+            lambda: probe(lambda: client.reply(NO_MESSAGE, msg_type="text", content=text, uuid=uuid, in_thread=False)),
+        )
+        yield check(patch, lambda: probe(lambda: client.patch(NO_MESSAGE, content="{}")))
+        yield check(upload, lambda: probe(lambda: client.upload_image(b"", filename="check.png")))
+        if settings.base.on:
+            yield check(BASE, lambda: _base(client, settings))
         detail = "the platform does not tell whether they are set up and published"
         yield CheckResult("Events and callbacks", None, detail, _WEBHOOK if webhook else _CONNECTED)
         if recipient is not None:
-            yield from run_checks(
-                [(TEST_CARD, partial(_test_card, client, settings, recipient))], domain=settings.domain
-            )
-
-
-def _checks(client: FeishuClient, settings: Settings, clock: PlatformClock) -> list[Check]:
-    uuid = f"check-{secrets.token_hex(8)}"
-    _, time, scopes, reply, patch, upload = FEISHU_CHECKS
-    probe = partial(_probe, domain=settings.domain)
-    checks: list[Check] = [
-        (time, lambda: _clock(clock)),
-        (scopes, lambda: _scopes(client, settings)),
-        (
-            reply,
-            lambda: probe(
-                lambda: client.reply(NO_MESSAGE, msg_type="text", content='{"text":""}', uuid=uuid, in_thread=False)
-            ),
-        ),
-        (patch, lambda: probe(lambda: client.patch(NO_MESSAGE, content="{}"))),
-        (upload, lambda: probe(lambda: client.upload_image(b"", filename="check.png"))),
-    ]
-    return checks + ([(BASE, lambda: _base(client, settings))] if settings.base.on else [])
+            yield check(TEST_CARD, lambda: _test_card(client, settings, recipient))
 
 
 def _bot(client: FeishuClient) -> Outcome:

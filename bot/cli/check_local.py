@@ -10,19 +10,18 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from functools import partial
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.addresses import DATABASE_URL_FIX
 from bot.chat.messages import Messages
 from bot.chat.parsing.wording import Rules
 from bot.chat.styles import Styles
-from bot.cli.check_result import Check, CheckResult, Outcome, run_checks
+from bot.cli.check_result import CheckResult, Outcome, run_check
 from bot.db.database import Database, read_url
 from bot.db.key_value import KeyValueStore
 from bot.db.migrate import HEAD, current_revision
@@ -49,19 +48,20 @@ MOUNTS = Path("/proc/self/mounts")
 LEAST_FREE = 200
 """Megabytes below which the database may soon fail to store what was paid for."""
 
-SMALLEST_PLAN = 10_000
-"""Calls per month of the smallest plan:
+SMALLEST_PLAN, NEAR_LIMIT = 10_000, 0.8
+"""Calls per month of the smallest plan, and the share of them from which the check warns:
 https://open.feishu.cn/document/platform-notices/platform-updates-/custom-app-api-call-limit"""
-
-NEAR_LIMIT = 0.8
 
 _MEGABYTE = 1024 * 1024
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.s3fs"}
 _MIGRATE = "run: python -m bot migrate (serve and worker do so too when they start)"
-_HEALTH_SECONDS = 2.0
 _LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens there
 """Where a server is asked that listens on every address."""
 
+_NAMESAKE_FIX = (
+    "when people cannot reach the bot in groups: remove an older bot of that name from the group and add this one, "
+    "and compare FEISHU_APP_ID with the app of that bot"
+)
 _ENCRYPTION = "事件与回调 Events & Callbacks → 加密策略 Encryption Strategy"
 _EVENT_SECRETS = {
     "FEISHU_ENCRYPT_KEY": (
@@ -77,24 +77,21 @@ _EVENT_SECRETS = {
 
 
 def check_settings(settings: Settings, *, webhook: bool = True) -> Iterator[CheckResult]:
-    """Each variable and each section of ``bot.toml``, who may use the bot, and the messages and styles.
+    """The variables, the sections of ``bot.toml``, who may use the bot, and the messages and styles.
 
-    Args:
-        settings: the settings.
-        webhook: whether events are posted to the bot; over the long connection they need no key and no token.
+    Without ``webhook`` events come over the long connection, and need no key and no token.
     """
-    yield from run_checks((name, partial(_variable, settings, name, webhook=webhook)) for name in VARIABLES)
+    for name in VARIABLES:
+        yield CheckResult(name, *_variable(settings, name, webhook=webhook))
     if settings.unquoted:
         detail = f"removed around the value of {', '.join(settings.unquoted)}"
         yield CheckResult("Quotation marks", ok=True, detail=detail, fix="write the values without them")
     for name in SECTIONS:
-        yield CheckResult(f"[{name}]", ok=True, detail=_section(getattr(settings, name)))
-    checks: list[Check] = [
-        ("Access", lambda: (True, _access(settings.team))),
-        ("Admins", lambda: _admins(settings.team)),
-        ("Messages and styles", lambda: _messages(settings.config_dir)),
-    ]
-    yield from run_checks(checks)
+        values = (f"{key} = {_plain(value)}" for key, value in getattr(settings, name))
+        yield CheckResult(f"[{name}]", ok=True, detail=", ".join(values))
+    yield CheckResult("Access", ok=True, detail=_access(settings.team))
+    yield CheckResult("Admins", *_admins(settings.team))
+    yield CheckResult("Messages and styles", *_messages(settings.config_dir))
 
 
 def _variable(settings: Settings, name: str, *, webhook: bool) -> Outcome:
@@ -137,10 +134,6 @@ def _api_key(given: str) -> Outcome:
     return True, f"set, {len(key)} characters, without a dot", f"keys are usually ID.SECRET; compare at {KEY_PAGE}"
 
 
-def _section(section: BaseModel) -> str:
-    return ", ".join(f"{name} = {_plain(getattr(section, name))}" for name in type(section).model_fields)
-
-
 def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -172,21 +165,17 @@ def _messages(folder: Path) -> Outcome:
 
 
 def check_database(settings: Settings, *, offline: bool = False) -> CheckResult:
-    """Whether the database answers and its schema is this program's; it creates and changes nothing.
+    """Whether the database answers and has this program's schema; ``offline`` skips one on another machine.
 
-    Args:
-        settings: the settings.
-        offline: leaves a database on another machine alone.
+    It creates and changes nothing.
     """
     url = read_url(settings.url)
-    file = Path(url.database or "")
-    if url.get_backend_name() == "sqlite" and not os.path.isfile(file):
-        outcome = _no_database_yet(file)
-    elif url.get_backend_name() != "sqlite" and offline:
-        outcome = None, "skipped (--offline)"
-    else:
-        outcome = _schema(Database(url, connections=1), url.get_backend_name())
-    return CheckResult("Database", *outcome)
+    file, engine = Path(url.database or ""), url.get_backend_name()
+    if engine == "sqlite" and not os.path.isfile(file):
+        return CheckResult("Database", *_no_database_yet(file))
+    if engine != "sqlite" and offline:
+        return CheckResult("Database", None, "skipped (--offline)")
+    return CheckResult("Database", *_schema(Database(url, connections=1), engine))
 
 
 def _no_database_yet(file: Path) -> Outcome:
@@ -230,24 +219,20 @@ def _schema(database: Database, engine: str) -> Outcome:
 def check_bot_findings(settings: Settings, *, readable: bool) -> Iterator[CheckResult]:
     """What the bot's processes have stored: this month's calls, calls that Feishu refuses, a bot of the same name.
 
-    Args:
-        settings: the settings.
-        readable: whether the database answers and has its tables.
+    ``readable`` says whether the database answers and has its tables.
     """
     name = "Feishu calls this month"
     if not readable:
         yield CheckResult(name, None, "not known without the database")
         return
     with closing(Database(read_url(settings.url), connections=1)) as database:
-        yield from run_checks(
-            [(name, lambda: _calls(database, settings)), ("Mentions", lambda: _namesake(database, settings))]
-        )
-        try:
-            outages = current_outages(database)
-        except (DatabaseUnavailable, SQLAlchemyError):
-            return
-        for outage in outages:
-            yield CheckResult(f"Refused: {outage.call}", ok=False, detail=outage.reason, fix=outage.fix)
+        yield run_check(name, lambda: _calls(database, settings))
+        with suppress(DatabaseUnavailable, SQLAlchemyError):
+            if namesake := KeyValueStore(database).get(namesake_key(settings.app_id)):
+                detail = f"another identity was mentioned under the bot's name: {namesake}"
+                yield CheckResult("Mentions", ok=False, detail=detail, fix=_NAMESAKE_FIX)
+            for outage in current_outages(database):
+                yield CheckResult(f"Refused: {outage.call}", ok=False, detail=outage.reason, fix=outage.fix)
 
 
 def _calls(database: Database, settings: Settings) -> Outcome:
@@ -260,20 +245,9 @@ def _calls(database: Database, settings: Settings) -> Outcome:
     return True, detail, f"the smallest plan allows {SMALLEST_PLAN:,}: see in Feishu's admin console what yours allows"
 
 
-def _namesake(database: Database, settings: Settings) -> Outcome | None:
-    namesake = KeyValueStore(database).get(namesake_key(settings.app_id))
-    if namesake is None:
-        return None
-    fix = (
-        "when people cannot reach the bot in groups: remove an older bot of that name from the group and add this "
-        "one, and compare FEISHU_APP_ID with the app of that bot"
-    )
-    return False, f"another identity was mentioned under the bot's name: {namesake}", fix
-
-
 def check_local(settings: Settings) -> Iterator[CheckResult]:
-    """The data folder and the port."""
-    return run_checks([("Data folder", lambda: data_folder(settings)), ("Port", lambda: port(settings))])
+    yield CheckResult("Data folder", *data_folder(settings))
+    yield CheckResult("Port", *port(settings))
 
 
 def data_folder(settings: Settings, *, mounts: Path = MOUNTS) -> Outcome:
@@ -328,7 +302,7 @@ def port(settings: Settings) -> Outcome:
 
 
 def _is_bot(host: str, number: int) -> bool:
-    with closing(http.client.HTTPConnection(host, number, timeout=_HEALTH_SECONDS)) as connection:
+    with closing(http.client.HTTPConnection(host, number, timeout=2.0)) as connection:
         try:
             connection.request("GET", "/healthz")
             return connection.getresponse().read(16) == b"ok\n"

@@ -94,7 +94,8 @@ def _export(settings: Settings, args: argparse.Namespace) -> int:
             return 0
         with AtomicFile(args.output, private=True) as file:
             count = _write(spool, settings, args)
-            file.copy(spool)
+            shutil.copyfileobj(spool, file.part)
+            file.finish()
     print(f"{count:,} generations written to {file.path}", file=sys.stderr)
     return 0
 
@@ -105,7 +106,7 @@ def _write(spool: IO[bytes], settings: Settings, args: argparse.Namespace) -> in
     as_csv = args.format == "csv"
     zone, prices = settings.team.zone, settings.prices.by_model()
     encoding = "utf-8" if args.no_bom or not as_csv else "utf-8-sig"
-    lines = io.TextIOWrapper(spool, encoding=encoding, errors="replace", newline="", write_through=False)
+    lines = io.TextIOWrapper(spool, encoding=encoding, errors="replace", newline="")
     sheet = csv.writer(lines)
     if as_csv:
         sheet.writerow(columns)
@@ -122,7 +123,6 @@ def _write(spool: IO[bytes], settings: Settings, args: argparse.Namespace) -> in
                 sheet.writerow([csv_cell(values[name]) for name in columns])
             else:
                 lines.write(json.dumps({name: values[name] for name in columns}, ensure_ascii=False) + "\n")
-    lines.flush()
     lines.detach()
     spool.seek(0)
     return count

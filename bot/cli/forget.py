@@ -1,4 +1,4 @@
-"""The command that removes what is stored of a person; the bot may run meanwhile."""
+"""The ``forget`` command: deletes what is stored about a person; the bot may run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 
 from bot.cli.check_local import check_database
 from bot.cli.id_args import person
@@ -16,20 +15,17 @@ from bot.errors import DatabaseUnavailable
 from bot.settings import Settings, load
 
 _ELSEWHERE = """\
-Kept: the sums of images and yuan by month, which name nobody, and the bare ids of messages of the last day, so that
-  Feishu's delivering one again is not taken for a new prompt.
-Not reached from here: the messages and pictures in Feishu, the records in a Base, log files, backups, and what other
-  people asked for by repeating this person's prompt."""
+Kept: the monthly totals of images and yuan, which name nobody, and the bare ids of the last day's messages, so that
+  a redelivery by Feishu is not taken for a new prompt.
+Not reached from here: messages and images in Feishu, the records in a Base, log files, backups, and other people's
+  requests that repeat this person's prompt."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Shows what is stored of a person, asks, and removes it.
-
-    Returns:
-        0 when it was removed, 1 when nothing was, 2 for the usage.
+    """Shows what is stored about a person, asks, and deletes it; returns 0 if it did, else 1.
 
     Raises:
-        SettingsError: the settings cannot be read.
+        SettingsError: the settings are invalid.
         DatabaseUnavailable: the database does not answer.
     """
     given = _parser().parse_args(argv)
@@ -40,12 +36,16 @@ def main(argv: Sequence[str]) -> int:
     with closing(Database(read_url(settings.url), connections=1)) as database:
         stored = stored_of(database, given.user)
         if stored.nothing:
-            return _refuse(f"Nothing is stored of {given.user}.")
-        print(_told(given.user, stored))
+            return _refuse(f"Nothing is stored about {given.user}.")
+        print(
+            f"Stored about {given.user}: {stored.requests:,} requests, {stored.generations:,} generations, "
+            f"{stored.sends:,} other messages, {len(stored.originals):,} images, {stored.settings:,} settings, "
+            f"{stored.turns:,} queue turns."
+        )
         if stored.goes_on:
             return _refuse(_unfinished(stored))
         if not given.yes and not _agreed():
-            return _refuse("Nothing was removed.")
+            return _refuse("Nothing was deleted.")
         return _forget(database, settings, given.user)
 
 
@@ -53,51 +53,34 @@ def _forget(database: Database, settings: Settings, who: str) -> int:
     stored = forget(database, who)
     if stored.goes_on:
         return _refuse(_unfinished(stored))
-    missing = _remove_files(settings.data_dir / "originals", stored.originals)
-    print(f"Removed. {_ELSEWHERE}")
+    files = [settings.data_dir / "originals" / name for name in stored.originals]
+    missing = sum(not file.exists() for file in files)
+    for file in files:
+        file.unlink(missing_ok=True)
+    print(f"Deleted. {_ELSEWHERE}")
     if missing:
         days = settings.originals.days
-        print(
-            f"{missing} pictures are not in this data folder; another machine keeps them for {days} days at the most."
-        )
+        print(f"{missing} images are not in this data folder; another machine keeps them for at most {days} days.")
     try:
         vacuum(database)
     except DatabaseUnavailable as error:
         return _refuse(
-            f"The rows are gone, but their bytes may still be in the file: it could not be rewritten ({error}). "
-            "Stop the bot and run: sqlite3 FILE VACUUM"
+            f"The rows are deleted, but their bytes may still be in the database file, which could not be rewritten "
+            f"({error}). Stop the bot and run: sqlite3 FILE VACUUM"
         )
     return 0
 
 
-def _remove_files(folder: Path, names: Sequence[str]) -> int:
-    """Deletes pictures; gives how many were not there."""
-    missing = 0
-    for name in names:
-        try:
-            (folder / name).unlink()
-        except FileNotFoundError:
-            missing += 1
-    return missing
-
-
-def _told(who: str, stored: PersonData) -> str:
-    return (
-        f"Stored of {who}: {stored.requests:,} requests, {stored.generations:,} generations, {stored.sends:,} further "
-        f"messages, {len(stored.originals):,} pictures, {stored.settings:,} settings, {stored.turns:,} turns in line."
-    )
-
-
 def _unfinished(stored: PersonData) -> str:
     return (
-        f"Nothing was removed: {stored.unfinished} images are waiting or being made, and {stored.unanswered} answers "
-        "are on their way. Let them end, or have them cancelled (/cancel, the card's button), and run this again."
+        f"Nothing was deleted: {stored.unfinished} images are waiting or in progress, and {stored.unanswered} answers "
+        "are not sent yet. Let them finish, or have them cancelled (/cancel, the card's button), and run this again."
     )
 
 
 def _agreed() -> bool:
     try:
-        return input("Remove all of it, for good? [y/N] ").strip().lower() in {"y", "yes"}
+        return input("Delete all of it permanently? [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:
         print()
         return False

@@ -1,7 +1,4 @@
-"""The ``glm-image`` command: makes one image and prints one JSON object.
-
-What it finds wrong before the paid call is reported without loading the HTTP client, which takes longer than the rest.
-"""
+"""The ``glm-image`` command: makes one image and prints one JSON object."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
@@ -25,17 +22,16 @@ from bot.cli.json_result import KEYS, JsonResult
 from bot.dotenv import variable
 from bot.errors import DownloadFailed, FeishuError, GlmError, InvalidPrompt, MissingApiKey, SettingsError
 from bot.glm.api import validate_key, validate_prompt, validate_user_id
+from bot.glm.client import Downloader, GlmClient, fetch_with_retries
 from bot.options import DEFAULTS, OPTIONS, QUALITIES, Options, check_each
 from bot.sizes import DEFAULT_MODEL, MODELS
+from bot.timings import DownloadRetries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import httpx
 
     from bot.cli.send import Sender
     from bot.models import GeneratedImage, ImageFile
-    from bot.timings import DownloadRetries
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -72,7 +68,7 @@ def main(
     try:
         for number in _SIGNALS:
             signal.signal(number, _interrupt)
-        code = _attempt(argv, result, transport=transport, retries=retries)
+        code = _attempt(sys.argv[1:] if argv is None else argv, _Client(result, transport, retries))
         _ignore_signals()
     except KeyboardInterrupt:
         result.fail_interrupted()
@@ -106,14 +102,9 @@ class _SendError(Exception):
         self.facts = facts
 
 
-def _attempt(
-    argv: Sequence[str] | None,
-    result: JsonResult,
-    *,
-    transport: httpx.BaseTransport | None,
-    retries: DownloadRetries | None,
-) -> int:
-    """Runs the command and records the outcome in ``result``; returns the exit code."""
+def _attempt(argv: Sequence[str], client: _Client) -> int:
+    """Runs the command and records the outcome in the client's result; returns the exit code."""
+    result = client.result
     args = argparse.Namespace(**dict.fromkeys(("prompt", *_CLI_DEFAULTS, "user_id", "save", "send")))
     try:
         try:
@@ -121,7 +112,7 @@ def _attempt(
         finally:
             prompt = None if args.prompt == STDIN else args.prompt
             result.update(prompt=prompt, model=args.model, size=args.size, quality=args.quality)
-        _run(args, result, transport=transport, retries=retries)
+        _run(args, client)
     except _UsageError as error:
         result.fail("invalid_request", str(error))
         return USAGE
@@ -131,18 +122,12 @@ def _attempt(
     except _SendError as error:
         result.fail("SEND_FAILED", f"Failed to send the image to {args.send}: {error}", **error.facts)
         return FAILED
-    result.succeed()
+    result.update(ok=True)
     return OK
 
 
-def _run(
-    args: argparse.Namespace,
-    result: JsonResult,
-    *,
-    transport: httpx.BaseTransport | None,
-    retries: DownloadRetries | None,
-) -> None:
-    key = _api_key()
+def _run(args: argparse.Namespace, client: _Client) -> None:
+    result, key = client.result, _api_key()
     prompt = "" if args.prompt == STDIN else validate_prompt(args.prompt)
     values = {name: getattr(args, name) for name in _CLI_DEFAULTS}
     for name, value in check_each(dict(values)):
@@ -159,44 +144,36 @@ def _run(
             # Every other error is reported before somebody types the prompt.
             prompt = validate_prompt(_read_stdin())
         result.update(prompt=prompt)
-        client = _Client(transport=transport, retries=retries)
-        result.called = True
         image, seconds = client.generate(prompt, options, key=key, user_id=user_id)
-        result.update_image(image)
         if file is None and sender is None:
             return
         content = client.download(image.url, f"for {args.send}" if file is None else f"to {args.save}")
         if file is not None:
             result.update(saved_file=_save(content, file, path=args.save))
         if sender is not None:
-            _send(lambda: sender.send(prompt, options, image, content, seconds=seconds), sender)
+            with _send_errors(sender):
+                sender.send(prompt, options, image, content, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class _Client:
     """The calls to the platform, with the seconds on the terminal."""
 
+    result: JsonResult
     transport: httpx.BaseTransport | None
     retries: DownloadRetries | None
 
     def generate(self, prompt: str, options: Options, *, key: str, user_id: str | None) -> tuple[GeneratedImage, float]:
         """Makes the paid call; returns the image and the duration in seconds."""
-        from bot.glm.client import GlmClient  # noqa: PLC0415 - see the docstring of the module
-
         started_at = time.monotonic()
         with GlmClient(api_key=key, transport=self.transport) as client, _progress(f"Generating with {options.model}"):
+            self.result.called = True
             image = client.generate(prompt, options=options, user_id=user_id)
+        self.result.update_image(image)
         return image, time.monotonic() - started_at
 
     def download(self, url: str, purpose: str) -> ImageFile:
         """Downloads the image from a link that the platform has just given."""
-        from bot.glm.client import Downloader, fetch_with_retries  # noqa: PLC0415 - see the docstring of the module
-        from bot.timings import DownloadRetries  # noqa: PLC0415
-
-        def sleep(seconds: float) -> bool:
-            time.sleep(seconds)
-            return False
-
         given_at = time.monotonic()
         try:
             with Downloader(transport=self.transport) as downloader, _progress("Downloading"):
@@ -204,7 +181,7 @@ class _Client:
                     lambda: downloader.fetch(url),
                     link_age=lambda: time.monotonic() - given_at,
                     retries=self.retries or DownloadRetries(),
-                    stopped_in=sleep,
+                    stopped_in=lambda seconds: bool(time.sleep(seconds)),  # type: ignore[func-returns-value]
                 )
         except DownloadFailed as error:
             message = f"Failed to download image {purpose}: {error.message}"
@@ -269,9 +246,10 @@ def _sender(recipient: str) -> Sender:
     raise _SendError(f"{reason}. No image was made")
 
 
-def _send(send: Callable[[], None], sender: Sender) -> None:
+@contextmanager
+def _send_errors(sender: Sender) -> Iterator[None]:
     try:
-        send()
+        yield
     except DownloadFailed as error:
         raise _SendError(error.message) from error
     except FeishuError as error:
@@ -309,14 +287,10 @@ def _progress(label: str) -> Iterator[None]:
             thread.join()
 
 
-def _parse(argv: Sequence[str] | None, args: argparse.Namespace) -> None:
-    """Parses the arguments into ``args``, and then fills in the defaults; after an error it holds what came before.
-
-    Raises:
-        _UsageError: they cannot be parsed.
-    """
+def _parse(argv: Sequence[str], args: argparse.Namespace) -> None:
+    """Parses into ``args`` and fills in the defaults; after ``_UsageError`` they hold what was parsed before."""
     parser = _parser()
-    parser.parse_args([_decoded(argument) for argument in (sys.argv[1:] if argv is None else argv)], args)
+    parser.parse_args([_decoded(argument) for argument in argv], args)
     for name, value in _CLI_DEFAULTS.items():
         if getattr(args, name) is None:
             setattr(args, name, value)

@@ -9,18 +9,7 @@ if TYPE_CHECKING:
     from bot.errors import GlmError
     from bot.models import GeneratedImage
 
-KEYS = (
-    "ok",
-    "model",
-    "image_url",
-    "prompt",
-    "size",
-    "quality",
-    "created",
-    "content_filter",
-    "saved_file",
-    "error",
-)
+KEYS = ("ok", "model", "image_url", "prompt", "size", "quality", "created", "content_filter", "saved_file", "error")
 """The keys of the object, in order; each is always there."""
 
 
@@ -32,18 +21,13 @@ class JsonResult:
         """Whether the paid call was started."""
         self._fields: dict[str, Any] = dict.fromkeys(KEYS) | {"ok": False, "content_filter": []}
 
-    def update(self, **known: str | None) -> None:
-        """Fills in fields of the request, or the file."""
+    def update(self, **known: str | bool | None) -> None:
         self._fields.update(known)
 
     def update_image(self, image: GeneratedImage) -> None:
         """Fills in the answer of the paid call."""
         findings = [{"role": finding.role, "level": finding.level} for finding in image.findings]
         self._fields.update(image_url=image.url, created=image.created, content_filter=findings)
-
-    def succeed(self) -> None:
-        """Everything that was asked for is done."""
-        self._fields["ok"] = True
 
     def fail(self, code: str, message: str, **facts: str | int | None) -> None:
         """Sets the error, with those of the ``facts`` that are known: the HTTP status, the platform's code."""

@@ -128,7 +128,7 @@ def _save(image: Upload, file: AtomicFile) -> None:
 
 def _text(given: str) -> str:
     if not given.strip():
-        raise argparse.ArgumentTypeError("there is nothing to say")
+        raise argparse.ArgumentTypeError("the message is empty")
     return given
 
 
@@ -142,15 +142,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glm-image-bot sandbox",
         description="The whole bot against local stand-ins of Feishu and GLM: no key, no account, no network.",
-        epilog="BOT_CONFIG_DIR and each BOT_<SECTION>_<NAME> hold here as in production, but for the data folder, the "
-        "server and the admins: BOT_LIMITS_PER_DAY=0 lifts the daily limit. With --say it exits with 0 only if the "
-        "answer was right, else with 1; with 2 for a wrong usage.",
+        epilog="BOT_CONFIG_DIR and BOT_<SECTION>_<NAME> apply as in production, except for the data folder, the server "
+        "and the admins: BOT_LIMITS_PER_DAY=0 removes the daily limit. Exit codes of --say: 0 the answer was correct, "
+        "1 it was not, 2 usage error.",
     )
     parser.add_argument(
-        "--say", metavar="TEXT", type=_text, help="say one thing without a browser, print what the chat shows"
+        "--say", metavar="TEXT", type=_text, help="send one message without a browser, and print what the chat shows"
     )
     parser.add_argument(
-        "--save", metavar="FILE", default="sandbox-image.jpg", help="where --say saves the picture (FILE-2, … others)"
+        "--save",
+        metavar="FILE",
+        default="sandbox-image.jpg",
+        help="where --say saves the image (others: FILE-2, …)",
     )
     parser.add_argument(
         "--fault",
@@ -158,9 +161,9 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         choices=sorted(FAULTS),
-        help="let a call fail once: glm_1302, feishu_230099, image_403, glm_hang, … (a wrong name lists them all)",
+        help="make one call fail: glm_1302, feishu_230099, image_403, glm_hang, … (an unknown name lists them all)",
     )
-    parser.add_argument("--real-glm", action="store_true", help="real pictures with ZHIPU_API_KEY; Feishu stays local")
+    parser.add_argument("--real-glm", action="store_true", help="real images with ZHIPU_API_KEY; Feishu stays local")
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="the port of the page (0: any free one)")
     parser.add_argument("--no-browser", action="store_true", help="do not open the page")
     parser.add_argument("--verbose", action="store_true", help="show the log")

@@ -74,7 +74,7 @@ def test_a_refusal_is_told_with_what_to_do(feishu: FeishuStandIn, tmp_path: Path
     ran = create(feishu, tmp_path)
     assert (ran.code, ran.stdout) == (1, b"")
     assert "grant one of" in ran.stderr
-    assert "An empty one is left at https://" in ran.stderr
+    assert "An empty Base is left at https://" in ran.stderr
 
 
 def test_a_blank_table_that_cannot_be_deleted_stays(feishu: FeishuStandIn, tmp_path: Path) -> None:

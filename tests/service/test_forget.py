@@ -182,7 +182,7 @@ def test_it_asks_before(tmp_path: Path, typed: str) -> None:
     ran = run("forget", ANN, folder=tmp_path, typed=typed)
     assert ran.code == 1
     assert "2 requests, 3 generations" in ran.text
-    assert "Nothing was removed" in ran.stderr
+    assert "Nothing was deleted" in ran.stderr
     assert stored_of(database, ANN).requests == 2
     database.close()
 
@@ -192,8 +192,8 @@ def test_a_yes_removes_and_tells_what_stays(tmp_path: Path) -> None:
     database = filled(tmp_path)
     ran = run("forget", ANN, folder=tmp_path, typed="y\n")
     assert (ran.code, ran.stderr) == (0, "")
-    assert "3 pictures are not in this data folder" in ran.text
-    assert "pictures in Feishu" in ran.text
+    assert "3 images are not in this data folder" in ran.text
+    assert "images in Feishu" in ran.text
     assert stored_of(database, ANN).nothing
     database.close()
 
@@ -202,7 +202,7 @@ def test_whom_nobody_knows_is_told(tmp_path: Path) -> None:
     """Exit code 1 and a sentence for somebody unknown; 2 for what is no person."""
     filled(tmp_path).close()
     ran = run("forget", "ou_nobody", "--yes", folder=tmp_path)
-    assert (ran.code, ran.stdout, ran.stderr) == (1, b"", "Nothing is stored of ou_nobody.\n")
+    assert (ran.code, ran.stdout, ran.stderr) == (1, b"", "Nothing is stored about ou_nobody.\n")
     assert run("forget", "oc_1", folder=tmp_path).code == 2
 
 
