@@ -10,14 +10,10 @@ from dataclasses import asdict
 
 from bot.cli.check_feishu import FEISHU_CHECKS, TEST_CARD, TOKEN, check_feishu
 from bot.cli.check_local import check_bot_findings, check_database, check_local, check_settings
-from bot.cli.check_result import CheckResult
+from bot.cli.check_result import CheckResult, as_text
 from bot.cli.id_args import recipient_id
 from bot.errors import SettingsError
 from bot.settings import Settings, load
-
-_MARKS: dict[bool | None, str] = {True: "✓", False: "✗", None: "–"}
-_ASCII_MARKS: dict[bool | None, str] = {True: "ok", False: "NO", None: "--"}
-_NAME_WIDTH = 26
 
 
 def main(argv: Sequence[str]) -> int:
@@ -34,19 +30,8 @@ def main(argv: Sequence[str]) -> int:
     if args.json:
         print(json.dumps([asdict(result) for result in results], ensure_ascii=ascii_only, indent=2))
     else:
-        print(*_lines(results, ascii_only=ascii_only), sep="\n")
+        print(as_text(results, ascii_only=ascii_only))
     return 1 if any(result.ok is False for result in results) else 0
-
-
-def _lines(results: Sequence[CheckResult], *, ascii_only: bool) -> Iterator[str]:
-    marks, arrow = (_ASCII_MARKS, "->") if ascii_only else (_MARKS, "→")
-    for result in results:
-        yield f"{marks[result.ok]} {result.name:<{_NAME_WIDTH}} {result.detail}"
-        if result.fix:
-            yield f"  {arrow} {result.fix}"
-    failed = sum(result.ok is False for result in results)
-    counted = f"{failed} check{'s' if failed > 1 else ''} failed, marked {marks[False]}."
-    yield f"\n{counted if failed else 'All checks passed.'}"
 
 
 def _results(*, offline: bool, recipient: str | None, webhook: bool) -> Iterator[CheckResult]:

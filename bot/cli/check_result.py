@@ -1,14 +1,18 @@
-"""The result of a check, and how one is run."""
+"""The result of a check, how a check is run, and how results are printed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import DatabaseUnavailable, FeishuError
 from bot.feishu.error_codes import describe, suggest_fix
+
+_MARKS: dict[bool | None, str] = {True: "✓", False: "✗", None: "–"}
+_ASCII_MARKS: dict[bool | None, str] = {True: "ok", False: "NO", None: "--"}
+_NAME_WIDTH = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +40,15 @@ def run_check(name: str, check: Callable[[], Outcome], *, domain: str = "") -> C
         return CheckResult(name, ok=False, detail=describe(error), fix=suggest_fix(error, domain=domain))
     except (DatabaseUnavailable, SQLAlchemyError):
         return CheckResult(name, ok=None, detail="not known: the database does not answer")
+
+
+def as_text(results: Sequence[CheckResult], *, ascii_only: bool = False) -> str:
+    """The results for a terminal, one line each, and a summary."""
+    marks, arrow = (_ASCII_MARKS, "->") if ascii_only else (_MARKS, "→")
+    lines = []
+    for result in results:
+        lines.append(f"{marks[result.ok]} {result.name:<{_NAME_WIDTH}} {result.detail}")
+        lines += [f"  {arrow} {result.fix}"] if result.fix else []
+    failed = sum(result.ok is False for result in results)
+    counted = f"{failed} check{'s' if failed > 1 else ''} failed, marked {marks[False]}."
+    return "\n".join([*lines, "", counted if failed else "All checks passed."])
