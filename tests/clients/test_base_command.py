@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from bot.cli.check_feishu import check_feishu
 from bot.cli.check_result import CheckResult
@@ -16,14 +13,6 @@ from bot.settings import load
 from tests.clients.data_command import Ran, run
 
 ADD = "base:record:create"
-
-
-@pytest.fixture
-def feishu() -> Iterator[FeishuStandIn]:
-    """Feishu, which grants the scope."""
-    with FeishuStandIn() as feishu:
-        feishu.scopes.add(ADD)
-        yield feishu
 
 
 def app(feishu: FeishuStandIn) -> dict[str, str]:

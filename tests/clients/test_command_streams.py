@@ -6,28 +6,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.http import wait_until
 from tests.clients.check_command import COMMAND, ROOT, variables_of
+from tests.support.dsl import wait_for
 
 
 @pytest.fixture
-def stand_in() -> Iterator[FeishuStandIn]:
-    """Feishu, on loopback."""
-    with FeishuStandIn() as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def environment(stand_in: FeishuStandIn, tmp_path: Path) -> dict[str, str]:
+def environment(feishu: FeishuStandIn, tmp_path: Path) -> dict[str, str]:
     """The variables of a process for which everything is right, and whose output is buffered as usual."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "", **variables_of(stand_in, tmp_path)}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "", **variables_of(feishu, tmp_path)}
 
 
 def in_shell(redirection: str, *, environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -79,12 +71,12 @@ def test_who_reads_the_first_lines_alone_hears_no_complaint(
     assert (process.returncode, stderr) == (1, b"")
 
 
-def test_ctrl_c_ends_a_command_in_a_line(stand_in: FeishuStandIn, environment: dict[str, str], tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_command_in_a_line(feishu: FeishuStandIn, environment: dict[str, str], tmp_path: Path) -> None:
     """The exit code is the shells', and there is no traceback."""
-    stand_in.faults.arm("hang", on="token")
+    feishu.faults.arm("hang", on="token")
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(COMMAND, env=environment, cwd=tmp_path, **streams) as process:
-        assert wait_until(lambda: bool(stand_in.calls), seconds=30)
+        wait_for(lambda: feishu.calls)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stdout, stderr) == (130, b"", b"Interrupted.\n")

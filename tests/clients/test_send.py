@@ -29,20 +29,6 @@ raise SystemExit(code)
 """
 
 
-@pytest.fixture
-def glm() -> Iterator[GlmStandIn]:
-    """GLM, which answers at once."""
-    with GlmStandIn() as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def feishu() -> Iterator[FeishuStandIn]:
-    """Feishu, on loopback."""
-    with FeishuStandIn() as stand_in:
-        yield stand_in
-
-
 def sent(
     glm: GlmStandIn | LoopbackServer,
     feishu: FeishuStandIn,

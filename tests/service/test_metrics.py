@@ -1,22 +1,49 @@
-"""What Prometheus reads of a bot that works."""
+"""The metrics: who may read them, what they count, and what they read from the database."""
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
 from flask import Flask
+from sqlalchemy import text, update
 
+from bot.background import Background
+from bot.db.database import Database, read_url
+from bot.db.migrate import migrate
+from bot.db.reports import Reports
+from bot.db.tables import generations
+from bot.db.usage import ApiUsageCounter, charge
+from bot.errors import DatabaseUnavailable
+from bot.metrics import Metrics
+from bot.models import State
+from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.settings import ServerSettings
+from bot.timings import BillingPeriods
+from bot.view_models import StateSnapshot
 from bot.web.health import metrics
 from bot.web.server import Server
-from tests.support.dsl import QUICK, BotUnderTest, wait_for
+from tests.repo.lock import TOP
+from tests.support.builders import accept
+from tests.support.databases import postgres_database
+from tests.support.dsl import QUICK, BotUnderTest, variables_for, wait_for
+from tests.support.servers import free_port
 
 TOKEN = "not-a-real-metrics-token"
 PERSISTENT = replace(QUICK, upkeep=0.05)
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()
+PERIODS = BillingPeriods(zone=UTC, clock=lambda: NOON)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +76,7 @@ def test_without_the_token_nothing_is_read(bot: BotUnderTest, authorization: str
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_where_no_token_is_set_there_is_no_route() -> None:
+def test_without_a_configured_token_there_is_no_route() -> None:
     """The route is not there at all, whatever is sent."""
     web = Flask("bare")
     web.register_blueprint(metrics(token="", text=lambda: b"figures", content_type="text/plain"))
@@ -60,14 +87,6 @@ def test_where_no_token_is_set_there_is_no_route() -> None:
         assert httpx.get(address, headers={"Authorization": "Bearer x"}, trust_env=False).status_code == 404
     finally:
         server.close()
-
-
-def test_the_answer_is_prometheus_text(bot: BotUnderTest) -> None:
-    """The content type is the one that Prometheus asks for, and no line holds the token."""
-    answer = read(bot)
-    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert "# TYPE bot_events_total counter" in answer.text
-    assert TOKEN not in answer.text
 
 
 def test_an_image_is_counted_at_every_step(bot: BotUnderTest) -> None:
@@ -90,8 +109,8 @@ def test_an_image_is_counted_at_every_step(bot: BotUnderTest) -> None:
     assert [figure(bot, name) for name in names] == [count + 1 for count in before]
 
 
-def test_how_things_stand_is_read_from_the_database(bot: BotUnderTest) -> None:
-    """Slots, workers, the month and the size are told, with the bounds beside them."""
+def test_the_state_is_read_from_the_database(bot: BotUnderTest) -> None:
+    """Slots, workers, the month and the size are reported, with their limits."""
     user = bot.new_user()
     user.wait_for_end(user.send())
     bot.wait_until_idle()
@@ -110,8 +129,8 @@ def test_how_things_stand_is_read_from_the_database(bot: BotUnderTest) -> None:
     assert figure(bot, "bot_month_yuan") == pytest.approx(0.1 * figure(bot, "bot_month_images"))
 
 
-def test_what_raises_an_alarm_is_told_from_the_start(bot: BotUnderTest) -> None:
-    """An error that has not come yet stands at 0, so that its first coming is an increase."""
+def test_counters_that_raise_alerts_start_at_zero(bot: BotUnderTest) -> None:
+    """The first error of a kind is then an increase."""
     text = read(bot).text
     for code in ("done", "cancelled", "authentication_error", "TIMEOUT", "DOWNLOAD_FAILED", "upload_failed"):
         assert f'bot_generations_total{{model="cogview-4",outcome="{code}"}} 0.0' in text
@@ -129,8 +148,8 @@ def test_a_failure_is_counted_by_its_code(bot: BotUnderTest) -> None:
     assert figure(bot, call) == before[0] + 1
 
 
-def test_a_refused_request_at_the_door_is_counted(bot: BotUnderTest) -> None:
-    """Who sends what is not signed counts by the status that it got."""
+def test_a_rejected_event_is_counted(bot: BotUnderTest) -> None:
+    """An unsigned event counts under the status of its answer."""
     name = 'bot_events_total{kind="unknown",outcome="rejected_401"}'
     before = figure(bot, name)
     assert httpx.post(str(bot.feishu.webhook_url), content=b"{}", trust_env=False).status_code == 401
@@ -150,3 +169,164 @@ def test_the_calls_to_feishu_are_exact_and_survive_a_restart(bot: BotUnderTest) 
     bot.stop()
     bot.start()
     wait_for(agreed)
+
+
+def snapshot(database: Database) -> StateSnapshot:
+    """The state of the database."""
+    calls = ApiUsageCounter(database=database, periods=PERIODS)
+    reports = Reports(database=database, prices={"glm-image": 0.1, "cogview-4": 0.06}, periods=PERIODS, calls=calls)
+    return reports.snapshot(slots={"glm-image": 1, "cogview-4": 5}, alive_within=15.0)
+
+
+def test_the_queue_and_the_slots_are_counted_by_model(database: Database) -> None:
+    """How many wait, for how long, and how many slots are taken, on both engines."""
+    accept(database, "om_1", model="glm-image", count=2)
+    accept(database, "om_2", model="cogview-4")
+    now = database.now
+    with database.write() as connection:
+        connection.execute(update(generations).values(accepted_at=generations.c.accepted_at - 90))
+        connection.execute(
+            update(generations)
+            .where(generations.c.model == "glm-image", generations.c.index_in_request == 0)
+            .values(state=State.GENERATING, slot_until=now + 60, lease_until=now + 60)
+        )
+    models = snapshot(database).models
+    assert [(one.waiting, one.slots_taken) for one in models.values()] == [(1, 1), (1, 0)]
+    assert [90 <= one.oldest_seconds < 120 for one in models.values()] == [True, True]
+
+
+def test_the_month_is_priced_by_model(database: Database) -> None:
+    """Yuan are the images of each model times its price, of this month alone."""
+    with database.write() as connection:
+        charge(database, connection, month="2026-11", model="glm-image", images=3)
+        charge(database, connection, month="2026-11", model="cogview-4", images=5)
+        charge(database, connection, month="2026-10", model="cogview-4", images=70)
+    state = snapshot(database)
+    assert state.month_images == 8
+    assert state.month_yuan == pytest.approx(0.6)
+
+
+def test_without_a_database_only_that_is_reported() -> None:
+    """The counters stay readable."""
+
+    def away() -> StateSnapshot:
+        raise DatabaseUnavailable("gone")
+
+    text_ = Metrics(snapshot=away, budget=0).text().decode()
+    assert "\nbot_database_up 0.0\n" in text_
+    assert "bot_queue_length" not in text_
+
+
+def test_calls_of_several_processes_add_up(database: Database) -> None:
+    """What two processes count at the same time is stored without losing one, each month apart."""
+    now = [NOON]
+    both = [
+        ApiUsageCounter(database=database, periods=BillingPeriods(zone=UTC, clock=lambda: now[0])) for _ in range(2)
+    ]
+    for month in range(2):
+        now[0] = NOON + month * 31 * 86_400
+        threads = [threading.Thread(target=_count_and_store, args=(calls,)) for calls in both]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [calls.of_month() for calls in both] == [100, 100]
+
+
+def _count_and_store(calls: ApiUsageCounter) -> None:
+    for _ in range(10):
+        for _ in range(5):
+            calls.count("reply")
+        calls.store()
+
+
+def test_a_call_for_a_token_is_not_counted(database: Database) -> None:
+    """The plan does not count it, nor does the bot; a call without an answer counts."""
+    calls = ApiUsageCounter(database=database, periods=PERIODS)
+    calls.count("token")
+    calls.count("patch")
+    assert calls.of_month() == 1
+
+
+@contextmanager
+def without_the_table(database: Database) -> Iterator[None]:
+    """A database that refuses to take the counts, for the length of the block."""
+    with database.write() as connection:
+        connection.execute(text("ALTER TABLE monthly_usage RENAME TO away"))
+    yield
+    with database.write() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO monthly_usage"))
+
+
+def test_what_could_not_be_stored_is_kept_for_the_next_time(tmp_path: Path) -> None:
+    """An outage loses no call: it is stored once the database is back."""
+    database = Database(read_url(f"sqlite:///{tmp_path / 'bot.db'}"))
+    migrate(database)
+    stopping = threading.Event()
+    calls = ApiUsageCounter(database=database, periods=PERIODS)
+    background = Background(stopping=stopping)
+    with without_the_table(database):
+        calls.count("reply")
+        assert isinstance(background.attempt("api-usage", calls.store), DatabaseUnavailable)
+    background.start("api-usage", calls.store, every=0.01)
+    wait_for(lambda: ApiUsageCounter(database=database, periods=PERIODS).of_month() == 1)
+    stopping.set()
+    background.close()
+    database.close()
+
+
+def test_the_number_of_labels_is_bounded() -> None:
+    """Event types that nothing reads, and codes beyond those of a usual day, are counted together as other."""
+
+    def away() -> StateSnapshot:
+        raise DatabaseUnavailable("away")
+
+    counted = Metrics(snapshot=away, budget=0.0)
+    for number in range(1_000):
+        counted.event_answered(f"im.unknown_{number}", "accepted", 0.1)
+        counted.feishu_called("reply", 0.1, 230_000 + number)
+        counted.glm_called("glm-image", 1.0, f"{number}" * 50)
+    figures = counted.text().decode()
+    assert 'bot_events_total{kind="other",outcome="accepted"} 1000.0' in figures
+    assert 'bot_feishu_call_seconds_count{call="reply",code="230000"} 1.0' in figures
+    for name in ("bot_feishu_call_seconds_count", "bot_glm_call_seconds_count"):
+        series = [line for line in figures.splitlines() if line.startswith(name)]
+        assert len(series) < 100
+        assert max(map(len, series)) < 150
+        assert sum(float(line.split()[-1]) for line in series) == 1_000
+
+
+def status(address: str) -> int:
+    """The status with which an address answers; 0 where nobody does."""
+    try:
+        return httpx.get(address, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False).status_code
+    except httpx.TransportError:
+        return 0
+
+
+@pytest.mark.postgres
+def test_a_worker_serves_its_health_and_metrics(tmp_path: Path) -> None:
+    """With worker_port set it is ready, is read by Prometheus, takes no events, and exits at SIGTERM."""
+    origin = f"http://127.0.0.1:{(port := free_port())}"
+    with FeishuStandIn() as feishu, postgres_database() as url:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bot", "worker"],
+            cwd=tmp_path,
+            env={
+                **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+                **variables_for(feishu, folder=tmp_path),
+                "PYTHONPATH": str(TOP),
+                "DATABASE_URL": url,
+                "METRICS_TOKEN": TOKEN,
+                "BOT_SERVER_WORKER_PORT": str(port),
+                "BOT_LOG_LEVEL": "error",
+            },
+        )
+        try:
+            wait_for(lambda: status(f"{origin}/readyz") == 200, timeout=40)
+            assert status(f"{origin}/metrics") == 200
+            assert httpx.post(f"{origin}/webhook/event", content=b"{}", trust_env=False).status_code == 404
+        finally:
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(30)
+    assert code == 0
