@@ -1,0 +1,244 @@
+"""The container image and its compose file, as far as they can be tried without a container engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from importlib.metadata import distribution
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+import yaml
+
+from bot.__main__ import COMMANDS
+from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
+from bot.settings import VARIABLES, load
+from tests.repo.lock import TOP
+from tests.repo.test_lock import PINS
+from tests.support.dsl import DEADLINE, wait_for
+
+DEPLOY = TOP / "config" / "deploy"
+TEXT = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yml").read_text(encoding="utf-8"))
+LINES = re.sub(r"\\\n", " ", re.sub(r"(?m)^#.*\n", "", TEXT)).strip().splitlines()
+INSTRUCTIONS = [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in LINES)]
+FINAL = INSTRUCTIONS[max(place for place, (name, _) in enumerate(INSTRUCTIONS) if name == "FROM") + 1 :]
+COPIED = [rest.split() for name, rest in INSTRUCTIONS if name == "COPY" and not rest.startswith("--from")]
+
+
+def of(name: str) -> list[str]:
+    """What the final stage says after an instruction, each time."""
+    return [rest for each, rest in FINAL if each == name]
+
+
+def ignored(path: str) -> bool:
+    """Whether the build does not see a path, by the rules of ``.dockerignore``: the last one that matches counts."""
+    hidden = False
+    for rule in (TOP / ".dockerignore").read_text(encoding="utf-8").split("\n"):
+        if rule and not rule.startswith("#"):
+            pattern = rule.removeprefix("!").removeprefix("**/")
+            parts = PurePosixPath(path).parts
+            if any(fnmatch(part, pattern) for part in (parts if "**" in rule else parts[:1])):
+                hidden = not rule.startswith("!")
+    return hidden
+
+
+def test_what_is_copied_is_there_and_seen() -> None:
+    """Every source is in the repository and passes ``.dockerignore``; secrets, data and caches do not."""
+    sources = [source for words in COPIED for source in words[:-1]]
+    assert sorted(sources) == ["bot", "config", "requirements.txt"]
+    assert [source for source in sources if not (TOP / source).exists() or ignored(source)] == []
+    for path in (
+        ".env",
+        ".git/config",
+        "data/bot.db",
+        ".venv/bin/python",
+        "tests/conftest.py",
+        "bot/__pycache__/x.pyc",
+    ):
+        assert ignored(path), path
+    assert not ignored("bot/app.py")
+
+
+def test_nothing_runs_as_root_and_nothing_is_unlocked() -> None:
+    """The user has a number other than 0, the packages come with hashes alone, and data have a volume."""
+    assert [int(user) for user in of("USER")] == [10001]
+    installs = re.findall(r"pip install [^&\n]*", TEXT.replace("\\\n", ""))
+    assert len(installs) == 1
+    assert "--require-hashes -r /tmp/requirements.txt" in installs[0]
+    assert (of("VOLUME"), of("WORKDIR"), of("STOPSIGNAL")) == (["/data"], ["/data"], ["SIGTERM"])
+    assert all("-slim" in rest for name, rest in INSTRUCTIONS if name == "FROM")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """The image's files below a folder, with its environment and what it starts."""
+
+    root: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that the image sets, with its folders at their places here."""
+        given = dict(word.split("=", 1) for word in shlex.split(" ".join(of("ENV"))))
+        places = re.compile(r"/(?=opt/|data)")
+        return {name: places.sub(f"{self.root}/", value) for name, value in given.items()}
+
+    def command(self, *arguments: str) -> list[str]:
+        """The entry point with arguments, or with the image's own."""
+        (entry,), (own,) = of("ENTRYPOINT"), of("CMD")
+        return [*json.loads(entry), *(arguments or json.loads(own))]
+
+    @contextmanager
+    def start(self, command: list[str], **variables: str) -> Iterator[subprocess.Popen[str]]:
+        """Runs a command in the image's folder for data, with its environment and these variables."""
+        command = [shutil.which(command[0], path=self.environment["PATH"]) or command[0], *command[1:]]
+        environment = {**self.environment, **variables}
+        folder = self.root / "data"
+        with subprocess.Popen(command, cwd=folder, env=environment, text=True, stdout=-1, stderr=-2) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Runs the entry point to its end; gives the exit code and what it printed."""
+        with self.start(self.command(*arguments)) as process:
+            shown, _ = process.communicate(timeout=2 * DEADLINE)
+        return process.returncode, shown
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """The files that the Dockerfile copies, and a virtual environment with the packages of the lock and no other."""
+    root = tmp_path_factory.mktemp("image")
+    (root / "data").mkdir()
+    for *sources, target in COPIED:
+        for source in sources:
+            place = root / target.removeprefix("/")
+            if (TOP / source).is_dir():
+                shutil.copytree(TOP / source, place, ignore=shutil.ignore_patterns("__pycache__"))
+    venv.create(root / "opt" / "venv", symlinks=True)
+    (site,) = (root / "opt" / "venv").glob("lib/python*/site-packages")
+    for name in PINS:
+        package = distribution(name)
+        tops = {path.parts[0] for path in package.files or () if path.parts[0] not in {"..", "__pycache__"}}
+        for top in tops:
+            if not (site / top).exists():
+                (site / top).symlink_to(Path(str(package.locate_file(top))))
+    return Image(root=root)
+
+
+def test_the_installed_set_is_the_lock(image: Image) -> None:
+    """The environment has the lock's distributions, and each one's requirements are met by the others."""
+    listing = "import importlib.metadata as m; print(*(d.name for d in m.distributions()), sep='\\n')"
+    with image.start(["python", "-c", listing]) as process:
+        shown, _ = process.communicate(timeout=DEADLINE)
+    names = {re.sub(r"[-_.]+", "-", name).lower() for name in shown.split()}
+    assert names == set(PINS)
+
+
+def test_the_entry_point_answers_a_prompt(image: Image) -> None:
+    """With the lock's packages and the copied files alone, the whole bot makes an image."""
+    code, shown = image.run("sandbox", "--say", "一只橘猫", "--save", "cat.jpg")
+    assert code == 0, shown
+    assert (image.root / "data" / "cat.jpg").stat().st_size > 1000
+    code, shown = image.run("check", "--offline", "--connect")
+    assert f"read from {image.root}/opt/glm-image-bot/config" in shown
+
+
+def test_it_is_healthy_while_it_runs(image: Image) -> None:
+    """The image's own command connects, its health check passes then and fails afterwards, and SIGTERM ends it."""
+    health = json.loads(re.findall(r"CMD (\[.*\])", of("HEALTHCHECK")[0])[0])
+
+    def is_healthy(**variables: str) -> bool:
+        with image.start(health, **variables) as process:
+            process.communicate(timeout=DEADLINE)
+        return process.returncode == 0
+
+    with ConnectedStandIn() as feishu:
+        variables = {
+            "FEISHU_APP_ID": feishu.app_id,
+            "FEISHU_APP_SECRET": feishu.app_secret,
+            "FEISHU_DOMAIN": feishu.origin,
+            "PORT": str(_free_port()),
+        }
+        with image.start(image.command(), **variables) as process:
+            wait_for(lambda: is_healthy(**variables))
+            process.terminate()
+            shown, _ = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 0, shown
+        assert not is_healthy(**variables)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+OURS: dict[str, dict[str, Any]] = {name: one for name, one in COMPOSE["services"].items() if "build" in one}
+
+
+def test_the_services_are_those_that_the_head_says() -> None:
+    """One with SQLite by default; a database, two webs and a worker in a profile; ports on loopback only."""
+    assert set(OURS) == {"bot", "web", "worker"}
+    assert {name for name, one in COMPOSE["services"].items() if one.get("profiles") == ["postgres"]} == {
+        *("web", "worker", "postgres"),
+    }
+    assert OURS["web"]["deploy"]["replicas"] == 2
+    ports = [port for one in COMPOSE["services"].values() for port in one.get("ports", ())]
+    assert ports == ["127.0.0.1:8001-8002:8000"]
+    kept = {volume.partition(":")[0] for one in COMPOSE["services"].values() for volume in one.get("volumes", ())}
+    assert kept == set(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_runs_the_image_as_intended(name: str) -> None:
+    """It is built from what is there, runs a command of the bot, waits out a paid call, and has no more rights."""
+    service = OURS[name]
+    assert (DEPLOY / service["build"]["context"]).resolve() == TOP
+    assert (TOP / service["build"]["dockerfile"]).is_file()
+    assert service["command"].split()[0] in COMMANDS
+    assert service["stop_grace_period"] == "320s"
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    variables = {
+        key: value.replace("${POSTGRES_PASSWORD:-}", "p") for key, value in service.get("environment", {}).items()
+    }
+    assert set(variables) <= {*VARIABLES, "BOT_SERVER_WORKER_PORT"}
+    assert load(variables).url.startswith("sqlite" if name == "bot" else "postgresql://bot:p@postgres/bot")
+
+
+@pytest.mark.parametrize("path", sorted((TOP / ".github").rglob("*.yml")), ids=lambda path: str(path.name))
+def test_the_forge_s_files_are_yaml(path: Path) -> None:
+    """Each is one document, whose commands name files that are there, and no key is given twice."""
+    text = path.read_text(encoding="utf-8")
+    assert isinstance(yaml.safe_load(text), dict)
+    for named in re.findall(r"(?:-f |-r |run: |file: )((?:\.|config|requirements)[\w./-]+)", text):
+        assert (TOP / named).is_file(), named
+
+
+def test_every_supported_python_is_checked() -> None:
+    """The matrix begins with the oldest that ``pyproject.toml`` allows, which is also the one that tools pick."""
+    workflow = yaml.safe_load((TOP / ".github" / "workflows" / "check.yml").read_text(encoding="utf-8"))
+    versions = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+    assert versions == ["3.11", "3.12", "3.13", "3.14"]
+    pinned = (TOP / ".python-version").read_text(encoding="utf-8").strip()
+    assert pinned in versions
+    assert f'requires-python = ">={versions[0]}"' in (TOP / "pyproject.toml").read_text(encoding="utf-8")
+    image = re.findall(r"FROM python:([\d.]+)-slim", TEXT)
+    assert set(image) <= set(versions)
+    assert f"{sys.version_info.major}.{sys.version_info.minor}" in versions
+    assert os.access(TOP / ".ci" / "run", os.X_OK)
