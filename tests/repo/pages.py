@@ -12,7 +12,7 @@ import pytest
 from bot.__main__ import COMMANDS
 from tests.repo.lock import TOP
 
-PAGES = [TOP / "README.md", *sorted((TOP / "config").glob("*.md")), TOP / "tests" / "README.md"]
+PAGES = [TOP / "README.md", *sorted((TOP / "config" / "docs").glob("*.md")), TOP / "tests" / "README.md"]
 TEXTS = {page.relative_to(TOP).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 
 FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")

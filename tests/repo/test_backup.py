@@ -16,7 +16,7 @@ from tests.repo.pages import blocks, program
 from tests.support.builders import accept
 from tests.support.databases import postgres_database, sqlite_database
 
-SQLITE, SQLITE_BY_PYTHON, SQLITE_BACK, POSTGRES, POSTGRES_BACK = blocks("config/deployment.md", "Backup")
+SQLITE, SQLITE_BY_PYTHON, SQLITE_BACK, POSTGRES, POSTGRES_BACK = blocks("config/docs/deployment.md", "Backup")
 DAY_OF_THE_PAGE = "2026-11-23"
 
 

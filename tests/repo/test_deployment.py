@@ -89,7 +89,7 @@ def test_promtool_accepts_the_rules(arguments: str) -> None:
 
 def test_promtool_accepts_the_configuration_of_the_page(tmp_path: Path) -> None:
     """What the page says to put into Prometheus is taken as it stands, and holds the jobs that the rules ask for."""
-    (block,) = blocks("config/deployment.md", "Metrics")
+    (block,) = blocks("config/docs/deployment.md", "Metrics")
     (tmp_path / "glm-image-bot.token").write_text("not-real", encoding="utf-8")
     (tmp_path / "glm-image-bot-alerts.yml").write_text(ALERTS, encoding="utf-8")
     (tmp_path / "prometheus.yml").write_text(block.replace("/etc/prometheus", str(tmp_path)), encoding="utf-8")
@@ -130,7 +130,7 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
 
 def test_a_command_runs_with_the_settings_of_the_service(tmp_path: Path) -> None:
     """The page's `systemd-run` line has options that there are, and for its unit what the service's own says."""
-    (block,) = blocks("config/deployment.md", "The other commands, with the service's settings")
+    (block,) = blocks("config/docs/deployment.md", "The other commands, with the service's settings")
     words = shlex.split(block.replace("\\\n", ""))
     options = [word for word in words if word.startswith("--")]
     told = subprocess.run([program("systemd-run"), "--help"], check=True, capture_output=True, text=True).stdout
@@ -166,7 +166,7 @@ def test_a_unit_names_settings_that_there_are(unit: Path) -> None:
 
 def test_the_snippet_sets_what_the_page_on_hardening_names() -> None:
     """Each directive of which the page says that a proxy brings it stands in the snippet."""
-    page = (TOP / "config/hardening.md").read_text(encoding="utf-8")
+    page = (TOP / "config/docs/hardening.md").read_text(encoding="utf-8")
     paragraph = page.partition("**A proxy in front**")[2].partition("\n\n")[0]
     named = re.findall(r"`((?:client|proxy|limit)_\w+(?: \w+)?)`", paragraph)
     snippet = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")

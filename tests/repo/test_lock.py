@@ -69,6 +69,6 @@ def test_every_pin_has_hashes_and_no_address_stands_in_the_lock() -> None:
 
 def test_every_direct_dependency_has_its_reason_on_a_page() -> None:
     """Each dependency has a line that says what it is there for, and none has one that is there no more."""
-    page = (TOP / "config" / "hardening.md").read_text(encoding="utf-8")
+    page = (TOP / "config" / "docs" / "hardening.md").read_text(encoding="utf-8")
     reasons = re.findall(r"^- \*\*([\w-]+)\*\* \w", page.partition("\n## Dependencies\n")[2], re.MULTILINE)
     assert sorted(reasons) == sorted(Requirement(text).name for text in PROJECT["dependencies"])

@@ -77,7 +77,7 @@ def test_every_command_stands_on_a_page() -> None:
 )
 def test_every_flag_stands_in_the_section_of_its_command(program: str, heading: str) -> None:
     """The page of commands names each flag, and no other."""
-    section = TEXTS["config/commands.md"].partition(f"{heading}\n")[2].partition("\n## ")[0]
+    section = TEXTS["config/docs/commands.md"].partition(f"{heading}\n")[2].partition("\n## ")[0]
     # In backticks, and with the flag first: a command that is quoted there is no list of flags.
     told = {flag for span in re.findall(r"(?<!`)`(-[^`]+)`", section) for flag in FLAG.findall(span.replace("/", " "))}
     assert told == flags_of(program) - {"-h", "--help", "--version"}

@@ -14,7 +14,8 @@ from bot.settings import VARIABLES
 from tests.repo.lock import TOP
 
 README, SETTINGS, COMMAND_PAGE = (
-    (TOP / name).read_text(encoding="utf-8") for name in ("README.md", "config/settings.md", "config/commands.md")
+    (TOP / name).read_text(encoding="utf-8")
+    for name in ("README.md", "config/docs/settings.md", "config/docs/commands.md")
 )
 
 
