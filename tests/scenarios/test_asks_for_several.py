@@ -13,7 +13,7 @@ def pictures_on(user: Conversation, card: Card) -> int:
     return len({text for text in all_strings(json.loads(card.content)) if text in keys})
 
 
-def test_four_come_on_one_card(user: Conversation) -> None:
+def test_four_images_come_on_one_card(user: Conversation) -> None:
     """Four images are four paid calls on one card, which says that each is charged on its own, and what all cost."""
     card = user.ask("一座灯塔 /n 4")
     assert len(card.paid) == 4

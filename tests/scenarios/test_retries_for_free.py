@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -12,37 +11,10 @@ from sqlalchemy import update
 
 from bot.db.tables import generations
 from bot.sandbox.feishu.state import ChatMessage
-from tests.support.dsl import DEADLINE, BotUnderTest, Card, Conversation, header_color, toast_text
+from tests.support.dsl import DEADLINE, BotUnderTest, Card, Conversation, around, header_color, toast_text
 
 MANY = 1000
 """More downloads than are tried before an image fails."""
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[BotUnderTest]:
-    """A bot of this test's own."""
-    with BotUnderTest(folder=tmp_path) as bot:
-        yield bot
-
-
-class Tap(httpx.BaseTransport):
-    """Holds downloads back while it is not open."""
-
-    def __init__(self) -> None:
-        self.opened = threading.Event()
-        self.opened.set()
-        self._inner: httpx.BaseTransport | None = None
-
-    def on(self, inner: httpx.BaseTransport) -> httpx.BaseTransport:
-        """The transport behind the tap."""
-        self._inner = inner
-        return self
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends the request when the tap is open."""
-        assert self._inner is not None
-        self.opened.wait(DEADLINE)
-        return self._inner.handle_request(request)
 
 
 def failed_card(user: Conversation, *, text: str = "一座灯塔") -> tuple[ChatMessage, Card]:
@@ -108,15 +80,21 @@ def test_anybody_in_the_chat_may_repeat_it(member: Conversation) -> None:
 @pytest.mark.parametrize("action", ["resume", "again"])
 def test_second_press_finds_it_going_on(tmp_path: Path, action: str) -> None:
     """A second press, also on the button of an older card, finds it going on; a third finds it done."""
-    tap = Tap()
-    with BotUnderTest(folder=tmp_path, wrap_downloads=tap.on) as bot:
+    opened = threading.Event()
+    opened.set()
+
+    def hold(inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
+        opened.wait(DEADLINE)
+        return inner.handle_request(request)
+
+    with BotUnderTest(folder=tmp_path, wrap_downloads=around(hold)) as bot:
         user = bot.new_user()
         said, card = failed_card(user)
         value = {"a": action, "r": (card.button("resume").value or {})["r"]}
-        tap.opened.clear()
+        opened.clear()
         assert card.press_raw(value) == toast_text("toast.resumed")
         assert card.press_raw(value) == toast_text("toast.going_on")
-        tap.opened.set()
+        opened.set()
         assert header_color(card.wait_until_idle()) == "green"
         if action == "resume":
             assert card.press_raw(value) == toast_text("toast.not_resumed")
@@ -136,12 +114,12 @@ def test_a_failure_again_keeps_the_free_button(bot: BotUnderTest, user: Conversa
     assert len(user.paid_since(said)) == 1
 
 
-def test_an_expired_link_is_paid_for_again(own: BotUnderTest) -> None:
+def test_an_expired_link_is_paid_for_again(bot: BotUnderTest, user: Conversation) -> None:
     """When the link has expired, the free button becomes one that does not say free, and only that one pays."""
-    user = own.new_user()
     said, card = failed_card(user)
-    with own.app.database.write() as connection:
-        connection.execute(update(generations).values(link_expires_at=1.0))
+    with bot.app.database.write() as connection:
+        own = generations.c.sender == user.person
+        connection.execute(update(generations).where(own).values(link_expires_at=1.0))
     assert card.press_for_toast("resume") == toast_text("toast.not_resumed")
     card = card.wait_until_idle()
     assert not card.shows("button.resume")

@@ -64,12 +64,6 @@ def test_bare_mention_returns_welcome(bot: BotUnderTest) -> None:
     user.ask(bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="")).assert_shows("welcome.title")
 
 
-def test_group_picture_without_mention_is_ignored(bot: BotUnderTest, member: Conversation) -> None:
-    """A picture in a group that mentions nobody is not for the bot."""
-    said = bot.feishu.say(chat_id=member.chat_id, sender=member.person, text="@_all", mention_bot=False)
-    member.assert_no_answer(said)
-
-
 def test_words_beside_an_image_are_asked_about(bot: BotUnderTest) -> None:
     """An image with words may ask for a change of that image, which the bot cannot make: it asks before it draws."""
     user = bot.new_user(kind="group")

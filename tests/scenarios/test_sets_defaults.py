@@ -137,9 +137,7 @@ def test_language_of_plain_text_after_a_press(bot: BotUnderTest, user: Conversat
 @pytest.mark.parametrize(
     ("said", "language"),
     [
-        (("/lang en",), "en"),
         (("/lang zh", "a lighthouse"), "zh"),
-        (("a lighthouse",), "en"),
         (("a lighthouse", "一座灯塔"), "zh"),
         (("/tips",), "en"),
     ],

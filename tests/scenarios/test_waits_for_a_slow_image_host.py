@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.card_actions import card_actions
-from tests.support.dsl import BotUnderTest, Gate, header_color, wait_for
+from tests.support.dsl import BotUnderTest, Gate, card_actions, header_color, wait_for
 
 HANGING = 10
 

@@ -16,7 +16,7 @@ def in_line(bot: BotUnderTest, prompt: str) -> tuple[Conversation, Card]:
     return user, user.ask_without_waiting(prompt)
 
 
-def test_the_second_waits_its_turn(held: BotUnderTest, gate: Gate) -> None:
+def test_second_prompt_shows_place_and_estimate(held: BotUnderTest, gate: Gate) -> None:
     """A second prompt says how many are ahead of it and about how long that takes, and is then made."""
     _, first = in_line(held, "第一张图")
     first.wait_to_show("state.generating")
@@ -59,7 +59,7 @@ def test_models_do_not_wait_for_each_other(held: BotUnderTest, gate: Gate) -> No
     sixth.wait_to_show("state.ready")
 
 
-def test_twelve_people_wait(held: BotUnderTest, gate: Gate) -> None:
+def test_queued_card_is_patched_at_most_six_times(held: BotUnderTest, gate: Gate) -> None:
     """While twelve people wait, no card is patched more than six times until its picture is there."""
     line = [in_line(held, f"第 {number} 个人的图") for number in range(12)]
     for number, (_, card) in enumerate(line):
@@ -73,7 +73,7 @@ def test_twelve_people_wait(held: BotUnderTest, gate: Gate) -> None:
         assert user.answers == [shown]
 
 
-def test_a_busy_platform_is_waited_for(tmp_path: Path) -> None:
+def test_refusals_of_a_busy_platform_are_waited_out(tmp_path: Path) -> None:
     """Refusals for the platform's limits are waited out on a card that says so, within six patches, and paid once."""
     with bot_with(tmp_path, pace=replace(QUICK, backoff=0.2, backoff_longest=0.2, backoff_in_all=30.0)) as bot:
         user = bot.new_user()
@@ -87,7 +87,7 @@ def test_a_busy_platform_is_waited_for(tmp_path: Path) -> None:
         assert card.patches <= 6
 
 
-def test_a_pause_holds_the_line(held: BotUnderTest, gate: Gate) -> None:
+def test_pause_holds_the_queue(held: BotUnderTest, gate: Gate) -> None:
     """While an admin has paused the bot, what waits says that it waits; after it was resumed, it is made."""
     _, first = in_line(held, "第一张图")
     first.wait_to_show("state.generating")
@@ -108,7 +108,7 @@ def test_a_pause_holds_the_line(held: BotUnderTest, gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("command", ["/queue", "队列"])
-def test_the_line_is_shown(held: BotUnderTest, gate: Gate, command: str) -> None:
+def test_queue_command_lists_own_and_counts_others(held: BotUnderTest, gate: Gate, command: str) -> None:
     """The queue lists what runs and waits here, one's own with numbers, and only counts what is elsewhere."""
     user, first = in_line(held, "我的第一张图")
     first.wait_to_show("state.generating")

@@ -15,12 +15,12 @@ import pytest
 
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.state import ChatMessage
-from tests.support.card_actions import card_actions
 from tests.support.dsl import (
     CATALOGUE,
     BotUnderTest,
     Conversation,
     all_strings,
+    card_actions,
     header_color,
     plain_text,
     uuid_of,

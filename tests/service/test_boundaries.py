@@ -28,6 +28,7 @@ from tests.support.dsl import (
     BotUnderTest,
     Conversation,
     TimeoutTransport,
+    around,
     header_color,
     is_final,
     wait_for,
@@ -54,25 +55,20 @@ class Clock:
         return time.time() + self.ahead
 
 
-class Slow(httpx.BaseTransport):
+class Hold:
     """Holds every call while it is told to."""
 
-    def __init__(self, inner: httpx.BaseTransport) -> None:
-        self._inner = inner
+    def __init__(self) -> None:
         self.free = threading.Event()
         self.free.set()
         self.held = 0
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def handle(self, inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
         """Sends the request when it may go."""
         if not self.free.is_set():
             self.held += 1
             self.free.wait(30.0)
-        return self._inner.handle_request(request)
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._inner.close()
+        return inner.handle_request(request)
 
 
 class Scene:
@@ -81,19 +77,15 @@ class Scene:
     def __init__(self, folder: Path, *, seconds: float) -> None:
         self.folder = folder
         self.clock = Clock()
-        self.slow: dict[str, Slow] = {}
+        self.holds = {"glm": Hold(), "feishu": Hold()}
         self.bot = BotUnderTest(
             folder=folder,
             pace=PACE,
             clock=self.clock,
             call_timeout=seconds,
-            wrap_glm=lambda inner: self._slow("glm", TimeoutTransport(inner)),
-            wrap_feishu=lambda inner: self._slow("feishu", TimeoutTransport(inner, seconds=seconds)),
+            wrap_glm=lambda inner: around(self.holds["glm"].handle)(TimeoutTransport(inner)),
+            wrap_feishu=lambda inner: around(self.holds["feishu"].handle)(TimeoutTransport(inner, seconds=seconds)),
         )
-
-    def _slow(self, name: str, inner: httpx.BaseTransport) -> Slow:
-        self.slow[name] = Slow(inner)
-        return self.slow[name]
 
     def readiness(self) -> httpx.Response:
         """What the bot tells whoever watches it."""
@@ -103,14 +95,11 @@ class Scene:
     @contextmanager
     def glm(self, fault: str, *, times: int) -> Iterator[Callable[[], bool]]:
         """Paid calls or downloads fail."""
-        self.bot.glm.arm(fault, times=times)
+        glm = self.bot.glm
+        glm.arm(fault, times=times)
         met = min(times, TEN_SECONDS)
-        yield lambda: self._met(fault) >= met
-        self.bot.glm.disarm()
-
-    def _met(self, fault: str) -> int:
-        faults = [call.fault for call in self.bot.glm.calls] + [one.fault for one in self.bot.glm.fetched]
-        return faults.count(fault)
+        yield lambda: [one.fault for one in (*glm.calls, *glm.fetched)].count(fault) >= met
+        glm.disarm()
 
     @contextmanager
     def feishu(self, fault: str, *, times: int | None, on: str = "any") -> Iterator[Callable[[], bool]]:
@@ -124,10 +113,10 @@ class Scene:
     @contextmanager
     def slowly(self, name: str) -> Iterator[Callable[[], bool]]:
         """Calls to a platform are held for a while."""
-        slow = self.slow[name]
-        slow.free.clear()
-        yield lambda: slow.held > 0
-        slow.free.set()
+        hold = self.holds[name]
+        hold.free.clear()
+        yield lambda: hold.held > 0
+        hold.free.set()
 
     @contextmanager
     def locked(self) -> Iterator[Callable[[], bool]]:
@@ -174,11 +163,9 @@ class Scene:
     @contextmanager
     def jumped(self, seconds: float) -> Iterator[Callable[[], bool]]:
         """The clock is changed while a paid call is open, and stays so."""
-        slow = self.slow["glm"]
-        slow.free.clear()
-        yield lambda: slow.held > 0
-        self.clock.ahead += seconds
-        slow.free.set()
+        with self.slowly("glm") as met:
+            yield met
+            self.clock.ahead += seconds
 
 
 @dataclass(frozen=True, kw_only=True)

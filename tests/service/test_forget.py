@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from bot.db.tables import (
     sent_messages,
     timers,
 )
+from bot.errors import DatabaseUnavailable
 from bot.models import State
 from tests.clients.data_command import run
 from tests.support.builders import accept
@@ -134,7 +136,10 @@ def test_new_prompts_meanwhile_are_kept(database: Database) -> None:
         resume(connection)
 
     def ask(number: int) -> str:
-        return accept(database, f"om_new_{number}", sender=ANN).outcome
+        while True:
+            # A prompt whose turn to write does not come in time is delivered again.
+            with suppress(DatabaseUnavailable):
+                return accept(database, f"om_new_{number}", sender=ANN).outcome
 
     with ThreadPoolExecutor(4) as pool:
         forgotten = [pool.submit(forget, database, ANN)]

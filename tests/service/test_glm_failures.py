@@ -14,8 +14,16 @@ from sqlalchemy import func, select, update
 
 from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
 from bot.sandbox.faults import GLM_CODES
-from tests.support.card_actions import card_actions
-from tests.support.dsl import CALL_TIMEOUT, CATALOGUE, QUICK, BotUnderTest, all_strings, header_color, wait_for
+from tests.support.dsl import (
+    CALL_TIMEOUT,
+    CATALOGUE,
+    QUICK,
+    BotUnderTest,
+    all_strings,
+    card_actions,
+    header_color,
+    wait_for,
+)
 
 WORDS = CATALOGUE
 

@@ -18,8 +18,7 @@ from bot.logs import Form, formatter
 from bot.models import Event
 from bot.web.verification import ExpiredEvent
 from bot.web.webhook import handle_event
-from tests.support.card_actions import card_actions
-from tests.support.dsl import BotUnderTest, plain_text, wait_for
+from tests.support.dsl import BotUnderTest, card_actions, plain_text, wait_for
 
 
 @contextmanager

@@ -22,8 +22,16 @@ from bot.sandbox.faults import ANY_CALL
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.timings import Timings
-from tests.support.card_actions import card_actions
-from tests.support.dsl import CATALOGUE, QUICK, REDELIVERY, BotUnderTest, all_strings, header_color, wait_for
+from tests.support.dsl import (
+    CATALOGUE,
+    QUICK,
+    REDELIVERY,
+    BotUnderTest,
+    all_strings,
+    card_actions,
+    header_color,
+    wait_for,
+)
 
 REFUSALS = {
     # A code, and a word of the fix that /readyz has to name with it.

@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import Connection, event, func, select, update
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from bot.db.database import Database
@@ -20,8 +19,8 @@ from bot.errors import LeaseLost
 from bot.worker.generation_steps import REPEATED_UNKNOWN
 from tests.support.builders import EXPIRED, LEASE, accept, answer
 from tests.support.databases import postgres_database
-from tests.support.dsl import BotUnderTest, header_color, wait_for
-from tests.support.wire import Wire
+from tests.support.dsl import BotUnderTest, around, wait_for
+from tests.support.wire import wired
 
 LATE = 1_000.0
 """Seconds since a claim, far more than any lease."""
@@ -114,37 +113,25 @@ def test_a_claim_whose_acknowledgement_is_lost_is_charged_once(tmp_path: Path) -
     """The worker asks what became of its claim, and goes on with it."""
     with BotUnderTest(folder=tmp_path) as bot, unacknowledged_claims(bot.app.database, times=1) as lost:
         user = bot.new_user()
-        said = user.send()
-        card = user.ask(said)
+        card = user.ask(said := user.send())
         assert len(lost) == 1
-        assert header_color(card) == "green"
+        assert card.color == "green"
         assert not card.shows("note.repeated")
         assert charged(bot.app.database) == (1, 1) == (len(user.posts(said)), 1)
 
 
-class Crashing(httpx.BaseTransport):
-    """Makes the program fail while it reads a paid answer."""
-
-    def __init__(self, inner: httpx.BaseTransport) -> None:
-        self._inner = inner
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends the request, and fails with the answer."""
-        self._inner.handle_request(request).read()
-        raise ValueError("a mistake of this program")
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._inner.close()
+def fail_with_the_answer(inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
+    """Sends the request, and makes the program fail while it reads the answer."""
+    inner.handle_request(request).read()
+    raise ValueError("a mistake of this program")
 
 
 def test_a_mistake_while_an_answer_is_read_does_not_pay_again(tmp_path: Path) -> None:
     """An unexpected exception after the call was sent ends the image; the card says that it may have been billed."""
-    with BotUnderTest(folder=tmp_path, wrap_glm=Crashing) as bot:
+    with BotUnderTest(folder=tmp_path, wrap_glm=around(fail_with_the_answer)) as bot:
         user = bot.new_user()
-        said = user.send()
-        card = user.ask(said)
-        assert header_color(card) == "red"
+        card = user.ask(said := user.send())
+        assert card.color == "red"
         card.assert_shows("failure.unknown_outcome")
         card.assert_shows("failure.unknown_outcome.advice")
         assert charged(bot.app.database) == (1, 1) == (len(user.posts(said)), 1)
@@ -154,20 +141,20 @@ def test_a_mistake_while_an_answer_is_read_does_not_pay_again(tmp_path: Path) ->
 @pytest.mark.parametrize("code", ["1302", "1305"])
 def test_a_refusal_before_any_work_is_not_charged_when_the_database_is_away(tmp_path: Path, code: str) -> None:
     """The call is refused while the database does not answer; when it does, the charge is given back, and it waits."""
-    with postgres_database() as url:
-        there = make_url(url)
-        with Wire(there.port or 5432, host=there.host or "127.0.0.1") as wire:
-            near = there.set(host="127.0.0.1", port=wire.port).render_as_string(hide_password=False)
-            with BotUnderTest(folder=tmp_path, variables={"DATABASE_URL": near}) as bot:
-                bot.glm.seconds = 0.5
-                bot.glm.arm(f"glm_{code}", times=1)
-                user = bot.new_user()
-                said = user.send()
-                wait_for(lambda: bot.glm.calls)
-                wire.cut()
-                wait_for(lambda: not bot.glm.working)
-                wire.mend()
-                user.wait_for_end(said)
-                assert [header_color(one) for one in user.answers] == ["green"]
-                assert len(bot.glm.paid) == 1
-                assert charged(bot.app.database) == (1, 1)
+    with (
+        postgres_database() as url,
+        wired(url) as (wire, far_url),
+        BotUnderTest(folder=tmp_path, variables={"DATABASE_URL": far_url}) as bot,
+    ):
+        bot.glm.seconds = 0.5
+        bot.glm.arm(f"glm_{code}", times=1)
+        user = bot.new_user()
+        said = user.send()
+        wait_for(lambda: bot.glm.calls)
+        wire.cut()
+        wait_for(lambda: not bot.glm.working)
+        wire.mend()
+        user.wait_for_end(said)
+        assert [card.color for card in user.answers] == ["green"]
+        assert len(bot.glm.paid) == 1
+        assert charged(bot.app.database) == (1, 1)

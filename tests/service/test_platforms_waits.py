@@ -35,7 +35,6 @@ class Refusing(httpx.BaseTransport):
         return self._inner.handle_request(request)
 
     def close(self) -> None:
-        """Closes the connections."""
         self._inner.close()
 
 

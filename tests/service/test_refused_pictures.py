@@ -11,9 +11,8 @@ import httpx
 import pytest
 
 from bot.db.requests import RequestStore
-from tests.support.card_actions import card_actions
 from tests.support.databases import postgres_database
-from tests.support.dsl import BotUnderTest, Conversation, wait_for
+from tests.support.dsl import BotUnderTest, Conversation, card_actions, wait_for
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

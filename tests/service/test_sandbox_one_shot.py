@@ -34,7 +34,6 @@ class WrongBot(httpx.BaseTransport):
         return response
 
     def close(self) -> None:
-        """Closes the connections."""
         self._inner.close()
 
 

@@ -29,7 +29,6 @@ class LogTable:
 
     @property
     def records(self) -> list[Mapping[str, Any]]:
-        """The records."""
         return list(self.feishu.bases.records)
 
     @property
@@ -40,8 +39,7 @@ class LogTable:
     @property
     def call(self) -> str:
         """The call that adds records, as the crash tests name it."""
-        table = f"/open-apis/bitable/v1/apps/{self.app_token}/tables/{self.table_id}"
-        return f"POST {table}/records/batch_create"
+        return f"POST /open-apis/bitable/v1/apps/{self.app_token}/tables/{self.table_id}/records/batch_create"
 
 
 def log_table(feishu: FeishuStandIn) -> LogTable:

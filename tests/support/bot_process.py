@@ -10,10 +10,9 @@ import signal
 import threading
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from ctypes import c_double
-from dataclasses import dataclass
-from http import HTTPStatus
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -21,21 +20,23 @@ from typing import Literal, Self
 
 import httpx
 from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import Engine, Pool, event
+from sqlalchemy import Engine, Pool, event, func, select, update
 
 from bot import logs
 from bot.app import Bot
+from bot.db.database import Database, read_url
+from bot.db.tables import FEISHU_CALLS, generations, monthly_usage, requests
 from bot.run import long_connection, run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
 from bot.sandbox.http import shared_tls
-from bot.settings import Settings, load
+from bot.settings import load
 from bot.stopping import stop_event
 from bot.timings import DownloadRetries, Timings
 from bot.web.server import Server
 from tests.support import forkserver
-from tests.support.dsl import variables_for
+from tests.support.dsl import DEADLINE, header_color, posts_of, variables_for, wait_for
 
 Role = Literal["web", "worker", "both", "connected"]
 Side = Literal["before", "after"]
@@ -48,7 +49,7 @@ NO_LIMITS = {
 }
 
 PACE = Timings(
-    lease=1.5,
+    lease=30.0,
     beat=0.25,
     poll=0.05,
     backoff=0.1,
@@ -57,7 +58,7 @@ PACE = Timings(
     resend_longest=0.2,
     download=DownloadRetries(first_wait=0.01),
 )
-"""What takes seconds and minutes in production takes tenths here."""
+"""What takes seconds and minutes in production takes tenths here, but for the lease: a slow process keeps its work."""
 
 _ID = re.compile(r"/(?:om|img|file)_[^/?]+")
 _PICTURE = re.compile(r"/\w+_watermark\.png")
@@ -85,10 +86,10 @@ class KillPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSpec:
-    """How a process is started; plain values.
+    """How a process is started.
 
-    ``ahead`` is by how many seconds its clock is ahead of the machine's, in memory that the processes share. With
-    ``record`` it reports each step that it takes.
+    With ``record`` it reports each step that it takes. ``ahead`` is by how many seconds its clock is ahead of the
+    machine's, in memory that the processes share.
     """
 
     variables: dict[str, str]
@@ -119,7 +120,7 @@ class StepRecorder:
         self.kill_at(step, "before")
         return step
 
-    def listening(self, port: int) -> None:
+    def listening(self, port: int = 0) -> None:
         """Reports the port of the running server; 0 for a worker."""
         with self._lock:
             self._pipe.send(port)
@@ -132,10 +133,9 @@ class StepRecorder:
             signal.pthread_kill(threading.get_ident(), kill.signal)
 
     def watch_commits(self) -> None:
-        """Counts every commit that is named as a step of a message's way, from now on.
+        """Counts every commit that has the name of a step, from now on.
 
-        The connection goes back to its pool right after the commit, before anything else is done: that is the step's
-        end.
+        The step ends when the connection goes back to its pool, right after the commit.
         """
         taken = threading.local()
 
@@ -153,13 +153,12 @@ class StepRecorder:
 
 @dataclass(frozen=True, slots=True)
 class RecordingTransport(httpx.BaseTransport):
-    """Sends requests, and counts each as a step."""
+    """Sends requests, and counts each as a step; a card, an image, a text and a file are steps of their own."""
 
     inner: httpx.BaseTransport
     steps: StepRecorder
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends the request; a card, a picture, a text and a file are steps of their own."""
         path = _PICTURE.sub("/:picture", _ID.sub("/:id", request.url.path))
         is_message = path.endswith(("/messages", "/reply"))
         kind = f" {json.loads(request.read())['msg_type']}" if is_message else ""
@@ -169,7 +168,6 @@ class RecordingTransport(httpx.BaseTransport):
         return response
 
     def close(self) -> None:
-        """Closes the connections."""
         self.inner.close()
 
 
@@ -190,60 +188,50 @@ def run(spec: ProcessSpec, pipe: Connection) -> None:
     clock = lambda: time.time() + ahead.value  # noqa: E731
     with closing(Bot(settings, glm=glm, images=glm, feishu=feishu, timings=spec.pace, clock=clock)) as bot:
         if spec.role == "worker":
-            steps.listening(0)
+            steps.listening()
             run_until(stopped, bot)
             return
         if spec.role == "connected":
-            _connect(stopped, bot, settings, steps)
-            return
-        server = Server(bot.web, port=settings.port, bounds=settings.server)
+            connection = long_connection(settings, bot, stopped)
+            web = bot.create_status_app(down=lambda: connection.down)
+        else:
+            connection, web = None, bot.web
+        server = Server(web, port=settings.port, bounds=settings.server)
         bot.fetch_identity()
         steps.listening(server.port)
-        run_until(stopped, bot, server=server, work=spec.role == "both")
-
-
-def _connect(stopped: threading.Event, bot: Bot, settings: Settings, steps: StepRecorder) -> None:
-    connection = long_connection(settings, bot, stopped)
-    status = Server(bot.create_status_app(down=lambda: connection.down), port=settings.port, bounds=settings.server)
-    bot.fetch_identity()
-    steps.listening(status.port)
-    run_until(stopped, bot, server=status, connection=connection)
+        run_until(stopped, bot, server=server, work=spec.role != "web", connection=connection)
 
 
 class BotProcess:
-    """A process of the bot, started when this is made; a context manager that ends it with SIGKILL.
+    """A process of the bot, started when this is made; a context manager that kills it.
 
     Raises:
         TimeoutError: it ended before it was ready, as it does without its database, and has no kill point.
     """
 
     def __init__(self, spec: ProcessSpec) -> None:
-        self._spec = spec
+        self.spec = spec
+        self.port = 0
         self._pipe: Connection | None = None
-        self._process: BaseProcess | None = None
-        self._steps: list[Step] = []
-        self.port, self._listening = 0, False
-        self.start()
+        self.start(kill=spec.kill)
 
-    def start(self) -> None:
-        """Starts the process."""
+    def start(self, *, kill: KillPoint | None = None) -> None:
         self.close_pipe()
         self.port, self._listening = 0, False
+        self._steps: list[Step] = []
         self._pipe, there = multiprocessing.Pipe(duplex=False)
-        self._process = forkserver.start(run, self._spec, there)
+        self.process: BaseProcess = forkserver.start(run, replace(self.spec, kill=kill), there)
         there.close()
         self._receive(until_port=True)
-        if self._spec.kill is not None:
-            return
-        if not self._listening:
+        if kill is None and not self._listening:
             raise TimeoutError("the process was not ready in time")
-        if self.port:
-            # A process that answers has said how it takes SIGTERM; one that only listens has not.
+        if kill is None and self.port:
+            # A process that answers has installed its signal handlers; one that only listens may not have.
             httpx.get(f"{self.address}/healthz", timeout=START_SECONDS, trust_env=False, verify=shared_tls())
 
     def _receive(self, *, until_port: bool) -> None:
         assert self._pipe is not None
-        try:
+        with suppress(EOFError):
             while self._pipe.poll(START_SECONDS if until_port else 0):
                 received = self._pipe.recv()
                 if isinstance(received, Step):
@@ -252,24 +240,14 @@ class BotProcess:
                 self.port, self._listening = int(received), True
                 if until_port:
                     return
-        except EOFError:
-            return
-
-    @property
-    def process(self) -> BaseProcess:
-        """The process that was started last."""
-        assert self._process is not None
-        return self._process
 
     @property
     def pid(self) -> int:
-        """Its id."""
         assert self.process.pid is not None
         return self.process.pid
 
     @property
     def address(self) -> str:
-        """The address of its server."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -284,21 +262,21 @@ class BotProcess:
 
     @property
     def stopped(self) -> bool:
-        """Whether a signal holds it."""
+        """Whether SIGSTOP holds it."""
         return Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T"
 
     @property
     def recorded(self) -> list[Step]:
-        """The steps that it has reported."""
+        """The steps that it has reported since it was started last."""
         self._receive(until_port=False)
         return self._steps
 
-    def resume(self) -> None:
-        """Lets a stopped process go on."""
-        os.kill(self.pid, signal.SIGCONT)
+    def send(self, *signals: int) -> None:
+        """Sends signals, one right after the other."""
+        for number in signals:
+            os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Ends the process with SIGKILL."""
         self.process.kill()
         self.process.join()
 
@@ -306,13 +284,12 @@ class BotProcess:
         """Sends SIGTERM, and does not wait."""
         self.process.terminate()
 
-    def wait(self, *, seconds: float) -> int | None:
+    def wait(self, *, seconds: float = DEADLINE) -> int | None:
         """Waits until the process has ended; gives its exit code, ``None`` when it runs on."""
         self.process.join(seconds)
         return self.process.exitcode
 
     def close_pipe(self) -> None:
-        """Closes this end of the pipe."""
         if self._pipe is not None:
             self._pipe.close()
 
@@ -324,53 +301,83 @@ class BotProcess:
         self.close_pipe()
 
 
+@dataclass(slots=True, kw_only=True)
 class Cluster:
-    """Stand-ins on which any number of processes are started; a context manager that ends them all.
+    """Stand-ins on which any number of processes are started; a context manager that kills them all.
 
-    Args:
-        folder: each process has a data folder of its own in it, as on a host of its own.
-        url: the database that they share.
-        pace: the durations of the work.
+    Each process has a data folder of its own in ``folder``, as on a host of its own, and all share the database
+    ``url``.
     """
 
-    def __init__(self, *, folder: Path, url: str, pace: Timings, glm: GlmStandIn, feishu: FeishuStandIn) -> None:
-        self.feishu = feishu
-        self.glm = glm
-        self.url = url
-        self._folder = folder
-        self._pace = pace
-        self._started: list[BotProcess] = []
+    folder: Path
+    url: str
+    feishu: FeishuStandIn
+    glm: GlmStandIn
+    pace: Timings = PACE
+    record: bool = False
+    processes: list[BotProcess] = field(default_factory=list)
 
-    def start(self, role: Role, *, url: str | None = None) -> BotProcess:
-        """Starts a process; ``url`` is another way to the database."""
-        folder = self._folder / f"host{len(self._started)}"
-        variables = {**variables_for(self.feishu, folder=folder), **NO_LIMITS, "DATABASE_URL": url or self.url}
-        process = BotProcess(ProcessSpec(role=role, variables=variables, glm=self.glm.origin, pace=self._pace))
-        self._started.append(process)
+    def start(self, role: Role, *, kill: KillPoint | None = None, **variables: str) -> BotProcess:
+        """Starts a process, with further settings."""
+        host = self.folder / f"host{len(self.processes)}"
+        given = {**variables_for(self.feishu, folder=host), **NO_LIMITS, "DATABASE_URL": self.url, **variables}
+        spec = ProcessSpec(
+            role=role, variables=given, glm=self.glm.origin, pace=self.pace, kill=kill, record=self.record
+        )
+        self.processes.append(BotProcess(spec))
+        return self.processes[-1]
+
+    def serve(self, *, kill: KillPoint | None = None, **variables: str) -> BotProcess:
+        """Starts a process that does everything and to which Feishu delivers from now on."""
+        process = self.start("both", kill=kill, **variables)
+        self.feishu.webhook_url = process.webhook
         return process
 
-    def push(self, message: ChatMessage, *, web: BotProcess, seconds: float = 3.0) -> bool:
-        """Pushes a message's event to a web process, once; tells whether it was acknowledged."""
-        return self.post(message, web=web, seconds=seconds) == HTTPStatus.OK
+    def say(self, text: str = "一只橘猫", *, person: str = "lin") -> ChatMessage:
+        """A message to the bot, in the person's chat with it."""
+        return self.feishu.say(chat_id=f"oc_direct_{person}", sender=f"ou_{person}", text=text)
 
-    def post(self, message: ChatMessage, *, web: BotProcess, seconds: float = 3.0) -> int | None:
-        """Pushes a message's event to a web process, once; gives the status, ``None`` where there was no answer."""
+    def push(self, message: ChatMessage, *, web: BotProcess, seconds: float = 3.0) -> int | None:
+        """Pushes a message's event to a process, once; gives the status, ``None`` where there was no answer."""
         body, headers = self.feishu.seal(self.feishu.event_of(message))
         try:
             return httpx.post(
-                f"{web.address}/webhook/event",
-                content=body,
-                headers=headers,
-                timeout=seconds,
-                trust_env=False,
-                verify=shared_tls(),
+                web.webhook or "", content=body, headers=headers, timeout=seconds, trust_env=False, verify=shared_tls()
             ).status_code
         except httpx.HTTPError:
             return None
+
+    def colors(self, message: ChatMessage) -> list[str | None]:
+        """The header colors of the cards under a message."""
+        return [header_color(one) for one in self.feishu.replies(message.message_id)]
+
+    def wait_for_answers(self, *messages: ChatMessage, color: str = "green") -> None:
+        """Waits until each message has exactly one card, which has this color."""
+        wait_for(
+            lambda: all(self.colors(one) == [color] for one in messages),
+            describe=lambda: [self.colors(one) for one in messages],
+        )
+
+    def calls(self, *messages: ChatMessage) -> list[int]:
+        """How many calls to the GLM platform each message led to."""
+        return [len(posts_of(self.glm, one)) for one in messages]
+
+    def spent(self) -> int:
+        """How many paid calls the budget holds."""
+        counted = select(func.sum(monthly_usage.c.count)).where(monthly_usage.c.name != FEISHU_CALLS)
+        with closing(Database(read_url(self.url))) as database, database.read() as connection:
+            return int(connection.scalar(counted) or 0)
+
+    def expire_leases(self, process: BotProcess) -> None:
+        """Lets others take over at once what a process holds that is dead or cannot reach the database."""
+        with closing(Database(read_url(self.url))) as database, database.write() as connection:
+            for table in (requests, generations):
+                own = table.c.owner.contains(f":{process.pid}:")
+                connection.execute(update(table).where(own).values(lease_until=0.0))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._started:
-            process.kill()
+        for process in self.processes:
+            process.__exit__()

@@ -26,15 +26,10 @@ def add_finished(
     ended_ago: float = 0,
     mark: str = "old",
 ) -> None:
-    """Adds so many finished generations, each of a request of its own.
+    """Adds so many finished generations, each of a request of its own, whose ids have ``mark`` in common.
 
-    Args:
-        database: where.
-        number: how many.
-        people: how many people asked for them, in a chat each.
-        days: over how many days they are spread.
-        ended_ago: seconds since the last one ended.
-        mark: what their ids have in common.
+    So many ``people`` asked for them, in a chat each, over so many ``days``; the last one ended ``ended_ago`` seconds
+    ago.
     """
     with database.read() as connection:
         now = float(connection.scalar(select(database.now)) or 0.0)

@@ -33,30 +33,19 @@ _free: list[str] = []
 
 _making = threading.Lock()
 
-ENDING = 30.0
-"""Seconds within which PostgreSQL has to end the connections of a test that is over."""
-
 
 @contextmanager
 def postgres_database(*, empty: bool = False) -> Iterator[str]:
-    """A fresh PostgreSQL database's URL; skips without a server, unless ``REQUIRE_POSTGRES`` is set.
+    """A fresh PostgreSQL database's URL, without a schema when ``empty``.
 
-    Args:
-        empty: whether it has no schema either.
+    Skips without a server, unless ``REQUIRE_POSTGRES`` is set.
     """
     with _server() as server:
-        if empty:
-            name = _make(server)
-            try:
-                yield f"{SERVER}/{name}"
-            finally:
-                _drop(server, name)
-            return
-        name = _with_schema(server)
+        name = _make(server) if empty else _with_schema(server)
         try:
             yield f"{SERVER}/{name}"
         finally:
-            _clear(server, name)
+            (_drop if empty else _clear)(server, name)
 
 
 def sqlite_database(folder: Path) -> str:
@@ -114,12 +103,16 @@ def _clear(server: psycopg.Connection, name: str) -> None:
     """Ends who is still connected, as a killed process may be, and empties every table."""
     # The answers are one row a connection; once there are none, nobody is connected.
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
-    alone = wait_until(lambda: not server.execute(end, (name,)).fetchall(), seconds=ENDING)
-    if alone:
+    try:
+        alone = wait_until(lambda: not server.execute(end, (name,)).fetchall(), seconds=30.0)
         with psycopg.connect(f"{SERVER}/{name}") as connection:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name)))
             connection.execute("UPDATE alembic_version SET version_num = %s", (HEAD,))
+    except psycopg.OperationalError:
+        # A process that is not over yet has connected again.
+        alone = False
+    if alone:
         _free.append(name)
     else:
         _drop(server, name)

@@ -34,7 +34,6 @@ from bot.sandbox.http import shared_tls
 from bot.settings import config_folder, load
 from bot.timings import DownloadRetries, Timings
 from bot.web.server import Server
-from tests.support.card_actions import CardAction, card_actions
 from tests.support.databases import sqlite_database
 from tests.support.invariants import violations
 
@@ -102,7 +101,6 @@ class TimeoutTransport(httpx.BaseTransport):
         return response
 
     def close(self) -> None:
-        """Closes the connections."""
         self._inner.close()
 
 
@@ -121,38 +119,52 @@ class _TimedStream(httpx.SyncByteStream):
         self.stream.close()
 
 
-class Gate(httpx.BaseTransport):
-    """Holds every call of one kind until it is released."""
+Handle = Callable[[httpx.BaseTransport, httpx.Request], httpx.Response]
+"""Sends a request over a transport, with whatever is to happen before and after."""
 
-    def __init__(self) -> None:
-        self.calls_waiting = 0
-        """How many calls have come to the gate."""
-        self._passes = threading.Semaphore(0)
-        self._inner: httpx.BaseTransport | None = None
+Wrap = Callable[[httpx.BaseTransport], httpx.BaseTransport]
+
+
+@dataclass(frozen=True, slots=True)
+class _Around(httpx.BaseTransport):
+    inner: httpx.BaseTransport
+    handle: Handle
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self.handle(self.inner, request)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def around(handle: Handle) -> Wrap:
+    """What puts a function around a transport."""
+    return lambda inner: _Around(inner, handle)
+
+
+@dataclass(slots=True)
+class Gate:
+    """Holds every call of one kind until it is released; ``calls_waiting`` is how many have come."""
+
+    calls_waiting: int = 0
+    passes: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def release(self, calls: int = 1) -> None:
         """Lets so many calls through, now or when they come."""
-        self._passes.release(calls)
+        self.passes.release(calls)
 
     def around(self, inner: httpx.BaseTransport) -> httpx.BaseTransport:
         """The transport with the gate before it."""
-        self._inner = TimeoutTransport(inner)
-        return self
+        return _Around(TimeoutTransport(inner), self._wait)
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends the request once it is released."""
+    def _wait(self, inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
         self.calls_waiting += 1
-        if not self._passes.acquire(timeout=DEADLINE):
+        if not self.passes.acquire(timeout=DEADLINE):
             raise httpx.ReadTimeout("nobody released this call")
-        assert self._inner is not None
-        return self._inner.handle_request(request)
-
-    def close(self) -> None:
-        """Closes the connections."""
-        if self._inner is not None:
-            self._inner.close()
+        return inner.handle_request(request)
 
 
+@dataclass(kw_only=True)
 class BotUnderTest:
     """The stand-ins and the bot, from ``__enter__`` to ``__exit__``.
 
@@ -162,44 +174,29 @@ class BotUnderTest:
         variables: further settings as environment variables.
         feishu_origin: where the bot finds Feishu, when not at the stand-in itself.
         call_timeout: seconds after which any call of the bot is given up; few only where one is never answered.
-        wrap_glm: what is put around the transport of the paid calls.
-        wrap_downloads: what is put around the transport of the downloads.
-        wrap_feishu: what is put around the transport of the calls to Feishu.
-        clock: the bot's clock.
+        wrap_glm: what is put around the transport of the paid calls, as the next two around those of the downloads and
+            of the calls to Feishu.
     """
 
-    def __init__(
-        self,
-        *,
-        folder: Path,
-        pace: Timings = QUICK,
-        variables: Mapping[str, str] | None = None,
-        feishu: FeishuStandIn | None = None,
-        glm: GlmStandIn | None = None,
-        feishu_origin: str | None = None,
-        call_timeout: float = DEADLINE,
-        wrap_glm: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
-        wrap_downloads: Callable[[httpx.BaseTransport], httpx.BaseTransport] | None = None,
-        wrap_feishu: Callable[[httpx.BaseTransport | None], httpx.BaseTransport] | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.feishu = feishu or FeishuStandIn(delivery=REDELIVERY)
-        self.glm = glm or GlmStandIn(seconds=0.02)
-        self._folder = folder
-        self._pace = pace
-        self._variables = dict(variables or {})
-        self._feishu_origin = feishu_origin
-        timed = partial(TimeoutTransport, seconds=call_timeout)
-        self._wrap_glm = wrap_glm or timed
-        self._wrap_downloads = wrap_downloads or timed
-        self._wrap_feishu = wrap_feishu or timed
-        self._clock = clock
+    folder: Path
+    pace: Timings = QUICK
+    variables: Mapping[str, str] = field(default_factory=dict)
+    feishu: FeishuStandIn = field(default_factory=lambda: FeishuStandIn(delivery=REDELIVERY))
+    glm: GlmStandIn = field(default_factory=lambda: GlmStandIn(seconds=0.02))
+    feishu_origin: str | None = None
+    call_timeout: float = DEADLINE
+    wrap_glm: Wrap | None = None
+    wrap_downloads: Wrap | None = None
+    wrap_feishu: Callable[[httpx.BaseTransport | None], httpx.BaseTransport] | None = None
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
         self._stand_ins = ExitStack()
         self._running: tuple[Bot, Server] | None = None
 
     def __enter__(self) -> Self:
-        if "DATABASE_URL" not in self._variables:
-            sqlite_database(self._folder)
+        if "DATABASE_URL" not in self.variables:
+            sqlite_database(self.folder)
         self._stand_ins.enter_context(self.feishu)
         self._stand_ins.enter_context(self.glm)
         self.start()
@@ -234,19 +231,19 @@ class BotUnderTest:
         """Starts the bot and tells Feishu where it listens."""
         settings = load(
             {
-                **variables_for(self.feishu, folder=self._folder),
-                "FEISHU_DOMAIN": self._feishu_origin or self.feishu.origin,
-                **self._variables,
+                **variables_for(self.feishu, folder=self.folder),
+                "FEISHU_DOMAIN": self.feishu_origin or self.feishu.origin,
+                **self.variables,
             }
         )
-        glm = loopback(self.glm.origin)
+        glm, timed = loopback(self.glm.origin), partial(TimeoutTransport, seconds=self.call_timeout)
         bot = Bot(
             settings,
-            glm=self._wrap_glm(glm),
-            images=self._wrap_downloads(glm),
-            feishu=self._wrap_feishu(None),
-            timings=self._pace,
-            clock=self._clock,
+            glm=(self.wrap_glm or timed)(glm),
+            images=(self.wrap_downloads or timed)(glm),
+            feishu=(self.wrap_feishu or timed)(None),
+            timings=self.pace,
+            clock=self.clock,
         )
         server = Server(bot.web, port=settings.port, bounds=settings.server)
         self._running = bot, server
@@ -385,37 +382,30 @@ class Card:
 
     @property
     def message_id(self) -> str:
-        """The id of the message."""
         return self.message.message_id
 
     @property
     def content(self) -> str:
-        """The JSON text of the message."""
         return self.message.content
 
     @property
     def msg_type(self) -> str:
-        """The type of the message."""
         return self.message.msg_type
 
     @property
     def parent_id(self) -> str | None:
-        """The message that it answers."""
         return self.message.parent_id
 
     @property
     def thread_id(self) -> str | None:
-        """The topic in which it is."""
         return self.message.thread_id
 
     @property
     def recalled(self) -> bool:
-        """Whether it was taken back."""
         return self.message.recalled
 
     @property
     def color(self) -> str | None:
-        """The color of the header."""
         return header_color(self.message)
 
     @property
@@ -435,7 +425,6 @@ class Card:
         return list(card_actions(self.conversation.bot.feishu, self.message_id))
 
     def reload(self) -> Card:
-        """The card as it is now."""
         return Card(self.conversation, self.conversation.bot.feishu.state.messages[self.message_id])
 
     def text(self, language: Language = "zh") -> str:
@@ -492,6 +481,54 @@ class Card:
         """Sends the form; gives the toast by language."""
         button = self.button("submit")
         return self.press_raw(button.value or {}, by=by, form_value=fields, name=button.name)
+
+
+_ACTIVE = ("button", "select_static", "overflow", "input")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardAction:
+    """An active component: its first label and what it sends.
+
+    ``value`` is ``None`` for what does not call the bot; ``url`` is what a press opens; ``choices`` are the values of
+    a select; ``form`` is the name of the form around it.
+    """
+
+    tag: str
+    label: str
+    name: str | None = None
+    value: Mapping[str, Any] | None = None
+    url: str | None = None
+    choices: tuple[str, ...] = ()
+    disabled: bool = False
+    form: str | None = None
+
+
+def card_actions(feishu: FeishuStandIn, message_id: str) -> list[CardAction]:
+    """The active components of a card as it is now, from top to bottom."""
+    return list(_actions(json.loads(feishu.state.messages[message_id].content).get("body", {}), form=None))
+
+
+def _actions(value: Any, *, form: str | None) -> Iterator[CardAction]:
+    if isinstance(value, list):
+        for entry in value:
+            yield from _actions(entry, form=form)
+    elif isinstance(value, dict):
+        if value.get("tag") in _ACTIVE:
+            behaviors = value.get("behaviors", ())
+            label = value.get("text") or value.get("placeholder") or value.get("label") or {}
+            yield CardAction(
+                tag=value["tag"],
+                label=str(label.get("content") or next(iter(label.get("i18n_content", {}).values()), "")),
+                name=value.get("name"),
+                value=next((entry["value"] for entry in behaviors if entry["type"] == "callback"), None),
+                url=next((entry["default_url"] for entry in behaviors if entry["type"] == "open_url"), None),
+                choices=tuple(option["value"] for option in value.get("options", ()) if "value" in option),
+                disabled=bool(value.get("disabled")),
+                form=form,
+            )
+        inner = value.get("name") if value.get("tag") == "form" else form
+        yield from _actions([*value.get("elements", ()), *value.get("columns", ())], form=inner)
 
 
 @contextmanager

@@ -46,8 +46,6 @@ def start(run: Callable[..., object], *given: object, daemon: bool = True) -> Ba
 Program = Callable[[], int]
 """What a command runs: it reads ``sys.argv`` and gives the exit code; a function of a module."""
 
-SECONDS = 60.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
@@ -61,14 +59,9 @@ class Ended:
 def run_command(
     program: Program, *arguments: str, variables: Mapping[str, str], folder: Path, typed: bytes = b""
 ) -> Ended:
-    """Runs a command to its end, its standard streams being files.
+    """Runs a command in a folder to its end, its standard streams being files; ``typed`` is its standard input.
 
-    Args:
-        program: the command.
-        arguments: its arguments.
-        variables: its whole environment. What Python itself reads at its start, as ``PYTHONUTF8``, has no effect.
-        folder: where it runs.
-        typed: its standard input.
+    ``variables`` are its whole environment. What Python itself reads at its start, as ``PYTHONUTF8``, has no effect.
 
     Raises:
         TimeoutError: it was still running after a minute, and was killed.
@@ -78,7 +71,7 @@ def run_command(
         for file, content in zip(files, (typed, b"", b""), strict=True):
             file.write_bytes(content)
         process = start(_become, program, arguments, dict(variables), folder, files, daemon=False)
-        process.join(SECONDS)
+        process.join(60)
         if process.exitcode is None:
             process.kill()
             process.join()

@@ -28,23 +28,15 @@ _MENTION = re.compile(r"@_user_\d+")
 _OPTION = re.compile(r"\s[/\-—].*|[“”\"「」]", re.DOTALL)
 
 
-def violations(
-    feishu: FeishuStandIn,
-    glm: GlmStandIn,
-    connection: Connection,
-    *,
-    kills: int = 0,
-) -> list[str]:
-    """Everything that is wrong with a bot at rest.
+def violations(feishu: FeishuStandIn, glm: GlmStandIn, connection: Connection, *, kills: int = 0) -> list[str]:
+    """Everything that is wrong with a bot at rest whose process was killed so many times.
 
-    Args:
-        feishu: the platform with its chats.
-        glm: the platform with its paid calls.
-        connection: the bot's database.
-        kills: how often the process was killed. Each kill may hide the outcome of one paid call, which is then
-            charged whether it was sent or not, and of one upload, which is then repeated.
+    Each kill may hide the outcome of one paid call, which is then charged whether it was sent or not, and of one
+    upload, which is then repeated.
     """
-    tables = _tables(connection)
+    metadata = MetaData()
+    metadata.reflect(connection)
+    tables = dict(metadata.tables)
     return [
         *_unfinished(feishu, tables, connection),
         *_repeated_answers(feishu),
@@ -54,18 +46,12 @@ def violations(
     ]
 
 
-def _tables(connection: Connection) -> dict[str, Table]:
-    metadata = MetaData()
-    metadata.reflect(connection)
-    return dict(metadata.tables)
-
-
 def _from_bot(feishu: FeishuStandIn) -> list[ChatMessage]:
     return [one for one in feishu.messages if one.sender == feishu.app_id and not (one.recalled or one.deleted)]
 
 
 def _unfinished(feishu: FeishuStandIn, tables: dict[str, Table], connection: Connection) -> Iterator[str]:
-    """CardContext that still say "queued" or "generating", and work that was left open."""
+    """Cards that still say "queued" or "generating", and work that was left open."""
     for message in _from_bot(feishu):
         if _is_stuck(feishu, message):
             continue
@@ -131,7 +117,7 @@ def _recalled_words(feishu: FeishuStandIn, tables: dict[str, Table], connection:
     gone = {prompt_of(one) for one in people if one.recalled and not prompt_of(one).startswith("/")}
     for words in (one for one in gone if len(one) > 1 and one not in said):
         for message in _from_bot(feishu):
-            if words in _plain(message.content) and not _is_stuck(feishu, message):
+            if words in json.dumps(json.loads(message.content), ensure_ascii=False) and not _is_stuck(feishu, message):
                 yield f"a card still shows a recalled message: {words}"
         for table in tables.values():
             for column in (one for one in table.columns if isinstance(one.type, Text)):
@@ -153,10 +139,6 @@ def _parts(content: object) -> Iterator[dict[str, object]]:
     if isinstance(content, list):
         for part in content:
             yield from _parts(part)
-
-
-def _plain(content: str) -> str:
-    return json.dumps(json.loads(content), ensure_ascii=False)
 
 
 @contextmanager

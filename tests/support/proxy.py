@@ -19,11 +19,8 @@ _PIECE = 65536
 class TlsProxy:
     """Takes ``CONNECT``, answers the handshake in the place of the host that is named, and passes on what is inside.
 
-    Args:
-        ports: for each host the port of 127.0.0.1 to which it leads; others are refused with 502.
-        folder: where ``authority`` is written, the certificate by which the proxy's own are trusted.
-
-    ``asked`` tells what each ``CONNECT`` named.
+    ``ports`` are those of 127.0.0.1 to which each host leads; others are refused with 502. ``asked`` is what each
+    ``CONNECT`` named, ``authority`` the certificate in ``folder`` by which the proxy's own are trusted.
     """
 
     def __init__(self, ports: Mapping[str, int], *, folder: Path) -> None:

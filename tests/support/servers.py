@@ -25,31 +25,21 @@ def programs() -> Path | None:
     return Path(known).resolve().parent if known else None
 
 
-def why_not() -> str | None:
-    """Why no server of its own can be started here; ``None`` when one can."""
-    if programs() is None:
-        return "no PostgreSQL programs (initdb, pg_ctl) are installed"
-    if os.geteuid() == 0 and shutil.which("runuser") is None:
-        return "PostgreSQL refuses to run as root, and there is no runuser"
-    return None
-
-
 def skip_without_server() -> None:
     """Skips where no server can be started, unless ``REQUIRE_POSTGRES`` is set."""
-    reason = why_not()
-    if reason is None:
-        return
-    if os.environ.get("REQUIRE_POSTGRES"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    reason = ""
+    if programs() is None:
+        reason = "no PostgreSQL programs (initdb, pg_ctl) are installed"
+    elif os.geteuid() == 0 and shutil.which("runuser") is None:
+        reason = "PostgreSQL refuses to run as root, and there is no runuser"
+    if reason:
+        (pytest.fail if os.environ.get("REQUIRE_POSTGRES") else pytest.skip)(reason)
 
 
 class PostgresServer:
     """One server with an empty database ``bot``; ``url`` leads to it.
 
-    Args:
-        folder: an empty folder that the user ``postgres`` can reach.
-        port: where it listens.
+    ``folder`` is an empty one that the user ``postgres`` can reach.
     """
 
     def __init__(self, folder: Path, *, port: int) -> None:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Self
+
+from sqlalchemy.engine import make_url
 
 _PIECE = 65536
 
 
 class Wire:
-    """Forwards connections on a port of 127.0.0.1 to another port, until it is cut.
-
-    Args:
-        port: where connections lead.
-        host: on which host.
+    """Forwards connections on a port of 127.0.0.1 to a port of a host, until it is cut.
 
     While it is cut, what was connected is reset and nobody answers on its port: to the one end it looks as if the
     other had gone. Once it is deaf, packets vanish instead, and neither end is notified.
@@ -90,6 +89,14 @@ class Wire:
                     sink.sendall(piece)
         _close(source)
         _close(sink)
+
+
+@contextmanager
+def wired(url: str) -> Iterator[tuple[Wire, str]]:
+    """A wire to a PostgreSQL database, and the database's URL over it."""
+    there = make_url(url)
+    with Wire(there.port or 5432, host=there.host or "127.0.0.1") as wire:
+        yield wire, there.set(host="127.0.0.1", port=wire.port).render_as_string(hide_password=False)
 
 
 def _close(end: socket.socket | None) -> None:

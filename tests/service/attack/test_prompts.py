@@ -23,7 +23,11 @@ AS_TYPED = [
     "{{7*7}} {% raw %} ${jndi:ldap://x} `id` $(id) <script>alert(1)</script>",
     '{"schema":"2.0","body":{"elements":[{"tag":"markdown","content":"<at id=all></at>"}]}}',
     "![图](data:x)<img src=x><person id=all></person> **粗** _斜_ ~~删~~",
-    "👩🏽‍🚀🇨🇳1️⃣ ❤️‍🔥 𠮷 ｱ",
+    "{prompt} {count} %s %(name)s ${HOME} {{x}} 的一只猫",
+    "👩🏽‍🚀🇨🇳1️⃣ ❤️‍🔥 𠮷 ｱ 👩‍👩‍👧‍👦 和 🐈‍⬛",
+    "一只猫\n\n  缩进\t制表\n结束",
+    "写着 \"营业中\" 和 '打烊' 的两块牌子 \\n \\u0000",
+    "一只猫，参考 https://example.com/a?b=c&d=e#f 和 and/or 24/7",
     "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢",
 ]
 
@@ -46,15 +50,26 @@ LONG = [
     "\u202e\x01<at id=all></at>" * 1500,
 ]
 
-LIMITS = {f"BOT_LIMITS_{name}": "0" for name in ("PENDING", "WAITING", "PER_DAY", "IMAGES_PER_MONTH")}
-SMALL = {"BOT_IMAGES_MODEL": "cogview-3-flash", "BOT_IMAGES_SIZE": "512x512"}
+VARIABLES = {
+    **{f"BOT_LIMITS_{name}": "0" for name in ("PENDING", "WAITING", "PER_DAY", "IMAGES_PER_MONTH")},
+    "BOT_IMAGES_MODEL": "cogview-3-flash",
+    "BOT_IMAGES_SIZE": "512x512",
+}
 
 
 @pytest.fixture
 def bot(tmp_path: Path) -> Iterator[BotUnderTest]:
-    """A bot that no limit holds up."""
-    with BotUnderTest(folder=tmp_path, variables={**LIMITS, **SMALL}) as bot:
+    """A bot that no limit holds up; in the end nobody was pinged and every card is within the platform's size."""
+    with BotUnderTest(folder=tmp_path, variables=VARIABLES) as bot:
         yield bot
+        check_harmless(bot)
+
+
+def check_harmless(bot: BotUnderTest) -> None:
+    """Nobody was pinged, and every version of every card is within the platform's size."""
+    assert bot.feishu.pings == []
+    versions = [version for message in bot.feishu.messages for version in message.versions]
+    assert all(len(version.encode()) < CARD_BYTES for version in versions)
 
 
 def answers(bot: BotUnderTest, texts: list[str], *, kind: str = "p2p") -> list[Card]:
@@ -70,12 +85,6 @@ def answers(bot: BotUnderTest, texts: list[str], *, kind: str = "p2p") -> list[C
     return cards
 
 
-def is_harmless(bot: BotUnderTest) -> bool:
-    """Whether nobody was pinged and every version of every card is within the platform's size."""
-    versions = [version for message in bot.feishu.messages for version in message.versions]
-    return bot.feishu.pings == [] and all(len(version.encode()) < CARD_BYTES for version in versions)
-
-
 def markdown(card: Any) -> str:
     """Everything on a card in which markup would be acted on."""
     return json.dumps([one for one in elements(card) if one["tag"] == "markdown"], ensure_ascii=False)
@@ -84,13 +93,13 @@ def markdown(card: Any) -> str:
 def test_what_was_typed_is_drawn_and_shown(tmp_path: Path, database_url: str) -> None:
     """Markup, JSON, templates and every script reach the platform and the card as plain text."""
     table = [(text, text.translate(INVISIBLE)) for text in AS_TYPED] + CHANGED
-    with BotUnderTest(folder=tmp_path, variables={**LIMITS, **SMALL, "DATABASE_URL": database_url}) as bot:
+    with BotUnderTest(folder=tmp_path, variables={**VARIABLES, "DATABASE_URL": database_url}) as bot:
         cards = [json.loads(card.content) for card in answers(bot, [typed for typed, _ in table])]
-    for (_, shown), card in zip(table, cards, strict=True):
-        assert {"tag": "plain_text", "content": shown} in list(elements(card))
-        assert EVERYBODY not in markdown(card)
-    assert sorted(call.body["prompt"] for call in bot.glm.paid) == sorted(shown for _, shown in table)
-    assert is_harmless(bot)
+        for (_, shown), card in zip(table, cards, strict=True):
+            assert {"tag": "plain_text", "content": shown} in list(elements(card))
+            assert EVERYBODY not in markdown(card)
+        assert sorted(bot.paid_prompts) == sorted(shown for _, shown in table)
+        check_harmless(bot)
 
 
 def test_thirty_thousand_characters(bot: BotUnderTest) -> None:
@@ -101,7 +110,6 @@ def test_thirty_thousand_characters(bot: BotUnderTest) -> None:
         text.translate(INVISIBLE).strip() for text in LONG
     )
     assert not [card for card in cards if EVERYBODY in markdown(json.loads(card.content))]
-    assert is_harmless(bot)
 
 
 @pytest.mark.parametrize("fault", ["card_bad", "sensitive", "too_long"])
@@ -115,7 +123,6 @@ def test_a_card_that_was_refused_turns_into_harmless_text(bot: BotUnderTest, fau
         # Whether Feishu reads entities back as tags is documented nowhere.
         texts = [json.loads(one.content)["text"] for one in user.answers if one.msg_type == "text"]
         assert not [text for text in texts if re.search(r"<|&#?\w+;", text)]
-    assert is_harmless(bot)
 
 
 @pytest.mark.parametrize("name", ["张三 /n 4", "/cancel", "李四 /sise", '王"五', "取消"])
@@ -140,4 +147,3 @@ def test_what_is_echoed_elsewhere_is_harmless_too(bot: BotUnderTest) -> None:
     user.send("/history")
     wait_for(lambda: len(user.answers) == 2 and bot.idle)
     assert not [card for card in (*cards, *user.answers) if EVERYBODY in markdown(json.loads(card.content))]
-    assert is_harmless(bot)

@@ -13,8 +13,7 @@ from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.service.connection.conftest import Start
 from tests.support.bot_process import BotProcess
-from tests.support.card_actions import card_actions
-from tests.support.dsl import DEADLINE, header_color, is_final, posts_of, wait_for
+from tests.support.dsl import DEADLINE, card_actions, header_color, is_final, posts_of, wait_for
 
 
 def ask(feishu: ConnectedStandIn, text: str = "一只橘猫") -> ChatMessage:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.support.bot_process import KillPoint, Step
-from tests.support.card_actions import card_actions
-from tests.support.dsl import header_color
+from tests.support.dsl import card_actions, header_color
 
 CHAT, PERSON = "oc_direct_lin", "ou_lin"
 
@@ -33,7 +32,7 @@ class Stage:
 
     @property
     def seen(self) -> tuple[str, ...]:
-        """The colours of the cards in the chat, and the kinds of the other messages, oldest first."""
+        """The colors of the cards in the chat, and the kinds of the other messages, oldest first."""
         return tuple(header_color(one) or "" if one.msg_type == "interactive" else one.msg_type for one in self.sent)
 
 
@@ -47,7 +46,7 @@ class Dialogue:
 
     ``feishu`` and ``glm`` are the faults that are armed before: name, call, and how often (``None``: always). ``ends``
     is what may be in the chat in the end, first what is there when nothing was killed: a fault that is met once
-    may have been met before the kill. ``posts`` and ``pictures`` are the calls to GLM and the pictures shown without a
+    may have been met before the kill. ``posts`` and ``images`` are the calls to GLM and the images shown without a
     kill. ``patient`` generations wait for half a minute after a refusal. ``before`` is a kill that came first.
     """
 
@@ -58,13 +57,13 @@ class Dialogue:
     acts: tuple[Act, ...] = ()
     ends: tuple[tuple[str, ...], ...] = (("green",),)
     posts: int = 1
-    pictures: int = 1
+    images: int = 1
     patient: bool = False
-    before: KillPoint | None = field(default=None)
+    before: KillPoint | None = None
 
 
 def recall(stage: Stage) -> bool:
-    """Takes the message back once its picture was refused, which Feishu tells until it is heard."""
+    """Takes the message back once its image was refused, which Feishu tells until it is heard."""
     if not any(call.status for call in stage.glm.calls):
         return False
     stage.feishu.recall(stage.said.message_id, by=PERSON)
@@ -72,7 +71,7 @@ def recall(stage: Stage) -> bool:
 
 
 def press(action: str, *, on: str) -> Act:
-    """Presses a button of the card when it has this colour, and again when the client says that nobody answered."""
+    """Presses a button of the card when it has this color, and again when the client says that nobody answered."""
 
     def act(stage: Stage) -> bool:
         if stage.seen[:1] != (on,):
@@ -87,42 +86,28 @@ def press(action: str, *, on: str) -> Act:
     return act
 
 
+BUSY = (("glm_1302", 1),)
+
 A_PROMPT = Dialogue(name="a prompt")
 
 OTHERS = (
+    Dialogue(name="the card is refused", feishu=(("card_bad", "reply", 1),), ends=(("image", "text"), ("green",))),
     Dialogue(
-        name="the card is refused",
-        feishu=(("card_bad", "reply", 1),),
-        ends=(("image", "text"), ("green",)),
-    ),
-    Dialogue(
-        name="the card cannot be changed",
+        name="the card stays",
         feishu=(("patch_too_old", "patch", None),),
         ends=(("wathet", "image", "text"),),
     ),
     Dialogue(name="the message is gone", feishu=(("recalled", "reply", None),)),
-    Dialogue(name="nobody is there", feishu=(("not_in_group", "reply", None),), ends=((),), posts=0, pictures=0),
+    Dialogue(name="nobody is there", feishu=(("not_in_group", "reply", None),), ends=((),), posts=0, images=0),
     Dialogue(name="the gateway's limit", feishu=(("rate_gateway", "reply", 1),)),
     Dialogue(name="the upload fails once", feishu=(("html_502", "image", 1),)),
-    Dialogue(name="GLM is at its limit", glm=(("glm_1302", 1),), posts=2),
-    Dialogue(name="GLM refuses the prompt", glm=(("glm_1301", 1),), ends=(("red",), ("green",)), pictures=0),
-    Dialogue(name="two pictures", text="一只橘猫 /n 2", posts=2, pictures=2),
-    Dialogue(name="a command", text="/help", ends=(("blue",),), posts=0, pictures=0),
+    Dialogue(name="GLM is at its limit", glm=BUSY, posts=2),
+    Dialogue(name="GLM refuses the prompt", glm=(("glm_1301", 1),), ends=(("red",), ("green",)), images=0),
+    Dialogue(name="two images", text="一只橘猫 /n 2", posts=2, images=2),
+    Dialogue(name="a command", text="/help", ends=(("blue",),), posts=0, images=0),
+    Dialogue(name="the message is taken back", glm=BUSY, acts=(recall,), ends=(("grey",),), images=0, patient=True),
     Dialogue(
-        name="the message is taken back",
-        glm=(("glm_1302", 1),),
-        acts=(recall,),
-        ends=(("grey",),),
-        pictures=0,
-        patient=True,
-    ),
-    Dialogue(
-        name="it is cancelled",
-        glm=(("glm_1302", 1),),
-        acts=(press("cancel", on="blue"),),
-        ends=(("grey",),),
-        pictures=0,
-        patient=True,
+        name="it is cancelled", glm=BUSY, acts=(press("cancel", on="blue"),), ends=(("grey",),), images=0, patient=True
     ),
     Dialogue(name="the original is wanted", acts=(press("original", on="green"),), ends=(("green", "file"),)),
     Dialogue(name="a call was hidden", before=KillPoint(step=Step(POST, 1), side="after")),

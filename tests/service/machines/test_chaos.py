@@ -1,30 +1,278 @@
-"""Whatever is killed, cut off or restarted, each message has one reply, and nothing stored is paid again."""
+"""Whatever is killed, cut off or restarted, each message has one reply, and nothing stored is paid again.
+
+Messages are delivered twice to processes that are killed, cut off and restarted: webs and workers on PostgreSQL, and
+one process on SQLite. What is checked comes from the stand-ins and from a log that the database itself keeps of the
+stored URLs, not from what the bot says of itself.
+"""
 
 from __future__ import annotations
 
+import random
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, text
 
-from tests.support.chaos import Size, on_one_machine, on_servers
+from bot.db.database import Database, read_url
+from bot.db.migrate import migrate
+from bot.db.tables import generations, requests
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.state import ChatMessage
+from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.http import wait_until
+from tests.support.bot_process import PACE, BotProcess, Cluster
+from tests.support.dsl import FINAL_COLORS, wait_for
 from tests.support.servers import own_server
+from tests.support.wire import Wire, wired
 
 SEED = 7
+MESSAGES = 60
+PEOPLE = 20
+BACKLOG = 15
+"""Messages that wait at once, so that prompts keep coming while things break."""
+
+DEADLINE_SECONDS = 100.0
+
+Accident = Callable[[], None]
+
+LOG_ON_POSTGRES = """
+CREATE FUNCTION note_url() RETURNS trigger AS $$ BEGIN
+  IF NEW.url IS DISTINCT FROM OLD.url THEN
+    INSERT INTO url_log VALUES (NEW.generation_id, NEW.url, extract(epoch FROM clock_timestamp()));
+  END IF;
+  RETURN NEW;
+END $$ LANGUAGE plpgsql;
+CREATE TRIGGER note_url AFTER UPDATE ON generations FOR EACH ROW EXECUTE FUNCTION note_url()
+"""
+LOG_ON_SQLITE = """
+CREATE TRIGGER note_url AFTER UPDATE OF url ON generations WHEN NEW.url IS NOT OLD.url BEGIN
+  INSERT INTO url_log VALUES (NEW.generation_id, NEW.url, (julianday('now') - 2440587.5) * 86400.0);
+END
+"""
+
+
+@contextmanager
+def audited(url: str) -> Iterator[Database]:
+    """A database with its schema that logs every URL as it is stored."""
+    with closing(Database(read_url(url))) as database:
+        migrate(database)
+        with database.write() as connection:
+            connection.execute(text("CREATE TABLE url_log (generation_id TEXT, url TEXT, at DOUBLE PRECISION)"))
+            connection.execute(text(LOG_ON_SQLITE if database.is_sqlite else LOG_ON_POSTGRES))
+        yield database
+
+
+@dataclass(slots=True)
+class Chaos:
+    """One run: messages are pushed as the work gets on, and accidents happen at even distances of paid calls.
+
+    The distances keep a generation from being hit twice: the second time its call is hidden, it ends in words.
+    """
+
+    cluster: Cluster
+    database: Database
+    webs: list[BotProcess]
+    random: random.Random = field(default_factory=lambda: random.Random(SEED))  # noqa: S311 - the same each time
+    said: list[ChatMessage] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+    hidden: int = 0
+    """Accidents that may have hidden a paid call: workers killed, and cut off past their lease."""
+    taken: int = 0
+    """Pushes that were taken."""
+
+    def live_through(self, accidents: list[Accident]) -> None:
+        """Lives through the accidents in some order, and checks what there is in the end."""
+        feishu = self.cluster.feishu
+        people = [feishu.state.add_person(f"某人 {number}").open_id for number in range(PEOPLE)]
+        chats = {one: feishu.state.add_chat("p2p", name="某处", members=[one]).chat_id for one in people}
+        for number in range(MESSAGES):
+            person = people[number % PEOPLE]
+            self.said.append(feishu.say(chat_id=chats[person], sender=person, text=f"一只橘猫，编号 {number}"))
+        pushing = threading.Thread(target=self._push_all, daemon=True)
+        pushing.start()
+        self.random.shuffle(accidents)
+        try:
+            for number, accident in enumerate(accidents, start=1):
+                due = number * MESSAGES // (len(accidents) + 1)
+                self.wait(lambda due=due: self.paid >= due)  # type: ignore[misc]
+                accident()
+            self.wait(lambda: all(self._is_final(one) for one in self.said))
+        finally:
+            self.over.set()
+            pushing.join()
+        self._check()
+        for process in self.cluster.processes:
+            process.terminate()
+        assert {process.wait() for process in self.cluster.processes} == {0}
+
+    def wait(self, condition: Callable[[], bool], *, but_not: BotProcess | None = None) -> None:
+        """Waits for a condition, and meanwhile starts again what ended by itself, as a supervisor does."""
+
+        def look() -> bool:
+            for process in self.cluster.processes:
+                if process is not but_not:
+                    self._start_again(process)
+            return condition()
+
+        wait_for(look, timeout=DEADLINE_SECONDS)
+
+    @property
+    def paid(self) -> int:
+        """How many calls were paid."""
+        return len(self.cluster.glm.paid)
+
+    def _is_final(self, message: ChatMessage) -> bool:
+        return any(color in FINAL_COLORS for color in self.cluster.colors(message))
+
+    def _push_all(self) -> None:
+        """Pushes each message to one web soon and to another one a little later."""
+        order = []
+        for number, message in enumerate(self.said):
+            first = self.random.randrange(len(self.webs))
+            order.append((number, message, first))
+            order.append((number + self.random.randrange(BACKLOG), message, (first + 1) % len(self.webs)))
+        with ThreadPoolExecutor(4) as pool:
+            for number, message, web in sorted(order, key=lambda entry: entry[0]):
+                wait_until(lambda n=number: self.over.is_set() or n < self.paid + BACKLOG, seconds=DEADLINE_SECONDS)  # type: ignore[misc]
+                pool.submit(self._push_until_taken, message, self.webs[web])
+
+    def _push_until_taken(self, message: ChatMessage, web: BotProcess) -> None:
+        while not self.over.is_set():
+            if self.cluster.push(message, web=web) == 200:
+                self.taken += 1
+                return
+            self.over.wait(0.3)
+
+    def kill(self, process: BotProcess, *, stay_down: bool = False) -> None:
+        """Kills a process and starts it again: at once, or when others have gone on without it."""
+        self._start_again(process)
+        process.kill()
+        assert process.process.exitcode == -signal.SIGKILL
+        self.cluster.expire_leases(process)
+        if stay_down:
+            before = self.paid
+            self.wait(lambda: self.paid > before, but_not=process)
+        self._start(process)
+
+    def kill_worker(self, process: BotProcess, *, stay_down: bool = False) -> None:
+        """Kills a process that may be at a paid call."""
+        self.hidden += 1
+        self.kill(process, stay_down=stay_down)
+
+    def cut_off(self, worker: BotProcess, line: Wire, *, others: list[BotProcess]) -> None:
+        """Cuts a worker off from its database during a paid call, until its leases have expired.
+
+        A worker that has a slot gives it to its own next call, so the others leave for a moment, and calls take longer.
+        """
+        self.hidden += 1
+        quick, self.cluster.glm.seconds = self.cluster.glm.seconds, 1.0
+        self._start_again(worker)
+        for other in others:
+            other.terminate()
+            assert other.wait() is not None
+        self.wait(lambda: self._calls(worker))
+        line.cut()
+        self.cluster.expire_leases(worker)
+        self.cluster.glm.seconds = quick
+        before = self.paid
+        for other in others:
+            self._start(other)
+        self.wait(lambda: self.paid > before + 1)
+        line.mend()
+
+    def _start_again(self, process: BotProcess) -> None:
+        if process.process.exitcode is not None:
+            self._start(process)
+
+    def _start(self, process: BotProcess) -> None:
+        """Starts a process as a supervisor does: again, while the database is away."""
+        for _ in range(20):
+            with suppress(TimeoutError):
+                process.start()
+                return
+        raise AssertionError("a process could not be started again")
+
+    def _calls(self, process: BotProcess) -> bool:
+        """Whether a process has a paid call under way."""
+        statement = select(generations.c.owner).where(generations.c.state == "generating")
+        with self.database.read() as connection:
+            return any(f":{process.pid}:" in (owner or "") for owner in connection.scalars(statement))
+
+    def _check(self) -> None:
+        glm, feishu = self.cluster.glm, self.cluster.feishu
+        assert {tuple(self.cluster.colors(message)) for message in self.said} == {("green",)}
+        assert sum(one.sender == feishu.app_id for one in feishu.messages) == MESSAGES
+        with self.database.read() as connection:
+            assert len(connection.execute(select(requests.c.request_id)).all()) == MESSAGES
+            logged = (
+                "SELECT requests.prompt, url_log.at FROM url_log JOIN generations USING (generation_id)"
+                " JOIN requests USING (request_id)"
+            )
+            stored = connection.execute(text(logged)).all()
+        assert set(Counter(row.prompt for row in stored).values()) == {1}
+        stored_at: dict[str, float] = {row.prompt: row.at for row in stored}
+        assert [call.body["prompt"] for call in glm.calls if call.at > stored_at[call.body["prompt"]]] == []
+        assert self.paid <= MESSAGES + self.hidden
+        assert self.taken == 2 * MESSAGES
+
+
+@pytest.fixture
+def feishu() -> Iterator[FeishuStandIn]:
+    """Feishu; the test itself delivers."""
+    with FeishuStandIn() as feishu:
+        yield feishu
+
+
+@pytest.fixture
+def glm() -> Iterator[GlmStandIn]:
+    """GLM, quick."""
+    with GlmStandIn(seconds=0.08) as glm:
+        yield glm
 
 
 @pytest.mark.postgres
-def test_two_webs_and_three_workers_live_through_a_bad_day(tmp_path: Path) -> None:
+def test_two_webs_and_three_workers_live_through_a_bad_day(
+    feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path
+) -> None:
     """Workers and a web killed, one cut off, the database crashed: one result each, paid once but for the kills."""
-    size = Size(messages=60, worker_kills=3)
-    with own_server() as server:
-        outcome = on_servers(server, folder=tmp_path, size=size, seed=SEED)
-    assert outcome.faults == [], outcome.text
-    assert (outcome.deliveries, outcome.kills) == (2 * size.messages, size.worker_kills + 1)
+    with (
+        own_server() as server,
+        audited(server.url) as database,
+        wired(server.url) as (line, far_url),
+        Cluster(folder=tmp_path, url=server.url, pace=replace(PACE, poll=0.1), glm=glm, feishu=feishu) as cluster,
+    ):
+        webs = [cluster.start("web") for _ in range(2)]
+        near = [cluster.start("worker") for _ in range(2)]
+        far = cluster.start("worker", DATABASE_URL=far_url)
+        chaos = Chaos(cluster, database, webs)
+
+        def restart_database() -> None:
+            server.crash()
+            server.start()
+
+        chaos.live_through(
+            [
+                lambda: chaos.kill_worker(near[0]),
+                lambda: chaos.kill_worker(near[1], stay_down=True),
+                lambda: chaos.kill_worker(far, stay_down=True),
+                lambda: chaos.kill(webs[0]),
+                restart_database,
+                lambda: chaos.cut_off(far, line, others=near),
+            ]
+        )
 
 
-def test_one_process_on_sqlite_lives_through_its_kills(tmp_path: Path) -> None:
+def test_one_process_on_sqlite_lives_through_its_kills(feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path) -> None:
     """Killed four times under a steady stream of messages, a single process answers each of them once."""
-    size = Size(messages=60, worker_kills=4)
-    outcome = on_one_machine(folder=tmp_path, size=size, seed=SEED)
-    assert outcome.faults == [], outcome.text
-    assert (outcome.deliveries, outcome.kills) == (2 * size.messages, size.worker_kills)
+    url = f"sqlite:///{tmp_path / 'bot.db'}"
+    with audited(url) as database, Cluster(folder=tmp_path, url=url, glm=glm, feishu=feishu) as cluster:
+        node = cluster.start("both")
+        chaos = Chaos(cluster, database, [node])
+        chaos.live_through([lambda: chaos.kill_worker(node)] * 4)

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing.process import BaseProcess
 from pathlib import Path
+from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
 import psycopg
 import pytest
@@ -22,17 +20,27 @@ from bot.__main__ import main
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.repo.lock import TOP
 from tests.support import forkserver
-from tests.support.bot_process import NO_LIMITS, PACE, BotProcess, ProcessSpec, Role
-from tests.support.databases import postgres_database
-from tests.support.dsl import DEADLINE, header_color, is_final, posts_of, variables_for, wait_for
+from tests.support.bot_process import BotProcess, Cluster, Role
+from tests.support.dsl import DEADLINE, variables_for, wait_for
 
-SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
-COMMANDS: list[tuple[str, Role]] = [("serve", "both"), ("connect", "connected"), ("worker", "worker")]
+SIGNALS = [SIGTERM, SIGINT, SIGHUP]
+ROLES: dict[str, Role] = {"serve": "both", "connect": "connected", "worker": "worker"}
 
-RequestSentences = Callable[[], str]
+STAGES: dict[str, Callable[[Path, str, FeishuStandIn], bool]] = {
+    "folder made": lambda folder, _log, _feishu: folder.exists(),
+    "first log line": lambda _folder, log, _feishu: "\n" in log,
+    "identity asked": lambda _folder, _log, feishu: bool(feishu.calls_named("token")),
+    "started": lambda _folder, log, _feishu: "started" in log,
+}
+"""What can be seen of a start from outside, in the order in which it happens."""
+
+STARTS = [
+    (command, stage, SIGNALS[(row + column) % 3])
+    for row, command in enumerate(ROLES)
+    for column, stage in enumerate(STAGES)
+]
 
 
 @pytest.fixture
@@ -44,161 +52,85 @@ def feishu(command: str) -> Iterator[FeishuStandIn]:
         yield feishu
 
 
-@pytest.fixture
-def glm() -> Iterator[GlmStandIn]:
-    """GLM, slow enough for signals during a call."""
-    with GlmStandIn(seconds=1.0) as glm:
-        yield glm
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    """A fresh database that all commands can share."""
-    with postgres_database() as url:
-        yield url
-
-
 def run(command: str, variables: dict[str, str], log: Path) -> None:
     """Runs a command of the command line in this process."""
-    sys.stderr = log.open("w", buffering=1, encoding="utf-8")
-    sys.stdout = sys.stderr
+    sys.stdout = sys.stderr = log.open("w", buffering=1, encoding="utf-8")
     os.environ.clear()
     os.environ.update(variables)
     sys.argv = ["glm-image-bot", command]
     sys.exit(main())
 
 
-@contextmanager
-def started(command: str, variables: dict[str, str], log: Path) -> Iterator[BaseProcess]:
-    """The process of a command; it is killed at the end."""
+@pytest.mark.postgres
+@pytest.mark.parametrize(("command", "stage", "number"), STARTS)
+def test_a_signal_during_the_start(
+    command: str, stage: str, number: Signals, postgres_cluster: Cluster, tmp_path: Path
+) -> None:
+    """Told to leave while it starts, a process ends with 0 and without a traceback."""
+    feishu, folder, log = postgres_cluster.feishu, tmp_path / "data", tmp_path / "log"
+    log.touch()
+    variables = {
+        **variables_for(feishu, folder=folder),
+        "DATABASE_URL": postgres_cluster.url,
+        "BOT_SERVER_WORKER_PORT": "0",
+    }
     process = forkserver.start(run, command, variables, log)
     try:
-        yield process
+        wait_for(lambda: STAGES[stage](folder, log.read_text(), feishu) or not process.is_alive())
+        os.kill(process.pid or 0, number)
+        process.join(DEADLINE)
+        assert process.exitcode == 0, log.read_text()
+        assert "Traceback" not in log.read_text()
     finally:
         process.kill()
         process.join()
 
 
-def stages(folder: Path, log: Path, feishu: FeishuStandIn) -> dict[str, Callable[[], bool]]:
-    """What can be seen of a start from outside, in the order in which it happens."""
-
-    def logged(*words: str) -> bool:
-        return log.exists() and any(word in log.read_text() for word in words)
-
-    return {
-        "folder made": folder.exists,
-        "first log line": lambda: logged("\n"),
-        "identity asked": lambda: bool(feishu.calls_named("token")),
-        "started": lambda: logged("started"),
-    }
-
-
-@pytest.mark.postgres
-@pytest.mark.parametrize("stage", ["folder made", "first log line", "identity asked", "started"])
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-@pytest.mark.parametrize("command", ["serve", "connect", "worker"])
-def test_a_signal_during_the_start(
-    *, command: str, number: signal.Signals, stage: str, feishu: FeishuStandIn, url: str, tmp_path: Path
-) -> None:
-    """Told to leave while it starts, a process ends with 0 and without a traceback."""
-    folder, log = tmp_path / "data", tmp_path / "log"
-    variables = {**variables_for(feishu, folder=folder), "DATABASE_URL": url, "BOT_SERVER_WORKER_PORT": "0"}
-    with started(command, variables, log) as process:
-        reached = stages(folder, log, feishu)[stage]
-        wait_for(lambda: reached() or not process.is_alive())
-        assert process.pid is not None
-        os.kill(process.pid, number)
-        process.join(DEADLINE)
-        assert process.exitcode == 0, log.read_text()
-        assert "Traceback" not in log.read_text()
-
-
-def plan_of(role: Role, *, feishu: FeishuStandIn, glm: GlmStandIn, url: str, folder: Path) -> ProcessSpec:
-    """How a process of a role is started."""
-    variables = {**variables_for(feishu, folder=folder), **NO_LIMITS, "DATABASE_URL": url}
-    return ProcessSpec(role=role, variables=variables, glm=glm.origin, pace=PACE)
-
-
-@contextmanager
-def running(role: Role, *, feishu: FeishuStandIn, glm: GlmStandIn, url: str, folder: Path) -> Iterator[BotProcess]:
-    """A process that does the work, and, where it takes no events itself, another that does."""
-    plan = plan_of(role, feishu=feishu, glm=glm, url=url, folder=folder / role)
-    with BotProcess(plan) as node:
-        if role == "worker":
-            with BotProcess(plan_of("web", feishu=feishu, glm=glm, url=url, folder=folder / "web")) as web:
-                feishu.webhook_url = f"{web.address}/webhook/event"
-                yield node
-        else:
-            if role == "both":
-                feishu.webhook_url = f"{node.address}/webhook/event"
-            if isinstance(feishu, ConnectedStandIn):
-                line = feishu.line
-                wait_for(lambda: line.open > 0)
-            yield node
-
-
-def next_role(role: Role) -> Role:
-    """The role in which one process does everything over the same way of delivery."""
-    return "connected" if role == "connected" else "both"
-
-
-def send(node: BotProcess, *numbers: signal.Signals) -> None:
-    """Sends signals to a process, one at once after the other."""
-    for number in numbers:
-        assert node.process.pid is not None
-        os.kill(node.process.pid, number)
-
-
-@pytest.mark.postgres
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-@pytest.mark.parametrize(("command", "role"), COMMANDS)
-def test_a_signal_while_idle(
-    *,
-    command: str,
-    role: Role,
-    number: signal.Signals,
-    feishu: FeishuStandIn,
-    glm: GlmStandIn,
-    url: str,
-    tmp_path: Path,
-) -> None:
-    """With nothing to do, a process leaves with 0."""
-    with running(role, feishu=feishu, glm=glm, url=url, folder=tmp_path) as node:
-        send(node, number)
-        assert node.wait(seconds=DEADLINE) == 0, command
+def begin(cluster: Cluster, command: str) -> BotProcess:
+    """Starts a process that does the work, and, where it takes no events itself, another that does."""
+    node = cluster.start(ROLES[command])
+    if isinstance(cluster.feishu, ConnectedStandIn):
+        line = cluster.feishu.line
+        wait_for(lambda: line.open > 0)
+    else:
+        cluster.feishu.webhook_url = (cluster.start("web") if command == "worker" else node).webhook
+    return node
 
 
 @pytest.mark.postgres
 @pytest.mark.parametrize(
-    "numbers",
-    [*((number,) for number in SIGNALS), (signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)],
-    ids=lambda numbers: "+".join(number.name for number in numbers),
+    ("command", "signals", "fault"),
+    [
+        ("serve", (SIGTERM, SIGTERM), None),
+        ("serve", (SIGINT, SIGTERM), None),
+        ("serve", (SIGTERM,), "level_0"),
+        ("connect", (SIGTERM, SIGTERM), None),
+        ("connect", (SIGHUP,), None),
+        ("worker", (SIGTERM, SIGTERM), None),
+        ("worker", (SIGINT,), None),
+    ],
 )
-@pytest.mark.parametrize(("command", "role"), COMMANDS)
 def test_a_signal_during_a_paid_call(
-    *,
-    command: str,
-    role: Role,
-    numbers: tuple[signal.Signals, ...],
-    feishu: FeishuStandIn,
-    glm: GlmStandIn,
-    url: str,
-    tmp_path: Path,
+    command: str, signals: tuple[Signals, ...], fault: str | None, postgres_cluster: Cluster
 ) -> None:
     """The paid call is brought to its card, the next prompt is left to the next process, and each is paid for once."""
-    with running(role, feishu=feishu, glm=glm, url=url, folder=tmp_path) as node:
-        said = [feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=f"第 {place} 只猫") for place in (1, 2)]
-        with psycopg.connect(url, autocommit=True) as database:
-            accepted = "SELECT count(*) FROM generations"
-            wait_for(lambda: glm.working == 1 and database.execute(accepted).fetchone() == (2,))
-        send(node, *numbers)
-        assert node.wait(seconds=DEADLINE) == 0, command
-        assert len(glm.paid) == 1
-        glm.seconds = 0.05
-        with running(next_role(role), feishu=feishu, glm=glm, url=url, folder=tmp_path / "next"):
-            wait_for(lambda: all(is_final(feishu, one) for one in said))
-    assert [[header_color(card) for card in feishu.replies(one.message_id)] for one in said] == [["green"], ["green"]]
-    assert [len(posts_of(glm, one)) for one in said] == [1, 1]
+    cluster = postgres_cluster
+    cluster.glm.seconds = 2.0
+    if fault:
+        cluster.glm.arm(fault)
+    node = begin(cluster, command)
+    said = [cluster.say("第一只猫"), cluster.say("第二只猫")]
+    with psycopg.connect(cluster.url, autocommit=True) as database:
+        accepted = "SELECT count(*) FROM generations"
+        wait_for(lambda: cluster.glm.working == 1 and database.execute(accepted).fetchone() == (2,))
+    node.send(*signals)
+    assert node.wait() == 0
+    assert len(cluster.glm.paid) == 1
+    cluster.glm.seconds = 0.05
+    begin(cluster, "serve" if command == "worker" else command)
+    colors = [["green"], ["red" if fault else "green"]]
+    wait_for(lambda: sorted(cluster.colors(one) for one in said) == colors)
+    assert cluster.calls(*said) == [1, 1]
 
 
 @pytest.mark.parametrize("command", ["serve"])
@@ -209,9 +141,9 @@ def test_an_ignored_signal_stays_ignored(command: str, feishu: FeishuStandIn, tm
     with subprocess.Popen(arguments, env=variables, cwd=tmp_path, stdin=-3, stdout=-3, stderr=-1, text=True) as running:
         assert running.stderr is not None
         assert any("started" in line for line in iter(running.stderr.readline, ""))
-        running.send_signal(signal.SIGHUP)
-        question = f"/proc/{running.pid}/status"
-        assert int(re.findall(r"SigIgn:\s+(\w+)", Path(question).read_text(encoding="ascii"))[0], 16) & 1
+        running.send_signal(SIGHUP)
+        status = Path(f"/proc/{running.pid}/status").read_text(encoding="ascii")
+        assert int(re.findall(r"SigIgn:\s+(\w+)", status)[0], 16) & 1
         running.terminate()
         _, log = running.communicate(timeout=60)
     assert running.returncode == 0, log

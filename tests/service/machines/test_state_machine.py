@@ -1,7 +1,7 @@
 """Two people, a bot in a process of its own, and anything that may happen, in any order.
 
 Hypothesis chooses what happens; the oracle is what holds for every bot at rest. ``STATE_MACHINE_EXAMPLES`` sets how
-many runs are tried, ten unless told otherwise; more than that are chosen anew each time.
+many runs are tried, eight unless told otherwise; more than that are chosen anew each time.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.support.bot_process import NO_LIMITS, PACE, BotProcess, ProcessSpec
-from tests.support.card_actions import card_actions
 from tests.support.databases import sqlite_database
-from tests.support.dsl import DEADLINE, is_final, posts_of, variables_for
+from tests.support.dsl import DEADLINE, card_actions, is_final, posts_of, variables_for
 from tests.support.invariants import prompt_of, violations
 
-EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "8"))
 QUICK = replace(PACE, backoff=0.05, backoff_longest=0.1)
 STAGES = st.sampled_from(["sent", "answered", "called", "paid", "ended"])
 PEOPLE = st.sampled_from(["lin", "chen"])
@@ -225,7 +224,7 @@ TwoPeople.TestCase.settings = settings(
     max_examples=EXAMPLES,
     stateful_step_count=8,
     deadline=None,
-    derandomize=EXAMPLES <= 10,
+    derandomize=EXAMPLES <= 8,
     report_multiple_bugs=False,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
