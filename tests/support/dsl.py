@@ -164,7 +164,7 @@ class Gate:
         return inner.handle_request(request)
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class BotUnderTest:
     """The stand-ins and the bot, from ``__enter__`` to ``__exit__``.
 
