@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from bot.errors import InvalidSize, RequestRejected
@@ -72,7 +74,11 @@ def test_rules_are_the_documented_ones() -> None:
 
 def test_unknown_model_is_rejected() -> None:
     """A model that does not exist has no sizes, and so no nearest one."""
-    for attempt in (lambda: resolve("glm-image-2", "16:9"), lambda: nearest("dall-e", 1024, 1024)):
+    attempts: list[Callable[[], object]] = [
+        lambda: resolve("glm-image-2", "16:9"),
+        lambda: nearest("dall-e", 1024, 1024),
+    ]
+    for attempt in attempts:
         with pytest.raises(RequestRejected) as caught:
             attempt()
         assert caught.value.sentence == "failure.model"

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.card_actions import card_actions
-
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from tests.repo.lock import TOP
-from tests.support.dsl import wait_for
+from tests.support.dsl import card_actions, wait_for
 from tests.support.proxy import TlsProxy
 
 SECONDS = 60
