@@ -66,7 +66,8 @@ class Setup:
         self._accounts = accounts
         self._domains = domains or {brand: brand for brand in get_args(Brand)}
         self._dotenv = folder / DOTENV
-        self._config = config_folder(environment)
+        # The shipped texts, as a team's own configuration may be of an older version.
+        self._config = config_folder({})
         self._messages = Messages.load(self._config)
         self._language = terminal_language(environment)
 

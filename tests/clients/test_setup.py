@@ -14,7 +14,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,12 @@ import segno
 
 from bot.cli.setup_steps import qr_code, terminal_language, with_variables
 from bot.dotenv import read_dotenv
+from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.feishu.registration import RegistrationStandIn
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from tests.repo.lock import TOP
-from tests.support.dsl import DEADLINE
+from tests.support.dsl import DEADLINE, wait_for
+from tests.support.proxy import TlsProxy
 
 KEY = "0123456789abcdef.not-a-real-key"
 SCANNER = "ou_scanner"
@@ -70,6 +72,31 @@ class Terminal:
         return self.process.wait(DEADLINE)
 
 
+@contextmanager
+def in_terminal(
+    command: list[str], *, folder: Path, variables: dict[str, str], typing: bool = True
+) -> Iterator[Terminal]:
+    """Starts a command in a terminal; without ``typing`` its standard input is empty."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(TOP), "PYTHONUTF8": "1", "COLUMNS": "100", "PORT": "0"}
+    here, there = pty.openpty()
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**environment, **variables},
+        start_new_session=True,
+        stdin=there if typing else subprocess.DEVNULL,
+        stdout=there,
+        stderr=there,
+    )
+    os.close(there)
+    try:
+        yield Terminal(process=process, end=here)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(here)
+
+
 @dataclass(kw_only=True)
 class Platform:
     """Both services of the platform, and how ``setup`` is started against them in a folder."""
@@ -83,32 +110,14 @@ class Platform:
         """The file that is written."""
         return self.folder / ".env"
 
-    @contextmanager
     def setup(
-        self, *, terminal: bool = True, variables: dict[str, str] | None = None, **run: Any
-    ) -> Iterator[Terminal]:
-        """Starts it; without a terminal its standard input is empty."""
+        self, *, typing: bool = True, variables: dict[str, str] | None = None, **run: Any
+    ) -> AbstractContextManager[Terminal]:
+        """Starts it up to the check."""
         domains = {"feishu": self.feishu.origin, "lark": self.feishu.origin}
         given = json.dumps({"accounts": self.accounts.accounts, "domains": domains, "run": run})
-        own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(TOP), "PYTHONUTF8": "1", "COLUMNS": "100", "PORT": "0"}
         command = [sys.executable, "-m", "tests.clients.setup_driver", given]
-        here, there = pty.openpty()
-        process = subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env={**own, **(variables or {})},
-            start_new_session=True,
-            stdin=there if terminal else subprocess.DEVNULL,
-            stdout=there,
-            stderr=there,
-        )
-        os.close(there)
-        try:
-            yield Terminal(process=process, end=here)
-        finally:
-            process.kill()
-            process.wait()
-            os.close(here)
+        return in_terminal(command, folder=self.folder, variables=variables or {}, typing=typing)
 
 
 @pytest.fixture
@@ -120,26 +129,44 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
             yield Platform(feishu=feishu, accounts=accounts, folder=tmp_path)
 
 
-def test_from_nothing(platform: Platform) -> None:
-    """A code and a link, a scan, a key typed unseen: ``.env`` is private and complete, and the check passes."""
-    with platform.setup() as terminal:
-        terminal.expect("ZhiPu API key.*: ")
-        terminal.type(KEY)
-        assert terminal.hidden
-        assert terminal.wait() == 0
-    assert re.search(r"All \d\d checks passed", terminal.screen)
-    assert f"{platform.feishu.origin}/app/cli_00000000000000aa" in terminal.screen
-    assert [word for word in (KEY, platform.feishu.app_secret, "Traceback") if word in terminal.screen] == []
-    written = {name: value for name, value in read_dotenv(platform.dotenv).items() if value}
-    assert written == {
-        "FEISHU_APP_ID": "cli_00000000000000aa",
-        "FEISHU_APP_SECRET": platform.feishu.app_secret,
-        "FEISHU_DOMAIN": platform.feishu.origin,
+def test_from_nothing_to_a_running_bot(tmp_path: Path) -> None:
+    """The command itself, the real addresses leading here: a scan, a key typed unseen, a private ``.env``, a greeting.
+
+    It becomes ``connect``, which answers; neither secret is shown or logged.
+    """
+    with ConnectedStandIn() as feishu, ExitStack() as stack:
+        feishu.line.origin = "wss://line.feishu.test"
+        given = {"app_id": feishu.app_id, "app_secret": feishu.app_secret, "open_id": "ou_lin"}
+        accounts = stack.enter_context(RegistrationStandIn(**given, scan_seconds=0))  # type: ignore[arg-type]
+        ports = {
+            "accounts.feishu.cn": urlsplit(accounts.accounts["feishu"]).port or 0,
+            "open.feishu.cn": urlsplit(feishu.origin).port or 0,
+            "line.feishu.test": feishu.line.listen(),
+        }
+        proxy = stack.enter_context(TlsProxy(ports, folder=tmp_path))
+        variables = {"HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(proxy.authority)}
+        with in_terminal([sys.executable, "-m", "bot", "setup"], folder=tmp_path, variables=variables) as terminal:
+            terminal.expect("ZhiPu API key.*: ")
+            terminal.type(KEY)
+            assert terminal.hidden
+            terminal.expect(r"All \d\d checks passed")
+            terminal.expect("https://open.feishu.cn/app/cli_sandbox")
+            terminal.expect("started command=connect")
+            wait_for(lambda: [one.chat_id for one in feishu.messages] == ["oc_direct_lin"])
+            assert feishu.messages[0].sender == feishu.app_id
+            terminal.process.terminate()
+            assert terminal.wait() == 0
+        assert [path for path, _ in accounts.calls] == ["/oauth/v1/app/registration"] * 3
+    assert [word for word in (KEY, feishu.app_secret, "Traceback") if word in terminal.screen] == []
+    dotenv = tmp_path / ".env"
+    assert {name: value for name, value in read_dotenv(dotenv).items() if value} == {
+        "FEISHU_APP_ID": "cli_sandbox",
+        "FEISHU_APP_SECRET": feishu.app_secret,
+        "FEISHU_DOMAIN": "feishu",
         "ZHIPU_API_KEY": KEY,
-        "BOT_TEAM_ADMINS": SCANNER,
+        "BOT_TEAM_ADMINS": "ou_lin",
     }
-    assert stat.S_IMODE(platform.dotenv.stat().st_mode) == 0o600
-    assert [path.name for path in platform.folder.iterdir()] == [".env"]
+    assert stat.S_IMODE(dotenv.stat().st_mode) == 0o600
 
 
 def test_the_page_is_filled_in(platform: Platform) -> None:
@@ -294,10 +321,10 @@ def test_what_cannot_be_written_is_found_before_the_scan(platform: Platform, pla
 
 def test_without_a_terminal_the_key_comes_from_the_environment(platform: Platform) -> None:
     """Where nobody can be asked the variable is named, and the app that was created is kept."""
-    with platform.setup(terminal=False) as terminal:
+    with platform.setup(typing=False) as terminal:
         assert terminal.wait() == 2
     assert "ZHIPU_API_KEY: is not set" in terminal.screen
-    with platform.setup(terminal=False, variables={"ZHIPU_API_KEY": KEY}) as terminal:
+    with platform.setup(typing=False, variables={"ZHIPU_API_KEY": KEY}) as terminal:
         assert terminal.wait() == 0
 
 
