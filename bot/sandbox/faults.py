@@ -160,19 +160,16 @@ def arm(
     times: int = 1,
     seconds: float | None = None,
 ) -> None:
-    """Arms a fault by its unique name, on the call ``on`` or the one that it usually meets.
+    """Arms a fault by its unique name, on the call ``on`` to Feishu or the one that it usually meets.
 
-    With ``seconds`` all such calls to Feishu fail for that long, instead of ``times``.
+    With ``seconds`` all such calls fail for that long, instead of ``times``.
 
     Raises:
         KeyError: there is no such fault.
-        ValueError: such a call to Feishu cannot fail by it.
+        ValueError: such a call cannot fail by it.
     """
     fault = FAULTS[name]
-    if fault.side == "glm":
-        glm.arm(fault.own, times=times)
-        return
-    call = on or fault.default_call
+    side, call = (glm, fault.calls[0]) if fault.side == "glm" else (feishu, on or fault.default_call)
     if call not in (*fault.calls, ANY_CALL):
         raise ValueError(f"no call {call!r} fails by {name}; these do: {', '.join(fault.calls)}")
-    feishu.arm(fault.own, on=call, times=times if seconds is None else None, seconds=seconds)
+    side.arm(fault.own, on=call, times=times if seconds is None else None, seconds=seconds)

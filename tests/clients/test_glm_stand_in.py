@@ -97,16 +97,25 @@ def test_a_link_ends() -> None:
             assert client.get(url).status_code == 403
 
 
-def test_a_picture_is_marked_and_of_the_asked_size() -> None:
-    """The same prompt makes the same picture, another prompt another one; a label says that it was generated."""
+def test_image_is_marked_and_of_the_requested_size() -> None:
+    """The same arguments make the same image, the next ones of a prompt other scenes; a label says it was generated."""
     settings: dict[str, Any] = {"width": 1728, "height": 960, "image_id": "2026", "watermark": True}
-    content = render("一只橘猫", **settings)
-    picture = Image.open(BytesIO(content))
+    scenes = [render("一只橘猫", **settings, number=number) for number in range(6)]
+    picture = Image.open(BytesIO(scenes[0]))
     assert (picture.format, picture.size) == ("JPEG", (1728, 960))
     assert '"ProduceID": "2026"' in picture.getexif()[0x010E]
-    assert content == render("一只橘猫", **settings)
-    assert content != render("一只狗", **settings)
-    assert content != render("一只橘猫", **{**settings, "watermark": False})
+    assert len(set(scenes)) == 6
+    assert scenes[0] == render("一只橘猫", **settings)
+    assert scenes[0] != render("一只橘猫", **{**settings, "watermark": False})
+
+
+def test_images_of_one_prompt_differ(stand_in: GlmStandIn) -> None:
+    """Each call gets a scene of its own, which its link keeps."""
+    urls = [posted(stand_in, GOOD).json()["data"][0]["url"] for _ in range(4)]
+    with httpx.Client(transport=stand_in.transport()) as client:
+        images = [client.get(url).content for url in (*urls, urls[0])]
+    assert len(set(images)) == 4
+    assert images[0] == images[-1]
 
 
 def test_faults_wait_in_line(stand_in: GlmStandIn) -> None:

@@ -11,7 +11,7 @@ import httpx
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import API_HOST, PATH, GlmStandIn
-from bot.sandbox.http import LoopbackServer, Request, Response
+from bot.sandbox.http import LoopbackServer, Request, Response, wait_until
 from tests.clients.feishu_wire import Wire
 from tests.page import scripted_cards as cards
 
@@ -60,6 +60,10 @@ class ScriptedBot:
     def upload(self, content: bytes) -> str:
         """Uploads a picture and gives its key."""
         return str(self._wire.upload_image(content).json()["data"]["image_key"])
+
+    def wait_for_presses(self, count: int) -> None:
+        """Waits until so many presses have come."""
+        assert wait_until(lambda: len(self.presses) >= count, seconds=30)
 
     def _take(self, call: Request) -> Response:
         event = call.json()

@@ -61,6 +61,8 @@ def of(*elements: Any) -> Card:
     return _card("violet", both("试试", "Try"), list(elements))
 
 
+DAYS = [{"day": "11-28", "images": 3}, {"day": "11-29", "images": 12}]
+
 LAST_LINE = "最后一行"
 
 
@@ -92,9 +94,22 @@ def components(image_key: str) -> Card:
             "header": {"title": both("更多", "More")},
             "elements": [{"tag": "div", "text": both("里面", "Inside")}],
         },
-        {"tag": "chart", "chart_spec": {"type": "bar", "data": {}}},
+        {
+            "tag": "chart",
+            "chart_spec": {"type": "bar", "xField": "day", "yField": "images", "data": {"values": DAYS}},
+        },
+        {"tag": "person", "user_id": "ou_chen", "show_name": True},
+        {"tag": "img_combination", "combination_mode": "bisect", "img_list": [{"img_key": image_key}] * 4},
+        {
+            "tag": "overflow",
+            "options": [{"text": both("删掉它", "Delete it"), "value": "delete"}],
+            "confirm": asked["confirm"],
+            "behaviors": [_call("more")],
+        },
     ]
-    return _card("orange", both("组件", "Components"), elements)
+    card = _card("orange", both("组件", "Components"), elements)
+    card["header"]["text_tag_list"] = [{"tag": "text_tag", "text": both("横版", "Landscape"), "color": "blue"}]
+    return card
 
 
 def _form() -> Card:

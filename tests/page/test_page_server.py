@@ -134,8 +134,8 @@ def test_an_original_is_served_as_its_link_promises(client: httpx.Client, glm: G
 @pytest.mark.parametrize(("act", "fields"), [
     ("say", {}),
     ("say", {"chat": "oc_nowhere", "sender": "ou_lin", "text": "x"}),
-    ("say", {"chat": "oc_group", "sender": "ou_lin", "picture": "not base64!"}),
-    ("say", {"chat": "oc_group", "sender": "ou_lin", "picture": "bm8gcGljdHVyZQ=="}),
+    ("say", {"chat": "oc_group", "sender": "ou_lin", "file": "not base64!"}),
+    ("react", {"message": "om_nowhere", "by": "ou_lin"}),
     ("say", {"chat": "oc_group", "sender": "ou_lin", "text": "x", "quote": "om_nowhere"}),
     ("press", {"message": "om_nowhere", "presser": "ou_lin", "tag": "button"}),
     ("switch", {"switch": "fault", "name": "no_such_fault"}),
@@ -186,7 +186,7 @@ def test_everybody_is_mentioned_by_the_readers_word(client: httpx.Client, feishu
     """Also with a picture, which then reaches the bot as rich text."""
     fields = {"chat": "oc_group", "sender": "ou_lin", "text": "@所有人 看", "bot": "画图", "all": "所有人"}
     picture = base64.b64encode(scripted_cards.PIXEL).decode()
-    for more in ({}, {"picture": picture}):
+    for more in ({}, {"file": picture}):
         given = {"Origin": str(client.base_url).rstrip("/")}
         client.post("/do/say", json={**fields, **more}, headers=given).raise_for_status()
     assert ["@_all 看" in message.content for message in feishu.messages] == [True, True]

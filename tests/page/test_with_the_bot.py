@@ -61,19 +61,6 @@ def test_a_group_answers_only_a_mention(running: Running, visit: Visit) -> None:
     expect(page.locator("#log .message:not(.own)")).to_have_count(1)
 
 
-def test_a_failure_is_shown_in_words(running: Running, visit: Visit, shots: Path) -> None:
-    """A fault armed in the panel becomes the bot's sentence, in the reader's language."""
-    page = visit(running.origin)
-    room = open_panel(page, "faults")
-    room.get_by_label("GLM 的下一次调用").select_option("glm_1113")
-    room.get_by_role("button", name="设下 GLM 故障").click()
-    expect(room.locator("#armed li")).to_have_count(1)
-    say(page, "一只橘猫")
-    failed = card(page, "red")
-    expect(failed).to_contain_text("1113")
-    page.screenshot(path=shots / "bot-failure.png")
-
-
 def test_every_control_of_the_result_is_answered(running: Running, visit: Visit, shots: Path) -> None:
     """Again and another ratio draw once more, the original comes as a file, and the prompt can be edited."""
     page = visit(running.origin)

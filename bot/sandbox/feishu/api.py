@@ -115,6 +115,7 @@ class MessageApi:
         reaction = Reaction(
             reaction_id=new_id("reaction"),
             message_id=message.message_id,
+            operator=self.state.app_id,
             emoji_type=emoji_type,
             created=self.state.clock(),
         )

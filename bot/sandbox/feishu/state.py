@@ -111,10 +111,11 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reaction:
-    """An emoji that the bot put on a message."""
+    """An emoji that ``operator``, the app's id or a user's open id, put on a message."""
 
     reaction_id: str
     message_id: str
+    operator: str
     emoji_type: str
     created: float
 

@@ -11,7 +11,7 @@ from typing import Any
 from bot.sandbox.feishu.cards import validate_card
 from bot.sandbox.feishu.delivery import Attempt, EventPusher
 from bot.sandbox.feishu.events import Event, Mention, message_event, milliseconds, new_event, render_content
-from bot.sandbox.feishu.state import TENANT_KEY, ChatMessage, FeishuState, new_id
+from bot.sandbox.feishu.state import TENANT_KEY, ChatMessage, FeishuState, Reaction, new_id
 from bot.sandbox.feishu.uploads import Uploads
 
 EVERYBODY = "@_all"
@@ -79,9 +79,35 @@ class UserActions:
             content = render_content(text, noted, image_key=key, as_post=kind == "post")
         return self._send(chat_id, sender, kind, content, noted=noted, thread_id=thread_id, quote=quote)
 
-    def send_file(self, *, chat_id: str, sender: str, content: bytes, name: str) -> ChatMessage:
+    def send_file(
+        self,
+        *,
+        chat_id: str,
+        sender: str,
+        content: bytes,
+        name: str,
+        seconds: int | None = None,
+        thread_id: str | None = None,
+        quote: str | None = None,
+    ) -> ChatMessage:
+        """Sends a file, or a voice message of so many seconds."""
         key = self._uploads.store(content, name=name, kind="file", owner=sender).key
-        return self._send(chat_id, sender, "file", json.dumps({"file_key": key, "file_name": name}, ensure_ascii=False))
+        more = {"file_name": name} if seconds is None else {"duration": seconds * 1000}
+        content_ = json.dumps({"file_key": key, **more}, ensure_ascii=False)
+        kind = "file" if seconds is None else "audio"
+        return self._send(chat_id, sender, kind, content_, thread_id=thread_id, quote=quote)
+
+    def react(self, message_id: str, *, by: str, emoji_type: str) -> None:
+        """Puts an emoji on a message; the bot has not subscribed to the event of it."""
+        reaction = Reaction(
+            reaction_id=new_id("reaction"),
+            message_id=self.state.messages[message_id].message_id,
+            operator=self.state.people[by].open_id,
+            emoji_type=emoji_type,
+            created=self.state.clock(),
+        )
+        self.state.reactions[reaction.reaction_id] = reaction
+        self.state.publish("reaction", reaction)
 
     def event_of(self, message: ChatMessage) -> Event:
         """A new event of a message, with an id of its own."""

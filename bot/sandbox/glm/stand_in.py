@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import random
 import re
 import secrets
 import threading
@@ -31,6 +32,9 @@ MODELS = ("glm-image", "cogview-4-250304", "cogview-4", "cogview-3-flash")
 LINK_SECONDS = 7 * 24 * 3600
 """How long a link is valid; public samples of 2026 are for seven days, not the documented thirty."""
 
+REAL_SECONDS = (20.0, 50.0)
+"""How long the platform takes for an image, at least and at most."""
+
 CONCURRENCY: Mapping[str, int] = {"glm-image": 1, "cogview-4": 5, "cogview-4-250304": 5, "cogview-3-flash": 5}
 """Simultaneous calls that a basic account may have, per model."""
 
@@ -51,7 +55,8 @@ class GlmCall:
     bytes. ``over`` means that nothing more will come; a call that is never answered is over at once. Of a call, ``key``
     is the key's first four characters, ``body`` is ``None`` when it was no JSON, ``answer`` is the body of the answer
     even where a fault kept it from arriving whole, and ``drawing`` is how many seconds the image took to be drawn.
-    ``paid`` means that an image was made and would be billed, whether or not the caller learnt of it.
+    ``paid`` means that an image was made and would be billed, whether or not the caller learnt of it; ``number`` is how
+    many were made for the same prompt before.
     """
 
     at: float
@@ -65,6 +70,7 @@ class GlmCall:
     body: Any = None
     paid: bool = False
     drawing: float = 0.0
+    number: int = 0
     answer: str = ""
 
     def finish(self, response: Response, *, wire_fault: str | None = None) -> Response:
@@ -109,9 +115,10 @@ def loopback(origin: str, *, inner: httpx.BaseTransport | None = None) -> Loopba
 class GlmStandIn:
     """The stand-in; a context manager that serves while it is entered.
 
-    An image takes ``seconds``. More than ``concurrency`` simultaneous calls per key and model get 429 and 1302.
-    ``clock`` gives seconds since 1970. It stores nothing, and accepts any key that an HTTP header can carry. ``strays``
-    is what reached the host of the redirects; it stays empty unless a client follows one.
+    An image takes ``seconds``, or with ``real_speed`` as long as on the platform. More than ``concurrency``
+    simultaneous calls per key and model get 429 and 1302. ``clock`` gives seconds since 1970. It stores nothing, and
+    accepts any key that an HTTP header can carry. ``strays`` is what reached the host of the redirects; it stays empty
+    unless a client follows one.
     """
 
     def __init__(
@@ -123,6 +130,7 @@ class GlmStandIn:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.seconds = seconds
+        self.real_speed = False
         self.calls: list[GlmCall] = []
         self.fetched: list[GlmCall] = []
         self.strays: list[Request] = []
@@ -214,10 +222,12 @@ class GlmStandIn:
                 return reject(1302)
             self._working[slot] += 1
         began = time.monotonic()
-        self._server.closing.wait(self.seconds)
+        seconds = random.uniform(*REAL_SECONDS) if self.real_speed else self.seconds  # noqa: S311 - no secret
+        self._server.closing.wait(seconds)
         with self._lock:
             self._working[slot] -= 1
         record.seconds = time.monotonic() - began
+        record.number = sum(call.body["prompt"] == record.body["prompt"] for call in self.paid)
         record.paid = True
         body: dict[str, Any] = {"created": int(record.at), "data": [{"url": self._link(record)}]}
         if record.fault and record.fault.startswith("level_"):
@@ -257,6 +267,7 @@ class GlmStandIn:
             height=int(height),
             image_id=name.partition("_")[0],
             watermark=call.body.get("watermark_enabled", True),
+            number=call.number,
         )
         call.drawing = time.monotonic() - began
         # The platform's storage serves JPEG bytes under a .png name and this type.

@@ -64,7 +64,7 @@ class ControlPanel:
         """The present state of the switches; ``ends_at`` of an armed fault is in seconds since 1970."""
         delivery, offset = self.feishu.delivery, time.time() - time.monotonic()
         return {
-            "seconds": self.glm.seconds,
+            "seconds": "real" if self.glm.real_speed else self.glm.seconds,
             "armed": [
                 {
                     "name": armed.fault.name,
@@ -96,7 +96,9 @@ class ControlPanel:
                 self.glm.faults.disarm()
                 self.feishu.faults.disarm()
             case "seconds":
-                self.glm.seconds = _seconds(fields["seconds"])
+                self.glm.real_speed = fields["seconds"] == "real"
+                if not self.glm.real_speed:
+                    self.glm.seconds = _seconds(fields["seconds"])
             case "delivery":
                 duplicates = _integer(fields["duplicates"], least=0)
                 new_id = bool(fields.get("new_event_id"))

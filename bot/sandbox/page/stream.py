@@ -103,7 +103,11 @@ class EventStream:
     def _message_view(self, message: ChatMessage) -> View:
         state = self.feishu.state
         with state.lock:
-            reactions = [one.emoji_type for one in state.reactions.values() if one.message_id == message.message_id]
+            reactions = [
+                {"kind": one.emoji_type, "by": one.operator}
+                for one in state.reactions.values()
+                if one.message_id == message.message_id
+            ]
             uploads = {key: state.uploads[key] for key in _UPLOAD_KEY.findall(message.content) if key in state.uploads}
         gone = message.recalled or message.deleted
         return {

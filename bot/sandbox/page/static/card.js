@@ -1,52 +1,43 @@
 /** Draws a card of JSON 2.0 as Feishu's client does. */
 
-import { anchor, confirmed, el, openLink, option, picture, toast } from "./dom.js";
-import { act, speaker, t, localized } from "./store.js";
+import { anchor, avatar, confirmed, el, openLink, option, picture, toast } from "./dom.js";
+import { act, localized, nameOf, speaker, t } from "./store.js";
 
 /** The card of a message; `message` gives its id and the facts of its pictures. */
 export function card(message) {
   const { header, body, config } = message.content;
-  const width = config?.width_mode ?? "default";
-  const article = el("article", { className: `card width-${width}`, "aria-label": localized(header?.title) || t("card") });
-  if (header) article.append(head(header));
-  const around = { message, form: null };
-  article.append(el("div", { className: "card-body" }, ...drawAll(body.elements, around)));
-  return article;
+  const title = localized(header?.title) || t("card");
+  const around = { message, title, form: null };
+  return el("article", { className: `card width-${config?.width_mode ?? "default"}`, "aria-label": title },
+    header ? head(header) : null,
+    el("div", { className: "card-body" }, drawAll(body.elements, around)));
 }
 
 /** What the list of chats shows of a card. */
-export function summary(message) {
-  const { header, config } = message.content;
+export function summary({ content: { header, config } }) {
   return localized(config?.summary) || localized(header?.title) || t("card");
 }
 
-function head({ title, subtitle, template, text_tag_list: tags }) {
-  const words = (text) => (text.tag === "lark_md" ? markdown(localized(text)) : [localized(text)]);
+function head({ title, subtitle, template, text_tag_list: tags = [] }) {
+  const tag = ({ text, color }) => el("span", { className: `text-tag ${inColour(color ?? "grey")}`, textContent: localized(text) });
   return el("header", { className: `card-head of-${template ?? "default"}` },
-    el("h3", {}, ...words(title), (tags ?? []).map((tag) => el("span", { className: `text-tag in-${tag.color ?? "grey"}`, textContent: localized(tag.text) }))),
-    subtitle ? el("p", {}, ...words(subtitle)) : null);
+    el("h3", {}, words(title), tags.map(tag)), subtitle ? el("p", {}, words(subtitle)) : null);
 }
 
-/**
- * The sides of the sizes that have a name, in pixels, and how many times as high as wide a stretched picture may be.
- * https://open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/image
- */
-const SIDES = { tiny: 16, small: 40, medium: 80, large: 160 };
-const TALLEST = 16 / 9;
-
 const DRAW = {
-  div, img, button, input, form,
-  markdown: markdownBlock,
+  div, img, button, input, form, chart, overflow,
+  markdown: (component) => el("div", { className: `markdown ${look(component)}` }, markdown(localized(component))),
   hr: () => el("hr"),
   img_combination: combination,
   select_static: select,
   column_set: columns,
   collapsible_panel: panel,
+  interactive_container: container,
+  person: ({ user_id: id, ...how }) => people([{ id }], how),
+  person_list: ({ persons, ...how }) => people(persons, how),
 };
 
-function drawAll(components, around) {
-  return components.map((component) => draw(component, around));
-}
+const drawAll = (components, around) => components.map((component) => draw(component, around));
 
 function draw(component, around) {
   const build = DRAW[component.tag];
@@ -57,15 +48,23 @@ function look({ text_size: size, text_align: align, text_color: colour }) {
   return ["text", size ? `size-${size}` : "", align ? `align-${align}` : "", inColour(colour)].join(" ");
 }
 
+/** The nodes of a text element, of which only `lark_md` and `markdown` are markup. */
+const words = (text) => (/md|markdown/.test(text?.tag) ? markdown(localized(text)) : [localized(text)]);
+
 function div({ text }) {
-  if (!text) return el("div");
-  if (text.tag === "lark_md") return el("div", { className: look(text) }, ...markdown(localized(text)));
-  return el("p", { className: look(text), textContent: localized(text) });
+  return el(/md/.test(text?.tag) ? "div" : "p", text ? { className: look(text) } : {}, words(text));
 }
 
-function markdownBlock(component) {
-  return el("div", { className: `markdown ${look(component)}` }, ...markdown(localized(component)));
+function people(persons, { show_name: named = true, show_avatar: pictured = true }) {
+  return el("p", { className: "people" }, persons.map(({ id }) => el("span", {}, pictured ? avatar(nameOf(id)) : null, named ? ` ${nameOf(id)}` : null)));
 }
+
+/**
+ * The sides of the sizes that have a name, in pixels, and how many times as high as wide a stretched picture may be.
+ * https://open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/image
+ */
+const SIDES = { tiny: 16, small: 40, medium: 80, large: 160 };
+const TALLEST = 16 / 9;
 
 function img(component, { message }) {
   const { img_key: key, preview, corner_radius: radius } = component;
@@ -84,42 +83,57 @@ function shapeOf({ scale_type: scale = "crop_center", size = "stretch" }, facts)
   return { width, height, cut: `${cut} sized` };
 }
 
-function combination({ img_list: images }, { message }) {
-  const drawn = images.map(({ img_key: key }) => picture(key, { width: 1, height: 1, cut: "cut" }, t("picture")));
-  return el("div", { className: "combination" }, ...drawn);
+/** Several pictures as one; the platform gives them no words, so they are numbered. */
+function combination({ img_list: images, combination_mode: mode }, { title }) {
+  const drawn = images.map(({ img_key: key }, place) =>
+    picture(key, { width: 1, height: 1, cut: "cut" }, t("picture_of", { title, number: place + 1, count: images.length })));
+  return el("div", { className: `combination of-${mode}` }, drawn);
 }
 
-function columns(component, around) {
-  const mode = component.flex_mode ?? "none";
-  const drawn = (component.columns ?? []).map((column) => {
-    const weight = column.width === "weighted" ? ` weight-${column.weight ?? 1}` : "";
-    return el("div", { className: `column${weight}` }, ...drawAll(column.elements ?? [], around));
-  });
-  return el("div", { className: `columns flex-${mode}` }, ...drawn);
+function columns({ flex_mode: mode = "none", columns: list = [] }, around) {
+  return el("div", { className: `columns flex-${mode}` }, list.map(({ width, weight = 1, elements = [] }) =>
+    el("div", { className: `column${width === "weighted" ? ` weight-${weight}` : ""}` }, drawAll(elements, around))));
 }
 
-function form(component, around) {
+function form({ elements }, around) {
   const fields = el("form", { className: "card-form", noValidate: true, onsubmit: (event) => event.preventDefault() });
-  fields.append(...drawAll(component.elements, { ...around, form: fields }));
+  fields.append(...drawAll(elements, { ...around, form: fields }));
   return fields;
 }
 
-function panel({ header, expanded, elements }, around) {
-  const title = header.title?.tag === "markdown" ? markdown(localized(header.title)) : [localized(header.title)];
-  return el("details", { className: "fold", open: Boolean(expanded) }, el("summary", {}, ...title), ...drawAll(elements ?? [], around));
+function panel({ header, expanded, elements = [] }, around) {
+  return el("details", { className: "fold", open: Boolean(expanded) }, el("summary", {}, words(header.title)), drawAll(elements, around));
+}
+
+function container(component, around) {
+  const press = (event) => event.target.closest("button, select, input, textarea, a") || pressed(component, around, node);
+  const node = el("div", { className: `container${component.has_border ? " bordered" : ""}`, onclick: press }, drawAll(component.elements, around));
+  return node;
+}
+
+/** A bar chart, whatever kind it asks for: the values with their names. */
+function chart({ chart_spec: { data, xField, yField, title } }) {
+  const values = [data].flat().flatMap((series) => series.values ?? []);
+  const [name, size] = [[xField].flat()[0] ?? "x", [yField].flat()[0] ?? "y"];
+  const most = Math.max(...values.map((value) => Number(value[size])), 1);
+  const bars = values.map((value) => {
+    const bar = el("i");
+    bar.style.height = `${(80 * value[size]) / most}px`;
+    return el("li", { title: `${value[name]}: ${value[size]}` }, el("span", { textContent: value[size] }), bar, el("small", { textContent: value[name] }));
+  });
+  return el("figure", { className: "chart" }, title?.text ? el("figcaption", { textContent: title.text }) : null, el("ul", { tabIndex: 0, "aria-label": title?.text ?? t("chart") }, bars));
 }
 
 /** A button: opens its link, or calls the bot; in a form it sends or empties the form. */
 function button(component, around) {
-  const kind = component.type ?? "default";
   const node = el("button", {
     type: "button",
-    className: `card-button kind-${kind} size-${component.size ?? "medium"}`,
+    className: `card-button kind-${component.type ?? "default"} size-${component.size ?? "medium"}`,
     disabled: Boolean(component.disabled),
     title: localized(component.hover_tips ?? component.disabled_tips),
     textContent: localized(component.text),
+    onclick: () => pressed(component, around, node),
   });
-  node.addEventListener("click", () => pressed(component, around, node));
   return node;
 }
 
@@ -127,26 +141,46 @@ function button(component, around) {
 function select(component, around) {
   const label = localized(component.placeholder) || t("choose");
   const { options } = component;
-  const chosen = component.initial_option ?? options[(component.initial_index ?? 0) - 1]?.value;
-  const node = el("select", { className: "card-select", name: component.name ?? "", disabled: Boolean(component.disabled), required: Boolean(component.required), "aria-label": label });
-  node.append(option("", label, !chosen), ...options.map((one) => option(one.value, localized(one.text), one.value === chosen)));
-  if (!around.form) {
-    node.addEventListener("change", async () => {
-      const choice = node.value;
-      node.value = chosen ?? "";
-      if (choice) await call(component, around, { tag: "select_static", option: choice });
-    });
-  }
+  const chosen = component.initial_option ?? options[(component.initial_index ?? 0) - 1]?.value ?? "";
+  const node = chooser(component, label, options.map((one) => option(one.value, localized(one.text), one.value === chosen)));
+  if (!around.form) onChoice(node, chosen, (choice) => call(component, around, { tag: "select_static", option: choice }));
   return node;
+}
+
+/** A menu of further choices behind three dots. */
+function overflow(component, around) {
+  const { options } = component;
+  const node = chooser(component, t("more"), options.map(({ text }, place) => option(String(place), localized(text))), "⋯");
+  onChoice(node, "", async (choice) => {
+    const { multi_url: link, value } = options[choice];
+    if (link) return openLink(link.url ?? link.default_url);
+    return (await agreed(component)) && call(component, around, { tag: "overflow", option: value });
+  });
+  return node;
+}
+
+function chooser({ name, disabled, required, tag }, label, options, shown = label) {
+  const chosen = options.some((one) => one.selected);
+  const empty = el("option", { value: "", textContent: shown, selected: !chosen });
+  return el("select", { className: `card-select of-${tag}`, name: name ?? "", disabled: Boolean(disabled), required: Boolean(required), "aria-label": label }, empty, options);
+}
+
+function onChoice(node, rest, choose) {
+  node.addEventListener("change", () => {
+    const choice = node.value;
+    node.value = rest;
+    if (choice) choose(choice);
+  });
 }
 
 /** A field to write in, with its label; its words travel with the form that it is in. */
 function input(component) {
   const several = component.input_type === "multiline_text";
+  const { default_value: content, i18n_default_value: i18n_content } = component;
   const text = localized(component.label);
   const node = el(several ? "textarea" : "input", {
     name: component.name ?? "",
-    value: component.i18n_default_value ? localized({ content: component.default_value, i18n_content: component.i18n_default_value }) : (component.default_value ?? ""),
+    value: localized({ content, i18n_content }),
     placeholder: localized(component.placeholder),
     maxLength: component.max_length ?? 1000,
     required: Boolean(component.required),
@@ -157,47 +191,59 @@ function input(component) {
   return el("label", { className: `card-input at-${component.label_position ?? "top"}` }, text ? el("span", { textContent: text }) : null, node);
 }
 
+const agreed = async ({ confirm }) => !confirm || confirmed(localized(confirm.title), localized(confirm.text));
+
 async function pressed(component, around, node) {
-  const { confirm, form_action_type: action } = component;
+  const { form_action_type: action, behaviors = [] } = component;
   if (action === "reset") return around.form.reset();
   if (action === "submit" && !around.form.checkValidity()) {
     toast(t("required"), "warning");
     return around.form.querySelector(":invalid").focus();
   }
-  if (confirm && !(await confirmed(localized(confirm.title), localized(confirm.text)))) return undefined;
-  const link = component.behaviors?.find((behaviour) => behaviour.type === "open_url");
+  if (!(await agreed(component))) return undefined;
+  const link = behaviors.find(({ type }) => type === "open_url");
   if (link) openLink(link.default_url);
-  const form = action === "submit" ? Object.fromEntries(new FormData(around.form)) : undefined;
+  const values = action === "submit" ? Object.fromEntries(new FormData(around.form)) : undefined;
   node.setAttribute("aria-busy", "true");
-  await call(component, around, { tag: "button", form_value: form });
-  node.removeAttribute("aria-busy");
-  return undefined;
+  await call(component, around, { tag: component.tag, form_value: values });
+  return node.removeAttribute("aria-busy");
 }
 
-async function call(component, around, fields) {
-  const callback = component.behaviors?.find((behaviour) => behaviour.type === "callback");
-  if (!callback && !fields.form_value) return;
-  await act("press", { message: around.message.id, presser: speaker().id, value: callback?.value, name: component.name, ...fields });
+async function call({ behaviors = [], value, name }, { message }, fields) {
+  const callback = behaviors.find(({ type }) => type === "callback");
+  if (!callback && !value && !fields.form_value) return;
+  await act("press", { message: message.id, presser: speaker().id, value: callback?.value ?? value, name, ...fields });
 }
 
 const ENTITIES = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'", nbsp: "\u00a0" };
-const COLOURS = /^(grey|red|green|blue|orange|yellow|purple|violet|indigo|turquoise|wathet|lime|carmine)(-\d+)?$/;
-
+const COLOURS = /^(grey|neutral|red|green|blue|orange|yellow|purple|violet|indigo|turquoise|wathet|lime|carmine)(-\d+)?$/;
 const LAST_SIGN = 0x10ffff;
+
+const tagged = (tag) => ([, text]) => el(tag, {}, inline(text));
+const linked = ([, url, text]) => anchor(url, inline(text));
 
 const INLINE = [
   [/^`([^`]+)`/, ([, code]) => el("code", { textContent: code })],
-  [/^\*\*(.+?)\*\*/, ([, text]) => el("strong", {}, ...inline(text))],
-  [/^~~(.+?)~~/, ([, text]) => el("s", {}, ...inline(text))],
-  [/^\*([^*\n]+)\*/, ([, text]) => el("em", {}, ...inline(text))],
+  [/^\*\*(.+?)\*\*/, tagged("strong")],
+  [/^~~(.+?)~~/, tagged("s")],
+  [/^\*([^*\n]+)\*/, tagged("em")],
   [/^\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)/, ([, text, url]) => anchor(url, inline(text))],
-  [/^<a href=['"]?(https?:\/\/[^'"\s>]+)['"]?>(.*?)<\/a>/, ([, url, text]) => anchor(url, inline(text))],
-  [/^<font color=['"]?([\w-]+)['"]?>(.*?)<\/font>/s, ([, colour, text]) => el("span", { className: inColour(colour) }, ...inline(text))],
-  [/^<text_tag color=['"]?([\w-]+)['"]?>(.*?)<\/text_tag>/, ([, colour, text]) => el("span", { className: `text-tag ${inColour(colour)}` }, ...inline(text))],
-  [/^<at (?:user_)?ids?=['"]?([\w@]+)['"]?>(?:<\/at>)?/, ([, whom]) => el("span", { className: "at", textContent: `@${whom}` })],
+  [/^<a href=['"]?(https?:\/\/[^'"\s>]+)['"]?>(.*?)<\/a>/, linked],
+  [/^<font color=['"]?([\w-]+)['"]?>(.*?)<\/font>/s, ([, colour, text]) => el("span", { className: inColour(colour) }, inline(text))],
+  [/^<text_tag color=['"]?([\w-]+)['"]?>(.*?)<\/text_tag>/, ([, colour, text]) => el("span", { className: `text-tag ${inColour(colour)}` }, inline(text))],
+  [/^<at (?:user_)?ids?=['"]?([\w@]+)['"]?>(?:<\/at>)?/, ([, whom]) => el("span", { className: "at", textContent: `@${nameOf(whom)}` })],
+  [/^<person id ?= ?['"]([\w]+)['"][^>]*>(?:<\/person>)?/, ([, whom]) => el("span", { className: "at", textContent: nameOf(whom) })],
+  [/^<local_datetime millisecond=['"]?(\d+)['"]?[^>]*>(?:<\/local_datetime>)?/, ([, time]) => document.createTextNode(new Date(Number(time)).toLocaleString())],
   [/^<br\s*\/?>/, () => el("br")],
   [/^&(?:#(\d+)|(\w+));/, ([all, code, name]) => document.createTextNode((code ? signOf(Number(code)) : ENTITIES[name]) ?? all)],
 ];
+
+function inColour(name) {
+  const known = COLOURS.exec(name ?? "");
+  return known ? `in-${known[1]}` : "";
+}
+
+const signOf = (code) => (code <= LAST_SIGN ? String.fromCodePoint(code) : undefined);
 
 /** The nodes of a markdown text: headings, lists, quotes, rules, code blocks and paragraphs. */
 function markdown(text) {
@@ -205,11 +251,6 @@ function markdown(text) {
   const lines = text.split("\n");
   while (lines.length) blocks.push(block(lines));
   return blocks;
-}
-
-function inColour(name) {
-  const known = COLOURS.exec(name ?? "");
-  return known ? `in-${known[1]}` : "";
 }
 
 function block(lines) {
@@ -221,39 +262,27 @@ function block(lines) {
     return el("pre", {}, el("code", { textContent: code.join("\n") }));
   }
   if (/^(---|\*\*\*)\s*$/.test(line)) return el("hr");
-  const heading = /^(#{1,6})\s+(.*)/.exec(line);
-  if (heading) return el("p", { className: "md-heading" }, ...inline(heading[2]));
+  const heading = /^#{1,6}\s+(.*)/.exec(line);
+  if (heading) return el("p", { className: "md-heading" }, inline(heading[1]));
   for (const [tag, mark] of [["ul", /^\s*[-*]\s+/], ["ol", /^\s*\d+\.\s+/]]) {
     if (!mark.test(line)) continue;
     const entries = [line];
     while (lines.length && mark.test(lines[0])) entries.push(lines.shift());
-    return el(tag, {}, entries.map((entry) => el("li", {}, ...inline(entry.replace(mark, "")))));
+    return el(tag, {}, entries.map((entry) => el("li", {}, inline(entry.replace(mark, "")))));
   }
-  if (line.startsWith("> ")) return el("blockquote", {}, ...inline(line.slice(2)));
-  return el("p", {}, ...inline(line));
+  if (line.startsWith("> ")) return el("blockquote", {}, inline(line.slice(2)));
+  return el("p", {}, inline(line));
 }
-
-const signOf = (code) => (code <= LAST_SIGN ? String.fromCodePoint(code) : undefined);
 
 function inline(text) {
   const nodes = [];
   let plain = "";
-  const flush = () => {
-    if (plain) nodes.push(document.createTextNode(plain));
-    plain = "";
-  };
   while (text) {
-    const rule = INLINE.map(([pattern, build]) => [pattern.exec(text), build]).find(([match]) => match);
-    if (rule) {
-      flush();
-      nodes.push(rule[1](rule[0]));
-      text = text.slice(rule[0][0].length);
-    } else {
-      const sign = String.fromCodePoint(text.codePointAt(0));
-      plain += sign;
-      text = text.slice(sign.length);
-    }
+    const [build, match] = INLINE.map(([pattern, rule]) => [rule, pattern.exec(text)]).find(([, found]) => found) ?? [];
+    const sign = match?.[0] ?? String.fromCodePoint(text.codePointAt(0));
+    if (match) nodes.push(plain, build(match));
+    plain = match ? "" : plain + sign;
+    text = text.slice(sign.length);
   }
-  flush();
-  return nodes;
+  return [...nodes, plain];
 }

@@ -1,21 +1,23 @@
-/** The list of chats of whom the visitor speaks as. */
+/** The list of chats of whom the visitor speaks as, and the open one. */
 
+import { sendExample } from "./composer.js";
 import { avatar, byId, clock, el } from "./dom.js";
 import { inShort, message, refusal } from "./message.js";
-import { act, messagesOf, nameOf, on, openChat, ownChats, placeOf, speaker, state, t, emit, titleOf } from "./store.js";
+import { act, messagesOf, nameOf, on, openChat, ownChats, placeOf, set, speaker, state, t, titleOf } from "./store.js";
+
+const NEAR = 120;
+const FOCUSABLE = "button, select, input, textarea, a";
 
 /** Draws the list, and keeps a chat open that the speaker has. */
 export function startChats() {
   on("snapshot settings", keepOpen);
-  on("snapshot settings message chat", draw);
+  on("snapshot settings message chat", drawList);
 }
 
 /** Opens a chat; the bot gets an event of a direct one. */
 function openIt(chat) {
-  state.chat = chat.id;
-  state.reply = null;
-  emit("chat");
-  emit("reply");
+  set("chat", chat.id);
+  set("reply", null);
   if (chat.kind === "p2p") act("enter", { person: speaker().id });
 }
 
@@ -24,7 +26,7 @@ function keepOpen() {
   if (chats.length && !chats.some((chat) => chat.id === state.chat)) openIt(chats[0]);
 }
 
-function draw() {
+function drawList() {
   const focused = document.activeElement?.dataset?.chat;
   byId("chats").replaceChildren(...ownChats().map(chatEntry));
   if (focused) byId("chats").querySelector(`[data-chat="${focused}"]`)?.focus();
@@ -33,36 +35,28 @@ function draw() {
 function chatEntry(chat) {
   const last = messagesOf(chat.id).at(-1);
   const badge = { p2p: "bot_badge", group: "group_badge", topic: "topic_badge" }[chat.kind];
-  return el("li", {}, el("button", {
-    type: "button",
-    className: "chat",
-    "data-chat": chat.id,
-    "aria-current": String(chat.id === state.chat),
-    onclick: () => {
-      openIt(chat);
-      // On a phone that would open the keyboard over the chat.
-      if (matchMedia("(hover: hover)").matches) byId("text").focus();
-    },
-  },
-  avatar(titleOf(chat), { bot: chat.kind === "p2p", place: placeOf(state.chats, chat.id) }),
-  el("span", { className: "chat-words" },
-    el("span", { className: "chat-top" }, el("strong", { textContent: titleOf(chat) }), el("span", { className: "badge", textContent: t(badge) }),
-      last ? el("time", { textContent: clock(last.created) }) : null),
-    el("span", { className: "chat-last", textContent: last ? inShort(last) : t("nothing_yet") }))));
+  const chosen = () => {
+    openIt(chat);
+    // On a phone that would open the keyboard over the chat.
+    if (matchMedia("(hover: hover)").matches) byId("text").focus();
+  };
+  return el("li", {},
+    el("button", { type: "button", className: "chat", "data-chat": chat.id, "aria-current": String(chat.id === state.chat), onclick: chosen },
+      avatar(titleOf(chat), { bot: chat.kind === "p2p", place: placeOf(state.chats, chat.id) }),
+      el("span", { className: "chat-words" },
+        el("span", { className: "chat-top" }, el("strong", { textContent: titleOf(chat) }), el("span", { className: "badge", textContent: t(badge) }),
+          last ? el("time", { textContent: clock(last.created) }) : null),
+        el("span", { className: "chat-last", textContent: last ? inShort(last) : t("nothing_yet") }))));
 }
 
-const NEAR = 120;
-const FOCUSABLE = "button, select, input, textarea, a";
-
-/** Draws the chat and follows the stream; `sendExample` sends a prompt of the hint. */
-export function startConversation(sendExample) {
-  on("chat settings", () => drawChat(sendExample));
-  on("snapshot", (missed) => (missed ? missed.sort(byTime).forEach(take) : drawChat(sendExample)));
-  on("message", take);
-  on("refusal", take);
+/** Draws the open chat and follows the stream. */
+export function startConversation() {
+  on("chat settings", drawChat);
+  on("snapshot", (missed) => (missed ? missed.sort(byTime).forEach(take) : drawChat()));
+  on("message refusal", take);
 }
 
-function drawChat(sendExample) {
+function drawChat() {
   const chat = openChat();
   if (!chat) return;
   byId("chat-name").textContent = titleOf(chat);
@@ -71,7 +65,7 @@ function drawChat(sendExample) {
   log.replaceChildren();
   const said = [...messagesOf(chat.id), ...state.refusals.filter((one) => one.chat === chat.id)];
   said.sort(byTime).forEach(place);
-  if (!said.length) log.append(hint(sendExample));
+  if (!said.length) log.append(hint());
   toEnd();
 }
 
@@ -104,9 +98,8 @@ function place(subject) {
     list = el("ol", { className: topics ? "thread" : "", "data-thread": thread });
     log.append(list);
   }
-  const placed = entry(subject);
-  list.append(placed);
-  return placed;
+  list.append(entry(subject));
+  return list.lastElementChild;
 }
 
 /** The entry of a message; one that cannot be drawn must not hide the others. */
@@ -148,10 +141,7 @@ function isRead(shown) {
   return end > top && end < bottom + NEAR;
 }
 
-function hint(sendExample) {
-  const examples = [1, 2, 3].map((number) => {
-    const text = t(`example_${number}`);
-    return el("button", { type: "button", textContent: text, onclick: () => sendExample(text) });
-  });
-  return el("div", { className: "hint" }, el("p", { textContent: t("hint") }), ...examples, el("small", { textContent: t("limits") }));
+function hint() {
+  const examples = ["example_1", "example_2", "example_3"].map((key) => el("button", { type: "button", textContent: t(key), onclick: () => sendExample(t(key)) }));
+  return el("div", { className: "hint" }, el("p", { textContent: t("hint") }), examples, el("small", { textContent: t("limits") }));
 }

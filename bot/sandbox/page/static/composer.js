@@ -1,25 +1,30 @@
-/** Where the visitor writes: words, mentions, rich text, a picture, and what it replies to. */
+/** Where the visitor writes: words, mentions, rich text, a picture, a voice message or a file, and what it replies to. */
 
-import { byId, el, toast } from "./dom.js";
+import { byId, el } from "./dom.js";
 import { inShort } from "./message.js";
-import { act, nameOf, on, openChat, speaker, state, t, emit } from "./store.js";
+import { act, nameOf, on, openChat, set, speaker, state, t } from "./store.js";
+
+const VOICE_SECONDS = 2;
 
 let picked = null;
 const parts = {};
 
 /** Draws the composer and keeps it in the reader's language. */
 export function startComposer() {
-  const form = byId("composer");
+  const button = (textContent, onclick) => el("button", { type: "button", textContent, onclick });
   parts.reply = el("p", { className: "replying", hidden: true });
   parts.picked = el("p", { className: "picked", hidden: true });
-  parts.text = el("textarea", { id: "text", rows: 2, onkeydown: keyed, oninput: () => offerMentions(parts.text) });
-  parts.mention = el("button", { type: "button", textContent: "@", onclick: startMention });
-  parts.rich = el("button", { type: "button", textContent: "Aa", "aria-pressed": "false", onclick: toggleRich });
-  parts.file = el("input", { type: "file", accept: "image/*", className: "unseen", tabIndex: -1, "aria-hidden": "true", onchange: pick });
-  parts.attach = el("button", { type: "button", textContent: "＋", onclick: () => parts.file.click() });
+  parts.text = el("textarea", { id: "text", rows: 2, onkeydown: keyed, oninput: offerMentions });
+  parts.mention = button("@", startMention);
+  parts.rich = button("Aa", () => parts.rich.setAttribute("aria-pressed", String(!isRich())));
+  parts.rich.setAttribute("aria-pressed", "false");
+  parts.file = el("input", { type: "file", className: "unseen", tabIndex: -1, "aria-hidden": "true", onchange: () => take(parts.file.files[0]) });
+  parts.attach = button("＋", () => parts.file.click());
+  parts.voice = button("", () => message({ voice: VOICE_SECONDS }));
   parts.send = el("button", { type: "submit", className: "primary" });
-  form.append(parts.reply, parts.picked, parts.text, el("p", { className: "composer-row" }, parts.mention, parts.rich, parts.attach, parts.file, parts.send));
-  form.addEventListener("submit", (event) => {
+  const row = el("p", { className: "composer-row" }, parts.mention, parts.rich, parts.attach, parts.voice, parts.file, parts.send);
+  byId("composer").append(parts.reply, parts.picked, parts.text, row);
+  byId("composer").addEventListener("submit", (event) => {
     event.preventDefault();
     send();
   });
@@ -30,9 +35,10 @@ export function startComposer() {
 
 /** Says one of the examples at once, mentioning the bot where that is needed. */
 export function sendExample(text) {
-  const chat = openChat();
-  return message(chat.kind === "p2p" ? text : `@${nameOf(state.bot.id)} ${text}`);
+  return message({ text: openChat().kind === "p2p" ? text : `@${nameOf(state.bot.id)} ${text}` });
 }
+
+const isRich = () => parts.rich.getAttribute("aria-pressed") === "true";
 
 function draw() {
   const chat = openChat();
@@ -42,13 +48,14 @@ function draw() {
   parts.text.setAttribute("aria-label", parts.text.placeholder);
   parts.mention.hidden = chat.kind === "p2p";
   parts.send.textContent = t("send");
-  for (const [part, key] of [[parts.mention, "mention"], [parts.rich, "rich"], [parts.attach, "attach"]]) {
-    part.title = t(key);
-    part.setAttribute("aria-label", t(key));
+  parts.voice.textContent = t("voice_short");
+  for (const key of ["mention", "rich", "attach", "voice"]) {
+    parts[key].title = t(key);
+    parts[key].setAttribute("aria-label", t(key));
   }
   parts.reply.hidden = !source;
   if (source) {
-    const words = t("replying", { name: nameOf(source.sender), text: inShort(source) });
+    const words = t("quoting", { name: nameOf(source.sender), text: inShort(source) });
     parts.reply.replaceChildren(el("span", { textContent: words }), dropButton("stop_reply", stopReply));
   }
 }
@@ -64,66 +71,44 @@ function keyed(event) {
 }
 
 function stopReply() {
-  state.reply = null;
-  emit("reply");
+  set("reply", null);
   parts.text.focus();
-}
-
-function startMention() {
-  parts.text.setRangeText("@", parts.text.selectionStart, parts.text.selectionEnd, "end");
-  parts.text.focus();
-  offerMentions(parts.text);
-}
-
-function toggleRich() {
-  parts.rich.setAttribute("aria-pressed", String(parts.rich.getAttribute("aria-pressed") !== "true"));
 }
 
 async function send() {
   const [text, file] = [parts.text.value.trim(), picked];
   if (!text && !file) return;
   closeMentions();
-  const sending = message(text, file);
+  const sending = message({ text }, file);
   // The field is emptied at once: text typed while the answer is awaited must not be lost.
   parts.text.value = "";
-  drop();
+  take(null);
   if (state.reply) stopReply();
   if ((await sending) || parts.text.value || picked) return;
   parts.text.value = text;
   take(file);
 }
 
-/** Says words, or sends a picture with or without them, in the open chat and to what is replied to. */
-async function message(text, file = null) {
+/** Says words or sends a file in the open chat and to what is replied to; a picture goes with the words. */
+async function message(what, file = null) {
   const source = state.messages.get(state.reply);
-  const fields = {
+  return act("say", {
     chat: state.chat,
     sender: speaker().id,
-    text,
     bot: nameOf(state.bot.id),
     all: t("everybody"),
-    rich: parts.rich.getAttribute("aria-pressed") === "true",
+    rich: isRich(),
     ...(!source ? {} : openChat().kind === "topic" ? { thread: source.thread } : { quote: source.id }),
-  };
-  return act("say", file ? { ...fields, picture: await base64(file) } : fields);
-}
-
-function pick() {
-  const [file] = parts.file.files;
-  if (!file || file.type.startsWith("image/")) return take(file);
-  toast(t("no_picture"), "warning");
-  return drop();
+    ...what,
+    ...(file ? { file: await base64(file), name: file.name } : {}),
+  });
 }
 
 function take(file) {
   picked = file ?? null;
   parts.picked.hidden = !picked;
-  if (picked) parts.picked.replaceChildren(el("span", { textContent: picked.name }), dropButton("drop", drop));
-}
-
-function drop() {
-  take(null);
-  parts.file.value = "";
+  if (picked) parts.picked.replaceChildren(el("span", { textContent: picked.name }), dropButton("drop", () => take(null)));
+  else parts.file.value = "";
 }
 
 const dropButton = (key, onclick) => el("button", { type: "button", textContent: "✕", "aria-label": t(key), title: t(key), onclick });
@@ -136,21 +121,29 @@ async function base64(file) {
 }
 
 let list = null;
-let field = null;
+
+function startMention() {
+  parts.text.setRangeText("@", parts.text.selectionStart, parts.text.selectionEnd, "end");
+  parts.text.focus();
+  offerMentions();
+}
 
 /** Opens the list where the text before the cursor ends in an @ and the beginning of a name. */
-function offerMentions(text) {
+function offerMentions() {
   closeMentions();
-  field = text;
+  const { text } = parts;
   const begun = /(?<![A-Za-z0-9._%+-])@([^\s@]*)$/.exec(text.value.slice(0, text.selectionStart));
   if (!begun || openChat()?.kind === "p2p") return;
-  const names = candidates().filter((name) => name.toLowerCase().startsWith(begun[1].toLowerCase()) && name !== begun[1]);
+  const members = openChat().members.filter((id) => id !== speaker().id).map(nameOf);
+  const names = [nameOf(state.bot.id), ...members, t("everybody")]
+    .filter((name) => name.toLowerCase().startsWith(begun[1].toLowerCase()) && name !== begun[1]);
   if (!names.length) return;
+  const chosen = (name) => (event) => {
+    event.preventDefault();
+    insertMention(name);
+  };
   list = el("ul", { className: "mentions", id: "mentions", role: "listbox", "aria-label": t("mention") },
-    ...names.map((name, place) => el("li", { role: "option", id: `mention-${place}`, textContent: name, onmousedown: (event) => {
-      event.preventDefault();
-      insertMention(name);
-    } })));
+    names.map((name, place) => el("li", { role: "option", id: `mention-${place}`, textContent: name, onmousedown: chosen(name) })));
   byId("composer").append(list);
   text.setAttribute("aria-controls", "mentions");
   point(0);
@@ -175,24 +168,18 @@ function mentionKeys(event) {
 function closeMentions() {
   list?.remove();
   list = null;
-  field?.removeAttribute("aria-activedescendant");
-  field?.removeAttribute("aria-controls");
-}
-
-function candidates() {
-  const members = openChat().members.filter((id) => id !== speaker().id).map(nameOf);
-  return [nameOf(state.bot.id), ...members, t("everybody")];
+  parts.text.removeAttribute("aria-activedescendant");
+  parts.text.removeAttribute("aria-controls");
 }
 
 function point(place) {
   [...list.children].forEach((entry, number) => entry.setAttribute("aria-selected", String(number === place)));
-  field.setAttribute("aria-activedescendant", `mention-${place}`);
+  parts.text.setAttribute("aria-activedescendant", `mention-${place}`);
 }
 
 function insertMention(name) {
-  const end = field.selectionStart;
-  const begin = field.value.lastIndexOf("@", end - 1);
-  field.setRangeText(`@${name} `, begin, end, "end");
+  const end = parts.text.selectionStart;
+  parts.text.setRangeText(`@${name} `, parts.text.value.lastIndexOf("@", end - 1), end, "end");
   closeMentions();
-  field.focus();
+  parts.text.focus();
 }

@@ -1,8 +1,10 @@
 /** Builds elements; text only ever becomes text, never markup. */
 
-import { language, on, speaker, state, t } from "./store.js";
+import { localized, on, speaker, state, t } from "./store.js";
 
 const HUES = 6;
+const TOAST_MS = 4000;
+const HIGHEST = 240;
 
 /**
  * An element with its properties and children; null children are left out.
@@ -36,27 +38,21 @@ export function avatar(name, { bot = false, place = 0 } = {}) {
   return el("span", { className: `avatar ${bot ? "of-bot" : `hue-${place % HUES}`}`, "aria-hidden": "true", textContent: initials });
 }
 
-const SHOWN = 4000;
-
 /** Shows a note for four seconds; `type` is info, success, error or warning. */
 export function toast(text, type = "info") {
   const note = el("p", { className: `toast ${type}`, textContent: text });
   byId("toasts").append(note);
-  setTimeout(() => note.remove(), SHOWN);
+  setTimeout(() => note.remove(), TOAST_MS);
 }
 
 /** Shows what the bot answered to the visitor's own presses, in their language. */
 export function startToasts() {
   on("refused", (said) => toast(t(said), "error"));
-  on("toast", (answer) => {
-    if (answer.presser !== speaker().id) return;
-    if (answer.code) toast(t("press_error", { code: answer.code }), "error");
-    else if (answer.toast) toast(said(answer.toast), answer.toast.type);
+  on("toast", ({ presser, code, toast: given }) => {
+    if (presser !== speaker().id) return;
+    if (code) toast(t("press_error", { code }), "error");
+    else if (given) toast(localized(given), given.type);
   });
-}
-
-function said(given) {
-  return given.i18n?.[language() === "zh" ? "zh_cn" : "en_us"] ?? given.content;
 }
 
 /** Where a link leads from here: the page itself answers for the stand-in's pictures, of which their host knows nothing. */
@@ -68,14 +64,10 @@ function leadsTo(url) {
 }
 
 /** A link that opens in a new tab, without opener and referrer. */
-export function anchor(url, children) {
-  return el("a", { href: leadsTo(url), target: "_blank", rel: "noopener noreferrer" }, ...children);
-}
+export const anchor = (url, children) => el("a", { href: leadsTo(url), target: "_blank", rel: "noopener noreferrer" }, children);
 
 /** Opens a link of a button in a new tab, which learns nothing of this one. */
 export const openLink = (url) => open(leadsTo(url), "_blank", "noopener,noreferrer");
-
-const HIGHEST = 240;
 
 /**
  * A picture of the chat, which a press enlarges; where its size is known it takes its pane before it comes.
@@ -116,13 +108,11 @@ function enlarge(key, alt) {
 export function confirmed(title, text) {
   const dialog = byId("confirm");
   return new Promise((resolve) => {
-    const answer = (value) => () => dialog.close(value);
+    const answer = (key, value, className) => el("button", { type: "button", className, textContent: t(key), onclick: () => dialog.close(value) });
     dialog.replaceChildren(
       el("h2", { textContent: title }),
       el("p", { textContent: text }),
-      el("p", { className: "viewer-row" },
-        el("button", { type: "button", textContent: t("cancel"), onclick: answer("") }),
-        el("button", { type: "button", className: "primary", textContent: t("confirm"), onclick: answer("yes") })),
+      el("p", { className: "viewer-row" }, answer("cancel", "", ""), answer("confirm", "yes", "primary")),
     );
     dialog.returnValue = "";
     dialog.setAttribute("aria-label", title);

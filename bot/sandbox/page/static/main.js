@@ -1,15 +1,15 @@
 /** Starts the page. */
 
 import { startChats, startConversation } from "./chat.js";
-import { sendExample, startComposer } from "./composer.js";
+import { startComposer } from "./composer.js";
 import { byId, el, option, startToasts } from "./dom.js";
-import { startPanel } from "./panel.js";
+import { armedWords, startPanel } from "./panel.js";
 import { browserLanguage, choose, connect, language, on, speaker, state, t } from "./store.js";
 
 startSettings();
 startToasts();
 startComposer();
-startConversation(sendExample);
+startConversation();
 startChats();
 startPanel();
 connect();
@@ -22,6 +22,8 @@ function startSettings() {
   on("snapshot", chooseSpeaker);
   on("snapshot settings", drawBar);
   on("snapshot settings switches connected", drawBadges);
+  // A fault that is armed for some seconds counts down.
+  setInterval(() => state.switches.armed?.some((fault) => fault.ends_at) && drawBadges(), 1000);
 }
 
 function chooseSpeaker() {
@@ -46,8 +48,10 @@ function fill(id, entries, chosen) {
 }
 
 function drawBadges() {
-  const badges = [["feishu_local", "badge"], state.choices.real_glm ? ["glm_real", "badge warn"] : ["glm_local", "badge"]];
-  if (state.switches.running === false) badges.push(["bot_down", "badge bad"]);
-  if (!state.connected) badges.push(["offline", "badge bad"]);
-  byId("badges").replaceChildren(...badges.map(([key, className]) => el("span", { className, textContent: t(key) })));
+  const { armed = [], running } = state.switches;
+  const badges = [state.choices.real_glm ? [t("glm_real"), "warn"] : [t("glm_local"), ""]];
+  badges.push(...armed.map((fault) => [`⚡ ${armedWords(fault)}`, "warn"]));
+  if (running === false) badges.push([t("bot_down"), "bad"]);
+  if (!state.connected) badges.push([t("offline"), "bad"]);
+  byId("badges").replaceChildren(...badges.map(([textContent, kind]) => el("span", { className: `badge ${kind}`, textContent, title: textContent })));
 }

@@ -2,9 +2,12 @@
 
 import { card, summary } from "./card.js";
 import { anchor, avatar, clock, el, picture, sentShape } from "./dom.js";
-import { act, called, nameOf, openChat, placeOf, speaker, state, t, emit } from "./store.js";
+import { act, called, nameOf, openChat, placeOf, set, speaker, state, t } from "./store.js";
 
-const EMOJI = { OK: "👌", THUMBSUP: "👍", DONE: "✅", Typing: "⌨️", OnIt: "🫡", CrossMark: "❌" };
+const EMOJI = {
+  OK: "👌", THUMBSUP: "👍", DONE: "✅", CheckMark: "✅", Typing: "⌨️", OnIt: "🫡", CrossMark: "❌", SMILE: "😊", HEART: "❤️",
+  APPLAUSE: "👏", THINKING: "🤔", OneSecond: "⏳", ERROR: "⚠️",
+};
 const LINK = /https?:\/\/[^\s<>"'，。；：！？、（）《》“”]*[^\s<>"'，。；：！？、（）《》“”.,;:!?)]/;
 const TAG = /<at (?:user_)?id="(?<id>[^"]+)">(?<name>.*?)<\/at>/;
 const KEY = /@_all|@_user_\d+/;
@@ -12,12 +15,10 @@ const KEY = /@_all|@_user_\d+/;
 const signsOf = (subject) => new RegExp(`${(subject.sender === state.bot.id ? TAG : KEY).source}|${LINK.source}`, "g");
 
 export function message(subject) {
-  if (subject.gone) {
-    return el("li", { className: "notice", "data-id": subject.id, textContent: t("recalled", { name: nameOf(subject.sender) }) });
-  }
+  const name = nameOf(subject.sender);
+  if (subject.gone) return el("li", { className: "notice", "data-id": subject.id, textContent: t("recalled", { name }) });
   const own = subject.sender === speaker().id;
   const bot = subject.sender === state.bot.id;
-  const name = nameOf(subject.sender);
   return el("li", { className: `message${own ? " own" : ""}`, "data-id": subject.id },
     avatar(name, { bot, place: placeOf(state.people, subject.sender) }),
     el("div", { className: "message-main" },
@@ -29,7 +30,13 @@ export function message(subject) {
         actions(subject, own)),
       quote(subject),
       content(subject),
-      subject.reactions.length ? el("p", { className: "reactions" }, subject.reactions.map((kind) => el("span", { title: kind, textContent: EMOJI[kind] ?? kind }))) : null));
+      reactions(subject)));
+}
+
+function reactions({ reactions: given }) {
+  if (!given.length) return null;
+  const shown = ({ kind, by }) => el("span", { title: `${nameOf(by)}: ${kind}`, textContent: EMOJI[kind] ?? kind });
+  return el("p", { className: "reactions" }, given.map(shown));
 }
 
 /** A message of the bot that Feishu refused, in the words of the platform. */
@@ -46,7 +53,8 @@ export function inShort(subject) {
     case "text": return plain(subject.content.text, subject);
     case "post": return paragraphs(subject).flat().map((part) => (part.tag === "img" ? t("picture") : part.tag === "at" ? `@${called(part.user_name)}` : (part.text ?? ""))).join("");
     case "image": return t("picture");
-    case "file": return `${t("file")} ${subject.content.file_name ?? subject.uploads[subject.content.file_key]?.name ?? ""}`;
+    case "audio": return t("voice_message");
+    case "file": return `${t("file")} ${fileName(subject)}`;
     default: return summary(subject);
   }
 }
@@ -59,9 +67,10 @@ function quote(subject) {
 
 function content(subject) {
   switch (subject.type) {
-    case "text": return el("p", { className: "bubble" }, ...marked(subject.content.text, subject));
+    case "text": return el("p", { className: "bubble" }, marked(subject.content.text, subject));
     case "post": return post(subject);
     case "image": return sent(subject.content.image_key, subject);
+    case "audio": return el("p", { className: "bubble", textContent: `${t("voice_message")} ${t("seconds", { count: subject.content.duration / 1000 })}` });
     case "file": return file(subject);
     default: return card(subject);
   }
@@ -70,40 +79,38 @@ function content(subject) {
 function post(subject) {
   const title = subject.content.title;
   return el("div", { className: "bubble" }, title ? el("strong", { textContent: title }) : null,
-    paragraphs(subject).map((parts) => el("p", {}, ...parts.map((part) => rich(part, subject)))));
+    paragraphs(subject).map((line) => el("p", {}, line.map((part) => rich(part, subject)))));
 }
 
-function paragraphs({ content }) {
-  return (content.content ?? Object.values(content)[0]?.content) ?? [];
-}
+const paragraphs = ({ content: { content: lines } }) => lines ?? [];
 
 function rich(part, subject) {
   switch (part.tag) {
     case "img": return sent(part.image_key, subject);
     case "at": return at(called(part.user_name) ?? part.user_id);
-    case "a": return /^https?:/.test(part.href) ? anchor(part.href, [part.text]) : document.createTextNode(part.text);
-    default: return el("span", {}, ...marked(part.text ?? "", subject));
+    default: return el("span", {}, marked(part.text ?? "", subject));
   }
 }
 
 const sent = (key, { uploads }) => picture(key, sentShape(uploads[key]), t("picture"), { className: "sent" });
 
+const fileName = ({ content: { file_key: key, file_name: name }, uploads }) => name ?? uploads[key]?.name ?? key;
+
 function file(subject) {
   const key = subject.content.file_key;
   const facts = subject.uploads[key];
-  const name = subject.content.file_name ?? facts?.name ?? key;
   const size = facts ? `${(facts.bytes / 1024).toFixed(0)} KB` : "";
-  return el("a", { className: "file", href: `/uploads/${key}?save=1`, download: "", title: t("save_file") }, el("span", { textContent: name }), el("small", { textContent: size }));
+  return el("a", { className: "file", href: `/uploads/${key}?save=1`, download: "", title: t("save_file") },
+    el("span", { textContent: fileName(subject) }), el("small", { textContent: size }));
 }
 
 function actions(subject, own) {
-  const chosen = () => {
-    state.reply = subject.id;
-    emit("reply");
-  };
-  const reply = el("button", { type: "button", textContent: t(openChat()?.kind === "topic" ? "reply_topic" : "reply"), onclick: chosen });
-  const recall = el("button", { type: "button", textContent: t("recall"), onclick: () => act("recall", { message: subject.id, by: speaker().id }) });
-  return el("span", { className: "message-actions" }, reply, own ? recall : null);
+  const action = (key, textContent, onclick) => el("button", { type: "button", "aria-label": t(key), title: t(key), textContent, onclick });
+  const reply = t(openChat()?.kind === "topic" ? "reply_topic" : "reply");
+  return el("span", { className: "message-actions" },
+    el("button", { type: "button", textContent: reply, onclick: () => set("reply", subject.id) }),
+    action("react", "👍", () => act("react", { message: subject.id, by: speaker().id })),
+    own ? action("recall", t("recall"), () => act("recall", { message: subject.id, by: speaker().id })) : null);
 }
 
 const at = (name) => el("span", { className: "at", textContent: `@${name}` });

@@ -1,11 +1,18 @@
-/** The side panel and its three tabs. */
+/** The side panel: what crosses the wires, the queue, the faults. */
 
 import { byId, clock, el, option } from "./dom.js";
 import { act, language, nameOf, on, state, t } from "./store.js";
 
 const TABS = { wires: drawWires, queue: drawQueue, faults: drawFaults };
+const PACES = [0, 1, 3, 10, 30, 60, "real"];
+const COPIES = [0, 1, 3];
+/** How often a fault is met, or for how many seconds. */
+const LENGTHS = [{ times: 1 }, { times: 2 }, { times: 3 }, { times: 5 }, { times: 20 }, { seconds: 30 }, { seconds: 120 }];
+const KNOWN = ["waiting", "generating", "made"];
+
 let open = "wires";
 const panes = {};
+const isOpen = (name) => !byId("panel").hidden && open === name;
 
 /** Builds the panel; it is drawn only while it is open. */
 export function startPanel() {
@@ -19,24 +26,22 @@ export function startPanel() {
   panel.append(el("div", { className: "panel-head" }, tabs, close), ...Object.values(panes));
   byId("panel-toggle").addEventListener("click", toggle);
   panel.addEventListener("keydown", (event) => event.key === "Escape" && toggle());
-  startWires(() => !panel.hidden && open === "wires", panes.wires);
-  startFaults(() => !panel.hidden && open === "faults", panes.faults);
   on("snapshot settings", () => close.setAttribute("aria-label", t("close")));
-  on("settings", () => !panel.hidden && show(open));
+  on("settings", () => isOpen(open) && show(open));
   // What was chosen among the faults stays chosen when a lost connection is there again.
-  on("snapshot", (missed) => !panel.hidden && !(missed && open === "faults") && show(open));
-  on("queue", () => !panel.hidden && open === "queue" && show("queue"));
+  on("snapshot", (missed) => isOpen(open) && !(missed && open === "faults") && show(open));
+  on("queue", () => isOpen("queue") && show("queue"));
+  on("switches", () => isOpen("faults") && drawState(panes.faults));
+  on("wire", takeWire);
 }
 
 function toggle() {
   const panel = byId("panel");
   panel.hidden = !panel.hidden;
   byId("panel-toggle").setAttribute("aria-expanded", String(!panel.hidden));
-  if (panel.hidden) byId("panel-toggle").focus();
-  else {
-    show(open);
-    byId(`tab-${open}`).focus();
-  }
+  if (panel.hidden) return byId("panel-toggle").focus();
+  show(open);
+  return byId(`tab-${open}`).focus();
 }
 
 function turned(event) {
@@ -59,135 +64,123 @@ function show(name) {
   TABS[name](panes[name]);
 }
 
-const PACES = [0, 1, 3, 10, 30, 60];
-const COPIES = [0, 1, 3];
-const TIMES = [1, 2, 3, 5, 20];
+let turning = Promise.resolve();
 
-const turn = (name, fields = {}) => act("switch", { switch: name, ...fields });
-
-function startFaults(isOpen, pane) {
-  on("switches", () => isOpen() && drawState(pane));
+/** Turns a switch after those before it: two quick changes must not change places on their way. */
+function turn(name, fields = {}) {
+  turning = turning.then(() => act("switch", { switch: name, ...fields }));
 }
 
+const about = (key) => el("p", { className: "about", textContent: t(key) });
+
 function drawFaults(pane) {
-  const real = state.choices.real_glm;
+  const { real_glm: real, process } = state.choices;
   pane.replaceChildren(
-    ...(real ? [el("p", { className: "about", textContent: t("glm_is_real") })] : [pace(), glmFault()]),
-    feishuFault(),
+    ...(real ? [about("glm_is_real")] : [pace(), fault("glm")]),
+    fault("feishu"),
     el("section", { className: "switch", id: "armed" }),
     deliveries(),
-    ...(state.choices.process ? [el("section", { className: "switch", id: "process" })] : []),
+    ...(process ? [el("section", { className: "switch", id: "process" })] : []),
   );
   drawState(pane);
 }
 
 function drawState(pane) {
   const { armed = [], running } = state.switches;
-  const lines = armed.map(({ name, on: call, left }) => [faultWords(name), call].filter(Boolean).join(" · ") + (left === 1 ? "" : ` × ${left ?? "∞"}`));
-  const clear = el("button", { type: "button", textContent: t("clear"), disabled: !lines.length, onclick: () => turn("clear") });
+  const button = (key, disabled, className = "") => el("button", { type: "button", className, textContent: t(key), disabled, onclick: () => turn(key) });
   pane.querySelector("#armed").replaceChildren(
     el("h3", { textContent: t("armed") }),
-    lines.length ? el("ul", {}, ...lines.map((line) => el("li", { textContent: line }))) : el("p", { className: "about", textContent: t("armed_none") }),
-    clear);
+    armed.length ? el("ul", {}, armed.map((one) => el("li", { textContent: armedWords(one) }))) : about("armed_none"),
+    button("clear", !armed.length));
   pane.querySelector("#process")?.replaceChildren(
     el("h3", {}, t("process"), " ", el("span", { className: `badge ${running ? "" : "bad"}`, textContent: t(running ? "running" : "down") })),
-    el("p", { className: "switch-row" },
-      el("button", { type: "button", className: "danger", textContent: t("kill"), disabled: !running, onclick: () => turn("kill") }),
-      el("button", { type: "button", textContent: t("start"), disabled: running, onclick: () => turn("start") })));
+    el("p", { className: "switch-row" }, button("kill", !running, "danger"), button("start", running)));
+}
+
+/** What an armed fault is called, the call that meets it, and how often or for how long it will be met. */
+export function armedWords({ name, on: call, left, ends_at: ends }) {
+  const seconds = ends && Math.max(0, Math.round(ends - Date.now() / 1000));
+  const length = ends ? ` · ${t("seconds_left", { count: seconds })}` : left === 1 ? "" : ` × ${left ?? "∞"}`;
+  return [faultWords(name), call].filter(Boolean).join(" · ") + length;
 }
 
 function pace() {
-  const paces = [...new Set([...PACES, state.switches.seconds])].sort((a, b) => a - b);
-  const choices = paces.map((count) => option(String(count), t("seconds", { count }), count === state.switches.seconds));
-  return section("glm_seconds", chooser("glm_seconds", choices, { id: "pace", onchange: (event) => turn("seconds", { seconds: Number(event.target.value) }) }));
+  const { seconds } = state.switches;
+  const name = (one) => t(one === "real" ? "seconds_real" : "seconds", { count: one });
+  const paces = [...new Set([...PACES, seconds])].map((one) => option(String(one), name(one), one === seconds));
+  const choose = ({ target }) => turn("seconds", { seconds: target.value === "real" ? "real" : Number(target.value) });
+  return section("glm_seconds", chooser("glm_seconds", paces, { id: "pace", onchange: choose }));
 }
 
-function glmFault() {
-  const fault = chooser("glm_fault", faultOptions("glm"), { id: "glm-fault" });
-  const times = timesChooser();
-  const arm = () => turn("fault", { name: fault.value, times: Number(times.value) });
-  return section("glm_fault", fault, times, el("button", { type: "button", textContent: t("arm"), "aria-label": t("arm_glm"), onclick: arm }));
-}
-
-function feishuFault() {
-  const fault = chooser("feishu_fault", faultOptions("feishu"), { id: "feishu-fault", onchange: () => offerCalls() });
-  const calls = chooser("on_call", [], { id: "feishu-call" });
-  const times = timesChooser();
+/** Arms a fault of one side, of Feishu's for one of the calls that can fail by it. */
+function fault(side) {
+  const key = `${side}_fault`;
+  const choices = state.choices.faults.filter((one) => one.side === side).map((one) => option(one.name, `${one[language()]} · ${one.name}`));
+  const faults = chooser(key, choices, { id: `${side}-fault`, onchange: () => offerCalls() });
+  const calls = side === "feishu" ? chooser("on_call", [], { id: "feishu-call" }) : null;
+  const lengthName = ({ times, seconds }) => (times ? `× ${times}` : t("for_seconds", { count: seconds }));
+  const length = chooser(`times_${side}`, LENGTHS.map((one, place) => option(String(place), lengthName(one))));
   const offerCalls = () => {
-    const { calls: fitting, aim } = faultNamed(fault.value);
-    calls.replaceChildren(...fitting.map((name) => option(name, name, name === aim)));
+    const { calls: fitting, aim } = faultNamed(faults.value);
+    calls?.replaceChildren(...fitting.map((name) => option(name, name, name === aim)));
   };
-  const arm = () => turn("fault", { name: fault.value, on: calls.value, times: Number(times.value) });
+  const arm = () => turn("fault", { name: faults.value, on: calls?.value, ...LENGTHS[length.value] });
   offerCalls();
-  return section("feishu_fault", fault, calls, times, el("button", { type: "button", textContent: t("arm"), "aria-label": t("arm_feishu"), onclick: arm }));
+  return section(key, faults, calls, length, el("button", { type: "button", textContent: t("arm"), "aria-label": t(`arm_${side}`), onclick: arm }));
 }
 
 function deliveries() {
   const { duplicates, new_event_id: renamed } = state.switches;
-  const copies = chooser("deliveries", COPIES.map((count) => option(String(count), count ? t("copies", { count }) : t("never"), count === duplicates)), { id: "copies" });
-  const fresh = el("input", { type: "checkbox", checked: renamed });
   const send = () => turn("delivery", { duplicates: Number(copies.value), new_event_id: fresh.checked });
-  copies.addEventListener("change", send);
-  fresh.addEventListener("change", send);
+  const counts = COPIES.map((count) => option(String(count), count ? t("copies", { count }) : t("never"), count === duplicates));
+  const copies = chooser("deliveries", counts, { id: "copies", onchange: send });
+  const fresh = el("input", { type: "checkbox", checked: renamed, onchange: send });
   return section("deliveries", copies, el("label", {}, fresh, " ", t("new_event_id")));
 }
 
 function section(key, ...parts) {
-  return el("section", { className: "switch" }, el("h3", { textContent: t(key) }), el("div", { className: "switch-row" }, ...parts));
+  return el("section", { className: "switch" }, el("h3", { textContent: t(key) }), el("div", { className: "switch-row" }, parts));
 }
 
-function chooser(key, choices, properties = {}) {
-  return el("select", { "aria-label": t(key), ...properties }, ...choices);
-}
+const chooser = (key, choices, properties = {}) => el("select", { "aria-label": t(key), ...properties }, choices);
 
-const timesChooser = () => chooser("times", TIMES.map((count) => option(String(count), `× ${count}`)));
-
-function faultOptions(side) {
-  return state.choices.faults.filter((fault) => fault.side === side).map((fault) => option(fault.name, `${fault[language()]} · ${fault.name}`));
-}
-
-const faultNamed = (name) => state.choices.faults.find((fault) => fault.name === name);
+const faultNamed = (name) => state.choices.faults.find((one) => one.name === name);
 
 /** What a fault is called in the reader's language; a code that is in no list is called by its name. */
 const faultWords = (name) => faultNamed(name)?.[language()] ?? name;
 
-const KNOWN = ["waiting", "generating", "made"];
-
 function drawQueue(pane) {
-  const about = (key) => el("p", { className: "about", textContent: t(key) });
   if (!state.queue) return pane.replaceChildren(about("queue_unknown"));
-  const line = state.queue.length ? el("ol", { className: "queue" }, ...state.queue.map(queueEntry)) : about("queue_none");
+  const line = state.queue.length ? el("ol", { className: "queue" }, state.queue.map(queueEntry)) : about("queue_none");
   return pane.replaceChildren(about("limits"), line);
 }
 
 function queueEntry({ prompt, sender, state: at, model, ahead }) {
-  const said = KNOWN.includes(at) ? t(at) : at;
   const facts = [nameOf(sender), model, ahead === undefined ? null : t("ahead", { count: ahead })];
   return el("li", {},
     el("p", { textContent: prompt }),
-    el("p", { className: "about" }, el("span", { className: `badge at-${at}`, textContent: said }), ` ${facts.filter(Boolean).join(" · ")}`));
+    el("p", { className: "about" }, el("span", { className: `badge at-${at}`, textContent: KNOWN.includes(at) ? t(at) : at }), ` ${facts.filter(Boolean).join(" · ")}`));
 }
 
-function startWires(isOpen, pane) {
-  on("wire", (wire) => {
-    if (!isOpen()) return;
-    const shown = pane.querySelector(`[data-wire="${wire.id}"]`);
-    const next = entry(wire, shown?.open);
-    if (shown) shown.replaceWith(next);
-    else pane.querySelector(".wires").prepend(next);
-  });
+function takeWire(wire) {
+  if (!isOpen("wires")) return;
+  const shown = panes.wires.querySelector(`[data-wire="${wire.id}"]`);
+  const next = entry(wire, shown?.open);
+  if (shown) shown.replaceWith(next);
+  else panes.wires.querySelector(".wires").prepend(next);
 }
 
 function drawWires(pane) {
-  const open = new Set([...pane.querySelectorAll(".wire[open]")].map((shown) => shown.dataset.wire));
+  const opened = new Set([...pane.querySelectorAll(".wire[open]")].map((shown) => shown.dataset.wire));
   const wires = [...state.wires.values()].reverse();
-  const about = t(state.choices.real_glm ? "wires_about_real" : "wires_about");
-  pane.replaceChildren(el("p", { className: "about", textContent: about }), el("div", { className: "wires" }, ...wires.map((wire) => entry(wire, open.has(wire.id)))));
+  pane.replaceChildren(about(state.choices.real_glm ? "wires_about_real" : "wires_about"),
+    el("div", { className: "wires" }, wires.map((wire) => entry(wire, opened.has(wire.id)))));
 }
 
-function entry(wire, open = false) {
-  const facts = [wire.status, wire.code ? t("code", { code: wire.code }) : null, took(wire), wire.number > 1 ? t("attempt", { number: wire.number }) : null, wire.fault ? t("fault_met", { name: faultWords(wire.fault) }) : null];
-  return el("details", { className: `wire way-${wire.way}${wire.good ? "" : " bad"}`, "data-wire": wire.id, open },
+function entry(wire, opened = false) {
+  const facts = [wire.status, wire.code ? t("code", { code: wire.code }) : null, took(wire),
+    wire.number > 1 ? t("attempt", { number: wire.number }) : null, wire.fault ? t("fault_met", { name: faultWords(wire.fault) }) : null];
+  return el("details", { className: `wire way-${wire.way}${wire.good ? "" : " bad"}`, "data-wire": wire.id, open: opened },
     el("summary", {},
       el("span", { className: "wire-top" }, el("time", { textContent: clock(wire.at, { exact: true }) }), el("span", { className: "way", textContent: t(`wire_${wire.way}`) }), el("strong", { textContent: wire.name })),
       el("span", { className: "wire-facts", textContent: facts.filter(Boolean).join(" · ") })),
@@ -204,8 +197,7 @@ function took(wire) {
 }
 
 function body(key, text) {
-  if (!text) return null;
-  return el("div", {}, el("p", { className: "about", textContent: t(key) }), el("pre", { tabIndex: 0, textContent: pretty(text) }));
+  return text ? el("div", {}, about(key), el("pre", { tabIndex: 0, textContent: pretty(text) })) : null;
 }
 
 function pretty(text) {
@@ -218,9 +210,8 @@ function pretty(text) {
 
 /** Feishu's `content` is JSON in a text of JSON, which nobody can read as it is. */
 function unfolded(key, value) {
-  if (key !== "content" || typeof value !== "string" || !value.startsWith("{")) return value;
   try {
-    return JSON.parse(value);
+    return key === "content" && typeof value === "string" && value.startsWith("{") ? JSON.parse(value) : value;
   } catch {
     return value;
   }

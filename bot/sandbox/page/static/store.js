@@ -2,6 +2,10 @@
 
 import { ENGLISH_NAMES, WORDS } from "./words.js";
 
+const MOST_WIRES = 200;
+/** The codes for what is in a message; with others the bot may try again, and the chat shows nothing of them. */
+const CONTENT_CODES = [230001, 230022, 230025, 230028, 230055, 230099];
+
 const listeners = new Map();
 
 export const state = {
@@ -29,6 +33,12 @@ export function emit(name, subject) {
   for (const listener of listeners.get(name) ?? []) listener(subject);
 }
 
+/** Changes a part of the state, and says so. */
+export function set(name, value) {
+  state[name] = value;
+  emit(name);
+}
+
 /** Changes one of the visitor's settings and keeps it in this browser. */
 export function choose(name, value) {
   state.settings[name] = value;
@@ -40,13 +50,13 @@ export function speaker() {
   return state.people.find((person) => person.id === state.settings.speaker) ?? state.people[0];
 }
 
+/** The browser's own language, of the two that there are. */
+export const browserLanguage = () => (navigator.language.startsWith("zh") ? "zh" : "en");
+
 /** The reader's language: "zh" or "en". */
 export function language() {
   return state.settings.language === "speaker" ? (speaker()?.language ?? browserLanguage()) : state.settings.language;
 }
-
-/** The browser's own language, of the two that there are. */
-export const browserLanguage = () => (navigator.language.startsWith("zh") ? "zh" : "en");
 
 /** One of the page's sentences in the reader's language, its {placeholders} filled. */
 export function t(key, values = {}) {
@@ -54,8 +64,9 @@ export function t(key, values = {}) {
   return sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
-export function localized(text) {
-  return text?.i18n_content?.[language() === "zh" ? "zh_cn" : "en_us"] ?? text?.content ?? Object.values(text?.i18n_content ?? {})[0] ?? "";
+/** A text of a card or of a toast in the reader's language. */
+export function localized({ content, i18n_content, i18n = i18n_content } = {}) {
+  return i18n?.[language() === "zh" ? "zh_cn" : "en_us"] ?? content ?? Object.values(i18n ?? {})[0] ?? "";
 }
 
 /** What something of that name is called in the reader's language. */
@@ -86,8 +97,6 @@ function read() {
   }
 }
 
-const MOST_WIRES = 200;
-
 let stream = null;
 
 /** Keeps the stream open while the page is seen: a browser has six connections for all of its tabs. */
@@ -99,14 +108,16 @@ export function connect() {
 /** Opens or closes the stream; the browser opens it again by itself, and each time it begins with everything. */
 function follow() {
   stream?.close();
-  stream = null;
   if (document.visibilityState === "hidden") return;
   stream = new EventSource("/stream");
   const listen = (name, take) => stream.addEventListener(name, (event) => take(JSON.parse(event.data)));
-  stream.addEventListener("open", () => setConnected(true));
-  stream.addEventListener("error", () => setConnected(false));
+  stream.addEventListener("open", () => set("connected", true));
+  stream.addEventListener("error", () => set("connected", false));
   listen("snapshot", takeSnapshot);
-  listen("message", takeMessage);
+  listen("message", (message) => {
+    state.messages.set(message.id, message);
+    emit("message", message);
+  });
   listen("wire", takeWire);
   listen("toast", (answer) => emit("toast", answer));
   listen("queue", (queue) => set("queue", queue));
@@ -132,17 +143,7 @@ export async function act(name, fields) {
   return null;
 }
 
-function set(name, value) {
-  state[name] = value;
-  emit(name);
-}
-
-function setConnected(connected) {
-  if (state.connected !== connected) set("connected", connected);
-}
-
-function takeSnapshot(snapshot) {
-  const { messages, wires, ...rest } = snapshot;
+function takeSnapshot({ messages, wires, ...rest }) {
   const known = state.messages;
   state.messages = new Map(messages.map((message) => [message.id, message]));
   const refusals = wires.map(refusalOf).filter(Boolean);
@@ -150,17 +151,11 @@ function takeSnapshot(snapshot) {
     ...messages.filter((message) => JSON.stringify(known.get(message.id)) !== JSON.stringify(message)),
     ...refusals.filter(({ id }) => !state.refusals.some((one) => one.id === id)),
   ];
-  Object.assign(state, rest, { refusals });
-  state.wires = new Map(wires.map((wire) => [wire.id, wire]));
+  Object.assign(state, rest, { refusals, wires: new Map(wires.map((wire) => [wire.id, wire])) });
   // A tab that is seen again keeps its view and adds what was missed, unless the sandbox was restarted.
   const same = known.size > 0 && [...known.keys()].every((id) => state.messages.has(id));
   emit("snapshot", same ? missed : null);
   emit("switches");
-}
-
-function takeMessage(message) {
-  state.messages.set(message.id, message);
-  emit("message", message);
 }
 
 function takeWire(wire) {
@@ -172,9 +167,6 @@ function takeWire(wire) {
   state.refusals.push(refusal);
   emit("refusal", refusal);
 }
-
-/** The codes for what is in a message; with others the bot may try again, and the chat shows nothing of them. */
-const CONTENT_CODES = [230001, 230022, 230025, 230028, 230055, 230099];
 
 /** Where a message of refused content would have been, and why it was refused; null for any other call. */
 function refusalOf({ id, at, way, name, code, path, body, answer }) {
