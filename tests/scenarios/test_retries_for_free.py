@@ -150,6 +150,7 @@ def test_again_in_words_downloads_for_free(user: Conversation, words: str) -> No
     notice.assert_shows("notice.redownload.text")
     assert header_color(card.reload()) == "green"
     assert len(user.paid_since(said)) == 1
+    user.let_time_pass()
     user.ask(words)
     assert len(user.paid_since(said)) == 2
 

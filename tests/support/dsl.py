@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from bot.app import Bot
 from bot.chat.messages import LOCALES, Messages
@@ -330,6 +330,14 @@ class Conversation:
         self.bot.wait_until_idle(sent)
         assert self.answers == []
         assert self.posts(sent) == []
+
+    def let_time_pass(self) -> None:
+        """Dates back what this person sent and pressed, so that the same again is not taken for a double."""
+        accepted = requests.c.accepted_at
+        with self.bot.app.database.write() as connection:
+            connection.execute(
+                update(requests).where(requests.c.sender == self.person).values(accepted_at=accepted - 60)
+            )
 
     def other_user(self) -> Conversation:
         """A further person in the same chat."""
