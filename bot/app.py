@@ -360,6 +360,7 @@ class Bot:
             leases=leases,
             outages=self._outages,
             timings=self._timings,
+            notify_after=self._settings.cards.notify_after_seconds,
             clock=self._clock,
             on_end=self._metrics.ended,
         )

@@ -176,9 +176,10 @@ class ChatSettings(Section):
 
 
 class CardSettings(Section):
-    """How cards look."""
+    """How cards look, and when their end is told apart."""
 
     buttons: bool = True
+    notify_after_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
 
 
 class WelcomeSettings(Section):

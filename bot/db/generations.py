@@ -27,7 +27,17 @@ from bot.db.database import Database
 from bot.db.key_value import paused
 from bot.db.leases import LONGEST_CALL, is_free, lock_rows, update_owned
 from bot.db.requests import mark_dirty, reopen
-from bot.db.tables import Generation, generations, is_resumable, last_served, requests, write_failure, write_findings
+from bot.db.tables import (
+    NOTIFICATION,
+    Generation,
+    generations,
+    is_resumable,
+    last_served,
+    requests,
+    sent_messages,
+    write_failure,
+    write_findings,
+)
 from bot.db.timers import is_upload_held, set_timer, timer_runs
 from bot.db.usage import charge
 from bot.models import Failure, GeneratedImage, State
@@ -394,6 +404,9 @@ def resume_images(database: Database, connection: Connection, request_id: str) -
         }
         connection.execute(update(generations).where(_G.generation_id.in_(failed)).values(values))
         reopen(connection, request_id, outcome=None, attempts=0, stalled_attempts=0, due_at=0.0)
+        # Whoever pressed a button is looking at the card, and is not notified of its end.
+        row = {"request_id": request_id, "step": NOTIFICATION, "message_id": ""}
+        connection.execute(database.insert(sent_messages).values(row).on_conflict_do_nothing())
         database.notify_workers(connection)
     return len(failed)
 

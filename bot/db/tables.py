@@ -208,6 +208,9 @@ card can no longer be changed."""
 LINK_SECONDS = 30 * 86_400.0
 """How long an image's link works where it does not say: https://docs.bigmodel.cn/cn/guide/models/image-generation/glm-image"""
 
+NOTIFICATION = "notification"
+"""The sent message, by its step, that tells a sender who has waited that the card has come to its end."""
+
 RECALLED = "recalled"
 """The outcome of a request whose message was taken back before it was answered."""
 

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from bot.chat.cards.elements import CardContext, content, text_of
 from bot.chat.cards.request_card import render_request_text
 from bot.db.leases import Leases
 from bot.db.requests import RequestStore
-from bot.db.tables import RECALLED, Request
+from bot.db.tables import NOTIFICATION, RECALLED, Request
 from bot.db.timers import Outages
 from bot.errors import FeishuAction, FeishuError, LeaseLost, SendDelayed
 from bot.feishu.client import FeishuClient
@@ -34,6 +34,9 @@ MOST_FALLBACKS = 6
 
 MESSAGE_RECALLED = 230011
 """The code of a reply to a recalled message: https://open.feishu.cn/document/server-docs/im-v1/message/reply"""
+
+NOTIFIED = {"result": "notification.result", "failed": "notification.failed"}
+"""The states of a card about which a sender who has waited is notified, and the sentences."""
 
 THANKS = "THUMBSUP"
 """https://open.feishu.cn/document/server-docs/im-v1/message-reaction/emojis-introduce"""
@@ -53,7 +56,8 @@ class CardPublisher:
     """Brings what the chat shows of a request up to what the database says.
 
     The lease of the request is confirmed before every call. ``on_end`` is called with the model and the images of each
-    request of images whose last card was published; ``clock`` is the time in seconds since 1970.
+    request of images whose last card was published; ``clock`` is the time in seconds since 1970. A sender who has
+    waited for ``notify_after`` seconds is notified of the end; 0 notifies nobody.
     """
 
     store: RequestStore
@@ -64,6 +68,7 @@ class CardPublisher:
     leases: Leases
     outages: Outages
     timings: Timings
+    notify_after: float = 0.0
     on_end: Callable[[str, tuple[GenerationView, ...]], None] = lambda _model, _images: None
     clock: Callable[[], float] = time.time
 
@@ -127,6 +132,9 @@ class CardPublisher:
                 answer_id = self._send_original(request)
             else:
                 answer_id = self._post(request, "card", msg_type="interactive", body=content(rendered.card))
+            waited = self.clock() - request.accepted_at
+            if rendered.state in NOTIFIED and rendered.state != request.card_state and 0 < self.notify_after <= waited:
+                self._notify(request, NOTIFIED[rendered.state])
         except FeishuError as error:
             return not self._handle_refusal(request, rendered, error)
         self.store.mark_published(
@@ -200,6 +208,22 @@ class CardPublisher:
             log.warning("image not sent", code=error.code)
             message_id = ""
         self.store.record_send(request, step, message_id, owner=self.leases.owner)
+
+    def _notify(self, request: Request, sentence: str) -> None:
+        """Mentions the sender in a reply to the finished card, once: a card that is patched notifies nobody."""
+        if request.answer_id is None or NOTIFICATION in self.store.sent(request.request_id):
+            return
+        text = self.cards.messages.text(sentence, request.language)
+        body = content({"text": f'<at user_id="{request.sender}"></at> {text}'})
+        try:
+            quoting_card = replace(request, reply_to=request.answer_id)
+            message_id = self._post(quoting_card, NOTIFICATION, msg_type="text", body=body)
+        except FeishuError as error:
+            if error.action in FOR_NOW:
+                raise
+            log.info("sender not notified", code=error.code)
+            message_id = ""
+        self.store.record_send(request, NOTIFICATION, message_id, owner=self.leases.owner)
 
     def _handle_refusal(self, request: Request, rendered: RenderedRequest, error: FeishuError) -> bool:
         """Decides what a refusal means; true where the request is to be published another way at once."""

@@ -24,7 +24,7 @@ def stand_in() -> Iterator[GlmStandIn]:
         yield stand_in
 
 
-def client_of(stand_in: GlmStandIn, *, deadline: float | None = None) -> GlmClient:
+def client_of(stand_in: GlmStandIn, *, deadline: float = 60.0) -> GlmClient:
     """A client that is led to the stand-in, by the real transport below."""
     transport = stand_in.transport(inner=GuardedTransport())
     return GlmClient(api_key=f" {FAKE_KEY}\n", transport=transport, deadline=deadline)
