@@ -105,7 +105,7 @@ def _run_until_stopped(name: str, argv: Sequence[str]) -> int:
     if name != "worker":
         options["work"] = not options.pop("no_worker")
     # Before the imports of the bot, which take a second.
-    stopped = stop_event()
+    stopped = stop_event(on_hangup=lambda: None)
     try:
         getattr(import_module("bot.run"), name)(stopped, **options)
     except DatabaseUnavailable:

@@ -204,6 +204,14 @@ class Bot:
         """Fetches the bot's own id before the start, where Feishu is known to answer; raises ``FeishuError``."""
         self._identity.fetch()
 
+    def use_secrets(self, settings: Settings) -> None:
+        """Uses another API key and App Secret from now on; calls in progress go on with the old ones."""
+        secrets = {"api_key": settings.api_key, "app_secret": settings.app_secret}
+        self._settings = self._settings.model_copy(update=secrets)
+        self._feishu.app_secret = settings.app_secret.get_secret_value()
+        if self.worker is not None:
+            self.worker.steps.glm.api_key = settings.api_key.get_secret_value()
+
     def greet(self, person: str) -> None:
         """Sends a person the welcome card with its examples, once; the worker does it.
 

@@ -17,7 +17,9 @@ from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.errors import FeishuError, FeishuUnreachable, SettingsError
 from bot.permissions import make_private_folder
+from bot.rotation import SecretRotation
 from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load, required_settings_missing
+from bot.stopping import StopEvent
 from bot.web.server import Server
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ _CONNECTION_FIX = (
 )
 
 
-def serve(stopped: threading.Event, *, work: bool) -> None:
+def serve(stopped: StopEvent, *, work: bool) -> None:
     """Receives events and, with ``work``, does the work too, until ``stopped``.
 
     Raises:
@@ -42,10 +44,12 @@ def serve(stopped: threading.Event, *, work: bool) -> None:
     """
     settings = _load(without_sqlite=None if work else _SHARED_DATABASE)
     with closing(Bot(settings)) as bot:
-        run_until(stopped, bot, server=_listen(bot, bot.web, settings=settings), work=work)
+        server = _listen(bot, bot.web, settings=settings)
+        stopped.on_hangup = SecretRotation(bot.use_secrets).reread
+        run_until(stopped, bot, server=server, work=work)
 
 
-def connect(stopped: threading.Event, *, work: bool, greet: str = "") -> None:
+def connect(stopped: StopEvent, *, work: bool, greet: str = "") -> None:
     """Receives events over the long connection and, with ``work``, does the work too, until ``stopped``.
 
     ``greet`` is the ``open_id`` of a person who is sent the welcome card, once.
@@ -62,6 +66,12 @@ def connect(stopped: threading.Event, *, work: bool, greet: str = "") -> None:
             if greet:
                 bot.greet(greet)
             status = _listen(bot, bot.create_status_app(down=lambda: connection.down), settings=settings)
+
+            def use_secrets(new: Settings) -> None:
+                bot.use_secrets(new)
+                connection.app_secret = new.app_secret.get_secret_value()
+
+            stopped.on_hangup = SecretRotation(use_secrets).reread
             run_until(stopped, bot, server=status, connection=connection, work=work, name="connect")
     except FeishuUnreachable:
         raise
@@ -85,7 +95,7 @@ def long_connection(settings: Settings, bot: Bot, stopped: threading.Event) -> L
     )
 
 
-def worker(stopped: threading.Event) -> None:
+def worker(stopped: StopEvent) -> None:
     """Does the work for processes that only receive events, until ``stopped``.
 
     Raises:
@@ -97,6 +107,7 @@ def worker(stopped: threading.Event) -> None:
     with closing(Bot(settings)) as bot:
         if port:
             status = _listen(bot, bot.create_status_app(), settings=settings, name=name, port=port)
+        stopped.on_hangup = SecretRotation(bot.use_secrets).reread
         run_until(stopped, bot, server=status, name="worker")
 
 
