@@ -29,13 +29,13 @@ class SecretRotation:
     """
 
     use: Callable[[Settings], None]
-    _seen: dict[str, str] = field(default_factory=lambda: read_dotenv(DOTENV), init=False)
+    _seen: dict[str, str] = field(default_factory=lambda: read_dotenv(Path(DOTENV)), init=False)
     _changed: dict[str, str] = field(default_factory=dict, init=False)
 
     def reread(self) -> None:
         """Reads ``.env`` again; while its content is invalid, the secrets stay as they are."""
         try:
-            given = read_dotenv(DOTENV)
+            given = read_dotenv(Path(DOTENV))
             new = {name: given[name] for name in ROTATED if given.get(name) and given[name] != self._seen.get(name)}
             settings = load({**os.environ, **self._changed, **new}, dotenv=Path(DOTENV))
             if "ZHIPU_API_KEY" in new:
