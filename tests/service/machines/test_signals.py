@@ -106,7 +106,7 @@ def begin(cluster: Cluster, command: str) -> BotProcess:
         ("serve", (SIGINT, SIGTERM), None),
         ("serve", (SIGTERM,), "level_0"),
         ("connect", (SIGTERM, SIGTERM), None),
-        ("connect", (SIGHUP,), None),
+        ("connect", (SIGINT,), None),
         ("worker", (SIGTERM, SIGTERM), None),
         ("worker", (SIGINT,), None),
     ],
