@@ -25,7 +25,14 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     if args.offline and args.send_test:
         parser.error("--send-test cannot be used with --offline")
-    results = list(_results(offline=args.offline, recipient=args.send_test, webhook=not args.connect))
+    try:
+        settings = load()
+    except SettingsError as error:
+        results = [*_setting_errors(error)]
+        results.append(CheckResult("Everything else", None, "skipped while the settings cannot be read"))
+    else:
+        webhook = not args.connect
+        results = list(check_all(settings, offline=args.offline, recipient=args.send_test, webhook=webhook))
     ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
     if args.json:
         print(json.dumps([asdict(result) for result in results], ensure_ascii=ascii_only, indent=2))
@@ -34,13 +41,10 @@ def main(argv: Sequence[str]) -> int:
     return 1 if any(result.ok is False for result in results) else 0
 
 
-def _results(*, offline: bool, recipient: str | None, webhook: bool) -> Iterator[CheckResult]:
-    try:
-        settings = load()
-    except SettingsError as error:
-        yield from _setting_errors(error)
-        yield CheckResult("Everything else", None, "skipped while the settings cannot be read")
-        return
+def check_all(
+    settings: Settings, *, offline: bool = False, recipient: str | None = None, webhook: bool = True
+) -> Iterator[CheckResult]:
+    """Every check; the arguments are those of the command."""
     yield from check_settings(settings, webhook=webhook)
     database = check_database(settings, offline=offline)
     yield database

@@ -5,10 +5,8 @@ from __future__ import annotations
 import getpass
 import io
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import closing
@@ -22,8 +20,9 @@ from bot.addresses import parse_origin
 from bot.chat.messages import Messages
 from bot.chat.parsing.events import EVENT_TYPES
 from bot.cli.atomic_file import AtomicFile
-from bot.cli.check_result import CheckResult, as_text
-from bot.dotenv import DOTENV, read_dotenv, unquote
+from bot.cli.check import check_all
+from bot.cli.check_result import as_text
+from bot.dotenv import DOTENV, read_dotenv
 from bot.errors import AppNotRegistered, FeishuError, FeishuUnreachable, MissingApiKey, SettingsError
 from bot.feishu.client import FeishuClient
 from bot.feishu.registration import ACCOUNTS, AppRegistration, Brand, RegisteredApp
@@ -62,7 +61,6 @@ class Setup:
         domains: Mapping[Brand, str] | None = None,
     ) -> None:
         self._environment = environment
-        self._folder = folder
         self._accounts = accounts
         self._domains = domains or {brand: brand for brand in get_args(Brand)}
         self._dotenv = folder / DOTENV
@@ -96,14 +94,11 @@ class Setup:
             self._store(app, settings)
         if not read_dotenv(self._dotenv).get("ZHIPU_API_KEY"):
             self._write({"ZHIPU_API_KEY": self._key(settings.api_key.get_secret_value())})
-        settings = self.load()
-        passed = self._check()
-        self.say("setup.policy", page=f"{settings.domain}/app/{settings.app_id}")
-        return passed
+        return self._check(self.load())
 
     def say(self, key: str, **values: object) -> None:
         """Prints a sentence in the language of the terminal."""
-        print(self._messages.text(key, self._language, **values), flush=True)
+        print(self._messages.text(key, self._language, **values).rstrip(), flush=True)
 
     def load(self) -> Settings:
         """The settings as they are now; raises ``SettingsError``."""
@@ -176,9 +171,6 @@ class Setup:
         self._write(values)
         self.say("setup.app_stored", app_id=app.app_id, brand=app.brand.title(), file=self._dotenv)
         self.say("setup.admin" if app.open_id else "setup.no_admin")
-        for name, value in values.items():
-            if unquote(self._environment.get(name, "")) not in {"", value}:
-                self.say("setup.overridden", name=name)
 
     def _key(self, given: str) -> str:
         """The ZhiPu key in the settings, or one that is typed and has the form of a key."""
@@ -210,22 +202,16 @@ class Setup:
         except OSError as error:
             raise SettingsError([f"{self._dotenv}: cannot be written: {error.strerror}"]) from error
 
-    def _check(self) -> bool:
+    def _check(self, settings: Settings) -> bool:
         self.say("setup.checking")
-        # A process of its own, as the check reads the working folder and the environment.
-        paths = [str(Path(__file__).parents[2]), *filter(None, [self._environment.get("PYTHONPATH")])]
-        environment = {**self._environment, "PYTHONPATH": os.pathsep.join(paths)}
-        command = [sys.executable, "-m", "bot", "check", "--connect", "--json"]
-        done = subprocess.run(  # noqa: S603 - the command is fixed
-            command, cwd=self._folder, env=environment, check=False, stdout=subprocess.PIPE
-        )
-        results = [CheckResult(**result) for result in json.loads(done.stdout)]
+        results = list(check_all(settings, webhook=False))
         failed = [result for result in results if result.ok is False]
         if failed:
             print(as_text(failed))
             self.say("setup.check_failed")
         else:
             self.say("setup.check_passed", count=sum(result.ok is True for result in results))
+        self.say("setup.policy", page=f"{settings.domain}/app/{settings.app_id}")
         return not failed
 
 
