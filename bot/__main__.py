@@ -22,6 +22,7 @@ COMMANDS = {
     "generate": "Makes one image and prints one JSON object.",
     "migrate": "Migrates the database schema; serve and worker do so too.",
     "check": "Reports missing or wrong configuration, each with its fix.",
+    "config": "Copies the shipped configuration to a folder of your own.",
     "export": "Writes the generations as CSV or JSON lines.",
     "forget": "Deletes everything stored about a person.",
     "base": "Creates a Feishu Base to which every generation is exported.",

@@ -114,14 +114,7 @@ class Bot:
         self._glm_transport, self._image_transport = glm, images
         self._prices, self._slots = settings.prices.by_model(), settings.slots.by_model()
         messages, self._styles, self._rules = _load_texts(settings.config_dir)
-        self._cards = CardContext(
-            messages=messages,
-            styles=self._styles,
-            zone=settings.team.zone,
-            buttons=settings.cards.buttons,
-            prices=self._prices,
-            defaults=settings.images.defaults,
-        )
+        self._cards = self._build_card_context(messages)
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._platform_clock = PlatformClock(clock)
         self.database = database = Database(read_url(settings.url), clock=clock)
@@ -137,27 +130,13 @@ class Bot:
             event_types=EVENT_TYPES,
         )
         self.background = Background(stopping=self._stopping, on_crash=self._metrics.task_crashed)
-        self._feishu = FeishuClient(
-            domain=settings.domain,
-            app_id=settings.app_id,
-            app_secret=settings.app_secret.get_secret_value(),
-            transport=feishu,
-            clock=clock,
-            on_call=self._on_feishu_call,
-            on_date=self._platform_clock.learn,
-        )
+        self._feishu = self._build_feishu_client(feishu)
         self._closers: list[Callable[[], None]] = [self._feishu.close, database.close]
         self._identity = BotIdentity(app_id=settings.app_id, fetch_info=self._fetch_identity, store=self._key_value)
         self._limits = Limits(settings=settings.limits, prices=self._prices, periods=periods)
         self._requests = requests = self._build_request_service()
         self._events = self._build_event_handler(requests)
-        self._alerts = AdminAlerts(
-            database=database,
-            requests=requests,
-            admins=settings.team.admins,
-            zone=settings.team.zone,
-            wake=self._wake,
-        )
+        self._alerts = self._build_alerts(requests)
         self._outages = Outages(
             database=database,
             explain=self._explain,
@@ -256,6 +235,27 @@ class Bot:
         for close in self._closers:
             close()
 
+    def _build_card_context(self, messages: Messages) -> CardContext:
+        return CardContext(
+            messages=messages,
+            styles=self._styles,
+            zone=self._settings.team.zone,
+            buttons=self._settings.cards.buttons,
+            prices=self._prices,
+            defaults=self._settings.images.defaults,
+        )
+
+    def _build_feishu_client(self, transport: httpx.BaseTransport | None) -> FeishuClient:
+        return FeishuClient(
+            domain=self._settings.domain,
+            app_id=self._settings.app_id,
+            app_secret=self._settings.app_secret.get_secret_value(),
+            transport=transport,
+            clock=self._clock,
+            on_call=self._on_feishu_call,
+            on_date=self._platform_clock.learn,
+        )
+
     def _build_request_service(self) -> RequestService:
         settings = self._settings
         may_drop_watermark = settings.images.watermark_disclaimer_signed
@@ -274,6 +274,12 @@ class Bot:
             may_drop_watermark=may_drop_watermark,
             log_prompts=settings.log.prompts,
             on_result=self._metrics.request_received,
+        )
+
+    def _build_alerts(self, requests: RequestService) -> AdminAlerts:
+        team = self._settings.team
+        return AdminAlerts(
+            database=self.database, requests=requests, admins=team.admins, zone=team.zone, wake=self._wake
         )
 
     def _build_event_handler(self, requests: RequestService) -> EventHandler:

@@ -17,6 +17,10 @@ from bot.errors import SettingsError
 DOTENV = ".env"
 """The file of further variables, in the working folder."""
 
+_IN_WHEEL = Path(__file__).with_name("config")
+SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else Path(__file__).parent.parent / "config"
+"""The configuration that comes with the program: in the wheel, else in the checkout."""
+
 _QUOTED = re.compile(r"""\"[^"]*\"|'[^']*'|[“”][^“”]*[“”]|[‘’][^‘’]*[‘’]""")
 
 
@@ -84,6 +88,16 @@ def read_toml(path: Path) -> dict[str, Any]:
         found = re.search(r"line (\d+)", place)
         line = int(found[1]) if found else len(text.splitlines())
         raise SettingsError([f"{path.name} line {line}: is not TOML: {reason[:1].lower()}{reason[1:]}"]) from None
+
+
+def read_config(folder: Path, name: str) -> dict[str, Any]:
+    """The content of a TOML file of the configuration: the shipped one where ``folder`` has none.
+
+    Raises:
+        SettingsError: it cannot be read; see :func:`read_toml`.
+    """
+    own = folder / name
+    return read_toml(own if own.exists() else SHIPPED / name)
 
 
 def _read_text(path: Path) -> str:

@@ -28,7 +28,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from bot import addresses, sizes
 from bot.addresses import DOMAINS
-from bot.dotenv import DOTENV, read_dotenv, read_toml, unquote
+from bot.dotenv import DOTENV, SHIPPED, read_dotenv, read_toml, unquote
 from bot.errors import GlmError, SettingsError
 from bot.options import DEFAULTS, OPTIONS, Context, Option, Options, check_each
 
@@ -382,14 +382,13 @@ def required_settings_missing(settings: Settings, *, webhook: bool = True) -> li
 
 
 def config_folder(environment: Mapping[str, str] | None = None) -> Path:
-    """The folder of configuration: ``BOT_CONFIG_DIR``, else the one in the wheel, else the one of the checkout."""
+    """The folder of the configuration in force: ``BOT_CONFIG_DIR``, else the shipped one."""
     given = unquote((os.environ if environment is None else environment).get("BOT_CONFIG_DIR", ""))
     if given:
         with suppress(RuntimeError):  # an unknown home folder is reported as a missing folder
             return Path(given).expanduser()
         return Path(given)
-    installed = Path(__file__).with_name("config")
-    return installed if installed.is_dir() else Path(__file__).parent.parent / "config"
+    return SHIPPED
 
 
 def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = None) -> Settings:
@@ -405,6 +404,35 @@ def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = 
     if environment is None:
         environment, dotenv = os.environ, dotenv or Path(DOTENV)
     errors: list[str] = []
+    variables, unquoted = _read_variables(environment, dotenv, errors)
+    folder = config_folder(variables)
+    values: dict[str, Any] = {}
+    try:
+        values = read_toml(folder / "bot.toml")
+    except SettingsError as error:
+        errors += error.faults
+    errors += [f"{name} in bot.toml: {_UNKNOWN}" for name in values if name not in SECTIONS]
+    errors += [f"{name}: {_UNKNOWN}" for name in sorted(variables) if name != "BOT_CONFIG_DIR" and not _field(name)]
+    values = {name: values[name] for name in SECTIONS if name in values}
+    known = {name: value for name, value in variables.items() if _field(name) and not _is_empty_list(name, value)}
+    for name, value in _Variables(known)().items():
+        if name not in SECTIONS:
+            values[name] = value
+        elif isinstance(section := values.setdefault(name, {}), dict):
+            section |= value
+    try:
+        settings = Settings.model_validate({**values, "config_dir": folder, "unquoted": unquoted})
+    except ValidationError as error:
+        errors += [_error_line(detail, known) for detail in error.errors()]
+    if errors:
+        raise SettingsError(errors)
+    return settings
+
+
+def _read_variables(
+    environment: Mapping[str, str], dotenv: Path | None, errors: list[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The bot's variables without quotation marks, and the names of those that had some."""
     given: dict[str, str] = {}
     try:
         given |= read_dotenv(dotenv) if dotenv else {}
@@ -421,29 +449,7 @@ def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = 
     for name in [name for name, value in variables.items() if re.search("[\ud800-\udfff\0]", value)]:
         errors.append(f"{name}: is not UTF-8 text")
         del variables[name]
-    folder = config_folder(variables)
-    values: dict[str, Any] = {}
-    try:
-        values = read_toml(folder / "bot.toml")
-    except SettingsError as error:
-        errors += error.faults
-    errors += [f"{name} in bot.toml: {_UNKNOWN}" for name in values if name not in SECTIONS]
-    errors += [f"{name}: {_UNKNOWN}" for name in sorted(variables) if name != "BOT_CONFIG_DIR" and not _field(name)]
-    values = {name: values[name] for name in SECTIONS if name in values}
-    known = {name: value for name, value in variables.items() if _field(name) and not _is_empty_list(name, value)}
-    for name, value in _Variables(known)().items():
-        if name not in SECTIONS:
-            values[name] = value
-        elif isinstance(section := values.setdefault(name, {}), dict):
-            section |= value
-    unquoted = tuple(sorted(name for name, value in variables.items() if value != given[name].strip()))
-    try:
-        settings = Settings.model_validate({**values, "config_dir": folder, "unquoted": unquoted})
-    except ValidationError as error:
-        errors += [_error_line(detail, known) for detail in error.errors()]
-    if errors:
-        raise SettingsError(errors)
-    return settings
+    return variables, tuple(sorted(name for name, value in variables.items() if value != given[name].strip()))
 
 
 class _Variables(EnvSettingsSource):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, KeysView, Mapping
 from pathlib import Path
 from typing import Self
 
-from bot.dotenv import read_toml
+from bot.dotenv import SHIPPED, read_config, read_toml
 from bot.errors import SettingsError
 from bot.models import Language
 
@@ -40,14 +40,24 @@ class Messages:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The catalogues ``messages.zh.toml`` and ``messages.en.toml`` of a folder; raises ``SettingsError``."""
+        """The catalogues ``messages.zh.toml`` and ``messages.en.toml`` of a folder; raises ``SettingsError``.
+
+        A sentence that the folder does not have is the shipped one; one that this version does not know is ignored.
+        """
         words: dict[Language, Mapping[str, object]] = {}
         faults: list[str] = []
         for language in LOCALES:
+            file = f"messages.{language}.toml"
+            shipped = read_toml(SHIPPED / file)
             try:
-                words[language] = read_toml(folder / f"messages.{language}.toml")
+                own = read_config(folder, file)
             except SettingsError as error:
                 faults += error.faults
+                continue
+            words[language] = {key: own.get(key, text) for key, text in shipped.items()}
+            for key, text in words[language].items():
+                if unknown := set(_PLACEHOLDER.findall(str(text))) - set(_PLACEHOLDER.findall(str(shipped[key]))):
+                    faults.append(f"{file}: {key}: has no value for {sorted(unknown)}")
         if faults:
             raise SettingsError(faults)
         return cls(words)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bot.chat.parsing.tokenizer import unquoted
-from bot.dotenv import read_toml
+from bot.dotenv import read_config
 from bot.errors import SettingsError
 from bot.models import Language
 from bot.options import HAN
@@ -55,7 +55,7 @@ class Styles(Collection[str]):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The styles of ``styles.toml`` in a folder; ``SettingsError`` lists everything that is wrong with it."""
-        content = read_toml(folder / "styles.toml")
+        content = read_config(folder, "styles.toml")
         tables = content.pop("style", [])
         if content or not isinstance(tables, list):
             raise SettingsError(["styles.toml: write each style as a [[style]] table, and nothing else"])

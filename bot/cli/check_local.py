@@ -9,7 +9,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from bot.db.key_value import KeyValueStore
 from bot.db.migrate import HEAD, current_revision
 from bot.db.timers import current_outages
 from bot.db.usage import feishu_calls
+from bot.dotenv import SHIPPED, read_config, read_toml
 from bot.errors import DatabaseUnavailable, MissingApiKey, SettingsError
 from bot.glm.api import KEY_PAGE, validate_key
 from bot.service.bot_identity import namesake_key
@@ -53,6 +54,7 @@ SMALLEST_PLAN, NEAR_LIMIT = 10_000, 0.8
 https://open.feishu.cn/document/platform-notices/platform-updates-/custom-app-api-call-limit"""
 
 _MEGABYTE = 1024 * 1024
+_LISTED = 5
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.s3fs"}
 _MIGRATE = "run: python -m bot migrate (serve and worker do so too when they start)"
 _LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens there
@@ -86,6 +88,7 @@ def check_settings(settings: Settings, *, webhook: bool = True) -> Iterator[Chec
     if settings.unquoted:
         detail = f"removed around the value of {', '.join(settings.unquoted)}"
         yield CheckResult("Quotation marks", ok=True, detail=detail, fix="write the values without them")
+    yield CheckResult("Configuration", *_configuration(settings.config_dir))
     for name in SECTIONS:
         values = (f"{key} = {_plain(value)}" for key, value in getattr(settings, name))
         yield CheckResult(f"[{name}]", ok=True, detail=", ".join(values))
@@ -138,6 +141,35 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def _configuration(folder: Path) -> Outcome:
+    """Which files are in force, and how their keys differ from the shipped ones."""
+    if folder == SHIPPED:
+        return True, f"{folder / 'bot.toml'}, the shipped one"
+    differences = []
+    for shipped in sorted(SHIPPED.glob("*.toml")):
+        with suppress(SettingsError):
+            known, own = set(_keys(read_toml(shipped))), set(_keys(read_config(folder, shipped.name)))
+            for what, keys in (("new", known - own), ("unknown, ignored", own - known)):
+                if keys:
+                    listed = ", ".join(
+                        [*sorted(keys)[:_LISTED], *([f"… ({len(keys)})"] if len(keys) > _LISTED else [])]
+                    )
+                    differences.append(f"{what} in {shipped.name}: {listed}")
+    if not differences:
+        return True, f"{folder / 'bot.toml'}, with all keys of this version"
+    fix = f"compare with {SHIPPED}; what is new has its default, and needs no entry"
+    return True, f"{folder / 'bot.toml'}; {'; '.join(differences)}", fix
+
+
+def _keys(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """The keys of the values in a file, as in ``limits.per_day``; lists of tables, such as styles, have none."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _keys(value, f"{path}{name}.")
+        elif not (isinstance(value, list) and value and isinstance(value[0], dict)):
+            yield path + name
 
 
 def _access(team: Team) -> str:

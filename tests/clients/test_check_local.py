@@ -123,8 +123,9 @@ def test_events_need_a_secret_only_at_the_webhook() -> None:
     assert connected["FEISHU_ENCRYPT_KEY"] == CheckResult("FEISHU_ENCRYPT_KEY", None, "not set")
 
 
-def test_a_folder_without_the_messages_is_reported(tmp_path: Path) -> None:
-    """The bot would not start without them."""
+def test_messages_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
+    """The bot would not start."""
+    (tmp_path / "messages.zh.toml").write_text("no toml")
     (tmp_path / "bot.toml").write_text("[slots]\ncogview = 3\n")
     results = checked({"BOT_CONFIG_DIR": str(tmp_path)})
     assert results["[slots]"].detail == "glm_image = 1, cogview = 3"

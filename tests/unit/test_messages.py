@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -154,17 +155,16 @@ def test_texts_join_in_each_language() -> None:
         ),
     ],
 )
-def test_all_errors_are_listed(tmp_path: Path, zh: str, en: str, faults: list[str]) -> None:
+def test_all_errors_are_listed(zh: str, en: str, faults: list[str]) -> None:
     """Every difference between the catalogues is named with its file and key."""
-    (tmp_path / "messages.zh.toml").write_text(zh, encoding="utf-8")
-    (tmp_path / "messages.en.toml").write_text(en, encoding="utf-8")
     with pytest.raises(SettingsError) as raised:
-        Messages.load(tmp_path)
+        Messages({"zh": tomllib.loads(zh), "en": tomllib.loads(en)})
     assert raised.value.faults == faults
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    """A missing file and one that is not TOML are both named, the latter with its line."""
+    """A folder in the place of a file, and one that is not TOML, are both named, the latter with its line."""
+    (tmp_path / "messages.zh.toml").mkdir()
     (tmp_path / "messages.en.toml").write_text('b = "B"\na = ', encoding="utf-8")
     with pytest.raises(SettingsError) as raised:
         Messages.load(tmp_path)

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 
 from bot import sizes
 from bot.chat.parsing.tokenizer import QUOTED, fold, remove_spans
-from bot.dotenv import read_toml
+from bot.dotenv import SHIPPED, read_config, read_toml
 from bot.errors import SettingsError
 from bot.options import HAN, NUMERALS, OPTIONS, PartialOptions
 from bot.text import EMOJI
@@ -94,7 +94,9 @@ class Rules:
         Raises:
             SettingsError: the file is missing or not TOML, or lists or entries are faulty; every fault is named.
         """
-        lists = dict(_flat(read_toml(folder / "intents.toml")))
+        lists = dict(_flat(read_toml(SHIPPED / "intents.toml")))
+        # A list that a copy of an older version does not have yet is the shipped one.
+        lists |= dict(_flat(read_config(folder, "intents.toml")))
         known = _REQUIRED | _SIZES.keys()
         errors = [f"{key}: is not known" for key in sorted(lists.keys() - known)]
         errors += [f"{key}: is missing; write a list of expressions" for key in sorted(_REQUIRED - lists.keys())]

@@ -1,0 +1,44 @@
+"""The ``config`` command: a copy of the shipped configuration, which an upgrade does not touch."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.dotenv import SHIPPED
+
+
+def main(argv: Sequence[str]) -> int:
+    """Copies the shipped files that the folder does not have; returns 1 if it cannot be written."""
+    folder = Path(_parser().parse_args(argv).folder).expanduser().absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for shipped in sorted(SHIPPED.glob("*.toml")):
+            own = folder / shipped.name
+            if own.exists():
+                print(f"kept    {own}")
+            else:
+                own.write_bytes(shipped.read_bytes())
+                print(f"copied  {own}")
+    except OSError as error:
+        print(f"{error.filename or folder} cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
+    print(
+        f"\nSet BOT_CONFIG_DIR={folder} and restart the bot. Delete the files that you do not change, except bot.toml: "
+        "the shipped ones are used in their place, and get better with upgrades."
+    )
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="glm-image-bot config",
+        allow_abbrev=False,
+        description="Copies the shipped configuration to a folder of your own, which no upgrade overwrites.",
+        epilog="Exit codes: 0 copied, 1 the folder cannot be written, 2 usage error.",
+    )
+    parser.add_argument("action", choices=["init"], help="copy the files that the folder does not have yet")
+    parser.add_argument("folder", metavar="DIR", help="the folder, such as /etc/glm-image-bot/config")
+    return parser
