@@ -26,7 +26,7 @@ PATCHABLE = 14 * 86_400.0
 _R = requests.c
 _LISTS = ("queue", "history", "cancel")
 """The commands whose answers may list prompts."""
-_QUOTES = ("form", "retype", "confirm", "double")
+_QUOTES = ("form", "retype", "confirm", "duplicate")
 """The commands whose answers hold words of the message."""
 _UNSENT = (
     _R.answer_id.is_(None),

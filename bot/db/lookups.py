@@ -14,7 +14,6 @@ from sqlalchemy import (
     RowMapping,
     ScalarSelect,
     exists,
-    func,
     literal,
     or_,
     select,
@@ -47,23 +46,23 @@ def known_keys(connection: Connection, dedup_keys: Collection[str]) -> set[str]:
     return set(connection.scalars(select(_R.dedup_key).where(_R.dedup_key.in_(dedup_keys))))
 
 
-def under_way(connection: Connection, new: Sequence[NewRequest], *, at: float) -> set[str]:
-    """The fingerprints of these requests with which one was accepted within :data:`DOUBLED` and goes on.
+def under_way(connection: Connection, new: Sequence[NewRequest], *, at: float) -> dict[str, str]:
+    """By the fingerprints of these requests, the one that was accepted within :data:`DOUBLED` and goes on.
 
     An image that is there, failed or was cancelled has been seen: whoever asks for it again wants another one.
     """
     fingerprints = {one.fingerprint: _window(one) for one in new if one.fingerprint}
     if not fingerprints:
-        return set()
+        return {}
     goes_on = exists().where(_G.request_id == _R.request_id, _G.ended_at.is_(None))
-    statement = select(_R.fingerprint, func.max(_R.accepted_at)).where(
+    statement = select(_R.fingerprint, _R.accepted_at, _R.request_id).where(
         _R.sender.in_({one.sender for one in new}),
         _R.accepted_at.between(at - max(DOUBLED.values()), at),
         _R.fingerprint.in_(fingerprints),
         or_(_R.kind != "images", goes_on),
     )
-    rows = connection.execute(statement.group_by(_R.fingerprint))
-    return {fingerprint for fingerprint, accepted_at in rows if at - accepted_at < fingerprints[fingerprint]}
+    rows = connection.execute(statement.order_by(_R.accepted_at)).all()
+    return {row.fingerprint: row.request_id for row in rows if at - row.accepted_at < fingerprints[row.fingerprint]}
 
 
 def _window(new: NewRequest) -> float:
@@ -100,15 +99,36 @@ def prompts_of(connection: Connection, request_ids: Collection[str]) -> Sequence
 
 
 def image_request(
-    connection: Connection, *, chat_id: str, request_id: str | None = None, generation_id: str | None = None
-) -> RowMapping | None:
-    """A request of images in a chat, by its id or by one of its images that was delivered."""
+    connection: Connection,
+    *,
+    chat_id: str,
+    presser: str,
+    request_id: str | None = None,
+    generation_id: str | None = None,
+) -> Mapping[Any, Any] | None:
+    """A request of images in a chat, by its id or by one of its images that was delivered.
+
+    In their direct chat people reach what they asked for in other chats, too; its answer is for the direct chat.
+    """
     which: Any = request_id
     if generation_id is not None:
         image = _G.generation_id == generation_id, _G.image_key.is_not(None)
         which = select(_G.request_id).where(*image).scalar_subquery()
-    statement = select(requests).where(_R.request_id == which, _R.chat_id == chat_id, _R.kind == "images")
-    return connection.execute(statement).mappings().first()
+    statement = select(requests).where(_R.request_id == which, _R.kind == "images")
+    row = connection.execute(statement).mappings().first()
+    if row is None or row["chat_id"] == chat_id:
+        return row
+    direct = select(_R.request_id).where(_R.chat_id == chat_id, _R.sender == presser, _R.chat_type == "p2p").limit(1)
+    if row["sender"] != presser or connection.scalar(direct) is None:
+        return None
+    return {**row, "chat_id": chat_id, "chat_type": "p2p", "in_topic": False}
+
+
+def command_request(connection: Connection, name: str, *, chat_id: str, request_id: str) -> RowMapping | None:
+    """The request of a command in a chat."""
+    row = find_request(connection, request_id)
+    is_it = row is not None and row["chat_id"] == chat_id and row["kind"] == "command"
+    return row if row is not None and is_it and read_content(row).get("name") == name else None
 
 
 def generation_states(connection: Connection, request_id: str) -> set[State]:
@@ -191,16 +211,16 @@ def delivered_image(database: Database, request_id: str) -> str | None:
 # What a card offers to draw: words that may ask for an image, and prompts of which one option was wrong.
 
 
-def offer_of(row: RowMapping) -> Mapping[str, Any]:
+def offer_of(row: Mapping[Any, Any]) -> Mapping[str, Any]:
     """The prompt and the options that the card of a request offers to draw; empty where it offers nothing."""
     content = read_content(row)
-    if content.get("name") in ("confirm", "double"):
+    if content.get("name") == "confirm":
         return {"prompt": content["argument"], "options": content["options"]}
     offer: Mapping[str, Any] = content.get("offer", {})
     return offer
 
 
-def result_of(row: RowMapping) -> str | None:
+def result_of(row: Mapping[Any, Any]) -> str | None:
     """What became of the offer: ``drawn`` or ``declined``."""
     result: str | None = read_content(row).get("result")
     return result

@@ -10,24 +10,68 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, exists, func, select, text
+from sqlalchemy import Connection, RowMapping, exists, func, or_, select, text
 
 from bot.db.database import Database
 from bot.db.key_value import is_paused
 from bot.db.tables import generations, requests, workers
 from bot.db.usage import ApiUsageCounter, spent, yuan
 from bot.models import State
-from bot.options import Options
 from bot.timings import BillingPeriods
-from bot.view_models import HistoryEntry, ModelSnapshot, ModelStats, StateSnapshot, StatsView, Usage
+from bot.view_models import ModelSnapshot, ModelStats, StateSnapshot, StatsView, Usage
 
-HISTORY_LENGTH = 6
 TOP_SENDERS = 5
 
 _SIZE = {
     True: "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
     False: "SELECT pg_database_size(current_database())",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryQuery:
+    """Which images of a sender: in one chat or everywhere, from ``since`` on and before ``until``, with these words.
+
+    ``before`` is the time and the index in its request of the image that they are older than. Times in seconds since
+    1970.
+    """
+
+    sender: str
+    chat_id: str | None
+    since: float | None
+    until: float | None
+    words: Sequence[str]
+    before: tuple[float, int]
+
+
+def history_rows(connection: Connection, query: HistoryQuery, *, most: int) -> Sequence[RowMapping]:
+    """The images that a sender got, newest first, with what their requests say."""
+    made, asked = generations.c, requests.c
+    at, index = query.before
+    conditions = [
+        made.sender == query.sender,
+        made.state == State.DONE,
+        made.image_key.is_not(None),
+        # Those of recalled messages have none.
+        asked.prompt != "",
+        made.accepted_at <= at,
+        or_(made.accepted_at < at, made.index_in_request > index),
+        *(func.lower(asked.prompt).contains(word.lower(), autoescape=True) for word in query.words),
+    ]
+    if query.chat_id is not None:
+        conditions.append(asked.chat_id == query.chat_id)
+    if query.since is not None:
+        conditions.append(made.accepted_at >= query.since)
+    if query.until is not None:
+        conditions.append(made.accepted_at < query.until)
+    statement = (
+        select(generations, asked.prompt, asked.content)
+        .join(requests, asked.request_id == made.request_id)
+        .where(*conditions)
+        .order_by(made.accepted_at.desc(), made.index_in_request)
+        .limit(most)
+    )
+    return connection.execute(statement).mappings().all()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,34 +85,6 @@ class Reports:
     prices: Mapping[str, float]
     periods: BillingPeriods
     calls: ApiUsageCounter
-
-    def history(self, *, chat_id: str | None, sender: str) -> tuple[HistoryEntry, ...]:
-        """The last images that a sender got in a chat, newest first."""
-        statement = (
-            select(generations.c.request_id, generations.c.image_key, requests.c.prompt, requests.c.content)
-            .join(requests, requests.c.request_id == generations.c.request_id)
-            .where(
-                generations.c.sender == sender,
-                requests.c.chat_id == chat_id,
-                generations.c.state == State.DONE,
-                generations.c.image_key.is_not(None),
-                # Those of recalled messages have none.
-                requests.c.prompt != "",
-            )
-            .order_by(generations.c.accepted_at.desc(), generations.c.index_in_request)
-            .limit(HISTORY_LENGTH)
-        )
-        with self.database.read() as connection:
-            rows = connection.execute(statement).mappings().all()
-        return tuple(
-            HistoryEntry(
-                request_id=row["request_id"],
-                prompt=row["prompt"],
-                image_key=row["image_key"],
-                options=Options.from_stored(json.loads(row["content"])),
-            )
-            for row in rows
-        )
 
     def stats(self) -> StatsView:
         """The team's month."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
-from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, RowMapping, Table, Text, text
+from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text, text
 from sqlalchemy.sql.elements import ColumnElement
 
 from bot.models import ChatType, ContentFinding, Failure, GenerationView, Language, State
@@ -324,7 +324,7 @@ def source_of(row: Mapping[Any, Any]) -> str | None:
     return source
 
 
-def read_content(row: RowMapping) -> dict[str, Any]:
+def read_content(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The options, the command or the error of a stored request."""
     content: dict[str, Any] = json.loads(row["content"])
     return content

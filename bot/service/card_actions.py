@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import RowMapping
-
 from bot.chat.cards.elements import CardContext, render_toast
 from bot.chat.cards.form_card import prefill, render_form
 from bot.chat.cards.help_cards import EXAMPLES
@@ -18,6 +16,7 @@ from bot.db.database import Database
 from bot.db.generations import resume_images
 from bot.db.lookups import (
     chat_of_card,
+    command_request,
     find_offer,
     generation_states,
     image_request,
@@ -27,11 +26,12 @@ from bot.db.lookups import (
     settle_offer,
 )
 from bot.db.requests import reopen
-from bot.db.tables import NewRequest, fingerprint, log_ids, read_content, source_of
+from bot.db.tables import NewRequest, Request, fingerprint, log_ids, read_content, source_of
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import CardAction, Command, ImagePrompt, ParsedMessage, State
 from bot.options import Options, PartialOptions, form_options, repeat_options
+from bot.service.history import read_history
 from bot.service.requests import RequestService
 
 log = get_logger(__name__)
@@ -64,7 +64,7 @@ class CardActionHandler:
         Raises:
             DatabaseUnavailable: nothing was stored.
         """
-        of_request: Mapping[Any, Callable[[CardAction, RowMapping], Toast]] = {
+        of_request: Mapping[Any, Callable[[CardAction, Mapping[Any, Any]], Toast]] = {
             "again": self._again,
             "resume": self._resume,
             "ratio": self._repeat,
@@ -73,6 +73,7 @@ class CardActionHandler:
             "submit": self._submit,
             "cancel": self._cancel,
             "original": self._original,
+            "older": self._older,
             "confirm": self._confirm,
             "decline": self._decline,
         }
@@ -101,18 +102,19 @@ class CardActionHandler:
         """The toast for a person who may not use the bot."""
         return self._toast("toast.not_allowed", "warning")
 
-    def _request(self, action: CardAction, name: str) -> RowMapping | None:
+    def _request(self, action: CardAction, name: str) -> Mapping[Any, Any] | None:
         """The request that a card shows, or of one of its images, where the action came from its own chat."""
         request_id, chat_id = str(action.value.get("r")), action.chat_id
         with self.database.read() as connection:
             if name in ("confirm", "decline"):
                 return find_offer(connection, chat_id=chat_id, request_id=request_id)
-            if name == "original":
-                return image_request(connection, chat_id=chat_id, generation_id=str(action.value.get("g")))
-            row = image_request(connection, chat_id=chat_id, request_id=request_id)
+            if name == "older":
+                return command_request(connection, "history", chat_id=chat_id, request_id=request_id)
+            which = {"generation_id": str(action.value.get("g"))} if name == "original" else {"request_id": request_id}
+            row = image_request(connection, chat_id=chat_id, presser=action.presser, **which)
         return None if row and name in _NEEDS_PROMPT and not row["raw_prompt"] else row
 
-    def _again(self, action: CardAction, request: RowMapping) -> Toast:
+    def _again(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
         with self.database.read() as connection:
             states = generation_states(connection, request["request_id"])
         if action.message_id == request["answer_id"] and not all(state.ended for state in states):
@@ -122,7 +124,7 @@ class CardActionHandler:
             return self._toast("toast.resumed", "success")
         return self._repeat(action, request)
 
-    def _resume(self, _action: CardAction, request: RowMapping) -> Toast:
+    def _resume(self, _action: CardAction, request: Mapping[Any, Any]) -> Toast:
         if self._resume_images(request):
             return self._toast("toast.resumed", "success")
         with self.database.write(step="card_actions.reopen") as connection:
@@ -133,15 +135,15 @@ class CardActionHandler:
                 return self._toast("toast.not_resumed", "info")
         return self._toast("toast.going_on", "info")
 
-    def _resume_images(self, request: RowMapping) -> bool:
+    def _resume_images(self, request: Mapping[Any, Any]) -> bool:
         with self.database.write(step="card_actions.resume") as connection:
             return resume_images(self.database, connection, request["request_id"]) > 0
 
-    def _repeat(self, action: CardAction, request: RowMapping) -> Toast:
+    def _repeat(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
         options = repeat_options(read_content(request), PartialOptions(size=action.choice))
         return self._accept(action, request, ImagePrompt(prompt=request["raw_prompt"], options=options))
 
-    def _submit(self, action: CardAction, request: RowMapping) -> Toast:
+    def _submit(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
         """Accepts what a form asks for; one that is rejected stays as it was filled in and can be sent again."""
         answer = self._submit_form(action, request)
         if answer["toast"]["type"] == "success":
@@ -156,7 +158,7 @@ class CardActionHandler:
         )
         return {**answer, "card": {"type": "raw", "data": card}}
 
-    def _submit_form(self, action: CardAction, request: RowMapping) -> Toast:
+    def _submit_form(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
         text = action.form.get("prompt", "").strip()
         if not text:
             return self._toast("toast.empty_prompt", "error")
@@ -169,15 +171,23 @@ class CardActionHandler:
         options = repeat_options(before, form_options(action.form, before) | prompt.options)
         return self._accept(action, request, replace(prompt, options=options))
 
-    def _form(self, action: CardAction, request: RowMapping) -> Toast:
+    def _form(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
         name = "form" if action.value["a"] == "edit" else "retype"
         return self._accept(action, request, Command(name=name, argument=request["request_id"]), "toast.form_sent")
 
-    def _original(self, action: CardAction, request: RowMapping) -> Toast:
+    def _original(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
         command = Command(name="original", argument=str(action.value["g"]))
         return self._accept(action, request, command, "toast.original_coming")
 
-    def _confirm(self, action: CardAction, request: RowMapping) -> Toast:
+    def _older(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+        if action.presser != request["sender"]:
+            return self._toast("toast.others_history", "warning")
+        _, argument = read_history(self.database, Request.of_row(request), zone=self.cards.zone)
+        if not argument:
+            return self._toast("toast.no_older", "info")
+        return self._accept(action, request, Command(name="history", argument=argument), "toast.sent")
+
+    def _confirm(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
         """Draws what a card asks about: once, no matter who presses it or how often."""
         if result_of(request) == "declined":
             return self._toast("toast.unknown", "warning")
@@ -192,7 +202,7 @@ class CardActionHandler:
         key = "toast.queued" if result.outcome == "accepted" else "toast.going_on"
         return self._toast(key, "success", price=result.price)
 
-    def _decline(self, action: CardAction, request: RowMapping) -> Toast:
+    def _decline(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
         if result_of(request) == "drawn":
             return self._toast("toast.too_late", "info")
         if not self._may_change(action, request):
@@ -200,14 +210,14 @@ class CardActionHandler:
         settle_offer(self.database, request["request_id"], "declined")
         return self._toast("toast.declined", "info")
 
-    def _cancel(self, action: CardAction, request: RowMapping) -> Toast:
+    def _cancel(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
         if not self._may_change(action, request):
             return self._toast("toast.not_yours", "warning")
         with self.database.write(step="card_actions.cancel") as connection:
             count = cancel(self.database, connection, [request["request_id"]])
         return self._toast("toast.cancelled", "success") if count else self._toast("toast.too_late", "info")
 
-    def _may_change(self, action: CardAction, request: RowMapping) -> bool:
+    def _may_change(self, action: CardAction, request: Mapping[Any, Any]) -> bool:
         return action.presser == request["sender"] or action.presser in self.admins
 
     def _example(self, action: CardAction) -> Toast:
@@ -250,17 +260,16 @@ class CardActionHandler:
         result = self.requests.submit(_new(action, shown), message, store_rejected=False)
         if result.error is not None:
             return self._error(result.error)
-        if result.outcome == "doubled":
-            return self._toast("toast.double", "info")
+        if result.outcome == "duplicate":
+            return self._toast("toast.duplicate", "info")
         return self._toast(key, "success", price=result.price)
 
     def _error(self, error: UserError) -> Toast:
         return render_toast(self.cards.messages, error.sentence, kind="warning", **error.values)
 
     def _toast(self, key: str, kind: Any, *, price: float = 0.0) -> Toast:
-        if key == "toast.queued" and price:
-            return render_toast(self.cards.messages, "toast.queued_for", kind=kind, price=f"{price:.2f}")
-        return render_toast(self.cards.messages, key, kind=kind)
+        values = {"price": f"¥{price:.2f}"} if price else {}
+        return render_toast(self.cards.messages, key, kind=kind, **values)
 
 
 def _new(action: CardAction, shown: Mapping[Any, Any]) -> NewRequest:

@@ -46,10 +46,10 @@ _GONE = UserError(sentence="misread.nothing_to_repeat")
 class SubmitResult:
     """What became of a request; ``request_id`` is ``None`` where none was stored, ``error`` is why it was rejected.
 
-    It is ``repeated`` when the same event was delivered again, and ``doubled`` when a person did the same thing again.
+    It is ``repeated`` when the same event was delivered again, ``duplicate`` when a person did the same thing again.
     """
 
-    outcome: Literal["accepted", "repeated", "doubled", "rejected", "silenced"]
+    outcome: Literal["accepted", "repeated", "duplicate", "rejected", "silenced"]
     kind: Kind
     request_id: str | None = None
     error: UserError | None = None
@@ -72,7 +72,7 @@ class _Admission:
     """What the prompts of one transaction are decided by, kept up to date from one to the next."""
 
     known: set[str]
-    under_way: set[str]
+    under_way: dict[str, str]
     counts: QuotaUsage
 
     def add(self, new: NewRequest) -> None:
@@ -188,7 +188,7 @@ class RequestService:
             found.known.add(new.dedup_key)
             return too_fast
         if isinstance(asked.prompt, ImagePrompt) and new.fingerprint in found.under_way:
-            return _doubled(new, asked.prompt, found, store=store_rejected)
+            return _duplicate(new, asked.prompt, found, store=store_rejected)
         if isinstance(asked.prompt, UserError):
             error: UserError | None = asked.prompt
         else:
@@ -200,7 +200,8 @@ class RequestService:
             rejected = SubmitResult(outcome="rejected", kind=new.kind, request_id=new.request_id, error=error)
             return rejected, _rejected(new, error)
         counts.add(new.sender, new.options)
-        found.under_way.update(filter(None, [new.fingerprint]))
+        if new.fingerprint:
+            found.under_way[new.fingerprint] = new.request_id
         return SubmitResult(outcome="accepted", kind=new.kind, request_id=new.request_id, price=price), new
 
     def _check_rate(self, new: NewRequest, counts: QuotaUsage, *, store_rejected: bool) -> _Decision | None:
@@ -225,7 +226,7 @@ class RequestService:
             if known_keys(connection, [new.dedup_key]):
                 return SubmitResult(outcome="repeated", kind=new.kind)
             if not store_rejected and under_way(connection, [new], at=at):
-                return SubmitResult(outcome="doubled", kind=new.kind)
+                return SubmitResult(outcome="duplicate", kind=new.kind)
             if command.name != TO_ADMIN:
                 recent = count_recent(connection, [new.sender], at=at)
                 too_fast = self._check_rate(new, recent, store_rejected=store_rejected)
@@ -260,14 +261,16 @@ class RequestService:
         return replace(new, source=source_of(last)), ImagePrompt(prompt=last["raw_prompt"], options=options)
 
 
-def _doubled(new: NewRequest, prompt: ImagePrompt, found: _Admission, *, store: bool) -> _Decision:
+def _duplicate(new: NewRequest, prompt: ImagePrompt, found: _Admission, *, store: bool) -> _Decision:
     """Makes nothing of what a person has asked for just now; where it is stored, a card offers to draw it once more."""
     if not store:
-        return SubmitResult(outcome="doubled", kind=new.kind), None
+        return SubmitResult(outcome="duplicate", kind=new.kind), None
     found.add(new)
-    content = {"name": "double", "argument": prompt.prompt, "options": prompt.options.given}
+    first = found.under_way[new.fingerprint or ""]
+    offered = {"prompt": prompt.prompt, "options": prompt.options.given}
+    content = {"name": "duplicate", "argument": first, "offer": offered}
     offer = replace(new, kind="command", content=content, prompt="", raw_prompt="", fingerprint=None)
-    return SubmitResult(outcome="doubled", kind=offer.kind, request_id=new.request_id), offer
+    return SubmitResult(outcome="duplicate", kind=offer.kind, request_id=new.request_id), offer
 
 
 def _rejected(new: NewRequest, error: UserError) -> NewRequest:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from bot.chat.cards.command_cards import (
     render_changed,
+    render_duplicate,
     render_error,
     render_history,
     render_ids,
@@ -38,6 +39,7 @@ from bot.db.tables import RECALLED, Request, read_content
 from bot.errors import UserError
 from bot.models import GenerationView, RequestView, State
 from bot.options import OPTIONS, Options, PartialOptions
+from bot.service.history import read_history
 from bot.service.quotas import Limits
 from bot.view_models import QueueEntry, QueueView, SettingsView
 from bot.worker.queue_positions import QueuePosition, QueueReader
@@ -219,7 +221,19 @@ def _question(renderer: RequestRenderer, request: Request) -> Card:
         price=price * int(typed.get("count", defaults.count)),
         result=content.get("result"),
         style=typed.get("style"),
-        about="double" if content["name"] == "double" else "question",
+    )
+
+
+def _duplicate(renderer: RequestRenderer, request: Request) -> Card:
+    typed = PartialOptions.from_stored(request.content["offer"]["options"]).given
+    with renderer.database.read() as connection:
+        first = find_request(connection, request.content["argument"])
+    options = Options.from_stored({**(read_content(first) if first else {}), **typed})
+    return render_duplicate(
+        renderer.cards,
+        request_id=request.request_id,
+        price=renderer.prices.get(options.model, 0.0) * options.count,
+        result=request.content.get("result"),
     )
 
 
@@ -255,7 +269,7 @@ COMMAND_CARDS: Mapping[str, Callable[[RequestRenderer, Request], Card]] = {
     "welcome": lambda self, _: render_welcome(self.cards),
     "queue": _queue_card,
     "history": lambda self, request: render_history(
-        self.cards, self.reports.history(chat_id=request.chat_id, sender=request.sender)
+        self.cards, read_history(self.database, request, zone=self.cards.zone)[0], request_id=request.request_id
     ),
     "stats": lambda self, _: render_stats(self.cards, self.reports.stats()),
     "id": lambda self, request: render_ids(self.cards, person=request.sender, chat=request.chat_id),
@@ -265,7 +279,7 @@ COMMAND_CARDS: Mapping[str, Callable[[RequestRenderer, Request], Card]] = {
     "form": _form,
     "retype": _form,
     "confirm": _question,
-    "double": _question,
+    "duplicate": _duplicate,
     "unreadable": lambda self, _: render_notice(self.cards, "unreadable"),
     "cancel": _cancelled,
     "set": _changed,

@@ -31,37 +31,25 @@ def test_same_text_twice_is_one_image_and_an_offer(user: Conversation, gate: Gat
     first = user.ask(TOWER)
     user.ask_without_waiting(text)
     double = user.ask_without_waiting(f" {text} ")
-    double.assert_shows("double.title")
-    double.assert_shows("button.draw_more", price="0.10")
-    assert double.press_for_toast("confirm") == toast_text("toast.queued_for", price="0.10")
-    wait_for(lambda: double.reload().shows("question.drawn"))
+    double.assert_shows("duplicate.title")
+    double.assert_shows("button.another", price="¥0.10")
+    assert double.press_for_toast("confirm") == toast_text("toast.queued", price="¥0.10")
+    wait_for(lambda: double.reload().actions == [])
     gate.release(2)
     user.bot.wait_until_idle()
     assert len(first.paid) == 3
-
-
-def test_declined_offer_draws_nothing(user: Conversation, gate: Gate) -> None:
-    """After the other button there is one image, and the card says so."""
-    said = user.send(TOWER)
-    user.ask_without_waiting(said)
-    double = user.ask_without_waiting(TOWER)
-    assert double.press_for_toast("decline") == toast_text("toast.declined")
-    gate.release()
-    user.bot.wait_until_idle()
-    double.reload().assert_shows("double.declined")
-    assert len(user.paid_since(said)) == 1
 
 
 def test_double_press_is_one_image(user: Conversation, gate: Gate) -> None:
     """The second press of a button within a moment is answered in words alone; another person's is their own."""
     gate.release()
     card = user.ask(TOWER)
-    assert card.press_for_toast("again") == toast_text("toast.queued_for", price="0.10")
-    assert card.press_for_toast("again") == toast_text("toast.double")
-    assert card.press_for_toast("again", by=user.other_user()) == toast_text("toast.queued_for", price="0.10")
-    assert card.press_for_toast("ratio", choice="16:9") == toast_text("toast.queued_for", price="0.10")
+    assert card.press_for_toast("again") == toast_text("toast.queued", price="¥0.10")
+    assert card.press_for_toast("again") == toast_text("toast.duplicate")
+    assert card.press_for_toast("again", by=user.other_user()) == toast_text("toast.queued", price="¥0.10")
+    assert card.press_for_toast("ratio", choice="16:9") == toast_text("toast.queued", price="¥0.10")
     gate.release(3)
     user.bot.wait_until_idle()
     assert len(card.paid) == 4
     assert card.press_for_toast("edit") == toast_text("toast.form_sent")
-    assert card.press_for_toast("edit") == toast_text("toast.double")
+    assert card.press_for_toast("edit") == toast_text("toast.duplicate")

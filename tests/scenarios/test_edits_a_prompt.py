@@ -31,7 +31,7 @@ def test_form_changes_only_what_was_changed(user: Conversation) -> None:
     """What was changed is changed, and everything else is made as before."""
     first = user.ask("一座灯塔 /style 水彩 /quality standard")
     form = first.press("edit")
-    assert form.submit(prompt=" 两座灯塔 ", size="16:9", style="oil") == toast_text("toast.queued")
+    assert form.submit(prompt=" 两座灯塔 ", size="16:9", style="oil") == toast_text("toast.queued", price="¥0.10")
     (card,) = user.new_answers(2)
     assert (card.color, card.parent_id) == ("green", form.message_id)
     before, after = first.paid
@@ -96,7 +96,7 @@ def test_form_without_button_value_is_known_by_name(user: Conversation) -> None:
     form = user.ask("一座灯塔").press("edit")
     fields, name = {"prompt": "两座灯塔", "size": "1:1", "style": "none"}, form.button("submit").name
     toast = form.press_raw(None, form_value=fields, name=name, send_value=False)
-    assert toast == toast_text("toast.queued")
+    assert toast == toast_text("toast.queued", price="¥0.10")
     (card,) = user.new_answers(2)
     assert card.color == "green"
 
@@ -115,7 +115,7 @@ def test_a_rejected_form_can_be_sent_again(user: Conversation, rejected: dict[st
     assert parts["prompt"]["default_value"].strip() == rejected["prompt"].strip()
     assert (parts["size"]["initial_option"], parts["style"]["initial_option"]) == ("16:9", "oil")
     assert form.button("submit").name != before
-    assert form.submit(prompt="两座灯塔", size="16:9", style="oil") == toast_text("toast.queued")
+    assert form.submit(prompt="两座灯塔", size="16:9", style="oil") == toast_text("toast.queued", price="¥0.10")
     (card,) = user.new_answers(2)
     assert card.color == "green"
 

@@ -75,7 +75,7 @@ def test_events_are_answered_in_time_while_the_database_is_held(tmp_path: Path, 
         attempts = bot.feishu.attempts[first:]
         assert {one.outcome for one in attempts} <= {"acknowledged", "refused"}, attempts
         wait_for(lambda: {one.parent_id for one in user.answers} >= {one.message_id for one in said})
-        assert card.press_for_toast("again") == toast_text("toast.queued")
+        assert card.press_for_toast("again") == toast_text("toast.queued", price="¥0.10")
 
 
 @contextmanager

@@ -53,8 +53,8 @@ def test_same_request_to_several_processes_at_once_is_one(processes: list[Databa
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(submit, range(4)))
-    assert sorted(one.outcome for one in found) == ["accepted", "doubled", "doubled", "doubled"]
-    assert [one.request_id is None for one in found if one.outcome == "doubled"] == [key.startswith("press")] * 3
+    assert sorted(one.outcome for one in found) == ["accepted", "duplicate", "duplicate", "duplicate"]
+    assert [one.request_id is None for one in found if one.outcome == "duplicate"] == [key.startswith("press")] * 3
 
 
 @pytest.mark.parametrize(("key", "seconds"), [("om_{}", 10), ("press:{}", 3)])
@@ -62,7 +62,7 @@ def test_after_a_moment_it_is_another_request(database: Database, key: str, seco
     """Ten seconds for a text and three for a button; a little earlier it is still the same."""
     assert send(database, key.format(1)).outcome == "accepted"
     age(database, seconds / 2)
-    assert send(database, key.format(2)).outcome == "doubled"
+    assert send(database, key.format(2)).outcome == "duplicate"
     age(database, seconds / 2)
     assert send(database, key.format(3)).outcome == "accepted"
 
@@ -70,7 +70,7 @@ def test_after_a_moment_it_is_another_request(database: Database, key: str, seco
 def test_delivered_again_is_no_double(database: Database) -> None:
     """The same event once more is a repetition, as before."""
     assert [send(database, "om_1").outcome for _ in range(2)] == ["accepted", "repeated"]
-    assert [send(database, "om_2").outcome for _ in range(2)] == ["doubled", "repeated"]
+    assert [send(database, "om_2").outcome for _ in range(2)] == ["duplicate", "repeated"]
 
 
 def test_other_fingerprint_or_person_is_another_request(database: Database) -> None:
@@ -91,4 +91,4 @@ def test_what_has_ended_is_made_again(database: Database) -> None:
 def test_double_press_of_a_free_button_is_one(database: Database) -> None:
     """A form or a file is sent once."""
     form = Command(name="form", argument="r1")
-    assert [send(database, f"press:{number}", form).outcome for number in (1, 2)] == ["accepted", "doubled"]
+    assert [send(database, f"press:{number}", form).outcome for number in (1, 2)] == ["accepted", "duplicate"]

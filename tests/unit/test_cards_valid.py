@@ -21,7 +21,7 @@ from bot.errors import UserError
 from bot.models import Failure, Language, RequestView, State
 from bot.options import Options
 from bot.sandbox.feishu.cards import validate_card
-from bot.view_models import ModelStats, Usage
+from bot.view_models import HistoryView, ModelStats, Usage
 from tests.unit.card_samples import (
     LINK,
     QUOTA,
@@ -75,7 +75,9 @@ def every_card(ctx: CardContext, text: str) -> dict[str, dict[str, Any]]:
         "settings": command_cards.render_settings(ctx, dataclasses.replace(SETTINGS, options=Options(style=text))),
         "changed": command_cards.render_changed(ctx, dataclasses.asdict(Options(style=text)), for_chat=True),
         "stats": command_cards.render_stats(ctx, FULL_STATS),
-        "history": command_cards.render_history(ctx, [history(prompt=text) for _ in range(30)]),
+        "history": command_cards.render_history(
+            ctx, HistoryView(entries=(history(prompt=text),) * 30, more=True), request_id="r" * 40
+        ),
         "form": render_form(ctx, request_id="r" * 40, prompt=text, options=Options(style=text)),
         "not allowed": command_cards.render_not_allowed(ctx, **ids),
         "id": command_cards.render_ids(ctx, **ids),

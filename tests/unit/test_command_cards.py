@@ -42,6 +42,7 @@ from bot.chat.parsing.tokenizer import COMMAND_NAMES
 from bot.errors import UserError
 from bot.models import Command, ImagePrompt, Language, State
 from bot.options import OPTIONS, Options, PartialOptions, resolve_options
+from bot.view_models import HistoryView
 from tests.unit.card_samples import (
     QUOTA,
     SETTINGS,
@@ -143,13 +144,17 @@ def test_changed_defaults_read_as_in_the_settings() -> None:
 def test_history_shows_thumbnails_with_their_prompts() -> None:
     """Each image is small with its prompt, its options, and a button to run it again where there are buttons."""
     entries = [history(1, prompt="<at id=all></at>"), history(2, prompt="狗" * 300)]
-    card = render_history(cards(), entries)
+    view = HistoryView(entries=tuple(entries), more=True)
+    card = render_history(cards(), view, request_id="req_0")
     assert [image["scale_type"] for image in tagged(card, "img")] == ["crop_center"] * 2
     assert lines(card)[:3] == ["<at id=all></at>", "glm-image · 尺寸 1280x1280（1:1）", "狗" * 99 + "…"]
     values = [button["behaviors"][0]["value"] for button in tagged(card, "button")]
-    assert values == [{"a": "again", "r": "req_1"}, {"a": "again", "r": "req_2"}]
-    assert pressable(render_history(cards(buttons=False), entries)) == {}
-    assert lines(render_history(cards(), []), "en_us")[0].startswith("You have no images here yet.")
+    again = [value for value in values if value["a"] == "again"]
+    assert again == [{"a": "again", "r": "req_1"}, {"a": "again", "r": "req_2"}]
+    assert values[-1] == {"a": "older", "r": "req_0"}
+    assert pressable(render_history(cards(buttons=False), view, request_id="req_0")) == {}
+    empty = render_history(cards(), HistoryView(entries=()), request_id="req_0")
+    assert lines(empty, "en_us")[0].startswith("You have no images here yet.")
 
 
 def test_ids_can_be_copied() -> None:
@@ -396,8 +401,8 @@ def test_error_is_explained_with_its_values() -> None:
 def test_each_toast_is_short_in_both_languages() -> None:
     """A toast is read in passing, so it has no more than a few words."""
     for key in (key for key in catalogue().keys if key.startswith("toast.")):
-        said = render_toast(catalogue(), key, count=4)["toast"]
-        assert said["content"] == said["i18n"]["zh_cn"] == catalogue().text(key, "zh", count=4)
+        said = render_toast(catalogue(), key, count=4, price="¥0.40")["toast"]
+        assert said["content"] == said["i18n"]["zh_cn"] == catalogue().text(key, "zh", count=4, price="¥0.40")
         assert said["i18n"]["en_us"] == catalogue().text(key, "en", count=4)
         assert (len(said["i18n"]["zh_cn"]) <= 20, len(said["i18n"]["en_us"]) <= 60, key) == (True, True, key)
     both = {"zh_cn": "已取消", "en_us": "Cancelled"}

@@ -73,8 +73,6 @@ PUT_TOGETHER = {
     *(f"role.{role}" for role in ("user", "assistant", "history", "unknown")),
     *(f"settings.{end}" for end in ("own", "chat", "team", "language_zh", "language_en", "language_auto")),
     *(f"settings.{name}{of_chat}" for name in ("title", "use") for of_chat in ("", "_chat")),
-    *(f"{about}.{part}" for about in ("question", "double") for part in ("title", "text", "type", "declined")),
-    *("question.text_plain", "double.text_plain"),
     *("stats.done", "stats.cancelled", "limit.pending", "limit.day", "limit.waiting"),
 }
 """The keys that the program puts together from names; ``role.unknown`` is kept for the platform's findings."""

@@ -13,7 +13,16 @@ from bot.chat.messages import Bilingual, join, same_text
 from bot.errors import UserError
 from bot.options import OPTIONS
 from bot.text import truncate
-from bot.view_models import HistoryEntry, ModelStats, QueueEntry, QueueView, QuotaView, SettingsView, StatsView
+from bot.view_models import (
+    HistoryEntry,
+    HistoryView,
+    ModelStats,
+    QueueEntry,
+    QueueView,
+    QuotaView,
+    SettingsView,
+    StatsView,
+)
 
 NOTICES = tuple(title.split(".")[1] for title in COLORS if title.startswith("notice."))
 """The names of the notices; the words of each are ``notice.NAME.title`` and ``notice.NAME.text``."""
@@ -143,10 +152,27 @@ def render_changed(ctx: CardContext, changes: Mapping[str, Any], *, for_chat: bo
     return render_notice(ctx, "set_chat" if for_chat else "set", changes=words)
 
 
-def render_history(ctx: CardContext, entries: Sequence[HistoryEntry]) -> Card:
-    """The last images as thumbnails with their prompts, each with a button to run it again."""
-    rows = [element for entry in entries[:_MAX_HISTORY] for element in _history_entry(ctx, entry)]
-    return ctx.card("history.title", rows or [ctx.paragraph("history.empty")])
+def render_duplicate(ctx: CardContext, *, request_id: str, price: float, result: str | None = None) -> Card:
+    """That the same words came twice at once and are drawn once; ``result`` is ``drawn`` once the button was pressed.
+
+    The button draws another one, once, no matter who presses it or how often.
+    """
+    elements = [ctx.paragraph("duplicate.text")]
+    if result is not None:
+        elements.append(ctx.small("question.drawn"))
+    elif ctx.buttons:
+        another = ctx.say("button.another", price=f"¥{price:.2f}")
+        elements += el.row([el.button(another, value={"a": "confirm", "r": request_id})])
+    return ctx.card("duplicate.title", elements, color="grey" if result else None)
+
+
+def render_history(ctx: CardContext, view: HistoryView, *, request_id: str) -> Card:
+    """The images as thumbnails with their prompts, each with buttons to run it again and to get its file."""
+    rows = [element for entry in view.entries[:_MAX_HISTORY] for element in _history_entry(ctx, entry)]
+    if view.more and ctx.buttons:
+        rows += el.row([ctx.button("button.older", a="older", r=request_id)])
+    empty = "history.none" if view.filter else "history.empty"
+    return ctx.card("history.title", rows or [ctx.paragraph(empty)])
 
 
 def _history_entry(ctx: CardContext, entry: HistoryEntry) -> Iterator[Element]:
@@ -156,7 +182,8 @@ def _history_entry(ctx: CardContext, entry: HistoryEntry) -> Iterator[Element]:
         yield el.paragraph(prompt)
     yield el.small(join([same_text(entry.options.model), ctx.option("size", entry.options.size)]))
     if ctx.buttons:
-        yield from el.row([ctx.button("button.again", a="again", r=entry.request_id)])
+        again = ctx.button("button.again", a="again", r=entry.request_id)
+        yield from el.row([again, ctx.button("button.original", a="original", g=entry.generation_id)])
 
 
 def render_ids(ctx: CardContext, *, person: str, chat: str | None) -> Card:

@@ -1,0 +1,55 @@
+"""A page of somebody's history, by days and words, and what the button for older images asks for."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta, tzinfo
+
+from bot.chat.parsing.history_filter import parse_history_filter
+from bot.db.database import Database
+from bot.db.reports import HistoryQuery, history_rows
+from bot.db.tables import Request, read_content
+from bot.options import Options
+from bot.view_models import HistoryEntry, HistoryView
+
+PAGE = 6
+
+
+def read_history(database: Database, request: Request, *, zone: tzinfo) -> tuple[HistoryView, str]:
+    """The page that a ``/history`` shows, and the argument of the one with the older images, empty without any.
+
+    In a direct chat it covers all of a person's chats. The argument is what was typed, and after a line break where
+    the page begins: the time and the index of the last image before it.
+    """
+    typed, _, cursor = str(request.content.get("argument", "")).partition("\n")
+    today = datetime.fromtimestamp(request.accepted_at, zone).date()
+    wanted = parse_history_filter(typed, today=today)
+    first = datetime.combine(wanted.first, time(), zone) if wanted.first else None
+    after = datetime.combine(wanted.last + timedelta(days=1), time(), zone) if wanted.last else None
+    before, _, index = cursor.partition(" ")
+    everywhere = request.chat_type == "p2p"
+    query = HistoryQuery(
+        sender=request.sender,
+        chat_id=None if everywhere else request.chat_id,
+        since=first.timestamp() if first else None,
+        until=after.timestamp() if after else None,
+        words=tuple(wanted.words.split()),
+        before=(float(before), int(index)) if index else (request.accepted_at, -1),
+    )
+    with database.read() as connection:
+        rows = history_rows(connection, query, most=PAGE + 1)
+    entries = tuple(
+        HistoryEntry(
+            request_id=row["request_id"],
+            prompt=row["prompt"],
+            image_key=row["image_key"],
+            options=Options.from_stored(read_content(row)),
+            generation_id=row["generation_id"],
+            accepted_at=row["accepted_at"],
+            calls_billed=row["calls_billed"],
+        )
+        for row in rows[:PAGE]
+    )
+    more = len(rows) > PAGE
+    last = rows[PAGE - 1] if more else None
+    following = f"{typed}\n{last['accepted_at']!r} {last['index_in_request']}" if last else ""
+    return HistoryView(entries=entries, filter=typed, everywhere=everywhere, more=more), following

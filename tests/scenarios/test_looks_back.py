@@ -1,0 +1,110 @@
+"""Somebody looks for what they had drawn: page by page, by days and words, and uses what they find."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import update
+
+from bot.db.tables import generations, requests
+from tests.support.dsl import BotUnderTest, Card, Conversation, bot_with, toast_text
+
+DAY = 86_400.0
+
+
+@pytest.fixture(scope="module")
+def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
+    """A bot that lets everybody have as much as they like."""
+    limits = {"BOT_LIMITS_PER_DAY": "0", "BOT_LIMITS_PER_MINUTE": "0"}
+    with bot_with(tmp_path_factory.mktemp("bot"), limits) as bot:
+        yield bot
+
+
+def draw(user: Conversation, *prompts: str, days_ago: float = 0.0) -> None:
+    """Images of somebody, as if they had been asked for some days ago."""
+    for prompt in prompts:
+        sent = user.ask(prompt).parent_id
+        with user.bot.app.database.write() as connection:
+            at = time.time() - days_ago * DAY
+            asked = requests.c.dedup_key == sent
+            request_id = connection.scalar(
+                update(requests).where(asked).values(accepted_at=at).returning(requests.c.request_id)
+            )
+            connection.execute(update(generations).where(generations.c.request_id == request_id).values(accepted_at=at))
+
+
+def shown(card: Card, *prompts: str) -> list[str]:
+    """Which of these prompts a card shows."""
+    return [prompt for prompt in prompts if prompt in card.text()]
+
+
+def test_pages_of_six_newest_first(user: Conversation) -> None:
+    """The button for older ones brings the next six as they were when it was asked for, and ends with the last."""
+    prompts = [f"第{number}座灯塔" for number in "一二三四五六七八九十"]
+    draw(user, *prompts)
+    first = user.ask("/history")
+    draw(user, "后来的城堡")
+    assert shown(first, *prompts) == prompts[4:]
+    second = first.press("older")
+    assert shown(second, *prompts, "后来的城堡") == prompts[:4]
+    assert "older" not in [(one.value or {}).get("a") for one in second.actions]
+    gone = second.press_raw({"a": "older", "r": (first.button("older").value or {})["r"]}, by=user.other_user())
+    assert gone == toast_text("toast.others_history")
+
+
+def test_several_images_of_a_request_may_be_cut_by_a_page(user: Conversation) -> None:
+    """Of two messages with four images each, six are on the first page and two on the second."""
+    draw(user, "四座灯塔 /n 4", "四只白鹭 /n 4")
+    first = user.ask("/history")
+    assert first.text().count("四只白鹭") == 4
+    assert first.text().count("四座灯塔") == 2
+    assert first.press("older").text().count("四座灯塔") == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("今天", ["今天的猫"]),
+        ("昨天", ["昨天的猫", "昨天的塔"]),
+        ("yesterday 塔", ["昨天的塔"]),
+        ("塔", ["昨天的塔", "很早的塔"]),
+    ],
+)
+def test_days_and_words_filter(user: Conversation, typed: str, found: list[str]) -> None:
+    """A day in words, words of a prompt, or both."""
+    draw(user, "很早的塔", days_ago=20)
+    draw(user, "昨天的猫", "昨天的塔", days_ago=1)
+    draw(user, "今天的猫")
+    card = user.ask(f"/history {typed}")
+    assert shown(card, "今天的猫", "昨天的猫", "昨天的塔", "很早的塔") == found
+
+
+def test_nothing_found_says_so(user: Conversation) -> None:
+    draw(user, "一座灯塔")
+    user.ask("/history 白鹭").assert_shows("history.none", filter="白鹭")
+
+
+def test_direct_chat_has_images_of_all_chats(bot: BotUnderTest) -> None:
+    """In a group only its own; in the direct chat all, and each can be drawn again and sent as a file there."""
+    group = bot.new_user(kind="group")
+    draw(group, "群里的灯塔")
+    chat = bot.feishu.state.direct_chat(group.person).chat_id
+    direct = Conversation(bot=bot, person=group.person, chat_id=chat, first_call=len(bot.feishu.calls))
+    draw(direct, "私下的灯塔")
+    assert shown(group.ask("/history"), "群里的灯塔", "私下的灯塔") == ["群里的灯塔"]
+    card = direct.ask("/history")
+    assert shown(card, "群里的灯塔", "私下的灯塔") == ["群里的灯塔", "私下的灯塔"]
+    again = card.press("again", number=1)
+    assert ("群里的灯塔" in again.text(), again.parent_id) == (True, card.message_id)
+    assert card.press("original", number=1).msg_type == "file"
+
+
+def test_images_of_others_are_out_of_reach(bot: BotUnderTest) -> None:
+    """A button made up for somebody else's image in another chat does nothing."""
+    group, other = bot.new_user(kind="group"), bot.new_user()
+    image = group.ask("一座灯塔")
+    card = other.ask("/history")
+    for name in ("again", "original"):
+        assert card.press_raw(image.button(name).value) == toast_text("toast.gone")
