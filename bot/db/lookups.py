@@ -49,17 +49,17 @@ def known_keys(connection: Connection, dedup_keys: Collection[str]) -> set[str]:
 def under_way(connection: Connection, new: Sequence[NewRequest], *, at: float) -> dict[str, str]:
     """By the fingerprints of these requests, the one that was accepted within :data:`DOUBLED` and goes on.
 
-    An image that is there, failed or was cancelled has been seen: whoever asks for it again wants another one.
+    What has been answered, or was cancelled, has been seen: whoever asks for it again wants another one.
     """
     fingerprints = {one.fingerprint: _window(one) for one in new if one.fingerprint}
     if not fingerprints:
         return {}
-    goes_on = exists().where(_G.request_id == _R.request_id, _G.ended_at.is_(None))
+    is_drawn = exists().where(_G.request_id == _R.request_id, _G.ended_at.is_(None))
     statement = select(_R.fingerprint, _R.accepted_at, _R.request_id).where(
         _R.sender.in_({one.sender for one in new}),
         _R.accepted_at.between(at - max(DOUBLED.values()), at),
         _R.fingerprint.in_(fingerprints),
-        or_(_R.kind != "images", goes_on),
+        case((_R.kind == "images", is_drawn), else_=_R.ended_at.is_(None)),
     )
     rows = connection.execute(statement.order_by(_R.accepted_at)).all()
     return {row.fingerprint: row.request_id for row in rows if at - row.accepted_at < fingerprints[row.fingerprint]}

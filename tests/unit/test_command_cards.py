@@ -403,7 +403,7 @@ def test_each_toast_is_short_in_both_languages() -> None:
     for key in (key for key in catalogue().keys if key.startswith("toast.")):
         said = render_toast(catalogue(), key, count=4, price="¥0.40")["toast"]
         assert said["content"] == said["i18n"]["zh_cn"] == catalogue().text(key, "zh", count=4, price="¥0.40")
-        assert said["i18n"]["en_us"] == catalogue().text(key, "en", count=4)
+        assert said["i18n"]["en_us"] == catalogue().text(key, "en", count=4, price="¥0.40")
         assert (len(said["i18n"]["zh_cn"]) <= 20, len(said["i18n"]["en_us"]) <= 60, key) == (True, True, key)
     both = {"zh_cn": "已取消", "en_us": "Cancelled"}
     answer = {"toast": {"type": "warning", "content": "已取消", "i18n": both}}
