@@ -13,6 +13,7 @@ from sqlalchemy import (
     Row,
     RowMapping,
     ScalarSelect,
+    case,
     exists,
     literal,
     or_,
