@@ -26,5 +26,6 @@ any            any       any        any                         ended by ``give_
 
 A generation is ``waiting`` until ``claim_slot``, ``generating`` until ``made``, ``push_back`` or ``fail``, ``made``
 (paid for; found by ``made_ids``) until ``done`` or ``fail``. One ``generating`` under a lease that has run out is
-found by ``recover_lost_calls`` and called once more. ``cancel`` ends any of them for good.
+found by ``recover_lost_calls`` and called once more. ``cancel`` ends any of them; an image that comes all the same is
+offered for a day, and becomes ``made`` by ``resume_images``.
 """

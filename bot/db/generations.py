@@ -26,11 +26,12 @@ from sqlalchemy import (
 from bot.db.database import Database
 from bot.db.key_value import paused
 from bot.db.leases import LONGEST_CALL, is_free, lock_rows, update_owned
-from bot.db.requests import mark_dirty, reopen
+from bot.db.requests import mark_dirty, offer_kept, reopen
 from bot.db.tables import (
     NOTIFICATION,
     Generation,
     generations,
+    is_kept,
     is_resumable,
     last_served,
     requests,
@@ -176,28 +177,26 @@ class GenerationStore:
         """Stores the image's URL, which frees the slot, and releases the generation to be delivered.
 
         Returns:
-            Whether it is to be delivered; one that was cancelled meanwhile is not.
+            Whether it is to be delivered; one that was cancelled meanwhile is offered by its card.
         """
         now = self.database.now
         # The clock may have been set meanwhile.
         bounds = (_G.called_at > now, 0.0), (_G.called_at < now - LONGEST_CALL, LONGEST_CALL)
-        state = self._update(
-            "made",
-            generation,
-            owner,
-            state=_unless_cancelled(State.MADE),
-            call_seconds=case(*bounds, else_=now - _G.called_at),
-            owner=None,
-            slot_until=None,
-            url=image.url,
-            platform_request_id=image.request_id,
-            platform_created_at=image.created,
-            link_expires_at=link_expires_at,
-            findings=write_findings(image.findings),
-            stalled_attempts=0,
-            backoff_since=None,
-            backoff_count=0,
-        )
+        values = {
+            "state": _unless_cancelled(State.MADE),
+            "call_seconds": case(*bounds, else_=now - _G.called_at),
+            "url": image.url,
+            "platform_request_id": image.request_id,
+            "platform_created_at": image.created,
+            "link_expires_at": link_expires_at,
+            "findings": write_findings(image.findings),
+            **dict.fromkeys(("owner", "slot_until", "backoff_since")),
+            **dict.fromkeys(("stalled_attempts", "backoff_count"), 0),
+        }
+        with self.database.write(step="generations.made") as connection:
+            state = _update_in(connection, generation, owner, **values)
+            if state == State.CANCELLED:
+                offer_kept(connection, generation.request_id)
         return state == State.MADE
 
     def push_back(self, generation: Generation, *, owner: str, seconds: float) -> None:
@@ -388,27 +387,28 @@ def recover_lost_calls(database: Database, *, failure: Failure, but_not: Sequenc
     return len(rows)
 
 
-def resume_images(database: Database, connection: Connection, request_id: str) -> int:
+def resume_images(database: Database, connection: Connection, request_id: str, *, kept: bool = False) -> int:
     """Lets the failed images of a request that were paid for go on at their download or upload; gives how many.
 
-    Nothing is charged. It is part of the caller's transaction.
+    With ``kept`` it is the cancelled ones whose call had begun. Nothing is charged. It is part of the caller's
+    transaction.
     """
     rows = lock_rows(connection, generations, _G.request_id == request_id)
-    now = database.time(connection)
-    failed = [row["generation_id"] for row in rows if is_resumable(row, now=now)]
-    if failed:
+    now, may_resume = database.time(connection), is_kept if kept else is_resumable
+    found = [row["generation_id"] for row in rows if may_resume(row, now=now)]
+    if found:
         values: Mapping[str, Any] = {
             **dict.fromkeys(("failure", "ended_at", "owner", "backoff_since")),
             **dict.fromkeys(("stalled_attempts", "backoff_count", "due_at"), 0),
             "state": State.MADE,
         }
-        connection.execute(update(generations).where(_G.generation_id.in_(failed)).values(values))
+        connection.execute(update(generations).where(_G.generation_id.in_(found)).values(values))
         reopen(connection, request_id, outcome=None, attempts=0, stalled_attempts=0, due_at=0.0)
         # Whoever pressed a button is looking at the card, and is not notified of its end.
         row = {"request_id": request_id, "step": NOTIFICATION, "message_id": ""}
         connection.execute(database.insert(sent_messages).values(row).on_conflict_do_nothing())
         database.notify_workers(connection)
-    return len(failed)
+    return len(found)
 
 
 def is_free_to_repeat(database: Database, connection: Connection, request_id: str) -> bool:

@@ -241,6 +241,13 @@ def reopen(connection: Connection, request_id: str, **values: object) -> None:
     connection.execute(update(requests).where(_R.request_id == request_id).values(behind))
 
 
+def offer_kept(connection: Connection, request_id: str) -> None:
+    """Has the card of a cancelled request shown again, as its image has come; not where its message was recalled."""
+    shown = _R.request_id == request_id, _R.answer_id.is_not(None), _R.raw_prompt != ""
+    behind = {"desired_version": _R.desired_version + 1, "ended_at": None}
+    connection.execute(update(requests).where(*shown).values(behind))
+
+
 def mark_dirty(connection: Connection, request_ids: Collection[str], *, unless_state: str | None = None) -> None:
     """Marks that what the chat shows of these requests is behind, within the caller's transaction.
 

@@ -211,6 +211,9 @@ LINK_SECONDS = 30 * 86_400.0
 NOTIFICATION = "notification"
 """The sent message, by its step, that tells a sender who has waited that the card has come to its end."""
 
+KEPT_SECONDS = 86_400.0
+"""For how long the image of a call that was under way when it was cancelled can still be asked for."""
+
 RECALLED = "recalled"
 """The outcome of a request whose message was taken back before it was answered."""
 
@@ -354,7 +357,16 @@ def is_resumable(row: Mapping[Any, Any], *, now: float) -> bool:
 
     A link that carries no end is documented to work for 30 days.
     """
-    if row["state"] != State.FAILED or not row["url"]:
+    return row["state"] == State.FAILED and _has_image(row, now=now)
+
+
+def is_kept(row: Mapping[Any, Any], *, now: float) -> bool:
+    """Whether a generation was cancelled during its call, and the image that came all the same can still be had."""
+    return row["state"] == State.CANCELLED and now < row["ended_at"] + KEPT_SECONDS and _has_image(row, now=now)
+
+
+def _has_image(row: Mapping[Any, Any], *, now: float) -> bool:
+    if not row["url"]:
         return False
     link_expires_at = row["link_expires_at"] or row["accepted_at"] + LINK_SECONDS
     return row["cache_name"] is not None or now < link_expires_at
@@ -370,5 +382,6 @@ def view_of_generation(row: Mapping[Any, Any], *, now: float) -> GenerationView:
         failure=read_failure(row["failure"]),
         seconds=row["call_seconds"],
         resumable=is_resumable(row, now=now),
+        kept=is_kept(row, now=now),
         platform_request_id=row["platform_request_id"],
     )

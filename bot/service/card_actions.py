@@ -38,7 +38,7 @@ log = get_logger(__name__)
 
 Toast = dict[str, Any]
 
-_NEEDS_PROMPT = ("again", "ratio", "edit", "retype", "submit", "resume")
+_NEEDS_PROMPT = ("again", "ratio", "edit", "retype", "submit", "resume", "deliver")
 """The actions that a request without a prompt, whose message was recalled, does not take."""
 
 COMMAND_BUTTONS = ("commands",)
@@ -67,6 +67,7 @@ class CardActionHandler:
         of_request: Mapping[Any, Callable[[CardAction, Mapping[Any, Any]], Toast]] = {
             "again": self._again,
             "resume": self._resume,
+            "deliver": self._deliver,
             "ratio": self._repeat,
             "edit": self._form,
             "retype": self._form,
@@ -124,8 +125,14 @@ class CardActionHandler:
             return self._toast("toast.resumed", "success")
         return self._repeat(action, request)
 
-    def _resume(self, _action: CardAction, request: Mapping[Any, Any]) -> Toast:
-        if self._resume_images(request):
+    def _deliver(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+        """Delivers the image that came although it was cancelled; it is billed already."""
+        if not self._may_change(action, request):
+            return self._toast("toast.not_yours", "warning")
+        return self._resume(action, request)
+
+    def _resume(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+        if self._resume_images(request, kept=action.value["a"] == "deliver"):
             return self._toast("toast.resumed", "success")
         with self.database.write(step="card_actions.reopen") as connection:
             states = generation_states(connection, request["request_id"])
@@ -135,9 +142,9 @@ class CardActionHandler:
                 return self._toast("toast.not_resumed", "info")
         return self._toast("toast.going_on", "info")
 
-    def _resume_images(self, request: Mapping[Any, Any]) -> bool:
+    def _resume_images(self, request: Mapping[Any, Any], *, kept: bool = False) -> bool:
         with self.database.write(step="card_actions.resume") as connection:
-            return resume_images(self.database, connection, request["request_id"]) > 0
+            return resume_images(self.database, connection, request["request_id"], kept=kept) > 0
 
     def _repeat(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
         options = repeat_options(read_content(request), PartialOptions(size=action.choice))

@@ -161,3 +161,36 @@ def test_cancel_in_group_does_not_name_private_prompts(held: BotUnderTest, gate:
     assert "公开的灯塔" in card.text()
     assert "秘密的灯塔" not in card.text()
     gate.release()
+
+
+def test_image_that_was_cancelled_during_its_call_can_still_be_had(held: BotUnderTest, gate: Gate) -> None:
+    """Cancelled while the platform draws, the image comes all the same: the asker gets it for a day, without paying."""
+    user = held.new_user(kind="group")
+    card = user.ask_without_waiting("一座灯塔")
+    wait_for(lambda: gate.calls_waiting)
+    deliver = {"a": "deliver", "r": (card.button("cancel").value or {})["r"]}
+    card.press_for_toast("cancel")
+    card.wait_to_show("state.cancelled")
+    assert card.press_raw(deliver) == toast_text("toast.not_resumed")
+    gate.release()
+    assert card.press_raw(deliver, by=user.other_user()) == toast_text("toast.not_yours")
+    wait_for(lambda: card.press_raw(deliver) == toast_text("toast.resumed"))
+    held.wait_until_idle()
+    card.reload().assert_shows("state.ready")
+    assert (len(user.answers), len(held.paid_prompts)) == (1, 1)
+    assert card.press_raw(deliver) == toast_text("toast.not_resumed")
+
+
+def test_image_of_a_recalled_message_stays_away(held: BotUnderTest, gate: Gate) -> None:
+    """Where the message was taken back nobody gets the image that comes."""
+    user = held.new_user()
+    said = user.send("一座灯塔")
+    card = user.ask_without_waiting(said)
+    wait_for(lambda: gate.calls_waiting)
+    deliver = {"a": "deliver", "r": (card.button("cancel").value or {})["r"]}
+    held.feishu.recall(said.message_id, by=user.person)
+    card.wait_to_show("state.cancelled")
+    gate.release()
+    held.stop()
+    held.start()
+    assert card.press_raw(deliver) == toast_text("toast.gone")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Table, select, update
 
+from bot.db.cancellation import cancel
 from bot.db.database import Database, read_url
-from bot.db.generations import GenerationStore, pause_model, recover_lost_calls
+from bot.db.generations import GenerationStore, pause_model, recover_lost_calls, resume_images
 from bot.db.key_value import pause
 from bot.db.requests import RequestStore
 from bot.db.tables import Generation, generations, requests
@@ -240,3 +241,23 @@ def test_slots_in_force_fall_while_the_platform_refuses_and_recover(database: Da
     assert claim(database, slots=3) is None
     store.made(again, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
     assert [claim(database, slots=3) is not None for _ in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize(("hours", "kept"), [(23, 1), (25, 0)])
+def test_a_cancelled_image_is_kept_for_a_day(database: Database, hours: float, kept: int) -> None:
+    """What the platform made although it was cancelled can be had without another call, and only for a day."""
+    accept(database)
+    answer(database)
+    generation = claim(database)
+    assert generation is not None
+    with database.write() as connection:
+        cancel(database, connection, [generation.request_id])
+    store = GenerationStore(database)
+    assert not store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
+    with database.write() as connection:
+        ago = generations.c.ended_at - hours * 3_600
+        connection.execute(update(generations).values(ended_at=ago))
+    with database.write() as connection:
+        assert resume_images(database, connection, generation.request_id) == 0
+        assert resume_images(database, connection, generation.request_id, kept=True) == kept
+    assert store.made_ids(limit=5) == [generation.generation_id] * kept
