@@ -56,6 +56,9 @@ https://open.feishu.cn/document/platform-notices/platform-updates-/custom-app-ap
 _MEGABYTE = 1024 * 1024
 _LISTED = 5
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.s3fs"}
+_LOST_WITH_CONTAINER = {"overlay", "tmpfs", "ramfs"}
+_EPHEMERAL = ("DYNO", "K_SERVICE", "VCAP_APPLICATION")
+"""Variables of Heroku, Cloud Run and Cloud Foundry, whose disks are emptied at every restart."""
 _MIGRATE = "run: python -m bot migrate (serve and worker do so too when they start)"
 _LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens there
 """Where a server is asked that listens on every address."""
@@ -290,29 +293,33 @@ def data_folder(settings: Settings, *, mounts: Path = MOUNTS) -> Outcome:
         free = shutil.disk_usage(existing).free // _MEGABYTE
     except OSError as error:
         return False, f"{folder} cannot be written: {error.strerror}", DATA_DIR_FIX
-    network = _network_file_system(existing, mounts)
-    if network and settings.url.startswith("sqlite"):
+    kind, platform = _file_system(existing, mounts), next((one for one in _EPHEMERAL if one in os.environ), None)
+    is_sqlite = settings.url.startswith("sqlite")
+    if is_sqlite and kind in _NETWORK_FILE_SYSTEMS:
         fix = "set BOT_DATA_DIR to a local disk, or DATABASE_URL to a PostgreSQL"
-        return False, f"{folder} is on {network}, which breaks SQLite's locks", fix
+        return False, f"{folder} is on {kind}, which breaks SQLite's locks", fix
     state = "can be written" if existing == folder else "does not exist yet and can be created"
     detail = f"{folder} {state}; {free:,} MB free"
     if free < LEAST_FREE:
         return False, detail, f"free at least {LEAST_FREE} MB"
+    if is_sqlite and (platform or kind in _LOST_WITH_CONTAINER):
+        where = f"{platform} is set" if platform else f"it is on {kind}"
+        fix = "if this disk is emptied at a restart, mount a volume there, or set DATABASE_URL to a PostgreSQL"
+        return True, f"{detail}; maybe not kept: {where}", fix
     kept = settings.originals.megabytes
     advice = f"images may grow to {kept:,} MB: free space, or lower megabytes of [originals]" if free < kept else None
     return True, detail, advice
 
 
-def _network_file_system(folder: Path, mounts: Path) -> str | None:
-    """The kind of the network file system that holds ``folder``; ``None`` on a local one, or where it is not known."""
+def _file_system(folder: Path, mounts: Path) -> str | None:
+    """The kind of the file system that holds ``folder``, ``None`` where it is not known."""
     try:
         lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
     kinds = {fields[1]: fields[2] for fields in (line.split(" ") for line in lines)}
     real = folder.resolve()
-    nearest = next((kinds[str(one)] for one in (real, *real.parents) if str(one) in kinds), None)
-    return nearest if nearest in _NETWORK_FILE_SYSTEMS else None
+    return next((kinds[str(one)] for one in (real, *real.parents) if str(one) in kinds), None)
 
 
 def port(settings: Settings) -> Outcome:

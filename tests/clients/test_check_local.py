@@ -240,6 +240,22 @@ def test_calls_that_feishu_refuses_a_running_bot_are_reported(database: Database
             "{tmp} can be written; ",
             None,
         ),
+        (
+            "{tmp}",
+            {},
+            "overlay",
+            True,
+            "{tmp} can be written; ",
+            "if this disk is emptied at a restart, mount a volume",
+        ),
+        (
+            "{tmp}",
+            {"DATABASE_URL": "postgresql://h/d", "BOT_ORIGINALS_MEGABYTES": "1"},
+            "overlay",
+            True,
+            "{tmp} ",
+            None,
+        ),
         ("{tmp}", {"BOT_ORIGINALS_MEGABYTES": "1000000"}, "ext4", True, "{tmp} can", "images may grow to 1,000,000 MB"),
     ],
 )
@@ -262,6 +278,15 @@ def test_the_data_folder_is_tried(
     assert result.detail.startswith(detail.format(tmp=tmp_path))
     assert fix in (result.fix or "") if fix else result.fix is None
     assert [one.name for one in tmp_path.iterdir()] == ["mounts"]
+
+
+def test_sqlite_on_a_disk_that_a_platform_empties_is_warned_about(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Heroku names each of its processes."""
+    monkeypatch.setenv("DYNO", "web.1")
+    ok, detail, *fix = data_folder(settings(BOT_DATA_DIR=str(tmp_path)))
+    assert (ok, "maybe not kept: DYNO is set" in detail, "PostgreSQL" in str(fix)) == (True, True, True)
 
 
 def test_a_free_port_passes() -> None:

@@ -140,8 +140,8 @@ def test_a_command_runs_with_the_settings_of_the_service(tmp_path: Path) -> None
     given += [one.replace("--working-directory", "WorkingDirectory") for one in options if "--working" in one]
     service = (DEPLOY / "glm-image-bot.service").read_text(encoding="utf-8").splitlines()
     assert [one for one in given if one not in service] == []
-    settings = "EnvironmentFile DynamicUser User UMask StateDirectory StateDirectoryMode Environment WorkingDirectory"
-    assert [one.partition("=")[0] for one in given] == settings.split()
+    settings = ["EnvironmentFile", "DynamicUser", "User", "UMask", "StateDirectory", "StateDirectoryMode"]
+    assert [one.partition("=")[0] for one in given] == [*settings, *["Environment"] * 2, "WorkingDirectory"]
     command = words[1 + len(options) :]
     assert f"ExecStart={command[0]} serve" in service
     unit = tmp_path / "run.service"
@@ -157,6 +157,7 @@ def test_a_unit_names_settings_that_there_are(unit: Path) -> None:
     """Its variables are read by the bot, it runs a command of the bot, and it waits out an open call."""
     text = unit.read_text(encoding="utf-8")
     given = dict(line.split("=", 1) for line in re.findall(r"^Environment=(.*)$", text, re.MULTILINE))
+    assert given.pop("BOT_CONFIG_DIR") == "/etc/glm-image-bot/config"
     settings = load({name: value.replace("%i", "1") for name, value in given.items()})
     assert settings.server.host == "127.0.0.1"
     assert set(given) <= {*VARIABLES, "BOT_SERVER_HOST", "BOT_SERVER_WORKER_PORT"}

@@ -26,7 +26,7 @@ def test_every_variable_is_in_it() -> None:
 
 def test_every_chat_command_is_in_it() -> None:
     """Each thing that can be typed is listed."""
-    listed = README[README.index("## What you can type") : README.index("## Deploy it")]
+    listed = README[README.index("## What you can type\n") : README.index("## Deploy it\n")]
     missing = {name for name in CHAT_COMMANDS.values() if f"/{name}" not in listed}
     assert missing == set()
 
@@ -56,6 +56,29 @@ def test_its_commands_run_in_their_order() -> None:
     assert re.findall(r"\.venv/bin/python -m (.+?)(?:  |$)", blocks, re.MULTILINE) == [
         *("bot setup --sandbox", "bot setup", "pytest -n auto"),
     ]
+
+
+def test_both_readmes_are_short_and_lead_with_the_setup() -> None:
+    """The first line of each links the other, and a newcomer needs three commands."""
+    chinese = (TOP / "config/docs/README.zh.md").read_text(encoding="utf-8")
+    assert README.startswith("[中文说明](config/docs/README.zh.md)\n")
+    assert chinese.startswith("[English](../../README.md)\n")
+    assert len(README.splitlines()) <= 150
+    for page in (README, chinese):
+        first = re.findall(r"(?ms)^```bash$(.*?)^```$", page)[0]
+        assert [line.split("#")[0].split()[-1] for line in first.strip().splitlines()[1:]] == ["--sandbox", "setup"]
+
+
+def test_troubleshooting_quotes_what_the_program_prints() -> None:
+    """At least 20 rows; what stands in code in the first column is a text of the program, or of a card."""
+    page = (TOP / "config/docs/troubleshooting.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")][1:]
+    texts = [file.read_text(encoding="utf-8") for file in (TOP / "bot").rglob("*.py")]
+    texts.append((TOP / "config/messages.zh.toml").read_text(encoding="utf-8"))
+    program = re.sub(r'"\s*\n\s*f?"', "", "\n".join(texts))
+    quoted = [text for row in rows for text in re.findall("`([^`]+)`", row[0])]
+    assert len(rows) >= 20
+    assert [text for text in quoted if text not in program] == []
 
 
 def test_every_error_code_of_the_command_line_is_in_it() -> None:
