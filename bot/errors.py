@@ -37,7 +37,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,8 @@ class UserError:
     values: Mapping[str, str] = field(default_factory=dict)
     command: str | None = None
     """The command that is wrong, by its English name; ``None`` in a prompt."""
+    offer: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    """What was probably meant, for a button: ``prompt``, ``options``, and the ``value`` that was put right, if any."""
 
 
 UNKNOWN_OUTCOME = "unknown_outcome"

@@ -9,9 +9,10 @@ migration is needed; a stored option that this version does not know is ignored.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 from bot import sizes
@@ -82,6 +83,12 @@ def reader(
     return read
 
 
+def _closest(value: object, context: Context) -> str | None:
+    """The model, quality or style whose name is most like a wrong one."""
+    near = difflib.get_close_matches(str(value), (*sizes.MODELS, *QUALITIES, *context.styles), n=1, cutoff=0.7)
+    return near[0] if near else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """The declaration of one option; its name and default are those of its field.
@@ -103,6 +110,7 @@ class Option:
     adapt: Callable[[Any, Context], Any] | None = None  # the same for a default, if it differs
     choices: tuple[str, ...] = ()  # what is suggested, and unless `explain` is set, all that is allowed
     explain: Callable[[Context], Mapping[str, str]] | None = None  # the placeholders of misread.NAME
+    nearest: Callable[[Any, Context], Any] = _closest  # what a wrong value was probably meant to be, or None
     # Showing
     of_image: bool = True  # whether it belongs to an image: shown on its card, exported, and kept by /again
     is_style: bool = False  # whether its value names a style, which is shown in the reader's language
@@ -195,6 +203,7 @@ class Options:
         check=lambda size, context: sizes.resolve(context.resolved["model"], size),
         adapt=lambda size, context: sizes.resolve_default(context.resolved["model"], size),
         explain=_explain_size,
+        nearest=lambda size, context: sizes.suggest(context.resolved["model"], size),
         display=lambda size: {"ratio": sizes.ratio_name(size)},
         form=lambda _: sizes.RATIOS,
         setting=True,
@@ -240,6 +249,7 @@ class Options:
         api_field="watermark_enabled",
         cli=("--no-watermark",),
         cli_help="only for accounts that signed the disclaimer",
+        nearest=lambda *_: None,
     )
     count: int = _declare(
         1,
@@ -253,6 +263,7 @@ class Options:
         standalone=lambda typed, _: typed.endswith(("张", "幅")),
         check=_check_count,
         explain=lambda _: {"most": str(MAX_COUNT)},
+        nearest=lambda count, _: min(max(count, 1), MAX_COUNT),
         of_image=False,
     )
 
@@ -337,6 +348,7 @@ def resolve_options(
     ``may_drop_watermark`` is whether the account has signed the platform's disclaimer; ``styles`` are compared without
     regard to case.
     """
+    given: Any = {"defaults": defaults, "may_drop_watermark": may_drop_watermark, "styles": styles}
     resolved: dict[str, Any] = {}
     context = Context(resolved=resolved, styles=styles, may_drop_watermark=may_drop_watermark)
     for name, option in OPTIONS.items():
@@ -350,7 +362,12 @@ def resolve_options(
         try:
             resolved[name] = check(value, context)
         except GlmError:
-            return wrong_value(name, value, context)
+            error = wrong_value(name, value, context)
+            near = option.nearest(value, context)
+            fixed = PartialOptions(**{**typed.given, name: near})
+            may_fix = near != value and not isinstance(resolve_options(fixed, **given), UserError)
+            offer = {"options": fixed.given, "value": "" if near is None else str(near)}
+            return replace(error, offer=offer) if may_fix else error
     return Options(**resolved)
 
 

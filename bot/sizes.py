@@ -6,7 +6,7 @@ The rules: https://docs.bigmodel.cn/cn/guide/models/image-generation/glm-image a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.errors import InvalidSize, RequestRejected
@@ -148,6 +148,17 @@ def nearest(model: str, width: int, height: int) -> str:
     return f"{wide}x{high}"
 
 
+def suggest(model: str, text: str) -> str | None:
+    """The size or the ratio that ``model`` makes which is nearest to a typed one that it does not make."""
+    plain = text.strip().lower().translate(PLAIN)
+    if pixels := _PIXELS.fullmatch(plain):
+        return nearest(model, int(pixels[1]), int(pixels[2]))
+    ratio = _RATIO.fullmatch(plain)
+    if ratio is None or not int(ratio[1]) or not int(ratio[2]):
+        return None
+    return _nearest_ratio(int(ratio[1]) / int(ratio[2]), RATIOS)
+
+
 def resolve_default(model: str, size: str) -> str:
     """A default size as the model can make it: itself, or the model's size of the nearest ratio."""
     try:
@@ -160,8 +171,12 @@ def resolve_default(model: str, size: str) -> str:
 def ratio_name(size: str) -> str:
     """The named ratio nearest to ``WIDTHxHEIGHT``, with ``≈`` before it if it is not exact."""
     ratio = _quotient(size, "x")
-    name = min(_NAMED_RATIOS, key=lambda one: max(ratio / _quotient(one, ":"), _quotient(one, ":") / ratio))
+    name = _nearest_ratio(ratio, _NAMED_RATIOS)
     return name if ratio == _quotient(name, ":") else f"≈{name}"
+
+
+def _nearest_ratio(ratio: float, names: Sequence[str]) -> str:
+    return min(names, key=lambda one: max(ratio / _quotient(one, ":"), _quotient(one, ":") / ratio))
 
 
 def _quotient(text: str, separator: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -171,7 +171,8 @@ class RequestService:
             styles=self.styles,
         )
         if isinstance(options, UserError):
-            return replace(new, kind="rejected"), options
+            offer = options.offer and {**options.offer, "prompt": prompt.prompt}
+            return replace(new, kind="rejected"), replace(options, offer=offer)
         style = self.styles.find(options.style) if options.style is not None else None
         text = prompt.prompt if style is None else apply(prompt.prompt, style)
         content = {**new.content, **fields_of(options)}
@@ -276,5 +277,7 @@ def _duplicate(new: NewRequest, prompt: ImagePrompt, found: _Admission, *, store
 def _rejected(new: NewRequest, error: UserError) -> NewRequest:
     """The request that is answered with an error in place of what it asked for."""
     command = new.content.get("name", error.command) if new.kind == "command" else error.command
-    content = {"sentence": error.sentence, "values": dict(error.values), "command": command}
+    content: dict[str, Any] = {"sentence": error.sentence, "values": dict(error.values), "command": command}
+    if error.offer and "prompt" in error.offer:
+        content["offer"] = error.offer
     return replace(new, kind="rejected", content=content, fingerprint=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bot.chat.cards.command_cards import (
     render_changed,
@@ -75,9 +76,7 @@ class RequestRenderer:
     def render(self, request: Request, images: tuple[GenerationView, ...]) -> RenderedRequest:
         """How a request is to be shown."""
         if request.kind in ("rejected", "too_fast"):
-            fault = request.content
-            error = UserError(sentence=fault["sentence"], values=fault["values"], command=fault.get("command"))
-            return RenderedRequest(card=render_error(self.cards, error), state="rejected", last=True)
+            return RenderedRequest(card=_error(self, request), state="rejected", last=True)
         if request.kind != "images":
             name = str(request.content.get("name", "help"))
             card = COMMAND_CARDS.get(name, COMMAND_CARDS["help"])(self, request)
@@ -207,20 +206,37 @@ def _changed_prompt(prompt: str, change: str) -> str:
     return f"{prompt.rstrip('，,。. ')}{', ' if change.isascii() else '，'}{change}" if change else prompt
 
 
-def _question(renderer: RequestRenderer, request: Request) -> Card:
-    content = request.content
-    typed = PartialOptions.from_stored(content["options"]).given
+def _price(renderer: RequestRenderer, request: Request, options: Mapping[str, Any]) -> float:
+    """Yuan for the images that a request offers with typed options."""
+    typed = PartialOptions.from_stored(options).given
     with renderer.database.read() as connection:
         choices = renderer.preferences.read(connection, request.sender, request.chat_id)
     defaults = choices.options(person=request.sender, chat=request.chat_id)
     price = renderer.prices.get(str(typed.get("model", defaults.model)), 0.0)
+    return price * int(typed.get("count", defaults.count))
+
+
+def _error(renderer: RequestRenderer, request: Request) -> Card:
+    content = request.content
+    offer = content.get("offer")
+    return render_error(
+        renderer.cards,
+        UserError(sentence=content["sentence"], values=content["values"], command=content.get("command"), offer=offer),
+        request_id=request.request_id,
+        price=_price(renderer, request, offer["options"]) if offer else 0.0,
+        drawn=content.get("result") == "drawn",
+    )
+
+
+def _question(renderer: RequestRenderer, request: Request) -> Card:
+    content = request.content
     return render_question(
         renderer.cards,
         request_id=request.request_id,
         prompt="" if request.hide_prompt else content["argument"],
-        price=price * int(typed.get("count", defaults.count)),
+        price=_price(renderer, request, content["options"]),
         result=content.get("result"),
-        style=typed.get("style"),
+        style=content["options"].get("style"),
     )
 
 

@@ -69,17 +69,17 @@ def test_faulty_option_is_explained_and_free(user: Conversation, say: str) -> No
     card.assert_shows(key, **values)
 
 
-def test_wrong_size_lists_the_possible_ones(bot: BotUnderTest) -> None:
-    """The answer to a wrong size lists the ratios, the recommended sizes and the rule for others."""
-    card = bot.new_user().ask("一只橘猫 /size 512x512")
+def test_wrong_default_size_lists_the_possible_ones(bot: BotUnderTest) -> None:
+    """The answer to a wrong default lists the ratios, the recommended sizes and the rule for others."""
+    card = bot.new_user().ask("/set size 512x512")
     for allowed in ("512x512", "16:9", "1280x1280", "1568x1056", "1024", "2048", "32"):
         assert allowed in card.text("zh")
         assert allowed in card.text("en")
 
 
-def test_unknown_style_lists_the_styles(bot: BotUnderTest) -> None:
-    """The answer to an unknown style lists the styles in the reader's language."""
-    card = bot.new_user().ask("一只橘猫 /style 梵高")
+def test_unknown_default_style_lists_the_styles(bot: BotUnderTest) -> None:
+    """The answer to an unknown default style lists the styles in the reader's language."""
+    card = bot.new_user().ask("/set style 梵高")
     assert "水彩、" in card.text("zh")
     assert "watercolor, " in card.text("en")
 
@@ -101,8 +101,52 @@ def test_style_button_asks_with_the_last_prompt(user: Conversation) -> None:
     question.assert_shows("question.title")
     said = user.send("一座红色的塔")
     user.ask(said)
-    question = styles.press("style")
+    question = styles.press("style", number=1)
     question.assert_shows("question.text", prompt="一座红色的塔")
     assert len(user.paid_since(said)) == 1
     question.press("confirm")
-    assert user.paid_since(said)[-1]["prompt"].startswith("一座红色的塔，日式动漫风格")
+    assert user.paid_since(said)[-1]["prompt"].startswith("一座红色的塔，写实摄影风格")
+
+
+AS_IS = {"zh": "就这样画", "en": "Draw it like this"}
+USE = {"zh": "用 ", "en": "Use "}
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "asks"),
+    [
+        ("一只猫 /size 1920x1080", "1920x1088", {"prompt": "一只猫", "size": "1920x1088"}),
+        ("一只猫 /size 16:10", "3:2", {"prompt": "一只猫", "size": "1568x1056"}),
+        ("一只猫 /szie 16:9", "/size", {"prompt": "一只猫", "size": "1728x960"}),
+        ("赛博朋克 /霓虹", "", {"prompt": "赛博朋克 /霓虹", "size": "1280x1280"}),
+        ("一只猫 /size", "", {"prompt": "一只猫", "size": "1280x1280"}),
+        ("一只猫 /size 3:2 --ar 16:9", "", {"prompt": "一只猫", "size": "1728x960"}),
+        ("一只猫 /quality 4k", "", {"prompt": "一只猫", "quality": "hd"}),
+        ("一只猫 /n 5", "4", {"prompt": "一只猫"}),
+    ],
+)
+def test_near_miss_has_one_button_for_the_likely_meaning(
+    user: Conversation, text: str, value: str, asks: dict[str, object]
+) -> None:
+    """The card is small and free, and its only button draws what was probably meant, once."""
+    said = user.send(text)
+    card = user.ask(said)
+    assert card.paid == []
+    assert len(card.actions) == 1
+    assert all(len(line) <= 100 for line in card.text().split("\n"))
+    images = 4 if value == "4" else 1
+    for language, as_is in AS_IS.items():
+        words = f"{USE[language]}{value}" if value else as_is
+        assert f'"{words} ¥{images * 0.1:.2f}"' in card.content
+    assert card.press("confirm").color == "green"
+    paid = user.paid_since(said)
+    assert [{name: body[name] for name in asks} for body in paid] == [asks] * images
+    assert card.reload().actions == []
+
+
+@pytest.mark.parametrize(
+    ("text", "title"), [("/hlep", "help.title"), ("/szies", "sizes.title"), ("/历吏", "history.title")]
+)
+def test_slip_in_a_command_that_shows_something_is_put_right(user: Conversation, text: str, title: str) -> None:
+    """A command that changes nothing is understood with a slip in it."""
+    user.ask(text).assert_shows(title)

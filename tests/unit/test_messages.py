@@ -99,7 +99,7 @@ def test_sentences_and_their_uses_match() -> None:
     assert len(sentences) > 80
     assert sentences <= catalogue().keys
     assert PUT_TOGETHER - {"role.unknown"} <= catalogue().keys
-    endings = re.compile(r"(_plain|_free|\.advice(_plain)?)$")
+    endings = re.compile(r"(_plain|_free|_near|\.advice(_plain)?)$")
     assert {key for key in catalogue().keys if not {key, endings.sub("", key)} & (named | PUT_TOGETHER)} == set()
 
 

@@ -55,8 +55,13 @@ def render_moved(ctx: CardContext) -> Card:
     return ctx.card("card.moved_title", [ctx.paragraph("card.moved")])
 
 
-def render_error(ctx: CardContext, error: UserError) -> Card:
-    """The answer to a message that was not carried out: what was wrong, or which limit it met."""
+def render_error(
+    ctx: CardContext, error: UserError, *, request_id: str = "", price: float = 0.0, drawn: bool = False
+) -> Card:
+    """The answer to a message that was not carried out: what was wrong, or which limit it met.
+
+    What the error offers is a button with its ``price`` in yuan, until it was ``drawn``.
+    """
     # The parser knows every alias; a person reads one name per style, in their language.
     styles = {
         "zh_cn": truncate("、".join(style.name["zh"] for style in ctx.styles.all), _STYLE_NAMES_LENGTH),
@@ -68,11 +73,19 @@ def render_error(ctx: CardContext, error: UserError) -> Card:
         title = "card.command"
     # "again" makes an image, too; of other commands it goes without saying that none was made.
     asked_for_image = title != "card.command" and error.command in (None, "again")
-    note = [ctx.small("card.misread_note")] if asked_for_image else []
+    note = [ctx.small("card.misread_note")] if asked_for_image and not drawn else []
+    offered = bool(error.offer and ctx.buttons)
+    if error.offer and ctx.buttons:
+        value = truncate(str(error.offer["value"]), _ERROR_VALUE_LENGTHS[-1])
+        label = ctx.say("button.use", value=value) if value else ctx.say("button.as_is")
+        cost = [same_text(f"¥{price:.2f}")] if price else []
+        button = el.button(join([label, *cost], separator=" "), value={"a": "confirm", "r": request_id}, kind="primary")
+        note += [ctx.small("question.drawn")] if drawn else el.row([button])
     for length in _ERROR_VALUE_LENGTHS:
         typed = {name: truncate(value, length) for name, value in error.values.items()}
         values: dict[str, object] = {"styles": styles, **typed}
-        key = ctx.messages.best_key(error.sentence, values) or "card.misread_unknown"
+        near = ctx.messages.best_key(f"{error.sentence}_near", values) if offered else None
+        key = near or ctx.messages.best_key(error.sentence, values) or "card.misread_unknown"
         card = ctx.card(title, [ctx.paragraph(key, **values), *note])
         if el.fits(card):
             break

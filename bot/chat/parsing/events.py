@@ -99,12 +99,21 @@ def unmask(text: str, names: Sequence[str]) -> str:
 def unmask_parsed(parsed: ParsedMessage, names: Sequence[str]) -> ParsedMessage:
     """A parsed message with its names."""
     if isinstance(parsed, UserError):
-        return replace(parsed, values={key: unmask(value, names) for key, value in parsed.values.items()})
-    given = {key: unmask(one, names) if isinstance(one, str) else one for key, one in parsed.options.given.items()}
-    options = PartialOptions(**given)
+        values = {key: unmask(value, names) for key, value in parsed.values.items()}
+        offer = parsed.offer and {
+            **parsed.offer,
+            "prompt": unmask(parsed.offer["prompt"], names),
+            "options": _unmask_each(parsed.offer["options"], names),
+        }
+        return replace(parsed, values=values, offer=offer)
+    options = PartialOptions(**_unmask_each(parsed.options.given, names))
     if isinstance(parsed, ImagePrompt):
         return replace(parsed, prompt=unmask(parsed.prompt, names), options=options)
     return replace(parsed, argument=unmask(parsed.argument, names), options=options)
+
+
+def _unmask_each(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: unmask(value, names) if isinstance(value, str) else value for name, value in given.items()}
 
 
 class _MissingError(LookupError):

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from bot import sizes
 from bot.chat.parsing.parser import parse
-from bot.chat.parsing.tokenizer import QUOTED, fold, scan
+from bot.chat.parsing.tokenizer import COMMANDS as COMMAND_WORDS
+from bot.chat.parsing.tokenizer import QUOTED, fold, scan, unquoted
 from bot.chat.parsing.wording import (
     COMMANDS,
     EMOJIS,
@@ -46,6 +47,8 @@ _LONGEST_PHRASE = 100
 _LONGEST_CHECKED = 300
 """Characters of a message that are searched for signs of speech and of description."""
 _NEEDS_SLASH = frozenset({"pause", "resume"})
+_SHOW_ONLY = frozenset(COMMANDS) - {"welcome", "original", "cancel"}
+"""The commands that change nothing: a slip in one of them is put right."""
 _ONLY_OPTIONS = UserError(sentence="misread.only_options")
 _NEAR_SIGN = re.compile(
     rf"(?P<kept>{QUOTED})|(?<!\S)(?:- ?-|—{{1,2}}|–|-) ?(?=(?:ar|size|ratio|n|style|quality|model)\b)", re.IGNORECASE
@@ -55,6 +58,7 @@ _DESCRIPTION_END = re.compile(rf"[,，。;；、\n]|(?<={HAN}) |[ ](?={HAN})")
 _AGAIN_COUNTER = re.compile(r"[一两二三四1-9]?[次下遍张个幅版组波]")
 _AGAIN_NUMBER = re.compile(r"[两二三四2-9]|\b(?:two|three|four)\b")
 _POSSESSIVE = re.compile(r"\b(?:my|our|your)\b")
+_ONLY_NAMES = re.compile(r"(?:\ufdd0.|@\S+|[\s,，、])*")
 _LINK = re.compile(r"(?:https?|ftp)://\S+|www\.\S+|[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}")
 
 
@@ -107,7 +111,7 @@ def recognize(
     key = normalize(text)
     if not key:
         return Intent(kind="thanks") if EMOJIS.search(text) or STICKER.search(text) else _command("welcome")
-    near = tuple(_near_misses(text, styles))
+    near = tuple(_near_misses(text, styles, rules))
     characters = list(text)
     for span, _ in near:
         characters[span.start : span.end] = " " * (span.end - span.start)
@@ -116,11 +120,14 @@ def recognize(
     if isinstance(parsed, Command):
         return _explicit_command(text, key, parsed, rules, situation)
     if isinstance(parsed, UserError) and not (situation.result and parsed.sentence == _ONLY_OPTIONS.sentence):
+        meant = COMMAND_WORDS.get(parsed.values.get("suggestion", "")[1:])
+        if meant in _SHOW_ONLY and parsed.values["word"] == text.strip():
+            return _command(meant)
         is_missing = parsed.sentence == "misread.prompt_missing"
         return _command("help") if is_missing else Intent(kind="rejected", outcome=parsed)
-    signed = (*_explicit(rest), *near)
-    wording = take_apart(text, rules=rules, model=model, signed=signed)
-    return _signed(rules, situation, wording) if signed else _unsigned(text, key, rules, situation, wording)
+    if signed := (*_explicit(rest), *near):
+        return _signed(rules, situation, take_apart(text, rules=rules, model=model, signed=signed))
+    return _unsigned(text, rules, situation, model)
 
 
 def _command(name: str, argument: str = "") -> Intent:
@@ -147,8 +154,8 @@ def _explicit_command(text: str, key: str, command: Command, rules: Rules, situa
     return Intent(kind="again" if is_again else "command", options=command.options, outcome=command)
 
 
-def _near_misses(text: str, styles: Collection[str]) -> Iterator[Found]:
-    """What stands where an option would, and has one reading: "/竖版", "/水墨"."""
+def _near_misses(text: str, styles: Collection[str], rules: Rules) -> Iterator[Found]:
+    """What stands where an option or a leading word would, and has one reading: "/竖版", "/水墨", "/画一只猫"."""
     for token in scan(fold(text)):
         if token.role in ("unknown", "value"):
             found = infer_option(token.word, 0)
@@ -156,6 +163,8 @@ def _near_misses(text: str, styles: Collection[str]) -> Iterator[Found]:
                 yield Span(token.start, token.end, found[0]), found[1].value
             elif token.word in styles:
                 yield Span(token.start, token.end, "style"), token.word
+            elif not text[: token.start].strip() and (leading := rules["lead_in.strong"].match(token.word)):
+                yield Span(token.start, token.end - len(token.word) + leading.end(), "lead_in"), leading[0]
 
 
 def _explicit(text: str) -> Iterator[Found]:
@@ -172,7 +181,8 @@ def _explicit(text: str) -> Iterator[Found]:
 def _signed(rules: Rules, situation: Situation, wording: Wording) -> Intent:
     """What a message with options or a leading word wants; options and thanks alone are no prompt."""
     is_request = any(span.name == "lead_in" for span in wording.spans)
-    is_thanks = not wording.key or _consists_of(wording.key, rules.entries["thanks.phrases"])
+    is_empty = _ONLY_NAMES.fullmatch(wording.prompt) or not wording.key
+    is_thanks = is_empty or _consists_of(wording.key, rules.entries["thanks.phrases"])
     if wording.prompt and (is_request or not is_thanks):
         return _intent("prompt", wording)
     if wording.options == PartialOptions():
@@ -182,11 +192,13 @@ def _signed(rules: Rules, situation: Situation, wording: Wording) -> Intent:
     return Intent(kind="rejected", outcome=_ONLY_OPTIONS)
 
 
-def _unsigned(text: str, key: str, rules: Rules, situation: Situation, wording: Wording) -> Intent:
+def _unsigned(text: str, rules: Rules, situation: Situation, model: str) -> Intent:
     """What a message without a sign wants."""
+    key = normalize(text)
     short = len(key) <= _LONGEST_PHRASE
-    if short and (intent := _conversation(text, key, rules, situation)):
+    if short and (intent := _conversation(text, key, rules, situation) or _after_thanks(text, rules, situation, model)):
         return intent
+    wording = take_apart(text, rules=rules, model=model)
     if not _LINK.sub("", text).strip(SEPARATORS):
         return _ask(text)
     asks = short and any(rules["questions.asks"].search(words) for words in (key, wording.key))
@@ -194,12 +206,16 @@ def _unsigned(text: str, key: str, rules: Rules, situation: Situation, wording: 
     says_nothing = not _without(wording.key, rules["lead_in.nothing"]) and not re.search(QUOTED, wording.prompt)
     if topic or (wording.request and says_nothing and wording.options == PartialOptions()):
         return _command(topic or "help")
-    if wording.request == "strong" and not says_nothing:
-        return _intent("prompt", wording)
-    if situation.result and short and rules["follow_up.edit"].match(key):
+    unsure = asks or "?" in _LINK.sub("", unquoted(fold(text))).replace("？", "?")
+    request = next((text[span.start :] for span in wording.spans if span.name == "lead_in"), "")
+    is_open = rules["questions.open"].search(unquoted(wording.prompt)) or rules["questions.ability"].match(
+        normalize(request[:_LONGEST_CHECKED])
+    )
+    is_clear = wording.request == "strong" and not says_nothing and not is_open
+    if situation.result and short and not is_clear and rules["follow_up.edit"].match(key):
         return Intent(kind="edit", prompt=text.strip())
-    unsure = asks or text.rstrip().endswith(("?", "？"))
-    is_prompt = not says_nothing and not (unsure and not wording.request) and _is_description(text, wording, rules)
+    may_describe = not says_nothing and not (is_open if wording.request else unsure)
+    is_prompt = is_clear or (may_describe and _is_description(text, wording, rules))
     return _intent("prompt" if is_prompt else "ambiguous", wording)
 
 
@@ -219,22 +235,22 @@ def _conversation(text: str, key: str, rules: Rules, situation: Situation) -> In
         if situation.result:
             return follow_up
         return _command("again") if follow_up.options == PartialOptions() else _ask(text)
-    if command:
-        return _command(command, text.strip() if command == "history" else "")
-    return _after_thanks(text, rules, situation)
+    return _command(command, text.strip() if command == "history" else "") if command else None
 
 
-def _after_thanks(text: str, rules: Rules, situation: Situation) -> Intent | None:
-    """What follows upon a thank-you: "不错，再来一张"."""
+def _after_thanks(text: str, rules: Rules, situation: Situation, model: str) -> Intent | None:
+    """What follows upon a thank-you: "不错，再来一张"; a mere description may begin with words of thanks."""
     head = _CLAUSE_END.search(text, len(text) - len(text.lstrip()))
     if head is None or not _consists_of(normalize(text[: head.start()]), rules.entries["thanks.phrases"]):
         return None
     rest = text[head.end() :]
-    key = normalize(rest)
-    intent = _conversation(rest, key, rules, situation) if key else None
-    if intent is None and situation.result and rules["follow_up.edit"].match(key):
-        intent = Intent(kind="edit", prompt=rest.strip())
+    intent = _unsigned(rest, rules, situation, model) if normalize(rest) else None
     if intent is None or intent.kind == "thanks":
+        return None
+    if intent.kind == "ambiguous":
+        # "great wall" begins with no thanks.
+        return None if head[0] == " " and text[: head.start()].isascii() else _ask(text)
+    if intent.kind == "prompt" and not any(span.name == "lead_in" for span in intent.spans):
         return None
     moved = [replace(span, start=span.start + head.end(), end=span.end + head.end()) for span in intent.spans]
     return replace(intent, spans=(Span(0, head.end(), "polite"), *moved))
@@ -288,7 +304,7 @@ def _without(key: str, words: re.Pattern[str]) -> str:
 def _is_description(text: str, wording: Wording, rules: Rules) -> bool:
     """Whether words describe something to draw, rather than say something to people."""
     body, prompt = wording.key[:_LONGEST_CHECKED], wording.prompt[:_LONGEST_CHECKED].lower()
-    said = _POSSESSIVE.sub("", prompt) if wording.request else prompt
+    said = unquoted(_POSSESSIVE.sub("", prompt) if wording.request else prompt)
     if text.lstrip().startswith("@") or rules["speech.personal"].search(said) or rules["speech.requests"].match(body):
         return False
     if rules["description.counted"].search(body):

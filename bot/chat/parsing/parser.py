@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from bot.chat.parsing.tokenizer import (
     ADMINS_ONLY,
@@ -119,16 +120,16 @@ def _first_word(text: str, tokens: Sequence[Token]) -> Token | None:
 
 
 def _prompt(
-    text: str, tokens: Sequence[Token], first: Token | None, styles: Collection[str]
+    text: str, tokens: Sequence[Token], first: Token | None, styles: Collection[str], *, offers: bool = True
 ) -> ImagePrompt | UserError:
     leading = first if first is not None and first.role == "leading" else None
     options = [token for token in tokens if token.role == "option"]
     for token in tokens:
         if token.role != "option" and token is not leading and (error := _misplaced(text, token, styles)):
-            return error
+            return replace(error, offer=_offer(text, tokens, token, error, styles)) if offers else error
     typed = _collect_options(text, options)
     if isinstance(typed, UserError):
-        return typed
+        return replace(typed, offer=_offer(text, tokens, None, typed, styles)) if offers else typed
     prompt = remove_spans(text, _spans(token for token in tokens if token is leading or token.role == "option"))
     if leading is None and (word := _LEADING.match(fold(prompt))):
         prompt = prompt[word.end() :].strip()
@@ -138,6 +139,33 @@ def _prompt(
         return UserError(sentence="misread.prompt_missing")
     written = " ".join(text[option.start : option.end] for option in options)
     return UserError(sentence="misread.only_options", values={"options": quote(written)})
+
+
+def _offer(
+    text: str, tokens: Sequence[Token], wrong: Token | None, error: UserError, styles: Collection[str]
+) -> dict[str, Any] | None:
+    """What a text with an error was probably meant to be: with its suggestion, or without what is wrong.
+
+    A word with a sign that is not known stays part of the prompt.
+    """
+    if not says_something(remove_spans(text, _spans(tokens))):
+        return None
+    if wrong is not None and (suggestion := error.values.get("suggestion")):
+        put_right = f"{text[: wrong.start]}{suggestion} {text[wrong.end :].lstrip()}"
+        found = tuple(scan(fold(put_right)))
+        parsed = _prompt(put_right, found, _first_word(put_right, found), styles, offers=False)
+        if isinstance(parsed, ImagePrompt):
+            return {"prompt": parsed.prompt, "options": parsed.options.given, "value": suggestion}
+    options = {token.word: token for token in tokens if token.role == "option" and _is_valid(token)}
+    gone = [token for token in tokens if token.role in ("option", "command", "leading")]
+    typed = _collect_options(text, options.values())
+    given = {} if isinstance(typed, UserError) else typed.given
+    return {"prompt": remove_spans(text, _spans(gone)), "options": given, "value": ""}
+
+
+def _is_valid(token: Token) -> bool:
+    option = OPTIONS[token.word]
+    return token.value is not None and (option.kind is not int or isinstance(token.value, int))
 
 
 def _misplaced(text: str, token: Token, styles: Collection[str]) -> UserError | None:

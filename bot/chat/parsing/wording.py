@@ -39,7 +39,7 @@ _LISTS: Mapping[str, tuple[str, ...]] = {
     "follow_up": ("again", "change", "edit", "filler"),
     "lead_in": ("strong", "weak", "joint", "tail", "nothing"),
     "options": ("size_names", "watermark", "hd", "standard", "not_after", "not_before", "image_nouns"),
-    "questions": ("asks", *TOPICS),
+    "questions": ("asks", "open", "ability", *TOPICS),
     "speech": ("personal", "time", "work", "action", "opinion", "requests"),
     "description": ("counted", "scene", "article", "endings", "chinese", "english", "joins"),
 }
@@ -51,6 +51,7 @@ _ENGLISH_NUMERALS = {"one": 1, "two": 2, "three": 3, "four": 4}
 _COUNTER = re.compile(r"(?P<n>[一二两三四五六七八九十]|[1-9]\d?|几)?\s?[张幅](?![椅桌床嘴脸弓网])")
 _VAGUE_COUNTER = re.compile(r"[一1]?[点些](?=\w)")
 _THING_COUNTER = re.compile(r"[一1]?[个款副套份]")
+_DECORATION = re.compile(rf"(?:{EMOJIS.pattern}|{STICKER.pattern}|\s)+$")
 _COMMA = re.compile(r"[,，。.!！\n]")
 _NOT_WORDS = re.compile(r"[^\w']+|_+|(?<!\w)'|'(?!\w)")
 _BETWEEN_HAN = re.compile(rf"(?<={HAN}) (?={HAN})")
@@ -65,7 +66,8 @@ _RATIO = r"(?<![\d:.])(?P<w>\d{1,2}) ?[:比] ?(?P<h>\d{1,2})(?![\d:]|\.\d)"
 _ANY_RATIO = re.compile(_RATIO)
 _NEXT_RATIO = re.compile(rf"{_RATIO}(?:\s?的|\s|(?={HAN}|$))")
 _IN_RATIO = re.compile(rf"(?<!\s)(?:\s{{1,3}}|^)in {_RATIO}(?=\s*$)")
-_PIXELS = re.compile(r"(?<![\dx*.:/])(?P<w>\d{3,4}) ?[x*] ?(?P<h>\d{3,4})(?: ?(?:px|像素))?(?![\dx*:])的?")
+_PIXELS = re.compile(r"(?P<w>\d{3,4}) ?[x*] ?(?P<h>\d{3,4})(?: ?(?:px|像素))?(?![\dx*:])的?")
+_FREE_PIXELS = re.compile(rf"(?<![\dx*.:/]){_PIXELS.pattern}")
 _SENTENCE_MARKS = re.compile(r"[,，。;；!！、\n()（）【】\[\]]")
 _MARKS_AND_SPACES = re.compile(r"[,，。;；!！、\s()（）【】\[\]]")
 _PROSE_WORD = re.compile(r"[a-z]{3,}")
@@ -105,7 +107,7 @@ class Rules:
             raise SettingsError([f"intents.toml: {error}" for error in errors])
         words = {key: "|".join(entry.pattern for entry in compiled) for key, compiled in entries.items()}
         words["thanks.polite"] = rf"(?:{words['thanks.polite']})(?![a-z0-9'])"
-        words["options.size_names"] = rf"(?:{words['options.size_names']})(?:是|为|用|要)?\s?[:=]?\s?"
+        words["options.size_names"] = rf"(?:{words['options.size_names']})\s?(?:是|为|用|要)?\s?[:=]?\s?"
         # A clause names a thing if that stands at its end, in English also before a preposition.
         endings, chinese, english, joins = (words[f"description.{key}"] for key in _LISTS["description"][3:])
         ending = rf"(?:(?<={HAN})|^)(?:{endings})$"
@@ -264,21 +266,28 @@ def _take_request(
 
 
 def take_tail(plain: str, start: int, rules: Rules, spans: list[Span], *, requested: bool) -> int:
-    """Takes the words that end a request, such as "吧" and "谢谢"; gives where they begin."""
-    end = len(plain)
+    """Takes the words that end a request, such as "吧" and "谢谢", emoji behind them too; gives where they begin."""
     # "画 谢谢" asks for these words, "画图，谢谢" does not.
     first = start if _COMMA.search(plain, max(0, start - 2), start) else start + 1
+    decoration = _DECORATION.search(plain, max(first, len(plain) - _LONGEST_TAIL))
+    tail: list[Span] = []
+    end = decoration.start() if decoration else len(plain)
     while True:
         end = start + len(plain[start:end].rstrip(SEPARATORS))
         for at in range(max(first, end - _LONGEST_TAIL), end):
-            polite = plain[at - 1] in SEPARATORS and rules["thanks.polite"].fullmatch(plain, at, end)
+            is_apart = plain[at - 1] in SEPARATORS or EMOJIS.match(plain, at - 1)
+            polite = is_apart and rules["thanks.polite"].fullmatch(plain, at, end)
             particle = requested and not splits_word(plain, at) and rules["lead_in.tail"].fullmatch(plain, at, end)
             if polite or particle:
-                spans.append(Span(at, end, "polite"))
+                tail.append(Span(at, end, "polite"))
                 end = at
                 break
         else:
-            return end
+            break
+    if decoration and not tail:
+        return start + len(plain[start:].rstrip(SEPARATORS))
+    spans += [*tail, Span(decoration.start(), len(plain), "polite")] if decoration else tail
+    return end
 
 
 def find_options(plain: str, start: int, rules: Rules) -> Iterator[Found]:
@@ -310,11 +319,16 @@ class _Finder:
         if found := self._next_size():
             yield found
         yield from self._named_sizes()
-        for pixels in _PIXELS.finditer(plain):
+        for pixels in _FREE_PIXELS.finditer(plain):
             yield Span(pixels.start(), pixels.end(), "size"), self._nearest(pixels)
         for begin, end in self._clauses():
-            if option := self._clause(begin, end):
-                yield Span(begin, end, option[0]), option[1]
+            # "两张竖版" is two options in one clause.
+            count = _CLAUSE_COUNT.match(plain, begin, end)
+            middle = count.end() if count and count.end() < end else begin
+            if option := self._clause(middle, end):
+                yield Span(middle, end, option[0]), option[1]
+                if count and middle > begin:
+                    yield Span(begin, middle, "count"), number(count["zh"] or count["en"])
 
     def _next_size(self) -> Found | None:
         """A size at the beginning, or right after the words that ask for an image: 来张16:9的…, 竖版海报."""
