@@ -30,27 +30,17 @@ def test_cancel_command_cancels_all_own_requests(held: BotUnderTest, gate: Gate)
     assert len(user.answers) == 4
 
 
-def test_cancel_by_queue_number(held: BotUnderTest, gate: Gate) -> None:
-    """A number cancels the one that the queue shows under it, and the card of the command names it."""
+@pytest.mark.parametrize(("say", "number"), [("取消 2", 2), ("取消刚才那个", 3)])
+def test_cancel_one_by_queue_number_or_the_newest(held: BotUnderTest, gate: Gate, say: str, number: int) -> None:
+    """The number is the one that the queue shows; the last one is what was asked for last."""
     user, cards = three_in_line(held)
-    said = user.ask_without_waiting("取消 2")
+    said = user.ask_without_waiting(say)
     said.assert_shows("notice.cancelled.text", count=1)
-    assert "第 2 座灯塔" in said.text()
-    cards[1].wait_to_show("state.cancelled")
+    assert f"第 {number} 座灯塔" in said.text()
+    cards[number - 1].wait_to_show("state.cancelled")
     gate.release(2)
-    cards[2].wait_to_show("state.ready")
-    assert held.paid_prompts == ["第 1 座灯塔", "第 3 座灯塔"]
-
-
-def test_cancel_last_cancels_newest_request(held: BotUnderTest, gate: Gate) -> None:
-    """The last one is what was asked for last, whatever else waits."""
-    user, cards = three_in_line(held)
-    said = user.ask_without_waiting("取消刚才那个")
-    said.assert_shows("notice.cancelled.text", count=1)
-    assert "第 3 座灯塔" in said.text()
-    gate.release(2)
-    cards[1].wait_to_show("state.ready")
-    assert held.paid_prompts == ["第 1 座灯塔", "第 2 座灯塔"]
+    held.wait_until_idle()
+    assert held.paid_prompts == [f"第 {one} 座灯塔" for one in (1, 2, 3) if one != number]
 
 
 def test_cancel_of_unknown_number_changes_nothing(held: BotUnderTest, gate: Gate) -> None:
@@ -108,21 +98,6 @@ def test_cancel_after_completion_changes_nothing(user: Conversation) -> None:
     request = card.button("again").value or {}
     assert card.press_raw({"a": "cancel", "r": request["r"]}) == toast_text("toast.too_late")
     assert user.answers == [card]
-
-
-def test_recall_cancels_queued_prompt(held: BotUnderTest, gate: Gate) -> None:
-    """Recalling the message of a waiting prompt cancels it, without a further word."""
-    user = held.new_user()
-    user.ask_without_waiting("第一座灯塔")
-    said = user.send("第二座灯塔")
-    card = user.ask_without_waiting(said).wait_to_show("state.queued")
-    held.feishu.recall(said.message_id, by=user.person)
-    card = card.wait_to_show("state.cancelled")
-    assert "第二座灯塔" not in card.text()
-    gate.release()
-    held.wait_until_idle()
-    assert held.paid_prompts == ["第一座灯塔"]
-    assert len(user.answers) == 2
 
 
 def is_recall_of(said: ChatMessage, attempt: Attempt) -> bool:

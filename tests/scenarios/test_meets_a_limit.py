@@ -30,7 +30,7 @@ def test_prompt_over_a_limit_is_refused_unpaid(tmp_path: Path, gate: Gate, varia
     """The prompt over the limit is answered by its sentence, nothing is paid for it, and the others are made."""
     with bot_with_paused_glm(gate, tmp_path, {variable: "2"}) as bot:
         user = bot.new_user()
-        cards = [user.ask_without_waiting("一座灯塔") for _ in range(2)]
+        cards = [user.ask_without_waiting(text) for text in ("第一座灯塔", "第二座灯塔")]
         refused = user.ask_without_waiting("第三座灯塔")
         sentence, values = AT_ONCE[variable]
         refused.assert_shows(sentence, **values)
@@ -39,7 +39,7 @@ def test_prompt_over_a_limit_is_refused_unpaid(tmp_path: Path, gate: Gate, varia
         gate.release(3)
         for card in cards:
             card.wait_to_show("state.ready")
-        assert bot.paid_prompts == ["一座灯塔"] * 2
+        assert bot.paid_prompts == ["第一座灯塔", "第二座灯塔"]
 
 
 def test_full_queue_refuses(tmp_path: Path, gate: Gate) -> None:
@@ -70,7 +70,6 @@ def test_four_images_need_room_for_four(tmp_path: Path) -> None:
         said = user.send("一座灯塔 /n 4")
         user.ask(said).assert_shows("limit.day", used=0, count=4, most=3)
         assert user.paid_since(said) == []
-        assert header_color(user.ask("一座灯塔 /n 3")) == "green"
 
 
 def test_invalid_request_is_given_back(tmp_path: Path) -> None:
@@ -84,12 +83,14 @@ def test_invalid_request_is_given_back(tmp_path: Path) -> None:
 
 
 def test_a_prompt_that_the_content_filter_refused_counts(tmp_path: Path) -> None:
-    """Whether the platform bills it is not known, so it counts, and /quota says so."""
+    """Whether the platform bills it is not known, so it counts, also after a restart, and /quota says so."""
     with bot_with(tmp_path, {"BOT_LIMITS_PER_DAY": "2"}) as bot:
         user = bot.new_user()
         bot.glm.arm("glm_1301", times=2)
         for _ in range(2):
             assert header_color(user.ask("一座灯塔")) == "red"
+        bot.stop()
+        bot.start()
         user.ask("/quota").assert_shows("quota.today", used=2, most=2, left=0)
         user.ask("一座灯塔").assert_shows("limit.day", used=2, count=1, most=2)
         assert len(bot.glm.calls) == 2
@@ -109,16 +110,6 @@ def test_cancelled_running_image_counts(tmp_path: Path, gate: Gate) -> None:
         gate.release(1)
         user.ask("第三座灯塔").assert_shows("limit.day", used=2, count=1, most=2)
         assert len(bot.glm.calls) == 2
-
-
-def test_limits_survive_a_restart(tmp_path: Path) -> None:
-    """What was used today is still used after the bot was stopped and started."""
-    with bot_with(tmp_path, {"BOT_LIMITS_PER_DAY": "1"}) as bot:
-        user = bot.new_user()
-        user.ask("一座灯塔")
-        bot.stop()
-        bot.start()
-        user.ask("一座灯塔").assert_shows("limit.day", used=1, count=1, most=1)
 
 
 def listed(bot: BotUnderTest) -> Conversation:

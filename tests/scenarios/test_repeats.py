@@ -122,22 +122,20 @@ def test_retry_button_under_passing_failures_only(bot: BotUnderTest, user: Conve
     refused.assert_shows("button.edit")
 
 
-GONE = ({"a": "again", "r": "r0"}, {"a": "edit", "r": "r0"}, {"a": "cancel", "r": "r0"}, {"a": "original", "g": "g0"})
+PRESSES: list[tuple[dict[str, str], str]] = [
+    *(({"a": action, "r": "r0"}, "toast.gone") for action in ("again", "edit", "cancel")),
+    ({"a": "original", "g": "g0"}, "toast.gone"),
+    ({}, "toast.unknown"),
+    ({"a": "delete"}, "toast.unknown"),
+    ({"a": "example", "e": "dog"}, "toast.unknown"),
+]
 
 
-@pytest.mark.parametrize("value", GONE, ids=lambda value: value["a"])
-def test_button_of_forgotten_image_says_so(user: Conversation, value: dict[str, str]) -> None:
-    """A button whose picture is not known any more says so and does nothing."""
+@pytest.mark.parametrize(("value", "toast"), PRESSES, ids=str)
+def test_press_about_nothing_that_is_known_does_nothing(user: Conversation, value: dict[str, str], toast: str) -> None:
+    """A forgotten image, or a value that no card of ours can send, is answered with a toast."""
     card = user.ask("/help")
-    assert card.press_raw(value) == toast_text("toast.gone")
-    assert user.answers == [card]
-
-
-@pytest.mark.parametrize("value", [{}, {"a": "delete"}, {"a": "example", "e": "dog"}], ids=str)
-def test_unknown_press_does_nothing(user: Conversation, value: dict[str, object]) -> None:
-    """A press that no card of ours can send is answered with a toast and does nothing."""
-    card = user.ask("/help")
-    assert card.press_raw(value) == toast_text("toast.unknown")
+    assert card.press_raw(value) == toast_text(toast)
     assert user.answers == [card]
 
 

@@ -50,17 +50,11 @@ def test_personal_default_applies_in_every_chat(
 
 
 def test_typed_option_beats_default(user: Conversation) -> None:
-    """An option in a prompt counts for that prompt and leaves the default as it is."""
-    user.ask("/set size 16:9 style 水彩")
-    assert made_with(user, "一座灯塔 /size 1:1 /style none") == USUAL
+    """An option in a prompt, also the number of images, counts for that prompt and leaves the default as it is."""
+    user.ask("/set size 16:9 style 水彩 n 2")
+    assert len(user.ask("一座灯塔").paid) == 2
+    assert made_with(user, "一座灯塔 /size 1:1 /style none /n 1") == USUAL
     user.ask("/settings").assert_shows("label.size", size="1728x960", ratio="≈16:9")
-
-
-def test_count_can_be_a_default(user: Conversation) -> None:
-    """The number of images is a default as well."""
-    user.ask("/set n 2")
-    said = user.ask("一座灯塔")
-    assert len(said.paid) == 2
 
 
 def test_admin_sets_defaults_of_a_group(bot: BotUnderTest, member: Conversation) -> None:

@@ -40,7 +40,7 @@ from tests.support.invariants import violations
 QUICK = Timings(
     lease=5.0,
     beat=0.5,
-    poll=0.05,
+    poll=0.1,
     backoff=0.02,
     backoff_longest=0.05,
     backoff_in_all=1.5,
@@ -77,11 +77,12 @@ def wait_for(
     Raises:
         AssertionError: it is not after ``timeout`` seconds; ``describe`` says what was expected or what there was.
     """
-    deadline = time.monotonic() + timeout
+    deadline, pause = time.monotonic() + timeout, 0.005
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {describe() if callable(describe) else describe}")
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(1.3 * pause, 0.05)
 
 
 class TimeoutTransport(httpx.BaseTransport):

@@ -82,7 +82,7 @@ class Rules:
 
     patterns: Mapping[str, re.Pattern[str]]
     entries: Mapping[str, tuple[re.Pattern[str], ...]]
-    """The entries of each list, one by one."""
+    """The entries of the lists of thanks and commands, one by one."""
     sizes: Mapping[str, re.Pattern[str]]
     """The words for sizes, by their ratio."""
 
@@ -102,10 +102,11 @@ class Rules:
         known = _REQUIRED | _SIZES.keys()
         errors = [f"{key}: is not known" for key in sorted(lists.keys() - known)]
         errors += [f"{key}: is missing; write a list of expressions" for key in sorted(_REQUIRED - lists.keys())]
-        entries = {key: tuple(_compile(key, lists[key], errors)) for key in lists if key in known}
+        words = {key: _joined(key, lists[key], errors) for key in lists if key in known}
         if errors:
             raise SettingsError([f"intents.toml: {error}" for error in errors])
-        words = {key: "|".join(entry.pattern for entry in compiled) for key, compiled in entries.items()}
+        single = [key for key in words if key.startswith(("thanks.phrases", "commands."))]
+        entries = {key: tuple(_entry(one) for one in lists[key]) for key in single}
         words["thanks.polite"] = rf"(?:{words['thanks.polite']})(?![a-z0-9'])"
         words["options.size_names"] = rf"(?:{words['options.size_names']})\s?(?:是|为|用|要)?\s?[:=]?\s?"
         # A clause names a thing if that stands at its end, in English also before a preposition.
@@ -124,25 +125,50 @@ def _flat(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]
             yield f"{path}{name}", value
 
 
-def _compile(key: str, entries: Any, errors: list[str]) -> Iterator[re.Pattern[str]]:
-    """The entries of a list; what is wrong with them is added to ``errors``."""
+def _entry(entry: str) -> re.Pattern[str]:
+    return re.compile(f"(?:{entry})", re.IGNORECASE)
+
+
+def _joined(key: str, entries: Any, errors: list[str]) -> str:
+    """A pattern that matches any entry of a list; what is wrong with them is added to ``errors``."""
     if not isinstance(entries, list) or not entries:
         errors.append(f'{key}: write a list of expressions, such as ["…", "…"]')
-        return
-    for number, entry in enumerate(entries, 1):
-        if not isinstance(entry, str) or not entry.strip():
-            errors.append(f"{key}: entry {number}: must be a text that is not empty")
-            continue
-        try:
-            pattern = re.compile(f"(?:{entry})", re.IGNORECASE)
-        except (re.error, OverflowError, RecursionError) as error:
-            errors.append(f"{key}: entry {number} ({entry}): is not a regular expression: {error}")
-            continue
-        if pattern.groupindex:
-            errors.append(f"{key}: entry {number} ({entry}): has a named group; write (?:…)")
-        elif pattern.fullmatch(""):
-            errors.append(f"{key}: entry {number} ({entry}): matches the empty text; make a part required")
-        yield pattern
+        return ""
+    # To look for the small letters of all Chinese characters takes long, and they have none.
+    joined = "|".join(f"(?:{entry})" for entry in entries).replace(HAN, f"(?-i:{HAN})")
+    # To compile each of 2,000 entries takes longer than the rest of a start: the list stands for them.
+    if not all(map(_is_closed, entries)) or _fault(joined):
+        errors += [
+            f"{key}: entry {number}{fault}" for number, entry in enumerate(entries, 1) if (fault := _entry_fault(entry))
+        ]
+    return joined
+
+
+def _is_closed(entry: Any) -> bool:
+    """Whether an entry cannot be completed by its neighbors: if it is wrong, so is the list."""
+    return (
+        isinstance(entry, str)
+        and bool(entry.strip())
+        and all(entry.count(a) == entry.count(b) for a, b in ("()", "[]"))
+    )
+
+
+def _entry_fault(entry: Any) -> str:
+    if not isinstance(entry, str) or not entry.strip():
+        return ": must be a text that is not empty"
+    fault = _fault(f"(?:{entry})")
+    return fault and f" ({entry}): {fault}"
+
+
+def _fault(pattern: str) -> str:
+    """What is wrong with a pattern; nothing where it can be used."""
+    try:
+        compiled = re.compile(pattern, re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError) as error:
+        return f"is not a regular expression: {error}"
+    if compiled.groupindex:
+        return "has a named group; write (?:…)"
+    return "matches the empty text; make a part required" if compiled.fullmatch("") else ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
