@@ -1,13 +1,14 @@
-"""The addresses in the settings: Feishu's origin and the URL of the database."""
+"""The addresses in the settings: Feishu's origin, the URL of the database, the proxy and its certificates."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 import re
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -35,6 +36,40 @@ def parse_origin(given: str) -> str:
     if found and _is_usable_origin(**found.groupdict()):
         return found[0].rstrip("/")
     raise ValueError("must be feishu, lark, or an https origin such as https://open.feishu.cn")
+
+
+def parse_proxy(given: str) -> str:
+    """The HTTP proxy that ``[network] proxy`` names, empty for none; raises ``ValueError`` for anything else."""
+    if given and not is_usable_proxy(given):
+        raise ValueError("must be http://host:port or http://name:password@host:port; a SOCKS proxy cannot be used")
+    return given
+
+
+def is_usable_proxy(proxy: str) -> bool:
+    """Whether an address is that of an HTTP proxy."""
+    try:
+        parts = urlsplit(proxy)
+        # A port that is no number raises when it is read.
+        return (
+            bool(parts.hostname)
+            and parts.port != 0
+            and parts.scheme in {"http", "https"}
+            and not (parts.path.strip("/") or parts.query or parts.fragment)
+            and (parts.username is None) == (parts.password is None)
+        )
+    except ValueError:
+        return False
+
+
+def parse_ca_file(given: str) -> str:
+    """The file of certificate authorities, empty for none; ``ValueError`` if it holds no PEM certificates."""
+    try:
+        if given:
+            ssl.create_default_context(cafile=given)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ValueError(f"must name a file of PEM certificates, or be empty ({reason})") from None
+    return given
 
 
 def parse_database_url(given: str) -> str:

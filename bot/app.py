@@ -36,7 +36,9 @@ from bot.errors import DatabaseUnavailable, FeishuError, SettingsError
 from bot.feishu.bitable import BitableClient
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import describe, suggest_fix
+from bot.feishu.http import trusted
 from bot.glm.client import Downloader, GlmClient, call_seconds
+from bot.glm.transport import GuardedTransport, is_public
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.models import Command
 from bot.platform_clock import PlatformClock
@@ -251,6 +253,8 @@ class Bot:
             app_id=self._settings.app_id,
             app_secret=self._settings.app_secret.get_secret_value(),
             transport=transport,
+            proxy=self._settings.network.proxy,
+            ca_file=self._settings.network.ca_file,
             clock=self._clock,
             on_call=self._on_feishu_call,
             on_date=self._platform_clock.learn,
@@ -307,10 +311,14 @@ class Bot:
         leases = Leases(self.database, folder=settings.data_dir / "workers", seconds=timings.lease)
         glm = GlmClient(
             api_key=settings.api_key.get_secret_value(),
-            transport=self._glm_transport,
+            transport=self._glm_transport or GuardedTransport(proxy=settings.network.proxy),
             on_date=self._platform_clock.learn_first,
         )
-        downloader = Downloader(transport=self._image_transport)
+        network = settings.network
+        images = self._image_transport or GuardedTransport(
+            allows=is_public, proxy=network.proxy, tls=trusted(network.ca_file) if network.ca_file else None
+        )
+        downloader = Downloader(transport=images)
         self._closers[:0] = [glm.close, downloader.close]
         queue = QueueReader(database=self.database, slots=self._slots)
         cache = ImageCache(

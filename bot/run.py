@@ -90,6 +90,8 @@ def long_connection(settings: Settings, bot: Bot, stopped: threading.Event) -> L
         domain=settings.domain,
         app_id=settings.app_id,
         app_secret=settings.app_secret.get_secret_value(),
+        proxy=settings.network.proxy,
+        ca_file=settings.network.ca_file,
         handle=bot.handle_pushed_event,
         on_end=stopped.set,
     )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -256,6 +256,16 @@ class ServerSettings(Section):
         return given
 
 
+class NetworkSettings(Section):
+    """How the platforms are reached."""
+
+    proxy: str = ""
+    ca_file: str = ""
+
+    _proxy = field_validator("proxy")(addresses.parse_proxy)
+    _ca_file = field_validator("ca_file")(addresses.parse_ca_file)
+
+
 class LogSettings(Section):
     """What is logged."""
 
@@ -303,6 +313,7 @@ class Settings(BaseSettings):
     originals: OriginalsSettings = OriginalsSettings()
     retention: RetentionSettings = RetentionSettings()
     base: BitableSettings = BitableSettings()
+    network: NetworkSettings = NetworkSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
 
@@ -346,7 +357,8 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """The values that must never be logged."""
         values = (getattr(self, name) for name in type(self).model_fields)
-        return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+        secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        return *secrets, urlsplit(self.network.proxy).password or ""
 
 
 VARIABLES = {

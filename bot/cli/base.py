@@ -27,7 +27,11 @@ def main(argv: Sequence[str]) -> int:
     if missing := required_settings_missing(settings, webhook=False):
         raise SettingsError([str(fault) for fault in missing])
     client = FeishuClient(
-        domain=settings.domain, app_id=settings.app_id, app_secret=settings.app_secret.get_secret_value()
+        domain=settings.domain,
+        app_id=settings.app_id,
+        app_secret=settings.app_secret.get_secret_value(),
+        proxy=settings.network.proxy,
+        ca_file=settings.network.ca_file,
     )
     try:
         return _create(

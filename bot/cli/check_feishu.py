@@ -70,6 +70,8 @@ def check_feishu(settings: Settings, *, recipient: str | None = None, webhook: b
         domain=settings.domain,
         app_id=settings.app_id,
         app_secret=settings.app_secret.get_secret_value(),
+        proxy=settings.network.proxy,
+        ca_file=settings.network.ca_file,
         on_call=lambda name, _seconds, code: codes.update({name: code}),
         on_date=clock.learn,
     )

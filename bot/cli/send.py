@@ -44,7 +44,11 @@ class Sender:
             buttons=False,
         )
         self._client = FeishuClient(
-            domain=settings.domain, app_id=settings.app_id, app_secret=settings.app_secret.get_secret_value()
+            domain=settings.domain,
+            app_id=settings.app_id,
+            app_secret=settings.app_secret.get_secret_value(),
+            proxy=settings.network.proxy,
+            ca_file=settings.network.ca_file,
         )
 
     def send(self, prompt: str, options: Options, image: GeneratedImage, file: ImageFile, *, seconds: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -62,6 +63,10 @@ class HttpSession:
     """The platform's origin: ``https://open.feishu.cn``, ``https://open.larksuite.com`` or a stand-in's."""
     transport: httpx.BaseTransport | None = None
     """Replaces the network."""
+    proxy: str = ""
+    """Replaces the proxy that the environment names."""
+    ca_file: str = ""
+    """Certificate authorities that are trusted in addition."""
     timeout: httpx.Timeout | None = None
     deadline: float = DEADLINE
     on_call: Callable[[str, float, int | None], None] = lambda _name, _seconds, _code: None
@@ -71,7 +76,7 @@ class HttpSession:
 
     def __post_init__(self) -> None:
         headers = {"User-Agent": "feishu-glm-image-bot"}
-        self._http = httpx.Client(transport=self.transport or _network(self.domain), headers=headers)
+        self._http = httpx.Client(transport=self.transport or self._network(), headers=headers)
 
     def exchange(
         self,
@@ -111,6 +116,17 @@ class HttpSession:
     def close(self) -> None:
         """Closes the connections; no call can be made after that."""
         self._http.close()
+
+    def _network(self) -> httpx.HTTPTransport:
+        limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=30)
+        try:
+            tls = trusted(self.ca_file)
+        except OSError as error:
+            expected = "must name a file of PEM certificates, or not be set"
+            raise SettingsError([f"SSL_CERT_FILE: {expected} ({error.strerror or type(error).__name__})"]) from error
+        proxy = proxy_for(httpx.URL(self.domain).host, configured=self.proxy)
+        through = httpx.Proxy(proxy, ssl_context=tls if proxy.startswith("https:") else None) if proxy else None
+        return httpx.HTTPTransport(verify=tls, limits=limits, proxy=through)
 
     def _send(self, name: str, request: Any, *, token: str | None, largest: int) -> HttpResponse:
         headers = dict(request.headers)
@@ -155,6 +171,14 @@ class HttpSession:
             # An impossible host name, such as open..feishu.cn, is a UnicodeError of Python's.
             raise FeishuUnreachable(f"{type(error).__name__}: {error}", call=name) from error
         return HttpResponse(name, status, response.headers, bytes(answer))
+
+
+def trusted(ca_file: str) -> ssl.SSLContext:
+    """The usual certificate authorities, or those of ``SSL_CERT_FILE``, and those of a file."""
+    tls = httpx.create_ssl_context()
+    if ca_file:
+        tls.load_verify_locations(ca_file)
+    return tls
 
 
 def parse_json(response: HttpResponse) -> Mapping[str, Any]:
@@ -216,13 +240,3 @@ def _error_of(response: HttpResponse, body: Mapping[str, Any], code: int) -> Fei
         retry_after=float(reset) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", reset) else None,
         help_url=help_url if isinstance(help_url, str) else None,
     )
-
-
-def _network(domain: str) -> httpx.HTTPTransport:
-    limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=30)
-    proxy = proxy_for(httpx.URL(domain).host)
-    try:
-        return httpx.HTTPTransport(limits=limits, proxy=proxy)
-    except OSError as error:
-        expected = "must name a file of PEM certificates, or not be set"
-        raise SettingsError([f"SSL_CERT_FILE: {expected} ({error.strerror or type(error).__name__})"]) from error

@@ -31,7 +31,7 @@ from websockets.sync.client import connect as connect_websocket
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu import sdk
-from bot.feishu.http import HttpSession, parse_json, require_str
+from bot.feishu.http import HttpSession, parse_json, require_str, trusted
 from bot.feishu.proxies import is_loopback, proxy_for
 from bot.logs import get_logger
 
@@ -83,12 +83,15 @@ class LongConnection:
     """Called when the platform has refused for good, and after ``close``."""
     timeout: httpx.Timeout = field(default_factory=lambda: httpx.Timeout(5))
     """Seconds a phase of the call that asks where to connect to."""
+    proxy: str = ""
+    ca_file: str = ""
+    """As for the client."""
     ping: float = PING_SECONDS
     down: str | None = "the long connection to Feishu has not been opened yet"
     """Why nothing can come at the moment, ``None`` if it can."""
 
     def __post_init__(self) -> None:
-        self._session = HttpSession(domain=self.domain, timeout=self.timeout)
+        self._session = HttpSession(domain=self.domain, timeout=self.timeout, proxy=self.proxy, ca_file=self.ca_file)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="long-connection")
         self._handlers = ThreadPoolExecutor(8, thread_name_prefix="push")
         self._handling: set[Future[None]] = set()
@@ -146,7 +149,7 @@ class LongConnection:
             data = self._ask_endpoint()
             url = require_str(data, "URL", call="endpoint")
             host, query = _parse_address(url)
-            with closing(self._open(url, proxy=proxy_for(host))) as self._connection:
+            with closing(self._open(url, proxy=proxy_for(host, configured=self.proxy))) as self._connection:
                 self._opened_at, self.down = time.monotonic(), None
                 log.info("long connection open", conn_id=query.get(_const.DEVICE_ID, ""))
                 service = query.get(_const.SERVICE_ID, "")
@@ -174,8 +177,15 @@ class LongConnection:
 
     def _open(self, url: str, *, proxy: str | None) -> ClientConnection:
         ping = self.ping
+        options: dict[str, Any] = {}
+        if self.ca_file:
+            tls = trusted(self.ca_file)
+            options |= {"ssl": tls} if url.startswith("wss:") else {}
+            options |= {"proxy_ssl": tls} if proxy and proxy.startswith("https:") else {}
         try:
-            return connect_websocket(url, proxy=proxy, ping_interval=ping, ping_timeout=ping, close_timeout=ping)
+            return connect_websocket(
+                url, proxy=proxy, ping_interval=ping, ping_timeout=ping, close_timeout=ping, **options
+            )
         except InvalidStatus as error:
             # A refused handshake has headers of its own.
             status, headers = error.response.status_code, error.response.headers

@@ -142,7 +142,7 @@ class GlmClient(_Client):
                 answer = _read(response, limit=_LARGEST_ANSWER)
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotConnected(f"Network error: no connection within {CONNECT_SECONDS:g} s") from error
-        except httpx.ConnectError as error:
+        except (httpx.ConnectError, httpx.ProxyError) as error:
             raise NotConnected(f"Network error: {_reason(error)}") from error
         except httpx.TimeoutException as error:
             raise CallTimedOut(f"No answer within {seconds:g} s; the image may have been made all the same") from error

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,26 +83,45 @@ class GuardedTransport(httpx.HTTPTransport):
             the connection goes to one of the very addresses that were checked.
         tls: by default the certificates of certifi.
         resolve: returns the numeric addresses and ports of a host name and a port.
+        proxy: an HTTP proxy that connects to the host with ``CONNECT``, so that TLS is still verified end to end. The
+            proxy finds the address itself: only a host that is a number, or a name that this machine can resolve too,
+            is checked before.
     """
 
     def __init__(
-        self, *, allows: Allows | None = None, tls: ssl.SSLContext | None = None, resolve: Resolve | None = None
+        self,
+        *,
+        allows: Allows | None = None,
+        tls: ssl.SSLContext | None = None,
+        resolve: Resolve | None = None,
+        proxy: str = "",
     ) -> None:
         tls = tls or httpx.create_ssl_context(trust_env=False)
         super().__init__(verify=tls, trust_env=False)
         self._deadline = _Deadline()
-        # httpx accepts no network backend of its own, though its pool does.
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=tls,
-            max_connections=50,
-            max_keepalive_connections=10,
-            keepalive_expiry=30.0,
-            network_backend=_Backend(self._deadline, allows, resolve or _resolve),
-        )
+        direct = _Backend(self._deadline, allows, resolve or _resolve)
+        self._checked = direct if proxy else None
+        # httpx accepts no network backend of its own, though its pools do.
+        options: dict[str, Any] = {
+            "ssl_context": tls,
+            "max_connections": 50,
+            "max_keepalive_connections": 10,
+            "keepalive_expiry": 30.0,
+            "network_backend": _Backend(self._deadline, None, _resolve) if proxy else direct,
+        }
+        if proxy:
+            given = httpx.Proxy(proxy)
+            options |= {"proxy_url": str(given.url), "proxy_auth": given.raw_auth}
+            options |= {"proxy_ssl_context": tls} if given.url.scheme == "https" else {}
+        self._pool = httpcore.HTTPProxy(**options) if proxy else httpcore.ConnectionPool(**options)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Sends a request; raises ``AddressRejected`` if its host may not be connected to."""
         self._deadline.remaining = request.extensions.get("remaining")
+        if self._checked is not None:
+            # What only the proxy can resolve is the proxy's to judge.
+            with suppress(httpcore.ConnectError):
+                self._checked.addresses(request.url.host, request.url.port or 443)
         return super().handle_request(request)
 
 
@@ -130,18 +150,22 @@ class _Backend(httpcore.SyncBackend):
     allows: Allows | None
     resolve: Resolve
 
+    def addresses(self, host: str, port: int) -> list[tuple[str, int]]:
+        """The addresses and ports of a host; raises ``AddressRejected`` where one of them is not allowed."""
+        try:
+            found = list(dict.fromkeys(self.resolve(host, port)))
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        for address, _ in found:
+            if self.allows is not None and not self.allows(ipaddress.ip_address(address)):
+                raise AddressRejected(f"{host} leads to {address}, which is no public address")
+        return found
+
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
     ) -> httpcore.NetworkStream:
-        try:
-            addresses = list(dict.fromkeys(self.resolve(host, port)))
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(str(error)) from error
-        for address, _ in addresses:
-            if self.allows is not None and not self.allows(ipaddress.ip_address(address)):
-                raise AddressRejected(f"{host} leads to {address}, which is no public address")
         last_error: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address, its_port in addresses:
+        for address, its_port in self.addresses(host, port):
             seconds = self.deadline.clamp(timeout, httpcore.ConnectTimeout)
             try:
                 return _Stream(super().connect_tcp(address, its_port, seconds, *args, **options), self.deadline)

@@ -171,7 +171,7 @@ def test_no_variable_adds_an_authority_to_the_bots(
 
 @pytest.mark.parametrize(
     ("section", "name"),
-    [("glm", "url"), ("images", "endpoint"), ("images", "base_url"), ("server", "proxy"), ("team", "ca_file")],
+    [("glm", "url"), ("images", "endpoint"), ("network", "endpoint"), ("glm", "proxy"), ("glm", "ca_file")],
 )
 def test_no_setting_leads_the_key_elsewhere(section: str, name: str, tmp_path: Path) -> None:
     """There is no setting of an address, and the bot does not start with one that it does not know."""

@@ -84,3 +84,53 @@ def _pass_on(plain: ssl.SSLSocket, far: socket.socket) -> None:
             if not piece:
                 return
             (far if source is plain else plain).sendall(piece)
+
+
+class ConnectProxy:
+    """Takes ``CONNECT`` as a company's proxy does, and passes on bytes that it cannot read.
+
+    ``heads`` has what came before each tunnel, ``seen`` every byte that was passed on. With ``answer`` it opens none.
+
+    Args:
+        ports: for each host the port of 127.0.0.1 to which it leads.
+    """
+
+    def __init__(self, ports: Mapping[str, int], *, answer: bytes = b"") -> None:
+        self.heads: list[bytes] = []
+        self.seen = bytearray()
+        self._ports, self._answer = ports, answer
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(near,), name="proxy", daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        with near, suppress(OSError):
+            head = _head(near)
+            self.heads.append(head)
+            port = self._ports.get(head.split()[1].decode().rpartition(":")[0])
+            if port is None or self._answer:
+                near.sendall(self._answer or b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+                return
+            near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            with socket.create_connection(("127.0.0.1", port)) as far:
+                while True:
+                    for source in select.select([near, far], [], [])[0]:
+                        piece = source.recv(_PIECE)
+                        if not piece:
+                            return
+                        self.seen += piece
+                        (far if source is near else near).sendall(piece)
