@@ -245,6 +245,7 @@ class Bot:
             buttons=self._settings.cards.buttons,
             prices=self._prices,
             defaults=self._settings.images.defaults,
+            alerts_admins=bool(self._settings.team.admins),
         )
 
     def _build_feishu_client(self, transport: httpx.BaseTransport | None) -> FeishuClient:

@@ -52,6 +52,15 @@ class UserError:
     """What was probably meant, for a button: ``prompt``, ``options``, and the ``value`` that was put right, if any."""
 
 
+FOR_ADMINS = frozenset(
+    f"failure.{name}"
+    for name in (
+        *("key_missing", "key_refused", "key_type", "login", "account", "balance", "spending", "plan", "model"),
+        *("blocked", "upload_barred"),
+    )
+)
+"""The sentences of failures that only an admin can mend, and of which admins are told."""
+
 UNKNOWN_OUTCOME = "unknown_outcome"
 STALLED = "stalled"
 UPLOAD_FAILED = "upload_failed"

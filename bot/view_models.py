@@ -6,31 +6,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.models import Language, State
+from bot.models import Language
 from bot.options import Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueEntry:
-    """A generation that runs or waits; ``number`` is what ``/cancel`` takes, for one's own alone."""
+    """A request with images that run or wait; ``number`` is what ``/cancel`` takes, for one's own alone."""
 
+    request_id: str
     prompt: str
-    state: State
-    model: str
     mine: bool
     here: bool
     """Whether it belongs to this chat; other people's in other chats are not shown."""
+    running: int
+    """Images whose call or delivery is under way."""
+    waiting: int
     number: int | None = None
     ahead: int | None = None
+    """Generations ahead of its first waiting one."""
     wait_seconds: float | None = None
-    """Until the last image of its request is there, where that can be estimated."""
+    """Until its last image is there, where that can be estimated."""
     price: float = 0.0
-    """Yuan for this image."""
+    """Yuan for an image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueView:
-    """The running and waiting generations of a chat, one's own everywhere, and how many others there are."""
+    """The unfinished requests of a chat, one's own everywhere, and how many images there are elsewhere."""
 
     entries: tuple[QueueEntry, ...]
     elsewhere: int

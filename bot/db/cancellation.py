@@ -40,8 +40,8 @@ _UNSENT = (
 """The conditions that nobody has begun to send an answer."""
 
 
-def cancel(database: Database, connection: Connection, request_ids: Collection[str]) -> int:
-    """Cancels the unfinished generations of requests within the caller's transaction; gives how many.
+def cancel(database: Database, connection: Connection, request_ids: Collection[str]) -> Sequence[RowMapping]:
+    """Cancels the unfinished generations of requests within the caller's transaction; gives them.
 
     A call under way keeps its slot until the platform is done, and stays charged.
     """
@@ -50,7 +50,7 @@ def cancel(database: Database, connection: Connection, request_ids: Collection[s
     if cancelled:
         mark_dirty(connection, {row["request_id"] for row in cancelled})
         database.notify_workers(connection)
-    return len(cancelled)
+    return cancelled
 
 
 def cancel_recalled(database: Database, message_id: str, *, remembered: int = REMEMBERED) -> int:
@@ -75,7 +75,7 @@ def cancel_recalled(database: Database, message_id: str, *, remembered: int = RE
         lock_rows(connection, generations, generations.c.request_id.in_(ids))
         showing = [row for row in rows if _shows_text(row)]
         locked = lock_rows(connection, requests, or_(recalled, _listing(showing, at=at)))
-        count = cancel(database, connection, ids)
+        count = len(cancel(database, connection, ids))
         if not all(row["hide_prompt"] and not row["prompt"] for row in rows):
             for row in locked:
                 _erase(connection, row)

@@ -104,7 +104,7 @@ class Reports:
             cost[row.sender] += row.calls_billed * self.prices.get(row.model, 0.0)
         days = Counter(f"{datetime.fromtimestamp(row.accepted_at, self.periods.zone):%m-%d}" for row in done)
         outcomes = Counter(
-            json.loads(row.failure)["code"] if row.state == State.FAILED and row.failure else str(row.state)
+            json.loads(row.failure)["sentence"] if row.state == State.FAILED and row.failure else str(row.state)
             for row in rows
         )
         models = tuple(
@@ -183,10 +183,12 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureRecord:
-    """A generation that failed: when, in seconds since 1970, and the error code."""
+    """A generation that failed: when, in seconds since 1970, the error code, the sentence and the platform's words."""
 
     ended_at: float
     code: str
+    sentence: str = ""
+    platform: str = ""
     blocked_by: str = ""
     """What answered in the platform's place, where the request was blocked on the way."""
 
@@ -209,8 +211,14 @@ def recent_failures(database: Database, *, seconds: float) -> tuple[float, float
         if failure.get("sentence") == "failure.blocked":
             values = failure["values"]
             blocked_by = f"HTTP {values.get('status')} {values.get('words', '')}".strip()
-        code = str(failure.get("code", ""))
-        failures.append(FailureRecord(ended_at=row.ended_at, code=code, blocked_by=blocked_by))
+        record = FailureRecord(
+            ended_at=row.ended_at,
+            code=str(failure.get("code", "")),
+            sentence=str(failure.get("sentence", "")),
+            platform=failure.get("platform") or "",
+            blocked_by=blocked_by,
+        )
+        failures.append(record)
     return now, last_success, failures
 
 

@@ -207,7 +207,7 @@ class CardActionHandler:
             return self._error(result.error)
         settle_offer(self.database, request["request_id"], "drawn")
         key = "toast.queued" if result.outcome == "accepted" else "toast.going_on"
-        return self._toast(key, "success", price=result.price)
+        return self._toast(key, "success", price=self.cards.price(result.price))
 
     def _decline(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
         if result_of(request) == "drawn":
@@ -269,13 +269,13 @@ class CardActionHandler:
             return self._error(result.error)
         if result.outcome == "duplicate":
             return self._toast("toast.duplicate", "info")
-        return self._toast(key, "success", price=result.price)
+        return self._toast(key, "success", price=self.cards.price(result.price))
 
     def _error(self, error: UserError) -> Toast:
-        return render_toast(self.cards.messages, error.sentence, kind="warning", **error.values)
+        values: dict[str, object] = {**error.values, "zone": self.cards.zone_name}
+        return self._toast(error.sentence, "warning", **values)
 
-    def _toast(self, key: str, kind: Any, *, price: float = 0.0) -> Toast:
-        values = {"price": f"¥{price:.2f}"} if price else {}
+    def _toast(self, key: str, kind: Any, **values: object) -> Toast:
         return render_toast(self.cards.messages, key, kind=kind, **values)
 
 

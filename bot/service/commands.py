@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -67,10 +68,11 @@ class Commands:
         if number > len(own):
             return UserError(sentence="command.no_such_number", values={"number": str(number), "most": str(len(own))})
         cancelled = own[number - 1 : number] if number else own
-        count = cancel(self.database, connection, [one.request_id for one in cancelled])
+        rows = cancel(self.database, connection, [one.request_id for one in cancelled])
         # Requests from other chats are named only where nobody else reads.
         named = [one.request_id for one in cancelled if new.chat_type == "p2p" or one.chat_id == new.chat_id]
-        return {"count": count, "named": named}
+        in_call = Counter(row["model"] for row in rows if row["calls_billed"])
+        return {"count": len(rows), "in_call": in_call, "named": named}
 
     def _set(self, connection: Connection, new: NewRequest) -> Result | UserError:
         for_chat = new.content["argument"] == "chat"

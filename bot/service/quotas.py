@@ -38,7 +38,8 @@ class Limits:
             ("waiting", counts.waiting.total(), limits.waiting),
         ):
             if most and used + more > most:
-                return _error(f"limit.{name}", used=used, most=most, count=more)
+                sentence = f"limit.{name}" if used >= most else f"limit.{name}_some"
+                return _error(sentence, used=used, most=most, count=more)
         planned = counts.planned.copy()
         planned[options.model] += more
         if limits.images_per_month and planned.total() > limits.images_per_month:

@@ -11,13 +11,14 @@ from typing import Literal
 from bot.db.database import Database
 from bot.db.reports import FailureRecord, recent_failures
 from bot.db.tables import NewRequest
+from bot.errors import FOR_ADMINS
 from bot.logs import get_logger
 from bot.models import Command
 from bot.service.requests import TO_ADMIN, RequestService
 
 log = get_logger(__name__)
 
-AlertCause = Literal["balance", "key", "blocked", "silent", "base", "feishu"]
+AlertCause = Literal["balance", "key", "blocked", "refused", "silent", "base", "feishu"]
 
 HOUR = 3_600.0
 
@@ -76,8 +77,13 @@ class AdminAlerts:
         for cause, seen_at in account_causes(failures, now=now):
             self._alert_all(cause, seen_at=seen_at)
         for one in failures:
-            if one.blocked_by and one.ended_at > now - HOUR:
+            if one.ended_at <= now - HOUR:
+                continue
+            if one.blocked_by:
                 self._alert_all("blocked", seen_at=one.ended_at, details=one.blocked_by)
+            elif one.sentence in FOR_ADMINS and one.code not in CAUSES:
+                details = one.platform or one.code
+                self._alert_all("refused", about=one.sentence, seen_at=one.ended_at, details=details)
         if (silent := silent_since(failures, last_success=last_success, now=now)) is not None:
             self._alert_all("silent", seen_at=silent)
 
@@ -91,11 +97,11 @@ class AdminAlerts:
             now = self.database.time(connection)
         self._alert_all(cause, seen_at=now)
 
-    def _alert_all(self, cause: AlertCause, *, seen_at: float, details: str = "") -> None:
+    def _alert_all(self, cause: AlertCause, *, seen_at: float, details: str = "", about: str = "") -> None:
         day = f"{datetime.fromtimestamp(seen_at, self.zone):%Y-%m-%d}"
         argument = f"admin_{cause}\n{details}" if details else f"admin_{cause}"
         for admin in self.admins:
-            key = f"admin:{cause}:{day}:{admin}"
+            key = f"admin:{cause}{about and ':'}{about}:{day}:{admin}"
             if key in self._sent:
                 continue
             new = NewRequest(dedup_key=key, chat_id=None, chat_type="p2p", sender=admin)

@@ -288,7 +288,9 @@ def failure_from_glm(error: GlmError) -> Failure:
         parts = [error.provider_code or (str(error.status) if error.status else ""), error.message]
         platform = " ".join(part for part in parts if part)[:LONGEST_PLATFORM_TEXT]
     roles = tuple(role for role, _ in error.filters)
-    return Failure(code=error.code, sentence=error.sentence, values=error.values, platform=platform, roles=roles)
+    worst = {"level": str(min(level for _, level in error.filters))} if error.filters else {}
+    values = {**error.values, **worst}
+    return Failure(code=error.code, sentence=error.sentence, values=values, platform=platform, roles=roles)
 
 
 def failure_from_upload(error: FeishuError) -> Failure:

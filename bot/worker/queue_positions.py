@@ -32,6 +32,8 @@ class QueuePosition:
     ahead: int
     """Generations that get a slot before it, including those that hold one now."""
     wait_seconds: float
+    done_seconds: float
+    """The estimate until the last of them is made."""
     starts_next: bool
     """Whether a slot is free for it now, and nothing holds the queue up."""
     backing_off: bool
@@ -102,12 +104,14 @@ class QueueReader:
         typical = TYPICAL_SECONDS.get(model, UNKNOWN_SECONDS)
         seconds = statistics.median(queue.measured) if queue.measured else typical
         positions: dict[str, QueuePosition] = {}
+        last = {one.request_id: ahead for ahead, one in enumerate(order, queue.running)}
         for ahead, one in enumerate(order, queue.running):
             if one.request_id not in positions:
                 backing_off = one.due_at > queue.now
                 positions[one.request_id] = QueuePosition(
                     ahead=ahead,
                     wait_seconds=ahead // max(slots, 1) * seconds,
+                    done_seconds=(last[one.request_id] // max(slots, 1) + 1) * seconds,
                     starts_next=not queue.held and ahead < slots and not backing_off,
                     backing_off=backing_off,
                     count=counts[one.request_id],

@@ -6,31 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.chat.cards.command_cards import (
-    render_changed,
-    render_duplicate,
-    render_error,
-    render_history,
-    render_ids,
-    render_not_allowed,
-    render_notice,
-    render_queue,
-    render_quota,
-    render_settings,
-    render_stats,
-)
+from bot.chat.cards import command_cards as commands
+from bot.chat.cards import help_cards as guides
 from bot.chat.cards.elements import Card, CardContext
 from bot.chat.cards.form_card import render_form
-from bot.chat.cards.help_cards import (
-    render_help,
-    render_models,
-    render_short_help,
-    render_sizes,
-    render_styles,
-    render_tips,
-    render_welcome,
-)
-from bot.chat.cards.question_card import render_question
 from bot.chat.cards.request_card import render_request
 from bot.db.database import Database
 from bot.db.key_value import Preferences
@@ -81,8 +60,6 @@ class RequestRenderer:
             name = str(request.content.get("name", "help"))
             card = COMMAND_CARDS.get(name, COMMAND_CARDS["help"])(self, request)
             return RenderedRequest(card=card, state=name, last=True)
-        states = {image.state for image in images}
-        done = sum(image.state is State.DONE for image in images)
         recognized = {} if request.hide_prompt else request.content.get("recognized", {})
         view = RequestView(
             request_id=request.request_id,
@@ -95,13 +72,23 @@ class RequestRenderer:
             recognized_words=tuple(recognized.get("words", ())),
             recognized_options=tuple(recognized.get("options", ())),
         )
+        states = {image.state for image in images}
         if all(state.ended for state in states):
-            ended = "result" if done else "cancelled" if states == {State.CANCELLED} else "failed"
+            ended = "result" if State.DONE in states else "cancelled" if states == {State.CANCELLED} else "failed"
             return self._with_card(view, state=ended, last=True)
-        if states & {State.GENERATING, State.MADE}:
+        under_way = states & {State.GENERATING, State.MADE}
+        if under_way or (position := self._position(request)) is None:
             return self._with_card(view, state="generating")
-        position = self._position(request)
-        return self._queued(view, position) if position is not None else self._with_card(view, state="generating")
+        if position.starts_next:
+            # The slot is free: the card need not say "queued" for the moment until it is taken.
+            first = next(index for index, image in enumerate(images) if image.state is State.WAITING)
+            started = replace(images[first], state=State.GENERATING)
+            view = replace(view, images=(*images[:first], started, *images[first + 1 :]))
+            return self._with_card(view, state="generating")
+        estimate = None if position.paused else position.wait_seconds
+        view = replace(view, ahead=position.ahead, wait_seconds=estimate, backing_off=position.backing_off)
+        state = "backing_off" if position.backing_off else "queued"
+        return self._with_card(view, state=state, position_key=position.key)
 
     def _position(self, request: Request) -> QueuePosition | None:
         """The position of a request. A card is patched for what has changed since, which no earlier reading knows."""
@@ -110,18 +97,6 @@ class RequestRenderer:
             return self.queue.first_position(request.request_id, model)
         return self.queue.positions(model).get(request.request_id)
 
-    def _queued(self, view: RequestView, position: QueuePosition) -> RenderedRequest:
-        if position.starts_next:
-            # The slot is free: the card need not say "queued" for the moment until it is taken.
-            images = list(view.images)
-            first = next(index for index, image in enumerate(images) if image.state is State.WAITING)
-            images[first] = replace(images[first], state=State.GENERATING)
-            return self._with_card(replace(view, images=tuple(images)), state="generating")
-        estimate = None if position.paused else position.wait_seconds
-        queued = replace(view, ahead=position.ahead, wait_seconds=estimate, backing_off=position.backing_off)
-        state = "backing_off" if position.backing_off else "queued"
-        return self._with_card(queued, state=state, position_key=position.key)
-
     def _with_card(
         self, view: RequestView, *, state: str, last: bool = False, position_key: str | None = None
     ) -> RenderedRequest:
@@ -129,49 +104,52 @@ class RequestRenderer:
         return RenderedRequest(card=card, state=state, last=last, position_key=position_key, view=view)
 
     def queue_view(self, *, chat_id: str | None, sender: str, private: bool) -> QueueView:
-        """The running and waiting generations of a chat, and this sender's own everywhere.
-
-        ``private``: nobody else reads the answer.
-        """
+        """The unfinished requests of a chat, and this sender's own everywhere; ``private``: nobody else reads it."""
         rows, paused = unfinished(self.database)
         own = list(dict.fromkeys(row["request_id"] for row in rows if row["sender"] == sender))
         positions: dict[str, QueuePosition] = {}
         for model in {row["model"] for row in rows}:
             positions |= self.queue.positions(model)
-        entries = []
+        entries: dict[str, QueueEntry] = {}
+        elsewhere = 0
         for row in rows:
             mine, here = row["sender"] == sender, row["chat_id"] == chat_id
-            if mine or here:
-                position = positions.get(row["request_id"]) if row["state"] == State.WAITING else None
-                entry = QueueEntry(
-                    prompt=row["prompt"],
-                    state=State(row["state"]),
-                    model=row["model"],
-                    mine=mine,
-                    here=here,
-                    number=own.index(row["request_id"]) + 1 if mine else None,
-                    ahead=position.ahead if position else None,
-                    wait_seconds=position.wait_seconds if position and not position.paused else None,
-                )
-                entries.append(entry)
-        entries.sort(key=lambda one: -1 if one.ahead is None else one.ahead)
-        return QueueView(entries=tuple(entries), elsewhere=len(rows) - len(entries), paused=paused, private=private)
+            if not (mine or here):
+                elsewhere += 1
+                continue
+            request_id, waits = row["request_id"], row["state"] == State.WAITING
+            position = positions.get(request_id)
+            entry = entries.get(request_id) or QueueEntry(
+                request_id=request_id,
+                prompt=row["prompt"],
+                mine=mine,
+                here=here,
+                running=0,
+                waiting=0,
+                number=own.index(request_id) + 1 if mine else None,
+                ahead=position.ahead if position else None,
+                wait_seconds=position.done_seconds if position and not position.paused else None,
+                price=self.prices.get(row["model"], 0.0),
+            )
+            entries[request_id] = replace(entry, running=entry.running + (not waits), waiting=entry.waiting + waits)
+        ordered = sorted(entries.values(), key=lambda one: -1 if one.ahead is None else one.ahead)
+        return QueueView(entries=tuple(ordered), elsewhere=elsewhere, paused=paused, private=private)
 
 
 def _queue_card(renderer: RequestRenderer, request: Request) -> Card:
     private = request.chat_type == "p2p"
     view = renderer.queue_view(chat_id=request.chat_id, sender=request.sender, private=private)
-    return render_queue(renderer.cards, view)
+    return commands.render_queue(renderer.cards, view)
 
 
 def _notice(renderer: RequestRenderer, request: Request) -> Card:
     name, _, details = request.content["argument"].partition("\n")
-    return render_notice(renderer.cards, name, **({"details": details} if details else {}))
+    return commands.render_notice(renderer.cards, name, **({"details": details} if details else {}))
 
 
 def _quota(renderer: RequestRenderer, request: Request) -> Card:
     with renderer.database.read() as connection:
-        return render_quota(renderer.cards, renderer.limits.quota(connection, request.sender))
+        return commands.render_quota(renderer.cards, renderer.limits.quota(connection, request.sender))
 
 
 def _settings(renderer: RequestRenderer, request: Request) -> Card:
@@ -186,7 +164,12 @@ def _settings(renderer: RequestRenderer, request: Request) -> Card:
         chat=tuple(name for name in defaults.of(request.chat_id) if name in OPTIONS),
         of_chat=of_chat,
     )
-    return render_settings(renderer.cards, view)
+    return commands.render_settings(renderer.cards, view)
+
+
+def _history(renderer: RequestRenderer, request: Request) -> Card:
+    view, _ = read_history(renderer.database, request, zone=renderer.cards.zone)
+    return commands.render_history(renderer.cards, view, request_id=request.request_id)
 
 
 def _form(renderer: RequestRenderer, request: Request) -> Card:
@@ -195,46 +178,45 @@ def _form(renderer: RequestRenderer, request: Request) -> Card:
     with renderer.database.read() as connection:
         row = find_request(connection, edited)
     if row is None or not row["raw_prompt"]:
-        return render_notice(renderer.cards, "recalled")
+        return commands.render_notice(renderer.cards, "recalled")
     typed = read_content(row).get("typed") if request.content["name"] == "retype" else None
-    prompt = typed or _changed_prompt(row["raw_prompt"], change)
+    prompt = row["raw_prompt"]
+    if change:
+        prompt = f"{prompt.rstrip('，,。. ')}{', ' if change.isascii() else '，'}{change}"
     options = Options.from_stored(read_content(row))
-    return render_form(renderer.cards, request_id=edited, prompt=prompt, options=options)
+    return render_form(renderer.cards, request_id=edited, prompt=typed or prompt, options=options)
 
 
-def _changed_prompt(prompt: str, change: str) -> str:
-    return f"{prompt.rstrip('，,。. ')}{', ' if change.isascii() else '，'}{change}" if change else prompt
-
-
-def _price(renderer: RequestRenderer, request: Request, options: Mapping[str, Any]) -> float:
-    """Yuan for the images that a request offers with typed options."""
+def _offered(renderer: RequestRenderer, request: Request, options: Mapping[str, Any]) -> tuple[float, int]:
+    """Yuan for all images that a request offers with typed options, and how many they are."""
     typed = PartialOptions.from_stored(options).given
     with renderer.database.read() as connection:
         choices = renderer.preferences.read(connection, request.sender, request.chat_id)
     defaults = choices.options(person=request.sender, chat=request.chat_id)
-    price = renderer.prices.get(str(typed.get("model", defaults.model)), 0.0)
-    return price * int(typed.get("count", defaults.count))
+    count = int(typed.get("count", defaults.count))
+    return renderer.prices.get(str(typed.get("model", defaults.model)), 0.0) * count, count
 
 
 def _error(renderer: RequestRenderer, request: Request) -> Card:
     content = request.content
     offer = content.get("offer")
-    return render_error(
-        renderer.cards,
-        UserError(sentence=content["sentence"], values=content["values"], command=content.get("command"), offer=offer),
-        request_id=request.request_id,
-        price=_price(renderer, request, offer["options"]) if offer else 0.0,
-        drawn=content.get("result") == "drawn",
+    error = UserError(
+        sentence=content["sentence"], values=content["values"], command=content.get("command"), offer=offer
     )
+    price, _ = _offered(renderer, request, offer["options"]) if offer else (0.0, 0)
+    drawn = content.get("result") == "drawn"
+    return commands.render_error(renderer.cards, error, request_id=request.request_id, price=price, drawn=drawn)
 
 
 def _question(renderer: RequestRenderer, request: Request) -> Card:
     content = request.content
-    return render_question(
+    price, count = _offered(renderer, request, content["options"])
+    return commands.render_question(
         renderer.cards,
         request_id=request.request_id,
         prompt="" if request.hide_prompt else content["argument"],
-        price=_price(renderer, request, content["options"]),
+        price=price,
+        count=count,
         result=content.get("result"),
         style=content["options"].get("style"),
     )
@@ -245,7 +227,7 @@ def _duplicate(renderer: RequestRenderer, request: Request) -> Card:
     with renderer.database.read() as connection:
         first = find_request(connection, request.content["argument"])
     options = Options.from_stored({**(read_content(first) if first else {}), **typed})
-    return render_duplicate(
+    return commands.render_duplicate(
         renderer.cards,
         request_id=request.request_id,
         price=renderer.prices.get(options.model, 0.0) * options.count,
@@ -255,53 +237,57 @@ def _duplicate(renderer: RequestRenderer, request: Request) -> Card:
 
 def _cancelled(renderer: RequestRenderer, request: Request) -> Card:
     result = request.content["result"]
+    in_call: Mapping[str, int] = result.get("in_call", {})
     with renderer.database.read() as connection:
         prompts = prompts_of(connection, result.get("named", ()))
-    shown = "\n".join(filter(None, prompts))
-    return render_notice(renderer.cards, "cancelled", count=str(result["count"]), prompt=shown)
+    return commands.render_cancelled(
+        renderer.cards,
+        count=result["count"],
+        in_call=sum(in_call.values()),
+        price=sum(renderer.prices.get(model, 0.0) * count for model, count in in_call.items()),
+        prompt="\n".join(filter(None, prompts)),
+    )
 
 
 def _changed(renderer: RequestRenderer, request: Request) -> Card:
     result = request.content["result"]
-    return render_changed(renderer.cards, result["changes"], for_chat=result["for_chat"])
+    return commands.render_changed(renderer.cards, result["changes"], for_chat=result["for_chat"])
 
 
 def _either(changed: str, unchanged: str) -> Callable[[RequestRenderer, Request], Card]:
     """A notice that depends on whether the command has changed something."""
-    return lambda renderer, request: render_notice(
+    return lambda renderer, request: commands.render_notice(
         renderer.cards, changed if request.content["result"]["changed"] else unchanged
     )
 
 
 COMMAND_CARDS: Mapping[str, Callable[[RequestRenderer, Request], Card]] = {
-    "help": lambda self, _: render_short_help(self.cards),
-    "commands": lambda self, _: render_help(self.cards),
-    "sizes": lambda self, _: render_sizes(self.cards),
-    "models": lambda self, _: render_models(self.cards),
-    "styles": lambda self, _: render_styles(self.cards),
-    "tips": lambda self, _: render_tips(self.cards),
+    "help": lambda self, _: guides.render_short_help(self.cards),
+    "commands": lambda self, _: guides.render_help(self.cards),
+    "sizes": lambda self, _: guides.render_sizes(self.cards),
+    "models": lambda self, _: guides.render_models(self.cards),
+    "styles": lambda self, _: guides.render_styles(self.cards),
+    "tips": lambda self, _: guides.render_tips(self.cards),
+    "welcome": lambda self, _: guides.render_welcome(self.cards),
     # Sent as a file; this card is shown only where the file cannot be.
-    "original": lambda self, _: render_notice(self.cards, "original_gone"),
-    "welcome": lambda self, _: render_welcome(self.cards),
+    "original": lambda self, _: commands.render_notice(self.cards, "original_gone"),
     "queue": _queue_card,
-    "history": lambda self, request: render_history(
-        self.cards, read_history(self.database, request, zone=self.cards.zone)[0], request_id=request.request_id
-    ),
-    "stats": lambda self, _: render_stats(self.cards, self.reports.stats()),
-    "id": lambda self, request: render_ids(self.cards, person=request.sender, chat=request.chat_id),
-    "not_allowed": lambda self, request: render_not_allowed(self.cards, person=request.sender, chat=request.chat_id),
+    "history": _history,
+    "stats": lambda self, _: commands.render_stats(self.cards, self.reports.stats()),
+    "id": lambda self, one: commands.render_ids(self.cards, person=one.sender, chat=one.chat_id),
+    "not_allowed": lambda self, one: commands.render_not_allowed(self.cards, person=one.sender, chat=one.chat_id),
     "quota": _quota,
     "settings": _settings,
     "form": _form,
     "retype": _form,
     "confirm": _question,
     "duplicate": _duplicate,
-    "unreadable": lambda self, _: render_notice(self.cards, "unreadable"),
+    "unreadable": lambda self, _: commands.render_notice(self.cards, "unreadable"),
     "cancel": _cancelled,
     "set": _changed,
-    "redownload": lambda self, _: render_notice(self.cards, "redownload"),
-    "lang": lambda self, _: render_notice(self.cards, "language"),
-    RECALLED: lambda self, _: render_notice(self.cards, "recalled"),
+    "redownload": lambda self, _: commands.render_notice(self.cards, "redownload"),
+    "lang": lambda self, _: commands.render_notice(self.cards, "language"),
+    RECALLED: lambda self, _: commands.render_notice(self.cards, "recalled"),
     "notice": _notice,
     "pause": _either("paused", "already_paused"),
     "resume": _either("resumed", "already_running"),

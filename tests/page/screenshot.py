@@ -1,63 +1,143 @@
-"""Makes the README's picture of the sandbox: ``python -m tests.page.screenshot [FILE]``."""
+"""Pictures of the sandbox page.
+
+``python -m tests.page.screenshot [FILE]`` makes the README's picture. With ``--cards`` it is a contact sheet of every
+card in every state, in both languages, light and dark, on a phone.
+"""
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
+import re
 import tempfile
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
+from bot.chat.cards.elements import content
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.glm.images import render
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page.server import Page
 from bot.sandbox.start import Sandbox
-from tests.page.actions import card, open_panel, say
+from tests.clients.feishu_wire import HandClock, Wire
+from tests.page.actions import card, open_chat, open_panel, say
 from tests.page.chromium import ARGUMENTS, program
+from tests.unit.card_samples import PERSON, PROMPT, cards, samples
 
-FILE = Path(__file__).parents[2] / ".readme" / "sandbox.png"
+README_PICTURE = Path(__file__).parents[2] / ".readme" / "sandbox.png"
 MOST_BYTES = 250_000
-PROMPT = "一只在窗台打盹的橘猫，水彩 /size 16:9"
+LOOKS = [("zh", "light"), ("zh", "dark"), ("en", "light"), ("en", "dark")]
+PHONE = 390
+TALL = 2400
+"""Pixels, so that the whole of each card is seen."""
+GAP = 16
+ROW_HEIGHT = 6000
+"""Pixels after which the sheet goes on in the next group of columns."""
 
 
-def take(origin: str) -> bytes:
+def take(browser: Browser, origin: str) -> bytes:
     """The page as a PNG: a prompt, its card with the picture, and the wires beside them."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program(), args=list(ARGUMENTS))
-        page = browser.new_page(locale="zh-CN", viewport={"width": 1280, "height": 880}, color_scheme="light")
-        page.goto(origin)
-        say(page, PROMPT)
-        card(page, "green").locator("img").evaluate("image => image.decode()")
-        open_panel(page, "wires").locator(".wire", has_text="images/generations").wait_for()
-        page.locator("#log").evaluate("log => log.scrollTo(0, log.scrollHeight)")
-        taken = page.screenshot()
-        browser.close()
-    return taken
+    page = browser.new_page(locale="zh-CN", viewport={"width": 1280, "height": 880}, color_scheme="light")
+    page.goto(origin)
+    say(page, f"{PROMPT} /size 16:9")
+    card(page, "green").locator("img").evaluate("image => image.decode()")
+    open_panel(page, "wires").locator(".wire", has_text="images/generations").wait_for()
+    page.locator("#log").evaluate("log => log.scrollTo(0, log.scrollHeight)")
+    return page.screenshot()
 
 
-def small(picture: bytes) -> bytes:
-    """The same picture in fewer bytes.
-
-    Raises:
-        ValueError: it is still over 250 KB.
-    """
-    written = BytesIO()
-    Image.open(BytesIO(picture)).convert("RGB").save(written, "PNG", optimize=True)
-    if written.tell() > MOST_BYTES:
-        raise ValueError(f"the picture has {written.tell()} bytes, more than {MOST_BYTES}")
-    return written.getvalue()
-
-
-def main(file: Path = FILE) -> None:
-    """Starts the sandbox, takes the picture, writes the file."""
+def write_readme_picture(browser: Browser, file: Path) -> None:
+    """Writes the picture in at most 250 KB; raises ``ValueError`` where it is larger."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Sandbox(folder=Path(folder), glm=GlmStandIn(seconds=0.5)) as sandbox,
         Page(feishu=sandbox.feishu, glm=sandbox.glm) as page,
     ):
-        file.write_bytes(small(take(page.origin)))
+        picture = Image.open(BytesIO(take(browser, page.origin)))
+    written = BytesIO()
+    picture.convert("RGB").save(written, "PNG", optimize=True)
+    if written.tell() > MOST_BYTES:
+        raise ValueError(f"the picture has {written.tell()} bytes, more than {MOST_BYTES}")
+    file.write_bytes(written.getvalue())
+
+
+def write_contact_sheet(browser: Browser, file: Path, names: Iterable[str]) -> None:
+    """Draws the cards with these names, or all of them, on the page, and puts their pictures side by side."""
+    chosen = {name: draw for name, draw in samples().items() if not names or name in names}
+    clock = HandClock()
+    with FeishuStandIn(encrypt_key="", clock=clock) as feishu, Page(feishu=feishu, glm=GlmStandIn()) as page:
+        wire = Wire(feishu)
+        wire.log_in()
+        person = next(iter(feishu.people))
+        images = {f"img_v3_{number}": _upload(wire, number) for number in range(1, 5)}
+        for name, draw in chosen.items():
+            clock.now += 1  # a chat takes only a few messages a second
+            text = content(draw(cards())).replace(PERSON, person.open_id)
+            text = re.sub("|".join(images), lambda found: images[found[0]], text)
+            answer = wire.create("oc_direct_lin", json.loads(text), kind="interactive").json()
+            if answer["code"]:
+                raise ValueError(f"{name}: {answer}")
+        shots = [_shots(browser, page.origin, *look, count=len(chosen)) for look in LOOKS]
+    _sheet([list(row) for row in zip(*shots, strict=True)]).save(file)
+
+
+def _upload(wire: Wire, number: int) -> str:
+    picture = render(f"{PROMPT}{number}", width=1280, height=960, image_id=str(number), watermark=True)
+    return str(wire.upload_image(picture).json()["data"]["image_key"])
+
+
+def _shots(browser: Browser, origin: str, language: str, theme: str, *, count: int) -> list[Image.Image]:
+    page = browser.new_page(locale="zh-CN", viewport={"width": PHONE, "height": TALL})
+    page.add_init_script(f"localStorage.setItem('sandbox', '{json.dumps({'language': language, 'theme': theme})}')")
+    page.goto(origin)
+    open_chat(page, "oc_direct_lin")
+    shown = page.locator("#log .card")
+    page.wait_for_function("count => document.querySelectorAll('#log .card').length >= count", arg=count)
+    page.evaluate(
+        "Promise.all([...document.images].map((image) => { image.loading = 'eager'; return image.decode(); }))"
+    )
+    shots = [Image.open(BytesIO(one.screenshot())).convert("RGB") for one in shown.all()[-count:]]
+    page.close()
+    return shots
+
+
+def _sheet(rows: list[list[Image.Image]]) -> Image.Image:
+    """The rows below each other, in as many groups of columns as they need."""
+    width = len(LOOKS) * (PHONE + GAP)
+    places, left, top, lowest = [], GAP, GAP, GAP
+    for row in rows:
+        height = max(image.height for image in row) + GAP
+        if top + height > ROW_HEIGHT:
+            left, top = left + width + GAP, GAP
+        places.append((left, top))
+        top += height
+        lowest = max(lowest, top)
+    sheet = Image.new("RGB", (left + width, lowest), "grey")
+    for (x, y), row in zip(places, rows, strict=True):
+        for column, image in enumerate(row):
+            sheet.paste(image, (x + column * (PHONE + GAP), y))
+    return sheet
+
+
+def main() -> None:
+    """Starts what the picture needs, takes it, writes the file."""
+    parser = argparse.ArgumentParser(prog="python -m tests.page.screenshot", description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("--cards", action="store_true", help="the contact sheet of all cards")
+    parser.add_argument("--only", nargs="*", default=[], help="the names of the cards on it")
+    given = parser.parse_args()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program(), args=list(ARGUMENTS))
+        if given.cards:
+            write_contact_sheet(browser, given.file or Path("cards.png"), given.only)
+        else:
+            write_readme_picture(browser, given.file or README_PICTURE)
+        browser.close()
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:2]))
+    main()

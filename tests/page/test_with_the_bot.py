@@ -71,9 +71,9 @@ def test_every_control_of_the_result_is_answered(running: Running, visit: Visit,
     ready = page.locator(".card:has(.of-green)").first
     ready.get_by_label("换比例").select_option("16:9")
     expect(page.locator(".card", has_text="1728x960").locator(".picture")).to_have_count(1)
-    ready.get_by_role("button", name="发原图文件").click()
+    ready.get_by_label("更多").select_option(label="发原图文件")
     expect(page.locator(".file")).to_have_count(1)
-    ready.get_by_role("button", name="改提示词").click()
+    ready.get_by_label("更多").select_option(label="改提示词")
     form = page.locator(".card-form")
     form.locator("textarea, input").first.fill("两只橘猫")
     page.screenshot(path=shots / "bot-form.png")

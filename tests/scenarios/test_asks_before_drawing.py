@@ -28,7 +28,7 @@ def test_a_confirmed_question_is_drawn_like_a_prompt(user: Conversation, text: s
     said = user.send(text)
     card = user.ask(said)
     card.assert_shows("question.text", prompt=text)
-    card.assert_shows("button.draw", price="0.10")
+    card.assert_shows("button.draw", price="¥0.10")
     card.assert_shows("button.decline")
     assert card.paid == []
     image = card.press("confirm")

@@ -21,7 +21,7 @@ def test_cancel_command_cancels_all_own_requests(held: BotUnderTest, gate: Gate)
     """The command alone cancels all of one's own; what waits is never paid, what is being made is not shown."""
     user, cards = three_in_line(held)
     said = user.ask_without_waiting("/cancel")
-    said.assert_shows("notice.cancelled.text", count=3)
+    said.assert_shows("notice.cancelled.in_call", count=3, in_call=1, price="0.10")
     for card in cards:
         assert header_color(card.wait_to_show("state.cancelled")) == "grey"
     gate.release(3)
@@ -127,12 +127,12 @@ def test_recalled_message_is_not_answered(bot: BotUnderTest, member: Conversatio
 def test_cancel_in_group_does_not_name_private_prompts(held: BotUnderTest, gate: Gate) -> None:
     """Cancelling everything from a group does not tell the group what was asked for in private."""
     alone = held.new_user()
-    alone.ask_without_waiting("秘密的灯塔")
+    alone.ask_without_waiting("秘密的灯塔").wait_to_show("state.generating")
     group = held.feishu.state.add_chat("group", name="小组", members=[alone.person])
     user = Conversation(bot=held, person=alone.person, chat_id=group.chat_id, first_call=len(held.feishu.calls))
     user.ask_without_waiting("公开的灯塔")
     card = user.ask_without_waiting("/cancel")
-    card.assert_shows("notice.cancelled.text", count=2)
+    card.assert_shows("notice.cancelled.in_call", count=2, in_call=1, price="0.10")
     assert "公开的灯塔" in card.text()
     assert "秘密的灯塔" not in card.text()
     gate.release()

@@ -83,8 +83,8 @@ def test_each_of_four_originals_has_a_button(bot: BotUnderTest, user: Conversati
     """Each of several pictures has a button that sends that one."""
     card = user.ask("一座灯塔 /n 4")
     sent = file_of(user, card.press("original", number=3))
-    pictures = [part["img_key"] for part in json.loads(card.content)["body"]["elements"] if part["tag"] == "img"]
-    assert sent.content == bot.feishu.uploads[pictures[3]].content
+    (grid,) = [part for part in json.loads(card.content)["body"]["elements"] if part["tag"] == "img_combination"]
+    assert sent.content == bot.feishu.uploads[grid["img_list"][3]["img_key"]].content
 
 
 def test_file_that_feishu_refuses_is_explained(bot: BotUnderTest, user: Conversation) -> None:

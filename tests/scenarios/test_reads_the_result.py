@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dsl import CATALOGUE, LANGUAGES, BotUnderTest, Conversation, all_strings, bot_with
+from tests.support.dsl import CATALOGUE, BotUnderTest, Conversation, all_strings, bot_with
 
 
 @pytest.mark.parametrize("say", ["好看的图片 /style 油画", "a nice picture"])
@@ -21,11 +21,11 @@ def test_vague_prompt_gets_advice(user: Conversation, say: str) -> None:
 def test_card_shows_link_expiry_time_and_price(bot: BotUnderTest) -> None:
     """The card tells until when the link works, gives the link, and shows seconds and price."""
     card = bot.new_user().ask("一座灯塔")
-    assert "失效（平台标注有效期 30 天），请及时下载保存" in card.text("zh")
-    assert "(the platform says 30 days). Please download and save" in card.text("en")
+    assert "图片链接有效期 30 天，请及时下载保存（这个链接 " in card.text("zh")
+    assert "(this link already expires on " in card.text("en")
     assert any("ufileos.com" in text for text in all_strings(json.loads(card.content)))
     card.assert_shows("label.seconds", seconds=1)
-    card.assert_shows("label.price", price="0.10")
+    card.assert_shows("cost.sure", price="0.10")
 
 
 @pytest.mark.parametrize("level", [2, 3])
@@ -34,10 +34,8 @@ def test_content_level_2_or_3_shows_warning(bot: BotUnderTest, level: int) -> No
     bot.glm.arm(f"level_{level}")
     card = bot.new_user().ask("一座灯塔")
     assert card.color == "orange"
-    where = {language: CATALOGUE.text("role.assistant", language) for language in LANGUAGES}
-    for language in LANGUAGES:
-        said = CATALOGUE.text("warning.content", language, where=where[language], level=level)
-        assert said in card.text(language)
+    where, level_words = CATALOGUE.bilingual("role.assistant"), CATALOGUE.bilingual(f"level.{level}")
+    card.assert_shows("warning.content", where=where, level=level_words)
 
 
 @pytest.mark.parametrize("level", [0, 1])
@@ -52,10 +50,11 @@ def test_content_level_0_or_1_shows_no_image(bot: BotUnderTest, user: Conversati
 
 
 def test_missing_api_key_is_explained(tmp_path: Path) -> None:
-    """Without an API key the card says where the admin gets one, and nothing is asked of the platform."""
+    """Without an API key the card says that the admins know, and nothing is asked of the platform."""
     with bot_with(tmp_path, {"ZHIPU_API_KEY": ""}) as bot:
         card = bot.new_user().ask("一座灯塔")
         assert card.color == "red"
         card.assert_shows("failure.key_missing")
-        card.assert_shows("failure.key_missing.advice")
+        card.assert_shows("advice.admins_told")
+        card.assert_shows("cost.none")
         assert bot.glm.calls == []

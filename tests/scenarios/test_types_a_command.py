@@ -70,7 +70,7 @@ def test_impossible_command_is_explained(user: Conversation, say: str) -> None:
     key, values = EXPLAINED[say]
     card.assert_shows(key, **values)
     # An unknown word may have stood before a prompt.
-    assert card.shows("card.misread_note") is (say == "/halp")
+    assert card.shows("cost.none") is (say == "/halp")
     assert card.paid == []
 
 

@@ -12,7 +12,7 @@ CAT = "一只橘猫"
 
 
 UNDERSTOOD: dict[str, tuple[dict[str, object], dict[str, dict[str, object]]]] = {
-    "一只橘猫 /size 16:9": ({"size": "1728x960"}, {"label.size": {"size": "1728x960", "ratio": "≈16:9"}}),
+    "一只橘猫 /size 16:9": ({"size": "1728x960"}, {"tag.size": {"size": "1728x960", "ratio": "≈16:9"}}),
     "一只橘猫——ar 横版": ({"size": "1568x1056"}, {}),
     "一只橘猫 /quality standard": (
         {"quality": "standard"},
@@ -20,9 +20,9 @@ UNDERSTOOD: dict[str, tuple[dict[str, object], dict[str, dict[str, object]]]] = 
     ),
     "一只橘猫 /model cogview-4": (
         {"model": "cogview-4"},
-        {"label.model": {"model": "cogview-4"}, "label.price": {"price": "0.06"}},
+        {"tag.model": {"model": "cogview-4"}, "cost.sure": {"price": "0.06"}},
     ),
-    "一只橘猫 /模型 cogview-3-flash": ({"model": "cogview-3-flash"}, {"label.free": {}}),
+    "一只橘猫 /模型 cogview-3-flash": ({"model": "cogview-3-flash"}, {"cost.none": {}}),
     "一只橘猫 /风格 水彩": ({"prompt": "一只橘猫，水彩画风格，透明叠色，纸张纹理"}, {}),
     "an orange cat /style watercolor": (
         {"prompt": "an orange cat, watercolour painting, transparent layers, paper texture"},
@@ -64,7 +64,7 @@ def test_faulty_option_is_explained_and_free(user: Conversation, say: str) -> No
     card = user.ask(say)
     assert card.paid == []
     assert card.color == "yellow"
-    card.assert_shows("card.misread_note")
+    card.assert_shows("cost.none")
     key, values = MISREAD[say]
     card.assert_shows(key, **values)
 

@@ -114,6 +114,7 @@ def told(bot: BotUnderTest) -> list[ChatMessage]:
     [
         ("glm_1113", "notice.admin_balance.text", {}),
         ("glm_1002", "notice.admin_key.text", {}),
+        ("glm_1309", "notice.admin_refused.text", {"details": "1309 您的套餐已到期，暂无法使用，可前往官网续订"}),
         ("gbk_451", "notice.admin_blocked.text", {"details": f"HTTP 451 {BLOCKED}"}),
     ],
 )

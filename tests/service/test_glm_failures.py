@@ -38,10 +38,10 @@ FAILURES = {
     "glm_1211": ("failure.model", {}, False),
     "glm_1231": ("failure.duplicate", {}, False),
     "glm_1261": ("failure.prompt_too_long", {}, False),
-    "glm_1301": ("failure.content", {"where": "role.user"}, True),
-    "level_0": ("failure.content", {"where": "role.assistant"}, True),
+    "glm_1301": ("failure.content", {"where": "role.user", "level": "level.2"}, True),
+    "level_0": ("failure.content", {"where": "role.assistant", "level": "level.0"}, True),
     "glm_1303": ("failure.rate_limit", {}, False),
-    "glm_1308": ("failure.quota", {"until": "2026-11-23 00:00"}, False),
+    "glm_1308": ("failure.quota", {"until": "11-23 00:00"}, False),
     "glm_1304": ("failure.quota_plain", {}, False),
     "glm_1309": ("failure.plan", {}, False),
     "glm_1312": ("failure.overloaded", {}, False),
@@ -79,7 +79,11 @@ def bot(shared_bot: BotUnderTest) -> Iterator[BotUnderTest]:
 def assert_says(shown: list[str], key: str, values: dict[str, str]) -> None:
     """A card has a sentence in both languages; a place where the content filter looked has its word in each."""
     for language in ("zh", "en"):
-        said = {name: WORDS.text(value, language) if name == "where" else value for name, value in values.items()}
+        said = dict(values)
+        for name in {"where", "level"} & values.keys():
+            said[name] = WORDS.text(values[name], language)
+        if key.startswith("failure.content"):
+            said["level"] = WORDS.text("level.note", language, level=said["level"])
         key = key if WORDS.placeholders(key) <= set(said) else f"{key}_plain"
         assert any(WORDS.text(key, language, **said) in words for words in shown), shown
 
@@ -170,6 +174,6 @@ def test_a_finding_is_a_warning(bot: BotUnderTest, level: str) -> None:
     bot.glm.arm(f"level_{level}")
     user.wait_for_end(user.send())
     shown = list(all_strings(user.first_card))
-    assert_says(shown, "warning.content", {"where": "role.assistant", "level": level})
+    assert_says(shown, "warning.content", {"where": "role.assistant", "level": f"level.{level}"})
     assert [header_color(answer) for answer in user.answers] == ["orange"]
     assert set(shown) & bot.feishu.uploads.keys()

@@ -442,7 +442,8 @@ class Card:
 
     def shows(self, key: str, **values: object) -> bool:
         """Whether it shows a sentence of the catalogue, to readers of either language in their own."""
-        return all(CATALOGUE.text(key, language, **values) in self.text(language) for language in LANGUAGES)
+        said = CATALOGUE.bilingual(key, **values)
+        return all(said[LOCALES[language]] in self.text(language) for language in LANGUAGES)
 
     def assert_shows(self, key: str, **values: object) -> None:
         """It shows a sentence of the catalogue in both languages."""
@@ -474,7 +475,7 @@ class Card:
     ) -> dict[str, str]:
         """Presses a control; gives the toast by language; a late answer has a code instead."""
         found = self.button(action, number=number)
-        return self.press_raw(found.value or {}, by=by, tag=found.tag, option=choice)
+        return self.press_raw(found.value or {}, by=by, tag=found.tag, option=choice or found.option)
 
     def press_raw(self, value: Any, *, by: Conversation | None = None, **how: Any) -> dict[str, str]:
         """Sends a press with a value, whether or not a button carries it; gives the toast by language."""
@@ -492,15 +493,15 @@ class Card:
         return self.press_raw(button.value or {}, by=by, form_value=fields, name=button.name)
 
 
-_ACTIVE = ("button", "select_static", "overflow", "input")
+_ACTIVE = ("button", "select_static", "input")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardAction:
-    """An active component: its first label and what it sends.
+    """An active component, or a choice in a menu: its first label and what it sends.
 
     ``value`` is ``None`` for what does not call the bot; ``url`` is what a press opens; ``choices`` are the values of
-    a select; ``form`` is the name of the form around it.
+    a select, ``option`` that of the choice in a menu; ``form`` is the name of the form around it.
     """
 
     tag: str
@@ -509,6 +510,7 @@ class CardAction:
     value: Mapping[str, Any] | None = None
     url: str | None = None
     choices: tuple[str, ...] = ()
+    option: str | None = None
     disabled: bool = False
     form: str | None = None
 
@@ -523,7 +525,12 @@ def _actions(value: Any, *, form: str | None) -> Iterator[CardAction]:
         for entry in value:
             yield from _actions(entry, form=form)
     elif isinstance(value, dict):
-        if value.get("tag") in _ACTIVE:
+        if value.get("tag") == "overflow":
+            ids = value["behaviors"][0]["value"]
+            for one in value["options"]:
+                option, label = one["value"], one["text"]["content"]
+                yield CardAction(tag="overflow", label=label, value={**ids, "a": option}, option=option, form=form)
+        elif value.get("tag") in _ACTIVE:
             behaviors = value.get("behaviors", ())
             label = value.get("text") or value.get("placeholder") or value.get("label") or {}
             yield CardAction(
@@ -639,8 +646,9 @@ def _texts(part: Any, locale: str) -> Iterator[str]:
         case {"content": str(text)}:
             yield text
         case dict():
-            for inner in part.values():
-                yield from _texts(inner, locale)
+            for name, inner in part.items():
+                if name != "alt":
+                    yield from _texts(inner, locale)
         case list():
             for inner in part:
                 yield from _texts(inner, locale)

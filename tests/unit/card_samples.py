@@ -1,26 +1,44 @@
-"""Requests at every stage, what commands show, and ways to read the cards that are rendered of them."""
+"""One table of cards, each in every state that it has, and ways to read the cards that are rendered."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot.chat.cards.elements import CardContext, content
+from bot.chat.cards import command_cards as commands
+from bot.chat.cards import help_cards as guides
+from bot.chat.cards.elements import Card, CardContext, content
+from bot.chat.cards.form_card import render_form
+from bot.chat.cards.request_card import render_request
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
+from bot.errors import UserError
 from bot.models import ContentFinding, Failure, GenerationView, RequestView, State
 from bot.options import Options
-from bot.view_models import HistoryEntry, ModelStats, QueueEntry, QueueView, QuotaView, SettingsView, StatsView, Usage
+from bot.view_models import (
+    BudgetView,
+    HistoryEntry,
+    HistoryView,
+    ModelStats,
+    QueueEntry,
+    QueueView,
+    QuotaView,
+    SettingsView,
+    StatsView,
+    Usage,
+)
 
 CONFIG = Path(__file__).parents[2] / "config"
 PRICES = {"glm-image": 0.1, "cogview-4": 0.06, "cogview-3-flash": 0.0}
 LINK = "https://maas-watermark-prod-new.cn-wlcb.ufileos.com/1_watermark.png?Signature=x%3D&Expires=1795996800"
 MARCH_NINTH = 1_773_000_000.0
 """2026-03-09 04:00 in Shanghai, in seconds since 1970."""
+PROMPT = "一只橘猫，坐在窗台上，水彩"
+PERSON = "ou_0001"
 
 
 @cache
@@ -36,10 +54,17 @@ def styles() -> Styles:
 
 
 @cache
-def cards(*, buttons: bool = True) -> CardContext:
+def cards(*, buttons: bool = True, alerts_admins: bool = True) -> CardContext:
     """The cards as the bot makes them, in the time of Shanghai."""
     zone = ZoneInfo("Asia/Shanghai")
-    return CardContext(messages=catalogue(), styles=styles(), zone=zone, buttons=buttons, prices=PRICES)
+    return CardContext(
+        messages=catalogue(),
+        styles=styles(),
+        zone=zone,
+        buttons=buttons,
+        prices=PRICES,
+        alerts_admins=alerts_admins,
+    )
 
 
 def generation(state: State, number: int = 1, **more: Any) -> GenerationView:
@@ -49,60 +74,85 @@ def generation(state: State, number: int = 1, **more: Any) -> GenerationView:
     return GenerationView(generation_id=f"gen_{number}", state=state, **more)
 
 
-def failed(sentence: str, number: int = 1, *, url: str | None = None, **more: Any) -> GenerationView:
+def failed(sentence: str, number: int = 1, *, billed: int = 0, **more: Any) -> GenerationView:
     """A generation that failed for the reason that the sentence names."""
-    return generation(State.FAILED, number, url=url, failure=Failure(code="server_error", sentence=sentence, **more))
+    known = {name: more.pop(name) for name in ("url", "resumable", "platform_request_id") if name in more}
+    failure = Failure(code="server_error", sentence=sentence, **more)
+    return generation(State.FAILED, number, failure=failure, calls_billed=billed, **known)
 
 
-def request(*images: GenerationView, prompt: str = "一只橘猫，坐在窗台上，水彩", **more: Any) -> RequestView:
+def request(*images: GenerationView, prompt: str = PROMPT, **more: Any) -> RequestView:
     """A request with these images."""
-    options = more.pop("options", Options())
-    return RequestView(request_id="req_1", prompt=prompt, options=options, images=images, **more)
+    known = {"options": Options(), "price": 0.1, **more}
+    return RequestView(request_id="req_1", prompt=prompt, images=images, **known)
 
 
 WARNED = (ContentFinding(role="assistant", level=2), ContentFinding(role="user", level=3))
+FOUR = tuple(generation(State.DONE, number) for number in range(1, 5))
 
 STAGES: dict[str, RequestView] = {
     "queued": request(generation(State.WAITING), ahead=3, wait_seconds=130.0),
     "next": request(generation(State.WAITING), ahead=0, wait_seconds=20.0),
+    "queued four": request(*(generation(State.WAITING, n) for n in range(1, 5)), ahead=3, wait_seconds=130.0),
     "backing off": request(generation(State.WAITING), ahead=0, backing_off=True),
-    "generating": request(generation(State.GENERATING)),
-    "made": request(generation(State.MADE)),
-    "ready": request(generation(State.DONE), price=0.1),
-    "warned": request(generation(State.DONE, findings=WARNED), price=0.1),
-    "failed": request(failed("failure.balance", platform="1113 余额不足或无可用资源包,请充值。")),
-    "cancelled": request(generation(State.CANCELLED)),
-    "first of four": request(
-        generation(State.DONE, 1),
-        generation(State.GENERATING, 2),
-        generation(State.WAITING, 3),
-        generation(State.WAITING, 4),
+    "generating": request(generation(State.GENERATING), recognized_words=("竖版",), recognized_options=("size",)),
+    "made": request(generation(State.MADE, calls_billed=1)),
+    "ready": request(generation(State.DONE), options=Options(size="1728x960", style="ink")),
+    "recognized": request(
+        generation(State.DONE, link_expires_at=MARCH_NINTH),
+        options=Options(size="1056x1568"),
+        recognized_words=("竖版",),
+        recognized_options=("size",),
     ),
+    "repeated": request(generation(State.DONE, repeated=True, reencoded=True, calls_billed=2)),
+    "free": request(generation(State.DONE), options=Options(model="cogview-3-flash"), price=0.0),
+    "warned": request(generation(State.DONE, findings=WARNED)),
+    "recalled": request(generation(State.DONE), prompt="", recalled=True),
+    "refused by the prompt": request(
+        failed("failure.content", billed=1, roles=("user",), values={"level": "0"}, platform="1301 系统检测到敏感内容")
+    ),
+    "refused by the image": request(
+        failed("failure.content", billed=1, roles=("assistant",), values={"level": "1"}), prompt="两个拳击手"
+    ),
+    "failed for all": request(failed("failure.balance", platform="1113 余额不足或无可用资源包,请充值。")),
+    "failed": request(failed("failure.timeout", billed=1, platform_request_id="20261129161")),
+    "resumable": request(failed("failure.download", billed=1, url=LINK, resumable=True)),
+    "cancelled": request(generation(State.CANCELLED)),
+    "cancelled in call": request(generation(State.CANCELLED, calls_billed=1)),
+    "kept": request(generation(State.CANCELLED, calls_billed=1, kept=True)),
+    "first of four": request(
+        FOUR[0], generation(State.GENERATING, 2), generation(State.WAITING, 3), generation(State.WAITING, 4)
+    ),
+    "two": request(*FOUR[:2]),
+    "three": request(*FOUR[:3], options=Options(size="1056x1568")),
+    "four": request(*FOUR),
     "mixed": request(
-        generation(State.DONE, 1),
-        failed("failure.timeout", 2),
-        failed("failure.download", 3, url=LINK),
+        FOUR[0],
+        failed("failure.timeout", 2, billed=1),
+        failed("failure.download", 3, billed=1, url=LINK, resumable=True),
         generation(State.CANCELLED, 4),
     ),
 }
-"""A request at each stage, by name."""
+"""A request in each state, by name."""
 
 
-def waiting(number: int | None = None, **more: Any) -> QueueEntry:
-    """A waiting generation of this chat: one's own where it has a number, otherwise somebody else's."""
-    known = {"prompt": "一只橘猫", "state": State.WAITING, "model": "glm-image", "here": True, **more}
-    return QueueEntry(mine=number is not None, number=number, **known)
+def queued(number: int | None = None, **more: Any) -> QueueEntry:
+    """A waiting request of this chat: one's own where it has a number, otherwise somebody else's."""
+    known = {"request_id": "req_1", "prompt": "一只橘猫", "here": True, "running": 0, "waiting": 1, "price": 0.1}
+    return QueueEntry(mine=number is not None, number=number, **{**known, **more})
 
 
 def line(*entries: QueueEntry, **more: Any) -> QueueView:
-    """A line of these generations."""
+    """A queue of these requests."""
     return QueueView(entries=entries, **{"elsewhere": 0, "paused": False, **more})
 
 
 def history(number: int = 1, **more: Any) -> HistoryEntry:
-    """A image that somebody got."""
-    known = {"request_id": f"req_{number}", "prompt": "一只橘猫", "image_key": "img_v3_1", "options": Options()}
-    return HistoryEntry(**{**known, **more})
+    """An image that somebody got."""
+    known = {"request_id": f"req_{number}", "prompt": PROMPT, "image_key": f"img_v3_{(number - 1) % 4 + 1}"}
+    return HistoryEntry(
+        **{**known, "generation_id": f"gen_{number}", "accepted_at": MARCH_NINTH, "options": Options(), **more}
+    )
 
 
 QUOTA = QuotaView(
@@ -115,6 +165,10 @@ QUOTA = QuotaView(
     team_images_most=1000,
     team_yuan=11.5,
     team_yuan_most=100.0,
+    budgets=(
+        BudgetView(subject="person", yuan=1.2, yuan_most=10.0),
+        BudgetView(subject="chat", yuan=3.0, yuan_most=30.0),
+    ),
 )
 
 SETTINGS = SettingsView(
@@ -127,15 +181,96 @@ STATS = StatsView(
         ModelStats(model="cogview-4", images=20, yuan=1.2, generation_seconds=8.4, waiting_seconds=None),
         ModelStats(model="glm-image", images=1100, yuan=110.0, generation_seconds=31.6, waiting_seconds=75.2),
     ),
-    people=(
-        Usage(open_id="ou_0001", images=700, yuan=70.0),
-        Usage(open_id="ou_0002", images=420, yuan=41.2),
+    people=(Usage(open_id=PERSON, images=700, yuan=70.0), Usage(open_id="ou_0002", images=420, yuan=41.2)),
+    chats=(
+        Usage(open_id="", chat_id="oc_0000a1b2c3", images=700, yuan=70.0),
+        Usage(open_id=PERSON, chat_id="oc_1", images=420, yuan=41.2),
     ),
-    days=(("11-01", 1), ("11-02", 70), ("11-04", 35)),
-    outcomes={"done": 1100, "cancelled": 12, "content_filter_violation": 8},
+    days=(("11-01", 1), ("11-02", 70), ("11-04", 35), *((f"11-{day:02}", day * 7 % 60) for day in range(5, 29))),
+    outcomes={"done": 1100, "cancelled": 12, "failure.content": 8, "failure.timeout": 2, "of_another_version": 1},
     feishu_calls=4321,
     paused=False,
 )
+
+ERRORS = {
+    "unknown word": UserError(sentence="misread.unknown_word", values={"word": "/sise", "suggestion": "/size"}),
+    "nothing to cancel": UserError(sentence="command.nothing_to_cancel", command="cancel"),
+    "nothing to repeat": UserError(sentence="misread.nothing_to_repeat", command="again"),
+    "no prompt": UserError(sentence="misread.prompt_missing"),
+    "day used up": UserError(sentence="limit.day", values={"used": "20", "most": "20", "count": "1"}),
+    "too many": UserError(sentence="limit.pending_some", values={"used": "3", "most": "5", "count": "4"}),
+    "wrong size": UserError(
+        sentence="misread.size",
+        values={
+            "model": "glm-image",
+            "value": "512x512",
+            "ratios": "16:9, 3:2, 4:3, 1:1, 3:4, 2:3, 9:16",
+            "allowed": "1280x1280, 1568x1056, 1056x1568, 1472x1088, 1088x1472, 1728x960, 960x1728",
+            "minimum": "1024",
+            "maximum": "2048",
+            "multiple": "32",
+            "pixels": "4,194,304",
+        },
+    ),
+}
+
+QUEUE = line(
+    queued(1, running=1, waiting=3, ahead=2, wait_seconds=150.0),
+    queued(2, prompt="一张海报，写着“早安”", ahead=6, wait_seconds=400.0),
+    queued(prompt="给客户的封面", ahead=8, wait_seconds=700.0),
+    queued(3, here=False, prompt="生日卡片"),
+    elsewhere=4,
+    private=True,
+)
+
+Render = Callable[[CardContext], Card]
+
+
+def samples() -> dict[str, Render]:
+    """Every card in every state that it has."""
+    rendered: dict[str, Render] = {}
+    for name, view in STAGES.items():
+        rendered[name] = partial(render_request, view=view)
+    for name, error in ERRORS.items():
+        rendered[name] = partial(commands.render_error, error=error)
+    for name in commands.NOTICES:
+        values: dict[str, Any] = dict.fromkeys(catalogue().placeholders(f"notice.{name}.text"), "1")
+        rendered[f"notice {name}"] = partial(commands.render_notice, name=name, **values)
+    question = partial(commands.render_question, request_id="req_1", prompt="我想喝咖啡")
+    pages = tuple(map(history, range(1, 7)))
+    return rendered | {
+        "cancelled two": lambda ctx: commands.render_cancelled(ctx, count=2, in_call=0, price=0.0, prompt=PROMPT),
+        "cancelled one in call": lambda ctx: commands.render_cancelled(ctx, count=2, in_call=1, price=0.1, prompt=""),
+        "question": partial(question, price=0.1),
+        "question for four": partial(question, price=0.4, count=4),
+        "question answered": partial(question, price=0.1, result="drawn"),
+        "question declined": partial(question, price=0.1, result="declined"),
+        "duplicate": lambda ctx: commands.render_duplicate(ctx, request_id="req_1", price=0.1),
+        "moved": commands.render_moved,
+        "queue": lambda ctx: commands.render_queue(ctx, QUEUE),
+        "empty queue": lambda ctx: commands.render_queue(ctx, line(paused=True)),
+        "history": lambda ctx: commands.render_history(
+            ctx, HistoryView(entries=pages, more=True, everywhere=True), request_id="req_9"
+        ),
+        "filtered history": lambda ctx: commands.render_history(
+            ctx, HistoryView(entries=pages[:1], filter="周二"), request_id="req_9"
+        ),
+        "no history": lambda ctx: commands.render_history(ctx, HistoryView(entries=(), filter="周二"), request_id="r"),
+        "quota": lambda ctx: commands.render_quota(ctx, QUOTA),
+        "settings": lambda ctx: commands.render_settings(ctx, SETTINGS),
+        "changed": lambda ctx: commands.render_changed(ctx, {"size": "1728x960", "style": "ink"}, for_chat=False),
+        "stats": lambda ctx: commands.render_stats(ctx, STATS),
+        "id": lambda ctx: commands.render_ids(ctx, person="ou_fake", chat="oc_fake"),
+        "not allowed": lambda ctx: commands.render_not_allowed(ctx, person="ou_fake", chat="oc_fake"),
+        "form": lambda ctx: render_form(ctx, request_id="req_1", prompt=PROMPT, options=Options(style="ink")),
+        "help": guides.render_short_help,
+        "commands": guides.render_help,
+        "sizes": guides.render_sizes,
+        "models": guides.render_models,
+        "styles": guides.render_styles,
+        "tips": guides.render_tips,
+        "welcome": guides.render_welcome,
+    }
 
 
 def elements(card: Any) -> Iterator[dict[str, Any]]:
@@ -158,17 +293,33 @@ def tagged(card: dict[str, Any], tag: str) -> list[dict[str, Any]]:
 def lines(card: dict[str, Any], locale: str = "zh_cn") -> list[str]:
     """What a reader of that language reads between the header and the buttons, paragraph by paragraph."""
     texts = [
-        element.get("text", element) for element in card["body"]["elements"] if element["tag"] in ("div", "markdown")
+        element.get("text", element) for element in elements(card["body"]) if element["tag"] in ("div", "markdown")
+    ]
+    return [text.get("i18n_content", {}).get(locale, text["content"]) for text in texts]
+
+
+def header(card: dict[str, Any], locale: str = "zh_cn") -> list[str]:
+    """The title, the line under it and the tags."""
+    head = card["header"]
+    texts = [
+        head["title"],
+        *filter(None, [head.get("subtitle")]),
+        *(tag["text"] for tag in head.get("text_tag_list", ())),
     ]
     return [text.get("i18n_content", {}).get(locale, text["content"]) for text in texts]
 
 
 def pressable(card: dict[str, Any]) -> dict[str, Any]:
-    """What each button and select carries: its value or its address, by its Chinese label."""
-    found = [*tagged(card, "button"), *tagged(card, "select_static")]
-    labels = [(element.get("text") or element["placeholder"])["content"] for element in found]
-    behaviours = [element["behaviors"][0] for element in found]
-    return {label: b.get("value", b.get("default_url")) for label, b in zip(labels, behaviours, strict=True)}
+    """What each control sends or opens, by its Chinese label; a choice in a menu counts as a control."""
+    found = {}
+    for element in elements(card):
+        if element["tag"] in ("button", "select_static") and "behaviors" in element:
+            label, behavior = element.get("text") or element["placeholder"], element["behaviors"][0]
+            found[label["content"]] = behavior.get("value", behavior.get("default_url"))
+        elif element["tag"] == "overflow":
+            ids = element["behaviors"][0]["value"]
+            found |= {option["text"]["content"]: {**ids, "a": option["value"]} for option in element["options"]}
+    return found
 
 
 def bytes_of(card: dict[str, Any]) -> int:

@@ -5,112 +5,96 @@ from __future__ import annotations
 import dataclasses
 import re
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from bot import sizes
-from bot.chat.cards.command_cards import (
-    NOTICES,
-    bars,
-    render_changed,
-    render_error,
-    render_history,
-    render_ids,
-    render_not_allowed,
-    render_notice,
-    render_queue,
-    render_quota,
-    render_settings,
-    render_stats,
-)
-from bot.chat.cards.elements import CardContext, render_toast
+from bot.chat.cards import command_cards as commands
+from bot.chat.cards import help_cards as guides
+from bot.chat.cards.elements import render_toast
 from bot.chat.cards.form_card import render_form
-from bot.chat.cards.help_cards import (
-    EXAMPLES,
-    render_help,
-    render_models,
-    render_sizes,
-    render_styles,
-    render_tips,
-    render_welcome,
-)
 from bot.chat.cards.prompt_tips import tip_for
 from bot.chat.messages import LOCALES
 from bot.chat.parsing.parser import parse
 from bot.chat.parsing.tokenizer import COMMAND_NAMES
 from bot.errors import UserError
-from bot.models import Command, ImagePrompt, Language, State
+from bot.models import Command, ImagePrompt, Language
 from bot.options import OPTIONS, Options, PartialOptions, resolve_options
 from bot.view_models import HistoryView
 from tests.unit.card_samples import (
+    ERRORS,
+    PROMPT,
+    QUEUE,
     QUOTA,
     SETTINGS,
     STATS,
     cards,
     catalogue,
+    header,
     history,
     line,
     lines,
     pressable,
+    queued,
+    samples,
     styles,
     tagged,
-    waiting,
 )
 
+
+def sample(name: str) -> dict[str, Any]:
+    """A card of the table."""
+    return samples()[name](cards())
+
+
 QUEUE_ROWS: list[tuple[dict[str, Any], str, str]] = [
-    ({"number": 2}, "你的第 2 个 · 等待中", "Yours, no. 2 · waiting"),
-    ({"number": None}, "别人的 · 等待中", "Someone else's · waiting"),
-    ({"number": 1, "state": State.GENERATING}, "你的第 1 个 · 正在生成", "Yours, no. 1 · being made"),
-    ({"number": 1, "state": State.MADE}, "你的第 1 个 · 正在取回", "Yours, no. 1 · being fetched"),
-    ({"number": 1, "here": False}, "你的第 1 个 · 等待中 · 在别的会话", "Yours, no. 1 · waiting · in another chat"),
-    ({"ahead": 3}, "别人的 · 等待中 · 前面 3 张", "Someone else's · waiting · 3 ahead"),
+    ({"number": 2}, "你的第 2 个 · 等待中 · 预计费用 ¥0.10", "Yours, no. 2 · waiting · Estimated cost ¥0.10"),
+    ({"number": None}, "其他人 · 等待中", "Someone else · waiting"),
+    ({"number": None, "ahead": 3}, "其他人 · 前面 3 张", "Someone else · 3 ahead"),
     (
-        {"number": 1, "ahead": 0, "wait_seconds": 40.0},
-        "你的第 1 个 · 等待中 · 下一张 · 预计不到 1 分钟",
-        "Yours, no. 1 · waiting · next · less than 1 min to go",
+        {"number": 1, "running": 1, "waiting": 3, "ahead": 0, "wait_seconds": 140.0},
+        "你的第 1 个 · 4 张 · 1 张正在生成 · 下一张 · 预计不到 3 分钟 · 预计费用 ¥0.40",
+        "Yours, no. 1 · 4 images · 1 generating · next · less than 3 min · Estimated cost ¥0.40",
+    ),
+    (
+        {"number": 1, "here": False, "running": 1, "waiting": 0, "price": 0.0},
+        "你的第 1 个 · 正在生成 · 免费 · 在其他会话",
+        "Yours, no. 1 · generating · free · in another chat",
     ),
 ]
 
 
 @pytest.mark.parametrize(("entry", "zh", "en"), QUEUE_ROWS)
-def test_queue_shows_whose_each_is_and_its_position(entry: dict[str, Any], zh: str, en: str) -> None:
-    """Each row says whose it is without a name, its number for /cancel, its state and its position."""
-    card = render_queue(cards(), line(waiting(**entry)))
+def test_queue_has_a_line_for_each_request(entry: dict[str, Any], zh: str, en: str) -> None:
+    """Each line says whose it is without a name, its state and position, and for one's own what all images cost."""
+    card = commands.render_queue(cards(), line(queued(**entry)))
     assert (lines(card)[0], lines(card, "en_us")[0]) == (zh, en)
-
-
-def test_images_of_one_message_share_a_row() -> None:
-    """Four images of one message are one row per state, because /cancel takes them together."""
-    entries = [waiting(1, state=State.GENERATING), *(waiting(1, ahead=place) for place in range(3)), waiting(2)]
-    said = lines(render_queue(cards(), line(*entries)))
-    assert said[:5:2] == ["你的第 1 个 · 正在生成", "你的第 1 个 · 3 张 · 等待中 · 下一张", "你的第 2 个 · 等待中"]
-    assert said[-1] == "取消自己的，请写序号，例如：/cancel 1"
 
 
 def test_prompts_of_other_chats_and_people_are_protected() -> None:
     """A group does not read what somebody asked for elsewhere, and other people's prompts are shortened."""
-    secret = waiting(1, here=False, prompt="给老板的生日惊喜")
-    assert "惊喜" not in "".join(lines(render_queue(cards(), line(secret))))
-    assert "给老板的生日惊喜" in lines(render_queue(cards(), line(secret, private=True)))
-    said = lines(render_queue(cards(), line(waiting(1, prompt="猫" * 200), waiting(prompt="狗" * 200))))
+    secret = queued(1, here=False, prompt="给老板的生日惊喜")
+    assert "惊喜" not in "".join(lines(commands.render_queue(cards(), line(secret))))
+    assert "给老板的生日惊喜" in lines(commands.render_queue(cards(), line(secret, private=True)))
+    said = lines(commands.render_queue(cards(), line(queued(1, prompt="猫" * 200), queued(prompt="狗" * 200))))
     assert (said[1], said[3]) == ("猫" * 99 + "…", "狗" * 39 + "…")
 
 
 def test_long_queue_is_cut_and_counted() -> None:
     """Own images are listed whatever the length of the queue, and what is omitted is counted."""
-    view = line(*(waiting() for _ in range(50)), waiting(1, prompt="我的猫"), elsewhere=7)
-    said = lines(render_queue(cards(), view))
-    assert {"我的猫", "这里还有 31 张没有列出。", "别的会话里还有 7 张。"} <= set(said)
-    assert lines(render_queue(cards(), line())) == ["这里没有等待中或正在生成的图片。"]
-    paused = render_queue(cards(), line(waiting(1), paused=True))
-    assert lines(paused, "en_us")[0].startswith("An admin has paused the bot")
+    view = line(*(queued(waiting=2) for _ in range(50)), queued(1, prompt="我的猫"), elsewhere=7)
+    said = lines(commands.render_queue(cards(), view))
+    assert {"我的猫", "这里还有 78 张没有列出。", "其他会话里还有 7 张。"} <= set(said)
+    paused = sample("empty queue")
+    assert lines(paused) == ["管理员暂停了生成，排队的图片等恢复后再画。", "这里没有等待中或正在生成的图片。"]
     assert paused["header"]["template"] == "orange"
+    own = [one["behaviors"][0]["value"]["a"] for one in tagged(commands.render_queue(cards(), QUEUE), "button")]
+    assert own == ["cancel", "cancel"]
 
 
 def test_settings_show_who_has_set_what() -> None:
     """Each default has its value, and whether the person, the chat or the team has set it; the person comes first."""
-    assert lines(render_settings(cards(), SETTINGS))[0].splitlines() == [
+    assert lines(commands.render_settings(cards(), SETTINGS))[0].splitlines() == [
         "模型 glm-image · 默认",
         "尺寸 1568x1056（≈3:2） · 你设置的",
         "质量 hd · 默认",
@@ -120,107 +104,139 @@ def test_settings_show_who_has_set_what() -> None:
         "文字回复用中文 · 你设置的",
     ]
     both = dataclasses.replace(SETTINGS, own=("style",), chat=("style",), language=None, options=Options(style=None))
-    said = lines(render_settings(cards(), both), "en_us")[0].splitlines()
+    said = lines(commands.render_settings(cards(), both), "en_us")[0].splitlines()
     assert (said[3], said[-1]) == ("No style · set by you", "Text replies in the language of the message")
-
-
-def test_settings_of_a_chat_have_no_language() -> None:
-    """The chat's settings have their own title and say nothing of a person."""
-    card = render_settings(cards(), dataclasses.replace(SETTINGS, own=(), of_chat=True))
-    assert card["header"]["title"]["content"] == "本会话的默认选项"
-    assert lines(card, "en_us")[0].splitlines()[-1] == "Images at once: 2 · default"
+    of_chat = commands.render_settings(cards(), dataclasses.replace(SETTINGS, own=(), of_chat=True))
+    assert header(of_chat) == ["本会话的默认选项"]
+    assert lines(of_chat, "en_us")[0].splitlines()[-1] == "Images at once: 2 · default"
 
 
 def test_changed_defaults_read_as_in_the_settings() -> None:
     """A changed default reads as it does in the settings, in each language."""
-    card = render_changed(cards(), {"size": "1728x960", "style": "ink", "watermark": False, "count": 2}, for_chat=False)
-    assert lines(card) == ["你以后的图片默认用：尺寸 1728x960（≈16:9） · 风格 水墨 · 无水印 · 一次 2 张"]
-    said = "Your images now use: Size 1728x960 (≈16:9) · Style ink · No watermark · Images at once: 2"
-    assert lines(card, "en_us") == [said]
-    of_chat = render_changed(cards(), {"style": None}, for_chat=True)
-    assert of_chat["header"]["title"]["content"] == "本会话的默认选项已更新"
+    changes = {"size": "1728x960", "style": "ink", "watermark": False, "count": 2}
+    card = commands.render_changed(cards(), changes, for_chat=False)
+    assert lines(card) == ["以后你的图片默认用：尺寸 1728x960（≈16:9） · 风格 水墨 · 无水印 · 一次 2 张"]
+    assert lines(card, "en_us")[0].endswith("Size 1728x960 (≈16:9) · Style ink · No watermark · Images at once: 2")
+    assert header(commands.render_changed(cards(), {"style": None}, for_chat=True)) == ["本会话的默认选项已更新"]
 
 
-def test_history_shows_thumbnails_with_their_prompts() -> None:
-    """Each image is small with its prompt, its options, and a button to run it again where there are buttons."""
-    entries = [history(1, prompt="<at id=all></at>"), history(2, prompt="狗" * 300)]
-    view = HistoryView(entries=tuple(entries), more=True)
-    card = render_history(cards(), view, request_id="req_0")
-    assert [image["scale_type"] for image in tagged(card, "img")] == ["crop_center"] * 2
-    assert lines(card)[:3] == ["<at id=all></at>", "glm-image · 尺寸 1280x1280（1:1）", "狗" * 99 + "…"]
-    values = [button["behaviors"][0]["value"] for button in tagged(card, "button")]
-    again = [value for value in values if value["a"] == "again"]
-    assert again == [{"a": "again", "r": "req_1"}, {"a": "again", "r": "req_2"}]
-    assert values[-1] == {"a": "older", "r": "req_0"}
-    assert pressable(render_history(cards(buttons=False), view, request_id="req_0")) == {}
-    empty = render_history(cards(), HistoryView(entries=()), request_id="req_0")
-    assert lines(empty, "en_us")[0].startswith("You have no images here yet.")
+def test_history_shows_thumbnails_with_what_can_be_done() -> None:
+    """Each image is small with its prompt, date and cost, its original and again; older ones are a press away."""
+    card = sample("history")
+    assert header(card) == ["图片历史", "你在所有会话里的图片"]
+    assert {(image["scale_type"], image["alt"]["content"]) for image in tagged(card, "img")} == {
+        ("crop_center", PROMPT)
+    }
+    assert lines(card)[:2] == [PROMPT, "03-09 04:00 · 费用 ¥0.10"]
+    values = [one["behaviors"][0]["value"] for one in tagged(card, "button")]
+    assert values[:2] == [{"a": "original", "g": "gen_1"}, {"a": "again", "r": "req_1"}]
+    assert values[-1] == {"a": "older", "r": "req_9"}
+    assert header(sample("filtered history"))[1] == "你在这里的图片 · “周二”"
+    assert "older" not in str(sample("filtered history"))
+    without = HistoryView(entries=(history(generation_id=""),), more=True)
+    assert list(pressable(commands.render_history(cards(), without, request_id="r"))) == ["再来", "更早"]
+    assert pressable(commands.render_history(cards(buttons=False), without, request_id="r")) == {}
+    empty = commands.render_history(cards(), HistoryView(entries=()), request_id="r")
+    assert lines(empty, "en_us")[0].startswith("No images yet.")
+    assert lines(sample("no history"))[0].startswith("没有找到“周二”的图片。")
 
 
 def test_ids_can_be_copied() -> None:
     """Each id is a paragraph of its own, also for a person who may not use the bot."""
-    ids = ["你的编号（open_id）：", "ou_fake", "本会话的编号（chat_id）：", "oc_fake"]
-    assert lines(render_ids(cards(), person="ou_fake", chat="oc_fake"))[:4] == ids
-    assert "chat_id" not in "".join(lines(render_ids(cards(), person="ou_fake", chat=None)))
-    refused = lines(render_not_allowed(cards(), person="ou_fake", chat="oc_fake"))
-    assert refused[1:] == ids
+    ids = ["你的 ID（open_id）：", "ou_fake", "本会话的 ID（chat_id）：", "oc_fake"]
+    assert lines(sample("id"))[:4] == ids
+    assert "chat_id" not in "".join(lines(commands.render_ids(cards(), person="ou_fake", chat=None)))
+    refused = lines(sample("not allowed"))
+    assert refused[1:] == [*ids, "没有产生费用"]
     assert "管理员" in refused[0]
 
 
 def test_quota_shows_what_is_left_and_until_when() -> None:
-    """A person reads what was used, what is left and when it starts again; a lowered limit leaves nothing, not less."""
-    assert lines(render_quota(cards(), QUOTA)) == [
-        "今天：已用 3 张，上限 20 张，还剩 17 张\n未完成：1 张，同时最多 5 张",
-        "团队本月：120 张，上限 1000 张\n团队本月费用：¥11.50，上限 ¥100.00",
-        "2026-03-09 04:00 重新计算；可能已计费的都算，包括失败和取消的",
+    """A person reads what was used, the budgets, and when it starts again; a lowered limit leaves nothing, not less."""
+    assert lines(sample("quota")) == [
+        "今天：已用 3 张，上限 20 张，还剩 17 张\n没完成的：1 张，最多同时 5 张",
+        "你本月：¥1.20，预算 ¥10.00\n本会话本月：¥3.00，预算 ¥30.00",
+        "团队本月：120 张，上限 1000 张\n团队本月：¥11.50，预算 ¥100.00",
+        "今天的额度 03-09 04:00 恢复。可能计费的都算，包括失败和取消的。",
     ]
-    assert "还剩 0 张" in lines(render_quota(cards(), dataclasses.replace(QUOTA, per_day=2)))[0]
-    free = dataclasses.replace(QUOTA, per_day=0, pending_most=0, team_images_most=0, team_yuan_most=0.0)
-    said = "\n".join(lines(render_quota(cards(), free), "en_us")[:2]).splitlines()
+    assert "还剩 0 张" in lines(commands.render_quota(cards(), dataclasses.replace(QUOTA, per_day=2)))[0]
+    free = dataclasses.replace(QUOTA, per_day=0, pending_most=0, team_images_most=0, team_yuan_most=0.0, budgets=())
+    said = "\n".join(lines(commands.render_quota(cards(), free), "en_us")[:2]).splitlines()
     assert [text.endswith(", no limit") for text in said] == [True] * 4
 
 
 def test_statistics_show_the_month() -> None:
-    """Images, yuan and times per model, a chart of the days, outcomes, people and calls are on the card."""
-    card = render_stats(cards(), STATS)
-    assert card["header"]["title"]["content"] == "2026-11 统计"
+    """Images, yuan and times per model, people and chats by cost, outcomes in words, calls, and a file of all."""
+    card = sample("stats")
+    assert header(card) == ["2026-11 统计"]
     assert lines(card, "en_us") == [
-        "Images charged in all: 1,120 · ¥111.20",
-        "cogview-4 · Images: 20 · ¥1.20 · 8 s to make",
-        "glm-image · Images: 1,100 · ¥110.00 · 32 s to make · 75 s in line",
-        "Images a day (11-01 to 11-04, at most 70 in a day):\n▂█▁▅",
-        "Outcomes:\ndone · 1,100\ncancelled · 12\ncontent_filter_violation · 8",
-        "Most images:\nou_0001 · 700\nou_0002 · 420",
-        "Feishu calls this month: about 4,321. Times are medians.",
+        "Charged: 1,120 images · ¥111.20",
+        "cogview-4 · 20 images · ¥1.20 · 8 s to generate",
+        "glm-image · 1,100 images · ¥110.00 · 32 s to generate · 75 s in the queue",
+        "Images per day:",
+        "People by cost:",
+        *("700 images · ¥70.00", "420 images · ¥41.20"),
+        "Chats by cost:",
+        *("Group …a1b2c3", "700 images · ¥70.00", "420 images · ¥41.20"),
+        "\n".join(
+            [
+                *("Outcomes:", "Done · 1,100", "Cancelled · 12", "The safety check rejected this · 8"),
+                *("The platform did not return an image in time · 2", "of_another_version · 1"),
+            ]
+        ),
+        "About 4,321 calls to Feishu this month. Times are medians.",
     ]
-    empty = dataclasses.replace(STATS, models=(), people=(), days=(), outcomes={}, feishu_calls=0, paused=True)
+    assert [(one["user_id"], one["show_name"]) for one in tagged(card, "person")][:2] == [
+        ("ou_0001", True),
+        ("ou_0002", True),
+    ]
+    assert pressable(card) == {"导出 CSV": {"a": "export", "m": "2026-11"}}
+    empty = dataclasses.replace(
+        STATS, models=(), people=(), chats=(), days=(), outcomes={}, feishu_calls=0, paused=True
+    )
     said = ["现在是暂停状态，发送 /resume 恢复。", "这个月还没有图片。", "本月飞书接口约调用 0 次；时间是中位数。"]
-    assert lines(render_stats(cards(), empty)) == said
+    assert lines(commands.render_stats(cards(), empty)) == said
 
 
-@pytest.mark.parametrize(
-    ("days", "said"),
-    [
-        ((("11-09", 2),), "11-09 至 11-09，最多一天 2 张）：\n█"),
-        ((("10-31", 9), ("11-01", 1), ("11-03", 1)), "11-01 至 11-03，最多一天 1 张）：\n█▁█"),
-    ],
-)
-def test_chart_has_a_block_for_each_day_of_its_month(days: tuple[tuple[str, int], ...], said: str) -> None:
+def test_chart_has_a_bar_for_each_day_of_its_month() -> None:
     """Days without images are shown between the others, and a day of the month before is omitted."""
-    text = lines(render_stats(cards(), dataclasses.replace(STATS, days=days)))
-    assert [row for row in text if row.startswith("每天")] == [f"每天的图片（{said}"]
-    charts = {(): "", (0, 0): "▁▁", (1,): "█", (0, 1, 1000): "▁▂█", (1, 2, 3, 4, 5, 6, 7): "▂▃▄▅▆▇█"}
-    assert {counts: bars(counts) for counts in charts} == charts
+    days = (("10-31", 9), ("11-01", 1), ("11-03", 2))
+    (chart,) = tagged(commands.render_stats(cards(), dataclasses.replace(STATS, days=days)), "chart")
+    values = chart["chart_spec"]["data"]["values"]
+    assert [(one["day"], one["images"]) for one in values] == [("11-01", 1), ("11-02", 0), ("11-03", 2)]
+
+
+def test_question_asks_twice_before_several_images() -> None:
+    """The price is on the button, and what costs more than one image is confirmed; once answered it has none."""
+    assert pressable(sample("question")) == {
+        "画出来 ¥0.10": {"a": "confirm", "r": "req_1"},
+        "不用": {"a": "decline", "r": "req_1"},
+    }
+    assert "confirm" not in tagged(sample("question"), "button")[0]
+    several = tagged(sample("question for four"), "button")[0]
+    assert several["confirm"]["text"]["content"] == "将生成 4 张，共 ¥0.40。"
+    for name in ("question answered", "question declined"):
+        assert (pressable(sample(name)), sample(name)["header"]["template"]) == ({}, "grey")
+    free = commands.render_question(cards(), request_id="r", prompt="", price=0.0)
+    assert (lines(free)[0], next(iter(pressable(free)))) == ("要把这条消息画成图吗？", "画出来 免费")
+
+
+def test_duplicate_and_cancelled_say_what_they_cost() -> None:
+    """The same words at once are drawn once; what was cancelled before it began is free, the rest may be charged."""
+    assert pressable(sample("duplicate")) == {"再画一张 ¥0.10": {"a": "confirm", "r": "req_1"}}
+    assert lines(sample("duplicate"))[-1] == "没有产生费用"
+    assert lines(sample("cancelled two")) == ["已取消 2 张，都还没开始，没有产生费用。", PROMPT]
+    assert lines(sample("cancelled one in call")) == ["已取消 2 张，其中 1 张已交给平台，可能计费 ¥0.10。"]
 
 
 def test_help_lists_every_option_and_the_commands_that_exist() -> None:
     """All options and all commands are in the help, in both languages, and no others."""
     for locale in LOCALES.values():
-        text = "\n".join(lines(render_help(cards()), locale))
+        text = "\n".join(lines(guides.render_help(cards()), locale))
         for word in ("size", "quality", "model", "no-watermark", "style", "n", *COMMAND_NAMES):
             assert f"`/{word}" in text
-    few = CardContext(messages=catalogue(), styles=styles(), zone=ZoneInfo("UTC"), commands=("queue", "set"))
-    text = "\n".join(lines(render_help(few), "en_us"))
+    few = dataclasses.replace(cards(), commands=("queue", "set"))
+    text = "\n".join(lines(guides.render_help(few), "en_us"))
     assert "`/queue`" in text
     assert "--chat`" in text
     assert "/stats" not in text
@@ -252,56 +268,53 @@ def test_examples_in_the_help_can_be_copied(language: Language) -> None:
 
 def test_help_cards_name_the_teams_defaults() -> None:
     """What the team has set is called the default, and each model's own size where it cannot make that one."""
-    cogview = Options(model="cogview-4", size="1344x768", quality="standard")
-    ctx = CardContext(messages=catalogue(), styles=styles(), zone=ZoneInfo("UTC"), defaults=cogview)
-    assert [text.count("(default)") for text in lines(render_models(ctx), "en_us")[:2]] == [0, 1]
-    glm, others = lines(render_sizes(ctx), "en_us")[:2]
+    ctx = dataclasses.replace(cards(), defaults=Options(model="cogview-4", size="1344x768", quality="standard"))
+    assert [text.count("(default)") for text in lines(guides.render_models(ctx), "en_us")[:2]] == [0, 1]
+    glm, others = lines(guides.render_sizes(ctx), "en_us")[:2]
     assert "1728x960 (≈16:9, default)" in glm
     assert "1344x768 (≈16:9, default)" in others
     assert (glm.count("default"), others.count("default")) == (1, 1)
-    text = "\n".join(lines(render_help(ctx), "en_us"))
+    text = "\n".join(lines(guides.render_help(ctx), "en_us"))
     for said in ("1344x768 by default", "standard by default", "cogview-4 by default"):
         assert said in text
 
 
 def test_sizes_and_models_are_listed() -> None:
     """Every recommended size has its ratio, each rule its numbers, each model its price and usual time."""
-    text = "\n".join(lines(render_sizes(cards())))
+    text = "\n".join(lines(sample("sizes")))
     for model, recommended in sizes.RECOMMENDED.items():
         assert model in text
         assert all(f"{size}（{sizes.ratio_name(size)}" in text for size in recommended)
     assert "1280x1280（1:1，默认）" in text
     assert "边长 1024–2048，都是 32 的倍数，总像素不超过 4,194,304" in text
-    said = lines(render_models(cards()), "en_us")
-    assert said[0] == "glm-image (default) · ¥0.10 an image · usually 20–50 s"
+    said = lines(sample("models"), "en_us")
+    assert said[0] == "glm-image (default) · ¥0.10 per image · usually 20–50 s"
     assert {"cogview-4-250304 · usually 5–20 s", "cogview-3-flash · free · usually 5–20 s"} <= set(said)
 
 
 def test_styles_and_tips_are_listed_with_examples() -> None:
-    """Each style has both names, its words and an example; the tips have examples of what to write and to avoid."""
-    for style, text in zip(styles().all, lines(render_styles(cards(buttons=False)), "en_us"), strict=True):
-        assert text.splitlines() == [
-            f"{style.name['zh']} · {style.name['en']}",
-            f"Adds: {style.words['en']}",
-            f"Try: {style.example['en']} /style {style.name['en']}",
-        ]
-    tips = "\n".join(lines(render_tips(cards())))
+    """Each style has its words and a button that asks about it; the tips say what to write and to avoid."""
+    card = sample("styles")
+    for style, text in zip(styles().all, lines(card, "en_us"), strict=False):
+        assert text == f"{style.name['en']}: {style.words['en']}"
+    values = [one["behaviors"][0]["value"] for one in tagged(card, "button")]
+    assert values == [{"a": "style", "s": style.name["en"]} for style in styles().all]
+    tips = "\n".join(lines(sample("tips")))
     for example in ("英国短毛猫", "赛博朋克风格", "柔和的逆光", "特写镜头", "好看的图片", "白天和夜晚同时"):
         assert example in tips
 
 
 def test_welcome_shows_examples_to_press() -> None:
     """Each example has its words, and its button carries its name alone; without card actions it can be copied."""
-    card = render_welcome(cards())
-    assert list(pressable(card).values()) == [{"a": "example", "e": name} for name in EXAMPLES]
+    card = sample("welcome")
+    assert list(pressable(card).values()) == [{"a": "example", "e": name} for name in guides.EXAMPLES]
     for language, locale in LOCALES.items():
-        prompts = [catalogue().text(f"welcome.example.{name}.prompt", language) for name in EXAMPLES]
+        prompts = [catalogue().text(f"welcome.example.{name}.prompt", language) for name in guides.EXAMPLES]
         assert set(prompts) <= set(lines(card, locale))
-        assert "/help" in lines(card, locale)[-1]
         for prompt in prompts:
             assert parse(prompt) == ImagePrompt(prompt=prompt)
             assert tip_for(prompt) is None
-    without = render_welcome(cards(buttons=False))
+    without = guides.render_welcome(cards(buttons=False))
     assert pressable(without) == {}
     assert "点" not in "".join(lines(without))
 
@@ -320,13 +333,13 @@ def choices(card: dict[str, Any]) -> dict[str, tuple[list[str], str]]:
 
 
 def test_form_is_filled_in_with_the_request() -> None:
-    """Prompt, size and style are in their fields; the button carries the request alone, and the form is at the root."""
+    """Prompt, size and style are in their fields; the button carries the request and says the price."""
     card = form(size="1568x1056", style="INK")
     assert [(field["name"], field["default_value"]) for field in tagged(card, "input")] == [("prompt", "一只橘猫")]
     assert choices(card)["size"] == (["1568x1056", *sizes.RATIOS], "1568x1056")
     assert choices(card)["style"][1] == "ink"
     button = tagged(card, "button")[0]
-    assert button["behaviors"] == [{"type": "callback", "value": {"a": "submit", "r": "req_1"}}]
+    assert pressable(card)["生成 ¥0.10"] == {"a": "submit", "r": "req_1"}
     assert button["form_action_type"] == "submit"
     assert [element["tag"] for element in card["body"]["elements"]] == ["form"]
     assert choices(form(style="baroque"))["style"][1] == "none"  # a style that was removed from the file
@@ -348,63 +361,64 @@ def test_form_says_how_much_of_a_long_prompt_is_missing() -> None:
     """The field takes 1,000 characters."""
     card = form(prompt="猫" * 1500)
     assert tagged(card, "input")[0]["default_value"] == "猫" * 1000
-    assert any("共 1500 字" in label["content"] for label in tagged(card, "plain_text"))
-    assert not any("1000 字" in label["content"] for label in tagged(form(prompt="猫" * 1000), "plain_text"))
+    assert any("共 1500 字" in text for text in lines(card))
+    assert not any("1000 字" in text for text in lines(form(prompt="猫" * 1000)))
 
 
 def test_each_notice_has_its_title_and_sentence() -> None:
     """Every notice is in the catalogue and the other way round; a prompt is plain text, in which nothing is markup."""
-    assert {key.split(".")[1] for key in catalogue().keys if key.startswith("notice.")} == set(NOTICES)
-    for name in NOTICES:
-        values = dict.fromkeys(catalogue().placeholders(f"notice.{name}.text"), "2")
-        card = render_notice(cards(), name, **values)
-        assert lines(card, "en_us") == [catalogue().text(f"notice.{name}.text", "en", **values)]
-    card = render_notice(cards(), "cancelled", count="2", prompt="**猫** <at id=all></at>")
-    assert lines(card)[1] == "**猫** <at id=all></at>"
+    assert {key.split(".")[1] for key in catalogue().keys if key.startswith("notice.")} == set(commands.NOTICES)
+    card = commands.render_notice(cards(), "recalled", prompt="**猫** <at id=all></at>")
+    assert lines(card) == [catalogue().text("notice.recalled.text", "zh"), "**猫** <at id=all></at>"]
     assert tagged(card, "markdown") == []
 
 
-ERRORS = [
+TITLED = [
     *((f"limit.{name}", None, "现在还不能生成", True) for name in ("pending", "day", "waiting", "images", "paused")),
-    ("command.admins_only", "stats", "这个命令没有生效", False),
-    ("command.no_such_number", "cancel", "这个命令没有生效", False),
+    ("command.admins_only", "stats", "命令没有执行", False),
+    ("command.nothing_to_cancel", "cancel", "没有可取消的图片", False),
     ("misread.quality", None, "有一处没看懂", True),
     ("misread.quality", "again", "有一处没看懂", True),
     ("misread.quality", "set", "有一处没看懂", False),
-    ("misread.nothing_to_repeat", None, "这个命令没有生效", False),
+    ("misread.prompt_missing", None, "想画什么？", True),
+    ("misread.nothing_to_repeat", None, "还没有可以再画的", False),
 ]
 
 
-@pytest.mark.parametrize(("sentence", "command", "title", "noted"), ERRORS)
-def test_error_has_the_title_of_its_kind(sentence: str, command: str | None, title: str, *, noted: bool) -> None:
+@pytest.mark.parametrize(("sentence", "command", "title", "free"), TITLED)
+def test_error_has_the_title_of_its_kind(sentence: str, command: str | None, title: str, *, free: bool) -> None:
     """A limit is not called unclear; that nothing was charged is said where an image was asked for."""
-    values = {"used": "5", "most": "5", "count": "1", "number": "9", "value": "x", "allowed": "hd"}
-    card = render_error(cards(), UserError(sentence=sentence, values=values, command=command))
-    assert card["header"]["title"]["content"] == title
-    assert lines(card)[0] == catalogue().text(sentence, "zh", **values)
-    assert (catalogue().text("card.misread_note", "zh") in lines(card)) is noted
+    values = {"used": "5", "most": "5", "count": "1", "value": "x", "allowed": "hd"}
+    card = commands.render_error(cards(), UserError(sentence=sentence, values=values, command=command))
+    assert header(card) == [title]
+    assert lines(card)[0] == catalogue().text(sentence, "zh", **values, zone="北京时间")
+    assert ("没有产生费用" in lines(card)) is free
 
 
 def test_error_is_explained_with_its_values() -> None:
     """Values are plain text, styles are listed by one name per language, and an unknown error is a general one."""
+    assert lines(sample("day used up"))[0] == "你今天的 20 张已用完，明天 00:00（北京时间）恢复。"
+    assert lines(sample("day used up"), "en_us")[0].endswith("tomorrow at 00:00 (Beijing time).")
     values = {"model": "glm-image", "size": "<at id=all></at>", "allowed": "1280x1280"}
-    card = render_error(cards(), UserError(sentence="failure.size", values=values))
-    assert lines(card) == ["glm-image 不支持尺寸 <at id=all></at>。可用：1280x1280。", "没有生成图片，也没有产生费用。"]
+    card = commands.render_error(cards(), UserError(sentence="failure.size", values=values))
+    assert lines(card) == ["glm-image 不支持尺寸 <at id=all></at>。可用：1280x1280。", "没有产生费用"]
     assert not tagged(card, "markdown")
-    unknown = {"value": "巴洛克", "allowed": "墨, ink, 水墨"}
-    card = render_error(cards(), UserError(sentence="misread.style", values=unknown))
-    assert "可以写：动漫、写实、国风、赛博朋克、水墨、" in lines(card)[0]
-    assert "cyberpunk, ink, oil, 3d, watercolor, " in lines(card, "en_us")[0]
-    assert "/help" in lines(render_error(cards(), UserError(sentence="misread.of_another_version")))[0]
+    unknown = UserError(sentence="misread.style", values={"value": "巴洛克", "allowed": "墨, ink, 水墨"})
+    assert "可以写：动漫、写实、国风、赛博朋克、" in lines(commands.render_error(cards(), unknown))[0]
+    assert "cyberpunk, ink, oil, 3d" in lines(commands.render_error(cards(), unknown), "en_us")[0]
+    later = UserError(sentence="misread.of_another_version")
+    assert "/help" in lines(commands.render_error(cards(), later))[0]
+    assert all("{" not in lines(sample(name))[0] for name in ERRORS)
 
 
 def test_each_toast_is_short_in_both_languages() -> None:
     """A toast is read in passing, so it has no more than a few words."""
+    price = {"zh_cn": "¥0.10", "en_us": "¥0.10"}
     for key in (key for key in catalogue().keys if key.startswith("toast.")):
-        said = render_toast(catalogue(), key, count=4, price="¥0.40")["toast"]
-        assert said["content"] == said["i18n"]["zh_cn"] == catalogue().text(key, "zh", count=4, price="¥0.40")
-        assert said["i18n"]["en_us"] == catalogue().text(key, "en", count=4, price="¥0.40")
-        assert (len(said["i18n"]["zh_cn"]) <= 20, len(said["i18n"]["en_us"]) <= 60, key) == (True, True, key)
+        said = render_toast(catalogue(), key, price=price)["toast"]
+        assert said["content"] == said["i18n"]["zh_cn"] == catalogue().text(key, "zh", price="¥0.10")
+        assert said["i18n"]["en_us"] == catalogue().text(key, "en", price="¥0.10")
+        assert (len(said["i18n"]["zh_cn"]) <= 22, len(said["i18n"]["en_us"]) <= 60, key) == (True, True, key)
     both = {"zh_cn": "已取消", "en_us": "Cancelled"}
     answer = {"toast": {"type": "warning", "content": "已取消", "i18n": both}}
     assert render_toast(catalogue(), "toast.cancelled", kind="warning") == answer
@@ -413,10 +427,11 @@ def test_each_toast_is_short_in_both_languages() -> None:
 @pytest.mark.parametrize(
     ("key", "values", "said"),
     [
-        ("limit.day", {"used": "20", "most": "20", "count": "1"}, "你今天已用 20 张，再加 1 张"),
+        ("limit.pending", {"used": "5", "most": "5", "count": "1"}, "你有 5 张还没完成"),
         *((key, {"value": "x"}, "没有成功") for key in ("limit.of_another_version", "limit.day", "misread.size")),
-        ("misread.style", {"value": "浮世绘"}, "没有 浮世绘 这个风格。全部风格和例子见 /styles。"),
+        ("misread.style", {"value": "浮世绘"}, "没有“浮世绘”这个风格。全部风格见 /styles。"),
         ("misread.cancel", {"value": "\x00" + "9" * 500}, "/cancel 后面只能写序号，不能是 " + "9" * 39 + "…"),
+        ("toast.queued", {}, "已排队，结果在新回复里"),
     ],
 )
 def test_any_sentence_can_be_a_toast(key: str, values: dict[str, str], said: str) -> None:

@@ -11,12 +11,11 @@ import pytest
 from bot import errors
 from bot.chat.cards.command_cards import NOTICES
 from bot.chat.cards.help_cards import EXAMPLES, TIPS
-from bot.chat.cards.request_card import Stage
+from bot.chat.cards.request_card import TAGGED, Stage
 from bot.chat.messages import Messages, join, same_text
 from bot.chat.parsing.parser import WITH_ARGUMENT
 from bot.chat.parsing.tokenizer import COMMAND_NAMES
 from bot.errors import GlmError, SettingsError
-from bot.models import State
 from bot.options import DEFAULTS, OPTIONS
 from tests.unit.card_samples import catalogue
 
@@ -24,7 +23,9 @@ BOT = Path(errors.__file__).parent
 HAN = re.compile(r"[\u3400-\u9fff]")
 ASCII_PUNCTUATION = re.compile(r"[\u3400-\u9fff][,;!?](?!\S)|[\u3400-\u9fff]\.$")
 FAILURES = [
-    key for key in sorted(catalogue().keys) if key.startswith("failure.") and not key.endswith((".advice", "_plain"))
+    key
+    for key in sorted(catalogue().keys)
+    if key.startswith("failure.") and not key.endswith((".advice", ".advice_image", "_plain"))
 ]
 
 
@@ -48,7 +49,8 @@ def test_each_sentence_is_in_its_own_language() -> None:
 def test_each_error_has_its_sentence_and_each_failure_its_advice() -> None:
     """Every error of the tree names a sentence of the catalogue, no two by accident, and failures say what to do."""
     assert {leaf.sentence for leaf in leaves(GlmError) if leaf.sentence} <= catalogue().keys
-    assert {f"{key}.advice" for key in FAILURES} <= catalogue().keys
+    assert {f"{key}.advice" for key in FAILURES if key not in errors.FOR_ADMINS} <= catalogue().keys
+    assert set(FAILURES) >= errors.FOR_ADMINS
     sentences = [leaf.sentence for leaf in GlmError.__subclasses__() if leaf.sentence != "failure.internal"]
     assert len(sentences) == len(set(sentences))
 
@@ -69,11 +71,21 @@ PUT_TOGETHER = {
     *(f"misread.{name}_missing" for name in VALUED),
     *(f"tips.{name}" for name in TIPS),
     *(f"state.{stage}" for stage in Stage),
-    *(f"queue.{state}" for state in State if not state.ended),
+    *(f"cancelled.{how}" for how in ("waiting", "in_call", "kept")),
+    *(f"question.{result}" for result in ("drawn", "declined")),
+    *(f"card.{name}" for name in ("limit", "command", "nothing_to_cancel", "nothing_to_repeat", "prompt_missing")),
+    *(f"level.{level}" for level in range(4)),
+    *(f"tag.{name}" for name in TAGGED),
+    *(f"quota.budget_{subject}" for subject in ("person", "chat")),
+    *(f"advice.{told}{linked}" for told in ("admins_told", "ask_admin") for linked in ("", "_linked")),
     *(f"role.{role}" for role in ("user", "assistant", "history", "unknown")),
     *(f"settings.{end}" for end in ("own", "chat", "team", "language_zh", "language_en", "language_auto")),
     *(f"settings.{name}{of_chat}" for name in ("title", "use") for of_chat in ("", "_chat")),
-    *("stats.done", "stats.cancelled", "limit.pending", "limit.day", "limit.waiting"),
+    *(
+        "stats.done",
+        "stats.cancelled",
+        *(f"limit.{name}{some}" for name in ("pending", "day", "waiting") for some in ("", "_some")),
+    ),
 }
 """The keys that the program puts together from names; ``role.unknown`` is kept for the platform's findings."""
 
@@ -99,7 +111,7 @@ def test_sentences_and_their_uses_match() -> None:
     assert len(sentences) > 80
     assert sentences <= catalogue().keys
     assert PUT_TOGETHER - {"role.unknown"} <= catalogue().keys
-    endings = re.compile(r"(_plain|_free|_near|\.advice(_plain)?)$")
+    endings = re.compile(r"(_plain|_free|_near|\.advice(_plain|_image)?)$")
     assert {key for key in catalogue().keys if not {key, endings.sub("", key)} & (named | PUT_TOGETHER)} == set()
 
 

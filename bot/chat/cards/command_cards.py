@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
 from bot.chat.cards import elements as el
 from bot.chat.cards.elements import COLORS, Card, CardContext, Element
-from bot.chat.cards.request_card import describe_wait, excerpt
+from bot.chat.cards.request_card import describe_cost, describe_wait, excerpt
 from bot.chat.messages import Bilingual, join, same_text
 from bot.errors import UserError
 from bot.options import OPTIONS
@@ -22,22 +22,23 @@ from bot.view_models import (
     QuotaView,
     SettingsView,
     StatsView,
+    Usage,
 )
 
 NOTICES = tuple(title.split(".")[1] for title in COLORS if title.startswith("notice."))
 """The names of the notices; the words of each are ``notice.NAME.title`` and ``notice.NAME.text``."""
 
-_MAX_QUEUE_ROWS = 20
-_MAX_HISTORY = 10
-_MAX_LISTED = 12
+_MAX_QUEUE_ROWS = 12
+_MAX_HISTORY = 8
+_MAX_LISTED = 8
 _PROMPT_LENGTH = 100
 _OTHER_PROMPT_LENGTH = 40
+_QUESTION_LENGTH = 400
 _NAME_LENGTH = 64
 _ID_LENGTH = 100
 _NOTICE_VALUE_LENGTH = 400
 _ERROR_VALUE_LENGTHS = (800, 200, 40)
 _STYLE_NAMES_LENGTH = 400
-_BARS = "▁▂▃▄▅▆▇█"
 
 
 def render_notice(ctx: CardContext, name: str, **values: str | Bilingual) -> Card:
@@ -48,6 +49,15 @@ def render_notice(ctx: CardContext, name: str, **values: str | Bilingual) -> Car
     prompt, _ = excerpt(str(values.get("prompt", "")))
     text = ctx.paragraph(f"notice.{name}.text", **known)
     return ctx.card(f"notice.{name}.title", [text, *([el.small(prompt)] if prompt.strip() else [])])
+
+
+def render_cancelled(ctx: CardContext, *, count: int, in_call: int, price: float, prompt: str) -> Card:
+    """How many images were cancelled: ``in_call`` of them had been given to the platform, ``price`` yuan in all."""
+    text = ctx.say("notice.cancelled.text", count=count)
+    if in_call:
+        text = ctx.say("notice.cancelled.in_call", count=count, in_call=in_call, price=f"{price:.2f}")
+    shown, _ = excerpt(prompt)
+    return ctx.card("notice.cancelled.title", [el.paragraph(text), *([el.small(shown)] if shown.strip() else [])])
 
 
 def render_moved(ctx: CardContext) -> Card:
@@ -67,29 +77,79 @@ def render_error(
         "zh_cn": truncate("、".join(style.name["zh"] for style in ctx.styles.all), _STYLE_NAMES_LENGTH),
         "en_us": truncate(", ".join(style.name["en"] for style in ctx.styles.all), _STYLE_NAMES_LENGTH),
     }
-    kind = error.sentence.partition(".")[0]
+    kind, _, name = error.sentence.partition(".")
     title = f"card.{kind}" if kind in ("limit", "command") else "card.misread"
-    if error.sentence == "misread.nothing_to_repeat":
-        title = "card.command"
+    if name in ("nothing_to_repeat", "prompt_missing", "nothing_to_cancel"):
+        title = f"card.{name}"
     # "again" makes an image, too; of other commands it goes without saying that none was made.
-    asked_for_image = title != "card.command" and error.command in (None, "again")
-    note = [ctx.small("card.misread_note")] if asked_for_image and not drawn else []
-    offered = bool(error.offer and ctx.buttons)
-    if error.offer and ctx.buttons:
-        value = truncate(str(error.offer["value"]), _ERROR_VALUE_LENGTHS[-1])
+    asked_for_image = kind != "command" and name != "nothing_to_repeat" and error.command in (None, "again")
+    more = [ctx.small("cost.none")] if asked_for_image and not drawn else []
+    offer = error.offer if ctx.buttons else None
+    if offer and not drawn:
+        value = truncate(str(offer["value"]), _ERROR_VALUE_LENGTHS[-1])
         label = ctx.say("button.use", value=value) if value else ctx.say("button.as_is")
-        cost = [same_text(f"¥{price:.2f}")] if price else []
-        button = el.button(join([label, *cost], separator=" "), value={"a": "confirm", "r": request_id}, kind="primary")
-        note += [ctx.small("question.drawn")] if drawn else el.row([button])
+        words = join([label, ctx.price(price)], separator=" ")
+        more += el.row([el.button(words, value={"a": "confirm", "r": request_id}, kind="primary")])
+    elif offer:
+        more.append(ctx.small("question.drawn"))
     for length in _ERROR_VALUE_LENGTHS:
         typed = {name: truncate(value, length) for name, value in error.values.items()}
-        values: dict[str, object] = {"styles": styles, **typed}
-        near = ctx.messages.best_key(f"{error.sentence}_near", values) if offered else None
+        values: dict[str, object] = {"styles": styles, "zone": ctx.zone_name, **typed}
+        near = ctx.messages.best_key(f"{error.sentence}_near", values) if offer else None
         key = near or ctx.messages.best_key(error.sentence, values) or "card.misread_unknown"
-        card = ctx.card(title, [ctx.paragraph(key, **values), *note])
+        card = ctx.card(title, [ctx.paragraph(key, **values), *more])
         if el.fits(card):
             break
     return card
+
+
+def render_question(
+    ctx: CardContext,
+    *,
+    request_id: str,
+    prompt: str,
+    price: float,
+    count: int = 1,
+    result: str | None = None,
+    style: str | None = None,
+) -> Card:
+    """The card that asks, free of charge, whether words are to be drawn, or what became of it.
+
+    The ``price`` is that of all ``count`` images, and the prompt is empty where it may not be shown. The ``result`` is
+    ``drawn`` or ``declined`` once it is answered; ``style`` would be added to the words.
+    """
+    shown = truncate(prompt, _QUESTION_LENGTH)
+    elements = [ctx.paragraph("question.text", prompt=shown) if shown.strip() else ctx.paragraph("question.text_plain")]
+    elements += [el.small(ctx.option("style", style))] if style else []
+    if result is not None:
+        elements.append(ctx.small(f"question.{result}"))
+    elif ctx.buttons:
+        amount = ctx.price(price)
+        value = {"a": "confirm", "r": request_id}
+        draw = el.button(ctx.say("button.draw", price=amount), value=value, kind="primary")
+        if count > 1:
+            draw = el.confirmed(draw, ctx.say("confirm.title"), ctx.say("confirm.text", count=count, price=amount))
+        elements += [
+            ctx.small("question.free"),
+            *el.row([draw, ctx.button("button.decline", a="decline", r=request_id)]),
+        ]
+    else:
+        elements.append(ctx.small("question.type"))
+    return ctx.card("question.title", elements, color="grey" if result else None)
+
+
+def render_duplicate(ctx: CardContext, *, request_id: str, price: float, result: str | None = None) -> Card:
+    """That the same words came twice at once and are drawn once; ``result`` is ``drawn`` once the button was pressed.
+
+    The button draws another one, once, no matter who presses it or how often.
+    """
+    elements = [ctx.paragraph("duplicate.text"), ctx.small("cost.none")]
+    if result is not None:
+        elements.append(ctx.small("question.drawn"))
+    elif ctx.buttons:
+        another = ctx.say("button.another", price=ctx.price(price))
+        elements += el.row([el.button(another, value={"a": "confirm", "r": request_id})])
+    return ctx.card("duplicate.title", elements)
 
 
 def render_queue(ctx: CardContext, view: QueueView) -> Card:
@@ -97,16 +157,15 @@ def render_queue(ctx: CardContext, view: QueueView) -> Card:
 
     Nobody's name is shown. A prompt from another chat is shown only if nobody else reads the card.
     """
-    rows = _queue_rows(view.entries)
-    own = (place for place, row in enumerate(rows) if row[0].mine)
-    others = (place for place, row in enumerate(rows) if not row[0].mine)
-    listed = [rows[place] for place in sorted(islice(chain(own, others), _MAX_QUEUE_ROWS))]
-    omitted = sum(map(len, rows)) - sum(map(len, listed))
-    number = next((row[0].number for row in listed if row[0].mine), None)
+    own = (place for place, entry in enumerate(view.entries) if entry.mine)
+    others = (place for place, entry in enumerate(view.entries) if not entry.mine)
+    listed = [view.entries[place] for place in sorted(islice(chain(own, others), _MAX_QUEUE_ROWS))]
+    omitted = sum(one.running + one.waiting for one in view.entries) - sum(one.running + one.waiting for one in listed)
+    number = next((entry.number for entry in listed if entry.mine), None)
     elements = [
         *([ctx.paragraph("queue.paused")] if view.paused else []),
-        *([] if rows else [ctx.paragraph("queue.empty")]),
-        *chain.from_iterable(_queue_row(ctx, row, private=view.private) for row in listed),
+        *([] if view.entries else [ctx.paragraph("queue.empty")]),
+        *chain.from_iterable(_queue_entry(ctx, entry, private=view.private) for entry in listed),
         *([ctx.small("queue.more", count=omitted)] if omitted else []),
         *([ctx.small("queue.elsewhere", count=view.elsewhere)] if view.elsewhere else []),
         *([ctx.small("queue.cancel", number=number)] if number else []),
@@ -114,32 +173,33 @@ def render_queue(ctx: CardContext, view: QueueView) -> Card:
     return ctx.card("queue.title", elements, color="orange" if view.paused else None)
 
 
-def _queue_rows(entries: Sequence[QueueEntry]) -> list[list[QueueEntry]]:
-    """The images of one request in the same state, together."""
-    rows: dict[tuple[object, ...], list[QueueEntry]] = {}
-    for place, entry in enumerate(entries):
-        # Two people may ask for the same, so that only one's own images are known to belong together.
-        key = (entry.number, entry.state, entry.model) if entry.mine else (None, place)
-        rows.setdefault(key, []).append(entry)
-    return list(rows.values())
-
-
-def _queue_row(ctx: CardContext, row: Sequence[QueueEntry], *, private: bool) -> Iterator[Element]:
-    entry, count = row[0], len(row)
+def _queue_entry(ctx: CardContext, entry: QueueEntry, *, private: bool) -> list[Element]:
+    count = entry.running + entry.waiting
     parts = [ctx.say("queue.mine", number=entry.number) if entry.mine else ctx.say("queue.someone")]
     if count > 1:
         parts.append(ctx.say("queue.count", count=count))
-    parts.append(ctx.say(f"queue.{entry.state}"))
-    if not entry.here:
-        parts.append(ctx.say("queue.away"))
+    if entry.running:
+        parts.append(ctx.say("queue.some_running", count=entry.running) if entry.waiting else ctx.say("queue.running"))
     if entry.ahead is not None:
         parts.append(ctx.say("queue.ahead", ahead=entry.ahead) if entry.ahead else ctx.say("queue.next"))
+    elif entry.waiting and not entry.running:
+        parts.append(ctx.say("queue.waiting"))
     if entry.wait_seconds is not None:
         parts.append(describe_wait(ctx, entry.wait_seconds))
-    yield el.paragraph(join(parts))
+    if entry.mine:
+        parts.append(
+            ctx.say("cost.planned", price=f"{entry.price * count:.2f}") if entry.price else ctx.say("cost.free")
+        )
+    if not entry.here:
+        parts.append(ctx.say("queue.away"))
+    lines = [el.paragraph(join(parts))]
     prompt = truncate(entry.prompt, _PROMPT_LENGTH if entry.mine else _OTHER_PROMPT_LENGTH)
     if prompt.strip() and (entry.here or private):
-        yield el.small(prompt)
+        lines.append(el.small(prompt))
+    if entry.mine and entry.here and ctx.buttons:
+        cancel = ctx.button("button.cancel", a="cancel", r=entry.request_id)
+        lines = [el.beside({**cancel, "size": "small"}, lines, narrow_first=False)]
+    return lines
 
 
 def render_settings(ctx: CardContext, view: SettingsView) -> Card:
@@ -165,38 +225,35 @@ def render_changed(ctx: CardContext, changes: Mapping[str, Any], *, for_chat: bo
     return render_notice(ctx, "set_chat" if for_chat else "set", changes=words)
 
 
-def render_duplicate(ctx: CardContext, *, request_id: str, price: float, result: str | None = None) -> Card:
-    """That the same words came twice at once and are drawn once; ``result`` is ``drawn`` once the button was pressed.
-
-    The button draws another one, once, no matter who presses it or how often.
-    """
-    elements = [ctx.paragraph("duplicate.text")]
-    if result is not None:
-        elements.append(ctx.small("question.drawn"))
-    elif ctx.buttons:
-        another = ctx.say("button.another", price=f"¥{price:.2f}")
-        elements += el.row([el.button(another, value={"a": "confirm", "r": request_id})])
-    return ctx.card("duplicate.title", elements, color="grey" if result else None)
-
-
 def render_history(ctx: CardContext, view: HistoryView, *, request_id: str) -> Card:
-    """The images as thumbnails with their prompts, each with buttons to run it again and to get its file."""
-    rows = [element for entry in view.entries[:_MAX_HISTORY] for element in _history_entry(ctx, entry)]
+    """A page of somebody's images: thumbnail, prompt, date and cost, the original, and a button to draw it again.
+
+    ``request_id`` is the request for this page.
+    """
+    elements = [_history_entry(ctx, entry) for entry in view.entries[:_MAX_HISTORY]]
+    if not elements:
+        elements = [ctx.paragraph("history.none" if view.filter else "history.empty", filter=truncate(view.filter, 40))]
     if view.more and ctx.buttons:
-        rows += el.row([ctx.button("button.older", a="older", r=request_id)])
-    empty = "history.none" if view.filter else "history.empty"
-    return ctx.card("history.title", rows or [ctx.paragraph(empty)])
+        elements += el.row([ctx.button("button.older", a="older", r=request_id)])
+    where = ctx.say("history.everywhere" if view.everywhere else "history.here")
+    subtitle = join([where, same_text(f"“{truncate(view.filter, 40)}”")]) if view.filter else where
+    return ctx.card("history.title", elements, subtitle=subtitle if view.entries else None)
 
 
-def _history_entry(ctx: CardContext, entry: HistoryEntry) -> Iterator[Element]:
-    yield el.image(entry.image_key, alt=ctx.say("label.alt"), scale_type="crop_center", size="medium")
+def _history_entry(ctx: CardContext, entry: HistoryEntry) -> Element:
     prompt = truncate(entry.prompt, _PROMPT_LENGTH)
-    if prompt.strip():
-        yield el.paragraph(prompt)
-    yield el.small(join([same_text(entry.options.model), ctx.option("size", entry.options.size)]))
+    alt = same_text(prompt) if prompt.strip() else ctx.say("label.alt")
+    thumbnail = el.image(entry.image_key, alt=alt, scale_type="crop_center", size="medium")
+    about = [] if entry.accepted_at is None else [same_text(ctx.time(entry.accepted_at))]
+    if (price := ctx.prices.get(entry.options.model)) is not None:
+        about.append(describe_cost(ctx, price=price, billed=entry.calls_billed))
+    buttons = []
+    if ctx.buttons and entry.generation_id:
+        buttons.append({**ctx.button("button.original_short", a="original", g=entry.generation_id), "size": "small"})
     if ctx.buttons:
-        again = ctx.button("button.again", a="again", r=entry.request_id)
-        yield from el.row([again, ctx.button("button.original", a="original", g=entry.generation_id)])
+        buttons.append({**ctx.button("button.again_short", a="again", r=entry.request_id), "size": "small"})
+    words = [el.paragraph(prompt)] if prompt.strip() else []
+    return el.beside(thumbnail, [*words, el.small(join(about)), *el.row(buttons)], narrow_first=True)
 
 
 def render_ids(ctx: CardContext, *, person: str, chat: str | None) -> Card:
@@ -206,7 +263,8 @@ def render_ids(ctx: CardContext, *, person: str, chat: str | None) -> Card:
 
 def render_not_allowed(ctx: CardContext, *, person: str, chat: str | None) -> Card:
     """That the bot is not open to somebody yet, with the ids that an admin needs to open it."""
-    return ctx.card("id.not_allowed_title", [ctx.paragraph("id.not_allowed"), *_ids(ctx, person, chat)])
+    elements = [ctx.paragraph("id.not_allowed"), *_ids(ctx, person, chat), ctx.small("cost.none")]
+    return ctx.card("id.not_allowed_title", elements)
 
 
 def _ids(ctx: CardContext, person: str, chat: str | None) -> Iterator[Element]:
@@ -217,7 +275,7 @@ def _ids(ctx: CardContext, person: str, chat: str | None) -> Iterator[Element]:
 
 
 def render_quota(ctx: CardContext, view: QuotaView) -> Card:
-    """What a person and the team have used, and what is left."""
+    """What a person, this chat and the team have used, what is left, and when it starts again."""
 
     def used(key: str, used: object, most: object, **more: object) -> Bilingual:
         return ctx.say(key, used=used, most=most, **more) if most else ctx.say(f"{key}_free", used=used)
@@ -227,45 +285,53 @@ def render_quota(ctx: CardContext, view: QuotaView) -> Card:
         used("quota.today", view.today, view.per_day, left=max(0, view.per_day - view.today)),
         used("quota.pending", view.pending, view.pending_most),
     ]
+    budgets = [
+        ctx.say(f"quota.budget_{one.subject}", used=f"{one.yuan:.2f}", most=f"{one.yuan_most:.2f}")
+        for one in view.budgets
+    ]
     team = [
         used("quota.images", view.team_images, view.team_images_most),
         used("quota.yuan", f"{view.team_yuan:.2f}", most_yuan),
     ]
-    paragraphs = [el.paragraph(join(lines, separator="\n")) for lines in (own, team)]
+    paragraphs = [el.paragraph(join(lines, separator="\n")) for lines in (own, budgets, team) if lines]
     return ctx.card("quota.title", [*paragraphs, ctx.small("quota.resets", time=ctx.time(view.resets_at))])
 
 
 def render_stats(ctx: CardContext, view: StatsView) -> Card:
-    """The team's month, for an admin: models, people, outcomes, images per day, calls to Feishu."""
+    """The team's month, for an admin: models, a chart of the days, people and chats by cost, outcomes, calls."""
     images, yuan = sum(model.images for model in view.models), sum(model.yuan for model in view.models)
-    outcomes = (
-        # Codes of failures stay as they are, as in the log and on the command line.
-        (ctx.say(f"stats.{name}") if name in ("done", "cancelled") else _name(name), count)
-        for name, count in view.outcomes.items()
-    )
+    outcomes = [
+        join([_outcome(ctx, name), same_text(f"{count:,}")])
+        for name, count in islice(view.outcomes.items(), _MAX_LISTED)
+    ]
+    total = ctx.paragraph("stats.total", images=f"{images:,}", yuan=f"{yuan:.2f}")
     elements = [
         *([ctx.paragraph("stats.paused")] if view.paused else []),
-        ctx.paragraph("stats.total", images=f"{images:,}", yuan=f"{yuan:.2f}")
-        if view.models
-        else ctx.paragraph("stats.none"),
+        total if view.models else ctx.paragraph("stats.none"),
         *(el.paragraph(_model_stats(ctx, model)) for model in view.models),
         *_chart(ctx, view),
-        *_counts(ctx, "stats.outcomes", outcomes),
-        *_counts(ctx, "stats.people", ((_name(one.open_id), one.images) for one in view.people)),
+        *_usage(ctx, "stats.people", view.people),
+        *_usage(ctx, "stats.chats", view.chats),
+        *([el.paragraph(join([ctx.say("stats.outcomes"), *outcomes], separator="\n"))] if outcomes else []),
         ctx.small("stats.calls", count=f"{view.feishu_calls:,}"),
+        *(el.row([ctx.button("button.export", a="export", m=view.month)]) if ctx.buttons and view.models else []),
     ]
     return ctx.card("stats.title", elements, color="orange" if view.paused else None, month=view.month)
 
 
-def _name(name: str) -> Bilingual:
-    return same_text(truncate(name, _NAME_LENGTH))
+def _outcome(ctx: CardContext, name: str) -> Bilingual:
+    """How a generation ended: done, cancelled, or the sentence of its failure."""
+    key = ctx.messages.best_key(name if name.startswith("failure.") else f"stats.{name}", ("level",))
+    if key is None:
+        return same_text(truncate(name, _NAME_LENGTH))
+    return {locale: text.rstrip("。.") for locale, text in ctx.say(key, level="").items()}
 
 
 def _model_stats(ctx: CardContext, model: ModelStats) -> Bilingual:
     times = {"stats.generation": model.generation_seconds, "stats.waiting": model.waiting_seconds}
     return join(
         [
-            _name(model.model),
+            same_text(truncate(model.model, _NAME_LENGTH)),
             ctx.say("stats.images", count=f"{model.images:,}"),
             same_text(f"¥{model.yuan:.2f}"),
             *(ctx.say(key, seconds=round(seconds)) for key, seconds in times.items() if seconds is not None),
@@ -274,25 +340,29 @@ def _model_stats(ctx: CardContext, model: ModelStats) -> Bilingual:
 
 
 def _chart(ctx: CardContext, view: StatsView) -> Iterator[Element]:
-    """A block for each day of the month from the first to the last with an image."""
+    """A bar for each day of the month from the first to the last with an image.
+
+    https://open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/chart
+    """
     _, _, month = view.month.partition("-")
     counts = {int(day.partition("-")[2]): count for day, count in view.days if day.partition("-")[0] == month}
     if counts:
-        first, last = min(counts), max(counts)
-        days = [counts.get(day, 0) for day in range(first, last + 1)]
-        head = ctx.say("stats.days", first=f"{month}-{first:02}", last=f"{month}-{last:02}", most=max(days))
-        yield el.paragraph(join([head, same_text(bars(days))], separator="\n"))
+        days = range(min(counts), max(counts) + 1)
+        values = [{"day": f"{month}-{day:02}", "images": counts.get(day, 0)} for day in days]
+        yield ctx.paragraph("stats.days")
+        spec = {"type": "bar", "data": {"values": values}, "xField": "day", "yField": "images"}
+        yield {"tag": "chart", "aspect_ratio": "2:1", "chart_spec": spec}
 
 
-def _counts(ctx: CardContext, key: str, counts: Iterable[tuple[Bilingual, int]]) -> Iterator[Element]:
-    lines = [join([name, same_text(f"{count:,}")]) for name, count in islice(counts, _MAX_LISTED)]
-    if lines:
-        yield el.paragraph(join([ctx.say(key), *lines], separator="\n"))
-
-
-def bars(counts: Iterable[int]) -> str:
-    """A chart on one line: a block for each count, the highest for the largest, the lowest only for none."""
-    every = list(counts)
-    most = max([1, *every])
-    # Rounded up, so that a single image does not look like none.
-    return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in every)
+def _usage(ctx: CardContext, key: str, usage: Iterable[Usage]) -> Iterator[Element]:
+    """Each person or chat with what it has used; people by the client's own element, which notifies nobody."""
+    rows = list(islice(usage, _MAX_LISTED))
+    if rows:
+        yield ctx.paragraph(key)
+    for one in rows:
+        used = ctx.say("stats.used", images=f"{one.images:,}", yuan=f"{one.yuan:.2f}")
+        if one.open_id:
+            who: Element = {"tag": "person", "user_id": one.open_id[:_NAME_LENGTH], "size": "small", "show_name": True}
+        else:
+            who = ctx.paragraph("stats.group", id=one.chat_id[-6:])
+        yield from el.row([who, el.paragraph(used)])

@@ -20,38 +20,44 @@ from bot.models import Language
 from bot.options import OPTIONS, Options
 from bot.text import escape_tags, truncate
 
+_CHINA = ("Asia/Shanghai", "Asia/Chongqing", "Asia/Harbin", "PRC")
+
 Element = dict[str, Any]
 Card = dict[str, Any]
 
-MAX_LINK_LENGTH = 800
-"""The platform's links are under 400 characters, and four of them share a card of 30 KB."""
 CARD_ROOM = 24_000
 """Bytes of what may be long in a card, which leaves room for the rest within 30 KB."""
+MAX_BUTTONS = 3
+"""The controls that are side by side; more are in a menu."""
+_MAX_LINK_LENGTH = 800  # the platform's links are under 400 characters, and four of them share a card of 30 KB
 
 COLORS: Mapping[str, str] = {
     **dict.fromkeys(("state.generating", "state.progress"), "wathet"),
     **dict.fromkeys(("state.ready", "state.ready_all", "state.ready_some"), "green"),
     **dict.fromkeys(("state.warned", "card.limit", "notice.paused.title"), "orange"),
     **dict.fromkeys(("state.cancelled", "card.command", "card.moved_title", "id.not_allowed_title"), "grey"),
+    **dict.fromkeys(("card.nothing_to_cancel", "card.nothing_to_repeat", "duplicate.title"), "grey"),
     "state.failed": "red",
-    "card.misread": "yellow",
+    **dict.fromkeys(("card.misread", "card.prompt_missing"), "yellow"),
     **{f"notice.{name}.title": "grey" for name in ("cancelled", "already_paused", "already_running", "recalled")},
     **{f"notice.{name}.title": "grey" for name in ("original_gone", "original_refused", "unshown", "unreadable")},
     **{f"notice.{name}.title": "green" for name in ("set", "set_chat", "language", "resumed", "redownload")},
-    **{f"notice.{name}.title": "red" for name in ("stalled", "admin_balance", "admin_key", "admin_blocked")},
+    **{
+        f"notice.{name}.title": "red"
+        for name in ("stalled", "admin_balance", "admin_key", "admin_blocked", "admin_refused")
+    },
     **{f"notice.{name}.title": "red" for name in ("admin_silent", "admin_base", "admin_feishu")},
 }
-"""The colour of a card by the key of its title; the others are blue."""
+"""The color of a card by the key of its title; the others are blue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardContext:
     """What cards are rendered with. Each card is in both languages and under 30 KB.
 
-    A prompt is in its card once, as plain text. Buttons carry an action and an id, never a prompt or an option:
-    ``{"a": "again" | "resume" | "ratio" | "edit" | "cancel", "r": request_id}`` or
-    ``{"a": "original", "g": generation_id}``; the ratio is the select's choice. The form sends
-    ``{"a": "submit", "r": request_id}`` with its fields, an example of the welcome ``{"a": "example", "e": name}``.
+    Controls carry an action and an id, never a prompt or an option: ``a`` is the action, ``r`` a request, ``g`` a
+    generation. In a menu the choice is the action. The others: an example of the welcome or a style is ``e``, a
+    command ``c``, the month of an export ``m``; the ratio is the choice of its select, and a form sends its fields.
     """
 
     messages: Messages
@@ -65,6 +71,8 @@ class CardContext:
     defaults: Options = field(default_factory=Options)
     commands: Sequence[str] = COMMAND_NAMES
     """The commands that ``/help`` lists."""
+    alerts_admins: bool = False
+    """Whether there are admins who are told of what only they can mend."""
 
     def say(self, key: str, **values: object) -> Bilingual:
         """A sentence of the catalogues in both languages."""
@@ -82,27 +90,46 @@ class CardContext:
         """A button that calls back with ``value``."""
         return button(self.say(key), value=value, kind=kind)
 
-    def card(self, title: str, elements: Iterable[Element], *, color: str | None = None, **values: object) -> Card:
-        """A card under a title of the catalogues, by default in the colour of its title."""
-        return card(self.say(title, **values), elements, color=color or COLORS.get(title, "blue"))
+    def card(
+        self,
+        title: str,
+        elements: Iterable[Element],
+        *,
+        color: str | None = None,
+        subtitle: Bilingual | None = None,
+        tags: Iterable[Bilingual] = (),
+        **values: object,
+    ) -> Card:
+        """A card under a title of the catalogues, by default in the color of its title."""
+        color = color or COLORS.get(title, "blue")
+        return card(self.say(title, **values), elements, color=color, subtitle=subtitle, tags=tags)
 
-    def option(self, name: str, value: Any) -> Bilingual:
-        """An option with its value, in words."""
+    def option(self, name: str, value: Any, *, prefix: str = "label") -> Bilingual:
+        """An option with its value in words; with the prefix ``tag`` the value alone."""
         option = OPTIONS[name]
         if value in (None, "") or value is False:
             return self.say(f"label.no_{name}" if value is False else f"settings.no_{name}")
         shown = self.style_name(value) if option.is_style else value
-        return self.say(f"label.{name}", **{name: shown, **option.display(value)})
+        return self.say(f"{prefix}.{name}", **{name: shown, **option.display(value)})
 
     def style_name(self, name: str) -> Bilingual:
         """The name of a style in both languages; one that no longer exists stays as it was typed."""
         style = self.styles.find(name)
         return same_text(truncate(name, 40)) if style is None else by_locale(style.name)
 
+    @property
+    def zone_name(self) -> Bilingual:
+        """The name of the team's time zone."""
+        return self.say("zone.china") if str(self.zone) in _CHINA else same_text(str(self.zone))
+
+    def price(self, yuan: float) -> Bilingual:
+        """An amount of money, or that it is none."""
+        return same_text(f"¥{yuan:.2f}") if yuan else self.say("cost.free")
+
     def time(self, at: float) -> str:
         """A time in seconds since 1970, to the minute; raises ``ValueError`` outside the years 1 to 9999."""
         try:
-            return f"{datetime.fromtimestamp(at, self.zone):%Y-%m-%d %H:%M}"
+            return f"{datetime.fromtimestamp(at, self.zone):%m-%d %H:%M}"
         except (OverflowError, OSError) as error:
             raise ValueError(f"{at} is no time of our calendar") from error
 
@@ -113,24 +140,20 @@ def by_locale(texts: Mapping[Language, str]) -> Bilingual:
 
 
 def label(words: Bilingual) -> Element:
-    """A ``plain_text`` in both languages."""
-    return {"tag": "plain_text", "content": words["zh_cn"], "i18n_content": dict(words)}
-
-
-def verbatim(text: str) -> Element:
-    """A ``plain_text`` that is the same for every reader."""
-    return {"tag": "plain_text", "content": text}
+    """A ``plain_text``: in both languages, or where they are the same, for every reader."""
+    zh, en = words["zh_cn"], words["en_us"]
+    plain = {"tag": "plain_text", "content": zh}
+    return plain if zh == en else {**plain, "i18n_content": dict(words)}
 
 
 def paragraph(text: Bilingual | str) -> Element:
     """A paragraph of plain text."""
-    return {"tag": "div", "text": verbatim(text) if isinstance(text, str) else label(text)}
+    return {"tag": "div", "text": label(same_text(text) if isinstance(text, str) else text)}
 
 
 def small(text: Bilingual | str) -> Element:
     """A small grey paragraph of plain text."""
-    plain = paragraph(text)["text"]
-    return {"tag": "div", "text": {**plain, "text_size": "notation", "text_color": "grey"}}
+    return {"tag": "div", "text": {**paragraph(text)["text"], "text_size": "notation", "text_color": "grey"}}
 
 
 def markdown(words: Bilingual) -> Element:
@@ -143,9 +166,20 @@ def image(key: str, *, alt: Bilingual, **more: str) -> Element:
     return {"tag": "img", "img_key": key, "alt": label(alt), "scale_type": "fit_horizontal", **more, "preview": True}
 
 
-def button(words: Bilingual, *, value: Mapping[str, str], kind: str = "default") -> Element:
+def images(keys: Sequence[str]) -> Element:
+    """Two to four images in one grid of squares."""
+    mode = "trisect" if len(keys) == 3 else "bisect"  # noqa: PLR2004 - three fill one row of a grid of three
+    return {"tag": "img_combination", "combination_mode": mode, "img_list": [{"img_key": key} for key in keys]}
+
+
+def button(words: Bilingual, *, value: Mapping[str, str], kind: str = "default", **more: Any) -> Element:
     """A button that calls back with ``value``; ``kind`` is its type, such as ``primary``."""
-    return {"tag": "button", "text": label(words), "type": kind, "behaviors": [_callback(value)]}
+    return {"tag": "button", "text": label(words), "type": kind, "behaviors": [_callback(value)], **more}
+
+
+def confirmed(button: Element, title: Bilingual, text: Bilingual) -> Element:
+    """A button that asks before it calls back."""
+    return {**button, "confirm": {"title": label(title), "text": label(text)}}
 
 
 def link(words: Bilingual, *, url: str) -> Element:
@@ -155,7 +189,7 @@ def link(words: Bilingual, *, url: str) -> Element:
 
 def linkable(url: str | None) -> bool:
     """Whether a card may link to a url: https, a host, no spaces or control characters, not too long."""
-    if url is None or len(url) > MAX_LINK_LENGTH or not url.isascii() or not url.isprintable() or " " in url:
+    if url is None or len(url) > _MAX_LINK_LENGTH or not url.isascii() or not url.isprintable() or " " in url:
         return False
     try:
         parts = urlsplit(url)
@@ -166,27 +200,63 @@ def linkable(url: str | None) -> bool:
 
 def select(words: Bilingual, *, choices: Iterable[str], value: Mapping[str, str]) -> Element:
     """A drop-down list that calls back with ``value`` and the choice."""
-    return {
-        "tag": "select_static",
-        "placeholder": label(words),
-        "options": [{"text": verbatim(choice), "value": choice} for choice in choices],
-        "behaviors": [_callback(value)],
-    }
+    options = [{"text": label(same_text(choice)), "value": choice} for choice in choices]
+    behaviors = [_callback(value)]
+    return {"tag": "select_static", "placeholder": label(words), "options": options, "behaviors": behaviors}
 
 
 def row(elements: Sequence[Element]) -> list[Element]:
     """The elements side by side, wrapped on a narrow screen; nothing if there are none."""
-    columns = [{"tag": "column", "width": "auto", "elements": [element]} for element in elements]
+    columns = [
+        {"tag": "column", "width": "auto", "vertical_align": "center", "elements": [element]} for element in elements
+    ]
     line = {"tag": "column_set", "flex_mode": "flow", "horizontal_spacing": "small", "columns": columns}
     return [line] if columns else []
 
 
-def card(title: Bilingual, elements: Iterable[Element], *, color: str = "blue") -> Card:
+def beside(narrow: Element, wide: Sequence[Element], *, narrow_first: bool) -> Element:
+    """An element on one side of others, on any screen."""
+    columns = [
+        {"tag": "column", "width": "auto", "vertical_align": "top", "elements": [narrow]},
+        {"tag": "column", "width": "weighted", "weight": 1, "vertical_align": "top", "elements": list(wide)},
+    ]
+    columns = columns if narrow_first else columns[::-1]
+    return {"tag": "column_set", "flex_mode": "none", "horizontal_spacing": "medium", "columns": columns}
+
+
+def controls(elements: Sequence[Element]) -> list[Element]:
+    """Controls side by side: three at most, and a menu for the rest, which must be buttons that call back.
+
+    A choice in a menu calls back with the ids of its buttons, and the action as the choice.
+    https://open.feishu.cn/document/feishu-cards/card-json-v2-components/interactive-components/overflow
+    """
+    shown, rest = list(elements[:MAX_BUTTONS]), elements[MAX_BUTTONS:]
+    if rest:
+        values = [one["behaviors"][0]["value"] for one in rest]
+        options = [{"text": one["text"], "value": value["a"]} for one, value in zip(rest, values, strict=True)]
+        ids = {name: text for value in values for name, text in value.items() if name != "a"}
+        shown.append({"tag": "overflow", "options": options, "behaviors": [_callback(ids)]})
+    return row(shown)
+
+
+def card(
+    title: Bilingual,
+    elements: Iterable[Element],
+    *,
+    color: str = "blue",
+    subtitle: Bilingual | None = None,
+    tags: Iterable[Bilingual] = (),
+) -> Card:
     """A whole card; the list of chats shows its title, too."""
+    header: Element = {"template": color, "title": label(title)}
+    if subtitle:
+        header["subtitle"] = label(subtitle)
+    if shown := [{"tag": "text_tag", "text": label(one), "color": "neutral"} for one in tags]:
+        header["text_tag_list"] = shown
     return {
         "schema": "2.0",
         "config": {"update_multi": True, "summary": {"content": title["zh_cn"], "i18n_content": dict(title)}},
-        "header": {"template": color, "title": label(title)},
+        "header": header,
         "body": {"elements": list(elements)},
     }
 
@@ -215,25 +285,19 @@ def _texts(element: Any, language: Language) -> Iterator[str]:
             yield element.get("i18n_content", {}).get(LOCALES[language], element["content"])
             return
         for name, part in element.items():
-            if name != "alt":
+            if name not in ("alt", "confirm", "chart_spec"):
                 yield from _texts(part, language)
 
 
 def render_toast(
     messages: Messages, key: str, *, kind: Literal["info", "success", "error", "warning"] = "info", **values: object
 ) -> dict[str, Any]:
-    """The answer to a press, in both languages.
+    """The answer to a press, in both languages; values that the sentence does not have are ignored.
 
+    A press must be answered: a sentence for which the values do not suffice is replaced by a general one.
     https://open.feishu.cn/document/feishu-cards/card-callback-communication
-
-    Args:
-        messages: the catalogues.
-        key: any sentence of them. One for which the values do not suffice is replaced by a general one, because a
-            press must be answered.
-        kind: the icon before the words.
-        values: the placeholders of the sentence; others are ignored.
     """
-    known = {name: truncate(str(value), 40) for name, value in values.items()}
+    known = {name: value if isinstance(value, dict) else truncate(str(value), 40) for name, value in values.items()}
     words = messages.bilingual(messages.best_key(key, known) or "toast.refused", **known)
     return {"toast": {"type": kind, "content": words["zh_cn"], "i18n": words}}
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Mapping
 from typing import Any
 
 from bot.chat.cards import elements as el
@@ -40,42 +38,30 @@ def render_form(
     """The form, filled in with the prompt and the options of a request.
 
     It sends ``prompt`` and the options by name with the button's ``{"a": "submit", "r": request_id}``, which may be
-    missing: the button's name is ``submit_`` and the request's id as well.
-
-    Args:
-        ctx: what cards are rendered with.
-        request_id: the request.
-        prompt: its prompt.
-        options: its options.
-        typed: what was typed and chosen before, for a form that is shown again after it was rejected.
-        again: a few letters and digits that make the button's name another one then: a client may keep a button
-            disabled that was pressed before.
+    missing: the button's name is ``submit_`` and the request's id as well. ``typed`` is what was entered before, for a
+    form that is shown again after it was rejected; ``again`` are a few letters and digits that make the button's name
+    another one then: a client may keep a button disabled that was pressed before.
     """
     typed = typed or {}
     prompt = typed.get("prompt", prompt)
-    choices = {name: _choices(ctx, name, getattr(options, name)) for name, one in OPTIONS.items() if one.form}
-    button = el.button(ctx.say("form.submit"), value={"a": "submit", "r": request_id}, kind="primary")
+    selects = {name: _select(ctx, name, getattr(options, name), typed) for name, one in OPTIONS.items() if one.form}
+    price = ctx.prices.get(options.model, 0.0)
+    submit = ctx.say("form.submit", price=f"{price:.2f}") if price else ctx.say("form.submit_free")
+    button = el.button(submit, value={"a": "submit", "r": request_id}, kind="primary")
     button |= {"name": "_".join(filter(None, ("submit", request_id, again))), "form_action_type": "submit"}
-    while True:
-        selects = (_select(ctx, name, one, chosen=typed.get(name)) for name, one in choices.items())
-        elements = [*_prompt(ctx, prompt), *chain.from_iterable(selects), button]
-        form = {"tag": "form", "name": "form", "elements": elements}
-        longest = max((one.words for one in choices.values()), key=len)
-        if el.fits(form) or len(longest) < _MIN_CHOICES:
-            return ctx.card("form.title", [form])
-        longest.popitem()
+    fields = [one for name, select in selects.items() for one in (ctx.paragraph(f"form.{name}"), select)]
+    form = {"tag": "form", "name": "form", "elements": [*_prompt(ctx, prompt), *fields, button]}
+    while not el.fits(form):
+        longest = max((select["options"] for select in selects.values()), key=len)
+        if len(longest) < _MIN_CHOICES:
+            break
+        longest.pop()
+    return ctx.card("form.title", [form])
 
 
-@dataclass(frozen=True, slots=True)
-class _Choices:
-    """The words of each choice, and the value that is chosen beforehand."""
-
-    words: dict[str, Bilingual]
-    present: str
-
-
-def _choices(ctx: CardContext, name: str, value: Any) -> _Choices:
-    option, present, words = OPTIONS[name], value, {}
+def _select(ctx: CardContext, name: str, value: Any, typed: Mapping[str, str]) -> Element:
+    """The choices of an option, what is set now first, or what was chosen before."""
+    option, present, words = OPTIONS[name], value, dict[str, Bilingual]()
     if option.is_style:
         style = ctx.styles.find(value) if value else None
         present = style.name["en"] if style else None
@@ -89,22 +75,17 @@ def _choices(ctx: CardContext, name: str, value: Any) -> _Choices:
             words[one] = {locale: truncate(text, _NAME_LENGTH) for locale, text in by_locale(style.name).items()}
         elif one == str(present) and f"form.{name}_now" in ctx.messages:
             words[one] = ctx.say(f"form.{name}_now", **{name: one, **option.display(value)})
-    return _Choices(words, NONE if present is None else str(present))
-
-
-def _select(ctx: CardContext, name: str, choices: _Choices, *, chosen: str | None) -> Iterator[Element]:
-    yield ctx.paragraph(f"form.{name}")
-    yield {
+    chosen = typed.get(name)
+    return {
         "tag": "select_static",
         "name": name,
-        "options": [{"text": el.label(words), "value": value} for value, words in choices.words.items()],
-        "initial_option": chosen if chosen in choices.words else choices.present,
+        "options": [{"text": el.label(text), "value": value} for value, text in words.items()],
+        "initial_option": chosen if chosen in words else NONE if present is None else str(present),
     }
 
 
-def _prompt(ctx: CardContext, prompt: str) -> Iterator[Element]:
-    yield ctx.paragraph("form.prompt")
-    yield {
+def _prompt(ctx: CardContext, prompt: str) -> list[Element]:
+    field = {
         "tag": "input",
         "name": "prompt",
         "input_type": "multiline_text",
@@ -116,6 +97,6 @@ def _prompt(ctx: CardContext, prompt: str) -> Iterator[Element]:
         "placeholder": el.label(ctx.say("form.prompt_hint")),
         "default_value": prefill(prompt),
     }
-    if (length := len(sanitize(prompt))) > MAX_INPUT:
-        yield ctx.small("form.cut", length=length, shown=MAX_INPUT)
-    yield ctx.small("form.new_image")
+    length = len(sanitize(prompt))
+    cut = [ctx.small("form.cut", length=length, shown=MAX_INPUT)] if length > MAX_INPUT else []
+    return [ctx.paragraph("form.prompt"), field, *cut, ctx.small("form.new_image")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from bot import sizes
@@ -15,15 +15,14 @@ EXAMPLES: tuple[str, ...] = ("cat", "poster", "science")
 """The examples of the welcome; the prompt of each is the sentence ``welcome.example.NAME.prompt``."""
 TIPS = ("details", "style", "light", "composition", "text", "avoid")
 
-_HELP_OPTION = "help.option."
 _NAMES_LENGTH = 800
-_MOST_BUTTONS = 24
+_MAX_STYLE_BUTTONS = 30
 
 
 def render_help(ctx: CardContext) -> Card:
     """What can be typed: a prompt, its options, and the commands."""
     defaults = asdict(ctx.defaults)
-    options = (ctx.say(key, **defaults) for key in ctx.messages.keys if key.startswith(_HELP_OPTION))
+    options = (ctx.say(key, **defaults) for key in ctx.messages.keys if key.startswith("help.option."))
     paragraphs = [
         [ctx.say("help.intro")],
         [ctx.say("help.options"), *options],
@@ -31,7 +30,7 @@ def render_help(ctx: CardContext) -> Card:
         [ctx.say("help.commands"), *(ctx.say(f"help.command.{name}") for name in ctx.commands)],
         [ctx.say("help.words")],
     ]
-    return ctx.card("help.title", (el.markdown(_lines(lines)) for lines in paragraphs))
+    return ctx.card("help.title", (el.markdown(join(lines, separator="\n")) for lines in paragraphs))
 
 
 def render_short_help(ctx: CardContext) -> Card:
@@ -45,90 +44,72 @@ def render_short_help(ctx: CardContext) -> Card:
 
 def render_sizes(ctx: CardContext) -> Card:
     """The sizes of each model, and the rule for others."""
-    models: dict[tuple[str, ...], list[str]] = {}
+    models: dict[Sequence[str], list[str]] = {}
     for model, recommended in sizes.RECOMMENDED.items():
         models.setdefault(recommended, []).append(model)
-    paragraphs = [el.paragraph(_sizes(ctx, names, recommended)) for recommended, names in models.items()]
+    paragraphs = [_sizes(ctx, names, recommended) for recommended, names in models.items()]
     return ctx.card("sizes.title", [*paragraphs, ctx.small("sizes.use")])
 
 
-def _sizes(ctx: CardContext, models: list[str], recommended: Iterable[str]) -> Bilingual:
+def _sizes(ctx: CardContext, models: list[str], recommended: Iterable[str]) -> Element:
     rule = sizes.rule(models[0])
     default = sizes.resolve_default(models[0], ctx.defaults.size)
+    listed = {default: "sizes.default"} | dict.fromkeys((size for size in recommended if size != default), "sizes.size")
     numbers = {"minimum": rule.minimum, "maximum": rule.maximum, "multiple": rule.multiple}
-    return _lines(
-        [
-            join(map(same_text, models), separator=" / "),
-            ctx.say("sizes.default", size=default, ratio=sizes.ratio_name(default)),
-            *(
-                ctx.say("sizes.size", size=size, ratio=sizes.ratio_name(size))
-                for size in recommended
-                if size != default
-            ),
-            ctx.say("sizes.rule", **numbers, pixels=f"{rule.max_pixels:,}"),
-        ]
-    )
+    lines = [
+        same_text(" / ".join(models)),
+        *(ctx.say(key, size=size, ratio=sizes.ratio_name(size)) for size, key in listed.items()),
+        ctx.say("sizes.rule", **numbers, pixels=f"{rule.max_pixels:,}"),
+    ]
+    return el.paragraph(join(lines, separator="\n"))
 
 
 def render_models(ctx: CardContext) -> Card:
     """The models, with their prices and usual times."""
-    return ctx.card(
-        "models.title", [*(el.paragraph(_model(ctx, one)) for one in sizes.MODELS), ctx.small("models.use")]
-    )
+    models = [el.paragraph(_model(ctx, model)) for model in sizes.MODELS]
+    return ctx.card("models.title", [*models, ctx.small("models.use")])
 
 
 def _model(ctx: CardContext, model: str) -> Bilingual:
     parts = [ctx.say("models.default", model=model) if model == ctx.defaults.model else same_text(model)]
-    price = ctx.prices.get(model)
-    if price is not None:
-        parts.append(ctx.say("models.price", price=f"{price:.2f}") if price else ctx.say("models.free"))
+    if (price := ctx.prices.get(model)) is not None:
+        parts.append(ctx.say("models.price", price=f"{price:.2f}") if price else ctx.say("cost.free"))
     return join([*parts, ctx.say("models.seconds", seconds=typical_seconds(model))])
 
 
 def render_styles(ctx: CardContext) -> Card:
-    """The styles, each with its words and an example; those for which the card has no room, by name alone.
+    """The styles, each with its words; those for which the card has no room, by name alone.
 
-    A button asks whether the last prompt, or the example, is to be drawn in that style.
+    A button asks whether the last prompt, or the style's example, is to be drawn in that style.
     """
-    shown = []
-    for style in ctx.styles.all:
-        lines = [
-            same_text(f"{style.name['zh']} · {style.name['en']}"),
-            ctx.say("styles.words", words=by_locale(style.words)),
-            ctx.say("styles.example", example=by_locale(style.example), name=by_locale(style.name)),
-        ]
-        shown.append(el.paragraph(_lines(lines)))
-    buttons = [el.button(by_locale(one.name), value={"a": "style", "s": one.name["en"]}) for one in ctx.styles.all]
-    choices = [ctx.paragraph("styles.choose"), *el.row(buttons[:_MOST_BUTTONS])] if ctx.buttons else []
-    while not el.fits({"elements": [*choices, *shown]}):
-        shown.pop()
+    shown = [
+        el.paragraph(ctx.say("styles.style", name=by_locale(style.name), words=by_locale(style.words)))
+        for style in ctx.styles.all
+    ]
+    buttons = [
+        el.button(by_locale(style.name), value={"a": "style", "s": style.name["en"]}, size="small")
+        for style in ctx.styles.all[:_MAX_STYLE_BUTTONS]
+        if ctx.buttons
+    ]
+    while not el.fits([shown, buttons]):
+        (shown if len(shown) > len(buttons) else buttons).pop()
     names = " · ".join(f"{style.name['zh']} {style.name['en']}" for style in ctx.styles.all[len(shown) :])
     more = [el.paragraph(names[:_NAMES_LENGTH])] if names else []
-    return ctx.card("styles.title", [*choices, *shown, *more])
+    return ctx.card("styles.title", [*shown, *more, ctx.small("styles.choose"), *el.row(buttons)])
 
 
 def render_tips(ctx: CardContext) -> Card:
     """How to write a prompt."""
-    return ctx.card("tips.title", [el.markdown(_lines(ctx.say(f"tips.{name}") for name in TIPS))])
+    return ctx.card("tips.title", [el.markdown(join((ctx.say(f"tips.{name}") for name in TIPS), separator="\n"))])
 
 
 def render_welcome(ctx: CardContext) -> Card:
     """Who the bot is, and examples to press; without card actions they can be copied."""
-
-    def example(name: str) -> Iterator[Element]:
-        yield ctx.paragraph(f"welcome.example.{name}.prompt")
+    elements = [ctx.paragraph("welcome.intro")]
+    price = ctx.price(ctx.prices.get(ctx.defaults.model, 0.0))
+    elements.append(ctx.small("welcome.examples", price=price) if ctx.buttons else ctx.small("welcome.examples_plain"))
+    for name in EXAMPLES:
+        elements.append(ctx.paragraph(f"welcome.example.{name}.prompt"))
         if ctx.buttons:
-            words = ctx.say(f"welcome.example.{name}.title")
-            yield from el.row([el.button(words, value={"a": "example", "e": name})])
-
-    elements = [
-        ctx.paragraph("welcome.intro"),
-        ctx.small("welcome.examples" if ctx.buttons else "welcome.examples_plain"),
-        *(element for name in EXAMPLES for element in example(name)),
-        ctx.small("welcome.help"),
-    ]
-    return ctx.card("welcome.title", elements)
-
-
-def _lines(lines: Iterable[Bilingual]) -> Bilingual:
-    return join(lines, separator="\n")
+            elements += el.row([ctx.button(f"welcome.example.{name}.title", a="example", e=name)])
+    return ctx.card("welcome.title", [*elements, ctx.small("welcome.help")])

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from bot import sizes
 from bot.chat.cards import elements as el
 from bot.chat.cards.elements import Card, CardContext, Element
-from bot.chat.cards.failures import describe_failure, describe_roles, group_failures, is_repeatable, is_resumable
 from bot.chat.cards.prompt_tips import tip_for
-from bot.chat.messages import LOCALES, Bilingual, join, same_text
-from bot.models import ContentFinding, GenerationView, Language, RequestView, State
+from bot.chat.messages import LOCALES, PLAIN, Bilingual, join, same_text
+from bot.errors import FOR_ADMINS
+from bot.models import ROLES, Failure, GenerationView, Language, RequestView, State
 from bot.options import OPTIONS
 from bot.text import escape_tags, sanitize, truncate
 
 PROMPT_LENGTH = 800
 """How many characters of a prompt a card shows."""
-RECOGNIZED_LENGTH = 60
-"""How many characters it shows of the words that were recognized."""
+TAGGED = ("size", "style", "model")
+"""The options that are tags beside the title of the card; the others are under it."""
+
+BY_REQUEST = frozenset(
+    {"content", "prompt_too_long", "request", "model", "size", "quality", "prompt", "image_too_large"}
+)
+"""Failures that the same prompt with the same options meets again; sending it again is not offered."""
+UNTIL_FIXED = frozenset({"upload_barred"})
+"""Failures that every request meets until an admin acts, each of them paid; sending it again is not offered, either."""
+
+_RECOGNIZED_LENGTH = 60
+_ALT_LENGTH = 100
 _WAIT_MINUTES = (1, 3, 10)
-_SECONDS_PER_MINUTE = 60
+# Four different failures share a card of 30 KB, and a value may be three times in a label of two languages.
+_VALUE_LENGTH = 90
+_PLATFORM_LENGTH = 160
+_REQUEST_ID_LENGTH = 100
+_UNKNOWN = Failure(code="", sentence="failure.internal")
 
 
 class Stage(StrEnum):
@@ -36,7 +52,7 @@ class Stage(StrEnum):
     CANCELLED = "cancelled"
 
 
-_WITH_RESULT = (Stage.READY, Stage.WARNED)
+_UNFINISHED = (Stage.QUEUED, Stage.GENERATING)
 
 
 def stage_of(view: RequestView) -> Stage:
@@ -54,18 +70,20 @@ def typical_seconds(model: str) -> str:
     return "20–50" if model == sizes.DEFAULT_MODEL else "5–20"
 
 
-def minutes_under(seconds: float) -> int | None:
-    """The bucket of an estimated wait: the least of 1, 3 and 10 minutes that it is under; ``None`` if it is more.
-
-    A card is patched when the bucket changes and not before, so it says no more than the bucket.
-    """
-    return next((bound for bound in _WAIT_MINUTES if seconds < bound * _SECONDS_PER_MINUTE), None)
-
-
 def describe_wait(ctx: CardContext, seconds: float) -> Bilingual:
-    """An estimated wait, as exact as its bucket."""
-    bound = minutes_under(seconds)
+    """An estimated wait: under 1, 3 or 10 minutes, or more; a card is patched when that changes and not before."""
+    bound = next((bound for bound in _WAIT_MINUTES if seconds < bound * 60), None)
     return ctx.say("wait.under", minutes=bound) if bound else ctx.say("wait.over", minutes=_WAIT_MINUTES[-1])
+
+
+def describe_cost(ctx: CardContext, *, price: float, billed: int, doubtful: int = 0) -> Bilingual:
+    """What calls have cost: so many that the platform bills, and so many that it may have billed."""
+    sure, maybe = f"{price * billed:.2f}", f"{price * doubtful:.2f}"
+    if not price or not (billed or doubtful):
+        return ctx.say("cost.none")
+    if not doubtful:
+        return ctx.say("cost.sure", price=sure)
+    return ctx.say("cost.both", price=sure, more=maybe) if billed else ctx.say("cost.maybe", price=maybe)
 
 
 def excerpt(prompt: str) -> tuple[str, bool]:
@@ -75,37 +93,32 @@ def excerpt(prompt: str) -> tuple[str, bool]:
 
 
 def render_request(ctx: CardContext, view: RequestView) -> Card:
-    """The one card of a request: images as they come, failures, the prompt, the options, small print, buttons."""
+    """The one card of a request: images as they come, failures, the prompt, small print, cost, buttons."""
     title, values = _title(view)
-    shown, cut = excerpt(view.prompt)
+    shown, _ = excerpt(view.prompt)
     elements = [
         *_images(ctx, view),
+        *map(el.paragraph, _statuses(ctx, view)),
         *_failures(ctx, view),
         *([el.paragraph(shown)] if shown.strip() else []),
-        *([el.small(_prompt_length(ctx, view))] if cut else []),
-        el.paragraph(_parameters(ctx, view)),
-        *map(el.small, _small_print(ctx, view)),
-        *el.row([*_request_buttons(ctx, view), *(_image_buttons(ctx, view.images[0]) if _is_single(view) else [])]),
+        *map(el.small, _notes(ctx, view)),
+        el.small(_footer(ctx, view)),
+        *el.controls(_controls(ctx, view)),
     ]
-    return ctx.card(title, elements, **values)
+    tagged, others = _options(ctx, view)
+    return ctx.card(title, elements, tags=tagged, subtitle=join(others), **values)
 
 
 def render_request_text(ctx: CardContext, view: RequestView, language: Language) -> str:
     """The same as text, to go with a plain image when Feishu refuses the card; no part of it is a tag."""
     title, values = _title(view)
-    lines = [ctx.say(title, **values)]
-    for number, image in enumerate(view.images, 1):
-        status = _status(ctx, view, image)
-        lines += [_about(ctx, view, [number], one) for one in (status, *_warnings(ctx, image)) if one is not None]
-    for group in group_failures(view):
-        text = describe_failure(ctx, group)
-        lines.append(_about(ctx, view, group.numbers, text.sentence))
-        lines += [same_text(text.platform)] if text.platform else []
-        lines.append(text.advice)
-    shown, cut = excerpt(view.prompt)
+    tagged, others = _options(ctx, view)
+    lines = [ctx.say(title, **values), join([*tagged, *others]), *_warnings(ctx, view), *_statuses(ctx, view)]
+    for group in _group_failures(view):
+        lines += [text for text, _ in _describe_failure(ctx, view, group)]
+    shown, _ = excerpt(view.prompt)
     lines += [same_text(shown)] if shown.strip() else []
-    lines += [_prompt_length(ctx, view)] if cut else []
-    lines += [_parameters(ctx, view), *_small_print(ctx, view)]
+    lines += [*_notes(ctx, view), _footer(ctx, view)]
     lines += [same_text(url) for image in view.images if (url := _link(image))]
     return escape_tags("\n".join(line[LOCALES[language]] for line in lines))
 
@@ -121,86 +134,49 @@ def _title(view: RequestView) -> tuple[str, dict[str, Any]]:
     return f"state.{stage}", {}
 
 
+def _options(ctx: CardContext, view: RequestView) -> tuple[list[Bilingual], list[Bilingual]]:
+    """The options of an image: those that are tags, and the others."""
+    values = {name: getattr(view.options, name) for name, option in OPTIONS.items() if option.of_image}
+    tags = [ctx.option(name, values[name], prefix="tag") for name in TAGGED if values[name] is not None]
+    others = [ctx.option(name, value) for name, value in values.items() if name not in TAGGED and value is not None]
+    return tags, others
+
+
 def _images(ctx: CardContext, view: RequestView) -> Iterator[Element]:
+    done = {number: image for number, image in enumerate(view.images, 1) if image.state is State.DONE}
+    keys = [image.image_key for image in done.values() if image.image_key]
+    if len(keys) > 1:
+        yield el.images(keys)
+    elif keys:
+        alt = truncate(view.prompt, _ALT_LENGTH)
+        yield el.image(keys[0], alt=same_text(alt) if alt.strip() else ctx.say("label.alt"))
+    yield from map(el.paragraph, _warnings(ctx, view))
+    if len(view.images) > 1:
+        for number, image in done.items():
+            about = el.small(join([_numbered(ctx, [number]), *_seconds(ctx, image, "label.seconds_short")]))
+            yield from el.row([about, *_image_buttons(ctx, image, size="small")])
+
+
+def _warnings(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
+    """What the content filter found in images that are shown all the same."""
+    for number, image in enumerate(view.images, 1):
+        for finding in image.findings if image.state is State.DONE else ():
+            where = _describe_roles(ctx, [finding.role])
+            key = "warning.content" if where else "warning.content_plain"
+            yield _about(ctx, view, [number], ctx.say(key, where=where or "", level=_level(ctx, finding.level)))
+
+
+def _statuses(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
+    """What is said of images that are still to come, or were cancelled."""
+    alike: dict[str, tuple[Bilingual, list[int]]] = {}
     for number, image in enumerate(view.images, 1):
         if (status := _status(ctx, view, image)) is not None:
-            yield el.paragraph(_about(ctx, view, [number], status))
-        if image.state is not State.DONE:
-            continue
-        if image.image_key:
-            yield el.image(image.image_key, alt=ctx.say("label.alt"))
-        yield from map(el.paragraph, _warnings(ctx, image))
-        if not _is_single(view):
-            yield el.small(join([_numbered(ctx, [number]), *_seconds(ctx, image)]))
-            yield from el.row(_image_buttons(ctx, image))
-
-
-def _failures(ctx: CardContext, view: RequestView) -> Iterator[Element]:
-    for group in group_failures(view):
-        text = describe_failure(ctx, group)
-        yield el.paragraph(_about(ctx, view, group.numbers, text.sentence))
-        if text.platform:
-            yield el.small(text.platform)
-        if group.request_ids:
-            yield ctx.small("label.platform_request_id", ids=", ".join(group.request_ids))
-        yield el.paragraph(text.advice)
-        if not _is_single(view):
-            links = {number: _link(view.images[number - 1]) for number in group.numbers}
-            say = ctx.say
-            yield from el.row(
-                [el.link(say("button.link_number", number=number), url=url) for number, url in links.items() if url]
-            )
-
-
-def _quoted(words: Sequence[str]) -> str:
-    return truncate(" ".join(words), RECOGNIZED_LENGTH)
-
-
-def _request_buttons(ctx: CardContext, view: RequestView) -> list[Element]:
-    if not ctx.buttons or view.recalled:
-        return []
-    stage, request_id = stage_of(view), view.request_id
-    retype = [ctx.button("button.retype", a="retype", r=request_id)] if view.recognized_words else []
-    if stage in (Stage.QUEUED, Stage.GENERATING):
-        return [ctx.button("button.cancel", a="cancel", r=request_id), *retype]
-    edit = ctx.button("button.edit", a="edit", r=request_id)
-    resume = []
-    if any(is_resumable(image) for image in view.images):
-        # What was paid for is downloaded again, and never paid for again.
-        resume = [ctx.button("button.resume", kind="primary", a="resume", r=request_id)]
-    if stage is Stage.FAILED and resume:
-        return [*resume, edit]
-    if stage is Stage.FAILED:
-        retry = ctx.button("button.retry", kind="primary", a="again", r=request_id)
-        return [retry, edit] if all(is_repeatable(group.failure) for group in group_failures(view)) else [edit]
-    again = ctx.button("button.again", kind="primary", a="again", r=request_id)
-    ratio = el.select(ctx.say("button.ratio"), choices=sizes.RATIOS, value={"a": "ratio", "r": request_id})
-    return [*resume, again, ratio, edit, *retype]
-
-
-def _image_buttons(ctx: CardContext, image: GenerationView) -> list[Element]:
-    buttons = []
-    if ctx.buttons and image.state is State.DONE:
-        buttons.append(ctx.button("button.original", a="original", g=image.generation_id))
-    if url := _link(image):
-        buttons.append(el.link(ctx.say("button.link"), url=url))
-    return buttons
-
-
-def _link(image: GenerationView) -> str | None:
-    return image.url if image.state.ended and el.linkable(image.url) else None
-
-
-def _done(view: RequestView) -> list[GenerationView]:
-    return [image for image in view.images if image.state is State.DONE]
-
-
-def _is_single(view: RequestView) -> bool:
-    return len(view.images) == 1
+            alike.setdefault(status["zh_cn"], (status, []))[1].append(number)
+    for status, numbers in alike.values():
+        yield _about(ctx, view, numbers, status)
 
 
 def _status(ctx: CardContext, view: RequestView, image: GenerationView) -> Bilingual | None:
-    """What is said of an image that is still to come, or was cancelled beside others."""
     match image.state:
         case State.WAITING:
             first = next(one for one in view.images if one.state is State.WAITING)
@@ -209,8 +185,10 @@ def _status(ctx: CardContext, view: RequestView, image: GenerationView) -> Bilin
             return ctx.say("wait.generating", seconds=typical_seconds(view.options.model))
         case State.MADE:
             return ctx.say("wait.fetching")
-        case State.CANCELLED if stage_of(view) is not Stage.CANCELLED:
-            return ctx.say("wait.cancelled")
+        case State.CANCELLED:
+            return ctx.say(
+                "cancelled.kept" if image.kept else f"cancelled.{'in_call' if image.calls_billed else 'waiting'}"
+            )
         case _:
             return None
 
@@ -225,71 +203,208 @@ def _position(ctx: CardContext, view: RequestView) -> Bilingual:
     return position if view.wait_seconds is None else join([position, describe_wait(ctx, view.wait_seconds)])
 
 
+def _notes(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
+    """How much of the prompt is shown, what was recognized, what is unusual, a tip for the prompt."""
+    if excerpt(view.prompt)[1]:
+        yield ctx.say("label.prompt_excerpt", length=len(sanitize(view.prompt)), shown=PROMPT_LENGTH)
+    if view.recognized_words:
+        options = join(ctx.option(name, getattr(view.options, name)) for name in view.recognized_options)
+        words = truncate(" ".join(view.recognized_words), _RECOGNIZED_LENGTH)
+        key = "note.recognized" if view.recognized_options else "note.recognized_again"
+        yield ctx.say(key, words=words, options=options)
+    if view.options.model == sizes.DEFAULT_MODEL and view.options.quality == "standard":
+        yield ctx.say("note.standard")
+    if any(image.repeated for image in view.images):
+        yield ctx.say("note.repeated")
+    if any(image.reencoded for image in _done(view)):
+        yield ctx.say("note.shrunk")
+    if _done(view) and stage_of(view) not in _UNFINISHED and (tip := tip_for(view.prompt, raw_prompt=view.raw_prompt)):
+        yield ctx.say(tip)
+
+
+def _footer(ctx: CardContext, view: RequestView) -> Bilingual:
+    """What it costs, how long it took, and until when the links work."""
+    parts = [] if view.price is None else [_cost(ctx, view, view.price)]
+    if len(view.images) == 1:
+        parts += _seconds(ctx, view.images[0])
+    if linked := [image for image in view.images if _link(image)]:
+        ends = [image.link_expires_at for image in linked if image.link_expires_at is not None]
+        # Several links share one sentence, so the first end counts.
+        parts.append(ctx.say("reminder.until", time=ctx.time(min(ends))) if ends else ctx.say("reminder.days"))
+    return join(parts)
+
+
+def _cost(ctx: CardContext, view: RequestView, price: float) -> Bilingual:
+    count = len(view.images)
+    if stage_of(view) in _UNFINISHED:
+        if not price:
+            return ctx.say("cost.free")
+        total = f"{price * count:.2f}"
+        several = ctx.say("cost.planned_each", price=total, count=count, each=f"{price:.2f}")
+        return several if count > 1 else ctx.say("cost.planned", price=total)
+    made = [image for image in view.images if image.state is State.DONE or image.url or image.kept]
+    doubtful = max(0, sum(image.calls_billed for image in view.images) - len(made))
+    return describe_cost(ctx, price=price, billed=len(made), doubtful=doubtful)
+
+
+def _seconds(ctx: CardContext, image: GenerationView, key: str = "label.seconds") -> list[Bilingual]:
+    if image.state is not State.DONE or image.seconds is None:
+        return []
+    return [ctx.say(key, seconds=max(1, round(image.seconds)))]
+
+
+def _controls(ctx: CardContext, view: RequestView) -> list[Element]:
+    single = _image_buttons(ctx, view.images[0]) if len(view.images) == 1 else []
+    if not ctx.buttons or view.recalled:
+        return single
+    stage, request_id = stage_of(view), view.request_id
+    retype = [ctx.button("button.retype", a="retype", r=request_id)] if view.recognized_words else []
+    if stage in _UNFINISHED:
+        return [ctx.button("button.cancel", a="cancel", r=request_id), *retype]
+    edit = ctx.button("button.edit", a="edit", r=request_id)
+    first: list[Element] = []
+    if any(image.kept for image in view.images):
+        first.append(ctx.button("button.deliver", kind="primary", a="deliver", r=request_id))
+    if any(is_resumable(image) for image in view.images):
+        # What was paid for is downloaded again, and never paid for again.
+        first.append(ctx.button("button.resume", kind="primary", a="resume", r=request_id))
+    repeatable = all(_kind(group.failure) not in BY_REQUEST | UNTIL_FIXED for group in _group_failures(view))
+    if stage is Stage.FAILED:
+        if repeatable and not first:
+            first.append(ctx.button("button.retry", kind="primary", a="again", r=request_id))
+        return [*first, edit, *single, *retype]
+    again = ctx.button("button.again", kind="default" if first else "primary", a="again", r=request_id)
+    ratio = el.select(ctx.say("button.ratio"), choices=sizes.RATIOS, value={"a": "ratio", "r": request_id})
+    # The link is before what can be in a menu: there it would call back as well.
+    links = [one for one in single if one["behaviors"][0]["type"] == "open_url"]
+    others = [one for one in single if one not in links]
+    return [*first, again, *([] if first else [ratio]), *links, edit, *others, *retype]
+
+
+def _image_buttons(ctx: CardContext, image: GenerationView, **more: str) -> list[Element]:
+    buttons = []
+    if ctx.buttons and image.state is State.DONE:
+        buttons.append({**ctx.button("button.original", a="original", g=image.generation_id), **more})
+    if url := _link(image):
+        buttons.append({**el.link(ctx.say("button.link"), url=url), **more})
+    return buttons
+
+
+def _link(image: GenerationView) -> str | None:
+    return image.url if image.state in (State.DONE, State.FAILED) and el.linkable(image.url) else None
+
+
+def _done(view: RequestView) -> list[GenerationView]:
+    return [image for image in view.images if image.state is State.DONE]
+
+
 def _about(ctx: CardContext, view: RequestView, numbers: Sequence[int], text: Bilingual) -> Bilingual:
     """A sentence about some images, counted from 1, with their numbers before it if there are several."""
-    return text if _is_single(view) else join([_numbered(ctx, numbers), text], separator=ctx.say("label.colon"))
+    return text if len(view.images) == 1 else join([_numbered(ctx, numbers), text], separator=ctx.say("label.colon"))
 
 
 def _numbered(ctx: CardContext, numbers: Sequence[int]) -> Bilingual:
     if len(numbers) == 1:
         return ctx.say("label.number", number=numbers[0])
-    every = join((same_text(str(number)) for number in numbers), separator=ctx.say("label.numbers_separator"))
+    every = join((same_text(str(number)) for number in numbers), separator=ctx.say("label.separator"))
     return ctx.say("label.numbers", numbers=every)
 
 
-def _parameters(ctx: CardContext, view: RequestView) -> Bilingual:
-    """The options of an image; of a result also seconds and price."""
-    values = {name: getattr(view.options, name) for name, option in OPTIONS.items() if option.of_image}
-    parts = [ctx.option(name, value) for name, value in values.items() if value is not None]
-    if _is_single(view):
-        parts += _seconds(ctx, view.images[0])
-    if stage_of(view) in _WITH_RESULT and view.price is not None:
-        price = view.price * len(_done(view))
-        parts.append(ctx.say("label.price", price=f"{price:.2f}") if price else ctx.say("label.free"))
-    return join(parts)
+# Failures
 
 
-def _seconds(ctx: CardContext, image: GenerationView) -> list[Bilingual]:
-    if image.state is not State.DONE or image.seconds is None:
-        return []
-    return [ctx.say("label.seconds", seconds=max(1, round(image.seconds)))]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FailureGroup:
+    """The images of a request that failed alike; ``numbers`` count its images from 1."""
+
+    failure: Failure
+    linked: bool
+    """Whether the card links to the images, which were generated."""
+    numbers: list[int] = field(default_factory=list)
+    request_ids: list[str] = field(default_factory=list)
+    """The platform's ids of the calls, for its support."""
 
 
-def _warnings(ctx: CardContext, image: GenerationView) -> Iterable[Bilingual]:
-    """What the content filter found in an image that is shown all the same."""
-    return [_warning(ctx, finding) for finding in image.findings] if image.state is State.DONE else []
+def _group_failures(view: RequestView) -> list[_FailureGroup]:
+    groups: dict[str, _FailureGroup] = {}
+    for number, image in enumerate(view.images, 1):
+        if image.state is State.FAILED:
+            failure, linked = image.failure or _UNKNOWN, el.linkable(image.url)
+            group = groups.setdefault(f"{linked} {failure}", _FailureGroup(failure=failure, linked=linked))
+            group.numbers.append(number)
+            if image.platform_request_id:
+                group.request_ids.append(truncate(image.platform_request_id, _REQUEST_ID_LENGTH))
+    return list(groups.values())
 
 
-def _warning(ctx: CardContext, finding: ContentFinding) -> Bilingual:
-    where = describe_roles(ctx, [finding.role])
-    if where is None:
-        return ctx.say("warning.content_plain", level=finding.level)
-    return ctx.say("warning.content", where=where, level=finding.level)
+def _failures(ctx: CardContext, view: RequestView) -> Iterator[Element]:
+    for group in _group_failures(view):
+        yield from (
+            el.small(text) if is_small else el.paragraph(text) for text, is_small in _describe_failure(ctx, view, group)
+        )
+        if len(view.images) > 1:
+            links = {number: _link(view.images[number - 1]) for number in group.numbers}
+            yield from el.row(
+                [el.link(ctx.say("button.link_number", number=number), url=url) for number, url in links.items() if url]
+            )
 
 
-def _prompt_length(ctx: CardContext, view: RequestView) -> Bilingual:
-    return ctx.say("label.prompt_excerpt", length=len(sanitize(view.prompt)), shown=PROMPT_LENGTH)
+def _describe_failure(ctx: CardContext, view: RequestView, group: _FailureGroup) -> Iterator[tuple[Bilingual, bool]]:
+    """Our sentence, the platform's own message and ids, and what to do; each with whether it is small.
+
+    A failure that this version does not know is described as an internal one.
+    """
+    failure = group.failure
+    values: dict[str, object] = {name: truncate(value, _VALUE_LENGTH) for name, value in failure.values.items()}
+    with suppress(ValueError):  # without a time, there is a plain form of the sentence
+        values["until"] = ctx.time(float(str(values.pop("until", None))))
+    values["level"] = _level_note(ctx, values.get("level"))
+    if where := _describe_roles(ctx, failure.roles):
+        values["where"] = where
+    key = ctx.messages.best_key(failure.sentence, values) or _UNKNOWN.sentence
+    yield _about(ctx, view, group.numbers, ctx.say(key, **values)), False
+    details = [same_text(truncate(failure.platform, _PLATFORM_LENGTH))] if failure.platform else []
+    if group.request_ids:
+        details.append(ctx.say("label.platform_request_id", ids=", ".join(group.request_ids)))
+    if details:
+        yield join(details), True
+    yield ctx.say(_advice(ctx, key.removesuffix(PLAIN), group), **values), False
 
 
-def _small_print(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
-    """What was recognized, notes, until when the links work, a tip for the prompt."""
-    if view.recognized_words and view.recognized_options:
-        options = join(ctx.option(name, getattr(view.options, name)) for name in view.recognized_options)
-        yield ctx.say("note.recognized", words=_quoted(view.recognized_words), options=options)
-    elif view.recognized_words:
-        yield ctx.say("note.recognized_again", words=_quoted(view.recognized_words))
-    images = view.images
-    if not _is_single(view):
-        yield ctx.say("note.count", count=len(images))
-    if view.options.model == sizes.DEFAULT_MODEL and view.options.quality == "standard":
-        yield ctx.say("note.standard")
-    if any(image.repeated for image in images):
-        yield ctx.say("note.repeated")
-    if any(image.reencoded for image in _done(view)):
-        yield ctx.say("note.shrunk")
-    if linked := [image for image in images if _link(image)]:
-        ends = [image.link_expires_at for image in linked if image.link_expires_at is not None]
-        # Several links share one sentence, so the first end counts.
-        yield ctx.say("reminder.until", time=ctx.time(min(ends))) if ends else ctx.say("reminder.days")
-    if stage_of(view) in _WITH_RESULT and (tip := tip_for(view.prompt, raw_prompt=view.raw_prompt)):
-        yield ctx.say(tip)
+def _advice(ctx: CardContext, key: str, group: _FailureGroup) -> str:
+    if key in FOR_ADMINS:
+        # Only an admin can mend it, who is told how.
+        told = "advice.admins_told" if ctx.alerts_admins else "advice.ask_admin"
+        return f"{told}_linked" if group.linked else told
+    if key == "failure.content" and tuple(group.failure.roles) == ("assistant",):
+        return f"{key}.advice_image"
+    plain = f"{key}.advice{PLAIN}"
+    return plain if not group.linked and plain in ctx.messages else f"{key}.advice"
+
+
+def _level(ctx: CardContext, level: int) -> Bilingual:
+    return ctx.say(f"level.{level}") if f"level.{level}" in ctx.messages else same_text(str(level))
+
+
+def _level_note(ctx: CardContext, level: object) -> Bilingual:
+    known = str(level).isdecimal()
+    return ctx.say("level.note", level=_level(ctx, int(str(level)))) if known else same_text("")
+
+
+def _describe_roles(ctx: CardContext, roles: Iterable[str]) -> Bilingual | None:
+    """What the content filter objected to; ``None`` if it names nothing that is known."""
+    known = [ctx.say(f"role.{role}") for role in dict.fromkeys(roles) if role in ROLES]
+    if not known:
+        return None
+    *others, last = known
+    listed = join(others, separator=ctx.say("label.separator"))
+    return join([listed, last], separator=ctx.say("role.last_separator")) if others else last
+
+
+def is_resumable(image: GenerationView) -> bool:
+    """Whether an image that was paid for may arrive when it is downloaded and uploaded again."""
+    return image.resumable and _kind(image.failure or _UNKNOWN) not in BY_REQUEST
+
+
+def _kind(failure: Failure) -> str:
+    return failure.sentence.removeprefix("failure.").removesuffix(PLAIN)

@@ -189,13 +189,18 @@ def _card_action(event: Event, _: str | None) -> IncomingEvent:
     # The value of a form's button may be missing or cut to a string; its name says the same.
     # https://github.com/QwenLM/qwen-code/issues/8578
     named = _SUBMIT.fullmatch(_text(event.body, "action", "name"))
+    value = {"a": "submit", "r": named[1]} if named else _object(_at(event.body, "action", "value"))
+    choice = _text(event.body, "action", "option") or None
+    if _text(event.body, "action", "tag") == "overflow":
+        # In a menu the choice is the action.
+        value, choice = {**value, "a": choice}, None
     return CardAction(
         event_id=event.event_id,
         presser=_id(event.body, "operator", "open_id"),
         message_id=_id(event.body, "context", "open_message_id"),
         chat_id=_id(event.body, "context", "open_chat_id"),
-        value={"a": "submit", "r": named[1]} if named else _object(_at(event.body, "action", "value")),
-        choice=_text(event.body, "action", "option") or None,
+        value=value,
+        choice=choice,
         form={name: visible(storable(text)) for name, text in texts.items() if isinstance(text, str)},
     )
 

@@ -24,7 +24,7 @@ CONTAINERS = ("column_set", "form", "collapsible_panel", "interactive_container"
 REMOVED = ("note", "action")
 # fmt: off
 UNCHECKED = (
-    "audio", "checker", "date_picker", "multi_select_person", "multi_select_static", "person",
+    "audio", "checker", "date_picker", "multi_select_person", "multi_select_static",
     "person_list", "picker_datetime", "picker_time", "select_img", "select_person",
 )
 # fmt: on
