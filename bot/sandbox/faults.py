@@ -22,7 +22,6 @@ CALL_NAMES = _GROUPS["all"]
 PAGES: Mapping[str, Mapping[str, str]] = _TABLES["pages"]
 """Bodies that several faults answer with, by their names, each with its ``type`` and ``text``."""
 WIRE_FAULTS = tuple(_TABLES["wire"])
-"""Faults of the connection, which both stand-ins have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +63,6 @@ def _read(side: Side) -> dict[str, Fault]:
 _OF_SIDE: Mapping[Side, Mapping[str, Fault]] = {"glm": _read("glm"), "feishu": _read("feishu")}
 GLM_CODES = {str(fault.code): fault for fault in _OF_SIDE["glm"].values() if fault.code}
 FEISHU_CODES = {fault.code: fault for fault in _OF_SIDE["feishu"].values() if fault.code}
-"""The codes of a platform with their faults."""
 NAMES = {fault.own: fault.code for fault in FEISHU_CODES.values() if not fault.own.startswith("feishu_")}
 """Codes of Feishu that also have a name in words; each is a fault under both."""
 
@@ -100,7 +98,6 @@ class ArmedFault:
 
     @property
     def wire(self) -> str | None:
-        """Its name when it is a fault of the connection."""
         return self.fault.own if self.fault.own in WIRE_FAULTS else None
 
 
@@ -127,13 +124,11 @@ class ArmedFaults:
             self._armed.append(ArmedFault(name=name, fault=fault, on=on, left=times, ends_at=ends_at))
 
     def disarm(self, name: str | None = None) -> None:
-        """Removes the faults of that name, or all."""
         with self._lock:
             self._armed = [armed for armed in self._armed if name not in (None, armed.name)]
 
     @property
     def armed(self) -> list[ArmedFault]:
-        """Those that still wait."""
         now = time.monotonic()
         with self._lock:
             return [armed for armed in self._armed if armed.ends_at is None or armed.ends_at > now]

@@ -58,7 +58,6 @@ class BotConfig:
     log_level: str = "error"
 
     def settings(self) -> Settings:
-        """The settings; raises ``SettingsError``."""
         return load({"BOT_SERVER_HOST": "127.0.0.1", "PORT": "0", "ZHIPU_API_KEY": FAKE_KEY, **self.variables})
 
 
@@ -187,7 +186,6 @@ class Sandbox:
 
     @property
     def running(self) -> bool:
-        """Whether the bot runs."""
         return self._process is not None and self._process.is_alive()
 
     @property

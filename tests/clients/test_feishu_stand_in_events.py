@@ -112,7 +112,7 @@ def test_in_a_group_mentions_stand_as_keys(stand_in: FeishuStandIn, bot: Recordi
 
 
 def test_rich_text_is_received_without_a_language(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
-    """Mentions become elements of their paragraph, and tags in the markdown beside it."""
+    """Mentions become elements of their paragraph, and tags in the markdown; ten of them keep their people."""
     stand_in.say(chat_id="oc_group", sender="ou_lin", text="@画图 一只猫\n在雪里", as_post=True)
     message = bot.wait_for(1)[0]["event"]["message"]
     at = {"tag": "at", "user_id": "@_user_1", "user_name": "画图", "style": list[str]()}
@@ -124,16 +124,11 @@ def test_rich_text_is_received_without_a_language(stand_in: FeishuStandIn, bot: 
         "content": [[at, first], [second]],
         "content_v2": [[{"tag": "md", "text": line}] for line in markdown],
     }
-
-
-def test_ten_mentions_in_rich_text_keep_their_people(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
-    """``@_user_1`` is not found in ``@_user_10``."""
     many = [stand_in.state.add_person(f"同事{place}").open_id for place in range(9)]
     stand_in.say(chat_id="oc_group", sender="ou_lin", text="猫", mentions=many, as_post=True)
-    (paragraph,) = json.loads(bot.wait_for(1)[0]["event"]["message"]["content"])["content"]
-    assert [element["user_id"] for element in paragraph if element["tag"] == "at"] == [
-        f"@_user_{place}" for place in range(1, 11)
-    ]
+    (paragraph,) = json.loads(bot.wait_for(2)[1]["event"]["message"]["content"])["content"]
+    keys = [element["user_id"] for element in paragraph if element["tag"] == "at"]
+    assert keys == [f"@_user_{place}" for place in range(1, 11)]
 
 
 def test_a_group_message_without_the_bot_stays_in_the_group(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
@@ -146,22 +141,27 @@ def test_a_group_message_without_the_bot_stays_in_the_group(stand_in: FeishuStan
 
 
 def test_other_things_that_people_do_are_events_too(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
-    """Recalling, opening the conversation, adding the bot, pressing its menu."""
+    """Recalling, opening the direct chat, adding the bot, pressing its menu, sending files and voice messages."""
     message = stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="猫")
-    bot.wait_for(1)
-    ids = [stand_in.recall(message.message_id, by="ou_lin")]
-    bot.wait_for(2)
-    ids.append(stand_in.enter_p2p("ou_lin"))
-    bot.wait_for(3)
-    ids.append(stand_in.add_bot("oc_group", by="ou_chen"))
-    bot.wait_for(4)
-    ids.append(stand_in.press_menu("help", by="ou_alex"))
-    recalled, entered, added, menu = bot.wait_for(5)[1:]
-    assert [event["header"]["event_id"] for event in (recalled, entered, added, menu)] == ids
-    assert (recalled["event"]["message_id"], recalled["event"]["recall_type"]) == (message.message_id, "message_owner")
-    assert entered["event"]["last_message_id"] == message.message_id
-    assert (added["event"]["chat_id"], added["event"]["operator_id"]["open_id"]) == ("oc_group", "ou_chen")
-    assert (menu["event"]["event_key"], menu["event"]["timestamp"]) == ("help", 1_700_000_000)
+    direct: dict[str, Any] = {"chat_id": "oc_direct_lin", "sender": "ou_lin", "content": b"x"}
+    acts: tuple[Callable[[], object], ...] = (
+        lambda: stand_in.recall(message.message_id, by="ou_lin"),
+        lambda: stand_in.enter_p2p("ou_lin"),
+        lambda: stand_in.add_bot("oc_group", by="ou_chen"),
+        lambda: stand_in.press_menu("help", by="ou_alex"),
+        lambda: stand_in.send_file(**direct, name="a.txt"),
+        lambda: stand_in.send_file(**direct, name="a.opus", seconds=2),
+    )
+    for count, act in enumerate(acts, start=1):
+        bot.wait_for(count)
+        act()
+    recalled, entered, added, menu, file, voice = (event["event"] for event in bot.wait_for(7)[1:])
+    assert (recalled["message_id"], recalled["recall_type"]) == (message.message_id, "message_owner")
+    assert entered["last_message_id"] == message.message_id
+    assert (added["chat_id"], added["operator_id"]["open_id"]) == ("oc_group", "ou_chen")
+    assert (menu["event_key"], menu["timestamp"]) == ("help", 1_700_000_000)
+    assert (file["message"]["message_type"], json.loads(file["message"]["content"])["file_name"]) == ("file", "a.txt")
+    assert (voice["message"]["message_type"], json.loads(voice["message"]["content"])["duration"]) == ("audio", 2000)
 
 
 def pressed(answer: Response | None, *, patience: float = 3.0) -> tuple[PressAnswer, list[Json]]:

@@ -20,7 +20,6 @@ from tests.page.chromium import ARGUMENTS, NAMES, program
 from tests.page.scripted_bot import ScriptedBot
 
 WIDE: ViewportSize = {"width": 1280, "height": 860}
-NARROW: ViewportSize = {"width": 390, "height": 844}
 SMALL: ViewportSize = {"width": 375, "height": 667}
 WAIT = 30_000
 """Milliseconds for which something on the page is waited for."""

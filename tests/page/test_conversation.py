@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.page import scripted_cards
+from tests.page import scripted_bot
 from tests.page.actions import card, open_chat, say
 from tests.page.conftest import Scene, Visit
 
 pytestmark = pytest.mark.browser
 
 
-def attach(page: Page, *, name: str = "a.png", content: bytes = scripted_cards.PIXEL) -> None:
+def attach(page: Page, *, name: str = "a.png", content: bytes = scripted_bot.PIXEL) -> None:
     """Chooses a file to be sent."""
     files = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
     page.set_input_files("input[type=file]", files=files)  # type: ignore[arg-type]
@@ -68,11 +68,11 @@ def test_example_of_an_empty_chat_mentions_the_bot(scene: Scene, visit: Visit) -
 def test_what_people_type_is_never_markup(scene: Scene, visit: Visit) -> None:
     """Tags stay the characters that they are; an address is a link, without the punctuation that follows it."""
     page = visit(scene.origin)
-    say(page, scripted_cards.HOSTILE)
-    expect(page.locator(".bubble").first).to_have_text(scripted_cards.HOSTILE)
+    say(page, scripted_bot.HOSTILE)
+    expect(page.locator(".bubble").first).to_have_text(scripted_bot.HOSTILE)
     say(page, "components")
     shown = card(page, "orange")
-    expect(shown.locator("p.text").first).to_have_text(scripted_cards.HOSTILE)
+    expect(shown.locator("p.text").first).to_have_text(scripted_bot.HOSTILE)
     expect(shown.locator(".markdown")).to_contain_text("<img src=x onerror=alert(1)> <b>bold</b> @all")
     assert page.locator("b, img[onerror], script:not([src])").count() == 0
     say(page, "看 https://example.com/a?b=1，还有 javascript:alert(1)")

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from bot.sandbox.page import server
 from tests.page.actions import card, open_chat, open_panel, say
-from tests.page.conftest import NARROW, SMALL, Scene, Visit
+from tests.page.conftest import SMALL, Scene, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -114,40 +114,18 @@ def test_a_page_without_its_sandbox_says_so(scene: Scene, visit: Visit, complain
     assert "ERR_CONNECTION_REFUSED" in complaints.pop()
 
 
-@pytest.mark.parametrize(("chosen", "system", "background"), [
-    ("system", "dark", "rgb(26, 27, 29)"),
-    ("system", "light", "rgb(255, 255, 255)"),
-    ("light", "dark", "rgb(255, 255, 255)"),
-    ("dark", "light", "rgb(26, 27, 29)"),
-])  # fmt: skip
-def test_light_and_dark_follow_the_system_unless_chosen(
-    scene: Scene, visit: Visit, chosen: str, system: Literal["light", "dark"], background: str
-) -> None:
+def test_light_and_dark_follow_the_system_unless_chosen(scene: Scene, visit: Visit) -> None:
     """The theme is the system's, or the one that the switch says; a reload keeps it."""
     page = visit(scene.origin)
-    page.emulate_media(color_scheme=system)
-    page.select_option("#theme", chosen)
-    page.reload()
-    page.wait_for_selector(".chat")
-    expect(page.locator(".talk")).to_have_css("background-color", background)
-
-
-def test_everything_fits_on_a_phone(scene: Scene, visit: Visit, shots: Path) -> None:
-    """On a narrow screen nothing is wider than it: the chat, a card with a picture, the panel."""
-    scene.bot.go_on.set()
-    page = visit(scene.origin, viewport=NARROW)
-    open_chat(page, "oc_topics")
-    say(page, "@画图 一只猫")
-    card(page, "green")
-    say(page, "@画图 components")
-    card(page, "orange")
-    page.screenshot(path=shots / "narrow.png")
-    assert page.evaluate(TOO_WIDE, "main") == 0
-    open_panel(page, "faults")
-    page.screenshot(path=shots / "narrow-panel.png")
-    assert page.evaluate(TOO_WIDE, "aside") == 0
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.locator(".bar").evaluate("bar => bar.offsetHeight") <= 120
+    dark, light = "rgb(26, 27, 29)", "rgb(255, 255, 255)"
+    systems: tuple[Literal["light", "dark"], ...] = ("dark", "light")
+    for chosen, colours in (("system", (dark, light)), ("light", (light, light)), ("dark", (dark, dark))):
+        page.select_option("#theme", chosen)
+        page.reload()
+        page.wait_for_selector(".chat")
+        for system, colour in zip(systems, colours, strict=True):
+            page.emulate_media(color_scheme=system)
+            expect(page.locator(".talk")).to_have_css("background-color", colour)
 
 
 CUT_OFF = """select => {
@@ -160,24 +138,32 @@ CUT_OFF = """select => {
 """The choices of a select that are wider than it, its arrow of 20 pixels left out."""
 
 
-def test_nothing_is_cut_off_on_a_small_phone(scene: Scene, visit: Visit, shots: Path) -> None:
-    """The switches show their words, an enlarged picture fits its dialog, and a toast takes the whole width."""
+def test_everything_fits_on_a_small_phone(scene: Scene, visit: Visit, shots: Path) -> None:
+    """Nothing is wider than the screen or cut off: the bar, a card, an enlarged image, a toast, the panel."""
     scene.bot.go_on.set()
     page = visit(scene.origin, viewport=SMALL)
     for language in ("en", "zh"):
         page.select_option("#language", language)
         assert [page.locator(f"#{name}").evaluate(CUT_OFF) for name in ("speaker", "language", "theme")] == [[], [], []]
-    say(page, "一只猫")
+    assert page.locator(".bar").evaluate("bar => bar.offsetHeight") <= 120
+    open_chat(page, "oc_topics")
+    say(page, "@画图 components")
+    card(page, "orange")
+    say(page, "@画图 一只猫")
     card(page, "green").locator(".picture").click()
-    dialog, image = page.locator("#viewer"), page.locator("#viewer img")
-    image.evaluate("image => image.decode()")
+    page.locator("#viewer img").evaluate("image => image.decode()")
     page.screenshot(path=shots / "small-viewer.png")
-    assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+    assert page.locator("#viewer").evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
     page.keyboard.press("Escape")
     page.evaluate("import('/static/dom.js').then(module => module.toast('很长的一句话。'.repeat(12)))")
+    page.screenshot(path=shots / "small.png")
     toast = page.locator(".toast")
-    page.screenshot(path=shots / "small-toast.png")
     assert toast.evaluate("toast => toast.offsetWidth > 0.85 * innerWidth && toast.offsetLeft >= 0")
+    assert page.evaluate(TOO_WIDE, "main") == 0
+    open_panel(page, "faults")
+    page.screenshot(path=shots / "small-panel.png")
+    assert page.evaluate(TOO_WIDE, "aside") == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_one_can_write_beside_the_open_panel(scene: Scene, visit: Visit, shots: Path) -> None:

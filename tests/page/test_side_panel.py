@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, expect
 from bot.sandbox.faults import CALL_NAMES, FAULTS, arm
 from bot.sandbox.http import wait_until
 from bot.sandbox.page.control_panel import ControlPanel
-from tests.page import scripted_cards
+from tests.page import scripted_bot
 from tests.page.actions import card, open_panel, say
 from tests.page.conftest import Scene, Visit
 
@@ -59,7 +59,7 @@ def test_longest_card_can_be_read_on_the_wire(scene: Scene, visit: Visit) -> Non
     card(page, "blue")
     sent = opened(room, "reply").locator("pre").first
     expect(sent).to_contain_text('"template": "blue"')
-    expect(sent).to_contain_text(scripted_cards.LAST_LINE)
+    expect(sent).to_contain_text(scripted_bot.LAST_LINE)
 
 
 def test_failed_call_is_shown_in_words(scene: Scene, visit: Visit) -> None:

@@ -93,7 +93,6 @@ class MessageApi:
         return {"code": 0, "data": {}, "msg": "ok"}
 
     def recall(self, request: Request) -> Mapping[str, Any]:
-        """Recalls a message of the bot."""
         message = self._existing(request.values["message_id"])
         if message.sender != self.state.app_id:
             raise Rejection(_NOT_OWN)
@@ -101,7 +100,6 @@ class MessageApi:
         return {}
 
     def react(self, request: Request) -> Mapping[str, Any]:
-        """Puts an emoji on a message."""
         match fields_of(request):
             case {"reaction_type": {"emoji_type": str(emoji_type)}} if emoji_type in EMOJI_TYPES:
                 pass

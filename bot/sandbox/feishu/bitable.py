@@ -78,7 +78,6 @@ class BitableApi:
         return base.app_token, base.add_table(fields).table_id
 
     def create(self, request: Request) -> Mapping[str, Any]:
-        """Creates a Base with a blank table."""
         name = fields_of(request).get("name") or "未命名多维表格"
         if not isinstance(name, str) or len(name) > _MAX_NAME:
             raise Rejection(_WRONG_BODY)
@@ -112,7 +111,6 @@ class BitableApi:
         return {"has_more": len(fields) > limit, "items": items, "total": len(fields)}
 
     def share(self, request: Request) -> Mapping[str, Any]:
-        """Adds a user to a Base."""
         base = self.bases.get(request.values["app_token"])
         match fields_of(request):
             case {"member_type": "openid", "member_id": str(person), "perm": "view" | "edit" | "full_access" as perm}:

@@ -99,7 +99,6 @@ class EventPusher:
             thread.start()
 
     def push(self, event: Event, *, number: int = 1) -> Attempt:
-        """Pushes once and waits for the answer."""
         at, began = self.state.clock(), time.perf_counter()
         push = self.push_over or self._post
         outcome, status, answer = push(event, self.delivery.answer_seconds)

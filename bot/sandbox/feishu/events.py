@@ -32,7 +32,6 @@ class Mention:
 
     @property
     def entry(self) -> dict[str, Any]:
-        """The entry of an event's ``mentions``."""
         return {
             "key": self.key,
             "id": {"union_id": f"on_{self.open_id.removeprefix('ou_')}", "open_id": self.open_id},

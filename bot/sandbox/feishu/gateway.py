@@ -46,7 +46,6 @@ class Rejection(Exception):
         self.code = NAMES.get(self.code, self.code)
 
     def response(self, *, log_id: str, app_id: str) -> Response:
-        """The response, whose body repeats the log id of the header."""
         fault = FEISHU_CODES[self.code]
         body: dict[str, Any] = {"code": self.code, "msg": self.message or fault.text}
         headers = {"X-Tt-Logid": log_id}

@@ -96,7 +96,6 @@ class LongConnections:
 
     @property
     def open(self) -> int:
-        """How many connections are open."""
         with self._lock:
             return len(self._connections)
 
@@ -161,7 +160,6 @@ class LongConnections:
                 connection.socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Closes the port and all connections."""
         self.away = True
         if self._server is not None:
             self._server.shutdown()
@@ -236,7 +234,6 @@ class ConnectedStandIn(FeishuStandIn):
 
 
 def encode(frame: Frame) -> bytes:
-    """A frame as it goes over the wire."""
     numbers = ((_SEQUENCE, 0), (_LOG, 0), (_SERVICE_FIELD, frame.service), (_METHOD, frame.method))
     parts = [_varint(place << 3 | _VARINT) + _varint(number) for place, number in numbers]
     for key, value in frame.headers.items():

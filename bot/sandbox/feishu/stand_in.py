@@ -107,8 +107,6 @@ class FeishuStandIn(UserActions):
         return self
 
     def __exit__(self, *_: object) -> None:
-        for subscription in list(self.state.subscriptions):
-            subscription.close()
         self._pusher.close()
         self._server.__exit__()
 
@@ -127,7 +125,6 @@ class FeishuStandIn(UserActions):
 
     @property
     def delivery(self) -> RetrySchedule:
-        """How events are pushed from now on."""
         return self._pusher.delivery
 
     @delivery.setter
@@ -166,7 +163,6 @@ class FeishuStandIn(UserActions):
         return list(self._pusher.attempts)
 
     def replies(self, message_id: str) -> list[ChatMessage]:
-        """What the bot replied to a message."""
         return [one for one in self.messages if one.parent_id == message_id and one.sender == self.app_id]
 
     def calls_named(self, name: str) -> list[ApiCall]:

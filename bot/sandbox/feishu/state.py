@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 TENANT_KEY = "sandbox_tenant"
 
@@ -137,31 +137,11 @@ class Change:
     subject: Any
 
 
-class Subscription:
-    """The changes since it was made, oldest first; a context manager that ends it."""
-
-    def __init__(self, subscriptions: list[Subscription]) -> None:
-        self._subscriptions = subscriptions
-        self._queue: SimpleQueue[Change | None] = SimpleQueue()
-        self.put = self._queue.put
-
+class Subscription(SimpleQueue[Change]):
     def wait(self, seconds: float) -> Change | None:
-        """The next change, or ``None`` when there is none in time or the subscription has ended."""
         with suppress(Empty):
-            return self._queue.get(timeout=seconds)
+            return self.get(timeout=seconds)
         return None
-
-    def close(self) -> None:
-        """Ends it; what was published before can still be read."""
-        with suppress(ValueError):
-            self._subscriptions.remove(self)
-        self.put(None)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def new_id(kind: str) -> str:
@@ -203,15 +183,18 @@ class FeishuState:
         self.add_chat("topic", name="灵感话题", members=[*self.people], chat_id="oc_topics")
 
     def publish(self, kind: Any, subject: Any) -> None:
-        """Passes a change to every subscription."""
         change = Change(kind=kind, at=self.clock(), subject=subject)
         for subscription in list(self.subscriptions):
             subscription.put(change)
 
-    def subscribe(self) -> Subscription:
-        subscription = Subscription(self.subscriptions)
+    @contextmanager
+    def subscribe(self) -> Iterator[Subscription]:
+        subscription = Subscription()
         self.subscriptions.append(subscription)
-        return subscription
+        try:
+            yield subscription
+        finally:
+            self.subscriptions.remove(subscription)
 
     def add_person(self, name: str, *, language: Literal["zh", "en"] = "zh", open_id: str | None = None) -> Person:
         person = Person(open_id=open_id or new_id("ou"), name=name, language=language)
@@ -237,7 +220,6 @@ class FeishuState:
             return self.add_chat("p2p", name=self.people[open_id].name, members=[open_id])
 
     def add_message(self, message: ChatMessage) -> ChatMessage:
-        """Stores and publishes a message."""
         with self.lock:
             self.messages[message.message_id] = message
         self.publish("message", message)
@@ -254,12 +236,10 @@ class FeishuState:
         return after
 
     def image_keys(self) -> frozenset[str]:
-        """The keys of the uploaded images."""
         with self.lock:
             return frozenset(key for key, upload in self.uploads.items() if upload.kind == "image")
 
     def set_membership(self, chat_id: str, *, bot_inside: bool) -> Chat:
-        """Adds the bot to a chat or removes it."""
         with self.lock:
             chat = self.chats[chat_id] = replace(self.chats[chat_id], bot_inside=bot_inside)
         return chat

@@ -46,8 +46,6 @@ def _size(content: bytes) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploads:
-    """Images and files."""
-
     state: FeishuState
 
     def upload_image(self, request: Request) -> Mapping[str, Any]:
@@ -61,7 +59,6 @@ class Uploads:
         return {"image_key": self.store(content, name=name, kind="image", owner=self.state.app_id).key}
 
     def upload_file(self, request: Request) -> Mapping[str, Any]:
-        """Uploads a file of up to 30 MB."""
         name, content = self._file(request, "file", required={"file_type": _FILE_TYPES, "file_name": ()})
         return {"file_key": self.store(content, name=name, kind="file", owner=self.state.app_id).key}
 
@@ -73,7 +70,6 @@ class Uploads:
         return Response(headers={"Content-Type": upload.content_type}, body=upload.content)
 
     def store(self, content: bytes, *, name: str, kind: Literal["image", "file"], owner: str) -> Upload:
-        """Stores an upload of anybody."""
         type_ = f"image/{format_}" if (format_ := image_format(content)) else "application/octet-stream"
         key, (width, height) = new_id("img_v3" if kind == "image" else "file_v3"), _size(content)
         upload = Upload(key, kind, name, content, type_, owner, width, height)

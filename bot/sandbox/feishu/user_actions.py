@@ -110,7 +110,6 @@ class UserActions:
         self.state.publish("reaction", reaction)
 
     def event_of(self, message: ChatMessage) -> Event:
-        """A new event of a message, with an id of its own."""
         return message_event(self.state, message)
 
     def recall(self, message_id: str, *, by: str) -> str:
@@ -129,7 +128,6 @@ class UserActions:
         self.state.change_message(message_id, deleted=True)
 
     def enter_p2p(self, person: str) -> str:
-        """Opens the direct chat with the bot."""
         chat_id = self.state.direct_chat(person).chat_id
         body: Event = {"chat_id": chat_id, "operator_id": self.state.people[person].ids}
         for last in [one for one in self.state.messages.values() if one.chat_id == chat_id][-1:]:
@@ -137,7 +135,6 @@ class UserActions:
         return self._deliver(new_event(self.state, "im.chat.access_event.bot_p2p_chat_entered_v1", body))
 
     def add_bot(self, chat_id: str, *, by: str) -> str:
-        """Adds the bot to a group."""
         chat = self.state.set_membership(chat_id, bot_inside=True)
         body = {
             "chat_id": chat.chat_id,
@@ -154,7 +151,6 @@ class UserActions:
         self.state.set_membership(chat_id, bot_inside=False)
 
     def press_menu(self, event_key: str, *, by: str) -> str:
-        """Presses an entry of the bot's menu."""
         person = self.state.people[by]
         operator = {"operator_name": person.name, "operator_id": person.ids}
         body = {"operator": operator, "event_key": event_key, "timestamp": int(self.state.clock())}

@@ -48,7 +48,6 @@ def replacement(name: str) -> Response | None:
 
 
 def download(name: str, image: Response) -> Response:
-    """The answer to a download that meets a fault."""
     if answer := find_fault("glm", name).answer:
         return _answer(**answer)
     match name:
@@ -63,7 +62,6 @@ def download(name: str, image: Response) -> Response:
 
 
 def expired() -> Response:
-    """The storage's answer to a link that has expired."""
     return _answer(status=403, page="expired")
 
 

@@ -305,7 +305,6 @@ def _mark(image: Image.Image, prompt: str, *, watermark: bool) -> None:
 
 @cache
 def _chinese_font() -> str | None:
-    """The file of a font of this system that has Chinese characters."""
     for name in _CHINESE_FONTS:
         try:
             return str(ImageFont.truetype(name, 10).path)

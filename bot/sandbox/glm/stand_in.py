@@ -74,7 +74,6 @@ class GlmCall:
     answer: str = ""
 
     def finish(self, response: Response, *, wire_fault: str | None = None) -> Response:
-        """Notes the response that is sent."""
         response = replace(response, wire_fault=wire_fault) if wire_fault else response
         self.status, self.size, self.over = sent_status(response), len(response.body), True
         return response
@@ -160,22 +159,18 @@ class GlmStandIn:
 
     @property
     def paid(self) -> list[GlmCall]:
-        """The calls for which an image was made."""
         return [call for call in self.calls if call.paid]
 
     @property
     def downloads(self) -> list[str]:
-        """The names of the downloaded images, in order."""
         return [record.name for record in self.fetched]
 
     @property
     def working(self) -> int:
-        """How many images it is making now."""
         with self._lock:
             return self._working.total()
 
     def arm(self, name: str, *, times: int = 1) -> None:
-        """Makes the next calls or downloads fail."""
         self.faults.arm(name, times=times)
 
     @property
@@ -184,7 +179,6 @@ class GlmStandIn:
         return [armed.name for armed in self.faults.armed for _ in range(armed.left or 1)]
 
     def disarm(self) -> None:
-        """Removes the faults that still wait."""
         self.faults.disarm()
 
     def transport(self, *, inner: httpx.BaseTransport | None = None) -> LoopbackTransport:

@@ -81,7 +81,6 @@ class ControlPanel:
         }
 
     def queue(self) -> list[dict[str, Any]] | None:
-        """The waiting and running generations; ``None`` where they are not known."""
         return self.controls.queue() if self.controls else None
 
     def switch(self, name: str, fields: Mapping[str, Any]) -> None:

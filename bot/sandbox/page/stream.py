@@ -43,7 +43,6 @@ class EventStream:
     _seen: View = field(default_factory=dict)
 
     def parts(self) -> Iterator[bytes]:
-        """The bytes of the stream."""
         with self.feishu.state.subscribe() as changes:
             yield _event("snapshot", self._snapshot())
             last_beat = time.monotonic()

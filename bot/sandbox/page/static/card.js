@@ -3,11 +3,17 @@
 import { anchor, avatar, confirmed, el, openLink, option, picture, toast } from "./dom.js";
 import { act, localized, nameOf, speaker, t } from "./store.js";
 
-/** The card of a message; `message` gives its id and the facts of its pictures. */
+const LONGEST_NAME = 60;
+
+/**
+ * The card of a message; `message` gives its id and the facts of its pictures. Its first plain text, the prompt of a
+ * result, tells its controls and pictures from those of other cards.
+ */
 export function card(message) {
   const { header, body, config } = message.content;
   const title = localized(header?.title) || t("card");
-  const around = { message, title, form: null };
+  const about = body.elements.find(({ tag, text }) => tag === "div" && text?.tag === "plain_text");
+  const around = { message, about: localized(about?.text).slice(0, LONGEST_NAME) || title, form: null };
   return el("article", { className: `card width-${config?.width_mode ?? "default"}`, "aria-label": title },
     header ? head(header) : null,
     el("div", { className: "card-body" }, drawAll(body.elements, around)));
@@ -83,10 +89,10 @@ function shapeOf({ scale_type: scale = "crop_center", size = "stretch" }, facts)
   return { width, height, cut: `${cut} sized` };
 }
 
-/** Several pictures as one; the platform gives them no words, so they are numbered. */
-function combination({ img_list: images, combination_mode: mode }, { title }) {
+/** Several pictures as one; the platform gives them no words, so they have the card's and a number. */
+function combination({ img_list: images, combination_mode: mode }, { about }) {
   const drawn = images.map(({ img_key: key }, place) =>
-    picture(key, { width: 1, height: 1, cut: "cut" }, t("picture_of", { title, number: place + 1, count: images.length })));
+    picture(key, { width: 1, height: 1, cut: "cut" }, t("picture_of", { title: about, number: place + 1, count: images.length })));
   return el("div", { className: `combination of-${mode}` }, drawn);
 }
 
@@ -142,7 +148,7 @@ function select(component, around) {
   const label = localized(component.placeholder) || t("choose");
   const { options } = component;
   const chosen = component.initial_option ?? options[(component.initial_index ?? 0) - 1]?.value ?? "";
-  const node = chooser(component, label, options.map((one) => option(one.value, localized(one.text), one.value === chosen)));
+  const node = chooser(component, around, label, options.map((one) => option(one.value, localized(one.text), one.value === chosen)));
   if (!around.form) onChoice(node, chosen, (choice) => call(component, around, { tag: "select_static", option: choice }));
   return node;
 }
@@ -150,7 +156,7 @@ function select(component, around) {
 /** A menu of further choices behind three dots. */
 function overflow(component, around) {
   const { options } = component;
-  const node = chooser(component, t("more"), options.map(({ text }, place) => option(String(place), localized(text))), "⋯");
+  const node = chooser(component, around, t("more"), options.map(({ text }, place) => option(String(place), localized(text))), "⋯");
   onChoice(node, "", async (choice) => {
     const { multi_url: link, value } = options[choice];
     if (link) return openLink(link.url ?? link.default_url);
@@ -159,10 +165,10 @@ function overflow(component, around) {
   return node;
 }
 
-function chooser({ name, disabled, required, tag }, label, options, shown = label) {
+function chooser({ name, disabled, required, tag }, { about }, label, options, shown = label) {
   const chosen = options.some((one) => one.selected);
   const empty = el("option", { value: "", textContent: shown, selected: !chosen });
-  return el("select", { className: `card-select of-${tag}`, name: name ?? "", disabled: Boolean(disabled), required: Boolean(required), "aria-label": label }, empty, options);
+  return el("select", { className: `card-select of-${tag}`, name: name ?? "", disabled: Boolean(disabled), required: Boolean(required), "aria-label": `${label} · ${about}` }, empty, options);
 }
 
 function onChoice(node, rest, choose) {
@@ -174,7 +180,7 @@ function onChoice(node, rest, choose) {
 }
 
 /** A field to write in, with its label; its words travel with the form that it is in. */
-function input(component) {
+function input(component, { about }) {
   const several = component.input_type === "multiline_text";
   const { default_value: content, i18n_default_value: i18n_content } = component;
   const text = localized(component.label);
@@ -185,7 +191,7 @@ function input(component) {
     maxLength: component.max_length ?? 1000,
     required: Boolean(component.required),
     disabled: Boolean(component.disabled),
-    "aria-label": text || localized(component.placeholder) || component.name || "",
+    "aria-label": `${text || localized(component.placeholder) || component.name || ""} · ${about}`,
   });
   if (several) node.rows = component.rows ?? 4;
   return el("label", { className: `card-input at-${component.label_position ?? "top"}` }, text ? el("span", { textContent: text }) : null, node);
