@@ -100,7 +100,7 @@ def test_unusable_arguments_are_rejected_before_anything_starts(tmp_path: Path) 
     with LoopbackServer() as other:
         taken = f"--port {other.port} is taken by another program, or by a sandbox that runs already"
         for arguments, words in (
-            (("--say", " 　"), "there is nothing to say"),
+            (("--say", " 　"), "the message is empty"),
             (("--say", "猫", "--save", "."), "--save . cannot be written: Is a directory"),
             (("--say", "猫", "--save", "/dev/null/a.jpg"), "--save /dev/null/a.jpg cannot be written: Not a directory"),
             (("--say", "猫", "--fault", "glm_9999"), "glm_1302"),
