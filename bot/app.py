@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 from flask import Flask
@@ -81,7 +80,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SettingsError: the settings, messages or styles are invalid.
     """
     if settings is None:
-        settings = load()
+        settings = load(check_folder=text_errors)
         logs.configure(settings.log.level, form=settings.log.format, secrets=settings.secrets)
     if missing := required_settings_missing(settings):
         raise SettingsError([str(one) for one in missing])
@@ -115,7 +114,8 @@ class Bot:
         self._settings, self._clock, self._timings = settings, clock, timings or Timings()
         self._glm_transport, self._image_transport = glm, images
         self._prices, self._slots = settings.prices.by_model(), settings.slots.by_model()
-        messages, self._styles, self._rules = _load_texts(settings.config_dir)
+        folder = settings.config_dir
+        messages, self._styles, self._rules = Messages.load(folder), Styles.load(folder), Rules.load(folder)
         self._cards = self._build_card_context(messages)
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._platform_clock = PlatformClock(clock)
@@ -443,15 +443,12 @@ class Bot:
         return describe(error), suggest_fix(error, domain=self._settings.domain)
 
 
-def _load_texts(folder: Path) -> tuple[Messages, Styles, Rules]:
-    """The messages, styles and rules of intents of a folder; raises ``SettingsError`` with the errors of all three."""
-    loaded: list[Any] = []
-    faults: list[str] = []
+def text_errors(folder: Path) -> list[str]:
+    """What is wrong with the messages, styles and rules of intents of a folder."""
+    errors: list[str] = []
     for kind in (Messages, Styles, Rules):
         try:
-            loaded.append(kind.load(folder))
+            kind.load(folder)
         except SettingsError as error:
-            faults += error.faults
-    if faults:
-        raise SettingsError(faults)
-    return loaded[0], loaded[1], loaded[2]
+            errors += error.faults
+    return errors

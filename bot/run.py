@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from bot import logs
-from bot.app import Bot
+from bot.app import Bot, text_errors
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.errors import FeishuError, FeishuUnreachable, SettingsError
@@ -164,7 +164,7 @@ def run_migrations() -> bool:
 
 def _load(*, webhook: bool = True, without_sqlite: str | None = None) -> Settings:
     """The settings of a process that runs; ``without_sqlite`` is the error if they name an SQLite database."""
-    settings = load()
+    settings = load(check_folder=text_errors)
     if missing := required_settings_missing(settings, webhook=webhook):
         raise SettingsError([str(one) for one in missing])
     if without_sqlite and read_url(settings.url).get_backend_name() == "sqlite":

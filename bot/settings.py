@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -403,12 +403,18 @@ def config_folder(environment: Mapping[str, str] | None = None) -> Path:
     return SHIPPED
 
 
-def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = None) -> Settings:
+def load(
+    environment: Mapping[str, str] | None = None,
+    *,
+    dotenv: Path | None = None,
+    check_folder: Callable[[Path], Sequence[str]] = lambda _: (),
+) -> Settings:
     """Reads the settings: the environment over ``.env`` over ``config/bot.toml``.
 
     Args:
         environment: the variables; ``None`` for those of the process and of ``.env`` in the working folder.
         dotenv: a file of further variables.
+        check_folder: gives the errors of the other files in the folder of the configuration.
 
     Raises:
         SettingsError: with all errors, each naming its variable or its place in ``bot.toml``.
@@ -436,6 +442,7 @@ def load(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = 
         settings = Settings.model_validate({**values, "config_dir": folder, "unquoted": unquoted})
     except ValidationError as error:
         errors += [_error_line(detail, known) for detail in error.errors()]
+    errors += check_folder(folder)
     if errors:
         raise SettingsError(errors)
     return settings
