@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -52,7 +52,7 @@ from bot.timings import BillingPeriods, Timings
 from bot.web.health import create_application, health, metrics
 from bot.web.verification import Verifier
 from bot.web.webhook import pushed_event_handler, webhook
-from bot.worker.admin_alerts import AdminAlerts
+from bot.worker.admin_alerts import AdminAlerts, Usage
 from bot.worker.bitable_export import CHECK_EVERY as EXPORT_EVERY
 from bot.worker.bitable_export import SHORTEST_WAIT, BitableExporter
 from bot.worker.card_publisher import CardPublisher
@@ -282,9 +282,23 @@ class Bot:
         )
 
     def _build_alerts(self, requests: RequestService) -> AdminAlerts:
-        team = self._settings.team
+        team, limits = self._settings.team, self._settings.limits
+
+        def usage() -> Iterator[Usage]:
+            images, yuan, calls = self._reports.usage()
+            yield Usage("images", images, limits.images_per_month)
+            yield Usage("yuan", round(yuan, 2), limits.yuan_per_month)
+            yield Usage("calls", calls, limits.feishu_calls_per_month)
+
         return AdminAlerts(
-            database=self.database, requests=requests, admins=team.admins, zone=team.zone, wake=self._wake
+            database=self.database,
+            requests=requests,
+            admins=team.admins,
+            chat=team.admin_chat,
+            zone=team.zone,
+            wake=self._wake,
+            usage=usage,
+            folder=self._settings.data_dir,
         )
 
     def _build_event_handler(self, requests: RequestService) -> EventHandler:

@@ -69,6 +69,7 @@ class Team(Section):
 
     timezone: str = "Asia/Shanghai"
     admins: tuple[str, ...] = ()
+    admin_chat: str = ""
     allowed_chats: tuple[str, ...] = ()
     allowed_people: tuple[str, ...] = ()
 
@@ -82,6 +83,13 @@ class Team(Section):
             listed = ", ".join(f"{one[:40]!r}" for one in wrong[:5])
             raise ValueError(f"{listed} is not the {kind} ({prefix}…) that /id shows")
         return ids
+
+    @field_validator("admin_chat")
+    @classmethod
+    def _chat_id(cls, given: str) -> str:
+        if given and not re.fullmatch(r"oc_[A-Za-z0-9_-]+", given):
+            raise ValueError("is not the chat_id (oc_…) that /id shows")
+        return given
 
     @field_validator("timezone")
     @classmethod
@@ -155,6 +163,7 @@ class LimitSettings(Section):
     per_day: Annotated[int, Field(ge=0, le=100_000)] = 20
     images_per_month: Annotated[int, Field(ge=0, le=10_000_000)] = 1000
     yuan_per_month: Annotated[float, Field(ge=0, le=1_000_000)] = 100.0
+    feishu_calls_per_month: Annotated[int, Field(ge=0, le=100_000_000)] = 10_000
 
 
 class Prices(Section):

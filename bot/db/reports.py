@@ -133,6 +133,12 @@ class Reports:
             paused=paused,
         )
 
+    def usage(self) -> tuple[int, float, int]:
+        """This month's images, yuan and calls to Feishu."""
+        with self.database.read() as connection:
+            images = spent(connection, self.periods.month())
+        return sum(images.values()), yuan(images, self.prices), self.calls.of_month()
+
     def snapshot(self, *, slots: Mapping[str, int], alive_within: float) -> StateSnapshot:
         """The present state over all processes.
 

@@ -1,12 +1,14 @@
-"""Messages to the admins about what makes every prompt fail, once per cause, day and admin."""
+"""Messages to the admins about what only they can mend: once per cause, day or month, and recipient."""
 
 from __future__ import annotations
 
+import shutil
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from bot.db.database import Database
 from bot.db.reports import FailureRecord, recent_failures
@@ -19,6 +21,7 @@ from bot.service.requests import TO_ADMIN, RequestService
 log = get_logger(__name__)
 
 AlertCause = Literal["balance", "key", "blocked", "refused", "silent", "base", "feishu"]
+"""What is told at most once a day."""
 
 HOUR = 3_600.0
 
@@ -31,6 +34,20 @@ CAUSES: dict[str, AlertCause] = {
 
 ABOUT_PROMPT = frozenset({"content_filter_violation", "invalid_request"})
 """The error codes for which a prompt itself was the reason; they tell nothing about the bot."""
+
+NEARLY, ALL = 0.8, 1.0
+"""The shares of a month's allowance at which the admins are told."""
+
+LEAST_SHARE, LEAST_BYTES = 0.05, 2 * 1024**3
+"""A disk is nearly full when less than both is free."""
+
+
+class Usage(NamedTuple):
+    """What was used of a month's allowance; a ``limit`` of 0 means that there is none."""
+
+    cause: Literal["images", "yuan", "calls"]
+    used: float
+    limit: float
 
 
 def account_causes(failures: Iterable[FailureRecord], *, now: float) -> Iterator[tuple[AlertCause, float]]:
@@ -50,12 +67,18 @@ def silent_since(failures: Iterable[FailureRecord], *, last_success: float, now:
     return times[-1] if times and times[0] <= now - HOUR < times[-1] else None
 
 
+def nearly_full(total: int, free: int) -> bool:
+    """Whether a disk of so many bytes is nearly full."""
+    return free < min(LEAST_SHARE * total, LEAST_BYTES)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminAlerts:
-    """Checks how the last generations ended, and leaves a message to each admin as a request to be answered.
+    """Checks how the last generations ended and what the month has used, and leaves messages to be sent.
 
-    The message is a row like any other: it survives a crash, waits for Feishu to come back, and is one for all
-    processes. ``zone`` is the time zone of the days; ``wake`` is set when there is work for the worker of this process.
+    A message is a request like any other: it survives a crash, waits for Feishu to come back, and is one for all
+    processes. It goes to ``chat``, else to each of ``admins``. ``zone`` is the time zone of days and months; ``wake``
+    is set when there is work for the worker of this process.
     """
 
     database: Database
@@ -63,29 +86,51 @@ class AdminAlerts:
     admins: Collection[str]
     zone: tzinfo
     wake: threading.Event
+    chat: str = ""
+    usage: Callable[[], Iterable[Usage]] = tuple
+    folder: Path | None = None
+    """The data folder, on whose disk there has to be space."""
     _sent: set[str] = field(default_factory=set, init=False)
 
     def check(self) -> None:
-        """Checks what has failed lately, and leaves the messages that are due.
+        """Checks what has failed lately and what is running out, and leaves the messages that are due.
 
         Raises:
             DatabaseUnavailable: the database does not answer; the next check does it.
         """
-        if not self.admins:
+        if not (self.admins or self.chat):
             return
+        self._check_month(self._check_failures())
+
+    def _check_failures(self) -> float:
+        """Tells of what failed in the last hour; returns the time, in seconds since 1970."""
         now, last_success, failures = recent_failures(self.database, seconds=HOUR)
         for cause, seen_at in account_causes(failures, now=now):
-            self._alert_all(cause, seen_at=seen_at)
+            self._alert_all(cause, period=self._day(seen_at))
         for one in failures:
             if one.ended_at <= now - HOUR:
                 continue
             if one.blocked_by:
-                self._alert_all("blocked", seen_at=one.ended_at, details=one.blocked_by)
+                self._alert_all("blocked", period=self._day(one.ended_at), details=one.blocked_by)
             elif one.sentence in FOR_ADMINS and one.code not in CAUSES:
-                details = one.platform or one.code
-                self._alert_all("refused", about=one.sentence, seen_at=one.ended_at, details=details)
+                period = f"{one.sentence}:{self._day(one.ended_at)}"
+                self._alert_all("refused", period=period, details=one.platform or one.code)
         if (silent := silent_since(failures, last_success=last_success, now=now)) is not None:
-            self._alert_all("silent", seen_at=silent)
+            self._alert_all("silent", period=self._day(silent))
+        return now
+
+    def _check_month(self, now: float) -> None:
+        """Tells of what is running out."""
+        month = self._day(now)[: len("2026-11")]
+        for cause, used, limit in self.usage():
+            share = used / limit if limit else 0.0
+            if share >= NEARLY:
+                reached = "100" if share >= ALL else "80"
+                self._alert_all(cause, period=f"{month}:{reached}", details=f"{share:.0%} ({used:g}/{limit:g})")
+        if self.folder is not None:
+            disk = shutil.disk_usage(self.folder)
+            if nearly_full(disk.total, disk.free):
+                self._alert_all("disk", period=month, details=f"{disk.free / 1024**3:.1f} GB")
 
     def alert(self, cause: AlertCause) -> None:
         """Leaves the messages about something that was seen just now.
@@ -95,18 +140,23 @@ class AdminAlerts:
         """
         with self.database.read() as connection:
             now = self.database.time(connection)
-        self._alert_all(cause, seen_at=now)
+        self._alert_all(cause, period=self._day(now))
 
-    def _alert_all(self, cause: AlertCause, *, seen_at: float, details: str = "", about: str = "") -> None:
-        day = f"{datetime.fromtimestamp(seen_at, self.zone):%Y-%m-%d}"
+    def _day(self, seconds: float) -> str:
+        return f"{datetime.fromtimestamp(seconds, self.zone):%Y-%m-%d}"
+
+    def _alert_all(self, cause: str, *, period: str, details: str = "") -> None:
         argument = f"admin_{cause}\n{details}" if details else f"admin_{cause}"
-        for admin in self.admins:
-            key = f"admin:{cause}{about and ':'}{about}:{day}:{admin}"
+        for recipient in [self.chat] if self.chat else self.admins:
+            key = f"admin:{cause}:{period}:{recipient}"
             if key in self._sent:
                 continue
-            new = NewRequest(dedup_key=key, chat_id=None, chat_type="p2p", sender=admin)
+            chat = self.chat or None
+            new = NewRequest(
+                dedup_key=key, chat_id=chat, chat_type="group" if chat else "p2p", sender=recipient, language="zh"
+            )
             result = self.requests.submit(new, Command(name=TO_ADMIN, argument=argument))
             self._sent.add(key)
             if result.outcome == "accepted":
-                log.warning("admin alerted", cause=cause, admin=admin)
+                log.warning("admin alerted", cause=cause, recipient=recipient)
                 self.wake.set()

@@ -6,7 +6,8 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -17,7 +18,7 @@ from bot.db.tables import generations, requests
 from bot.models import State
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
-from bot.worker.admin_alerts import HOUR, AdminAlerts, account_causes, silent_since
+from bot.worker.admin_alerts import HOUR, AdminAlerts, Usage, account_causes, nearly_full, silent_since
 from tests.support.builders import accept, reception_of
 from tests.support.dsl import CATALOGUE, QUICK, REDELIVERY, BotUnderTest, all_strings, header_color, wait_for
 
@@ -148,10 +149,17 @@ def test_an_admin_who_cannot_be_reached_is_in_nobodys_way(bot: BotUnderTest) -> 
     assert row.outcome.startswith("feishu_")
 
 
-def look(database: Database) -> list[str]:
+def look(database: Database, *usage: Usage, chat: str = "") -> list[str]:
     """The origins of the messages that are left after a look by a process that has just started."""
-    requests_service = reception_of(database)
-    AdminAlerts(database=database, requests=requests_service, admins=["ou_a"], zone=UTC, wake=threading.Event()).check()
+    AdminAlerts(
+        database=database,
+        requests=reception_of(database),
+        admins=["ou_a"],
+        chat=chat,
+        zone=UTC,
+        wake=threading.Event(),
+        usage=lambda: usage,
+    ).check()
     with database.read() as connection:
         return [origin for origin in connection.scalars(select(requests.c.dedup_key)) if origin.startswith("admin:")]
 
@@ -206,3 +214,52 @@ def test_processes_that_look_at_once_leave_one_message(database: Database) -> No
     for one in looks:
         one.join()
     assert [origin.split(":")[1] for origin in look(database)] == ["balance"]
+
+
+@pytest.mark.parametrize(
+    ("used", "limit", "reached"),
+    [(799, 1000, []), (800, 1000, ["80"]), (999, 1000, ["80"]), (1000, 1000, ["100"]), (5000, 0, [])],
+)
+def test_the_share_of_a_month_is_told(database: Database, used: float, limit: float, reached: list[str]) -> None:
+    """At 80 % and at 100 % of an allowance, and never where there is none."""
+    month = f"{datetime.now(UTC):%Y-%m}"
+    expected = [f"admin:calls:{month}:{share}:ou_a" for share in reached]
+    assert look(database, Usage("calls", used, limit)) == expected
+    assert look(database, Usage("calls", used, limit)) == expected
+
+
+def test_both_shares_of_each_allowance_are_told_once_to_the_chat(database: Database) -> None:
+    """As a month goes on each is told twice at the most, in the chat of the admins alone."""
+    told: list[str] = []
+    for used in (70, 85, 90, 100, 130):
+        told = look(database, Usage("images", used, 100), Usage("yuan", used / 10, 10.0), chat="oc_admins")
+    shares = sorted(":".join(origin.split(":")[1:]) for origin in told)
+    month = f"{datetime.now(UTC):%Y-%m}"
+    assert shares == sorted(f"{cause}:{month}:{share}:oc_admins" for cause in ("images", "yuan") for share in (80, 100))
+
+
+def test_the_budget_is_told_in_the_admins_chat(tmp_path: Path) -> None:
+    """After four of five images of the month the chat reads how many, in both languages; nobody reads it twice."""
+    feishu = FeishuStandIn(delivery=REDELIVERY)
+    variables = {"BOT_TEAM_ADMIN_CHAT": "oc_group", "BOT_LIMITS_IMAGES_PER_MONTH": "5"}
+    with BotUnderTest(folder=tmp_path, feishu=feishu, pace=replace(QUICK, upkeep=0.05), variables=variables) as bot:
+        for _ in range(4):
+            user = bot.new_user()
+            user.wait_for_end(user.send())
+
+        def told() -> list[str]:
+            cards = [one for one in feishu.messages if one.chat_id == "oc_group" and one.sender == feishu.app_id]
+            return ["\n".join(all_strings(json.loads(card.content))) for card in cards]
+
+        wait_for(lambda: told() and bot.idle)
+        (words,) = told()
+        for language in ("zh", "en"):
+            assert WORDS.text("notice.admin_images.text", language, details="80% (4/5)") in words
+
+
+@pytest.mark.parametrize(
+    ("total", "free", "full"), [(10, 0.4, True), (10, 0.6, False), (1000, 1.9, True), (1000, 2.1, False)]
+)
+def test_a_disk_is_nearly_full(*, total: float, free: float, full: bool) -> None:
+    """With less than a twentieth free, and less than 2 GiB: in GiB, a small and a large disk."""
+    assert nearly_full(int(total * 1024**3), int(free * 1024**3)) is full

@@ -47,6 +47,7 @@ COLORS: Mapping[str, str] = {
         for name in ("stalled", "admin_balance", "admin_key", "admin_blocked", "admin_refused")
     },
     **{f"notice.{name}.title": "red" for name in ("admin_silent", "admin_base", "admin_feishu")},
+    **{f"notice.admin_{name}.title": "orange" for name in ("images", "yuan", "calls", "disk")},
 }
 """The color of a card by the key of its title; the others are blue."""
 
