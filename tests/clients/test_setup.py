@@ -111,10 +111,15 @@ class Platform:
         return self.folder / ".env"
 
     def setup(
-        self, *, typing: bool = True, variables: dict[str, str] | None = None, **run: Any
+        self,
+        *,
+        typing: bool = True,
+        variables: dict[str, str] | None = None,
+        domains: dict[str, str] | None = None,
+        **run: Any,
     ) -> AbstractContextManager[Terminal]:
         """Starts it up to the check."""
-        domains = {"feishu": self.feishu.origin, "lark": self.feishu.origin}
+        domains = {"feishu": self.feishu.origin, "lark": self.feishu.origin, **(domains or {})}
         given = json.dumps({"accounts": self.accounts.accounts, "domains": domains, "run": run})
         command = [sys.executable, "-m", "tests.clients.setup_driver", given]
         return in_terminal(command, folder=self.folder, variables=variables or {}, typing=typing)
@@ -269,6 +274,21 @@ def test_an_app_that_exists(platform: Platform, *, typed: bool) -> None:
     assert written["FEISHU_APP_SECRET"] == platform.feishu.app_secret
     assert written.get("BOT_TEAM_ADMINS") == (None if typed else SCANNER)
     assert platform.feishu.app_secret not in terminal.screen
+
+
+def test_the_platform_is_found_by_the_secret(platform: Platform) -> None:
+    """An app that Feishu does not know is tried on Lark, and there ``FEISHU_DOMAIN`` leads then."""
+    with (
+        FeishuStandIn(app_id="cli_00000000000000cc") as other,
+        platform.setup(
+            variables={"ZHIPU_API_KEY": KEY}, domains={"feishu": other.origin}, app_id=platform.feishu.app_id
+        ) as terminal,
+    ):
+        terminal.expect("App Secret of.*: ")
+        terminal.type(platform.feishu.app_secret)
+        assert terminal.wait() == 0
+    assert "(Lark)" in terminal.screen
+    assert read_dotenv(platform.dotenv)["FEISHU_DOMAIN"] == platform.feishu.origin
 
 
 def test_a_wrong_secret_and_a_wrong_app_write_nothing(platform: Platform) -> None:
