@@ -28,7 +28,7 @@ from bot.feishu.client import FeishuClient
 from bot.feishu.registration import ACCOUNTS, AppRegistration, Brand, RegisteredApp
 from bot.glm.api import KEY_PAGE, validate_key
 from bot.models import Language
-from bot.settings import Settings, config_folder, load
+from bot.settings import NetworkSettings, Settings, config_folder, load
 
 CALLBACK = "card.action.trigger"
 
@@ -110,9 +110,10 @@ class Setup:
         if app_id and not (known and settings.app_id):
             secret = known or self._ask("setup.ask_secret", variable="FEISHU_APP_SECRET", app_id=app_id)
             if secret:
-                brand = self._brand_of(app_id, secret)
+                brand = self._brand_of(app_id, secret, settings.network)
                 return RegisteredApp(app_id=app_id, app_secret=secret, open_id="", brand=brand)
-        registration = AppRegistration(accounts=self._accounts)
+        network = settings.network
+        registration = AppRegistration(accounts=self._accounts, proxy=network.proxy, ca_file=network.ca_file)
         registration.begin()
         scopes = json.loads((self._config / "scopes.json").read_text(encoding="utf-8"))
         addons = {
@@ -144,10 +145,16 @@ class Setup:
                 return
         self.say("setup.too_narrow")
 
-    def _brand_of(self, app_id: str, secret: str) -> Brand:
+    def _brand_of(self, app_id: str, secret: str, network: NetworkSettings) -> Brand:
         """The platform to which an app belongs: apps and secrets of one are unknown to the other."""
         for brand, domain in self._domains.items():
-            client = FeishuClient(domain=parse_origin(domain), app_id=app_id, app_secret=secret)
+            client = FeishuClient(
+                domain=parse_origin(domain),
+                app_id=app_id,
+                app_secret=secret,
+                proxy=network.proxy,
+                ca_file=network.ca_file,
+            )
             with closing(client):
                 try:
                     client.fetch_token()

@@ -76,7 +76,8 @@ class HttpSession:
 
     def __post_init__(self) -> None:
         headers = {"User-Agent": "feishu-glm-image-bot"}
-        self._http = httpx.Client(transport=self.transport or self._network(), headers=headers)
+        transport = self.transport or network(self.domain, proxy=self.proxy, ca_file=self.ca_file)
+        self._http = httpx.Client(transport=transport, headers=headers)
 
     def exchange(
         self,
@@ -116,17 +117,6 @@ class HttpSession:
     def close(self) -> None:
         """Closes the connections; no call can be made after that."""
         self._http.close()
-
-    def _network(self) -> httpx.HTTPTransport:
-        limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=30)
-        try:
-            tls = trusted(self.ca_file)
-        except OSError as error:
-            expected = "must name a file of PEM certificates, or not be set"
-            raise SettingsError([f"SSL_CERT_FILE: {expected} ({error.strerror or type(error).__name__})"]) from error
-        proxy = proxy_for(httpx.URL(self.domain).host, configured=self.proxy)
-        through = httpx.Proxy(proxy, ssl_context=tls if proxy.startswith("https:") else None) if proxy else None
-        return httpx.HTTPTransport(verify=tls, limits=limits, proxy=through)
 
     def _send(self, name: str, request: Any, *, token: str | None, largest: int) -> HttpResponse:
         headers = dict(request.headers)
@@ -171,6 +161,19 @@ class HttpSession:
             # An impossible host name, such as open..feishu.cn, is a UnicodeError of Python's.
             raise FeishuUnreachable(f"{type(error).__name__}: {error}", call=name) from error
         return HttpResponse(name, status, response.headers, bytes(answer))
+
+
+def network(origin: str, *, proxy: str, ca_file: str) -> httpx.HTTPTransport:
+    """Connections to an origin; the arguments and the errors are those of :class:`HttpSession`."""
+    limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=30)
+    try:
+        tls = trusted(ca_file)
+    except OSError as error:
+        expected = "must name a file of PEM certificates, or not be set"
+        raise SettingsError([f"SSL_CERT_FILE: {expected} ({error.strerror or type(error).__name__})"]) from error
+    address = proxy_for(httpx.URL(origin).host, configured=proxy)
+    through = httpx.Proxy(address, ssl_context=tls if address.startswith("https:") else None) if address else None
+    return httpx.HTTPTransport(verify=tls, limits=limits, proxy=through)
 
 
 def trusted(ca_file: str) -> ssl.SSLContext:

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx
 
 from bot.errors import AppNotRegistered
-from bot.feishu.proxies import proxy_for
+from bot.feishu.http import network
 
 Brand = Literal["feishu", "lark"]
 
@@ -48,10 +48,13 @@ class RegisteredApp:
 class AppRegistration:
     """One registration; it begins on Feishu's accounts service, and goes on on Lark's for a tenant of Lark.
 
-    ``accounts`` are the origins of both. Once it has begun, ``page`` is where a person confirms it, within ``seconds``.
+    ``accounts`` are the origins of both; ``proxy`` and ``ca_file`` are as for all calls of the platform. Once it has
+    begun, ``page`` is where a person confirms it, within ``seconds``.
     """
 
     accounts: Mapping[Brand, str] = field(default_factory=lambda: ACCOUNTS)
+    proxy: str = ""
+    ca_file: str = ""
     timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
     sleep: Callable[[float], None] = time.sleep
     page: str = ""
@@ -129,8 +132,9 @@ class AppRegistration:
 
     def _post(self, **fields: str) -> Mapping[str, Any]:
         url = httpx.URL(self.accounts[self.brand] + "/oauth/v1/app/registration")
+        transport = network(str(url), proxy=self.proxy, ca_file=self.ca_file)
         try:
-            with httpx.Client(transport=httpx.HTTPTransport(proxy=proxy_for(url.host)), timeout=self.timeout) as http:
+            with httpx.Client(transport=transport, timeout=self.timeout) as http:
                 # Waiting is announced with status 400, so only the body counts.
                 answer = http.post(url, data=fields).json()
         except (httpx.HTTPError, ValueError, RecursionError) as error:

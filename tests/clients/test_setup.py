@@ -149,7 +149,7 @@ def test_from_nothing_to_a_running_bot(tmp_path: Path) -> None:
             "line.feishu.test": feishu.line.listen(),
         }
         proxy = stack.enter_context(TlsProxy(ports, folder=tmp_path))
-        variables = {"HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(proxy.authority)}
+        variables = {"BOT_NETWORK_PROXY": proxy.url, "BOT_NETWORK_CA_FILE": str(proxy.authority)}
         with in_terminal([sys.executable, "-m", "bot", "setup"], folder=tmp_path, variables=variables) as terminal:
             terminal.expect("ZhiPu API key.*: ")
             terminal.type(KEY)
