@@ -97,6 +97,8 @@ class LongConnection:
         self._handling: set[Future[None]] = set()
         self._ended: Future[None] | None = None
         self._closing = threading.Event()
+        self._lock = threading.Lock()
+        """Held while a payload is handed on or the connection starts to close: what is not answered is not taken."""
         self._connection: ClientConnection | None = None
         # Until the platform configures its own; seconds, and -1 for no limit of attempts.
         self._config = {"ReconnectCount": -1, "ReconnectInterval": 5.0, "ReconnectNonce": 1.0, "PingInterval": 120.0}
@@ -115,8 +117,10 @@ class LongConnection:
             FeishuError: the platform had refused for good before.
             SettingsError: the environment names a proxy that cannot be used.
         """
-        self._closing.set()
-        wait(self._handling.copy(), timeout=DRAIN_SECONDS)
+        with self._lock:
+            self._closing.set()
+            handling = self._handling.copy()
+        wait(handling, timeout=DRAIN_SECONDS)
         try:
             if self._connection is not None:
                 self._connection.close()
@@ -215,8 +219,7 @@ class LongConnection:
             except TimeoutError:
                 continue
             heard_at, self.down = time.monotonic(), None
-            if not self._closing.is_set():
-                self._on_frame(connection, data)
+            self._on_frame(connection, data)
         return "closing"
 
     def _on_frame(self, connection: ClientConnection, data: bytes | str) -> None:
@@ -232,10 +235,14 @@ class LongConnection:
             # A bad frame may not end the connection.
             log.exception("long connection frame failed")
             return
-        if payload is not None:
+        if payload is None:
+            return
+        with self._lock:
+            if self._closing.is_set():
+                return
             task = self._handlers.submit(self._answer, connection, frame, payload)
             self._handling.add(task)
-            task.add_done_callback(self._handling.discard)
+        task.add_done_callback(self._handling.discard)
 
     def _answer(self, connection: ClientConnection, frame: Any, payload: bytes) -> None:
         started = time.monotonic()
