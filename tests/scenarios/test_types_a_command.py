@@ -29,7 +29,7 @@ EXPLAINED: dict[str, tuple[str, dict[str, object]]] = {
     "/stats": ("command.admins_only", {}),
     "/pause": ("command.admins_only", {}),
     "/resume": ("command.admins_only", {}),
-    "/halp": ("misread.unknown_word", {"word": "/halp", "suggestion": "/help"}),
+    "/cancle": ("misread.unknown_word", {"word": "/cancle", "suggestion": "/cancel"}),
 }
 
 
@@ -70,7 +70,7 @@ def test_impossible_command_is_explained(user: Conversation, say: str) -> None:
     key, values = EXPLAINED[say]
     card.assert_shows(key, **values)
     # An unknown word may have stood before a prompt.
-    assert card.shows("cost.none") is (say == "/halp")
+    assert card.shows("cost.none") is (say == "/cancle")
     assert card.paid == []
 
 
