@@ -97,8 +97,8 @@ function combination({ img_list: images, combination_mode: mode }, { about }) {
 }
 
 function columns({ flex_mode: mode = "none", columns: list = [] }, around) {
-  return el("div", { className: `columns flex-${mode}` }, list.map(({ width, weight = 1, elements = [] }) =>
-    el("div", { className: `column${width === "weighted" ? ` weight-${weight}` : ""}` }, drawAll(elements, around))));
+  return el("div", { className: `columns flex-${mode}` }, list.map(({ width, weight = 1, vertical_align: level = "top", elements = [] }) =>
+    el("div", { className: `column level-${level}${width === "weighted" ? ` weight-${weight}` : ""}` }, drawAll(elements, around))));
 }
 
 function form({ elements }, around) {
