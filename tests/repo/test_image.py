@@ -230,6 +230,17 @@ def test_the_forge_s_files_are_yaml(path: Path) -> None:
         assert (TOP / named).is_file(), named
 
 
+def test_the_forge_s_pages_link_to_what_is_there() -> None:
+    """Each relative link of the pages for contributors leads to a file."""
+    links = [
+        page.parent / link
+        for page in (TOP / ".github").glob("*.md")
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+    ]
+    assert len(links) >= 3
+    assert [link for link in links if not link.is_file()] == []
+
+
 def test_every_supported_python_is_checked() -> None:
     """The matrix begins with the oldest that ``pyproject.toml`` allows, which is also the one that tools pick."""
     workflow = yaml.safe_load((TOP / ".github" / "workflows" / "check.yml").read_text(encoding="utf-8"))
