@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from pydantic import (
     ValidationInfo,
     create_model,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
@@ -164,6 +165,27 @@ class LimitSettings(Section):
     images_per_month: Annotated[int, Field(ge=0, le=10_000_000)] = 1000
     yuan_per_month: Annotated[float, Field(ge=0, le=1_000_000)] = 100.0
     feishu_calls_per_month: Annotated[int, Field(ge=0, le=100_000_000)] = 10_000
+
+
+class Budget(Section):
+    """What a person or a chat may have in a month; 0 means no limit."""
+
+    who: str
+    images: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    yuan: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
+
+    @field_validator("who")
+    @classmethod
+    def _id(cls, given: str) -> str:
+        if re.fullmatch(r"(ou|oc)_[A-Za-z0-9_-]+", given):
+            return given
+        raise ValueError("must be the open_id (ou_…) or chat_id (oc_…) that /id shows")
+
+    @model_validator(mode="after")
+    def _limited(self) -> Self:
+        if not (self.images or self.yuan):
+            raise ValueError("must limit images or yuan")
+        return self
 
 
 class Prices(Section):
@@ -315,6 +337,7 @@ class Settings(BaseSettings):
     images: Images = Images()
     slots: SlotCounts = SlotCounts()
     limits: LimitSettings = LimitSettings()
+    budgets: tuple[Budget, ...] = ()
     prices: Prices = Prices()
     chat: ChatSettings = ChatSettings()
     cards: CardSettings = CardSettings()
@@ -356,6 +379,13 @@ class Settings(BaseSettings):
             return given.expanduser()
         except RuntimeError:
             raise ValueError("must not begin with the home folder of somebody who has none") from None
+
+    @field_validator("budgets")
+    @classmethod
+    def _once(cls, given: tuple[Budget, ...]) -> tuple[Budget, ...]:
+        if len({one.who for one in given}) < len(given):
+            raise ValueError("must name each person and chat once")
+        return given
 
     @property
     def url(self) -> str:
@@ -438,9 +468,10 @@ def load(
         values = read_toml(folder / "bot.toml")
     except SettingsError as error:
         errors += error.faults
-    errors += [f"{name} in bot.toml: {_UNKNOWN}" for name in values if name not in SECTIONS]
+    in_file = (*SECTIONS, "budgets")
+    errors += [f"{name} in bot.toml: {_UNKNOWN}" for name in values if name not in in_file]
     errors += [f"{name}: {_UNKNOWN}" for name in sorted(variables) if name != "BOT_CONFIG_DIR" and not _field(name)]
-    values = {name: values[name] for name in SECTIONS if name in values}
+    values = {name: values[name] for name in in_file if name in values}
     known = {name: value for name, value in variables.items() if _field(name) and not _is_empty_list(name, value)}
     for name, value in _Variables(known)().items():
         if name not in SECTIONS:

@@ -85,6 +85,10 @@ class BillingPeriods:
         """When today began, in seconds since 1970; ``day_ends`` is when tomorrow begins."""
         return self._today().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
+    def month_began(self) -> float:
+        """When this month began, in seconds since 1970."""
+        return self._today().replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
+
     def day_ends(self) -> float:
         noon = self._today().replace(hour=12, minute=0, second=0, microsecond=0)
         return (noon + timedelta(days=1)).replace(hour=0).timestamp()

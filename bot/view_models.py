@@ -44,12 +44,14 @@ class QueueView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetView:
-    """What has been used of a budget of the month, in yuan."""
+    """What has been used of a budget of the month; a limit of 0 is none."""
 
     subject: Literal["person", "chat"]
     """Whose budget it is: that of the person who asks, or of this chat."""
     yuan: float
     yuan_most: float
+    images: int = 0
+    images_most: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

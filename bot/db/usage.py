@@ -45,14 +45,17 @@ class QuotaUsage:
     planned: Counter[str] = field(default_factory=Counter)
     recent: Counter[str] = field(default_factory=Counter)
     warned: Counter[str] = field(default_factory=Counter)
+    budgets: dict[str, Counter[str]] = field(default_factory=dict)
+    """The same as ``planned``, of each person and chat that has a budget."""
 
-    def add(self, sender: str, options: Options) -> None:
+    def add(self, sender: str, chat_id: str | None, options: Options) -> None:
         """Counts images that have joined the queue since."""
         for counter, name in (
             (self.pending, sender),
             (self.today, sender),
             (self.waiting, options.model),
             (self.planned, options.model),
+            *((self.budgets[who], options.model) for who in (sender, chat_id) if who in self.budgets),
         ):
             counter[name] += options.count
 
@@ -75,7 +78,34 @@ def count_images(
         waiting=_by(model, waits),
         **_recent(senders, at=at),
     )
-    return QuotaUsage(paused=is_paused(connection), planned=found["waiting"] + spent(connection, month), **found)
+    planned = found["waiting"] + spent(connection, month)
+    counts = {name: found[name] for name in ("pending", "today", "waiting", "recent", "warned")}
+    return QuotaUsage(paused=is_paused(connection), planned=planned, budgets={}, **counts)
+
+
+def count_budgets(
+    connection: Connection, budgets: Collection[str], *, month: str, began: float
+) -> dict[str, Counter[str]]:
+    """Counts a month's calls and waiting images of people (``open_id``) and chats (``chat_id``), by model.
+
+    The month ``began`` at this time, in seconds since 1970.
+    """
+    found: dict[str, Counter[str]] = {who: Counter() for who in budgets}
+    made, asked = generations.c, requests.c
+    waits = and_(made.ended_at.is_(None), made.state == State.WAITING)
+    calls = func.sum(made.calls_billed + case((waits, 1), else_=0))
+    people = select(made.sender, made.model, calls).where(
+        made.sender.in_(budgets), made.accepted_at >= began, made.billing_month == month
+    )
+    chats = (
+        select(asked.chat_id, made.model, calls)
+        .join(requests, asked.request_id == made.request_id)
+        .where(asked.chat_id.in_(budgets), asked.accepted_at >= began, made.billing_month == month)
+    )
+    for statement in (people.group_by(made.sender, made.model), chats.group_by(asked.chat_id, made.model)):
+        for who, model, number in connection.execute(statement) if budgets else ():
+            found[who][model] += int(number)
+    return found
 
 
 def count_recent(connection: Connection, senders: Collection[str], *, at: float) -> QuotaUsage:

@@ -23,7 +23,7 @@ from bot.db.lookups import (
 )
 from bot.db.requests import insert_requests
 from bot.db.tables import Kind, NewRequest, log_ids, read_content, source_of
-from bot.db.usage import QuotaUsage, count_images, count_recent
+from bot.db.usage import QuotaUsage, count_recent
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import Command, ImagePrompt, Language, ParsedMessage, fields_of
@@ -137,18 +137,16 @@ class RequestService:
             return chosen or last_language(connection, sender=sender)
 
     def _commit_prompts(self, prompts: Sequence[_Prompt]) -> list[SubmitResult]:
-        periods, new = self.limits.periods, [one.new for one in prompts]
-        month, day_began = periods.month(), periods.day_began()
-        senders = {one.sender for one in new}
+        new, month = [one.new for one in prompts], self.limits.periods.month()
         with self.database.write(step="requests.accept_prompts") as connection:
             at = self.database.lock_admissions(connection)
             found = _Admission(
                 known=known_keys(connection, [one.dedup_key for one in new]),
                 under_way=under_way(connection, new, at=at),
-                counts=count_images(connection, senders, month=month, day_began=day_began, at=at),
+                counts=self.limits.count(connection, ((one.sender, one.chat_id) for one in new), at=at),
             )
             recalled = recalled_among(connection, {one.source for one in new if one.source})
-            defaults = self.preferences.read(connection, *senders, *{one.chat_id for one in new})
+            defaults = self.preferences.read(connection, *{who for one in new for who in (one.sender, one.chat_id)})
             decisions = []
             for one in prompts:
                 prompt = _GONE if one.new.source in recalled else one.prompt
@@ -193,14 +191,14 @@ class RequestService:
         if isinstance(asked.prompt, UserError):
             error: UserError | None = asked.prompt
         else:
-            error = self.limits.check(counts, sender=new.sender, options=new.options)
+            error = self.limits.check(counts, new)
         if error is not None and not store_rejected:
             return SubmitResult(outcome="rejected", kind=new.kind, error=error), None
         found.add(new)
         if error is not None:
             rejected = SubmitResult(outcome="rejected", kind=new.kind, request_id=new.request_id, error=error)
             return rejected, _rejected(new, error)
-        counts.add(new.sender, new.options)
+        counts.add(new.sender, new.chat_id, new.options)
         if new.fingerprint:
             found.under_way[new.fingerprint] = new.request_id
         return SubmitResult(outcome="accepted", kind=new.kind, request_id=new.request_id, price=price), new

@@ -149,7 +149,7 @@ def _notice(renderer: RequestRenderer, request: Request) -> Card:
 
 def _quota(renderer: RequestRenderer, request: Request) -> Card:
     with renderer.database.read() as connection:
-        return commands.render_quota(renderer.cards, renderer.limits.quota(connection, request.sender))
+        return commands.render_quota(renderer.cards, renderer.limits.quota(connection, request.sender, request.chat_id))
 
 
 def _settings(renderer: RequestRenderer, request: Request) -> Card:

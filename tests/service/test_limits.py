@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -28,7 +29,7 @@ from bot.errors import (
     ServerFailed,
 )
 from bot.models import GeneratedImage
-from bot.settings import LimitSettings
+from bot.settings import Budget, LimitSettings
 from bot.view_models import QuotaView
 from bot.worker import generation_steps as steps
 from tests.support.builders import EXPIRED, LEASE, UNLIMITED, Team, accept, answer, limits_of
@@ -206,6 +207,41 @@ def test_a_call_that_waits_to_be_repeated_is_reserved(database: Database) -> Non
     assert accept(database, "om_2", team=limits).outcome == "rejected"
     claim(database)
     assert quota(database, limits).team_images == 2
+
+
+@pytest.mark.parametrize("kind", ["person", "chat"])
+@pytest.mark.parametrize(("limit", "unit"), [({"images": 2}, "_images"), ({"yuan": 0.2}, "")])
+def test_a_budget_of_a_person_or_a_chat(database: Database, kind: str, limit: dict[str, float], unit: str) -> None:
+    """What fits a month's budget is accepted and the next refused, and nobody and nowhere else is concerned."""
+    who = {"person": "ou_ann", "chat": "oc_1"}[kind]
+    limits = replace(team(), budgets={who: Budget.model_validate({"who": who, **limit})})
+    elsewhere = {"person": ("ou_bob", "oc_1"), "chat": ("ou_ann", "oc_2")}[kind]
+    assert accept(database, "om_1", chat="oc_1", team=limits).outcome == "accepted"
+    fail_billed(database, claim(database))
+    assert accept(database, "om_2", chat="oc_1", team=limits).outcome == "accepted"
+    refused = accept(database, "om_3", chat="oc_1", team=limits).error
+    assert refused is not None
+    assert refused.sentence == f"limit.budget_{kind}{unit}"
+    assert accept(database, "om_free", chat="oc_1", model="cogview-3-flash", team=limits).outcome == (
+        "accepted" if unit == "" else "rejected"
+    )
+    sender, chat = elsewhere
+    assert accept(database, "om_4", sender=sender, chat=chat, team=limits).outcome == "accepted"
+    with database.read() as connection:
+        (view,) = limits_of(limits).quota(connection, "ou_ann", "oc_1").budgets
+    assert (view.subject, round(view.yuan, 2)) == (kind, 0.2)
+
+
+def test_a_budget_starts_anew_with_the_month(database: Database) -> None:
+    """What was asked for last month does not count."""
+    zone = ZoneInfo("Asia/Shanghai")
+    budget = {"ou_ann": Budget(who="ou_ann", images=1)}
+    months = [
+        Team(limits=UNLIMITED, budgets=budget, clock=lambda day=day: datetime(2026, *day, tzinfo=zone).timestamp())  # type: ignore[misc]
+        for day in ((11, 30), (12, 1))
+    ]
+    outcomes = [accept(database, f"om_{number}", team=months[0]).outcome for number in range(2)]
+    assert [*outcomes, accept(database, "om_2", team=months[1]).outcome] == ["accepted", "rejected", "accepted"]
 
 
 def test_what_costs_nothing_needs_no_money(database: Database) -> None:

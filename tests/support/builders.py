@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from bot.options import Options, PartialOptions
 from bot.service.commands import Commands
 from bot.service.quotas import Limits
 from bot.service.requests import RequestService, SubmitResult
-from bot.settings import LimitSettings, config_folder
+from bot.settings import Budget, LimitSettings, config_folder
 from bot.timings import BillingPeriods
 
 LEASE = 15.0
@@ -35,13 +35,14 @@ class Team:
     admins: frozenset[str] = frozenset()
     prices: dict[str, float] = field(default_factory=lambda: {"glm-image": 0.1, "cogview-4": 0.06})
     clock: Callable[[], float] = time.time
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
 
 
 def limits_of(team: Team | None = None) -> Limits:
     """The limits of a test's team."""
     team = team or Team()
     periods = BillingPeriods(zone=ZoneInfo("Asia/Shanghai"), clock=team.clock)
-    return Limits(settings=team.limits, prices=team.prices, periods=periods)
+    return Limits(settings=team.limits, prices=team.prices, periods=periods, budgets=team.budgets)
 
 
 def reception_of(database: Database, team: Team | None = None) -> RequestService:

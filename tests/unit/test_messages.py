@@ -86,6 +86,7 @@ PUT_TOGETHER = {
         "stats.cancelled",
         *(f"limit.{name}{some}" for name in ("pending", "day", "waiting") for some in ("", "_some")),
     ),
+    *(f"limit.budget_{who}{unit}" for who in ("person", "chat") for unit in ("", "_images")),
 }
 """The keys that the program puts together from names; ``role.unknown`` is kept for the platform's findings."""
 

@@ -85,6 +85,16 @@ def test_every_setting_stands_in_the_file_with_a_comment() -> None:
         assert re.search(rf"^#.*\n(?:#.*\n|[a-z_0-9]+ = .*\n)*{name} = ", text, re.MULTILINE), name
 
 
+def test_budgets_are_read(tmp_path: Path) -> None:
+    """The example of the shipped file, uncommented, is a budget."""
+    text = (CONFIG / "bot.toml").read_text(encoding="utf-8")
+    example = re.search(r"^# \[\[budgets\]\]\n(?:# .*\n)+", text, re.MULTILINE)
+    assert example is not None
+    (tmp_path / "bot.toml").write_text(example[0].replace("# ", ""), encoding="utf-8")
+    (budget,) = load({"BOT_CONFIG_DIR": str(tmp_path)}).budgets
+    assert (budget.who, budget.images, budget.yuan) == ("oc_0123456789abcdef", 200, 20.0)
+
+
 def test_a_variable_overrides_the_file() -> None:
     """BOT_<SECTION>_<NAME> wins over bot.toml."""
     settings = load({"BOT_SLOTS_COGVIEW": "3", "BOT_TEAM_ADMINS": "ou_a, ou_b", "BOT_CARDS_BUTTONS": "false"})
@@ -130,6 +140,13 @@ def test_a_fault_says_what_the_value_must_be(variables: dict[str, str], fault: s
             "server in bot.toml: must be a section: its name in brackets, and its settings on the lines below",
         ),
         ("[server]\nthreads = 0\n", "server.threads in bot.toml: must be an integer from 1 to 64"),
+        (
+            '[[budgets]]\nwho = "Ann"\nyuan = 1\n',
+            "budgets.0.who in bot.toml: must be the open_id (ou_…) or chat_id (oc_…)",
+        ),
+        ('[[budgets]]\nwho = "ou_1"\n', "budgets.0 in bot.toml: must limit images or yuan"),
+        ('[[budgets]]\nwho = "ou_1"\nyuan = -1\n', "budgets.0.yuan in bot.toml: must be greater than or equal to 0"),
+        (2 * '[[budgets]]\nwho = "ou_1"\nimages = 1\n', "budgets in bot.toml: must name each person and chat once"),
     ],
 )
 def test_a_fault_of_the_file_is_told_with_its_place(tmp_path: Path, content: str, fault: str) -> None:
