@@ -142,7 +142,7 @@ def test_a_fault_says_what_the_value_must_be(variables: dict[str, str], fault: s
         ("[server]\nthreads = 0\n", "server.threads in bot.toml: must be an integer from 1 to 64"),
         (
             '[[budgets]]\nwho = "Ann"\nyuan = 1\n',
-            "budgets.0.who in bot.toml: must be the open_id (ou_…) or chat_id (oc_…)",
+            "budgets.0.who in bot.toml: must be the open_id (ou_…) or chat_id (oc_…) that /id shows",
         ),
         ('[[budgets]]\nwho = "ou_1"\n', "budgets.0 in bot.toml: must limit images or yuan"),
         ('[[budgets]]\nwho = "ou_1"\nyuan = -1\n', "budgets.0.yuan in bot.toml: must be greater than or equal to 0"),
