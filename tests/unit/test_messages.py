@@ -76,7 +76,7 @@ PUT_TOGETHER = {
     *(f"card.{name}" for name in ("limit", "command", "nothing_to_cancel", "nothing_to_repeat", "prompt_missing")),
     *(f"level.{level}" for level in range(4)),
     *(f"tag.{name}" for name in TAGGED),
-    *(f"quota.budget_{subject}" for subject in ("person", "chat")),
+    *(f"quota.budget_{subject}{unit}" for subject in ("person", "chat") for unit in ("", "_images")),
     *(f"advice.{told}{linked}" for told in ("admins_told", "ask_admin") for linked in ("", "_linked")),
     *(f"role.{role}" for role in ("user", "assistant", "history", "unknown")),
     *(f"settings.{end}" for end in ("own", "chat", "team", "language_zh", "language_en", "language_auto")),

@@ -14,6 +14,7 @@ from bot.errors import UserError
 from bot.options import OPTIONS
 from bot.text import truncate
 from bot.view_models import (
+    BudgetView,
     HistoryEntry,
     HistoryView,
     ModelStats,
@@ -285,16 +286,20 @@ def render_quota(ctx: CardContext, view: QuotaView) -> Card:
         used("quota.today", view.today, view.per_day, left=max(0, view.per_day - view.today)),
         used("quota.pending", view.pending, view.pending_most),
     ]
-    budgets = [
-        ctx.say(f"quota.budget_{one.subject}", used=f"{one.yuan:.2f}", most=f"{one.yuan_most:.2f}")
-        for one in view.budgets
-    ]
+    budgets = [line for one in view.budgets for line in _budget(ctx, one)]
     team = [
         used("quota.images", view.team_images, view.team_images_most),
         used("quota.yuan", f"{view.team_yuan:.2f}", most_yuan),
     ]
     paragraphs = [el.paragraph(join(lines, separator="\n")) for lines in (own, budgets, team) if lines]
     return ctx.card("quota.title", [*paragraphs, ctx.small("quota.resets", time=ctx.time(view.resets_at))])
+
+
+def _budget(ctx: CardContext, view: BudgetView) -> Iterator[Bilingual]:
+    if view.yuan_most:
+        yield ctx.say(f"quota.budget_{view.subject}", used=f"{view.yuan:.2f}", most=f"{view.yuan_most:.2f}")
+    if view.images_most:
+        yield ctx.say(f"quota.budget_{view.subject}_images", used=view.images, most=view.images_most)
 
 
 def render_stats(ctx: CardContext, view: StatsView) -> Card:
