@@ -38,7 +38,7 @@ STAGES: dict[str, Callable[[Path, str, FeishuStandIn], bool]] = {
 """What can be seen of a start from outside, in the order in which it happens."""
 
 STARTS = [
-    (command, stage, SIGNALS[(row + column) % 3])
+    (command, stage, SIGNALS[(row + column) % len(SIGNALS)])
     for row, command in enumerate(ROLES)
     for column, stage in enumerate(STAGES)
 ]
