@@ -321,20 +321,24 @@ class Bot:
             wake=self._wake,
         )
 
-    def _build_worker(self) -> Worker:
-        settings, timings = self._settings, self._timings
-        leases = Leases(self.database, folder=settings.data_dir / "workers", seconds=timings.lease)
+    def _build_platform_clients(self) -> tuple[GlmClient, Downloader]:
+        network = self._settings.network
         glm = GlmClient(
-            api_key=settings.api_key.get_secret_value(),
-            transport=self._glm_transport or GuardedTransport(proxy=settings.network.proxy),
+            api_key=self._settings.api_key.get_secret_value(),
+            transport=self._glm_transport or GuardedTransport(proxy=network.proxy),
             on_date=self._platform_clock.learn_first,
         )
-        network = settings.network
         images = self._image_transport or GuardedTransport(
             allows=is_public, proxy=network.proxy, tls=trusted(network.ca_file) if network.ca_file else None
         )
         downloader = Downloader(transport=images)
         self._closers[:0] = [glm.close, downloader.close]
+        return glm, downloader
+
+    def _build_worker(self) -> Worker:
+        settings, timings = self._settings, self._timings
+        leases = Leases(self.database, folder=settings.data_dir / "workers", seconds=timings.lease)
+        glm, downloader = self._build_platform_clients()
         queue = QueueReader(database=self.database, slots=self._slots)
         cache = ImageCache(
             settings.data_dir / "originals",
