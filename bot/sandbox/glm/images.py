@@ -23,7 +23,17 @@ _CHINESE_FONTS = (
 # fmt: on
 _IMAGE_DESCRIPTION = 0x010E
 _PROMPT_SHOWN = 30
-_POSTER, _POSTER_LETTERS, _POSTER_SIGNS = 1, 12, 4
+_POSTER, _POSTER_LETTERS, _POSTER_SIGNS = 1, 14, 4
+# Words for which each kind of scene is the first one, in the order of the scenes.
+_SUITABLE = (
+    r"风景|山|大海|海边|海浪|湖|森林|灯塔|日出|日落|\b(landscape|mountains?|sea|lake|forest|lighthouse|sunset)\b",
+    r"海报|写着|标题|\b(poster|says|title)\b",
+    r"人像|女孩|男孩|女人|男人|肖像|\b(portrait|girl|boy|woman|man)\b",
+    r"静物|花|水果|桌|窗台|咖啡|\b(flowers?|fruit|table|windowsill|coffee|still life)\b",
+    r"城市|街|夜|雨|霓虹|\b(city|street|night|rainy?|neon)\b",
+    r"图案|花纹|纹样|壁纸|\b(pattern|wallpaper|icon)\b",
+)
+_QUOTED = re.compile(r"[“\"「『](.+?)[”\"」』]")
 # Scenes are drawn small and enlarged, which takes a quarter of the time and softens their edges.
 _SCALE = 2
 
@@ -32,14 +42,16 @@ def render(prompt: str, *, width: int, height: int, image_id: str, watermark: bo
     """An image as JPEG bytes; the same arguments make the same image, each further ``number`` another scene.
 
     Args:
-        prompt: chooses the first scene; its first characters are written on the image.
+        prompt: chooses the first scene, if it can by its words; its first characters are written on the image.
         width: in pixels.
         height: in pixels.
         image_id: part of the EXIF label, as the platform's own id is.
         watermark: whether the platform's visible "AI生成" is at the bottom right.
         number: how many images of this prompt were made before.
     """
-    kind = (random.Random(prompt).randrange(len(SCENES)) + number) % len(SCENES)  # noqa: S311 - no secret
+    suitable = [kind for kind, words in enumerate(_SUITABLE) if re.search(words, prompt, re.IGNORECASE)]
+    first = suitable[0] if suitable else random.Random(prompt).randrange(len(SCENES))  # noqa: S311 - no secret
+    kind = (first + number) % len(SCENES)
     small = Image.new("RGB", (math.ceil(width / _SCALE), math.ceil(height / _SCALE)))
     SCENES[kind](Painter(small, random.Random(f"{prompt}/{number}")))  # noqa: S311 - no secret
     image = small.resize((width, height), Image.Resampling.BICUBIC)
@@ -56,9 +68,11 @@ def render(prompt: str, *, width: int, height: int, image_id: str, watermark: bo
 
 
 def _write_title(image: Image.Image, prompt: str) -> None:
-    """Writes the longest of the prompt's first words large, in the color of the poster's corner."""
+    """Writes the quoted text or the longest of the first words large, in the color of the poster's corner."""
     width, height = image.size
-    words = [word for word in re.findall(r"\w+", prompt)[:4] if _drawable(word, "") == word]
+    words = [
+        word for word in _QUOTED.findall(prompt)[:1] or re.findall(r"\w+", prompt)[:4] if _drawable(word, "") == word
+    ]
     title = max(words, key=len, default="SANDBOX")
     shown, size = (title[:_POSTER_LETTERS], 0.6) if title.isascii() else (title[:_POSTER_SIGNS], 0.46)
     font, color = _font(round(min(image.size) * size / max(2, len(shown)))), image.getpixel((0, 0))
