@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -88,6 +89,17 @@ class BillingPeriods:
     def month_began(self) -> float:
         """When this month began, in seconds since 1970."""
         return self._today().replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+    def read_month(self, text: str) -> str:
+        """The month that a text names, such as ``2026-10`` or ``2026年10月``; this month where it names none."""
+        found = re.fullmatch(r"\s*(20\d\d)[-/.年](0?[1-9]|1[0-2])月?\s*", text)
+        return f"{found[1]}-{int(found[2]):02}" if found else self.month()
+
+    def bounds(self, month: str) -> tuple[float, float]:
+        """When a month begins and ends, in seconds since 1970."""
+        first = datetime.strptime(month, "%Y-%m").replace(tzinfo=self.zone)
+        after = (first + timedelta(days=31)).replace(day=1)
+        return first.timestamp(), after.timestamp()
 
     def day_ends(self) -> float:
         noon = self._today().replace(hour=12, minute=0, second=0, microsecond=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping, exists, func, or_, select, text
 from bot.db.database import Database
 from bot.db.key_value import is_paused
 from bot.db.tables import generations, requests, workers
-from bot.db.usage import ApiUsageCounter, spent, yuan
+from bot.db.usage import ApiUsageCounter, feishu_calls, spent, yuan
 from bot.models import State
 from bot.timings import BillingPeriods
 from bot.view_models import ModelSnapshot, ModelStats, StateSnapshot, StatsView, Usage
@@ -86,22 +86,22 @@ class Reports:
     periods: BillingPeriods
     calls: ApiUsageCounter
 
-    def stats(self) -> StatsView:
-        """The team's month."""
-        month = self.periods.month()
+    def stats(self, named: str = "") -> StatsView:
+        """The team's month: the one that a text names, or this one."""
+        month = self.periods.read_month(named)
         columns = ("model", "sender", "state", "failure", "accepted_at", "call_seconds", "called_at", "calls_billed")
-        statement = select(*(generations.c[name] for name in columns)).where(
-            generations.c.billing_month == month, generations.c.ended_at.is_not(None)
+        statement = (
+            select(*(generations.c[name] for name in columns), requests.c.chat_id, requests.c.chat_type)
+            .join(requests, requests.c.request_id == generations.c.request_id)
+            .where(generations.c.billing_month == month, generations.c.ended_at.is_not(None))
         )
         with self.database.read() as connection:
             images = spent(connection, month)
             rows = connection.execute(statement).all()
             paused = is_paused(connection)
+            calls = feishu_calls(connection, month)
         done = [row for row in rows if row.state == State.DONE]
-        billed, cost = Counter[str](), Counter[str]()
-        for row in rows:
-            billed[row.sender] += row.calls_billed
-            cost[row.sender] += row.calls_billed * self.prices.get(row.model, 0.0)
+        in_chats = [row for row in rows if row.chat_id is not None]
         days = Counter(f"{datetime.fromtimestamp(row.accepted_at, self.periods.zone):%m-%d}" for row in done)
         outcomes = Counter(
             json.loads(row.failure)["sentence"] if row.state == State.FAILED and row.failure else str(row.state)
@@ -122,15 +122,24 @@ class Reports:
         return StatsView(
             month=month,
             models=models,
-            people=tuple(
-                Usage(open_id=sender, images=images_billed, yuan=cost[sender])
-                for sender, images_billed in billed.most_common(TOP_SENDERS)
-                if images_billed
-            ),
+            people=self._usage(rows, lambda row: (row.sender, "")),
+            chats=self._usage(in_chats, lambda row: (row.sender if row.chat_type == "p2p" else "", row.chat_id)),
             days=tuple(sorted(days.items())),
             outcomes=dict(outcomes.most_common()),
-            feishu_calls=self.calls.of_month(),
+            feishu_calls=self.calls.of_month() if month == self.periods.month() else calls,
             paused=paused,
+        )
+
+    def _usage(self, rows: Iterable[Any], key: Callable[[Any], tuple[str, str]]) -> tuple[Usage, ...]:
+        """The people or chats with the highest cost, the highest first; a key is a person's and a chat's id."""
+        billed, cost = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+        for row in rows:
+            billed[key(row)] += row.calls_billed
+            cost[key(row)] += row.calls_billed * self.prices.get(row.model, 0.0)
+        highest = sorted(+billed, key=lambda one: (-cost[one], -billed[one]))[:TOP_SENDERS]
+        return tuple(
+            Usage(open_id=person, chat_id=chat, images=billed[person, chat], yuan=round(cost[person, chat], 6))
+            for person, chat in highest
         )
 
     def usage(self) -> tuple[int, float, int]:

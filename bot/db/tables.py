@@ -200,7 +200,7 @@ key_value = Table(
 
 Kind = Literal["images", "command", "rejected", "help", "not_allowed", "unreadable", "thanks", "original", "too_fast"]
 """What a request is. The last ones are commands, too: ``not_allowed`` and ``unreadable`` are answered once in a while,
-the answer to ``thanks`` is a reaction, and that to ``original`` a file."""
+the answer to ``thanks`` is a reaction, and that to ``original`` a file: an image's, or that of an export."""
 DeliveryMode = Literal["card", "messages"]
 """How a request is answered: by its card; by plain messages since its card was refused; by a new reply since its
 card can no longer be changed."""

@@ -79,6 +79,7 @@ class CardActionHandler:
             "decline": self._decline,
         }
         others: Mapping[Any, Callable[[CardAction], Toast]] = {
+            "export": self._export,
             "example": self._example,
             "command": self._command,
             "style": self._style,
@@ -254,6 +255,19 @@ class CardActionHandler:
         prompt = ImagePrompt(prompt=text, options=PartialOptions(style=style.name["en"]))
         result = self.requests.submit(new, prompt, ask=True, store_rejected=False)
         return self._toast("toast.sent", "success") if result.error is None else self._error(result.error)
+
+    def _export(self, action: CardAction) -> Toast:
+        """Sends a month's usage as a file to the admin who pressed, and to nobody else in the chat."""
+        month = str(action.value.get("m"))
+        if action.presser not in self.admins or self.requests.limits.periods.read_month(month) != month:
+            return self._toast("toast.unknown" if action.presser in self.admins else "toast.admins_only", "warning")
+        language = self.requests.language_of(action.presser) or "zh"
+        pressed = _new(action, {"chat_type": "p2p", "in_topic": False, "language": language})
+        new = replace(pressed, chat_id=None, reply_to=None)
+        result = self.requests.submit(new, Command(name="export", argument=month), store_rejected=False)
+        if result.error is not None:
+            return self._error(result.error)
+        return self._toast("toast.duplicate" if result.outcome == "duplicate" else "toast.export_coming", "success")
 
     def _chat(self, action: CardAction) -> Mapping[Any, Any]:
         """Chat type, topic and language of a card that answers no request of images."""

@@ -49,7 +49,7 @@ class Commands:
             },
         }
         name = new.content["name"]
-        if name in ADMINS_ONLY and new.sender not in self.admins:
+        if name in {*ADMINS_ONLY, "export"} and new.sender not in self.admins:
             return UserError(sentence="command.admins_only")
         if name not in changes:
             return None

@@ -37,7 +37,10 @@ log = get_logger(__name__)
 TO_ADMIN = "notice"
 """The command behind the bot's own messages to admins, which no rate limit applies to."""
 
-_KINDS: Mapping[str, Kind] = {name: name for name in ("help", "not_allowed", "unreadable", "thanks", "original")}
+_KINDS: Mapping[str, Kind] = {
+    **{name: name for name in ("help", "not_allowed", "unreadable", "thanks", "original")},
+    "export": "original",
+}
 
 _GONE = UserError(sentence="misread.nothing_to_repeat")
 

@@ -26,6 +26,7 @@ from bot.models import GenerationView
 from bot.timings import Timings
 from bot.worker.image_cache import OriginalUploader
 from bot.worker.request_renderer import RenderedRequest, RequestRenderer
+from bot.worker.usage_csv import month_csv
 
 log = get_logger(__name__)
 
@@ -128,8 +129,8 @@ class CardPublisher:
                 self._send_messages(request, rendered)
             elif request.answer_id is not None:
                 self._patch(request, request.answer_id, content(rendered.card))
-            elif rendered.state == "original":
-                answer_id = self._send_original(request)
+            elif rendered.state in ("original", "export"):
+                answer_id = self._send_original(request) if rendered.state == "original" else self._send_export(request)
             else:
                 answer_id = self._post(request, "card", msg_type="interactive", body=content(rendered.card))
             waited = self.clock() - request.accepted_at
@@ -173,6 +174,26 @@ class CardPublisher:
             self.store.record_send(request, "file", "", owner=self.leases.owner)
             notice = "original_refused"
         return self._post(request, "card", msg_type="interactive", body=content(render_notice(self.cards, notice)))
+
+    def _send_export(self, request: Request) -> str:
+        """Sends the month's usage as a file, or says that Feishu did not take it."""
+        month = request.content["argument"]
+        try:
+            if "file" not in self.store.sent(request.request_id):
+                renderer = self.renderer
+                periods = renderer.limits.periods
+                table = month_csv(renderer.database, month, prices=renderer.prices, periods=periods)
+                self.leases.confirm(request.request_id)
+                with self.outages.guard("file"):
+                    file_key = self.feishu.upload_file(table, filename=f"usage-{month}.csv")
+                return self._post(request, "file", msg_type="file", body=content({"file_key": file_key}))
+        except FeishuError as error:
+            if not _is_about_content(error.action, request):
+                raise
+            log.warning("export rejected", code=error.code, help=error.help_url)
+            self.store.record_send(request, "file", "", owner=self.leases.owner)
+        card = render_notice(self.cards, "export_refused")
+        return self._post(request, "card", msg_type="interactive", body=content(card))
 
     def _send_messages(self, request: Request, rendered: RenderedRequest) -> None:
         """The images as image messages, the rest as text, and a pointer on the old card where there is one."""

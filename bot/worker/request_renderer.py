@@ -273,7 +273,9 @@ COMMAND_CARDS: Mapping[str, Callable[[RequestRenderer, Request], Card]] = {
     "original": lambda self, _: commands.render_notice(self.cards, "original_gone"),
     "queue": _queue_card,
     "history": _history,
-    "stats": lambda self, _: commands.render_stats(self.cards, self.reports.stats()),
+    "stats": lambda self, one: commands.render_stats(self.cards, self.reports.stats(one.content["argument"])),
+    # Sent as a file; this card is shown only where the file cannot be.
+    "export": lambda self, _: commands.render_notice(self.cards, "export_refused"),
     "id": lambda self, one: commands.render_ids(self.cards, person=one.sender, chat=one.chat_id),
     "not_allowed": lambda self, one: commands.render_not_allowed(self.cards, person=one.sender, chat=one.chat_id),
     "quota": _quota,

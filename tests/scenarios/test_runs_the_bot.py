@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 
-from tests.support.dsl import bot_with, header_color
+from tests.support.dsl import ADMIN, bot_with, header_color, toast_text
 
 
 def test_stats_count_the_month(tmp_path: Path) -> None:
@@ -21,6 +23,33 @@ def test_stats_count_the_month(tmp_path: Path) -> None:
         assert {"3 images · ¥0.26", "Done · 3", "The safety check rejected this · 1"} <= set(lines)
         assert f'"tag":"person","user_id":"{user.person}"' in card.content
         assert '"tag":"chart"' in card.content
+
+
+def test_stats_of_another_month_and_their_file(tmp_path: Path) -> None:
+    """A month that is named has its own figures; its file comes to the admin alone, with a line for each image."""
+    with bot_with(tmp_path) as bot:
+        user = bot.new_user(kind="group")
+        user.ask("一座灯塔 /n 2")
+        boss = bot.admin(user)
+        boss.ask("/stats 2025-10").assert_shows("stats.none")
+        card = boss.ask("/stats")
+        export = card.button("export").value
+        assert card.press_raw(export, by=user) == toast_text("toast.admins_only")
+        assert card.press_raw({"a": "export", "m": "../1"}, by=boss) == toast_text("toast.unknown")
+        before = len(user.answers)
+        assert card.press_raw(export, by=boss) == toast_text("toast.export_coming")
+        bot.wait_until_idle()
+        assert len(user.answers) == before
+        chat = bot.feishu.state.direct_chat(ADMIN).chat_id
+        (file,) = [one for one in bot.feishu.messages if one.chat_id == chat and one.msg_type == "file"]
+        upload = bot.feishu.uploads[json.loads(file.content)["file_key"]]
+        head, *lines = csv.DictReader(upload.content.decode("utf-8-sig").splitlines())
+        assert upload.name == f"usage-{(export or {})['m']}.csv"
+        assert [(one["会话 Chat"], one["费用 Yuan"], one["结果 Result"]) for one in (head, *lines)] == [
+            (user.chat_id, "0.1", "done")
+        ] * 2
+        assert user.person in head.values()
+        assert "一座灯塔" not in upload.content.decode()
 
 
 def test_paused_bot_refuses_prompts_only(tmp_path: Path) -> None:

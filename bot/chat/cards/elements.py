@@ -40,7 +40,10 @@ COLORS: Mapping[str, str] = {
     "state.failed": "red",
     **dict.fromkeys(("card.misread", "card.prompt_missing"), "yellow"),
     **{f"notice.{name}.title": "grey" for name in ("cancelled", "already_paused", "already_running", "recalled")},
-    **{f"notice.{name}.title": "grey" for name in ("original_gone", "original_refused", "unshown", "unreadable")},
+    **{
+        f"notice.{name}.title": "grey"
+        for name in ("original_gone", "original_refused", "export_refused", "unshown", "unreadable")
+    },
     **{f"notice.{name}.title": "green" for name in ("set", "set_chat", "language", "resumed", "redownload")},
     **{
         f"notice.{name}.title": "red"

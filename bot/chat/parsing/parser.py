@@ -238,8 +238,8 @@ def _command(name: str, rest: str, *, strict: bool) -> Command | UserError | Non
 
     ``settings`` with something to change is a ``set`` with the options to change; the argument of both is ``"chat"``
     for the chat's defaults. For ``cancel`` the argument is a number from 1, ``"last"`` or empty; for ``lang`` it is
-    ``"zh"`` or ``"en"``; for ``history`` it is the filter as typed. If ``strict``, only what is unmistakably an option
-    counts, and what is not recognised gives ``None`` instead of an error.
+    ``"zh"`` or ``"en"``; for ``history`` and ``stats`` it is the days or the month as typed. If ``strict``, only what
+    is unmistakably an option counts, and what is not recognised gives ``None`` instead of an error.
     """
     rest = rest.lstrip(" \t\n\u3000:：=＝,，").rstrip(_AFTER_ALL)
     if rest.endswith(tuple("吧啦了啊呀")):
@@ -257,7 +257,7 @@ def _command(name: str, rest: str, *, strict: bool) -> Command | UserError | Non
         case _ if strict and rest:
             return None
         case _:
-            parsed = Command(name=name, argument=rest if name == "history" else "")
+            parsed = Command(name=name, argument=rest if name in ("history", "stats") else "")
     if isinstance(parsed, str):
         if strict:
             return None
