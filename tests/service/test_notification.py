@@ -159,9 +159,9 @@ def test_a_process_that_dies_around_the_notification_leaves_one(tmp_path: Path, 
         variables = {**variables_for(feishu, folder=tmp_path), "BOT_CARDS_NOTIFY_AFTER_SECONDS": "1"}
         start = ProcessSpec(variables=variables, glm=glm.origin, pace=PACE)
         kill = KillPoint(step=Step("commit requests.record_send"), side="before" if side == "before" else "after")
-        said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
         with BotProcess(replace(start, kill=kill)) as struck:
             feishu.webhook_url = struck.webhook
+            said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
             assert feishu.wait_for(lambda _: not struck.alive, seconds=DEADLINE)
         with BotProcess(start) as process:
             feishu.webhook_url = process.webhook
