@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.errors import FOR_ADMINS
 from bot.sandbox.faults import FEISHU_CODES
 from tests.support.dsl import QUICK, BotUnderTest, header_color
 
@@ -43,7 +44,7 @@ def test_a_refused_upload_says_why_and_what_to_do(bot: BotUnderTest, code: int, 
     card = user.ask(said)
     assert header_color(card) == "red"
     card.assert_shows(key)
-    card.assert_shows(f"{key}.advice")
+    card.assert_shows("advice.ask_admin_linked" if key in FOR_ADMINS else f"{key}.advice")
     card.assert_shows("button.link")
     assert card.shows("button.resume") == free
     assert not card.shows("button.retry")

@@ -122,10 +122,13 @@ function chart({ chart_spec: { data, xField, yField, title } }) {
   const values = [data].flat().flatMap((series) => series.values ?? []);
   const [name, size] = [[xField].flat()[0] ?? "x", [yField].flat()[0] ?? "y"];
   const most = Math.max(...values.map((value) => Number(value[size])), 1);
-  const bars = values.map((value) => {
+  // A bar has its words where there is room for them.
+  const every = Math.ceil(values.length / 8);
+  const bars = values.map((value, place) => {
+    const shown = place % every === 0;
     const bar = el("i");
     bar.style.height = `${(80 * value[size]) / most}px`;
-    return el("li", { title: `${value[name]}: ${value[size]}` }, el("span", { textContent: value[size] }), bar, el("small", { textContent: value[name] }));
+    return el("li", { title: `${value[name]}: ${value[size]}` }, el("span", { textContent: shown ? value[size] : "\u00a0" }), bar, el("small", { textContent: shown ? value[name] : "\u00a0" }));
   });
   return el("figure", { className: "chart" }, title?.text ? el("figcaption", { textContent: title.text }) : null, el("ul", { tabIndex: 0, "aria-label": title?.text ?? t("chart") }, bars));
 }
