@@ -85,16 +85,24 @@ def test_prompt_and_spans_make_up_the_whole_text(text: str, situation: Situation
 
 
 @given(
-    st.sampled_from(OPTIONS),
-    st.sampled_from(["“”", "「」", "『』"]),
-    st.sampled_from(["写着{}的海报", "一只猫，{}", "画{}"]),
+    st.sampled_from([*OPTIONS, *THANKS, "再来一张", "改成蓝色", "取消", "/help"]),
+    st.sampled_from(["“”", "「」", "『』", '""']),
+    st.sampled_from(["写着{}的海报", "一只猫，{}", "画{}", "请帮我画一张海报，上面写{}，谢谢"]),
+    SITUATIONS,
 )
-def test_quoted_text_is_no_option(option: str, marks: str, form: str) -> None:
-    """What stands in quotation marks is drawn as it stands."""
-    quoted = f"{marks[0]}{option}{marks[1]}"
-    intent = understood(form.format(quoted))
-    assert intent.options.given == {}
-    assert quoted in intent.prompt
+def test_quoted_text_is_no_option(quoted: str, marks: str, form: str, situation: Situation) -> None:
+    """What stands in quotation marks is drawn as it stands, and is no command, follow-up or thank-you either."""
+    text = f"{marks[0]}{quoted}{marks[1]}"
+    intent = understood(form.format(text), situation)
+    assert (intent.kind, intent.options.given) == ("prompt", {})
+    assert text in intent.prompt
+
+
+@given(st.lists(st.sampled_from(THANKS), min_size=1, max_size=4), st.sampled_from(OPTIONS), SITUATIONS)
+def test_thanks_beside_options_make_no_new_image(thanks: list[str], option: str, situation: Situation) -> None:
+    """Options beside nothing but thanks are no prompt; after a result they may repeat it."""
+    intent = understood(f"{'，'.join(thanks)}，{option}", situation)
+    assert intent.kind in ("thanks", "ambiguous", "rejected", "command", *(["again"] if situation.result else []))
 
 
 @given(st.lists(st.tuples(st.sampled_from(THANKS), st.sampled_from(MARKS)), min_size=1, max_size=30), SITUATIONS)

@@ -201,18 +201,20 @@ def _unsigned(text: str, rules: Rules, situation: Situation, model: str) -> Inte
     wording = take_apart(text, rules=rules, model=model)
     if not _LINK.sub("", text).strip(SEPARATORS):
         return _ask(text)
-    asks = short and any(rules["questions.asks"].search(words) for words in (key, wording.key))
-    topic = next((name for name in TOPICS if rules[f"questions.{name}"].search(key)), None) if asks else None
-    says_nothing = not _without(wording.key, rules["lead_in.nothing"]) and not re.search(QUOTED, wording.prompt)
+    # What is quoted is drawn, and says nothing itself.
+    spoken, prompt = unquoted(fold(text)), fold(wording.prompt)
+    said, asked = normalize(spoken), unquoted(prompt)
+    asks = short and any(rules["questions.asks"].search(words) for words in (said, normalize(asked)))
+    topic = next((name for name in TOPICS if rules[f"questions.{name}"].search(said)), None) if asks else None
+    says_nothing = not _without(wording.key, rules["lead_in.nothing"]) and asked == prompt
     if topic or (wording.request and says_nothing and wording.options == PartialOptions()):
         return _command(topic or "help")
-    unsure = asks or "?" in _LINK.sub("", unquoted(fold(text))).replace("？", "?")
+    unsure = asks or re.search("[?？]", _LINK.sub("", spoken)) is not None
     request = next((text[span.start :] for span in wording.spans if span.name == "lead_in"), "")
-    is_open = rules["questions.open"].search(unquoted(wording.prompt)) or rules["questions.ability"].match(
-        normalize(request[:_LONGEST_CHECKED])
-    )
+    ability = rules["questions.ability"].match(normalize(request[:_LONGEST_CHECKED]))
+    is_open = ability is not None or rules["questions.open"].search(asked) is not None
     is_clear = wording.request == "strong" and not says_nothing and not is_open
-    if situation.result and short and not is_clear and rules["follow_up.edit"].match(key):
+    if situation.result and short and not is_clear and rules["follow_up.edit"].match(said):
         return Intent(kind="edit", prompt=text.strip())
     may_describe = not says_nothing and not (is_open if wording.request else unsure)
     is_prompt = is_clear or (may_describe and _is_description(text, wording, rules))
