@@ -224,17 +224,6 @@ def test_calls_share_one_connection() -> None:
     assert server.accepted == 1
 
 
-def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
-    served: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stand-in on loopback is reached directly, whatever proxy the environment names."""
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    client = served.client()
-    assert client.bot_info().open_id == "ou_bot"
-    client.close()
-
-
 @pytest.mark.parametrize("domain", ["https://open..feishu.cn", f"https://{'a' * 64}.feishu.cn"])
 def test_a_host_name_that_cannot_be_one_is_unreachable(domain: str) -> None:
     """Python's own error about the name is told as a platform that is not there."""
