@@ -96,49 +96,27 @@ def resolved(
     return resolve_options(typed, defaults=defaults, may_drop_watermark=may_drop_watermark, styles=STYLES)
 
 
-def options(**typed: object) -> Options:
-    """Typed options that are valid, resolved."""
-    found = resolved(PartialOptions(**typed))
-    assert isinstance(found, Options)
-    return found
-
-
 def test_defaults_apply_where_nothing_is_typed() -> None:
     """A message without options is made with the defaults as they are."""
     defaults = Options(model="cogview-4", size="1344x768", quality="standard", style="ink", count=2)
     assert resolved(PartialOptions(), defaults=defaults) == defaults
 
 
-@pytest.mark.parametrize(
-    ("model", "typed", "size"),
-    [
-        ("glm-image", "16:9", "1728x960"),
-        ("cogview-4", "16:9", "1344x768"),
-        ("glm-image", "横版", "1568x1056"),
-        ("cogview-3-flash", "landscape", "1248x832"),
-        ("glm-image", "2048x2048", "2048x2048"),
-        ("cogview-4", "512x512", "512x512"),
-    ],
-)
-def test_size_follows_the_model(model: str, typed: str, size: str) -> None:
+MADE = "glm-image 16:9 1728x960, cogview-4 16:9 1344x768, glm-image 横版 1568x1056, cogview-4 512x512 512x512"
+ADAPTED = "768x1344 glm-image 960x1728, 1440x720 glm-image 1280x1280, 2048x2048 cogview-4 1024x1024"
+
+
+def test_size_follows_the_model() -> None:
     """A ratio or a word becomes the size that the chosen model makes for it."""
-    assert options(model=model, size=typed) == Options(model=model, size=size)
+    for model, typed, size in map(str.split, MADE.split(", ")):
+        assert resolved(PartialOptions(model=model, size=typed)) == Options(model=model, size=size)
 
 
-@pytest.mark.parametrize(
-    ("default", "model", "size"),
-    [
-        ("768x1344", "glm-image", "960x1728"),
-        ("1440x720", "glm-image", "1280x1280"),
-        ("2048x2048", "cogview-4", "1024x1024"),
-        ("1728x960", "cogview-4", "1728x960"),
-    ],
-)
-def test_default_size_follows_a_typed_model(default: str, model: str, size: str) -> None:
+def test_default_size_follows_a_typed_model() -> None:
     """A default size that the typed model does not make becomes its size of the nearest ratio."""
-    found = resolved(PartialOptions(model=model), defaults=Options(model="cogview-4", size=default))
-    assert isinstance(found, Options)
-    assert found.size == size
+    for default, model, size in map(str.split, ADAPTED.split(", ")):
+        found = resolved(PartialOptions(model=model), defaults=Options(model="cogview-4", size=default))
+        assert found == Options(model=model, size=size)
 
 
 @pytest.mark.parametrize("size", ["512x512", "很大", "16:10", "1568x1057", "1024", "99999x99999"])
@@ -192,26 +170,37 @@ def test_wrong_value_names_the_allowed_ones(typed: dict[str, object], sentence: 
     assert all(value in said for value in values.values())
 
 
-@pytest.mark.parametrize(("typed", "name"), [("水墨", "水墨"), ("INK", "ink"), ("3d渲染", "3D渲染"), ("", None)])
-def test_style_is_found_in_any_case(typed: str, name: str | None) -> None:
+def test_style_is_found_in_any_case() -> None:
     """A style has its own spelling however it was typed; an empty one removes the default."""
-    found = resolved(PartialOptions(style=typed), defaults=Options(style="ink"))
-    assert isinstance(found, Options)
-    assert found.style == name
+    for typed, name in {"水墨": "水墨", "INK": "ink", "3d渲染": "3D渲染", "": None}.items():
+        assert resolved(PartialOptions(style=typed), defaults=Options(style="ink")) == Options(style=name)
 
 
 @pytest.mark.parametrize(
     ("typed", "default", "allowed", "watermark"),
-    [
-        (None, True, True, True),
-        (False, True, True, False),
-        (None, False, True, False),
-        (None, False, False, True),
-        (True, False, True, True),
-    ],
+    [(None, True, True, True), (False, True, True, False), (None, False, True, False), (None, False, False, True)],
 )
 def test_watermark_goes_only_if_it_may(*, typed: bool | None, default: bool, allowed: bool, watermark: bool) -> None:
     """The watermark is dropped if that was typed and the account has signed for it."""
     found = resolved(PartialOptions(watermark=typed), defaults=Options(watermark=default), may_drop_watermark=allowed)
-    assert isinstance(found, Options)
-    assert found.watermark is watermark
+    assert found == Options(watermark=watermark)
+
+
+def test_wrong_value_offers_what_was_probably_meant() -> None:
+    """An error offers the nearest valid value, or the options without the wrong one."""
+    offers = {
+        ("size", "1000x1000"): "1024x1024",
+        ("size", "16:10"): "3:2",
+        ("size", "很大"): "",
+        ("count", 9): "4",
+        ("style", "水墨画"): "水墨",
+        ("quality", "4k"): "",
+        ("model", "cogview4"): "cogview-4",
+        ("watermark", False): "",
+    }
+    for (name, wrong), value in offers.items():
+        error = resolved(PartialOptions(**{name: wrong}))
+        assert isinstance(error, UserError)
+        assert error.offer is not None
+        assert error.offer["value"] == value
+        assert str(error.offer["options"].get(name, "")) == value
