@@ -20,19 +20,8 @@ from bot.db.tables import Generation, generations, requests
 from bot.errors import DatabaseUnavailable, LeaseLost
 from bot.models import GeneratedImage, State
 from bot.worker.generation_steps import REPEATED_UNKNOWN
-from tests.support.builders import EXPIRED, LEASE, accept, answer
+from tests.support.builders import EXPIRED, LEASE, accept, answer, claim, claimed, make
 from tests.support.databases import sqlite_database
-
-
-def claim(
-    database: Database, *, owner: str = "me", lease: float = LEASE, slots: int = 1, deadline: float = 180
-) -> Generation | None:
-    """Takes a slot for whoever is next."""
-    store = GenerationStore(database)
-    waiting = store.next_waiting("glm-image")
-    if waiting is None:
-        return None
-    return store.claim_slot(waiting[0], owner=owner, lease=lease, slots=slots, deadline=deadline)
 
 
 def test_nothing_is_paid_before_its_card_stands_in_the_chat(database: Database) -> None:
@@ -66,12 +55,10 @@ def test_slots_hold_under_a_race(database: Database) -> None:
 def test_a_stored_url_frees_the_slot(database: Database) -> None:
     """Once the URL is stored the next call may begin, while the picture is still being fetched."""
     accept(database, count=2)
-    answer(database)
-    first = claim(database)
-    assert first is not None
-    assert claim(database) is None
-    GenerationStore(database).made(first, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
-    assert claim(database) is not None
+    first = claimed(database, slots=1)
+    assert claim(database, slots=1) is None
+    make(database, first)
+    assert claim(database, slots=1) is not None
 
 
 def test_nobody_is_next_while_every_slot_is_taken(database: Database) -> None:
@@ -95,7 +82,7 @@ def test_a_call_that_hangs_frees_its_slot_at_its_deadline(database: Database) ->
     following = claim(database)
     assert following is not None
     assert following.generation_id != hanging.generation_id
-    assert store.made(hanging, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
+    assert make(database, hanging)
     assert store.made_ids(limit=5) == [hanging.generation_id]
 
 
@@ -189,10 +176,8 @@ def test_a_stored_url_is_never_paid_for_again(database: Database) -> None:
     """When the worker dies after the URL was stored, the next one goes on with the download."""
     store = GenerationStore(database)
     accept(database)
-    answer(database)
-    generation = claim(database, lease=EXPIRED)
-    assert generation is not None
-    store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
+    generation = claimed(database, lease=EXPIRED)
+    make(database, generation)
     assert recover_lost_calls(database, failure=REPEATED_UNKNOWN) == 0
     (made,) = store.made_ids(limit=5)
     again = store.claim_made(made, owner="other", lease=LEASE)
@@ -204,9 +189,7 @@ def test_a_worker_that_lost_its_call_stores_nothing(database: Database) -> None:
     """A process that was stopped past its lease does not overwrite what its successor does."""
     store = GenerationStore(database)
     accept(database)
-    answer(database)
-    slow = claim(database, owner="slow", lease=EXPIRED)
-    assert slow is not None
+    slow = claimed(database, owner="slow", lease=EXPIRED)
     recover_lost_calls(database, failure=REPEATED_UNKNOWN)
     assert claim(database, owner="quick") is not None
     with pytest.raises(LeaseLost):
@@ -217,9 +200,7 @@ def test_a_generation_that_the_platform_refused_waits(database: Database) -> Non
     """Pushed back, it frees its slot and is not next until its time has come."""
     store = GenerationStore(database)
     accept(database)
-    answer(database)
-    generation = claim(database)
-    assert generation is not None
+    generation = claimed(database)
     store.push_back(generation, owner="me", seconds=60)
     assert claim(database) is None
     with database.read() as connection:
@@ -247,13 +228,11 @@ def test_slots_in_force_fall_while_the_platform_refuses_and_recover(database: Da
 def test_a_cancelled_image_is_kept_for_a_day(database: Database, hours: float, kept: int) -> None:
     """What the platform made although it was cancelled can be had without another call, and only for a day."""
     accept(database)
-    answer(database)
-    generation = claim(database)
-    assert generation is not None
+    generation = claimed(database)
     with database.write() as connection:
         cancel(database, connection, [generation.request_id])
     store = GenerationStore(database)
-    assert not store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
+    assert not make(database, generation)
     with database.write() as connection:
         ago = generations.c.ended_at - hours * 3_600
         connection.execute(update(generations).values(ended_at=ago))

@@ -28,27 +28,15 @@ from bot.errors import (
     RequestRejected,
     ServerFailed,
 )
-from bot.models import GeneratedImage
 from bot.settings import Budget, LimitSettings
 from bot.view_models import QuotaView
 from bot.worker import generation_steps as steps
-from tests.support.builders import EXPIRED, LEASE, UNLIMITED, Team, accept, answer, limits_of
+from tests.support.builders import EXPIRED, LEASE, UNLIMITED, Team, accept, claimed, limits_of, make
 
 
 def team(**limits: float) -> Team:
     """A team with these limits and no others."""
     return Team(limits=LimitSettings.model_validate({**UNLIMITED.model_dump(), **limits}))
-
-
-def claim(database: Database, *, lease: float = LEASE, model: str = "glm-image") -> Generation:
-    """Takes a slot for whoever is next."""
-    store = GenerationStore(database)
-    answer(database)
-    waiting = store.next_waiting(model)
-    assert waiting is not None
-    generation = store.claim_slot(waiting[0], owner="me", lease=lease, slots=9, deadline=180)
-    assert generation is not None
-    return generation
 
 
 def quota(database: Database, limits: Team, person: str = "ou_ann") -> QuotaView:
@@ -111,7 +99,7 @@ def test_what_was_not_called_for_is_given_back_to_the_day(database: Database) ->
     cancel_recalled(database, "om_2")
     assert quota(database, limits).today == 0
     accept(database, "om_4", team=limits)
-    GenerationStore(database).fail(claim(database), steps.STUCK, owner="me", billed=False)
+    GenerationStore(database).fail(claimed(database), steps.STUCK, owner="me", billed=False)
     assert quota(database, limits).today == 0
 
 
@@ -119,7 +107,7 @@ def cancel_running(database: Database, generation: Generation) -> None:
     """Cancels while the platform is drawing; its picture comes all the same."""
     with database.write() as connection:
         cancel(database, connection, [generation.request_id])
-    GenerationStore(database).made(generation, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
+    make(database, generation)
 
 
 def recall_running(database: Database, generation: Generation) -> None:
@@ -136,7 +124,7 @@ def fail_billed(database: Database, generation: Generation) -> None:
 def fail_to_deliver(database: Database, generation: Generation) -> None:
     """The picture is made and cannot be delivered."""
     store = GenerationStore(database)
-    store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
+    make(database, generation)
     assert store.claim_made(generation.generation_id, owner="me", lease=LEASE)
     store.fail(generation, steps.STUCK, owner="me")
 
@@ -149,7 +137,7 @@ def test_what_may_be_billed_counts_for_the_person(
     limits = team(per_day=3)
     for number in range(3):
         assert accept(database, f"om_{number}", team=limits).outcome == "accepted"
-        spend(database, claim(database))
+        spend(database, claimed(database))
         used = quota(database, limits)
         assert (used.today, used.team_images) == (number + 1, number + 1)
     assert accept(database, "om_more", team=limits).outcome == "rejected"
@@ -177,7 +165,7 @@ def test_what_may_be_billed_counts_for_the_person(
 def test_the_budget_counts_what_may_have_been_billed(database: Database, error: GlmError, charged: int) -> None:
     """A call that the platform refused before any work costs nothing; one that it may bill counts."""
     accept(database, "om_1")
-    generation = claim(database)
+    generation = claimed(database)
     assert quota(database, team()).team_images == 1
     billed = steps.may_be_billed(error)
     GenerationStore(database).fail(generation, steps.failure_from_glm(error), owner="me", billed=billed)
@@ -188,10 +176,10 @@ def test_the_budget_counts_what_may_have_been_billed(database: Database, error: 
 def test_a_repeated_call_counts_twice(database: Database) -> None:
     """When a crash hid the outcome of a call, both calls count, for the team and for the person."""
     accept(database, "om_1")
-    claim(database, lease=EXPIRED)
+    claimed(database, lease=EXPIRED)
     recover_lost_calls(database, failure=steps.REPEATED_UNKNOWN)
-    again = claim(database)
-    GenerationStore(database).made(again, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
+    again = claimed(database)
+    make(database, again)
     assert quota(database, team()).team_images == 2
     assert quota(database, team()).today == 2
 
@@ -200,12 +188,12 @@ def test_a_call_that_waits_to_be_repeated_is_reserved(database: Database) -> Non
     """From the crash on both calls are in the budget, so that nobody else is given what the second one will cost."""
     limits = team(images_per_month=2)
     accept(database, "om_1", team=limits)
-    claim(database, lease=EXPIRED)
+    claimed(database, lease=EXPIRED)
     recover_lost_calls(database, failure=steps.REPEATED_UNKNOWN)
     used = quota(database, limits)
     assert (used.team_images, used.today) == (2, 2)
     assert accept(database, "om_2", team=limits).outcome == "rejected"
-    claim(database)
+    claimed(database)
     assert quota(database, limits).team_images == 2
 
 
@@ -217,7 +205,7 @@ def test_a_budget_of_a_person_or_a_chat(database: Database, kind: str, limit: di
     limits = replace(team(), budgets={who: Budget.model_validate({"who": who, **limit})})
     elsewhere = {"person": ("ou_bob", "oc_1"), "chat": ("ou_ann", "oc_2")}[kind]
     assert accept(database, "om_1", chat="oc_1", team=limits).outcome == "accepted"
-    fail_billed(database, claim(database))
+    fail_billed(database, claimed(database))
     assert accept(database, "om_2", chat="oc_1", team=limits).outcome == "accepted"
     refused = accept(database, "om_3", chat="oc_1", team=limits).error
     assert refused is not None
@@ -254,7 +242,7 @@ def test_what_costs_nothing_needs_no_money(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("claimed", "november", "december"),
+    ("called", "november", "december"),
     [
         # Before its call a prompt of November is reserved in whichever month it is then.
         (False, 1, 1),
@@ -263,7 +251,7 @@ def test_what_costs_nothing_needs_no_money(database: Database) -> None:
     ],
 )
 def test_a_prompt_that_waits_over_the_end_of_a_month(
-    database: Database, november: int, december: int, *, claimed: bool
+    database: Database, november: int, december: int, *, called: bool
 ) -> None:
     """Accepted in November and not called for until December, an image costs November's budget alone."""
     zone = ZoneInfo("Asia/Shanghai")
@@ -272,15 +260,15 @@ def test_a_prompt_that_waits_over_the_end_of_a_month(
         for day in ((11, 30), (12, 1))
     ]
     accept(database, "om_1", team=months[0])
-    if claimed:
-        claim(database)
+    if called:
+        claimed(database)
     assert [quota(database, month).team_images for month in months] == [november, december]
 
 
 def test_a_call_refused_for_the_platforms_limits_costs_nothing(database: Database) -> None:
     """Waiting for a slot of the platform and asking again is one image in the budget."""
     accept(database, "om_1")
-    generation = claim(database)
+    generation = claimed(database)
     GenerationStore(database).push_back(generation, owner="me", seconds=0)
     assert quota(database, team()).team_images == 1
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.chat.styles import Styles
 from bot.db.database import Database
+from bot.db.generations import GenerationStore
 from bot.db.key_value import Preferences
 from bot.db.requests import RequestStore
-from bot.db.tables import NewRequest, Request
-from bot.models import ImagePrompt
+from bot.db.tables import Generation, NewRequest, Request
+from bot.models import GeneratedImage, ImagePrompt
 from bot.options import Options, PartialOptions
 from bot.service.commands import Commands
 from bot.service.quotas import Limits
@@ -81,6 +83,31 @@ def accept(
     """Accepts a prompt, in a chat of its own unless one is named: a chat takes only a few messages a second."""
     ask = ImagePrompt(prompt="一只猫", options=PartialOptions(model=model, count=count))
     return reception_of(database, team).submit(arrival(origin, sender=sender, chat=chat or f"oc_{origin}"), ask)
+
+
+def claim(
+    database: Database, *, owner: str = "me", lease: float = LEASE, slots: int = 1, deadline: float = 180
+) -> Generation | None:
+    """Takes a slot of GLM-Image for whoever is next."""
+    store = GenerationStore(database)
+    waiting = store.next_waiting("glm-image")
+    if waiting is None:
+        return None
+    return store.claim_slot(waiting[0], owner=owner, lease=lease, slots=slots, deadline=deadline)
+
+
+def claimed(database: Database, **how: Any) -> Generation:
+    """Takes a slot for a generation that must be next, after every card has been sent."""
+    answer(database)
+    generation = claim(database, **{"slots": 9, **how})
+    assert generation is not None
+    return generation
+
+
+def make(database: Database, generation: Generation) -> bool:
+    """Stores the image of a call; gives whether it is to be delivered."""
+    image = GeneratedImage(url="https://x/1")
+    return GenerationStore(database).made(generation, image, owner="me", link_expires_at=None)
 
 
 def answer(database: Database, *, owner: str = "me") -> list[Request]:
