@@ -122,7 +122,8 @@ class Scene:
         plan, stage, posts = self.dialogue, self.look(), len(self.calls)
         if stage.seen not in self._ends:
             yield f"the chat shows {stage.seen}"
-        if not plan.posts <= posts <= (most := plan.posts + hidden + (plan.before is not None)):
+        most = plan.posts + hidden + (plan.before is not None)
+        if not plan.posts <= posts <= most:
             yield f"{posts} calls, {plan.posts} to {most} allowed"
         shown = set(all_strings([json.loads(one.content) for one in stage.sent]))
         images = len(shown & self.cluster.feishu.state.image_keys())
