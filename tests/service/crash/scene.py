@@ -84,7 +84,7 @@ class Scene:
         """
         self.cluster.feishu.wait_for(
             lambda _: not process.alive or (self._ended() and not (kill and kill.step in process.recorded)),
-            seconds=DEADLINE,
+            seconds=3 * DEADLINE,
         )
         return self._ended()
 
@@ -115,7 +115,7 @@ class Scene:
         with self.database.write() as connection:
             connection.execute(update(timers).values(next_at=0.0))
         said = self.cluster.say(LATER, person="chen")
-        return feishu.wait_for(lambda _: is_final(feishu, said), seconds=DEADLINE)
+        return feishu.wait_for(lambda _: is_final(feishu, said), seconds=3 * DEADLINE)
 
     def faults(self, *, hidden: bool) -> Iterator[str]:
         """What is not as it should be; ``hidden`` tells whether a kill may have hidden the outcome of a call."""
