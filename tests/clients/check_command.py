@@ -30,17 +30,17 @@ class Checked:
     stderr: str
 
     def all_named(self, name: str) -> list[dict[str, Any]]:
-        """The findings of that name, of a run with ``--json``."""
+        """The results of that name, of a run with ``--json``."""
         return [finding for finding in json.loads(self.stdout) if finding["name"] == name]
 
     def named(self, name: str) -> dict[str, Any]:
-        """The one finding of that name."""
+        """The one result of that name."""
         (finding,) = self.all_named(name)
         return finding
 
     @property
     def bad(self) -> list[str]:
-        """The names of what is to be mended."""
+        """The names of the checks that failed."""
         return [finding["name"] for finding in json.loads(self.stdout) if finding["ok"] is False]
 
 

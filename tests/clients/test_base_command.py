@@ -57,8 +57,8 @@ def test_the_admins_own_it_unless_others_are_named(feishu: FeishuStandIn, tmp_pa
     assert base.members == {"ou_alex": "full_access"}
 
 
-def test_a_refusal_is_told_with_what_to_do(feishu: FeishuStandIn, tmp_path: Path) -> None:
-    """A missing scope is named, with the page that grants it; what was begun is told too."""
+def test_a_refusal_has_its_fix(feishu: FeishuStandIn, tmp_path: Path) -> None:
+    """A missing scope is named, with the page that grants it, and so is the empty Base."""
     feishu.faults.arm("scope", on="base_table")
     ran = create(feishu, tmp_path)
     assert (ran.code, ran.stdout) == (1, b"")
@@ -75,7 +75,7 @@ def test_a_blank_table_that_cannot_be_deleted_stays(feishu: FeishuStandIn, tmp_p
     assert "Only the bot can open it so far" in ran.text
 
 
-def test_the_check_tells_what_is_wrong_with_the_table(feishu: FeishuStandIn) -> None:
+def test_the_check_reports_what_is_wrong_with_the_table(feishu: FeishuStandIn) -> None:
     """A table that is gone, fields of other names, a scope that is missing; and nothing where no table is named."""
     fields = {field.name: int(field.kind) for field in FIELDS}
     app_token, table_id = feishu.bases.add({**fields, FIELDS[0].name: 2})

@@ -1,4 +1,4 @@
-"""What the check says of Feishu, fault by fault, and what it advises."""
+"""What the check reports about Feishu, error by error, each with its fix."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from tests.clients.feishu_platform import SECRET, Platform, platform
 
 
 def found(origin: str, *, app_id: str = "cli_sandbox", app_secret: str = SECRET) -> dict[str, CheckResult]:
-    """The findings by name."""
+    """The results by name."""
     variables = {"FEISHU_DOMAIN": origin, "FEISHU_APP_ID": app_id, "FEISHU_APP_SECRET": app_secret}
     return {finding.name: finding for finding in check_feishu(load(variables))}
 
 
 def found_of(feishu: FeishuStandIn) -> dict[str, CheckResult]:
-    """The findings for the stand-in's own app."""
+    """The results for the stand-in's own app."""
     return found(feishu.origin, app_secret=feishu.app_secret)
 
 
 def bad(findings: dict[str, CheckResult]) -> list[str]:
-    """The names of what is to be mended."""
+    """The names of the checks that failed."""
     return [name for name, finding in findings.items() if finding.ok is False]
 
 
 def fix(finding: CheckResult) -> str:
-    """What to do about it, which has to be said."""
+    """The fix, which there has to be."""
     assert finding.fix is not None
     return finding.fix
 
@@ -56,10 +56,10 @@ def no_server(_: FeishuStandIn) -> dict[str, CheckResult]:
         (no_server, "whether this machine reaches http://127.0.0.1:"),
     ],
 )
-def test_without_a_token_nothing_else_is_asked(
+def test_without_a_token_the_rest_is_skipped(
     look: Callable[[FeishuStandIn], dict[str, CheckResult]], advised: str, feishu: FeishuStandIn
 ) -> None:
-    """The one fault is the token's, with what to do; the rest is marked as not asked."""
+    """The one error is the token's, with its fix."""
     findings = look(feishu)
     assert bad(findings) == ["Feishu token"]
     assert advised in fix(findings["Feishu token"])
@@ -68,7 +68,7 @@ def test_without_a_token_nothing_else_is_asked(
 
 
 @pytest.mark.parametrize("fault", ["html_502", "empty_body", "truncated", "reset_after"])
-def test_what_is_not_the_platform_is_told(fault: str, feishu: FeishuStandIn) -> None:
+def test_an_answer_that_is_not_the_platforms_is_reported(fault: str, feishu: FeishuStandIn) -> None:
     """A gateway's page, or half an answer, points at the network and the domain."""
     feishu.faults.arm(fault, on="token")
     findings = found_of(feishu)
@@ -80,16 +80,12 @@ def test_what_is_not_the_platform_is_told(fault: str, feishu: FeishuStandIn) -> 
     ("code", "advised"),
     [
         (99991662, "应用管理"),
-        (99991673, "approve the app"),
-        (99991401, "IP 白名单"),
         (99991403, "month's calls"),
         (11205, "机器人 Bot"),
     ],
 )
-def test_a_refusal_that_the_admin_mends_has_its_place_in_the_console(
-    code: int, advised: str, feishu: FeishuStandIn
-) -> None:
-    """The code, the words and the log id are told, and where to mend it."""
+def test_a_refusal_names_the_page_of_the_console(code: int, advised: str, feishu: FeishuStandIn) -> None:
+    """The code, the message and the log id are shown, with the fix."""
     feishu.faults.arm(f"feishu_{code}", on="bot_info")
     findings = found_of(feishu)
     (call,) = feishu.calls_named("bot_info")
@@ -98,7 +94,7 @@ def test_a_refusal_that_the_admin_mends_has_its_place_in_the_console(
     assert advised in fix(findings["Bot ability"])
 
 
-def test_a_bot_that_is_not_active_is_told() -> None:
+def test_an_inactive_bot_is_reported() -> None:
     """The app is there, but its organisation has not switched it on."""
     with platform() as feishu:
         bot = {"activate_status": 1, "app_name": "画图", "open_id": "ou_bot"}
@@ -135,7 +131,7 @@ def test_a_call_that_is_refused_for_its_scope_has_the_platforms_link(
 
 
 @pytest.mark.parametrize("fault", ["rate_gateway", "feishu_2200", "html_502"])
-def test_a_passing_fault_of_a_probe_proves_nothing(fault: str, feishu: FeishuStandIn) -> None:
+def test_a_transient_error_of_a_probe_proves_nothing(fault: str, feishu: FeishuStandIn) -> None:
     """A busy platform has not said that a scope is missing."""
     feishu.faults.arm(fault, on="patch")
     findings = found_of(feishu)
@@ -165,7 +161,7 @@ def test_the_scopes_to_import_are_those_that_the_bot_needs() -> None:
     }
 
 
-def test_a_list_of_scopes_that_does_not_come_is_no_fault(feishu: FeishuStandIn) -> None:
+def test_a_missing_list_of_scopes_is_no_error(feishu: FeishuStandIn) -> None:
     """The bot works without that call, so the probes decide."""
     feishu.faults.arm("html_502", on="scopes")
     findings = found_of(feishu)
@@ -178,8 +174,8 @@ def _refuse(feishu: Platform, *, code: int, message: str) -> None:
     feishu.answers.append(Response.of_json({"code": code, "msg": message}, status=400))
 
 
-def test_a_wrong_clock_is_told() -> None:
-    """Feishu's answers tell its time; a clock that differs by more than a minute is to be set, others are fine."""
+def test_a_wrong_clock_is_reported() -> None:
+    """It differs by more than a minute from the date of Feishu's answers."""
     at = format_datetime(datetime.now(UTC) - timedelta(hours=8), usegmt=True)
     with platform() as feishu:
         assert found(feishu.server.origin)["Clock"].ok is True

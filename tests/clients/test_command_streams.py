@@ -1,4 +1,4 @@
-"""What a command does when nobody can read what it prints, or somebody ends it."""
+"""Commands with output streams that fail, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def in_shell(redirection: str, *, environment: dict[str, str], folder: Path) -> 
 def test_an_output_that_cannot_be_written_is_no_traceback(
     *, redirection: str, code: int, told: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """The reason stands on standard error in one line, where there is one."""
+    """The reason is one line on standard error, if that can be written."""
     ran = in_shell(redirection, environment=environment, folder=tmp_path)
     assert (ran.returncode, ran.stderr) == (code, told)
     assert ran.stdout.startswith("[") is (code == 0)
 
 
 @pytest.mark.parametrize("arguments", [("check", "--offline", "--json"), ("check", "--help"), ("--help",)])
-def test_who_reads_the_first_lines_alone_hears_no_complaint(
+def test_a_reader_that_closes_the_pipe_is_no_error(
     arguments: tuple[str, ...], environment: dict[str, str], tmp_path: Path
 ) -> None:
     """As with ``head -1``, which closes the pipe."""
@@ -71,8 +71,8 @@ def test_who_reads_the_first_lines_alone_hears_no_complaint(
     assert (process.returncode, stderr) == (1, b"")
 
 
-def test_ctrl_c_ends_a_command_in_a_line(feishu: FeishuStandIn, environment: dict[str, str], tmp_path: Path) -> None:
-    """The exit code is the shells', and there is no traceback."""
+def test_ctrl_c_prints_one_line(feishu: FeishuStandIn, environment: dict[str, str], tmp_path: Path) -> None:
+    """The exit code is 130, as in shells, and there is no traceback."""
     feishu.faults.arm("hang", on="token")
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(COMMAND, env=environment, cwd=tmp_path, **streams) as process:
@@ -84,7 +84,7 @@ def test_ctrl_c_ends_a_command_in_a_line(feishu: FeishuStandIn, environment: dic
 
 @pytest.mark.parametrize("command", ["check", "base"])
 def test_help_can_be_read_on_an_ascii_terminal(command: str, environment: dict[str, str], tmp_path: Path) -> None:
-    """What the terminal cannot say becomes a question mark."""
+    """Characters that it cannot print become question marks."""
     ascii_only = {**environment, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     ran = subprocess.run(
         [sys.executable, "-m", "bot", command, "--help"],

@@ -62,7 +62,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_csv_opens_in_a_spreadsheet(stored: tuple[Path, str]) -> None:
-    """It begins with the mark of UTF-8, has the documented columns, and names neither a prompt nor a link."""
+    """It begins with a byte order mark, has the documented columns, and contains neither prompts nor links."""
     ran = run("export", folder=stored[0], DATABASE_URL=stored[1])
     assert ran.stdout.startswith(b"\xef\xbb\xbfgeneration_id,")
     rows = list(csv.DictReader(io.StringIO(ran.text, newline="")))
@@ -80,16 +80,16 @@ def test_a_csv_opens_in_a_spreadsheet(stored: tuple[Path, str]) -> None:
     assert "http" not in ran.text
 
 
-def test_days_and_a_person_choose_among_them(stored: tuple[Path, str]) -> None:
-    """Days are the team's, the first and the last one count, and a person's are their own."""
+def test_filter_by_days_and_person(stored: tuple[Path, str]) -> None:
+    """Days are in the team's time zone, both inclusive."""
     arguments = ("--since", "2026-11-10", "--until", "2026-11-10", "--user", "ou_1")
     ran = run("export", *arguments, folder=stored[0], DATABASE_URL=stored[1])
     rows = csv.DictReader(io.StringIO(ran.text, newline=""))
     assert [(row["generation_id"], row["sender"]) for row in rows] == [("g_old_3", "ou_1")]
 
 
-def test_json_lines_hold_what_a_program_needs(stored: tuple[Path, str]) -> None:
-    """Each line is an object with typed values; prompt and link come last, where they are asked for."""
+def test_json_lines_have_typed_values(stored: tuple[Path, str]) -> None:
+    """Prompt and link come last, where they are asked for."""
     arguments = ("--format", "jsonl", "--prompts", "--links")
     ran = run("export", *arguments, folder=stored[0], DATABASE_URL=stored[1])
     lines = [json.loads(line) for line in ran.stdout.decode().splitlines()]
@@ -131,7 +131,7 @@ def test_no_cell_is_a_formula(start: str) -> None:
         ("--format xlsx", "argument --format: "),
     ],
 )
-def test_a_wrong_usage_is_told(arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_usage_error_says_what_is_expected(arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, a sentence on the error output that says what is expected, and nothing on the other."""
     with pytest.raises(SystemExit) as ended:
         main(arguments.split())
@@ -140,15 +140,15 @@ def test_a_wrong_usage_is_told(arguments: str, sentence: str, capsys: pytest.Cap
     assert f"error: {sentence}" in said.err
 
 
-def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
-    """Without a database: exit code 1 and a sentence, and none is made."""
+def test_without_a_database_it_fails(tmp_path: Path) -> None:
+    """Exit code 1 and a sentence, and no database is created."""
     ran = run("export", folder=tmp_path)
     assert (ran.code, ran.stdout) == (1, b"")
     assert "there is none yet" in ran.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_told(folder: Path) -> None:
+def test_a_file_that_cannot_be_written_is_an_error(folder: Path) -> None:
     """A folder that is a file: exit code 1, and a sentence that names it."""
     target = folder / "bot.db" / "x.csv"
     ran = run("export", "--output", str(target), folder=folder)
@@ -156,8 +156,8 @@ def test_a_place_that_cannot_be_written_is_told(folder: Path) -> None:
     assert f"{target} cannot be written" in ran.stderr
 
 
-def test_a_reader_that_leaves_early_is_no_fault(folder: Path) -> None:
-    """Whoever closes the pipe hears no complaint."""
+def test_a_reader_that_closes_the_pipe_is_no_error(folder: Path) -> None:
+    """Nothing is printed to standard error."""
     command = [sys.executable, "-m", "bot", "export"]
     environment = {"PYTHONPATH": str(ROOT), "BOT_DATA_DIR": str(folder), "LANG": "C.UTF-8"}
     reading, writing = os.pipe()

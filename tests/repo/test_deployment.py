@@ -194,3 +194,18 @@ def test_nginx_accepts_the_snippet(tmp_path: Path) -> None:
     command = [tool, "-t", "-q", "-e", str(tmp_path / "errors"), "-c", str(whole), "-p", str(tmp_path)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_manifest_of_the_page_fits_the_image() -> None:
+    """One pod with the image's user and volume, its probe and as much time to stop as the units have."""
+    (block,) = blocks("config/docs/hosting.md", "Kubernetes")
+    image = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    (user,) = re.findall(r"^USER (\d+)$", image, re.MULTILINE)
+    (volume,) = re.findall(r"^VOLUME (\S+)$", image, re.MULTILINE)
+    assert {f"runAsUser: {user}", f"fsGroup: {user}", f"mountPath: {volume}", "args: [connect]"} <= set(
+        re.findall(r"runAsUser: \d+|fsGroup: \d+|mountPath: [\w/]+|args: \[\w+\]", block)
+    )
+    assert block.count("path: /healthz, port: 8000") == 2
+    assert "terminationGracePeriodSeconds: 320" in block
+    assert "replicas: 1\n" in block
+    assert "type: Recreate" in block
