@@ -109,16 +109,9 @@ class GenerationStore:
     ) -> Generation | None:
         """Takes a slot for a waiting generation: the committed intent to make one paid call.
 
-        Args:
-            generation_id: which.
-            owner: who makes the call.
-            lease: seconds.
-            slots: how many calls of its model may be in flight, over all processes.
-            deadline: seconds after which the call frees its slot whatever became of it.
-
-        Returns:
-            The generation, or ``None`` when it may no longer be called: another worker was faster, no slot is free, or
-            the queue is paused.
+        So many ``slots`` of its model may be in flight over all processes; after ``deadline`` seconds the call frees
+        its slot whatever became of it. ``None`` when it may no longer be called: another worker was faster, no slot is
+        free, or the queue is paused.
         """
         now = self.database.now
         claim = (

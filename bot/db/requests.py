@@ -145,15 +145,10 @@ class RequestStore:
         shown_position: str | None = None,
         answer_id: str | None = None,
     ) -> None:
-        """Stores that the chat now shows the request as it was read, and releases it.
+        """Stores that the chat now shows the request as it was read, and releases it; later changes remain to be shown.
 
-        Args:
-            request: the request as it was rendered; later changes remain to be shown.
-            owner: who holds it.
-            card_state: what the card shows, such as ``queued``.
-            last: whether nothing will change any more.
-            shown_position: the queue position and wait that it shows, where it shows any.
-            answer_id: the message id of the answer, when this was the first time.
+        It shows ``card_state``, such as ``queued``, and a queue position, if any; ``last`` if nothing will change any
+        more. ``answer_id`` is the message id of the answer when this was the first time.
         """
         values: dict[str, object] = {
             "published_version": request.desired_version,
@@ -201,11 +196,7 @@ class RequestStore:
             reopen(connection, request_id)
 
     def reserve(self, target: str) -> float:
-        """Reserves one message to a chat, or one update of a message.
-
-        Returns:
-            0 when it may be sent now; else the seconds to wait, and nothing is reserved.
-        """
+        """See :meth:`SendRateLimiter.reserve`."""
         with self.database.write(step="requests.reserve") as connection:
             return SendRateLimiter(self.database).reserve(connection, target)
 

@@ -101,8 +101,7 @@ class SendRateLimiter:
     def reserve(self, connection: Connection, target: str) -> float:
         """Reserves one message to a chat, or one update of a message, by its id.
 
-        Returns:
-            0 when it may be sent now; else the seconds to wait, and nothing is reserved.
+        Returns 0 when it may be sent now; else the seconds to wait, and nothing is reserved.
         """
         buckets = {target: CHAT, **_ALL}
         if len(rows := self._locked(connection, target)) < len(buckets):

@@ -18,7 +18,7 @@ from tests.support.builders import LEASE, accept
 from tests.support.dsl import QUICK, BotUnderTest, header_color, wait_for
 
 HOUR = 3600.0
-STEPS_BACK = [-60.0, -50 * 60.0, -HOUR, -24 * HOUR]
+STEPS_BACK = [-60.0, -24 * HOUR]
 PACE = replace(QUICK, beat=0.05)
 
 
@@ -72,7 +72,7 @@ def stored(database: Database, column: object) -> float:
         return float(connection.scalar(select(func.max(column) - database.now)) or 0.0)
 
 
-@pytest.mark.parametrize("step", [600.0, HOUR, 24 * HOUR])
+@pytest.mark.parametrize("step", [600.0, 24 * HOUR])
 def test_no_stored_time_outlasts_a_step_back(database: Database, tmp_path: Path, step: float) -> None:
     """On either engine waits are over, leases and slots are as long as they can be, and the dead do not look alive."""
     accept(database, "om_1")
@@ -97,7 +97,7 @@ def test_no_stored_time_outlasts_a_step_back(database: Database, tmp_path: Path,
     leases.close()
 
 
-@pytest.mark.parametrize("name", ["second", "minute", "oc_1", "model:glm-image", "clean-up", "base"])
+@pytest.mark.parametrize("name", ["second", "model:glm-image", "clean-up"])
 def test_a_time_that_no_wait_can_mean_counts_as_now(database: Database, name: str) -> None:
     """Also where nothing else shows that the clock was set back; a wait that can be is kept."""
     accept(database, "om_1")

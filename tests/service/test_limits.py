@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -73,19 +71,6 @@ def test_four_images_count_as_four(database: Database) -> None:
     assert accept(database, "om_1", count=4, team=team(pending=5)).outcome == "accepted"
     assert accept(database, "om_2", count=2, team=team(pending=5)).outcome == "rejected"
     assert accept(database, "om_3", count=1, team=team(pending=5)).outcome == "accepted"
-
-
-def test_limits_are_exact_when_messages_come_at_once(database: Database) -> None:
-    """Of twelve messages at the same moment as many are accepted as there is room for."""
-    start = threading.Barrier(12)
-
-    def send(number: int) -> str:
-        start.wait()
-        return accept(database, f"om_{number}", sender=f"ou_{number}", team=team(images_per_month=5)).outcome
-
-    with ThreadPoolExecutor(12) as pool:
-        outcomes = list(pool.map(send, range(12)))
-    assert outcomes.count("accepted") == 5
 
 
 def test_what_was_not_called_for_is_given_back_to_the_day(database: Database) -> None:

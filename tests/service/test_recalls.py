@@ -120,25 +120,3 @@ def test_a_copy_that_is_accepted_at_the_same_moment_as_the_recall(database: Data
     with database.read() as connection:
         assert set(connection.scalars(select(requests.c.prompt))) == {""}
         assert connection.scalar(select(func.count()).where(generations.c.ended_at.is_(None))) == 0
-
-
-def test_a_recall_at_the_same_moment_as_its_message(database: Database) -> None:
-    """However the two transactions fall, no picture of a recalled message is left in the line."""
-    for race in range(RACES):
-        start = threading.Barrier(2)
-
-        def recall(message_id: str, start: threading.Barrier = start) -> None:
-            start.wait()
-            cancel_recalled(database, message_id)
-
-        def say(message_id: str, start: threading.Barrier = start) -> None:
-            start.wait()
-            accept(database, message_id)
-
-        with ThreadPoolExecutor(2) as pool:
-            for done in [pool.submit(act, f"om_{race}") for act in (recall, say)]:
-                done.result()
-    with database.read() as connection:
-        waiting = select(func.count()).select_from(generations).where(generations.c.ended_at.is_(None))
-        assert connection.scalar(waiting) == 0
-        assert connection.scalar(select(func.count()).select_from(requests)) == RACES

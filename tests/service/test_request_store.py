@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from bot.db.database import Database
@@ -21,18 +18,6 @@ def test_a_message_is_accepted_once(database: Database) -> None:
     assert [accept(database, count=2).outcome for _ in range(2)] == ["accepted", "repeated"]
     (request_id,) = store.due_requests(limit=10)
     assert len(store.read(request_id)[1]) == 2
-
-
-def test_a_message_that_comes_four_times_at_once_is_accepted_once(database: Database) -> None:
-    """Of deliveries at the same moment one is new."""
-    start = threading.Barrier(4)
-
-    def deliver(_: int) -> str:
-        start.wait()
-        return accept(database).outcome
-
-    with ThreadPoolExecutor(4) as pool:
-        assert sorted(pool.map(deliver, range(4))) == ["accepted", "repeated", "repeated", "repeated"]
 
 
 def test_one_worker_at_a_time_shows_a_request(database: Database) -> None:

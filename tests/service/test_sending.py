@@ -36,8 +36,7 @@ def test_a_chat_gets_a_burst_and_then_waits(database: Database) -> None:
     assert send(database, "oc_2") == 0.0
 
 
-@pytest.mark.parametrize("_", range(4))
-def test_a_chat_that_is_new_gets_no_more(database: Database, _: int) -> None:
+def test_a_chat_that_is_new_gets_no_more(database: Database) -> None:
     """Of six messages at the same moment to a chat without a row yet, as many go out as of six in turn."""
     start = threading.Barrier(6)
 
