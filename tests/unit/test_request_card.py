@@ -11,7 +11,7 @@ import pytest
 from bot.chat.cards.elements import content
 from bot.chat.cards.request_card import render_request, render_request_text
 from bot.errors import FOR_ADMINS
-from bot.models import ContentFinding, Failure, GenerationView, RequestView, State
+from bot.models import ContentFinding, GenerationView, RequestView, State
 from bot.options import Options
 from tests.unit.card_samples import (
     FOUR,
@@ -395,9 +395,3 @@ def test_text_says_what_the_card_says() -> None:
 def test_text_mentions_nobody(prompt: str, said: str) -> None:
     """Tags and entities of a prompt become full-width signs, which no platform reads as tags."""
     assert said in render_request_text(cards(), request(generation(State.DONE), prompt=prompt), "zh").splitlines()
-
-
-def test_unknown_failure_code_is_internal() -> None:
-    """A failure whose sentence does not exist says so in words all the same."""
-    unknown = generation(State.FAILED, failure=Failure(code="", sentence="?"))
-    assert shown(unknown)[0] == say("failure.internal")
