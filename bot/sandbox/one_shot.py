@@ -106,8 +106,18 @@ def _texts(element: Any) -> Iterator[str]:
     elif isinstance(element, Mapping):
         if element.get("tag") in {"plain_text", "markdown"}:
             yield str(element.get("content", ""))
-        elif key := element.get("image_key") or (element.get("tag") == "img" and element.get("img_key")):
+        elif key := element.get("image_key") or (element.get("tag", "img") == "img" and element.get("img_key")):
             yield f"[图片 {key}]"
         else:
-            for name in ("header", "title", "body", "text", "columns", "elements"):
+            for name in (
+                "header",
+                "title",
+                "subtitle",
+                "text_tag_list",
+                "body",
+                "text",
+                "img_list",
+                "columns",
+                "elements",
+            ):
                 yield from _texts(element.get(name))

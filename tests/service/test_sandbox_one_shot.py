@@ -93,13 +93,16 @@ def test_a_second_message_and_a_mention_are_reported(bot: BotUnderTest) -> None:
 
 
 def test_transcript_holds_each_version(bot: BotUnderTest) -> None:
-    """The prompt comes first, then the card as it was sent, then as it was patched."""
+    """The prompt comes first, then the card as it was sent and as it was patched, in the end with its images."""
     out = StringIO()
-    message, _ = send(bot.feishu, "一只橘猫", idle=lambda: bot.idle, seconds=DEADLINE, out=out)
-    (image,) = images(bot.feishu, message)
+    message, _ = send(bot.feishu, "一只橘猫 /n 2", idle=lambda: bot.idle, seconds=DEADLINE, out=out)
     lines = out.getvalue().splitlines()
-    assert [line[10:] for line in lines if line[0] != " "] == ["林小雨：一只橘猫", "画图：正在生成", "画图：图片已生成"]
-    assert f"          [图片 {image.key}]" in lines
+    said = [line[10:] for line in lines if line[0] != " "]
+    assert said[:2] == ["林小雨：一只橘猫 /n 2", "画图：正在生成"]
+    assert said[-1] == "画图：2 张图片已生成"
+    last = max(index for index, line in enumerate(lines) if line[0] != " ")
+    shown = [line.strip() for line in lines[last:]]
+    assert [f"[图片 {image.key}]" in shown for image in images(bot.feishu, message)] == [True, True]
 
 
 def test_unfinished_answer_is_reported(bot: BotUnderTest) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.sandbox.feishu.cards import TOO_LARGE, CardError, validate_card
 from bot.sandbox.feishu.gateway import Gateway, Rejection, fields_of
-from bot.sandbox.feishu.state import TENANT_KEY, Chat, ChatMessage, FeishuState, Ping, Reaction, new_id
+from bot.sandbox.feishu.state import TENANT_KEY, Chat, ChatMessage, FeishuState, Ping, new_id
 from bot.sandbox.http import Request
 
 # fmt: off
@@ -110,18 +110,11 @@ class MessageApi:
             raise Rejection(_NO_MESSAGE)
         if message.deleted:
             raise Rejection("deleted")
-        reaction = Reaction(
-            reaction_id=new_id("reaction"),
-            message_id=message.message_id,
-            operator=self.state.app_id,
-            emoji_type=emoji_type,
-            created=self.state.clock(),
-        )
-        self.state.reactions[reaction.reaction_id] = reaction
-        self.state.publish("reaction", reaction)
+        app = self.state.app_id
+        reaction = self.state.add_reaction(message.message_id, operator=app, emoji_type=emoji_type)
         return {
             "reaction_id": reaction.reaction_id,
-            "operator": {"operator_id": self.state.app_id, "operator_type": "app"},
+            "operator": {"operator_id": app, "operator_type": "app"},
             "action_time": str(int(reaction.created * 1000)),
             "reaction_type": {"emoji_type": emoji_type},
         }

@@ -109,7 +109,7 @@ class Upload:
     height: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Reaction:
     """An emoji that ``operator``, the app's id or a user's open id, put on a message."""
 
@@ -234,6 +234,14 @@ class FeishuState:
             after = self.messages[message_id] = replace(before, **fields)
         self.publish("card" if "content" in fields else "recall", after)
         return after
+
+    def add_reaction(self, message_id: str, *, operator: str, emoji_type: str) -> Reaction:
+        """Stores and publishes an emoji on a message."""
+        reaction_id = new_id("reaction")
+        reaction = Reaction(reaction_id, message_id, operator, emoji_type, self.clock())
+        self.reactions[reaction_id] = reaction
+        self.publish("reaction", reaction)
+        return reaction
 
     def image_keys(self) -> frozenset[str]:
         with self.lock:

@@ -11,7 +11,7 @@ from typing import Any
 from bot.sandbox.feishu.cards import validate_card
 from bot.sandbox.feishu.delivery import Attempt, EventPusher
 from bot.sandbox.feishu.events import Event, Mention, message_event, milliseconds, new_event, render_content
-from bot.sandbox.feishu.state import TENANT_KEY, ChatMessage, FeishuState, Reaction, new_id
+from bot.sandbox.feishu.state import TENANT_KEY, ChatMessage, FeishuState, new_id
 from bot.sandbox.feishu.uploads import Uploads
 
 EVERYBODY = "@_all"
@@ -70,14 +70,13 @@ class UserActions:
             Mention(index=index, open_id=open_id, name=name, kind=kind)
             for index, (open_id, name, kind) in enumerate(named, start=1)
         ]
-        kind, content = "text", ""
+        where: dict[str, Any] = {"thread_id": thread_id, "quote": quote}
         key = None if image is None else self._uploads.store(image, name="picture", kind="image", owner=sender).key
         if key and not (text or noted):
-            kind, content = "image", json.dumps({"image_key": key})
-        else:
-            kind = "post" if as_post or key else "text"
-            content = render_content(text, noted, image_key=key, as_post=kind == "post")
-        return self._send(chat_id, sender, kind, content, noted=noted, thread_id=thread_id, quote=quote)
+            return self._send(chat_id, sender, "image", json.dumps({"image_key": key}), **where)
+        kind = "post" if as_post or key else "text"
+        content = render_content(text, noted, image_key=key, as_post=kind == "post")
+        return self._send(chat_id, sender, kind, content, noted=noted, **where)
 
     def send_file(
         self,
@@ -99,15 +98,8 @@ class UserActions:
 
     def react(self, message_id: str, *, by: str, emoji_type: str) -> None:
         """Puts an emoji on a message; the bot has not subscribed to the event of it."""
-        reaction = Reaction(
-            reaction_id=new_id("reaction"),
-            message_id=self.state.messages[message_id].message_id,
-            operator=self.state.people[by].open_id,
-            emoji_type=emoji_type,
-            created=self.state.clock(),
-        )
-        self.state.reactions[reaction.reaction_id] = reaction
-        self.state.publish("reaction", reaction)
+        message, person = self.state.messages[message_id], self.state.people[by]
+        self.state.add_reaction(message.message_id, operator=person.open_id, emoji_type=emoji_type)
 
     def event_of(self, message: ChatMessage) -> Event:
         return message_event(self.state, message)
