@@ -1,4 +1,4 @@
-"""The domain's values: what was asked, what is being made, and what became of it."""
+"""Domain values: messages and events, requests, generations and their results."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Event:
 
     @property
     def ids(self) -> dict[str, str | None]:
-        """The ids that its lines in the log carry: its own, and that of its message or of the card that was pressed."""
+        """The ids for its log lines: its own, and that of its message or of the pressed card."""
         message_id = self._text("message", "message_id") or self._text("message_id")
         return {"event_id": self.event_id, "message_id": message_id, "card": self._text("context", "open_message_id")}
 
@@ -83,7 +83,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRecall:
-    """Somebody took a message back."""
+    """A message was recalled."""
 
     message_id: str
 
@@ -119,7 +119,7 @@ class CardAction:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """An event that asks nothing of the bot; ``reason`` is for the log."""
+    """An event that the bot does not react to; ``reason`` is for the log."""
 
     reason: str
 
@@ -134,7 +134,7 @@ class ImagePrompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A message that asks for something else than an image; ``name`` is the English word without its slash."""
+    """A message that is a command; ``name`` is the English word without its slash."""
 
     name: str
     argument: str = ""
@@ -149,7 +149,7 @@ ROLES = ("user", "assistant", "history")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentFinding:
-    """One entry of the platform's content filter: where it looked, and how bad it was (0 worst, 3 minor)."""
+    """One finding of the platform's content filter: what was checked, and the severity (0 worst, 3 minor)."""
 
     role: str
     level: int

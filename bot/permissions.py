@@ -11,12 +11,12 @@ _FOLDER, _FILE = 0o700, 0o600
 
 
 def make_private_folder(folder: Path) -> None:
-    """Makes a folder with mode 0700, or takes the access of others away from one that exists.
+    """Creates a folder with mode 0700, or removes other users' access to one that exists.
 
-    One that belongs to somebody else, or that everybody shares as ``/tmp``, is left as it is.
+    A folder of another user, or one that is shared such as ``/tmp``, is left as it is.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     folder.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
     found = folder.stat()

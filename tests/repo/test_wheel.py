@@ -84,8 +84,11 @@ def test_the_installed_bot_answers_a_prompt_from_another_folder(installed: Path,
     assert (tmp_path / "cat.jpg").read_bytes().startswith(b"\xff\xd8\xff")
 
 
-def test_a_prompt_with_a_fault_makes_the_command_fail(installed: Path, tmp_path: Path) -> None:
-    """``sandbox --say`` exits 1 when no right picture came back."""
-    done = run(installed, tmp_path, "-m", "bot", "sandbox", "--say", "一只橘猫 /size 512x512")
-    assert done.returncode == 1
-    assert "512x512" in done.stdout
+def test_the_installed_bot_copies_its_configuration(installed: Path, tmp_path: Path) -> None:
+    """The copy is the wheel's, and ``check`` names it once it is in force."""
+    done = run(installed, tmp_path, "-m", "bot", "config", "init", "own")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "own" / "bot.toml").read_bytes() == (installed / "bot" / "config" / "bot.toml").read_bytes()
+    (tmp_path / ".env").write_text("BOT_CONFIG_DIR=own\n", encoding="utf-8")
+    done = run(installed, tmp_path, "-m", "bot", "check", "--offline")
+    assert "own/bot.toml, with all keys of this version" in done.stdout
