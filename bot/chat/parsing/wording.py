@@ -62,6 +62,7 @@ _CLAUSE_COUNT = re.compile(
     r"(?:来|要|画|生成|出|共|一共)?(?P<zh>[一二两三四五六七八九十]|[1-9]\d?)\s?[张幅](?:图片?)?"
     rf"|(?P<en>[1-9]|one|two|three|four) {_IMAGES}"
 )
+_COUNT_AT_END = re.compile(r"(?:[一二两三四五六七八九十]|[1-9]\d?)\s?[张幅]$")
 _RATIO = r"(?<![\d:.])(?P<w>\d{1,2}) ?[:比] ?(?P<h>\d{1,2})(?![\d:]|\.\d)"
 _ANY_RATIO = re.compile(_RATIO)
 _NEXT_RATIO = re.compile(rf"{_RATIO}(?:\s?的|\s|(?={HAN}|$))")
@@ -348,13 +349,17 @@ class _Finder:
         for pixels in _FREE_PIXELS.finditer(plain):
             yield Span(pixels.start(), pixels.end(), "size"), self._nearest(pixels)
         for begin, end in self._clauses():
-            # "两张竖版" is two options in one clause.
-            count = _CLAUSE_COUNT.match(plain, begin, end)
-            middle = count.end() if count and count.end() < end else begin
-            if option := self._clause(middle, end):
-                yield Span(middle, end, option[0]), option[1]
-                if count and middle > begin:
-                    yield Span(begin, middle, "count"), number(count["zh"] or count["en"])
+            # "两张竖版" and "竖版两张" are two options in one clause.
+            first = _CLAUSE_COUNT.match(plain, begin, end)
+            last = _COUNT_AT_END.search(plain[begin:end])
+            splits = [end, *([first.end()] if first else []), *([begin + last.start()] if last else [])]
+            for middle in splits:
+                one, other = self._clause(begin, middle), self._clause(middle, end)
+                if one and (other or middle == end):
+                    yield Span(begin, middle, one[0]), one[1]
+                    if other:
+                        yield Span(middle, end, other[0]), other[1]
+                    break
 
     def _next_size(self) -> Found | None:
         """A size at the beginning, or right after the words that ask for an image: 来张16:9的…, 竖版海报."""
