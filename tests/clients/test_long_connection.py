@@ -146,7 +146,7 @@ def test_what_passes_is_waited_for(
     assert feishu.wait_for(lambda _: f"not now (code {code})" in (connection.down or ""), seconds=SECONDS)
     feishu.line.rejections.clear()
     assert feishu.wait_for(lambda _: connection.down is None, seconds=SECONDS)
-    assert feishu.line.opened == 2
+    assert feishu.wait_for(lambda _: feishu.line.opened == 2, seconds=SECONDS)
 
 
 @pytest.mark.parametrize("code", [10003, 10014, 1000040344, 1000040351])
