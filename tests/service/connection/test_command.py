@@ -57,7 +57,7 @@ def test_it_greets_a_person_once(feishu: ConnectedStandIn, variables: dict[str, 
     """The welcome card comes unasked, with three examples to press, and no other one at a restart."""
     for _ in range(2):
         with command(variables, "--greet", "ou_lin") as running:
-            wait_for(lambda: feishu.messages)
+            wait_for(lambda: feishu.line.open and feishu.messages)
             said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="/help")
             wait_for(lambda sent=said: len(feishu.replies(sent.message_id)) == 1)  # type: ignore[misc]
             running.terminate()
