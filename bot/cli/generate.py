@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
+from bot.addresses import parse_proxy
 from bot.cli import stdio
 from bot.cli.atomic_file import AtomicFile
 from bot.cli.id_args import recipient_id
 from bot.cli.json_result import KEYS, JsonResult
 from bot.dotenv import variable
-from bot.errors import DownloadFailed, FeishuError, GlmError, InvalidPrompt, MissingApiKey, SettingsError
+from bot.errors import DownloadFailed, FeishuError, GlmError, InvalidPrompt, MissingApiKey, NotConnected, SettingsError
 from bot.glm.api import validate_key, validate_prompt, validate_user_id
 from bot.glm.client import Downloader, GlmClient, fetch_with_retries
+from bot.glm.transport import Allows, GuardedTransport, is_public
 from bot.options import DEFAULTS, OPTIONS, QUALITIES, Options, check_each
 from bot.sizes import DEFAULT_MODEL, MODELS
 from bot.timings import DownloadRetries
@@ -166,7 +168,8 @@ class _Client:
     def generate(self, prompt: str, options: Options, *, key: str, user_id: str | None) -> tuple[GeneratedImage, float]:
         """Makes the paid call; returns the image and the duration in seconds."""
         started_at = time.monotonic()
-        with GlmClient(api_key=key, transport=self.transport) as client, _progress(f"Generating with {options.model}"):
+        transport = self.transport or _network()
+        with GlmClient(api_key=key, transport=transport) as client, _progress(f"Generating with {options.model}"):
             self.result.called = True
             image = client.generate(prompt, options=options, user_id=user_id)
         self.result.update_image(image)
@@ -176,7 +179,8 @@ class _Client:
         """Downloads the image from a link that the platform has just given."""
         given_at = time.monotonic()
         try:
-            with Downloader(transport=self.transport) as downloader, _progress("Downloading"):
+            transport = self.transport or _network(allows=is_public)
+            with Downloader(transport=transport) as downloader, _progress("Downloading"):
                 return fetch_with_retries(
                     lambda: downloader.fetch(url),
                     link_age=lambda: time.monotonic() - given_at,
@@ -186,6 +190,14 @@ class _Client:
         except DownloadFailed as error:
             message = f"Failed to download image {purpose}: {error.message}"
             raise DownloadFailed(message, status=error.status) from error
+
+
+def _network(*, allows: Allows | None = None) -> GuardedTransport:
+    """The network, through the proxy of ``BOT_NETWORK_PROXY`` if it is set; ``bot.toml`` is not read here."""
+    try:
+        return GuardedTransport(allows=allows, proxy=parse_proxy(variable("BOT_NETWORK_PROXY")))
+    except (ValueError, SettingsError) as error:
+        raise NotConnected(f"BOT_NETWORK_PROXY: {error}") from error
 
 
 def _api_key() -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from bot.__main__ import main
 from bot.app import Bot
 from bot.errors import DownloadFailed, NetworkFailed, NotConnected, SettingsError
 from bot.feishu.long_connection import LongConnection
@@ -22,6 +23,7 @@ from bot.sandbox.glm.stand_in import API_HOST, IMAGE_HOST
 from bot.settings import load
 from tests.clients.glm_wire import FAKE_KEY, http_answer, tls_server, trusting
 from tests.support.dsl import DEADLINE, variables_for, wait_for
+from tests.support.forkserver import run_command
 from tests.support.proxy import ConnectProxy, TlsProxy
 
 GOOD = http_answer(json.dumps({"created": 1, "data": [{"url": "https://pictures.example/a.png"}]}).encode())
@@ -93,6 +95,17 @@ def test_a_private_address_is_not_asked_for(host: str) -> None:
             downloader.fetch(f"https://{host}/a.png")
         assert caught.value.permanent
         assert proxy.heads == []
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_the_command_line_uses_the_proxy_of_the_variable(tmp_path: Path, *, usable: bool) -> None:
+    """A proxy that refuses, or cannot be one, ends the command with an error in JSON, unpaid."""
+    with ConnectProxy({}) as proxy:
+        variables = {"ZHIPU_API_KEY": FAKE_KEY, "BOT_NETWORK_PROXY": proxy.url if usable else "socks5://127.0.0.1:1"}
+        ended = run_command(main, "generate", "-p", "猫", variables=variables, folder=tmp_path)
+        assert ended.code == 1
+        assert json.loads(ended.stdout)["error"]["code"] == "NETWORK_ERROR"
+        assert [head.split()[1] for head in proxy.heads] == [f"{API_HOST}:443".encode()] * usable
 
 
 @pytest.fixture
