@@ -258,9 +258,11 @@ class CardActionHandler:
 
     def _export(self, action: CardAction) -> Toast:
         """Sends a month's usage as a file to the admin who pressed, and to nobody else in the chat."""
+        if action.presser not in self.admins:
+            return self._toast("toast.admins_only", "warning")
         month = str(action.value.get("m"))
-        if action.presser not in self.admins or self.requests.limits.periods.read_month(month) != month:
-            return self._toast("toast.unknown" if action.presser in self.admins else "toast.admins_only", "warning")
+        if self.requests.limits.periods.read_month(month) != month:
+            return self._toast("toast.unknown", "warning")
         language = self.requests.language_of(action.presser) or "zh"
         pressed = _new(action, {"chat_type": "p2p", "in_topic": False, "language": language})
         new = replace(pressed, chat_id=None, reply_to=None)
