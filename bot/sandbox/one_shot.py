@@ -47,14 +47,17 @@ def send(
 def problems_with_answer(feishu: FeishuStandIn, sent: ChatMessage, *, paid: Sequence[GlmCall] | None) -> list[str]:
     """What is wrong with the bot's answer, the last in its chat, one line per problem.
 
-    There has to be one card, or an image and a text message where Feishu rejected the card; as many images as ``paid``
-    calls (``None``: to the real platform), each of the requested size; no warning color; and no mention of anybody.
+    There has to be one card, or an image and a text message where Feishu rejected the card, or an emoji on thanks;
+    as many images as ``paid`` calls (``None``: to the real platform), each of the requested size; no warning color; and
+    no mention of anybody.
     """
     answer = _answer(feishu, sent)
+    reacted = any(one.message_id == sent.message_id for one in list(feishu.state.reactions.values()))
     kinds = Counter(message.msg_type for message in answer)
     rejected = any(call.name in _CARD_CALLS and call.code for call in feishu.calls)
     problems = [f"{ping.whom} was mentioned" for ping in feishu.pings]
-    if kinds != {"interactive": 1} and not (rejected and kinds["text"] == 1 and kinds["interactive"] <= 1):
+    fallback = rejected and kinds["text"] == 1 and kinds["interactive"] <= 1
+    if kinds != {"interactive": 1} and not fallback and (kinds or not reacted):
         received = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "nothing"
         problems.append(f"the answer is not one card: {received}")
     for message in answer:
@@ -87,6 +90,9 @@ def _acknowledged(feishu: FeishuStandIn, message: ChatMessage) -> bool:
 
 
 def _print(feishu: FeishuStandIn, change: Change | None, *, chat_id: str, out: TextIO) -> None:
+    if change is not None and change.kind == "reaction":
+        at = time.strftime("%H:%M:%S", time.localtime(change.at))
+        out.write(f"{at}  {feishu.bot_name}：[表情 {change.subject.emoji_type}]\n")
     if change is None or change.kind not in {"message", "card"} or change.subject.chat_id != chat_id:
         return
     message: ChatMessage = change.subject

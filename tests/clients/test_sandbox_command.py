@@ -47,6 +47,13 @@ def test_right_answer_ends_with_0(tmp_path: Path, text: str) -> None:
     assert sorted(path.name for path in (tmp_path / "folder").iterdir()) == saved
 
 
+def test_thanks_are_answered_with_an_emoji_alone(tmp_path: Path) -> None:
+    """It is in the transcript, and nothing else is expected."""
+    done = sandbox(tmp_path, "--say", "谢谢")
+    assert done.code == 0, done.stdout.decode()
+    assert "[表情 THUMBSUP]" in done.stdout.decode()
+
+
 @pytest.mark.parametrize(
     ("fault", "code", "shown"),
     [
