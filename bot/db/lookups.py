@@ -58,7 +58,8 @@ def under_way(connection: Connection, new: Sequence[NewRequest], *, at: float) -
     is_drawn = exists().where(_G.request_id == _R.request_id, _G.ended_at.is_(None))
     statement = select(_R.fingerprint, _R.accepted_at, _R.request_id).where(
         _R.sender.in_({one.sender for one in new}),
-        _R.accepted_at.between(at - max(DOUBLED.values()), at),
+        # Those that are accepted together follow each other by a little; a later time is from before the clock was set.
+        _R.accepted_at.between(at - max(DOUBLED.values()), at + 1.0),
         _R.fingerprint.in_(fingerprints),
         case((_R.kind == "images", is_drawn), else_=_R.ended_at.is_(None)),
     )
