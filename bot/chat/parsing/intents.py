@@ -212,7 +212,7 @@ def _unsigned(text: str, rules: Rules, situation: Situation, model: str) -> Inte
     unsure = asks or re.search("[?？]", _LINK.sub("", spoken)) is not None
     request = next((text[span.start :] for span in wording.spans if span.name == "lead_in"), "")
     ability = rules["questions.ability"].match(normalize(request[:_LONGEST_CHECKED]))
-    is_open = ability is not None or rules["questions.open"].search(asked) is not None
+    is_open = ability is not None or rules["questions.open"].search(normalize(asked)) is not None
     is_clear = wording.request == "strong" and not says_nothing and not is_open
     if situation.result and short and not is_clear and rules["follow_up.edit"].match(said):
         return Intent(kind="edit", prompt=text.strip())

@@ -71,6 +71,7 @@ _PIXELS = re.compile(r"(?P<w>\d{3,4}) ?[x*] ?(?P<h>\d{3,4})(?: ?(?:px|像素))?(
 _FREE_PIXELS = re.compile(rf"(?<![\dx*.:/]){_PIXELS.pattern}")
 _SENTENCE_MARKS = re.compile(r"[,，。;；!！、\n()（）【】\[\]]")
 _MARKS_AND_SPACES = re.compile(r"[,，。;；!！、\s()（）【】\[\]]")
+_NEXT_WORD = re.compile(r" {0,2}(?P<word>\w[^\s,，。;；!！、]{0,30})")
 _PROSE_WORD = re.compile(r"[a-z]{3,}")
 _BEFORE_CLAUSE = re.compile(r"^(?:请|要|用|我要|做成|画成|弄成|比例|版式)")
 _LONGEST_CLAUSE = 30
@@ -424,12 +425,12 @@ class _Finder:
                     yield begin, end
 
     def _is_between_words(self, begin: int, end: int) -> bool:
-        """Whether a ratio stands between two words, as a score does: 湖人 3:2 勇士."""
-        ratio = _ANY_RATIO.match(self.plain, begin)
-        if ratio is None or "16" in (ratio["w"], ratio["h"]):
+        """Whether a ratio stands between two words, as a score does: 湖人 3:2 勇士; another option is no such word."""
+        if _ANY_RATIO.match(self.plain, begin) is None:
             return False
-        before, after = self.plain[max(0, begin - 3) : begin].rstrip(" "), self.plain[end : end + 3].lstrip(" ")
-        return before[-1:].isalnum() and after[:1].isalnum()
+        before = self.plain[max(0, begin - 3) : begin].rstrip(" ")
+        after = _NEXT_WORD.match(self.plain, end)
+        return before[-1:].isalnum() and after is not None and self._clause(after.start("word"), after.end()) is None
 
     def _clause(self, begin: int, end: int) -> tuple[str, str | int | bool] | None:
         """What a clause says that is nothing but an option."""
