@@ -47,15 +47,16 @@ def known_keys(connection: Connection, dedup_keys: Collection[str]) -> set[str]:
     return set(connection.scalars(select(_R.dedup_key).where(_R.dedup_key.in_(dedup_keys))))
 
 
-def under_way(connection: Connection, new: Sequence[NewRequest], *, at: float) -> dict[str, str]:
-    """By the fingerprints of these requests, the one that was accepted within :data:`DOUBLED` and goes on.
+def find_duplicates(connection: Connection, new: Sequence[NewRequest], *, at: float) -> dict[str, str]:
+    """By the fingerprints of these requests, the one that was accepted within :data:`DOUBLED`.
 
-    What has been answered, or was cancelled, has been seen: whoever asks for it again wants another one.
+    After a failure or a cancellation, whoever asks for it again wants another one; so it is with any other answer that
+    has come.
     """
     fingerprints = {one.fingerprint: _window(one) for one in new if one.fingerprint}
     if not fingerprints:
         return {}
-    is_drawn = exists().where(_G.request_id == _R.request_id, _G.ended_at.is_(None))
+    is_drawn = exists().where(_G.request_id == _R.request_id, _G.state.not_in((State.FAILED, State.CANCELLED)))
     statement = select(_R.fingerprint, _R.accepted_at, _R.request_id).where(
         _R.sender.in_({one.sender for one in new}),
         # Those that are accepted together follow each other by a little; a later time is from before the clock was set.

@@ -13,13 +13,13 @@ from bot.db.database import Database
 from bot.db.generations import is_free_to_repeat
 from bot.db.key_value import Defaults, Preferences
 from bot.db.lookups import (
+    find_duplicates,
     find_request,
     known_keys,
     last_language,
     last_prompt,
     recalled_among,
     store_content,
-    under_way,
 )
 from bot.db.requests import insert_requests
 from bot.db.tables import Kind, NewRequest, log_ids, read_content, source_of
@@ -75,7 +75,7 @@ class _Admission:
     """What the prompts of one transaction are decided by, kept up to date from one to the next."""
 
     known: set[str]
-    under_way: dict[str, str]
+    duplicates: dict[str, str]
     counts: QuotaUsage
 
     def add(self, new: NewRequest) -> None:
@@ -145,7 +145,7 @@ class RequestService:
             at = self.database.lock_admissions(connection)
             found = _Admission(
                 known=known_keys(connection, [one.dedup_key for one in new]),
-                under_way=under_way(connection, new, at=at),
+                duplicates=find_duplicates(connection, new, at=at),
                 counts=self.limits.count(connection, ((one.sender, one.chat_id) for one in new), at=at),
             )
             recalled = recalled_among(connection, {one.source for one in new if one.source})
@@ -189,7 +189,7 @@ class RequestService:
         if too_fast is not None:
             found.known.add(new.dedup_key)
             return too_fast
-        if isinstance(asked.prompt, ImagePrompt) and new.fingerprint in found.under_way:
+        if isinstance(asked.prompt, ImagePrompt) and new.fingerprint in found.duplicates:
             return _duplicate(new, asked.prompt, found, store=store_rejected)
         if isinstance(asked.prompt, UserError):
             error: UserError | None = asked.prompt
@@ -203,7 +203,7 @@ class RequestService:
             return rejected, _rejected(new, error)
         counts.add(new.sender, new.chat_id, new.options)
         if new.fingerprint:
-            found.under_way[new.fingerprint] = new.request_id
+            found.duplicates[new.fingerprint] = new.request_id
         return SubmitResult(outcome="accepted", kind=new.kind, request_id=new.request_id, price=price), new
 
     def _check_rate(self, new: NewRequest, counts: QuotaUsage, *, store_rejected: bool) -> _Decision | None:
@@ -227,7 +227,7 @@ class RequestService:
             new = replace(new, language=language, kind=_KINDS.get(command.name, "command"), content=content)
             if known_keys(connection, [new.dedup_key]):
                 return SubmitResult(outcome="repeated", kind=new.kind)
-            if not store_rejected and under_way(connection, [new], at=at):
+            if not store_rejected and find_duplicates(connection, [new], at=at):
                 return SubmitResult(outcome="duplicate", kind=new.kind)
             if command.name != TO_ADMIN:
                 recent = count_recent(connection, [new.sender], at=at)
@@ -268,7 +268,7 @@ def _duplicate(new: NewRequest, prompt: ImagePrompt, found: _Admission, *, store
     if not store:
         return SubmitResult(outcome="duplicate", kind=new.kind), None
     found.add(new)
-    first = found.under_way[new.fingerprint or ""]
+    first = found.duplicates[new.fingerprint or ""]
     offered = {"prompt": prompt.prompt, "options": prompt.options.given}
     content = {"name": "duplicate", "argument": first, "offer": offered}
     offer = replace(new, kind="command", content=content, prompt="", raw_prompt="", fingerprint=None)

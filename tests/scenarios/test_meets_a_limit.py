@@ -81,7 +81,7 @@ def test_invalid_request_is_given_back(tmp_path: Path) -> None:
         bot.glm.arm("glm_1214")
         assert header_color(user.ask("一座灯塔")) == "red"
         assert header_color(user.ask("一座灯塔")) == "green"
-        user.ask("一座灯塔").assert_shows("limit.day", most=1, zone=ZONE)
+        user.ask("另一座灯塔").assert_shows("limit.day", most=1, zone=ZONE)
 
 
 def test_a_prompt_that_the_content_filter_refused_counts(tmp_path: Path) -> None:
