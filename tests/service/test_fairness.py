@@ -16,12 +16,14 @@ from bot.models import GeneratedImage, ImagePrompt, State
 from bot.options import PartialOptions
 from bot.sandbox.http import wait_until
 from bot.worker.queue_positions import QueueReader
-from tests.support.builders import LEASE, answer, arrival, reception_of
+from tests.support.builders import answer, arrival, reception_of
 from tests.support.fairness import Fairness
 
 USERS = ("ou_ann", "ou_bob", "ou_cai", "ou_dou", "ou_eve")
 STEPS = 40
 LINES = 8
+HOUR = 3600.0
+"""Longer than any test, so that no slot is free for having been held too long."""
 
 
 class Queue:
@@ -53,7 +55,7 @@ class Queue:
     def claims(self, model: str = "glm-image", *, slots: int = 999) -> Iterator[Generation]:
         """Takes slots as long as there are any, and somebody for them."""
         while (waiting := self._store.next_waiting(model, slots=slots)) is not None:
-            claimed = self._store.claim_slot(waiting[0], owner="me", lease=LEASE, slots=slots, deadline=180)
+            claimed = self._store.claim_slot(waiting[0], owner="me", lease=HOUR, slots=slots, deadline=HOUR)
             assert claimed is not None
             yield claimed
 
