@@ -38,7 +38,7 @@ from tests.support.databases import sqlite_database
 from tests.support.invariants import violations
 
 QUICK = Timings(
-    lease=5.0,
+    lease=30.0,
     beat=0.5,
     poll=0.1,
     backoff=0.02,
