@@ -112,9 +112,10 @@ def sealed_again(feishu: FeishuStandIn, first: Attempt) -> list[Attempt]:
 
 
 def test_two_messages_with_the_same_words_are_two_requests(bot: BotUnderTest) -> None:
-    """What makes a message the same is its id, not its text, once the first one's image is there."""
+    """What makes a message the same is its id, not its text, but for the seconds in which people send twice."""
     user = bot.new_user()
     for number in (1, 2):
         said = user.send("一只白鹭")
         user.wait_for_end(said)
         assert (len(user.posts(said)), len(user.answers)) == (number, number)
+        user.let_time_pass()

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from bot.db.requests import HELD_UP
 from bot.db.tables import generations, requests, timers
+from bot.db.timers import current_outages
 from bot.sandbox.feishu.state import ChatMessage
 from tests.support.dsl import CATALOGUE, QUICK, BotUnderTest, Conversation, all_strings, header_color, wait_for
 
@@ -61,7 +62,7 @@ def test_without_calls_left_nothing_is_sent(bot: BotUnderTest, caplog: pytest.Lo
     bot.feishu.faults.arm("quota", times=None)
     with caplog.at_level(logging.WARNING, logger="bot"):
         said = [say_and_wait(bot, users[0])]
-        wait_for(lambda: refused(bot, QUOTA))
+        wait_for(lambda: current_outages(bot.app.database))
         said += [say_and_wait(bot, user) for user in users[1:]]
         assert refused(bot, QUOTA) == ["reply"]
         wait_for(lambda: not_held(bot))
