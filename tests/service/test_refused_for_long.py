@@ -21,9 +21,9 @@ QUOTA = 99991403
 
 @pytest.fixture
 def bot(tmp_path: Path) -> Iterator[BotUnderTest]:
-    """A bot that tries once an hour while Feishu refuses the app, and leaves a chat room between its tries."""
+    """A bot that tries every forty minutes while Feishu refuses the app, and leaves a chat room between its tries."""
     with BotUnderTest(
-        folder=tmp_path, pace=replace(QUICK, resend=3_600.0, probe_longest=3_600.0, resend_longest=1.0)
+        folder=tmp_path, pace=replace(QUICK, resend=2_400.0, probe_longest=2_400.0, resend_longest=1.0)
     ) as bot:
         yield bot
 
