@@ -6,6 +6,7 @@ import select
 import socket
 import ssl
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,21 +17,10 @@ import trustme
 _PIECE = 65536
 
 
-class TlsProxy:
-    """Takes ``CONNECT``, answers the handshake in the place of the host that is named, and passes on what is inside.
+class _Proxy(ABC):
+    """Listens on a free port of loopback at ``url``, and serves each connection in a thread of its own."""
 
-    ``ports`` are those of 127.0.0.1 to which each host leads; others are refused with 502. ``asked`` is what each
-    ``CONNECT`` named, ``authority`` the certificate in ``folder`` by which the proxy's own are trusted.
-    """
-
-    def __init__(self, ports: Mapping[str, int], *, folder: Path) -> None:
-        self.asked: list[str] = []
-        self.authority = folder / "authority.pem"
-        self._ports = ports
-        authority = trustme.CA()
-        authority.cert_pem.write_to_path(self.authority)
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(*ports).configure_cert(self._tls)
+    def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
@@ -45,12 +35,32 @@ class TlsProxy:
         self._listener.close()
 
     def _accept(self) -> None:
-        while True:
-            try:
+        with suppress(OSError):
+            while True:
                 near, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(near,), name="proxy", daemon=True).start()
+                threading.Thread(target=self._serve, args=(near,), name="proxy", daemon=True).start()
+
+    @abstractmethod
+    def _serve(self, near: socket.socket) -> None:
+        """Serves one connection to its end."""
+
+
+class TlsProxy(_Proxy):
+    """Takes ``CONNECT``, answers the handshake in the place of the host that is named, and passes on what is inside.
+
+    ``ports`` are those of 127.0.0.1 to which each host leads; others are refused with 502. ``asked`` is what each
+    ``CONNECT`` named, ``authority`` the certificate in ``folder`` by which the proxy's own are trusted.
+    """
+
+    def __init__(self, ports: Mapping[str, int], *, folder: Path) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.authority = folder / "authority.pem"
+        self._ports = ports
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(self.authority)
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(*ports).configure_cert(self._tls)
 
     def _serve(self, near: socket.socket) -> None:
         with near, suppress(OSError):
@@ -86,7 +96,7 @@ def _pass_on(plain: ssl.SSLSocket, far: socket.socket) -> None:
             (far if source is plain else plain).sendall(piece)
 
 
-class ConnectProxy:
+class ConnectProxy(_Proxy):
     """Takes ``CONNECT`` as a company's proxy does, and passes on bytes that it cannot read.
 
     ``heads`` has what came before each tunnel, ``seen`` every byte that was passed on. With ``answer`` it opens none.
@@ -96,26 +106,10 @@ class ConnectProxy:
     """
 
     def __init__(self, ports: Mapping[str, int], *, answer: bytes = b"") -> None:
+        super().__init__()
         self.heads: list[bytes] = []
         self.seen = bytearray()
         self._ports, self._answer = ports, answer
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(near,), name="proxy", daemon=True).start()
 
     def _serve(self, near: socket.socket) -> None:
         with near, suppress(OSError):
