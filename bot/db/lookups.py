@@ -50,8 +50,7 @@ def known_keys(connection: Connection, dedup_keys: Collection[str]) -> set[str]:
 def find_duplicates(connection: Connection, new: Sequence[NewRequest], *, at: float) -> dict[str, str]:
     """By the fingerprints of these requests, the one that was accepted within :data:`DOUBLED`.
 
-    After a failure or a cancellation, whoever asks for it again wants another one; so it is with any other answer that
-    has come.
+    Images that failed or were cancelled may be asked for again at once, and so may a command that was answered.
     """
     fingerprints = {one.fingerprint: _window(one) for one in new if one.fingerprint}
     if not fingerprints:

@@ -10,7 +10,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Adds the column, and makes the index anew."""
+    """Adds the column, and recreates the index."""
     op.add_column("requests", sa.Column("fingerprint", sa.Text(), nullable=True))
     op.drop_index("generations_timed")
     where = sa.text("call_seconds IS NOT NULL")
