@@ -19,7 +19,8 @@ from tests.support.dsl import QUICK, BotUnderTest, header_color, wait_for
 
 HOUR = 3600.0
 STEPS_BACK = [-60.0, -24 * HOUR]
-PACE = replace(QUICK, beat=0.05)
+PACE = replace(QUICK, beat=0.05, backoff_in_all=60.0)
+"""The platform's limit is waited for, however long a bot takes to stop and start."""
 
 
 class Clock:

@@ -43,19 +43,19 @@ QUICK = Timings(
     poll=0.1,
     backoff=0.02,
     backoff_longest=0.05,
-    backoff_in_all=1.5,
+    backoff_in_all=60.0,
     resend=0.02,
     resend_longest=0.1,
     probe_longest=0.1,
-    upload_in_all=1.5,
-    download=DownloadRetries(attempts=2, first_wait=0.01, longest_wait=0.1, seconds=1.0),
+    upload_in_all=60.0,
+    download=DownloadRetries(attempts=2, first_wait=0.01, longest_wait=0.1, seconds=60.0),
 )
 """What takes seconds and minutes in production takes hundredths here."""
 
 DEADLINE = 60.0
 """Seconds to wait for what must come."""
 
-CALL_TIMEOUT = 3.0
+CALL_TIMEOUT = 5.0
 """Seconds for a whole call where a test has one that is never answered."""
 
 REDELIVERY = RetrySchedule(ladder=(0.1, 0.2, 0.4, 0.8, 1.6, 3.2), scale=1.0)
