@@ -48,7 +48,7 @@ QUICK = Timings(
     resend_longest=0.1,
     probe_longest=0.1,
     upload_in_all=60.0,
-    download=DownloadRetries(attempts=2, first_wait=0.01, longest_wait=0.1, seconds=60.0),
+    download=DownloadRetries(attempts=2, first_wait=0.01, longest_wait=0.1, seconds=3.0),
 )
 """What takes seconds and minutes in production takes hundredths here."""
 
