@@ -39,8 +39,9 @@ def gate() -> Gate:
 
 @pytest.fixture
 def bot(gate: Gate, tmp_path: Path) -> Iterator[BotUnderTest]:
-    """A bot that notifies as shipped."""
-    with BotUnderTest(folder=tmp_path, wrap_glm=gate.around) as bot:
+    """A bot that notifies after a minute."""
+    variables = {"BOT_CARDS_NOTIFY_AFTER_SECONDS": "60"}
+    with BotUnderTest(folder=tmp_path, variables=variables, wrap_glm=gate.around) as bot:
         yield bot
         gate.release(1000)
 

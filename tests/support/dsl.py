@@ -589,6 +589,8 @@ def variables_for(feishu: FeishuStandIn, *, folder: Path) -> dict[str, str]:
         "BOT_CHAT_CONFIRM": "never",
         # The people of the tests write faster than people do.
         "BOT_LIMITS_PER_MINUTE": "0",
+        # A slow machine, or a test that moves a request into the past, would add a message to the conversation.
+        "BOT_CARDS_NOTIFY_AFTER_SECONDS": "0",
         "PORT": "0",
     }
 
