@@ -1,6 +1,6 @@
 """What holds for every bot that has come to rest, whatever was said to it and whatever went wrong before.
 
-Nothing here is taken from the bot: the stand-ins say what was sent and paid, and the tables are read as they are.
+The stand-ins say what was sent and paid, and the tables are read as they are: no query of the bot is used.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, MetaData, Table, Text, select
+from sqlalchemy import Connection, Text, select
 
+from bot.db.tables import generations, metadata, monthly_usage, requests
 from bot.sandbox.faults import WIRE_FAULTS
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
@@ -34,15 +35,12 @@ def violations(feishu: FeishuStandIn, glm: GlmStandIn, connection: Connection, *
     Each kill may hide the outcome of one paid call, which is then charged whether it was sent or not, and of one
     upload, which is then repeated.
     """
-    metadata = MetaData()
-    metadata.reflect(connection)
-    tables = dict(metadata.tables)
     return [
-        *_unfinished(feishu, tables, connection),
+        *_unfinished(feishu, connection),
         *_repeated_answers(feishu),
-        *_wrong_charges(glm, tables, connection, kills=kills),
+        *_wrong_charges(glm, connection, kills=kills),
         *_repeated_uploads(feishu, kills=kills),
-        *_recalled_words(feishu, tables, connection),
+        *_recalled_words(feishu, connection),
     ]
 
 
@@ -50,7 +48,7 @@ def _from_bot(feishu: FeishuStandIn) -> list[ChatMessage]:
     return [one for one in feishu.messages if one.sender == feishu.app_id and not (one.recalled or one.deleted)]
 
 
-def _unfinished(feishu: FeishuStandIn, tables: dict[str, Table], connection: Connection) -> Iterator[str]:
+def _unfinished(feishu: FeishuStandIn, connection: Connection) -> Iterator[str]:
     """Cards that still say "queued" or "generating", and work that was left open."""
     for message in _from_bot(feishu):
         if _is_stuck(feishu, message):
@@ -59,10 +57,9 @@ def _unfinished(feishu: FeishuStandIn, tables: dict[str, Table], connection: Con
         title = json.dumps(header.get("title", {}), ensure_ascii=False)
         if header.get("template") in UNFINISHED or any(word in title for word in QUEUED):
             yield f"a card never came to its end: {title}"
-    for name in ("requests", "generations"):
-        table = tables[name]
+    for table in (requests, generations):
         if left := len(connection.execute(select(table).where(table.c.ended_at.is_(None))).all()):
-            yield f"{left} {name} were left open"
+            yield f"{left} {table.name} were left open"
 
 
 def _is_stuck(feishu: FeishuStandIn, message: ChatMessage) -> bool:
@@ -80,18 +77,18 @@ def _repeated_answers(feishu: FeishuStandIn) -> Iterator[str]:
             yield f"the same {kind} was sent {times} times in reply to {parent}"
 
 
-def _wrong_charges(glm: GlmStandIn, tables: dict[str, Table], connection: Connection, *, kills: int) -> Iterator[str]:
+def _wrong_charges(glm: GlmStandIn, connection: Connection, *, kills: int) -> Iterator[str]:
     """A budget that differs from what the platform may bill, or from what is charged to people.
 
     The personal count is the sum of what is charged.
     """
     paid = sum(call.paid for call in glm.calls)
     possible = sum(call.paid or _may_be_billed(call) for call in glm.calls)
-    usage = tables["monthly_usage"].c
+    usage = monthly_usage.c
     budget = sum(connection.scalars(select(usage["count"]).where(usage.name != "feishu_calls")))
     if not paid <= budget <= possible + kills:
         yield f"the budget holds {budget} images; {paid} were paid for, {possible} may be billed"
-    charged = sum(row.calls_billed for row in connection.execute(select(tables["generations"])))
+    charged = sum(row.calls_billed for row in connection.execute(select(generations)))
     # What a person had is erased with them; the budget stays.
     if charged > budget:
         yield f"the generations were charged {charged} images, the budget {budget}"
@@ -110,7 +107,7 @@ def _repeated_uploads(feishu: FeishuStandIn, *, kills: int) -> Iterator[str]:
         yield f"{again} images were uploaded again"
 
 
-def _recalled_words(feishu: FeishuStandIn, tables: dict[str, Table], connection: Connection) -> Iterator[str]:
+def _recalled_words(feishu: FeishuStandIn, connection: Connection) -> Iterator[str]:
     """The words of a recalled message, wherever the bot still shows or keeps them."""
     people = [one for one in feishu.messages if one.sender != feishu.app_id and one.msg_type in {"text", "post"}]
     said = " ".join(prompt_of(one) for one in people if not one.recalled)
@@ -119,7 +116,7 @@ def _recalled_words(feishu: FeishuStandIn, tables: dict[str, Table], connection:
         for message in _from_bot(feishu):
             if words in json.dumps(json.loads(message.content), ensure_ascii=False) and not _is_stuck(feishu, message):
                 yield f"a card still shows a recalled message: {words}"
-        for table in tables.values():
+        for table in metadata.sorted_tables:
             for column in (one for one in table.columns if isinstance(one.type, Text)):
                 if connection.scalar(select(column).where(column.contains(words, autoescape=True)).limit(1)):
                     yield f"{table.name}.{column.name} still holds a recalled message: {words}"
