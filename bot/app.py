@@ -47,7 +47,7 @@ from bot.service.commands import Commands
 from bot.service.event_handler import EventHandler
 from bot.service.quotas import Limits
 from bot.service.requests import RequestService
-from bot.settings import Settings, load, required_settings_missing
+from bot.settings import Settings, load, require_settings
 from bot.timings import BillingPeriods, Timings
 from bot.web.health import create_application, health, metrics
 from bot.web.verification import Verifier
@@ -82,8 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings is None:
         settings = load(check_folder=text_errors)
         logs.configure(settings.log.level, form=settings.log.format, secrets=settings.secrets)
-    if missing := required_settings_missing(settings):
-        raise SettingsError([str(one) for one in missing])
+    require_settings(settings)
     return Bot(settings).web
 
 
@@ -250,12 +249,8 @@ class Bot:
 
     def _build_feishu_client(self, transport: httpx.BaseTransport | None) -> FeishuClient:
         return FeishuClient(
-            domain=self._settings.domain,
-            app_id=self._settings.app_id,
-            app_secret=self._settings.app_secret.get_secret_value(),
+            **self._settings.feishu_access,
             transport=transport,
-            proxy=self._settings.network.proxy,
-            ca_file=self._settings.network.ca_file,
             clock=self._clock,
             on_call=self._on_feishu_call,
             on_date=self._platform_clock.learn,

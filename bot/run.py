@@ -18,7 +18,7 @@ from bot.db.migrate import migrate
 from bot.errors import FeishuError, FeishuUnreachable, SettingsError
 from bot.permissions import make_private_folder
 from bot.rotation import SecretRotation
-from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load, required_settings_missing
+from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load, require_settings
 from bot.stopping import StopEvent
 from bot.web.server import Server
 
@@ -87,11 +87,7 @@ def long_connection(settings: Settings, bot: Bot, stopped: threading.Event) -> L
     from bot.feishu.long_connection import LongConnection  # noqa: PLC0415
 
     return LongConnection(
-        domain=settings.domain,
-        app_id=settings.app_id,
-        app_secret=settings.app_secret.get_secret_value(),
-        proxy=settings.network.proxy,
-        ca_file=settings.network.ca_file,
+        **settings.feishu_access,
         handle=bot.handle_pushed_event,
         on_end=stopped.set,
     )
@@ -165,8 +161,7 @@ def run_migrations() -> bool:
 def _load(*, webhook: bool = True, without_sqlite: str | None = None) -> Settings:
     """The settings of a process that runs; ``without_sqlite`` is the error if they name an SQLite database."""
     settings = load(check_folder=text_errors)
-    if missing := required_settings_missing(settings, webhook=webhook):
-        raise SettingsError([str(one) for one in missing])
+    require_settings(settings, webhook=webhook)
     if without_sqlite and read_url(settings.url).get_backend_name() == "sqlite":
         raise SettingsError([without_sqlite])
     _make_data_folder(settings.data_dir)

@@ -25,7 +25,6 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot import addresses, sizes
 from bot.addresses import DOMAINS
@@ -201,21 +200,15 @@ class Prices(Section):
 
 
 class ChatSettings(Section):
-    """How messages without a slash are taken."""
-
     confirm: Literal["ambiguous", "always", "never"] = "ambiguous"
 
 
 class CardSettings(Section):
-    """How cards look, and when their end is told apart."""
-
     buttons: bool = True
     notify_after_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
 
 
 class WelcomeSettings(Section):
-    """When the bot introduces itself unasked."""
-
     entered: bool = True
     added: bool = True
     menu: bool = True
@@ -227,15 +220,11 @@ class WelcomeSettings(Section):
 
 
 class OriginalsSettings(Section):
-    """How long images are kept in the data folder, and how much space they take."""
-
     days: Annotated[int, Field(ge=0, le=3650)] = 30
     megabytes: Annotated[int, Field(ge=0, le=1_000_000)] = 2048
 
 
 class RetentionSettings(Section):
-    """How long the database keeps ended requests."""
-
     days: Annotated[int, Field(ge=1, le=3650)] = 40
 
 
@@ -268,8 +257,6 @@ class BitableSettings(Section):
 
 
 class ServerSettings(Section):
-    """The limits of the web server."""
-
     host: str = "0.0.0.0"  # noqa: S104 - Feishu has to reach it; behind a proxy the admin narrows it
     threads: Annotated[int, Field(ge=1, le=64)] = 32
     connections: Annotated[int, Field(ge=10, le=10_000)] = 1000
@@ -288,8 +275,6 @@ class ServerSettings(Section):
 
 
 class NetworkSettings(Section):
-    """How the platforms are reached."""
-
     proxy: str = ""
     ca_file: str = ""
 
@@ -298,26 +283,15 @@ class NetworkSettings(Section):
 
 
 class LogSettings(Section):
-    """What is logged."""
-
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
     prompts: bool = False
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings; frozen, and without a secret in the ``repr``. :func:`load` reads them."""
 
-    model_config = SettingsConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        validate_default=False,
-        env_prefix="BOT_",
-        env_nested_delimiter="_",
-        env_nested_max_split=1,
-        enable_decoding=False,
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     app_id: str = Field(default="", validation_alias="FEISHU_APP_ID")
     app_secret: SecretStr = Field(default=SecretStr(""), validation_alias="FEISHU_APP_SECRET")
@@ -349,17 +323,6 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
-        init_settings: PydanticBaseSettingsSource,
-        *_: PydanticBaseSettingsSource,
-        **__: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is passed: :func:`load` combines the sources, since its messages name them."""
-        return (init_settings,)
-
     @field_validator("app_id", "app_secret", "verification_token", "metrics_token", mode="before")
     @classmethod
     def _ascii(cls, given: str) -> str:
@@ -386,6 +349,17 @@ class Settings(BaseSettings):
         if len({one.who for one in given}) < len(given):
             raise ValueError("must name each person and chat once")
         return given
+
+    @property
+    def feishu_access(self) -> dict[str, Any]:
+        """The arguments with which every client of Feishu is created."""
+        return {
+            "domain": self.domain,
+            "app_id": self.app_id,
+            "app_secret": self.app_secret.get_secret_value(),
+            "proxy": self.network.proxy,
+            "ca_file": self.network.ca_file,
+        }
 
     @property
     def url(self) -> str:
@@ -419,6 +393,12 @@ class MissingSetting(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.detail}; {self.fix}"
+
+
+def require_settings(settings: Settings, *, webhook: bool = True) -> None:
+    """Raises ``SettingsError`` if :func:`required_settings_missing` finds something."""
+    if missing := required_settings_missing(settings, webhook=webhook):
+        raise SettingsError([str(one) for one in missing])
 
 
 def required_settings_missing(settings: Settings, *, webhook: bool = True) -> list[MissingSetting]:
@@ -473,11 +453,12 @@ def load(
     errors += [f"{name}: {_UNKNOWN}" for name in sorted(variables) if name != "BOT_CONFIG_DIR" and not _field(name)]
     values = {name: values[name] for name in in_file if name in values}
     known = {name: value for name, value in variables.items() if _field(name) and not _is_empty_list(name, value)}
-    for name, value in _Variables(known)().items():
-        if name not in SECTIONS:
-            values[name] = value
-        elif isinstance(section := values.setdefault(name, {}), dict):
-            section |= value
+    for name, value in known.items():
+        section, setting = ("", name) if name in VARIABLES else _path(name)
+        table = values.setdefault(section, {}) if section else values
+        # Anything else than a table is reported as that.
+        if isinstance(table, dict):
+            table[setting] = value
     try:
         settings = Settings.model_validate({**values, "config_dir": folder, "unquoted": unquoted})
     except ValidationError as error:
@@ -511,20 +492,18 @@ def _read_variables(
     return variables, tuple(sorted(name for name, value in variables.items() if value != given[name].strip()))
 
 
-class _Variables(EnvSettingsSource):
-    """The variables of one call of :func:`load` in place of the process's own."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        super().__init__(Settings)
-        self.env_vars = {name.lower(): value for name, value in variables.items()}
-
-
 def _field(variable: str) -> FieldInfo | None:
     """The field that a variable sets, or ``None``."""
     if variable in VARIABLES:
         return Settings.model_fields[VARIABLES[variable]]
-    section, _, setting = variable.removeprefix("BOT_").lower().partition("_")
+    section, setting = _path(variable)
     return SECTIONS[section].model_fields.get(setting) if section in SECTIONS else None
+
+
+def _path(variable: str) -> tuple[str, str]:
+    """The section and the setting of ``BOT_<SECTION>_<NAME>``."""
+    section, _, setting = variable.removeprefix("BOT_").lower().partition("_")
+    return section, setting
 
 
 def _is_empty_list(name: str, value: str) -> bool:
