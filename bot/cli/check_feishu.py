@@ -9,8 +9,8 @@ from functools import partial
 
 from bot.chat.cards import elements as el
 from bot.chat.messages import Messages
+from bot.cli.arguments import kind_of
 from bot.cli.check_result import CheckResult, Outcome, run_check
-from bot.cli.id_args import kind_of
 from bot.errors import FeishuAction, FeishuError, SettingsError
 from bot.feishu import error_codes as fixes
 from bot.feishu.bitable import FIELDS, BitableClient
@@ -18,8 +18,9 @@ from bot.feishu.client import FeishuClient
 from bot.platform_clock import PlatformClock
 from bot.settings import Settings
 
-TOKEN, TEST_CARD, BASE = "Feishu token", "Test card", "Base log"
-FEISHU_CHECKS = ("Bot ability", "Clock", "Scopes", "Scope to reply", "Scope to update cards", "Scope to upload images")
+TOKEN, TEST_CARD = "Feishu token", "Test card"
+_CHECKS = ("Bot ability", "Clock", "Scopes", "Scope to reply", "Scope to update cards", "Scope to upload images")
+"""The names of the checks that need a token."""
 
 NEEDED: dict[str, tuple[str, ...]] = {
     "direct messages": ("im:message.p2p_msg:readonly", "im:message.p2p_msg", "im:message"),
@@ -67,41 +68,39 @@ def check_feishu(settings: Settings, *, recipient: str | None = None, webhook: b
     codes: dict[str, int | None] = {}
     clock = PlatformClock()
     client = FeishuClient(
-        domain=settings.domain,
-        app_id=settings.app_id,
-        app_secret=settings.app_secret.get_secret_value(),
-        proxy=settings.network.proxy,
-        ca_file=settings.network.ca_file,
-        on_call=lambda name, _seconds, code: codes.update({name: code}),
-        on_date=clock.learn,
+        **settings.feishu_access, on_call=lambda name, _, code: codes.update({name: code}), on_date=clock.learn
+    )
+    uuid, text = f"check-{secrets.token_hex(8)}", '{"text":""}'
+    probes: tuple[Callable[[], object], ...] = (
+        lambda: client.reply(NO_MESSAGE, msg_type="text", content=text, uuid=uuid, in_thread=False),
+        lambda: client.patch(NO_MESSAGE, content="{}"),
+        lambda: client.upload_image(b"", filename="check.png"),
     )
     check = partial(run_check, domain=settings.domain)
-    probe = partial(_probe, domain=settings.domain)
-    ability, time, scopes, reply, patch, upload = FEISHU_CHECKS
-    uuid, text = f"check-{secrets.token_hex(8)}", '{"text":""}'
     with closing(client):
-        bot = check(ability, lambda: _bot(client))
+        bot = check(_CHECKS[0], lambda: _bot(client))
         if codes.get("token") != 0:
             yield CheckResult(TOKEN, ok=False, detail=bot.detail, fix=bot.fix)
-            for name in (*FEISHU_CHECKS, *([TEST_CARD] if recipient else [])):
-                yield CheckResult(name, None, "skipped (no token)")
+            yield from skipped("no token", recipient=recipient)
             return
         yield CheckResult(TOKEN, ok=True, detail=f"obtained from {settings.domain}")
         yield bot
-        yield CheckResult(time, *_clock(clock))
-        yield check(scopes, lambda: _scopes(client, settings))
-        yield check(
-            reply,
-            lambda: probe(lambda: client.reply(NO_MESSAGE, msg_type="text", content=text, uuid=uuid, in_thread=False)),
-        )
-        yield check(patch, lambda: probe(lambda: client.patch(NO_MESSAGE, content="{}")))
-        yield check(upload, lambda: probe(lambda: client.upload_image(b"", filename="check.png")))
+        yield CheckResult(_CHECKS[1], *_clock(clock))
+        yield check(_CHECKS[2], lambda: _scopes(client, settings))
+        for name, call in zip(_CHECKS[3:], probes, strict=True):
+            yield check(name, partial(_probe, call, domain=settings.domain))
         if settings.base.on:
-            yield check(BASE, lambda: _base(client, settings))
+            yield check("Base log", lambda: _base(client, settings))
         detail = "the platform does not tell whether they are set up and published"
         yield CheckResult("Events and callbacks", None, detail, _WEBHOOK if webhook else _CONNECTED)
         if recipient is not None:
             yield check(TEST_CARD, lambda: _test_card(client, settings, recipient))
+
+
+def skipped(reason: str, *, recipient: str | None) -> Iterator[CheckResult]:
+    """The results of the checks that need a token, where there is none."""
+    for name in (*_CHECKS, *([TEST_CARD] if recipient else [])):
+        yield CheckResult(name, None, f"skipped ({reason})")
 
 
 def _bot(client: FeishuClient) -> Outcome:

@@ -63,10 +63,6 @@ _MIGRATE = "run: python -m bot migrate (serve and worker do so too when they sta
 _LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens there
 """Where a server is asked that listens on every address."""
 
-_NAMESAKE_FIX = (
-    "when people cannot reach the bot in groups: remove an older bot of that name from the group and add this one, "
-    "and compare FEISHU_APP_ID with the app of that bot"
-)
 _ENCRYPTION = "事件与回调 Events & Callbacks → 加密策略 Encryption Strategy"
 _EVENT_SECRETS = {
     "FEISHU_ENCRYPT_KEY": (
@@ -96,25 +92,29 @@ def check_settings(settings: Settings, *, webhook: bool = True) -> Iterator[Chec
         values = (f"{key} = {_plain(value)}" for key, value in getattr(settings, name))
         yield CheckResult(f"[{name}]", ok=True, detail=", ".join(values))
     yield CheckResult("Access", ok=True, detail=_access(settings.team))
-    yield CheckResult("Admins", *_admins(settings.team))
+    if admins := settings.team.admins:
+        yield CheckResult("Admins", ok=True, detail=f"{len(admins)}: {', '.join(admins)}")
+    else:
+        fix = "send /id to the bot, and put your open_id into admins of [team] in bot.toml"
+        yield CheckResult("Admins", None, "none: nobody may use the admin's commands", fix)
     yield CheckResult("Messages and styles", *_messages(settings.config_dir))
 
 
 def _variable(settings: Settings, name: str, *, webhook: bool) -> Outcome:
-    value = getattr(settings, VARIABLES[name])
     missing = {one.name: one for one in required_settings_missing(settings, webhook=webhook)}
     if name in missing:
         return False, missing[name].detail, missing[name].fix
+    value = getattr(settings, VARIABLES[name])
+    if not isinstance(value, SecretStr):
+        return True, str(value)
+    secret = value.get_secret_value()
     if name == "ZHIPU_API_KEY":
-        return _api_key(value.get_secret_value())
-    if name in _EVENT_SECRETS and not value.get_secret_value():
-        return (None, *_EVENT_SECRETS[name]) if webhook and not missing else (None, "not set")
+        return _api_key(secret)
     if name == "DATABASE_URL":
-        return True, _database_address(value.get_secret_value())
-    if isinstance(value, SecretStr):
-        length = len(value.get_secret_value())
-        return True, f"set, {length} characters" if length else "not set"
-    return True, str(value)
+        return True, _database_address(secret)
+    if name in _EVENT_SECRETS and not secret:
+        return (None, *_EVENT_SECRETS[name]) if webhook and not missing else (None, "not set")
+    return True, f"set, {len(secret)} characters" if secret else "not set"
 
 
 def _database_address(given: str) -> str:
@@ -156,10 +156,8 @@ def _configuration(folder: Path) -> Outcome:
             known, own = set(_keys(read_toml(shipped))), set(_keys(read_config(folder, shipped.name)))
             for what, keys in (("new", known - own), ("unknown, ignored", own - known)):
                 if keys:
-                    listed = ", ".join(
-                        [*sorted(keys)[:_LISTED], *([f"… ({len(keys)})"] if len(keys) > _LISTED else [])]
-                    )
-                    differences.append(f"{what} in {shipped.name}: {listed}")
+                    more = f", … ({len(keys)})" if len(keys) > _LISTED else ""
+                    differences.append(f"{what} in {shipped.name}: {', '.join(sorted(keys)[:_LISTED])}{more}")
     if not differences:
         return True, f"{folder / 'bot.toml'}, with all keys of this version"
     fix = f"compare with {SHIPPED}; what is new has its default, and needs no entry"
@@ -183,13 +181,6 @@ def _access(team: Team) -> str:
     return f"{people} in {chats}, and the admins anywhere"
 
 
-def _admins(team: Team) -> Outcome:
-    if team.admins:
-        return True, f"{len(team.admins)}: {', '.join(team.admins)}"
-    fix = "send /id to the bot, and put your open_id into admins of [team] in bot.toml"
-    return None, "none: nobody may use the admin's commands", fix
-
-
 def _messages(folder: Path) -> Outcome:
     try:
         for texts in (Messages, Styles, Rules):
@@ -206,19 +197,19 @@ def check_database(settings: Settings, *, offline: bool = False) -> CheckResult:
     """
     url = read_url(settings.url)
     file, engine = Path(url.database or ""), url.get_backend_name()
+    outcome: Outcome
     if engine == "sqlite" and not os.path.isfile(file):
-        return CheckResult("Database", *_no_database_yet(file))
-    if engine != "sqlite" and offline:
-        return CheckResult("Database", None, "skipped (--offline)")
-    return CheckResult("Database", *_schema(Database(url, connections=1), engine))
-
-
-def _no_database_yet(file: Path) -> Outcome:
-    try:
-        _try_to_write(file.absolute().parent)
-    except OSError as error:
-        return False, f"cannot be created at {file}: {error.strerror}", f"{DATA_DIR_FIX}; or {DATABASE_URL_FIX}"
-    return None, f"there is none yet at {file}", _MIGRATE
+        outcome = None, f"there is none yet at {file}", _MIGRATE
+        try:
+            _try_to_write(file.absolute().parent)
+        except OSError as error:
+            fix = f"{DATA_DIR_FIX}; or {DATABASE_URL_FIX}"
+            outcome = False, f"cannot be created at {file}: {error.strerror}", fix
+    elif engine != "sqlite" and offline:
+        outcome = None, "skipped (--offline)"
+    else:
+        outcome = _schema(Database(url, connections=1), engine)
+    return CheckResult("Database", *outcome)
 
 
 def _try_to_write(folder: Path) -> Path:
@@ -265,7 +256,11 @@ def check_bot_findings(settings: Settings, *, readable: bool) -> Iterator[CheckR
         with suppress(DatabaseUnavailable, SQLAlchemyError):
             if namesake := KeyValueStore(database).get(namesake_key(settings.app_id)):
                 detail = f"another identity was mentioned under the bot's name: {namesake}"
-                yield CheckResult("Mentions", ok=False, detail=detail, fix=_NAMESAKE_FIX)
+                fix = (
+                    "when people cannot reach the bot in groups: remove an older bot of that name from the group and "
+                    "add this one, and compare FEISHU_APP_ID with the app of that bot"
+                )
+                yield CheckResult("Mentions", ok=False, detail=detail, fix=fix)
             for outage in current_outages(database):
                 yield CheckResult(f"Refused: {outage.call}", ok=False, detail=outage.reason, fix=outage.fix)
 
@@ -278,11 +273,6 @@ def _calls(database: Database, settings: Settings) -> Outcome:
     if count < NEAR_LIMIT * SMALLEST_PLAN:
         return True, detail
     return True, detail, f"the smallest plan allows {SMALLEST_PLAN:,}: see in Feishu's admin console what yours allows"
-
-
-def check_local(settings: Settings) -> Iterator[CheckResult]:
-    yield CheckResult("Data folder", *data_folder(settings))
-    yield CheckResult("Port", *port(settings))
 
 
 def data_folder(settings: Settings, *, mounts: Path = MOUNTS) -> Outcome:

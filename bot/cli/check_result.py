@@ -10,9 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.errors import DatabaseUnavailable, FeishuError
 from bot.feishu.error_codes import describe, suggest_fix
 
-_MARKS: dict[bool | None, str] = {True: "✓", False: "✗", None: "–"}
-_ASCII_MARKS: dict[bool | None, str] = {True: "ok", False: "NO", None: "--"}
-_NAME_WIDTH = 26
+_MARKS: dict[bool | None, tuple[str, str]] = {True: ("✓", "ok"), False: ("✗", "NO"), None: ("–", "--")}
+"""The mark of a result, and that for a terminal that can print only ASCII."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,11 @@ def run_check(name: str, check: Callable[[], Outcome], *, domain: str = "") -> C
 
 def as_text(results: Sequence[CheckResult], *, ascii_only: bool = False) -> str:
     """The results for a terminal, one line each, and a summary."""
-    marks, arrow = (_ASCII_MARKS, "->") if ascii_only else (_MARKS, "→")
     lines = []
     for result in results:
-        lines.append(f"{marks[result.ok]} {result.name:<{_NAME_WIDTH}} {result.detail}")
-        lines += [f"  {arrow} {result.fix}"] if result.fix else []
+        lines.append(f"{_MARKS[result.ok][ascii_only]} {result.name:<26} {result.detail}")
+        if result.fix:
+            lines.append(f"  {'->' if ascii_only else '→'} {result.fix}")
     failed = sum(result.ok is False for result in results)
-    counted = f"{failed} check{'s' if failed > 1 else ''} failed, marked {marks[False]}."
+    counted = f"{failed} check{'s' if failed > 1 else ''} failed, marked {_MARKS[False][ascii_only]}."
     return "\n".join([*lines, "", counted if failed else "All checks passed."])

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bot.cli.arguments import command_parser
 from bot.dotenv import SHIPPED
 
 
 def main(argv: Sequence[str]) -> int:
     """Copies the shipped files that the folder does not have; returns 1 if it cannot be written."""
-    folder = Path(_parser().parse_args(argv).folder).expanduser().absolute()
+    parser = command_parser(
+        "config",
+        description="Copies the shipped configuration to a folder of your own, which no upgrade overwrites.",
+        epilog="Exit codes: 0 copied, 1 the folder cannot be written, 2 usage error.",
+    )
+    parser.add_argument("action", choices=["init"], help="copy the files that the folder does not have yet")
+    parser.add_argument("folder", metavar="DIR", help="the folder, such as /etc/glm-image-bot/config")
+    folder = Path(parser.parse_args(argv).folder).expanduser().absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for shipped in sorted(SHIPPED.glob("*.toml")):
@@ -30,15 +37,3 @@ def main(argv: Sequence[str]) -> int:
         "the shipped ones are used in their place, and get better with upgrades."
     )
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="glm-image-bot config",
-        allow_abbrev=False,
-        description="Copies the shipped configuration to a folder of your own, which no upgrade overwrites.",
-        epilog="Exit codes: 0 copied, 1 the folder cannot be written, 2 usage error.",
-    )
-    parser.add_argument("action", choices=["init"], help="copy the files that the folder does not have yet")
-    parser.add_argument("folder", metavar="DIR", help="the folder, such as /etc/glm-image-bot/config")
-    return parser

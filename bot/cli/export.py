@@ -17,9 +17,9 @@ from typing import IO, Any
 
 from sqlalchemy import RowMapping
 
+from bot.cli.arguments import command_parser, person
 from bot.cli.atomic_file import AtomicFile
 from bot.cli.check_local import check_database
-from bot.cli.id_args import person
 from bot.db.database import Database, read_url
 from bot.db.export import ExportFilter, export_rows
 from bot.db.tables import read_failure, read_findings
@@ -27,31 +27,12 @@ from bot.options import OPTIONS
 from bot.settings import Settings, load
 
 _COLUMNS = (
-    "generation_id",
-    "message_id",
-    "chat_id",
-    "chat_type",
-    "sender",
-    "model",
-    "size",
-    "quality",
-    "style",
-    "watermark",
-    "state",
-    "error",
-    "accepted_at",
-    "posted_at",
-    "ended_at",
-    "seconds",
-    "yuan",
-    "paid_calls",
-    "findings",
-    "platform_request_id",
+    *("generation_id", "message_id", "chat_id", "chat_type", "sender"),
+    *("model", "size", "quality", "style", "watermark", "state", "error"),
+    *("accepted_at", "posted_at", "ended_at", "seconds", "yuan", "paid_calls", "findings", "platform_request_id"),
 )
 COLUMNS = (*_COLUMNS, *(name for name, option in OPTIONS.items() if option.of_image and name not in _COLUMNS))
 """The columns in order; later versions only append, before ``image_url`` and ``prompt``."""
-
-IMAGE_URL, PROMPT = "image_url", "prompt"
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a spreadsheet may take for the start of a formula: https://owasp.org/www-community/attacks/CSV_Injection"""
@@ -69,9 +50,9 @@ def main(argv: Sequence[str]) -> int:
     if args.since and args.until and args.since > args.until:
         parser.error("--since is after --until")
     settings = load()
-    database = check_database(settings)
-    if not database.ok:
-        print(f"The database {database.detail}; {database.fix}", file=sys.stderr)
+    checked = check_database(settings)
+    if not checked.ok:
+        print(f"The database {checked.detail}; {checked.fix}", file=sys.stderr)
         return 1
     try:
         return _export(settings, args)
@@ -102,7 +83,7 @@ def _export(settings: Settings, args: argparse.Namespace) -> int:
 
 def _write(spool: IO[bytes], settings: Settings, args: argparse.Namespace) -> int:
     """Writes the lines; returns the number of generations."""
-    columns = [*COLUMNS, *([IMAGE_URL] if args.links else []), *([PROMPT] if args.prompts else [])]
+    columns = [*COLUMNS, *(["image_url"] if args.links else []), *(["prompt"] if args.prompts else [])]
     as_csv = args.format == "csv"
     zone, prices = settings.team.zone, settings.prices.by_model()
     encoding = "utf-8" if args.no_bom or not as_csv else "utf-8-sig"
@@ -134,7 +115,7 @@ def _values(row: RowMapping, *, prices: Mapping[str, float], zone: tzinfo) -> di
     failure = read_failure(row["failure"])
     return {
         **{name: options.get(name) for name, option in OPTIONS.items() if option.of_image},
-        **{name: row[name] for name in ("generation_id", "chat_id", "chat_type", "sender", "model", "state")},
+        **row,
         # A request from a button has no message of its own.
         "message_id": None if ":" in row["dedup_key"] else row["dedup_key"],
         "error": failure.code if failure else None,
@@ -145,9 +126,7 @@ def _values(row: RowMapping, *, prices: Mapping[str, float], zone: tzinfo) -> di
         "yuan": round(row["calls_billed"] * prices.get(row["model"], 0.0), 4),
         "paid_calls": row["calls_billed"],
         "findings": [{"role": found.role, "level": found.level} for found in read_findings(row["findings"])],
-        "platform_request_id": row["platform_request_id"],
-        IMAGE_URL: row["url"],
-        PROMPT: row["prompt"],
+        "image_url": row["url"],
     }
 
 
@@ -181,9 +160,8 @@ def _day(argument: str) -> date:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="glm-image-bot export",
-        allow_abbrev=False,
+    parser = command_parser(
+        "export",
         description="Writes the stored generations, oldest first; the bot may keep running.",
         epilog="Exit codes: 0 written, 1 failed, 2 usage error. Days are in the team's time zone.",
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
 
+from bot.cli.arguments import command_parser, person
 from bot.cli.check_local import check_database
-from bot.cli.id_args import person
 from bot.db.database import Database, read_url
 from bot.db.retention import PersonData, forget, stored_of, vacuum
 from bot.errors import DatabaseUnavailable
@@ -28,11 +27,18 @@ def main(argv: Sequence[str]) -> int:
         SettingsError: the settings are invalid.
         DatabaseUnavailable: the database does not answer.
     """
-    given = _parser().parse_args(argv)
+    parser = command_parser(
+        "forget",
+        description="Deletes everything stored about a person: prompts, generations, images, settings; the bot may run",
+        epilog="Exit codes: 0 deleted, 1 nothing deleted, 2 usage error.",
+    )
+    parser.add_argument("user", metavar="USER", type=person, help="the person's open_id (ou_…), which /id shows")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    given = parser.parse_args(argv)
     settings = load()
-    there = check_database(settings)
-    if not there.ok:
-        return _refuse(f"The database {there.detail}; {there.fix}")
+    checked = check_database(settings)
+    if not checked.ok:
+        return _refuse(f"The database {checked.detail}; {checked.fix}")
     with closing(Database(read_url(settings.url), connections=1)) as database:
         stored = stored_of(database, given.user)
         if stored.nothing:
@@ -89,15 +95,3 @@ def _agreed() -> bool:
 def _refuse(why: str) -> int:
     print(why, file=sys.stderr)
     return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="glm-image-bot forget",
-        allow_abbrev=False,
-        description="Deletes everything stored about a person: prompts, generations, images, settings; the bot may run",
-        epilog="Exit codes: 0 deleted, 1 nothing deleted, 2 usage error.",
-    )
-    parser.add_argument("user", metavar="USER", type=person, help="the person's open_id (ou_…), which /id shows")
-    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    return parser

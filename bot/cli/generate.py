@@ -10,15 +10,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
 from bot.addresses import parse_proxy
 from bot.cli import stdio
+from bot.cli.arguments import recipient_id
 from bot.cli.atomic_file import AtomicFile
-from bot.cli.id_args import recipient_id
 from bot.cli.json_result import KEYS, JsonResult
 from bot.dotenv import variable
 from bot.errors import DownloadFailed, FeishuError, GlmError, InvalidPrompt, MissingApiKey, NotConnected, SettingsError
@@ -37,11 +37,8 @@ if TYPE_CHECKING:
 
 OK, FAILED, USAGE = 0, 1, 2
 
-STDIN = "-"
-"""The prompt that means standard input."""
-
+STDIN = "-"  # the prompt that means standard input
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_JPEG_SUFFIXES = (".jpg", ".jpeg")
 _CLI_DEFAULTS = {name: DEFAULTS[name] for name, option in OPTIONS.items() if option.cli}
 _WITHOUT_VALUE = re.compile(r"argument (?:-\w/)?(--[\w-]+): expected one argument")
 _CLEAR_LINE = "\r\x1b[K"
@@ -55,6 +52,9 @@ def main(
 ) -> int:
     """Makes one image and prints its JSON object.
 
+    An image that was made but not saved or not sent still has its URL in the object. An object that standard output
+    does not take is written to standard error.
+
     Args:
         argv: the arguments without the program's name; by default the process's own.
         transport: replaces the network, for the sandbox and for tests.
@@ -62,8 +62,7 @@ def main(
 
     Returns:
         The exit code: 0 if the image was made and, where asked, saved and sent; 1 if not, or if the object could not
-        be printed; 2 for a usage error. An image that was made but not saved or not sent still has its URL in the
-        object. An object that standard output does not take is written to standard error.
+        be printed; 2 for a usage error.
     """
     stdio.prepare()
     result = JsonResult()
@@ -92,16 +91,21 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-class _UsageError(Exception):
-    """The arguments cannot be parsed."""
+class _CommandError(Exception):
+    """An error of the command itself, with what the platform answered where it rejected a card."""
 
-
-class _SendError(Exception):
-    """The card was not sent; ``facts`` are the platform's status and code, where it rejected the card."""
-
-    def __init__(self, message: str, **facts: str | int | None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        exit_code: int = FAILED,
+        status: int | None = None,
+        provider_code: str | None = None,
+    ) -> None:
         super().__init__(message)
-        self.facts = facts
+        self.code, self.exit_code = code, exit_code
+        self.facts = {"status": status, "provider_code": provider_code}
 
 
 def _attempt(argv: Sequence[str], client: _Client) -> int:
@@ -115,14 +119,11 @@ def _attempt(argv: Sequence[str], client: _Client) -> int:
             prompt = None if args.prompt == STDIN else args.prompt
             result.update(prompt=prompt, model=args.model, size=args.size, quality=args.quality)
         _run(args, client)
-    except _UsageError as error:
-        result.fail("invalid_request", str(error))
-        return USAGE
+    except _CommandError as error:
+        result.fail(error.code, str(error), **error.facts)
+        return error.exit_code
     except GlmError as error:
         result.fail_with(error)
-        return FAILED
-    except _SendError as error:
-        result.fail("SEND_FAILED", f"Failed to send the image to {args.send}: {error}", **error.facts)
         return FAILED
     result.update(ok=True)
     return OK
@@ -140,7 +141,9 @@ def _run(args: argparse.Namespace, client: _Client) -> None:
     user_id = None if args.user_id is None else validate_user_id(args.user_id)
     if options.model == DEFAULT_MODEL and options.quality != QUALITIES[0]:
         _note(f"the platform documents {QUALITIES[0]} alone for {DEFAULT_MODEL}; {options.quality} is passed on")
-    with _output_file(args.save) as file:
+    with ExitStack() as stack:
+        with _saving(args.save):
+            file = stack.enter_context(AtomicFile(args.save)) if args.save else None
         sender = None if args.send is None else _sender(args.send)
         if args.prompt == STDIN:
             # Every other error is reported before somebody types the prompt.
@@ -151,9 +154,12 @@ def _run(args: argparse.Namespace, client: _Client) -> None:
             return
         content = client.download(image.url, f"for {args.send}" if file is None else f"to {args.save}")
         if file is not None:
-            result.update(saved_file=_save(content, file, path=args.save))
+            with _saving(args.save):
+                file.write(content.content)
+            result.update(saved_file=file.path)
+            _note_suffix(file.path, content)
         if sender is not None:
-            with _send_errors(sender):
+            with _sending(sender, args.send):
                 sender.send(prompt, options, image, content, seconds=seconds)
 
 
@@ -218,28 +224,19 @@ def _read_stdin() -> str:
         raise InvalidPrompt(f"Invalid prompt: standard input cannot be read: {error.strerror or error}") from error
 
 
-def _output_file(path: str | None) -> AbstractContextManager[AtomicFile | None]:
-    if path is None:
-        return nullcontext()
+@contextmanager
+def _saving(path: str) -> Iterator[None]:
     try:
-        return AtomicFile(path)
+        yield
     except OSError as error:
-        raise _not_saved(path, error) from error
+        raise DownloadFailed(f"Failed to download image to {path}: {error.strerror or error}") from error
 
 
-def _save(image: ImageFile, file: AtomicFile, *, path: str) -> str:
-    try:
-        file.write(image.content)
-    except OSError as error:
-        raise _not_saved(path, error) from error
-    given = os.path.splitext(file.path)[1].lower()  # noqa: PTH122
-    if given and given not in (_JPEG_SUFFIXES if image.format == "JPEG" else (image.suffix,)):
-        _note(f"{file.path} holds {image.format} data, whose suffix is {image.suffix}")
-    return file.path
-
-
-def _not_saved(path: str, error: OSError) -> DownloadFailed:
-    return DownloadFailed(f"Failed to download image to {path}: {error.strerror or error}")
+def _note_suffix(path: str, image: ImageFile) -> None:
+    """Notes that a file's suffix is not that of its data."""
+    given = os.path.splitext(path)[1].lower()  # noqa: PTH122
+    if given and given not in ((".jpg", ".jpeg") if image.format == "JPEG" else (image.suffix,)):
+        _note(f"{path} holds {image.format} data, whose suffix is {image.suffix}")
 
 
 def _sender(recipient: str) -> Sender:
@@ -255,18 +252,25 @@ def _sender(recipient: str) -> Sender:
         reason = "; ".join(f"{name}: is not set, and --send needs it" for name in missing)
     except SettingsError as error:
         reason = str(error)
-    raise _SendError(f"{reason}. No image was made")
+    raise _send_error(recipient, f"{reason}. No image was made")
 
 
 @contextmanager
-def _send_errors(sender: Sender) -> Iterator[None]:
+def _sending(sender: Sender, recipient: str) -> Iterator[None]:
     try:
         yield
     except DownloadFailed as error:
-        raise _SendError(error.message) from error
+        raise _send_error(recipient, error.message) from error
     except FeishuError as error:
         code = None if error.code is None else str(error.code)
-        raise _SendError(sender.explain(error), status=error.status, provider_code=code) from error
+        raise _send_error(recipient, sender.explain(error), status=error.status, provider_code=code) from error
+
+
+def _send_error(
+    recipient: str, reason: str, *, status: int | None = None, provider_code: str | None = None
+) -> _CommandError:
+    message = f"Failed to send the image to {recipient}: {reason}"
+    return _CommandError("SEND_FAILED", message, status=status, provider_code=provider_code)
 
 
 def _note(line: str) -> None:
@@ -300,7 +304,7 @@ def _progress(label: str) -> Iterator[None]:
 
 
 def _parse(argv: Sequence[str], args: argparse.Namespace) -> None:
-    """Parses into ``args`` and fills in the defaults; after ``_UsageError`` they hold what was parsed before."""
+    """Parses into ``args`` and fills in the defaults; after an error they hold what was parsed before."""
     parser = _parser()
     parser.parse_args([_decoded(argument) for argument in argv], args)
     for name, value in _CLI_DEFAULTS.items():
@@ -316,7 +320,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if found := _WITHOUT_VALUE.fullmatch(message):
             message += f"; write {found[1]}=… where it begins with a dash"
-        raise _UsageError(f"{message}. See {self.prog} --help")
+        raise _CommandError("invalid_request", f"{message}. See {self.prog} --help", exit_code=USAGE)
 
 
 def _parser() -> argparse.ArgumentParser:

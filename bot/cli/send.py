@@ -9,7 +9,7 @@ from bot.chat.cards.elements import Card, CardContext, content
 from bot.chat.cards.request_card import render_request, render_request_text
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
-from bot.cli.id_args import kind_of
+from bot.cli.arguments import kind_of
 from bot.errors import FeishuAction, FeishuError
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import describe, suggest_fix
@@ -43,13 +43,7 @@ class Sender:
             zone=settings.team.zone,
             buttons=False,
         )
-        self._client = FeishuClient(
-            domain=settings.domain,
-            app_id=settings.app_id,
-            app_secret=settings.app_secret.get_secret_value(),
-            proxy=settings.network.proxy,
-            ca_file=settings.network.ca_file,
-        )
+        self._client = FeishuClient(**settings.feishu_access)
 
     def send(self, prompt: str, options: Options, image: GeneratedImage, file: ImageFile, *, seconds: float) -> None:
         """Uploads the image and sends the card; a card that Feishu rejects goes out as an image and text.

@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 import argparse
+import getpass
+import io
+import json
 import os
+import re
+import shutil
 import signal
 import sys
 import tempfile
 import threading
 import webbrowser
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import get_args
+
+import segno
+from dotenv.parser import parse_stream
 
 from bot import logs
-from bot.cli.setup_steps import Setup
-from bot.dotenv import DOTENV
+from bot.addresses import parse_origin
+from bot.chat.messages import Messages
+from bot.chat.parsing.events import EVENT_TYPES
+from bot.cli.arguments import command_parser
+from bot.cli.atomic_file import AtomicFile
+from bot.cli.check import check_all
+from bot.cli.check_result import as_text
+from bot.dotenv import DOTENV, read_dotenv
+from bot.errors import AppNotRegistered, FeishuError, FeishuUnreachable, MissingApiKey, SettingsError
+from bot.feishu.client import FeishuClient
+from bot.feishu.registration import ACCOUNTS, AppRegistration, Brand, RegisteredApp
+from bot.glm.api import KEY_PAGE, validate_key
+from bot.models import Language
 from bot.sandbox.feishu.registration import OUTCOMES, RegistrationStandIn
-from bot.settings import VARIABLES
+from bot.settings import VARIABLES, Settings, config_folder, load
+
+CALLBACK = "card.action.trigger"
+
+AVATAR = "https://cdn.jsdelivr.net/gh/jdecked/twemoji@15.1.0/assets/72x72/1f3a8.png"
+"""A painter's palette of Twemoji (CC-BY 4.0); the confirmation page allows another picture."""
+
+_BLACK_ON_WHITE, _RESET = "\x1b[38;5;16;48;5;231m", "\x1b[0m"
+"""Colors of the 256-color palette, which a terminal's theme does not change."""
+
+_MODULES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
+"""Two modules of a QR code, one above the other."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -90,9 +121,8 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="glm-image-bot setup",
-        allow_abbrev=False,
+    parser = command_parser(
+        "setup",
         description="Creates a Feishu or Lark app with one scan, asks for the ZhiPu key, writes .env, runs `check`, "
         "and starts `connect`.",
         epilog="What is set already is kept, so run it again after an interruption. Exit codes: 0 set up, 1 a step "
@@ -114,3 +144,222 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=0, help="with --sandbox: the port of the page; any free one by default")
     add("--no-browser", action="store_true", help="with --sandbox: do not open the page")
     return parser
+
+
+class Setup:
+    """The steps; what is set already is kept, so they can be repeated.
+
+    Args:
+        environment: takes precedence over the ``.env`` of ``folder``.
+        folder: where the bot will be started.
+        accounts: the origins at which apps are registered.
+        domains: the values of ``FEISHU_DOMAIN``.
+    """
+
+    def __init__(
+        self,
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        accounts: Mapping[Brand, str] = ACCOUNTS,
+        domains: Mapping[Brand, str] | None = None,
+    ) -> None:
+        self._environment = environment
+        self._accounts = accounts
+        self._domains = domains or {brand: brand for brand in get_args(Brand)}
+        self._dotenv = folder / DOTENV
+        # The shipped texts, as a team's own configuration may be of an older version.
+        self._config = config_folder({})
+        self._messages = Messages.load(self._config)
+        self._language = terminal_language(environment)
+
+    def run(self, *, app_id: str = "", new_app: bool = False) -> bool:
+        """Takes every step but the start; returns whether the check passed.
+
+        Args:
+            app_id: an app that exists, to be completed.
+            new_app: registers another app, even if there is one in the settings.
+
+        Raises:
+            SettingsError: the settings there are cannot be used, or ``.env`` cannot be written; nothing was registered.
+            FeishuUnreachable: Feishu does not answer.
+        """
+        settings = self.load()
+        self._write({})
+        if settings.app_id and settings.app_secret.get_secret_value() and not (app_id or new_app):
+            self.say("setup.app_kept", app_id=settings.app_id)
+        else:
+            try:
+                app = self._app(app_id or ("" if new_app else settings.app_id), settings)
+            except AppNotRegistered as error:
+                self.say(error.sentence, detail=error.detail)
+                return False
+            # Stored before the next question, since the platform shows a secret only once.
+            self._store(app, settings)
+        if not read_dotenv(self._dotenv).get("ZHIPU_API_KEY"):
+            self._write({"ZHIPU_API_KEY": self._key(settings.api_key.get_secret_value())})
+        return self._check(self.load())
+
+    def say(self, key: str, **values: object) -> None:
+        """Prints a sentence in the language of the terminal."""
+        print(self._messages.text(key, self._language, **values).rstrip(), flush=True)
+
+    def load(self) -> Settings:
+        """The settings as they are now; raises ``SettingsError``."""
+        return load(self._environment, dotenv=self._dotenv)
+
+    def _app(self, app_id: str, settings: Settings) -> RegisteredApp:
+        """The app with this id, or a new one."""
+        known = settings.app_secret.get_secret_value() if settings.app_id in {"", app_id} else ""
+        if app_id and not (known and settings.app_id):
+            secret = known or self._ask("setup.ask_secret", variable="FEISHU_APP_SECRET", app_id=app_id)
+            if secret:
+                brand = self._brand_of(app_id, secret, settings)
+                return RegisteredApp(app_id=app_id, app_secret=secret, open_id="", brand=brand)
+        network = settings.network
+        registration = AppRegistration(accounts=self._accounts, proxy=network.proxy, ca_file=network.ca_file)
+        registration.begin()
+        scopes = json.loads((self._config / "scopes.json").read_text(encoding="utf-8"))
+        addons = {
+            "preset": False,
+            "scopes": {"tenant": scopes["scopes"]["tenant"]},
+            "events": {"items": {"tenant": sorted(EVENT_TYPES - {CALLBACK})}},
+            "callbacks": {"items": [CALLBACK]},
+        }
+        name, description = (
+            self._messages.text(key, self._language) for key in ("setup.app_name", "setup.app_description")
+        )
+        link = registration.link(addons, app_id=app_id, name=name, desc=description, avatar=AVATAR)
+        # The code of the whole link needs more than 90 columns, that of the other 80.
+        self._show_code(link, registration.link(addons, app_id=app_id, name=name))
+        self.say("setup.scan", link=link, minutes=round(registration.seconds / 60))
+        app = registration.wait(on_status=self.say)
+        if app_id and app.app_id != app_id:
+            raise AppNotRegistered("setup.other_app", app.app_id)
+        return app
+
+    def _show_code(self, *links: str) -> None:
+        """Shows the QR code of the first link that fits into the terminal."""
+        if not sys.stdout.isatty() or "utf" not in sys.stdout.encoding.lower():
+            return
+        columns = shutil.get_terminal_size().columns
+        for link in links:
+            if code := qr_code(link, columns=columns):
+                print(code)
+                return
+        self.say("setup.too_narrow")
+
+    def _brand_of(self, app_id: str, secret: str, settings: Settings) -> Brand:
+        """The platform to which an app belongs: apps and secrets of one are unknown to the other."""
+        access = {**settings.feishu_access, "app_id": app_id, "app_secret": secret}
+        for brand, domain in self._domains.items():
+            client = FeishuClient(**{**access, "domain": parse_origin(domain)})
+            with closing(client):
+                try:
+                    client.fetch_token()
+                except FeishuUnreachable:
+                    raise
+                except FeishuError:
+                    continue
+                return brand
+        raise AppNotRegistered("setup.secret_refused", app_id)
+
+    def _store(self, app: RegisteredApp, before: Settings) -> None:
+        # An open_id belongs to one app, so the admins of another app mean nothing to this one.
+        others = before.team.admins if before.app_id == app.app_id else ()
+        admins = dict.fromkeys((*filter(None, [app.open_id]), *others))
+        values = {
+            "FEISHU_APP_ID": app.app_id,
+            "FEISHU_APP_SECRET": app.app_secret,
+            "FEISHU_DOMAIN": self._domains[app.brand],
+            **({"BOT_TEAM_ADMINS": ",".join(admins)} if admins else {}),
+        }
+        self._write(values)
+        self.say("setup.app_stored", app_id=app.app_id, brand=app.brand.title(), file=self._dotenv)
+        self.say("setup.admin" if app.open_id else "setup.no_admin")
+
+    def _key(self, given: str) -> str:
+        """The ZhiPu key in the settings, or one that is typed and has the form of a key."""
+        unusual = ""
+        while True:
+            try:
+                key = validate_key(given or self._ask("setup.ask_key", variable="ZHIPU_API_KEY", page=KEY_PAGE))
+            except MissingApiKey:
+                self.say("setup.key_invalid")
+            else:
+                if given or all(key.partition(".")) or key == unusual:
+                    return key
+                unusual = key
+                self.say("setup.key_unusual")
+            given = ""
+
+    def _ask(self, key: str, *, variable: str, **values: object) -> str:
+        if not sys.stdin.isatty():
+            raise SettingsError([f"{variable}: is not set, and there is no terminal to ask for it; set it"])
+        return getpass.getpass(self._messages.text(key, self._language, **values)).strip()
+
+    def _write(self, values: Mapping[str, str]) -> None:
+        """Sets variables in ``.env``; without values only makes sure that it can be written."""
+        try:
+            with AtomicFile(str(self._dotenv), private=True) as file:
+                if values:
+                    source = self._dotenv if self._dotenv.exists() else self._config / "example.env"
+                    file.write(with_variables(source.read_text(encoding="utf-8-sig"), values).encode())
+        except OSError as error:
+            raise SettingsError([f"{self._dotenv}: cannot be written: {error.strerror}"]) from error
+
+    def _check(self, settings: Settings) -> bool:
+        self.say("setup.checking")
+        results = list(check_all(settings, webhook=False))
+        failed = [result for result in results if result.ok is False]
+        if failed:
+            print(as_text(failed))
+            self.say("setup.check_failed")
+        else:
+            self.say("setup.check_passed", count=sum(result.ok is True for result in results))
+        self.say("setup.policy", page=f"{settings.domain}/app/{settings.app_id}")
+        return not failed
+
+
+def terminal_language(environment: Mapping[str, str]) -> Language:
+    """Chinese if the locale of the terminal is, else English."""
+    locale = next(filter(None, (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+    return "zh" if locale.startswith("zh") else "en"
+
+
+def qr_code(link: str, *, columns: int) -> str:
+    """The QR code of a link, dark on light on any background; empty if it needs more columns."""
+    code = segno.make(link, error="l", boost_error=False, micro=False)
+    for border in (2, 1):
+        rows = [tuple(row) for row in code.matrix_iter(border=border)]
+        if len(rows) <= columns:
+            rows += [(0,) * len(rows)] * (len(rows) % 2)
+            lines = (
+                "".join(map(_MODULES.__getitem__, zip(*pair, strict=True)))
+                for pair in zip(rows[::2], rows[1::2], strict=True)
+            )
+            return "\n".join(f"{_BLACK_ON_WHITE}{line}{_RESET}" for line in lines)
+    return ""
+
+
+def with_variables(text: str, values: Mapping[str, str]) -> str:
+    """The text of a ``.env`` file with these variables, in their old places or at the end; the rest stays as it is."""
+    missing = dict(values)
+    parts = []
+    for each in parse_stream(io.StringIO(text)):
+        part = each.original.string
+        if each.key in missing:
+            before = re.match(r"\s*(?:export\s+)?", part)
+            comment = re.search(r"\s+#[^'\"]*$", part)
+            value = _quoted(missing.pop(each.key))
+            part = f"{before[0] if before else ''}{each.key}={value}{comment[0].rstrip() if comment else ''}\n"
+        elif each.key in values:
+            continue
+        parts.append(part)
+    if parts and not parts[-1].endswith("\n"):
+        parts.append("\n")
+    return "".join(parts) + "".join(f"{name}={_quoted(value)}\n" for name, value in missing.items())
+
+
+def _quoted(value: str) -> str:
+    return value if re.fullmatch(r"[A-Za-z0-9_.:/,@+-]*", value) else f"'{value}'"

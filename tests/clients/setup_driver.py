@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from bot.cli.setup_steps import Setup
+from bot.cli.setup import Setup
 from bot.errors import SettingsError
 
 

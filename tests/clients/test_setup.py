@@ -24,7 +24,7 @@ import httpx
 import pytest
 import segno
 
-from bot.cli.setup_steps import qr_code, terminal_language, with_variables
+from bot.cli.setup import qr_code, terminal_language, with_variables
 from bot.dotenv import read_dotenv
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.feishu.registration import RegistrationStandIn

@@ -22,6 +22,7 @@ PRELOADED = [
     "bot.cli.forget",
     "bot.cli.sandbox",
     "bot.cli.send",
+    "bot.cli.setup",
     "alembic.command",
     "alembic.config",
     "psycopg",
