@@ -184,7 +184,8 @@ class GenerationSteps:
             return
         try:
             uploaded = {} if generation.image_key else self._upload(generation, self._original(generation))
-            self.store.done(generation, owner=owner, **uploaded)
+            # Feishu has the image: without its key it would be uploaded again.
+            self._retry_until_stored(partial(self.store.done, generation, owner=owner, **uploaded))
             log.info("generation done")
         except DownloadFailed as error:
             log.warning("download failed", reason=error)
@@ -249,7 +250,7 @@ class GenerationSteps:
             self.store.fail(generation, failure_from_upload(error), owner=owner)
 
     def _retry_until_stored(self, step: Callable[[], T]) -> T:
-        """Runs a step that stores the outcome of a paid call until the database takes it.
+        """Runs a step that stores the outcome of a paid call or an upload until the database takes it.
 
         Raises:
             LeaseLost: meanwhile another worker took the generation over.
@@ -261,7 +262,7 @@ class GenerationSteps:
                 return step()
             except DatabaseUnavailable:
                 tries += 1
-                log.error("database unavailable, paid outcome kept in memory", tries=tries)  # noqa: TRY400
+                log.error("database unavailable, outcome kept in memory", tries=tries)  # noqa: TRY400
                 wait = backoff_with_jitter(0.1, 2.0, tries)
                 if self.stopping.is_set():
                     gives_up_at = min(gives_up_at, time.monotonic() + self.timings.holding)

@@ -183,7 +183,6 @@ def wrong(rows: list[Row]) -> list[str]:
     return [f"{row.situation}\t{row.text}\t{row.expects}: {texts}" for row, texts in answers.items()]
 
 
-@pytest.mark.timeout(600)
 def test_every_row_of_the_table_is_answered_as_it_says(said: list[Row]) -> None:
     """Prompts, follow-ups, commands in words, questions, thanks and small talk, in direct chats and in groups."""
     assert wrong(said) == []

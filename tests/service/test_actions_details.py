@@ -231,12 +231,13 @@ def test_the_age_of_a_link_survives_a_restart(tmp_path: Path) -> None:
         assert CATALOGUE.text("failure.download", "en") in all_strings(user.first_card)
 
 
-def test_an_upload_that_stays_away_is_told_with_the_link(bot: BotUnderTest) -> None:
+def test_an_upload_that_stays_away_is_told_with_the_link(tmp_path: Path) -> None:
     """When the upload fails for longer than it may, the card gives the reason and the link."""
-    user = bot.new_user()
-    bot.feishu.faults.arm("html_502", on="image", times=None)
-    said = user.send()
-    user.wait_for_end(said)
+    with BotUnderTest(folder=tmp_path, pace=replace(QUICK, upload_in_all=0.2)) as bot:
+        user = bot.new_user()
+        bot.feishu.faults.arm("html_502", on="image", times=None)
+        said = user.send()
+        user.wait_for_end(said)
     words = "\n".join(all_strings(user.first_card))
     assert CATALOGUE.text("failure.feishu", "zh") in words
     assert "ufileos.com" in words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -21,7 +22,17 @@ from bot.db.migrate import migrate
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.settings import load
 from tests.support.databases import SERVER, postgres_database, sqlite_database
-from tests.support.dsl import DEADLINE, REDELIVERY, BotUnderTest, toast_text, variables_for, wait_for
+from tests.support.dsl import (
+    DEADLINE,
+    REDELIVERY,
+    BotUnderTest,
+    TimeoutTransport,
+    around,
+    header_color,
+    toast_text,
+    variables_for,
+    wait_for,
+)
 from tests.support.forkserver import run_command
 
 Lock = Callable[[], AbstractContextManager[None]]
@@ -76,6 +87,32 @@ def test_events_are_answered_in_time_while_the_database_is_held(tmp_path: Path, 
         assert {one.outcome for one in attempts} <= {"acknowledged", "refused"}, attempts
         wait_for(lambda: {one.parent_id for one in user.answers} >= {one.message_id for one in said})
         assert card.press_for_toast("again") == toast_text("toast.queued", price="¥0.10")
+
+
+def test_an_uploaded_image_is_not_uploaded_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The key of an upload that ends while the database is held is stored as soon as it can be."""
+    uploaded, held = threading.Event(), threading.Event()
+
+    def hold_after_upload(inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
+        response = inner.handle_request(request)
+        if request.url.path.endswith("/images"):
+            uploaded.set()
+            held.wait(DEADLINE)
+        return response
+
+    url = sqlite_database(tmp_path)
+    with BotUnderTest(
+        folder=tmp_path, wrap_feishu=lambda inner: around(hold_after_upload)(TimeoutTransport(inner))
+    ) as bot:
+        user = bot.new_user()
+        said = user.send()
+        assert uploaded.wait(DEADLINE)
+        with written_file(url):
+            held.set()
+            wait_for(lambda: "outcome kept in memory" in caplog.text)
+        user.wait_for_end(said)
+        assert len(bot.feishu.calls_named("image")) == 1
+        assert [header_color(answer) for answer in user.answers] == ["green"]
 
 
 @contextmanager

@@ -77,7 +77,6 @@ def new_database(engine: str, tmp_path: Path) -> Iterator[NewDatabase]:
     yield one_more
 
 
-@pytest.mark.timeout(600)
 def test_a_kill_at_any_step_leads_to_one_reply(engine: str, new_database: NewDatabase, tmp_path: Path) -> None:
     """Killed at any step of a prompt and started again, the bot replies once and pays at most once more."""
     steps = walk(A_PROMPT, new_database, tmp_path / "walk", empty=True)
@@ -87,7 +86,6 @@ def test_a_kill_at_any_step_leads_to_one_reply(engine: str, new_database: NewDat
     )
 
 
-@pytest.mark.timeout(600)
 def test_a_kill_in_any_other_conversation_leads_to_its_end(
     engine: str, new_database: NewDatabase, tmp_path: Path
 ) -> None:
