@@ -6,7 +6,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,6 +48,11 @@ class Fault:
         """The call that fails where none is named: a reply, if that can."""
         return "reply" if "reply" in self.calls else self.calls[0]
 
+    @property
+    def wire(self) -> str | None:
+        """The name of a fault of the connection; of any other fault ``None``."""
+        return self.own if self.own in WIRE_FAULTS else None
+
 
 def _read(side: Side) -> dict[str, Fault]:
     other = {*_TABLES["glm" if side == "feishu" else "feishu"], *WIRE_FAULTS}
@@ -61,16 +66,12 @@ def _read(side: Side) -> dict[str, Fault]:
 
 
 _OF_SIDE: Mapping[Side, Mapping[str, Fault]] = {"glm": _read("glm"), "feishu": _read("feishu")}
-GLM_CODES = {str(fault.code): fault for fault in _OF_SIDE["glm"].values() if fault.code}
-FEISHU_CODES = {fault.code: fault for fault in _OF_SIDE["feishu"].values() if fault.code}
-NAMES = {fault.own: fault.code for fault in FEISHU_CODES.values() if not fault.own.startswith("feishu_")}
-"""Codes of Feishu that also have a name in words; each is a fault under both."""
-
+_CODES = {f"feishu_{fault.code}": fault for fault in _OF_SIDE["feishu"].values() if fault.code}
 FAULTS: Mapping[str, Fault] = {
     **{fault.name: fault for side in _OF_SIDE.values() for fault in side.values()},
-    **{f"feishu_{code}": fault for code, fault in FEISHU_CODES.items()},
+    **_CODES,
 }
-"""All faults by their unique names, in the order of the page; some codes of Feishu have a second name."""
+"""All faults by their unique names, in the order of the page; a code of Feishu is also named by its number."""
 
 
 def own_names(side: Side, call: str | None = None) -> tuple[str, ...]:
@@ -80,48 +81,52 @@ def own_names(side: Side, call: str | None = None) -> tuple[str, ...]:
 
 def find_fault(side: Side, own: str) -> Fault:
     """The fault that one stand-in knows by this name; raises ``ValueError``."""
-    fault = _OF_SIDE[side].get(own) or (FAULTS.get(own) if own.startswith("feishu_") else None)
-    if fault is None or fault.side != side:
+    fault = _OF_SIDE[side].get(own) or (_CODES.get(own) if side == "feishu" else None)
+    if fault is None:
         raise ValueError(f"no fault is named {own!r}; there are: {', '.join(_OF_SIDE[side])}")
     return fault
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ArmedFault:
     """A fault that waits for ``left`` calls named ``on``, for all when ``None``, until ``ends_at`` (monotonic)."""
 
-    name: str
     fault: Fault
     on: str
     left: int | None
     ends_at: float | None = None
 
     @property
-    def wire(self) -> str | None:
-        return self.fault.own if self.fault.own in WIRE_FAULTS else None
+    def name(self) -> str:
+        return self.fault.own
+
+    @property
+    def is_over(self) -> bool:
+        return self.left == 0 or (self.ends_at is not None and self.ends_at <= time.monotonic())
 
 
 class ArmedFaults:
     """The armed faults of one stand-in, first armed, first met; thread-safe."""
 
     def __init__(self, side: Side) -> None:
-        self.side: Side = side
-        self._lock = threading.RLock()
+        self._side: Side = side
+        self._lock = threading.Lock()
         self._armed: list[ArmedFault] = []
 
     def arm(self, name: str, *, on: str | None = None, times: int | None = 1, seconds: float | None = None) -> None:
-        """Makes ``times`` calls fail, all with ``None``, by default any to Feishu; after ``seconds`` the fault ends.
+        """Makes ``times`` calls fail, all with ``None``, by default any to Feishu; with ``seconds`` all for so long.
 
         Raises:
             ValueError: there is no such fault or no such call.
         """
-        fault = find_fault(self.side, name)
-        on = on or (ANY_CALL if self.side == "feishu" else fault.calls[0])
+        fault = find_fault(self._side, name)
+        on = on or (ANY_CALL if self._side == "feishu" else fault.calls[0])
         if on not in (*CALL_NAMES, ANY_CALL, *fault.calls):
             raise ValueError(f"no call is named {on!r}; there are: {', '.join(CALL_NAMES)}, {ANY_CALL}")
-        ends_at = None if seconds is None else time.monotonic() + seconds
+        left, ends_at = (times, None) if seconds is None else (None, time.monotonic() + seconds)
         with self._lock:
-            self._armed.append(ArmedFault(name=name, fault=fault, on=on, left=times, ends_at=ends_at))
+            waiting = [armed for armed in self._armed if not armed.is_over]
+            self._armed = [*waiting, ArmedFault(fault=fault, on=on, left=left, ends_at=ends_at)]
 
     def disarm(self, name: str | None = None) -> None:
         with self._lock:
@@ -129,35 +134,22 @@ class ArmedFaults:
 
     @property
     def armed(self) -> list[ArmedFault]:
-        now = time.monotonic()
         with self._lock:
-            return [armed for armed in self._armed if armed.ends_at is None or armed.ends_at > now]
+            return [armed for armed in self._armed if not armed.is_over]
 
-    def take(self, call: str) -> ArmedFault | None:
+    def take(self, call: str) -> Fault | None:
         """The fault that this call meets, counted down."""
         with self._lock:
-            for armed in self.armed:
-                if armed.on == call or (armed.on == ANY_CALL and call != "token"):
+            for armed in self._armed:
+                if not armed.is_over and (armed.on == call or (armed.on == ANY_CALL and call != "token")):
                     if armed.left is not None:
-                        index = self._armed.index(armed)
-                        left = [replace(armed, left=armed.left - 1)] if armed.left > 1 else []
-                        self._armed[index : index + 1] = left
-                    return armed
+                        armed.left -= 1
+                    return armed.fault
         return None
 
 
-def arm(
-    name: str,
-    *,
-    feishu: ArmedFaults,
-    glm: ArmedFaults,
-    on: str | None = None,
-    times: int = 1,
-    seconds: float | None = None,
-) -> None:
+def arm(name: str, *, feishu: ArmedFaults, glm: ArmedFaults, on: str | None = None, **length: Any) -> None:
     """Arms a fault by its unique name, on the call ``on`` to Feishu or the one that it usually meets.
-
-    With ``seconds`` all such calls fail for that long, instead of ``times``.
 
     Raises:
         KeyError: there is no such fault.
@@ -167,4 +159,4 @@ def arm(
     side, call = (glm, fault.calls[0]) if fault.side == "glm" else (feishu, on or fault.default_call)
     if call not in (*fault.calls, ANY_CALL):
         raise ValueError(f"no call {call!r} fails by {name}; these do: {', '.join(fault.calls)}")
-    side.arm(fault.own, on=call, times=times if seconds is None else None, seconds=seconds)
+    side.arm(fault.own, on=call, **length)

@@ -10,7 +10,6 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +21,11 @@ import httpx
 LARGEST_BODY = 64 * 1024 * 1024
 TRICKLE_SECONDS = 0.2
 """Between two bytes of a body that trickles."""
+
+_POLL_SECONDS = 0.02
+"""How soon a server notices that it is to end."""
+
+_WIRE_STATUS = {"hang": None, "reset_before": None, "reset_after": None, "html_502": 502, "empty_body": 200}
 
 
 @cache
@@ -51,19 +55,23 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A response after ``delay`` seconds; ``stream`` replaces ``body``, without an announced length."""
+    """A response; ``stream`` replaces ``body``, without an announced length."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     stream: Iterator[bytes] | None = None
     wire_fault: str | None = None
-    delay: float = 0.0
 
     @classmethod
     def of_json(cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         headers = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
         return cls(status=status, headers=headers, body=json.dumps(value, ensure_ascii=False).encode())
+
+    @property
+    def sent_status(self) -> int | None:
+        """The status that the client gets; ``None`` where a fault of the connection keeps it from getting one."""
+        return _WIRE_STATUS.get(self.wire_fault or "", self.status)
 
 
 Route = Callable[[Request], Response]
@@ -81,9 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._send(Response(status=413))
             return
-        body, parts, closing = self.rfile.read(length), urlsplit(self.path), self.server.closing
+        body, parts = self.rfile.read(length), urlsplit(self.path)
         # A connection that was kept alive outlives the listening socket.
-        if closing.is_set():
+        if self.server.closing.is_set():
             self.close_connection = True
             return
         response = Response(status=404)
@@ -99,46 +107,45 @@ class _Handler(BaseHTTPRequestHandler):
                 )
                 response = route(request)
                 break
-        if response.delay and closing.wait(response.delay):
-            self.close_connection = True
-        else:
-            self._send(response)
+        self._send(response)
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815 - the standard library's names
 
     def _send(self, response: Response) -> None:
-        status, headers, body, fault = response.status, response.headers, response.body, response.wire_fault
-        match fault:
-            case "hang":
+        headers, body, fault = response.headers, response.body, response.wire_fault
+        pieces = response.stream
+        if response.sent_status is None:
+            self.close_connection = True
+            if fault == "hang":
                 self.server.closing.wait()
-                self.close_connection = True
-                return
-            case "reset_before" | "reset_after":
-                self.close_connection = True
+            else:
                 # SO_LINGER with a time of zero makes the close a RST instead of a FIN.
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.shutdown(socket.SHUT_RD)
                 self.connection.close()
-                return
+            return
+        match fault:
             case "html_502":
-                status, headers = 502, {"Content-Type": "text/html"}
+                headers = {"Content-Type": "text/html"}
                 body = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
             case "empty_body":
-                status, body = 200, b""
-        self.send_response_only(status)
+                body = b""
+            case "truncated":
+                self.close_connection, pieces = True, iter([body[: len(body) // 2]])
+            case "trickle":
+                pieces = self._trickle(body)
+        self.send_response_only(response.sent_status)
         length = {"Connection": "close"} if response.stream is not None else {"Content-Length": str(len(body))}
         for name, value in {"Date": self.date_time_string(), **headers, **length}.items():
             self.send_header(name, value)
         self.end_headers()
-        pieces = iter([body]) if response.stream is None else response.stream
-        if fault == "truncated":
-            self.close_connection, pieces = True, iter([body[: len(body) // 2]])
-        elif fault == "trickle":
-            pieces = (bytes([byte]) for byte in body)
-        for piece in pieces:
+        for piece in pieces or [body]:
             self.wfile.write(piece)
-            self.wfile.flush()
-            if fault == "trickle" and self.server.closing.wait(TRICKLE_SECONDS):
+
+    def _trickle(self, body: bytes) -> Iterator[bytes]:
+        for byte in body:
+            yield bytes([byte])
+            if self.server.closing.wait(TRICKLE_SECONDS):
                 break
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
@@ -156,7 +163,6 @@ class LoopbackServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         self.routes: list[tuple[str, re.Pattern[str], Route]] = []
         self.closing = threading.Event()
-        self._thread = threading.Thread(target=self._accept_all, name="stand-in", daemon=True)
 
     @property
     def port(self) -> int:
@@ -172,19 +178,13 @@ class LoopbackServer(ThreadingHTTPServer):
         self.routes.append((method, re.compile(pattern), answer))
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        threading.Thread(target=self.serve_forever, args=(_POLL_SECONDS,), name="stand-in", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.closing.set()
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5):
-            # One more connection wakes the thread that waits for one.
-            self._thread.join(5)
+        self.shutdown()
         self.server_close()
-
-    def _accept_all(self) -> None:
-        while not self.closing.is_set():
-            self.handle_request()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignores a client that went away."""

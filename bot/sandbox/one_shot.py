@@ -22,6 +22,7 @@ SENDER = "ou_lin"
 _POLL = 0.05
 _CARD_CALLS = ("reply", "create", "patch")
 _IMAGE_KEY = re.compile(r'"(?:img_key|image_key)":\s*"([^"]+)"')
+_PARTS = ("header", "title", "subtitle", "text_tag_list", "body", "text", "img_list", "columns", "elements")
 _WARNING_COLORS = ("yellow", "orange", "red")
 
 
@@ -115,15 +116,5 @@ def _texts(element: Any) -> Iterator[str]:
         elif key := element.get("image_key") or (element.get("tag", "img") == "img" and element.get("img_key")):
             yield f"[图片 {key}]"
         else:
-            for name in (
-                "header",
-                "title",
-                "subtitle",
-                "text_tag_list",
-                "body",
-                "text",
-                "img_list",
-                "columns",
-                "elements",
-            ):
+            for name in _PARTS:
                 yield from _texts(element.get(name))

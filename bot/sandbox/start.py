@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -25,7 +25,7 @@ from bot.models import State
 from bot.run import long_connection, run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
-from bot.sandbox.page.control_panel import Unable
+from bot.sandbox.page.server import Unable
 from bot.settings import Settings, load
 from bot.stopping import stop_event
 from bot.timings import Timings
@@ -102,18 +102,12 @@ def start_process(config: BotConfig) -> tuple[BaseProcess, int]:
 class Sandbox:
     """The stand-ins on loopback and the bot in a process beside them, as one context manager.
 
-    Entering it raises ``SettingsError`` when the settings cannot be used.
+    Entering it raises ``SettingsError`` when the settings cannot be used. ``folder`` is the data folder of the bot.
+    ``BOT_`` variables of ``environment`` apply here too: all but the data folder and the server. With a ``real_key`` of
+    the GLM platform images are real; Feishu stays local.
 
-    Args:
-        folder: the data folder of the bot.
-        feishu: the stand-in of Feishu; one with its defaults when ``None``.
-        glm: the stand-in of the GLM API.
-        pace: the durations of the work.
-        environment: ``BOT_`` variables that apply here too: all but the data folder and the server.
-        real_key: a key of the GLM platform, for real images; Feishu stays local.
-        dotenv: the file that ``setup`` writes. With it, only the stand-ins are started on entering, and ``start``
-            starts the bot over the long connection with the variables in the file.
-        log_level: what the bot logs: debug, info, warning or error.
+    With ``dotenv``, the file that ``setup`` writes, only the stand-ins are started on entering, and ``start`` starts
+    the bot over the long connection with the variables in the file.
     """
 
     def __init__(
@@ -131,19 +125,29 @@ class Sandbox:
         self.feishu = feishu or FeishuStandIn()
         self.glm = glm or GlmStandIn(seconds=GLM_SECONDS)
         self.real_glm = real_key is not None
-        self._variables = {
+        variables = {
             name: value
             for name, value in (environment or {}).items()
             if name.startswith("BOT_") and name != "BOT_DATA_DIR" and not name.startswith("BOT_SERVER_")
         }
-        self._variables |= {
+        variables |= {
             "ZHIPU_API_KEY": real_key or FAKE_KEY,
             "BOT_DATA_DIR": str(folder),
             "BOT_TEAM_ADMINS": ADMIN,
+            "FEISHU_APP_ID": self.feishu.app_id,
+            "FEISHU_APP_SECRET": self.feishu.app_secret,
+            "FEISHU_ENCRYPT_KEY": self.feishu.encrypt_key,
+            "FEISHU_VERIFICATION_TOKEN": self.feishu.verification_token,
+            "FEISHU_DOMAIN": self.feishu.origin,
         }
-        self._pace = pace or Timings()
+        self._config = BotConfig(
+            variables=variables,
+            glm=None if self.real_glm else self.glm.origin,
+            connect=dotenv is not None,
+            pace=pace or Timings(),
+            log_level=log_level,
+        )
         self._dotenv = dotenv
-        self._log_level = log_level
         self._stack = ExitStack()
         self._switching = threading.Lock()
         self._process: BaseProcess | None = None
@@ -168,21 +172,6 @@ class Sandbox:
         # Images that cost nothing are not waited for.
         self._end(signal.SIGTERM if self.real_glm else signal.SIGKILL)
         self._stack.close()
-
-    @property
-    def _config(self) -> BotConfig:
-        feishu, dotenv = self.feishu, self._dotenv
-        variables = {
-            **self._variables,
-            "FEISHU_APP_ID": feishu.app_id,
-            "FEISHU_APP_SECRET": feishu.app_secret,
-            "FEISHU_ENCRYPT_KEY": feishu.encrypt_key,
-            "FEISHU_VERIFICATION_TOKEN": feishu.verification_token,
-            "FEISHU_DOMAIN": feishu.origin,
-            **(read_dotenv(dotenv) if dotenv else {}),
-        }
-        glm, connect = None if self.real_glm else self.glm.origin, dotenv is not None
-        return BotConfig(variables=variables, glm=glm, connect=connect, pace=self._pace, log_level=self._log_level)
 
     @property
     def running(self) -> bool:
@@ -218,7 +207,8 @@ class Sandbox:
         with self._exclusive():
             if self.running:
                 raise Unable("the bot runs", sentence="runs_already")
-            self._process, port = start_process(self._config)
+            variables = {**self._config.variables, **(read_dotenv(self._dotenv) if self._dotenv else {})}
+            self._process, port = start_process(replace(self._config, variables=variables))
             self.feishu.webhook_url = f"http://127.0.0.1:{port}/webhook/event"
 
     def kill(self) -> None:

@@ -27,24 +27,16 @@ def form(*elements: Json, **fields: Any) -> Json:
     return {"tag": "form", "name": "edit", "elements": list(elements), **fields}
 
 
-def panel(*elements: Json, depth: int = 1) -> Json:
-    """Collapsible panels in one another."""
-    inner = elements if depth == 1 else [panel(*elements, depth=depth - 1)]
-    return {"tag": "collapsible_panel", "header": {"title": words("更多")}, "elements": list(inner)}
-
-
 @pytest.mark.parametrize(
     "element",
     [
         *({"tag": tag, "name": "other", "options": []} for tag in UNCHECKED),
-        panel(MARKDOWN, depth=5),
         columns(button(type="primary"), {**SELECT, "placeholder": words("换比例")}, flex_mode="flow", margin="0 4px"),
         {**IMAGE, "size": "100px 100px", "corner_radius": "5px", "element_id": "picture_1"},
         {**MARKDOWN, "margin": "4px -12px", "icon": {"tag": "custom_icon", "img_key": "img_v3_known"}},
         {"tag": "div", "text": {**words("x"), "text_color": "rgba(5,157,178,0.52)", "text_size": "notation"}},
         form({**INPUT, "max_length": 1000, "input_type": "multiline_text", "rows": 3}, columns(SUBMIT)),
         {"tag": "img_combination", "combination_mode": "bisect", "img_list": [{"img_key": "img_v3_known"}]},
-        {"tag": "table", "columns": [{"name": "who", "data_type": "text"}], "rows": [{"who": "林小雨"}]},
         {"tag": "chart", "chart_spec": {"type": "bar", "data": {"values": []}}},
     ],
     ids=lambda value: str(value)[:50],
@@ -75,10 +67,9 @@ def test_documented_components_are_accepted(element: Json) -> None:
         (form({"tag": "input"}, SUBMIT), 200530),
         (form(INPUT, INPUT, SUBMIT), 200621),
         (form(SUBMIT, button("x", name="x")), 200621),
-        (panel(form(INPUT, SUBMIT)), 200861),
-        (panel(MARKDOWN, depth=6), 11310),
+        (columns(form(INPUT, SUBMIT)), 200861),
         ({"tag": "chart", "chart_spec": {}}, 200550),
-        (panel({**MARKDOWN, "element_id": "same"}, {**MARKDOWN, "element_id": "same"}), 200621),
+        (columns({**MARKDOWN, "element_id": "same"}, {**MARKDOWN, "element_id": "same"}), 200621),
     ],
     ids=lambda value: str(value)[:50],
 )

@@ -19,7 +19,7 @@ from bot.sandbox.faults import FAULTS
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import LoopbackServer, wait_until
-from bot.sandbox.page.control_panel import Unable
+from bot.sandbox.page.server import Unable
 from bot.sandbox.start import Sandbox
 from tests.repo.lock import TOP
 from tests.support.forkserver import Ended, run_command

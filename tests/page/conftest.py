@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import LoopbackServer, Response
 from bot.sandbox.page import server
-from tests.page.chromium import ARGUMENTS, NAMES, program
+from tests.page.browser import ARGUMENTS, NAMES, program
 from tests.page.scripted_bot import ScriptedBot
 
 WIDE: ViewportSize = {"width": 1280, "height": 860}
@@ -141,11 +140,3 @@ def visit(chromium: Browser, usual: BrowserContext, complaints: list[str]) -> It
 
         yield open_page
     assert complaints == []
-
-
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    """Where pictures of the main states go: the folder that ``SCREENSHOTS_DIR`` names, else a temporary one."""
-    folder = Path(os.environ.get("SCREENSHOTS_DIR") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

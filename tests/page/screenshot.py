@@ -24,8 +24,7 @@ from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page.server import Page
 from bot.sandbox.start import Sandbox
 from tests.clients.feishu_wire import HandClock, Wire
-from tests.page.actions import card, open_chat, open_panel, say
-from tests.page.chromium import ARGUMENTS, program
+from tests.page.browser import ARGUMENTS, card, open_chat, open_panel, program, say
 from tests.unit.card_samples import PERSON, PROMPT, cards, samples
 
 README_PICTURE = Path(__file__).parents[2] / ".readme" / "sandbox.png"

@@ -86,18 +86,17 @@ def _components(image_key: str) -> Card:
         "name": "prompt",
         "required": True,
         "input_type": "multiline_text",
-        "label": both("提示词", "Prompt"),
+        "placeholder": both("提示词", "Prompt"),
         "default_value": "一只猫",
     }
     submit = button(both("提交", "Submit"), "edit", name="submit", form_action_type="submit")
     days = [{"day": "11-28", "images": 3}, {"day": "11-29", "images": 12}]
-    markdown = f"**粗体** `code` [链接](https://example.com/) <font color='red'>红</font>\n- 一\n- 二\n{HOSTILE}"
+    markdown = f"**粗体** `code` [链接](https://example.com/)\n{HOSTILE}"
     chart = {"type": "bar", "xField": "day", "yField": "images", "data": {"values": days}}
     shown = card(
         "orange",
         both("组件", "Components"),
         {"tag": "markdown", "content": markdown},
-        {"tag": "hr"},
         div({"tag": "plain_text", "content": HOSTILE}),
         {"tag": "img", "img_key": image_key, "alt": both("一个点", "A dot")},
         _row(
@@ -107,11 +106,6 @@ def _components(image_key: str) -> Card:
             link,
         ),
         {"tag": "form", "name": "edit", "elements": [field, submit]},
-        {
-            "tag": "collapsible_panel",
-            "header": {"title": both("更多", "More")},
-            "elements": [div(both("里面", "Inside"))],
-        },
         {"tag": "chart", "chart_spec": chart},
         {"tag": "person", "user_id": "ou_chen", "show_name": True},
         {"tag": "img_combination", "combination_mode": "bisect", "img_list": [{"img_key": image_key}] * 4},
@@ -165,7 +159,7 @@ class ScriptedBot:
 
     def show(self, *elements: Mapping[str, Any]) -> int:
         """Sends a card with these elements to 林小雨; returns the platform's code, 0 where it took the card."""
-        shown = card("violet", both("试试", "Try"), *map(dict, elements))
+        shown = card("grey", both("试试", "Try"), *map(dict, elements))
         return int(self._wire.create("oc_direct_lin", shown, kind="interactive").json()["code"])
 
     def upload(self, content: bytes) -> str:

@@ -13,8 +13,7 @@ import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import API_HOST, IMAGE_HOST, PATH, GlmStandIn
-from bot.sandbox.page.control_panel import Unable
-from bot.sandbox.page.server import Page
+from bot.sandbox.page.server import Page, Unable
 from tests.page import scripted_bot
 from tests.page.conftest import ScriptedControls
 
@@ -88,9 +87,9 @@ def test_only_the_page_itself_may_act(client: httpx.Client, feishu: FeishuStandI
     ):
         assert say(client, headers=headers).status_code == status
         assert feishu.messages == []
-    message = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", mention_bot=False, image=b"GIF89a\x01\x00\x01\x00")
+    message = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", mention_bot=False, image=scripted_bot.PIXEL)
     path = f"/uploads/{json.loads(message.content)['image_key']}"
-    assert client.get(path).headers["content-type"] == "image/gif"
+    assert client.get(path).headers["content-type"] == "image/png"
     assert client.get(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
 
 

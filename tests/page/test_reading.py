@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bot.sandbox.page import server
-from tests.page.actions import card, open_chat, open_panel, say
+from tests.page.browser import card, open_chat, open_panel, say
 from tests.page.conftest import SMALL, Scene, Visit
 
 pytestmark = pytest.mark.browser
@@ -32,7 +32,7 @@ def faults_for_readers(page: Page) -> list[str]:
     ]
 
 
-def test_the_readers_language_decides_the_words(scene: Scene, visit: Visit, shots: Path) -> None:
+def test_the_readers_language_decides_the_words(scene: Scene, visit: Visit) -> None:
     """The switch turns the cards and the page's own words; people read in their own language unless it is set."""
     page = visit(scene.origin)
     say(page, "一只猫")
@@ -40,7 +40,6 @@ def test_the_readers_language_decides_the_words(scene: Scene, visit: Visit, shot
     page.select_option("#language", "en")
     expect(card(page, "blue")).to_contain_text("In the queue")
     expect(page.locator("html")).to_have_attribute("lang", "en")
-    page.screenshot(path=shots / "english.png")
     page.select_option("#language", "speaker")
     expect(page.locator("h1")).to_have_text("沙盒")
     page.select_option("#speaker", "ou_alex")
@@ -138,7 +137,7 @@ CUT_OFF = """select => {
 """The choices of a select that are wider than it, its arrow of 20 pixels left out."""
 
 
-def test_everything_fits_on_a_small_phone(scene: Scene, visit: Visit, shots: Path) -> None:
+def test_everything_fits_on_a_small_phone(scene: Scene, visit: Visit) -> None:
     """Nothing is wider than the screen or cut off: the bar, a card, an enlarged image, a toast, the panel."""
     scene.bot.go_on.set()
     page = visit(scene.origin, viewport=SMALL)
@@ -152,21 +151,18 @@ def test_everything_fits_on_a_small_phone(scene: Scene, visit: Visit, shots: Pat
     say(page, "@画图 一只猫")
     card(page, "green").locator(".picture").click()
     page.locator("#viewer img").evaluate("image => image.decode()")
-    page.screenshot(path=shots / "small-viewer.png")
     assert page.locator("#viewer").evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
     page.keyboard.press("Escape")
     page.evaluate("import('/static/dom.js').then(module => module.toast('很长的一句话。'.repeat(12)))")
-    page.screenshot(path=shots / "small.png")
     toast = page.locator(".toast")
     assert toast.evaluate("toast => toast.offsetWidth > 0.85 * innerWidth && toast.offsetLeft >= 0")
     assert page.evaluate(TOO_WIDE, "main") == 0
     open_panel(page, "faults")
-    page.screenshot(path=shots / "small-panel.png")
     assert page.evaluate(TOO_WIDE, "aside") == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_one_can_write_beside_the_open_panel(scene: Scene, visit: Visit, shots: Path) -> None:
+def test_one_can_write_beside_the_open_panel(scene: Scene, visit: Visit) -> None:
     """On a tablet the panel takes its room from the list of chats, not from the conversation."""
     page = visit(scene.origin, viewport={"width": 1000, "height": 800})
     open_panel(page, "wires")
@@ -175,7 +171,6 @@ def test_one_can_write_beside_the_open_panel(scene: Scene, visit: Visit, shots: 
         page.fill("#text", "一只猫")
         page.get_by_role("button", name="发送").click()
         expect(page.locator(".card")).to_have_count(asked)
-        page.screenshot(path=shots / f"panel-{width}.png")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.locator("#log").evaluate("log => log.clientWidth >= 340")
     expect(page.get_by_role("button", name="设计小组")).to_have_count(1)
@@ -209,7 +204,7 @@ def test_the_panel_opens_and_closes_by_keyboard(scene: Scene, visit: Visit) -> N
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(scene: Scene, visit: Visit, shots: Path, theme: str) -> None:
+def test_axe_finds_nothing_serious(scene: Scene, visit: Visit, theme: str) -> None:
     """The chat with cards, each tab of the panel and the enlarged picture have no serious fault for readers."""
     scene.bot.go_on.set()
     page = visit(scene.origin, bypass_csp=True, color_scheme=theme)
@@ -221,7 +216,6 @@ def test_axe_finds_nothing_serious(scene: Scene, visit: Visit, shots: Path, them
     found = faults_for_readers(page)
     for tab in ("wires", "queue", "faults"):
         open_panel(page, tab)
-        page.screenshot(path=shots / f"{theme}-{tab}.png")
         found += faults_for_readers(page)
         page.click("#panel-toggle")
     page.locator(".card .picture").first.click()

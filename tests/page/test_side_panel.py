@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
 
 from bot.sandbox.faults import CALL_NAMES, FAULTS, arm
 from bot.sandbox.http import wait_until
-from bot.sandbox.page.control_panel import ControlPanel
+from bot.sandbox.page.stream import choices
 from tests.page import scripted_bot
-from tests.page.actions import card, open_panel, say
+from tests.page.browser import card, open_panel, say
 from tests.page.conftest import Scene, Visit
 
 pytestmark = pytest.mark.browser
@@ -26,7 +25,7 @@ def opened(room: Locator, name: str) -> Locator:
     return wire
 
 
-def test_wires_show_events_and_calls_without_secrets(scene: Scene, visit: Visit, shots: Path) -> None:
+def test_wires_show_events_and_calls_without_secrets(scene: Scene, visit: Visit) -> None:
     """Each event in and each call out appears with its bodies and answer; no secret is anywhere on the page."""
     scene.bot.go_on.set()
     page = visit(scene.origin)
@@ -40,7 +39,6 @@ def test_wires_show_events_and_calls_without_secrets(scene: Scene, visit: Visit,
     expect(made.locator("pre").last).to_contain_text('"url": "https://')
     expect(made).to_contain_text("画好了，要计费")
     expect(fetched.locator("pre")).to_have_text(re.compile(r"<\d{4,} bytes>"))
-    page.screenshot(path=shots / "wires.png")
     say(page, "components")
     card(page, "orange").get_by_role("button", name="再来一张").click()
     expect(opened(room, "card.action.trigger").locator("pre").first).to_contain_text('"token": "***"')
@@ -79,7 +77,7 @@ def test_failed_call_is_shown_in_words(scene: Scene, visit: Visit) -> None:
     expect(facts).to_contain_text(re.compile(r"429 · code 99991400 · \d+ ms · fault: Rate limit: too many calls"))
 
 
-def test_armed_glm_fault_is_shown_and_met_by_the_next_call(scene: Scene, visit: Visit, shots: Path) -> None:
+def test_armed_glm_fault_is_shown_and_met_by_the_next_call(scene: Scene, visit: Visit) -> None:
     """While it is armed a badge says which and how often; it fails only the next image."""
     scene.bot.go_on.set()
     page = visit(scene.origin)
@@ -88,7 +86,6 @@ def test_armed_glm_fault_is_shown_and_met_by_the_next_call(scene: Scene, visit: 
     room.get_by_role("button", name="设下 GLM 故障").click()
     expect(room.locator("#armed li")).to_have_text("余额不足")
     expect(page.locator("#badges")).to_contain_text("⚡ 余额不足")
-    page.screenshot(path=shots / "faults.png")
     say(page, "一只橘猫")
     expect(card(page, "red")).to_contain_text("余额不足")
     expect(room.locator("#armed li")).to_have_count(0)
@@ -136,17 +133,6 @@ def test_pace_and_deliveries_are_switched(scene: Scene, visit: Visit) -> None:
     assert (scene.glm.real_speed, scene.glm.seconds, scene.feishu.delivery.duplicates) == (False, 30, 3)
 
 
-def test_bot_can_be_killed_and_started(scene: Scene, visit: Visit) -> None:
-    """The page kills the bot's process, says that it is down, and starts it again."""
-    page = visit(scene.origin)
-    room = open_panel(page, "faults")
-    room.get_by_role("button", name="立即杀掉").click()
-    expect(page.locator("#badges")).to_contain_text("机器人已停止")
-    assert not scene.controls.running
-    room.get_by_role("button", name="重新启动").click()
-    expect(page.locator("#badges")).not_to_contain_text("机器人已停止")
-
-
 def test_queue_is_shown_as_it_changes(scene: Scene, visit: Visit) -> None:
     """Waiting and running generations are in the queue's tab with who asked for them."""
     page = visit(scene.origin)
@@ -170,8 +156,8 @@ def test_real_images_are_said_to_be_real(scene: Scene, visit: Visit) -> None:
     expect(room.get_by_label("飞书的下一次调用")).to_have_count(1)
 
 
-def test_every_fault_has_words_in_both_languages(scene: Scene) -> None:
+def test_every_fault_has_words_in_both_languages() -> None:
     """Each fault is on the page in Chinese and in English under the name that ``--fault`` takes, and nothing else."""
     assert all(fault.zh and fault.en.isascii() for fault in FAULTS.values())
-    shown = {one["name"] for one in ControlPanel(feishu=scene.feishu, glm=scene.glm, controls=None).choices()["faults"]}
+    shown = {one["name"] for one in choices(None)["faults"]}
     assert shown == {fault.name for fault in FAULTS.values()}

@@ -32,7 +32,7 @@ def send_recall(user: Conversation, said: ChatMessage) -> None:
 
 def assert_nowhere(user: Conversation, text: str, *, calls_before: int) -> None:
     """The text is in no message, no later call and no row."""
-    standing = [one for one in user.bot.feishu.messages if not (one.recalled or one.deleted)]
+    standing = [one for one in user.bot.feishu.messages if not one.recalled]
     assert [one for one in standing if text in one.content] == []
     assert [call for call in user.bot.feishu.calls[calls_before:] if text in call.body] == []
     with user.bot.app.database.read() as connection:

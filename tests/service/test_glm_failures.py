@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
-from bot.sandbox.faults import GLM_CODES
+from bot.sandbox.faults import FAULTS
 from tests.support.dsl import (
     CALL_TIMEOUT,
     CATALOGUE,
@@ -121,7 +121,7 @@ def test_a_failure_has_its_sentence(bot: BotUnderTest, fault: str) -> None:
     assert header_color(card) == "red"
     if fault.startswith("glm_"):
         code = fault.removeprefix("glm_")
-        assert f"{code} {GLM_CODES[code].text}" in "\n".join(shown)
+        assert f"{code} {FAULTS[f'glm_{code}'].text}" in "\n".join(shown)
     assert not any(words in "".join(shown) for words in ("Access denied", "您的请求已被拦截", "Traceback", "/paas/v4"))
     if "status" in values:
         assert "again" in [(action.value or {}).get("a") for action in card_actions(bot.feishu, card.message_id)]
@@ -136,7 +136,7 @@ def test_a_reset_is_shown_in_the_teams_time(tmp_path: Path) -> None:
         user.wait_for_end(user.send())
         shown = list(all_strings(user.first_card))
     assert WORDS.text("failure.quota", "en", until="11-22 16:00") in shown
-    assert f"1308 {GLM_CODES['1308'].text}" in shown
+    assert f"1308 {FAULTS['glm_1308'].text}" in shown
 
 
 @pytest.mark.parametrize("fault", WAITS)

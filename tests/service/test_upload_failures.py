@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.errors import FOR_ADMINS
-from bot.sandbox.faults import FEISHU_CODES
+from bot.sandbox.faults import FAULTS
 from tests.support.dsl import QUICK, BotUnderTest, header_color
 
 REFUSED = {
@@ -49,5 +49,5 @@ def test_a_refused_upload_says_why_and_what_to_do(bot: BotUnderTest, code: int, 
     assert card.shows("button.resume") == free
     assert not card.shows("button.retry")
     card.assert_shows("button.edit")
-    assert f"{code} {FEISHU_CODES[code].text}" in card.text().split("\n")
+    assert f"{code} {FAULTS[f'feishu_{code}'].text}" in card.text().split("\n")
     assert len(user.posts(said)) == 1

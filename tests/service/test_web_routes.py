@@ -30,7 +30,7 @@ def origin(bot: BotUnderTest) -> str:
 def challenge(feishu: FeishuStandIn) -> bytes:
     """The console's check of the address."""
     content = {"challenge": "abc", "token": feishu.verification_token, "type": "url_verification"}
-    return seal(content, encrypt_key=feishu.encrypt_key, now=0.0, signed=False)[0]
+    return seal(content, encrypt_key=feishu.encrypt_key, now=0.0)[0]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ DEADLINE = 60.0
 CALL_TIMEOUT = 5.0
 """Seconds for a whole call where a test has one that is never answered."""
 
-REDELIVERY = RetrySchedule(ladder=(0.1, 0.2, 0.4, 0.8, 1.6, 3.2), scale=1.0)
+REDELIVERY = RetrySchedule(ladder=(0.1, 0.2, 0.4, 0.8, 1.6, 3.2))
 FAKE_KEY = "test.not-a-real-key"
 ADMIN = "ou_admin_of_the_tests"
 FINAL_COLORS = frozenset({"green", "orange", "red", "grey"})

@@ -45,7 +45,7 @@ def violations(feishu: FeishuStandIn, glm: GlmStandIn, connection: Connection, *
 
 
 def _from_bot(feishu: FeishuStandIn) -> list[ChatMessage]:
-    return [one for one in feishu.messages if one.sender == feishu.app_id and not (one.recalled or one.deleted)]
+    return [one for one in feishu.messages if one.sender == feishu.app_id and not one.recalled]
 
 
 def _unfinished(feishu: FeishuStandIn, connection: Connection) -> Iterator[str]:

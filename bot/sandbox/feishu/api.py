@@ -1,4 +1,4 @@
-"""The calls that send, change and recall the bot's messages, and those of its reactions."""
+"""The calls of messaging: the bot's messages and reactions, its images and files."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from bot.sandbox.feishu.cards import TOO_LARGE, CardError, validate_card
-from bot.sandbox.feishu.gateway import Gateway, Rejection, fields_of
-from bot.sandbox.feishu.state import TENANT_KEY, Chat, ChatMessage, FeishuState, Ping, new_id
-from bot.sandbox.http import Request
+from bot.sandbox.feishu.cards import CardError, validate_card
+from bot.sandbox.feishu.gateway import Gateway, Rejection, fields_of, parse_form
+from bot.sandbox.feishu.state import TENANT_KEY, Chat, ChatMessage, FeishuState, Ping, inspect_image, new_id
+from bot.sandbox.http import Request, Response
 
 # fmt: off
 EMOJI_TYPES = frozenset({
@@ -25,19 +25,19 @@ https://open.feishu.cn/document/server-docs/im-v1/message-reaction/emojis-introd
 """
 
 _KINDS = ("text", "image", "file", "interactive")
-_INVALID_PARAMETER, _NOT_OWN, _NO_PERMISSION = 230001, 230026, 230027
-_NO_MESSAGE = 231003
+_FILE_TYPES = ("opus", "mp4", "pdf", "doc", "xls", "ppt", "stream")
 _CARD_NOT_PARSED = 200621
 _AT = re.compile(r"<at\s[^>]*?\b(?:user_id|ids?|email)\s*=\s*[\"']?([^\"'>\s]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageApi:
-    """Reply, create, patch and recall; reactions. Rich text is not taken: it has rules of its own.
+    """Reply, create, patch, recall and react; upload and fetch. Rich text is not taken: it has rules of its own.
 
     https://open.feishu.cn/document/server-docs/im-v1/message/reply
     https://open.feishu.cn/document/server-docs/im-v1/message-card/patch
     https://open.feishu.cn/document/server-docs/im-v1/message-reaction/create
+    https://open.feishu.cn/document/server-docs/im-v1/file/create
     """
 
     state: FeishuState
@@ -84,7 +84,7 @@ class MessageApi:
         if message.msg_type != "interactive":
             raise _invalid("This message is NOT a card")
         if message.sender != self.state.app_id:
-            raise Rejection(_NO_PERMISSION)
+            raise Rejection("feishu_230027")
         if self.state.clock() - message.created > limits.patch_seconds:
             raise Rejection("patch_too_old")
         self.gateway.count("patch", message.message_id, windows=((1.0, limits.patches_per_second),))
@@ -95,7 +95,7 @@ class MessageApi:
     def recall(self, request: Request) -> Mapping[str, Any]:
         message = self._existing(request.values["message_id"])
         if message.sender != self.state.app_id:
-            raise Rejection(_NOT_OWN)
+            raise Rejection("feishu_230026")
         self.state.change_message(message.message_id, recalled=True)
         return {}
 
@@ -107,9 +107,7 @@ class MessageApi:
                 raise Rejection("reaction_bad")
         message = self.state.messages.get(request.values["message_id"])
         if message is None or message.recalled:
-            raise Rejection(_NO_MESSAGE)
-        if message.deleted:
-            raise Rejection("deleted")
+            raise Rejection("feishu_231003")
         app = self.state.app_id
         reaction = self.state.add_reaction(message.message_id, operator=app, emoji_type=emoji_type)
         return {
@@ -119,13 +117,51 @@ class MessageApi:
             "reaction_type": {"emoji_type": emoji_type},
         }
 
+    def upload_image(self, request: Request) -> Mapping[str, Any]:
+        """Uploads an image: 10 MB, 12,000 pixels per side (a GIF 2,000)."""
+        name, content = self._file(request, "image", required={"image_type": ("message", "avatar")})
+        limits = self.state.limits
+        if (image := inspect_image(content)) is None:
+            raise Rejection("image_format")
+        kind, *sides = image
+        if max(sides) > (limits.gif_pixels if kind == "gif" else limits.image_pixels):
+            raise Rejection("image_px")
+        return {"image_key": self.state.add_upload(content, name=name, kind="image", owner=self.state.app_id).key}
+
+    def upload_file(self, request: Request) -> Mapping[str, Any]:
+        name, content = self._file(request, "file", required={"file_type": _FILE_TYPES, "file_name": ()})
+        return {"file_key": self.state.add_upload(content, name=name, kind="file", owner=self.state.app_id).key}
+
+    def get_image(self, request: Request) -> Response:
+        """An image that the app uploaded: https://open.feishu.cn/document/server-docs/im-v1/image/get."""
+        upload = self.state.uploads.get(request.values["image_key"])
+        if upload is None or upload.kind != "image" or upload.owner != self.state.app_id:
+            raise Rejection("feishu_234005")
+        return Response(headers={"Content-Type": upload.content_type}, body=upload.content)
+
+    def _file(
+        self, request: Request, name: Literal["image", "file"], *, required: Mapping[str, tuple[str, ...]]
+    ) -> tuple[str, bytes]:
+        fields, files = parse_form(request.body, request.headers.get("content-type", ""))
+        for field_, values in required.items():
+            if not fields.get(field_) or (values and fields[field_] not in values):
+                raise Rejection("image_param")
+        # Without a file name the platform takes the part for a text field and finds the file missing.
+        if name not in files or not files[name].filename:
+            raise Rejection("field_validation")
+        content = files[name].read()
+        if not content:
+            raise Rejection("image_empty")
+        if len(content) > (self.state.limits.image_bytes if name == "image" else self.state.limits.file_bytes):
+            raise Rejection("image_size")
+        return fields.get("file_name") or files[name].filename or "", content
+
     def _sendable(self, request: Request) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
         """The fields, and the answer of an earlier call with the same ``uuid``."""
         fields, limits = fields_of(request), self.state.limits
         uuid = fields.get("uuid")
-        if not isinstance(fields.get("content"), str) or not isinstance(fields.get("msg_type"), str):
-            raise Rejection("field_validation")
-        if uuid is not None and (not isinstance(uuid, str) or len(uuid) > limits.uuid_characters):
+        texts = all(isinstance(fields.get(name), str) for name in ("content", "msg_type"))
+        if not texts or not isinstance(uuid, str | None) or len(uuid or "") > limits.uuid_characters:
             raise Rejection("field_validation")
         if fields["msg_type"] not in _KINDS:
             raise _invalid("invalid msg_type")
@@ -139,13 +175,11 @@ class MessageApi:
         if message is None:
             text = "The request you send is not a valid {open_message_id} or not exists"
             raise Rejection("bad_message_id", f"{text}\nInvalid ids: [{message_id}]")
-        if message.recalled or message.deleted:
-            raise Rejection("recalled" if message.recalled else "deleted")
+        if message.recalled:
+            raise Rejection("recalled")
         return message
 
     def _send(self, fields: Mapping[str, Any], chat: Chat, **position: Any) -> Mapping[str, Any]:
-        if not chat.bot_inside:
-            raise Rejection("not_in_group")
         kind, content = fields["msg_type"], fields["content"]
         self._check_content(kind, content)
         self.gateway.count("chat", chat.chat_id, windows=((1.0, self.state.limits.chat_per_second),))
@@ -186,10 +220,7 @@ class MessageApi:
         }
 
     def _check_content(self, msg_type: str, content: str) -> None:
-        """Raises 230001, 230025 or 230099 for a content that the platform rejects.
-
-        https://open.feishu.cn/document/server-docs/im-v1/message-content-description/create_json
-        """
+        """Raises ``Rejection``: https://open.feishu.cn/document/server-docs/im-v1/message-content-description/create_json."""
         limits = self.state.limits
         if len(content.encode()) > (limits.text_bytes if msg_type == "text" else limits.card_bytes):
             raise Rejection("too_long")
@@ -204,7 +235,7 @@ class MessageApi:
         match msg_type:
             case "interactive":
                 for error in validate_card(value, image_keys=self.state.image_keys()):
-                    raise Rejection("too_long") if error.sub_code == TOO_LARGE else _rejected_card(error)
+                    raise _rejected_card(error)
                 return
             case "text" if isinstance(value.get("text"), str):
                 return
@@ -217,7 +248,7 @@ class MessageApi:
 
 
 def _invalid(why: str) -> Rejection:
-    return Rejection(_INVALID_PARAMETER, f"Your request contains an invalid request parameter, ext={why}.")
+    return Rejection("feishu_230001", f"Your request contains an invalid request parameter, ext={why}.")
 
 
 def _rejected_card(error: CardError) -> Rejection:
@@ -237,8 +268,6 @@ def _markdown_texts(value: Any) -> Iterator[str]:
         case list():
             for entry in value:
                 yield from _markdown_texts(entry)
-        case {"tag": "table", "rows": rows}:
-            yield json.dumps(rows, ensure_ascii=False).replace('\\"', '"')
         case {"tag": "markdown" | "lark_md", **fields}:
             yield str(fields.get("content", ""))
             by_language = fields.get("i18n_content")

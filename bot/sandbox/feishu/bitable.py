@@ -10,22 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.sandbox.faults import NAMES
 from bot.sandbox.feishu.gateway import Rejection, fields_of
 from bot.sandbox.feishu.state import FeishuState, new_id
 from bot.sandbox.http import Request
 
 _MAX_CALL_RECORDS, _MAX_TABLE_RECORDS, _MAX_NAME = 1000, 20_000, 255
-_INVALID_PARAMETER, _WRONG_BODY, _BAD_TOKEN, _NO_TABLE = 1063001, 1254001, 1254037, 1254041
-_NO_FIELD, _FULL, _TOO_MANY, _TOKEN_CONFLICT = 1254045, 1254103, 1254104, 1255006
-_CHECKS: Mapping[int, tuple[int, Callable[[Any], bool]]] = {
-    1: (1254060, lambda value: isinstance(value, str)),
-    2: (1254061, lambda value: type(value) in (int, float)),
-    3: (1254062, lambda value: isinstance(value, str) and bool(value)),
-    5: (1254064, lambda value: type(value) is int),
-}
-"""The code of a wrong value, by the field's type; 11 is a user."""
-_USER = 11
+_WRONG_BODY = "feishu_1254001"
 
 Fields = dict[str, Any]
 
@@ -48,15 +38,15 @@ class Base:
     tables: dict[str, Table] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
 
-    def add_table(self, fields: Mapping[str, int]) -> Table:
-        table = Table(table_id=new_id("tbl").replace("_", ""), fields=dict(fields))
-        self.tables[table.table_id] = table
-        return table
+    def add_table(self, fields: Mapping[str, int]) -> str:
+        table_id = new_id("tbl").replace("_", "")
+        self.tables[table_id] = Table(table_id=table_id, fields=dict(fields))
+        return table_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BitableApi:
-    """All Bases of the app.
+    """All Bases of the app by their tokens.
 
     It checks tokens, names and types of fields, users, and the number of records; it has no views, formulas, or
     permissions, which the faults ``base_forbidden`` and the like stand for.
@@ -75,7 +65,7 @@ class BitableApi:
         """Adds a Base with one table; returns its token and the table's id."""
         base = Base(app_token=new_id("bas").replace("_", ""))
         self.bases[base.app_token] = base
-        return base.app_token, base.add_table(fields).table_id
+        return base.app_token, base.add_table(fields)
 
     def create(self, request: Request) -> Mapping[str, Any]:
         name = fields_of(request).get("name") or "未命名多维表格"
@@ -96,8 +86,7 @@ class BitableApi:
                 raise Rejection(_WRONG_BODY)
         if len(fields) != len(given) or not all(isinstance(kind, int) for kind in fields.values()):
             raise Rejection(_WRONG_BODY)
-        table_id = base.add_table(fields).table_id
-        return {"table_id": table_id, "default_view_id": new_id("vew"), "field_id_list": [*fields]}
+        return {"table_id": base.add_table(fields), "default_view_id": new_id("vew"), "field_id_list": [*fields]}
 
     def delete_table(self, request: Request) -> Mapping[str, Any]:
         del self._base(request).tables[self._table(request).table_id]
@@ -117,18 +106,18 @@ class BitableApi:
                 if base and request.query.get("type") == "bitable" and person in self.state.people:
                     base.members[person] = perm
                     return {"member": {"member_type": "openid", "member_id": person, "perm": perm, "type": "user"}}
-        raise Rejection(_INVALID_PARAMETER)
+        raise Rejection("feishu_1063001")
 
     def add_records(self, request: Request) -> Mapping[str, Any]:
         """Adds records, all or none; a call with a known token adds nothing."""
         table = self._table(request)
         token = request.query.get("client_token", "")
         if token and not _is_uuid4(token):
-            raise Rejection(_BAD_TOKEN)
+            raise Rejection("feishu_1254037")
         if token in table.seen:
             body, answer = table.seen[token]
             if body != request.body:
-                raise Rejection(_TOKEN_CONFLICT)
+                raise Rejection("feishu_1255006")
             return answer
         records = self._validate(fields_of(request).get("records"), table)
         table.records += records
@@ -141,10 +130,17 @@ class BitableApi:
         if not isinstance(given, list) or not given:
             raise Rejection(_WRONG_BODY)
         if len(given) > _MAX_CALL_RECORDS:
-            raise Rejection(_TOO_MANY)
+            raise Rejection("feishu_1254104")
         if len(table.records) + len(given) > _MAX_TABLE_RECORDS:
-            raise Rejection(_FULL)
-        checks = {**_CHECKS, _USER: (NAMES["base_person"], self._are_users)}
+            raise Rejection("feishu_1254103")
+        # The fault of a wrong value and what a right one is, by the field's type.
+        checks: Mapping[int, tuple[str, Callable[[Any], bool]]] = {
+            1: ("feishu_1254060", lambda value: isinstance(value, str)),
+            2: ("feishu_1254061", lambda value: type(value) in (int, float)),
+            3: ("feishu_1254062", lambda value: isinstance(value, str) and bool(value)),
+            5: ("feishu_1254064", lambda value: type(value) is int),
+            11: ("base_person", self._are_users),
+        }
         records = []
         for one in given:
             match one:
@@ -154,10 +150,10 @@ class BitableApi:
                     raise Rejection(_WRONG_BODY)
             for name, value in record.items():
                 if name not in table.fields:
-                    raise Rejection(_NO_FIELD)
-                code, is_valid = checks.get(table.fields[name], (_WRONG_BODY, lambda _: False))
+                    raise Rejection("feishu_1254045")
+                fault, is_valid = checks.get(table.fields[name], (_WRONG_BODY, lambda _: False))
                 if not is_valid(value):
-                    raise Rejection(code)
+                    raise Rejection(fault)
         return records
 
     def _are_users(self, value: Any) -> bool:
@@ -172,7 +168,7 @@ class BitableApi:
 
     def _table(self, request: Request) -> Table:
         if (table := self._base(request).tables.get(request.values["table_id"])) is None:
-            raise Rejection(_NO_TABLE)
+            raise Rejection("feishu_1254041")
         return table
 
 

@@ -16,17 +16,17 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
 from Crypto.Cipher import AES
 from Crypto.Util.Padding import pad, unpad
 
-from bot.sandbox.feishu.events import Event
 from bot.sandbox.feishu.state import FeishuState
 from bot.sandbox.http import shared_tls
 
+Event = dict[str, Any]
 Outcome = Literal["acknowledged", "refused", "late", "unreachable", "no address"]
 
 Push = Callable[[Event, float], tuple[Outcome, int | None, bytes]]
@@ -39,15 +39,14 @@ _OK = 200
 class RetrySchedule:
     """How events are pushed; seconds.
 
-    ``ladder`` is the wait before each further attempt, multiplied by ``scale``. ``duplicates`` further copies come
-    after a good answer, as the platform reserves the right to; with ``new_event_id`` under an id of their own.
-    ``in_parallel`` copies come at the same moment.
+    ``ladder`` is the wait before each further attempt. ``duplicates`` further copies come after a good answer, as the
+    platform reserves the right to; with ``new_event_id`` under an id of their own. ``in_parallel`` copies come at the
+    same moment.
     """
 
     connect_seconds: float = 2.0
     answer_seconds: float = 3.0
     ladder: tuple[float, ...] = (15.0, 300.0, 3600.0, 21600.0)
-    scale: float = 1.0
     duplicates: int = 0
     new_event_id: bool = False
     in_parallel: int = 1
@@ -55,10 +54,9 @@ class RetrySchedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One push: when (seconds since 1970), how it ended, and how long that took.
+    """One push: when (seconds since 1970), its ``number`` from 1, how it ended, and how long that took.
 
-    ``number`` counts from 1; ``last`` means that none follows after a failure. ``event`` is without the verification
-    token and without the one with which a card can be changed.
+    ``event`` is without the verification token and without the one with which a card can be changed.
     """
 
     at: float
@@ -70,38 +68,55 @@ class Attempt:
     seconds: float
     body: bytes
     event: Event
-    last: bool
 
 
-@dataclass(kw_only=True)
 class EventPusher:
-    """Pushes events to the bot; deliveries run in threads of their own.
+    """Pushes events to the bot at ``webhook_url``, if there is one; deliveries run in threads of their own.
 
-    ``address`` is the request URL; ``push_over`` replaces the POST to it.
+    ``push_over`` can be set to replace the POST.
     """
 
-    state: FeishuState
-    delivery: RetrySchedule
-    address: str | None
-    push_over: Push | None = None
-    attempts: deque[Attempt] = field(default_factory=lambda: deque(maxlen=5000))
-
-    def __post_init__(self) -> None:
+    def __init__(self, *, state: FeishuState, delivery: RetrySchedule) -> None:
+        self.state = state
+        self.delivery = delivery
+        self.webhook_url: str | None = None
+        self.push_over: Push = self._post
+        self._attempts: deque[Attempt] = deque(maxlen=5000)
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
         self._client = httpx.Client(trust_env=False, verify=shared_tls(), limits=httpx.Limits(max_connections=None))
 
-    def deliver(self, event: Event) -> None:
-        """Pushes an event until it is acknowledged or the ladder ends, in the background."""
+    @property
+    def attempts(self) -> list[Attempt]:
+        """The last five thousand pushes, oldest first."""
+        return list(self._attempts)
+
+    def seal(self, event: Event) -> tuple[bytes, dict[str, str]]:
+        """The body and headers with which an event is pushed."""
+        return seal(event, encrypt_key=self.state.encrypt_key, now=self.state.clock())
+
+    def push(self, event: Event, *, times: int = 1) -> list[Attempt]:
+        """Pushes an event as it is, ``times`` times, and waits."""
+        return [self._push(event) for _ in range(times)]
+
+    def deliver(self, event: Event) -> str:
+        """Pushes an event until it is acknowledged or the ladder ends, in the background; returns its id."""
         thread = threading.Thread(target=self._deliver, args=(event,), daemon=True)
         with self.state.lock:
             self._threads = [*(known for known in self._threads if known.is_alive()), thread]
             thread.start()
+        return str(event["header"]["event_id"])
 
-    def push(self, event: Event, *, number: int = 1) -> Attempt:
+    def stop_pushing(self) -> None:
+        """Gives up what is still to be delivered; waits for a push that is under way."""
+        self._closing.set()
+        for thread in list(self._threads):
+            thread.join(self.delivery.answer_seconds)
+        self._client.close()
+
+    def _push(self, event: Event, *, number: int = 1) -> Attempt:
         at, began = self.state.clock(), time.perf_counter()
-        push = self.push_over or self._post
-        outcome, status, answer = push(event, self.delivery.answer_seconds)
+        outcome, status, answer = self.push_over(event, self.delivery.answer_seconds)
         attempt = Attempt(
             at=at,
             event_id=event.get("header", {}).get("event_id", ""),
@@ -112,40 +127,32 @@ class EventPusher:
             seconds=time.perf_counter() - began,
             body=answer,
             event={name: _masked(part) if isinstance(part, dict) else part for name, part in _masked(event).items()},
-            last=outcome != "acknowledged" and number > len(self.delivery.ladder),
         )
-        self.attempts.append(attempt)
+        self._attempts.append(attempt)
         self.state.publish("delivery", attempt)
         return attempt
-
-    def close(self) -> None:
-        """Gives up what is still to be delivered; waits for a push that is under way."""
-        self._closing.set()
-        for thread in list(self._threads):
-            thread.join(self.delivery.answer_seconds)
-        self._client.close()
 
     def _deliver(self, event: Event) -> None:
         delivery = self.delivery
         with ThreadPoolExecutor(delivery.in_parallel) as pool:
-            attempts = list(pool.map(self.push, [event] * delivery.in_parallel))
+            attempts = list(pool.map(self._push, [event] * delivery.in_parallel))
         good = any(attempt.outcome == "acknowledged" for attempt in attempts)
         for number, wait in enumerate(delivery.ladder, start=2):
-            if good or self._closing.wait(wait * delivery.scale):
+            if good or self._closing.wait(wait):
                 break
-            good = self.push(event, number=number).outcome == "acknowledged"
+            good = self._push(event, number=number).outcome == "acknowledged"
         for _ in range(delivery.duplicates if good else 0):
             copy = {**event, "header": {**event["header"], "event_id": secrets.token_hex(16)}}
-            self.push(copy if delivery.new_event_id else event)
+            self._push(copy if delivery.new_event_id else event)
 
     def _post(self, event: Event, allowed: float) -> tuple[Outcome, int | None, bytes]:
-        if self.address is None or self._closing.is_set():
+        if self.webhook_url is None or self._closing.is_set():
             return "no address", None, b""
-        body, headers = seal(event, encrypt_key=self.state.encrypt_key, now=self.state.clock())
+        body, headers = self.seal(event)
         timeout = httpx.Timeout(allowed, connect=min(allowed, self.delivery.connect_seconds))
         began = time.perf_counter()
         try:
-            answer = self._client.post(self.address, content=body, headers=headers, timeout=timeout)
+            answer = self._client.post(self.webhook_url, content=body, headers=headers, timeout=timeout)
         except (httpx.ConnectError, httpx.ConnectTimeout):
             return "unreachable", None, b""
         except httpx.TimeoutException:
@@ -175,17 +182,16 @@ def sign(encrypt_key: str, *, timestamp: str, nonce: str, body: bytes) -> str:
     return hashlib.sha256(f"{timestamp}{nonce}{encrypt_key}".encode() + body).hexdigest()
 
 
-def seal(value: Any, *, encrypt_key: str, now: float, signed: bool = True) -> tuple[bytes, dict[str, str]]:
-    """The body and headers of a push; plain and unsigned without a key. The console's challenge is not signed."""
+def seal(value: Any, *, encrypt_key: str, now: float) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of a push; plain and unsigned without a key."""
     headers = {"Content-Type": "application/json; charset=utf-8", "X-Request-Id": secrets.token_hex(16)}
     body = json.dumps(value, ensure_ascii=False).encode()
     if not encrypt_key:
         return body, headers
     body = json.dumps({"encrypt": encrypt(encrypt_key, body)}).encode()
-    if signed:
-        timestamp, nonce = str(int(now)), secrets.token_hex(8)
-        headers |= {"X-Lark-Request-Timestamp": timestamp, "X-Lark-Request-Nonce": nonce}
-        headers["X-Lark-Signature"] = sign(encrypt_key, timestamp=timestamp, nonce=nonce, body=body)
+    timestamp, nonce = str(int(now)), secrets.token_hex(8)
+    headers |= {"X-Lark-Request-Timestamp": timestamp, "X-Lark-Request-Nonce": nonce}
+    headers["X-Lark-Signature"] = sign(encrypt_key, timestamp=timestamp, nonce=nonce, body=body)
     return body, headers
 
 

@@ -17,14 +17,12 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
-from bot.sandbox.faults import FEISHU_CODES, NAMES, ArmedFault, ArmedFaults
+from bot.sandbox.faults import ArmedFaults, Fault, find_fault
 from bot.sandbox.feishu.state import FeishuState
 from bot.sandbox.http import Request, Response
 
 _OK = 200
-_WRONG_APP, _WRONG_SECRET = 10003, 10014
 _NOT_APPLIED = ("hang", "reset_before", "html_502")
-_WITHOUT_STATUS = ("hang", "reset_before", "reset_after")
 # A card of 30 KB, and what quoting it as a text in JSON adds.
 _EXCERPT = 40_000
 _SECRET = re.compile(r'("(?:app_secret|tenant_access_token)"\s*:\s*)"[^"]*"')
@@ -32,36 +30,36 @@ _SECRET = re.compile(r'("(?:app_secret|tenant_access_token)"\s*:\s*)"[^"]*"')
 
 @dataclass(eq=False)
 class Rejection(Exception):
-    """The platform rejects a call, by a code or its name; nothing was applied.
+    """The platform rejects a call, by the fault of this name; nothing was applied.
 
     ``message`` replaces the documented text; ``retry_in`` is in seconds, for the header of the gateway's limit.
     """
 
-    code: Any
+    name: str
     message: str | None = None
     retry_in: int = 1
     limit: int = 100
 
     def __post_init__(self) -> None:
-        self.code = NAMES.get(self.code, self.code)
+        self.fault = find_fault("feishu", self.name)
 
     def response(self, *, log_id: str, app_id: str) -> Response:
-        fault = FEISHU_CODES[self.code]
-        body: dict[str, Any] = {"code": self.code, "msg": self.message or fault.text}
+        code, status = self.fault.code, self.fault.status
+        body: dict[str, Any] = {"code": code, "msg": self.message or self.fault.text}
         headers = {"X-Tt-Logid": log_id}
-        if self.code == NAMES["rate_gateway"]:
+        if self.fault.own == "rate_gateway":
             headers |= {"x-ogw-ratelimit-limit": str(self.limit), "x-ogw-ratelimit-reset": str(self.retry_in)}
-        elif fault.status != _OK:
-            query = urlencode({"from": "openapi", "log_id": log_id, "code": self.code})
+        elif status != _OK:
+            query = urlencode({"from": "openapi", "log_id": log_id, "code": code})
             advice = f"排查建议查看（Troubleshooting suggestions）： https://open.feishu.cn/search?{query}"
             body["error"] = {"log_id": log_id, "troubleshooter": advice}
-        if self.code == NAMES["scope"]:
+        if self.fault.own == "scope":
             page = f"https://open.feishu.cn/app/{app_id}/auth?q=im:resource:upload&op_from=openapi&token_type=tenant"
             body["error"] |= {
                 "permission_violations": [{"type": "action_scope_required", "subject": "im:resource:upload"}],
                 "helps": [{"url": page, "description": "点击链接申请并开通任一权限即可"}],
             }
-        return Response.of_json(body, status=fault.status, headers=headers)
+        return Response.of_json(body, status=status, headers=headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +106,9 @@ class Gateway:
         """The newest token while at least half an hour of it is left, else a new one."""
         fields, limits = fields_of(request), self.state.limits
         if fields.get("app_id") != self.state.app_id:
-            raise Rejection(_WRONG_APP)
+            raise Rejection("feishu_10003")
         if fields.get("app_secret") != self.state.app_secret:
-            raise Rejection(_WRONG_SECRET)
+            raise Rejection("feishu_10014")
         now = self.state.clock()
         token = next(reversed(self.token_ends), "")
         if self.token_ends.get(token, 0.0) - now < limits.token_renewed_seconds:
@@ -134,39 +132,39 @@ class Gateway:
         """Answers one call of the API of this name; only ``token`` needs no token."""
         began, at = time.perf_counter(), self.state.clock()
         log_id = f"{time.strftime('%Y%m%d%H%M%S', time.gmtime(at))}{secrets.token_hex(9).upper()}"
-        armed = self.faults.take(name)
-        wire = armed.wire if armed else None
-        code: int | None = None
-        if wire in _NOT_APPLIED:
-            response = Response(status=502)
-        else:
+        fault = self.faults.take(name)
+        response, code = Response(), None
+        if fault is None or fault.wire not in _NOT_APPLIED:
             try:
-                response, code = self._apply(name, handler, request, armed=armed, log_id=log_id)
+                response, code = self._apply(name, handler, request, fault=fault)
+                response = replace(response, headers={**response.headers, "X-Tt-Logid": log_id})
             except Rejection as rejection:
-                response, code = rejection.response(log_id=log_id, app_id=self.state.app_id), rejection.code
+                code = rejection.fault.code
+                response = rejection.response(log_id=log_id, app_id=self.state.app_id)
+        response = replace(response, wire_fault=fault.wire if fault else None)
         query = "&".join(f"{key}={value}" for key, value in request.query.items())
         record = ApiCall(
             at=at,
             name=name,
             method=request.method,
             path=f"{request.path}?{query}" if query else request.path,
-            status=None if wire in _WITHOUT_STATUS else response.status,
+            status=response.sent_status,
             code=code,
             seconds=time.perf_counter() - began,
             log_id=log_id,
             body=_excerpt(request.body, request.headers.get("content-type", "")),
             answer=_excerpt(response.body, response.headers.get("Content-Type", "")),
-            fault=armed.name if armed else None,
+            fault=fault.own if fault else None,
         )
         self.calls.append(record)
         self.state.publish("call", record)
-        return replace(response, wire_fault=wire)
+        return response
 
     def _apply(
-        self, name: str, handler: Handler, request: Request, *, armed: ArmedFault | None, log_id: str
+        self, name: str, handler: Handler, request: Request, *, fault: Fault | None
     ) -> tuple[Response, int | None]:
-        if armed and not armed.wire:
-            raise Rejection(armed.fault.code)
+        if fault and not fault.wire:
+            raise Rejection(fault.own)
         limits = self.state.limits
         with self.state.lock:
             if name != "token":
@@ -175,9 +173,8 @@ class Gateway:
             self.count("api", name, windows=windows, code="rate_gateway")
             result = handler(request)
         if isinstance(result, Response):
-            return replace(result, headers={**result.headers, "X-Tt-Logid": log_id}), None
-        body = result if "code" in result else {"code": 0, "msg": "success", "data": result}
-        return Response.of_json(body, headers={"X-Tt-Logid": log_id}), 0
+            return result, None
+        return Response.of_json(result if "code" in result else {"code": 0, "msg": "success", "data": result}), 0
 
     def _check_token(self, request: Request) -> None:
         kind, _, token = request.headers.get("authorization", "").partition(" ")

@@ -17,7 +17,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from itertools import islice
+from io import BytesIO
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from websockets.exceptions import ConnectionClosed
@@ -25,8 +26,7 @@ from websockets.http11 import Request as Handshake
 from websockets.http11 import Response as HandshakeResponse
 from websockets.sync.server import Server, ServerConnection, serve
 
-from bot.sandbox.feishu.delivery import Outcome, RetrySchedule
-from bot.sandbox.feishu.events import Event
+from bot.sandbox.feishu.delivery import Event, Outcome, RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.http import Request, Response
 
@@ -37,6 +37,7 @@ _MAX_CONNECTIONS = 50
 _WRONG_APP, _WRONG_SECRET, _AUTH_FAILED, _TOO_MANY = 10003, 10014, 514, 1000040350
 _SERVICE = 33554678
 _CONTROL, _DATA = 0, 1
+# The numbers of a frame's fields and of a header's, and the kinds of values.
 _SEQUENCE, _LOG, _SERVICE_FIELD, _METHOD, _HEADERS, _PAYLOAD = 1, 2, 3, 4, 5, 8
 _KEY, _VALUE = 1, 2
 _VARINT, _BYTES = 0, 2
@@ -113,17 +114,14 @@ class LongConnections:
         fields = request.json()
         if self.away or not isinstance(fields, dict):
             return Response(status=502, body=b"<html>bad gateway</html>", headers={"Content-Type": "text/html"})
-        rejection = None
         if self.rejections:
-            rejection = self.rejections.popleft()
-        elif fields.get("AppID") != self.app_id:
-            rejection = _WRONG_APP, "invalid param"
-        elif fields.get("AppSecret") != self.app_secret:
-            rejection = _WRONG_SECRET, "app secret invalid"
-        elif self.open >= _MAX_CONNECTIONS:
-            rejection = _TOO_MANY, "the number of connections exceeded the limit"
-        if rejection:
-            return Response.of_json({"code": rejection[0], "msg": rejection[1]})
+            return _reject(*self.rejections.popleft())
+        if fields.get("AppID") != self.app_id:
+            return _reject(_WRONG_APP, "invalid param")
+        if fields.get("AppSecret") != self.app_secret:
+            return _reject(_WRONG_SECRET, "app secret invalid")
+        if self.open >= _MAX_CONNECTIONS:
+            return _reject(_TOO_MANY, "the number of connections exceeded the limit")
         ticket = secrets.token_hex(8)
         self._tickets.add(ticket)
         query = urlencode({"device_id": secrets.randbelow(10**18), "service_id": _SERVICE, "ticket": ticket})
@@ -226,11 +224,15 @@ class ConnectedStandIn(FeishuStandIn):
         super().__init__(delivery=delivery)
         self.line = LongConnections(app_id=self.app_id, app_secret=self.app_secret)
         self._server.route("POST", PATH, self.line.give_address)
-        self._pusher.push_over = self.line.push
+        self.push_over = self.line.push
 
     def __exit__(self, *error: object) -> None:
         self.line.close()
         super().__exit__(*error)
+
+
+def _reject(code: int, message: str) -> Response:
+    return Response.of_json({"code": code, "msg": message})
 
 
 def encode(frame: Frame) -> bytes:
@@ -242,21 +244,16 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(data: bytes) -> Frame:
-    """The frame of these bytes, without unknown fields; raises ``ValueError``."""
-    numbers: dict[int, int] = {}
-    headers: dict[str, str] = {}
-    payload = b""
-    for place, value in _fields(data):
-        if isinstance(value, int):
-            numbers[place] = value
-        elif place == _HEADERS:
-            pair = {part: text.decode() for part, text in _fields(value) if isinstance(text, bytes)}
-            headers[pair.get(_KEY, "")] = pair.get(_VALUE, "")
-        elif place == _PAYLOAD:
-            payload = value
-    if not {_SEQUENCE, _LOG, _SERVICE_FIELD, _METHOD} <= numbers.keys():
-        raise ValueError("a frame lacks a required field")
-    return Frame(method=numbers[_METHOD], headers=headers, payload=payload, service=numbers[_SERVICE_FIELD])
+    """The frame of these bytes, as the SDK writes them."""
+    fields = list(_fields(data))
+    single = dict(fields)
+    pairs = [dict(_fields(value)) for place, value in fields if place == _HEADERS]
+    return Frame(
+        method=single[_METHOD],
+        headers={pair[_KEY].decode(): pair[_VALUE].decode() for pair in pairs},
+        payload=single.get(_PAYLOAD, b""),
+        service=single[_SERVICE_FIELD],
+    )
 
 
 def _varint(number: int) -> bytes:
@@ -271,22 +268,19 @@ def _bytes(place: int, content: bytes) -> bytes:
     return _varint(place << 3 | _BYTES) + _varint(len(content)) + content
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    rest = iter(data)
-    while (tag := _read_varint(rest)) is not None:
-        number = _read_varint(rest)
-        content = bytes(islice(rest, number)) if number and tag & 7 == _BYTES else b""
-        if number is None or tag & 7 not in (_VARINT, _BYTES) or len(content) not in (0, number):
-            raise ValueError("a field of a frame is of an unknown kind, or cut off")
-        yield tag >> 3, number if tag & 7 == _VARINT else content
+def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """The fields by their numbers, each an integer or bytes."""
+    rest = BytesIO(data)
+    while rest.tell() < len(data):
+        tag, number = _read_varint(rest), _read_varint(rest)
+        yield tag >> 3, rest.read(number) if tag & 7 == _BYTES else number
 
 
-def _read_varint(data: Iterator[int]) -> int | None:
-    """The next number; ``None`` at the end."""
+def _read_varint(data: BytesIO) -> int:
     number = shift = 0
-    for byte in data:
+    while True:
+        byte = data.read(1)[0]
         number |= (byte & 0x7F) << shift
         shift += 7
         if not byte & 0x80:
             return number
-    return None

@@ -110,9 +110,9 @@ class RegistrationStandIn:
             return _error("authorization_pending")
         if self.outcome == "denied":
             return _error("access_denied", error_description="the person declined")
-        is_lark = self.outcome == "lark"
-        user = {"open_id": self.open_id, "tenant_brand": "lark" if is_lark else "feishu"}
-        if is_lark and not on_lark:
+        brand = "lark" if self.outcome == "lark" else "feishu"
+        user = {"open_id": self.open_id, "tenant_brand": brand}
+        if brand == "lark" and not on_lark:
             return _error("authorization_pending", user_info=user)
         self._code = ""
         return Response.of_json({"client_id": self.app_id, "client_secret": self.app_secret, "user_info": user})

@@ -11,11 +11,9 @@ from typing import Any, Self
 from bot.sandbox.faults import ArmedFaults
 from bot.sandbox.feishu.api import MessageApi
 from bot.sandbox.feishu.bitable import BitableApi
-from bot.sandbox.feishu.delivery import Attempt, EventPusher, RetrySchedule, seal
-from bot.sandbox.feishu.events import Event
+from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.gateway import ApiCall, Gateway
 from bot.sandbox.feishu.state import Chat, ChatMessage, FeishuState, Limits, Person, Ping, Upload
-from bot.sandbox.feishu.uploads import Uploads
 from bot.sandbox.feishu.user_actions import UserActions
 from bot.sandbox.http import LoopbackServer, Request
 
@@ -36,23 +34,17 @@ class FeishuStandIn(UserActions):
     card by the token of a press, which ends after two uses or half an hour. ``scopes`` is what the tenant has granted;
     it is listed, not enforced: the fault ``scope`` rejects a call.
 
-    Secrets are random where none is given; ``encrypt_key=""`` pushes plain and unsigned. ``webhook_url`` is where
-    events are pushed, ``None`` is an app without one. ``clock`` gives the seconds since 1970 of message times, tokens,
-    limits and ``uuid``.
+    Secrets are random where none is given; ``encrypt_key=""`` pushes plain and unsigned. ``clock`` gives the seconds
+    since 1970 of message times, tokens, limits and ``uuid``.
     """
-
-    bot_open_id = "ou_sandbox_bot"
-    bot_name = "画图"
 
     def __init__(
         self,
         *,
-        port: int = 0,
         app_id: str = "cli_sandbox",
         app_secret: str | None = None,
         encrypt_key: str | None = None,
         verification_token: str | None = None,
-        webhook_url: str | None = None,
         clock: Callable[[], float] = time.time,
         delivery: RetrySchedule | None = None,
         limits: Limits | None = None,
@@ -63,7 +55,7 @@ class FeishuStandIn(UserActions):
         self.verification_token = verification_token or secrets.token_hex(16)
         self.scopes = set(SCOPES)
         self.faults = ArmedFaults("feishu")
-        self.state = state = FeishuState(
+        state = FeishuState(
             app_id=app_id,
             app_secret=self.app_secret,
             encrypt_key=self.encrypt_key,
@@ -71,23 +63,22 @@ class FeishuStandIn(UserActions):
             clock=clock,
             limits=limits or Limits(),
         )
-        self._pusher = EventPusher(state=state, delivery=delivery or RetrySchedule(), address=webhook_url)
-        self._uploads = Uploads(state=state)
+        super().__init__(state=state, delivery=delivery or RetrySchedule())
         self.bases = BitableApi(state=state)
         self._gateway = Gateway(state=state, faults=self.faults)
-        self._server = LoopbackServer(port=port)
+        self._server = LoopbackServer()
         self._add_routes(MessageApi(state=state, gateway=self._gateway))
 
     def _add_routes(self, messages: MessageApi) -> None:
-        gateway, uploads, bases = self._gateway, self._uploads, self.bases
+        gateway, bases = self._gateway, self.bases
         message, base = "/im/v1/messages/:message_id", "/bitable/v1/apps/:app_token/tables"
         for name, method, path, handler in (
             ("token", "POST", "/auth/v3/tenant_access_token/internal", gateway.give_token),
             ("bot_info", "GET", "/bot/v3/info", self._bot_info),
             ("scopes", "GET", "/application/v6/scopes", self._list_scopes),
-            ("image", "POST", "/im/v1/images", uploads.upload_image),
-            ("own_image", "GET", "/im/v1/images/:image_key", uploads.get_image),
-            ("file", "POST", "/im/v1/files", uploads.upload_file),
+            ("image", "POST", "/im/v1/images", messages.upload_image),
+            ("own_image", "GET", "/im/v1/images/:image_key", messages.get_image),
+            ("file", "POST", "/im/v1/files", messages.upload_file),
             ("create", "POST", "/im/v1/messages", messages.create),
             ("reply", "POST", f"{message}/reply", messages.reply),
             ("patch", "PATCH", message, messages.patch),
@@ -107,29 +98,13 @@ class FeishuStandIn(UserActions):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pusher.close()
+        self.stop_pushing()
         self._server.__exit__()
 
     @property
     def origin(self) -> str:
         """The value of ``FEISHU_DOMAIN``."""
         return self._server.origin
-
-    @property
-    def webhook_url(self) -> str | None:
-        return self._pusher.address
-
-    @webhook_url.setter
-    def webhook_url(self, address: str | None) -> None:
-        self._pusher.address = address
-
-    @property
-    def delivery(self) -> RetrySchedule:
-        return self._pusher.delivery
-
-    @delivery.setter
-    def delivery(self, delivery: RetrySchedule) -> None:
-        self._pusher.delivery = delivery
 
     @property
     def people(self) -> list[Person]:
@@ -157,11 +132,6 @@ class FeishuStandIn(UserActions):
         """The last five thousand calls, oldest first."""
         return list(self._gateway.calls)
 
-    @property
-    def attempts(self) -> list[Attempt]:
-        """The last five thousand pushes, oldest first."""
-        return list(self._pusher.attempts)
-
     def replies(self, message_id: str) -> list[ChatMessage]:
         return [one for one in self.messages if one.parent_id == message_id and one.sender == self.app_id]
 
@@ -170,14 +140,6 @@ class FeishuStandIn(UserActions):
 
     def expire_tokens(self) -> None:
         self._gateway.token_ends.clear()
-
-    def seal(self, event: Event) -> tuple[bytes, dict[str, str]]:
-        """The body and headers with which an event is pushed."""
-        return seal(event, encrypt_key=self.encrypt_key, now=self.state.clock())
-
-    def push(self, event: Event, *, times: int = 1) -> list[Attempt]:
-        """Pushes an event as it is, ``times`` times, and waits."""
-        return [self._pusher.push(event) for _ in range(times)]
 
     def wait_for(self, condition: Callable[[FeishuStandIn], bool], *, seconds: float = 10.0) -> bool:
         """Waits until ``condition`` is true for this stand-in; returns whether it became so in time."""

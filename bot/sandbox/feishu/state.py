@@ -7,12 +7,22 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
+
+from PIL import Image
 
 TENANT_KEY = "sandbox_tenant"
 
 ChatKind = Literal["p2p", "group", "topic"]
+Language = Literal["zh", "en"]
+
+_IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "ICO")
+"""Of those that Feishu accepts, the ones that Pillow reads: all but HEIC.
+
+https://open.feishu.cn/document/server-docs/im-v1/image/create
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +56,7 @@ class Person:
 
     open_id: str
     name: str
-    language: Literal["zh", "en"] = "zh"
-
-    @property
-    def ids(self) -> dict[str, str]:
-        """The ids in events; without its scope ``user_id`` is left out."""
-        return {"union_id": f"on_{self.open_id.removeprefix('ou_')}", "open_id": self.open_id}
+    language: Language = "zh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +67,6 @@ class Chat:
     kind: ChatKind
     name: str
     members: tuple[str, ...]
-    bot_inside: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +88,6 @@ class ChatMessage:
     parent_id: str | None = None
     updated: float | None = None
     recalled: bool = False
-    deleted: bool = False
     versions: tuple[str, ...] = ()
     mentions: tuple[dict[str, Any], ...] = ()
 
@@ -149,6 +152,21 @@ def new_id(kind: str) -> str:
     return f"{kind}_{secrets.token_hex(16)}"
 
 
+def user_ids(open_id: str) -> dict[str, str]:
+    """The ids of a user or bot in events; without its scope ``user_id`` is left out."""
+    return {"union_id": f"on_{open_id.removeprefix('ou_')}", "open_id": open_id}
+
+
+def inspect_image(content: bytes) -> tuple[str, int, int] | None:
+    """The format in lower case, width and height of an image, or ``None`` when it is none that Feishu accepts."""
+    try:
+        with Image.open(BytesIO(content), formats=_IMAGE_FORMATS) as image:
+            # A JPEG with further pictures behind the first, as some cameras make it, is an MPO to Pillow.
+            return str(image.format).lower().replace("mpo", "jpeg"), *image.size
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+
+
 @dataclass(kw_only=True)
 class FeishuState:
     """The app and all that is in its tenant, under one lock; the records in it are frozen.
@@ -196,19 +214,16 @@ class FeishuState:
         finally:
             self.subscriptions.remove(subscription)
 
-    def add_person(self, name: str, *, language: Literal["zh", "en"] = "zh", open_id: str | None = None) -> Person:
+    def add_person(self, name: str, *, language: Language = "zh", open_id: str | None = None) -> Person:
         person = Person(open_id=open_id or new_id("ou"), name=name, language=language)
         with self.lock:
             self.people[person.open_id] = person
         return person
 
-    def add_chat(
-        self, kind: ChatKind, *, name: str, members: Sequence[str], chat_id: str | None = None, bot_inside: bool = True
-    ) -> Chat:
-        chat_id = chat_id or new_id("oc")
-        chat = Chat(chat_id=chat_id, kind=kind, name=name, members=tuple(members), bot_inside=bot_inside)
+    def add_chat(self, kind: ChatKind, *, name: str, members: Sequence[str], chat_id: str | None = None) -> Chat:
+        chat = Chat(chat_id=chat_id or new_id("oc"), kind=kind, name=name, members=tuple(members))
         with self.lock:
-            self.chats[chat_id] = chat
+            self.chats[chat.chat_id] = chat
         return chat
 
     def direct_chat(self, open_id: str) -> Chat:
@@ -236,18 +251,20 @@ class FeishuState:
         return after
 
     def add_reaction(self, message_id: str, *, operator: str, emoji_type: str) -> Reaction:
-        """Stores and publishes an emoji on a message."""
-        reaction_id = new_id("reaction")
-        reaction = Reaction(reaction_id, message_id, operator, emoji_type, self.clock())
-        self.reactions[reaction_id] = reaction
+        reaction = Reaction(new_id("reaction"), message_id, operator, emoji_type, self.clock())
+        self.reactions[reaction.reaction_id] = reaction
         self.publish("reaction", reaction)
         return reaction
+
+    def add_upload(self, content: bytes, *, name: str, kind: Literal["image", "file"], owner: str) -> Upload:
+        image, width, height = inspect_image(content) or ("", 0, 0)
+        type_ = f"image/{image}" if image else "application/octet-stream"
+        key = new_id("img_v3" if kind == "image" else "file_v3")
+        upload = Upload(key, kind, name, content, type_, owner, width, height)
+        with self.lock:
+            self.uploads[key] = upload
+        return upload
 
     def image_keys(self) -> frozenset[str]:
         with self.lock:
             return frozenset(key for key, upload in self.uploads.items() if upload.kind == "image")
-
-    def set_membership(self, chat_id: str, *, bot_inside: bool) -> Chat:
-        with self.lock:
-            chat = self.chats[chat_id] = replace(self.chats[chat_id], bot_inside=bot_inside)
-        return chat

@@ -1,18 +1,20 @@
-"""What users do in the chats, the events of it, and what they see of the answer to a card action."""
+"""What users do in the chats, the events of it, and what they see of the answer to a card action.
+
+https://open.feishu.cn/document/server-docs/im-v1/message/events/receive and the pages of the other events.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bot.sandbox.feishu.cards import validate_card
-from bot.sandbox.feishu.delivery import Attempt, EventPusher
-from bot.sandbox.feishu.events import Event, Mention, message_event, milliseconds, new_event, render_content
-from bot.sandbox.feishu.state import TENANT_KEY, ChatMessage, FeishuState, new_id
-from bot.sandbox.feishu.uploads import Uploads
+from bot.sandbox.feishu.delivery import Attempt, Event, EventPusher
+from bot.sandbox.feishu.state import TENANT_KEY, ChatMessage, new_id, user_ids
 
 EVERYBODY = "@_all"
 """Mentions everybody in a text; its event has no entry for it."""
@@ -32,18 +34,15 @@ class PressAnswer:
     card: dict[str, Any] | None = None
 
 
-class UserActions:
+class UserActions(EventPusher):
     """The users' side of the stand-in; each action returns at once, its event follows in the background.
 
     A group's messages reach the bot only when they mention it or everybody, as with the scope
     ``im:message.group_at_msg:readonly``. The actions that are no messages return the event's id.
     """
 
-    state: FeishuState
-    bot_open_id: str
-    bot_name: str
-    _pusher: EventPusher
-    _uploads: Uploads
+    bot_open_id = "ou_sandbox_bot"
+    bot_name = "画图"
 
     def say(
         self,
@@ -66,43 +65,27 @@ class UserActions:
         named = [(open_id, self.state.people[open_id].name, "user") for open_id in mentions]
         if mention_bot and self.state.chats[chat_id].kind != "p2p":
             named.insert(0, (self.bot_open_id, self.bot_name, "bot"))
-        noted = [
-            Mention(index=index, open_id=open_id, name=name, kind=kind)
-            for index, (open_id, name, kind) in enumerate(named, start=1)
-        ]
-        where: dict[str, Any] = {"thread_id": thread_id, "quote": quote}
-        key = None if image is None else self._uploads.store(image, name="picture", kind="image", owner=sender).key
-        if key and not (text or noted):
-            return self._send(chat_id, sender, "image", json.dumps({"image_key": key}), **where)
-        kind = "post" if as_post or key else "text"
-        content = render_content(text, noted, image_key=key, as_post=kind == "post")
-        return self._send(chat_id, sender, kind, content, noted=noted, **where)
+        entries = [_mention(index, *one) for index, one in enumerate(named, start=1)]
+        key = None if image is None else self.state.add_upload(image, name="picture", kind="image", owner=sender).key
+        if key and not (text or entries):
+            kind, content = "image", _json({"image_key": key})
+        else:
+            kind = "post" if as_post or key else "text"
+            content = _render_content(text, entries, image_key=key, as_post=kind == "post")
+        return self._send(chat_id, sender, kind, content, mentions=entries, thread_id=thread_id, quote=quote)
 
     def send_file(
-        self,
-        *,
-        chat_id: str,
-        sender: str,
-        content: bytes,
-        name: str,
-        seconds: int | None = None,
-        thread_id: str | None = None,
-        quote: str | None = None,
+        self, *, chat_id: str, sender: str, content: bytes, name: str, seconds: int | None = None, **position: Any
     ) -> ChatMessage:
-        """Sends a file, or a voice message of so many seconds."""
-        key = self._uploads.store(content, name=name, kind="file", owner=sender).key
-        more = {"file_name": name} if seconds is None else {"duration": seconds * 1000}
-        content_ = json.dumps({"file_key": key, **more}, ensure_ascii=False)
-        kind = "file" if seconds is None else "audio"
-        return self._send(chat_id, sender, kind, content_, thread_id=thread_id, quote=quote)
+        """Sends a file, or a voice message of so many seconds; ``thread_id`` or ``quote`` say to what it replies."""
+        key = self.state.add_upload(content, name=name, kind="file", owner=sender).key
+        kind, more = ("file", {"file_name": name}) if seconds is None else ("audio", {"duration": seconds * 1000})
+        return self._send(chat_id, sender, kind, _json({"file_key": key, **more}), **position)
 
     def react(self, message_id: str, *, by: str, emoji_type: str) -> None:
         """Puts an emoji on a message; the bot has not subscribed to the event of it."""
         message, person = self.state.messages[message_id], self.state.people[by]
         self.state.add_reaction(message.message_id, operator=person.open_id, emoji_type=emoji_type)
-
-    def event_of(self, message: ChatMessage) -> Event:
-        return message_event(self.state, message)
 
     def recall(self, message_id: str, *, by: str) -> str:
         """Recalls a message, as its sender or as a manager of the group."""
@@ -110,43 +93,34 @@ class UserActions:
         body = {
             "message_id": message_id,
             "chat_id": message.chat_id,
-            "recall_time": milliseconds(self.state.clock()),
+            "recall_time": _milliseconds(self.state.clock()),
             "recall_type": "message_owner" if by == message.sender else "group_manager",
         }
-        return self._deliver(new_event(self.state, "im.message.recalled_v1", body))
-
-    def delete(self, message_id: str) -> None:
-        """Deletes a message, of which there is no event."""
-        self.state.change_message(message_id, deleted=True)
+        return self._report("im.message.recalled_v1", body)
 
     def enter_p2p(self, person: str) -> str:
         chat_id = self.state.direct_chat(person).chat_id
-        body: Event = {"chat_id": chat_id, "operator_id": self.state.people[person].ids}
+        body: Event = {"chat_id": chat_id, "operator_id": user_ids(person)}
         for last in [one for one in self.state.messages.values() if one.chat_id == chat_id][-1:]:
-            body |= {"last_message_id": last.message_id, "last_message_create_time": milliseconds(last.created)}
-        return self._deliver(new_event(self.state, "im.chat.access_event.bot_p2p_chat_entered_v1", body))
+            body |= {"last_message_id": last.message_id, "last_message_create_time": _milliseconds(last.created)}
+        return self._report("im.chat.access_event.bot_p2p_chat_entered_v1", body)
 
     def add_bot(self, chat_id: str, *, by: str) -> str:
-        chat = self.state.set_membership(chat_id, bot_inside=True)
+        chat = self.state.chats[chat_id]
         body = {
             "chat_id": chat.chat_id,
-            "operator_id": self.state.people[by].ids,
+            "operator_id": user_ids(by),
             "external": False,
             "operator_tenant_key": TENANT_KEY,
             "name": chat.name,
             "i18n_names": {"zh_cn": chat.name, "en_us": chat.name},
         }
-        return self._deliver(new_event(self.state, "im.chat.member.bot.added_v1", body))
-
-    def remove_bot(self, chat_id: str) -> None:
-        """Removes the bot from a group: no event reaches it, and what it sends is rejected (230002)."""
-        self.state.set_membership(chat_id, bot_inside=False)
+        return self._report("im.chat.member.bot.added_v1", body)
 
     def press_menu(self, event_key: str, *, by: str) -> str:
-        person = self.state.people[by]
-        operator = {"operator_name": person.name, "operator_id": person.ids}
+        operator = {"operator_name": self.state.people[by].name, "operator_id": user_ids(by)}
         body = {"operator": operator, "event_key": event_key, "timestamp": int(self.state.clock())}
-        return self._deliver(new_event(self.state, "application.bot.menu_v6", body))
+        return self._report("application.bot.menu_v6", body)
 
     def press(
         self,
@@ -169,7 +143,7 @@ class UserActions:
             ValueError: the message is no card, or is gone.
         """
         message = self.state.messages[message_id]
-        if message.msg_type != "interactive" or message.recalled or message.deleted:
+        if message.msg_type != "interactive" or message.recalled:
             raise ValueError(f"{message_id} is no card that can be pressed")
         more = {"option": option, "form_value": dict(form_value) if form_value else None, "name": name}
         action: dict[str, Any] = {"tag": tag, "timezone": "Asia/Shanghai"}
@@ -177,21 +151,37 @@ class UserActions:
             action["value"] = dict(value or {})
         action |= {key: entry for key, entry in more.items() if entry is not None}
         body = {
-            "operator": {"tenant_key": TENANT_KEY, **self.state.people[presser].ids},
+            "operator": {"tenant_key": TENANT_KEY, **user_ids(presser)},
             "token": f"c-{secrets.token_hex(17)}",
             "action": action,
             "host": "im_message",
             "context": {"open_message_id": message_id, "open_chat_id": message.chat_id},
         }
-        event = new_event(self.state, "card.action.trigger", body)
+        event = self._new_event("card.action.trigger", body)
         # Of card actions alone the header counts microseconds.
         event["header"]["create_time"] = str(int(self.state.clock() * 1_000_000))
-        code, toast, card = self._read_answer(self._pusher.push(event))
+        code, toast, card = self._read_answer(self._push(event))
         answer = PressAnswer(message_id=message_id, presser=presser, code=code, toast=toast, card=card)
         if card is not None:
-            self.state.change_message(message_id, content=json.dumps(card, ensure_ascii=False))
+            self.state.change_message(message_id, content=_json(card))
         self.state.publish("toast", answer)
         return answer
+
+    def event_of(self, message: ChatMessage) -> Event:
+        body: Event = {
+            "message_id": message.message_id,
+            **message.position,
+            "create_time": _milliseconds(message.created),
+            "update_time": _milliseconds(message.created),
+            "chat_id": message.chat_id,
+            "chat_type": "p2p" if self.state.chats[message.chat_id].kind == "p2p" else "group",
+            "message_type": message.msg_type,
+            "content": message.content,
+        }
+        if message.mentions:
+            body["mentions"] = list(message.mentions)
+        sender = {"sender_id": user_ids(message.sender), "sender_type": "user", "tenant_key": TENANT_KEY}
+        return self._new_event("im.message.receive_v1", {"sender": sender, "message": body})
 
     def _position(self, kind: str, thread_id: str | None, quote: str | None) -> dict[str, Any]:
         messages = self.state.messages
@@ -203,8 +193,7 @@ class UserActions:
         else:
             return {"thread_id": new_id("omt")} if kind == "topic" else {}
         position = {"root_id": source.root_id or source.message_id, "parent_id": source.message_id}
-        thread_id = thread_id or source.thread_id
-        return {**position, "thread_id": thread_id} if thread_id else position
+        return {**position, "thread_id": thread_id or source.thread_id}
 
     def _send(
         self,
@@ -213,7 +202,7 @@ class UserActions:
         kind: str,
         content: str,
         *,
-        noted: Sequence[Mention] = (),
+        mentions: Sequence[dict[str, Any]] = (),
         thread_id: str | None = None,
         quote: str | None = None,
     ) -> ChatMessage:
@@ -225,18 +214,28 @@ class UserActions:
             msg_type=kind,
             content=content,
             created=self.state.clock(),
-            mentions=tuple(mention.entry for mention in noted),
+            mentions=tuple(mentions),
             **self._position(chat.kind, thread_id, quote),
         )
         self.state.add_message(message)
         everybody = kind in ("text", "post") and EVERYBODY in content
-        if chat.bot_inside and (chat.kind == "p2p" or everybody or any(mention.kind == "bot" for mention in noted)):
-            self._deliver(self.event_of(message))
+        if chat.kind == "p2p" or everybody or any(one["mentioned_type"] == "bot" for one in mentions):
+            self.deliver(self.event_of(message))
         return message
 
-    def _deliver(self, event: Event) -> str:
-        self._pusher.deliver(event)
-        return str(event["header"]["event_id"])
+    def _new_event(self, event_type: str, body: Mapping[str, Any]) -> Event:
+        header = {
+            "event_id": secrets.token_hex(16),
+            "event_type": event_type,
+            "create_time": _milliseconds(self.state.clock()),
+            "token": self.state.verification_token,
+            "app_id": self.state.app_id,
+            "tenant_key": TENANT_KEY,
+        }
+        return {"schema": "2.0", "header": header, "event": dict(body)}
+
+    def _report(self, event_type: str, body: Mapping[str, Any]) -> str:
+        return self.deliver(self._new_event(event_type, body))
 
     def _read_answer(self, attempt: Attempt) -> tuple[int | None, dict[str, Any] | None, dict[str, Any] | None]:
         """The code, the toast and the card of an answer to a card action.
@@ -249,11 +248,11 @@ class UserActions:
             value = json.loads(attempt.body)
         except ValueError:
             value = None
-        if not isinstance(value, dict) or not value.keys() <= {"toast", "card"}:
-            return _BAD_BODY, None, None
-        toast = value.get("toast")
-        if "toast" in value and not _is_toast(toast):
-            return _BAD_BODY, None, None
+        match value:
+            case dict() if value.keys() <= {"toast", "card"} and ("toast" not in value or _is_toast(value["toast"])):
+                toast = value.get("toast")
+            case _:
+                return _BAD_BODY, None, None
         match value.get("card"):
             case None:
                 return None, toast, None
@@ -262,9 +261,73 @@ class UserActions:
         return _BAD_CARD, None, None
 
 
+def mention_pattern(name: str) -> re.Pattern[str]:
+    """Finds ``@Name`` as words of its own, not as part of a longer name or of an address."""
+    return re.compile(rf"(?<![A-Za-z0-9._%+-])@{re.escape(name)}(?!\w|[.@]\w)")
+
+
+def _mention(index: int, open_id: str, name: str, kind: str) -> dict[str, Any]:
+    """A mention in an event; ``index`` counts from 1 and gives the key in the text."""
+    return {
+        "key": f"@_user_{index}",
+        "id": user_ids(open_id),
+        "mentioned_type": kind,
+        "name": name,
+        "tenant_key": TENANT_KEY,
+    }
+
+
+def _render_content(text: str, mentions: Sequence[dict[str, Any]], *, image_key: str | None, as_post: bool) -> str:
+    """The content of a received message: mentions are keys, where ``@Name`` is written or else in front.
+
+    Rich text has no language around it, unlike when it is sent, and comes a second time as markdown.
+    """
+    in_front = []
+    for mention in mentions:
+        text, found = mention_pattern(mention["name"]).subn(mention["key"], text)
+        if not found:
+            in_front.append(mention["key"])
+    text = " ".join([*in_front, text])
+    if not as_post:
+        return _json({"text": text})
+    names = {mention["key"]: mention["name"] for mention in mentions}
+    paragraphs = [_paragraph(line, names) for line in text.split("\n")]
+    markdown = [[{"tag": "md", "text": _markdown(paragraph)}] for paragraph in paragraphs if paragraph]
+    if image_key:
+        paragraphs.append([{"tag": "img", "image_key": image_key, "width": 300, "height": 300}])
+        markdown.append([{"tag": "md", "text": f"![]({image_key})"}])
+    return _json({"title": "", "content": paragraphs, "content_v2": markdown})
+
+
+def _paragraph(line: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"tag": "at", "user_id": part, "user_name": names[part], "style": []}
+        if part in names
+        else {"tag": "text", "text": part, "style": []}
+        for part in re.split(r"(@_user_\d+)", line)
+        if part
+    ]
+
+
+def _markdown(paragraph: list[dict[str, Any]]) -> str:
+    return "".join(
+        f'<at user_id="{one["user_id"]}">{one["user_name"]}</at>' if one["tag"] == "at" else one["text"]
+        for one in paragraph
+    )
+
+
 def _is_toast(toast: Any) -> bool:
     match toast:
         case {"content": str(), **rest} if rest.get("type", "info") in ("info", "success", "error", "warning"):
             by_language = rest.get("i18n", {})
             return isinstance(by_language, dict) and all(isinstance(text, str) for text in by_language.values())
     return False
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _milliseconds(seconds: float) -> str:
+    """A time as events have it, a text of digits."""
+    return str(int(seconds * 1000))

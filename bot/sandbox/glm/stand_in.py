@@ -19,15 +19,16 @@ from typing import Any, Self
 
 import httpx
 
-from bot.sandbox.faults import ArmedFaults
-from bot.sandbox.glm.faults import ELSEWHERE, download, expired, reject, replacement, sent_status
+from bot.sandbox.faults import FAULTS, PAGES, ArmedFaults, Fault
 from bot.sandbox.glm.images import render
 from bot.sandbox.http import LoopbackServer, Request, Response, shared_tls
 
 API_HOST = "open.bigmodel.cn"
 IMAGE_HOST = "maas-watermark-prod-new.cn-wlcb.ufileos.com"
 PATH = "/api/paas/v4/images/generations"
-MODELS = ("glm-image", "cogview-4-250304", "cogview-4", "cogview-3-flash")
+
+ELSEWHERE = "elsewhere.example"
+"""The host of the redirects; nobody should ever follow one there."""
 
 LINK_SECONDS = 7 * 24 * 3600
 """How long a link is valid; public samples of 2026 are for seven days, not the documented thirty."""
@@ -45,6 +46,14 @@ _SIZE = re.compile(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})")
 _BEARER = re.compile(r"Bearer ([!-~]+)")
 # Undocumented; 2,761 characters were seen to pass.
 _MAX_PROMPT = 4000
+_CONTENT_FILTER = 1301
+_HEADERS = {"Set-Cookie": "acw_tc=sandbox;path=/;HttpOnly;Max-Age=1800", "Server": "nginx", "Vary": "Origin"}
+_IMAGE_WIRE = {
+    "image_truncated": "truncated",
+    "image_slow": "trickle",
+    "image_reset": "reset_after",
+    "image_hang": "hang",
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,9 +82,8 @@ class GlmCall:
     number: int = 0
     answer: str = ""
 
-    def finish(self, response: Response, *, wire_fault: str | None = None) -> Response:
-        response = replace(response, wire_fault=wire_fault) if wire_fault else response
-        self.status, self.size, self.over = sent_status(response), len(response.body), True
+    def finish(self, response: Response) -> Response:
+        self.status, self.size, self.over = response.sent_status, len(response.body), True
         return response
 
 
@@ -123,7 +131,6 @@ class GlmStandIn:
     def __init__(
         self,
         *,
-        port: int = 0,
         seconds: float = 0.0,
         concurrency: Mapping[str, int] = CONCURRENCY,
         clock: Callable[[], float] = time.time,
@@ -140,9 +147,9 @@ class GlmStandIn:
         self._images: dict[str, GlmCall] = {}
         self._secret = secrets.token_bytes(16)
         self._lock = threading.Lock()
-        self._server = LoopbackServer(port=port)
+        self._server = LoopbackServer()
         self._server.route("POST", PATH, self._generate)
-        self._server.route("GET", "/images/*name", self._image)
+        self._server.route("GET", "/images/*name", self._download)
         for method in ("GET", "POST"):
             self._server.route(method, "/elsewhere/*path", self._stray)
 
@@ -187,33 +194,30 @@ class GlmStandIn:
 
     def original(self, name: str, query: Mapping[str, str]) -> Response:
         """An image as its link gives it, which may meet a fault but is no download by the bot."""
-        return self._stored(name, query, self._take("download"))
-
-    def _take(self, call: str) -> str | None:
-        armed = self.faults.take(call)
-        return armed.name if armed else None
+        return self._stored(name, query, self.faults.take("download"))
 
     def _generate(self, request: Request) -> Response:
         match = _BEARER.fullmatch(request.headers.get("authorization", ""))
-        key = match[1] if match else None
+        key = match[1] if match else ""
         with self._lock:
-            record = GlmCall(at=self._clock(), key=key and key[:4] + "…", body=request.json(), fault=self._take("call"))
+            fault = self.faults.take("call")
+            record = GlmCall(at=self._clock(), body=request.json(), fault=fault.own if fault else None)
+            record.key = key[:4] + "…" if key else None
             self.calls.append(record)
-        response = replacement(record.fault) if record.fault else None
-        wire_fault = None
+        response = _replacement(fault) if fault else None
         if response is None:
-            code = 1001 if key is None else _rejection_code(record.body)
-            response = reject(code) if code else self._make(key or "", record)
-            wire_fault = record.fault if record.paid and not (record.fault or "").startswith("level_") else None
-        response = record.finish(response, wire_fault=wire_fault)
+            code = _rejection_code(record.body) if key else 1001
+            response = _reject(code) if code else self._make(key, record)
+            if fault and record.paid:
+                response = replace(response, wire_fault=fault.wire)
         record.answer = response.body.decode("utf-8", "replace")
-        return response
+        return record.finish(response)
 
     def _make(self, key: str, record: GlmCall) -> Response:
         slot = key, record.body["model"]
         with self._lock:
             if self._working[slot] >= self._concurrency.get(slot[1], 1):
-                return reject(1302)
+                return _reject(1302)
             self._working[slot] += 1
         began = time.monotonic()
         seconds = random.uniform(*REAL_SECONDS) if self.real_speed else self.seconds  # noqa: S311 - no secret
@@ -240,19 +244,19 @@ class GlmStandIn:
     def _signature(self, name: str, expires: str) -> str:
         return hmac.new(self._secret, f"{name}\n{expires}".encode(), hashlib.sha256).hexdigest()[:27]
 
-    def _image(self, request: Request) -> Response:
-        began = time.monotonic()
-        record = GlmCall(at=self._clock(), name=request.values["name"], fault=self._take("download"))
+    def _download(self, request: Request) -> Response:
+        began, fault = time.monotonic(), self.faults.take("download")
+        record = GlmCall(at=self._clock(), name=request.values["name"], fault=fault.own if fault else None)
         self.fetched.append(record)
-        response = self._stored(record.name, request.query, record.fault)
+        response = self._stored(record.name, request.query, fault)
         record.seconds = time.monotonic() - began
         return record.finish(response)
 
-    def _stored(self, name: str, query: Mapping[str, str], fault: str | None) -> Response:
+    def _stored(self, name: str, query: Mapping[str, str], fault: Fault | None) -> Response:
         call, expires = self._images.get(name), query.get("Expires", "")
         signed = query.get("Signature") == self._signature(name, expires) + "="
         if call is None or not signed or not expires.isdigit() or int(expires) < self._clock():
-            return expired()
+            return _answer(status=403, page="expired")
         began = time.monotonic()
         width, _, height = call.body.get("size", "1280x1280").partition("x")
         content = render(
@@ -266,7 +270,7 @@ class GlmStandIn:
         call.drawing = time.monotonic() - began
         # The platform's storage serves JPEG bytes under a .png name and this type.
         image = Response(headers={"Content-Type": "application/octet-stream"}, body=content)
-        return download(fault, image) if fault else image
+        return _spoiled(image, fault) if fault else image
 
     def _stray(self, request: Request) -> Response:
         self.strays.append(request)
@@ -283,7 +287,7 @@ def _rejection_code(body: Any) -> int | None:
     prompt, user_id = body.get("prompt"), body.get("user_id", "nobody")
     text = prompt.strip() if isinstance(prompt, str) else ""
     valid = {
-        1211: body.get("model") in MODELS,
+        1211: body.get("model") in tuple(CONCURRENCY),
         1213: bool(text),
         1261: len(text) <= _MAX_PROMPT,
         1214: _is_size(body.get("model"), body.get("size", "1280x1280")),
@@ -305,3 +309,49 @@ def _is_size(model: Any, size: Any) -> bool:
         return True
     in_range = all(low <= side <= 2048 and side % step == 0 for side in (width, height))  # noqa: PLR2004 - documented
     return in_range and width * height <= most
+
+
+def _reject(code: int, *, role: str = "user", level: int = 2) -> Response:
+    """The platform's answer with an error code; ``role`` and ``level`` are what its content filter found (1301).
+
+    Public reports show level 2 rejected as well as level 1: the level does not decide, the error does.
+    """
+    fault = FAULTS[f"glm_{code}"]
+    body: dict[str, object] = {"error": {"code": str(code), "message": fault.text}}
+    if code == _CONTENT_FILTER:
+        body = {"contentFilter": [{"level": level, "role": role}], **body}
+    return Response.of_json(body, status=fault.status, headers=_HEADERS)
+
+
+def _replacement(fault: Fault) -> Response | None:
+    """The answer in place of a call's good one, or ``None`` for a fault that only changes the good one."""
+    if fault.code:
+        return _reject(fault.code)
+    if fault.own == "output_refused":
+        return _reject(_CONTENT_FILTER, role="assistant", level=1)
+    if fault.own == "reset_before":
+        return Response(wire_fault=fault.own)
+    return _answer(**fault.answer) if fault.answer else None
+
+
+def _spoiled(image: Response, fault: Fault) -> Response:
+    """The answer to a download that meets a fault."""
+    if fault.answer:
+        return _answer(**fault.answer)
+    match fault.own:
+        case "image_empty":
+            return replace(image, body=b"")
+        case "image_half":
+            # A stream has no announced length.
+            return replace(image, body=b"", stream=iter([image.body[: len(image.body) // 2]]))
+        case "image_without_end":
+            return replace(image, body=image.body[:-2])
+    return replace(image, wire_fault=_IMAGE_WIRE[fault.own])
+
+
+def _answer(*, status: int = 200, page: str = "", body: str = "", charset: str = "utf-8", **headers: Any) -> Response:
+    """An answer of faults.toml: a page by its name or a JSON body, with the other headers that are given."""
+    found: Mapping[str, str] = PAGES.get(page, {"type": "application/json", "text": body})
+    type_ = f"{found['type']}; charset={charset}" if found["type"] == "text/html" else found["type"]
+    more = {name.replace("_", "-").title(): value for name, value in headers.items()}
+    return Response(status=status, headers={"Content-Type": type_, **more}, body=found["text"].encode(charset))

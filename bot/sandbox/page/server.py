@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from bot.sandbox.feishu.events import mention_pattern
+from bot.sandbox.faults import arm
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.uploads import image_format
-from bot.sandbox.feishu.user_actions import EVERYBODY
+from bot.sandbox.feishu.state import inspect_image
+from bot.sandbox.feishu.user_actions import EVERYBODY, mention_pattern
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import LoopbackServer, Request, Response, Route
-from bot.sandbox.page.control_panel import ControlPanel, Controls, Unable
-from bot.sandbox.page.stream import EventStream
+from bot.sandbox.page.stream import Controls, EventStream
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -46,7 +45,21 @@ _FILES = {file.name: file for file in (Path(__file__).parent / "static").iterdir
 _VOICE = b"OggS"
 """What stands for a voice message, which nobody plays."""
 
+MAX_SECONDS = 120.0
+"""The longest time that an image can be made to take."""
+
+MAX_TIMES = 20
+"""How many calls in a row a fault can be armed for, and how many copies of an event can be pushed."""
+
 Fields = Mapping[str, Any]
+
+
+class Unable(Exception):
+    """What the visitor asked for is not possible now; ``sentence`` is a key of the page's texts."""
+
+    def __init__(self, message: str, *, sentence: str) -> None:
+        super().__init__(message)
+        self.sentence = sentence
 
 
 class Page:
@@ -61,7 +74,7 @@ class Page:
     ) -> None:
         self._feishu = feishu
         self._glm = glm
-        self._panel = ControlPanel(feishu=feishu, glm=glm, controls=controls)
+        self._controls = controls
         self._server = LoopbackServer(port=port)
         self._actions: Mapping[str, Callable[[Fields], Mapping[str, Any] | None]] = {
             "say": self._say,
@@ -69,7 +82,7 @@ class Page:
             "recall": lambda fields: {"id": feishu.recall(fields["message"], by=fields["by"])},
             "press": self._press,
             "enter": lambda fields: {"id": feishu.enter_p2p(fields["person"])},
-            "switch": lambda fields: self._panel.switch(fields["switch"], fields),
+            "switch": self._switch,
         }
         for method, path, route in (
             ("GET", "/", lambda request: _static("index.html", request)),
@@ -78,8 +91,7 @@ class Page:
             ("GET", "/originals/:name", lambda request: glm.original(request.values["name"], request.query)),
             ("GET", "/stream", self._stream),
             ("POST", "/do/:action", self._act),
-            ("GET", "/*rest", lambda _: _failure(HTTPStatus.NOT_FOUND, "there is nothing here")),
-            ("POST", "/*rest", lambda _: _failure(HTTPStatus.NOT_FOUND, "there is nothing here")),
+            *((method, "/*rest", _find_nothing) for method in ("GET", "POST")),
         ):
             self._server.route(method, path, self._guarded(route))
 
@@ -129,7 +141,8 @@ class Page:
         return Response(headers=headers, body=upload.content)
 
     def _stream(self, _: Request) -> Response:
-        stream = EventStream(feishu=self._feishu, glm=self._glm, panel=self._panel, closing=self._server.closing)
+        closing, controls = self._server.closing, self._controls
+        stream = EventStream(feishu=self._feishu, glm=self._glm, controls=controls, closing=closing)
         return Response(headers={"Content-Type": "text/event-stream; charset=utf-8"}, stream=stream.parts())
 
     def _act(self, request: Request) -> Response:
@@ -148,22 +161,18 @@ class Page:
         """Says words, with an image or not; a voice message or another file goes by itself, before the words."""
         text, mentioned = self._read(fields)
         feishu, bot = self._feishu, self._feishu.bot_open_id
-        position = {"thread_id": fields.get("thread"), "quote": fields.get("quote")}
-        sender: dict[str, Any] = {"chat_id": fields["chat"], "sender": fields["sender"], **position}
-        file = _decode(fields["file"]) if "file" in fields else None
+        where: dict[str, Any] = {"chat_id": fields["chat"], "sender": fields["sender"]}
+        where |= {"thread_id": fields.get("thread"), "quote": fields.get("quote")}
+        file, sent = _decode(fields["file"]) if "file" in fields else None, None
         if "voice" in fields:
-            sent = feishu.send_file(**sender, content=_VOICE, name="voice.opus", seconds=int(fields["voice"]))
-            return {"id": sent.message_id}
-        if file is not None and image_format(file) is None:
-            sent = feishu.send_file(**sender, content=file, name=str(fields.get("name") or "file"))
-            if not text:
-                return {"id": sent.message_id}
+            sent = feishu.send_file(**where, content=_VOICE, name="voice.opus", seconds=int(fields["voice"]))
+        elif file is not None and inspect_image(file) is None:
+            sent = feishu.send_file(**where, content=file, name=str(fields.get("name") or "file"))
             file = None
-        others = [who for who in mentioned if who != bot]
-        as_post = bool(fields.get("rich"))
-        sent = feishu.say(
-            **sender, text=text, mention_bot=bot in mentioned, mentions=others, as_post=as_post, image=file
-        )
+        if sent is None or text:
+            others = [who for who in mentioned if who != bot]
+            how: dict[str, Any] = {"as_post": bool(fields.get("rich")), "image": file}
+            sent = feishu.say(**where, text=text, mention_bot=bot in mentioned, mentions=others, **how)
         return {"id": sent.message_id}
 
     def _read(self, fields: Fields) -> tuple[str, list[str]]:
@@ -179,6 +188,48 @@ class Page:
     def _press(self, fields: Fields) -> Mapping[str, Any]:
         more: dict[str, Any] = {name: fields.get(name) for name in ("value", "option", "form_value", "name")}
         return asdict(self._feishu.press(fields["message"], fields["presser"], tag=fields["tag"], **more))
+
+    def _switch(self, fields: Fields) -> None:
+        """Sets a switch; raises ``KeyError`` or ``ValueError`` for what does not exist or is out of range."""
+        feishu, glm = self._feishu, self._glm
+        match fields["switch"]:
+            case "fault":
+                length: dict[str, Any] = {"times": _integer(fields.get("times", 1), least=1)}
+                if "seconds" in fields:
+                    length["seconds"] = _seconds(fields["seconds"])
+                arm(fields["name"], feishu=feishu.faults, glm=glm.faults, on=fields.get("on"), **length)
+            case "clear":
+                glm.faults.disarm()
+                feishu.faults.disarm()
+            case "seconds":
+                glm.real_speed = fields["seconds"] == "real"
+                if not glm.real_speed:
+                    glm.seconds = _seconds(fields["seconds"])
+            case "delivery":
+                duplicates, new_id = _integer(fields["duplicates"], least=0), bool(fields.get("new_event_id"))
+                feishu.delivery = replace(feishu.delivery, duplicates=duplicates, new_event_id=new_id)
+            case "kill" if self._controls:
+                self._controls.kill()
+            case "start" if self._controls:
+                self._controls.start()
+            case name:
+                raise KeyError(name)
+
+
+def _integer(value: Any, *, least: int) -> int:
+    if not isinstance(value, int) or not least <= value <= MAX_TIMES:
+        raise ValueError(f"a whole number from {least} to {MAX_TIMES} is expected")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
+        raise ValueError(f"seconds from 0 to {MAX_SECONDS:g} are expected")
+    return float(value)
+
+
+def _find_nothing(_: Request) -> Response:
+    return _failure(HTTPStatus.NOT_FOUND, "there is nothing here")
 
 
 def _static(name: str, request: Request) -> Response:

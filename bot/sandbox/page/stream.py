@@ -11,15 +11,14 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from bot.sandbox.faults import find_fault
+from bot.sandbox.faults import FAULTS, find_fault
 from bot.sandbox.feishu.delivery import Attempt
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import Change, ChatMessage
 from bot.sandbox.glm.stand_in import IMAGE_HOST, GlmCall, GlmStandIn
-from bot.sandbox.page.control_panel import ControlPanel
 
 View = dict[str, Any]
 
@@ -27,6 +26,18 @@ _POLL_SECONDS, _HEARTBEAT_SECONDS = 0.1, 15.0
 _MAX_WIRES = 200
 _EXCERPT = 40_000
 _UPLOAD_KEY = re.compile(r"\b(?:img|file)_v3_[0-9a-f]+")
+
+
+class Controls(Protocol):
+    """The bot's process and its queue; see ``bot.sandbox.start.Sandbox``."""
+
+    @property
+    def real_glm(self) -> bool: ...
+    @property
+    def running(self) -> bool: ...
+    def kill(self) -> None: ...
+    def start(self) -> None: ...
+    def queue(self) -> list[View]: ...
 
 
 @dataclass(kw_only=True)
@@ -38,7 +49,7 @@ class EventStream:
 
     feishu: FeishuStandIn
     glm: GlmStandIn
-    panel: ControlPanel
+    controls: Controls | None
     closing: threading.Event
     _seen: View = field(default_factory=dict)
 
@@ -70,7 +81,7 @@ class EventStream:
             ],
             "messages": [self._message_view(message) for message in feishu.messages],
             "wires": sorted(wires, key=lambda wire: wire["at"])[-_MAX_WIRES:],
-            "choices": self.panel.choices(),
+            "choices": choices(self.controls),
             "switches": self._seen["switches"],
             "queue": self._seen["queue"],
         }
@@ -89,7 +100,8 @@ class EventStream:
         for record in [*self.glm.calls, *self.glm.fetched]:
             if self._is_new(f"glm/{id(record)}", record.over):
                 yield "wire", _glm_view(record)
-        for name, view in (("switches", self.panel.state()), ("queue", self.panel.queue())):
+        queue = self.controls.queue() if self.controls else None
+        for name, view in (("switches", self._switches()), ("queue", queue)):
             if self._is_new(name, view):
                 yield name, view
 
@@ -98,6 +110,25 @@ class EventStream:
             return False
         self._seen[name] = view
         return True
+
+    def _switches(self) -> View:
+        """The present state of the side panel's switches."""
+        delivery, offset = self.feishu.delivery, time.time() - time.monotonic()
+        return {
+            "seconds": "real" if self.glm.real_speed else self.glm.seconds,
+            "armed": [
+                {
+                    "name": armed.fault.name,
+                    "on": armed.on if armed.fault.side == "feishu" else None,
+                    "left": armed.left,
+                    "ends_at": armed.ends_at and round(armed.ends_at + offset),
+                }
+                for armed in (*self.glm.faults.armed, *self.feishu.faults.armed)
+            ],
+            "duplicates": delivery.duplicates,
+            "new_event_id": delivery.new_event_id,
+            "running": self.controls is None or self.controls.running,
+        }
 
     def _message_view(self, message: ChatMessage) -> View:
         state = self.feishu.state
@@ -108,18 +139,17 @@ class EventStream:
                 if one.message_id == message.message_id
             ]
             uploads = {key: state.uploads[key] for key in _UPLOAD_KEY.findall(message.content) if key in state.uploads}
-        gone = message.recalled or message.deleted
         return {
             "id": message.message_id,
             "chat": message.chat_id,
             "sender": message.sender,
             "type": message.msg_type,
-            "content": None if gone else json.loads(message.content),
+            "content": None if message.recalled else json.loads(message.content),
             "created": message.created,
             "thread": message.thread_id,
             "root": message.root_id,
             "parent": message.parent_id,
-            "gone": gone,
+            "gone": message.recalled,
             "mentions": message.mentions,
             "reactions": reactions,
             "uploads": {
@@ -127,6 +157,21 @@ class EventStream:
                 for key, one in uploads.items()
             },
         }
+
+
+def choices(controls: Controls | None) -> View:
+    """What can be switched: every fault with its names and the calls that can fail by it.
+
+    ``image_host`` is the host of the image links that the page itself answers for.
+    """
+    real = controls is not None and controls.real_glm
+    faults = [
+        {"name": name, "side": one.side, "zh": one.zh, "en": one.en, "calls": one.calls, "aim": one.default_call}
+        for name, one in FAULTS.items()
+        if name == one.name and not (real and one.side == "glm")
+    ]
+    image_host = None if real else IMAGE_HOST
+    return {"faults": faults, "process": controls is not None, "real_glm": real, "image_host": image_host}
 
 
 def _event(name: str, view: Any) -> bytes:
@@ -151,7 +196,8 @@ def _event_view(attempt: Attempt) -> View:
 
 
 def _call_view(call: ApiCall) -> View:
-    more = {
+    return {
+        **asdict(call),
         "id": call.log_id,
         "way": "feishu",
         "target": f"{call.method} {call.path}",
@@ -159,7 +205,6 @@ def _call_view(call: ApiCall) -> View:
         "good": call.status is not None and not call.code and call.status < 400,  # noqa: PLR2004 - the first error
         "fault": call.fault and find_fault("feishu", call.fault).name,
     }
-    return {**asdict(call), **more}
 
 
 def _glm_view(record: GlmCall) -> View:

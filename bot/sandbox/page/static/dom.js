@@ -73,15 +73,14 @@ export const openLink = (url) => open(leadsTo(url), "_blank", "noopener,noreferr
  * A picture of the chat, which a press enlarges; where its size is known it takes its pane before it comes.
  * `shape` is its `width` and `height` and how it is `cut` to them.
  */
-export function picture(key, shape, alt, { className = "", enlarges = true } = {}) {
+export function picture(key, shape, alt, className = "") {
   const image = el("img", { src: `/uploads/${key}`, alt });
   if (shape?.width) {
     Object.assign(image, { width: shape.width, height: shape.height });
     image.style.aspectRatio = `${shape.width} / ${shape.height}`;
   }
-  const look = { className: `picture ${className} ${shape?.cut ?? ""}` };
-  if (!enlarges) return el("span", look, image);
-  return el("button", { ...look, type: "button", "aria-label": t("enlarge", { name: alt }), onclick: () => enlarge(key, alt) }, image);
+  const look = `picture ${className} ${shape?.cut ?? ""}`;
+  return el("button", { className: look, type: "button", "aria-label": t("enlarge", { name: alt }), onclick: () => enlarge(key, alt) }, image);
 }
 
 /** The size of a picture that a person has sent: never enlarged, at most 240 pixels high. */

@@ -92,7 +92,7 @@ function rich(part, subject) {
   }
 }
 
-const sent = (key, { uploads }) => picture(key, sentShape(uploads[key]), t("picture"), { className: "sent" });
+const sent = (key, { uploads }) => picture(key, sentShape(uploads[key]), t("picture"), "sent");
 
 const fileName = ({ content: { file_key: key, file_name: name }, uploads }) => name ?? uploads[key]?.name ?? key;
 

@@ -1,8 +1,29 @@
-"""What a visitor does on the page."""
+"""The system's Chromium, and what a visitor does on the page."""
 
 from __future__ import annotations
 
+import shutil
+
 from playwright.sync_api import Locator, Page
+
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # Pages of one context share a process, so that only the first one has to start it.
+    "--process-per-site",
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def program() -> str | None:
+    """The path of the first one that is installed."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
 def say(page: Page, text: str) -> None:
