@@ -36,7 +36,7 @@ from bot.feishu.bitable import BitableClient
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import describe, suggest_fix
 from bot.feishu.http import trusted
-from bot.glm.client import Downloader, GlmClient, call_seconds
+from bot.glm.client import Downloader, GlmClient
 from bot.glm.transport import GuardedTransport, is_public
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.models import Command
@@ -131,13 +131,6 @@ class Bot:
             event_types=EVENT_TYPES,
         )
         self.background = Background(stopping=self._stopping, on_crash=self._metrics.task_crashed)
-        self._feishu = self._build_feishu_client(feishu)
-        self._closers: list[Callable[[], None]] = [self._feishu.close, database.close]
-        self._identity = BotIdentity(app_id=settings.app_id, fetch_info=self._fetch_identity, store=self._key_value)
-        self._limits = Limits(settings=settings.limits, prices=self._prices, periods=periods)
-        self._requests = requests = self._build_request_service()
-        self._events = self._build_event_handler(requests)
-        self._alerts = self._build_alerts(requests)
         self._outages = Outages(
             database=database,
             explain=self._explain,
@@ -145,6 +138,13 @@ class Bot:
             on_begin=lambda: self._alerts.alert("feishu"),
             on_end=self._wake.set,
         )
+        self._feishu = self._build_feishu_client(feishu)
+        self._closers: list[Callable[[], None]] = [self._feishu.close, database.close]
+        self._identity = BotIdentity(app_id=settings.app_id, fetch_info=self._fetch_identity, store=self._key_value)
+        self._limits = Limits(settings=settings.limits, prices=self._prices, periods=periods)
+        self._requests = requests = self._build_request_service()
+        self._events = self._build_event_handler(requests)
+        self._alerts = self._build_alerts(requests)
         self._upkeep = {"api-usage": self._calls.store, "admin-alerts": self._alerts.check}
         self.worker: Worker | None = None
 
@@ -254,6 +254,7 @@ class Bot:
             clock=self._clock,
             on_call=self._on_feishu_call,
             on_date=self._platform_clock.learn,
+            guard=self._outages.guard,
         )
 
     def _build_request_service(self) -> RequestService:
@@ -341,23 +342,21 @@ class Bot:
             largest=settings.originals.megabytes * 1024 * 1024,
             clock=self._clock,
         )
-        requests, generations = RequestStore(self.database), GenerationStore(self.database)
+        requests = RequestStore(self.database, leases.owner)
+        generations = GenerationStore(self.database, leases.owner)
         steps = GenerationSteps(
             store=generations,
             glm=glm,
             downloader=downloader,
             feishu=self._feishu,
             cache=cache,
-            outages=self._outages,
             user_ids=PseudonymousIds(self._key_value),
             leases=leases,
             timings=timings,
             stopping=self._stopping,
             on_call=self._metrics.glm_called,
         )
-        uploader = OriginalUploader(
-            database=self.database, cache=cache, downloader=downloader, feishu=self._feishu, outages=self._outages
-        )
+        uploader = OriginalUploader(database=self.database, cache=cache, downloader=downloader, feishu=self._feishu)
         return Worker(
             database=self.database,
             requests=requests,
@@ -368,7 +367,6 @@ class Bot:
             queue=queue,
             cache=cache,
             slots=self._slots,
-            call_seconds=call_seconds,
             timings=timings,
             wake=self._wake,
             stopping=self._stopping,
@@ -394,7 +392,6 @@ class Bot:
             renderer=renderer,
             originals=uploader,
             leases=leases,
-            outages=self._outages,
             timings=self._timings,
             notify_after=self._settings.cards.notify_after_seconds,
             clock=self._clock,

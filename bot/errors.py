@@ -118,6 +118,8 @@ class GlmError(BotError):
     """A call to the GLM images API, or the download of its image, failed."""
 
     code: ClassVar[str] = "server_error"
+    billed: ClassVar[bool] = True
+    """Whether the platform may bill a call that fails so."""
 
     message: str
     """The platform's own message where it sent one, else ours in English."""
@@ -141,43 +143,55 @@ class GlmError(BotError):
     request_id: str | None = None
     """The platform's id of the call, for its support."""
 
-    def __init_subclass__(cls, *, code: str | None = None, sentence: str | None = None) -> None:
+    def __init_subclass__(
+        cls, *, code: str | None = None, sentence: str | None = None, billed: bool | None = None
+    ) -> None:
         cls.code, cls.sentence = code or cls.code, sentence or cls.sentence
+        cls.billed = cls.billed if billed is None else billed
 
     def __post_init__(self) -> None:
         super().__init__(self.message)
         self.sentence = self.sentence or type(self).sentence or "failure.internal"
 
+    @property
+    def may_be_billed(self) -> bool:
+        """Whether the platform may bill the call: unless it rejected it before any work, or never received it.
 
-class MissingApiKey(GlmError, code="MISSING_API_KEY", sentence="failure.key_missing"):
+        This decides for the budget and for a sender's day. What the platform bills of a call that it could not finish,
+        or that its content filter refused (1301), is documented nowhere.
+        """
+        return self.billed and not self.waits
+
+
+class MissingApiKey(GlmError, code="MISSING_API_KEY", sentence="failure.key_missing", billed=False):
     """``ZHIPU_API_KEY`` is absent, empty, or holds characters that no key has."""
 
 
-class InvalidSize(GlmError, code="INVALID_SIZE", sentence="failure.size"):
+class InvalidSize(GlmError, code="INVALID_SIZE", sentence="failure.size", billed=False):
     """The model cannot make an image of this size."""
 
 
-class InvalidQuality(GlmError, code="INVALID_QUALITY", sentence="failure.quality"):
+class InvalidQuality(GlmError, code="INVALID_QUALITY", sentence="failure.quality", billed=False):
     """The quality is neither ``hd`` nor ``standard``."""
 
 
-class InvalidPrompt(GlmError, code="INVALID_PROMPT", sentence="failure.prompt"):
+class InvalidPrompt(GlmError, code="INVALID_PROMPT", sentence="failure.prompt", billed=False):
     """The prompt is empty."""
 
 
-class InvalidUserId(GlmError, code="INVALID_USER_ID", sentence="failure.internal"):
+class InvalidUserId(GlmError, code="INVALID_USER_ID", sentence="failure.internal", billed=False):
     """The end user's id is not 6 to 128 characters long."""
 
 
-class AuthenticationFailed(GlmError, code="authentication_error", sentence="failure.key_refused"):
+class AuthenticationFailed(GlmError, code="authentication_error", sentence="failure.key_refused", billed=False):
     """The platform rejected the key or the account."""
 
 
-class InsufficientBalance(GlmError, code="insufficient_balance", sentence="failure.balance"):
+class InsufficientBalance(GlmError, code="insufficient_balance", sentence="failure.balance", billed=False):
     """The account has no balance left (1113)."""
 
 
-class RateLimited(GlmError, code="rate_limit_exceeded", sentence="failure.rate_limit"):
+class RateLimited(GlmError, code="rate_limit_exceeded", sentence="failure.rate_limit", billed=False):
     """The account's or the model's limit rejected the call; ``waits``: a later call may pass."""
 
 
@@ -185,7 +199,7 @@ class ContentRejected(GlmError, code="content_filter_violation", sentence="failu
     """The content filter rejected the prompt or the image (1301, or level 0 to 1)."""
 
 
-class RequestRejected(GlmError, code="invalid_request", sentence="failure.request"):
+class RequestRejected(GlmError, code="invalid_request", sentence="failure.request", billed=False):
     """The platform found the request invalid (1210 to 1215, 1221, 1222, 1261)."""
 
 
@@ -193,7 +207,7 @@ class ServerFailed(GlmError, sentence="failure.server"):
     """The platform failed, or its answer cannot be understood."""
 
 
-class RequestBlocked(ServerFailed):
+class RequestBlocked(ServerFailed, billed=False):
     """A firewall or proxy on the way to the platform answered in its place, so nothing was made or billed."""
 
 
@@ -201,7 +215,7 @@ class NetworkFailed(GlmError, code="NETWORK_ERROR", sentence="failure.network"):
     """The platform could not be reached, or the connection broke."""
 
 
-class NotConnected(NetworkFailed):
+class NotConnected(NetworkFailed, billed=False):
     """There was no connection, so nothing was sent that could be billed."""
 
 

@@ -66,11 +66,12 @@ class PendingWork:
 class GenerationStore:
     """Reads and writes generations.
 
-    Each method is one transaction and raises ``DatabaseUnavailable`` when the database does not answer; those that name
-    an ``owner`` raise ``LeaseLost`` when the generation is no longer that owner's.
+    Each method is one transaction and raises ``DatabaseUnavailable`` when the database does not answer; those that take
+    a claimed generation raise ``LeaseLost`` when it is no longer ``owner``'s.
     """
 
     database: Database
+    owner: str
 
     def open_work(self) -> PendingWork:
         """The work on generations that have not ended."""
@@ -104,9 +105,7 @@ class GenerationStore:
             row = connection.execute(statement).first()
         return (row.generation_id, Options.from_stored(json.loads(row.content))) if row else None
 
-    def claim_slot(
-        self, generation_id: str, *, owner: str, lease: float, slots: int, deadline: float
-    ) -> Generation | None:
+    def claim_slot(self, generation_id: str, *, lease: float, slots: int, deadline: float) -> Generation | None:
         """Takes a slot for a waiting generation: the committed intent to make one paid call.
 
         So many ``slots`` of its model may be in flight over all processes; after ``deadline`` seconds the call frees
@@ -120,7 +119,7 @@ class GenerationStore:
             .where(_G.generation_id == generation_id, is_claimable(self.database, model=_G.model, slots=slots))
             .values(
                 state=State.GENERATING,
-                owner=owner,
+                owner=self.owner,
                 lease_until=now + lease,
                 calls_made=_G.calls_made + 1,
                 calls_billed=_G.calls_billed + 1,
@@ -143,7 +142,7 @@ class GenerationStore:
                 mark_dirty(connection, [row["request_id"]], unless_state="generating")
             return _with_request(connection, row)
 
-    def claimed_slot(self, generation_id: str, *, owner: str) -> Generation | None:
+    def claimed_slot(self, generation_id: str) -> Generation | None:
         """The generation if ``owner`` has taken a slot for it and has not released it.
 
         Tells what became of a claim whose commit was not acknowledged; it waits for a commit that is under way.
@@ -151,14 +150,14 @@ class GenerationStore:
         with self.database.write(step="generations.claimed_slot") as connection:
             # Locked by its id alone: a commit that is under way hides what it has changed, but not its lock.
             (row,) = lock_rows(connection, generations, _G.generation_id == generation_id)
-            mine = row["owner"] == owner and row["state"] == State.GENERATING
+            mine = row["owner"] == self.owner and row["state"] == State.GENERATING
             return _with_request(connection, row) if mine else None
 
-    def undo_claim(self, generation: Generation, *, owner: str) -> None:
+    def undo_claim(self, generation: Generation) -> None:
         """Takes back the charge of a claim whose call was not sent; one that is still ``owner``'s waits again."""
         unsent = {"calls_made": _G.calls_made - 1, "calls_billed": _G.calls_billed - 1}
         which = _G.generation_id == generation.generation_id
-        mine = and_(_G.owner == owner, _G.state == State.GENERATING)
+        mine = and_(_G.owner == self.owner, _G.state == State.GENERATING)
         back = update(generations).where(which, mine).values(**unsent, owner=None, slot_until=None, state=State.WAITING)
         with self.database.write(step="generations.undo_claim") as connection:
             if connection.execute(back.returning(_G.owner)).first() is None:
@@ -166,7 +165,7 @@ class GenerationStore:
                 connection.execute(update(generations).where(which).values(**unsent, repeated=generation.repeated))
             self._charge(connection, generation, images=-1)
 
-    def made(self, generation: Generation, image: GeneratedImage, *, owner: str, link_expires_at: float | None) -> bool:
+    def made(self, generation: Generation, image: GeneratedImage, *, link_expires_at: float | None) -> bool:
         """Stores the image's URL, which frees the slot, and releases the generation to be delivered.
 
         Returns:
@@ -187,19 +186,19 @@ class GenerationStore:
             **dict.fromkeys(("stalled_attempts", "backoff_count"), 0),
         }
         with self.database.write(step="generations.made") as connection:
-            state = _update_in(connection, generation, owner, **values)
+            state = self._update_in(connection, generation, values)
             if state == State.CANCELLED:
                 offer_kept(connection, generation.request_id)
         return state == State.MADE
 
-    def push_back(self, generation: Generation, *, owner: str, seconds: float) -> None:
+    def push_back(self, generation: Generation, *, seconds: float) -> None:
         """Puts a generation back into the queue that the platform rejected before any work; due after ``seconds``.
 
         Until then nothing of its model is called: the others would be rejected as well.
         """
         values = {"state": _unless_cancelled(State.WAITING), "slot_until": None, "calls_billed": _G.calls_billed - 1}
         with self.database.write(step="generations.push_back") as connection:
-            _update_in(connection, generation, owner, **values, **self._backoff(seconds))
+            self._update_in(connection, generation, values | self._backoff(seconds))
             self._charge(connection, generation, images=-1)
             pause_model(self.database, connection, generation.model, seconds=seconds)
             mark_dirty(connection, [generation.request_id], unless_state="backing_off")
@@ -229,50 +228,48 @@ class GenerationStore:
         with self.database.read() as connection:
             return list(connection.scalars(statement.order_by(_G.accepted_at).limit(limit)))
 
-    def claim_made(self, generation_id: str, *, owner: str, lease: float) -> Generation | None:
+    def claim_made(self, generation_id: str, *, lease: float) -> Generation | None:
         """Claims a generation that is paid for; ``None`` when another worker was faster."""
         claim = (
             update(generations)
             .where(_G.generation_id == generation_id, _G.state == State.MADE, is_free(self.database, generations))
-            .values(owner=owner, lease_until=self.database.now + lease, stalled_attempts=_G.stalled_attempts + 1)
+            .values(owner=self.owner, lease_until=self.database.now + lease, stalled_attempts=_G.stalled_attempts + 1)
             .returning(generations)
         )
         with self.database.write(step="generations.claim_made") as connection:
             row = connection.execute(claim).mappings().first()
             return _with_request(connection, row) if row is not None else None
 
-    def keep(self, generation: Generation, *, owner: str, **values: object) -> None:
+    def keep(self, generation: Generation, **values: object) -> None:
         """Stores the result of a step of the delivery; the owner goes on."""
-        self._update("keep", generation, owner, stalled_attempts=0, **values)
+        self._update("keep", generation, stalled_attempts=0, **values)
 
-    def postpone(self, generation: Generation, *, owner: str, seconds: float) -> None:
+    def postpone(self, generation: Generation, *, seconds: float) -> None:
         """Releases a generation and makes it due again after ``seconds``, which is no stalled attempt."""
-        self._update("postpone", generation, owner, stalled_attempts=0, **self._backoff(seconds))
+        self._update("postpone", generation, stalled_attempts=0, **self._backoff(seconds))
 
-    def hold(self, generation: Generation, *, owner: str, seconds: float, delays: int) -> None:
+    def hold(self, generation: Generation, *, seconds: float, delays: int) -> None:
         """Releases a generation that waits for Feishu to accept the app's calls again, which is no back-off of its own.
 
         It is due again after ``seconds``; ``delays`` is how often it has been rejected, which makes the waits longer.
         """
         values = {"backoff_since": None, "backoff_count": delays, "due_at": self.database.now + seconds}
-        self._update("hold", generation, owner, owner=None, stalled_attempts=0, **values)
+        self._update("hold", generation, owner=None, stalled_attempts=0, **values)
 
-    def done(self, generation: Generation, *, owner: str, **values: object) -> None:
+    def done(self, generation: Generation, **values: object) -> None:
         """Ends a generation whose image Feishu has; ``values`` are the result of the last step."""
-        self._end("done", generation, owner, state=_unless_cancelled(State.DONE), **values)
+        self._end("done", generation, {"state": _unless_cancelled(State.DONE), **values})
 
-    def fail(
-        self, generation: Generation, failure: Failure, *, owner: str, billed: bool = True, **values: object
-    ) -> None:
+    def fail(self, generation: Generation, failure: Failure, *, billed: bool = True, **values: object) -> None:
         """Ends a generation with the reason that its card shows; a call that was not billed is taken off the budget."""
-        values |= {"state": _unless_cancelled(State.FAILED), "failure": write_failure(failure)}
-        self._end("fail", generation, owner, 0 if billed else 1, **values)
+        failed = {"state": _unless_cancelled(State.FAILED), "failure": write_failure(failure)}
+        self._end("fail", generation, values | failed, unbilled=0 if billed else 1)
 
-    def _end(self, name: str, generation: Generation, held_by: str, unbilled: int = 0, /, **values: object) -> None:
+    def _end(self, name: str, generation: Generation, values: dict[str, object], *, unbilled: int = 0) -> None:
         ended_at = func.coalesce(_G.ended_at, self.database.now)
         values |= {"calls_billed": _G.calls_billed - unbilled, "slot_until": None, "owner": None, "ended_at": ended_at}
         with self.database.write(step=f"generations.{name}") as connection:
-            _update_in(connection, generation, held_by, **values)
+            self._update_in(connection, generation, values)
             self._charge(connection, generation, images=-unbilled)
             mark_dirty(connection, [generation.request_id])
             self.database.notify_workers(connection)
@@ -288,13 +285,13 @@ class GenerationStore:
             "backoff_since": func.coalesce(_G.backoff_since, self.database.now),
         }
 
-    def _update(self, name: str, generation: Generation, held_by: str, /, **values: object) -> State:
+    def _update(self, name: str, generation: Generation, **values: object) -> None:
         with self.database.write(step=f"generations.{name}") as connection:
-            return _update_in(connection, generation, held_by, **values)
+            self._update_in(connection, generation, values)
 
-
-def _update_in(connection: Connection, generation: Generation, held_by: str, /, **values: object) -> State:
-    return State(update_owned(connection, generations, generation.generation_id, held_by, values, returning=_G.state))
+    def _update_in(self, connection: Connection, generation: Generation, values: Mapping[str, object]) -> State:
+        row_id, owner = generation.generation_id, self.owner
+        return State(update_owned(connection, generations, row_id, owner, values, returning=_G.state))
 
 
 def _unless_cancelled(state: State) -> ColumnElement[Any]:

@@ -70,11 +70,12 @@ def _row(new: NewRequest, *, at: float) -> dict[str, Any]:
 class RequestStore:
     """Reads and writes requests.
 
-    Each method is one transaction and raises ``DatabaseUnavailable`` when the database does not answer; those that name
-    an ``owner`` raise ``LeaseLost`` when the request is no longer that owner's.
+    Each method is one transaction and raises ``DatabaseUnavailable`` when the database does not answer; those that take
+    a claimed request raise ``LeaseLost`` when it is no longer ``owner``'s.
     """
 
     database: Database
+    owner: str
 
     def due_requests(self, *, limit: int, originals: bool = False) -> list[str]:
         """The ids of requests that are due to be shown, as many as may be sent now.
@@ -114,12 +115,12 @@ class RequestStore:
             due = connection.scalars(statement).all()
             return list(due[: SendRateLimiter(self.database).messages_left(connection)]) if due else []
 
-    def claim(self, request_id: str, *, owner: str, lease: float) -> Request | None:
+    def claim(self, request_id: str, *, lease: float) -> Request | None:
         """Claims a request; ``None`` when another worker was faster or nothing is left to show."""
         claim = (
             update(requests)
             .where(_R.request_id == request_id, _is_behind(), is_free(self.database, requests))
-            .values(owner=owner, lease_until=self.database.now + lease, stalled_attempts=_R.stalled_attempts + 1)
+            .values(owner=self.owner, lease_until=self.database.now + lease, stalled_attempts=_R.stalled_attempts + 1)
             .returning(requests)
         )
         with self.database.write(step="requests.claim") as connection:
@@ -139,7 +140,6 @@ class RequestStore:
         self,
         request: Request,
         *,
-        owner: str,
         card_state: str,
         last: bool,
         shown_position: str | None = None,
@@ -164,21 +164,19 @@ class RequestStore:
             # What changed since the request was read, such as a recall, is still to be shown.
             unchanged = _R.desired_version == request.desired_version
             values |= {"outcome": card_state, "ended_at": case((unchanged, self.database.now))}
-        self._update("mark_published", request, owner, **values)
+        self._update("mark_published", request, **values)
 
-    def change(self, request: Request, *, owner: str, **values: object) -> None:
+    def change(self, request: Request, **values: object) -> None:
         """Stores how the request is to be answered from now on; the owner keeps it."""
-        self._update("change", request, owner, **values)
+        self._update("change", request, **values)
 
-    def postpone(
-        self, request: Request, *, owner: str, seconds: float, refused: bool = True, stalled_attempts: int = 0
-    ) -> None:
+    def postpone(self, request: Request, *, seconds: float, refused: bool = True, stalled_attempts: int = 0) -> None:
         """Releases the request and makes it due again after ``seconds``; only a rejection counts as an attempt."""
         due_at, attempts = self.database.now + seconds, request.attempts + refused
         values = {"due_at": due_at, "attempts": attempts, "stalled_attempts": stalled_attempts}
-        self._update("postpone", request, owner, owner=None, **values)
+        self._update("postpone", request, owner=None, **values)
 
-    def give_up(self, request: Request, *, owner: str, outcome: str) -> None:
+    def give_up(self, request: Request, *, outcome: str) -> None:
         """Ends a request that cannot be answered; generations that have not been paid for are cancelled.
 
         A card that is in the chat keeps what it says.
@@ -188,7 +186,7 @@ class RequestStore:
         with self.database.write(step="requests.give_up") as connection:
             change_rows(connection, generations, unpaid, {"state": State.CANCELLED, "ended_at": now})
             ended = {"owner": None, "outcome": outcome, "ended_at": now}
-            update_owned(connection, requests, request.request_id, owner, ended)
+            update_owned(connection, requests, request.request_id, self.owner, ended)
 
     def reopen(self, request_id: str) -> None:
         """Marks that what the chat shows may be older than what is stored, even where the request has ended."""
@@ -212,18 +210,18 @@ class RequestStore:
         with self.database.read() as connection:
             return dict(connection.execute(statement).all())
 
-    def record_send(self, request: Request, step: str, message_id: str, *, owner: str) -> None:
+    def record_send(self, request: Request, step: str, message_id: str) -> None:
         """Stores that a step's message was sent; ``message_id`` is empty where it was rejected for good."""
         row = self.database.insert(sent_messages).values(
             request_id=request.request_id, step=step, message_id=message_id
         )
         with self.database.write(step="requests.record_send") as connection:
-            update_owned(connection, requests, request.request_id, owner, {"owner": owner})
+            update_owned(connection, requests, request.request_id, self.owner, {"owner": self.owner})
             connection.execute(row.on_conflict_do_nothing())
 
-    def _update(self, name: str, request: Request, held_by: str, /, **values: object) -> None:
+    def _update(self, name: str, request: Request, **values: object) -> None:
         with self.database.write(step=f"requests.{name}") as connection:
-            update_owned(connection, requests, request.request_id, held_by, values)
+            update_owned(connection, requests, request.request_id, self.owner, values)
 
 
 def reopen(connection: Connection, request_id: str, **values: object) -> None:

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, literal, select, update
 
@@ -138,8 +137,13 @@ class SendRateLimiter:
         set_timer(self.database, connection, "second", seconds=seconds + burst)
 
 
-Call = Literal["send", "patch", "image", "file"]
-"""The kinds of call; each may need a scope of its own, so one can be refused while the others pass."""
+KINDS = {
+    **dict.fromkeys(("reply", "create"), "send"),
+    **dict.fromkeys(("patch", "recall"), "patch"),
+    "image": "image",
+    **dict.fromkeys(("file", "own_image"), "file"),
+}
+"""The kinds of calls to Feishu by their names; each may need a scope of its own, so one can be refused alone."""
 
 _PREFIX = "outage:"
 
@@ -198,12 +202,15 @@ class Outages:
     on_end: Callable[[], None] = lambda: None
 
     @contextmanager
-    def guard(self, call: Call) -> Iterator[None]:
-        """Makes one call of a kind within the block.
+    def guard(self, name: str) -> Iterator[None]:
+        """Put around each call to Feishu, by its name; calls of no kind of :data:`KINDS` never wait.
 
         Raises:
             SendDelayed: such calls are refused at present, and the next probe is not due.
         """
+        if (call := KINDS.get(name)) is None:
+            yield
+            return
         probing = self._take_probe(f"{_PREFIX}{call}")
         try:
             yield
@@ -235,7 +242,7 @@ class Outages:
             self._store(connection, replace(outage, probes=outage.probes + 1), next_probe=True)
         return True
 
-    def _record(self, call: Call, error: FeishuError) -> None:
+    def _record(self, call: str, error: FeishuError) -> None:
         reason, fix = self.explain(error)
         with self.database.write(step="outages.begin") as connection:
             before = _locked_outage(connection, f"{_PREFIX}{call}")
@@ -247,7 +254,7 @@ class Outages:
             log.error("Feishu outage", call=call, code=error.code, reason=reason, fix=fix)
             self.on_begin()
 
-    def _end(self, call: Call) -> None:
+    def _end(self, call: str) -> None:
         name = f"{_PREFIX}{call}"
         with self.database.write(step="outages.end") as connection:
             outage = _locked_outage(connection, name)

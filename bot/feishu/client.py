@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -79,6 +80,8 @@ class FeishuClient(HttpSession):
     app_id: str
     app_secret: str
     clock: Callable[[], float] = time.time
+    guard: Callable[[str], AbstractContextManager[None]] = lambda _name: nullcontext()
+    """Put around each call, by its name; what it raises stops the call."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -203,14 +206,15 @@ class FeishuClient(HttpSession):
     def _call(
         self, name: str, request: Any, read: Callable[[HttpResponse], Result], *, largest: int = LARGEST_ANSWER
     ) -> Result:
-        token = self._token.get()
-        try:
-            return self.exchange(name, request, read, token=token, largest=largest)
-        except FeishuError as error:
-            if error.code not in TOKEN_REFUSED:
-                raise
-        self._token.invalidate(token)
-        return self.exchange(name, request, read, token=self._token.get(), largest=largest)
+        with self.guard(name):
+            token = self._token.get()
+            try:
+                return self.exchange(name, request, read, token=token, largest=largest)
+            except FeishuError as error:
+                if error.code not in TOKEN_REFUSED:
+                    raise
+            self._token.invalidate(token)
+            return self.exchange(name, request, read, token=self._token.get(), largest=largest)
 
     def _fetch_token(self) -> tuple[str, float]:
         uri = "/open-apis/auth/v3/tenant_access_token/internal"

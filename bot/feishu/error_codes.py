@@ -9,6 +9,7 @@ The Chinese names in the fixes are those of the developer console and of the cli
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -28,7 +29,7 @@ _NO_RIGHT = (
     "let the app edit the Base: open it, … → 更多 More → 添加文档应用 Add document app, as one who may manage it"
 )
 _INSTALL = f"have the app installed in your organisation: {PUBLISH.removeprefix('then ')}"
-_CREDENTIALS = "copy the App Secret anew into FEISHU_APP_SECRET (凭证与基础信息 Credentials & Basic Info)"
+_CREDENTIALS = "copy the App Secret into FEISHU_APP_SECRET again (凭证与基础信息 Credentials & Basic Info)"
 _RESTART = "restart the bot; if it goes on, check FEISHU_APP_ID and FEISHU_APP_SECRET, and whether the app is published"
 _APP_ID = (
     "check FEISHU_APP_ID (凭证与基础信息 Credentials & Basic Info); "
@@ -155,6 +156,11 @@ def action_of(code: int, *, status: int, call: str = "") -> FeishuAction:
     if call == "token" or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return FeishuAction.APP_REFUSED
     return FeishuAction.REPORT
+
+
+def refusal_level(error: FeishuError) -> int:
+    """The level at which a refusal is logged; an outage is logged when it begins and ends, not at every probe."""
+    return logging.INFO if error.action is FeishuAction.APP_REFUSED else logging.WARNING
 
 
 def describe(error: FeishuError) -> str:

@@ -36,7 +36,7 @@ SLOWER = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredApp:
-    """An app that was confirmed; ``open_id`` is that of whoever scanned, empty if the platform did not say."""
+    """An app that was confirmed; ``open_id`` is that of the person who scanned, empty if the platform did not say."""
 
     app_id: str
     app_secret: str = field(repr=False)

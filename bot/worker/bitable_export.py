@@ -1,21 +1,25 @@
-"""The Base log: a record of each generation that has ended, added by one process at a time."""
+"""Records of generations: in the Base log, to which one process at a time adds them, and in the CSV file of a month."""
 
 from __future__ import annotations
 
+import csv
+import io
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import RowMapping
 
-from bot.db.export import BitableQueue, ExportBatch
+from bot.db.database import Database
+from bot.db.export import BitableQueue, ExportBatch, ExportFilter, export_rows
 from bot.db.tables import read_content, read_failure
 from bot.db.timers import PeriodicLock
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu.bitable import MOST_RECORDS, NUMBER, PERSON, PROMPT, TIME
 from bot.logs import get_logger
 from bot.options import Options
-from bot.timings import backoff_with_jitter
+from bot.timings import BillingPeriods, backoff_with_jitter
 
 log = get_logger(__name__)
 
@@ -133,3 +137,19 @@ def record(row: RowMapping, *, prices: Mapping[str, float], people: bool, prompt
         PROMPT: row["prompt"][:LONGEST_PROMPT] if prompts else None,
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def month_csv(database: Database, month: str, *, prices: Mapping[str, float], periods: BillingPeriods) -> bytes:
+    """The records that the Base log has of a month, without prompts, one per line; with a BOM, which Excel needs."""
+    since, until = periods.bounds(month)
+    records = []
+    for row in export_rows(database, ExportFilter(since=since, until=until)):
+        at = f"{datetime.fromtimestamp(row['accepted_at'], periods.zone):%Y-%m-%d %H:%M:%S}"
+        known = record(row, prices=prices, people=True, prompts=False)
+        records.append({**known, TIME: at, PERSON: row["sender"]})
+    text = io.StringIO(newline="")
+    names = list(dict.fromkeys(name for one in records for name in one))
+    writer = csv.DictWriter(text, names)
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue().encode("utf-8-sig")

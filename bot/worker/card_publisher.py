@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from bot.chat.cards.command_cards import render_moved, render_notice
-from bot.chat.cards.elements import CardContext, content, text_of
+from bot.chat.cards.elements import Card, CardContext, content, text_of
 from bot.chat.cards.request_card import render_request_text
 from bot.db.leases import Leases
 from bot.db.requests import RequestStore
 from bot.db.tables import NOTIFICATION, RECALLED, Request
-from bot.db.timers import Outages
 from bot.errors import FeishuAction, FeishuError, LeaseLost, SendDelayed
 from bot.feishu.client import FeishuClient
-from bot.feishu.error_codes import FOR_NOW
+from bot.feishu.error_codes import FOR_NOW, refusal_level
 from bot.logs import get_logger
 from bot.models import GenerationView
 from bot.timings import Timings
+from bot.worker.bitable_export import month_csv
 from bot.worker.image_cache import OriginalUploader
 from bot.worker.request_renderer import RenderedRequest, RequestRenderer
-from bot.worker.usage_csv import month_csv
 
 log = get_logger(__name__)
 
@@ -38,6 +34,9 @@ MESSAGE_RECALLED = 230011
 
 NOTIFIED = {"result": "notification.result", "failed": "notification.failed"}
 """The states of a card about which a sender who has waited is notified, and the sentences."""
+
+FILES = {"original", "export"}
+"""The commands whose answer is a file."""
 
 THANKS = "THUMBSUP"
 """https://open.feishu.cn/document/server-docs/im-v1/message-reaction/emojis-introduce"""
@@ -67,7 +66,6 @@ class CardPublisher:
     renderer: RequestRenderer
     originals: OriginalUploader
     leases: Leases
-    outages: Outages
     timings: Timings
     notify_after: float = 0.0
     on_end: Callable[[str, tuple[GenerationView, ...]], None] = lambda _model, _images: None
@@ -81,7 +79,7 @@ class CardPublisher:
         unanswered = claimed.answer_id is None and claimed.delivery_mode == "card"
         if unanswered and self.clock() - claimed.accepted_at > self.timings.resend_in_all:
             log.warning("answer too late")
-            self.store.give_up(claimed, owner=self.leases.owner, outcome="too_late")
+            self.store.give_up(claimed, outcome="too_late")
             return
         for _ in range(MOST_FALLBACKS):
             request, images = self.store.read(claimed.request_id)
@@ -90,7 +88,7 @@ class CardPublisher:
                 if self._publish_once(request, rendered):
                     return
             except SendDelayed as delayed:
-                self.store.postpone(request, owner=self.leases.owner, seconds=delayed.seconds, refused=False)
+                self.store.postpone(request, seconds=delayed.seconds, refused=False)
                 return
             except LeaseLost:
                 if request.answer_id is not None:
@@ -98,7 +96,7 @@ class CardPublisher:
                     # overwrote it, also where the outcome of this patch is not known.
                     self.store.reopen(request.request_id)
                 raise
-        self.store.postpone(claimed, owner=self.leases.owner, seconds=self.timings.resend_longest)
+        self.store.postpone(claimed, seconds=self.timings.resend_longest)
 
     def publish_stalled(self, claimed: Request) -> bool:
         """Says that a claimed request could not be shown, with a card that needs nothing of it.
@@ -107,15 +105,15 @@ class CardPublisher:
             Whether that is done, also where this card is refused, too; otherwise the request was released and is due
             again later.
         """
-        card = content(render_notice(self.cards, "stalled"))
+        card = render_notice(self.cards, "stalled")
         try:
             if claimed.answer_id is None:
-                self._post(claimed, "card", msg_type="interactive", body=card)
+                self._post(claimed, "card", "interactive", card)
             else:
                 self._patch(claimed, claimed.answer_id, card)
         except SendDelayed as delayed:
-            owner, stalled = self.leases.owner, claimed.stalled_attempts - 1
-            self.store.postpone(claimed, owner=owner, seconds=delayed.seconds, refused=False, stalled_attempts=stalled)
+            stalled = claimed.stalled_attempts - 1
+            self.store.postpone(claimed, seconds=delayed.seconds, refused=False, stalled_attempts=stalled)
             return False
         except FeishuError as error:
             log.warning("card rejected", code=error.code, log_id=error.log_id)
@@ -128,11 +126,11 @@ class CardPublisher:
             if request.delivery_mode == "messages":
                 self._send_messages(request, rendered)
             elif request.answer_id is not None:
-                self._patch(request, request.answer_id, content(rendered.card))
-            elif rendered.state in ("original", "export"):
-                answer_id = self._send_original(request) if rendered.state == "original" else self._send_export(request)
+                self._patch(request, request.answer_id, rendered.card)
+            elif rendered.state in FILES:
+                answer_id = self._send_file(request, rendered)
             else:
-                answer_id = self._post(request, "card", msg_type="interactive", body=content(rendered.card))
+                answer_id = self._post(request, "card", "interactive", rendered.card)
             waited = self.clock() - request.accepted_at
             if rendered.state in NOTIFIED and rendered.state != request.card_state and 0 < self.notify_after <= waited:
                 self._notify(request, NOTIFIED[rendered.state])
@@ -140,7 +138,6 @@ class CardPublisher:
             return not self._handle_refusal(request, rendered, error)
         self.store.mark_published(
             request,
-            owner=self.leases.owner,
             card_state=rendered.state,
             last=rendered.last,
             shown_position=rendered.position_key,
@@ -154,53 +151,46 @@ class CardPublisher:
             self.on_end(request.options.model, rendered.view.images)
         return True
 
-    def _send_original(self, request: Request) -> str:
-        generation_id, notice = request.content["argument"], "original_gone"
+    def _send_file(self, request: Request, rendered: RenderedRequest) -> str:
+        """Sends the file that was asked for, or the card that says that it is gone or that Feishu did not take it."""
+        kind, argument, card = rendered.state, request.content["argument"], rendered.card
+        # A file that was refused is not tried again when only the card had to wait.
+        refused = "file" in self.store.sent(request.request_id)
         try:
-            if "file" in self.store.sent(request.request_id):
-                # It was refused, and only the notice had to wait.
-                notice, file_key = "original_refused", None
-            else:
-                confirm = partial(self.leases.confirm, request.request_id)
-                file_key = self.originals.upload(generation_id, confirm=confirm)
-            if file_key is not None:
-                return self._post(request, "file", msg_type="file", body=content({"file_key": file_key}))
+            if not refused and (file_key := self._upload(request, kind, argument)) is not None:
+                return self._post(request, "file", "file", {"file_key": file_key})
         except FeishuError as error:
             if not _is_about_content(error.action, request):
                 raise
-            log.warning("original rejected", code=error.code, help=error.help_url)
-            # It may be the key that is refused, as another app's.
-            self.originals.forget(generation_id)
-            self.store.record_send(request, "file", "", owner=self.leases.owner)
-            notice = "original_refused"
-        return self._post(request, "card", msg_type="interactive", body=content(render_notice(self.cards, notice)))
+            log.warning("file rejected", kind=kind, code=error.code, help=error.help_url)
+            if kind == "original":
+                # It may be the key that is refused, as another app's.
+                self.originals.store_key(argument, None)
+            self.store.record_send(request, "file", "")
+            refused = True
+        if refused:
+            card = render_notice(self.cards, f"{kind}_refused")
+        return self._post(request, "card", "interactive", card)
 
-    def _send_export(self, request: Request) -> str:
-        """Sends the month's usage as a file, or says that Feishu did not take it."""
-        month = request.content["argument"]
-        try:
-            if "file" not in self.store.sent(request.request_id):
-                renderer = self.renderer
-                periods = renderer.limits.periods
-                table = month_csv(renderer.database, month, prices=renderer.prices, periods=periods)
-                self.leases.confirm(request.request_id)
-                with self.outages.guard("file"):
-                    file_key = self.feishu.upload_file(table, filename=f"usage-{month}.csv")
-                return self._post(request, "file", msg_type="file", body=content({"file_key": file_key}))
-        except FeishuError as error:
-            if not _is_about_content(error.action, request):
-                raise
-            log.warning("export rejected", code=error.code, help=error.help_url)
-            self.store.record_send(request, "file", "", owner=self.leases.owner)
-        card = render_notice(self.cards, "export_refused")
-        return self._post(request, "card", msg_type="interactive", body=content(card))
+    def _upload(self, request: Request, kind: str, argument: str) -> str | None:
+        """Uploads an original, or a month's usage; returns the file key, or ``None`` where the image is gone."""
+
+        def confirm() -> None:
+            self.leases.confirm(request.request_id)
+
+        if kind == "original":
+            return self.originals.upload(argument, confirm=confirm)
+        renderer = self.renderer
+        table = month_csv(renderer.database, argument, prices=renderer.prices, periods=renderer.limits.periods)
+        confirm()
+        return self.feishu.upload_file(table, filename=f"usage-{argument}.csv")
 
     def _send_messages(self, request: Request, rendered: RenderedRequest) -> None:
         """The images as image messages, the rest as text, and a pointer on the old card where there is one."""
         sent = self.store.sent(request.request_id)
         if request.recalled and "text" in sent:
             for message_id in filter(None, (sent["text"], request.answer_id)):
-                self._recall(request, message_id)
+                self._replace_old(request, message_id, None)
             return
         if not rendered.last:
             return
@@ -213,14 +203,14 @@ class CardPublisher:
                 text = render_request_text(self.cards, rendered.view, request.language)
             else:
                 text = text_of(rendered.card, request.language)
-            message_id = self._post(request, "text", msg_type="text", body=content({"text": text}))
-            self.store.record_send(request, "text", message_id, owner=self.leases.owner)
+            message_id = self._post(request, "text", "text", {"text": text})
+            self.store.record_send(request, "text", message_id)
         if request.answer_id is not None:
-            self._patch_if_accepted(request, request.answer_id, content(render_moved(self.cards)))
+            self._replace_old(request, request.answer_id, render_moved(self.cards))
 
     def _send_image(self, request: Request, step: str, image_key: str) -> None:
         try:
-            message_id = self._post(request, step, msg_type="image", body=content({"image_key": image_key}))
+            message_id = self._post(request, step, "image", {"image_key": image_key})
         except FeishuError as error:
             if not _is_about_content(error.action, request):
                 raise
@@ -228,44 +218,36 @@ class CardPublisher:
             # is stored, because the text may have to wait and the image would then be sent again before it.
             log.warning("image not sent", code=error.code)
             message_id = ""
-        self.store.record_send(request, step, message_id, owner=self.leases.owner)
+        self.store.record_send(request, step, message_id)
 
     def _notify(self, request: Request, sentence: str) -> None:
         """Mentions the sender in a reply to the finished card, once: a card that is patched notifies nobody."""
         if request.answer_id is None or NOTIFICATION in self.store.sent(request.request_id):
             return
         text = self.cards.messages.text(sentence, request.language)
-        body = content({"text": f'<at user_id="{request.sender}"></at> {text}'})
+        body = {"text": f'<at user_id="{request.sender}"></at> {text}'}
         try:
-            quoting_card = replace(request, reply_to=request.answer_id)
-            message_id = self._post(quoting_card, NOTIFICATION, msg_type="text", body=body)
+            message_id = self._post(replace(request, reply_to=request.answer_id), NOTIFICATION, "text", body)
         except FeishuError as error:
             if error.action in FOR_NOW:
                 raise
             log.info("sender not notified", code=error.code)
             message_id = ""
-        self.store.record_send(request, NOTIFICATION, message_id, owner=self.leases.owner)
+        self.store.record_send(request, NOTIFICATION, message_id)
 
     def _handle_refusal(self, request: Request, rendered: RenderedRequest, error: FeishuError) -> bool:
         """Decides what a refusal means; true where the request is to be published another way at once."""
-        log.log(
-            # An outage is logged when it begins and ends, not at every probe.
-            logging.INFO if error.action is FeishuAction.APP_REFUSED else logging.WARNING,
-            "card rejected",
-            mode=request.delivery_mode,
-            code=error.code,
-            action=error.action.name,
-            log_id=error.log_id,
-            help=error.help_url,
-        )
+        mode, code, action = request.delivery_mode, error.code, error.action.name
+        ids = {"log_id": error.log_id, "help": error.help_url}
+        log.log(refusal_level(error), "card rejected", mode=mode, code=code, action=action, **ids)
         if error.action in FOR_NOW:
             self._retry_later(request, error)
             return False
-        patching = request.delivery_mode == "card" and request.answer_id is not None
-        recalled = error.code == MESSAGE_RECALLED and request.reply_to == request.dedup_key and not patching
+        patching = mode == "card" and request.answer_id is not None
+        recalled = code == MESSAGE_RECALLED and request.reply_to == request.dedup_key and not patching
         if recalled and (request.kind != "images" or rendered.state == "cancelled"):
             # Nobody expects an answer to a recalled message, and its images are cancelled.
-            self.store.give_up(request, owner=self.leases.owner, outcome=RECALLED)
+            self.store.give_up(request, outcome=RECALLED)
             return False
         change = _after_patch(error.action, request) if patching else _after_send(error.action, request)
         if change is None:
@@ -274,7 +256,7 @@ class CardPublisher:
         if recalled:
             # Its words do not come back into the chat; Feishu may know of the recall before we do.
             change["hide_prompt"] = True
-        self.store.change(request, owner=self.leases.owner, **change)
+        self.store.change(request, **change)
         return True
 
     def _give_up(self, request: Request, error: FeishuError) -> None:
@@ -284,32 +266,30 @@ class CardPublisher:
         """
         if request.answer_id is not None and (request.delivery_mode == "messages" or request.recalled):
             try:
-                if request.recalled:
-                    self._recall(request, request.answer_id)
-                else:
-                    self._patch_if_accepted(request, request.answer_id, content(render_notice(self.cards, "unshown")))
+                card = None if request.recalled else render_notice(self.cards, "unshown")
+                self._replace_old(request, request.answer_id, card)
             except FeishuError as later:
                 self._retry_later(request, later)
                 return
-        self.store.give_up(request, owner=self.leases.owner, outcome=f"feishu_{error.code}")
+        self.store.give_up(request, outcome=f"feishu_{error.code}")
 
     def _retry_later(self, request: Request, error: FeishuError) -> None:
-        owner, timings = self.leases.owner, self.timings
+        timings = self.timings
         if error.action is FeishuAction.APP_REFUSED:
             if self.clock() - request.accepted_at > timings.outage_in_all:
-                self.store.give_up(request, owner=owner, outcome=f"feishu_{error.code}")
+                self.store.give_up(request, outcome=f"feishu_{error.code}")
                 return
             # The attempts that make the waits longer stay below what ends a request.
             seconds, counts = timings.after_refusal(request.attempts), request.attempts < MOST_FALLBACKS
-            self.store.postpone(request, owner=owner, seconds=seconds, refused=counts)
+            self.store.postpone(request, seconds=seconds, refused=counts)
             return
         if request.attempts * timings.resend_longest > timings.resend_in_all:
-            self.store.give_up(request, owner=owner, outcome="feishu_unreachable")
+            self.store.give_up(request, outcome="feishu_unreachable")
             return
         seconds = timings.retry_delay(error.retry_after, times=request.attempts)
         if error.retry_after:
             self.store.hold(seconds)
-        self.store.postpone(request, owner=owner, seconds=seconds)
+        self.store.postpone(request, seconds=seconds)
 
     def _react(self, request: Request) -> None:
         """Puts an emoji on a message that only says thanks; without the scope, or after any other refusal, nothing."""
@@ -320,9 +300,9 @@ class CardPublisher:
         except FeishuError as error:
             log.info("no reaction", code=error.code)
             outcome = "silent"
-        self.store.give_up(request, owner=self.leases.owner, outcome=outcome)
+        self.store.give_up(request, outcome=outcome)
 
-    def _post(self, request: Request, step: str, *, msg_type: str, body: str) -> str:
+    def _post(self, request: Request, step: str, msg_type: str, body: dict[str, Any]) -> str:
         """Sends a step's message, as a reply where there is a message to quote; returns its id.
 
         Raises:
@@ -331,49 +311,37 @@ class CardPublisher:
         """
         target = request.chat_id or request.sender
         self._reserve(request, target)
-        with self.outages.guard("send"):
-            if request.reply_to is not None:
-                uuid, topic = send_uuid(request.request_id, step), request.in_topic
-                return self.feishu.reply(request.reply_to, msg_type=msg_type, content=body, uuid=uuid, in_thread=topic)
-            return self.feishu.send(
-                target,
-                receive_id_type="chat_id" if request.chat_id else "open_id",
-                msg_type=msg_type,
-                content=body,
-                uuid=send_uuid(request.request_id, f"{step}:unquoted"),
-            )
+        message = {"msg_type": msg_type, "content": content(body)}
+        if request.reply_to is not None:
+            uuid = send_uuid(request.request_id, step)
+            return self.feishu.reply(request.reply_to, **message, uuid=uuid, in_thread=request.in_topic)
+        uuid = send_uuid(request.request_id, f"{step}:unquoted")
+        return self.feishu.send(
+            target, receive_id_type="chat_id" if request.chat_id else "open_id", **message, uuid=uuid
+        )
 
-    def _patch(self, request: Request, message_id: str, body: str) -> None:
+    def _patch(self, request: Request, message_id: str, card: Card) -> None:
         """Changes the content of a card; raises as :meth:`_post` does."""
         self._reserve(request, message_id)
-        with self.outages.guard("patch"):
-            self.feishu.patch(message_id, content=body)
+        self.feishu.patch(message_id, content=content(card))
 
-    def _patch_if_accepted(self, request: Request, message_id: str, body: str) -> None:
-        """Changes the content of a card, or leaves it where the platform refuses that for good."""
-        with _unless_refused(message_id):
-            self._patch(request, message_id, body)
-
-    def _recall(self, request: Request, message_id: str) -> None:
-        """Recalls a message of the bot, or leaves it where the platform refuses that for good."""
-        self._reserve(request, message_id)
-        with _unless_refused(message_id), self.outages.guard("patch"):
-            self.feishu.recall(message_id)
+    def _replace_old(self, request: Request, message_id: str, card: Card | None) -> None:
+        """Patches an old message of the bot to a card, or recalls it; leaves it where that is refused for good."""
+        try:
+            if card is not None:
+                self._patch(request, message_id, card)
+            else:
+                self._reserve(request, message_id)
+                self.feishu.recall(message_id)
+        except FeishuError as error:
+            if error.action in FOR_NOW:
+                raise
+            log.info("old card not updated", message_id=message_id, code=error.code)
 
     def _reserve(self, request: Request, target: str) -> None:
         if (wait := self.store.reserve(target)) > 0:
             raise SendDelayed(wait)
         self.leases.confirm(request.request_id)
-
-
-@contextmanager
-def _unless_refused(message_id: str) -> Iterator[None]:
-    try:
-        yield
-    except FeishuError as error:
-        if error.action in FOR_NOW:
-            raise
-        log.info("old card not updated", message_id=message_id, code=error.code)
 
 
 def _is_about_content(action: FeishuAction, request: Request) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 import time
@@ -15,32 +14,20 @@ from bot.db.generations import GenerationStore
 from bot.db.key_value import PseudonymousIds
 from bot.db.leases import Leases
 from bot.db.tables import Generation
-from bot.db.timers import Outages
 from bot.errors import (
     STALLED,
     UNKNOWN_OUTCOME,
     UPLOAD_FAILED,
-    AuthenticationFailed,
     DatabaseUnavailable,
     DownloadFailed,
     FeishuAction,
     FeishuError,
     GlmError,
-    InsufficientBalance,
-    InvalidPrompt,
-    InvalidQuality,
-    InvalidSize,
-    InvalidUserId,
     LeaseLost,
-    MissingApiKey,
-    NotConnected,
-    RateLimited,
-    RequestBlocked,
-    RequestRejected,
     SendDelayed,
 )
 from bot.feishu.client import FeishuClient
-from bot.feishu.error_codes import IMAGE_TOO_LARGE
+from bot.feishu.error_codes import IMAGE_TOO_LARGE, refusal_level
 from bot.glm.client import Downloader, GlmClient, fetch_with_retries, link_expires_at
 from bot.glm.images import LARGEST_FOR_FEISHU, shrink
 from bot.logs import get_logger
@@ -63,20 +50,6 @@ STUCK = Failure(code=STALLED, sentence="failure.stalled")
 
 LONGEST_PLATFORM_TEXT = 300
 
-_NOT_BILLED = (
-    MissingApiKey,
-    InvalidSize,
-    InvalidQuality,
-    InvalidPrompt,
-    InvalidUserId,
-    AuthenticationFailed,
-    InsufficientBalance,
-    RateLimited,
-    RequestRejected,
-    RequestBlocked,
-    NotConnected,
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationSteps:
@@ -96,7 +69,6 @@ class GenerationSteps:
     downloader: Downloader
     feishu: FeishuClient
     cache: ImageCache
-    outages: Outages
     user_ids: PseudonymousIds
     leases: Leases
     timings: Timings
@@ -115,7 +87,6 @@ class GenerationSteps:
         """
         options = generation.options
         log.info("generation call", model=generation.model, size=options.size, calls=generation.calls_made)
-        owner = self.leases.owner
         try:
             try:
                 image = self._call(generation)
@@ -133,17 +104,17 @@ class GenerationSteps:
             except (LeaseLost, DatabaseUnavailable):
                 # Nothing was sent, so nothing was paid for.
                 log.warning("paid call not sent")
-                self._retry_until_stored(partial(self.store.undo_claim, generation, owner=owner))
+                self._retry_until_stored(partial(self.store.undo_claim, generation))
                 raise
             # The URL is paid for: it is stored whatever it takes, and it frees the slot.
-            made = partial(self.store.made, link_expires_at=link_expires_at(image.url))
-            wanted = self._retry_until_stored(partial(made, generation, image, owner=owner))
+            made = partial(self.store.made, generation, image, link_expires_at=link_expires_at(image.url))
+            wanted = self._retry_until_stored(made)
         except (LeaseLost, DatabaseUnavailable):
             raise
         except Exception:
             # The call may have been sent, and must not be paid for again because of a bug in this program.
             log.exception("paid call crashed")
-            self._retry_until_stored(partial(self.store.fail, generation, CRASHED, owner=owner, billed=True))
+            self._retry_until_stored(partial(self.store.fail, generation, CRASHED, billed=True))
             return False
         log.info("generation made", wanted=wanted, platform_request_id=image.request_id)
         return wanted
@@ -166,37 +137,36 @@ class GenerationSteps:
             self.on_call(generation.model, time.monotonic() - started, code)
 
     def _store_glm_error(self, generation: Generation, error: GlmError) -> None:
-        owner, timings = self.leases.owner, self.timings
+        timings = self.timings
         left = timings.backoff_in_all - self.store.delayed_for(generation) if error.waits else 0.0
         if left > 0:
             wait = backoff_with_jitter(timings.backoff, timings.backoff_longest, generation.backoff_count)
             # The whole model waits as long, and the card says how long that is at most.
-            self.store.push_back(generation, owner=owner, seconds=min(max(wait, error.retry_after or 0.0), left))
+            self.store.push_back(generation, seconds=min(max(wait, error.retry_after or 0.0), left))
             return
-        failure, billed = failure_from_glm(error), may_be_billed(error)
-        self.store.fail(generation, failure, owner=owner, billed=billed, platform_request_id=error.request_id)
+        failure, billed = failure_from_glm(error), error.may_be_billed
+        self.store.fail(generation, failure, billed=billed, platform_request_id=error.request_id)
 
     def deliver(self, generation: Generation) -> None:
         """Downloads a paid image and uploads it for the chat."""
-        owner = self.leases.owner
         if generation.stalled_attempts > self.timings.takeups:
-            self.store.fail(generation, STUCK, owner=owner)
+            self.store.fail(generation, STUCK)
             return
         try:
             uploaded = {} if generation.image_key else self._upload(generation, self._original(generation))
             # Feishu has the image: without its key it would be uploaded again.
-            self._retry_until_stored(partial(self.store.done, generation, owner=owner, **uploaded))
+            self._retry_until_stored(partial(self.store.done, generation, **uploaded))
             log.info("generation done")
         except DownloadFailed as error:
             log.warning("download failed", reason=error)
             if self.stopping.is_set() and not error.permanent:
                 # The retries were cut short; the next process goes on with them.
-                self.store.postpone(generation, owner=owner, seconds=0.0)
+                self.store.postpone(generation, seconds=0.0)
                 return
             # What was kept of it is gone, too.
-            self.store.fail(generation, failure_from_glm(error), owner=owner, cache_name=None)
+            self.store.fail(generation, failure_from_glm(error), cache_name=None)
         except SendDelayed as delayed:
-            self.store.hold(generation, owner=owner, seconds=delayed.seconds, delays=generation.backoff_count)
+            self.store.hold(generation, seconds=delayed.seconds, delays=generation.backoff_count)
         except FeishuError as error:
             self._on_upload_error(generation, error)
 
@@ -211,7 +181,7 @@ class GenerationSteps:
         )
         name = f"{generation.generation_id}{image.suffix}"
         if self.cache.put(name, image.content):
-            self.store.keep(generation, owner=self.leases.owner, cache_name=name)
+            self.store.keep(generation, cache_name=name)
         return image
 
     def _upload(self, generation: Generation, image: ImageFile) -> dict[str, object]:
@@ -228,26 +198,18 @@ class GenerationSteps:
 
     def _upload_once(self, generation: Generation, image: ImageFile) -> str:
         self.leases.confirm(generation.generation_id)
-        with self.outages.guard("image"):
-            return self.feishu.upload_image(image.content, filename=f"image{image.suffix}")
+        return self.feishu.upload_image(image.content, filename=f"image{image.suffix}")
 
     def _on_upload_error(self, generation: Generation, error: FeishuError) -> None:
-        owner, timings, action = self.leases.owner, self.timings, error.action
-        log.log(
-            # An outage is logged when it begins and ends, not at every probe.
-            logging.INFO if action is FeishuAction.APP_REFUSED else logging.WARNING,
-            "upload failed",
-            code=error.code,
-            action=action.name,
-        )
+        timings, action = self.timings, error.action
+        log.log(refusal_level(error), "upload failed", code=error.code, action=action.name)
         count = generation.backoff_count
         if action is FeishuAction.APP_REFUSED and count * timings.probe_longest < timings.outage_in_all:
-            self.store.hold(generation, owner=owner, seconds=timings.after_refusal(count), delays=count + 1)
+            self.store.hold(generation, seconds=timings.after_refusal(count), delays=count + 1)
         elif action is FeishuAction.RETRY and self.store.delayed_for(generation) < timings.upload_in_all:
-            seconds = timings.retry_delay(error.retry_after, times=count)
-            self.store.postpone(generation, owner=owner, seconds=seconds)
+            self.store.postpone(generation, seconds=timings.retry_delay(error.retry_after, times=count))
         else:
-            self.store.fail(generation, failure_from_upload(error), owner=owner)
+            self.store.fail(generation, failure_from_upload(error))
 
     def _retry_until_stored(self, step: Callable[[], T]) -> T:
         """Runs a step that stores the outcome of a paid call or an upload until the database takes it.
@@ -271,15 +233,6 @@ class GenerationSteps:
                     time.sleep(wait)
                 else:
                     self.stopping.wait(wait)
-
-
-def may_be_billed(error: GlmError) -> bool:
-    """Whether the platform may bill a call that ended so: unless it rejected it before any work, or never received it.
-
-    This decides for the budget and for a sender's day. What the platform bills of a call that it could not finish, or
-    that its content filter refused (1301), is documented nowhere.
-    """
-    return not (error.waits or isinstance(error, _NOT_BILLED))
 
 
 def failure_from_glm(error: GlmError) -> Failure:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from bot.db.database import Database
 from bot.db.lookups import original_of, store_file_key
-from bot.db.timers import Outages
 from bot.errors import DownloadFailed, FeishuError
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import FOR_NOW
@@ -115,8 +114,7 @@ class OriginalUploader:
     cache: ImageCache
     downloader: Downloader
     feishu: FeishuClient
-    outages: Outages
-    # Two people who ask for the same original at once wait for one upload.
+    # People who ask for the same original at once wait for one upload.
     _locks: list[threading.Lock] = field(default_factory=lambda: [threading.Lock() for _ in range(16)])
 
     def upload(self, generation_id: str, *, confirm: Callable[[], None]) -> str | None:
@@ -129,42 +127,40 @@ class OriginalUploader:
             SendDelayed: it has to wait.
         """
         with self._locks[hash(generation_id) % len(self._locks)]:
-            with self.database.read() as connection:
-                row = original_of(connection, generation_id)
-            if row is None or row.file_key is not None:
-                return row and row.file_key
-            sources: tuple[tuple[Callable[[str], ImageFile | None], str | None], ...] = (
-                (self.cache.get, row.cache_name),
-                (self.downloader.fetch, row.url),
-                (self._own_copy, row.image_key),
-            )
-            for fetch, name in sources:
-                try:
-                    image = fetch(name) if name else None
-                except DownloadFailed as error:
-                    log.info("original not downloaded", generation=generation_id, reason=error)
-                    continue
-                if image is not None and len(image.content) <= LARGEST_FILE:
-                    confirm()
-                    with self.outages.guard("file"):
-                        file_key = self.feishu.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
-                    # For the next time that it is asked for, or that its message is sent again.
-                    self._store(generation_id, file_key)
-                    return file_key
-            return None
+            return self._upload(generation_id, confirm=confirm)
 
-    def forget(self, generation_id: str) -> None:
-        """Forgets the file key of a generation; the next time its original is uploaded again."""
-        self._store(generation_id, None)
+    def _upload(self, generation_id: str, *, confirm: Callable[[], None]) -> str | None:
+        with self.database.read() as connection:
+            row = original_of(connection, generation_id)
+        if row is None or row.file_key is not None:
+            return row and row.file_key
+        sources: tuple[tuple[Callable[[str], ImageFile | None], str | None], ...] = (
+            (self.cache.get, row.cache_name),
+            (self.downloader.fetch, row.url),
+            (self._own_copy, row.image_key),
+        )
+        for fetch, name in sources:
+            try:
+                image = fetch(name) if name else None
+            except DownloadFailed as error:
+                log.info("original not downloaded", generation=generation_id, reason=error)
+                continue
+            if image is not None and len(image.content) <= LARGEST_FILE:
+                confirm()
+                file_key = self.feishu.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
+                # For the next time that it is asked for, or that its message is sent again.
+                self.store_key(generation_id, file_key)
+                return file_key
+        return None
 
-    def _store(self, generation_id: str, file_key: str | None) -> None:
+    def store_key(self, generation_id: str, file_key: str | None) -> None:
+        """Stores the file key of an original; without one it is uploaded again the next time."""
         with self.database.write(step="originals.store_file_key") as connection:
             store_file_key(connection, generation_id, file_key)
 
     def _own_copy(self, image_key: str) -> ImageFile | None:
         try:
-            with self.outages.guard("file"):
-                return inspect_image(self.feishu.download_own_image(image_key, largest=LARGEST_FILE))
+            return inspect_image(self.feishu.download_own_image(image_key, largest=LARGEST_FILE))
         except FeishuError as error:
             if error.action in FOR_NOW:
                 raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import threading
 from contextlib import suppress
 from typing import Any
@@ -41,11 +40,7 @@ class Listener:
                 connection = psycopg.connect(autocommit=True, **self._options)
                 connection.execute(f"LISTEN {WAKE_CHANNEL}")
                 self._connection = connection
-            # To wait, notifies wakes ten times a second. The end of the connection, too, is something to be read.
-            waiting = select.poll()
-            waiting.register(self._connection.fileno(), select.POLLIN)
-            waiting.poll(self._every * 1_000)
-            if list(self._connection.notifies(timeout=0)):
+            for _ in self._connection.notifies(timeout=self._every, stop_after=1):
                 self._wake.set()
         except psycopg.OperationalError as error:
             self.close()

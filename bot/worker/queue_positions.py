@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import statistics
-import threading
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bot.db.database import Database
 from bot.db.generations import QueuedGeneration, queued_cards, read_queue
@@ -73,26 +72,12 @@ def fair_order(waiting: Sequence[QueuedGeneration], last_served: Mapping[str, fl
     return order
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueReader:
     """Reads the positions of each model's queue; ``slots`` are the calls of each model that may be in flight."""
 
     database: Database
     slots: Mapping[str, int]
-    _of_round: dict[str, Mapping[str, QueuePosition]] = field(default_factory=dict, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-
-    def begin_round(self) -> None:
-        """Forgets the positions that were read for the first cards of the last round of the work loop."""
-        self._of_round = {}
-
-    def first_position(self, request_id: str, model: str) -> QueuePosition | None:
-        """The position that a request's first card shows; it may be as old as the round of the work loop."""
-        with self._lock:
-            positions = self._of_round.get(model)
-            if positions is None or request_id not in positions:
-                positions = self._of_round[model] = self.positions(model)
-            return positions.get(request_id)
 
     def positions(self, model: str) -> dict[str, QueuePosition]:
         """The position of each waiting request of a model, by its id and in their order, read now."""

@@ -77,7 +77,7 @@ class RequestRenderer:
             ended = "result" if State.DONE in states else "cancelled" if states == {State.CANCELLED} else "failed"
             return self._with_card(view, state=ended, last=True)
         under_way = states & {State.GENERATING, State.MADE}
-        if under_way or (position := self._position(request)) is None:
+        if under_way or (position := self.queue.positions(view.options.model).get(view.request_id)) is None:
             return self._with_card(view, state="generating")
         if position.starts_next:
             # The slot is free: the card need not say "queued" for the moment until it is taken.
@@ -89,13 +89,6 @@ class RequestRenderer:
         view = replace(view, ahead=position.ahead, wait_seconds=estimate, backing_off=position.backing_off)
         state = "backing_off" if position.backing_off else "queued"
         return self._with_card(view, state=state, position_key=position.key)
-
-    def _position(self, request: Request) -> QueuePosition | None:
-        """The position of a request. A card is patched for what has changed since, which no earlier reading knows."""
-        model = request.options.model
-        if request.card_state is None:
-            return self.queue.first_position(request.request_id, model)
-        return self.queue.positions(model).get(request.request_id)
 
     def _with_card(
         self, view: RequestView, *, state: str, last: bool = False, position_key: str | None = None

@@ -16,8 +16,8 @@ from bot.db.leases import Leases, elapsed_time
 from bot.db.requests import RequestStore
 from bot.db.tables import Generation
 from bot.errors import DatabaseUnavailable
+from bot.glm.client import call_seconds
 from bot.logs import bind_ids, get_logger
-from bot.options import Options
 from bot.timings import Timings
 from bot.worker.card_publisher import CardPublisher
 from bot.worker.generation_steps import REPEATED_UNKNOWN, GenerationSteps
@@ -50,8 +50,6 @@ class Worker:
     cache: ImageCache
     slots: Mapping[str, int]
     """How many paid calls a model may have in flight, over all processes."""
-    call_seconds: Callable[[Options], float]
-    """After how long a paid call frees its slot whatever became of it."""
     timings: Timings
     wake: threading.Event
     """Set where new work is known; a slow poll finds what was missed."""
@@ -64,7 +62,6 @@ class Worker:
     _drained: threading.Event = field(default_factory=threading.Event, init=False)
     # A claim whose acknowledgement was lost must not be mistaken for one that another thread has made.
     _claiming: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _queue_moved: threading.Event = field(default_factory=threading.Event, init=False)
     _refreshed_at: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
@@ -102,7 +99,6 @@ class Worker:
     def _run_once(self) -> None:
         """Finds what is due, and begins with it."""
         self.wake.clear()
-        self.queue.begin_round()
         work = self.generations.open_work()
         # An error below keeps no paid call from its slot; an exit stack runs every callback, whichever raises.
         with ExitStack() as calls:
@@ -119,9 +115,7 @@ class Worker:
             if work.made:
                 for generation_id in self.generations.made_ids(limit=BATCH):
                     self._start(self._transfers, self._deliver, generation_id)
-            overdue = time.monotonic() - self._refreshed_at >= self.timings.poll
-            if work.waiting and (self._queue_moved.is_set() or overdue):
-                self._queue_moved.clear()
+            if work.waiting and time.monotonic() - self._refreshed_at >= self.timings.poll:
                 self._refreshed_at = time.monotonic()
                 self.queue.refresh_cards()
 
@@ -143,7 +137,7 @@ class Worker:
 
     def _publish(self, request_id: str) -> None:
         since = elapsed_time()
-        request = self.requests.claim(request_id, owner=self.leases.owner, lease=self.timings.lease)
+        request = self.requests.claim(request_id, lease=self.timings.lease)
         if request is None:
             return
         most = self.timings.takeups
@@ -154,11 +148,11 @@ class Worker:
             log.error("request stalled", request=request_id)
             # Once: it may be what breaks now.
             if request.stalled_attempts > most + 1 or self.publisher.publish_stalled(request):
-                self.requests.give_up(request, owner=self.leases.owner, outcome="stalled")
+                self.requests.give_up(request, outcome="stalled")
 
     def _deliver(self, generation_id: str) -> None:
-        since, owner = elapsed_time(), self.leases.owner
-        generation = self.generations.claim_made(generation_id, owner=owner, lease=self.timings.lease)
+        since = elapsed_time()
+        generation = self.generations.claim_made(generation_id, lease=self.timings.lease)
         if generation is None:
             return
         with self.leases.holding(generation_id, since=since), bind_ids(**generation.ids):
@@ -199,11 +193,7 @@ class Worker:
             self.leases.hold(generation_id, since=elapsed_time())
             try:
                 generation = self.generations.claim_slot(
-                    generation_id,
-                    owner=self.leases.owner,
-                    lease=self.timings.lease,
-                    slots=self.slots[model],
-                    deadline=self.call_seconds(options),
+                    generation_id, lease=self.timings.lease, slots=self.slots[model], deadline=call_seconds(options)
                 )
             except DatabaseUnavailable:
                 generation = self._unacknowledged_claim(generation_id)
@@ -211,7 +201,6 @@ class Worker:
                 if generation is None:
                     self.leases.release(generation_id)
         if generation is not None:
-            self._queue_moved.set()
             self.wake.set()
         return generation
 
@@ -219,7 +208,7 @@ class Worker:
         """What became of a claim whose commit was not acknowledged; without asking, it might be charged twice."""
         while True:
             try:
-                return self.generations.claimed_slot(generation_id, owner=self.leases.owner)
+                return self.generations.claimed_slot(generation_id)
             except DatabaseUnavailable:
                 if self.stopping.wait(self.timings.poll):
                     raise

@@ -51,8 +51,8 @@ class Side:
         self.database = database
         self.times: defaultdict[str, list[float]] = defaultdict(list)
         self._reception = reception_of(database, TEAM)
-        self._requests = RequestStore(database)
-        self._generations = GenerationStore(database)
+        self._requests = RequestStore(database, "me")
+        self._generations = GenerationStore(database, "me")
         self._line = QueueReader(database=database, slots={"glm-image": 1})
 
     def step(self, number: int) -> None:
@@ -82,10 +82,10 @@ class Side:
         """What lies between two paid calls: the end of one, the choice of the next, and its claim."""
         waiting = self._generations.next_waiting("glm-image")
         assert waiting is not None
-        claimed = self._generations.claim_slot(waiting[0], owner="me", lease=60, slots=1, deadline=60)
+        claimed = self._generations.claim_slot(waiting[0], lease=60, slots=1, deadline=60)
         assert claimed is not None
-        self._generations.made(claimed, IMAGE, owner="me", link_expires_at=None)
-        self._generations.done(claimed, owner="me")
+        self._generations.made(claimed, IMAGE, link_expires_at=None)
+        self._generations.done(claimed)
 
     def _timed(self, name: str, work: Callable[[], None]) -> None:
         began = time.perf_counter()

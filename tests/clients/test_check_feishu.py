@@ -51,7 +51,7 @@ def no_server(_: FeishuStandIn) -> dict[str, CheckResult]:
 @pytest.mark.parametrize(
     ("look", "advised"),
     [
-        (lambda feishu: found(feishu.origin), "copy the App Secret anew into FEISHU_APP_SECRET"),
+        (lambda feishu: found(feishu.origin), "copy the App Secret into FEISHU_APP_SECRET again"),
         (lambda feishu: found(feishu.origin, app_id="cli_of_lark"), "set FEISHU_DOMAIN=lark"),
         (no_server, "whether this machine reaches http://127.0.0.1:"),
     ],

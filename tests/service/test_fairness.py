@@ -32,7 +32,7 @@ class Queue:
     def __init__(self, database: Database, *, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 - the same arrivals again, nothing to guard
         self._database = database
-        self._store = GenerationStore(database)
+        self._store = GenerationStore(database, "me")
         self._reception = reception_of(database)
         self._asked = 0
 
@@ -55,13 +55,13 @@ class Queue:
     def claims(self, model: str = "glm-image", *, slots: int = 999) -> Iterator[Generation]:
         """Takes slots as long as there are any, and somebody for them."""
         while (waiting := self._store.next_waiting(model, slots=slots)) is not None:
-            claimed = self._store.claim_slot(waiting[0], owner="me", lease=HOUR, slots=slots, deadline=HOUR)
+            claimed = self._store.claim_slot(waiting[0], lease=HOUR, slots=slots, deadline=HOUR)
             assert claimed is not None
             yield claimed
 
     def end(self, generation: Generation) -> None:
         """A call has come to its end."""
-        self._store.made(generation, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
+        self._store.made(generation, GeneratedImage(url="https://x/1"), link_expires_at=None)
 
 
 @pytest.mark.parametrize("slots", [1, 2, 5])

@@ -63,7 +63,7 @@ def test_a_stored_url_frees_the_slot(database: Database) -> None:
 
 def test_nobody_is_next_while_every_slot_is_taken(database: Database) -> None:
     """Whose turn it would be is told only when there is a slot for it."""
-    store = GenerationStore(database)
+    store = GenerationStore(database, "me")
     accept(database, count=2)
     answer(database)
     assert claim(database) is not None
@@ -73,7 +73,7 @@ def test_nobody_is_next_while_every_slot_is_taken(database: Database) -> None:
 
 def test_a_call_that_hangs_frees_its_slot_at_its_deadline(database: Database) -> None:
     """Past the deadline the next call begins although the first one's process lives; what still comes is stored."""
-    store = GenerationStore(database)
+    store = GenerationStore(database, "me")
     accept(database, count=2)
     answer(database)
     hanging = claim(database, deadline=-1)
@@ -120,13 +120,13 @@ SINCE_THE_LOOK: dict[str, Callable[[Database], None]] = {
 @pytest.mark.parametrize("since", SINCE_THE_LOOK)
 def test_a_look_that_is_out_of_date_claims_nothing(database: Database, since: str) -> None:
     """What has happened since the look at the line counts when the slot is taken."""
-    store = GenerationStore(database)
+    store = GenerationStore(database, "me")
     accept(database)
     answer(database)
     waiting = store.next_waiting("glm-image")
     assert waiting is not None
     SINCE_THE_LOOK[since](database)
-    assert store.claim_slot(waiting[0], owner="me", lease=LEASE, slots=1, deadline=180) is None
+    assert store.claim_slot(waiting[0], lease=LEASE, slots=1, deadline=180) is None
 
 
 def test_a_dead_workers_call_is_made_once_more_and_only_once(database: Database) -> None:
@@ -139,8 +139,8 @@ def test_a_dead_workers_call_is_made_once_more_and_only_once(database: Database)
         assert (generation.calls_made, generation.repeated) == (posts, posts == 2)
         recover_lost_calls(database, failure=REPEATED_UNKNOWN)
     assert claim(database) is None
-    (request_id,) = RequestStore(database).due_requests(limit=1)
-    (picture,) = RequestStore(database).read(request_id)[1]
+    (request_id,) = RequestStore(database, "me").due_requests(limit=1)
+    (picture,) = RequestStore(database, "me").read(request_id)[1]
     assert (picture.state, picture.failure) == (State.FAILED, REPEATED_UNKNOWN)
 
 
@@ -174,34 +174,34 @@ def test_a_living_workers_call_is_left_alone(database: Database) -> None:
 
 def test_a_stored_url_is_never_paid_for_again(database: Database) -> None:
     """When the worker dies after the URL was stored, the next one goes on with the download."""
-    store = GenerationStore(database)
+    store = GenerationStore(database, "me")
     accept(database)
     generation = claimed(database, lease=EXPIRED)
     make(database, generation)
     assert recover_lost_calls(database, failure=REPEATED_UNKNOWN) == 0
     (made,) = store.made_ids(limit=5)
-    again = store.claim_made(made, owner="other", lease=LEASE)
+    again = GenerationStore(database, "other").claim_made(made, lease=LEASE)
     assert again is not None
     assert (again.url, again.calls_made) == ("https://x/1", 1)
 
 
 def test_a_worker_that_lost_its_call_stores_nothing(database: Database) -> None:
     """A process that was stopped past its lease does not overwrite what its successor does."""
-    store = GenerationStore(database)
+    store = GenerationStore(database, "slow")
     accept(database)
     slow = claimed(database, owner="slow", lease=EXPIRED)
     recover_lost_calls(database, failure=REPEATED_UNKNOWN)
     assert claim(database, owner="quick") is not None
     with pytest.raises(LeaseLost):
-        store.made(slow, GeneratedImage(url="https://x/1"), owner="slow", link_expires_at=None)
+        store.made(slow, GeneratedImage(url="https://x/1"), link_expires_at=None)
 
 
 def test_a_generation_that_the_platform_refused_waits(database: Database) -> None:
     """Pushed back, it frees its slot and is not next until its time has come."""
-    store = GenerationStore(database)
+    store = GenerationStore(database, "me")
     accept(database)
     generation = claimed(database)
-    store.push_back(generation, owner="me", seconds=60)
+    store.push_back(generation, seconds=60)
     assert claim(database) is None
     with database.read() as connection:
         assert connection.scalar(select(generations.c.slot_until)) is None
@@ -209,18 +209,18 @@ def test_a_generation_that_the_platform_refused_waits(database: Database) -> Non
 
 def test_slots_in_force_fall_while_the_platform_refuses_and_recover(database: Database) -> None:
     """Each call refused for the platform's limits takes one slot out of force until it gets through."""
-    store = GenerationStore(database)
+    store = GenerationStore(database, "me")
     accept(database, count=4)
     answer(database)
     refused = claim(database, slots=3)
     assert refused is not None
-    store.push_back(refused, owner="me", seconds=-1)
+    store.push_back(refused, seconds=-1)
     again = claim(database, slots=3)
     assert again is not None
     assert again.generation_id == refused.generation_id
     assert claim(database, slots=3) is not None
     assert claim(database, slots=3) is None
-    store.made(again, GeneratedImage(url="https://x/1"), owner="me", link_expires_at=None)
+    store.made(again, GeneratedImage(url="https://x/1"), link_expires_at=None)
     assert [claim(database, slots=3) is not None for _ in range(3)] == [True, True, False]
 
 
@@ -231,7 +231,7 @@ def test_a_cancelled_image_is_kept_for_a_day(database: Database, hours: float, k
     generation = claimed(database)
     with database.write() as connection:
         cancel(database, connection, [generation.request_id])
-    store = GenerationStore(database)
+    store = GenerationStore(database, "me")
     assert not make(database, generation)
     with database.write() as connection:
         ago = generations.c.ended_at - hours * 3_600

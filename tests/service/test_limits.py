@@ -84,7 +84,7 @@ def test_what_was_not_called_for_is_given_back_to_the_day(database: Database) ->
     cancel_recalled(database, "om_2")
     assert quota(database, limits).today == 0
     accept(database, "om_4", team=limits)
-    GenerationStore(database).fail(claimed(database), steps.STUCK, owner="me", billed=False)
+    GenerationStore(database, "me").fail(claimed(database), steps.STUCK, billed=False)
     assert quota(database, limits).today == 0
 
 
@@ -103,15 +103,15 @@ def recall_running(database: Database, generation: Generation) -> None:
 
 def fail_billed(database: Database, generation: Generation) -> None:
     """The call fails in a way that may be billed."""
-    GenerationStore(database).fail(generation, steps.STUCK, owner="me", billed=True)
+    GenerationStore(database, "me").fail(generation, steps.STUCK, billed=True)
 
 
 def fail_to_deliver(database: Database, generation: Generation) -> None:
     """The picture is made and cannot be delivered."""
-    store = GenerationStore(database)
+    store = GenerationStore(database, "me")
     make(database, generation)
-    assert store.claim_made(generation.generation_id, owner="me", lease=LEASE)
-    store.fail(generation, steps.STUCK, owner="me")
+    assert store.claim_made(generation.generation_id, lease=LEASE)
+    store.fail(generation, steps.STUCK)
 
 
 @pytest.mark.parametrize("spend", [cancel_running, recall_running, fail_billed, fail_to_deliver])
@@ -152,8 +152,8 @@ def test_the_budget_counts_what_may_have_been_billed(database: Database, error: 
     accept(database, "om_1")
     generation = claimed(database)
     assert quota(database, team()).team_images == 1
-    billed = steps.may_be_billed(error)
-    GenerationStore(database).fail(generation, steps.failure_from_glm(error), owner="me", billed=billed)
+    billed = error.may_be_billed
+    GenerationStore(database, "me").fail(generation, steps.failure_from_glm(error), billed=billed)
     used = quota(database, team())
     assert (used.team_images, used.today) == (charged, charged)
 
@@ -254,7 +254,7 @@ def test_a_call_refused_for_the_platforms_limits_costs_nothing(database: Databas
     """Waiting for a slot of the platform and asking again is one image in the budget."""
     accept(database, "om_1")
     generation = claimed(database)
-    GenerationStore(database).push_back(generation, owner="me", seconds=0)
+    GenerationStore(database, "me").push_back(generation, seconds=0)
     assert quota(database, team()).team_images == 1
 
 

@@ -42,10 +42,9 @@ class Scene:
     url: str
     database: Database
 
-    @property
-    def store(self) -> GenerationStore:
+    def store(self, owner: str = "me") -> GenerationStore:
         """Its generations."""
-        return GenerationStore(self.database)
+        return GenerationStore(self.database, owner)
 
     def let_pass(self, held: str, *acts: Act) -> None:
         """Lets transactions queue up behind a row that somebody holds, one after the other, and then lets it go."""
@@ -70,9 +69,9 @@ class Scene:
 
     def claim(self, *, lease: float = LEASE, owner: str = "me") -> Generation:
         """Takes a slot for whoever is next."""
-        waiting = self.store.next_waiting("glm-image")
+        waiting = self.store().next_waiting("glm-image")
         assert waiting is not None
-        claimed = self.store.claim_slot(waiting[0], owner=owner, lease=lease, slots=9, deadline=180)
+        claimed = self.store(owner).claim_slot(waiting[0], lease=lease, slots=9, deadline=180)
         assert claimed is not None
         return claimed
 
@@ -118,7 +117,7 @@ def test_a_failure_and_the_next_call_of_a_request(scene: Scene) -> None:
     scene.let_pass(
         "SELECT 1 FROM monthly_usage FOR UPDATE",
         scene.claim,
-        lambda: scene.store.fail(failing, STUCK, owner="me", billed=False),
+        lambda: scene.store().fail(failing, STUCK, billed=False),
     )
 
 
@@ -126,14 +125,14 @@ def test_a_beat_and_the_end_of_a_generation(scene: Scene, tmp_path: Path) -> Non
     """The leases of a card and of its picture are prolonged while the picture comes to its end."""
     leases = Leases(scene.database, folder=tmp_path)
     generation = scene.claim(owner=leases.owner)
-    held = RequestStore(scene.database).claim(generation.request_id, owner=leases.owner, lease=LEASE)
+    held = RequestStore(scene.database, leases.owner).claim(generation.request_id, lease=LEASE)
     assert held is not None
     since = elapsed_time()
     with leases.holding(generation.request_id, since=since), leases.holding(generation.generation_id, since=since):
         scene.let_pass(
             HOLD_FIRST,
             leases.beat,
-            lambda: scene.store.done(generation, owner=leases.owner),
+            lambda: scene.store(leases.owner).done(generation),
         )
     leases.close()
 

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from bot.db.database import Database
 from bot.db.tables import generations, timers
-from bot.db.timers import Call, Outages, current_outages
+from bot.db.timers import Outages, current_outages
 from bot.errors import FeishuAction, FeishuError, SendDelayed
 from bot.feishu.error_codes import describe, suggest_fix
 from bot.sandbox.faults import ANY_CALL
@@ -286,7 +286,7 @@ def outages_in(database: Database) -> Outages:
     )
 
 
-def refuse(outages: Outages, call: Call = "send") -> None:
+def refuse(outages: Outages, call: str = "reply") -> None:
     """Makes a call that Feishu refuses for the app."""
     error = FeishuError("app is disabled", call="reply", code=99991662, action=FeishuAction.APP_REFUSED)
     with pytest.raises(FeishuError), outages.guard(call):
@@ -323,7 +323,7 @@ def test_one_of_several_processes_probes(database: Database) -> None:
         outages = outages_in(database)
         start.wait()
         try:
-            with outages.guard("send"):
+            with outages.guard("reply"):
                 done.wait()
         except SendDelayed:
             done.wait()
@@ -340,7 +340,7 @@ def test_another_refusal_ends_the_outage(database: Database) -> None:
     outages = outages_in(database)
     refuse(outages)
     pass_by(database, 100.0)
-    with pytest.raises(FeishuError), outages.guard("send"):
+    with pytest.raises(FeishuError), outages.guard("reply"):
         raise FeishuError("not in the group", call="reply", code=230002, action=FeishuAction.GIVE_UP)
     assert current_outages(database) == []
 

@@ -46,10 +46,10 @@ def claim(database: Database, *, owner: str, lease: float = LEASE) -> Generation
     """A generation whose slot was taken."""
     accept(database)
     answer(database)
-    store = GenerationStore(database)
+    store = GenerationStore(database, owner)
     waiting = store.next_waiting("glm-image")
     assert waiting is not None
-    claimed = store.claim_slot(waiting[0], owner=owner, lease=lease, slots=1, deadline=180)
+    claimed = store.claim_slot(waiting[0], lease=lease, slots=1, deadline=180)
     assert claimed is not None
     return claimed
 
@@ -78,19 +78,19 @@ def test_a_late_lease_that_was_taken_over_stops_the_work(database: Database, lea
 
 def test_what_was_not_sent_is_not_charged(database: Database) -> None:
     """A claim whose call was never sent gives its charge back, also when another worker has taken it over since."""
-    store = GenerationStore(database)
+    slow, quick = GenerationStore(database, "slow"), GenerationStore(database, "quick")
     generation = claim(database, owner="slow", lease=EXPIRED)
     recover_lost_calls(database, failure=REPEATED_UNKNOWN)
-    waiting = store.next_waiting("glm-image")
+    waiting = quick.next_waiting("glm-image")
     assert waiting is not None
-    again = store.claim_slot(waiting[0], owner="quick", lease=LEASE, slots=1, deadline=180)
+    again = quick.claim_slot(waiting[0], lease=LEASE, slots=1, deadline=180)
     assert again is not None
     assert charged(database) == (2, 2)
-    store.undo_claim(generation, owner="slow")
+    slow.undo_claim(generation)
     assert charged(database) == (1, 1)
-    store.undo_claim(again, owner="quick")
+    quick.undo_claim(again)
     assert charged(database) == (0, 0)
-    assert store.next_waiting("glm-image") is not None
+    assert quick.next_waiting("glm-image") is not None
 
 
 @contextmanager

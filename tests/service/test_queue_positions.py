@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.key_value import Preferences
 from bot.db.reports import Reports
@@ -44,27 +43,10 @@ def rendering_of(database: Database, line: QueueReader) -> RequestRenderer:
     )
 
 
-def test_positions_are_read_once_per_round_for_first_cards(database: Database) -> None:
-    """First cards of one round of the work loop share a reading, unless a request is not in it yet."""
-    line = QueueReader(database=database, slots={MODEL: 1})
-    first, second = (accepted(database, origin) for origin in ("om_1", "om_2"))
-    before = line.first_position(second, MODEL)
-    assert before is not None
-    assert before.ahead == 1
-    with database.write() as connection:
-        cancel(database, connection, [first])
-    assert line.first_position(second, MODEL) == before
-    assert line.positions(MODEL)[second].ahead == 0
-    line.first_position(accepted(database, "om_3"), MODEL)
-    after = line.first_position(second, MODEL)
-    line.begin_round()
-    assert after == line.first_position(second, MODEL) != before
-
-
 def test_a_card_is_changed_for_what_has_become_of_its_request(database: Database) -> None:
     """Refused for the platform's limits right after the card said "generating", it is told to wait, not that again."""
     rendering = rendering_of(database, QueueReader(database=database, slots={MODEL: 1}))
-    store, request_id = RequestStore(database), accepted(database, "om_1")
+    store, request_id = RequestStore(database, "me"), accepted(database, "om_1")
     assert rendering.render(*store.read(request_id)).state == "generating"
     with database.write() as connection:
         connection.execute(update(requests).values(card_state="generating"))
@@ -107,4 +89,4 @@ def test_a_card_near_the_front_follows_every_change_and_one_farther_back_its_est
             connection.execute(update(requests).where(requests.c.request_id == request_id).values(card))
     assert line.refresh_cards() == behind
     (moved,) = [request_id for request_id, place in places.items() if place.ahead == ahead]
-    assert RequestStore(database).due_requests(limit=IN_LINE) == [moved] * behind
+    assert RequestStore(database, "me").due_requests(limit=IN_LINE) == [moved] * behind

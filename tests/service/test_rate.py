@@ -122,7 +122,7 @@ def test_presses_over_the_rate_get_a_toast(tmp_path: Path) -> None:
 
 def test_chats_take_turns(database: Database) -> None:
     """What one chat has to be shown does not keep the others waiting, however much older it is."""
-    store = RequestStore(database)
+    store = RequestStore(database, "me")
     for number in range(30):
         reception_of(database).submit(arrival(f"om_{number}", chat="oc_busy"), ImagePrompt(prompt="一只猫"))
     with database.write() as connection:

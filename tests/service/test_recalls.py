@@ -55,7 +55,7 @@ def test_a_recall_is_remembered_once_and_ended(database: Database) -> None:
     """Delivered again it changes nothing, the message after it is a repetition, and there is nothing to show."""
     assert [cancel_recalled(database, "om_1") for _ in range(2)] == [0, 0]
     assert accept(database, "om_1", count=4).outcome == "repeated"
-    assert RequestStore(database).due_requests(limit=10) == []
+    assert RequestStore(database, "me").due_requests(limit=10) == []
     assert open_rows(database) == 0
     assert accept(database, "om_2").outcome == "accepted"
 
@@ -86,14 +86,14 @@ def count(database: Database) -> int:
 @pytest.mark.parametrize(("tried", "left"), [(False, 0), (True, 1)], ids=["not sent", "perhaps sent"])
 def test_a_recall_while_the_answer_is_being_sent(database: Database, tried: bool, left: int) -> None:  # noqa: FBT001
     """What may have been sent is shown again without the prompt; what was not sent ends with the recall."""
-    store = RequestStore(database)
+    store = RequestStore(database, "me")
     accept(database, "om_1", count=2)
     (request_id,) = store.due_requests(limit=10)
-    request = store.claim(request_id, owner="me", lease=LEASE)
+    request = store.claim(request_id, lease=LEASE)
     assert request is not None
     assert cancel_recalled(database, "om_1") == 2
     assert store.read(request_id)[0].recalled
-    store.postpone(request, owner="me", seconds=0, refused=tried)
+    store.postpone(request, seconds=0, refused=tried)
     assert store.due_requests(limit=10) == [request_id]
     assert cancel_recalled(database, "om_1") == 0
     assert open_rows(database) == left

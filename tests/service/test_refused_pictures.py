@@ -42,7 +42,7 @@ class Crowded:
             def handle_request(self, request: httpx.Request) -> httpx.Response:
                 body = request.read()
                 if b"image_key" in body or b"file_key" in body:
-                    store = RequestStore(crowded.bot.app.database)
+                    store = RequestStore(crowded.bot.app.database, "me")
                     while store.reserve(crowded.chat_id) == 0:
                         pass
                 return network.handle_request(request)

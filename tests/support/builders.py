@@ -89,11 +89,11 @@ def claim(
     database: Database, *, owner: str = "me", lease: float = LEASE, slots: int = 1, deadline: float = 180
 ) -> Generation | None:
     """Takes a slot of GLM-Image for whoever is next."""
-    store = GenerationStore(database)
+    store = GenerationStore(database, owner)
     waiting = store.next_waiting("glm-image")
     if waiting is None:
         return None
-    return store.claim_slot(waiting[0], owner=owner, lease=lease, slots=slots, deadline=deadline)
+    return store.claim_slot(waiting[0], lease=lease, slots=slots, deadline=deadline)
 
 
 def claimed(database: Database, **how: Any) -> Generation:
@@ -107,18 +107,18 @@ def claimed(database: Database, **how: Any) -> Generation:
 def make(database: Database, generation: Generation) -> bool:
     """Stores the image of a call; gives whether it is to be delivered."""
     image = GeneratedImage(url="https://x/1")
-    return GenerationStore(database).made(generation, image, owner="me", link_expires_at=None)
+    return GenerationStore(database, "me").made(generation, image, link_expires_at=None)
 
 
 def answer(database: Database, *, owner: str = "me") -> list[Request]:
     """Shows every request that has not been shown yet, as if its card had been sent."""
-    store = RequestStore(database)
+    store = RequestStore(database, owner)
     shown = []
     while ids := store.due_requests(limit=100):
         for request_id in ids:
-            request = store.claim(request_id, owner=owner, lease=LEASE)
+            request = store.claim(request_id, lease=LEASE)
             if request is not None:
                 answer_id = request.answer_id or f"om_answer_{request.request_id}"
-                store.mark_published(request, owner=owner, card_state="queued", last=False, answer_id=answer_id)
+                store.mark_published(request, card_state="queued", last=False, answer_id=answer_id)
                 shown.append(request)
     return shown

@@ -39,7 +39,7 @@ ACTIONS = {
 }
 FIXES = {
     "set FEISHU_DOMAIN=lark": (10003,),
-    "copy the App Secret anew": (10005, 10012, 10013, 10014, 10015, 99991543),
+    "copy the App Secret into FEISHU_APP_SECRET again": (10005, 10012, 10013, 10014, 10015, 99991543),
     "应用管理": (11207, 99991644, 99991662),
     "have the app installed": (11209, 11210, 20009, 212100),
     "grant im:message:send_as_bot": (11223, 230027),

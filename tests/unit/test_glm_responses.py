@@ -21,7 +21,6 @@ from bot.errors import (
 )
 from bot.glm.api import CODES, read_answer
 from bot.models import ContentFinding, GeneratedImage
-from bot.worker.generation_steps import may_be_billed
 
 
 def refused(status: int, body: Any, headers: dict[str, str] | None = None) -> GlmError:
@@ -189,7 +188,7 @@ def test_what_a_firewall_answers_is_not_the_platforms(status: int, body: bytes) 
     assert (type(error), error.sentence, error.status) == (RequestBlocked, "failure.blocked", status)
     assert error.values["status"] == str(status)
     assert (error.provider_code, error.from_platform, error.waits) == (None, False, False)
-    assert not may_be_billed(error)
+    assert not error.may_be_billed
 
 
 @pytest.mark.parametrize("body", [PAGE.encode(), b"", b"upstream connect error", b'{"message": "Bad Gateway"}'])
@@ -199,7 +198,7 @@ def test_a_gateway_may_have_lost_the_image(status: int, body: bytes) -> None:
     error = refused(status, body)
     assert (type(error), error.sentence, error.status) == (ServerFailed, "failure.broken", status)
     assert (error.from_platform, error.waits) == (False, False)
-    assert may_be_billed(error)
+    assert error.may_be_billed
 
 
 @pytest.mark.parametrize("body", [b"", b"upstream connect error", b"[]", b"null", b"[" * 100_000, PAGE.encode()])
@@ -207,7 +206,7 @@ def test_200_without_json_broke_on_the_way(body: bytes) -> None:
     """The image may have been made, and what came is not the platform's answer."""
     error = refused(200, body)
     assert (type(error), error.sentence) == (ServerFailed, "failure.broken")
-    assert may_be_billed(error)
+    assert error.may_be_billed
 
 
 @pytest.mark.parametrize(
@@ -248,7 +247,7 @@ def test_a_rejection_before_any_work_waits(status: int, headers: dict[str, str],
     """429 without a business code, and 503 that says when to come again, cost nothing."""
     error = refused(status, body, headers)
     assert (error.waits, error.sentence, error.status) == (True, sentence, status)
-    assert not may_be_billed(error)
+    assert not error.may_be_billed
 
 
 def test_a_business_code_decides_whether_waiting_helps() -> None:

@@ -1,12 +1,10 @@
-"""The listener sleeps until work is announced, and opens its connection again when it was lost."""
+"""The listener wakes the worker when work is announced, and opens its connection again when it was lost."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -27,7 +25,7 @@ PASSWORD = "a word of 100% / one's own"
 """One with characters that mean something in an address; this server asks for none."""
 
 QUIET = 0.5
-"""Seconds without a single wake-up after which a thread is taken to sleep."""
+"""Seconds within which an announcement arrives."""
 
 
 class Listening:
@@ -52,16 +50,6 @@ class Listening:
             self._database.notify_workers(connection)
         return self.wake.wait(QUIET)
 
-    def sleeps(self) -> bool:
-        """Whether the thread does not wake for a while."""
-        before = self._wakes()
-        threading.Event().wait(QUIET)
-        return self._wakes() == before
-
-    def _wakes(self) -> int:
-        status = Path(f"/proc/{os.getpid()}/task/{self.thread.native_id}/status").read_text(encoding="utf-8")
-        return int(status.partition("nonvoluntary_ctxt_switches")[0].rpartition("voluntary_ctxt_switches:")[2])
-
 
 @pytest.fixture
 def listening() -> Iterator[Listening]:
@@ -78,19 +66,12 @@ def listening() -> Iterator[Listening]:
             listening.listener.close()
 
 
-def test_it_sleeps_while_nothing_is_announced(listening: Listening) -> None:
-    """Between two announcements its thread does not wake at all, and the next one wakes it at once."""
-    wait_for(listening.sleeps, timeout=10 * QUIET)
-    wait_for(listening.hears)
-
-
 def test_a_lost_connection_is_opened_again(listening: Listening) -> None:
     """Cut off while it sleeps, it notices without looking, and hears again once the database is back."""
     listening.wire.cut()
     assert not listening.hears()
     listening.wire.mend()
     wait_for(listening.hears)
-    wait_for(listening.sleeps)
 
 
 def test_it_leaves_when_it_is_told(listening: Listening) -> None:
