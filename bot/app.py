@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import httpx
-from flask import Flask
+from flask import Flask, Response
 
 from bot import logs
 from bot.background import Background
@@ -49,9 +49,8 @@ from bot.service.quotas import Limits
 from bot.service.requests import RequestService
 from bot.settings import Settings, load, require_settings
 from bot.timings import BillingPeriods, Timings
-from bot.web.health import create_application, health, metrics
+from bot.web.routes import EventEndpoint, create_status_app
 from bot.web.verification import Verifier
-from bot.web.webhook import pushed_event_handler, webhook
 from bot.worker.admin_alerts import AdminAlerts, Usage
 from bot.worker.bitable_export import CHECK_EVERY as EXPORT_EVERY
 from bot.worker.bitable_export import SHORTEST_WAIT, BitableExporter
@@ -143,7 +142,11 @@ class Bot:
         self._identity = BotIdentity(app_id=settings.app_id, fetch_info=self._fetch_identity, store=self._key_value)
         self._limits = Limits(settings=settings.limits, prices=self._prices, periods=periods)
         self._requests = requests = self._build_request_service()
-        self._events = self._build_event_handler(requests)
+        self._endpoint = EventEndpoint(
+            handle=self._build_event_handler(requests).handle,
+            clock=self._platform_clock.now,
+            on_answer=self._metrics.event_answered,
+        )
         self._alerts = self._build_alerts(requests)
         self._upkeep = {"api-usage": self._calls.store, "admin-alerts": self._alerts.check}
         self.worker: Worker | None = None
@@ -155,30 +158,22 @@ class Bot:
             app_id=self._settings.app_id,
             encrypt_key=self._settings.encrypt_key.get_secret_value() or None,
             verification_token=self._settings.verification_token.get_secret_value() or None,
-            clock=self._platform_clock.now,
         )
         app = self.create_status_app()
-        on_answer = self._metrics.event_answered
-        app.register_blueprint(webhook(verifier=verifier, handle=self._events.handle, on_answer=on_answer))
+        app.register_blueprint(self._endpoint.webhook(verifier))
         return app
 
-    @cached_property
-    def handle_pushed_event(self) -> Callable[[bytes], Mapping[str, object] | None]:
-        """Handles an event that Feishu pushes over the long connection."""
-        return pushed_event_handler(
-            app_id=self._settings.app_id,
-            handle=self._events.handle,
-            clock=self._platform_clock.now,
-            on_answer=self._metrics.event_answered,
-        )
+    def handle_pushed_event(self, payload: bytes) -> Mapping[str, object] | None:
+        """Handles an event that Feishu pushes over the long connection; ``None`` if it has to be sent again."""
+        return self._endpoint.push(payload, app_id=self._settings.app_id)
 
     def create_status_app(self, *, down: Callable[[], str | None] = lambda: None) -> Flask:
         """The routes for health and metrics; ``down`` returns one more reason not to be ready, or ``None``."""
-        app = create_application()
-        token = self._settings.metrics_token.get_secret_value()
-        app.register_blueprint(health(unready=lambda: self._not_ready() or down()))
-        app.register_blueprint(metrics(token=token, text=self._metrics.text, content_type=CONTENT_TYPE))
-        return app
+        return create_status_app(
+            unready=lambda: self._not_ready() or down(),
+            metrics=lambda: Response(self._metrics.text(), content_type=CONTENT_TYPE),
+            token=self._settings.metrics_token.get_secret_value(),
+        )
 
     def fetch_identity(self) -> None:
         """Fetches the bot's own id before the start, where Feishu is known to answer; raises ``FeishuError``."""

@@ -1,4 +1,4 @@
-"""Verification of pushed events: size, signature, encryption, token, app and age, in this order.
+"""Verification of pushed events: size, signature, encryption, token and app, in this order.
 
 The rules: https://open.feishu.cn/document/event-subscription-guide/event-subscriptions/event-subscription-configure-/encrypt-key-encryption-configuration-case
 """
@@ -9,7 +9,6 @@ import base64
 import hashlib
 import hmac
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -22,9 +21,6 @@ from bot.models import Event
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request; the platform's have a few thousand."""
-
-MAX_AGE = 8 * 3600.0
-"""Seconds after which an event is dropped. The platform's last redelivery comes after 7.1 hours."""
 
 _BAD_REQUEST, _UNAUTHORIZED, _TOO_LARGE = 400, 401, 413
 _MAX_CHALLENGE = 4096
@@ -39,21 +35,13 @@ class UrlVerification:
     challenge: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpiredEvent:
-    """An authentic event older than :data:`MAX_AGE`; ``age`` in seconds."""
-
-    event: Event
-    age: float
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Verifier:
     """Verifies and opens the requests of one app's platform.
 
     With an Encrypt Key, a request must be signed and encrypted; the verification of the URL, which need not be signed,
-    must be encrypted. With only a Verification Token, requests are plain and must carry it. Replays within
-    :data:`MAX_AGE` are not detected here but by the message id. ``clock`` gives seconds since 1970.
+    must be encrypted. With only a Verification Token, requests are plain and must carry it. Replays are not detected
+    here but by the age of the event and the message id.
 
     Raises:
         ValueError: there is neither key nor token, so anybody could send anything.
@@ -62,13 +50,12 @@ class Verifier:
     app_id: str
     encrypt_key: str | None
     verification_token: str | None
-    clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
         if not self.encrypt_key and not self.verification_token:
             raise ValueError("an Encrypt Key or a Verification Token is needed")
 
-    def verify(self, body: bytes, headers: Headers | Mapping[str, str]) -> Event | UrlVerification | ExpiredEvent:
+    def verify(self, body: bytes, headers: Headers | Mapping[str, str]) -> Event | UrlVerification:
         """Opens one request.
 
         Raises:
@@ -90,7 +77,7 @@ class Verifier:
             return self._verify_unsigned(body)
         if content.get("type") == "url_verification":
             return self._challenge(content)
-        return validate_event(content, app_id=self.app_id, now=self.clock(), check_token=self._check_token)
+        return validate_event(content, app_id=self.app_id, check_token=self._check_token)
 
     def _decrypt(self, body: bytes) -> dict[str, Any]:
         encrypted = parse_json(body).get("encrypt")
@@ -134,9 +121,9 @@ class Verifier:
 
 
 def validate_event(
-    content: dict[str, Any], *, app_id: str, now: float, check_token: Callable[[object], None] = lambda _token: None
-) -> Event | ExpiredEvent:
-    """An event of schema 2.0, for this app and not nested too deeply; ``now`` in seconds since 1970.
+    content: dict[str, Any], *, app_id: str, check_token: Callable[[object], None] = lambda _token: None
+) -> Event:
+    """An event of schema 2.0, for this app and not nested too deeply.
 
     Raises:
         EventRejected: 401 for another app, or as ``check_token`` says; 400 not an event.
@@ -158,8 +145,7 @@ def validate_event(
         raise EventRejected(_BAD_REQUEST, "nested too deeply")
     event_id, event_type = _parse_identifier(header.get("event_id")), _parse_identifier(header.get("event_type"))
     created_at = _parse_timestamp(header.get("create_time"))
-    event = Event(event_id=event_id, event_type=event_type, created_at=created_at, body=body)
-    return ExpiredEvent(event=event, age=now - created_at) if now - created_at > MAX_AGE else event
+    return Event(event_id=event_id, event_type=event_type, created_at=created_at, body=body)
 
 
 def parse_json(data: bytes, *, padded: bool = False) -> dict[str, Any]:

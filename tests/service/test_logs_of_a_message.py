@@ -16,8 +16,7 @@ import pytest
 from bot.errors import DatabaseUnavailable
 from bot.logs import Form, formatter
 from bot.models import Event
-from bot.web.verification import ExpiredEvent
-from bot.web.webhook import handle_event
+from bot.web.routes import EventEndpoint
 from tests.support.dsl import BotUnderTest, card_actions, plain_text, wait_for
 
 
@@ -111,8 +110,8 @@ def test_an_event_that_is_not_acted_on_names_its_message(body: dict[str, object]
         raise DatabaseUnavailable("away")
 
     with written() as out:
-        handle_event(ExpiredEvent(event=event, age=9.0), refuse)
-        handle_event(event, refuse)
+        EventEndpoint(handle=refuse, clock=lambda: 9 * 3600.0).answer(lambda: event)
+        EventEndpoint(handle=refuse, clock=lambda: 0.0).answer(lambda: event)
     dropped, not_stored = [line for line in out.getvalue().splitlines() if "event_id=e1" in line]
     assert (step(dropped), step(not_stored)) == ("event dropped", "event not stored")
     for line in (dropped, not_stored):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from flask import Flask
+from flask import Response
 from sqlalchemy import text, update
 
 from bot.background import Background
@@ -32,7 +32,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.settings import ServerSettings
 from bot.timings import BillingPeriods
 from bot.view_models import StateSnapshot
-from bot.web.health import metrics
+from bot.web.routes import create_status_app
 from bot.web.server import Server
 from tests.repo.lock import TOP
 from tests.support.builders import accept
@@ -78,8 +78,7 @@ def test_without_the_token_nothing_is_read(bot: BotUnderTest, authorization: str
 
 def test_without_a_configured_token_there_is_no_route() -> None:
     """The route is not there at all, whatever is sent."""
-    web = Flask("bare")
-    web.register_blueprint(metrics(token="", text=lambda: b"figures", content_type="text/plain"))
+    web = create_status_app(unready=lambda: None, metrics=lambda: Response("figures"), token="")
     server = Server(web, port=0, bounds=ServerSettings(host="127.0.0.1"))
     server.start()
     try:

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.errors import DatabaseUnavailable
+from bot.logs import LogRateLimit
 from bot.models import Event
-from bot.web.webhook import ROUTES, webhook
+from bot.web.routes import WEBHOOKS, EventEndpoint
 from tests.service.webhook_client import (
     NOW,
     WebhookClient,
@@ -32,7 +33,7 @@ from tests.service.webhook_client import (
 
 MIB = 1024 * 1024
 HEAD = b"POST /webhook/event HTTP/1.1\r\nHost: bot\r\n"
-LOGGER = "bot.web.webhook"
+LOGGER = "bot.web.routes"
 
 
 @pytest.fixture(name="served", scope="module")
@@ -47,7 +48,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [line.getMessage() for line in caplog.records if line.name == LOGGER]
 
 
-@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("path", WEBHOOKS)
 @pytest.mark.parametrize("event_type", ["im.message.receive_v1", "card.action.trigger", "of.a.type.yet.unknown_v9"])
 def test_both_routes_accept_every_event(served: WebhookClient, path: str, event_type: str) -> None:
     """Messages, card actions and unknown types are passed on and answered 200."""
@@ -98,7 +99,7 @@ def test_an_expired_event_is_acknowledged_and_dropped(
     assert "event_id=e-1" in line
 
 
-@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("path", WEBHOOKS)
 @pytest.mark.parametrize("text", ["ajls384kdjx98XX", 'a","x":"b'])
 def test_an_encrypted_challenge_is_echoed(served: WebhookClient, path: str, text: str) -> None:
     """The console's unsigned verification gets its own words back; quotes in them add no field."""
@@ -178,7 +179,8 @@ def test_rejections_are_logged_without_anything_that_was_sent(caplog: pytest.Log
     """Ten lines a minute, none with a byte of the request; the next minute's first line counts what was omitted."""
     now = 0.0
     app = Flask("webhook")
-    app.register_blueprint(webhook(verifier=verifier(), handle=lambda _: {}, clock=lambda: now))
+    endpoint = EventEndpoint(handle=lambda _: {}, limit=LogRateLimit(clock=lambda: now))
+    app.register_blueprint(endpoint.webhook(verifier()))
     for number in range(50):
         body = b"marked-%d" % number
         headers = {**signature(body), "X-Lark-Signature": f"marked-{number}"}

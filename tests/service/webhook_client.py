@@ -14,9 +14,9 @@ from flask import Flask
 from bot.models import Event
 from bot.sandbox.feishu.delivery import encrypt, sign
 from bot.settings import ServerSettings
+from bot.web.routes import EventEndpoint, Handler
 from bot.web.server import Server
 from bot.web.verification import Verifier
-from bot.web.webhook import Handler, webhook
 
 APP = "cli_sandbox"
 KEY = "not-a-real-encrypt-key"
@@ -45,8 +45,8 @@ class WebhookClient:
 
 
 def verifier(*, key: str | None = KEY, token: str | None = TOKEN) -> Verifier:
-    """A verifier whose clock is at ``NOW``."""
-    return Verifier(app_id=APP, encrypt_key=key, verification_token=token, clock=lambda: NOW)
+    """What verifies the requests of a webhook."""
+    return Verifier(app_id=APP, encrypt_key=key, verification_token=token)
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def webhook_server(
         return handle(event)
 
     app = Flask("webhook")
-    app.register_blueprint(webhook(verifier=verifier(key=key, token=token), handle=record))
+    app.register_blueprint(EventEndpoint(handle=record, clock=lambda: NOW).webhook(verifier(key=key, token=token)))
     bounds = ServerSettings(host="127.0.0.1", threads=4, connections=100, idle_seconds=10)
     server = Server(app, port=0, bounds=bounds)
     server.start()

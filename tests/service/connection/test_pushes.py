@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
 
 from bot.errors import DatabaseUnavailable
 from bot.models import Event
-from bot.web.webhook import pushed_event_handler
+from bot.web.routes import MAX_AGE, EventEndpoint
 
 NOW = 1_700_000_000.0
 TOAST = {"toast": {"type": "info", "content": "好"}}
@@ -23,12 +24,12 @@ class Recorder:
         self.handled: list[Event] = []
         self.outcomes: list[tuple[str, str]] = []
         self.is_away = False
-        self.push = pushed_event_handler(
-            app_id="cli_own",
+        endpoint = EventEndpoint(
             handle=self._handle,
             clock=lambda: NOW,
             on_answer=lambda kind, outcome, _seconds: self.outcomes.append((kind, outcome)),
         )
+        self.push = partial(endpoint.push, app_id="cli_own")
 
     def _handle(self, event: Event) -> Mapping[str, object]:
         if self.is_away:
@@ -70,8 +71,12 @@ def test_an_event_that_is_not_stored_is_not_acknowledged(recorder: Recorder) -> 
 
 
 def test_an_expired_event_is_acknowledged_and_dropped(recorder: Recorder) -> None:
-    """What is older than eight hours is not acted on."""
-    assert recorder.push(event(create_time=str(int((NOW - 8 * 3600 - 1) * 1e6)))) == {}
+    """What is older than eight hours is not acted on; a clock that runs behind is no reason."""
+    for age in (-3600, MAX_AGE):
+        assert recorder.push(event(create_time=str(int((NOW - age) * 1e6)))) == TOAST
+    recorder.handled.clear()
+    recorder.outcomes.clear()
+    assert recorder.push(event(create_time=str(int((NOW - MAX_AGE - 1) * 1e6)))) == {}
     assert (recorder.handled, recorder.outcomes) == ([], [("card.action.trigger", "expired")])
 
 
