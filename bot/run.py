@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import logging
+import os
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +19,10 @@ from bot import logs
 from bot.app import Bot, text_errors
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
-from bot.errors import FeishuError, FeishuUnreachable, SettingsError
+from bot.dotenv import DOTENV, read_dotenv
+from bot.errors import FeishuError, FeishuUnreachable, MissingApiKey, SettingsError
+from bot.glm.api import validate_key
 from bot.permissions import make_private_folder
-from bot.rotation import SecretRotation
 from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load, require_settings
 from bot.stopping import StopEvent
 from bot.web.server import Server
@@ -26,6 +31,9 @@ if TYPE_CHECKING:
     from bot.feishu.long_connection import LongConnection
 
 log = logs.get_logger(__name__)
+
+ROTATED = ("ZHIPU_API_KEY", "FEISHU_APP_SECRET")
+"""The variables that are read again at SIGHUP."""
 
 _SHARED_DATABASE = "DATABASE_URL: --no-worker needs a PostgreSQL that the workers share"
 _WORKER_DATABASE = "DATABASE_URL: worker needs a PostgreSQL; on SQLite, serve does the work itself"
@@ -141,6 +149,36 @@ def run_until(
     finally:
         if server is not None:
             server.close()
+
+
+@dataclass
+class SecretRotation:
+    """Rereads the secrets; ``use`` is called with settings that hold the new ones.
+
+    What has changed in ``.env`` since it was last read takes precedence over the environment, which nobody can change
+    from outside. Everything else stays as it was at the start.
+    """
+
+    use: Callable[[Settings], None]
+    _seen: dict[str, str] = field(default_factory=lambda: read_dotenv(Path(DOTENV)), init=False)
+    _changed: dict[str, str] = field(default_factory=dict, init=False)
+
+    def reread(self) -> None:
+        """Reads ``.env`` again; while its content is invalid, the secrets stay as they are."""
+        try:
+            given = read_dotenv(Path(DOTENV))
+            new = {name: given[name] for name in ROTATED if given.get(name) and given[name] != self._seen.get(name)}
+            settings = load({**os.environ, **self._changed, **new}, dotenv=Path(DOTENV))
+            if "ZHIPU_API_KEY" in new:
+                validate_key(settings.api_key.get_secret_value())
+        except (SettingsError, MissingApiKey) as error:
+            log.error("secrets not reread", reason=error)  # noqa: TRY400 - the faults say where
+            return
+        self._seen, self._changed = given, {**self._changed, **new}
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(logs.formatter(settings.log.format, secrets=settings.secrets))
+        self.use(settings)
+        log.info("secrets reread", changed=",".join(new) or "none")
 
 
 def run_migrations() -> bool:
