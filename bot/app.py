@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -51,7 +51,7 @@ from bot.settings import Settings, load, require_settings
 from bot.timings import BillingPeriods, Timings
 from bot.web.routes import EventEndpoint, create_status_app
 from bot.web.verification import Verifier
-from bot.worker.admin_alerts import AdminAlerts, Usage
+from bot.worker.admin_alerts import AdminAlerts
 from bot.worker.bitable_export import CHECK_EVERY as EXPORT_EVERY
 from bot.worker.bitable_export import SHORTEST_WAIT, BitableExporter
 from bot.worker.card_publisher import CardPublisher
@@ -63,7 +63,8 @@ from bot.worker.worker import Worker
 
 TOKEN_EVERY = 3_600.0
 TOKEN_RETRY = 300.0
-"""Seconds between two checks that there is a token of Feishu's, and the longest wait after a failed one."""
+"""Seconds between two checks that there is a token of Feishu's, and the bot's own id; for the token also the longest
+wait after a failed one."""
 
 LONG_STEP = 3_600.0
 """Seconds that one clean-up, or the export of a long backlog, may take."""
@@ -139,7 +140,7 @@ class Bot:
         )
         self._feishu = self._build_feishu_client(feishu)
         self._closers: list[Callable[[], None]] = [self._feishu.close, database.close]
-        self._identity = BotIdentity(app_id=settings.app_id, fetch_info=self._fetch_identity, store=self._key_value)
+        self._identity = BotIdentity(feishu=self._feishu, store=self._key_value)
         self._limits = Limits(settings=settings.limits, prices=self._prices, periods=periods)
         self._requests = requests = self._build_request_service()
         self._endpoint = EventEndpoint(
@@ -199,7 +200,7 @@ class Bot:
     def start(self, *, work: bool = True) -> None:
         """Starts the threads that every process needs and, with ``work``, those that do the work."""
         start = self.background.start
-        start("identity", self._identity.fetch, once=True)
+        start("identity", self._identity.fetch, every=TOKEN_EVERY)
         # Any answer carries the platform's time, by which the age of events is judged.
         start("feishu-token", self._feishu.fetch_token, every=TOKEN_EVERY, longest_retry=TOKEN_RETRY)
         for name, step in self._upkeep.items():
@@ -273,13 +274,7 @@ class Bot:
         )
 
     def _build_alerts(self, requests: RequestService) -> AdminAlerts:
-        team, limits = self._settings.team, self._settings.limits
-
-        def usage() -> Iterator[Usage]:
-            images, yuan, calls = self._reports.usage()
-            yield Usage("images", images, limits.images_per_month)
-            yield Usage("yuan", round(yuan, 2), limits.yuan_per_month)
-            yield Usage("calls", calls, limits.feishu_calls_per_month)
+        team = self._settings.team
 
         return AdminAlerts(
             database=self.database,
@@ -288,7 +283,7 @@ class Bot:
             chat=team.admin_chat,
             zone=team.zone,
             wake=self._wake,
-            usage=usage,
+            usage=partial(self._reports.usage, self._settings.limits),
             folder=self._settings.data_dir,
         )
 
@@ -413,10 +408,6 @@ class Bot:
     def _on_feishu_call(self, name: str, seconds: float, code: int | None) -> None:
         self._calls.count(name)
         self._metrics.feishu_called(name, seconds, code)
-
-    def _fetch_identity(self) -> tuple[str, str]:
-        info = self._feishu.bot_info()
-        return info.open_id, info.name
 
     def _not_ready(self) -> str | None:
         """Why the process is not ready, ``None`` if it is."""

@@ -38,7 +38,6 @@ class Loop:
     database_away: bool = False
     started_at: float | None = field(default_factory=time.monotonic)
     """When the current step started or first failed; ``None`` between successful steps."""
-    ended: bool = False
     thread: threading.Thread = field(default_factory=threading.Thread)
 
     @property
@@ -50,10 +49,6 @@ class Loop:
     @property
     def problem(self) -> str | None:
         """Why the loop does not do its work, or ``None``."""
-        if self.ended:
-            return None
-        if not self.thread.is_alive():
-            return f"background task {self.name} has died"
         if self.crashes >= CRASHES:
             return f"background task {self.name} keeps failing, see the log"
         if self.stuck_for > self.hang_after:
@@ -80,7 +75,6 @@ class Background:
         *,
         every: float = 0.0,
         delay: float = 0.0,
-        once: bool = False,
         longest_retry: float = LONGEST_RETRY,
         hang_after: float = HANG_SECONDS,
         stopping: threading.Event | None = None,
@@ -104,8 +98,6 @@ class Background:
                 if error is None:
                     failures = loop.crashes = 0
                     loop.database_away, loop.started_at = False, None
-                    if once:
-                        break
                     (pause or stop.wait)(every)
                 else:
                     failures += 1
@@ -113,7 +105,6 @@ class Background:
                     loop.crashes = 0 if isinstance(error, BotError) else loop.crashes + 1
                     loop.database_away = isinstance(error, DatabaseUnavailable)
                     stop.wait(backoff_with_jitter(min(FIRST_RETRY, longest_retry), longest_retry, failures - 1))
-            loop.ended = True
 
         loop.thread = threading.Thread(target=run, name=name, daemon=True)
         loop.thread.start()
@@ -171,20 +162,21 @@ class Pool:
         """Starts work if a thread is free for it; returns whether one was."""
         if not self._free.acquire(blocking=False):
             return False
-        self._threads.submit(self._run, work, free=self._free.release)
+        self.submit(work, free=self._free.release)
         return True
 
-    def submit(self, work: Callable[[], bool]) -> None:
+    def submit(self, work: Callable[[], bool], *, free: Callable[[], None] = lambda: None) -> None:
         """Starts work as soon as a thread is free."""
-        self._threads.submit(self._run, work)
 
-    def _run(self, work: Callable[[], bool], *, free: Callable[[], None] = lambda: None) -> None:
-        try:
-            look = work()
-        finally:
-            free()
-        if look:
-            self._wake.set()
+        def run() -> None:
+            try:
+                look = work()
+            finally:
+                free()
+            if look:
+                self._wake.set()
+
+        self._threads.submit(run)
 
     def drain(self) -> None:
         """Waits until all that was started has ended."""

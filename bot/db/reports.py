@@ -17,6 +17,7 @@ from bot.db.key_value import is_paused
 from bot.db.tables import generations, requests, workers
 from bot.db.usage import ApiUsageCounter, feishu_calls, spent, yuan
 from bot.models import State
+from bot.settings import LimitSettings
 from bot.timings import BillingPeriods
 from bot.view_models import ModelSnapshot, ModelStats, StateSnapshot, StatsView, Usage
 
@@ -142,11 +143,15 @@ class Reports:
             for person, chat in highest
         )
 
-    def usage(self) -> tuple[int, float, int]:
-        """This month's images, yuan and calls to Feishu."""
+    def usage(self, limits: LimitSettings) -> dict[str, tuple[float, float]]:
+        """This month's images, yuan and calls to Feishu, each with its limit; 0 for none."""
         with self.database.read() as connection:
             images = spent(connection, self.periods.month())
-        return sum(images.values()), yuan(images, self.prices), self.calls.of_month()
+        return {
+            "images": (sum(images.values()), limits.images_per_month),
+            "yuan": (round(yuan(images, self.prices), 2), limits.yuan_per_month),
+            "calls": (self.calls.of_month(), limits.feishu_calls_per_month),
+        }
 
     def snapshot(self, *, slots: Mapping[str, int], alive_within: float) -> StateSnapshot:
         """The present state over all processes.

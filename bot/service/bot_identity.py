@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.db.key_value import KeyValueStore
 from bot.errors import FeishuError
+from bot.feishu.client import FeishuClient
 from bot.logs import get_logger
 
 log = get_logger(__name__)
@@ -14,13 +14,12 @@ log = get_logger(__name__)
 
 @dataclass(kw_only=True)
 class BotIdentity:
-    """The identity of an app's bot; ``fetch_info`` asks Feishu for its ``open_id`` and its name.
+    """The identity of an app's bot, known to Feishu and stored once it has been asked.
 
     ``name`` is ``None`` while it is not known, and ``error`` is why it could not be fetched yet.
     """
 
-    app_id: str
-    fetch_info: Callable[[], tuple[str, str]]
+    feishu: FeishuClient
     store: KeyValueStore
     name: str | None = field(default=None, init=False)
     error: FeishuError | None = field(default=None, init=False)
@@ -30,9 +29,9 @@ class BotIdentity:
     @property
     def open_id(self) -> str | None:
         """The bot's ``open_id``, ``None`` while no process has fetched it from Feishu."""
-        if self._open_id is None and (open_id := self.store.get(f"bot_open_id:{self.app_id}")):
+        if self._open_id is None and (open_id := self.store.get(f"bot_open_id:{self.feishu.app_id}")):
             # The name first: it is used as soon as the id is set.
-            self.name = self.store.get(f"bot_name:{self.app_id}")
+            self.name = self.store.get(f"bot_name:{self.feishu.app_id}")
             self._open_id = open_id
         return self._open_id
 
@@ -41,13 +40,13 @@ class BotIdentity:
         if self.open_id is not None:
             return
         try:
-            open_id, name = self.fetch_info()
+            info = self.feishu.bot_info()
         except FeishuError as error:
             self.error = error
             raise
-        if name:
-            self.store.put(f"bot_name:{self.app_id}", name)
-        self.store.put(f"bot_open_id:{self.app_id}", open_id)
+        if info.name:
+            self.store.put(f"bot_name:{self.feishu.app_id}", info.name)
+        self.store.put(f"bot_open_id:{self.feishu.app_id}", info.open_id)
         log.info("bot identity fetched", open_id=self.open_id)
 
     def note_namesake(self, open_id: str) -> None:
@@ -55,8 +54,8 @@ class BotIdentity:
         if self._namesake_noted:
             return
         self._namesake_noted = True
-        if self.store.get(namesake_key(self.app_id)) is None:
-            self.store.put(namesake_key(self.app_id), open_id)
+        if self.store.get(namesake_key(self.feishu.app_id)) is None:
+            self.store.put(namesake_key(self.feishu.app_id), open_id)
             log.warning("another bot of the same name mentioned", own=self.open_id, mentioned=open_id, name=self.name)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from bot.db.database import Database
 from bot.db.reports import FailureRecord, recent_failures
@@ -40,14 +40,6 @@ NEARLY, ALL = 0.8, 1.0
 
 LEAST_SHARE, LEAST_BYTES = 0.05, 2 * 1024**3
 """A disk is nearly full when less than both is free."""
-
-
-class Usage(NamedTuple):
-    """What was used of a month's allowance; a ``limit`` of 0 means that there is none."""
-
-    cause: Literal["images", "yuan", "calls"]
-    used: float
-    limit: float
 
 
 def account_causes(failures: Iterable[FailureRecord], *, now: float) -> Iterator[tuple[AlertCause, float]]:
@@ -87,7 +79,8 @@ class AdminAlerts:
     zone: tzinfo
     wake: threading.Event
     chat: str = ""
-    usage: Callable[[], Iterable[Usage]] = tuple
+    usage: Callable[[], Mapping[str, tuple[float, float]]] = dict
+    """What was used of each allowance of the month, and the allowance; 0 means that there is none."""
     folder: Path | None = None
     """The data folder, on whose disk there has to be space."""
     _sent: set[str] = field(default_factory=set, init=False)
@@ -98,9 +91,8 @@ class AdminAlerts:
         Raises:
             DatabaseUnavailable: the database does not answer; the next check does it.
         """
-        if not (self.admins or self.chat):
-            return
-        self._check_month(self._check_failures())
+        if self.admins or self.chat:
+            self._check_month(self._check_failures())
 
     def _check_failures(self) -> float:
         """Tells of what failed in the last hour; returns the time, in seconds since 1970."""
@@ -122,7 +114,7 @@ class AdminAlerts:
     def _check_month(self, now: float) -> None:
         """Tells of what is running out."""
         month = self._day(now)[: len("2026-11")]
-        for cause, used, limit in self.usage():
+        for cause, (used, limit) in self.usage().items():
             share = used / limit if limit else 0.0
             if share >= NEARLY:
                 reached = "100" if share >= ALL else "80"
