@@ -11,13 +11,14 @@ from enum import IntEnum
 from typing import Any
 
 from bot.errors import FeishuUnreachable
-from bot.feishu import sdk
 from bot.feishu.http import require_str
 
 MOST_RECORDS = 500
 """Records of one call; the platform takes 1,000, and a smaller call is less often "not ready"."""
 
 _APPS = "/open-apis/bitable/v1/apps"
+_TABLES = f"{_APPS}/:app_token/tables"
+_TABLE = f"{_TABLES}/:table_id"
 
 
 class FieldType(IntEnum):
@@ -74,17 +75,17 @@ class BitableClient:
     """The Bases that the app may reach; a token or id is that of a Base's address.
 
     Every method raises ``FeishuError``, and ``FeishuUnreachable`` if the call may have been applied all the same.
-    ``call`` makes one call, as :meth:`bot.feishu.client.FeishuClient.call` does.
+    ``call`` is :meth:`bot.feishu.client.FeishuClient.call`.
     """
 
-    call: Callable[[str, Any], Mapping[str, Any]]
+    call: Callable[..., Mapping[str, Any]]
 
     def create(self, name: str, *, zone: str) -> NewBase:
         """Creates a Base of the app's own, which nobody else can open yet.
 
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app/create
         """
-        answer = self.call("base_create", sdk.plain_request("POST", _APPS, body={"name": name, "time_zone": zone}))
+        answer = self.call("base_create", "POST", _APPS, body={"name": name, "time_zone": zone})
         return NewBase(
             app_token=require_str(answer, "data", "app", "app_token", call="base_create"),
             url=require_str(answer, "data", "app", "url", call="base_create"),
@@ -101,18 +102,16 @@ class BitableClient:
             form = "date_formatter" if field.kind is FieldType.TIME else "formatter"
             formatted = {} if field.form is None else {"property": {form: field.form}}
             headers.append({"field_name": field.name, "type": int(field.kind), **formatted})
-        uri, body = f"{_APPS}/:app_token/tables", {"table": {"name": name, "fields": headers}}
-        request = sdk.plain_request("POST", uri, paths={"app_token": app_token}, body=body)
-        return require_str(self.call("base_table", request), "data", "table_id", call="base_table")
+        body = {"table": {"name": name, "fields": headers}}
+        answer = self.call("base_table", "POST", _TABLES, paths={"app_token": app_token}, body=body)
+        return require_str(answer, "data", "table_id", call="base_table")
 
     def delete_table(self, app_token: str, table_id: str) -> None:
         """Deletes a table, which may not be the last one of its Base.
 
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table/delete
         """
-        paths = {"app_token": app_token, "table_id": table_id}
-        request = sdk.plain_request("DELETE", f"{_APPS}/:app_token/tables/:table_id", paths=paths)
-        self.call("base_delete_table", request)
+        self.call("base_delete_table", "DELETE", _TABLE, paths={"app_token": app_token, "table_id": table_id})
 
     def share(self, app_token: str, open_id: str) -> None:
         """Lets a person see, change and share a Base.
@@ -120,27 +119,16 @@ class BitableClient:
         https://open.feishu.cn/document/server-docs/docs/permission/permission-member/create
         """
         member = {"member_type": "openid", "member_id": open_id, "perm": "full_access", "type": "user"}
-        request = sdk.plain_request(
-            "POST",
-            "/open-apis/drive/v1/permissions/:token/members",
-            paths={"token": app_token},
-            queries=[("type", "bitable")],
-            body=member,
-        )
-        self.call("base_share", request)
+        uri, queries = "/open-apis/drive/v1/permissions/:token/members", [("type", "bitable")]
+        self.call("base_share", "POST", uri, paths={"token": app_token}, queries=queries, body=member)
 
     def fields(self, app_token: str, table_id: str) -> dict[str, int]:
         """The names of a table's fields, and the type of each.
 
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table-field/list
         """
-        request = sdk.plain_request(
-            "GET",
-            f"{_APPS}/:app_token/tables/:table_id/fields",
-            paths={"app_token": app_token, "table_id": table_id},
-            queries=[("page_size", "100")],
-        )
-        match self.call("base_fields", request):
+        paths, queries = {"app_token": app_token, "table_id": table_id}, [("page_size", "100")]
+        match self.call("base_fields", "GET", f"{_TABLE}/fields", paths=paths, queries=queries):
             case {"data": {"items": list(listed)}}:
                 return {str(field.get("field_name")): int(field.get("type") or 0) for field in listed}
         raise FeishuUnreachable("the answer has no data.items", call="base_fields")
@@ -152,11 +140,11 @@ class BitableClient:
         added once.
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table-record/batch_create
         """
-        request = sdk.plain_request(
+        self.call(
+            "base_records",
             "POST",
-            f"{_APPS}/:app_token/tables/:table_id/records/batch_create",
+            f"{_TABLE}/records/batch_create",
             paths={"app_token": app_token, "table_id": table_id},
             queries=[("user_id_type", "open_id"), ("client_token", client_token)],
             body={"records": [{"fields": record} for record in records]},
         )
-        self.call("base_records", request)

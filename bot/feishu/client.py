@@ -92,18 +92,17 @@ class FeishuClient(HttpSession):
 
         https://open.feishu.cn/document/client-docs/bot-v3/obtain-bot-information
         """
-        body = self.call("bot_info", sdk.plain_request("GET", "/open-apis/bot/v3/info"))
+        body = self.call("bot_info", "GET", "/open-apis/bot/v3/info")
         open_id, bot = require_str(body, "bot", "open_id", call="bot_info"), body["bot"]
-        return BotInfo(
-            open_id=open_id, name=str(bot.get("app_name") or ""), active=bot.get("activate_status") == _ACTIVE
-        )
+        name, active = str(bot.get("app_name") or ""), bot.get("activate_status") == _ACTIVE
+        return BotInfo(open_id=open_id, name=name, active=active)
 
     def granted_scopes(self) -> frozenset[str]:
         """The scopes that the tenant has granted to the app; the call itself needs none.
 
         https://open.feishu.cn/document/server-docs/application-v6/scope/list
         """
-        match self.call("scopes", sdk.plain_request("GET", "/open-apis/application/v6/scopes")):
+        match self.call("scopes", "GET", "/open-apis/application/v6/scopes"):
             case {"data": {"scopes": list(scopes)}}:
                 return frozenset(
                     str(scope.get("scope_name"))
@@ -130,7 +129,7 @@ class FeishuClient(HttpSession):
         body = sdk.im.ReplyMessageRequestBody.builder().content(content).msg_type(msg_type)
         body = body.reply_in_thread(in_thread).uuid(uuid).build()
         request = sdk.im.ReplyMessageRequest.builder().message_id(message_id).request_body(body).build()
-        return require_str(self.call("reply", request), "data", "message_id", call="reply")
+        return self._call_for("message_id", "reply", request)
 
     def send(
         self, receive_id: str, *, receive_id_type: Literal["chat_id", "open_id"], msg_type: str, content: str, uuid: str
@@ -142,7 +141,7 @@ class FeishuClient(HttpSession):
         body = sdk.im.CreateMessageRequestBody.builder().receive_id(receive_id).msg_type(msg_type)
         body = body.content(content).uuid(uuid).build()
         request = sdk.im.CreateMessageRequest.builder().receive_id_type(receive_id_type).request_body(body).build()
-        return require_str(self.call("create", request), "data", "message_id", call="create")
+        return self._call_for("message_id", "create", request)
 
     def patch(self, message_id: str, *, content: str) -> None:
         """Replaces a card that the bot sent in the last 14 days; at most five times a second each.
@@ -151,23 +150,23 @@ class FeishuClient(HttpSession):
         https://open.feishu.cn/document/server-docs/im-v1/message-card/patch
         """
         body = sdk.im.PatchMessageRequestBody.builder().content(content).build()
-        self.call("patch", sdk.im.PatchMessageRequest.builder().message_id(message_id).request_body(body).build())
+        request = sdk.im.PatchMessageRequest.builder().message_id(message_id).request_body(body).build()
+        self._call("patch", request, parse_json)
 
     def recall(self, message_id: str) -> None:
         """Recalls a message that the bot sent.
 
         https://open.feishu.cn/document/server-docs/im-v1/message/delete
         """
-        self.call("recall", sdk.im.DeleteMessageRequest.builder().message_id(message_id).build())
+        self._call("recall", sdk.im.DeleteMessageRequest.builder().message_id(message_id).build(), parse_json)
 
     def react(self, message_id: str, *, emoji_type: str) -> None:
         """Puts an emoji on a message, for which the scope ``im:message.reactions:write_only`` is needed.
 
         https://open.feishu.cn/document/server-docs/im-v1/message-reaction/create
         """
-        body = {"reaction_type": {"emoji_type": emoji_type}}
-        uri, paths = "/open-apis/im/v1/messages/:message_id/reactions", {"message_id": message_id}
-        self.call("react", sdk.plain_request("POST", uri, paths=paths, body=body))
+        uri, body = "/open-apis/im/v1/messages/:message_id/reactions", {"reaction_type": {"emoji_type": emoji_type}}
+        self.call("react", "POST", uri, paths={"message_id": message_id}, body=body)
 
     def upload_image(self, content: bytes, *, filename: str) -> str:
         """Uploads an image of at most 10 MB and 12,000 by 12,000 pixels; returns its image key.
@@ -176,7 +175,7 @@ class FeishuClient(HttpSession):
         """
         body = sdk.im.CreateImageRequestBody.builder().image_type("message").image((filename, content)).build()
         request = sdk.im.CreateImageRequest.builder().request_body(body).build()
-        return require_str(self.call("image", request), "data", "image_key", call="image")
+        return self._call_for("image_key", "image", request)
 
     def upload_file(self, content: bytes, *, filename: str) -> str:
         """Uploads a file of at most 30 MB, unchanged, under the name that people see; returns its file key.
@@ -185,7 +184,7 @@ class FeishuClient(HttpSession):
         """
         body = sdk.im.CreateFileRequestBody.builder().file_type("stream").file_name(filename)
         request = sdk.im.CreateFileRequest.builder().request_body(body.file((filename, content)).build()).build()
-        return require_str(self.call("file", request), "data", "file_key", call="file")
+        return self._call_for("file_key", "file", request)
 
     def download_own_image(self, image_key: str, *, largest: int) -> bytes:
         """Downloads an image that this app uploaded, of at most ``largest`` bytes.
@@ -195,13 +194,16 @@ class FeishuClient(HttpSession):
         request = sdk.im.GetImageRequest.builder().image_key(image_key).build()
         return self._call("own_image", request, parse_file, largest=largest)
 
-    def call(self, name: str, request: Any) -> Mapping[str, Any]:
-        """Makes any call, of a request that an SDK builder built; returns the answer's body."""
-        return self._call(name, request, parse_json)
+    def call(self, name: str, method: str, uri: str, **parts: Any) -> Mapping[str, Any]:
+        """Makes a call for which the SDK's models are not imported, see :func:`sdk.plain_request`; returns the body."""
+        return self._call(name, sdk.plain_request(method, uri, **parts), parse_json)
 
     def fetch_token(self) -> None:
         """Fetches a token if there is no valid one, so that later calls need not; it does not count as a call."""
         self._token.get()
+
+    def _call_for(self, key: str, name: str, request: Any) -> str:
+        return require_str(self._call(name, request, parse_json), "data", key, call=name)
 
     def _call(
         self, name: str, request: Any, read: Callable[[HttpResponse], Result], *, largest: int = LARGEST_ANSWER

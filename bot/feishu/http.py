@@ -88,7 +88,7 @@ class HttpSession:
         token: str | None = None,
         largest: int = LARGEST_ANSWER,
     ) -> Result:
-        """Makes one call; ``name`` stands for it in logs, metrics and errors, such as ``reply``.
+        """Makes one call; ``name``, such as ``reply``, is its name in logs, metrics and errors.
 
         ``request`` is a ``BaseRequest`` of the SDK; ``read`` makes the result of the answer, which may have ``largest``
         bytes, or raises its error.

@@ -1,7 +1,7 @@
 """The images API: the body of a paid call, and what the answer means.
 
 The fields: https://docs.bigmodel.cn/api-reference/模型-api/图像生成. The codes:
-https://docs.bigmodel.cn/cn/faq/api-code. A code takes precedence over the HTTP status: 429 alone stands for a rate
+https://docs.bigmodel.cn/cn/faq/api-code. A code takes precedence over the HTTP status: 429 alone is used for a rate
 limit, an empty account, a quota and a plan.
 """
 

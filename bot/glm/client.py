@@ -118,7 +118,7 @@ class GlmClient(_Client):
         Args:
             prompt: over 1,000 characters the platform may reject it.
             options: ``style`` and ``count`` are not the platform's and are not sent.
-            user_id: 6 to 128 characters that stand for the sender, so that the platform can block one person.
+            user_id: 6 to 128 characters that identify the sender, so that the platform can block one person.
             before_send: called on the open connection right before anything is sent; what it raises stops the call.
 
         Raises:

@@ -55,10 +55,8 @@ LONGEST_PLATFORM_TEXT = 300
 class GenerationSteps:
     """Takes a claimed generation through its steps.
 
-    A crash between two steps loses nothing: what was stored decides where the next worker goes on. A step has no
-    number: it is due as long as its result (the URL, the original, the image key) is missing. So a version that adds or
-    drops a step goes on with what another version left. The one thing that cannot be known after a crash is the outcome
-    of a paid call in progress.
+    A crash between two steps loses nothing: a step is due as long as its result (the URL, the original, the image key)
+    is not stored. The one thing that cannot be known after a crash is the outcome of a paid call in progress.
 
     The lease is confirmed before every side effect. ``on_call`` is called after every paid call with its model, its
     seconds, and ``ok`` or the error's code; ``stopping`` is set when the process is shutting down, and ends waits.

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
-from bot.background import Background, Loop, Pool
+from bot.background import Background, Pool
 from bot.db.database import Database
 from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.leases import Leases, elapsed_time
@@ -58,7 +58,6 @@ class Worker:
     background: Background
     threads: int = 8
     """How many cards are sent at once, and as many images are transferred."""
-    _loops: list[Loop] = field(default_factory=list, init=False)
     _drained: threading.Event = field(default_factory=threading.Event, init=False)
     # A claim whose acknowledgement was lost must not be mistaken for one that another thread has made.
     _claiming: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -74,26 +73,22 @@ class Worker:
         """Recovers the work of dead processes of this host, and begins to look for work."""
         poll, beat, start = self.timings.poll, self.timings.beat, self.background.start
         hang_after = 2 * self.timings.silence
-        rounds = start(
+        self._rounds = start(
             "worker", self._run_once, every=poll, longest_retry=poll, hang_after=hang_after, pause=self.wake.wait
         )
-        heartbeat = partial(self._heartbeat, rounds)
-        beats = start("heartbeat", heartbeat, every=beat, longest_retry=beat, stopping=self._drained)
+        self._beats = start("heartbeat", self._heartbeat, every=beat, longest_retry=beat, stopping=self._drained)
         start("image-cache", self.cache.prune, every=PRUNE_EVERY, delay=PRUNE_EVERY)
-        self._loops = [rounds, beats]
 
     def drain(self) -> None:
         """Waits until everything that was taken up has ended, paid calls up to their deadline included."""
         self.stopping.set()
         self.wake.set()
-        for rounds in self._loops[:1]:
-            rounds.thread.join()
+        self._rounds.thread.join()
         # In this order, as a paid call is followed by its transfer, and that by its card.
         for pool in (self._calls, self._transfers, self._cards):
             pool.drain()
         self._drained.set()
-        for loop in self._loops:
-            loop.thread.join()
+        self._beats.thread.join()
         self.leases.close()
 
     def _run_once(self) -> None:
@@ -216,21 +211,16 @@ class Worker:
     def _run_task(self, work: Callable[..., None], subject: Generation | str) -> bool:
         """Runs a task of a pool; after an error the row is found again when its lease is over.
 
-        Returns:
-            Whether to look for more at once. After an outage the slow poll looks again; at once, the work would only
-            fail once more.
+        Returns whether to look for more at once: during an outage, only the slow poll does.
         """
-        if isinstance(subject, Generation):
-            ids = subject.ids
-        else:
-            ids = {"request" if work == self._publish else "generation": subject}
-        with bind_ids(**ids):
+        kind = "request" if work == self._publish else "generation"
+        with bind_ids(**(subject.ids if isinstance(subject, Generation) else {kind: subject})):
             error = self.background.attempt(work.__name__.strip("_"), work, subject)
         return not isinstance(error, DatabaseUnavailable)
 
-    def _heartbeat(self, rounds: Loop) -> None:
+    def _heartbeat(self) -> None:
         """Renews the leases of what is in progress here, and signs on while the work loop makes progress."""
-        self.leases.beat(sign_on=rounds.stuck_for < self.timings.silence)
+        self.leases.beat(sign_on=self._rounds.stuck_for < self.timings.silence)
         if dead := self.leases.release_dead_leases():
             log.warning("work of dead processes recovered", owners=",".join(dead))
             self.wake.set()
