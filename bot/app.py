@@ -149,7 +149,6 @@ class Bot:
             on_answer=self._metrics.event_answered,
         )
         self._alerts = self._build_alerts(requests)
-        self._upkeep = {"api-usage": self._calls.store, "admin-alerts": self._alerts.check}
         self.worker: Worker | None = None
 
     @cached_property
@@ -203,8 +202,9 @@ class Bot:
         start("identity", self._identity.fetch, every=TOKEN_EVERY)
         # Any answer carries the platform's time, by which the age of events is judged.
         start("feishu-token", self._feishu.fetch_token, every=TOKEN_EVERY, longest_retry=TOKEN_RETRY)
-        for name, step in self._upkeep.items():
-            start(name, step, every=self._timings.upkeep, delay=self._timings.upkeep)
+        upkeep = self._timings.upkeep
+        start("api-usage", self._calls.store, every=upkeep, delay=upkeep)
+        start("admin-alerts", self._alerts.check, every=upkeep, delay=upkeep)
         if not work:
             return
         self.worker = self._build_worker()
@@ -227,8 +227,7 @@ class Bot:
         if self.worker is not None:
             self.worker.drain()
         self.background.close()
-        for name, step in self._upkeep.items():
-            self.background.attempt(name, step)
+        self.background.attempt("api-usage", self._calls.store)
         for close in self._closers:
             close()
 

@@ -16,7 +16,7 @@ import httpx
 from bot.errors import CallTimedOut, DownloadFailed, NetworkFailed, NotConnected
 from bot.glm.api import call_body, mask_key, read_answer, validate_key
 from bot.glm.images import inspect_image, too_large
-from bot.glm.transport import AddressRejected, GuardedTransport, https_url, is_public
+from bot.glm.transport import AddressRejected, https_url
 from bot.models import GeneratedImage, ImageFile
 from bot.options import Options
 from bot.timings import DownloadRetries
@@ -51,19 +51,15 @@ class _TooLargeError(Exception):
 class _Client:
     """An HTTP client that follows no redirect and keeps a deadline for each call; safe to use from several threads.
 
-    ``transport`` replaces the network in the sandbox and in tests; the default verifies TLS and ignores the
-    environment. ``clock`` gives monotonic seconds.
+    ``transport`` is a ``GuardedTransport``, except in the sandbox and in tests; ``clock`` gives monotonic seconds.
     """
 
-    transport: httpx.BaseTransport | None = None
+    transport: httpx.BaseTransport
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         headers = {"User-Agent": "feishu-glm-image-bot"}
-        self._http = httpx.Client(transport=self.transport or self._network(), trust_env=False, headers=headers)
-
-    def _network(self) -> httpx.BaseTransport:
-        return GuardedTransport()
+        self._http = httpx.Client(transport=self.transport, trust_env=False, headers=headers)
 
     def _stream(
         self,
@@ -71,14 +67,12 @@ class _Client:
         url: str | httpx.URL,
         *,
         seconds: float,
-        trace: Callable[..., None] | None = None,
+        trace: Callable[..., None] = lambda _event, _details: None,
         **data: Any,
     ) -> AbstractContextManager[httpx.Response]:
         """Sends a request, which with its answer may take so many seconds."""
         ends_at = self.clock() + seconds
-        extensions: dict[str, Any] = {"remaining": lambda: ends_at - self.clock()}
-        if trace:
-            extensions["trace"] = trace
+        extensions: dict[str, Any] = {"remaining": lambda: ends_at - self.clock(), "trace": trace}
         timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds), write=min(WRITE_SECONDS, seconds))
         return self._http.stream(method, url, timeout=timeout, extensions=extensions, follow_redirects=False, **data)
 
@@ -157,16 +151,13 @@ class GlmClient(_Client):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Downloader(_Client):
-    """Downloads images, by default from public addresses only; it knows no API key.
+    """Downloads images; it knows no API key.
 
     ``deadline`` is the seconds that a whole download may take, ``largest`` the bytes that an image may have.
     """
 
     deadline: float = DOWNLOAD_SECONDS
     largest: int = LARGEST_DOWNLOAD
-
-    def _network(self) -> httpx.BaseTransport:
-        return GuardedTransport(allows=is_public)
 
     def fetch(self, url: str) -> ImageFile:
         """Downloads one image, its bytes unchanged.

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bot.errors import DownloadFailed
 from bot.glm.client import Downloader, GlmClient, fetch_with_retries, link_expires_at
-from bot.glm.transport import GuardedTransport
+from bot.glm.transport import GuardedTransport, is_public
 from bot.models import ImageFile
 from bot.options import Options
 from bot.sandbox.glm.images import render
@@ -129,7 +129,7 @@ def test_only_https_addresses_are_fetched(url: str) -> None:
 )
 def test_private_addresses_are_refused(host: str) -> None:
     """The real downloader connects to the public internet alone, however the address is written."""
-    error = refused(Downloader(), f"https://{host}/a.png")
+    error = refused(Downloader(transport=GuardedTransport(allows=is_public)), f"https://{host}/a.png")
     assert "no public address" in error.message
     assert error.permanent
 
