@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Literal
 
 from bot.db.database import Database
 from bot.db.reports import FailureRecord, recent_failures
@@ -20,17 +19,10 @@ from bot.service.requests import TO_ADMIN, RequestService
 
 log = get_logger(__name__)
 
-AlertCause = Literal["balance", "key", "blocked", "refused", "silent", "base", "feishu"]
-"""What is told at most once a day."""
-
 HOUR = 3_600.0
 
-CAUSES: dict[str, AlertCause] = {
-    "insufficient_balance": "balance",
-    "authentication_error": "key",
-    "MISSING_API_KEY": "key",
-}
-"""The error codes after which nothing can succeed."""
+CAUSES = {"insufficient_balance": "balance", "authentication_error": "key", "MISSING_API_KEY": "key"}
+"""The error codes after which nothing can succeed, and what the admins are told."""
 
 ABOUT_PROMPT = frozenset({"content_filter_violation", "invalid_request"})
 """The error codes for which a prompt itself was the reason; they tell nothing about the bot."""
@@ -40,13 +32,6 @@ NEARLY, ALL = 0.8, 1.0
 
 LEAST_SHARE, LEAST_BYTES = 0.05, 2 * 1024**3
 """A disk is nearly full when less than both is free."""
-
-
-def account_causes(failures: Iterable[FailureRecord], *, now: float) -> Iterator[tuple[AlertCause, float]]:
-    """What the failures of the hour before ``now`` tell about the account, and when each happened."""
-    for one in failures:
-        if one.code in CAUSES and one.ended_at > now - HOUR:
-            yield CAUSES[one.code], one.ended_at
 
 
 def silent_since(failures: Iterable[FailureRecord], *, last_success: float, now: float) -> float | None:
@@ -86,27 +71,23 @@ class AdminAlerts:
     _sent: set[str] = field(default_factory=set, init=False)
 
     def check(self) -> None:
-        """Checks what has failed lately and what is running out, and leaves the messages that are due.
-
-        Raises:
-            DatabaseUnavailable: the database does not answer; the next check does it.
-        """
+        """Checks what has failed lately and what is running out; raises ``DatabaseUnavailable``."""
         if self.admins or self.chat:
             self._check_month(self._check_failures())
 
     def _check_failures(self) -> float:
         """Tells of what failed in the last hour; returns the time, in seconds since 1970."""
         now, last_success, failures = recent_failures(self.database, seconds=HOUR)
-        for cause, seen_at in account_causes(failures, now=now):
-            self._alert_all(cause, period=self._day(seen_at))
         for one in failures:
+            day = self._day(one.ended_at)
             if one.ended_at <= now - HOUR:
                 continue
-            if one.blocked_by:
-                self._alert_all("blocked", period=self._day(one.ended_at), details=one.blocked_by)
-            elif one.sentence in FOR_ADMINS and one.code not in CAUSES:
-                period = f"{one.sentence}:{self._day(one.ended_at)}"
-                self._alert_all("refused", period=period, details=one.platform or one.code)
+            if one.code in CAUSES:
+                self._alert_all(CAUSES[one.code], period=day)
+            elif one.blocked_by:
+                self._alert_all("blocked", period=day, details=one.blocked_by)
+            elif one.sentence in FOR_ADMINS:
+                self._alert_all("refused", period=f"{one.sentence}:{day}", details=one.platform or one.code)
         if (silent := silent_since(failures, last_success=last_success, now=now)) is not None:
             self._alert_all("silent", period=self._day(silent))
         return now
@@ -124,12 +105,8 @@ class AdminAlerts:
             if nearly_full(disk.total, disk.free):
                 self._alert_all("disk", period=month, details=f"{disk.free / 1024**3:.1f} GB")
 
-    def alert(self, cause: AlertCause) -> None:
-        """Leaves the messages about something that was seen just now.
-
-        Raises:
-            DatabaseUnavailable: the database does not answer.
-        """
+    def alert(self, cause: str) -> None:
+        """Leaves the messages about something that was seen just now; raises ``DatabaseUnavailable``."""
         with self.database.read() as connection:
             now = self.database.time(connection)
         self._alert_all(cause, period=self._day(now))
@@ -139,14 +116,12 @@ class AdminAlerts:
 
     def _alert_all(self, cause: str, *, period: str, details: str = "") -> None:
         argument = f"admin_{cause}\n{details}" if details else f"admin_{cause}"
+        chat = self.chat or None
         for recipient in [self.chat] if self.chat else self.admins:
             key = f"admin:{cause}:{period}:{recipient}"
             if key in self._sent:
                 continue
-            chat = self.chat or None
-            new = NewRequest(
-                dedup_key=key, chat_id=chat, chat_type="group" if chat else "p2p", sender=recipient, language="zh"
-            )
+            new = NewRequest(dedup_key=key, chat_id=chat, chat_type="group" if chat else "p2p", sender=recipient)
             result = self.requests.submit(new, Command(name=TO_ADMIN, argument=argument))
             self._sent.add(key)
             if result.outcome == "accepted":
