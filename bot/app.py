@@ -40,7 +40,6 @@ from bot.glm.client import Downloader, GlmClient
 from bot.glm.transport import GuardedTransport, is_public
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.models import Command
-from bot.platform_clock import PlatformClock
 from bot.service.bot_identity import BotIdentity
 from bot.service.card_actions import CardActionHandler
 from bot.service.commands import Commands
@@ -48,7 +47,7 @@ from bot.service.event_handler import EventHandler
 from bot.service.quotas import Limits
 from bot.service.requests import RequestService
 from bot.settings import Settings, load, require_settings
-from bot.timings import BillingPeriods, Timings
+from bot.timings import BillingPeriods, PlatformClock, Timings
 from bot.web.routes import EventEndpoint, create_status_app
 from bot.web.verification import Verifier
 from bot.worker.admin_alerts import AdminAlerts

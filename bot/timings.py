@@ -1,12 +1,30 @@
-"""Durations and bounds of the work, in one value that tests make smaller."""
+"""Time: the durations of the work, the team's days and months, and the clock of the platform."""
 
 from __future__ import annotations
 
+import logging
 import random
 import re
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from email.utils import parsedate_to_datetime
+
+# The command line makes an image without structlog, which takes longer to import.
+log = logging.getLogger(__name__)
+
+TOLERANCE = 60.0
+"""Seconds by which the two clocks may differ."""
+
+LOG_EVERY = 3_600.0
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def elapsed_time() -> float:
+    """A time in seconds that only goes forward, and goes on while the machine is suspended (on Linux)."""
+    return time.clock_gettime(_CLOCK)
 
 
 def backoff_with_jitter(first: float, longest: float, times: int) -> float:
@@ -107,3 +125,54 @@ class BillingPeriods:
 
     def _today(self) -> datetime:
         return datetime.fromtimestamp(self.clock(), self.zone)
+
+
+@dataclass
+class PlatformClock:
+    """The platform's time, learnt from the ``Date`` of its answers; until one has come it is this machine's.
+
+    ``clock`` is this machine's time in seconds since 1970; ``elapsed`` gives seconds that only go forward.
+    """
+
+    clock: Callable[[], float] = time.time
+    elapsed: Callable[[], float] = field(default=elapsed_time, kw_only=True)
+    _start: float | None = field(default=None, init=False)
+    _log_at: float = field(default=float("-inf"), init=False)
+
+    def learn(self, date: str | None) -> None:
+        """Takes the ``Date`` of an answer that has just come; one that cannot be read changes nothing."""
+        try:
+            at = parsedate_to_datetime(date or "")
+            seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+        except (TypeError, ValueError, OverflowError):
+            return
+        now = self.elapsed()
+        self._start = seconds - now
+        off = self.clock() - seconds
+        if abs(off) > TOLERANCE and now >= self._log_at:
+            self._log_at = now + LOG_EVERY
+            fix = "set this machine's clock, for example with NTP"
+            log.error("clock wrong", extra={"seconds_ahead_of_platform": round(off), "fix": fix})
+
+    def learn_first(self, date: str | None) -> None:
+        """Takes the ``Date`` of another platform's answer where this one's time is not known yet."""
+        if not self.is_known:
+            self.learn(date)
+
+    def now(self) -> float:
+        """The platform's time in seconds since 1970."""
+        return self.clock() if self._start is None else self._start + self.elapsed()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the platform's time was learnt."""
+        return self._start is not None
+
+    @property
+    def problem(self) -> str | None:
+        """By how much this machine's clock is wrong, or ``None``."""
+        off = self.clock() - self.now()
+        if abs(off) <= TOLERANCE:
+            return None
+        hours, minutes = divmod(round(abs(off) / 60), 60)
+        return f"this machine's clock is {hours} h {minutes} min {'ahead of' if off > 0 else 'behind'} the platform's"

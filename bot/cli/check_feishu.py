@@ -15,8 +15,8 @@ from bot.errors import FeishuAction, FeishuError, SettingsError
 from bot.feishu import error_codes as fixes
 from bot.feishu.bitable import FIELDS, BitableClient
 from bot.feishu.client import FeishuClient
-from bot.platform_clock import PlatformClock
 from bot.settings import Settings
+from bot.timings import PlatformClock
 
 TOKEN, TEST_CARD = "Feishu token", "Test card"
 _CHECKS = ("Bot ability", "Clock", "Scopes", "Scope to reply", "Scope to update cards", "Scope to upload images")

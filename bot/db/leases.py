@@ -11,7 +11,6 @@ import os
 import secrets
 import socket
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from bot.db.tables import generations, key_value, last_served, requests, timers,
 from bot.errors import DatabaseUnavailable, LeaseLost
 from bot.logs import get_logger
 from bot.permissions import make_private_folder, private_opener
+from bot.timings import elapsed_time
 
 log = get_logger(__name__)
 
@@ -45,13 +45,7 @@ LONGEST_CALL = 900.0
 PERIODIC_JOBS = ("clean-up", "base")
 """The names of periodic jobs in ``timers``; everything else there is a short wait."""
 
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _CLOCK_ROW = "clock"
-
-
-def elapsed_time() -> float:
-    """A time in seconds that only goes forward, and goes on while the machine is suspended (on Linux)."""
-    return time.clock_gettime(_CLOCK)
 
 
 def new_owner() -> str:

@@ -12,13 +12,13 @@ from functools import partial
 from bot.background import Background, Pool
 from bot.db.database import Database
 from bot.db.generations import GenerationStore, recover_lost_calls
-from bot.db.leases import Leases, elapsed_time
+from bot.db.leases import Leases
 from bot.db.requests import RequestStore
 from bot.db.tables import Generation
 from bot.errors import DatabaseUnavailable
 from bot.glm.client import call_seconds
 from bot.logs import bind_ids, get_logger
-from bot.timings import Timings
+from bot.timings import Timings, elapsed_time
 from bot.worker.card_publisher import CardPublisher
 from bot.worker.generation_steps import REPEATED_UNKNOWN, GenerationSteps
 from bot.worker.image_cache import ImageCache

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 from bot.db.database import Database
 from bot.db.leases import Leases, repair_times, worker_alive
 from bot.db.tables import generations, key_value, requests, timers, workers
-from bot.platform_clock import PlatformClock
+from bot.timings import PlatformClock
 from tests.support.builders import LEASE, accept
 from tests.support.dsl import QUICK, BotUnderTest, header_color, wait_for
 

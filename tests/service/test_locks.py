@@ -14,10 +14,11 @@ from sqlalchemy import case, select, update
 
 from bot.db.database import Database, read_url
 from bot.db.generations import GenerationStore, recover_lost_calls
-from bot.db.leases import Leases, elapsed_time
+from bot.db.leases import Leases
 from bot.db.requests import RequestStore, mark_dirty
 from bot.db.tables import Generation, generations, requests
 from bot.models import Command
+from bot.timings import elapsed_time
 from bot.worker.generation_steps import REPEATED_UNKNOWN, STUCK
 from tests.support.builders import EXPIRED, LEASE, accept, answer, arrival, reception_of
 from tests.support.databases import postgres_database

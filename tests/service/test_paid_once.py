@@ -13,9 +13,10 @@ from sqlalchemy.exc import OperationalError
 
 from bot.db.database import Database
 from bot.db.generations import GenerationStore, recover_lost_calls
-from bot.db.leases import Leases, elapsed_time
+from bot.db.leases import Leases
 from bot.db.tables import FEISHU_CALLS, Generation, generations, monthly_usage
 from bot.errors import LeaseLost
+from bot.timings import elapsed_time
 from bot.worker.generation_steps import REPEATED_UNKNOWN
 from tests.support.builders import EXPIRED, LEASE, accept, answer
 from tests.support.databases import postgres_database
