@@ -72,11 +72,8 @@ LONG_STEP = 3_600.0
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application: takes events and stores them, and starts no thread.
 
-    Another process does the work: ``worker`` on a shared PostgreSQL, or ``serve`` on the same SQLite file.
-
-    Raises:
-        DatabaseUnavailable: the database does not answer.
-        SettingsError: the settings, messages or styles are invalid.
+    Another process does the work: ``worker`` on a shared PostgreSQL, or ``serve`` on the same SQLite file. Raises
+    ``SettingsError`` and ``DatabaseUnavailable``.
     """
     if settings is None:
         settings = load(check_folder=text_errors)
@@ -88,11 +85,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 class Bot:
     """The wired bot: ``web`` takes events, ``start`` begins the work; either runs without the other.
 
-    Args:
-        settings: the settings.
-        glm: the transport of paid calls, ``images`` of downloads, ``feishu`` of Feishu's API; by default the network.
-        clock: the time in seconds since 1970.
-        timings: the durations of the work.
+    ``glm`` is the transport of paid calls, ``images`` that of downloads and ``feishu`` that of Feishu's API, by default
+    the network; ``clock`` gives seconds since 1970.
 
     Raises:
         DatabaseUnavailable: the database does not answer.
@@ -187,11 +181,7 @@ class Bot:
             self.worker.steps.glm.api_key = settings.api_key.get_secret_value()
 
     def greet(self, person: str) -> None:
-        """Sends a person the welcome card with its examples, once; the worker does it.
-
-        Raises:
-            DatabaseUnavailable: the database does not answer.
-        """
+        """Sends a person the welcome card with its examples, once; the worker does it."""
         new = NewRequest(dedup_key=f"greet:{person}", chat_id=None, chat_type="p2p", sender=person)
         self._requests.submit(new, Command(name="welcome"))
 

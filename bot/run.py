@@ -1,4 +1,7 @@
-"""Runs the bot in production until it is stopped: ``serve``, ``connect`` and ``worker``."""
+"""Runs the bot in production until it is stopped: ``serve``, ``connect`` and ``worker``.
+
+Each command raises ``SettingsError`` if the settings are invalid, and ``DatabaseUnavailable``.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +47,7 @@ _CONNECTION_FIX = (
 
 
 def serve(stopped: StopEvent, *, work: bool) -> None:
-    """Receives events and, with ``work``, does the work too, until ``stopped``.
-
-    Raises:
-        SettingsError: the settings are invalid.
-        DatabaseUnavailable: the database does not answer.
-    """
+    """Receives events and, with ``work``, does the work too, until ``stopped``."""
     settings = _load(without_sqlite=None if work else _SHARED_DATABASE)
     with closing(Bot(settings)) as bot:
         server = _listen(bot, bot.web, settings=settings)
@@ -63,8 +61,7 @@ def connect(stopped: StopEvent, *, work: bool, greet: str = "") -> None:
     ``greet`` is the ``open_id`` of a person who is sent the welcome card, once.
 
     Raises:
-        SettingsError: the settings are invalid, or Feishu rejects them.
-        DatabaseUnavailable: the database does not answer.
+        SettingsError: also if Feishu rejects the app.
         FeishuUnreachable: there is no connection after as many attempts as Feishu allows.
     """
     settings = _load(webhook=False, without_sqlite=None if work else _SHARED_DATABASE)
@@ -102,12 +99,7 @@ def long_connection(settings: Settings, bot: Bot, stopped: threading.Event) -> L
 
 
 def worker(stopped: StopEvent) -> None:
-    """Does the work for processes that only receive events, until ``stopped``.
-
-    Raises:
-        SettingsError: the settings are invalid.
-        DatabaseUnavailable: the database does not answer.
-    """
+    """Does the work for processes that only receive events, until ``stopped``."""
     settings = _load(webhook=False, without_sqlite=_WORKER_DATABASE)
     name, port, status = "BOT_SERVER_WORKER_PORT", settings.server.worker_port, None
     with closing(Bot(settings)) as bot:
@@ -182,12 +174,7 @@ class SecretRotation:
 
 
 def run_migrations() -> bool:
-    """Migrates the database; returns whether there was anything to do.
-
-    Raises:
-        SettingsError: the settings are invalid.
-        DatabaseUnavailable: the database does not answer.
-    """
+    """Migrates the database; returns whether there was anything to do."""
     settings = load()
     logs.configure("warning")
     if not settings.database_url.get_secret_value():

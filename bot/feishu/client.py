@@ -112,7 +112,7 @@ class FeishuClient(HttpSession):
         raise FeishuUnreachable("the answer has no data.scopes", call="scopes")
 
     def reply(self, message_id: str, *, msg_type: str, content: str, uuid: str, in_thread: bool) -> str:
-        """Replies to a message.
+        """Replies to a message; returns the reply's ``message_id``.
 
         https://open.feishu.cn/document/server-docs/im-v1/message/reply
 
@@ -120,11 +120,8 @@ class FeishuClient(HttpSession):
             message_id: the message replied to.
             msg_type: ``text``, ``image``, ``file`` or ``interactive``.
             content: JSON as text; at most 150 KB for text, 30 KB for a card.
-            uuid: at most 50 characters; for an hour, the same one sends nothing new.
+            uuid: at most 50 characters; for an hour, the same one sends nothing new and returns the first reply.
             in_thread: true only if that message has a ``thread_id``: elsewhere it would open a topic.
-
-        Returns:
-            The reply's ``message_id``; for a ``uuid`` seen before, that of the first reply.
         """
         body = sdk.im.ReplyMessageRequestBody.builder().content(content).msg_type(msg_type)
         body = body.reply_in_thread(in_thread).uuid(uuid).build()

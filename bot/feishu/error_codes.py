@@ -138,14 +138,11 @@ _BY_CALL: Mapping[str, Mapping[int, FeishuAction]] = {
 
 
 def action_of(code: int, *, status: int, call: str = "") -> FeishuAction:
-    """The action for one answer.
+    """The action for the ``code`` (not 0) of an answer to a call.
 
-    Args:
-        code: the ``code`` of the answer's body; never 0.
-        status: the HTTP status, which decides about unknown codes: 429 and 5xx are repeated, 401 and 403 refuse the
-            app, others are reported.
-        call: the name of the call; a few codes mean something else for ``patch`` and for ``endpoint``. An unknown
-            refusal of ``token`` refuses the app, since no other call can be made without one.
+    A few codes mean something else for ``patch`` and for ``endpoint``. The HTTP status decides about unknown codes: 429
+    and 5xx are repeated, 401 and 403 refuse the app, others are reported. An unknown refusal of ``token`` refuses the
+    app, since no other call can be made without one.
     """
     if action := _BY_CALL.get(call, {}).get(code):
         return action

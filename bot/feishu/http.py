@@ -91,11 +91,7 @@ class HttpSession:
         """Makes one call; ``name``, such as ``reply``, is its name in logs, metrics and errors.
 
         ``request`` is a ``BaseRequest`` of the SDK; ``read`` makes the result of the answer, which may have ``largest``
-        bytes, or raises its error.
-
-        Raises:
-            FeishuError: the platform refused, or the answer is larger.
-            FeishuUnreachable: no answer, or one that is not the platform's; the call may have been applied.
+        bytes, or raises its error. Errors are those of :class:`FeishuClient`.
         """
         started = time.monotonic()
         code: int | None = None
@@ -187,9 +183,7 @@ def trusted(ca_file: str) -> ssl.SSLContext:
 def parse_json(response: HttpResponse) -> Mapping[str, Any]:
     """The JSON object of a good answer.
 
-    Raises:
-        FeishuError: the platform refused.
-        FeishuUnreachable: the answer is not the platform's: HTML of a gateway, nothing, a part of it, another format.
+    ``FeishuUnreachable`` if the answer is not the platform's: HTML of a gateway, nothing, a part of it, another format.
     """
     try:
         body = json.loads(response.content)

@@ -66,9 +66,6 @@ class LongConnection:
     """Keeps one connection open, in a thread of its own, and hands on what comes over it.
 
     The platform sends each event to one of an app's connections (50 at most), chosen at random.
-
-    Raises:
-        SettingsError: the environment names a proxy that cannot be used.
     """
 
     domain: str
@@ -113,9 +110,7 @@ class LongConnection:
     def close(self) -> None:
         """Accepts nothing new, answers what came, and closes the connection.
 
-        Raises:
-            FeishuError: the platform had refused for good before.
-            SettingsError: the environment names a proxy that cannot be used.
+        Raises ``FeishuError`` if the platform had refused for good before, and ``SettingsError`` for a wrong proxy.
         """
         with self._lock:
             self._closing.set()

@@ -63,11 +63,7 @@ class AppRegistration:
     brand: Brand = "feishu"
 
     def begin(self) -> None:
-        """Begins it.
-
-        Raises:
-            AppNotRegistered: the platform does not answer, or not as documented.
-        """
+        """Begins it; ``AppNotRegistered`` if the platform does not answer, or not as documented."""
         methods = self._post(action="init").get("supported_auth_methods")
         if not isinstance(methods, list) or "client_secret" not in methods:
             raise AppNotRegistered("setup.refused", "client_secret is not supported")
@@ -102,11 +98,8 @@ class AppRegistration:
     def wait(self, *, on_status: Callable[[str], None]) -> RegisteredApp:
         """Polls until the app is confirmed; a call that gets no answer is repeated.
 
-        Args:
-            on_status: takes the key of a sentence: the tenant is Lark's, or the platform has stopped answering.
-
-        Raises:
-            AppNotRegistered: the person or the tenant denied it, or nobody confirmed it in time.
+        ``on_status`` takes the key of a sentence: the tenant is Lark's, or the platform has stopped answering. Raises
+        ``AppNotRegistered`` if the person or the tenant denied it, or nobody confirmed it in time.
         """
         ends_at, answered = time.monotonic() + self.seconds, True
         while time.monotonic() < ends_at:

@@ -129,9 +129,7 @@ def read_answer(status: int, *, headers: Mapping[str, str], body: bytes, key: st
     """The image that an answer names; whatever it contains, the result can be stored and shown.
 
     ``headers`` are looked up in lower case, ``body`` need not be JSON, and ``key`` is masked in what is taken from it.
-
-    Raises:
-        GlmError: there is no image that may be shown; the subclass says why.
+    The subclass of the ``GlmError`` says why there is no image that may be shown.
     """
     content = _json_object(body)
     if status != HTTPStatus.OK or content is None or content.get("error"):

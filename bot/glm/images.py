@@ -37,10 +37,8 @@ _JPEG_SCAN = b"\xff\xda"
 def inspect_image(content: bytes) -> ImageFile:
     """Identifies an image and decodes it once to its end, so that truncation is noticed.
 
-    Only the first frame of an animation is decoded. The pixels are counted first.
-
-    Raises:
-        DownloadFailed: it is empty, not an image, truncated or damaged, or has too many pixels.
+    Only the first frame of an animation is decoded. ``DownloadFailed`` if it is empty, not an image, truncated or
+    damaged, or has too many pixels, which are counted first.
     """
     from PIL import Image  # noqa: PLC0415 - 50 ms that most starts of the command line save
 
@@ -64,9 +62,6 @@ def shrink(image: ImageFile, *, limit: int = LARGEST_FOR_FEISHU) -> ImageFile:
     """The image as a JPEG of at most ``limit`` bytes, of the same aspect and with its EXIF label.
 
     Quality is reduced first, then size. A label that is longer than a JPEG can hold is left out.
-
-    Raises:
-        DownloadFailed: the bytes turn out to be damaged.
     """
     from PIL import Image  # noqa: PLC0415 - as above
 

@@ -41,11 +41,7 @@ class AddressRejected(Exception):
 
 
 def https_url(url: str) -> httpx.URL:
-    """A link as the download reads it.
-
-    Raises:
-        DownloadFailed: it is no URL, is not https, or has user information.
-    """
+    """A link as the download reads it; ``DownloadFailed`` if it is no URL, is not https, or has user information."""
     try:
         address = httpx.URL(url)
         # The host is decoded when it is read, and may turn out not to be a name.

@@ -102,10 +102,8 @@ def create_status_app(*, unready: Callable[[], str | None], metrics: Callable[[]
     ``/webhook//event`` and ``/webhook/event/`` count as ``/webhook/event``: Flask would redirect to an address made
     from the request's ``Host`` header.
 
-    Args:
-        unready: returns why the process is not ready, ``None`` if it is.
-        metrics: answers who has the token.
-        token: the bearer token of ``/metrics``; without one there is no such route.
+    ``unready`` returns why the process is not ready, ``None`` if it is. ``/metrics`` answers who has the bearer
+    ``token``; without one there is no such route.
     """
     web = Flask("bot", static_folder=None)
     inner: Callable[..., Iterable[bytes]] = web.wsgi_app

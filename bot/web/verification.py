@@ -123,11 +123,7 @@ class Verifier:
 def validate_event(
     content: dict[str, Any], *, app_id: str, check_token: Callable[[object], None] = lambda _token: None
 ) -> Event:
-    """An event of schema 2.0, for this app and not nested too deeply.
-
-    Raises:
-        EventRejected: 401 for another app, or as ``check_token`` says; 400 not an event.
-    """
+    """An event of schema 2.0, for this app and not nested too deeply; ``EventRejected`` 401 or 400 otherwise."""
     header, body = content.get("header"), content.get("event")
     if "encrypt" in content:
         raise EventRejected(_BAD_REQUEST, "encrypted, but no Encrypt Key is set here")
@@ -149,11 +145,7 @@ def validate_event(
 
 
 def parse_json(data: bytes, *, padded: bool = False) -> dict[str, Any]:
-    """The JSON object in UTF-8 ``data``; if ``padded``, whatever follows it is ignored.
-
-    Raises:
-        EventRejected: 400 not a JSON object.
-    """
+    """The JSON object in UTF-8 ``data``, or ``EventRejected`` 400; if ``padded``, whatever follows it is ignored."""
     try:
         text = data.decode().lstrip()
         value, end = _decoder.raw_decode(text)

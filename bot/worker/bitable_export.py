@@ -74,11 +74,7 @@ class BitableExporter:
     _failures: int = field(default=0, init=False)
 
     def run_once(self) -> int:
-        """Exports all that is left, if it is this process's turn; returns how many records were added.
-
-        Raises:
-            DatabaseUnavailable: the database does not answer; the batch is sent again later.
-        """
+        """Exports all that is left, if it is this process's turn; returns how many records were added."""
         if not self.lock.take():
             return 0
         added = 0

@@ -101,9 +101,7 @@ class CardPublisher:
     def publish_stalled(self, claimed: Request) -> bool:
         """Says that a claimed request could not be shown, with a card that needs nothing of it.
 
-        Returns:
-            Whether that is done, also where this card is refused, too; otherwise the request was released and is due
-            again later.
+        Returns whether that is done, or this card refused, too; otherwise the request is due again later.
         """
         card = render_notice(self.cards, "stalled")
         try:
@@ -303,12 +301,7 @@ class CardPublisher:
         self.store.give_up(request, outcome=outcome)
 
     def _post(self, request: Request, step: str, msg_type: str, body: dict[str, Any]) -> str:
-        """Sends a step's message, as a reply where there is a message to quote; returns its id.
-
-        Raises:
-            FeishuError: the platform refused.
-            SendDelayed: it has to wait.
-        """
+        """Sends a step's message, as a reply where there is a message to quote; returns its id."""
         target = request.chat_id or request.sender
         self._reserve(request, target)
         message = {"msg_type": msg_type, "content": content(body)}
@@ -321,7 +314,7 @@ class CardPublisher:
         )
 
     def _patch(self, request: Request, message_id: str, card: Card) -> None:
-        """Changes the content of a card; raises as :meth:`_post` does."""
+        """Changes the content of a card."""
         self._reserve(request, message_id)
         self.feishu.patch(message_id, content=content(card))
 

@@ -74,10 +74,7 @@ class GenerationSteps:
     on_call: Callable[[str, float, str], None] = lambda _model, _seconds, _code: None
 
     def generate(self, generation: Generation) -> bool:
-        """Makes the one paid call that was claimed.
-
-        Returns:
-            Whether there is an image to deliver; otherwise the generation waits again, or has ended.
+        """Makes the one paid call that was claimed; returns whether there is an image to deliver.
 
         Raises:
             LeaseLost: another worker has taken the generation over.
@@ -210,12 +207,7 @@ class GenerationSteps:
             self.store.fail(generation, failure_from_upload(error))
 
     def _retry_until_stored(self, step: Callable[[], T]) -> T:
-        """Runs a step that stores the outcome of a paid call or an upload until the database takes it.
-
-        Raises:
-            LeaseLost: meanwhile another worker took the generation over.
-            DatabaseUnavailable: the process has to exit, and has waited for the database as long as it may.
-        """
+        """Stores the outcome of a paid call or of an upload, again and again until the process has to exit."""
         tries, gives_up_at = 0, float("inf")
         while True:
             try:

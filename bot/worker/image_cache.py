@@ -121,10 +121,6 @@ class OriginalUploader:
         """Uploads the original of a generation once; returns the file key, or ``None`` when the image is gone.
 
         ``confirm`` is called right before the upload; what it raises stops that.
-
-        Raises:
-            FeishuError: Feishu did not take it.
-            SendDelayed: it has to wait.
         """
         with self._locks[hash(generation_id) % len(self._locks)]:
             return self._upload(generation_id, confirm=confirm)

@@ -30,11 +30,7 @@ class Listener:
         self._connection: psycopg.Connection[Any] | None = None
 
     def listen(self) -> None:
-        """Connects where there is no connection, then waits once for an announcement.
-
-        Raises:
-            DatabaseUnavailable: the connection is lost; the next call opens another.
-        """
+        """Connects where there is no connection, then waits once; ``DatabaseUnavailable`` if the connection is lost."""
         try:
             if self._connection is None:
                 connection = psycopg.connect(autocommit=True, **self._options)
