@@ -35,7 +35,7 @@ from bot.errors import DatabaseUnavailable, FeishuError, SettingsError
 from bot.feishu.bitable import BitableClient
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import describe, suggest_fix
-from bot.feishu.http import trusted
+from bot.feishu.network import trusted
 from bot.glm.client import Downloader, GlmClient
 from bot.glm.transport import GuardedTransport, is_public
 from bot.metrics import CONTENT_TYPE, Metrics
@@ -131,9 +131,9 @@ class Bot:
             on_begin=lambda: self._alerts.alert("feishu"),
             on_end=self._wake.set,
         )
-        self._feishu = self._build_feishu_client(feishu)
-        self._closers: list[Callable[[], None]] = [self._feishu.close, database.close]
-        self._identity = BotIdentity(feishu=self._feishu, store=self._key_value)
+        self.feishu = self._build_feishu_client(feishu)
+        self._closers: list[Callable[[], None]] = [self.feishu.close, database.close]
+        self._identity = BotIdentity(feishu=self.feishu, store=self._key_value)
         self._limits = Limits(settings=settings.limits, prices=self._prices, periods=periods)
         self._requests = requests = self._build_request_service()
         self._endpoint = EventEndpoint(
@@ -176,7 +176,7 @@ class Bot:
         """Uses another API key and App Secret from now on; calls in progress go on with the old ones."""
         secrets = {"api_key": settings.api_key, "app_secret": settings.app_secret}
         self._settings = self._settings.model_copy(update=secrets)
-        self._feishu.app_secret = settings.app_secret.get_secret_value()
+        self.feishu.app_secret = settings.app_secret.get_secret_value()
         if self.worker is not None:
             self.worker.steps.glm.api_key = settings.api_key.get_secret_value()
 
@@ -190,7 +190,7 @@ class Bot:
         start = self.background.start
         start("identity", self._identity.fetch, every=TOKEN_EVERY)
         # Any answer carries the platform's time, by which the age of events is judged.
-        start("feishu-token", self._feishu.fetch_token, every=TOKEN_EVERY, longest_retry=TOKEN_RETRY)
+        start("feishu-token", self.feishu.fetch_token, every=TOKEN_EVERY, longest_retry=TOKEN_RETRY)
         upkeep = self._timings.upkeep
         start("api-usage", self._calls.store, every=upkeep, delay=upkeep)
         start("admin-alerts", self._alerts.check, every=upkeep, delay=upkeep)
@@ -326,7 +326,7 @@ class Bot:
             store=generations,
             glm=glm,
             downloader=downloader,
-            feishu=self._feishu,
+            feishu=self.feishu,
             cache=cache,
             user_ids=PseudonymousIds(self._key_value),
             leases=leases,
@@ -334,7 +334,7 @@ class Bot:
             stopping=self._stopping,
             on_call=self._metrics.glm_called,
         )
-        uploader = OriginalUploader(database=self.database, cache=cache, downloader=downloader, feishu=self._feishu)
+        uploader = OriginalUploader(database=self.database, cache=cache, downloader=downloader, feishu=self.feishu)
         return Worker(
             database=self.database,
             requests=requests,
@@ -365,7 +365,7 @@ class Bot:
         )
         return CardPublisher(
             store=requests,
-            feishu=self._feishu,
+            feishu=self.feishu,
             cards=self._cards,
             renderer=renderer,
             originals=uploader,
@@ -379,7 +379,7 @@ class Bot:
     def _start_export(self) -> None:
         base = self._settings.base
         every = max(base.minutes * 60, SHORTEST_WAIT)
-        add = BitableClient(self._feishu.call).add
+        add = BitableClient(self.feishu.call).add
         exporter = BitableExporter(
             queue=BitableQueue(self.database),
             lock=PeriodicLock(self.database, "base", seconds=self._timings.turn),

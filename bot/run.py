@@ -67,16 +67,11 @@ def connect(stopped: StopEvent, *, work: bool, greet: str = "") -> None:
     settings = _load(webhook=False, without_sqlite=None if work else _SHARED_DATABASE)
     try:
         with closing(Bot(settings)) as bot:
-            connection = long_connection(settings, bot, stopped)
+            connection = long_connection(bot, stopped)
             if greet:
                 bot.greet(greet)
             status = _listen(bot, bot.create_status_app(down=lambda: connection.down), settings=settings)
-
-            def use_secrets(new: Settings) -> None:
-                bot.use_secrets(new)
-                connection.app_secret = new.app_secret.get_secret_value()
-
-            stopped.on_hangup = SecretRotation(use_secrets).reread
+            stopped.on_hangup = SecretRotation(bot.use_secrets).reread
             run_until(stopped, bot, server=status, connection=connection, work=work, name="connect")
     except FeishuUnreachable:
         raise
@@ -86,16 +81,12 @@ def connect(stopped: StopEvent, *, work: bool, greet: str = "") -> None:
         raise SettingsError([line]) from error
 
 
-def long_connection(settings: Settings, bot: Bot, stopped: threading.Event) -> LongConnection:
+def long_connection(bot: Bot, stopped: threading.Event) -> LongConnection:
     """The connection over which a bot gets its events; if Feishu refuses it for good, ``stopped`` is set."""
     # Imported here, as most commands do without the WebSocket.
     from bot.feishu.long_connection import LongConnection  # noqa: PLC0415
 
-    return LongConnection(
-        **settings.feishu_access,
-        handle=bot.handle_pushed_event,
-        on_end=stopped.set,
-    )
+    return LongConnection(client=bot.feishu, handle=bot.handle_pushed_event, on_end=stopped.set)
 
 
 def worker(stopped: StopEvent) -> None:

@@ -23,7 +23,7 @@ from bot.timings import BillingPeriods
 
 MINUTE = 60.0
 
-UNCOUNTED = frozenset({"token"})
+UNCOUNTED = frozenset({"token", "endpoint"})
 """Calls that Feishu's plan does not count."""
 
 

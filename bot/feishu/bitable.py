@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Any
 
 from bot.errors import FeishuUnreachable
-from bot.feishu.http import require_str
+from bot.feishu.client import require_str
 
 MOST_RECORDS = 500
 """Records of one call; the platform takes 1,000, and a smaller call is less often "not ready"."""

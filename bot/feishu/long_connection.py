@@ -19,20 +19,19 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus, InvalidURI, WebSocketException
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_websocket
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu import sdk
-from bot.feishu.http import HttpSession, parse_json, require_str, trusted
-from bot.feishu.proxies import is_loopback, proxy_for
+from bot.feishu.client import FeishuClient, parse_json, require_str
+from bot.feishu.network import is_loopback, proxy_for, trusted
 from bot.logs import get_logger
 
 _Frame, _const = sdk.load_frames()
@@ -68,27 +67,19 @@ class LongConnection:
     The platform sends each event to one of an app's connections (50 at most), chosen at random.
     """
 
-    domain: str
-    """The platform's origin, as for the client, like ``app_id`` and ``app_secret``."""
-    app_id: str
-    app_secret: str
+    client: FeishuClient
+    """What asks where to connect to; its app, proxy and certificates are those of the connection."""
     handle: Callable[[bytes], Mapping[str, object] | None]
     """Stores a payload durably and returns the JSON to answer with, ``None`` if the platform has to send it again.
 
     It is called from several threads at once and has less than three seconds."""
     on_end: Callable[[], None] = lambda: None
     """Called when the platform has refused for good, and after ``close``."""
-    timeout: httpx.Timeout = field(default_factory=lambda: httpx.Timeout(5))
-    """Seconds a phase of the call that asks where to connect to."""
-    proxy: str = ""
-    ca_file: str = ""
-    """As for the client."""
     ping: float = PING_SECONDS
     down: str | None = "the long connection to Feishu has not been opened yet"
     """Why nothing can come at the moment, ``None`` if it can."""
 
     def __post_init__(self) -> None:
-        self._session = HttpSession(domain=self.domain, timeout=self.timeout, proxy=self.proxy, ca_file=self.ca_file)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="long-connection")
         self._handlers = ThreadPoolExecutor(8, thread_name_prefix="push")
         self._handling: set[Future[None]] = set()
@@ -124,7 +115,6 @@ class LongConnection:
         finally:
             self._thread.shutdown()
             self._handlers.shutdown(wait=False)
-            self._session.close()
 
     def _reconnect_forever(self) -> None:
         failures = 0
@@ -148,7 +138,7 @@ class LongConnection:
             data = self._ask_endpoint()
             url = require_str(data, "URL", call="endpoint")
             host, query = _parse_address(url)
-            with closing(self._open(url, proxy=proxy_for(host, configured=self.proxy))) as self._connection:
+            with closing(self._open(url, proxy=proxy_for(host, configured=self.client.proxy))) as self._connection:
                 self._opened_at, self.down = time.monotonic(), None
                 log.info("long connection open", conn_id=query.get(_const.DEVICE_ID, ""))
                 service = query.get(_const.SERVICE_ID, "")
@@ -167,9 +157,9 @@ class LongConnection:
 
     def _ask_endpoint(self) -> Mapping[str, Any]:
         """Asks where to connect to; the answer has the address and the platform's configuration."""
-        credentials = {"AppID": self.app_id, "AppSecret": self.app_secret}
+        credentials = {"AppID": self.client.app_id, "AppSecret": self.client.app_secret}
         request = sdk.plain_request("POST", _const.GEN_ENDPOINT_URI, headers={"locale": "zh"}, body=credentials)
-        data = self._session.exchange("endpoint", request, parse_json).get("data")
+        data = self.client.exchange("endpoint", request, parse_json).get("data")
         data = data if isinstance(data, dict) else {}
         self._configure(data.get("ClientConfig"))
         return data
@@ -177,8 +167,8 @@ class LongConnection:
     def _open(self, url: str, *, proxy: str | None) -> ClientConnection:
         ping = self.ping
         options: dict[str, Any] = {}
-        if self.ca_file:
-            tls = trusted(self.ca_file)
+        if self.client.ca_file:
+            tls = trusted(self.client.ca_file)
             options |= {"ssl": tls} if url.startswith("wss:") else {}
             options |= {"proxy_ssl": tls} if proxy and proxy.startswith("https:") else {}
         try:

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx
 
 from bot.errors import AppNotRegistered
-from bot.feishu.http import network
+from bot.feishu.network import network
 
 Brand = Literal["feishu", "lark"]
 

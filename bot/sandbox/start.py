@@ -69,7 +69,7 @@ def run(config: BotConfig, port: Connection) -> None:
     settings = config.settings()
     glm = None if config.glm is None else loopback(config.glm)
     with closing(Bot(settings, glm=glm, images=glm, timings=config.pace)) as bot:
-        connection = long_connection(settings, bot, stopped) if config.connect else None
+        connection = long_connection(bot, stopped) if config.connect else None
         app = bot.create_status_app(down=lambda: connection.down) if connection else bot.web
         server = Server(app, port=settings.port, bounds=settings.server)
         bot.fetch_identity()

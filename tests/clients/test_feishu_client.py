@@ -203,7 +203,7 @@ def test_a_call_is_one_line_in_the_log(
     caplog.set_level(logging.DEBUG)
     served.answers.append(Response.of_json({"code": 0}, headers={"X-Tt-Logid": "log-1"}))
     client.patch("om_1", content="{}")
-    lines = [line.message for line in caplog.records if line.name == "bot.feishu.http"]
+    lines = [line.message for line in caplog.records if line.name == "bot.feishu.client"]
     assert [line.split(" ms=")[0] for line in lines] == [
         "Feishu called call=token code=0",
         "Feishu called call=patch code=0",

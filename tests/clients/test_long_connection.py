@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from bot.errors import FeishuError, FeishuUnreachable
+from bot.feishu.client import FeishuClient
 from bot.feishu.long_connection import LongConnection
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
@@ -47,11 +49,30 @@ class Taking:
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
-def create(feishu: ConnectedStandIn, take: Taken, *, domain: str | None = None, **more: Any) -> LongConnection:
-    """A client of the stand-in's app."""
-    return LongConnection(
-        domain=domain or feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret, handle=take, **more
+CLIENTS = ExitStack()
+
+
+def create(
+    feishu: ConnectedStandIn,
+    take: Taken,
+    *,
+    domain: str | None = None,
+    timeout: httpx.Timeout | None = None,
+    **more: Any,
+) -> LongConnection:
+    """A connection of the stand-in's app."""
+    client = FeishuClient(
+        domain=domain or feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret, timeout=timeout
     )
+    CLIENTS.callback(client.close)
+    return LongConnection(client=client, handle=take, **more)
+
+
+@pytest.fixture(autouse=True)
+def closed_clients() -> Iterator[None]:
+    """Closes the clients of a test."""
+    with CLIENTS:
+        yield
 
 
 @pytest.fixture

@@ -127,14 +127,7 @@ def test_the_settings_reach_feishu_and_not_the_key(feishu: ConnectedStandIn, tmp
         settings = load({**variables_for(feishu, folder=tmp_path), **given})
         bot = Bot(settings)
         feishu.line.origin = "wss://frontier.example"
-        connection = LongConnection(
-            domain=settings.domain,
-            app_id=settings.app_id,
-            app_secret=settings.app_secret.get_secret_value(),
-            handle=lambda _payload: {},
-            proxy=settings.network.proxy,
-            ca_file=settings.network.ca_file,
-        )
+        connection = LongConnection(client=bot.feishu, handle=lambda _payload: {})
         with closing(bot), closing(connection):
             bot.fetch_identity()
             connection.start()

@@ -9,7 +9,7 @@ import pytest
 
 from bot.__main__ import main
 from bot.errors import SettingsError
-from bot.feishu.proxies import proxy_for
+from bot.feishu.network import proxy_for
 from tests.clients.glm_wire import FAKE_KEY
 from tests.support.forkserver import Ended, run_command
 

@@ -192,7 +192,7 @@ def run(spec: ProcessSpec, pipe: Connection) -> None:
             run_until(stopped, bot)
             return
         if spec.role == "connected":
-            connection = long_connection(settings, bot, stopped)
+            connection = long_connection(bot, stopped)
             web = bot.create_status_app(down=lambda: connection.down)
         else:
             connection, web = None, bot.web

@@ -1,13 +1,37 @@
-"""The proxy that the settings or the environment name, for HTTP and for the long connection."""
+"""The network to the Open Platform: the proxy and the certificates that the settings or the environment name."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import ssl
 from urllib.request import getproxies, proxy_bypass
+
+import httpx
 
 from bot.addresses import is_usable_proxy
 from bot.errors import SettingsError
+
+
+def network(origin: str, *, proxy: str, ca_file: str) -> httpx.HTTPTransport:
+    """Connections to an origin; ``SettingsError`` if the proxy or the certificates cannot be used."""
+    limits = httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=30)
+    try:
+        tls = trusted(ca_file)
+    except OSError as error:
+        expected = "must name a file of PEM certificates, or not be set"
+        raise SettingsError([f"SSL_CERT_FILE: {expected} ({error.strerror or type(error).__name__})"]) from error
+    address = proxy_for(httpx.URL(origin).host, configured=proxy)
+    through = httpx.Proxy(address, ssl_context=tls if address.startswith("https:") else None) if address else None
+    return httpx.HTTPTransport(verify=tls, limits=limits, proxy=through)
+
+
+def trusted(ca_file: str) -> ssl.SSLContext:
+    """The usual certificate authorities, or those of ``SSL_CERT_FILE``, and those of a file."""
+    tls = httpx.create_ssl_context()
+    if ca_file:
+        tls.load_verify_locations(ca_file)
+    return tls
 
 
 def proxy_for(host: str, *, configured: str = "") -> str | None:
