@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from bot.chat.cards import command_cards as commands
@@ -103,29 +105,29 @@ class RequestRenderer:
         positions: dict[str, QueuePosition] = {}
         for model in {row["model"] for row in rows}:
             positions |= self.queue.positions(model)
-        entries: dict[str, QueueEntry] = {}
-        elsewhere = 0
-        for row in rows:
-            mine, here = row["sender"] == sender, row["chat_id"] == chat_id
+        entries, elsewhere = [], 0
+        for request_id, group in groupby(rows, key=itemgetter("request_id")):
+            images, position = list(group), positions.get(request_id)
+            first = images[0]
+            mine, here = first["sender"] == sender, first["chat_id"] == chat_id
             if not (mine or here):
-                elsewhere += 1
+                elsewhere += len(images)
                 continue
-            request_id, waits = row["request_id"], row["state"] == State.WAITING
-            position = positions.get(request_id)
-            entry = entries.get(request_id) or QueueEntry(
+            waiting = sum(image["state"] == State.WAITING for image in images)
+            entry = QueueEntry(
                 request_id=request_id,
-                prompt=row["prompt"],
+                prompt=first["prompt"],
                 mine=mine,
                 here=here,
-                running=0,
-                waiting=0,
+                running=len(images) - waiting,
+                waiting=waiting,
                 number=own.index(request_id) + 1 if mine else None,
                 ahead=position.ahead if position else None,
                 wait_seconds=position.done_seconds if position and not position.paused else None,
-                price=self.prices.get(row["model"], 0.0),
+                price=self.prices.get(first["model"], 0.0),
             )
-            entries[request_id] = replace(entry, running=entry.running + (not waits), waiting=entry.waiting + waits)
-        ordered = sorted(entries.values(), key=lambda one: -1 if one.ahead is None else one.ahead)
+            entries.append(entry)
+        ordered = sorted(entries, key=lambda one: -1 if one.ahead is None else one.ahead)
         return QueueView(entries=tuple(ordered), elsewhere=elsewhere, paused=paused, private=private)
 
 
