@@ -336,7 +336,6 @@ class Bot:
         )
         uploader = OriginalUploader(database=self.database, cache=cache, downloader=downloader, feishu=self.feishu)
         return Worker(
-            database=self.database,
             requests=requests,
             generations=generations,
             leases=leases,
@@ -361,7 +360,6 @@ class Bot:
             queue=queue,
             limits=self._limits,
             preferences=self._preferences,
-            prices=self._prices,
         )
         return CardPublisher(
             store=requests,

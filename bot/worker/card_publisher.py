@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from bot.chat.cards.command_cards import render_moved, render_notice
@@ -172,14 +173,11 @@ class CardPublisher:
 
     def _upload(self, request: Request, kind: str, argument: str) -> str | None:
         """Uploads an original, or a month's usage; returns the file key, or ``None`` where the image is gone."""
-
-        def confirm() -> None:
-            self.leases.confirm(request.request_id)
-
+        confirm = partial(self.leases.confirm, request.request_id)
         if kind == "original":
             return self.originals.upload(argument, confirm=confirm)
-        renderer = self.renderer
-        table = month_csv(renderer.database, argument, prices=renderer.prices, periods=renderer.limits.periods)
+        limits = self.renderer.limits
+        table = month_csv(self.store.database, argument, prices=limits.prices, periods=limits.periods)
         confirm()
         return self.feishu.upload_file(table, filename=f"usage-{argument}.csv")
 

@@ -44,7 +44,7 @@ class RenderedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRenderer:
-    """Renders requests; ``prices`` are yuan an image, by model."""
+    """Renders requests, with the prices of ``limits``."""
 
     database: Database
     cards: CardContext
@@ -52,7 +52,6 @@ class RequestRenderer:
     queue: QueueReader
     limits: Limits
     preferences: Preferences
-    prices: Mapping[str, float]
 
     def render(self, request: Request, images: tuple[GenerationView, ...]) -> RenderedRequest:
         """How a request is to be shown."""
@@ -70,7 +69,7 @@ class RequestRenderer:
             options=request.options,
             images=images,
             recalled=request.recalled,
-            price=self.prices.get(request.options.model),
+            price=self.limits.prices.get(request.options.model),
             recognized_words=tuple(recognized.get("words", ())),
             recognized_options=tuple(recognized.get("options", ())),
         )
@@ -124,7 +123,7 @@ class RequestRenderer:
                 number=own.index(request_id) + 1 if mine else None,
                 ahead=position.ahead if position else None,
                 wait_seconds=position.done_seconds if position and not position.paused else None,
-                price=self.prices.get(first["model"], 0.0),
+                price=self.limits.prices.get(first["model"], 0.0),
             )
             entries.append(entry)
         ordered = sorted(entries, key=lambda one: -1 if one.ahead is None else one.ahead)
@@ -189,7 +188,7 @@ def _offered(renderer: RequestRenderer, request: Request, options: Mapping[str, 
         choices = renderer.preferences.read(connection, request.sender, request.chat_id)
     defaults = choices.options(person=request.sender, chat=request.chat_id)
     count = int(typed.get("count", defaults.count))
-    return renderer.prices.get(str(typed.get("model", defaults.model)), 0.0) * count, count
+    return renderer.limits.prices.get(str(typed.get("model", defaults.model)), 0.0) * count, count
 
 
 def _error(renderer: RequestRenderer, request: Request) -> Card:
@@ -225,7 +224,7 @@ def _duplicate(renderer: RequestRenderer, request: Request) -> Card:
     return commands.render_duplicate(
         renderer.cards,
         request_id=request.request_id,
-        price=renderer.prices.get(options.model, 0.0) * options.count,
+        price=renderer.limits.price(options),
         result=request.content.get("result"),
     )
 
@@ -239,7 +238,7 @@ def _cancelled(renderer: RequestRenderer, request: Request) -> Card:
         renderer.cards,
         count=result["count"],
         in_call=sum(in_call.values()),
-        price=sum(renderer.prices.get(model, 0.0) * count for model, count in in_call.items()),
+        price=sum(renderer.limits.prices.get(model, 0.0) * count for model, count in in_call.items()),
         prompt="\n".join(filter(None, prompts)),
     )
 

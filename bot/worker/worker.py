@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bot.background import Background, Pool
-from bot.db.database import Database
 from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.leases import Leases
 from bot.db.requests import RequestStore
@@ -40,7 +39,6 @@ class Worker:
     Nothing is taken up after ``stopping`` is set; what was taken up before may not have ended: see ``drain``.
     """
 
-    database: Database
     requests: RequestStore
     generations: GenerationStore
     leases: Leases
@@ -102,7 +100,7 @@ class Worker:
                 if model in self.slots:
                     calls.callback(self._start_calls, model)
             if work.lost:
-                recover_lost_calls(self.database, but_not=self.leases.held, failure=REPEATED_UNKNOWN)
+                recover_lost_calls(self.generations.database, but_not=self.leases.held, failure=REPEATED_UNKNOWN)
             for request_id in self.requests.due_requests(limit=BATCH):
                 self._start(self._cards, self._publish, request_id)
             for request_id in self.requests.due_requests(limit=BATCH, originals=True):

@@ -39,7 +39,6 @@ def rendering_of(database: Database, line: QueueReader) -> RequestRenderer:
         queue=line,
         limits=limits,
         preferences=Preferences(database, defaults=Options()),
-        prices={},
     )
 
 
