@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,7 @@ def cards(*, buttons: bool = True, alerts_admins: bool = True) -> CardContext:
     """The cards as the bot makes them, in the time of Shanghai."""
     zone = ZoneInfo("Asia/Shanghai")
     return CardContext(
-        messages=catalogue(),
-        styles=styles(),
-        zone=zone,
-        buttons=buttons,
-        prices=PRICES,
-        alerts_admins=alerts_admins,
+        messages=catalogue(), styles=styles(), zone=zone, buttons=buttons, prices=PRICES, alerts_admins=alerts_admins
     )
 
 
@@ -175,6 +171,8 @@ SETTINGS = SettingsView(
     options=Options(size="1568x1056", style="ink", count=2), language="zh", own=("size", "language"), chat=("style",)
 )
 
+CHAT_SETTINGS = SettingsView(options=Options(watermark=False), language=None, own=(), chat=("watermark",), of_chat=True)
+
 STATS = StatsView(
     month="2026-11",
     models=(
@@ -226,20 +224,28 @@ QUEUE = line(
 Render = Callable[[CardContext], Card]
 
 
-def samples() -> dict[str, Render]:
-    """Every card in every state that it has."""
+def samples(text: str | None = None) -> dict[str, Render]:
+    """Every card in every state that it has; a text is then in all places of what people write."""
+    prompt = PROMPT if text is None else text
+    style = "ink" if text is None else text
+    person, chat = f"ou_{text or 'fake'}", f"oc_{text or 'fake'}"
     rendered: dict[str, Render] = {}
     for name, view in STAGES.items():
-        rendered[name] = partial(render_request, view=view)
+        rendered[name] = partial(render_request, view=view if text is None else replace(view, prompt=prompt))
     for name, error in ERRORS.items():
-        rendered[name] = partial(commands.render_error, error=error)
+        values = error.values if text is None else dict.fromkeys(error.values, text)
+        shown = UserError(sentence=error.sentence, values=values, command=error.command)
+        rendered[name] = partial(commands.render_error, error=shown)
     for name in commands.NOTICES:
-        values: dict[str, Any] = dict.fromkeys(catalogue().placeholders(f"notice.{name}.text"), "1")
-        rendered[f"notice {name}"] = partial(commands.render_notice, name=name, **values)
-    question = partial(commands.render_question, request_id="req_1", prompt="我想喝咖啡")
-    pages = tuple(map(history, range(1, 7)))
+        placeholders = [*catalogue().placeholders(f"notice.{name}.text"), *([] if text is None else ["prompt"])]
+        filled: dict[str, Any] = dict.fromkeys(placeholders, text or "1")
+        rendered[f"notice {name}"] = partial(commands.render_notice, name=name, **filled)
+    question = partial(commands.render_question, request_id="req_1", prompt="我想喝咖啡" if text is None else text)
+    pages = tuple(history(number, prompt=prompt) for number in range(1, 7))
+    word = "周二" if text is None else text
+    settings = replace(SETTINGS, options=replace(SETTINGS.options, style=style))
     return rendered | {
-        "cancelled two": lambda ctx: commands.render_cancelled(ctx, count=2, in_call=0, price=0.0, prompt=PROMPT),
+        "cancelled two": lambda ctx: commands.render_cancelled(ctx, count=2, in_call=0, price=0.0, prompt=prompt),
         "cancelled one in call": lambda ctx: commands.render_cancelled(ctx, count=2, in_call=1, price=0.1, prompt=""),
         "question": partial(question, price=0.1),
         "question for four": partial(question, price=0.4, count=4),
@@ -253,16 +259,17 @@ def samples() -> dict[str, Render]:
             ctx, HistoryView(entries=pages, more=True, everywhere=True), request_id="req_9"
         ),
         "filtered history": lambda ctx: commands.render_history(
-            ctx, HistoryView(entries=pages[:1], filter="周二"), request_id="req_9"
+            ctx, HistoryView(entries=pages[:1], filter=word), request_id="req_9"
         ),
-        "no history": lambda ctx: commands.render_history(ctx, HistoryView(entries=(), filter="周二"), request_id="r"),
+        "no history": lambda ctx: commands.render_history(ctx, HistoryView(entries=(), filter=word), request_id="r"),
         "quota": lambda ctx: commands.render_quota(ctx, QUOTA),
-        "settings": lambda ctx: commands.render_settings(ctx, SETTINGS),
-        "changed": lambda ctx: commands.render_changed(ctx, {"size": "1728x960", "style": "ink"}, for_chat=False),
+        "settings": lambda ctx: commands.render_settings(ctx, settings),
+        "settings of a chat": lambda ctx: commands.render_settings(ctx, CHAT_SETTINGS),
+        "changed": lambda ctx: commands.render_changed(ctx, {"size": "1728x960", "style": style}, for_chat=False),
         "stats": lambda ctx: commands.render_stats(ctx, STATS),
-        "id": lambda ctx: commands.render_ids(ctx, person="ou_fake", chat="oc_fake"),
-        "not allowed": lambda ctx: commands.render_not_allowed(ctx, person="ou_fake", chat="oc_fake"),
-        "form": lambda ctx: render_form(ctx, request_id="req_1", prompt=PROMPT, options=Options(style="ink")),
+        "id": lambda ctx: commands.render_ids(ctx, person=person, chat=chat),
+        "not allowed": lambda ctx: commands.render_not_allowed(ctx, person=person, chat=chat),
+        "form": lambda ctx: render_form(ctx, request_id="req_1", prompt=prompt, options=Options(style=style)),
         "help": guides.render_short_help,
         "commands": guides.render_help,
         "sizes": guides.render_sizes,

@@ -44,10 +44,7 @@ def as_typed(texts: str) -> list[tuple[str, ParsedMessage]]:
 
 LEADING_WORDS: list[tuple[str, ParsedMessage]] = [
     *as_typed("画一只猫 | 画画的小女孩 | create images of robots | draw a cat | 我想画 一只猫"),
-    *each(
-        draw("a lighthouse at dusk"),
-        "/draw a lighthouse at dusk | /imagine a lighthouse at dusk",
-    ),
+    *each(draw("a lighthouse at dusk"), "/draw a lighthouse at dusk | /imagine a lighthouse at dusk"),
     ("/Draw: a lighthouse", draw("a lighthouse")),
     ("／ｄｒａｗ　灯塔", draw("灯塔")),
     ("/draw一座灯塔", draw("一座灯塔")),
@@ -61,10 +58,7 @@ LEADING_WORDS: list[tuple[str, ParsedMessage]] = [
         "/image a red bicycle | /img: a red bicycle | /generate a red bicycle | generate image a red bicycle | "
         "Text-to-Image: a red bicycle | create image\na red bicycle",
     ),
-    *each(
-        draw("a cat"),
-        "/generate image of a cat | generate image of a cat | create image of a cat | ，/draw a cat",
-    ),
+    *each(draw("a cat"), "/generate image of a cat | generate image of a cat | create image of a cat | ，/draw a cat"),
     ("generate image often seen", draw("often seen")),
     ("/size 16:9 画 一只猫", draw("一只猫", size="16:9")),
     ("画 画 的人", draw("画 的人")),
@@ -94,10 +88,7 @@ SIZES: list[tuple[str, ParsedMessage]] = [
         "/size 16:9，一只猫 | /size 16:9一只猫 | 一只猫（/size 16:9）",
     ),
     ("一只猫 ——比例 3：2", draw("一只猫", size="3:2")),
-    *each(
-        draw("一只猫，水彩", size="16:9"),
-        "一只猫，/size 16:9，水彩 | 一只猫【 /size 16:9 】，水彩",
-    ),
+    *each(draw("一只猫，水彩", size="16:9"), "一只猫，/size 16:9，水彩 | 一只猫【 /size 16:9 】，水彩"),
     ("a cat on a mat./size 16:9", draw("a cat on a mat.", size="16:9")),
     ("A cat. /size 16:9. A dog.", draw("A cat. A dog.", size="16:9")),
     ("a cat (/size 16:9) on a mat", draw("a cat on a mat", size="16:9")),
@@ -211,10 +202,7 @@ ERRORS: list[tuple[str, ParsedMessage]] = [
     ("/xyzzy", wrong("unknown_word_plain", word="/xyzzy")),
     ("一只猫 --chat", wrong("unknown_word_plain", word="--chat")),
     ("一只猫 /help", wrong("not_first", word="/help")),
-    *each(
-        wrong("size_missing", option="/size", allowed=RATIOS),
-        "一只猫 /size | 海报 /size “16:9”",
-    ),
+    *each(wrong("size_missing", option="/size", allowed=RATIOS), "一只猫 /size | 海报 /size “16:9”"),
     ("一只猫 /尺寸", wrong("size_missing", option="/尺寸", allowed=RATIOS)),
     ("一只猫 --size --n 2", wrong("size_missing", option="--size", allowed=RATIOS)),
     ("/quality", wrong("quality_missing", option="/quality", allowed="hd, standard")),
@@ -264,10 +252,7 @@ COMMANDS: list[tuple[str, ParsedMessage]] = [
     ),
     ("再来两张", does("again", count=2)),
     ("再来 3 张图片", does("again", count=3)),
-    *each(
-        does("again", size="16:9"),
-        "再来一张 16:9 | 再来 尺寸 16:9 | 再来 /尺寸 16：9 | /size 16:9 /again",
-    ),
+    *each(does("again", size="16:9"), "再来一张 16:9 | 再来 尺寸 16:9 | 再来 /尺寸 16：9 | /size 16:9 /again"),
     ("再来一张横版", does("again", size="横版")),
     ("/again 16:9，标准", does("again", size="16:9", quality="standard")),
     ("/again /size 16:9 /n 2", does("again", size="16:9", count=2)),
@@ -279,10 +264,7 @@ COMMANDS: list[tuple[str, ParsedMessage]] = [
     ("/历史：昨天 灯塔", does("history", "昨天 灯塔")),
     *each(does("settings"), "/settings | /set | 设置"),
     ("/settings --chat", does("settings", "chat")),
-    *each(
-        does("set", size="16:9"),
-        "/set size 16:9 | /set 16:9 | 设置：尺寸 16:9 | 设置尺寸 16:9 | /设置尺寸16:9",
-    ),
+    *each(does("set", size="16:9"), "/set size 16:9 | /set 16:9 | 设置：尺寸 16:9 | 设置尺寸 16:9 | /设置尺寸16:9"),
     ("/set size 16:9 --chat", does("set", "chat", size="16:9")),
     ("/set —chat /quality hd", does("set", "chat", quality="hd")),
     ("/设置 尺寸 16：9 质量 标准 本群", does("set", "chat", size="16:9", quality="standard")),
@@ -296,10 +278,7 @@ COMMANDS: list[tuple[str, ParsedMessage]] = [
     ("/set size", fails("set", "size_missing", option="size", allowed=RATIOS)),
     *each(does("quota"), "额度 | /balance"),
     *each(does("resume"), "/continue | /继续"),
-    *each(
-        does("lang", "en"),
-        "/lang en | 语言 English | 语言英文 | 语言：英文 | /lang：en | /lang=en | /lang en.",
-    ),
+    *each(does("lang", "en"), "/lang en | 语言 English | 语言英文 | 语言：英文 | /lang：en | /lang=en | /lang en."),
     ("/语言 中文", does("lang", "zh")),
     *each(fails("lang", "lang_missing"), "/lang | 语言"),
     ("/lang fr", fails("lang", "lang", value="fr")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from itertools import product
 from typing import Any
 
 import pytest
@@ -15,7 +16,6 @@ from bot.chat.cards.elements import CardContext, text_of
 from bot.chat.cards.form_card import render_form
 from bot.chat.cards.request_card import render_request, render_request_text
 from bot.chat.styles import Style, Styles
-from bot.errors import UserError
 from bot.models import Failure, Language, RequestView, State
 from bot.options import Options
 from bot.sandbox.feishu.cards import validate_card
@@ -23,13 +23,11 @@ from bot.view_models import HistoryView, ModelStats, Usage
 from tests.unit.card_samples import (
     LINK,
     PROMPT,
-    SETTINGS,
     STAGES,
     STATS,
     WARNED,
     bytes_of,
     cards,
-    catalogue,
     elements,
     failed,
     generation,
@@ -55,12 +53,11 @@ def assert_valid(card: dict[str, Any], name: str) -> None:
         assert "<" not in said, name
 
 
-@pytest.mark.parametrize("buttons", [True, False])
-def test_each_card_is_valid(*, buttons: bool) -> None:
+def test_each_card_is_valid() -> None:
     """Every card in every state is valid, small, and bilingual but for what people and the platform wrote."""
     foreign = {PROMPT, "两个拳击手", "生日卡片", "一张海报，写着“早安”", "给客户的封面", "一只橘猫", "“周二”"}
     foreign |= {"1301 系统检测到敏感内容", "1113 余额不足或无可用资源包,请充值。"}
-    for name, render in samples().items():
+    for (name, render), buttons in product(samples().items(), (True, False)):
         card = render(cards(buttons=buttons))
         assert_valid(card, name)
         texts = [one for one in elements(card) if one["tag"] in ("plain_text", "markdown")]
@@ -72,8 +69,9 @@ def test_each_card_is_valid(*, buttons: bool) -> None:
 
 
 def full_cards(ctx: CardContext, text: str) -> dict[str, dict[str, Any]]:
-    """The cards that show text from outside, full of it."""
+    """The cards whose length depends on how much there is, as long as they can become."""
     entries = [*(queued(number, prompt=text) for number in range(1, 60)), *(queued(prompt=text) for _ in range(60))]
+    many = HistoryView(entries=tuple(history(prompt=text) for _ in range(30)), filter=text, more=True)
     stats = dataclasses.replace(
         STATS,
         models=(ModelStats(model="m" * 500, images=10**9, yuan=1e9, generation_seconds=1e9, waiting_seconds=1e9),) * 10,
@@ -82,35 +80,20 @@ def full_cards(ctx: CardContext, text: str) -> dict[str, dict[str, Any]]:
         days=tuple((f"11-{day:02}", day) for day in range(1, 31)),
         outcomes={f"{number}" + "x" * 500: 10**9 for number in range(100)},
     )
-    ids = {"person": "ou_" + text, "chat": "oc_" + text}
-    many = HistoryView(entries=tuple(history(prompt=text) for _ in range(30)), filter=text, more=True)
-    full = {
-        **{name: render_request(ctx, dataclasses.replace(view, prompt=text)) for name, view in STAGES.items()},
+    return {
         "queue": command_cards.render_queue(ctx, line(*entries, elsewhere=10**6, paused=True, private=True)),
-        "settings": command_cards.render_settings(ctx, dataclasses.replace(SETTINGS, options=Options(style=text))),
-        "changed": command_cards.render_changed(ctx, dataclasses.asdict(Options(style=text)), for_chat=True),
-        "stats": command_cards.render_stats(ctx, stats),
         "history": command_cards.render_history(ctx, many, request_id="r" * 40),
-        "form": render_form(ctx, request_id="r" * 40, prompt=text, options=Options(style=text)),
-        "question": command_cards.render_question(ctx, request_id="r" * 40, prompt=text, price=0.4, count=4),
-        "cancelled": command_cards.render_cancelled(ctx, count=2, in_call=1, price=0.1, prompt=text),
-        "not allowed": command_cards.render_not_allowed(ctx, **ids),
-        "id": command_cards.render_ids(ctx, **ids),
+        "stats": command_cards.render_stats(ctx, stats),
     }
-    for name in command_cards.NOTICES:
-        placeholders = [*catalogue().placeholders(f"notice.{name}.text"), "prompt"]
-        full[name] = command_cards.render_notice(ctx, name, **dict.fromkeys(placeholders, text or "x"))
-    for key in ("misread.size", "misread.style", "misread.unknown_word"):
-        values = dict.fromkeys(catalogue().placeholders(key), text)
-        full[key] = command_cards.render_error(ctx, UserError(sentence=key, values=values))
-    return full
 
 
 @pytest.mark.parametrize("text", WORST, ids=[ascii(text[:1]) for text in WORST])
 def test_each_card_is_valid_with_the_worst_text(text: str) -> None:
     """Whatever people write, as often as it can be on a card, the card is valid and small."""
+    for name, render in samples(text).items():
+        assert_valid(render(cards()), name)
     for name, card in full_cards(cards(), text).items():
-        assert_valid(card, name)
+        assert_valid(card, f"full {name}")
 
 
 def test_very_many_styles_fit() -> None:
@@ -133,19 +116,15 @@ def test_very_many_styles_fit() -> None:
 
 
 HOSTILE = [
-    "<at id=all></at>",
-    "**粗体** [点我](https://example.com) <font color='red'>红</font>",
-    "# 标题\n- 列表\n```code```",
-    '"}],"schema":"1.0","config":{"a":"\\u003c"}',
-    "{prompt} {0} %s ${x}",
+    *("<at id=all></at>", "**粗体** [点我](https://example.com) <font color='red'>红</font>"),
+    *("# 标题\n- 列表\n```code```", '"}],"schema":"1.0","config":{"a":"\\u003c"}', "{prompt} {0} %s ${x}"),
     "emoji 👨‍👩‍👧‍👦 🏳️‍🌈 é مرحبا \u200fשלום",
 ]
 
 
-@pytest.mark.parametrize("prompt", HOSTILE)
-def test_prompt_is_plain_text(prompt: str) -> None:
+def test_prompt_is_plain_text() -> None:
     """Whatever markup a prompt holds, at every stage it is shown as typed, once beside the image, never as markup."""
-    for view in STAGES.values():
+    for prompt, view in product(HOSTILE, STAGES.values()):
         card = render_request(cards(), request(*view.images, prompt=prompt))
         shown = [one for one in elements(card) if prompt in one.get("content", "")]
         assert {one["tag"] for one in shown} == {"plain_text"}
@@ -153,20 +132,20 @@ def test_prompt_is_plain_text(prompt: str) -> None:
         assert len(shown) == 1 + alts
 
 
-@pytest.mark.parametrize(
-    ("prompt", "shown"),
-    [
-        ("abc\u202egnp.exe", "abcgnp.exe"),
-        ("\u2066a\u2069\u202a", "a"),
-        ("a\x00b\x1b[31m\x7f\x85", "ab[31m"),
-        ("a\r\nb\rc", "a\nb\nc"),
-        ("a\ud800b", "a\ufffdb"),
-    ],
-)
-def test_misleading_characters_are_removed(prompt: str, shown: str) -> None:
+MISLEADING = {
+    "abc\u202egnp.exe": "abcgnp.exe",
+    "\u2066a\u2069\u202a": "a",
+    "a\x00b\x1b[31m\x7f\x85": "ab[31m",
+    "a\r\nb\rc": "a\nb\nc",
+    "a\ud800b": "a\ufffdb",
+}
+
+
+def test_misleading_characters_are_removed() -> None:
     """Signs that turn the direction of writing and control characters are not shown."""
-    card = render_request(cards(), request(generation(State.WAITING), prompt=prompt))
-    assert shown in [element.get("content") for element in elements(card)]
+    for prompt, shown in MISLEADING.items():
+        card = render_request(cards(), request(generation(State.WAITING), prompt=prompt))
+        assert shown in [element.get("content") for element in elements(card)]
 
 
 LEVELS = st.sampled_from([(), WARNED])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -64,11 +65,11 @@ QUEUE_ROWS: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("entry", "zh", "en"), QUEUE_ROWS)
-def test_queue_has_a_line_for_each_request(entry: dict[str, Any], zh: str, en: str) -> None:
+def test_queue_has_a_line_for_each_request() -> None:
     """Each line says whose it is without a name, its state and position, and for one's own what all images cost."""
-    card = commands.render_queue(cards(), line(queued(**entry)))
-    assert (lines(card)[0], lines(card, "en_us")[0]) == (zh, en)
+    for entry, zh, en in QUEUE_ROWS:
+        card = commands.render_queue(cards(), line(queued(**entry)))
+        assert (lines(card)[0], lines(card, "en_us")[0]) == (zh, en)
 
 
 def test_prompts_of_other_chats_and_people_are_protected() -> None:
@@ -247,23 +248,24 @@ def test_examples_in_the_help_can_be_copied(language: Language) -> None:
     """What is between the marks of a line is that command, or an option that leaves the prompt."""
     for name in COMMAND_NAMES:
         for example in re.findall("`([^`]+)`", catalogue().text(f"help.command.{name}", language)):
-            parsed = parse(example)
-            assert isinstance(parsed, Command)
-            assert parsed.name == name
+            assert getattr(parse(example), "name", None) == name, example
     for name in OPTIONS:
         values = dict.fromkeys(catalogue().placeholders(f"help.option.{name}"), "x")
-        parsed = parse("a cat " + catalogue().text(f"help.option.{name}", language, **values).split("`")[1])
-        assert isinstance(parsed, ImagePrompt)
-        assert (parsed.prompt, list(parsed.options.given)) == ("a cat", [name])
+        example = catalogue().text(f"help.option.{name}", language, **values).split("`")[1]
+        assert list(options_in(f"a cat {example}", prompt="a cat")) == [name]
     examples = re.findall("`([^`]+)`", catalogue().text("help.words", language))
     assert len(examples) >= 5
     for example in examples:
-        if example.startswith(("/", "--")):
-            parsed = parse(f"猫 {example}")
-            assert isinstance(parsed, ImagePrompt)
-            assert parsed.options.given
-        else:
-            assert isinstance(parse(example), Command)
+        is_option = example.startswith(("/", "--"))
+        assert options_in(f"猫 {example}", prompt="猫") if is_option else isinstance(parse(example), Command)
+
+
+def options_in(text: str, *, prompt: str) -> Mapping[str, object]:
+    """The options of a text that must be this prompt."""
+    parsed = parse(text)
+    assert isinstance(parsed, ImagePrompt)
+    assert parsed.prompt == prompt
+    return parsed.options.given
 
 
 def test_help_cards_name_the_teams_defaults() -> None:
@@ -385,14 +387,13 @@ TITLED = [
 ]
 
 
-@pytest.mark.parametrize(("sentence", "command", "title", "free"), TITLED)
-def test_error_has_the_title_of_its_kind(sentence: str, command: str | None, title: str, *, free: bool) -> None:
+def test_error_has_the_title_of_its_kind() -> None:
     """A limit is not called unclear; that nothing was charged is said where an image was asked for."""
     values = {"used": "5", "most": "5", "count": "1", "value": "x", "allowed": "hd"}
-    card = commands.render_error(cards(), UserError(sentence=sentence, values=values, command=command))
-    assert header(card) == [title]
-    assert lines(card)[0] == catalogue().text(sentence, "zh", **values, zone="北京时间")
-    assert ("没有产生费用" in lines(card)) is free
+    for sentence, command, title, free in TITLED:
+        card = commands.render_error(cards(), UserError(sentence=sentence, values=values, command=command))
+        assert (header(card), "没有产生费用" in lines(card)) == ([title], free), sentence
+        assert lines(card)[0] == catalogue().text(sentence, "zh", **values, zone="北京时间")
 
 
 def test_error_is_explained_with_its_values() -> None:
@@ -424,17 +425,19 @@ def test_each_toast_is_short_in_both_languages() -> None:
     assert render_toast(catalogue(), "toast.cancelled", kind="warning") == answer
 
 
-@pytest.mark.parametrize(
-    ("key", "values", "said"),
-    [
-        ("limit.pending", {"used": "5", "most": "5", "count": "1"}, "你有 5 张还没完成"),
-        *((key, {"value": "x"}, "没有成功") for key in ("limit.of_another_version", "limit.day", "misread.size")),
-        ("misread.style", {"value": "浮世绘"}, "没有“浮世绘”这个风格。全部风格见 /styles。"),
-        ("misread.cancel", {"value": "\x00" + "9" * 500}, "/cancel 后面只能写序号，不能是 " + "9" * 39 + "…"),
-        ("toast.queued", {}, "已排队，结果在新回复里"),
-    ],
-)
-def test_any_sentence_can_be_a_toast(key: str, values: dict[str, str], said: str) -> None:
+TOASTS = [
+    ("limit.pending", {"used": "5", "most": "5", "count": "1"}, "你有 5 张还没完成"),
+    *(
+        (key, {"value": "x"}, catalogue().text("toast.refused", "zh"))
+        for key in ("limit.of_another_version", "limit.day", "misread.size")
+    ),
+    ("misread.style", {"value": "浮世绘"}, "没有“浮世绘”这个风格。全部风格见 /styles。"),
+    ("misread.cancel", {"value": "\x00" + "9" * 500}, "/cancel 后面只能写序号，不能是 " + "9" * 39 + "…"),
+    ("toast.queued", {}, "已排队，结果在新回复里"),
+]
+
+
+def test_any_sentence_can_be_a_toast() -> None:
     """A sentence without its values is replaced by its plain form or a general one, and long values are cut."""
-    expected = catalogue().text("toast.refused", "zh") if said == "没有成功" else said
-    assert render_toast(catalogue(), key, kind="warning", **values)["toast"]["content"].startswith(expected)
+    for key, values, said in TOASTS:
+        assert render_toast(catalogue(), key, kind="warning", **values)["toast"]["content"].startswith(said), key

@@ -80,20 +80,20 @@ def test_direct_text_is_a_message() -> None:
     assert message_of({"text": "猫"}, root_id="om_0", thread_id="omt_1").thread_id == "omt_1"
 
 
-@pytest.mark.parametrize(
-    ("text", "mentions"),
-    [
-        ("一只猫", None),
-        ("@_all 大家好", None),
-        ("@_all 大家好", [{"key": "@_all", "id": {"open_id": ""}, "name": "所有人"}]),
-        ("@_user_1 一只猫", [mention(1, "画图", "ou_other_bot")]),
-        ("@画图 一只猫", None),
-        ("@_user_1 一只猫", [{"key": "@_user_1", "id": None, "name": "画图"}]),
-    ],
-)
-def test_group_message_without_own_mention_is_ignored(text: str, mentions: list[dict[str, Any]] | None) -> None:
+NOT_MENTIONED: list[tuple[str, list[dict[str, Any]] | None]] = [
+    ("一只猫", None),
+    ("@_all 大家好", None),
+    ("@_all 大家好", [{"key": "@_all", "id": {"open_id": ""}, "name": "所有人"}]),
+    ("@_user_1 一只猫", [mention(1, "画图", "ou_other_bot")]),
+    ("@画图 一只猫", None),
+    ("@_user_1 一只猫", [{"key": "@_user_1", "id": None, "name": "画图"}]),
+]
+
+
+def test_group_message_without_own_mention_is_ignored() -> None:
     """In a group only a mention by the bot's own open_id counts: not its name, and not everybody's."""
-    assert parsed(body_of({"text": text}, **group(mentions))) == Ignored("the bot is not mentioned")
+    for text, mentions in NOT_MENTIONED:
+        assert parsed(body_of({"text": text}, **group(mentions))) == Ignored("the bot is not mentioned")
 
 
 def test_without_own_id_only_direct_messages_count() -> None:
@@ -106,12 +106,12 @@ def test_without_own_id_only_direct_messages_count() -> None:
     assert unmask(direct.text, direct.names) == "画图 猫"
 
 
-@pytest.mark.parametrize("message_type", ["image", "file", "audio", "media", "sticker", "share_chat", "location"])
-def test_attachment_has_no_text(message_type: str) -> None:
+def test_attachment_has_no_text() -> None:
     """An image, a file and the like in a direct chat are a message without text; in a group they are ignored."""
-    direct = message_of("not even JSON", message_type=message_type)
-    assert (direct.attachment, direct.text) == (True, "")
-    assert isinstance(parsed(body_of({}, message_type=message_type, chat_type="group")), Ignored)
+    for message_type in ("image", "file", "audio", "media", "sticker", "share_chat", "location"):
+        direct = message_of("not even JSON", message_type=message_type)
+        assert (direct.attachment, direct.text) == (True, "")
+        assert isinstance(parsed(body_of({}, message_type=message_type, chat_type="group")), Ignored)
     image, at = {"tag": "img", "image_key": "img_1"}, {"tag": "at", "user_id": "@_user_1"}
     mentioned = message_of({"content": [[at], [image]]}, message_type="post", **group())
     assert (mentioned.attachment, mentioned.text) == (True, "")
@@ -125,34 +125,24 @@ def test_messages_of_bots_are_ignored() -> None:
     assert isinstance(parsed({**body_of({"text": "猫"}), "sender": own}), Ignored)
 
 
-@pytest.mark.parametrize(("length", "kept"), [(256, True), (257, False), (120_000, False)])
-def test_id_has_a_length_that_an_index_takes(*, length: int, kept: bool) -> None:
+def test_id_has_a_length_that_an_index_takes() -> None:
     """An id longer than any of the platform's is none, so that nothing is looked up or stored by it."""
-    found = parsed(body_of({"text": "猫"}, message_id="o" * length))
-    assert isinstance(found, Message if kept else Ignored)
+    for length, kind in {256: Message, 257: Ignored, 120_000: Ignored}.items():
+        assert isinstance(parsed(body_of({"text": "猫"}, message_id="o" * length)), kind)
 
 
-OPERATOR = {"operator_id": {"open_id": SENDER}}
-
-
-@pytest.mark.parametrize(
-    ("body", "event_type", "meaning"),
-    [
-        ({"message_id": "om_1", "chat_id": "oc_1"}, "im.message.recalled_v1", MessageRecall(message_id="om_1")),
-        *(
-            ({"chat_id": "oc_1", **OPERATOR, **last}, ENTERED, ("entered", "oc_1", first))
-            for last, first in (({}, True), ({"last_message_id": ""}, True), ({"last_message_id": "om_1"}, False))
-        ),
-        ({"chat_id": "oc_1", **OPERATOR}, ADDED, ("added", "oc_1", True)),
-        ({"operator": OPERATOR, "event_key": "help"}, "application.bot.menu_v6", ("menu", None, True)),
-    ],
-)
-def test_other_events_have_their_meaning(body: dict[str, Any], event_type: str, meaning: Any) -> None:
+def test_other_events_have_their_meaning() -> None:
     """A recall names its message; a chat entered, a bot added and its menu are occasions to introduce itself."""
-    if isinstance(meaning, tuple):
-        kind, chat_id, first = meaning
-        meaning = Onboarding(kind=kind, event_id="e1", chat_id=chat_id, person=SENDER, first=first)
-    assert parsed(body, event_type) == meaning
+    recalled = parsed({"message_id": "om_1", "chat_id": "oc_1"}, "im.message.recalled_v1")
+    assert recalled == MessageRecall(message_id="om_1")
+    met = {"event_id": "e1", "person": SENDER}
+    body = {"chat_id": "oc_1", "operator_id": {"open_id": SENDER}}
+    for last, first in (({}, True), ({"last_message_id": ""}, True), ({"last_message_id": "om_1"}, False)):
+        entered = Onboarding(kind="entered", chat_id="oc_1", first=first, **met)
+        assert parsed({**body, **last}, ENTERED) == entered
+    assert parsed(body, ADDED) == Onboarding(kind="added", chat_id="oc_1", first=True, **met)
+    menu = {"operator": {"operator_id": {"open_id": SENDER}}, "event_key": "help"}
+    assert parsed(menu, "application.bot.menu_v6") == Onboarding(kind="menu", chat_id=None, first=True, **met)
 
 
 def action(**fields: Any) -> object:
@@ -163,37 +153,29 @@ def action(**fields: Any) -> object:
 
 SUBMIT, FILLED = {"a": "submit", "r": "r1"}, {"prompt": "猫"}
 CARRIED: list[dict[str, Any]] = [{}, {"value": None}, {"value": {}}, {"value": ""}, {"value": "x"}]
+ACTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"value": {"a": "again", "r": "r1"}, "tag": "button"}, {"value": {"a": "again", "r": "r1"}}),
+    ({"value": '{"a": "again"}'}, {"value": {"a": "again"}}),
+    ({"value": {"a": "ratio"}, "option": "16:9"}, {"value": {"a": "ratio"}, "choice": "16:9"}),
+    ({"value": {"a": "edit"}, "form_value": {"prompt": "猫", "n": 2}}, {"value": {"a": "edit"}, "form": FILLED}),
+    ({"name": "submit", "form_value": FILLED}, {"form": FILLED}),
+    # The name of a form's button says the same as its value, which may be missing or a string.
+    *(
+        ({"name": name, **carried, "form_value": FILLED}, {"value": SUBMIT, "form": FILLED})
+        for name in ("submit_r1", "submit_r1_0a1b2c3d")
+        for carried in CARRIED
+    ),
+    ({"name": "submit_r1", "form_value": '{"prompt": "猫"}'}, {"value": SUBMIT, "form": FILLED}),
+]
 
 
-@pytest.mark.parametrize(
-    ("fields", "value", "choice", "form"),
-    [
-        ({"value": {"a": "again", "r": "r1"}, "tag": "button"}, {"a": "again", "r": "r1"}, None, {}),
-        ({"value": '{"a": "again"}'}, {"a": "again"}, None, {}),
-        ({"value": {"a": "ratio"}, "option": "16:9"}, {"a": "ratio"}, "16:9", {}),
-        ({"value": {"a": "edit"}, "form_value": {"prompt": "猫", "n": 2}}, {"a": "edit"}, None, FILLED),
-        ({"name": "submit", "form_value": FILLED}, {}, None, FILLED),
-        # The name of a form's button says the same as its value, which may be missing or a string.
-        *(
-            ({"name": name, **carried, "form_value": FILLED}, SUBMIT, None, FILLED)
-            for name in ("submit_r1", "submit_r1_0a1b2c3d")
-            for carried in CARRIED
-        ),
-        ({"name": "submit_r1", "form_value": '{"prompt": "猫"}'}, SUBMIT, None, FILLED),
-    ],
-)
-def test_card_action_carries_its_value(
-    fields: dict[str, Any], value: dict[str, str], choice: str | None, form: dict[str, str]
-) -> None:
+def test_card_action_carries_its_value() -> None:
     """An action gives who pressed, on which card, what the button carries, and what was chosen or filled in."""
     ids = {"event_id": "e1", "presser": SENDER, "message_id": "om_1", "chat_id": "oc_1"}
-    assert action(**fields) == CardAction(**ids, value=value, choice=choice, form=form)
-
-
-@pytest.mark.parametrize("value", ["", "x", "[]", "[" * 100_000, 5, ["a"], True])
-def test_card_action_with_another_value_is_ignored(value: object) -> None:
-    """A button's value that is no object, nor the JSON of one, means nothing."""
-    assert action(value=value) == Ignored("no usable action.value")
+    for fields, carried in ACTIONS:
+        assert action(**fields) == CardAction(**{**ids, "value": {}, "choice": None, "form": {}, **carried})
+    for value in ("", "x", "[]", "[" * 100_000, 5, ["a"], True):
+        assert action(value=value) == Ignored("no usable action.value")
 
 
 @given(st.sampled_from([*EVENT_TYPES, "im.message.reaction.created_v1", ""]), json_values)
@@ -212,87 +194,73 @@ def test_body_with_one_part_replaced_has_a_meaning(data: st.DataObject) -> None:
     assert isinstance(parsed(body), Message | Ignored)
 
 
-@pytest.mark.parametrize(
-    ("text", "mentions", "said"),
-    [
-        ("@_user_1 一只猫", [], "一只猫"),
-        ("@_user_1一只猫", [], "一只猫"),
-        ("一只猫 @_user_1 戴帽子", [], "一只猫 戴帽子"),
-        ("cat@_user_1 dog", [], "cat dog"),
-        ("画 @_user_2 的头像 @_user_1", [mention(2, "张三", "ou_2")], "画 张三 的头像"),
-        ("@_user_1 画 @_user_10", [mention(10, "李四", "ou_10")], "画 李四"),
-        ("@_user_1 @_user_12 的猫", [], "@_user_12 的猫"),
-        ("@_user_1 名片：tom@example.com", [], "名片：tom@example.com"),
-        ("@_all @_user_1 一只猫", [], "一只猫"),
-        ("@_all @_user_1 猫", [{"key": "@_all", "id": {"open_id": ""}, "name": "所有人"}], "猫"),
-        ("@_user_1 参考 [首页](https://example.com/size) 的配色", [], "参考 首页 的配色"),
-        ("@_user_1 [tom@example.com](mailto:tom@example.com)", [], "tom@example.com"),
-        ("@_user_1 [1](2) 不是链接", [], "[1](2) 不是链接"),
-        ("@_user_1 第一行\n第二行", [], "第一行\n第二行"),
-        ("@_user_1 a\0b\ud800", [], "ab\ufffd"),
-        ("@_user_1", [], ""),
-        # A mere mention of somebody else, and the platform's text of a merged forward, are nothing to draw.
-        ("@_user_1 @_user_2！", [mention(2, "张三", "ou_2")], ""),
-        ("@_user_1 @_user_2\u2060", [mention(2, "张三", "ou_2")], ""),
-        ("@_user_1 merged and forwarded message", [], ""),
-    ],
-)
-def test_mentions_become_names(text: str, mentions: list[dict[str, Any]], said: str) -> None:
+MENTIONS: list[tuple[str, list[dict[str, Any]], str]] = [
+    ("@_user_1 一只猫", [], "一只猫"),
+    ("@_user_1一只猫", [], "一只猫"),
+    ("一只猫 @_user_1 戴帽子", [], "一只猫 戴帽子"),
+    ("cat@_user_1 dog", [], "cat dog"),
+    ("画 @_user_2 的头像 @_user_1", [mention(2, "张三", "ou_2")], "画 张三 的头像"),
+    ("@_user_1 画 @_user_10", [mention(10, "李四", "ou_10")], "画 李四"),
+    ("@_user_1 @_user_12 的猫", [], "@_user_12 的猫"),
+    ("@_user_1 名片：tom@example.com", [], "名片：tom@example.com"),
+    ("@_all @_user_1 一只猫", [], "一只猫"),
+    ("@_all @_user_1 猫", [{"key": "@_all", "id": {"open_id": ""}, "name": "所有人"}], "猫"),
+    ("@_user_1 参考 [首页](https://example.com/size) 的配色", [], "参考 首页 的配色"),
+    ("@_user_1 [tom@example.com](mailto:tom@example.com)", [], "tom@example.com"),
+    ("@_user_1 [1](2) 不是链接", [], "[1](2) 不是链接"),
+    ("@_user_1 第一行\n第二行", [], "第一行\n第二行"),
+    ("@_user_1 a\0b\ud800", [], "ab\ufffd"),
+    ("@_user_1", [], ""),
+    # A mere mention of somebody else, and the platform's text of a merged forward, are nothing to draw.
+    ("@_user_1 @_user_2！", [mention(2, "张三", "ou_2")], ""),
+    ("@_user_1 @_user_2\u2060", [mention(2, "张三", "ou_2")], ""),
+    ("@_user_1 merged and forwarded message", [], ""),
+]
+
+
+def test_mentions_become_names() -> None:
     """The bot's and everybody's mention go, other people's become their names, and all else stays."""
-    assert text_of(json.dumps({"text": text}), **group([AT_BOT, *mentions])) == said
+    for text, mentions, said in MENTIONS:
+        assert text_of({"text": text}, **group([AT_BOT, *mentions])) == said, text
 
 
 AT = {"tag": "at", "user_id": "@_user_1", "user_name": "画图"}
 PARAGRAPHS: list[list[dict[str, Any]]] = [
-    [
-        AT,
-        {"tag": "text", "text": " 一只猫，", "style": ["bold"]},
-        {"tag": "a", "href": "//x", "text": "参考"},
-    ],
+    [AT, {"tag": "text", "text": " 一只猫，", "style": ["bold"]}, {"tag": "a", "href": "//x", "text": "参考"}],
     [{"tag": "img", "image_key": "img_1", "width": 300, "height": 300}],
     [{"tag": "text", "text": "/size 16:9"}, {"tag": "emotion", "emoji_type": "SMILE"}],
 ]
 POST = {"title": "", "content": PARAGRAPHS}
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        *(POST, {"zh_cn": POST}, {"ja_jp": POST}, {"en_us": POST, "x": 1}, {"post": {"zh_cn": POST}}, {"post": POST}),
-        *(
-            {"post": {"en_us": {}, "zh_cn": POST}},
-            {"title": "", "content_v2": PARAGRAPHS},
-            {**POST, "content_v2": [[]]},
-        ),
-        {**POST, "content": [[]], "content_v2": PARAGRAPHS},
-    ],
-)
-def test_rich_text_is_read_with_and_without_its_wrapper(content: dict[str, Any]) -> None:
-    """A rich text gives its words line by line, whether or not a locale is around it."""
-    message = message_of(content, message_type="post", **group())
-    assert (message.text, message.attachment) == ("一只猫，参考\n/size 16:9", True)
+WRAPPED: list[dict[str, Any]] = [
+    *(POST, {"zh_cn": POST}, {"ja_jp": POST}, {"en_us": POST, "x": 1}, {"post": {"zh_cn": POST}}, {"post": POST}),
+    *({"post": {"en_us": {}, "zh_cn": POST}}, {"title": "", "content_v2": PARAGRAPHS}, {**POST, "content_v2": [[]]}),
+    {**POST, "content": [[]], "content_v2": PARAGRAPHS},
+]
+ELEMENTS: list[tuple[list[Any], str]] = [
+    ([{"tag": "md", "text": "**一只猫**"}], "**一只猫**"),
+    ([{"tag": "code_block", "language": "text", "text": "line 1\nline 2"}], "line 1\nline 2"),
+    ([{"tag": "at", "user_id": "@_user_2", "user_name": "Tom"}, {"tag": "text", "text": "的猫"}], "张三的猫"),
+    ([{"tag": "at", "user_id": "ou_9", "user_name": "Tom"}, {"tag": "text", "text": "的猫"}], "Tom的猫"),
+    *(([{"tag": "at", "user_id": who}, {"tag": "text", "text": "猫"}], "猫") for who in ("@_all", "all", BOT)),
+    ([{"tag": "a", "href": "https://example.com"}], "https://example.com"),
+    ([{"tag": "new", "text": "猫"}, {"tag": "hr"}, "?", {"tag": "text", "text": 5}], "猫"),
+    ([{"tag": "md", "text": '<at user_id="ou_2"></at>的猫 ![](img_v3_1)'}], "张三的猫"),
+    ([{"tag": "md", "text": "<at user_id=@_user_2>Tom</at> 的[猫](https://example.com)"}], "张三 的猫"),
+    ([{"tag": "md", "text": '<at user_id="ou_9">Tom</at>和<at user_id="all"/>猫'}], "Tom和猫"),
+]
 
 
-@pytest.mark.parametrize(
-    ("elements", "said"),
-    [
-        ([{"tag": "md", "text": "**一只猫**"}], "**一只猫**"),
-        ([{"tag": "code_block", "language": "text", "text": "line 1\nline 2"}], "line 1\nline 2"),
-        ([{"tag": "at", "user_id": "@_user_2", "user_name": "Tom"}, {"tag": "text", "text": "的猫"}], "张三的猫"),
-        ([{"tag": "at", "user_id": "ou_9", "user_name": "Tom"}, {"tag": "text", "text": "的猫"}], "Tom的猫"),
-        *(([{"tag": "at", "user_id": who}, {"tag": "text", "text": "猫"}], "猫") for who in ("@_all", "all", BOT)),
-        ([{"tag": "a", "href": "https://example.com"}], "https://example.com"),
-        ([{"tag": "new", "text": "猫"}, {"tag": "hr"}, "?", {"tag": "text", "text": 5}], "猫"),
-        ([{"tag": "md", "text": '<at user_id="ou_2"></at>的猫 ![](img_v3_1)'}], "张三的猫"),
-        ([{"tag": "md", "text": "<at user_id=@_user_2>Tom</at> 的[猫](https://example.com)"}], "张三 的猫"),
-        ([{"tag": "md", "text": '<at user_id="ou_9">Tom</at>和<at user_id="all"/>猫'}], "Tom和猫"),
-    ],
-)
-def test_rich_text_elements(elements: list[Any], said: str) -> None:
-    """Each kind of element gives its words, and one of an unknown kind its text."""
-    content = {"title": "标题", "content": [elements]}
-    found = text_of(content, message_type="post", mentions=[mention(2, "张三", "ou_2")])
-    assert found == f"标题\n{said}"
+def test_rich_text_is_read_with_and_without_its_wrapper() -> None:
+    """A rich text gives its words line by line, whether or not a locale is around it, each element in its way."""
+    for content in WRAPPED:
+        message = message_of(content, message_type="post", **group())
+        assert (message.text, message.attachment) == ("一只猫，参考\n/size 16:9", True), content
+    for elements, said in ELEMENTS:
+        post = {"title": "标题", "content": [elements]}
+        found = text_of(post, message_type="post", mentions=[mention(2, "张三", "ou_2")])
+        assert found == f"标题\n{said}", elements
 
 
 def test_rich_text_can_mention_the_bot_without_a_list_of_mentions() -> None:
@@ -301,23 +269,23 @@ def test_rich_text_can_mention_the_bot_without_a_list_of_mentions() -> None:
     assert text_of(content, message_type="post", **group([])) == "一只猫"
 
 
-@pytest.mark.parametrize(
-    ("content", "second", "said"),
-    [
-        ([[AT]], [[AT, {"tag": "md", "text": " **一只**猫"}]], "**一只**猫"),
-        ([[AT, {"tag": "text", "text": " 一只猫"}]], [[{"tag": "md", "text": "一只**猫**"}]], "一只猫"),
-        ([[AT, {"tag": "text", "text": " 一只猫"}]], [[{"tag": "md", "text": "![一张旧图](img_v3_12345)"}]], "一只猫"),
-        (None, [[{"tag": "md", "text": '<at user_id="ou_bot">画图</at> 一只猫 /n 2'}]], "一只猫 /n 2"),
-        ("", [[{"tag": "md", "text": "<at user_id='@_user_1'></at>一只猫"}]], "一只猫"),
-    ],
-)
-def test_second_content_counts_if_it_says_more(content: Any, second: Any, said: str) -> None:
+SECOND: list[tuple[Any, str, str]] = [
+    ([[AT]], " **一只**猫", "**一只**猫"),
+    ([[AT, {"tag": "text", "text": " 一只猫"}]], "一只**猫**", "一只猫"),
+    ([[AT, {"tag": "text", "text": " 一只猫"}]], "![一张旧图](img_v3_12345)", "一只猫"),
+    (None, '<at user_id="ou_bot">画图</at> 一只猫 /n 2', "一只猫 /n 2"),
+    ("", "<at user_id='@_user_1'></at>一只猫", "一只猫"),
+]
+
+
+def test_second_content_counts_if_it_says_more() -> None:
     """``content_v2``, inside or beside ``content``, is read if ``content`` is missing, empty or shorter."""
-    inside = {"title": "", "content": content, "content_v2": second}
-    beside = {"content": content}
-    assert text_of(inside, message_type="post", **group()) == said
-    for form in (second, json.dumps({"content": second})):
-        assert text_of(beside, message_type="post", **group(content_v2=form)) == said
+    for content, text, said in SECOND:
+        second = [[*([AT] if content == [[AT]] else []), {"tag": "md", "text": text}]]
+        inside = {"title": "", "content": content, "content_v2": second}
+        assert text_of(inside, message_type="post", **group()) == said
+        for form in (second, json.dumps({"content": second})):
+            assert text_of({"content": content}, message_type="post", **group(content_v2=form)) == said
 
 
 @pytest.mark.parametrize("message_type", ["text", "post"])
@@ -327,10 +295,10 @@ def test_mention_with_empty_content(message_type: str) -> None:
     assert (message.text, message.attachment) == ("", False)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "null", '{"text": 5}', "[" * 100_000, '{"text": ' + "9" * 5_000 + "}"])
-def test_content_of_another_form_is_ignored(content: str) -> None:
+def test_content_of_another_form_is_ignored() -> None:
     """A text whose content is not a JSON object with a text is ignored, deep nesting and huge numbers included."""
-    assert parsed(body_of(content)) == Ignored("no usable message.content")
+    for content in ("{", "[]", "null", '{"text": 5}', "[" * 100_000, '{"text": ' + "9" * 5_000 + "}"):
+        assert parsed(body_of(content)) == Ignored("no usable message.content")
 
 
 @given(json_values)
@@ -350,51 +318,47 @@ def understood(text: str, *names: str, message_type: str = "text") -> ParsedMess
     return unmask_parsed(parse(message.text), message.names)
 
 
-HOSTILE_NAMES = [
-    *(
-        "张三 /n 4",
-        "/cancel",
-        "/sise",
-        "取消",
-        "--size 16:9",
-        '"',
-        "“",
-        "」/n 4「",
-        "画 图",
-        "，",
-        "\ufdd0가",
-        "https://a/",
-    ),
+NAMES = [
+    "张三 /n 4",
+    "/cancel",
+    "/sise",
+    "取消",
+    "--size 16:9",
+    '"',
+    "“",
+    "」/n 4「",
+    "画 图",
+    "，",
+    "\ufdd0가",
+    "https://a/",
 ]
 
 
-@pytest.mark.parametrize("name", HOSTILE_NAMES)
-def test_name_is_drawn_and_is_no_option(name: str) -> None:
+def test_name_is_drawn_and_is_no_option() -> None:
     """Options, commands and quotation marks in a name are letters of it, in a text and in a rich text."""
     two = PartialOptions(count=2)
-    assert understood("@_user_1 画 @_user_2 的头像 /n 2", name) == ImagePrompt(prompt=f"{name} 的头像", options=two)
-    in_post = understood("画 一只猫 /n 2 送给", name, message_type="post")
-    assert in_post == ImagePrompt(prompt=f"一只猫 送给{name}", options=two)
-    assert understood("画 @_user_2", name) == ImagePrompt(prompt=name)
+    for name in NAMES:
+        assert understood("@_user_1 画 @_user_2 的头像 /n 2", name) == ImagePrompt(prompt=f"{name} 的头像", options=two)
+        in_post = understood("画 一只猫 /n 2 送给", name, message_type="post")
+        assert in_post == ImagePrompt(prompt=f"一只猫 送给{name}", options=two)
+        assert understood("画 @_user_2", name) == ImagePrompt(prompt=name)
 
 
-@pytest.mark.parametrize(
-    ("text", "names", "prompt", "options"),
-    [
-        ('画 "@_user_2 /n 4" /n 2', ['a" /n 3 "b'], '"a" /n 3 "b /n 4"', {"count": 2}),
-        ("画 “@_user_2” /n 2", ["” /n 3 “"], "“” /n 3 “”", {"count": 2}),
-        ("@_user_2/size 16:9", ["Tom"], "Tom", {"size": "16:9"}),
-        ("猫 /n 4@_user_2", ["张三"], "猫 张三", {"count": 4}),
-        ("猫 /style @_user_2", ["水彩 /n 4"], "猫", {"style": "水彩 /n 4"}),
-        ("@_user_2 和 @_user_3，@_user_2", ["甲", "乙"], "甲 和 乙，甲", {}),
-        ("画 \ufdd0가\ufdd0 猫", ["甲"], "가 猫", {}),
-    ],
-)
-def test_text_beside_a_name_keeps_its_meaning(
-    text: str, names: list[str], prompt: str, options: dict[str, Any]
-) -> None:
+BESIDE_NAMES: list[tuple[str, list[str], str, dict[str, Any]]] = [
+    ('画 "@_user_2 /n 4" /n 2', ['a" /n 3 "b'], '"a" /n 3 "b /n 4"', {"count": 2}),
+    ("画 “@_user_2” /n 2", ["” /n 3 “"], "“” /n 3 “”", {"count": 2}),
+    ("@_user_2/size 16:9", ["Tom"], "Tom", {"size": "16:9"}),
+    ("猫 /n 4@_user_2", ["张三"], "猫 张三", {"count": 4}),
+    ("猫 /style @_user_2", ["水彩 /n 4"], "猫", {"style": "水彩 /n 4"}),
+    ("@_user_2 和 @_user_3，@_user_2", ["甲", "乙"], "甲 和 乙，甲", {}),
+    ("画 \ufdd0가\ufdd0 猫", ["甲"], "가 猫", {}),
+]
+
+
+def test_text_beside_a_name_keeps_its_meaning() -> None:
     """Around a name everything means what it means around a word, and quotation marks in it end no quotation."""
-    assert understood(text, *names) == ImagePrompt(prompt=prompt, options=PartialOptions(**options))
+    for text, names, prompt, options in BESIDE_NAMES:
+        assert understood(text, *names) == ImagePrompt(prompt=prompt, options=PartialOptions(**options))
     wrong = UserError(sentence="misread.count", values={"value": "/help", "most": "4"})
     assert understood("猫 /n @_user_2", "/help") == wrong
 

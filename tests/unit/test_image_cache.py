@@ -40,8 +40,7 @@ def test_only_whole_images_come_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("largest", "ages", "left"),
-    [(1000, (31, 29), ["g1.jpg"]), (25, (1, 3, 2, 0), ["g0.jpg", "g3.jpg"])],
+    ("largest", "ages", "left"), [(1000, (31, 29), ["g1.jpg"]), (25, (1, 3, 2, 0), ["g0.jpg", "g3.jpg"])]
 )
 def test_old_images_are_removed_and_then_the_oldest_until_the_rest_fits(
     tmp_path: Path, largest: int, ages: tuple[int, ...], left: list[str]

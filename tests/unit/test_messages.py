@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from bot import errors
-from bot.chat.cards.command_cards import NOTICES
-from bot.chat.cards.help_cards import EXAMPLES, TIPS
-from bot.chat.cards.request_card import TAGGED, Stage
 from bot.chat.messages import Messages, join, same_text
 from bot.chat.parsing.parser import WITH_ARGUMENT
-from bot.chat.parsing.tokenizer import COMMAND_NAMES
 from bot.errors import GlmError, SettingsError
-from bot.options import DEFAULTS, OPTIONS
-from tests.unit.card_samples import catalogue
+from bot.models import Language
+from bot.options import OPTIONS
+from tests.unit.card_samples import CONFIG, cards, catalogue, samples
 
 BOT = Path(errors.__file__).parent
 HAN = re.compile(r"[\u3400-\u9fff]")
@@ -55,65 +55,49 @@ def test_each_error_has_its_sentence_and_each_failure_its_advice() -> None:
     assert len(sentences) == len(set(sentences))
 
 
+GROUPS = (
+    *("card", "command", "failure", "label", "limit", "misread", "note", "notification", "settings", "toast", "wait"),
+)
+
+
+class Recorder(Messages):
+    """The catalogues, which remember what was looked up."""
+
+    used: ClassVar[set[str]] = set()
+
+    def text(self, key: str, language: Language, **values: object) -> str:
+        self.used.add(key)
+        return super().text(key, language, **values)
+
+
 VALUED = [name for name, option in OPTIONS.items() if option.words]
-FLAGS = [name for name, option in OPTIONS.items() if option.kind is bool]
-FORM = [name for name, option in OPTIONS.items() if option.form]
-REMOVABLE = [name for name, default in DEFAULTS.items() if default is None]
 PUT_TOGETHER = {
-    *(f"{name}.{part}" for name in (f"notice.{notice}" for notice in NOTICES) for part in ("title", "text")),
-    *(f"welcome.example.{name}.{part}" for name in EXAMPLES for part in ("title", "prompt")),
-    *(f"help.command.{name}" for name in COMMAND_NAMES),
-    *(f"{prefix}.{name}" for name in OPTIONS for prefix in ("help.option", "label")),
-    *(f"{prefix}.no_{name}" for name in FLAGS for prefix in ("label", "misread")),
-    *(f"settings.no_{name}" for name in REMOVABLE),
-    *(f"form.{name}" for name in [*FORM, *(f"no_{name}" for name in FORM if name in REMOVABLE), "size_now"]),
     *(f"misread.{name}" for name in {*VALUED} | WITH_ARGUMENT - {"settings"}),
     *(f"misread.{name}_missing" for name in VALUED),
-    *(f"tips.{name}" for name in TIPS),
-    *(f"state.{stage}" for stage in Stage),
-    *(f"cancelled.{how}" for how in ("waiting", "in_call", "kept")),
-    *(f"question.{result}" for result in ("drawn", "declined")),
-    *(f"card.{name}" for name in ("limit", "command", "nothing_to_cancel", "nothing_to_repeat", "prompt_missing")),
-    *(f"level.{level}" for level in range(4)),
-    *(f"tag.{name}" for name in TAGGED),
-    *(f"quota.budget_{subject}{unit}" for subject in ("person", "chat") for unit in ("", "_images")),
-    *(f"advice.{told}{linked}" for told in ("admins_told", "ask_admin") for linked in ("", "_linked")),
-    *(f"role.{role}" for role in ("user", "assistant", "history", "unknown")),
-    *(f"settings.{end}" for end in ("own", "chat", "team", "language_zh", "language_en", "language_auto")),
-    *(f"settings.{name}{of_chat}" for name in ("title", "use") for of_chat in ("", "_chat")),
-    *(
-        "stats.done",
-        "stats.cancelled",
-        *(f"limit.{name}{some}" for name in ("pending", "day", "waiting") for some in ("", "_some")),
-    ),
+    *(f"{prefix}.no_watermark" for prefix in ("label", "misread")),
+    *(f"quota.budget_{who}{unit}" for who in ("person", "chat") for unit in ("", "_images")),
     *(f"limit.budget_{who}{unit}" for who in ("person", "chat") for unit in ("", "_images")),
+    *(f"limit.{name}{some}" for name in ("pending", "day", "waiting") for some in ("", "_some")),
+    *(f"advice.{told}_linked" for told in ("admins_told", "ask_admin")),
+    *(f"settings.language_{name}" for name in ("zh", "en", "auto")),
+    "role.history",
 }
-"""The keys that the program puts together from names; ``role.unknown`` is kept for the platform's findings."""
+"""The keys that the program puts together from names and that no sample of a card looks up."""
 
 
 def test_sentences_and_their_uses_match() -> None:
     """Every key that the program names or puts together is in the catalogue, and every key is used."""
+    recorder = Recorder.load(CONFIG)
+    for render, buttons, alerts in product(samples().values(), (True, False), (True, False)):
+        render(replace(cards(buttons=buttons, alerts_admins=alerts), messages=recorder))
     source = "\n".join(path.read_text(encoding="utf-8") for path in BOT.rglob("*.py"))
     named = set(re.findall(r'"([a-z_]+\.[a-z_.]+)"', source))
-    groups = (
-        "card",
-        "command",
-        "failure",
-        "label",
-        "limit",
-        "misread",
-        "note",
-        "notification",
-        "settings",
-        "toast",
-        "wait",
-    )
-    sentences = {key for key in named if key.split(".")[0] in groups and not key.endswith((".trigger", "_v1", "json"))}
+    sentences = {key for key in named if key.split(".")[0] in GROUPS and not key.endswith((".trigger", "_v1", "json"))}
     assert len(sentences) > 80
-    assert sentences <= catalogue().keys
-    assert PUT_TOGETHER - {"role.unknown"} <= catalogue().keys
+    assert sentences | PUT_TOGETHER <= catalogue().keys
     endings = re.compile(r"(_plain|_free|_near|\.advice(_plain|_image)?)$")
-    assert {key for key in catalogue().keys if not {key, endings.sub("", key)} & (named | PUT_TOGETHER)} == set()
+    used = named | PUT_TOGETHER | recorder.used
+    assert {key for key in catalogue().keys if not {key, endings.sub("", key)} & used} == set()
 
 
 def test_values_are_inserted_as_they_are() -> None:
@@ -129,20 +113,19 @@ def test_values_are_inserted_as_they_are() -> None:
         words.text("b", "en")
 
 
-@pytest.mark.parametrize(
-    ("key", "names", "best"),
-    [
-        ("failure.quota", {"until"}, "failure.quota"),
-        ("failure.quota", set(), "failure.quota_plain"),
-        ("failure.quota_plain", {"until"}, "failure.quota_plain"),
-        ("failure.size", {"size", "model"}, "failure.size_plain"),
-        ("failure.balance", {"anything"}, "failure.balance"),
-        ("failure.of_another_version", {"until"}, None),
-    ],
-)
-def test_best_key_fits_the_values(key: str, names: set[str], best: str | None) -> None:
+BEST = [
+    ("failure.quota", {"until"}, "failure.quota"),
+    ("failure.quota", set(), "failure.quota_plain"),
+    ("failure.quota_plain", {"until"}, "failure.quota_plain"),
+    ("failure.size", {"size", "model"}, "failure.size_plain"),
+    ("failure.balance", {"anything"}, "failure.balance"),
+    ("failure.of_another_version", {"until"}, None),
+]
+
+
+def test_best_key_fits_the_values() -> None:
     """If a value is missing the plain form is taken, and none if there is none."""
-    assert catalogue().best_key(key, names) == best
+    assert [(key, names, catalogue().best_key(key, names)) for key, names, _ in BEST] == BEST
 
 
 def test_texts_join_in_each_language() -> None:

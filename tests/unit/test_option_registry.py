@@ -8,9 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bot.chat.messages import Messages
-from bot.options import DEFAULTS, NAMES, OPTIONS
-from tests.unit.card_samples import CONFIG, catalogue
+from bot.options import NAMES, OPTIONS
 
 BOT = Path(__file__).parents[2] / "bot"
 
@@ -116,16 +114,6 @@ def test_trial_option_is_known_everywhere(tmp_path: Path) -> None:
     command = [sys.executable, "-c", CHECK]
     done = subprocess.run(command, check=False, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert (done.stderr, done.returncode) == ("", 0)
-
-
-def test_each_option_has_its_sentences() -> None:
-    """Both catalogues hold what help, cards, settings, form and errors say of an option."""
-    needed = {f"{prefix}.{name}" for name in OPTIONS for prefix in ("help.option", "label")}
-    needed |= {f"settings.no_{name}" for name, default in DEFAULTS.items() if default is None}
-    needed |= {f"form.{name}" for name, option in OPTIONS.items() if option.form}
-    needed |= {f"misread.{name}{end}" for name, option in OPTIONS.items() if option.words for end in ("", "_missing")}
-    assert needed <= catalogue().keys
-    assert Messages.load(CONFIG).keys == catalogue().keys
 
 
 def test_names_of_options_are_unambiguous() -> None:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
+from itertools import product
 
 from bot import sizes
 from bot.chat.parsing.parser import parse
 from bot.chat.parsing.tokenizer import BARE, COMMANDS
 from bot.errors import UserError
-from bot.models import Command, ImagePrompt, Language, ParsedMessage
+from bot.models import Command, ImagePrompt, Language
 from bot.options import OPTIONS, Options, PartialOptions, resolve_options
 from tests.unit.card_samples import catalogue
 from tests.unit.messages_table import EVERY
 
 
-@pytest.mark.parametrize(("text", "meaning"), EVERY, ids=[repr(text) for text, _ in EVERY])
-def test_message_means_what_the_table_says(text: str, meaning: ParsedMessage) -> None:
-    """Each message of the table is parsed as written there, down to the values of an error's sentence."""
-    assert parse(text) == meaning
+def test_messages_mean_what_the_table_says() -> None:
+    """Each message of the table is parsed as written there, down to the values of an error's sentence.
 
-
-def test_table_is_large_and_every_error_has_its_sentence() -> None:
-    """The table holds each message once, and the catalogues each error with just the values that the parser gives."""
-    texts = [text for text, _ in EVERY]
-    assert len(texts) == len(set(texts)) >= 120
+    The catalogues hold each error with just the values that the parser gives.
+    """
+    assert len(dict(EVERY)) == len(EVERY) >= 120
+    assert {text: parse(text) for text, _ in EVERY} == dict(EVERY)
     errors = {meaning.sentence: set(meaning.values) for _, meaning in EVERY if isinstance(meaning, UserError)}
     assert errors == {sentence: set(catalogue().placeholders(sentence)) for sentence in errors}
 
@@ -31,10 +28,9 @@ def test_table_is_large_and_every_error_has_its_sentence() -> None:
 VALUES = {"model": "cogview-4", "size": "16:9", "quality": "hd", "style": "ink", "count": 2}
 
 
-@pytest.mark.parametrize("sign", ["/", "--", "／", "—", "——"])
-def test_every_name_of_an_option_works_with_every_sign(sign: str) -> None:
+def test_every_name_of_an_option_works_with_every_sign() -> None:
     """Each name of the registry gives its option after each sign, in full width and capitals too."""
-    for name, option in OPTIONS.items():
+    for sign, (name, option) in product(("/", "--", "／", "—", "——"), OPTIONS.items()):
         for word in option.words:
             expected = ImagePrompt(prompt="猫", options=PartialOptions(**{name: VALUES[name]}))
             for typed in (f"{word} {VALUES[name]}", f"{word.upper()}：{VALUES[name]}"):
@@ -70,10 +66,10 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:12]))
-def test_long_hostile_message_has_an_answer(text: str) -> None:
+def test_long_hostile_message_has_an_answer() -> None:
     """A message as long as the platform lets through is answered in time linear in its length."""
-    assert isinstance(parse(text), ImagePrompt | Command | UserError)
+    for text in HOSTILE:
+        assert isinstance(parse(text), ImagePrompt | Command | UserError)
 
 
 SIGNS = {chr(code): chr(plain).lower() for code, plain in sizes.PLAIN.items() if chr(plain) in "xX:"}
@@ -119,17 +115,17 @@ def test_default_size_follows_a_typed_model() -> None:
         assert found == Options(model=model, size=size)
 
 
-@pytest.mark.parametrize("size", ["512x512", "很大", "16:10", "1568x1057", "1024", "99999x99999"])
-def test_wrong_size_lists_what_the_model_makes(size: str) -> None:
+def test_wrong_size_lists_what_the_model_makes() -> None:
     """A size that the model does not make is answered with its ratios, its sizes and its rule."""
-    error = resolved(PartialOptions(size=size))
-    assert isinstance(error, UserError)
-    values = dict(error.values)
-    assert values.pop("allowed").startswith("1280x1280, 1568x1056, ")
-    assert "16:9" in values.pop("ratios")
-    numbers = {"minimum": "1024", "maximum": "2048", "multiple": "32", "pixels": "4,194,304"}
-    assert (error.sentence, values) == ("misread.size", {"value": size, "model": "glm-image", **numbers})
-    assert all(value in catalogue().text("misread.size", "en", **error.values) for value in error.values.values())
+    for size in ("512x512", "很大", "16:10", "1568x1057", "1024", "99999x99999"):
+        error = resolved(PartialOptions(size=size))
+        assert isinstance(error, UserError)
+        values = dict(error.values)
+        assert values.pop("allowed").startswith("1280x1280, 1568x1056, ")
+        assert "16:9" in values.pop("ratios")
+        numbers = {"minimum": "1024", "maximum": "2048", "multiple": "32", "pixels": "4,194,304"}
+        assert (error.sentence, values) == ("misread.size", {"value": size, "model": "glm-image", **numbers})
+        assert all(value in catalogue().text("misread.size", "en", **error.values) for value in error.values.values())
 
 
 WORDS: dict[Language, tuple[str, ...]] = {
@@ -146,28 +142,24 @@ def test_errors_about_sizes_name_the_words() -> None:
             assert all(word in sizes.WORDS and word in catalogue().text(key, language, **values) for word in words)
 
 
-@pytest.mark.parametrize(
-    ("typed", "sentence", "values"),
-    [
-        ({"quality": "4k"}, "quality", {"value": "4k", "allowed": "hd, standard"}),
-        ({"style": "浮世绘"}, "style", {"value": "浮世绘", "allowed": "水墨, ink, 3D渲染"}),
-        ({"count": 0}, "count", {"value": "0", "most": "4"}),
-        ({"count": 5}, "count", {"value": "5", "most": "4"}),
-        ({"watermark": False}, "no_watermark", {}),
-        (
-            {"model": "dall-e", "size": "16:9"},
-            "model",
-            {"value": "dall-e", "allowed": "glm-image, cogview-4, cogview-4-250304, cogview-3-flash"},
-        ),
-    ],
-)
-def test_wrong_value_names_the_allowed_ones(typed: dict[str, object], sentence: str, values: dict[str, str]) -> None:
+MODELS = "glm-image, cogview-4, cogview-4-250304, cogview-3-flash"
+WRONG: list[tuple[dict[str, object], str, dict[str, str]]] = [
+    ({"quality": "4k"}, "quality", {"value": "4k", "allowed": "hd, standard"}),
+    ({"style": "浮世绘"}, "style", {"value": "浮世绘", "allowed": "水墨, ink, 3D渲染"}),
+    ({"count": 0}, "count", {"value": "0", "most": "4"}),
+    ({"count": 5}, "count", {"value": "5", "most": "4"}),
+    ({"watermark": False}, "no_watermark", {}),
+    ({"model": "dall-e", "size": "16:9"}, "model", {"value": "dall-e", "allowed": MODELS}),
+]
+
+
+def test_wrong_value_names_the_allowed_ones() -> None:
     """Each option's error has its own sentence, with the value and what is allowed instead."""
-    error = resolved(PartialOptions(**typed))
-    assert error == UserError(sentence=f"misread.{sentence}", values=values)
-    # The card names the styles itself, in the reader's language.
-    said = catalogue().text(f"misread.{sentence}", "en", **{"styles": ", ".join(STYLES), **values})
-    assert all(value in said for value in values.values())
+    for typed, sentence, values in WRONG:
+        assert resolved(PartialOptions(**typed)) == UserError(sentence=f"misread.{sentence}", values=values)
+        # The card names the styles itself, in the reader's language.
+        said = catalogue().text(f"misread.{sentence}", "en", **{"styles": ", ".join(STYLES), **values})
+        assert all(value in said for value in values.values())
 
 
 def test_style_is_found_in_any_case() -> None:
@@ -176,14 +168,13 @@ def test_style_is_found_in_any_case() -> None:
         assert resolved(PartialOptions(style=typed), defaults=Options(style="ink")) == Options(style=name)
 
 
-@pytest.mark.parametrize(
-    ("typed", "default", "allowed", "watermark"),
-    [(None, True, True, True), (False, True, True, False), (None, False, True, False), (None, False, False, True)],
-)
-def test_watermark_goes_only_if_it_may(*, typed: bool | None, default: bool, allowed: bool, watermark: bool) -> None:
-    """The watermark is dropped if that was typed and the account has signed for it."""
-    found = resolved(PartialOptions(watermark=typed), defaults=Options(watermark=default), may_drop_watermark=allowed)
-    assert found == Options(watermark=watermark)
+def test_watermark_goes_only_if_it_may() -> None:
+    """The watermark is dropped if that was typed or is the default and the account has signed for it."""
+    without, typed = Options(watermark=False), PartialOptions(watermark=False)
+    assert resolved(PartialOptions(), may_drop_watermark=True) == Options()
+    assert resolved(typed, may_drop_watermark=True) == without
+    assert resolved(PartialOptions(), defaults=without, may_drop_watermark=True) == without
+    assert resolved(PartialOptions(), defaults=without) == Options()
 
 
 def test_wrong_value_offers_what_was_probably_meant() -> None:

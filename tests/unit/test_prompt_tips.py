@@ -12,58 +12,38 @@ from bot.chat.cards.prompt_tips import tip_for
 from bot.models import Language
 from tests.unit.card_samples import catalogue
 
-TABLE = [
-    ("好看的图片", "advice.vague"),
-    ("来一张好看的壁纸吧", "advice.vague"),
-    ("随便画点什么好看的", "advice.vague"),
-    ("a nice picture", "advice.vague"),
-    ("please draw me something beautiful", "advice.vague"),
-    ("白天和夜晚同时出现的城市", "advice.contradictory"),
-    ("盛夏的海滩，寒冬", "advice.contradictory"),
-    ("a city in daytime at night", "advice.contradictory"),
-    ("day and night at once", "advice.contradictory"),
-    ("晴天娃娃挂在晴天的窗前，外面下雨", "advice.contradictory"),
-    ("一只猫、两只狗、三只鸟和一辆车在街上", "advice.subjects"),
-    ("a cat, a dog, two birds and a red car", "advice.subjects"),
-    ("猫" * 1001, "advice.long"),
-]
+ADVISED = {
+    "advice.vague": [
+        *("好看的图片", "来一张好看的壁纸吧", "随便画点什么好看的", "a nice picture"),
+        "please draw me something beautiful",
+    ],
+    "advice.contradictory": [
+        *("白天和夜晚同时出现的城市", "盛夏的海滩，寒冬", "a city in daytime at night", "day and night at once"),
+        "晴天娃娃挂在晴天的窗前，外面下雨",
+    ],
+    "advice.subjects": ["一只猫、两只狗、三只鸟和一辆车在街上", "a cat, a dog, two birds and a red car"],
+    "advice.long": ["猫" * 1001],
+}
+"""Prompts that the advice warns of, by the tip that they get."""
 
 GOOD = [
-    "一只橘色的英国短毛猫，绿色眼睛，坐在木质窗台上",
-    "赛博朋克风格的城市夜景",
-    "中国山水画风格，远山近水，云雾缭绕",
-    "从白天到夜晚的城市天际线",
-    "海报，写着“白天营业，夜晚休息”",
-    "“开业大吉”",
-    "夜晚的湖面上一只白天鹅",
-    "雨夜的晴空塔",
-    "屋檐下的晴天娃娃，外面下雨",
-    "sunny side up eggs on a rainy morning",
-    "白天与夜晚各占一半的城市",
-    "左边是夏天，右边是冬天",
-    "a street split into summer and winter",
-    "a baker working day and night",
-    "猫",
-    "🐱",
-    "",
+    *("一只橘色的英国短毛猫，绿色眼睛，坐在木质窗台上", "赛博朋克风格的城市夜景"),
+    *("中国山水画风格，远山近水，云雾缭绕", "从白天到夜晚的城市天际线", "海报，写着“白天营业，夜晚休息”"),
+    *("“开业大吉”", "夜晚的湖面上一只白天鹅", "雨夜的晴空塔", "屋檐下的晴天娃娃，外面下雨"),
+    *("sunny side up eggs on a rainy morning", "白天与夜晚各占一半的城市", "左边是夏天，右边是冬天"),
+    *("a street split into summer and winter", "a baker working day and night", "猫", "🐱", ""),
     "a black and white cat on a colourful rug",
     "a photo of a woman in a red dress with a hat, holding a bag on a street",
-    "an orange British shorthair on a windowsill, soft backlight, close-up",
-    "画家在画室里",
+    *("an orange British shorthair on a windowsill, soft backlight, close-up", "画家在画室里"),
     "猫" * 1000,
 ]
 
 
-@pytest.mark.parametrize(("prompt", "key"), TABLE, ids=[prompt[:20] for prompt, _ in TABLE])
-def test_the_tip_fits_the_prompt(prompt: str, key: str) -> None:
-    """A prompt that the advice warns of gets the tip for it."""
-    assert tip_for(prompt) == key
-
-
-@pytest.mark.parametrize("prompt", GOOD, ids=[prompt[:20] for prompt in GOOD])
-def test_a_good_prompt_gets_no_tip(prompt: str) -> None:
-    """A prompt that says what it wants is left alone."""
-    assert tip_for(prompt) is None
+def test_the_tip_fits_the_prompt() -> None:
+    """A prompt that the advice warns of gets the tip for it; one that says what it wants is left alone."""
+    for key, prompts in ADVISED.items():
+        assert {prompt: tip_for(prompt) for prompt in prompts} == dict.fromkeys(prompts, key)
+    assert {prompt: tip_for(prompt) for prompt in GOOD} == dict.fromkeys(GOOD)
 
 
 def test_a_style_does_not_make_a_vague_prompt_clear() -> None:

@@ -6,10 +6,9 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from bot.chat.cards.elements import content
 from bot.chat.cards.request_card import render_request, render_request_text
+from bot.chat.messages import LOCALES
 from bot.errors import FOR_ADMINS
 from bot.models import ContentFinding, GenerationView, RequestView, State
 from bot.options import Options
@@ -46,26 +45,25 @@ def say(key: str, **values: object) -> str:
     return catalogue().text(key, "zh", **values)
 
 
-TITLES = [
-    ("queued", "blue", "排队中", "In the queue"),
-    ("generating", "wathet", "正在生成", "Generating"),
-    ("first of four", "wathet", "正在生成，已完成 1/4 张", "Generating: 1 of 4 images ready"),
-    ("ready", "green", "图片已生成", "Your image is ready"),
-    ("four", "green", "4 张图片已生成", "Your 4 images are ready"),
-    ("mixed", "green", "4 张中已生成 1 张", "1 of 4 images are ready"),
-    ("warned", "orange", "图片已生成，有内容安全提示", "Image ready, with a safety notice"),
-    ("failed", "red", "这次没有出图", "No image this time"),
-    ("kept", "grey", "已取消", "Cancelled"),
-]
+TITLES = {
+    "queued": ("blue", "排队中", "In the queue"),
+    "generating": ("wathet", "正在生成", "Generating"),
+    "first of four": ("wathet", "正在生成，已完成 1/4 张", "Generating: 1 of 4 images ready"),
+    "ready": ("green", "图片已生成", "Your image is ready"),
+    "four": ("green", "4 张图片已生成", "Your 4 images are ready"),
+    "mixed": ("green", "4 张中已生成 1 张", "1 of 4 images are ready"),
+    "warned": ("orange", "图片已生成，有内容安全提示", "Image ready, with a safety notice"),
+    "failed": ("red", "这次没有出图", "No image this time"),
+    "kept": ("grey", "已取消", "Cancelled"),
+}
 
 
-@pytest.mark.parametrize(("stage", "color", "zh", "en"), TITLES)
-def test_title_says_the_stage(stage: str, color: str, zh: str, en: str) -> None:
+def test_title_says_the_stage() -> None:
     """The title and its color say the stage, and the list of chats shows the same."""
-    card = render_request(cards(), STAGES[stage])
-    assert card["header"]["template"] == color
-    assert (header(card)[0], header(card, "en_us")[0]) == (zh, en)
-    assert card["config"]["summary"]["i18n_content"] == {"zh_cn": zh, "en_us": en}
+    for stage, (color, zh, en) in TITLES.items():
+        card = render_request(cards(), STAGES[stage])
+        assert (card["header"]["template"], header(card)[0], header(card, "en_us")[0]) == (color, zh, en)
+        assert card["config"]["summary"]["i18n_content"] == {"zh_cn": zh, "en_us": en}
 
 
 WAITING: list[tuple[dict[str, Any], str, str]] = [
@@ -77,13 +75,13 @@ WAITING: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("place", "zh", "en"), WAITING)
-def test_queue_position_comes_first(place: dict[str, Any], zh: str, en: str) -> None:
+def test_queue_position_comes_first() -> None:
     """The position and the estimate come first, the expected cost last, and it can be cancelled."""
-    card = render_request(cards(), request(generation(State.WAITING), **place))
-    assert (lines(card)[0], lines(card, "en_us")[0]) == (zh, en)
-    assert lines(card)[-1] == "预计费用 ¥0.10"
-    assert pressable(card) == {"取消": {"a": "cancel", "r": "req_1"}}
+    for place, zh, en in WAITING:
+        card = render_request(cards(), request(generation(State.WAITING), **place))
+        assert (lines(card)[0], lines(card, "en_us")[0]) == (zh, en)
+        assert lines(card)[-1] == "预计费用 ¥0.10"
+        assert pressable(card) == {"取消": {"a": "cancel", "r": "req_1"}}
 
 
 def test_several_images_in_progress_share_their_sentences() -> None:
@@ -113,26 +111,17 @@ def test_result_shows_everything() -> None:
     assert ratios == ["16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16"]
 
 
-@pytest.mark.parametrize(
-    ("stage", "mode", "count"), [("two", "bisect", 2), ("three", "trisect", 3), ("four", "bisect", 4)]
-)
-def test_several_images_share_a_grid(stage: str, mode: str, count: int) -> None:
+def test_several_images_share_a_grid() -> None:
     """Several images are one grid, and each has a row with its own buttons."""
-    card = render_request(cards(), STAGES[stage])
-    (grid,) = tagged(card, "img_combination")
-    assert grid["combination_mode"] == mode
-    assert [one["img_key"] for one in grid["img_list"]] == [f"img_v3_{number}" for number in range(1, count + 1)]
-    originals = [
-        one["behaviors"][0]["value"] for one in tagged(card, "button") if one["text"]["content"] == "发原图文件"
-    ]
-    assert originals == [{"a": "original", "g": f"gen_{number}"} for number in range(1, count + 1)]
-    assert lines(card)[-1].startswith(f"费用 ¥0.{count}0")
-
-
-def test_only_the_link_remains_without_card_actions() -> None:
-    """Where the app receives no card actions only the link can be pressed, and nothing while waiting."""
-    assert pressable(render_request(cards(buttons=False), STAGES["ready"])) == {"打开原图": LINK}
-    assert pressable(render_request(cards(buttons=False), STAGES["queued"])) == {}
+    for stage, mode, count in [("two", "bisect", 2), ("three", "trisect", 3), ("four", "bisect", 4)]:
+        card = render_request(cards(), STAGES[stage])
+        (grid,) = tagged(card, "img_combination")
+        assert grid["combination_mode"] == mode
+        assert [one["img_key"] for one in grid["img_list"]] == [f"img_v3_{number}" for number in range(1, count + 1)]
+        buttons = [one for one in tagged(card, "button") if one["text"]["content"] == "发原图文件"]
+        originals = [one["behaviors"][0]["value"] for one in buttons]
+        assert originals == [{"a": "original", "g": f"gen_{number}"} for number in range(1, count + 1)]
+        assert lines(card)[-1].startswith(f"费用 ¥0.{count}0")
 
 
 BAD_LINKS = [
@@ -141,26 +130,21 @@ BAD_LINKS = [
 ]
 
 
-@pytest.mark.parametrize("url", BAD_LINKS)
-def test_only_a_valid_https_link_is_shown(url: str | None) -> None:
-    """No other address becomes a button, and without a link there is no reminder."""
-    card = render_request(cards(buttons=False), request(generation(State.DONE, url=url)))
-    assert pressable(card) == {}
-    assert "30 天" not in content(card)
+def test_only_a_valid_https_link_is_shown() -> None:
+    """Without card actions only the link can be pressed; no other address becomes a button or has a reminder."""
+    assert pressable(render_request(cards(buttons=False), STAGES["ready"])) == {"打开原图": LINK}
+    assert pressable(render_request(cards(buttons=False), STAGES["queued"])) == {}
+    for url in BAD_LINKS:
+        card = render_request(cards(buttons=False), request(generation(State.DONE, url=url)))
+        assert (pressable(card), "30 天" in content(card)) == ({}, False), url
 
 
-@pytest.mark.parametrize(
-    ("ends", "zh"),
-    [
-        ([None], REMINDER),
-        ([MARCH_NINTH], f"{REMINDER}（这个链接 03-09 04:00 就到期）"),
-        ([None, MARCH_NINTH + 86400, MARCH_NINTH], f"{REMINDER}（这个链接 03-09 04:00 就到期）"),
-    ],
-)
-def test_reminder_says_when_the_first_link_expires(ends: list[float | None], zh: str) -> None:
+def test_reminder_says_when_the_first_link_expires() -> None:
     """An unsigned link works for 30 days; of signed ones the first end counts, once, in the team's time."""
-    said = shown(*(generation(State.DONE, number, link_expires_at=end) for number, end in enumerate(ends, 1)))
-    assert [one.split(" · ")[-1] for one in said if "30 天" in one] == [zh]
+    for ends in ((None,), (MARCH_NINTH,), (None, MARCH_NINTH + 86400, MARCH_NINTH)):
+        said = shown(*(generation(State.DONE, number, link_expires_at=end) for number, end in enumerate(ends, 1)))
+        reminder = REMINDER if ends == (None,) else f"{REMINDER}（这个链接 03-09 04:00 就到期）"
+        assert [one.split(" · ")[-1] for one in said if "30 天" in one] == [reminder]
 
 
 LOST = failed("failure.timeout", billed=1)
@@ -177,35 +161,31 @@ COSTS: list[tuple[list[GenerationView], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("images", "zh"), COSTS)
-def test_every_final_card_says_what_it_cost(images: list[GenerationView], zh: str) -> None:
+def test_every_final_card_says_what_it_cost() -> None:
     """What is billed, what may be, and that nothing is; a free model costs nothing, an unknown price is left out."""
-    assert shown(*images)[-1].split(" · ")[0] == zh
-    assert "没有产生费用" in shown(*images, price=0.0)[-1]
-    assert not re.search("费用|计费", " ".join(shown(*images, price=None)[-1:]))
+    for images, zh in COSTS:
+        assert shown(*images)[-1].split(" · ")[0] == zh
+        assert "没有产生费用" in shown(*images, price=0.0)[-1]
+        assert not re.search("费用|计费", " ".join(shown(*images, price=None)[-1:]))
 
 
-NOTES = [
-    (request(generation(State.GENERATING), options=Options(quality="standard")), "note.standard"),
-    (request(generation(State.GENERATING, repeated=True)), "note.repeated"),
-    (request(generation(State.DONE, reencoded=True)), "note.shrunk"),
-    (request(generation(State.DONE), prompt="好看的图片"), "advice.vague"),
-    (request(generation(State.DONE), prompt="猫" * 1001), "advice.long"),
-]
+NOTES = {
+    "note.standard": request(generation(State.GENERATING), options=Options(quality="standard")),
+    "note.repeated": request(generation(State.GENERATING, repeated=True)),
+    "note.shrunk": request(generation(State.DONE, reencoded=True)),
+    "advice.vague": request(generation(State.DONE), prompt="好看的图片"),
+    "advice.long": request(generation(State.DONE), prompt="猫" * 1001),
+}
 
 
-@pytest.mark.parametrize(("view", "key"), NOTES, ids=[key for _, key in NOTES])
-def test_notes_are_small(view: RequestView, key: str) -> None:
-    """What a person should know is small and grey under the prompt."""
-    texts = [element["text"] for element in tagged(render_request(cards(), view), "div")]
-    note = next(text for text in texts if text["content"] == say(key))
-    assert (note["text_size"], note["text_color"]) == ("notation", "grey")
-
-
-def test_standard_quality_is_noted_only_for_glm_image() -> None:
-    """Only glm-image documents hd alone."""
-    said = shown(generation(State.DONE), options=Options(model="cogview-4", quality="standard"))
-    assert say("note.standard") not in said
+def test_notes_are_small() -> None:
+    """What a person should know is small and grey under the prompt; only glm-image has a note about quality."""
+    for key, view in NOTES.items():
+        texts = [element["text"] for element in tagged(render_request(cards(), view), "div")]
+        note = next(text for text in texts if text["content"] == say(key))
+        assert (note["text_size"], note["text_color"]) == ("notation", "grey")
+    cogview = Options(model="cogview-4", quality="standard")
+    assert say("note.standard") not in shown(generation(State.DONE), options=cogview)
 
 
 def test_recognized_words_are_named_and_can_be_denied() -> None:
@@ -218,14 +198,12 @@ def test_recognized_words_are_named_and_can_be_denied() -> None:
 def test_failed_images_are_named_beside_the_others() -> None:
     """Each failure and cancellation has its number, and finished images stay."""
     card = render_request(cards(), STAGES["mixed"])
-    said = lines(card)
-    for one in (
+    assert {
         "第 4 张：还没开始就取消了",
         "第 2 张：平台没有在时限内返回图片。",
         "第 3 张：图片已生成，但没有下载成功。",
-    ):
-        assert one in said
-    assert said[-1].startswith("费用 ¥0.20，另有 ¥0.10 可能已计费")
+    } <= set(lines(card))
+    assert lines(card)[-1].startswith("费用 ¥0.20，另有 ¥0.10 可能已计费")
     assert pressable(card)["打开第 3 张原图"] == LINK
     assert pressable(card)["免费重新下载"] == {"a": "resume", "r": "req_1"}
 
@@ -234,20 +212,20 @@ VALUES = {"status": "403", "until": "1795363200", "size": "512x512", "model": "g
 PLATFORM = "1234 网络错误 <at id=all></at>"
 
 
-@pytest.mark.parametrize("key", FAILURES)
-def test_failure_has_three_parts(key: str) -> None:
+def test_failure_has_three_parts() -> None:
     """Sentence, platform message and advice come in this order, in both languages; no advice offers another model.
 
     What only an admin can mend is not advised to people: the card says that the admins know.
     """
-    view = request(failed(key, url=LINK, values={**VALUES, "level": "0"}, platform=PLATFORM, roles=("user",)))
-    for language, locale in (("zh", "zh_cn"), ("en", "en_us")):
-        sentence, platform, advice = lines(render_request(cards(), view), locale)[:3]
-        assert platform == PLATFORM
-        told = catalogue().text("advice.admins_told_linked", language)  # type: ignore[arg-type]
-        assert (advice == told) == (key in FOR_ADMINS)
-        assert "{" not in sentence + advice
-        assert not re.search(r"cogview|其他模型|换.{0,2}模型|another model|https?:", advice)
+    for key in FAILURES:
+        view = request(failed(key, url=LINK, values={**VALUES, "level": "0"}, platform=PLATFORM, roles=("user",)))
+        for language, locale in LOCALES.items():
+            sentence, platform, advice = lines(render_request(cards(), view), locale)[:3]
+            assert platform == PLATFORM
+            told = catalogue().text("advice.admins_told_linked", language)
+            assert (advice == told) == (key in FOR_ADMINS), key
+            assert "{" not in sentence + advice
+            assert not re.search(r"cogview|其他模型|换.{0,2}模型|another model|https?:", advice), key
 
 
 def test_without_admins_people_are_asked_to_find_one() -> None:
@@ -266,42 +244,37 @@ def test_platform_message_is_small_and_plain() -> None:
     assert len(text["content"]) == 160
 
 
-@pytest.mark.parametrize(
-    ("sentence", "values", "zh"),
-    [
-        *(("failure.quota", {"until": until}, "平台额度已用完。") for until in ("2026-11-23", "inf", "253402300800")),
-        ("failure.quota", {"until": "1795363200"}, "平台额度已用完，11-23 00:00 恢复。"),
-        ("failure.quota_plain", {}, "平台额度已用完。"),
-        ("failure.size", {"model": "glm-image"}, "模型不支持这个尺寸。"),
-        ("failure.content", {}, "没通过内容安全检查。"),
-        ("failure.of_another_version", {}, "程序出错，这张图没有完成。"),
-    ],
-)
-def test_missing_value_leaves_a_plainer_sentence(sentence: str, values: dict[str, str], zh: str) -> None:
+PLAINER: list[tuple[str, dict[str, str], str]] = [
+    *(("failure.quota", {"until": until}, "平台额度已用完。") for until in ("2026-11-23", "inf", "253402300800")),
+    ("failure.quota", {"until": "1795363200"}, "平台额度已用完，11-23 00:00 恢复。"),
+    ("failure.quota_plain", {}, "平台额度已用完。"),
+    ("failure.size", {"model": "glm-image"}, "模型不支持这个尺寸。"),
+    ("failure.content", {}, "没通过内容安全检查。"),
+    ("failure.of_another_version", {}, "程序出错，这张图没有完成。"),
+]
+
+
+def test_missing_value_leaves_a_plainer_sentence() -> None:
     """Without a value the sentence does without it; a failure that this version does not know is an internal one."""
-    assert shown(failed(sentence, values=values))[0] == zh
+    for sentence, values, zh in PLAINER:
+        assert shown(failed(sentence, values=values))[0] == zh
     assert shown(generation(State.FAILED))[0] == "程序出错，这张图没有完成。"
 
 
-@pytest.mark.parametrize(
-    ("roles", "level", "zh", "en"),
-    [
-        (("user",), "0", "提示词没通过内容安全检查（级别 0，最严重）。", "the prompt (level 0, most severe)."),
-        (("assistant", "user"), None, "生成的图片和提示词没通过内容安全检查。", "the image and the prompt."),
-        (
-            ("history", "history", "other"),
-            "1",
-            "上文没通过内容安全检查（级别 1，较严重）。",
-            "messages (level 1, severe).",
-        ),
-    ],
-)
-def test_refusal_says_what_was_refused_and_how_bad(roles: tuple[str, ...], level: str | None, zh: str, en: str) -> None:
+REFUSALS: list[tuple[tuple[str, ...], str | None, str, str]] = [
+    (("user",), "0", "提示词没通过内容安全检查（级别 0，最严重）。", "the prompt (level 0, most severe)."),
+    (("assistant", "user"), None, "生成的图片和提示词没通过内容安全检查。", "the image and the prompt."),
+    (("history", "history", "x"), "1", "上文没通过内容安全检查（级别 1，较严重）。", "messages (level 1, severe)."),
+]
+
+
+def test_refusal_says_what_was_refused_and_how_bad() -> None:
     """A refusal names the sides, each once, and the level, where they are known; the advice fits the side."""
-    image = failed("failure.content", roles=roles, values={"level": level} if level else {})
-    assert shown(image)[0] == zh
-    assert shown(image, locale="en_us")[0].endswith(en)
-    assert "改掉可能敏感的词" in shown(image)[1]
+    for roles, level, zh, en in REFUSALS:
+        image = failed("failure.content", roles=roles, values={"level": level} if level else {})
+        assert shown(image)[0] == zh
+        assert shown(image, locale="en_us")[0].endswith(en)
+        assert "改掉可能敏感的词" in shown(image)[1]
     assert "画面写得更温和" in shown(failed("failure.content", roles=("assistant",)))[1]
 
 
@@ -315,13 +288,13 @@ def test_content_warnings_say_where_and_how_bad() -> None:
     assert shown(unknown)[0] == "⚠ 有内容安全提示（级别 2，较轻），分享前请留意。"
 
 
-@pytest.mark.parametrize("key", [key for key in FAILURES if f"{key}.advice_plain" in catalogue()])
-@pytest.mark.parametrize(("url", "form"), [(LINK, "advice"), (None, "advice_plain"), ("file:///a", "advice_plain")])
-def test_advice_mentions_a_link_only_where_there_is_one(key: str, url: str | None, form: str) -> None:
+def test_advice_mentions_a_link_only_where_there_is_one() -> None:
     """A card without a usable link says what else can be done."""
-    said = shown(failed(key, url=url), locale="en_us")
-    assert said[1] == catalogue().text(f"{key}.{form}", "en")
-    assert ("link" in said[1]) == (url == LINK)
+    for key in (key for key in FAILURES if f"{key}.advice_plain" in catalogue()):
+        for url, form in [(LINK, "advice"), (None, "advice_plain"), ("file:///a", "advice_plain")]:
+            advice = shown(failed(key, url=url), locale="en_us")[1]
+            assert advice == catalogue().text(f"{key}.{form}", "en")
+            assert ("link" in advice) == (url == LINK)
 
 
 def test_equal_failures_are_shown_once() -> None:
@@ -338,22 +311,20 @@ def test_equal_failures_are_shown_once() -> None:
 
 
 RETRY, EDIT, RESUME, OPEN = "再试一次", "改提示词", "免费重新下载", "打开原图"
+OFFERS = [
+    *((f"failure.{name}", True, [RESUME, EDIT, OPEN]) for name in ("download", "upload_barred", "stalled")),
+    *((f"failure.{name}", False, [RETRY, EDIT, OPEN]) for name in ("rate_limit", "timeout")),
+    *((f"failure.{name}", False, [EDIT, OPEN]) for name in ("content", "content_plain", "size", "prompt_too_long")),
+    ("failure.upload_barred", False, [EDIT, OPEN]),
+    ("failure.image_too_large", True, [EDIT, OPEN]),
+]
 
 
-@pytest.mark.parametrize(
-    ("sentence", "resumable", "labels"),
-    [
-        *((f"failure.{name}", True, [RESUME, EDIT, OPEN]) for name in ("download", "upload_barred", "stalled")),
-        *((f"failure.{name}", False, [RETRY, EDIT, OPEN]) for name in ("rate_limit", "timeout")),
-        *((f"failure.{name}", False, [EDIT, OPEN]) for name in ("content", "content_plain", "size", "prompt_too_long")),
-        ("failure.upload_barred", False, [EDIT, OPEN]),
-        ("failure.image_too_large", True, [EDIT, OPEN]),
-    ],
-)
-def test_trying_again_is_offered_where_it_can_help(sentence: str, labels: list[str], *, resumable: bool) -> None:
+def test_trying_again_is_offered_where_it_can_help() -> None:
     """What was paid for is fetched again for free; what the same prompt would meet again can only be edited."""
-    card = render_request(cards(), request(failed(sentence, url=LINK, resumable=resumable)))
-    assert list(pressable(card)) == labels
+    for sentence, resumable, labels in OFFERS:
+        card = render_request(cards(), request(failed(sentence, url=LINK, resumable=resumable)))
+        assert list(pressable(card)) == labels, sentence
 
 
 def test_kept_image_is_offered() -> None:
@@ -374,24 +345,21 @@ def test_text_says_what_the_card_says() -> None:
         LINK,
     ]
     for stage, view in STAGES.items():
-        for language, locale in (("zh", "zh_cn"), ("en", "en_us")):
-            text = render_request_text(cards(), view, language)  # type: ignore[arg-type]
-            said = [
-                line
-                for line in lines(render_request(cards(), view), locale)
-                if not re.match("第 . 张 · |Image . · ", line)
-            ]
-            assert [line for line in said if line not in text] == [], stage
+        for language, locale in LOCALES.items():
+            text = render_request_text(cards(), view, language)
+            missing = [line for line in lines(render_request(cards(), view), locale) if line not in text]
+            assert [line for line in missing if not re.match("第 . 张 · |Image . · ", line)] == [], stage
 
 
-@pytest.mark.parametrize(
-    ("prompt", "said"),
-    [
-        ('<at user_id="all"></at>', '＜at user_id="all">＜/at>'),
-        ("&lt;at user_id=1&gt; R&D; a & b", "＆lt;at user_id=1＆gt; R＆D; a & b"),
-        ("&#60;at>", "＆#60;at>"),
-    ],
-)
-def test_text_mentions_nobody(prompt: str, said: str) -> None:
+ESCAPED = {
+    '<at user_id="all"></at>': '＜at user_id="all">＜/at>',
+    "&lt;at user_id=1&gt; R&D; a & b": "＆lt;at user_id=1＆gt; R＆D; a & b",
+    "&#60;at>": "＆#60;at>",
+}
+
+
+def test_text_mentions_nobody() -> None:
     """Tags and entities of a prompt become full-width signs, which no platform reads as tags."""
-    assert said in render_request_text(cards(), request(generation(State.DONE), prompt=prompt), "zh").splitlines()
+    for prompt, said in ESCAPED.items():
+        view: RequestView = request(generation(State.DONE), prompt=prompt)
+        assert said in render_request_text(cards(), view, "zh").splitlines()

@@ -36,8 +36,7 @@ def headers(body: bytes, *, timestamp: str = "1700000000", nonce: str = "nonce1"
 def sealed(plain: str | bytes) -> bytes:
     """A body whose encrypted content is ``plain``."""
     content = plain.encode() if isinstance(plain, str) else plain
-    # The same on every run, as the bodies name parametrized tests.
-    return json.dumps({"encrypt": encrypt(VECTORS["encrypt_key"], content, iv=bytes(range(16)))}).encode()
+    return json.dumps({"encrypt": encrypt(VECTORS["encrypt_key"], content)}).encode()
 
 
 def event(**changes: Any) -> dict[str, Any]:
@@ -88,27 +87,24 @@ def test_the_official_ciphertext_passes_its_signature() -> None:
     assert (refused.status, refused.reason) == (400, "not JSON")
 
 
-@pytest.mark.parametrize(
-    ("changes", "status", "reason"),
-    [
-        ({"X-Lark-Signature": "0" * 64}, 401, "wrong signature"),
-        ({"X-Lark-Signature": "ü"}, 401, "wrong signature"),
-        ({"X-Lark-Signature": ""}, 401, "not signed"),
-        ({"X-Lark-Request-Nonce": "nonce2"}, 401, "wrong signature"),
-        ({"X-Lark-Request-Nonce": ""}, 401, "signature headers missing"),
-        ({"X-Lark-Request-Timestamp": "1700000001"}, 401, "wrong signature"),
-        ({"X-Lark-Request-Timestamp": "garbage"}, 401, "signature headers missing"),
-        ({"X-Lark-Request-Timestamp": ""}, 401, "signature headers missing"),
-    ],
-)
-def test_a_wrong_signature_is_refused_before_anything_is_read(
-    changes: dict[str, str], status: int, reason: str
-) -> None:
+SIGNATURES = [
+    ({"X-Lark-Signature": "0" * 64}, "wrong signature"),
+    ({"X-Lark-Signature": "ü"}, "wrong signature"),
+    ({"X-Lark-Signature": ""}, "not signed"),
+    ({"X-Lark-Request-Nonce": "nonce2"}, "wrong signature"),
+    ({"X-Lark-Request-Nonce": ""}, "signature headers missing"),
+    ({"X-Lark-Request-Timestamp": "1700000001"}, "wrong signature"),
+    ({"X-Lark-Request-Timestamp": "garbage"}, "signature headers missing"),
+    ({"X-Lark-Request-Timestamp": ""}, "signature headers missing"),
+]
+
+
+def test_a_wrong_signature_is_refused_before_anything_is_read() -> None:
     """A body that could be neither parsed nor decrypted is refused for its signature all the same."""
     body = b'{"encrypt": "not base64'
-    refused = refusal(body, {**headers(body), **changes})
-    assert refused.status == status
-    assert refused.reason.startswith(reason)
+    for changes, reason in SIGNATURES:
+        refused = refusal(body, {**headers(body), **changes})
+        assert (refused.status, refused.reason[: len(reason)]) == (401, reason)
 
 
 def test_the_signature_may_be_written_in_capitals() -> None:
@@ -118,56 +114,48 @@ def test_the_signature_may_be_written_in_capitals() -> None:
     assert isinstance(verifier().verify(body, {**given, "X-Lark-Signature": given["X-Lark-Signature"].upper()}), Event)
 
 
-@pytest.mark.parametrize(
-    ("plain", "reason"),
-    [
-        (b"", "not JSON"),
-        (b"\xff\xfe", "not JSON"),
-        ("[" * 100_000, "not JSON"),
-        ('{"a": NaN}', "not JSON"),
-        ('{"a": ' + "9" * 10_000 + "}", "not JSON"),
-        ("[]", "not a JSON object"),
-        ("7", "not a JSON object"),
-        ("{}", "not an event of schema 2.0"),
-        ('{"schema": "2.0"}', "not an event of schema 2.0"),
-        ('{"schema": "2.0", "header": [], "event": {}}', "not an event of schema 2.0"),
-        ('{"uuid": "1", "token": "x", "ts": "1", "type": "event_callback", "event": {}}', "not an event of schema 2.0"),
-        (challenge(challenge=1), "not a challenge"),
-        (challenge(challenge="猫"), "not a challenge"),
-        ('{"encrypt": "AAAA"}', "encrypted, but no Encrypt Key is set here"),
-    ],
-)
-def test_signed_nonsense_is_a_bad_request(plain: str | bytes, reason: str) -> None:
+NONSENSE: list[tuple[str | bytes, str]] = [
+    (b"", "not JSON"),
+    (b"\xff\xfe", "not JSON"),
+    ("[" * 100_000, "not JSON"),
+    ('{"a": NaN}', "not JSON"),
+    ('{"a": ' + "9" * 10_000 + "}", "not JSON"),
+    ("[]", "not a JSON object"),
+    ("7", "not a JSON object"),
+    ("{}", "not an event of schema 2.0"),
+    ('{"schema": "2.0"}', "not an event of schema 2.0"),
+    ('{"schema": "2.0", "header": [], "event": {}}', "not an event of schema 2.0"),
+    ('{"uuid": "1", "token": "x", "ts": "1", "type": "event_callback", "event": {}}', "not an event of schema 2.0"),
+    (challenge(challenge=1), "not a challenge"),
+    (challenge(challenge="猫"), "not a challenge"),
+    ('{"encrypt": "AAAA"}', "encrypted, but no Encrypt Key is set here"),
+]
+
+
+def test_signed_nonsense_is_a_bad_request() -> None:
     """Whatever a right signature covers, nothing but a refusal is raised."""
-    body = sealed(plain)
-    refused = refusal(body, headers(body))
-    assert (refused.status, refused.reason) == (400, reason)
+    for plain, reason in NONSENSE:
+        body = sealed(plain)
+        refused = refusal(body, headers(body))
+        assert (refused.status, refused.reason) == (400, reason), plain[:50]
 
 
-@pytest.mark.parametrize(
-    ("changes", "status", "reason"),
-    [
-        ({"token": None}, 401, "wrong verification token"),
-        ({"token": "wrong"}, 401, "wrong verification token"),
-        ({"token": ["rvaY"]}, 401, "wrong verification token"),
-        ({"token": "\ud800"}, 401, "wrong verification token"),
-        ({"app_id": None}, 401, "another app's event"),
-        ({"app_id": "cli_other"}, 401, "another app's event"),
-        ({"event_id": None}, 400, "no event_id or event_type"),
-        ({"event_id": "e" * 129}, 400, "no event_id or event_type"),
-        ({"event_id": "a\x00b"}, 400, "no event_id or event_type"),
-        ({"event_type": {}}, 400, "no event_id or event_type"),
-        ({"create_time": None}, 400, "no create_time"),
-        ({"create_time": "-1"}, 400, "no create_time"),
-        ({"create_time": "²"}, 400, "no create_time"),
-        ({"create_time": "9" * 5000}, 400, "no create_time"),
-    ],
-)
-def test_a_header_that_does_not_fit_is_refused(changes: dict[str, Any], status: int, reason: str) -> None:
+HEADERS: list[tuple[str, list[Any], int, str]] = [
+    ("token", [None, "wrong", ["rvaY"], "\ud800"], 401, "wrong verification token"),
+    ("app_id", [None, "cli_other"], 401, "another app's event"),
+    ("event_id", [None, "e" * 129, "a\x00b"], 400, "no event_id or event_type"),
+    ("event_type", [{}], 400, "no event_id or event_type"),
+    ("create_time", [None, "-1", "²", "9" * 5000], 400, "no create_time"),
+]
+
+
+def test_a_header_that_does_not_fit_is_refused() -> None:
     """Token, app, names and time of an event are each looked at, in this order."""
-    body = sealed(json.dumps(event(**changes)))
-    refused = refusal(body, headers(body))
-    assert (refused.status, refused.reason) == (status, reason)
+    for name, values, status, reason in HEADERS:
+        for value in values:
+            body = sealed(json.dumps(event(**{name: value})))
+            refused = refusal(body, headers(body))
+            assert (refused.status, refused.reason) == (status, reason), (name, value)
 
 
 def test_half_of_a_surrogate_pair_is_no_reason_to_refuse() -> None:
@@ -179,28 +167,26 @@ def test_half_of_a_surrogate_pair_is_no_reason_to_refuse() -> None:
     assert seen.body["message"]["content"] == "\ud83d"
 
 
-@pytest.mark.parametrize(("depth", "refused"), [(50, False), (70, True), (900, True)])
-def test_nesting_is_bounded(*, depth: int, refused: bool) -> None:
+def test_nesting_is_bounded() -> None:
     """What the parser could read but code further inside could not is refused."""
-    deep: Any = {}
-    for _ in range(depth):
-        deep = [deep]
-    body = sealed(json.dumps({**event(), "event": {"deep": deep}}))
-    if refused:
-        assert refusal(body, headers(body)).reason == "nested too deeply"
-    else:
-        assert isinstance(verifier().verify(body, headers(body)), Event)
+    for depth in (50, 70, 900):
+        deep: Any = {}
+        for _ in range(depth):
+            deep = [deep]
+        body = sealed(json.dumps({**event(), "event": {"deep": deep}}))
+        if depth == 50:
+            assert isinstance(verifier().verify(body, headers(body)), Event)
+        else:
+            assert refusal(body, headers(body)).reason == "nested too deeply"
 
 
-@pytest.mark.parametrize(
-    ("event_type", "create_time"),
-    [("im.message.receive_v1", "1608725989000"), ("card.action.trigger", "1608725989000000")],
-)
-def test_the_time_of_an_event(event_type: str, create_time: str) -> None:
+def test_the_time_of_an_event() -> None:
     """Milliseconds of events and microseconds of card actions are told apart."""
-    seen = opened(event(event_type=event_type, create_time=create_time))
-    assert isinstance(seen, Event)
-    assert (seen.event_type, seen.created_at) == (event_type, CREATED)
+    times = {"im.message.receive_v1": "1608725989000", "card.action.trigger": "1608725989000000"}
+    for event_type, create_time in times.items():
+        seen = opened(event(event_type=event_type, create_time=create_time))
+        assert isinstance(seen, Event)
+        assert (seen.event_type, seen.created_at) == (event_type, CREATED)
 
 
 def test_a_body_over_the_limit_is_refused_for_its_size() -> None:
@@ -218,45 +204,32 @@ def test_an_encrypted_challenge_passes_unsigned() -> None:
         assert verifier().verify(body, given) == UrlVerification(challenge="ajls384kdjx98XX")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        challenge(),
-        sealed(challenge(token="wrong")),
-        sealed(challenge(token=None)),
-        sealed(challenge(challenge="猫")),
-        sealed(challenge(challenge="a" * 4096)),
-        FULL["body"].encode(),
-        sealed(b"\xff"),
-        b'{"encrypt": "AAAA"}',
-        b'{"encrypt": 7}',
-        b"[]",
-        b"",
-    ],
-)
-def test_everything_else_unsigned_meets_one_refusal(body: bytes) -> None:
+UNSIGNED = [
+    *(challenge(), sealed(challenge(token="wrong")), sealed(challenge(token=None)), sealed(challenge(challenge="猫"))),
+    *(sealed(challenge(challenge="a" * 4096)), FULL["body"].encode(), sealed(b"\xff"), b'{"encrypt": "AAAA"}'),
+    *(b'{"encrypt": 7}', b"[]", b""),
+]
+
+
+def test_everything_else_unsigned_meets_one_refusal() -> None:
     """Without a signature, the status does not tell what was wrong inside; the reason is for the log alone."""
-    refused = refusal(body, {})
-    assert refused.status == 401
-    assert refused.reason.startswith("not signed")
+    for body in UNSIGNED:
+        refused = refusal(body, {})
+        assert (refused.status, refused.reason[:10]) == (401, "not signed"), body
 
 
-@pytest.mark.parametrize(
-    ("body", "key", "token", "reason"),
-    [
-        (sealed(challenge()), "another key", TOKEN, "FEISHU_ENCRYPT_KEY differs from its Encrypt Key"),
-        (challenge(), VECTORS["encrypt_key"], TOKEN, "not encrypted, but FEISHU_ENCRYPT_KEY is set"),
-        (sealed(challenge()), VECTORS["encrypt_key"], "another token", "wrong verification token"),
-        (sealed(challenge()), None, TOKEN, "encrypted, but no Encrypt Key is set here"),
-    ],
-)
-def test_the_log_says_why_the_consoles_challenge_is_refused(
-    body: bytes, key: str | None, token: str, reason: str
-) -> None:
+CONSOLE: list[tuple[bytes, dict[str, Any], str]] = [
+    (sealed(challenge()), {"key": "another key"}, "FEISHU_ENCRYPT_KEY differs from its Encrypt Key"),
+    (challenge(), {}, "not encrypted, but FEISHU_ENCRYPT_KEY is set"),
+    (sealed(challenge()), {"token": "another token"}, "wrong verification token"),
+    (sealed(challenge()), {"key": None}, "encrypted, but no Encrypt Key is set here"),
+]
+
+
+def test_the_log_says_why_the_consoles_challenge_is_refused() -> None:
     """Whoever sets up the app reads there which of the two secrets differs from the console's."""
-    with pytest.raises(EventRejected) as caught:
-        verifier(key=key, token=token).verify(body, {})
-    assert reason in caught.value.reason
+    for body, settings, reason in CONSOLE:
+        assert reason in refusal(body, {}, **settings).reason
 
 
 def test_without_an_encrypt_key_the_token_decides() -> None:
@@ -276,11 +249,11 @@ def test_without_a_token_the_signature_decides() -> None:
     assert verifier(token=None).verify(body, {}) == UrlVerification(challenge="a")
 
 
-@pytest.mark.parametrize("nothing", [None, ""])
-def test_a_verifier_without_key_and_token_cannot_be_made(nothing: str | None) -> None:
+def test_a_verifier_without_key_and_token_cannot_be_made() -> None:
     """With neither there would be nothing to verify."""
-    with pytest.raises(ValueError, match="Encrypt Key or a Verification Token"):
-        verifier(key=nothing, token=nothing)
+    for nothing in (None, ""):
+        with pytest.raises(ValueError, match="Encrypt Key or a Verification Token"):
+            verifier(key=nothing, token=nothing)
 
 
 @pytest.mark.parametrize("module", ["verification", "routes"])
