@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 
-import pytest
-
 from bot.sandbox.feishu.state import ChatMessage, new_id
 from tests.support.dsl import BotUnderTest, Conversation, all_strings, header_color
 
@@ -22,24 +20,15 @@ def test_prompt_in_a_direct_chat_gets_one_card(bot: BotUnderTest) -> None:
     assert PROMPT in card.text()
     assert set(all_strings(json.loads(card.content))) & bot.feishu.uploads.keys()
     assert talk.answers == [card]
-    assert [body["prompt"] for body in card.paid] == [PROMPT]
 
 
-def test_paid_call_holds_prompt_defaults_and_a_pseudonym(bot: BotUnderTest) -> None:
+def test_paid_call_holds_prompt_defaults_and_a_pseudonym(user: Conversation) -> None:
     """The paid call holds the prompt, the defaults, and an id of the asker from which no name can be read."""
-    talk = bot.new_user()
-    said = talk.ask(PROMPT)
-    (body,) = said.paid
-    user = body.pop("user_id")
-    assert body == {
-        "model": "glm-image",
-        "prompt": PROMPT,
-        "size": "1280x1280",
-        "quality": "hd",
-        "watermark_enabled": True,
-    }
-    assert talk.person not in user
-    assert 6 <= len(user) <= 128
+    (body,) = user.ask(PROMPT).paid
+    defaults = {"model": "glm-image", "size": "1280x1280", "quality": "hd", "watermark_enabled": True}
+    assert body == {"prompt": PROMPT, "user_id": body["user_id"], **defaults}
+    assert user.person not in body["user_id"]
+    assert 6 <= len(body["user_id"]) <= 128
 
 
 def test_mention_is_removed_from_a_group_prompt(bot: BotUnderTest, member: Conversation) -> None:
@@ -54,13 +43,12 @@ def test_mention_is_removed_from_a_group_prompt(bot: BotUnderTest, member: Conve
     assert card.thread_id is None
 
 
-@pytest.mark.parametrize("kind", ["p2p", "group"])
-def test_rich_text_is_one_prompt(bot: BotUnderTest, kind: str) -> None:
+def test_rich_text_is_one_prompt(bot: BotUnderTest, member: Conversation) -> None:
     """Rich text of several lines is one prompt, and its options count as in plain text."""
-    talk = bot.new_user(kind=kind)
-    said = bot.feishu.say(chat_id=talk.chat_id, sender=talk.person, text="雨后的竹林\n水墨画 /size 3:4", as_post=True)
-    assert header_color(talk.ask(said)) == "green"
-    (body,) = talk.paid_since(said)
+    text = "雨后的竹林\n水墨画 /size 3:4"
+    said = bot.feishu.say(chat_id=member.chat_id, sender=member.person, text=text, as_post=True)
+    assert header_color(member.ask(said)) == "green"
+    (body,) = member.paid_since(said)
     assert (body["prompt"], body["size"]) == ("雨后的竹林\n水墨画", "1088x1472")
 
 
@@ -88,20 +76,19 @@ def test_message_to_everybody_is_ignored(bot: BotUnderTest, member: Conversation
     member.assert_no_answer(said)
 
 
-@pytest.mark.parametrize(
-    ("sender_type", "mentioned"),
-    [
-        pytest.param("user", [], id="nobody is mentioned"),
-        pytest.param("user", [("ou_somebody_else", "小李")], id="somebody else is mentioned"),
-        pytest.param("user", [("ou_namesake", "画图")], id="a namesake is mentioned"),
-        pytest.param("app", [("ou_sandbox_bot", "画图")], id="another bot mentions this one"),
-    ],
-)
-def test_message_to_somebody_else_is_ignored(
-    member: Conversation, sender_type: str, mentioned: list[tuple[str, str]]
-) -> None:
+OVERHEARD: list[tuple[str, list[tuple[str, str]]]] = [
+    ("user", []),
+    ("user", [("ou_somebody_else", "小李")]),
+    ("user", [("ou_namesake", "画图")]),
+    ("app", [("ou_sandbox_bot", "画图")]),
+]
+"""Nobody, somebody else or a namesake is mentioned, or another bot mentions this one."""
+
+
+def test_message_to_somebody_else_is_ignored(member: Conversation) -> None:
     """What the platform delivers though it is not for the bot is acknowledged and not answered."""
-    member.assert_no_answer(overheard(member, sender_type=sender_type, mentioned=mentioned))
+    for sender_type, mentioned in OVERHEARD:
+        member.assert_no_answer(overheard(member, sender_type=sender_type, mentioned=mentioned))
 
 
 def overheard(talk: Conversation, *, sender_type: str, mentioned: list[tuple[str, str]]) -> ChatMessage:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.support.dsl import Conversation, Gate, bot_with_paused_glm, toast_text, wait_for
+from tests.support.dsl import BotUnderTest, Conversation, Gate, toast_text, wait_for
 
 TOWER = "一座灯塔，水彩"
 
 
 @pytest.fixture
-def gate() -> Gate:
-    return Gate()
-
-
-@pytest.fixture
-def user(gate: Gate, tmp_path: Path) -> Iterator[Conversation]:
+def user(held: BotUnderTest) -> Conversation:
     """Somebody whose paid calls last until they are released."""
-    with bot_with_paused_glm(gate, tmp_path) as bot:
-        yield bot.new_user()
+    return held.new_user()
 
 
 @pytest.mark.parametrize("text", [TOWER, "再来一张图"])

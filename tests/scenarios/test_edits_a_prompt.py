@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
-from tests.support.dsl import Card, Conversation, toast_text
+from tests.support.dsl import BotUnderTest, Card, Conversation, toast_text
 
 
 def parts_of(form: Card) -> dict[str, Any]:
@@ -39,28 +37,24 @@ def test_form_changes_only_what_was_changed(user: Conversation) -> None:
     assert after == {**before, **changed}
 
 
-@pytest.mark.parametrize(
-    ("prompt", "changed"),
-    [
-        ("画：两座灯塔", {"prompt": "两座灯塔"}),
-        ("\u200b两座\u00ad灯塔 /\ufeffsize 16:9", {"prompt": "两座灯塔", "size": "1728x960"}),
-        ("两座灯塔 /style 油画", {"prompt": "两座灯塔，油画质感，厚涂笔触，画布纹理"}),
-        ("两座灯塔 /size 16:9 /quality standard", {"prompt": "两座灯塔", "size": "1728x960", "quality": "standard"}),
-        ("两座灯塔 /model cogview-4", {"prompt": "两座灯塔", "model": "cogview-4", "size": "1280x1280"}),
-        ("帮助", {"prompt": "帮助"}),
-    ],
-)
-def test_form_reads_options_count_and_no_style(user: Conversation, prompt: str, changed: dict[str, str]) -> None:
+TYPED: dict[str, dict[str, str]] = {
+    "画：两座灯塔": {"prompt": "两座灯塔"},
+    "\u200b两座\u00ad灯塔 /\ufeffsize 16:9": {"prompt": "两座灯塔", "size": "1728x960"},
+    "两座灯塔 /style 油画": {"prompt": "两座灯塔，油画质感，厚涂笔触，画布纹理"},
+    "两座灯塔 /model cogview-4": {"prompt": "两座灯塔", "model": "cogview-4", "size": "1280x1280"},
+    "帮助 /n 2": {"prompt": "帮助"},
+}
+
+
+def test_form_reads_options_count_and_no_style(bot: BotUnderTest) -> None:
     """What is typed into the form is read like a message that is no command; its options go over the choices."""
-    first = user.ask("一座灯塔 /size 1568x1056 /style 水彩")
-    form = first.press("edit")
-    form.submit(prompt=prompt, size="1568x1056", style="none")
-    user.new_answers(2)
-    before, after = first.paid
-    assert after == {**before, **changed}
-    form.submit(prompt=f"{prompt} /n 2", size="1568x1056", style="none")
-    user.new_answers(3)
-    assert first.paid[2:] == [after, after]
+    for prompt, changed in TYPED.items():
+        user = bot.new_user()
+        first = user.ask("一座灯塔 /size 1568x1056 /style 水彩")
+        first.press("edit").submit(prompt=prompt, size="1568x1056", style="none")
+        user.new_answers(2)
+        before, *after = first.paid
+        assert after == [{**before, **changed}] * (2 if "/n 2" in prompt else 1)
 
 
 def test_unchanged_prompt_is_not_parsed_again(user: Conversation) -> None:
@@ -72,21 +66,24 @@ def test_unchanged_prompt_is_not_parsed_again(user: Conversation) -> None:
     assert [body["prompt"] for body in first.paid] == ["画 的人", "画 的人"]
 
 
-@pytest.mark.parametrize(
-    ("prompt", "key", "values"),
-    [
-        ("两座灯塔 /水彩", "misread.unknown_word", {"word": "/水彩", "suggestion": "/style 水彩"}),
-        ("两座灯塔 /help", "misread.not_first", {"word": "/help"}),
-        ("两座灯塔 /n 9", "misread.count", {"value": "9", "most": "4"}),
-        ("画", "misread.prompt_missing", {}),
-        ("  \n", "toast.empty_prompt", {}),
-    ],
-)
-def test_form_fault_is_told_in_the_toast(user: Conversation, prompt: str, key: str, values: dict[str, str]) -> None:
-    """A fault in the form is shown in the toast, and nothing is paid."""
+FAULTS: dict[str, tuple[str, dict[str, str]]] = {
+    "两座灯塔 /水彩": ("misread.unknown_word", {"word": "/水彩", "suggestion": "/style 水彩"}),
+    "两座灯塔 /help": ("misread.not_first", {"word": "/help"}),
+    "两座灯塔 /n 9": ("misread.count", {"value": "9", "most": "4"}),
+    "画": ("misread.prompt_missing", {}),
+    "  \n": ("toast.empty_prompt", {}),
+}
+
+
+def test_form_fault_is_told_in_the_toast(user: Conversation) -> None:
+    """A fault in the form, also a forged size, is shown in the toast, and nothing is paid."""
     first = user.ask("一座灯塔")
     form = first.press("edit")
-    assert form.submit(prompt=prompt, size="1280x1280", style="none") == toast_text(key, **values)
+    for prompt, (key, values) in FAULTS.items():
+        toast = form.reload().submit(prompt=prompt, size="1280x1280", style="none")
+        assert toast == toast_text(key, **values)
+    forged = form.reload().submit(prompt="一座灯塔", size="512x512", style="none")
+    assert "512x512" in forged["zh_cn"]
     assert user.new_answers(2) == []
     assert len(first.paid) == 1
 
@@ -101,20 +98,17 @@ def test_form_without_button_value_is_known_by_name(user: Conversation) -> None:
     assert card.color == "green"
 
 
-@pytest.mark.parametrize(
-    "rejected",
-    [{"prompt": " ", "size": "16:9", "style": "oil"}, {"prompt": "灯塔 /size 7", "size": "16:9", "style": "oil"}],
-)
-def test_a_rejected_form_can_be_sent_again(user: Conversation, rejected: dict[str, str]) -> None:
+def test_a_rejected_form_can_be_sent_again(user: Conversation) -> None:
     """The form comes back as it was filled in, with a button of another name, and works."""
     form = user.ask("一座灯塔").press("edit")
-    before = form.button("submit").name
-    form.submit(by=None, **rejected)
-    form = next(one for one in user.answers if one.message_id == form.message_id)
-    parts = parts_of(form)
-    assert parts["prompt"]["default_value"].strip() == rejected["prompt"].strip()
-    assert (parts["size"]["initial_option"], parts["style"]["initial_option"]) == ("16:9", "oil")
-    assert form.button("submit").name != before
+    for prompt in (" ", "灯塔 /size 7"):
+        before = form.button("submit").name
+        form.submit(prompt=prompt, size="16:9", style="oil")
+        form = form.reload()
+        parts = parts_of(form)
+        assert parts["prompt"]["default_value"].strip() == prompt.strip()
+        assert (parts["size"]["initial_option"], parts["style"]["initial_option"]) == ("16:9", "oil")
+        assert form.button("submit").name != before
     assert form.submit(prompt="两座灯塔", size="16:9", style="oil") == toast_text("toast.queued", price="¥0.10")
     (card,) = user.new_answers(2)
     assert card.color == "green"
@@ -136,13 +130,3 @@ def test_form_holds_the_beginning_of_a_long_prompt(user: Conversation) -> None:
     form = user.ask(prompt).press("edit")
     assert parts_of(form)["prompt"]["default_value"] == prompt[:1000]
     form.assert_shows("form.cut", length=1400, shown=1000)
-
-
-def test_forged_form_size_is_rejected(user: Conversation) -> None:
-    """A forged size is answered with a toast, and nothing is paid."""
-    first = user.ask("一座灯塔")
-    form = first.press("edit")
-    toast = form.submit(prompt="一座灯塔", size="512x512", style="none")
-    assert "512x512" in toast["zh_cn"]
-    assert user.new_answers(2) == []
-    assert len(first.paid) == 1

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from sqlalchemy import update
 
+from bot.db.tables import generations
 from bot.sandbox.feishu.state import Upload
 from tests.support.dsl import BotUnderTest, Card, Conversation, bot_with
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[BotUnderTest]:
-    """A bot whose folder of originals a test may empty."""
-    with bot_with(tmp_path) as bot:
-        yield bot
 
 
 def file_of(user: Conversation, message: Card) -> Upload:
@@ -25,58 +18,39 @@ def file_of(user: Conversation, message: Card) -> Upload:
     return user.bot.feishu.uploads[json.loads(message.content)["file_key"]]
 
 
-def lose_the_originals(tmp_path: Path) -> None:
-    """Empties the folder of originals."""
-    for path in (tmp_path / "originals").iterdir():
-        path.unlink()
+def test_original_comes_from_the_cache_the_link_or_feishu(tmp_path: Path) -> None:
+    """The kept bytes come unchanged, named by what they are, as a reply to the card; nothing is paid.
 
+    When they are gone, the original is fetched from its link; when that has expired, the file is Feishu's own copy;
+    when nobody has it any more, a card says so.
+    """
+    with bot_with(tmp_path) as bot:
+        user = bot.new_user()
+        card = user.ask("一座灯塔")
+        (kept,) = (tmp_path / "originals").iterdir()
+        content = kept.read_bytes()
+        (picture,) = (upload for upload in bot.feishu.uploads.values() if upload.kind == "image")
 
-def test_original_comes_from_cache(own: BotUnderTest, tmp_path: Path) -> None:
-    """The kept bytes come unchanged, named by what they are, as a reply to the card; nothing is fetched or paid."""
-    user = own.new_user()
-    card = user.ask("一座灯塔")
-    (kept,) = (tmp_path / "originals").iterdir()
-    message = card.press("original")
-    sent = file_of(user, message)
-    assert message.parent_id == card.message_id
-    assert sent.content == kept.read_bytes()
-    assert sent.name.endswith(".jpg")
-    assert len(own.glm.downloads) == len(card.paid) == 1
+        def pressed_anew() -> Card:
+            for path in (tmp_path / "originals").iterdir():
+                path.unlink()
+            with bot.app.database.write() as connection:
+                connection.execute(update(generations).values(file_key=None))
+            user.let_time_pass()
+            return card.press("original")
 
-
-def test_original_is_downloaded_again_when_cache_is_empty(own: BotUnderTest, tmp_path: Path) -> None:
-    """When the kept bytes are gone, the original is fetched again from its link."""
-    user = own.new_user()
-    card = user.ask("一座灯塔")
-    (kept,) = (tmp_path / "originals").iterdir()
-    content = kept.read_bytes()
-    lose_the_originals(tmp_path)
-    assert file_of(user, card.press("original")).content == content
-    assert len(own.glm.downloads) == 2
-
-
-def test_original_comes_from_feishu_when_link_expired(own: BotUnderTest, tmp_path: Path) -> None:
-    """When the link has ended as well, the file is Feishu's own copy of the picture."""
-    user = own.new_user()
-    card = user.ask("一座灯塔")
-    lose_the_originals(tmp_path)
-    own.glm.arm("image_403")
-    sent = file_of(user, card.press("original"))
-    (picture,) = (upload for upload in own.feishu.uploads.values() if upload.kind == "image")
-    assert sent.content == picture.content
-    assert len(own.feishu.calls_named("own_image")) == 1
-
-
-def test_lost_original_is_explained(own: BotUnderTest, tmp_path: Path) -> None:
-    """When nobody has it any more, a card says so."""
-    user = own.new_user()
-    card = user.ask("一座灯塔")
-    lose_the_originals(tmp_path)
-    own.glm.arm("image_403")
-    own.feishu.faults.arm("feishu_234005", on="own_image")
-    answer = card.press("original")
-    answer.assert_shows("notice.original_gone.text")
-    assert own.feishu.calls_named("file") == []
+        message = card.press("original")
+        sent = file_of(user, message)
+        assert (message.parent_id, sent.content, sent.name[-4:]) == (card.message_id, content, ".jpg")
+        assert len(bot.glm.downloads) == 1
+        assert file_of(user, pressed_anew()).content == content
+        assert len(bot.glm.downloads) == 2
+        bot.glm.arm("image_403", times=2)
+        assert file_of(user, pressed_anew()).content == picture.content
+        assert len(bot.feishu.calls_named("own_image")) == 1
+        bot.feishu.faults.arm("feishu_234005", on="own_image")
+        pressed_anew().assert_shows("notice.original_gone.text")
+        assert len(card.paid) == 1
 
 
 def test_each_of_four_originals_has_a_button(bot: BotUnderTest, user: Conversation) -> None:

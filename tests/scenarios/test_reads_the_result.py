@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.support.dsl import CATALOGUE, BotUnderTest, Conversation, all_strings, bot_with
 
 
-@pytest.mark.parametrize("say", ["好看的图片 /style 油画", "a nice picture"])
-def test_vague_prompt_gets_advice(user: Conversation, say: str) -> None:
+def test_vague_prompt_gets_advice(user: Conversation) -> None:
     """A prompt that could be better is drawn as it is, and one line under the result says how."""
-    card = user.ask(say)
+    card = user.ask("好看的图片 /style 油画")
     assert card.color == "green"
     card.assert_shows("advice.vague")
 
@@ -28,24 +25,12 @@ def test_card_shows_link_expiry_time_and_price(bot: BotUnderTest) -> None:
     card.assert_shows("cost.sure", price="0.10")
 
 
-@pytest.mark.parametrize("level", [2, 3])
-def test_content_level_2_or_3_shows_warning(bot: BotUnderTest, level: int) -> None:
-    """A picture that the content check found something in is shown with the place and the level."""
-    bot.glm.arm(f"level_{level}")
-    card = bot.new_user().ask("一座灯塔")
-    assert card.color == "orange"
-    where, level_words = CATALOGUE.bilingual("role.assistant"), CATALOGUE.bilingual(f"level.{level}")
-    card.assert_shows("warning.content", where=where, level=level_words)
-
-
-@pytest.mark.parametrize("level", [0, 1])
-def test_content_level_0_or_1_shows_no_image(bot: BotUnderTest, user: Conversation, level: int) -> None:
-    """A picture that the content check found something grave in is not shown, and the card says why."""
-    bot.glm.arm(f"level_{level}")
+def test_image_with_a_grave_finding_is_not_shown(bot: BotUnderTest, user: Conversation) -> None:
+    """A picture in which the content check found something grave is not uploaded, and the card says why."""
+    bot.glm.arm("level_1")
     card = user.ask("一座灯塔")
-    assert card.color == "red"
+    assert (card.color, "img_key" in card.content) == ("red", False)
     assert CATALOGUE.text("role.assistant", "zh") in card.text("zh")
-    assert "img_key" not in card.content
     assert [call.name for call in user.calls].count("image") == 0
 
 

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.support.dsl import CATALOGUE, BotUnderTest, Conversation, bot_with, card_actions, header_color, toast_text
 
 TOWER = "一座灯塔，水彩 /size 3:2 /style 油画"
 
 
-@pytest.mark.parametrize(
-    ("say", "changed"),
-    [
-        ("/again", {}),
-        ("再来一张 16:9", {"size": "1728x960"}),
-        ("/再来 /质量 standard", {"quality": "standard"}),
-        ("/again /style none", {"prompt": "一座灯塔，水彩"}),
-        ("/again /model cogview-4", {"model": "cogview-4", "size": "1280x1280"}),
-    ],
-)
-def test_again_command_repeats_last_prompt(user: Conversation, say: str, changed: dict[str, str]) -> None:
-    """The last prompt is drawn again as it was, but for the options that follow."""
-    first = user.ask(TOWER)
-    (body,) = first.paid
-    card = user.ask(say)
-    assert (card.color, card.paid) == ("green", [{**body, **changed}])
+AGAIN = {
+    "/again": {},
+    "再来一张 16:9": {"size": "1728x960"},
+    "/再来 /质量 standard": {"quality": "standard"},
+    "/again /style none": {"prompt": "一座灯塔，水彩"},
+    "/again /model cogview-4": {"model": "cogview-4", "size": "1280x1280"},
+}
 
 
-def test_again_defaults_to_one_image(user: Conversation) -> None:
-    """Again is one image, whatever the first message asked for, unless it says more."""
+def test_again_command_repeats_last_prompt(bot: BotUnderTest) -> None:
+    """The last prompt is drawn again as it was, but for the options that follow; unless they say more, once."""
+    for text, changed in AGAIN.items():
+        user = bot.new_user()
+        (body,) = user.ask(TOWER).paid
+        card = user.ask(text)
+        assert (card.color, card.paid) == ("green", [{**body, **changed}])
+    user = bot.new_user()
     user.ask("一座灯塔 /n 2")
     assert [len(user.ask(text).paid) for text in ("/again", "/again /n 2", "再来两张")] == [1, 2, 2]
 
@@ -102,16 +97,6 @@ def test_two_separate_clicks_create_two_images(user: Conversation) -> None:
     assert len(card.paid) == 3
 
 
-def test_history_button_repeats_its_prompt(user: Conversation) -> None:
-    """Each picture of the history has a button that draws its prompt again."""
-    for prompt in ("第一座灯塔", "第二座灯塔"):
-        user.ask(prompt)
-    history = user.ask("/history")
-    again = history.press("again", number=1)
-    assert again.parent_id == history.message_id
-    assert "第一座灯塔" in again.text()
-
-
 def test_retry_button_under_passing_failures_only(bot: BotUnderTest, user: Conversation) -> None:
     """Under a passing failure there is a button to try again; under a refusal of the content there is none."""
     bot.glm.arm("glm_500")
@@ -133,23 +118,23 @@ PRESSES: list[tuple[dict[str, str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "toast"), PRESSES, ids=str)
-def test_press_about_nothing_that_is_known_does_nothing(user: Conversation, value: dict[str, str], toast: str) -> None:
+def test_press_about_nothing_that_is_known_does_nothing(user: Conversation) -> None:
     """A forgotten image, or a value that no card of ours can send, is answered with a toast."""
     card = user.ask("/help")
-    assert card.press_raw(value) == toast_text(toast)
+    for value, toast in PRESSES:
+        assert card.press_raw(value) == toast_text(toast)
     assert user.answers == [card]
 
 
-@pytest.mark.parametrize("action", ["again", "ratio", "edit", "cancel", "original"])
-def test_forged_press_from_another_chat_does_nothing(bot: BotUnderTest, action: str) -> None:
+def test_forged_press_from_another_chat_does_nothing(bot: BotUnderTest) -> None:
     """A forged press learns and gets nothing of an image of another chat."""
     owner, stranger = bot.new_user(), bot.new_user()
     theirs = owner.ask("一座灯塔")
     values = [one.value or {} for one in card_actions(bot.feishu, theirs.message_id)]
     known = {key: value for one in values for key, value in one.items()}
     card = stranger.ask("/help")
-    assert card.press_raw({**known, "a": action}, by=stranger) == toast_text("toast.gone")
+    for action in ("again", "ratio", "edit", "cancel", "original", "deliver"):
+        assert card.press_raw({**known, "a": action}, by=stranger) == toast_text("toast.gone")
     assert stranger.answers == [card]
     assert len(theirs.paid) == 1
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from bot.sandbox.feishu.state import ChatMessage
 from tests.support.dsl import BotUnderTest, Conversation, header_color
 
@@ -23,28 +21,20 @@ UNREADABLE: dict[str, Callable[[Conversation], ChatMessage]] = {
     ),
     "a merged forward": lambda user: user.send("Merged and Forwarded Message"),
 }
-WORDLESS: dict[str, Callable[[Conversation], ChatMessage]] = {
-    "nothing": lambda user: user.send(" "),
-    "a mere mention of somebody": lambda user: user.bot.feishu.say(
-        chat_id=user.chat_id, sender=user.person, text="", mentions=[user.other_user().person]
-    ),
-}
 
 
-@pytest.mark.parametrize("sent", UNREADABLE)
-def test_what_cannot_be_read_is_answered_with_one_sentence(user: Conversation, sent: str) -> None:
-    """The sentence asks for words, and nothing is paid."""
-    card = user.ask(UNREADABLE[sent](user))
-    card.assert_shows("notice.unreadable.text")
-    assert card.paid == []
-
-
-@pytest.mark.parametrize("sent", WORDLESS)
-def test_message_without_words_returns_welcome(user: Conversation, sent: str) -> None:
-    """What holds no words is answered by the welcome card, and nothing is paid."""
-    card = user.ask(WORDLESS[sent](user))
-    card.assert_shows("welcome.title")
-    assert card.paid == []
+def test_what_cannot_be_read_is_answered_with_one_sentence(bot: BotUnderTest) -> None:
+    """The sentence asks for words, and nothing is paid; what holds no words is answered by the welcome card."""
+    for send in UNREADABLE.values():
+        user = bot.new_user()
+        card = user.ask(send(user))
+        card.assert_shows("notice.unreadable.text")
+        assert card.paid == []
+    for kind, mentions in (("p2p", []), ("p2p", [bot.new_user().person]), ("group", [])):
+        user = bot.new_user(kind=kind)
+        card = user.ask(bot.feishu.say(chat_id=user.chat_id, sender=user.person, text=" ", mentions=mentions))
+        card.assert_shows("welcome.title")
+        assert card.paid == []
 
 
 def test_the_sentence_comes_once_a_minute(bot: BotUnderTest, user: Conversation) -> None:
@@ -56,12 +46,6 @@ def test_the_sentence_comes_once_a_minute(bot: BotUnderTest, user: Conversation)
     assert len(user.answers) == 1
     user.other_user().ask(UNREADABLE["a picture"](user.other_user())).assert_shows("notice.unreadable.text")
     assert header_color(user.ask("一座灯塔")) == "green"
-
-
-def test_bare_mention_returns_welcome(bot: BotUnderTest) -> None:
-    """In a group a mention without words is answered by the welcome card."""
-    user = bot.new_user(kind="group")
-    user.ask(bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="")).assert_shows("welcome.title")
 
 
 def test_words_beside_an_image_are_asked_about(bot: BotUnderTest) -> None:
@@ -82,16 +66,15 @@ def test_words_in_reply_to_an_image_are_asked_about(user: Conversation) -> None:
     user.ask(said).assert_shows("question.text", prompt="一座灯塔")
 
 
-@pytest.mark.parametrize("text", ["画一座灯塔", "再来一张", "改成蓝色"])
-def test_reply_to_an_unknown_message_is_asked_about(bot: BotUnderTest, text: str) -> None:
+def test_reply_to_an_unknown_message_is_asked_about(bot: BotUnderTest) -> None:
     """What somebody quotes that was not for the bot may be an image: nothing is paid at once."""
     user = bot.new_user(kind="group")
     tower = user.send("一座红色的塔")
     user.ask(tower)
     image = bot.feishu.say(chat_id=user.chat_id, sender=user.person, mention_bot=False, image=GIF)
-    said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, text=text, quote=image.message_id)
-    card = user.ask(said)
-    card.assert_shows("question.title")
+    for text in ("画一座灯塔", "再来一张", "改成蓝色"):
+        said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, text=text, quote=image.message_id)
+        user.ask(said).assert_shows("question.title")
     assert len(user.paid_since(tower)) == 1
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from bot.models import Language
-from tests.support.dsl import CATALOGUE, LANGUAGES, BotUnderTest, Conversation
+from tests.support.dsl import CATALOGUE, LANGUAGES, BotUnderTest, Card, Conversation
 
 
 def made_with(user: Conversation, text: str = "一座灯塔") -> dict[str, object]:
@@ -21,32 +19,29 @@ def made_with(user: Conversation, text: str = "一座灯塔") -> dict[str, objec
 USUAL = {"prompt": "一座灯塔", "model": "glm-image", "size": "1280x1280", "quality": "hd"}
 
 
-@pytest.mark.parametrize(
-    ("say", "shown", "changed"),
-    [
-        ("/set size 16:9", ("尺寸 1728x960（≈16:9）", "Size 1728x960 (≈16:9)"), {"size": "1728x960"}),
-        ("/设置 /质量 standard", ("质量 standard", "Quality standard"), {"quality": "standard"}),
-        ("/set model cogview-4", ("模型 cogview-4", "Model cogview-4"), {"model": "cogview-4"}),
-        (
-            "设置风格 水彩，尺寸 16:9",
-            ("尺寸 1728x960（≈16:9） · 风格 水彩", "Size 1728x960 (≈16:9) · Style watercolor"),
-            {"prompt": "一座灯塔，水彩画风格，透明叠色，纸张纹理", "size": "1728x960"},
-        ),
-        ("/set style none n 1", ("不加风格 · 一次 1 张", "No style · Images at once: 1"), {}),
-        ("/set watermark on", ("有水印", "Watermark"), {}),
-    ],
-)
-def test_personal_default_applies_in_every_chat(
-    bot: BotUnderTest, user: Conversation, say: str, shown: tuple[str, str], changed: dict[str, str]
-) -> None:
+DEFAULTS: list[tuple[str, tuple[str, str], dict[str, str]]] = [
+    ("/set size 16:9", ("尺寸 1728x960（≈16:9）", "Size 1728x960 (≈16:9)"), {"size": "1728x960"}),
+    ("/设置 /质量 standard", ("质量 standard", "Quality standard"), {"quality": "standard"}),
+    ("/set model cogview-4", ("模型 cogview-4", "Model cogview-4"), {"model": "cogview-4"}),
+    (
+        "设置风格 水彩，尺寸 16:9",
+        ("尺寸 1728x960（≈16:9） · 风格 水彩", "Size 1728x960 (≈16:9) · Style watercolor"),
+        {"prompt": "一座灯塔，水彩画风格，透明叠色，纸张纹理", "size": "1728x960"},
+    ),
+    ("/set style none n 1", ("不加风格 · 一次 1 张", "No style · Images at once: 1"), {}),
+]
+
+
+def test_personal_default_applies_in_every_chat(bot: BotUnderTest) -> None:
     """A default holds for every later prompt of this person that says nothing else, in every chat."""
-    card = user.ask(say)
-    for language, changes in zip(LANGUAGES, shown, strict=True):
-        assert CATALOGUE.text("notice.set.text", language, changes=changes) in card.text(language).split("\n")
-    assert made_with(user) == {**USUAL, **changed}
-    group = bot.feishu.state.add_chat("group", name="小组", members=[user.person])
-    there = Conversation(bot=bot, person=user.person, chat_id=group.chat_id, first_call=0)
-    assert made_with(there) == {**USUAL, **changed}
+    for say, shown, changed in DEFAULTS:
+        user = bot.new_user()
+        card = user.ask(say)
+        for language, changes in zip(LANGUAGES, shown, strict=True):
+            assert CATALOGUE.text("notice.set.text", language, changes=changes) in card.text(language).split("\n")
+        group = bot.feishu.state.add_chat("group", name="小组", members=[user.person])
+        there = Conversation(bot=bot, person=user.person, chat_id=group.chat_id, first_call=0)
+        assert made_with(there) == {**USUAL, **changed}
 
 
 def test_typed_option_beats_default(user: Conversation) -> None:
@@ -97,52 +92,49 @@ def test_chat_settings_hide_personal_ones(bot: BotUnderTest, member: Conversatio
     assert not any("set by you" in line or "Text replies" in line for line in lines)
 
 
-@pytest.mark.parametrize(
-    ("chosen", "said", "language"),
-    [
-        (None, "一座灯塔", "zh"),
-        (None, "a lighthouse", "en"),
-        ("/lang en", "一座灯塔", "en"),
-        ("/语言 中文", "a lighthouse", "zh"),
-    ],
-)
-def test_language_of_plain_text(
-    bot: BotUnderTest, user: Conversation, chosen: str | None, said: str, language: Language
-) -> None:
-    """A text in place of a refused card is in the chosen language, else in that of the message."""
-    if chosen is not None:
-        user.ask(chosen).assert_shows("notice.language.text")
-    before = len(user.answers)
-    bot.feishu.faults.arm("feishu_230099", on="reply")
-    bot.wait_until_idle(user.send(said))
-    texts = [one for one in user.new_answers(before) if one.msg_type == "text"]
-    assert [CATALOGUE.text("state.ready", language) in json.loads(text.content)["text"] for text in texts] == [True]
+TEXTS: list[tuple[str | None, str, Language]] = [
+    (None, "一座灯塔", "zh"),
+    (None, "a lighthouse", "en"),
+    ("/lang en", "一座灯塔", "en"),
+    ("/语言 中文", "a lighthouse", "zh"),
+]
 
 
-def test_language_of_plain_text_after_a_press(bot: BotUnderTest, user: Conversation) -> None:
-    """A text that a press leads to is in the language of what it repeats."""
+def test_language_of_plain_text(bot: BotUnderTest) -> None:
+    """A text in place of a refused card is in the chosen language, else in that of the message, or of its original."""
+    for chosen, said, language in TEXTS:
+        user = bot.new_user()
+        if chosen is not None:
+            user.ask(chosen).assert_shows("notice.language.text")
+        before = len(user.answers)
+        bot.feishu.faults.arm("feishu_230099", on="reply")
+        bot.wait_until_idle(user.send(said))
+        assert is_text_in(user.new_answers(before), language)
+    user = bot.new_user()
     card = user.ask("a lighthouse")
     bot.feishu.faults.arm("feishu_230099", on="reply")
     card.press_for_toast("again")
-    (text,) = (one for one in user.new_answers(1) if one.msg_type == "text")
-    assert CATALOGUE.text("state.ready", "en") in json.loads(text.content)["text"]
+    assert is_text_in(user.new_answers(1), "en")
 
 
-@pytest.mark.parametrize(
-    ("said", "language"),
-    [
+def is_text_in(answers: list[Card], language: Language) -> bool:
+    """Whether the one text of some answers says in this language that the image is ready."""
+    (text,) = (one for one in answers if one.msg_type == "text")
+    return CATALOGUE.text("state.ready", language) in json.loads(text.content)["text"]
+
+
+def test_language_of_an_example(bot: BotUnderTest) -> None:
+    """The example that a person presses is drawn in the language they have chosen, else in that of their last words."""
+    cases: list[tuple[tuple[str, ...], Language]] = [
         (("/lang zh", "a lighthouse"), "zh"),
         (("a lighthouse", "一座灯塔"), "zh"),
         (("/tips",), "en"),
-    ],
-)
-def test_language_of_an_example(
-    bot: BotUnderTest, user: Conversation, said: tuple[str, ...], language: Language
-) -> None:
-    """The example that a person presses is drawn in the language they have chosen, else in that of their last words."""
-    *_, card = [user.ask(one) for one in said]
-    for _ in range(2):
-        before = len(user.answers)
-        card.press_raw({"a": "example", "e": "cat"})
-        user.new_answers(before)
-        assert bot.glm.calls[-1].body["prompt"] == CATALOGUE.text("welcome.example.cat.prompt", language)
+    ]
+    for said, language in cases:
+        user = bot.new_user()
+        *_, card = [user.ask(one) for one in said]
+        for _ in range(2):
+            before = len(user.answers)
+            card.press_raw({"a": "example", "e": "cat"})
+            user.new_answers(before)
+            assert bot.glm.calls[-1].body["prompt"] == CATALOGUE.text("welcome.example.cat.prompt", language)

@@ -332,6 +332,15 @@ class Conversation:
         assert self.answers == []
         assert self.posts(sent) == []
 
+    def recall(self, sent: ChatMessage) -> None:
+        """Takes a message back, and waits until the bot has acknowledged that."""
+        event_id = self.bot.feishu.recall(sent.message_id, by=self.person)
+        wait_for(
+            lambda: any(
+                (one.event_id, one.outcome) == (event_id, "acknowledged") for one in list(self.bot.feishu.attempts)
+            )
+        )
+
     def let_time_pass(self) -> None:
         """Dates back what this person sent and pressed, so that the same again is not taken for a double."""
         accepted = requests.c.accepted_at
@@ -498,20 +507,17 @@ _ACTIVE = ("button", "select_static", "input")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardAction:
-    """An active component, or a choice in a menu: its first label and what it sends.
+    """An active component, or a choice in a menu, and what it sends.
 
-    ``value`` is ``None`` for what does not call the bot; ``url`` is what a press opens; ``choices`` are the values of
-    a select, ``option`` that of the choice in a menu; ``form`` is the name of the form around it.
+    ``value`` is ``None`` for what does not call the bot; ``choices`` are the values of a select, ``option`` that of the
+    choice in a menu; ``form`` is the name of the form around it.
     """
 
     tag: str
-    label: str
     name: str | None = None
     value: Mapping[str, Any] | None = None
-    url: str | None = None
     choices: tuple[str, ...] = ()
     option: str | None = None
-    disabled: bool = False
     form: str | None = None
 
 
@@ -525,25 +531,15 @@ def _actions(value: Any, *, form: str | None) -> Iterator[CardAction]:
         for entry in value:
             yield from _actions(entry, form=form)
     elif isinstance(value, dict):
-        if value.get("tag") == "overflow":
-            ids = value["behaviors"][0]["value"]
-            for one in value["options"]:
-                option, label = one["value"], one["text"]["content"]
-                yield CardAction(tag="overflow", label=label, value={**ids, "a": option}, option=option, form=form)
-        elif value.get("tag") in _ACTIVE:
-            behaviors = value.get("behaviors", ())
-            label = value.get("text") or value.get("placeholder") or value.get("label") or {}
-            yield CardAction(
-                tag=value["tag"],
-                label=str(label.get("content") or next(iter(label.get("i18n_content", {}).values()), "")),
-                name=value.get("name"),
-                value=next((entry["value"] for entry in behaviors if entry["type"] == "callback"), None),
-                url=next((entry["default_url"] for entry in behaviors if entry["type"] == "open_url"), None),
-                choices=tuple(option["value"] for option in value.get("options", ()) if "value" in option),
-                disabled=bool(value.get("disabled")),
-                form=form,
-            )
-        inner = value.get("name") if value.get("tag") == "form" else form
+        tag, behaviors = value.get("tag", ""), value.get("behaviors", ())
+        sent = next((entry["value"] for entry in behaviors if entry["type"] == "callback"), None)
+        choices = tuple(option["value"] for option in value.get("options", ()) if "value" in option)
+        if tag == "overflow":
+            for one in choices:
+                yield CardAction(tag=tag, value={**(sent or {}), "a": one}, option=one, form=form)
+        elif tag in _ACTIVE:
+            yield CardAction(tag=tag, name=value.get("name"), value=sent, choices=choices, form=form)
+        inner = value.get("name") if tag == "form" else form
         yield from _actions([*value.get("elements", ()), *value.get("columns", ())], form=inner)
 
 
