@@ -77,25 +77,23 @@ def test_six_alerts_ask_for_figures_that_there_are(names: set[str]) -> None:
         assert set(METRIC.findall(asked[1])) - names == set()
 
 
-@pytest.mark.parametrize(
-    "arguments", ["check rules config/metrics/alerts.yml", "test rules tests/repo/alerts.test.yml"]
-)
-def test_promtool_accepts_the_rules(arguments: str) -> None:
-    """Prometheus's own check finds nothing wrong, and each rule fires and stays quiet as ``alerts.test.yml`` says."""
-    command = [program("promtool"), *arguments.split()]
+def run(name: str, *arguments: object) -> str:
+    """Runs a program in the top folder, which must succeed; gives what it printed."""
+    command = [program(name), *map(str, arguments)]
     done = subprocess.run(command, cwd=TOP, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
-def test_promtool_accepts_the_configuration_of_the_page(tmp_path: Path) -> None:
-    """What the page says to put into Prometheus is taken as it stands, and holds the jobs that the rules ask for."""
+def test_promtool_accepts_the_rules_and_the_configuration_of_the_page(tmp_path: Path) -> None:
+    """Each rule fires and stays quiet as ``alerts.test.yml`` says, and the page's configuration has the rules' jobs."""
+    run("promtool", "check", "rules", "config/metrics/alerts.yml")
+    run("promtool", "test", "rules", "tests/repo/alerts.test.yml")
     (block,) = blocks("config/docs/deployment.md", "Metrics")
     (tmp_path / "glm-image-bot.token").write_text("not-real", encoding="utf-8")
     (tmp_path / "glm-image-bot-alerts.yml").write_text(ALERTS, encoding="utf-8")
     (tmp_path / "prometheus.yml").write_text(block.replace("/etc/prometheus", str(tmp_path)), encoding="utf-8")
-    command = [program("promtool"), "check", "config", str(tmp_path / "prometheus.yml")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run("promtool", "check", "config", tmp_path / "prometheus.yml")
     asked = {job for text in (ALERTS, *expressions()) for job in re.findall(r'job=~?"([^"]+)"', text)}
     jobs = re.findall(r"job_name: (\S+)", block)
     assert jobs == ["glm-image-bot", "glm-image-bot-worker"]
@@ -118,14 +116,12 @@ def test_the_dashboard_fits_its_grid() -> None:
 
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     """`systemd-analyze verify` finds nothing wrong with the units, but that the bot is not installed there."""
-    tool = program("systemd-analyze")
     units = []
     for unit in UNITS:
         here = re.sub(r"ExecStart=\S+", f"ExecStart={sys.executable}", unit.read_text(encoding="utf-8"))
         units.append(tmp_path / unit.name)
         units[-1].write_text(here, encoding="utf-8")
-    done = subprocess.run([tool, "verify", *map(str, units)], check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert run("systemd-analyze", "verify", *units) == ""
 
 
 def test_a_command_runs_with_the_settings_of_the_service(tmp_path: Path) -> None:
@@ -133,8 +129,8 @@ def test_a_command_runs_with_the_settings_of_the_service(tmp_path: Path) -> None
     (block,) = blocks("config/docs/deployment.md", "The other commands, with the service's settings")
     words = shlex.split(block.replace("\\\n", ""))
     options = [word for word in words if word.startswith("--")]
-    told = subprocess.run([program("systemd-run"), "--help"], check=True, capture_output=True, text=True).stdout
-    assert [one for one in options if one.partition("=")[0] not in re.findall(r"--[\w-]+", told)] == []
+    known = re.findall(r"--[\w-]+", run("systemd-run", "--help"))
+    assert [one for one in options if one.partition("=")[0] not in known] == []
     given = [one.removeprefix("--property=") for one in options if one.startswith("--property=")]
     given += [f"Environment={one.removeprefix('--setenv=')}" for one in options if one.startswith("--setenv=")]
     given += [one.replace("--working-directory", "WorkingDirectory") for one in options if "--working" in one]
@@ -146,23 +142,20 @@ def test_a_command_runs_with_the_settings_of_the_service(tmp_path: Path) -> None
     assert f"ExecStart={command[0]} serve" in service
     unit = tmp_path / "run.service"
     unit.write_text("\n".join(["[Service]", f"ExecStart={sys.executable}", *given]), encoding="utf-8")
-    done = subprocess.run(
-        [program("systemd-analyze"), "verify", str(unit)], check=False, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert run("systemd-analyze", "verify", unit) == ""
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda path: str(path.name))
-def test_a_unit_names_settings_that_there_are(unit: Path) -> None:
+def test_a_unit_names_settings_that_there_are() -> None:
     """Its variables are read by the bot, it runs a command of the bot, and it waits out an open call."""
-    text = unit.read_text(encoding="utf-8")
-    given = dict(line.split("=", 1) for line in re.findall(r"^Environment=(.*)$", text, re.MULTILINE))
-    assert given.pop("BOT_CONFIG_DIR") == "/etc/glm-image-bot/config"
-    settings = load({name: value.replace("%i", "1") for name, value in given.items()})
-    assert settings.server.host == "127.0.0.1"
-    assert set(given) <= {*VARIABLES, "BOT_SERVER_HOST", "BOT_SERVER_WORKER_PORT"}
-    assert re.search(r"^ExecStart=\S+/glm-image-bot (?:serve|worker)$", text, re.MULTILINE)
-    assert "\nTimeoutStopSec=320\n" in text
+    for unit in UNITS:
+        text = unit.read_text(encoding="utf-8")
+        given = dict(line.split("=", 1) for line in re.findall(r"^Environment=(.*)$", text, re.MULTILINE))
+        assert given.pop("BOT_CONFIG_DIR") == "/etc/glm-image-bot/config"
+        settings = load({name: value.replace("%i", "1") for name, value in given.items()})
+        assert settings.server.host == "127.0.0.1"
+        assert set(given) <= {*VARIABLES, "BOT_SERVER_HOST", "BOT_SERVER_WORKER_PORT"}
+        assert re.search(r"^ExecStart=\S+/glm-image-bot (?:serve|worker)$", text, re.MULTILINE)
+        assert "\nTimeoutStopSec=320\n" in text
 
 
 def test_the_snippet_sets_what_the_page_on_hardening_names() -> None:
@@ -177,7 +170,6 @@ def test_the_snippet_sets_what_the_page_on_hardening_names() -> None:
 
 def test_nginx_accepts_the_snippet(tmp_path: Path) -> None:
     """`nginx -t` finds nothing wrong with it, given a certificate."""
-    tool = program("nginx")
     certificate = trustme.CA().issue_cert("bot.example.com")
     certificate.private_key_pem.write_to_path(tmp_path / "glm-image-bot.key")
     certificate.cert_chain_pems[0].write_to_path(tmp_path / "glm-image-bot.crt")
@@ -191,9 +183,7 @@ def test_nginx_accepts_the_snippet(tmp_path: Path) -> None:
         f"pid {tmp_path}/pid; events {{}} http {{ access_log off; {temporary} include {tmp_path}/snippet.conf; }}",
         encoding="utf-8",
     )
-    command = [tool, "-t", "-q", "-e", str(tmp_path / "errors"), "-c", str(whole), "-p", str(tmp_path)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run("nginx", "-t", "-q", "-e", tmp_path / "errors", "-c", whole, "-p", tmp_path)
 
 
 def test_the_manifest_of_the_page_fits_the_image() -> None:

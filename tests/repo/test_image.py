@@ -27,6 +27,7 @@ from bot.settings import VARIABLES, load
 from tests.repo.lock import TOP
 from tests.repo.test_lock import PINS
 from tests.support.dsl import DEADLINE, wait_for
+from tests.support.servers import free_port
 
 DEPLOY = TOP / "config" / "deploy"
 TEXT = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
@@ -59,16 +60,8 @@ def test_what_is_copied_is_there_and_seen() -> None:
     sources = [source for words in COPIED for source in words[:-1]]
     assert sorted(sources) == ["bot", "config", "requirements.txt"]
     assert [source for source in sources if not (TOP / source).exists() or ignored(source)] == []
-    for path in (
-        ".env",
-        ".git/config",
-        "data/bot.db",
-        ".venv/bin/python",
-        "tests/conftest.py",
-        "bot/__pycache__/x.pyc",
-    ):
-        assert ignored(path), path
-    assert not ignored("bot/app.py")
+    hidden = [".env", ".git/config", "data/bot.db", ".venv/bin/python", "tests/conftest.py", "bot/__pycache__/x.pyc"]
+    assert [path for path in (*hidden, "bot/app.py") if ignored(path)] == hidden
 
 
 def test_nothing_runs_as_root_and_nothing_is_unlocked() -> None:
@@ -171,7 +164,7 @@ def test_it_is_healthy_while_it_runs(image: Image) -> None:
             "FEISHU_APP_ID": feishu.app_id,
             "FEISHU_APP_SECRET": feishu.app_secret,
             "FEISHU_DOMAIN": feishu.origin,
-            "PORT": str(_free_port()),
+            "PORT": str(free_port()),
         }
         with image.start(image.command(), **variables) as process:
             wait_for(lambda: is_healthy(**variables))
@@ -181,13 +174,6 @@ def test_it_is_healthy_while_it_runs(image: Image) -> None:
         assert not is_healthy(**variables)
 
 
-def _free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 OURS: dict[str, dict[str, Any]] = {name: one for name, one in COMPOSE["services"].items() if "build" in one}
 
 
@@ -195,7 +181,7 @@ def test_the_services_are_those_that_the_head_says() -> None:
     """One with SQLite by default; a database, two webs and a worker in a profile; ports on loopback only."""
     assert set(OURS) == {"bot", "web", "worker"}
     assert {name for name, one in COMPOSE["services"].items() if one.get("profiles") == ["postgres"]} == {
-        *("web", "worker", "postgres"),
+        *("web", "worker", "postgres")
     }
     assert OURS["web"]["deploy"]["replicas"] == 2
     ports = [port for one in COMPOSE["services"].values() for port in one.get("ports", ())]
@@ -204,34 +190,27 @@ def test_the_services_are_those_that_the_head_says() -> None:
     assert kept == set(COMPOSE["volumes"])
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_a_service_runs_the_image_as_intended(name: str) -> None:
+def test_a_service_runs_the_image_as_intended() -> None:
     """It is built from what is there, runs a command of the bot, waits out a paid call, and has no more rights."""
-    service = OURS[name]
-    assert (DEPLOY / service["build"]["context"]).resolve() == TOP
-    assert (TOP / service["build"]["dockerfile"]).is_file()
-    assert service["command"].split()[0] in COMMANDS
-    assert service["stop_grace_period"] == "320s"
-    assert service["read_only"]
-    assert service["cap_drop"] == ["ALL"]
-    variables = {
-        key: value.replace("${POSTGRES_PASSWORD:-}", "p") for key, value in service.get("environment", {}).items()
-    }
-    assert set(variables) <= {*VARIABLES, "BOT_SERVER_WORKER_PORT"}
-    assert load(variables).url.startswith("sqlite" if name == "bot" else "postgresql://bot:p@postgres/bot")
+    for name, service in OURS.items():
+        assert (DEPLOY / service["build"]["context"]).resolve() == TOP
+        assert (TOP / service["build"]["dockerfile"]).is_file()
+        assert service["command"].split()[0] in COMMANDS
+        bounds = (service["stop_grace_period"], service["read_only"], service["cap_drop"])
+        assert bounds == ("320s", True, ["ALL"]), name
+        given = service.get("environment", {})
+        variables = {key: value.replace("${POSTGRES_PASSWORD:-}", "p") for key, value in given.items()}
+        assert set(variables) <= {*VARIABLES, "BOT_SERVER_WORKER_PORT"}
+        assert load(variables).url.startswith("sqlite" if name == "bot" else "postgresql://bot:p@postgres/bot")
 
 
-@pytest.mark.parametrize("path", sorted((TOP / ".github").rglob("*.yml")), ids=lambda path: str(path.name))
-def test_the_forge_s_files_are_yaml(path: Path) -> None:
-    """Each is one document, whose commands name files that are there, and no key is given twice."""
-    text = path.read_text(encoding="utf-8")
-    assert isinstance(yaml.safe_load(text), dict)
-    for named in re.findall(r"(?:-f |-r |run: |file: )((?:\.|config|requirements)[\w./-]+)", text):
-        assert (TOP / named).is_file(), named
-
-
-def test_the_forge_s_pages_link_to_what_is_there() -> None:
-    """Each relative link of the pages for contributors leads to a file."""
+def test_the_forge_s_files_name_what_is_there() -> None:
+    """Each YAML file is one document, and its commands, like the links of the pages for contributors, lead to files."""
+    for path in sorted((TOP / ".github").rglob("*.yml")):
+        text = path.read_text(encoding="utf-8")
+        assert isinstance(yaml.safe_load(text), dict)
+        for named in re.findall(r"(?:-f |-r |run: |file: )((?:\.|config|requirements)[\w./-]+)", text):
+            assert (TOP / named).is_file(), named
     links = [
         page.parent / link
         for page in (TOP / ".github").glob("*.md")

@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
-from pathlib import Path
 
-from tests.repo.lock import TOP
+from tests.repo.test_conventions import MODULES as TREES
 
-BOT = TOP / "bot"
-FILES = sorted(BOT.rglob("*.py"))
 TOP_LEVEL = {"app", "run", "__main__"}
 LAYERS = (("db", "chat", "glm", "feishu"), ("service",), ("worker", "web", "cli"))
 """The packages above the base layer, from low to high; every other module of ``bot`` is base."""
 
 
-def module_of(path: Path) -> str:
-    """The dotted name of a file's module."""
-    return ".".join(path.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__")
-
-
-MODULES = {module_of(path) for path in FILES}
-
-
-def imports(path: Path) -> Iterator[str]:
-    """The modules of the bot that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imports(tree: ast.Module) -> Iterator[str]:
+    """The names that a module imports, anywhere in it."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [name.name for name in node.names]
+            yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{name.name}" for name in node.names]
-        else:
-            continue
-        for name in names:
-            found = name if name in MODULES else name.rpartition(".")[0]
-            if found in MODULES and found != "bot":
-                yield found
+            yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
 def package(module: str) -> str:
@@ -52,15 +36,23 @@ def level(module: str) -> int:
     return next((number for number, layer in enumerate(LAYERS, 1) if name in layer), 0)
 
 
-GRAPH = {module_of(path): set(imports(path)) - {module_of(path)} for path in FILES}
+NAMES = {
+    path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): set(imports(tree))
+    for path, tree in TREES.items()
+}
+GRAPH = {
+    module: {name if name in NAMES else name.rpartition(".")[0] for name in names} & NAMES.keys() - {module, "bot"}
+    for module, names in NAMES.items()
+}
+EDGES = {(module, imported) for module, targets in GRAPH.items() for imported in targets}
+ROOTS = {module: {name.split(".")[0] for name in names} for module, names in NAMES.items()}
 
 
 def test_imports_go_one_way() -> None:
     """A module imports only its own package and lower layers; ``cli`` may start what runs the bot."""
     wrong = {
         (module, imported)
-        for module, targets in GRAPH.items()
-        for imported in targets
+        for module, imported in EDGES
         if package(module) not in ("sandbox", "__main__")
         and package(imported) != package(module)
         and not (package(module) == "cli" and package(imported) == "sandbox")
@@ -71,44 +63,29 @@ def test_imports_go_one_way() -> None:
 
 def test_sandbox_imports_nothing_of_the_bot() -> None:
     """The stand-ins share no code with the bot, except where they start it."""
-    wrong = {
-        (module, imported)
-        for module, targets in GRAPH.items()
-        for imported in targets
-        if package(module) == "sandbox" and package(imported) != "sandbox" and module != "bot.sandbox.start"
-    }
-    assert wrong == set()
+    of_sandbox = {edge for edge in EDGES if package(edge[0]) == "sandbox" and edge[0] != "bot.sandbox.start"}
+    assert {edge for edge in of_sandbox if package(edge[1]) != "sandbox"} == set()
 
 
-def test_no_modules_import_each_other() -> None:
-    """There is no cycle of imports between modules; ``CycleError`` names one."""
+def test_no_modules_and_no_packages_import_each_other() -> None:
+    """There is no cycle of imports between modules, nor between packages and top-level modules.
+
+    ``CycleError`` names one.
+    """
     TopologicalSorter(GRAPH).prepare()
-
-
-def test_no_packages_import_each_other() -> None:
-    """There is no cycle of imports between packages and top-level modules."""
-    edges: dict[str, set[str]] = {}
-    for module, targets in GRAPH.items():
-        for imported in targets:
-            if package(module) != package(imported):
-                edges.setdefault(package(module), set()).add(package(imported))
-    TopologicalSorter(edges).prepare()
+    packages = defaultdict(set)
+    for module, imported in EDGES:
+        if package(module) != package(imported):
+            packages[package(module)].add(package(imported))
+    TopologicalSorter(packages).prepare()
 
 
 def test_only_the_sdk_module_imports_the_sdk() -> None:
     """lark_oapi is imported in one place, which knows how to do it cheaply."""
-    found = {path.relative_to(BOT).as_posix() for path in FILES if "lark_oapi" in roots(path)}
-    assert found <= {"feishu/sdk.py"}
+    assert {module for module, roots in ROOTS.items() if "lark_oapi" in roots} <= {"bot.feishu.sdk"}
 
 
 def test_chat_knows_nothing_of_the_network() -> None:
     """The package that parses and renders imports no HTTP, no database, no settings and no clock."""
     banned = {"httpx", "flask", "sqlalchemy", "socket", "time", "requests"}
-    assert {path.name for path in (BOT / "chat").rglob("*.py") if roots(path) & banned} == set()
-
-
-def roots(path: Path) -> set[str]:
-    """The first parts of the names that a file imports."""
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-    plain = {name.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for name in node.names}
-    return plain | {node.module.split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    assert {module for module, roots in ROOTS.items() if module.startswith("bot.chat") and roots & banned} == set()

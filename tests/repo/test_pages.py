@@ -48,23 +48,21 @@ def flags_of(program: str) -> set[str]:
     return set(FLAG.findall(done.stdout))
 
 
-@pytest.mark.parametrize(("program", "flag"), sorted(set().union(*map(runs, TEXTS))))
-def test_every_command_of_a_page_is_there(program: str, flag: str) -> None:
+def test_every_command_of_a_page_is_there() -> None:
     """Each program that a page runs has a ``--help``, in which each flag that the page gives it stands."""
-    if program in WITHOUT_HELP:
-        assert (TOP / f"{program.replace('.', '/')}.py").is_file()
-        return
-    assert (flag or "--help") in flags_of(program)
+    given = sorted(set().union(*map(runs, TEXTS)))
+    files = {program: TOP / f"{program.replace('.', '/')}.py" for program in WITHOUT_HELP}
+    assert [program for program, _ in given if program in files and not files[program].is_file()] == []
+    helped = [(program, flag or "--help") for program, flag in given if program not in files]
+    assert [(program, flag) for program, flag in helped if flag not in flags_of(program)] == []
 
 
-@pytest.mark.parametrize("page", TEXTS)
-def test_every_flag_that_stands_alone_is_one_of_the_page(page: str) -> None:
+def test_every_flag_that_stands_alone_is_one_of_the_page() -> None:
     """A flag that is spoken of without its program is one of a program that the page runs."""
-    unknown = flags_alone(page)
-    for program in sorted({program for program, _ in runs(page)} - WITHOUT_HELP):
-        if unknown:
-            unknown -= flags_of(program)
-    assert unknown == set()
+    for page in TEXTS:
+        programs = {program for program, _ in runs(page)} - WITHOUT_HELP
+        if alone := flags_alone(page):
+            assert alone - set().union(*map(flags_of, programs)) == set(), page
 
 
 def test_every_command_stands_on_a_page() -> None:
@@ -83,24 +81,23 @@ def test_every_flag_stands_in_the_section_of_its_command(program: str, heading: 
     assert told == flags_of(program) - {"-h", "--help", "--version"}
 
 
-@pytest.mark.parametrize("page", TEXTS)
-def test_every_setting_of_a_page_is_there(page: str) -> None:
+def test_every_setting_of_a_page_is_there() -> None:
     """Each ``BOT_…`` variable and each ``[section]`` with a name beside it is a setting."""
-    assert set(SETTING.findall(TEXTS[page])) <= KNOWN
-    named = re.findall(r"`(\w+)` of `\[(\w+)\]`|`\[(\w+)\] (\w+)\b", TEXTS[page])
-    assert {f"BOT_{b or c}_{a or d}".upper() for a, b, c, d in named} <= KNOWN
+    for page, text in TEXTS.items():
+        assert set(SETTING.findall(text)) - KNOWN == set(), page
+        named = re.findall(r"`(\w+)` of `\[(\w+)\]`|`\[(\w+)\] (\w+)\b", text)
+        assert {f"BOT_{b or c}_{a or d}".upper() for a, b, c, d in named} - KNOWN == set(), page
 
 
-@pytest.mark.parametrize("page", TEXTS)
-def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
+def test_every_link_of_a_page_leads_somewhere() -> None:
     """Files and pictures that it links are there, as seen from the page, and so are the headings of pages."""
-    folder = (TOP / page).parent
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)(?:#([^)]+))?\)", TEXTS[page])
-    assert [target for target, _ in targets if not (folder / target).exists()] == []
-    for target, heading in targets:
-        if heading:
-            headings = re.findall(r"^#+ (.+)$", (folder / target).read_text(encoding="utf-8"), re.MULTILINE)
-            assert heading in {one.lower().replace(" ", "-") for one in headings}
+    for page, text in TEXTS.items():
+        folder = (TOP / page).parent
+        for target, heading in re.findall(r"\]\((?!https?:)([^)#]+)(?:#([^)]+))?\)", text):
+            assert (folder / target).exists(), f"{page}: {target}"
+            if heading:
+                headings = re.findall(r"^#+ (.+)$", (folder / target).read_text(encoding="utf-8"), re.MULTILINE)
+                assert heading in {one.lower().replace(" ", "-") for one in headings}
 
 
 def test_the_readme_links_every_page() -> None:
@@ -108,9 +105,8 @@ def test_the_readme_links_every_page() -> None:
     assert [page for page in TEXTS if page != "README.md" and f"]({page})" not in TEXTS["README.md"]] == []
 
 
-@pytest.mark.parametrize("page", TEXTS)
-def test_every_path_that_a_page_names_is_there(page: str) -> None:
+def test_every_path_that_a_page_names_is_there() -> None:
     """Files of the repository that stand in code, alone or in a command, exist; a star stands for some of them."""
     path = re.compile(r"(?<![\w./-])(?:bot|tests|config)/[\w./*@-]+|(?<![\w./-])(?:requirements\.txt|pyproject\.toml)")
-    named = {found for line in code(page) for found in path.findall(line)}
-    assert [name for name in named if not list(TOP.glob(name.rstrip("/")))] == []
+    named = {(page, found) for page in TEXTS for line in code(page) for found in path.findall(line)}
+    assert [(page, name) for page, name in sorted(named) if not list(TOP.glob(name.rstrip("/")))] == []

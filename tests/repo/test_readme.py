@@ -54,7 +54,7 @@ def test_its_commands_run_in_their_order() -> None:
     blocks = "".join(re.findall(r"(?ms)^```bash$(.*?)^```$", before))
     assert re.findall(r"(?<!/)python -m \w+", blocks) == []
     assert re.findall(r"\.venv/bin/python -m (.+?)(?:  |$)", blocks, re.MULTILINE) == [
-        *("bot setup --sandbox", "bot setup", "pytest -n auto"),
+        *("bot setup --sandbox", "bot setup", "pytest -n auto")
     ]
 
 
