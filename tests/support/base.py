@@ -21,11 +21,7 @@ class LogTable:
     @property
     def variables(self) -> dict[str, str]:
         """The settings of a bot that records there, at once."""
-        return {
-            "BOT_BASE_APP_TOKEN": self.app_token,
-            "BOT_BASE_TABLE_ID": self.table_id,
-            "BOT_BASE_MINUTES": "0",
-        }
+        return {"BOT_BASE_APP_TOKEN": self.app_token, "BOT_BASE_TABLE_ID": self.table_id, "BOT_BASE_MINUTES": "0"}
 
     @property
     def records(self) -> list[Mapping[str, Any]]:

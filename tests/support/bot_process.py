@@ -36,7 +36,7 @@ from bot.stopping import stop_event
 from bot.timings import DownloadRetries, Timings
 from bot.web.server import Server
 from tests.support import forkserver
-from tests.support.dsl import DEADLINE, header_color, posts_of, variables_for, wait_for
+from tests.support.dsl import DEADLINE, around, header_color, posts_of, variables_for, wait_for
 
 Role = Literal["web", "worker", "both", "connected"]
 Side = Literal["before", "after"]
@@ -132,6 +132,16 @@ class StepRecorder:
             # To this thread: a process that is stopped as a whole may run on for a moment.
             signal.pthread_kill(threading.get_ident(), kill.signal)
 
+    def send(self, inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
+        """Sends a request as a step; those that send a card, an image, a text and a file are steps of their own."""
+        path = _PICTURE.sub("/:picture", _ID.sub("/:id", request.url.path))
+        is_message = path.endswith(("/messages", "/reply"))
+        kind = f" {json.loads(request.read())['msg_type']}" if is_message else ""
+        step = self.before(f"{request.method} {path}{kind}")
+        response = inner.handle_request(request)
+        self.kill_at(step, "after")
+        return response
+
     def watch_commits(self) -> None:
         """Counts every commit that has the name of a step, from now on.
 
@@ -151,26 +161,6 @@ class StepRecorder:
                 self.kill_at(step, "after")
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingTransport(httpx.BaseTransport):
-    """Sends requests, and counts each as a step; a card, an image, a text and a file are steps of their own."""
-
-    inner: httpx.BaseTransport
-    steps: StepRecorder
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        path = _PICTURE.sub("/:picture", _ID.sub("/:id", request.url.path))
-        is_message = path.endswith(("/messages", "/reply"))
-        kind = f" {json.loads(request.read())['msg_type']}" if is_message else ""
-        step = self.steps.before(f"{request.method} {path}{kind}")
-        response = self.inner.handle_request(request)
-        self.steps.kill_at(step, "after")
-        return response
-
-    def close(self) -> None:
-        self.inner.close()
-
-
 def run(spec: ProcessSpec, pipe: Connection) -> None:
     """Runs a process of the bot as the command line does, until SIGTERM; reports its port as soon as it listens."""
     stopped = stop_event()
@@ -181,8 +171,8 @@ def run(spec: ProcessSpec, pipe: Connection) -> None:
     if spec.kill is not None or spec.record:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         steps.watch_commits()
-        glm = RecordingTransport(glm, steps)
-        feishu = RecordingTransport(httpx.HTTPTransport(trust_env=False, verify=shared_tls()), steps)
+        glm = around(steps.send)(glm)
+        feishu = around(steps.send)(httpx.HTTPTransport(trust_env=False, verify=shared_tls()))
     settings = load(spec.variables)
     ahead = spec.ahead or c_double()
     clock = lambda: time.time() + ahead.value  # noqa: E731

@@ -18,13 +18,7 @@ CONTENT = '{"model": "glm-image", "size": "1280x1280", "quality": "hd", "waterma
 
 
 def add_finished(
-    database: Database,
-    number: int,
-    *,
-    people: int = 20,
-    days: float = 40.0,
-    ended_ago: float = 0,
-    mark: str = "old",
+    database: Database, number: int, *, people: int = 20, days: float = 40.0, ended_ago: float = 0, mark: str = "old"
 ) -> None:
     """Adds so many finished generations, each of a request of its own, whose ids have ``mark`` in common.
 
@@ -46,7 +40,7 @@ def _rows(
     for place in range(1, number + 1):
         at = first + place * step
         who = place % people
-        times = {"accepted_at": at - 60, "ended_at": at, "lease_until": at, "stalled_attempts": 0}
+        times = {"accepted_at": at - 60, "ended_at": at}
         yield (
             {
                 "request_id": f"r_{mark}_{place}",
@@ -62,14 +56,10 @@ def _rows(
                 "raw_prompt": "一只橘猫趴在窗台上看雨",
                 "content": CONTENT,
                 "answer_id": f"om_answer_{place}",
-                "delivery_mode": "card",
                 "card_state": "result",
-                "hide_prompt": False,
                 "patch_count": 2,
                 "desired_version": 3,
                 "published_version": 3,
-                "due_at": 0.0,
-                "attempts": 0,
                 "outcome": "result",
                 **times,
             },
@@ -80,18 +70,14 @@ def _rows(
                 "sender": f"ou_{who}",
                 "model": "glm-image",
                 "state": State.DONE,
-                "due_at": 0.0,
                 "calls_made": 1,
                 "calls_billed": 1,
                 "billing_month": "2026-11",
                 "called_at": at - 40,
-                "repeated": False,
-                "backoff_count": 0,
                 "call_seconds": 35.0,
                 "url": f"https://maas-watermark-prod.cn-wlcb.ufileos.com/{place}_watermark.png?Expires=1",
                 "cache_name": f"g_{mark}_{place}.jpg",
                 "image_key": f"img_{place}",
-                "reencoded": False,
                 **times,
             },
         )

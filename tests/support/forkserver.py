@@ -13,21 +13,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 PRELOADED = [
-    "tests.support.bot_process",
-    "tests.clients.generate_driver",
-    "bot.__main__",
-    "bot.cli.base",
-    "bot.cli.check",
-    "bot.cli.export",
-    "bot.cli.forget",
-    "bot.cli.sandbox",
-    "bot.cli.send",
-    "bot.cli.setup",
-    "alembic.command",
-    "alembic.config",
-    "psycopg",
-    "PIL.JpegImagePlugin",
-    "tests.support.forkserver_ready",
+    *("tests.support.bot_process", "tests.clients.generate_driver", "bot.__main__", "bot.cli.base", "bot.cli.check"),
+    *("bot.cli.export", "bot.cli.forget", "bot.cli.sandbox", "bot.cli.send", "bot.cli.setup", "alembic.command"),
+    *("alembic.config", "psycopg", "PIL.JpegImagePlugin", "tests.support.forkserver_ready"),
 ]
 
 _starting = threading.Lock()
