@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.sandbox.http import wait_until
-from tests.benchmarks.harness import NO_LIMITS, Figure, deliver, engines, percentile, running_bot
+from tests.benchmarks.harness import Figure, deliver, engines, percentile, running_bot
+from tests.support.bot_process import NO_LIMITS
 
 RATE = 100
 """Messages a second."""

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.benchmarks.harness import NO_LIMITS, Figure, deliver, percentile, running_bot
+from tests.benchmarks.harness import Figure, deliver, percentile, running_bot
+from tests.support.bot_process import NO_LIMITS
 from tests.support.servers import free_port
 
 CONNECTIONS = 1000

@@ -10,8 +10,8 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import text, update
@@ -32,16 +32,8 @@ from tests.support.databases import postgres_database, sqlite_database
 PEOPLE = 20
 IMAGE = GeneratedImage(url="https://example.invalid/1.png")
 # Limits that refuse nothing here, but are counted as in production.
-TEAM = Team(
-    limits=LimitSettings(
-        per_minute=0,
-        pending=1_000,
-        waiting=100_000,
-        per_day=100_000,
-        images_per_month=10_000_000,
-        yuan_per_month=1_000_000,
-    )
-)
+LIMITS = {"pending": 1_000, "waiting": 100_000, "per_day": 100_000, "images_per_month": 10_000_000}
+TEAM = Team(limits=LimitSettings(per_minute=0, yuan_per_month=1_000_000, **LIMITS))
 
 
 class Side:
@@ -56,40 +48,35 @@ class Side:
         self._line = QueueReader(database=database, slots={"glm-image": 1})
 
     def step(self, number: int) -> None:
-        """One prompt, from its acceptance to its end."""
-        self._timed("accept", lambda: self._accept(f"om_{number}", f"ou_{number % PEOPLE}"))
+        """One prompt, from its acceptance to its end: what a worker reads in a round, and what its paid call costs."""
+        who = f"ou_{number % PEOPLE}"
+        with self._timed("accept"):
+            said = arrival(f"om_{number}", sender=who, chat=f"oc_{who}")
+            received = self._reception.submit(said, ImagePrompt(prompt="一只猫"))
+        assert received.outcome == "accepted", received
         with self.database.write() as connection:
             connection.execute(
                 update(requests)
                 .where(requests.c.answer_id.is_(None))
                 .values(answer_id="om_1", published_version=requests.c.desired_version)
             )
-        self._timed("look", self._look)
-        self._timed("claim", self._claim)
+        with self._timed("look"):
+            recover_lost_calls(self.database, failure=REPEATED_UNKNOWN)
+            self._requests.due_requests(limit=16)
+            self._generations.made_ids(limit=16)
+            self._line.positions("glm-image")
+        with self._timed("claim"):
+            waiting = self._generations.next_waiting("glm-image")
+            assert waiting is not None
+            claimed = self._generations.claim_slot(waiting[0], lease=60, slots=1, deadline=60)
+            assert claimed is not None
+            self._generations.made(claimed, IMAGE, link_expires_at=None)
+            self._generations.done(claimed)
 
-    def _accept(self, origin: str, who: str) -> None:
-        received = self._reception.submit(arrival(origin, sender=who, chat=f"oc_{who}"), ImagePrompt(prompt="一只猫"))
-        assert received.outcome == "accepted", received
-
-    def _look(self) -> None:
-        """What a worker reads in each round."""
-        recover_lost_calls(self.database, failure=REPEATED_UNKNOWN)
-        self._requests.due_requests(limit=16)
-        self._generations.made_ids(limit=16)
-        self._line.positions("glm-image")
-
-    def _claim(self) -> None:
-        """What lies between two paid calls: the end of one, the choice of the next, and its claim."""
-        waiting = self._generations.next_waiting("glm-image")
-        assert waiting is not None
-        claimed = self._generations.claim_slot(waiting[0], lease=60, slots=1, deadline=60)
-        assert claimed is not None
-        self._generations.made(claimed, IMAGE, link_expires_at=None)
-        self._generations.done(claimed)
-
-    def _timed(self, name: str, work: Callable[[], None]) -> None:
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
         began = time.perf_counter()
-        work()
+        yield
         self.times[name].append((time.perf_counter() - began) * 1000)
 
 
@@ -103,22 +90,18 @@ def compare(engine: str, *, number: int, rounds: int) -> list[Figure]:
             urls = [stack.enter_context(postgres_database()) for _ in range(2)]
         empty, full = (Side(stack.enter_context(closing(Database(read_url(url))))) for url in urls)
         add_finished(full.database, number, people=PEOPLE)
-        if engine == "PostgreSQL":
-            with full.database.write() as connection:
-                # As the server's autovacuum does of itself after a while.
-                connection.execute(text("ANALYZE"))
+        with full.database.write() as connection:
+            # As PostgreSQL's autovacuum does of itself after a while.
+            connection.execute(text("ANALYZE" if engine == "PostgreSQL" else "SELECT 1"))
         for place in range(rounds):
             for side in (empty, full) if place % 2 else (full, empty):
                 side.step(place)
-    return [
-        Figure(
-            what=f"{engine}: {name} with {number:,} finished generations",
-            value=statistics.median(times) / statistics.median(empty.times[name]),
-            unit="times",
-            most=1.5,
-        )
-        for name, times in full.times.items()
-    ]
+    figures = []
+    for name, times in full.times.items():
+        slower = statistics.median(times) / statistics.median(empty.times[name])
+        what = f"{engine}: {name} with {number:,} finished generations"
+        figures.append(Figure(what=what, value=slower, unit="times", most=1.5))
+    return figures
 
 
 def measure(*, quick: bool) -> list[Figure]:

@@ -21,7 +21,7 @@ import psycopg
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage, new_id
-from bot.sandbox.glm.stand_in import CONCURRENCY, GlmStandIn
+from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import wait_until
 from bot.sandbox.start import BotConfig, start_process
 from tests.support.databases import SERVER, postgres_database
@@ -29,11 +29,6 @@ from tests.support.dsl import variables_for
 
 ACKNOWLEDGED_WITHIN = 3.0
 """Seconds after which Feishu sends an event again."""
-
-NO_LIMITS = {
-    f"BOT_LIMITS_{name}": "0" for name in ("PENDING", "WAITING", "PER_DAY", "IMAGES_PER_MONTH", "YUAN_PER_MONTH")
-}
-"""With the limits as shipped most messages of a load would be refused, which costs less than accepting them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,18 +125,14 @@ class RunningBot:
 
 @contextmanager
 def running_bot(
-    engine: str = "SQLite",
-    *,
-    seconds: float,
-    variables: Mapping[str, str] | None = None,
-    concurrency: Mapping[str, int] = CONCURRENCY,
+    engine: str = "SQLite", *, seconds: float, variables: Mapping[str, str] | None = None
 ) -> Iterator[RunningBot]:
-    """A bot that is ready; an image takes so many ``seconds``, and ``concurrency`` are the platform's slots."""
+    """A bot that is ready; an image takes so many ``seconds``."""
     with (
         TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as folder,
         fresh_database(engine) as database,
         FeishuStandIn(delivery=RetrySchedule(answer_seconds=10.0)) as feishu,
-        GlmStandIn(seconds=seconds, concurrency=concurrency) as glm,
+        GlmStandIn(seconds=seconds) as glm,
     ):
         settings = {**variables_for(feishu, folder=Path(folder)), **database, **(variables or {})}
         process, port = start_process(BotConfig(variables=settings, glm=glm.origin))

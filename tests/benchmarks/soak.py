@@ -24,7 +24,8 @@ from bot.sandbox.faults import arm
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.http import wait_until
 from bot.settings import load
-from tests.benchmarks.harness import NO_LIMITS, Figure, RunningBot, running_bot
+from tests.benchmarks.harness import Figure, RunningBot, running_bot
+from tests.support.bot_process import NO_LIMITS
 from tests.support.dsl import FINAL_COLORS, header_color
 
 MESSAGES_PER_SECOND = 5

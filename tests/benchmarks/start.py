@@ -34,12 +34,9 @@ def start(variables: Mapping[str, str]) -> tuple[float, float]:
 
 
 def megabytes(pid: int) -> float:
-    """The proportional set size of a process tree in megabytes (1,000,000 bytes)."""
+    """The proportional set size of a process in megabytes (1,000,000 bytes)."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    own = sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    children = [int(one) for thread in threads for one in (thread / "children").read_text(encoding="ascii").split()]
-    return own + sum(megabytes(child) for child in children)
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
 
 
 def measure(*, quick: bool) -> list[Figure]:
