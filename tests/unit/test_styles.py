@@ -52,7 +52,7 @@ def test_the_words_follow_the_prompt_in_its_language() -> None:
     """The prompt stays as it is, and the style's words stand after it in the prompt's language, once."""
     style = styles().find("水墨")
     assert style is not None
-    final = {prompt: words.format_map(dict(style.words)) for prompt, words in FINAL.items()}
+    final = {prompt: words.format(zh=style.words["zh"], en=style.words["en"]) for prompt, words in FINAL.items()}
     assert {prompt: apply(prompt, style) for prompt in FINAL} == final
     assert {prompt: apply(apply(prompt, style), style) for prompt in FINAL} == final
 
