@@ -12,8 +12,10 @@ import pytest
 from bot.db.database import Database, read_url
 from tests.support.databases import postgres_database, sqlite_database
 
-# A shell that starts the tests in the background lets them, and the processes that they start, ignore Ctrl-C.
+# A shell that starts the tests in the background lets them, and the processes that they start, ignore Ctrl-C, and
+# ``nohup`` a hangup.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ENGINES = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
 

@@ -56,8 +56,8 @@ _DOWN = "the long connection to Feishu is down"
 _CONTROL = 0
 """The method of a frame with a ping or pong."""
 
-_PARTS_SECONDS = 5.0
-"""How long the parts of a payload are kept for the others."""
+_PARTS_SECONDS = 60.0
+"""How long the parts of a payload are kept for the others, which a busy machine may read late."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
