@@ -22,7 +22,7 @@ Start = Callable[..., BotProcess]
 @pytest.fixture
 def feishu() -> Iterator[ConnectedStandIn]:
     """Feishu, which delivers again soon and for long, and waits long for an answer."""
-    with ConnectedStandIn(delivery=RetrySchedule(ladder=(0.2,) * 150, answer_seconds=DEADLINE)) as feishu:
+    with ConnectedStandIn(delivery=RetrySchedule(ladder=(0.2,) * 600, answer_seconds=DEADLINE)) as feishu:
         feishu.line.client_config = dict(SOON)
         yield feishu
 

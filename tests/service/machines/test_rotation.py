@@ -25,7 +25,7 @@ NEW_SECRET, NEW_KEY = "another-not-real-secret", "other.not-a-real-key"
 @pytest.fixture
 def feishu() -> Iterator[ConnectedStandIn]:
     """Feishu, whose connections are lost and opened again at once."""
-    with ConnectedStandIn(delivery=RetrySchedule(ladder=(0.2,) * 150, answer_seconds=DEADLINE)) as feishu:
+    with ConnectedStandIn(delivery=RetrySchedule(ladder=(0.2,) * 600, answer_seconds=DEADLINE)) as feishu:
         feishu.line.client_config = {"ReconnectCount": -1, "ReconnectInterval": 0.1, "ReconnectNonce": 0.05}
         yield feishu
 
