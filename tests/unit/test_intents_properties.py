@@ -111,7 +111,7 @@ def test_long_messages_take_linear_time(part: str) -> None:
 
 FAULTS = [
     ("[thanks]", "[thank]", "thank.phrases: is not known"),
-    ("phrases = [", "phrases = [1, ", "thanks.phrases: entry 1: must be a text"),
+    ("phrases = [", "phrases = [1, ", "thanks.phrases: entry 1 (1): must be a text"),
     ("phrases = [", 'phrases = ["(", ', "thanks.phrases: entry 1 ((): is not a regular expression"),
     ("phrases = [", 'phrases = ["a*", ', "thanks.phrases: entry 1 (a*): matches the empty text"),
     ("phrases = [", 'phrases = ["(?P<n>a)", ', "thanks.phrases: entry 1 ((?P<n>a)): has a named group"),

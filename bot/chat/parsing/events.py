@@ -15,17 +15,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
-from bot.errors import UserError
 from bot.models import (
     CardAction,
     ChatType,
     Event,
     Ignored,
-    ImagePrompt,
     Message,
     MessageRecall,
     Onboarding,
     ParsedMessage,
+    fields_of,
 )
 from bot.options import PartialOptions
 from bot.text import says_something, storable, visible
@@ -58,11 +57,9 @@ _FORWARDED = "merged and forwarded message"  # the platform's text of a merged f
 def parse_event(event: Event, *, bot_open_id: str | None) -> IncomingEvent:
     """What an authentic event means to the bot. It is pure and total: a body of any shape has an answer.
 
-    While the bot's own ``open_id`` is ``None``, every message in a group is ignored.
-
-    Returns:
-        A ``Message`` only for what a person says to the bot: in a direct chat anything, in a group what mentions the
-        bot itself. ``Ignored`` if the event is of no use, or lacks what the platform documents.
+    It is a ``Message`` only if a person says it to the bot: in a direct chat anything, in a group what mentions the bot
+    itself, for which its ``open_id`` has to be known. It is ``Ignored`` if the event is of no use, or lacks what the
+    platform documents.
     """
     parser = _PARSERS.get(event.event_type)
     if parser is None:
@@ -97,23 +94,15 @@ def unmask(text: str, names: Sequence[str]) -> str:
 
 
 def unmask_parsed(parsed: ParsedMessage, names: Sequence[str]) -> ParsedMessage:
-    """A parsed message with its names."""
-    if isinstance(parsed, UserError):
-        values = {key: unmask(value, names) for key, value in parsed.values.items()}
-        offer = parsed.offer and {
-            **parsed.offer,
-            "prompt": unmask(parsed.offer["prompt"], names),
-            "options": _unmask_each(parsed.offer["options"], names),
-        }
-        return replace(parsed, values=values, offer=offer)
-    options = PartialOptions(**_unmask_each(parsed.options.given, names))
-    if isinstance(parsed, ImagePrompt):
-        return replace(parsed, prompt=unmask(parsed.prompt, names), options=options)
-    return replace(parsed, argument=unmask(parsed.argument, names), options=options)
 
+    def each(value: Any) -> Any:
+        if isinstance(value, PartialOptions):
+            return PartialOptions(**each(value.given))
+        if isinstance(value, Mapping):
+            return {name: each(one) for name, one in value.items()}
+        return unmask(value, names) if isinstance(value, str) else value
 
-def _unmask_each(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: unmask(value, names) if isinstance(value, str) else value for name, value in given.items()}
+    return replace(parsed, **{name: each(value) for name, value in fields_of(parsed).items()})
 
 
 class _MissingError(LookupError):
@@ -141,8 +130,8 @@ def _message(event: Event, bot_open_id: str | None) -> IncomingEvent:
     if _at(body, "sender", "sender_type") != "user":
         return Ignored("not sent by a person")
     sender = _id(body, "sender", "sender_id", "open_id")
-    chat_type = _CHAT_TYPES.get(_required(body, "message", "chat_type"))
-    message_type = _required(body, "message", "message_type")
+    chat_type = _CHAT_TYPES.get(_id(body, "message", "chat_type"))
+    message_type = _id(body, "message", "message_type")
     if chat_type is None or message_type == "system" or sender == bot_open_id:
         return Ignored("not something that a person says in a chat")
     mentions = _mentions(body)
@@ -224,9 +213,6 @@ def _parse_content(body: Any, *, is_rich: bool, mentions: Iterable[_Mention], ow
     The mentions of the bot and of everybody are removed, other people's are masked, and a link becomes its words.
     What only looks like a mention, such as an e-mail address, stays as it is. A message without content, a merged
     forward and a mere mention of somebody else have no text.
-
-    Raises:
-        _MissingError: the content does not have the form of its type.
     """
     contents = [_at(body, "message", name) for name in ("content", "content_v2")]
     if contents[0] is not None and not str(contents[0]).strip() and not (is_rich and contents[1]):
@@ -238,7 +224,7 @@ def _parse_content(body: Any, *, is_rich: bool, mentions: Iterable[_Mention], ow
         by_id = {mention.open_id: mention.name for mention in mentions if mention.open_id}
         parsed = _post(contents, {**by_id, **people, "all": "", own or _EVERYBODY: ""})
     else:
-        text = _parse_json(contents[0]).get("text")
+        text = _at(_decode(contents[0]), "text")
         if not isinstance(text, str):
             raise _MissingError("message.content")
         names: dict[str, int] = {}
@@ -249,15 +235,12 @@ def _parse_content(body: Any, *, is_rich: bool, mentions: Iterable[_Mention], ow
     return replace(parsed, text="", names=()) if only_names else parsed
 
 
-def _parse_json(content: Any) -> Mapping[str, Any]:
-    """Content, which the platform sends as JSON text; empty if it is of no use."""
+def _decode(value: Any) -> Any:
+    """What the platform may send as JSON text; a text that is not JSON is returned unchanged."""
     try:
-        found = json.loads(content) if isinstance(content, str) else content
+        return json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
-        return {}
-    if isinstance(found, list):  # the paragraphs alone
-        return {"content_v2": found}
-    return found if isinstance(found, dict) else {}
+        return value
 
 
 def _clean(text: str) -> str:
@@ -281,7 +264,9 @@ def _mask_mentions(text: str, people: Mapping[str, str], names: dict[str, int]) 
 
 def _post(contents: Iterable[Any], people: Mapping[str, str]) -> _Content:
     """A rich text: what ``content`` says, or ``content_v2`` if it says more."""
-    posts = [_unwrap(_parse_json(content)) for content in contents]
+    decoded = [_decode(content) for content in contents]
+    # A list is the paragraphs alone.
+    posts = [_unwrap(one) if isinstance(one, dict) else {"content_v2": one} for one in decoded]
     title = next(filter(None, (_text(post, "title") for post in posts)), "")
     bodies = [post.get(key) for post in posts for key in ("content", "content_v2")]
     parsed = [_paragraphs(title, body, people) for body in bodies if isinstance(body, list)]
@@ -346,14 +331,10 @@ def _mentions(body: Any) -> list[_Mention]:
 
 
 def _object(value: Any) -> Mapping[str, Any]:
-    """An object that the platform may send as JSON text."""
-    try:
-        value = json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
-        raise _MissingError("action.value") from None
-    if value is not None and not isinstance(value, Mapping):
+    found = _decode(value)
+    if found is not None and not isinstance(found, Mapping):
         raise _MissingError("action.value")
-    return {name: storable(one) if isinstance(one, str) else one for name, one in (value or {}).items()}
+    return {name: storable(one) if isinstance(one, str) else one for name, one in (found or {}).items()}
 
 
 def _at(body: Any, *path: str) -> Any:
@@ -368,14 +349,8 @@ def _text(body: Any, *path: str) -> str:
     return storable(value) if isinstance(value, str) else ""
 
 
-def _required(body: Any, *path: str) -> str:
-    if not (value := _text(body, *path)):
-        raise _MissingError(".".join(path))
-    return value
-
-
 def _id(body: Any, *path: str) -> str:
-    value = _required(body, *path)
-    if len(value) > _MAX_ID_LENGTH:
+    value = _text(body, *path)
+    if not 0 < len(value) <= _MAX_ID_LENGTH:
         raise _MissingError(".".join(path))
     return value

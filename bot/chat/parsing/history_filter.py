@@ -14,7 +14,11 @@ _DAYS_AGO = {
     **dict.fromkeys(("昨天", "昨日", "昨晚", "yesterday"), 1),
     **dict.fromkeys(("前天",), 2),
 }
-_ENGLISH_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEKDAYS = {
+    **{name: number for number, name in enumerate("一二三四五六日")},
+    **{name: number for number, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))},
+    "天": 6,
+}
 _DATE = re.compile(
     rf"(?P<ago>{'|'.join(_DAYS_AGO)})"
     r"|(?P<last>上个?)?(?:周|星期|礼拜)(?P<day>[一二三四五六日天])"
@@ -66,8 +70,7 @@ def _days(match: re.Match[str], today: date) -> tuple[date, date] | None:
     if match["ago"]:
         day = today - timedelta(days=_DAYS_AGO[match["ago"]])
     elif match["day"] or match["english"]:
-        weekday = "一二三四五六日".find(match["day"].replace("天", "日")) if match["day"] else 0
-        weekday = _ENGLISH_DAYS.index(match["english"][:3]) if match["english"] else weekday
+        weekday = _WEEKDAYS[match["day"] or match["english"][:3]]
         day = today - timedelta(days=(today.weekday() - weekday) % 7)
         if match["last"]:
             day = monday + timedelta(days=weekday - 7)
@@ -94,17 +97,13 @@ def _month(day: date) -> tuple[date, date]:
 
 def _exact_day(match: re.Match[str], today: date) -> date | None:
     """A day by its numbers; without a year or a month the last one that is not after ``today``."""
-    number = int(match["d"] or match["only_day"])
+    day = int(match["d"] or match["only_day"])
+    month = int(match["m"]) if match["m"] else None
     if match["y"]:
-        months = [(int(match["y"]), int(match["m"]))]
-    elif match["m"]:
-        months = [(today.year - back, int(match["m"])) for back in range(8)]
-    else:
-        counted = today.year * 12 + today.month - 1
-        months = [((counted - back) // 12, (counted - back) % 12 + 1) for back in range(12)]
-    for year, month in months:
-        if 1 <= month <= 12 and 1 <= number <= monthrange(year, month)[1]:  # noqa: PLR2004
-            day = date(year, month, number)
-            if day <= today or match["y"]:
-                return day
-    return None
+        try:
+            return date(int(match["y"]), month or 0, day)
+        except ValueError:
+            return None
+    # Eight years have every day of the calendar.
+    past = (today - timedelta(days=back) for back in range(8 * 366))
+    return next((one for one in past if one.day == day and month in (None, one.month)), None)

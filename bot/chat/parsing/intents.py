@@ -15,18 +15,16 @@ from typing import Any, Literal
 from bot import sizes
 from bot.chat.parsing.parser import parse
 from bot.chat.parsing.tokenizer import COMMANDS as COMMAND_WORDS
-from bot.chat.parsing.tokenizer import QUOTED, fold, scan, unquoted
+from bot.chat.parsing.tokenizer import QUOTED, Span, fold, scan, unquoted
 from bot.chat.parsing.wording import (
     COMMANDS,
     EMOJIS,
     SEPARATORS,
     STICKER,
     TOPICS,
-    Found,
+    OptionFinder,
     Rules,
-    Span,
     Wording,
-    find_options,
     mask,
     normalize,
     number,
@@ -48,7 +46,7 @@ _LONGEST_CHECKED = 300
 """Characters of a message that are searched for signs of speech and of description."""
 _NEEDS_SLASH = frozenset({"pause", "resume"})
 _SHOW_ONLY = frozenset(COMMANDS) - {"welcome", "original", "cancel"}
-"""The commands that change nothing: a slip in one of them is put right."""
+"""The commands that change nothing: a misspelled one is carried out."""
 _ONLY_OPTIONS = UserError(sentence="misread.only_options")
 _NEAR_SIGN = re.compile(
     rf"(?P<kept>{QUOTED})|(?<!\S)(?:- ?-|—{{1,2}}|–|-) ?(?=(?:ar|size|ratio|n|style|quality|model)\b)", re.IGNORECASE
@@ -68,8 +66,7 @@ class Situation:
 
     result: bool = False
     """Whether there is a result: the one that the message replies to, or the sender's recent one in this chat."""
-    waiting: bool = False
-    """Whether an image of the sender is queued or being generated."""
+    waiting: bool = False  # whether an image of the sender is queued or being generated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,24 +93,19 @@ def recognize(
     styles: Collection[str] = (),
     model: str = sizes.DEFAULT_MODEL,
 ) -> Intent:
-    """What a message wants. It is pure and total.
+    """What a message wants, without invisible characters and the mention of the bot. It is pure and total.
 
-    Args:
-        text: what was typed, without invisible characters and the mention of the bot.
-        rules: the word lists.
-        situation: what the message may refer to.
-        styles: the names of styles.
-        model: the model whose nearest size replaces a size in pixels that it does not make.
+    ``model`` is the one whose nearest size replaces a size in pixels that it does not make.
     """
     situation = situation or Situation()
-    # A near miss of a sign becomes one of the same length, so that all places stay the same.
+    # A mistyped sign is replaced by one of the same length, so that all offsets stay valid.
     text = _NEAR_SIGN.sub(lambda match: match["kept"] or f"{' ' * (len(match[0]) - 1)}/", text)
     key = normalize(text)
     if not key:
         return Intent(kind="thanks") if EMOJIS.search(text) or STICKER.search(text) else _command("welcome")
     near = tuple(_near_misses(text, styles, rules))
     characters = list(text)
-    for span, _ in near:
+    for span in near:
         characters[span.start : span.end] = " " * (span.end - span.start)
     rest = "".join(characters)
     parsed = parse(rest, styles=styles) if says_something(rest) or not near else _ONLY_OPTIONS
@@ -154,28 +146,28 @@ def _explicit_command(text: str, key: str, command: Command, rules: Rules, situa
     return Intent(kind="again" if is_again else "command", options=command.options, outcome=command)
 
 
-def _near_misses(text: str, styles: Collection[str], rules: Rules) -> Iterator[Found]:
-    """What stands where an option or a leading word would, and has one reading: "/竖版", "/水墨", "/画一只猫"."""
+def _near_misses(text: str, styles: Collection[str], rules: Rules) -> Iterator[Span]:
+    """Words with a sign that are no name but can only mean one thing: "/竖版", "/水墨", "/画一只猫"."""
     for token in scan(fold(text)):
         if token.role in ("unknown", "value"):
-            found = infer_option(token.word, 0)
-            if found and found[1].end == len(token.word) and found[1].value is not None:
-                yield Span(token.start, token.end, found[0]), found[1].value
-            elif token.word in styles:
-                yield Span(token.start, token.end, "style"), token.word
-            elif not text[: token.start].strip() and (leading := rules["lead_in.strong"].match(token.word)):
-                yield Span(token.start, token.end - len(token.word) + leading.end(), "lead_in"), leading[0]
+            found = infer_option(token.name, 0)
+            if found and found[1].end == len(token.name) and found[1].value is not None:
+                yield Span(token.start, token.end, found[0], found[1].value)
+            elif token.name in styles:
+                yield Span(token.start, token.end, "style", token.name)
+            elif not text[: token.start].strip() and (leading := rules["lead_in.strong"].match(token.name)):
+                yield Span(token.start, token.end - len(token.name) + leading.end(), "lead_in")
 
 
-def _explicit(text: str) -> Iterator[Found]:
+def _explicit(text: str) -> Iterator[Span]:
     """The options and leading words with a sign of a text that the parser accepts."""
     for token in scan(fold(text)):
         if token.role == "option" and token.value is not None:
-            has_particle = token.word in ("size", "count") and text.startswith("的", token.end)
-            value = "" if token.value in OPTIONS[token.word].off_words else token.value
-            yield Span(token.start, token.end + has_particle, token.word), value
+            has_particle = token.name in ("size", "count") and text.startswith("的", token.end)
+            value = "" if token.value in OPTIONS[token.name].off_words else token.value
+            yield Span(token.start, token.end + has_particle, token.name, value)
         elif token.role == "leading":
-            yield Span(token.start, token.end, "lead_in"), token.word
+            yield Span(token.start, token.end, "lead_in")
 
 
 def _signed(rules: Rules, situation: Situation, wording: Wording) -> Intent:
@@ -193,7 +185,6 @@ def _signed(rules: Rules, situation: Situation, wording: Wording) -> Intent:
 
 
 def _unsigned(text: str, rules: Rules, situation: Situation, model: str) -> Intent:
-    """What a message without a sign wants."""
     key = normalize(text)
     short = len(key) <= _LONGEST_PHRASE
     if short and (intent := _conversation(text, key, rules, situation) or _after_thanks(text, rules, situation, model)):
@@ -289,10 +280,10 @@ def _follow_up(text: str, rules: Rules) -> Intent | None:
     if asks and not any(span.name == "follow_up" for span in spans):
         return None
     plain = mask(text, spans)
-    for span, value in find_options(plain, start, rules):
+    for span in OptionFinder(plain, rules, start).options():
         if span.name not in options:
             spans.append(span)
-            options[span.name] = value
+            options[span.name] = span.value
     if _without(normalize(mask(text, spans)), rules["follow_up.filler"]) or not (again or options):
         return None
     return Intent(kind="again", options=PartialOptions(**options), spans=tuple(sorted(spans)))

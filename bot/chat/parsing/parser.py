@@ -73,13 +73,10 @@ _SUGGESTED = sorted(
 def parse(text: str, *, styles: Collection[str] = ()) -> ParsedMessage:
     """What the text of a message means, without the bot's own mention.
 
-    It is pure and total: any string has an answer, in time linear in its length. Values are read here, and checked
-    against the model, the styles and the permissions by :func:`bot.options.resolve_options`; ``styles`` are names to
-    suggest.
-
-    Returns:
-        A ``Command``; an ``ImagePrompt``, its prompt being the text as it was typed without the options, a leading
-        word, and the commas and spaces that were there only for them; or a ``UserError``, for which nothing is paid.
+    It is pure and total: any string has an answer, in time linear in its length. The prompt of an ``ImagePrompt`` is
+    the text as it was typed without the options, a leading word, and the commas and spaces that were there only for
+    them. Values are checked against the model, the styles and the permissions later, by
+    :func:`bot.options.resolve_options`; ``styles`` are names to suggest.
     """
     text = _without_opening(text)
     if not text:
@@ -90,7 +87,7 @@ def parse(text: str, *, styles: Collection[str] = ()) -> ParsedMessage:
     first = _first_word(text, tokens)
     if first is not None and first.role == "command":
         rest = f"{text[: first.start]} {text[first.end :]}"
-        if command := _command(COMMANDS[first.word], rest, strict=False):
+        if command := _command(COMMANDS[first.name], rest, strict=False):
             return command
     return _prompt(text, tokens, first, styles)
 
@@ -107,15 +104,11 @@ def _without_opening(text: str) -> str:
     return text[opening.end() if opening else 0 :].rstrip()
 
 
-def _spans(tokens: Iterable[Token]) -> list[tuple[int, int]]:
-    return [(token.start, token.end) for token in tokens]
-
-
 def _first_word(text: str, tokens: Sequence[Token]) -> Token | None:
     """The word with a sign that begins the message; options may stand before it."""
     for number, token in enumerate(tokens):
         if token.role != "option":
-            return None if remove_spans(text[: token.start], _spans(tokens[:number])) else token
+            return None if remove_spans(text[: token.start], tokens[:number]) else token
     return None
 
 
@@ -130,7 +123,7 @@ def _prompt(
     typed = _collect_options(text, options)
     if isinstance(typed, UserError):
         return replace(typed, offer=_offer(text, tokens, None, typed, styles)) if offers else typed
-    prompt = remove_spans(text, _spans(token for token in tokens if token is leading or token.role == "option"))
+    prompt = remove_spans(text, [token for token in tokens if token is leading or token.role == "option"])
     if leading is None and (word := _LEADING.match(fold(prompt))):
         prompt = prompt[word.end() :].strip()
     if says_something(prompt):
@@ -148,7 +141,7 @@ def _offer(
 
     A word with a sign that is not known stays part of the prompt.
     """
-    if not says_something(remove_spans(text, _spans(tokens))):
+    if not says_something(remove_spans(text, tokens)):
         return None
     if wrong is not None and (suggestion := error.values.get("suggestion")):
         put_right = f"{text[: wrong.start]}{suggestion} {text[wrong.end :].lstrip()}"
@@ -156,15 +149,15 @@ def _offer(
         parsed = _prompt(put_right, found, _first_word(put_right, found), styles, offers=False)
         if isinstance(parsed, ImagePrompt):
             return {"prompt": parsed.prompt, "options": parsed.options.given, "value": suggestion}
-    options = {token.word: token for token in tokens if token.role == "option" and _is_valid(token)}
+    options = {token.name: token for token in tokens if token.role == "option" and _is_valid(token)}
     gone = [token for token in tokens if token.role in ("option", "command", "leading")]
     typed = _collect_options(text, options.values())
     given = {} if isinstance(typed, UserError) else typed.given
-    return {"prompt": remove_spans(text, _spans(gone)), "options": given, "value": ""}
+    return {"prompt": remove_spans(text, gone), "options": given, "value": ""}
 
 
 def _is_valid(token: Token) -> bool:
-    option = OPTIONS[token.word]
+    option = OPTIONS[token.name]
     return token.value is not None and (option.kind is not int or isinstance(token.value, int))
 
 
@@ -173,7 +166,7 @@ def _misplaced(text: str, token: Token, styles: Collection[str]) -> UserError | 
     typed = quote(text[token.start : token.end])
     if token.role in ("command", "leading"):
         return UserError(sentence="misread.not_first", values={"word": typed})
-    if token.role != "chat" and (meant := _suggest(token.word, styles)):
+    if token.role != "chat" and (meant := _suggest(token.name, styles)):
         return UserError(sentence="misread.unknown_word", values={"word": typed, "suggestion": meant})
     # A number after a sign may be anything: "/12/25".
     return None if token.role == "value" else UserError(sentence="misread.unknown_word_plain", values={"word": typed})
@@ -206,7 +199,7 @@ def _collect_options(text: str, tokens: Iterable[Token]) -> PartialOptions | Use
     """
     found: dict[str, Token] = {}
     for token in tokens:
-        name, option = token.word, OPTIONS[token.word]
+        name, option = token.name, OPTIONS[token.name]
         if token.value is None:
             values = {"option": quote(text[token.start : token.name_end])}
             allowed = {"allowed": ", ".join(option.choices)} if option.choices else {}
@@ -315,7 +308,7 @@ def _options(rest: str, *, strict: bool) -> tuple[PartialOptions, bool] | UserEr
         for token in scan(fold(rest), unsigned=True)
         if (token.role == "option" and (token.certain or not strict)) or token.role == "chat"
     ]
-    if left := remove_spans(rest, _spans(tokens)):
+    if left := remove_spans(rest, tokens):
         return left
     options = [token for token in tokens if token.role == "option"]
     typed = _collect_options(rest, options)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from itertools import pairwise
 from typing import Literal
@@ -112,23 +112,31 @@ def unquoted(prompt: str) -> str:
     return re.sub(QUOTED, " ", prompt)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A part of a text that is no part of the prompt; ``name`` is what it was recognized as.
+
+    Names are those of options, whose ``value`` is set, ``lead_in``, ``polite`` and ``follow_up``.
+    """
+
+    start: int
+    end: int
+    name: str
+    value: str | int | bool | None = field(default=None, compare=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """An option, or another word with a sign; ``start`` and ``end`` are its place in the text."""
+class Token(Span):
+    """An option, or another word with a sign; ``name`` is the option's, or the folded word without its sign.
+
+    The value of an option is ``None`` if it is missing, the text in its place if it should be a number and is none.
+    """
 
     role: Literal["option", "command", "leading", "chat", "unknown", "value"]
     """``leading`` precedes a prompt, ``chat`` belongs to ``/set``, and ``value`` begins with a digit: it is an error
     only if it is the value of an option."""
-    word: str
-    """The name of the option, or the folded word without its sign."""
-    value: str | int | bool | None = None
-    """Of an option; ``None`` if it is missing, the text in its place if it should be a number and is none."""
-    start: int
-    name_end: int = 0
-    """Where the typed name of the option ends."""
-    end: int
-    certain: bool = True
-    """Whether it is unmistakably an option without a sign."""
+    name_end: int = 0  # where the typed name of the option ends
+    certain: bool = True  # whether it is unmistakably an option without a sign
 
 
 _Before = Literal["nothing", "latin", "letter", "mark", "free"]
@@ -136,11 +144,9 @@ _Before = Literal["nothing", "latin", "letter", "mark", "free"]
 
 
 def scan(plain: str, *, unsigned: bool = False) -> Iterator[Token]:
-    """The options and words with a sign, in their order.
+    """The options and words with a sign of a folded text, in their order.
 
-    Args:
-        plain: the folded text.
-        unsigned: whether options count without a sign too, and values without a name, as after ``/set``.
+    If ``unsigned``, options count without a sign too, and values without a name, as after ``/set``.
     """
     pattern = _UNSIGNED if unsigned else _SIGNED
     at, after_option = 0, -1
@@ -184,7 +190,7 @@ def _option(plain: str, match: re.Match[str], before: _Before) -> Token | None:
         said, end = _switch(plain, name_end)
         if before == "latin" or (end < match.end() and (not chinese or weak or before == "letter")):
             return None
-        return Token(role="option", word=name, value=flag is said, start=start, name_end=name_end, end=end)
+        return Token(role="option", name=name, value=flag is said, start=start, name_end=name_end, end=end)
     value = read_value(name, plain, name_end)
     apart = whole and value.value is not None and plain[name_end] in " \t:="
     if before == "latin" and not (value.certain and (OPTIONS[name].after_letter or sign.startswith("--"))):
@@ -193,7 +199,7 @@ def _option(plain: str, match: re.Match[str], before: _Before) -> Token | None:
         return None
     certain = value.certain or apart or (whole and value.value is None)
     return Token(
-        role="option", word=name, value=value.value, start=start, name_end=name_end, end=value.end, certain=certain
+        role="option", name=name, value=value.value, start=start, name_end=name_end, end=value.end, certain=certain
     )
 
 
@@ -218,20 +224,20 @@ def _other_word(plain: str, match: re.Match[str], *, unsigned: bool) -> Token | 
     end = at + len(word)
     value = None
     if unsigned and found:
-        value = Token(role="option", word=found[0], value=found[1].value, start=start, name_end=start, end=found[1].end)
+        value = Token(role="option", name=found[0], value=found[1].value, start=start, name_end=start, end=found[1].end)
     is_path = word.isascii() and plain.startswith("/", end)  # "/usr/local"
     if word in _CHAT_WORDS and not is_path:
-        return Token(role="chat", word=word, start=start, end=end)
+        return Token(role="chat", name=word, start=start, end=end)
     if sign is None or is_path:
         return value
     if leading := _LEADING_AFTER_SIGN.match(plain, at):
-        return Token(role="leading", word=leading[0].rstrip(" :"), start=start, end=leading.end())
+        return Token(role="leading", name=leading[0].rstrip(" :"), start=start, end=leading.end())
     if (command := name_in(word, COMMANDS)) and (command == word or command.isascii()):
-        return Token(role="command", word=command, start=start, end=at + len(command))
+        return Token(role="command", name=command, start=start, end=at + len(command))
     # Prose has dashes too, so that an unknown word counts after a slash alone, or else if it looks like an option.
     dashes = sign.startswith("--")
     if sign == "/" or (dashes and word.isascii()) or ((dashes or word[0].isdigit()) and infer_option(word, 0)):
-        return Token(role="unknown" if match["word"] else "value", word=word, start=start, end=end)
+        return Token(role="unknown" if match["word"] else "value", name=word, start=start, end=end)
     return value
 
 
@@ -253,12 +259,12 @@ _BRACKETS = {"(": ")）", "（": ")）", "[": "]］", "［": "]］", "{": "}｝"
 _CLOSING = frozenset("".join(_BRACKETS.values()))
 
 
-def remove_spans(text: str, spans: Iterable[tuple[int, int]]) -> str:
+def remove_spans(text: str, spans: Iterable[Span]) -> str:
     """The text without some parts, in their order, and without white space at its ends.
 
-    No comma or bracket is left over where a part was; away from them the text stays as it is.
+    No comma or bracket is left over where a part was; the rest of the text is unchanged.
     """
-    ends = [0, *(place for span in spans for place in span), len(text)]
+    ends = [0, *(place for span in spans for place in (span.start, span.end)), len(text)]
     first, *others = [text[start:end] for start, end in list(pairwise(ends))[::2]]
     # White space between two parts belongs to neither side: it must not cost the comma before the first.
     between = [piece for piece in others[:-1] if piece.strip()]

@@ -1,8 +1,8 @@
-"""Words without a sign: the lists of ``intents.toml``, and what a message says by them.
+"""Words without a sign: the lists of ``intents.toml``, and what they find in a message.
 
 A message is taken apart into what asks for an image, the options in words, and the prompt that is left. An option is a
-clause of its own ("…，竖版"), or stands next to the words that ask for an image ("来两张竖版的…"). Inside a
-description, in a score or in a time the same characters mean something else and are left alone.
+clause of its own ("…，竖版"), or follows the words that ask for an image ("来两张竖版的…"). Inside a description, in a
+score or in a time the same characters mean something else and are left alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from bot import sizes
-from bot.chat.parsing.tokenizer import QUOTED, fold, remove_spans
+from bot.chat.parsing.tokenizer import QUOTED, Span, fold, remove_spans
 from bot.dotenv import SHIPPED, read_config, read_toml
 from bot.errors import SettingsError
 from bot.options import HAN, NUMERALS, OPTIONS, PartialOptions
@@ -28,7 +28,7 @@ COMMANDS = (
 TOPICS = ("models", "quota", "sizes", "styles", "history", "queue", "help")
 """The commands that answer a question about them, likewise."""
 SEPARATORS = " \t\n\u3000,，。.;；:：!！?？、~～…"
-"""What may stand between a prompt and what was recognized beside it."""
+"""What may separate a prompt from what was recognized beside it."""
 STICKER = re.compile(r"\[[^\[\]\s]{1,8}\]")
 """A sticker of Feishu as text: [赞]."""
 EMOJIS = re.compile(f"[{EMOJI}\ufe0e\ufe0f\u200d\u20e3]+")
@@ -83,10 +83,8 @@ class Rules:
     """Compiled word lists by their keys, such as ``rules["lead_in.strong"]``; each matches any entry of its list."""
 
     patterns: Mapping[str, re.Pattern[str]]
-    entries: Mapping[str, tuple[re.Pattern[str], ...]]
-    """The entries of the lists of thanks and commands, one by one."""
-    sizes: Mapping[str, re.Pattern[str]]
-    """The words for sizes, by their ratio."""
+    entries: Mapping[str, tuple[re.Pattern[str], ...]]  # the entries of the lists of thanks and commands, one by one
+    sizes: Mapping[str, re.Pattern[str]]  # the words for sizes, by their ratio
 
     def __getitem__(self, key: str) -> re.Pattern[str]:
         return self.patterns[key]
@@ -108,10 +106,10 @@ class Rules:
         if errors:
             raise SettingsError([f"intents.toml: {error}" for error in errors])
         single = [key for key in words if key.startswith(("thanks.phrases", "commands."))]
-        entries = {key: tuple(_entry(one) for one in lists[key]) for key in single}
+        entries = {key: tuple(re.compile(f"(?:{one})", re.IGNORECASE) for one in lists[key]) for key in single}
         words["thanks.polite"] = rf"(?:{words['thanks.polite']})(?![a-z0-9'])"
         words["options.size_names"] = rf"(?:{words['options.size_names']})\s?(?:是|为|用|要)?\s?[:=]?\s?"
-        # A clause names a thing if that stands at its end, in English also before a preposition.
+        # A clause names a thing if it ends with it, in English also before a preposition.
         endings, chinese, english, joins = (words[f"description.{key}"] for key in _LISTS["description"][3:])
         ending = rf"(?:(?<={HAN})|^)(?:{endings})$"
         words["description.noun"] = rf"{ending}|(?:{chinese})$|\b(?:{english})(?:$| (?:{joins})\b)"
@@ -127,66 +125,33 @@ def _flat(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]
             yield f"{path}{name}", value
 
 
-def _entry(entry: str) -> re.Pattern[str]:
-    return re.compile(f"(?:{entry})", re.IGNORECASE)
-
-
 def _joined(key: str, entries: Any, errors: list[str]) -> str:
     """A pattern that matches any entry of a list; what is wrong with them is added to ``errors``."""
     if not isinstance(entries, list) or not entries:
         errors.append(f'{key}: write a list of expressions, such as ["…", "…"]')
         return ""
-    # To look for the small letters of all Chinese characters takes long, and they have none.
+    # Ignoring the case of every Chinese character, which has none, is slow.
     joined = "|".join(f"(?:{entry})" for entry in entries).replace(HAN, f"(?-i:{HAN})")
-    # To compile each of 2,000 entries takes longer than the rest of a start: the list stands for them.
-    if not all(map(_is_closed, entries)) or _fault(joined):
-        errors += [
-            f"{key}: entry {number}{fault}" for number, entry in enumerate(entries, 1) if (fault := _entry_fault(entry))
-        ]
+    # Compiling each of 2,000 entries takes longer than the rest of the start. The whole list fails if one entry does,
+    # unless that is empty, or another entry closes its bracket.
+    closed = (str(entry).count(a) == str(entry).count(b) for entry in entries for a, b in ("()", "[]"))
+    if _fault(joined) or not all(closed) or not all(isinstance(entry, str) and entry.strip() for entry in entries):
+        faults = enumerate(map(_fault, entries), 1)
+        errors += [f"{key}: entry {number} ({entries[number - 1]}): {fault}" for number, fault in faults if fault]
     return joined
 
 
-def _is_closed(entry: Any) -> bool:
-    """Whether an entry cannot be completed by its neighbors: if it is wrong, so is the list."""
-    return (
-        isinstance(entry, str)
-        and bool(entry.strip())
-        and all(entry.count(a) == entry.count(b) for a, b in ("()", "[]"))
-    )
-
-
-def _entry_fault(entry: Any) -> str:
-    if not isinstance(entry, str) or not entry.strip():
-        return ": must be a text that is not empty"
-    fault = _fault(f"(?:{entry})")
-    return fault and f" ({entry}): {fault}"
-
-
-def _fault(pattern: str) -> str:
+def _fault(pattern: Any) -> str:
     """What is wrong with a pattern; nothing where it can be used."""
+    if not isinstance(pattern, str) or not pattern.strip():
+        return "must be a text that is not empty"
     try:
-        compiled = re.compile(pattern, re.IGNORECASE)
+        compiled = re.compile(f"(?:{pattern})", re.IGNORECASE)
     except (re.error, OverflowError, RecursionError) as error:
         return f"is not a regular expression: {error}"
     if compiled.groupindex:
         return "has a named group; write (?:…)"
     return "matches the empty text; make a part required" if compiled.fullmatch("") else ""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
-    """A part of a text that is no part of the prompt; ``name`` is what it was recognized as.
-
-    Names are those of options, ``lead_in``, ``polite`` and ``follow_up``.
-    """
-
-    start: int
-    end: int
-    name: str
-
-
-Found = tuple[Span, str | int | bool]
-"""An option: where it stands, and its value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,14 +161,12 @@ class Wording:
     prompt: str
     options: PartialOptions
     spans: tuple[Span, ...]
-    request: Literal["strong", "weak"] | None
-    """How surely the words at the beginning ask for an image."""
-    key: str
-    """The prompt as it is compared."""
+    request: Literal["strong", "weak"] | None  # how clearly the words at the beginning ask for an image
+    key: str  # the prompt as it is compared
 
 
 def normalize(text: str) -> str:
-    """A message as it is compared: small letters, no emoji, stickers or punctuation, single spaces."""
+    """A message as it is compared: lower case, no emoji, stickers or punctuation, single spaces."""
     plain = EMOJIS.sub(" ", STICKER.sub(" ", fold(text).replace("’", "'")))
     return _BETWEEN_HAN.sub("", _NOT_WORDS.sub(" ", plain)).strip()
 
@@ -214,7 +177,7 @@ def number(numeral: str) -> int:
 
 
 def mask(text: str, spans: Iterable[Span] = ()) -> str:
-    """The plain form of a text in which quoted text and some spans cannot be matched; places stay the same."""
+    """The folded text, of the same length, in which quoted text and some spans cannot be matched."""
     characters = list(re.sub(QUOTED, lambda quoted: "\0" * len(quoted[0]), fold(text)))
     for span in spans:
         characters[span.start : span.end] = ";" * (span.end - span.start)
@@ -233,27 +196,27 @@ def splits_word(plain: str, at: int) -> bool:
     return at > 0 and len(pair := plain[at - 1 : at + 1]) == 2 and pair.isascii() and pair.isalpha()  # noqa: PLR2004
 
 
-def take_apart(text: str, *, rules: Rules, model: str, signed: Sequence[Found] = ()) -> Wording:
+def take_apart(text: str, *, rules: Rules, model: str, signed: Sequence[Span] = ()) -> Wording:
     """Takes the words that ask for an image and the options out of a text. Quoted text is never touched.
 
     ``signed`` is what was found by its sign, which words do not change. A size in pixels becomes the nearest one that
     ``model`` makes. Of several values of an option the first one counts.
     """
-    taken = [span for span, _ in signed]
-    values: dict[str, Any] = {span.name: value for span, value in reversed(signed) if span.name in OPTIONS}
+    taken = list(signed)
+    values: dict[str, Any] = {span.name: span.value for span in reversed(signed) if span.name in OPTIONS}
     if "size" in values:
         values["size"] = sizes.WORDS.get(values["size"], values["size"])
     model = values["model"] if values.get("model") in sizes.MODELS else model
     plain = mask(text, taken)
     start, request = _take_request(plain, rules, taken, values)
     end = take_tail(plain, start, rules, taken, requested=request is not None)
-    for span, value in _Finder(plain[:end], rules, start, requested=request is not None, model=model).options():
+    for span in OptionFinder(plain[:end], rules, start, requested=request is not None, model=model).options():
         if span.name not in values and all(span.end <= other.start or other.end <= span.start for other in taken):
             taken.append(span)
-            if (span.name, value) != ("count", 1):
-                values[span.name] = value
+            if (span.name, span.value) != ("count", 1):
+                values[span.name] = span.value
     taken.sort()
-    prompt = remove_spans(text, [(span.start, span.end) for span in taken])
+    prompt = remove_spans(text, taken)
     # What stood between the lead-in and the prompt; an exclamation mark may begin markup that is to be drawn.
     prompt = prompt.lstrip(SEPARATORS.replace("!", ""))
     return Wording(
@@ -264,7 +227,7 @@ def take_apart(text: str, *, rules: Rules, model: str, signed: Sequence[Found] =
 def _take_request(
     plain: str, rules: Rules, spans: list[Span], values: dict[str, Any]
 ) -> tuple[int, Literal["strong", "weak"] | None]:
-    """Takes the words at the beginning that ask for an image; gives where they end, and how surely they do."""
+    """Takes the words at the beginning that ask for an image; returns where they end, and how clearly they ask."""
     at = skip(plain, 0)
     while (polite := rules["thanks.polite"].match(plain, at)) and polite.end() < len(plain):
         if plain[polite.end()] not in SEPARATORS and not rules["lead_in.strong"].match(plain, polite.end()):
@@ -294,7 +257,7 @@ def _take_request(
 
 
 def take_tail(plain: str, start: int, rules: Rules, spans: list[Span], *, requested: bool) -> int:
-    """Takes the words that end a request, such as "吧" and "谢谢", emoji behind them too; gives where they begin."""
+    """Takes the words that end a request, such as "吧" and "谢谢", and emoji after them; returns where they begin."""
     # "画 谢谢" asks for these words, "画图，谢谢" does not.
     first = start if _COMMA.search(plain, max(0, start - 2), start) else start + 1
     decoration = _DECORATION.search(plain, max(first, len(plain) - _LONGEST_TAIL))
@@ -318,17 +281,12 @@ def take_tail(plain: str, start: int, rules: Rules, spans: list[Span], *, reques
     return end
 
 
-def find_options(plain: str, start: int, rules: Rules) -> Iterator[Found]:
-    """The options in words of a text that asks for no new image; the first one of a name counts."""
-    return _Finder(plain, rules, start).options()
-
-
 @dataclass(frozen=True, slots=True)
-class _Finder:
+class OptionFinder:
     """Finds the options in words of a text.
 
-    ``plain`` has what is quoted or already understood masked; ``start`` is where the words end that ask for an image,
-    and ``requested`` whether there are any.
+    ``plain`` is what :func:`mask` makes of it; ``start`` is where the words end that ask for an image, and
+    ``requested`` whether there are any.
     """
 
     plain: str
@@ -337,18 +295,18 @@ class _Finder:
     requested: bool = field(default=False, kw_only=True)
     model: str = field(default=sizes.DEFAULT_MODEL, kw_only=True)
 
-    def options(self) -> Iterator[Found]:
+    def options(self) -> Iterator[Span]:
         """The options; of several with the same name the first one counts."""
         plain, start = self.plain, self.start
         if times := _TIMES.search(plain, max(start, len(plain) - 8)):
-            yield Span(times.start(), times.end(), "count"), int(times["n"])
+            yield Span(times.start(), times.end(), "count", int(times["n"]))
         if english := _ENGLISH_COUNT.match(plain, start):
-            yield Span(start, english.end(), "count"), number(english["n"])
-        if found := self._next_size():
-            yield found
+            yield Span(start, english.end(), "count", number(english["n"]))
+        if size := self._next_size():
+            yield size
         yield from self._named_sizes()
         for pixels in _FREE_PIXELS.finditer(plain):
-            yield Span(pixels.start(), pixels.end(), "size"), self._nearest(pixels)
+            yield Span(pixels.start(), pixels.end(), "size", self._nearest(pixels))
         for begin, end in self._clauses():
             # "两张竖版" and "竖版两张" are two options in one clause.
             first = _CLAUSE_COUNT.match(plain, begin, end)
@@ -357,19 +315,19 @@ class _Finder:
             for middle in splits:
                 one, other = self._clause(begin, middle), self._clause(middle, end)
                 if one and (other or middle == end):
-                    yield Span(begin, middle, one[0]), one[1]
+                    yield Span(begin, middle, *one)
                     if other:
-                        yield Span(middle, end, other[0]), other[1]
+                        yield Span(middle, end, *other)
                     break
 
-    def _next_size(self) -> Found | None:
+    def _next_size(self) -> Span | None:
         """A size at the beginning, or right after the words that ask for an image: 来张16:9的…, 竖版海报."""
         plain, start = self.plain, self.start
         counter = _THING_COUNTER.match(plain, start) if self.requested else None
         at = counter.end() if counter else start
         ratio = _NEXT_RATIO.match(plain, at)
         if ratio and (value := self._ratio(ratio)):
-            return Span(start, ratio.end(), "size"), value
+            return Span(start, ratio.end(), "size", value)
         for value, words in self.rules.sizes.items():
             match = words.match(plain, at)
             if match is None or match[0].isascii() or (match[0].endswith("壁纸") and not self.requested):
@@ -377,25 +335,25 @@ class _Finder:
             particle = plain.startswith("的", match.end())
             noun = self.rules["options.image_nouns"].match(plain, match.end() + particle)
             if noun or self.requested or particle or match[0][-1] in "版图屏幅的":
-                return Span(start, match.end() + particle, "size"), value
+                return Span(start, match.end() + particle, "size", value)
             return None
         return None
 
     def _nearest(self, pixels: re.Match[str]) -> str:
         return sizes.nearest(self.model, int(pixels["w"]), int(pixels["h"]))
 
-    def _named_sizes(self) -> Iterator[Found]:
+    def _named_sizes(self) -> Iterator[Span]:
         """Sizes after their name ("尺寸9:16"), and ratios after "in" at the end."""
         plain = self.plain
         for name in self.rules["options.size_names"].finditer(plain):
             ratio = _ANY_RATIO.match(plain, name.end())
             if ratio and (value := self._ratio(ratio, named=True)):
-                yield Span(name.start(), ratio.end() + plain.startswith("的", ratio.end()), "size"), value
+                yield Span(name.start(), ratio.end() + plain.startswith("的", ratio.end()), "size", value)
             elif pixels := _PIXELS.match(plain, name.end()):
-                yield Span(name.start(), pixels.end(), "size"), self._nearest(pixels)
+                yield Span(name.start(), pixels.end(), "size", self._nearest(pixels))
         tail = _IN_RATIO.search(plain, max(0, len(plain) - 24))
         if tail and (value := self._ratio(tail, named=True)):
-            yield Span(tail.start(), tail.end(), "size"), value
+            yield Span(tail.start(), tail.end(), "size", value)
 
     def _ratio(self, match: re.Match[str], *, named: bool = False) -> str | None:
         """The ratio that two numbers are, unless they are a score or a time."""
@@ -425,7 +383,7 @@ class _Finder:
                     yield begin, end
 
     def _is_between_words(self, begin: int, end: int) -> bool:
-        """Whether a ratio stands between two words, as a score does: 湖人 3:2 勇士; another option is no such word."""
+        """Whether a ratio is between two words, as a score is: 湖人 3:2 勇士; another option is no such word."""
         if _ANY_RATIO.match(self.plain, begin) is None:
             return False
         before = self.plain[max(0, begin - 3) : begin].rstrip(" ")
