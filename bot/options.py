@@ -42,8 +42,7 @@ class Match(NamedTuple):
 
     value: str | int | bool | None
     end: int
-    certain: bool = False
-    """Whether it can only be a value of this option."""
+    certain: bool = False  # whether it can only be a value of this option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +227,7 @@ class Options:
         words=("style", "风格", "画风"),
         off_words=frozenset({NONE, "无"}),
         check=_check_style,
-        # A style that was removed from the file stays a default without effect.
+        # A style that was removed from the file may remain a default, without effect.
         adapt=lambda style, _: style,
         explain=lambda context: {"allowed": ", ".join(context.styles)},
         is_style=True,
@@ -302,7 +301,6 @@ class PartialOptions:
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> PartialOptions:
-        """Options as they were stored, without those that only another version knows."""
         return cls(**{name: value for name, value in stored.items() if name in OPTIONS})
 
     def __or__(self, other: PartialOptions) -> PartialOptions:
@@ -352,13 +350,11 @@ def resolve_options(
     resolved: dict[str, Any] = {}
     context = Context(resolved=resolved, styles=styles, may_drop_watermark=may_drop_watermark)
     for name, option in OPTIONS.items():
-        value = typed.given.get(name)
-        if value == "" and DEFAULTS[name] is None:
-            resolved[name] = None
-            continue
-        check = option.check
+        value, check = typed.given.get(name), option.check
         if value in (None, ""):
-            value, check = getattr(defaults, name), option.adapt or option.check
+            # An empty text removes the default of an option that can be absent.
+            removed = value == "" and DEFAULTS[name] is None
+            value, check = None if removed else getattr(defaults, name), option.adapt or check
         try:
             resolved[name] = check(value, context)
         except GlmError:
@@ -390,11 +386,7 @@ def form_options(form: Mapping[str, str], before: Mapping[str, Any]) -> PartialO
 
 
 def check_each(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The canonical value of each option that has one, by name.
-
-    Raises:
-        GlmError: a value is not allowed.
-    """
+    """The canonical value of each option that has one, by name; raises ``GlmError`` for one that is not allowed."""
     checked: dict[str, Any] = {}
     for name, option in OPTIONS.items():
         if (value := values.get(name)) is not None:
@@ -403,10 +395,6 @@ def check_each(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def api_fields(options: Options) -> dict[str, Any]:
-    """The fields of the API's body.
-
-    Raises:
-        GlmError: a value is not allowed.
-    """
+    """The fields of the API's body; raises ``GlmError`` for a value that is not allowed."""
     values = {name: getattr(options, name) for name, option in OPTIONS.items() if option.api_field}
     return {str(OPTIONS[name].api_field): value for name, value in check_each(values)}

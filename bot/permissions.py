@@ -14,9 +14,6 @@ def make_private_folder(folder: Path) -> None:
     """Creates a folder with mode 0700, or removes other users' access to one that exists.
 
     A folder of another user, or one that is shared such as ``/tmp``, is left as it is.
-
-    Raises:
-        OSError: it cannot be created.
     """
     folder.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
     found = folder.stat()
@@ -25,11 +22,7 @@ def make_private_folder(folder: Path) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Writes a file with mode 0600, over one that is there.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Writes a file with mode 0600, over one that is there."""
     with open(path, "wb", opener=private_opener) as file:
         file.write(content)
 

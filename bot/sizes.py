@@ -62,7 +62,6 @@ class Rule:
     max_pixels: int
 
     def allows(self, width: int, height: int) -> bool:
-        """Whether the model can make an image of this size."""
         return (
             self.minimum <= min(width, height)
             and max(width, height) <= self.maximum
@@ -77,11 +76,7 @@ _COGVIEW_RULE = Rule(minimum=512, maximum=2048, multiple=16, max_pixels=2**21)
 
 
 def check_model(model: str) -> str:
-    """The model, if the platform has it.
-
-    Raises:
-        RequestRejected: there is no such model.
-    """
+    """The model; raises ``RequestRejected`` if the platform has none of this name."""
     if model in MODELS:
         return model
     allowed = ", ".join(MODELS)
@@ -90,20 +85,14 @@ def check_model(model: str) -> str:
 
 
 def rule(model: str) -> Rule:
-    """The rule of a model for sizes that are not on its list.
-
-    Raises:
-        RequestRejected: there is no such model.
-    """
+    """The rule of a model for sizes that are not on its list; raises ``RequestRejected`` if there is no such model."""
     return _GLM_RULE if check_model(model) == DEFAULT_MODEL else _COGVIEW_RULE
 
 
 def resolve(model: str, text: str) -> str:
     """The size in pixels, ``WIDTHxHEIGHT`` with an ASCII ``x``, for a size, a ratio or a word such as ``横版``.
 
-    Raises:
-        InvalidSize: the model cannot make it, or it is none of the three.
-        RequestRejected: there is no such model.
+    Raises ``InvalidSize`` if the model cannot make it or it is none of the three.
     """
     limits = rule(model)
     plain = text.strip().lower().translate(PLAIN)
@@ -125,9 +114,6 @@ def nearest(model: str, width: int, height: int) -> str:
     """The size that ``model`` makes whose ratio and then whose area are nearest to ``width`` by ``height`` pixels.
 
     A side is rounded and clamped to what the model allows; too many pixels are scaled down. A size that is valid stays.
-
-    Raises:
-        RequestRejected: there is no such model.
     """
     limits = rule(model)
     exact = f"{width}x{height}"
@@ -170,17 +156,17 @@ def resolve_default(model: str, size: str) -> str:
 
 def ratio_name(size: str) -> str:
     """The named ratio nearest to ``WIDTHxHEIGHT``, with ``≈`` before it if it is not exact."""
-    ratio = _quotient(size, "x")
+    ratio = _quotient(size)
     name = _nearest_ratio(ratio, _NAMED_RATIOS)
-    return name if ratio == _quotient(name, ":") else f"≈{name}"
+    return name if ratio == _quotient(name) else f"≈{name}"
 
 
 def _nearest_ratio(ratio: float, names: Sequence[str]) -> str:
-    return min(names, key=lambda one: max(ratio / _quotient(one, ":"), _quotient(one, ":") / ratio))
+    return min(names, key=lambda one: max(ratio / _quotient(one), _quotient(one) / ratio))
 
 
-def _quotient(text: str, separator: str) -> float:
-    left, _, right = text.partition(separator)
+def _quotient(text: str) -> float:
+    left, right = re.split("[x:]", text)
     return int(left) / int(right)
 
 
