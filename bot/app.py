@@ -42,7 +42,6 @@ from bot.metrics import CONTENT_TYPE, Metrics
 from bot.models import Command
 from bot.service.bot_identity import BotIdentity
 from bot.service.card_actions import CardActionHandler
-from bot.service.commands import Commands
 from bot.service.event_handler import EventHandler
 from bot.service.quotas import Limits
 from bot.service.requests import RequestService
@@ -243,20 +242,13 @@ class Bot:
 
     def _build_request_service(self) -> RequestService:
         settings = self._settings
-        may_drop_watermark = settings.images.watermark_disclaimer_signed
         return RequestService(
             database=self.database,
             limits=self._limits,
             preferences=self._preferences,
-            commands=Commands(
-                database=self.database,
-                preferences=self._preferences,
-                admins=frozenset(settings.team.admins),
-                styles=self._styles,
-                may_drop_watermark=may_drop_watermark,
-            ),
             styles=self._styles,
-            may_drop_watermark=may_drop_watermark,
+            admins=frozenset(settings.team.admins),
+            may_drop_watermark=settings.images.watermark_disclaimer_signed,
             log_prompts=settings.log.prompts,
             on_result=self._metrics.request_received,
         )
@@ -276,22 +268,13 @@ class Bot:
         )
 
     def _build_event_handler(self, requests: RequestService) -> EventHandler:
-        settings = self._settings
         return EventHandler(
             database=self.database,
             requests=requests,
-            card_actions=CardActionHandler(
-                database=self.database,
-                requests=requests,
-                cards=self._cards,
-                admins=frozenset(settings.team.admins),
-            ),
+            card_actions=CardActionHandler(database=self.database, requests=requests, cards=self._cards),
             identity=self._identity,
             rules=self._rules,
-            confirm=settings.chat.confirm,
-            model=settings.images.model,
-            allows=settings.team.allows,
-            welcome=settings.welcome.kinds,
+            settings=self._settings,
             wake=self._wake,
         )
 

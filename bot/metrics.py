@@ -12,9 +12,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from bot.errors import STALLED, UNKNOWN_OUTCOME, UPLOAD_FAILED, DatabaseUnavailable, GlmError
-from bot.models import GenerationView, State
+from bot.models import GenerationView, State, StateSnapshot
 from bot.sizes import MODELS
-from bot.view_models import StateSnapshot
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format"""

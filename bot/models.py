@@ -1,4 +1,4 @@
-"""Domain values: messages and events, requests, generations and their results."""
+"""Domain values: messages and events, requests, generations and their results, and what cards and metrics show."""
 
 from __future__ import annotations
 
@@ -52,8 +52,7 @@ class Message:
     names: tuple[str, ...] = ()
     attachment: bool = False
     """Whether there is an image, a file or another thing in it that the bot cannot read, with words or without."""
-    references: tuple[str, ...] = ()
-    """The message that it replies to, and the first one of that thread of replies."""
+    references: tuple[str, ...] = ()  # the message that it replies to, and the first one of that thread of replies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +82,6 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRecall:
-    """A message was recalled."""
-
     message_id: str
 
 
@@ -99,8 +96,7 @@ class Onboarding:
     event_id: str
     chat_id: str | None
     person: str
-    first: bool = True
-    """Whether the person is new to the bot, as far as the event says."""
+    first: bool = True  # whether the person is new to the bot, as far as the event says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +107,7 @@ class CardAction:
     presser: str
     message_id: str
     chat_id: str
-    value: Mapping[str, Any]
-    """What the button carries: the action and the id of a request or generation."""
+    value: Mapping[str, Any]  # what the button carries: the action and the id of a request or generation
     choice: str | None = None
     form: Mapping[str, str] = field(default_factory=dict)
 
@@ -174,12 +169,10 @@ class ImageFile:
     """A downloaded image: its bytes unchanged, and what they really are."""
 
     content: bytes
-    format: str
-    """The format by its magic bytes, such as ``JPEG`` or ``PNG``."""
+    format: str  # the format by its magic bytes, such as `JPEG` or `PNG`
     width: int
     height: int
-    suffix: str
-    """The file name's ending that belongs to the format, with its dot."""
+    suffix: str  # the file name's ending that belongs to the format, with its dot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,23 +202,17 @@ class GenerationView:
     """When the link really ends, in seconds since 1970, where it is signed for less than 30 days."""
     findings: tuple[ContentFinding, ...] = ()
     failure: Failure | None = None
-    seconds: float | None = None
-    """How long the paid call took."""
-    repeated: bool = False
-    """Whether a crash hid the outcome of a first call, so that this one was paid in addition."""
-    reencoded: bool = False
-    """Whether the image was re-encoded to fit Feishu's limit."""
-    resumable: bool = False
-    """Whether it failed after it was paid for, and can still be fetched without paying again."""
-    calls_billed: int = 0
-    """How many of its calls the platform bills, or may bill where there is no image."""
+    seconds: float | None = None  # how long the paid call took
+    repeated: bool = False  # whether a crash hid the outcome of a first call, so that this one was paid in addition
+    reencoded: bool = False  # whether the image was re-encoded to fit Feishu's limit
+    resumable: bool = False  # whether it failed after it was paid for, and can still be fetched without paying again
+    calls_billed: int = 0  # how many of its calls the platform bills, or may bill where there is no image
     kept: bool = False
-    """Of a cancelled one: whether the platform made the image all the same, and it can still be had.
+    """Of a cancelled one: whether the platform generated the image anyway, and it can still be delivered.
 
     The card's button for it sends ``{"a": "deliver", "r": request_id}``.
     """
-    platform_request_id: str | None = None
-    """The platform's own id of the paid call, for its support."""
+    platform_request_id: str | None = None  # the platform's own id of the paid call, for its support
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,22 +223,152 @@ class RequestView:
     prompt: str
     options: Options
     images: tuple[GenerationView, ...]
-    ahead: int | None = None
-    """How many generations are ahead of the first waiting one of this request."""
-    wait_seconds: float | None = None
-    """The estimated wait, where one can be made."""
-    backing_off: bool = False
-    """Whether the platform's limit makes the first waiting generation wait."""
-    price: float | None = None
-    """Yuan for one image; ``None`` where no price is known."""
-    raw_prompt: str | None = None
-    """The prompt without the words of its style; ``None`` where it has none."""
-    recalled: bool = False
-    """Whether the message was recalled: its prompt cannot be used again."""
+    ahead: int | None = None  # how many generations are ahead of the first waiting one of this request
+    wait_seconds: float | None = None  # the estimated wait, where one can be made
+    backing_off: bool = False  # whether the platform's limit makes the first waiting generation wait
+    price: float | None = None  # yuan for one image; `None` where no price is known
+    raw_prompt: str | None = None  # the prompt without the words of its style; `None` where it has none
+    recalled: bool = False  # whether the message was recalled: its prompt cannot be used again
     recognized_words: tuple[str, ...] = ()
-    """The words, as they were typed, that were taken for options or for a wish to have an image again."""
-    recognized_options: tuple[str, ...] = ()
-    """The options that these words stand for."""
+    """The words, as they were typed, that were recognized as options or as a request for an image again."""
+    recognized_options: tuple[str, ...] = ()  # the options that these words mean
+
+    @property
+    def done(self) -> list[GenerationView]:
+        """The images that are in the chat."""
+        return [image for image in self.images if image.state is State.DONE]
+
+
+# What the cards of commands and the metrics show.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueEntry:
+    """A request with images that run or wait; ``number`` is what ``/cancel`` takes, for one's own alone."""
+
+    request_id: str
+    prompt: str
+    mine: bool
+    here: bool  # whether it belongs to this chat; other people's in other chats are not shown
+    running: int  # images whose call or delivery is under way
+    waiting: int
+    number: int | None = None
+    ahead: int | None = None  # generations ahead of its first waiting one
+    wait_seconds: float | None = None  # until its last image is there, where that can be estimated
+    price: float = 0.0  # yuan for an image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueView:
+    """The unfinished requests of a chat, one's own everywhere, and how many images there are elsewhere."""
+
+    entries: tuple[QueueEntry, ...]
+    elsewhere: int
+    paused: bool
+    private: bool = False
+    """Whether nobody else reads the answer, so that one's own prompts from other chats may be shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What has been used of a limit, in images or in yuan; a limit of 0 is none."""
+
+    name: str  # which limit: `quota.NAME` is its sentence
+    used: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaView:
+    """What a person, the budgets that apply to the person and this chat, and the team have used."""
+
+    own: tuple[Quota, ...]
+    budgets: tuple[Quota, ...]
+    team: tuple[Quota, ...]
+    resets_at: float  # when the person's day starts again, in seconds since 1970
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    request_id: str
+    prompt: str
+    image_key: str
+    options: Options
+    generation_id: str = ""  # whose original can be sent; empty where it is not available any more
+    accepted_at: float | None = None  # in seconds since 1970
+    calls_billed: int = 1  # how many calls the platform bills for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryView:
+    """One page of somebody's history, newest first."""
+
+    entries: tuple[HistoryEntry, ...]
+    filter: str = ""  # the day or the words that were asked for, as they were typed
+    everywhere: bool = False  # whether it covers all chats of the person, not this chat alone
+    more: bool = False
+    """Whether there are older ones; the card's button sends ``{"a": "older", "r": request_id}`` of this request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStats:
+    """One model's month: images charged, yuan, and the medians in seconds."""
+
+    model: str
+    images: int
+    yuan: float
+    generation_seconds: float | None
+    waiting_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one person or one chat has used in a month: calls that the platform bills or may bill, and yuan."""
+
+    open_id: str  # of the person; in a direct chat of the person there, in a group empty
+    images: int
+    yuan: float
+    chat_id: str = ""  # of the chat; empty where the person in all chats is meant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsView:
+    """The team's month, for an admin; ``month`` is written ``2026-11``.
+
+    The card's button for a file of the month sends ``{"a": "export", "m": month}``.
+    """
+
+    month: str
+    models: tuple[ModelStats, ...]
+    people: tuple[Usage, ...]  # the people with the highest cost, the highest first
+    days: tuple[tuple[str, int], ...]  # images a day, as `11-23` and count, oldest first
+    outcomes: Mapping[str, int]
+    """How generations ended: ``done``, ``cancelled``, or the sentence of their failure, such as ``failure.balance``."""
+    feishu_calls: int
+    paused: bool
+    chats: tuple[Usage, ...] = ()  # the chats with the highest cost, the highest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSnapshot:
+    """One model: how many generations wait and the oldest of them for how many seconds, and slots."""
+
+    waiting: int
+    oldest_seconds: float
+    slots_taken: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateSnapshot:
+    """The present state over all processes; money in yuan, sizes in bytes."""
+
+    models: Mapping[str, ModelSnapshot]
+    workers: int
+    month_yuan: float
+    month_images: int
+    month_feishu_calls: int
+    database_bytes: int
 
 
 def fields_of(record: Any) -> dict[str, Any]:

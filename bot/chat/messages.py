@@ -24,13 +24,9 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
 class Messages:
-    """The sentences of both languages, with the same keys and placeholders in each.
+    """The sentences of both languages by key, with the same placeholders, written ``{name}``, in each.
 
-    Args:
-        words: for each language, the sentences by key; a placeholder is written ``{name}``.
-
-    Raises:
-        SettingsError: the languages differ, or a sentence is empty or malformed; every error is listed.
+    Raises ``SettingsError`` with every error if the languages differ, or a sentence is empty or malformed.
     """
 
     def __init__(self, words: Mapping[Language, Mapping[str, object]]) -> None:

@@ -36,8 +36,7 @@ class Style:
 class Styles(Collection[str]):
     """The styles in the order of their file; as a collection, the names that can be typed, in any case.
 
-    Raises:
-        SettingsError: two styles share a name.
+    Raises ``SettingsError`` if two styles share a name.
     """
 
     def __init__(self, styles: Collection[Style]) -> None:

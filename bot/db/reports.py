@@ -16,10 +16,9 @@ from bot.db.database import Database
 from bot.db.key_value import is_paused
 from bot.db.tables import generations, requests, workers
 from bot.db.usage import ApiUsageCounter, feishu_calls, spent, yuan
-from bot.models import State
+from bot.models import ModelSnapshot, ModelStats, State, StateSnapshot, StatsView, Usage
 from bot.settings import LimitSettings
 from bot.timings import BillingPeriods
-from bot.view_models import ModelSnapshot, ModelStats, StateSnapshot, StatsView, Usage
 
 TOP_SENDERS = 5
 
@@ -29,42 +28,40 @@ _SIZE = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryQuery:
-    """Which images of a sender: in one chat or everywhere, from ``since`` on and before ``until``, with these words.
+def history_rows(
+    connection: Connection,
+    *,
+    sender: str,
+    chat_id: str | None,
+    since: float | None,
+    until: float | None,
+    words: Iterable[str],
+    before: tuple[float, int],
+    most: int,
+) -> Sequence[RowMapping]:
+    """The images that a sender got, newest first, with what their requests say.
 
-    ``before`` is the time and the index in its request of the image that they are older than. Times in seconds since
-    1970.
+    Those in one chat or everywhere, from ``since`` on and before ``until``, with these words. ``before`` is the time
+    and the index in its request of the image that they are older than. Times in seconds since 1970.
     """
-
-    sender: str
-    chat_id: str | None
-    since: float | None
-    until: float | None
-    words: Sequence[str]
-    before: tuple[float, int]
-
-
-def history_rows(connection: Connection, query: HistoryQuery, *, most: int) -> Sequence[RowMapping]:
-    """The images that a sender got, newest first, with what their requests say."""
     made, asked = generations.c, requests.c
-    at, index = query.before
+    at, index = before
     conditions = [
-        made.sender == query.sender,
+        made.sender == sender,
         made.state == State.DONE,
         made.image_key.is_not(None),
         # Those of recalled messages have none.
         asked.prompt != "",
         made.accepted_at <= at,
         or_(made.accepted_at < at, made.index_in_request > index),
-        *(func.lower(asked.prompt).contains(word.lower(), autoescape=True) for word in query.words),
+        *(func.lower(asked.prompt).contains(word.lower(), autoescape=True) for word in words),
     ]
-    if query.chat_id is not None:
-        conditions.append(asked.chat_id == query.chat_id)
-    if query.since is not None:
-        conditions.append(made.accepted_at >= query.since)
-    if query.until is not None:
-        conditions.append(made.accepted_at < query.until)
+    if chat_id is not None:
+        conditions.append(asked.chat_id == chat_id)
+    if since is not None:
+        conditions.append(made.accepted_at >= since)
+    if until is not None:
+        conditions.append(made.accepted_at < until)
     statement = (
         select(generations, asked.prompt, asked.content)
         .join(requests, asked.request_id == made.request_id)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.chat.cards.elements import CardContext, render_toast
+from bot.chat.cards.elements import CardContext
 from bot.chat.cards.form_card import prefill, render_form
 from bot.chat.cards.help_cards import EXAMPLES
 from bot.chat.parsing.parser import parse_prompt
@@ -32,31 +32,31 @@ from bot.logs import bind_ids, get_logger
 from bot.models import CardAction, Command, ImagePrompt, ParsedMessage, State
 from bot.options import Options, PartialOptions, form_options, repeat_options
 from bot.service.history import read_history
-from bot.service.requests import RequestService
+from bot.service.requests import RequestService, SubmitResult
 
 log = get_logger(__name__)
 
 Toast = dict[str, Any]
 
-_NEEDS_PROMPT = ("again", "ratio", "edit", "retype", "submit", "resume", "deliver")
-"""The actions that a request without a prompt, whose message was recalled, does not take."""
+Row = Mapping[Any, Any]
+"""The stored request that a card shows, or the chat of a card that shows none."""
 
-COMMAND_BUTTONS = ("commands",)
-"""The commands that a button can give."""
+_WITHOUT_REQUEST = ("example", "command", "style", "export")
+_WITHOUT_PROMPT = ("cancel", "original")
+"""The actions that a request takes whose message was recalled, and which has no prompt any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardActionHandler:
     """Handles buttons, selects and forms.
 
-    An action that is delivered twice, known by its event, is handled once; two separate clicks are two. ``admins`` may
+    An action that is delivered twice, known by its event, is handled once; two separate clicks are two. Admins may
     cancel what others asked for.
     """
 
     database: Database
     requests: RequestService
     cards: CardContext
-    admins: Collection[str]
 
     def handle(self, action: CardAction) -> Toast:
         """Stores what an action asks for; returns the toast to answer with.
@@ -64,7 +64,7 @@ class CardActionHandler:
         Raises:
             DatabaseUnavailable: nothing was stored.
         """
-        of_request: Mapping[Any, Callable[[CardAction, Mapping[Any, Any]], Toast]] = {
+        actions: Mapping[Any, Callable[[CardAction, Row], Toast]] = {
             "again": self._again,
             "resume": self._resume,
             "deliver": self._deliver,
@@ -77,236 +77,214 @@ class CardActionHandler:
             "older": self._older,
             "confirm": self._confirm,
             "decline": self._decline,
-        }
-        others: Mapping[Any, Callable[[CardAction], Toast]] = {
-            "export": self._export,
             "example": self._example,
             "command": self._command,
             "style": self._style,
+            "export": self._export,
         }
-        given = action.value.get("a")
-        name = given if isinstance(given, str) else ""
-        request = self._request(action, name) if name in of_request else None
+        name = action.value.get("a")
+        perform = actions.get(name) if isinstance(name, str) else None
+        row = self._shown(action, name) if perform else None
         ids = {}
-        if request is not None:
+        if row is not None and "request_id" in row:
             # What leads from the log lines of an action back to the request of its card, and its message.
-            ids = log_ids(request["request_id"], request["dedup_key"])
+            ids = log_ids(row["request_id"], row["dedup_key"])
             ids = {"pressed": ids["request"], "message_id": ids.get("message_id")}
         with bind_ids(**ids):
-            log.info("card action", action=given, card=action.message_id)
-            if name in others:
-                return others[name](action)
-            if name not in of_request:
-                return self._toast("toast.unknown", "warning")
-            return of_request[name](action, request) if request is not None else self._toast("toast.gone", "warning")
+            log.info("card action", action=name, card=action.message_id)
+            if perform is None:
+                return self.cards.toast("toast.unknown", "warning")
+            return perform(action, row) if row is not None else self.cards.toast("toast.gone", "warning")
 
     def reject(self) -> Toast:
         """The toast for a person who may not use the bot."""
-        return self._toast("toast.not_allowed", "warning")
+        return self.cards.toast("toast.not_allowed", "warning")
 
-    def _request(self, action: CardAction, name: str) -> Mapping[Any, Any] | None:
-        """The request that a card shows, or of one of its images, where the action came from its own chat."""
-        request_id, chat_id = str(action.value.get("r")), action.chat_id
+    def _shown(self, action: CardAction, name: Any) -> Row | None:
+        """What a card shows: a request, that of one of its images, or just its chat; only in the card's own chat."""
+        chat_id, request_id = action.chat_id, str(action.value.get("r"))
         with self.database.read() as connection:
+            if name in _WITHOUT_REQUEST:
+                return chat_of_card(connection, card_id=action.message_id, chat_id=chat_id, sender=action.presser)
             if name in ("confirm", "decline"):
                 return find_offer(connection, chat_id=chat_id, request_id=request_id)
             if name == "older":
                 return command_request(connection, "history", chat_id=chat_id, request_id=request_id)
             which = {"generation_id": str(action.value.get("g"))} if name == "original" else {"request_id": request_id}
             row = image_request(connection, chat_id=chat_id, presser=action.presser, **which)
-        return None if row and name in _NEEDS_PROMPT and not row["raw_prompt"] else row
+        return None if row and name not in _WITHOUT_PROMPT and not row["raw_prompt"] else row
 
-    def _again(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+    def _again(self, action: CardAction, request: Row) -> Toast:
         with self.database.read() as connection:
             states = generation_states(connection, request["request_id"])
         if action.message_id == request["answer_id"] and not all(state.ended for state in states):
             # The button was pressed twice: its images go on already.
-            return self._toast("toast.going_on", "info")
+            return self.cards.toast("toast.going_on", "info")
         if State.DONE not in states and self._resume_images(request):
-            return self._toast("toast.resumed", "success")
+            return self.cards.toast("toast.resumed", "success")
         return self._repeat(action, request)
 
-    def _deliver(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+    def _deliver(self, action: CardAction, request: Row) -> Toast:
         """Delivers the image that came although it was cancelled; it is billed already."""
         if not self._may_change(action, request):
-            return self._toast("toast.not_yours", "warning")
+            return self.cards.toast("toast.not_yours", "warning")
         return self._resume(action, request)
 
-    def _resume(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+    def _resume(self, action: CardAction, request: Row) -> Toast:
         if self._resume_images(request, kept=action.value["a"] == "deliver"):
-            return self._toast("toast.resumed", "success")
+            return self.cards.toast("toast.resumed", "success")
         with self.database.write(step="card_actions.reopen") as connection:
             states = generation_states(connection, request["request_id"])
             if all(state.ended for state in states):
                 # Its card still offers what is no longer possible.
                 reopen(connection, request["request_id"])
-                return self._toast("toast.not_resumed", "info")
-        return self._toast("toast.going_on", "info")
+                return self.cards.toast("toast.not_resumed", "info")
+        return self.cards.toast("toast.going_on", "info")
 
-    def _resume_images(self, request: Mapping[Any, Any], *, kept: bool = False) -> bool:
+    def _resume_images(self, request: Row, *, kept: bool = False) -> bool:
         with self.database.write(step="card_actions.resume") as connection:
             return resume_images(self.database, connection, request["request_id"], kept=kept) > 0
 
-    def _repeat(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+    def _repeat(self, action: CardAction, request: Row) -> Toast:
         options = repeat_options(read_content(request), PartialOptions(size=action.choice))
         return self._accept(action, request, ImagePrompt(prompt=request["raw_prompt"], options=options))
 
-    def _submit(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+    def _submit(self, action: CardAction, request: Row) -> Toast:
         """Accepts what a form asks for; one that is rejected stays as it was filled in and can be sent again."""
-        answer = self._submit_form(action, request)
+        text, before = action.form.get("prompt", "").strip(), read_content(request)
+        # What was parsed once is a prompt as it is: parsing it again could take more of it away.
+        unchanged = text == prefill(request["raw_prompt"]).strip()
+        prompt = ImagePrompt(prompt=text) if unchanged else parse_prompt(text, styles=self.requests.styles)
+        if not text:
+            answer = self.cards.toast("toast.empty_prompt", "error")
+        elif isinstance(prompt, UserError):
+            answer = self._error(prompt)
+        else:
+            options = repeat_options(before, form_options(action.form, before) | prompt.options)
+            answer = self._accept(action, request, replace(prompt, options=options))
         if answer["toast"]["type"] == "success":
             return answer
         card = render_form(
             self.cards,
             request_id=request["request_id"],
             prompt=request["raw_prompt"],
-            options=Options.from_stored(read_content(request)),
+            options=Options.from_stored(before),
             typed=action.form,
             again=hashlib.sha256(action.event_id.encode()).hexdigest()[:8],
         )
         return {**answer, "card": {"type": "raw", "data": card}}
 
-    def _submit_form(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
-        text = action.form.get("prompt", "").strip()
-        if not text:
-            return self._toast("toast.empty_prompt", "error")
-        # What was parsed once is a prompt as it is: parsing it again could take more of it away.
-        unchanged = text == prefill(request["raw_prompt"]).strip()
-        prompt = ImagePrompt(prompt=text) if unchanged else parse_prompt(text, styles=self.requests.styles)
-        if isinstance(prompt, UserError):
-            return self._error(prompt)
-        before = read_content(request)
-        options = repeat_options(before, form_options(action.form, before) | prompt.options)
-        return self._accept(action, request, replace(prompt, options=options))
-
-    def _form(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+    def _form(self, action: CardAction, request: Row) -> Toast:
         name = "form" if action.value["a"] == "edit" else "retype"
         return self._accept(action, request, Command(name=name, argument=request["request_id"]), "toast.form_sent")
 
-    def _original(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+    def _original(self, action: CardAction, request: Row) -> Toast:
         command = Command(name="original", argument=str(action.value["g"]))
         return self._accept(action, request, command, "toast.original_coming")
 
-    def _older(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+    def _older(self, action: CardAction, request: Row) -> Toast:
         if action.presser != request["sender"]:
-            return self._toast("toast.others_history", "warning")
+            return self.cards.toast("toast.others_history", "warning")
         _, argument = read_history(self.database, Request.of_row(request), zone=self.cards.zone)
         if not argument:
-            return self._toast("toast.no_older", "info")
+            return self.cards.toast("toast.no_older", "info")
         return self._accept(action, request, Command(name="history", argument=argument), "toast.sent")
 
-    def _confirm(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+    def _confirm(self, action: CardAction, request: Row) -> Toast:
         """Draws what a card asks about: once, no matter who presses it or how often."""
         if result_of(request) == "declined":
-            return self._toast("toast.unknown", "warning")
+            return self.cards.toast("toast.unknown", "warning")
         offer = offer_of(request)
         prompt = ImagePrompt(prompt=offer["prompt"], options=PartialOptions.from_stored(offer["options"]))
-        key = f"confirm:{request['request_id']}"
-        new = replace(_new(action, request), dedup_key=key, fingerprint=None)
-        result = self.requests.submit(new, prompt, store_rejected=False)
-        if result.error is not None:
-            return self._error(result.error)
-        settle_offer(self.database, request["request_id"], "drawn")
-        key = "toast.queued" if result.outcome == "accepted" else "toast.going_on"
-        return self._toast(key, "success", price=self.cards.price(result.price))
+        once = replace(self._new(action, request), dedup_key=f"confirm:{request['request_id']}", fingerprint=None)
+        result = self.requests.submit(once, prompt, store_rejected=False)
+        if result.error is None:
+            settle_offer(self.database, request["request_id"], "drawn")
+        return self._answer(result, "toast.queued" if result.outcome == "accepted" else "toast.going_on")
 
-    def _decline(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+    def _decline(self, action: CardAction, request: Row) -> Toast:
         if result_of(request) == "drawn":
-            return self._toast("toast.too_late", "info")
+            return self.cards.toast("toast.too_late", "info")
         if not self._may_change(action, request):
-            return self._toast("toast.not_yours", "warning")
+            return self.cards.toast("toast.not_yours", "warning")
         settle_offer(self.database, request["request_id"], "declined")
-        return self._toast("toast.declined", "info")
+        return self.cards.toast("toast.declined", "info")
 
-    def _cancel(self, action: CardAction, request: Mapping[Any, Any]) -> Toast:
+    def _cancel(self, action: CardAction, request: Row) -> Toast:
         if not self._may_change(action, request):
-            return self._toast("toast.not_yours", "warning")
+            return self.cards.toast("toast.not_yours", "warning")
         with self.database.write(step="card_actions.cancel") as connection:
             count = cancel(self.database, connection, [request["request_id"]])
-        return self._toast("toast.cancelled", "success") if count else self._toast("toast.too_late", "info")
+        return self.cards.toast("toast.cancelled", "success") if count else self.cards.toast("toast.too_late", "info")
 
-    def _may_change(self, action: CardAction, request: Mapping[Any, Any]) -> bool:
-        return action.presser == request["sender"] or action.presser in self.admins
+    def _may_change(self, action: CardAction, request: Row) -> bool:
+        return action.presser == request["sender"] or action.presser in self.requests.admins
 
-    def _example(self, action: CardAction) -> Toast:
+    def _example(self, action: CardAction, chat: Row) -> Toast:
         name = action.value.get("e")
         if name not in EXAMPLES:
-            return self._toast("toast.unknown", "warning")
-        shown = self._chat(action)
-        text = self.cards.messages.text(f"welcome.example.{name}.prompt", shown["language"])
-        return self._accept(action, shown, ImagePrompt(prompt=text))
+            return self.cards.toast("toast.unknown", "warning")
+        new = self._new(action, chat)
+        prompt = ImagePrompt(prompt=self.cards.messages.text(f"welcome.example.{name}.prompt", new.language))
+        return self._answer(self.requests.submit(new, prompt, store_rejected=False), "toast.queued")
 
-    def _command(self, action: CardAction) -> Toast:
-        name = action.value.get("c")
-        if name not in COMMAND_BUTTONS:
-            return self._toast("toast.unknown", "warning")
-        return self._accept(action, self._chat(action), Command(name=name), "toast.sent")
+    def _command(self, action: CardAction, chat: Row) -> Toast:
+        if action.value.get("c") != "commands":
+            return self.cards.toast("toast.unknown", "warning")
+        return self._accept(action, chat, Command(name="commands"), "toast.sent")
 
-    def _style(self, action: CardAction) -> Toast:
+    def _style(self, action: CardAction, chat: Row) -> Toast:
         """Asks whether the last prompt of who pressed, or else the style's example, is to be drawn in a style."""
         style = self.requests.styles.find(str(action.value.get("s")))
         if style is None:
-            return self._toast("toast.unknown", "warning")
-        shown = self._chat(action)
+            return self.cards.toast("toast.unknown", "warning")
         with self.database.read() as connection:
             last = last_prompt(connection, sender=action.presser, chat_id=action.chat_id)
-        new = replace(_new(action, shown), source=source_of(last) if last is not None else None)
-        text = last["raw_prompt"] if last is not None else style.example[shown["language"]]
+        new = self._new(action, chat)
+        text = style.example[new.language]
+        if last is not None:
+            new, text = replace(new, source=source_of(last)), last["raw_prompt"]
         prompt = ImagePrompt(prompt=text, options=PartialOptions(style=style.name["en"]))
-        result = self.requests.submit(new, prompt, ask=True, store_rejected=False)
-        return self._toast("toast.sent", "success") if result.error is None else self._error(result.error)
+        return self._answer(self.requests.submit(new, prompt, ask=True, store_rejected=False), "toast.sent")
 
-    def _export(self, action: CardAction) -> Toast:
+    def _export(self, action: CardAction, chat: Row) -> Toast:
         """Sends a month's usage as a file to the admin who pressed, and to nobody else in the chat."""
-        if action.presser not in self.admins:
-            return self._toast("toast.admins_only", "warning")
+        if action.presser not in self.requests.admins:
+            return self.cards.toast("toast.admins_only", "warning")
         month = str(action.value.get("m"))
         if self.requests.limits.periods.read_month(month) != month:
-            return self._toast("toast.unknown", "warning")
-        language = self.requests.language_of(action.presser) or "zh"
-        pressed = _new(action, {"chat_type": "p2p", "in_topic": False, "language": language})
-        new = replace(pressed, chat_id=None, reply_to=None)
-        result = self.requests.submit(new, Command(name="export", argument=month), store_rejected=False)
-        if result.error is not None:
-            return self._error(result.error)
-        return self._toast("toast.duplicate" if result.outcome == "duplicate" else "toast.export_coming", "success")
+            return self.cards.toast("toast.unknown", "warning")
+        private = replace(self._new(action, chat), chat_id=None, chat_type="p2p", in_topic=False, reply_to=None)
+        result = self.requests.submit(private, Command(name="export", argument=month), store_rejected=False)
+        return self._answer(result, "toast.export_coming")
 
-    def _chat(self, action: CardAction) -> Mapping[Any, Any]:
-        """Chat type, topic and language of a card that answers no request of images."""
-        with self.database.read() as connection:
-            chat = chat_of_card(connection, card_id=action.message_id, chat_id=action.chat_id, sender=action.presser)
-        return {**chat, "language": self.requests.language_of(action.presser) or "zh"}
+    def _accept(self, action: CardAction, shown: Row, message: ParsedMessage, key: str = "toast.queued") -> Toast:
+        return self._answer(self.requests.submit(self._new(action, shown), message, store_rejected=False), key)
 
-    def _accept(
-        self, action: CardAction, shown: Mapping[Any, Any], message: ParsedMessage, key: str = "toast.queued"
-    ) -> Toast:
-        result = self.requests.submit(_new(action, shown), message, store_rejected=False)
+    def _answer(self, result: SubmitResult, key: str) -> Toast:
+        """The toast for what became of a request; ``key`` is that of success."""
         if result.error is not None:
             return self._error(result.error)
         if result.outcome == "duplicate":
-            return self._toast("toast.duplicate", "info")
-        return self._toast(key, "success", price=self.cards.price(result.price))
+            return self.cards.toast("toast.duplicate", "info")
+        return self.cards.toast(key, "success", price=self.cards.price(result.price))
 
     def _error(self, error: UserError) -> Toast:
         values: dict[str, object] = {**error.values, "zone": self.cards.zone_name}
-        return self._toast(error.sentence, "warning", **values)
+        return self.cards.toast(error.sentence, "warning", **values)
 
-    def _toast(self, key: str, kind: Any, **values: object) -> Toast:
-        return render_toast(self.cards.messages, key, kind=kind, **values)
-
-
-def _new(action: CardAction, shown: Mapping[Any, Any]) -> NewRequest:
-    """A new request; chat type, topic, language and source are those of the request that the card shows."""
-    return NewRequest(
-        dedup_key=f"press:{action.event_id}",
-        chat_id=action.chat_id,
-        chat_type=shown["chat_type"],
-        reply_to=action.message_id,
-        in_topic=bool(shown["in_topic"]),
-        sender=action.presser,
-        language=shown["language"],
-        source=source_of(shown) if "source" in shown else None,
-        fingerprint=fingerprint(
-            "press", action.presser, action.message_id, action.value, action.choice, dict(action.form)
-        ),
-    )
+    def _new(self, action: CardAction, shown: Row) -> NewRequest:
+        """A new request; chat type, topic, language and source are those of the request that the card shows."""
+        return NewRequest(
+            dedup_key=f"press:{action.event_id}",
+            chat_id=action.chat_id,
+            chat_type=shown["chat_type"],
+            reply_to=action.message_id,
+            in_topic=bool(shown["in_topic"]),
+            sender=action.presser,
+            language=shown.get("language") or self.requests.language_of(action.presser) or "zh",
+            source=source_of(shown) if "source" in shown else None,
+            fingerprint=fingerprint(
+                "press", action.presser, action.message_id, action.value, action.choice, dict(action.form)
+            ),
+        )

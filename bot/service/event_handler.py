@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from bot.chat.parsing.events import NOT_MENTIONED, mentioned_namesake, parse_event, unmask, unmask_parsed
 from bot.chat.parsing.intents import Intent, Situation, recognize
@@ -33,6 +33,7 @@ from bot.options import OPTIONS, quote
 from bot.service.bot_identity import BotIdentity
 from bot.service.card_actions import CardActionHandler
 from bot.service.requests import RequestService
+from bot.settings import Settings
 
 log = get_logger(__name__)
 
@@ -44,22 +45,14 @@ _SIGNS = ("/", "-", "—", "–")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventHandler:
-    """Handles events.
-
-    ``confirm`` are the messages that a card asks about before they are drawn; ``model`` is the team's default;
-    ``allows`` returns whether a person may use the bot in a chat; ``welcome`` are the kinds of onboarding that are
-    answered; ``wake`` is set when there is work for the worker of this process.
-    """
+    """Handles events; ``wake`` is set when there is work for the worker of this process."""
 
     database: Database
     requests: RequestService
     card_actions: CardActionHandler
     identity: BotIdentity
     rules: Rules
-    confirm: Literal["ambiguous", "always", "never"]
-    model: str
-    allows: Callable[[str, str | None], bool]
-    welcome: Collection[str]
+    settings: Settings
     wake: threading.Event
 
     def handle(self, event: Event) -> Mapping[str, object]:
@@ -81,7 +74,7 @@ class EventHandler:
                 cancel_recalled(self.database, recall.message_id)
             case Onboarding() as onboarding:
                 self._handle_onboarding(onboarding)
-            case CardAction() as action if self.allows(action.presser, action.chat_id):
+            case CardAction() as action if self.settings.team.allows(action.presser, action.chat_id):
                 answer = self.card_actions.handle(action)
             case CardAction() as action:
                 log.info("card action not allowed", chat=action.chat_id)
@@ -95,7 +88,7 @@ class EventHandler:
         return answer
 
     def _handle_message(self, message: Message) -> None:
-        if not self.allows(message.sender, message.chat_id):
+        if not self.settings.team.allows(message.sender, message.chat_id):
             log.info("message not allowed", message_id=message.message_id, chat=message.chat_id)
             # The answer has the ids that the lists need, which nobody could learn otherwise.
             self._answer_once(message, "not_allowed")
@@ -120,7 +113,7 @@ class EventHandler:
             rules=self.rules,
             situation=Situation(result=references.result is not None, waiting=references.waiting),
             styles=self.requests.styles,
-            model=self.model,
+            model=self.settings.images.model,
         )
         log.info("intent", message_id=message.message_id, intent=intent.kind)
         new = replace(_new(message), content=_recognized(message, intent))
@@ -128,7 +121,8 @@ class EventHandler:
         is_about_image = references.unreadable or (references.unknown and message.thread_id is None)
         sees_image = message.attachment or is_about_image
         parsed = unmask_parsed(self._parsed(message, intent, references, sees_image=sees_image), message.names)
-        ask = sees_image or self.confirm == "always" or (intent.kind == "ambiguous" and self.confirm != "never")
+        confirm = self.settings.chat.confirm
+        ask = sees_image or confirm == "always" or (intent.kind == "ambiguous" and confirm != "never")
         if not ask and (isinstance(parsed, ImagePrompt) or (isinstance(parsed, Command) and parsed.name == "again")):
             said = " ".join(message.text.split()), message.names
             new = replace(new, fingerprint=fingerprint(message.sender, message.chat_id, *said, message.references[:1]))
@@ -138,14 +132,12 @@ class EventHandler:
     def _parsed(self, message: Message, intent: Intent, references: References, *, sees_image: bool) -> ParsedMessage:
         prompt, result = intent.prompt or message.text.strip(), references.result or ""
         match intent.kind:
-            case "edit" if sees_image:
-                return ImagePrompt(prompt=prompt, options=intent.options)
-            case "prompt" | "ambiguous":
+            case "edit" if not sees_image:
+                return Command(name="form", argument=f"{result}\n{prompt}")
+            case "prompt" | "ambiguous" | "edit":
                 return ImagePrompt(prompt=prompt, options=intent.options)
             case "again":
                 return Command(name="again", argument=result, options=intent.options)
-            case "edit":
-                return Command(name="form", argument=f"{result}\n{prompt}")
             case "thanks":
                 return Command(name="thanks")
             case _:
@@ -153,17 +145,18 @@ class EventHandler:
 
     def _outcome(self, message: Message, intent: Intent, result: str) -> ParsedMessage:
         match intent.outcome:
-            case Command(name="original") if image := delivered_image(self.database, result):
-                return Command(name="original", argument=image)
             case Command(name="original") | None:
-                return Command(name="history")
+                image = delivered_image(self.database, result)
+                return Command(name="original", argument=image) if image else Command(name="history")
             case UserError(sentence="misread.only_options", values={}):
                 return UserError(sentence="misread.only_options", values={"options": quote(message.text.strip())})
             case outcome:
                 return outcome
 
     def _handle_onboarding(self, onboarding: Onboarding) -> None:
-        if onboarding.kind not in self.welcome or not self.allows(onboarding.person, onboarding.chat_id):
+        if onboarding.kind not in self.settings.welcome.kinds or not self.settings.team.allows(
+            onboarding.person, onboarding.chat_id
+        ):
             return
         if onboarding.kind == "entered" and not onboarding.first:
             return
@@ -198,7 +191,7 @@ def _language_of(text: str) -> Language:
 
 
 def _recognized(message: Message, intent: Intent) -> Mapping[str, Any]:
-    """The words that were taken for options, or for a wish to have the last image again, and the text around them."""
+    """The words that were recognized as options or as a request for the last image again, and the whole text."""
     given = intent.options.given
     names = {span.name for span in intent.spans}
     # "来四张" holds the number within the words that ask for an image.

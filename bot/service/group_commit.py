@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from bot.errors import DatabaseUnavailable
@@ -13,32 +14,18 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@dataclass
-class _Entry(Generic[Item, Result]):
-    """An item and its outcome: a result, an error, or neither where its group failed because of another item."""
-
-    item: Item
-    done: bool = False
-    results: list[Result] = field(default_factory=list)
-    error: DatabaseUnavailable | None = None
-
-
 class GroupCommit(Generic[Item, Result]):
     """Commits items in groups: what is submitted while one group is being committed is the next group.
 
     A commit waits for the disk, and costs as much for one item as for twenty. ``commit`` commits all items of a group,
-    in their order, or none of them when it raises. After one of the ``per_item_errors`` each thread commits its own
-    item alone, so that no item fails because of another one. ``DatabaseUnavailable`` is raised to the whole group.
+    in their order, or none of them when it raises. Then each item is committed alone, so that none fails because of
+    another one. ``DatabaseUnavailable`` is raised to the whole group.
     """
 
-    def __init__(
-        self, commit: Callable[[Sequence[Item]], Sequence[Result]], *, per_item_errors: tuple[type[Exception], ...]
-    ) -> None:
+    def __init__(self, commit: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
         self._commit = commit
-        self._per_item_errors = per_item_errors
         self._turn = threading.Lock()
-        self._lock = threading.Lock()
-        self._pending: list[_Entry[Item, Result]] = []
+        self._pending: deque[tuple[Item, Future[Result]]] = deque()
 
     @property
     def pending(self) -> int:
@@ -47,35 +34,29 @@ class GroupCommit(Generic[Item, Result]):
 
     def submit(self, item: Item) -> Result:
         """Commits an item, alone or with those of other threads; raises what committing it raised."""
-        entry = _Entry[Item, Result](item)
-        with self._lock:
-            self._pending.append(entry)
+        result: Future[Result] = Future()
+        self._pending.append((item, result))
         with self._turn:
-            if not entry.done:
-                self._commit_group()
-        if entry.error is not None:
-            raise entry.error
-        return entry.results[0] if entry.results else self._commit([item])[0]
+            if not result.done():
+                self._commit_group(self._take_pending())
+        return result.result()
 
-    def _commit_group(self) -> None:
-        group = self._take_pending()
+    def _commit_group(self, group: Sequence[tuple[Item, Future[Result]]]) -> None:
         try:
-            results = self._commit([entry.item for entry in group])
-            for entry, result in zip(group, results, strict=True):
-                entry.results.append(result)
+            results = self._commit([item for item, _ in group])
         except DatabaseUnavailable as error:
             # What was submitted meanwhile has waited already, and would wait as long again.
-            group += self._take_pending()
-            for entry in group:
-                entry.error = error
-        except self._per_item_errors:
+            for _, future in [*group, *self._take_pending()]:
+                future.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - raised to the thread whose item it is
             if len(group) == 1:
-                raise
-        finally:
-            for entry in group:
-                entry.done = True
+                group[0][1].set_exception(error)
+            else:
+                for entry in group:
+                    self._commit_group([entry])
+        else:
+            for (_, future), one in zip(group, results, strict=True):
+                future.set_result(one)
 
-    def _take_pending(self) -> list[_Entry[Item, Result]]:
-        with self._lock:
-            taken, self._pending = self._pending, []
-        return taken
+    def _take_pending(self) -> list[tuple[Item, Future[Result]]]:
+        return [self._pending.popleft() for _ in range(len(self._pending))]

@@ -6,10 +6,10 @@ from datetime import datetime, time, timedelta, tzinfo
 
 from bot.chat.parsing.history_filter import parse_history_filter
 from bot.db.database import Database
-from bot.db.reports import HistoryQuery, history_rows
+from bot.db.reports import history_rows
 from bot.db.tables import Request, read_content
+from bot.models import HistoryEntry, HistoryView
 from bot.options import Options
-from bot.view_models import HistoryEntry, HistoryView
 
 PAGE = 6
 
@@ -27,16 +27,17 @@ def read_history(database: Database, request: Request, *, zone: tzinfo) -> tuple
     after = datetime.combine(wanted.last + timedelta(days=1), time(), zone) if wanted.last else None
     before, _, index = cursor.partition(" ")
     everywhere = request.chat_type == "p2p"
-    query = HistoryQuery(
-        sender=request.sender,
-        chat_id=None if everywhere else request.chat_id,
-        since=first.timestamp() if first else None,
-        until=after.timestamp() if after else None,
-        words=tuple(wanted.words.split()),
-        before=(float(before), int(index)) if index else (request.accepted_at, -1),
-    )
     with database.read() as connection:
-        rows = history_rows(connection, query, most=PAGE + 1)
+        rows = history_rows(
+            connection,
+            sender=request.sender,
+            chat_id=None if everywhere else request.chat_id,
+            since=first.timestamp() if first else None,
+            until=after.timestamp() if after else None,
+            words=wanted.words.split(),
+            before=(float(before), int(index)) if index else (request.accepted_at, -1),
+            most=PAGE + 1,
+        )
     entries = tuple(
         HistoryEntry(
             request_id=row["request_id"],

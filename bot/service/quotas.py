@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from sqlalchemy import Connection
 
 from bot.db.tables import NewRequest
 from bot.db.usage import QuotaUsage, count_budgets, count_images, yuan
 from bot.errors import UserError
+from bot.models import Quota, QuotaView
 from bot.options import Options
 from bot.settings import Budget, LimitSettings
 from bot.timings import BillingPeriods
-from bot.view_models import BudgetView, QuotaView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +27,7 @@ class Limits:
     settings: LimitSettings
     prices: Mapping[str, float]
     periods: BillingPeriods
-    budgets: Mapping[str, Budget] = field(default_factory=dict)
-    """By ``open_id`` or ``chat_id``."""
+    budgets: Mapping[str, Budget] = field(default_factory=dict)  # by `open_id` or `chat_id`
 
     def count(self, connection: Connection, asked: Iterable[tuple[str, str | None]], *, at: float) -> QuotaUsage:
         """Counts for these senders, their chats and the team ``at`` a time, in seconds since 1970."""
@@ -55,32 +52,25 @@ class Limits:
             if most and used + more > most:
                 sentence = f"limit.{name}" if used >= most else f"limit.{name}_some"
                 return _error(sentence, used=used, most=most, count=more)
-        planned = counts.planned.copy()
-        planned[options.model] += more
-        if limits.images_per_month and planned.total() > limits.images_per_month:
-            return _error("limit.images", most=limits.images_per_month)
-        if self._costs_more(planned, options, limits.yuan_per_month):
-            return UserError(sentence="limit.yuan", values={"most": f"{limits.yuan_per_month:g}"})
-        return self._check_budget(counts, "person", sender, options) or self._check_budget(
-            counts, "chat", new.chat_id, options
-        )
-
-    def _check_budget(self, counts: QuotaUsage, kind: str, who: str | None, options: Options) -> UserError | None:
-        budget = self.budgets.get(who or "")
-        if budget is None:
-            return None
-        planned = counts.budgets[budget.who].copy()
-        planned[options.model] += options.count
-        if budget.images and planned.total() > budget.images:
-            return _error(f"limit.budget_{kind}_images", most=budget.images)
-        if self._costs_more(planned, options, budget.yuan):
-            return UserError(sentence=f"limit.budget_{kind}", values={"most": f"{budget.yuan:g}"})
+        price = self.price(options)
+        for images, money in self._months(counts, sender, new.chat_id):
+            if images.most and images.used + more > images.most:
+                return _error(f"limit.{images.name}", most=images.most)
+            # What costs nothing needs no money.
+            if price and money.most and round(money.used + price, 6) > money.most:
+                return UserError(sentence=f"limit.{money.name}", values={"most": f"{money.most:g}"})
         return None
 
-    def _costs_more(self, planned: Mapping[str, int], options: Options, most: float) -> bool:
-        """Whether so many images by model cost too much; what costs nothing needs no money."""
-        costs = self.prices.get(options.model, 0.0) > 0
-        return costs and most > 0 and round(yuan(planned, self.prices), 6) > most
+    def _months(self, counts: QuotaUsage, sender: str, chat_id: str | None) -> Iterator[tuple[Quota, Quota]]:
+        """The team's month in images and in yuan, then those of the budgets that the sender and the chat have."""
+        team = self.settings
+        months = [("images", "yuan", counts.planned, team.images_per_month, team.yuan_per_month)]
+        for name, who in (("budget_person", sender), ("budget_chat", chat_id)):
+            if budget := self.budgets.get(who or ""):
+                months.append((f"{name}_images", name, counts.budgets[budget.who], budget.images, budget.yuan))
+        for images, money, used, most_images, most_yuan in months:
+            spent = yuan(used, self.prices)
+            yield Quota(name=images, used=used.total(), most=most_images), Quota(name=money, used=spent, most=most_yuan)
 
     def price(self, options: Options) -> float:
         """Yuan for all images of a request."""
@@ -92,35 +82,18 @@ class Limits:
         return _error("limit.rate", most=most) if most and counts.recent[sender] >= most else None
 
     def quota(self, connection: Connection, sender: str, chat_id: str | None = None) -> QuotaView:
-        """What a sender, a chat and the team have used, and their limits."""
-        counts = self.count(connection, [(sender, chat_id)], at=self.periods.clock())
-        subjects: tuple[tuple[Literal["person", "chat"], str | None], ...] = (("person", sender), ("chat", chat_id))
+        counts, limits = self.count(connection, [(sender, chat_id)], at=self.periods.clock()), self.settings
+        team, *budgets = self._months(counts, sender, chat_id)
         return QuotaView(
-            today=counts.today[sender],
-            per_day=self.settings.per_day,
-            resets_at=self.periods.day_ends(),
-            pending=counts.pending[sender],
-            pending_most=self.settings.pending,
-            team_images=counts.planned.total(),
-            team_images_most=self.settings.images_per_month,
-            team_yuan=yuan(counts.planned, self.prices),
-            team_yuan_most=self.settings.yuan_per_month,
-            budgets=tuple(
-                self._budget_view(kind, budget, counts.budgets[budget.who])
-                for kind, who in subjects
-                if (budget := self.budgets.get(who or "")) is not None
+            own=(
+                Quota(name="today", used=counts.today[sender], most=limits.per_day),
+                Quota(name="pending", used=counts.pending[sender], most=limits.pending),
             ),
-        )
-
-    def _budget_view(self, kind: Literal["person", "chat"], budget: Budget, used: Counter[str]) -> BudgetView:
-        return BudgetView(
-            subject=kind,
-            yuan=yuan(used, self.prices),
-            yuan_most=budget.yuan,
-            images=used.total(),
-            images_most=budget.images,
+            budgets=tuple(one for images, money in budgets for one in (money, images) if one.most),
+            team=team,
+            resets_at=self.periods.day_ends(),
         )
 
 
-def _error(sentence: str, **values: int) -> UserError:
+def _error(sentence: str, **values: float) -> UserError:
     return UserError(sentence=sentence, values={name: str(value) for name, value in values.items()})

@@ -1,18 +1,25 @@
-"""Accepts requests, each in one transaction: stored with its generations, or with the error that rejects it."""
+"""Accepts requests, each in one transaction: stored with its generations, or with the error that rejects it.
+
+What a command changes is changed in the same transaction: exactly once, however often it is delivered.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection
 
+from bot.chat.parsing.tokenizer import ADMINS_ONLY
 from bot.chat.styles import Styles, apply
+from bot.db.cancellation import cancel
 from bot.db.database import Database
-from bot.db.generations import is_free_to_repeat
-from bot.db.key_value import Defaults, Preferences
+from bot.db.generations import is_free_to_repeat, resume_images
+from bot.db.key_value import Defaults, Preferences, pause, resume
 from bot.db.lookups import (
+    change_language,
     find_duplicates,
     find_request,
     known_keys,
@@ -20,6 +27,7 @@ from bot.db.lookups import (
     last_prompt,
     recalled_among,
     store_content,
+    unfinished_requests,
 )
 from bot.db.requests import insert_requests
 from bot.db.tables import Kind, NewRequest, log_ids, read_content, source_of
@@ -27,8 +35,7 @@ from bot.db.usage import QuotaUsage, count_recent
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import Command, ImagePrompt, Language, ParsedMessage, fields_of
-from bot.options import repeat_options, resolve_options
-from bot.service.commands import Commands
+from bot.options import Options, PartialOptions, repeat_options, resolve_options
 from bot.service.group_commit import GroupCommit
 from bot.service.quotas import Limits
 
@@ -41,6 +48,8 @@ _KINDS: Mapping[str, Kind] = {
     **{name: name for name in ("help", "not_allowed", "unreadable", "thanks", "original")},
     "export": "original",
 }
+
+_Result = Mapping[str, Any]  # what a command has changed
 
 _GONE = UserError(sentence="misread.nothing_to_repeat")
 
@@ -56,12 +65,7 @@ class SubmitResult:
     kind: Kind
     request_id: str | None = None
     error: UserError | None = None
-    price: float = 0.0
-    """Yuan for the images that it will be, where it is accepted."""
-
-
-_Decision = tuple[SubmitResult, NewRequest | None]
-"""What becomes of a request, and what is to be stored of it."""
+    price: float = 0.0  # yuan for the images that it will be, where it is accepted
 
 
 class _Prompt(NamedTuple):
@@ -72,14 +76,16 @@ class _Prompt(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Admission:
-    """What the prompts of one transaction are decided by, kept up to date from one to the next."""
+    """What the requests of one transaction are decided by, kept up to date from one to the next."""
 
-    known: set[str]
-    duplicates: dict[str, str]
+    known: set[str]  # the keys of those that are stored, or were silenced
+    duplicates: dict[str, str]  # the request with the same fingerprint as one of these, by fingerprint
     counts: QuotaUsage
+    rows: list[NewRequest] = field(default_factory=list)  # what is to be stored
 
-    def add(self, new: NewRequest) -> None:
-        """Counts a request that is stored, whatever it asks for."""
+    def store(self, new: NewRequest) -> None:
+        """Stores a request and counts it, whatever it asks for."""
+        self.rows.append(new)
         self.known.add(new.dedup_key)
         self.counts.recent[new.sender] += 1
 
@@ -96,16 +102,15 @@ class RequestService:
     database: Database
     limits: Limits
     preferences: Preferences
-    commands: Commands
     styles: Styles
+    admins: Collection[str]
     may_drop_watermark: bool
     log_prompts: bool = False
     on_result: Callable[[str, str], None] = lambda _kind, _outcome: None
     _group: GroupCommit[_Prompt, SubmitResult] = field(init=False)
 
     def __post_init__(self) -> None:
-        # Text that no database takes is a ValueError, or the driver's own.
-        self._group = GroupCommit(self._commit_prompts, per_item_errors=(ValueError, SQLAlchemyError))
+        self._group = GroupCommit(self._commit_prompts)
 
     def submit(
         self, new: NewRequest, message: ParsedMessage, *, ask: bool = False, store_rejected: bool = True
@@ -150,74 +155,63 @@ class RequestService:
             )
             recalled = recalled_among(connection, {one.source for one in new if one.source})
             defaults = self.preferences.read(connection, *{who for one in new for who in (one.sender, one.chat_id)})
-            decisions = []
+            results = []
             for one in prompts:
-                prompt = _GONE if one.new.source in recalled else one.prompt
-                drafted, error = self._draft(one.new, prompt, defaults)
-                decisions.append(self._admit(one._replace(new=drafted, prompt=error or prompt), found))
-            insert_requests(self.database, connection, [row for _, row in decisions if row], at=at, month=month)
-        return [result for result, _ in decisions]
+                drafted = self._draft(one._replace(prompt=_GONE) if one.new.source in recalled else one, defaults)
+                results.append(self._admit(drafted, found))
+            insert_requests(self.database, connection, found.rows, at=at, month=month)
+        return results
 
-    def _draft(
-        self, new: NewRequest, prompt: ImagePrompt | UserError, defaults: Defaults
-    ) -> tuple[NewRequest, UserError | None]:
-        """The request for the images of a prompt, with the defaults of sender and chat, and why it is rejected."""
-        new = replace(new, language=defaults.language(new.sender) or new.language)
+    def _draft(self, asked: _Prompt, defaults: Defaults) -> _Prompt:
+        """The request for the images of a prompt, with the defaults of sender and chat; or why it is rejected."""
+        prompt = asked.prompt
+        new = replace(asked.new, language=defaults.language(asked.new.sender) or asked.new.language)
         if isinstance(prompt, UserError):
-            return replace(new, kind="rejected"), prompt
-        options = resolve_options(
-            prompt.options,
-            defaults=defaults.options(person=new.sender, chat=new.chat_id),
-            may_drop_watermark=self.may_drop_watermark,
-            styles=self.styles,
-        )
+            return asked._replace(new=replace(new, kind="rejected"))
+        options = self._resolve(prompt.options, new, defaults)
         if isinstance(options, UserError):
-            offer = options.offer and {**options.offer, "prompt": prompt.prompt}
-            return replace(new, kind="rejected"), replace(options, offer=offer)
+            error = replace(options, offer=options.offer and {**options.offer, "prompt": prompt.prompt})
+            return asked._replace(new=replace(new, kind="rejected"), prompt=error)
         style = self.styles.find(options.style) if options.style is not None else None
         text = prompt.prompt if style is None else apply(prompt.prompt, style)
         content = {**new.content, **fields_of(options)}
-        return replace(new, kind="images", content=content, prompt=text, raw_prompt=prompt.prompt), None
+        return asked._replace(new=replace(new, kind="images", content=content, prompt=text, raw_prompt=prompt.prompt))
 
-    def _admit(self, asked: _Prompt, found: _Admission) -> _Decision:
+    def _admit(self, asked: _Prompt, found: _Admission) -> SubmitResult:
         """Decides about a request, in order of acceptance."""
-        new, counts, store_rejected = asked.new, found.counts, asked.store_rejected
+        new, prompt, store_rejected = asked
         price = self.limits.price(new.options) if new.kind == "images" else 0.0
         if new.dedup_key in found.known:
-            return SubmitResult(outcome="repeated", kind=new.kind, price=price), None
-        too_fast = self._check_rate(new, counts, store_rejected=store_rejected)
-        if too_fast is not None:
-            found.known.add(new.dedup_key)
+            return SubmitResult(outcome="repeated", kind=new.kind, price=price)
+        if too_fast := self._check_rate(new, found, store_rejected=store_rejected):
             return too_fast
-        if isinstance(asked.prompt, ImagePrompt) and new.fingerprint in found.duplicates:
-            return _duplicate(new, asked.prompt, found, store=store_rejected)
-        if isinstance(asked.prompt, UserError):
-            error: UserError | None = asked.prompt
-        else:
-            error = self.limits.check(counts, new)
-        if error is not None and not store_rejected:
-            return SubmitResult(outcome="rejected", kind=new.kind, error=error), None
-        found.add(new)
+        if isinstance(prompt, ImagePrompt) and new.fingerprint in found.duplicates:
+            return _duplicate(new, prompt, found, store=store_rejected)
+        error = prompt if isinstance(prompt, UserError) else self.limits.check(found.counts, new)
         if error is not None:
-            rejected = SubmitResult(outcome="rejected", kind=new.kind, request_id=new.request_id, error=error)
-            return rejected, _rejected(new, error)
-        counts.add(new.sender, new.chat_id, new.options)
+            if store_rejected:
+                found.store(_rejected(new, error))
+            request_id = new.request_id if store_rejected else None
+            return SubmitResult(outcome="rejected", kind=new.kind, request_id=request_id, error=error)
+        found.store(new)
+        found.counts.add(new.sender, new.chat_id, new.options)
         if new.fingerprint:
             found.duplicates[new.fingerprint] = new.request_id
-        return SubmitResult(outcome="accepted", kind=new.kind, request_id=new.request_id, price=price), new
+        return SubmitResult(outcome="accepted", kind=new.kind, request_id=new.request_id, price=price)
 
-    def _check_rate(self, new: NewRequest, counts: QuotaUsage, *, store_rejected: bool) -> _Decision | None:
+    def _check_rate(self, new: NewRequest, found: _Admission, *, store_rejected: bool) -> SubmitResult | None:
         """What becomes of what a sender sends too fast: one notice, then nothing; ``None`` where they do not."""
-        error = self.limits.check_rate(counts, new.sender)
+        error, counts = self.limits.check_rate(found.counts, new.sender), found.counts
         if error is None:
             return None
+        found.known.add(new.dedup_key)
         if not store_rejected:
-            return SubmitResult(outcome="rejected", kind=new.kind, error=error), None
+            return SubmitResult(outcome="rejected", kind=new.kind, error=error)
         if counts.warned[new.sender]:
-            return SubmitResult(outcome="silenced", kind=new.kind), None
+            return SubmitResult(outcome="silenced", kind=new.kind)
         counts.warned[new.sender] += 1
-        notice = replace(_rejected(new, error), kind="too_fast")
-        return SubmitResult(outcome="rejected", kind=notice.kind, request_id=new.request_id, error=error), notice
+        found.rows.append(replace(_rejected(new, error), kind="too_fast"))
+        return SubmitResult(outcome="rejected", kind="too_fast", request_id=new.request_id, error=error)
 
     def _submit_command(self, new: NewRequest, command: Command, *, store_rejected: bool) -> SubmitResult:
         content = {"name": command.name, "argument": command.argument, "options": command.options.given}
@@ -225,24 +219,89 @@ class RequestService:
             at = self.database.lock_admissions(connection)
             language = self.preferences.read(connection, new.sender).language(new.sender) or new.language
             new = replace(new, language=language, kind=_KINDS.get(command.name, "command"), content=content)
-            if known_keys(connection, [new.dedup_key]):
-                return SubmitResult(outcome="repeated", kind=new.kind)
-            if not store_rejected and find_duplicates(connection, [new], at=at):
-                return SubmitResult(outcome="duplicate", kind=new.kind)
-            if command.name != TO_ADMIN:
-                recent = count_recent(connection, [new.sender], at=at)
-                too_fast = self._check_rate(new, recent, store_rejected=store_rejected)
-                if too_fast is not None:
-                    result, notice = too_fast
-                    insert_requests(self.database, connection, [notice] if notice else [], at=at)
-                    return result
-            insert_requests(self.database, connection, [new], at=at)
-            error = self.commands.perform(connection, new)
+            found = _Admission(
+                known=known_keys(connection, [new.dedup_key]),
+                duplicates={} if store_rejected else find_duplicates(connection, [new], at=at),
+                counts=count_recent(connection, [new.sender], at=at),
+            )
+            if found.known or found.duplicates:
+                return SubmitResult(outcome="repeated" if found.known else "duplicate", kind=new.kind)
+            is_limited = command.name != TO_ADMIN
+            too_fast = self._check_rate(new, found, store_rejected=store_rejected) if is_limited else None
+            if too_fast is None:
+                found.store(new)
+            insert_requests(self.database, connection, found.rows, at=at)
+            if too_fast is not None:
+                return too_fast
+            error = self._perform(connection, new)
             if error is not None:
                 rejected = _rejected(new, error)
                 store_content(connection, new.request_id, rejected.content, kind=rejected.kind)
         outcome: Literal["accepted", "rejected"] = "rejected" if error else "accepted"
         return SubmitResult(outcome=outcome, kind=new.kind, request_id=new.request_id, error=error)
+
+    def _resolve(self, typed: PartialOptions, new: NewRequest, defaults: Defaults) -> Options | UserError:
+        return resolve_options(
+            typed,
+            defaults=defaults.options(person=new.sender, chat=new.chat_id),
+            may_drop_watermark=self.may_drop_watermark,
+            styles=self.styles,
+        )
+
+    def _perform(self, connection: Connection, new: NewRequest) -> UserError | None:
+        """Performs a command that changes something, and stores the result for its answer; or why it could not."""
+        name, argument = new.content["name"], new.content["argument"]
+        if name in {*ADMINS_ONLY, "export"} and new.sender not in self.admins:
+            return UserError(sentence="command.admins_only")
+        result: _Result | UserError
+        match name:
+            case "cancel":
+                result = self._cancel(connection, new)
+            case "set":
+                result = self._set(connection, new)
+            case "lang":
+                self.preferences.set(connection, new.sender, {"language": argument})
+                change_language(connection, sender=new.sender, language=argument)
+                result = {"language": argument}
+            case "pause":
+                result = {"changed": pause(self.database, connection, by=new.sender)}
+            case "resume":
+                result = {"changed": resume(connection)}
+            case "redownload":
+                result = {"count": resume_images(self.database, connection, argument)}
+            case _:
+                return None
+        if isinstance(result, UserError):
+            return result
+        store_content(connection, new.request_id, {**new.content, "result": result})
+        return None
+
+    def _cancel(self, connection: Connection, new: NewRequest) -> _Result | UserError:
+        own = unfinished_requests(connection, sender=new.sender)
+        if not own:
+            return UserError(sentence="command.nothing_to_cancel")
+        argument = new.content["argument"]
+        number = len(own) if argument == "last" else int(argument or 0)
+        if number > len(own):
+            return UserError(sentence="command.no_such_number", values={"number": str(number), "most": str(len(own))})
+        cancelled = own[number - 1 : number] if number else own
+        rows = cancel(self.database, connection, [one.request_id for one in cancelled])
+        # Requests from other chats are named only where nobody else reads.
+        named = [one.request_id for one in cancelled if new.chat_type == "p2p" or one.chat_id == new.chat_id]
+        in_call = Counter(row["model"] for row in rows if row["calls_billed"])
+        return {"count": len(rows), "in_call": in_call, "named": named}
+
+    def _set(self, connection: Connection, new: NewRequest) -> _Result | UserError:
+        for_chat = new.content["argument"] == "chat"
+        if for_chat and new.sender not in self.admins:
+            return UserError(sentence="command.admins_only")
+        typed = PartialOptions.from_stored(new.content["options"])
+        settled = self._resolve(typed, new, self.preferences.read(connection, new.sender, new.chat_id))
+        if isinstance(settled, UserError):
+            return settled
+        changes = {name: value for name, value in fields_of(settled).items() if name in typed.given}
+        self.preferences.set(connection, (new.chat_id if for_chat else None) or new.sender, changes)
+        return {"for_chat": for_chat, "changes": changes}
 
     def _again(self, new: NewRequest, command: Command) -> tuple[NewRequest, ParsedMessage]:
         """The prompt that is referred to, or the sender's last one in this chat, with the new options over its own.
@@ -263,16 +322,14 @@ class RequestService:
         return replace(new, source=source_of(last)), ImagePrompt(prompt=last["raw_prompt"], options=options)
 
 
-def _duplicate(new: NewRequest, prompt: ImagePrompt, found: _Admission, *, store: bool) -> _Decision:
+def _duplicate(new: NewRequest, prompt: ImagePrompt, found: _Admission, *, store: bool) -> SubmitResult:
     """Makes nothing of what a person has asked for just now; where it is stored, a card offers to draw it once more."""
     if not store:
-        return SubmitResult(outcome="duplicate", kind=new.kind), None
-    found.add(new)
-    first = found.duplicates[new.fingerprint or ""]
+        return SubmitResult(outcome="duplicate", kind=new.kind)
     offered = {"prompt": prompt.prompt, "options": prompt.options.given}
-    content = {"name": "duplicate", "argument": first, "offer": offered}
-    offer = replace(new, kind="command", content=content, prompt="", raw_prompt="", fingerprint=None)
-    return SubmitResult(outcome="duplicate", kind=offer.kind, request_id=new.request_id), offer
+    content = {"name": "duplicate", "argument": found.duplicates[new.fingerprint or ""], "offer": offered}
+    found.store(replace(new, kind="command", content=content, prompt="", raw_prompt="", fingerprint=None))
+    return SubmitResult(outcome="duplicate", kind="command", request_id=new.request_id)
 
 
 def _rejected(new: NewRequest, error: UserError) -> NewRequest:

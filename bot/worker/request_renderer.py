@@ -19,11 +19,10 @@ from bot.db.lookups import find_request, prompts_of
 from bot.db.reports import Reports, unfinished
 from bot.db.tables import RECALLED, Request, read_content
 from bot.errors import UserError
-from bot.models import GenerationView, RequestView, State
-from bot.options import OPTIONS, Options, PartialOptions
+from bot.models import GenerationView, QueueEntry, QueueView, RequestView, State
+from bot.options import Options, PartialOptions
 from bot.service.history import read_history
 from bot.service.quotas import Limits
-from bot.view_models import QueueEntry, QueueView, SettingsView
 from bot.worker.queue_positions import QueuePosition, QueueReader
 
 
@@ -151,14 +150,14 @@ def _settings(renderer: RequestRenderer, request: Request) -> Card:
     sender = "" if of_chat else request.sender
     with renderer.database.read() as connection:
         defaults = renderer.preferences.read(connection, sender, request.chat_id)
-    view = SettingsView(
+    return commands.render_settings(
+        renderer.cards,
         options=defaults.options(person=sender, chat=request.chat_id),
         language=defaults.language(sender),
-        own=tuple(name for name in defaults.of(sender) if name in OPTIONS),
-        chat=tuple(name for name in defaults.of(request.chat_id) if name in OPTIONS),
+        own=defaults.of(sender),
+        chat=defaults.of(request.chat_id),
         of_chat=of_chat,
     )
-    return commands.render_settings(renderer.cards, view)
 
 
 def _history(renderer: RequestRenderer, request: Request) -> Card:

@@ -15,9 +15,8 @@ import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.metrics import Metrics
-from bot.models import GenerationView, State
+from bot.models import GenerationView, ModelSnapshot, State, StateSnapshot
 from bot.settings import VARIABLES, load
-from bot.view_models import ModelSnapshot, StateSnapshot
 from tests.repo.lock import TOP
 from tests.repo.pages import blocks, program
 

@@ -27,7 +27,6 @@ from bot.errors import (
     ServerFailed,
 )
 from bot.settings import Budget, LimitSettings
-from bot.view_models import QuotaView
 from bot.worker import generation_steps as steps
 from tests.support.builders import EXPIRED, LEASE, UNLIMITED, Team, accept, claimed, limits_of, make
 
@@ -37,10 +36,12 @@ def team(**limits: float) -> Team:
     return Team(limits=LimitSettings.model_validate({**UNLIMITED.model_dump(), **limits}))
 
 
-def quota(database: Database, limits: Team, person: str = "ou_ann") -> QuotaView:
-    """What a person and the team have used."""
+def used(database: Database, limits: Team, *names: str) -> list[float]:
+    """What one person and the team have used of the limits with these names."""
     with database.read() as connection:
-        return limits_of(limits).quota(connection, person)
+        view = limits_of(limits).quota(connection, "ou_ann")
+    found = {one.name: one.used for one in (*view.own, *view.team)}
+    return [found[name] for name in names]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_over_a_limit_a_prompt_is_refused_with_its_sentence(
     assert refused.outcome == "rejected"
     assert refused.error is not None
     assert refused.error.sentence == sentence
-    assert quota(database, team()).pending == 2
+    assert used(database, team(), "pending") == [2]
 
 
 def test_four_images_count_as_four(database: Database) -> None:
@@ -82,10 +83,10 @@ def test_what_was_not_called_for_is_given_back_to_the_day(database: Database) ->
     with database.write() as connection:
         cancel(database, connection, [str(waiting.request_id)])
     cancel_recalled(database, "om_2")
-    assert quota(database, limits).today == 0
+    assert used(database, limits, "today") == [0]
     accept(database, "om_4", team=limits)
     GenerationStore(database, "me").fail(claimed(database), steps.STUCK, billed=False)
-    assert quota(database, limits).today == 0
+    assert used(database, limits, "today") == [0]
 
 
 def cancel_running(database: Database, generation: Generation) -> None:
@@ -123,8 +124,7 @@ def test_what_may_be_billed_counts_for_the_person(
     for number in range(3):
         assert accept(database, f"om_{number}", team=limits).outcome == "accepted"
         spend(database, claimed(database))
-        used = quota(database, limits)
-        assert (used.today, used.team_images) == (number + 1, number + 1)
+        assert used(database, limits, "today", "images") == [number + 1, number + 1]
     assert accept(database, "om_more", team=limits).outcome == "rejected"
     assert accept(database, "om_other", sender="ou_bob", team=limits).outcome == "accepted"
 
@@ -151,11 +151,10 @@ def test_the_budget_counts_what_may_have_been_billed(database: Database, error: 
     """A call that the platform refused before any work costs nothing; one that it may bill counts."""
     accept(database, "om_1")
     generation = claimed(database)
-    assert quota(database, team()).team_images == 1
+    assert used(database, team(), "images") == [1]
     billed = error.may_be_billed
     GenerationStore(database, "me").fail(generation, steps.failure_from_glm(error), billed=billed)
-    used = quota(database, team())
-    assert (used.team_images, used.today) == (charged, charged)
+    assert used(database, team(), "images", "today") == [charged, charged]
 
 
 def test_a_repeated_call_counts_twice(database: Database) -> None:
@@ -165,8 +164,8 @@ def test_a_repeated_call_counts_twice(database: Database) -> None:
     recover_lost_calls(database, failure=steps.REPEATED_UNKNOWN)
     again = claimed(database)
     make(database, again)
-    assert quota(database, team()).team_images == 2
-    assert quota(database, team()).today == 2
+    assert used(database, team(), "images") == [2]
+    assert used(database, team(), "today") == [2]
 
 
 def test_a_call_that_waits_to_be_repeated_is_reserved(database: Database) -> None:
@@ -175,11 +174,10 @@ def test_a_call_that_waits_to_be_repeated_is_reserved(database: Database) -> Non
     accept(database, "om_1", team=limits)
     claimed(database, lease=EXPIRED)
     recover_lost_calls(database, failure=steps.REPEATED_UNKNOWN)
-    used = quota(database, limits)
-    assert (used.team_images, used.today) == (2, 2)
+    assert used(database, limits, "images", "today") == [2, 2]
     assert accept(database, "om_2", team=limits).outcome == "rejected"
     claimed(database)
-    assert quota(database, limits).team_images == 2
+    assert used(database, limits, "images") == [2]
 
 
 @pytest.mark.parametrize("kind", ["person", "chat"])
@@ -202,7 +200,7 @@ def test_a_budget_of_a_person_or_a_chat(database: Database, kind: str, limit: di
     assert accept(database, "om_4", sender=sender, chat=chat, team=limits).outcome == "accepted"
     with database.read() as connection:
         (view,) = limits_of(limits).quota(connection, "ou_ann", "oc_1").budgets
-    assert (view.subject, round(view.yuan, 2)) == (kind, 0.2)
+    assert (view.name, round(view.used, 2)) == (f"budget_{kind}{unit}", 2 if unit else 0.2)
 
 
 def test_a_budget_starts_anew_with_the_month(database: Database) -> None:
@@ -247,7 +245,7 @@ def test_a_prompt_that_waits_over_the_end_of_a_month(
     accept(database, "om_1", team=months[0])
     if called:
         claimed(database)
-    assert [quota(database, month).team_images for month in months] == [november, december]
+    assert [used(database, month, "images") for month in months] == [[november], [december]]
 
 
 def test_a_call_refused_for_the_platforms_limits_costs_nothing(database: Database) -> None:
@@ -255,7 +253,7 @@ def test_a_call_refused_for_the_platforms_limits_costs_nothing(database: Databas
     accept(database, "om_1")
     generation = claimed(database)
     GenerationStore(database, "me").push_back(generation, seconds=0)
-    assert quota(database, team()).team_images == 1
+    assert used(database, team(), "images") == [1]
 
 
 def test_the_days_end_is_midnight_of_the_teams_zone(database: Database) -> None:
@@ -263,7 +261,9 @@ def test_the_days_end_is_midnight_of_the_teams_zone(database: Database) -> None:
     zone = ZoneInfo("Asia/Shanghai")
     late = datetime(2026, 11, 23, 23, 59, tzinfo=zone).timestamp()
     clock = Team(limits=UNLIMITED, clock=lambda: late)
-    assert quota(database, clock).resets_at == datetime(2026, 11, 24, tzinfo=zone).timestamp()
+    with database.read() as connection:
+        resets_at = limits_of(clock).quota(connection, "ou_ann").resets_at
+    assert resets_at == datetime(2026, 11, 24, tzinfo=zone).timestamp()
     assert limits_of(clock).periods.month() == "2026-11"
 
 

@@ -27,11 +27,10 @@ from bot.db.tables import generations
 from bot.db.usage import ApiUsageCounter, charge
 from bot.errors import DatabaseUnavailable
 from bot.metrics import Metrics
-from bot.models import State
+from bot.models import State, StateSnapshot
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.settings import ServerSettings
 from bot.timings import BillingPeriods
-from bot.view_models import StateSnapshot
 from bot.web.routes import create_status_app
 from bot.web.server import Server
 from tests.repo.lock import TOP

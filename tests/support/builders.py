@@ -16,7 +16,6 @@ from bot.db.requests import RequestStore
 from bot.db.tables import Generation, NewRequest, Request
 from bot.models import GeneratedImage, ImagePrompt
 from bot.options import Options, PartialOptions
-from bot.service.commands import Commands
 from bot.service.quotas import Limits
 from bot.service.requests import RequestService, SubmitResult
 from bot.settings import Budget, LimitSettings, config_folder
@@ -52,15 +51,12 @@ def reception_of(database: Database, team: Team | None = None) -> RequestService
     team = team or Team()
     styles = Styles.load(config_folder({}))
     preferences = Preferences(database, defaults=Options())
-    commands = Commands(
-        database=database, preferences=preferences, admins=team.admins, styles=styles, may_drop_watermark=False
-    )
     return RequestService(
         database=database,
         limits=limits_of(team),
         preferences=preferences,
-        commands=commands,
         styles=styles,
+        admins=team.admins,
         may_drop_watermark=False,
     )
 

@@ -12,26 +12,29 @@ from zoneinfo import ZoneInfo
 
 from bot.chat.cards import command_cards as commands
 from bot.chat.cards import help_cards as guides
-from bot.chat.cards.elements import Card, CardContext, content
+from bot.chat.cards.elements import COLORS, Card, CardContext, content
 from bot.chat.cards.form_card import render_form
 from bot.chat.cards.request_card import render_request
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.errors import UserError
-from bot.models import ContentFinding, Failure, GenerationView, RequestView, State
-from bot.options import Options
-from bot.view_models import (
-    BudgetView,
+from bot.models import (
+    ContentFinding,
+    Failure,
+    GenerationView,
     HistoryEntry,
     HistoryView,
     ModelStats,
     QueueEntry,
     QueueView,
+    Quota,
     QuotaView,
-    SettingsView,
+    RequestView,
+    State,
     StatsView,
     Usage,
 )
+from bot.options import Options
 
 CONFIG = Path(__file__).parents[2] / "config"
 PRICES = {"glm-image": 0.1, "cogview-4": 0.06, "cogview-3-flash": 0.0}
@@ -40,6 +43,7 @@ MARCH_NINTH = 1_773_000_000.0
 """2026-03-09 04:00 in Shanghai, in seconds since 1970."""
 PROMPT = "一只橘猫，坐在窗台上，水彩"
 PERSON = "ou_0001"
+NOTICES = tuple(title.split(".")[1] for title in COLORS if title.startswith("notice."))
 
 
 @cache
@@ -152,26 +156,18 @@ def history(number: int = 1, **more: Any) -> HistoryEntry:
 
 
 QUOTA = QuotaView(
-    today=3,
-    per_day=20,
+    own=(Quota(name="today", used=3, most=20), Quota(name="pending", used=1, most=5)),
+    budgets=(Quota(name="budget_person", used=1.2, most=10.0), Quota(name="budget_chat", used=3.0, most=30.0)),
+    team=(Quota(name="images", used=120, most=1000), Quota(name="yuan", used=11.5, most=100.0)),
     resets_at=MARCH_NINTH,
-    pending=1,
-    pending_most=5,
-    team_images=120,
-    team_images_most=1000,
-    team_yuan=11.5,
-    team_yuan_most=100.0,
-    budgets=(
-        BudgetView(subject="person", yuan=1.2, yuan_most=10.0),
-        BudgetView(subject="chat", yuan=3.0, yuan_most=30.0),
-    ),
 )
 
-SETTINGS = SettingsView(
-    options=Options(size="1568x1056", style="ink", count=2), language="zh", own=("size", "language"), chat=("style",)
-)
-
-CHAT_SETTINGS = SettingsView(options=Options(watermark=False), language=None, own=(), chat=("watermark",), of_chat=True)
+SETTINGS: dict[str, Any] = {
+    "options": Options(size="1568x1056", style="ink", count=2),
+    "language": "zh",
+    "own": ("size", "language"),
+    "chat": ("style",),
+}
 
 STATS = StatsView(
     month="2026-11",
@@ -236,14 +232,21 @@ def samples(text: str | None = None) -> dict[str, Render]:
         values = error.values if text is None else dict.fromkeys(error.values, text)
         shown = UserError(sentence=error.sentence, values=values, command=error.command)
         rendered[name] = partial(commands.render_error, error=shown)
-    for name in commands.NOTICES:
+    for name in NOTICES:
         placeholders = [*catalogue().placeholders(f"notice.{name}.text"), *([] if text is None else ["prompt"])]
         filled: dict[str, Any] = dict.fromkeys(placeholders, text or "1")
         rendered[f"notice {name}"] = partial(commands.render_notice, name=name, **filled)
     question = partial(commands.render_question, request_id="req_1", prompt="我想喝咖啡" if text is None else text)
     pages = tuple(history(number, prompt=prompt) for number in range(1, 7))
     word = "周二" if text is None else text
-    settings = replace(SETTINGS, options=replace(SETTINGS.options, style=style))
+    settings = {**SETTINGS, "options": Options(size="1568x1056", style=style, count=2)}
+    of_chat: dict[str, Any] = {
+        "options": Options(watermark=False),
+        "language": None,
+        "own": (),
+        "chat": ("watermark",),
+        "of_chat": True,
+    }
     return rendered | {
         "cancelled two": lambda ctx: commands.render_cancelled(ctx, count=2, in_call=0, price=0.0, prompt=prompt),
         "cancelled one in call": lambda ctx: commands.render_cancelled(ctx, count=2, in_call=1, price=0.1, prompt=""),
@@ -263,8 +266,8 @@ def samples(text: str | None = None) -> dict[str, Render]:
         ),
         "no history": lambda ctx: commands.render_history(ctx, HistoryView(entries=(), filter=word), request_id="r"),
         "quota": lambda ctx: commands.render_quota(ctx, QUOTA),
-        "settings": lambda ctx: commands.render_settings(ctx, settings),
-        "settings of a chat": lambda ctx: commands.render_settings(ctx, CHAT_SETTINGS),
+        "settings": lambda ctx: commands.render_settings(ctx, **settings),
+        "settings of a chat": lambda ctx: commands.render_settings(ctx, **of_chat),
         "changed": lambda ctx: commands.render_changed(ctx, {"size": "1728x960", "style": style}, for_chat=False),
         "stats": lambda ctx: commands.render_stats(ctx, STATS),
         "id": lambda ctx: commands.render_ids(ctx, person=person, chat=chat),

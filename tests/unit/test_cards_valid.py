@@ -16,10 +16,9 @@ from bot.chat.cards.elements import CardContext, text_of
 from bot.chat.cards.form_card import render_form
 from bot.chat.cards.request_card import render_request, render_request_text
 from bot.chat.styles import Style, Styles
-from bot.models import Failure, Language, RequestView, State
+from bot.models import Failure, HistoryView, Language, ModelStats, RequestView, State, Usage
 from bot.options import Options
 from bot.sandbox.feishu.cards import validate_card
-from bot.view_models import HistoryView, ModelStats, Usage
 from tests.unit.card_samples import (
     LINK,
     PROMPT,

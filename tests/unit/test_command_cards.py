@@ -12,18 +12,17 @@ import pytest
 from bot import sizes
 from bot.chat.cards import command_cards as commands
 from bot.chat.cards import help_cards as guides
-from bot.chat.cards.elements import render_toast
 from bot.chat.cards.form_card import render_form
 from bot.chat.cards.prompt_tips import tip_for
 from bot.chat.messages import LOCALES
 from bot.chat.parsing.parser import parse
 from bot.chat.parsing.tokenizer import COMMAND_NAMES
 from bot.errors import UserError
-from bot.models import Command, ImagePrompt, Language
+from bot.models import Command, HistoryView, ImagePrompt, Language, Quota
 from bot.options import OPTIONS, Options, PartialOptions, resolve_options
-from bot.view_models import HistoryView
 from tests.unit.card_samples import (
     ERRORS,
+    NOTICES,
     PROMPT,
     QUEUE,
     QUOTA,
@@ -95,7 +94,7 @@ def test_long_queue_is_cut_and_counted() -> None:
 
 def test_settings_show_who_has_set_what() -> None:
     """Each default has its value, and whether the person, the chat or the team has set it; the person comes first."""
-    assert lines(commands.render_settings(cards(), SETTINGS))[0].splitlines() == [
+    assert lines(commands.render_settings(cards(), **SETTINGS))[0].splitlines() == [
         "模型 glm-image · 默认",
         "尺寸 1568x1056（≈3:2） · 你设置的",
         "质量 hd · 默认",
@@ -104,10 +103,10 @@ def test_settings_show_who_has_set_what() -> None:
         "一次 2 张 · 默认",
         "文字回复用中文 · 你设置的",
     ]
-    both = dataclasses.replace(SETTINGS, own=("style",), chat=("style",), language=None, options=Options(style=None))
-    said = lines(commands.render_settings(cards(), both), "en_us")[0].splitlines()
+    both = commands.render_settings(cards(), options=Options(), own=("style",), chat=("style",), language=None)
+    said = lines(both, "en_us")[0].splitlines()
     assert (said[3], said[-1]) == ("No style · set by you", "Text replies in the language of the message")
-    of_chat = commands.render_settings(cards(), dataclasses.replace(SETTINGS, own=(), of_chat=True))
+    of_chat = commands.render_settings(cards(), **{**SETTINGS, "own": ()}, of_chat=True)
     assert header(of_chat) == ["本会话的默认选项"]
     assert lines(of_chat, "en_us")[0].splitlines()[-1] == "Images at once: 2 · default"
 
@@ -160,8 +159,10 @@ def test_quota_shows_what_is_left_and_until_when() -> None:
         "团队本月：120 张，上限 1000 张\n团队本月：¥11.50，预算 ¥100.00",
         "今天的额度 03-09 04:00 恢复。可能计费的都算，包括失败和取消的。",
     ]
-    assert "还剩 0 张" in lines(commands.render_quota(cards(), dataclasses.replace(QUOTA, per_day=2)))[0]
-    free = dataclasses.replace(QUOTA, per_day=0, pending_most=0, team_images_most=0, team_yuan_most=0.0, budgets=())
+    lowered = dataclasses.replace(QUOTA, own=(Quota(name="today", used=3, most=2),))
+    assert "还剩 0 张" in lines(commands.render_quota(cards(), lowered))[0]
+    own, team = (tuple(dataclasses.replace(one, most=0) for one in group) for group in (QUOTA.own, QUOTA.team))
+    free = dataclasses.replace(QUOTA, own=own, team=team, budgets=())
     said = "\n".join(lines(commands.render_quota(cards(), free), "en_us")[:2]).splitlines()
     assert [text.endswith(", no limit") for text in said] == [True] * 4
 
@@ -369,7 +370,7 @@ def test_form_says_how_much_of_a_long_prompt_is_missing() -> None:
 
 def test_each_notice_has_its_title_and_sentence() -> None:
     """Every notice is in the catalogue and the other way round; a prompt is plain text, in which nothing is markup."""
-    assert {key.split(".")[1] for key in catalogue().keys if key.startswith("notice.")} == set(commands.NOTICES)
+    assert {key.split(".")[1] for key in catalogue().keys if key.startswith("notice.")} == set(NOTICES)
     card = commands.render_notice(cards(), "recalled", prompt="**猫** <at id=all></at>")
     assert lines(card) == [catalogue().text("notice.recalled.text", "zh"), "**猫** <at id=all></at>"]
     assert tagged(card, "markdown") == []
@@ -416,13 +417,13 @@ def test_each_toast_is_short_in_both_languages() -> None:
     """A toast is read in passing, so it has no more than a few words."""
     price = {"zh_cn": "¥0.10", "en_us": "¥0.10"}
     for key in (key for key in catalogue().keys if key.startswith("toast.")):
-        said = render_toast(catalogue(), key, price=price)["toast"]
+        said = cards().toast(key, price=price)["toast"]
         assert said["content"] == said["i18n"]["zh_cn"] == catalogue().text(key, "zh", price="¥0.10")
         assert said["i18n"]["en_us"] == catalogue().text(key, "en", price="¥0.10")
         assert (len(said["i18n"]["zh_cn"]) <= 22, len(said["i18n"]["en_us"]) <= 60, key) == (True, True, key)
     both = {"zh_cn": "已取消", "en_us": "Cancelled"}
     answer = {"toast": {"type": "warning", "content": "已取消", "i18n": both}}
-    assert render_toast(catalogue(), "toast.cancelled", kind="warning") == answer
+    assert cards().toast("toast.cancelled", kind="warning") == answer
 
 
 TOASTS = [
@@ -440,4 +441,4 @@ TOASTS = [
 def test_any_sentence_can_be_a_toast() -> None:
     """A sentence without its values is replaced by its plain form or a general one, and long values are cut."""
     for key, values, said in TOASTS:
-        assert render_toast(catalogue(), key, kind="warning", **values)["toast"]["content"].startswith(said), key
+        assert cards().toast(key, kind="warning", **values)["toast"]["content"].startswith(said), key

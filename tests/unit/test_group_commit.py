@@ -22,7 +22,7 @@ class GroupCommitHarness:
         self.groups: list[list[int]] = []
         self._fail = fail
         self._all_came = threading.Event()
-        self.group = GroupCommit(self._commit, per_item_errors=(ValueError,))
+        self.group = GroupCommit(self._commit)
 
     def _commit(self, items: Sequence[int]) -> list[int]:
         self.groups.append(list(items))
@@ -90,7 +90,7 @@ def test_many_threads_get_their_own_results() -> None:
         committed.extend(items)
         return [-item for item in items]
 
-    group = GroupCommit(commit, per_item_errors=())
+    group = GroupCommit(commit)
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(group.submit, range(1000))) == [-number for number in range(1000)]
     assert sorted(committed) == list(range(1000))

@@ -13,7 +13,6 @@ import pytest
 
 from bot import errors
 from bot.chat.messages import Messages, join, same_text
-from bot.chat.parsing.parser import WITH_ARGUMENT
 from bot.errors import GlmError, SettingsError
 from bot.models import Language
 from bot.options import OPTIONS
@@ -72,12 +71,13 @@ class Recorder(Messages):
 
 VALUED = [name for name, option in OPTIONS.items() if option.words]
 PUT_TOGETHER = {
-    *(f"misread.{name}" for name in {*VALUED} | WITH_ARGUMENT - {"settings"}),
+    *(f"misread.{name}" for name in (*VALUED, "again", "cancel", "lang", "set")),
     *(f"misread.{name}_missing" for name in VALUED),
     *(f"{prefix}.no_watermark" for prefix in ("label", "misread")),
     *(f"quota.budget_{who}{unit}" for who in ("person", "chat") for unit in ("", "_images")),
     *(f"limit.budget_{who}{unit}" for who in ("person", "chat") for unit in ("", "_images")),
     *(f"limit.{name}{some}" for name in ("pending", "day", "waiting") for some in ("", "_some")),
+    *("limit.images", "limit.yuan"),
     *(f"advice.{told}_linked" for told in ("admins_told", "ask_admin")),
     *(f"settings.language_{name}" for name in ("zh", "en", "auto")),
     "role.history",

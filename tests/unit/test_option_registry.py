@@ -51,7 +51,6 @@ from bot.glm.api import call_body
 from bot.models import GenerationView, RequestView, State
 from bot.options import Options, PartialOptions, form_options, repeat_options, resolve_options
 from bot.settings import Images
-from bot.view_models import SettingsView
 from tests.unit.card_samples import cards, tagged
 
 def resolved(text, **defaults):
@@ -73,9 +72,9 @@ image = GenerationView(generation_id="g", state=State.DONE, image_key="img_v3_1"
 view = RequestView(request_id="r", prompt="cat", options=made, images=(image,))
 assert "Seed 7" in text_of(render_request(cards(), view), "en")
 assert "Seed 7" in text_of(render_changed(cards(), {"seed": 7}, for_chat=False), "en")
-settings = SettingsView(options=made, language=None, own=("seed",), chat=())
-assert "Seed 7 · set by you" in text_of(render_settings(cards(), settings), "en")
-assert "No seed · default" in text_of(render_settings(cards(), replace(settings, options=Options(), own=())), "en")
+unset = {"language": None, "chat": ()}
+assert "Seed 7 · set by you" in text_of(render_settings(cards(), options=made, own=("seed",), **unset), "en")
+assert "No seed · default" in text_of(render_settings(cards(), options=Options(), own=(), **unset), "en")
 assert "`/seed 7`" in text_of(render_help(cards()), "en")
 selects = tagged(render_form(cards(), request_id="r", prompt="cat", options=made), "select_static")
 seed = next(select for select in selects if select["name"] == "seed")

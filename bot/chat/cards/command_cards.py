@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
 from bot.chat.cards import elements as el
-from bot.chat.cards.elements import COLORS, Card, CardContext, Element
+from bot.chat.cards.elements import Card, CardContext, Element
 from bot.chat.cards.request_card import describe_cost, describe_wait, excerpt
 from bot.chat.messages import Bilingual, join, same_text
 from bot.errors import UserError
-from bot.options import OPTIONS
-from bot.text import truncate
-from bot.view_models import (
-    BudgetView,
+from bot.models import (
     HistoryEntry,
     HistoryView,
+    Language,
     ModelStats,
     QueueEntry,
     QueueView,
+    Quota,
     QuotaView,
-    SettingsView,
     StatsView,
     Usage,
 )
-
-NOTICES = tuple(title.split(".")[1] for title in COLORS if title.startswith("notice."))
-"""The names of the notices; the words of each are ``notice.NAME.title`` and ``notice.NAME.text``."""
+from bot.options import OPTIONS, Options
+from bot.text import truncate
 
 _MAX_QUEUE_ROWS = 12
 _MAX_HISTORY = 8
@@ -42,23 +39,21 @@ _ERROR_VALUE_LENGTHS = (800, 200, 40)
 _STYLE_NAMES_LENGTH = 400
 
 
-def render_notice(ctx: CardContext, name: str, **values: str | Bilingual) -> Card:
+def render_notice(ctx: CardContext, name: str, *, key: str = "text", **values: str | Bilingual) -> Card:
     """A card of one line, with the placeholders of its sentence; a ``prompt`` is shown below, as it was typed."""
     known = {
-        key: truncate(value, _NOTICE_VALUE_LENGTH) if isinstance(value, str) else value for key, value in values.items()
+        one: truncate(value, _NOTICE_VALUE_LENGTH) if isinstance(value, str) else value for one, value in values.items()
     }
     prompt, _ = excerpt(str(values.get("prompt", "")))
-    text = ctx.paragraph(f"notice.{name}.text", **known)
+    text = ctx.paragraph(f"notice.{name}.{key}", **known)
     return ctx.card(f"notice.{name}.title", [text, *([el.small(prompt)] if prompt.strip() else [])])
 
 
 def render_cancelled(ctx: CardContext, *, count: int, in_call: int, price: float, prompt: str) -> Card:
     """How many images were cancelled: ``in_call`` of them had been given to the platform, ``price`` yuan in all."""
-    text = ctx.say("notice.cancelled.text", count=count)
-    if in_call:
-        text = ctx.say("notice.cancelled.in_call", count=count, in_call=in_call, price=f"{price:.2f}")
-    shown, _ = excerpt(prompt)
-    return ctx.card("notice.cancelled.title", [el.paragraph(text), *([el.small(shown)] if shown.strip() else [])])
+    key = "in_call" if in_call else "text"
+    values = {"count": str(count), "in_call": str(in_call), "price": f"{price:.2f}"}
+    return render_notice(ctx, "cancelled", key=key, prompt=prompt, **values)
 
 
 def render_moved(ctx: CardContext) -> Card:
@@ -82,7 +77,7 @@ def render_error(
     title = f"card.{kind}" if kind in ("limit", "command") else "card.misread"
     if name in ("nothing_to_repeat", "prompt_missing", "nothing_to_cancel"):
         title = f"card.{name}"
-    # "again" makes an image, too; of other commands it goes without saying that none was made.
+    # "again" makes an image, too; nobody expects one of the other commands.
     asked_for_image = kind != "command" and name != "nothing_to_repeat" and error.command in (None, "again")
     more = [ctx.small("cost.none")] if asked_for_image and not drawn else []
     offer = error.offer if ctx.buttons else None
@@ -129,7 +124,8 @@ def render_question(
         value = {"a": "confirm", "r": request_id}
         draw = el.button(ctx.say("button.draw", price=amount), value=value, kind="primary")
         if count > 1:
-            draw = el.confirmed(draw, ctx.say("confirm.title"), ctx.say("confirm.text", count=count, price=amount))
+            text = ctx.say("confirm.text", count=count, price=amount)
+            draw["confirm"] = {"title": el.label(ctx.say("confirm.title")), "text": el.label(text)}
         elements += [
             ctx.small("question.free"),
             *el.row([draw, ctx.button("button.decline", a="decline", r=request_id)]),
@@ -203,25 +199,32 @@ def _queue_entry(ctx: CardContext, entry: QueueEntry, *, private: bool) -> list[
     return lines
 
 
-def render_settings(ctx: CardContext, view: SettingsView) -> Card:
-    """The default options, and who has set them."""
+def render_settings(
+    ctx: CardContext,
+    *,
+    options: Options,
+    language: Language | None,
+    own: Collection[str],
+    chat: Collection[str],
+    of_chat: bool = False,
+) -> Card:
+    """The defaults that apply to a person in a chat: the names in ``own`` and ``chat`` are those that they have set.
 
-    def setter(name: str) -> str:
-        return "own" if name in view.own else "chat" if name in view.chat else "team"
-
-    lines = [
-        join([ctx.option(name, getattr(view.options, name)), ctx.say(f"settings.{setter(name)}")]) for name in OPTIONS
-    ]
-    if not view.of_chat:
-        language = ctx.say(f"settings.language_{view.language or 'auto'}")
-        lines.append(join([language, ctx.say("settings.own")]) if view.language else language)
-    of_chat = "_chat" if view.of_chat else ""
+    If ``of_chat``, they are the chat's alone.
+    """
+    lines = []
+    for name in OPTIONS:
+        setter = "own" if name in own else "chat" if name in chat else "team"
+        lines.append(join([ctx.option(name, getattr(options, name)), ctx.say(f"settings.{setter}")]))
+    if not of_chat:
+        shown = ctx.say(f"settings.language_{language or 'auto'}")
+        lines.append(join([shown, ctx.say("settings.own")]) if language else shown)
+    suffix = "_chat" if of_chat else ""
     text = el.paragraph(join(lines, separator="\n"))
-    return ctx.card(f"settings.title{of_chat}", [text, ctx.small(f"settings.use{of_chat}")])
+    return ctx.card(f"settings.title{suffix}", [text, ctx.small(f"settings.use{suffix}")])
 
 
 def render_changed(ctx: CardContext, changes: Mapping[str, Any], *, for_chat: bool) -> Card:
-    """The new values of default options, by name."""
     words = join(ctx.option(name, changes[name]) for name in OPTIONS if name in changes)
     return render_notice(ctx, "set_chat" if for_chat else "set", changes=words)
 
@@ -276,34 +279,24 @@ def _ids(ctx: CardContext, person: str, chat: str | None) -> Iterator[Element]:
 
 
 def render_quota(ctx: CardContext, view: QuotaView) -> Card:
-    """What a person, this chat and the team have used, what is left, and when it starts again."""
-
-    def used(key: str, used: object, most: object, **more: object) -> Bilingual:
-        return ctx.say(key, used=used, most=most, **more) if most else ctx.say(f"{key}_free", used=used)
-
-    most_yuan = f"{view.team_yuan_most:.2f}" if view.team_yuan_most else None
-    own = [
-        used("quota.today", view.today, view.per_day, left=max(0, view.per_day - view.today)),
-        used("quota.pending", view.pending, view.pending_most),
+    groups = [
+        join((_quota(ctx, one) for one in group), separator="\n")
+        for group in (view.own, view.budgets, view.team)
+        if group
     ]
-    budgets = [line for one in view.budgets for line in _budget(ctx, one)]
-    team = [
-        used("quota.images", view.team_images, view.team_images_most),
-        used("quota.yuan", f"{view.team_yuan:.2f}", most_yuan),
-    ]
-    paragraphs = [el.paragraph(join(lines, separator="\n")) for lines in (own, budgets, team) if lines]
-    return ctx.card("quota.title", [*paragraphs, ctx.small("quota.resets", time=ctx.time(view.resets_at))])
+    resets = ctx.small("quota.resets", time=ctx.time(view.resets_at))
+    return ctx.card("quota.title", [*map(el.paragraph, groups), resets])
 
 
-def _budget(ctx: CardContext, view: BudgetView) -> Iterator[Bilingual]:
-    if view.yuan_most:
-        yield ctx.say(f"quota.budget_{view.subject}", used=f"{view.yuan:.2f}", most=f"{view.yuan_most:.2f}")
-    if view.images_most:
-        yield ctx.say(f"quota.budget_{view.subject}_images", used=view.images, most=view.images_most)
+def _quota(ctx: CardContext, quota: Quota) -> Bilingual:
+    is_money = quota.name in ("yuan", "budget_person", "budget_chat")
+    used, most = (f"{amount:.2f}" if is_money else str(amount) for amount in (quota.used, quota.most))
+    if not quota.most:
+        return ctx.say(f"quota.{quota.name}_free", used=used)
+    return ctx.say(f"quota.{quota.name}", used=used, most=most, left=max(0, quota.most - quota.used))
 
 
 def render_stats(ctx: CardContext, view: StatsView) -> Card:
-    """The team's month, for an admin: models, a chart of the days, people and chats by cost, outcomes, calls."""
     images, yuan = sum(model.images for model in view.models), sum(model.yuan for model in view.models)
     outcomes = [
         join([_outcome(ctx, name), same_text(f"{count:,}")])

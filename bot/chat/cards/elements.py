@@ -66,32 +66,24 @@ class CardContext:
 
     messages: Messages
     styles: Styles
-    zone: tzinfo
-    """The team's time zone."""
-    buttons: bool = True
-    """Whether the app receives card actions; links work without."""
-    prices: Mapping[str, float] = field(default_factory=dict)
-    """Yuan per image, by model."""
+    zone: tzinfo  # the team's time zone
+    buttons: bool = True  # whether the app receives card actions; links work without
+    prices: Mapping[str, float] = field(default_factory=dict)  # yuan per image, by model
     defaults: Options = field(default_factory=Options)
-    commands: Sequence[str] = COMMAND_NAMES
-    """The commands that ``/help`` lists."""
-    alerts_admins: bool = False
-    """Whether there are admins who are told of what only they can mend."""
+    commands: Sequence[str] = COMMAND_NAMES  # the commands that `/help` lists
+    alerts_admins: bool = False  # whether admins are told of what only they can fix
 
     def say(self, key: str, **values: object) -> Bilingual:
         """A sentence of the catalogues in both languages."""
         return self.messages.bilingual(key, **values)
 
     def paragraph(self, key: str, **values: object) -> Element:
-        """A sentence as a paragraph."""
         return paragraph(self.say(key, **values))
 
     def small(self, key: str, **values: object) -> Element:
-        """A sentence as a small grey paragraph."""
         return small(self.say(key, **values))
 
     def button(self, key: str, *, kind: str = "default", **value: str) -> Element:
-        """A button that calls back with ``value``."""
         return button(self.say(key), value=value, kind=kind)
 
     def card(
@@ -113,17 +105,15 @@ class CardContext:
         option = OPTIONS[name]
         if value in (None, "") or value is False:
             return self.say(f"label.no_{name}" if value is False else f"settings.no_{name}")
-        shown = self.style_name(value) if option.is_style else value
+        shown = value
+        if option.is_style:
+            # One that no longer exists stays as it was typed.
+            style = self.styles.find(value)
+            shown = same_text(truncate(value, 40)) if style is None else by_locale(style.name)
         return self.say(f"{prefix}.{name}", **{name: shown, **option.display(value)})
-
-    def style_name(self, name: str) -> Bilingual:
-        """The name of a style in both languages; one that no longer exists stays as it was typed."""
-        style = self.styles.find(name)
-        return same_text(truncate(name, 40)) if style is None else by_locale(style.name)
 
     @property
     def zone_name(self) -> Bilingual:
-        """The name of the team's time zone."""
         return self.say("zone.china") if str(self.zone) in _CHINA else same_text(str(self.zone))
 
     def price(self, yuan: float) -> Bilingual:
@@ -131,15 +121,23 @@ class CardContext:
         return same_text(f"¥{yuan:.2f}") if yuan else self.say("cost.free")
 
     def time(self, at: float) -> str:
-        """A time in seconds since 1970, to the minute; raises ``ValueError`` outside the years 1 to 9999."""
-        try:
-            return f"{datetime.fromtimestamp(at, self.zone):%m-%d %H:%M}"
-        except (OverflowError, OSError) as error:
-            raise ValueError(f"{at} is no time of our calendar") from error
+        """A time in seconds since 1970, to the minute."""
+        return f"{datetime.fromtimestamp(at, self.zone):%m-%d %H:%M}"
+
+    def toast(
+        self, key: str, kind: Literal["info", "success", "error", "warning"] = "info", **values: object
+    ) -> dict[str, Any]:
+        """The answer to a press, in both languages; values that the sentence does not have are ignored.
+
+        A press must be answered: a sentence for which the values do not suffice is replaced by a general one.
+        https://open.feishu.cn/document/feishu-cards/card-callback-communication
+        """
+        known = {name: value if isinstance(value, dict) else truncate(str(value), 40) for name, value in values.items()}
+        words = self.say(self.messages.best_key(key, known) or "toast.refused", **known)
+        return {"toast": {"type": kind, "content": words["zh_cn"], "i18n": words}}
 
 
 def by_locale(texts: Mapping[Language, str]) -> Bilingual:
-    """A text in both languages, by locale."""
     return {locale: texts[language] for language, locale in LOCALES.items()}
 
 
@@ -151,7 +149,6 @@ def label(words: Bilingual) -> Element:
 
 
 def paragraph(text: Bilingual | str) -> Element:
-    """A paragraph of plain text."""
     return {"tag": "div", "text": label(same_text(text) if isinstance(text, str) else text)}
 
 
@@ -170,20 +167,9 @@ def image(key: str, *, alt: Bilingual, **more: str) -> Element:
     return {"tag": "img", "img_key": key, "alt": label(alt), "scale_type": "fit_horizontal", **more, "preview": True}
 
 
-def images(keys: Sequence[str]) -> Element:
-    """Two to four images in one grid of squares."""
-    mode = "trisect" if len(keys) == 3 else "bisect"  # noqa: PLR2004 - three fill one row of a grid of three
-    return {"tag": "img_combination", "combination_mode": mode, "img_list": [{"img_key": key} for key in keys]}
-
-
 def button(words: Bilingual, *, value: Mapping[str, str], kind: str = "default", **more: Any) -> Element:
     """A button that calls back with ``value``; ``kind`` is its type, such as ``primary``."""
     return {"tag": "button", "text": label(words), "type": kind, "behaviors": [_callback(value)], **more}
-
-
-def confirmed(button: Element, title: Bilingual, text: Bilingual) -> Element:
-    """A button that asks before it calls back."""
-    return {**button, "confirm": {"title": label(title), "text": label(text)}}
 
 
 def link(words: Bilingual, *, url: str) -> Element:
@@ -291,19 +277,6 @@ def _texts(element: Any, language: Language) -> Iterator[str]:
         for name, part in element.items():
             if name not in ("alt", "confirm", "chart_spec"):
                 yield from _texts(part, language)
-
-
-def render_toast(
-    messages: Messages, key: str, *, kind: Literal["info", "success", "error", "warning"] = "info", **values: object
-) -> dict[str, Any]:
-    """The answer to a press, in both languages; values that the sentence does not have are ignored.
-
-    A press must be answered: a sentence for which the values do not suffice is replaced by a general one.
-    https://open.feishu.cn/document/feishu-cards/card-callback-communication
-    """
-    known = {name: value if isinstance(value, dict) else truncate(str(value), 40) for name, value in values.items()}
-    words = messages.bilingual(messages.best_key(key, known) or "toast.refused", **known)
-    return {"toast": {"type": kind, "content": words["zh_cn"], "i18n": words}}
 
 
 def _callback(value: Mapping[str, str]) -> Element:

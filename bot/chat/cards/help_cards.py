@@ -20,7 +20,6 @@ _MAX_STYLE_BUTTONS = 30
 
 
 def render_help(ctx: CardContext) -> Card:
-    """What can be typed: a prompt, its options, and the commands."""
     defaults = asdict(ctx.defaults)
     options = (ctx.say(key, **defaults) for key in ctx.messages.keys if key.startswith("help.option."))
     paragraphs = [
@@ -43,7 +42,6 @@ def render_short_help(ctx: CardContext) -> Card:
 
 
 def render_sizes(ctx: CardContext) -> Card:
-    """The sizes of each model, and the rule for others."""
     models: dict[Sequence[str], list[str]] = {}
     for model, recommended in sizes.RECOMMENDED.items():
         models.setdefault(recommended, []).append(model)
@@ -65,7 +63,6 @@ def _sizes(ctx: CardContext, models: list[str], recommended: Iterable[str]) -> E
 
 
 def render_models(ctx: CardContext) -> Card:
-    """The models, with their prices and usual times."""
     models = [el.paragraph(_model(ctx, model)) for model in sizes.MODELS]
     return ctx.card("models.title", [*models, ctx.small("models.use")])
 
@@ -99,7 +96,6 @@ def render_styles(ctx: CardContext) -> Card:
 
 
 def render_tips(ctx: CardContext) -> Card:
-    """How to write a prompt."""
     return ctx.card("tips.title", [el.markdown(join((ctx.say(f"tips.{name}") for name in TIPS), separator="\n"))])
 
 

@@ -57,27 +57,20 @@ _MANY_SUBJECTS = 4
 def tip_for(prompt: str, *, raw_prompt: str | None = None) -> str | None:
     """The catalogue key of the tip for a prompt, or ``None``.
 
-    Args:
-        prompt: the prompt as it was sent.
-        raw_prompt: the prompt without the words of its style, which make no vague prompt any clearer, if it has any.
+    The ``raw_prompt`` is without the words of its style, if it has any: they make no vague prompt any clearer.
     """
     if len(prompt) > PROMPT_HINT_LENGTH:
         return "advice.long"
     said = prompt if raw_prompt is None else raw_prompt
     described = unquoted(said)
-    if _contradicts(described):
+    opposed = _AT_ONCE.search(described) or any(
+        re.search(one, described, re.IGNORECASE) and re.search(other, described, re.IGNORECASE)
+        for one, other in _OPPOSITES
+    )
+    if opposed and not _CHANGE.search(described):
         return "advice.contradictory"
     if described == said and _LETTER.search(said) and not _LETTER.search(_EMPTY.sub("", said)):
         return "advice.vague"
     if len(_CHINESE_SUBJECT.findall(described)) >= _MANY_SUBJECTS or _ENGLISH_SUBJECTS.search(described):
         return "advice.subjects"
     return None
-
-
-def _contradicts(described: str) -> bool:
-    if _CHANGE.search(described):
-        return False
-    return bool(_AT_ONCE.search(described)) or any(
-        re.search(one, described, re.IGNORECASE) and re.search(other, described, re.IGNORECASE)
-        for one, other in _OPPOSITES
-    )

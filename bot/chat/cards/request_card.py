@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -23,12 +22,13 @@ PROMPT_LENGTH = 800
 TAGGED = ("size", "style", "model")
 """The options that are tags beside the title of the card; the others are under it."""
 
-BY_REQUEST = frozenset(
-    {"content", "prompt_too_long", "request", "model", "size", "quality", "prompt", "image_too_large"}
-)
+_BY_REQUEST = {
+    f"failure.{name}"
+    for name in ("content", "prompt_too_long", "request", "model", "size", "quality", "prompt", "image_too_large")
+}
 """Failures that the same prompt with the same options meets again; sending it again is not offered."""
-UNTIL_FIXED = frozenset({"upload_barred"})
-"""Failures that every request meets until an admin acts, each of them paid; sending it again is not offered, either."""
+_UNTIL_FIXED = "failure.upload_barred"
+"""A failure that every request meets until an admin acts, each of them paid; likewise."""
 
 _RECOGNIZED_LENGTH = 60
 _ALT_LENGTH = 100
@@ -56,13 +56,12 @@ _UNFINISHED = (Stage.QUEUED, Stage.GENERATING)
 
 
 def stage_of(view: RequestView) -> Stage:
-    """The stage of a request, from the states of its images."""
     states = {image.state for image in view.images}
     if not all(state.ended for state in states):
         return Stage.GENERATING if states & {State.GENERATING, State.MADE, State.DONE} else Stage.QUEUED
     if State.DONE not in states:
         return Stage.FAILED if State.FAILED in states else Stage.CANCELLED
-    return Stage.WARNED if any(image.findings for image in _done(view)) else Stage.READY
+    return Stage.WARNED if any(image.findings for image in view.done) else Stage.READY
 
 
 def typical_seconds(model: str) -> str:
@@ -124,7 +123,7 @@ def render_request_text(ctx: CardContext, view: RequestView, language: Language)
 
 
 def _title(view: RequestView) -> tuple[str, dict[str, Any]]:
-    stage, count, done = stage_of(view), len(view.images), len(_done(view))
+    stage, count, done = stage_of(view), len(view.images), len(view.done)
     if stage is Stage.GENERATING and done:
         return "state.progress", {"done": done, "count": count}
     if stage is Stage.READY and done < count:
@@ -146,7 +145,8 @@ def _images(ctx: CardContext, view: RequestView) -> Iterator[Element]:
     done = {number: image for number, image in enumerate(view.images, 1) if image.state is State.DONE}
     keys = [image.image_key for image in done.values() if image.image_key]
     if len(keys) > 1:
-        yield el.images(keys)
+        mode = "trisect" if len(keys) == 3 else "bisect"  # noqa: PLR2004 - three fill one row of a grid of three
+        yield {"tag": "img_combination", "combination_mode": mode, "img_list": [{"img_key": key} for key in keys]}
     elif keys:
         alt = truncate(view.prompt, _ALT_LENGTH)
         yield el.image(keys[0], alt=same_text(alt) if alt.strip() else ctx.say("label.alt"))
@@ -163,7 +163,7 @@ def _warnings(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
         for finding in image.findings if image.state is State.DONE else ():
             where = _describe_roles(ctx, [finding.role])
             key = "warning.content" if where else "warning.content_plain"
-            yield _about(ctx, view, [number], ctx.say(key, where=where or "", level=_level(ctx, finding.level)))
+            yield _about(ctx, view, [number], ctx.say(key, where=where or "", level=_level(ctx, str(finding.level))))
 
 
 def _statuses(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
@@ -216,9 +216,9 @@ def _notes(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
         yield ctx.say("note.standard")
     if any(image.repeated for image in view.images):
         yield ctx.say("note.repeated")
-    if any(image.reencoded for image in _done(view)):
+    if any(image.reencoded for image in view.done):
         yield ctx.say("note.shrunk")
-    if _done(view) and stage_of(view) not in _UNFINISHED and (tip := tip_for(view.prompt, raw_prompt=view.raw_prompt)):
+    if view.done and stage_of(view) not in _UNFINISHED and (tip := tip_for(view.prompt, raw_prompt=view.raw_prompt)):
         yield ctx.say(tip)
 
 
@@ -268,7 +268,8 @@ def _controls(ctx: CardContext, view: RequestView) -> list[Element]:
     if any(is_resumable(image) for image in view.images):
         # What was paid for is downloaded again, and never paid for again.
         first.append(ctx.button("button.resume", kind="primary", a="resume", r=request_id))
-    repeatable = all(_kind(group.failure) not in BY_REQUEST | UNTIL_FIXED for group in _group_failures(view))
+    failures = {image.failure.sentence.removesuffix(PLAIN) for image in view.images if image.failure}
+    repeatable = not failures & {*_BY_REQUEST, _UNTIL_FIXED}
     if stage is Stage.FAILED:
         if repeatable and not first:
             first.append(ctx.button("button.retry", kind="primary", a="again", r=request_id))
@@ -294,10 +295,6 @@ def _link(image: GenerationView) -> str | None:
     return image.url if image.state in (State.DONE, State.FAILED) and el.linkable(image.url) else None
 
 
-def _done(view: RequestView) -> list[GenerationView]:
-    return [image for image in view.images if image.state is State.DONE]
-
-
 def _about(ctx: CardContext, view: RequestView, numbers: Sequence[int], text: Bilingual) -> Bilingual:
     """A sentence about some images, counted from 1, with their numbers before it if there are several."""
     return text if len(view.images) == 1 else join([_numbered(ctx, numbers), text], separator=ctx.say("label.colon"))
@@ -313,82 +310,67 @@ def _numbered(ctx: CardContext, numbers: Sequence[int]) -> Bilingual:
 # Failures
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _FailureGroup:
-    """The images of a request that failed alike; ``numbers`` count its images from 1."""
-
-    failure: Failure
-    linked: bool
-    """Whether the card links to the images, which were generated."""
-    numbers: list[int] = field(default_factory=list)
-    request_ids: list[str] = field(default_factory=list)
-    """The platform's ids of the calls, for its support."""
-
-
-def _group_failures(view: RequestView) -> list[_FailureGroup]:
-    groups: dict[str, _FailureGroup] = {}
+def _group_failures(view: RequestView) -> Iterable[Mapping[int, GenerationView]]:
+    """The images that failed alike, and are all linked or not, by their numbers from 1."""
+    groups: dict[str, dict[int, GenerationView]] = {}
     for number, image in enumerate(view.images, 1):
         if image.state is State.FAILED:
-            failure, linked = image.failure or _UNKNOWN, el.linkable(image.url)
-            group = groups.setdefault(f"{linked} {failure}", _FailureGroup(failure=failure, linked=linked))
-            group.numbers.append(number)
-            if image.platform_request_id:
-                group.request_ids.append(truncate(image.platform_request_id, _REQUEST_ID_LENGTH))
-    return list(groups.values())
+            groups.setdefault(f"{el.linkable(image.url)} {image.failure}", {})[number] = image
+    return groups.values()
 
 
 def _failures(ctx: CardContext, view: RequestView) -> Iterator[Element]:
     for group in _group_failures(view):
-        yield from (
-            el.small(text) if is_small else el.paragraph(text) for text, is_small in _describe_failure(ctx, view, group)
-        )
+        for text, is_small in _describe_failure(ctx, view, group):
+            yield el.small(text) if is_small else el.paragraph(text)
         if len(view.images) > 1:
-            links = {number: _link(view.images[number - 1]) for number in group.numbers}
+            links = {number: _link(image) for number, image in group.items()}
             yield from el.row(
                 [el.link(ctx.say("button.link_number", number=number), url=url) for number, url in links.items() if url]
             )
 
 
-def _describe_failure(ctx: CardContext, view: RequestView, group: _FailureGroup) -> Iterator[tuple[Bilingual, bool]]:
+def _describe_failure(
+    ctx: CardContext, view: RequestView, group: Mapping[int, GenerationView]
+) -> Iterator[tuple[Bilingual, bool]]:
     """Our sentence, the platform's own message and ids, and what to do; each with whether it is small.
 
     A failure that this version does not know is described as an internal one.
     """
-    failure = group.failure
+    first = next(iter(group.values()))
+    failure = first.failure or _UNKNOWN
     values: dict[str, object] = {name: truncate(value, _VALUE_LENGTH) for name, value in failure.values.items()}
-    with suppress(ValueError):  # without a time, there is a plain form of the sentence
+    with suppress(ValueError, OverflowError, OSError):  # without a time, there is a plain form of the sentence
         values["until"] = ctx.time(float(str(values.pop("until", None))))
-    values["level"] = _level_note(ctx, values.get("level"))
+    level = str(values.get("level"))
+    values["level"] = ctx.say("level.note", level=_level(ctx, level)) if level.isdecimal() else same_text("")
     if where := _describe_roles(ctx, failure.roles):
         values["where"] = where
     key = ctx.messages.best_key(failure.sentence, values) or _UNKNOWN.sentence
-    yield _about(ctx, view, group.numbers, ctx.say(key, **values)), False
+    yield _about(ctx, view, list(group), ctx.say(key, **values)), False
     details = [same_text(truncate(failure.platform, _PLATFORM_LENGTH))] if failure.platform else []
-    if group.request_ids:
-        details.append(ctx.say("label.platform_request_id", ids=", ".join(group.request_ids)))
+    ids = [image.platform_request_id for image in group.values() if image.platform_request_id]
+    if ids:
+        shown = ", ".join(truncate(one, _REQUEST_ID_LENGTH) for one in ids)
+        details.append(ctx.say("label.platform_request_id", ids=shown))
     if details:
         yield join(details), True
-    yield ctx.say(_advice(ctx, key.removesuffix(PLAIN), group), **values), False
+    yield ctx.say(_advice(ctx, key.removesuffix(PLAIN), failure, linked=el.linkable(first.url)), **values), False
 
 
-def _advice(ctx: CardContext, key: str, group: _FailureGroup) -> str:
+def _advice(ctx: CardContext, key: str, failure: Failure, *, linked: bool) -> str:
     if key in FOR_ADMINS:
-        # Only an admin can mend it, who is told how.
+        # Only an admin can fix it, and is told how.
         told = "advice.admins_told" if ctx.alerts_admins else "advice.ask_admin"
-        return f"{told}_linked" if group.linked else told
-    if key == "failure.content" and tuple(group.failure.roles) == ("assistant",):
+        return f"{told}_linked" if linked else told
+    if key == "failure.content" and failure.roles == ("assistant",):
         return f"{key}.advice_image"
     plain = f"{key}.advice{PLAIN}"
-    return plain if not group.linked and plain in ctx.messages else f"{key}.advice"
+    return plain if not linked and plain in ctx.messages else f"{key}.advice"
 
 
-def _level(ctx: CardContext, level: int) -> Bilingual:
-    return ctx.say(f"level.{level}") if f"level.{level}" in ctx.messages else same_text(str(level))
-
-
-def _level_note(ctx: CardContext, level: object) -> Bilingual:
-    known = str(level).isdecimal()
-    return ctx.say("level.note", level=_level(ctx, int(str(level)))) if known else same_text("")
+def _level(ctx: CardContext, level: str) -> Bilingual:
+    return ctx.say(f"level.{level}") if f"level.{level}" in ctx.messages else same_text(level)
 
 
 def _describe_roles(ctx: CardContext, roles: Iterable[str]) -> Bilingual | None:
@@ -403,8 +385,5 @@ def _describe_roles(ctx: CardContext, roles: Iterable[str]) -> Bilingual | None:
 
 def is_resumable(image: GenerationView) -> bool:
     """Whether an image that was paid for may arrive when it is downloaded and uploaded again."""
-    return image.resumable and _kind(image.failure or _UNKNOWN) not in BY_REQUEST
-
-
-def _kind(failure: Failure) -> str:
-    return failure.sentence.removeprefix("failure.").removesuffix(PLAIN)
+    failure = image.failure or _UNKNOWN
+    return image.resumable and failure.sentence.removesuffix(PLAIN) not in _BY_REQUEST

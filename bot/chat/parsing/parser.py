@@ -26,8 +26,6 @@ from bot.models import Command, ImagePrompt, ParsedMessage
 from bot.options import NAMES, NUMERALS, OPTIONS, Context, PartialOptions, infer_option, quote, wrong_value
 from bot.text import bare, says_something
 
-WITH_ARGUMENT = frozenset({"again", "cancel", "lang", "settings", "set"})
-
 # What separates a mention from the text; a face such as ":)" is part of it.
 _OPENING = re.compile(r"(?:[\s,，：]|:(?![-()]))+")
 _LEADING = re.compile(rf"{LEADING}(?:\s*:\s*|\s+|[.!?~。！？～…\s]*$)")
