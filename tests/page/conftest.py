@@ -1,4 +1,4 @@
-"""A headless Chromium, and the page with stand-ins and a scripted bot behind it."""
+"""A headless Chromium, and the page with the bot and its stand-ins behind it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import LoopbackServer, Response
 from bot.sandbox.page import server
+from tests.clients.feishu_wire import Wire
 from tests.page.browser import ARGUMENTS, NAMES, program
-from tests.page.scripted_bot import ScriptedBot
+from tests.support.dsl import Gate, bot_with_paused_glm
+from tests.unit.card_samples import cards, samples
 
 WIDE: ViewportSize = {"width": 1280, "height": 860}
 SMALL: ViewportSize = {"width": 375, "height": 667}
@@ -33,27 +36,37 @@ class ScriptedControls:
     waiting: list[dict[str, Any]] = field(default_factory=list)
 
     def kill(self) -> None:
-        """Notes that it is down."""
         self.running = False
 
     def start(self) -> None:
-        """Notes that it runs."""
         self.running = True
 
     def queue(self) -> list[dict[str, Any]]:
-        """What the test put there."""
         return self.waiting
 
 
 @dataclass
 class Scene:
-    """Everything behind one page."""
+    """Everything behind one page; paid calls wait until ``gate`` is released."""
 
     feishu: FeishuStandIn
     glm: GlmStandIn
-    bot: ScriptedBot
+    gate: Gate
     controls: ScriptedControls
     origin: str
+    wire: Wire
+
+    def make_images(self) -> None:
+        """Lets all paid calls through, those to come as well."""
+        self.gate.release(1000)
+
+    def show(self, card: dict[str, Any]) -> int:
+        """Sends a card to 林小雨; returns the platform's code, 0 where it took the card."""
+        return int(self.wire.create("oc_direct_lin", card, kind="interactive").json()["code"])
+
+    def show_form(self) -> None:
+        """Sends the form in which a prompt is edited."""
+        assert self.show(samples()["form"](cards())) == 0
 
 
 Visit = Callable[..., Page]
@@ -74,15 +87,16 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def scene() -> Iterator[Scene]:
-    """Fresh stand-ins, the scripted bot and the page."""
-    with ExitStack() as stack:
-        feishu = stack.enter_context(FeishuStandIn(encrypt_key=""))
-        glm = stack.enter_context(GlmStandIn())
-        bot = stack.enter_context(ScriptedBot(feishu=feishu, glm=glm))
-        controls = ScriptedControls()
-        page = stack.enter_context(server.Page(feishu=feishu, glm=glm, controls=controls))
-        yield Scene(feishu=feishu, glm=glm, bot=bot, controls=controls, origin=page.origin)
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """A bot, fresh stand-ins and the page."""
+    gate, controls = Gate(), ScriptedControls()
+    with (
+        bot_with_paused_glm(gate, tmp_path) as bot,
+        server.Page(feishu=bot.feishu, glm=bot.glm, controls=controls) as page,
+    ):
+        wire = Wire(bot.feishu).log_in()
+        yield Scene(bot.feishu, bot.glm, gate, controls, page.origin, wire)
+        wire.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import argparse
 import json
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from bot.sandbox.page.server import Page
 from bot.sandbox.start import Sandbox
 from tests.clients.feishu_wire import HandClock, Wire
 from tests.page.browser import ARGUMENTS, card, open_chat, open_panel, program, say
-from tests.unit.card_samples import PERSON, PROMPT, cards, samples
+from tests.unit.card_samples import PERSON, PROMPT, Render, cards, samples
 
 README_PICTURE = Path(__file__).parents[2] / ".readme" / "sandbox.png"
 MOST_BYTES = 250_000
@@ -69,19 +69,24 @@ def write_contact_sheet(browser: Browser, file: Path, names: Iterable[str]) -> N
     chosen = {name: draw for name, draw in samples().items() if not names or name in names}
     clock = HandClock()
     with FeishuStandIn(encrypt_key="", clock=clock) as feishu, Page(feishu=feishu, glm=GlmStandIn()) as page:
-        wire = Wire(feishu)
-        wire.log_in()
-        person = next(iter(feishu.people))
-        images = {f"img_v3_{number}": _upload(wire, number) for number in range(1, 5)}
-        for name, draw in chosen.items():
-            clock.now += 1  # a chat takes only a few messages a second
-            text = content(draw(cards())).replace(PERSON, person.open_id)
-            text = re.sub("|".join(images), lambda found: images[found[0]], text)
-            answer = wire.create("oc_direct_lin", json.loads(text), kind="interactive").json()
-            if answer["code"]:
-                raise ValueError(f"{name}: {answer}")
+        send_samples(feishu, clock, chosen)
         shots = [_shots(browser, page.origin, *look, count=len(chosen)) for look in LOOKS]
     _sheet([list(row) for row in zip(*shots, strict=True)]).save(file)
+
+
+def send_samples(feishu: FeishuStandIn, clock: HandClock, chosen: Mapping[str, Render]) -> None:
+    """Sends these cards with pictures to the first person; raises ``ValueError`` for one that is rejected."""
+    wire = Wire(feishu).log_in()
+    person = next(iter(feishu.people))
+    images = {f"img_v3_{number}": _upload(wire, number) for number in range(1, 5)}
+    for name, draw in chosen.items():
+        clock.now += 1  # a chat takes only a few messages a second
+        text = content(draw(cards())).replace(PERSON, person.open_id)
+        text = re.sub("|".join(images), lambda found: images[found[0]], text)
+        answer = wire.create("oc_direct_lin", json.loads(text), kind="interactive").json()
+        if answer["code"]:
+            raise ValueError(f"{name}: {answer}")
+    wire.close()
 
 
 def _upload(wire: Wire, number: int) -> str:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.page import scripted_bot as cards
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.page import server
+from tests.clients import feishu_wire
+from tests.clients.feishu_wire import HandClock, button, png, words
 from tests.page.browser import card, open_chat, say
 from tests.page.conftest import Scene, Visit
+from tests.page.screenshot import send_samples
+from tests.support.dsl import wait_for
+from tests.unit.card_samples import samples
 
 pytestmark = pytest.mark.browser
 
@@ -25,103 +32,129 @@ SHAPES: tuple[tuple[dict[str, str], tuple[int, int]], ...] = (
 """The properties of an image, and the size in which it is drawn."""
 
 
-@pytest.fixture
-def shown(scene: Scene, visit: Visit) -> Locator:
-    """The card that has one of each component."""
+def presses(scene: Scene) -> list[dict[str, object]]:
+    """What the bot was told of the presses, oldest first."""
+    events = [attempt.event for attempt in scene.feishu.attempts if attempt.event_type == "card.action.trigger"]
+    return [event["event"]["action"] for event in events]
+
+
+def test_every_card_of_the_bot_is_drawn(visit: Visit) -> None:
+    """No component is missing; one that the page does not know is named."""
+    clock = HandClock()
+    with FeishuStandIn(encrypt_key="", clock=clock) as feishu, server.Page(feishu=feishu, glm=GlmStandIn()) as served:
+        send_samples(feishu, clock, samples())
+        wire = feishu_wire.Wire(feishu).log_in()
+        clock.now += 1
+        wire.create("oc_direct_lin", feishu_wire.card({"tag": "checker"}), kind="interactive")
+        wire.close()
+        page = visit(served.origin)
+        expect(page.locator("#log .card")).to_have_count(len(samples()) + 1)
+        expect(page.locator(".problem")).to_have_text(re.compile("checker"))
+        expect(page.locator(".chart li").first).to_be_attached()
+        expect(page.locator(".person").first).to_contain_text("林小雨")
+        expect(page.get_by_role("button", name=re.compile("第 2 张，共 4 张"))).to_have_count(1)
+
+
+def test_every_control_of_the_result_is_answered(scene: Scene, visit: Visit) -> None:
+    """Again and another ratio draw once more, the original comes as a file, and the prompt can be edited."""
+    scene.make_images()
     page = visit(scene.origin)
-    say(page, "components")
-    found = card(page, "orange")
-    page.locator("#log").evaluate("log => log.scrollTo(0, log.scrollHeight)")
-    return found
-
-
-def test_every_component_of_the_bots_cards_is_drawn(scene: Scene, shown: Locator) -> None:
-    """Tags, a chart, a person, several images and a menu; one that the page does not know is named."""
-    expect(shown.locator(".card-head .text-tag")).to_have_text("横版")
-    expect(shown.locator(".chart li")).to_have_text(["311-28", "1211-29"])
-    expect(shown.locator(".person")).to_contain_text("陈晨")
-    expect(shown.locator(".combination .picture")).to_have_count(4)
-    expect(shown.get_by_role("button", name=re.compile("第 2 张，共 4 张"))).to_have_count(1)
-    expect(shown.locator(".problem")).to_have_count(0)
-    assert scene.bot.show({"tag": "multi_select_static", "options": []}) == 0
-    expect(card(shown.page, "grey").locator(".problem")).to_contain_text("multi_select_static")
-
-
-def test_press_choice_and_form_call_the_bot(scene: Scene, shown: Locator) -> None:
-    """Each sends its value, and its toast comes in the presser's language; a required field is asked for."""
-    page = shown.page
-    shown.get_by_role("button", name="再来一张").click()
-    expect(page.locator(".toast.success")).to_have_text("收到")
-    ratio = shown.get_by_role("combobox", name="换比例")
-    ratio.select_option("16:9")
-    expect(page.locator(".toast")).to_have_count(2)
-    expect(ratio).to_have_value("")
-    field = shown.get_by_label("提示词")
+    say(page, "一只橘猫")
+    ready = card(page, "green")
+    ready.get_by_role("button", name="再来一次").click()
+    expect(page.locator(".toast").first).to_be_visible()
+    expect(page.locator(".card:has(.of-green)")).to_have_count(2)
+    ready = page.locator(".card:has(.of-green)").first
+    ready.get_by_label("换比例").select_option("16:9")
+    expect(page.locator(".card", has_text="1728x960").locator(".picture")).to_have_count(1)
+    ready.get_by_label("更多").select_option(label="发原图文件")
+    expect(page.locator(".file")).to_have_count(1)
+    ready.get_by_label("更多").select_option(label="改提示词")
+    form = page.locator(".card-form")
+    field, submit = form.locator("textarea"), form.get_by_role("button").first
     field.fill("")
-    shown.get_by_role("button", name="提交").click()
+    submit.click()
     expect(page.locator(".toast.warning")).to_have_text("请填写必填项")
-    field.fill("两只猫")
-    shown.get_by_role("button", name="提交").click()
-    expect(page.locator(".toast.success").last).to_be_visible()
-    scene.bot.wait_for_presses(3)
-    button, select, form = scene.bot.presses
-    assert (button["tag"], button["value"]["a"]) == ("button", "again")
-    assert (select["tag"], select["option"]) == ("select_static", "16:9")
-    assert form["form_value"] == {"prompt": "两只猫"}
+    field.fill("两只橘猫")
+    submit.click()
+    expect(page.locator(".card:has(.of-green)", has_text="两只橘猫")).to_have_count(1)
+    button, select, *_, sent = presses(scene)
+    assert (button["tag"], select["tag"], select["option"]) == ("button", "select_static", "16:9")
+    assert isinstance(sent["form_value"], dict)
+    assert sent["form_value"]["prompt"] == "两只橘猫"
 
 
-@pytest.mark.parametrize(("answer", "presses"), [("取消", 0), ("确定", 2)])
-def test_confirmation_is_waited_for(scene: Scene, shown: Locator, answer: str, presses: int) -> None:
-    """A button and a menu entry with a confirmation call the bot only after it was given."""
-    dialog = shown.page.locator("#confirm")
-    for press in (
-        lambda: shown.get_by_role("button", name="删除").click(),
-        lambda: shown.get_by_label("更多").select_option(label="删掉它"),
-    ):
-        press()
-        expect(dialog).to_contain_text("不能恢复。")
-        dialog.get_by_role("button", name=answer).click()
-        expect(dialog).to_be_hidden()
-    scene.bot.wait_for_presses(presses)
-    assert [one.get("option") for one in scene.bot.presses] == [None, "delete"][:presses]
+@pytest.mark.parametrize(("answer", "count"), [("取消", 0), ("确定", 1)])
+def test_confirmation_is_waited_for(scene: Scene, visit: Visit, answer: str, count: int) -> None:
+    """A button with a confirmation calls the bot only after it was given."""
+    page = visit(scene.origin)
+    confirm = {"title": words("真的吗？"), "text": words("不能恢复。")}
+    scene.show(feishu_wire.card(button("删除", confirm=confirm), header={"title": words("试试"), "template": "red"}))
+    card(page, "red").get_by_role("button", name="删除").click()
+    dialog = page.locator("#confirm")
+    expect(dialog).to_contain_text("不能恢复。")
+    dialog.get_by_role("button", name=answer).click()
+    expect(dialog).to_be_hidden()
+    wait_for(lambda: len(presses(scene)) == count)
 
 
-def test_link_opens_apart_from_the_page(shown: Locator) -> None:
+def test_the_original_can_be_opened(scene: Scene, visit: Visit) -> None:
+    """The link on the card gives the picture as GLM made it, though its host on the network knows nothing of it."""
+    scene.make_images()
+    page = visit(scene.origin)
+    say(page, "一只橘猫")
+    ready = card(page, "green")
+    with page.context.expect_event("response", lambda answer: "/originals/" in answer.url) as opened:
+        ready.get_by_role("button", name="打开原图").click()
+    assert opened.value.status == 200
+    assert opened.value.url.startswith(scene.origin)
+    assert len(scene.glm.downloads) == 1
+
+
+def test_link_opens_apart_from_the_page(scene: Scene, visit: Visit) -> None:
     """A button with a link opens a tab of its own, which cannot reach back."""
-    shown.page.context.route("https://example.com/", lambda route: route.fulfill(body="<title>there</title>"))
-    with shown.page.context.expect_page() as opened:
-        shown.get_by_role("button", name="打开").click()
+    page = visit(scene.origin)
+    link = {"type": "open_url", "default_url": "https://example.com/"}
+    scene.show(feishu_wire.card({"tag": "button", "text": words("打开"), "behaviors": [link]}))
+    page.context.route("https://example.com/", lambda route: route.fulfill(body="<title>there</title>"))
+    with page.context.expect_page() as opened:
+        page.get_by_role("button", name="打开", exact=True).click()
     assert opened.value.evaluate("window.opener") is None
 
 
-def test_only_refused_content_leaves_a_box(scene: Scene, shown: Locator) -> None:
+def test_only_refused_content_leaves_a_box(scene: Scene, visit: Visit) -> None:
     """A card that was refused for what it holds is shown as Feishu's error; other refusals leave nothing."""
+    page = visit(scene.origin)
     for fault, code in (("rate_gateway", 99991400), ("muted", 230035), ("sensitive", 230022)):
         scene.feishu.faults.arm(fault, on="create")
-        assert scene.bot.show({"tag": "hr"}) == code
-    assert scene.bot.show({"tag": "marquee"}) == 230099
-    boxes = shown.page.locator(".refusal strong")
+        assert scene.show(feishu_wire.card()) == code
+    assert scene.show(feishu_wire.card({"tag": "marquee"})) == 230099
+    boxes = page.locator(".refusal strong")
     expect(boxes).to_have_text(["飞书拒绝了机器人的消息 · 230022", "飞书拒绝了机器人的消息 · 230099"])
 
 
-def test_half_filled_form_survives_a_message_and_a_bot_that_is_down(scene: Scene, shown: Locator) -> None:
+def test_half_filled_form_survives_a_message_and_a_bot_that_is_down(scene: Scene, visit: Visit) -> None:
     """A message that comes leaves the form as it is; a press that nobody answers shows the client's code."""
-    field = shown.get_by_label("提示词")
+    page = visit(scene.origin)
+    scene.show_form()
+    field = page.locator(".card-form textarea")
     field.fill("写到一半")
     scene.feishu.webhook_url = "http://127.0.0.1:9/"
     scene.feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="插一句")
-    expect(shown.page.locator(".bubble", has_text="插一句")).to_have_count(1)
+    expect(page.locator(".bubble", has_text="插一句")).to_have_count(1)
     expect(field).to_have_value("写到一半")
     expect(field).to_be_focused()
-    shown.get_by_role("button", name="再来一张").click()
-    expect(shown.page.locator(".toast.error")).to_contain_text("200342")
+    page.locator(".card-form").get_by_role("button").first.click()
+    expect(page.locator(".toast.error")).to_contain_text("200342")
 
 
 def test_image_has_the_size_that_its_properties_say(scene: Scene, visit: Visit) -> None:
     """A medium one is cut to a square, and what is never cut is shown whole."""
     page = visit(scene.origin)
-    picture = {"tag": "img", "img_key": scene.bot.upload(cards.png(400, 1600)), "alt": cards.both("图", "Picture")}
-    scene.bot.show(*({**picture, **properties} for properties, _ in SHAPES))
+    open_chat(page, "oc_topics")
+    key = scene.wire.upload_image(png(400, 1600)).json()["data"]["image_key"]
+    picture = {"tag": "img", "img_key": key, "alt": words("图")}
+    scene.wire.create("oc_topics", feishu_wire.card(*({**picture, **shape} for shape, _ in SHAPES)), kind="interactive")
     images = page.locator(".card img")
     expect(images).to_have_count(len(SHAPES))
     page.evaluate(ALL_DECODED)
@@ -143,15 +176,20 @@ def test_images_take_their_room_before_they_come(scene: Scene, visit: Visit) -> 
 
     page.route("**/uploads/*", hold)
     for _ in range(5):
-        scene.feishu.say(chat_id="oc_group", sender="ou_lin", mention_bot=False, image=cards.png(400, 300))
+        scene.feishu.say(chat_id="oc_group", sender="ou_lin", mention_bot=False, image=png(400, 300))
     say(page, "最后一句")
     expect(page.locator(".picture.sent")).to_have_count(5)
     expect(page.locator(".bubble", has_text="最后一句")).to_be_in_viewport()
-    before = page.evaluate("document.querySelector('#log').scrollHeight")
+    before = scroll_height(page)
     # Which of them were held by now is left open: what is asked for later is not held any more.
     letting = True
     for route in held:
         route.continue_()
     page.evaluate(ALL_DECODED)
-    assert page.evaluate("document.querySelector('#log').scrollHeight") == before
+    assert scroll_height(page) == before
     assert before > 5 * 240
+
+
+def scroll_height(page: Page) -> int:
+    """How high the open chat is in pixels."""
+    return int(page.evaluate("document.querySelector('#log').scrollHeight"))

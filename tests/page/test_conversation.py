@@ -8,14 +8,18 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.page import scripted_bot
+from bot.sandbox.feishu.state import ChatMessage
+from tests.clients.feishu_wire import png
 from tests.page.browser import card, open_chat, say
 from tests.page.conftest import Scene, Visit
 
 pytestmark = pytest.mark.browser
 
+HOSTILE = "<img src=x onerror=alert(1)> <b>bold</b>"
+"""Text that must never become markup."""
 
-def attach(page: Page, *, name: str = "a.png", content: bytes = scripted_bot.PIXEL) -> None:
+
+def attach(page: Page, *, name: str = "a.png", content: bytes = png(1, 1)) -> None:
     """Chooses a file to be sent."""
     files = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
     page.set_input_files("input[type=file]", files=files)  # type: ignore[arg-type]
@@ -28,19 +32,24 @@ def reply_to(page: Page, words: str) -> None:
     message.get_by_role("button", name=re.compile("^回复")).first.click()
 
 
+def said(scene: Scene, person: str = "ou_lin") -> list[ChatMessage]:
+    """What somebody sent, oldest first."""
+    return [message for message in scene.feishu.messages if message.sender == person]
+
+
 def test_prompt_becomes_an_image_on_the_same_card(scene: Scene, visit: Visit) -> None:
     """One card goes from queued over generating to the image, which can be enlarged and saved."""
-    scene.glm.seconds = 0.3
     page = visit(scene.origin)
     say(page, "一只橘猫")
-    expect(card(page, "blue")).to_contain_text("排队中")
-    scene.bot.go_on.set()
     expect(card(page, "wathet")).to_contain_text("正在生成")
-    ready = card(page, "green")
-    expect(ready).to_contain_text("一只橘猫")
-    assert ready.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 1280
-    expect(page.locator(".card")).to_have_count(1)
-    ready.locator(".picture").click()
+    say(page, "一只黑猫")
+    second = page.locator(".message:not(.own)", has_text="一只黑猫")
+    expect(second).to_contain_text("排队中")
+    scene.make_images()
+    expect(second).to_contain_text("图片已生成")
+    expect(second.locator(".card")).to_have_count(1)
+    assert second.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 1280
+    second.locator(".picture").click()
     expect(page.locator("#viewer img")).to_be_visible()
     with page.expect_download() as download:
         page.click("#viewer a")
@@ -56,8 +65,8 @@ def test_example_of_an_empty_chat_mentions_the_bot(scene: Scene, visit: Visit) -
     expect(page.locator(".hint button")).to_have_count(3)
     expect(page.locator(".hint")).to_contain_text("BOT_LIMITS_PER_DAY=0")
     page.locator(".hint button").first.click()
-    card(page, "blue")
-    [asked] = [message for message in scene.feishu.messages if message.sender == "ou_lin"]
+    card(page, "wathet")
+    [asked] = said(scene)
     assert [mention["mentioned_type"] for mention in asked.mentions] == ["bot"]
     assert json.loads(asked.content)["text"].startswith("@_user_1 一只")
 
@@ -65,12 +74,9 @@ def test_example_of_an_empty_chat_mentions_the_bot(scene: Scene, visit: Visit) -
 def test_what_people_type_is_never_markup(scene: Scene, visit: Visit) -> None:
     """Tags stay the characters that they are; an address is a link, without the punctuation that follows it."""
     page = visit(scene.origin)
-    say(page, scripted_bot.HOSTILE)
-    expect(page.locator(".bubble").first).to_have_text(scripted_bot.HOSTILE)
-    say(page, "components")
-    shown = card(page, "orange")
-    expect(shown.locator("p.text").first).to_have_text(scripted_bot.HOSTILE)
-    expect(shown.locator(".markdown")).to_contain_text(scripted_bot.HOSTILE)
+    say(page, HOSTILE)
+    expect(page.locator(".bubble").first).to_have_text(HOSTILE)
+    expect(card(page, "wathet")).to_contain_text(HOSTILE)
     assert page.locator("b, img[onerror], script:not([src])").count() == 0
     say(page, "看 https://example.com/a?b=1，还有 javascript:alert(1)")
     expect(page.locator(".own .bubble a")).to_have_attribute("href", "https://example.com/a?b=1")
@@ -89,46 +95,46 @@ def test_mention_is_chosen_by_keyboard(scene: Scene, visit: Visit) -> None:
     text.press("Enter")
     expect(text).to_have_value("@画图 ")
     text.evaluate(f"field => field.dispatchEvent(new KeyboardEvent('keydown', {composing}))")
-    assert scene.feishu.messages == []
+    assert said(scene) == []
     for key in ("@", "ArrowDown", "Enter"):
         text.press(key)
     page.keyboard.insert_text("你看")
     page.keyboard.press("Enter")
     expect(page.locator(".bubble")).to_have_text("@画图 @陈晨 你看")
-    [message] = [one for one in scene.feishu.messages if one.sender == "ou_lin"]
+    [message] = said(scene)
     assert [mention["name"] for mention in message.mentions] == ["画图", "陈晨"]
 
 
 def test_rich_text_images_voice_and_files_can_be_sent(scene: Scene, visit: Visit) -> None:
-    """Each arrives as what it is, by its bytes; nothing that was typed is lost where the sandbox cannot be reached."""
+    """Each arrives as what it is, by its bytes."""
     page = visit(scene.origin)
     page.click("[aria-label=富文本]")
     say(page, "富文本")
     page.click("[aria-label=富文本]")
     attach(page)
-    page.click("text=发送")
+    page.get_by_role("button", name="发送", exact=True).click()
     expect(page.locator(".message .picture.sent")).to_have_count(1)
     attach(page, name="a.txt", content=b"words")
-    page.click("text=发送")
+    page.get_by_role("button", name="发送", exact=True).click()
     expect(page.locator(".file")).to_contain_text("a.txt")
     page.get_by_role("button", name="发一段语音").click()
     expect(page.locator(".bubble", has_text="2 秒")).to_have_count(1)
-    sent = [message for message in scene.feishu.messages if message.sender == "ou_lin"]
+    sent = said(scene)
     assert [message.msg_type for message in sent] == ["post", "image", "file", "audio"]
     assert json.loads(sent[-1].content)["duration"] == 2000
 
 
 def test_reply_and_reaction_refer_to_their_message(scene: Scene, visit: Visit) -> None:
     """A reply to the bot's card carries its id, and an emoji is shown under the message that it is for."""
-    scene.bot.go_on.set()
+    scene.make_images()
     page = visit(scene.origin)
     say(page, "一只橘猫")
     card(page, "green")
-    reply_to(page, "图片好了")
+    reply_to(page, "图片已生成")
     say(page, "再来一张")
-    expect(page.locator(".own .quote")).to_have_text("回复 画图：图片好了")
-    answer = next(one for one in scene.feishu.messages if one.sender == scene.feishu.app_id)
-    reply = next(one for one in scene.feishu.messages if "再来一张" in one.content)
+    expect(page.locator(".own .quote")).to_have_text("回复 画图：图片已生成")
+    asked, reply = said(scene)
+    [answer] = scene.feishu.replies(asked.message_id)
     assert (reply.parent_id, reply.root_id) == (answer.message_id, answer.root_id)
     message = page.locator(f"[data-id={answer.message_id}]")
     message.hover()
@@ -147,9 +153,10 @@ def test_topic_keeps_its_replies_images_and_answers(scene: Scene, visit: Visit) 
     attach(page)
     page.fill("#text", "@陈晨 @画图 像这张")
     page.get_by_role("button", name="发送").click()
-    card(page, "blue")
+    expect(page.locator(".thread .card")).to_have_count(1)
     expect(page.locator(".thread")).to_have_count(1)
-    first, picture, answer = scene.feishu.messages
+    first, picture = said(scene)
+    [answer] = scene.feishu.replies(picture.message_id)
     assert {first.thread_id, picture.thread_id, answer.thread_id} == {first.thread_id}
     assert (picture.msg_type, picture.root_id) == ("post", first.message_id)
     assert [mention["name"] for mention in picture.mentions] == ["画图", "陈晨"]
@@ -165,36 +172,39 @@ def test_older_topic_is_where_its_reply_is_seen(scene: Scene, visit: Visit) -> N
     reply_to(page, "话题 2 号")
     say(page, "@画图 一只猫")
     expect(page.locator(".bubble", has_text="一只猫")).to_be_in_viewport()
-    card(page, "blue")
-    expect(page.locator(".card")).to_be_in_viewport()
+    expect(page.locator(".thread .card")).to_be_in_viewport()
+    scene.feishu.faults.arm("card_bad", on="reply")
     reply_to(page, "话题 2 号")
-    say(page, "@画图 refused")
+    say(page, "@画图 一只狗")
     refusal = page.locator(".thread", has_text="话题 2 号").locator(".refusal")
     expect(refusal).to_be_in_viewport()
     expect(refusal).to_contain_text("230099")
-    expect(refusal).to_contain_text("'note' was unexpected")
+    expect(refusal).to_contain_text("invalid image keys")
     expect(page.locator(".bubble", has_text="话题 11 号")).not_to_be_in_viewport()
 
 
 def test_one_message_that_cannot_be_drawn_hides_no_other(scene: Scene, visit: Visit) -> None:
     """Its place says so."""
     page = visit(scene.origin)
-    scene.bot.show({"tag": "markdown", "content": "一张卡片"})
-    expect(page.locator(".card")).to_contain_text("一张卡片")
-    message = next(one for one in scene.feishu.messages if one.chat_id == "oc_direct_lin")
-    scene.feishu.state.change_message(message.message_id, content='{"schema": "2.0"}')
+    open_chat(page, "oc_group")
+    say(page, "@画图 /id")
+    card(page, "blue")
+    [asked] = said(scene)
+    [answer] = scene.feishu.replies(asked.message_id)
+    scene.feishu.state.change_message(answer.message_id, content='{"schema": "2.0"}')
     expect(page.locator("li.problem")).to_have_text("这条消息无法显示。")
     say(page, "之后的话")
     page.reload()
-    expect(page.locator("#log li")).to_have_text(["这条消息无法显示。", re.compile("之后的话"), re.compile("排队中")])
+    open_chat(page, "oc_group")
+    expect(page.locator("#log li")).to_have_text([re.compile("/id"), "这条消息无法显示。", re.compile("之后的话")])
 
 
 def test_own_message_can_be_recalled(scene: Scene, visit: Visit) -> None:
     """The bot's cannot."""
     page = visit(scene.origin)
     say(page, "一只猫")
-    card(page, "blue")
-    page.locator(".message").first.hover()
+    card(page, "wathet")
+    page.locator(".message.own").hover()
     expect(page.get_by_role("button", name="撤回")).to_have_count(1)
     page.get_by_role("button", name="撤回").click()
     expect(page.locator(".notice")).to_have_text("林小雨 撤回了一条消息")

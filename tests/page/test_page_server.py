@@ -14,7 +14,7 @@ import pytest
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import API_HOST, IMAGE_HOST, PATH, GlmStandIn
 from bot.sandbox.page.server import Page, Unable
-from tests.page import scripted_bot
+from tests.clients.feishu_wire import png
 from tests.page.conftest import ScriptedControls
 
 
@@ -87,7 +87,7 @@ def test_only_the_page_itself_may_act(client: httpx.Client, feishu: FeishuStandI
     ):
         assert say(client, headers=headers).status_code == status
         assert feishu.messages == []
-    message = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", mention_bot=False, image=scripted_bot.PIXEL)
+    message = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", mention_bot=False, image=png(1, 1))
     path = f"/uploads/{json.loads(message.content)['image_key']}"
     assert client.get(path).headers["content-type"] == "image/png"
     assert client.get(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
@@ -165,7 +165,7 @@ def test_mention_is_a_word_of_its_own(client: httpx.Client, feishu: FeishuStandI
 
 def test_everybody_is_mentioned_by_the_readers_word(client: httpx.Client, feishu: FeishuStandIn) -> None:
     """Also with an image, which then reaches the bot as rich text."""
-    image: dict[str, Any] = {"file": base64.b64encode(scripted_bot.PIXEL).decode()}
+    image: dict[str, Any] = {"file": base64.b64encode(png(1, 1)).decode()}
     for more in ({}, image):
         say(client, text="@所有人 看", bot="画图", all="所有人", **more).raise_for_status()
     assert ["@_all 看" in message.content for message in feishu.messages] == [True, True]

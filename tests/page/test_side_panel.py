@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
 
 from bot.sandbox.faults import CALL_NAMES, FAULTS, arm
-from bot.sandbox.http import wait_until
+from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.page.server import Page
 from bot.sandbox.page.stream import choices
-from tests.page import scripted_bot
+from bot.sandbox.start import Sandbox
+from bot.timings import Timings
+from tests.clients import feishu_wire
+from tests.clients.feishu_wire import words
 from tests.page.browser import card, open_panel, say
 from tests.page.conftest import Scene, Visit
+from tests.support.dsl import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +34,7 @@ def opened(room: Locator, name: str) -> Locator:
 
 def test_wires_show_events_and_calls_without_secrets(scene: Scene, visit: Visit) -> None:
     """Each event in and each call out appears with its bodies and answer; no secret is anywhere on the page."""
-    scene.bot.go_on.set()
+    scene.make_images()
     page = visit(scene.origin)
     room = open_panel(page, "wires")
     say(page, "一只橘猫")
@@ -39,8 +46,7 @@ def test_wires_show_events_and_calls_without_secrets(scene: Scene, visit: Visit)
     expect(made.locator("pre").last).to_contain_text('"url": "https://')
     expect(made).to_contain_text("画好了，要计费")
     expect(fetched.locator("pre")).to_have_text(re.compile(r"<\d{4,} bytes>"))
-    say(page, "components")
-    card(page, "orange").get_by_role("button", name="再来一张").click()
+    card(page, "green").get_by_role("button", name="再来一次").click()
     expect(opened(room, "card.action.trigger").locator("pre").first).to_contain_text('"token": "***"')
     everything = page.content()
     assert not re.search(r"\bc-[0-9a-f]{34}", everything)
@@ -53,16 +59,16 @@ def test_longest_card_can_be_read_on_the_wire(scene: Scene, visit: Visit) -> Non
     """It is shown whole and as JSON, not as a text of JSON within JSON."""
     page = visit(scene.origin)
     room = open_panel(page, "wires")
-    say(page, "long")
-    card(page, "blue")
-    sent = opened(room, "reply").locator("pre").first
-    expect(sent).to_contain_text('"template": "blue"')
-    expect(sent).to_contain_text(scripted_bot.LAST_LINE)
+    lines = [{"tag": "div", "text": words("一行很长的字，" * 12)} for _ in range(80)]
+    assert scene.show(feishu_wire.card(*lines, {"tag": "div", "text": words("最后一行")})) == 0
+    sent = opened(room, "create").locator("pre").first
+    expect(sent).to_contain_text('"schema": "2.0"')
+    expect(sent).to_contain_text("最后一行")
 
 
 def test_failed_call_is_shown_in_words(scene: Scene, visit: Visit) -> None:
     """A call without an answer does not stay under way; a rejected one shows its code and the fault that was met."""
-    scene.bot.go_on.set()
+    scene.make_images()
     page = visit(scene.origin)
     room = open_panel(page, "wires")
     arm("glm_reset_after", feishu=scene.feishu.faults, glm=scene.glm.faults)
@@ -70,7 +76,7 @@ def test_failed_call_is_shown_in_words(scene: Scene, visit: Visit) -> None:
     facts = opened(room, "images/generations").locator(".wire-facts")
     expect(facts).to_have_text(f"没有回应 · 故障：{FAULTS['glm_reset_after'].zh}")
     scene.feishu.faults.arm("rate_gateway", on="create")
-    scene.bot.show({"tag": "hr"})
+    scene.show(feishu_wire.card())
     facts = opened(room, "create").locator(".wire-facts")
     expect(facts).to_contain_text(re.compile(r"429 · 错误码 99991400 · \d+ ms · 故障：限流：应用的调用太多"))
     page.select_option("#language", "en")
@@ -79,18 +85,18 @@ def test_failed_call_is_shown_in_words(scene: Scene, visit: Visit) -> None:
 
 def test_armed_glm_fault_is_shown_and_met_by_the_next_call(scene: Scene, visit: Visit) -> None:
     """While it is armed a badge says which and how often; it fails only the next image."""
-    scene.bot.go_on.set()
+    scene.make_images()
     page = visit(scene.origin)
     room = open_panel(page, "faults")
-    room.get_by_label("GLM 的下一次调用").select_option("glm_1113")
+    room.get_by_label("GLM 的下一次调用").select_option("glm_1261")
     room.get_by_role("button", name="设下 GLM 故障").click()
-    expect(room.locator("#armed li")).to_have_text("余额不足")
-    expect(page.locator("#badges")).to_contain_text("⚡ 余额不足")
+    expect(room.locator("#armed li")).to_have_text("提示词过长")
+    expect(page.locator("#badges")).to_contain_text("⚡ 提示词过长")
     say(page, "一只橘猫")
-    expect(card(page, "red")).to_contain_text("余额不足")
+    card(page, "red")
     expect(room.locator("#armed li")).to_have_count(0)
     expect(page.locator("#badges")).not_to_contain_text("⚡")
-    say(page, "一只橘猫")
+    say(page, "一只黑猫")
     card(page, "green")
 
 
@@ -125,11 +131,11 @@ def test_pace_and_deliveries_are_switched(scene: Scene, visit: Visit) -> None:
     room = open_panel(page, "faults")
     pace = room.get_by_label("GLM 每张图用时")
     pace.select_option("real")
-    assert wait_until(lambda: scene.glm.real_speed, seconds=30)
+    wait_for(lambda: scene.glm.real_speed)
     pace.select_option("30")
     room.get_by_label("重复推送每个事件").select_option("3")
     room.get_by_label("重复的用新的事件编号").check()
-    assert wait_until(lambda: scene.feishu.delivery.new_event_id, seconds=30)
+    wait_for(lambda: scene.feishu.delivery.new_event_id)
     assert (scene.glm.real_speed, scene.glm.seconds, scene.feishu.delivery.duplicates) == (False, 30, 3)
 
 
@@ -161,3 +167,26 @@ def test_every_fault_has_words_in_both_languages() -> None:
     assert all(fault.zh and fault.en.isascii() for fault in FAULTS.values())
     shown = {one["name"] for one in choices(None)["faults"]}
     assert shown == {fault.name for fault in FAULTS.values()}
+
+
+def test_the_bot_is_killed_at_work_and_goes_on(tmp_path: Path, visit: Visit) -> None:
+    """Queued, killed from the page, started again from there, generating, and each picture on its one card."""
+    with ExitStack() as stack:
+        glm, pace = GlmStandIn(seconds=2), Timings(backoff=0.2)
+        sandbox = stack.enter_context(Sandbox(folder=tmp_path / "data", glm=glm, pace=pace))
+        origin = stack.enter_context(Page(feishu=sandbox.feishu, glm=sandbox.glm, controls=sandbox)).origin
+        page = visit(origin)
+        room = open_panel(page, "faults")
+        say(page, "一只橘猫")
+        card(page, "wathet")
+        say(page, "一只黑猫")
+        second = page.locator(".message:not(.own)", has_text="一只黑猫")
+        expect(second.locator(".of-blue")).to_be_visible()
+        room.get_by_role("button", name="立即杀掉").click()
+        expect(page.locator("#badges")).to_contain_text("机器人已停止")
+        room.get_by_role("button", name="重新启动").click()
+        expect(second.locator(".of-wathet")).to_be_visible()
+        expect(second.locator(".of-green")).to_be_visible()
+        expect(page.locator(".card .picture")).to_have_count(2)
+        said = [message for message in sandbox.feishu.messages if message.sender != sandbox.feishu.app_id]
+        assert [len(sandbox.feishu.replies(message.message_id)) for message in said] == [1, 1]
