@@ -157,7 +157,7 @@ def test_calls_are_recorded_without_secrets(wire: Wire) -> None:
 def test_reply_in_a_topic_group_stays_in_its_thread(wire: Wire) -> None:
     """Also on a message further down the thread."""
     source = asked(wire, "oc_topics")
-    further = asked(wire, "oc_topics", thread_id=source.thread_id)
+    further = asked(wire, "oc_topics", quote=source.message_id)
     answer = wire.reply(further.message_id, {"text": "好"}).json()["data"]
     assert answer["thread_id"] == source.thread_id == further.thread_id
     assert (answer["root_id"], answer["parent_id"]) == (source.message_id, further.message_id)

@@ -13,12 +13,7 @@ from bot.sandbox.feishu.gateway import Gateway, Rejection, fields_of, parse_form
 from bot.sandbox.feishu.state import TENANT_KEY, Chat, ChatMessage, FeishuState, Ping, inspect_image, new_id
 from bot.sandbox.http import Request, Response
 
-# fmt: off
-EMOJI_TYPES = frozenset({
-    "Typing", "OnIt", "OneSecond", "THUMBSUP", "OK", "THINKING", "DONE",
-    "CheckMark", "CrossMark", "ERROR", "SMILE", "HEART", "APPLAUSE",
-})
-# fmt: on
+EMOJI_TYPES = ("THUMBSUP", "OK", "DONE", "SMILE", "HEART", "APPLAUSE", "THINKING", "Typing", "OnIt", "OneSecond")
 """Some of the platform's emoji types, case-sensitive.
 
 https://open.feishu.cn/document/server-docs/im-v1/message-reaction/emojis-introduce
@@ -220,7 +215,10 @@ class MessageApi:
         }
 
     def _check_content(self, msg_type: str, content: str) -> None:
-        """Raises ``Rejection``: https://open.feishu.cn/document/server-docs/im-v1/message-content-description/create_json."""
+        """Raises ``Rejection``.
+
+        https://open.feishu.cn/document/server-docs/im-v1/message-content-description/create_json
+        """
         limits = self.state.limits
         if len(content.encode()) > (limits.text_bytes if msg_type == "text" else limits.card_bytes):
             raise Rejection("too_long")

@@ -83,7 +83,7 @@ class EventPusher:
         self.push_over: Push = self._post
         self._attempts: deque[Attempt] = deque(maxlen=5000)
         self._closing = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._deliveries: list[threading.Thread] = []
         self._client = httpx.Client(trust_env=False, verify=shared_tls(), limits=httpx.Limits(max_connections=None))
 
     @property
@@ -103,14 +103,14 @@ class EventPusher:
         """Pushes an event until it is acknowledged or the ladder ends, in the background; returns its id."""
         thread = threading.Thread(target=self._deliver, args=(event,), daemon=True)
         with self.state.lock:
-            self._threads = [*(known for known in self._threads if known.is_alive()), thread]
+            self._deliveries = [*(known for known in self._deliveries if known.is_alive()), thread]
             thread.start()
         return str(event["header"]["event_id"])
 
     def stop_pushing(self) -> None:
         """Gives up what is still to be delivered; waits for a push that is under way."""
         self._closing.set()
-        for thread in list(self._threads):
+        for thread in list(self._deliveries):
             thread.join(self.delivery.answer_seconds)
         self._client.close()
 

@@ -33,12 +33,14 @@ from bot.sandbox.http import Request, Response
 PATH = "/callback/ws/endpoint"
 """Where an app asks for the address of its connection."""
 
-_MAX_CONNECTIONS = 50
-_WRONG_APP, _WRONG_SECRET, _AUTH_FAILED, _TOO_MANY = 10003, 10014, 514, 1000040350
+CLIENT_CONFIG = {"ReconnectCount": -1, "ReconnectInterval": 120.0, "ReconnectNonce": 30.0, "PingInterval": 120.0}
+"""What the platform asks of its clients: attempts (-1: no end) and seconds."""
+
+_WRONG_APP, _WRONG_SECRET, _AUTH_FAILED = 10003, 10014, 514
 _SERVICE = 33554678
 _CONTROL, _DATA = 0, 1
-# The numbers of a frame's fields and of a header's, and the kinds of values.
-_SEQUENCE, _LOG, _SERVICE_FIELD, _METHOD, _HEADERS, _PAYLOAD = 1, 2, 3, 4, 5, 8
+# The numbers of a frame's fields, of which 1 is its sequence and 2 its log id, and of a header's.
+_SERVICE_FIELD, _METHOD, _HEADERS, _PAYLOAD = 3, 4, 5, 8
 _KEY, _VALUE = 1, 2
 _VARINT, _BYTES = 0, 2
 
@@ -59,24 +61,17 @@ class LongConnections:
 
     The codes of a wrong id or secret are those of the token call; the endpoint's own are not documented.
 
-    ``client_config`` is what the platform asks of its clients, attempts (-1: no end) and seconds; it is sent at each
-    connection and with each pong. Payloads are split into parts of at most ``part_bytes``; their frames are of
-    ``frame_type``, ``event`` or ``card``. While ``away``, a gateway answers in the endpoint's place. While ``deaf``,
-    only WebSocket pings are answered. ``origin`` replaces the endpoint's own, such as ``wss://`` and a name that a
-    proxy knows. ``rejections`` are codes and texts that the endpoint answers with next, ``turned_away`` those with
-    which the next handshakes fail, as one without a valid ticket does (514). ``asked``, ``opened`` and ``pings`` count.
+    ``client_config`` is sent at each connection and with each pong. Payloads are split into parts of at most
+    ``part_bytes``; their frames are of ``frame_type``, ``event`` or ``card``. While ``away``, a gateway answers in the
+    endpoint's place. While ``deaf``, only WebSocket pings are answered. ``origin`` replaces the endpoint's own, such as
+    ``wss://`` and a name that a proxy knows. ``rejections`` are codes and texts that the endpoint answers with next,
+    ``turned_away`` those with which the next handshakes fail, as one without a valid ticket does (514). ``asked``,
+    ``opened`` and ``pings`` count.
     """
 
     app_id: str
     app_secret: str
-    client_config: dict[str, float] = field(
-        default_factory=lambda: {
-            "ReconnectCount": -1,
-            "ReconnectInterval": 120,
-            "ReconnectNonce": 30,
-            "PingInterval": 120,
-        }
-    )
+    client_config: dict[str, float] = field(default_factory=CLIENT_CONFIG.copy)
     part_bytes: int = 1024 * 1024
     frame_type: str = "event"
     away: bool = False
@@ -120,8 +115,6 @@ class LongConnections:
             return _reject(_WRONG_APP, "invalid param")
         if fields.get("AppSecret") != self.app_secret:
             return _reject(_WRONG_SECRET, "app secret invalid")
-        if self.open >= _MAX_CONNECTIONS:
-            return _reject(_TOO_MANY, "the number of connections exceeded the limit")
         ticket = secrets.token_hex(8)
         self._tickets.add(ticket)
         query = urlencode({"device_id": secrets.randbelow(10**18), "service_id": _SERVICE, "ticket": ticket})
@@ -223,7 +216,7 @@ class ConnectedStandIn(FeishuStandIn):
     def __init__(self, *, delivery: RetrySchedule | None = None) -> None:
         super().__init__(delivery=delivery)
         self.line = LongConnections(app_id=self.app_id, app_secret=self.app_secret)
-        self._server.route("POST", PATH, self.line.give_address)
+        self.route("POST", PATH, self.line.give_address)
         self.push_over = self.line.push
 
     def __exit__(self, *error: object) -> None:
@@ -236,7 +229,7 @@ def _reject(code: int, message: str) -> Response:
 
 
 def encode(frame: Frame) -> bytes:
-    numbers = ((_SEQUENCE, 0), (_LOG, 0), (_SERVICE_FIELD, frame.service), (_METHOD, frame.method))
+    numbers = enumerate((0, 0, frame.service, frame.method), start=1)
     parts = [_varint(place << 3 | _VARINT) + _varint(number) for place, number in numbers]
     for key, value in frame.headers.items():
         parts.append(_bytes(_HEADERS, _bytes(_KEY, key.encode()) + _bytes(_VALUE, value.encode())))
@@ -246,13 +239,11 @@ def encode(frame: Frame) -> bytes:
 def decode(data: bytes) -> Frame:
     """The frame of these bytes, as the SDK writes them."""
     fields = list(_fields(data))
-    single = dict(fields)
     pairs = [dict(_fields(value)) for place, value in fields if place == _HEADERS]
+    headers = {pair[_KEY].decode(): pair[_VALUE].decode() for pair in pairs}
+    single = dict(fields)
     return Frame(
-        method=single[_METHOD],
-        headers={pair[_KEY].decode(): pair[_VALUE].decode() for pair in pairs},
-        payload=single.get(_PAYLOAD, b""),
-        service=single[_SERVICE_FIELD],
+        method=single[_METHOD], headers=headers, payload=single.get(_PAYLOAD, b""), service=single[_SERVICE_FIELD]
     )
 
 

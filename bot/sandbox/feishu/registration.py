@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl
 
 from bot.sandbox.http import LoopbackServer, Request, Response
@@ -31,8 +31,8 @@ _DONE = (
 
 
 @dataclass(kw_only=True, eq=False)
-class RegistrationStandIn:
-    """Registers one app for one person; a context manager that serves on 127.0.0.1 while it is entered.
+class RegistrationStandIn(LoopbackServer):
+    """Registers one app for one person.
 
     The scan happens when the link is opened, or by itself ``scan_seconds`` after the beginning. ``calls`` are the
     forms that were posted, each with its path; ``opened`` the queries of the links that were opened.
@@ -51,22 +51,15 @@ class RegistrationStandIn:
 
     def __post_init__(self) -> None:
         self._code, self._scanned_at = "", 0.0
-        self._server = LoopbackServer()
+        super().__init__()
         for prefix in ("", LARK):
-            self._server.route("POST", prefix + PATH, self._answer)
-        self._server.route("GET", "/page/launcher", self._open)
-
-    def __enter__(self) -> Self:
-        self._server.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.__exit__()
+            self.route("POST", prefix + PATH, self._answer)
+        self.route("GET", "/page/launcher", self._open)
 
     @property
     def accounts(self) -> dict[Any, str]:
         """The origins that take the place of Feishu's and Lark's."""
-        return {"feishu": self._server.origin, "lark": self._server.origin + LARK}
+        return {"feishu": self.origin, "lark": self.origin + LARK}
 
     def _open(self, request: Request) -> Response:
         self.opened.append(request.query)
@@ -90,7 +83,7 @@ class RegistrationStandIn:
     def _begin(self) -> Response:
         self._code, self._scanned_at = secrets.token_hex(16), self.clock() + self.scan_seconds
         user_code = secrets.token_hex(4).upper()
-        page = f"{self._server.origin}/page/launcher?user_code={user_code[:4]}-{user_code[4:]}"
+        page = f"{self.origin}/page/launcher?user_code={user_code[:4]}-{user_code[4:]}"
         return Response.of_json(
             {
                 "device_code": self._code,

@@ -6,14 +6,14 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from bot.sandbox.faults import ArmedFaults
 from bot.sandbox.feishu.api import MessageApi
 from bot.sandbox.feishu.bitable import BitableApi
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.gateway import ApiCall, Gateway
-from bot.sandbox.feishu.state import Chat, ChatMessage, FeishuState, Limits, Person, Ping, Upload
+from bot.sandbox.feishu.state import ChatMessage, FeishuState, Limits, Person, Ping, Upload
 from bot.sandbox.feishu.user_actions import UserActions
 from bot.sandbox.http import LoopbackServer, Request
 
@@ -26,8 +26,8 @@ SCOPES = (
 _ACTIVE, _GRANTED = 2, 1
 
 
-class FeishuStandIn(UserActions):
-    """The platform, its chats and users, on 127.0.0.1; a context manager that serves while it is entered.
+class FeishuStandIn(UserActions, LoopbackServer):
+    """The platform, its chats and users; its ``origin`` is the value of ``FEISHU_DOMAIN``.
 
     It checks tokens, uploads, contents, cards and limits as documented, pushes events encrypted and signed, and pushes
     them again. It does not store anything, show read receipts, edit text messages (PUT), stream cards, or change a
@@ -49,24 +49,22 @@ class FeishuStandIn(UserActions):
         delivery: RetrySchedule | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self.app_id = app_id
-        self.app_secret = app_secret or secrets.token_hex(16)
-        self.encrypt_key = secrets.token_hex(16) if encrypt_key is None else encrypt_key
-        self.verification_token = verification_token or secrets.token_hex(16)
-        self.scopes = set(SCOPES)
-        self.faults = ArmedFaults("feishu")
         state = FeishuState(
             app_id=app_id,
-            app_secret=self.app_secret,
-            encrypt_key=self.encrypt_key,
-            verification_token=self.verification_token,
+            app_secret=app_secret or secrets.token_hex(16),
+            encrypt_key=secrets.token_hex(16) if encrypt_key is None else encrypt_key,
+            verification_token=verification_token or secrets.token_hex(16),
             clock=clock,
             limits=limits or Limits(),
         )
-        super().__init__(state=state, delivery=delivery or RetrySchedule())
+        self.app_id, self.app_secret = state.app_id, state.app_secret
+        self.encrypt_key, self.verification_token = state.encrypt_key, state.verification_token
+        self.scopes = set(SCOPES)
+        self.faults = ArmedFaults("feishu")
+        LoopbackServer.__init__(self)
+        UserActions.__init__(self, state=state, delivery=delivery or RetrySchedule())
         self.bases = BitableApi(state=state)
         self._gateway = Gateway(state=state, faults=self.faults)
-        self._server = LoopbackServer()
         self._add_routes(MessageApi(state=state, gateway=self._gateway))
 
     def _add_routes(self, messages: MessageApi) -> None:
@@ -91,28 +89,15 @@ class FeishuStandIn(UserActions):
             ("base_records", "POST", f"{base}/:table_id/records/batch_create", bases.add_records),
             ("base_share", "POST", "/drive/v1/permissions/:app_token/members", bases.share),
         ):
-            self._server.route(method, f"/open-apis{path}", partial(gateway.serve, name, handler))
-
-    def __enter__(self) -> Self:
-        self._server.__enter__()
-        return self
+            self.route(method, f"/open-apis{path}", partial(gateway.serve, name, handler))
 
     def __exit__(self, *_: object) -> None:
         self.stop_pushing()
-        self._server.__exit__()
-
-    @property
-    def origin(self) -> str:
-        """The value of ``FEISHU_DOMAIN``."""
-        return self._server.origin
+        super().__exit__()
 
     @property
     def people(self) -> list[Person]:
         return list(self.state.people.values())
-
-    @property
-    def chats(self) -> list[Chat]:
-        return list(self.state.chats.values())
 
     @property
     def messages(self) -> list[ChatMessage]:

@@ -52,15 +52,14 @@ class UserActions(EventPusher):
         text: str = "",
         mention_bot: bool = True,
         mentions: Sequence[str] = (),
-        thread_id: str | None = None,
         as_post: bool = False,
         image: bytes | None = None,
         quote: str | None = None,
     ) -> ChatMessage:
         """Sends a text, rich text or an image; an image with a text or a mention is rich text.
 
-        In a topic group it opens a thread, unless it is a reply in ``thread_id`` or to the message ``quote``. ``@Name``
-        of a mentioned user is replaced where it is; other mentions come first. The bot is mentioned in groups only.
+        In a topic group it opens a thread, unless it is a reply to the message ``quote``. ``@Name`` of a mentioned
+        user is replaced where it is; other mentions come first. The bot is mentioned in groups only.
         """
         named = [(open_id, self.state.people[open_id].name, "user") for open_id in mentions]
         if mention_bot and self.state.chats[chat_id].kind != "p2p":
@@ -72,15 +71,22 @@ class UserActions(EventPusher):
         else:
             kind = "post" if as_post or key else "text"
             content = _render_content(text, entries, image_key=key, as_post=kind == "post")
-        return self._send(chat_id, sender, kind, content, mentions=entries, thread_id=thread_id, quote=quote)
+        return self._send(chat_id, sender, kind, content, mentions=entries, quote=quote)
 
     def send_file(
-        self, *, chat_id: str, sender: str, content: bytes, name: str, seconds: int | None = None, **position: Any
+        self,
+        *,
+        chat_id: str,
+        sender: str,
+        content: bytes,
+        name: str,
+        seconds: int | None = None,
+        quote: str | None = None,
     ) -> ChatMessage:
-        """Sends a file, or a voice message of so many seconds; ``thread_id`` or ``quote`` say to what it replies."""
+        """Sends a file, or a voice message of so many seconds."""
         key = self.state.add_upload(content, name=name, kind="file", owner=sender).key
         kind, more = ("file", {"file_name": name}) if seconds is None else ("audio", {"duration": seconds * 1000})
-        return self._send(chat_id, sender, kind, _json({"file_key": key, **more}), **position)
+        return self._send(chat_id, sender, kind, _json({"file_key": key, **more}), quote=quote)
 
     def react(self, message_id: str, *, by: str, emoji_type: str) -> None:
         """Puts an emoji on a message; the bot has not subscribed to the event of it."""
@@ -183,18 +189,6 @@ class UserActions(EventPusher):
         sender = {"sender_id": user_ids(message.sender), "sender_type": "user", "tenant_key": TENANT_KEY}
         return self._new_event("im.message.receive_v1", {"sender": sender, "message": body})
 
-    def _position(self, kind: str, thread_id: str | None, quote: str | None) -> dict[str, Any]:
-        messages = self.state.messages
-        if quote is not None:
-            source = messages[quote]
-        elif thread_id is not None:
-            first = next(message for message in messages.values() if message.thread_id == thread_id)
-            source = messages[first.root_id] if first.root_id else first
-        else:
-            return {"thread_id": new_id("omt")} if kind == "topic" else {}
-        position = {"root_id": source.root_id or source.message_id, "parent_id": source.message_id}
-        return {**position, "thread_id": thread_id or source.thread_id}
-
     def _send(
         self,
         chat_id: str,
@@ -203,10 +197,10 @@ class UserActions(EventPusher):
         content: str,
         *,
         mentions: Sequence[dict[str, Any]] = (),
-        thread_id: str | None = None,
         quote: str | None = None,
     ) -> ChatMessage:
-        chat = self.state.chats[chat_id]
+        chat, source = self.state.chats[chat_id], self.state.messages[quote] if quote else None
+        thread_id = new_id("omt") if chat.kind == "topic" else None
         message = ChatMessage(
             message_id=new_id("om"),
             chat_id=chat_id,
@@ -214,8 +208,10 @@ class UserActions(EventPusher):
             msg_type=kind,
             content=content,
             created=self.state.clock(),
+            thread_id=source.thread_id if source else thread_id,
+            root_id=(source.root_id or source.message_id) if source else None,
+            parent_id=quote,
             mentions=tuple(mentions),
-            **self._position(chat.kind, thread_id, quote),
         )
         self.state.add_message(message)
         everybody = kind in ("text", "post") and EVERYBODY in content

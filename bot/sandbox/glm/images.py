@@ -226,10 +226,7 @@ def _poster(on: _Painter) -> None:
 
 _SCENES: tuple[tuple[str, Callable[[_Painter], None]], ...] = (
     (r"海报|写着|标题|图案|壁纸|\b(poster|says|title|pattern|wallpaper|icon)\b", _poster),
+    (r"风景|山|大海|海边|海浪|湖|森林|灯塔|日出|日落|\b(landscape|mountains?|sea|lake|forest)\b", _landscape),
     (r"城市|街|夜|雨|霓虹|\b(city|street|night|rainy?|neon)\b", _city),
-    (
-        r"风景|山|大海|海边|海浪|湖|森林|灯塔|日出|日落|\b(landscape|mountains?|sea|lake|forest|lighthouse)\b",
-        _landscape,
-    ),
 )
 """The words of a prompt for which each scene is the first one."""

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -48,12 +48,6 @@ _BEARER = re.compile(r"Bearer ([!-~]+)")
 _MAX_PROMPT = 4000
 _CONTENT_FILTER = 1301
 _HEADERS = {"Set-Cookie": "acw_tc=sandbox;path=/;HttpOnly;Max-Age=1800", "Server": "nginx", "Vary": "Origin"}
-_IMAGE_WIRE = {
-    "image_truncated": "truncated",
-    "image_slow": "trickle",
-    "image_reset": "reset_after",
-    "image_hang": "hang",
-}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,8 +113,8 @@ def loopback(origin: str, *, inner: httpx.BaseTransport | None = None) -> Loopba
     return LoopbackTransport({host: origin + path for host, path in routes.items()}, inner=inner)
 
 
-class GlmStandIn:
-    """The stand-in; a context manager that serves while it is entered.
+class GlmStandIn(LoopbackServer):
+    """The stand-in of the API and of the storage that its links lead to.
 
     An image takes ``seconds``, or with ``real_speed`` as long as on the platform. More than ``concurrency``
     simultaneous calls per key and model get 429 and 1302. ``clock`` gives seconds since 1970. It stores nothing, and
@@ -135,6 +129,7 @@ class GlmStandIn:
         concurrency: Mapping[str, int] = CONCURRENCY,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__()
         self.seconds = seconds
         self.real_speed = False
         self.calls: list[GlmCall] = []
@@ -147,22 +142,10 @@ class GlmStandIn:
         self._images: dict[str, GlmCall] = {}
         self._secret = secrets.token_bytes(16)
         self._lock = threading.Lock()
-        self._server = LoopbackServer()
-        self._server.route("POST", PATH, self._generate)
-        self._server.route("GET", "/images/*name", self._download)
+        self.route("POST", PATH, self._generate)
+        self.route("GET", "/images/*name", self._download)
         for method in ("GET", "POST"):
-            self._server.route(method, "/elsewhere/*path", self._stray)
-
-    def __enter__(self) -> Self:
-        self._server.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.__exit__()
-
-    @property
-    def origin(self) -> str:
-        return self._server.origin
+            self.route(method, "/elsewhere/*path", self._stray)
 
     @property
     def paid(self) -> list[GlmCall]:
@@ -221,7 +204,7 @@ class GlmStandIn:
             self._working[slot] += 1
         began = time.monotonic()
         seconds = random.uniform(*REAL_SECONDS) if self.real_speed else self.seconds  # noqa: S311 - no secret
-        self._server.closing.wait(seconds)
+        self.closing.wait(seconds)
         with self._lock:
             self._working[slot] -= 1
         record.seconds = time.monotonic() - began
@@ -336,8 +319,6 @@ def _replacement(fault: Fault) -> Response | None:
 
 def _spoiled(image: Response, fault: Fault) -> Response:
     """The answer to a download that meets a fault."""
-    if fault.answer:
-        return _answer(**fault.answer)
     match fault.own:
         case "image_empty":
             return replace(image, body=b"")
@@ -346,7 +327,9 @@ def _spoiled(image: Response, fault: Fault) -> Response:
             return replace(image, body=b"", stream=iter([image.body[: len(image.body) // 2]]))
         case "image_without_end":
             return replace(image, body=image.body[:-2])
-    return replace(image, wire_fault=_IMAGE_WIRE[fault.own])
+    if "wire" in fault.answer:
+        return replace(image, wire_fault=fault.answer["wire"])
+    return _answer(**fault.answer)
 
 
 def _answer(*, status: int = 200, page: str = "", body: str = "", charset: str = "utf-8", **headers: Any) -> Response:

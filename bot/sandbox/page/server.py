@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 from bot.sandbox.faults import arm
@@ -62,8 +61,8 @@ class Unable(Exception):
         self.sentence = sentence
 
 
-class Page:
-    """The page on 127.0.0.1; a context manager that serves while it is entered.
+class Page(LoopbackServer):
+    """The page, on a server of its own.
 
     It answers this machine's browser only, and there the page itself only. It stores nothing: it shows what the
     stand-ins hold. Without ``controls`` it has no switches of the bot's process and no queue.
@@ -72,10 +71,10 @@ class Page:
     def __init__(
         self, *, feishu: FeishuStandIn, glm: GlmStandIn, port: int = 0, controls: Controls | None = None
     ) -> None:
+        super().__init__(port=port)
         self._feishu = feishu
         self._glm = glm
         self._controls = controls
-        self._server = LoopbackServer(port=port)
         self._actions: Mapping[str, Callable[[Fields], Mapping[str, Any] | None]] = {
             "say": self._say,
             "react": lambda fields: feishu.react(fields["message"], by=fields["by"], emoji_type="THUMBSUP"),
@@ -93,18 +92,7 @@ class Page:
             ("POST", "/do/:action", self._act),
             *((method, "/*rest", _find_nothing) for method in ("GET", "POST")),
         ):
-            self._server.route(method, path, self._guarded(route))
-
-    def __enter__(self) -> Self:
-        self._server.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.__exit__()
-
-    @property
-    def origin(self) -> str:
-        return self._server.origin
+            self.route(method, path, self._guarded(route))
 
     def _guarded(self, route: Route) -> Route:
         def answer(request: Request) -> Response:
@@ -116,7 +104,7 @@ class Page:
     def _rejection(self, request: Request) -> Response | None:
         host = request.headers.get("host", "")
         # A page elsewhere that had its name resolved to this machine (DNS rebinding) comes with its own Host.
-        if host not in (f"127.0.0.1:{self._server.port}", f"localhost:{self._server.port}"):
+        if host not in (f"127.0.0.1:{self.port}", f"localhost:{self.port}"):
             return _failure(HTTPStatus.MISDIRECTED_REQUEST, "this page is reached by its loopback address only")
         # A link or bookmark may open the page ("none"); what another site's page asks for may not be answered.
         if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and request.path != "/":
@@ -141,7 +129,7 @@ class Page:
         return Response(headers=headers, body=upload.content)
 
     def _stream(self, _: Request) -> Response:
-        closing, controls = self._server.closing, self._controls
+        closing, controls = self.closing, self._controls
         stream = EventStream(feishu=self._feishu, glm=self._glm, controls=controls, closing=closing)
         return Response(headers={"Content-Type": "text/event-stream; charset=utf-8"}, stream=stream.parts())
 
@@ -161,9 +149,8 @@ class Page:
         """Says words, with an image or not; a voice message or another file goes by itself, before the words."""
         text, mentioned = self._read(fields)
         feishu, bot = self._feishu, self._feishu.bot_open_id
-        where: dict[str, Any] = {"chat_id": fields["chat"], "sender": fields["sender"]}
-        where |= {"thread_id": fields.get("thread"), "quote": fields.get("quote")}
-        file, sent = _decode(fields["file"]) if "file" in fields else None, None
+        where = {"chat_id": fields["chat"], "sender": fields["sender"], "quote": fields.get("quote")}
+        file, sent = base64.b64decode(fields["file"], validate=True) if "file" in fields else None, None
         if "voice" in fields:
             sent = feishu.send_file(**where, content=_VOICE, name="voice.opus", seconds=int(fields["voice"]))
         elif file is not None and inspect_image(file) is None:
@@ -240,13 +227,6 @@ def _static(name: str, request: Request) -> Response:
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["Content-Encoding"], body = "gzip", gzip.compress(body)
     return Response(headers=headers, body=body)
-
-
-def _decode(given: str) -> bytes:
-    try:
-        return base64.b64decode(given, validate=True)
-    except binascii.Error as error:
-        raise ValueError("the file is not base64") from error
 
 
 def _failure(status: HTTPStatus, why: str, *, sentence: str | None = None) -> Response:

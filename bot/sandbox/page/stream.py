@@ -77,7 +77,7 @@ class EventStream:
             "people": [{"id": one.open_id, "name": one.name, "language": one.language} for one in feishu.people],
             "chats": [
                 {"id": chat.chat_id, "kind": chat.kind, "name": chat.name, "members": chat.members}
-                for chat in feishu.chats
+                for chat in list(feishu.state.chats.values())
             ],
             "messages": [self._message_view(message) for message in feishu.messages],
             "wires": sorted(wires, key=lambda wire: wire["at"])[-_MAX_WIRES:],

@@ -3,7 +3,7 @@
 import { sendExample } from "./composer.js";
 import { avatar, byId, clock, el } from "./dom.js";
 import { inShort, message, refusal } from "./message.js";
-import { act, messagesOf, nameOf, on, openChat, ownChats, placeOf, set, speaker, state, t, titleOf } from "./store.js";
+import { act, messagesOf, nameOf, on, openChat, ownChats, placeOf, refusals, set, speaker, state, t, titleOf } from "./store.js";
 
 const NEAR = 120;
 const FOCUSABLE = "button, select, input, textarea, a";
@@ -63,7 +63,7 @@ function drawChat() {
   byId("chat-about").textContent = t(chat.kind === "p2p" ? "direct" : chat.kind, { count: chat.members.length });
   const log = byId("log");
   log.replaceChildren();
-  const said = [...messagesOf(chat.id), ...state.refusals.filter((one) => one.chat === chat.id)];
+  const said = [...messagesOf(chat.id), ...refusals().filter((one) => one.chat === chat.id)];
   said.sort(byTime).forEach(place);
   if (!said.length) log.append(hint());
   toEnd();

@@ -98,7 +98,8 @@ async function message(what, file = null) {
     bot: nameOf(state.bot.id),
     all: t("everybody"),
     rich: isRich(),
-    ...(!source ? {} : openChat().kind === "topic" ? { thread: source.thread } : { quote: source.id }),
+    // In a topic group a reply is one to the topic.
+    quote: openChat().kind === "topic" ? (source?.root ?? source?.id) : source?.id,
     ...what,
     ...(file ? { file: await base64(file), name: file.name } : {}),
   });

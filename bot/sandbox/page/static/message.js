@@ -4,15 +4,10 @@ import { card, summary } from "./card.js";
 import { anchor, avatar, clock, el, picture, sentShape } from "./dom.js";
 import { act, called, nameOf, openChat, placeOf, set, speaker, state, t } from "./store.js";
 
-const EMOJI = {
-  OK: "👌", THUMBSUP: "👍", DONE: "✅", CheckMark: "✅", Typing: "⌨️", OnIt: "🫡", CrossMark: "❌", SMILE: "😊", HEART: "❤️",
-  APPLAUSE: "👏", THINKING: "🤔", OneSecond: "⏳", ERROR: "⚠️",
-};
-const LINK = /https?:\/\/[^\s<>"'，。；：！？、（）《》“”]*[^\s<>"'，。；：！？、（）《》“”.,;:!?)]/;
-const TAG = /<at (?:user_)?id="(?<id>[^"]+)">(?<name>.*?)<\/at>/;
-const KEY = /@_all|@_user_\d+/;
-// A person's mentions come as keys; a tag that a person types is text, while the bot mentions with tags.
-const signsOf = (subject) => new RegExp(`${(subject.sender === state.bot.id ? TAG : KEY).source}|${LINK.source}`, "g");
+/** The emoji that the bot and the page's own button use; others are shown by their names. */
+const EMOJI = { THUMBSUP: "👍" };
+/** Mentions, which come as keys, and links without the punctuation that follows them. */
+const SIGNS = /@_all|@_user_\d+|https?:\/\/[^\s<>"'，。；：！？、（）《》“”]*[^\s<>"'，。；：！？、（）《》“”.,;:!?)]/g;
 
 export function message(subject) {
   const name = nameOf(subject.sender);
@@ -51,7 +46,7 @@ export function inShort(subject) {
   if (subject.gone) return t("recalled", { name: nameOf(subject.sender) });
   switch (subject.type) {
     case "text": return plain(subject.content.text, subject);
-    case "post": return paragraphs(subject).flat().map((part) => (part.tag === "img" ? t("picture") : part.tag === "at" ? `@${called(part.user_name)}` : (part.text ?? ""))).join("");
+    case "post": return subject.content.content.flat().map((part) => (part.tag === "img" ? t("picture") : part.tag === "at" ? `@${called(part.user_name)}` : (part.text ?? ""))).join("");
     case "image": return t("picture");
     case "audio": return t("voice_message");
     case "file": return `${t("file")} ${fileName(subject)}`;
@@ -77,12 +72,9 @@ function content(subject) {
 }
 
 function post(subject) {
-  const title = subject.content.title;
-  return el("div", { className: "bubble" }, title ? el("strong", { textContent: title }) : null,
-    paragraphs(subject).map((line) => el("p", {}, line.map((part) => rich(part, subject)))));
+  return el("div", { className: "bubble" },
+    subject.content.content.map((line) => el("p", {}, line.map((part) => rich(part, subject)))));
 }
-
-const paragraphs = ({ content: { content: lines } }) => lines ?? [];
 
 function rich(part, subject) {
   switch (part.tag) {
@@ -115,20 +107,14 @@ function actions(subject, own) {
 
 const at = (name) => el("span", { className: "at", textContent: `@${name}` });
 
-function mentioned(sign, { id, name } = {}, { mentions }) {
-  if (sign === "@_all" || id === "all") return t("everybody");
-  return id ? name || nameOf(id) : called(mentions.find(({ key }) => key === sign)?.name);
-}
-
 /** The pieces of a text: plain ones, mentions, and links. */
-function pieces(text, subject) {
+function pieces(text, { mentions }) {
   const found = [];
   let place = 0;
-  for (const match of text.matchAll(signsOf(subject))) {
-    const [sign] = match;
-    const name = sign.startsWith("http") ? null : mentioned(sign, match.groups, subject);
-    found.push({ text: text.slice(place, match.index) }, name === null ? { link: sign } : name ? { name } : { text: sign });
-    place = match.index + sign.length;
+  for (const { 0: sign, index } of text.matchAll(SIGNS)) {
+    const name = sign === "@_all" ? t("everybody") : called(mentions.find(({ key }) => key === sign)?.name);
+    found.push({ text: text.slice(place, index) }, sign.startsWith("http") ? { link: sign } : name ? { name } : { text: sign });
+    place = index + sign.length;
   }
   return [...found, { text: text.slice(place) }];
 }

@@ -13,7 +13,6 @@ export const state = {
   people: [],
   chats: [],
   messages: new Map(),
-  refusals: [],
   wires: new Map(),
   queue: null,
   switches: {},
@@ -144,14 +143,13 @@ export async function act(name, fields) {
 }
 
 function takeSnapshot({ messages, wires, ...rest }) {
-  const known = state.messages;
-  state.messages = new Map(messages.map((message) => [message.id, message]));
-  const refusals = wires.map(refusalOf).filter(Boolean);
+  const { messages: known, wires: before } = state;
+  const byId = (list) => new Map(list.map((one) => [one.id, one]));
+  Object.assign(state, rest, { messages: byId(messages), wires: byId(wires) });
   const missed = [
     ...messages.filter((message) => JSON.stringify(known.get(message.id)) !== JSON.stringify(message)),
-    ...refusals.filter(({ id }) => !state.refusals.some((one) => one.id === id)),
+    ...refusals().filter(({ id }) => !before.has(id)),
   ];
-  Object.assign(state, rest, { refusals, wires: new Map(wires.map((wire) => [wire.id, wire])) });
   // A tab that is seen again keeps its view and adds what was missed, unless the sandbox was restarted.
   const same = known.size > 0 && [...known.keys()].every((id) => state.messages.has(id));
   emit("snapshot", same ? missed : null);
@@ -163,10 +161,11 @@ function takeWire(wire) {
   if (state.wires.size > MOST_WIRES) state.wires.delete(state.wires.keys().next().value);
   emit("wire", wire);
   const refusal = refusalOf(wire);
-  if (!refusal) return;
-  state.refusals.push(refusal);
-  emit("refusal", refusal);
+  if (refusal) emit("refusal", refusal);
 }
+
+/** The messages of the bot that Feishu refused for what is in them. */
+export const refusals = () => [...state.wires.values()].map(refusalOf).filter(Boolean);
 
 /** Where a message of refused content would have been, and why it was refused; null for any other call. */
 function refusalOf({ id, at, way, name, code, path, body, answer }) {
