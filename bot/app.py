@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 from flask import Flask, Response
@@ -58,6 +60,9 @@ from bot.worker.image_cache import ImageCache, OriginalUploader
 from bot.worker.queue_positions import QueueReader
 from bot.worker.request_renderer import RequestRenderer
 from bot.worker.worker import Worker
+
+if TYPE_CHECKING:
+    from bot.feishu.long_connection import LongConnection
 
 TOKEN_EVERY = 3_600.0
 TOKEN_RETRY = 300.0
@@ -123,15 +128,10 @@ class Bot:
             event_types=EVENT_TYPES,
         )
         self.background = Background(stopping=self._stopping, on_crash=self._metrics.task_crashed)
-        self._outages = Outages(
-            database=database,
-            explain=self._explain,
-            pace=self._timings,
-            on_begin=lambda: self._alerts.alert("feishu"),
-            on_end=self._wake.set,
-        )
         self.feishu = self._build_feishu_client(feishu)
-        self._closers: list[Callable[[], None]] = [self.feishu.close, database.close]
+        self._closing = ExitStack()
+        self._closing.callback(database.close)
+        self._closing.callback(self.feishu.close)
         self._identity = BotIdentity(feishu=self.feishu, store=self._key_value)
         self._limits = Limits(settings=settings.limits, prices=self._prices, periods=periods)
         self._requests = requests = self._build_request_service()
@@ -142,30 +142,42 @@ class Bot:
         )
         self._alerts = self._build_alerts(requests)
         self.worker: Worker | None = None
+        self._connection: LongConnection | None = None
 
     @cached_property
     def web(self) -> Flask:
-        """The webhook, and the routes for health and metrics."""
-        verifier = Verifier(
-            app_id=self._settings.app_id,
-            encrypt_key=self._settings.encrypt_key.get_secret_value() or None,
-            verification_token=self._settings.verification_token.get_secret_value() or None,
-        )
+        """The routes for health and metrics, and the webhook unless there is a long connection."""
         app = self.create_status_app()
-        app.register_blueprint(self._endpoint.webhook(verifier))
+        if self._connection is None:
+            verifier = Verifier(
+                app_id=self._settings.app_id,
+                encrypt_key=self._settings.encrypt_key.get_secret_value() or None,
+                verification_token=self._settings.verification_token.get_secret_value() or None,
+            )
+            app.register_blueprint(self._endpoint.webhook(verifier))
         return app
 
     def handle_pushed_event(self, payload: bytes) -> Mapping[str, object] | None:
         """Handles an event that Feishu pushes over the long connection; ``None`` if it has to be sent again."""
         return self._endpoint.push(payload, app_id=self._settings.app_id)
 
-    def create_status_app(self, *, down: Callable[[], str | None] = lambda: None) -> Flask:
-        """The routes for health and metrics; ``down`` returns one more reason not to be ready, or ``None``."""
+    def create_status_app(self) -> Flask:
+        """The routes for health and metrics."""
         return create_status_app(
-            unready=lambda: self._not_ready() or down(),
+            unready=self._not_ready,
             metrics=lambda: Response(self._metrics.text(), content_type=CONTENT_TYPE),
             token=self._settings.metrics_token.get_secret_value(),
         )
+
+    def use_long_connection(self, *, on_end: Callable[[], None]) -> None:
+        """Receives the events over a connection that ``start`` opens, instead of at the webhook of ``web``.
+
+        ``on_end`` is called if Feishu refuses it for good; ``close`` then raises the ``FeishuError``.
+        """
+        # Imported here, as most commands do without the WebSocket.
+        from bot.feishu.long_connection import LongConnection  # noqa: PLC0415
+
+        self._connection = LongConnection(client=self.feishu, handle=self.handle_pushed_event, on_end=on_end)
 
     def fetch_identity(self) -> None:
         """Fetches the bot's own id before the start, where Feishu is known to answer; raises ``FeishuError``."""
@@ -193,6 +205,8 @@ class Bot:
         upkeep = self._timings.upkeep
         start("api-usage", self._calls.store, every=upkeep, delay=upkeep)
         start("admin-alerts", self._alerts.check, every=upkeep, delay=upkeep)
+        if self._connection is not None:
+            self._connection.start()
         if not work:
             return
         self.worker = self._build_worker()
@@ -206,18 +220,20 @@ class Bot:
             from bot.worker.listener import Listener  # noqa: PLC0415
 
             listener = Listener(read_url(self._settings.url), wake=self._wake)
-            self._closers.insert(0, listener.close)
+            self._closing.callback(listener.close)
             start("listener", listener.listen)
 
     def close(self) -> None:
         """Stops taking up work, finishes what is under way, and closes every connection."""
         self._stopping.set()
-        if self.worker is not None:
-            self.worker.drain()
-        self.background.close()
-        self.background.attempt("api-usage", self._calls.store)
-        for close in self._closers:
-            close()
+        # An exit stack runs every callback, the last one first, whichever raises.
+        with self._closing as closing:
+            closing.callback(self.background.attempt, "api-usage", self._calls.store)
+            closing.callback(self.background.close)
+            if self.worker is not None:
+                closing.callback(self.worker.drain)
+            if self._connection is not None:
+                closing.callback(self._connection.close)
 
     def _build_card_context(self, messages: Messages) -> CardContext:
         return CardContext(
@@ -231,13 +247,20 @@ class Bot:
         )
 
     def _build_feishu_client(self, transport: httpx.BaseTransport | None) -> FeishuClient:
+        outages = Outages(
+            database=self.database,
+            explain=self._explain,
+            pace=self._timings,
+            on_begin=lambda: self._alerts.alert("feishu"),
+            on_end=self._wake.set,
+        )
         return FeishuClient(
             **self._settings.feishu_access,
             transport=transport,
             clock=self._clock,
             on_call=self._on_feishu_call,
             on_date=self._platform_clock.learn,
-            guard=self._outages.guard,
+            guard=outages.guard,
         )
 
     def _build_request_service(self) -> RequestService:
@@ -289,7 +312,8 @@ class Bot:
             allows=is_public, proxy=network.proxy, tls=trusted(network.ca_file) if network.ca_file else None
         )
         downloader = Downloader(transport=images)
-        self._closers[:0] = [glm.close, downloader.close]
+        self._closing.callback(glm.close)
+        self._closing.callback(downloader.close)
         return glm, downloader
 
     def _build_worker(self) -> Worker:
@@ -395,6 +419,7 @@ class Bot:
             unknown,
             self.background.problem,
             self._platform_clock.problem,
+            self._connection.down if self._connection is not None else None,
         ]
         return "; ".join(filter(None, reasons)) or None
 

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -29,9 +28,6 @@ from bot.permissions import make_private_folder
 from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load, require_settings
 from bot.stopping import StopEvent
 from bot.web.server import Server
-
-if TYPE_CHECKING:
-    from bot.feishu.long_connection import LongConnection
 
 log = logs.get_logger(__name__)
 
@@ -67,26 +63,18 @@ def connect(stopped: StopEvent, *, work: bool, greet: str = "") -> None:
     settings = _load(webhook=False, without_sqlite=None if work else _SHARED_DATABASE)
     try:
         with closing(Bot(settings)) as bot:
-            connection = long_connection(bot, stopped)
+            bot.use_long_connection(on_end=stopped.set)
             if greet:
                 bot.greet(greet)
-            status = _listen(bot, bot.create_status_app(down=lambda: connection.down), settings=settings)
+            server = _listen(bot, bot.web, settings=settings)
             stopped.on_hangup = SecretRotation(bot.use_secrets).reread
-            run_until(stopped, bot, server=status, connection=connection, work=work, name="connect")
+            run_until(stopped, bot, server=server, work=work, name="connect")
     except FeishuUnreachable:
         raise
     except FeishuError as error:
         refusal = f"Feishu refuses the long connection ({error}, code {error.code})"
         line = f"FEISHU_APP_ID, FEISHU_APP_SECRET, FEISHU_DOMAIN: {refusal}; {_CONNECTION_FIX}"
         raise SettingsError([line]) from error
-
-
-def long_connection(bot: Bot, stopped: threading.Event) -> LongConnection:
-    """The connection over which a bot gets its events; if Feishu refuses it for good, ``stopped`` is set."""
-    # Imported here, as most commands do without the WebSocket.
-    from bot.feishu.long_connection import LongConnection  # noqa: PLC0415
-
-    return LongConnection(client=bot.feishu, handle=bot.handle_pushed_event, on_end=stopped.set)
 
 
 def worker(stopped: StopEvent) -> None:
@@ -101,37 +89,22 @@ def worker(stopped: StopEvent) -> None:
 
 
 def run_until(
-    stopped: threading.Event,
-    bot: Bot,
-    *,
-    server: Server | None = None,
-    connection: LongConnection | None = None,
-    work: bool = True,
-    name: str = "serve",
+    stopped: threading.Event, bot: Bot, *, server: Server | None = None, work: bool = True, name: str = "serve"
 ) -> None:
     """Runs a bot until ``stopped``; nothing starts if ``stopped`` is already set. The caller closes the bot.
 
     At shutdown requests that were read are answered; closing the bot then finishes the work in progress: a paid call
     is waited for up to its deadline. The queue stays in the database for the next process.
-
-    Raises:
-        FeishuError: the platform has rejected the long connection for good.
     """
     if not stopped.is_set():
         if server is not None:
             server.start()
         bot.start(work=work)
-        if connection is not None:
-            connection.start()
         log.info("started", command=name, port=server.port if server is not None else 0, worker=work)
         stopped.wait()
     log.info("shutting down", command=name)
-    try:
-        if connection is not None:
-            connection.close()
-    finally:
-        if server is not None:
-            server.close()
+    if server is not None:
+        server.close()
 
 
 @dataclass

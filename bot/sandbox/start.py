@@ -22,7 +22,7 @@ from bot.db.database import Database, read_url
 from bot.db.reports import is_idle, unfinished
 from bot.dotenv import read_dotenv
 from bot.models import State
-from bot.run import long_connection, run_until
+from bot.run import run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
 from bot.sandbox.page.server import Unable
@@ -69,14 +69,14 @@ def run(config: BotConfig, port: Connection) -> None:
     settings = config.settings()
     glm = None if config.glm is None else loopback(config.glm)
     with closing(Bot(settings, glm=glm, images=glm, timings=config.pace)) as bot:
-        connection = long_connection(bot, stopped) if config.connect else None
-        app = bot.create_status_app(down=lambda: connection.down) if connection else bot.web
-        server = Server(app, port=settings.port, bounds=settings.server)
+        if config.connect:
+            bot.use_long_connection(on_end=stopped.set)
+        server = Server(bot.web, port=settings.port, bounds=settings.server)
         bot.fetch_identity()
         if config.connect:
             bot.greet(ADMIN)
         port.send(server.port)
-        run_until(stopped, bot, server=server, connection=connection)
+        run_until(stopped, bot, server=server)
 
 
 def start_process(config: BotConfig) -> tuple[BaseProcess, int]:

@@ -26,7 +26,7 @@ from bot import logs
 from bot.app import Bot
 from bot.db.database import Database, read_url
 from bot.db.tables import FEISHU_CALLS, generations, monthly_usage, requests
-from bot.run import long_connection, run_until
+from bot.run import run_until
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
@@ -182,14 +182,11 @@ def run(spec: ProcessSpec, pipe: Connection) -> None:
             run_until(stopped, bot)
             return
         if spec.role == "connected":
-            connection = long_connection(bot, stopped)
-            web = bot.create_status_app(down=lambda: connection.down)
-        else:
-            connection, web = None, bot.web
-        server = Server(web, port=settings.port, bounds=settings.server)
+            bot.use_long_connection(on_end=stopped.set)
+        server = Server(bot.web, port=settings.port, bounds=settings.server)
         bot.fetch_identity()
         steps.listening(server.port)
-        run_until(stopped, bot, server=server, work=spec.role != "web", connection=connection)
+        run_until(stopped, bot, server=server, work=spec.role != "web")
 
 
 class BotProcess:
