@@ -1,57 +1,146 @@
-"""What people type without a slash, through the whole bot: in each situation a row of each kind of the table."""
+"""Every row of the table of what people type, through the whole bot: what it answers, and what it pays for."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+from sqlalchemy import or_, select
+
 from bot import sizes
+from bot.db.tables import generations, requests
 from bot.sandbox.feishu.state import ChatMessage
-from tests.support.dsl import CATALOGUE, BotUnderTest, Card, Conversation, Gate, bot_with, bot_with_paused_glm
-from tests.unit.test_intents import bare, image_of, rows
+from bot.sandbox.glm.stand_in import GlmStandIn
+from tests.support.dsl import CATALOGUE, BotUnderTest, Card, Conversation, Gate, bot_with_paused_glm, wait_for
+from tests.unit.test_intents import bare, image_of
+from tests.unit.test_intents import rows as read_rows
 
 TOWER = "一座红色的塔"
-TITLES = {"cancel": "notice.cancelled.title", "ask": "question.title", "cannot_see": "notice.unreadable.title"}
-SETTINGS = {"BOT_CHAT_CONFIRM": "ambiguous", "BOT_IMAGES_WATERMARK_DISCLAIMER_SIGNED": "true"}
+TITLES = {
+    "prices": "models.title",
+    "cancel": "notice.cancelled.title",
+    "ask": "question.title",
+    "cannot_see": "notice.unreadable.title",
+}
+SETTINGS = {
+    "BOT_CHAT_CONFIRM": "ambiguous",
+    "BOT_IMAGES_WATERMARK_DISCLAIMER_SIGNED": "true",
+    "BOT_LIMITS_WAITING": "0",
+    "BOT_LIMITS_PENDING": "0",
+    "BOT_SLOTS_GLM_IMAGE": "20",
+}
+"""Without the limits that a table of messages at once would meet."""
+PATIENCE = 240.0
+"""Seconds for all that a table of messages asks for."""
 
 
-def table(*, waiting: bool) -> Iterator[tuple[str, str, str]]:
-    """Of each situation the first row that expects something of another kind, or an image with other options."""
-    seen = set()
-    for situation, text, expects in rows("utterances.tsv"):
-        kind, _, rest = expects.partition(" ")
-        named = [option.partition("=")[0] for option in image_of(rest)[1]] if kind in ("image", "again") else []
-        key = (situation, kind, *named)
-        if key not in seen and (situation == "waiting") == waiting:
-            seen.add(key)
-            yield situation, text, expects
+@dataclass(frozen=True)
+class Row:
+    """A row of the table, said by a person of its own."""
+
+    situation: str
+    text: str
+    expects: str
+    user: Conversation
+    message: ChatMessage
 
 
-def say(bot: BotUnderTest, situation: str, text: str) -> tuple[Conversation, ChatMessage]:
-    """Somebody new says the text of a row, after whatever the situation needs."""
-    user = bot.new_user(kind="group" if situation == "group" else "p2p")
-    quote = user.ask(TOWER).message_id if situation in ("after", "reply") else None
-    if situation == "reply":
-        user.ask("一片蓝色的海")
-        return user, bot.feishu.say(chat_id=user.chat_id, sender=user.person, text=text, quote=quote)
-    return user, user.send(text)
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Row]]:
+    """Every row but those that wait, said to one bot and answered."""
+    glm = GlmStandIn(seconds=0.02, concurrency={"glm-image": 20})
+    with BotUnderTest(folder=tmp_path_factory.mktemp("bot"), glm=glm, variables=SETTINGS) as bot:
+        rows = [row for row in read_rows("utterances.tsv") if row[0] != "waiting"]
+        users = [bot.new_user(kind="group" if situation == "group" else "p2p") for situation, _, _ in rows]
+        follow = [user for user, (situation, _, _) in zip(users, rows, strict=True) if situation in ("after", "reply")]
+        send_all(bot, dict.fromkeys(follow, f"{TOWER} /size 1280x1280"))
+        towers = {user: user.answers[0].message_id for user in follow}
+        send_all(bot, {user: "一片蓝色的海" for user, row in zip(users, rows, strict=True) if row[0] == "reply"})
+        paid = len(bot.glm.calls)
+        messages = [
+            bot.feishu.say(
+                chat_id=user.chat_id,
+                sender=user.person,
+                text=text,
+                quote=towers[user] if situation == "reply" else None,
+            )
+            for user, (situation, text, _) in zip(users, rows, strict=True)
+        ]
+        wait_for_answers(bot, messages)
+        yield [Row(*row, user, message) for row, user, message in zip(rows, users, messages, strict=True)]
+        assert len(bot.glm.calls) - paid == sum(images_of(message, bot) for message in messages)
+        assert bot.violations() == []
 
 
-def is_drawn(paid: list[dict[str, Any]], prompts: list[str], options: dict[str, str]) -> bool:
-    """Whether one of some prompts was drawn with these options, and with the default of every other."""
-    model = options.get("model", "glm-image")
-    expected = {
-        "model": model,
-        "size": sizes.resolve(model, options.get("size", "1280x1280")),
-        "quality": options.get("quality", "hd"),
-        "watermark_enabled": options.get("watermark") != "no",
-    }
-    right = [body for body in paid if expected.items() <= body.items()]
-    # The words of a style follow the prompt.
-    drawn = [bare(body["prompt"].partition("，")[0] if "style" in options else body["prompt"]) for body in right]
-    return len(drawn) == len(paid) == int(options.get("n", 1)) and set(drawn) <= set(prompts)
+def send_all(bot: BotUnderTest, texts: Mapping[Conversation, str]) -> None:
+    """Sends a text of each person, and waits until all are answered."""
+    wait_for_answers(bot, [user.send(text) for user, text in texts.items()])
+
+
+def wait_for_answers(bot: BotUnderTest, messages: list[ChatMessage]) -> None:
+    """Waits until the bot has taken all messages and nothing is left to do."""
+    sent = {message.message_id for message in messages}
+
+    def taken() -> bool:
+        with bot.app.database.read() as connection:
+            return sent <= set(connection.scalars(select(requests.c.dedup_key)))
+
+    wait_for(lambda: taken() and bot.idle, timeout=PATIENCE, describe="an answer to every message")
+
+
+def request_of(message: ChatMessage, bot: BotUnderTest) -> Any:
+    """What the bot has stored of a message."""
+    with bot.app.database.read() as connection:
+        return connection.execute(select(requests).where(requests.c.dedup_key == message.message_id)).mappings().one()
+
+
+def images_of(message: ChatMessage, bot: BotUnderTest) -> int:
+    """How many paid calls a message led to."""
+    with bot.app.database.read() as connection:
+        joined = generations.join(requests, requests.c.request_id == generations.c.request_id)
+        statement = select(generations.c.calls_made).select_from(joined)
+        return sum(connection.scalars(statement.where(requests.c.dedup_key == message.message_id)))
+
+
+def has_options(given: Mapping[str, Any], images: int, wanted: list[str]) -> bool:
+    """Whether images were made with the options of a row, and with the defaults where it names none."""
+    names = dict(option.split("=") for option in wanted)
+    return (
+        given["size"] == sizes.resolve(given["model"], names.get("size", "1280x1280"))
+        and images == int(names.get("n", 1))
+        and given["watermark"] == (names.get("watermark") != "no")
+        and given["quality"] == names.get("quality", "hd")
+        and given["model"] == names.get("model", "glm-image")
+        and (given["style"] is not None) == ("style" in names)
+    )
+
+
+def holds(row: Row, expectation: str) -> bool:
+    """Whether the bot has done what one expectation says."""
+    bot = row.user.bot
+    kind, _, rest = expectation.partition(" ")
+    images, replies = images_of(row.message, bot), bot.feishu.replies(row.message.message_id)
+    cards = [Card(row.user, reply) for reply in replies]
+    if kind in ("image", "again"):
+        prompts, options = image_of(rest)
+        prompts = [TOWER] if kind == "again" else prompts
+        return images > 0 and is_drawn(row, images, prompts, options) and [card.color for card in cards] == ["green"]
+    if kind == "thanks":
+        reactions = [one.message_id for one in bot.feishu.state.reactions.values()]
+        return not images and not cards and reactions.count(row.message.message_id) == 1
+    return not images and len(cards) == 1 and is_answer(cards[0], kind, rest)
+
+
+def is_drawn(row: Row, images: int, prompts: list[str], options: list[str]) -> bool:
+    """Whether one of some prompts was drawn with these options."""
+    stored = request_of(row.message, row.user.bot)
+    right = has_options(json.loads(stored["content"]), images, options)
+    return right and bare(stored["raw_prompt"]) in prompts
 
 
 def is_answer(card: Card, kind: str, rest: str) -> bool:
@@ -67,49 +156,50 @@ def is_answer(card: Card, kind: str, rest: str) -> bool:
     return key in CATALOGUE and card.shows(key, count=1)
 
 
-def holds(user: Conversation, said: ChatMessage, expectation: str) -> bool:
-    """Whether the bot has done what one expectation says."""
-    kind, _, rest = expectation.partition(" ")
-    cards = [Card(user, reply) for reply in user.bot.feishu.replies(said.message_id)]
-    paid = user.paid_since(said)
-    if kind in ("image", "again"):
-        prompts, options = image_of(rest)
-        prompts = [TOWER] if kind == "again" else prompts
-        named = dict(option.split("=") for option in options)
-        return [card.color for card in cards] == ["green"] and is_drawn(paid, prompts, named)
-    if kind == "thanks":
-        reactions = [one.message_id for one in user.bot.feishu.state.reactions.values()]
-        return not (paid or cards) and reactions.count(said.message_id) == 1
-    return not paid and len(cards) == 1 and is_answer(cards[0], kind, rest)
+def is_right(row: Row) -> bool:
+    """Whether one of the alternatives of a row holds."""
+    return any(holds(row, one) for one in (row.expects, *row.expects.split("|")))
 
 
-def wrong(user: Conversation, said: ChatMessage, expects: str) -> list[str]:
-    """What was answered to a row, if that is none of its alternatives."""
-    if any(holds(user, said, one) for one in (expects, *expects.split("|"))):
-        return []
-    return [f"{expects}: {[Card(user, one).text() for one in user.bot.feishu.replies(said.message_id)]}"]
+def wrong(rows: list[Row]) -> list[str]:
+    """The rows that were not understood, with what was answered."""
+    answers = {
+        row: [Card(row.user, reply).text() for reply in row.user.bot.feishu.replies(row.message.message_id)]
+        for row in rows
+        if not is_right(row)
+    }
+    return [f"{row.situation}\t{row.text}\t{row.expects}: {texts}" for row, texts in answers.items()]
 
 
-def test_rows_of_each_kind_are_answered_as_the_table_says(tmp_path: Path) -> None:
+def test_every_row_of_the_table_is_answered_as_it_says(said: list[Row]) -> None:
     """Prompts, follow-ups, commands in words, questions, thanks and small talk, in direct chats and in groups."""
-    found = []
-    with bot_with(tmp_path, SETTINGS) as bot:
-        for situation, text, expects in table(waiting=False):
-            user, said = say(bot, situation, text)
-            bot.wait_until_idle(said)
-            found += [f"{situation} {text}: {answer}" for answer in wrong(user, said, expects)]
-        assert bot.violations() == []
-    assert found == []
+    assert wrong(said) == []
+
+
+def test_nothing_is_paid_where_no_image_is_wanted(said: list[Row]) -> None:
+    """Whatever else the bot makes of it, a row that names no image costs nothing."""
+    free = [row for row in said if re.search(r"(?:^|\|)(?:image|again) ?", row.expects) is None]
+    assert [row.text for row in free if images_of(row.message, row.user.bot)] == []
 
 
 def test_what_is_said_while_an_image_waits(tmp_path: Path) -> None:
-    """The queue is shown, and the waiting image is cancelled."""
-    found = []
-    with bot_with_paused_glm(Gate(), tmp_path, SETTINGS) as bot:
-        for _, text, expects in table(waiting=True):
-            user = bot.new_user()
-            user.ask_without_waiting(TOWER)
-            said = user.send(text)
-            user.ask_without_waiting(said)
-            found += [f"{text}: {answer}" for answer in wrong(user, said, expects)]
-    assert found == []
+    """Of what is said then, only what asks for a further image is paid later."""
+    gate = Gate()
+    with bot_with_paused_glm(gate, tmp_path, SETTINGS) as bot:
+        rows = []
+        for situation, text, expects in read_rows("utterances.tsv"):
+            if situation == "waiting":
+                user = bot.new_user()
+                user.ask_without_waiting(TOWER)
+                rows.append(Row(situation, text, expects, user, user.send(text)))
+        handled = {row.message.message_id for row in rows}
+        shown = select(requests.c.dedup_key).where(
+            or_(requests.c.ended_at.is_not(None), requests.c.answer_id.is_not(None))
+        )
+
+        def answered() -> set[str]:
+            with bot.app.database.read() as connection:
+                return set(connection.scalars(shown))
+
+        wait_for(lambda: handled <= answered(), describe=lambda: handled - answered())
+        assert wrong(rows) == []
