@@ -21,7 +21,7 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.http11 import Request as Handshake
 from websockets.http11 import Response as HandshakeResponse
 from websockets.sync.server import Server, ServerConnection, serve
@@ -87,7 +87,7 @@ class LongConnections:
         self._lock = threading.Lock()
         self._tickets: set[str] = set()
         self._connections: list[ServerConnection] = []
-        self._awaited: dict[str, Future[bytes]] = {}
+        self._awaited: dict[str, tuple[ServerConnection, Future[bytes]]] = {}
         self._server: Server | None = None
 
     @property
@@ -128,11 +128,12 @@ class LongConnections:
         if connection is None:
             return "unreachable", None, b""
         message_id = secrets.token_hex(16)
-        awaited = self._awaited[message_id] = Future()
+        answered: Future[bytes] = Future()
+        self._awaited[message_id] = connection, answered
         try:
             for frame in self._frames(event, message_id):
                 connection.send(encode(frame))
-            answer = json.loads(awaited.result(seconds))
+            answer = json.loads(answered.result(seconds))
         except ConnectionClosed:
             return "unreachable", None, b""
         except TimeoutError:
@@ -190,6 +191,10 @@ class LongConnections:
         finally:
             with self._lock:
                 self._connections.remove(connection)
+            # What was not answered before the connection was lost is sent again.
+            for used, answered in list(self._awaited.values()):
+                if used is connection and not answered.done():
+                    answered.set_exception(ConnectionClosedError(None, None))
 
     def _read(self, connection: ServerConnection, frame: Frame) -> None:
         if frame.method == _CONTROL and frame.headers.get("type") == "ping":
@@ -201,9 +206,9 @@ class LongConnections:
                 if not self.deaf:
                     connection.send(encode(pong))
         elif frame.method == _DATA:
-            awaited = self._awaited.get(frame.headers.get("message_id", ""))
-            if awaited is not None and not awaited.done():
-                awaited.set_result(frame.payload)
+            _, answered = self._awaited.get(frame.headers.get("message_id", ""), (None, None))
+            if answered is not None and not answered.done():
+                answered.set_result(frame.payload)
 
 
 class ConnectedStandIn(FeishuStandIn):
