@@ -21,17 +21,16 @@ from bot.chat.parsing.events import EVENT_TYPES
 from bot.chat.parsing.wording import Rules
 from bot.chat.styles import Styles
 from bot.db.database import Database, read_url
-from bot.db.export import BitableQueue
 from bot.db.generations import GenerationStore
 from bot.db.key_value import KeyValueStore, Preferences, PseudonymousIds
-from bot.db.leases import Leases, worker_alive
+from bot.db.leases import Leases, workers_alive
 from bot.db.migrate import migrate
-from bot.db.reports import Reports
+from bot.db.reports import BitableQueue, Reports
 from bot.db.requests import RequestStore
 from bot.db.retention import LOOK_EVERY as CLEAN_EVERY
 from bot.db.retention import Retention
 from bot.db.tables import NewRequest
-from bot.db.timers import Outages, PeriodicLock, current_outages
+from bot.db.timers import Outages, PeriodicLock, SendRateLimiter, current_outages
 from bot.db.usage import ApiUsageCounter
 from bot.errors import DatabaseUnavailable, FeishuError, SettingsError
 from bot.feishu.bitable import BitableClient
@@ -375,6 +374,7 @@ class Bot:
             renderer=renderer,
             originals=uploader,
             leases=leases,
+            limiter=SendRateLimiter(self.database),
             timings=self._timings,
             notify_after=self._settings.cards.notify_after_seconds,
             clock=self._clock,
@@ -406,7 +406,7 @@ class Bot:
         """Why the process is not ready, ``None`` if it is."""
         away = "the database does not answer"
         try:
-            alive = worker_alive(self.database, within=self._timings.silence)
+            alive = workers_alive(self.database, within=self._timings.silence)
             outages = current_outages(self.database)
             unknown = self._identity_missing()
         except DatabaseUnavailable:

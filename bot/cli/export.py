@@ -21,7 +21,7 @@ from bot.cli.arguments import command_parser, person
 from bot.cli.atomic_file import AtomicFile
 from bot.cli.check_local import check_database
 from bot.db.database import Database, read_url
-from bot.db.export import ExportFilter, export_rows
+from bot.db.reports import export_rows
 from bot.db.tables import read_failure, read_findings
 from bot.options import OPTIONS
 from bot.settings import Settings, load
@@ -91,14 +91,12 @@ def _write(spool: IO[bytes], settings: Settings, args: argparse.Namespace) -> in
     sheet = csv.writer(lines)
     if as_csv:
         sheet.writerow(columns)
-    wanted = ExportFilter(
-        since=_midnight(args.since, zone) if args.since else None,
-        until=_midnight(args.until + timedelta(days=1), zone) if args.until else None,
-        sender=args.user,
-    )
+    since = _midnight(args.since, zone) if args.since else None
+    until = _midnight(args.until + timedelta(days=1), zone) if args.until else None
     count = 0
     with closing(Database(read_url(settings.url), connections=1)) as database:
-        for count, row in enumerate(export_rows(database, wanted), start=1):  # noqa: B007
+        rows = export_rows(database, since=since, until=until, sender=args.user)
+        for count, row in enumerate(rows, start=1):  # noqa: B007
             values = _values(row, prices=prices, zone=zone)
             if as_csv:
                 sheet.writerow([csv_cell(values[name]) for name in columns])

@@ -1,5 +1,8 @@
 """Tables, migrations and every SQL statement of the program.
 
+What begins a transaction raises ``DatabaseUnavailable`` when the database does not answer. What is given a connection
+is part of its caller's transaction.
+
 A request is due when ``published_version < desired_version`` and it has not ended. A published request gets the version
 that was read before it was rendered, so later changes remain due. Its states, by kind, delivery mode and card:
 

@@ -134,7 +134,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that reads one consistent state; raises ``DatabaseUnavailable``."""
+        """A transaction that reads one consistent state."""
         # By itself PostgreSQL would read each statement's own state.
         with self._begin(**({} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"})) as connection:
             if self.is_sqlite:
@@ -163,9 +163,8 @@ class Database:
     def upsert(self, connection: Connection, table: Table, **values: Any) -> None:
         """Inserts a row, or changes the one with its primary key."""
         key = [column.name for column in table.primary_key]
-        row = self.insert(table).values(values)
-        changed = {name: row.excluded[name] for name in values if name not in key}
-        connection.execute(row.on_conflict_do_update(index_elements=key, set_=changed))
+        changed = {name: value for name, value in values.items() if name not in key}
+        connection.execute(self.insert(table).values(values).on_conflict_do_update(index_elements=key, set_=changed))
 
     def time(self, connection: Connection) -> float:
         """The time in seconds since 1970, as ``now`` has it."""

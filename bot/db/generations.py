@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Row,
     RowMapping,
     ScalarSelect,
+    Select,
+    Text,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -25,8 +31,8 @@ from sqlalchemy import (
 
 from bot.db.database import Database
 from bot.db.key_value import paused
-from bot.db.leases import LONGEST_CALL, is_free, lock_rows, update_owned
-from bot.db.requests import mark_dirty, offer_kept, reopen
+from bot.db.leases import LONGEST_CALL, claim_row, is_free, lock_rows, update_owned
+from bot.db.requests import generations_of, mark_dirty, reopen
 from bot.db.tables import (
     NOTIFICATION,
     Generation,
@@ -39,8 +45,8 @@ from bot.db.tables import (
     write_failure,
     write_findings,
 )
-from bot.db.timers import is_upload_held, set_timer, timer_runs
-from bot.db.usage import charge
+from bot.db.timers import is_model_held, is_upload_held, pause_model
+from bot.db.usage import add_usage
 from bot.models import Failure, GeneratedImage, State
 from bot.options import Options
 
@@ -49,41 +55,30 @@ UNLIMITED_SLOTS = 1_000_000
 MEASURED = 20
 """How many of the last calls are read for the estimate of the wait."""
 
-_G = generations.c
+_G, _R = generations.c, requests.c
 _OTHERS = generations.alias("others")
+_ASKED = requests.alias("asked")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingWork:
-    """What is to be done: models with waiting generations, lost calls, undelivered images."""
-
-    waiting: tuple[str, ...]
-    lost: bool
-    made: bool
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GenerationStore:
-    """Reads and writes generations.
+    """What a worker reads and writes of generations; each method is one transaction.
 
-    Each method is one transaction and raises ``DatabaseUnavailable`` when the database does not answer; those that take
-    a claimed generation raise ``LeaseLost`` when it is no longer ``owner``'s.
+    Those that take a claimed generation raise ``LeaseLost`` when it is no longer ``owner``'s.
     """
 
     database: Database
     owner: str
 
-    def open_work(self) -> PendingWork:
-        """The work on generations that have not ended."""
-        late = (func.min(_G.lease_until) < self.database.now).label("late")
-        statement = select(_G.state, _G.model, late).where(_G.ended_at.is_(None)).group_by(_G.state, _G.model)
+    def open_work(self) -> Mapping[str, Sequence[str]]:
+        """By state, the models of generations that wait, whose call was lost, or whose image is not delivered."""
+        is_lost = _G.lease_until < self.database.now
+        statement = select(_G.state, _G.model).where(_G.ended_at.is_(None), or_(_G.state != State.GENERATING, is_lost))
+        models = defaultdict[str, list[str]](list)
         with self.database.read() as connection:
-            rows = connection.execute(statement).all()
-        return PendingWork(
-            waiting=tuple(row.model for row in rows if row.state == State.WAITING),
-            lost=any(row.late for row in rows if row.state == State.GENERATING),
-            made=any(row.state == State.MADE for row in rows),
-        )
+            for state, model in connection.execute(statement.distinct()):
+                models[state].append(model)
+        return models
 
     def next_waiting(self, model: str, *, slots: int = UNLIMITED_SLOTS) -> tuple[str, Options] | None:
         """The generation that the next free slot of ``model`` goes to: its id and its options.
@@ -92,18 +87,23 @@ class GenerationStore:
         the sender who was served least recently in this model, who was never served before all others, and of that
         sender the oldest.
         """
+        with self.database.read() as connection:
+            row = connection.execute(self._next, {"model": model, "slots": slots}).first()
+        return (row.generation_id, Options.from_stored(json.loads(row.content))) if row else None
+
+    @cached_property
+    def _next(self) -> Select[str, str]:
+        # Each poll executes it, which takes less time than to build it.
+        model, slots = bindparam("model", type_=Text), bindparam("slots", type_=Integer)
         begun = case((or_(_G.repeated, _G.backoff_count > 0), 1), else_=0)
-        statement = (
-            select(_G.generation_id, requests.c.content)
-            .join(requests, requests.c.request_id == _G.request_id)
+        return (
+            select(_G.generation_id, _R.content)
+            .join(requests, _R.request_id == _G.request_id)
             .outerjoin(last_served, and_(last_served.c.sender == _G.sender, last_served.c.model == _G.model))
-            .where(_G.model == model, is_claimable(self.database, model=literal(model), slots=slots))
+            .where(_G.model == model, is_claimable(self.database, model=model, slots=slots))
             .order_by(begun.desc(), func.coalesce(last_served.c.called_at, 0.0), _G.accepted_at, _G.index_in_request)
             .limit(1)
         )
-        with self.database.read() as connection:
-            row = connection.execute(statement).first()
-        return (row.generation_id, Options.from_stored(json.loads(row.content))) if row else None
 
     def claim_slot(self, generation_id: str, *, lease: float, slots: int, deadline: float) -> Generation | None:
         """Takes a slot for a waiting generation: the committed intent to make one paid call.
@@ -116,7 +116,7 @@ class GenerationStore:
         claim = (
             update(generations)
             # The read that found it may be older than a pause, a back-off, or another worker's call.
-            .where(_G.generation_id == generation_id, is_claimable(self.database, model=_G.model, slots=slots))
+            .where(_G.generation_id == generation_id, is_claimable(self.database, model=_G.model, slots=literal(slots)))
             .values(
                 state=State.GENERATING,
                 owner=self.owner,
@@ -134,7 +134,7 @@ class GenerationStore:
             if row is None:
                 connection.rollback()
                 return None
-            charge(self.database, connection, month=row["billing_month"], model=row["model"], images=1)
+            add_usage(self.database, connection, month=row["billing_month"], name=row["model"], count=1)
             served = {"sender": row["sender"], "model": row["model"], "called_at": now}
             self.database.upsert(connection, last_served, **served)
             if row["backoff_count"] == 0:
@@ -143,7 +143,7 @@ class GenerationStore:
             return _with_request(connection, row)
 
     def claimed_slot(self, generation_id: str) -> Generation | None:
-        """The generation if ``owner`` has taken a slot for it and has not released it.
+        """The generation if this owner has taken a slot for it and has not released it.
 
         Tells what became of a claim whose commit was not acknowledged; it waits for a commit that is under way.
         """
@@ -154,22 +154,21 @@ class GenerationStore:
             return _with_request(connection, row) if mine else None
 
     def undo_claim(self, generation: Generation) -> None:
-        """Takes back the charge of a claim whose call was not sent; one that is still ``owner``'s waits again."""
-        unsent = {"calls_made": _G.calls_made - 1, "calls_billed": _G.calls_billed - 1}
-        which = _G.generation_id == generation.generation_id
+        """Takes back the charge of a claim whose call was not sent; one that is still this owner's waits again."""
+        unsent = update(generations).where(_G.generation_id == generation.generation_id)
+        unsent = unsent.values(calls_made=_G.calls_made - 1, calls_billed=_G.calls_billed - 1)
         mine = and_(_G.owner == self.owner, _G.state == State.GENERATING)
-        back = update(generations).where(which, mine).values(**unsent, owner=None, slot_until=None, state=State.WAITING)
+        back = unsent.where(mine).values(owner=None, slot_until=None, state=State.WAITING)
         with self.database.write(step="generations.undo_claim") as connection:
             if connection.execute(back.returning(_G.owner)).first() is None:
                 # Another worker took it over, and believed that a call had been sent.
-                connection.execute(update(generations).where(which).values(**unsent, repeated=generation.repeated))
+                connection.execute(unsent.values(repeated=generation.repeated))
             self._charge(connection, generation, images=-1)
 
     def made(self, generation: Generation, image: GeneratedImage, *, link_expires_at: float | None) -> bool:
         """Stores the image's URL, which frees the slot, and releases the generation to be delivered.
 
-        Returns:
-            Whether it is to be delivered; one that was cancelled meanwhile is offered by its card.
+        Returns whether it is to be delivered; one that was cancelled meanwhile is offered by its card.
         """
         now = self.database.now
         # The clock may have been set meanwhile.
@@ -186,9 +185,10 @@ class GenerationStore:
             **dict.fromkeys(("stalled_attempts", "backoff_count"), 0),
         }
         with self.database.write(step="generations.made") as connection:
-            state = self._update_in(connection, generation, values)
+            state = self._update_in(connection, generation, **values)
             if state == State.CANCELLED:
-                offer_kept(connection, generation.request_id)
+                # Its card shows that the image has come, unless its message was recalled.
+                reopen(connection, generation.request_id, _R.answer_id.is_not(None), _R.raw_prompt != "")
         return state == State.MADE
 
     def push_back(self, generation: Generation, *, seconds: float) -> None:
@@ -196,10 +196,9 @@ class GenerationStore:
 
         Until then nothing of its model is called: the others would be rejected as well.
         """
-        values = {"state": _unless_cancelled(State.WAITING), "slot_until": None, "calls_billed": _G.calls_billed - 1}
+        values = {"state": _unless_cancelled(State.WAITING), "slot_until": None, **self._backoff(seconds)}
         with self.database.write(step="generations.push_back") as connection:
-            self._update_in(connection, generation, values | self._backoff(seconds))
-            self._charge(connection, generation, images=-1)
+            self._update_in(connection, generation, 1, **values)
             pause_model(self.database, connection, generation.model, seconds=seconds)
             mark_dirty(connection, [generation.request_id], unless_state="backing_off")
 
@@ -208,7 +207,7 @@ class GenerationStore:
         return self._seconds_since(generation, _G.backoff_since)
 
     def link_age(self, generation: Generation) -> float:
-        """Seconds since the platform answered with this generation's link, by the clock of the database."""
+        """Seconds since the platform answered with this generation's link."""
         return self._seconds_since(generation, _G.called_at + _G.call_seconds)
 
     def _seconds_since(self, generation: Generation, time: ColumnElement[float | None]) -> float:
@@ -230,14 +229,11 @@ class GenerationStore:
 
     def claim_made(self, generation_id: str, *, lease: float) -> Generation | None:
         """Claims a generation that is paid for; ``None`` when another worker was faster."""
-        claim = (
-            update(generations)
-            .where(_G.generation_id == generation_id, _G.state == State.MADE, is_free(self.database, generations))
-            .values(owner=self.owner, lease_until=self.database.now + lease, stalled_attempts=_G.stalled_attempts + 1)
-            .returning(generations)
-        )
+        is_made = _G.state == State.MADE
         with self.database.write(step="generations.claim_made") as connection:
-            row = connection.execute(claim).mappings().first()
+            row = claim_row(
+                self.database, connection, generations, generation_id, is_made, owner=self.owner, lease=lease
+            )
             return _with_request(connection, row) if row is not None else None
 
     def keep(self, generation: Generation, **values: object) -> None:
@@ -258,24 +254,37 @@ class GenerationStore:
 
     def done(self, generation: Generation, **values: object) -> None:
         """Ends a generation whose image Feishu has; ``values`` are the result of the last step."""
-        self._end("done", generation, {"state": _unless_cancelled(State.DONE), **values})
+        self._end("done", generation, state=_unless_cancelled(State.DONE), **values)
 
     def fail(self, generation: Generation, failure: Failure, *, billed: bool = True, **values: object) -> None:
         """Ends a generation with the reason that its card shows; a call that was not billed is taken off the budget."""
-        failed = {"state": _unless_cancelled(State.FAILED), "failure": write_failure(failure)}
-        self._end("fail", generation, values | failed, unbilled=0 if billed else 1)
+        values |= {"state": _unless_cancelled(State.FAILED), "failure": write_failure(failure)}
+        self._end("fail", generation, 0 if billed else 1, **values)
 
-    def _end(self, name: str, generation: Generation, values: dict[str, object], *, unbilled: int = 0) -> None:
-        ended_at = func.coalesce(_G.ended_at, self.database.now)
-        values |= {"calls_billed": _G.calls_billed - unbilled, "slot_until": None, "owner": None, "ended_at": ended_at}
-        with self.database.write(step=f"generations.{name}") as connection:
-            self._update_in(connection, generation, values)
-            self._charge(connection, generation, images=-unbilled)
+    def _end(self, step: str, generation: Generation, unbilled: int = 0, /, **values: object) -> None:
+        values |= {"slot_until": None, "owner": None, "ended_at": func.coalesce(_G.ended_at, self.database.now)}
+        with self.database.write(step=f"generations.{step}") as connection:
+            self._update_in(connection, generation, unbilled, **values)
             mark_dirty(connection, [generation.request_id])
             self.database.notify_workers(connection)
 
+    def _update(self, step: str, generation: Generation, **values: object) -> None:
+        with self.database.write(step=f"generations.{step}") as connection:
+            self._update_in(connection, generation, **values)
+
+    def _update_in(
+        self, connection: Connection, generation: Generation, unbilled: int = 0, /, **values: object
+    ) -> State:
+        """Stores the result of a step, and gives the new state; ``unbilled`` calls are taken off the budget."""
+        if unbilled:
+            values["calls_billed"] = _G.calls_billed - unbilled
+        row = update_owned(connection, generations, generation.generation_id, self.owner, values)
+        self._charge(connection, generation, images=-unbilled)
+        return State(row["state"])
+
     def _charge(self, connection: Connection, generation: Generation, *, images: int) -> None:
-        charge(self.database, connection, month=generation.billing_month, model=generation.model, images=images)
+        month, model = generation.billing_month, generation.model
+        add_usage(self.database, connection, month=month, name=model, count=images)
 
     def _backoff(self, seconds: float) -> dict[str, object]:
         return {
@@ -285,14 +294,6 @@ class GenerationStore:
             "backoff_since": func.coalesce(_G.backoff_since, self.database.now),
         }
 
-    def _update(self, name: str, generation: Generation, **values: object) -> None:
-        with self.database.write(step=f"generations.{name}") as connection:
-            self._update_in(connection, generation, values)
-
-    def _update_in(self, connection: Connection, generation: Generation, values: Mapping[str, object]) -> State:
-        row_id, owner = generation.generation_id, self.owner
-        return State(update_owned(connection, generations, row_id, owner, values, returning=_G.state))
-
 
 def _unless_cancelled(state: State) -> ColumnElement[Any]:
     """``state`` for a generation that goes on; one that was cancelled meanwhile stays cancelled."""
@@ -300,19 +301,17 @@ def _unless_cancelled(state: State) -> ColumnElement[Any]:
 
 
 def _with_request(connection: Connection, row: RowMapping) -> Generation:
-    columns = select(requests.c.dedup_key, requests.c.prompt, requests.c.content)
-    asked = connection.execute(columns.where(requests.c.request_id == row["request_id"])).mappings().one()
-    return Generation.of_row({**row, **asked})
+    asked = connection.execute(select(requests).where(_R.request_id == row["request_id"])).mappings().one()
+    return Generation.of_row({**asked, **row})
 
 
-def is_claimable(database: Database, *, model: ColumnElement[str], slots: int) -> ColumnElement[bool]:
+def is_claimable(database: Database, *, model: ColumnElement[str], slots: ColumnElement[int]) -> ColumnElement[bool]:
     """The condition that the paid call of a generation of ``model`` may be made now.
 
     It waits and is due, its card is in the chat (nothing is paid that could not be shown), nothing holds up the queue,
     and one of the slots is free. While the platform rejects some calls for its limits, there are that many slots fewer;
     one call at a time goes on trying.
     """
-    asked = requests.alias("asked")
     running = in_flight(database, model=model)
     rejected = select(func.count()).where(
         _OTHERS.c.ended_at.is_(None),
@@ -320,12 +319,12 @@ def is_claimable(database: Database, *, model: ColumnElement[str], slots: int) -
         _OTHERS.c.state.in_((State.WAITING, State.GENERATING)),
         _OTHERS.c.backoff_count > 0,
     )
-    shown = or_(asked.c.answer_id.is_not(None), asked.c.delivery_mode == "messages")
+    shown = or_(_ASKED.c.answer_id.is_not(None), _ASKED.c.delivery_mode == "messages")
     return and_(
         _G.ended_at.is_(None),
         _G.state == State.WAITING,
         _G.due_at <= database.now,
-        exists().where(asked.c.request_id == _G.request_id, shown),
+        exists().where(_ASKED.c.request_id == _G.request_id, shown),
         ~is_model_held(database, model),
         or_(running == 0, running + rejected.scalar_subquery() < slots),
     )
@@ -335,16 +334,6 @@ def in_flight(database: Database, *, model: ColumnElement[str]) -> ScalarSelect[
     """How many calls of a model hold a slot; one that was cancelled holds it until the platform is done."""
     held = _OTHERS.c.slot_until.is_not(None), _OTHERS.c.slot_until > database.now, _OTHERS.c.lease_until > database.now
     return select(func.count()).where(_OTHERS.c.model == model, *held).scalar_subquery()
-
-
-def is_model_held(database: Database, model: ColumnElement[str]) -> ColumnElement[bool]:
-    """The condition that no call of a model may be made now: the bot is paused, or the platform says it is busy."""
-    return or_(paused(), timer_runs(database, literal("model:").concat(model)))
-
-
-def pause_model(database: Database, connection: Connection, model: str, *, seconds: float) -> None:
-    """Lets no call of a model be made for so many seconds, within the caller's transaction."""
-    set_timer(database, connection, f"model:{model}", seconds=seconds)
 
 
 def recover_lost_calls(database: Database, *, failure: Failure, but_not: Sequence[str] = ()) -> int:
@@ -371,7 +360,7 @@ def recover_lost_calls(database: Database, *, failure: Failure, but_not: Sequenc
         for some, values in ((failed, end), (again, {"state": State.WAITING, "repeated": True, "due_at": 0.0})):
             which = _G.generation_id.in_([row["generation_id"] for row in some])
             connection.execute(update(generations).where(which).values(**values, owner=None, slot_until=None))
-        lock_rows(connection, requests, requests.c.request_id.in_([row["request_id"] for row in rows]))
+        lock_rows(connection, requests, _R.request_id.in_([row["request_id"] for row in rows]))
         mark_dirty(connection, [row["request_id"] for row in failed])
         mark_dirty(connection, [row["request_id"] for row in again], unless_state="generating")
     return len(rows)
@@ -380,8 +369,7 @@ def recover_lost_calls(database: Database, *, failure: Failure, but_not: Sequenc
 def resume_images(database: Database, connection: Connection, request_id: str, *, kept: bool = False) -> int:
     """Lets the failed images of a request that were paid for go on at their download or upload; gives how many.
 
-    With ``kept`` it is the cancelled ones whose call had begun. Nothing is charged. It is part of the caller's
-    transaction.
+    With ``kept`` it is the cancelled ones whose call had begun. Nothing is charged.
     """
     rows = lock_rows(connection, generations, _G.request_id == request_id)
     now, may_resume = database.time(connection), is_kept if kept else is_resumable
@@ -403,8 +391,7 @@ def resume_images(database: Database, connection: Connection, request_id: str, *
 
 def is_free_to_repeat(database: Database, connection: Connection, request_id: str) -> bool:
     """Whether none of a request's images has arrived, and one that was paid for can still be had."""
-    rows = connection.execute(select(generations).where(_G.request_id == request_id)).mappings().all()
-    now = database.time(connection)
+    rows, now = generations_of(connection, request_id), database.time(connection)
     return all(row["state"] == State.FAILED for row in rows) and any(is_resumable(row, now=now) for row in rows)
 
 
@@ -468,16 +455,15 @@ def read_queue(database: Database, model: str) -> QueueState:
 
 def queued_cards(database: Database) -> Sequence[Row[Any, Any, Any, Any]]:
     """The cards that show a position and are not due anyway: model, request_id, shown_position and patch_count."""
-    asked = requests.c
     statement = (
-        select(_G.model, asked.request_id, asked.shown_position, asked.patch_count)
-        .join(requests, asked.request_id == _G.request_id)
+        select(_G.model, _R.request_id, _R.shown_position, _R.patch_count)
+        .join(requests, _R.request_id == _G.request_id)
         .where(
             _G.ended_at.is_(None),
             _G.state == State.WAITING,
-            asked.card_state == "queued",
-            asked.published_version == asked.desired_version,
-            asked.delivery_mode == "card",
+            _R.card_state == "queued",
+            _R.published_version == _R.desired_version,
+            _R.delivery_mode == "card",
         )
         .distinct()
     )

@@ -28,8 +28,7 @@ class KeyValueStore:
 
     def get(self, name: str) -> str | None:
         with self.database.read() as connection:
-            value: str | None = connection.scalar(select(key_value.c.value).where(key_value.c.name == name))
-            return value
+            return connection.scalar(select(key_value.c.value).where(key_value.c.name == name))
 
     def put(self, name: str, value: str) -> str:
         """Stores ``value`` unless there is one; gives the one that is stored."""
@@ -91,19 +90,17 @@ class Defaults:
 
     def language(self, person: str) -> Language | None:
         """The language that a person has chosen."""
-        language: Language | None = self.of(person).get("language")
-        return language
+        return self.of(person).get("language")
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """Reads and writes defaults within the caller's transaction; ``defaults`` are the team's, from the settings."""
+    """Reads and writes what people and chats have set; ``defaults`` are the team's, from the settings."""
 
     database: Database
     defaults: Options
 
     def read(self, connection: Connection, *subjects: str | None) -> Defaults:
-        """What these people and chats have set."""
         own = select(preferences.c.subject, preferences.c.content).where(preferences.c.subject.in_(subjects))
         chosen = {subject: json.loads(content) for subject, content in connection.execute(own)}
         return Defaults(team=self.defaults, chosen=chosen)

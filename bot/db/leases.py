@@ -16,7 +16,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, case, delete, or_, select, true, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from bot.db.database import Database
 from bot.db.tables import generations, key_value, last_served, requests, timers, workers
@@ -58,27 +72,35 @@ def is_free(database: Database, table: Table) -> ColumnElement[bool]:
     return or_(table.c.owner.is_(None), table.c.lease_until < database.now)
 
 
-def update_owned(
+def claim_row(
+    database: Database,
     connection: Connection,
     table: Table,
     row_id: str,
+    *conditions: ColumnElement[bool],
     owner: str,
-    values: Mapping[str, Any],
-    *,
-    returning: ColumnElement[Any] | None = None,
-) -> Any:
-    """Stores a step's result on a row that ``owner`` holds; gives the new value of a column.
+    lease: float,
+) -> RowMapping | None:
+    """Gives a free row to ``owner``; ``None`` when another worker was faster, or a condition does not hold any more."""
+    claim = update(table).where(_key(table) == row_id, *conditions, is_free(database, table))
+    values = {"owner": owner, "lease_until": database.now + lease, "stalled_attempts": table.c.stalled_attempts + 1}
+    return connection.execute(claim.values(values).returning(table)).mappings().first()
+
+
+def update_owned(
+    connection: Connection, table: Table, row_id: str, owner: str, values: Mapping[str, Any]
+) -> RowMapping:
+    """Stores a step's result on a row that ``owner`` holds; gives the row as it is now.
 
     Raises:
         LeaseLost: another worker has claimed the row.
     """
     held = and_(_key(table) == row_id, table.c.owner == owner)
-    wanted = _key(table) if returning is None else returning
     # A row count is not to be trusted with every driver; a returned row is.
-    row = connection.execute(update(table).where(held).values(values).returning(wanted)).first()
+    row = connection.execute(update(table).where(held).values(values).returning(table)).mappings().first()
     if row is None:
         raise LeaseLost(row_id)
-    return row[0]
+    return row
 
 
 def lock_rows(connection: Connection, table: Table, condition: ColumnElement[bool]) -> Sequence[RowMapping]:
@@ -102,15 +124,15 @@ def change_rows(
 
 
 def _key(table: Table) -> ColumnElement[Any]:
-    return next(iter(table.primary_key.columns))
+    return table.primary_key.columns[0]
 
 
-def worker_alive(database: Database, *, within: float) -> bool:
-    """Whether any worker, on any machine, has sent a heartbeat within so many seconds."""
+def workers_alive(database: Database, *, within: float) -> int:
+    """How many workers, on any machine, have sent a heartbeat within so many seconds."""
     # A time to come was stored before the clock was set back.
-    recent = select(workers.c.owner).where(workers.c.seen_at.between(database.now - within, database.now + within))
+    recent = workers.c.seen_at.between(database.now - within, database.now + within)
     with database.read() as connection:
-        return connection.execute(recent.limit(1)).first() is not None
+        return connection.scalar(select(func.count()).where(recent)) or 0
 
 
 class Leases:
@@ -177,7 +199,7 @@ class Leases:
             renewed = self._renew(connection, [row_id])
         if not renewed or elapsed_time() - began >= self.seconds:
             raise LeaseLost(row_id)
-        self._renewed_at(renewed, began)
+        self._note_renewed(renewed, began)
 
     @property
     def held(self) -> list[str]:
@@ -197,7 +219,7 @@ class Leases:
             if sign_on:
                 self._database.upsert(connection, workers, owner=self.owner, seen_at=self._database.now)
             renewed = self._renew(connection, held) if held else []
-        self._renewed_at(renewed, began)
+        self._note_renewed(renewed, began)
 
     def _renew(self, connection: Connection, row_ids: list[str]) -> list[str]:
         """Renews the leases of those rows that are still this process's; gives their ids."""
@@ -208,7 +230,7 @@ class Leases:
             renewed += [str(row[_key(table)]) for row in rows]
         return renewed
 
-    def _renewed_at(self, row_ids: list[str], began: float) -> None:
+    def _note_renewed(self, row_ids: list[str], began: float) -> None:
         with self._held_lock:
             for row_id in row_ids:
                 if row_id in self._held:
@@ -265,23 +287,25 @@ def repair_times(database: Database, connection: Connection, *, lease: float) ->
     wait, grace = (0.0, 1.0) if set_back else (LONGEST_WAIT, 60.0)
     is_open = generations.c.ended_at.is_(None)
     # Only what is due to be shown has an index.
-    behind = true() if set_back else requests.c.published_version < requests.c.desired_version
-    due = and_(behind, requests.c.ended_at.is_(None))
-    capped: list[tuple[Table, str, ColumnElement[bool], float, float]] = [
-        (generations, "slot_until", generations.c.slot_until.is_not(None), LONGEST_CALL, LONGEST_CALL),
-        (generations, "due_at", is_open, wait, 0.0),
-        (generations, "lease_until", generations.c.owner.is_not(None), lease + grace, lease),
-        (requests, "due_at", due, wait, 0.0),
-        (requests, "lease_until", requests.c.owner.is_not(None), lease + grace, lease),
+    is_behind = true() if set_back else requests.c.published_version < requests.c.desired_version
+    # A time, the rows in which it counts, the seconds that it may be ahead, and those that it is set to otherwise.
+    bounds: list[tuple[Column[Any], ColumnElement[bool], float, float]] = [
+        (generations.c.slot_until, generations.c.slot_until.is_not(None), LONGEST_CALL, LONGEST_CALL),
+        (generations.c.due_at, is_open, wait, 0.0),
+        (generations.c.lease_until, generations.c.owner.is_not(None), lease + grace, lease),
     ]
     if set_back:
         # What happened at a time that is still to come happened just now.
-        capped += [(generations, name, is_open, 0.0, 0.0) for name in ("backoff_since", "called_at")]
+        bounds += [(column, is_open, 0.0, 0.0) for column in (generations.c.backoff_since, generations.c.called_at)]
         connection.execute(update(last_served).where(last_served.c.called_at > now).values(called_at=now))
         # Living workers sign on again.
         connection.execute(update(workers).where(workers.c.seen_at > now).values(seen_at=0.0))
-    for table, name, rows, most, value in capped:
-        change_rows(connection, table, and_(rows, table.c[name] > now + most), {name: now + value})
+    bounds += [
+        (requests.c.due_at, and_(is_behind, requests.c.ended_at.is_(None)), wait, 0.0),
+        (requests.c.lease_until, requests.c.owner.is_not(None), lease + grace, lease),
+    ]
+    for column, rows, most, value in bounds:
+        change_rows(connection, column.table, and_(rows, column > now + most), {column.name: now + value})
     longest = 0.0 if set_back else case((timers.c.name.in_(PERIODIC_JOBS), LONGEST_PERIOD), else_=LONGEST_WAIT)
     connection.execute(update(timers).where(timers.c.next_at > now + longest).values(next_at=now))
     return set_back

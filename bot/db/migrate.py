@@ -13,8 +13,11 @@ from bot.logs import get_logger
 
 log = get_logger(__name__)
 
+MIGRATIONS = Path(__file__).with_name("migrations")
+"""The folder of the revisions, one module each, which Alembic applies in order; their numbers only grow."""
+
 HEAD = "0005"
-"""The newest revision in ``migrations/versions``."""
+"""The newest revision."""
 
 EXCLUSIVE = "0003"
 """The revision that no older process may outlive: it could not store an image that it has paid for."""
@@ -92,6 +95,6 @@ def _upgrade(connection: Connection) -> None:
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

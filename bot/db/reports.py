@@ -1,31 +1,52 @@
-"""Reports over what is stored: the queue, a person's history, the month's statistics, the figures of the metrics."""
+"""What is read of many generations at once: reports, a person's history, exports, and the batches of the Base log."""
 
 from __future__ import annotations
 
 import json
 import statistics
+import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, exists, func, or_, select, text, update
 
 from bot.db.database import Database
 from bot.db.key_value import is_paused
-from bot.db.tables import generations, requests, workers
+from bot.db.leases import workers_alive
+from bot.db.tables import UNEXPORTED, generations, key_value, read_failure, requests
 from bot.db.usage import ApiUsageCounter, feishu_calls, spent, yuan
-from bot.models import ModelSnapshot, ModelStats, State, StateSnapshot, StatsView, Usage
+from bot.models import Failure, ModelSnapshot, ModelStats, State, StateSnapshot, StatsView, Usage
 from bot.settings import LimitSettings
 from bot.timings import BillingPeriods
 
 TOP_SENDERS = 5
 
+CHUNK = 500
+"""Rows of an export that are held in memory."""
+
+_R, _G = requests.c, generations.c
 _SIZE = {
     True: "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
     False: "SELECT pg_database_size(current_database())",
 }
+_BATCH = key_value.c.name == "base_batch"
+
+
+def _with_requests(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """Selects generations with what their requests say."""
+    asked = (_R.dedup_key, _R.chat_id, _R.chat_type, _R.prompt, _R.content)
+    return select(generations, *asked).join(requests, _R.request_id == _G.request_id).where(*conditions)
+
+
+def _accepted(since: float | None, until: float | None) -> Iterator[ColumnElement[bool]]:
+    """The conditions that a generation was accepted from ``since`` on and before ``until``, in seconds since 1970."""
+    if since is not None:
+        yield _G.accepted_at >= since
+    if until is not None:
+        yield _G.accepted_at < until
 
 
 def history_rows(
@@ -39,45 +60,65 @@ def history_rows(
     before: tuple[float, int],
     most: int,
 ) -> Sequence[RowMapping]:
-    """The images that a sender got, newest first, with what their requests say.
+    """The images that a sender got, newest first, in one chat or everywhere, whose prompts have all these words.
 
-    Those in one chat or everywhere, from ``since`` on and before ``until``, with these words. ``before`` is the time
-    and the index in its request of the image that they are older than. Times in seconds since 1970.
+    They are older than the image with this time of acceptance and index in its request (``before``). Times are in
+    seconds since 1970.
     """
-    made, asked = generations.c, requests.c
     at, index = before
-    conditions = [
-        made.sender == sender,
-        made.state == State.DONE,
-        made.image_key.is_not(None),
+    statement = _with_requests(
+        _G.sender == sender,
+        _G.state == State.DONE,
+        _G.image_key.is_not(None),
         # Those of recalled messages have none.
-        asked.prompt != "",
-        made.accepted_at <= at,
-        or_(made.accepted_at < at, made.index_in_request > index),
-        *(func.lower(asked.prompt).contains(word.lower(), autoescape=True) for word in words),
-    ]
-    if chat_id is not None:
-        conditions.append(asked.chat_id == chat_id)
-    if since is not None:
-        conditions.append(made.accepted_at >= since)
-    if until is not None:
-        conditions.append(made.accepted_at < until)
-    statement = (
-        select(generations, asked.prompt, asked.content)
-        .join(requests, asked.request_id == made.request_id)
-        .where(*conditions)
-        .order_by(made.accepted_at.desc(), made.index_in_request)
-        .limit(most)
+        _R.prompt != "",
+        _G.accepted_at <= at,
+        or_(_G.accepted_at < at, _G.index_in_request > index),
+        *(func.lower(_R.prompt).contains(word.lower(), autoescape=True) for word in words),
+        *((_R.chat_id == chat_id,) if chat_id is not None else ()),
+        *_accepted(since, until),
     )
-    return connection.execute(statement).mappings().all()
+    newest_first = statement.order_by(_G.accepted_at.desc(), _G.index_in_request)
+    return connection.execute(newest_first.limit(most)).mappings().all()
+
+
+def export_rows(
+    database: Database, *, since: float | None = None, until: float | None = None, sender: str | None = None
+) -> Iterator[RowMapping]:
+    """The generations in the order in which they were accepted, with what their requests say.
+
+    They are as they stood at one moment, of all people or one ``sender``, accepted from ``since`` on and before
+    ``until``, in seconds since 1970. As long as they are being read the database keeps that state, so a reader should
+    not dawdle.
+    """
+    statement = _with_requests(*_accepted(since, until), *((_G.sender == sender,) if sender is not None else ()))
+    ordered = statement.order_by(_G.accepted_at, _G.request_id, _G.index_in_request)
+    with database.read() as connection:
+        if not database.is_sqlite:
+            # A transaction that takes long would otherwise be ended.
+            connection.execute(text("SET TRANSACTION READ ONLY"))
+            for name, bound in (("idle_in_transaction_session", "60s"), ("lock", "30s"), ("statement", "0")):
+                connection.execute(text(f"SET LOCAL {name}_timeout = '{bound}'"))
+        yield from connection.execute(ordered, execution_options={"yield_per": CHUNK}).mappings()
+
+
+def unfinished(database: Database) -> tuple[Sequence[RowMapping], bool]:
+    """The generations that have not ended, with chat and prompt, oldest first; and whether the bot is paused."""
+    statement = _with_requests(_G.ended_at.is_(None)).order_by(_R.accepted_at, _R.request_id, _G.index_in_request)
+    with database.read() as connection:
+        return connection.execute(statement).mappings().all(), is_paused(connection)
+
+
+def is_idle(database: Database) -> bool:
+    """Whether every request and generation has ended, so that no answer changes any more."""
+    unfinished = (exists().where(table.c.ended_at.is_(None)) for table in (requests, generations))
+    with database.read() as connection:
+        return not any(connection.scalar(select(one)) for one in unfinished)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reports:
-    """Reads reports; each method raises ``DatabaseUnavailable`` when the database does not answer.
-
-    ``prices`` are yuan an image, by model.
-    """
+    """Reads reports; ``prices`` are yuan an image, by model."""
 
     database: Database
     prices: Mapping[str, float]
@@ -87,17 +128,9 @@ class Reports:
     def stats(self, named: str = "") -> StatsView:
         """The team's month: the one that a text names, or this one."""
         month = self.periods.read_month(named)
-        columns = ("model", "sender", "state", "failure", "accepted_at", "call_seconds", "called_at", "calls_billed")
-        statement = (
-            select(*(generations.c[name] for name in columns), requests.c.chat_id, requests.c.chat_type)
-            .join(requests, requests.c.request_id == generations.c.request_id)
-            .where(generations.c.billing_month == month, generations.c.ended_at.is_not(None))
-        )
         with self.database.read() as connection:
-            images = spent(connection, month)
-            rows = connection.execute(statement).all()
-            paused = is_paused(connection)
-            calls = feishu_calls(connection, month)
+            images, calls, paused = spent(connection, month), feishu_calls(connection, month), is_paused(connection)
+            rows = connection.execute(_with_requests(_G.billing_month == month, _G.ended_at.is_not(None))).all()
         done = [row for row in rows if row.state == State.DONE]
         in_chats = [row for row in rows if row.chat_id is not None]
         days = Counter(f"{datetime.fromtimestamp(row.accepted_at, self.periods.zone):%m-%d}" for row in done)
@@ -105,21 +138,20 @@ class Reports:
             json.loads(row.failure)["sentence"] if row.state == State.FAILED and row.failure else str(row.state)
             for row in rows
         )
-        models = tuple(
-            ModelStats(
-                model=model,
-                images=count,
-                yuan=yuan({model: count}, self.prices),
-                generation_seconds=_median([row.call_seconds for row in rows if row.model == model]),
-                waiting_seconds=_median(
-                    [row.called_at and row.called_at - row.accepted_at for row in rows if row.model == model]
-                ),
-            )
-            for model, count in sorted(images.items())
-        )
         return StatsView(
             month=month,
-            models=models,
+            models=tuple(
+                ModelStats(
+                    model=model,
+                    images=count,
+                    yuan=yuan({model: count}, self.prices),
+                    generation_seconds=_median(row.call_seconds for row in rows if row.model == model),
+                    waiting_seconds=_median(
+                        row.called_at and row.called_at - row.accepted_at for row in rows if row.model == model
+                    ),
+                )
+                for model, count in sorted(images.items())
+            ),
             people=self._usage(rows, lambda row: (row.sender, "")),
             chats=self._usage(in_chats, lambda row: (row.sender if row.chat_type == "p2p" else "", row.chat_id)),
             days=tuple(sorted(days.items())),
@@ -151,108 +183,112 @@ class Reports:
         }
 
     def snapshot(self, *, slots: Mapping[str, int], alive_within: float) -> StateSnapshot:
-        """The present state over all processes.
-
-        A worker counts as alive for ``alive_within`` seconds after its last heartbeat.
-        """
-        now, model = self.database.now, generations.c.model
-        waiting = (
-            select(model, func.count(), func.min(generations.c.accepted_at))
-            .where(generations.c.ended_at.is_(None), generations.c.state == State.WAITING)
-            .group_by(model)
+        """The present state; a worker counts as alive for ``alive_within`` seconds after its last heartbeat."""
+        now, count = self.database.now, func.count()
+        waiting = select(_G.model, count, func.min(_G.accepted_at)).where(
+            _G.ended_at.is_(None), _G.state == State.WAITING
         )
-        taken = (
-            select(model, func.count())
-            .where(
-                generations.c.slot_until.is_not(None), generations.c.slot_until > now, generations.c.lease_until > now
-            )
-            .group_by(model)
-        )
-        alive = select(func.count()).where(workers.c.seen_at.between(now - alive_within, now + alive_within))
-        calls = self.calls.of_month()
+        taken = select(_G.model, count).where(_G.slot_until.is_not(None), _G.slot_until > now, _G.lease_until > now)
         with self.database.read() as connection:
             time = self.database.time(connection)
-            lengths: dict[str, tuple[int, float]] = {row[0]: (row[1], row[2]) for row in connection.execute(waiting)}
-            slots_taken: dict[str, Any] = dict(connection.execute(taken).all())
+            lengths = {row[0]: (row[1], row[2]) for row in connection.execute(waiting.group_by(_G.model))}
+            slots_taken: dict[str, int] = dict(connection.execute(taken.group_by(_G.model)).all())
+            size = connection.scalar(text(_SIZE[self.database.is_sqlite])) or 0
             images = spent(connection, self.periods.month())
-            return StateSnapshot(
-                models={
-                    name: ModelSnapshot(
-                        waiting=lengths.get(name, (0, time))[0],
-                        oldest_seconds=max(time - lengths.get(name, (0, time))[1], 0.0),
-                        slots_taken=slots_taken.get(name, 0),
-                        slots=count,
-                    )
-                    for name, count in slots.items()
-                },
-                workers=connection.scalar(alive) or 0,
-                month_yuan=yuan(images, self.prices),
-                month_images=sum(images.values()),
-                month_feishu_calls=calls,
-                database_bytes=connection.scalar(text(_SIZE[self.database.is_sqlite])) or 0,
+        models = {}
+        for model, of_model in slots.items():
+            length, oldest = lengths.get(model, (0, time))
+            models[model] = ModelSnapshot(
+                waiting=length,
+                oldest_seconds=max(time - oldest, 0.0),
+                slots_taken=slots_taken.get(model, 0),
+                slots=of_model,
             )
+        return StateSnapshot(
+            models=models,
+            workers=workers_alive(self.database, within=alive_within),
+            month_yuan=yuan(images, self.prices),
+            month_images=sum(images.values()),
+            month_feishu_calls=self.calls.of_month(),
+            database_bytes=size,
+        )
 
 
-def _median(values: Sequence[float | None]) -> float | None:
+def _median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailureRecord:
-    """A generation that failed: when, in seconds since 1970, the error code, the sentence and the platform's words."""
+def recent_failures(database: Database, *, seconds: float) -> tuple[float, float, list[tuple[float, Failure]]]:
+    """The time, that of the last success (0 for none), and what failed since then or in the last ``seconds``, and when.
 
-    ended_at: float
-    code: str
-    sentence: str = ""
-    platform: str = ""
-    blocked_by: str = ""
-    """What answered in the platform's place, where the request was blocked on the way."""
-
-
-def recent_failures(database: Database, *, seconds: float) -> tuple[float, float, list[FailureRecord]]:
-    """The time, that of the last success (0 for none), and what failed since then or in the last ``seconds``."""
-    ended_at = generations.c.ended_at
-    done = select(ended_at).where(ended_at.is_not(None), generations.c.state == State.DONE)
+    Times are in seconds since 1970, the oldest failure is first.
+    """
+    done = select(_G.ended_at).where(_G.ended_at.is_not(None), _G.state == State.DONE)
     with database.read() as connection:
         now = database.time(connection)
-        last_success = connection.scalar(done.order_by(ended_at.desc()).limit(1)) or 0.0
-        failed = select(ended_at, generations.c.failure).where(
-            generations.c.state == State.FAILED, ended_at > min(last_success, now - seconds)
-        )
-        rows = connection.execute(failed.order_by(ended_at)).all()
-    failures = []
-    for row in rows:
-        failure = json.loads(row.failure) if row.failure else {}
-        blocked_by = ""
-        if failure.get("sentence") == "failure.blocked":
-            values = failure["values"]
-            blocked_by = f"HTTP {values.get('status')} {values.get('words', '')}".strip()
-        record = FailureRecord(
-            ended_at=row.ended_at,
-            code=str(failure.get("code", "")),
-            sentence=str(failure.get("sentence", "")),
-            platform=failure.get("platform") or "",
-            blocked_by=blocked_by,
-        )
-        failures.append(record)
-    return now, last_success, failures
+        last_success = connection.scalar(done.order_by(_G.ended_at.desc()).limit(1)) or 0.0
+        since = min(last_success, now - seconds)
+        failed = select(_G.ended_at, _G.failure).where(_G.state == State.FAILED, _G.ended_at > since)
+        rows = connection.execute(failed.order_by(_G.ended_at)).all()
+    return now, last_success, [(row.ended_at, failure) for row in rows if (failure := read_failure(row.failure))]
 
 
-def unfinished(database: Database) -> tuple[Sequence[RowMapping], bool]:
-    """The generations that have not ended, with chat and prompt, oldest first; and whether the bot is paused."""
-    statement = (
-        select(generations, requests.c.chat_id, requests.c.prompt)
-        .join(requests, requests.c.request_id == generations.c.request_id)
-        .where(generations.c.ended_at.is_(None))
-        .order_by(requests.c.accepted_at, requests.c.request_id, generations.c.index_in_request)
-    )
-    with database.read() as connection:
-        return connection.execute(statement).mappings().all(), is_paused(connection)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportBatch:
+    """Generations whose records go to the Base in one call.
+
+    ``token`` makes the call idempotent: it stays the same however often the call is made. With ``people`` false the
+    records name nobody, as the platform has refused a person among them.
+    """
+
+    token: str
+    generation_ids: tuple[str, ...]
+    people: bool = True
 
 
-def is_idle(database: Database) -> bool:
-    """Whether every request and generation has ended, so that no answer changes any more."""
-    unfinished = (exists().where(table.c.ended_at.is_(None)) for table in (requests, generations))
-    with database.read() as connection:
-        return not any(connection.scalar(select(one)) for one in unfinished)
+@dataclass(frozen=True, slots=True)
+class BitableQueue:
+    """Batches of generations that have ended, one at a time for all processes.
+
+    A batch is stored before its first call and deleted after a good one, so that a call whose answer was lost is made
+    again as it was.
+    """
+
+    database: Database
+
+    def batch(self, *, most: int) -> ExportBatch | None:
+        """The batch that is under way; where there is none, a new one of the oldest ``most`` that are left."""
+        with self.database.write(step="bitable_queue.batch") as connection:
+            stored = connection.scalar(select(key_value.c.value).where(_BATCH))
+            if stored is not None:
+                values = json.loads(stored)
+                return ExportBatch(**{**values, "generation_ids": tuple(values["generation_ids"])})
+            oldest = select(_G.generation_id).where(UNEXPORTED).order_by(_G.ended_at).limit(most)
+            # What somebody is removing is left out, so that neither waits for the other.
+            ids = tuple(connection.scalars(oldest.with_for_update(skip_locked=True)))
+            if not ids:
+                return None
+            connection.execute(update(generations).where(_G.generation_id.in_(ids)).values(exported=True))
+            return self._store(connection, ExportBatch(token=str(uuid.uuid4()), generation_ids=ids))
+
+    def rows(self, batch: ExportBatch) -> Sequence[RowMapping]:
+        """The generations of a batch that are still there, in its order, with what their requests say."""
+        statement = _with_requests(_G.generation_id.in_(batch.generation_ids))
+        with self.database.read() as connection:
+            found = {row["generation_id"]: row for row in connection.execute(statement).mappings()}
+        return [found[one] for one in batch.generation_ids if one in found]
+
+    def renew(self, batch: ExportBatch, *, people: bool) -> ExportBatch:
+        """Gives the batch another token: what was sent under the last one counts as not sent."""
+        with self.database.write(step="bitable_queue.renew") as connection:
+            return self._store(connection, replace(batch, token=str(uuid.uuid4()), people=people))
+
+    def _store(self, connection: Connection, batch: ExportBatch) -> ExportBatch:
+        self.database.upsert(connection, key_value, name="base_batch", value=json.dumps(asdict(batch)))
+        return batch
+
+    def done(self) -> None:
+        """Deletes the batch, whose records are in the Base."""
+        with self.database.write(step="bitable_queue.done") as connection:
+            connection.execute(delete(key_value).where(_BATCH))

@@ -1,4 +1,4 @@
-"""Requests: accepted once, claimed while what the chat shows is behind what is stored, ended."""
+"""Requests: accepted once, claimed while what the chat shows is behind what is stored, cancelled, ended."""
 
 from __future__ import annotations
 
@@ -6,13 +6,39 @@ import json
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Integer,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from bot.db.database import Database
-from bot.db.leases import change_rows, is_free, update_owned
-from bot.db.tables import NewRequest, Request, generations, requests, sent_messages, view_of_generation
+from bot.db.leases import change_rows, claim_row, is_free, lock_rows, update_owned
+from bot.db.tables import (
+    RECALLED,
+    NewRequest,
+    Request,
+    generations,
+    read_content,
+    requests,
+    sent_messages,
+    view_of_generation,
+)
 from bot.db.timers import SendRateLimiter, is_held
 from bot.models import GenerationView, State, fields_of
 
@@ -25,7 +51,32 @@ HELD_UP = 900.0
 BETWEEN = 1e-6
 """Seconds between requests accepted together, as the answers in a chat are sent in the order of acceptance."""
 
-_R = requests.c
+REMEMBERED = 1_000
+"""How many recalls of unknown messages are remembered."""
+
+DELIVERED_AGAIN = 8 * 3_600.0
+"""Seconds within which Feishu may still deliver a message that was not acknowledged."""
+
+PATCHABLE = 14 * 86_400.0
+"""Seconds for which Feishu lets a card be changed."""
+
+_R, _G = requests.c, generations.c
+_OLDER = requests.alias("older")
+_IS_BEHIND = and_(_R.published_version < _R.desired_version, _R.ended_at.is_(None))
+_UNSENT = (
+    _R.answer_id.is_(None),
+    _R.delivery_mode == "card",
+    _R.owner.is_(None),
+    _R.ended_at.is_(None),
+    # After an attempt the answer may be in the chat; the next one finds it by its uuid and changes it.
+    _R.attempts == 0,
+    _R.stalled_attempts == 0,
+)
+"""The conditions that nobody has begun to send an answer."""
+_LISTS = ("queue", "history", "cancel")
+"""The commands whose answers may list prompts."""
+_QUOTES = ("form", "retype", "confirm", "duplicate")
+"""The commands whose answers hold words of the message."""
 
 
 def insert_requests(
@@ -56,22 +107,25 @@ def insert_requests(
         connection.execute(database.insert(generations), images)
 
 
-def insert_if_new(database: Database, connection: Connection, new: NewRequest, *, at: float) -> bool:
-    """Inserts one request without generations; returns whether it was not known, in whatever process."""
-    insert = database.insert(requests).on_conflict_do_nothing(index_elements=["dedup_key"])
-    return connection.scalar(insert.returning(_R.request_id), _row(new, at=at)) is not None
-
-
 def _row(new: NewRequest, *, at: float) -> dict[str, Any]:
     return fields_of(new) | {"content": json.dumps(new.content, ensure_ascii=False), "accepted_at": at}
 
 
-@dataclass(frozen=True, slots=True)
-class RequestStore:
-    """Reads and writes requests.
+def find_request(connection: Connection, request_id: str) -> RowMapping | None:
+    return connection.execute(select(requests).where(_R.request_id == request_id)).mappings().first()
 
-    Each method is one transaction and raises ``DatabaseUnavailable`` when the database does not answer; those that take
-    a claimed request raise ``LeaseLost`` when it is no longer ``owner``'s.
+
+def generations_of(connection: Connection, request_id: str) -> Sequence[RowMapping]:
+    """The generations of a request, in their order."""
+    own = select(generations).where(_G.request_id == request_id)
+    return connection.execute(own.order_by(_G.index_in_request)).mappings().all()
+
+
+@dataclass(frozen=True)
+class RequestStore:
+    """What a worker reads and writes of requests; each method is one transaction.
+
+    Those that take a claimed request raise ``LeaseLost`` when it is no longer ``owner``'s.
     """
 
     database: Database
@@ -86,55 +140,47 @@ class RequestStore:
         the app itself, none is due between two probes. Originals are files that are uploaded first: nothing else waits
         for them, and they are asked for apart.
         """
-        older, now = requests.alias("older"), self.database.now
+        with self.database.read() as connection:
+            due = connection.scalars(self._due, {"originals": originals, "limit": limit}).all()
+            return list(due[: SendRateLimiter(self.database).messages_left(connection)]) if due else []
+
+    @cached_property
+    def _due(self) -> Select[str]:
+        # Each poll executes it, which takes less time than to build it.
+        now = self.database.now
         blocked = exists().where(
-            older.c.chat_id == _R.chat_id,
-            older.c.answer_id.is_(None),
-            older.c.delivery_mode == "card",
-            older.c.kind != "original",
-            older.c.ended_at.is_(None),
-            older.c.accepted_at < _R.accepted_at,
-            older.c.accepted_at > now - HELD_UP,
+            _OLDER.c.chat_id == _R.chat_id,
+            _OLDER.c.answer_id.is_(None),
+            _OLDER.c.delivery_mode == "card",
+            _OLDER.c.kind != "original",
+            _OLDER.c.ended_at.is_(None),
+            _OLDER.c.accepted_at < _R.accepted_at,
+            _OLDER.c.accepted_at > now - HELD_UP,
         )
         chat = func.coalesce(_R.chat_id, _R.sender)
         number_in_chat = func.row_number().over(partition_by=chat, order_by=_R.accepted_at)
-        statement = (
-            select(_R.request_id)
-            .where(
-                _is_behind(),
-                _R.kind == "original" if originals else _R.kind != "original",
-                _R.due_at <= now,
-                is_free(self.database, requests),
-                ~is_held(self.database),
-                or_(_R.answer_id.is_not(None), _R.delivery_mode != "card", ~blocked),
-            )
-            .order_by(number_in_chat, _R.accepted_at)
-            .limit(limit)
+        statement = select(_R.request_id).where(
+            _IS_BEHIND,
+            (_R.kind == "original") == bindparam("originals", type_=Boolean),
+            _R.due_at <= now,
+            is_free(self.database, requests),
+            ~is_held(self.database),
+            or_(_R.answer_id.is_not(None), _R.delivery_mode != "card", ~blocked),
         )
-        with self.database.read() as connection:
-            due = connection.scalars(statement).all()
-            return list(due[: SendRateLimiter(self.database).messages_left(connection)]) if due else []
+        return statement.order_by(number_in_chat, _R.accepted_at).limit(bindparam("limit", type_=Integer))
 
     def claim(self, request_id: str, *, lease: float) -> Request | None:
         """Claims a request; ``None`` when another worker was faster or nothing is left to show."""
-        claim = (
-            update(requests)
-            .where(_R.request_id == request_id, _is_behind(), is_free(self.database, requests))
-            .values(owner=self.owner, lease_until=self.database.now + lease, stalled_attempts=_R.stalled_attempts + 1)
-            .returning(requests)
-        )
         with self.database.write(step="requests.claim") as connection:
-            row = connection.execute(claim).mappings().first()
+            row = claim_row(self.database, connection, requests, request_id, _IS_BEHIND, owner=self.owner, lease=lease)
         return Request.of_row(row) if row is not None else None
 
     def read(self, request_id: str) -> tuple[Request, tuple[GenerationView, ...]]:
         """A request and its generations, in one consistent state."""
-        own = select(generations).where(generations.c.request_id == request_id)
         with self.database.read() as connection:
             request = connection.execute(select(requests).where(_R.request_id == request_id)).mappings().one()
-            made = connection.execute(own.order_by(generations.c.index_in_request)).mappings().all()
-            now = self.database.time(connection)
-        return Request.of_row(request), tuple(view_of_generation(row, now=now) for row in made)
+            rows, now = generations_of(connection, request_id), self.database.time(connection)
+        return Request.of_row(request), tuple(view_of_generation(row, now=now) for row in rows)
 
     def mark_published(
         self,
@@ -181,7 +227,7 @@ class RequestStore:
 
         A card that is in the chat keeps what it says.
         """
-        unpaid = and_(generations.c.request_id == request.request_id, generations.c.state == State.WAITING)
+        unpaid = and_(_G.request_id == request.request_id, _G.state == State.WAITING)
         now = self.database.now
         with self.database.write(step="requests.give_up") as connection:
             change_rows(connection, generations, unpaid, {"state": State.CANCELLED, "ended_at": now})
@@ -193,16 +239,6 @@ class RequestStore:
         with self.database.write(step="requests.reopen") as connection:
             reopen(connection, request_id)
 
-    def reserve(self, target: str) -> float:
-        """See :meth:`SendRateLimiter.reserve`."""
-        with self.database.write(step="requests.reserve") as connection:
-            return SendRateLimiter(self.database).reserve(connection, target)
-
-    def hold(self, seconds: float) -> None:
-        """Lets no message be sent for so many seconds: the platform has said so."""
-        with self.database.write(step="requests.hold") as connection:
-            SendRateLimiter(self.database).hold(connection, seconds=seconds)
-
     def sent(self, request_id: str) -> dict[str, str]:
         """The messages that were sent for a request beside its card, by step."""
         sent = sent_messages.c
@@ -212,41 +248,31 @@ class RequestStore:
 
     def record_send(self, request: Request, step: str, message_id: str) -> None:
         """Stores that a step's message was sent; ``message_id`` is empty where it was rejected for good."""
-        row = self.database.insert(sent_messages).values(
-            request_id=request.request_id, step=step, message_id=message_id
-        )
+        row = {"request_id": request.request_id, "step": step, "message_id": message_id}
         with self.database.write(step="requests.record_send") as connection:
             update_owned(connection, requests, request.request_id, self.owner, {"owner": self.owner})
-            connection.execute(row.on_conflict_do_nothing())
+            connection.execute(self.database.insert(sent_messages).values(row).on_conflict_do_nothing())
 
-    def _update(self, name: str, request: Request, **values: object) -> None:
-        with self.database.write(step=f"requests.{name}") as connection:
+    def _update(self, step: str, request: Request, **values: object) -> None:
+        with self.database.write(step=f"requests.{step}") as connection:
             update_owned(connection, requests, request.request_id, self.owner, values)
 
 
-def reopen(connection: Connection, request_id: str, **values: object) -> None:
+def reopen(connection: Connection, request_id: str, *conditions: ColumnElement[bool], **values: object) -> None:
     """Marks that what the chat shows of a request is behind, even where it has ended; see :func:`mark_dirty`."""
     behind = {"desired_version": _R.desired_version + 1, "ended_at": None, **values}
-    connection.execute(update(requests).where(_R.request_id == request_id).values(behind))
-
-
-def offer_kept(connection: Connection, request_id: str) -> None:
-    """Has the card of a cancelled request shown again, as its image has come; not where its message was recalled."""
-    shown = _R.request_id == request_id, _R.answer_id.is_not(None), _R.raw_prompt != ""
-    behind = {"desired_version": _R.desired_version + 1, "ended_at": None}
-    connection.execute(update(requests).where(*shown).values(behind))
+    connection.execute(update(requests).where(_R.request_id == request_id, *conditions).values(behind))
 
 
 def mark_dirty(connection: Connection, request_ids: Collection[str], *, unless_state: str | None = None) -> None:
-    """Marks that what the chat shows of these requests is behind, within the caller's transaction.
+    """Marks that what the chat shows of these requests is behind.
 
     With ``unless_state`` only those whose card does not have this state, and can be patched for it: one patch an image
     is kept back.
     """
     behind = update(requests).where(_R.ended_at.is_(None)).values(desired_version=_R.desired_version + 1)
     if unless_state is not None:
-        of_request = generations.c.request_id == _R.request_id
-        unfinished = select(func.count()).where(of_request, generations.c.ended_at.is_(None))
+        unfinished = select(func.count()).where(_G.request_id == _R.request_id, _G.ended_at.is_(None))
         patchable = _R.patch_count + unfinished.scalar_subquery() < MOST_PATCHES
         behind = behind.where(_R.card_state.is_distinct_from(unless_state), patchable)
     # In the order of their keys; see ``leases``.
@@ -254,5 +280,84 @@ def mark_dirty(connection: Connection, request_ids: Collection[str], *, unless_s
         connection.execute(behind.where(_R.request_id == request_id))
 
 
-def _is_behind() -> ColumnElement[bool]:
-    return and_(_R.published_version < _R.desired_version, _R.ended_at.is_(None))
+def cancel(database: Database, connection: Connection, request_ids: Collection[str]) -> Sequence[RowMapping]:
+    """Cancels the unfinished generations of requests; gives them.
+
+    A call under way keeps its slot until the platform is done, and stays charged.
+    """
+    go_on = and_(_G.request_id.in_(request_ids), _G.ended_at.is_(None))
+    cancelled = change_rows(connection, generations, go_on, {"state": State.CANCELLED, "ended_at": database.now})
+    if cancelled:
+        mark_dirty(connection, {row["request_id"] for row in cancelled})
+        database.notify_workers(connection)
+    return cancelled
+
+
+def cancel_recalled(database: Database, message_id: str, *, remembered: int = REMEMBERED) -> int:
+    """Cancels what a recalled message asked for and erases its text; gives how many generations were cancelled.
+
+    The same goes for what repeats or edits its prompt. An answer that nobody has begun to send is not sent; every
+    card that shows the text, or is on its way, is shown again without it. A call under way has been given the prompt.
+
+    Feishu promises no order, and delivers again what was not acknowledged: where the recall comes first, it is
+    remembered as a request that has ended, so that its message is a repetition and nothing is made or said. In
+    a group the recalls of everybody's messages come, and nothing tells which of these were for the bot: so only the
+    last ``remembered`` of such recalls are kept, and none for longer than its message may still come.
+    """
+    recalled = or_(_R.dedup_key == message_id, _R.source == message_id)
+    with database.write(step="cancellation.cancel_recalled") as connection:
+        # After any acceptance of this message, or of a copy of its prompt, that is under way.
+        at = database.lock_admissions(connection)
+        unknown = NewRequest(dedup_key=message_id, chat_id=None, chat_type="p2p", sender="", content={"name": RECALLED})
+        insert = database.insert(requests).on_conflict_do_nothing(index_elements=["dedup_key"])
+        is_new = connection.scalar(insert.returning(_R.request_id), _row(unknown, at=at)) is not None
+        rows = connection.execute(select(requests).where(recalled)).mappings().all()
+        ids = [row["request_id"] for row in rows]
+        lock_rows(connection, generations, _G.request_id.in_(ids))
+        showing = [row for row in rows if _shows_text(row)]
+        locked = lock_rows(connection, requests, or_(recalled, _listing(showing, at=at)))
+        count = len(cancel(database, connection, ids))
+        if not all(row["hide_prompt"] and not row["prompt"] for row in rows):
+            for row in locked:
+                _erase(connection, row)
+        connection.execute(update(requests).where(recalled, *_UNSENT).values(ended_at=at, outcome=RECALLED))
+        if is_new:
+            of_unknown = and_(_R.sender == "", _R.outcome == RECALLED)
+            newest_first = select(_R.request_id).where(of_unknown).order_by(_R.accepted_at.desc())
+            surplus = or_(_R.accepted_at < at - DELIVERED_AGAIN, _R.request_id.in_(newest_first.offset(remembered)))
+            connection.execute(delete(requests).where(of_unknown, surplus))
+    return count
+
+
+def _command(row: RowMapping) -> str | None:
+    return read_content(row).get("name") if row["kind"] == "command" else None
+
+
+def _shows_text(row: RowMapping) -> bool:
+    """Whether the answer to a request shows text of the message that it is about."""
+    return row["kind"] in ("images", "rejected") or _command(row) in _QUOTES
+
+
+def _listing(rows: Sequence[RowMapping], *, at: float) -> ColumnElement[bool]:
+    """The condition of answers that may list the prompts of requests: ``/queue``, ``/history`` and ``/cancel``."""
+    chats, people = {row["chat_id"] for row in rows}, {row["sender"] for row in rows}
+    return and_(
+        _R.kind == "command",
+        or_(*(_R.content.startswith(f'{{"name": "{name}"') for name in _LISTS)),
+        or_(_R.chat_id.in_(chats), _R.sender.in_(people)),
+        _R.accepted_at > max(at - PATCHABLE, min((row["accepted_at"] for row in rows), default=at)),
+    )
+
+
+def _erase(connection: Connection, row: RowMapping) -> None:
+    """Erases a request's text, and has its answer shown again where there is one that shows text."""
+    values: dict[str, Any] = {"prompt": "", "raw_prompt": "", "hide_prompt": True, "fingerprint": None}
+    if row["kind"] == "images":
+        content = read_content(row)
+        values["content"] = json.dumps({name: content[name] for name in content if name not in ("typed", "recognized")})
+    elif _shows_text(row):
+        values |= {"kind": "command", "content": json.dumps({"name": RECALLED})}
+    given_up = row["ended_at"] is not None and row["answer_id"] is None and row["delivery_mode"] == "card"
+    if (_shows_text(row) or _command(row) in _LISTS) and not given_up:
+        values |= {"desired_version": _R.desired_version + 1, "ended_at": None}
+    connection.execute(update(requests).where(_R.request_id == row["request_id"]).values(values))

@@ -41,7 +41,7 @@ PAUSE = 0.01
 """Seconds between two transactions, in which others get the database."""
 
 PATIENCE = 30.0
-"""Seconds for which one of them waits for the locks of others."""
+"""Seconds for which a transaction waits for the locks of others, or a checkpoint for the readers of a SQLite file."""
 
 LOOK_EVERY = 3_600.0
 """Seconds between two checks whether a clean-up is due."""
@@ -55,8 +55,7 @@ REMEMBERED = DAY
 """Seconds for which the id of a message stays known: Feishu may deliver it again for 8 hours, and it would be taken,
 and paid for, as a new one."""
 
-CHECKPOINT_SECONDS = 30.0
-"""How long the readers of a SQLite file are waited for."""
+_R, _G = requests.c, generations.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +74,7 @@ class Retention:
     def clean(self) -> int | None:
         """Cleans up when it is due and no other process does it.
 
-        Returns:
-            How many rows were deleted, those that went with their request not counted; ``None`` when it was not due.
-
-        Raises:
-            DatabaseUnavailable: the database does not answer; what is left goes the next time.
+        Returns how many rows were deleted, without those that went with their request; ``None`` when it was not due.
         """
         turn = PeriodicLock(self.database, "clean-up", seconds=TURN)
         if not turn.take():
@@ -99,9 +94,9 @@ class Retention:
     def _deletable(self) -> Iterator[tuple[Table, ColumnElement[bool]]]:
         now = self.database.now
         old = now - self.days * DAY
-        goes_on = exists().where(generations.c.request_id == requests.c.request_id, generations.c.ended_at.is_(None))
+        goes_on = exists().where(_G.request_id == _R.request_id, _G.ended_at.is_(None))
         # The generations and messages of a request go with it, by the database's own cascade.
-        yield requests, and_(requests.c.ended_at < old, ~goes_on)
+        yield requests, and_(_R.ended_at < old, ~goes_on)
         yield last_served, last_served.c.called_at < old
         yield timers, timers.c.next_at < now - 60.0
         yield workers, workers.c.seen_at < now - DAY
@@ -160,7 +155,7 @@ class PersonData:
 
 
 def stored_of(database: Database, person: str) -> PersonData:
-    """What is stored of a person (``open_id``); raises ``DatabaseUnavailable``."""
+    """What is stored of a person, by their ``open_id``."""
     with database.read() as connection:
         return _count(connection, person)
 
@@ -169,13 +164,7 @@ def forget(database: Database, person: str) -> PersonData:
     """Removes what is stored of a person, or nothing where work for the person goes on.
 
     Of messages of the last day the bare id stays, until the clean-up takes it; see :data:`REMEMBERED`. The month's
-    sums stay: they name nobody.
-
-    Returns:
-        What was there; with ``goes_on``, nothing was removed.
-
-    Raises:
-        DatabaseUnavailable: the database does not answer; nothing was removed.
+    sums stay: they name nobody. Returns what was there; with ``goes_on``, nothing was removed.
     """
     with database.write(patience=PATIENCE) as connection:
         if database.is_sqlite:
@@ -185,15 +174,14 @@ def forget(database: Database, person: str) -> PersonData:
                 lock_rows(connection, table, table.c.sender == person)
         stored = _count(connection, person)
         if not stored.goes_on:
-            _remove(connection, person, young=requests.c.accepted_at > database.now - REMEMBERED)
+            _remove(connection, person, young=_R.accepted_at > database.now - REMEMBERED)
         return stored
 
 
 def vacuum(database: Database) -> None:
     """Rewrites an SQLite file, so that no byte of what was deleted before is left in it or in its log.
 
-    The bot may run meanwhile: it waits to write for as long as this takes. On PostgreSQL nothing is done; its vacuum
-    frees the space of deleted rows, and old log files and backups are its administrator's business.
+    The bot may run meanwhile, and waits to write for as long as this takes. PostgreSQL has a vacuum of its own.
 
     Raises:
         DatabaseUnavailable: somebody reads all the time, or there is no room for a second copy.
@@ -205,7 +193,7 @@ def vacuum(database: Database) -> None:
             cursor = connection.cursor()
             cursor.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
             cursor.execute("VACUUM")
-            deadline = time.monotonic() + CHECKPOINT_SECONDS
+            deadline = time.monotonic() + PATIENCE
             while cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] != 0:
                 if time.monotonic() > deadline:
                     raise DatabaseUnavailable("its log is being read")
@@ -218,37 +206,37 @@ def _count(connection: Connection, person: str) -> PersonData:
     def number(*conditions: ColumnElement[bool]) -> int:
         return connection.scalar(select(func.count()).where(*conditions)) or 0
 
-    theirs, mine = requests.c.sender == person, generations.c.sender == person
-    originals = select(generations.c.cache_name).where(mine, generations.c.cache_name.is_not(None))
+    theirs, mine = _R.sender == person, _G.sender == person
+    originals = select(_G.cache_name).where(mine, _G.cache_name.is_not(None))
     return PersonData(
         requests=number(theirs),
         generations=number(mine),
-        sends=number(sent_messages.c.request_id.in_(select(requests.c.request_id).where(theirs))),
+        sends=number(sent_messages.c.request_id.in_(select(_R.request_id).where(theirs))),
         settings=number(preferences.c.subject == person),
         turns=number(last_served.c.sender == person),
-        unfinished=number(mine, generations.c.ended_at.is_(None)),
-        unanswered=number(theirs, requests.c.ended_at.is_(None)),
+        unfinished=number(mine, _G.ended_at.is_(None)),
+        unanswered=number(theirs, _R.ended_at.is_(None)),
         originals=tuple(str(name) for name in connection.scalars(originals)),
     )
 
 
 def _remove(connection: Connection, person: str, *, young: ColumnElement[bool]) -> None:
     # What the person has asked for since the look has not ended, and stays.
-    own = and_(requests.c.sender == person, requests.c.ended_at.is_not(None))
+    own = and_(_R.sender == person, _R.ended_at.is_not(None))
     # A message tells that its chat is a direct one, and so the person's own; the settings of a group are the group's.
-    said = ~requests.c.dedup_key.contains(":")
-    chats = select(requests.c.chat_id).where(own, said, requests.c.chat_type == "p2p", requests.c.chat_id.is_not(None))
-    cards = select(requests.c.answer_id).where(own, requests.c.answer_id.is_not(None))
-    ids = select(requests.c.request_id).where(own)
-    subject, named, made = preferences.c.subject, timers.c.name, generations.c
+    said = ~_R.dedup_key.contains(":")
+    chats = select(_R.chat_id).where(own, said, _R.chat_type == "p2p", _R.chat_id.is_not(None))
+    cards = select(_R.answer_id).where(own, _R.answer_id.is_not(None))
+    ids = select(_R.request_id).where(own)
+    subject, named = preferences.c.subject, timers.c.name
     # Other keys than those of a message or a press may hold the id of a person or of a chat.
-    known_again = or_(said, requests.c.dedup_key.startswith("press:"))
+    known_again = or_(said, _R.dedup_key.startswith("press:"))
     for statement in (
         delete(timers).where(or_(named == person, named.in_(union(chats, cards)))),
         delete(preferences).where(or_(subject == person, subject.in_(chats))),
         delete(last_served).where(last_served.c.sender == person),
         update(key_value).where(key_value.c.name == PAUSED, key_value.c.value == person).values(value=""),
-        delete(generations).where(made.sender == person, made.ended_at.is_not(None)),
+        delete(generations).where(_G.sender == person, _G.ended_at.is_not(None)),
         delete(sent_messages).where(sent_messages.c.request_id.in_(ids)),
         update(requests).where(own, young, known_again).values(_BARE),
         delete(requests).where(own),

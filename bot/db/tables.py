@@ -21,9 +21,7 @@ from bot.options import Options
 
 metadata = MetaData()
 
-# Conditions of partial indexes are repeated word for word in the statements that use them: neither engine recognizes
-# a state among several when it comes as a parameter.
-OPEN = text("ended_at IS NULL")
+# Repeats the condition of its index word for word, by which both engines recognize it.
 UNEXPORTED = text("exported IS NULL AND ended_at IS NOT NULL")
 
 
@@ -374,14 +372,13 @@ def _has_image(row: Mapping[Any, Any], *, now: float) -> bool:
 
 def view_of_generation(row: Mapping[Any, Any], *, now: float) -> GenerationView:
     """A generation as its card shows it at ``now``."""
-    same = ("generation_id", "image_key", "url", "link_expires_at", "repeated", "reencoded", "calls_billed")
+    same = ("generation_id", "image_key", "url", "link_expires_at", "platform_request_id")
     return GenerationView(
-        **{name: row[name] for name in same},
+        **{name: row[name] for name in (*same, "repeated", "reencoded", "calls_billed")},
         state=State(row["state"]),
         findings=read_findings(row["findings"]),
         failure=read_failure(row["failure"]),
         seconds=row["call_seconds"],
         resumable=is_resumable(row, now=now),
         kept=is_kept(row, now=now),
-        platform_request_id=row["platform_request_id"],
     )

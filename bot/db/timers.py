@@ -1,4 +1,4 @@
-"""When something may be done again: periodic jobs, sends, a busy model's calls, and calls that Feishu refuses for now.
+"""When something may be done again: periodic jobs, sends, a model's calls, and calls that Feishu refuses for now.
 
 Timers are kept in the database, so that all processes share them and a restart forgets nothing.
 """
@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, literal, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, literal, or_, select, update
 
 from bot.db.database import Database
+from bot.db.key_value import paused
 from bot.db.leases import change_rows
 from bot.db.tables import generations, key_value, requests, timers
 from bot.errors import FeishuAction, FeishuError, SendDelayed
@@ -30,19 +31,27 @@ def timer_runs(database: Database, name: ColumnElement[str]) -> ColumnElement[bo
 
 def set_timer(database: Database, connection: Connection, name: str, *, seconds: float) -> None:
     """Lets a timer run for so many seconds; one that runs longer is not shortened."""
-    row = database.insert(timers).values(name=name, next_at=database.now + seconds)
-    later = row.excluded.next_at
-    connection.execute(
-        row.on_conflict_do_update(index_elements=["name"], set_={"next_at": later}, where=timers.c.next_at < later)
-    )
+    next_at = database.now + seconds
+    row = database.insert(timers).values(name=name, next_at=next_at)
+    is_later = timers.c.next_at < next_at
+    connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"next_at": next_at}, where=is_later))
+
+
+def is_model_held(database: Database, model: ColumnElement[str]) -> ColumnElement[bool]:
+    """The condition that no call of a model may be made now: the bot is paused, or the platform says it is busy."""
+    return or_(paused(), timer_runs(database, literal("model:").concat(model)))
+
+
+def pause_model(database: Database, connection: Connection, model: str, *, seconds: float) -> None:
+    """Lets no call of a model be made for so many seconds."""
+    set_timer(database, connection, f"model:{model}", seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodicLock:
     """A job that one process at a time does now and then, for all of them.
 
-    After ``seconds`` another process may take over a job that has stopped. Each method raises ``DatabaseUnavailable``
-    when the database does not answer.
+    After ``seconds`` another process may take over a job that has stopped.
     """
 
     database: Database
@@ -52,15 +61,14 @@ class PeriodicLock:
     def take(self) -> bool:
         """Takes the lock; false when the job is not due, or another process does it."""
         now = self.database.now
-        row = self.database.insert(timers).values(name=self.name, next_at=now + self.seconds)
-        taken = row.on_conflict_do_update(
-            index_elements=["name"], set_={"next_at": row.excluded.next_at}, where=timers.c.next_at <= now
-        )
+        values = {"next_at": now + self.seconds}
+        row = self.database.insert(timers).values(name=self.name, **values)
+        taken = row.on_conflict_do_update(index_elements=["name"], set_=values, where=timers.c.next_at <= now)
         with self.database.write() as connection:
             return connection.execute(taken.returning(timers.c.name)).first() is not None
 
     def keep(self) -> None:
-        """Says that the work goes on."""
+        """Keeps the lock for another ``seconds``, as the work goes on."""
         self.end(self.seconds)
 
     def end(self, seconds: float) -> None:
@@ -93,31 +101,33 @@ _ALL = {"second": SECOND, "minute": MINUTE}
 
 @dataclass(frozen=True, slots=True)
 class SendRateLimiter:
-    """Lets messages be sent as often as the platform takes them, within the caller's transaction."""
+    """Lets messages be sent as often as the platform takes them, counted over all processes."""
 
     database: Database
 
-    def reserve(self, connection: Connection, target: str) -> float:
+    def reserve(self, target: str) -> float:
         """Reserves one message to a chat, or one update of a message, by its id.
 
         Returns 0 when it may be sent now; else the seconds to wait, and nothing is reserved.
         """
         buckets = {target: CHAT, **_ALL}
-        if len(rows := self._locked(connection, target)) < len(buckets):
-            # A row that is not there yet cannot be locked: of several who came first, each would count from nothing.
-            add = self.database.insert(timers).on_conflict_do_nothing(index_elements=["name"])
-            connection.execute(add, [{"name": name, "next_at": 0.0} for name in sorted(buckets)])
-            rows = self._locked(connection, target)
-        now = self.database.time(connection)
-        # The clean-up may have taken a row of long ago meanwhile.
-        ends = {name: max(rows.get(name, 0.0), now) for name in buckets}
-        wait = max(bucket.wait(ends[name] - now) for name, bucket in buckets.items())
-        if wait > 0:
-            return wait
-        moved = {name: ends[name] + 1 / bucket.rate for name, bucket in buckets.items()}
-        next_at = case(moved, value=timers.c.name)
-        connection.execute(update(timers).where(timers.c.name.in_(moved)).values(next_at=next_at))
-        return 0.0
+        with self.database.write(step="requests.reserve") as connection:
+            if len(rows := self._locked(connection, target)) < len(buckets):
+                # What is not there yet cannot be locked: of several who came first, each would count from nothing.
+                add = self.database.insert(timers).on_conflict_do_nothing(index_elements=["name"])
+                connection.execute(add, [{"name": name, "next_at": 0.0} for name in sorted(buckets)])
+                rows = self._locked(connection, target)
+            now = self.database.time(connection)
+            # The clean-up may have taken a row of long ago meanwhile.
+            ends = {name: max(rows.get(name, 0.0), now) for name in buckets}
+            wait = max(bucket.wait(ends[name] - now) for name, bucket in buckets.items())
+            if wait > 0:
+                return wait
+            next_at = case(
+                {name: ends[name] + 1 / bucket.rate for name, bucket in buckets.items()}, value=timers.c.name
+            )
+            connection.execute(update(timers).where(timers.c.name.in_(buckets)).values(next_at=next_at))
+            return 0.0
 
     def _locked(self, connection: Connection, target: str) -> dict[str, float]:
         names = timers.c.name.in_((target, *_ALL))
@@ -131,10 +141,11 @@ class SendRateLimiter:
         left = (bucket.burst - max(seconds.get(name, 0.0), 0.0) * bucket.rate for name, bucket in _ALL.items())
         return max(int(min(left)), 0)
 
-    def hold(self, connection: Connection, *, seconds: float) -> None:
+    def hold(self, seconds: float) -> None:
         """Lets nothing be sent for so many seconds: the platform has said so."""
         burst = (SECOND.burst - 1) / SECOND.rate
-        set_timer(self.database, connection, "second", seconds=seconds + burst)
+        with self.database.write(step="requests.hold") as connection:
+            set_timer(self.database, connection, "second", seconds=seconds + burst)
 
 
 KINDS = {
@@ -148,7 +159,7 @@ KINDS = {
 _PREFIX = "outage:"
 
 RECENT = 180.0
-"""Seconds without a probe after which nobody waits for the outage any more, so it is no longer reported."""
+"""Seconds without a probe after which nobody waits for an outage any more, so that it is not reported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +265,13 @@ class Outages:
             log.error("Feishu outage", call=call, code=error.code, reason=reason, fix=fix)
             self.on_begin()
 
+    def _store(self, connection: Connection, outage: Outage, *, next_probe: bool) -> None:
+        name = f"{_PREFIX}{outage.call}"
+        self.database.upsert(connection, key_value, name=name, value=json.dumps(asdict(outage)))
+        if next_probe:
+            next_at = self.database.now + self.pace.probe_after(outage.probes)
+            self.database.upsert(connection, timers, name=name, next_at=next_at)
+
     def _end(self, call: str) -> None:
         name = f"{_PREFIX}{call}"
         with self.database.write(step="outages.end") as connection:
@@ -263,26 +281,17 @@ class Outages:
             if outage.probes > 1:
                 # What was refused waits for longer than it has to. After a single refusal it does not: that may have
                 # been about one chat, which would then be tried again and again.
-                self._make_due(connection)
+                for table, is_refused in (
+                    (generations, generations.c.state == State.MADE),
+                    (requests, requests.c.published_version < requests.c.desired_version),
+                ):
+                    waits = and_(is_refused, table.c.ended_at.is_(None), table.c.due_at > self.database.now)
+                    change_rows(connection, table, waits, {"due_at": 0.0})
             for table in (timers, key_value):
                 connection.execute(delete(table).where(table.c.name == name))
             seconds = round(self.database.time(connection) - outage.since)
         log.warning("Feishu outage over", call=call, seconds=seconds)
         self.on_end()
-
-    def _make_due(self, connection: Connection) -> None:
-        now, made, shown = self.database.now, generations.c, requests.c
-        undelivered = made.state == State.MADE, made.ended_at.is_(None), made.due_at > now
-        behind = shown.published_version < shown.desired_version, shown.ended_at.is_(None), shown.due_at > now
-        change_rows(connection, generations, and_(*undelivered), {"due_at": 0.0})
-        change_rows(connection, requests, and_(*behind), {"due_at": 0.0})
-
-    def _store(self, connection: Connection, outage: Outage, *, next_probe: bool) -> None:
-        name = f"{_PREFIX}{outage.call}"
-        self.database.upsert(connection, key_value, name=name, value=json.dumps(asdict(outage)))
-        if next_probe:
-            next_at = self.database.now + self.pace.probe_after(outage.probes)
-            self.database.upsert(connection, timers, name=name, next_at=next_at)
 
 
 def _locked_outage(connection: Connection, name: str) -> Outage | None:

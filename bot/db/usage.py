@@ -8,10 +8,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from bot.db.database import Database
 from bot.db.key_value import is_paused
@@ -25,6 +25,12 @@ MINUTE = 60.0
 
 UNCOUNTED = frozenset({"token", "endpoint"})
 """Calls that Feishu's plan does not count."""
+
+_R, _G = requests.c, generations.c
+_WAITS = and_(_G.ended_at.is_(None), _G.state == State.WAITING)
+_ROWS = func.count()
+_CALLS = func.sum(_G.calls_billed + case((_WAITS, 1), else_=0))
+"""The calls that were made, and one for each image that waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,20 +73,16 @@ def count_images(
 
     The counts stay right until the end of a transaction that began with :meth:`Database.lock_admissions`.
     """
-    sender, model = generations.c.sender, generations.c.model
-    theirs, is_open = sender.in_(senders), generations.c.ended_at.is_(None)
-    waits = and_(is_open, generations.c.state == State.WAITING)
-    calls = func.sum(generations.c.calls_billed + case((waits, 1), else_=0))
-    found = _count(
-        connection,
-        pending=_by(sender, theirs, is_open),
-        today=_by(sender, theirs, generations.c.accepted_at >= day_began, number=calls),
-        waiting=_by(model, waits),
-        **_recent(senders, at=at),
+    theirs, is_open = _G.sender.in_(senders), _G.ended_at.is_(None)
+    waiting = _count(connection, _G.model, _WAITS)
+    return replace(
+        count_recent(connection, senders, at=at),
+        paused=is_paused(connection),
+        pending=_count(connection, _G.sender, theirs, is_open),
+        today=_count(connection, _G.sender, theirs, _G.accepted_at >= day_began, number=_CALLS),
+        waiting=waiting,
+        planned=waiting + spent(connection, month),
     )
-    planned = found["waiting"] + spent(connection, month)
-    counts = {name: found[name] for name in ("pending", "today", "waiting", "recent", "warned")}
-    return QuotaUsage(paused=is_paused(connection), planned=planned, budgets={}, **counts)
 
 
 def count_budgets(
@@ -91,62 +93,47 @@ def count_budgets(
     The month ``began`` at this time, in seconds since 1970.
     """
     found: dict[str, Counter[str]] = {who: Counter() for who in budgets}
-    made, asked = generations.c, requests.c
-    waits = and_(made.ended_at.is_(None), made.state == State.WAITING)
-    calls = func.sum(made.calls_billed + case((waits, 1), else_=0))
-    people = select(made.sender, made.model, calls).where(
-        made.sender.in_(budgets), made.accepted_at >= began, made.billing_month == month
-    )
+    people = select(_G.sender, _G.model, _CALLS).where(_G.sender.in_(budgets), _G.accepted_at >= began)
     chats = (
-        select(asked.chat_id, made.model, calls)
-        .join(requests, asked.request_id == made.request_id)
-        .where(asked.chat_id.in_(budgets), asked.accepted_at >= began, made.billing_month == month)
+        select(_R.chat_id, _G.model, _CALLS)
+        .join(requests, _R.request_id == _G.request_id)
+        .where(_R.chat_id.in_(budgets), _R.accepted_at >= began)
     )
-    for statement in (people.group_by(made.sender, made.model), chats.group_by(asked.chat_id, made.model)):
-        for who, model, number in connection.execute(statement) if budgets else ():
+    for statement in (people.group_by(_G.sender, _G.model), chats.group_by(_R.chat_id, _G.model)):
+        for who, model, number in connection.execute(statement.where(_G.billing_month == month)) if budgets else ():
             found[who][model] += int(number)
     return found
 
 
 def count_recent(connection: Connection, senders: Collection[str], *, at: float) -> QuotaUsage:
     """Counts what of these senders was answered in the minute before ``at``, in seconds since 1970; nothing else."""
-    found = _count(connection, **_recent(senders, at=at))
-    return QuotaUsage(recent=found["recent"], warned=found["warned"])
+    lately = _R.sender.in_(senders), _R.accepted_at > at - MINUTE
+    return QuotaUsage(
+        recent=_count(connection, _R.sender, *lately, _R.kind != "too_fast"),
+        warned=_count(connection, _R.sender, *lately, _R.kind == "too_fast"),
+    )
 
 
-def _recent(senders: Collection[str], *, at: float) -> dict[str, Select[Any]]:
-    sender = requests.c.sender
-    lately = and_(sender.in_(senders), requests.c.accepted_at > at - MINUTE)
-    return {
-        "recent": _by(sender, lately, requests.c.kind != "too_fast"),
-        "warned": _by(sender, lately, requests.c.kind == "too_fast"),
-    }
+def _count(
+    connection: Connection, by: ColumnElement[str], *conditions: ColumnElement[bool], number: ColumnElement[Any] = _ROWS
+) -> Counter[str]:
+    rows = connection.execute(select(by, number).where(*conditions).group_by(by))
+    return Counter({name: int(count) for name, count in rows})
 
 
-def _by(column: Any, *conditions: Any, number: ColumnElement[Any] | None = None) -> Select[Any]:
-    return select(column, func.count() if number is None else number).where(*conditions).group_by(column)
-
-
-def _count(connection: Connection, **selects: Select[Any]) -> dict[str, Counter[str]]:
-    """What each statement counts by name, asked for in one go."""
-    counters: dict[str, Counter[str]] = {kind: Counter() for kind in selects}
-    together = union_all(*(one.add_columns(literal(kind)) for kind, one in selects.items()))
-    for name, number, kind in connection.execute(together):
-        counters[kind][name] += int(number)
-    return counters
-
-
-def charge(database: Database, connection: Connection, *, month: str, model: str, images: int) -> None:
-    """Adds images to a month's count, or takes back what was not billed, within the caller's transaction."""
-    if images:
-        _add(database, connection, month=month, name=model, count=images)
+def add_usage(database: Database, connection: Connection, *, month: str, name: str, count: int) -> None:
+    """Adds to a month's images of a model, or takes back what was not billed."""
+    if count:
+        row = database.insert(monthly_usage).values(month=month, name=name, count=count)
+        added = {"count": monthly_usage.c.count + count}
+        connection.execute(row.on_conflict_do_update(index_elements=["month", "name"], set_=added))
 
 
 def spent(connection: Connection, month: str) -> Counter[str]:
     """The images of a month by model, those whose call is under way included."""
     usage = monthly_usage.c
-    statement = select(usage.name, usage.count).where(usage.month == month, usage.name != FEISHU_CALLS)
-    return Counter(dict(connection.execute(statement).all()))
+    images = select(usage.name, usage.count).where(usage.month == month, usage.name != FEISHU_CALLS)
+    return Counter(dict(connection.execute(images).all()))
 
 
 def yuan(images: Mapping[str, int], prices: Mapping[str, float]) -> float:
@@ -189,7 +176,7 @@ class ApiUsageCounter:
         try:
             with self.database.write() as connection:
                 for month, calls in sorted(taken.items()):
-                    _add(self.database, connection, month=month, name=FEISHU_CALLS, count=calls)
+                    add_usage(self.database, connection, month=month, name=FEISHU_CALLS, count=calls)
         except DatabaseUnavailable:
             with self._lock:
                 self._unstored.update(taken)
@@ -202,9 +189,3 @@ class ApiUsageCounter:
             stored = feishu_calls(connection, month)
         with self._lock:
             return stored + self._unstored[month]
-
-
-def _add(database: Database, connection: Connection, *, month: str, name: str, count: int) -> None:
-    row = database.insert(monthly_usage).values(month=month, name=name, count=count)
-    added = {"count": monthly_usage.c.count + row.excluded["count"]}
-    connection.execute(row.on_conflict_do_update(index_elements=["month", "name"], set_=added))

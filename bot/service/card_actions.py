@@ -11,21 +11,16 @@ from bot.chat.cards.elements import CardContext
 from bot.chat.cards.form_card import prefill, render_form
 from bot.chat.cards.help_cards import EXAMPLES
 from bot.chat.parsing.parser import parse_prompt
-from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.generations import resume_images
 from bot.db.lookups import (
     chat_of_card,
-    command_request,
-    find_offer,
-    generation_states,
     image_request,
     last_prompt,
     offer_of,
-    result_of,
     settle_offer,
 )
-from bot.db.requests import reopen
+from bot.db.requests import cancel, find_request, generations_of, reopen
 from bot.db.tables import NewRequest, Request, fingerprint, log_ids, read_content, source_of
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
@@ -106,18 +101,20 @@ class CardActionHandler:
         with self.database.read() as connection:
             if name in _WITHOUT_REQUEST:
                 return chat_of_card(connection, card_id=action.message_id, chat_id=chat_id, sender=action.presser)
-            if name in ("confirm", "decline"):
-                return find_offer(connection, chat_id=chat_id, request_id=request_id)
-            if name == "older":
-                return command_request(connection, "history", chat_id=chat_id, request_id=request_id)
+            if name in ("confirm", "decline", "older"):
+                card = find_request(connection, request_id)
+                if card is None or card["chat_id"] != chat_id:
+                    return None
+                is_its = read_content(card).get("name") == "history" if name == "older" else offer_of(card)
+                return card if is_its else None
             which = {"generation_id": str(action.value.get("g"))} if name == "original" else {"request_id": request_id}
             row = image_request(connection, chat_id=chat_id, presser=action.presser, **which)
         return None if row and name not in _WITHOUT_PROMPT and not row["raw_prompt"] else row
 
     def _again(self, action: CardAction, request: Row) -> Toast:
         with self.database.read() as connection:
-            states = generation_states(connection, request["request_id"])
-        if action.message_id == request["answer_id"] and not all(state.ended for state in states):
+            states = {row["state"] for row in generations_of(connection, request["request_id"])}
+        if action.message_id == request["answer_id"] and not all(State(state).ended for state in states):
             # The button was pressed twice: its images go on already.
             return self.cards.toast("toast.going_on", "info")
         if State.DONE not in states and self._resume_images(request):
@@ -134,8 +131,7 @@ class CardActionHandler:
         if self._resume_images(request, kept=action.value["a"] == "deliver"):
             return self.cards.toast("toast.resumed", "success")
         with self.database.write(step="card_actions.reopen") as connection:
-            states = generation_states(connection, request["request_id"])
-            if all(state.ended for state in states):
+            if all(row["ended_at"] is not None for row in generations_of(connection, request["request_id"])):
                 # Its card still offers what is no longer possible.
                 reopen(connection, request["request_id"])
                 return self.cards.toast("toast.not_resumed", "info")
@@ -192,7 +188,7 @@ class CardActionHandler:
 
     def _confirm(self, action: CardAction, request: Row) -> Toast:
         """Draws what a card asks about: once, no matter who presses it or how often."""
-        if result_of(request) == "declined":
+        if read_content(request).get("result") == "declined":
             return self.cards.toast("toast.unknown", "warning")
         offer = offer_of(request)
         prompt = ImagePrompt(prompt=offer["prompt"], options=PartialOptions.from_stored(offer["options"]))
@@ -203,7 +199,7 @@ class CardActionHandler:
         return self._answer(result, "toast.queued" if result.outcome == "accepted" else "toast.going_on")
 
     def _decline(self, action: CardAction, request: Row) -> Toast:
-        if result_of(request) == "drawn":
+        if read_content(request).get("result") == "drawn":
             return self.cards.toast("toast.too_late", "info")
         if not self._may_change(action, request):
             return self.cards.toast("toast.not_yours", "warning")

@@ -11,9 +11,9 @@ from bot.chat.parsing.events import NOT_MENTIONED, mentioned_namesake, parse_eve
 from bot.chat.parsing.intents import Intent, Situation, recognize
 from bot.chat.parsing.tokenizer import fold
 from bot.chat.parsing.wording import Rules
-from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database
-from bot.db.lookups import References, delivered_image, find_references, was_answered
+from bot.db.lookups import References, find_references, was_answered
+from bot.db.requests import cancel_recalled, generations_of
 from bot.db.tables import Kind, NewRequest, fingerprint
 from bot.errors import DatabaseUnavailable, UserError
 from bot.logs import get_logger
@@ -146,12 +146,18 @@ class EventHandler:
     def _outcome(self, message: Message, intent: Intent, result: str) -> ParsedMessage:
         match intent.outcome:
             case Command(name="original") | None:
-                image = delivered_image(self.database, result)
+                image = self._delivered_image(result)
                 return Command(name="original", argument=image) if image else Command(name="history")
             case UserError(sentence="misread.only_options", values={}):
                 return UserError(sentence="misread.only_options", values={"options": quote(message.text.strip())})
             case outcome:
                 return outcome
+
+    def _delivered_image(self, request_id: str) -> str | None:
+        """The first image of a request that is in the chat."""
+        with self.database.read() as connection:
+            rows = generations_of(connection, request_id)
+        return next((row["generation_id"] for row in rows if row["image_key"]), None)
 
     def _handle_onboarding(self, onboarding: Onboarding) -> None:
         if onboarding.kind not in self.settings.welcome.kinds or not self.settings.team.allows(

@@ -14,14 +14,12 @@ from sqlalchemy import Connection
 
 from bot.chat.parsing.tokenizer import ADMINS_ONLY
 from bot.chat.styles import Styles, apply
-from bot.db.cancellation import cancel
 from bot.db.database import Database
 from bot.db.generations import is_free_to_repeat, resume_images
 from bot.db.key_value import Defaults, Preferences, pause, resume
 from bot.db.lookups import (
     change_language,
     find_duplicates,
-    find_request,
     known_keys,
     last_language,
     last_prompt,
@@ -29,7 +27,7 @@ from bot.db.lookups import (
     store_content,
     unfinished_requests,
 )
-from bot.db.requests import insert_requests
+from bot.db.requests import cancel, find_request, insert_requests
 from bot.db.tables import Kind, NewRequest, log_ids, read_content, source_of
 from bot.db.usage import QuotaUsage, count_recent
 from bot.errors import UserError

@@ -10,11 +10,11 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 
 from bot.db.database import Database
-from bot.db.reports import FailureRecord, recent_failures
+from bot.db.reports import recent_failures
 from bot.db.tables import NewRequest
 from bot.errors import FOR_ADMINS
 from bot.logs import get_logger
-from bot.models import Command
+from bot.models import Command, Failure
 from bot.service.requests import TO_ADMIN, RequestService
 
 log = get_logger(__name__)
@@ -34,13 +34,13 @@ LEAST_SHARE, LEAST_BYTES = 0.05, 2 * 1024**3
 """A disk is nearly full when less than both is free."""
 
 
-def silent_since(failures: Iterable[FailureRecord], *, last_success: float, now: float) -> float | None:
+def silent_since(failures: Iterable[tuple[float, Failure]], *, last_success: float, now: float) -> float | None:
     """When it was last seen that nothing succeeds; ``None`` while that cannot be said.
 
     It can when the first failure after the last success is an hour old and another one is not: one failure alone is no
     silence, however long nobody asks for anything after it. The failures are in the order of time.
     """
-    times = [one.ended_at for one in failures if one.ended_at > last_success and one.code not in ABOUT_PROMPT]
+    times = [at for at, failure in failures if at > last_success and failure.code not in ABOUT_PROMPT]
     return times[-1] if times and times[0] <= now - HOUR < times[-1] else None
 
 
@@ -78,16 +78,19 @@ class AdminAlerts:
     def _check_failures(self) -> float:
         """Tells of what failed in the last hour; returns the time, in seconds since 1970."""
         now, last_success, failures = recent_failures(self.database, seconds=HOUR)
-        for one in failures:
-            day = self._day(one.ended_at)
-            if one.ended_at <= now - HOUR:
+        for ended_at, failure in failures:
+            day = self._day(ended_at)
+            if ended_at <= now - HOUR:
                 continue
-            if one.code in CAUSES:
-                self._alert_all(CAUSES[one.code], period=day)
-            elif one.blocked_by:
-                self._alert_all("blocked", period=day, details=one.blocked_by)
-            elif one.sentence in FOR_ADMINS:
-                self._alert_all("refused", period=f"{one.sentence}:{day}", details=one.platform or one.code)
+            if failure.code in CAUSES:
+                self._alert_all(CAUSES[failure.code], period=day)
+            elif failure.sentence == "failure.blocked":
+                # What answered in the platform's place.
+                blocked_by = f"HTTP {failure.values.get('status')} {failure.values.get('words', '')}".strip()
+                self._alert_all("blocked", period=day, details=blocked_by)
+            elif failure.sentence in FOR_ADMINS:
+                details = failure.platform or failure.code
+                self._alert_all("refused", period=f"{failure.sentence}:{day}", details=details)
         if (silent := silent_since(failures, last_success=last_success, now=now)) is not None:
             self._alert_all("silent", period=self._day(silent))
         return now

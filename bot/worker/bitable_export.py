@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import RowMapping
 
 from bot.db.database import Database
-from bot.db.export import BitableQueue, ExportBatch, ExportFilter, export_rows
+from bot.db.reports import BitableQueue, ExportBatch, export_rows
 from bot.db.tables import read_content, read_failure
 from bot.db.timers import PeriodicLock
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
@@ -139,7 +139,7 @@ def month_csv(database: Database, month: str, *, prices: Mapping[str, float], pe
     """The records that the Base log has of a month, without prompts, one per line; with a BOM, which Excel needs."""
     since, until = periods.bounds(month)
     records = []
-    for row in export_rows(database, ExportFilter(since=since, until=until)):
+    for row in export_rows(database, since=since, until=until):
         at = f"{datetime.fromtimestamp(row['accepted_at'], periods.zone):%Y-%m-%d %H:%M:%S}"
         known = record(row, prices=prices, people=True, prompts=False)
         records.append({**known, TIME: at, PERSON: row["sender"]})

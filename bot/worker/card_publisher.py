@@ -15,6 +15,7 @@ from bot.chat.cards.request_card import render_request_text
 from bot.db.leases import Leases
 from bot.db.requests import RequestStore
 from bot.db.tables import NOTIFICATION, RECALLED, Request
+from bot.db.timers import SendRateLimiter
 from bot.errors import FeishuAction, FeishuError, LeaseLost, SendDelayed
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import FOR_NOW, refusal_level
@@ -67,6 +68,7 @@ class CardPublisher:
     renderer: RequestRenderer
     originals: OriginalUploader
     leases: Leases
+    limiter: SendRateLimiter
     timings: Timings
     notify_after: float = 0.0
     on_end: Callable[[str, tuple[GenerationView, ...]], None] = lambda _model, _images: None
@@ -284,7 +286,7 @@ class CardPublisher:
             return
         seconds = timings.retry_delay(error.retry_after, times=request.attempts)
         if error.retry_after:
-            self.store.hold(seconds)
+            self.limiter.hold(seconds)
         self.store.postpone(request, seconds=seconds)
 
     def _react(self, request: Request) -> None:
@@ -330,7 +332,7 @@ class CardPublisher:
             log.info("old card not updated", message_id=message_id, code=error.code)
 
     def _reserve(self, request: Request, target: str) -> None:
-        if (wait := self.store.reserve(target)) > 0:
+        if (wait := self.limiter.reserve(target)) > 0:
             raise SendDelayed(wait)
         self.leases.confirm(request.request_id)
 

@@ -15,8 +15,8 @@ from bot.chat.cards.form_card import render_form
 from bot.chat.cards.request_card import render_request
 from bot.db.database import Database
 from bot.db.key_value import Preferences
-from bot.db.lookups import find_request, prompts_of
 from bot.db.reports import Reports, unfinished
+from bot.db.requests import find_request
 from bot.db.tables import RECALLED, Request, read_content
 from bot.errors import UserError
 from bot.models import GenerationView, QueueEntry, QueueView, RequestView, State
@@ -232,13 +232,13 @@ def _cancelled(renderer: RequestRenderer, request: Request) -> Card:
     result = request.content["result"]
     in_call: Mapping[str, int] = result.get("in_call", {})
     with renderer.database.read() as connection:
-        prompts = prompts_of(connection, result.get("named", ()))
+        named = [find_request(connection, request_id) for request_id in result.get("named", ())]
     return commands.render_cancelled(
         renderer.cards,
         count=result["count"],
         in_call=sum(in_call.values()),
         price=sum(renderer.limits.prices.get(model, 0.0) * count for model, count in in_call.items()),
-        prompt="\n".join(filter(None, prompts)),
+        prompt="\n".join(row["prompt"] for row in named if row is not None and row["prompt"]),
     )
 
 

@@ -17,6 +17,7 @@ from bot.db.tables import Generation
 from bot.errors import DatabaseUnavailable
 from bot.glm.client import call_seconds
 from bot.logs import bind_ids, get_logger
+from bot.models import State
 from bot.timings import Timings, elapsed_time
 from bot.worker.card_publisher import CardPublisher
 from bot.worker.generation_steps import REPEATED_UNKNOWN, GenerationSteps
@@ -95,20 +96,20 @@ class Worker:
         work = self.generations.open_work()
         # An error below keeps no paid call from its slot; an exit stack runs every callback, whichever raises.
         with ExitStack() as calls:
-            for model in work.waiting:
+            for model in work[State.WAITING]:
                 # The images of a model that this version does not know are left for the version that does.
                 if model in self.slots:
                     calls.callback(self._start_calls, model)
-            if work.lost:
+            if work[State.GENERATING]:
                 recover_lost_calls(self.generations.database, but_not=self.leases.held, failure=REPEATED_UNKNOWN)
             for request_id in self.requests.due_requests(limit=BATCH):
                 self._start(self._cards, self._publish, request_id)
             for request_id in self.requests.due_requests(limit=BATCH, originals=True):
                 self._start(self._transfers, self._publish, request_id)
-            if work.made:
+            if work[State.MADE]:
                 for generation_id in self.generations.made_ids(limit=BATCH):
                     self._start(self._transfers, self._deliver, generation_id)
-            if work.waiting and time.monotonic() - self._refreshed_at >= self.timings.poll:
+            if work[State.WAITING] and time.monotonic() - self._refreshed_at >= self.timings.poll:
                 self._refreshed_at = time.monotonic()
                 self.queue.refresh_cards()
 

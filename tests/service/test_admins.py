@@ -13,9 +13,8 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from bot.db.database import Database
-from bot.db.reports import FailureRecord
 from bot.db.tables import generations, requests
-from bot.models import State
+from bot.models import Failure, State
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.worker.admin_alerts import HOUR, AdminAlerts, nearly_full, silent_since
@@ -30,9 +29,9 @@ BLOCKED = "网站防火墙 您的请求已被拦截 Access denied by the firewal
 """What a firewall's page says."""
 
 
-def failed(*ends: tuple[float, str]) -> list[FailureRecord]:
+def failed(*ends: tuple[float, str]) -> list[tuple[float, Failure]]:
     """Generations that failed, each so many minutes ago with a code."""
-    return [FailureRecord(ended_at=NOW - minutes * 60, code=code) for minutes, code in ends]
+    return [(NOW - minutes * 60, Failure(code=code, sentence="")) for minutes, code in ends]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +60,9 @@ def failed(*ends: tuple[float, str]) -> list[FailureRecord]:
         (failed((90, "server_error"), (5, "content_filter_violation")), None, None),
     ],
 )
-def test_when_nothing_succeeds(failures: list[FailureRecord], success: float | None, seen: float | None) -> None:
+def test_when_nothing_succeeds(
+    failures: list[tuple[float, Failure]], success: float | None, seen: float | None
+) -> None:
     """It is silent when the first failure since the last success is an hour old, and a later one is not."""
     last_success = 0.0 if success is None else NOW - success * 60
     expected = None if seen is None else NOW - seen * 60

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.db.database import Database
-from bot.db.export import BitableQueue
+from bot.db.reports import BitableQueue
 from bot.db.tables import generations
 from bot.db.timers import PeriodicLock
 from bot.feishu.bitable import PERSON, PROMPT

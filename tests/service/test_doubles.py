@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
-from bot.db.cancellation import cancel, cancel_recalled
 from bot.db.database import Database, read_url
+from bot.db.requests import cancel, cancel_recalled
 from bot.db.tables import fingerprint, requests
 from bot.models import Command, ImagePrompt, ParsedMessage
 from bot.service.requests import SubmitResult

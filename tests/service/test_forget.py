@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import func, select, update
 
 from bot.db.database import Database, read_url
 from bot.db.key_value import pause, resume
@@ -29,17 +29,11 @@ from bot.db.tables import (
 from bot.errors import DatabaseUnavailable
 from bot.models import State
 from tests.clients.data_command import run
-from tests.support.builders import accept
+from tests.support.builders import accept, add_row, count_rows
 from tests.support.dsl import BotUnderTest, plain_text, wait_for
 
 ANN, BEN = "ou_ann_of_the_tests", "ou_ben_of_the_tests"
 ORIGINAL = "g_ann.jpg"
-
-
-def put(database: Database, table: Table, **values: Any) -> None:
-    """Adds a row."""
-    with database.write() as connection:
-        connection.execute(database.insert(table).values(**values))
 
 
 def end(database: Database, person: str) -> None:
@@ -66,13 +60,13 @@ def fill(database: Database) -> None:
             connection.execute(update(requests).where(own).values(prompt=f"画 {person}", chat_type="p2p"))
             request_id = connection.scalar(select(requests.c.request_id).where(own).limit(1))
         end(database, person)
-        put(database, sent_messages, request_id=request_id, step="text", message_id=f"om_text_{person}")
-        put(database, last_served, sender=person, model="glm-image", called_at=1.0)
+        add_row(database, sent_messages, request_id=request_id, step="text", message_id=f"om_text_{person}")
+        add_row(database, last_served, sender=person, model="glm-image", called_at=1.0)
         for subject in (person, f"oc_{person}"):
-            put(database, preferences, subject=subject, content=f'{{"language": "{person}"}}')
+            add_row(database, preferences, subject=subject, content=f'{{"language": "{person}"}}')
         for name in (person, f"oc_{person}", f"om_to_{person}"):
-            put(database, timers, name=name, next_at=1.0)
-    put(database, monthly_usage, month="2026-11", name="glm-image", count=4)
+            add_row(database, timers, name=name, next_at=1.0)
+    add_row(database, monthly_usage, month="2026-11", name="glm-image", count=4)
     with database.write() as connection:
         pause(database, connection, by=ANN)
 
@@ -85,12 +79,6 @@ def everything(database: Database) -> str:
         )
 
 
-def count(database: Database, table: Table) -> int:
-    """How many rows a table has."""
-    with database.read() as connection:
-        return connection.scalar(select(func.count()).select_from(table)) or 0
-
-
 def test_nothing_is_left_of_one_person_and_everything_of_another(database: Database) -> None:
     """No value of any row names the person, their chat or their prompt; the other's rows and the sums stay."""
     fill(database)
@@ -101,7 +89,7 @@ def test_nothing_is_left_of_one_person_and_everything_of_another(database: Datab
     left = everything(database).replace(f"om_{ANN}", "")
     assert ANN not in left
     assert left.count(BEN) == before
-    assert count(database, monthly_usage) == 1
+    assert count_rows(database, monthly_usage) == 1
     assert stored_of(database, ANN).nothing
 
 
@@ -115,7 +103,7 @@ def test_a_message_that_comes_again_is_not_paid_for_again(database: Database) ->
         connection.execute(update(requests).where(old).values(accepted_at=database.now - 90_000))
     forget(database, ANN)
     assert accept(database, "om_young", sender=ANN).outcome == "repeated"
-    assert count(database, requests) == 1
+    assert count_rows(database, requests) == 1
     assert accept(database, "om_new", sender=ANN).outcome == "accepted"
 
 
@@ -126,7 +114,7 @@ def test_whoever_is_being_served_is_not_forgotten(database: Database) -> None:
     accept(database, "om_2", sender=ANN)
     stored = forget(database, ANN)
     assert (stored.goes_on, stored.unfinished, stored.unanswered) == (True, 1, 1)
-    assert (count(database, requests), count(database, generations)) == (2, 2)
+    assert (count_rows(database, requests), count_rows(database, generations)) == (2, 2)
 
 
 def test_new_prompts_meanwhile_are_kept(database: Database) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Table, select, update
 
-from bot.db.cancellation import cancel
 from bot.db.database import Database, read_url
-from bot.db.generations import GenerationStore, pause_model, recover_lost_calls, resume_images
+from bot.db.generations import GenerationStore, recover_lost_calls, resume_images
 from bot.db.key_value import pause
-from bot.db.requests import RequestStore
+from bot.db.requests import RequestStore, cancel
 from bot.db.tables import Generation, generations, requests
+from bot.db.timers import pause_model
 from bot.errors import DatabaseUnavailable, LeaseLost
 from bot.models import GeneratedImage, State
 from bot.worker.generation_steps import REPEATED_UNKNOWN

@@ -8,16 +8,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import psycopg
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
-from bot.db.cancellation import cancel_recalled
 from bot.db.database import LIMITS_LOCK, Database, read_url
 from bot.db.migrate import migrate
-from bot.db.tables import key_value, requests
+from bot.db.requests import cancel_recalled
+from bot.db.tables import key_value
 from bot.models import ImagePrompt
 from bot.service.requests import RequestService, SubmitResult
-from tests.support.builders import UNLIMITED, Team, arrival, reception_of
+from tests.support.builders import UNLIMITED, Team, arrival, count_rows, reception_of
 from tests.support.databases import postgres_database
 from tests.support.dsl import wait_for
 
@@ -41,25 +41,19 @@ def at_once(reception: RequestService, asked: Sequence[tuple[str, ImagePrompt]])
         return [pool.submit(ask, number, *one) for number, one in enumerate(asked)]
 
 
-def count(database: Database) -> int:
-    """How many requests there are."""
-    with database.read() as connection:
-        return connection.scalar(select(func.count()).select_from(requests)) or 0
-
-
 def test_a_limit_is_exact_within_a_group(database: Database) -> None:
     """Of twelve prompts at the same moment as many are accepted as there is room for, and each is answered."""
     reception = reception_of(database, Team(limits=UNLIMITED.model_copy(update={"images_per_month": 5})))
     outcomes = [one.result().outcome for one in at_once(reception, [(f"om_{n}", CAT) for n in range(12)])]
     assert (outcomes.count("accepted"), outcomes.count("rejected")) == (5, 7)
-    assert count(database) == 12
+    assert count_rows(database) == 12
 
 
 def test_one_message_many_times_at_once_is_one_request(database: Database) -> None:
     """Eight deliveries of a message at the same moment are one request and seven repetitions."""
     outcomes = [one.result().outcome for one in at_once(reception_of(database), [("om_1", CAT)] * 8)]
     assert (outcomes.count("accepted"), outcomes.count("repeated")) == (1, 7)
-    assert count(database) == 1
+    assert count_rows(database) == 1
 
 
 def test_a_prompt_that_cannot_be_stored_harms_no_other(database: Database) -> None:
@@ -68,7 +62,7 @@ def test_a_prompt_that_cannot_be_stored_harms_no_other(database: Database) -> No
     *others, bad = at_once(reception_of(database), [*asked, ("om_bad", ImagePrompt(prompt="half of a pair: \ud83d"))])
     assert [one.result().outcome for one in others] == ["accepted"] * 7
     assert bad.exception() is not None
-    assert count(database) == 7
+    assert count_rows(database) == 7
 
 
 def test_an_error_tells_nothing_of_what_was_typed(database: Database) -> None:
@@ -109,7 +103,7 @@ def test_a_connection_that_was_cut_while_it_rested_is_opened_anew() -> None:
     with postgres_database() as url, psycopg.connect(url, autocommit=True) as other:
         database = Database(read_url(url))
         migrate(database)
-        assert count(database) == 0
+        assert count_rows(database) == 0
         other.execute(END_ALL)
         wait_for(lambda: other.execute(CONNECTED).fetchone() == (1,))
         assert reception_of(database).submit(arrival(), CAT).outcome == "accepted"

@@ -9,23 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.db.cancellation import cancel, cancel_recalled
 from bot.db.database import Database
 from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.key_value import pause, resume
+from bot.db.requests import cancel, cancel_recalled
 from bot.db.tables import Generation
-from bot.errors import (
-    AuthenticationFailed,
-    CallTimedOut,
-    ContentRejected,
-    GlmError,
-    InsufficientBalance,
-    NetworkFailed,
-    NotConnected,
-    RateLimited,
-    RequestRejected,
-    ServerFailed,
-)
+from bot.errors import NotConnected
 from bot.settings import Budget, LimitSettings
 from bot.worker import generation_steps as steps
 from tests.support.builders import EXPIRED, LEASE, UNLIMITED, Team, accept, claimed, limits_of, make
@@ -129,32 +118,19 @@ def test_what_may_be_billed_counts_for_the_person(
     assert accept(database, "om_other", sender="ou_bob", team=limits).outcome == "accepted"
 
 
-@pytest.mark.parametrize(
-    ("error", "charged"),
-    [
-        (RequestRejected("x", provider_code="1214", status=400, from_platform=True), 0),
-        (RateLimited("x", provider_code="1308", status=429, from_platform=True), 0),
-        (AuthenticationFailed("x", provider_code="1000", status=401, from_platform=True), 0),
-        (InsufficientBalance("x", provider_code="1113", status=429, from_platform=True), 0),
-        (NotConnected("the platform could not be reached"), 0),
-        (ContentRejected("x", provider_code="1301", status=400, from_platform=True, filters=(("user", 2),)), 1),
-        (ContentRejected("x", provider_code="1301", status=400, from_platform=True, filters=(("assistant", 1),)), 1),
-        (ContentRejected("a picture was made, and is not shown"), 1),
-        (ServerFailed("x", provider_code="1234", status=500, from_platform=True), 1),
-        (ServerFailed("a gateway's page", status=502), 1),
-        (NetworkFailed("the connection broke"), 1),
-        (CallTimedOut("nobody knows"), 1),
-        (ServerFailed("a picture was made, and its link leads nowhere", status=200), 1),
-    ],
-)
-def test_the_budget_counts_what_may_have_been_billed(database: Database, error: GlmError, charged: int) -> None:
+@pytest.mark.parametrize("billed", [True, False])
+def test_the_budget_counts_what_may_have_been_billed(database: Database, *, billed: bool) -> None:
     """A call that the platform refused before any work costs nothing; one that it may bill counts."""
     accept(database, "om_1")
     generation = claimed(database)
     assert used(database, team(), "images") == [1]
-    billed = error.may_be_billed
-    GenerationStore(database, "me").fail(generation, steps.failure_from_glm(error), billed=billed)
-    assert used(database, team(), "images", "today") == [charged, charged]
+    GenerationStore(database, "me").fail(generation, steps.STUCK, billed=billed)
+    assert used(database, team(), "images", "today") == [billed, billed]
+
+
+def test_a_call_that_never_reached_the_platform_is_not_billed() -> None:
+    """What the platform's own answers mean for the bill is tested with the answers."""
+    assert not NotConnected("the platform could not be reached").may_be_billed
 
 
 def test_a_repeated_call_counts_twice(database: Database) -> None:

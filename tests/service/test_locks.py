@@ -16,11 +16,11 @@ from bot.db.database import Database, read_url
 from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.leases import Leases
 from bot.db.requests import RequestStore, mark_dirty
-from bot.db.tables import Generation, generations, requests
+from bot.db.tables import generations, requests
 from bot.models import Command
 from bot.timings import elapsed_time
 from bot.worker.generation_steps import REPEATED_UNKNOWN, STUCK
-from tests.support.builders import EXPIRED, LEASE, accept, answer, arrival, reception_of
+from tests.support.builders import EXPIRED, LEASE, accept, answer, arrival, claim, reception_of
 from tests.support.databases import postgres_database
 from tests.support.dsl import wait_for
 
@@ -68,18 +68,10 @@ class Scene:
         with self.database.write() as connection:
             mark_dirty(connection, request_ids)
 
-    def claim(self, *, lease: float = LEASE, owner: str = "me") -> Generation:
-        """Takes a slot for whoever is next."""
-        waiting = self.store().next_waiting("glm-image")
-        assert waiting is not None
-        claimed = self.store(owner).claim_slot(waiting[0], lease=lease, slots=9, deadline=180)
-        assert claimed is not None
-        return claimed
-
     def lose_both(self) -> None:
         """Both calls were begun by a process that is dead now; that of the first request for the second time."""
         for _ in range(2):
-            self.claim(lease=EXPIRED)
+            assert claim(self.database, slots=9, lease=EXPIRED)
         with self.database.write() as connection:
             connection.execute(update(generations).where(generations.c.request_id == FIRST).values(repeated=True))
 
@@ -114,10 +106,11 @@ def test_a_failure_and_the_next_call_of_a_request(scene: Scene) -> None:
                 request_id=FIRST, index_in_request=case((generations.c.request_id == FIRST, 0), else_=1)
             )
         )
-    failing = scene.claim()
+    failing = claim(scene.database, slots=9)
+    assert failing is not None
     scene.let_pass(
         "SELECT 1 FROM monthly_usage FOR UPDATE",
-        scene.claim,
+        lambda: claim(scene.database, slots=9),
         lambda: scene.store().fail(failing, STUCK, billed=False),
     )
 
@@ -125,7 +118,8 @@ def test_a_failure_and_the_next_call_of_a_request(scene: Scene) -> None:
 def test_a_beat_and_the_end_of_a_generation(scene: Scene, tmp_path: Path) -> None:
     """The leases of a card and of its picture are prolonged while the picture comes to its end."""
     leases = Leases(scene.database, folder=tmp_path)
-    generation = scene.claim(owner=leases.owner)
+    generation = claim(scene.database, slots=9, owner=leases.owner)
+    assert generation is not None
     held = RequestStore(scene.database, leases.owner).claim(generation.request_id, lease=LEASE)
     assert held is not None
     since = elapsed_time()

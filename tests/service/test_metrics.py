@@ -24,7 +24,7 @@ from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.db.reports import Reports
 from bot.db.tables import generations
-from bot.db.usage import ApiUsageCounter, charge
+from bot.db.usage import ApiUsageCounter, add_usage
 from bot.errors import DatabaseUnavailable
 from bot.metrics import Metrics
 from bot.models import State, StateSnapshot
@@ -196,9 +196,9 @@ def test_the_queue_and_the_slots_are_counted_by_model(database: Database) -> Non
 def test_the_month_is_priced_by_model(database: Database) -> None:
     """Yuan are the images of each model times its price, of this month alone."""
     with database.write() as connection:
-        charge(database, connection, month="2026-11", model="glm-image", images=3)
-        charge(database, connection, month="2026-11", model="cogview-4", images=5)
-        charge(database, connection, month="2026-10", model="cogview-4", images=70)
+        add_usage(database, connection, month="2026-11", name="glm-image", count=3)
+        add_usage(database, connection, month="2026-11", name="cogview-4", count=5)
+        add_usage(database, connection, month="2026-10", name="cogview-4", count=70)
     state = snapshot(database)
     assert state.month_images == 8
     assert state.month_yuan == pytest.approx(0.6)

@@ -14,11 +14,11 @@ from sqlalchemy.exc import OperationalError
 from bot.db.database import Database
 from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.leases import Leases
-from bot.db.tables import FEISHU_CALLS, Generation, generations, monthly_usage
+from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
 from bot.errors import LeaseLost
 from bot.timings import elapsed_time
 from bot.worker.generation_steps import REPEATED_UNKNOWN
-from tests.support.builders import EXPIRED, LEASE, accept, answer
+from tests.support.builders import EXPIRED, accept, claimed
 from tests.support.databases import postgres_database
 from tests.support.dsl import BotUnderTest, around, wait_for
 from tests.support.wire import wired
@@ -43,21 +43,10 @@ def leases(database: Database, tmp_path: Path) -> Iterator[Leases]:
         yield leases
 
 
-def claim(database: Database, *, owner: str, lease: float = LEASE) -> Generation:
-    """A generation whose slot was taken."""
-    accept(database)
-    answer(database)
-    store = GenerationStore(database, owner)
-    waiting = store.next_waiting("glm-image")
-    assert waiting is not None
-    claimed = store.claim_slot(waiting[0], lease=lease, slots=1, deadline=180)
-    assert claimed is not None
-    return claimed
-
-
 def test_a_late_lease_that_is_still_ours_is_renewed(database: Database, leases: Leases) -> None:
     """A claim that was committed late is asked for once; then it counts as renewed."""
-    generation = claim(database, owner=leases.owner, lease=EXPIRED)
+    accept(database)
+    generation = claimed(database, owner=leases.owner, lease=EXPIRED)
     with leases.holding(generation.generation_id, since=elapsed_time() - LATE):
         leases.confirm(generation.generation_id)
         with database.read() as connection:
@@ -67,7 +56,8 @@ def test_a_late_lease_that_is_still_ours_is_renewed(database: Database, leases: 
 
 def test_a_late_lease_that_was_taken_over_stops_the_work(database: Database, leases: Leases) -> None:
     """When another worker has taken the row over, or nothing is held any more, the side effect is not made."""
-    generation = claim(database, owner=leases.owner)
+    accept(database)
+    generation = claimed(database, owner=leases.owner)
     with leases.holding(generation.generation_id, since=elapsed_time() - LATE):
         with database.write() as connection:
             connection.execute(update(generations).values(owner="other"))
@@ -80,12 +70,10 @@ def test_a_late_lease_that_was_taken_over_stops_the_work(database: Database, lea
 def test_what_was_not_sent_is_not_charged(database: Database) -> None:
     """A claim whose call was never sent gives its charge back, also when another worker has taken it over since."""
     slow, quick = GenerationStore(database, "slow"), GenerationStore(database, "quick")
-    generation = claim(database, owner="slow", lease=EXPIRED)
+    accept(database)
+    generation = claimed(database, owner="slow", lease=EXPIRED)
     recover_lost_calls(database, failure=REPEATED_UNKNOWN)
-    waiting = quick.next_waiting("glm-image")
-    assert waiting is not None
-    again = quick.claim_slot(waiting[0], lease=LEASE, slots=1, deadline=180)
-    assert again is not None
+    again = claimed(database, owner="quick")
     assert charged(database) == (2, 2)
     slow.undo_claim(generation)
     assert charged(database) == (1, 1)
@@ -95,13 +83,13 @@ def test_what_was_not_sent_is_not_charged(database: Database) -> None:
 
 
 @contextmanager
-def unacknowledged_claims(database: Database, *, times: int) -> Iterator[list[str]]:
-    """The first commits of claims are made, but their acknowledgement is lost."""
+def unacknowledged(database: Database, step: str) -> Iterator[list[str]]:
+    """The first commit of a step is made, but its acknowledgement is lost."""
     lost: list[str] = []
 
     def commit(connection: Connection) -> None:
-        if len(lost) < times and connection.get_execution_options().get("step") == "generations.claim_slot":
-            lost.append("claim")
+        if not lost and connection.get_execution_options().get("step") == step:
+            lost.append(step)
             connection.connection.commit()
             raise OperationalError("COMMIT", None, Exception("server closed the connection"))
 
@@ -112,7 +100,7 @@ def unacknowledged_claims(database: Database, *, times: int) -> Iterator[list[st
 
 def test_a_claim_whose_acknowledgement_is_lost_is_charged_once(tmp_path: Path) -> None:
     """The worker asks what became of its claim, and goes on with it."""
-    with BotUnderTest(folder=tmp_path) as bot, unacknowledged_claims(bot.app.database, times=1) as lost:
+    with BotUnderTest(folder=tmp_path) as bot, unacknowledged(bot.app.database, "generations.claim_slot") as lost:
         user = bot.new_user()
         card = user.ask(said := user.send())
         assert len(lost) == 1

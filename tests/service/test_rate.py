@@ -6,17 +6,16 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 
-from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database, read_url
-from bot.db.requests import RequestStore
+from bot.db.requests import RequestStore, cancel_recalled
 from bot.db.tables import requests
 from bot.errors import UserError
 from bot.models import Command, ImagePrompt, ParsedMessage
 from bot.service.requests import SubmitResult
 from bot.settings import LimitSettings
-from tests.support.builders import UNLIMITED, Team, arrival, reception_of
+from tests.support.builders import UNLIMITED, Team, arrival, count_rows, reception_of
 from tests.support.dsl import BotUnderTest, toast_text
 
 MOST = 5
@@ -37,12 +36,6 @@ def send(
     return reception_of(database, LIMITED).submit(where, what)
 
 
-def stored(database: Database) -> int:
-    """How many requests there are."""
-    with database.read() as connection:
-        return connection.scalar(select(func.count()).select_from(requests)) or 0
-
-
 def test_one_notice_and_then_silence(database: Database) -> None:
     """Of whatever a person sends, so much is answered a minute; then one notice, then nothing is stored."""
     outcomes = [send(database, number, MIXED[number % 3], chat=f"oc_{number}") for number in range(20)]
@@ -50,7 +43,7 @@ def test_one_notice_and_then_silence(database: Database) -> None:
     notice = outcomes[MOST]
     assert notice.error is not None
     assert (notice.kind, notice.error.sentence) == ("too_fast", "limit.rate")
-    assert stored(database) == MOST + 1
+    assert count_rows(database) == MOST + 1
     assert send(database, 0, MIXED[0], person="ou_bob").outcome == "accepted"
 
 
@@ -82,7 +75,7 @@ def test_the_rate_is_one_for_all_processes(database_url: str) -> None:
         outcomes = [one.result() for one in sent]
     kinds = Counter("silenced" if one.outcome == "silenced" else one.kind for one in outcomes)
     assert (kinds["too_fast"], kinds["silenced"]) == (1, 30 - MOST - 1)
-    assert stored(processes[0]) == MOST + 1
+    assert count_rows(processes[0]) == MOST + 1
     for process in processes:
         process.close()
 
@@ -117,7 +110,7 @@ def test_presses_over_the_rate_get_a_toast(tmp_path: Path) -> None:
         for action in ("again", "edit", "original", "again"):
             assert card.press_for_toast(action) == toast_text("limit.rate", most=2)
         assert user.new_answers(2) == []
-        assert (len(bot.glm.calls), stored(bot.app.database)) == (2, 2)
+        assert (len(bot.glm.calls), count_rows(bot.app.database)) == (2, 2)
 
 
 def test_chats_take_turns(database: Database) -> None:

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
-from bot.db.cancellation import cancel_recalled
 from bot.db.database import Database
-from bot.db.requests import RequestStore
+from bot.db.requests import RequestStore, cancel_recalled
 from bot.db.tables import NewRequest, generations, requests
 from bot.models import ImagePrompt
-from tests.support.builders import LEASE, accept, arrival, reception_of
+from tests.support.builders import LEASE, accept, arrival, count_rows, reception_of
 from tests.support.dsl import REDELIVERY, BotUnderTest, header_color, wait_for
 
 EVENTS = ("im.message.recalled_v1", "im.message.receive_v1")
@@ -66,21 +65,15 @@ def test_recalls_of_other_messages_do_not_pile_up(database: Database) -> None:
     cancel_recalled(database, "om_own")
     for number in range(30):
         cancel_recalled(database, f"om_{number}", remembered=10)
-    assert count(database) == 1 + 10
+    assert count_rows(database) == 1 + 10
     assert accept(database, "om_20").outcome == "repeated"
     assert accept(database, "om_19").outcome == "accepted"
     assert accept(database, "om_own").outcome == "repeated"
     with database.write() as connection:
         connection.execute(update(requests).values(accepted_at=requests.c.accepted_at - 9 * 3_600))
     cancel_recalled(database, "om_last")
-    assert count(database) == 3
+    assert count_rows(database) == 3
     assert accept(database, "om_own").outcome == "repeated"
-
-
-def count(database: Database) -> int:
-    """How many requests there are."""
-    with database.read() as connection:
-        return connection.scalar(select(func.count()).select_from(requests)) or 0
 
 
 @pytest.mark.parametrize(("tried", "left"), [(False, 0), (True, 1)], ids=["not sent", "perhaps sent"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.db.requests import RequestStore
+from bot.db.timers import SendRateLimiter
 from tests.support.databases import postgres_database
 from tests.support.dsl import BotUnderTest, Conversation, card_actions, wait_for
 
@@ -42,8 +42,8 @@ class Crowded:
             def handle_request(self, request: httpx.Request) -> httpx.Response:
                 body = request.read()
                 if b"image_key" in body or b"file_key" in body:
-                    store = RequestStore(crowded.bot.app.database, "me")
-                    while store.reserve(crowded.chat_id) == 0:
+                    limiter = SendRateLimiter(crowded.bot.app.database)
+                    while limiter.reserve(crowded.chat_id) == 0:
                         pass
                 return network.handle_request(request)
 

@@ -9,7 +9,7 @@ from bot.db.generations import GenerationStore
 from bot.db.requests import RequestStore, mark_dirty
 from bot.errors import LeaseLost
 from bot.models import State
-from tests.support.builders import EXPIRED, LEASE, accept, answer
+from tests.support.builders import EXPIRED, LEASE, accept, answer, claim
 
 
 def test_a_message_is_accepted_once(database: Database) -> None:
@@ -57,13 +57,11 @@ def test_first_answers_in_a_chat_keep_the_order_of_the_messages(database: Databa
 
 def test_a_change_during_a_showing_is_shown_after_it(database: Database) -> None:
     """What changed while a card was on its way makes the request due again."""
-    store, generations = RequestStore(database, "me"), GenerationStore(database, "me")
+    store = RequestStore(database, "me")
     accept(database)
     answer(database)
     assert store.due_requests(limit=10) == []
-    waiting = generations.next_waiting("glm-image")
-    assert waiting is not None
-    generations.claim_slot(waiting[0], lease=LEASE, slots=1, deadline=180)
+    assert claim(database)
     assert len(store.due_requests(limit=10)) == 1
 
 

@@ -11,14 +11,7 @@ import pytest
 from sqlalchemy import literal, select
 
 from bot.db.database import Database
-from bot.db.generations import is_model_held, pause_model
-from bot.db.timers import CHAT, MINUTE, SECOND, SendRateLimiter, TokenBucket
-
-
-def send(database: Database, chat: str) -> float:
-    """Asks to send a message; gives the seconds to wait."""
-    with database.write() as connection:
-        return SendRateLimiter(database).reserve(connection, chat)
+from bot.db.timers import CHAT, MINUTE, SECOND, SendRateLimiter, TokenBucket, is_model_held, pause_model
 
 
 @pytest.mark.parametrize(("allowance", "seconds", "allowed"), [(CHAT, 1, 5), (SECOND, 1, 50), (MINUTE, 60, 1000)])
@@ -31,9 +24,10 @@ def test_burst_and_rate_together_stay_within_the_platforms_limit(
 
 def test_a_chat_gets_a_burst_and_then_waits(database: Database) -> None:
     """After the burst the next message waits, and a message to another chat does not."""
-    assert [send(database, "oc_1") for _ in range(CHAT.burst)] == [0.0] * CHAT.burst
-    assert 0 < send(database, "oc_1") <= 1 / CHAT.rate
-    assert send(database, "oc_2") == 0.0
+    limiter = SendRateLimiter(database)
+    assert [limiter.reserve("oc_1") for _ in range(CHAT.burst)] == [0.0] * CHAT.burst
+    assert 0 < limiter.reserve("oc_1") <= 1 / CHAT.rate
+    assert limiter.reserve("oc_2") == 0.0
 
 
 def test_a_chat_that_is_new_gets_no_more(database: Database) -> None:
@@ -42,7 +36,7 @@ def test_a_chat_that_is_new_gets_no_more(database: Database) -> None:
 
     def send_at_once(_: int) -> float:
         start.wait()
-        return send(database, "oc_new")
+        return SendRateLimiter(database).reserve("oc_new")
 
     began = time.monotonic()
     with ThreadPoolExecutor(6) as pool:
@@ -68,9 +62,8 @@ def test_a_wait_that_the_platform_names_holds_every_message(
 ) -> None:
     """After the platform has named a wait nothing goes out before its end."""
     for seconds in named:
-        with database.write() as connection:
-            SendRateLimiter(database).hold(connection, seconds=seconds)
-    assert least < send(database, "oc_1") <= most
+        SendRateLimiter(database).hold(seconds)
+    assert least < SendRateLimiter(database).reserve("oc_1") <= most
 
 
 def test_a_busy_model_is_not_called_sooner_than_was_said(database: Database) -> None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Table, func, select
+
 from bot.chat.styles import Styles
 from bot.db.database import Database
 from bot.db.generations import GenerationStore
 from bot.db.key_value import Preferences
 from bot.db.requests import RequestStore
-from bot.db.tables import Generation, NewRequest, Request
+from bot.db.tables import Generation, NewRequest, Request, requests
 from bot.models import GeneratedImage, ImagePrompt
 from bot.options import Options, PartialOptions
 from bot.service.quotas import Limits
@@ -87,9 +89,7 @@ def claim(
     """Takes a slot of GLM-Image for whoever is next."""
     store = GenerationStore(database, owner)
     waiting = store.next_waiting("glm-image")
-    if waiting is None:
-        return None
-    return store.claim_slot(waiting[0], lease=lease, slots=slots, deadline=deadline)
+    return store.claim_slot(waiting[0], lease=lease, slots=slots, deadline=deadline) if waiting else None
 
 
 def claimed(database: Database, **how: Any) -> Generation:
@@ -104,6 +104,17 @@ def make(database: Database, generation: Generation) -> bool:
     """Stores the image of a call; gives whether it is to be delivered."""
     image = GeneratedImage(url="https://x/1")
     return GenerationStore(database, "me").made(generation, image, link_expires_at=None)
+
+
+def count_rows(database: Database, table: Table = requests) -> int:
+    """How many rows a table has."""
+    with database.read() as connection:
+        return connection.scalar(select(func.count()).select_from(table)) or 0
+
+
+def add_row(database: Database, table: Table, **values: Any) -> None:
+    with database.write() as connection:
+        connection.execute(database.insert(table).values(**values))
 
 
 def answer(database: Database, *, owner: str = "me") -> list[Request]:

@@ -111,6 +111,14 @@ def test_the_status_decides_about_unknown_codes_only() -> None:
         assert action_of(code, status=status, call="patch") is FeishuAction[action], (code, status)
 
 
+def test_the_page_of_a_proxy_is_an_outage() -> None:
+    """One that refuses every call is told from an answer that did not arrive."""
+    refusals = {401, 403, 407}
+    for status in (*refusals, 404, 502, None):
+        expected = FeishuAction.APP_REFUSED if status in refusals else FeishuAction.RETRY
+        assert FeishuUnreachable("no JSON", call="reply", status=status).action is expected, status
+
+
 def test_a_refusal_has_its_fix() -> None:
     """It names the place in the console or the setting, or at least where the code is explained."""
     asked = [(code, fix) for fix, codes in FIXES.items() for code in codes]

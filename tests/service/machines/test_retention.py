@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Table, event, func, select, update
+from sqlalchemy import Connection, event, func, select, update
 
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
@@ -26,7 +25,7 @@ from bot.db.tables import (
 )
 from bot.models import State
 from tests.support.bot_process import Cluster
-from tests.support.builders import accept
+from tests.support.builders import accept, add_row, count_rows
 from tests.support.bulk_rows import add_finished
 from tests.support.dsl import wait_for
 
@@ -36,12 +35,6 @@ HOURS = 3600.0
 def retention(database: Database, *, days: int = 40) -> Retention:
     """A clean-up of a process that is not about to leave."""
     return Retention(database=database, days=days, stopping=threading.Event())
-
-
-def count(database: Database, table: Table) -> int:
-    """How many rows a table has."""
-    with database.read() as connection:
-        return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
 def end(database: Database, *, seconds_ago: float, origin: str | None = None) -> None:
@@ -54,21 +47,15 @@ def end(database: Database, *, seconds_ago: float, origin: str | None = None) ->
         connection.execute(update(requests).where(some).values(**ended))
 
 
-def put(database: Database, table: Table, **values: Any) -> None:
-    """Adds a row."""
-    with database.write() as connection:
-        connection.execute(database.insert(table).values(**values))
-
-
 def test_what_ended_long_ago_is_gone_with_all_that_belongs_to_it(database: Database) -> None:
     """After 40 days a request goes with its prompt, its sender, its generations and what was sent for it."""
     accept(database, count=4)
     with database.read() as connection:
         request_id = connection.scalar(select(requests.c.request_id))
-    put(database, sent_messages, request_id=request_id, step="text", message_id="om_1")
+    add_row(database, sent_messages, request_id=request_id, step="text", message_id="om_1")
     end(database, seconds_ago=40 * DAY + 60)
     assert retention(database).clean() == 1
-    assert [count(database, table) for table in (requests, generations, sent_messages)] == [0, 0, 0]
+    assert [count_rows(database, table) for table in (requests, generations, sent_messages)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("goes_on", ["younger", "not ended", "its picture is being made"])
@@ -82,7 +69,7 @@ def test_what_is_younger_or_goes_on_is_kept(database: Database, goes_on: str) ->
         if goes_on == "its picture is being made":
             connection.execute(update(requests).values(ended_at=database.now - 50 * DAY))
     retention(database).clean()
-    assert [count(database, table) for table in (requests, generations)] == [1, 1]
+    assert [count_rows(database, table) for table in (requests, generations)] == [1, 1]
 
 
 def test_a_message_is_known_for_longer_than_feishu_delivers_it(database: Database) -> None:
@@ -133,17 +120,17 @@ def test_what_stands_beside_the_requests_is_forgotten_too(database: Database) ->
     with database.read() as connection:
         now = connection.scalar(select(database.now)) or 0.0
     for age, name in ((41 * DAY, "old"), (0.0, "new")):
-        put(database, last_served, sender=f"ou_{name}", model="glm-image", called_at=now - age)
-        put(database, timers, name=f"oc_{name}", next_at=now - age + 5)
-        put(database, workers, owner=name, seen_at=now - age)
+        add_row(database, last_served, sender=f"ou_{name}", model="glm-image", called_at=now - age)
+        add_row(database, timers, name=f"oc_{name}", next_at=now - age + 5)
+        add_row(database, workers, owner=name, seen_at=now - age)
     for month in ("2001-01", "2999-12"):
-        put(database, monthly_usage, month=month, name="glm-image", count=1)
-    put(database, preferences, subject="ou_old", content="{}")
-    put(database, key_value, name="user_id_key", value="fake")
+        add_row(database, monthly_usage, month=month, name="glm-image", count=1)
+    add_row(database, preferences, subject="ou_old", content="{}")
+    add_row(database, key_value, name="user_id_key", value="fake")
     assert retention(database).clean() == 4
     # The turn of the clean-up itself is a second row of the paces.
-    assert [count(database, table) for table in (last_served, timers, workers, monthly_usage)] == [1, 2, 1, 1]
-    assert [count(database, table) for table in (preferences, key_value)] == [1, 1]
+    assert [count_rows(database, table) for table in (last_served, timers, workers, monthly_usage)] == [1, 2, 1, 1]
+    assert [count_rows(database, table) for table in (preferences, key_value)] == [1, 1]
 
 
 def test_a_worker_cleans_up_when_it_starts(cluster: Cluster) -> None:
@@ -153,6 +140,6 @@ def test_a_worker_cleans_up_when_it_starts(cluster: Cluster) -> None:
     add_finished(database, 10, days=1, ended_ago=41 * DAY)
     add_finished(database, 5, days=1, ended_ago=DAY, mark="young")
     cluster.start("worker")
-    wait_for(lambda: count(database, requests) == 5)
-    assert count(database, generations) == 5
+    wait_for(lambda: count_rows(database, requests) == 5)
+    assert count_rows(database, generations) == 5
     database.close()

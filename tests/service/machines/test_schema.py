@@ -15,9 +15,8 @@ from alembic.config import Config
 from sqlalchemy import column, inspect, select, table, text
 
 from bot.__main__ import main
-from bot.db import migrations
 from bot.db.database import Database, read_url
-from bot.db.migrate import HEAD, current_revision, migrate
+from bot.db.migrate import HEAD, MIGRATIONS, current_revision, migrate
 from bot.db.tables import metadata, requests
 from tests.service.machines.test_upgrade import load as load_dump
 from tests.support.databases import postgres_database
@@ -54,7 +53,7 @@ def upgrade_to(database: Database, revision: str) -> None:
     """Runs the migrations up to one revision."""
     with database.write() as connection:
         config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 

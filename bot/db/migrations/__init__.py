@@ -1,1 +1,0 @@
-"""The schema's revisions, applied in order by Alembic."""
