@@ -183,6 +183,9 @@ class Worker:
             if waiting is None:
                 return None
             generation_id, options = waiting
+            if generation_id in self.leases.held:
+                # The end of its last call is being stored again, as the first commit was not acknowledged.
+                return None
             generation = None
             self.leases.hold(generation_id, since=elapsed_time())
             try:

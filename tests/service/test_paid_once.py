@@ -109,6 +109,20 @@ def test_a_claim_whose_acknowledgement_is_lost_is_charged_once(tmp_path: Path) -
         assert charged(bot.app.database) == (1, 1) == (len(user.posts(said)), 1)
 
 
+def test_a_refusal_whose_acknowledgement_is_lost_does_not_release_the_next_call(tmp_path: Path) -> None:
+    """The refusal is stored again while the generation is due again; its next call begins only after that."""
+    with BotUnderTest(folder=tmp_path) as bot, unacknowledged(bot.app.database, "generations.push_back") as lost:
+        # So that the next call would be under way when the refusal is stored again.
+        bot.glm.seconds = 1.0
+        bot.glm.arm("glm_1302", times=1)
+        user = bot.new_user()
+        card = user.ask(said := user.send())
+        assert len(lost) == 1
+        assert card.color == "green"
+        assert charged(bot.app.database) == (1, 1)
+        assert (len(bot.glm.paid), len(user.posts(said))) == (1, 2)
+
+
 def fail_with_the_answer(inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
     """Sends the request, and makes the program fail while it reads the answer."""
     inner.handle_request(request).read()
