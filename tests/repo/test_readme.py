@@ -11,6 +11,7 @@ from bot.chat.parsing.tokenizer import COMMANDS as CHAT_COMMANDS
 from bot.errors import GlmError, UserError
 from bot.models import Command
 from bot.settings import VARIABLES
+from tests.benchmarks.__main__ import BENCHMARKS
 from tests.repo.lock import TOP
 
 README, SETTINGS, COMMAND_PAGE = (
@@ -99,3 +100,9 @@ def test_the_procfile_runs_what_the_readme_says() -> None:
     """The lines of the Procfile are the two production commands."""
     lines = (TOP / "Procfile").read_text(encoding="utf-8").splitlines()
     assert lines == ["web: python -m bot serve", "worker: python -m bot worker"]
+
+
+def test_the_readme_lists_every_benchmark() -> None:
+    """A benchmark that can be run is in the table, and the other way round."""
+    readme = (TOP / "tests" / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([a-z_]+)`", readme.partition("## Benchmarks")[2], re.MULTILINE)) == set(BENCHMARKS)
