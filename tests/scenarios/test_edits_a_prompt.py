@@ -122,11 +122,3 @@ def test_anybody_in_the_group_can_edit(member: Conversation) -> None:
     form.submit(by=other, prompt="两座灯塔", size="1:1", style="none")
     member.new_answers(2)
     other.ask("/quota").assert_shows("quota.today", used=1, most=20, left=19)
-
-
-def test_form_holds_the_beginning_of_a_long_prompt(user: Conversation) -> None:
-    """Of a prompt that is longer than Feishu's field the form holds the beginning, and says so."""
-    prompt = "灯塔" * 700
-    form = user.ask(prompt).press("edit")
-    assert parts_of(form)["prompt"]["default_value"] == prompt[:1000]
-    form.assert_shows("form.cut", length=1400, shown=1000)

@@ -47,11 +47,6 @@ def test_impossible_command_is_explained(user: Conversation) -> None:
         assert card.paid == []
 
 
-def test_id_command_shows_ids_to_copy(member: Conversation) -> None:
-    """The ids of a person and of a chat are alone in their lines."""
-    assert {member.person, member.chat_id} <= set(member.ask("/id").text("en").split("\n"))
-
-
 def test_quota_counts_what_may_be_billed(bot: BotUnderTest, user: Conversation) -> None:
     """The quota counts what was made today or may have been billed, and not what was refused before any work."""
     user.ask("一座灯塔 /n 2")

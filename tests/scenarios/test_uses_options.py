@@ -50,16 +50,6 @@ def test_faulty_option_is_explained_and_free(user: Conversation) -> None:
     card.assert_shows("misread.count", value="5", most="4")
 
 
-def test_unknown_default_lists_what_is_possible(user: Conversation) -> None:
-    """A wrong default size gets ratios, recommended sizes and the rule, an unknown style the styles in words."""
-    size, style = user.ask("/set size 512x512"), user.ask("/set style 梵高")
-    for allowed in ("512x512", "16:9", "1280x1280", "1568x1056", "1024", "2048", "32"):
-        assert allowed in size.text("zh")
-        assert allowed in size.text("en")
-    assert "水彩、" in style.text("zh")
-    assert "watercolor, " in style.text("en")
-
-
 def test_watermark_can_be_dropped_where_allowed(tmp_path: Path) -> None:
     """Where the admin has said that the disclaimer is signed, the platform is asked for a picture without it."""
     with bot_with(tmp_path, {"BOT_IMAGES_WATERMARK_DISCLAIMER_SIGNED": "true"}) as bot:
