@@ -205,6 +205,8 @@ class LongConnection:
                 continue
             heard_at, self.down = time.monotonic(), None
             self._on_frame(connection, data)
+        # What came is answered over this connection, which is closed after this.
+        wait(self._handling.copy(), timeout=DRAIN_SECONDS)
         return "closing"
 
     def _on_frame(self, connection: ClientConnection, data: bytes | str) -> None:

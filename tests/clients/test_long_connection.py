@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -150,13 +150,15 @@ def test_what_was_taken_is_answered_before_it_leaves(
     assert feishu.wait_for(lambda _: bool(taking.payloads), seconds=SECONDS)
     leaving = threading.Thread(target=connection.close)
     leaving.start()
+    # It is seen within 25 ms that the connection is to close, but it stays open for the answer.
+    assert not feishu.wait_for(lambda _: feishu.line.open == 0, seconds=0.3)
     taking.go_on.set()
     leaving.join(SECONDS)
     assert outcomes(feishu, 1)[0][0] == "acknowledged"
     assert feishu.wait_for(lambda _: feishu.line.open == 0, seconds=SECONDS)
 
 
-@pytest.mark.parametrize("code", [1, 1000040343, 1000040345, 1000040350])
+@pytest.mark.parametrize("code", [1, 1000040350])
 def test_what_passes_is_waited_for(
     feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection], code: int
 ) -> None:
@@ -170,7 +172,7 @@ def test_what_passes_is_waited_for(
     assert feishu.wait_for(lambda _: feishu.line.opened == 2, seconds=SECONDS)
 
 
-@pytest.mark.parametrize("code", [10003, 10014, 1000040344, 1000040351])
+@pytest.mark.parametrize("code", [10014, 1000040351])
 def test_a_refusal_for_good_ends_it(feishu: ConnectedStandIn, code: int) -> None:
     """Wrong credentials or the wrong platform are told to whoever waits for the end, after one attempt."""
     ended = threading.Event()
@@ -211,6 +213,20 @@ def test_it_gives_up_when_the_platform_wants_that(feishu: ConnectedStandIn) -> N
         connection.close()
 
 
+@contextmanager
+def endpoint(answer: Callable[[int], Response]) -> Iterator[tuple[str, list[object]]]:
+    """An endpoint that answers its nth call, from 1, so; its origin, and what it was asked."""
+    asked: list[object] = []
+
+    def tell(call: Request) -> Response:
+        asked.append(call.json())
+        return answer(len(asked))
+
+    with LoopbackServer() as server:
+        server.route("POST", "/callback/ws/endpoint", tell)
+        yield server.origin, asked
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
@@ -223,15 +239,8 @@ def test_it_gives_up_when_the_platform_wants_that(feishu: ConnectedStandIn) -> N
 def test_an_address_that_is_none_is_not_gone_to(feishu: ConnectedStandIn, url: str, reason: str) -> None:
     """The ticket goes to encrypted addresses alone, this machine excepted, and nonsense ends nothing."""
     data = {"URL": url, "ClientConfig": {"ReconnectInterval": 0.02, "PingInterval": None, "ReconnectNonce": "soon"}}
-    with LoopbackServer() as server:
-        asked: list[object] = []
-
-        def tell(call: Request) -> Response:
-            asked.append(call.json())
-            return Response.of_json({"code": 0, "data": data})
-
-        server.route("POST", "/callback/ws/endpoint", tell)
-        connection = create(feishu, Taking({}), domain=server.origin)
+    with endpoint(lambda _: Response.of_json({"code": 0, "data": data})) as (origin, asked):
+        connection = create(feishu, Taking({}), domain=origin)
         connection.start()
         assert feishu.wait_for(lambda _: len(asked) >= 2, seconds=SECONDS)
         assert reason in (connection.down or "")
@@ -241,18 +250,13 @@ def test_an_address_that_is_none_is_not_gone_to(feishu: ConnectedStandIn, url: s
 
 def test_an_endpoint_that_hangs_is_asked_again(feishu: ConnectedStandIn) -> None:
     """Where no answer comes the call ends by itself, the reason is told, and the next attempt is made."""
-    with LoopbackServer() as server:
-        asked: list[object] = []
-
-        def hang(call: Request) -> Response:
-            asked.append(call.json())
-            return Response(wire_fault="hang")
-
-        server.route("POST", "/callback/ws/endpoint", hang)
-        connection = create(feishu, Taking({}), domain=server.origin, timeout=httpx.Timeout(0.05))
+    # The first answer leads nowhere, but says that the next attempt is to be made soon.
+    first = Response.of_json({"code": 0, "data": {"URL": "", "ClientConfig": SOON}})
+    with endpoint(lambda number: first if number == 1 else Response(wire_fault="hang")) as (origin, asked):
+        connection = create(feishu, Taking({}), domain=origin, timeout=httpx.Timeout(0.05))
         connection.start()
         assert feishu.wait_for(lambda _: "ReadTimeout" in (connection.down or ""), seconds=SECONDS)
-        assert feishu.wait_for(lambda _: len(asked) >= 2, seconds=SECONDS)
+        assert feishu.wait_for(lambda _: len(asked) >= 3, seconds=SECONDS)
         connection.close()
 
 
