@@ -9,7 +9,6 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import structlog
@@ -76,7 +75,7 @@ def configure(level: str, *, form: Form = "text", secrets: Iterable[str] = ()) -
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of every request that has to wait for a thread, so a flood of requests would fill the disk.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    logging.getLogger("waitress").addFilter(RateLimitFilter(LogRateLimit()))
+    logging.getLogger("waitress").addFilter(LogRateLimit())
 
 
 def formatter(form: Form, *, secrets: Iterable[str] = ()) -> logging.Formatter:
@@ -104,20 +103,21 @@ def formatter(form: Form, *, secrets: Iterable[str] = ()) -> logging.Formatter:
     )
 
 
-@dataclass
-class LogRateLimit:
-    """Allows :data:`LINES_A_MINUTE` and counts the others; thread-safe. ``clock`` is monotonic, in seconds."""
+class LogRateLimit(logging.Filter):
+    """Allows :data:`LINES_A_MINUTE` and counts the others; thread-safe. ``clock`` is monotonic, in seconds.
 
-    clock: Callable[[], float] = time.monotonic
-    _minute_ends_at: float = field(default=float("-inf"), init=False)
-    _written: int = field(default=0, init=False)
-    _suppressed: int = field(default=0, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    As the filter of a logger it appends to the next record that passes how many were suppressed before.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock, self._lock = clock, threading.Lock()
+        self._minute_ends_at, self._written, self._suppressed = float("-inf"), 0, 0
 
     def take(self) -> int | None:
         """How many lines were suppressed since the last one; ``None`` if this one is to be suppressed as well."""
         with self._lock:
-            now = self.clock()
+            now = self._clock()
             if now >= self._minute_ends_at:
                 self._minute_ends_at = now + 60
                 self._written = 0
@@ -128,16 +128,8 @@ class LogRateLimit:
             suppressed, self._suppressed = self._suppressed, 0
             return suppressed
 
-
-class RateLimitFilter(logging.Filter):
-    """Limits a logger's records; the next one that passes says how many were suppressed."""
-
-    def __init__(self, limit: LogRateLimit) -> None:
-        super().__init__()
-        self._limit = limit
-
     def filter(self, record: logging.LogRecord) -> bool:
-        suppressed = self._limit.take()
+        suppressed = self.take()
         if suppressed:
             record.msg, record.args = f"{record.getMessage()} (suppressed before: {suppressed})", ()
         return suppressed is not None

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 from structlog.testing import capture_logs
 
-from bot.logs import Form, LogRateLimit, RateLimitFilter, bind_ids, formatter, get_logger
+from bot.logs import Form, LogRateLimit, bind_ids, formatter, get_logger
 from tests.support.logs import as_served
 
 log = get_logger("bot.here")
@@ -124,7 +124,7 @@ def test_events_can_be_captured_with_structlog() -> None:
 def test_a_flood_of_lines_of_the_server_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     """Ten lines a minute of the web server's are written; the next one says how many were not."""
     now = [0.0]
-    limit = RateLimitFilter(LogRateLimit(clock=lambda: now[0]))
+    limit = LogRateLimit(clock=lambda: now[0])
     told = [logging.LogRecord("waitress", logging.INFO, "", 1, "uncaptured %s", (n,), None) for n in range(51)]
     assert [number for number, line in enumerate(told[:50]) if limit.filter(line)] == list(range(10))
     now[0] = 60.0
