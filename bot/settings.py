@@ -39,7 +39,6 @@ DATA_DIR_FIX = "let the user that runs the bot write there, or set BOT_DATA_DIR 
 PORT_FIX = "set {variable} to 1024 or above, and host of [server] to an address of this machine or 0.0.0.0"
 PORT_TAKEN_FIX = "stop that program, or set {variable} to another number"
 
-_CREDENTIALS = "copy it from the app's page, Credentials & Basic Info"
 _UNKNOWN = "there is no such setting; config/bot.toml lists them all"
 _SEPARATORS = re.compile(r"[,;，；、\s]+")
 _NUMBER_ERRORS = ("int_", "float_", "finite_number", "greater_than", "less_than")
@@ -391,20 +390,18 @@ class MissingSetting(NamedTuple):
     detail: str
     fix: str
 
-    def __str__(self) -> str:
-        return f"{self.name}: {self.detail}; {self.fix}"
-
 
 def require_settings(settings: Settings, *, webhook: bool = True) -> None:
     """Raises ``SettingsError`` if :func:`required_settings_missing` finds something."""
     if missing := required_settings_missing(settings, webhook=webhook):
-        raise SettingsError([str(one) for one in missing])
+        raise SettingsError([f"{one.name}: {one.detail}; {one.fix}" for one in missing])
 
 
 def required_settings_missing(settings: Settings, *, webhook: bool = True) -> list[MissingSetting]:
     """What the bot cannot start without; events that come over the ``webhook`` have to be authenticated."""
     credentials = {"FEISHU_APP_ID": settings.app_id, "FEISHU_APP_SECRET": settings.app_secret.get_secret_value()}
-    missing = [MissingSetting(name, "is not set", _CREDENTIALS) for name, value in credentials.items() if not value]
+    fix = "copy it from the app's page, Credentials & Basic Info"
+    missing = [MissingSetting(name, "is not set", fix) for name, value in credentials.items() if not value]
     if webhook and not (settings.encrypt_key.get_secret_value() or settings.verification_token.get_secret_value()):
         detail = "neither it nor FEISHU_VERIFICATION_TOKEN is set, so anybody could send events"
         fix = "set both from the app's page, Events & Callbacks, Encryption Strategy"
@@ -450,15 +447,20 @@ def load(
         errors += error.faults
     in_file = (*SECTIONS, "budgets")
     errors += [f"{name} in bot.toml: {_UNKNOWN}" for name in values if name not in in_file]
-    errors += [f"{name}: {_UNKNOWN}" for name in sorted(variables) if name != "BOT_CONFIG_DIR" and not _field(name)]
     values = {name: values[name] for name in in_file if name in values}
-    known = {name: value for name, value in variables.items() if _field(name) and not _is_empty_list(name, value)}
-    for name, value in known.items():
-        section, setting = ("", name) if name in VARIABLES else _path(name)
-        table = values.setdefault(section, {}) if section else values
-        # Anything else than a table is reported as that.
-        if isinstance(table, dict):
-            table[setting] = value
+    known: dict[str, str] = {}
+    for name, value in sorted(variables.items()):
+        field = _field(name)
+        if field is None:
+            errors += [f"{name}: {_UNKNOWN}"] if name != "BOT_CONFIG_DIR" else []
+        # A list without an entry counts as unset: an empty allow-list would allow everyone.
+        elif field.annotation != tuple[str, ...] or split_list(value):
+            known[name] = value
+            section, setting = _path(name)
+            table = values.setdefault(section, {}) if section else values
+            # Anything else than a table is reported as that.
+            if isinstance(table, dict):
+                table[setting] = value
     try:
         settings = Settings.model_validate({**values, "config_dir": folder, "unquoted": unquoted})
     except ValidationError as error:
@@ -494,22 +496,18 @@ def _read_variables(
 
 def _field(variable: str) -> FieldInfo | None:
     """The field that a variable sets, or ``None``."""
-    if variable in VARIABLES:
-        return Settings.model_fields[VARIABLES[variable]]
     section, setting = _path(variable)
+    if not section:
+        return Settings.model_fields.get(VARIABLES.get(setting, ""))
     return SECTIONS[section].model_fields.get(setting) if section in SECTIONS else None
 
 
 def _path(variable: str) -> tuple[str, str]:
-    """The section and the setting of ``BOT_<SECTION>_<NAME>``."""
+    """The section, empty for a variable with a name of its own, and the setting."""
+    if variable in VARIABLES:
+        return "", variable
     section, _, setting = variable.removeprefix("BOT_").lower().partition("_")
     return section, setting
-
-
-def _is_empty_list(name: str, value: str) -> bool:
-    """Whether a list has no entry, and so counts as unset: an empty allow-list would allow everyone."""
-    field = _field(name)
-    return field is not None and field.annotation == tuple[str, ...] and not split_list(value)
 
 
 def _error_line(error: Mapping[str, Any], variables: Mapping[str, str]) -> str:
