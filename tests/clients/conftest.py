@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import trustme
 
+from bot.feishu.client import FeishuClient
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
+from tests.clients.feishu_platform import Platform, platform
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A certificate authority that nobody but these tests knows."""
+    return trustme.CA()
 
 
 @pytest.fixture
@@ -22,3 +31,26 @@ def feishu() -> Iterator[FeishuStandIn]:
     """A Feishu with one app."""
     with FeishuStandIn() as feishu:
         yield feishu
+
+
+@pytest.fixture
+def feishu_client(feishu: FeishuStandIn) -> Iterator[FeishuClient]:
+    """A client of that app."""
+    client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def served() -> Iterator[Platform]:
+    """A platform that agrees to everything unless it is told what to answer."""
+    with platform() as served:
+        yield served
+
+
+@pytest.fixture
+def client(served: Platform) -> Iterator[FeishuClient]:
+    """A client of that platform."""
+    client = served.client()
+    yield client
+    client.close()

@@ -16,7 +16,7 @@ SECRET = "not-a-real-secret"
 GOOD = {
     "code": 0,
     "msg": "success",
-    "data": {"message_id": "om_new", "image_key": "img_new", "file_key": "file_new"},
+    "data": {"message_id": "om_new", "image_key": "img_new", "file_key": "file_new", "table_id": "tbl_new"},
     "bot": {"activate_status": 2, "app_name": "画图", "open_id": "ou_bot"},
 }
 

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
@@ -116,10 +115,8 @@ class RecordingBot:
         self._stand_in.webhook_url = f"{self._server.origin}/webhook/event"
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self._server.__exit__(*error)
 
 
 def image(kind: str, width: int, height: int) -> bytes:

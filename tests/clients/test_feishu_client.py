@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email import message_from_bytes
 from email.message import Message
 from typing import Any
@@ -12,28 +11,13 @@ from typing import Any
 import pytest
 
 from bot.errors import FeishuUnreachable
+from bot.feishu.bitable import BitableClient, Field, FieldType
 from bot.feishu.client import BotInfo, FeishuClient
-from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.http import Request, Response
-from tests.clients.feishu_platform import APP, SECRET, Platform, platform
+from tests.clients.feishu_platform import APP, SECRET, Platform
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 16
-ImagePrompt = Callable[[FeishuClient], Any]
-
-
-@pytest.fixture(name="served")
-def served_() -> Iterator[Platform]:
-    """A platform that agrees to everything."""
-    with platform() as served:
-        yield served
-
-
-@pytest.fixture(name="client")
-def client_(served: Platform) -> Iterator[FeishuClient]:
-    """A client of it."""
-    client = served.client()
-    yield client
-    client.close()
+Ask = Callable[[FeishuClient], Any]
 
 
 def parts(call: Request) -> dict[str, Message]:
@@ -46,62 +30,82 @@ def parts(call: Request) -> dict[str, Message]:
     }
 
 
-JSON_CALLS: list[Any] = [
-    pytest.param(
-        lambda client: client.reply("om_1", msg_type="text", content='{"text":"猫"}', uuid="u-1", in_thread=False),
-        ("POST", "/open-apis/im/v1/messages/om_1/reply", {}),
-        {"content": '{"text":"猫"}', "msg_type": "text", "reply_in_thread": False, "uuid": "u-1"},
+REPLY = "/open-apis/im/v1/messages/om_1/reply"
+TEXT: dict[str, Any] = {"msg_type": "text", "content": '{"text":"猫"}', "uuid": "u-1"}
+SEND = "/open-apis/im/v1/messages"
+TABLES = "/open-apis/bitable/v1/apps/bas1/tables"
+COLUMNS = [
+    Field(name="编号", kind=FieldType.TEXT),
+    Field(name="时间", kind=FieldType.TIME, form="yyyy/MM/dd HH:mm"),
+    Field(name="费用", kind=FieldType.NUMBER, form="0.00"),
+]
+RECORDS: list[dict[str, Any]] = [{"编号": "g1", "人员": [{"id": "ou_1"}]}, {"费用": 0.1}]
+
+JSON_CALLS: dict[str, tuple[Ask, tuple[str, str, dict[str, str]], dict[str, Any] | None, object]] = {
+    "reply": (
+        lambda client: client.reply("om_1", **TEXT, in_thread=False),
+        ("POST", REPLY, {}),
+        {**TEXT, "reply_in_thread": False},
         "om_new",
-        id="reply",
     ),
-    pytest.param(
-        lambda client: client.reply("om_1", msg_type="interactive", content="{}", uuid="u-2", in_thread=True),
-        ("POST", "/open-apis/im/v1/messages/om_1/reply", {}),
-        {"content": "{}", "msg_type": "interactive", "reply_in_thread": True, "uuid": "u-2"},
+    "reply in a topic": (
+        lambda client: client.reply("om_1", **TEXT, in_thread=True),
+        ("POST", REPLY, {}),
+        {**TEXT, "reply_in_thread": True},
         "om_new",
-        id="reply in a topic",
     ),
-    pytest.param(
-        lambda client: client.send("oc_1", receive_id_type="chat_id", msg_type="text", content="{}", uuid="u-3"),
-        ("POST", "/open-apis/im/v1/messages", {"receive_id_type": "chat_id"}),
-        {"receive_id": "oc_1", "msg_type": "text", "content": "{}", "uuid": "u-3"},
+    "send to a person": (
+        lambda client: client.send("ou_1", receive_id_type="open_id", **TEXT),
+        ("POST", SEND, {"receive_id_type": "open_id"}),
+        {**TEXT, "receive_id": "ou_1"},
         "om_new",
-        id="send to a chat",
     ),
-    pytest.param(
-        lambda client: client.send("ou_1", receive_id_type="open_id", msg_type="text", content="{}", uuid="u-4"),
-        ("POST", "/open-apis/im/v1/messages", {"receive_id_type": "open_id"}),
-        {"receive_id": "ou_1", "msg_type": "text", "content": "{}", "uuid": "u-4"},
-        "om_new",
-        id="send to a person",
-    ),
-    pytest.param(
+    "patch": (
         lambda client: client.patch("om_1", content='{"schema":"2.0"}'),
-        ("PATCH", "/open-apis/im/v1/messages/om_1", {}),
+        ("PATCH", f"{SEND}/om_1", {}),
         {"content": '{"schema":"2.0"}'},
         None,
-        id="patch",
     ),
-    pytest.param(
-        lambda client: client.recall("om_1"),
-        ("DELETE", "/open-apis/im/v1/messages/om_1", {}),
-        None,
-        None,
-        id="recall",
+    "recall": (lambda client: client.recall("om_1"), ("DELETE", f"{SEND}/om_1", {}), None, None),
+    "table of a Base": (
+        lambda client: BitableClient(client.call).create_table("bas1", "Log", COLUMNS),
+        ("POST", TABLES, {}),
+        {
+            "table": {
+                "name": "Log",
+                "fields": [
+                    {"field_name": "编号", "type": 1},
+                    {"field_name": "时间", "type": 5, "property": {"date_formatter": "yyyy/MM/dd HH:mm"}},
+                    {"field_name": "费用", "type": 2, "property": {"formatter": "0.00"}},
+                ],
+            }
+        },
+        "tbl_new",
     ),
-    pytest.param(
+    "records of a Base": (
+        lambda client: BitableClient(client.call).add("bas1", "tbl1", RECORDS, client_token="t-1"),
+        ("POST", f"{TABLES}/tbl1/records/batch_create", {"user_id_type": "open_id", "client_token": "t-1"}),
+        {"records": [{"fields": fields} for fields in RECORDS]},
+        None,
+    ),
+    "share of a Base": (
+        lambda client: BitableClient(client.call).share("bas1", "ou_1"),
+        ("POST", "/open-apis/drive/v1/permissions/bas1/members", {"type": "bitable"}),
+        {"member_type": "openid", "member_id": "ou_1", "perm": "full_access", "type": "user"},
+        None,
+    ),
+    "bot info": (
         lambda client: client.bot_info(),
         ("GET", "/open-apis/bot/v3/info", {}),
         None,
         BotInfo(open_id="ou_bot", name="画图", active=True),
-        id="bot info",
     ),
-]
+}
 
 
-@pytest.mark.parametrize(("ask", "line", "body", "result"), JSON_CALLS)
+@pytest.mark.parametrize(("ask", "line", "body", "result"), JSON_CALLS.values(), ids=list(JSON_CALLS))
 def test_a_call_is_sent_exactly_so(
-    *, served: Platform, client: FeishuClient, ask: ImagePrompt, line: object, body: object, result: object
+    *, served: Platform, client: FeishuClient, ask: Ask, line: object, body: object, result: object
 ) -> None:
     """Method, path, query, token and JSON of each call are the documented ones, and Chinese is not escaped."""
     assert ask(client) == result
@@ -169,7 +173,7 @@ def test_half_a_surrogate_pair_is_sent_as_a_question_mark(served: Platform, clie
     assert served.calls[0].json()["content"] == '{"text":"?"}'
 
 
-@pytest.mark.parametrize("body", [{}, {"data": None}, {"data": []}, {"data": {"message_id": 7}}, {"data": {}}])
+@pytest.mark.parametrize("body", [{}, {"data": []}, {"data": {"message_id": 7}}, {"data": {}}])
 def test_a_good_answer_without_its_id_is_none(served: Platform, client: FeishuClient, body: dict[str, Any]) -> None:
     """Code 0 without a message id is no answer of the platform: the send is repeated with the same uuid."""
     served.answers.append(Response.of_json({"code": 0, **body}))
@@ -211,26 +215,3 @@ def test_a_call_is_one_line_in_the_log(
     assert lines[1].endswith(" log_id=log-1")
     assert "t-not-real" not in caplog.text
     assert SECRET not in caplog.text
-
-
-def test_a_conversation_with_the_stand_in() -> None:
-    """Against the strict stand-in: a card is sent, patched with an uploaded picture, and the file follows it."""
-    with FeishuStandIn() as feishu:
-        client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret)
-        said = feishu.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
-        card = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "生成中"}]}}
-        sent = client.reply(
-            said.message_id, msg_type="interactive", content=json.dumps(card), uuid="u-1", in_thread=False
-        )
-        again = client.reply(
-            said.message_id, msg_type="interactive", content=json.dumps(card), uuid="u-1", in_thread=False
-        )
-        client.patch(sent, content=json.dumps(card).replace("生成中", "完成"))
-        file_key = client.upload_file(b"original", filename="cat.jpg")
-        content = json.dumps({"file_key": file_key})
-        client.send("oc_group", receive_id_type="chat_id", msg_type="file", content=content, uuid="u-2")
-        assert again == sent
-        assert len(feishu.replies(said.message_id)[0].versions) == 2
-        image_key = client.upload_image(PNG, filename="cat.png")
-        assert client.download_own_image(image_key, largest=100) == PNG
-        client.close()

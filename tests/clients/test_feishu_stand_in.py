@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -73,26 +74,17 @@ def test_credentials_are_checked(wire: Wire) -> None:
         assert status(wire.http.get(INFO, headers={"Authorization": header})) == (400, expected)
 
 
-def test_gateway_limits_calls_per_second(wire: Wire, clock: HandClock) -> None:
-    """The 51st call within a second is rejected with the seconds to wait, and then accepted."""
+def test_gateway_limits_calls_per_second_and_minute(wire: Wire, clock: HandClock) -> None:
+    """The 51st call within a second is rejected with the seconds to wait, and then accepted, up to 1,000 a minute."""
     assert {code(wire.http.get(INFO)) for _ in range(50)} == {0}
     rejected = wire.http.get(INFO)
     assert status(rejected) == (429, 99991400)
     assert (rejected.headers["x-ogw-ratelimit-limit"], rejected.headers["x-ogw-ratelimit-reset"]) == ("50", "1")
+    wire.stand_in.state.limits = replace(LIMITS, api_per_minute=51)
     clock.now += 1
     assert code(wire.http.get(INFO)) == 0
-
-
-def test_gateway_limits_calls_per_minute(clock: HandClock) -> None:
-    """A thousand a minute is a limit of its own, here scaled to three."""
-    with FeishuStandIn(clock=clock, limits=Limits(api_per_minute=3)) as stand_in:
-        wire = Wire(stand_in).log_in()
-        for _ in range(3):
-            clock.now += 2
-            assert code(wire.http.get(INFO)) == 0
-        rejected = wire.http.get(INFO)
-        assert (rejected.status_code, rejected.headers["x-ogw-ratelimit-reset"]) == (429, "56")
-        wire.close()
+    rejected = wire.http.get(INFO)
+    assert (rejected.status_code, rejected.headers["x-ogw-ratelimit-reset"]) == (429, "59")
 
 
 def test_messages_per_chat_and_updates_per_card_are_limited(wire: Wire, clock: HandClock) -> None:
@@ -207,10 +199,8 @@ def test_messages_and_chats_that_are_gone_have_their_codes(wire: Wire) -> None:
     [
         ("text", {"text": "x" * (150 * 1024 - 12)}, 0),
         ("text", {"text": "x" * (150 * 1024 - 11)}, 230025),
-        ("text", {"words": "hi"}, 230001),
         ("text", "hi", 230001),
         ("image", {"image_key": "img_no"}, 230001),
-        ("file", {"file_key": "file_no"}, 230001),
         ("sticker", {}, 230001),
         ("interactive", [], 230099),
         ("interactive", card({"tag": "div", "text": words("x" * 30 * 1024)}), 230025),
@@ -286,7 +276,6 @@ def test_mentions_that_would_notify_are_noted(wire: Wire, kind: str, content: An
         (image("WEBP", 64, 48), "image/webp", (64, 48)),
         (image("BMP", 7, 5), "image/bmp", (7, 5)),
         (image("TIFF", 3, 2), "image/tiff", (3, 2)),
-        (image("ICO", 16, 16), "image/ico", (16, 16)),
     ],
 )
 def test_documented_image_formats_are_accepted(wire: Wire, content: bytes, kind: str, size: tuple[int, int]) -> None:

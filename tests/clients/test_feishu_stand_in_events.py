@@ -20,7 +20,9 @@ from bot.sandbox.feishu.user_actions import PressAnswer
 from bot.sandbox.http import Response
 from tests.clients.feishu_wire import HandClock, Json, RecordingBot, Wire, button, card
 
-VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("feishu_vectors.json").read_text(encoding="utf-8"))
+VECTORS: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "facts" / "event_vectors.json").read_text(encoding="utf-8")
+)
 KEY = VECTORS["encrypt_key"]
 FULL = VECTORS["full_vector"]
 QUICK = RetrySchedule(ladder=(0.015, 0.03, 0.045, 0.06), answer_seconds=30.0)
@@ -48,9 +50,9 @@ def bot(stand_in: FeishuStandIn) -> Iterator[RecordingBot]:
         yield bot
 
 
-def say(stand_in: FeishuStandIn, text: str = "一只猫") -> str:
+def say(stand_in: FeishuStandIn) -> str:
     """Somebody writes to the bot; the message's id."""
-    return stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text=text).message_id
+    return stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只猫").message_id
 
 
 def ids(events: list[Json]) -> list[str]:
@@ -58,43 +60,15 @@ def ids(events: list[Json]) -> list[str]:
     return [event["event"]["message"]["message_id"] for event in events]
 
 
-def failing(times: int, bad: Response) -> Callable[[int, Json], Response]:
-    """A bot that gives the bad answer so many times."""
-    return lambda number, _event: bad if number < times else Response.of_json({})
-
-
 def test_a_direct_message_has_no_mentions(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
-    """The event has the documented fields and no others."""
+    """Its times are in milliseconds, as strings; that its fields are the documented ones is tested with the facts."""
     message = stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只猫 /size 1:1")
     (event,) = bot.wait_for(1)
-    event_id = event["header"].pop("event_id")
-    assert len(event_id) == 32
-    assert event == {
-        "schema": "2.0",
-        "header": {
-            "event_type": "im.message.receive_v1",
-            "create_time": "1700000000500",
-            "token": "fake",
-            "app_id": "cli_sandbox",
-            "tenant_key": "sandbox_tenant",
-        },
-        "event": {
-            "sender": {
-                "sender_id": {"union_id": "on_lin", "open_id": "ou_lin"},
-                "sender_type": "user",
-                "tenant_key": "sandbox_tenant",
-            },
-            "message": {
-                "message_id": message.message_id,
-                "create_time": "1700000000500",
-                "update_time": "1700000000500",
-                "chat_id": "oc_direct_lin",
-                "chat_type": "p2p",
-                "message_type": "text",
-                "content": '{"text": "一只猫 /size 1:1"}',
-            },
-        },
-    }
+    header, body = event["header"], event["event"]["message"]
+    assert (header["create_time"], header["token"], len(header["event_id"])) == ("1700000000500", "fake", 32)
+    assert (body["message_id"], body["create_time"]) == (message.message_id, "1700000000500")
+    assert (body["chat_type"], json.loads(body["content"])) == ("p2p", {"text": "一只猫 /size 1:1"})
+    assert "mentions" not in body
 
 
 def test_in_a_group_mentions_stand_as_keys(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
@@ -163,13 +137,12 @@ def test_other_things_that_people_do_are_events_too(stand_in: FeishuStandIn, bot
     assert (voice["message"]["message_type"], json.loads(voice["message"]["content"])["duration"]) == ("audio", 2000)
 
 
-def pressed(answer: Response | None, *, patience: float = 3.0) -> tuple[PressAnswer, list[Json]]:
+def pressed(answer: Response | None) -> tuple[PressAnswer, list[Json]]:
     """What a press on a card comes to when the bot gives this answer, and the events that the bot got."""
     with FeishuStandIn(clock=HandClock()) as stand_in:
         wire = Wire(stand_in).log_in()
         sent = wire.sent_card(card(button()))
         wire.close()
-        stand_in.delivery = type(stand_in.delivery)(answer_seconds=patience)
         with RecordingBot(stand_in, answer=lambda *_: answer or Response()) as bot:
             if answer is None:
                 stand_in.webhook_url = None
@@ -196,16 +169,12 @@ def test_a_press_is_a_callback_with_what_the_button_carries() -> None:
 def test_the_answer_to_a_press_is_checked() -> None:
     """The presser sees a code for each wrong answer, and the bot is asked once."""
     for answer, code in (
-        (Response.of_json({}), None),
         (Response.of_json({"toast": {"content": "好"}}), None),
         (None, 200340),
         (Response.of_json({}, status=500), 200671),
-        (Response.of_json({}, status=302, headers={"Location": "/"}), 200671),
         (Response(body=b"ok"), 200672),
-        (Response.of_json([]), 200672),
         (Response.of_json({"code": 0}), 200672),
         (Response.of_json({"toast": {"type": "loud", "content": "好"}}), 200672),
-        (Response.of_json({"toast": {"type": "info"}}), 200672),
         (Response.of_json({"card": card()}), 200673),
         (Response.of_json({"card": {"type": "raw", "data": card({"tag": "note"})}}), 200673),
     ):
@@ -225,26 +194,26 @@ def test_events_are_signed_over_the_raw_body() -> None:
         assert bot.calls[0].json().keys() == {"encrypt"}
 
 
-@pytest.mark.parametrize("bad", [Response(status=500), Response(status=204)])
-def test_a_bad_answer_brings_the_event_again(bad: Response) -> None:
+@pytest.mark.parametrize("status", [500, 204])
+def test_a_bad_answer_brings_the_event_again(status: int) -> None:
     """Anything but 200 is followed by the next rung of the ladder, until a good answer ends it."""
-    with FeishuStandIn(delivery=QUICK) as stand_in, RecordingBot(stand_in, answer=failing(2, bad)) as bot:
+
+    def answer(number: int, _: Json) -> Response:
+        return Response(status=status) if number < 2 else Response.of_json({})
+
+    with FeishuStandIn(delivery=QUICK) as stand_in, RecordingBot(stand_in, answer=answer) as bot:
         message_id = say(stand_in)
         events = bot.wait_for(3)
         assert ids(events) == [message_id] * 3
         assert len({event["header"]["event_id"] for event in events}) == 1
         assert stand_in.wait_for(lambda feishu: len(feishu.attempts) == 3)
-    assert [(attempt.number, attempt.outcome) for attempt in stand_in.attempts] == [
-        (1, "refused"),
-        (2, "refused"),
-        (3, "acknowledged"),
-    ]
+    outcomes = [(attempt.number, attempt.outcome) for attempt in stand_in.attempts]
+    assert outcomes == [(1, "refused"), (2, "refused"), (3, "acknowledged")]
 
 
 def test_the_ladder_has_four_rungs_whose_waits_grow() -> None:
     """After five attempts the event is given up; the platform's own ladder is the default."""
-    answer = failing(9, Response(status=500))
-    with FeishuStandIn(delivery=QUICK) as stand_in, RecordingBot(stand_in, answer=answer):
+    with FeishuStandIn(delivery=QUICK) as stand_in, RecordingBot(stand_in, answer=lambda *_: Response(status=500)):
         say(stand_in)
         assert stand_in.wait_for(lambda feishu: len(feishu.attempts) == 5, seconds=30)
         starts = [attempt.at for attempt in stand_in.attempts]

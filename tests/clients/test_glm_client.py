@@ -10,32 +10,24 @@ import pytest
 from bot.errors import CallTimedOut, GlmError, MissingApiKey, NetworkFailed, RateLimited, RequestRejected, ServerFailed
 from bot.glm.client import ENDPOINT, GlmClient, call_seconds
 from bot.glm.transport import GuardedTransport
-from bot.models import ContentFinding
 from bot.options import Options
 from bot.sandbox.glm.stand_in import API_HOST, GlmStandIn, LoopbackTransport
 from bot.sandbox.http import LoopbackServer, Response, wait_until
 from tests.clients.glm_wire import FAKE_KEY, sipping_server
 
 
-@pytest.fixture
-def stand_in() -> Iterator[GlmStandIn]:
-    """A stand-in that answers at once."""
-    with GlmStandIn() as stand_in:
-        yield stand_in
-
-
-def client_of(stand_in: GlmStandIn, *, deadline: float = 60.0) -> GlmClient:
+def client_of(glm: GlmStandIn, *, deadline: float = 60.0) -> GlmClient:
     """A client that is led to the stand-in, by the real transport below."""
-    transport = stand_in.transport(inner=GuardedTransport())
+    transport = glm.transport(inner=GuardedTransport())
     return GlmClient(api_key=f" {FAKE_KEY}\n", transport=transport, deadline=deadline)
 
 
-def test_a_call_sends_the_documented_fields_once(stand_in: GlmStandIn) -> None:
+def test_a_call_sends_the_documented_fields_once(glm: GlmStandIn) -> None:
     """One POST with the key as bearer, the size with an ASCII x and the watermark as a boolean."""
     options = Options(size="16:9", watermark=False)
-    with client_of(stand_in) as client:
+    with client_of(glm) as client:
         image = client.generate("一只橘猫", options=options, user_id="user_12345")
-    (call,) = stand_in.calls
+    (call,) = glm.calls
     assert call.body == {
         "model": "glm-image",
         "prompt": "一只橘猫",
@@ -49,23 +41,14 @@ def test_a_call_sends_the_documented_fields_once(stand_in: GlmStandIn) -> None:
     assert image.created == int(call.at)
 
 
-@pytest.mark.parametrize("level", [2, 3])
-def test_minor_findings_come_with_the_image(stand_in: GlmStandIn, level: int) -> None:
-    """Levels 2 and 3 are a warning beside the picture."""
-    stand_in.arm(f"level_{level}")
-    with client_of(stand_in) as client:
-        image = client.generate("猫", options=Options())
-    assert image.findings == (ContentFinding(role="assistant", level=level),)
-
-
 @pytest.mark.parametrize("fault", ["hang", "trickle"])
-def test_the_deadline_ends_a_call_that_never_ends(stand_in: GlmStandIn, fault: str) -> None:
+def test_the_deadline_ends_a_call_that_never_ends(glm: GlmStandIn, fault: str) -> None:
     """Neither silence nor a byte now and then holds a slot for longer than the deadline."""
-    stand_in.arm(fault)
-    with client_of(stand_in, deadline=2.0) as client, pytest.raises(CallTimedOut) as caught:
+    glm.arm(fault)
+    with client_of(glm, deadline=2.0) as client, pytest.raises(CallTimedOut) as caught:
         client.generate("猫", options=Options())
     assert caught.value.sentence == "failure.timeout"
-    assert len(stand_in.calls) == 1
+    assert len(glm.calls) == 1
 
 
 def test_the_deadline_ends_a_call_that_is_taken_in_slowly() -> None:
@@ -75,7 +58,7 @@ def test_the_deadline_ends_a_call_that_is_taken_in_slowly() -> None:
         transport = LoopbackTransport({API_HOST: f"http://127.0.0.1:{port}"}, inner=GuardedTransport())
         client = GlmClient(api_key=FAKE_KEY, transport=transport, clock=lambda: 180.0 if sipped.is_set() else 0.0)
         with client, pytest.raises(CallTimedOut, match="within 180 s"):
-            client.generate("猫" * 8_000_000, options=Options())
+            client.generate("猫" * 3_000_000, options=Options())
 
 
 def test_an_answer_that_does_not_end_is_left() -> None:
@@ -100,54 +83,51 @@ def test_an_answer_that_does_not_end_is_left() -> None:
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        ("reset_before", NetworkFailed),
         ("reset_after", NetworkFailed),
         ("truncated", NetworkFailed),
         ("html_502", ServerFailed),
         ("empty_body", ServerFailed),
-        ("redirect", ServerFailed),
         ("glm_1302", RateLimited),
-        ("glm_500", ServerFailed),
     ],
 )
-def test_no_call_is_ever_repeated(stand_in: GlmStandIn, fault: str, error: type[GlmError]) -> None:
+def test_no_call_is_ever_repeated(glm: GlmStandIn, fault: str, error: type[GlmError]) -> None:
     """Whatever went wrong, the client sends one POST: a second might be billed too."""
-    stand_in.arm(fault)
-    with client_of(stand_in) as client, pytest.raises(error):
+    glm.arm(fault)
+    with client_of(glm) as client, pytest.raises(error):
         client.generate("猫", options=Options())
-    assert len(stand_in.calls) == 1
+    assert len(glm.calls) == 1
 
 
 @pytest.mark.parametrize("key", ["", "假密钥"])
-def test_without_a_usable_key_nothing_is_sent(stand_in: GlmStandIn, key: str) -> None:
+def test_without_a_usable_key_nothing_is_sent(glm: GlmStandIn, key: str) -> None:
     """The key is looked at before any connection is made."""
-    with GlmClient(api_key=key, transport=stand_in.transport()) as client, pytest.raises(MissingApiKey):
+    with GlmClient(api_key=key, transport=glm.transport()) as client, pytest.raises(MissingApiKey):
         client.generate("猫", options=Options())
-    assert stand_in.calls == []
+    assert glm.calls == []
 
 
-def test_a_prompt_of_any_length_goes_whole(stand_in: GlmStandIn) -> None:
+def test_a_prompt_of_any_length_goes_whole(glm: GlmStandIn) -> None:
     """Only the platform knows how long is too long; its answer has a sentence of its own."""
-    with client_of(stand_in) as client:
+    with client_of(glm) as client:
         client.generate("猫" * 2761, options=Options())
         with pytest.raises(RequestRejected) as caught:
             client.generate("猫" * 5000, options=Options())
     assert caught.value.sentence == "failure.prompt_too_long"
-    assert [len(call.body["prompt"]) for call in stand_in.calls] == [2761, 5000]
+    assert [len(call.body["prompt"]) for call in glm.calls] == [2761, 5000]
 
 
-def test_a_second_call_at_a_time_is_refused_before_any_work(stand_in: GlmStandIn) -> None:
+def test_a_second_call_at_a_time_is_refused_before_any_work(glm: GlmStandIn) -> None:
     """A basic account has one slot for glm-image: the second caller learns that waiting helps, and pays nothing."""
-    stand_in.seconds = 1.0
-    with client_of(stand_in) as client:
+    glm.seconds = 1.0
+    with client_of(glm) as client:
         first = threading.Thread(target=client.generate, args=("猫",), kwargs={"options": Options()})
         first.start()
-        assert wait_until(lambda: stand_in.working == 1, seconds=30)
+        assert wait_until(lambda: glm.working == 1, seconds=30)
         with pytest.raises(RateLimited) as caught:
             client.generate("狗", options=Options())
         first.join(5)
     assert caught.value.waits
-    assert [call.body["prompt"] for call in stand_in.paid] == ["猫"]
+    assert [call.body["prompt"] for call in glm.paid] == ["猫"]
 
 
 def test_large_pictures_have_longer() -> None:

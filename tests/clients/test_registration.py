@@ -15,7 +15,7 @@ from bot.errors import AppNotRegistered
 from bot.feishu import sdk
 from bot.feishu.registration import AppRegistration
 from bot.sandbox.feishu.registration import OUTCOMES, RegistrationStandIn
-from bot.sandbox.http import LoopbackServer, Request, Response
+from bot.sandbox.http import LoopbackServer, Response
 
 ADDONS = {
     "preset": False,
@@ -60,8 +60,8 @@ def test_the_forms_are_the_documented_ones(accounts: RegistrationStandIn) -> Non
     code = accounts.calls[-1][1]["device_code"]
     poll = {"action": "poll", "device_code": code}
     assert accounts.calls == [(path, {"action": "init"}), (path, begun), (path, poll)]
-    assert code not in repr((app, registration))
-    assert "not-a-real-secret" not in repr((app, registration))
+    shown = repr((app, registration))
+    assert [secret for secret in (code, "not-a-real-secret") if secret in shown] == []
     assert said == []
 
 
@@ -145,19 +145,14 @@ def test_a_lost_answer_ends_nothing(accounts: RegistrationStandIn) -> None:
     [
         (b"<html>bad gateway</html>", "setup.unanswered"),
         (b"[]", "setup.unanswered"),
-        (b"{}", "setup.refused"),
         (json.dumps({"supported_auth_methods": ["private_key_jwt"]}).encode(), "setup.refused"),
         (json.dumps({"supported_auth_methods": ["client_secret"]}).encode(), "setup.refused"),
     ],
 )
 def test_a_beginning_that_is_not_the_documented_one(body: bytes, sentence: str) -> None:
     """A gateway's page and an answer without a link are told apart, and neither is a traceback."""
-
-    def answer(_: Request) -> Response:
-        return Response(body=body)
-
     with LoopbackServer() as server:
-        server.route("POST", "/oauth/v1/app/registration", answer)
+        server.route("POST", "/oauth/v1/app/registration", lambda _: Response(body=body))
         with pytest.raises(AppNotRegistered) as caught:
             AppRegistration(accounts={"feishu": server.origin, "lark": server.origin}).begin()
     assert caught.value.sentence == sentence

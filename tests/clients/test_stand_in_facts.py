@@ -37,13 +37,6 @@ def wire() -> Iterator[Wire]:
         wire.close()
 
 
-@pytest.fixture
-def glm() -> Iterator[GlmStandIn]:
-    """The stand-in of GLM."""
-    with GlmStandIn(seconds=0.0) as glm:
-        yield glm
-
-
 def shape(value: Any) -> Any:
     """The names and kinds of a JSON value."""
     if isinstance(value, dict):

@@ -28,7 +28,7 @@ from bot.db.tables import (
 )
 from bot.errors import DatabaseUnavailable
 from bot.models import State
-from tests.clients.data_command import run
+from tests.clients.commands import run
 from tests.support.builders import accept, add_row, count_rows
 from tests.support.dsl import BotUnderTest, plain_text, wait_for
 

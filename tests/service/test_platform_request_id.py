@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.clients.data_command import run
+from tests.clients.commands import run
 from tests.support.dsl import BotUnderTest, around
 
 NUMBER = "20261129161"

@@ -7,13 +7,14 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 PRELOADED = [
-    *("tests.support.bot_process", "tests.clients.generate_driver", "bot.__main__", "bot.cli.base", "bot.cli.check"),
+    *("tests.support.bot_process", "tests.clients.drivers", "bot.__main__", "bot.cli.base", "bot.cli.check"),
     *("bot.cli.export", "bot.cli.forget", "bot.cli.sandbox", "bot.cli.send", "bot.cli.setup", "alembic.command"),
     *("alembic.config", "psycopg", "PIL.JpegImagePlugin", "tests.support.forkserver_ready"),
 ]
@@ -46,11 +47,14 @@ class Ended:
 
 
 def run_command(
-    program: Program, *arguments: str, variables: Mapping[str, str], folder: Path, typed: bytes = b""
+    program: Program,
+    *arguments: str,
+    variables: Mapping[str, str],
+    folder: Path,
+    typed: bytes = b"",
+    encoding: str = "utf-8",
 ) -> Ended:
     """Runs a command in a folder to its end, its standard streams being files; ``typed`` is its standard input.
-
-    ``variables`` are its whole environment. What Python itself reads at its start, as ``PYTHONUTF8``, has no effect.
 
     Raises:
         TimeoutError: it was still running after a minute, and was killed.
@@ -59,7 +63,9 @@ def run_command(
         files = [Path(streams) / name for name in ("stdin", "stdout", "stderr")]
         for file, content in zip(files, (typed, b"", b""), strict=True):
             file.write_bytes(content)
-        process = start(_become, program, arguments, dict(variables), folder, files, daemon=False)
+        process = start_command(
+            program, *arguments, variables=variables, folder=folder, streams=files, encoding=encoding
+        )
         process.join(60)
         if process.exitcode is None:
             process.kill()
@@ -69,15 +75,39 @@ def run_command(
     return Ended(code=process.exitcode, stdout=stdout, stderr=stderr.decode())
 
 
+def start_command(
+    program: Program,
+    *arguments: str,
+    variables: Mapping[str, str],
+    folder: Path,
+    streams: Sequence[Path],
+    encoding: str = "utf-8",
+) -> BaseProcess:
+    """Starts a command in a folder, in a session of its own.
+
+    ``variables`` are its whole environment. What Python itself reads at its start, as ``PYTHONUTF8``, has no effect.
+    ``streams`` are what its standard input, output and error lead to; a terminal controls it. Its output is in
+    ``encoding``.
+    """
+    become = partial(_become, program, variables=dict(variables), folder=folder, streams=streams, encoding=encoding)
+    return start(become, *arguments, daemon=False)
+
+
 def _become(
-    program: Program, arguments: tuple[str, ...], variables: dict[str, str], folder: Path, files: list[Path]
+    program: Program,
+    *arguments: str,
+    variables: Mapping[str, str],
+    folder: Path,
+    streams: Sequence[Path],
+    encoding: str,
 ) -> None:
-    for number, file in enumerate(files):
-        end = os.open(file, os.O_RDWR)
+    os.setsid()
+    for number, stream in enumerate(streams):
+        end = os.open(stream, os.O_RDWR)
         os.dup2(end, number)
         os.close(end)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - the stream of the whole process
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
+    sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115 - likewise
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
     os.environ.clear()
     os.environ.update(variables)

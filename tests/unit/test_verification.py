@@ -15,7 +15,7 @@ from bot.sandbox.feishu.delivery import encrypt, seal, sign
 from bot.web import verification
 from bot.web.verification import MAX_BODY, UrlVerification, Verifier
 
-VECTORS = json.loads(Path(__file__).with_name("test_verification_vectors.json").read_text(encoding="utf-8"))
+VECTORS = json.loads((Path(__file__).parents[1] / "facts" / "event_vectors.json").read_text(encoding="utf-8"))
 FULL = VECTORS["full_vector"]
 APP = "cli_9f5343c580712544"
 TOKEN = "rvaYgkND1GOiu5MM0E1rncYC6PLtF7JV"

@@ -1,0 +1,111 @@
+"""The commands as processes, with what they printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.__main__ import main
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from tests.clients.drivers import generate as generate_driver
+from tests.clients.glm_wire import FAKE_KEY
+from tests.support.forkserver import run_command
+
+ROOT = Path(__file__).parents[2]
+BOT = (sys.executable, "-m", "bot")
+GENERATE = "from tests.clients.drivers import generate; code = generate()"
+
+Variables = Mapping[str, str | None]
+"""Variables of a process; one that is ``None`` is not set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandResult:
+    """What one run printed, and its exit code."""
+
+    code: int | None
+    stdout: bytes
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """Its output, without the byte order mark of a CSV."""
+        return self.stdout.decode("utf-8-sig")
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The one JSON object of ``generate``; anything else in its output is a failure."""
+        (line,) = self.stdout.splitlines()
+        found = json.loads(line)
+        assert isinstance(found, dict)
+        return found
+
+    @property
+    def checks(self) -> dict[str, dict[str, Any]]:
+        """The results of ``check --json`` by name."""
+        return {result["name"]: result for result in json.loads(self.stdout)}
+
+    @property
+    def failed(self) -> list[str]:
+        """The names of the checks that failed."""
+        return [name for name, result in self.checks.items() if result["ok"] is False]
+
+
+def run(*arguments: str, folder: Path, typed: str = "", encoding: str = "utf-8", **variables: str) -> CommandResult:
+    """Runs a command of the bot; ``folder`` is its working and its data folder, ``encoding`` that of its output.
+
+    Its environment is empty but for ``variables``.
+    """
+    given = {"PATH": os.environ["PATH"], "BOT_DATA_DIR": str(folder), **variables}
+    ended = run_command(main, *arguments, variables=given, folder=folder, typed=typed.encode(), encoding=encoding)
+    return CommandResult(code=ended.code, stdout=ended.stdout, stderr=ended.stderr)
+
+
+def app_variables(feishu: FeishuStandIn) -> dict[str, str]:
+    """The variables of the stand-in's app."""
+    return {
+        "FEISHU_APP_ID": feishu.app_id,
+        "FEISHU_APP_SECRET": feishu.app_secret,
+        "FEISHU_DOMAIN": feishu.origin,
+    }
+
+
+def generate(
+    *arguments: str, origin: str = "", env: Variables | None = None, typed: bytes = b"", folder: Path | None = None
+) -> CommandResult:
+    """Runs ``generate`` against the stand-in at ``origin``."""
+    variables = _variables({"TEST_GLM_ORIGIN": origin, **(env or {})})
+    ended = run_command(generate_driver, *arguments, variables=variables, folder=folder or Path.cwd(), typed=typed)
+    return CommandResult(code=ended.code, stdout=ended.stdout, stderr=ended.stderr)
+
+
+def started(*arguments: str, env: Variables, code: str = GENERATE, **streams: Any) -> subprocess.Popen[bytes]:
+    """``generate`` in an interpreter of its own."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **streams}
+    command = [sys.executable, "-c", f"{code}; raise SystemExit(code)", *arguments]
+    return subprocess.Popen(command, env=_variables(env), **pipes)
+
+
+def generate_anew(*arguments: str, env: Variables, code: str = GENERATE) -> CommandResult:
+    """Runs ``generate`` in an interpreter of its own, where it is about how Python starts."""
+    with started(*arguments, env=env, code=code) as process:
+        stdout, stderr = process.communicate(timeout=60)
+    return CommandResult(code=process.returncode, stdout=stdout, stderr=stderr.decode())
+
+
+def in_shell(redirection: str, *command: str, env: Variables, folder: Path | None = None) -> CommandResult:
+    """Runs a command with its streams as a shell leads them, such as ``2>/dev/full``."""
+    shell = ["sh", "-c", f'exec "$@" {redirection}', "sh", *command]
+    done = subprocess.run(shell, env=_variables(env), cwd=folder, capture_output=True, timeout=60, check=False)
+    return CommandResult(code=done.returncode, stdout=done.stdout, stderr=done.stderr.decode())
+
+
+def _variables(given: Variables) -> dict[str, str]:
+    settings: dict[str, str | None] = {**os.environ, "PYTHONPATH": str(ROOT), "ZHIPU_API_KEY": FAKE_KEY, **given}
+    return {name: value for name, value in settings.items() if value is not None}
