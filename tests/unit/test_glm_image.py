@@ -57,7 +57,7 @@ def test_what_is_no_picture_is_refused() -> None:
 
 def variants() -> dict[str, bytes]:
     """Small images of each format in the ways in which encoders write them."""
-    noise = [Image.effect_noise((16, 12), 90).convert("RGB") for _ in range(3)]
+    noise = [Image.effect_noise((40, 30), 90).convert("RGB") for _ in range(3)]
     palette, see_through = noise[0].convert("P"), noise[0].convert("RGBA")
     ways: dict[str, tuple[Image.Image, dict[str, Any]]] = {
         "JPEG": (noise[0], {}),
@@ -91,7 +91,7 @@ def test_an_image_that_ends_too_early_or_has_a_hole_is_refused() -> None:
         assert all(rejected(content[:length]).transient for length in range(len(content))), name
         for whole in (content, content + bytes(1000)):
             image = inspect_image(whole)
-            assert (image.format, image.width, image.height) == (name.partition(" ")[0], 16, 12)
+            assert (image.format, image.width, image.height) == (name.partition(" ")[0], 40, 30)
     content = encoded("PNG", noise=True)
     holed = content[: len(content) // 2] + bytes(len(content) // 4) + content[-12:]
     assert "damaged" in str(rejected(holed))
