@@ -159,10 +159,16 @@ class Leases:
     def _path(self, owner: str) -> Path:
         return self._folder / f"{owner.replace(':', '-').replace('/', '-')}.lock"
 
-    def hold(self, row_id: str, *, since: float) -> None:
-        """Renews the lease on a row until :meth:`release`; ``since`` is :func:`elapsed_time` before its claim."""
+    def hold(self, row_id: str, *, since: float) -> bool:
+        """Renews the lease on a row until :meth:`release`; false if the row is held here already.
+
+        ``since`` is :func:`elapsed_time` before its claim.
+        """
         with self._held_lock:
+            if row_id in self._held:
+                return False
             self._held[row_id] = since
+            return True
 
     def release(self, row_id: str) -> None:
         """Lets the lease on a row run out; its owner should have been cleared by then."""
@@ -170,13 +176,17 @@ class Leases:
             self._held.pop(row_id, None)
 
     @contextmanager
-    def holding(self, row_id: str, *, since: float) -> Iterator[None]:
-        """Renews the lease on a row for the length of the block; when that fails, another worker takes the row."""
-        self.hold(row_id, since=since)
+    def holding(self, row_id: str, *, since: float) -> Iterator[bool]:
+        """Renews the lease on a row for the length of the block; gives false if it is held here already.
+
+        A lease alone does not keep two threads of this process apart: a clock that is set forward ends it at once.
+        """
+        held = self.hold(row_id, since=since)
         try:
-            yield
+            yield held
         finally:
-            self.release(row_id)
+            if held:
+                self.release(row_id)
 
     def confirm(self, row_id: str) -> None:
         """Makes sure, before a side effect, that the lease on a held row has not run out.

@@ -130,27 +130,27 @@ class Worker:
             pool.submit(task)
 
     def _publish(self, request_id: str) -> None:
-        since = elapsed_time()
-        request = self.requests.claim(request_id, lease=self.timings.lease)
-        if request is None:
-            return
-        most = self.timings.takeups
-        with self.leases.holding(request_id, since=since), bind_ids(**request.ids):
-            if request.stalled_attempts <= most:
-                self.publisher.publish(request)
+        with self.leases.holding(request_id, since=elapsed_time()) as held:
+            request = self.requests.claim(request_id, lease=self.timings.lease) if held else None
+            if request is None:
                 return
-            log.error("request stalled", request=request_id)
-            # Once: it may be what breaks now.
-            if request.stalled_attempts > most + 1 or self.publisher.publish_stalled(request):
-                self.requests.give_up(request, outcome="stalled")
+            most = self.timings.takeups
+            with bind_ids(**request.ids):
+                if request.stalled_attempts <= most:
+                    self.publisher.publish(request)
+                    return
+                log.error("request stalled", request=request_id)
+                # Once: it may be what breaks now.
+                if request.stalled_attempts > most + 1 or self.publisher.publish_stalled(request):
+                    self.requests.give_up(request, outcome="stalled")
 
     def _deliver(self, generation_id: str) -> None:
-        since = elapsed_time()
-        generation = self.generations.claim_made(generation_id, lease=self.timings.lease)
-        if generation is None:
-            return
-        with self.leases.holding(generation_id, since=since), bind_ids(**generation.ids):
-            self.steps.deliver(generation)
+        with self.leases.holding(generation_id, since=elapsed_time()) as held:
+            generation = self.generations.claim_made(generation_id, lease=self.timings.lease) if held else None
+            if generation is None:
+                return
+            with bind_ids(**generation.ids):
+                self.steps.deliver(generation)
         self._follow_up(self._cards, self._publish, generation.request_id)
 
     def _generate(self, generation: Generation) -> None:
@@ -183,11 +183,10 @@ class Worker:
             if waiting is None:
                 return None
             generation_id, options = waiting
-            if generation_id in self.leases.held:
+            if not self.leases.hold(generation_id, since=elapsed_time()):
                 # The end of its last call is being stored again, as the first commit was not acknowledged.
                 return None
             generation = None
-            self.leases.hold(generation_id, since=elapsed_time())
             try:
                 generation = self.generations.claim_slot(
                     generation_id, lease=self.timings.lease, slots=self.slots[model], deadline=call_seconds(options)

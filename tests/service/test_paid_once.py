@@ -67,6 +67,15 @@ def test_a_late_lease_that_was_taken_over_stops_the_work(database: Database, lea
         leases.confirm(generation.generation_id)
 
 
+def test_two_threads_do_not_hold_one_row(leases: Leases) -> None:
+    """A lease that a clock set forward has ended keeps no second thread of the process from the row; this does."""
+    with leases.holding("g1", since=elapsed_time()) as first:
+        with leases.holding("g1", since=elapsed_time()) as second:
+            assert (first, second) == (True, False)
+        assert leases.held == ["g1"]
+    assert leases.held == []
+
+
 def test_what_was_not_sent_is_not_charged(database: Database) -> None:
     """A claim whose call was never sent gives its charge back, also when another worker has taken it over since."""
     slow, quick = GenerationStore(database, "slow"), GenerationStore(database, "quick")
