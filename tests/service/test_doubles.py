@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import update
 from bot.db.database import Database, read_url
 from bot.db.requests import cancel, cancel_recalled
 from bot.db.tables import fingerprint, requests
+from bot.errors import DatabaseUnavailable
 from bot.models import Command, ImagePrompt, ParsedMessage
 from bot.service.requests import SubmitResult
 from tests.support.builders import arrival, reception_of
@@ -49,7 +51,10 @@ def test_same_request_to_several_processes_at_once_is_one(processes: list[Databa
 
     def submit(number: int) -> SubmitResult:
         start.wait()
-        return send(processes[number], key.format(number))
+        while True:
+            # On a busy machine the others hold the lock for longer than it is waited for; Feishu then sends again.
+            with suppress(DatabaseUnavailable):
+                return send(processes[number], key.format(number))
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(submit, range(4)))
