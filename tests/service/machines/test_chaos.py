@@ -38,7 +38,7 @@ PEOPLE = 20
 BACKLOG = 15
 """Messages that wait at once, so that prompts keep coming while things break."""
 
-DEADLINE_SECONDS = 100.0
+DEADLINE_SECONDS = 400.0
 
 Accident = Callable[[], None]
 
