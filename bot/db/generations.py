@@ -301,8 +301,9 @@ def _unless_cancelled(state: State) -> ColumnElement[Any]:
 
 
 def _with_request(connection: Connection, row: RowMapping) -> Generation:
-    asked = connection.execute(select(requests).where(_R.request_id == row["request_id"])).mappings().one()
-    return Generation.of_row({**asked, **row})
+    columns = select(_R.dedup_key, _R.prompt, _R.content)
+    asked = connection.execute(columns.where(_R.request_id == row["request_id"])).mappings().one()
+    return Generation.of_row({**row, **asked})
 
 
 def is_claimable(database: Database, *, model: ColumnElement[str], slots: ColumnElement[int]) -> ColumnElement[bool]:

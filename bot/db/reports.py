@@ -128,9 +128,12 @@ class Reports:
     def stats(self, named: str = "") -> StatsView:
         """The team's month: the one that a text names, or this one."""
         month = self.periods.read_month(named)
+        # A month can have tens of thousands of images: neither their prompts nor their links are read.
+        columns = (_G.model, _G.state, _G.failure, _G.accepted_at, _G.called_at, _G.call_seconds, _G.calls_billed)
+        ended = _with_requests(_G.billing_month == month, _G.ended_at.is_not(None))
         with self.database.read() as connection:
             images, calls, paused = spent(connection, month), feishu_calls(connection, month), is_paused(connection)
-            rows = connection.execute(_with_requests(_G.billing_month == month, _G.ended_at.is_not(None))).all()
+            rows = connection.execute(ended.with_only_columns(*columns, _G.sender, _R.chat_id, _R.chat_type)).all()
         done = [row for row in rows if row.state == State.DONE]
         in_chats = [row for row in rows if row.chat_id is not None]
         days = Counter(f"{datetime.fromtimestamp(row.accepted_at, self.periods.zone):%m-%d}" for row in done)
