@@ -97,7 +97,7 @@ class Option:
 
     # Parsing
     words: tuple[str, ...] = ()  # the names that are typed before a value; the first one is canonical
-    flags: Mapping[str, bool] = field(default_factory=dict)  # the names that stand for a value themselves
+    flags: Mapping[str, bool] = field(default_factory=dict)  # the names that are a value themselves
     kind: type = str
     read: Callable[[str, int], Match] = read_word  # the value at an offset
     standalone: Callable[[str, str], bool] | None = None  # (typed, value): whether it is clear without a name

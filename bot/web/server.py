@@ -1,6 +1,6 @@
 """The web server: waitress, which reads a whole request before it takes a thread, and a drain at shutdown.
 
-Stock waitress stops accepting at its limit of connections, so whoever opens that many keeps everybody else out. The
+Stock waitress stops accepting at its limit of connections, so a client that opens that many keeps all others out. The
 proxy in front limits the connections of an address and passes on whole requests only: ``config/deploy/nginx.conf``.
 """
 

@@ -49,7 +49,7 @@ class BitableApi:
     """All Bases of the app by their tokens.
 
     It checks tokens, names and types of fields, users, and the number of records; it has no views, formulas, or
-    permissions, which the faults ``base_forbidden`` and the like stand for.
+    permissions; faults such as ``base_forbidden`` simulate those.
     """
 
     state: FeishuState

@@ -42,7 +42,7 @@ _TYPES = {
 _FILES = {file.name: file for file in (Path(__file__).parent / "static").iterdir() if file.suffix in _TYPES}
 
 _VOICE = b"OggS"
-"""What stands for a voice message, which nobody plays."""
+"""The content of a voice message, which nobody plays."""
 
 MAX_SECONDS = 120.0
 """The longest time that an image can be made to take."""
