@@ -218,7 +218,7 @@ class Bot:
             # Imported here, because SQLite, which is the default, starts sooner without a PostgreSQL driver.
             from bot.worker.listener import Listener  # noqa: PLC0415
 
-            listener = Listener(read_url(self._settings.url), wake=self._wake)
+            listener = Listener(read_url(self._settings.url), wake=self._wake, every=self._timings.poll)
             self._closing.callback(listener.close)
             start("listener", listener.listen)
 

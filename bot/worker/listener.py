@@ -12,17 +12,14 @@ from sqlalchemy.engine import URL
 from bot.db.database import SILENCE, WAKE_CHANNEL
 from bot.errors import DatabaseUnavailable
 
-CHECK_EVERY = 1.0
-"""Seconds after which the thread checks whether it has to stop."""
-
 
 class Listener:
-    """Sets ``wake`` whenever work is announced, over a connection of its own.
+    """Sets ``wake`` whenever work is announced, over a connection of its own; a wait takes ``every`` seconds at most.
 
     It does not guarantee a wake-up: while the connection is down, the worker's slow poll finds the work.
     """
 
-    def __init__(self, url: URL, *, wake: threading.Event, every: float = CHECK_EVERY) -> None:
+    def __init__(self, url: URL, *, wake: threading.Event, every: float) -> None:
         # As options, since libpq reads the quoting of an address otherwise than SQLAlchemy writes it.
         _, options = url.get_dialect()().create_connect_args(url)
         self._options: dict[str, Any] = {"connect_timeout": 5, **SILENCE, **options}

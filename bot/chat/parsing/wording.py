@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -106,14 +107,14 @@ class Rules:
         if errors:
             raise SettingsError([f"intents.toml: {error}" for error in errors])
         single = [key for key in words if key.startswith(("thanks.phrases", "commands."))]
-        entries = {key: tuple(re.compile(f"(?:{one})", re.IGNORECASE) for one in lists[key]) for key in single}
+        entries = {key: tuple(map(_compiled, lists[key])) for key in single}
         words["thanks.polite"] = rf"(?:{words['thanks.polite']})(?![a-z0-9'])"
         words["options.size_names"] = rf"(?:{words['options.size_names']})\s?(?:是|为|用|要)?\s?[:=]?\s?"
         # A clause names a thing if it ends with it, in English also before a preposition.
         endings, chinese, english, joins = (words[f"description.{key}"] for key in _LISTS["description"][3:])
         ending = rf"(?:(?<={HAN})|^)(?:{endings})$"
         words["description.noun"] = rf"{ending}|(?:{chinese})$|\b(?:{english})(?:$| (?:{joins})\b)"
-        patterns = {key: re.compile(pattern, re.IGNORECASE) for key, pattern in words.items()}
+        patterns = {key: _compiled(pattern) for key, pattern in words.items()}
         return cls(patterns, entries, {ratio: patterns[key] for key, ratio in _SIZES.items() if key in patterns})
 
 
@@ -141,12 +142,18 @@ def _joined(key: str, entries: Any, errors: list[str]) -> str:
     return joined
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern that is compiled once in the process: the cache of ``re`` is too small for all of them."""
+    return re.compile(f"(?:{pattern})", re.IGNORECASE)
+
+
 def _fault(pattern: Any) -> str:
     """What is wrong with a pattern; nothing where it can be used."""
     if not isinstance(pattern, str) or not pattern.strip():
         return "must be a text that is not empty"
     try:
-        compiled = re.compile(f"(?:{pattern})", re.IGNORECASE)
+        compiled = _compiled(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         return f"is not a regular expression: {error}"
     if compiled.groupindex:
