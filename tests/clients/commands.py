@@ -40,7 +40,6 @@ class CommandResult:
 
     @property
     def answer(self) -> dict[str, Any]:
-        """The one JSON object of ``generate``; anything else in its output is a failure."""
         (line,) = self.stdout.splitlines()
         found = json.loads(line)
         assert isinstance(found, dict)
@@ -53,7 +52,6 @@ class CommandResult:
 
     @property
     def failed(self) -> list[str]:
-        """The names of the checks that failed."""
         return [name for name, result in self.checks.items() if result["ok"] is False]
 
 
@@ -68,7 +66,6 @@ def run(*arguments: str, folder: Path, typed: str = "", encoding: str = "utf-8",
 
 
 def app_variables(feishu: FeishuStandIn) -> dict[str, str]:
-    """The variables of the stand-in's app."""
     return {
         "FEISHU_APP_ID": feishu.app_id,
         "FEISHU_APP_SECRET": feishu.app_secret,
@@ -79,14 +76,12 @@ def app_variables(feishu: FeishuStandIn) -> dict[str, str]:
 def generate(
     *arguments: str, origin: str = "", env: Variables | None = None, typed: bytes = b"", folder: Path | None = None
 ) -> CommandResult:
-    """Runs ``generate`` against the stand-in at ``origin``."""
     variables = _variables({"TEST_GLM_ORIGIN": origin, **(env or {})})
     ended = run_command(generate_driver, *arguments, variables=variables, folder=folder or Path.cwd(), typed=typed)
     return CommandResult(code=ended.code, stdout=ended.stdout, stderr=ended.stderr)
 
 
 def started(*arguments: str, env: Variables, code: str = GENERATE, **streams: Any) -> subprocess.Popen[bytes]:
-    """``generate`` in an interpreter of its own."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **streams}
     command = [sys.executable, "-c", f"{code}; raise SystemExit(code)", *arguments]
     return subprocess.Popen(command, env=_variables(env), **pipes)
@@ -100,7 +95,6 @@ def generate_anew(*arguments: str, env: Variables, code: str = GENERATE) -> Comm
 
 
 def in_shell(redirection: str, *command: str, env: Variables, folder: Path | None = None) -> CommandResult:
-    """Runs a command with its streams as a shell leads them, such as ``2>/dev/full``."""
     shell = ["sh", "-c", f'exec "$@" {redirection}', "sh", *command]
     done = subprocess.run(shell, env=_variables(env), cwd=folder, capture_output=True, timeout=60, check=False)
     return CommandResult(code=done.returncode, stdout=done.stdout, stderr=done.stderr.decode())

@@ -15,7 +15,6 @@ from tests.clients.feishu_platform import Platform, platform
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
-    """A certificate authority that nobody but these tests knows."""
     return trustme.CA()
 
 
@@ -28,14 +27,12 @@ def glm() -> Iterator[GlmStandIn]:
 
 @pytest.fixture
 def feishu() -> Iterator[FeishuStandIn]:
-    """A Feishu with one app."""
     with FeishuStandIn() as feishu:
         yield feishu
 
 
 @pytest.fixture
 def feishu_client(feishu: FeishuStandIn) -> Iterator[FeishuClient]:
-    """A client of that app."""
     client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret)
     yield client
     client.close()
@@ -43,14 +40,12 @@ def feishu_client(feishu: FeishuStandIn) -> Iterator[FeishuClient]:
 
 @pytest.fixture
 def served() -> Iterator[Platform]:
-    """A platform that agrees to everything unless it is told what to answer."""
     with platform() as served:
         yield served
 
 
 @pytest.fixture
 def client(served: Platform) -> Iterator[FeishuClient]:
-    """A client of that platform."""
     client = served.client()
     yield client
     client.close()

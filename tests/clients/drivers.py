@@ -23,7 +23,6 @@ class HastyTransport(httpx.HTTPTransport):
 
 
 def generate() -> int:
-    """``generate`` against the stand-in of TEST_GLM_ORIGIN; failed downloads are retried for TEST_RETRY_SECONDS."""
     inner = HastyTransport() if os.environ.get("TEST_HASTY") else None
     seconds = float(os.environ.get("TEST_RETRY_SECONDS", "20"))
     retries = DownloadRetries(seconds=seconds, first_wait=0.01, longest_wait=0.1)
@@ -31,7 +30,6 @@ def generate() -> int:
 
 
 def setup() -> int:
-    """``setup`` up to its start; the first argument is ``{"accounts": …, "domains": …, "run": …}``."""
     # Imported here, as `generate` must not load the bot.
     from bot.cli.setup import Setup
     from bot.errors import SettingsError

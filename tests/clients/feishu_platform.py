@@ -33,7 +33,6 @@ class Platform:
     lifetime: float = 7200
 
     def give_token(self, call: Request) -> Response:
-        """A new token for every request."""
         self.tokens.append(call)
         if self.token_answers:
             return self.token_answers.popleft()
@@ -41,18 +40,15 @@ class Platform:
         return Response.of_json({"code": 0, "msg": "ok", "tenant_access_token": token, "expire": self.lifetime})
 
     def answer(self, call: Request) -> Response:
-        """The next answer."""
         self.calls.append(call)
         return self.answers.popleft() if self.answers else Response.of_json(GOOD)
 
     def client(self, **settings: Any) -> FeishuClient:
-        """A client of this platform."""
         return FeishuClient(domain=self.server.origin, app_id=APP, app_secret=SECRET, **settings)
 
 
 @contextmanager
 def platform() -> Iterator[Platform]:
-    """Serves a platform."""
     served = Platform()
     served.server.route("POST", "/open-apis/auth/v3/tenant_access_token/internal", served.give_token)
     for method in ("GET", "POST", "PATCH", "DELETE"):

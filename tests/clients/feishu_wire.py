@@ -26,7 +26,6 @@ class HandClock:
         self.now = now
 
     def __call__(self) -> float:
-        """The time, in seconds since 1970."""
         return self.now
 
 
@@ -38,27 +37,22 @@ class Wire:
         self.http = httpx.Client(base_url=stand_in.origin, trust_env=False, verify=shared_tls(), timeout=30)
 
     def token(self, **fields: Any) -> httpx.Response:
-        """Asks for a token."""
         asked = {"app_id": self.stand_in.app_id, "app_secret": self.stand_in.app_secret, **fields}
         return self.http.post("/open-apis/auth/v3/tenant_access_token/internal", json=asked)
 
     def log_in(self) -> Self:
-        """Uses a token from now on."""
         self.http.headers["Authorization"] = f"Bearer {self.token().json()['tenant_access_token']}"
         return self
 
     def reply(self, message_id: str, content: Any, *, kind: str = "text", **fields: Any) -> httpx.Response:
-        """Replies to a message."""
         asked = {"msg_type": kind, "content": json.dumps(content, ensure_ascii=False), **fields}
         return self.http.post(f"/open-apis/im/v1/messages/{message_id}/reply", json=asked)
 
     def create(self, receive_id: str, content: Any, *, by: str = "chat_id", kind: str = "text") -> httpx.Response:
-        """Sends a message."""
         asked = {"receive_id": receive_id, "msg_type": kind, "content": json.dumps(content, ensure_ascii=False)}
         return self.http.post("/open-apis/im/v1/messages", params={"receive_id_type": by}, json=asked)
 
     def patch(self, message_id: str, content: Any) -> httpx.Response:
-        """Changes a card."""
         return self.http.patch(f"/open-apis/im/v1/messages/{message_id}", json={"content": json.dumps(content)})
 
     def upload_image(self, content: bytes, *, filename: str | None = "a.png") -> httpx.Response:
@@ -67,7 +61,6 @@ class Wire:
         return self.http.post("/open-apis/im/v1/images", data={"image_type": "message"}, files={"image": part})
 
     def upload_file(self, content: bytes, *, name: str = "original.png") -> httpx.Response:
-        """Uploads a file."""
         fields = {"file_type": "stream", "file_name": name}
         return self.http.post("/open-apis/im/v1/files", data=fields, files={"file": (name, content, "image/png")})
 
@@ -80,7 +73,6 @@ class Wire:
         return str(self.create("oc_direct_lin", card, kind="interactive").json()["data"]["message_id"])
 
     def close(self) -> None:
-        """Closes the connections."""
         self.http.close()
 
 
@@ -120,7 +112,6 @@ class RecordingBot:
 
 
 def image(kind: str, width: int, height: int) -> bytes:
-    """A black image."""
     content = BytesIO()
     Image.new("L", (width, height)).save(content, kind)
     return content.getvalue()
@@ -130,12 +121,10 @@ png = partial(image, "PNG")
 
 
 def card(*elements: Json, **fields: Any) -> Json:
-    """A card of JSON 2.0 with these elements."""
     return {"schema": "2.0", "config": {"update_multi": True}, "body": {"elements": list(elements)}, **fields}
 
 
 def words(content: str) -> Json:
-    """A plain text."""
     return {"tag": "plain_text", "content": content}
 
 

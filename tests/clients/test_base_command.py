@@ -16,12 +16,10 @@ ADD = "base:record:create"
 
 
 def checked(feishu: FeishuStandIn, settings: dict[str, str]) -> dict[str, CheckResult]:
-    """What the check finds, by name."""
     return {result.name: result for result in check_feishu(load({**app_variables(feishu), **settings}))}
 
 
 def test_it_prints_what_to_set_and_that_works(feishu: FeishuStandIn, tmp_path: Path) -> None:
-    """One table with the log's fields, open to the owners; with the printed settings the check passes."""
     owners = ("--owner", "ou_lin", "--owner", "ou_chen")
     ran = run("base", "create", *owners, folder=tmp_path, **app_variables(feishu))
     assert (ran.code, ran.stderr) == (0, "")
@@ -36,7 +34,6 @@ def test_it_prints_what_to_set_and_that_works(feishu: FeishuStandIn, tmp_path: P
 
 
 def test_the_admins_own_it_unless_others_are_named(feishu: FeishuStandIn, tmp_path: Path) -> None:
-    """Without --owner it is shared with the admins; one who cannot be let in does not undo it."""
     admins = {"BOT_TEAM_ADMINS": "ou_alex,ou_nobody"}
     ran = run("base", "create", folder=tmp_path, **app_variables(feishu), **admins)
     assert ran.code == 0
@@ -46,7 +43,6 @@ def test_the_admins_own_it_unless_others_are_named(feishu: FeishuStandIn, tmp_pa
 
 
 def test_a_refusal_has_its_fix(feishu: FeishuStandIn, tmp_path: Path) -> None:
-    """A missing scope is named, with the page that grants it, and so is the empty Base."""
     feishu.faults.arm("scope", on="base_table")
     ran = run("base", "create", folder=tmp_path, **app_variables(feishu))
     assert (ran.code, ran.stdout) == (1, b"")
@@ -55,7 +51,6 @@ def test_a_refusal_has_its_fix(feishu: FeishuStandIn, tmp_path: Path) -> None:
 
 
 def test_a_blank_table_that_cannot_be_deleted_stays(feishu: FeishuStandIn, tmp_path: Path) -> None:
-    """Without the right to delete, and without an owner, the Base can be used all the same."""
     feishu.faults.arm("scope", on="base_delete_table")
     ran = run("base", "create", folder=tmp_path, **app_variables(feishu))
     assert ran.code == 0
@@ -64,7 +59,6 @@ def test_a_blank_table_that_cannot_be_deleted_stays(feishu: FeishuStandIn, tmp_p
 
 
 def test_the_check_reports_what_is_wrong_with_the_table(feishu: FeishuStandIn) -> None:
-    """A table that is gone, fields of other names, a scope that is missing; and nothing where no table is named."""
     fields = {field.name: int(field.kind) for field in FIELDS}
     app_token, table_id = feishu.bases.add({**fields, FIELDS[0].name: 2})
     settings = {"BOT_BASE_APP_TOKEN": app_token, "BOT_BASE_TABLE_ID": table_id}

@@ -18,7 +18,6 @@ Check = Callable[..., CommandResult]
 
 @pytest.fixture
 def check(feishu: FeishuStandIn, tmp_path: Path) -> Check:
-    """Runs the check of a bot for which everything is right, but for the variables that it is given."""
     sqlite_database(tmp_path)
     variables = variables_for(feishu, folder=tmp_path)
 
@@ -29,7 +28,6 @@ def check(feishu: FeishuStandIn, tmp_path: Path) -> Check:
 
 
 def test_a_ready_bot_passes_all_checks(feishu: FeishuStandIn, check: Check) -> None:
-    """Every line has a mark, every variable and section a line, and the exit code is 0."""
     ran = check()
     lines = ran.text.splitlines()
     assert (ran.code, ran.stderr, lines[-1]) == (0, "", "All checks passed.")
@@ -41,7 +39,6 @@ def test_a_ready_bot_passes_all_checks(feishu: FeishuStandIn, check: Check) -> N
 
 
 def test_json_is_an_array_of_results_and_no_secret_is_printed(feishu: FeishuStandIn, check: Check) -> None:
-    """Each result has the same four keys; a secret is shown by its length, a database by its address."""
     ran = check(
         "--json",
         DATABASE_URL="postgresql://me:not-a-password@127.0.0.1:1/bot?options=not-a-secret",
@@ -64,7 +61,6 @@ def test_json_is_an_array_of_results_and_no_secret_is_printed(feishu: FeishuStan
 
 
 def test_nothing_is_sent_or_created(feishu: FeishuStandIn, check: Check, tmp_path: Path) -> None:
-    """The probes leave no message and no upload, and a missing data folder stays missing."""
     folder = tmp_path / "not" / "there"
     ran = check("--json", BOT_DATA_DIR=str(folder))
     assert (feishu.messages, feishu.uploads) == ([], {})
@@ -75,7 +71,6 @@ def test_nothing_is_sent_or_created(feishu: FeishuStandIn, check: Check, tmp_pat
 
 
 def test_offline_makes_no_calls(feishu: FeishuStandIn, check: Check) -> None:
-    """Neither to Feishu nor to a database on another machine; everything local is checked."""
     ran = check("--offline", "--json", DATABASE_URL="postgresql://bot@127.0.0.1:1/bot")
     assert (ran.code, feishu.calls) == (0, [])
     assert ran.checks["Database"]["detail"] == ran.checks["Bot ability"]["detail"] == "skipped (--offline)"
@@ -83,7 +78,6 @@ def test_offline_makes_no_calls(feishu: FeishuStandIn, check: Check) -> None:
 
 
 def test_all_configuration_errors_are_reported_together(check: Check) -> None:
-    """Each error is a line with the name of its variable, and the rest is skipped."""
     wrong = {"PORT": "many", "FEISHU_DOMAIN": "http://example.com", "BOT_SLOTS_COGVEIW": "3"}
     ran = check("--json", **wrong)
     assert (ran.code, set(ran.failed)) == (1, set(wrong))
@@ -91,7 +85,6 @@ def test_all_configuration_errors_are_reported_together(check: Check) -> None:
 
 
 def test_an_ascii_terminal_gets_words_for_the_marks(check: Check) -> None:
-    """The JSON is escaped."""
     lines = check("--offline", encoding="ascii").text.splitlines()
     assert lines[0].startswith("ok FEISHU_APP_ID")
     assert any(line.startswith("-- Feishu token") for line in lines)
@@ -102,7 +95,6 @@ def test_an_ascii_terminal_gets_words_for_the_marks(check: Check) -> None:
     "arguments", [("--frobnicate",), ("--send-test", "the design group"), ("--offline", "--send-test", "oc_group")]
 )
 def test_a_wrong_flag_is_a_usage_error(arguments: tuple[str, ...], check: Check) -> None:
-    """The exit code is 2."""
     ran = check(*arguments)
     assert (ran.code, ran.text) == (2, "")
     assert "usage: glm-image-bot check" in ran.stderr
@@ -110,7 +102,6 @@ def test_a_wrong_flag_is_a_usage_error(arguments: tuple[str, ...], check: Check)
 
 @pytest.mark.parametrize(("recipient", "chat_id"), [("oc_group", "oc_group"), ("ou_lin", "oc_direct_lin")])
 def test_a_test_card_arrives(recipient: str, chat_id: str, feishu: FeishuStandIn, check: Check) -> None:
-    """One card, in both languages, goes to the chat or the person, and nobody is mentioned."""
     ran = check("--json", "--send-test", recipient)
     (message,) = feishu.messages
     assert (ran.code, message.chat_id, message.msg_type) == (0, chat_id, "interactive")
@@ -137,7 +128,6 @@ def test_a_test_card_arrives(recipient: str, chat_id: str, feishu: FeishuStandIn
 def test_a_rejected_test_card_has_a_fix(
     recipient: str, fault: str | None, fix: str, feishu: FeishuStandIn, check: Check
 ) -> None:
-    """It is the one result that fails, and the exit code is 1."""
     if fault:
         feishu.faults.arm(fault, on="create")
     ran = check("--json", "--send-test", recipient)

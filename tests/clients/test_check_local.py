@@ -37,17 +37,14 @@ SMALL = {"BOT_ORIGINALS_MEGABYTES": "1"}
 
 
 def checked(variables: dict[str, str] | None = None, *, webhook: bool = True) -> dict[str, CheckResult]:
-    """The results of the settings of a bot that is ready, but for these variables; an empty one is not set."""
     return {result.name: result for result in check_settings(load({**READY, **(variables or {})}), webhook=webhook)}
 
 
 def settings(**variables: str) -> Settings:
-    """Settings with these variables."""
     return load({"BOT_SERVER_HOST": "127.0.0.1", **variables})
 
 
 def test_valid_settings_pass_with_advice_to_name_admins() -> None:
-    """Nothing else has a fix, and a secret is shown by its length."""
     results = checked()
     assert [name for name, result in results.items() if result.fix] == ["Admins"]
     assert {result.ok for name, result in results.items() if name != "Admins"} == {True}
@@ -76,7 +73,6 @@ def test_valid_settings_pass_with_advice_to_name_admins() -> None:
     ],
 )
 def test_each_variable_has_its_result(name: str, value: str, *, ok: bool | None, detail: str, fix: str) -> None:
-    """The result tells good, wrong and unknown apart, and says what to do where there is something to do."""
     result = checked({name: value})[name]
     assert (result.ok, detail in result.detail, bool(result.fix)) == (ok, True, bool(fix))
     assert fix in (result.fix or "")
@@ -84,7 +80,6 @@ def test_each_variable_has_its_result(name: str, value: str, *, ok: bool | None,
 
 
 def test_who_may_use_the_bot_is_told() -> None:
-    """The allow-lists and the admins have a line each, and removed quotation marks have one with their variables."""
     everybody = checked()
     assert (
         everybody["Access"].detail == "everybody in the app's availability range (可用范围): the allow-lists are empty"
@@ -103,7 +98,6 @@ def test_who_may_use_the_bot_is_told() -> None:
 
 
 def test_events_need_a_secret_only_at_the_webhook() -> None:
-    """Without both, one line fails and the other has no tick; over the long connection neither is needed."""
     empty = {"FEISHU_ENCRYPT_KEY": "", "FEISHU_VERIFICATION_TOKEN": ""}
     results = checked(empty)
     assert [name for name, result in results.items() if result.ok is False] == ["FEISHU_ENCRYPT_KEY"]
@@ -115,7 +109,6 @@ def test_events_need_a_secret_only_at_the_webhook() -> None:
 
 
 def test_messages_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
-    """The bot would not start."""
     (tmp_path / "messages.zh.toml").write_text("no toml")
     (tmp_path / "bot.toml").write_text("[slots]\ncogview = 3\n")
     results = checked({"BOT_CONFIG_DIR": str(tmp_path)})
@@ -125,7 +118,6 @@ def test_messages_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
 
 
 def test_a_database_without_tables_is_to_be_migrated(empty_url: str, tmp_path: Path) -> None:
-    """An empty one answers, and the command that creates the tables is named."""
     (tmp_path / "bot.db").touch()
     result = check_database(settings(DATABASE_URL=empty_url))
     assert (result.ok, result.detail) == (None, "answers, but has no tables yet")
@@ -139,7 +131,6 @@ def test_a_database_without_tables_is_to_be_migrated(empty_url: str, tmp_path: P
 def test_the_schema_is_compared_with_the_programs(
     revision: str, *, ok: bool, fix: str, database: Database, database_url: str
 ) -> None:
-    """An older one has to be migrated; a newer one works, and asks for a newer program."""
     with database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
     result = check_database(settings(DATABASE_URL=database_url))
@@ -158,7 +149,6 @@ def test_the_schema_is_compared_with_the_programs(
 def test_a_database_that_cannot_be_used_is_reported_and_left_alone(
     name: str, value: str, *, ok: bool | None, detail: str, tmp_path: Path
 ) -> None:
-    """Each has its fix, no password is shown, and nothing is created or changed."""
     file = tmp_path / "broken" / "bot.db"
     file.parent.mkdir()
     file.write_text("no database, but long enough to look like one " * 50)
@@ -183,7 +173,6 @@ def test_calls_of_the_month_are_counted(database: Database, database_url: str, c
 
 
 def test_findings_without_a_database_are_unknown(empty_url: str) -> None:
-    """Neither a missing database nor missing tables end the check."""
     (missing,) = check_bot_findings(load({}), readable=False)
     assert (missing.ok, missing.detail) == (None, "not known without the database")
     empty, *_ = check_bot_findings(load({"DATABASE_URL": empty_url}), readable=True)
@@ -191,7 +180,6 @@ def test_findings_without_a_database_are_unknown(empty_url: str) -> None:
 
 
 def test_calls_that_feishu_refuses_a_running_bot_are_reported(database: Database, database_url: str) -> None:
-    """Each kind of call has a line with Feishu's words and the fix."""
     stored = load({"DATABASE_URL": database_url})
     refusal = FeishuError("ip is denied", call="image", code=99991401, action=FeishuAction.APP_REFUSED, log_id="log-1")
     explanation = describe(refusal), suggest_fix(refusal, domain=stored.domain)
@@ -240,7 +228,6 @@ def test_sqlite_on_a_disk_that_a_platform_empties_is_warned_about(
 
 
 def test_a_free_port_passes() -> None:
-    """It is listened on for a moment, and free again."""
     number = str(free_port())
     for _ in range(2):
         assert port(settings(PORT=number)) == (True, f"{number} on 127.0.0.1 is free")
@@ -257,7 +244,6 @@ def test_a_free_port_passes() -> None:
     ],
 )
 def test_a_taken_port_tells_a_bot_from_another_program(health: bytes | None, host: str, *, ok: bool) -> None:
-    """A bot that runs already is no error, wherever it listens; another program, or a silent one, is."""
     with listening(health) as number:
         result = port(settings(PORT=str(number), BOT_SERVER_HOST=host))
     assert (result[0], "a bot that runs already" in result[1]) == (ok, ok)

@@ -38,7 +38,6 @@ def generate_in_shell(redirection: str, *arguments: str, glm: GlmStandIn) -> Com
     ],
 )
 def test_an_output_that_cannot_be_written_is_no_traceback(redirection: str, code: int, reason: str) -> None:
-    """The reason is one line on standard error, if that can be written."""
     ran = in_shell(redirection, *BOT, "--help", env=BUFFERED)
     assert (ran.code, ran.stderr) == (code, reason)
     assert ran.stdout.startswith(b"usage") is (code == 0)
@@ -57,7 +56,6 @@ def test_a_reader_that_closes_the_pipe_is_no_error(arguments: tuple[str, ...]) -
 
 
 def test_ctrl_c_prints_one_line(feishu: FeishuStandIn, tmp_path: Path) -> None:
-    """The exit code is 130, as in shells, and there is no traceback."""
     feishu.faults.arm("hang", on="token")
     streams = [Path(os.devnull), tmp_path / "stdout", tmp_path / "stderr"]
     for file in streams[1:]:
@@ -72,7 +70,6 @@ def test_ctrl_c_prints_one_line(feishu: FeishuStandIn, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["check", "base"])
 def test_help_can_be_read_on_an_ascii_terminal(command: str, tmp_path: Path) -> None:
-    """Characters that it cannot print become question marks."""
     ran = run(command, "--help", folder=tmp_path, encoding="ascii")
     assert (ran.code, ran.stderr) == (0, "")
     assert f"usage: glm-image-bot {command}" in ran.text
@@ -80,7 +77,6 @@ def test_help_can_be_read_on_an_ascii_terminal(command: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
 def test_a_note_that_cannot_be_written_is_dropped(redirection: str, glm: GlmStandIn, tmp_path: Path) -> None:
-    """It never lands in the object, and its failure costs nothing."""
     target = tmp_path / "image.png"
     result = generate_in_shell(redirection, "-p", "猫", "-q", "standard", "--save", str(target), glm=glm)
     assert (result.code, result.stderr, result.answer["saved_file"]) == (0, "", str(target))
@@ -89,7 +85,6 @@ def test_a_note_that_cannot_be_written_is_dropped(redirection: str, glm: GlmStan
 
 @pytest.mark.parametrize("redirection", ["<&- >&-", ">/dev/full"])
 def test_an_object_that_standard_output_does_not_take_goes_to_standard_error(redirection: str, glm: GlmStandIn) -> None:
-    """The image is paid for, so its URL has to be printed somewhere; the exit code is 1."""
     result = generate_in_shell(redirection, "-p", "猫", glm=glm)
     (line,) = result.stderr.splitlines()
     assert (result.code, result.stdout, len(glm.calls)) == (1, b"", 1)
@@ -97,7 +92,6 @@ def test_an_object_that_standard_output_does_not_take_goes_to_standard_error(red
 
 
 def test_without_any_stream_it_ends(glm: GlmStandIn) -> None:
-    """There is no traceback either."""
     result = generate_in_shell("<&- >&- 2>&-", "-p", "猫", glm=glm)
     assert (result.code, result.stdout, result.stderr) == (1, b"", "")
 
@@ -106,7 +100,6 @@ def test_without_any_stream_it_ends(glm: GlmStandIn) -> None:
     ("redirection", "reason"), [("<&-", "is closed"), ("0>/dev/null", "cannot be read: Bad file descriptor")]
 )
 def test_a_prompt_that_cannot_be_read_is_an_error(redirection: str, reason: str, glm: GlmStandIn) -> None:
-    """Nothing is paid, and the reason is the system's."""
     result = generate_in_shell(redirection, "-p", "-", glm=glm)
     assert (result.code, glm.calls) == (1, [])
     message = f"Invalid prompt: standard input {reason}"
@@ -114,7 +107,6 @@ def test_a_prompt_that_cannot_be_read_is_an_error(redirection: str, reason: str,
 
 
 def test_a_terminal_that_goes_away_ends_only_the_counting(glm: GlmStandIn) -> None:
-    """The image is made all the same."""
     above, below = os.openpty()
     glm.seconds = 1.5
     with started("-p", "猫", env={"TEST_GLM_ORIGIN": glm.origin}, stderr=below) as process:
@@ -140,7 +132,6 @@ CALLED = "Interrupted; an image that was being made may be billed all the same"
 def test_an_interrupted_command_prints_one_object(
     signals: tuple[signal.Signals, ...], moment: str, message: str, glm: GlmStandIn, tmp_path: Path
 ) -> None:
-    """It says what that means for the bill, also for ``timeout``, which sends its signal twice."""
     if moment != "prompt":
         glm.arm("hang" if moment == "call" else "image_hang")
     reached: dict[str, Callable[[], object]] = {

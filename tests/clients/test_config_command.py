@@ -25,7 +25,6 @@ def configuration(folder: Path) -> tuple[bool | None, str, str | None]:
 
 
 def test_the_shipped_files_are_copied_and_own_ones_kept(tmp_path: Path) -> None:
-    """Run again, it changes nothing that is there."""
     own = tmp_path / "new" / "config"
     ran = run("config", "init", str(own), folder=tmp_path)
     assert (ran.code, {file.name for file in own.iterdir()}) == (0, FILES)
@@ -39,21 +38,18 @@ def test_the_shipped_files_are_copied_and_own_ones_kept(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    """Exit code 1, and a line that names it."""
     ran = run("config", "init", "/dev/null/config", folder=tmp_path)
     assert (ran.code, ran.stdout) == (1, b"")
     assert ran.stderr == "/dev/null/config cannot be written: Not a directory\n"
 
 
 def test_the_check_names_the_file_in_force(tmp_path: Path) -> None:
-    """A copy of this version differs in nothing; the shipped one is called that."""
     assert run("config", "init", str(tmp_path), folder=tmp_path).code == 0
     assert configuration(tmp_path) == (True, f"{tmp_path}/bot.toml, with all keys of this version", None)
     assert configuration(TOP / "config") == (True, f"{TOP}/config/bot.toml, the shipped one", None)
 
 
 def test_an_old_copy_works_and_the_check_lists_the_differences(tmp_path: Path) -> None:
-    """What is missing in it has its default; sentences of another version are ignored."""
     assert run("config", "init", str(tmp_path), folder=tmp_path).code == 0
     (tmp_path / "intents.toml").unlink()
     (tmp_path / "styles.toml").unlink()
@@ -73,7 +69,6 @@ def test_an_old_copy_works_and_the_check_lists_the_differences(tmp_path: Path) -
 
 
 def test_a_placeholder_that_has_no_value_is_an_error(tmp_path: Path) -> None:
-    """The sentence could not be shown."""
     (tmp_path / "messages.en.toml").write_text('"check.title" = "A test of {nobody}"', encoding="utf-8")
     with pytest.raises(SettingsError) as raised:
         Messages.load(tmp_path)

@@ -61,7 +61,6 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_csv_opens_in_a_spreadsheet(url: str, tmp_path: Path) -> None:
-    """It begins with a byte order mark, has the documented columns, and contains neither prompts nor links."""
     ran = run("export", folder=tmp_path, DATABASE_URL=url)
     assert ran.stdout.startswith(b"\xef\xbb\xbfgeneration_id,")
     rows = list(csv.DictReader(io.StringIO(ran.text, newline="")))
@@ -76,7 +75,6 @@ def test_a_csv_opens_in_a_spreadsheet(url: str, tmp_path: Path) -> None:
 
 
 def test_filter_by_days_and_person(url: str, tmp_path: Path) -> None:
-    """Days are in the team's time zone, both inclusive."""
     arguments = ("--since", "2026-11-10", "--until", "2026-11-10", "--user", "ou_1")
     ran = run("export", *arguments, folder=tmp_path, DATABASE_URL=url)
     rows = csv.DictReader(io.StringIO(ran.text, newline=""))
@@ -84,7 +82,6 @@ def test_filter_by_days_and_person(url: str, tmp_path: Path) -> None:
 
 
 def test_json_lines_have_typed_values(url: str, tmp_path: Path) -> None:
-    """Prompt and link come last, where they are asked for."""
     arguments = ("--format", "jsonl", "--prompts", "--links")
     ran = run("export", *arguments, folder=tmp_path, DATABASE_URL=url)
     lines = [json.loads(line) for line in ran.stdout.decode().splitlines()]
@@ -96,7 +93,6 @@ def test_json_lines_have_typed_values(url: str, tmp_path: Path) -> None:
 
 
 def test_a_file_appears_whole(folder: Path) -> None:
-    """With --output the file replaces the old one, and a formula in a prompt is harmless in it."""
     target = folder / "out" / "list.csv"
     target.parent.mkdir()
     target.write_text("old", encoding="utf-8")
@@ -109,7 +105,6 @@ def test_a_file_appears_whole(folder: Path) -> None:
 
 
 def test_no_cell_is_a_formula() -> None:
-    """Whatever a spreadsheet may take for the beginning of a formula comes after an apostrophe."""
     for start in "=+-@\t\r\n＝＋－＠":
         assert csv_cell(f"{start}1") == f"'{start}1"
     assert (csv_cell("ou_1"), csv_cell(-1.5)) == ("ou_1", "-1.5")
@@ -125,7 +120,6 @@ def test_no_cell_is_a_formula() -> None:
     ],
 )
 def test_a_usage_error_says_what_is_expected(arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2, a sentence on the error output that says what is expected, and nothing on the other."""
     with pytest.raises(SystemExit) as ended:
         main(arguments.split())
     said = capsys.readouterr()
@@ -134,7 +128,6 @@ def test_a_usage_error_says_what_is_expected(arguments: str, sentence: str, caps
 
 
 def test_without_a_database_it_fails(tmp_path: Path) -> None:
-    """Exit code 1 and a sentence, and no database is created."""
     ran = run("export", folder=tmp_path)
     assert (ran.code, ran.stdout) == (1, b"")
     assert "there is none yet" in ran.stderr
@@ -142,7 +135,6 @@ def test_without_a_database_it_fails(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_an_error(folder: Path) -> None:
-    """A folder that is a file: exit code 1, and a sentence that names it."""
     target = folder / "bot.db" / "x.csv"
     ran = run("export", "--output", str(target), folder=folder)
     assert (ran.code, ran.stdout) == (1, b"")
@@ -150,7 +142,6 @@ def test_a_file_that_cannot_be_written_is_an_error(folder: Path) -> None:
 
 
 def test_a_reader_that_closes_the_pipe_is_no_error(folder: Path) -> None:
-    """Nothing is printed to standard error."""
     environment = {"PYTHONPATH": str(ROOT), "BOT_DATA_DIR": str(folder), "LANG": "C.UTF-8"}
     reading, writing = os.pipe()
     os.close(reading)

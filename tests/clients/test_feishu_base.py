@@ -18,20 +18,17 @@ TOKEN = "fe599b60-450f-46ff-b2ef-9f6675625b97"
 
 @pytest.fixture
 def bases(feishu_client: FeishuClient) -> BitableClient:
-    """The Bases of the stand-in's app."""
     return BitableClient(feishu_client.call)
 
 
 @pytest.mark.parametrize("data", [{}, {"items": None}])
 def test_fields_that_are_not_told_are_no_fields(served: Platform, client: FeishuClient, data: object) -> None:
-    """An answer of another shape is not the platform's."""
     served.answers.append(Response.of_json({"code": 0, "data": data}))
     with pytest.raises(FeishuUnreachable):
         BitableClient(client.call).fields("bas1", "tbl1")
 
 
 def test_a_base_from_its_making_to_its_records(bases: BitableClient, feishu: FeishuStandIn) -> None:
-    """Made, given the log's table, cleared of the blank one, shared, and written to once however often it is asked."""
     base = bases.create("记录", zone="Asia/Shanghai")
     table = bases.create_table(base.app_token, "Log", FIELDS)
     assert base.blank_table is not None
@@ -59,7 +56,6 @@ def test_a_base_from_its_making_to_its_records(bases: BitableClient, feishu: Fei
 def test_the_stand_in_refuses_what_the_platform_refuses(
     bases: BitableClient, feishu: FeishuStandIn, record: dict[str, object], code: int
 ) -> None:
-    """A value that does not fit its field, or a field that is not there, and nothing of the call is added."""
     app_token, table_id = feishu.bases.add({field.name: int(field.kind) for field in FIELDS})
     with pytest.raises(FeishuError) as refused:
         bases.add(app_token, table_id, [{"编号 ID": "g1"}, record], client_token=str(uuid.uuid4()))
@@ -67,7 +63,6 @@ def test_the_stand_in_refuses_what_the_platform_refuses(
 
 
 def test_what_is_not_there_and_wrong_tokens_are_refused(bases: BitableClient, feishu: FeishuStandIn) -> None:
-    """Another Base, another table, a token that is no UUID, and one that stood for something else."""
     app_token, table_id = feishu.bases.add({"编号 ID": 1})
     bases.add(app_token, table_id, [{"编号 ID": "g1"}], client_token=TOKEN)
     codes = []

@@ -107,7 +107,6 @@ JSON_CALLS: dict[str, tuple[Ask, tuple[str, str, dict[str, str]], dict[str, Any]
 def test_a_call_is_sent_exactly_so(
     *, served: Platform, client: FeishuClient, ask: Ask, line: object, body: object, result: object
 ) -> None:
-    """Method, path, query, token and JSON of each call are the documented ones, and Chinese is not escaped."""
     assert ask(client) == result
     (call,) = served.calls
     assert (call.method, call.path, call.query) == line
@@ -118,7 +117,6 @@ def test_a_call_is_sent_exactly_so(
 
 
 def test_the_token_is_asked_for_with_the_credentials(served: Platform, client: FeishuClient) -> None:
-    """The request for a token carries the app's id and secret, and no token."""
     client.bot_info()
     (call,) = served.tokens
     assert (call.method, call.path) == ("POST", "/open-apis/auth/v3/tenant_access_token/internal")
@@ -127,7 +125,6 @@ def test_the_token_is_asked_for_with_the_credentials(served: Platform, client: F
 
 
 def test_a_picture_is_uploaded_with_its_name_and_type(served: Platform, client: FeishuClient) -> None:
-    """The part has the file name that the platform demands, the type that it tells, and the bytes unchanged."""
     assert client.upload_image(PNG, filename="cat.png") == "img_new"
     (call,) = served.calls
     assert (call.method, call.path) == ("POST", "/open-apis/im/v1/images")
@@ -139,7 +136,6 @@ def test_a_picture_is_uploaded_with_its_name_and_type(served: Platform, client: 
 
 
 def test_a_file_is_uploaded_as_a_stream(served: Platform, client: FeishuClient) -> None:
-    """The original goes out as it is, under the name that a person will see."""
     assert client.upload_file(b"\xff\xd8\xff original", filename="glm-1.jpg") == "file_new"
     (call,) = served.calls
     assert (call.method, call.path) == ("POST", "/open-apis/im/v1/files")
@@ -153,7 +149,6 @@ def test_a_file_is_uploaded_as_a_stream(served: Platform, client: FeishuClient) 
 
 
 def test_a_download_gives_the_bytes(served: Platform, client: FeishuClient) -> None:
-    """What the app itself has uploaded comes back unchanged."""
     served.answers.append(Response(headers={"Content-Type": "image/png"}, body=PNG))
     assert client.download_own_image("img_1", largest=100) == PNG
     (call,) = served.calls
@@ -161,28 +156,24 @@ def test_a_download_gives_the_bytes(served: Platform, client: FeishuClient) -> N
 
 
 def test_ids_cannot_change_the_path(served: Platform, client: FeishuClient) -> None:
-    """What stands in an id stays one segment of the path."""
     client.patch("om/../:message_id?a=b#c", content="{}")
     assert served.calls[0].path == "/open-apis/im/v1/messages/om%2F..%2F%3Amessage_id%3Fa%3Db%23c"
     assert served.calls[0].query == {}
 
 
 def test_half_a_surrogate_pair_is_sent_as_a_question_mark(served: Platform, client: FeishuClient) -> None:
-    """Text that UTF-8 cannot hold does not stop a reply."""
     client.reply("om_1", msg_type="text", content='{"text":"\ud83d"}', uuid="u-1", in_thread=False)
     assert served.calls[0].json()["content"] == '{"text":"?"}'
 
 
 @pytest.mark.parametrize("body", [{}, {"data": []}, {"data": {"message_id": 7}}, {"data": {}}])
 def test_a_good_answer_without_its_id_is_none(served: Platform, client: FeishuClient, body: dict[str, Any]) -> None:
-    """Code 0 without a message id is no answer of the platform: the send is repeated with the same uuid."""
     served.answers.append(Response.of_json({"code": 0, **body}))
     with pytest.raises(FeishuUnreachable, match=r"no data\.message_id"):
         client.reply("om_1", msg_type="text", content="{}", uuid="u-1", in_thread=False)
 
 
 def test_every_call_is_told(served: Platform) -> None:
-    """Names, seconds and codes go to the figures: the token's, a good call's, a refused and an unanswered one's."""
     told: list[tuple[str, float, int | None]] = []
     client = served.client(on_call=lambda name, seconds, code: told.append((name, seconds, code)))
     served.answers += [Response(), Response.of_json({"code": 230001, "msg": "no"}, status=400)]
@@ -203,7 +194,6 @@ def test_every_call_is_told(served: Platform) -> None:
 def test_a_call_is_one_line_in_the_log(
     served: Platform, client: FeishuClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The line has name, code, time and log id; neither secret nor token is in any line of any logger."""
     caplog.set_level(logging.DEBUG)
     served.answers.append(Response.of_json({"code": 0}, headers={"X-Tt-Logid": "log-1"}))
     client.patch("om_1", content="{}")

@@ -30,13 +30,11 @@ def failure(served: Platform, answer: Response, **settings: Any) -> FeishuError:
 
 
 def reply(client: FeishuClient, message_id: str) -> str:
-    """Replies to a message, always with the same uuid."""
     return client.reply(message_id, msg_type="text", content='{"text":"好"}', uuid="u-1", in_thread=False)
 
 
 @pytest.mark.parametrize("fault", sorted(WIRE_FAULTS))
 def test_a_fault_of_the_connection_is_unreachable(fault: str, feishu: FeishuStandIn) -> None:
-    """Each fault ends within seconds in the error that leaves a repetition to the caller."""
     short: dict[str, Any] = {"timeout": SOON, "deadline": 0.5} if fault in ("hang", "trickle") else {}
     client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret, **short)
     said = feishu.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
@@ -49,7 +47,6 @@ def test_a_fault_of_the_connection_is_unreachable(fault: str, feishu: FeishuStan
 
 
 def test_a_repeated_send_after_a_lost_answer_is_one_message(feishu: FeishuStandIn, feishu_client: FeishuClient) -> None:
-    """A reply that was applied before the connection broke is found again by its uuid."""
     said = feishu.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
     feishu.faults.arm("reset_after", on="reply")
     with pytest.raises(FeishuUnreachable):
@@ -73,14 +70,12 @@ def test_a_repeated_send_after_a_lost_answer_is_one_message(feishu: FeishuStandI
     ],
 )
 def test_an_answer_that_is_not_the_platforms_is_unreachable(served: Platform, answer: Response) -> None:
-    """HTML, nothing, other JSON, or success under an error's status never passes for an answer."""
     error = failure(served, answer)
     assert isinstance(error, FeishuUnreachable)
     assert (error.status, error.code) == (answer.status, None)
 
 
 def test_a_refusal_comes_with_what_helps_to_act(feishu: FeishuStandIn, feishu_client: FeishuClient) -> None:
-    """The platform's own message, status, code, log id and page, and the call's name in a log line alone."""
     said = feishu.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
     errors = {}
     for fault in ("feishu_230002", "scope", "rate_gateway", "rate_chat"):
@@ -101,7 +96,6 @@ def test_a_refusal_comes_with_what_helps_to_act(feishu: FeishuStandIn, feishu_cl
     ("header", "seconds"), [("0.5", 0.5), ("-1", None), ("nan", None), ("inf", None), ("soon", None)]
 )
 def test_only_a_sensible_wait_is_kept(served: Platform, header: str, seconds: float | None) -> None:
-    """What is no number of seconds is omitted."""
     headers = {"x-ogw-ratelimit-reset": header}
     answer = Response.of_json({"code": 99991400, "msg": "limit"}, status=429, headers=headers)
     assert failure(served, answer).retry_after == seconds
@@ -111,21 +105,18 @@ def test_only_a_sensible_wait_is_kept(served: Platform, header: str, seconds: fl
     "details", [None, [], "x", {"helps": {}}, {"helps": [7]}, {"helps": [{"url": 7}], "log_id": 7}]
 )
 def test_details_of_another_shape_are_omitted(served: Platform, details: object) -> None:
-    """Such an error is still that error, and its message can be stored: no NUL, no half of a surrogate pair."""
     body = {"code": 99991672, "msg": "a\ud800b\0c", "error": details}
     error = failure(served, Response(status=400, body=json.dumps(body).encode()))
     assert (error.code, error.help_url, error.log_id, error.message) == (99991672, None, None, "a\ufffdbc")
 
 
 def test_a_redirect_is_not_followed(served: Platform) -> None:
-    """The token goes to the platform's address and to no other."""
     error = failure(served, Response(status=307, headers={"Location": "/elsewhere"}))
     assert isinstance(error, FeishuUnreachable)
     assert [call.path for call in served.calls] == ["/open-apis/im/v1/messages/om_1"]
 
 
 def test_nobody_listening_is_unreachable() -> None:
-    """A refused connection is the same error, and the token's call says so."""
     with platform() as served:
         client = served.client()
     with pytest.raises(FeishuUnreachable, match="token: ConnectError"):
@@ -134,7 +125,6 @@ def test_nobody_listening_is_unreachable() -> None:
 
 
 def test_a_huge_answer_is_not_read_to_its_end(served: Platform) -> None:
-    """An answer above its limit is an error that is not repeated."""
     assert failure(served, Response(body=b" " * (1024 * 1024 + 1))).action is FeishuAction.REPORT
 
 
@@ -151,7 +141,6 @@ def test_a_huge_answer_is_not_read_to_its_end(served: Platform) -> None:
 def test_a_download_is_bytes_or_an_error(
     served: Platform, client: FeishuClient, answer: Response, kind: type[FeishuError]
 ) -> None:
-    """A file that is too large, empty, or JSON in its place is told from a good one."""
     served.answers.append(answer)
     with pytest.raises(FeishuError) as failed:
         client.download_own_image("img_1", largest=100)
@@ -159,8 +148,6 @@ def test_a_download_is_bytes_or_an_error(
 
 
 def test_an_endless_answer_ends_at_the_deadline(served: Platform) -> None:
-    """An answer that comes drop by drop, each in time, is given up when the call's time is over."""
-
     def drops() -> Iterator[bytes]:
         while not served.server.closing.wait(0.05):
             yield b" "
@@ -170,7 +157,6 @@ def test_an_endless_answer_ends_at_the_deadline(served: Platform) -> None:
 
 
 def test_calls_share_one_connection(served: Platform, client: FeishuClient) -> None:
-    """The token and ten replies go over one TCP connection."""
     accepted = 0
     accept = served.server.get_request
 

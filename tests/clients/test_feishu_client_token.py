@@ -15,12 +15,10 @@ from tests.clients.feishu_platform import Platform
 
 
 def refused(code: int, *, status: int = 400) -> Response:
-    """The refusal of a token."""
     return Response.of_json({"code": code, "msg": "Invalid access token"}, status=status)
 
 
 def test_twenty_threads_share_one_token(served: Platform, client: FeishuClient) -> None:
-    """Twenty first calls at the same moment ask for one token."""
     start = threading.Barrier(20)
 
     def ask() -> str:
@@ -34,7 +32,6 @@ def test_twenty_threads_share_one_token(served: Platform, client: FeishuClient) 
 
 
 def test_an_expired_token_is_replaced_once_for_all_threads(feishu: FeishuStandIn, feishu_client: FeishuClient) -> None:
-    """When the platform ends a token, ten threads that were refused at once fetch one new token together."""
     feishu_client.bot_info()
     feishu.expire_tokens()
     with ThreadPoolExecutor(10) as threads:
@@ -47,7 +44,6 @@ def test_an_expired_token_is_replaced_once_for_all_threads(feishu: FeishuStandIn
 def test_a_refused_token_is_replaced_and_the_call_repeated(
     served: Platform, client: FeishuClient, code: int, status: int
 ) -> None:
-    """Missing, invalid or expired, under either status: one new token, and one repetition of the same request."""
     served.answers.append(refused(code, status=status))
     client.patch("om_1", content="{}")
     assert [call.headers["authorization"] for call in served.calls] == ["Bearer t-not-real-1", "Bearer t-not-real-2"]
@@ -55,7 +51,6 @@ def test_a_refused_token_is_replaced_and_the_call_repeated(
 
 
 def test_a_second_refusal_is_an_error(served: Platform, client: FeishuClient) -> None:
-    """A fresh token that is refused, too, is not replaced in a loop."""
     served.answers += [refused(99991663), refused(99991663)]
     with pytest.raises(FeishuError) as failed:
         client.patch("om_1", content="{}")
@@ -65,7 +60,6 @@ def test_a_second_refusal_is_an_error(served: Platform, client: FeishuClient) ->
 
 @pytest.mark.parametrize(("lifetime", "renewed_after"), [(7200, 6900), (1800, 1620), (60, 54)])
 def test_a_token_is_renewed_before_it_ends(served: Platform, lifetime: int, renewed_after: int) -> None:
-    """A new token is fetched when a tenth of the lifetime is left, at most five minutes."""
     now = [1_700_000_000.0]
     served.lifetime = lifetime
     timed = served.client(clock=lambda: now[0])
@@ -77,7 +71,6 @@ def test_a_token_is_renewed_before_it_ends(served: Platform, lifetime: int, rene
 
 
 def test_the_old_token_serves_while_a_new_one_cannot_be_had(served: Platform) -> None:
-    """Between the renewal and the end, a platform that gives no token is not a failure; after the end it is."""
     now = [0.0]
     timed = served.client(clock=lambda: now[0])
     timed.bot_info()
@@ -92,7 +85,6 @@ def test_the_old_token_serves_while_a_new_one_cannot_be_had(served: Platform) ->
 
 @pytest.mark.parametrize("code", [10003, 10014])
 def test_wrong_credentials_are_for_the_admin(served: Platform, client: FeishuClient, code: int) -> None:
-    """The refusal comes as HTTP 200, is told from no answer, and nothing else is called."""
     served.token_answers.append(Response.of_json({"code": code, "msg": "app secret invalid"}))
     with pytest.raises(FeishuError) as failed:
         client.bot_info()
@@ -104,14 +96,12 @@ def test_wrong_credentials_are_for_the_admin(served: Platform, client: FeishuCli
 def test_a_token_answer_without_its_parts_is_none(
     served: Platform, client: FeishuClient, body: dict[str, object]
 ) -> None:
-    """Code 0 without a token or its lifetime is not an answer of the platform."""
     served.token_answers.append(Response.of_json({"code": 0, **body}))
     with pytest.raises(FeishuUnreachable):
         client.bot_info()
 
 
 def test_a_newer_token_survives_a_late_refusal() -> None:
-    """A thread that comes late with the refusal of an older token does not throw the newer one away."""
     values = iter(["t-1", "t-2", "t-3"])
     token = TenantToken(lambda: (next(values), 7200), clock=lambda: 0.0)
     first = token.get()

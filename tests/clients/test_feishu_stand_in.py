@@ -23,13 +23,11 @@ MESSAGES = "/open-apis/im/v1/messages"
 
 @pytest.fixture
 def clock() -> HandClock:
-    """The stand-in's time."""
     return HandClock()
 
 
 @pytest.fixture
 def wire(clock: HandClock) -> Iterator[Wire]:
-    """A logged-in client."""
     with FeishuStandIn(clock=clock, limits=LIMITS) as stand_in:
         wire = Wire(stand_in).log_in()
         yield wire
@@ -37,22 +35,18 @@ def wire(clock: HandClock) -> Iterator[Wire]:
 
 
 def asked(wire: Wire, chat_id: str = "oc_group", **more: Any) -> ChatMessage:
-    """A message that somebody wrote to the bot."""
     return wire.stand_in.say(chat_id=chat_id, sender="ou_lin", text="一只猫", **more)
 
 
 def status(answer: httpx.Response) -> tuple[int, int]:
-    """The HTTP status and the platform's code."""
     return answer.status_code, code(answer)
 
 
 def code(answer: httpx.Response) -> int:
-    """The platform's code."""
     return int(answer.json()["code"])
 
 
 def test_token_is_renewed_in_its_last_half_hour(wire: Wire, clock: HandClock) -> None:
-    """Until then the same token is returned; the old one stays valid to its end beside the new one."""
     first = wire.token().json()
     clock.now += 5400
     again = wire.token().json()
@@ -67,7 +61,6 @@ def test_token_is_renewed_in_its_last_half_hour(wire: Wire, clock: HandClock) ->
 
 
 def test_credentials_are_checked(wire: Wire) -> None:
-    """The token call answers 200 whatever its code; calls without a token and with a wrong one differ."""
     assert status(wire.token(app_id="cli_other")) == (200, 10003)
     assert status(wire.token(app_secret="wrong")) == (200, 10014)
     for header, expected in (("", 99991661), ("Bearer t-wrong", 99991663), ("t-wrong", 99991661)):
@@ -75,7 +68,6 @@ def test_credentials_are_checked(wire: Wire) -> None:
 
 
 def test_gateway_limits_calls_per_second_and_minute(wire: Wire, clock: HandClock) -> None:
-    """The 51st call within a second is rejected with the seconds to wait, and then accepted, up to 1,000 a minute."""
     assert {code(wire.http.get(INFO)) for _ in range(50)} == {0}
     rejected = wire.http.get(INFO)
     assert status(rejected) == (429, 99991400)
@@ -88,7 +80,6 @@ def test_gateway_limits_calls_per_second_and_minute(wire: Wire, clock: HandClock
 
 
 def test_messages_per_chat_and_updates_per_card_are_limited(wire: Wire, clock: HandClock) -> None:
-    """The sixth within a second is rejected; other chats are not affected."""
     sent = wire.sent_card(card())
     assert [code(wire.patch(sent, card())) for _ in range(6)] == [0, 0, 0, 0, 0, 230020]
     assert [code(wire.create("oc_group", {"text": "x"})) for _ in range(6)] == [0, 0, 0, 0, 0, 230020]
@@ -102,7 +93,6 @@ def test_messages_per_chat_and_updates_per_card_are_limited(wire: Wire, clock: H
     [("reset_before", 0), ("html_502", 0), ("reset_after", 1), ("empty_body", 1), ("truncated", 1), ("hang", 0)],
 )
 def test_wire_fault_is_met_before_or_after_the_call_is_applied(wire: Wire, fault: str, applied: int) -> None:
-    """A broken connection hides whether a message was sent: each fault has one meaning."""
     wire.stand_in.faults.arm(fault, on="create")
     wire.http.timeout = httpx.Timeout(0.3 if fault == "hang" else 30)
     try:
@@ -115,7 +105,6 @@ def test_wire_fault_is_met_before_or_after_the_call_is_applied(wire: Wire, fault
 
 
 def test_fault_meets_only_the_calls_and_times_it_is_armed_for(wire: Wire) -> None:
-    """A fault for any call leaves the token alone, counts down, and can be disarmed."""
     faults = wire.stand_in.faults
     faults.arm("feishu_1500", times=2)
     faults.arm("quota", on="create", times=None)
@@ -131,7 +120,6 @@ def test_fault_meets_only_the_calls_and_times_it_is_armed_for(wire: Wire) -> Non
 
 
 def test_calls_are_recorded_without_secrets(wire: Wire) -> None:
-    """A record holds what was sent and answered, but neither the app's secret nor a token."""
     wire.upload_image(png(1, 1))
     wire.create("oc_nowhere", {"text": "hi"})
     token, upload, create = wire.stand_in.calls
@@ -147,7 +135,6 @@ def test_calls_are_recorded_without_secrets(wire: Wire) -> None:
 
 
 def test_reply_in_a_topic_group_stays_in_its_thread(wire: Wire) -> None:
-    """Also on a message further down the thread."""
     source = asked(wire, "oc_topics")
     further = asked(wire, "oc_topics", quote=source.message_id)
     answer = wire.reply(further.message_id, {"text": "好"}).json()["data"]
@@ -156,7 +143,6 @@ def test_reply_in_a_topic_group_stays_in_its_thread(wire: Wire) -> None:
 
 
 def test_same_uuid_sends_once_in_an_hour(wire: Wire, clock: HandClock) -> None:
-    """A repeated send returns the first message; after an hour it is sent again."""
     source = asked(wire)
     ids = [wire.reply(source.message_id, {"text": "好"}, uuid="u" * 50).json()["data"]["message_id"] for _ in "abc"]
     clock.now += HOUR
@@ -167,7 +153,6 @@ def test_same_uuid_sends_once_in_an_hour(wire: Wire, clock: HandClock) -> None:
 
 
 def test_mistyped_fields_are_rejected(wire: Wire) -> None:
-    """A uuid of more than 50 characters and missing or mistyped fields fail the validation."""
     path = f"{MESSAGES}/{asked(wire).message_id}/reply"
     for fields in ({"uuid": "u" * 51}, {"uuid": 7}, {"content": None}, {"content": {"text": "hi"}}, {"msg_type": None}):
         body = {"msg_type": "text", "content": '{"text":"hi"}', **fields}
@@ -175,7 +160,6 @@ def test_mistyped_fields_are_rejected(wire: Wire) -> None:
 
 
 def test_messages_and_chats_that_are_gone_have_their_codes(wire: Wire) -> None:
-    """Unknown and recalled messages cannot be replied to or changed, nor sent to unknown chats and people."""
     text, recalled = asked(wire), wire.sent_card(card())
     assert code(wire.http.delete(f"{MESSAGES}/{recalled}")) == 0
     for message_id, replied, patched in (
@@ -208,12 +192,10 @@ def test_messages_and_chats_that_are_gone_have_their_codes(wire: Wire) -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_content_is_checked(wire: Wire, kind: str, content: Any, expected: int) -> None:
-    """Each kind of message has its form, its size, and keys that have to exist."""
     assert code(wire.create("oc_group", content, kind=kind)) == expected
 
 
 def test_keys_are_valid_in_messages_of_their_kind_only(wire: Wire) -> None:
-    """An uploaded image and file can be sent; a card with an unknown image is rejected in Feishu's words."""
     key, file = wire.image_key(), wire.upload_file(b"original").json()["data"]["file_key"]
     assert code(wire.create("oc_group", {"image_key": key}, kind="image")) == 0
     assert code(wire.create("oc_group", {"file_key": file}, kind="file")) == 0
@@ -226,7 +208,6 @@ def test_keys_are_valid_in_messages_of_their_kind_only(wire: Wire) -> None:
 
 
 def test_card_is_changed_in_place_for_fourteen_days(wire: Wire, clock: HandClock) -> None:
-    """The message keeps its id and all its contents; one second later it cannot be changed."""
     sent = wire.sent_card(card({"tag": "hr"}))
     clock.now += 14 * DAY
     wire.log_in()
@@ -239,7 +220,6 @@ def test_card_is_changed_in_place_for_fourteen_days(wire: Wire, clock: HandClock
 
 
 def test_reaction_needs_a_known_emoji_and_message(wire: Wire) -> None:
-    """Emoji types are case-sensitive."""
     path = f"{MESSAGES}/{asked(wire).message_id}/reactions"
     put = wire.http.post(path, json={"reaction_type": {"emoji_type": "Typing"}}).json()["data"]
     assert put["operator"] == {"operator_id": wire.stand_in.app_id, "operator_type": "app"}
@@ -262,7 +242,6 @@ def test_reaction_needs_a_known_emoji_and_message(wire: Wire) -> None:
     ids=lambda value: str(value)[:60],
 )
 def test_mentions_that_would_notify_are_noted(wire: Wire, kind: str, content: Any, whom: list[str]) -> None:
-    """Texts and card markdown notify; plain text in a card does not."""
     sent = wire.create("oc_group", content, kind=kind).json()["data"]["message_id"]
     assert [(ping.message_id, ping.whom) for ping in wire.stand_in.pings] == [(sent, who) for who in whom]
 
@@ -279,7 +258,6 @@ def test_mentions_that_would_notify_are_noted(wire: Wire, kind: str, content: An
     ],
 )
 def test_documented_image_formats_are_accepted(wire: Wire, content: bytes, kind: str, size: tuple[int, int]) -> None:
-    """The bytes decide, whatever the name says."""
     answer = wire.upload_image(content, filename="图.png")
     upload = wire.stand_in.uploads[answer.json()["data"]["image_key"]]
     assert (upload.content_type, upload.width, upload.height) == (kind, *size)
@@ -287,7 +265,6 @@ def test_documented_image_formats_are_accepted(wire: Wire, content: bytes, kind:
 
 
 def test_other_uploads_are_rejected_with_their_code(wire: Wire) -> None:
-    """Empty, unknown, too large in bytes and too large in pixels; a file may have as many bytes as its limit."""
     for content, expected in (
         (b"", 234010),
         (b"<html>not an image</html>", 234011),

@@ -19,12 +19,10 @@ SELECT: Json = {"tag": "select_static", "options": [{"text": words("16:9"), "val
 
 
 def columns(*elements: Json, **fields: Any) -> Json:
-    """A column set with a column for each element."""
     return {"tag": "column_set", "columns": [{"tag": "column", "elements": [one]} for one in elements], **fields}
 
 
 def form(*elements: Json, **fields: Any) -> Json:
-    """A form."""
     return {"tag": "form", "name": "edit", "elements": list(elements), **fields}
 
 
@@ -42,7 +40,6 @@ def form(*elements: Json, **fields: Any) -> Json:
     ids=lambda value: str(value)[:50],
 )
 def test_documented_components_are_accepted(element: Json) -> None:
-    """Values at the edges of what is allowed, and unread those that a bot of this kind does not use."""
     assert validate_card(card(element), image_keys=KEYS) == []
 
 
@@ -73,7 +70,6 @@ def test_documented_components_are_accepted(element: Json) -> None:
     ids=lambda value: str(value)[:50],
 )
 def test_component_is_rejected(element: Any, sub_code: int) -> None:
-    """Each mistake is reported with its sub-code and its path."""
     error, *_ = validate_card(card(element), image_keys=KEYS)
     assert error.sub_code == sub_code
     assert error.path.startswith("ROOT -> body -> elements -> [0]")
@@ -92,13 +88,11 @@ def test_component_is_rejected(element: Any, sub_code: int) -> None:
     ids=str,
 )
 def test_the_card_itself_is_checked(fields: Json, path: str) -> None:
-    """Unknown and removed properties of the card are errors in 2.0."""
     (error,) = validate_card({**card(), **fields}, image_keys=KEYS)
     assert error.path == path
 
 
 def test_a_card_has_two_hundred_components_and_thirty_kilobytes() -> None:
-    """Texts count, the data of a callback does not; bytes are those of its JSON."""
     element = button(behaviors=[{"type": "callback", "value": {"tag": "data"}}])
     for count, codes in ((200, []), (201, [11310])):
         errors = validate_card(card(element, *[{"tag": "hr"}] * (count - 2)), image_keys=KEYS)

@@ -38,7 +38,6 @@ frames = st.builds(
 
 @pytest.fixture
 def stand_in() -> Iterator[FeishuStandIn]:
-    """A stand-in whose time stands still."""
     with FeishuStandIn(clock=HandClock(1_700_000_000.5), encrypt_key="test key", verification_token="fake") as stand_in:
         yield stand_in
 
@@ -51,7 +50,6 @@ def bot(stand_in: FeishuStandIn) -> Iterator[RecordingBot]:
 
 
 def say(stand_in: FeishuStandIn) -> str:
-    """Somebody writes to the bot; the message's id."""
     return stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只猫").message_id
 
 
@@ -61,7 +59,6 @@ def ids(events: list[Json]) -> list[str]:
 
 
 def test_a_direct_message_has_no_mentions(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
-    """Its times are in milliseconds, as strings; that its fields are the documented ones is tested with the facts."""
     message = stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只猫 /size 1:1")
     (event,) = bot.wait_for(1)
     header, body = event["header"], event["event"]["message"]
@@ -72,7 +69,6 @@ def test_a_direct_message_has_no_mentions(stand_in: FeishuStandIn, bot: Recordin
 
 
 def test_in_a_group_mentions_stand_as_keys(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
-    """The bot comes first, others where their names are written."""
     stand_in.say(chat_id="oc_group", sender="ou_lin", text="画 @陈晨 的猫", mentions=["ou_chen"])
     message = bot.wait_for(1)[0]["event"]["message"]
     assert json.loads(message["content"]) == {"text": "@_user_1 画 @_user_2 的猫"}
@@ -85,7 +81,6 @@ def test_in_a_group_mentions_stand_as_keys(stand_in: FeishuStandIn, bot: Recordi
 
 
 def test_rich_text_is_received_without_a_language(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
-    """Mentions become elements of their paragraph, and tags in the markdown; ten of them keep their people."""
     stand_in.say(chat_id="oc_group", sender="ou_lin", text="@画图 一只猫\n在雪里", as_post=True)
     message = bot.wait_for(1)[0]["event"]["message"]
     at = {"tag": "at", "user_id": "@_user_1", "user_name": "画图", "style": list[str]()}
@@ -105,7 +100,6 @@ def test_rich_text_is_received_without_a_language(stand_in: FeishuStandIn, bot: 
 
 
 def test_a_group_message_without_the_bot_stays_in_the_group(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
-    """It is shown in the chat, but the bot gets no event; a mention of everybody reaches it without an entry."""
     stand_in.say(chat_id="oc_group", sender="ou_lin", text="大家好", mention_bot=False)
     stand_in.say(chat_id="oc_group", sender="ou_lin", text="@_all 大家好", mention_bot=False)
     message = bot.wait_for(1)[0]["event"]["message"]
@@ -114,7 +108,6 @@ def test_a_group_message_without_the_bot_stays_in_the_group(stand_in: FeishuStan
 
 
 def test_other_things_that_people_do_are_events_too(stand_in: FeishuStandIn, bot: RecordingBot) -> None:
-    """Recalling, opening the direct chat, adding the bot, pressing its menu, sending files and voice messages."""
     message = stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="猫")
     direct: dict[str, Any] = {"chat_id": "oc_direct_lin", "sender": "ou_lin", "content": b"x"}
     acts: tuple[Callable[[], object], ...] = (
@@ -150,7 +143,6 @@ def pressed(answer: Response | None) -> tuple[PressAnswer, list[Json]]:
 
 
 def test_a_press_is_a_callback_with_what_the_button_carries() -> None:
-    """The header counts microseconds, and a toast is shown as it was answered."""
     toast = {"type": "info", "content": "已开始", "i18n": {"zh_cn": "已开始", "en_us": "Started"}}
     answer, (event,) = pressed(Response.of_json({"toast": toast}))
     assert (answer.code, answer.toast) == (None, toast)
@@ -167,7 +159,6 @@ def test_a_press_is_a_callback_with_what_the_button_carries() -> None:
 
 
 def test_the_answer_to_a_press_is_checked() -> None:
-    """The presser sees a code for each wrong answer, and the bot is asked once."""
     for answer, code in (
         (Response.of_json({"toast": {"content": "好"}}), None),
         (None, 200340),
@@ -183,7 +174,6 @@ def test_the_answer_to_a_press_is_checked() -> None:
 
 
 def test_events_are_signed_over_the_raw_body() -> None:
-    """The bot can verify timestamp, nonce and body with its key."""
     with FeishuStandIn(encrypt_key="test key") as stand_in, RecordingBot(stand_in) as bot:
         say(stand_in)
         bot.wait_for(1)
@@ -196,8 +186,6 @@ def test_events_are_signed_over_the_raw_body() -> None:
 
 @pytest.mark.parametrize("status", [500, 204])
 def test_a_bad_answer_brings_the_event_again(status: int) -> None:
-    """Anything but 200 is followed by the next rung of the ladder, until a good answer ends it."""
-
     def answer(number: int, _: Json) -> Response:
         return Response(status=status) if number < 2 else Response.of_json({})
 
@@ -212,7 +200,6 @@ def test_a_bad_answer_brings_the_event_again(status: int) -> None:
 
 
 def test_the_ladder_has_four_rungs_whose_waits_grow() -> None:
-    """After five attempts the event is given up; the platform's own ladder is the default."""
     with FeishuStandIn(delivery=QUICK) as stand_in, RecordingBot(stand_in, answer=lambda *_: Response(status=500)):
         say(stand_in)
         assert stand_in.wait_for(lambda feishu: len(feishu.attempts) == 5, seconds=30)
@@ -224,7 +211,6 @@ def test_the_ladder_has_four_rungs_whose_waits_grow() -> None:
 
 
 def test_a_duplicate_may_have_a_new_event_id() -> None:
-    """Only the message's id tells that it is the same."""
     delivery = RetrySchedule(duplicates=1, new_event_id=True)
     with FeishuStandIn(delivery=delivery) as stand_in, RecordingBot(stand_in) as bot:
         message_id = say(stand_in)
@@ -234,7 +220,6 @@ def test_a_duplicate_may_have_a_new_event_id() -> None:
 
 
 def test_no_record_of_a_push_holds_a_token() -> None:
-    """Neither the app's verification token nor the one with which a pressed card can be changed."""
     event = {"schema": "2.0", "header": {"event_id": "e1", "token": "fake"}, "event": {"token": "c-1", "host": "im"}}
     with FeishuStandIn() as stand_in, RecordingBot(stand_in) as bot:
         stand_in.push(event)
@@ -244,7 +229,6 @@ def test_no_record_of_a_push_holds_a_token() -> None:
 
 
 def test_published_vectors_hold() -> None:
-    """Feishu's ciphertext decrypts, a known IV gives the known bytes, and signatures cover the raw body."""
     vector = VECTORS["official_vector"]
     assert decrypt(KEY, vector["encrypt"]) == vector["plain"].encode()
     encrypted = encrypt(KEY, FULL["plain"].encode(), iv=bytes.fromhex(FULL["iv_hex"]))
@@ -261,7 +245,6 @@ def test_published_vectors_hold() -> None:
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(frames)
 def test_the_sdk_reads_and_writes_the_same(frame: Frame) -> None:
-    """What is encoded here the SDK decodes to the same values, and the other way round."""
     theirs = sdk.load_frames()[0]()
     theirs.ParseFromString(encode(frame))
     assert {header.key: header.value for header in theirs.headers} == frame.headers

@@ -26,7 +26,6 @@ LOADED = f'{GENERATE}; import sys; print(*{{name.partition(".")[0] for name in s
 
 
 def test_success_has_the_ten_keys_in_order(glm: GlmStandIn) -> None:
-    """The request comes back resolved, and nothing but the object is on standard output."""
     result = generate("--prompt", "一只橘猫", "--size", "１６：９", "--user-id", "user_12345", origin=glm.origin)
     (call,) = glm.calls
     assert (result.code, result.stderr, list(result.answer)) == (0, "", KEYS)
@@ -46,7 +45,6 @@ def test_success_has_the_ten_keys_in_order(glm: GlmStandIn) -> None:
 
 
 def test_every_flag_reaches_the_platform(glm: GlmStandIn) -> None:
-    """Short flags, another model and the watermark switch are sent as the platform spells them."""
     arguments = ("-p", "海报", "-m", "cogview-4", "-s", " 768×1344 ", "-q", "standard", "--no-watermark")
     assert generate(*arguments, origin=glm.origin).code == 0
     assert glm.calls[0].body == {
@@ -59,7 +57,6 @@ def test_every_flag_reaches_the_platform(glm: GlmStandIn) -> None:
 
 
 def test_a_call_loads_neither_flask_nor_lark_nor_a_database(glm: GlmStandIn) -> None:
-    """The command line does without the bot."""
     result = generate_anew("-p", "猫", env={"TEST_GLM_ORIGIN": glm.origin}, code=LOADED)
     assert result.code == 0
     assert not {"flask", "lark_oapi", "sqlalchemy", "alembic", "waitress", "pydantic"} & set(result.stderr.split())
@@ -86,7 +83,6 @@ def test_a_call_loads_neither_flask_nor_lark_nor_a_database(glm: GlmStandIn) -> 
 def test_what_is_wrong_is_reported_before_anything_is_paid(
     glm: GlmStandIn, arguments: tuple[str, ...], key: str | None, code: str, message: str
 ) -> None:
-    """Each error has its code and the documented words."""
     result = generate(*arguments, origin=glm.origin, env={"ZHIPU_API_KEY": key})
     assert (result.code, list(result.answer), glm.calls) == (1, KEYS, [])
     assert result.answer["error"] == {"code": code, "message": message}
@@ -108,7 +104,6 @@ def test_what_is_wrong_is_reported_before_anything_is_paid(
 def test_a_usage_error_contains_what_was_parsed(
     arguments: tuple[str, ...], known: dict[str, str | None], message: str
 ) -> None:
-    """A script that misspells a flag still reads one object; the exit code is 2."""
     result = generate(*arguments, origin=NOWHERE)
     assert (result.code, result.stderr, list(result.answer)) == (2, "", KEYS)
     assert result.answer["error"]["code"] == "invalid_request"
@@ -133,7 +128,6 @@ def test_a_usage_error_in_an_ascii_locale_is_readable(arguments: tuple[str, ...]
     ],
 )
 def test_bytes_that_are_not_utf_8_are_rejected(arguments: tuple[str, ...], code: str) -> None:
-    """None of them reaches the object."""
     result = generate(*arguments, origin=NOWHERE)
     assert result.answer["error"]["code"] == code
     assert "\\ud" not in result.stdout.decode()
@@ -141,21 +135,18 @@ def test_bytes_that_are_not_utf_8_are_rejected(arguments: tuple[str, ...], code:
 
 @pytest.mark.parametrize("settings", [ASCII, {"PYTHONIOENCODING": "ascii"}])
 def test_a_chinese_prompt_works_in_an_ascii_locale(glm: GlmStandIn, settings: dict[str, str]) -> None:
-    """It is sent as typed, and the object is written in ASCII."""
     result = generate_anew("-p", "一只橘猫", env={**settings, "TEST_GLM_ORIGIN": glm.origin})
     assert (result.code, result.stdout.isascii()) == (0, True)
     assert result.answer["prompt"] == glm.calls[0].body["prompt"] == "一只橘猫"
 
 
 def test_the_prompt_can_come_from_standard_input(glm: GlmStandIn) -> None:
-    """A dash reads it, as UTF-8, with or without a byte order mark."""
     result = generate("-p", "-", origin=glm.origin, typed="\ufeff一只橘猫\n".encode())
     assert result.answer["prompt"] == glm.calls[0].body["prompt"] == "一只橘猫"
     assert generate("-p", "-", origin=glm.origin, typed=b"\xff").answer["error"]["code"] == "INVALID_PROMPT"
 
 
 def test_errors_are_reported_before_the_prompt_is_read() -> None:
-    """Nobody types a prompt in vain."""
     with started("-p", "-", "-s", "512x512", env={"TEST_GLM_ORIGIN": NOWHERE}, stdin=-1) as process:
         assert process.stdout is not None
         # Standard input stays open all the while.
@@ -165,7 +156,6 @@ def test_errors_are_reported_before_the_prompt_is_read() -> None:
 
 
 def test_a_terminal_shows_the_seconds(glm: GlmStandIn) -> None:
-    """A line on standard error counts them, and is cleared at the end."""
     above, below = pty.openpty()
     glm.seconds = 1.2
     with started("-p", "猫", env={"TEST_GLM_ORIGIN": glm.origin}, stderr=below) as process:
@@ -179,14 +169,12 @@ def test_a_terminal_shows_the_seconds(glm: GlmStandIn) -> None:
 
 
 def test_standard_quality_of_glm_image_is_passed_on_with_a_note(glm: GlmStandIn) -> None:
-    """The note on standard error says that the platform documents only hd."""
     result = generate("-p", "猫", "-q", "standard", origin=glm.origin)
     assert glm.calls[0].body["quality"] == result.answer["quality"] == "standard"
     assert "documents hd alone" in result.stderr
 
 
 def test_warnings_of_the_filter_are_in_the_object(glm: GlmStandIn) -> None:
-    """An image may come with a warning."""
     glm.arm("level_3")
     answer = generate("-p", "猫", origin=glm.origin).answer
     assert (answer["ok"], answer["content_filter"]) == (True, [{"role": "assistant", "level": 3}])
@@ -196,14 +184,12 @@ def test_warnings_of_the_filter_are_in_the_object(glm: GlmStandIn) -> None:
 def test_the_key_comes_from_the_environment_or_dotenv(
     glm: GlmStandIn, tmp_path: Path, given: str | None, key: str
 ) -> None:
-    """As for the bot, the environment takes precedence, and an empty variable is not set."""
     (tmp_path / ".env").write_text("# 密钥\nZHIPU_API_KEY=kept-key\n", encoding="utf-8")
     result = generate("-p", "猫", origin=glm.origin, env={"ZHIPU_API_KEY": given}, folder=tmp_path)
     assert (result.code, [call.key for call in glm.calls]) == (0, [key])
 
 
 def test_a_dotenv_in_another_encoding_is_an_error(tmp_path: Path) -> None:
-    """The file is named, with what to do."""
     (tmp_path / ".env").write_bytes("# 密钥\nZHIPU_API_KEY=kept-key\n".encode("gbk"))
     result = generate("-p", "猫", origin=NOWHERE, env={"ZHIPU_API_KEY": None}, folder=tmp_path)
     message = "ZHIPU_API_KEY cannot be read: .env: is not UTF-8; save it as UTF-8 text"

@@ -29,7 +29,6 @@ FIREWALL = "网站防火墙 您的请求已被拦截 Access denied by the firewa
 def test_each_failure_has_its_code_and_is_paid_at_most_once(
     glm: GlmStandIn, fault: str, error: dict[str, object]
 ) -> None:
-    """The error names the platform's code and message, or that the platform did not answer; no call is repeated."""
     glm.arm(fault)
     result = generate("-p", "猫", origin=glm.origin, env={"TEST_HASTY": "1"} if fault == "hang" else {})
     answer, found = result.answer, result.answer["error"]
@@ -43,7 +42,6 @@ def test_each_failure_has_its_code_and_is_paid_at_most_once(
 
 
 def test_a_rejection_by_the_filter_says_where(glm: GlmStandIn) -> None:
-    """The findings are in the object, with the error."""
     glm.arm("glm_1301")
     answer = generate("-p", "猫", origin=glm.origin).answer
     assert answer["error"]["code"] == "content_filter_violation"
@@ -51,7 +49,6 @@ def test_a_rejection_by_the_filter_says_where(glm: GlmStandIn) -> None:
 
 
 def test_the_id_of_a_failed_call_is_reported() -> None:
-    """The platform's support asks for it."""
     body = {"error": {"code": "1234", "message": "x"}, "request_id": "20261129000000aa"}
     with LoopbackServer() as server:
         server.route("POST", "/*path", lambda _: Response.of_json(body, status=500))
@@ -60,7 +57,6 @@ def test_the_id_of_a_failed_call_is_reported() -> None:
 
 
 def test_a_path_is_checked_before_anything_is_paid(glm: GlmStandIn, tmp_path: Path) -> None:
-    """A file in the way, a folder and a device are rejected with the reason."""
     (tmp_path / "file").write_text("in the way")
     for path in (f"{tmp_path}/file/image.png", str(tmp_path), f"{tmp_path}/new/", "/dev/null"):
         result = generate("-p", "猫", "--save", path, origin=glm.origin)
@@ -83,7 +79,6 @@ def test_a_download_is_retried(glm: GlmStandIn, tmp_path: Path, fault: str) -> N
 def test_a_broken_download_leaves_the_old_file_and_reports_the_link(
     glm: GlmStandIn, tmp_path: Path, fault: str
 ) -> None:
-    """No part of an image and no web page replaces a file, and the paid image can still be found."""
     target = tmp_path / "image.png"
     target.write_bytes(b"the old picture")
     glm.arm(fault, times=1000)
@@ -95,7 +90,6 @@ def test_a_broken_download_leaves_the_old_file_and_reports_the_link(
 
 
 def test_the_home_folder_expands_and_folders_are_created(glm: GlmStandIn, tmp_path: Path) -> None:
-    """A note says when the suffix is not that of the data."""
     result = generate("-p", "猫", "--save", "~/a/b/图.png", origin=glm.origin, env={"HOME": str(tmp_path)})
     saved = tmp_path / "a" / "b" / "图.png"
     assert result.answer["saved_file"] == str(saved)

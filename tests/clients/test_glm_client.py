@@ -17,13 +17,11 @@ from tests.clients.glm_wire import FAKE_KEY, sipping_server
 
 
 def client_of(glm: GlmStandIn, *, deadline: float = 60.0) -> GlmClient:
-    """A client that is led to the stand-in, by the real transport below."""
     transport = glm.transport(inner=GuardedTransport())
     return GlmClient(api_key=f" {FAKE_KEY}\n", transport=transport, deadline=deadline)
 
 
 def test_a_call_sends_the_documented_fields_once(glm: GlmStandIn) -> None:
-    """One POST with the key as bearer, the size with an ASCII x and the watermark as a boolean."""
     options = Options(size="16:9", watermark=False)
     with client_of(glm) as client:
         image = client.generate("一只橘猫", options=options, user_id="user_12345")
@@ -43,7 +41,6 @@ def test_a_call_sends_the_documented_fields_once(glm: GlmStandIn) -> None:
 
 @pytest.mark.parametrize("fault", ["hang", "trickle"])
 def test_the_deadline_ends_a_call_that_never_ends(glm: GlmStandIn, fault: str) -> None:
-    """Neither silence nor a byte now and then holds a slot for longer than the deadline."""
     glm.arm(fault)
     with client_of(glm, deadline=2.0) as client, pytest.raises(CallTimedOut) as caught:
         client.generate("猫", options=Options())
@@ -52,7 +49,6 @@ def test_the_deadline_ends_a_call_that_never_ends(glm: GlmStandIn, fault: str) -
 
 
 def test_the_deadline_ends_a_call_that_is_taken_in_slowly() -> None:
-    """Whoever takes in a little of the request now and then does not prolong the call either."""
     sipped = threading.Event()
     with sipping_server(sipped) as port:
         transport = LoopbackTransport({API_HOST: f"http://127.0.0.1:{port}"}, inner=GuardedTransport())
@@ -62,7 +58,6 @@ def test_the_deadline_ends_a_call_that_is_taken_in_slowly() -> None:
 
 
 def test_an_answer_that_does_not_end_is_left() -> None:
-    """Of an answer of unannounced length no more is read than a megabyte."""
     sent = 0
 
     def endless() -> Iterator[bytes]:
@@ -91,7 +86,6 @@ def test_an_answer_that_does_not_end_is_left() -> None:
     ],
 )
 def test_no_call_is_ever_repeated(glm: GlmStandIn, fault: str, error: type[GlmError]) -> None:
-    """Whatever went wrong, the client sends one POST: a second might be billed too."""
     glm.arm(fault)
     with client_of(glm) as client, pytest.raises(error):
         client.generate("猫", options=Options())
@@ -100,14 +94,12 @@ def test_no_call_is_ever_repeated(glm: GlmStandIn, fault: str, error: type[GlmEr
 
 @pytest.mark.parametrize("key", ["", "假密钥"])
 def test_without_a_usable_key_nothing_is_sent(glm: GlmStandIn, key: str) -> None:
-    """The key is looked at before any connection is made."""
     with GlmClient(api_key=key, transport=glm.transport()) as client, pytest.raises(MissingApiKey):
         client.generate("猫", options=Options())
     assert glm.calls == []
 
 
 def test_a_prompt_of_any_length_goes_whole(glm: GlmStandIn) -> None:
-    """Only the platform knows how long is too long; its answer has a sentence of its own."""
     with client_of(glm) as client:
         client.generate("猫" * 2761, options=Options())
         with pytest.raises(RequestRejected) as caught:
@@ -117,7 +109,6 @@ def test_a_prompt_of_any_length_goes_whole(glm: GlmStandIn) -> None:
 
 
 def test_a_second_call_at_a_time_is_refused_before_any_work(glm: GlmStandIn) -> None:
-    """A basic account has one slot for glm-image: the second caller learns that waiting helps, and pays nothing."""
     glm.seconds = 1.0
     with client_of(glm) as client:
         first = threading.Thread(target=client.generate, args=("猫",), kwargs={"options": Options()})
@@ -137,7 +128,6 @@ def test_large_pictures_have_longer() -> None:
 
 
 def test_nothing_can_be_reached_is_a_network_failure() -> None:
-    """A platform that is away is told as such."""
     with GlmStandIn() as gone:
         transport = gone.transport()
     with GlmClient(api_key=FAKE_KEY, transport=transport) as client, pytest.raises(NetworkFailed) as caught:
@@ -146,5 +136,4 @@ def test_nothing_can_be_reached_is_a_network_failure() -> None:
 
 
 def test_the_endpoint_is_the_documented_one() -> None:
-    """The one address that ever sees the key."""
     assert ENDPOINT == "https://open.bigmodel.cn/api/paas/v4/images/generations"

@@ -37,14 +37,12 @@ def link_of(glm: GlmStandIn, size: str = "1728x960") -> str:
 
 
 def refused(downloader: Downloader, url: str) -> DownloadFailed:
-    """The error of a download that must fail."""
     with downloader, pytest.raises(DownloadFailed) as caught:
         downloader.fetch(url)
     return caught.value
 
 
 def test_a_picture_comes_as_it_is(glm: GlmStandIn) -> None:
-    """JPEG bytes under a ``.png`` name are named for what they are, and their label stays."""
     with Downloader(transport=glm.transport()) as downloader:
         image = downloader.fetch(link_of(glm))
     assert (image.format, image.suffix, image.width, image.height) == ("JPEG", ".jpg", 1728, 960)
@@ -76,7 +74,6 @@ def test_each_fault_of_a_download_has_its_answer(
     transient: bool,  # noqa: FBT001 - a table's column
     status: int | None,
 ) -> None:
-    """What broke on the way is transient; an ended link or a redirect is not, and none of it is permanent."""
     url = link_of(glm)
     glm.arm(fault)
     deadline = 1.0 if fault in ("image_slow", "image_hang") else 60.0
@@ -108,7 +105,6 @@ def test_a_link_that_was_tampered_with_has_ended(glm: GlmStandIn) -> None:
     ],
 )
 def test_only_https_addresses_are_fetched(url: str) -> None:
-    """A file of this machine, plain http or a password in the link is refused before any connection."""
     assert refused(Downloader(transport=LoopbackTransport({})), url).permanent
 
 
@@ -117,14 +113,12 @@ def test_only_https_addresses_are_fetched(url: str) -> None:
     ["127.0.0.1", "localhost", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "0x7f000001"],
 )
 def test_private_addresses_are_refused(host: str) -> None:
-    """The real downloader connects to the public internet alone, however the address is written."""
     error = refused(Downloader(transport=GuardedTransport(allows=is_public)), f"https://{host}/a.png")
     assert "no public address" in error.message
     assert error.permanent
 
 
 def test_a_name_with_one_private_address_is_refused_whole() -> None:
-    """A name that leads to a public and a private address at once is an attack, not a choice."""
     transport = GuardedTransport(
         allows=lambda address: str(address) != "127.0.0.1",
         resolve=lambda _host, port: [("8.8.8.8", port), ("127.0.0.1", port)],
@@ -133,7 +127,6 @@ def test_a_name_with_one_private_address_is_refused_whole() -> None:
 
 
 def test_a_picture_over_the_limit_is_left(glm: GlmStandIn) -> None:
-    """The download stops at the limit instead of filling the memory, and a person is told that it is too large."""
     url = link_of(glm)
     error = refused(Downloader(transport=glm.transport(), largest=1000), url)
     assert "more than 1000 bytes" in error.message
@@ -143,7 +136,6 @@ def test_a_picture_over_the_limit_is_left(glm: GlmStandIn) -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity, gzip"])
 def test_a_compressed_answer_is_refused(encoding: str) -> None:
-    """A few compressed bytes could unpack into gigabytes, so compression is declined and refused by the head."""
     with LoopbackServer() as server:
         server.route("GET", "/*name", lambda _call: Response(headers={"Content-Encoding": encoding}, body=b"x"))
         downloader = Downloader(transport=LoopbackTransport({IMAGE_HOST: server.origin}))
@@ -151,7 +143,6 @@ def test_a_compressed_answer_is_refused(encoding: str) -> None:
 
 
 def test_an_endless_picture_is_left_at_the_limit() -> None:
-    """A picture of unannounced length is left after the bytes that one may have."""
     sent = 0
     largest = 1024 * 1024
 
@@ -170,7 +161,6 @@ def test_an_endless_picture_is_left_at_the_limit() -> None:
 
 
 def test_a_name_that_changes_its_address_gains_nothing(authority: trustme.CA) -> None:
-    """The address that was checked is the one that is connected to, and every further connection checks again."""
     picture = render("猫", width=64, height=64, image_id="1", watermark=False)
     with tls_server(authority, IMAGE_HOST, answer=http_answer(picture)) as server:
         addresses = iter([("127.0.0.1", server.port), ("169.254.169.254", 80)])
@@ -192,7 +182,6 @@ def test_a_name_that_changes_its_address_gains_nothing(authority: trustme.CA) ->
     [(b"HTTP/1.1 200 OK\r\nX-Endless: ", False), (b"HTTP/1.1 200 OK\r\n\r\n\xff\xd8\xff", True)],
 )
 def test_an_endless_answer_is_held_to_the_deadline(start: bytes, *, encrypted: bool, authority: trustme.CA) -> None:
-    """A server that drips its head or its picture for ever is left when the time is up, with and without TLS."""
     with dripping_server(start, tls=certified(authority, IMAGE_HOST) if encrypted else None) as port:
         plain = LoopbackTransport({IMAGE_HOST: f"http://127.0.0.1:{port}"}, inner=GuardedTransport())
         transport = leading_to(port, tls=trusting(authority)) if encrypted else plain
@@ -200,8 +189,6 @@ def test_an_endless_answer_is_held_to_the_deadline(start: bytes, *, encrypted: b
 
 
 def test_a_download_has_a_minute(glm: GlmStandIn) -> None:
-    """The whole of a download takes 60 s at most, by a clock that only goes forward."""
-
     def downloader(seconds: float) -> Downloader:
         moments = itertools.chain([0.0], itertools.repeat(seconds))
         return Downloader(transport=glm.transport(), clock=lambda: next(moments))
@@ -213,7 +200,6 @@ def test_a_download_has_a_minute(glm: GlmStandIn) -> None:
 
 
 def test_a_picture_has_twenty_megabytes() -> None:
-    """A picture of exactly 20 MiB is taken, and one of a byte more is left."""
     limit = 20 * 1024 * 1024
     picture = render("猫", width=64, height=64, image_id="1", watermark=False)
     with LoopbackServer() as server:
@@ -258,7 +244,6 @@ TRANSIENT = DownloadFailed("reset", transient=True)
 
 @pytest.mark.parametrize("error", [ANY_STATUS, TRANSIENT])
 def test_a_fresh_link_is_retried_for_twenty_seconds(error: DownloadFailed) -> None:
-    """The waits grow from one second to five, each give or take a fifth, and the last attempt is after 20 s."""
     waits = waits_between(error)
     assert sum(waits) == pytest.approx(20)
     for wait, plain in zip(waits[:-1], [1, 2, 4, 5, 5, 5], strict=False):
@@ -267,24 +252,20 @@ def test_a_fresh_link_is_retried_for_twenty_seconds(error: DownloadFailed) -> No
 
 
 def test_retries_end_when_the_link_is_two_minutes_old() -> None:
-    """Then only what is transient goes on, up to three attempts."""
     assert sum(waits_between(ANY_STATUS, age=110)) == pytest.approx(10)
     assert waits_between(ANY_STATUS, age=120) == []
     assert len(waits_between(TRANSIENT, age=120)) == 2
 
 
 def test_what_cannot_change_ends_at_once() -> None:
-    """An image over the limit, or a link to a private address, is fetched once."""
     assert waits_between(DownloadFailed("too large", permanent=True)) == []
 
 
 def test_a_process_that_stops_does_not_retry() -> None:
-    """The error of the last attempt comes at once, for the next process to go on."""
     assert len(waits_between(ANY_STATUS, stops_after=2)) == 2
 
 
 def test_a_download_knows_no_key(glm: GlmStandIn) -> None:
-    """The storage sees a plain GET with neither a key nor a cookie."""
     seen: list[Request] = []
 
     def see(call: Request) -> Response:
@@ -309,6 +290,5 @@ def test_a_download_knows_no_key(glm: GlmStandIn) -> None:
     ],
 )
 def test_a_signed_link_says_when_it_expires(query: str, expires_at: float | None) -> None:
-    """Anything that is not a time is none."""
     assert link_expires_at(f"https://pictures.example/a.png{query}") == expires_at
     assert link_expires_at(f"https://[broken/a.png{query}") is None

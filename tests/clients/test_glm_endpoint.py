@@ -45,7 +45,6 @@ AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 @pytest.fixture
 def platform(authority: trustme.CA) -> Iterator[TlsServer]:
-    """The platform's host name with a certificate of that authority."""
     with tls_server(authority, API_HOST, answer=GOOD) as server:
         yield server
 
@@ -66,7 +65,6 @@ def eavesdropper() -> Iterator[tuple[str, list[Request]]]:
 
 
 def test_the_key_goes_to_the_platform_by_verified_tls(authority: trustme.CA, platform: TlsServer) -> None:
-    """The handshake names the platform, its certificate is checked, and the head carries the key to it."""
     with GlmClient(api_key=FAKE_KEY, transport=leading_to(platform.port, tls=trusting(authority))) as client:
         client.generate("猫", options=Options())
     assert platform.names == [API_HOST]
@@ -77,7 +75,6 @@ def test_the_key_goes_to_the_platform_by_verified_tls(authority: trustme.CA, pla
 
 
 def test_an_unknown_authority_never_sees_the_key(platform: TlsServer) -> None:
-    """A certificate that the public authorities did not sign ends the call before a byte of it is sent."""
     client = GlmClient(api_key=FAKE_KEY, transport=leading_to(platform.port))
     with client, pytest.raises(NetworkFailed, match="certificate verify failed"):
         client.generate("猫", options=Options())
@@ -85,7 +82,6 @@ def test_an_unknown_authority_never_sees_the_key(platform: TlsServer) -> None:
 
 
 def test_a_certificate_of_another_name_never_sees_the_key(authority: trustme.CA) -> None:
-    """A good certificate of another host is refused as well."""
     with tls_server(authority, "elsewhere.example", answer=GOOD) as server:
         client = GlmClient(api_key=FAKE_KEY, transport=leading_to(server.port, tls=trusting(authority)))
         with client, pytest.raises(NetworkFailed, match="certificate verify failed"):
@@ -113,7 +109,6 @@ def stranger(eavesdropper: tuple[str, list[Request]], authority: trustme.CA, tmp
 
 @pytest.mark.usefixtures("stranger")
 def test_no_variable_adds_an_authority(platform: TlsServer) -> None:
-    """SSL_CERT_FILE and its like cannot make a stranger's certificate good."""
     client = GlmClient(api_key=FAKE_KEY, transport=leading_to(platform.port))
     with client, pytest.raises(NetworkFailed, match="certificate verify failed"):
         client.generate("猫", options=Options())
@@ -123,7 +118,6 @@ def test_no_variable_adds_an_authority(platform: TlsServer) -> None:
 def test_no_variable_leads_the_key_elsewhere(
     platform: TlsServer, eavesdropper: tuple[str, list[Request]], stranger: str, tmp_path: Path
 ) -> None:
-    """With every such variable set, a prompt in a chat is paid for at the platform and nowhere else."""
     tls = ssl.create_default_context(cafile=stranger)
     with BotUnderTest(
         folder=tmp_path / "data",
@@ -139,7 +133,6 @@ def test_no_variable_leads_the_key_elsewhere(
 
 @pytest.mark.parametrize(("section", "name"), [("glm", "url"), ("images", "endpoint"), ("network", "endpoint")])
 def test_no_setting_leads_the_key_elsewhere(section: str, name: str, tmp_path: Path) -> None:
-    """There is no setting of an address, and the bot does not start with one that it does not know."""
     shutil.copytree(config_folder({}), tmp_path / "config")
     with (tmp_path / "config" / "bot.toml").open("w", encoding="utf-8") as file:
         file.write(f'[{section}]\n{name} = "https://elsewhere.example"\n')
@@ -154,14 +147,12 @@ def test_no_setting_leads_the_key_elsewhere(section: str, name: str, tmp_path: P
 
 @pytest.mark.parametrize("flag", ["--base-url", "--proxy", "--insecure"])
 def test_no_flag_leads_the_key_elsewhere(flag: str) -> None:
-    """The command line has no flag for an address, a proxy or less checking."""
     result = generate("-p", "猫", flag, "https://elsewhere.example", origin="http://127.0.0.1:9")
     assert result.code == 2
     assert "unrecognized arguments" in result.answer["error"]["message"]
 
 
 def test_no_redirect_takes_the_key_along(glm: GlmStandIn) -> None:
-    """A redirect is an error; what it names is not contacted at all."""
     glm.arm("redirect")
     client = GlmClient(api_key=FAKE_KEY, transport=glm.transport())
     with client, pytest.raises(ServerFailed) as caught:
@@ -170,13 +161,11 @@ def test_no_redirect_takes_the_key_along(glm: GlmStandIn) -> None:
 
 
 def test_only_code_can_put_a_transport_in_between() -> None:
-    """Neither client takes an address or a switch for TLS."""
     assert set(inspect.signature(GlmClient).parameters) == {"api_key", "transport", "deadline", "clock", "on_date"}
     assert set(inspect.signature(Downloader).parameters) == {"transport", "deadline", "largest", "clock"}
 
 
 def test_a_download_by_tls_is_verified_too(authority: trustme.CA) -> None:
-    """A picture's host must prove its name; here it does, on the very address that was allowed."""
     with tls_server(authority, "pictures.example", answer=http_answer(b"no picture")) as server:
         asked: list[str] = []
 

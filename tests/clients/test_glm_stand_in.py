@@ -20,13 +20,11 @@ NOW = 1_795_382_776.0
 
 @pytest.fixture
 def stand_in() -> Iterator[GlmStandIn]:
-    """A stand-in whose clock stands still."""
     with GlmStandIn(clock=lambda: NOW) as stand_in:
         yield stand_in
 
 
 def posted(stand_in: GlmStandIn, body: Any, *, key: str | None = "fake-key") -> httpx.Response:
-    """The answer to a call."""
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     with httpx.Client(transport=stand_in.transport()) as client:
         return client.post(f"https://{API_HOST}{PATH}", json=body, headers=headers)
@@ -55,7 +53,6 @@ def test_a_wrong_field_is_refused_with_its_code(stand_in: GlmStandIn, change: di
 
 
 def test_a_refusal_has_the_documented_headers(stand_in: GlmStandIn) -> None:
-    """A refusal comes as JSON from nginx, with the cookie of the platform's firewall and no delay to wait for."""
     headers = posted(stand_in, GOOD, key=None).headers
     assert headers["content-type"].startswith("application/json")
     assert headers["set-cookie"].startswith("acw_tc=")
@@ -70,7 +67,6 @@ def test_every_documented_size_is_made(stand_in: GlmStandIn, size: str) -> None:
 
 
 def test_the_link_has_the_platforms_shape_and_life(stand_in: GlmStandIn) -> None:
-    """The name begins with the time in Beijing; the signature ends in an escaped equals sign; it holds seven days."""
     answer = posted(stand_in, GOOD).json()
     assert set(answer) == {"created", "data"}
     (entry,) = answer["data"]
@@ -82,7 +78,6 @@ def test_the_link_has_the_platforms_shape_and_life(stand_in: GlmStandIn) -> None
 
 
 def test_a_link_ends() -> None:
-    """After its time the storage answers 403."""
     now = [NOW]
     with GlmStandIn(clock=lambda: now[0]) as stand_in:
         url = posted(stand_in, GOOD).json()["data"][0]["url"]
@@ -95,7 +90,6 @@ def test_a_link_ends() -> None:
 
 
 def test_image_is_marked_and_of_the_requested_size() -> None:
-    """The same arguments make the same image, the next ones of a prompt other scenes; a label says it was generated."""
     settings: dict[str, Any] = {"width": 1728, "height": 960, "image_id": "2026", "watermark": True}
     scenes = [render("一只橘猫", **settings, number=number) for number in range(6)]
     picture = Image.open(BytesIO(scenes[0]))
@@ -107,7 +101,6 @@ def test_image_is_marked_and_of_the_requested_size() -> None:
 
 
 def test_images_of_one_prompt_differ(stand_in: GlmStandIn) -> None:
-    """Each call gets a scene of its own, which its link keeps."""
     urls = [posted(stand_in, GOOD).json()["data"][0]["url"] for _ in range(4)]
     with httpx.Client(transport=stand_in.transport()) as client:
         images = [client.get(url).content for url in (*urls, urls[0])]
@@ -116,7 +109,6 @@ def test_images_of_one_prompt_differ(stand_in: GlmStandIn) -> None:
 
 
 def test_faults_wait_in_line(stand_in: GlmStandIn) -> None:
-    """A fault armed twice meets two calls, the next one the call after; then all is well."""
     stand_in.arm("glm_1302", times=2)
     stand_in.arm("glm_1305")
     codes = [posted(stand_in, GOOD).json().get("error", {}).get("code") for _ in range(4)]
@@ -132,7 +124,6 @@ def test_an_unknown_fault_is_refused(stand_in: GlmStandIn) -> None:
 
 @pytest.mark.parametrize(("fault", "paid"), [("reset_before", 0), ("reset_after", 1)])
 def test_a_reset_is_before_or_after_the_work(stand_in: GlmStandIn, fault: str, paid: int) -> None:
-    """Only the second of the two costs money, and the caller cannot tell them apart."""
     stand_in.arm(fault)
     with pytest.raises(httpx.NetworkError):
         posted(stand_in, GOOD)

@@ -27,7 +27,6 @@ Taken = Callable[[bytes], Mapping[str, object] | None]
 
 @pytest.fixture
 def feishu() -> Iterator[ConnectedStandIn]:
-    """Feishu, which delivers again soon and waits long for an answer."""
     with ConnectedStandIn(delivery=RetrySchedule(ladder=(0.05,) * 8, answer_seconds=SECONDS)) as feishu:
         feishu.line.client_config = dict(SOON)
         yield feishu
@@ -43,7 +42,6 @@ class Taking:
         self._answers = list(answers)
 
     def __call__(self, payload: bytes) -> Mapping[str, object] | None:
-        """Takes one, as soon as it may go on."""
         self.payloads.append(payload)
         assert self.go_on.wait(SECONDS)
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
@@ -60,7 +58,6 @@ def create(
     timeout: httpx.Timeout | None = None,
     **more: Any,
 ) -> LongConnection:
-    """A connection of the stand-in's app."""
     client = FeishuClient(
         domain=domain or feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret, timeout=timeout
     )
@@ -70,7 +67,6 @@ def create(
 
 @pytest.fixture(autouse=True)
 def closed_clients() -> Iterator[None]:
-    """Closes the clients of a test."""
     with CLIENTS:
         yield
 
@@ -93,7 +89,6 @@ def connect(feishu: ConnectedStandIn) -> Iterator[Callable[[Taken], LongConnecti
 
 
 def say(feishu: ConnectedStandIn) -> None:
-    """Somebody writes to the bot."""
     feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫" * 100)
 
 
@@ -107,7 +102,6 @@ def outcomes(feishu: ConnectedStandIn, count: int) -> list[tuple[str, int | None
 def test_a_payload_is_taken_and_answered(
     feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection], frame_type: str
 ) -> None:
-    """Frames of both types, whole and in parts, reach the taker with every byte; its JSON is the answer."""
     taking = Taking({"toast": {"content": "好"}})
     connect(taking)
     feishu.line.frame_type = frame_type
@@ -120,14 +114,12 @@ def test_a_payload_is_taken_and_answered(
 
 
 def test_what_was_not_stored_comes_again(feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection]) -> None:
-    """The frame of a payload that could not be stored is answered with 500, so the platform sends it again."""
     connect(Taking(None, None, {}))
     say(feishu)
     assert [one[:2] for one in outcomes(feishu, 3)] == [("refused", 500), ("refused", 500), ("acknowledged", 200)]
 
 
 def test_a_slow_taker_stops_no_ping(feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection]) -> None:
-    """While a payload is being stored the connection goes on: pings are sent as often as the platform wants them."""
     taking = Taking({})
     taking.go_on.clear()
     connect(taking)
@@ -142,7 +134,6 @@ def test_a_slow_taker_stops_no_ping(feishu: ConnectedStandIn, connect: Callable[
 def test_what_was_taken_is_answered_before_it_leaves(
     feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection]
 ) -> None:
-    """A connection that is closed while a payload is being stored answers it first."""
     taking = Taking({})
     taking.go_on.clear()
     connection = connect(taking)
@@ -174,7 +165,6 @@ def test_what_passes_is_waited_for(
 
 @pytest.mark.parametrize("code", [10014, 1000040351])
 def test_a_refusal_for_good_ends_it(feishu: ConnectedStandIn, code: int) -> None:
-    """Wrong credentials or the wrong platform are told to whoever waits for the end, after one attempt."""
     ended = threading.Event()
     feishu.line.rejections.append((code, "refused"))
     connection = create(feishu, Taking({}), on_end=ended.set)
@@ -187,7 +177,6 @@ def test_a_refusal_for_good_ends_it(feishu: ConnectedStandIn, code: int) -> None
 
 
 def test_a_failed_handshake_is_made_again_unless_forbidden(feishu: ConnectedStandIn) -> None:
-    """A ticket that was not taken (514) leads to another one; a handshake that is forbidden (403) ends it."""
     ended = threading.Event()
     feishu.line.turned_away.extend([(514, "auth failed"), (403, "forbidden")])
     feishu.line.client_config |= {"ReconnectCount": 5}
@@ -200,7 +189,6 @@ def test_a_failed_handshake_is_made_again_unless_forbidden(feishu: ConnectedStan
 
 
 def test_it_gives_up_when_the_platform_wants_that(feishu: ConnectedStandIn) -> None:
-    """After as many attempts as the platform allows it ends, and says why."""
     ended = threading.Event()
     feishu.line.client_config |= {"ReconnectCount": 2}
     connection = create(feishu, Taking({}), on_end=ended.set)
@@ -249,7 +237,6 @@ def test_an_address_that_is_none_is_not_gone_to(feishu: ConnectedStandIn, url: s
 
 
 def test_an_endpoint_that_hangs_is_asked_again(feishu: ConnectedStandIn) -> None:
-    """Where no answer comes the call ends by itself, the reason is told, and the next attempt is made."""
     # The first answer leads nowhere, but says that the next attempt is to be made soon.
     first = Response.of_json({"code": 0, "data": {"URL": "", "ClientConfig": SOON}})
     with endpoint(lambda number: first if number == 1 else Response(wire_fault="hang")) as (origin, asked):
@@ -261,7 +248,6 @@ def test_an_endpoint_that_hangs_is_asked_again(feishu: ConnectedStandIn) -> None
 
 
 def test_a_connection_whose_packets_vanish_is_noticed(feishu: ConnectedStandIn) -> None:
-    """Nobody closes it, but the answers to its pings stay away; it says so, and opens another one."""
     feishu.line.client_config |= {"PingInterval": SECONDS}
     with Wire(feishu.line.listen()) as wire:
         feishu.line.origin = f"ws://127.0.0.1:{wire.port}"
@@ -279,7 +265,6 @@ def test_a_connection_whose_packets_vanish_is_noticed(feishu: ConnectedStandIn) 
 def test_a_far_end_that_answers_no_pings_is_left(
     feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection]
 ) -> None:
-    """WebSocket pings are answered and Feishu's are not: it says so, and opens another connection, which works."""
     connection = connect(Taking({}))
     assert feishu.wait_for(lambda _: feishu.line.pings > 2 * UNANSWERED_PINGS, seconds=SECONDS)
     assert feishu.line.opened == 1
@@ -297,7 +282,6 @@ def test_a_far_end_that_answers_no_pings_is_left(
 def test_several_connections_share_the_events(
     feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection]
 ) -> None:
-    """Each event goes to one of two connections, and none to both."""
     takers = [Taking({}), Taking({})]
     for one in takers:
         connect(one)

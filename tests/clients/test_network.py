@@ -30,7 +30,6 @@ OPTIONS = Options(size="1280x1280")
 
 
 def test_the_key_goes_through_the_proxy_unseen(authority: trustme.CA) -> None:
-    """The tunnel is opened with the proxy's own password, and of the call the proxy sees TLS alone."""
     with tls_server(authority, API_HOST, answer=GOOD) as platform, ConnectProxy({API_HOST: platform.port}) as proxy:
         url = proxy.url.replace("//", "//me:not-real@")
         transport = GuardedTransport(tls=trusting(authority), proxy=url)
@@ -46,7 +45,6 @@ def test_the_key_goes_through_the_proxy_unseen(authority: trustme.CA) -> None:
 
 
 def test_a_proxy_that_reads_along_does_not_get_the_key(tmp_path: Path) -> None:
-    """One that answers the handshake itself fails the call, whether or not another file vouches for it."""
     with TlsProxy({API_HOST: 9}, folder=tmp_path) as proxy:
         client = GlmClient(api_key=FAKE_KEY, transport=GuardedTransport(proxy=proxy.url))
         with client, pytest.raises(NetworkFailed, match="certificate verify failed"):
@@ -56,7 +54,6 @@ def test_a_proxy_that_reads_along_does_not_get_the_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"])
 def test_a_proxy_that_refuses_costs_nothing(answer: bytes) -> None:
-    """Nothing was sent, so nothing can have been billed."""
     with ConnectProxy({}, answer=answer) as proxy:
         client = GlmClient(api_key=FAKE_KEY, transport=GuardedTransport(proxy=proxy.url))
         with client, pytest.raises(NotConnected):
@@ -65,7 +62,6 @@ def test_a_proxy_that_refuses_costs_nothing(answer: bytes) -> None:
 
 
 def test_an_image_comes_through_the_proxy(authority: trustme.CA) -> None:
-    """A name that only the proxy can resolve is left to the proxy; the image's host still proves its name."""
     with tls_server(authority, IMAGE_HOST, answer=PICTURE) as host, ConnectProxy({IMAGE_HOST: host.port}) as proxy:
 
         def unknown(*_: object) -> list[tuple[str, int]]:
@@ -80,7 +76,6 @@ def test_an_image_comes_through_the_proxy(authority: trustme.CA) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.169.254", "localhost"])
 def test_a_private_address_is_not_asked_for(host: str) -> None:
-    """What leads into the private network is refused before the proxy hears of it."""
     with ConnectProxy({}) as proxy:
         downloader = Downloader(transport=GuardedTransport(allows=is_public, proxy=proxy.url))
         with downloader, pytest.raises(DownloadFailed, match="no public address") as caught:
@@ -91,7 +86,6 @@ def test_a_private_address_is_not_asked_for(host: str) -> None:
 
 @pytest.mark.parametrize("usable", [True, False])
 def test_the_command_line_uses_the_proxy_of_the_variable(tmp_path: Path, *, usable: bool) -> None:
-    """A proxy that refuses, or cannot be one, ends the command with an error in JSON, unpaid."""
     with ConnectProxy({}) as proxy:
         variables = {"ZHIPU_API_KEY": FAKE_KEY, "BOT_NETWORK_PROXY": proxy.url if usable else "socks5://127.0.0.1:1"}
         ended = run("generate", "-p", "猫", folder=tmp_path, **variables)
@@ -134,7 +128,6 @@ def test_the_settings_reach_feishu_and_not_the_key(tmp_path: Path) -> None:
     ],
 )
 def test_an_unusable_network_is_told_at_the_start(name: str, value: str, expected: str) -> None:
-    """The sentence names the variable and what is expected."""
     with pytest.raises(SettingsError) as refused:
         load({f"BOT_NETWORK_{name}": value})
     (fault,) = refused.value.faults

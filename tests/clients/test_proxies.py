@@ -47,7 +47,6 @@ COMMANDS = ["serve", "connect", "base create", "check --json", "generate -p ä¸€å
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The process's environment, which names no proxy."""
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
@@ -69,7 +68,6 @@ def run_without_feishu(command: str, folder: Path, **variables: str) -> CommandR
 
 @pytest.mark.parametrize(("variables", "expected"), FOUND)
 def test_the_proxy_of_a_host(variables: dict[str, str], expected: str | None, environment: pytest.MonkeyPatch) -> None:
-    """The one for https comes before the one for all, and no network that NO_PROXY names is in the way."""
     for name, value in variables.items():
         environment.setenv(name, value)
     assert proxy_for("open.feishu.cn") == expected
@@ -78,7 +76,6 @@ def test_the_proxy_of_a_host(variables: dict[str, str], expected: str | None, en
 
 @pytest.mark.parametrize(("name", "value"), REFUSED)
 def test_what_is_no_http_proxy_is_refused(name: str, value: str, environment: pytest.MonkeyPatch) -> None:
-    """The sentence names the variable, what is expected and how to do without, and no password."""
     environment.setenv(name, value)
     with pytest.raises(SettingsError) as refused:
         proxy_for("open.feishu.cn")
@@ -90,7 +87,6 @@ def test_what_is_no_http_proxy_is_refused(name: str, value: str, environment: py
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_that_calls_feishu_tells_of_it(command: str, tmp_path: Path) -> None:
-    """A SOCKS proxy ends the command with one sentence, in its own form, and without a traceback."""
     ended = run_without_feishu(command, tmp_path, ALL_PROXY="socks5://me:not-a-secret@127.0.0.1:1080")
     said = ended.text + ended.stderr
     assert ended.code == (1 if command.startswith(("check", "generate")) else 2)
@@ -102,7 +98,6 @@ def test_every_command_that_calls_feishu_tells_of_it(command: str, tmp_path: Pat
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
 def test_certificates_that_cannot_be_read_are_told_of(content: str | None, tmp_path: Path) -> None:
-    """A file that is not there, or holds none, ends the command with a sentence that names the variable."""
     named = tmp_path / "authority.pem"
     if content is not None:
         named.write_text(content, encoding="utf-8")

@@ -27,7 +27,6 @@ ADDONS = {
 
 @pytest.fixture
 def accounts() -> Iterator[RegistrationStandIn]:
-    """The accounts service, whose person scans at once."""
     given = {"app_id": "cli_00000000000000aa", "app_secret": "not-a-real-secret", "open_id": "ou_scanner"}
     with RegistrationStandIn(**given, scan_seconds=0, interval=0.01) as accounts:  # type: ignore[arg-type]
         yield accounts
@@ -44,7 +43,6 @@ def register(accounts: RegistrationStandIn, **more: Any) -> tuple[AppRegistratio
 
 
 def test_the_forms_are_the_documented_ones(accounts: RegistrationStandIn) -> None:
-    """Three calls, each with the fields that the SDK sends, lead to the app, its secret and who scanned."""
     registration, said, _ = register(accounts)
     app = registration.wait(on_status=said.append)
     assert (app.app_id, app.app_secret, app.open_id, app.brand) == (
@@ -67,7 +65,6 @@ def test_the_forms_are_the_documented_ones(accounts: RegistrationStandIn) -> Non
 
 @pytest.mark.parametrize("app_id", ["", "cli_00000000000000bb"])
 def test_the_sdk_does_the_same(accounts: RegistrationStandIn, app_id: str) -> None:
-    """The SDK's own function makes the same calls and the same link, and gets the same app."""
     assert sdk.STUBBED
     preset = {"name": "画图 & Co", "desc": "一句话 + 一张图", "avatar": "https://example.com/a.png"}
     links: list[str] = []
@@ -96,7 +93,6 @@ def test_the_sdk_does_the_same(accounts: RegistrationStandIn, app_id: str) -> No
 
 
 def test_a_tenant_of_lark_goes_on_there(accounts: RegistrationStandIn) -> None:
-    """Once the platform says that the tenant is Lark's, Lark's service is polled, and the app is one of Lark."""
     accounts.outcome = "lark"
     registration, said, slept = register(accounts)
     assert registration.wait(on_status=said.append).brand == "lark"
@@ -105,7 +101,6 @@ def test_a_tenant_of_lark_goes_on_there(accounts: RegistrationStandIn) -> None:
 
 
 def test_slow_down_adds_five_seconds(accounts: RegistrationStandIn) -> None:
-    """The interval is the platform's, and five seconds longer from a ``slow_down`` on."""
     accounts.outcome = "slow_down"
     registration, said, slept = register(accounts)
     assert registration.wait(on_status=said.append).app_id == "cli_00000000000000aa"
@@ -116,7 +111,6 @@ def test_slow_down_adds_five_seconds(accounts: RegistrationStandIn) -> None:
     ("outcome", "sentence"), [("denied", "setup.denied"), ("expired", "setup.expired"), ("no_answer", "setup.expired")]
 )
 def test_an_end_without_an_app_is_named(accounts: RegistrationStandIn, outcome: Any, sentence: str) -> None:
-    """A denial and an expiry end it with their sentence, and so does a platform that is silent to the end."""
     accounts.lifetime = 0.5
     registration, said, _ = register(accounts, timeout=httpx.Timeout(0.2))
     accounts.outcome = outcome
@@ -128,7 +122,6 @@ def test_an_end_without_an_app_is_named(accounts: RegistrationStandIn, outcome: 
 
 
 def test_a_lost_answer_ends_nothing(accounts: RegistrationStandIn) -> None:
-    """After a poll without an answer the next one gets the app; the silence is said once."""
     registration, said, _ = register(accounts, timeout=httpx.Timeout(0.2))
     accounts.outcome = "no_answer"
 
@@ -150,7 +143,6 @@ def test_a_lost_answer_ends_nothing(accounts: RegistrationStandIn) -> None:
     ],
 )
 def test_a_beginning_that_is_not_the_documented_one(body: bytes, sentence: str) -> None:
-    """A gateway's page and an answer without a link are told apart, and neither is a traceback."""
     with LoopbackServer() as server:
         server.route("POST", "/oauth/v1/app/registration", lambda _: Response(body=body))
         with pytest.raises(AppNotRegistered) as caught:
@@ -159,7 +151,6 @@ def test_a_beginning_that_is_not_the_documented_one(body: bytes, sentence: str) 
 
 
 def test_no_service_at_all() -> None:
-    """A refused connection is said to be that, by the host's name."""
     with LoopbackServer() as server:
         gone = server.origin
     with pytest.raises(AppNotRegistered, match=r"127\.0\.0\.1: ConnectError"):

@@ -24,7 +24,6 @@ from tests.repo.lock import TOP
 
 
 def sandbox(folder: Path, *arguments: str, **settings: str) -> CommandResult:
-    """Runs the command to its end, with these settings in its environment."""
     return run("sandbox", *arguments, folder=folder, **settings)
 
 
@@ -44,7 +43,6 @@ def config_with(folder: Path, styles: str) -> str:
     ],
 )
 def test_right_answer_ends_with_0(tmp_path: Path, text: str, saved: list[str], shown: str) -> None:
-    """A command ends with its one card, a prompt with its images, each of which is saved, and thanks with an emoji."""
     done = sandbox(tmp_path, "--say", text, "--save", "folder/cat.jpg")
     assert (done.code, shown in done.text) == (0, True), done.text
     assert sorted(path.name for path in (tmp_path / "folder").iterdir()) == saved
@@ -59,7 +57,6 @@ def test_right_answer_ends_with_0(tmp_path: Path, text: str, saved: list[str], s
     ],
 )
 def test_fault_meets_its_call(tmp_path: Path, fault: str, code: int, shown: str) -> None:
-    """A rejected card or image has its fallback, an error its sentence; a fault that meets no call is reported."""
     done = sandbox(tmp_path, "--say", "一只橘猫", "--fault", fault)
     assert done.code == code, done.text
     assert shown in done.text
@@ -67,7 +64,6 @@ def test_fault_meets_its_call(tmp_path: Path, fault: str, code: int, shown: str)
 
 
 def test_settings_apply_as_in_production(tmp_path: Path) -> None:
-    """The environment's settings and its folder of configuration apply, but for data folder and server."""
     style = '\n[[style]]\nname = {zh = "木刻", en = "woodcut"}\nwords = {zh = "木刻版画", en = "a woodcut"}\n'
     own = (TOP / "config" / "styles.toml").read_text("utf-8") + style + 'example = {zh = "山", en = "a hill"}\n'
     done = sandbox(
@@ -87,7 +83,6 @@ def test_settings_apply_as_in_production(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [("--no-browser", "--port", "0"), ("--say", "猫")], ids=" ".join)
 def test_wrong_settings_are_rejected_as_in_production(tmp_path: Path, how: tuple[str, ...]) -> None:
-    """All errors are reported together, before anything is started."""
     done = sandbox(tmp_path, *how, BOT_LIMITS_PER_DAY="many", BOT_NO_SUCH="1")
     assert done.code == 2
     assert "BOT_LIMITS_PER_DAY" in done.stderr
@@ -97,7 +92,6 @@ def test_wrong_settings_are_rejected_as_in_production(tmp_path: Path, how: tuple
 
 
 def test_unusable_arguments_are_rejected_before_anything_starts(tmp_path: Path) -> None:
-    """One sentence names the flag and what to give instead; a wrong fault lists the right ones."""
     assert len(FAULTS) > 100
     with LoopbackServer() as other:
         taken = f"--port {other.port} is taken by another program, or by a sandbox that runs already"
@@ -118,7 +112,6 @@ def test_unusable_arguments_are_rejected_before_anything_starts(tmp_path: Path) 
 
 
 def test_page_is_served_until_sigterm(tmp_path: Path) -> None:
-    """The command prints the page's address, and leaves with the bot's process on SIGTERM."""
     command = [sys.executable, "-m", "bot", "sandbox", "--no-browser", "--port", "0"]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(TOP), "PYTHONUTF8": "1"}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -129,7 +122,6 @@ def test_page_is_served_until_sigterm(tmp_path: Path) -> None:
 
 
 def test_queue_is_listed_in_its_order_and_not_waited_for(tmp_path: Path) -> None:
-    """One prompt of a second person comes before the further ones of the first; what is being made ends at once."""
     with Sandbox(folder=tmp_path, glm=GlmStandIn(seconds=3600)) as world:
         for who, text in (("chen", "一"), ("chen", "二"), ("chen", "三"), ("lin", "四")):
             world.feishu.say(chat_id=f"oc_direct_{who}", sender=f"ou_{who}", text=f"画 {text}")
@@ -144,7 +136,6 @@ def test_queue_is_listed_in_its_order_and_not_waited_for(tmp_path: Path) -> None
 
 
 def test_bot_is_started_once(tmp_path: Path) -> None:
-    """Of three that start it at the same moment two are rejected; one process runs."""
     with Sandbox(folder=tmp_path) as world:
         with pytest.raises(Unable):
             world.start()

@@ -24,7 +24,6 @@ LOADED = f"{GENERATE}; import sys; print(*sorted(sys.modules), file=sys.stderr)"
 
 
 def send(glm: GlmStandIn, feishu: FeishuStandIn, *arguments: str, env: Variables | None = None) -> CommandResult:
-    """Runs the command line with the bot's variables."""
     variables = {**app_variables(feishu), **(env or {})}
     arguments = arguments if "--send" in arguments else (*arguments, "--send", "oc_group")
     return generate("-p", "一只橘猫", *arguments, origin=glm.origin, env=variables)
@@ -34,7 +33,6 @@ def send(glm: GlmStandIn, feishu: FeishuStandIn, *arguments: str, env: Variables
 def test_the_result_goes_to_the_chat_as_a_card(
     recipient: str, chat_id: str, glm: GlmStandIn, feishu: FeishuStandIn
 ) -> None:
-    """The card shows the picture, the prompt and the parameters, and no button that needs a stored request."""
     result = send(glm, feishu, "--size", "16:9", "--send", recipient)
     (message,) = feishu.messages
     (upload,) = feishu.uploads.values()
@@ -48,7 +46,6 @@ def test_the_result_goes_to_the_chat_as_a_card(
 
 
 def test_the_image_is_downloaded_once_for_file_and_chat(glm: GlmStandIn, feishu: FeishuStandIn, tmp_path: Path) -> None:
-    """What is saved and what is sent are the same bytes, and neither what is sent nor what is printed is a secret."""
     result = send(glm, feishu, "--save", str(tmp_path / "cat.jpg"))
     (upload,) = feishu.uploads.values()
     assert result.answer["saved_file"] == str(tmp_path / "cat.jpg")
@@ -76,7 +73,6 @@ def test_a_refusal_has_its_fix_and_the_link_and_the_file_stay(
     feishu: FeishuStandIn,
     tmp_path: Path,
 ) -> None:
-    """``ok`` is false and the exit code 1, as after a failed download; the image's URL and its file are there."""
     feishu.faults.arm(fault, on=call)
     result = send(glm, feishu, "--save", str(tmp_path / "cat.jpg"))
     error = result.answer["error"]
@@ -92,7 +88,6 @@ def test_a_refusal_has_its_fix_and_the_link_and_the_file_stay(
 
 
 def test_a_rejected_card_goes_out_as_image_and_text(glm: GlmStandIn, feishu: FeishuStandIn) -> None:
-    """The chat gets its image all the same, as it does from the bot."""
     feishu.faults.arm("card_bad", on="create")
     assert send(glm, feishu).code == 0
     assert [message.msg_type for message in feishu.messages] == ["image", "text"]
@@ -110,7 +105,6 @@ def test_a_rejected_card_goes_out_as_image_and_text(glm: GlmStandIn, feishu: Fei
 def test_missing_settings_are_reported_before_anything_is_paid(
     missing: Variables, message: str, glm: GlmStandIn, feishu: FeishuStandIn
 ) -> None:
-    """Without the bot's variables no card could be sent, so no image is made."""
     result = send(glm, feishu, env=missing)
     assert (result.code, result.answer["error"]["code"], glm.calls) == (1, "SEND_FAILED", [])
     assert message in result.answer["error"]["message"]
@@ -119,14 +113,12 @@ def test_missing_settings_are_reported_before_anything_is_paid(
 
 @pytest.mark.parametrize("recipient", ["", "oc_", "om_message", "oc_group/../x"])
 def test_a_malformed_recipient_is_a_usage_error(recipient: str, glm: GlmStandIn, feishu: FeishuStandIn) -> None:
-    """Nothing is paid, and the error is in the object."""
     result = send(glm, feishu, "--send", recipient)
     assert (result.code, result.answer["error"]["code"], glm.calls) == (2, "invalid_request", [])
     assert "--send" in result.answer["error"]["message"]
 
 
 def test_a_failed_download_is_reported(glm: GlmStandIn, feishu: FeishuStandIn) -> None:
-    """The failure is the download's, as with ``--save``, and nothing is sent."""
     glm.arm("image_403", times=1000)
     result = send(glm, feishu, env={"TEST_RETRY_SECONDS": "0.2"})
     error = result.answer["error"]
@@ -137,7 +129,6 @@ def test_a_failed_download_is_reported(glm: GlmStandIn, feishu: FeishuStandIn) -
 
 
 def test_the_feishu_client_is_loaded_only_to_send(glm: GlmStandIn, feishu: FeishuStandIn) -> None:
-    """Without ``--send`` neither lark-oapi nor the settings are; with it still no database and no web server."""
     env = {**app_variables(feishu), "TEST_GLM_ORIGIN": glm.origin}
     without = generate_anew("-p", "猫", env=env, code=LOADED).stderr.split()
     sending = generate_anew("-p", "猫", "--send", "oc_group", env=env, code=LOADED).stderr.split()

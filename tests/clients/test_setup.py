@@ -66,12 +66,10 @@ class Terminal:
         return True
 
     def type(self, line: str) -> None:
-        """Types a line."""
         self.hidden = not termios.tcgetattr(self.end)[3] & termios.ECHO
         os.write(self.end, f"{line}\n".encode())
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends the command a signal."""
         os.kill(self.process.pid or 0, number)
 
     def wait(self) -> int | None:
@@ -111,7 +109,6 @@ class Platform:
 
     @property
     def dotenv(self) -> Path:
-        """The file that is written."""
         return self.folder / ".env"
 
     def setup(
@@ -122,7 +119,6 @@ class Platform:
         domains: dict[str, str] | None = None,
         **run: Any,
     ) -> AbstractContextManager[Terminal]:
-        """Starts it up to the check."""
         domains = {"feishu": self.feishu.origin, "lark": self.feishu.origin, **(domains or {})}
         given = json.dumps({"accounts": self.accounts.accounts, "domains": domains, "run": run})
         return in_terminal(drivers.setup, given, folder=self.folder, variables=variables or {}, typing=typing)
@@ -130,7 +126,6 @@ class Platform:
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
-    """A platform on which somebody scans at once."""
     with FeishuStandIn(app_id="cli_00000000000000aa") as feishu:
         given = {"app_id": feishu.app_id, "app_secret": feishu.app_secret, "open_id": SCANNER}
         with RegistrationStandIn(**given, scan_seconds=0, interval=0.05) as accounts:  # type: ignore[arg-type]
@@ -138,10 +133,6 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 
 
 def test_from_nothing_to_a_running_bot(tmp_path: Path) -> None:
-    """The command itself, the real addresses leading here: a scan, a key typed unseen, a private ``.env``, a greeting.
-
-    It becomes ``connect``, which answers; neither secret is shown or logged.
-    """
     with ConnectedStandIn() as feishu, ExitStack() as stack:
         feishu.line.origin = "wss://line.feishu.test"
         given = {"app_id": feishu.app_id, "app_secret": feishu.app_secret, "open_id": "ou_lin"}
@@ -178,7 +169,6 @@ def test_from_nothing_to_a_running_bot(tmp_path: Path) -> None:
 
 
 def test_the_page_is_filled_in(platform: Platform) -> None:
-    """The link asks for exactly the scopes of ``scopes.json``, the events that are used and the card callback."""
     platform.accounts.scan_seconds = DEADLINE
     with platform.setup(variables={"ZHIPU_API_KEY": KEY}) as terminal:
         link = terminal.expect(r"http://127\.\S+page/launcher\S+(?=\s)")[0]
@@ -205,7 +195,6 @@ def test_the_page_is_filled_in(platform: Platform) -> None:
 
 
 def test_it_can_be_repeated(platform: Platform) -> None:
-    """A second run registers and asks nothing, and leaves ``.env`` as it is; ``--new-app`` registers again."""
     with platform.setup(variables={"ZHIPU_API_KEY": KEY}) as terminal:
         assert terminal.wait() == 0
     before, calls = platform.dotenv.read_text(encoding="utf-8"), len(platform.accounts.calls)
@@ -220,7 +209,6 @@ def test_it_can_be_repeated(platform: Platform) -> None:
 
 
 def test_it_continues_after_an_interruption(platform: Platform) -> None:
-    """Ctrl-C before the scan leaves nothing, and at the question for the key an app that the next run keeps."""
     platform.accounts.scan_seconds = DEADLINE
     with platform.setup() as terminal:
         terminal.expect("Waiting for the confirmation")
@@ -242,7 +230,6 @@ def test_it_continues_after_an_interruption(platform: Platform) -> None:
 
 
 def test_a_key_of_the_wrong_form_is_asked_for_again(platform: Platform) -> None:
-    """Nothing and a blank are no keys; one without a dot is taken the second time."""
     with platform.setup() as terminal:
         for line, answer in (("", "This is no API key"), ("a key", "This is no API key"), ("plainkey12", "ID.SECRET")):
             terminal.expect("ZhiPu API key.*: ")
@@ -256,7 +243,6 @@ def test_a_key_of_the_wrong_form_is_asked_for_again(platform: Platform) -> None:
 
 @pytest.mark.parametrize("typed", [True, False])
 def test_an_app_that_exists(platform: Platform, *, typed: bool) -> None:
-    """``--app-id`` takes its secret, unseen, or a scan of a page that is about this app."""
     platform.accounts.scan_seconds = DEADLINE
     with platform.setup(variables={"ZHIPU_API_KEY": KEY}, app_id=platform.feishu.app_id) as terminal:
         terminal.expect("App Secret of cli_00000000000000aa.*: ")
@@ -274,7 +260,6 @@ def test_an_app_that_exists(platform: Platform, *, typed: bool) -> None:
 
 
 def test_the_platform_is_found_by_the_secret(platform: Platform) -> None:
-    """An app that Feishu does not know is tried on Lark, and there ``FEISHU_DOMAIN`` leads then."""
     with (
         FeishuStandIn(app_id="cli_00000000000000cc") as other,
         platform.setup(
@@ -289,7 +274,6 @@ def test_the_platform_is_found_by_the_secret(platform: Platform) -> None:
 
 
 def test_a_wrong_secret_and_a_wrong_app_write_nothing(platform: Platform) -> None:
-    """A secret that neither platform accepts, and another app than the named one, end it with 1."""
     with platform.setup(variables={"ZHIPU_API_KEY": KEY}, app_id=platform.feishu.app_id) as terminal:
         terminal.expect("App Secret of.*: ")
         terminal.type("wrong-secret")
@@ -305,7 +289,6 @@ def test_a_wrong_secret_and_a_wrong_app_write_nothing(platform: Platform) -> Non
 
 
 def test_a_registration_that_fails_is_explained(platform: Platform) -> None:
-    """It ends with 1 and a sentence in the language of the terminal, and nothing is written."""
     platform.accounts.outcome = "denied"
     with platform.setup(variables={"LANG": "zh_CN.UTF-8"}) as terminal:
         assert terminal.wait() == 1
@@ -314,7 +297,6 @@ def test_a_registration_that_fails_is_explained(platform: Platform) -> None:
 
 
 def test_a_failed_check_ends_it(platform: Platform) -> None:
-    """A scope that the tenant has not granted is named with its page, and nothing else of the check is shown."""
     platform.feishu.scopes.discard("im:message:send_as_bot")
     with platform.setup(variables={"ZHIPU_API_KEY": KEY}) as terminal:
         assert terminal.wait() == 1
@@ -324,7 +306,6 @@ def test_a_failed_check_ends_it(platform: Platform) -> None:
 
 @pytest.mark.parametrize("place", ["malformed", "folder"])
 def test_what_cannot_be_written_is_found_before_the_scan(platform: Platform, place: str) -> None:
-    """A malformed ``.env``, or a folder of that name, is reported before an app is created."""
     if place == "malformed":
         platform.dotenv.write_text("FEISHU_APP_ID\n=", encoding="utf-8")
     else:
@@ -336,7 +317,6 @@ def test_what_cannot_be_written_is_found_before_the_scan(platform: Platform, pla
 
 
 def test_without_a_terminal_the_key_comes_from_the_environment(platform: Platform) -> None:
-    """Where nobody can be asked the variable is named, and the app that was created is kept."""
     with platform.setup(typing=False) as terminal:
         assert terminal.wait() == 2
     assert "ZHIPU_API_KEY: is not set" in terminal.screen
@@ -356,7 +336,6 @@ LAST=1"""
 
 
 def test_the_rest_of_the_file_stays(tmp_path: Path) -> None:
-    """Comments and other variables keep their places; a variable is set where it stood first, or at the end."""
     values = {"FEISHU_APP_ID": "cli_new", "FEISHU_APP_SECRET": "a b${c}#", "ZHIPU_API_KEY": "id.secret"}
     written = with_variables(OWN, values)
     assert written == (
@@ -369,7 +348,6 @@ def test_the_rest_of_the_file_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("columns", [80, 100])
 def test_the_code_is_dark_on_light_on_any_background(columns: int) -> None:
-    """Each module is half a character in fixed black on fixed white, with a margin, within the terminal's width."""
     link = "https://open.feishu.cn/page/launcher?user_code=ABCD-EFGH&addons=" + "x" * 400
     assert qr_code(link, columns=60) == ""
     lines = re.findall("^\x1b\\[38;5;16;48;5;231m([ ▀▄█]+)\x1b\\[0m$", qr_code(link, columns=columns), re.MULTILINE)
@@ -393,7 +371,6 @@ def test_the_code_is_dark_on_light_on_any_background(columns: int) -> None:
     ],
 )
 def test_the_language_is_that_of_the_locale(variables: dict[str, str], language: str) -> None:
-    """``LC_ALL`` comes before ``LC_MESSAGES``, and that before ``LANG``."""
     assert terminal_language(variables) == language
 
 
@@ -409,7 +386,6 @@ def read_stream(origin: str, is_enough: Callable[[str], bool]) -> str:
 
 
 def test_the_sandbox_ends_with_a_bot_that_answers(tmp_path: Path) -> None:
-    """The whole command, beside somebody's own ``.env`` and variables: a greeting, and an image for a prompt."""
     own = tmp_path / ".env"
     own.write_text("FEISHU_APP_ID=cli_mine\n", encoding="utf-8")
     mine = {"FEISHU_APP_SECRET": "my-own-secret", "ZHIPU_API_KEY": "my-own.key", "DATABASE_URL": "sqlite:////nowhere"}
@@ -439,7 +415,6 @@ def test_the_sandbox_ends_with_a_bot_that_answers(tmp_path: Path) -> None:
     ],
 )
 def test_a_scan_in_the_sandbox_can_end_as_named(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
-    """The outcome is the option's value; a folder with a ``.env`` is refused."""
     (tmp_path / ".env").write_text("", encoding="utf-8")
     ran = run("setup", "--sandbox", *arguments, folder=tmp_path)
     assert (ran.code, words in ran.text + ran.stderr) == (code, True), ran.text + ran.stderr

@@ -30,7 +30,6 @@ GLM: dict[str, Any] = json.loads((FACTS / "glm.json").read_text(encoding="utf-8"
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A logged-in client of Feishu's stand-in."""
     with FeishuStandIn() as stand_in:
         wire = Wire(stand_in).log_in()
         yield wire
@@ -46,7 +45,6 @@ def shape(value: Any) -> Any:
 
 @pytest.mark.parametrize("name", FEISHU["errors"])
 def test_a_feishu_error_has_its_documented_status_and_fields(wire: Wire, name: str) -> None:
-    """Status, code, the beginning of the message, the fields of the body and the special headers are the platform's."""
     fact = FEISHU["errors"][name]
     wire.stand_in.faults.arm(f"feishu_{fact['code']}", on="create")
     answer = wire.create("oc_group", {"text": "hi"})
@@ -59,7 +57,6 @@ def test_a_feishu_error_has_its_documented_status_and_fields(wire: Wire, name: s
 
 @pytest.mark.parametrize("code", GLM["statuses"])
 def test_a_glm_error_has_its_documented_status(glm: GlmStandIn, code: str) -> None:
-    """The code comes as a string, with the HTTP status of the platform's table."""
     answer = posted(glm, f"glm_{code}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (GLM["statuses"][code], code)
     assert shape(answer.json()["error"]) == {"code": "str", "message": "str"}
@@ -67,13 +64,11 @@ def test_a_glm_error_has_its_documented_status(glm: GlmStandIn, code: str) -> No
 
 @pytest.mark.parametrize("fact", GLM["bodies"], ids=lambda fact: fact["body"]["error"]["code"])
 def test_a_recorded_glm_error_comes_word_for_word(glm: GlmStandIn, fact: dict[str, Any]) -> None:
-    """What was recorded from the platform is what the stand-in answers."""
     answer = posted(glm, f"glm_{fact['body']['error']['code']}")
     assert (answer.status_code, answer.json()) == (fact["status"], fact["body"])
 
 
 def posted(glm: GlmStandIn, fault: str) -> httpx.Response:
-    """The answer to a call that meets a fault."""
     glm.arm(fault)
     body = {"model": "glm-image", "prompt": "猫", "size": "1280x1280"}
     with httpx.Client(transport=glm.transport()) as client:
@@ -81,7 +76,6 @@ def posted(glm: GlmStandIn, fault: str) -> httpx.Response:
 
 
 def test_feishus_own_sdk_reads_an_answer_to_a_reply(wire: Wire) -> None:
-    """The SDK finds every documented field of a sent message, of the documented kind."""
     said = wire.stand_in.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
     body = wire.reply(said.message_id, {"text": "好"}).json()
     message = JSON.unmarshal(json.dumps(body["data"]), ReplyMessageResponseBody)
@@ -93,7 +87,6 @@ def test_feishus_own_sdk_reads_an_answer_to_a_reply(wire: Wire) -> None:
 
 
 def test_feishus_own_sdk_reads_an_answer_to_an_upload(wire: Wire) -> None:
-    """The SDK finds the image key."""
     body = wire.upload_image(png(1, 1)).json()
     assert JSON.unmarshal(json.dumps(body["data"]), CreateImageResponseBody).image_key.startswith("img_")
     assert shape(body) == shape(FEISHU["calls"]["image"]["answer"])
@@ -101,7 +94,6 @@ def test_feishus_own_sdk_reads_an_answer_to_an_upload(wire: Wire) -> None:
 
 @pytest.mark.parametrize(("chat_id", "fact"), [("oc_direct_lin", "p2p_text"), ("oc_group", "group_text")])
 def test_feishus_own_sdk_reads_a_message_event(wire: Wire, chat_id: str, fact: str) -> None:
-    """The SDK finds sender, chat, kind and content, and every field that the recorded event has is there."""
     said = wire.stand_in.say(chat_id=chat_id, sender="ou_lin", text="一只猫")
     event = wire.stand_in.event_of(said)
     read = JSON.unmarshal(json.dumps(event), P2ImMessageReceiveV1)
@@ -115,7 +107,6 @@ def test_feishus_own_sdk_reads_a_message_event(wire: Wire, chat_id: str, fact: s
 
 
 def test_feishus_own_sdk_reads_a_recall(wire: Wire) -> None:
-    """The SDK finds the message and by whom it was recalled."""
     stand_in = wire.stand_in
     said = stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只猫")
     stand_in.recall(said.message_id, by="ou_lin")

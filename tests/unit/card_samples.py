@@ -48,13 +48,11 @@ NOTICES = tuple(title.split(".")[1] for title in COLORS if title.startswith("not
 
 @cache
 def catalogue() -> Messages:
-    """The catalogue that ships."""
     return Messages.load(CONFIG)
 
 
 @cache
 def styles() -> Styles:
-    """The styles that ship."""
     return Styles.load(CONFIG)
 
 
@@ -75,14 +73,12 @@ def generation(state: State, number: int = 1, **more: Any) -> GenerationView:
 
 
 def failed(sentence: str, number: int = 1, *, billed: int = 0, **more: Any) -> GenerationView:
-    """A generation that failed for the reason that the sentence names."""
     known = {name: more.pop(name) for name in ("url", "resumable", "platform_request_id") if name in more}
     failure = Failure(code="server_error", sentence=sentence, **more)
     return generation(State.FAILED, number, failure=failure, calls_billed=billed, **known)
 
 
 def request(*images: GenerationView, prompt: str = PROMPT, **more: Any) -> RequestView:
-    """A request with these images."""
     known = {"options": Options(), "price": 0.1, **more}
     return RequestView(request_id="req_1", prompt=prompt, images=images, **known)
 
@@ -143,12 +139,10 @@ def queued(number: int | None = None, **more: Any) -> QueueEntry:
 
 
 def line(*entries: QueueEntry, **more: Any) -> QueueView:
-    """A queue of these requests."""
     return QueueView(entries=entries, **{"elsewhere": 0, "paused": False, **more})
 
 
 def history(number: int = 1, **more: Any) -> HistoryEntry:
-    """An image that somebody got."""
     known = {"request_id": f"req_{number}", "prompt": PROMPT, "image_key": f"img_v3_{(number - 1) % 4 + 1}"}
     return HistoryEntry(
         **{**known, "generation_id": f"gen_{number}", "accepted_at": MARCH_NINTH, "options": Options(), **more}
@@ -296,7 +290,6 @@ def elements(card: Any) -> Iterator[dict[str, Any]]:
 
 
 def tagged(card: dict[str, Any], tag: str) -> list[dict[str, Any]]:
-    """The objects of one tag in the card."""
     return [element for element in elements(card) if element["tag"] == tag]
 
 

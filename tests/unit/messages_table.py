@@ -13,17 +13,14 @@ MODELS = "glm-image, cogview-4, cogview-4-250304, cogview-3-flash"
 
 
 def draw(prompt: str, **options: Any) -> ImagePrompt:
-    """The message asks for an image."""
     return ImagePrompt(prompt=prompt, options=PartialOptions(**options))
 
 
 def does(name: str, argument: str = "", **options: Any) -> Command:
-    """The message is a command."""
     return Command(name=name, argument=argument, options=PartialOptions(**options))
 
 
 def wrong(sentence: str, **values: str) -> UserError:
-    """The message has an error, and nothing is paid."""
     return UserError(sentence=f"misread.{sentence}", values=values)
 
 

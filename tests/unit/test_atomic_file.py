@@ -11,7 +11,6 @@ from bot.cli.atomic_file import AtomicFile
 
 
 def test_the_file_appears_whole_and_alone(tmp_path: Path) -> None:
-    """Until it is written nothing is at its path, folders are created, and nothing else is left afterwards."""
     target = tmp_path / "new" / "image.png"
     with AtomicFile(str(target)) as file:
         assert not target.exists()
@@ -21,7 +20,6 @@ def test_the_file_appears_whole_and_alone(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_file_leaves_nothing(tmp_path: Path) -> None:
-    """Neither the file nor a part of it."""
     with pytest.raises(KeyboardInterrupt), AtomicFile(str(tmp_path / "image.png")):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
@@ -29,7 +27,6 @@ def test_an_interrupted_file_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
 def test_an_old_file_is_replaced_only_by_a_whole_one(tmp_path: Path, mode: int) -> None:
-    """It stays readable until then, and its permissions are kept."""
     target = tmp_path / "image.png"
     target.write_bytes(b"old")
     target.chmod(mode)
@@ -41,7 +38,6 @@ def test_an_old_file_is_replaced_only_by_a_whole_one(tmp_path: Path, mode: int) 
 
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_link_is_written_through(tmp_path: Path, *, exists: bool) -> None:
-    """It stays a link; what it points to is replaced, or made with its folder."""
     target, link = tmp_path / "new" / "image.png", tmp_path / "link.png"
     if exists:
         target.parent.mkdir()
@@ -54,7 +50,6 @@ def test_a_link_is_written_through(tmp_path: Path, *, exists: bool) -> None:
 
 
 def test_the_reported_path_is_absolute(tmp_path: Path) -> None:
-    """``..`` behind a link is the folder above the one that it points to."""
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "a" / "b")
     with AtomicFile(os.path.relpath(tmp_path / "link" / ".." / "image.png")) as file:
@@ -69,7 +64,6 @@ def test_the_reported_path_is_absolute(tmp_path: Path) -> None:
     "path", ["", "/", "/dev/null", "/dev/null/image.png", "~nobody-of-this-name/image.png", "loop"]
 )
 def test_a_path_that_cannot_be_a_file_is_rejected_at_once(path: str, tmp_path: Path) -> None:
-    """A folder, a device, a file in the way, an unknown home or a loop of links is found before anything is paid."""
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(OSError, match=r".+"):
         AtomicFile(str(tmp_path / path) if path == "loop" else path)

@@ -53,7 +53,6 @@ def assert_valid(card: dict[str, Any], name: str) -> None:
 
 
 def test_each_card_is_valid() -> None:
-    """Every card in every state is valid, small, and bilingual but for what people and the platform wrote."""
     foreign = {PROMPT, "两个拳击手", "生日卡片", "一张海报，写着“早安”", "给客户的封面", "一只橘猫", "“周二”"}
     foreign |= {"1301 系统检测到敏感内容", "1113 余额不足或无可用资源包,请充值。"}
     for (name, render), buttons in product(samples().items(), (True, False)):
@@ -88,7 +87,6 @@ def full_cards(ctx: CardContext, text: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("text", WORST, ids=[ascii(text[:1]) for text in WORST])
 def test_each_card_is_valid_with_the_worst_text(text: str) -> None:
-    """Whatever people write, as often as it can be on a card, the card is valid and small."""
     for name, render in samples(text).items():
         assert_valid(render(cards()), name)
     for name, card in full_cards(cards(), text).items():
@@ -96,8 +94,6 @@ def test_each_card_is_valid_with_the_worst_text(text: str) -> None:
 
 
 def test_very_many_styles_fit() -> None:
-    """Styles for which a card has no room are listed by name alone, and the form keeps the present one."""
-
     def style(zh: str, en: str) -> Style:
         long: dict[Language, str] = {"zh": "字" * 90, "en": "字" * 90}
         return Style(name={"zh": zh, "en": en}, words=long, example=long)
@@ -122,7 +118,6 @@ HOSTILE = [
 
 
 def test_prompt_is_plain_text() -> None:
-    """Whatever markup a prompt holds, at every stage it is shown as typed, once beside the image, never as markup."""
     for prompt, view in product(HOSTILE, STAGES.values()):
         card = render_request(cards(), request(*view.images, prompt=prompt))
         shown = [one for one in elements(card) if prompt in one.get("content", "")]
@@ -141,7 +136,6 @@ MISLEADING = {
 
 
 def test_misleading_characters_are_removed() -> None:
-    """Signs that turn the direction of writing and control characters are not shown."""
     for prompt, shown in MISLEADING.items():
         card = render_request(cards(), request(generation(State.WAITING), prompt=prompt))
         assert shown in [element.get("content") for element in elements(card)]
@@ -170,7 +164,6 @@ IMAGES = st.lists(
 
 @given(images=IMAGES, prompt=st.text(max_size=1500), recalled=st.booleans(), price=st.sampled_from([None, 0.0, 0.1]))
 def test_any_request_has_a_valid_card(images: list[Any], prompt: str, price: float | None, *, recalled: bool) -> None:
-    """Whatever states its images are in, the card is valid, small, and says what it costs where that is known."""
     view = request(*images, prompt=prompt, recalled=recalled, price=price)
     card = render_request(cards(), view)
     assert_valid(card, str(images))
@@ -180,7 +173,6 @@ def test_any_request_has_a_valid_card(images: list[Any], prompt: str, price: flo
 
 
 def test_failures_with_the_longest_values_fit() -> None:
-    """Four different failures with long values and messages of the platform share a card."""
     failure = Failure(code="x", sentence="failure.size", platform="字" * 999)
     images = [
         generation(

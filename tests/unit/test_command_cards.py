@@ -43,7 +43,6 @@ from tests.unit.card_samples import (
 
 
 def sample(name: str) -> dict[str, Any]:
-    """A card of the table."""
     return samples()[name](cards())
 
 
@@ -65,14 +64,12 @@ QUEUE_ROWS: list[tuple[dict[str, Any], str, str]] = [
 
 
 def test_queue_has_a_line_for_each_request() -> None:
-    """Each line says whose it is without a name, its state and position, and for one's own what all images cost."""
     for entry, zh, en in QUEUE_ROWS:
         card = commands.render_queue(cards(), line(queued(**entry)))
         assert (lines(card)[0], lines(card, "en_us")[0]) == (zh, en)
 
 
 def test_prompts_of_other_chats_and_people_are_protected() -> None:
-    """A group does not read what somebody asked for elsewhere, and other people's prompts are shortened."""
     secret = queued(1, here=False, prompt="给老板的生日惊喜")
     assert "惊喜" not in "".join(lines(commands.render_queue(cards(), line(secret))))
     assert "给老板的生日惊喜" in lines(commands.render_queue(cards(), line(secret, private=True)))
@@ -81,7 +78,6 @@ def test_prompts_of_other_chats_and_people_are_protected() -> None:
 
 
 def test_long_queue_is_cut_and_counted() -> None:
-    """Own images are listed whatever the length of the queue, and what is omitted is counted."""
     view = line(*(queued(waiting=2) for _ in range(50)), queued(1, prompt="我的猫"), elsewhere=7)
     said = lines(commands.render_queue(cards(), view))
     assert {"我的猫", "这里还有 78 张没有列出。", "其他会话里还有 7 张。"} <= set(said)
@@ -93,7 +89,6 @@ def test_long_queue_is_cut_and_counted() -> None:
 
 
 def test_settings_show_who_has_set_what() -> None:
-    """Each default has its value, and whether the person, the chat or the team has set it; the person comes first."""
     assert lines(commands.render_settings(cards(), **SETTINGS))[0].splitlines() == [
         "模型 glm-image · 默认",
         "尺寸 1568x1056（≈3:2） · 你设置的",
@@ -112,7 +107,6 @@ def test_settings_show_who_has_set_what() -> None:
 
 
 def test_changed_defaults_read_as_in_the_settings() -> None:
-    """A changed default reads as it does in the settings, in each language."""
     changes = {"size": "1728x960", "style": "ink", "watermark": False, "count": 2}
     card = commands.render_changed(cards(), changes, for_chat=False)
     assert lines(card) == ["以后你的图片默认用：尺寸 1728x960（≈16:9） · 风格 水墨 · 无水印 · 一次 2 张"]
@@ -121,7 +115,6 @@ def test_changed_defaults_read_as_in_the_settings() -> None:
 
 
 def test_history_shows_thumbnails_with_what_can_be_done() -> None:
-    """Each image is small with its prompt, date and cost, its original and again; older ones are a press away."""
     card = sample("history")
     assert header(card) == ["图片历史", "你在所有会话里的图片"]
     assert {(image["scale_type"], image["alt"]["content"]) for image in tagged(card, "img")} == {
@@ -142,7 +135,6 @@ def test_history_shows_thumbnails_with_what_can_be_done() -> None:
 
 
 def test_ids_can_be_copied() -> None:
-    """Each id is a paragraph of its own, also for a person who may not use the bot."""
     ids = ["你的 ID（open_id）：", "ou_fake", "本会话的 ID（chat_id）：", "oc_fake"]
     assert lines(sample("id"))[:4] == ids
     assert "chat_id" not in "".join(lines(commands.render_ids(cards(), person="ou_fake", chat=None)))
@@ -152,7 +144,6 @@ def test_ids_can_be_copied() -> None:
 
 
 def test_quota_shows_what_is_left_and_until_when() -> None:
-    """A person reads what was used, the budgets, and when it starts again; a lowered limit leaves nothing, not less."""
     assert lines(sample("quota")) == [
         "今天：已用 3 张，上限 20 张，还剩 17 张\n没完成的：1 张，最多同时 5 张",
         "你本月：¥1.20，预算 ¥10.00\n本会话本月：¥3.00，预算 ¥30.00",
@@ -168,7 +159,6 @@ def test_quota_shows_what_is_left_and_until_when() -> None:
 
 
 def test_statistics_show_the_month() -> None:
-    """Images, yuan and times per model, people and chats by cost, outcomes in words, calls, and a file of all."""
     card = sample("stats")
     assert header(card) == ["2026-11 统计"]
     assert lines(card, "en_us") == [
@@ -201,7 +191,6 @@ def test_statistics_show_the_month() -> None:
 
 
 def test_chart_has_a_bar_for_each_day_of_its_month() -> None:
-    """Days without images are shown between the others, and a day of the month before is omitted."""
     days = (("10-31", 9), ("11-01", 1), ("11-03", 2))
     (chart,) = tagged(commands.render_stats(cards(), dataclasses.replace(STATS, days=days)), "chart")
     values = chart["chart_spec"]["data"]["values"]
@@ -209,7 +198,6 @@ def test_chart_has_a_bar_for_each_day_of_its_month() -> None:
 
 
 def test_question_asks_twice_before_several_images() -> None:
-    """The price is on the button, and what costs more than one image is confirmed; once answered it has none."""
     assert pressable(sample("question")) == {
         "画出来 ¥0.10": {"a": "confirm", "r": "req_1"},
         "不用": {"a": "decline", "r": "req_1"},
@@ -224,7 +212,6 @@ def test_question_asks_twice_before_several_images() -> None:
 
 
 def test_duplicate_and_cancelled_say_what_they_cost() -> None:
-    """The same words at once are drawn once; what was cancelled before it began is free, the rest may be charged."""
     assert pressable(sample("duplicate")) == {"再画一张 ¥0.10": {"a": "confirm", "r": "req_1"}}
     assert lines(sample("duplicate"))[-1] == "没有产生费用"
     assert lines(sample("cancelled two")) == ["已取消 2 张，都还没开始，没有产生费用。", PROMPT]
@@ -232,7 +219,6 @@ def test_duplicate_and_cancelled_say_what_they_cost() -> None:
 
 
 def test_help_lists_every_option_and_the_commands_that_exist() -> None:
-    """All options and all commands are in the help, in both languages, and no others."""
     for locale in LOCALES.values():
         text = "\n".join(lines(guides.render_help(cards()), locale))
         for word in ("size", "quality", "model", "no-watermark", "style", "n", *COMMAND_NAMES):
@@ -246,7 +232,6 @@ def test_help_lists_every_option_and_the_commands_that_exist() -> None:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_examples_in_the_help_can_be_copied(language: Language) -> None:
-    """What is between the marks of a line is that command, or an option that leaves the prompt."""
     for name in COMMAND_NAMES:
         for example in re.findall("`([^`]+)`", catalogue().text(f"help.command.{name}", language)):
             assert getattr(parse(example), "name", None) == name, example
@@ -262,7 +247,6 @@ def test_examples_in_the_help_can_be_copied(language: Language) -> None:
 
 
 def options_in(text: str, *, prompt: str) -> Mapping[str, object]:
-    """The options of a text that must be this prompt."""
     parsed = parse(text)
     assert isinstance(parsed, ImagePrompt)
     assert parsed.prompt == prompt
@@ -270,7 +254,6 @@ def options_in(text: str, *, prompt: str) -> Mapping[str, object]:
 
 
 def test_help_cards_name_the_teams_defaults() -> None:
-    """What the team has set is called the default, and each model's own size where it cannot make that one."""
     ctx = dataclasses.replace(cards(), defaults=Options(model="cogview-4", size="1344x768", quality="standard"))
     assert [text.count("(default)") for text in lines(guides.render_models(ctx), "en_us")[:2]] == [0, 1]
     glm, others = lines(guides.render_sizes(ctx), "en_us")[:2]
@@ -283,7 +266,6 @@ def test_help_cards_name_the_teams_defaults() -> None:
 
 
 def test_sizes_and_models_are_listed() -> None:
-    """Every recommended size has its ratio, each rule its numbers, each model its price and usual time."""
     text = "\n".join(lines(sample("sizes")))
     for model, recommended in sizes.RECOMMENDED.items():
         assert model in text
@@ -296,7 +278,6 @@ def test_sizes_and_models_are_listed() -> None:
 
 
 def test_styles_and_tips_are_listed_with_examples() -> None:
-    """Each style has its words and a button that asks about it; the tips say what to write and to avoid."""
     card = sample("styles")
     for style, text in zip(styles().all, lines(card, "en_us"), strict=False):
         assert text == f"{style.name['en']}: {style.words['en']}"
@@ -308,7 +289,6 @@ def test_styles_and_tips_are_listed_with_examples() -> None:
 
 
 def test_welcome_shows_examples_to_press() -> None:
-    """Each example has its words, and its button carries its name alone; without card actions it can be copied."""
     card = sample("welcome")
     assert list(pressable(card).values()) == [{"a": "example", "e": name} for name in guides.EXAMPLES]
     for language, locale in LOCALES.items():
@@ -323,7 +303,6 @@ def test_welcome_shows_examples_to_press() -> None:
 
 
 def form(prompt: str = "一只橘猫", **options: Any) -> dict[str, Any]:
-    """The form of a request."""
     return render_form(cards(), request_id="req_1", prompt=prompt, options=Options(**options))
 
 
@@ -336,7 +315,6 @@ def choices(card: dict[str, Any]) -> dict[str, tuple[list[str], str]]:
 
 
 def test_form_is_filled_in_with_the_request() -> None:
-    """Prompt, size and style are in their fields; the button carries the request and says the price."""
     card = form(size="1568x1056", style="INK")
     assert [(field["name"], field["default_value"]) for field in tagged(card, "input")] == [("prompt", "一只橘猫")]
     assert choices(card)["size"] == (["1568x1056", *sizes.RATIOS], "1568x1056")
@@ -349,7 +327,6 @@ def test_form_is_filled_in_with_the_request() -> None:
 
 
 def test_every_choice_of_the_form_is_valid() -> None:
-    """Each size and style that the form offers is one that an image can be made with."""
     offered = choices(form())
     assert offered["style"] == (["none", *(style.name["en"] for style in styles().all)], "none")
     assert set(offered["style"][0]) & OPTIONS["style"].off_words == {"none"}
@@ -361,7 +338,6 @@ def test_every_choice_of_the_form_is_valid() -> None:
 
 
 def test_form_says_how_much_of_a_long_prompt_is_missing() -> None:
-    """The field takes 1,000 characters."""
     card = form(prompt="猫" * 1500)
     assert tagged(card, "input")[0]["default_value"] == "猫" * 1000
     assert any("共 1500 字" in text for text in lines(card))
@@ -369,7 +345,6 @@ def test_form_says_how_much_of_a_long_prompt_is_missing() -> None:
 
 
 def test_each_notice_has_its_title_and_sentence() -> None:
-    """Every notice is in the catalogue and the other way round; a prompt is plain text, in which nothing is markup."""
     assert {key.split(".")[1] for key in catalogue().keys if key.startswith("notice.")} == set(NOTICES)
     card = commands.render_notice(cards(), "recalled", prompt="**猫** <at id=all></at>")
     assert lines(card) == [catalogue().text("notice.recalled.text", "zh"), "**猫** <at id=all></at>"]
@@ -389,7 +364,6 @@ TITLED = [
 
 
 def test_error_has_the_title_of_its_kind() -> None:
-    """A limit is not called unclear; that nothing was charged is said where an image was asked for."""
     values = {"used": "5", "most": "5", "count": "1", "value": "x", "allowed": "hd"}
     for sentence, command, title, free in TITLED:
         card = commands.render_error(cards(), UserError(sentence=sentence, values=values, command=command))
@@ -398,7 +372,6 @@ def test_error_has_the_title_of_its_kind() -> None:
 
 
 def test_error_is_explained_with_its_values() -> None:
-    """Values are plain text, styles are listed by one name per language, and an unknown error is a general one."""
     assert lines(sample("day used up"))[0] == "你今天的 20 张已用完，明天 00:00（北京时间）恢复。"
     assert lines(sample("day used up"), "en_us")[0].endswith("tomorrow at 00:00 (Beijing time).")
     values = {"model": "glm-image", "size": "<at id=all></at>", "allowed": "1280x1280"}
@@ -414,7 +387,6 @@ def test_error_is_explained_with_its_values() -> None:
 
 
 def test_each_toast_is_short_in_both_languages() -> None:
-    """A toast is read in passing, so it has no more than a few words."""
     price = {"zh_cn": "¥0.10", "en_us": "¥0.10"}
     for key in (key for key in catalogue().keys if key.startswith("toast.")):
         said = cards().toast(key, price=price)["toast"]
@@ -439,6 +411,5 @@ TOASTS = [
 
 
 def test_any_sentence_can_be_a_toast() -> None:
-    """A sentence without its values is replaced by its plain form or a general one, and long values are cut."""
     for key, values, said in TOASTS:
         assert cards().toast(key, kind="warning", **values)["toast"]["content"].startswith(said), key

@@ -30,7 +30,6 @@ json_values = st.recursive(
 
 
 def parsed(body: Any, event_type: str = MESSAGE, *, bot_open_id: str | None = BOT) -> object:
-    """What an event with this body means."""
     event = Event(event_id="e1", event_type=event_type, created_at=1700000000.0, body=body)
     return parse_event(event, bot_open_id=bot_open_id)
 
@@ -54,7 +53,6 @@ def body_of(content: object, *, message_type: str = "text", chat_type: str = "p2
 
 
 def message_of(content: object, **message: Any) -> Message:
-    """The message that this content must be."""
     found = parsed(body_of(content, **message))
     assert isinstance(found, Message)
     return found
@@ -67,12 +65,10 @@ def text_of(content: object, **message: Any) -> str:
 
 
 def group(mentions: Any = (AT_BOT,), **more: Any) -> dict[str, Any]:
-    """The fields of a message in a group."""
     return {"chat_type": "group", "mentions": mentions if mentions is None else list(mentions), **more}
 
 
 def test_direct_text_is_a_message() -> None:
-    """A direct text becomes a message with its ids; it is in a topic only by its thread_id."""
     known = {"message_id": "om_1", "event_id": "e1", "chat_id": "oc_1", "sender": SENDER}
     expected = Message(**known, chat_type="p2p", thread_id=None, text="一只猫 /size 1:1")  # type: ignore[arg-type]
     assert parsed(body_of({"text": "一只猫 /size 1:1"})) == expected
@@ -91,13 +87,11 @@ NOT_MENTIONED: list[tuple[str, list[dict[str, Any]] | None]] = [
 
 
 def test_group_message_without_own_mention_is_ignored() -> None:
-    """In a group only a mention by the bot's own open_id counts: not its name, and not everybody's."""
     for text, mentions in NOT_MENTIONED:
         assert parsed(body_of({"text": text}, **group(mentions))) == Ignored("the bot is not mentioned")
 
 
 def test_without_own_id_only_direct_messages_count() -> None:
-    """Nothing in a group is taken for a mention; a direct message has its mentions by their names."""
     nobody = {"key": "@_user_1", "id": {"open_id": ""}, "name": "画图"}
     for mentioned in (AT_BOT, nobody):
         assert isinstance(parsed(body_of({"text": "@_user_1 猫"}, **group([mentioned])), bot_open_id=None), Ignored)
@@ -107,7 +101,6 @@ def test_without_own_id_only_direct_messages_count() -> None:
 
 
 def test_attachment_has_no_text() -> None:
-    """An image, a file and the like in a direct chat are a message without text; in a group they are ignored."""
     for message_type in ("image", "file", "audio", "media", "sticker", "share_chat", "location"):
         direct = message_of("not even JSON", message_type=message_type)
         assert (direct.attachment, direct.text) == (True, "")
@@ -118,7 +111,6 @@ def test_attachment_has_no_text() -> None:
 
 
 def test_messages_of_bots_are_ignored() -> None:
-    """What a bot says, this one or another, is never answered."""
     for sender in ({"sender_type": "bot"}, {"sender_type": "app"}, {"sender_type": None}):
         assert parsed({**body_of({"text": "猫"}), "sender": sender}) == Ignored("not sent by a person")
     own = {"sender_type": "user", "sender_id": {"open_id": BOT}}
@@ -132,7 +124,6 @@ def test_id_has_a_length_that_an_index_takes() -> None:
 
 
 def test_other_events_have_their_meaning() -> None:
-    """A recall names its message; a chat entered, a bot added and its menu are occasions to introduce itself."""
     recalled = parsed({"message_id": "om_1", "chat_id": "oc_1"}, "im.message.recalled_v1")
     assert recalled == MessageRecall(message_id="om_1")
     met = {"event_id": "e1", "person": SENDER}
@@ -146,7 +137,6 @@ def test_other_events_have_their_meaning() -> None:
 
 
 def action(**fields: Any) -> object:
-    """What a card action with these fields means."""
     context = {"open_message_id": "om_1", "open_chat_id": "oc_1"}
     return parsed({"operator": {"open_id": SENDER}, "context": context, "action": fields}, "card.action.trigger")
 
@@ -170,7 +160,6 @@ ACTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 def test_card_action_carries_its_value() -> None:
-    """An action gives who pressed, on which card, what the button carries, and what was chosen or filled in."""
     ids = {"event_id": "e1", "presser": SENDER, "message_id": "om_1", "chat_id": "oc_1"}
     for fields, carried in ACTIONS:
         assert action(**fields) == CardAction(**{**ids, "value": {}, "choice": None, "form": {}, **carried})
@@ -180,13 +169,11 @@ def test_card_action_carries_its_value() -> None:
 
 @given(st.sampled_from([*EVENT_TYPES, "im.message.reaction.created_v1", ""]), json_values)
 def test_body_of_any_shape_has_a_meaning(event_type: str, body: object) -> None:
-    """No shape of JSON raises an exception, and an unknown type is ignored."""
     assert isinstance(parsed(body, event_type), Message | MessageRecall | Onboarding | CardAction | Ignored)
 
 
 @given(st.data())
 def test_body_with_one_part_replaced_has_a_meaning(data: st.DataObject) -> None:
-    """A real message of which any one part is replaced by anything is a message or is ignored."""
     body = body_of({"text": "@_user_1 猫"}, message_type=data.draw(st.sampled_from(["text", "post", "image"])))
     body["message"]["mentions"] = [dict(AT_BOT)]
     part = data.draw(st.sampled_from([body, body["sender"], body["message"], body["message"]["mentions"][0]]))
@@ -219,7 +206,6 @@ MENTIONS: list[tuple[str, list[dict[str, Any]], str]] = [
 
 
 def test_mentions_become_names() -> None:
-    """The bot's and everybody's mention go, other people's become their names, and all else stays."""
     for text, mentions, said in MENTIONS:
         assert text_of({"text": text}, **group([AT_BOT, *mentions])) == said, text
 
@@ -253,7 +239,6 @@ ELEMENTS: list[tuple[list[Any], str]] = [
 
 
 def test_rich_text_is_read_with_and_without_its_wrapper() -> None:
-    """A rich text gives its words line by line, whether or not a locale is around it, each element in its way."""
     for content in WRAPPED:
         message = message_of(content, message_type="post", **group())
         assert (message.text, message.attachment) == ("一只猫，参考\n/size 16:9", True), content
@@ -264,7 +249,6 @@ def test_rich_text_is_read_with_and_without_its_wrapper() -> None:
 
 
 def test_rich_text_can_mention_the_bot_without_a_list_of_mentions() -> None:
-    """A rich text that names the bot's open_id itself counts, though the list of mentions is empty."""
     content = {"content": [[{"tag": "at", "user_id": BOT, "user_name": "画图"}, {"tag": "text", "text": " 一只猫"}]]}
     assert text_of(content, message_type="post", **group([])) == "一只猫"
 
@@ -279,7 +263,6 @@ SECOND: list[tuple[Any, str, str]] = [
 
 
 def test_second_content_counts_if_it_says_more() -> None:
-    """``content_v2``, inside or beside ``content``, is read if ``content`` is missing, empty or shorter."""
     for content, text, said in SECOND:
         second = [[*([AT] if content == [[AT]] else []), {"tag": "md", "text": text}]]
         inside = {"title": "", "content": content, "content_v2": second}
@@ -290,26 +273,22 @@ def test_second_content_counts_if_it_says_more() -> None:
 
 @pytest.mark.parametrize("message_type", ["text", "post"])
 def test_mention_with_empty_content(message_type: str) -> None:
-    """A message whose content is an empty string has no text, even if only its mentions name the bot."""
     message = message_of("", message_type=message_type, **group([AT_BOT, mention(2, "张三", "ou_2")]))
     assert (message.text, message.attachment) == ("", False)
 
 
 def test_content_of_another_form_is_ignored() -> None:
-    """A text whose content is not a JSON object with a text is ignored, deep nesting and huge numbers included."""
     for content in ("{", "[]", "null", '{"text": 5}', "[" * 100_000, '{"text": ' + "9" * 5_000 + "}"):
         assert parsed(body_of(content)) == Ignored("no usable message.content")
 
 
 @given(json_values)
 def test_rich_text_of_any_shape_has_a_meaning(paragraphs: object) -> None:
-    """A rich text with anything for its paragraphs is a message or is ignored."""
     body = body_of(json.dumps({"title": None, "content": [paragraphs]}), message_type="post")
     assert isinstance(parsed(body), Message | Ignored)
 
 
 def understood(text: str, *names: str, message_type: str = "text") -> ParsedMessage:
-    """What a message means in which the second mention and those after it are of people with these names."""
     mentions = [AT_BOT, *(mention(number, name, f"ou_{number}") for number, name in enumerate(names, 2))]
     content: object = {"text": text}
     if message_type == "post":
@@ -335,7 +314,6 @@ NAMES = [
 
 
 def test_name_is_drawn_and_is_no_option() -> None:
-    """Options, commands and quotation marks in a name are letters of it, in a text and in a rich text."""
     two = PartialOptions(count=2)
     for name in NAMES:
         assert understood("@_user_1 画 @_user_2 的头像 /n 2", name) == ImagePrompt(prompt=f"{name} 的头像", options=two)
@@ -356,7 +334,6 @@ BESIDE_NAMES: list[tuple[str, list[str], str, dict[str, Any]]] = [
 
 
 def test_text_beside_a_name_keeps_its_meaning() -> None:
-    """Around a name everything means what it means around a word, and quotation marks in it end no quotation."""
     for text, names, prompt, options in BESIDE_NAMES:
         assert understood(text, *names) == ImagePrompt(prompt=prompt, options=PartialOptions(**options))
     wrong = UserError(sentence="misread.count", values={"value": "/help", "most": "4"})
@@ -365,7 +342,6 @@ def test_text_beside_a_name_keeps_its_meaning() -> None:
 
 @given(anything, anything, anything)
 def test_no_name_changes_the_meaning(before: str, after: str, name: str) -> None:
-    """Whatever is typed and whatever the name, the message means the same as with any other name in its place."""
     first, second = (understood(f"{before}@_user_2 {after}", one) for one in (f"甲{name}", "甲乙"))
     assert isinstance(first, type(second))
     if isinstance(first, ImagePrompt) and isinstance(second, ImagePrompt):
@@ -373,7 +349,6 @@ def test_no_name_changes_the_meaning(before: str, after: str, name: str) -> None
 
 
 def test_message_holds_only_so_many_names() -> None:
-    """Beyond a thousand names the others are left out, and each that is there is in its place."""
     numbers: dict[str, int] = {}
     people = [f"某{number}" for number in range(MAX_NAMES + 5)]
     text = "".join(mask(person, numbers) for person in [*people, people[0]])

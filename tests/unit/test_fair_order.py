@@ -17,7 +17,6 @@ arrivals = st.lists(st.sampled_from(USERS), max_size=40)
 
 
 def in_line(senders: list[str], *, at: int = 0) -> list[QueuedGeneration]:
-    """One waiting generation a sender, in the order of arrival, the first at the moment ``at``."""
     return [
         QueuedGeneration(generation_id=f"g{place}", request_id=f"r{place}", sender=sender, arrival=(float(place), 0))
         for place, sender in enumerate(senders, at)
@@ -25,19 +24,16 @@ def in_line(senders: list[str], *, at: int = 0) -> list[QueuedGeneration]:
 
 
 def test_ten_prompts_of_one_person_do_not_stand_before_the_first_of_another() -> None:
-    """Whoever comes with one prompt is next after the first of the person who came with ten."""
     order = fair_order(in_line(["ann"] * 10 + ["bob"]), {})
     assert [one.sender for one in order[:3]] == ["ann", "bob", "ann"]
 
 
 def test_who_was_served_least_recently_is_next() -> None:
-    """Never served comes before served long ago, which comes before served just now."""
     order = fair_order(in_line(["ann", "bob", "cai"]), {"ann": 20.0, "bob": 10.0})
     assert [one.sender for one in order] == ["cai", "bob", "ann"]
 
 
 def test_an_interrupted_generation_comes_first() -> None:
-    """A generation whose paid call a crash hid does not queue again behind everybody."""
     waiting = in_line(["ann", "bob"])
     hidden = QueuedGeneration(generation_id="g9", request_id="r9", sender="cai", arrival=(9.0, 0), begun=True)
     assert fair_order([*waiting, hidden], {"cai": 99.0})[0] == hidden
@@ -45,7 +41,6 @@ def test_an_interrupted_generation_comes_first() -> None:
 
 @given(senders=arrivals, served=st.dictionaries(st.sampled_from(USERS), st.floats(1, 100)))
 def test_the_order_loses_nobody_and_keeps_each_persons_own_order(senders: list[str], served: dict[str, float]) -> None:
-    """Every generation stands in the order once, and a person's own prompts keep their order."""
     waiting = in_line(senders)
     order = fair_order(waiting, served)
     assert sorted(one.generation_id for one in order) == sorted(one.generation_id for one in waiting)
@@ -56,7 +51,6 @@ def test_the_order_loses_nobody_and_keeps_each_persons_own_order(senders: list[s
 
 @given(senders=arrivals, served=st.dictionaries(st.sampled_from(USERS), st.floats(1, 100)))
 def test_between_two_of_a_waiting_person_nobody_else_gets_two(senders: list[str], served: dict[str, float]) -> None:
-    """While a person waits, no other person is served twice between two of theirs."""
     order = [one.sender for one in fair_order(in_line(senders), served)]
     for user in USERS:
         places = [place for place, sender in enumerate(order) if sender == user]
@@ -67,7 +61,6 @@ def test_between_two_of_a_waiting_person_nobody_else_gets_two(senders: list[str]
 
 @given(steps=st.lists(st.sampled_from([*USERS, "serve"]), max_size=80))
 def test_whoever_comes_meanwhile_a_waiting_person_is_passed_once_by_each(steps: list[str]) -> None:
-    """Over any arrivals and servings, no other person is served twice between two of one who never stopped waiting."""
     waiting: list[QueuedGeneration] = []
     served: dict[str, float] = {}
     fairness = Fairness()

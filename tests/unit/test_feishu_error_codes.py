@@ -73,12 +73,10 @@ FIXES = {
 
 
 def refused(code: int, message: str = "said so.") -> FeishuError:
-    """A refusal of a call."""
     return FeishuError(message, call="reply", code=code, action=action_of(code, status=400), log_id="log-1")
 
 
 def test_every_code_has_its_documented_action() -> None:
-    """Every known code has the action listed here, and no other code has one."""
     expected = {code: FeishuAction[action] for action, codes in ACTIONS.items() for code in codes}
     assert {code: known.action for code, known in CODES.items()} == expected
 
@@ -99,20 +97,17 @@ OF_A_STATUS = [
 
 
 def test_a_code_means_something_else_for_some_calls() -> None:
-    """A PATCH names the bot's own card, and the endpoint of the long connection has codes of its own."""
     for call, code, action in OF_A_CALL:
         assert action_of(code, status=400, call=call) is FeishuAction[action]
         assert action_of(code, status=400, call="reply") is not FeishuAction[action]
 
 
 def test_the_status_decides_about_unknown_codes_only() -> None:
-    """A passing fault of the platform is repeated, anything else reported; a known code precedes the status."""
     for code, status, action in OF_A_STATUS:
         assert action_of(code, status=status, call="patch") is FeishuAction[action], (code, status)
 
 
 def test_the_page_of_a_proxy_is_an_outage() -> None:
-    """One that refuses every call is told from an answer that did not arrive."""
     refusals = {401, 403, 407}
     for status in (*refusals, 404, 502, None):
         expected = FeishuAction.APP_REFUSED if status in refusals else FeishuAction.RETRY
@@ -120,19 +115,16 @@ def test_the_page_of_a_proxy_is_an_outage() -> None:
 
 
 def test_a_refusal_has_its_fix() -> None:
-    """It names the place in the console or the setting, or at least where the code is explained."""
     asked = [(code, fix) for fix, codes in FIXES.items() for code in codes]
     assert [(code, fix) for code, fix in asked if fix not in suggest_fix(refused(code), domain=DOMAIN)] == []
 
 
 def test_no_refusal_for_an_admin_is_only_to_be_looked_up() -> None:
-    """Every code that an admin can do something about says what."""
     admins = (*ACTIONS["TELL_ADMIN"], *ACTIONS["APP_REFUSED"])
     assert [code for code in admins if "/search?" in suggest_fix(refused(code), domain=DOMAIN)] == []
 
 
 def test_a_description_quotes_the_platform() -> None:
-    """Code and log id are added; the name of our call and the platform's full stop are not."""
     assert describe(refused(230002, "The bot can not be\noutside the group.")) == (
         "The bot can not be outside the group (code 230002, log id log-1)"
     )
@@ -140,7 +132,6 @@ def test_a_description_quotes_the_platform() -> None:
 
 
 def test_no_answer_suggests_the_network_and_the_domain() -> None:
-    """Those are what can be checked."""
     error = FeishuUnreachable("no answer within 10 s", call="token")
     assert describe(error) == "no answer, or none of Feishu's (no answer within 10 s)"
     assert "whether this machine reaches https://open.feishu.cn" in suggest_fix(error, domain=DOMAIN)

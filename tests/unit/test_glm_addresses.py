@@ -20,6 +20,5 @@ OTHERS = """
 
 
 def test_only_public_addresses_are_allowed() -> None:
-    """An address of the internet is allowed, in either version and also where it is translated; no other is."""
     assert [address for address in PUBLIC.split() if not is_public(ip_address(address))] == []
     assert [address for address in OTHERS.split() if is_public(ip_address(address))] == []

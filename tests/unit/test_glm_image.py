@@ -16,7 +16,6 @@ LABEL = '{"AIGC": {"Label": "1"}}'
 
 
 def encoded(kind: str, *, size: tuple[int, int] = (64, 48), mode: str = "RGB", noise: bool = False) -> bytes:
-    """A picture in a format, with the platform's label where the format is JPEG."""
     picture = (
         Image.effect_noise(size, 90).convert(mode) if noise else Image.new(mode, size, "orange" if mode == "RGB" else 0)
     )
@@ -35,7 +34,6 @@ def rejected(content: bytes) -> DownloadFailed:
 
 
 def test_the_bytes_name_the_format() -> None:
-    """The bytes are kept as they are; what they are named for is what they are."""
     for kind, suffix in {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif"}.items():
         image = inspect_image(content := encoded(kind))
         assert (image.format, image.suffix, image.width, image.height) == (kind, suffix, 64, 48)
@@ -49,7 +47,6 @@ NO_PICTURES = [
 
 
 def test_what_is_no_picture_is_refused() -> None:
-    """A page, a fragment or another kind of file never passes for an image, and the next answer may be one."""
     for content in NO_PICTURES:
         error = rejected(content)
         assert (error.transient, error.permanent) == (True, False), content
@@ -86,7 +83,6 @@ def variants() -> dict[str, bytes]:
 
 
 def test_an_image_that_ends_too_early_or_has_a_hole_is_refused() -> None:
-    """Wherever a file is cut, at its last byte too, it is no image; the whole one is, also with zeros after it."""
     for name, content in variants().items():
         assert all(rejected(content[:length]).transient for length in range(len(content))), name
         for whole in (content, content + bytes(1000)):
@@ -98,7 +94,6 @@ def test_an_image_that_ends_too_early_or_has_a_hole_is_refused() -> None:
 
 
 def test_a_jpeg_of_very_many_scans_is_not_decoded() -> None:
-    """Each scan is one more pass over all pixels, and a small file could ask for a million of them."""
     content = BytesIO()
     Image.new("L", (64, 48)).save(content, "JPEG", progressive=True)
     image = content.getvalue()
@@ -108,7 +103,6 @@ def test_a_jpeg_of_very_many_scans_is_not_decoded() -> None:
 
 
 def test_a_picture_that_would_unpack_into_gigabytes_is_refused() -> None:
-    """A few bytes may announce any number of pixels; up to four times as many as any model makes are decoded."""
     for width, height in [
         (12_001, 1),
         (1, 12_001),

@@ -25,7 +25,6 @@ OTHERS = [
 
 
 def test_any_part_of_the_key_is_masked() -> None:
-    """Eight characters in a row are enough, and the ends that the platform leaves visible go as well."""
     for part, text in product(PARTS, TEXTS):
         assert mask_key(text.format(part), KEY) == text.format("***")
     for shown in SHORTENED:
@@ -33,7 +32,6 @@ def test_any_part_of_the_key_is_masked() -> None:
 
 
 def test_other_text_stays() -> None:
-    """An id of a call, a time or dots are not a key; a short key is masked whole, and no key masks nothing."""
     assert [mask_key(text, KEY) for text in OTHERS] == OTHERS
     assert mask_key("the key abc is wrong", "abc") == "the key *** is wrong"
     assert mask_key("the key abc is wrong", "") == "the key abc is wrong"

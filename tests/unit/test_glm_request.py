@@ -10,7 +10,6 @@ from bot.options import Options
 
 
 def test_a_missing_or_impossible_key_is_refused_without_being_shown() -> None:
-    """The documented sentence says where to get one; line breaks and Chinese quotes are found before the call."""
     documented = "ZHIPU_API_KEY not configured. Get your API key at: https://bigmodel.cn/usercenter/proj-mgmt/apikeys"
     for key in (None, "", "  \n"):
         with pytest.raises(MissingApiKey) as caught:
@@ -25,14 +24,12 @@ def test_a_missing_or_impossible_key_is_refused_without_being_shown() -> None:
 
 
 def test_a_prompt_that_says_nothing_is_refused() -> None:
-    """Blanks in any script are no prompt, and half a character is no text."""
     for prompt in ("", " \t\n", "　", "猫\udcff", "\u3164", "\ufe0f", "\u2800\u200b"):
         with pytest.raises(InvalidPrompt):
             validate_prompt(prompt)
 
 
 def test_a_user_id_has_6_to_128_characters_and_says_something() -> None:
-    """The platform's bounds are checked before it is asked; an empty id is not dropped silently."""
     for length in (6, 128):
         assert validate_user_id("u" * length)
     reasons = {"      ": "it is blank", "　" * 6: "it is blank", "user_1\udcff": "it is not UTF-8 text"}
@@ -44,7 +41,6 @@ def test_a_user_id_has_6_to_128_characters_and_says_something() -> None:
 
 
 def test_a_body_holds_the_documented_fields_alone() -> None:
-    """Style and count are the bot's own and stay here; the watermark is a boolean, not a word."""
     options = Options(model="cogview-4", size="16:9", quality="HD", watermark=False, style="水墨", count=3)
     assert call_body(" 山水 ", options=options, user_id="user_12345") == {
         "model": "cogview-4",
@@ -60,6 +56,5 @@ def test_a_body_holds_the_documented_fields_alone() -> None:
     ("options", "error"), [(Options(size="512x512"), InvalidSize), (Options(quality="best"), InvalidQuality)]
 )
 def test_faulty_options_make_no_body(options: Options, error: type[GlmError]) -> None:
-    """What the platform would refuse is refused here, unpaid."""
     with pytest.raises(error):
         call_body("猫", options=options, user_id=None)

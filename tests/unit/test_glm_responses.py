@@ -23,7 +23,6 @@ from bot.models import ContentFinding, GeneratedImage
 
 
 def refused(status: int, body: Any, headers: dict[str, str] | None = None) -> GlmError:
-    """The error that an answer makes."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     with pytest.raises(GlmError) as caught:
         read_answer(status, headers=headers or {}, body=content)
@@ -53,7 +52,6 @@ EXPECTED = {
 
 
 def test_every_code_has_its_error() -> None:
-    """The code decides, whatever the status; the platform's message and code are kept."""
     assert set(CODES) == {code for codes in EXPECTED.values() for code in codes}
     for expected, codes in EXPECTED.items():
         for code, status in itertools.product(codes, (200, 400, 401, 429, 500)):
@@ -72,7 +70,6 @@ def answered(**body: Any) -> GeneratedImage:
 
 
 def test_a_good_answer_gives_link_time_and_findings() -> None:
-    """Findings of level 2 and 3 come with the picture as a warning; a time is what a database can hold of seconds."""
     filters = [{"role": "assistant", "level": 3}, {"level": 2}, {"role": "user"}, "odd"]
     findings = (ContentFinding(role="assistant", level=3), ContentFinding(role="unknown", level=2))
     made = GeneratedImage(url=f"{URL}?Signature=x%3D", created=1795382776, findings=findings)
@@ -93,7 +90,6 @@ REQUEST_IDS: list[tuple[dict[str, Any], dict[str, str], str | None]] = [
 
 
 def test_the_request_id_is_kept() -> None:
-    """The id that support asks for comes in the body, in its error, or in a header; of a success and of an error."""
     error = {"code": "1210", "message": "x"}
     for ids, headers, kept in REQUEST_IDS:
         body = json.dumps({"data": [{"url": URL}], **ids}).encode()
@@ -104,14 +100,12 @@ def test_the_request_id_is_kept() -> None:
 
 
 def test_of_each_role_the_worst_finding_counts() -> None:
-    """However many findings there are, a card has at most one for each place; no other role is the platform's."""
     entries = [{"role": role, "level": level} for role in ("user", "x", "y", "assistant") for level in (3, 2, 3)]
     found = answered(content_filter=entries * 500).findings
     assert [(finding.role, finding.level) for finding in found] == [("user", 2), ("unknown", 2), ("assistant", 2)]
 
 
 def test_a_finding_of_level_0_or_1_is_a_refusal() -> None:
-    """At these levels the picture is not shown, link or no link."""
     for level in (0, 1):
         entries = [{"role": "assistant", "level": level}, {"role": "user", "level": 3}]
         error = refused(200, {"data": [{"url": URL}], "content_filter": entries})
@@ -132,7 +126,6 @@ NOT_HTTPS = [
 
 
 def test_200_without_a_link_is_an_error() -> None:
-    """A success that shows no picture is none; what is no JSON broke on the way, and the image may have been made."""
     for body in (*NOT_JSON, *WITHOUT_LINK):
         error = refused(200, body)
         assert (type(error), error.from_platform) == (ServerFailed, False), body
@@ -145,7 +138,6 @@ def test_200_without_a_link_is_an_error() -> None:
 
 
 def test_what_a_firewall_answers_is_not_the_platforms() -> None:
-    """It is told as blocked on the way, with its status: neither the key nor the parameters are to blame."""
     for status in (302, 400, 401, 403, 404, 405, 407, 413, 434, 451):
         for body in (PAGE.encode(), b"", b"Forbidden", b"[]", b'{"message": "Forbidden"}', b'{"error": "x"}'):
             error = refused(status, body)
@@ -156,7 +148,6 @@ def test_what_a_firewall_answers_is_not_the_platforms() -> None:
 
 
 def test_a_gateway_may_have_lost_the_image() -> None:
-    """After such a status the call may have been worked on, so it is not repeated and may be billed."""
     for status in (201, 204, 408, 499, 500, 502, 503, 504, 529):
         for body in (PAGE.encode(), b"", b"upstream connect error", b'{"message": "Bad Gateway"}'):
             error = refused(status, body)
@@ -177,7 +168,6 @@ WORDS: list[tuple[dict[str, str], bytes, str]] = [
 
 
 def test_the_first_words_are_kept_for_the_admins() -> None:
-    """In whatever encoding, without HTML, at most 120 characters, and never the key."""
     for headers, body, words in WORDS:
         with pytest.raises(GlmError) as caught:
             read_answer(403, headers=headers, body=body, key="test-id.half-of-the-secret-of-the-key")
@@ -195,7 +185,6 @@ REJECTIONS: list[tuple[int, dict[str, str], str]] = [
 
 
 def test_a_rejection_before_any_work_waits() -> None:
-    """429 without a business code, and 503 that says when to come again, cost nothing; with a code that decides."""
     for status, headers, sentence in REJECTIONS:
         for body in (PAGE.encode(), b"", b'{"error": {"message": "slow down"}}', b'{"error": {"code": "429"}}'):
             error = refused(status, body, headers)
@@ -218,7 +207,6 @@ BY_STATUS: dict[int, tuple[type[GlmError], str]] = {
 
 
 def test_without_a_code_the_status_decides() -> None:
-    """The platform's own JSON may lack a code."""
     for status, expected in BY_STATUS.items():
         for body in ({"error": {"message": "x"}}, {"code": 7, "msg": "x", "success": False}):
             found = refused(status, body)
@@ -236,7 +224,6 @@ BALANCE: list[tuple[dict[str, Any], str]] = [
 
 
 def test_the_code_is_found_however_it_is_written() -> None:
-    """Numbers, strings and a bracketed prefix are all seen in the field."""
     for body, message in BALANCE:
         for status in (429, 200):
             error = refused(status, body)
@@ -245,7 +232,6 @@ def test_the_code_is_found_however_it_is_written() -> None:
 
 
 def test_a_quota_tells_until_when() -> None:
-    """The time in the platform's message, which is Beijing's, becomes a placeholder of our sentence."""
     for written in ("2026-11-23 00:00:00", "2026-11-23 00:00", "2026-11-23T00:00:00"):
         error = refused(429, {"error": {"code": "1308", "message": f"您的限额将在 {written} 重置"}})
         assert error.values == {"until": str(int(datetime(2026, 11, 22, 16, tzinfo=UTC).timestamp()))}
@@ -255,7 +241,6 @@ def test_a_quota_tells_until_when() -> None:
 
 
 def test_what_helps_to_act_is_kept() -> None:
-    """The platform's delay and its id of the call come along, where it sends them."""
     error = refused(429, {"error": {"code": "1302", "message": "x"}, "request_id": "2026112200"}, {"retry-after": "7"})
     assert (error.retry_after, error.request_id, error.waits) == (7.0, "2026112200", True)
     dated = refused(429, {"error": {"code": "1302"}}, {"retry-after": "Sun, 22 Nov 2026 00:00:00 GMT"})
@@ -264,7 +249,6 @@ def test_what_helps_to_act_is_kept() -> None:
 
 
 def test_a_refusal_by_the_filter_tells_where() -> None:
-    """The refusal's ``contentFilter`` is written differently from the success's ``content_filter``."""
     error = refused(400, {"contentFilter": [{"level": 2, "role": "user"}], "error": {"code": "1301", "message": "x"}})
     assert isinstance(error, ContentRejected)
     assert error.filters == (("user", 2),)
@@ -278,5 +262,4 @@ def test_what_no_database_takes_is_left_out() -> None:
 
 
 def test_a_long_message_is_cut() -> None:
-    """A platform's message never fills a card."""
     assert len(refused(500, {"error": {"code": "500", "message": "x" * 10_000}}).message) == 500

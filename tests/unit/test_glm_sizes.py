@@ -21,14 +21,12 @@ TYPED = {
 
 
 def test_typed_size_becomes_pixels() -> None:
-    """Each way of typing a size ends as the platform's ``WxH`` with an ASCII x."""
     assert {size: {resolve("glm-image", one) for one in typed.split("|")} for size, typed in TYPED.items()} == {
         size: {size} for size in TYPED
     }
 
 
 def test_invalid_size_is_rejected() -> None:
-    """A size outside the rule, or text that is none, is rejected with the allowed sizes beside it."""
     for typed in (
         "512x512",
         "992x1024",
@@ -55,14 +53,12 @@ def test_invalid_size_is_rejected() -> None:
     ],
 )
 def test_error_is_worded_as_documented(model: str, size: str, rule: str) -> None:
-    """Callers of the command line match on these words."""
     with pytest.raises(InvalidSize) as caught:
         resolve(model, size)
     assert caught.value.message == f"Invalid size: {size} for model {model}. Must be {rule}"
 
 
 def test_recommended_sizes_and_ratios_are_valid() -> None:
-    """The recommended sizes hold even where the rule says no, and every ratio leads to a size of the model."""
     for model in MODELS:
         for size in (*RECOMMENDED[model], DEFAULT_SIZE):
             assert resolve(model, size) == size
@@ -73,14 +69,12 @@ def test_recommended_sizes_and_ratios_are_valid() -> None:
 
 
 def test_rules_are_the_documented_ones() -> None:
-    """The card of the sizes shows the same numbers that the check uses."""
     glm, cogview = rule("glm-image"), rule("cogview-3-flash")
     assert (glm.minimum, glm.maximum, glm.multiple, glm.max_pixels) == (1024, 2048, 32, 4_194_304)
     assert (cogview.minimum, cogview.maximum, cogview.multiple, cogview.max_pixels) == (512, 2048, 16, 2_097_152)
 
 
 def test_unknown_model_is_rejected() -> None:
-    """A model that does not exist has no sizes, and so no nearest one."""
     with pytest.raises(RequestRejected) as caught:
         resolve("glm-image-2", "16:9")
     assert caught.value.sentence == "failure.model"
@@ -92,7 +86,6 @@ NAMES = {"2048x1152": "16:9", "1728x960": "≈16:9", "1280x1280": "1:1", "1568x1
 
 
 def test_size_is_named_by_its_ratio() -> None:
-    """A ratio that is only near says so."""
     assert {size: ratio_name(size) for size in NAMES} == NAMES
 
 
@@ -106,7 +99,6 @@ NEAREST = {
 
 
 def test_nearest_size() -> None:
-    """A size that a model does not make becomes the nearest one, of the same ratio as far as the model allows."""
     for model, pairs in NEAREST.items():
         for typed, size in map(str.split, pairs.split(", ")):
             assert nearest(model, *map(int, typed.split("x"))) == size
@@ -114,7 +106,6 @@ def test_nearest_size() -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_nearest_size_is_always_valid(model: str) -> None:
-    """Whatever is typed, the nearest size is one that the model makes; valid sizes stay."""
     for width in range(1, 4000, 97):
         for height in range(1, 4000, 89):
             found = nearest(model, width, height)

@@ -44,7 +44,6 @@ class GroupCommitHarness:
 
 
 def test_items_submitted_during_a_commit_are_the_next_group() -> None:
-    """Seven items submitted during a commit are committed at once and in order, each with its own result."""
     harness = GroupCommitHarness()
     assert [one.result() for one in harness.run()] == [2 * number for number in range(MOST)]
     assert harness.groups == [[0], [1, 2, 3, 4, 5, 6, 7]]
@@ -52,8 +51,6 @@ def test_items_submitted_during_a_commit_are_the_next_group() -> None:
 
 
 def test_an_item_that_fails_fails_alone() -> None:
-    """The error of one item of a group is raised to its own thread; the others are committed."""
-
     def fail(items: Sequence[int]) -> None:
         if 3 in items:
             raise ValueError
@@ -66,8 +63,6 @@ def test_an_item_that_fails_fails_alone() -> None:
 
 
 def test_without_a_database_a_group_fails_as_one() -> None:
-    """A database that does not answer is asked once for a group and raised to all of it; the next item asks again."""
-
     def fail(items: Sequence[int]) -> None:
         if items[0] == 1:
             raise DatabaseUnavailable("away")
@@ -83,7 +78,6 @@ def test_without_a_database_a_group_fails_as_one() -> None:
 
 
 def test_many_threads_get_their_own_results() -> None:
-    """A thousand items of many threads are each committed once."""
     committed: list[int] = []
 
     def commit(items: Sequence[int]) -> list[int]:

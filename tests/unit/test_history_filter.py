@@ -41,13 +41,11 @@ MEANINGS = {
 
 
 def test_filter_means_days_and_words() -> None:
-    """Days are the last ones that are not after today; what is no date is words."""
     assert {typed: parse_history_filter(typed, today=SUNDAY) for typed in MEANINGS} == MEANINGS
 
 
 @given(st.text() | st.from_regex(r"\d{1,4}[-/.年]\d{1,3}[-/月]?\d{0,3}[日号]?", fullmatch=True), st.dates())
 def test_any_text_is_a_filter(text: str, today: date) -> None:
-    """No text raises an exception, and the days are in order."""
     found = parse_history_filter(text, today=max(today, date(1001, 1, 1)))
     assert (found.first is None) == (found.last is None)
     assert found.first is None or found.last is None or found.first <= found.last

@@ -15,17 +15,14 @@ WHOLE = render("猫", width=64, height=48, image_id="1", watermark=False)
 
 
 def cache_in(path: Path, *, days: float = 30, largest: int = 1000) -> ImageCache:
-    """A cache at a fixed time."""
     return ImageCache(path, days=days, largest=largest, clock=lambda: NOW)
 
 
 def aged(path: Path, *, days: float) -> None:
-    """Makes a file as old as that."""
     os.utime(path, (NOW - days * DAY, NOW - days * DAY))
 
 
 def test_only_whole_images_come_back(tmp_path: Path) -> None:
-    """An image comes back unchanged; a file that does not decode is deleted, and one that is gone is no error."""
     cache = cache_in(tmp_path)
     assert cache.put("whole.jpg", WHOLE)
     cache.put("half.jpg", WHOLE[: len(WHOLE) // 2])
@@ -45,7 +42,6 @@ def test_only_whole_images_come_back(tmp_path: Path) -> None:
 def test_old_images_are_removed_and_then_the_oldest_until_the_rest_fits(
     tmp_path: Path, largest: int, ages: tuple[int, ...], left: list[str]
 ) -> None:
-    """Files older than 30 days are removed, and the oldest ones beyond the size; each file has 10 bytes."""
     cache = cache_in(tmp_path, largest=largest)
     for number, days in enumerate(ages):
         cache.put(f"g{number}.jpg", b"x" * 10)
@@ -55,7 +51,6 @@ def test_old_images_are_removed_and_then_the_oldest_until_the_rest_fits(
 
 
 def test_a_folder_that_cannot_be_used_is_empty(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever the system refuses is logged, and counts as an image that is not there."""
     tmp_path.joinpath("file").write_bytes(b"not a folder")
     cache = cache_in(tmp_path / "file")
     assert not cache.put("g1.jpg", WHOLE)
@@ -66,7 +61,6 @@ def test_a_folder_that_cannot_be_used_is_empty(tmp_path: Path, caplog: pytest.Lo
 
 
 def test_what_cannot_be_read_or_removed_is_left(tmp_path: Path) -> None:
-    """One entry that the system refuses keeps no other from being removed."""
     cache = cache_in(tmp_path)
     (tmp_path / "g1.jpg").mkdir()
     (tmp_path / "loop.jpg").symlink_to("loop.jpg")

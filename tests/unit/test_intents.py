@@ -18,13 +18,11 @@ PRICES = {"models": "prices"}
 
 
 def understood(situation: str, text: str) -> Intent:
-    """What the bot makes of a row."""
     refers = Situation(result=situation in ("after", "reply"), waiting=situation == "waiting")
     return recognize(visible(text), rules=RULES, situation=refers, styles=styles())
 
 
 def rows(name: str) -> list[tuple[str, str, str]]:
-    """The rows of a table: situation, text, expectation."""
     lines = (FOLDER / name).read_text("utf-8").splitlines()
     return [(*line.split("\t"),) for line in lines if line and not line.startswith("#")]  # type: ignore[misc]
 
@@ -83,7 +81,6 @@ def is_paid_unasked(situation: str, text: str, expects: str) -> bool:
 
 
 def test_what_people_type_is_understood_and_nothing_else_is_paid() -> None:
-    """Every row of the first table is understood, nearly every row of the second, and none is paid unasked."""
     for table, share in (("utterances.tsv", 1.0), ("utterances_more.tsv", 0.99)):
         wrong = [row for row in rows(table) if not is_right(*row)]
         assert len(wrong) <= len(rows(table)) * (1 - share), wrong
@@ -94,7 +91,6 @@ FORMS = ["好的，{}", "{}，谢谢", "{} 👍", "{}！", "嗨，{}", "{}哈", 
 
 
 def test_thanks_and_greetings_make_nothing_a_prompt() -> None:
-    """What is no prompt is none with thanks, a greeting or an emoji beside it; each row is tried with one of them."""
     free = [
         row for row in rows("utterances_more.tsv") if not re.search(r"image|again", row[2]) and row[1][0] not in "/@"
     ]

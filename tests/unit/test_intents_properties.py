@@ -33,18 +33,15 @@ texts = st.text() | st.lists(st.sampled_from([*THANKS, *MARKS, *OPTIONS, *WORDS]
 
 
 def understood(text: str, situation: Situation | None = None) -> Intent:
-    """What the bot makes of a text."""
     return recognize(text, rules=RULES, situation=situation, styles=styles())
 
 
 def words_of(text: str) -> str:
-    """The letters and digits of a text, one after the other."""
     return re.sub(r"[\W_]", "", text)
 
 
 @given(texts, SITUATIONS)
 def test_prompt_and_spans_make_up_the_whole_text(text: str, situation: Situation) -> None:
-    """No word of a description is lost, and none is both part of the prompt and recognized as something else."""
     intent = understood(text, situation)
     ends = [0, *(place for span in intent.spans for place in (span.start, span.end)), len(text)]
     assert ends == sorted(ends)
@@ -60,7 +57,6 @@ def test_prompt_and_spans_make_up_the_whole_text(text: str, situation: Situation
     SITUATIONS,
 )
 def test_quoted_text_is_no_option(quoted: str, marks: str, form: str, situation: Situation) -> None:
-    """What stands in quotation marks is drawn as it stands, and is no command, follow-up or thank-you either."""
     text = f"{marks[0]}{quoted}{marks[1]}"
     intent = understood(form.format(text), situation)
     assert (intent.kind, intent.options.given) == ("prompt", {})
@@ -69,14 +65,12 @@ def test_quoted_text_is_no_option(quoted: str, marks: str, form: str, situation:
 
 @given(st.lists(st.sampled_from(THANKS), min_size=1, max_size=4), st.sampled_from(OPTIONS), SITUATIONS)
 def test_thanks_beside_options_make_no_new_image(thanks: list[str], option: str, situation: Situation) -> None:
-    """Options beside nothing but thanks are no prompt; after a result they may repeat it."""
     intent = understood(f"{'，'.join(thanks)}，{option}", situation)
     assert intent.kind in ("thanks", "ambiguous", "rejected", "command", *(["again"] if situation.result else []))
 
 
 @given(st.lists(st.tuples(st.sampled_from(THANKS), st.sampled_from(MARKS)), min_size=1, max_size=30), SITUATIONS)
 def test_thanks_are_never_paid(parts: list[tuple[str, str]], situation: Situation) -> None:
-    """Thanks, emoji and punctuation in any order cost nothing, with a result or without."""
     assert understood("".join(word + mark for word, mark in parts), situation).kind not in ("prompt", "again")
 
 
@@ -92,7 +86,6 @@ CLOCKS = [
 
 @given(st.integers(0, 23), st.integers(0, 59), st.sampled_from(CLOCKS))
 def test_a_time_or_a_score_is_no_size(first: int, second: int, form: str) -> None:
-    """Two numbers of a clock or a match stay in the prompt."""
     for pair in (f"{first}:{second:02}", f"{first}:{second}", f"{first}：{second}"):
         assert understood(form.format(pair)).options.given.get("size") is None
 
@@ -105,7 +98,6 @@ REPEATED = [
 
 @pytest.mark.parametrize("part", REPEATED)
 def test_long_messages_take_linear_time(part: str) -> None:
-    """A message of 100,000 characters is understood before the time limit of a test."""
     assert understood(part * (100_000 // len(part))).kind != "edit"
 
 
@@ -120,7 +112,6 @@ FAULTS = [
 
 
 def test_a_faulty_list_is_reported(tmp_path: Path) -> None:
-    """Each faulty entry is named with its file and its key."""
     content = (CONFIG / "intents.toml").read_text("utf-8")
     for old, new, fault in FAULTS:
         (tmp_path / "intents.toml").write_text(content.replace(old, new, 1), "utf-8")
@@ -130,7 +121,6 @@ def test_a_faulty_list_is_reported(tmp_path: Path) -> None:
 
 
 def test_faulty_lists_are_reported_with_the_other_settings(tmp_path: Path) -> None:
-    """At the start everything that is wrong is listed at once, whatever file it is in."""
     for file in CONFIG.glob("*.toml"):
         content = (
             file.read_text("utf-8").replace("phrases = [", 'phrases = ["(", ', 1).replace('zh = "水墨"', 'zh = ""')
@@ -143,7 +133,6 @@ def test_faulty_lists_are_reported_with_the_other_settings(tmp_path: Path) -> No
 
 
 def test_a_teams_own_words_count(tmp_path: Path) -> None:
-    """Words that a team adds are understood."""
     content = (CONFIG / "intents.toml").read_text("utf-8")
     (tmp_path / "intents.toml").write_text(content.replace("phrases = [", 'phrases = ["拍谢",', 1), "utf-8")
     assert recognize("拍谢", rules=Rules.load(tmp_path)).kind == "thanks"

@@ -51,7 +51,6 @@ LINES: list[tuple[str, dict[str, object], str]] = [
 
 
 def test_a_line_of_text_cannot_be_forged_by_a_value() -> None:
-    """Time, level and logger, the event, then key=value; a value with a space or a break in it is quoted."""
     with written(secrets=("id.hidden",)) as lines, bind_ids():
         for event, values, _ in LINES:
             log.info(event, **values)
@@ -59,7 +58,6 @@ def test_a_line_of_text_cannot_be_forged_by_a_value() -> None:
 
 
 def test_a_line_of_json_has_typed_values_and_escapes_control_characters() -> None:
-    """Numbers stay numbers, and what a terminal would act on is escaped; a secret is masked in a traceback too."""
     with written("json", secrets=("hidden_key",)) as lines:
         log.info("generation made", generation="g1", seconds=2.3, calls=1, code=None, prompt="龙\u202e\x9b\x7f")
         logging.getLogger("bot.here").warning("of %s", "a library", extra={"status": 200})
@@ -85,7 +83,6 @@ def test_a_line_of_json_has_typed_values_and_escapes_control_characters() -> Non
 
 
 def test_a_traceback_follows_on_lines_of_its_own() -> None:
-    """An unexpected error shows where it came from, and no control character of it acts."""
     with written() as lines:
         try:
             "gone".encode("\x1b[31m")
@@ -96,7 +93,6 @@ def test_a_traceback_follows_on_lines_of_its_own() -> None:
 
 
 def test_ids_are_on_every_line_of_their_block_and_thread() -> None:
-    """Events within the block carry the ids, the inner ones too; those of another thread do not."""
     with written() as lines:
         with bind_ids(message_id="om_1", request=None):
             with bind_ids(generation="g1"):
@@ -115,14 +111,12 @@ def test_ids_are_on_every_line_of_their_block_and_thread() -> None:
 
 
 def test_events_can_be_captured_with_structlog() -> None:
-    """Whoever tests the bot needs no handler."""
     with capture_logs() as events:
         log.warning("lease lost", task="deliver")
     assert events == [{"event": "lease lost", "task": "deliver", "log_level": "warning"}]
 
 
 def test_a_flood_of_lines_of_the_server_is_counted(caplog: pytest.LogCaptureFixture) -> None:
-    """Ten lines a minute of the web server's are written; the next one says how many were not."""
     now = [0.0]
     limit = LogRateLimit(clock=lambda: now[0])
     told = [logging.LogRecord("waitress", logging.INFO, "", 1, "uncaptured %s", (n,), None) for n in range(51)]
@@ -138,7 +132,6 @@ def test_a_flood_of_lines_of_the_server_is_counted(caplog: pytest.LogCaptureFixt
 
 
 def test_a_library_that_names_addresses_is_silent(caplog: pytest.LogCaptureFixture) -> None:
-    """Signed links and tickets are in what these log below a warning, whatever the bot's level is."""
     with as_served("debug"):
         for name in ("httpx", "httpcore.http11", "websockets.client", "alembic.runtime"):
             logging.getLogger(name).info("GET https://pictures.example/a.png?Signature=x")

@@ -29,12 +29,10 @@ FAILURES = [
 
 
 def leaves(error: type[GlmError]) -> list[type[GlmError]]:
-    """The error and everything below it."""
     return [error, *(leaf for child in error.__subclasses__() for leaf in leaves(child))]
 
 
 def test_each_sentence_is_in_its_own_language() -> None:
-    """No Chinese in English, no ASCII punctuation after Chinese, no exclamation mark and no tag in either."""
     wrong = []
     for key in catalogue().keys:
         values = dict.fromkeys(catalogue().placeholders(key), "1")
@@ -46,7 +44,6 @@ def test_each_sentence_is_in_its_own_language() -> None:
 
 
 def test_each_error_has_its_sentence_and_each_failure_its_advice() -> None:
-    """Every error of the tree names a sentence of the catalogue, no two by accident, and failures say what to do."""
     assert {leaf.sentence for leaf in leaves(GlmError) if leaf.sentence} <= catalogue().keys
     assert {f"{key}.advice" for key in FAILURES if key not in errors.FOR_ADMINS} <= catalogue().keys
     assert set(FAILURES) >= errors.FOR_ADMINS
@@ -86,7 +83,6 @@ PUT_TOGETHER = {
 
 
 def test_sentences_and_their_uses_match() -> None:
-    """Every key that the program names or puts together is in the catalogue, and every key is used."""
     recorder = Recorder.load(CONFIG)
     for render, buttons, alerts in product(samples().values(), (True, False), (True, False)):
         render(replace(cards(buttons=buttons, alerts_admins=alerts), messages=recorder))
@@ -101,7 +97,6 @@ def test_sentences_and_their_uses_match() -> None:
 
 
 def test_values_are_inserted_as_they_are() -> None:
-    """Braces in a value are not placeholders, and a value may be bilingual itself."""
     words = Messages({"zh": {"a": "在{where}。"}, "en": {"a": "In {where}."}})
     assert words.text("a", "zh", where="{where}") == "在{where}。"
     assert words.bilingual("a", where="{0.x}") == {"zh_cn": "在{0.x}。", "en_us": "In {0.x}."}
@@ -124,12 +119,10 @@ BEST = [
 
 
 def test_best_key_fits_the_values() -> None:
-    """If a value is missing the plain form is taken, and none if there is none."""
     assert [(key, names, catalogue().best_key(key, names)) for key, names, _ in BEST] == BEST
 
 
 def test_texts_join_in_each_language() -> None:
-    """Parts join with the separator of each language."""
     separator = {"zh_cn": "、", "en_us": ", "}
     assert join([same_text("1"), same_text("2")], separator=separator) == {"zh_cn": "1、2", "en_us": "1, 2"}
 
@@ -150,14 +143,12 @@ def test_texts_join_in_each_language() -> None:
     ],
 )
 def test_all_errors_are_listed(zh: str, en: str, faults: list[str]) -> None:
-    """Every difference between the catalogues is named with its file and key."""
     with pytest.raises(SettingsError) as raised:
         Messages({"zh": tomllib.loads(zh), "en": tomllib.loads(en)})
     assert raised.value.faults == faults
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    """A folder in the place of a file, and one that is not TOML, are both named, the latter with its line."""
     (tmp_path / "messages.zh.toml").mkdir()
     (tmp_path / "messages.en.toml").write_text('b = "B"\na = ', encoding="utf-8")
     with pytest.raises(SettingsError) as raised:

@@ -95,7 +95,6 @@ assert Options.from_stored({"seed": 7, "of_another_version": 1}).seed == 7
 
 
 def test_trial_option_is_known_everywhere(tmp_path: Path) -> None:
-    """One declaration and its sentences: it is parsed, resolved, repeated, shown, offered, sent and exported."""
     root = BOT.parent
     ignored = shutil.ignore_patterns("__pycache__", "static")
     for name in ("bot", "config", "tests"):
@@ -116,5 +115,4 @@ def test_trial_option_is_known_everywhere(tmp_path: Path) -> None:
 
 
 def test_names_of_options_are_unambiguous() -> None:
-    """No two options share a name that can be typed."""
     assert len(NAMES) == sum(len(option.words) + len(option.flags) for option in OPTIONS.values())

@@ -15,10 +15,6 @@ from tests.unit.messages_table import EVERY
 
 
 def test_messages_mean_what_the_table_says() -> None:
-    """Each message of the table is parsed as written there, down to the values of an error's sentence.
-
-    The catalogues hold each error with just the values that the parser gives.
-    """
     assert len(dict(EVERY)) == len(EVERY) >= 120
     assert {text: parse(text) for text, _ in EVERY} == dict(EVERY)
     errors = {meaning.sentence: set(meaning.values) for _, meaning in EVERY if isinstance(meaning, UserError)}
@@ -29,7 +25,6 @@ VALUES = {"model": "cogview-4", "size": "16:9", "quality": "hd", "style": "ink",
 
 
 def test_every_name_of_an_option_works_with_every_sign() -> None:
-    """Each name of the registry gives its option after each sign, in full width and capitals too."""
     for sign, (name, option) in product(("/", "--", "／", "—", "——"), OPTIONS.items()):
         for word in option.words:
             expected = ImagePrompt(prompt="猫", options=PartialOptions(**{name: VALUES[name]}))
@@ -40,7 +35,6 @@ def test_every_name_of_an_option_works_with_every_sign() -> None:
 
 
 def test_every_command_word_works_with_a_slash() -> None:
-    """Each command's English and Chinese word gives it after a slash, in full width too."""
     for word, name in COMMANDS.items():
         if name == "lang":
             assert parse(f"/{word} zh") == parse(f"／{word}　ＺＨ") == Command(name="lang", argument="zh")
@@ -49,7 +43,6 @@ def test_every_command_word_works_with_a_slash() -> None:
 
 
 def test_command_word_without_a_slash_counts_only_alone() -> None:
-    """A bare command word is a command only if it is the whole message; other English words are prompts."""
     for word in BARE:
         assert not isinstance(parse(word), ImagePrompt)
         assert parse(f"{word} 的图标") == ImagePrompt(prompt=f"{word} 的图标")
@@ -76,7 +69,6 @@ SIGNS = {chr(code): chr(plain).lower() for code, plain in sizes.PLAIN.items() if
 
 
 def test_message_reads_the_signs_of_sizes() -> None:
-    """Whatever counts as ``x`` or ``:`` in a size counts so in a message."""
     for sign, plain in SIGNS.items():
         assert parse(f"猫 /size 16{sign}9") == ImagePrompt(prompt="猫", options=PartialOptions(size=f"16{plain}9"))
 
@@ -87,13 +79,11 @@ STYLES = ("水墨", "ink", "3D渲染")
 def resolved(
     typed: PartialOptions, *, defaults: Options | None = None, may_drop_watermark: bool = False
 ) -> Options | UserError:
-    """The options resolved with the styles of this module."""
     defaults = defaults or Options()
     return resolve_options(typed, defaults=defaults, may_drop_watermark=may_drop_watermark, styles=STYLES)
 
 
 def test_defaults_apply_where_nothing_is_typed() -> None:
-    """A message without options is made with the defaults as they are."""
     defaults = Options(model="cogview-4", size="1344x768", quality="standard", style="ink", count=2)
     assert resolved(PartialOptions(), defaults=defaults) == defaults
 
@@ -103,20 +93,17 @@ ADAPTED = "768x1344 glm-image 960x1728, 1440x720 glm-image 1280x1280, 2048x2048 
 
 
 def test_size_follows_the_model() -> None:
-    """A ratio or a word becomes the size that the chosen model makes for it."""
     for model, typed, size in map(str.split, MADE.split(", ")):
         assert resolved(PartialOptions(model=model, size=typed)) == Options(model=model, size=size)
 
 
 def test_default_size_follows_a_typed_model() -> None:
-    """A default size that the typed model does not make becomes its size of the nearest ratio."""
     for default, model, size in map(str.split, ADAPTED.split(", ")):
         found = resolved(PartialOptions(model=model), defaults=Options(model="cogview-4", size=default))
         assert found == Options(model=model, size=size)
 
 
 def test_wrong_size_lists_what_the_model_makes() -> None:
-    """A size that the model does not make is answered with its ratios, its sizes and its rule."""
     for size in ("512x512", "很大", "16:10", "1568x1057", "1024", "99999x99999"):
         error = resolved(PartialOptions(size=size))
         assert isinstance(error, UserError)
@@ -135,7 +122,6 @@ WORDS: dict[Language, tuple[str, ...]] = {
 
 
 def test_errors_about_sizes_name_the_words() -> None:
-    """What is said of a missing or wrong size names the words that can be typed for one, in either language."""
     for key in ("misread.size", "misread.size_missing"):
         values = dict.fromkeys(catalogue().placeholders(key), "x")
         for language, words in WORDS.items():
@@ -154,7 +140,6 @@ WRONG: list[tuple[dict[str, object], str, dict[str, str]]] = [
 
 
 def test_wrong_value_names_the_allowed_ones() -> None:
-    """Each option's error has its own sentence, with the value and what is allowed instead."""
     for typed, sentence, values in WRONG:
         assert resolved(PartialOptions(**typed)) == UserError(sentence=f"misread.{sentence}", values=values)
         # The card names the styles itself, in the reader's language.
@@ -163,13 +148,11 @@ def test_wrong_value_names_the_allowed_ones() -> None:
 
 
 def test_style_is_found_in_any_case() -> None:
-    """A style has its own spelling however it was typed; an empty one removes the default."""
     for typed, name in {"水墨": "水墨", "INK": "ink", "3d渲染": "3D渲染", "": None}.items():
         assert resolved(PartialOptions(style=typed), defaults=Options(style="ink")) == Options(style=name)
 
 
 def test_watermark_goes_only_if_it_may() -> None:
-    """The watermark is dropped if that was typed or is the default and the account has signed for it."""
     without, typed = Options(watermark=False), PartialOptions(watermark=False)
     assert resolved(PartialOptions(), may_drop_watermark=True) == Options()
     assert resolved(typed, may_drop_watermark=True) == without
@@ -178,7 +161,6 @@ def test_watermark_goes_only_if_it_may() -> None:
 
 
 def test_wrong_value_offers_what_was_probably_meant() -> None:
-    """An error offers the nearest valid value, or the options without the wrong one."""
     offers = {
         ("size", "1000x1000"): "1024x1024",
         ("size", "16:10"): "3:2",

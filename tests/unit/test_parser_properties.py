@@ -65,7 +65,6 @@ def full_width(text: str) -> str:
 
 @given(anything)
 def test_any_text_has_one_answer(text: str) -> None:
-    """Any string gives a prompt that says something, a command, or a fault, and never an exception."""
     understood = parse(text)
     assert isinstance(understood, ImagePrompt | Command | UserError)
     if isinstance(understood, ImagePrompt):
@@ -77,7 +76,6 @@ def test_any_text_has_one_answer(text: str) -> None:
 
 @given(anything)
 def test_no_option_is_left_in_a_prompt(text: str) -> None:
-    """Whatever was typed, the prompt that is sent holds nothing that would count as an option."""
     understood = parse(text)
     assume(isinstance(understood, ImagePrompt))
     assert isinstance(understood, ImagePrompt)
@@ -86,7 +84,6 @@ def test_no_option_is_left_in_a_prompt(text: str) -> None:
 
 @given(st.lists(words, min_size=1, max_size=5), options, st.randoms(use_true_random=False))
 def test_options_leave_the_prompt_wherever_they_stand(said: list[str], typed: list[str], random: Random) -> None:
-    """Options anywhere between the words are read, and the words stay in their order."""
     parts = [*said]
     for spelling in typed:
         parts.insert(random.randint(0, len(parts)), spelling)
@@ -95,7 +92,6 @@ def test_options_leave_the_prompt_wherever_they_stand(said: list[str], typed: li
 
 @given(words, pairs, st.sampled_from(["", " ", "，"]), st.lists(quoted, min_size=1, max_size=3), options)
 def test_quoted_text_never_changes(word: str, pair: str, joiner: str, texts: list[str], typed: list[str]) -> None:
-    """What stands in quotation marks of any kind reaches the prompt as it was typed, options in it too."""
     said = joiner.join([f"{word}里", *(f"{pair[0]}{text}{pair[1]}" for text in texts)])
     understood = parse(" ".join([said, *typed, word]))
     assert understood == ImagePrompt(prompt=f"{said} {word}", options=said_by(typed))
@@ -103,14 +99,12 @@ def test_quoted_text_never_changes(word: str, pair: str, joiner: str, texts: lis
 
 @given(words, brackets, options, words)
 def test_brackets_that_held_options_alone_go_with_them(before: str, pair: str, typed: list[str], after: str) -> None:
-    """Brackets in which nothing is left but what the options took leave the prompt too."""
     said = [before, *([f"{pair[0]}{'，'.join(typed)}{pair[1]}"] if typed else []), after]
     assert parse(" ".join(said)) == ImagePrompt(prompt=f"{before} {after}", options=said_by(typed))
 
 
 @given(st.text(",，:： \n　", max_size=5), words, options)
 def test_what_parts_a_mention_from_the_message_means_nothing(opening: str, word: str, typed: list[str]) -> None:
-    """Commas, colons and spaces before the first word change nothing."""
     said = " ".join([word, *typed])
     assert parse(opening + said) == parse(said)
     assert parse(f"{opening}/help") == Command(name="help")
@@ -118,14 +112,12 @@ def test_what_parts_a_mention_from_the_message_means_nothing(opening: str, word:
 
 @given(st.text(st.characters(exclude_characters="/／-－—–―、", codec="utf-8")))
 def test_prompt_without_options_comes_back_as_it_was(text: str) -> None:
-    """A description without a sign of an option is the prompt, but for white space at its ends."""
     prompt = "远山" + text
     assert parse(prompt) == ImagePrompt(prompt=prompt.strip())
 
 
 @given(words, options)
 def test_plain_and_full_width_forms_mean_the_same(word: str, typed: list[str]) -> None:
-    """Full-width signs, letters, digits and spaces, ``×`` and ``——`` count as their plain forms."""
     plain = " ".join([word, *typed])
     wide = f"{word}　{full_width(' '.join(typed))}"
     assert parse(wide) == parse(plain)
@@ -133,7 +125,6 @@ def test_plain_and_full_width_forms_mean_the_same(word: str, typed: list[str]) -
 
 @given(words, st.sampled_from(sorted(SPELLINGS)), st.sampled_from(["，", "、", ",", "。", "；"]))
 def test_no_comma_is_left_dangling(word: str, spelling: str, mark: str) -> None:
-    """An option between commas takes one of them along, and at an end its own."""
     for text in (f"{word}{mark}{spelling}{mark}{word}", f"{word}{mark}{spelling}", f"{spelling}{mark}{word}"):
         understood = parse(text)
         assert isinstance(understood, ImagePrompt)
@@ -141,6 +132,5 @@ def test_no_comma_is_left_dangling(word: str, spelling: str, mark: str) -> None:
 
 
 def test_spellings_cover_every_option() -> None:
-    """The properties above are tried with every option that there is."""
     covered = {name for said in SPELLINGS.values() for name in said}
     assert covered == OPTIONS.keys()

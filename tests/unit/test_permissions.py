@@ -26,13 +26,11 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def mode(path: Path) -> int:
-    """The permissions of a file or a folder."""
     return stat.S_IMODE(path.stat().st_mode)
 
 
 @pytest.mark.parametrize("wide", [False, True])
 def test_the_database_and_what_sqlite_puts_beside_it_are_private(tmp_path: Path, *, wide: bool) -> None:
-    """A new one, and one that an earlier version left readable to everybody, with its journals."""
     file = tmp_path / "made" / "bot.db"
     names = ("bot.db", "bot.db-wal", "bot.db-shm")
     with closing(Database(read_url(f"sqlite:///{file}"), connections=1)) as database:
@@ -47,7 +45,6 @@ def test_the_database_and_what_sqlite_puts_beside_it_are_private(tmp_path: Path,
 
 
 def test_originals_and_their_folder_are_private(tmp_path: Path) -> None:
-    """Also those that an earlier version wrote."""
     folder = tmp_path / "originals"
     folder.mkdir()
     folder.chmod(0o755)
@@ -59,7 +56,6 @@ def test_originals_and_their_folder_are_private(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wide", [False, True])
 def test_a_private_file_is_so_from_its_first_byte(tmp_path: Path, *, wide: bool) -> None:
-    """Its unfinished part is private as well, and so is what replaces a file that everybody could read."""
     target = tmp_path / "export.csv"
     if wide:
         target.touch()
@@ -79,7 +75,6 @@ def test_a_folder_that_is_shared_stays_as_it_is(tmp_path: Path, shared: int) -> 
 
 
 def test_what_is_no_file_stays_as_it_is(tmp_path: Path) -> None:
-    """A device or a pipe is not the bot's own."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     pipe.chmod(0o666)

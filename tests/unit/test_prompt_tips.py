@@ -40,14 +40,12 @@ GOOD = [
 
 
 def test_the_tip_fits_the_prompt() -> None:
-    """A prompt that the advice warns of gets the tip for it; one that says what it wants is left alone."""
     for key, prompts in ADVISED.items():
         assert {prompt: tip_for(prompt) for prompt in prompts} == dict.fromkeys(prompts, key)
     assert {prompt: tip_for(prompt) for prompt in GOOD} == dict.fromkeys(GOOD)
 
 
 def test_a_style_does_not_make_a_vague_prompt_clear() -> None:
-    """The words that a style adds are not the person's, so a vague prompt with a style still gets its tip."""
     assert tip_for("好看的图片，油画质感，厚涂笔触，画布纹理", raw_prompt="好看的图片") == "advice.vague"
     assert tip_for("好看的图片，油画质感，厚涂笔触，画布纹理") is None
     assert tip_for("猫" * 1001, raw_prompt="猫") == "advice.long"
@@ -55,13 +53,11 @@ def test_a_style_does_not_make_a_vague_prompt_clear() -> None:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_examples_of_what_to_avoid_get_their_tips(language: Language) -> None:
-    """What ``/tips`` calls vague or contradictory is called so under a result too."""
     vague, opposite, _ = re.findall("[（(]([^）)]+)[）)]", catalogue().text("tips.avoid", language))
     assert (tip_for(vague), tip_for(opposite)) == ("advice.vague", "advice.contradictory")
 
 
 @given(st.text(max_size=1500))
 def test_any_text_gets_a_known_tip_or_none(prompt: str) -> None:
-    """Whatever is typed, the answer is a sentence of the catalogue or nothing."""
     key = tip_for(prompt)
     assert key is None or key in catalogue()

@@ -41,7 +41,6 @@ def shown(*images: GenerationView, locale: str = "zh_cn", **more: Any) -> list[s
 
 
 def say(key: str, **values: object) -> str:
-    """A sentence of the Chinese catalogue."""
     return catalogue().text(key, "zh", **values)
 
 
@@ -59,7 +58,6 @@ TITLES = {
 
 
 def test_title_says_the_stage() -> None:
-    """The title and its color say the stage, and the list of chats shows the same."""
     for stage, (color, zh, en) in TITLES.items():
         card = render_request(cards(), STAGES[stage])
         assert (card["header"]["template"], header(card)[0], header(card, "en_us")[0]) == (color, zh, en)
@@ -76,7 +74,6 @@ WAITING: list[tuple[dict[str, Any], str, str]] = [
 
 
 def test_queue_position_comes_first() -> None:
-    """The position and the estimate come first, the expected cost last, and it can be cancelled."""
     for place, zh, en in WAITING:
         card = render_request(cards(), request(generation(State.WAITING), **place))
         assert (lines(card)[0], lines(card, "en_us")[0]) == (zh, en)
@@ -85,14 +82,12 @@ def test_queue_position_comes_first() -> None:
 
 
 def test_several_images_in_progress_share_their_sentences() -> None:
-    """Images in the same state are named together, and the cost is that of all."""
     said = lines(render_request(cards(), STAGES["first of four"]))
     assert said[:3] == ["第 1 张 · 21 秒", "第 2 张：正在生成，通常需要 20–50 秒", "第 3、4 张：已排队"]
     assert said[-1].startswith("预计费用 ¥0.40（4 张，每张 ¥0.10）")
 
 
 def test_result_shows_everything() -> None:
-    """A result shows image, prompt, options, cost, time, reminder, and what can be done next; a menu has the rest."""
     card = render_request(cards(), STAGES["ready"])
     (image,) = tagged(card, "img")
     assert (image["img_key"], image["alt"]["content"], image["preview"]) == ("img_v3_1", PROMPT, True)
@@ -112,7 +107,6 @@ def test_result_shows_everything() -> None:
 
 
 def test_several_images_share_a_grid() -> None:
-    """Several images are one grid, and each has a row with its own buttons."""
     for stage, mode, count in [("two", "bisect", 2), ("three", "trisect", 3), ("four", "bisect", 4)]:
         card = render_request(cards(), STAGES[stage])
         (grid,) = tagged(card, "img_combination")
@@ -131,7 +125,6 @@ BAD_LINKS = [
 
 
 def test_only_a_valid_https_link_is_shown() -> None:
-    """Without card actions only the link can be pressed; no other address becomes a button or has a reminder."""
     assert pressable(render_request(cards(buttons=False), STAGES["ready"])) == {"打开原图": LINK}
     assert pressable(render_request(cards(buttons=False), STAGES["queued"])) == {}
     for url in BAD_LINKS:
@@ -140,7 +133,6 @@ def test_only_a_valid_https_link_is_shown() -> None:
 
 
 def test_reminder_says_when_the_first_link_expires() -> None:
-    """An unsigned link works for 30 days; of signed ones the first end counts, once, in the team's time."""
     for ends in ((None,), (MARCH_NINTH,), (None, MARCH_NINTH + 86400, MARCH_NINTH)):
         said = shown(*(generation(State.DONE, number, link_expires_at=end) for number, end in enumerate(ends, 1)))
         reminder = REMINDER if ends == (None,) else f"{REMINDER}（这个链接 03-09 04:00 就到期）"
@@ -162,7 +154,6 @@ COSTS: list[tuple[list[GenerationView], str]] = [
 
 
 def test_every_final_card_says_what_it_cost() -> None:
-    """What is billed, what may be, and that nothing is; a free model costs nothing, an unknown price is left out."""
     for images, zh in COSTS:
         assert shown(*images)[-1].split(" · ")[0] == zh
         assert "没有产生费用" in shown(*images, price=0.0)[-1]
@@ -179,7 +170,6 @@ NOTES = {
 
 
 def test_notes_are_small() -> None:
-    """What a person should know is small and grey under the prompt; only glm-image has a note about quality."""
     for key, view in NOTES.items():
         texts = [element["text"] for element in tagged(render_request(cards(), view), "div")]
         note = next(text for text in texts if text["content"] == say(key))
@@ -189,14 +179,12 @@ def test_notes_are_small() -> None:
 
 
 def test_recognized_words_are_named_and_can_be_denied() -> None:
-    """The card says what words were taken for, and its menu has a choice for those who meant something else."""
     card = render_request(cards(), STAGES["recognized"])
     assert "按“竖版”理解为：尺寸 1056x1568（≈2:3）" in lines(card)
     assert pressable(card)["不是这个意思"]["a"] == "retype"
 
 
 def test_failed_images_are_named_beside_the_others() -> None:
-    """Each failure and cancellation has its number, and finished images stay."""
     card = render_request(cards(), STAGES["mixed"])
     assert {
         "第 4 张：还没开始就取消了",
@@ -229,14 +217,12 @@ def test_failure_has_three_parts() -> None:
 
 
 def test_without_admins_people_are_asked_to_find_one() -> None:
-    """Where nobody is set as an admin, the card does not say that somebody was told."""
     said = lines(render_request(cards(alerts_admins=False), STAGES["failed for all"]))
     assert said[2] == "请联系管理员，处理好后再试。"
     assert lines(render_request(cards(), STAGES["failed for all"]))[2] == "已通知管理员，请等处理好后再试。"
 
 
 def test_platform_message_is_small_and_plain() -> None:
-    """The platform's own message is grey plain text, the same for every reader, and bounded."""
     card = render_request(cards(), request(failed("failure.server", platform=PLATFORM + "x" * 500)))
     text = tagged(card, "div")[1]["text"]
     assert (text["tag"], text["text_size"], text["text_color"]) == ("plain_text", "notation", "grey")
@@ -255,7 +241,6 @@ PLAINER: list[tuple[str, dict[str, str], str]] = [
 
 
 def test_missing_value_leaves_a_plainer_sentence() -> None:
-    """Without a value the sentence does without it; a failure that this version does not know is an internal one."""
     for sentence, values, zh in PLAINER:
         assert shown(failed(sentence, values=values))[0] == zh
     assert shown(generation(State.FAILED))[0] == "程序出错，这张图没有完成。"
@@ -269,7 +254,6 @@ REFUSALS: list[tuple[tuple[str, ...], str | None, str, str]] = [
 
 
 def test_refusal_says_what_was_refused_and_how_bad() -> None:
-    """A refusal names the sides, each once, and the level, where they are known; the advice fits the side."""
     for roles, level, zh, en in REFUSALS:
         image = failed("failure.content", roles=roles, values={"level": level} if level else {})
         assert shown(image)[0] == zh
@@ -279,7 +263,6 @@ def test_refusal_says_what_was_refused_and_how_bad() -> None:
 
 
 def test_content_warnings_say_where_and_how_bad() -> None:
-    """Each finding beside an image is a warning; one without a known role names none."""
     assert lines(render_request(cards(), STAGES["warned"]))[:2] == [
         "⚠ 生成的图片有内容安全提示（级别 2，较轻），分享前请留意。",
         "⚠ 提示词有内容安全提示（级别 3，最轻），分享前请留意。",
@@ -289,7 +272,6 @@ def test_content_warnings_say_where_and_how_bad() -> None:
 
 
 def test_advice_mentions_a_link_only_where_there_is_one() -> None:
-    """A card without a usable link says what else can be done."""
     for key in (key for key in FAILURES if f"{key}.advice_plain" in catalogue()):
         for url, form in [(LINK, "advice"), (None, "advice_plain"), ("file:///a", "advice_plain")]:
             advice = shown(failed(key, url=url), locale="en_us")[1]
@@ -298,7 +280,6 @@ def test_advice_mentions_a_link_only_where_there_is_one() -> None:
 
 
 def test_equal_failures_are_shown_once() -> None:
-    """Images that failed for one reason share a sentence with their numbers, and their request ids a small line."""
     same = [failed("failure.balance", number) for number in range(1, 5)]
     assert shown(*same)[0] == "第 1、2、3、4 张：智谱账号余额不足。"
     assert shown(*same, locale="en_us")[0] == "Images 1, 2, 3, 4: The ZhiPu account has no balance left."
@@ -321,14 +302,12 @@ OFFERS = [
 
 
 def test_trying_again_is_offered_where_it_can_help() -> None:
-    """What was paid for is fetched again for free; what the same prompt would meet again can only be edited."""
     for sentence, resumable, labels in OFFERS:
         card = render_request(cards(), request(failed(sentence, url=LINK, resumable=resumable)))
         assert list(pressable(card)) == labels, sentence
 
 
 def test_kept_image_is_offered() -> None:
-    """An image that was cancelled too late is offered first, since it is paid for."""
     card = render_request(cards(), STAGES["kept"])
     assert lines(card)[0] == say("cancelled.kept")
     assert next(iter(pressable(card).items())) == ("还是给我", {"a": "deliver", "r": "req_1"})
@@ -336,7 +315,6 @@ def test_kept_image_is_offered() -> None:
 
 
 def test_text_says_what_the_card_says() -> None:
-    """Title, options, prompt, cost, reminder and link are lines in the reader's language, warnings and failures too."""
     assert render_request_text(cards(), STAGES["ready"], "zh").splitlines() == [
         "图片已生成",
         "1728x960 · ≈16:9 · 水墨 · glm-image · 质量 hd · 有水印",
@@ -359,7 +337,6 @@ ESCAPED = {
 
 
 def test_text_mentions_nobody() -> None:
-    """Tags and entities of a prompt become full-width signs, which no platform reads as tags."""
     for prompt, said in ESCAPED.items():
         view: RequestView = request(generation(State.DONE), prompt=prompt)
         assert said in render_request_text(cards(), view, "zh").splitlines()

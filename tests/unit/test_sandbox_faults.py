@@ -8,7 +8,6 @@ from bot.sandbox.faults import CALL_NAMES, FAULTS, ArmedFaults, arm, own_names
 
 
 def test_each_fault_fits_calls_of_its_side() -> None:
-    """Every fault of Feishu fits calls that the stand-in knows; a code and its name are one fault."""
     for name, fault in FAULTS.items():
         known = CALL_NAMES if fault.side == "feishu" else ("call", "download")
         assert fault.calls, name
@@ -17,7 +16,6 @@ def test_each_fault_fits_calls_of_its_side() -> None:
 
 
 def test_no_fault_of_one_side_hides_one_of_the_other() -> None:
-    """Every fault of either stand-in has a unique name, also where both know it by the same."""
     assert len({fault.name for fault in FAULTS.values()}) == len(own_names("glm")) + len(own_names("feishu"))
     assert {FAULTS[name].own for name in ("glm_image_empty", "feishu_image_empty")} == {"image_empty"}
 
@@ -33,7 +31,6 @@ DEFAULT_CALLS = {
 
 
 def test_a_fault_is_armed_for_a_call_that_can_fail_by_it() -> None:
-    """By default it is the reply, or else one that the fault fits."""
     for fault, call in DEFAULT_CALLS.items():
         feishu, glm = ArmedFaults("feishu"), ArmedFaults("glm")
         arm(fault, feishu=feishu, glm=glm, times=2)
@@ -42,7 +39,6 @@ def test_a_fault_is_armed_for_a_call_that_can_fail_by_it() -> None:
 
 
 def test_no_call_fails_by_a_fault_that_it_cannot_have() -> None:
-    """A reply is never rejected for the age of the card that it does not change."""
     feishu, glm = ArmedFaults("feishu"), ArmedFaults("glm")
     with pytest.raises(ValueError, match="these do: patch"):
         arm("patch_too_old", feishu=feishu, glm=glm, on="reply")
@@ -65,6 +61,5 @@ FITTING = [
 
 
 def test_a_fault_fits_the_calls_that_its_documentation_names() -> None:
-    """A code of reactions is never a reply's, one of uploads never a card's; a broken connection is any call's."""
     for fault, fits, fits_not in FITTING:
         assert (fits in FAULTS[fault].calls, fits_not in FAULTS[fault].calls) == (True, False), fault

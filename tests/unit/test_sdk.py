@@ -69,7 +69,6 @@ def test_only_the_used_parts_are_loaded_and_without_side_effects() -> None:
 
 
 def test_another_layout_is_imported_plainly(tmp_path: Path) -> None:
-    """A release that cannot be imported under stubs is imported whole, its log handler removed all the same."""
     for name, source in OTHER_LAYOUT.items():
         path = tmp_path / "lark_oapi" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -81,7 +81,6 @@ def faults_of(variables: Mapping[str, str] | None = None, **files: Any) -> list[
 
 
 def test_shipped_file_has_every_default_with_a_comment() -> None:
-    """bot.toml names each setting of each section, a comment stands before each, and every value is the default."""
     assert load({}) == Settings(config_dir=CONFIG)
     written = tomllib.loads(TOML)
     sections = Settings(config_dir=CONFIG).model_dump(include=set(written))
@@ -93,13 +92,11 @@ def test_shipped_file_has_every_default_with_a_comment() -> None:
 
 
 def test_every_variable_with_a_name_of_its_own_stands_in_the_example() -> None:
-    """example.env shows each variable that the program reads."""
     example = (CONFIG / "example.env").read_text(encoding="utf-8")
     assert [name for name in (*VARIABLES, "BOT_CONFIG_DIR") if f"{name}=" not in example] == []
 
 
 def test_budgets_are_read() -> None:
-    """The example of the shipped file, uncommented, is a budget."""
     example = re.search(r"^# \[\[budgets\]\]\n(?:# .*\n)+", TOML, re.MULTILINE)
     assert example is not None
     (budget,) = loaded(toml=example[0].replace("# ", "")).budgets
@@ -108,7 +105,6 @@ def test_budgets_are_read() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_environment_precedes_dotenv_and_that_precedes_the_file(encoding: str) -> None:
-    """A variable of the process counts before one in ``.env``, and that before ``bot.toml``, also as Notepad saves."""
     dotenv = "FEISHU_APP_ID=cli_file\nPORT=1234\nBOT_SLOTS_GLM_IMAGE=2\n"
     toml = "[slots]\ncogview = 3\nglm_image = 9\n[team]\nadmins = ['ou_file']\n"
     variables = {"PORT": "4321", "BOT_TEAM_ADMINS": "ou_a, ou_b", "BOT_CARDS_BUTTONS": "false"}
@@ -166,7 +162,6 @@ FAULTS: list[tuple[dict[str, str], str | None, str]] = [
 
 
 def test_an_error_names_its_source_and_what_the_value_must_be() -> None:
-    """A number is told with its range, a word with the allowed ones, and a value of the file with its section."""
     for variables, toml, begins in FAULTS:
         (fault,) = faults_of(variables, toml=toml)
         assert fault.startswith(begins)
@@ -177,7 +172,6 @@ def test_an_error_names_its_source_and_what_the_value_must_be() -> None:
 @pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
 @pytest.mark.parametrize("file", [".env", "bot.toml"])
 def test_a_file_that_is_not_utf_8_is_an_error(file: str, encoding: str) -> None:
-    """An editor that saves in another encoding is told of by the file's name, and no program ends in a traceback."""
     sources = {"toml": "# 密钥\n"} if file == "bot.toml" else {"dotenv": "# 密钥\n"}
     faults = [fault for fault in faults_of({}, **sources, encoding=encoding) if fault.startswith(file)]
     assert faults == [f"{file}: is not UTF-8; save it as UTF-8 text"]
@@ -194,28 +188,24 @@ def test_the_home_folder_expands_in_folders(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("secret", ["FEISHU_APP_SECRET", "FEISHU_ENCRYPT_KEY", "ZHIPU_API_KEY"])
 def test_no_secret_is_shown(secret: str) -> None:
-    """Whoever prints or logs the settings shows no secret, and an error names the variable, not the value."""
     settings = load({secret: "not-a-real-secret"})
     assert "not-a-real-secret" not in repr(settings) + str(settings.model_dump())
     assert "not-a-real-secret" not in str(faults_of({"PORT": "not-a-real-secret"}))
 
 
 def test_serving_without_a_way_to_know_feishu_is_refused() -> None:
-    """With neither key nor token configured anybody could send events."""
     (missing,) = required_settings_missing(load({"FEISHU_APP_ID": "cli_x", "FEISHU_APP_SECRET": "fake"}))
     assert "FEISHU_VERIFICATION_TOKEN" in str(missing)
 
 
 @given(st.sets(st.sampled_from(sorted(EVERY)), min_size=1))
 def test_all_malformed_variables_are_reported_together(names: set[str]) -> None:
-    """Any number of malformed variables gives one line for each, which begins with its name."""
     faults = faults_of({name: EVERY[name] for name in names})
     assert sorted(fault.partition(":")[0] for fault in faults) == sorted(names)
     assert all("\n" not in fault and "bot.toml:" not in fault for fault in faults)
 
 
 def test_errors_of_all_sources_are_reported_together() -> None:
-    """A malformed .env, a broken bot.toml, and malformed, unknown and unreadable variables give a line each."""
     variables = {"PORT": "a", "BOT_TEAM_X": "1", "METRICS_TOKEN": "\udcff"}
     faults = faults_of(variables, toml="[team\n", dotenv="FEISHU_APP_ID cli_a\n")
     sources = [".env line 1", "METRICS_TOKEN", "bot.toml line 1", "BOT_TEAM_X", "PORT"]
@@ -224,12 +214,10 @@ def test_errors_of_all_sources_are_reported_together() -> None:
 
 @given(st.sampled_from(sorted({*EVERY, "FEISHU_ENCRYPT_KEY", "ZHIPU_API_KEY"})), st.text())
 def test_no_text_in_any_variable_raises_anything_else(name: str, text: str) -> None:
-    """Whatever stands in a variable, it is used or reported by the name of the variable."""
     assert [fault.partition(":")[0] for fault in faults_of({name: text})] in ([], [name])
 
 
 def test_bytes_that_are_not_utf_8_and_empty_values_in_any_variable() -> None:
-    """Bytes, which Python hands on as surrogates, are an error of their variable; an empty one is as if not set."""
     for name in {*EVERY, "BOT_CONFIG_DIR", "ZHIPU_API_KEY"}:
         assert faults_of({name: "a\udcff"}) == [f"{name}: is not UTF-8 text"]
     shipped = load({})
@@ -239,7 +227,6 @@ def test_bytes_that_are_not_utf_8_and_empty_values_in_any_variable() -> None:
 
 
 def test_a_malformed_value_in_the_file_is_named_with_its_section() -> None:
-    """A value of no type that the setting has gives one line with section and name."""
     for section, names in SECTIONS.items():
         for name in names:
             for value in ("1979-05-27", "[[]]", "{ a = 1 }", "nan"):
@@ -257,14 +244,12 @@ WRITTEN = [
 
 
 def test_a_list_may_be_written_in_any_usual_way() -> None:
-    """Commas, semicolons and spaces, also full-width, new lines, and JSON."""
     assert {text: load({"BOT_TEAM_ADMINS": text}).team.admins for text in WRITTEN} == dict.fromkeys(
         WRITTEN, ("ou_a", "ou_b")
     )
 
 
 def test_a_list_without_ids_does_not_open_the_bot_to_everybody() -> None:
-    """A variable without an entry leaves the list of the file as it is, and an entry that is no id is an error."""
     for setting, prefix in ID_LISTS.items():
         variable, good = f"BOT_TEAM_{setting.upper()}", f"{prefix}_a"
         for empty in EMPTY:
@@ -288,7 +273,6 @@ def test_quotation_marks_around_a_value_are_removed(quoted: str) -> None:
 
 
 def test_marks_that_are_no_pair_belong_to_the_value() -> None:
-    """A secret may begin or end with one."""
     for secret in ('"a', "a'", "\"a'", "”", '"a"b"'):
         settings = load({"FEISHU_ENCRYPT_KEY": secret})
         assert (settings.encrypt_key.get_secret_value(), settings.unquoted) == (secret, ())
@@ -317,7 +301,6 @@ def test_a_dotenv_value_in_single_quotes_is_literal() -> None:
 
 
 def test_a_malformed_line_of_the_dotenv_file_is_named() -> None:
-    """The line is told, and nothing of what it says."""
     for line in ("PORT='81", 'PORT="81', "PORT='81'x", "=81", "PORT 81"):
         (fault,) = faults_of(dotenv=f"FEISHU_APP_ID=cli_a\n{line}\n")
         assert fault.startswith(".env line 2: "), line
@@ -347,7 +330,6 @@ NO_ORIGINS = [
 
 
 def test_nothing_but_an_origin_is_a_domain() -> None:
-    """Scheme and host may be in capitals; anything after the host, or that could be another host, is an error."""
     assert {domain: load({"FEISHU_DOMAIN": domain}).domain for domain in ORIGINS} == ORIGINS
     fault = "FEISHU_DOMAIN: must be feishu, lark, or an https origin such as https://open.feishu.cn"
     assert [domain for domain in NO_ORIGINS if faults_of({"FEISHU_DOMAIN": domain}) != [fault]] == []
@@ -385,7 +367,6 @@ DATABASES = [
 
 
 def test_a_database_that_cannot_be_meant_is_an_error() -> None:
-    """Each mistake has its own sentence, without the address and its password; a usable URL is left as it is."""
     for says, url in ((says, url) for says, urls in DATABASE_FAULTS.items() for url in urls):
         (fault,) = faults_of({"DATABASE_URL": url})
         assert fault.startswith("DATABASE_URL: "), url
@@ -407,7 +388,6 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 @pytest.mark.parametrize("name", READERS)
 def test_broken_toml_is_named_with_its_line(name: str, tmp_path: Path) -> None:
-    """Every file of the configuration says which line cannot be read."""
     for each in CONFIG.glob("*.toml"):
         (tmp_path / each.name).write_bytes(each.read_bytes())
     for broken in ("a =", "a = 'x' b", 'a = "', "a = 1\na = 2", "=", "a = 0x"):

@@ -16,7 +16,6 @@ GOOD = '[[style]]\nname = {zh="水墨",en="ink"}\nwords = {zh="墨",en="ink wash
 
 
 def test_a_dozen_styles_ship() -> None:
-    """There are at least twelve styles, the ones that the prompt tips name among them."""
     assert len(styles().all) >= 12
     assert "巴洛克" not in styles()
     for name in (
@@ -27,7 +26,6 @@ def test_a_dozen_styles_ship() -> None:
 
 
 def test_every_name_can_be_typed() -> None:
-    """Every name is understood after /style, in the middle of a prompt; right after a sign it is suggested."""
     for name in styles():
         understood = parse(f"一只猫 /style {name} 坐在窗台上")
         assert isinstance(understood, ImagePrompt)
@@ -49,7 +47,6 @@ FINAL = {
 
 
 def test_the_words_follow_the_prompt_in_its_language() -> None:
-    """The prompt stays as it is, and the style's words stand after it in the prompt's language, once."""
     style = styles().find("水墨")
     assert style is not None
     final = {prompt: words.format(zh=style.words["zh"], en=style.words["en"]) for prompt, words in FINAL.items()}
@@ -71,7 +68,6 @@ FAULTS = [
 
 
 def test_faults_in_the_file_are_listed(tmp_path: Path) -> None:
-    """Each fault names the style, the field and what to write."""
     for text, fault in FAULTS:
         (tmp_path / "styles.toml").write_text(text, encoding="utf-8")
         with pytest.raises(SettingsError) as raised:
@@ -81,5 +77,4 @@ def test_faults_in_the_file_are_listed(tmp_path: Path) -> None:
 
 
 def test_without_a_file_of_its_own_a_folder_has_the_shipped_styles(tmp_path: Path) -> None:
-    """A copy of the configuration need not hold every file."""
     assert len(Styles.load(tmp_path)) > 10

@@ -17,7 +17,6 @@ AFTER_HAN = {*range(0xFE00, 0xFE03), *range(0xE0100, 0xE01F0)}
 
 
 def code_points(listed: str) -> list[int]:
-    """The code points of a list of ranges."""
     ranges = [part.partition("..") for part in listed.split()]
     return [code for low, _, high in ranges for code in range(int(low, 16), int(high or low, 16) + 1)]
 
@@ -28,19 +27,16 @@ junk = st.lists(ignorable | st.sampled_from("\0\x07\x1b\x7f\u2800\ufffc"), max_s
 
 @given(st.lists(st.tuples(st.sampled_from("abcZ/ ,:169xèяあ한\n"), junk), min_size=1, max_size=12))
 def test_ignorable_characters_disappear_anywhere(parts: list[tuple[str, str]]) -> None:
-    """Between signs of scripts that need none of them, no ignorable character is left and no other is lost."""
     typed = "".join(sign + hidden for sign, hidden in parts)
     assert visible(typed) == "".join(sign for sign, _ in parts)
 
 
 @given(st.text())
 def test_cleaning_twice_changes_nothing_more(text: str) -> None:
-    """What was cleaned is clean."""
     assert visible(visible(text)) == visible(text)
 
 
 def test_nothing_invisible_stays_around_a_chinese_word() -> None:
-    """Before, inside and after a Chinese word every ignorable character goes but a variant of an ideograph."""
     hidden = [chr(code) for code in code_points(DEFAULT_IGNORABLE) if code not in AFTER_HAN]
     assert {one for one in hidden if visible(f"{one}帮{one}助{one}") != "帮助"} == set()
 
@@ -63,10 +59,6 @@ NOT_NEEDED = {
 
 
 def test_what_an_emoji_or_a_script_needs_stays_and_the_rest_goes() -> None:
-    """Joiners, selectors, tags and fillers stay where they change what is seen, whatever stands around them.
-
-    The same characters go where they change nothing; other signs of a line's end become one.
-    """
     assert [visible(text) for text in NEEDED] == NEEDED
     assert [visible(f"\u200b{text}\ufeff 猫\ufe0f") for text in NEEDED] == [f"{text} 猫" for text in NEEDED]
     assert [text for text in NEEDED if is_blank(text)] == []
@@ -74,6 +66,5 @@ def test_what_an_emoji_or_a_script_needs_stays_and_the_rest_goes() -> None:
 
 
 def test_a_text_in_which_nothing_can_be_seen() -> None:
-    """Spaces, fillers, blank Braille and a mark without a letter are no text."""
     blank = ["", " \u3000\n", "\u3164", "\ufe0f", "\u2800\u2800", "\u0301", "\ufeff\u00ad \0"]
     assert [text for text in blank if not is_blank(text)] == []

@@ -23,12 +23,10 @@ CREATED = 1608725989.0
 
 
 def verifier(*, key: str | None = VECTORS["encrypt_key"], token: str | None = TOKEN, app_id: str = APP) -> Verifier:
-    """A verifier with the documentation's credentials."""
     return Verifier(app_id=app_id, encrypt_key=key, verification_token=token)
 
 
 def headers(body: bytes, *, timestamp: str = "1700000000", nonce: str = "nonce1") -> dict[str, str]:
-    """The right signature of a body."""
     signature = sign(VECTORS["encrypt_key"], timestamp=timestamp, nonce=nonce, body=body)
     return {"X-Lark-Request-Timestamp": timestamp, "X-Lark-Request-Nonce": nonce, "X-Lark-Signature": signature}
 
@@ -52,7 +50,6 @@ def challenge(**changes: Any) -> bytes:
 
 
 def opened(content: Any, **settings: Any) -> Event | UrlVerification:
-    """What a signed and encrypted push of ``content`` is opened as."""
     body = sealed(json.dumps(content))
     return verifier(**settings).verify(body, headers(body))
 
@@ -65,7 +62,6 @@ def refusal(body: bytes, given: dict[str, str], **settings: Any) -> EventRejecte
 
 
 def test_the_full_vector_opens() -> None:
-    """The recorded push, signature and ciphertext, is the event that it was made from."""
     given = {
         "X-Lark-Request-Timestamp": FULL["timestamp"],
         "X-Lark-Request-Nonce": FULL["nonce"],
@@ -80,7 +76,6 @@ def test_the_full_vector_opens() -> None:
 
 
 def test_the_official_ciphertext_passes_its_signature() -> None:
-    """The documentation's ``hello world`` gets past the signature, and is then found not to be JSON."""
     body = json.dumps({"encrypt": VECTORS["official_vector"]["encrypt"]}).replace(" ", "").encode()
     signature = "21b279029a3bdf7b9f02a4935c76c53f09876d9d0e45add77a99d55d1bc7e79e"
     refused = refusal(body, {**headers(body), "X-Lark-Signature": signature})
@@ -100,7 +95,6 @@ SIGNATURES = [
 
 
 def test_a_wrong_signature_is_refused_before_anything_is_read() -> None:
-    """A body that could be neither parsed nor decrypted is refused for its signature all the same."""
     body = b'{"encrypt": "not base64'
     for changes, reason in SIGNATURES:
         refused = refusal(body, {**headers(body), **changes})
@@ -108,7 +102,6 @@ def test_a_wrong_signature_is_refused_before_anything_is_read() -> None:
 
 
 def test_the_signature_may_be_written_in_capitals() -> None:
-    """Hexadecimal digits count the same in either case."""
     body = FULL["body"].encode()
     given = headers(body)
     assert isinstance(verifier().verify(body, {**given, "X-Lark-Signature": given["X-Lark-Signature"].upper()}), Event)
@@ -133,7 +126,6 @@ NONSENSE: list[tuple[str | bytes, str]] = [
 
 
 def test_signed_nonsense_is_a_bad_request() -> None:
-    """Whatever a right signature covers, nothing but a refusal is raised."""
     for plain, reason in NONSENSE:
         body = sealed(plain)
         refused = refusal(body, headers(body))
@@ -150,7 +142,6 @@ HEADERS: list[tuple[str, list[Any], int, str]] = [
 
 
 def test_a_header_that_does_not_fit_is_refused() -> None:
-    """Token, app, names and time of an event are each looked at, in this order."""
     for name, values, status, reason in HEADERS:
         for value in values:
             body = sealed(json.dumps(event(**{name: value})))
@@ -168,7 +159,6 @@ def test_half_of_a_surrogate_pair_is_no_reason_to_refuse() -> None:
 
 
 def test_nesting_is_bounded() -> None:
-    """What the parser could read but code further inside could not is refused."""
     for depth in (50, 70, 900):
         deep: Any = {}
         for _ in range(depth):
@@ -181,7 +171,6 @@ def test_nesting_is_bounded() -> None:
 
 
 def test_the_time_of_an_event() -> None:
-    """Milliseconds of events and microseconds of card actions are told apart."""
     times = {"im.message.receive_v1": "1608725989000", "card.action.trigger": "1608725989000000"}
     for event_type, create_time in times.items():
         seen = opened(event(event_type=event_type, create_time=create_time))
@@ -190,14 +179,12 @@ def test_the_time_of_an_event() -> None:
 
 
 def test_a_body_over_the_limit_is_refused_for_its_size() -> None:
-    """One byte over 1 MiB is too much, however well it is signed."""
     body = b" " * (MAX_BODY + 1)
     assert refusal(body, headers(body)).status == 413
     assert refusal(body[:-1], headers(body[:-1])).status == 400
 
 
 def test_an_encrypted_challenge_passes_unsigned() -> None:
-    """The console's check of the address is answered with and without a signature."""
     content = json.loads(challenge(challenge="ajls384kdjx98XX"))
     body, signed = seal(content, encrypt_key=VECTORS["encrypt_key"], now=CREATED)
     for given in (signed, {}):
@@ -227,13 +214,11 @@ CONSOLE: list[tuple[bytes, dict[str, Any], str]] = [
 
 
 def test_the_log_says_why_the_consoles_challenge_is_refused() -> None:
-    """Whoever sets up the app reads there which of the two secrets differs from the console's."""
     for body, settings, reason in CONSOLE:
         assert reason in refusal(body, {}, **settings).reason
 
 
 def test_without_an_encrypt_key_the_token_decides() -> None:
-    """Plain pushes pass with the right token and are refused with any other, signed or not."""
     assert isinstance(verifier(key="").verify(json.dumps(event()).encode(), {}), Event)
     for token in (None, "", "wrong", 7):
         body = json.dumps(event(token=token)).encode()
@@ -243,14 +228,12 @@ def test_without_an_encrypt_key_the_token_decides() -> None:
 
 
 def test_without_a_token_the_signature_decides() -> None:
-    """An Encrypt Key alone is enough for events and for the challenge."""
     assert isinstance(opened(event(token="anything"), token=None), Event)
     body = sealed(challenge(token=None))
     assert verifier(token=None).verify(body, {}) == UrlVerification(challenge="a")
 
 
 def test_a_verifier_without_key_and_token_cannot_be_made() -> None:
-    """With neither there would be nothing to verify."""
     for nothing in (None, ""):
         with pytest.raises(ValueError, match="Encrypt Key or a Verification Token"):
             verifier(key=nothing, token=nothing)
@@ -258,7 +241,6 @@ def test_a_verifier_without_key_and_token_cannot_be_made() -> None:
 
 @pytest.mark.parametrize("module", ["verification", "routes"])
 def test_secrets_are_compared_in_constant_time(module: str) -> None:
-    """Nothing at the door is compared by ``==`` but with a word of the code, and a signature or token by digest."""
     path = Path(verification.__file__).with_name(f"{module}.py")
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     compared = [node for node in nodes if isinstance(node, ast.Compare)]
