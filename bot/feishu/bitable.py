@@ -16,9 +16,9 @@ from bot.feishu.client import require_str
 MOST_RECORDS = 500
 """Records of one call; the platform takes 1,000, and a smaller call is less often "not ready"."""
 
-_APPS = "/open-apis/bitable/v1/apps"
-_TABLES = f"{_APPS}/:app_token/tables"
-_TABLE = f"{_TABLES}/:table_id"
+_APPS = "bitable/v1/apps"
+_TABLES = _APPS + "/{}/tables"
+_TABLE = _TABLES + "/{}"
 
 
 class FieldType(IntEnum):
@@ -103,7 +103,7 @@ class BitableClient:
             formatted = {} if field.form is None else {"property": {form: field.form}}
             headers.append({"field_name": field.name, "type": int(field.kind), **formatted})
         body = {"table": {"name": name, "fields": headers}}
-        answer = self.call("base_table", "POST", _TABLES, paths={"app_token": app_token}, body=body)
+        answer = self.call("base_table", "POST", _TABLES, app_token, body=body)
         return require_str(answer, "data", "table_id", call="base_table")
 
     def delete_table(self, app_token: str, table_id: str) -> None:
@@ -111,7 +111,7 @@ class BitableClient:
 
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table/delete
         """
-        self.call("base_delete_table", "DELETE", _TABLE, paths={"app_token": app_token, "table_id": table_id})
+        self.call("base_delete_table", "DELETE", _TABLE, app_token, table_id)
 
     def share(self, app_token: str, open_id: str) -> None:
         """Lets a person see, change and share a Base.
@@ -119,16 +119,15 @@ class BitableClient:
         https://open.feishu.cn/document/server-docs/docs/permission/permission-member/create
         """
         member = {"member_type": "openid", "member_id": open_id, "perm": "full_access", "type": "user"}
-        uri, queries = "/open-apis/drive/v1/permissions/:token/members", [("type", "bitable")]
-        self.call("base_share", "POST", uri, paths={"token": app_token}, queries=queries, body=member)
+        path, query = "drive/v1/permissions/{}/members", {"type": "bitable"}
+        self.call("base_share", "POST", path, app_token, params=query, body=member)
 
     def fields(self, app_token: str, table_id: str) -> dict[str, int]:
         """The names of a table's fields, and the type of each.
 
         https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table-field/list
         """
-        paths, queries = {"app_token": app_token, "table_id": table_id}, [("page_size", "100")]
-        match self.call("base_fields", "GET", f"{_TABLE}/fields", paths=paths, queries=queries):
+        match self.call("base_fields", "GET", f"{_TABLE}/fields", app_token, table_id, params={"page_size": "100"}):
             case {"data": {"items": list(listed)}}:
                 return {str(field.get("field_name")): int(field.get("type") or 0) for field in listed}
         raise FeishuUnreachable("the answer has no data.items", call="base_fields")
@@ -144,7 +143,8 @@ class BitableClient:
             "base_records",
             "POST",
             f"{_TABLE}/records/batch_create",
-            paths={"app_token": app_token, "table_id": table_id},
-            queries=[("user_id_type", "open_id"), ("client_token", client_token)],
+            app_token,
+            table_id,
+            params={"user_id_type": "open_id", "client_token": client_token},
             body={"records": [{"fields": record} for record in records]},
         )

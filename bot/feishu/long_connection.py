@@ -30,7 +30,7 @@ from websockets.sync.client import connect as connect_websocket
 
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu import sdk
-from bot.feishu.client import FeishuClient, parse_json, require_str
+from bot.feishu.client import FeishuClient, require_str
 from bot.feishu.network import is_loopback, proxy_for, trusted
 from bot.logs import get_logger
 
@@ -158,8 +158,8 @@ class LongConnection:
     def _ask_endpoint(self) -> Mapping[str, Any]:
         """Asks where to connect to; the answer has the address and the platform's configuration."""
         credentials = {"AppID": self.client.app_id, "AppSecret": self.client.app_secret}
-        request = sdk.plain_request("POST", _const.GEN_ENDPOINT_URI, headers={"locale": "zh"}, body=credentials)
-        data = self.client.exchange("endpoint", request, parse_json).get("data")
+        path, headers = _const.GEN_ENDPOINT_URI, {"locale": "zh"}
+        data = self.client.exchange("endpoint", "POST", path, headers=headers, body=credentials).get("data")
         data = data if isinstance(data, dict) else {}
         self._configure(data.get("ClientConfig"))
         return data

@@ -132,9 +132,9 @@ def test_the_feishu_client_is_loaded_only_to_send(glm: GlmStandIn, feishu: Feish
     env = {**app_variables(feishu), "TEST_GLM_ORIGIN": glm.origin}
     without = generate_anew("-p", "猫", env=env, code=LOADED).stderr.split()
     sending = generate_anew("-p", "猫", "--send", "oc_group", env=env, code=LOADED).stderr.split()
-    assert not {"bot.feishu.client", "lark_oapi", "pydantic", "bot.settings", "bot.cli.send"} & set(without)
-    assert {"bot.feishu.client", "lark_oapi"} <= set(sending)
-    assert not {"sqlalchemy", "flask", "waitress"} & set(sending)
+    assert not {"bot.feishu.client", "pydantic", "bot.settings", "bot.cli.send"} & set(without)
+    assert "bot.feishu.client" in sending
+    assert not {"lark_oapi", "sqlalchemy", "flask", "waitress"} & set(sending)
 
 
 def values_of(value: Any, name: str) -> list[Any]:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from lark_oapi.api.im.v1.model.create_image_response_body import CreateImageResponseBody  # type: ignore[import-untyped]
-from lark_oapi.api.im.v1.model.p2_im_message_recalled_v1 import P2ImMessageRecalledV1  # type: ignore[import-untyped]
-from lark_oapi.api.im.v1.model.p2_im_message_receive_v1 import P2ImMessageReceiveV1  # type: ignore[import-untyped]
-from lark_oapi.api.im.v1.model.reply_message_response_body import ReplyMessageResponseBody  # type: ignore[import-untyped]
-from lark_oapi.core import JSON  # type: ignore[import-untyped]
 
+from bot.feishu import sdk
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import API_HOST, PATH, GlmStandIn
 from tests.clients.feishu_wire import Wire, png
+
+sdk.stub("lark_oapi", "lark_oapi.api", "lark_oapi.api.im")
+im: Any = import_module("lark_oapi.api.im.v1")
+JSON: Any = import_module("lark_oapi.core").JSON
 
 FACTS = Path(__file__).parents[1] / "facts"
 FEISHU: dict[str, Any] = json.loads((FACTS / "feishu.json").read_text(encoding="utf-8"))
@@ -78,7 +79,7 @@ def posted(glm: GlmStandIn, fault: str) -> httpx.Response:
 def test_feishus_own_sdk_reads_an_answer_to_a_reply(wire: Wire) -> None:
     said = wire.stand_in.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
     body = wire.reply(said.message_id, {"text": "好"}).json()
-    message = JSON.unmarshal(json.dumps(body["data"]), ReplyMessageResponseBody)
+    message = JSON.unmarshal(json.dumps(body["data"]), im.ReplyMessageResponseBody)
     assert message.parent_id == message.root_id == said.message_id
     assert (message.chat_id, message.deleted, message.updated) == ("oc_group", False, False)
     assert message.create_time.isdecimal()
@@ -88,7 +89,7 @@ def test_feishus_own_sdk_reads_an_answer_to_a_reply(wire: Wire) -> None:
 
 def test_feishus_own_sdk_reads_an_answer_to_an_upload(wire: Wire) -> None:
     body = wire.upload_image(png(1, 1)).json()
-    assert JSON.unmarshal(json.dumps(body["data"]), CreateImageResponseBody).image_key.startswith("img_")
+    assert JSON.unmarshal(json.dumps(body["data"]), im.CreateImageResponseBody).image_key.startswith("img_")
     assert shape(body) == shape(FEISHU["calls"]["image"]["answer"])
 
 
@@ -96,7 +97,7 @@ def test_feishus_own_sdk_reads_an_answer_to_an_upload(wire: Wire) -> None:
 def test_feishus_own_sdk_reads_a_message_event(wire: Wire, chat_id: str, fact: str) -> None:
     said = wire.stand_in.say(chat_id=chat_id, sender="ou_lin", text="一只猫")
     event = wire.stand_in.event_of(said)
-    read = JSON.unmarshal(json.dumps(event), P2ImMessageReceiveV1)
+    read = JSON.unmarshal(json.dumps(event), im.P2ImMessageReceiveV1)
     assert read.event.sender.sender_id.open_id == "ou_lin"
     assert (read.event.message.message_id, read.event.message.chat_id) == (said.message_id, chat_id)
     assert read.event.message.chat_type == ("group" if chat_id == "oc_group" else "p2p")
@@ -112,6 +113,6 @@ def test_feishus_own_sdk_reads_a_recall(wire: Wire) -> None:
     stand_in.recall(said.message_id, by="ou_lin")
     assert stand_in.wait_for(lambda feishu: any("recalled" in one.event_type for one in feishu.attempts))
     (event,) = [one.event for one in stand_in.attempts if "recalled" in one.event_type]
-    read = JSON.unmarshal(json.dumps(event), P2ImMessageRecalledV1)
+    read = JSON.unmarshal(json.dumps(event), im.P2ImMessageRecalledV1)
     assert (read.event.message_id, read.event.recall_type) == (said.message_id, "message_owner")
     assert set(FEISHU["events"]["recalled"]["event"]) == set(event["event"])
