@@ -60,7 +60,6 @@ def test_only_the_frames_are_loaded_and_without_side_effects() -> None:
 
 
 def test_another_layout_is_imported_plainly(tmp_path: Path) -> None:
-    sdk.stub("lark_oapi")
     for name, source in OTHER_LAYOUT.items():
         path = tmp_path / "lark_oapi" / name
         path.parent.mkdir(parents=True, exist_ok=True)
