@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.sandbox.http import wait_until
 from tests.benchmarks.harness import Figure, deliver, engines, percentile, running_bot
 from tests.support.bot_process import NO_LIMITS
+from tests.support.waiting import wait_until
 
 RATE = 100
 """Messages a second."""

@@ -22,10 +22,10 @@ from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage, new_id
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.http import wait_until
 from bot.sandbox.start import BotConfig, start_process
 from tests.support.databases import SERVER, postgres_database
 from tests.support.dsl import variables_for
+from tests.support.waiting import wait_until
 
 ACKNOWLEDGED_WITHIN = 3.0
 """Seconds after which Feishu sends an event again."""

@@ -22,11 +22,11 @@ from bot.db.tables import generations, last_served, requests, timers
 from bot.sandbox.faults import FAULTS as ALL
 from bot.sandbox.faults import arm
 from bot.sandbox.feishu.state import ChatMessage
-from bot.sandbox.http import wait_until
 from bot.settings import load
 from tests.benchmarks.harness import Figure, RunningBot, running_bot
 from tests.support.bot_process import NO_LIMITS
 from tests.support.dsl import FINAL_COLORS, header_color
+from tests.support.waiting import wait_until
 
 MESSAGES_PER_SECOND = 5
 FAULT_RATE = 0.02

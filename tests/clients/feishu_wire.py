@@ -14,7 +14,8 @@ from PIL import Image
 
 from bot.sandbox.feishu.delivery import decrypt
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.http import LoopbackServer, Request, Response, shared_tls, wait_until
+from bot.sandbox.http import LoopbackServer, Request, Response, shared_tls
+from tests.support.waiting import wait_until
 
 Json = dict[str, Any]
 

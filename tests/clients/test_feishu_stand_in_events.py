@@ -19,6 +19,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.user_actions import PressAnswer
 from bot.sandbox.http import Response
 from tests.clients.feishu_wire import HandClock, Json, RecordingBot, Wire, button, card
+from tests.support.waiting import wait_until
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "facts" / "event_vectors.json").read_text(encoding="utf-8")
@@ -194,7 +195,7 @@ def test_a_bad_answer_brings_the_event_again(status: int) -> None:
         events = bot.wait_for(3)
         assert ids(events) == [message_id] * 3
         assert len({event["header"]["event_id"] for event in events}) == 1
-        assert stand_in.wait_for(lambda feishu: len(feishu.attempts) == 3)
+        assert wait_until(lambda: len(stand_in.attempts) == 3)
     outcomes = [(attempt.number, attempt.outcome) for attempt in stand_in.attempts]
     assert outcomes == [(1, "refused"), (2, "refused"), (3, "acknowledged")]
 
@@ -202,7 +203,7 @@ def test_a_bad_answer_brings_the_event_again(status: int) -> None:
 def test_the_ladder_has_four_rungs_whose_waits_grow() -> None:
     with FeishuStandIn(delivery=QUICK) as stand_in, RecordingBot(stand_in, answer=lambda *_: Response(status=500)):
         say(stand_in)
-        assert stand_in.wait_for(lambda feishu: len(feishu.attempts) == 5, seconds=30)
+        assert wait_until(lambda: len(stand_in.attempts) == 5, seconds=30)
         starts = [attempt.at for attempt in stand_in.attempts]
     waits = [later - earlier for earlier, later in pairwise(starts)]
     assert all(wait >= rung for wait, rung in zip(waits, QUICK.ladder, strict=True))

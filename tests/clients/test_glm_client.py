@@ -12,8 +12,9 @@ from bot.glm.client import ENDPOINT, GlmClient, call_seconds
 from bot.glm.transport import GuardedTransport
 from bot.options import Options
 from bot.sandbox.glm.stand_in import API_HOST, GlmStandIn, LoopbackTransport
-from bot.sandbox.http import LoopbackServer, Response, wait_until
+from bot.sandbox.http import LoopbackServer, Response
 from tests.clients.glm_wire import FAKE_KEY, sipping_server
+from tests.support.waiting import wait_until
 
 
 def client_of(glm: GlmStandIn, *, deadline: float = 60.0) -> GlmClient:

@@ -17,6 +17,7 @@ from bot.feishu.long_connection import LongConnection
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.http import LoopbackServer, Request, Response
+from tests.support.waiting import wait_until
 from tests.support.wire import Wire
 
 SOON = {"ReconnectCount": -1, "ReconnectInterval": 0.05, "ReconnectNonce": 0, "PingInterval": 0.1}
@@ -80,7 +81,7 @@ def connect(feishu: ConnectedStandIn) -> Iterator[Callable[[Taken], LongConnecti
         connection = create(feishu, take)
         opened.append(connection)
         connection.start()
-        assert feishu.wait_for(lambda _: feishu.line.open == len(opened), seconds=SECONDS)
+        assert wait_until(lambda: feishu.line.open == len(opened), seconds=SECONDS)
         return connection
 
     yield begin
@@ -94,7 +95,7 @@ def say(feishu: ConnectedStandIn) -> None:
 
 def outcomes(feishu: ConnectedStandIn, count: int) -> list[tuple[str, int | None, bytes]]:
     """How the first ``count`` pushes ended."""
-    assert feishu.wait_for(lambda _: len(feishu.attempts) >= count, seconds=SECONDS)
+    assert wait_until(lambda: len(feishu.attempts) >= count, seconds=SECONDS)
     return [(attempt.outcome, attempt.status, attempt.body) for attempt in feishu.attempts[:count]]
 
 
@@ -124,9 +125,9 @@ def test_a_slow_taker_stops_no_ping(feishu: ConnectedStandIn, connect: Callable[
     taking.go_on.clear()
     connect(taking)
     say(feishu)
-    assert feishu.wait_for(lambda _: bool(taking.payloads), seconds=SECONDS)
+    assert wait_until(lambda: bool(taking.payloads), seconds=SECONDS)
     before = feishu.line.pings
-    assert feishu.wait_for(lambda _: feishu.line.pings >= before + 3, seconds=SECONDS)
+    assert wait_until(lambda: feishu.line.pings >= before + 3, seconds=SECONDS)
     taking.go_on.set()
     assert outcomes(feishu, 1)[0][0] == "acknowledged"
 
@@ -138,15 +139,15 @@ def test_what_was_taken_is_answered_before_it_leaves(
     taking.go_on.clear()
     connection = connect(taking)
     say(feishu)
-    assert feishu.wait_for(lambda _: bool(taking.payloads), seconds=SECONDS)
+    assert wait_until(lambda: bool(taking.payloads), seconds=SECONDS)
     leaving = threading.Thread(target=connection.close)
     leaving.start()
     # It is seen within 25 ms that the connection is to close, but it stays open for the answer.
-    assert not feishu.wait_for(lambda _: feishu.line.open == 0, seconds=0.3)
+    assert not wait_until(lambda: feishu.line.open == 0, seconds=0.3)
     taking.go_on.set()
     leaving.join(SECONDS)
     assert outcomes(feishu, 1)[0][0] == "acknowledged"
-    assert feishu.wait_for(lambda _: feishu.line.open == 0, seconds=SECONDS)
+    assert wait_until(lambda: feishu.line.open == 0, seconds=SECONDS)
 
 
 @pytest.mark.parametrize("code", [1, 1000040350])
@@ -157,10 +158,10 @@ def test_what_passes_is_waited_for(
     connection = connect(Taking({}))
     feishu.line.rejections.extend([(code, "not now")] * 10_000)
     feishu.line.cut()
-    assert feishu.wait_for(lambda _: f"not now (code {code})" in (connection.down or ""), seconds=SECONDS)
+    assert wait_until(lambda: f"not now (code {code})" in (connection.down or ""), seconds=SECONDS)
     feishu.line.rejections.clear()
-    assert feishu.wait_for(lambda _: connection.down is None, seconds=SECONDS)
-    assert feishu.wait_for(lambda _: feishu.line.opened == 2, seconds=SECONDS)
+    assert wait_until(lambda: connection.down is None, seconds=SECONDS)
+    assert wait_until(lambda: feishu.line.opened == 2, seconds=SECONDS)
 
 
 @pytest.mark.parametrize("code", [10014, 1000040351])
@@ -193,7 +194,7 @@ def test_it_gives_up_when_the_platform_wants_that(feishu: ConnectedStandIn) -> N
     feishu.line.client_config |= {"ReconnectCount": 2}
     connection = create(feishu, Taking({}), on_end=ended.set)
     connection.start()
-    assert feishu.wait_for(lambda _: feishu.line.open == 1, seconds=SECONDS)
+    assert wait_until(lambda: feishu.line.open == 1, seconds=SECONDS)
     feishu.line.away = True
     feishu.line.cut()
     assert ended.wait(SECONDS)
@@ -230,7 +231,7 @@ def test_an_address_that_is_none_is_not_gone_to(feishu: ConnectedStandIn, url: s
     with endpoint(lambda _: Response.of_json({"code": 0, "data": data})) as (origin, asked):
         connection = create(feishu, Taking({}), domain=origin)
         connection.start()
-        assert feishu.wait_for(lambda _: len(asked) >= 2, seconds=SECONDS)
+        assert wait_until(lambda: len(asked) >= 2, seconds=SECONDS)
         assert reason in (connection.down or "")
         connection.close()
     assert asked[0] == {"AppID": feishu.app_id, "AppSecret": feishu.app_secret}
@@ -242,8 +243,8 @@ def test_an_endpoint_that_hangs_is_asked_again(feishu: ConnectedStandIn) -> None
     with endpoint(lambda number: first if number == 1 else Response(wire_fault="hang")) as (origin, asked):
         connection = create(feishu, Taking({}), domain=origin, timeout=httpx.Timeout(0.05))
         connection.start()
-        assert feishu.wait_for(lambda _: "ReadTimeout" in (connection.down or ""), seconds=SECONDS)
-        assert feishu.wait_for(lambda _: len(asked) >= 3, seconds=SECONDS)
+        assert wait_until(lambda: "ReadTimeout" in (connection.down or ""), seconds=SECONDS)
+        assert wait_until(lambda: len(asked) >= 3, seconds=SECONDS)
         connection.close()
 
 
@@ -253,12 +254,12 @@ def test_a_connection_whose_packets_vanish_is_noticed(feishu: ConnectedStandIn) 
         feishu.line.origin = f"ws://127.0.0.1:{wire.port}"
         connection = create(feishu, Taking({}), ping=0.3)
         connection.start()
-        assert feishu.wait_for(lambda _: connection.down is None, seconds=SECONDS)
+        assert wait_until(lambda: connection.down is None, seconds=SECONDS)
         wire.deafen()
-        assert feishu.wait_for(lambda _: "ping timeout" in (connection.down or ""), seconds=SECONDS)
+        assert wait_until(lambda: "ping timeout" in (connection.down or ""), seconds=SECONDS)
         wire.cut()
         wire.mend()
-        assert feishu.wait_for(lambda _: connection.down is None, seconds=SECONDS)
+        assert wait_until(lambda: connection.down is None, seconds=SECONDS)
         connection.close()
 
 
@@ -266,15 +267,15 @@ def test_a_far_end_that_answers_no_pings_is_left(
     feishu: ConnectedStandIn, connect: Callable[[Taken], LongConnection]
 ) -> None:
     connection = connect(Taking({}))
-    assert feishu.wait_for(lambda _: feishu.line.pings > 2 * UNANSWERED_PINGS, seconds=SECONDS)
+    assert wait_until(lambda: feishu.line.pings > 2 * UNANSWERED_PINGS, seconds=SECONDS)
     assert feishu.line.opened == 1
     feishu.line.deaf = True
     before = feishu.line.pings
-    assert feishu.wait_for(lambda _: "answer" in (connection.down or ""), seconds=SECONDS)
-    assert feishu.wait_for(lambda _: feishu.line.opened == 2, seconds=SECONDS)
+    assert wait_until(lambda: "answer" in (connection.down or ""), seconds=SECONDS)
+    assert wait_until(lambda: feishu.line.opened == 2, seconds=SECONDS)
     assert feishu.line.pings - before >= UNANSWERED_PINGS - 1
     feishu.line.deaf = False
-    assert feishu.wait_for(lambda _: connection.down is None, seconds=SECONDS)
+    assert wait_until(lambda: connection.down is None, seconds=SECONDS)
     say(feishu)
     assert outcomes(feishu, 1)[0][0] == "acknowledged"
 

@@ -16,11 +16,12 @@ import pytest
 
 from bot.sandbox.faults import FAULTS
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.http import LoopbackServer, wait_until
+from bot.sandbox.http import LoopbackServer
 from bot.sandbox.page.server import Unable
 from bot.sandbox.start import Sandbox
 from tests.clients.commands import CommandResult, run
 from tests.repo.lock import TOP
+from tests.support.waiting import wait_until
 
 
 def sandbox(folder: Path, *arguments: str, **settings: str) -> CommandResult:

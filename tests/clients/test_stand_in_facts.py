@@ -19,6 +19,7 @@ from bot.feishu import sdk
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import API_HOST, PATH, GlmStandIn
 from tests.clients.feishu_wire import Wire, png
+from tests.support.waiting import wait_until
 
 sdk.stub("lark_oapi", "lark_oapi.api", "lark_oapi.api.im")
 im: Any = import_module("lark_oapi.api.im.v1")
@@ -111,7 +112,7 @@ def test_feishus_own_sdk_reads_a_recall(wire: Wire) -> None:
     stand_in = wire.stand_in
     said = stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只猫")
     stand_in.recall(said.message_id, by="ou_lin")
-    assert stand_in.wait_for(lambda feishu: any("recalled" in one.event_type for one in feishu.attempts))
+    assert wait_until(lambda: any("recalled" in one.event_type for one in stand_in.attempts))
     (event,) = [one.event for one in stand_in.attempts if "recalled" in one.event_type]
     read = JSON.unmarshal(json.dumps(event), im.P2ImMessageRecalledV1)
     assert (read.event.message_id, read.event.recall_type) == (said.message_id, "message_owner")

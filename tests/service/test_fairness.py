@@ -14,10 +14,10 @@ from bot.db.generations import GenerationStore
 from bot.db.tables import Generation, generations, last_served, requests
 from bot.models import GeneratedImage, ImagePrompt, State
 from bot.options import PartialOptions
-from bot.sandbox.http import wait_until
 from bot.worker.queue_positions import QueueReader
 from tests.support.builders import answer, arrival, reception_of
 from tests.support.fairness import Fairness
+from tests.support.waiting import wait_until
 
 USERS = ("ou_ann", "ou_bob", "ou_cai", "ou_dou", "ou_eve")
 STEPS = 40

@@ -29,6 +29,7 @@ from tests.support.dsl import (
     variables_for,
     wait_for,
 )
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def test_a_process_that_dies_around_the_notification_leaves_one(tmp_path: Path, 
         with BotProcess(replace(start, kill=kill)) as struck:
             feishu.webhook_url = struck.webhook
             said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
-            assert feishu.wait_for(lambda _: not struck.alive, seconds=DEADLINE)
+            assert wait_until(lambda: not struck.alive, seconds=DEADLINE)
         with BotProcess(start) as process:
             feishu.webhook_url = process.webhook
             later = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只灰猫")

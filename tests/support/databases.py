@@ -23,7 +23,7 @@ from psycopg import sql
 from bot.db.database import Database, read_url
 from bot.db.migrate import HEAD, migrate
 from bot.db.tables import metadata
-from bot.sandbox.http import wait_until
+from tests.support.waiting import wait_until
 
 SERVER = os.environ.get("TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432")
 """The server on which tests make databases of their own and drop them."""

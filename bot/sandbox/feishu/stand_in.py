@@ -126,17 +126,6 @@ class FeishuStandIn(UserActions, LoopbackServer):
     def expire_tokens(self) -> None:
         self._gateway.token_ends.clear()
 
-    def wait_for(self, condition: Callable[[FeishuStandIn], bool], *, seconds: float = 10.0) -> bool:
-        """Waits until ``condition`` is true for this stand-in; returns whether it became so in time."""
-        deadline = time.monotonic() + seconds
-        with self.state.subscribe() as changes:
-            while not condition(self):
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return False
-                changes.wait(min(left, 0.05))
-        return True
-
     def _bot_info(self, _: Request) -> Mapping[str, Any]:
         bot = {
             "activate_status": _ACTIVE,

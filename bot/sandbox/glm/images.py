@@ -36,10 +36,11 @@ def render(prompt: str, *, width: int, height: int, image_id: str, watermark: bo
     image = Image.new("RGB", (math.ceil(width / 2), math.ceil(height / 2)))
     rng = random.Random(f"{prompt}/{number}")  # noqa: S311 - no secret
     is_poster = bool(_WITH_WORDS.search(prompt)) == (number % 2 == 0)
-    ink = _draw_poster(image, rng) if is_poster else _draw_landscape(image, rng)
+    draw = _draw_poster if is_poster else _draw_landscape
+    draw(image, rng)
     image = image.resize((width, height), Image.Resampling.BICUBIC)
     if is_poster:
-        _write_title(image, prompt, ink)
+        _write_title(image, prompt)
     _mark(image, prompt, watermark=watermark)
     exif = Image.Exif()
     # The platform's implicit mark, by the rules on labelling generated content of 2025.
@@ -73,10 +74,10 @@ def _draw_landscape(image: Image.Image, rng: random.Random) -> None:
     image.paste(Image.blend(above.filter(ImageFilter.BoxBlur(side / 160)), tint, 0.35), (0, shore))
 
 
-def _draw_poster(image: Image.Image, rng: random.Random) -> str:
-    """Rays around a disc; returns the color of its title."""
+def _draw_poster(image: Image.Image, rng: random.Random) -> None:
+    """Rays around a disc."""
     (width, height), side, draw = image.size, min(image.size), ImageDraw.Draw(image)
-    hue = rng.choice((4, 18, 150, 210, 345))
+    hue = rng.randrange(360)
     dark, light, paper = _hsl(hue, 75, 40), _hsl(hue, 80, 52), _hsl(45, 60, 93)
     middle = width / 2, height * 0.42
     draw.rectangle((0, 0, width, height), dark)
@@ -86,16 +87,15 @@ def _draw_poster(image: Image.Image, rng: random.Random) -> str:
         draw.circle(middle, side * radius, color)
     inset = side * 0.035
     draw.rectangle((inset, inset, width - inset, height - inset), outline=paper, width=max(2, side // 160))
-    return dark
 
 
-def _write_title(image: Image.Image, prompt: str, color: str) -> None:
+def _write_title(image: Image.Image, prompt: str) -> None:
     """Writes the quoted text or the longest of the first words large."""
     words = _QUOTED.findall(prompt)[:1] or re.findall(r"\w+", prompt)[:4]
     title = max(words, key=len, default="SANDBOX")
     shown, size = (title[:14], 0.6) if title.isascii() else (title[:4], 0.46)
     place = image.width / 2, image.height * 0.42
-    _write(image, place, shown.upper(), "SANDBOX", size=min(image.size) * size / max(2, len(shown)), fill=color)
+    _write(image, place, shown.upper(), "SANDBOX", size=min(image.size) * size / max(2, len(shown)), fill="#404040")
 
 
 def _mark(image: Image.Image, prompt: str, *, watermark: bool) -> None:

@@ -18,6 +18,7 @@ from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn
 from tests.service.crash.conversations import CHAT, PERSON, Act, Dialogue, Stage
 from tests.support.bot_process import PACE, BotProcess, Cluster, KillPoint, Step
 from tests.support.dsl import CATALOGUE, DEADLINE, REDELIVERY, all_strings, is_final
+from tests.support.waiting import wait_until
 
 QUICK = replace(PACE, backoff=0.05, backoff_longest=0.1)
 
@@ -82,8 +83,8 @@ class Scene:
         Returns:
             Whether the conversation has come to its end.
         """
-        self.cluster.feishu.wait_for(
-            lambda _: not process.alive or (self._ended() and not (kill and kill.step in process.recorded)),
+        wait_until(
+            lambda: not process.alive or (self._ended() and not (kill and kill.step in process.recorded)),
             seconds=3 * DEADLINE,
         )
         return self._ended()
@@ -115,7 +116,7 @@ class Scene:
         with self.database.write() as connection:
             connection.execute(update(timers).values(next_at=0.0))
         said = self.cluster.say(LATER, person="chen")
-        return feishu.wait_for(lambda _: is_final(feishu, said), seconds=3 * DEADLINE)
+        return wait_until(lambda: is_final(feishu, said), seconds=3 * DEADLINE)
 
     def faults(self, *, hidden: bool) -> Iterator[str]:
         """What is not as it should be; ``hidden`` tells whether a kill may have hidden the outcome of a call."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.http import wait_until
 from tests.support.databases import postgres_database
 from tests.support.dsl import BotUnderTest, header_color, wait_for
+from tests.support.waiting import wait_until
 from tests.support.wire import Wire, wired
 
 pytestmark = pytest.mark.postgres

@@ -26,10 +26,10 @@ from bot.db.tables import generations, requests
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.http import wait_until
 from tests.support.bot_process import PACE, BotProcess, Cluster
 from tests.support.dsl import FINAL_COLORS, wait_for
 from tests.support.servers import own_server
+from tests.support.waiting import wait_until
 from tests.support.wire import Wire, wired
 
 SEED = 7

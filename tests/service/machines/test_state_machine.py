@@ -33,6 +33,7 @@ from tests.support.bot_process import NO_LIMITS, PACE, BotProcess, ProcessSpec
 from tests.support.databases import sqlite_database
 from tests.support.dsl import DEADLINE, card_actions, is_final, posts_of, variables_for
 from tests.support.invariants import prompt_of, violations
+from tests.support.waiting import wait_until
 
 EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "8"))
 QUICK = replace(PACE, backoff=0.05, backoff_longest=0.1)
@@ -100,13 +101,13 @@ class TwoPeople(RuleBasedStateMachine):
         """A new prompt, and how far it has come; faults may keep it from coming so far."""
         said, began = self.say(person), len(self.glm.calls)
         reached = {
-            "sent": lambda _: True,
-            "answered": lambda feishu: bool(feishu.replies(said.message_id)),
-            "called": lambda _: len(self.glm.calls) > began,
-            "paid": lambda _: bool(posts_of(self.glm, said)) and posts_of(self.glm, said)[-1].paid,
-            "ended": lambda feishu: is_final(feishu, said),
+            "sent": lambda: True,
+            "answered": lambda: bool(self.feishu.replies(said.message_id)),
+            "called": lambda: len(self.glm.calls) > began,
+            "paid": lambda: bool(posts_of(self.glm, said)) and posts_of(self.glm, said)[-1].paid,
+            "ended": lambda: is_final(self.feishu, said),
         }
-        self.feishu.wait_for(reached[stage], seconds=1.0)
+        wait_until(reached[stage], seconds=1.0)
         return said
 
     @rule(person=PEOPLE, stage=STAGES, place=st.integers(min_value=0, max_value=5))
@@ -146,7 +147,7 @@ class TwoPeople(RuleBasedStateMachine):
         if abs(self.ahead.value + seconds - self.noon) <= FARTHEST:
             self.ahead.value += seconds
             now = time.time() + self.ahead.value
-            assert self.feishu.wait_for(lambda _: abs(self._heartbeat() - now) < DEADLINE, seconds=DEADLINE)
+            assert wait_until(lambda: abs(self._heartbeat() - now) < DEADLINE, seconds=DEADLINE)
 
     def _heartbeat(self) -> float:
         """When the last heartbeat was, by the bot's clock."""
@@ -173,8 +174,8 @@ class TwoPeople(RuleBasedStateMachine):
             self.glm.disarm()
             said = [self.feishu.state.messages[one.message_id] for one in self.said]
             left = [one for one in said if not one.recalled]
-            assert self.feishu.wait_for(
-                lambda feishu: all(is_final(feishu, one) for one in left) and self._taken() and self._idle(),
+            assert wait_until(
+                lambda: all(is_final(self.feishu, one) for one in left) and self._taken() and self._idle(),
                 seconds=DEADLINE,
             ), [(prompt_of(one), len(self.feishu.replies(one.message_id))) for one in left]
             with self.database.read() as connection:
@@ -213,7 +214,7 @@ class TwoPeople(RuleBasedStateMachine):
         prompts = {prompt_of(one) for one in self.said if one.sender == f"ou_{person}"}
         paid = sum(call.paid and call.body["prompt"] in prompts for call in self.glm.calls)
         asked = self.feishu.say(chat_id=f"oc_direct_{person}", sender=f"ou_{person}", text="/quota")
-        assert self.feishu.wait_for(lambda feishu: bool(feishu.replies(asked.message_id)), seconds=DEADLINE)
+        assert wait_until(lambda: self.feishu.replies(asked.message_id), seconds=DEADLINE)
         (card,) = self.feishu.replies(asked.message_id)
         used = _USED.search(json.dumps(json.loads(card.content), ensure_ascii=False))
         assert used is not None
