@@ -47,7 +47,7 @@ class Dialogue:
     ``feishu`` and ``glm`` are the faults that are armed before: name, call, and how often (``None``: always). ``ends``
     is what may be in the chat in the end, first what is there when nothing was killed: a fault that is met once
     may have been met before the kill. ``posts`` and ``images`` are the calls to GLM and the images shown without a
-    kill. ``patient`` generations wait for half a minute after a refusal. ``before`` is a kill that came first.
+    kill. ``patient`` generations wait after a refusal until the person has acted. ``before`` is a kill that came first.
     """
 
     name: str

@@ -144,7 +144,7 @@ class Scene:
 @contextmanager
 def scene_of(dialogue: Dialogue, *, url: str, folder: Path) -> Iterator[Scene]:
     """A conversation that is about to begin, with quick platforms."""
-    pace = replace(QUICK, backoff=30.0, backoff_longest=30.0) if dialogue.patient else QUICK
+    pace = replace(QUICK, backoff=600.0, backoff_longest=600.0) if dialogue.patient else QUICK
     with (
         FeishuStandIn(delivery=REDELIVERY) as feishu,
         GlmStandIn(seconds=0.05) as glm,
