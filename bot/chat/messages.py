@@ -97,10 +97,11 @@ def same_text(text: str) -> Bilingual:
     return dict.fromkeys(LOCALES.values(), text)
 
 
-def join(parts: Iterable[Bilingual], *, separator: Bilingual | str = " · ") -> Bilingual:
-    """The parts in each language, with the separator of that language between them."""
-    every = list(parts)
-    between = same_text(separator) if isinstance(separator, str) else separator
+def join(parts: Iterable[Bilingual | str | None], *, separator: Bilingual | str = " · ") -> Bilingual:
+    """The parts that there are, in each language, with the separator of that language between them."""
+    between, *every = [
+        same_text(one) if isinstance(one, str) else one for one in (separator, *parts) if one is not None
+    ]
     return {locale: between[locale].join(part[locale] for part in every) for locale in LOCALES.values()}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from bot.chat.cards import elements as el
 from bot.chat.cards.elements import Card, CardContext, Element
 from bot.chat.cards.request_card import describe_cost, describe_wait, excerpt
-from bot.chat.messages import Bilingual, join, same_text
+from bot.chat.messages import Bilingual, join
 from bot.errors import UserError
 from bot.models import (
     HistoryEntry,
@@ -18,7 +18,6 @@ from bot.models import (
     ModelStats,
     QueueEntry,
     QueueView,
-    Quota,
     QuotaView,
     StatsView,
     Usage,
@@ -27,7 +26,6 @@ from bot.options import OPTIONS, Options
 from bot.text import truncate
 
 _MAX_QUEUE_ROWS = 12
-_MAX_HISTORY = 8
 _MAX_LISTED = 8
 _PROMPT_LENGTH = 100
 _OTHER_PROMPT_LENGTH = 40
@@ -51,9 +49,8 @@ def render_notice(ctx: CardContext, name: str, *, key: str = "text", **values: s
 
 def render_cancelled(ctx: CardContext, *, count: int, in_call: int, price: float, prompt: str) -> Card:
     """How many images were cancelled: ``in_call`` of them had been given to the platform, ``price`` yuan in all."""
-    key = "in_call" if in_call else "text"
     values = {"count": str(count), "in_call": str(in_call), "price": f"{price:.2f}"}
-    return render_notice(ctx, "cancelled", key=key, prompt=prompt, **values)
+    return render_notice(ctx, "cancelled", key="in_call" if in_call else "text", prompt=prompt, **values)
 
 
 def render_moved(ctx: CardContext) -> Card:
@@ -68,11 +65,6 @@ def render_error(
 
     What the error offers is a button with its ``price`` in yuan, until it was ``drawn``.
     """
-    # The parser knows every alias; a person reads one name per style, in their language.
-    styles = {
-        "zh_cn": truncate("、".join(style.name["zh"] for style in ctx.styles.all), _STYLE_NAMES_LENGTH),
-        "en_us": truncate(", ".join(style.name["en"] for style in ctx.styles.all), _STYLE_NAMES_LENGTH),
-    }
     kind, _, name = error.sentence.partition(".")
     title = f"card.{kind}" if kind in ("limit", "command") else "card.misread"
     if name in ("nothing_to_repeat", "prompt_missing", "nothing_to_cancel"):
@@ -81,13 +73,16 @@ def render_error(
     asked_for_image = kind != "command" and name != "nothing_to_repeat" and error.command in (None, "again")
     more = [ctx.small("cost.none")] if asked_for_image and not drawn else []
     offer = error.offer if ctx.buttons else None
-    if offer and not drawn:
+    if offer and drawn:
+        more.append(ctx.small("question.drawn"))
+    elif offer:
         value = truncate(str(offer["value"]), _ERROR_VALUE_LENGTHS[-1])
         label = ctx.say("button.use", value=value) if value else ctx.say("button.as_is")
         words = join([label, ctx.price(price)], separator=" ")
-        more += el.row([el.button(words, value={"a": "confirm", "r": request_id}, kind="primary")])
-    elif offer:
-        more.append(ctx.small("question.drawn"))
+        more += el.row([el.button(words, kind="primary", a="confirm", r=request_id)])
+    # The parser knows every alias; a person reads one name per style, in their language.
+    names = join((el.by_locale(style.name) for style in ctx.styles.all), separator=ctx.say("label.separator"))
+    styles = {locale: truncate(text, _STYLE_NAMES_LENGTH) for locale, text in names.items()}
     for length in _ERROR_VALUE_LENGTHS:
         typed = {name: truncate(value, length) for name, value in error.values.items()}
         values: dict[str, object] = {"styles": styles, "zone": ctx.zone_name, **typed}
@@ -121,15 +116,12 @@ def render_question(
         elements.append(ctx.small(f"question.{result}"))
     elif ctx.buttons:
         amount = ctx.price(price)
-        value = {"a": "confirm", "r": request_id}
-        draw = el.button(ctx.say("button.draw", price=amount), value=value, kind="primary")
+        draw = el.button(ctx.say("button.draw", price=amount), kind="primary", a="confirm", r=request_id)
         if count > 1:
             text = ctx.say("confirm.text", count=count, price=amount)
             draw["confirm"] = {"title": el.label(ctx.say("confirm.title")), "text": el.label(text)}
-        elements += [
-            ctx.small("question.free"),
-            *el.row([draw, ctx.button("button.decline", a="decline", r=request_id)]),
-        ]
+        decline = ctx.button("button.decline", a="decline", r=request_id)
+        elements += [ctx.small("question.free"), *el.row([draw, decline])]
     else:
         elements.append(ctx.small("question.type"))
     return ctx.card("question.title", elements, color="grey" if result else None)
@@ -145,7 +137,7 @@ def render_duplicate(ctx: CardContext, *, request_id: str, price: float, result:
         elements.append(ctx.small("question.drawn"))
     elif ctx.buttons:
         another = ctx.say("button.another", price=ctx.price(price))
-        elements += el.row([el.button(another, value={"a": "confirm", "r": request_id})])
+        elements += el.row([el.button(another, a="confirm", r=request_id)])
     return ctx.card("duplicate.title", elements)
 
 
@@ -154,16 +146,15 @@ def render_queue(ctx: CardContext, view: QueueView) -> Card:
 
     Nobody's name is shown. A prompt from another chat is shown only if nobody else reads the card.
     """
-    own = (place for place, entry in enumerate(view.entries) if entry.mine)
-    others = (place for place, entry in enumerate(view.entries) if not entry.mine)
-    listed = [view.entries[place] for place in sorted(islice(chain(own, others), _MAX_QUEUE_ROWS))]
-    omitted = sum(one.running + one.waiting for one in view.entries) - sum(one.running + one.waiting for one in listed)
+    own_first = sorted(range(len(view.entries)), key=lambda place: not view.entries[place].mine)
+    listed = [view.entries[place] for place in sorted(own_first[:_MAX_QUEUE_ROWS])]
+    every, shown = (sum(one.running + one.waiting for one in entries) for entries in (view.entries, listed))
     number = next((entry.number for entry in listed if entry.mine), None)
     elements = [
         *([ctx.paragraph("queue.paused")] if view.paused else []),
         *([] if view.entries else [ctx.paragraph("queue.empty")]),
         *chain.from_iterable(_queue_entry(ctx, entry, private=view.private) for entry in listed),
-        *([ctx.small("queue.more", count=omitted)] if omitted else []),
+        *([ctx.small("queue.more", count=every - shown)] if every > shown else []),
         *([ctx.small("queue.elsewhere", count=view.elsewhere)] if view.elsewhere else []),
         *([ctx.small("queue.cancel", number=number)] if number else []),
     ]
@@ -184,9 +175,8 @@ def _queue_entry(ctx: CardContext, entry: QueueEntry, *, private: bool) -> list[
     if entry.wait_seconds is not None:
         parts.append(describe_wait(ctx, entry.wait_seconds))
     if entry.mine:
-        parts.append(
-            ctx.say("cost.planned", price=f"{entry.price * count:.2f}") if entry.price else ctx.say("cost.free")
-        )
+        price = f"{entry.price * count:.2f}"
+        parts.append(ctx.say("cost.planned", price=price) if entry.price else ctx.say("cost.free"))
     if not entry.here:
         parts.append(ctx.say("queue.away"))
     lines = [el.paragraph(join(parts))]
@@ -194,8 +184,8 @@ def _queue_entry(ctx: CardContext, entry: QueueEntry, *, private: bool) -> list[
     if prompt.strip() and (entry.here or private):
         lines.append(el.small(prompt))
     if entry.mine and entry.here and ctx.buttons:
-        cancel = ctx.button("button.cancel", a="cancel", r=entry.request_id)
-        lines = [el.beside({**cancel, "size": "small"}, lines, narrow_first=False)]
+        cancel = ctx.button("button.cancel", a="cancel", r=entry.request_id) | {"size": "small"}
+        lines = [el.beside(cancel, lines, narrow_first=False)]
     return lines
 
 
@@ -218,7 +208,7 @@ def render_settings(
         lines.append(join([ctx.option(name, getattr(options, name)), ctx.say(f"settings.{setter}")]))
     if not of_chat:
         shown = ctx.say(f"settings.language_{language or 'auto'}")
-        lines.append(join([shown, ctx.say("settings.own")]) if language else shown)
+        lines.append(join([shown, ctx.say("settings.own") if language else None]))
     suffix = "_chat" if of_chat else ""
     text = el.paragraph(join(lines, separator="\n"))
     return ctx.card(f"settings.title{suffix}", [text, ctx.small(f"settings.use{suffix}")])
@@ -234,30 +224,31 @@ def render_history(ctx: CardContext, view: HistoryView, *, request_id: str) -> C
 
     ``request_id`` is the request for this page.
     """
-    elements = [_history_entry(ctx, entry) for entry in view.entries[:_MAX_HISTORY]]
+    searched = truncate(view.filter, 40)
+    elements = [_history_entry(ctx, entry) for entry in view.entries[:_MAX_LISTED]]
     if not elements:
-        elements = [ctx.paragraph("history.none" if view.filter else "history.empty", filter=truncate(view.filter, 40))]
+        elements = [ctx.paragraph("history.none" if view.filter else "history.empty", filter=searched)]
     if view.more and ctx.buttons:
         elements += el.row([ctx.button("button.older", a="older", r=request_id)])
     where = ctx.say("history.everywhere" if view.everywhere else "history.here")
-    subtitle = join([where, same_text(f"“{truncate(view.filter, 40)}”")]) if view.filter else where
+    subtitle = join([where, f"“{searched}”" if view.filter else None])
     return ctx.card("history.title", elements, subtitle=subtitle if view.entries else None)
 
 
 def _history_entry(ctx: CardContext, entry: HistoryEntry) -> Element:
     prompt = truncate(entry.prompt, _PROMPT_LENGTH)
-    alt = same_text(prompt) if prompt.strip() else ctx.say("label.alt")
-    thumbnail = el.image(entry.image_key, alt=alt, scale_type="crop_center", size="medium")
-    about = [] if entry.accepted_at is None else [same_text(ctx.time(entry.accepted_at))]
-    if (price := ctx.prices.get(entry.options.model)) is not None:
-        about.append(describe_cost(ctx, price=price, billed=entry.calls_billed))
+    thumbnail = el.image(entry.image_key, alt=ctx.alt(prompt), scale_type="crop_center", size="medium")
+    price = ctx.prices.get(entry.options.model)
+    time = None if entry.accepted_at is None else ctx.time(entry.accepted_at)
+    cost = None if price is None else describe_cost(ctx, price=price, billed=entry.calls_billed)
     buttons = []
     if ctx.buttons and entry.generation_id:
-        buttons.append({**ctx.button("button.original_short", a="original", g=entry.generation_id), "size": "small"})
+        buttons.append(ctx.button("button.original_short", a="original", g=entry.generation_id))
     if ctx.buttons:
-        buttons.append({**ctx.button("button.again_short", a="again", r=entry.request_id), "size": "small"})
+        buttons.append(ctx.button("button.again_short", a="again", r=entry.request_id))
     words = [el.paragraph(prompt)] if prompt.strip() else []
-    return el.beside(thumbnail, [*words, el.small(join(about)), *el.row(buttons)], narrow_first=True)
+    row = el.row([{**button, "size": "small"} for button in buttons])
+    return el.beside(thumbnail, [*words, el.small(join([time, cost])), *row], narrow_first=True)
 
 
 def render_ids(ctx: CardContext, *, person: str, chat: str | None) -> Card:
@@ -279,30 +270,22 @@ def _ids(ctx: CardContext, person: str, chat: str | None) -> Iterator[Element]:
 
 
 def render_quota(ctx: CardContext, view: QuotaView) -> Card:
-    groups = [
-        join((_quota(ctx, one) for one in group), separator="\n")
-        for group in (view.own, view.budgets, view.team)
-        if group
-    ]
-    resets = ctx.small("quota.resets", time=ctx.time(view.resets_at))
-    return ctx.card("quota.title", [*map(el.paragraph, groups), resets])
-
-
-def _quota(ctx: CardContext, quota: Quota) -> Bilingual:
-    is_money = quota.name in ("yuan", "budget_person", "budget_chat")
-    used, most = (f"{amount:.2f}" if is_money else str(amount) for amount in (quota.used, quota.most))
-    if not quota.most:
-        return ctx.say(f"quota.{quota.name}_free", used=used)
-    return ctx.say(f"quota.{quota.name}", used=used, most=most, left=max(0, quota.most - quota.used))
+    paragraphs = []
+    for group in filter(None, (view.own, view.budgets, view.team)):
+        lines = []
+        for quota in group:
+            is_money = quota.name in ("yuan", "budget_person", "budget_chat")
+            used, most = (f"{amount:.2f}" if is_money else str(amount) for amount in (quota.used, quota.most))
+            values = {"used": used, "most": most, "left": max(0, quota.most - quota.used)}
+            lines.append(ctx.say(f"quota.{quota.name}" if quota.most else f"quota.{quota.name}_free", **values))
+        paragraphs.append(el.paragraph(join(lines, separator="\n")))
+    return ctx.card("quota.title", [*paragraphs, ctx.small("quota.resets", time=ctx.time(view.resets_at))])
 
 
 def render_stats(ctx: CardContext, view: StatsView) -> Card:
     images, yuan = sum(model.images for model in view.models), sum(model.yuan for model in view.models)
-    outcomes = [
-        join([_outcome(ctx, name), same_text(f"{count:,}")])
-        for name, count in islice(view.outcomes.items(), _MAX_LISTED)
-    ]
     total = ctx.paragraph("stats.total", images=f"{images:,}", yuan=f"{yuan:.2f}")
+    outcomes = [join([_outcome(ctx, name), f"{count:,}"]) for name, count in islice(view.outcomes.items(), _MAX_LISTED)]
     elements = [
         *([ctx.paragraph("stats.paused")] if view.paused else []),
         total if view.models else ctx.paragraph("stats.none"),
@@ -317,24 +300,19 @@ def render_stats(ctx: CardContext, view: StatsView) -> Card:
     return ctx.card("stats.title", elements, color="orange" if view.paused else None, month=view.month)
 
 
-def _outcome(ctx: CardContext, name: str) -> Bilingual:
+def _outcome(ctx: CardContext, name: str) -> Bilingual | str:
     """How a generation ended: done, cancelled, or the sentence of its failure."""
     key = ctx.messages.best_key(name if name.startswith("failure.") else f"stats.{name}", ("level",))
     if key is None:
-        return same_text(truncate(name, _NAME_LENGTH))
+        return truncate(name, _NAME_LENGTH)
     return {locale: text.rstrip("。.") for locale, text in ctx.say(key, level="").items()}
 
 
 def _model_stats(ctx: CardContext, model: ModelStats) -> Bilingual:
     times = {"stats.generation": model.generation_seconds, "stats.waiting": model.waiting_seconds}
-    return join(
-        [
-            same_text(truncate(model.model, _NAME_LENGTH)),
-            ctx.say("stats.images", count=f"{model.images:,}"),
-            same_text(f"¥{model.yuan:.2f}"),
-            *(ctx.say(key, seconds=round(seconds)) for key, seconds in times.items() if seconds is not None),
-        ]
-    )
+    images = ctx.say("stats.images", count=f"{model.images:,}")
+    took = [ctx.say(key, seconds=round(seconds)) for key, seconds in times.items() if seconds is not None]
+    return join([truncate(model.model, _NAME_LENGTH), images, f"¥{model.yuan:.2f}", *took])
 
 
 def _chart(ctx: CardContext, view: StatsView) -> Iterator[Element]:
@@ -354,13 +332,9 @@ def _chart(ctx: CardContext, view: StatsView) -> Iterator[Element]:
 
 def _usage(ctx: CardContext, key: str, usage: Iterable[Usage]) -> Iterator[Element]:
     """Each person or chat with what it has used; people by the client's own element, which notifies nobody."""
-    rows = list(islice(usage, _MAX_LISTED))
-    if rows:
-        yield ctx.paragraph(key)
-    for one in rows:
-        used = ctx.say("stats.used", images=f"{one.images:,}", yuan=f"{one.yuan:.2f}")
-        if one.open_id:
-            who: Element = {"tag": "person", "user_id": one.open_id[:_NAME_LENGTH], "size": "small", "show_name": True}
-        else:
-            who = ctx.paragraph("stats.group", id=one.chat_id[-6:])
-        yield from el.row([who, el.paragraph(used)])
+    for number, one in enumerate(islice(usage, _MAX_LISTED)):
+        if not number:
+            yield ctx.paragraph(key)
+        used = ctx.paragraph("stats.used", images=f"{one.images:,}", yuan=f"{one.yuan:.2f}")
+        who: Element = {"tag": "person", "user_id": one.open_id[:_NAME_LENGTH], "size": "small", "show_name": True}
+        yield from el.row([who if one.open_id else ctx.paragraph("stats.group", id=one.chat_id[-6:]), used])

@@ -20,37 +20,33 @@ from bot.models import Language
 from bot.options import OPTIONS, Options
 from bot.text import escape_tags, truncate
 
-_CHINA = ("Asia/Shanghai", "Asia/Chongqing", "Asia/Harbin", "PRC")
-
 Element = dict[str, Any]
 Card = dict[str, Any]
 
-CARD_ROOM = 24_000
-"""Bytes of what may be long in a card, which leaves room for the rest within 30 KB."""
-MAX_BUTTONS = 3
-"""The controls that are side by side; more are in a menu."""
+_CHINA = ("Asia/Shanghai", "Asia/Chongqing", "Asia/Harbin", "PRC")
+_ROOM = 24_000  # bytes of what may be long in a card, which leaves room for the rest within 30 KB
+_MAX_CONTROLS = 3
 _MAX_LINK_LENGTH = 800  # the platform's links are under 400 characters, and four of them share a card of 30 KB
+
+
+def _notices(names: str) -> Iterable[str]:
+    return (f"notice.{name}.title" for name in names.split())
+
 
 COLORS: Mapping[str, str] = {
     **dict.fromkeys(("state.generating", "state.progress"), "wathet"),
     **dict.fromkeys(("state.ready", "state.ready_all", "state.ready_some"), "green"),
-    **dict.fromkeys(("state.warned", "card.limit", "notice.paused.title"), "orange"),
+    **dict.fromkeys(_notices("set set_chat language resumed redownload"), "green"),
+    **dict.fromkeys(("card.misread", "card.prompt_missing"), "yellow"),
+    **dict.fromkeys(("state.warned", "card.limit"), "orange"),
+    **dict.fromkeys(_notices("paused admin_images admin_yuan admin_calls admin_disk"), "orange"),
+    "state.failed": "red",
+    **dict.fromkeys(_notices("stalled admin_balance admin_key admin_blocked admin_refused"), "red"),
+    **dict.fromkeys(_notices("admin_silent admin_base admin_feishu"), "red"),
     **dict.fromkeys(("state.cancelled", "card.command", "card.moved_title", "id.not_allowed_title"), "grey"),
     **dict.fromkeys(("card.nothing_to_cancel", "card.nothing_to_repeat", "duplicate.title"), "grey"),
-    "state.failed": "red",
-    **dict.fromkeys(("card.misread", "card.prompt_missing"), "yellow"),
-    **{f"notice.{name}.title": "grey" for name in ("cancelled", "already_paused", "already_running", "recalled")},
-    **{
-        f"notice.{name}.title": "grey"
-        for name in ("original_gone", "original_refused", "export_refused", "unshown", "unreadable")
-    },
-    **{f"notice.{name}.title": "green" for name in ("set", "set_chat", "language", "resumed", "redownload")},
-    **{
-        f"notice.{name}.title": "red"
-        for name in ("stalled", "admin_balance", "admin_key", "admin_blocked", "admin_refused")
-    },
-    **{f"notice.{name}.title": "red" for name in ("admin_silent", "admin_base", "admin_feishu")},
-    **{f"notice.admin_{name}.title": "orange" for name in ("images", "yuan", "calls", "disk")},
+    **dict.fromkeys(_notices("cancelled already_paused already_running recalled unshown unreadable"), "grey"),
+    **dict.fromkeys(_notices("original_gone original_refused export_refused"), "grey"),
 }
 """The color of a card by the key of its title; the others are blue."""
 
@@ -84,7 +80,7 @@ class CardContext:
         return small(self.say(key, **values))
 
     def button(self, key: str, *, kind: str = "default", **value: str) -> Element:
-        return button(self.say(key), value=value, kind=kind)
+        return button(self.say(key), kind=kind, **value)
 
     def card(
         self,
@@ -105,12 +101,18 @@ class CardContext:
         option = OPTIONS[name]
         if value in (None, "") or value is False:
             return self.say(f"label.no_{name}" if value is False else f"settings.no_{name}")
-        shown = value
-        if option.is_style:
-            # One that no longer exists stays as it was typed.
-            style = self.styles.find(value)
-            shown = same_text(truncate(value, 40)) if style is None else by_locale(style.name)
+        shown = self.style_name(value) if option.is_style else value
         return self.say(f"{prefix}.{name}", **{name: shown, **option.display(value)})
+
+    def style_name(self, name: str, *, length: int = 40) -> Bilingual:
+        """The name of a style in both languages; one that no longer exists stays as it was typed."""
+        style = self.styles.find(name)
+        names = same_text(name) if style is None else by_locale(style.name)
+        return {locale: truncate(text, length) for locale, text in names.items()}
+
+    def alt(self, prompt: str) -> Bilingual:
+        """What stands for an image: its prompt, already cut, if that says anything."""
+        return same_text(prompt) if prompt.strip() else self.say("label.alt")
 
     @property
     def zone_name(self) -> Bilingual:
@@ -141,20 +143,21 @@ def by_locale(texts: Mapping[Language, str]) -> Bilingual:
     return {locale: texts[language] for language, locale in LOCALES.items()}
 
 
-def label(words: Bilingual) -> Element:
+def label(words: Bilingual | str) -> Element:
     """A ``plain_text``: in both languages, or where they are the same, for every reader."""
+    words = same_text(words) if isinstance(words, str) else words
     zh, en = words["zh_cn"], words["en_us"]
     plain = {"tag": "plain_text", "content": zh}
     return plain if zh == en else {**plain, "i18n_content": dict(words)}
 
 
 def paragraph(text: Bilingual | str) -> Element:
-    return {"tag": "div", "text": label(same_text(text) if isinstance(text, str) else text)}
+    return {"tag": "div", "text": label(text)}
 
 
 def small(text: Bilingual | str) -> Element:
-    """A small grey paragraph of plain text."""
-    return {"tag": "div", "text": {**paragraph(text)["text"], "text_size": "notation", "text_color": "grey"}}
+    """A small grey paragraph."""
+    return {"tag": "div", "text": {**label(text), "text_size": "notation", "text_color": "grey"}}
 
 
 def markdown(words: Bilingual) -> Element:
@@ -167,9 +170,9 @@ def image(key: str, *, alt: Bilingual, **more: str) -> Element:
     return {"tag": "img", "img_key": key, "alt": label(alt), "scale_type": "fit_horizontal", **more, "preview": True}
 
 
-def button(words: Bilingual, *, value: Mapping[str, str], kind: str = "default", **more: Any) -> Element:
+def button(words: Bilingual, *, kind: str = "default", **value: str) -> Element:
     """A button that calls back with ``value``; ``kind`` is its type, such as ``primary``."""
-    return {"tag": "button", "text": label(words), "type": kind, "behaviors": [_callback(value)], **more}
+    return {"tag": "button", "text": label(words), "type": kind, "behaviors": [_callback(value)]}
 
 
 def link(words: Bilingual, *, url: str) -> Element:
@@ -188,30 +191,29 @@ def linkable(url: str | None) -> bool:
     return parts.scheme == "https" and bool(parts.hostname)
 
 
-def select(words: Bilingual, *, choices: Iterable[str], value: Mapping[str, str]) -> Element:
+def select(words: Bilingual, *, choices: Iterable[str], **value: str) -> Element:
     """A drop-down list that calls back with ``value`` and the choice."""
-    options = [{"text": label(same_text(choice)), "value": choice} for choice in choices]
+    options = [{"text": label(choice), "value": choice} for choice in choices]
     behaviors = [_callback(value)]
     return {"tag": "select_static", "placeholder": label(words), "options": options, "behaviors": behaviors}
 
 
 def row(elements: Sequence[Element]) -> list[Element]:
     """The elements side by side, wrapped on a narrow screen; nothing if there are none."""
-    columns = [
-        {"tag": "column", "width": "auto", "vertical_align": "center", "elements": [element]} for element in elements
-    ]
+    columns = [_column([element], align="center", width="auto") for element in elements]
     line = {"tag": "column_set", "flex_mode": "flow", "horizontal_spacing": "small", "columns": columns}
     return [line] if columns else []
 
 
 def beside(narrow: Element, wide: Sequence[Element], *, narrow_first: bool) -> Element:
     """An element on one side of others, on any screen."""
-    columns = [
-        {"tag": "column", "width": "auto", "vertical_align": "top", "elements": [narrow]},
-        {"tag": "column", "width": "weighted", "weight": 1, "vertical_align": "top", "elements": list(wide)},
-    ]
+    columns = [_column([narrow], align="top", width="auto"), _column(wide, align="top", width="weighted", weight=1)]
     columns = columns if narrow_first else columns[::-1]
     return {"tag": "column_set", "flex_mode": "none", "horizontal_spacing": "medium", "columns": columns}
+
+
+def _column(elements: Sequence[Element], *, align: str, **width: str | int) -> Element:
+    return {"tag": "column", **width, "vertical_align": align, "elements": list(elements)}
 
 
 def controls(elements: Sequence[Element]) -> list[Element]:
@@ -220,7 +222,7 @@ def controls(elements: Sequence[Element]) -> list[Element]:
     A choice in a menu calls back with the ids of its buttons, and the action as the choice.
     https://open.feishu.cn/document/feishu-cards/card-json-v2-components/interactive-components/overflow
     """
-    shown, rest = list(elements[:MAX_BUTTONS]), elements[MAX_BUTTONS:]
+    shown, rest = list(elements[:_MAX_CONTROLS]), elements[_MAX_CONTROLS:]
     if rest:
         values = [one["behaviors"][0]["value"] for one in rest]
         options = [{"text": one["text"], "value": value["a"]} for one, value in zip(rest, values, strict=True)]
@@ -258,7 +260,7 @@ def content(card: Card) -> str:
 
 def fits(elements: Any) -> bool:
     """Whether elements leave room for the rest of a card."""
-    return len(content(elements).encode()) < CARD_ROOM
+    return len(content(elements).encode()) < _ROOM
 
 
 def text_of(card: Mapping[str, Any], language: Language) -> str:

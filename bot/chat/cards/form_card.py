@@ -6,24 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.chat.cards import elements as el
-from bot.chat.cards.elements import Card, CardContext, Element, by_locale
-from bot.chat.messages import Bilingual, same_text
+from bot.chat.cards.elements import Card, CardContext, Element
+from bot.chat.messages import Bilingual
 from bot.options import DEFAULTS, NONE, OPTIONS, Options
-from bot.text import sanitize, truncate
+from bot.text import sanitize
 
-MAX_INPUT = 1000
+_MAX_INPUT = 1000
 """Characters that Feishu's input takes.
 
 https://open.feishu.cn/document/feishu-cards/card-json-v2-components/interactive-components/input
 """
 _MAX_CHOICES = 60
 _MIN_CHOICES = 10
-_NAME_LENGTH = 40
 
 
 def prefill(prompt: str) -> str:
     """What of a prompt is in the form's field before anybody changes it."""
-    return sanitize(prompt)[:MAX_INPUT]
+    return sanitize(prompt)[:_MAX_INPUT]
 
 
 def render_form(
@@ -44,13 +43,29 @@ def render_form(
     """
     typed = typed or {}
     prompt = typed.get("prompt", prompt)
+    length = len(sanitize(prompt))
+    field: Element = {
+        "tag": "input",
+        "name": "prompt",
+        "input_type": "multiline_text",
+        "rows": 4,
+        "auto_resize": True,
+        "width": "fill",
+        "required": True,
+        "max_length": _MAX_INPUT,
+        "placeholder": el.label(ctx.say("form.prompt_hint")),
+        "default_value": prefill(prompt),
+    }
+    cut = [ctx.small("form.cut", length=length, shown=_MAX_INPUT)] if length > _MAX_INPUT else []
+    elements = [ctx.paragraph("form.prompt"), field, *cut, ctx.small("form.new_image")]
     selects = {name: _select(ctx, name, getattr(options, name), typed) for name, one in OPTIONS.items() if one.form}
+    for name, select in selects.items():
+        elements += [ctx.paragraph(f"form.{name}"), select]
     price = ctx.prices.get(options.model, 0.0)
     submit = ctx.say("form.submit", price=f"{price:.2f}") if price else ctx.say("form.submit_free")
-    button = el.button(submit, value={"a": "submit", "r": request_id}, kind="primary")
+    button = el.button(submit, kind="primary", a="submit", r=request_id)
     button |= {"name": "_".join(filter(None, ("submit", request_id, again))), "form_action_type": "submit"}
-    fields = [one for name, select in selects.items() for one in (ctx.paragraph(f"form.{name}"), select)]
-    form = {"tag": "form", "name": "form", "elements": [*_prompt(ctx, prompt), *fields, button]}
+    form = {"tag": "form", "name": "form", "elements": [*elements, button]}
     while not el.fits(form):
         longest = max((select["options"] for select in selects.values()), key=len)
         if len(longest) < _MIN_CHOICES:
@@ -61,7 +76,7 @@ def render_form(
 
 def _select(ctx: CardContext, name: str, value: Any, typed: Mapping[str, str]) -> Element:
     """The choices of an option, what is set now first, or what was chosen before."""
-    option, present, words = OPTIONS[name], value, dict[str, Bilingual]()
+    option, present, words = OPTIONS[name], value, dict[str, Bilingual | str]()
     if option.is_style:
         style = ctx.styles.find(value) if value else None
         present = style.name["en"] if style else None
@@ -70,10 +85,8 @@ def _select(ctx: CardContext, name: str, value: Any, typed: Mapping[str, str]) -
     offered = option.form([style.name["en"] for style in ctx.styles.all]) if option.form else ()
     others = [one for one in offered if one != present][:_MAX_CHOICES]
     for one in others if present is None else [str(present), *others]:
-        words[one] = same_text(one)
-        if option.is_style and (style := ctx.styles.find(one)):
-            words[one] = {locale: truncate(text, _NAME_LENGTH) for locale, text in by_locale(style.name).items()}
-        elif one == str(present) and f"form.{name}_now" in ctx.messages:
+        words[one] = ctx.style_name(one) if option.is_style else one
+        if not option.is_style and one == str(present) and f"form.{name}_now" in ctx.messages:
             words[one] = ctx.say(f"form.{name}_now", **{name: one, **option.display(value)})
     chosen = typed.get(name)
     return {
@@ -82,21 +95,3 @@ def _select(ctx: CardContext, name: str, value: Any, typed: Mapping[str, str]) -
         "options": [{"text": el.label(text), "value": value} for value, text in words.items()],
         "initial_option": chosen if chosen in words else NONE if present is None else str(present),
     }
-
-
-def _prompt(ctx: CardContext, prompt: str) -> list[Element]:
-    field = {
-        "tag": "input",
-        "name": "prompt",
-        "input_type": "multiline_text",
-        "rows": 4,
-        "auto_resize": True,
-        "width": "fill",
-        "required": True,
-        "max_length": MAX_INPUT,
-        "placeholder": el.label(ctx.say("form.prompt_hint")),
-        "default_value": prefill(prompt),
-    }
-    length = len(sanitize(prompt))
-    cut = [ctx.small("form.cut", length=length, shown=MAX_INPUT)] if length > MAX_INPUT else []
-    return [ctx.paragraph("form.prompt"), field, *cut, ctx.small("form.new_image")]

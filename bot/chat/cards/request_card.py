@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from enum import StrEnum
 from typing import Any
 
 from bot import sizes
 from bot.chat.cards import elements as el
 from bot.chat.cards.elements import Card, CardContext, Element
 from bot.chat.cards.prompt_tips import tip_for
-from bot.chat.messages import LOCALES, PLAIN, Bilingual, join, same_text
+from bot.chat.messages import LOCALES, PLAIN, Bilingual, join
 from bot.errors import FOR_ADMINS
 from bot.models import ROLES, Failure, GenerationView, Language, RequestView, State
 from bot.options import OPTIONS
 from bot.text import escape_tags, sanitize, truncate
 
-PROMPT_LENGTH = 800
-"""How many characters of a prompt a card shows."""
-TAGGED = ("size", "style", "model")
+_TAGGED = ("size", "style", "model")
 """The options that are tags beside the title of the card; the others are under it."""
-
 _BY_REQUEST = {
     f"failure.{name}"
     for name in ("content", "prompt_too_long", "request", "model", "size", "quality", "prompt", "image_too_large")
@@ -29,39 +25,27 @@ _BY_REQUEST = {
 """Failures that the same prompt with the same options meets again; sending it again is not offered."""
 _UNTIL_FIXED = "failure.upload_barred"
 """A failure that every request meets until an admin acts, each of them paid; likewise."""
+_UNKNOWN = Failure(code="", sentence="failure.internal")
+_UNFINISHED = ("queued", "generating")
+_WAIT_MINUTES = (1, 3, 10)
 
+_PROMPT_LENGTH = 800
 _RECOGNIZED_LENGTH = 60
 _ALT_LENGTH = 100
-_WAIT_MINUTES = (1, 3, 10)
 # Four different failures share a card of 30 KB, and a value may be three times in a label of two languages.
 _VALUE_LENGTH = 90
 _PLATFORM_LENGTH = 160
 _REQUEST_ID_LENGTH = 100
-_UNKNOWN = Failure(code="", sentence="failure.internal")
 
 
-class Stage(StrEnum):
-    """The stage of a whole request, which the title of its card says."""
-
-    QUEUED = "queued"
-    GENERATING = "generating"
-    READY = "ready"
-    WARNED = "warned"
-    """Ready, and the content filter found something."""
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-_UNFINISHED = (Stage.QUEUED, Stage.GENERATING)
-
-
-def stage_of(view: RequestView) -> Stage:
+def _stage_of(view: RequestView) -> str:
+    """Queued, generating, ready, warned (ready, and the content filter found something), failed or cancelled."""
     states = {image.state for image in view.images}
     if not all(state.ended for state in states):
-        return Stage.GENERATING if states & {State.GENERATING, State.MADE, State.DONE} else Stage.QUEUED
+        return "generating" if states & {State.GENERATING, State.MADE, State.DONE} else "queued"
     if State.DONE not in states:
-        return Stage.FAILED if State.FAILED in states else Stage.CANCELLED
-    return Stage.WARNED if any(image.findings for image in view.done) else Stage.READY
+        return "failed" if State.FAILED in states else "cancelled"
+    return "warned" if any(image.findings for image in view.done) else "ready"
 
 
 def typical_seconds(model: str) -> str:
@@ -88,7 +72,7 @@ def describe_cost(ctx: CardContext, *, price: float, billed: int, doubtful: int 
 def excerpt(prompt: str) -> tuple[str, bool]:
     """What a card shows of a prompt, and whether that is less than the whole."""
     whole = sanitize(prompt)
-    return whole[:PROMPT_LENGTH], len(whole) > PROMPT_LENGTH
+    return whole[:_PROMPT_LENGTH], len(whole) > _PROMPT_LENGTH
 
 
 def render_request(ctx: CardContext, view: RequestView) -> Card:
@@ -112,23 +96,28 @@ def render_request_text(ctx: CardContext, view: RequestView, language: Language)
     """The same as text, to go with a plain image when Feishu refuses the card; no part of it is a tag."""
     title, values = _title(view)
     tagged, others = _options(ctx, view)
-    lines = [ctx.say(title, **values), join([*tagged, *others]), *_warnings(ctx, view), *_statuses(ctx, view)]
-    for group in _group_failures(view):
-        lines += [text for text, _ in _describe_failure(ctx, view, group)]
     shown, _ = excerpt(view.prompt)
-    lines += [same_text(shown)] if shown.strip() else []
-    lines += [*_notes(ctx, view), _footer(ctx, view)]
-    lines += [same_text(url) for image in view.images if (url := _link(image))]
-    return escape_tags("\n".join(line[LOCALES[language]] for line in lines))
+    lines = [
+        ctx.say(title, **values),
+        join([*tagged, *others]),
+        *_warnings(ctx, view),
+        *_statuses(ctx, view),
+        *(text for group in _group_failures(view) for text, _ in _describe_failure(ctx, view, group)),
+        shown if shown.strip() else None,
+        *_notes(ctx, view),
+        _footer(ctx, view),
+        *map(_link, view.images),
+    ]
+    return escape_tags(join(lines, separator="\n")[LOCALES[language]])
 
 
 def _title(view: RequestView) -> tuple[str, dict[str, Any]]:
-    stage, count, done = stage_of(view), len(view.images), len(view.done)
-    if stage is Stage.GENERATING and done:
+    stage, count, done = _stage_of(view), len(view.images), len(view.done)
+    if stage == "generating" and done:
         return "state.progress", {"done": done, "count": count}
-    if stage is Stage.READY and done < count:
+    if stage == "ready" and done < count:
         return "state.ready_some", {"done": done, "count": count}
-    if stage is Stage.READY and count > 1:
+    if stage == "ready" and count > 1:
         return "state.ready_all", {"count": count}
     return f"state.{stage}", {}
 
@@ -136,25 +125,23 @@ def _title(view: RequestView) -> tuple[str, dict[str, Any]]:
 def _options(ctx: CardContext, view: RequestView) -> tuple[list[Bilingual], list[Bilingual]]:
     """The options of an image: those that are tags, and the others."""
     values = {name: getattr(view.options, name) for name, option in OPTIONS.items() if option.of_image}
-    tags = [ctx.option(name, values[name], prefix="tag") for name in TAGGED if values[name] is not None]
-    others = [ctx.option(name, value) for name, value in values.items() if name not in TAGGED and value is not None]
+    tags = [ctx.option(name, values[name], prefix="tag") for name in _TAGGED if values[name] is not None]
+    others = [ctx.option(name, value) for name, value in values.items() if name not in _TAGGED and value is not None]
     return tags, others
 
 
 def _images(ctx: CardContext, view: RequestView) -> Iterator[Element]:
-    done = {number: image for number, image in enumerate(view.images, 1) if image.state is State.DONE}
-    keys = [image.image_key for image in done.values() if image.image_key]
+    keys = [image.image_key for image in view.done if image.image_key]
     if len(keys) > 1:
         mode = "trisect" if len(keys) == 3 else "bisect"  # noqa: PLR2004 - three fill one row of a grid of three
         yield {"tag": "img_combination", "combination_mode": mode, "img_list": [{"img_key": key} for key in keys]}
     elif keys:
-        alt = truncate(view.prompt, _ALT_LENGTH)
-        yield el.image(keys[0], alt=same_text(alt) if alt.strip() else ctx.say("label.alt"))
+        yield el.image(keys[0], alt=ctx.alt(truncate(view.prompt, _ALT_LENGTH)))
     yield from map(el.paragraph, _warnings(ctx, view))
-    if len(view.images) > 1:
-        for number, image in done.items():
-            about = el.small(join([_numbered(ctx, [number]), *_seconds(ctx, image, "label.seconds_short")]))
-            yield from el.row([about, *_image_buttons(ctx, image, size="small")])
+    for number, image in enumerate(view.images if len(view.images) > 1 else (), 1):
+        if image.state is State.DONE:
+            about = el.small(join([_numbered(ctx, [number]), _seconds(ctx, image, "label.seconds_short")]))
+            yield from el.row([about, *({**one, "size": "small"} for one in _image_buttons(ctx, image))])
 
 
 def _warnings(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
@@ -169,8 +156,9 @@ def _warnings(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
 def _statuses(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
     """What is said of images that are still to come, or were cancelled."""
     alike: dict[str, tuple[Bilingual, list[int]]] = {}
+    first = next((image for image in view.images if image.state is State.WAITING), None)
     for number, image in enumerate(view.images, 1):
-        if (status := _status(ctx, view, image)) is not None:
+        if status := _position(ctx, view) if image is first else _status(ctx, view, image):
             alike.setdefault(status["zh_cn"], (status, []))[1].append(number)
     for status, numbers in alike.values():
         yield _about(ctx, view, numbers, status)
@@ -179,16 +167,15 @@ def _statuses(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
 def _status(ctx: CardContext, view: RequestView, image: GenerationView) -> Bilingual | None:
     match image.state:
         case State.WAITING:
-            first = next(one for one in view.images if one.state is State.WAITING)
-            return _position(ctx, view) if image is first else ctx.say("wait.line")
+            return ctx.say("wait.line")
         case State.GENERATING:
             return ctx.say("wait.generating", seconds=typical_seconds(view.options.model))
         case State.MADE:
             return ctx.say("wait.fetching")
+        case State.CANCELLED if image.kept:
+            return ctx.say("cancelled.kept")
         case State.CANCELLED:
-            return ctx.say(
-                "cancelled.kept" if image.kept else f"cancelled.{'in_call' if image.calls_billed else 'waiting'}"
-            )
+            return ctx.say("cancelled.in_call" if image.calls_billed else "cancelled.waiting")
         case _:
             return None
 
@@ -196,17 +183,15 @@ def _status(ctx: CardContext, view: RequestView, image: GenerationView) -> Bilin
 def _position(ctx: CardContext, view: RequestView) -> Bilingual:
     if view.backing_off:
         return ctx.say("wait.backing_off")
-    if view.ahead is None:
-        position = ctx.say("wait.line")
-    else:
-        position = ctx.say("wait.ahead", ahead=view.ahead) if view.ahead else ctx.say("wait.next")
-    return position if view.wait_seconds is None else join([position, describe_wait(ctx, view.wait_seconds)])
+    key = "wait.line" if view.ahead is None else "wait.ahead" if view.ahead else "wait.next"
+    wait = None if view.wait_seconds is None else describe_wait(ctx, view.wait_seconds)
+    return join([ctx.say(key, ahead=view.ahead), wait])
 
 
 def _notes(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
     """How much of the prompt is shown, what was recognized, what is unusual, a tip for the prompt."""
     if excerpt(view.prompt)[1]:
-        yield ctx.say("label.prompt_excerpt", length=len(sanitize(view.prompt)), shown=PROMPT_LENGTH)
+        yield ctx.say("label.prompt_excerpt", length=len(sanitize(view.prompt)), shown=_PROMPT_LENGTH)
     if view.recognized_words:
         options = join(ctx.option(name, getattr(view.options, name)) for name in view.recognized_options)
         words = truncate(" ".join(view.recognized_words), _RECOGNIZED_LENGTH)
@@ -218,46 +203,44 @@ def _notes(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
         yield ctx.say("note.repeated")
     if any(image.reencoded for image in view.done):
         yield ctx.say("note.shrunk")
-    if view.done and stage_of(view) not in _UNFINISHED and (tip := tip_for(view.prompt, raw_prompt=view.raw_prompt)):
+    is_finished = view.done and _stage_of(view) not in _UNFINISHED
+    if is_finished and (tip := tip_for(view.prompt, raw_prompt=view.raw_prompt)):
         yield ctx.say(tip)
 
 
 def _footer(ctx: CardContext, view: RequestView) -> Bilingual:
     """What it costs, how long it took, and until when the links work."""
-    parts = [] if view.price is None else [_cost(ctx, view, view.price)]
-    if len(view.images) == 1:
-        parts += _seconds(ctx, view.images[0])
-    if linked := [image for image in view.images if _link(image)]:
-        ends = [image.link_expires_at for image in linked if image.link_expires_at is not None]
-        # Several links share one sentence, so the first end counts.
-        parts.append(ctx.say("reminder.until", time=ctx.time(min(ends))) if ends else ctx.say("reminder.days"))
-    return join(parts)
+    cost = None if view.price is None else _cost(ctx, view, view.price)
+    seconds = _seconds(ctx, view.images[0], "label.seconds") if len(view.images) == 1 else None
+    linked = [image for image in view.images if _link(image)]
+    # Several links share one sentence, so the first end counts.
+    ends = [image.link_expires_at for image in linked if image.link_expires_at is not None]
+    reminder = ctx.say("reminder.until", time=ctx.time(min(ends))) if ends else ctx.say("reminder.days")
+    return join([cost, seconds, reminder if linked else None])
 
 
 def _cost(ctx: CardContext, view: RequestView, price: float) -> Bilingual:
     count = len(view.images)
-    if stage_of(view) in _UNFINISHED:
-        if not price:
-            return ctx.say("cost.free")
-        total = f"{price * count:.2f}"
-        several = ctx.say("cost.planned_each", price=total, count=count, each=f"{price:.2f}")
-        return several if count > 1 else ctx.say("cost.planned", price=total)
-    made = [image for image in view.images if image.state is State.DONE or image.url or image.kept]
-    doubtful = max(0, sum(image.calls_billed for image in view.images) - len(made))
-    return describe_cost(ctx, price=price, billed=len(made), doubtful=doubtful)
+    if _stage_of(view) not in _UNFINISHED:
+        made = [image for image in view.images if image.state is State.DONE or image.url or image.kept]
+        doubtful = max(0, sum(image.calls_billed for image in view.images) - len(made))
+        return describe_cost(ctx, price=price, billed=len(made), doubtful=doubtful)
+    if not price:
+        return ctx.say("cost.free")
+    key = "cost.planned_each" if count > 1 else "cost.planned"
+    return ctx.say(key, price=f"{price * count:.2f}", count=count, each=f"{price:.2f}")
 
 
-def _seconds(ctx: CardContext, image: GenerationView, key: str = "label.seconds") -> list[Bilingual]:
-    if image.state is not State.DONE or image.seconds is None:
-        return []
-    return [ctx.say(key, seconds=max(1, round(image.seconds)))]
+def _seconds(ctx: CardContext, image: GenerationView, key: str) -> Bilingual | None:
+    is_known = image.state is State.DONE and image.seconds is not None
+    return ctx.say(key, seconds=max(1, round(image.seconds or 0))) if is_known else None
 
 
 def _controls(ctx: CardContext, view: RequestView) -> list[Element]:
     single = _image_buttons(ctx, view.images[0]) if len(view.images) == 1 else []
     if not ctx.buttons or view.recalled:
         return single
-    stage, request_id = stage_of(view), view.request_id
+    stage, request_id = _stage_of(view), view.request_id
     retype = [ctx.button("button.retype", a="retype", r=request_id)] if view.recognized_words else []
     if stage in _UNFINISHED:
         return [ctx.button("button.cancel", a="cancel", r=request_id), *retype]
@@ -265,29 +248,28 @@ def _controls(ctx: CardContext, view: RequestView) -> list[Element]:
     first: list[Element] = []
     if any(image.kept for image in view.images):
         first.append(ctx.button("button.deliver", kind="primary", a="deliver", r=request_id))
-    if any(is_resumable(image) for image in view.images):
+    if any(_is_resumable(image) for image in view.images):
         # What was paid for is downloaded again, and never paid for again.
         first.append(ctx.button("button.resume", kind="primary", a="resume", r=request_id))
-    failures = {image.failure.sentence.removesuffix(PLAIN) for image in view.images if image.failure}
-    repeatable = not failures & {*_BY_REQUEST, _UNTIL_FIXED}
-    if stage is Stage.FAILED:
-        if repeatable and not first:
+    if stage == "failed":
+        failures = {image.failure.sentence.removesuffix(PLAIN) for image in view.images if image.failure}
+        if not first and not failures & {*_BY_REQUEST, _UNTIL_FIXED}:
             first.append(ctx.button("button.retry", kind="primary", a="again", r=request_id))
         return [*first, edit, *single, *retype]
     again = ctx.button("button.again", kind="default" if first else "primary", a="again", r=request_id)
-    ratio = el.select(ctx.say("button.ratio"), choices=sizes.RATIOS, value={"a": "ratio", "r": request_id})
+    ratio = el.select(ctx.say("button.ratio"), choices=sizes.RATIOS, a="ratio", r=request_id)
     # The link is before what can be in a menu: there it would call back as well.
     links = [one for one in single if one["behaviors"][0]["type"] == "open_url"]
     others = [one for one in single if one not in links]
     return [*first, again, *([] if first else [ratio]), *links, edit, *others, *retype]
 
 
-def _image_buttons(ctx: CardContext, image: GenerationView, **more: str) -> list[Element]:
+def _image_buttons(ctx: CardContext, image: GenerationView) -> list[Element]:
     buttons = []
     if ctx.buttons and image.state is State.DONE:
-        buttons.append({**ctx.button("button.original", a="original", g=image.generation_id), **more})
+        buttons.append(ctx.button("button.original", a="original", g=image.generation_id))
     if url := _link(image):
-        buttons.append({**el.link(ctx.say("button.link"), url=url), **more})
+        buttons.append(el.link(ctx.say("button.link"), url=url))
     return buttons
 
 
@@ -301,10 +283,8 @@ def _about(ctx: CardContext, view: RequestView, numbers: Sequence[int], text: Bi
 
 
 def _numbered(ctx: CardContext, numbers: Sequence[int]) -> Bilingual:
-    if len(numbers) == 1:
-        return ctx.say("label.number", number=numbers[0])
-    every = join((same_text(str(number)) for number in numbers), separator=ctx.say("label.separator"))
-    return ctx.say("label.numbers", numbers=every)
+    every = join(map(str, numbers), separator=ctx.say("label.separator"))
+    return ctx.say("label.number" if len(numbers) == 1 else "label.numbers", number=numbers[0], numbers=every)
 
 
 # Failures
@@ -343,18 +323,15 @@ def _describe_failure(
     with suppress(ValueError, OverflowError, OSError):  # without a time, there is a plain form of the sentence
         values["until"] = ctx.time(float(str(values.pop("until", None))))
     level = str(values.get("level"))
-    values["level"] = ctx.say("level.note", level=_level(ctx, level)) if level.isdecimal() else same_text("")
+    values["level"] = ctx.say("level.note", level=_level(ctx, level)) if level.isdecimal() else ""
     if where := _describe_roles(ctx, failure.roles):
         values["where"] = where
     key = ctx.messages.best_key(failure.sentence, values) or _UNKNOWN.sentence
     yield _about(ctx, view, list(group), ctx.say(key, **values)), False
-    details = [same_text(truncate(failure.platform, _PLATFORM_LENGTH))] if failure.platform else []
-    ids = [image.platform_request_id for image in group.values() if image.platform_request_id]
-    if ids:
-        shown = ", ".join(truncate(one, _REQUEST_ID_LENGTH) for one in ids)
-        details.append(ctx.say("label.platform_request_id", ids=shown))
-    if details:
-        yield join(details), True
+    ids = [truncate(one, _REQUEST_ID_LENGTH) for image in group.values() if (one := image.platform_request_id)]
+    message = truncate(failure.platform, _PLATFORM_LENGTH) if failure.platform else None
+    if ids or message:
+        yield join([message, ctx.say("label.platform_request_id", ids=", ".join(ids)) if ids else None]), True
     yield ctx.say(_advice(ctx, key.removesuffix(PLAIN), failure, linked=el.linkable(first.url)), **values), False
 
 
@@ -369,8 +346,8 @@ def _advice(ctx: CardContext, key: str, failure: Failure, *, linked: bool) -> st
     return plain if not linked and plain in ctx.messages else f"{key}.advice"
 
 
-def _level(ctx: CardContext, level: str) -> Bilingual:
-    return ctx.say(f"level.{level}") if f"level.{level}" in ctx.messages else same_text(level)
+def _level(ctx: CardContext, level: str) -> Bilingual | str:
+    return ctx.say(f"level.{level}") if f"level.{level}" in ctx.messages else level
 
 
 def _describe_roles(ctx: CardContext, roles: Iterable[str]) -> Bilingual | None:
@@ -383,7 +360,7 @@ def _describe_roles(ctx: CardContext, roles: Iterable[str]) -> Bilingual | None:
     return join([listed, last], separator=ctx.say("role.last_separator")) if others else last
 
 
-def is_resumable(image: GenerationView) -> bool:
+def _is_resumable(image: GenerationView) -> bool:
     """Whether an image that was paid for may arrive when it is downloaded and uploaded again."""
     failure = image.failure or _UNKNOWN
     return image.resumable and failure.sentence.removesuffix(PLAIN) not in _BY_REQUEST
