@@ -15,14 +15,13 @@ from contextlib import closing, suppress
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import IO, Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Row
 
 from bot.cli.arguments import command_parser, person
 from bot.cli.atomic_file import AtomicFile
 from bot.cli.check_local import check_database
 from bot.db.database import Database, read_url
 from bot.db.reports import export_rows
-from bot.db.tables import read_failure, read_findings
 from bot.options import OPTIONS
 from bot.settings import Settings, load
 
@@ -107,24 +106,22 @@ def _write(spool: IO[bytes], settings: Settings, args: argparse.Namespace) -> in
     return count
 
 
-def _values(row: RowMapping, *, prices: Mapping[str, float], zone: tzinfo) -> dict[str, Any]:
+def _values(row: Row[Any], *, prices: Mapping[str, float], zone: tzinfo) -> dict[str, Any]:
     """The value of every column, with current prices, and times as ISO 8601."""
-    options = json.loads(row["content"])
-    failure = read_failure(row["failure"])
     return {
-        **{name: options.get(name) for name, option in OPTIONS.items() if option.of_image},
-        **row,
+        **{name: row.content.get(name) for name, option in OPTIONS.items() if option.of_image},
+        **row._asdict(),
         # A request from a button has no message of its own.
-        "message_id": None if ":" in row["dedup_key"] else row["dedup_key"],
-        "error": failure.code if failure else None,
-        "accepted_at": _iso(row["accepted_at"], zone),
-        "posted_at": _iso(row["called_at"], zone),
-        "ended_at": _iso(row["ended_at"], zone),
-        "seconds": None if row["call_seconds"] is None else round(row["call_seconds"], 3),
-        "yuan": round(row["calls_billed"] * prices.get(row["model"], 0.0), 4),
-        "paid_calls": row["calls_billed"],
-        "findings": [{"role": found.role, "level": found.level} for found in read_findings(row["findings"])],
-        "image_url": row["url"],
+        "message_id": None if ":" in row.dedup_key else row.dedup_key,
+        "error": row.failure.code if row.failure else None,
+        "accepted_at": _iso(row.accepted_at, zone),
+        "posted_at": _iso(row.called_at, zone),
+        "ended_at": _iso(row.ended_at, zone),
+        "seconds": None if row.call_seconds is None else round(row.call_seconds, 3),
+        "yuan": round(row.calls_billed * prices.get(row.model, 0.0), 4),
+        "paid_calls": row.calls_billed,
+        "findings": [{"role": found.role, "level": found.level} for found in row.findings or ()],
+        "image_url": row.url,
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from sqlalchemy import (
     Connection,
     Integer,
     Row,
-    RowMapping,
     ScalarSelect,
     Select,
     Text,
@@ -35,15 +33,17 @@ from bot.db.leases import LONGEST_CALL, claim_row, is_free, lock_rows, update_ow
 from bot.db.requests import generations_of, mark_dirty, reopen
 from bot.db.tables import (
     NOTIFICATION,
+    WAITS,
+    G,
     Generation,
+    R,
     generations,
     is_kept,
     is_resumable,
     last_served,
+    read_row,
     requests,
     sent_messages,
-    write_failure,
-    write_findings,
 )
 from bot.db.timers import is_model_held, is_upload_held, pause_model
 from bot.db.usage import add_usage
@@ -55,9 +55,9 @@ UNLIMITED_SLOTS = 1_000_000
 MEASURED = 20
 """How many of the last calls are read for the estimate of the wait."""
 
-_G, _R = generations.c, requests.c
-_OTHERS = generations.alias("others")
-_ASKED = requests.alias("asked")
+_BEGUN = or_(G.repeated, G.backoff_count > 0)
+_OTHERS = generations.alias("others").c
+_ASKED = requests.alias("asked").c
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class GenerationStore:
 
     def open_work(self) -> Mapping[str, Sequence[str]]:
         """By state, the models of generations that wait, whose call was lost, or whose image is not delivered."""
-        is_lost = _G.lease_until < self.database.now
-        statement = select(_G.state, _G.model).where(_G.ended_at.is_(None), or_(_G.state != State.GENERATING, is_lost))
+        is_lost = G.lease_until < self.database.now
+        statement = select(G.state, G.model).where(G.ended_at.is_(None), or_(G.state != State.GENERATING, is_lost))
         models = defaultdict[str, list[str]](list)
         with self.database.read() as connection:
             for state, model in connection.execute(statement.distinct()):
@@ -89,19 +89,23 @@ class GenerationStore:
         """
         with self.database.read() as connection:
             row = connection.execute(self._next, {"model": model, "slots": slots}).first()
-        return (row.generation_id, Options.from_stored(json.loads(row.content))) if row else None
+        return (row.generation_id, Options.from_stored(row.content)) if row else None
 
     @cached_property
     def _next(self) -> Select[str, str]:
         # Each poll executes it, which takes less time than to build it.
         model, slots = bindparam("model", type_=Text), bindparam("slots", type_=Integer)
-        begun = case((or_(_G.repeated, _G.backoff_count > 0), 1), else_=0)
         return (
-            select(_G.generation_id, _R.content)
-            .join(requests, _R.request_id == _G.request_id)
-            .outerjoin(last_served, and_(last_served.c.sender == _G.sender, last_served.c.model == _G.model))
-            .where(_G.model == model, is_claimable(self.database, model=model, slots=slots))
-            .order_by(begun.desc(), func.coalesce(last_served.c.called_at, 0.0), _G.accepted_at, _G.index_in_request)
+            select(G.generation_id, R.content)
+            .join(requests, R.request_id == G.request_id)
+            .outerjoin(last_served, and_(last_served.c.sender == G.sender, last_served.c.model == G.model))
+            .where(G.model == model, is_claimable(self.database, model=model, slots=slots))
+            .order_by(
+                case((_BEGUN, 0), else_=1),
+                func.coalesce(last_served.c.called_at, 0.0),
+                G.accepted_at,
+                G.index_in_request,
+            )
             .limit(1)
         )
 
@@ -116,13 +120,13 @@ class GenerationStore:
         claim = (
             update(generations)
             # The read that found it may be older than a pause, a back-off, or another worker's call.
-            .where(_G.generation_id == generation_id, is_claimable(self.database, model=_G.model, slots=literal(slots)))
+            .where(G.generation_id == generation_id, is_claimable(self.database, model=G.model, slots=literal(slots)))
             .values(
                 state=State.GENERATING,
                 owner=self.owner,
                 lease_until=now + lease,
-                calls_made=_G.calls_made + 1,
-                calls_billed=_G.calls_billed + 1,
+                calls_made=G.calls_made + 1,
+                calls_billed=G.calls_billed + 1,
                 called_at=now,
                 slot_until=now + deadline,
             )
@@ -130,16 +134,15 @@ class GenerationStore:
         )
         with self.database.write(step="generations.claim_slot") as connection:
             self.database.lock_claims(connection)
-            row = connection.execute(claim).mappings().first()
+            row = connection.execute(claim).first()
             if row is None:
                 connection.rollback()
                 return None
-            add_usage(self.database, connection, month=row["billing_month"], name=row["model"], count=1)
-            served = {"sender": row["sender"], "model": row["model"], "called_at": now}
-            self.database.upsert(connection, last_served, **served)
-            if row["backoff_count"] == 0:
+            add_usage(self.database, connection, month=row.billing_month, name=row.model, count=1)
+            self.database.upsert(connection, last_served, sender=row.sender, model=row.model, called_at=now)
+            if row.backoff_count == 0:
                 # A card that says "trying again" need not be patched at each of the tries.
-                mark_dirty(connection, [row["request_id"]], unless_state="generating")
+                mark_dirty(connection, [row.request_id], unless_state="generating")
             return _with_request(connection, row)
 
     def claimed_slot(self, generation_id: str) -> Generation | None:
@@ -149,18 +152,18 @@ class GenerationStore:
         """
         with self.database.write(step="generations.claimed_slot") as connection:
             # Locked by its id alone: a commit that is under way hides what it has changed, but not its lock.
-            (row,) = lock_rows(connection, generations, _G.generation_id == generation_id)
-            mine = row["owner"] == self.owner and row["state"] == State.GENERATING
+            (row,) = lock_rows(connection, generations, G.generation_id == generation_id)
+            mine = row.owner == self.owner and row.state == State.GENERATING
             return _with_request(connection, row) if mine else None
 
     def undo_claim(self, generation: Generation) -> None:
         """Takes back the charge of a claim whose call was not sent; one that is still this owner's waits again."""
-        unsent = update(generations).where(_G.generation_id == generation.generation_id)
-        unsent = unsent.values(calls_made=_G.calls_made - 1, calls_billed=_G.calls_billed - 1)
-        mine = and_(_G.owner == self.owner, _G.state == State.GENERATING)
+        unsent = update(generations).where(G.generation_id == generation.generation_id)
+        unsent = unsent.values(calls_made=G.calls_made - 1, calls_billed=G.calls_billed - 1)
+        mine = and_(G.owner == self.owner, G.state == State.GENERATING)
         back = unsent.where(mine).values(owner=None, slot_until=None, state=State.WAITING)
         with self.database.write(step="generations.undo_claim") as connection:
-            if connection.execute(back.returning(_G.owner)).first() is None:
+            if connection.execute(back.returning(G.owner)).first() is None:
                 # Another worker took it over, and believed that a call had been sent.
                 connection.execute(unsent.values(repeated=generation.repeated))
             self._charge(connection, generation, images=-1)
@@ -172,15 +175,15 @@ class GenerationStore:
         """
         now = self.database.now
         # The clock may have been set meanwhile.
-        bounds = (_G.called_at > now, 0.0), (_G.called_at < now - LONGEST_CALL, LONGEST_CALL)
+        bounds = (G.called_at > now, 0.0), (G.called_at < now - LONGEST_CALL, LONGEST_CALL)
         values = {
             "state": _unless_cancelled(State.MADE),
-            "call_seconds": case(*bounds, else_=now - _G.called_at),
+            "call_seconds": case(*bounds, else_=now - G.called_at),
             "url": image.url,
             "platform_request_id": image.request_id,
             "platform_created_at": image.created,
             "link_expires_at": link_expires_at,
-            "findings": write_findings(image.findings),
+            "findings": image.findings,
             **dict.fromkeys(("owner", "slot_until", "backoff_since")),
             **dict.fromkeys(("stalled_attempts", "backoff_count"), 0),
         }
@@ -188,7 +191,7 @@ class GenerationStore:
             state = self._update_in(connection, generation, **values)
             if state == State.CANCELLED:
                 # Its card shows that the image has come, unless its message was recalled.
-                reopen(connection, generation.request_id, _R.answer_id.is_not(None), _R.raw_prompt != "")
+                reopen(connection, generation.request_id, R.answer_id.is_not(None), R.raw_prompt != "")
         return state == State.MADE
 
     def push_back(self, generation: Generation, *, seconds: float) -> None:
@@ -204,32 +207,32 @@ class GenerationStore:
 
     def delayed_for(self, generation: Generation) -> float:
         """Seconds since this generation's present step was first put off."""
-        return self._seconds_since(generation, _G.backoff_since)
+        return self._seconds_since(generation, G.backoff_since)
 
     def link_age(self, generation: Generation) -> float:
         """Seconds since the platform answered with this generation's link."""
-        return self._seconds_since(generation, _G.called_at + _G.call_seconds)
+        return self._seconds_since(generation, G.called_at + G.call_seconds)
 
     def _seconds_since(self, generation: Generation, time: ColumnElement[float | None]) -> float:
-        statement = select(self.database.now - time).where(_G.generation_id == generation.generation_id)
+        statement = select(self.database.now - time).where(G.generation_id == generation.generation_id)
         with self.database.read() as connection:
             return connection.scalar(statement) or 0.0
 
     def made_ids(self, *, limit: int) -> list[str]:
         """The ids of generations whose image is paid for and not delivered, and that nobody works on, oldest first."""
-        statement = select(_G.generation_id).where(
-            _G.ended_at.is_(None),
-            _G.state == State.MADE,
-            _G.due_at <= self.database.now,
-            or_(_G.cache_name.is_(None), ~is_upload_held(self.database)),
+        statement = select(G.generation_id).where(
+            G.ended_at.is_(None),
+            G.state == State.MADE,
+            G.due_at <= self.database.now,
+            or_(G.cache_name.is_(None), ~is_upload_held(self.database)),
             is_free(self.database, generations),
         )
         with self.database.read() as connection:
-            return list(connection.scalars(statement.order_by(_G.accepted_at).limit(limit)))
+            return list(connection.scalars(statement.order_by(G.accepted_at).limit(limit)))
 
     def claim_made(self, generation_id: str, *, lease: float) -> Generation | None:
         """Claims a generation that is paid for; ``None`` when another worker was faster."""
-        is_made = _G.state == State.MADE
+        is_made = G.state == State.MADE
         with self.database.write(step="generations.claim_made") as connection:
             row = claim_row(
                 self.database, connection, generations, generation_id, is_made, owner=self.owner, lease=lease
@@ -258,11 +261,12 @@ class GenerationStore:
 
     def fail(self, generation: Generation, failure: Failure, *, billed: bool = True, **values: object) -> None:
         """Ends a generation with the reason that its card shows; a call that was not billed is taken off the budget."""
-        values |= {"state": _unless_cancelled(State.FAILED), "failure": write_failure(failure)}
-        self._end("fail", generation, 0 if billed else 1, **values)
+        self._end(
+            "fail", generation, 0 if billed else 1, state=_unless_cancelled(State.FAILED), failure=failure, **values
+        )
 
     def _end(self, step: str, generation: Generation, unbilled: int = 0, /, **values: object) -> None:
-        values |= {"slot_until": None, "owner": None, "ended_at": func.coalesce(_G.ended_at, self.database.now)}
+        values |= {"slot_until": None, "owner": None, "ended_at": func.coalesce(G.ended_at, self.database.now)}
         with self.database.write(step=f"generations.{step}") as connection:
             self._update_in(connection, generation, unbilled, **values)
             mark_dirty(connection, [generation.request_id])
@@ -272,15 +276,13 @@ class GenerationStore:
         with self.database.write(step=f"generations.{step}") as connection:
             self._update_in(connection, generation, **values)
 
-    def _update_in(
-        self, connection: Connection, generation: Generation, unbilled: int = 0, /, **values: object
-    ) -> State:
+    def _update_in(self, connection: Connection, generation: Generation, unbilled: int = 0, /, **values: object) -> str:
         """Stores the result of a step, and gives the new state; ``unbilled`` calls are taken off the budget."""
         if unbilled:
-            values["calls_billed"] = _G.calls_billed - unbilled
+            values["calls_billed"] = G.calls_billed - unbilled
         row = update_owned(connection, generations, generation.generation_id, self.owner, values)
         self._charge(connection, generation, images=-unbilled)
-        return State(row["state"])
+        return str(row.state)
 
     def _charge(self, connection: Connection, generation: Generation, *, images: int) -> None:
         month, model = generation.billing_month, generation.model
@@ -290,20 +292,29 @@ class GenerationStore:
         return {
             "owner": None,
             "due_at": self.database.now + seconds,
-            "backoff_count": _G.backoff_count + 1,
-            "backoff_since": func.coalesce(_G.backoff_since, self.database.now),
+            "backoff_count": G.backoff_count + 1,
+            "backoff_since": func.coalesce(G.backoff_since, self.database.now),
         }
 
 
 def _unless_cancelled(state: State) -> ColumnElement[Any]:
     """``state`` for a generation that goes on; one that was cancelled meanwhile stays cancelled."""
-    return case((_G.state == State.CANCELLED, State.CANCELLED), else_=state)
+    return case((G.state == State.CANCELLED, State.CANCELLED), else_=state)
 
 
-def _with_request(connection: Connection, row: RowMapping) -> Generation:
-    columns = select(_R.dedup_key, _R.prompt, _R.content)
-    asked = connection.execute(columns.where(_R.request_id == row["request_id"])).mappings().one()
-    return Generation.of_row({**row, **asked})
+def _with_request(connection: Connection, row: Row[Any]) -> Generation:
+    columns = select(R.dedup_key, R.prompt, R.content)
+    key, prompt, content = connection.execute(columns.where(R.request_id == row.request_id)).one()
+    return read_row(Generation, row, dedup_key=key, prompt=prompt, options=Options.from_stored(content))
+
+
+def find_generation(connection: Connection, generation_id: str) -> Row[Any] | None:
+    return connection.execute(select(generations).where(G.generation_id == generation_id)).first()
+
+
+def store_file_key(connection: Connection, generation_id: str, file_key: str | None) -> None:
+    """Stores Feishu's key of an uploaded original; ``None`` has it uploaded again the next time."""
+    connection.execute(update(generations).where(G.generation_id == generation_id).values(file_key=file_key))
 
 
 def is_claimable(database: Database, *, model: ColumnElement[str], slots: ColumnElement[int]) -> ColumnElement[bool]:
@@ -315,17 +326,16 @@ def is_claimable(database: Database, *, model: ColumnElement[str], slots: Column
     """
     running = in_flight(database, model=model)
     rejected = select(func.count()).where(
-        _OTHERS.c.ended_at.is_(None),
-        _OTHERS.c.model == model,
-        _OTHERS.c.state.in_((State.WAITING, State.GENERATING)),
-        _OTHERS.c.backoff_count > 0,
+        _OTHERS.ended_at.is_(None),
+        _OTHERS.model == model,
+        _OTHERS.state.in_((State.WAITING, State.GENERATING)),
+        _OTHERS.backoff_count > 0,
     )
-    shown = or_(_ASKED.c.answer_id.is_not(None), _ASKED.c.delivery_mode == "messages")
+    shown = or_(_ASKED.answer_id.is_not(None), _ASKED.delivery_mode == "messages")
     return and_(
-        _G.ended_at.is_(None),
-        _G.state == State.WAITING,
-        _G.due_at <= database.now,
-        exists().where(_ASKED.c.request_id == _G.request_id, shown),
+        WAITS,
+        G.due_at <= database.now,
+        exists().where(_ASKED.request_id == G.request_id, shown),
         ~is_model_held(database, model),
         or_(running == 0, running + rejected.scalar_subquery() < slots),
     )
@@ -333,8 +343,8 @@ def is_claimable(database: Database, *, model: ColumnElement[str], slots: Column
 
 def in_flight(database: Database, *, model: ColumnElement[str]) -> ScalarSelect[int]:
     """How many calls of a model hold a slot; one that was cancelled holds it until the platform is done."""
-    held = _OTHERS.c.slot_until.is_not(None), _OTHERS.c.slot_until > database.now, _OTHERS.c.lease_until > database.now
-    return select(func.count()).where(_OTHERS.c.model == model, *held).scalar_subquery()
+    held = _OTHERS.slot_until.is_not(None), _OTHERS.slot_until > database.now, _OTHERS.lease_until > database.now
+    return select(func.count()).where(_OTHERS.model == model, *held).scalar_subquery()
 
 
 def recover_lost_calls(database: Database, *, failure: Failure, but_not: Sequence[str] = ()) -> int:
@@ -345,25 +355,24 @@ def recover_lost_calls(database: Database, *, failure: Failure, but_not: Sequenc
     late its lease is.
     """
     lost = and_(
-        _G.ended_at.is_(None),
-        _G.state == State.GENERATING,
-        _G.lease_until < database.now,
-        _G.generation_id.not_in(but_not),
+        G.ended_at.is_(None),
+        G.state == State.GENERATING,
+        G.lease_until < database.now,
+        G.generation_id.not_in(but_not),
     )
     with database.read() as connection:
-        if connection.execute(select(_G.generation_id).where(lost).limit(1)).first() is None:
+        if connection.execute(select(G.generation_id).where(lost).limit(1)).first() is None:
             return 0
     with database.write(step="generations.recover_lost_calls") as connection:
         rows = lock_rows(connection, generations, lost)
-        failed = [row for row in rows if row["repeated"]]
-        again = [row for row in rows if not row["repeated"]]
-        end = {"state": State.FAILED, "failure": write_failure(failure), "ended_at": database.now}
+        failed, again = [row for row in rows if row.repeated], [row for row in rows if not row.repeated]
+        end = {"state": State.FAILED, "failure": failure, "ended_at": database.now}
         for some, values in ((failed, end), (again, {"state": State.WAITING, "repeated": True, "due_at": 0.0})):
-            which = _G.generation_id.in_([row["generation_id"] for row in some])
+            which = G.generation_id.in_([row.generation_id for row in some])
             connection.execute(update(generations).where(which).values(**values, owner=None, slot_until=None))
-        lock_rows(connection, requests, _R.request_id.in_([row["request_id"] for row in rows]))
-        mark_dirty(connection, [row["request_id"] for row in failed])
-        mark_dirty(connection, [row["request_id"] for row in again], unless_state="generating")
+        lock_rows(connection, requests, R.request_id.in_([row.request_id for row in rows]))
+        mark_dirty(connection, [row.request_id for row in failed])
+        mark_dirty(connection, [row.request_id for row in again], unless_state="generating")
     return len(rows)
 
 
@@ -372,16 +381,16 @@ def resume_images(database: Database, connection: Connection, request_id: str, *
 
     With ``kept`` it is the cancelled ones whose call had begun. Nothing is charged.
     """
-    rows = lock_rows(connection, generations, _G.request_id == request_id)
+    rows = lock_rows(connection, generations, G.request_id == request_id)
     now, may_resume = database.time(connection), is_kept if kept else is_resumable
-    found = [row["generation_id"] for row in rows if may_resume(row, now=now)]
+    found = [row.generation_id for row in rows if may_resume(row, now=now)]
     if found:
         values: Mapping[str, Any] = {
             **dict.fromkeys(("failure", "ended_at", "owner", "backoff_since")),
             **dict.fromkeys(("stalled_attempts", "backoff_count", "due_at"), 0),
             "state": State.MADE,
         }
-        connection.execute(update(generations).where(_G.generation_id.in_(found)).values(values))
+        connection.execute(update(generations).where(G.generation_id.in_(found)).values(values))
         reopen(connection, request_id, outcome=None, attempts=0, stalled_attempts=0, due_at=0.0)
         # Whoever pressed a button is looking at the card, and is not notified of its end.
         row = {"request_id": request_id, "step": NOTIFICATION, "message_id": ""}
@@ -393,7 +402,7 @@ def resume_images(database: Database, connection: Connection, request_id: str, *
 def is_free_to_repeat(database: Database, connection: Connection, request_id: str) -> bool:
     """Whether none of a request's images has arrived, and one that was paid for can still be had."""
     rows, now = generations_of(connection, request_id), database.time(connection)
-    return all(row["state"] == State.FAILED for row in rows) and any(is_resumable(row, now=now) for row in rows)
+    return all(row.state == State.FAILED for row in rows) and any(is_resumable(row, now=now) for row in rows)
 
 
 class QueuedGeneration(NamedTuple):
@@ -429,20 +438,19 @@ class QueueState:
 
 def read_queue(database: Database, model: str) -> QueueState:
     """Reads one model's queue in one consistent state."""
-    begun = or_(_G.repeated, _G.backoff_count > 0)
-    arrival = _G.accepted_at, _G.index_in_request
+    arrival = G.accepted_at, G.index_in_request
     waiting = (
-        select(_G.generation_id, _G.request_id, _G.sender, *arrival, begun, _G.due_at, last_served.c.called_at)
-        .outerjoin(last_served, and_(last_served.c.sender == _G.sender, last_served.c.model == _G.model))
-        .where(_G.ended_at.is_(None), _G.state == State.WAITING, _G.model == model)
+        select(G.generation_id, G.request_id, G.sender, *arrival, _BEGUN, G.due_at, last_served.c.called_at)
+        .outerjoin(last_served, and_(last_served.c.sender == G.sender, last_served.c.model == G.model))
+        .where(WAITS, G.model == model)
     )
     held = is_model_held(database, literal(model))
     facts = select(in_flight(database, model=literal(model)), database.now, paused(), held)
-    seconds = select(_G.call_seconds).where(_G.model == model, _G.call_seconds.is_not(None))
+    seconds = select(G.call_seconds).where(G.model == model, G.call_seconds.is_not(None))
     with database.read() as connection:
         rows = connection.execute(waiting).all()
         running, now, is_paused, is_held = connection.execute(facts).one()
-        measured = connection.scalars(seconds.order_by(_G.ended_at.desc()).limit(MEASURED)).all()
+        measured = connection.scalars(seconds.order_by(G.ended_at.desc()).limit(MEASURED)).all()
     return QueueState(
         waiting=[QueuedGeneration(row[0], row[1], row[2], (row[3], row[4]), row[5], row[6]) for row in rows],
         last_served={row.sender: row.called_at for row in rows if row.called_at is not None},
@@ -450,21 +458,20 @@ def read_queue(database: Database, model: str) -> QueueState:
         now=now,
         paused=is_paused,
         held=is_held,
-        measured=[value for value in measured if value is not None],
+        measured=measured,
     )
 
 
 def queued_cards(database: Database) -> Sequence[Row[Any, Any, Any, Any]]:
     """The cards that show a position and are not due anyway: model, request_id, shown_position and patch_count."""
     statement = (
-        select(_G.model, _R.request_id, _R.shown_position, _R.patch_count)
-        .join(requests, _R.request_id == _G.request_id)
+        select(G.model, R.request_id, R.shown_position, R.patch_count)
+        .join(requests, R.request_id == G.request_id)
         .where(
-            _G.ended_at.is_(None),
-            _G.state == State.WAITING,
-            _R.card_state == "queued",
-            _R.published_version == _R.desired_version,
-            _R.delivery_mode == "card",
+            WAITS,
+            R.card_state == "queued",
+            R.published_version == R.desired_version,
+            R.delivery_mode == "card",
         )
         .distinct()
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -102,11 +101,10 @@ class Preferences:
 
     def read(self, connection: Connection, *subjects: str | None) -> Defaults:
         own = select(preferences.c.subject, preferences.c.content).where(preferences.c.subject.in_(subjects))
-        chosen = {subject: json.loads(content) for subject, content in connection.execute(own)}
+        chosen = dict(connection.execute(own).all())
         return Defaults(team=self.defaults, chosen=chosen)
 
     def set(self, connection: Connection, subject: str, changes: Mapping[str, Any]) -> None:
         """Changes some of what a person or chat has set."""
         before = self.read(connection, subject).of(subject)
-        content = json.dumps({**before, **changes}, ensure_ascii=False)
-        self.database.upsert(connection, preferences, subject=subject, content=content)
+        self.database.upsert(connection, preferences, subject=subject, content={**before, **changes})

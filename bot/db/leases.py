@@ -20,7 +20,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    RowMapping,
+    Row,
     Table,
     and_,
     case,
@@ -80,16 +80,14 @@ def claim_row(
     *conditions: ColumnElement[bool],
     owner: str,
     lease: float,
-) -> RowMapping | None:
+) -> Row[Any] | None:
     """Gives a free row to ``owner``; ``None`` when another worker was faster, or a condition does not hold any more."""
     claim = update(table).where(_key(table) == row_id, *conditions, is_free(database, table))
     values = {"owner": owner, "lease_until": database.now + lease, "stalled_attempts": table.c.stalled_attempts + 1}
-    return connection.execute(claim.values(values).returning(table)).mappings().first()
+    return connection.execute(claim.values(values).returning(table)).first()
 
 
-def update_owned(
-    connection: Connection, table: Table, row_id: str, owner: str, values: Mapping[str, Any]
-) -> RowMapping:
+def update_owned(connection: Connection, table: Table, row_id: str, owner: str, values: Mapping[str, Any]) -> Row[Any]:
     """Stores a step's result on a row that ``owner`` holds; gives the row as it is now.
 
     Raises:
@@ -97,30 +95,34 @@ def update_owned(
     """
     held = and_(_key(table) == row_id, table.c.owner == owner)
     # A row count is not to be trusted with every driver; a returned row is.
-    row = connection.execute(update(table).where(held).values(values).returning(table)).mappings().first()
+    row = connection.execute(update(table).where(held).values(values).returning(table)).first()
     if row is None:
         raise LeaseLost(row_id)
     return row
 
 
-def lock_rows(connection: Connection, table: Table, condition: ColumnElement[bool]) -> Sequence[RowMapping]:
+def lock_rows(connection: Connection, table: Table, condition: ColumnElement[bool]) -> Sequence[Row[Any]]:
     """Locks rows in the order of their keys until the transaction ends; gives them as they are."""
     statement = select(table).where(condition)
     if connection.dialect.name != "sqlite":
         # SQLite's write transaction has locked everything before, and it would read the whole table in this order.
         statement = statement.order_by(_key(table)).with_for_update()
-    return connection.execute(statement).mappings().all()
+    return connection.execute(statement).all()
 
 
 def change_rows(
     connection: Connection, table: Table, condition: ColumnElement[bool], values: Mapping[str, object]
-) -> Sequence[RowMapping]:
+) -> Sequence[Row[Any]]:
     """Changes rows, locked in the order of their keys; gives them as they were before."""
     rows = lock_rows(connection, table, condition)
     if rows:
-        key = _key(table)
-        connection.execute(update(table).where(key.in_([row[key] for row in rows])).values(values))
+        connection.execute(update(table).where(_key(table).in_(_ids(rows))).values(values))
     return rows
+
+
+def _ids(rows: Sequence[Row[Any]]) -> list[str]:
+    # The key is the first column of each table.
+    return [row[0] for row in rows]
 
 
 def _key(table: Table) -> ColumnElement[Any]:
@@ -237,7 +239,7 @@ class Leases:
         for table in LEASED:
             own = and_(table.c.owner == self.owner, _key(table).in_(row_ids))
             rows = change_rows(connection, table, own, {"lease_until": self._database.now + self.seconds})
-            renewed += [str(row[_key(table)]) for row in rows]
+            renewed += _ids(rows)
         return renewed
 
     def _note_renewed(self, row_ids: list[str], began: float) -> None:

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, exists, func, or_, select, text, update
 
 from bot.db.database import Database
 from bot.db.key_value import is_paused
 from bot.db.leases import workers_alive
-from bot.db.tables import UNEXPORTED, generations, key_value, read_failure, requests
+from bot.db.tables import UNEXPORTED, WAITS, G, R, generations, key_value, requests
 from bot.db.usage import ApiUsageCounter, feishu_calls, spent, yuan
 from bot.models import Failure, ModelSnapshot, ModelStats, State, StateSnapshot, StatsView, Usage
 from bot.settings import LimitSettings
@@ -27,7 +27,6 @@ TOP_SENDERS = 5
 CHUNK = 500
 """Rows of an export that are held in memory."""
 
-_R, _G = requests.c, generations.c
 _SIZE = {
     True: "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
     False: "SELECT pg_database_size(current_database())",
@@ -37,16 +36,16 @@ _BATCH = key_value.c.name == "base_batch"
 
 def _with_requests(*conditions: ColumnElement[bool]) -> Select[Any]:
     """Selects generations with what their requests say."""
-    asked = (_R.dedup_key, _R.chat_id, _R.chat_type, _R.prompt, _R.content)
-    return select(generations, *asked).join(requests, _R.request_id == _G.request_id).where(*conditions)
+    asked = (R.dedup_key, R.chat_id, R.chat_type, R.prompt, R.content)
+    return select(generations, *asked).join(requests, R.request_id == G.request_id).where(*conditions)
 
 
 def _accepted(since: float | None, until: float | None) -> Iterator[ColumnElement[bool]]:
     """The conditions that a generation was accepted from ``since`` on and before ``until``, in seconds since 1970."""
     if since is not None:
-        yield _G.accepted_at >= since
+        yield G.accepted_at >= since
     if until is not None:
-        yield _G.accepted_at < until
+        yield G.accepted_at < until
 
 
 def history_rows(
@@ -59,7 +58,7 @@ def history_rows(
     words: Iterable[str],
     before: tuple[float, int],
     most: int,
-) -> Sequence[RowMapping]:
+) -> Sequence[Row[Any]]:
     """The images that a sender got, newest first, in one chat or everywhere, whose prompts have all these words.
 
     They are older than the image with this time of acceptance and index in its request (``before``). Times are in
@@ -67,46 +66,46 @@ def history_rows(
     """
     at, index = before
     statement = _with_requests(
-        _G.sender == sender,
-        _G.state == State.DONE,
-        _G.image_key.is_not(None),
+        G.sender == sender,
+        G.state == State.DONE,
+        G.image_key.is_not(None),
         # Those of recalled messages have none.
-        _R.prompt != "",
-        _G.accepted_at <= at,
-        or_(_G.accepted_at < at, _G.index_in_request > index),
-        *(func.lower(_R.prompt).contains(word.lower(), autoescape=True) for word in words),
-        *((_R.chat_id == chat_id,) if chat_id is not None else ()),
+        R.prompt != "",
+        G.accepted_at <= at,
+        or_(G.accepted_at < at, G.index_in_request > index),
+        *(func.lower(R.prompt).contains(word.lower(), autoescape=True) for word in words),
+        *((R.chat_id == chat_id,) if chat_id is not None else ()),
         *_accepted(since, until),
     )
-    newest_first = statement.order_by(_G.accepted_at.desc(), _G.index_in_request)
-    return connection.execute(newest_first.limit(most)).mappings().all()
+    newest_first = statement.order_by(G.accepted_at.desc(), G.index_in_request)
+    return connection.execute(newest_first.limit(most)).all()
 
 
 def export_rows(
     database: Database, *, since: float | None = None, until: float | None = None, sender: str | None = None
-) -> Iterator[RowMapping]:
+) -> Iterator[Row[Any]]:
     """The generations in the order in which they were accepted, with what their requests say.
 
     They are as they stood at one moment, of all people or one ``sender``, accepted from ``since`` on and before
     ``until``, in seconds since 1970. As long as they are being read the database keeps that state, so a reader should
     not dawdle.
     """
-    statement = _with_requests(*_accepted(since, until), *((_G.sender == sender,) if sender is not None else ()))
-    ordered = statement.order_by(_G.accepted_at, _G.request_id, _G.index_in_request)
+    statement = _with_requests(*_accepted(since, until), *((G.sender == sender,) if sender is not None else ()))
+    ordered = statement.order_by(G.accepted_at, G.request_id, G.index_in_request)
     with database.read() as connection:
         if not database.is_sqlite:
             # A transaction that takes long would otherwise be ended.
             connection.execute(text("SET TRANSACTION READ ONLY"))
             for name, bound in (("idle_in_transaction_session", "60s"), ("lock", "30s"), ("statement", "0")):
                 connection.execute(text(f"SET LOCAL {name}_timeout = '{bound}'"))
-        yield from connection.execute(ordered, execution_options={"yield_per": CHUNK}).mappings()
+        yield from connection.execute(ordered, execution_options={"yield_per": CHUNK})
 
 
-def unfinished(database: Database) -> tuple[Sequence[RowMapping], bool]:
+def unfinished(database: Database) -> tuple[Sequence[Row[Any]], bool]:
     """The generations that have not ended, with chat and prompt, oldest first; and whether the bot is paused."""
-    statement = _with_requests(_G.ended_at.is_(None)).order_by(_R.accepted_at, _R.request_id, _G.index_in_request)
+    statement = _with_requests(G.ended_at.is_(None)).order_by(R.accepted_at, R.request_id, G.index_in_request)
     with database.read() as connection:
-        return connection.execute(statement).mappings().all(), is_paused(connection)
+        return connection.execute(statement).all(), is_paused(connection)
 
 
 def is_idle(database: Database) -> bool:
@@ -129,17 +128,16 @@ class Reports:
         """The team's month: the one that a text names, or this one."""
         month = self.periods.read_month(named)
         # A month can have tens of thousands of images: neither their prompts nor their links are read.
-        columns = (_G.model, _G.state, _G.failure, _G.accepted_at, _G.called_at, _G.call_seconds, _G.calls_billed)
-        ended = _with_requests(_G.billing_month == month, _G.ended_at.is_not(None))
+        columns = (G.model, G.state, G.failure, G.accepted_at, G.called_at, G.call_seconds, G.calls_billed)
+        ended = _with_requests(G.billing_month == month, G.ended_at.is_not(None))
         with self.database.read() as connection:
             images, calls, paused = spent(connection, month), feishu_calls(connection, month), is_paused(connection)
-            rows = connection.execute(ended.with_only_columns(*columns, _G.sender, _R.chat_id, _R.chat_type)).all()
+            rows = connection.execute(ended.with_only_columns(*columns, G.sender, R.chat_id, R.chat_type)).all()
         done = [row for row in rows if row.state == State.DONE]
         in_chats = [row for row in rows if row.chat_id is not None]
         days = Counter(f"{datetime.fromtimestamp(row.accepted_at, self.periods.zone):%m-%d}" for row in done)
         outcomes = Counter(
-            json.loads(row.failure)["sentence"] if row.state == State.FAILED and row.failure else str(row.state)
-            for row in rows
+            row.failure.sentence if row.state == State.FAILED and row.failure else str(row.state) for row in rows
         )
         return StatsView(
             month=month,
@@ -188,14 +186,12 @@ class Reports:
     def snapshot(self, *, slots: Mapping[str, int], alive_within: float) -> StateSnapshot:
         """The present state; a worker counts as alive for ``alive_within`` seconds after its last heartbeat."""
         now, count = self.database.now, func.count()
-        waiting = select(_G.model, count, func.min(_G.accepted_at)).where(
-            _G.ended_at.is_(None), _G.state == State.WAITING
-        )
-        taken = select(_G.model, count).where(_G.slot_until.is_not(None), _G.slot_until > now, _G.lease_until > now)
+        waiting = select(G.model, count, func.min(G.accepted_at)).where(WAITS)
+        taken = select(G.model, count).where(G.slot_until.is_not(None), G.slot_until > now, G.lease_until > now)
         with self.database.read() as connection:
             time = self.database.time(connection)
-            lengths = {row[0]: (row[1], row[2]) for row in connection.execute(waiting.group_by(_G.model))}
-            slots_taken: dict[str, int] = dict(connection.execute(taken.group_by(_G.model)).all())
+            lengths = {row[0]: (row[1], row[2]) for row in connection.execute(waiting.group_by(G.model))}
+            slots_taken: dict[str, int] = dict(connection.execute(taken.group_by(G.model)).all())
             size = connection.scalar(text(_SIZE[self.database.is_sqlite])) or 0
             images = spent(connection, self.periods.month())
         models = {}
@@ -227,14 +223,14 @@ def recent_failures(database: Database, *, seconds: float) -> tuple[float, float
 
     Times are in seconds since 1970, the oldest failure is first.
     """
-    done = select(_G.ended_at).where(_G.ended_at.is_not(None), _G.state == State.DONE)
+    done = select(G.ended_at).where(G.ended_at.is_not(None), G.state == State.DONE)
     with database.read() as connection:
         now = database.time(connection)
-        last_success = connection.scalar(done.order_by(_G.ended_at.desc()).limit(1)) or 0.0
+        last_success = connection.scalar(done.order_by(G.ended_at.desc()).limit(1)) or 0.0
         since = min(last_success, now - seconds)
-        failed = select(_G.ended_at, _G.failure).where(_G.state == State.FAILED, _G.ended_at > since)
-        rows = connection.execute(failed.order_by(_G.ended_at)).all()
-    return now, last_success, [(row.ended_at, failure) for row in rows if (failure := read_failure(row.failure))]
+        failed = select(G.ended_at, G.failure).where(G.state == State.FAILED, G.ended_at > since)
+        rows = connection.execute(failed.order_by(G.ended_at)).all()
+    return now, last_success, [(row.ended_at, row.failure) for row in rows if row.failure]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,19 +263,19 @@ class BitableQueue:
             if stored is not None:
                 values = json.loads(stored)
                 return ExportBatch(**{**values, "generation_ids": tuple(values["generation_ids"])})
-            oldest = select(_G.generation_id).where(UNEXPORTED).order_by(_G.ended_at).limit(most)
+            oldest = select(G.generation_id).where(UNEXPORTED).order_by(G.ended_at).limit(most)
             # What somebody is removing is left out, so that neither waits for the other.
             ids = tuple(connection.scalars(oldest.with_for_update(skip_locked=True)))
             if not ids:
                 return None
-            connection.execute(update(generations).where(_G.generation_id.in_(ids)).values(exported=True))
+            connection.execute(update(generations).where(G.generation_id.in_(ids)).values(exported=True))
             return self._store(connection, ExportBatch(token=str(uuid.uuid4()), generation_ids=ids))
 
-    def rows(self, batch: ExportBatch) -> Sequence[RowMapping]:
+    def rows(self, batch: ExportBatch) -> Sequence[Row[Any]]:
         """The generations of a batch that are still there, in its order, with what their requests say."""
-        statement = _with_requests(_G.generation_id.in_(batch.generation_ids))
+        statement = _with_requests(G.generation_id.in_(batch.generation_ids))
         with self.database.read() as connection:
-            found = {row["generation_id"]: row for row in connection.execute(statement).mappings()}
+            found = {row.generation_id: row for row in connection.execute(statement)}
         return [found[one] for one in batch.generation_ids if one in found]
 
     def renew(self, batch: ExportBatch, *, people: bool) -> ExportBatch:

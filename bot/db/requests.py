@@ -1,20 +1,19 @@
-"""Requests: accepted once, claimed while what the chat shows is behind what is stored, cancelled, ended."""
+"""Requests: accepted once, found, claimed while what the chat shows is behind what is stored, cancelled, ended."""
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
     Integer,
-    RowMapping,
+    Row,
     Select,
     and_,
     bindparam,
@@ -30,17 +29,22 @@ from sqlalchemy import (
 from bot.db.database import Database
 from bot.db.leases import change_rows, claim_row, is_free, lock_rows, update_owned
 from bot.db.tables import (
+    IS_BEHIND,
     RECALLED,
+    WAITS,
+    G,
+    Kind,
     NewRequest,
+    R,
     Request,
     generations,
-    read_content,
+    read_row,
     requests,
     sent_messages,
     view_of_generation,
 )
 from bot.db.timers import SendRateLimiter, is_held
-from bot.models import GenerationView, State, fields_of
+from bot.models import ChatType, GenerationView, Language, State, fields_of
 
 MOST_PATCHES = 6
 """How often a card is patched in all: a basic Feishu plan allows 10,000 to 50,000 calls a month."""
@@ -60,19 +64,29 @@ DELIVERED_AGAIN = 8 * 3_600.0
 PATCHABLE = 14 * 86_400.0
 """Seconds for which Feishu lets a card be changed."""
 
-_R, _G = requests.c, generations.c
+RECENT = 1_800.0
+"""Seconds after its end for which a result is what its sender talks about without replying to it."""
+_LONGEST_WAIT = 86_400.0
+"""Seconds before that in which such a result was asked for."""
+
+DOUBLED = {"press": 3.0, "message": 10.0}
+"""Seconds within which the same press, and the same text of one person in one chat, count once."""
+
 _OLDER = requests.alias("older")
-_IS_BEHIND = and_(_R.published_version < _R.desired_version, _R.ended_at.is_(None))
-_UNSENT = (
-    _R.answer_id.is_(None),
-    _R.delivery_mode == "card",
-    _R.owner.is_(None),
-    _R.ended_at.is_(None),
+_NEWEST_FIRST = R.accepted_at.desc()
+_HAS_PROMPT = and_(R.kind == "images", R.raw_prompt != "")
+"""The condition of a request of images whose message was not recalled."""
+_IS_MESSAGE = ~R.dedup_key.contains(":")
+_UNSENT = and_(
+    R.answer_id.is_(None),
+    R.delivery_mode == "card",
+    R.owner.is_(None),
+    R.ended_at.is_(None),
     # After an attempt the answer may be in the chat; the next one finds it by its uuid and changes it.
-    _R.attempts == 0,
-    _R.stalled_attempts == 0,
+    R.attempts == 0,
+    R.stalled_attempts == 0,
 )
-"""The conditions that nobody has begun to send an answer."""
+"""The condition that nobody has begun to send an answer."""
 _LISTS = ("queue", "history", "cancel")
 """The commands whose answers may list prompts."""
 _QUOTES = ("form", "retype", "confirm", "duplicate")
@@ -86,7 +100,7 @@ def insert_requests(
 
     ``at`` is the time of acceptance in seconds since 1970, ``month`` the billing month of the generations.
     """
-    rows = [_row(one, at=at + BETWEEN * number) for number, one in enumerate(new)]
+    rows = [{**fields_of(one), "accepted_at": at + BETWEEN * number} for number, one in enumerate(new)]
     images = [
         {
             "generation_id": f"g{secrets.token_hex(12)}",
@@ -107,18 +121,19 @@ def insert_requests(
         connection.execute(database.insert(generations), images)
 
 
-def _row(new: NewRequest, *, at: float) -> dict[str, Any]:
-    return fields_of(new) | {"content": json.dumps(new.content, ensure_ascii=False), "accepted_at": at}
+def find_request(connection: Connection, request_id: str) -> Request | None:
+    return _first(connection, select(requests).where(R.request_id == request_id))
 
 
-def find_request(connection: Connection, request_id: str) -> RowMapping | None:
-    return connection.execute(select(requests).where(_R.request_id == request_id)).mappings().first()
+def _first(connection: Connection, statement: Select[Any]) -> Request | None:
+    row = connection.execute(statement.limit(1)).first()
+    return None if row is None else read_row(Request, row)
 
 
-def generations_of(connection: Connection, request_id: str) -> Sequence[RowMapping]:
+def generations_of(connection: Connection, request_id: str) -> Sequence[Row[Any]]:
     """The generations of a request, in their order."""
-    own = select(generations).where(_G.request_id == request_id)
-    return connection.execute(own.order_by(_G.index_in_request)).mappings().all()
+    own = select(generations).where(G.request_id == request_id)
+    return connection.execute(own.order_by(G.index_in_request)).all()
 
 
 @dataclass(frozen=True)
@@ -149,38 +164,38 @@ class RequestStore:
         # Each poll executes it, which takes less time than to build it.
         now = self.database.now
         blocked = exists().where(
-            _OLDER.c.chat_id == _R.chat_id,
+            _OLDER.c.chat_id == R.chat_id,
             _OLDER.c.answer_id.is_(None),
             _OLDER.c.delivery_mode == "card",
             _OLDER.c.kind != "original",
             _OLDER.c.ended_at.is_(None),
-            _OLDER.c.accepted_at < _R.accepted_at,
+            _OLDER.c.accepted_at < R.accepted_at,
             _OLDER.c.accepted_at > now - HELD_UP,
         )
-        chat = func.coalesce(_R.chat_id, _R.sender)
-        number_in_chat = func.row_number().over(partition_by=chat, order_by=_R.accepted_at)
-        statement = select(_R.request_id).where(
-            _IS_BEHIND,
-            (_R.kind == "original") == bindparam("originals", type_=Boolean),
-            _R.due_at <= now,
+        chat = func.coalesce(R.chat_id, R.sender)
+        number_in_chat = func.row_number().over(partition_by=chat, order_by=R.accepted_at)
+        statement = select(R.request_id).where(
+            IS_BEHIND,
+            (R.kind == "original") == bindparam("originals", type_=Boolean),
+            R.due_at <= now,
             is_free(self.database, requests),
             ~is_held(self.database),
-            or_(_R.answer_id.is_not(None), _R.delivery_mode != "card", ~blocked),
+            or_(R.answer_id.is_not(None), R.delivery_mode != "card", ~blocked),
         )
-        return statement.order_by(number_in_chat, _R.accepted_at).limit(bindparam("limit", type_=Integer))
+        return statement.order_by(number_in_chat, R.accepted_at).limit(bindparam("limit", type_=Integer))
 
     def claim(self, request_id: str, *, lease: float) -> Request | None:
         """Claims a request; ``None`` when another worker was faster or nothing is left to show."""
         with self.database.write(step="requests.claim") as connection:
-            row = claim_row(self.database, connection, requests, request_id, _IS_BEHIND, owner=self.owner, lease=lease)
-        return Request.of_row(row) if row is not None else None
+            row = claim_row(self.database, connection, requests, request_id, IS_BEHIND, owner=self.owner, lease=lease)
+        return None if row is None else read_row(Request, row)
 
     def read(self, request_id: str) -> tuple[Request, tuple[GenerationView, ...]]:
         """A request and its generations, in one consistent state."""
         with self.database.read() as connection:
-            request = connection.execute(select(requests).where(_R.request_id == request_id)).mappings().one()
-            rows, now = generations_of(connection, request_id), self.database.time(connection)
-        return Request.of_row(request), tuple(view_of_generation(row, now=now) for row in rows)
+            row = connection.execute(select(requests).where(R.request_id == request_id)).one()
+            images, now = generations_of(connection, request_id), self.database.time(connection)
+        return read_row(Request, row), tuple(view_of_generation(image, now=now) for image in images)
 
     def mark_published(
         self,
@@ -200,7 +215,7 @@ class RequestStore:
             "published_version": request.desired_version,
             "card_state": card_state,
             "shown_position": shown_position,
-            "patch_count": _R.patch_count + int(request.answer_id is not None),
+            "patch_count": R.patch_count + int(request.answer_id is not None),
             **dict.fromkeys(("attempts", "stalled_attempts", "due_at"), 0),
             "owner": None,
         }
@@ -208,7 +223,7 @@ class RequestStore:
             values["answer_id"] = answer_id
         if last:
             # What changed since the request was read, such as a recall, is still to be shown.
-            unchanged = _R.desired_version == request.desired_version
+            unchanged = R.desired_version == request.desired_version
             values |= {"outcome": card_state, "ended_at": case((unchanged, self.database.now))}
         self._update("mark_published", request, **values)
 
@@ -227,8 +242,7 @@ class RequestStore:
 
         A card that is in the chat keeps what it says.
         """
-        unpaid = and_(_G.request_id == request.request_id, _G.state == State.WAITING)
-        now = self.database.now
+        unpaid, now = and_(G.request_id == request.request_id, WAITS), self.database.now
         with self.database.write(step="requests.give_up") as connection:
             change_rows(connection, generations, unpaid, {"state": State.CANCELLED, "ended_at": now})
             ended = {"owner": None, "outcome": outcome, "ended_at": now}
@@ -260,8 +274,8 @@ class RequestStore:
 
 def reopen(connection: Connection, request_id: str, *conditions: ColumnElement[bool], **values: object) -> None:
     """Marks that what the chat shows of a request is behind, even where it has ended; see :func:`mark_dirty`."""
-    behind = {"desired_version": _R.desired_version + 1, "ended_at": None, **values}
-    connection.execute(update(requests).where(_R.request_id == request_id, *conditions).values(behind))
+    behind = {"desired_version": R.desired_version + 1, "ended_at": None, **values}
+    connection.execute(update(requests).where(R.request_id == request_id, *conditions).values(behind))
 
 
 def mark_dirty(connection: Connection, request_ids: Collection[str], *, unless_state: str | None = None) -> None:
@@ -270,25 +284,25 @@ def mark_dirty(connection: Connection, request_ids: Collection[str], *, unless_s
     With ``unless_state`` only those whose card does not have this state, and can be patched for it: one patch an image
     is kept back.
     """
-    behind = update(requests).where(_R.ended_at.is_(None)).values(desired_version=_R.desired_version + 1)
+    behind = update(requests).where(R.ended_at.is_(None)).values(desired_version=R.desired_version + 1)
     if unless_state is not None:
-        unfinished = select(func.count()).where(_G.request_id == _R.request_id, _G.ended_at.is_(None))
-        patchable = _R.patch_count + unfinished.scalar_subquery() < MOST_PATCHES
-        behind = behind.where(_R.card_state.is_distinct_from(unless_state), patchable)
+        unfinished = select(func.count()).where(G.request_id == R.request_id, G.ended_at.is_(None))
+        patchable = R.patch_count + unfinished.scalar_subquery() < MOST_PATCHES
+        behind = behind.where(R.card_state.is_distinct_from(unless_state), patchable)
     # In the order of their keys; see ``leases``.
     for request_id in sorted(request_ids):
-        connection.execute(behind.where(_R.request_id == request_id))
+        connection.execute(behind.where(R.request_id == request_id))
 
 
-def cancel(database: Database, connection: Connection, request_ids: Collection[str]) -> Sequence[RowMapping]:
+def cancel(database: Database, connection: Connection, request_ids: Collection[str]) -> Sequence[Row[Any]]:
     """Cancels the unfinished generations of requests; gives them.
 
     A call under way keeps its slot until the platform is done, and stays charged.
     """
-    go_on = and_(_G.request_id.in_(request_ids), _G.ended_at.is_(None))
+    go_on = and_(G.request_id.in_(request_ids), G.ended_at.is_(None))
     cancelled = change_rows(connection, generations, go_on, {"state": State.CANCELLED, "ended_at": database.now})
     if cancelled:
-        mark_dirty(connection, {row["request_id"] for row in cancelled})
+        mark_dirty(connection, {row.request_id for row in cancelled})
         database.notify_workers(connection)
     return cancelled
 
@@ -304,60 +318,233 @@ def cancel_recalled(database: Database, message_id: str, *, remembered: int = RE
     a group the recalls of everybody's messages come, and nothing tells which of these were for the bot: so only the
     last ``remembered`` of such recalls are kept, and none for longer than its message may still come.
     """
-    recalled = or_(_R.dedup_key == message_id, _R.source == message_id)
+    recalled = or_(R.dedup_key == message_id, R.source == message_id)
     with database.write(step="cancellation.cancel_recalled") as connection:
         # After any acceptance of this message, or of a copy of its prompt, that is under way.
         at = database.lock_admissions(connection)
         unknown = NewRequest(dedup_key=message_id, chat_id=None, chat_type="p2p", sender="", content={"name": RECALLED})
-        insert = database.insert(requests).on_conflict_do_nothing(index_elements=["dedup_key"])
-        is_new = connection.scalar(insert.returning(_R.request_id), _row(unknown, at=at)) is not None
-        rows = connection.execute(select(requests).where(recalled)).mappings().all()
-        ids = [row["request_id"] for row in rows]
-        lock_rows(connection, generations, _G.request_id.in_(ids))
+        insert = database.insert(requests).values(**fields_of(unknown), accepted_at=at).on_conflict_do_nothing()
+        is_new = connection.scalar(insert.returning(R.request_id)) is not None
+        rows = connection.execute(select(requests).where(recalled)).all()
+        ids = [row.request_id for row in rows]
+        lock_rows(connection, generations, G.request_id.in_(ids))
         showing = [row for row in rows if _shows_text(row)]
         locked = lock_rows(connection, requests, or_(recalled, _listing(showing, at=at)))
         count = len(cancel(database, connection, ids))
-        if not all(row["hide_prompt"] and not row["prompt"] for row in rows):
+        if not all(row.hide_prompt and not row.prompt for row in rows):
             for row in locked:
                 _erase(connection, row)
-        connection.execute(update(requests).where(recalled, *_UNSENT).values(ended_at=at, outcome=RECALLED))
+        connection.execute(update(requests).where(recalled, _UNSENT).values(ended_at=at, outcome=RECALLED))
         if is_new:
-            of_unknown = and_(_R.sender == "", _R.outcome == RECALLED)
-            newest_first = select(_R.request_id).where(of_unknown).order_by(_R.accepted_at.desc())
-            surplus = or_(_R.accepted_at < at - DELIVERED_AGAIN, _R.request_id.in_(newest_first.offset(remembered)))
+            of_unknown = and_(R.sender == "", R.outcome == RECALLED)
+            newest_first = select(R.request_id).where(of_unknown).order_by(_NEWEST_FIRST)
+            surplus = or_(R.accepted_at < at - DELIVERED_AGAIN, R.request_id.in_(newest_first.offset(remembered)))
             connection.execute(delete(requests).where(of_unknown, surplus))
     return count
 
 
-def _command(row: RowMapping) -> str | None:
-    return read_content(row).get("name") if row["kind"] == "command" else None
+def _command(row: Row[Any]) -> str | None:
+    return row.content.get("name") if row.kind == "command" else None
 
 
-def _shows_text(row: RowMapping) -> bool:
+def _shows_text(row: Row[Any]) -> bool:
     """Whether the answer to a request shows text of the message that it is about."""
-    return row["kind"] in ("images", "rejected") or _command(row) in _QUOTES
+    return row.kind in ("images", "rejected") or _command(row) in _QUOTES
 
 
-def _listing(rows: Sequence[RowMapping], *, at: float) -> ColumnElement[bool]:
+def _listing(rows: Sequence[Row[Any]], *, at: float) -> ColumnElement[bool]:
     """The condition of answers that may list the prompts of requests: ``/queue``, ``/history`` and ``/cancel``."""
-    chats, people = {row["chat_id"] for row in rows}, {row["sender"] for row in rows}
+    chats, people = {row.chat_id for row in rows}, {row.sender for row in rows}
     return and_(
-        _R.kind == "command",
-        or_(*(_R.content.startswith(f'{{"name": "{name}"') for name in _LISTS)),
-        or_(_R.chat_id.in_(chats), _R.sender.in_(people)),
-        _R.accepted_at > max(at - PATCHABLE, min((row["accepted_at"] for row in rows), default=at)),
+        R.kind == "command",
+        or_(*(R.content.startswith(f'{{"name": "{name}"') for name in _LISTS)),
+        or_(R.chat_id.in_(chats), R.sender.in_(people)),
+        R.accepted_at > max(at - PATCHABLE, min((row.accepted_at for row in rows), default=at)),
     )
 
 
-def _erase(connection: Connection, row: RowMapping) -> None:
+def _erase(connection: Connection, row: Row[Any]) -> None:
     """Erases a request's text, and has its answer shown again where there is one that shows text."""
     values: dict[str, Any] = {"prompt": "", "raw_prompt": "", "hide_prompt": True, "fingerprint": None}
-    if row["kind"] == "images":
-        content = read_content(row)
-        values["content"] = json.dumps({name: content[name] for name in content if name not in ("typed", "recognized")})
+    if row.kind == "images":
+        values["content"] = {name: row.content[name] for name in row.content if name not in ("typed", "recognized")}
     elif _shows_text(row):
-        values |= {"kind": "command", "content": json.dumps({"name": RECALLED})}
-    given_up = row["ended_at"] is not None and row["answer_id"] is None and row["delivery_mode"] == "card"
+        values |= {"kind": "command", "content": {"name": RECALLED}}
+    given_up = row.ended_at is not None and row.answer_id is None and row.delivery_mode == "card"
     if (_shows_text(row) or _command(row) in _LISTS) and not given_up:
-        values |= {"desired_version": _R.desired_version + 1, "ended_at": None}
-    connection.execute(update(requests).where(_R.request_id == row["request_id"]).values(values))
+        values |= {"desired_version": R.desired_version + 1, "ended_at": None}
+    connection.execute(update(requests).where(R.request_id == row.request_id).values(values))
+
+
+def known_keys(connection: Connection, dedup_keys: Collection[str]) -> set[str]:
+    """Which requests are there; it stays true within a transaction of :meth:`Database.lock_admissions`."""
+    return set(connection.scalars(select(R.dedup_key).where(R.dedup_key.in_(dedup_keys))))
+
+
+def recalled_among(connection: Connection, message_ids: Collection[str]) -> set[str]:
+    """Which of some messages were recalled."""
+    recalled = R.dedup_key.in_(message_ids), R.hide_prompt, R.prompt == ""
+    return set(connection.scalars(select(R.dedup_key).where(*recalled)))
+
+
+def find_duplicates(connection: Connection, new: Sequence[NewRequest], *, at: float) -> dict[str, str]:
+    """By the fingerprints of these requests, the one that was accepted within :data:`DOUBLED`.
+
+    Images that failed or were cancelled may be asked for again at once, and so may a command that was answered.
+    """
+    seconds = {
+        one.fingerprint: DOUBLED["press" if one.dedup_key.startswith("press:") else "message"]
+        for one in new
+        if one.fingerprint
+    }
+    if not seconds:
+        return {}
+    is_drawn = exists().where(G.request_id == R.request_id, G.state.not_in((State.FAILED, State.CANCELLED)))
+    statement = select(R.fingerprint, R.accepted_at, R.request_id).where(
+        R.sender.in_({one.sender for one in new}),
+        # Those that are accepted together follow each other by a little; a later time is from before the clock was set.
+        R.accepted_at.between(at - max(DOUBLED.values()), at + 1.0),
+        R.fingerprint.in_(seconds),
+        case((R.kind == "images", is_drawn), else_=R.ended_at.is_(None)),
+    )
+    rows = connection.execute(statement.order_by(R.accepted_at)).all()
+    return {row.fingerprint: row.request_id for row in rows if at - row.accepted_at < seconds[row.fingerprint]}
+
+
+def last_prompt(connection: Connection, *, sender: str, chat_id: str | None) -> Request | None:
+    """A sender's last request for images in a chat whose message was not recalled."""
+    own = select(requests).where(R.chat_id == chat_id, R.sender == sender, _HAS_PROMPT)
+    return _first(connection, own.order_by(_NEWEST_FIRST))
+
+
+def last_language(connection: Connection, *, sender: str) -> Language | None:
+    """The language of a sender's last message."""
+    messages = select(R.language).where(R.sender == sender, _IS_MESSAGE)
+    return connection.scalar(messages.order_by(_NEWEST_FIRST).limit(1))
+
+
+def was_answered(database: Database, *, chat_id: str, kind: Kind, seconds: float, sender: str) -> bool:
+    """Whether a request of this kind came from a sender in a chat in the last ``seconds``."""
+    own = select(R.request_id).where(R.chat_id == chat_id, R.kind == kind, R.sender == sender)
+    # What was accepted before the clock was set back does not count for the length of the step.
+    recent = own.where(R.accepted_at > database.now - seconds, R.accepted_at < database.now + seconds)
+    with database.read() as connection:
+        return connection.scalar(recent.limit(1)) is not None
+
+
+def unfinished_requests(connection: Connection, *, sender: str) -> Sequence[Row[Any, Any]]:
+    """The ids and chats of a sender's requests that have unfinished generations, oldest first."""
+    unfinished = select(G.request_id).where(G.sender == sender, G.ended_at.is_(None))
+    own = select(R.request_id, R.chat_id).where(R.request_id.in_(unfinished))
+    return connection.execute(own.order_by(R.accepted_at, R.request_id)).all()
+
+
+def image_request(
+    connection: Connection,
+    *,
+    chat_id: str,
+    presser: str,
+    request_id: str | None = None,
+    generation_id: str | None = None,
+) -> Request | None:
+    """A request of images in a chat, by its id or by one of its images that was delivered.
+
+    In their direct chat people reach what they asked for in other chats, too; its answer is for the direct chat.
+    """
+    which: Any = request_id
+    if generation_id is not None:
+        image = G.generation_id == generation_id, G.image_key.is_not(None)
+        which = select(G.request_id).where(*image).scalar_subquery()
+    request = _first(connection, select(requests).where(R.request_id == which, R.kind == "images"))
+    if request is None or request.chat_id == chat_id:
+        return request
+    direct = select(R.request_id).where(R.chat_id == chat_id, R.sender == presser, R.chat_type == "p2p").limit(1)
+    if request.sender != presser or connection.scalar(direct) is None:
+        return None
+    return replace(request, chat_id=chat_id, chat_type="p2p", in_topic=False)
+
+
+class CardChat(NamedTuple):
+    """Where a card is; where nothing is known, others are assumed to read along."""
+
+    chat_type: ChatType = "group"
+    in_topic: bool = False
+
+
+def chat_of_card(connection: Connection, *, card_id: str, chat_id: str, sender: str) -> CardChat:
+    """Chat type and topic of a card that somebody pressed, which the press does not tell.
+
+    They are those of the request that the card answers, else those of a message in the chat.
+    """
+    newest, near = select(requests).order_by(_NEWEST_FIRST), or_(R.chat_id == chat_id, R.sender == sender)
+    if card := _first(connection, newest.where(near, R.answer_id == card_id)):
+        return CardChat(card.chat_type, card.in_topic)
+    message = _first(connection, newest.where(R.chat_id == chat_id, _IS_MESSAGE))
+    return CardChat(message.chat_type) if message else CardChat()
+
+
+def store_content(connection: Connection, request_id: str, content: Mapping[str, Any], **values: object) -> None:
+    """Replaces the content of a request."""
+    connection.execute(update(requests).where(R.request_id == request_id).values(content=content, **values))
+
+
+def change_language(connection: Connection, *, sender: str, language: Language) -> None:
+    """Changes the language of a sender's requests that have not ended."""
+    change_rows(connection, requests, and_(R.sender == sender, R.ended_at.is_(None)), {"language": language})
+
+
+def settle_offer(database: Database, request_id: str, result: Literal["drawn", "declined"]) -> None:
+    """Stores what became of an offer, and has its card shown without buttons; the first result stays."""
+    with database.write() as connection:
+        request = find_request(connection, request_id)
+        # The message may have been recalled meanwhile.
+        if request is not None and request.offer and "result" not in request.content:
+            store_content(connection, request_id, {**request.content, "result": result})
+            reopen(connection, request_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """What a message refers to: a request of images whose message was not recalled, whether images of its sender wait.
+
+    It is ``unreadable`` when it replies to an image or a file that a person sent, and ``unknown`` when it replies to a
+    message that is neither the bot's nor was meant for it: that may be an image, too.
+    """
+
+    result: str | None
+    waiting: bool
+    unreadable: bool
+    unknown: bool
+
+
+def find_references(database: Database, *, chat_id: str, sender: str, messages: Sequence[str]) -> References:
+    """What a message of ``sender`` in a chat refers to that replies to ``messages``, the nearest one first."""
+    waiting = select(G.generation_id).where(G.sender == sender, G.ended_at.is_(None)).limit(1)
+    with database.read() as connection:
+        shown_by = {message: _requests_shown_by(connection, message) for message in messages}
+        found = [row for rows in shown_by.values() for row in rows]
+        results = (
+            row.request_id for row in found if row.kind == "images" and row.raw_prompt and row.chat_id == chat_id
+        )
+        return References(
+            result=next(results, None) or _recent_result(database, connection, chat_id, sender),
+            waiting=connection.scalar(waiting) is not None,
+            unreadable=any(row.kind == "unreadable" and row.dedup_key in messages for row in found),
+            unknown=bool(messages) and not shown_by[messages[0]],
+        )
+
+
+def _requests_shown_by(connection: Connection, message_id: str) -> Sequence[Row[Any, Any, Any, Any, Any]]:
+    """The request that came with a message, or that was answered with it: with a card, an image or a text."""
+    sent = select(sent_messages.c.request_id).where(sent_messages.c.message_id == message_id)
+    is_its = or_(R.answer_id == message_id, R.dedup_key == message_id, R.request_id.in_(sent))
+    columns = select(R.request_id, R.dedup_key, R.kind, R.raw_prompt, R.chat_id)
+    return connection.execute(columns.where(is_its)).all()
+
+
+def _recent_result(database: Database, connection: Connection, chat_id: str, sender: str) -> str | None:
+    since = database.time(connection) - RECENT
+    done = exists().where(G.request_id == R.request_id, G.state == State.DONE, G.ended_at > since)
+    own = R.sender == sender, R.chat_id == chat_id, R.accepted_at > since - _LONGEST_WAIT
+    results = select(R.request_id).where(*own, _HAS_PROMPT, done)
+    return connection.scalar(results.order_by(_NEWEST_FIRST).limit(1))

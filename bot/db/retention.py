@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, or_, select, tuple_, union, update
 
@@ -16,6 +17,8 @@ from bot.db.database import Database
 from bot.db.key_value import PAUSED
 from bot.db.leases import lock_rows
 from bot.db.tables import (
+    G,
+    R,
     generations,
     key_value,
     last_served,
@@ -55,8 +58,6 @@ REMEMBERED = DAY
 """Seconds for which the id of a message stays known: Feishu may deliver it again for 8 hours, and it would be taken,
 and paid for, as a new one."""
 
-_R, _G = requests.c, generations.c
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
@@ -94,9 +95,9 @@ class Retention:
     def _deletable(self) -> Iterator[tuple[Table, ColumnElement[bool]]]:
         now = self.database.now
         old = now - self.days * DAY
-        goes_on = exists().where(_G.request_id == _R.request_id, _G.ended_at.is_(None))
+        goes_on = exists().where(G.request_id == R.request_id, G.ended_at.is_(None))
         # The generations and messages of a request go with it, by the database's own cascade.
-        yield requests, and_(_R.ended_at < old, ~goes_on)
+        yield requests, and_(R.ended_at < old, ~goes_on)
         yield last_served, last_served.c.called_at < old
         yield timers, timers.c.next_at < now - 60.0
         yield workers, workers.c.seen_at < now - DAY
@@ -117,10 +118,10 @@ class Retention:
                 return
 
 
-_BARE: dict[str, str | None] = {
+_BARE: dict[str, Any] = {
     **dict.fromkeys(("chat_id", "reply_to", "answer_id", "shown_position", "owner", "source", "fingerprint"), None),
     **dict.fromkeys(("sender", "prompt", "raw_prompt"), ""),
-    "content": "{}",
+    "content": {},
     "kind": "help",
     "outcome": "forgotten",
 }
@@ -174,7 +175,7 @@ def forget(database: Database, person: str) -> PersonData:
                 lock_rows(connection, table, table.c.sender == person)
         stored = _count(connection, person)
         if not stored.goes_on:
-            _remove(connection, person, young=_R.accepted_at > database.now - REMEMBERED)
+            _remove(connection, person, young=R.accepted_at > database.now - REMEMBERED)
         return stored
 
 
@@ -206,37 +207,37 @@ def _count(connection: Connection, person: str) -> PersonData:
     def number(*conditions: ColumnElement[bool]) -> int:
         return connection.scalar(select(func.count()).where(*conditions)) or 0
 
-    theirs, mine = _R.sender == person, _G.sender == person
-    originals = select(_G.cache_name).where(mine, _G.cache_name.is_not(None))
+    theirs, mine = R.sender == person, G.sender == person
+    originals = select(G.cache_name).where(mine, G.cache_name.is_not(None))
     return PersonData(
         requests=number(theirs),
         generations=number(mine),
-        sends=number(sent_messages.c.request_id.in_(select(_R.request_id).where(theirs))),
+        sends=number(sent_messages.c.request_id.in_(select(R.request_id).where(theirs))),
         settings=number(preferences.c.subject == person),
         turns=number(last_served.c.sender == person),
-        unfinished=number(mine, _G.ended_at.is_(None)),
-        unanswered=number(theirs, _R.ended_at.is_(None)),
+        unfinished=number(mine, G.ended_at.is_(None)),
+        unanswered=number(theirs, R.ended_at.is_(None)),
         originals=tuple(str(name) for name in connection.scalars(originals)),
     )
 
 
 def _remove(connection: Connection, person: str, *, young: ColumnElement[bool]) -> None:
     # What the person has asked for since the look has not ended, and stays.
-    own = and_(_R.sender == person, _R.ended_at.is_not(None))
+    own = and_(R.sender == person, R.ended_at.is_not(None))
     # A message tells that its chat is a direct one, and so the person's own; the settings of a group are the group's.
-    said = ~_R.dedup_key.contains(":")
-    chats = select(_R.chat_id).where(own, said, _R.chat_type == "p2p", _R.chat_id.is_not(None))
-    cards = select(_R.answer_id).where(own, _R.answer_id.is_not(None))
-    ids = select(_R.request_id).where(own)
+    said = ~R.dedup_key.contains(":")
+    chats = select(R.chat_id).where(own, said, R.chat_type == "p2p", R.chat_id.is_not(None))
+    cards = select(R.answer_id).where(own, R.answer_id.is_not(None))
+    ids = select(R.request_id).where(own)
     subject, named = preferences.c.subject, timers.c.name
     # Other keys than those of a message or a press may hold the id of a person or of a chat.
-    known_again = or_(said, _R.dedup_key.startswith("press:"))
+    known_again = or_(said, R.dedup_key.startswith("press:"))
     for statement in (
         delete(timers).where(or_(named == person, named.in_(union(chats, cards)))),
         delete(preferences).where(or_(subject == person, subject.in_(chats))),
         delete(last_served).where(last_served.c.sender == person),
         update(key_value).where(key_value.c.name == PAUSED, key_value.c.value == person).values(value=""),
-        delete(generations).where(_G.sender == person, _G.ended_at.is_not(None)),
+        delete(generations).where(G.sender == person, G.ended_at.is_not(None)),
         delete(sent_messages).where(sent_messages.c.request_id.in_(ids)),
         update(requests).where(own, young, known_again).values(_BARE),
         delete(requests).where(own),

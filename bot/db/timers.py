@@ -16,7 +16,7 @@ from bot.db.database import Database
 from bot.db.key_value import paused
 from bot.db.leases import change_rows
 from bot.db.tables import generations, key_value, requests, timers
-from bot.errors import FeishuAction, FeishuError, SendDelayed
+from bot.errors import DatabaseUnavailable, FeishuAction, FeishuError, SendDelayed
 from bot.logs import get_logger
 from bot.models import State
 from bot.timings import Timings
@@ -226,15 +226,20 @@ class Outages:
         try:
             yield
         except FeishuError as error:
-            if error.action is FeishuAction.APP_REFUSED:
+            self._note(call, error, probing=probing)
+            raise
+        self._note(call, None, probing=probing)
+
+    def _note(self, call: str, error: FeishuError | None, *, probing: bool) -> None:
+        """Stores what a call has shown. Where that fails the call must not fail, which would be made again."""
+        try:
+            if error is not None and error.action is FeishuAction.APP_REFUSED:
                 self._record(call, error)
-            elif probing and error.action is not FeishuAction.RETRY:
+            elif probing and (error is None or error.action is not FeishuAction.RETRY):
                 # Another refusal is about this message alone: the app may call again.
                 self._end(call)
-            raise
-        else:
-            if probing:
-                self._end(call)
+        except DatabaseUnavailable as unavailable:
+            log.warning("outage not stored", call=call, reason=unavailable)
 
     def _take_probe(self, name: str) -> bool:
         """Whether the call is a probe, which moves the next one away."""

@@ -11,13 +11,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from bot.db.database import Database
 from bot.db.key_value import is_paused
-from bot.db.tables import FEISHU_CALLS, generations, monthly_usage, requests
+from bot.db.tables import FEISHU_CALLS, WAITS, G, R, monthly_usage, requests
 from bot.errors import DatabaseUnavailable
-from bot.models import State
 from bot.options import Options
 from bot.timings import BillingPeriods
 
@@ -26,10 +25,8 @@ MINUTE = 60.0
 UNCOUNTED = frozenset({"token", "endpoint"})
 """Calls that Feishu's plan does not count."""
 
-_R, _G = requests.c, generations.c
-_WAITS = and_(_G.ended_at.is_(None), _G.state == State.WAITING)
 _ROWS = func.count()
-_CALLS = func.sum(_G.calls_billed + case((_WAITS, 1), else_=0))
+_CALLS = func.sum(G.calls_billed + case((WAITS, 1), else_=0))
 """The calls that were made, and one for each image that waits."""
 
 
@@ -73,13 +70,13 @@ def count_images(
 
     The counts stay right until the end of a transaction that began with :meth:`Database.lock_admissions`.
     """
-    theirs, is_open = _G.sender.in_(senders), _G.ended_at.is_(None)
-    waiting = _count(connection, _G.model, _WAITS)
+    theirs, is_open = G.sender.in_(senders), G.ended_at.is_(None)
+    waiting = _count(connection, G.model, WAITS)
     return replace(
         count_recent(connection, senders, at=at),
         paused=is_paused(connection),
-        pending=_count(connection, _G.sender, theirs, is_open),
-        today=_count(connection, _G.sender, theirs, _G.accepted_at >= day_began, number=_CALLS),
+        pending=_count(connection, G.sender, theirs, is_open),
+        today=_count(connection, G.sender, theirs, G.accepted_at >= day_began, number=_CALLS),
         waiting=waiting,
         planned=waiting + spent(connection, month),
     )
@@ -93,24 +90,24 @@ def count_budgets(
     The month ``began`` at this time, in seconds since 1970.
     """
     found: dict[str, Counter[str]] = {who: Counter() for who in budgets}
-    people = select(_G.sender, _G.model, _CALLS).where(_G.sender.in_(budgets), _G.accepted_at >= began)
+    people = select(G.sender, G.model, _CALLS).where(G.sender.in_(budgets), G.accepted_at >= began)
     chats = (
-        select(_R.chat_id, _G.model, _CALLS)
-        .join(requests, _R.request_id == _G.request_id)
-        .where(_R.chat_id.in_(budgets), _R.accepted_at >= began)
+        select(R.chat_id, G.model, _CALLS)
+        .join(requests, R.request_id == G.request_id)
+        .where(R.chat_id.in_(budgets), R.accepted_at >= began)
     )
-    for statement in (people.group_by(_G.sender, _G.model), chats.group_by(_R.chat_id, _G.model)):
-        for who, model, number in connection.execute(statement.where(_G.billing_month == month)) if budgets else ():
+    for statement in (people.group_by(G.sender, G.model), chats.group_by(R.chat_id, G.model)):
+        for who, model, number in connection.execute(statement.where(G.billing_month == month)) if budgets else ():
             found[who][model] += int(number)
     return found
 
 
 def count_recent(connection: Connection, senders: Collection[str], *, at: float) -> QuotaUsage:
     """Counts what of these senders was answered in the minute before ``at``, in seconds since 1970; nothing else."""
-    lately = _R.sender.in_(senders), _R.accepted_at > at - MINUTE
+    lately = R.sender.in_(senders), R.accepted_at > at - MINUTE
     return QuotaUsage(
-        recent=_count(connection, _R.sender, *lately, _R.kind != "too_fast"),
-        warned=_count(connection, _R.sender, *lately, _R.kind == "too_fast"),
+        recent=_count(connection, R.sender, *lately, R.kind != "too_fast"),
+        warned=_count(connection, R.sender, *lately, R.kind == "too_fast"),
     )
 
 

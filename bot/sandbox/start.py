@@ -189,7 +189,7 @@ class Sandbox:
         has ``ahead``: how many of its model come before it, the running ones included.
         """
         shown = ("generation_id", "request_id", "sender", "prompt", "state", "model")
-        rows = [{name: row[name] for name in shown} for row in unfinished(self._database)[0]]
+        rows = [{name: getattr(row, name) for name in shown} for row in unfinished(self._database)[0]]
         waiting = {row["generation_id"]: row for row in rows if row["state"] == State.WAITING}
         running = Counter(row["model"] for row in rows if row["state"] == State.GENERATING)
         queue = [row for row in rows if row["state"] != State.WAITING]

@@ -13,28 +13,28 @@ from bot.chat.cards.help_cards import EXAMPLES
 from bot.chat.parsing.parser import parse_prompt
 from bot.db.database import Database
 from bot.db.generations import resume_images
-from bot.db.lookups import (
+from bot.db.requests import (
+    CardChat,
+    cancel,
     chat_of_card,
+    find_request,
+    generations_of,
     image_request,
     last_prompt,
-    offer_of,
+    reopen,
     settle_offer,
 )
-from bot.db.requests import cancel, find_request, generations_of, reopen
-from bot.db.tables import NewRequest, Request, fingerprint, log_ids, read_content, source_of
+from bot.db.tables import NewRequest, Request, fingerprint
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import CardAction, Command, ImagePrompt, ParsedMessage, State
-from bot.options import Options, PartialOptions, form_options, repeat_options
+from bot.options import PartialOptions, form_options, repeat_options
 from bot.service.history import read_history
 from bot.service.requests import RequestService, SubmitResult
 
 log = get_logger(__name__)
 
 Toast = dict[str, Any]
-
-Row = Mapping[Any, Any]
-"""The stored request that a card shows, or the chat of a card that shows none."""
 
 _WITHOUT_REQUEST = ("example", "command", "style", "export")
 _WITHOUT_PROMPT = ("cancel", "original")
@@ -59,7 +59,7 @@ class CardActionHandler:
         Raises:
             DatabaseUnavailable: nothing was stored.
         """
-        actions: Mapping[Any, Callable[[CardAction, Row], Toast]] = {
+        actions: Mapping[Any, Callable[[CardAction, Any], Toast]] = {
             "again": self._again,
             "resume": self._resume,
             "deliver": self._deliver,
@@ -79,23 +79,22 @@ class CardActionHandler:
         }
         name = action.value.get("a")
         perform = actions.get(name) if isinstance(name, str) else None
-        row = self._shown(action, name) if perform else None
+        shown = self._shown(action, name) if perform else None
         ids = {}
-        if row is not None and "request_id" in row:
+        if isinstance(shown, Request):
             # What leads from the log lines of an action back to the request of its card, and its message.
-            ids = log_ids(row["request_id"], row["dedup_key"])
-            ids = {"pressed": ids["request"], "message_id": ids.get("message_id")}
+            ids = {"pressed": shown.request_id, "message_id": shown.ids.get("message_id")}
         with bind_ids(**ids):
             log.info("card action", action=name, card=action.message_id)
             if perform is None:
                 return self.cards.toast("toast.unknown", "warning")
-            return perform(action, row) if row is not None else self.cards.toast("toast.gone", "warning")
+            return perform(action, shown) if shown is not None else self.cards.toast("toast.gone", "warning")
 
     def reject(self) -> Toast:
         """The toast for a person who may not use the bot."""
         return self.cards.toast("toast.not_allowed", "warning")
 
-    def _shown(self, action: CardAction, name: Any) -> Row | None:
+    def _shown(self, action: CardAction, name: Any) -> Request | CardChat | None:
         """What a card shows: a request, that of one of its images, or just its chat; only in the card's own chat."""
         chat_id, request_id = action.chat_id, str(action.value.get("r"))
         with self.database.read() as connection:
@@ -103,53 +102,53 @@ class CardActionHandler:
                 return chat_of_card(connection, card_id=action.message_id, chat_id=chat_id, sender=action.presser)
             if name in ("confirm", "decline", "older"):
                 card = find_request(connection, request_id)
-                if card is None or card["chat_id"] != chat_id:
+                if card is None or card.chat_id != chat_id:
                     return None
-                is_its = read_content(card).get("name") == "history" if name == "older" else offer_of(card)
+                is_its = card.content.get("name") == "history" if name == "older" else card.offer
                 return card if is_its else None
             which = {"generation_id": str(action.value.get("g"))} if name == "original" else {"request_id": request_id}
-            row = image_request(connection, chat_id=chat_id, presser=action.presser, **which)
-        return None if row and name not in _WITHOUT_PROMPT and not row["raw_prompt"] else row
+            request = image_request(connection, chat_id=chat_id, presser=action.presser, **which)
+        return None if request and name not in _WITHOUT_PROMPT and not request.raw_prompt else request
 
-    def _again(self, action: CardAction, request: Row) -> Toast:
+    def _again(self, action: CardAction, request: Request) -> Toast:
         with self.database.read() as connection:
-            states = {row["state"] for row in generations_of(connection, request["request_id"])}
-        if action.message_id == request["answer_id"] and not all(State(state).ended for state in states):
+            states = {row.state for row in generations_of(connection, request.request_id)}
+        if action.message_id == request.answer_id and not all(State(state).ended for state in states):
             # The button was pressed twice: its images go on already.
             return self.cards.toast("toast.going_on", "info")
         if State.DONE not in states and self._resume_images(request):
             return self.cards.toast("toast.resumed", "success")
         return self._repeat(action, request)
 
-    def _deliver(self, action: CardAction, request: Row) -> Toast:
+    def _deliver(self, action: CardAction, request: Request) -> Toast:
         """Delivers the image that came although it was cancelled; it is billed already."""
         if not self._may_change(action, request):
             return self.cards.toast("toast.not_yours", "warning")
         return self._resume(action, request)
 
-    def _resume(self, action: CardAction, request: Row) -> Toast:
+    def _resume(self, action: CardAction, request: Request) -> Toast:
         if self._resume_images(request, kept=action.value["a"] == "deliver"):
             return self.cards.toast("toast.resumed", "success")
         with self.database.write(step="card_actions.reopen") as connection:
-            if all(row["ended_at"] is not None for row in generations_of(connection, request["request_id"])):
+            if all(row.ended_at is not None for row in generations_of(connection, request.request_id)):
                 # Its card still offers what is no longer possible.
-                reopen(connection, request["request_id"])
+                reopen(connection, request.request_id)
                 return self.cards.toast("toast.not_resumed", "info")
         return self.cards.toast("toast.going_on", "info")
 
-    def _resume_images(self, request: Row, *, kept: bool = False) -> bool:
+    def _resume_images(self, request: Request, *, kept: bool = False) -> bool:
         with self.database.write(step="card_actions.resume") as connection:
-            return resume_images(self.database, connection, request["request_id"], kept=kept) > 0
+            return resume_images(self.database, connection, request.request_id, kept=kept) > 0
 
-    def _repeat(self, action: CardAction, request: Row) -> Toast:
-        options = repeat_options(read_content(request), PartialOptions(size=action.choice))
-        return self._accept(action, request, ImagePrompt(prompt=request["raw_prompt"], options=options))
+    def _repeat(self, action: CardAction, request: Request) -> Toast:
+        options = repeat_options(request.content, PartialOptions(size=action.choice))
+        return self._accept(action, request, ImagePrompt(prompt=request.raw_prompt, options=options))
 
-    def _submit(self, action: CardAction, request: Row) -> Toast:
+    def _submit(self, action: CardAction, request: Request) -> Toast:
         """Accepts what a form asks for; one that is rejected stays as it was filled in and can be sent again."""
-        text, before = action.form.get("prompt", "").strip(), read_content(request)
+        text, before = action.form.get("prompt", "").strip(), request.content
         # What was parsed once is a prompt as it is: parsing it again could take more of it away.
-        unchanged = text == prefill(request["raw_prompt"]).strip()
+        unchanged = text == prefill(request.raw_prompt).strip()
         prompt = ImagePrompt(prompt=text) if unchanged else parse_prompt(text, styles=self.requests.styles)
         if not text:
             answer = self.cards.toast("toast.empty_prompt", "error")
@@ -162,61 +161,61 @@ class CardActionHandler:
             return answer
         card = render_form(
             self.cards,
-            request_id=request["request_id"],
-            prompt=request["raw_prompt"],
-            options=Options.from_stored(before),
+            request_id=request.request_id,
+            prompt=request.raw_prompt,
+            options=request.options,
             typed=action.form,
             again=hashlib.sha256(action.event_id.encode()).hexdigest()[:8],
         )
         return {**answer, "card": {"type": "raw", "data": card}}
 
-    def _form(self, action: CardAction, request: Row) -> Toast:
+    def _form(self, action: CardAction, request: Request) -> Toast:
         name = "form" if action.value["a"] == "edit" else "retype"
-        return self._accept(action, request, Command(name=name, argument=request["request_id"]), "toast.form_sent")
+        return self._accept(action, request, Command(name=name, argument=request.request_id), "toast.form_sent")
 
-    def _original(self, action: CardAction, request: Row) -> Toast:
+    def _original(self, action: CardAction, request: Request) -> Toast:
         command = Command(name="original", argument=str(action.value["g"]))
         return self._accept(action, request, command, "toast.original_coming")
 
-    def _older(self, action: CardAction, request: Row) -> Toast:
-        if action.presser != request["sender"]:
+    def _older(self, action: CardAction, request: Request) -> Toast:
+        if action.presser != request.sender:
             return self.cards.toast("toast.others_history", "warning")
-        _, argument = read_history(self.database, Request.of_row(request), zone=self.cards.zone)
+        _, argument = read_history(self.database, request, zone=self.cards.zone)
         if not argument:
             return self.cards.toast("toast.no_older", "info")
         return self._accept(action, request, Command(name="history", argument=argument), "toast.sent")
 
-    def _confirm(self, action: CardAction, request: Row) -> Toast:
+    def _confirm(self, action: CardAction, request: Request) -> Toast:
         """Draws what a card asks about: once, no matter who presses it or how often."""
-        if read_content(request).get("result") == "declined":
+        if request.content.get("result") == "declined":
             return self.cards.toast("toast.unknown", "warning")
-        offer = offer_of(request)
+        offer = request.offer
         prompt = ImagePrompt(prompt=offer["prompt"], options=PartialOptions.from_stored(offer["options"]))
-        once = replace(self._new(action, request), dedup_key=f"confirm:{request['request_id']}", fingerprint=None)
+        once = replace(self._new(action, request), dedup_key=f"confirm:{request.request_id}", fingerprint=None)
         result = self.requests.submit(once, prompt, store_rejected=False)
         if result.error is None:
-            settle_offer(self.database, request["request_id"], "drawn")
+            settle_offer(self.database, request.request_id, "drawn")
         return self._answer(result, "toast.queued" if result.outcome == "accepted" else "toast.going_on")
 
-    def _decline(self, action: CardAction, request: Row) -> Toast:
-        if read_content(request).get("result") == "drawn":
+    def _decline(self, action: CardAction, request: Request) -> Toast:
+        if request.content.get("result") == "drawn":
             return self.cards.toast("toast.too_late", "info")
         if not self._may_change(action, request):
             return self.cards.toast("toast.not_yours", "warning")
-        settle_offer(self.database, request["request_id"], "declined")
+        settle_offer(self.database, request.request_id, "declined")
         return self.cards.toast("toast.declined", "info")
 
-    def _cancel(self, action: CardAction, request: Row) -> Toast:
+    def _cancel(self, action: CardAction, request: Request) -> Toast:
         if not self._may_change(action, request):
             return self.cards.toast("toast.not_yours", "warning")
         with self.database.write(step="card_actions.cancel") as connection:
-            count = cancel(self.database, connection, [request["request_id"]])
+            count = cancel(self.database, connection, [request.request_id])
         return self.cards.toast("toast.cancelled", "success") if count else self.cards.toast("toast.too_late", "info")
 
-    def _may_change(self, action: CardAction, request: Row) -> bool:
-        return action.presser == request["sender"] or action.presser in self.requests.admins
+    def _may_change(self, action: CardAction, request: Request) -> bool:
+        return action.presser == request.sender or action.presser in self.requests.admins
 
-    def _example(self, action: CardAction, chat: Row) -> Toast:
+    def _example(self, action: CardAction, chat: CardChat) -> Toast:
         name = action.value.get("e")
         if name not in EXAMPLES:
             return self.cards.toast("toast.unknown", "warning")
@@ -224,12 +223,12 @@ class CardActionHandler:
         prompt = ImagePrompt(prompt=self.cards.messages.text(f"welcome.example.{name}.prompt", new.language))
         return self._answer(self.requests.submit(new, prompt, store_rejected=False), "toast.queued")
 
-    def _command(self, action: CardAction, chat: Row) -> Toast:
+    def _command(self, action: CardAction, chat: CardChat) -> Toast:
         if action.value.get("c") != "commands":
             return self.cards.toast("toast.unknown", "warning")
         return self._accept(action, chat, Command(name="commands"), "toast.sent")
 
-    def _style(self, action: CardAction, chat: Row) -> Toast:
+    def _style(self, action: CardAction, chat: CardChat) -> Toast:
         """Asks whether the last prompt of who pressed, or else the style's example, is to be drawn in a style."""
         style = self.requests.styles.find(str(action.value.get("s")))
         if style is None:
@@ -239,11 +238,11 @@ class CardActionHandler:
         new = self._new(action, chat)
         text = style.example[new.language]
         if last is not None:
-            new, text = replace(new, source=source_of(last)), last["raw_prompt"]
+            new, text = replace(new, source=last.prompt_source), last.raw_prompt
         prompt = ImagePrompt(prompt=text, options=PartialOptions(style=style.name["en"]))
         return self._answer(self.requests.submit(new, prompt, ask=True, store_rejected=False), "toast.sent")
 
-    def _export(self, action: CardAction, chat: Row) -> Toast:
+    def _export(self, action: CardAction, chat: CardChat) -> Toast:
         """Sends a month's usage as a file to the admin who pressed, and to nobody else in the chat."""
         if action.presser not in self.requests.admins:
             return self.cards.toast("toast.admins_only", "warning")
@@ -254,7 +253,9 @@ class CardActionHandler:
         result = self.requests.submit(private, Command(name="export", argument=month), store_rejected=False)
         return self._answer(result, "toast.export_coming")
 
-    def _accept(self, action: CardAction, shown: Row, message: ParsedMessage, key: str = "toast.queued") -> Toast:
+    def _accept(
+        self, action: CardAction, shown: Request | CardChat, message: ParsedMessage, key: str = "toast.queued"
+    ) -> Toast:
         return self._answer(self.requests.submit(self._new(action, shown), message, store_rejected=False), key)
 
     def _answer(self, result: SubmitResult, key: str) -> Toast:
@@ -269,17 +270,18 @@ class CardActionHandler:
         values: dict[str, object] = {**error.values, "zone": self.cards.zone_name}
         return self.cards.toast(error.sentence, "warning", **values)
 
-    def _new(self, action: CardAction, shown: Row) -> NewRequest:
+    def _new(self, action: CardAction, shown: Request | CardChat) -> NewRequest:
         """A new request; chat type, topic, language and source are those of the request that the card shows."""
+        request = shown if isinstance(shown, Request) else None
         return NewRequest(
             dedup_key=f"press:{action.event_id}",
             chat_id=action.chat_id,
-            chat_type=shown["chat_type"],
+            chat_type=shown.chat_type,
             reply_to=action.message_id,
-            in_topic=bool(shown["in_topic"]),
+            in_topic=shown.in_topic,
             sender=action.presser,
-            language=shown.get("language") or self.requests.language_of(action.presser) or "zh",
-            source=source_of(shown) if "source" in shown else None,
+            language=request.language if request else self.requests.language_of(action.presser) or "zh",
+            source=request.prompt_source if request else None,
             fingerprint=fingerprint(
                 "press", action.presser, action.message_id, action.value, action.choice, dict(action.form)
             ),

@@ -12,8 +12,7 @@ from bot.chat.parsing.intents import Intent, Situation, recognize
 from bot.chat.parsing.tokenizer import fold
 from bot.chat.parsing.wording import Rules
 from bot.db.database import Database
-from bot.db.lookups import References, find_references, was_answered
-from bot.db.requests import cancel_recalled, generations_of
+from bot.db.requests import References, cancel_recalled, find_references, generations_of, was_answered
 from bot.db.tables import Kind, NewRequest, fingerprint
 from bot.errors import DatabaseUnavailable, UserError
 from bot.logs import get_logger
@@ -157,7 +156,7 @@ class EventHandler:
         """The first image of a request that is in the chat."""
         with self.database.read() as connection:
             rows = generations_of(connection, request_id)
-        return next((row["generation_id"] for row in rows if row["image_key"]), None)
+        return next((row.generation_id for row in rows if row.image_key), None)
 
     def _handle_onboarding(self, onboarding: Onboarding) -> None:
         if onboarding.kind not in self.settings.welcome.kinds or not self.settings.team.allows(

@@ -17,9 +17,12 @@ from bot.chat.styles import Styles, apply
 from bot.db.database import Database
 from bot.db.generations import is_free_to_repeat, resume_images
 from bot.db.key_value import Defaults, Preferences, pause, resume
-from bot.db.lookups import (
+from bot.db.requests import (
+    cancel,
     change_language,
     find_duplicates,
+    find_request,
+    insert_requests,
     known_keys,
     last_language,
     last_prompt,
@@ -27,8 +30,7 @@ from bot.db.lookups import (
     store_content,
     unfinished_requests,
 )
-from bot.db.requests import cancel, find_request, insert_requests
-from bot.db.tables import Kind, NewRequest, log_ids, read_content, source_of
+from bot.db.tables import Kind, NewRequest, log_ids
 from bot.db.usage import QuotaUsage, count_recent
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
@@ -286,7 +288,7 @@ class RequestService:
         rows = cancel(self.database, connection, [one.request_id for one in cancelled])
         # Requests from other chats are named only where nobody else reads.
         named = [one.request_id for one in cancelled if new.chat_type == "p2p" or one.chat_id == new.chat_id]
-        in_call = Counter(row["model"] for row in rows if row["calls_billed"])
+        in_call = Counter(row.model for row in rows if row.calls_billed)
         return {"count": len(rows), "in_call": in_call, "named": named}
 
     def _set(self, connection: Connection, new: NewRequest) -> _Result | UserError:
@@ -311,13 +313,13 @@ class RequestService:
                 last = find_request(connection, command.argument)
             else:
                 last = last_prompt(connection, sender=new.sender, chat_id=new.chat_id)
-            if last is None or not last["raw_prompt"]:
+            if last is None or not last.raw_prompt:
                 return new, _GONE
-            free = not command.options.given and is_free_to_repeat(self.database, connection, last["request_id"])
+            free = not command.options.given and is_free_to_repeat(self.database, connection, last.request_id)
         if free:
-            return new, Command(name="redownload", argument=last["request_id"])
-        options = repeat_options(read_content(last), command.options)
-        return replace(new, source=source_of(last)), ImagePrompt(prompt=last["raw_prompt"], options=options)
+            return new, Command(name="redownload", argument=last.request_id)
+        options = repeat_options(last.content, command.options)
+        return replace(new, source=last.prompt_source), ImagePrompt(prompt=last.raw_prompt, options=options)
 
 
 def _duplicate(new: NewRequest, prompt: ImagePrompt, found: _Admission, *, store: bool) -> SubmitResult:

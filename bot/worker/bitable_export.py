@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Row
 
 from bot.db.database import Database
 from bot.db.reports import BitableQueue, ExportBatch, export_rows
-from bot.db.tables import read_content, read_failure
 from bot.db.timers import PeriodicLock
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu.bitable import MOST_RECORDS, NUMBER, PERSON, PROMPT, TIME
@@ -112,25 +112,24 @@ class BitableExporter:
         self.lock.end(wait)
 
 
-def record(row: RowMapping, *, prices: Mapping[str, float], people: bool, prompts: bool) -> dict[str, object]:
+def record(row: Row[Any], *, prices: Mapping[str, float], people: bool, prompts: bool) -> dict[str, object]:
     """The values of one generation, with its sender (``people``) and prompt where these are exported.
 
     The row has the generation, and chat, prompt and options of its request.
     """
-    failure, seconds = read_failure(row["failure"]), row["call_seconds"]
     values: dict[str, object | None] = {
-        NUMBER: row["generation_id"],
+        NUMBER: row.generation_id,
         # Milliseconds since 1970.
-        TIME: int(row["accepted_at"] * 1000),
-        PERSON: [{"id": row["sender"]}] if people else None,
-        "会话 Chat": row["chat_id"],
-        "模型 Model": row["model"],
-        "尺寸 Size": Options.from_stored(read_content(row)).size,
-        "结果 Result": row["state"],
-        "错误 Error": failure.code if failure else None,
-        "费用 Yuan": round(row["calls_billed"] * prices.get(row["model"], 0.0), 4),
-        "耗时（秒） Seconds": None if seconds is None else round(seconds, 1),
-        PROMPT: row["prompt"][:LONGEST_PROMPT] if prompts else None,
+        TIME: int(row.accepted_at * 1000),
+        PERSON: [{"id": row.sender}] if people else None,
+        "会话 Chat": row.chat_id,
+        "模型 Model": row.model,
+        "尺寸 Size": Options.from_stored(row.content).size,
+        "结果 Result": row.state,
+        "错误 Error": row.failure.code if row.failure else None,
+        "费用 Yuan": round(row.calls_billed * prices.get(row.model, 0.0), 4),
+        "耗时（秒） Seconds": None if row.call_seconds is None else round(row.call_seconds, 1),
+        PROMPT: row.prompt[:LONGEST_PROMPT] if prompts else None,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -140,9 +139,9 @@ def month_csv(database: Database, month: str, *, prices: Mapping[str, float], pe
     since, until = periods.bounds(month)
     records = []
     for row in export_rows(database, since=since, until=until):
-        at = f"{datetime.fromtimestamp(row['accepted_at'], periods.zone):%Y-%m-%d %H:%M:%S}"
+        at = f"{datetime.fromtimestamp(row.accepted_at, periods.zone):%Y-%m-%d %H:%M:%S}"
         known = record(row, prices=prices, people=True, prompts=False)
-        records.append({**known, TIME: at, PERSON: row["sender"]})
+        records.append({**known, TIME: at, PERSON: row.sender})
     text = io.StringIO(newline="")
     names = list(dict.fromkeys(name for one in records for name in one))
     writer = csv.DictWriter(text, names)

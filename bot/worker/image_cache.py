@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from bot.db.database import Database
-from bot.db.lookups import find_generation, store_file_key
+from bot.db.generations import find_generation, store_file_key
 from bot.errors import DownloadFailed, FeishuError
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import FOR_NOW
@@ -130,12 +130,12 @@ class OriginalUploader:
             row = find_generation(connection, generation_id)
         if row is None:
             return None
-        if row["file_key"] is not None:
-            return str(row["file_key"])
+        if row.file_key is not None:
+            return str(row.file_key)
         sources: tuple[tuple[Callable[[str], ImageFile | None], str | None], ...] = (
-            (self.cache.get, row["cache_name"]),
-            (self.downloader.fetch, row["url"]),
-            (self._own_copy, row["image_key"]),
+            (self.cache.get, row.cache_name),
+            (self.downloader.fetch, row.url),
+            (self._own_copy, row.image_key),
         )
         for fetch, name in sources:
             try:

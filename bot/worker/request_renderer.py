@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 from bot.chat.cards import command_cards as commands
@@ -17,7 +17,7 @@ from bot.db.database import Database
 from bot.db.key_value import Preferences
 from bot.db.reports import Reports, unfinished
 from bot.db.requests import find_request
-from bot.db.tables import RECALLED, Request, read_content
+from bot.db.tables import RECALLED, Request
 from bot.errors import UserError
 from bot.models import GenerationView, QueueEntry, QueueView, RequestView, State
 from bot.options import Options, PartialOptions
@@ -99,22 +99,22 @@ class RequestRenderer:
     def queue_view(self, *, chat_id: str | None, sender: str, private: bool) -> QueueView:
         """The unfinished requests of a chat, and this sender's own everywhere; ``private``: nobody else reads it."""
         rows, paused = unfinished(self.database)
-        own = list(dict.fromkeys(row["request_id"] for row in rows if row["sender"] == sender))
+        own = list(dict.fromkeys(row.request_id for row in rows if row.sender == sender))
         positions: dict[str, QueuePosition] = {}
-        for model in {row["model"] for row in rows}:
+        for model in {row.model for row in rows}:
             positions |= self.queue.positions(model)
         entries, elsewhere = [], 0
-        for request_id, group in groupby(rows, key=itemgetter("request_id")):
+        for request_id, group in groupby(rows, key=attrgetter("request_id")):
             images, position = list(group), positions.get(request_id)
             first = images[0]
-            mine, here = first["sender"] == sender, first["chat_id"] == chat_id
+            mine, here = first.sender == sender, first.chat_id == chat_id
             if not (mine or here):
                 elsewhere += len(images)
                 continue
-            waiting = sum(image["state"] == State.WAITING for image in images)
+            waiting = sum(image.state == State.WAITING for image in images)
             entry = QueueEntry(
                 request_id=request_id,
-                prompt=first["prompt"],
+                prompt=first.prompt,
                 mine=mine,
                 here=here,
                 running=len(images) - waiting,
@@ -122,7 +122,7 @@ class RequestRenderer:
                 number=own.index(request_id) + 1 if mine else None,
                 ahead=position.ahead if position else None,
                 wait_seconds=position.done_seconds if position and not position.paused else None,
-                price=self.limits.prices.get(first["model"], 0.0),
+                price=self.limits.prices.get(first.model, 0.0),
             )
             entries.append(entry)
         ordered = sorted(entries, key=lambda one: -1 if one.ahead is None else one.ahead)
@@ -170,13 +170,13 @@ def _form(renderer: RequestRenderer, request: Request) -> Card:
     edited, _, change = request.content["argument"].partition("\n")
     with renderer.database.read() as connection:
         row = find_request(connection, edited)
-    if row is None or not row["raw_prompt"]:
+    if row is None or not row.raw_prompt:
         return commands.render_notice(renderer.cards, "recalled")
-    typed = read_content(row).get("typed") if request.content["name"] == "retype" else None
-    prompt = row["raw_prompt"]
+    typed = row.content.get("typed") if request.content["name"] == "retype" else None
+    prompt = row.raw_prompt
     if change:
         prompt = f"{prompt.rstrip('，,。. ')}{', ' if change.isascii() else '，'}{change}"
-    options = Options.from_stored(read_content(row))
+    options = row.options
     return render_form(renderer.cards, request_id=edited, prompt=typed or prompt, options=options)
 
 
@@ -219,7 +219,7 @@ def _duplicate(renderer: RequestRenderer, request: Request) -> Card:
     typed = PartialOptions.from_stored(request.content["offer"]["options"]).given
     with renderer.database.read() as connection:
         first = find_request(connection, request.content["argument"])
-    options = Options.from_stored({**(read_content(first) if first else {}), **typed})
+    options = Options.from_stored({**(first.content if first else {}), **typed})
     return commands.render_duplicate(
         renderer.cards,
         request_id=request.request_id,
@@ -238,7 +238,7 @@ def _cancelled(renderer: RequestRenderer, request: Request) -> Card:
         count=result["count"],
         in_call=sum(in_call.values()),
         price=sum(renderer.limits.prices.get(model, 0.0) * count for model, count in in_call.items()),
-        prompt="\n".join(row["prompt"] for row in named if row is not None and row["prompt"]),
+        prompt="\n".join(one.prompt for one in named if one is not None and one.prompt),
     )
 
 

@@ -16,7 +16,7 @@ from bot.cli.export import COLUMNS, csv_cell, main
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.db.tables import generations, requests
-from bot.models import State
+from bot.models import ContentFinding, Failure, State
 from tests.clients.commands import BOT, ROOT, run
 from tests.support.bulk_rows import add_finished
 
@@ -38,8 +38,8 @@ def fill(url: str) -> None:
             one = generations.c.generation_id == f"g_old_{place}"
             connection.execute(update(generations).where(one).values(accepted_at=at, called_at=at, ended_at=at))
         last = generations.c.generation_id == "g_old_4"
-        failure = json.dumps({"code": "TIMEOUT", "sentence": "failure.timeout", "values": {}, "roles": []})
-        findings = '[{"role": "user", "level": 2}, {"role": "assistant", "level": 3}]'
+        failure = Failure(code="TIMEOUT", sentence="failure.timeout")
+        findings = (ContentFinding(role="user", level=2), ContentFinding(role="assistant", level=3))
         connection.execute(update(generations).where(last).values(state=State.FAILED, failure=failure))
         connection.execute(update(generations).where(last).values(findings=findings, url=None, call_seconds=None))
         connection.execute(update(requests).where(requests.c.request_id == "r_old_1").values(prompt=FORMULA))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -139,7 +138,7 @@ def holds(row: Row, expectation: str) -> bool:
 def is_drawn(row: Row, images: int, prompts: list[str], options: list[str]) -> bool:
     """Whether one of some prompts was drawn with these options."""
     stored = request_of(row.message, row.user.bot)
-    right = has_options(json.loads(stored["content"]), images, options)
+    right = has_options(stored["content"], images, options)
     return right and bare(stored["raw_prompt"]) in prompts
 
 

@@ -148,7 +148,7 @@ def look(database: Database, usage: dict[str, tuple[float, float]] | None = None
 def end(database: Database, origin: str, *, ago: float, code: str | None) -> None:
     """Lets a prompt succeed, or fail with a code, so many seconds ago."""
     accept(database, origin)
-    failure = json.dumps({"code": code, "sentence": "failure.server", "values": {}, "platform": None, "roles": []})
+    failure = Failure(code=code or "", sentence="failure.server")
     how = {"state": State.FAILED, "failure": failure} if code else {"state": State.DONE}
     of_request = select(requests.c.request_id).where(requests.c.dedup_key == origin).scalar_subquery()
     with database.write() as connection:

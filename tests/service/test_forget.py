@@ -63,7 +63,7 @@ def fill(database: Database) -> None:
         add_row(database, sent_messages, request_id=request_id, step="text", message_id=f"om_text_{person}")
         add_row(database, last_served, sender=person, model="glm-image", called_at=1.0)
         for subject in (person, f"oc_{person}"):
-            add_row(database, preferences, subject=subject, content=f'{{"language": "{person}"}}')
+            add_row(database, preferences, subject=subject, content={"language": person})
         for name in (person, f"oc_{person}", f"om_to_{person}"):
             add_row(database, timers, name=name, next_at=1.0)
     add_row(database, monthly_usage, month="2026-11", name="glm-image", count=4)

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,8 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from bot.db.database import Database
-from bot.db.tables import generations, timers
+from bot.db.database import Database, read_url
+from bot.db.tables import generations, key_value, timers
 from bot.db.timers import Outages, current_outages
 from bot.errors import FeishuAction, FeishuError, SendDelayed
 from bot.feishu.error_codes import describe, suggest_fix
@@ -332,6 +333,21 @@ def test_another_refusal_ends_the_outage(database: Database) -> None:
     pass_by(database, 100.0)
     with pytest.raises(FeishuError), outages.guard("reply"):
         raise FeishuError("not in the group", call="reply", code=230002, action=FeishuAction.GIVE_UP)
+    assert current_outages(database) == []
+
+
+def test_an_end_that_cannot_be_stored_fails_no_call(database: Database, database_url: str) -> None:
+    """A call that has been made would be made again; the next probe ends the outage."""
+    outages = outages_in(database)
+    refuse(outages)
+    pass_by(database, 100.0)
+    with closing(Database(read_url(database_url))) as other, ExitStack() as busy, outages.guard("reply"):
+        connection = busy.enter_context(other.write())
+        connection.execute(update(key_value).values(value=key_value.c.value))
+    assert len(current_outages(database)) == 1
+    pass_by(database, 100.0)
+    with outages.guard("reply"):
+        pass
     assert current_outages(database) == []
 
 

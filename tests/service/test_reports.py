@@ -12,7 +12,7 @@ from bot.db.database import Database
 from bot.db.reports import Reports
 from bot.db.tables import generations, requests
 from bot.db.usage import ApiUsageCounter
-from bot.models import State
+from bot.models import Failure, State
 from bot.timings import BillingPeriods
 from tests.support.builders import accept, limits_of
 
@@ -34,7 +34,8 @@ def test_people_and_chats_are_listed_by_cost(database: Database) -> None:
     with database.write() as connection:
         done = {"state": State.DONE, "ended_at": database.now, "calls_billed": 1}
         connection.execute(update(generations).where(generations.c.sender != "ou_cai").values(done))
-        failed = {"state": State.FAILED, "ended_at": database.now, "failure": '{"sentence": "failure.balance"}'}
+        failure = Failure(code="insufficient_balance", sentence="failure.balance")
+        failed = {"state": State.FAILED, "ended_at": database.now, "failure": failure}
         connection.execute(update(generations).where(generations.c.sender == "ou_cai").values(failed))
         connection.execute(update(requests).where(requests.c.chat_id == "oc_bob").values(chat_type="p2p"))
     stats = reports_of(database).stats()

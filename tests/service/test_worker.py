@@ -86,7 +86,7 @@ def test_a_card_that_cannot_be_rendered_says_so(tmp_path: Path) -> None:
         said = user.send()
         wait_for(lambda: bot.glm.working)
         with bot.app.database.write() as connection:
-            broken = {"kind": "rejected", "content": "{}", "desired_version": requests.c.desired_version + 1}
+            broken = {"kind": "rejected", "content": {}, "desired_version": requests.c.desired_version + 1}
             connection.execute(update(requests).values(broken))
         bot.wait_until_idle()
         assert WORDS.text("notice.stalled.title", "zh") in all_strings(user.first_card)

@@ -14,7 +14,14 @@ from bot.models import State
 
 CHUNK = 5_000
 
-CONTENT = '{"model": "glm-image", "size": "1280x1280", "quality": "hd", "watermark": true, "style": null, "count": 1}'
+CONTENT = {
+    "model": "glm-image",
+    "size": "1280x1280",
+    "quality": "hd",
+    "watermark": True,
+    "style": None,
+    "count": 1,
+}
 
 
 def add_finished(

@@ -125,7 +125,7 @@ def test_what_stands_beside_the_requests_is_forgotten_too(database: Database) ->
         add_row(database, workers, owner=name, seen_at=now - age)
     for month in ("2001-01", "2999-12"):
         add_row(database, monthly_usage, month=month, name="glm-image", count=1)
-    add_row(database, preferences, subject="ou_old", content="{}")
+    add_row(database, preferences, subject="ou_old", content={})
     add_row(database, key_value, name="user_id_key", value="fake")
     assert retention(database).clean() == 4
     # The turn of the clean-up itself is a second row of the paces.
