@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tests.support.dsl import QUICK, BotUnderTest, Card, Conversation, Gate, bot_with, wait_for
@@ -12,6 +13,12 @@ def in_line(bot: BotUnderTest, prompt: str) -> tuple[Conversation, Card]:
     """Somebody new asks for an image; gives them and their card."""
     user = bot.new_user()
     return user, user.ask_without_waiting(prompt)
+
+
+def has_come_forward(card: Card) -> bool:
+    """Whether a card shows that it is next, or its place had to stay as it was: two patches are kept for the end."""
+    now = card.reload()
+    return now.shows("wait.ahead", ahead=1) or now.patches >= 4
 
 
 def test_second_prompt_shows_place_and_estimate(held: BotUnderTest, gate: Gate) -> None:
@@ -51,9 +58,8 @@ def test_queued_card_is_patched_at_most_six_times(held: BotUnderTest, gate: Gate
     line = [in_line(held, f"第 {number} 个人的图") for number in range(12)]
     for number, (_, card) in enumerate(line):
         card.wait_to_show("state.generating")
-        # Where a changing estimate has cost patches, a card stays behind: two are kept for its last two states.
         for _, following in line[number + 1 : number + 2]:
-            wait_for(lambda card=following: card.reload().patches >= 4 or card.reload().shows("wait.ahead", ahead=1))
+            wait_for(partial(has_come_forward, following))
         gate.release()
     for user, card in line:
         shown = card.wait_to_show("state.ready")

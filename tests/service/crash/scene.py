@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from sqlalchemy import func, select, update
 
 from bot.db.database import Database, read_url
 from bot.db.tables import generations, requests, timers
+from bot.errors import DatabaseUnavailable
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn
 from tests.service.crash.conversations import CHAT, PERSON, Act, Dialogue, Stage
@@ -101,12 +102,14 @@ class Scene:
         return {*self.dialogue.ends, *again}
 
     def _is_idle(self) -> bool:
-        with self.database.read() as connection:
+        # A read that took longer than the database allows a transaction, on a busy machine, is made again.
+        with suppress(DatabaseUnavailable), self.database.read() as connection:
             left = [
                 connection.scalar(select(func.count()).select_from(table).where(table.c.ended_at.is_(None)))
                 for table in (requests, generations)
             ]
             return left == [0, 0] and bool(connection.scalar(select(func.count()).select_from(requests)))
+        return False
 
     def ask_later(self) -> bool:
         """Another user's prompt, with which nothing goes wrong; tells whether its card comes."""
