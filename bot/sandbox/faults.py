@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ ANY_CALL = "any"
 
 _TABLES: Mapping[str, Mapping[str, Any]] = tomllib.loads(Path(__file__).with_name("faults.toml").read_text("utf-8"))
 _GROUPS: Mapping[str, tuple[str, ...]] = {name: tuple(calls.split()) for name, calls in _TABLES["groups"].items()}
+_OF_BOTH = {*_TABLES["wire"], *(_TABLES["glm"].keys() & _TABLES["feishu"].keys())}
 CALL_NAMES = _GROUPS["all"]
 """The calls to Feishu, by the names that faults and records use."""
 PAGES: Mapping[str, Mapping[str, str]] = _TABLES["pages"]
@@ -26,13 +27,12 @@ WIRE_FAULTS = tuple(_TABLES["wire"])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A fault: ``name`` is unique, ``own`` is its name within its side; ``calls`` can fail by it.
+    """A fault: ``own`` is its name within its side; ``calls`` can fail by it.
 
     Only a fault that is a code of the platform has a ``code``, a ``status`` and a ``text``. ``answer`` is what GLM or
-    its storage answers without a code.
+    its storage answers without a code, ``wire`` how the connection fails.
     """
 
-    name: str
     side: Side
     own: str
     zh: str
@@ -42,48 +42,40 @@ class Fault:
     text: str = ""
     calls: tuple[str, ...] = ()
     answer: Mapping[str, Any] = field(default_factory=dict)
+    wire: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that no fault of the other side has."""
+        return f"{self.side}_{self.own}" if self.own in _OF_BOTH else self.own
 
     @property
     def default_call(self) -> str:
         """The call that fails where none is named: a reply, if that can."""
         return "reply" if "reply" in self.calls else self.calls[0]
 
-    @property
-    def wire(self) -> str | None:
-        """The name of a fault of the connection; of any other fault ``None``."""
-        return self.own if self.own in WIRE_FAULTS else None
 
-
-def _read(side: Side) -> dict[str, Fault]:
-    other = {*_TABLES["glm" if side == "feishu" else "feishu"], *WIRE_FAULTS}
-    faults = {}
-    for own, entry in {**_TABLES[side], **_TABLES["wire"]}.items():
-        usual = ("all" if own in WIRE_FAULTS else "with_token") if side == "feishu" else "call"
+def _read(side: Side, *, usual: str, of_wire: str) -> Iterator[Fault]:
+    wire = {own: {**entry, "calls": of_wire, "wire": own} for own, entry in _TABLES["wire"].items()}
+    for own, entry in {**_TABLES[side], **wire}.items():
         calls = [call for group in entry.get("calls", usual).split() for call in _GROUPS.get(group, (group,))]
-        name = f"{side}_{own}" if own in other else own
-        faults[own] = Fault(**{**entry, "name": name, "side": side, "own": own, "calls": tuple(calls)})
-    return faults
+        yield Fault(**{**entry, "side": side, "own": own, "calls": tuple(calls)})
 
 
-_OF_SIDE: Mapping[Side, Mapping[str, Fault]] = {"glm": _read("glm"), "feishu": _read("feishu")}
-_CODES = {f"feishu_{fault.code}": fault for fault in _OF_SIDE["feishu"].values() if fault.code}
+_FAULTS = (*_read("glm", usual="call", of_wire="call"), *_read("feishu", usual="with_token", of_wire="all"))
 FAULTS: Mapping[str, Fault] = {
-    **{fault.name: fault for side in _OF_SIDE.values() for fault in side.values()},
-    **_CODES,
+    **{fault.name: fault for fault in _FAULTS},
+    **{f"feishu_{fault.code}": fault for fault in _FAULTS if fault.code and fault.side == "feishu"},
 }
 """All faults by their unique names, in the order of the page; a code of Feishu is also named by its number."""
 
 
-def own_names(side: Side, call: str | None = None) -> tuple[str, ...]:
-    """The names of the faults of one stand-in, or of those that one of its calls can fail by."""
-    return tuple(name for name, fault in _OF_SIDE[side].items() if call in (None, *fault.calls))
-
-
 def find_fault(side: Side, own: str) -> Fault:
     """The fault that one stand-in knows by this name; raises ``ValueError``."""
-    fault = _OF_SIDE[side].get(own) or (_CODES.get(own) if side == "feishu" else None)
-    if fault is None:
-        raise ValueError(f"no fault is named {own!r}; there are: {', '.join(_OF_SIDE[side])}")
+    fault = FAULTS.get(f"{side}_{own}") or FAULTS.get(own)
+    if fault is None or fault.side != side:
+        known = ", ".join(fault.own for fault in _FAULTS if fault.side == side)
+        raise ValueError(f"no fault is named {own!r}; there are: {known}")
     return fault
 
 

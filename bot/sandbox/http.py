@@ -9,11 +9,11 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 
@@ -42,7 +42,7 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> Any:
         """The body as JSON, or ``None`` when it is not."""
@@ -93,20 +93,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.closing.is_set():
             self.close_connection = True
             return
-        response = Response(status=404)
-        for method, pattern, route in self.server.routes:
-            if method == self.command and (match := pattern.fullmatch(parts.path)):
-                request = Request(
-                    method=method,
-                    path=parts.path,
-                    query={name: given[-1] for name, given in parse_qs(parts.query, keep_blank_values=True).items()},
-                    headers={name.lower(): value for name, value in self.headers.items()},
-                    body=body,
-                    values={name: unquote(value) for name, value in match.groupdict().items()},
-                )
-                response = route(request)
-                break
-        self._send(response)
+        request = Request(
+            method=self.command,
+            path=parts.path,
+            query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=body,
+        )
+        self._send(self.server.answer(request))
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815 - the standard library's names
 
@@ -175,6 +169,13 @@ class LoopbackServer(ThreadingHTTPServer):
         """Adds a route; ``:name`` in the path matches one segment, ``*name`` the rest."""
         pattern = re.sub(r":(\w+)", r"(?P<\1>[^/]+)", re.sub(r"\*(\w+)", r"(?P<\1>.+)", path))
         self.routes.append((method, re.compile(pattern), answer))
+
+    def answer(self, request: Request) -> Response:
+        for method, pattern, route in self.routes:
+            if method == request.method and (match := pattern.fullmatch(request.path)):
+                values = {name: unquote(value) for name, value in match.groupdict().items()}
+                return route(replace(request, values=values))
+        return Response(status=404)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(_POLL_SECONDS,), name="stand-in", daemon=True).start()

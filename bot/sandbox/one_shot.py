@@ -29,10 +29,7 @@ _WARNING_COLORS = ("yellow", "orange", "red")
 def send(
     feishu: FeishuStandIn, text: str, *, idle: Callable[[], bool], seconds: float, out: TextIO = sys.stdout
 ) -> tuple[ChatMessage, bool]:
-    """Sends ``text`` and prints the transcript to ``out`` until the bot is idle, or for ``seconds``.
-
-    Returns the message, and whether the bot had finished in time.
-    """
+    """Prints the transcript to ``out`` until the bot is idle, or for ``seconds``; returns whether it was in time."""
     chat_id = feishu.state.direct_chat(SENDER).chat_id
     with feishu.state.subscribe() as changes:
         message = feishu.say(chat_id=chat_id, sender=SENDER, text=text)
@@ -48,9 +45,8 @@ def send(
 def problems_with_answer(feishu: FeishuStandIn, sent: ChatMessage, *, paid: Sequence[GlmCall] | None) -> list[str]:
     """What is wrong with the bot's answer, the last in its chat, one line per problem.
 
-    There has to be one card, or an image and a text message where Feishu rejected the card, or an emoji on thanks;
-    as many images as ``paid`` calls (``None``: to the real platform), each of the requested size; no warning color; and
-    no mention of anybody.
+    It has to be one card, or an image and a text where Feishu rejected the card, or an emoji on thanks; with an image
+    of the requested size for each of the ``paid`` calls (``None``: to the real platform), and no warning or mention.
     """
     answer = _answer(feishu, sent)
     reacted = any(one.message_id == sent.message_id for one in list(feishu.state.reactions.values()))

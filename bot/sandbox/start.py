@@ -46,9 +46,8 @@ _START_SECONDS = 30.0
 class BotConfig:
     """How a bot is started against stand-ins; plain values, so that it can be passed to another process.
 
-    ``glm`` is the origin of the GLM stand-in, ``None`` for the real platform. It is passed in code: no variable and no
-    flag of the bot sends its key anywhere but to the platform. ``connect`` uses the long connection, and greets the
-    admin.
+    ``glm`` is the origin of the GLM stand-in, ``None`` for the real platform; no variable or flag of the bot sends its
+    key anywhere else. ``connect`` uses the long connection, and greets the admin.
     """
 
     variables: Mapping[str, str]
@@ -80,11 +79,7 @@ def run(config: BotConfig, port: Connection) -> None:
 
 
 def start_process(config: BotConfig) -> tuple[BaseProcess, int]:
-    """Runs a bot in a new process, which can be killed as a crash would; returns the port on which it listens.
-
-    Raises:
-        Unable: it did not begin to listen.
-    """
+    """Runs a bot in a new process and returns the port on which it listens; raises ``Unable`` if it does not."""
     # A fork would copy the stand-ins' threads and locks in whatever state they are.
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
@@ -99,40 +94,35 @@ def start_process(config: BotConfig) -> tuple[BaseProcess, int]:
     raise Unable("the bot's process did not begin to listen", sentence="not_started")
 
 
+@dataclass(kw_only=True, eq=False)
 class Sandbox:
     """The stand-ins on loopback and the bot in a process beside them, as one context manager.
 
     Entering it raises ``SettingsError`` when the settings cannot be used. ``folder`` is the data folder of the bot.
-    ``BOT_`` variables of ``environment`` apply here too: all but the data folder and the server. With a ``real_key`` of
-    the GLM platform images are real; Feishu stays local.
-
-    With ``dotenv``, the file that ``setup`` writes, only the stand-ins are started on entering, and ``start`` starts
-    the bot over the long connection with the variables in the file.
+    ``BOT_`` variables of ``environment`` apply here too, but for the data folder and the server. With a ``real_key`` of
+    the GLM platform images are real. With ``dotenv``, the file that ``setup`` writes, ``start`` starts the bot over the
+    long connection with the variables in the file; entering starts the stand-ins alone.
     """
 
-    def __init__(
-        self,
-        *,
-        folder: Path,
-        feishu: FeishuStandIn | None = None,
-        glm: GlmStandIn | None = None,
-        pace: Timings | None = None,
-        environment: Mapping[str, str] | None = None,
-        real_key: str | None = None,
-        dotenv: Path | None = None,
-        log_level: str = "error",
-    ) -> None:
-        self.feishu = feishu or FeishuStandIn()
-        self.glm = glm or GlmStandIn(seconds=GLM_SECONDS)
-        self.real_glm = real_key is not None
+    folder: Path
+    feishu: FeishuStandIn = field(default_factory=FeishuStandIn)
+    glm: GlmStandIn = field(default_factory=lambda: GlmStandIn(seconds=GLM_SECONDS))
+    pace: Timings = field(default_factory=Timings)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    real_key: str | None = None
+    dotenv: Path | None = None
+    log_level: str = "error"
+
+    def __post_init__(self) -> None:
+        self.real_glm = self.real_key is not None
         variables = {
             name: value
-            for name, value in (environment or {}).items()
+            for name, value in self.environment.items()
             if name.startswith("BOT_") and name != "BOT_DATA_DIR" and not name.startswith("BOT_SERVER_")
         }
         variables |= {
-            "ZHIPU_API_KEY": real_key or FAKE_KEY,
-            "BOT_DATA_DIR": str(folder),
+            "ZHIPU_API_KEY": self.real_key or FAKE_KEY,
+            "BOT_DATA_DIR": str(self.folder),
             "BOT_TEAM_ADMINS": ADMIN,
             "FEISHU_APP_ID": self.feishu.app_id,
             "FEISHU_APP_SECRET": self.feishu.app_secret,
@@ -143,11 +133,10 @@ class Sandbox:
         self._config = BotConfig(
             variables=variables,
             glm=None if self.real_glm else self.glm.origin,
-            connect=dotenv is not None,
-            pace=pace or Timings(),
-            log_level=log_level,
+            connect=self.dotenv is not None,
+            pace=self.pace,
+            log_level=self.log_level,
         )
-        self._dotenv = dotenv
         self._stack = ExitStack()
         self._switching = threading.Lock()
         self._process: BaseProcess | None = None
@@ -163,7 +152,7 @@ class Sandbox:
             self._database = Database(read_url(settings.url), connections=1)
             stack.callback(self._database.close)
             self._positions = QueueReader(database=self._database, slots=settings.slots.by_model())
-            if self._dotenv is None:
+            if self.dotenv is None:
                 self.start()
             self._stack = stack.pop_all()
         return self
@@ -185,8 +174,7 @@ class Sandbox:
     def queue(self) -> list[dict[str, Any]]:
         """The running, then the waiting generations, model by model in their order.
 
-        Each has ``generation_id``, ``request_id``, ``sender``, ``prompt``, ``state`` and ``model``; one that waits also
-        has ``ahead``: how many of its model come before it, the running ones included.
+        One that waits also has ``ahead``: how many of its model come before it, the running ones included.
         """
         shown = ("generation_id", "request_id", "sender", "prompt", "state", "model")
         rows = [{name: getattr(row, name) for name in shown} for row in unfinished(self._database)[0]]
@@ -199,20 +187,16 @@ class Sandbox:
         return queue
 
     def start(self) -> None:
-        """Starts the bot, and sets the request URL of Feishu's stand-in.
-
-        Raises:
-            Unable: it runs, is being started or stopped at the moment, or did not begin to listen.
-        """
+        """Starts the bot, and sets the request URL of Feishu's stand-in; raises ``Unable``."""
         with self._exclusive():
             if self.running:
                 raise Unable("the bot runs", sentence="runs_already")
-            variables = {**self._config.variables, **(read_dotenv(self._dotenv) if self._dotenv else {})}
+            variables = {**self._config.variables, **(read_dotenv(self.dotenv) if self.dotenv else {})}
             self._process, port = start_process(replace(self._config, variables=variables))
             self.feishu.webhook_url = f"http://127.0.0.1:{port}/webhook/event"
 
     def kill(self) -> None:
-        """Ends the bot's process with SIGKILL; raises ``Unable`` while it is being started."""
+        """Ends the bot's process as a crash would; raises ``Unable``."""
         with self._exclusive():
             self._end(signal.SIGKILL)
 

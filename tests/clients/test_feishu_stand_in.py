@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.state import ChatMessage, Limits
+from bot.sandbox.feishu.state import ChatMessage, FeishuState, Limits
 from tests.clients.feishu_wire import HandClock, Wire, card, image, png, words
 
 HOUR = 3600
@@ -28,7 +28,7 @@ def clock() -> HandClock:
 
 @pytest.fixture
 def wire(clock: HandClock) -> Iterator[Wire]:
-    with FeishuStandIn(clock=clock, limits=LIMITS) as stand_in:
+    with FeishuStandIn(FeishuState(clock=clock, limits=LIMITS)) as stand_in:
         wire = Wire(stand_in).log_in()
         yield wire
         wire.close()

@@ -16,6 +16,7 @@ from bot.feishu import sdk
 from bot.sandbox.feishu.delivery import RetrySchedule, decrypt, encrypt, sign
 from bot.sandbox.feishu.long_connection_stand_in import Frame, decode, encode
 from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.state import FeishuState
 from bot.sandbox.feishu.user_actions import PressAnswer
 from bot.sandbox.http import Response
 from tests.clients.feishu_wire import HandClock, Json, RecordingBot, Wire, button, card
@@ -39,7 +40,9 @@ frames = st.builds(
 
 @pytest.fixture
 def stand_in() -> Iterator[FeishuStandIn]:
-    with FeishuStandIn(clock=HandClock(1_700_000_000.5), encrypt_key="test key", verification_token="fake") as stand_in:
+    with FeishuStandIn(
+        FeishuState(clock=HandClock(1_700_000_000.5), encrypt_key="test key", verification_token="fake")
+    ) as stand_in:
         yield stand_in
 
 
@@ -133,7 +136,7 @@ def test_other_things_that_people_do_are_events_too(stand_in: FeishuStandIn, bot
 
 def pressed(answer: Response | None) -> tuple[PressAnswer, list[Json]]:
     """What a press on a card comes to when the bot gives this answer, and the events that the bot got."""
-    with FeishuStandIn(clock=HandClock()) as stand_in:
+    with FeishuStandIn(FeishuState(clock=HandClock())) as stand_in:
         wire = Wire(stand_in).log_in()
         sent = wire.sent_card(card(button()))
         wire.close()
@@ -175,7 +178,7 @@ def test_the_answer_to_a_press_is_checked() -> None:
 
 
 def test_events_are_signed_over_the_raw_body() -> None:
-    with FeishuStandIn(encrypt_key="test key") as stand_in, RecordingBot(stand_in) as bot:
+    with FeishuStandIn(FeishuState(encrypt_key="test key")) as stand_in, RecordingBot(stand_in) as bot:
         say(stand_in)
         bot.wait_for(1)
         headers, body = bot.calls[0].headers, bot.calls[0].body

@@ -30,6 +30,7 @@ from bot.dotenv import read_dotenv
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.feishu.registration import RegistrationStandIn
 from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.state import FeishuState
 from tests.clients import drivers
 from tests.clients.commands import run
 from tests.repo.lock import TOP
@@ -126,7 +127,7 @@ class Platform:
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
-    with FeishuStandIn(app_id="cli_00000000000000aa") as feishu:
+    with FeishuStandIn(FeishuState(app_id="cli_00000000000000aa")) as feishu:
         given = {"app_id": feishu.app_id, "app_secret": feishu.app_secret, "open_id": SCANNER}
         with RegistrationStandIn(**given, scan_seconds=0, interval=0.05) as accounts:  # type: ignore[arg-type]
             yield Platform(feishu=feishu, accounts=accounts, folder=tmp_path)
@@ -261,7 +262,7 @@ def test_an_app_that_exists(platform: Platform, *, typed: bool) -> None:
 
 def test_the_platform_is_found_by_the_secret(platform: Platform) -> None:
     with (
-        FeishuStandIn(app_id="cli_00000000000000cc") as other,
+        FeishuStandIn(FeishuState(app_id="cli_00000000000000cc")) as other,
         platform.setup(
             variables={"ZHIPU_API_KEY": KEY}, domains={"feishu": other.origin}, app_id=platform.feishu.app_id
         ) as terminal,

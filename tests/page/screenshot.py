@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from bot.chat.cards.elements import content
 from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.state import FeishuState
 from bot.sandbox.glm.images import render
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page.server import Page
@@ -68,7 +69,10 @@ def write_contact_sheet(browser: Browser, file: Path, names: Iterable[str]) -> N
     """Draws the cards with these names, or all of them, on the page, and puts their pictures side by side."""
     chosen = {name: draw for name, draw in samples().items() if not names or name in names}
     clock = HandClock()
-    with FeishuStandIn(encrypt_key="", clock=clock) as feishu, Page(feishu=feishu, glm=GlmStandIn()) as page:
+    with (
+        FeishuStandIn(FeishuState(encrypt_key="", clock=clock)) as feishu,
+        Page(feishu=feishu, glm=GlmStandIn()) as page,
+    ):
         send_samples(feishu, clock, chosen)
         shots = [_shots(browser, page.origin, *look, count=len(chosen)) for look in LOOKS]
     _sheet([list(row) for row in zip(*shots, strict=True)]).save(file)

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.state import FeishuState
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page import server
 from tests.clients import feishu_wire
@@ -41,7 +42,10 @@ def presses(scene: Scene) -> list[dict[str, object]]:
 def test_every_card_of_the_bot_is_drawn(visit: Visit) -> None:
     """No component is missing; one that the page does not know is named."""
     clock = HandClock()
-    with FeishuStandIn(encrypt_key="", clock=clock) as feishu, server.Page(feishu=feishu, glm=GlmStandIn()) as served:
+    with (
+        FeishuStandIn(FeishuState(encrypt_key="", clock=clock)) as feishu,
+        server.Page(feishu=feishu, glm=GlmStandIn()) as served,
+    ):
         send_samples(feishu, clock, samples())
         wire = feishu_wire.Wire(feishu).log_in()
         clock.now += 1

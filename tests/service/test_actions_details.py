@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.db.tables import timers
-from bot.sandbox.faults import own_names
+from bot.sandbox.faults import FAULTS
 from tests.support.dsl import (
     CALL_TIMEOUT,
     CATALOGUE,
@@ -174,7 +174,7 @@ def test_a_broken_call_is_repeated(bot: BotUnderTest, on: str, fault: str) -> No
     assert len(user.posts(said)) == 1
 
 
-DOWNLOADS = sorted(own_names("glm", "download"))
+DOWNLOADS = sorted(one.own for one in FAULTS.values() if one.side == "glm" and "download" in one.calls)
 
 
 @pytest.mark.parametrize("fault", DOWNLOADS)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bot.sandbox.feishu.cards import CardError, validate_card
+from bot.sandbox.feishu.cards import CardError, objects, validate_card
 from bot.sandbox.feishu.gateway import Gateway, Rejection, fields_of, parse_form
 from bot.sandbox.feishu.state import TENANT_KEY, Chat, ChatMessage, FeishuState, Ping, inspect_image, new_id
 from bot.sandbox.http import Request, Response
@@ -95,31 +95,23 @@ class MessageApi:
         return {}
 
     def react(self, request: Request) -> Mapping[str, Any]:
-        match fields_of(request):
-            case {"reaction_type": {"emoji_type": str(emoji_type)}} if emoji_type in EMOJI_TYPES:
-                pass
-            case _:
-                raise Rejection("reaction_bad")
-        message = self.state.messages.get(request.values["message_id"])
+        kind = fields_of(request).get("reaction_type")
+        if not isinstance(kind, dict) or kind.get("emoji_type") not in EMOJI_TYPES:
+            raise Rejection("reaction_bad")
+        message, app = self.state.messages.get(request.values["message_id"]), self.state.app_id
         if message is None or message.recalled:
             raise Rejection("feishu_231003")
-        app = self.state.app_id
-        reaction = self.state.add_reaction(message.message_id, operator=app, emoji_type=emoji_type)
-        return {
-            "reaction_id": reaction.reaction_id,
-            "operator": {"operator_id": app, "operator_type": "app"},
-            "action_time": str(int(reaction.created * 1000)),
-            "reaction_type": {"emoji_type": emoji_type},
-        }
+        reaction = self.state.add_reaction(message.message_id, operator=app, emoji_type=kind["emoji_type"])
+        operator = {"operator_id": app, "operator_type": "app"}
+        at = str(int(reaction.created * 1000))
+        return {"reaction_id": reaction.reaction_id, "operator": operator, "action_time": at, "reaction_type": kind}
 
     def upload_image(self, request: Request) -> Mapping[str, Any]:
-        """Uploads an image: 10 MB, 12,000 pixels per side (a GIF 2,000)."""
         name, content = self._file(request, "image", required={"image_type": ("message", "avatar")})
-        limits = self.state.limits
         if (image := inspect_image(content)) is None:
             raise Rejection("image_format")
         kind, *sides = image
-        if max(sides) > (limits.gif_pixels if kind == "gif" else limits.image_pixels):
+        if max(sides) > (self.state.limits.gif_pixels if kind == "gif" else self.state.limits.image_pixels):
             raise Rejection("image_px")
         return {"image_key": self.state.add_upload(content, name=name, kind="image", owner=self.state.app_id).key}
 
@@ -195,8 +187,8 @@ class MessageApi:
         return self._message_body(message)
 
     def _note_pings(self, message: ChatMessage) -> None:
-        ids = _mentioned_ids(message.msg_type, message.content)
-        self.state.pings.extend(Ping(message_id=message.message_id, whom=whom) for whom in ids)
+        for whom in _mentioned_ids(message.msg_type, message.content):
+            self.state.pings.append(Ping(message_id=message.message_id, whom=whom))
 
     def _message_body(self, message: ChatMessage) -> Mapping[str, Any]:
         sent_at = str(int(message.created * 1000))
@@ -215,10 +207,7 @@ class MessageApi:
         }
 
     def _check_content(self, msg_type: str, content: str) -> None:
-        """Raises ``Rejection``.
-
-        https://open.feishu.cn/document/server-docs/im-v1/message-content-description/create_json
-        """
+        """https://open.feishu.cn/document/server-docs/im-v1/message-content-description/create_json."""
         limits = self.state.limits
         if len(content.encode()) > (limits.text_bytes if msg_type == "text" else limits.card_bytes):
             raise Rejection("too_long")
@@ -226,49 +215,35 @@ class MessageApi:
             value = json.loads(content)
         except ValueError:
             value = None
-        if not isinstance(value, dict):
-            if msg_type == "interactive":
-                raise _rejected_card(CardError("ROOT", _CARD_NOT_PARSED, "parse card json err"))
-            raise _invalid("content is not a string in json format")
-        match msg_type:
-            case "interactive":
-                for error in validate_card(value, image_keys=self.state.image_keys()):
-                    raise _rejected_card(error)
-                return
-            case "text" if isinstance(value.get("text"), str):
-                return
-            case "image" | "file":
-                key = value.get(f"{msg_type}_key")
-                upload = self.state.uploads.get(key) if isinstance(key, str) else None
-                if upload is not None and upload.kind == msg_type:
-                    return
-        raise _invalid("content is not valid")
+        match msg_type, value:
+            case "interactive", _:
+                errors = [CardError("ROOT", _CARD_NOT_PARSED, "parse card json err")]
+                if isinstance(value, dict):
+                    errors = validate_card(value, image_keys=self.state.image_keys())
+                for error in errors:
+                    ext = f"ErrCode: {error.sub_code}; ErrPath: {error.path}; ErrMsg: {error.message}; "
+                    raise Rejection("card_bad", f"Failed to create card content, ext={ext}")
+            case "text", {"text": str()}:
+                pass
+            case ("image", {"image_key": str(key)}) | ("file", {"file_key": str(key)}):
+                upload = self.state.uploads.get(key)
+                if upload is None or upload.kind != msg_type:
+                    raise _invalid("content is not valid")
+            case _, dict():
+                raise _invalid("content is not valid")
+            case _:
+                raise _invalid("content is not a string in json format")
 
 
 def _invalid(why: str) -> Rejection:
     return Rejection("feishu_230001", f"Your request contains an invalid request parameter, ext={why}.")
 
 
-def _rejected_card(error: CardError) -> Rejection:
-    ext = f"ErrCode: {error.sub_code}; ErrPath: {error.path}; ErrMsg: {error.message}; "
-    return Rejection("card_bad", f"Failed to create card content, ext={ext}")
-
-
 def _mentioned_ids(msg_type: str, content: str) -> list[str]:
     """The ids that a message mentions, ``all`` for everybody: in a text or in a card's markdown, not its plain text."""
     value = json.loads(content)
-    texts = [str(value.get("text", ""))] if msg_type == "text" else _markdown_texts(value)
+    texts = [str(value.get("text", ""))] if msg_type == "text" else []
+    for entry in objects(value):
+        if entry.get("tag") in ("markdown", "lark_md"):
+            texts += [str(entry.get("content", "")), *entry.get("i18n_content", {}).values()]
     return [whom for text in texts for ids in _AT.findall(text) for whom in ids.split(",")]
-
-
-def _markdown_texts(value: Any) -> Iterator[str]:
-    match value:
-        case list():
-            for entry in value:
-                yield from _markdown_texts(entry)
-        case {"tag": "markdown" | "lark_md", **fields}:
-            yield str(fields.get("content", ""))
-            by_language = fields.get("i18n_content")
-            yield from by_language.values() if isinstance(by_language, dict) else ()
-        case dict():
-            yield from _markdown_texts([*value.values()])

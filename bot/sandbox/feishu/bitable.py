@@ -22,9 +22,8 @@ Fields = dict[str, Any]
 
 @dataclass(kw_only=True)
 class Table:
-    """A table: its fields' types by name, its records, and the calls that added them by their tokens."""
+    """A table: its fields' types by name, its records, and by their tokens the calls that added them."""
 
-    table_id: str
     fields: dict[str, int]
     records: list[Fields] = field(default_factory=list)
     seen: dict[str, tuple[bytes, Mapping[str, Any]]] = field(default_factory=dict)
@@ -32,15 +31,12 @@ class Table:
 
 @dataclass(kw_only=True)
 class Base:
-    """A Base, its tables by their ids, and the permissions of its members."""
-
-    app_token: str
     tables: dict[str, Table] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
 
     def add_table(self, fields: Mapping[str, int]) -> str:
         table_id = new_id("tbl").replace("_", "")
-        self.tables[table_id] = Table(table_id=table_id, fields=dict(fields))
+        self.tables[table_id] = Table(fields=dict(fields))
         return table_id
 
 
@@ -49,7 +45,7 @@ class BitableApi:
     """All Bases of the app by their tokens.
 
     It checks tokens, names and types of fields, users, and the number of records; it has no views, formulas, or
-    permissions; faults such as ``base_forbidden`` simulate those.
+    permissions, which faults such as ``base_forbidden`` simulate.
     """
 
     state: FeishuState
@@ -63,9 +59,9 @@ class BitableApi:
 
     def add(self, fields: Mapping[str, int]) -> tuple[str, str]:
         """Adds a Base with one table; returns its token and the table's id."""
-        base = Base(app_token=new_id("bas").replace("_", ""))
-        self.bases[base.app_token] = base
-        return base.app_token, base.add_table(fields)
+        app_token = new_id("bas").replace("_", "")
+        base = self.bases[app_token] = Base()
+        return app_token, base.add_table(fields)
 
     def create(self, request: Request) -> Mapping[str, Any]:
         name = fields_of(request).get("name") or "未命名多维表格"
@@ -89,7 +85,8 @@ class BitableApi:
         return {"table_id": base.add_table(fields), "default_view_id": new_id("vew"), "field_id_list": [*fields]}
 
     def delete_table(self, request: Request) -> Mapping[str, Any]:
-        del self._base(request).tables[self._table(request).table_id]
+        self._table(request)
+        del self._base(request).tables[request.values["table_id"]]
         return {}
 
     def list_fields(self, request: Request) -> Mapping[str, Any]:
@@ -100,12 +97,12 @@ class BitableApi:
         return {"has_more": len(fields) > limit, "items": items, "total": len(fields)}
 
     def share(self, request: Request) -> Mapping[str, Any]:
-        base = self.bases.get(request.values["app_token"])
-        match fields_of(request):
+        base, member = self.bases.get(request.values["app_token"]), fields_of(request)
+        match member:
             case {"member_type": "openid", "member_id": str(person), "perm": "view" | "edit" | "full_access" as perm}:
                 if base and request.query.get("type") == "bitable" and person in self.state.people:
                     base.members[person] = perm
-                    return {"member": {"member_type": "openid", "member_id": person, "perm": perm, "type": "user"}}
+                    return {"member": {**member, "type": "user"}}
         raise Rejection("feishu_1063001")
 
     def add_records(self, request: Request) -> Mapping[str, Any]:
@@ -127,7 +124,7 @@ class BitableApi:
         return answer
 
     def _validate(self, given: Any, table: Table) -> list[Fields]:
-        if not isinstance(given, list) or not given:
+        if not isinstance(given, list) or not given or not all(isinstance(one, dict) for one in given):
             raise Rejection(_WRONG_BODY)
         if len(given) > _MAX_CALL_RECORDS:
             raise Rejection("feishu_1254104")
@@ -141,13 +138,10 @@ class BitableApi:
             5: ("feishu_1254064", lambda value: type(value) is int),
             11: ("base_person", self._are_users),
         }
-        records = []
-        for one in given:
-            match one:
-                case {"fields": dict(record)}:
-                    records.append(record)
-                case _:
-                    raise Rejection(_WRONG_BODY)
+        records = [one.get("fields") for one in given]
+        for record in records:
+            if not isinstance(record, dict):
+                raise Rejection(_WRONG_BODY)
             for name, value in record.items():
                 if name not in table.fields:
                     raise Rejection("feishu_1254045")

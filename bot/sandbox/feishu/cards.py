@@ -49,7 +49,7 @@ def validate_card(card: dict[str, Any], *, image_keys: Collection[str]) -> list[
         components = _Components(image_keys=image_keys)
         components.visit_all(card["body"]["elements"], "ROOT -> body -> elements")
         errors += components.errors
-    if sum("tag" in entry for entry in _objects(card)) > MAX_COMPONENTS:
+    if sum("tag" in entry for entry in objects(card)) > MAX_COMPONENTS:
         errors.append(CardError("ROOT", LIMIT, f"element exceeds the limit of {MAX_COMPONENTS}"))
     return errors
 
@@ -69,16 +69,16 @@ def _schema_errors(value: Any, tag: str, path: str) -> Iterator[CardError]:
         yield CardError(where, code, error.message)
 
 
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
+def objects(value: Any) -> Iterator[dict[str, Any]]:
     """Every object within a value; what a callback or a chart carries is data and left out."""
     if isinstance(value, list):
         for entry in value:
-            yield from _objects(entry)
+            yield from objects(entry)
     elif isinstance(value, dict):
         yield value
         for name, entry in value.items():
             if name not in ("value", "chart_spec"):
-                yield from _objects(entry)
+                yield from objects(entry)
 
 
 @dataclass(kw_only=True)
@@ -107,7 +107,7 @@ class _Components:
             self._add(path, f"{tag} cannot be inside {containers[-1]}", UNSUPPORTED)
         self._check_form_rules(element, tag, path, containers)
         self.errors += _schema_errors(element, tag, path)
-        own = _objects({name: entry for name, entry in element.items() if name not in ("elements", "columns")})
+        own = objects({name: entry for name, entry in element.items() if name not in ("elements", "columns")})
         if any(entry["img_key"] not in self.image_keys for entry in own if "img_key" in entry):
             self._add(path, "invalid image keys", INVALID_IMAGE)
         for key in ("element_id", "name"):
@@ -130,5 +130,5 @@ class _Components:
                 self._add(path, "a button in a form needs a form_action_type")
         elif {"form_action_type", "required"} & element.keys():
             self._add(path, "form_action_type and required belong into a form")
-        if tag == "form" and not any(entry.get("form_action_type") == "submit" for entry in _objects(element)):
+        if tag == "form" and not any(entry.get("form_action_type") == "submit" for entry in objects(element)):
             self._add(path, "a form needs a button whose form_action_type is submit")

@@ -27,7 +27,7 @@ from bot.sandbox.feishu.state import FeishuState
 from bot.sandbox.http import shared_tls
 
 Event = dict[str, Any]
-Outcome = Literal["acknowledged", "refused", "late", "unreachable", "no address"]
+Outcome = Literal["acknowledged", "refused", "late", "unreachable", "no_address"]
 
 Push = Callable[[Event, float], tuple[Outcome, int | None, bytes]]
 """Pushes an event and waits so many seconds; returns how it ended, the status and the body."""
@@ -39,9 +39,8 @@ _OK = 200
 class RetrySchedule:
     """How events are pushed; seconds.
 
-    ``ladder`` is the wait before each further attempt. ``duplicates`` further copies come after a good answer, as the
-    platform reserves the right to; with ``new_event_id`` under an id of their own. ``in_parallel`` copies come at the
-    same moment.
+    ``ladder`` is the wait before each further attempt. ``duplicates`` copies follow a good answer, as the platform
+    reserves the right to, with ``new_event_id`` under ids of their own. ``in_parallel`` copies come at one moment.
     """
 
     connect_seconds: float = 2.0
@@ -54,10 +53,7 @@ class RetrySchedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One push: when (seconds since 1970), its ``number`` from 1, how it ended, and how long that took.
-
-    ``event`` is without the verification token and without the one with which a card can be changed.
-    """
+    """One push ``at`` seconds since 1970, its ``number`` from 1, and how it ended; tokens in ``event`` are masked."""
 
     at: float
     event_id: str
@@ -71,10 +67,7 @@ class Attempt:
 
 
 class EventPusher:
-    """Pushes events to the bot at ``webhook_url``, if there is one; deliveries run in threads of their own.
-
-    ``push_over`` can be set to replace the POST.
-    """
+    """Pushes events to the bot at ``webhook_url``, or as ``push_over`` does where that is set."""
 
     def __init__(self, *, state: FeishuState, delivery: RetrySchedule) -> None:
         self.state = state
@@ -88,11 +81,10 @@ class EventPusher:
 
     @property
     def attempts(self) -> list[Attempt]:
-        """The last five thousand pushes, oldest first."""
+        """The last five thousand, oldest first."""
         return list(self._attempts)
 
     def seal(self, event: Event) -> tuple[bytes, dict[str, str]]:
-        """The body and headers with which an event is pushed."""
         return seal(event, encrypt_key=self.state.encrypt_key, now=self.state.clock())
 
     def push(self, event: Event, *, times: int = 1) -> list[Attempt]:
@@ -115,12 +107,12 @@ class EventPusher:
         self._client.close()
 
     def _push(self, event: Event, *, number: int = 1) -> Attempt:
-        at, began = self.state.clock(), time.perf_counter()
+        at, began, header = self.state.clock(), time.perf_counter(), event.get("header", {})
         outcome, status, answer = self.push_over(event, self.delivery.answer_seconds)
         attempt = Attempt(
             at=at,
-            event_id=event.get("header", {}).get("event_id", ""),
-            event_type=event.get("header", {}).get("event_type") or event.get("type", ""),
+            event_id=header.get("event_id", ""),
+            event_type=header.get("event_type") or event.get("type", ""),
             number=number,
             outcome=outcome,
             status=status,
@@ -147,7 +139,7 @@ class EventPusher:
 
     def _post(self, event: Event, allowed: float) -> tuple[Outcome, int | None, bytes]:
         if self.webhook_url is None or self._closing.is_set():
-            return "no address", None, b""
+            return "no_address", None, b""
         body, headers = self.seal(event)
         timeout = httpx.Timeout(allowed, connect=min(allowed, self.delivery.connect_seconds))
         began = time.perf_counter()
@@ -165,20 +157,20 @@ class EventPusher:
 
 
 def encrypt(encrypt_key: str, plain: bytes, *, iv: bytes | None = None) -> str:
-    """The ``encrypt`` field: base64 of the 16-byte IV and the AES-256-CBC ciphertext (PKCS7)."""
+    """Base64 of the 16-byte IV and the AES-256-CBC ciphertext (PKCS7)."""
     iv = iv or secrets.token_bytes(AES.block_size)
     return base64.b64encode(iv + _cipher(encrypt_key, iv).encrypt(pad(plain, AES.block_size))).decode()
 
 
 def decrypt(encrypt_key: str, encrypted: str) -> bytes:
-    """The plain bytes; raises ``ValueError`` for what is not base64, or was not encrypted with this key."""
+    """Raises ``ValueError`` for what is not base64, or was not encrypted with this key."""
     raw = base64.b64decode(encrypted, validate=True)
     iv, ciphertext = raw[: AES.block_size], raw[AES.block_size :]
     return unpad(_cipher(encrypt_key, iv).decrypt(ciphertext), AES.block_size)
 
 
 def sign(encrypt_key: str, *, timestamp: str, nonce: str, body: bytes) -> str:
-    """The ``X-Lark-Signature``: lower-case hexadecimal SHA-256 over timestamp, nonce, key and raw body."""
+    """The ``X-Lark-Signature``."""
     return hashlib.sha256(f"{timestamp}{nonce}{encrypt_key}".encode() + body).hexdigest()
 
 

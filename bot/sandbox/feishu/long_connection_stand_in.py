@@ -47,7 +47,7 @@ _VARINT, _BYTES = 0, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One frame: a ping or pong (method 0) or what is pushed (1); the headers in their order, each once."""
+    """A ping or pong (method 0) or what is pushed (1)."""
 
     method: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -62,11 +62,10 @@ class LongConnections:
     The codes of a wrong id or secret are those of the token call; the endpoint's own are not documented.
 
     ``client_config`` is sent at each connection and with each pong. Payloads are split into parts of at most
-    ``part_bytes``; their frames are of ``frame_type``, ``event`` or ``card``. While ``away``, a gateway answers in the
-    endpoint's place. While ``deaf``, only WebSocket pings are answered. ``origin`` replaces the endpoint's own, such as
-    ``wss://`` and a name that a proxy knows. ``rejections`` are codes and texts that the endpoint answers with next,
-    ``turned_away`` those with which the next handshakes fail, as one without a valid ticket does (514). ``asked``,
-    ``opened`` and ``pings`` count.
+    ``part_bytes``; their frames are of ``frame_type``, ``event`` or ``card``. While ``away``, a gateway answers for the
+    endpoint; while ``deaf``, only WebSocket pings are answered. ``origin`` replaces the address that the endpoint
+    gives. ``rejections`` are codes and texts that the endpoint answers with next, ``turned_away`` those with which the
+    next handshakes fail. ``asked``, ``opened`` and ``pings`` count.
     """
 
     app_id: str
@@ -96,7 +95,7 @@ class LongConnections:
             return len(self._connections)
 
     def listen(self) -> int:
-        """Opens the port of the connections, unless it is open; returns its number."""
+        """Opens the port, unless it is open; returns its number."""
         with self._lock:
             if self._server is None:
                 self._server = serve(self._read_all, "127.0.0.1", 0, process_request=self._admit)
@@ -104,17 +103,20 @@ class LongConnections:
             return int(self._server.socket.getsockname()[1])
 
     def give_address(self, request: Request) -> Response:
-        """The endpoint: the address of a connection, with a ticket that is valid for one handshake."""
+        """The address of a connection, with a ticket that is valid for one handshake."""
         self.asked += 1
         fields = request.json()
         if self.away or not isinstance(fields, dict):
             return Response(status=502, body=b"<html>bad gateway</html>", headers={"Content-Type": "text/html"})
+        rejection = None
         if self.rejections:
-            return _reject(*self.rejections.popleft())
-        if fields.get("AppID") != self.app_id:
-            return _reject(_WRONG_APP, "invalid param")
-        if fields.get("AppSecret") != self.app_secret:
-            return _reject(_WRONG_SECRET, "app secret invalid")
+            rejection = self.rejections.popleft()
+        elif fields.get("AppID") != self.app_id:
+            rejection = _WRONG_APP, "invalid param"
+        elif fields.get("AppSecret") != self.app_secret:
+            rejection = _WRONG_SECRET, "app secret invalid"
+        if rejection:
+            return Response.of_json({"code": rejection[0], "msg": rejection[1]})
         ticket = secrets.token_hex(8)
         self._tickets.add(ticket)
         query = urlencode({"device_id": secrets.randbelow(10**18), "service_id": _SERVICE, "ticket": ticket})
@@ -122,7 +124,6 @@ class LongConnections:
         return Response.of_json({"code": 0, "msg": "", "data": {"URL": url, "ClientConfig": self.client_config}})
 
     def push(self, event: Event, seconds: float) -> tuple[Outcome, int | None, bytes]:
-        """Pushes an event, plain, over one of the connections and waits for the answer."""
         with self._lock:
             connection = random.choice(self._connections) if self._connections else None  # noqa: S311 - no secret
         if connection is None:
@@ -212,11 +213,7 @@ class LongConnections:
 
 
 class ConnectedStandIn(FeishuStandIn):
-    """The platform after "receive through a persistent connection" was chosen in the console.
-
-    Events, their repetitions and card actions go over ``line``, plain, as the platform sends them there; a request URL
-    is not used.
-    """
+    """The platform after "receive through a persistent connection" was chosen: all events go over ``line``, plain."""
 
     def __init__(self, *, delivery: RetrySchedule | None = None) -> None:
         super().__init__(delivery=delivery)
@@ -227,10 +224,6 @@ class ConnectedStandIn(FeishuStandIn):
     def __exit__(self, *error: object) -> None:
         self.line.close()
         super().__exit__(*error)
-
-
-def _reject(code: int, message: str) -> Response:
-    return Response.of_json({"code": code, "msg": message})
 
 
 def encode(frame: Frame) -> bytes:
@@ -245,19 +238,14 @@ def decode(data: bytes) -> Frame:
     """The frame of these bytes, as the SDK writes them."""
     fields = list(_fields(data))
     pairs = [dict(_fields(value)) for place, value in fields if place == _HEADERS]
-    headers = {pair[_KEY].decode(): pair[_VALUE].decode() for pair in pairs}
-    single = dict(fields)
-    return Frame(
-        method=single[_METHOD], headers=headers, payload=single.get(_PAYLOAD, b""), service=single[_SERVICE_FIELD]
-    )
+    headers, single = {pair[_KEY].decode(): pair[_VALUE].decode() for pair in pairs}, dict(fields)
+    payload = single.get(_PAYLOAD, b"")
+    return Frame(method=single[_METHOD], headers=headers, payload=payload, service=single[_SERVICE_FIELD])
 
 
 def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:  # noqa: PLR2004 - seven bits per byte
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
+    low, high = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + _varint(high) if high else bytes([low])
 
 
 def _bytes(place: int, content: bytes) -> bytes:
@@ -273,10 +261,5 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def _read_varint(data: BytesIO) -> int:
-    number = shift = 0
-    while True:
-        byte = data.read(1)[0]
-        number |= (byte & 0x7F) << shift
-        shift += 7
-        if not byte & 0x80:
-            return number
+    byte = data.read(1)[0]
+    return byte & 0x7F | (_read_varint(data) << 7 if byte & 0x80 else 0)

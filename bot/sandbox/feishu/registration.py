@@ -32,10 +32,9 @@ _DONE = (
 
 @dataclass(kw_only=True, eq=False)
 class RegistrationStandIn(LoopbackServer):
-    """Registers one app for one person.
+    """Registers one app for one person, who scans by opening the link, or ``scan_seconds`` after the beginning.
 
-    The scan happens when the link is opened, or by itself ``scan_seconds`` after the beginning. ``calls`` are the
-    forms that were posted, each with its path; ``opened`` the queries of the links that were opened.
+    ``calls`` are the forms that were posted, each with its path; ``opened`` the queries of the links that were opened.
     """
 
     app_id: str
@@ -84,15 +83,8 @@ class RegistrationStandIn(LoopbackServer):
         self._code, self._scanned_at = secrets.token_hex(16), self.clock() + self.scan_seconds
         user_code = secrets.token_hex(4).upper()
         page = f"{self.origin}/page/launcher?user_code={user_code[:4]}-{user_code[4:]}"
-        return Response.of_json(
-            {
-                "device_code": self._code,
-                "user_code": user_code,
-                "verification_uri_complete": page,
-                "interval": self.interval,
-                "expires_in": self.lifetime,
-            }
-        )
+        codes = {"device_code": self._code, "user_code": user_code, "verification_uri_complete": page}
+        return Response.of_json({**codes, "interval": self.interval, "expires_in": self.lifetime})
 
     def _poll(self, *, on_lark: bool) -> Response:
         if self.outcome == "expired":

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +11,7 @@ from bot.sandbox.feishu.api import MessageApi
 from bot.sandbox.feishu.bitable import BitableApi
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.gateway import ApiCall, Gateway
-from bot.sandbox.feishu.state import ChatMessage, FeishuState, Limits, Person, Ping, Upload
+from bot.sandbox.feishu.state import ChatMessage, FeishuState, Person, Ping, Upload
 from bot.sandbox.feishu.user_actions import UserActions
 from bot.sandbox.http import LoopbackServer, Request
 
@@ -31,41 +29,20 @@ class FeishuStandIn(UserActions, LoopbackServer):
 
     It checks tokens, uploads, contents, cards and limits as documented, pushes events encrypted and signed, and pushes
     them again. It does not store anything, show read receipts, edit text messages (PUT), stream cards, or change a
-    card by the token of a press, which ends after two uses or half an hour. ``scopes`` is what the tenant has granted;
-    it is listed, not enforced: the fault ``scope`` rejects a call.
-
-    Secrets are random where none is given; ``encrypt_key=""`` pushes plain and unsigned. ``clock`` gives the seconds
-    since 1970 of message times, tokens, limits and ``uuid``.
+    card by the token of a press. ``scopes`` is what the tenant has granted; it is listed, not enforced: the fault
+    ``scope`` rejects a call.
     """
 
-    def __init__(
-        self,
-        *,
-        app_id: str = "cli_sandbox",
-        app_secret: str | None = None,
-        encrypt_key: str | None = None,
-        verification_token: str | None = None,
-        clock: Callable[[], float] = time.time,
-        delivery: RetrySchedule | None = None,
-        limits: Limits | None = None,
-    ) -> None:
-        state = FeishuState(
-            app_id=app_id,
-            app_secret=app_secret or secrets.token_hex(16),
-            encrypt_key=secrets.token_hex(16) if encrypt_key is None else encrypt_key,
-            verification_token=verification_token or secrets.token_hex(16),
-            clock=clock,
-            limits=limits or Limits(),
-        )
-        self.app_id, self.app_secret = state.app_id, state.app_secret
-        self.encrypt_key, self.verification_token = state.encrypt_key, state.verification_token
+    def __init__(self, state: FeishuState | None = None, *, delivery: RetrySchedule | None = None) -> None:
+        LoopbackServer.__init__(self)
+        UserActions.__init__(self, state=state or FeishuState(), delivery=delivery or RetrySchedule())
+        self.app_id, self.app_secret = self.state.app_id, self.state.app_secret
+        self.encrypt_key, self.verification_token = self.state.encrypt_key, self.state.verification_token
         self.scopes = set(SCOPES)
         self.faults = ArmedFaults("feishu")
-        LoopbackServer.__init__(self)
-        UserActions.__init__(self, state=state, delivery=delivery or RetrySchedule())
-        self.bases = BitableApi(state=state)
-        self._gateway = Gateway(state=state, faults=self.faults)
-        self._add_routes(MessageApi(state=state, gateway=self._gateway))
+        self.bases = BitableApi(state=self.state)
+        self._gateway = Gateway(state=self.state, faults=self.faults)
+        self._add_routes(MessageApi(state=self.state, gateway=self._gateway))
 
     def _add_routes(self, messages: MessageApi) -> None:
         gateway, bases = self._gateway, self.bases
@@ -101,7 +78,6 @@ class FeishuStandIn(UserActions, LoopbackServer):
 
     @property
     def messages(self) -> list[ChatMessage]:
-        """All messages as they are now, oldest first."""
         return list(self.state.messages.values())
 
     @property
@@ -114,7 +90,7 @@ class FeishuStandIn(UserActions, LoopbackServer):
 
     @property
     def calls(self) -> list[ApiCall]:
-        """The last five thousand calls, oldest first."""
+        """The last five thousand, oldest first."""
         return list(self._gateway.calls)
 
     def replies(self, message_id: str) -> list[ChatMessage]:
@@ -127,14 +103,9 @@ class FeishuStandIn(UserActions, LoopbackServer):
         self._gateway.token_ends.clear()
 
     def _bot_info(self, _: Request) -> Mapping[str, Any]:
-        bot = {
-            "activate_status": _ACTIVE,
-            "app_name": self.bot_name,
-            "avatar_url": f"{self.origin}/avatar.png",
-            "ip_white_list": [],
-            "open_id": self.bot_open_id,
-        }
-        return {"code": 0, "msg": "ok", "bot": bot}
+        bot = {"activate_status": _ACTIVE, "app_name": self.bot_name, "open_id": self.bot_open_id}
+        more = {"avatar_url": f"{self.origin}/avatar.png", "ip_white_list": []}
+        return {"code": 0, "msg": "ok", "bot": {**bot, **more}}
 
     def _list_scopes(self, _: Request) -> Mapping[str, Any]:
         scopes = [{"scope_name": name, "grant_status": _GRANTED, "scope_type": "tenant"} for name in self.scopes]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from io import BytesIO
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
@@ -52,7 +54,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A user of Feishu; ``language`` is what the client shows cards in."""
+    """A user; ``language`` is what their client shows cards in."""
 
     open_id: str
     name: str
@@ -73,8 +75,7 @@ class Chat:
 class ChatMessage:
     """A message as it is now; times in seconds since 1970.
 
-    ``sender`` is a user's open id or the app's id, ``content`` JSON text; ``versions`` are all contents of a card, the
-    present one last.
+    ``sender`` is a user's open id or the app's id, ``content`` JSON text; ``versions`` are all contents of a card.
     """
 
     message_id: str
@@ -100,7 +101,7 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An uploaded image or file; ``owner`` is the app's id, or the open id of the user who sent it."""
+    """An uploaded image or file; ``owner`` is the app's id, or the sender's open id."""
 
     key: str
     kind: Literal["image", "file"]
@@ -133,7 +134,7 @@ class Ping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Something that happened ``at`` seconds since 1970; ``subject`` is the frozen record of it."""
+    """What happened ``at`` seconds since 1970; ``subject`` is the frozen record of it."""
 
     kind: Literal["message", "card", "recall", "call", "delivery", "toast", "reaction"]
     at: float
@@ -171,16 +172,17 @@ def inspect_image(content: bytes) -> tuple[str, int, int] | None:
 class FeishuState:
     """The app and all that is in its tenant, under one lock; the records in it are frozen.
 
-    It starts with three people, a direct chat of each with the bot, a group and a topic group. ``clock`` gives seconds
-    since 1970.
+    It starts with three people, a direct chat of each with the bot, a group and a topic group. Without an
+    ``encrypt_key`` events are pushed plain and unsigned. ``clock`` gives the seconds since 1970 of message times,
+    tokens, limits and ``uuid``.
     """
 
-    app_id: str
-    app_secret: str
-    encrypt_key: str
-    verification_token: str
-    clock: Callable[[], float]
-    limits: Limits
+    app_id: str = "cli_sandbox"
+    app_secret: str = field(default_factory=partial(secrets.token_hex, 16))
+    encrypt_key: str = field(default_factory=partial(secrets.token_hex, 16))
+    verification_token: str = field(default_factory=partial(secrets.token_hex, 16))
+    clock: Callable[[], float] = time.time
+    limits: Limits = field(default_factory=Limits)
     lock: threading.RLock = field(default_factory=threading.RLock)
     people: dict[str, Person] = field(default_factory=dict)
     chats: dict[str, Chat] = field(default_factory=dict)
@@ -191,12 +193,14 @@ class FeishuState:
     subscriptions: list[Subscription] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.add_person("林小雨", open_id="ou_lin")
-        self.add_person("陈晨", open_id="ou_chen")
-        self.add_person("Alex", language="en", open_id="ou_alex")
-        for open_id, person in self.people.items():
-            chat_id = f"oc_direct_{open_id.removeprefix('ou_')}"
-            self.add_chat("p2p", name=person.name, members=[open_id], chat_id=chat_id)
+        people: tuple[tuple[str, Language, str], ...] = (
+            ("林小雨", "zh", "lin"),
+            ("陈晨", "zh", "chen"),
+            ("Alex", "en", "alex"),
+        )
+        for name, language, own in people:
+            person = self.add_person(name, language=language, open_id=f"ou_{own}")
+            self.add_chat("p2p", name=name, members=[person.open_id], chat_id=f"oc_direct_{own}")
         self.add_chat("group", name="设计小组", members=[*self.people], chat_id="oc_group")
         self.add_chat("topic", name="灵感话题", members=[*self.people], chat_id="oc_topics")
 
@@ -215,24 +219,22 @@ class FeishuState:
             self.subscriptions.remove(subscription)
 
     def add_person(self, name: str, *, language: Language = "zh", open_id: str | None = None) -> Person:
-        person = Person(open_id=open_id or new_id("ou"), name=name, language=language)
+        open_id = open_id or new_id("ou")
         with self.lock:
-            self.people[person.open_id] = person
+            person = self.people[open_id] = Person(open_id=open_id, name=name, language=language)
         return person
 
     def add_chat(self, kind: ChatKind, *, name: str, members: Sequence[str], chat_id: str | None = None) -> Chat:
-        chat = Chat(chat_id=chat_id or new_id("oc"), kind=kind, name=name, members=tuple(members))
+        chat_id = chat_id or new_id("oc")
         with self.lock:
-            self.chats[chat.chat_id] = chat
+            chat = self.chats[chat_id] = Chat(chat_id=chat_id, kind=kind, name=name, members=tuple(members))
         return chat
 
     def direct_chat(self, open_id: str) -> Chat:
         """The chat of a user with the bot, created when there is none."""
         with self.lock:
-            for chat in self.chats.values():
-                if chat.kind == "p2p" and open_id in chat.members:
-                    return chat
-            return self.add_chat("p2p", name=self.people[open_id].name, members=[open_id])
+            known = (chat for chat in self.chats.values() if chat.kind == "p2p" and open_id in chat.members)
+            return next(known, None) or self.add_chat("p2p", name=self.people[open_id].name, members=[open_id])
 
     def add_message(self, message: ChatMessage) -> ChatMessage:
         with self.lock:
@@ -257,12 +259,11 @@ class FeishuState:
         return reaction
 
     def add_upload(self, content: bytes, *, name: str, kind: Literal["image", "file"], owner: str) -> Upload:
-        image, width, height = inspect_image(content) or ("", 0, 0)
+        image, *size = inspect_image(content) or ("", 0, 0)
         type_ = f"image/{image}" if image else "application/octet-stream"
         key = new_id("img_v3" if kind == "image" else "file_v3")
-        upload = Upload(key, kind, name, content, type_, owner, width, height)
         with self.lock:
-            self.uploads[key] = upload
+            upload = self.uploads[key] = Upload(key, kind, name, content, type_, owner, *size)
         return upload
 
     def image_keys(self) -> frozenset[str]:

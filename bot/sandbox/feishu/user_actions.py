@@ -19,13 +19,13 @@ from bot.sandbox.feishu.state import TENANT_KEY, ChatMessage, new_id, user_ids
 EVERYBODY = "@_all"
 """Mentions everybody in a text; its event has no entry for it."""
 
-_CODES = {"no address": 200340, "late": 200341, "unreachable": 200342, "refused": 200671}
+_CODES = {"no_address": 200340, "late": 200341, "unreachable": 200342, "refused": 200671}
 _BAD_BODY, _BAD_CARD = 200672, 200673
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PressAnswer:
-    """What the presser sees: an error code, or a toast, or nothing; and a card that replaces the pressed one."""
+    """What the presser sees: an error code, a toast, or nothing; ``card`` replaces the pressed one."""
 
     message_id: str
     presser: str
@@ -35,7 +35,7 @@ class PressAnswer:
 
 
 class UserActions(EventPusher):
-    """The users' side of the stand-in; each action returns at once, its event follows in the background.
+    """The users' side of the stand-in; all but a press return at once, their events follow in the background.
 
     A group's messages reach the bot only when they mention it or everybody, as with the scope
     ``im:message.group_at_msg:readonly``. The actions that are no messages return the event's id.
@@ -58,13 +58,22 @@ class UserActions(EventPusher):
     ) -> ChatMessage:
         """Sends a text, rich text or an image; an image with a text or a mention is rich text.
 
-        In a topic group it opens a thread, unless it is a reply to the message ``quote``. ``@Name`` of a mentioned
-        user is replaced where it is; other mentions come first. The bot is mentioned in groups only.
+        In a topic group it opens a thread, unless it replies to the message ``quote``. ``@Name`` of a mentioned user is
+        replaced where it is; other mentions come first. The bot is mentioned in groups only.
         """
         named = [(open_id, self.state.people[open_id].name, "user") for open_id in mentions]
         if mention_bot and self.state.chats[chat_id].kind != "p2p":
             named.insert(0, (self.bot_open_id, self.bot_name, "bot"))
-        entries = [_mention(index, *one) for index, one in enumerate(named, start=1)]
+        entries = [
+            {
+                "key": f"@_user_{index}",
+                "id": user_ids(who),
+                "mentioned_type": kind,
+                "name": name,
+                "tenant_key": TENANT_KEY,
+            }
+            for index, (who, name, kind) in enumerate(named, start=1)
+        ]
         key = None if image is None else self.state.add_upload(image, name="picture", kind="image", owner=sender).key
         if key and not (text or entries):
             kind, content = "image", _json({"image_key": key})
@@ -112,16 +121,9 @@ class UserActions(EventPusher):
         return self._report("im.chat.access_event.bot_p2p_chat_entered_v1", body)
 
     def add_bot(self, chat_id: str, *, by: str) -> str:
-        chat = self.state.chats[chat_id]
-        body = {
-            "chat_id": chat.chat_id,
-            "operator_id": user_ids(by),
-            "external": False,
-            "operator_tenant_key": TENANT_KEY,
-            "name": chat.name,
-            "i18n_names": {"zh_cn": chat.name, "en_us": chat.name},
-        }
-        return self._report("im.chat.member.bot.added_v1", body)
+        name, who = self.state.chats[chat_id].name, {"operator_id": user_ids(by), "operator_tenant_key": TENANT_KEY}
+        names = {"name": name, "i18n_names": {"zh_cn": name, "en_us": name}}
+        return self._report("im.chat.member.bot.added_v1", {"chat_id": chat_id, "external": False, **who, **names})
 
     def press_menu(self, event_key: str, *, by: str) -> str:
         operator = {"operator_name": self.state.people[by].name, "operator_id": user_ids(by)}
@@ -140,22 +142,21 @@ class UserActions(EventPusher):
         name: str | None = None,
         send_value: bool = True,
     ) -> PressAnswer:
-        """Uses a card; waits for the bot's answer, at most 3 s. It is never sent again.
+        """Uses a card and waits for the bot's answer, at most 3 s; raises ``ValueError`` where the message is no card.
 
         Without ``send_value`` the event has no ``action.value``, as some forms come back. The card need not have such
         a component, so that forged actions can be tried too.
-
-        Raises:
-            ValueError: the message is no card, or is gone.
         """
         message = self.state.messages[message_id]
         if message.msg_type != "interactive" or message.recalled:
             raise ValueError(f"{message_id} is no card that can be pressed")
-        more = {"option": option, "form_value": dict(form_value) if form_value else None, "name": name}
-        action: dict[str, Any] = {"tag": tag, "timezone": "Asia/Shanghai"}
-        if send_value:
-            action["value"] = dict(value or {})
-        action |= {key: entry for key, entry in more.items() if entry is not None}
+        parts = {"value": dict(value or {}) if send_value else None, "option": option, "name": name}
+        parts["form_value"] = dict(form_value) if form_value else None
+        action = {
+            "tag": tag,
+            "timezone": "Asia/Shanghai",
+            **{key: one for key, one in parts.items() if one is not None},
+        }
         body = {
             "operator": {"tenant_key": TENANT_KEY, **user_ids(presser)},
             "token": f"c-{secrets.token_hex(17)}",
@@ -174,18 +175,18 @@ class UserActions(EventPusher):
         return answer
 
     def event_of(self, message: ChatMessage) -> Event:
+        at, is_direct = _milliseconds(message.created), self.state.chats[message.chat_id].kind == "p2p"
         body: Event = {
             "message_id": message.message_id,
             **message.position,
-            "create_time": _milliseconds(message.created),
-            "update_time": _milliseconds(message.created),
+            "create_time": at,
+            "update_time": at,
             "chat_id": message.chat_id,
-            "chat_type": "p2p" if self.state.chats[message.chat_id].kind == "p2p" else "group",
+            "chat_type": "p2p" if is_direct else "group",
             "message_type": message.msg_type,
             "content": message.content,
+            **({"mentions": list(message.mentions)} if message.mentions else {}),
         }
-        if message.mentions:
-            body["mentions"] = list(message.mentions)
         sender = {"sender_id": user_ids(message.sender), "sender_type": "user", "tenant_key": TENANT_KEY}
         return self._new_event("im.message.receive_v1", {"sender": sender, "message": body})
 
@@ -234,26 +235,22 @@ class UserActions(EventPusher):
         return self.deliver(self._new_event(event_type, body))
 
     def _read_answer(self, attempt: Attempt) -> tuple[int | None, dict[str, Any] | None, dict[str, Any] | None]:
-        """The code, the toast and the card of an answer to a card action.
-
-        https://open.feishu.cn/document/feishu-cards/card-callback-communication
-        """
+        """The code, the toast and the card: https://open.feishu.cn/document/feishu-cards/card-callback-communication."""
         if attempt.outcome != "acknowledged":
             return _CODES[attempt.outcome], None, None
         try:
             value = json.loads(attempt.body)
         except ValueError:
             value = None
-        match value:
-            case dict() if value.keys() <= {"toast", "card"} and ("toast" not in value or _is_toast(value["toast"])):
-                toast = value.get("toast")
-            case _:
-                return _BAD_BODY, None, None
+        if not isinstance(value, dict) or not value.keys() <= {"toast", "card"}:
+            return _BAD_BODY, None, None
+        if "toast" in value and not _is_toast(value["toast"]):
+            return _BAD_BODY, None, None
         match value.get("card"):
             case None:
-                return None, toast, None
+                return None, value.get("toast"), None
             case {"type": "raw", "data": dict(new)} if not validate_card(new, image_keys=self.state.image_keys()):
-                return None, toast, new
+                return None, value.get("toast"), new
         return _BAD_CARD, None, None
 
 
@@ -262,22 +259,8 @@ def mention_pattern(name: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![A-Za-z0-9._%+-])@{re.escape(name)}(?!\w|[.@]\w)")
 
 
-def _mention(index: int, open_id: str, name: str, kind: str) -> dict[str, Any]:
-    """A mention in an event; ``index`` counts from 1 and gives the key in the text."""
-    return {
-        "key": f"@_user_{index}",
-        "id": user_ids(open_id),
-        "mentioned_type": kind,
-        "name": name,
-        "tenant_key": TENANT_KEY,
-    }
-
-
 def _render_content(text: str, mentions: Sequence[dict[str, Any]], *, image_key: str | None, as_post: bool) -> str:
-    """The content of a received message: mentions are keys, where ``@Name`` is written or else in front.
-
-    Rich text has no language around it, unlike when it is sent, and comes a second time as markdown.
-    """
+    """The content of a received message; its rich text has no language around it, but comes again as markdown."""
     in_front = []
     for mention in mentions:
         text, found = mention_pattern(mention["name"]).subn(mention["key"], text)
@@ -287,29 +270,19 @@ def _render_content(text: str, mentions: Sequence[dict[str, Any]], *, image_key:
     if not as_post:
         return _json({"text": text})
     names = {mention["key"]: mention["name"] for mention in mentions}
-    paragraphs = [_paragraph(line, names) for line in text.split("\n")]
-    markdown = [[{"tag": "md", "text": _markdown(paragraph)}] for paragraph in paragraphs if paragraph]
+    paragraphs: list[list[dict[str, Any]]] = []
+    markdown = []
+    for line in text.split("\n"):
+        parts = [part for part in re.split(r"(@_user_\d+)", line) if part]
+        ats = {part: {"tag": "at", "user_id": part, "user_name": names[part]} for part in parts if part in names}
+        paragraphs.append([{**ats.get(part, {"tag": "text", "text": part}), "style": []} for part in parts])
+        if parts:
+            marked = [f'<at user_id="{part}">{names[part]}</at>' if part in names else part for part in parts]
+            markdown.append([{"tag": "md", "text": "".join(marked)}])
     if image_key:
         paragraphs.append([{"tag": "img", "image_key": image_key, "width": 300, "height": 300}])
         markdown.append([{"tag": "md", "text": f"![]({image_key})"}])
     return _json({"title": "", "content": paragraphs, "content_v2": markdown})
-
-
-def _paragraph(line: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
-    return [
-        {"tag": "at", "user_id": part, "user_name": names[part], "style": []}
-        if part in names
-        else {"tag": "text", "text": part, "style": []}
-        for part in re.split(r"(@_user_\d+)", line)
-        if part
-    ]
-
-
-def _markdown(paragraph: list[dict[str, Any]]) -> str:
-    return "".join(
-        f'<at user_id="{one["user_id"]}">{one["user_name"]}</at>' if one["tag"] == "at" else one["text"]
-        for one in paragraph
-    )
 
 
 def _is_toast(toast: Any) -> bool:

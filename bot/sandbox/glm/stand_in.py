@@ -54,12 +54,11 @@ _HEADERS = {"Set-Cookie": "acw_tc=sandbox;path=/;HttpOnly;Max-Age=1800", "Server
 class GlmCall:
     """A call, or the download of the image ``name``; what became of it is filled in later.
 
-    ``at`` is in seconds since 1970, ``status`` ``None`` while there is no answer or when there is none, ``size`` in
-    bytes. ``over`` means that nothing more will come; a call that is never answered is over at once. Of a call, ``key``
-    is the key's first four characters, ``body`` is ``None`` when it was no JSON, ``answer`` is the body of the answer
-    even where a fault kept it from arriving whole, and ``drawing`` is how many seconds the image took to be drawn.
-    ``paid`` means that an image was made and would be billed, whether or not the caller learnt of it; ``number`` is how
-    many were made for the same prompt before.
+    ``at`` is in seconds since 1970; ``status`` is ``None`` while there is no answer or when there is none; ``over``
+    means that nothing more will come. Of a call, ``key`` is the key's beginning, ``answer`` the body even where a fault
+    kept it from arriving whole, ``drawing`` how many seconds the image took to be drawn. ``paid`` means that an image
+    was made and would be billed, whether or not the caller learnt of it; ``number`` counts the earlier ones of the
+    prompt.
     """
 
     at: float
@@ -82,10 +81,9 @@ class GlmCall:
 
 
 class LoopbackTransport(httpx.BaseTransport):
-    """Redirects https requests for known hosts to other origins; every other host is unreachable.
+    """Redirects https requests to the origin that ``routes`` gives for their host; other hosts are unreachable.
 
-    ``routes`` gives for each host name the origin that answers for it, with a path that goes before the request's own;
-    ``inner`` makes the connections, by default without environment variables.
+    The path of an origin goes before the request's own; ``inner`` makes the connections.
     """
 
     def __init__(self, routes: Mapping[str, str], *, inner: httpx.BaseTransport | None = None) -> None:
@@ -108,7 +106,7 @@ class LoopbackTransport(httpx.BaseTransport):
 
 
 def loopback(origin: str, *, inner: httpx.BaseTransport | None = None) -> LoopbackTransport:
-    """A transport that redirects the platform's hosts to the stand-in at ``origin``; ``inner`` makes connections."""
+    """A transport that redirects the platform's hosts to the stand-in at ``origin``."""
     routes = {API_HOST: "", IMAGE_HOST: "/images", ELSEWHERE: "/elsewhere"}
     return LoopbackTransport({host: origin + path for host, path in routes.items()}, inner=inner)
 
@@ -136,6 +134,7 @@ class GlmStandIn(LoopbackServer):
         self.fetched: list[GlmCall] = []
         self.strays: list[Request] = []
         self.faults = ArmedFaults("glm")
+        self.arm, self.disarm = self.faults.arm, self.faults.disarm
         self._concurrency = dict(concurrency)
         self._clock = clock
         self._working: Counter[tuple[str, str]] = Counter()
@@ -160,19 +159,12 @@ class GlmStandIn(LoopbackServer):
         with self._lock:
             return self._working.total()
 
-    def arm(self, name: str, *, times: int = 1) -> None:
-        self.faults.arm(name, times=times)
-
     @property
     def armed(self) -> list[str]:
         """The faults that still wait, each as often as it will be met."""
         return [armed.name for armed in self.faults.armed for _ in range(armed.left or 1)]
 
-    def disarm(self) -> None:
-        self.faults.disarm()
-
     def transport(self, *, inner: httpx.BaseTransport | None = None) -> LoopbackTransport:
-        """A transport that redirects the platform's hosts here; ``inner`` makes the connections."""
         return loopback(self.origin, inner=inner)
 
     def original(self, name: str, query: Mapping[str, str]) -> Response:
@@ -185,7 +177,7 @@ class GlmStandIn(LoopbackServer):
         with self._lock:
             fault = self.faults.take("call")
             record = GlmCall(at=self._clock(), body=request.json(), fault=fault.own if fault else None)
-            record.key = key[:4] + "…" if key else None
+            record.key = f"{key[:4]}…" if key else None
             self.calls.append(record)
         response = _replacement(fault) if fault else None
         if response is None:
@@ -312,8 +304,8 @@ def _replacement(fault: Fault) -> Response | None:
         return _reject(fault.code)
     if fault.own == "output_refused":
         return _reject(_CONTENT_FILTER, role="assistant", level=1)
-    if fault.own == "reset_before":
-        return Response(wire_fault=fault.own)
+    if fault.wire == "reset_before":
+        return Response(wire_fault=fault.wire)
     return _answer(**fault.answer) if fault.answer else None
 
 
@@ -327,9 +319,7 @@ def _spoiled(image: Response, fault: Fault) -> Response:
             return replace(image, body=b"", stream=iter([image.body[: len(image.body) // 2]]))
         case "image_without_end":
             return replace(image, body=image.body[:-2])
-    if "wire" in fault.answer:
-        return replace(image, wire_fault=fault.answer["wire"])
-    return _answer(**fault.answer)
+    return _answer(**fault.answer) if fault.answer else replace(image, wire_fault=fault.wire)
 
 
 def _answer(*, status: int = 200, page: str = "", body: str = "", charset: str = "utf-8", **headers: Any) -> Response:

@@ -16,7 +16,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import inspect_image
 from bot.sandbox.feishu.user_actions import EVERYBODY, mention_pattern
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.http import LoopbackServer, Request, Response, Route
+from bot.sandbox.http import LoopbackServer, Request, Response
 from bot.sandbox.page.stream import Controls, EventStream
 
 _POLICY = (
@@ -62,10 +62,9 @@ class Unable(Exception):
 
 
 class Page(LoopbackServer):
-    """The page, on a server of its own.
+    """The page; it answers this machine's browser only, and there the page itself only.
 
-    It answers this machine's browser only, and there the page itself only. It stores nothing: it shows what the
-    stand-ins hold. Without ``controls`` it has no switches of the bot's process and no queue.
+    It shows what the stand-ins hold. Without ``controls`` it has no switches of the bot's process and no queue.
     """
 
     def __init__(
@@ -90,16 +89,12 @@ class Page(LoopbackServer):
             ("GET", "/originals/:name", lambda request: glm.original(request.values["name"], request.query)),
             ("GET", "/stream", self._stream),
             ("POST", "/do/:action", self._act),
-            *((method, "/*rest", _find_nothing) for method in ("GET", "POST")),
         ):
-            self.route(method, path, self._guarded(route))
+            self.route(method, path, route)
 
-    def _guarded(self, route: Route) -> Route:
-        def answer(request: Request) -> Response:
-            response = self._rejection(request) or route(request)
-            return replace(response, headers={**_HEADERS, **response.headers})
-
-        return answer
+    def answer(self, request: Request) -> Response:
+        response = self._rejection(request) or super().answer(request)
+        return replace(response, headers={**_HEADERS, **response.headers})
 
     def _rejection(self, request: Request) -> Response | None:
         host = request.headers.get("host", "")
@@ -129,8 +124,7 @@ class Page(LoopbackServer):
         return Response(headers=headers, body=upload.content)
 
     def _stream(self, _: Request) -> Response:
-        closing, controls = self.closing, self._controls
-        stream = EventStream(feishu=self._feishu, glm=self._glm, controls=controls, closing=closing)
+        stream = EventStream(feishu=self._feishu, glm=self._glm, controls=self._controls, closing=self.closing)
         return Response(headers={"Content-Type": "text/event-stream; charset=utf-8"}, stream=stream.parts())
 
     def _act(self, request: Request) -> Response:
@@ -213,10 +207,6 @@ def _seconds(value: Any) -> float:
     if not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
         raise ValueError(f"seconds from 0 to {MAX_SECONDS:g} are expected")
     return float(value)
-
-
-def _find_nothing(_: Request) -> Response:
-    return _failure(HTTPStatus.NOT_FOUND, "there is nothing here")
 
 
 def _static(name: str, request: Request) -> Response:

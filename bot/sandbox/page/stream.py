@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from bot.sandbox.faults import FAULTS, find_fault
@@ -74,11 +74,8 @@ class EventStream:
         wires += [view for name, view in self._polled() if name == "wire"]
         return {
             "bot": {"id": feishu.app_id, "open_id": feishu.bot_open_id, "name": feishu.bot_name},
-            "people": [{"id": one.open_id, "name": one.name, "language": one.language} for one in feishu.people],
-            "chats": [
-                {"id": chat.chat_id, "kind": chat.kind, "name": chat.name, "members": chat.members}
-                for chat in list(feishu.state.chats.values())
-            ],
+            "people": [{**asdict(person), "id": person.open_id} for person in feishu.people],
+            "chats": [{**asdict(chat), "id": chat.chat_id} for chat in list(feishu.state.chats.values())],
             "messages": [self._message_view(message) for message in feishu.messages],
             "wires": sorted(wires, key=lambda wire: wire["at"])[-_MAX_WIRES:],
             "choices": choices(self.controls),
@@ -133,24 +130,12 @@ class EventStream:
     def _message_view(self, message: ChatMessage) -> View:
         state = self.feishu.state
         with state.lock:
-            reactions = [
-                {"kind": one.emoji_type, "by": one.operator}
-                for one in state.reactions.values()
-                if one.message_id == message.message_id
-            ]
+            reactions = [asdict(one) for one in state.reactions.values() if one.message_id == message.message_id]
             uploads = {key: state.uploads[key] for key in _UPLOAD_KEY.findall(message.content) if key in state.uploads}
         return {
+            **asdict(replace(message, versions=())),
             "id": message.message_id,
-            "chat": message.chat_id,
-            "sender": message.sender,
-            "type": message.msg_type,
             "content": None if message.recalled else json.loads(message.content),
-            "created": message.created,
-            "thread": message.thread_id,
-            "root": message.root_id,
-            "parent": message.parent_id,
-            "gone": message.recalled,
-            "mentions": message.mentions,
             "reactions": reactions,
             "uploads": {
                 key: {"name": one.name, "bytes": len(one.content), "width": one.width, "height": one.height}
@@ -180,16 +165,12 @@ def _event(name: str, view: Any) -> bytes:
 
 def _event_view(attempt: Attempt) -> View:
     return {
+        **asdict(replace(attempt, event={})),
         "id": f"{attempt.event_id}/{attempt.number}/{attempt.at}",
         "way": "event",
-        "at": attempt.at,
         "name": attempt.event_type,
-        "outcome": attempt.outcome.replace(" ", "_"),
         "good": attempt.outcome == "acknowledged",
         "over": True,
-        "status": attempt.status,
-        "seconds": attempt.seconds,
-        "number": attempt.number,
         "body": json.dumps(attempt.event, ensure_ascii=False)[:_EXCERPT],
         "answer": attempt.body.decode("utf-8", "replace")[:_EXCERPT],
     }
@@ -210,23 +191,15 @@ def _call_view(call: ApiCall) -> View:
 def _glm_view(record: GlmCall) -> View:
     """A call or a download; ``status`` is ``None`` while there is no answer, and where none came."""
     view = {
+        **asdict(record),
         "id": f"glm/{id(record)}",
         "way": "glm",
-        "at": record.at,
-        "over": record.over,
         "good": not record.over or record.status == 200,  # noqa: PLR2004 - HTTP's success
-        "status": record.status,
-        "seconds": record.seconds,
         "fault": record.fault and find_fault("glm", record.fault).name,
     }
     if record.name:
         answer = f"<{record.size} bytes>" if record.status is not None else ""
         return {**view, "name": "picture", "target": f"GET https://{IMAGE_HOST}/{record.name}", "answer": answer}
-    outcome = "paid" if record.paid else "not_paid"
-    return {
-        **view,
-        "name": "images/generations",
-        "outcome": outcome if record.over else "under_way",
-        "body": json.dumps(record.body, ensure_ascii=False)[:_EXCERPT],
-        "answer": record.answer[:_EXCERPT],
-    }
+    outcome = "under_way" if not record.over else "paid" if record.paid else "not_paid"
+    body = json.dumps(record.body, ensure_ascii=False)[:_EXCERPT]
+    return {**view, "name": "images/generations", "outcome": outcome, "body": body, "answer": record.answer[:_EXCERPT]}

@@ -27,7 +27,7 @@ from bot.db.database import Database, read_url
 from bot.db.tables import generations, key_value, requests
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.state import ChatMessage
+from bot.sandbox.feishu.state import ChatMessage, FeishuState
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.support.bot_process import NO_LIMITS, PACE, BotProcess, ProcessSpec
 from tests.support.databases import sqlite_database
@@ -74,7 +74,7 @@ class TwoPeople(RuleBasedStateMachine):
         self.noon = noon
         delivery = RetrySchedule(ladder=(0.2,) * 150, answer_seconds=DEADLINE)
         clock = lambda: time.time() + noon  # noqa: E731
-        self.feishu = self.stack.enter_context(FeishuStandIn(delivery=delivery, clock=clock))
+        self.feishu = self.stack.enter_context(FeishuStandIn(FeishuState(clock=clock), delivery=delivery))
         self.glm = self.stack.enter_context(GlmStandIn(seconds=0.05, clock=clock))
         self.url = sqlite_database(folder)
         variables = {**variables_for(self.feishu, folder=folder), **NO_LIMITS, "DATABASE_URL": self.url}

@@ -63,7 +63,7 @@ function drawChat() {
   byId("chat-about").textContent = t(chat.kind === "p2p" ? "direct" : chat.kind, { count: chat.members.length });
   const log = byId("log");
   log.replaceChildren();
-  const said = [...messagesOf(chat.id), ...refusals().filter((one) => one.chat === chat.id)];
+  const said = [...messagesOf(chat.id), ...refusals().filter((one) => one.chat_id === chat.id)];
   said.sort(byTime).forEach(place);
   if (!said.length) log.append(hint());
   toEnd();
@@ -72,7 +72,7 @@ function drawChat() {
 const byTime = (one, other) => one.created - other.created;
 
 function take(subject) {
-  if (subject.chat !== state.chat) return;
+  if (subject.chat_id !== state.chat) return;
   const shown = byId("log").querySelector(`[data-id="${subject.id}"]`);
   if (shown) replace(shown, entry(subject));
   else add(subject);
@@ -92,7 +92,7 @@ function add(subject) {
 function place(subject) {
   const log = byId("log");
   const topics = openChat().kind === "topic";
-  const thread = topics ? (subject.thread ?? subject.id) : "all";
+  const thread = topics ? (subject.thread_id ?? subject.id) : "all";
   let list = log.querySelector(`[data-thread="${thread}"]`);
   if (!list) {
     list = el("ol", { className: topics ? "thread" : "", "data-thread": thread });

@@ -99,7 +99,7 @@ async function message(what, file = null) {
     all: t("everybody"),
     rich: isRich(),
     // In a topic group a reply is one to the topic.
-    quote: openChat().kind === "topic" ? (source?.root ?? source?.id) : source?.id,
+    quote: openChat().kind === "topic" ? (source?.root_id ?? source?.id) : source?.id,
     ...what,
     ...(file ? { file: await base64(file), name: file.name } : {}),
   });

@@ -11,7 +11,7 @@ const SIGNS = /@_all|@_user_\d+|https?:\/\/[^\s<>"'，。；：！？、（）�
 
 export function message(subject) {
   const name = nameOf(subject.sender);
-  if (subject.gone) return el("li", { className: "notice", "data-id": subject.id, textContent: t("recalled", { name }) });
+  if (subject.recalled) return el("li", { className: "notice", "data-id": subject.id, textContent: t("recalled", { name }) });
   const own = subject.sender === speaker().id;
   const bot = subject.sender === state.bot.id;
   return el("li", { className: `message${own ? " own" : ""}`, "data-id": subject.id },
@@ -21,7 +21,7 @@ export function message(subject) {
         el("strong", { textContent: name }),
         bot ? el("span", { className: "badge", textContent: t("bot_badge") }) : null,
         el("time", { textContent: clock(subject.created) }),
-        subject.thread && openChat()?.kind !== "topic" ? el("span", { textContent: t("in_thread") }) : null,
+        subject.thread_id && openChat()?.kind !== "topic" ? el("span", { textContent: t("in_thread") }) : null,
         actions(subject, own)),
       quote(subject),
       content(subject),
@@ -30,7 +30,7 @@ export function message(subject) {
 
 function reactions({ reactions: given }) {
   if (!given.length) return null;
-  const shown = ({ kind, by }) => el("span", { title: `${nameOf(by)}: ${kind}`, textContent: EMOJI[kind] ?? kind });
+  const shown = ({ emoji_type: kind, operator: by }) => el("span", { title: `${nameOf(by)}: ${kind}`, textContent: EMOJI[kind] ?? kind });
   return el("p", { className: "reactions" }, given.map(shown));
 }
 
@@ -43,8 +43,8 @@ export function refusal({ id, code, message: words, call }) {
 
 /** A message in one line of words. */
 export function inShort(subject) {
-  if (subject.gone) return t("recalled", { name: nameOf(subject.sender) });
-  switch (subject.type) {
+  if (subject.recalled) return t("recalled", { name: nameOf(subject.sender) });
+  switch (subject.msg_type) {
     case "text": return plain(subject.content.text, subject);
     case "post": return subject.content.content.flat().map((part) => (part.tag === "img" ? t("picture") : part.tag === "at" ? `@${called(part.user_name)}` : (part.text ?? ""))).join("");
     case "image": return t("picture");
@@ -55,13 +55,13 @@ export function inShort(subject) {
 }
 
 function quote(subject) {
-  const source = state.messages.get(subject.parent);
-  if (!source || (openChat()?.kind === "topic" && subject.parent === subject.root)) return null;
+  const source = state.messages.get(subject.parent_id);
+  if (!source || (openChat()?.kind === "topic" && subject.parent_id === subject.root_id)) return null;
   return el("p", { className: "quote", textContent: t("quoting", { name: nameOf(source.sender), text: inShort(source) }) });
 }
 
 function content(subject) {
-  switch (subject.type) {
+  switch (subject.msg_type) {
     case "text": return el("p", { className: "bubble" }, marked(subject.content.text, subject));
     case "post": return post(subject);
     case "image": return sent(subject.content.image_key, subject);

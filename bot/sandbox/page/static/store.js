@@ -85,7 +85,7 @@ export const ownChats = () => state.chats.filter((chat) => chat.members.includes
 /** What a chat is called in the list: a direct one by the bot's name. */
 export const titleOf = (chat) => called(chat.kind === "p2p" ? state.bot.name : chat.name);
 
-export const messagesOf = (chatId) => [...state.messages.values()].filter((message) => message.chat === chatId);
+export const messagesOf = (chatId) => [...state.messages.values()].filter((message) => message.chat_id === chatId);
 
 function read() {
   const known = { speaker: null, language: "speaker", theme: "system" };
@@ -171,6 +171,6 @@ export const refusals = () => [...state.wires.values()].map(refusalOf).filter(Bo
 function refusalOf({ id, at, way, name, code, path, body, answer }) {
   if (way !== "feishu" || !CONTENT_CODES.includes(code) || !["create", "reply", "patch"].includes(name)) return null;
   const source = state.messages.get(/\/messages\/(om_\w+)/.exec(path)?.[1]);
-  const chat = source?.chat ?? /"receive_id"\s*:\s*"(\w+)"/.exec(body)?.[1];
-  return { id, created: at, chat, thread: source?.thread, code, call: name, message: JSON.parse(answer).msg };
+  const chat = source?.chat_id ?? /"receive_id"\s*:\s*"(\w+)"/.exec(body)?.[1];
+  return { id, created: at, chat_id: chat, thread_id: source?.thread_id, code, call: name, message: JSON.parse(answer).msg };
 }
