@@ -27,7 +27,7 @@ def test_it_prints_what_to_set_and_that_works(feishu: FeishuStandIn, tmp_path: P
     base = feishu.bases.bases[settings["BOT_BASE_APP_TOKEN"]]
     assert base.members == {"ou_lin": "full_access", "ou_chen": "full_access"}
     assert [*base.tables] == [settings["BOT_BASE_TABLE_ID"]]
-    assert f"/base/{base.app_token}?table={settings['BOT_BASE_TABLE_ID']}" in ran.text
+    assert f"/base/{settings['BOT_BASE_APP_TOKEN']}?table={settings['BOT_BASE_TABLE_ID']}" in ran.text
     results = checked(feishu, settings)
     assert results["Base log"].ok
     assert "exporting to a Base" in results["Scopes"].detail

@@ -71,7 +71,8 @@ def write_contact_sheet(browser: Browser, file: Path, names: Iterable[str]) -> N
     clock = HandClock()
     with (
         FeishuStandIn(FeishuState(encrypt_key="", clock=clock)) as feishu,
-        Page(feishu=feishu, glm=GlmStandIn()) as page,
+        GlmStandIn() as glm,
+        Page(feishu=feishu, glm=glm) as page,
     ):
         send_samples(feishu, clock, chosen)
         shots = [_shots(browser, page.origin, *look, count=len(chosen)) for look in LOOKS]

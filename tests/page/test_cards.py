@@ -44,7 +44,8 @@ def test_every_card_of_the_bot_is_drawn(visit: Visit) -> None:
     clock = HandClock()
     with (
         FeishuStandIn(FeishuState(encrypt_key="", clock=clock)) as feishu,
-        server.Page(feishu=feishu, glm=GlmStandIn()) as served,
+        GlmStandIn() as glm,
+        server.Page(feishu=feishu, glm=glm) as served,
     ):
         send_samples(feishu, clock, samples())
         wire = feishu_wire.Wire(feishu).log_in()

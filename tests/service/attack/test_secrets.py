@@ -19,6 +19,7 @@ from bot.db.tables import key_value as kept_values
 from bot.db.tables import metadata
 from bot.sandbox.faults import ANY_CALL, FAULTS, arm
 from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.state import FeishuState
 from bot.sandbox.glm.stand_in import CONCURRENCY, GlmStandIn
 from tests.support.databases import postgres_database
 from tests.support.dsl import DEADLINE, QUICK, REDELIVERY, BotUnderTest, wait_for
@@ -62,15 +63,14 @@ def marked_bot(
     folder: Path, *, call_timeout: float = DEADLINE, wrap_glm: Calling | None = None, **variables: str
 ) -> BotUnderTest:
     """A bot whose secrets can be told from everything else, before it starts."""
-    feishu = FeishuStandIn(
-        delivery=REDELIVERY,
+    state = FeishuState(
         app_secret=MARKED["app secret"],
         encrypt_key=MARKED["encrypt key"],
         verification_token=MARKED["verification token"],
     )
     return BotUnderTest(
         folder=folder,
-        feishu=feishu,
+        feishu=FeishuStandIn(state, delivery=REDELIVERY),
         glm=GlmStandIn(seconds=0.01, concurrency=CONCURRENCY),
         pace=replace(QUICK, upload_in_all=0.1, backoff_in_all=0.1),
         call_timeout=call_timeout,
