@@ -20,7 +20,7 @@ import psycopg
 
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.state import ChatMessage, new_id
+from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.start import BotConfig, start_process
 from tests.support.databases import SERVER, postgres_database
@@ -107,15 +107,8 @@ class RunningBot:
         """Signed and encrypted requests with a prompt each, of as many people, as they go over the connection."""
         found = []
         for open_id, chat_id in self.people(count):
-            message = ChatMessage(
-                message_id=new_id("om"),
-                chat_id=chat_id,
-                sender=open_id,
-                msg_type="text",
-                content=json.dumps({"text": "一只橘猫在窗台上看雪，水彩，柔和的光 /size 16:9"}),
-                created=self.feishu.state.clock(),
-            )
-            self.feishu.state.add_message(message)
+            content = json.dumps({"text": "一只橘猫在窗台上看雪，水彩，柔和的光 /size 16:9"})
+            message = self.feishu.state.add_message(chat_id, open_id, "text", content)
             body, headers = self.feishu.seal(self.feishu.event_of(message))
             lines = ["POST /webhook/event HTTP/1.1", "Host: bot", "Connection: close", f"Content-Length: {len(body)}"]
             lines += [f"{name}: {value}" for name, value in headers.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 
-from bot.sandbox.feishu.state import ChatMessage, new_id
+from bot.sandbox.feishu.state import ChatMessage
 from tests.support.dsl import BotUnderTest, Conversation, all_strings, header_color
 
 PROMPT = "一只坐在窗台上的橘猫，水彩"
@@ -95,21 +95,14 @@ def overheard(talk: Conversation, *, sender_type: str, mentioned: list[tuple[str
     """Delivers a group's message as an app gets it that may read all messages."""
     feishu = talk.bot.feishu
     keys = [f"@_user_{number}" for number in range(1, len(mentioned) + 1)]
-    said = ChatMessage(
-        message_id=new_id("om"),
-        chat_id=talk.chat_id,
-        sender=talk.person,
-        msg_type="text",
-        content=json.dumps({"text": " ".join([*keys, f"{PROMPT} {secrets.token_hex(4)}"])}),
-        created=feishu.state.clock(),
-    )
-    feishu.state.add_message(said)
+    content = json.dumps({"text": " ".join([*keys, f"{PROMPT} {secrets.token_hex(4)}"])})
+    said = feishu.state.add_message(talk.chat_id, talk.person, "text", content)
     event = feishu.event_of(said)
     event["event"]["sender"]["sender_type"] = sender_type
     event["event"]["message"]["mentions"] = [
         {"key": key, "id": {"open_id": open_id}, "name": name}
         for key, (open_id, name) in zip(keys, mentioned, strict=True)
     ]
-    (attempt,) = feishu.push(event)
+    attempt = feishu.push(event)
     assert attempt.status == 200
     return said

@@ -68,7 +68,7 @@ def test_a_button_payload_of_any_shape_is_answered_and_pays_nothing(
     genuine = bot.last_press.event
     action = {**genuine["event"]["action"], "value": value, "form_value": form}
     header = {**genuine["header"], "event_id": f"forged-{card.message_id}", "token": bot.feishu.verification_token}
-    (attempt,) = bot.feishu.push({**genuine, "header": header, "event": {**genuine["event"], "action": action}})
+    attempt = bot.feishu.push({**genuine, "header": header, "event": {**genuine["event"], "action": action}})
     bot.wait_until_idle()
     assert (attempt.outcome, attempt.status) == ("acknowledged", 200)
     assert isinstance(json.loads(attempt.body), dict)

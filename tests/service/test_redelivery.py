@@ -108,7 +108,7 @@ def sealed_again(feishu: FeishuStandIn, first: Attempt) -> list[Attempt]:
     header = {**first.event["header"], "token": feishu.verification_token}
     same = {**first.event, "header": header}
     renamed = {**first.event, "header": {**header, "event_id": "again_under_a_new_id"}}
-    return [*feishu.push(same), *feishu.push(renamed)]
+    return [feishu.push(same), feishu.push(renamed)]
 
 
 def test_two_messages_with_the_same_words_are_two_requests(bot: BotUnderTest) -> None:

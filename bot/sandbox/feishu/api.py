@@ -170,17 +170,8 @@ class MessageApi:
         kind, content = fields["msg_type"], fields["content"]
         self._check_content(kind, content)
         self.gateway.count("chat", chat.chat_id, windows=((1.0, self.state.limits.chat_per_second),))
-        message = ChatMessage(
-            message_id=new_id("om"),
-            chat_id=chat.chat_id,
-            sender=self.state.app_id,
-            msg_type=kind,
-            content=content,
-            created=self.state.clock(),
-            versions=(content,),
-            **position,
-        )
-        self.state.add_message(message)
+        app = self.state.app_id
+        message = self.state.add_message(chat.chat_id, app, kind, content, versions=(content,), **position)
         if fields.get("uuid"):
             self.sent[fields["uuid"]] = (message.created, message.message_id)
         self._note_pings(message)

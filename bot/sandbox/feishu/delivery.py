@@ -87,10 +87,6 @@ class EventPusher:
     def seal(self, event: Event) -> tuple[bytes, dict[str, str]]:
         return seal(event, encrypt_key=self.state.encrypt_key, now=self.state.clock())
 
-    def push(self, event: Event, *, times: int = 1) -> list[Attempt]:
-        """Pushes an event as it is, ``times`` times, and waits."""
-        return [self._push(event) for _ in range(times)]
-
     def deliver(self, event: Event) -> str:
         """Pushes an event until it is acknowledged or the ladder ends, in the background; returns its id."""
         thread = threading.Thread(target=self._deliver, args=(event,), daemon=True)
@@ -106,7 +102,8 @@ class EventPusher:
             thread.join(self.delivery.answer_seconds)
         self._client.close()
 
-    def _push(self, event: Event, *, number: int = 1) -> Attempt:
+    def push(self, event: Event, *, number: int = 1) -> Attempt:
+        """Pushes an event as it is, and waits for the answer."""
         at, began, header = self.state.clock(), time.perf_counter(), event.get("header", {})
         outcome, status, answer = self.push_over(event, self.delivery.answer_seconds)
         attempt = Attempt(
@@ -127,15 +124,15 @@ class EventPusher:
     def _deliver(self, event: Event) -> None:
         delivery = self.delivery
         with ThreadPoolExecutor(delivery.in_parallel) as pool:
-            attempts = list(pool.map(self._push, [event] * delivery.in_parallel))
+            attempts = list(pool.map(self.push, [event] * delivery.in_parallel))
         good = any(attempt.outcome == "acknowledged" for attempt in attempts)
         for number, wait in enumerate(delivery.ladder, start=2):
             if good or self._closing.wait(wait):
                 break
-            good = self._push(event, number=number).outcome == "acknowledged"
+            good = self.push(event, number=number).outcome == "acknowledged"
         for _ in range(delivery.duplicates if good else 0):
             copy = {**event, "header": {**event["header"], "event_id": secrets.token_hex(16)}}
-            self._push(copy if delivery.new_event_id else event)
+            self.push(copy if delivery.new_event_id else event)
 
     def _post(self, event: Event, allowed: float) -> tuple[Outcome, int | None, bytes]:
         if self.webhook_url is None or self._closing.is_set():

@@ -46,9 +46,9 @@ class Rejection(Exception):
     def response(self, *, log_id: str, app_id: str) -> Response:
         code, status = self.fault.code, self.fault.status
         body: dict[str, Any] = {"code": code, "msg": self.message or self.fault.text}
-        headers = {"X-Tt-Logid": log_id}
+        headers = {}
         if self.fault.own == "rate_gateway":
-            headers |= {"x-ogw-ratelimit-limit": str(self.limit), "x-ogw-ratelimit-reset": str(self.retry_in)}
+            headers = {"x-ogw-ratelimit-limit": str(self.limit), "x-ogw-ratelimit-reset": str(self.retry_in)}
         elif status != _OK:
             query = urlencode({"from": "openapi", "log_id": log_id, "code": code})
             advice = f"排查建议查看（Troubleshooting suggestions）： https://open.feishu.cn/search?{query}"
@@ -66,9 +66,8 @@ class Rejection(Exception):
 class ApiCall:
     """A call and its answer; ``at`` in seconds since 1970.
 
-    ``status`` is ``None`` where no answer was sent; ``code`` is the platform's, 0 for success, ``None`` for an answer
-    without one. ``body`` and ``answer`` are cut at 40,000 characters, with secrets masked; of an upload they hold the
-    names, types and sizes of the parts.
+    ``status`` is ``None`` where no answer was sent, ``code`` where the answer has none. ``body`` and ``answer`` are cut
+    at 40,000 characters, with secrets masked; of an upload they hold the names, types and sizes of the parts.
     """
 
     at: float
@@ -90,11 +89,7 @@ Handler = Callable[[Request], Mapping[str, Any] | Response]
 
 @dataclass(kw_only=True)
 class Gateway:
-    """Passes calls to their handlers, one at a time under the state's lock; keeps the last five thousand.
-
-    Tokens:
-    https://open.feishu.cn/document/server-docs/authentication-management/access-token/tenant_access_token_internal
-    """
+    """Passes calls to their handlers, one at a time under the state's lock; keeps the last five thousand."""
 
     state: FeishuState
     faults: ArmedFaults
@@ -103,7 +98,10 @@ class Gateway:
     _times: defaultdict[Hashable, deque[float]] = field(default_factory=lambda: defaultdict(deque))
 
     def give_token(self, request: Request) -> Mapping[str, Any]:
-        """The newest token while at least half an hour of it is left, else a new one."""
+        """The newest token while at least half an hour of it is left, else a new one.
+
+        https://open.feishu.cn/document/server-docs/authentication-management/access-token/tenant_access_token_internal
+        """
         fields, limits = fields_of(request), self.state.limits
         if fields.get("app_id") != self.state.app_id:
             raise Rejection("feishu_10003")
@@ -129,7 +127,6 @@ class Gateway:
             self._times[*key, seconds].append(now)
 
     def serve(self, name: str, handler: Handler, request: Request) -> Response:
-        """Answers one call of the API of this name; only ``token`` needs no token."""
         began, at = time.perf_counter(), self.state.clock()
         log_id = f"{time.strftime('%Y%m%d%H%M%S', time.gmtime(at))}{secrets.token_hex(9).upper()}"
         fault = self.faults.take(name)
@@ -137,11 +134,10 @@ class Gateway:
         if fault is None or fault.wire not in _NOT_APPLIED:
             try:
                 response, code = self._apply(name, handler, request, fault=fault)
-                response = replace(response, headers={**response.headers, "X-Tt-Logid": log_id})
             except Rejection as rejection:
-                code = rejection.fault.code
-                response = rejection.response(log_id=log_id, app_id=self.state.app_id)
-        response = replace(response, wire_fault=fault.wire if fault else None)
+                response, code = rejection.response(log_id=log_id, app_id=self.state.app_id), rejection.fault.code
+        headers = {**response.headers, "X-Tt-Logid": log_id}
+        response = replace(response, headers=headers, wire_fault=fault.wire if fault else None)
         query = "&".join(f"{key}={value}" for key, value in request.query.items())
         record = ApiCall(
             at=at,
@@ -193,7 +189,7 @@ def fields_of(request: Request) -> dict[str, Any]:
 
 
 def parse_form(body: bytes, content_type: str) -> tuple[dict[str, str], dict[str, FileStorage]]:
-    """The text fields and the files of a ``multipart/form-data`` body; a part without a file name is a text field."""
+    """The text fields and the files of a ``multipart/form-data`` body."""
     mimetype, options = parse_options_header(content_type)
     parser = FormDataParser(stream_factory=lambda *_args, **_sizes: BytesIO())
     _, fields, files = parser.parse(BytesIO(body), mimetype, len(body), options)

@@ -236,7 +236,10 @@ class FeishuState:
             known = (chat for chat in self.chats.values() if chat.kind == "p2p" and open_id in chat.members)
             return next(known, None) or self.add_chat("p2p", name=self.people[open_id].name, members=[open_id])
 
-    def add_message(self, message: ChatMessage) -> ChatMessage:
+    def add_message(self, chat_id: str, sender: str, msg_type: str, content: str, **more: Any) -> ChatMessage:
+        """Stores and publishes a new message; ``more`` are further fields of it."""
+        own = {"message_id": new_id("om"), "created": self.clock(), **more}
+        message = ChatMessage(chat_id=chat_id, sender=sender, msg_type=msg_type, content=content, **own)
         with self.lock:
             self.messages[message.message_id] = message
         self.publish("message", message)

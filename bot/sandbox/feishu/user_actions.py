@@ -167,7 +167,7 @@ class UserActions(EventPusher):
         event = self._new_event("card.action.trigger", body)
         # Of card actions alone the header counts microseconds.
         event["header"]["create_time"] = str(int(self.state.clock() * 1_000_000))
-        code, toast, card = self._read_answer(self._push(event))
+        code, toast, card = self._read_answer(self.push(event))
         answer = PressAnswer(message_id=message_id, presser=presser, code=code, toast=toast, card=card)
         if card is not None:
             self.state.change_message(message_id, content=_json(card))
@@ -200,21 +200,13 @@ class UserActions(EventPusher):
         mentions: Sequence[dict[str, Any]] = (),
         quote: str | None = None,
     ) -> ChatMessage:
-        chat, source = self.state.chats[chat_id], self.state.messages[quote] if quote else None
-        thread_id = new_id("omt") if chat.kind == "topic" else None
-        message = ChatMessage(
-            message_id=new_id("om"),
-            chat_id=chat_id,
-            sender=sender,
-            msg_type=kind,
-            content=content,
-            created=self.state.clock(),
-            thread_id=source.thread_id if source else thread_id,
-            root_id=(source.root_id or source.message_id) if source else None,
-            parent_id=quote,
-            mentions=tuple(mentions),
-        )
-        self.state.add_message(message)
+        chat, position = self.state.chats[chat_id], {"parent_id": quote}
+        if quote:
+            source = self.state.messages[quote]
+            position |= {"root_id": source.root_id or source.message_id, "thread_id": source.thread_id}
+        elif chat.kind == "topic":
+            position["thread_id"] = new_id("omt")
+        message = self.state.add_message(chat_id, sender, kind, content, mentions=tuple(mentions), **position)
         everybody = kind in ("text", "post") and EVERYBODY in content
         if chat.kind == "p2p" or everybody or any(one["mentioned_type"] == "bot" for one in mentions):
             self.deliver(self.event_of(message))

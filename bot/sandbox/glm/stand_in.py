@@ -28,16 +28,16 @@ IMAGE_HOST = "maas-watermark-prod-new.cn-wlcb.ufileos.com"
 PATH = "/api/paas/v4/images/generations"
 
 ELSEWHERE = "elsewhere.example"
-"""The host of the redirects; nobody should ever follow one there."""
+"""The host of the redirects."""
 
 LINK_SECONDS = 7 * 24 * 3600
-"""How long a link is valid; public samples of 2026 are for seven days, not the documented thirty."""
+"""Public samples of 2026 are for seven days, not the documented thirty."""
 
 REAL_SECONDS = (20.0, 50.0)
-"""How long the platform takes for an image, at least and at most."""
+"""How long the platform takes for an image."""
 
 CONCURRENCY: Mapping[str, int] = {"glm-image": 1, "cogview-4": 5, "cogview-4-250304": 5, "cogview-3-flash": 5}
-"""Simultaneous calls that a basic account may have, per model."""
+"""Simultaneous calls of a basic account."""
 
 _FIELDS = {"model", "prompt", "quality", "size", "watermark_enabled", "user_id"}
 # The guide's seven; two of them break the reference's rule for other sizes.
@@ -112,12 +112,11 @@ def loopback(origin: str, *, inner: httpx.BaseTransport | None = None) -> Loopba
 
 
 class GlmStandIn(LoopbackServer):
-    """The stand-in of the API and of the storage that its links lead to.
+    """The stand-in of the API and of the storage that its links lead to; it accepts any key.
 
     An image takes ``seconds``, or with ``real_speed`` as long as on the platform. More than ``concurrency``
-    simultaneous calls per key and model get 429 and 1302. ``clock`` gives seconds since 1970. It stores nothing, and
-    accepts any key that an HTTP header can carry. ``strays`` is what reached the host of the redirects; it stays empty
-    unless a client follows one.
+    simultaneous calls per key and model get 429 and 1302. ``clock`` gives seconds since 1970. ``strays`` is what
+    reached the host of the redirects, as nothing should.
     """
 
     def __init__(
@@ -253,10 +252,7 @@ class GlmStandIn(LoopbackServer):
 
 
 def _rejection_code(body: Any) -> int | None:
-    """The platform's code for what is wrong with the body of a call, or ``None``.
-
-    Undocumented fields are rejected too, so that nobody comes to rely on them.
-    """
+    """The code for what is wrong with a call; undocumented fields are, so that nobody comes to rely on them."""
     if not isinstance(body, dict) or not set(body) <= _FIELDS:
         return 1210
     prompt, user_id = body.get("prompt"), body.get("user_id", "nobody")
@@ -278,16 +274,14 @@ def _is_size(model: Any, size: Any) -> bool:
     match = _SIZE.fullmatch(size) if isinstance(size, str) else None
     if match is None:
         return False
-    width, height = int(match[1]), int(match[2])
+    sides = int(match[1]), int(match[2])
     low, step, most = (1024, 32, 2**22) if model == "glm-image" else (512, 16, 2**21)
-    if model == "glm-image" and (width, height) in _GLM_SIZES:
-        return True
-    in_range = all(low <= side <= 2048 and side % step == 0 for side in (width, height))  # noqa: PLR2004 - documented
-    return in_range and width * height <= most
+    fits = all(low <= side <= 2048 and side % step == 0 for side in sides)  # noqa: PLR2004 - documented
+    return (model == "glm-image" and sides in _GLM_SIZES) or (fits and sides[0] * sides[1] <= most)
 
 
 def _reject(code: int, *, role: str = "user", level: int = 2) -> Response:
-    """The platform's answer with an error code; ``role`` and ``level`` are what its content filter found (1301).
+    """The answer with an error code; ``role`` and ``level`` are what the content filter found (1301).
 
     Public reports show level 2 rejected as well as level 1: the level does not decide, the error does.
     """
@@ -299,7 +293,7 @@ def _reject(code: int, *, role: str = "user", level: int = 2) -> Response:
 
 
 def _replacement(fault: Fault) -> Response | None:
-    """The answer in place of a call's good one, or ``None`` for a fault that only changes the good one."""
+    """The answer in place of a call's good one, or ``None`` for a fault that only changes that."""
     if fault.code:
         return _reject(fault.code)
     if fault.own == "output_refused":

@@ -42,7 +42,7 @@ class Controls(Protocol):
 
 @dataclass(kw_only=True)
 class EventStream:
-    """What one open page receives; closing the iterator of :meth:`parts` ends it.
+    """What one open page receives.
 
     Feishu's stand-in publishes its changes; calls to the GLM API, the queue and the switches are polled.
     """
@@ -109,7 +109,6 @@ class EventStream:
         return True
 
     def _switches(self) -> View:
-        """The present state of the side panel's switches."""
         delivery, offset = self.feishu.delivery, time.time() - time.monotonic()
         return {
             "seconds": "real" if self.glm.real_speed else self.glm.seconds,
@@ -145,10 +144,7 @@ class EventStream:
 
 
 def choices(controls: Controls | None) -> View:
-    """What can be switched: every fault with its names and the calls that can fail by it.
-
-    ``image_host`` is the host of the image links that the page itself answers for.
-    """
+    """The faults that can be armed; the page itself answers for image links of ``image_host``."""
     real = controls is not None and controls.real_glm
     faults = [
         {"name": name, "side": one.side, "zh": one.zh, "en": one.en, "calls": one.calls, "aim": one.default_call}

@@ -26,7 +26,7 @@ from bot.errors import SettingsError
 from bot.glm.client import GlmClient
 from bot.options import Options
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.state import ChatMessage, Upload
+from bot.sandbox.feishu.state import Upload
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.support.bot_process import PACE, Cluster
 from tests.support.dsl import FAKE_KEY, wait_for
@@ -178,7 +178,7 @@ def outcome(row: Mapping[str, Any]) -> tuple[str, int]:
 
 def furnish(feishu: FeishuStandIn, before: Mapping[str, Rows]) -> None:
     """Gives the stand-in the people, chats, messages, cards and images that the dump names."""
-    world, now = feishu.state, time.time()
+    world = feishu.state
     for row in before["requests"]:
         if row["sender"] and row["sender"] not in world.people:
             world.add_person(row["sender"], open_id=row["sender"])
@@ -186,31 +186,12 @@ def furnish(feishu: FeishuStandIn, before: Mapping[str, Rows]) -> None:
         if row["chat_id"] and row["chat_id"] not in world.chats:
             kind: Any = "topic" if row["in_topic"] else row["chat_type"]
             world.add_chat(kind, name="…", members=[row["sender"]], chat_id=row["chat_id"])
-        common: dict[str, Any] = {"chat_id": row["chat_id"] or "", "created": now}
         if row["reply_to"] and row["reply_to"] not in world.messages:
-            thread = f"omt_{row['request_id']}" if row["in_topic"] else None
-            said = json.dumps({"text": row["prompt"]})
-            world.add_message(
-                ChatMessage(
-                    message_id=row["reply_to"],
-                    sender=row["sender"],
-                    msg_type="text",
-                    content=said,
-                    thread_id=thread,
-                    **common,
-                )
-            )
-        for message_id in {row["answer_id"]} - {None}:
-            world.add_message(
-                ChatMessage(
-                    message_id=message_id,
-                    sender=feishu.app_id,
-                    msg_type="interactive",
-                    content=OLD_CARD,
-                    parent_id=row["reply_to"],
-                    **common,
-                )
-            )
+            ids = {"message_id": row["reply_to"], "thread_id": f"omt_{row['request_id']}" if row["in_topic"] else None}
+            world.add_message(row["chat_id"] or "", row["sender"], "text", json.dumps({"text": row["prompt"]}), **ids)
+        if row["answer_id"]:
+            ids = {"message_id": row["answer_id"], "parent_id": row["reply_to"]}
+            world.add_message(row["chat_id"] or "", feishu.app_id, "interactive", OLD_CARD, **ids)
     for key in {row["image_key"] for row in before["generations"]} - {None}:
         world.uploads[key] = Upload(
             key=key, kind="image", name="", content=b"", content_type="image/jpeg", owner=feishu.app_id
