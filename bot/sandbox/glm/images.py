@@ -53,7 +53,7 @@ def render(prompt: str, *, width: int, height: int, image_id: str, watermark: bo
 def _draw_landscape(image: Image.Image, rng: random.Random) -> None:
     """Mountains and the sun over a lake."""
     (width, height), side, draw = image.size, min(image.size), ImageDraw.Draw(image)
-    hue, shore = rng.choice((15, 30, 195, 335)), round(height * 0.72)
+    hue, shore = rng.choice((15, 30, 335, 350)), round(height * 0.72)
     sky = Image.linear_gradient("L").resize((width, shore))
     image.paste(ImageOps.colorize(sky, _hsl(hue + 190, 50, 42), _hsl(hue, 85, 80)))
     sun = round(width * rng.uniform(0.25, 0.75)), round(height * 0.4)
