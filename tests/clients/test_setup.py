@@ -115,14 +115,31 @@ class Platform:
     def setup(
         self,
         *,
+        key: str = KEY,
         typing: bool = True,
         variables: dict[str, str] | None = None,
         domains: dict[str, str] | None = None,
         **run: Any,
     ) -> AbstractContextManager[Terminal]:
+        """Starts it up to the check."""
         domains = {"feishu": self.feishu.origin, "lark": self.feishu.origin, **(domains or {})}
         given = json.dumps({"accounts": self.accounts.accounts, "domains": domains, "run": run})
-        return in_terminal(drivers.setup, given, folder=self.folder, variables=variables or {}, typing=typing)
+        variables = {"ZHIPU_API_KEY": key, **(variables or {})}
+        return in_terminal(drivers.setup, given, folder=self.folder, variables=variables, typing=typing)
+
+    def run(self, *answers: tuple[str, str], code: int = 0, **how: Any) -> str:
+        """Runs it to the check, answering its questions; gives what the terminal has shown."""
+        with self.setup(**how) as terminal:
+            for question, line in answers:
+                terminal.expect(question)
+                terminal.type(line)
+                assert terminal.hidden
+            assert terminal.wait() == code, terminal.screen
+        return terminal.screen
+
+
+ASK_KEY, ASK_SECRET = "ZhiPu API key.*: ", "App Secret of cli_00000000000000.*: "
+LAUNCHER = r"http://127\.\S+page/launcher\S+(?=\s)"
 
 
 @pytest.fixture
@@ -146,7 +163,7 @@ def test_from_nothing_to_a_running_bot(tmp_path: Path) -> None:
         proxy = stack.enter_context(TlsProxy(ports, folder=tmp_path))
         variables = {"BOT_NETWORK_PROXY": proxy.url, "BOT_NETWORK_CA_FILE": str(proxy.authority)}
         with in_terminal(main, "setup", folder=tmp_path, variables=variables) as terminal:
-            terminal.expect("ZhiPu API key.*: ")
+            terminal.expect(ASK_KEY)
             terminal.type(KEY)
             assert terminal.hidden
             terminal.expect(r"All \d\d checks passed")
@@ -170,10 +187,10 @@ def test_from_nothing_to_a_running_bot(tmp_path: Path) -> None:
 
 
 def test_the_page_is_filled_in(platform: Platform) -> None:
+    """The link asks for exactly the scopes of ``scopes.json``, the events that are used and the card callback."""
     platform.accounts.scan_seconds = DEADLINE
-    with platform.setup(variables={"ZHIPU_API_KEY": KEY}) as terminal:
-        link = terminal.expect(r"http://127\.\S+page/launcher\S+(?=\s)")[0]
-        httpx.get(link, trust_env=False)
+    with platform.setup() as terminal:
+        httpx.get(terminal.expect(LAUNCHER)[0], trust_env=False)
         assert terminal.wait() == 0
     (opened,) = platform.accounts.opened
     packed = opened["addons"]
@@ -190,67 +207,54 @@ def test_the_page_is_filled_in(platform: Platform) -> None:
         "events": {"items": {"tenant": [*events]}},
         "callbacks": {"items": ["card.action.trigger"]},
     }
-    assert opened["createOnly"] == "true"
+    assert (opened["createOnly"], opened["avatar"][:8]) == ("true", "https://")
     assert all(opened[name] for name in ("name", "desc"))
-    assert opened["avatar"].startswith("https://")
 
 
 def test_it_can_be_repeated(platform: Platform) -> None:
-    with platform.setup(variables={"ZHIPU_API_KEY": KEY}) as terminal:
-        assert terminal.wait() == 0
+    """A second run registers and asks nothing, and leaves ``.env`` as it is; ``--new-app`` registers again."""
+    platform.run()
     before, calls = platform.dotenv.read_text(encoding="utf-8"), len(platform.accounts.calls)
-    with platform.setup() as terminal:
-        assert terminal.wait() == 0
-    assert "is kept" in terminal.screen
-    assert (platform.dotenv.read_text(encoding="utf-8"), len(platform.accounts.calls)) == (before, calls)
-    with platform.setup(new_app=True) as terminal:
-        assert terminal.wait() == 0
+    assert "is kept" in platform.run(key="")
+    assert len(platform.accounts.calls) == calls
+    platform.run(key="", new_app=True)
     assert len(platform.accounts.calls) > calls
     assert platform.dotenv.read_text(encoding="utf-8") == before
 
 
 def test_it_continues_after_an_interruption(platform: Platform) -> None:
-    platform.accounts.scan_seconds = DEADLINE
-    with platform.setup() as terminal:
-        terminal.expect("Waiting for the confirmation")
-        terminal.signal(signal.SIGINT)
-        assert terminal.wait() == 130
-    assert list(platform.folder.iterdir()) == []
-    platform.accounts.scan_seconds = 0
-    with platform.setup() as terminal:
-        terminal.expect("ZhiPu API key.*: ")
-        terminal.signal(signal.SIGINT)
-        assert terminal.wait() == 130
+    """Ctrl-C before the scan leaves nothing, and at the question for the key an app that the next run keeps."""
+    for scan_seconds, shown in ((DEADLINE, "Waiting for the confirmation"), (0, ASK_KEY)):
+        platform.accounts.scan_seconds = scan_seconds
+        assert list(platform.folder.iterdir()) == []
+        with platform.setup(key="") as terminal:
+            terminal.expect(shown)
+            terminal.signal(signal.SIGINT)
+            assert terminal.wait() == 130
     calls = len(platform.accounts.calls)
-    with platform.setup() as terminal:
-        terminal.expect("ZhiPu API key.*: ")
-        terminal.type(KEY)
-        assert terminal.wait() == 0
+    platform.run((ASK_KEY, KEY), key="")
     assert len(platform.accounts.calls) == calls
     assert read_dotenv(platform.dotenv)["ZHIPU_API_KEY"] == KEY
 
 
 def test_a_key_of_the_wrong_form_is_asked_for_again(platform: Platform) -> None:
-    with platform.setup() as terminal:
-        for line, answer in (("", "This is no API key"), ("a key", "This is no API key"), ("plainkey12", "ID.SECRET")):
-            terminal.expect("ZhiPu API key.*: ")
-            terminal.type(line)
-            terminal.expect(answer)
-        terminal.expect("ZhiPu API key.*: ")
-        terminal.type("plainkey12")
-        assert terminal.wait() == 0
+    """Nothing and a blank are no keys; one without a dot is taken the second time."""
+    typed = [(ASK_KEY, line) for line in ("", "a key", "plainkey12", "plainkey12")]
+    screen = platform.run(*typed, key="")
+    assert (screen.count("This is no API key"), screen.count("ID.SECRET")) == (2, 1)
     assert read_dotenv(platform.dotenv)["ZHIPU_API_KEY"] == "plainkey12"
 
 
 @pytest.mark.parametrize("typed", [True, False])
 def test_an_app_that_exists(platform: Platform, *, typed: bool) -> None:
+    """``--app-id`` takes its secret, unseen, or a scan of a page that is about this app."""
     platform.accounts.scan_seconds = DEADLINE
-    with platform.setup(variables={"ZHIPU_API_KEY": KEY}, app_id=platform.feishu.app_id) as terminal:
-        terminal.expect("App Secret of cli_00000000000000aa.*: ")
+    with platform.setup(app_id=platform.feishu.app_id) as terminal:
+        terminal.expect(ASK_SECRET)
         terminal.type(platform.feishu.app_secret if typed else "")
         assert terminal.hidden
         if not typed:
-            link = terminal.expect(r"http://127\.\S+page/launcher\S+(?=\s)")[0]
+            link = terminal.expect(LAUNCHER)[0]
             assert parse_qs(urlsplit(link).query)["clientID"] == [platform.feishu.app_id]
             httpx.get(link, trust_env=False)
         assert terminal.wait() == 0
@@ -261,48 +265,28 @@ def test_an_app_that_exists(platform: Platform, *, typed: bool) -> None:
 
 
 def test_the_platform_is_found_by_the_secret(platform: Platform) -> None:
-    with (
-        FeishuStandIn(FeishuState(app_id="cli_00000000000000cc")) as other,
-        platform.setup(
-            variables={"ZHIPU_API_KEY": KEY}, domains={"feishu": other.origin}, app_id=platform.feishu.app_id
-        ) as terminal,
-    ):
-        terminal.expect("App Secret of.*: ")
-        terminal.type(platform.feishu.app_secret)
-        assert terminal.wait() == 0
-    assert "(Lark)" in terminal.screen
+    """An app that Feishu does not know is tried on Lark, and there ``FEISHU_DOMAIN`` leads then."""
+    answer = (ASK_SECRET, platform.feishu.app_secret)
+    with FeishuStandIn(FeishuState(app_id="cli_00000000000000cc")) as other:
+        assert "(Lark)" in platform.run(answer, domains={"feishu": other.origin}, app_id=platform.feishu.app_id)
     assert read_dotenv(platform.dotenv)["FEISHU_DOMAIN"] == platform.feishu.origin
 
 
-def test_a_wrong_secret_and_a_wrong_app_write_nothing(platform: Platform) -> None:
-    with platform.setup(variables={"ZHIPU_API_KEY": KEY}, app_id=platform.feishu.app_id) as terminal:
-        terminal.expect("App Secret of.*: ")
-        terminal.type("wrong-secret")
-        assert terminal.wait() == 1
-    assert "Neither Feishu nor Lark accepts" in terminal.screen
-    assert "wrong-secret" not in terminal.screen
-    with platform.setup(variables={"ZHIPU_API_KEY": KEY}, app_id="cli_00000000000000bb") as terminal:
-        terminal.expect("App Secret of.*: ")
-        terminal.type("")
-        assert terminal.wait() == 1
-    assert "Another app was confirmed (cli_00000000000000aa)" in terminal.screen
-    assert list(platform.folder.iterdir()) == []
-
-
-def test_a_registration_that_fails_is_explained(platform: Platform) -> None:
+def test_a_wrong_secret_or_app_and_a_denial_write_nothing(platform: Platform) -> None:
+    """They are explained in the language of the terminal."""
+    screen = platform.run((ASK_SECRET, "wrong-secret"), code=1, app_id=platform.feishu.app_id)
+    assert ("Neither Feishu nor Lark accepts" in screen, "wrong-secret" in screen) == (True, False)
+    screen = platform.run((ASK_SECRET, ""), code=1, app_id="cli_00000000000000bb")
+    assert "Another app was confirmed (cli_00000000000000aa)" in screen
     platform.accounts.outcome = "denied"
-    with platform.setup(variables={"LANG": "zh_CN.UTF-8"}) as terminal:
-        assert terminal.wait() == 1
-    assert "创建被拒绝" in terminal.screen
+    assert "创建被拒绝" in platform.run(code=1, variables={"LANG": "zh_CN.UTF-8"})
     assert list(platform.folder.iterdir()) == []
 
 
-def test_a_failed_check_ends_it(platform: Platform) -> None:
+def test_only_the_checks_that_failed_are_shown(platform: Platform) -> None:
     platform.feishu.scopes.discard("im:message:send_as_bot")
-    with platform.setup(variables={"ZHIPU_API_KEY": KEY}) as terminal:
-        assert terminal.wait() == 1
-    assert "missing for sending: im:message:send_as_bot" in terminal.screen
-    assert "Bot ability" not in terminal.screen
+    screen = platform.run(code=1)
+    assert ("missing for sending: im:message:send_as_bot" in screen, "Bot ability" in screen) == (True, False)
 
 
 @pytest.mark.parametrize("place", ["malformed", "folder"])
@@ -311,18 +295,14 @@ def test_what_cannot_be_written_is_found_before_the_scan(platform: Platform, pla
         platform.dotenv.write_text("FEISHU_APP_ID\n=", encoding="utf-8")
     else:
         platform.dotenv.mkdir()
-    with platform.setup() as terminal:
-        assert terminal.wait() == 2
-    assert ".env" in terminal.screen
+    assert ".env" in platform.run(code=2)
     assert platform.accounts.calls == []
 
 
 def test_without_a_terminal_the_key_comes_from_the_environment(platform: Platform) -> None:
-    with platform.setup(typing=False) as terminal:
-        assert terminal.wait() == 2
-    assert "ZHIPU_API_KEY: is not set" in terminal.screen
-    with platform.setup(typing=False, variables={"ZHIPU_API_KEY": KEY}) as terminal:
-        assert terminal.wait() == 0
+    """Where nobody can be asked the variable is named, and the app that was created is kept."""
+    assert "ZHIPU_API_KEY: is not set" in platform.run(code=2, key="", typing=False)
+    assert "is kept" in platform.run(typing=False)
 
 
 OWN = """\
@@ -337,6 +317,7 @@ LAST=1"""
 
 
 def test_the_rest_of_the_file_stays(tmp_path: Path) -> None:
+    """Comments and other variables keep their places; a variable is set where it stood first, or at the end."""
     values = {"FEISHU_APP_ID": "cli_new", "FEISHU_APP_SECRET": "a b${c}#", "ZHIPU_API_KEY": "id.secret"}
     written = with_variables(OWN, values)
     assert written == (
@@ -345,6 +326,17 @@ def test_the_rest_of_the_file_stays(tmp_path: Path) -> None:
     )
     (tmp_path / ".env").write_text(written, encoding="utf-8")
     assert read_dotenv(tmp_path / ".env") == {**values, "OTHER": "a # b\nc", "LAST": "1"}
+
+
+LOCALES = {
+    "zh": [{"LANG": "zh_CN.UTF-8"}, {"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_CN"}],
+    "en": [{}, {"LANG": "zh_TW", "LC_ALL": "C.UTF-8"}],
+}
+
+
+def test_the_language_is_that_of_the_locale() -> None:
+    found = {language: {terminal_language(one) for one in variables} for language, variables in LOCALES.items()}
+    assert found == {"zh": {"zh"}, "en": {"en"}}
 
 
 @pytest.mark.parametrize("columns", [80, 100])
@@ -360,19 +352,6 @@ def test_the_code_is_dark_on_light_on_any_background(columns: int) -> None:
     assert [row[border : border + size] for row in rows[border : border + size]] == wanted
     assert sum(map(sum, rows)) == sum(map(sum, wanted))
     assert max(map(len, lines)) <= columns
-
-
-@pytest.mark.parametrize(
-    ("variables", "language"),
-    [
-        ({}, "en"),
-        ({"LANG": "zh_CN.UTF-8"}, "zh"),
-        ({"LANG": "zh_TW", "LC_ALL": "C.UTF-8"}, "en"),
-        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_CN"}, "zh"),
-    ],
-)
-def test_the_language_is_that_of_the_locale(variables: dict[str, str], language: str) -> None:
-    assert terminal_language(variables) == language
 
 
 def read_stream(origin: str, is_enough: Callable[[str], bool]) -> str:
@@ -407,15 +386,12 @@ def test_the_sandbox_ends_with_a_bot_that_answers(tmp_path: Path) -> None:
     assert own.read_text(encoding="utf-8") == "FEISHU_APP_ID=cli_mine\n"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
+def test_a_scan_in_the_sandbox_can_end_as_named(tmp_path: Path) -> None:
+    for arguments, code, words in (
         (["denied"], 1, "The app was denied"),
         (["lark", "--no-start"], 0, "(Lark)"),
         (["approved", "--folder", "."], 2, "is not overwritten"),
-    ],
-)
-def test_a_scan_in_the_sandbox_can_end_as_named(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
-    (tmp_path / ".env").write_text("", encoding="utf-8")
-    ran = run("setup", "--sandbox", *arguments, folder=tmp_path)
-    assert (ran.code, words in ran.text + ran.stderr) == (code, True), ran.text + ran.stderr
+    ):
+        (tmp_path / ".env").touch()
+        ran = run("setup", "--sandbox", *arguments, folder=tmp_path)
+        assert (ran.code, words in ran.text + ran.stderr) == (code, True), ran.text + ran.stderr

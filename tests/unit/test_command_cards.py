@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
 from bot import sizes
 from bot.chat.cards import command_cards as commands
 from bot.chat.cards import help_cards as guides
@@ -64,23 +62,10 @@ QUEUE_ROWS: list[tuple[dict[str, Any], str, str]] = [
 
 
 def test_queue_has_a_line_for_each_request() -> None:
+    """Each line says whose it is without a name, its state and position, and for one's own what all images cost."""
     for entry, zh, en in QUEUE_ROWS:
         card = commands.render_queue(cards(), line(queued(**entry)))
         assert (lines(card)[0], lines(card, "en_us")[0]) == (zh, en)
-
-
-def test_prompts_of_other_chats_and_people_are_protected() -> None:
-    secret = queued(1, here=False, prompt="给老板的生日惊喜")
-    assert "惊喜" not in "".join(lines(commands.render_queue(cards(), line(secret))))
-    assert "给老板的生日惊喜" in lines(commands.render_queue(cards(), line(secret, private=True)))
-    said = lines(commands.render_queue(cards(), line(queued(1, prompt="猫" * 200), queued(prompt="狗" * 200))))
-    assert (said[1], said[3]) == ("猫" * 99 + "…", "狗" * 39 + "…")
-
-
-def test_long_queue_is_cut_and_counted() -> None:
-    view = line(*(queued(waiting=2) for _ in range(50)), queued(1, prompt="我的猫"), elsewhere=7)
-    said = lines(commands.render_queue(cards(), view))
-    assert {"我的猫", "这里还有 78 张没有列出。", "其他会话里还有 7 张。"} <= set(said)
     paused = sample("empty queue")
     assert lines(paused) == ["管理员暂停了生成，排队的图片等恢复后再画。", "这里没有等待中或正在生成的图片。"]
     assert paused["header"]["template"] == "orange"
@@ -88,7 +73,20 @@ def test_long_queue_is_cut_and_counted() -> None:
     assert own == ["cancel", "cancel"]
 
 
+def test_queue_protects_prompts_and_is_cut_and_counted() -> None:
+    """A group does not read what somebody asked for elsewhere; other people's prompts are short, own ones listed."""
+    secret = queued(1, here=False, prompt="给老板的生日惊喜")
+    assert "惊喜" not in "".join(lines(commands.render_queue(cards(), line(secret))))
+    assert "给老板的生日惊喜" in lines(commands.render_queue(cards(), line(secret, private=True)))
+    said = lines(commands.render_queue(cards(), line(queued(1, prompt="猫" * 200), queued(prompt="狗" * 200))))
+    assert (said[1], said[3]) == ("猫" * 99 + "…", "狗" * 39 + "…")
+    view = line(*(queued(waiting=2) for _ in range(50)), queued(1, prompt="我的猫"), elsewhere=7)
+    said = lines(commands.render_queue(cards(), view))
+    assert {"我的猫", "这里还有 78 张没有列出。", "其他会话里还有 7 张。"} <= set(said)
+
+
 def test_settings_show_who_has_set_what() -> None:
+    """Whether the person, the chat or the team has set a default; the person comes first."""
     assert lines(commands.render_settings(cards(), **SETTINGS))[0].splitlines() == [
         "模型 glm-image · 默认",
         "尺寸 1568x1056（≈3:2） · 你设置的",
@@ -104,9 +102,6 @@ def test_settings_show_who_has_set_what() -> None:
     of_chat = commands.render_settings(cards(), **{**SETTINGS, "own": ()}, of_chat=True)
     assert header(of_chat) == ["本会话的默认选项"]
     assert lines(of_chat, "en_us")[0].splitlines()[-1] == "Images at once: 2 · default"
-
-
-def test_changed_defaults_read_as_in_the_settings() -> None:
     changes = {"size": "1728x960", "style": "ink", "watermark": False, "count": 2}
     card = commands.render_changed(cards(), changes, for_chat=False)
     assert lines(card) == ["以后你的图片默认用：尺寸 1728x960（≈16:9） · 风格 水墨 · 无水印 · 一次 2 张"]
@@ -159,6 +154,7 @@ def test_quota_shows_what_is_left_and_until_when() -> None:
 
 
 def test_statistics_show_the_month() -> None:
+    """A bar for each day of the month, days without images between the others, and a file of all."""
     card = sample("stats")
     assert header(card) == ["2026-11 统计"]
     assert lines(card, "en_us") == [
@@ -178,26 +174,23 @@ def test_statistics_show_the_month() -> None:
         ),
         "About 4,321 calls to Feishu this month. Times are medians.",
     ]
-    assert [(one["user_id"], one["show_name"]) for one in tagged(card, "person")][:2] == [
-        ("ou_0001", True),
-        ("ou_0002", True),
-    ]
+    people = [(one["user_id"], one["show_name"]) for one in tagged(card, "person")]
+    assert people[:2] == [("ou_0001", True), ("ou_0002", True)]
     assert pressable(card) == {"导出 CSV": {"a": "export", "m": "2026-11"}}
-    empty = dataclasses.replace(
-        STATS, models=(), people=(), chats=(), days=(), outcomes={}, feishu_calls=0, paused=True
+    (chart,) = tagged(
+        commands.render_stats(cards(), dataclasses.replace(STATS, days=(("10-31", 9), ("11-01", 1), ("11-03", 2)))),
+        "chart",
     )
+    values = chart["chart_spec"]["data"]["values"]
+    assert [(one["day"], one["images"]) for one in values] == [("11-01", 1), ("11-02", 0), ("11-03", 2)]
+    nothing: dict[str, Any] = dict.fromkeys(("models", "people", "chats", "days"), ())
+    empty = dataclasses.replace(STATS, **nothing, outcomes={}, feishu_calls=0, paused=True)
     said = ["现在是暂停状态，发送 /resume 恢复。", "这个月还没有图片。", "本月飞书接口约调用 0 次；时间是中位数。"]
     assert lines(commands.render_stats(cards(), empty)) == said
 
 
-def test_chart_has_a_bar_for_each_day_of_its_month() -> None:
-    days = (("10-31", 9), ("11-01", 1), ("11-03", 2))
-    (chart,) = tagged(commands.render_stats(cards(), dataclasses.replace(STATS, days=days)), "chart")
-    values = chart["chart_spec"]["data"]["values"]
-    assert [(one["day"], one["images"]) for one in values] == [("11-01", 1), ("11-02", 0), ("11-03", 2)]
-
-
 def test_question_asks_twice_before_several_images() -> None:
+    """The price is on the button, and what costs more than one image is confirmed; once answered it has none."""
     assert pressable(sample("question")) == {
         "画出来 ¥0.10": {"a": "confirm", "r": "req_1"},
         "不用": {"a": "decline", "r": "req_1"},
@@ -209,13 +202,32 @@ def test_question_asks_twice_before_several_images() -> None:
         assert (pressable(sample(name)), sample(name)["header"]["template"]) == ({}, "grey")
     free = commands.render_question(cards(), request_id="r", prompt="", price=0.0)
     assert (lines(free)[0], next(iter(pressable(free)))) == ("要把这条消息画成图吗？", "画出来 免费")
-
-
-def test_duplicate_and_cancelled_say_what_they_cost() -> None:
     assert pressable(sample("duplicate")) == {"再画一张 ¥0.10": {"a": "confirm", "r": "req_1"}}
     assert lines(sample("duplicate"))[-1] == "没有产生费用"
+    # What was cancelled before it began is free, the rest may be charged.
     assert lines(sample("cancelled two")) == ["已取消 2 张，都还没开始，没有产生费用。", PROMPT]
     assert lines(sample("cancelled one in call")) == ["已取消 2 张，其中 1 张已交给平台，可能计费 ¥0.10。"]
+
+
+def test_sizes_models_styles_and_tips_are_listed() -> None:
+    """Every size has its ratio, each rule its numbers, each model its price and usual time, each style its words."""
+    text = "\n".join(lines(sample("sizes")))
+    for model, recommended in sizes.RECOMMENDED.items():
+        assert model in text
+        assert all(f"{size}（{sizes.ratio_name(size)}" in text for size in recommended)
+    assert "1280x1280（1:1，默认）" in text
+    assert "边长 1024–2048，都是 32 的倍数，总像素不超过 4,194,304" in text
+    said = lines(sample("models"), "en_us")
+    assert said[0] == "glm-image (default) · ¥0.10 per image · usually 20–50 s"
+    assert {"cogview-4-250304 · usually 5–20 s", "cogview-3-flash · free · usually 5–20 s"} <= set(said)
+    card = sample("styles")
+    for style, text in zip(styles().all, lines(card, "en_us"), strict=False):
+        assert text == f"{style.name['en']}: {style.words['en']}"
+    values = [one["behaviors"][0]["value"] for one in tagged(card, "button")]
+    assert values == [{"a": "style", "s": style.name["en"]} for style in styles().all]
+    tips = "\n".join(lines(sample("tips")))
+    for example in ("英国短毛猫", "赛博朋克风格", "柔和的逆光", "特写镜头", "好看的图片", "白天和夜晚同时"):
+        assert example in tips
 
 
 def test_help_lists_every_option_and_the_commands_that_exist() -> None:
@@ -230,20 +242,22 @@ def test_help_lists_every_option_and_the_commands_that_exist() -> None:
     assert "/stats" not in text
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_examples_in_the_help_can_be_copied(language: Language) -> None:
-    for name in COMMAND_NAMES:
-        for example in re.findall("`([^`]+)`", catalogue().text(f"help.command.{name}", language)):
-            assert getattr(parse(example), "name", None) == name, example
-    for name in OPTIONS:
-        values = dict.fromkeys(catalogue().placeholders(f"help.option.{name}"), "x")
-        example = catalogue().text(f"help.option.{name}", language, **values).split("`")[1]
-        assert list(options_in(f"a cat {example}", prompt="a cat")) == [name]
-    examples = re.findall("`([^`]+)`", catalogue().text("help.words", language))
-    assert len(examples) >= 5
-    for example in examples:
-        is_option = example.startswith(("/", "--"))
-        assert options_in(f"猫 {example}", prompt="猫") if is_option else isinstance(parse(example), Command)
+def test_examples_in_the_help_can_be_copied() -> None:
+    """What is between the marks of a line is that command, or an option that leaves the prompt."""
+    languages: tuple[Language, ...] = ("zh", "en")
+    for language in languages:
+        for name in COMMAND_NAMES:
+            for example in re.findall("`([^`]+)`", catalogue().text(f"help.command.{name}", language)):
+                assert getattr(parse(example), "name", None) == name, example
+        for name in OPTIONS:
+            values = dict.fromkeys(catalogue().placeholders(f"help.option.{name}"), "x")
+            example = catalogue().text(f"help.option.{name}", language, **values).split("`")[1]
+            assert list(options_in(f"a cat {example}", prompt="a cat")) == [name]
+        examples = re.findall("`([^`]+)`", catalogue().text("help.words", language))
+        assert len(examples) >= 5
+        for example in examples:
+            is_option = example.startswith(("/", "--"))
+            assert options_in(f"猫 {example}", prompt="猫") if is_option else isinstance(parse(example), Command)
 
 
 def options_in(text: str, *, prompt: str) -> Mapping[str, object]:
@@ -263,29 +277,6 @@ def test_help_cards_name_the_teams_defaults() -> None:
     text = "\n".join(lines(guides.render_help(ctx), "en_us"))
     for said in ("1344x768 by default", "standard by default", "cogview-4 by default"):
         assert said in text
-
-
-def test_sizes_and_models_are_listed() -> None:
-    text = "\n".join(lines(sample("sizes")))
-    for model, recommended in sizes.RECOMMENDED.items():
-        assert model in text
-        assert all(f"{size}（{sizes.ratio_name(size)}" in text for size in recommended)
-    assert "1280x1280（1:1，默认）" in text
-    assert "边长 1024–2048，都是 32 的倍数，总像素不超过 4,194,304" in text
-    said = lines(sample("models"), "en_us")
-    assert said[0] == "glm-image (default) · ¥0.10 per image · usually 20–50 s"
-    assert {"cogview-4-250304 · usually 5–20 s", "cogview-3-flash · free · usually 5–20 s"} <= set(said)
-
-
-def test_styles_and_tips_are_listed_with_examples() -> None:
-    card = sample("styles")
-    for style, text in zip(styles().all, lines(card, "en_us"), strict=False):
-        assert text == f"{style.name['en']}: {style.words['en']}"
-    values = [one["behaviors"][0]["value"] for one in tagged(card, "button")]
-    assert values == [{"a": "style", "s": style.name["en"]} for style in styles().all]
-    tips = "\n".join(lines(sample("tips")))
-    for example in ("英国短毛猫", "赛博朋克风格", "柔和的逆光", "特写镜头", "好看的图片", "白天和夜晚同时"):
-        assert example in tips
 
 
 def test_welcome_shows_examples_to_press() -> None:
@@ -315,15 +306,19 @@ def choices(card: dict[str, Any]) -> dict[str, tuple[list[str], str]]:
 
 
 def test_form_is_filled_in_with_the_request() -> None:
+    """The button carries the request and says the price; the field takes 1,000 characters, and says so."""
     card = form(size="1568x1056", style="INK")
     assert [(field["name"], field["default_value"]) for field in tagged(card, "input")] == [("prompt", "一只橘猫")]
     assert choices(card)["size"] == (["1568x1056", *sizes.RATIOS], "1568x1056")
     assert choices(card)["style"][1] == "ink"
-    button = tagged(card, "button")[0]
-    assert pressable(card)["生成 ¥0.10"] == {"a": "submit", "r": "req_1"}
-    assert button["form_action_type"] == "submit"
-    assert [element["tag"] for element in card["body"]["elements"]] == ["form"]
     assert choices(form(style="baroque"))["style"][1] == "none"  # a style that was removed from the file
+    assert pressable(card)["生成 ¥0.10"] == {"a": "submit", "r": "req_1"}
+    assert tagged(card, "button")[0]["form_action_type"] == "submit"
+    assert [element["tag"] for element in card["body"]["elements"]] == ["form"]
+    card = form(prompt="猫" * 1500)
+    assert tagged(card, "input")[0]["default_value"] == "猫" * 1000
+    assert any("共 1500 字" in text for text in lines(card))
+    assert not any("1000 字" in text for text in lines(form(prompt="猫" * 1000)))
 
 
 def test_every_choice_of_the_form_is_valid() -> None:
@@ -335,13 +330,6 @@ def test_every_choice_of_the_form_is_valid() -> None:
             typed = PartialOptions(**{name: "" if value == "none" else value})
             resolved = resolve_options(typed, defaults=Options(), may_drop_watermark=False, styles=styles())
             assert isinstance(resolved, Options)
-
-
-def test_form_says_how_much_of_a_long_prompt_is_missing() -> None:
-    card = form(prompt="猫" * 1500)
-    assert tagged(card, "input")[0]["default_value"] == "猫" * 1000
-    assert any("共 1500 字" in text for text in lines(card))
-    assert not any("1000 字" in text for text in lines(form(prompt="猫" * 1000)))
 
 
 def test_each_notice_has_its_title_and_sentence() -> None:

@@ -14,7 +14,7 @@ from bot.chat.parsing.parser import parse
 from bot.errors import UserError
 from bot.models import CardAction, Event, Ignored, ImagePrompt, Message, MessageRecall, Onboarding, ParsedMessage
 from bot.options import PartialOptions
-from tests.unit.test_parser_properties import anything
+from tests.unit.test_parser import anything
 
 BOT, SENDER = "ou_bot", "ou_sender"
 MESSAGE = "im.message.receive_v1"

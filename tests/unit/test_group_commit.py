@@ -44,10 +44,13 @@ class GroupCommitHarness:
 
 
 def test_items_submitted_during_a_commit_are_the_next_group() -> None:
+    """At once and in order, each with its own result, of however many threads."""
     harness = GroupCommitHarness()
     assert [one.result() for one in harness.run()] == [2 * number for number in range(MOST)]
     assert harness.groups == [[0], [1, 2, 3, 4, 5, 6, 7]]
-    assert harness.group.submit(9) == 18
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(harness.group.submit, range(1000))) == [2 * number for number in range(1000)]
+    assert sorted(item for group in harness.groups[2:] for item in group) == list(range(1000))
 
 
 def test_an_item_that_fails_fails_alone() -> None:
@@ -75,16 +78,3 @@ def test_without_a_database_a_group_fails_as_one() -> None:
             one.result()
     assert len(harness.groups) == 2
     assert harness.group.submit(9) == 18
-
-
-def test_many_threads_get_their_own_results() -> None:
-    committed: list[int] = []
-
-    def commit(items: Sequence[int]) -> list[int]:
-        committed.extend(items)
-        return [-item for item in items]
-
-    group = GroupCommit(commit)
-    with ThreadPoolExecutor(16) as pool:
-        assert list(pool.map(group.submit, range(1000))) == [-number for number in range(1000)]
-    assert sorted(committed) == list(range(1000))

@@ -7,8 +7,15 @@ from collections import Counter
 from itertools import cycle
 from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.app import text_errors
 from bot.chat.parsing.intents import Intent, Situation, recognize
 from bot.chat.parsing.wording import Rules
+from bot.errors import SettingsError
+from bot.settings import load
 from bot.text import visible
 from tests.unit.card_samples import styles
 
@@ -97,3 +104,125 @@ def test_thanks_and_greetings_make_nothing_a_prompt() -> None:
     said = [(situation, form.format(text)) for (situation, text, _), form in zip(free, cycle(FORMS), strict=False)]
     paid = [row for row in said if understood(*row).kind in ("prompt", "again")]
     assert [text for _, text in paid if "一只猫 /" not in text] == []
+
+
+CONFIG = Path("config")
+SITUATIONS = st.builds(Situation, result=st.booleans(), waiting=st.booleans())
+THANKS = [
+    *("谢谢", "好的", "收到", "哈哈", "不错", "太棒了", "辛苦了", "ok", "thanks", "thank you", "nice", "lol", "[赞]"),
+    *("👍", "🙏", "😀"),
+]
+MARKS = [*"，。！？~…,.!? ", "", "\n", "！！"]
+OPTIONS = ["竖版", "16:9", "横图", "两张", "无水印", "高清", "1920x1080", "/size 16:9", "--n 2", "square", "不要水印"]
+WORDS = [
+    *("画", "帮我画一张", "一只猫", "谢谢", "再来一张", "改成", "请", "a cat", "draw ", "in ", "的", "吗", "吧", "@"),
+    *("/", "-ar 16:9", "“", "”", '"'),
+]
+texts = st.text() | st.lists(st.sampled_from([*THANKS, *MARKS, *OPTIONS, *WORDS])).map("".join)
+
+
+def read(text: str, situation: Situation | None = None) -> Intent:
+    return recognize(text, rules=RULES, situation=situation, styles=styles())
+
+
+def words_of(text: str) -> str:
+    return re.sub(r"[\W_]", "", text)
+
+
+@given(texts, SITUATIONS)
+def test_prompt_and_spans_make_up_the_whole_text(text: str, situation: Situation) -> None:
+    intent = read(text, situation)
+    ends = [0, *(place for span in intent.spans for place in (span.start, span.end)), len(text)]
+    assert ends == sorted(ends)
+    if intent.kind in ("prompt", "edit", "ambiguous"):
+        left = "".join(text[start:end] for start, end in zip(ends[::2], ends[1::2], strict=True))
+        assert words_of(left) == words_of(intent.prompt)
+
+
+@given(
+    st.sampled_from([*OPTIONS, *THANKS, "再来一张", "改成蓝色", "取消", "/help"]),
+    st.sampled_from(["“”", "「」", "『』", '""']),
+    st.sampled_from(["写着{}的海报", "一只猫，{}", "画{}", "请帮我画一张海报，上面写{}，谢谢"]),
+    SITUATIONS,
+)
+def test_quoted_text_is_no_option(quoted: str, marks: str, form: str, situation: Situation) -> None:
+    text = f"{marks[0]}{quoted}{marks[1]}"
+    intent = read(form.format(text), situation)
+    assert (intent.kind, intent.options.given) == ("prompt", {})
+    assert text in intent.prompt
+
+
+@given(st.lists(st.sampled_from(THANKS), min_size=1, max_size=4), st.sampled_from(OPTIONS), SITUATIONS)
+def test_thanks_beside_options_make_no_new_image(thanks: list[str], option: str, situation: Situation) -> None:
+    intent = read(f"{'，'.join(thanks)}，{option}", situation)
+    assert intent.kind in ("thanks", "ambiguous", "rejected", "command", *(["again"] if situation.result else []))
+
+
+@given(st.lists(st.tuples(st.sampled_from(THANKS), st.sampled_from(MARKS)), min_size=1, max_size=30), SITUATIONS)
+def test_thanks_are_never_paid(parts: list[tuple[str, str]], situation: Situation) -> None:
+    assert read("".join(word + mark for word, mark in parts), situation).kind not in ("prompt", "again")
+
+
+CLOCKS = [
+    "下午{}的车站",
+    "比分{}的记分牌",
+    "湖人 {} 勇士，海报",
+    "湖人{}勇士的海报",
+    "画一个指向{}的钟",
+    "比分 {} 的海报",
+]
+
+
+@given(st.integers(0, 23), st.integers(0, 59), st.sampled_from(CLOCKS))
+def test_a_time_or_a_score_is_no_size(first: int, second: int, form: str) -> None:
+    for pair in (f"{first}:{second:02}", f"{first}:{second}", f"{first}：{second}"):
+        assert read(form.format(pair)).options.given.get("size") is None
+
+
+REPEATED = [
+    *("ok", "[赞]", "👍", "竖版", "16:9", "/size 16:9", "--n 2", "square", *WORDS),
+    *("3:2 ", "/竖版 ", "在", "哈", "是", "[a", "a ", "不", "@a.", "---"),
+]
+
+
+@pytest.mark.parametrize("part", REPEATED)
+def test_long_messages_take_linear_time(part: str) -> None:
+    assert read(part * (100_000 // len(part))).kind != "edit"
+
+
+FAULTS = [
+    ("[thanks]", "[thank]", "thank.phrases: is not known"),
+    ("phrases = [", "phrases = [1, ", "thanks.phrases: entry 1 (1): must be a text"),
+    ("phrases = [", 'phrases = ["(", ', "thanks.phrases: entry 1 ((): is not a regular expression"),
+    ("phrases = [", 'phrases = ["a*", ', "thanks.phrases: entry 1 (a*): matches the empty text"),
+    ("phrases = [", 'phrases = ["(?P<n>a)", ', "thanks.phrases: entry 1 ((?P<n>a)): has a named group"),
+    ('joint = ["', 'joint = "x"\n_ = ["', "lead_in.joint: write a list of expressions"),
+]
+
+
+def test_a_faulty_list_is_reported(tmp_path: Path) -> None:
+    content = (CONFIG / "intents.toml").read_text("utf-8")
+    for old, new, fault in FAULTS:
+        (tmp_path / "intents.toml").write_text(content.replace(old, new, 1), "utf-8")
+        with pytest.raises(SettingsError) as raised:
+            Rules.load(tmp_path)
+        assert any(error.startswith(f"intents.toml: {fault}") for error in raised.value.faults), fault
+
+
+def test_faulty_lists_are_reported_with_the_other_settings(tmp_path: Path) -> None:
+    for file in CONFIG.glob("*.toml"):
+        content = (
+            file.read_text("utf-8").replace("phrases = [", 'phrases = ["(", ', 1).replace('zh = "水墨"', 'zh = ""')
+        )
+        (tmp_path / file.name).write_text(content, "utf-8")
+    with pytest.raises(SettingsError) as raised:
+        load({"BOT_CONFIG_DIR": str(tmp_path), "PORT": "a"}, check_folder=text_errors)
+    begins = [fault.partition(":")[0] for fault in raised.value.faults]
+    assert begins == ["PORT", "styles.toml", "intents.toml"]
+
+
+def test_a_teams_own_words_count(tmp_path: Path) -> None:
+    content = (CONFIG / "intents.toml").read_text("utf-8")
+    (tmp_path / "intents.toml").write_text(content.replace("phrases = [", 'phrases = ["拍谢",', 1), "utf-8")
+    assert recognize("拍谢", rules=Rules.load(tmp_path)).kind == "thanks"
+    assert read("拍谢").kind == "ambiguous"

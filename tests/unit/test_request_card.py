@@ -81,12 +81,6 @@ def test_queue_position_comes_first() -> None:
         assert pressable(card) == {"取消": {"a": "cancel", "r": "req_1"}}
 
 
-def test_several_images_in_progress_share_their_sentences() -> None:
-    said = lines(render_request(cards(), STAGES["first of four"]))
-    assert said[:3] == ["第 1 张 · 21 秒", "第 2 张：正在生成，通常需要 20–50 秒", "第 3、4 张：已排队"]
-    assert said[-1].startswith("预计费用 ¥0.40（4 张，每张 ¥0.10）")
-
-
 def test_result_shows_everything() -> None:
     card = render_request(cards(), STAGES["ready"])
     (image,) = tagged(card, "img")
@@ -116,6 +110,64 @@ def test_several_images_share_a_grid() -> None:
         originals = [one["behaviors"][0]["value"] for one in buttons]
         assert originals == [{"a": "original", "g": f"gen_{number}"} for number in range(1, count + 1)]
         assert lines(card)[-1].startswith(f"费用 ¥0.{count}0")
+
+
+def rejected_content(*roles: str, **values: str) -> GenerationView:
+    """An image that the content filter rejected."""
+    return failed("failure.content", roles=roles, values=values)
+
+
+def quota(until: str) -> GenerationView:
+    return failed("failure.quota", values={"until": until})
+
+
+UNKNOWN_ROLE = generation(State.DONE, findings=(ContentFinding(role="somebody", level=2),))
+BALANCE = tuple(failed("failure.balance", number) for number in range(1, 5))
+FIRST_LINES: list[tuple[tuple[GenerationView, ...], str, str]] = [
+    # A value that is missing or nonsense leaves a plainer sentence.
+    *(((quota(until),), "平台额度已用完。", "") for until in ("2026-11-23", "inf", "253402300800")),
+    ((quota("1795363200"),), "平台额度已用完，11-23 00:00 恢复。", ""),
+    ((failed("failure.quota_plain"),), "平台额度已用完。", ""),
+    ((failed("failure.size", values={"model": "glm-image"}),), "模型不支持这个尺寸。", ""),
+    ((failed("failure.of_another_version"),), "程序出错，这张图没有完成。", ""),
+    ((generation(State.FAILED),), "程序出错，这张图没有完成。", ""),
+    # Each side that was rejected is named once, with the level where it is known.
+    ((rejected_content(),), "没通过内容安全检查。", ""),
+    ((rejected_content("user", level="0"),), "提示词没通过内容安全检查（级别 0，最严重）。", "(level 0, most severe)."),
+    ((rejected_content("assistant", "user"),), "生成的图片和提示词没通过内容安全检查。", "the image and the prompt."),
+    ((rejected_content("history", "history", "x", level="1"),), "上文没通过内容安全检查（级别 1，较严重）。", ""),
+    (STAGES["warned"].images, "⚠ 生成的图片有内容安全提示（级别 2，较轻），分享前请留意。", ""),
+    ((UNKNOWN_ROLE,), "⚠ 有内容安全提示（级别 2，较轻），分享前请留意。", ""),
+    # Images that failed for one reason share a sentence.
+    (BALANCE, "第 1、2、3、4 张：智谱账号余额不足。", "Images 1, 2, 3, 4: The ZhiPu account has no balance left."),
+    (STAGES["kept"].images, say("cancelled.kept"), ""),
+]
+
+
+def test_first_line_says_what_happened() -> None:
+    for images, zh, en in FIRST_LINES:
+        assert shown(*images)[0] == zh
+        assert shown(*images, locale="en_us")[0].endswith(en)
+    assert "改掉可能敏感的词" in shown(rejected_content("user"))[1]
+    assert "画面写得更温和" in shown(rejected_content("assistant"))[1]
+
+
+def test_several_images_are_named_by_their_numbers() -> None:
+    """Those in the same state share a sentence, and the ids of equal failures a line."""
+    said = lines(render_request(cards(), STAGES["first of four"]))
+    assert said[:3] == ["第 1 张 · 21 秒", "第 2 张：正在生成，通常需要 20–50 秒", "第 3、4 张：已排队"]
+    assert said[-1].startswith("预计费用 ¥0.40（4 张，每张 ¥0.10）")
+    card = render_request(cards(), STAGES["mixed"])
+    each = {"第 4 张：还没开始就取消了", "第 2 张：平台没有在时限内返回图片。", "第 3 张：图片已生成，但没有下载成功。"}
+    assert each <= set(lines(card))
+    assert lines(card)[-1].startswith("费用 ¥0.20，另有 ¥0.10 可能已计费")
+    assert pressable(card)["打开第 3 张原图"] == LINK
+    assert pressable(card)["免费重新下载"] == {"a": "resume", "r": "req_1"}
+    assert sum("余额不足" in line for line in shown(*BALANCE)) == 1
+    with_ids = [replace(image, platform_request_id=f"2026{end}") for image, end in zip(BALANCE, "ab", strict=False)]
+    assert shown(*with_ids)[1] == "平台请求 ID：2026a, 2026b"
+    said = shown(failed("failure.download", 1, url=LINK), *(failed("failure.download", n) for n in (2, 3)))
+    assert (said[0][:5], said[2][:7], said[1] != said[3]) == ("第 1 张", "第 2、3 张", True)
 
 
 BAD_LINKS = [
@@ -178,24 +230,6 @@ def test_notes_are_small() -> None:
     assert say("note.standard") not in shown(generation(State.DONE), options=cogview)
 
 
-def test_recognized_words_are_named_and_can_be_denied() -> None:
-    card = render_request(cards(), STAGES["recognized"])
-    assert "按“竖版”理解为：尺寸 1056x1568（≈2:3）" in lines(card)
-    assert pressable(card)["不是这个意思"]["a"] == "retype"
-
-
-def test_failed_images_are_named_beside_the_others() -> None:
-    card = render_request(cards(), STAGES["mixed"])
-    assert {
-        "第 4 张：还没开始就取消了",
-        "第 2 张：平台没有在时限内返回图片。",
-        "第 3 张：图片已生成，但没有下载成功。",
-    } <= set(lines(card))
-    assert lines(card)[-1].startswith("费用 ¥0.20，另有 ¥0.10 可能已计费")
-    assert pressable(card)["打开第 3 张原图"] == LINK
-    assert pressable(card)["免费重新下载"] == {"a": "resume", "r": "req_1"}
-
-
 VALUES = {"status": "403", "until": "1795363200", "size": "512x512", "model": "glm-image", "allowed": "1280x1280"}
 PLATFORM = "1234 网络错误 <at id=all></at>"
 
@@ -203,7 +237,7 @@ PLATFORM = "1234 网络错误 <at id=all></at>"
 def test_failure_has_three_parts() -> None:
     """Sentence, platform message and advice come in this order, in both languages; no advice offers another model.
 
-    What only an admin can mend is not advised to people: the card says that the admins know.
+    What only an admin can mend is not advised to people: the card says that the admins know, if there are any.
     """
     for key in FAILURES:
         view = request(failed(key, url=LINK, values={**VALUES, "level": "0"}, platform=PLATFORM, roles=("user",)))
@@ -214,61 +248,13 @@ def test_failure_has_three_parts() -> None:
             assert (advice == told) == (key in FOR_ADMINS), key
             assert "{" not in sentence + advice
             assert not re.search(r"cogview|其他模型|换.{0,2}模型|another model|https?:", advice), key
-
-
-def test_without_admins_people_are_asked_to_find_one() -> None:
-    said = lines(render_request(cards(alerts_admins=False), STAGES["failed for all"]))
-    assert said[2] == "请联系管理员，处理好后再试。"
+    without = lines(render_request(cards(alerts_admins=False), STAGES["failed for all"]))
+    assert without[2] == "请联系管理员，处理好后再试。"
     assert lines(render_request(cards(), STAGES["failed for all"]))[2] == "已通知管理员，请等处理好后再试。"
-
-
-def test_platform_message_is_small_and_plain() -> None:
     card = render_request(cards(), request(failed("failure.server", platform=PLATFORM + "x" * 500)))
     text = tagged(card, "div")[1]["text"]
     assert (text["tag"], text["text_size"], text["text_color"]) == ("plain_text", "notation", "grey")
-    assert text["content"].startswith(PLATFORM)
-    assert len(text["content"]) == 160
-
-
-PLAINER: list[tuple[str, dict[str, str], str]] = [
-    *(("failure.quota", {"until": until}, "平台额度已用完。") for until in ("2026-11-23", "inf", "253402300800")),
-    ("failure.quota", {"until": "1795363200"}, "平台额度已用完，11-23 00:00 恢复。"),
-    ("failure.quota_plain", {}, "平台额度已用完。"),
-    ("failure.size", {"model": "glm-image"}, "模型不支持这个尺寸。"),
-    ("failure.content", {}, "没通过内容安全检查。"),
-    ("failure.of_another_version", {}, "程序出错，这张图没有完成。"),
-]
-
-
-def test_missing_value_leaves_a_plainer_sentence() -> None:
-    for sentence, values, zh in PLAINER:
-        assert shown(failed(sentence, values=values))[0] == zh
-    assert shown(generation(State.FAILED))[0] == "程序出错，这张图没有完成。"
-
-
-REFUSALS: list[tuple[tuple[str, ...], str | None, str, str]] = [
-    (("user",), "0", "提示词没通过内容安全检查（级别 0，最严重）。", "the prompt (level 0, most severe)."),
-    (("assistant", "user"), None, "生成的图片和提示词没通过内容安全检查。", "the image and the prompt."),
-    (("history", "history", "x"), "1", "上文没通过内容安全检查（级别 1，较严重）。", "messages (level 1, severe)."),
-]
-
-
-def test_refusal_says_what_was_refused_and_how_bad() -> None:
-    for roles, level, zh, en in REFUSALS:
-        image = failed("failure.content", roles=roles, values={"level": level} if level else {})
-        assert shown(image)[0] == zh
-        assert shown(image, locale="en_us")[0].endswith(en)
-        assert "改掉可能敏感的词" in shown(image)[1]
-    assert "画面写得更温和" in shown(failed("failure.content", roles=("assistant",)))[1]
-
-
-def test_content_warnings_say_where_and_how_bad() -> None:
-    assert lines(render_request(cards(), STAGES["warned"]))[:2] == [
-        "⚠ 生成的图片有内容安全提示（级别 2，较轻），分享前请留意。",
-        "⚠ 提示词有内容安全提示（级别 3，最轻），分享前请留意。",
-    ]
-    unknown = generation(State.DONE, findings=(ContentFinding(role="somebody", level=2),))
-    assert shown(unknown)[0] == "⚠ 有内容安全提示（级别 2，较轻），分享前请留意。"
+    assert (text["content"].startswith(PLATFORM), len(text["content"])) == (True, 160)
 
 
 def test_advice_mentions_a_link_only_where_there_is_one() -> None:
@@ -277,18 +263,6 @@ def test_advice_mentions_a_link_only_where_there_is_one() -> None:
             advice = shown(failed(key, url=url), locale="en_us")[1]
             assert advice == catalogue().text(f"{key}.{form}", "en")
             assert ("link" in advice) == (url == LINK)
-
-
-def test_equal_failures_are_shown_once() -> None:
-    same = [failed("failure.balance", number) for number in range(1, 5)]
-    assert shown(*same)[0] == "第 1、2、3、4 张：智谱账号余额不足。"
-    assert shown(*same, locale="en_us")[0] == "Images 1, 2, 3, 4: The ZhiPu account has no balance left."
-    assert sum("余额不足" in line for line in shown(*same)) == 1
-    with_ids = [replace(image, platform_request_id=f"2026{end}") for image, end in zip(same, "ab", strict=False)]
-    assert shown(*with_ids)[1] == "平台请求 ID：2026a, 2026b"
-    said = shown(failed("failure.download", 1, url=LINK), *(failed("failure.download", n) for n in (2, 3)))
-    assert (said[0][:5], said[2][:7]) == ("第 1 张", "第 2、3 张")
-    assert said[1] != said[3]
 
 
 RETRY, EDIT, RESUME, OPEN = "再试一次", "改提示词", "免费重新下载", "打开原图"
@@ -302,19 +276,26 @@ OFFERS = [
 
 
 def test_trying_again_is_offered_where_it_can_help() -> None:
+    """An image that was cancelled too late is paid for, and words may have been taken for what they were not."""
     for sentence, resumable, labels in OFFERS:
         card = render_request(cards(), request(failed(sentence, url=LINK, resumable=resumable)))
         assert list(pressable(card)) == labels, sentence
-
-
-def test_kept_image_is_offered() -> None:
-    card = render_request(cards(), STAGES["kept"])
-    assert lines(card)[0] == say("cancelled.kept")
-    assert next(iter(pressable(card).items())) == ("还是给我", {"a": "deliver", "r": "req_1"})
+    kept = pressable(render_request(cards(), STAGES["kept"]))
+    assert next(iter(kept.items())) == ("还是给我", {"a": "deliver", "r": "req_1"})
     assert "还是给我" not in pressable(render_request(cards(), STAGES["cancelled in call"]))
+    card = render_request(cards(), STAGES["recognized"])
+    assert "按“竖版”理解为：尺寸 1056x1568（≈2:3）" in lines(card)
+    assert pressable(card)["不是这个意思"]["a"] == "retype"
 
 
-def test_text_says_what_the_card_says() -> None:
+ESCAPED = {
+    '<at user_id="all"></at>': '＜at user_id="all">＜/at>',
+    "&lt;at user_id=1&gt; R&D; a & b": "＆lt;at user_id=1＆gt; R＆D; a & b",
+    "&#60;at>": "＆#60;at>",
+}
+
+
+def test_text_says_what_the_card_says_and_mentions_nobody() -> None:
     assert render_request_text(cards(), STAGES["ready"], "zh").splitlines() == [
         "图片已生成",
         "1728x960 · ≈16:9 · 水墨 · glm-image · 质量 hd · 有水印",
@@ -327,16 +308,6 @@ def test_text_says_what_the_card_says() -> None:
             text = render_request_text(cards(), view, language)
             missing = [line for line in lines(render_request(cards(), view), locale) if line not in text]
             assert [line for line in missing if not re.match("第 . 张 · |Image . · ", line)] == [], stage
-
-
-ESCAPED = {
-    '<at user_id="all"></at>': '＜at user_id="all">＜/at>',
-    "&lt;at user_id=1&gt; R&D; a & b": "＆lt;at user_id=1＆gt; R＆D; a & b",
-    "&#60;at>": "＆#60;at>",
-}
-
-
-def test_text_mentions_nobody() -> None:
     for prompt, said in ESCAPED.items():
-        view: RequestView = request(generation(State.DONE), prompt=prompt)
-        assert said in render_request_text(cards(), view, "zh").splitlines()
+        escaped: RequestView = request(generation(State.DONE), prompt=prompt)
+        assert said in render_request_text(cards(), escaped, "zh").splitlines()

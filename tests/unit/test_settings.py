@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -80,38 +81,22 @@ def faults_of(variables: Mapping[str, str] | None = None, **files: Any) -> list[
     return []
 
 
-def test_shipped_file_has_every_default_with_a_comment() -> None:
-    assert load({}) == Settings(config_dir=CONFIG)
-    written = tomllib.loads(TOML)
-    sections = Settings(config_dir=CONFIG).model_dump(include=set(written))
-    assert {name: set(values) for name, values in written.items()} == {
-        name: set(values) for name, values in sections.items()
-    }
-    for name in (name for values in written.values() for name in values):
-        assert re.search(rf"^#.*\n(?:#.*\n|[a-z_0-9]+ = .*\n)*{name} = ", TOML, re.MULTILINE), name
-
-
-def test_every_variable_with_a_name_of_its_own_stands_in_the_example() -> None:
-    example = (CONFIG / "example.env").read_text(encoding="utf-8")
-    assert [name for name in (*VARIABLES, "BOT_CONFIG_DIR") if f"{name}=" not in example] == []
-
-
-def test_budgets_are_read() -> None:
-    example = re.search(r"^# \[\[budgets\]\]\n(?:# .*\n)+", TOML, re.MULTILINE)
-    assert example is not None
-    (budget,) = loaded(toml=example[0].replace("# ", "")).budgets
-    assert (budget.who, budget.images, budget.yuan) == ("oc_0123456789abcdef", 200, 20.0)
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_environment_precedes_dotenv_and_that_precedes_the_file(encoding: str) -> None:
+def test_environment_precedes_dotenv_and_that_precedes_the_file() -> None:
+    """Also as Notepad saves; a file in another encoding, or a malformed line of ``.env``, is named, not shown."""
     dotenv = "FEISHU_APP_ID=cli_file\nPORT=1234\nBOT_SLOTS_GLM_IMAGE=2\n"
     toml = "[slots]\ncogview = 3\nglm_image = 9\n[team]\nadmins = ['ou_file']\n"
     variables = {"PORT": "4321", "BOT_TEAM_ADMINS": "ou_a, ou_b", "BOT_CARDS_BUTTONS": "false"}
-    settings = loaded(variables, toml=toml, dotenv=dotenv, encoding=encoding)
-    assert (settings.app_id, settings.port, settings.slots.glm_image) == ("cli_file", 4321, 2)
-    assert (settings.slots.by_model()["cogview-4"], settings.team.admins) == (3, ("ou_a", "ou_b"))
-    assert not settings.cards.buttons
+    for encoding in ("utf-8", "utf-8-sig"):
+        settings = loaded(variables, toml=toml, dotenv=dotenv, encoding=encoding)
+        assert (settings.app_id, settings.port, settings.slots.glm_image) == ("cli_file", 4321, 2)
+        assert (settings.slots.by_model()["cogview-4"], settings.team.admins) == (3, ("ou_a", "ou_b"))
+        assert not settings.cards.buttons
+    for encoding, (file, source) in product(("gbk", "utf-16"), ((".env", "dotenv"), ("bot.toml", "toml"))):
+        faults = [fault for fault in faults_of({}, **{source: "# 密钥\n"}, encoding=encoding) if fault.startswith(file)]
+        assert faults == [f"{file}: is not UTF-8; save it as UTF-8 text"]
+    for line in ("PORT='81", 'PORT="81', "PORT='81'x", "=81", "PORT 81"):
+        (fault,) = faults_of(dotenv=f"FEISHU_APP_ID=cli_a\n{line}\n")
+        assert (fault.startswith(".env line 2: "), "81" in fault) == (True, False), line
 
 
 BUDGET = '[[budgets]]\nwho = "ou_1"\n'
@@ -169,14 +154,6 @@ def test_an_error_names_its_source_and_what_the_value_must_be() -> None:
     assert faults_of({"BOT_IMAGES_MODEL": "cogview-4"}, toml='[images]\nsize = "1472x1088"') == []
 
 
-@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
-@pytest.mark.parametrize("file", [".env", "bot.toml"])
-def test_a_file_that_is_not_utf_8_is_an_error(file: str, encoding: str) -> None:
-    sources = {"toml": "# 密钥\n"} if file == "bot.toml" else {"dotenv": "# 密钥\n"}
-    faults = [fault for fault in faults_of({}, **sources, encoding=encoding) if fault.startswith(file)]
-    assert faults == [f"{file}: is not UTF-8; save it as UTF-8 text"]
-
-
 def test_the_home_folder_expands_in_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``~`` in ``.env`` is no shell's, so nobody else would expand it."""
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -186,30 +163,29 @@ def test_the_home_folder_expands_in_folders(tmp_path: Path, monkeypatch: pytest.
     assert (settings.data_dir, settings.config_dir) == (tmp_path / "data", tmp_path / "config")
 
 
-@pytest.mark.parametrize("secret", ["FEISHU_APP_SECRET", "FEISHU_ENCRYPT_KEY", "ZHIPU_API_KEY"])
-def test_no_secret_is_shown(secret: str) -> None:
-    settings = load({secret: "not-a-real-secret"})
-    assert "not-a-real-secret" not in repr(settings) + str(settings.model_dump())
+def test_no_secret_is_shown() -> None:
+    for secret in ("FEISHU_APP_SECRET", "FEISHU_ENCRYPT_KEY", "ZHIPU_API_KEY"):
+        settings = load({secret: "not-a-real-secret"})
+        assert "not-a-real-secret" not in repr(settings) + str(settings.model_dump())
     assert "not-a-real-secret" not in str(faults_of({"PORT": "not-a-real-secret"}))
-
-
-def test_serving_without_a_way_to_know_feishu_is_refused() -> None:
+    # With neither key nor token configured anybody could send events.
     (missing,) = required_settings_missing(load({"FEISHU_APP_ID": "cli_x", "FEISHU_APP_SECRET": "fake"}))
     assert "FEISHU_VERIFICATION_TOKEN" in str(missing)
 
 
 @given(st.sets(st.sampled_from(sorted(EVERY)), min_size=1))
-def test_all_malformed_variables_are_reported_together(names: set[str]) -> None:
+def test_errors_of_all_sources_are_reported_together(names: set[str]) -> None:
+    """One line for each, which begins with its name: a malformed .env, a broken bot.toml, and any variables."""
     faults = faults_of({name: EVERY[name] for name in names})
     assert sorted(fault.partition(":")[0] for fault in faults) == sorted(names)
     assert all("\n" not in fault and "bot.toml:" not in fault for fault in faults)
-
-
-def test_errors_of_all_sources_are_reported_together() -> None:
     variables = {"PORT": "a", "BOT_TEAM_X": "1", "METRICS_TOKEN": "\udcff"}
     faults = faults_of(variables, toml="[team\n", dotenv="FEISHU_APP_ID cli_a\n")
     sources = [".env line 1", "METRICS_TOKEN", "bot.toml line 1", "BOT_TEAM_X", "PORT"]
     assert [fault.partition(":")[0] for fault in faults] == sources
+
+
+QUOTED = ['"{}"', "'{}'", "“{}”", "‘{}’", "”{}”", ' "{}" ', "'\"{}\"'", '" {} "']
 
 
 @given(st.sampled_from(sorted({*EVERY, "FEISHU_ENCRYPT_KEY", "ZHIPU_API_KEY"})), st.text())
@@ -262,17 +238,14 @@ def test_a_list_without_ids_does_not_open_the_bot_to_everybody() -> None:
             assert in_file.startswith(f"team.{setting} in bot.toml: '"), entry
 
 
-@pytest.mark.parametrize("quoted", ['"{}"', "'{}'", "“{}”", "‘{}’", "”{}”", ' "{}" ', "'\"{}\"'", '" {} "'])
-def test_quotation_marks_around_a_value_are_removed(quoted: str) -> None:
-    """Compose and ``--env-file`` leave them there; which variables had them is kept for the check."""
+def test_quotation_marks_around_a_value_are_removed() -> None:
+    """Compose and ``--env-file`` leave them there; a secret may begin or end with one that is no pair."""
     wanted = {"ZHIPU_API_KEY": "id.secret", "BOT_DATA_DIR": "/data", "PORT": "81", "BOT_SLOTS_COGVIEW": "2"}
-    settings = load({name: quoted.format(value) for name, value in wanted.items()})
-    assert settings.api_key.get_secret_value() == "id.secret"
-    assert (settings.data_dir, settings.port, settings.slots.cogview) == (Path("/data"), 81, 2)
-    assert settings.unquoted == tuple(sorted(wanted))
-
-
-def test_marks_that_are_no_pair_belong_to_the_value() -> None:
+    for quoted in QUOTED:
+        settings = load({name: quoted.format(value) for name, value in wanted.items()})
+        assert settings.api_key.get_secret_value() == "id.secret"
+        assert (settings.data_dir, settings.port, settings.slots.cogview) == (Path("/data"), 81, 2)
+        assert settings.unquoted == tuple(sorted(wanted))
     for secret in ('"a', "a'", "\"a'", "”", '"a"b"'):
         settings = load({"FEISHU_ENCRYPT_KEY": secret})
         assert (settings.encrypt_key.get_secret_value(), settings.unquoted) == (secret, ())
@@ -298,13 +271,6 @@ def test_a_dotenv_value_in_single_quotes_is_literal() -> None:
     for line, value in DOTENV_VALUES.items():
         settings = loaded(dotenv=f"OTHER=\"other's\"\nexport FEISHU_ENCRYPT_KEY = {line}\nPORT='81'\n")
         assert (settings.encrypt_key.get_secret_value(), settings.port) == (value, 81), line
-
-
-def test_a_malformed_line_of_the_dotenv_file_is_named() -> None:
-    for line in ("PORT='81", 'PORT="81', "PORT='81'x", "=81", "PORT 81"):
-        (fault,) = faults_of(dotenv=f"FEISHU_APP_ID=cli_a\n{line}\n")
-        assert fault.startswith(".env line 2: "), line
-        assert "81" not in fault
 
 
 ORIGINS = {
@@ -404,3 +370,21 @@ def test_the_default_time_zone_is_there_without_the_systems_database() -> None:
     environment = {**os.environ, "PYTHONTZPATH": ""}
     ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "Asia/Shanghai\n", "")
+
+
+def test_shipped_files_name_every_setting_with_its_default() -> None:
+    """bot.toml has each with a comment before it, example.env each variable; its example of a budget is one."""
+    assert load({}) == Settings(config_dir=CONFIG)
+    written = tomllib.loads(TOML)
+    sections = Settings(config_dir=CONFIG).model_dump(include=set(written))
+    assert {name: set(values) for name, values in written.items()} == {
+        name: set(values) for name, values in sections.items()
+    }
+    for name in (name for values in written.values() for name in values):
+        assert re.search(rf"^#.*\n(?:#.*\n|[a-z_0-9]+ = .*\n)*{name} = ", TOML, re.MULTILINE), name
+    example = (CONFIG / "example.env").read_text(encoding="utf-8")
+    assert [name for name in (*VARIABLES, "BOT_CONFIG_DIR") if f"{name}=" not in example] == []
+    commented = re.search(r"^# \[\[budgets\]\]\n(?:# .*\n)+", TOML, re.MULTILINE)
+    assert commented is not None
+    (budget,) = loaded(toml=commented[0].replace("# ", "")).budgets
+    assert (budget.who, budget.images, budget.yuan) == ("oc_0123456789abcdef", 200, 20.0)

@@ -1,0 +1,445 @@
+"""The command line ``glm-image``: one JSON object in every case, whatever the platform, the disk or the streams do."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.http import LoopbackServer, Response
+from tests.clients.commands import (
+    BOT,
+    GENERATE,
+    CommandResult,
+    Variables,
+    app_variables,
+    generate,
+    generate_anew,
+    in_shell,
+    started,
+)
+from tests.clients.glm_wire import FAKE_KEY
+from tests.support.dsl import wait_for
+from tests.unit.card_samples import elements
+
+KEYS = ["ok", "model", "image_url", "prompt", "size", "quality", "created", "content_filter", "saved_file", "error"]
+NOWHERE = "http://127.0.0.1:9"
+REQUEST = {"prompt": "猫", "model": "glm-image", "size": "1280x1280", "quality": "hd"}
+NOTHING: dict[str, Any] = dict.fromkeys(REQUEST)
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+NO_KEY = "ZHIPU_API_KEY not configured. Get your API key at: https://bigmodel.cn/usercenter/proj-mgmt/apikeys"
+BAD_SIZE = "Invalid size: 512x512 for model glm-image. Must be multiple of 32, 1024-2048px, max 2^22 pixels"
+EMPTY = "Invalid prompt: it is empty. Describe the image in words"
+NO_USER = "Invalid user_id: 0 characters. Must be 6-128 characters"
+LOADED = f"{GENERATE}; import sys; print(*sorted(sys.modules), file=sys.stderr)"
+WRONG: list[tuple[tuple[str, ...], str, str]] = [
+    (("-p", "猫", "-s", "512x512"), "INVALID_SIZE", BAD_SIZE),
+    (("-p", "猫", "-q", "best"), "INVALID_QUALITY", "Invalid quality: best. Must be hd or standard"),
+    (("-p", ""), "INVALID_PROMPT", EMPTY),
+    (("-p", "\u3164\ufe0f"), "INVALID_PROMPT", EMPTY),
+    (("-p", "猫\udcff"), "INVALID_PROMPT", "Invalid prompt: "),
+    (("-p", "猫", "--user-id", ""), "INVALID_USER_ID", NO_USER),
+    (("-p", "猫", "--user-id", "\udcffabcdef"), "INVALID_USER_ID", "Invalid user_id: "),
+    (("-p", "猫", "--save", "/dev/null/\udcff"), "DOWNLOAD_FAILED", "Failed to download image to /dev/null/"),
+    *(
+        (("-p", "猫", "--save", path), "DOWNLOAD_FAILED", f"Failed to download image to {path}: ")
+        for path in ("/dev/null/a.png", "/tmp", "/dev/shm/new/", "/dev/null")  # noqa: S108 - nothing is written there
+    ),
+]
+
+
+def test_success_has_the_ten_keys_in_order(glm: GlmStandIn) -> None:
+    result = generate("--prompt", "一只橘猫", "--size", "１６：９", "--user-id", "user_12345", origin=glm.origin)
+    (call,) = glm.calls
+    assert (result.code, result.stderr, list(result.answer)) == (0, "", KEYS)
+    assert call.body["user_id"] == "user_12345"
+    assert result.answer == {
+        "ok": True,
+        "model": "glm-image",
+        "image_url": result.answer["image_url"],
+        "prompt": "一只橘猫",
+        "size": "1728x960",
+        "quality": "hd",
+        "created": int(call.at),
+        "content_filter": [],
+        "saved_file": None,
+        "error": None,
+    }
+
+
+def test_every_flag_reaches_the_platform(glm: GlmStandIn) -> None:
+    arguments = ("-p", "海报", "-m", "cogview-4", "-s", " 768×1344 ", "-q", "standard", "--no-watermark")
+    assert generate(*arguments, origin=glm.origin).code == 0
+    assert glm.calls[0].body == {
+        "model": "cogview-4",
+        "prompt": "海报",
+        "quality": "standard",
+        "size": "768x1344",
+        "watermark_enabled": False,
+    }
+
+
+def test_what_is_wrong_is_reported_before_anything_is_paid(glm: GlmStandIn) -> None:
+    """In the documented words; nothing that is no UTF-8 reaches the object."""
+    for key in (None, "  "):
+        missing = generate("-p", "猫", origin=glm.origin, env={"ZHIPU_API_KEY": key}).answer["error"]
+        assert missing == {"code": "MISSING_API_KEY", "message": NO_KEY}
+    for arguments, code, message in WRONG:
+        result = generate(*arguments, origin=glm.origin)
+        assert (result.code, list(result.answer), result.answer["model"]) == (1, KEYS, "glm-image"), arguments
+        assert (result.answer["error"]["code"], "\\ud" in result.text) == (code, False)
+        assert result.answer["error"]["message"].startswith(message)
+    assert glm.calls == []
+
+
+NO_RECIPIENT = "is neither a chat (oc_...) nor a person"
+USAGE: list[tuple[tuple[str, ...], dict[str, Any], str]] = [
+    ((), NOTHING, "the following arguments are required: -p/--prompt"),
+    (("-s", "16:9", "-p", "-5度的冬天"), {**NOTHING, "size": "16:9"}, "write --prompt=… where it begins"),
+    (("-p", "猫", "--frobnicate"), {**NOTHING, "prompt": "猫"}, "unrecognized arguments: --frobnicate"),
+    (("-m", "dall-e", "-p", "猫"), {**REQUEST, "model": "dall-e"}, "there is no 'dall-e'; choose from glm-image, "),
+    (("-p", "猫", "--save", ""), REQUEST, "argument --save: the file has no name"),
+    (("-p", "-", "--frobnicate"), NOTHING, "unrecognized arguments: --frobnicate"),
+    *(
+        (("-p", "猫", "--send", whom), {**NOTHING, "prompt": "猫"}, NO_RECIPIENT)
+        for whom in ("群", "", "oc_", "om_message", "oc_group/../x")
+    ),
+]
+
+
+def test_a_usage_error_contains_what_was_parsed() -> None:
+    """A script that misspells a flag still reads one object; the exit code is 2."""
+    for arguments, known, message in USAGE:
+        result = generate(*arguments, origin=NOWHERE)
+        assert (result.code, result.stderr, list(result.answer)) == (2, "", KEYS)
+        assert result.answer["error"]["code"] == "invalid_request"
+        assert message in result.answer["error"]["message"], arguments
+        assert {name: result.answer[name] for name in known} == known
+
+
+def test_a_usage_error_in_an_ascii_locale_is_readable() -> None:
+    """The surrogates that Python reads there are shown as the characters that were typed."""
+    for arguments in (("多余",), ("--send", "多余")):
+        result = generate_anew("-p", "猫", *arguments, env={**ASCII, "TEST_GLM_ORIGIN": NOWHERE})
+        assert (result.code, result.answer["prompt"]) == (2, "猫")
+        assert "多余" in result.answer["error"]["message"]
+
+
+def test_only_what_a_call_needs_is_loaded(glm: GlmStandIn, feishu: FeishuStandIn) -> None:
+    """Neither Flask nor a database; the Feishu client and the settings only with ``--send``."""
+    env = {**app_variables(feishu), "TEST_GLM_ORIGIN": glm.origin}
+    calling = set(generate_anew("-p", "猫", env=env, code=LOADED).stderr.split())
+    sending = set(generate_anew("-p", "猫", "--send", "oc_group", env=env, code=LOADED).stderr.split())
+    assert not {"flask", "waitress", "sqlalchemy", "alembic", "lark_oapi"} & (calling | sending)
+    assert not {"pydantic", "bot.feishu.client", "bot.settings", "bot.cli.send"} & calling
+    assert "bot.feishu.client" in sending
+
+
+@pytest.mark.parametrize("settings", [ASCII, {"PYTHONIOENCODING": "ascii"}])
+def test_a_chinese_prompt_works_in_an_ascii_locale(glm: GlmStandIn, settings: dict[str, str]) -> None:
+    result = generate_anew("-p", "一只橘猫", env={**settings, "TEST_GLM_ORIGIN": glm.origin})
+    assert (result.code, result.stdout.isascii()) == (0, True)
+    assert result.answer["prompt"] == glm.calls[0].body["prompt"] == "一只橘猫"
+
+
+def test_the_prompt_can_come_from_standard_input(glm: GlmStandIn) -> None:
+    result = generate("-p", "-", origin=glm.origin, typed="\ufeff一只橘猫\n".encode())
+    assert result.answer["prompt"] == glm.calls[0].body["prompt"] == "一只橘猫"
+    assert generate("-p", "-", origin=glm.origin, typed=b"\xff").answer["error"]["code"] == "INVALID_PROMPT"
+
+
+def test_errors_are_reported_before_the_prompt_is_read() -> None:
+    with started("-p", "-", "-s", "512x512", env={"TEST_GLM_ORIGIN": NOWHERE}, stdin=-1) as process:
+        assert process.stdout is not None
+        # Standard input stays open all the while.
+        assert b"INVALID_SIZE" in process.stdout.read()
+        process.communicate(timeout=60)
+    assert process.returncode == 1
+
+
+def test_a_terminal_shows_the_seconds(glm: GlmStandIn) -> None:
+    above, below = pty.openpty()
+    glm.seconds = 1.2
+    with started("-p", "猫", env={"TEST_GLM_ORIGIN": glm.origin}, stderr=below) as process:
+        process.communicate(timeout=60)
+    os.close(below)
+    shown = os.read(above, 65536).decode()
+    os.close(above)
+    assert "Generating with glm-image: 0 s" in shown
+    assert "Generating with glm-image: 1 s" in shown
+    assert shown.endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize(("given", "key"), [(None, "kept…"), ("", "kept…"), ('"given-key"', "give…")])
+def test_the_key_comes_from_the_environment_or_dotenv(
+    glm: GlmStandIn, tmp_path: Path, given: str | None, key: str
+) -> None:
+    """As for the bot, the environment takes precedence, and an empty variable is not set."""
+    dotenv = "# 密钥\nZHIPU_API_KEY=kept-key\n"
+    (tmp_path / ".env").write_text(dotenv, encoding="utf-8")
+    result = generate("-p", "猫", origin=glm.origin, env={"ZHIPU_API_KEY": given}, folder=tmp_path)
+    assert (result.code, [call.key for call in glm.calls]) == (0, [key])
+    (tmp_path / ".env").write_bytes(dotenv.encode("gbk"))
+    result = generate("-p", "猫", origin=NOWHERE, env={"ZHIPU_API_KEY": None}, folder=tmp_path)
+    message = "ZHIPU_API_KEY cannot be read: .env: is not UTF-8; save it as UTF-8 text"
+    assert result.answer["error"] == {"code": "MISSING_API_KEY", "message": message}
+
+
+def test_an_image_may_come_with_a_warning_and_a_note(glm: GlmStandIn) -> None:
+    glm.arm("level_3")
+    result = generate("-p", "猫", "-q", "standard", origin=glm.origin)
+    assert (result.answer["ok"], result.answer["content_filter"]) == (True, [{"role": "assistant", "level": 3}])
+    assert glm.calls[0].body["quality"] == result.answer["quality"] == "standard"
+    assert "documents hd alone" in result.stderr
+
+
+REFUSED = [{"role": "user", "level": 2}]
+NO_BALANCE = "余额不足或无可用资源包,请充值。"
+FIREWALL = "网站防火墙 您的请求已被拦截 Access denied by the firewall"
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("redirect", {"code": "server_error", "status": 302}),
+        ("file_url", {"code": "server_error", "status": 200}),
+        ("level_0", {"code": "content_filter_violation", "content_filter": [{"role": "assistant", "level": 0}]}),
+        ("glm_1301", {"code": "content_filter_violation", "content_filter": REFUSED, "provider_code": "1301"}),
+        ("hang", {"code": "TIMEOUT"}),
+        ("reset_after", {"code": "NETWORK_ERROR"}),
+        (
+            "glm_1113",
+            {"code": "insufficient_balance", "message": NO_BALANCE, "status": 429, "provider_code": "1113"},
+        ),
+        # A firewall's answer is not the platform's.
+        ("html_403", {"code": "server_error", "status": 403, "message": FIREWALL}),
+    ],
+)
+def test_each_failure_has_its_code_and_is_paid_at_most_once(
+    glm: GlmStandIn, fault: str, error: dict[str, object]
+) -> None:
+    """The error names the platform's code and message, or that the platform did not answer; no call is repeated."""
+    glm.arm(fault)
+    result = generate("-p", "猫", origin=glm.origin, env={"TEST_HASTY": "1"} if fault == "hang" else {})
+    answer, found = result.answer, result.answer["error"]
+    assert (result.code, answer["ok"], answer["image_url"], len(glm.calls)) == (1, False, None, 1)
+    assert answer["content_filter"] == error.pop("content_filter", [])
+    assert found.get("provider_code") == error.pop("provider_code", None)
+    assert found["message"].endswith(error.pop("message", ""))
+    assert {name: found[name] for name in error} == error
+    assert glm.strays == []
+
+
+def test_the_id_of_a_failed_call_is_reported() -> None:
+    body = {"error": {"code": "1234", "message": "x"}, "request_id": "20261129000000aa"}
+    with LoopbackServer() as server:
+        server.route("POST", "/*path", lambda _: Response.of_json(body, status=500))
+        error = generate("-p", "猫", origin=server.origin).answer["error"]
+    assert error["request_id"] == "20261129000000aa"
+
+
+@pytest.mark.parametrize("fault", ["image_404", "image_half"])
+def test_a_download_is_retried(glm: GlmStandIn, tmp_path: Path, fault: str) -> None:
+    """A link may be seconds older than its image."""
+    glm.arm(fault, times=3)
+    target = tmp_path / "image.jpg"
+    result = generate("-p", "猫", "--save", str(target), origin=glm.origin)
+    assert (result.code, result.answer["saved_file"], len(glm.downloads)) == (0, str(target), 4)
+    Image.open(target).load()
+
+
+@pytest.mark.parametrize("fault", ["image_403", "image_html", "image_truncated"])
+def test_a_broken_download_leaves_the_old_file_and_reports_the_link(
+    glm: GlmStandIn, tmp_path: Path, fault: str
+) -> None:
+    target = tmp_path / "image.png"
+    target.write_bytes(b"the old picture")
+    glm.arm(fault, times=1000)
+    result = generate("-p", "猫", "--save", str(target), origin=glm.origin, env={"TEST_RETRY_SECONDS": "0.2"})
+    glm.disarm()
+    assert (result.code, result.answer["error"]["code"]) == (1, "DOWNLOAD_FAILED")
+    assert (result.answer["image_url"][:8], result.answer["saved_file"]) == ("https://", None)
+    assert (target.read_bytes(), list(tmp_path.iterdir())) == (b"the old picture", [target])
+
+
+def test_the_home_folder_expands_and_folders_are_created(glm: GlmStandIn, tmp_path: Path) -> None:
+    result = generate("-p", "猫", "--save", "~/a/b/图.png", origin=glm.origin, env={"HOME": str(tmp_path)})
+    saved = tmp_path / "a" / "b" / "图.png"
+    assert result.answer["saved_file"] == str(saved)
+    assert (saved.read_bytes()[:3], list(saved.parent.iterdir())) == (b"\xff\xd8\xff", [saved])
+    assert "holds JPEG data, whose suffix is .jpg" in result.stderr
+
+
+LOADED = f"{GENERATE}; import sys; print(*sorted(sys.modules), file=sys.stderr)"
+
+
+def send(glm: GlmStandIn, feishu: FeishuStandIn, *arguments: str, env: Variables | None = None) -> CommandResult:
+    variables = {**app_variables(feishu), **(env or {})}
+    arguments = arguments if "--send" in arguments else (*arguments, "--send", "oc_group")
+    return generate("-p", "一只橘猫", *arguments, origin=glm.origin, env=variables)
+
+
+@pytest.mark.parametrize(("recipient", "chat_id"), [("oc_group", "oc_group"), ("ou_lin", "oc_direct_lin")])
+def test_the_result_goes_to_the_chat_as_a_card(
+    recipient: str, chat_id: str, glm: GlmStandIn, feishu: FeishuStandIn, tmp_path: Path
+) -> None:
+    """The image is downloaded once for file and chat, no button needs a stored request, and no secret is shown."""
+    result = send(glm, feishu, "--size", "16:9", "--send", recipient, "--save", str(tmp_path / "cat.jpg"))
+    (message,) = feishu.messages
+    (upload,) = feishu.uploads.values()
+    assert (result.code, result.answer["error"], len(glm.calls)) == (0, None, 1)
+    assert (message.chat_id, message.msg_type, upload.width) == (chat_id, "interactive", 1728)
+    card = json.loads(message.content)
+    assert card["body"]["elements"][0]["img_key"] == upload.key
+    for shown in ("一只橘猫", "glm-image", "1728x960", "¥0.10", "图片已生成"):
+        assert shown in message.content
+    behaviors = [element["behaviors"] for element in elements(card) if "behaviors" in element]
+    assert behaviors == [[{"type": "open_url", "default_url": result.answer["image_url"]}]]
+    assert (tmp_path / "cat.jpg").read_bytes() == upload.content
+    shown = result.text + result.stderr + "".join(call.body for call in feishu.calls)
+    assert [secret for secret in (FAKE_KEY, feishu.app_secret) if secret in shown] == []
+
+
+REFUSED_SENDS = [
+    ("not_in_group", "create", "230002", "群机器人"),
+    ("scope", "image", "99991672", "grant one of im:resource"),
+    ("feishu_10014", "token", "10014", "FEISHU_APP_SECRET"),
+    ("html_502", "create", None, "whether this machine reaches"),
+]
+
+
+@pytest.mark.parametrize("refused", REFUSED_SENDS)
+def test_a_refusal_has_its_fix_and_the_link_and_the_file_stay(
+    refused: tuple[str, str, str | None, str], glm: GlmStandIn, feishu: FeishuStandIn, tmp_path: Path
+) -> None:
+    fault, call, provider_code, advice = refused
+    feishu.faults.arm(fault, on=call)
+    target = tmp_path / "cat.jpg"
+    result = send(glm, feishu, "--save", str(target))
+    error = result.answer["error"]
+    assert (result.code, result.answer["ok"], error["code"]) == (1, False, "SEND_FAILED")
+    assert error.get("provider_code") == provider_code
+    reason, _, remedy = error["message"].partition(". What to do: ")
+    assert (reason.startswith("Failed to send the image to oc_group: "), advice in remedy) == (True, True)
+    assert (result.answer["image_url"][:8], result.answer["saved_file"]) == ("https://", str(target))
+    assert (target.stat().st_size > 0, feishu.messages) == (True, [])
+
+
+MISSING: list[tuple[Variables, str]] = [
+    ({"FEISHU_APP_ID": None}, "FEISHU_APP_ID: is not set, and --send needs it"),
+    ({"FEISHU_APP_SECRET": ""}, "FEISHU_APP_SECRET: is not set, and --send needs it"),
+    ({"FEISHU_DOMAIN": "http://example.com"}, "FEISHU_DOMAIN: must be feishu, lark, or an https origin"),
+]
+
+
+def test_a_rejected_card_goes_out_as_image_and_text(glm: GlmStandIn, feishu: FeishuStandIn) -> None:
+    feishu.faults.arm("card_bad", on="create")
+    assert send(glm, feishu).code == 0
+    assert [message.msg_type for message in feishu.messages] == ["image", "text"]
+    assert "一只橘猫" in feishu.messages[1].content
+
+
+def test_missing_settings_are_reported_before_anything_is_paid(glm: GlmStandIn, feishu: FeishuStandIn) -> None:
+    for missing, message in MISSING:
+        result = send(glm, feishu, env=missing)
+        assert (result.code, result.answer["error"]["code"], glm.calls) == (1, "SEND_FAILED", [])
+        assert message in result.answer["error"]["message"]
+        assert result.answer["error"]["message"].endswith("No image was made")
+
+
+def test_a_failed_download_is_reported(glm: GlmStandIn, feishu: FeishuStandIn) -> None:
+    """The failure is the download's, as with ``--save``, and nothing is sent."""
+    glm.arm("image_403", times=1000)
+    result = send(glm, feishu, env={"TEST_RETRY_SECONDS": "0.2"})
+    message = "Failed to download image for oc_group: the link answers HTTP 403"
+    assert (result.code, result.answer["error"]) == (1, {"code": "DOWNLOAD_FAILED", "message": message, "status": 403})
+    assert (result.answer["image_url"][:8], feishu.messages) == ("https://", [])
+
+
+def generate_in_shell(redirection: str, *arguments: str, glm: GlmStandIn) -> CommandResult:
+    """Runs ``generate`` with its streams as a shell leads them."""
+    code = f"{GENERATE}; raise SystemExit(code)"
+    return in_shell(redirection, BOT[0], "-c", code, *arguments, env={"TEST_GLM_ORIGIN": glm.origin})
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+def test_a_note_that_cannot_be_written_is_dropped(redirection: str, glm: GlmStandIn, tmp_path: Path) -> None:
+    target = tmp_path / "image.png"
+    result = generate_in_shell(redirection, "-p", "猫", "-q", "standard", "--save", str(target), glm=glm)
+    assert (result.code, result.stderr, result.answer["saved_file"]) == (0, "", str(target))
+    assert target.read_bytes().startswith(b"\xff\xd8\xff")
+
+
+@pytest.mark.parametrize("redirection", ["<&- >&-", ">/dev/full", "<&- >&- 2>&-"])
+def test_an_object_that_standard_output_does_not_take_goes_to_standard_error(redirection: str, glm: GlmStandIn) -> None:
+    """The image is paid for, so its URL has to be printed somewhere; the exit code is 1."""
+    result = generate_in_shell(redirection, "-p", "猫", glm=glm)
+    assert (result.code, result.stdout, len(glm.calls)) == (1, b"", 1)
+    if "2>&-" in redirection:
+        assert result.stderr == ""
+    else:
+        assert json.loads(result.stderr)["image_url"].startswith("https://")
+
+
+def test_a_prompt_that_cannot_be_read_is_an_error(glm: GlmStandIn) -> None:
+    for redirection, reason in {"<&-": "is closed", "0>/dev/null": "cannot be read: Bad file descriptor"}.items():
+        result = generate_in_shell(redirection, "-p", "-", glm=glm)
+        assert (result.code, glm.calls) == (1, [])
+        message = f"Invalid prompt: standard input {reason}"
+        assert result.answer["error"] == {"code": "INVALID_PROMPT", "message": message}
+
+
+def test_a_terminal_that_goes_away_ends_only_the_counting(glm: GlmStandIn) -> None:
+    above, below = os.openpty()
+    glm.seconds = 1.5
+    with started("-p", "猫", env={"TEST_GLM_ORIGIN": glm.origin}, stderr=below) as process:
+        os.close(below)
+        os.read(above, 100)
+        os.close(above)
+        stdout, _ = process.communicate(timeout=60)
+    assert (process.returncode, json.loads(stdout)["ok"]) == (0, True)
+
+
+CALLED = "Interrupted; an image that was being made may be billed all the same"
+
+
+@pytest.mark.parametrize(
+    ("signals", "moment", "message"),
+    [
+        ((signal.SIGINT,), "call", CALLED),
+        ((signal.SIGTERM, signal.SIGTERM), "call", CALLED),
+        ((signal.SIGTERM,), "prompt", "Interrupted before an image was asked for; nothing is billed"),
+        ((signal.SIGTERM,), "download", "Interrupted after the image was made"),
+    ],
+)
+def test_an_interrupted_command_prints_one_object(
+    signals: tuple[signal.Signals, ...], moment: str, message: str, glm: GlmStandIn, tmp_path: Path
+) -> None:
+    if moment != "prompt":
+        glm.arm("hang" if moment == "call" else "image_hang")
+    reached: dict[str, Callable[[], object]] = {
+        "call": lambda: glm.calls,
+        "download": lambda: glm.downloads,
+        "prompt": lambda: any(tmp_path.iterdir()),
+    }
+    arguments = ("-p", "-" if moment == "prompt" else "猫", "--save", str(tmp_path / "image.png"))
+    with started(*arguments, env={"TEST_GLM_ORIGIN": glm.origin}, stdin=subprocess.PIPE) as process:
+        wait_for(reached[moment])
+        for one in signals:
+            process.send_signal(one)
+        stdout, stderr = process.communicate(timeout=60)
+    answer = json.loads(stdout)
+    assert (process.returncode, stderr) == (1, b"")
+    assert answer["error"] == {"code": "INTERRUPTED", "message": message}
+    assert (answer["image_url"] is not None) is (moment == "download")
+    assert (list(tmp_path.iterdir()), len(glm.calls)) == ([], int(moment != "prompt"))
