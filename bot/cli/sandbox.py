@@ -70,7 +70,7 @@ def _run(given: argparse.Namespace) -> int:
 def _show(sandbox: Sandbox, given: argparse.Namespace) -> int:
     # A port that is taken is found before anything starts.
     try:
-        page = Page(feishu=sandbox.feishu, glm=sandbox.glm, port=given.port, controls=sandbox)
+        page = Page(sandbox, port=given.port)
     except OSError as error:
         taken = "is taken by another program, or by a sandbox that runs already"
         why = taken if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"

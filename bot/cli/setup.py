@@ -101,7 +101,7 @@ def _set_up_in_sandbox(args: argparse.Namespace) -> int:
             return 1
         if args.no_start:
             return 0
-        page = enter(Page(feishu=feishu, glm=sandbox.glm, port=args.port, controls=sandbox))
+        page = enter(Page(sandbox, port=args.port))
         sandbox.start()
         setup.say("setup.sandbox_started", page=page.origin)
         if not args.no_browser:

@@ -17,7 +17,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 
-LARGEST_BODY = 64 * 1024 * 1024
 TRICKLE_SECONDS = 0.2
 """Between two bytes of a body that trickles."""
 
@@ -83,12 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def _serve(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > LARGEST_BODY:
-            self.close_connection = True
-            self._send(Response(status=413))
-            return
-        body, parts = self.rfile.read(length), urlsplit(self.path)
+        body, parts = self.rfile.read(int(self.headers.get("Content-Length") or 0)), urlsplit(self.path)
         # A connection that was kept alive outlives the listening socket.
         if self.server.closing.is_set():
             self.close_connection = True

@@ -31,6 +31,8 @@ WAIT = 30_000
 class ScriptedControls:
     """The bot's process as the page sees it; nothing is killed."""
 
+    feishu: FeishuStandIn
+    glm: GlmStandIn
     real_glm: bool = False
     running: bool = True
     waiting: list[dict[str, Any]] = field(default_factory=list)
@@ -89,15 +91,14 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     """A bot, fresh stand-ins and the page."""
-    gate, controls = Gate(), ScriptedControls()
-    with (
-        # The welcome card comes at any moment after the page is opened, and would be the newest call of a test.
-        bot_with_paused_glm(gate, tmp_path, {"BOT_WELCOME_ENTERED": "false"}) as bot,
-        server.Page(feishu=bot.feishu, glm=bot.glm, controls=controls) as page,
-    ):
-        wire = Wire(bot.feishu).log_in()
-        yield Scene(bot.feishu, bot.glm, gate, controls, page.origin, wire)
-        wire.close()
+    gate = Gate()
+    # The welcome card comes at any moment after the page is opened, and would be the newest call of a test.
+    with bot_with_paused_glm(gate, tmp_path, {"BOT_WELCOME_ENTERED": "false"}) as bot:
+        controls = ScriptedControls(bot.feishu, bot.glm)
+        with server.Page(controls) as page:
+            wire = Wire(bot.feishu).log_in()
+            yield Scene(bot.feishu, bot.glm, gate, controls, page.origin, wire)
+            wire.close()
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from bot.sandbox.page.server import Page
 from bot.sandbox.start import Sandbox
 from tests.clients.feishu_wire import HandClock, Wire
 from tests.page.browser import ARGUMENTS, card, open_chat, open_panel, program, say
+from tests.page.conftest import ScriptedControls
 from tests.unit.card_samples import PERSON, PROMPT, Render, cards, samples
 
 README_PICTURE = Path(__file__).parents[2] / ".readme" / "sandbox.png"
@@ -55,7 +56,7 @@ def write_readme_picture(browser: Browser, file: Path) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         Sandbox(folder=Path(folder), glm=GlmStandIn(seconds=0.5)) as sandbox,
-        Page(feishu=sandbox.feishu, glm=sandbox.glm) as page,
+        Page(sandbox) as page,
     ):
         picture = Image.open(BytesIO(take(browser, page.origin)))
     written = BytesIO()
@@ -72,7 +73,7 @@ def write_contact_sheet(browser: Browser, file: Path, names: Iterable[str]) -> N
     with (
         FeishuStandIn(FeishuState(encrypt_key="", clock=clock)) as feishu,
         GlmStandIn() as glm,
-        Page(feishu=feishu, glm=glm) as page,
+        Page(ScriptedControls(feishu, glm)) as page,
     ):
         send_samples(feishu, clock, chosen)
         shots = [_shots(browser, page.origin, *look, count=len(chosen)) for look in LOOKS]

@@ -14,7 +14,7 @@ from bot.sandbox.page import server
 from tests.clients import feishu_wire
 from tests.clients.feishu_wire import HandClock, button, png, words
 from tests.page.browser import card, open_chat, say
-from tests.page.conftest import Scene, Visit
+from tests.page.conftest import Scene, ScriptedControls, Visit
 from tests.page.screenshot import send_samples
 from tests.support.dsl import wait_for
 from tests.unit.card_samples import samples
@@ -45,7 +45,7 @@ def test_every_card_of_the_bot_is_drawn(visit: Visit) -> None:
     with (
         FeishuStandIn(FeishuState(encrypt_key="", clock=clock)) as feishu,
         GlmStandIn() as glm,
-        server.Page(feishu=feishu, glm=glm) as served,
+        server.Page(ScriptedControls(feishu, glm)) as served,
     ):
         send_samples(feishu, clock, samples())
         wire = feishu_wire.Wire(feishu).log_in()

@@ -43,7 +43,7 @@ def glm() -> Iterator[GlmStandIn]:
 @pytest.fixture
 def client(feishu: FeishuStandIn, glm: GlmStandIn) -> Iterator[httpx.Client]:
     """A client of the page, whose bot is just being started."""
-    page = Page(feishu=feishu, glm=glm, controls=Busy())
+    page = Page(Busy(feishu, glm))
     with page, httpx.Client(base_url=page.origin, headers={"Origin": page.origin}) as client:
         yield client
 
@@ -96,7 +96,7 @@ def test_only_the_page_itself_may_act(client: httpx.Client, feishu: FeishuStandI
 def test_page_that_has_ended_takes_nothing_more(feishu: FeishuStandIn, glm: GlmStandIn) -> None:
     """Not over a connection that was open before, either."""
     with httpx.Client() as client:
-        with Page(feishu=feishu, glm=glm) as page:
+        with Page(ScriptedControls(feishu, glm)) as page:
             client.base_url, client.headers["Origin"] = httpx.URL(page.origin), page.origin
             assert say(client).status_code == 200
         with pytest.raises(httpx.TransportError):

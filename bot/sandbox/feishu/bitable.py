@@ -5,7 +5,7 @@ https://open.feishu.cn/document/server-docs/docs/bitable-v1/bitable-overview
 
 from __future__ import annotations
 
-import uuid
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ from bot.sandbox.http import Request
 
 _MAX_CALL_RECORDS, _MAX_TABLE_RECORDS, _MAX_NAME = 1000, 20_000, 255
 _WRONG_BODY = "feishu_1254001"
+_UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 Fields = dict[str, Any]
 
@@ -109,7 +110,7 @@ class BitableApi:
         """Adds records, all or none; a call with a known token adds nothing."""
         table = self._table(request)
         token = request.query.get("client_token", "")
-        if token and not _is_uuid4(token):
+        if token and not _UUID4.fullmatch(token):
             raise Rejection("feishu_1254037")
         if token in table.seen:
             body, answer = table.seen[token]
@@ -164,10 +165,3 @@ class BitableApi:
         if (table := self._base(request).tables.get(request.values["table_id"])) is None:
             raise Rejection("feishu_1254041")
         return table
-
-
-def _is_uuid4(text: str) -> bool:
-    try:
-        return uuid.UUID(text).version == 4  # noqa: PLR2004 - the version
-    except ValueError:
-        return False

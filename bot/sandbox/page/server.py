@@ -12,10 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.sandbox.faults import arm
-from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import inspect_image
 from bot.sandbox.feishu.user_actions import EVERYBODY, mention_pattern
-from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import LoopbackServer, Request, Response
 from bot.sandbox.page.stream import Controls, EventStream
 
@@ -62,18 +60,12 @@ class Unable(Exception):
 
 
 class Page(LoopbackServer):
-    """The page; it answers this machine's browser only, and there the page itself only.
+    """The page; it answers this machine's browser only, and there the page itself only."""
 
-    It shows what the stand-ins hold. Without ``controls`` it has no switches of the bot's process and no queue.
-    """
-
-    def __init__(
-        self, *, feishu: FeishuStandIn, glm: GlmStandIn, port: int = 0, controls: Controls | None = None
-    ) -> None:
+    def __init__(self, sandbox: Controls, *, port: int = 0) -> None:
         super().__init__(port=port)
-        self._feishu = feishu
-        self._glm = glm
-        self._controls = controls
+        feishu, glm = sandbox.feishu, sandbox.glm
+        self._sandbox, self._feishu, self._glm = sandbox, feishu, glm
         self._actions: Mapping[str, Callable[[Fields], Mapping[str, Any] | None]] = {
             "say": self._say,
             "react": lambda fields: feishu.react(fields["message"], by=fields["by"], emoji_type="THUMBSUP"),
@@ -124,7 +116,7 @@ class Page(LoopbackServer):
         return Response(headers=headers, body=upload.content)
 
     def _stream(self, _: Request) -> Response:
-        stream = EventStream(feishu=self._feishu, glm=self._glm, controls=self._controls, closing=self.closing)
+        stream = EventStream(sandbox=self._sandbox, closing=self.closing)
         return Response(headers={"Content-Type": "text/event-stream; charset=utf-8"}, stream=stream.parts())
 
     def _act(self, request: Request) -> Response:
@@ -189,10 +181,10 @@ class Page(LoopbackServer):
             case "delivery":
                 duplicates, new_id = _integer(fields["duplicates"], least=0), bool(fields.get("new_event_id"))
                 feishu.delivery = replace(feishu.delivery, duplicates=duplicates, new_event_id=new_id)
-            case "kill" if self._controls:
-                self._controls.kill()
-            case "start" if self._controls:
-                self._controls.start()
+            case "kill":
+                self._sandbox.kill()
+            case "start":
+                self._sandbox.start()
             case name:
                 raise KeyError(name)
 

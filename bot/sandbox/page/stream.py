@@ -29,10 +29,12 @@ _UPLOAD_KEY = re.compile(r"\b(?:img|file)_v3_[0-9a-f]+")
 
 
 class Controls(Protocol):
-    """The bot's process and its queue; see ``bot.sandbox.start.Sandbox``."""
+    """The stand-ins, the bot's process and its queue; see ``bot.sandbox.start.Sandbox``."""
 
-    @property
-    def real_glm(self) -> bool: ...
+    feishu: FeishuStandIn
+    glm: GlmStandIn
+    real_glm: bool
+
     @property
     def running(self) -> bool: ...
     def kill(self) -> None: ...
@@ -47,14 +49,12 @@ class EventStream:
     Feishu's stand-in publishes its changes; calls to the GLM API, the queue and the switches are polled.
     """
 
-    feishu: FeishuStandIn
-    glm: GlmStandIn
-    controls: Controls | None
+    sandbox: Controls
     closing: threading.Event
     _seen: View = field(default_factory=dict)
 
     def parts(self) -> Iterator[bytes]:
-        with self.feishu.state.subscribe() as changes:
+        with self.sandbox.feishu.state.subscribe() as changes:
             yield _event("snapshot", self._snapshot())
             last_beat = time.monotonic()
             while not self.closing.is_set():
@@ -69,7 +69,7 @@ class EventStream:
                     last_beat = time.monotonic()
 
     def _snapshot(self) -> View:
-        feishu = self.feishu
+        feishu = self.sandbox.feishu
         wires = [_event_view(attempt) for attempt in feishu.attempts] + [_call_view(call) for call in feishu.calls]
         wires += [view for name, view in self._polled() if name == "wire"]
         return {
@@ -78,7 +78,7 @@ class EventStream:
             "chats": [{**asdict(chat), "id": chat.chat_id} for chat in list(feishu.state.chats.values())],
             "messages": [self._message_view(message) for message in feishu.messages],
             "wires": sorted(wires, key=lambda wire: wire["at"])[-_MAX_WIRES:],
-            "choices": choices(self.controls),
+            "choices": choices(real_glm=self.sandbox.real_glm),
             "switches": self._seen["switches"],
             "queue": self._seen["queue"],
         }
@@ -91,14 +91,13 @@ class EventStream:
                 return "wire", _event_view(change.subject)
             case "toast":
                 return "toast", asdict(change.subject)
-        return "message", self._message_view(self.feishu.state.messages[change.subject.message_id])
+        return "message", self._message_view(self.sandbox.feishu.state.messages[change.subject.message_id])
 
     def _polled(self) -> Iterator[tuple[str, Any]]:
-        for record in [*self.glm.calls, *self.glm.fetched]:
+        for record in [*self.sandbox.glm.calls, *self.sandbox.glm.fetched]:
             if self._is_new(f"glm/{id(record)}", record.over):
                 yield "wire", _glm_view(record)
-        queue = self.controls.queue() if self.controls else None
-        for name, view in (("switches", self._switches()), ("queue", queue)):
+        for name, view in (("switches", self._switches()), ("queue", self.sandbox.queue())):
             if self._is_new(name, view):
                 yield name, view
 
@@ -109,9 +108,9 @@ class EventStream:
         return True
 
     def _switches(self) -> View:
-        delivery, offset = self.feishu.delivery, time.time() - time.monotonic()
+        feishu, glm, offset = self.sandbox.feishu, self.sandbox.glm, time.time() - time.monotonic()
         return {
-            "seconds": "real" if self.glm.real_speed else self.glm.seconds,
+            "seconds": "real" if glm.real_speed else glm.seconds,
             "armed": [
                 {
                     "name": armed.fault.name,
@@ -119,15 +118,15 @@ class EventStream:
                     "left": armed.left,
                     "ends_at": armed.ends_at and round(armed.ends_at + offset),
                 }
-                for armed in (*self.glm.faults.armed, *self.feishu.faults.armed)
+                for armed in (*glm.faults.armed, *feishu.faults.armed)
             ],
-            "duplicates": delivery.duplicates,
-            "new_event_id": delivery.new_event_id,
-            "running": self.controls is None or self.controls.running,
+            "duplicates": feishu.delivery.duplicates,
+            "new_event_id": feishu.delivery.new_event_id,
+            "running": self.sandbox.running,
         }
 
     def _message_view(self, message: ChatMessage) -> View:
-        state = self.feishu.state
+        state = self.sandbox.feishu.state
         with state.lock:
             reactions = [asdict(one) for one in state.reactions.values() if one.message_id == message.message_id]
             uploads = {key: state.uploads[key] for key in _UPLOAD_KEY.findall(message.content) if key in state.uploads}
@@ -143,16 +142,14 @@ class EventStream:
         }
 
 
-def choices(controls: Controls | None) -> View:
+def choices(*, real_glm: bool) -> View:
     """The faults that can be armed; the page itself answers for image links of ``image_host``."""
-    real = controls is not None and controls.real_glm
     faults = [
         {"name": name, "side": one.side, "zh": one.zh, "en": one.en, "calls": one.calls, "aim": one.default_call}
         for name, one in FAULTS.items()
-        if name == one.name and not (real and one.side == "glm")
+        if name == one.name and not (real_glm and one.side == "glm")
     ]
-    image_host = None if real else IMAGE_HOST
-    return {"faults": faults, "process": controls is not None, "real_glm": real, "image_host": image_host}
+    return {"faults": faults, "real_glm": real_glm, "image_host": None if real_glm else IMAGE_HOST}
 
 
 def _event(name: str, view: Any) -> bytes:

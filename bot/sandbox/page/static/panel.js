@@ -74,13 +74,12 @@ function turn(name, fields = {}) {
 const about = (key) => el("p", { className: "about", textContent: t(key) });
 
 function drawFaults(pane) {
-  const { real_glm: real, process } = state.choices;
   pane.replaceChildren(
-    ...(real ? [about("glm_is_real")] : [pace(), fault("glm")]),
+    ...(state.choices.real_glm ? [about("glm_is_real")] : [pace(), fault("glm")]),
     fault("feishu"),
     el("section", { className: "switch", id: "armed" }),
     deliveries(),
-    ...(process ? [el("section", { className: "switch", id: "process" })] : []),
+    el("section", { className: "switch", id: "process" }),
   );
   drawState(pane);
 }
@@ -92,7 +91,7 @@ function drawState(pane) {
     el("h3", { textContent: t("armed") }),
     armed.length ? el("ul", {}, armed.map((one) => el("li", { textContent: armedWords(one) }))) : about("armed_none"),
     button("clear", !armed.length));
-  pane.querySelector("#process")?.replaceChildren(
+  pane.querySelector("#process").replaceChildren(
     el("h3", {}, t("process"), " ", el("span", { className: `badge ${running ? "" : "bad"}`, textContent: t(running ? "running" : "down") })),
     el("p", { className: "switch-row" }, button("kill", !running, "danger"), button("start", running)));
 }
@@ -150,9 +149,8 @@ const faultNamed = (name) => state.choices.faults.find((one) => one.name === nam
 const faultWords = (name) => faultNamed(name)?.[language()] ?? name;
 
 function drawQueue(pane) {
-  if (!state.queue) return pane.replaceChildren(about("queue_unknown"));
   const line = state.queue.length ? el("ol", { className: "queue" }, state.queue.map(queueEntry)) : about("queue_none");
-  return pane.replaceChildren(about("limits"), line);
+  pane.replaceChildren(about("limits"), line);
 }
 
 function queueEntry({ prompt, sender, state: at, model, ahead }) {

@@ -109,7 +109,6 @@ export const WORDS = {
   outcome_unreachable: ["连不上机器人", "the bot could not be reached"],
   outcome_no_address: ["没有填请求地址", "no request URL is set"],
   queue_none: ["队列是空的。", "The queue is empty."],
-  queue_unknown: ["这样启动时看不到队列。", "Started like this, the queue cannot be seen."],
   waiting: ["等待中", "waiting"],
   ahead: ["前面还有 {count} 张", "{count} ahead of it"],
   generating: ["生成中", "generating"],
