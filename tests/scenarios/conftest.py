@@ -22,7 +22,7 @@ def bot(shared_bot: BotUnderTest) -> Iterator[BotUnderTest]:
     """The bot; when a test is over, each fault was met, no exception was logged, and every invariant holds."""
     with logged_exceptions() as exceptions:
         yield shared_bot
-    left = [fault.name for fault in shared_bot.feishu.faults.armed] + shared_bot.glm.armed
+    left = [one.name for side in (shared_bot.feishu, shared_bot.glm) for one in side.faults.armed]
     shared_bot.feishu.faults.disarm()
     shared_bot.glm.disarm()
     wait_for(lambda: shared_bot.idle)

@@ -98,7 +98,7 @@ class Scene:
         glm = self.bot.glm
         glm.arm(fault, times=times)
         met = min(times, TEN_SECONDS)
-        yield lambda: [one.fault for one in (*glm.calls, *glm.fetched)].count(fault) >= met
+        yield lambda: [one.fault for one in (*glm.calls, *glm.downloads)].count(fault) >= met
         glm.disarm()
 
     @contextmanager

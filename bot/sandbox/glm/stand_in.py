@@ -5,8 +5,6 @@ The rules: https://docs.bigmodel.cn/api-reference/模型-api/图像生成.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import random
 import re
 import secrets
@@ -16,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -130,15 +129,14 @@ class GlmStandIn(LoopbackServer):
         self.seconds = seconds
         self.real_speed = False
         self.calls: list[GlmCall] = []
-        self.fetched: list[GlmCall] = []
+        self.downloads: list[GlmCall] = []
         self.strays: list[Request] = []
         self.faults = ArmedFaults("glm")
         self.arm, self.disarm = self.faults.arm, self.faults.disarm
         self._concurrency = dict(concurrency)
         self._clock = clock
         self._working: Counter[tuple[str, str]] = Counter()
-        self._images: dict[str, GlmCall] = {}
-        self._secret = secrets.token_bytes(16)
+        self._images: dict[str, tuple[GlmCall, Mapping[str, str]]] = {}
         self._lock = threading.Lock()
         self.route("POST", PATH, self._generate)
         self.route("GET", "/images/*name", self._download)
@@ -150,18 +148,9 @@ class GlmStandIn(LoopbackServer):
         return [call for call in self.calls if call.paid]
 
     @property
-    def downloads(self) -> list[str]:
-        return [record.name for record in self.fetched]
-
-    @property
     def working(self) -> int:
         with self._lock:
             return self._working.total()
-
-    @property
-    def armed(self) -> list[str]:
-        """The faults that still wait, each as often as it will be met."""
-        return [armed.name for armed in self.faults.armed for _ in range(armed.left or 1)]
 
     def transport(self, *, inner: httpx.BaseTransport | None = None) -> LoopbackTransport:
         return loopback(self.origin, inner=inner)
@@ -207,29 +196,25 @@ class GlmStandIn(LoopbackServer):
         return Response.of_json(body)
 
     def _link(self, record: GlmCall) -> str:
+        now = self._clock()
         # The platform names an image by the time in Beijing and a random part.
-        stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(self._clock() + 8 * 3600))
-        name = f"{stamp}{secrets.token_hex(8)}_watermark.png"
-        self._images[name] = record
-        expires = str(int(self._clock()) + LINK_SECONDS)
-        signature = self._signature(name, expires)
-        return f"https://{IMAGE_HOST}/{name}?UCloudPublicKey=TOKEN_sandbox&Signature={signature}%3D&Expires={expires}"
-
-    def _signature(self, name: str, expires: str) -> str:
-        return hmac.new(self._secret, f"{name}\n{expires}".encode(), hashlib.sha256).hexdigest()[:27]
+        name = f"{time.strftime('%Y%m%d%H%M%S', time.gmtime(now + 8 * 3600))}{secrets.token_hex(8)}_watermark.png"
+        signature, expires = f"{secrets.token_hex(13)}=", str(int(now) + LINK_SECONDS)
+        query = {"UCloudPublicKey": "TOKEN_sandbox", "Signature": signature, "Expires": expires}
+        self._images[name] = record, query
+        return f"https://{IMAGE_HOST}/{name}?{urlencode(query)}"
 
     def _download(self, request: Request) -> Response:
         began, fault = time.monotonic(), self.faults.take("download")
         record = GlmCall(at=self._clock(), name=request.values["name"], fault=fault.own if fault else None)
-        self.fetched.append(record)
+        self.downloads.append(record)
         response = self._stored(record.name, request.query, fault)
         record.seconds = time.monotonic() - began
         return record.finish(response)
 
     def _stored(self, name: str, query: Mapping[str, str], fault: Fault | None) -> Response:
-        call, expires = self._images.get(name), query.get("Expires", "")
-        signed = query.get("Signature") == self._signature(name, expires) + "="
-        if call is None or not signed or not expires.isdigit() or int(expires) < self._clock():
+        call, signed = self._images.get(name, (None, {}))
+        if call is None or query != signed or int(query["Expires"]) < self._clock():
             return _answer(status=403, page="expired")
         began = time.monotonic()
         width, _, height = call.body.get("size", "1280x1280").partition("x")

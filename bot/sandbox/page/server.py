@@ -167,9 +167,9 @@ class Page(LoopbackServer):
         feishu, glm = self._feishu, self._glm
         match fields["switch"]:
             case "fault":
-                length: dict[str, Any] = {"times": _integer(fields.get("times", 1), least=1)}
+                length = {"times": _checked(fields.get("times", 1), int, least=1, most=MAX_TIMES)}
                 if "seconds" in fields:
-                    length["seconds"] = _seconds(fields["seconds"])
+                    length["seconds"] = _checked(fields["seconds"], int | float, least=0, most=MAX_SECONDS)
                 arm(fields["name"], feishu=feishu.faults, glm=glm.faults, on=fields.get("on"), **length)
             case "clear":
                 glm.faults.disarm()
@@ -177,10 +177,11 @@ class Page(LoopbackServer):
             case "seconds":
                 glm.real_speed = fields["seconds"] == "real"
                 if not glm.real_speed:
-                    glm.seconds = _seconds(fields["seconds"])
+                    glm.seconds = _checked(fields["seconds"], int | float, least=0, most=MAX_SECONDS)
             case "delivery":
-                duplicates, new_id = _integer(fields["duplicates"], least=0), bool(fields.get("new_event_id"))
-                feishu.delivery = replace(feishu.delivery, duplicates=duplicates, new_event_id=new_id)
+                copies = _checked(fields["duplicates"], int, least=0, most=MAX_TIMES)
+                new_id = bool(fields.get("new_event_id"))
+                feishu.delivery = replace(feishu.delivery, duplicates=copies, new_event_id=new_id)
             case "kill":
                 self._sandbox.kill()
             case "start":
@@ -189,16 +190,10 @@ class Page(LoopbackServer):
                 raise KeyError(name)
 
 
-def _integer(value: Any, *, least: int) -> int:
-    if not isinstance(value, int) or not least <= value <= MAX_TIMES:
-        raise ValueError(f"a whole number from {least} to {MAX_TIMES} is expected")
+def _checked(value: Any, kind: Any, *, least: int, most: float) -> Any:
+    if not isinstance(value, kind) or not least <= value <= most:
+        raise ValueError(f"a number from {least} to {most:g} is expected")
     return value
-
-
-def _seconds(value: Any) -> float:
-    if not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
-        raise ValueError(f"seconds from 0 to {MAX_SECONDS:g} are expected")
-    return float(value)
 
 
 def _static(name: str, request: Request) -> Response:

@@ -94,7 +94,7 @@ class EventStream:
         return "message", self._message_view(self.sandbox.feishu.state.messages[change.subject.message_id])
 
     def _polled(self) -> Iterator[tuple[str, Any]]:
-        for record in [*self.sandbox.glm.calls, *self.sandbox.glm.fetched]:
+        for record in [*self.sandbox.glm.calls, *self.sandbox.glm.downloads]:
             if self._is_new(f"glm/{id(record)}", record.over):
                 yield "wire", _glm_view(record)
         for name, view in (("switches", self._switches()), ("queue", self.sandbox.queue())):

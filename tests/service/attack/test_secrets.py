@@ -83,7 +83,7 @@ def meet_every_fault(bot: BotUnderTest, faults: Iterable[str]) -> None:
     """Sends prompts until each fault has met a call, and Feishu has ended tokens and refused or garbled new ones."""
     for name in sorted(faults):
         arm(name, feishu=bot.feishu.faults, glm=bot.glm.faults, on=ANY_CALL)
-    while bot.glm.armed or bot.feishu.faults.armed:
+    while bot.glm.faults.armed or bot.feishu.faults.armed:
         for said in [bot.new_user().send() for _ in range(12)]:
             bot.wait_until_idle(said)
     for fault in ("feishu_10014", "html_502", "empty_body", "token_bad"):
