@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -32,9 +33,6 @@ from bot.dotenv import DOTENV, SHIPPED, read_dotenv, read_toml, unquote
 from bot.errors import GlmError, SettingsError
 from bot.options import DEFAULTS, OPTIONS, Context, Option, Options, check_each
 
-Slots = Annotated[int, Field(ge=1, le=100)]
-Price = Annotated[float, Field(ge=0, le=100)]
-
 DATA_DIR_FIX = "let the user that runs the bot write there, or set BOT_DATA_DIR to another folder"
 PORT_FIX = "set {variable} to 1024 or above, and host of [server] to an address of this machine or 0.0.0.0"
 PORT_TAKEN_FIX = "stop that program, or set {variable} to another number"
@@ -43,6 +41,23 @@ _UNKNOWN = "there is no such setting; config/bot.toml lists them all"
 _SEPARATORS = re.compile(r"[,;，；、\s]+")
 _NUMBER_ERRORS = ("int_", "float_", "finite_number", "greater_than", "less_than")
 _BOUNDS = (("from", "ge"), ("to", "le"))
+
+
+def _matching(pattern: str, otherwise: str) -> BeforeValidator:
+    """Refuses text of another form; ``otherwise`` says why."""
+
+    def check(given: Any) -> Any:
+        if isinstance(given, str) and not re.fullmatch(pattern, given):
+            raise ValueError(otherwise)
+        return given
+
+    return BeforeValidator(check)
+
+
+Slots = Annotated[int, Field(ge=1, le=100)]
+Price = Annotated[float, Field(ge=0, le=100)]
+Ascii = _matching(r"[!-~]*", "must be printable ASCII characters without spaces; copy it again")
+Token = Annotated[str, _matching(r"[A-Za-z0-9_-]*", "must be letters and digits; copy it out of the table's address")]
 
 
 def split_list(given: str) -> list[str]:
@@ -68,7 +83,7 @@ class Team(Section):
 
     timezone: str = "Asia/Shanghai"
     admins: tuple[str, ...] = ()
-    admin_chat: str = ""
+    admin_chat: Annotated[str, _matching(r"(oc_[A-Za-z0-9_-]+)?", "is not the chat_id (oc_…) that /id shows")] = ""
     allowed_chats: tuple[str, ...] = ()
     allowed_people: tuple[str, ...] = ()
 
@@ -82,13 +97,6 @@ class Team(Section):
             listed = ", ".join(f"{one[:40]!r}" for one in wrong[:5])
             raise ValueError(f"{listed} is not the {kind} ({prefix}…) that /id shows")
         return ids
-
-    @field_validator("admin_chat")
-    @classmethod
-    def _chat_id(cls, given: str) -> str:
-        if given and not re.fullmatch(r"oc_[A-Za-z0-9_-]+", given):
-            raise ValueError("is not the chat_id (oc_…) that /id shows")
-        return given
 
     @field_validator("timezone")
     @classmethod
@@ -168,16 +176,11 @@ class LimitSettings(Section):
 class Budget(Section):
     """What a person or a chat may have in a month; 0 means no limit."""
 
-    who: str
+    who: Annotated[
+        str, _matching(r"(ou|oc)_[A-Za-z0-9_-]+", "must be the open_id (ou_…) or chat_id (oc_…) that /id shows")
+    ]
     images: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     yuan: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
-
-    @field_validator("who")
-    @classmethod
-    def _id(cls, given: str) -> str:
-        if re.fullmatch(r"(ou|oc)_[A-Za-z0-9_-]+", given):
-            return given
-        raise ValueError("must be the open_id (ou_…) or chat_id (oc_…) that /id shows")
 
     @model_validator(mode="after")
     def _limited(self) -> Self:
@@ -230,17 +233,10 @@ class RetentionSettings(Section):
 class BitableSettings(Section):
     """The Feishu Base table to which generations are exported; without ids there is none."""
 
-    app_token: str = ""
-    table_id: Annotated[str, Field(validate_default=True)] = ""
+    app_token: Token = ""
+    table_id: Annotated[Token, Field(validate_default=True)] = ""
     minutes: Annotated[float, Field(ge=0, le=1440)] = 15.0
     prompts: bool = False
-
-    @field_validator("app_token", "table_id")
-    @classmethod
-    def _token(cls, given: str) -> str:
-        if re.fullmatch(r"[A-Za-z0-9_-]*", given):
-            return given
-        raise ValueError("must be letters and digits; copy it out of the table's address")
 
     @field_validator("table_id")
     @classmethod
@@ -292,16 +288,18 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    app_id: str = Field(default="", validation_alias="FEISHU_APP_ID")
-    app_secret: SecretStr = Field(default=SecretStr(""), validation_alias="FEISHU_APP_SECRET")
+    app_id: Annotated[str, Ascii] = Field(default="", validation_alias="FEISHU_APP_ID")
+    app_secret: Annotated[SecretStr, Ascii] = Field(default=SecretStr(""), validation_alias="FEISHU_APP_SECRET")
     encrypt_key: SecretStr = Field(default=SecretStr(""), validation_alias="FEISHU_ENCRYPT_KEY")
-    verification_token: SecretStr = Field(default=SecretStr(""), validation_alias="FEISHU_VERIFICATION_TOKEN")
+    verification_token: Annotated[SecretStr, Ascii] = Field(
+        default=SecretStr(""), validation_alias="FEISHU_VERIFICATION_TOKEN"
+    )
     domain: str = Field(default=DOMAINS["feishu"], validation_alias="FEISHU_DOMAIN")
     api_key: SecretStr = Field(default=SecretStr(""), validation_alias="ZHIPU_API_KEY")
     database_url: SecretStr = Field(default=SecretStr(""), validation_alias="DATABASE_URL")
     data_dir: Path = Field(default=Path("data"), validation_alias="BOT_DATA_DIR")
     port: int = Field(default=8000, ge=0, le=65_535, validation_alias="PORT")
-    metrics_token: SecretStr = Field(default=SecretStr(""), validation_alias="METRICS_TOKEN")
+    metrics_token: Annotated[SecretStr, Ascii] = Field(default=SecretStr(""), validation_alias="METRICS_TOKEN")
     config_dir: Path
     unquoted: tuple[str, ...] = ()
     """The variables whose values came with quotation marks around them, which were removed."""
@@ -321,13 +319,6 @@ class Settings(BaseModel):
     network: NetworkSettings = NetworkSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
-
-    @field_validator("app_id", "app_secret", "verification_token", "metrics_token", mode="before")
-    @classmethod
-    def _ascii(cls, given: str) -> str:
-        if re.fullmatch(r"[!-~]*", given):
-            return given
-        raise ValueError("must be printable ASCII characters without spaces; copy it again")
 
     _origin = field_validator("domain", mode="before")(addresses.parse_origin)
     _database = field_validator("database_url", mode="before")(addresses.parse_database_url)
@@ -383,6 +374,16 @@ SECTIONS: dict[str, type[Section]] = {
     for name, field in Settings.model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
 }
+
+FIELDS: dict[str, tuple[str, str, FieldInfo]] = {
+    **{variable: ("", variable, Settings.model_fields[name]) for variable, name in VARIABLES.items()},
+    **{
+        f"BOT_{section}_{name}".upper(): (section, name, field)
+        for section, model in SECTIONS.items()
+        for name, field in model.model_fields.items()
+    },
+}
+"""What each variable sets: the section, empty for none, the name in it, and its field."""
 
 
 class MissingSetting(NamedTuple):
@@ -440,27 +441,25 @@ def load(
     errors: list[str] = []
     variables, unquoted = _read_variables(environment, dotenv, errors)
     folder = config_folder(variables)
-    values: dict[str, Any] = {}
+    written: dict[str, Any] = {}
     try:
-        values = read_toml(folder / "bot.toml")
+        written = read_toml(folder / "bot.toml")
     except SettingsError as error:
         errors += error.faults
     in_file = (*SECTIONS, "budgets")
-    errors += [f"{name} in bot.toml: {_UNKNOWN}" for name in values if name not in in_file]
-    values = {name: values[name] for name in in_file if name in values}
+    errors += [f"{name} in bot.toml: {_UNKNOWN}" for name in written if name not in in_file]
+    values: dict[str, Any] = {name: written[name] for name in in_file if name in written}
+    errors += [f"{name}: {_UNKNOWN}" for name in sorted(variables.keys() - FIELDS.keys() - {"BOT_CONFIG_DIR"})]
     known: dict[str, str] = {}
-    for name, value in sorted(variables.items()):
-        field = _field(name)
-        if field is None:
-            errors += [f"{name}: {_UNKNOWN}"] if name != "BOT_CONFIG_DIR" else []
+    for name in sorted(variables.keys() & FIELDS.keys()):
+        section, setting, field = FIELDS[name]
         # A list without an entry counts as unset: an empty allow-list would allow everyone.
-        elif field.annotation != tuple[str, ...] or split_list(value):
-            known[name] = value
-            section, setting = _path(name)
+        if field.annotation != tuple[str, ...] or split_list(variables[name]):
+            known[name] = variables[name]
             table = values.setdefault(section, {}) if section else values
             # Anything else than a table is reported as that.
             if isinstance(table, dict):
-                table[setting] = value
+                table[setting] = variables[name]
     try:
         settings = Settings.model_validate({**values, "config_dir": folder, "unquoted": unquoted})
     except ValidationError as error:
@@ -482,32 +481,13 @@ def _read_variables(
         errors += error.faults
     # An empty variable counts as unset: compose passes on those that nobody has set.
     given |= {name: value for name, value in environment.items() if unquote(value)}
-    variables = {
-        name: value
-        for name, raw in given.items()
-        if (name in VARIABLES or name.startswith("BOT_")) and (value := unquote(raw))
-    }
+    ours = {name: raw for name, raw in given.items() if name in VARIABLES or name.startswith("BOT_")}
+    variables = {name: value for name, raw in ours.items() if (value := unquote(raw))}
     # Python reads bytes that are not UTF-8 as surrogates.
     for name in [name for name, value in variables.items() if re.search("[\ud800-\udfff\0]", value)]:
         errors.append(f"{name}: is not UTF-8 text")
         del variables[name]
     return variables, tuple(sorted(name for name, value in variables.items() if value != given[name].strip()))
-
-
-def _field(variable: str) -> FieldInfo | None:
-    """The field that a variable sets, or ``None``."""
-    section, setting = _path(variable)
-    if not section:
-        return Settings.model_fields.get(VARIABLES.get(setting, ""))
-    return SECTIONS[section].model_fields.get(setting) if section in SECTIONS else None
-
-
-def _path(variable: str) -> tuple[str, str]:
-    """The section, empty for a variable with a name of its own, and the setting."""
-    if variable in VARIABLES:
-        return "", variable
-    section, _, setting = variable.removeprefix("BOT_").lower().partition("_")
-    return section, setting
 
 
 def _error_line(error: Mapping[str, Any], variables: Mapping[str, str]) -> str:
@@ -517,7 +497,7 @@ def _error_line(error: Mapping[str, Any], variables: Mapping[str, str]) -> str:
     involved = [place, *([*place[:-1], name] for name in error.get("ctx", {}).get("with", ()))]
     names = [path[0] if path[0] in VARIABLES else "_".join(("BOT", *path)).upper() for path in involved]
     source = next((name for name in names if name in variables), f"{'.'.join(place)} in bot.toml")
-    return f"{source}: {_reason(error, _field(names[0]))}"
+    return f"{source}: {_reason(error, FIELDS[names[0]][-1] if names[0] in FIELDS else None)}"
 
 
 def _reason(error: Mapping[str, Any], field: FieldInfo | None) -> str:
