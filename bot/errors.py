@@ -9,23 +9,14 @@
     ├── LeaseLost                  another worker owns this work now; stop before the next side effect
     ├── SendDelayed                a message has to wait for the platform's limits before it goes out
     ├── AppNotRegistered           the scan did not create an app
-    ├── GlmError                   the image could not be made or fetched
-    │   ├── MissingApiKey          MISSING_API_KEY
-    │   ├── InvalidSize            INVALID_SIZE
-    │   ├── InvalidQuality         INVALID_QUALITY
-    │   ├── InvalidPrompt          INVALID_PROMPT
-    │   ├── InvalidUserId          INVALID_USER_ID
-    │   ├── AuthenticationFailed   authentication_error
-    │   ├── InsufficientBalance    insufficient_balance (platform code 1113)
-    │   ├── RateLimited            rate_limit_exceeded (1302, 1305, quotas)
-    │   ├── ContentRejected        content_filter_violation
-    │   ├── RequestRejected        invalid_request
-    │   ├── ServerFailed           server_error
-    │   │   └── RequestBlocked     server_error, and the platform never had the request
-    │   ├── NetworkFailed          NETWORK_ERROR
-    │   │   └── NotConnected       NETWORK_ERROR, and nothing was sent
-    │   ├── CallTimedOut           TIMEOUT
-    │   └── DownloadFailed         DOWNLOAD_FAILED
+    ├── GlmError                   the image could not be made or fetched; each class has its ``code`` of the JSON
+    │   ├── MissingApiKey, InvalidSize, InvalidQuality, InvalidPrompt, InvalidUserId
+    │   ├── AuthenticationFailed, InsufficientBalance, RateLimited, ContentRejected, RequestRejected
+    │   ├── ServerFailed
+    │   │   └── RequestBlocked     the platform never had the request
+    │   ├── NetworkFailed
+    │   │   └── NotConnected       nothing was sent
+    │   └── CallTimedOut, DownloadFailed, SendFailed
     └── FeishuError                a call to the Feishu Open Platform failed; says what to do about it
         └── FeishuUnreachable      no answer, or an answer that is not the platform's
 
@@ -230,6 +221,10 @@ class DownloadFailed(GlmError, code="DOWNLOAD_FAILED", sentence="failure.downloa
     transient: bool = field(default=False, kw_only=True)
     """Whether a retry may succeed at any time; otherwise only while the link is new, and never if ``permanent``."""
     permanent: bool = field(default=False, kw_only=True)
+
+
+class SendFailed(GlmError, code="SEND_FAILED", sentence="failure.internal"):
+    """The command line could not send an image to a chat."""
 
 
 class FeishuAction(Enum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import signal
@@ -11,17 +12,26 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bot import __version__
 from bot.addresses import parse_proxy
 from bot.cli import stdio
 from bot.cli.arguments import recipient_id
 from bot.cli.atomic_file import AtomicFile
-from bot.cli.json_result import KEYS, JsonResult
 from bot.dotenv import variable
-from bot.errors import DownloadFailed, FeishuError, GlmError, InvalidPrompt, MissingApiKey, NotConnected, SettingsError
+from bot.errors import (
+    DownloadFailed,
+    FeishuError,
+    GlmError,
+    InvalidPrompt,
+    MissingApiKey,
+    NotConnected,
+    RequestRejected,
+    SendFailed,
+    SettingsError,
+)
 from bot.glm.api import validate_key, validate_prompt, validate_user_id
 from bot.glm.client import Downloader, GlmClient, fetch_with_retries
 from bot.glm.transport import Allows, GuardedTransport, is_public
@@ -36,6 +46,9 @@ if TYPE_CHECKING:
     from bot.models import GeneratedImage, ImageFile
 
 OK, FAILED, USAGE = 0, 1, 2
+
+KEYS = ("ok", "model", "image_url", "prompt", "size", "quality", "created", "content_filter", "saved_file", "error")
+"""The keys of the object, in order; each is always there."""
 
 STDIN = "-"  # the prompt that means standard input
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -55,14 +68,8 @@ def main(
     An image that was made but not saved or not sent still has its URL in the object. An object that standard output
     does not take is written to standard error.
 
-    Args:
-        argv: the arguments without the program's name; by default the process's own.
-        transport: replaces the network, for the sandbox and for tests.
-        retries: when a failed download is retried.
-
-    Returns:
-        The exit code: 0 if the image was made and, where asked, saved and sent; 1 if not, or if the object could not
-        be printed; 2 for a usage error.
+    Returns 0 if the image was made and, where asked, saved and sent; 1 if not, or if the object could not be printed;
+    2 for a usage error. ``transport`` replaces the network.
     """
     stdio.prepare()
     result = JsonResult()
@@ -91,26 +98,50 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-class _CommandError(Exception):
-    """An error of the command itself, with what the platform answered where it rejected a card."""
+class JsonResult(dict[str, Any]):
+    """The object, filled in step by step, so that a failure leaves what was known by then."""
 
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        exit_code: int = FAILED,
-        status: int | None = None,
-        provider_code: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.code, self.exit_code = code, exit_code
-        self.facts = {"status": status, "provider_code": provider_code}
+    def __init__(self) -> None:
+        super().__init__({**dict.fromkeys(KEYS), "ok": False, "content_filter": []})
+        self.called = False
+        """Whether the paid call was started."""
+
+    def fail(self, error: GlmError) -> None:
+        """Sets the error, and what the content filter found."""
+        self["content_filter"] += [{"role": role, "level": level} for role, level in error.filters]
+        facts = {"status": error.status, "provider_code": error.provider_code, "request_id": error.request_id}
+        known = {name: fact for name, fact in facts.items() if fact is not None}
+        self["error"] = {"code": error.code, "message": error.message, **known}
+
+    def fail_interrupted(self) -> None:
+        """Sets the error of a signal, with what it means for the bill."""
+        if self["image_url"]:
+            message = "Interrupted after the image was made"
+        elif self.called:
+            message = "Interrupted; an image that was being made may be billed all the same"
+        else:
+            message = "Interrupted before an image was asked for; nothing is billed"
+        self["error"] = {"code": "INTERRUPTED", "message": message}
+
+    def line(self, encoding: str) -> str:
+        """The object on one line that ``encoding`` can write."""
+        line = json.dumps(self, ensure_ascii=False, separators=(",", ":"))
+        try:
+            # Bytes that Python passes on as surrogates are read as UTF-8, and other surrogates replaced.
+            line = line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        except UnicodeEncodeError:
+            line = line.encode("utf-8", "replace").decode()
+        try:
+            line.encode(encoding)
+        except UnicodeEncodeError:
+            # JSON can be written in ASCII, which every locale can print.
+            return json.dumps(json.loads(line), separators=(",", ":"))
+        return line
 
 
 def _attempt(argv: Sequence[str], client: _Client) -> int:
     """Runs the command and records the outcome in the client's result; returns the exit code."""
-    result = client.result
+    result, code = client.result, USAGE
     args = argparse.Namespace(**dict.fromkeys(("prompt", *_CLI_DEFAULTS, "user_id", "save", "send")))
     try:
         try:
@@ -118,14 +149,12 @@ def _attempt(argv: Sequence[str], client: _Client) -> int:
         finally:
             prompt = None if args.prompt == STDIN else args.prompt
             result.update(prompt=prompt, model=args.model, size=args.size, quality=args.quality)
+        code = FAILED
         _run(args, client)
-    except _CommandError as error:
-        result.fail(error.code, str(error), **error.facts)
-        return error.exit_code
     except GlmError as error:
-        result.fail_with(error)
-        return FAILED
-    result.update(ok=True)
+        result.fail(error)
+        return code
+    result["ok"] = True
     return OK
 
 
@@ -136,7 +165,7 @@ def _run(args: argparse.Namespace, client: _Client) -> None:
     for name, value in check_each(dict(values)):
         values[name] = value
         if name in KEYS:
-            result.update(**{name: value})
+            result[name] = value
     options = Options(**values)
     user_id = None if args.user_id is None else validate_user_id(args.user_id)
     if options.model == DEFAULT_MODEL and options.quality != QUALITIES[0]:
@@ -148,7 +177,7 @@ def _run(args: argparse.Namespace, client: _Client) -> None:
         if args.prompt == STDIN:
             # Every other error is reported before somebody types the prompt.
             prompt = validate_prompt(_read_stdin())
-        result.update(prompt=prompt)
+        result["prompt"] = prompt
         image, seconds = client.generate(prompt, options, key=key, user_id=user_id)
         if file is None and sender is None:
             return
@@ -156,7 +185,7 @@ def _run(args: argparse.Namespace, client: _Client) -> None:
         if file is not None:
             with _saving(args.save):
                 file.write(content.content)
-            result.update(saved_file=file.path)
+            result["saved_file"] = file.path
             _note_suffix(file.path, content)
         if sender is not None:
             with _sending(sender, args.send):
@@ -178,7 +207,8 @@ class _Client:
         with GlmClient(api_key=key, transport=transport) as client, _progress(f"Generating with {options.model}"):
             self.result.called = True
             image = client.generate(prompt, options=options, user_id=user_id)
-        self.result.update_image(image)
+        findings = list(map(asdict, image.findings))
+        self.result.update(image_url=image.url, created=image.created, content_filter=findings)
         return image, time.monotonic() - started_at
 
     def download(self, url: str, purpose: str) -> ImageFile:
@@ -233,7 +263,6 @@ def _saving(path: str) -> Iterator[None]:
 
 
 def _note_suffix(path: str, image: ImageFile) -> None:
-    """Notes that a file's suffix is not that of its data."""
     given = os.path.splitext(path)[1].lower()  # noqa: PTH122
     if given and given not in ((".jpg", ".jpeg") if image.format == "JPEG" else (image.suffix,)):
         _note(f"{path} holds {image.format} data, whose suffix is {image.suffix}")
@@ -252,25 +281,19 @@ def _sender(recipient: str) -> Sender:
         reason = "; ".join(f"{name}: is not set, and --send needs it" for name in missing)
     except SettingsError as error:
         reason = str(error)
-    raise _send_error(recipient, f"{reason}. No image was made")
+    raise SendFailed(f"Failed to send the image to {recipient}: {reason}. No image was made")
 
 
 @contextmanager
 def _sending(sender: Sender, recipient: str) -> Iterator[None]:
+    message = f"Failed to send the image to {recipient}"
     try:
         yield
     except DownloadFailed as error:
-        raise _send_error(recipient, error.message) from error
+        raise SendFailed(f"{message}: {error.message}") from error
     except FeishuError as error:
         code = None if error.code is None else str(error.code)
-        raise _send_error(recipient, sender.explain(error), status=error.status, provider_code=code) from error
-
-
-def _send_error(
-    recipient: str, reason: str, *, status: int | None = None, provider_code: str | None = None
-) -> _CommandError:
-    message = f"Failed to send the image to {recipient}: {reason}"
-    return _CommandError("SEND_FAILED", message, status=status, provider_code=provider_code)
+        raise SendFailed(f"{message}: {sender.explain(error)}", status=error.status, provider_code=code) from error
 
 
 def _note(line: str) -> None:
@@ -320,7 +343,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if found := _WITHOUT_VALUE.fullmatch(message):
             message += f"; write {found[1]}=… where it begins with a dash"
-        raise _CommandError("invalid_request", f"{message}. See {self.prog} --help", exit_code=USAGE)
+        raise RequestRejected(f"{message}. See {self.prog} --help")
 
 
 def _parser() -> argparse.ArgumentParser:

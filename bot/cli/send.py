@@ -23,36 +23,22 @@ from bot.settings import Settings
 class Sender:
     """Sends results to one chat or person, as the bot whose settings are those of ``serve``.
 
-    Its cards have no button but the link, since the command line stores no request.
-
-    Args:
-        recipient: a ``chat_id`` or an ``open_id``.
-        settings: the bot's, with the app's id and secret.
-
-    Raises:
-        SettingsError: the messages or the styles cannot be read.
+    Its cards have no button but the link, since the command line stores no request. ``SettingsError`` if the messages
+    or the styles cannot be read.
     """
 
     def __init__(self, recipient: str, settings: Settings) -> None:
         logs.configure("error")
-        self._recipient = recipient
-        self._settings = settings
-        self._cards = CardContext(
-            messages=Messages.load(settings.config_dir),
-            styles=Styles.load(settings.config_dir),
-            zone=settings.team.zone,
-            buttons=False,
-        )
+        self._recipient, self._settings, folder = recipient, settings, settings.config_dir
+        messages, styles = Messages.load(folder), Styles.load(folder)
+        self._cards = CardContext(messages=messages, styles=styles, zone=settings.team.zone, buttons=False)
         self._client = FeishuClient(**settings.feishu_access)
 
     def send(self, prompt: str, options: Options, image: GeneratedImage, file: ImageFile, *, seconds: float) -> None:
         """Uploads the image and sends the card; a card that Feishu rejects goes out as an image and text.
 
-        Nothing is retried, so a busy chat refuses at once.
-
-        Raises:
-            FeishuError: Feishu refused, or did not answer; in that case the card may be there all the same.
-            DownloadFailed: the image has to be made smaller for Feishu and turns out to be damaged.
+        Nothing is retried, so a busy chat refuses at once. ``FeishuError`` if Feishu refused, or did not answer, in
+        which case the card may be there all the same; ``DownloadFailed`` if an image to be made smaller is damaged.
         """
         try:
             uploaded = shrink(file) if len(file.content) > LARGEST_FOR_FEISHU else file
