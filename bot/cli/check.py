@@ -6,9 +6,10 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 
 from bot.cli.arguments import command_parser, recipient_id
-from bot.cli.check_feishu import TOKEN, check_feishu, skipped
+from bot.cli.check_feishu import check_feishu
 from bot.cli.check_local import check_bot_findings, check_database, check_settings, data_folder, port
 from bot.cli.check_result import CheckResult, as_text
 from bot.errors import SettingsError
@@ -68,17 +69,14 @@ def check_all(
     yield from check_bot_findings(settings, readable=database.ok is True)
     yield CheckResult("Data folder", *data_folder(settings))
     yield CheckResult("Port", *port(settings))
-    reason = "--offline" if offline else "without FEISHU_APP_ID and FEISHU_APP_SECRET"
-    if not offline and settings.app_id and settings.app_secret.get_secret_value():
-        try:
-            yield from check_feishu(settings, recipient=recipient, webhook=webhook)
-        except SettingsError as error:
-            yield from _setting_errors(error)
-            reason = "Feishu cannot be called"
-        else:
-            return
-    yield CheckResult(TOKEN, None, f"skipped ({reason})")
-    yield from skipped(reason, recipient=recipient)
+    has_app = bool(settings.app_id and settings.app_secret.get_secret_value())
+    skip = "--offline" if offline else "" if has_app else "without FEISHU_APP_ID and FEISHU_APP_SECRET"
+    feishu = partial(check_feishu, settings, recipient=recipient, webhook=webhook)
+    try:
+        yield from feishu(skip=skip)
+    except SettingsError as error:
+        yield from _setting_errors(error)
+        yield from feishu(skip="Feishu cannot be called")
 
 
 def _setting_errors(error: SettingsError) -> Iterator[CheckResult]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from functools import partial
+from contextlib import ExitStack, closing
+from typing import Any
 
 from bot.chat.cards import elements as el
 from bot.chat.messages import Messages
@@ -17,10 +17,6 @@ from bot.feishu.bitable import FIELDS, BitableClient
 from bot.feishu.client import FeishuClient
 from bot.settings import Settings
 from bot.timings import PlatformClock
-
-TOKEN, TEST_CARD = "Feishu token", "Test card"
-_CHECKS = ("Bot ability", "Clock", "Scopes", "Scope to reply", "Scope to update cards", "Scope to upload images")
-"""The names of the checks that need a token."""
 
 NEEDED: dict[str, tuple[str, ...]] = {
     "direct messages": ("im:message.p2p_msg:readonly", "im:message.p2p_msg", "im:message"),
@@ -55,52 +51,48 @@ _CONNECTED = (
 )
 
 
-def check_feishu(settings: Settings, *, recipient: str | None = None, webhook: bool = True) -> Iterator[CheckResult]:
+def check_feishu(
+    settings: Settings, *, recipient: str | None = None, webhook: bool = True, skip: str = ""
+) -> Iterator[CheckResult]:
     """Requests a token, the bot, the scopes, and one call of each kind that needs a scope of its own.
 
     Each call but the token's counts towards the month's of the plan: five, one for the Base, one for the test card,
     which is sent to ``recipient``. No call tells, without further scopes, whether events and card actions are
     subscribed to, whether a version was published, or who may use the app; ``webhook`` says how events are to come.
-
-    Raises:
-        SettingsError: the environment names a proxy that cannot be used; nothing was called then.
+    ``skip`` is why nothing is to be called. ``SettingsError`` if the environment names a proxy that cannot be used.
     """
-    codes: dict[str, int | None] = {}
     clock = PlatformClock()
-    client = FeishuClient(
-        **settings.feishu_access, on_call=lambda name, _, code: codes.update({name: code}), on_date=clock.learn
-    )
-    uuid, text = f"check-{secrets.token_hex(8)}", '{"text":""}'
-    probes: tuple[Callable[[], object], ...] = (
-        lambda: client.reply(NO_MESSAGE, msg_type="text", content=text, uuid=uuid, in_thread=False),
-        lambda: client.patch(NO_MESSAGE, content="{}"),
-        lambda: client.upload_image(b"", filename="check.png"),
-    )
-    check = partial(run_check, domain=settings.domain)
-    with closing(client):
-        bot = check(_CHECKS[0], lambda: _bot(client))
-        if codes.get("token") != 0:
-            yield CheckResult(TOKEN, ok=False, detail=bot.detail, fix=bot.fix)
-            yield from skipped("no token", recipient=recipient)
-            return
-        yield CheckResult(TOKEN, ok=True, detail=f"obtained from {settings.domain}")
-        yield bot
-        yield CheckResult(_CHECKS[1], *_clock(clock))
-        yield check(_CHECKS[2], lambda: _scopes(client, settings))
-        for name, call in zip(_CHECKS[3:], probes, strict=True):
-            yield check(name, partial(_probe, call, domain=settings.domain))
-        if settings.base.on:
-            yield check("Base log", lambda: _base(client, settings))
-        detail = "the platform does not tell whether they are set up and published"
-        yield CheckResult("Events and callbacks", None, detail, _WEBHOOK if webhook else _CONNECTED)
-        if recipient is not None:
-            yield check(TEST_CARD, lambda: _test_card(client, settings, recipient))
+    message: Any = {"msg_type": "text", "content": '{"text":""}', "uuid": f"check-{secrets.token_hex(8)}"}
+    unknown = "the platform does not tell whether they are set up and published"
+    checks: dict[str, Callable[[], Outcome]] = {
+        "Feishu token": lambda: _token(client),
+        "Bot ability": lambda: _bot(client),
+        "Clock": lambda: _clock(clock),
+        "Scopes": lambda: _scopes(client, settings),
+        "Scope to reply": lambda: _probe(client, lambda: client.reply(NO_MESSAGE, **message, in_thread=False)),
+        "Scope to update cards": lambda: _probe(client, lambda: client.patch(NO_MESSAGE, content="{}")),
+        "Scope to upload images": lambda: _probe(client, lambda: client.upload_image(b"", filename="check.png")),
+        "Base log": lambda: _base(client, settings),
+        "Events and callbacks": lambda: (None, unknown, _WEBHOOK if webhook else _CONNECTED),
+        "Test card": lambda: _test_card(client, settings, str(recipient)),
+    }
+    with ExitStack() as stack:
+        if not skip:
+            client = stack.enter_context(closing(FeishuClient(**settings.feishu_access, on_date=clock.learn)))
+        for name, check in checks.items():
+            if (name == "Base log" and not settings.base.on) or (name == "Test card" and recipient is None):
+                continue
+            if not skip:
+                result = run_check(name, check, domain=settings.domain)
+                yield result
+                skip = "no token" if name == "Feishu token" and not result.ok else ""
+            elif name not in ("Base log", "Events and callbacks"):
+                yield CheckResult(name, None, f"skipped ({skip})")
 
 
-def skipped(reason: str, *, recipient: str | None) -> Iterator[CheckResult]:
-    """The results of the checks that need a token, where there is none."""
-    for name in (*_CHECKS, *([TEST_CARD] if recipient else [])):
-        yield CheckResult(name, None, f"skipped ({reason})")
+def _token(client: FeishuClient) -> Outcome:
+    client.fetch_token()
+    return True, f"obtained from {client.domain}"
 
 
 def _bot(client: FeishuClient) -> Outcome:
@@ -132,7 +124,7 @@ def _scopes(client: FeishuClient, settings: Settings) -> Outcome:
     return False, f"missing for {details}", f"grant at {page} , {fixes.PUBLISH}"
 
 
-def _probe(call: Callable[[], object], *, domain: str) -> Outcome:
+def _probe(client: FeishuClient, call: Callable[[], object]) -> Outcome:
     """Makes a call that cannot succeed; the platform checks the scope first, and the rest afterwards."""
     try:
         call()
@@ -140,7 +132,7 @@ def _probe(call: Callable[[], object], *, domain: str) -> Outcome:
         if error.action in (FeishuAction.APP_REFUSED, FeishuAction.TELL_ADMIN):
             raise
         if error.action is FeishuAction.RETRY:
-            return None, f"cannot be checked: {fixes.describe(error)}", fixes.suggest_fix(error, domain=domain)
+            return None, f"cannot be checked: {fixes.describe(error)}", fixes.suggest_fix(error, domain=client.domain)
     return True, "granted, as far as a call that sends nothing can tell"
 
 
