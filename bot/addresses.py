@@ -27,8 +27,7 @@ _LARGEST_PORT = 65_535
 def parse_origin(given: str) -> str:
     """The origin that ``FEISHU_DOMAIN`` names, without a slash at its end.
 
-    Raises:
-        ValueError: it is neither the name of a platform nor an https origin, which may be http on this machine.
+    ``ValueError`` if it is neither the name of a platform nor an https origin, which may be http on this machine.
     """
     # Some non-ASCII letters have ASCII letters as their lower case.
     wanted = given.lower() if given.isascii() else ""
@@ -75,8 +74,7 @@ def parse_ca_file(given: str) -> str:
 def parse_database_url(given: str) -> str:
     """The database URL with its scheme in lower case and ``~`` expanded.
 
-    Raises:
-        ValueError: the bot cannot use it; the message repeats neither the address nor the password.
+    ``ValueError`` if the bot cannot use it; the message repeats neither the address nor the password.
     """
     # Imported here, as the command line makes an image without a database.
     from sqlalchemy.engine import make_url  # noqa: PLC0415

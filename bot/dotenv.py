@@ -33,21 +33,15 @@ def unquote(value: str) -> str:
 
 
 def variable(name: str) -> str:
-    """One variable, read without the other settings: from the environment, else from ``.env``, else empty.
-
-    Raises:
-        SettingsError: the environment does not have it, and ``.env`` cannot be read.
-    """
+    """One variable, read without the other settings: from the environment, else from ``.env``, else empty."""
     return unquote(os.environ.get(name, "")) or unquote(read_dotenv(Path(DOTENV)).get(name, ""))
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
     """The variables of a ``.env`` file; none where there is no such file.
 
-    Values in single quotes are literal. Everything else is read as python-dotenv does.
-
-    Raises:
-        SettingsError: it cannot be read, is not UTF-8, or has a malformed line.
+    Values in single quotes are literal. Everything else is read as python-dotenv does. ``SettingsError`` if it cannot
+    be read, is not UTF-8, or has a malformed line.
     """
     if not path.is_file():
         return {}
@@ -73,11 +67,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file.
-
-    Raises:
-        SettingsError: it cannot be read, is not UTF-8, or is not TOML; names the file and the line.
-    """
+    """The content of a TOML file; ``SettingsError`` if it cannot be read, is not UTF-8, or is not TOML."""
     text = _read_text(path)
     try:
         return tomllib.loads(text)
@@ -91,11 +81,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_config(folder: Path, name: str) -> dict[str, Any]:
-    """The content of a TOML file of the configuration: the shipped one where ``folder`` has none.
-
-    Raises:
-        SettingsError: it cannot be read; see :func:`read_toml`.
-    """
+    """The content of a TOML file of the configuration: the shipped one where ``folder`` has none."""
     own = folder / name
     return read_toml(own if own.exists() else SHIPPED / name)
 

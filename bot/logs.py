@@ -25,6 +25,7 @@ _QUIET = ("httpx", "httpcore", "websockets", "alembic")
 """httpx logs whole addresses at INFO, and an image's address is signed; a long connection's holds a ticket."""
 
 _HEAD = ("time", "level", "logger", "event")
+_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 class _Event(dict[str, Any]):
@@ -79,11 +80,9 @@ def configure(level: str, *, form: Form = "text", secrets: Iterable[str] = ()) -
 
 
 def formatter(form: Form, *, secrets: Iterable[str] = ()) -> logging.Formatter:
-    """Formats the events of structlog, and what libraries log through the standard library.
+    """Formats the events of structlog, and what libraries log: ``key=value``, or one JSON object per line.
 
-    Args:
-        form: ``text`` for ``key=value``, or ``json`` for one object per line.
-        secrets: values that are masked wherever they occur; short ones would mask ordinary words, and are not.
+    ``secrets`` are masked wherever they occur; short ones would mask ordinary words, and are not.
     """
     masked = tuple(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
 
@@ -150,9 +149,6 @@ def _quoted(value: str) -> str:
 
 def _visible(text: str) -> str:
     """The text with control and format characters and line ends escaped as in JSON."""
-    return text if text.isprintable() else "".join(map(_escaped, text))
-
-
-def _escaped(character: str) -> str:
-    hidden = unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-    return json.dumps(character)[1:-1] if hidden else character
+    if text.isprintable():
+        return text
+    return "".join(json.dumps(one)[1:-1] if unicodedata.category(one) in _HIDDEN else one for one in text)

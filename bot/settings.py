@@ -393,7 +393,6 @@ class MissingSetting(NamedTuple):
 
 
 def require_settings(settings: Settings, *, webhook: bool = True) -> None:
-    """Raises ``SettingsError`` if :func:`required_settings_missing` finds something."""
     if missing := required_settings_missing(settings, webhook=webhook):
         raise SettingsError([f"{one.name}: {one.detail}; {one.fix}" for one in missing])
 
@@ -428,13 +427,9 @@ def load(
 ) -> Settings:
     """Reads the settings: the environment over ``.env`` over ``config/bot.toml``.
 
-    Args:
-        environment: the variables; ``None`` for those of the process and of ``.env`` in the working folder.
-        dotenv: a file of further variables.
-        check_folder: gives the errors of the other files in the folder of the configuration.
-
-    Raises:
-        SettingsError: with all errors, each naming its variable or its place in ``bot.toml``.
+    Without ``environment`` the variables are those of the process and of ``.env`` in the working folder. ``dotenv`` is
+    a file of further variables; ``check_folder`` gives the errors of the other files in the folder of the
+    configuration. ``SettingsError`` has all errors, each naming its variable or its place in ``bot.toml``.
     """
     if environment is None:
         environment, dotenv = os.environ, dotenv or Path(DOTENV)

@@ -16,13 +16,9 @@ class AtomicFile:
     made stays, and so does the hidden ``.part`` file of a process that was killed. What the file holds is on the disk
     when it appears; that it appears may be lost with the power.
 
-    Args:
-        path: where it is to appear; ``~`` expands. A file that is there is replaced only by the whole new one, which
-            takes over its permissions where the file system lets it.
-        private: whether nobody else may read it, whatever the umask and the permissions of the old one.
-
-    Raises:
-        OSError: it cannot be written there.
+    ``OSError`` if it cannot be written there. ``~`` expands. A file that is there is replaced only by the whole new
+    one, which takes over its permissions where the file system lets it; one that is ``private`` nobody else may read,
+    whatever the umask and the permissions of the old one.
     """
 
     def __init__(self, path: str, *, private: bool = False) -> None:
@@ -69,16 +65,14 @@ class AtomicFile:
 
 def _replaceable(path: str) -> int | None:
     """The permissions of the file that is there, or ``None`` where there is none."""
-    if path.endswith(os.sep):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     try:
-        found = os.stat(path or os.curdir)
+        mode = stat.S_IFDIR if path.endswith(os.sep) else os.stat(path or os.curdir).st_mode
     except FileNotFoundError:
         return None
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is not an ordinary file", path)
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-    return stat.S_IMODE(found.st_mode)
+    return stat.S_IMODE(mode)

@@ -17,32 +17,23 @@ NAME = "AI 绘画记录 Image log"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Creates a Base and prints its link and what to set; returns 1 if Feishu refuses.
-
-    Raises:
-        SettingsError: the settings are invalid, or the app's id or secret is missing.
-    """
+    """Creates a Base and prints its link and what to set; returns 1 if Feishu refuses."""
     parser = command_parser(
         "base",
         description="Creates a Feishu Base (多维表格) to which each generation is exported.",
         epilog="Exit codes: 0 created, 1 Feishu refused, 2 usage error.",
     )
-    parser.add_argument("action", choices=["create"], help="create a Base with its table, and print the settings")
-    parser.add_argument("--name", default=NAME, help="its name (default: %(default)s)")
-    parser.add_argument(
-        "--owner",
-        metavar="OPEN_ID",
-        type=person,
-        action="append",
-        help="who may manage it (ou_…), repeatable; default: the admins of [team]",
-    )
+    add = parser.add_argument
+    add("action", choices=["create"], help="create a Base with its table, and print the settings")
+    add("--name", default=NAME, help="its name (default: %(default)s)")
+    owner = "who may manage it (ou_…), repeatable; default: the admins of [team]"
+    add("--owner", metavar="OPEN_ID", type=person, action="append", help=owner)
     given = parser.parse_args(argv)
     settings = load()
     require_settings(settings, webhook=False)
+    owners = given.owner or settings.team.admins
     with closing(FeishuClient(**settings.feishu_access)) as client:
-        return _create(
-            BitableClient(client.call), settings, name=given.name, owners=given.owner or settings.team.admins
-        )
+        return _create(BitableClient(client.call), settings, name=given.name, owners=owners)
 
 
 def _create(bases: BitableClient, settings: Settings, *, name: str, owners: Sequence[str]) -> int:

@@ -122,8 +122,7 @@ def _database_address(given: str) -> str:
     if not given:
         return "not set: SQLite in the data folder"
     url = read_url(given)
-    port = f":{url.port}" if url.port else ""
-    host = f" at {url.host}{port}" if url.host else ""
+    host = f" at {url.host}{f':{url.port}' if url.port else ''}" if url.host else ""
     return f"{url.get_backend_name()}, {url.database}{host}"
 
 
@@ -235,11 +234,11 @@ def _schema(database: Database, engine: str) -> Outcome:
         return False, f"does not answer: {reason[0]}", fix
     if revision is None:
         return None, "answers, but has no tables yet", _MIGRATE
+    if revision == HEAD:
+        return True, f"{engine} answers; its schema {revision} is current"
     if revision < HEAD:
         return False, f"its schema is {revision}, this program's {HEAD}", _MIGRATE
-    if revision > HEAD:
-        return True, f"its schema is {revision}, newer than this program's {HEAD}", "update this program"
-    return True, f"{engine} answers; its schema {revision} is current"
+    return True, f"its schema is {revision}, newer than this program's {HEAD}", "update this program"
 
 
 def check_bot_findings(settings: Settings, *, readable: bool) -> Iterator[CheckResult]:

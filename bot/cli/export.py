@@ -38,12 +38,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exports; returns 0 if everything was written, 1 if not, 2 for a usage error.
-
-    Raises:
-        SettingsError: the settings are invalid.
-        DatabaseUnavailable: the database does not answer.
-    """
+    """Exports; returns 0 if everything was written, 1 if not, 2 for a usage error."""
     parser = _parser()
     args = parser.parse_args(argv)
     if args.since and args.until and args.since > args.until:
@@ -84,7 +79,7 @@ def _write(spool: IO[bytes], settings: Settings, args: argparse.Namespace) -> in
     """Writes the lines; returns the number of generations."""
     columns = [*COLUMNS, *(["image_url"] if args.links else []), *(["prompt"] if args.prompts else [])]
     as_csv = args.format == "csv"
-    zone, prices = settings.team.zone, settings.prices.by_model()
+    zone, prices, count = settings.team.zone, settings.prices.by_model(), 0
     encoding = "utf-8" if args.no_bom or not as_csv else "utf-8-sig"
     lines = io.TextIOWrapper(spool, encoding=encoding, errors="replace", newline="")
     sheet = csv.writer(lines)
@@ -92,7 +87,6 @@ def _write(spool: IO[bytes], settings: Settings, args: argparse.Namespace) -> in
         sheet.writerow(columns)
     since = _midnight(args.since, zone) if args.since else None
     until = _midnight(args.until + timedelta(days=1), zone) if args.until else None
-    count = 0
     with closing(Database(read_url(settings.url), connections=1)) as database:
         rows = export_rows(database, since=since, until=until, sender=args.user)
         for count, row in enumerate(rows, start=1):  # noqa: B007
@@ -160,16 +154,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Writes the stored generations, oldest first; the bot may keep running.",
         epilog="Exit codes: 0 written, 1 failed, 2 usage error. Days are in the team's time zone.",
     )
-    parser.add_argument("--format", choices=["csv", "jsonl"], default="csv", help="default: csv, for spreadsheets")
-    parser.add_argument("--since", metavar="DATE", type=_day, help="the first day, such as 2026-11-01")
-    parser.add_argument("--until", metavar="DATE", type=_day, help="the last day")
-    parser.add_argument("--user", metavar="OPEN_ID", type=person, help="only of one person (ou_…)")
-    parser.add_argument("--output", metavar="FILE", help="the output file, written atomically; default: stdout")
-    parser.add_argument("--prompts", action="store_true", help="include the prompts")
-    parser.add_argument(
-        "--links", action="store_true", help="include the links, with which anybody can download the images"
-    )
-    parser.add_argument(
-        "--no-bom", action="store_true", help="CSV without the byte order mark that Excel needs for UTF-8"
-    )
+    add = parser.add_argument
+    add("--format", choices=["csv", "jsonl"], default="csv", help="default: csv, for spreadsheets")
+    add("--since", metavar="DATE", type=_day, help="the first day, such as 2026-11-01")
+    add("--until", metavar="DATE", type=_day, help="the last day")
+    add("--user", metavar="OPEN_ID", type=person, help="only of one person (ou_…)")
+    add("--output", metavar="FILE", help="the output file, written atomically; default: stdout")
+    add("--prompts", action="store_true", help="include the prompts")
+    add("--links", action="store_true", help="include the links, with which anybody can download the images")
+    add("--no-bom", action="store_true", help="CSV without the byte order mark that Excel needs for UTF-8")
     return parser

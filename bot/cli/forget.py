@@ -21,12 +21,7 @@ Not reached from here: messages and images in Feishu, the records in a Base, log
 
 
 def main(argv: Sequence[str]) -> int:
-    """Shows what is stored about a person, asks, and deletes it; returns 0 if it did, else 1.
-
-    Raises:
-        SettingsError: the settings are invalid.
-        DatabaseUnavailable: the database does not answer.
-    """
+    """Shows what is stored about a person, asks, and deletes it; returns 0 if it did, else 1."""
     parser = command_parser(
         "forget",
         description="Deletes everything stored about a person: prompts, generations, images, settings; the bot may run",

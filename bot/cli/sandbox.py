@@ -146,25 +146,14 @@ def _parser() -> argparse.ArgumentParser:
         "and the admins: BOT_LIMITS_PER_DAY=0 removes the daily limit. Exit codes of --say: 0 the answer was correct, "
         "1 it was not, 2 usage error.",
     )
-    parser.add_argument(
-        "--say", metavar="TEXT", type=_text, help="send one message without a browser, and print what the chat shows"
-    )
-    parser.add_argument(
-        "--save",
-        metavar="FILE",
-        default="sandbox-image.jpg",
-        help="where --say saves the image (others: FILE-2, …)",
-    )
-    parser.add_argument(
-        "--fault",
-        metavar="NAME",
-        action="append",
-        default=[],
-        choices=sorted(FAULTS),
-        help="make one call fail: glm_1302, feishu_230099, image_403, glm_hang, … (an unknown name lists them all)",
-    )
-    parser.add_argument("--real-glm", action="store_true", help="real images with ZHIPU_API_KEY; Feishu stays local")
-    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="the port of the page (0: any free one)")
-    parser.add_argument("--no-browser", action="store_true", help="do not open the page")
-    parser.add_argument("--verbose", action="store_true", help="show the log")
+    add = parser.add_argument
+    add("--say", metavar="TEXT", type=_text, help="send one message without a browser, and print what the chat shows")
+    save = "where --say saves the image (others: FILE-2, …)"
+    add("--save", metavar="FILE", default="sandbox-image.jpg", help=save)
+    fault = "make one call fail: glm_1302, feishu_230099, image_403, glm_hang, … (an unknown name lists them all)"
+    add("--fault", metavar="NAME", action="append", default=[], choices=sorted(FAULTS), help=fault)
+    add("--real-glm", action="store_true", help="real images with ZHIPU_API_KEY; Feishu stays local")
+    add("--port", type=_port, default=DEFAULT_PORT, help="the port of the page (0: any free one)")
+    add("--no-browser", action="store_true", help="do not open the page")
+    add("--verbose", action="store_true", help="show the log")
     return parser

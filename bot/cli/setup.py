@@ -16,6 +16,7 @@ import threading
 import webbrowser
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
@@ -146,43 +147,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@dataclass(kw_only=True, repr=False)
 class Setup:
     """The steps; what is set already is kept, so they can be repeated.
 
-    Args:
-        environment: takes precedence over the ``.env`` of ``folder``.
-        folder: where the bot will be started.
-        accounts: the origins at which apps are registered.
-        domains: the values of ``FEISHU_DOMAIN``.
+    ``environment`` takes precedence over the ``.env`` of ``folder``, where the bot will be started. Apps are registered
+    at the origins ``accounts``; ``domains`` are the values of ``FEISHU_DOMAIN``.
     """
 
-    def __init__(
-        self,
-        *,
-        environment: Mapping[str, str],
-        folder: Path,
-        accounts: Mapping[Brand, str] = ACCOUNTS,
-        domains: Mapping[Brand, str] | None = None,
-    ) -> None:
-        self._environment = environment
-        self._accounts = accounts
-        self._domains = domains or {brand: brand for brand in get_args(Brand)}
-        self._dotenv = folder / DOTENV
+    environment: Mapping[str, str]
+    folder: Path
+    accounts: Mapping[Brand, str] = field(default_factory=lambda: ACCOUNTS)
+    domains: Mapping[Brand, str] = field(default_factory=lambda: {brand: brand for brand in get_args(Brand)})
+
+    def __post_init__(self) -> None:
+        self._dotenv = self.folder / DOTENV
         # The shipped texts, as a team's own configuration may be of an older version.
         self._config = config_folder({})
         self._messages = Messages.load(self._config)
-        self._language = terminal_language(environment)
+        self._language = terminal_language(self.environment)
 
     def run(self, *, app_id: str = "", new_app: bool = False) -> bool:
-        """Takes every step but the start; returns whether the check passed.
+        """Takes every step but the start; returns whether the check passed. The arguments are those of the command.
 
-        Args:
-            app_id: an app that exists, to be completed.
-            new_app: registers another app, even if there is one in the settings.
-
-        Raises:
-            SettingsError: the settings there are cannot be used, or ``.env`` cannot be written; nothing was registered.
-            FeishuUnreachable: Feishu does not answer.
+        ``SettingsError`` if the settings there are cannot be used, or ``.env`` cannot be written; nothing was
+        registered then.
         """
         settings = self.load()
         self._write({})
@@ -201,12 +190,10 @@ class Setup:
         return self._check(self.load())
 
     def say(self, key: str, **values: object) -> None:
-        """Prints a sentence in the language of the terminal."""
         print(self._messages.text(key, self._language, **values).rstrip(), flush=True)
 
     def load(self) -> Settings:
-        """The settings as they are now; raises ``SettingsError``."""
-        return load(self._environment, dotenv=self._dotenv)
+        return load(self.environment, dotenv=self._dotenv)
 
     def _app(self, app_id: str, settings: Settings) -> RegisteredApp:
         """The app with this id, or a new one."""
@@ -217,7 +204,7 @@ class Setup:
                 brand = self._brand_of(app_id, secret, settings)
                 return RegisteredApp(app_id=app_id, app_secret=secret, open_id="", brand=brand)
         network = settings.network
-        registration = AppRegistration(accounts=self._accounts, proxy=network.proxy, ca_file=network.ca_file)
+        registration = AppRegistration(accounts=self.accounts, proxy=network.proxy, ca_file=network.ca_file)
         registration.begin()
         scopes = json.loads((self._config / "scopes.json").read_text(encoding="utf-8"))
         addons = {
@@ -252,29 +239,24 @@ class Setup:
     def _brand_of(self, app_id: str, secret: str, settings: Settings) -> Brand:
         """The platform to which an app belongs: apps and secrets of one are unknown to the other."""
         access = {**settings.feishu_access, "app_id": app_id, "app_secret": secret}
-        for brand, domain in self._domains.items():
-            client = FeishuClient(**{**access, "domain": parse_origin(domain)})
-            with closing(client):
+        for brand, domain in self.domains.items():
+            with closing(FeishuClient(**{**access, "domain": parse_origin(domain)})) as client:
                 try:
                     client.fetch_token()
-                except FeishuUnreachable:
-                    raise
-                except FeishuError:
-                    continue
-                return brand
+                except FeishuError as error:
+                    if isinstance(error, FeishuUnreachable):
+                        raise
+                else:
+                    return brand
         raise AppNotRegistered("setup.secret_refused", app_id)
 
     def _store(self, app: RegisteredApp, before: Settings) -> None:
         # An open_id belongs to one app, so the admins of another app mean nothing to this one.
         others = before.team.admins if before.app_id == app.app_id else ()
         admins = dict.fromkeys((*filter(None, [app.open_id]), *others))
-        values = {
-            "FEISHU_APP_ID": app.app_id,
-            "FEISHU_APP_SECRET": app.app_secret,
-            "FEISHU_DOMAIN": self._domains[app.brand],
-            **({"BOT_TEAM_ADMINS": ",".join(admins)} if admins else {}),
-        }
-        self._write(values)
+        values = {"FEISHU_APP_ID": app.app_id, "FEISHU_APP_SECRET": app.app_secret}
+        values["FEISHU_DOMAIN"] = self.domains[app.brand]
+        self._write(values | ({"BOT_TEAM_ADMINS": ",".join(admins)} if admins else {}))
         self.say("setup.app_stored", app_id=app.app_id, brand=app.brand.title(), file=self._dotenv)
         self.say("setup.admin" if app.open_id else "setup.no_admin")
 

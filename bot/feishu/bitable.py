@@ -1,6 +1,6 @@
 """The calls about a Base (多维表格, bitable in the API): made, shared, looked at, written to.
 
-https://open.feishu.cn/document/server-docs/docs/bitable-v1/bitable-overview
+The pages in brackets are below https://open.feishu.cn/document/server-docs/docs/.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot.errors import FeishuUnreachable
 from bot.feishu.client import require_str
@@ -31,8 +31,7 @@ class FieldType(IntEnum):
     PERSON = 11
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(NamedTuple):
     """A field (column); ``form`` is how a number or a time is shown, in the platform's own notation.
 
     https://open.feishu.cn/document/uAjLw4CM/ukTMukTMukTM/reference/bitable-v1/app-table-field/guide
@@ -61,8 +60,7 @@ FIELDS = (
 """The fields, in both languages because a table has one name for each; a record is found by its id."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewBase:
+class NewBase(NamedTuple):
     """A Base that was made, and the blank table that the platform puts into it."""
 
     app_token: str
@@ -81,22 +79,13 @@ class BitableClient:
     call: Callable[..., Mapping[str, Any]]
 
     def create(self, name: str, *, zone: str) -> NewBase:
-        """Creates a Base of the app's own, which nobody else can open yet.
-
-        https://open.feishu.cn/document/server-docs/docs/bitable-v1/app/create
-        """
+        """Creates a Base of the app's own, which nobody else can open yet (bitable-v1/app/create)."""
         answer = self.call("base_create", "POST", _APPS, body={"name": name, "time_zone": zone})
-        return NewBase(
-            app_token=require_str(answer, "data", "app", "app_token", call="base_create"),
-            url=require_str(answer, "data", "app", "url", call="base_create"),
-            blank_table=answer["data"]["app"].get("default_table_id"),
-        )
+        token, url = (require_str(answer, "data", "app", name, call="base_create") for name in ("app_token", "url"))
+        return NewBase(token, url, answer["data"]["app"].get("default_table_id"))
 
     def create_table(self, app_token: str, name: str, fields: Sequence[Field]) -> str:
-        """Adds a table and returns its id; the first of its fields names a record, and is a text.
-
-        https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table/create
-        """
+        """Adds a table whose first field, a text, names a record; returns its id (bitable-v1/app-table/create)."""
         headers = []
         for field in fields:
             form = "date_formatter" if field.kind is FieldType.TIME else "formatter"
@@ -107,26 +96,17 @@ class BitableClient:
         return require_str(answer, "data", "table_id", call="base_table")
 
     def delete_table(self, app_token: str, table_id: str) -> None:
-        """Deletes a table, which may not be the last one of its Base.
-
-        https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table/delete
-        """
+        """Deletes a table, which may not be the last one of its Base (bitable-v1/app-table/delete)."""
         self.call("base_delete_table", "DELETE", _TABLE, app_token, table_id)
 
     def share(self, app_token: str, open_id: str) -> None:
-        """Lets a person see, change and share a Base.
-
-        https://open.feishu.cn/document/server-docs/docs/permission/permission-member/create
-        """
+        """Lets a person see, change and share a Base (permission/permission-member/create)."""
         member = {"member_type": "openid", "member_id": open_id, "perm": "full_access", "type": "user"}
         path, query = "drive/v1/permissions/{}/members", {"type": "bitable"}
         self.call("base_share", "POST", path, app_token, params=query, body=member)
 
     def fields(self, app_token: str, table_id: str) -> dict[str, int]:
-        """The names of a table's fields, and the type of each.
-
-        https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table-field/list
-        """
+        """The names of a table's fields, and the type of each (bitable-v1/app-table-field/list)."""
         match self.call("base_fields", "GET", f"{_TABLE}/fields", app_token, table_id, params={"page_size": "100"}):
             case {"data": {"items": list(listed)}}:
                 return {str(field.get("field_name")): int(field.get("type") or 0) for field in listed}
@@ -136,8 +116,7 @@ class BitableClient:
         """Adds at most :data:`MOST_RECORDS` records, all or none; a table takes one call at a time.
 
         Each has its values by the names of the fields. With the same ``client_token``, a version 4 UUID, they are
-        added once.
-        https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table-record/batch_create
+        added once (bitable-v1/app-table-record/batch_create).
         """
         self.call(
             "base_records",

@@ -1,7 +1,7 @@
 """The calls to the Feishu Open Platform, by name: sent once over pooled connections, and read within their limits.
 
-Most refusals come as 400, some as 200 (a wrong App Secret, often an expired token): only the body's ``code`` decides.
-https://open.feishu.cn/document/server-docs/api-call-guide/server-error-codes
+Most refusals come as 400, some as 200 (a wrong App Secret, often an expired token): only the body's ``code`` decides
+(api-call-guide/server-error-codes). The pages in brackets are below https://open.feishu.cn/document/server-docs/.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
@@ -120,10 +121,8 @@ class TenantToken:
     """The tenant access token of one app, for any number of threads.
 
     It is renewed when a tenth of its lifetime, and at most five minutes, is left. While no new one can be fetched, the
-    old one is used to its end. ``fetch`` returns a token and its lifetime in seconds; ``clock`` gives seconds since
-    1970.
-
-    https://open.feishu.cn/document/server-docs/authentication-management/access-token/tenant_access_token_internal
+    old one is used to its end (authentication-management/access-token/tenant_access_token_internal). ``fetch`` returns
+    a token and its lifetime in seconds; ``clock`` gives seconds since 1970.
     """
 
     def __init__(self, fetch: Callable[[], tuple[str, float]], *, clock: Callable[[], float]) -> None:
@@ -189,22 +188,19 @@ class FeishuClient:
         headers = {"User-Agent": "feishu-glm-image-bot"}
         transport = self.transport or network(self.domain, proxy=self.proxy, ca_file=self.ca_file)
         self._http = httpx.Client(transport=transport, headers=headers)
-        self._token = TenantToken(self._fetch_token, clock=self.clock)
+        path = "/open-apis/auth/v3/tenant_access_token/internal"
+        body = {"app_id": self.app_id, "app_secret": self.app_secret}
+        fetch = partial(self.exchange, "token", "POST", path, read=_parse_token, body=body)
+        self._token = TenantToken(fetch, clock=self.clock)
 
     def bot_info(self) -> BotInfo:
-        """The bot itself. The call counts towards the monthly quota.
-
-        https://open.feishu.cn/document/client-docs/bot-v3/obtain-bot-information
-        """
+        """The bot itself (../client-docs/bot-v3/obtain-bot-information); the call counts towards the monthly quota."""
         body = self.call("bot_info", "GET", "bot/v3/info")
         open_id, bot = require_str(body, "bot", "open_id", call="bot_info"), body["bot"]
         return BotInfo(open_id, str(bot.get("app_name") or ""), bot.get("activate_status") == _ACTIVE)
 
     def granted_scopes(self) -> frozenset[str]:
-        """The scopes that the tenant has granted to the app; the call itself needs none.
-
-        https://open.feishu.cn/document/server-docs/application-v6/scope/list
-        """
+        """The scopes that the tenant has granted to the app; the call needs none (application-v6/scope/list)."""
         match self.call("scopes", "GET", "application/v6/scopes"):
             case {"data": {"scopes": list(scopes)}}:
                 return frozenset(
@@ -215,9 +211,7 @@ class FeishuClient:
         raise FeishuUnreachable("the answer has no data.scopes", call="scopes")
 
     def reply(self, message_id: str, *, msg_type: str, content: str, uuid: str, in_thread: bool) -> str:
-        """Replies to a message; returns the reply's ``message_id``.
-
-        https://open.feishu.cn/document/server-docs/im-v1/message/reply
+        """Replies to a message; returns the reply's ``message_id`` (im-v1/message/reply).
 
         Args:
             message_id: the message replied to.
@@ -233,10 +227,7 @@ class FeishuClient:
     def send(
         self, receive_id: str, *, receive_id_type: Literal["chat_id", "open_id"], msg_type: str, content: str, uuid: str
     ) -> str:
-        """Sends a message that quotes none to a chat or a person; arguments and result as for :meth:`reply`.
-
-        https://open.feishu.cn/document/server-docs/im-v1/message/create
-        """
+        """Sends a message that quotes none; arguments and result as for :meth:`reply` (im-v1/message/create)."""
         body = {"receive_id": receive_id, "msg_type": msg_type, "content": content, "uuid": uuid}
         query = {"receive_id_type": receive_id_type}
         answer = self.call("create", "POST", "im/v1/messages", params=query, body=body)
@@ -245,46 +236,33 @@ class FeishuClient:
     def patch(self, message_id: str, *, content: str) -> None:
         """Replaces a card that the bot sent in the last 14 days; at most five times a second each.
 
-        ``content`` is the new card, JSON as text, at most 30 KB.
-        https://open.feishu.cn/document/server-docs/im-v1/message-card/patch
+        ``content`` is the new card, JSON as text, at most 30 KB (im-v1/message-card/patch).
         """
         self.call("patch", "PATCH", "im/v1/messages/{}", message_id, body={"content": content})
 
     def recall(self, message_id: str) -> None:
-        """Recalls a message that the bot sent: https://open.feishu.cn/document/server-docs/im-v1/message/delete."""
+        """Recalls a message that the bot sent (im-v1/message/delete)."""
         self.call("recall", "DELETE", "im/v1/messages/{}", message_id)
 
     def react(self, message_id: str, *, emoji_type: str) -> None:
-        """Puts an emoji on a message, for which the scope ``im:message.reactions:write_only`` is needed.
-
-        https://open.feishu.cn/document/server-docs/im-v1/message-reaction/create
-        """
+        """Puts an emoji on a message; needs ``im:message.reactions:write_only`` (im-v1/message-reaction/create)."""
         body = {"reaction_type": {"emoji_type": emoji_type}}
         self.call("react", "POST", "im/v1/messages/{}/reactions", message_id, body=body)
 
     def upload_image(self, content: bytes, *, filename: str) -> str:
-        """Uploads an image of at most 10 MB and 12,000 by 12,000 pixels; returns its image key.
-
-        https://open.feishu.cn/document/server-docs/im-v1/image/create
-        """
+        """Uploads an image of at most 10 MB and 12,000 by 12,000 pixels; returns its key (im-v1/image/create)."""
         data, files = {"image_type": "message"}, {"image": (filename, content)}
         answer = self.call("image", "POST", "im/v1/images", data=data, files=files)
         return require_str(answer, "data", "image_key", call="image")
 
     def upload_file(self, content: bytes, *, filename: str) -> str:
-        """Uploads a file of at most 30 MB, unchanged, under the name that people see; returns its file key.
-
-        https://open.feishu.cn/document/server-docs/im-v1/file/create
-        """
+        """Uploads a file of at most 30 MB under the name that people see; returns its key (im-v1/file/create)."""
         data, files = {"file_type": "stream", "file_name": filename}, {"file": (filename, content)}
         answer = self.call("file", "POST", "im/v1/files", data=data, files=files)
         return require_str(answer, "data", "file_key", call="file")
 
     def download_own_image(self, image_key: str, *, largest: int) -> bytes:
-        """Downloads an image that this app uploaded, of at most ``largest`` bytes.
-
-        https://open.feishu.cn/document/server-docs/im-v1/image/get
-        """
+        """Downloads an image that this app uploaded, of at most ``largest`` bytes (im-v1/image/get)."""
         content: bytes = self.call("own_image", "GET", "im/v1/images/{}", image_key, read=parse_file, largest=largest)
         return content
 
@@ -342,7 +320,6 @@ class FeishuClient:
         return result
 
     def close(self) -> None:
-        """Closes the connections; no call can be made after that."""
         self._http.close()
 
     def _send(
@@ -382,12 +359,6 @@ class FeishuClient:
             # An impossible host name, such as open..feishu.cn, is a UnicodeError of Python's.
             raise FeishuUnreachable(f"{type(error).__name__}: {error}", call=name) from error
         return HttpResponse(name, status, response.headers, bytes(answer))
-
-    def _fetch_token(self) -> tuple[str, float]:
-        path = "/open-apis/auth/v3/tenant_access_token/internal"
-        body = {"app_id": self.app_id, "app_secret": self.app_secret}
-        token: tuple[str, float] = self.exchange("token", "POST", path, read=_parse_token, body=body)
-        return token
 
 
 def _parse_token(response: HttpResponse) -> tuple[str, float]:

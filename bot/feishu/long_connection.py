@@ -135,7 +135,11 @@ class LongConnection:
         """Opens a connection and serves it until it is lost; returns why it was."""
         self._opened_at = math.inf
         try:
-            data = self._ask_endpoint()
+            body = {"AppID": self.client.app_id, "AppSecret": self.client.app_secret}
+            path, headers = _const.GEN_ENDPOINT_URI, {"locale": "zh"}
+            given = self.client.exchange("endpoint", "POST", path, headers=headers, body=body).get("data")
+            data: Mapping[str, Any] = given if isinstance(given, dict) else {}
+            self._configure(data.get("ClientConfig"))
             url = require_str(data, "URL", call="endpoint")
             host, query = _parse_address(url)
             with closing(self._open(url, proxy=proxy_for(host, configured=self.client.proxy))) as self._connection:
@@ -154,15 +158,6 @@ class LongConnection:
             return "closed by the platform"
         except (OSError, WebSocketException) as error:
             return str(error) or type(error).__name__
-
-    def _ask_endpoint(self) -> Mapping[str, Any]:
-        """Asks where to connect to; the answer has the address and the platform's configuration."""
-        credentials = {"AppID": self.client.app_id, "AppSecret": self.client.app_secret}
-        path, headers = _const.GEN_ENDPOINT_URI, {"locale": "zh"}
-        data = self.client.exchange("endpoint", "POST", path, headers=headers, body=credentials).get("data")
-        data = data if isinstance(data, dict) else {}
-        self._configure(data.get("ClientConfig"))
-        return data
 
     def _open(self, url: str, *, proxy: str | None) -> ClientConnection:
         ping = self.ping

@@ -33,6 +33,8 @@ TIMEOUT = httpx.Timeout(10)
 SLOWER = 5.0
 """Seconds by which ``slow_down`` lengthens the interval: https://datatracker.ietf.org/doc/html/rfc8628#section-3.5"""
 
+_REFUSALS = {"access_denied": "setup.denied", "expired_token": "setup.expired"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredApp:
@@ -104,21 +106,28 @@ class AppRegistration:
         ends_at, answered = time.monotonic() + self.seconds, True
         while time.monotonic() < ends_at:
             try:
-                answer = self._post(action="poll", device_code=self._device_code)
+                answer, answered = self._post(action="poll", device_code=self._device_code), True
             except AppNotRegistered:
                 if answered:
                     on_status("setup.no_answer_yet")
                 answer, answered = {"error": "authorization_pending"}, False
-            else:
-                answered = True
-            app = _read(answer, brand=self.brand)
-            if app.app_id and app.app_secret:
-                return app
-            if app.brand != self.brand:
-                self.brand = app.brand
+            error, detail = str(answer.get("error")), str(answer.get("error_description") or "")
+            if error in _REFUSALS:
+                raise AppNotRegistered(_REFUSALS[error], detail)
+            given = answer.get("user_info")
+            user = given if isinstance(given, dict) else {}
+            brand: Brand = "lark" if user.get("tenant_brand") == "lark" else self.brand
+            app_id, secret = (str(answer.get(name) or "") for name in ("client_id", "client_secret"))
+            if app_id and secret:
+                open_id = str(user.get("open_id") or "")
+                return RegisteredApp(app_id=app_id, app_secret=secret, open_id=open_id, brand=brand)
+            if brand != self.brand:
+                self.brand = brand
                 on_status("setup.lark_tenant")
                 continue
-            if answer.get("error") == "slow_down":
+            if error not in ("authorization_pending", "slow_down"):
+                raise AppNotRegistered("setup.refused", detail or error)
+            if error == "slow_down":
                 self.interval += SLOWER
             self.sleep(self.interval)
         raise AppNotRegistered("setup.expired", "")
@@ -135,24 +144,3 @@ class AppRegistration:
         if not isinstance(answer, dict):
             raise AppNotRegistered("setup.unanswered", f"{url.host}: no JSON object")
         return answer
-
-
-def _read(answer: Mapping[str, Any], *, brand: Brand) -> RegisteredApp:
-    """What a poll says; without id and secret the app is not confirmed yet."""
-    error, detail = answer.get("error"), str(answer.get("error_description") or "")
-    if error == "access_denied":
-        raise AppNotRegistered("setup.denied", detail)
-    if error == "expired_token":
-        raise AppNotRegistered("setup.expired", detail)
-    given = answer.get("user_info")
-    user = given if isinstance(given, dict) else {}
-    app = RegisteredApp(
-        app_id=str(answer.get("client_id") or ""),
-        app_secret=str(answer.get("client_secret") or ""),
-        open_id=str(user.get("open_id") or ""),
-        brand="lark" if user.get("tenant_brand") == "lark" else brand,
-    )
-    is_open = error in {"authorization_pending", "slow_down"} or app.brand != brand
-    if not (is_open or (app.app_id and app.app_secret)):
-        raise AppNotRegistered("setup.refused", detail or str(error))
-    return app

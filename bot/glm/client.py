@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 from collections.abc import Callable
@@ -77,7 +76,6 @@ class _Client:
         return self._http.stream(method, url, timeout=timeout, extensions=extensions, follow_redirects=False, **data)
 
     def close(self) -> None:
-        """Closes the connections."""
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -109,15 +107,12 @@ class GlmClient(_Client):
     ) -> GeneratedImage:
         """Makes one image with one paid call.
 
-        Args:
-            prompt: over 1,000 characters the platform may reject it.
-            options: ``style`` and ``count`` are not the platform's and are not sent.
-            user_id: 6 to 128 characters that identify the sender, so that the platform can block one person.
-            before_send: called on the open connection right before anything is sent; what it raises stops the call.
+        Over 1,000 characters of ``prompt`` the platform may reject; ``user_id``, 6 to 128 characters, identifies the
+        sender, so that it can block one person. ``before_send`` is called on the open connection right before anything
+        is sent; what it raises stops the call.
 
-        Raises:
-            GlmError: the subclass says why there is no image. After ``CallTimedOut`` and ``NetworkFailed`` it is
-                unknown whether one was made and billed.
+        The subclass of the ``GlmError`` says why there is no image. After ``CallTimedOut`` and ``NetworkFailed`` it is
+        unknown whether one was made and billed.
         """
         key = validate_key(self.api_key)
         body = call_body(prompt, options=options, user_id=user_id)
@@ -162,10 +157,9 @@ class Downloader(_Client):
     def fetch(self, url: str) -> ImageFile:
         """Downloads one image, its bytes unchanged.
 
-        Raises:
-            DownloadFailed: ``url`` is not https or leads to no public address, or the image is too large (these are
-                ``permanent``); the answer is not 200 (a redirect included), too slow, compressed, or not an image that
-                decodes to its end.
+        ``DownloadFailed`` if ``url`` is not https or leads to no public address, or the image is too large (these are
+        ``permanent``); the answer is not 200 (a redirect included), too slow, compressed, or no image that decodes to
+        its end.
         """
         address = https_url(url)
         # Compression is declined, so that the bytes counted are the bytes that come.
@@ -198,8 +192,9 @@ def fetch_with_retries(
     ``fetch`` makes one attempt, ``link_age`` returns how many seconds ago the platform gave the link, and
     ``stopped_in`` waits for so many seconds and returns whether the process is to stop instead.
     """
-    ends_at = clock() + retries.seconds
-    for attempt in itertools.count(1):
+    ends_at, attempt = clock() + retries.seconds, 0
+    while True:
+        attempt += 1
         try:
             return fetch()
         except DownloadFailed as error:
@@ -213,7 +208,6 @@ def fetch_with_retries(
             log.info("download failed", extra={"attempt": attempt, "reason": str(error), "next_in": round(wait, 1)})
             if stopped_in(wait):
                 raise
-    raise AssertionError
 
 
 def link_expires_at(url: str) -> float | None:
