@@ -436,37 +436,6 @@ def pressed(answer: Response | None) -> tuple[PressAnswer, list[Json]]:
             return stand_in.press(sent, "ou_lin", value={"a": "again", "r": "r1"}, name="b1"), bot.events
 
 
-def test_a_press_is_a_callback_with_what_the_button_carries() -> None:
-    toast = {"type": "info", "content": "已开始", "i18n": {"zh_cn": "已开始", "en_us": "Started"}}
-    answer, (event,) = pressed(Response.of_json({"toast": toast}))
-    assert (answer.code, answer.toast) == (None, toast)
-    assert event["header"]["event_type"] == "card.action.trigger"
-    assert event["header"]["create_time"] == "1700000000000000"
-    assert event["event"]["operator"]["open_id"] == "ou_lin"
-    assert event["event"]["action"] == {
-        "value": {"a": "again", "r": "r1"},
-        "tag": "button",
-        "timezone": "Asia/Shanghai",
-        "name": "b1",
-    }
-    assert event["event"]["context"]["open_chat_id"] == "oc_direct_lin"
-
-
-def test_the_answer_to_a_press_is_checked() -> None:
-    for answer, code in (
-        (Response.of_json({"toast": {"content": "好"}}), None),
-        (None, 200340),
-        (Response.of_json({}, status=500), 200671),
-        (Response(body=b"ok"), 200672),
-        (Response.of_json({"code": 0}), 200672),
-        (Response.of_json({"toast": {"type": "loud", "content": "好"}}), 200672),
-        (Response.of_json({"card": card()}), 200673),
-        (Response.of_json({"card": {"type": "raw", "data": card({"tag": "note"})}}), 200673),
-    ):
-        shown, events = pressed(answer)
-        assert (shown.code, len(events)) == (code, 0 if answer is None else 1), answer
-
-
 def test_published_vectors_hold() -> None:
     vector = VECTORS["official_vector"]
     assert decrypt(KEY, vector["encrypt"]) == vector["plain"].encode()
@@ -489,3 +458,29 @@ def test_the_sdk_reads_and_writes_the_same(frame: Frame) -> None:
     assert {header.key: header.value for header in theirs.headers} == frame.headers
     assert (theirs.payload, theirs.method, theirs.service) == (frame.payload, frame.method, frame.service)
     assert decode(theirs.SerializeToString()) == frame
+
+
+def test_a_press_is_a_callback_whose_answer_is_checked() -> None:
+    """It carries the button's value; its header counts microseconds."""
+    toast = {"type": "info", "content": "已开始", "i18n": {"zh_cn": "已开始", "en_us": "Started"}}
+    for answer, code in (
+        (Response.of_json({"toast": toast}), None),
+        (Response.of_json({"toast": {"content": "好"}}), None),
+        (None, 200340),
+        (Response.of_json({}, status=500), 200671),
+        (Response(body=b"ok"), 200672),
+        (Response.of_json({"code": 0}), 200672),
+        (Response.of_json({"toast": {"type": "loud", "content": "好"}}), 200672),
+        (Response.of_json({"card": card()}), 200673),
+        (Response.of_json({"card": {"type": "raw", "data": card({"tag": "note"})}}), 200673),
+    ):
+        shown, events = pressed(answer)
+        assert (shown.code, len(events)) == (code, 0 if answer is None else 1), answer
+    shown, (event,) = pressed(Response.of_json({"toast": toast}))
+    assert shown.toast == toast
+    assert event["header"]["event_type"] == "card.action.trigger"
+    assert event["header"]["create_time"] == "1700000000000000"
+    assert event["event"]["operator"]["open_id"] == "ou_lin"
+    carried = {"value": {"a": "again", "r": "r1"}, "tag": "button", "timezone": "Asia/Shanghai", "name": "b1"}
+    assert event["event"]["action"] == carried
+    assert event["event"]["context"]["open_chat_id"] == "oc_direct_lin"

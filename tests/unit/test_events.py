@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,17 +86,25 @@ NOT_MENTIONED: list[tuple[str, list[dict[str, Any]] | None]] = [
 
 
 def test_group_message_without_own_mention_is_ignored() -> None:
+    """Only a mention by the bot's own open_id counts; until that is known a direct message has its mentions' names."""
     for text, mentions in NOT_MENTIONED:
         assert parsed(body_of({"text": text}, **group(mentions))) == Ignored("the bot is not mentioned")
-
-
-def test_without_own_id_only_direct_messages_count() -> None:
     nobody = {"key": "@_user_1", "id": {"open_id": ""}, "name": "画图"}
     for mentioned in (AT_BOT, nobody):
         assert isinstance(parsed(body_of({"text": "@_user_1 猫"}, **group([mentioned])), bot_open_id=None), Ignored)
     direct = parsed(body_of({"text": "@_user_1 猫"}, mentions=[AT_BOT]), bot_open_id=None)
     assert isinstance(direct, Message)
     assert unmask(direct.text, direct.names) == "画图 猫"
+
+
+def test_messages_of_bots_and_ids_that_no_index_takes_are_ignored() -> None:
+    """An id longer than any of the platform's is none, so that nothing is looked up or stored by it."""
+    for sender in ({"sender_type": "bot"}, {"sender_type": "app"}, {"sender_type": None}):
+        assert parsed({**body_of({"text": "猫"}), "sender": sender}) == Ignored("not sent by a person")
+    own = {"sender_type": "user", "sender_id": {"open_id": BOT}}
+    assert isinstance(parsed({**body_of({"text": "猫"}), "sender": own}), Ignored)
+    for length, kind in {256: Message, 257: Ignored, 120_000: Ignored}.items():
+        assert isinstance(parsed(body_of({"text": "猫"}, message_id="o" * length)), kind)
 
 
 def test_attachment_has_no_text() -> None:
@@ -108,19 +115,6 @@ def test_attachment_has_no_text() -> None:
     image, at = {"tag": "img", "image_key": "img_1"}, {"tag": "at", "user_id": "@_user_1"}
     mentioned = message_of({"content": [[at], [image]]}, message_type="post", **group())
     assert (mentioned.attachment, mentioned.text) == (True, "")
-
-
-def test_messages_of_bots_are_ignored() -> None:
-    for sender in ({"sender_type": "bot"}, {"sender_type": "app"}, {"sender_type": None}):
-        assert parsed({**body_of({"text": "猫"}), "sender": sender}) == Ignored("not sent by a person")
-    own = {"sender_type": "user", "sender_id": {"open_id": BOT}}
-    assert isinstance(parsed({**body_of({"text": "猫"}), "sender": own}), Ignored)
-
-
-def test_id_has_a_length_that_an_index_takes() -> None:
-    """An id longer than any of the platform's is none, so that nothing is looked up or stored by it."""
-    for length, kind in {256: Message, 257: Ignored, 120_000: Ignored}.items():
-        assert isinstance(parsed(body_of({"text": "猫"}, message_id="o" * length)), kind)
 
 
 def test_other_events_have_their_meaning() -> None:
@@ -217,8 +211,6 @@ PARAGRAPHS: list[list[dict[str, Any]]] = [
     [{"tag": "text", "text": "/size 16:9"}, {"tag": "emotion", "emoji_type": "SMILE"}],
 ]
 POST = {"title": "", "content": PARAGRAPHS}
-
-
 WRAPPED: list[dict[str, Any]] = [
     *(POST, {"zh_cn": POST}, {"ja_jp": POST}, {"en_us": POST, "x": 1}, {"post": {"zh_cn": POST}}, {"post": POST}),
     *({"post": {"en_us": {}, "zh_cn": POST}}, {"title": "", "content_v2": PARAGRAPHS}, {**POST, "content_v2": [[]]}),
@@ -239,6 +231,7 @@ ELEMENTS: list[tuple[list[Any], str]] = [
 
 
 def test_rich_text_is_read_with_and_without_its_wrapper() -> None:
+    """Whether or not a locale is around it, each element in its way; it may mention the bot by its open_id alone."""
     for content in WRAPPED:
         message = message_of(content, message_type="post", **group())
         assert (message.text, message.attachment) == ("一只猫，参考\n/size 16:9", True), content
@@ -246,11 +239,8 @@ def test_rich_text_is_read_with_and_without_its_wrapper() -> None:
         post = {"title": "标题", "content": [elements]}
         found = text_of(post, message_type="post", mentions=[mention(2, "张三", "ou_2")])
         assert found == f"标题\n{said}", elements
-
-
-def test_rich_text_can_mention_the_bot_without_a_list_of_mentions() -> None:
-    content = {"content": [[{"tag": "at", "user_id": BOT, "user_name": "画图"}, {"tag": "text", "text": " 一只猫"}]]}
-    assert text_of(content, message_type="post", **group([])) == "一只猫"
+    own = {"content": [[{"tag": "at", "user_id": BOT, "user_name": "画图"}, {"tag": "text", "text": " 一只猫"}]]}
+    assert text_of(own, message_type="post", **group([])) == "一只猫"
 
 
 SECOND: list[tuple[Any, str, str]] = [
@@ -271,15 +261,13 @@ def test_second_content_counts_if_it_says_more() -> None:
             assert text_of({"content": content}, message_type="post", **group(content_v2=form)) == said
 
 
-@pytest.mark.parametrize("message_type", ["text", "post"])
-def test_mention_with_empty_content(message_type: str) -> None:
-    message = message_of("", message_type=message_type, **group([AT_BOT, mention(2, "张三", "ou_2")]))
-    assert (message.text, message.attachment) == ("", False)
-
-
 def test_content_of_another_form_is_ignored() -> None:
+    """Deep nesting and huge numbers included; an empty string is no text, even if its mentions name the bot."""
     for content in ("{", "[]", "null", '{"text": 5}', "[" * 100_000, '{"text": ' + "9" * 5_000 + "}"):
         assert parsed(body_of(content)) == Ignored("no usable message.content")
+    for message_type in ("text", "post"):
+        message = message_of("", message_type=message_type, **group([AT_BOT, mention(2, "张三", "ou_2")]))
+        assert (message.text, message.attachment) == ("", False)
 
 
 @given(json_values)

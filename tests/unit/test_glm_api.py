@@ -174,11 +174,29 @@ def test_a_503_that_says_when_to_come_again_was_rejected_before_any_work() -> No
         assert busy.message == "The platform answered HTTP 429 without a message"
 
 
+NOT_HTTPS = [
+    *("file:///etc/hostname", "http://pictures.example/a.png", "//pictures.example/a.png", "https://"),
+    *("https://user:pass@pictures.example/a.png", "https://pictures.example:port/a.png"),
+]
+
+
 def test_a_link_that_is_not_https_is_an_error() -> None:
     for url in NOT_HTTPS:
         error = refused(200, {"data": [{"url": url}]})
         assert isinstance(error, ServerFailed)
         assert error.message == "The platform answered with a link that is not an https address"
+
+
+WORDS: list[tuple[dict[str, str], bytes, str]] = [
+    ({}, PAGE.encode(), "防火墙 请求已被 拦截 xxx"),
+    ({"content-type": "text/html; charset=gbk"}, PAGE.encode("gbk"), "防火墙 请求已被 拦截 xxx"),
+    ({}, PAGE.encode("gb18030"), "防火墙 请求已被 拦截 xxx"),
+    ({"content-type": "text/html; charset=nonsense"}, PAGE.encode(), "防火墙 请求已被 拦截 xxx"),
+    ({}, b"Access\n\n denied\x00\x07", "Access denied"),
+    ({}, b"<script>alert(1)</script><!-- x --><b>Stop", "Stop"),
+    ({}, b"", ""),
+    ({}, b"your key test-id.half-of-the-secret", "your key ***"),
+]
 
 
 def test_the_first_words_of_a_page_are_kept_for_the_admins() -> None:
@@ -198,20 +216,13 @@ WRITTEN: list[tuple[Any, tuple[str, str]]] = [
     ({"error": {"code": "500", "message": "x" * 10_000}}, ("500", "x" * 500)),
     ({"error": {"code": "1\x00210", "message": "a\0b\ud800"}, "request_id": "\udfff1"}, ("1210", "ab\ufffd")),
 ]
-NOT_HTTPS = [
-    *("file:///etc/hostname", "http://pictures.example/a.png", "//pictures.example/a.png", "https://"),
-    *("https://user:pass@pictures.example/a.png", "https://pictures.example:port/a.png"),
-]
-WORDS: list[tuple[dict[str, str], bytes, str]] = [
-    ({}, PAGE.encode(), "防火墙 请求已被 拦截 xxx"),
-    ({"content-type": "text/html; charset=gbk"}, PAGE.encode("gbk"), "防火墙 请求已被 拦截 xxx"),
-    ({}, PAGE.encode("gb18030"), "防火墙 请求已被 拦截 xxx"),
-    ({"content-type": "text/html; charset=nonsense"}, PAGE.encode(), "防火墙 请求已被 拦截 xxx"),
-    ({}, b"Access\n\n denied\x00\x07", "Access denied"),
-    ({}, b"<script>alert(1)</script><!-- x --><b>Stop", "Stop"),
-    ({}, b"", ""),
-    ({}, b"your key test-id.half-of-the-secret", "your key ***"),
-]
+
+
+def test_the_code_is_found_however_it_is_written() -> None:
+    for body, expected in WRITTEN:
+        for status in (429, 200):
+            error = refused(status, body)
+            assert (error.provider_code, error.message, error.from_platform) == (*expected, True)
 
 
 def test_a_quota_tells_until_when() -> None:

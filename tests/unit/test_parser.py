@@ -48,6 +48,7 @@ VALUES = {"model": "cogview-4", "size": "16:9", "quality": "hd", "style": "ink",
 
 
 def test_every_name_of_an_option_works_with_every_sign() -> None:
+    """In full width and capitals too; whatever counts as ``x`` or ``:`` in a size counts so in a message."""
     for sign, (name, option) in product(("/", "--", "／", "—", "——"), OPTIONS.items()):
         for word in option.words:
             expected = ImagePrompt(prompt="猫", options=PartialOptions(**{name: VALUES[name]}))
@@ -55,6 +56,11 @@ def test_every_name_of_an_option_works_with_every_sign() -> None:
                 assert parse(f"猫 {sign}{typed}") == expected
         for word, value in option.flags.items():
             assert parse(f"猫 {sign}{word}") == ImagePrompt(prompt="猫", options=PartialOptions(**{name: value}))
+    for sign, plain in ((chr(code), chr(plain).lower()) for code, plain in sizes.PLAIN.items()):
+        if plain in "x:":
+            assert parse(f"猫 /size 16{sign}9") == ImagePrompt(prompt="猫", options=PartialOptions(size=f"16{plain}9"))
+    # The properties below are tried with every option that there is.
+    assert {name for said in SPELLINGS.values() for name in said} == OPTIONS.keys()
 
 
 def test_every_command_word_works_with_a_slash() -> None:
@@ -88,14 +94,6 @@ def test_long_hostile_message_has_an_answer() -> None:
         assert isinstance(parse(text), ImagePrompt | Command | UserError)
 
 
-SIGNS = {chr(code): chr(plain).lower() for code, plain in sizes.PLAIN.items() if chr(plain) in "xX:"}
-
-
-def test_message_reads_the_signs_of_sizes() -> None:
-    for sign, plain in SIGNS.items():
-        assert parse(f"猫 /size 16{sign}9") == ImagePrompt(prompt="猫", options=PartialOptions(size=f"16{plain}9"))
-
-
 STYLES = ("水墨", "ink", "3D渲染")
 
 
@@ -106,24 +104,30 @@ def resolved(
     return resolve_options(typed, defaults=defaults, may_drop_watermark=may_drop_watermark, styles=STYLES)
 
 
-def test_defaults_apply_where_nothing_is_typed() -> None:
-    defaults = Options(model="cogview-4", size="1344x768", quality="standard", style="ink", count=2)
-    assert resolved(PartialOptions(), defaults=defaults) == defaults
-
-
 MADE = "glm-image 16:9 1728x960, cogview-4 16:9 1344x768, glm-image 横版 1568x1056, cogview-4 512x512 512x512"
 ADAPTED = "768x1344 glm-image 960x1728, 1440x720 glm-image 1280x1280, 2048x2048 cogview-4 1024x1024"
 
 
-def test_size_follows_the_model() -> None:
+def test_defaults_apply_where_nothing_is_typed_and_sizes_follow_the_model() -> None:
+    """A default size that the typed model does not make becomes its size of the nearest ratio."""
+    defaults = Options(model="cogview-4", size="1344x768", quality="standard", style="ink", count=2)
+    assert resolved(PartialOptions(), defaults=defaults) == defaults
     for model, typed, size in map(str.split, MADE.split(", ")):
         assert resolved(PartialOptions(model=model, size=typed)) == Options(model=model, size=size)
-
-
-def test_default_size_follows_a_typed_model() -> None:
     for default, model, size in map(str.split, ADAPTED.split(", ")):
         found = resolved(PartialOptions(model=model), defaults=Options(model="cogview-4", size=default))
         assert found == Options(model=model, size=size)
+
+
+def test_watermark_goes_only_if_it_may_and_style_has_its_own_spelling() -> None:
+    """The watermark is dropped if that was typed or is the default and the account has signed for it."""
+    without, typed = Options(watermark=False), PartialOptions(watermark=False)
+    assert resolved(PartialOptions(), may_drop_watermark=True) == Options()
+    assert resolved(typed, may_drop_watermark=True) == without
+    assert resolved(PartialOptions(), defaults=without, may_drop_watermark=True) == without
+    assert resolved(PartialOptions(), defaults=without) == Options()
+    for style, name in {"水墨": "水墨", "INK": "ink", "3d渲染": "3D渲染", "": None}.items():
+        assert resolved(PartialOptions(style=style), defaults=Options(style="ink")) == Options(style=name)
 
 
 def test_wrong_size_lists_what_the_model_makes() -> None:
@@ -168,19 +172,6 @@ def test_wrong_value_names_the_allowed_ones() -> None:
         # The card names the styles itself, in the reader's language.
         said = catalogue().text(f"misread.{sentence}", "en", **{"styles": ", ".join(STYLES), **values})
         assert all(value in said for value in values.values())
-
-
-def test_style_is_found_in_any_case() -> None:
-    for typed, name in {"水墨": "水墨", "INK": "ink", "3d渲染": "3D渲染", "": None}.items():
-        assert resolved(PartialOptions(style=typed), defaults=Options(style="ink")) == Options(style=name)
-
-
-def test_watermark_goes_only_if_it_may() -> None:
-    without, typed = Options(watermark=False), PartialOptions(watermark=False)
-    assert resolved(PartialOptions(), may_drop_watermark=True) == Options()
-    assert resolved(typed, may_drop_watermark=True) == without
-    assert resolved(PartialOptions(), defaults=without, may_drop_watermark=True) == without
-    assert resolved(PartialOptions(), defaults=without) == Options()
 
 
 def test_wrong_value_offers_what_was_probably_meant() -> None:
@@ -318,11 +309,6 @@ def test_no_comma_is_left_dangling(word: str, spelling: str, mark: str) -> None:
         understood = parse(text)
         assert isinstance(understood, ImagePrompt)
         assert understood.prompt.rstrip("。") in (f"{word}{mark}{word}", word)
-
-
-def test_spellings_cover_every_option() -> None:
-    covered = {name for said in SPELLINGS.values() for name in said}
-    assert covered == OPTIONS.keys()
 
 
 SUNDAY = date(2026, 11, 29)
