@@ -388,7 +388,6 @@ def test_the_sandbox_ends_with_a_bot_that_answers(tmp_path: Path) -> None:
 
 def test_a_scan_in_the_sandbox_can_end_as_named(tmp_path: Path) -> None:
     for arguments, code, words in (
-        (["denied"], 1, "The app was denied"),
         (["lark", "--no-start"], 0, "(Lark)"),
         (["approved", "--folder", "."], 2, "is not overwritten"),
     ):

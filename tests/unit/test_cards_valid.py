@@ -40,7 +40,7 @@ from tests.unit.card_samples import (
 CARD_BYTES = 30 * 1024
 IMAGE_KEYS = {f"img_v3_{number}" for number in range(1, 5)}
 # What is longest in bytes once it is JSON within JSON, and what would be markup.
-WORST = ['"' * 2000, "\N{CAT FACE}" * 2000, "\\" * 2000, "\n" * 2000, "<at id=all></at>" * 500, "\ud800" * 2000, ""]
+WORST = ['"' * 2000, "\N{CAT FACE}" * 2000, "\n" * 2000, "<at id=all></at>" * 500, "\ud800" * 2000, ""]
 
 
 def assert_valid(card: dict[str, Any], name: str) -> None:
