@@ -34,7 +34,6 @@ def acknowledged(engine: str, due: list[float]) -> list[float]:
 
 
 def measure(*, quick: bool) -> list[Figure]:
-    """Both loads on each database, each on a bot of its own."""
     figures = []
     for engine in engines():
         steady = acknowledged(engine, [number / RATE for number in range(RATE * (2 if quick else 10))])

@@ -163,7 +163,6 @@ async def _use(attack: Attack, reader: asyncio.StreamReader, writer: asyncio.Str
 
 
 def measure(*, quick: bool) -> list[Figure]:
-    """Every attack against a bot of its own, with the settings as shipped."""
     figures = []
     for name, attack in ATTACKS.items():
         with running_bot(seconds=20, variables=NO_LIMITS) as bot, nginx(bot.port) as port, attacked(port, attack):

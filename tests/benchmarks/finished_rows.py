@@ -105,6 +105,5 @@ def compare(engine: str, *, number: int, rounds: int) -> list[Figure]:
 
 
 def measure(*, quick: bool) -> list[Figure]:
-    """On each database."""
     number, rounds = (10_000, 60) if quick else (100_000, 300)
     return [figure for engine in engines() for figure in compare(engine, number=number, rounds=rounds)]

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +24,7 @@ from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.start import BotConfig, start_process
 from tests.support.databases import SERVER, postgres_database
-from tests.support.dsl import variables_for
+from tests.support.dsl import variables_for, wait_for
 from tests.support.waiting import wait_until
 
 ACKNOWLEDGED_WITHIN = 3.0
@@ -42,7 +42,6 @@ class Figure:
 
     @property
     def exceeded(self) -> bool:
-        """Whether it is over its bound."""
         return self.most is not None and not self.value <= self.most
 
     def __str__(self) -> str:
@@ -57,7 +56,6 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 
 def engines() -> list[str]:
-    """The databases that there are to measure with."""
     with suppress(psycopg.OperationalError), psycopg.connect(f"{SERVER}/postgres", connect_timeout=3):
         return ["SQLite", "PostgreSQL"]
     print(f"no PostgreSQL at {SERVER}: SQLite alone", file=sys.stderr)  # noqa: T201 - a report
@@ -95,13 +93,12 @@ class RunningBot:
         return self.feishu.say(sender=person[0], chat_id=person[1], text=text)
 
     def wait_for_results(self, count: int, *, seconds: float = 60.0) -> None:
-        """Waits until so many cards show an image; raises ``TimeoutError``."""
+        """Waits until so many cards show an image."""
 
         def results() -> int:
             return sum(one.sender == self.feishu.app_id and '"green"' in one.content for one in self.feishu.messages)
 
-        if not wait_until(lambda: results() >= count, seconds=seconds, every=0.05):
-            raise TimeoutError(f"{results()} of {count} results in {seconds:.0f} s")
+        wait_for(lambda: results() >= count, timeout=seconds, describe=lambda: f"{results()} of {count} results")
 
     def prompts(self, count: int) -> list[bytes]:
         """Signed and encrypted requests with a prompt each, of as many people, as they go over the connection."""
@@ -139,17 +136,11 @@ def running_bot(
 
 
 def wait_ready(port: int) -> None:
-    """Waits until ``/readyz`` says 200; raises ``TimeoutError``."""
-
     def is_ready() -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
+        with suppress(OSError), closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
+        return False
 
     if not wait_until(is_ready, seconds=30, every=0.005):
         raise TimeoutError("the bot did not become ready")

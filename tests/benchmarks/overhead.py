@@ -19,7 +19,6 @@ def added(bot: RunningBot, sent: ChatMessage) -> float:
 
 
 def measure(*, quick: bool) -> list[Figure]:
-    """Single prompts, one after the other, on each database."""
     figures = []
     for engine in engines():
         with running_bot(engine, seconds=1.0) as bot:

@@ -22,7 +22,6 @@ def gaps(engine: str, *, prompts: int) -> list[float]:
 
 
 def measure(*, quick: bool) -> list[Figure]:
-    """On each database."""
     figures = []
     for engine in engines():
         value = percentile(gaps(engine, prompts=12 if quick else 60), 0.5)

@@ -80,17 +80,14 @@ class Soak:
         Retention(database=self.database, days=30, stopping=threading.Event()).clean()
 
     def count(self, table: Table, *, unfinished: bool = False) -> int:
-        """How many rows a table has."""
         condition = table.c.ended_at.is_(None) if unfinished else true()
         with self.database.read() as connection:
             return connection.scalar(select(func.count()).select_from(table).where(condition)) or 0
 
     def unfinished(self) -> int:
-        """How many requests and generations have not ended."""
         return self.count(requests, unfinished=True) + self.count(generations, unfinished=True)
 
     def sample(self) -> Sample:
-        """Measures now."""
         process = Path(f"/proc/{self.bot.pid}")
         lines = (process / "smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
         sizes = {name: int(rest.split()[0]) * 1024 / 1e6 for name, rest in (line.split(":") for line in lines)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -10,21 +11,61 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, ViewportSize, expect, sync_playwright
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import LoopbackServer, Response
 from bot.sandbox.page import server
 from tests.clients.feishu_wire import Wire
-from tests.page.browser import ARGUMENTS, NAMES, program
 from tests.support.dsl import Gate, bot_with_paused_glm
 from tests.unit.card_samples import cards, samples
 
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # Pages of one context share a process, so that only the first one has to start it.
+    "--process-per-site",
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 WIDE: ViewportSize = {"width": 1280, "height": 860}
 SMALL: ViewportSize = {"width": 375, "height": 667}
 WAIT = 30_000
 """Milliseconds for which something on the page is waited for."""
+
+
+def program() -> str | None:
+    """The path of the first one that is installed."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def say(page: Page, text: str) -> None:
+    page.fill("#text", text)
+    page.press("#text", "Enter")
+
+
+def open_chat(page: Page, chat_id: str) -> None:
+    page.click(f"[data-chat={chat_id}]")
+
+
+def open_panel(page: Page, tab: str) -> Locator:
+    """Opens a tab of the side panel: wires, queue or faults."""
+    page.click("#panel-toggle")
+    page.click(f"#tab-{tab}")
+    return page.locator(f"#pane-{tab}")
+
+
+def card(page: Page, colour: str) -> Locator:
+    """The last card with a header of that colour, once it is there."""
+    found = page.locator(f".card:has(.of-{colour})").last
+    found.wait_for()
+    return found
 
 
 @dataclass
@@ -156,3 +197,9 @@ def visit(chromium: Browser, usual: BrowserContext, complaints: list[str]) -> It
 
         yield open_page
     assert complaints == []
+
+
+@pytest.fixture
+def page(scene: Scene, visit: Visit) -> Page:
+    """The page of the scene, opened."""
+    return visit(scene.origin)

@@ -1,7 +1,6 @@
 """Pictures of the sandbox page.
 
-``python -m tests.page.screenshot [FILE]`` makes the README's picture. With ``--cards`` it is a contact sheet of every
-card in every state, in both languages, light and dark, on a phone.
+``python -m tests.page.screenshot`` makes the README's picture, ``--cards FOLDER`` one of each card on a phone.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import argparse
 import json
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -25,9 +23,8 @@ from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page.server import Page
 from bot.sandbox.start import Sandbox
 from tests.clients.feishu_wire import HandClock, Wire
-from tests.page.browser import ARGUMENTS, card, open_chat, open_panel, program, say
-from tests.page.conftest import ScriptedControls
-from tests.unit.card_samples import PERSON, PROMPT, Render, cards, samples
+from tests.page.conftest import ARGUMENTS, ScriptedControls, card, open_chat, open_panel, program, say
+from tests.unit.card_samples import PERSON, PROMPT, cards, samples
 
 README_PICTURE = Path(__file__).parents[2] / ".readme" / "sandbox.png"
 MOST_BYTES = 250_000
@@ -36,8 +33,6 @@ PHONE = 390
 TALL = 2400
 """Pixels, so that the whole of each card is seen."""
 GAP = 16
-ROW_HEIGHT = 6000
-"""Pixels after which the sheet goes on in the next group of columns."""
 
 
 def take(browser: Browser, origin: str) -> bytes:
@@ -51,7 +46,7 @@ def take(browser: Browser, origin: str) -> bytes:
     return page.screenshot()
 
 
-def write_readme_picture(browser: Browser, file: Path) -> None:
+def write_readme_picture(browser: Browser) -> None:
     """Writes the picture in at most 250 KB; raises ``ValueError`` where it is larger."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -63,29 +58,33 @@ def write_readme_picture(browser: Browser, file: Path) -> None:
     picture.convert("RGB").save(written, "PNG", optimize=True)
     if written.tell() > MOST_BYTES:
         raise ValueError(f"the picture has {written.tell()} bytes, more than {MOST_BYTES}")
-    file.write_bytes(written.getvalue())
+    README_PICTURE.write_bytes(written.getvalue())
 
 
-def write_contact_sheet(browser: Browser, file: Path, names: Iterable[str]) -> None:
-    """Draws the cards with these names, or all of them, on the page, and puts their pictures side by side."""
-    chosen = {name: draw for name, draw in samples().items() if not names or name in names}
+def write_cards(browser: Browser, folder: Path) -> None:
+    """Writes a picture of each card: in both languages, light and dark, side by side."""
+    folder.mkdir(exist_ok=True)
     clock = HandClock()
     with (
         FeishuStandIn(FeishuState(encrypt_key="", clock=clock)) as feishu,
         GlmStandIn() as glm,
         Page(ScriptedControls(feishu, glm)) as page,
     ):
-        send_samples(feishu, clock, chosen)
-        shots = [_shots(browser, page.origin, *look, count=len(chosen)) for look in LOOKS]
-    _sheet([list(row) for row in zip(*shots, strict=True)]).save(file)
+        send_samples(feishu, clock)
+        shots = [_shots(browser, page.origin, *look) for look in LOOKS]
+    for name, row in zip(samples(), zip(*shots, strict=True), strict=True):
+        beside = Image.new("RGB", (len(row) * (PHONE + GAP), max(image.height for image in row)), "grey")
+        for column, image in enumerate(row):
+            beside.paste(image, (column * (PHONE + GAP), 0))
+        beside.save(folder / f"{name}.png")
 
 
-def send_samples(feishu: FeishuStandIn, clock: HandClock, chosen: Mapping[str, Render]) -> None:
-    """Sends these cards with pictures to the first person; raises ``ValueError`` for one that is rejected."""
+def send_samples(feishu: FeishuStandIn, clock: HandClock) -> None:
+    """Sends every card with pictures to the first person; raises ``ValueError`` for one that is rejected."""
     wire = Wire(feishu).log_in()
     person = next(iter(feishu.people))
     images = {f"img_v3_{number}": _upload(wire, number) for number in range(1, 5)}
-    for name, draw in chosen.items():
+    for name, draw in samples().items():
         clock.now += 1  # a chat takes only a few messages a second
         text = content(draw(cards())).replace(PERSON, person.open_id)
         text = re.sub("|".join(images), lambda found: images[found[0]], text)
@@ -100,12 +99,12 @@ def _upload(wire: Wire, number: int) -> str:
     return str(wire.upload_image(picture).json()["data"]["image_key"])
 
 
-def _shots(browser: Browser, origin: str, language: str, theme: str, *, count: int) -> list[Image.Image]:
+def _shots(browser: Browser, origin: str, language: str, theme: str) -> list[Image.Image]:
     page = browser.new_page(locale="zh-CN", viewport={"width": PHONE, "height": TALL})
     page.add_init_script(f"localStorage.setItem('sandbox', '{json.dumps({'language': language, 'theme': theme})}')")
     page.goto(origin)
     open_chat(page, "oc_direct_lin")
-    shown = page.locator("#log .card")
+    shown, count = page.locator("#log .card"), len(samples())
     page.wait_for_function("count => document.querySelectorAll('#log .card').length >= count", arg=count)
     page.evaluate(
         "Promise.all([...document.images].map((image) => { image.loading = 'eager'; return image.decode(); }))"
@@ -115,37 +114,16 @@ def _shots(browser: Browser, origin: str, language: str, theme: str, *, count: i
     return shots
 
 
-def _sheet(rows: list[list[Image.Image]]) -> Image.Image:
-    """The rows below each other, in as many groups of columns as they need."""
-    width = len(LOOKS) * (PHONE + GAP)
-    places, left, top, lowest = [], GAP, GAP, GAP
-    for row in rows:
-        height = max(image.height for image in row) + GAP
-        if top + height > ROW_HEIGHT:
-            left, top = left + width + GAP, GAP
-        places.append((left, top))
-        top += height
-        lowest = max(lowest, top)
-    sheet = Image.new("RGB", (left + width, lowest), "grey")
-    for (x, y), row in zip(places, rows, strict=True):
-        for column, image in enumerate(row):
-            sheet.paste(image, (x + column * (PHONE + GAP), y))
-    return sheet
-
-
 def main() -> None:
-    """Starts what the picture needs, takes it, writes the file."""
     parser = argparse.ArgumentParser(prog="python -m tests.page.screenshot", description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path)
-    parser.add_argument("--cards", action="store_true", help="the contact sheet of all cards")
-    parser.add_argument("--only", nargs="*", default=[], help="the names of the cards on it")
+    parser.add_argument("--cards", type=Path, metavar="FOLDER", help="pictures of all cards instead")
     given = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program(), args=list(ARGUMENTS))
         if given.cards:
-            write_contact_sheet(browser, given.file or Path("cards.png"), given.only)
+            write_cards(browser, given.cards)
         else:
-            write_readme_picture(browser, given.file or README_PICTURE)
+            write_readme_picture(browser)
         browser.close()
 
 

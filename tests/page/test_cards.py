@@ -13,8 +13,7 @@ from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page import server
 from tests.clients import feishu_wire
 from tests.clients.feishu_wire import HandClock, button, png, words
-from tests.page.browser import card, open_chat, say
-from tests.page.conftest import Scene, ScriptedControls, Visit
+from tests.page.conftest import Scene, ScriptedControls, Visit, card, open_chat, say
 from tests.page.screenshot import send_samples
 from tests.support.dsl import wait_for
 from tests.unit.card_samples import samples
@@ -47,7 +46,7 @@ def test_every_card_of_the_bot_is_drawn(visit: Visit) -> None:
         GlmStandIn() as glm,
         server.Page(ScriptedControls(feishu, glm)) as served,
     ):
-        send_samples(feishu, clock, samples())
+        send_samples(feishu, clock)
         wire = feishu_wire.Wire(feishu).log_in()
         clock.now += 1
         wire.create("oc_direct_lin", feishu_wire.card({"tag": "checker"}), kind="interactive")
@@ -60,10 +59,9 @@ def test_every_card_of_the_bot_is_drawn(visit: Visit) -> None:
         expect(page.get_by_role("button", name=re.compile("第 2 张，共 4 张"))).to_have_count(1)
 
 
-def test_every_control_of_the_result_is_answered(scene: Scene, visit: Visit) -> None:
+def test_every_control_of_the_result_is_answered(scene: Scene, page: Page) -> None:
     """Again and another ratio draw once more, the original comes as a file, and the prompt can be edited."""
     scene.make_images()
-    page = visit(scene.origin)
     say(page, "一只橘猫")
     ready = card(page, "green")
     ready.get_by_role("button", name="再来一次").click()
@@ -90,9 +88,7 @@ def test_every_control_of_the_result_is_answered(scene: Scene, visit: Visit) -> 
 
 
 @pytest.mark.parametrize(("answer", "count"), [("取消", 0), ("确定", 1)])
-def test_confirmation_is_waited_for(scene: Scene, visit: Visit, answer: str, count: int) -> None:
-    """A button with a confirmation calls the bot only after it was given."""
-    page = visit(scene.origin)
+def test_confirmation_is_waited_for(scene: Scene, page: Page, answer: str, count: int) -> None:
     confirm = {"title": words("真的吗？"), "text": words("不能恢复。")}
     scene.show(feishu_wire.card(button("删除", confirm=confirm), header={"title": words("试试"), "template": "red"}))
     card(page, "red").get_by_role("button", name="删除").click()
@@ -103,10 +99,9 @@ def test_confirmation_is_waited_for(scene: Scene, visit: Visit, answer: str, cou
     wait_for(lambda: len(presses(scene)) == count)
 
 
-def test_the_original_can_be_opened(scene: Scene, visit: Visit) -> None:
+def test_the_original_can_be_opened(scene: Scene, page: Page) -> None:
     """The link on the card gives the picture as GLM made it, though its host on the network knows nothing of it."""
     scene.make_images()
-    page = visit(scene.origin)
     say(page, "一只橘猫")
     ready = card(page, "green")
     with page.context.expect_event("response", lambda answer: "/originals/" in answer.url) as opened:
@@ -116,9 +111,8 @@ def test_the_original_can_be_opened(scene: Scene, visit: Visit) -> None:
     assert len(scene.glm.downloads) == 1
 
 
-def test_link_opens_apart_from_the_page(scene: Scene, visit: Visit) -> None:
+def test_link_opens_apart_from_the_page(scene: Scene, page: Page) -> None:
     """A button with a link opens a tab of its own, which cannot reach back."""
-    page = visit(scene.origin)
     link = {"type": "open_url", "default_url": "https://example.com/"}
     scene.show(feishu_wire.card({"tag": "button", "text": words("打开"), "behaviors": [link]}))
     page.context.route("https://example.com/", lambda route: route.fulfill(body="<title>there</title>"))
@@ -127,9 +121,7 @@ def test_link_opens_apart_from_the_page(scene: Scene, visit: Visit) -> None:
     assert opened.value.evaluate("window.opener") is None
 
 
-def test_only_refused_content_leaves_a_box(scene: Scene, visit: Visit) -> None:
-    """A card that was refused for what it holds is shown as Feishu's error; other refusals leave nothing."""
-    page = visit(scene.origin)
+def test_only_refused_content_leaves_a_box(scene: Scene, page: Page) -> None:
     for fault, code in (("rate_gateway", 99991400), ("muted", 230035), ("sensitive", 230022)):
         scene.feishu.faults.arm(fault, on="create")
         assert scene.show(feishu_wire.card()) == code
@@ -138,9 +130,8 @@ def test_only_refused_content_leaves_a_box(scene: Scene, visit: Visit) -> None:
     expect(boxes).to_have_text(["飞书拒绝了机器人的消息 · 230022", "飞书拒绝了机器人的消息 · 230099"])
 
 
-def test_half_filled_form_survives_a_message_and_a_bot_that_is_down(scene: Scene, visit: Visit) -> None:
+def test_half_filled_form_survives_a_message_and_a_bot_that_is_down(scene: Scene, page: Page) -> None:
     """A message that comes leaves the form as it is; a press that nobody answers shows the client's code."""
-    page = visit(scene.origin)
     scene.show_form()
     field = page.locator(".card-form textarea")
     field.fill("写到一半")
@@ -153,9 +144,8 @@ def test_half_filled_form_survives_a_message_and_a_bot_that_is_down(scene: Scene
     expect(page.locator(".toast.error")).to_contain_text("200342")
 
 
-def test_image_has_the_size_that_its_properties_say(scene: Scene, visit: Visit) -> None:
+def test_image_has_the_size_that_its_properties_say(scene: Scene, page: Page) -> None:
     """A medium one is cut to a square, and what is never cut is shown whole."""
-    page = visit(scene.origin)
     open_chat(page, "oc_topics")
     key = scene.wire.upload_image(png(400, 1600)).json()["data"]["image_key"]
     picture = {"tag": "img", "img_key": key, "alt": words("图")}
@@ -169,9 +159,7 @@ def test_image_has_the_size_that_its_properties_say(scene: Scene, visit: Visit) 
     assert [(round(width), round(height)) for width, height in boxes] == [size for _, size in SHAPES]
 
 
-def test_images_take_their_room_before_they_come(scene: Scene, visit: Visit) -> None:
-    """So the newest message is not pushed out of sight when they come."""
-    page = visit(scene.origin)
+def test_images_take_their_room_before_they_come(scene: Scene, page: Page) -> None:
     open_chat(page, "oc_group")
     held: list[Route] = []
     letting = False
@@ -196,5 +184,4 @@ def test_images_take_their_room_before_they_come(scene: Scene, visit: Visit) -> 
 
 
 def scroll_height(page: Page) -> int:
-    """How high the open chat is in pixels."""
     return int(page.evaluate("document.querySelector('#log').scrollHeight"))

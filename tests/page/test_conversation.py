@@ -10,8 +10,7 @@ from playwright.sync_api import Page, expect
 
 from bot.sandbox.feishu.state import ChatMessage
 from tests.clients.feishu_wire import png
-from tests.page.browser import card, open_chat, say
-from tests.page.conftest import Scene, Visit
+from tests.page.conftest import Scene, card, open_chat, say
 
 pytestmark = pytest.mark.browser
 
@@ -20,7 +19,6 @@ HOSTILE = "<img src=x onerror=alert(1)> <b>bold</b>"
 
 
 def attach(page: Page, *, name: str = "a.png", content: bytes = png(1, 1)) -> None:
-    """Chooses a file to be sent."""
     files = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
     page.set_input_files("input[type=file]", files=files)  # type: ignore[arg-type]
 
@@ -33,13 +31,11 @@ def reply_to(page: Page, words: str) -> None:
 
 
 def said(scene: Scene, person: str = "ou_lin") -> list[ChatMessage]:
-    """What somebody sent, oldest first."""
     return [message for message in scene.feishu.messages if message.sender == person]
 
 
-def test_prompt_becomes_an_image_on_the_same_card(scene: Scene, visit: Visit) -> None:
+def test_prompt_becomes_an_image_on_the_same_card(scene: Scene, page: Page) -> None:
     """One card goes from queued over generating to the image, which can be enlarged and saved."""
-    page = visit(scene.origin)
     say(page, "一只橘猫")
     expect(card(page, "wathet")).to_contain_text("正在生成")
     say(page, "一只黑猫")
@@ -58,9 +54,8 @@ def test_prompt_becomes_an_image_on_the_same_card(scene: Scene, visit: Visit) ->
     expect(page.locator("#viewer")).to_be_hidden()
 
 
-def test_example_of_an_empty_chat_mentions_the_bot(scene: Scene, visit: Visit) -> None:
+def test_example_of_an_empty_chat_mentions_the_bot(scene: Scene, page: Page) -> None:
     """In a fresh chat three examples are shown; one press sends it, with the bot's mention in a group."""
-    page = visit(scene.origin)
     open_chat(page, "oc_group")
     expect(page.locator(".hint button")).to_have_count(3)
     expect(page.locator(".hint")).to_contain_text("BOT_LIMITS_PER_DAY=0")
@@ -71,9 +66,8 @@ def test_example_of_an_empty_chat_mentions_the_bot(scene: Scene, visit: Visit) -
     assert json.loads(asked.content)["text"].startswith("@_user_1 一只")
 
 
-def test_what_people_type_is_never_markup(scene: Scene, visit: Visit) -> None:
+def test_what_people_type_is_never_markup(page: Page) -> None:
     """Tags stay the characters that they are; an address is a link, without the punctuation that follows it."""
-    page = visit(scene.origin)
     say(page, HOSTILE)
     expect(page.locator(".bubble").first).to_have_text(HOSTILE)
     expect(card(page, "wathet")).to_contain_text(HOSTILE)
@@ -82,9 +76,8 @@ def test_what_people_type_is_never_markup(scene: Scene, visit: Visit) -> None:
     expect(page.locator(".own .bubble a")).to_have_attribute("href", "https://example.com/a?b=1")
 
 
-def test_mention_is_chosen_by_keyboard(scene: Scene, visit: Visit) -> None:
+def test_mention_is_chosen_by_keyboard(scene: Scene, page: Page) -> None:
     """After an @ the arrows and Enter choose a person, unless Enter belongs to an input method."""
-    page = visit(scene.origin)
     open_chat(page, "oc_group")
     text = page.locator("#text")
     composing = "{key: 'Enter', isComposing: true, bubbles: true}"
@@ -105,9 +98,8 @@ def test_mention_is_chosen_by_keyboard(scene: Scene, visit: Visit) -> None:
     assert [mention["name"] for mention in message.mentions] == ["画图", "陈晨"]
 
 
-def test_rich_text_images_voice_and_files_can_be_sent(scene: Scene, visit: Visit) -> None:
+def test_rich_text_images_voice_and_files_can_be_sent(scene: Scene, page: Page) -> None:
     """Each arrives as what it is, by its bytes."""
-    page = visit(scene.origin)
     page.click("[aria-label=富文本]")
     say(page, "富文本")
     page.click("[aria-label=富文本]")
@@ -124,10 +116,9 @@ def test_rich_text_images_voice_and_files_can_be_sent(scene: Scene, visit: Visit
     assert json.loads(sent[-1].content)["duration"] == 2000
 
 
-def test_reply_and_reaction_refer_to_their_message(scene: Scene, visit: Visit) -> None:
+def test_reply_and_reaction_refer_to_their_message(scene: Scene, page: Page) -> None:
     """A reply to the bot's card carries its id, and an emoji is shown under the message that it is for."""
     scene.make_images()
-    page = visit(scene.origin)
     say(page, "一只橘猫")
     card(page, "green")
     reply_to(page, "图片已生成")
@@ -144,9 +135,8 @@ def test_reply_and_reaction_refer_to_their_message(scene: Scene, visit: Visit) -
     assert (reaction.operator, reaction.message_id) == ("ou_lin", answer.message_id)
 
 
-def test_topic_keeps_its_replies_images_and_answers(scene: Scene, visit: Visit) -> None:
+def test_topic_keeps_its_replies_images_and_answers(scene: Scene, page: Page) -> None:
     """An image with words is sent into the topic that it replies to, and the bot answers there."""
-    page = visit(scene.origin)
     open_chat(page, "oc_topics")
     say(page, "第一个话题")
     reply_to(page, "第一个话题")
@@ -162,9 +152,8 @@ def test_topic_keeps_its_replies_images_and_answers(scene: Scene, visit: Visit) 
     assert [mention["name"] for mention in picture.mentions] == ["画图", "陈晨"]
 
 
-def test_older_topic_is_where_its_reply_is_seen(scene: Scene, visit: Visit) -> None:
+def test_older_topic_is_where_its_reply_is_seen(scene: Scene, page: Page) -> None:
     """Whoever replies in a topic further up stays there, and sees the bot's answer and its refused card there, too."""
-    page = visit(scene.origin)
     open_chat(page, "oc_topics")
     for number in range(12):
         scene.feishu.say(chat_id="oc_topics", sender="ou_lin", text=f"话题 {number} 号", mention_bot=False)
@@ -183,9 +172,7 @@ def test_older_topic_is_where_its_reply_is_seen(scene: Scene, visit: Visit) -> N
     expect(page.locator(".bubble", has_text="话题 11 号")).not_to_be_in_viewport()
 
 
-def test_one_message_that_cannot_be_drawn_hides_no_other(scene: Scene, visit: Visit) -> None:
-    """Its place says so."""
-    page = visit(scene.origin)
+def test_one_message_that_cannot_be_drawn_hides_no_other(scene: Scene, page: Page) -> None:
     open_chat(page, "oc_group")
     say(page, "@画图 /id")
     card(page, "blue")
@@ -199,9 +186,7 @@ def test_one_message_that_cannot_be_drawn_hides_no_other(scene: Scene, visit: Vi
     expect(page.locator("#log li")).to_have_text([re.compile("/id"), "这条消息无法显示。", re.compile("之后的话")])
 
 
-def test_own_message_can_be_recalled(scene: Scene, visit: Visit) -> None:
-    """The bot's cannot."""
-    page = visit(scene.origin)
+def test_own_message_can_be_recalled(page: Page) -> None:
     say(page, "一只猫")
     card(page, "wathet")
     page.locator(".message.own").hover()

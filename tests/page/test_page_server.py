@@ -22,20 +22,17 @@ class Busy(ScriptedControls):
     """Controls of a bot that is being started."""
 
     def kill(self) -> None:
-        """Refuses."""
         raise Unable("it is being started", sentence="being_switched")
 
 
 @pytest.fixture
 def feishu() -> Iterator[FeishuStandIn]:
-    """A stand-in without a bot."""
     with FeishuStandIn() as feishu:
         yield feishu
 
 
 @pytest.fixture
 def glm() -> Iterator[GlmStandIn]:
-    """A stand-in that makes its images at once."""
     with GlmStandIn() as glm:
         yield glm
 

@@ -7,18 +7,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 from bot.sandbox.faults import CALL_NAMES, FAULTS, arm
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.page.server import Page
+from bot.sandbox.page import server
 from bot.sandbox.page.stream import choices
 from bot.sandbox.start import Sandbox
 from bot.timings import Timings
 from tests.clients import feishu_wire
 from tests.clients.feishu_wire import words
-from tests.page.browser import card, open_panel, say
-from tests.page.conftest import Scene, Visit
+from tests.page.conftest import Scene, Visit, card, open_panel, say
 from tests.support.dsl import wait_for
 
 pytestmark = pytest.mark.browser
@@ -32,10 +31,9 @@ def opened(room: Locator, name: str) -> Locator:
     return wire
 
 
-def test_wires_show_events_and_calls_without_secrets(scene: Scene, visit: Visit) -> None:
+def test_wires_show_events_and_calls_without_secrets(scene: Scene, page: Page) -> None:
     """Each event in and each call out appears with its bodies and answer; no secret is anywhere on the page."""
     scene.make_images()
-    page = visit(scene.origin)
     room = open_panel(page, "wires")
     say(page, "一只橘猫")
     card(page, "green")
@@ -55,9 +53,8 @@ def test_wires_show_events_and_calls_without_secrets(scene: Scene, visit: Visit)
     assert "not-a-real-key" not in everything
 
 
-def test_longest_card_can_be_read_on_the_wire(scene: Scene, visit: Visit) -> None:
+def test_longest_card_can_be_read_on_the_wire(scene: Scene, page: Page) -> None:
     """It is shown whole and as JSON, not as a text of JSON within JSON."""
-    page = visit(scene.origin)
     room = open_panel(page, "wires")
     lines = [{"tag": "div", "text": words("一行很长的字，" * 12)} for _ in range(80)]
     assert scene.show(feishu_wire.card(*lines, {"tag": "div", "text": words("最后一行")})) == 0
@@ -66,10 +63,9 @@ def test_longest_card_can_be_read_on_the_wire(scene: Scene, visit: Visit) -> Non
     expect(sent).to_contain_text("最后一行")
 
 
-def test_failed_call_is_shown_in_words(scene: Scene, visit: Visit) -> None:
+def test_failed_call_is_shown_in_words(scene: Scene, page: Page) -> None:
     """A call without an answer does not stay under way; a rejected one shows its code and the fault that was met."""
     scene.make_images()
-    page = visit(scene.origin)
     room = open_panel(page, "wires")
     arm("glm_reset_after", feishu=scene.feishu.faults, glm=scene.glm.faults)
     say(page, "一只橘猫")
@@ -83,10 +79,8 @@ def test_failed_call_is_shown_in_words(scene: Scene, visit: Visit) -> None:
     expect(facts).to_contain_text(re.compile(r"429 · code 99991400 · \d+ ms · fault: Rate limit: too many calls"))
 
 
-def test_armed_glm_fault_is_shown_and_met_by_the_next_call(scene: Scene, visit: Visit) -> None:
-    """While it is armed a badge says which and how often; it fails only the next image."""
+def test_armed_glm_fault_is_shown_and_met_by_the_next_call(scene: Scene, page: Page) -> None:
     scene.make_images()
-    page = visit(scene.origin)
     room = open_panel(page, "faults")
     room.get_by_label("GLM 的下一次调用").select_option("glm_1261")
     room.get_by_role("button", name="设下 GLM 故障").click()
@@ -100,9 +94,8 @@ def test_armed_glm_fault_is_shown_and_met_by_the_next_call(scene: Scene, visit: 
     card(page, "green")
 
 
-def test_feishu_fault_is_armed_for_a_call_some_times_or_some_seconds(scene: Scene, visit: Visit) -> None:
+def test_feishu_fault_is_armed_for_a_call_some_times_or_some_seconds(scene: Scene, page: Page) -> None:
     """Each fault is offered for the calls that can fail by it, and all faults can be cleared."""
-    page = visit(scene.origin)
     room = open_panel(page, "faults")
     fault, calls = room.get_by_label("飞书的下一次调用"), room.get_by_label("哪一种调用")
     fault.select_option("patch_too_old")
@@ -125,9 +118,7 @@ def test_feishu_fault_is_armed_for_a_call_some_times_or_some_seconds(scene: Scen
     assert scene.feishu.faults.armed == []
 
 
-def test_pace_and_deliveries_are_switched(scene: Scene, visit: Visit) -> None:
-    """The panel sets how long an image takes, also as long as on the platform, and how often an event is repeated."""
-    page = visit(scene.origin)
+def test_pace_and_deliveries_are_switched(scene: Scene, page: Page) -> None:
     room = open_panel(page, "faults")
     pace = room.get_by_label("GLM 每张图用时")
     pace.select_option("real")
@@ -139,9 +130,7 @@ def test_pace_and_deliveries_are_switched(scene: Scene, visit: Visit) -> None:
     assert (scene.glm.real_speed, scene.glm.seconds, scene.feishu.delivery.duplicates) == (False, 30, 3)
 
 
-def test_queue_is_shown_as_it_changes(scene: Scene, visit: Visit) -> None:
-    """Waiting and running generations are in the queue's tab with who asked for them."""
-    page = visit(scene.origin)
+def test_queue_is_shown_as_it_changes(scene: Scene, page: Page) -> None:
     room = open_panel(page, "queue")
     expect(room.locator(".about")).to_contain_text(["BOT_LIMITS_PER_DAY=0", "队列是空的。"])
     running = {"prompt": "一只猫", "sender": "ou_chen", "state": "generating", "model": "glm-image"}
@@ -153,7 +142,6 @@ def test_queue_is_shown_as_it_changes(scene: Scene, visit: Visit) -> None:
 
 
 def test_real_images_are_said_to_be_real(scene: Scene, visit: Visit) -> None:
-    """With the real GLM the page says so, and offers no faults for it."""
     scene.controls.real_glm = True
     page = visit(scene.origin)
     expect(page.locator("#badges")).to_contain_text("真实的 GLM")
@@ -174,7 +162,7 @@ def test_the_bot_is_killed_at_work_and_goes_on(tmp_path: Path, visit: Visit) -> 
     with ExitStack() as stack:
         glm, pace = GlmStandIn(seconds=2), Timings(backoff=0.2)
         sandbox = stack.enter_context(Sandbox(folder=tmp_path / "data", glm=glm, pace=pace))
-        origin = stack.enter_context(Page(sandbox)).origin
+        origin = stack.enter_context(server.Page(sandbox)).origin
         page = visit(origin)
         room = open_panel(page, "faults")
         say(page, "一只橘猫")

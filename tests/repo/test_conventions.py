@@ -27,7 +27,6 @@ MODULES = {
 
 
 def test_the_top_level_is_as_designed() -> None:
-    """The top folder has the designed names and dot-files only."""
     assert {name.split("/")[0] for name in TRACKED if not name.startswith(".")} <= TOP_LEVEL
 
 
@@ -44,7 +43,6 @@ def test_functions_are_short_and_modules_have_docstrings() -> None:
 
 
 def test_only_the_command_line_prints() -> None:
-    """Everything else logs."""
     printing = {
         name
         for name, tree in MODULES.items()

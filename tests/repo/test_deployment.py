@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot.metrics import Metrics
 from bot.models import GenerationView, ModelSnapshot, State, StateSnapshot
 from bot.settings import VARIABLES, load
+from tests.benchmarks.door_load import NGINX
 from tests.repo.lock import TOP
 from tests.repo.pages import blocks, program
 
@@ -49,7 +50,6 @@ def names() -> set[str]:
 
 
 def expressions() -> Iterator[str]:
-    """Every question that the dashboard asks."""
     for panel in DASHBOARD["panels"]:
         yield from (target["expr"] for target in panel["targets"])
 
@@ -66,7 +66,6 @@ def test_the_dashboard_asks_for_figures_that_there_are(names: set[str]) -> None:
 
 
 def test_six_alerts_ask_for_figures_that_there_are(names: set[str]) -> None:
-    """There are six rules, each with an expression, a severity, a summary and what to do."""
     rules = ALERTS.split("- alert: ")[1:]
     assert len(rules) == 6
     for rule in rules:
@@ -100,7 +99,6 @@ def test_promtool_accepts_the_rules_and_the_configuration_of_the_page(tmp_path: 
 
 
 def test_the_dashboard_fits_its_grid() -> None:
-    """No two panels have one id or overlap, and none is wider than the grid."""
     places = [
         (x, y)
         for panel in DASHBOARD["panels"]
@@ -158,7 +156,6 @@ def test_a_unit_names_settings_that_there_are() -> None:
 
 
 def test_the_snippet_sets_what_the_page_on_hardening_names() -> None:
-    """Each directive of which the page says that a proxy brings it stands in the snippet."""
     page = (TOP / "config/docs/hardening.md").read_text(encoding="utf-8")
     paragraph = page.partition("**A proxy in front**")[2].partition("\n\n")[0]
     named = re.findall(r"`((?:client|proxy|limit)_\w+(?: \w+)?)`", paragraph)
@@ -168,20 +165,12 @@ def test_the_snippet_sets_what_the_page_on_hardening_names() -> None:
 
 
 def test_nginx_accepts_the_snippet(tmp_path: Path) -> None:
-    """`nginx -t` finds nothing wrong with it, given a certificate."""
     certificate = trustme.CA().issue_cert("bot.example.com")
     certificate.private_key_pem.write_to_path(tmp_path / "glm-image-bot.key")
     certificate.cert_chain_pems[0].write_to_path(tmp_path / "glm-image-bot.crt")
     snippet = (DEPLOY / "nginx.conf").read_text(encoding="utf-8").replace("/etc/nginx/", f"{tmp_path}/")
-    (tmp_path / "snippet.conf").write_text(snippet, encoding="utf-8")
-    temporary = " ".join(
-        f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
     whole = tmp_path / "nginx.conf"
-    whole.write_text(
-        f"pid {tmp_path}/pid; events {{}} http {{ access_log off; {temporary} include {tmp_path}/snippet.conf; }}",
-        encoding="utf-8",
-    )
+    whole.write_text(NGINX.format(user="", folder=tmp_path, snippet=snippet), encoding="utf-8")
     run("nginx", "-t", "-q", "-e", tmp_path / "errors", "-c", whole, "-p", tmp_path)
 
 

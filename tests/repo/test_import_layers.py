@@ -15,7 +15,6 @@ LAYERS = (("db", "chat", "glm", "feishu"), ("service",), ("worker", "web", "cli"
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
-    """The names that a module imports, anywhere in it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -24,7 +23,6 @@ def imports(tree: ast.Module) -> Iterator[str]:
 
 
 def package(module: str) -> str:
-    """The package of a module, or a top-level module itself."""
     return module.split(".")[1]
 
 
@@ -62,7 +60,6 @@ def test_imports_go_one_way() -> None:
 
 
 def test_sandbox_imports_nothing_of_the_bot() -> None:
-    """The stand-ins share no code with the bot, except where they start it."""
     of_sandbox = {edge for edge in EDGES if package(edge[0]) == "sandbox" and edge[0] != "bot.sandbox.start"}
     assert {edge for edge in of_sandbox if package(edge[1]) != "sandbox"} == set()
 
@@ -81,7 +78,6 @@ def test_no_modules_and_no_packages_import_each_other() -> None:
 
 
 def test_only_the_sdk_module_imports_the_sdk() -> None:
-    """lark_oapi is imported in one place, which knows how to do it cheaply."""
     assert {module for module, roots in ROOTS.items() if "lark_oapi" in roots} <= {"bot.feishu.sdk"}
 
 

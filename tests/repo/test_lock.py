@@ -39,7 +39,6 @@ def wanted(given: list[Requirement]) -> Iterator[Requirement]:
 
 
 def test_every_direct_dependency_is_pinned_within_its_range() -> None:
-    """Each dependency of the project has a pin, and the pin is in the range that is asked for."""
     for text in PROJECT["dependencies"]:
         requirement = Requirement(text)
         pin = PINS[canonicalize_name(requirement.name)]
@@ -47,7 +46,6 @@ def test_every_direct_dependency_is_pinned_within_its_range() -> None:
 
 
 def test_what_the_dependencies_bring_along_is_pinned_and_nothing_else_is() -> None:
-    """The pins are the direct dependencies and what those require in turn, each in the range that is asked for."""
     newer = {name for name, pin in PINS.items() if version(name) != pin}
     if newer and "REQUIRE_LOCK" not in os.environ:
         pytest.skip(f"what was installed is not what requirements.txt pins: {', '.join(sorted(newer))}")
@@ -60,7 +58,6 @@ def test_what_the_dependencies_bring_along_is_pinned_and_nothing_else_is() -> No
 
 
 def test_every_pin_has_hashes_and_no_address_stands_in_the_lock() -> None:
-    """The lock names what to install, never where from."""
     assert len(PINNED.findall(LOCK)) == len(
         re.findall(r"^[A-Za-z0-9._-]+==.*\\\n    --hash=sha256:", LOCK, re.MULTILINE)
     )
@@ -68,7 +65,6 @@ def test_every_pin_has_hashes_and_no_address_stands_in_the_lock() -> None:
 
 
 def test_every_direct_dependency_has_its_reason_on_a_page() -> None:
-    """Each dependency has a line that says what it is there for, and none has one that is there no more."""
     page = (TOP / "config" / "docs" / "hardening.md").read_text(encoding="utf-8")
     reasons = re.findall(r"^- \*\*([\w-]+)\*\* \w", page.partition("\n## Dependencies\n")[2], re.MULTILINE)
     assert sorted(reasons) == sorted(Requirement(text).name for text in PROJECT["dependencies"])

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 import bot
 from tests.repo.lock import TOP
@@ -19,9 +20,7 @@ from tests.repo.test_conventions import TRACKED
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which the wheel has been unpacked."""
     folder = tmp_path_factory.mktemp("wheel")
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder), str(TOP)]
-    subprocess.run([sys.executable, "-m", "pip", "wheel", *options], check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
+    (wheel,) = WheelBuilder(str(TOP)).build(directory=str(folder))
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")
     return folder / "site"

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 import secrets
+from pathlib import Path
 
 from bot.sandbox.feishu.state import ChatMessage
-from tests.support.dsl import BotUnderTest, Conversation, all_strings, header_color
+from tests.support.dsl import CATALOGUE, BotUnderTest, Conversation, all_strings, bot_with
 
 PROMPT = "一只坐在窗台上的橘猫，水彩"
 
 
-def test_prompt_in_a_direct_chat_gets_one_card(bot: BotUnderTest) -> None:
-    """A prompt in a direct conversation is answered by one card, which ends with the picture and its facts."""
-    talk = bot.new_user()
-    card = talk.ask(PROMPT)
-    assert card.color == "green"
-    card.assert_shows("state.ready")
+def test_prompt_is_answered_by_one_card_with_the_picture_and_its_facts(bot: BotUnderTest, user: Conversation) -> None:
+    card = user.ask(PROMPT)
+    assert (card.color, user.answers) == ("green", [card])
     assert PROMPT in card.text()
     assert set(all_strings(json.loads(card.content))) & bot.feishu.uploads.keys()
-    assert talk.answers == [card]
+    assert "图片链接有效期 30 天，请及时下载保存（这个链接 " in card.text("zh")
+    assert "(this link already expires on " in card.text("en")
+    assert any("ufileos.com" in text for text in all_strings(json.loads(card.content)))
+    card.assert_shows("state.ready")
+    card.assert_shows("label.seconds", seconds=1)
+    card.assert_shows("cost.sure", price="0.10")
 
 
 def test_paid_call_holds_prompt_defaults_and_a_pseudonym(user: Conversation) -> None:
-    """The paid call holds the prompt, the defaults, and an id of the asker from which no name can be read."""
     (body,) = user.ask(PROMPT).paid
     defaults = {"model": "glm-image", "size": "1280x1280", "quality": "hd", "watermark_enabled": True}
     assert body == {"prompt": PROMPT, "user_id": body["user_id"], **defaults}
@@ -32,48 +34,36 @@ def test_paid_call_holds_prompt_defaults_and_a_pseudonym(user: Conversation) -> 
 
 
 def test_mention_is_removed_from_a_group_prompt(bot: BotUnderTest, member: Conversation) -> None:
-    """In a group the mention leaves the prompt, and the name of somebody else stays in it."""
+    """The name of somebody else stays in it."""
     friend = bot.feishu.state.add_person("小李").open_id
-    said = bot.feishu.say(
-        chat_id=member.chat_id, sender=member.person, text="@画图 画一张 @小李 的漫画头像", mentions=[friend]
-    )
-    card = member.ask(said)
+    card = member.ask("@画图 画一张 @小李 的漫画头像", mentions=[friend])
+    assert (card.color, card.thread_id) == ("green", None)
+    assert [body["prompt"] for body in card.paid] == ["小李 的漫画头像"]
+
+
+def test_rich_text_is_one_prompt(member: Conversation) -> None:
+    """Its options count as in plain text."""
+    card = member.ask("雨后的竹林\n水墨画 /size 3:4", as_post=True)
     assert card.color == "green"
-    assert [body["prompt"] for body in member.paid_since(said)] == ["小李 的漫画头像"]
-    assert card.thread_id is None
-
-
-def test_rich_text_is_one_prompt(bot: BotUnderTest, member: Conversation) -> None:
-    """Rich text of several lines is one prompt, and its options count as in plain text."""
-    text = "雨后的竹林\n水墨画 /size 3:4"
-    said = bot.feishu.say(chat_id=member.chat_id, sender=member.person, text=text, as_post=True)
-    assert header_color(member.ask(said)) == "green"
-    (body,) = member.paid_since(said)
-    assert (body["prompt"], body["size"]) == ("雨后的竹林\n水墨画", "1088x1472")
+    assert [(body["prompt"], body["size"]) for body in card.paid] == [("雨后的竹林\n水墨画", "1088x1472")]
 
 
 def test_card_stays_in_its_topic(bot: BotUnderTest) -> None:
-    """In a topic the card stays in the topic."""
-    talk = bot.new_user(kind="topic")
-    said = talk.send(PROMPT)
-    card = talk.ask(said)
-    assert card.thread_id == said.thread_id is not None
-    assert card.color == "green"
+    user = bot.new_user(kind="topic")
+    card = user.ask(said := user.send(PROMPT))
+    assert (card.color, card.thread_id == said.thread_id is not None) == ("green", True)
+    assert card.press("again").thread_id == said.thread_id
 
 
-def test_prompt_that_quotes_is_answered_under_the_prompt(bot: BotUnderTest, member: Conversation) -> None:
-    """A prompt that quotes a message of a group is answered under the prompt."""
+def test_prompt_that_quotes_is_answered_under_the_prompt(member: Conversation) -> None:
     first = member.send(PROMPT)
     member.ask(first)
-    said = bot.feishu.say(chat_id=member.chat_id, sender=member.person, text="一座灯塔", quote=first.message_id)
-    assert header_color(member.ask(said)) == "green"
-    assert [body["prompt"] for body in member.paid_since(said)] == ["一座灯塔"]
+    card = member.ask("一座灯塔", quote=first.message_id)
+    assert (card.color, [body["prompt"] for body in card.paid]) == ("green", ["一座灯塔"])
 
 
-def test_message_to_everybody_is_ignored(bot: BotUnderTest, member: Conversation) -> None:
-    """A message to everybody is not one to the bot."""
-    said = bot.feishu.say(chat_id=member.chat_id, sender=member.person, text=f"@_all {PROMPT}", mention_bot=False)
-    member.assert_no_answer(said)
+def test_message_to_everybody_is_ignored(member: Conversation) -> None:
+    member.assert_no_answer(member.send(f"@_all {PROMPT}", mention_bot=False))
 
 
 OVERHEARD: list[tuple[str, list[tuple[str, str]]]] = [
@@ -91,12 +81,12 @@ def test_message_to_somebody_else_is_ignored(member: Conversation) -> None:
         member.assert_no_answer(overheard(member, sender_type=sender_type, mentioned=mentioned))
 
 
-def overheard(talk: Conversation, *, sender_type: str, mentioned: list[tuple[str, str]]) -> ChatMessage:
+def overheard(user: Conversation, *, sender_type: str, mentioned: list[tuple[str, str]]) -> ChatMessage:
     """Delivers a group's message as an app gets it that may read all messages."""
-    feishu = talk.bot.feishu
+    feishu = user.bot.feishu
     keys = [f"@_user_{number}" for number in range(1, len(mentioned) + 1)]
     content = json.dumps({"text": " ".join([*keys, f"{PROMPT} {secrets.token_hex(4)}"])})
-    said = feishu.state.add_message(talk.chat_id, talk.person, "text", content)
+    said = feishu.state.add_message(user.chat_id, user.person, "text", content)
     event = feishu.event_of(said)
     event["event"]["sender"]["sender_type"] = sender_type
     event["event"]["message"]["mentions"] = [
@@ -106,3 +96,45 @@ def overheard(talk: Conversation, *, sender_type: str, mentioned: list[tuple[str
     attempt = feishu.push(event)
     assert attempt.status == 200
     return said
+
+
+def test_invisible_characters_count_as_not_there(user: Conversation) -> None:
+    """A command and an option are what they are without them, and a prompt loses them."""
+    assert user.ask("\u200b帮助").paid == []
+    (body,) = user.ask("\ufeff一只\u2060猫 /\u200bsi\u00adze 16\u200d:9\u200b").paid
+    assert (body["prompt"], body["size"]) == ("一只猫", "1728x960")
+
+
+def test_long_prompt_is_sent_whole_and_shown_in_part(user: Conversation) -> None:
+    """The card shows its beginning, its length and a tip."""
+    prompt = "灯塔" * 700
+    card = user.ask(prompt)
+    assert [body["prompt"] for body in card.paid] == [prompt]
+    assert prompt[:800] in card.text().split("\n")
+    card.assert_shows("label.prompt_excerpt", length=1400, shown=800)
+    card.assert_shows("advice.long")
+
+
+def test_vague_prompt_gets_advice(user: Conversation) -> None:
+    card = user.ask("好看的图片 /style 油画")
+    assert card.color == "green"
+    card.assert_shows("advice.vague")
+
+
+def test_image_with_a_grave_finding_is_not_shown(bot: BotUnderTest, user: Conversation) -> None:
+    """A picture in which the content check found something grave is not uploaded, and the card says why."""
+    bot.glm.arm("level_1")
+    card = user.ask("一座灯塔")
+    assert (card.color, "img_key" in card.content) == ("red", False)
+    assert CATALOGUE.text("role.assistant", "zh") in card.text("zh")
+    assert "image" not in [call.name for call in user.calls]
+
+
+def test_missing_api_key_is_explained(tmp_path: Path) -> None:
+    """The card says that the admins know, and nothing is asked of the platform."""
+    with bot_with(tmp_path, {"ZHIPU_API_KEY": ""}) as bot:
+        card = bot.new_user().ask("一座灯塔")
+        assert card.color == "red"
+        for key in ("failure.key_missing", "advice.admins_told", "cost.none"):
+            card.assert_shows(key)
+        assert bot.glm.calls == []

@@ -7,6 +7,7 @@ import pytest
 from tests.support.dsl import BotUnderTest, Conversation, Gate, toast_text, wait_for
 
 TOWER = "一座灯塔，水彩"
+QUEUED = toast_text("toast.queued", price="¥0.10")
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def test_same_text_twice_is_one_image_and_an_offer(user: Conversation, gate: Gat
     double = user.ask_without_waiting(f" {text} ")
     double.assert_shows("duplicate.title")
     double.assert_shows("button.another", price="¥0.10")
-    assert double.press_for_toast("confirm") == toast_text("toast.queued", price="¥0.10")
+    assert double.press_for_toast("confirm") == QUEUED
     wait_for(lambda: double.reload().actions == [])
     gate.release(2)
     user.bot.wait_until_idle()
@@ -44,10 +45,10 @@ def test_double_press_is_one_image(user: Conversation, gate: Gate) -> None:
     """The second press of a button within a moment is answered in words alone; another person's is their own."""
     gate.release()
     card = user.ask(TOWER)
-    assert card.press_for_toast("again") == toast_text("toast.queued", price="¥0.10")
+    assert card.press_for_toast("again") == QUEUED
     assert card.press_for_toast("again") == toast_text("toast.duplicate")
-    assert card.press_for_toast("again", by=user.other_user()) == toast_text("toast.queued", price="¥0.10")
-    assert card.press_for_toast("ratio", choice="16:9") == toast_text("toast.queued", price="¥0.10")
+    assert card.press_for_toast("again", by=user.other_user()) == QUEUED
+    assert card.press_for_toast("ratio", choice="16:9") == QUEUED
     gate.release(3)
     user.bot.wait_until_idle()
     assert len(card.paid) == 4

@@ -12,10 +12,10 @@ from bot.sandbox.feishu.state import Upload
 from tests.support.dsl import BotUnderTest, Card, Conversation, bot_with
 
 
-def file_of(user: Conversation, message: Card) -> Upload:
+def file_of(message: Card) -> Upload:
     """The file that a message holds."""
     assert message.msg_type == "file"
-    return user.bot.feishu.uploads[json.loads(message.content)["file_key"]]
+    return message.conversation.bot.feishu.uploads[json.loads(message.content)["file_key"]]
 
 
 def test_original_comes_from_the_cache_the_link_or_feishu(tmp_path: Path) -> None:
@@ -40,14 +40,14 @@ def test_original_comes_from_the_cache_the_link_or_feishu(tmp_path: Path) -> Non
             return card.press("original")
 
         message = card.press("original")
-        sent = file_of(user, message)
+        sent = file_of(message)
         assert (message.parent_id, sent.content, sent.name[-4:]) == (card.message_id, content, ".jpg")
         assert len(bot.glm.downloads) == 1
-        assert file_of(user, pressed_anew()).content == content
+        assert file_of(pressed_anew()).content == content
         assert len(bot.glm.downloads) == 2
         # From here on for good: an answer that has to wait for the chat's limit looks for the file again.
         bot.glm.arm("image_403", times=20)
-        assert file_of(user, pressed_anew()).content == picture.content
+        assert file_of(pressed_anew()).content == picture.content
         assert len(bot.feishu.calls_named("own_image")) == 1
         bot.feishu.faults.arm("feishu_234005", on="own_image", times=None)
         pressed_anew().assert_shows("notice.original_gone.text")
@@ -55,15 +55,13 @@ def test_original_comes_from_the_cache_the_link_or_feishu(tmp_path: Path) -> Non
 
 
 def test_each_of_four_originals_has_a_button(bot: BotUnderTest, user: Conversation) -> None:
-    """Each of several pictures has a button that sends that one."""
     card = user.ask("一座灯塔 /n 4")
-    sent = file_of(user, card.press("original", number=3))
+    sent = file_of(card.press("original", number=3))
     (grid,) = [part for part in json.loads(card.content)["body"]["elements"] if part["tag"] == "img_combination"]
     assert sent.content == bot.feishu.uploads[grid["img_list"][3]["img_key"]].content
 
 
 def test_file_that_feishu_refuses_is_explained(bot: BotUnderTest, user: Conversation) -> None:
-    """When Feishu refuses the file, a card says so and what to do."""
     card = user.ask("一座灯塔")
     bot.feishu.faults.arm("feishu_234006", on="file")
     card.press("original").assert_shows("notice.original_refused.text")
@@ -75,21 +73,19 @@ def test_original_is_uploaded_once(bot: BotUnderTest, user: Conversation) -> Non
     bot.feishu.faults.arm("feishu_2200", on="reply", times=7)
     first = card.press("original")
     second = card.press("original", by=user.other_user())
-    assert file_of(user, first) == file_of(user, second)
-    uploads = [call for call in user.calls if call.name == "file"]
-    assert len(uploads) == 1
-    assert len([call for call in user.calls if call.name == "reply"]) == 1 + 8 + 1
+    assert file_of(first) == file_of(second)
+    calls = [call.name for call in user.calls]
+    assert (calls.count("file"), calls.count("reply")) == (1, 1 + 8 + 1)
 
 
 def test_simultaneous_presses_upload_the_original_once(user: Conversation) -> None:
-    """Each person gets the file of one upload."""
     card = user.ask("一座灯塔")
     before = len(user.answers)
     for _ in range(4):
         card.press_for_toast("original", by=user.other_user())
-    files = [file_of(user, message) for message in user.new_answers(before)]
+    files = [file_of(message) for message in user.new_answers(before)]
     assert len(files) == 4
-    assert len([call for call in user.calls if call.name == "file"]) == 1
+    assert [call.name for call in user.calls].count("file") == 1
 
 
 def test_refused_file_is_uploaded_again(bot: BotUnderTest, user: Conversation) -> None:
@@ -98,15 +94,13 @@ def test_refused_file_is_uploaded_again(bot: BotUnderTest, user: Conversation) -
     bot.feishu.faults.arm("feishu_230017", on="reply")
     card.press("original").assert_shows("notice.original_refused.text")
     user.let_time_pass()
-    assert file_of(user, card.press("original")).name.endswith(".jpg")
+    assert file_of(card.press("original")).name.endswith(".jpg")
 
 
 def test_a_cache_that_cannot_be_used_fails_no_image(tmp_path: Path) -> None:
     """Where its folder is something else, images and originals arrive all the same."""
     (tmp_path / "originals").write_text("not a folder")
     with bot_with(tmp_path) as bot:
-        user = bot.new_user()
-        card = user.ask("一座灯塔")
-        assert card.color == "green"
-        assert len(card.paid) == 1
-        assert file_of(user, card.press("original")).name.endswith(".jpg")
+        card = bot.new_user().ask("一座灯塔")
+        assert (card.color, len(card.paid)) == ("green", 1)
+        assert file_of(card.press("original")).name.endswith(".jpg")

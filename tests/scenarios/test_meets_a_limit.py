@@ -7,14 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.dsl import (
-    ADMIN,
     CATALOGUE,
     BotUnderTest,
     Conversation,
     Gate,
     bot_with,
     bot_with_paused_glm,
-    header_color,
     toast_text,
     wait_for,
 )
@@ -23,7 +21,7 @@ ZONE = CATALOGUE.bilingual("zone.china")
 
 
 def test_prompt_over_a_limit_is_refused_unpaid(tmp_path: Path, gate: Gate) -> None:
-    """The prompt over the limit is answered by its sentence, nothing is paid for it, and the others are made."""
+    """The others are made."""
     with bot_with_paused_glm(gate, tmp_path, {"BOT_LIMITS_PENDING": "2"}) as bot:
         user = bot.new_user()
         cards = [user.ask_without_waiting(text) for text in ("第一座灯塔", "第二座灯塔")]
@@ -38,7 +36,7 @@ def test_prompt_over_a_limit_is_refused_unpaid(tmp_path: Path, gate: Gate) -> No
 
 
 def test_full_queue_refuses(tmp_path: Path, gate: Gate) -> None:
-    """When the whole queue is full, everybody is told; what is being made does not count as waiting."""
+    """What is being made does not count as waiting."""
     with bot_with_paused_glm(gate, tmp_path, {"BOT_LIMITS_WAITING": "1"}) as bot:
         bot.new_user().ask_without_waiting("第一座灯塔")
         wait_for(lambda: gate.calls_waiting == 1)
@@ -57,12 +55,22 @@ def test_daily_limit_needs_room_for_all_images_and_survives_a_restart(tmp_path: 
         user.ask("一座灯塔 /n 3").assert_shows("limit.day_some", used=0, count=3, most=2, zone=ZONE)
         for fault in ("glm_1214", "glm_1301", "glm_1301"):
             bot.glm.arm(fault)
-            assert header_color(user.ask("一座灯塔")) == "red"
+            assert user.ask("一座灯塔").color == "red"
         bot.stop()
         bot.start()
-        user.ask("/quota").assert_shows("quota.today", used=2, most=2, left=0)
+        quota = user.ask("/quota")
+        quota.assert_shows("quota.today", used=2, most=2, left=0)
+        quota.assert_shows("quota.pending", used=0, most=5)
         user.ask("一座灯塔").assert_shows("limit.day", most=2, zone=ZONE)
         assert len(bot.glm.calls) == 3
+
+
+def test_press_over_a_limit_is_told_in_the_toast(tmp_path: Path) -> None:
+    with bot_with(tmp_path, {"BOT_LIMITS_PER_DAY": "1"}) as bot:
+        user = bot.new_user()
+        card = user.ask("一座灯塔")
+        assert card.press_for_toast("again") == toast_text("limit.day", most=1, zone=ZONE)
+        assert (user.answers, len(bot.glm.calls)) == ([card], 1)
 
 
 def test_cancelled_running_image_counts(tmp_path: Path, gate: Gate) -> None:
@@ -75,7 +83,7 @@ def test_cancelled_running_image_counts(tmp_path: Path, gate: Gate) -> None:
         gate.release(1)
         said = user.send("第二座灯塔")
         wait_for(lambda: gate.calls_waiting == 2)
-        bot.feishu.recall(said.message_id, by=user.person)
+        user.recall(said)
         gate.release(1)
         user.ask("第三座灯塔").assert_shows("limit.day", most=2, zone=ZONE)
         assert len(bot.glm.calls) == 2
@@ -83,10 +91,9 @@ def test_cancelled_running_image_counts(tmp_path: Path, gate: Gate) -> None:
 
 def listed(bot: BotUnderTest) -> Conversation:
     """The person of the list in the chat of the list."""
-    feishu = bot.feishu.state
-    feishu.add_person("名单上的人", open_id="ou_listed")
-    feishu.add_chat("group", name="名单上的群", members=["ou_listed"], chat_id="oc_listed")
-    return Conversation(bot=bot, person="ou_listed", chat_id="oc_listed", first_call=0)
+    bot.feishu.state.add_person("名单上的人", open_id="ou_listed")
+    bot.feishu.state.add_chat("group", name="名单上的群", members=["ou_listed"], chat_id="oc_listed")
+    return bot.conversation("ou_listed", "oc_listed")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +102,7 @@ def listed(bot: BotUnderTest) -> Conversation:
 def test_unlisted_person_gets_ids_once(tmp_path: Path, variable: str, listed_id: str) -> None:
     """With a list, a person who is not on it is told the ids that the list needs, once, and nothing is done or paid."""
     with bot_with(tmp_path, {variable: f"{listed_id}, {listed_id}2"}) as bot:
-        assert header_color(listed(bot).ask("一座灯塔")) == "green"
+        assert listed(bot).ask("一座灯塔").color == "green"
         stranger = bot.new_user()
         card = stranger.ask("别人的灯塔")
         card.assert_shows("id.not_allowed")
@@ -109,32 +116,21 @@ def test_unlisted_person_gets_ids_once(tmp_path: Path, variable: str, listed_id:
 
 
 def test_everybody_who_is_not_listed_is_told(tmp_path: Path) -> None:
-    """In a group each person is told once, and one person in each of their chats."""
+    """In a group each person once, and one person in each of their chats; their presses get a toast."""
     with bot_with(tmp_path, {"BOT_TEAM_ALLOWED_PEOPLE": "ou_listed"}) as bot:
         one = bot.new_user(kind="group")
-        other = one.other_user()
-        alone = bot.feishu.state.add_chat("p2p", name="某处", members=[one.person])
-        elsewhere = Conversation(bot=bot, person=one.person, chat_id=alone.chat_id, first_call=0)
-        for user in (one, other, elsewhere):
+        for user in (one, one.other_user(), one.in_another_chat("p2p")):
             assert user.person in user.ask("一座灯塔").text()
-
-
-def test_a_press_of_somebody_who_is_not_listed(tmp_path: Path) -> None:
-    """In a group with somebody who is listed, the buttons tell others that they may not use them."""
-    with bot_with(tmp_path, {"BOT_TEAM_ALLOWED_PEOPLE": "ou_listed"}) as bot:
         user = listed(bot)
         card = user.ask("一座灯塔")
-        other = user.other_user()
-        assert card.press_for_toast("again", by=other) == toast_text("toast.not_allowed")
+        assert card.press_for_toast("again", by=user.other_user()) == toast_text("toast.not_allowed")
         assert user.new_answers(1) == []
         assert len(bot.glm.calls) == 1
 
 
 def test_admins_are_listed_everywhere(tmp_path: Path) -> None:
-    """An admin may use the bot in any chat, so that lists can be mended from anywhere."""
+    """So that lists can be mended from anywhere."""
     with bot_with(tmp_path, {"BOT_TEAM_ALLOWED_CHATS": "oc_listed"}) as bot:
-        boss = bot.admin()
-        card = boss.ask("/id")
+        card = bot.admin().ask("/id")
         card.assert_shows("id.title")
-        assert boss.person == ADMIN
-        assert card.press_raw({"a": "again", "r": "r0"}, by=boss)
+        assert card.press_raw({"a": "again", "r": "r0"}) == toast_text("toast.gone")

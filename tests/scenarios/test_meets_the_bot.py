@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.db.retention import forget
-from tests.support.dsl import CATALOGUE, BotUnderTest, Card, Conversation, bot_with, card_actions, wait_for
+from tests.support.dsl import CATALOGUE, BotUnderTest, Card, Conversation, bot_with, wait_for
 
 EXAMPLES = ("cat", "poster", "science")
 MEETINGS: dict[str, Callable[[Conversation], str]] = {
@@ -31,7 +31,6 @@ def somebody_at(bot: BotUnderTest, kind: str) -> Conversation:
 
 
 def test_welcome_card_shows_three_examples(bot: BotUnderTest) -> None:
-    """Each meeting is answered by one card with three examples."""
     for kind in MEETINGS:
         (card,) = met(somebody_at(bot, kind), kind)
         card.assert_shows("welcome.title")
@@ -40,7 +39,6 @@ def test_welcome_card_shows_three_examples(bot: BotUnderTest) -> None:
 
 @pytest.mark.parametrize("kind", MEETINGS)
 def test_each_welcome_can_be_switched_off(tmp_path: Path, kind: str) -> None:
-    """Each kind of welcome can be switched off by itself."""
     other = "menu" if kind != "menu" else "entered"
     with bot_with(tmp_path, {f"BOT_WELCOME_{kind.upper()}": "false"}) as bot:
         assert met(somebody_at(bot, kind), kind) == []
@@ -48,7 +46,7 @@ def test_each_welcome_can_be_switched_off(tmp_path: Path, kind: str) -> None:
 
 
 def test_known_person_gets_no_welcome(bot: BotUnderTest) -> None:
-    """A person who opens the chat a second time, or has already talked with the bot, is not welcomed."""
+    """Who opens the chat a second time, or has already talked with the bot, is not welcomed."""
     user = bot.new_user()
     (card,) = met(user, "entered")
     assert met(user, "entered") == [card]
@@ -58,13 +56,13 @@ def test_known_person_gets_no_welcome(bot: BotUnderTest) -> None:
 
 
 def test_example_button_generates_its_prompt(bot: BotUnderTest, member: Conversation) -> None:
-    """A press on an example draws its prompt and replies under the welcome."""
+    """It replies under the welcome."""
     (card,) = met(member, "added")
     before = len(bot.glm.calls)
     pictures = [card.press("example", number=number) for number in range(3)]
     assert [(one.color, one.parent_id) for one in pictures] == [("green", card.message_id)] * 3
     prompts = [CATALOGUE.text(f"welcome.example.{name}.prompt", "zh") for name in EXAMPLES]
-    assert [call.body["prompt"] for call in bot.glm.calls[before:]] == prompts
+    assert bot.paid_prompts[before:] == prompts
 
 
 def test_forgetting_who_pressed_an_example_in_a_group(bot: BotUnderTest, member: Conversation) -> None:
@@ -74,8 +72,7 @@ def test_forgetting_who_pressed_an_example_in_a_group(bot: BotUnderTest, member:
     admin = bot.admin(member)
     admin.ask("/set --chat /size 16:9")
     assert forget(bot.app.database, member.person).requests > 0
-    said = admin.ask("一座灯塔")
-    assert [body["size"] for body in said.paid] == ["1728x960"]
+    assert [body["size"] for body in admin.ask("一座灯塔").paid] == ["1728x960"]
 
 
 def test_examples_without_buttons(tmp_path: Path) -> None:
@@ -85,7 +82,6 @@ def test_examples_without_buttons(tmp_path: Path) -> None:
         (card,) = met(user, "entered")
         card.assert_shows("welcome.examples_plain")
         picture = user.ask(CATALOGUE.text("welcome.example.cat.prompt", "zh"))
-        actions = [*card_actions(bot.feishu, card.message_id), *card_actions(bot.feishu, picture.message_id)]
-        assert [action.value for action in actions] == [None]
+        assert [action.value for action in (*card.actions, *picture.actions)] == [{}]
         assert len(picture.paid) == 1
         assert "打开原图" in picture.text()

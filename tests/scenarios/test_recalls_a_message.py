@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from bot.db.tables import metadata, requests
 from bot.sandbox.feishu.state import ChatMessage
-from tests.support.dsl import BotUnderTest, Conversation, Gate, card_actions, toast_text, wait_for
+from tests.support.dsl import BotUnderTest, Conversation, Gate, toast_text, wait_for
 
 SECRET = "一座秘密的灯塔"
 
@@ -31,55 +31,47 @@ def assert_nowhere(user: Conversation, text: str, *, calls_before: int) -> None:
 
 def test_recall_removes_the_prompt_of_a_finished_card(bot: BotUnderTest, member: Conversation) -> None:
     """A finished card keeps its image and loses the prompt and the buttons that would use it."""
-    said = member.send(SECRET)
-    card = member.ask(said)
+    card = member.ask(said := member.send(SECRET))
     values = {action: card.button(action).value for action in ("again", "ratio", "edit")}
     paid = len(bot.glm.calls)
     assert_nowhere(member, SECRET, calls_before=recall(member, said))
     card = card.reload()
-    assert card.color == "green"
-    assert "img_key" in card.content
-    actions = [(one.value or {}).get("a") for one in card_actions(bot.feishu, card.message_id)]
-    assert not {"again", "ratio", "edit"} & set(actions)
+    assert (card.color, "img_key" in card.content) == ("green", True)
+    assert not values.keys() & {one.value.get("a") for one in card.actions}
     other = member.other_user()
     for action, value in values.items():
-        option = "16:9" if action == "ratio" else None
-        tag = "select_static" if option else "button"
-        assert card.press_raw(value, by=other, tag=tag, option=option) == toast_text("toast.gone")
+        how = {"tag": "select_static", "option": "16:9"} if action == "ratio" else {}
+        assert card.press_raw(value, by=other, **how) == toast_text("toast.gone")
     member.ask("/again").assert_shows("misread.nothing_to_repeat")
     member.ask("/history").assert_shows("history.empty")
     assert len(bot.glm.calls) == paid
 
 
 def test_again_repeats_the_last_prompt_that_was_not_recalled(user: Conversation) -> None:
-    """What was recalled is passed over; a message with the same words that was not recalled keeps them."""
-    same, said = user.send("一座公开的灯塔"), None
-    user.ask(same)
-    for text in ("一座公开的灯塔 ", SECRET):
+    """A message with the same words that was not recalled keeps them."""
+    user.ask(public := "一座公开的灯塔")
+    for text in (f"{public} ", SECRET):
         said = user.send(text)
         user.ask(said)
         recall(user, said)
-    again = user.send("/again")
-    assert "一座公开的灯塔" in user.ask(again).text()
-    assert [body["prompt"] for body in user.paid_since(again)] == ["一座公开的灯塔"]
-    assert "一座公开的灯塔" in user.ask("/history").text()
+    again = user.ask("/again")
+    assert public in again.text()
+    assert [body["prompt"] for body in again.paid] == [public]
+    assert public in user.ask("/history").text()
 
 
 def test_recall_reaches_copies_of_the_prompt(bot: BotUnderTest, member: Conversation) -> None:
     """What repeats, edits, lists or asks about the prompt loses it too, no matter who pressed; so does the form."""
-    said = member.send(SECRET)
-    card = member.ask(said)
+    card = member.ask(said := member.send(SECRET))
     other = member.other_user()
-    again = card.press("again", by=other)
-    form = again.press("edit", by=other)
+    form = card.press("again", by=other).press("edit", by=other)
     fields = {"prompt": f"{SECRET}，夜里", "size": "1280x1280", "style": "none"}
     submit = form.button("submit").value
     form.press_raw(submit, by=other, form_value=fields, name="submit")
     bot.wait_until_idle()
     member.ask("/again --size 16:9")
     member.ask("/history")
-    before = recall(member, said)
-    assert_nowhere(member, SECRET, calls_before=before)
+    assert_nowhere(member, SECRET, calls_before=recall(member, said))
     form.reload().assert_shows("notice.recalled.text")
     assert form.press_raw(submit, by=other, form_value=fields, name="submit") == toast_text("toast.gone")
     assert recall(member, said) == len(bot.feishu.calls), "a second recall changes nothing"
@@ -88,33 +80,31 @@ def test_recall_reaches_copies_of_the_prompt(bot: BotUnderTest, member: Conversa
 def test_recall_reaches_cards_of_queue_and_cancel(held: BotUnderTest, gate: Gate) -> None:
     """The cards of /queue and /cancel lose a prompt that was cancelled by its recall or before it."""
     user = held.new_user()
-    user.ask_without_waiting("一座公开的灯塔")
+    user.ask_without_waiting(public := "一座公开的灯塔")
     said = user.send(SECRET)
     card = user.ask_without_waiting(said).wait_to_show("state.queued")
     cancelled = user.send(f"{SECRET}二")
     user.ask_without_waiting(cancelled)
     listed = user.ask_without_waiting("/queue")
     named = user.ask_without_waiting("/cancel 3")
-    assert SECRET in listed.text()
-    assert f"{SECRET}二" in named.text()
+    assert (SECRET in listed.text(), f"{SECRET}二" in named.text()) == (True, True)
     user.recall(said)
     user.recall(cancelled)
     card.wait_to_show("state.cancelled")
     gate.release()
     held.wait_until_idle()
     assert_nowhere(user, SECRET, calls_before=len(held.feishu.calls))
-    assert "一座公开的灯塔" in listed.reload().text()
-    assert held.paid_prompts == ["一座公开的灯塔"]
+    assert public in listed.reload().text()
+    assert held.paid_prompts == [public]
 
 
 def test_recall_during_the_call_hides_the_image(held: BotUnderTest, gate: Gate) -> None:
     """A call under way goes to its end and is paid for; nobody gets its image."""
     user = held.new_user()
-    said = user.send(SECRET)
-    card = user.ask_without_waiting(said)
+    card = user.ask_without_waiting(said := user.send(SECRET))
     wait_for(lambda: gate.calls_waiting)
-    deliver = {"a": "deliver", "r": (card.button("cancel").value or {})["r"]}
-    held.feishu.recall(said.message_id, by=user.person)
+    deliver = {"a": "deliver", "r": card.button("cancel").value["r"]}
+    user.recall(said)
     card = card.wait_to_show("state.cancelled")
     gate.release()
     wait_for(lambda: held.glm.paid and held.idle)
@@ -126,8 +116,7 @@ def test_recall_during_the_call_hides_the_image(held: BotUnderTest, gate: Gate) 
 
 def test_recall_of_a_rejected_message(user: Conversation) -> None:
     """The answer that quotes words of the message does not go on quoting them."""
-    said = user.send("/秘密灯塔 一座灯塔")
-    card = user.ask(said)
+    card = user.ask(said := user.send("/秘密灯塔 一座灯塔"))
     assert "秘密灯塔" in card.text()
     assert_nowhere(user, "秘密灯塔", calls_before=recall(user, said))
     card.reload().assert_shows("notice.recalled.text")
@@ -135,20 +124,18 @@ def test_recall_of_a_rejected_message(user: Conversation) -> None:
 
 def test_recall_deletes_a_card_that_cannot_be_changed(bot: BotUnderTest, user: Conversation) -> None:
     """After 14 days Feishu refuses to change the card, so the bot takes it back and sends nothing new."""
-    said = user.send(SECRET)
-    card = user.ask(said)
+    card = user.ask(said := user.send(SECRET))
     bot.feishu.faults.arm("patch_too_old", on="patch", times=None)
     before = recall(user, said)
     bot.feishu.faults.disarm()
     assert card.reload().recalled
-    assert [call.name for call in bot.feishu.calls[before:] if call.name in ("reply", "create")] == []
+    assert not {"reply", "create"} & {call.name for call in bot.feishu.calls[before:]}
     assert_nowhere(user, SECRET, calls_before=before)
 
 
 def test_recall_leaves_a_card_that_feishu_keeps(bot: BotUnderTest, user: Conversation) -> None:
     """Where Feishu refuses both for good, the card stays as it is; nothing is sent, and nothing is stored."""
-    said = user.send(text := "一座很久以前的灯塔")
-    card = user.ask(said)
+    card = user.ask(said := user.send(text := "一座很久以前的灯塔"))
     bot.feishu.faults.arm("patch_too_old", on="patch", times=None)
     bot.feishu.faults.arm("feishu_230026", on="recall", times=None)
     before = recall(user, said)
@@ -163,8 +150,7 @@ def test_recall_leaves_a_card_that_feishu_keeps(bot: BotUnderTest, user: Convers
 def test_recall_deletes_plain_text(bot: BotUnderTest, user: Conversation) -> None:
     """Where Feishu refused the card, the text message sent instead is taken back; the image stays."""
     bot.feishu.faults.arm("feishu_230099", on="reply")
-    said = user.send(SECRET)
-    bot.wait_until_idle(said)
+    bot.wait_until_idle(said := user.send(SECRET))
     assert SECRET in "".join(one.content for one in user.answers)
     assert_nowhere(user, SECRET, calls_before=recall(user, said))
     assert [one.msg_type for one in user.answers if not one.recalled] == ["image"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -10,62 +12,59 @@ import pytest
 from sqlalchemy import update
 
 from bot.db.tables import generations
-from bot.sandbox.feishu.state import ChatMessage
-from tests.support.dsl import DEADLINE, BotUnderTest, Card, Conversation, around, header_color, toast_text
+from tests.support.dsl import DEADLINE, QUICK, BotUnderTest, Card, Conversation, around, bot_with, toast_text
 
-MANY = 1000
-"""More downloads than are tried before an image fails."""
+SOON = replace(QUICK, download=replace(QUICK.download, seconds=0.2))
 
 
-def failed_card(user: Conversation, *, text: str = "一座灯塔") -> tuple[ChatMessage, Card]:
-    """A prompt whose image is made and cannot be downloaded, and its card."""
-    user.bot.glm.arm("image_403", times=MANY)
-    said = user.send(text)
-    card = user.ask(said)
+@pytest.fixture(scope="module")
+def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
+    """A bot that gives up a download soon."""
+    with bot_with(tmp_path_factory.mktemp("bot"), pace=SOON) as bot:
+        yield bot
+
+
+def failed_card(user: Conversation) -> Card:
+    """The card of a prompt whose image is made and cannot be downloaded."""
+    user.bot.glm.arm("image_403", times=1000)
+    card = user.ask("一座灯塔")
     user.bot.glm.disarm()
-    return said, card
+    assert card.color == "red"
+    return card
 
 
 def test_a_failed_download_is_repeated_for_free(member: Conversation) -> None:
     """The button says that it is free, so anybody in the chat may press; the image appears in the same card."""
-    said, card = failed_card(member)
-    assert card.color == "red"
+    card = failed_card(member)
     card.assert_shows("button.resume")
     assert not card.shows("button.retry")
     assert card.press_for_toast("resume", by=member.other_user()) == toast_text("toast.resumed")
     card = card.wait_until_idle()
-    assert card.color == "green"
-    assert not card.shows("button.resume")
-    assert member.answers == [card]
-    assert len(member.paid_since(said)) == 1
+    assert (card.color, card.shows("button.resume")) == ("green", False)
+    assert (member.answers, len(card.paid)) == ([card], 1)
 
 
 def test_a_failed_upload_is_repeated_from_the_kept_image(bot: BotUnderTest, user: Conversation) -> None:
-    """The image is there already: it is not even downloaded again."""
+    """It is not even downloaded again."""
     bot.feishu.faults.arm("feishu_234001", on="image", times=None)
-    said = user.send()
-    card = user.ask(said)
+    card = user.ask()
     bot.feishu.faults.disarm()
     assert card.color == "red"
     downloads = len(bot.glm.downloads)
     assert card.press_for_toast("resume") == toast_text("toast.resumed")
-    assert header_color(card.wait_until_idle()) == "green"
-    assert len(bot.glm.downloads) == downloads
-    assert len(user.posts(said)) == 1
+    assert card.wait_until_idle().color == "green"
+    assert (len(bot.glm.downloads), len(card.paid)) == (downloads, 1)
 
 
 def test_one_of_four_is_repeated(bot: BotUnderTest, user: Conversation) -> None:
-    """Beside three images that have arrived, the fourth is fetched again for free."""
     bot.feishu.faults.arm("feishu_99992402", on="image")
-    said = user.send("一座灯塔 /n 4")
-    card = user.ask(said)
+    card = user.ask("一座灯塔 /n 4")
     card.assert_shows("button.resume")
     card.assert_shows("button.again")
     card.press_for_toast("resume")
     card = card.wait_until_idle()
-    assert card.color == "green"
     card.assert_shows("state.ready_all", count=4)
-    assert len(user.paid_since(said)) == 4
+    assert (card.color, len(card.paid)) == ("green", 4)
 
 
 @pytest.mark.parametrize("action", ["resume", "again"])
@@ -78,59 +77,57 @@ def test_second_press_finds_it_going_on(tmp_path: Path, action: str) -> None:
         opened.wait(DEADLINE)
         return inner.handle_request(request)
 
-    with BotUnderTest(folder=tmp_path, wrap_downloads=around(hold)) as bot:
-        user = bot.new_user()
-        said, card = failed_card(user)
-        value = {"a": action, "r": (card.button("resume").value or {})["r"]}
+    with BotUnderTest(folder=tmp_path, pace=SOON, wrap_downloads=around(hold)) as bot:
+        card = failed_card(bot.new_user())
+        value = {"a": action, "r": card.button("resume").value["r"]}
         opened.clear()
         assert card.press_raw(value) == toast_text("toast.resumed")
         assert card.press_raw(value) == toast_text("toast.going_on")
         opened.set()
-        assert header_color(card.wait_until_idle()) == "green"
+        assert card.wait_until_idle().color == "green"
         if action == "resume":
             assert card.press_raw(value) == toast_text("toast.not_resumed")
-            assert header_color(card.wait_until_idle()) == "green"
-        assert len(user.paid_since(said)) == 1
+            assert card.wait_until_idle().color == "green"
+        assert len(card.paid) == 1
 
 
 def test_a_failure_again_keeps_the_free_button(bot: BotUnderTest, user: Conversation) -> None:
-    """While the link may still work, the free button comes back."""
-    said, card = failed_card(user)
-    bot.glm.arm("image_403", times=MANY)
+    """While the link may still work."""
+    card = failed_card(user)
+    bot.glm.arm("image_403", times=1000)
     card.press_for_toast("resume")
     card = card.wait_until_idle()
     bot.glm.disarm()
-    assert card.color == "red"
     card.assert_shows("button.resume")
-    assert len(user.paid_since(said)) == 1
+    assert (card.color, len(card.paid)) == ("red", 1)
 
 
 def test_an_expired_link_is_paid_for_again(bot: BotUnderTest, user: Conversation) -> None:
     """When the link has expired, the free button becomes one that does not say free, and only that one pays."""
-    said, card = failed_card(user)
+    card = failed_card(user)
     with bot.app.database.write() as connection:
         own = generations.c.sender == user.person
         connection.execute(update(generations).where(own).values(link_expires_at=1.0))
     assert card.press_for_toast("resume") == toast_text("toast.not_resumed")
     card = card.wait_until_idle()
-    assert not card.shows("button.resume")
     card.assert_shows("button.retry")
-    assert len(user.paid_since(said)) == 1
+    assert (card.shows("button.resume"), len(card.paid)) == (False, 1)
     card.press_for_toast("again")
     card.wait_until_idle()
-    assert len(user.paid_since(said)) == 2
+    assert len(card.paid) == 2
     assert [answer.color for answer in user.answers] == ["red", "green"]
 
 
-def test_again_in_words_downloads_for_free(user: Conversation) -> None:
+def test_again_in_words_downloads_for_free(bot: BotUnderTest) -> None:
     """Asked for once more in words, what was paid for appears in its card; with another size it is a new image."""
-    said, card = failed_card(user)
-    assert header_color(user.ask("/again /size 16:9")) == "green"
-    assert (card.reload().color, len(user.paid_since(said))) == ("red", 2)
-    user = user.bot.new_user()
-    said, card = failed_card(user)
+    user = bot.new_user()
+    card = failed_card(user)
+    assert user.ask("/again /size 16:9").color == "green"
+    assert (card.reload().color, len(card.paid)) == ("red", 2)
+    user = bot.new_user()
+    card = failed_card(user)
     user.ask("再来一次").assert_shows("notice.redownload.text")
-    assert (card.reload().color, len(user.paid_since(said))) == ("green", 1)
+    assert (card.reload().color, len(card.paid)) == ("green", 1)
     user.let_time_pass()
     user.ask("/again")
-    assert len(user.paid_since(said)) == 2
+    assert len(card.paid) == 2

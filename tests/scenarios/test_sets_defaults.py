@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from bot.models import Language
 from tests.support.dsl import CATALOGUE, LANGUAGES, BotUnderTest, Card, Conversation
+
+USUAL = {"prompt": "一座灯塔", "model": "glm-image", "size": "1280x1280", "quality": "hd"}
 
 
 def made_with(user: Conversation, text: str = "一座灯塔") -> dict[str, object]:
     """What the platform is asked for by a prompt."""
     card = user.ask(text)
     assert card.color == "green"
-    body, *_ = card.paid
-    return {name: body[name] for name in ("prompt", "model", "size", "quality")}
-
-
-USUAL = {"prompt": "一座灯塔", "model": "glm-image", "size": "1280x1280", "quality": "hd"}
+    return {name: card.paid[0][name] for name in USUAL}
 
 
 DEFAULTS: list[tuple[str, tuple[str, str], dict[str, str]]] = [
@@ -33,57 +33,44 @@ DEFAULTS: list[tuple[str, tuple[str, str], dict[str, str]]] = [
 
 
 def test_personal_default_applies_in_every_chat(bot: BotUnderTest) -> None:
-    """A default holds for every later prompt of this person that says nothing else, in every chat."""
     for say, shown, changed in DEFAULTS:
         user = bot.new_user()
         card = user.ask(say)
         for language, changes in zip(LANGUAGES, shown, strict=True):
             assert CATALOGUE.text("notice.set.text", language, changes=changes) in card.text(language).split("\n")
-        group = bot.feishu.state.add_chat("group", name="小组", members=[user.person])
-        there = Conversation(bot=bot, person=user.person, chat_id=group.chat_id, first_call=0)
-        assert made_with(there) == {**USUAL, **changed}
+        assert made_with(user.in_another_chat("group")) == {**USUAL, **changed}
 
 
 def test_typed_option_beats_default(user: Conversation) -> None:
-    """An option in a prompt, also the number of images, counts for that prompt and leaves the default as it is."""
+    """Also the number of images; the default stays."""
     user.ask("/set size 16:9 style 水彩 n 2")
     assert len(user.ask("一座灯塔").paid) == 2
     assert made_with(user, "一座灯塔 /size 1:1 /style none /n 1") == USUAL
     user.ask("/settings").assert_shows("label.size", size="1728x960", ratio="≈16:9")
 
 
-def test_admin_sets_defaults_of_a_group(bot: BotUnderTest, member: Conversation) -> None:
-    """An admin sets what holds for everybody in a group, and a person's own default comes before it."""
-    boss = bot.admin(member)
-    said = boss.ask("/set size 16:9 --chat").text()
-    assert CATALOGUE.text("notice.set_chat.text", "zh", changes="尺寸 1728x960（≈16:9）") in said
-    other = member.other_user()
-    assert made_with(other) == {**USUAL, "size": "1728x960"}
-    member.ask("/set size 1:1")
-    assert made_with(member) == USUAL
-
-
-def test_only_admins_set_defaults_of_a_group(member: Conversation) -> None:
-    """Nobody else changes a group's defaults."""
+def test_only_admins_set_defaults_of_a_group(bot: BotUnderTest, member: Conversation) -> None:
+    """They hold for everybody there, and a person's own default comes before them."""
     member.ask("/set size 16:9 --chat").assert_shows("command.admins_only")
+    assert made_with(member) == USUAL
+    said = bot.admin(member).ask("/set size 16:9 --chat").text()
+    assert CATALOGUE.text("notice.set_chat.text", "zh", changes="尺寸 1728x960（≈16:9）") in said
+    assert made_with(member.other_user()) == {**USUAL, "size": "1728x960"}
+    member.ask("/set size 1:1")
+    member.let_time_pass()
     assert made_with(member) == USUAL
 
 
 def test_settings_name_the_origin_of_each_value(bot: BotUnderTest, member: Conversation) -> None:
-    """The settings name each option with whether it is one's own, the chat's or the team's."""
+    """One's own, the chat's or the team's; the chat's settings say nothing of a person's."""
     bot.admin(member).ask("/set quality standard --chat")
-    member.ask("/set style 水彩")
-    lines = member.ask("/settings").text("en").split("\n")
-    assert "Quality standard · set for this chat" in lines
-    assert "Style watercolor · set by you" in lines
-    assert "Model glm-image · default" in lines
-    assert "Text replies in the language of the message" in lines
-
-
-def test_chat_settings_hide_personal_ones(bot: BotUnderTest, member: Conversation) -> None:
-    """The chat's settings are the same whoever asks, and say nothing of a person's."""
-    bot.admin(member).ask("/set quality standard --chat")
-    member.ask("/set size 16:9 quality hd")
+    member.ask("/set style 水彩 size 16:9")
+    assert {
+        "Quality standard · set for this chat",
+        "Style watercolor · set by you",
+        "Model glm-image · default",
+        "Text replies in the language of the message",
+    } <= set(member.ask("/settings").text("en").split("\n"))
     card = member.ask("/settings --chat")
     lines = card.text("en").split("\n")
     card.assert_shows("settings.title_chat")
@@ -123,18 +110,17 @@ def is_text_in(answers: list[Card], language: Language) -> bool:
     return CATALOGUE.text("state.ready", language) in json.loads(text.content)["text"]
 
 
-def test_language_of_an_example(bot: BotUnderTest) -> None:
+@pytest.mark.parametrize(
+    ("said", "language"),
+    [(("/lang zh", "a lighthouse"), "zh"), (("a lighthouse", "一座灯塔"), "zh"), (("/tips",), "en")],
+)
+def test_language_of_an_example(
+    bot: BotUnderTest, user: Conversation, said: tuple[str, ...], language: Language
+) -> None:
     """The example that a person presses is drawn in the language they have chosen, else in that of their last words."""
-    cases: list[tuple[tuple[str, ...], Language]] = [
-        (("/lang zh", "a lighthouse"), "zh"),
-        (("a lighthouse", "一座灯塔"), "zh"),
-        (("/tips",), "en"),
-    ]
-    for said, language in cases:
-        user = bot.new_user()
-        *_, card = [user.ask(one) for one in said]
-        for _ in range(2):
-            before = len(user.answers)
-            card.press_raw({"a": "example", "e": "cat"})
-            user.new_answers(before)
-            assert bot.glm.calls[-1].body["prompt"] == CATALOGUE.text("welcome.example.cat.prompt", language)
+    *_, card = [user.ask(one) for one in said]
+    for _ in range(2):
+        before = len(user.answers)
+        card.press_raw({"a": "example", "e": "cat"})
+        user.new_answers(before)
+        assert bot.paid_prompts[-1] == CATALOGUE.text("welcome.example.cat.prompt", language)

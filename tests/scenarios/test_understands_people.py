@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-from sqlalchemy import or_, select
+from sqlalchemy import RowMapping, or_, select
 
 from bot import sizes
 from bot.db.tables import generations, requests
-from bot.sandbox.feishu.state import ChatMessage
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.state import ChatMessage, FeishuState, Limits
 from bot.sandbox.glm.stand_in import GlmStandIn
-from tests.support.dsl import CATALOGUE, BotUnderTest, Card, Conversation, Gate, bot_with_paused_glm, wait_for
+from tests.support.dsl import (
+    CATALOGUE,
+    QUICK,
+    REDELIVERY,
+    BotUnderTest,
+    Card,
+    Conversation,
+    Gate,
+    bot_with_paused_glm,
+    wait_for,
+)
 from tests.unit.test_intents import bare, image_of
 from tests.unit.test_intents import rows as read_rows
 
@@ -34,8 +44,8 @@ SETTINGS = {
     "BOT_SLOTS_GLM_IMAGE": "20",
 }
 """Without the limits that a table of messages at once would meet."""
-PATIENCE = 240.0
-"""Seconds for all that a table of messages asks for."""
+BUSY = Limits(api_per_second=10_000, api_per_minute=10_000)
+"""The platform would let a table of messages wait for the next minute."""
 
 
 @dataclass(frozen=True)
@@ -48,37 +58,53 @@ class Row:
     user: Conversation
     message: ChatMessage
 
+    @property
+    def cards(self) -> list[Card]:
+        replies = self.user.bot.feishu.replies(self.message.message_id)
+        return [Card.of(reply, seen_by=self.user) for reply in replies]
 
-@pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Row]]:
-    """Every row but those that wait, said to one bot and answered."""
+    @property
+    def request(self) -> RowMapping:
+        """What the bot has stored of the message."""
+        own = requests.c.dedup_key == self.message.message_id
+        with self.user.bot.app.database.read() as connection:
+            return connection.execute(select(requests).where(own)).mappings().one()
+
+    @property
+    def images(self) -> int:
+        """How many paid calls the message led to."""
+        own = generations.c.request_id == self.request["request_id"]
+        with self.user.bot.app.database.read() as connection:
+            return sum(connection.scalars(select(generations.c.calls_made).where(own)))
+
+
+def test_every_row_of_the_table_is_answered_as_it_says(tmp_path: Path) -> None:
+    """Prompts, follow-ups, commands in words, questions, thanks and small talk, in direct chats and in groups.
+
+    Every row but those that wait, said to one bot; a row that names no image costs nothing.
+    """
     glm = GlmStandIn(seconds=0.02, concurrency={"glm-image": 20})
-    with BotUnderTest(folder=tmp_path_factory.mktemp("bot"), glm=glm, variables=SETTINGS) as bot:
-        rows = [row for row in read_rows("utterances.tsv") if row[0] != "waiting"]
-        users = [bot.new_user(kind="group" if situation == "group" else "p2p") for situation, _, _ in rows]
-        follow = [user for user, (situation, _, _) in zip(users, rows, strict=True) if situation in ("after", "reply")]
-        send_all(bot, dict.fromkeys(follow, f"{TOWER} /size 1280x1280"))
+    feishu, pace = FeishuStandIn(FeishuState(limits=BUSY), delivery=REDELIVERY), replace(QUICK, poll=1.0)
+    with BotUnderTest(folder=tmp_path, feishu=feishu, glm=glm, pace=pace, variables=SETTINGS) as bot:
+        table = [row for row in read_rows("utterances.tsv") if row[0] != "waiting"]
+        users = [bot.new_user(kind="group" if situation == "group" else "p2p") for situation, _, _ in table]
+        kinds = dict(zip(users, (situation for situation, _, _ in table), strict=True))
+        follow = [user for user, situation in kinds.items() if situation in ("after", "reply")]
+        wait_for_answers(bot, [user.send(f"{TOWER} /size 1280x1280") for user in follow])
         towers = {user: user.answers[0].message_id for user in follow}
-        send_all(bot, {user: "一片蓝色的海" for user, row in zip(users, rows, strict=True) if row[0] == "reply"})
+        replying = [user for user in follow if kinds[user] == "reply"]
+        wait_for_answers(bot, [user.send("一片蓝色的海") for user in replying])
         paid = len(bot.glm.calls)
-        messages = [
-            bot.feishu.say(
-                chat_id=user.chat_id,
-                sender=user.person,
-                text=text,
-                quote=towers[user] if situation == "reply" else None,
-            )
-            for user, (situation, text, _) in zip(users, rows, strict=True)
+        quoted = {user: towers[user] for user in replying}
+        rows = [
+            Row(*row, user, user.send(row[1], quote=quoted.get(user))) for user, row in zip(users, table, strict=True)
         ]
-        wait_for_answers(bot, messages)
-        yield [Row(*row, user, message) for row, user, message in zip(rows, users, messages, strict=True)]
-        assert len(bot.glm.calls) - paid == sum(images_of(message, bot) for message in messages)
+        wait_for_answers(bot, [row.message for row in rows])
+        assert wrong(rows) == []
+        free = [row for row in rows if re.search(r"(?:^|\|)(?:image|again) ?", row.expects) is None]
+        assert [row.text for row in free if row.images] == []
+        assert len(bot.glm.calls) - paid == sum(row.images for row in rows)
         assert bot.violations() == []
-
-
-def send_all(bot: BotUnderTest, texts: Mapping[Conversation, str]) -> None:
-    """Sends a text of each person, and waits until all are answered."""
-    wait_for_answers(bot, [user.send(text) for user, text in texts.items()])
 
 
 def wait_for_answers(bot: BotUnderTest, messages: list[ChatMessage]) -> None:
@@ -89,21 +115,7 @@ def wait_for_answers(bot: BotUnderTest, messages: list[ChatMessage]) -> None:
         with bot.app.database.read() as connection:
             return sent <= set(connection.scalars(select(requests.c.dedup_key)))
 
-    wait_for(lambda: taken() and bot.idle, timeout=PATIENCE, describe="an answer to every message")
-
-
-def request_of(message: ChatMessage, bot: BotUnderTest) -> Any:
-    """What the bot has stored of a message."""
-    with bot.app.database.read() as connection:
-        return connection.execute(select(requests).where(requests.c.dedup_key == message.message_id)).mappings().one()
-
-
-def images_of(message: ChatMessage, bot: BotUnderTest) -> int:
-    """How many paid calls a message led to."""
-    with bot.app.database.read() as connection:
-        joined = generations.join(requests, requests.c.request_id == generations.c.request_id)
-        statement = select(generations.c.calls_made).select_from(joined)
-        return sum(connection.scalars(statement.where(requests.c.dedup_key == message.message_id)))
+    wait_for(lambda: taken() and bot.idle, timeout=240, describe="an answer to every message")
 
 
 def has_options(given: Mapping[str, Any], images: int, wanted: list[str]) -> bool:
@@ -121,25 +133,17 @@ def has_options(given: Mapping[str, Any], images: int, wanted: list[str]) -> boo
 
 def holds(row: Row, expectation: str) -> bool:
     """Whether the bot has done what one expectation says."""
-    bot = row.user.bot
     kind, _, rest = expectation.partition(" ")
-    images, replies = images_of(row.message, bot), bot.feishu.replies(row.message.message_id)
-    cards = [Card(row.user, reply) for reply in replies]
+    images, cards = row.images, row.cards
     if kind in ("image", "again"):
         prompts, options = image_of(rest)
-        prompts = [TOWER] if kind == "again" else prompts
-        return images > 0 and is_drawn(row, images, prompts, options) and [card.color for card in cards] == ["green"]
+        right = has_options(row.request["content"], images, options)
+        drawn = bare(row.request["raw_prompt"]) in ([TOWER] if kind == "again" else prompts)
+        return images > 0 and right and drawn and [card.color for card in cards] == ["green"]
     if kind == "thanks":
-        reactions = [one.message_id for one in bot.feishu.state.reactions.values()]
+        reactions = [one.message_id for one in row.user.bot.feishu.state.reactions.values()]
         return not images and not cards and reactions.count(row.message.message_id) == 1
     return not images and len(cards) == 1 and is_answer(cards[0], kind, rest)
-
-
-def is_drawn(row: Row, images: int, prompts: list[str], options: list[str]) -> bool:
-    """Whether one of some prompts was drawn with these options."""
-    stored = request_of(row.message, row.user.bot)
-    right = has_options(stored["content"], images, options)
-    return right and bare(stored["raw_prompt"]) in prompts
 
 
 def is_answer(card: Card, kind: str, rest: str) -> bool:
@@ -155,30 +159,13 @@ def is_answer(card: Card, kind: str, rest: str) -> bool:
     return key in CATALOGUE and card.shows(key, count=1)
 
 
-def is_right(row: Row) -> bool:
-    """Whether one of the alternatives of a row holds."""
-    return any(holds(row, one) for one in (row.expects, *row.expects.split("|")))
-
-
 def wrong(rows: list[Row]) -> list[str]:
-    """The rows that were not understood, with what was answered."""
-    answers = {
-        row: [Card(row.user, reply).text() for reply in row.user.bot.feishu.replies(row.message.message_id)]
+    """The rows of whose alternatives none holds, with what was answered."""
+    return [
+        f"{row.situation}\t{row.text}\t{row.expects}: {[card.text() for card in row.cards]}"
         for row in rows
-        if not is_right(row)
-    }
-    return [f"{row.situation}\t{row.text}\t{row.expects}: {texts}" for row, texts in answers.items()]
-
-
-def test_every_row_of_the_table_is_answered_as_it_says(said: list[Row]) -> None:
-    """Prompts, follow-ups, commands in words, questions, thanks and small talk, in direct chats and in groups."""
-    assert wrong(said) == []
-
-
-def test_nothing_is_paid_where_no_image_is_wanted(said: list[Row]) -> None:
-    """Whatever else the bot makes of it, a row that names no image costs nothing."""
-    free = [row for row in said if re.search(r"(?:^|\|)(?:image|again) ?", row.expects) is None]
-    assert [row.text for row in free if images_of(row.message, row.user.bot)] == []
+        if not any(holds(row, one) for one in (row.expects, *row.expects.split("|")))
+    ]
 
 
 def test_what_is_said_while_an_image_waits(tmp_path: Path) -> None:
@@ -192,13 +179,11 @@ def test_what_is_said_while_an_image_waits(tmp_path: Path) -> None:
                 user.ask_without_waiting(TOWER)
                 rows.append(Row(situation, text, expects, user, user.send(text)))
         handled = {row.message.message_id for row in rows}
-        shown = select(requests.c.dedup_key).where(
-            or_(requests.c.ended_at.is_not(None), requests.c.answer_id.is_not(None))
-        )
+        shown = or_(requests.c.ended_at.is_not(None), requests.c.answer_id.is_not(None))
 
         def answered() -> set[str]:
             with bot.app.database.read() as connection:
-                return set(connection.scalars(shown))
+                return set(connection.scalars(select(requests.c.dedup_key).where(shown)))
 
         wait_for(lambda: handled <= answered(), describe=lambda: handled - answered())
         assert wrong(rows) == []

@@ -1,18 +1,20 @@
-"""A team shares one slot: who waits sees the place and an estimate, and is served in a fair order."""
+"""A team shares one slot: who waits sees the place and an estimate; nobody waits for an image host that hangs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tests.support.dsl import QUICK, BotUnderTest, Card, Conversation, Gate, bot_with, wait_for
+import pytest
+
+from tests.support.dsl import QUICK, BotUnderTest, Card, Gate, bot_with, wait_for
 
 
-def in_line(bot: BotUnderTest, prompt: str) -> tuple[Conversation, Card]:
-    """Somebody new asks for an image; gives them and their card."""
-    user = bot.new_user()
-    return user, user.ask_without_waiting(prompt)
+def in_line(bot: BotUnderTest, prompt: str) -> Card:
+    """The card of somebody new who asks for an image."""
+    return bot.new_user().ask_without_waiting(prompt)
 
 
 def has_come_forward(card: Card) -> bool:
@@ -22,11 +24,11 @@ def has_come_forward(card: Card) -> bool:
 
 
 def test_second_prompt_shows_place_and_estimate(held: BotUnderTest, gate: Gate) -> None:
-    """A second prompt says how many are ahead of it and about how long that takes, and is then made."""
-    _, first = in_line(held, "第一张图")
+    """How many are ahead of it and about how long that takes."""
+    first = in_line(held, "第一张图")
     first.wait_to_show("state.generating")
-    _, second = in_line(held, "第二张图")
-    _, third = in_line(held, "第三张图")
+    second = in_line(held, "第二张图")
+    third = in_line(held, "第三张图")
     shown = second.wait_to_show("wait.ahead", ahead=1)
     assert shown.color == "blue"
     shown.assert_shows("state.queued")
@@ -43,9 +45,9 @@ def test_second_prompt_shows_place_and_estimate(held: BotUnderTest, gate: Gate) 
 
 def test_models_do_not_wait_for_each_other(held: BotUnderTest, gate: Gate) -> None:
     """Each model has its own slots, five of them for CogView."""
-    _, first = in_line(held, "第一张图")
-    cards = [in_line(held, f"快图 {number} /model cogview-4")[1] for number in range(5)]
-    _, sixth = in_line(held, "慢图 /model cogview-4")
+    first = in_line(held, "第一张图")
+    cards = [in_line(held, f"快图 {number} /model cogview-4") for number in range(5)]
+    sixth = in_line(held, "慢图 /model cogview-4")
     for card in [first, *cards]:
         card.wait_to_show("state.generating")
     sixth.wait_to_show("wait.ahead", ahead=5)
@@ -54,38 +56,34 @@ def test_models_do_not_wait_for_each_other(held: BotUnderTest, gate: Gate) -> No
 
 
 def test_queued_card_is_patched_at_most_six_times(held: BotUnderTest, gate: Gate) -> None:
-    """While twelve people wait, no card is patched more than six times until its picture is there."""
+    """While twelve people wait, until its picture is there."""
     line = [in_line(held, f"第 {number} 个人的图") for number in range(12)]
-    for number, (_, card) in enumerate(line):
+    for number, card in enumerate(line, 1):
         card.wait_to_show("state.generating")
-        for _, following in line[number + 1 : number + 2]:
+        for following in line[number : number + 1]:
             wait_for(partial(has_come_forward, following))
         gate.release()
-    for user, card in line:
+    for card in line:
         shown = card.wait_to_show("state.ready")
-        assert shown.patches <= 6, [call.name for call in user.calls]
-        assert user.answers == [shown]
+        assert shown.patches <= 6, [call.name for call in card.conversation.calls]
+        assert card.conversation.answers == [shown]
 
 
 def test_refusals_of_a_busy_platform_are_waited_out(tmp_path: Path) -> None:
-    """Refusals for the platform's limits are waited out on a card that says so, within six patches, and paid once."""
+    """On a card that says so, within six patches, and paid once."""
     with bot_with(tmp_path, pace=replace(QUICK, backoff=0.2, backoff_longest=0.2, backoff_in_all=30.0)) as bot:
-        user = bot.new_user()
         bot.glm.arm("glm_1305", times=8)
-        said = user.send("一座灯塔")
-        first = user.ask_without_waiting(said)
-        first.wait_to_show("wait.backing_off").assert_shows("state.queued")
-        card = first.wait_to_show("state.ready")
-        assert len(user.paid_since(said)) == 9
-        assert len(bot.glm.paid) == 1
-        assert card.patches <= 6
+        card = in_line(bot, "一座灯塔")
+        card.wait_to_show("wait.backing_off").assert_shows("state.queued")
+        assert card.wait_to_show("state.ready").patches <= 6
+        assert (len(bot.glm.calls), len(bot.glm.paid)) == (9, 1)
 
 
 def test_pause_holds_the_queue(held: BotUnderTest, gate: Gate) -> None:
     """While an admin has paused the bot, what waits says that it waits; after it was resumed, it is made."""
-    _, first = in_line(held, "第一张图")
+    first = in_line(held, "第一张图")
     first.wait_to_show("state.generating")
-    user, second = in_line(held, "第二张图")
+    second = in_line(held, "第二张图")
     second.wait_to_show("wait.ahead", ahead=1)
     # The card says so a moment before the slot is taken, and a pause in that moment would hold this call as well.
     wait_for(lambda: gate.calls_waiting == 1)
@@ -98,13 +96,14 @@ def test_pause_holds_the_queue(held: BotUnderTest, gate: Gate) -> None:
     assert not waiting.shows("wait.under", minutes=1)
     boss.ask_without_waiting("/resume")
     second.wait_to_show("state.ready")
-    assert len(user.answers) == 1
+    assert len(second.conversation.answers) == 1
 
 
 def test_queue_command_lists_own_and_counts_others(held: BotUnderTest, gate: Gate) -> None:
-    """The queue lists what runs and waits here, one's own with numbers, and only counts what is elsewhere."""
-    user, first = in_line(held, "我的第一张图")
+    """It lists what runs and waits here, one's own with numbers, and only counts what is elsewhere."""
+    first = in_line(held, "我的第一张图")
     first.wait_to_show("state.generating")
+    user = first.conversation
     in_line(held, "别处的图")
     user.ask_without_waiting("我的第二张图")
     card = user.ask_without_waiting("/queue")
@@ -114,3 +113,44 @@ def test_queue_command_lists_own_and_counts_others(held: BotUnderTest, gate: Gat
     card.assert_shows("queue.elsewhere", count=1)
     assert "别处的图" not in card.reload().content
     gate.release(3)
+
+
+HANGING = 10
+
+
+@pytest.fixture
+def slow(gate: Gate, tmp_path: Path) -> Iterator[BotUnderTest]:
+    """A bot whose downloads wait at the gate."""
+    with BotUnderTest(folder=tmp_path, wrap_downloads=gate.around) as bot:
+        try:
+            yield bot
+        finally:
+            gate.release(1000)
+
+
+def test_hanging_downloads_delay_nobody_else(slow: BotUnderTest, gate: Gate) -> None:
+    """While ten downloads hang, commands and first cards come, new paid calls go on, and in the end all get images."""
+    cards = [slow.new_user().ask_without_waiting() for _ in range(HANGING)]
+    wait_for(lambda: len(slow.glm.paid) == HANGING and gate.calls_waiting >= 8)
+    other = slow.new_user()
+    other.ask_without_waiting("/help").assert_shows("help.title")
+    cards.append(other.ask_without_waiting(prompt := other.send()))
+    wait_for(lambda: other.posts(prompt))
+    assert cards[-1].reload().color not in {"green", "red"}
+    gate.release(1000)
+    slow.wait_until_idle()
+    assert [card.reload().color for card in cards] == ["green"] * (HANGING + 1)
+    assert [len(card.conversation.answers) for card in cards] == [1] * HANGING + [2]
+    assert len(slow.glm.paid) == HANGING + 1
+
+
+def test_a_hanging_original_delays_no_command_of_its_chat(slow: BotUnderTest, gate: Gate, tmp_path: Path) -> None:
+    """While originals wait for the image host, the same person's commands are answered."""
+    gate.release(1)
+    card = slow.new_user().ask()
+    (kept,) = (tmp_path / "originals").iterdir()
+    kept.unlink()
+    for _ in range(HANGING):
+        card.press_for_toast("original")
+    wait_for(lambda: gate.calls_waiting > 1)
+    card.conversation.ask_without_waiting("/help").assert_shows("help.title")

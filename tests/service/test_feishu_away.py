@@ -39,8 +39,8 @@ def wire(feishu: FeishuStandIn) -> Iterator[Wire]:
 @pytest.fixture
 def bot(tmp_path: Path, feishu: FeishuStandIn, wire: Wire) -> Iterator[BotUnderTest]:
     """A bot that reaches Feishu by the line."""
-    origin, variables = f"http://127.0.0.1:{wire.port}", {"BOT_LIMITS_PENDING": "50"}
-    with BotUnderTest(folder=tmp_path, feishu=feishu, feishu_origin=origin, variables=variables) as bot:
+    variables = {"BOT_LIMITS_PENDING": "50", "FEISHU_DOMAIN": f"http://127.0.0.1:{wire.port}"}
+    with BotUnderTest(folder=tmp_path, feishu=feishu, variables=variables) as bot:
         yield bot
         assert {call.code for call in feishu.calls} & RATE_CODES == set()
 

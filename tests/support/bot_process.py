@@ -126,7 +126,6 @@ class StepRecorder:
             self._pipe.send(port)
 
     def kill_at(self, step: Step, side: Side) -> None:
-        """Sends the signal if this is the kill point."""
         kill = self._spec.kill
         if kill is not None and kill.step == step and kill.side == side:
             # To this thread: a process that is stopped as a whole may run on for a moment.
@@ -249,7 +248,6 @@ class BotProcess:
 
     @property
     def stopped(self) -> bool:
-        """Whether SIGSTOP holds it."""
         return Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T"
 
     @property
@@ -268,7 +266,6 @@ class BotProcess:
         self.process.join()
 
     def terminate(self) -> None:
-        """Sends SIGTERM, and does not wait."""
         self.process.terminate()
 
     def wait(self, *, seconds: float = DEADLINE) -> int | None:
@@ -335,7 +332,6 @@ class Cluster:
             return None
 
     def colors(self, message: ChatMessage) -> list[str | None]:
-        """The header colors of the cards under a message."""
         return [header_color(one) for one in self.feishu.replies(message.message_id)]
 
     def wait_for_answers(self, *messages: ChatMessage, color: str = "green") -> None:
@@ -346,11 +342,9 @@ class Cluster:
         )
 
     def calls(self, *messages: ChatMessage) -> list[int]:
-        """How many calls to the GLM platform each message led to."""
         return [len(posts_of(self.glm, one)) for one in messages]
 
     def spent(self) -> int:
-        """How many paid calls the budget holds."""
         counted = select(func.sum(monthly_usage.c.count)).where(monthly_usage.c.name != FEISHU_CALLS)
         with closing(Database(read_url(self.url))) as database, database.read() as connection:
             return int(connection.scalar(counted) or 0)

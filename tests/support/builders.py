@@ -32,8 +32,6 @@ UNLIMITED = LimitSettings(per_minute=0, pending=0, waiting=0, per_day=0, images_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Team:
-    """How a test's team is set up."""
-
     limits: LimitSettings = UNLIMITED
     admins: frozenset[str] = frozenset()
     prices: dict[str, float] = field(default_factory=lambda: {"glm-image": 0.1, "cogview-4": 0.06})
@@ -42,7 +40,6 @@ class Team:
 
 
 def limits_of(team: Team | None = None) -> Limits:
-    """The limits of a test's team."""
     team = team or Team()
     periods = BillingPeriods(zone=ZoneInfo("Asia/Shanghai"), clock=team.clock)
     return Limits(settings=team.limits, prices=team.prices, periods=periods, budgets=team.budgets)
@@ -107,7 +104,6 @@ def make(database: Database, generation: Generation) -> bool:
 
 
 def count_rows(database: Database, table: Table = requests) -> int:
-    """How many rows a table has."""
     with database.read() as connection:
         return connection.scalar(select(func.count()).select_from(table)) or 0
 

@@ -13,22 +13,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 
 from bot.app import Bot
 from bot.chat.messages import LOCALES, Messages
-from bot.db.tables import generations, requests
+from bot.db.reports import is_idle
+from bot.db.tables import requests
 from bot.models import Language
 from bot.sandbox.feishu.delivery import Attempt, RetrySchedule
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.state import ChatMessage
+from bot.sandbox.feishu.state import ChatKind, ChatMessage
 from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn, loopback
 from bot.sandbox.http import shared_tls
 from bot.settings import config_folder, load
@@ -77,12 +78,12 @@ def wait_for(
     Raises:
         AssertionError: it is not after ``timeout`` seconds; ``describe`` says what was expected or what there was.
     """
-    deadline, pause = time.monotonic() + timeout, 0.005
+    deadline, pause = time.monotonic() + timeout, 0.01
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {describe() if callable(describe) else describe}")
         time.sleep(pause)
-        pause = min(1.3 * pause, 0.05)
+        pause = min(1.5 * pause, 0.05)
 
 
 class TimeoutTransport(httpx.BaseTransport):
@@ -173,7 +174,6 @@ class BotUnderTest:
         folder: the bot's data folder.
         pace: the durations of its work.
         variables: further settings as environment variables.
-        feishu_origin: where the bot finds Feishu, when not at the stand-in itself.
         call_timeout: seconds after which any call of the bot is given up; few only where one is never answered.
         wrap_glm: what is put around the transport of the paid calls, as the next two around those of the downloads and
             of the calls to Feishu.
@@ -184,7 +184,6 @@ class BotUnderTest:
     variables: Mapping[str, str] = field(default_factory=dict)
     feishu: FeishuStandIn = field(default_factory=lambda: FeishuStandIn(delivery=REDELIVERY))
     glm: GlmStandIn = field(default_factory=lambda: GlmStandIn(seconds=0.02))
-    feishu_origin: str | None = None
     call_timeout: float = DEADLINE
     wrap_glm: Wrap | None = None
     wrap_downloads: Wrap | None = None
@@ -209,19 +208,12 @@ class BotUnderTest:
 
     @property
     def app(self) -> Bot:
-        """The running bot."""
         assert self._running is not None
         return self._running[0]
 
     @property
     def idle(self) -> bool:
-        """Whether every request and every generation has come to its end."""
-        with self.app.database.read() as connection:
-            open_rows = [
-                connection.scalar(select(func.count()).select_from(table).where(table.c.ended_at.is_(None)))
-                for table in (requests, generations)
-            ]
-        return open_rows == [0, 0]
+        return is_idle(self.app.database)
 
     def violations(self) -> list[str]:
         """Which invariants do not hold; none may be violated while the bot is idle."""
@@ -230,13 +222,7 @@ class BotUnderTest:
 
     def start(self) -> None:
         """Starts the bot and tells Feishu where it listens."""
-        settings = load(
-            {
-                **variables_for(self.feishu, folder=self.folder),
-                "FEISHU_DOMAIN": self.feishu_origin or self.feishu.origin,
-                **self.variables,
-            }
-        )
+        settings = load({**variables_for(self.feishu, folder=self.folder), **self.variables})
         glm, timed = loopback(self.glm.origin), partial(TimeoutTransport, seconds=self.call_timeout)
         bot = Bot(
             settings,
@@ -263,16 +249,17 @@ class BotUnderTest:
 
     def new_user(self, *, kind: str = "p2p") -> Conversation:
         """A person whom nobody has served before, in a chat of their own with the bot."""
-        person = self.feishu.state.add_person("某人")
-        chat = self.feishu.state.add_chat(kind, name="某处", members=[person.open_id])  # type: ignore[arg-type]
-        return Conversation(bot=self, person=person.open_id, chat_id=chat.chat_id, first_call=len(self.feishu.calls))
+        person = self.feishu.state.add_person("某人").open_id
+        chat = self.feishu.state.add_chat(kind, name="某处", members=[person])  # type: ignore[arg-type]
+        return self.conversation(person, chat.chat_id)
 
     def admin(self, conversation: Conversation | None = None) -> Conversation:
         """The admin, in the chat of a conversation or in one of their own."""
-        feishu = self.feishu
-        chat_id = conversation and conversation.chat_id
-        chat_id = chat_id or feishu.state.add_chat("p2p", name="管理员", members=[ADMIN]).chat_id
-        return Conversation(bot=self, person=ADMIN, chat_id=chat_id, first_call=len(feishu.calls))
+        chat_id = conversation.chat_id if conversation else self.feishu.state.direct_chat(ADMIN).chat_id
+        return self.conversation(ADMIN, chat_id)
+
+    def conversation(self, person: str, chat_id: str) -> Conversation:
+        return Conversation(bot=self, person=person, chat_id=chat_id, first_call=len(self.feishu.calls))
 
     def wait_until_idle(self, sent: ChatMessage | None = None) -> None:
         """Waits until nothing is left to do, after the bot has taken ``sent``."""
@@ -307,23 +294,23 @@ class Conversation:
     chat_id: str
     first_call: int = 0
 
-    def send(self, text: str = "") -> ChatMessage:
-        """A message to the bot; a prompt that no other message has when no text is given."""
-        text = text or f"一只橘猫，编号 {secrets.token_hex(4)}"
-        return self.bot.feishu.say(chat_id=self.chat_id, sender=self.person, text=text)
+    def send(self, text: str = "", **how: Any) -> ChatMessage:
+        """A message to the bot; a prompt that no other message has when neither text nor image is given."""
+        text = text or ("" if "image" in how else f"一只橘猫，编号 {secrets.token_hex(4)}")
+        return self.bot.feishu.say(chat_id=self.chat_id, sender=self.person, text=text, **how)
 
-    def ask(self, sent: ChatMessage | str = "") -> Card:
+    def ask(self, sent: ChatMessage | str = "", **how: Any) -> Card:
         """The one answer to a message, once everything has come to its end; no answer fails, and so do two."""
-        message = self.send(sent) if isinstance(sent, str) else sent
+        message = self.send(sent, **how) if isinstance(sent, str) else sent
         self.bot.wait_until_idle(message)
         (answer,) = self.bot.feishu.replies(message.message_id)
-        return Card(self, answer)
+        return Card.of(answer, seen_by=self)
 
     def ask_without_waiting(self, sent: ChatMessage | str = "") -> Card:
         """The answer to a message as soon as it is in the chat."""
         message = self.send(sent) if isinstance(sent, str) else sent
         wait_for(lambda: self.bot.feishu.replies(message.message_id), describe=lambda: f"an answer to {message}")
-        return Card(self, self.bot.feishu.replies(message.message_id)[0])
+        return Card.of(self.bot.feishu.replies(message.message_id)[0], seen_by=self)
 
     def assert_no_answer(self, sent: ChatMessage) -> None:
         """The message was taken and led to no message and no paid call."""
@@ -334,11 +321,8 @@ class Conversation:
     def recall(self, sent: ChatMessage) -> None:
         """Takes a message back, and waits until the bot has acknowledged that."""
         event_id = self.bot.feishu.recall(sent.message_id, by=self.person)
-        wait_for(
-            lambda: any(
-                (one.event_id, one.outcome) == (event_id, "acknowledged") for one in list(self.bot.feishu.attempts)
-            )
-        )
+        taken = (event_id, "acknowledged")
+        wait_for(lambda: any((one.event_id, one.outcome) == taken for one in list(self.bot.feishu.attempts)))
 
     def let_time_pass(self) -> None:
         """Dates back what this person sent and pressed, so that the same again is not taken for a double."""
@@ -350,20 +334,23 @@ class Conversation:
 
     def other_user(self) -> Conversation:
         """A further person in the same chat."""
-        feishu = self.bot.feishu
-        person = feishu.state.add_person("另一人").open_id
-        return Conversation(bot=self.bot, person=person, chat_id=self.chat_id, first_call=len(feishu.calls))
+        return self.bot.conversation(self.bot.feishu.state.add_person("另一人").open_id, self.chat_id)
+
+    def in_another_chat(self, kind: ChatKind) -> Conversation:
+        """The same person in a new chat."""
+        chat = self.bot.feishu.state.add_chat(kind, name="别处", members=[self.person])
+        return self.bot.conversation(self.person, chat.chat_id)
 
     @property
     def answers(self) -> list[Card]:
         """What the bot has sent into the chat."""
         feishu = self.bot.feishu
         mine = (one for one in feishu.messages if one.chat_id == self.chat_id and one.sender == feishu.app_id)
-        return [Card(self, one) for one in mine]
+        return [Card.of(one, seen_by=self) for one in mine]
 
     @property
     def first_card(self) -> dict[str, Any]:
-        """The first card that the bot sent."""
+        """The content of the first card that the bot sent."""
         return next(json.loads(one.content) for one in self.answers if one.msg_type == "interactive")
 
     def new_answers(self, before: int) -> list[Card]:
@@ -380,69 +367,45 @@ class Conversation:
         """The calls to the GLM platform with the text of a message."""
         return posts_of(self.bot.glm, message)
 
-    def paid_since(self, sent: ChatMessage) -> list[dict[str, Any]]:
-        """The bodies of the calls to the GLM platform since a message was sent."""
-        calls: list[GlmCall] = [call for call in list(self.bot.glm.calls) if call.at >= sent.created]
-        return [call.body for call in calls]
-
     def wait_for_end(self, message: ChatMessage) -> None:
         """Waits until the one card under a message has come to its end."""
         wait_for(lambda: is_final(self.bot.feishu, message), describe=lambda: [call.name for call in self.calls])
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card(ChatMessage):
     """A message of the bot as it was when it was looked at, seen by the person of a conversation."""
 
-    conversation: Conversation = field(compare=False)
-    message: ChatMessage
+    conversation: Conversation = field(compare=False, repr=False)
 
-    @property
-    def message_id(self) -> str:
-        return self.message.message_id
-
-    @property
-    def content(self) -> str:
-        return self.message.content
-
-    @property
-    def msg_type(self) -> str:
-        return self.message.msg_type
-
-    @property
-    def parent_id(self) -> str | None:
-        return self.message.parent_id
-
-    @property
-    def thread_id(self) -> str | None:
-        return self.message.thread_id
-
-    @property
-    def recalled(self) -> bool:
-        return self.message.recalled
+    @classmethod
+    def of(cls, message: ChatMessage, *, seen_by: Conversation) -> Self:
+        values = {one.name: getattr(message, one.name) for one in fields(ChatMessage)}
+        return cls(conversation=seen_by, **values)
 
     @property
     def color(self) -> str | None:
-        return header_color(self.message)
+        return header_color(self)
 
     @property
     def patches(self) -> int:
         """How often the card was changed since it was sent."""
-        return len(self.message.versions) - 1
+        return len(self.versions) - 1
 
     @property
     def paid(self) -> list[dict[str, Any]]:
         """The bodies of the calls to the GLM platform since the message that it answers was sent."""
         bot = self.conversation.bot
-        return self.conversation.paid_since(bot.feishu.state.messages[str(self.parent_id)])
+        since = bot.feishu.state.messages[str(self.parent_id)].created
+        return [call.body for call in list(bot.glm.calls) if call.at >= since]
 
     @property
     def actions(self) -> list[CardAction]:
         """What can be pressed on the card now."""
-        return list(card_actions(self.conversation.bot.feishu, self.message_id))
+        return card_actions(self.conversation.bot.feishu, self.message_id)
 
     def reload(self) -> Card:
-        return Card(self.conversation, self.conversation.bot.feishu.state.messages[self.message_id])
+        return Card.of(self.conversation.bot.feishu.state.messages[self.message_id], seen_by=self.conversation)
 
     def text(self, language: Language = "zh") -> str:
         """Everything that a reader of a language sees, one text per line."""
@@ -469,26 +432,26 @@ class Card:
 
     def button(self, action: str, *, number: int = 0) -> CardAction:
         """The button, select or form that calls back with an action; ``number`` counts those with the same."""
-        return [one for one in self.actions if (one.value or {}).get("a") == action][number]
+        return [one for one in self.actions if one.value.get("a") == action][number]
 
     def press(self, action: str, *, by: Conversation | None = None, number: int = 0, choice: str | None = None) -> Card:
         """Presses a control; gives the one new answer, once everything has come to its end."""
         before = len(self.conversation.answers)
         self.press_for_toast(action, by=by, number=number, choice=choice)
         (answer,) = self.conversation.new_answers(before)
-        return Card(by or self.conversation, answer.message)
+        return Card.of(answer, seen_by=by or self.conversation)
 
     def press_for_toast(
         self, action: str, *, by: Conversation | None = None, number: int = 0, choice: str | None = None
     ) -> dict[str, str]:
-        """Presses a control; gives the toast by language; a late answer has a code instead."""
+        """Presses a control; gives the toast by language."""
         found = self.button(action, number=number)
-        return self.press_raw(found.value or {}, by=by, tag=found.tag, option=choice or found.option)
+        return self.press_raw(found.value, by=by, tag=found.tag, option=choice or found.option)
 
     def press_raw(self, value: Any, *, by: Conversation | None = None, **how: Any) -> dict[str, str]:
         """Sends a press with a value, whether or not a button carries it; gives the toast by language."""
-        bot = self.conversation.bot
-        answer = bot.feishu.press(self.message_id, (by or self.conversation).person, value=value, **how)
+        person = (by or self.conversation).person
+        answer = self.conversation.bot.feishu.press(self.message_id, person, value=value, **how)
         assert answer.code is None
         assert answer.toast is not None
         by_language: dict[str, str] = answer.toast["i18n"]
@@ -498,23 +461,20 @@ class Card:
     def submit(self, *, by: Conversation | None = None, **fields: str) -> dict[str, str]:
         """Sends the form; gives the toast by language."""
         button = self.button("submit")
-        return self.press_raw(button.value or {}, by=by, form_value=fields, name=button.name)
-
-
-_ACTIVE = ("button", "select_static", "input")
+        return self.press_raw(button.value, by=by, form_value=fields, name=button.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardAction:
     """An active component, or a choice in a menu, and what it sends.
 
-    ``value`` is ``None`` for what does not call the bot; ``choices`` are the values of a select, ``option`` that of the
+    ``value`` is empty for what does not call the bot; ``choices`` are the values of a select, ``option`` that of the
     choice in a menu; ``form`` is the name of the form around it.
     """
 
     tag: str
     name: str | None = None
-    value: Mapping[str, Any] | None = None
+    value: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
     option: str | None = None
     form: str | None = None
@@ -525,21 +485,19 @@ def card_actions(feishu: FeishuStandIn, message_id: str) -> list[CardAction]:
     return list(_actions(json.loads(feishu.state.messages[message_id].content).get("body", {}), form=None))
 
 
-def _actions(value: Any, *, form: str | None) -> Iterator[CardAction]:
-    if isinstance(value, list):
-        for entry in value:
-            yield from _actions(entry, form=form)
-    elif isinstance(value, dict):
-        tag, behaviors = value.get("tag", ""), value.get("behaviors", ())
-        sent = next((entry["value"] for entry in behaviors if entry["type"] == "callback"), None)
-        choices = tuple(option["value"] for option in value.get("options", ()) if "value" in option)
-        if tag == "overflow":
-            for one in choices:
-                yield CardAction(tag=tag, value={**(sent or {}), "a": one}, option=one, form=form)
-        elif tag in _ACTIVE:
-            yield CardAction(tag=tag, name=value.get("name"), value=sent, choices=choices, form=form)
-        inner = value.get("name") if tag == "form" else form
-        yield from _actions([*value.get("elements", ()), *value.get("columns", ())], form=inner)
+def _actions(component: Mapping[str, Any], *, form: str | None) -> Iterator[CardAction]:
+    tag, name = component.get("tag", ""), component.get("name")
+    value: Mapping[str, Any] = next(
+        (one["value"] for one in component.get("behaviors", ()) if one["type"] == "callback"), {}
+    )
+    choices = tuple(option["value"] for option in component.get("options", ()) if "value" in option)
+    if tag == "overflow":
+        for one in choices:
+            yield CardAction(tag=tag, value={**value, "a": one}, option=one, form=form)
+    elif tag in ("button", "select_static", "input"):
+        yield CardAction(tag=tag, name=name, value=value, choices=choices, form=form)
+    for inner in (*component.get("elements", ()), *component.get("columns", ())):
+        yield from _actions(inner, form=name if tag == "form" else form)
 
 
 @contextmanager
@@ -600,8 +558,7 @@ def plain_text(message: ChatMessage) -> str:
     return _MENTION.sub("", str(json.loads(message.content).get("text", ""))).strip()
 
 
-def header_color(message: ChatMessage | Card) -> str | None:
-    """The color of a card's header."""
+def header_color(message: ChatMessage) -> str | None:
     header: dict[str, str] = json.loads(message.content).get("header", {})
     return header.get("template")
 

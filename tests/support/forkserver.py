@@ -39,8 +39,6 @@ Program = Callable[[], int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What a command wrote, and its exit code."""
-
     code: int | None
     stdout: bytes
     stderr: str

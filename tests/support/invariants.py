@@ -6,11 +6,9 @@ The stand-ins say what was sent and paid, and the tables are read as they are: n
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from sqlalchemy import Connection, Text, select
 
@@ -136,22 +134,3 @@ def _parts(content: object) -> Iterator[dict[str, object]]:
     if isinstance(content, list):
         for part in content:
             yield from _parts(part)
-
-
-@contextmanager
-def logged_exceptions() -> Iterator[list[str]]:
-    """Collects the unexpected errors of the bot: those that it logs with a traceback."""
-    errors: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.exc_info:
-                errors.append(f"{record.name}: {record.getMessage()}")
-
-    collector = Collector(level=logging.ERROR)
-    log = logging.getLogger("bot")
-    log.addHandler(collector)
-    try:
-        yield errors
-    finally:
-        log.removeHandler(collector)

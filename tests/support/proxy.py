@@ -13,7 +13,7 @@ from typing import Self
 
 import trustme
 
-_PIECE = 65536
+from tests.support.wire import PIECE, close
 
 
 class ConnectProxy:
@@ -40,10 +40,7 @@ class ConnectProxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A close alone does not wake a thread that waits in accept.
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        close(self._listener)
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -71,7 +68,7 @@ class ConnectProxy:
                 # What TLS has decrypted already makes no socket readable.
                 decrypted = isinstance(near, ssl.SSLSocket) and near.pending()
                 for source in [near] if decrypted else select.select([near, far], [], [])[0]:
-                    piece = source.recv(_PIECE)
+                    piece = source.recv(PIECE)
                     if not piece:
                         return
                     self.seen += piece

@@ -16,24 +16,16 @@ import pytest
 START_SECONDS = 60
 
 
-def programs() -> Path | None:
-    """The folder of the newest installed server's programs."""
+def _programs() -> Path:
+    """The folder of the newest installed server's programs; skips where no server can be started."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if found:
-        return found[-1].parent
-    known = shutil.which("initdb")
-    return Path(known).resolve().parent if known else None
-
-
-def skip_without_server() -> None:
-    """Skips where no server can be started, unless ``REQUIRE_POSTGRES`` is set."""
-    reason = ""
-    if programs() is None:
-        reason = "no PostgreSQL programs (initdb, pg_ctl) are installed"
-    elif os.geteuid() == 0 and shutil.which("runuser") is None:
+    found += [Path(path).resolve() for path in [shutil.which("initdb")] if path and not found]
+    reason = "" if found else "no PostgreSQL programs (initdb, pg_ctl) are installed"
+    if os.geteuid() == 0 and shutil.which("runuser") is None:
         reason = "PostgreSQL refuses to run as root, and there is no runuser"
     if reason:
         (pytest.fail if os.environ.get("REQUIRE_POSTGRES") else pytest.skip)(reason)
+    return found[-1].parent
 
 
 class PostgresServer:
@@ -43,23 +35,19 @@ class PostgresServer:
     """
 
     def __init__(self, folder: Path, *, port: int) -> None:
-        self._folder = folder
+        self._folder, self._programs = folder, _programs()
         self._command_prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         self._options = f"-p {port} -h 127.0.0.1 -k {folder} -c max_connections=200 -c fsync=off"
-        self.port = port
+        self._data = str(folder / "data")
         self.url = f"postgresql://postgres@127.0.0.1:{port}/bot"
-
-    def make(self) -> None:
-        """Makes the data folder, starts the server, and adds the database."""
         if os.geteuid() == 0:
-            shutil.chown(self._folder, "postgres")
+            shutil.chown(folder, "postgres")
         options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]
         self._run("initdb", "-D", self._data, *options)
         self.start()
-        self._run("createdb", "-h", str(self._folder), "-p", str(self.port), "-U", "postgres", "bot")
+        self._run("createdb", "-h", str(folder), "-p", str(port), "-U", "postgres", "bot")
 
     def start(self) -> None:
-        """Starts the server and waits until it takes connections."""
         log = str(self._folder / "log")
         self._run("pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-D", self._data, "-l", log, "-o", self._options)
 
@@ -67,14 +55,8 @@ class PostgresServer:
         """Stops the server as a crash would; what was committed is recovered at its next start."""
         self._run("pg_ctl", "stop", "-m", "immediate", "-D", self._data)
 
-    @property
-    def _data(self) -> str:
-        return str(self._folder / "data")
-
     def _run(self, program: str, *arguments: str) -> None:
-        folder = programs()
-        assert folder is not None
-        command = [*self._command_prefix, str(folder / program), *arguments]
+        command = [*self._command_prefix, str(self._programs / program), *arguments]
         with (self._folder.parent / f"{self._folder.name}.out").open("a") as out:
             subprocess.run(command, check=True, cwd="/", stdout=out, stderr=out, timeout=START_SECONDS)
 
@@ -82,14 +64,12 @@ class PostgresServer:
 @contextmanager
 def own_server() -> Iterator[PostgresServer]:
     """A running server that is removed at the end; skips where there can be none."""
-    skip_without_server()
     # pytest's own folders are closed to the user postgres.
     with tempfile.TemporaryDirectory(prefix="bot-postgres-") as outer:
         Path(outer).chmod(0o755)
         folder = Path(outer) / "server"
         folder.mkdir()
         server = PostgresServer(folder, port=free_port())
-        server.make()
         try:
             yield server
         finally:

@@ -10,7 +10,7 @@ from typing import Self
 
 from sqlalchemy.engine import make_url
 
-_PIECE = 65536
+PIECE = 65536
 
 
 class Wire:
@@ -24,26 +24,15 @@ class Wire:
         self._target = host, port
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
-        self._deaf = False
-        self._listener: socket.socket | None = self._listen(0)
-        self.port: int = self._listener.getsockname()[1]
-        self._accept()
-
-    @staticmethod
-    def _listen(port: int) -> socket.socket:
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(64)
-        return listener
+        self.port = 0
+        self.mend()
 
     def cut(self) -> None:
         """Ends every connection and takes no new one."""
         with self._lock:
-            listener, self._listener = self._listener, None
-            ends, self._ends = self._ends, set()
-        for end in (listener, *ends):
-            _close(end)
+            ends, self._ends = [self._listener, *self._ends], set()
+        for end in ends:
+            close(end)
 
     def deafen(self) -> None:
         """Passes nothing on any more, and keeps the connections open."""
@@ -52,18 +41,15 @@ class Wire:
     def mend(self) -> None:
         """Takes connections again, on the same port."""
         self._deaf = False
-        with self._lock:
-            self._listener = self._listen(self.port)
-        self._accept()
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._forward_all, args=(self._listener,), name="wire", daemon=True).start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.cut()
-
-    def _accept(self) -> None:
-        threading.Thread(target=self._forward_all, args=(self._listener,), name="wire", daemon=True).start()
 
     def _forward_all(self, listener: socket.socket) -> None:
         while True:
@@ -74,7 +60,7 @@ class Wire:
             try:
                 far = socket.create_connection(self._target, 2)
             except OSError:
-                _close(near)
+                close(near)
                 continue
             far.settimeout(None)
             with self._lock:
@@ -84,11 +70,11 @@ class Wire:
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
-            while piece := source.recv(_PIECE):
+            while piece := source.recv(PIECE):
                 if not self._deaf:
                     sink.sendall(piece)
-        _close(source)
-        _close(sink)
+        close(source)
+        close(sink)
 
 
 @contextmanager
@@ -99,9 +85,8 @@ def wired(url: str) -> Iterator[tuple[Wire, str]]:
         yield wire, there.set(host="127.0.0.1", port=wire.port).render_as_string(hide_password=False)
 
 
-def _close(end: socket.socket | None) -> None:
-    if end is not None:
-        # A close alone does not wake a thread that waits in accept or recv.
-        with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
-        end.close()
+def close(end: socket.socket) -> None:
+    # A close alone does not wake a thread that waits in accept or recv.
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, reduce
 from itertools import islice
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,18 @@ def validate_card(card: dict[str, Any], *, image_keys: Collection[str]) -> list[
 @cache
 def _validator(tag: str) -> Draft202012Validator:
     """The validator of one component, or of the card itself for an empty tag."""
-    part = {"$ref": f"#/$defs/components/{tag}", "$defs": _SCHEMA["$defs"]} if tag else _SCHEMA
-    return Draft202012Validator(part)
+    return Draft202012Validator(_inlined(_COMPONENTS[tag] if tag else {**_SCHEMA, "$defs": {}}))
+
+
+def _inlined(part: Any) -> Any:
+    """A part of the schema without references, which take half of the time of a check."""
+    if isinstance(part, list):
+        return [_inlined(one) for one in part]
+    if isinstance(part, dict):
+        if "$ref" in part:
+            return _inlined(reduce(getitem, part["$ref"].split("/")[1:], _SCHEMA))
+        return {name: _inlined(one) for name, one in part.items()}
+    return part
 
 
 def _schema_errors(value: Any, tag: str, path: str) -> Iterator[CardError]:
