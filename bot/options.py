@@ -268,12 +268,10 @@ class Options:
 
     @property
     def width(self) -> int:
-        """In pixels."""
         return int(self.size.partition("x")[0])
 
     @property
     def height(self) -> int:
-        """In pixels."""
         return int(self.size.partition("x")[2])
 
     @classmethod
@@ -304,7 +302,6 @@ class PartialOptions:
         return cls(**{name: value for name, value in stored.items() if name in OPTIONS})
 
     def __or__(self, other: PartialOptions) -> PartialOptions:
-        """These with the other ones over them."""
         return PartialOptions(**{**self.given, **other.given})
 
 
@@ -315,7 +312,6 @@ def quote(text: str) -> str:
 
 
 def read_value(name: str, plain: str, at: int) -> Match:
-    """The value after an option's name that ends at ``at``."""
     gap = _SEPARATOR.match(plain, at)
     return OPTIONS[name].read(plain, gap.end() if gap else at)
 

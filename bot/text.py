@@ -52,11 +52,10 @@ def storable(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text without invisible characters.
+    """The text without control characters, but for tabs and line ends, and Unicode's default-ignorable characters.
 
-    Removed are control characters but tabs and line ends, and Unicode's default-ignorable characters: zero-width
-    spaces, byte order marks, direction marks, fillers, variation selectors. They stay inside an emoji, and where a
-    script needs them: joiners between Arabic or Indic letters, a variation selector after Han or Mongolian.
+    These stay inside an emoji, and where a script needs them: joiners between Arabic or Indic letters, a variation
+    selector after Han or Mongolian.
     """
     rest = _NEVER_NEEDED.sub(lambda match: match[1] or "", text.translate(_LINE_ENDS))
     return _UNNEEDED.sub(lambda match: match[1] or "", rest)
@@ -91,10 +90,7 @@ _TAG_OR_ENTITY = re.compile(r"<|&(?=#?\w+;)")
 
 
 def sanitize(text: str) -> str:
-    """The text for display, without control characters and signs that turn the direction of writing.
-
-    Line ends and tabs stay; half of a surrogate pair becomes ``U+FFFD``.
-    """
+    """The text for display, without control characters, but for tabs and line ends, and direction marks."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     return _NEVER_SHOWN.sub("", _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", lines))
 
@@ -106,9 +102,8 @@ def truncate(text: str, length: int) -> str:
 
 
 def escape_tags(text: str) -> str:
-    """The sanitized text for a text message, in which nothing is a tag and nobody is mentioned.
+    """The sanitized text for a text message, in which ``<`` and the ``&`` of an entity are full-width forms.
 
-    ``<`` and the ``&`` of an entity become their full-width forms: a text message that holds
-    ``<at user_id="all"></at>`` notifies everybody, and whether entities are read back as tags is not documented.
+    ``<at user_id="all"></at>`` would notify everybody; whether entities are read back as tags is not documented.
     """
     return _TAG_OR_ENTITY.sub(lambda match: "＜" if match[0] == "<" else "＆", sanitize(text))

@@ -24,10 +24,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
 class Messages:
-    """The sentences of both languages by key, with the same placeholders, written ``{name}``, in each.
-
-    Raises ``SettingsError`` with every error if the languages differ, or a sentence is empty or malformed.
-    """
+    """The sentences of both languages by key, with the same placeholders; raises ``SettingsError`` with every fault."""
 
     def __init__(self, words: Mapping[Language, Mapping[str, object]]) -> None:
         if faults := list(_faults(words)):
@@ -36,10 +33,7 @@ class Messages:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The catalogues ``messages.zh.toml`` and ``messages.en.toml`` of a folder; raises ``SettingsError``.
-
-        A sentence that the folder does not have is the shipped one; one that this version does not know is ignored.
-        """
+        """The catalogues of a folder: without unknown sentences, and with the shipped ones that it does not have."""
         words: dict[Language, Mapping[str, object]] = {}
         faults: list[str] = []
         for language in LOCALES:
@@ -60,14 +54,12 @@ class Messages:
 
     @property
     def keys(self) -> KeysView[str]:
-        """Every key, in the order of the Chinese catalogue."""
         return self._words["zh"].keys()
 
     def __contains__(self, key: object) -> bool:
         return key in self._words["zh"]
 
     def placeholders(self, key: str) -> frozenset[str]:
-        """The names of the values that the sentence needs."""
         return frozenset(_PLACEHOLDER.findall(self._words["zh"][key]))
 
     def text(self, key: str, language: Language, **values: object) -> str:

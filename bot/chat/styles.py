@@ -20,8 +20,6 @@ _BILINGUAL = ("name", "words", "example")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """One style: its name, the words it adds, and an example prompt, each in both languages."""
-
     name: Mapping[Language, str]
     words: Mapping[Language, str]
     example: Mapping[Language, str]
@@ -29,15 +27,11 @@ class Style:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that can be typed for it."""
         return (self.name["zh"], self.name["en"], *self.aliases)
 
 
 class Styles(Collection[str]):
-    """The styles in the order of their file; as a collection, the names that can be typed, in any case.
-
-    Raises ``SettingsError`` if two styles share a name.
-    """
+    """The styles in the order of their file; as a collection, the names that can be typed, in any case."""
 
     def __init__(self, styles: Collection[Style]) -> None:
         self.all = tuple(styles)
@@ -63,7 +57,6 @@ class Styles(Collection[str]):
         return cls([Style(**{**table, "aliases": tuple(table.get("aliases", ()))}) for table in tables])
 
     def find(self, name: str) -> Style | None:
-        """The style with a name, in any case."""
         return self._by_name.get(name.strip().casefold())
 
     def __contains__(self, name: object) -> bool:

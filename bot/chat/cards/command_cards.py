@@ -25,23 +25,13 @@ from bot.models import (
 from bot.options import OPTIONS, Options
 from bot.text import truncate
 
-_MAX_QUEUE_ROWS = 12
 _MAX_LISTED = 8
-_PROMPT_LENGTH = 100
-_OTHER_PROMPT_LENGTH = 40
-_QUESTION_LENGTH = 400
-_NAME_LENGTH = 64
-_ID_LENGTH = 100
-_NOTICE_VALUE_LENGTH = 400
 _ERROR_VALUE_LENGTHS = (800, 200, 40)
-_STYLE_NAMES_LENGTH = 400
 
 
 def render_notice(ctx: CardContext, name: str, *, key: str = "text", **values: str | Bilingual) -> Card:
     """A card of one line, with the placeholders of its sentence; a ``prompt`` is shown below, as it was typed."""
-    known = {
-        one: truncate(value, _NOTICE_VALUE_LENGTH) if isinstance(value, str) else value for one, value in values.items()
-    }
+    known = {one: truncate(value, 400) if isinstance(value, str) else value for one, value in values.items()}
     prompt, _ = excerpt(str(values.get("prompt", "")))
     text = ctx.paragraph(f"notice.{name}.{key}", **known)
     return ctx.card(f"notice.{name}.title", [text, *([el.small(prompt)] if prompt.strip() else [])])
@@ -82,7 +72,7 @@ def render_error(
         more += el.row([el.button(words, kind="primary", a="confirm", r=request_id)])
     # The parser knows every alias; a person reads one name per style, in their language.
     names = join((el.by_locale(style.name) for style in ctx.styles.all), separator=ctx.say("label.separator"))
-    styles = {locale: truncate(text, _STYLE_NAMES_LENGTH) for locale, text in names.items()}
+    styles = {locale: truncate(text, 400) for locale, text in names.items()}
     for length in _ERROR_VALUE_LENGTHS:
         typed = {name: truncate(value, length) for name, value in error.values.items()}
         values: dict[str, object] = {"styles": styles, "zone": ctx.zone_name, **typed}
@@ -109,7 +99,7 @@ def render_question(
     The ``price`` is that of all ``count`` images, and the prompt is empty where it may not be shown. The ``result`` is
     ``drawn`` or ``declined`` once it is answered; ``style`` would be added to the words.
     """
-    shown = truncate(prompt, _QUESTION_LENGTH)
+    shown = truncate(prompt, 400)
     elements = [ctx.paragraph("question.text", prompt=shown) if shown.strip() else ctx.paragraph("question.text_plain")]
     elements += [el.small(ctx.option("style", style))] if style else []
     if result is not None:
@@ -147,7 +137,7 @@ def render_queue(ctx: CardContext, view: QueueView) -> Card:
     Nobody's name is shown. A prompt from another chat is shown only if nobody else reads the card.
     """
     own_first = sorted(range(len(view.entries)), key=lambda place: not view.entries[place].mine)
-    listed = [view.entries[place] for place in sorted(own_first[:_MAX_QUEUE_ROWS])]
+    listed = [view.entries[place] for place in sorted(own_first[:12])]
     every, shown = (sum(one.running + one.waiting for one in entries) for entries in (view.entries, listed))
     number = next((entry.number for entry in listed if entry.mine), None)
     elements = [
@@ -180,7 +170,7 @@ def _queue_entry(ctx: CardContext, entry: QueueEntry, *, private: bool) -> list[
     if not entry.here:
         parts.append(ctx.say("queue.away"))
     lines = [el.paragraph(join(parts))]
-    prompt = truncate(entry.prompt, _PROMPT_LENGTH if entry.mine else _OTHER_PROMPT_LENGTH)
+    prompt = truncate(entry.prompt, 100 if entry.mine else 40)
     if prompt.strip() and (entry.here or private):
         lines.append(el.small(prompt))
     if entry.mine and entry.here and ctx.buttons:
@@ -236,7 +226,7 @@ def render_history(ctx: CardContext, view: HistoryView, *, request_id: str) -> C
 
 
 def _history_entry(ctx: CardContext, entry: HistoryEntry) -> Element:
-    prompt = truncate(entry.prompt, _PROMPT_LENGTH)
+    prompt = truncate(entry.prompt, 100)
     thumbnail = el.image(entry.image_key, alt=ctx.alt(prompt), scale_type="crop_center", size="medium")
     price = ctx.prices.get(entry.options.model)
     time = None if entry.accepted_at is None else ctx.time(entry.accepted_at)
@@ -252,7 +242,6 @@ def _history_entry(ctx: CardContext, entry: HistoryEntry) -> Element:
 
 
 def render_ids(ctx: CardContext, *, person: str, chat: str | None) -> Card:
-    """The ``open_id`` of a person and the ``chat_id`` of a chat, to copy."""
     return ctx.card("id.title", [*_ids(ctx, person, chat), ctx.small("id.use")])
 
 
@@ -266,7 +255,7 @@ def _ids(ctx: CardContext, person: str, chat: str | None) -> Iterator[Element]:
     for key, value in {"id.person": person, "id.chat": chat}.items():
         if value is not None:
             yield ctx.paragraph(key)
-            yield el.paragraph(truncate(value, _ID_LENGTH))
+            yield el.paragraph(truncate(value, 100))
 
 
 def render_quota(ctx: CardContext, view: QuotaView) -> Card:
@@ -301,10 +290,9 @@ def render_stats(ctx: CardContext, view: StatsView) -> Card:
 
 
 def _outcome(ctx: CardContext, name: str) -> Bilingual | str:
-    """How a generation ended: done, cancelled, or the sentence of its failure."""
     key = ctx.messages.best_key(name if name.startswith("failure.") else f"stats.{name}", ("level",))
     if key is None:
-        return truncate(name, _NAME_LENGTH)
+        return truncate(name, 64)
     return {locale: text.rstrip("。.") for locale, text in ctx.say(key, level="").items()}
 
 
@@ -312,7 +300,7 @@ def _model_stats(ctx: CardContext, model: ModelStats) -> Bilingual:
     times = {"stats.generation": model.generation_seconds, "stats.waiting": model.waiting_seconds}
     images = ctx.say("stats.images", count=f"{model.images:,}")
     took = [ctx.say(key, seconds=round(seconds)) for key, seconds in times.items() if seconds is not None]
-    return join([truncate(model.model, _NAME_LENGTH), images, f"¥{model.yuan:.2f}", *took])
+    return join([truncate(model.model, 64), images, f"¥{model.yuan:.2f}", *took])
 
 
 def _chart(ctx: CardContext, view: StatsView) -> Iterator[Element]:
@@ -336,5 +324,5 @@ def _usage(ctx: CardContext, key: str, usage: Iterable[Usage]) -> Iterator[Eleme
         if not number:
             yield ctx.paragraph(key)
         used = ctx.paragraph("stats.used", images=f"{one.images:,}", yuan=f"{one.yuan:.2f}")
-        who: Element = {"tag": "person", "user_id": one.open_id[:_NAME_LENGTH], "size": "small", "show_name": True}
+        who: Element = {"tag": "person", "user_id": one.open_id[:64], "size": "small", "show_name": True}
         yield from el.row([who if one.open_id else ctx.paragraph("stats.group", id=one.chat_id[-6:]), used])

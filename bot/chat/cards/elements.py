@@ -70,7 +70,6 @@ class CardContext:
     alerts_admins: bool = False  # whether admins are told of what only they can fix
 
     def say(self, key: str, **values: object) -> Bilingual:
-        """A sentence of the catalogues in both languages."""
         return self.messages.bilingual(key, **values)
 
     def paragraph(self, key: str, **values: object) -> Element:
@@ -119,7 +118,6 @@ class CardContext:
         return self.say("zone.china") if str(self.zone) in _CHINA else same_text(str(self.zone))
 
     def price(self, yuan: float) -> Bilingual:
-        """An amount of money, or that it is none."""
         return same_text(f"¥{yuan:.2f}") if yuan else self.say("cost.free")
 
     def time(self, at: float) -> str:
@@ -156,22 +154,18 @@ def paragraph(text: Bilingual | str) -> Element:
 
 
 def small(text: Bilingual | str) -> Element:
-    """A small grey paragraph."""
     return {"tag": "div", "text": {**label(text), "text_size": "notation", "text_color": "grey"}}
 
 
 def markdown(words: Bilingual) -> Element:
-    """A paragraph of the catalogues' own markdown."""
     return {"tag": "markdown", "content": words["zh_cn"], "i18n_content": dict(words)}
 
 
 def image(key: str, *, alt: Bilingual, **more: str) -> Element:
-    """An image that a press enlarges, by default in full."""
     return {"tag": "img", "img_key": key, "alt": label(alt), "scale_type": "fit_horizontal", **more, "preview": True}
 
 
 def button(words: Bilingual, *, kind: str = "default", **value: str) -> Element:
-    """A button that calls back with ``value``; ``kind`` is its type, such as ``primary``."""
     return {"tag": "button", "text": label(words), "type": kind, "behaviors": [_callback(value)]}
 
 
@@ -192,7 +186,6 @@ def linkable(url: str | None) -> bool:
 
 
 def select(words: Bilingual, *, choices: Iterable[str], **value: str) -> Element:
-    """A drop-down list that calls back with ``value`` and the choice."""
     options = [{"text": label(choice), "value": choice} for choice in choices]
     behaviors = [_callback(value)]
     return {"tag": "select_static", "placeholder": label(words), "options": options, "behaviors": behaviors}
@@ -206,7 +199,6 @@ def row(elements: Sequence[Element]) -> list[Element]:
 
 
 def beside(narrow: Element, wide: Sequence[Element], *, narrow_first: bool) -> Element:
-    """An element on one side of others, on any screen."""
     columns = [_column([narrow], align="top", width="auto"), _column(wide, align="top", width="weighted", weight=1)]
     columns = columns if narrow_first else columns[::-1]
     return {"tag": "column_set", "flex_mode": "none", "horizontal_spacing": "medium", "columns": columns}
@@ -259,7 +251,6 @@ def content(card: Card) -> str:
 
 
 def fits(elements: Any) -> bool:
-    """Whether elements leave room for the rest of a card."""
     return len(content(elements).encode()) < _ROOM
 
 

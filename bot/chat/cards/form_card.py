@@ -16,12 +16,10 @@ _MAX_INPUT = 1000
 
 https://open.feishu.cn/document/feishu-cards/card-json-v2-components/interactive-components/input
 """
-_MAX_CHOICES = 60
 _MIN_CHOICES = 10
 
 
 def prefill(prompt: str) -> str:
-    """What of a prompt is in the form's field before anybody changes it."""
     return sanitize(prompt)[:_MAX_INPUT]
 
 
@@ -83,7 +81,7 @@ def _select(ctx: CardContext, name: str, value: Any, typed: Mapping[str, str]) -
     if DEFAULTS[name] is None:
         words[NONE] = ctx.say(f"form.no_{name}")
     offered = option.form([style.name["en"] for style in ctx.styles.all]) if option.form else ()
-    others = [one for one in offered if one != present][:_MAX_CHOICES]
+    others = [one for one in offered if one != present][:60]
     for one in others if present is None else [str(present), *others]:
         words[one] = ctx.style_name(one) if option.is_style else one
         if not option.is_style and one == str(present) and f"form.{name}_now" in ctx.messages:

@@ -13,8 +13,6 @@ from bot.chat.messages import Bilingual, join
 EXAMPLES: tuple[str, ...] = ("cat", "poster", "science")
 """The examples of the welcome; the prompt of each is the sentence ``welcome.example.NAME.prompt``."""
 _TIPS = ("details", "style", "light", "composition", "text", "avoid")
-_NAMES_LENGTH = 800
-_MAX_STYLE_BUTTONS = 30
 
 
 def render_help(ctx: CardContext) -> Card:
@@ -78,13 +76,13 @@ def render_styles(ctx: CardContext) -> Card:
     ]
     buttons = [
         el.button(by_locale(style.name), a="style", s=style.name["en"]) | {"size": "small"}
-        for style in ctx.styles.all[:_MAX_STYLE_BUTTONS]
+        for style in ctx.styles.all[:30]
         if ctx.buttons
     ]
     while not el.fits([shown, buttons]):
         (shown if len(shown) > len(buttons) else buttons).pop()
     names = " · ".join(f"{style.name['zh']} {style.name['en']}" for style in ctx.styles.all[len(shown) :])
-    more = [el.paragraph(names[:_NAMES_LENGTH])] if names else []
+    more = [el.paragraph(names[:800])] if names else []
     return ctx.card("styles.title", [*shown, *more, ctx.small("styles.choose"), *el.row(buttons)])
 
 

@@ -1,7 +1,6 @@
-"""One tip for a prompt that is vague, contradictory, crowded or long; it blocks nothing and rewrites nothing.
+"""One tip for a prompt that is vague, contradictory, crowded or long, after the GLM-Image skill's advice.
 
-The advice is the GLM-Image skill's: be specific, avoid contradictions, keep to one or two main subjects. A tip that is
-wrong annoys more than a missing one, so each rule takes only what is plain.
+A tip that is wrong annoys more than a missing one, so each rule takes only what is plain.
 """
 
 from __future__ import annotations
@@ -55,10 +54,7 @@ _MANY_SUBJECTS = 4
 
 
 def tip_for(prompt: str, *, raw_prompt: str | None = None) -> str | None:
-    """The catalogue key of the tip for a prompt, or ``None``.
-
-    The ``raw_prompt`` is without the words of its style, if it has any: they make no vague prompt any clearer.
-    """
+    """The catalogue key of the tip; the words of a style, which ``raw_prompt`` is without, make nothing clearer."""
     if len(prompt) > PROMPT_HINT_LENGTH:
         return "advice.long"
     said = prompt if raw_prompt is None else raw_prompt

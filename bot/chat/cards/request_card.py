@@ -30,12 +30,6 @@ _UNFINISHED = ("queued", "generating")
 _WAIT_MINUTES = (1, 3, 10)
 
 _PROMPT_LENGTH = 800
-_RECOGNIZED_LENGTH = 60
-_ALT_LENGTH = 100
-# Four different failures share a card of 30 KB, and a value may be three times in a label of two languages.
-_VALUE_LENGTH = 90
-_PLATFORM_LENGTH = 160
-_REQUEST_ID_LENGTH = 100
 
 
 def _stage_of(view: RequestView) -> str:
@@ -70,7 +64,6 @@ def describe_cost(ctx: CardContext, *, price: float, billed: int, doubtful: int 
 
 
 def excerpt(prompt: str) -> tuple[str, bool]:
-    """What a card shows of a prompt, and whether that is less than the whole."""
     whole = sanitize(prompt)
     return whole[:_PROMPT_LENGTH], len(whole) > _PROMPT_LENGTH
 
@@ -123,7 +116,6 @@ def _title(view: RequestView) -> tuple[str, dict[str, Any]]:
 
 
 def _options(ctx: CardContext, view: RequestView) -> tuple[list[Bilingual], list[Bilingual]]:
-    """The options of an image: those that are tags, and the others."""
     values = {name: getattr(view.options, name) for name, option in OPTIONS.items() if option.of_image}
     tags = [ctx.option(name, values[name], prefix="tag") for name in _TAGGED if values[name] is not None]
     others = [ctx.option(name, value) for name, value in values.items() if name not in _TAGGED and value is not None]
@@ -136,7 +128,7 @@ def _images(ctx: CardContext, view: RequestView) -> Iterator[Element]:
         mode = "trisect" if len(keys) == 3 else "bisect"  # noqa: PLR2004 - three fill one row of a grid of three
         yield {"tag": "img_combination", "combination_mode": mode, "img_list": [{"img_key": key} for key in keys]}
     elif keys:
-        yield el.image(keys[0], alt=ctx.alt(truncate(view.prompt, _ALT_LENGTH)))
+        yield el.image(keys[0], alt=ctx.alt(truncate(view.prompt, 100)))
     yield from map(el.paragraph, _warnings(ctx, view))
     for number, image in enumerate(view.images if len(view.images) > 1 else (), 1):
         if image.state is State.DONE:
@@ -194,7 +186,7 @@ def _notes(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
         yield ctx.say("label.prompt_excerpt", length=len(sanitize(view.prompt)), shown=_PROMPT_LENGTH)
     if view.recognized_words:
         options = join(ctx.option(name, getattr(view.options, name)) for name in view.recognized_options)
-        words = truncate(" ".join(view.recognized_words), _RECOGNIZED_LENGTH)
+        words = truncate(" ".join(view.recognized_words), 60)
         key = "note.recognized" if view.recognized_options else "note.recognized_again"
         yield ctx.say(key, words=words, options=options)
     if view.options.model == sizes.DEFAULT_MODEL and view.options.quality == "standard":
@@ -209,7 +201,6 @@ def _notes(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
 
 
 def _footer(ctx: CardContext, view: RequestView) -> Bilingual:
-    """What it costs, how long it took, and until when the links work."""
     cost = None if view.price is None else _cost(ctx, view, view.price)
     seconds = _seconds(ctx, view.images[0], "label.seconds") if len(view.images) == 1 else None
     linked = [image for image in view.images if _link(image)]
@@ -319,7 +310,8 @@ def _describe_failure(
     """
     first = next(iter(group.values()))
     failure = first.failure or _UNKNOWN
-    values: dict[str, object] = {name: truncate(value, _VALUE_LENGTH) for name, value in failure.values.items()}
+    # Four failures share a card of 30 KB, and a value may be three times in a label of two languages.
+    values: dict[str, object] = {name: truncate(value, 90) for name, value in failure.values.items()}
     with suppress(ValueError, OverflowError, OSError):  # without a time, there is a plain form of the sentence
         values["until"] = ctx.time(float(str(values.pop("until", None))))
     level = str(values.get("level"))
@@ -328,8 +320,8 @@ def _describe_failure(
         values["where"] = where
     key = ctx.messages.best_key(failure.sentence, values) or _UNKNOWN.sentence
     yield _about(ctx, view, list(group), ctx.say(key, **values)), False
-    ids = [truncate(one, _REQUEST_ID_LENGTH) for image in group.values() if (one := image.platform_request_id)]
-    message = truncate(failure.platform, _PLATFORM_LENGTH) if failure.platform else None
+    ids = [truncate(one, 100) for image in group.values() if (one := image.platform_request_id)]
+    message = truncate(failure.platform, 160) if failure.platform else None
     if ids or message:
         yield join([message, ctx.say("label.platform_request_id", ids=", ".join(ids)) if ids else None]), True
     yield ctx.say(_advice(ctx, key.removesuffix(PLAIN), failure, linked=el.linkable(first.url)), **values), False

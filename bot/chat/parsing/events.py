@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from bot.models import (
     CardAction,
@@ -32,9 +32,7 @@ from bot.text import says_something, storable, visible
 IncomingEvent = Message | MessageRecall | Onboarding | CardAction | Ignored
 
 NOT_MENTIONED = "the bot is not mentioned"
-"""Why a message in a group that is for others is ignored."""
-MAX_NAMES = 1000
-"""How many different names a message may hold; further ones are left out."""
+MAX_NAMES = 1000  # different names in a message; further ones are left out
 
 _CHAT_TYPES: Mapping[str, ChatType] = {"p2p": "p2p", "group": "group", "topic_group": "group"}
 _MAX_ID_LENGTH = 256  # the platform's have under 50 characters, and an index takes no more than a few thousand
@@ -55,11 +53,10 @@ _FORWARDED = "merged and forwarded message"  # the platform's text of a merged f
 
 
 def parse_event(event: Event, *, bot_open_id: str | None) -> IncomingEvent:
-    """What an authentic event means to the bot. It is pure and total: a body of any shape has an answer.
+    """What an authentic event with a body of any shape means to the bot.
 
     It is a ``Message`` only if a person says it to the bot: in a direct chat anything, in a group what mentions the bot
-    itself, for which its ``open_id`` has to be known. It is ``Ignored`` if the event is of no use, or lacks what the
-    platform documents.
+    itself, for which its ``open_id`` has to be known.
     """
     parser = _PARSERS.get(event.event_type)
     if parser is None:
@@ -71,8 +68,7 @@ def parse_event(event: Event, *, bot_open_id: str | None) -> IncomingEvent:
 
 
 def mentioned_namesake(event: Event, name: str) -> str | None:
-    """The ``open_id`` of a person or bot that a message mentions under a name."""
-    return next((one.open_id for one in _mentions(event.body) if one.name == name and one.open_id), None)
+    return next((one["open_id"] for one in _mentions(event.body) if one["name"] == name and one["open_id"]), None)
 
 
 def mask(name: str, numbers: dict[str, int]) -> str:
@@ -84,7 +80,6 @@ def mask(name: str, numbers: dict[str, int]) -> str:
 
 
 def unmask(text: str, names: Sequence[str]) -> str:
-    """The text with its names, in the order of their numbers."""
 
     def name(found: re.Match[str]) -> str:
         number = ord(found[1]) - ord(_FIRST) if found[1] else -1
@@ -109,19 +104,13 @@ class _MissingError(LookupError):
     """The body has no usable text at this path."""
 
 
-class _Mention(NamedTuple):
-    key: str  # its placeholder in the content, such as "@_user_1"
-    open_id: str | None
-    name: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Content:
     """The text of a message with masked names, and whom a rich text mentions, by placeholder or ``open_id``."""
 
     text: str = ""
     names: tuple[str, ...] = ()
-    mentioned: frozenset[str] = field(default_factory=frozenset)
+    mentioned: frozenset[str] = frozenset()
     has_image: bool = False
 
 
@@ -138,7 +127,7 @@ def _message(event: Event, bot_open_id: str | None) -> IncomingEvent:
     content = _Content(has_image=True)
     if message_type in ("text", "post"):
         content = _parse_content(body, is_rich=message_type == "post", mentions=mentions, own=bot_open_id)
-    if chat_type == "group" and bot_open_id not in {mention.open_id or "" for mention in mentions} | content.mentioned:
+    if chat_type == "group" and bot_open_id not in {mention["open_id"] for mention in mentions} | content.mentioned:
         return Ignored(NOT_MENTIONED)
     references = [_text(body, "message", name) for name in ("parent_id", "root_id")]
     return Message(
@@ -202,26 +191,21 @@ _PARSERS: Mapping[str, Callable[[Event, str | None], IncomingEvent]] = {
     "application.bot.menu_v6": _onboarding("menu", "operator", "operator_id", chat=None),
     "card.action.trigger": _card_action,
 }
-
 EVENT_TYPES = frozenset(_PARSERS)
-"""The event types that are used; any other is ignored."""
 
 
-def _parse_content(body: Any, *, is_rich: bool, mentions: Iterable[_Mention], own: str | None) -> _Content:
-    """The text of a text or rich-text message.
+def _parse_content(body: Any, *, is_rich: bool, mentions: Sequence[Mapping[str, str]], own: str | None) -> _Content:
+    """The text of a message: mentions of the bot and of everybody removed, other people's masked, links as words.
 
-    The mentions of the bot and of everybody are removed, other people's are masked, and a link becomes its words.
-    What only looks like a mention, such as an e-mail address, stays as it is. A message without content, a merged
-    forward and a mere mention of somebody else have no text.
+    A message without content, a merged forward and a mere mention of somebody else have no text.
     """
     contents = [_at(body, "message", name) for name in ("content", "content_v2")]
     if contents[0] is not None and not str(contents[0]).strip() and not (is_rich and contents[1]):
         return _Content()
-    people = {mention.key: "" if own and mention.open_id == own else mention.name for mention in mentions}
-    people[_EVERYBODY] = ""
+    people = {one["key"]: "" if own and one["open_id"] == own else one["name"] for one in mentions} | {_EVERYBODY: ""}
     if is_rich:
         # A rich text may name somebody without a placeholder.
-        by_id = {mention.open_id: mention.name for mention in mentions if mention.open_id}
+        by_id = {one["open_id"]: one["name"] for one in mentions if one["open_id"]}
         parsed = _post(contents, {**by_id, **people, "all": "", own or _EVERYBODY: ""})
     else:
         text = _at(_decode(contents[0]), "text")
@@ -236,7 +220,7 @@ def _parse_content(body: Any, *, is_rich: bool, mentions: Iterable[_Mention], ow
 
 
 def _decode(value: Any) -> Any:
-    """What the platform may send as JSON text; a text that is not JSON is returned unchanged."""
+    """What the platform may send as JSON text; any other value as it is."""
     try:
         return json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
@@ -264,16 +248,13 @@ def _mask_mentions(text: str, people: Mapping[str, str], names: dict[str, int]) 
 
 def _post(contents: Iterable[Any], people: Mapping[str, str]) -> _Content:
     """A rich text: what ``content`` says, or ``content_v2`` if it says more."""
-    decoded = [_decode(content) for content in contents]
     # A list is the paragraphs alone.
-    posts = [_unwrap(one) if isinstance(one, dict) else {"content_v2": one} for one in decoded]
+    posts = [_unwrap(one) if isinstance(one, dict) else {"content_v2": one} for one in map(_decode, contents)]
     title = next(filter(None, (_text(post, "title") for post in posts)), "")
-    bodies = [post.get(key) for post in posts for key in ("content", "content_v2")]
-    parsed = [_paragraphs(title, body, people) for body in bodies if isinstance(body, list)]
-    if not parsed and title.strip():
-        parsed = [_paragraphs(title, [], people)]
-    if not parsed:
+    bodies = [body for post in posts for key in ("content", "content_v2") if isinstance(body := post.get(key), list)]
+    if not bodies and not title.strip():
         raise _MissingError("message.content")
+    parsed = [_paragraphs(title, body, people) for body in bodies or [[]]]
     # The first of those with as many letters and digits: markdown has signs of its own.
     longest = max(parsed, key=lambda one: sum(map(str.isalnum, _TAG.sub("", one.text))))
     mentioned = frozenset().union(*(one.mentioned for one in parsed))
@@ -289,45 +270,40 @@ def _unwrap(found: Mapping[str, Any], *, depth: int = 2) -> Mapping[str, Any]:
 
 
 def _paragraphs(title: str, paragraphs: Iterable[Any], people: Mapping[str, str]) -> _Content:
-    elements = [[part for part in line if isinstance(part, dict)] for line in paragraphs if isinstance(line, list)]
-    names: dict[str, int] = {}
-    lines = [_clean(title), *("".join(_element_texts(line, people, names)) for line in elements)]
-    parts = [part for line in elements for part in line]
-    markdown = "\n".join(_text(part, "text") for part in parts if part.get("tag") == "md")
-    at = [_text(part, "user_id") for part in parts if part.get("tag") == "at"]
-    return _Content(
-        text="\n".join(line for line in lines if line.strip()).strip(),
-        names=tuple(names),
-        mentioned=frozenset([*at, *(who for who, _ in _MARKDOWN_MENTION.findall(markdown))]),
-        has_image=any(part.get("tag") in ("img", "media") for part in parts)
-        or _MARKDOWN_IMAGE.search(markdown) is not None,
-    )
+    names, mentioned, images = dict[str, int](), set[str](), 0
+    lines = [_clean(title)]
+    for line in paragraphs:
+        texts = []
+        for part in line if isinstance(line, list) else ():
+            written = _text(part, "text")
+            match _at(part, "tag"):
+                case "at":
+                    mentioned.add(_text(part, "user_id"))
+                    texts.append(mask(people.get(_text(part, "user_id"), _text(part, "user_name")), names))
+                case "md":
+                    written, count = _MARKDOWN_IMAGE.subn("", written)
+                    images += count
+                    # Every third piece is text, and the two after it are an id and a name.
+                    pieces = [*_MARKDOWN_MENTION.split(written), "", ""]
+                    mentioned.update(pieces[1::3])
+                    for text, who, name in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):
+                        texts += [_mask_mentions(text, people, names), mask(people.get(who, name or ""), names)]
+                case tag:
+                    images += tag in ("img", "media")
+                    texts.append(_clean(written or _text(part, "href")))
+        lines.append("".join(texts))
+    text = "\n".join(line for line in lines if line.strip()).strip()
+    return _Content(text=text, names=tuple(names), mentioned=frozenset(mentioned), has_image=images > 0)
 
 
-def _element_texts(
-    line: Iterable[Mapping[str, Any]], people: Mapping[str, str], names: dict[str, int]
-) -> Iterator[str]:
-    for part in line:
-        if part.get("tag") == "at":
-            yield mask(people.get(_text(part, "user_id"), _text(part, "user_name")), names)
-        elif part.get("tag") == "md":
-            # The pattern has two groups, so every third piece is text and the two after it are an id and a name.
-            pieces = _MARKDOWN_MENTION.split(_MARKDOWN_IMAGE.sub("", _text(part, "text")))
-            for place in range(0, len(pieces), 3):
-                yield _mask_mentions(pieces[place], people, names)
-                if place + 1 < len(pieces):
-                    yield mask(people.get(pieces[place + 1], pieces[place + 2] or ""), names)
-        else:
-            yield _clean(_text(part, "text") or _text(part, "href"))
-
-
-def _mentions(body: Any) -> list[_Mention]:
+def _mentions(body: Any) -> list[Mapping[str, str]]:
+    """The mentions of a message that have a ``key``, their placeholder in the content, such as "@_user_1"."""
     found = _at(body, "message", "mentions")
-    return [
-        _Mention(key=key, open_id=_text(one, "id", "open_id") or None, name=_text(one, "name"))
+    mentions = [
+        {"key": _text(one, "key"), "open_id": _text(one, "id", "open_id"), "name": _text(one, "name")}
         for one in (found if isinstance(found, list) else [])
-        if (key := _text(one, "key"))
     ]
+    return [one for one in mentions if one["key"]]
 
 
 def _object(value: Any) -> Mapping[str, Any]:

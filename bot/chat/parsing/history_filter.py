@@ -47,10 +47,9 @@ class HistoryFilter:
 
 
 def parse_history_filter(text: str, *, today: date) -> HistoryFilter:
-    """What ``/history`` is to show, by what was typed after it, such as "周二", "11-20", "昨天 灯塔" or "上周的猫".
+    """What was typed after ``/history``, such as "周二", "11-20", "昨天 灯塔" or "上周的猫"; what is no date is words.
 
-    A day without a week or a year is the last one that is not after ``today``. It is pure and total: what is no date
-    is words.
+    A day without a week or a year is the last one that is not after ``today``.
     """
     plain = fold(text)
     found, days = None, None
@@ -65,7 +64,6 @@ def parse_history_filter(text: str, *, today: date) -> HistoryFilter:
 
 
 def _days(match: re.Match[str], today: date) -> tuple[date, date] | None:
-    """The first and the last day that a match means, or ``None`` if there is no such day."""
     monday = today - timedelta(days=today.weekday())
     if match["ago"]:
         day = today - timedelta(days=_DAYS_AGO[match["ago"]])

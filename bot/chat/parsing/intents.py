@@ -1,8 +1,7 @@
-"""Intent recognition: what a message wants, by the rules of ``intents.toml``.
+"""Intent recognition: what a message wants, by the parser and the rules of ``intents.toml``.
 
-The parser handles what is explicit: commands, options with a sign, leading words. This module also understands how
-people write without one. Only a message that clearly asks for an image, or describes one, is a prompt; everything else
-is answered for free. It does not check permissions, nor whether the options are valid together.
+Only a message that clearly asks for an image, or describes one, is a prompt; everything else is answered for free.
+Neither permissions are checked, nor whether the options are valid together.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from bot.chat.parsing.wording import (
     SEPARATORS,
     STICKER,
     TOPICS,
-    OptionFinder,
     Rules,
     Wording,
+    find_options,
     mask,
     normalize,
     number,
@@ -40,11 +39,8 @@ from bot.text import says_something
 
 Kind = Literal["prompt", "again", "edit", "command", "thanks", "ambiguous", "rejected"]
 
-_LONGEST_PHRASE = 100
-"""Characters up to which a message may be a command, a thank-you or a question; longer ones say more."""
-_LONGEST_CHECKED = 300
-"""Characters of a message that are searched for signs of speech and of description."""
-_NEEDS_SLASH = frozenset({"pause", "resume"})
+_LONGEST_PHRASE = 100  # characters up to which a message may be a command, a thank-you or a question
+_LONGEST_CHECKED = 300  # characters that are searched for signs of speech and of description
 _SHOW_ONLY = frozenset(COMMANDS) - {"welcome", "original", "cancel"}
 """The commands that change nothing: a misspelled one is carried out."""
 _ONLY_OPTIONS = UserError(sentence="misread.only_options")
@@ -62,20 +58,16 @@ _LINK = re.compile(r"(?:https?|ftp)://\S+|www\.\S+|[\w.+-]{1,64}@[\w-]{1,64}(?:\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What a message may refer to."""
-
-    result: bool = False
-    """Whether there is a result: the one that the message replies to, or the sender's recent one in this chat."""
-    waiting: bool = False  # whether an image of the sender is queued or being generated
+    result: bool = False  # one that it replies to, or the sender's recent one in this chat
+    waiting: bool = False  # an image of the sender that is queued or being generated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """What a message wants.
 
-    ``prompt`` holds what is to be drawn for ``prompt`` and ``ambiguous``, and the change in words for ``edit``. For
-    these, the prompt and the ``spans`` together are the whole text, apart from spaces and punctuation; for ``again``
-    the spans are what was recognized. ``outcome`` is the command for ``command`` and the error for ``rejected``.
+    ``prompt`` is what is to be drawn, or the change in words for ``edit``; with the ``spans``, which are what was
+    recognized, it is the whole text but for punctuation. ``outcome`` is a command, or the error of ``rejected``.
     """
 
     kind: Kind
@@ -93,7 +85,7 @@ def recognize(
     styles: Collection[str] = (),
     model: str = sizes.DEFAULT_MODEL,
 ) -> Intent:
-    """What a message wants, without invisible characters and the mention of the bot. It is pure and total.
+    """What a message wants, without invisible characters and the mention of the bot; total.
 
     ``model`` is the one whose nearest size replaces a size in pixels that it does not make.
     """
@@ -136,7 +128,7 @@ def _intent(kind: Kind, wording: Wording) -> Intent:
 
 def _explicit_command(text: str, key: str, command: Command, rules: Rules, situation: Situation) -> Intent:
     signed = text.lstrip().startswith(("/", "／"))
-    if command.name in _NEEDS_SLASH and not signed:
+    if command.name in ("pause", "resume") and not signed:
         return _ask(text)
     if command.name == "help" and rules["commands.welcome"].fullmatch(key[:_LONGEST_PHRASE]):
         return _command("welcome")
@@ -162,7 +154,7 @@ def _near_misses(text: str, styles: Collection[str], rules: Rules) -> Iterator[S
 def _explicit(text: str) -> Iterator[Span]:
     """The options and leading words with a sign of a text that the parser accepts."""
     for token in scan(fold(text)):
-        if token.role == "option" and token.value is not None:
+        if token.role == "option":
             has_particle = token.name in ("size", "count") and text.startswith("的", token.end)
             value = "" if token.value in OPTIONS[token.name].off_words else token.value
             yield Span(token.start, token.end + has_particle, token.name, value)
@@ -202,8 +194,10 @@ def _unsigned(text: str, rules: Rules, situation: Situation, model: str) -> Inte
         return _command(topic or "help")
     unsure = asks or re.search("[?？]", _LINK.sub("", spoken)) is not None
     request = next((text[span.start :] for span in wording.spans if span.name == "lead_in"), "")
-    ability = rules["questions.ability"].match(normalize(request[:_LONGEST_CHECKED]))
-    is_open = ability is not None or rules["questions.open"].search(normalize(asked)) is not None
+    is_open = bool(
+        rules["questions.ability"].match(normalize(request[:_LONGEST_CHECKED]))
+        or rules["questions.open"].search(normalize(asked))
+    )
     is_clear = wording.request == "strong" and not says_nothing and not is_open
     if situation.result and short and not is_clear and rules["follow_up.edit"].match(said):
         return Intent(kind="edit", prompt=text.strip())
@@ -261,7 +255,6 @@ def _consists_of(key: str, phrases: Collection[re.Pattern[str]]) -> bool:
 
 
 def _follow_up(text: str, rules: Rules) -> Intent | None:
-    """Again, with options or without, or options alone."""
     plain = mask(text)
     spans: list[Span] = []
     options: dict[str, Any] = {}
@@ -280,7 +273,7 @@ def _follow_up(text: str, rules: Rules) -> Intent | None:
     if asks and not any(span.name == "follow_up" for span in spans):
         return None
     plain = mask(text, spans)
-    for span in OptionFinder(plain, rules, start).options():
+    for span in find_options(plain, rules, start):
         if span.name not in options:
             spans.append(span)
             options[span.name] = span.value

@@ -27,7 +27,7 @@ from bot.options import NAMES, NUMERALS, OPTIONS, Context, PartialOptions, infer
 from bot.text import bare, says_something
 
 # What separates a mention from the text; a face such as ":)" is part of it.
-_OPENING = re.compile(r"(?:[\s,，：]|:(?![-()]))+")
+_OPENING = re.compile(r"^(?:[\s,，：]|:(?![-()]))+")
 _LEADING = re.compile(rf"{LEADING}(?:\s*:\s*|\s+|[.!?~。！？～…\s]*$)")
 _HEAD = re.compile(rf"{SIGN}?{WORD}")
 _AFTER_ALL = ".!?:~,。！？：～…， \t\n\u3000"
@@ -69,37 +69,32 @@ _SUGGESTED = sorted(
 
 
 def parse(text: str, *, styles: Collection[str] = ()) -> ParsedMessage:
-    """What the text of a message means, without the bot's own mention.
+    """What the text of a message means, without the bot's own mention: total, and linear in its length.
 
-    It is pure and total: any string has an answer, in time linear in its length. The prompt of an ``ImagePrompt`` is
-    the text as it was typed without the options, a leading word, and the commas and spaces that were there only for
-    them. Values are checked against the model, the styles and the permissions later, by
+    Values are checked against the model, the styles and the permissions later, by
     :func:`bot.options.resolve_options`; ``styles`` are names to suggest.
     """
-    text = _without_opening(text)
+    text = _OPENING.sub("", text).rstrip()
     if not text:
         return Command(name="help")
     if parsed := _bare_command(text) or _bare_command(bare(text)):
         return parsed
-    tokens = tuple(scan(fold(text)))
-    first = _first_word(text, tokens)
-    if first is not None and first.role == "command":
+    first = _first_word(text, list(scan(fold(text))))
+    if first and first.role == "command":
         rest = f"{text[: first.start]} {text[first.end :]}"
         if command := _command(COMMANDS[first.name], rest, strict=False):
             return command
-    return _prompt(text, tokens, first, styles)
+    return parse_prompt(text, styles=styles)
 
 
 def parse_prompt(text: str, *, styles: Collection[str] = ()) -> ImagePrompt | UserError:
     """The same for a text that is known to be a prompt: no part of it is a command."""
-    text = _without_opening(text)
-    tokens = tuple(scan(fold(text)))
-    return _prompt(text, tokens, _first_word(text, tokens), styles)
-
-
-def _without_opening(text: str) -> str:
-    opening = _OPENING.match(text)
-    return text[opening.end() if opening else 0 :].rstrip()
+    text = _OPENING.sub("", text).rstrip()
+    tokens = list(scan(fold(text)))
+    parsed, wrong = _prompt(text, tokens, styles)
+    if not isinstance(parsed, UserError) or parsed.sentence in ("misread.prompt_missing", "misread.only_options"):
+        return parsed
+    return replace(parsed, offer=_offer(text, tokens, wrong, parsed, styles))
 
 
 def _first_word(text: str, tokens: Sequence[Token]) -> Token | None:
@@ -111,52 +106,53 @@ def _first_word(text: str, tokens: Sequence[Token]) -> Token | None:
 
 
 def _prompt(
-    text: str, tokens: Sequence[Token], first: Token | None, styles: Collection[str], *, offers: bool = True
-) -> ImagePrompt | UserError:
-    leading = first if first is not None and first.role == "leading" else None
-    options = [token for token in tokens if token.role == "option"]
+    text: str, tokens: Sequence[Token], styles: Collection[str]
+) -> tuple[ImagePrompt | UserError, Token | None]:
+    """The prompt, or an error with the word with a sign that is wrong, if it is one."""
+    first = _first_word(text, tokens)
+    gone = [token for token in tokens if token.role == "option" or (token is first and token.role == "leading")]
     for token in tokens:
-        if token.role != "option" and token is not leading and (error := _misplaced(text, token, styles)):
-            return replace(error, offer=_offer(text, tokens, token, error, styles)) if offers else error
+        if token not in gone and (error := _misplaced(text, token, styles)):
+            return error, token
+    options = [token for token in gone if token.role == "option"]
     typed = _collect_options(text, options)
     if isinstance(typed, UserError):
-        return replace(typed, offer=_offer(text, tokens, None, typed, styles)) if offers else typed
-    prompt = remove_spans(text, [token for token in tokens if token is leading or token.role == "option"])
-    if leading is None and (word := _LEADING.match(fold(prompt))):
+        return typed, None
+    prompt = remove_spans(text, gone)
+    if len(gone) == len(options) and (word := _LEADING.match(fold(prompt))):
         prompt = prompt[word.end() :].strip()
     if says_something(prompt):
-        return ImagePrompt(prompt=prompt, options=typed)
+        return ImagePrompt(prompt=prompt, options=typed), None
     if not options:
-        return UserError(sentence="misread.prompt_missing")
+        return UserError(sentence="misread.prompt_missing"), None
     written = " ".join(text[option.start : option.end] for option in options)
-    return UserError(sentence="misread.only_options", values={"options": quote(written)})
+    return UserError(sentence="misread.only_options", values={"options": quote(written)}), None
 
 
 def _offer(
     text: str, tokens: Sequence[Token], wrong: Token | None, error: UserError, styles: Collection[str]
 ) -> dict[str, Any] | None:
-    """What a text with an error was probably meant to be: with its suggestion, or without what is wrong.
-
-    A word with a sign that is not known stays part of the prompt.
-    """
+    """What a text with an error was probably meant to be: with its suggestion, or without the options at fault."""
     if not says_something(remove_spans(text, tokens)):
         return None
-    if wrong is not None and (suggestion := error.values.get("suggestion")):
+    if wrong and (suggestion := error.values.get("suggestion")):
         put_right = f"{text[: wrong.start]}{suggestion} {text[wrong.end :].lstrip()}"
-        found = tuple(scan(fold(put_right)))
-        parsed = _prompt(put_right, found, _first_word(put_right, found), styles, offers=False)
+        parsed, _ = _prompt(put_right, list(scan(fold(put_right))), styles)
         if isinstance(parsed, ImagePrompt):
             return {"prompt": parsed.prompt, "options": parsed.options.given, "value": suggestion}
-    options = {token.name: token for token in tokens if token.role == "option" and _is_valid(token)}
+    valid = {
+        token.name: token
+        for token in tokens
+        if token.role == "option" and token.value is not None and not _is_no_number(token)
+    }
     gone = [token for token in tokens if token.role in ("option", "command", "leading")]
-    typed = _collect_options(text, options.values())
+    typed = _collect_options(text, valid.values())
     given = {} if isinstance(typed, UserError) else typed.given
     return {"prompt": remove_spans(text, gone), "options": given, "value": ""}
 
 
-def _is_valid(token: Token) -> bool:
-    option = OPTIONS[token.name]
-    return token.value is not None and (option.kind is not int or isinstance(token.value, int))
+def _is_no_number(token: Token) -> bool:
+    return OPTIONS[token.name].kind is int and not isinstance(token.value, int)
 
 
 def _misplaced(text: str, token: Token, styles: Collection[str]) -> UserError | None:
@@ -191,20 +187,17 @@ def _suggest(word: str, styles: Collection[str]) -> str | None:
 
 
 def _collect_options(text: str, tokens: Iterable[Token]) -> PartialOptions | UserError:
-    """What the options of a text say together, or what is wrong with one of them.
-
-    An option may be repeated with the same value. Values are not yet checked against a model.
-    """
+    """What the options of a text say together, or what is wrong; one may be repeated with the same value."""
     found: dict[str, Token] = {}
     for token in tokens:
-        name, option = token.name, OPTIONS[token.name]
+        option = OPTIONS[token.name]
         if token.value is None:
-            values = {"option": quote(text[token.start : token.name_end])}
             allowed = {"allowed": ", ".join(option.choices)} if option.choices else {}
-            return UserError(sentence=f"misread.{name}_missing", values=values | allowed)
-        if option.kind is int and not isinstance(token.value, int) and token.value not in option.off_words:
-            return wrong_value(name, token.value, Context(resolved={}))
-        earlier = found.setdefault(name, token)
+            values = {"option": quote(text[token.start : token.name_end]), **allowed}
+            return UserError(sentence=f"misread.{token.name}_missing", values=values)
+        if _is_no_number(token) and token.value not in option.off_words:
+            return wrong_value(token.name, token.value, Context(resolved={}))
+        earlier = found.setdefault(token.name, token)
         if earlier.value != token.value:
             first, second = (quote(text[one.start : one.end]) for one in (earlier, token))
             return UserError(sentence="misread.twice", values={"first": first, "second": second})
@@ -214,10 +207,9 @@ def _collect_options(text: str, tokens: Iterable[Token]) -> PartialOptions | Use
 
 
 def _bare_command(text: str) -> Command | UserError | None:
-    """The command of a message that is only its word, with or without a sign, and at most its argument.
+    """The command of a message that is nothing but its word, with or without a sign, and its argument, if any.
 
-    A message that says anything else may be a prompt, for which this gives ``None``. A command that is recognised
-    but cannot be carried out, such as ``取消两个``, is an error.
+    One that is recognized but cannot be carried out, such as ``取消两个``, is an error.
     """
     head = _HEAD.match(fold(text))
     word = name_in(head["word"], COMMANDS if head["sign"] else BARE) if head else None
@@ -227,24 +219,22 @@ def _bare_command(text: str) -> Command | UserError | None:
 def _command(name: str, rest: str, *, strict: bool) -> Command | UserError | None:
     """The command of a word and what the message says besides it.
 
-    ``settings`` with something to change is a ``set`` with the options to change; the argument of both is ``"chat"``
-    for the chat's defaults. For ``cancel`` the argument is a number from 1, ``"last"`` or empty; for ``lang`` it is
-    ``"zh"`` or ``"en"``; for ``history`` and ``stats`` it is the days or the month as typed. If ``strict``, only what
-    is unmistakably an option counts, and what is not recognised gives ``None`` instead of an error.
+    The argument of ``settings`` and ``set`` is ``"chat"`` for the chat's defaults, of ``cancel`` a number from 1,
+    ``"last"`` or empty, of ``lang`` ``"zh"`` or ``"en"``, of ``history`` and ``stats`` what was typed. If ``strict``,
+    only what is unmistakably an option counts, and what is not recognized gives ``None`` instead of an error.
     """
     rest = rest.lstrip(" \t\n\u3000:：=＝,，").rstrip(_AFTER_ALL)
     if rest.endswith(tuple("吧啦了啊呀")):
         rest = rest[:-1].rstrip(_AFTER_ALL)
-    parsed: Command | UserError | str
     match name:
-        case "again":
-            parsed = _again(rest, strict=strict)
+        case "again" | "settings" | "set":
+            parsed = _with_options(name, rest, strict=strict)
         case "cancel":
             parsed = _cancel(rest)
         case "lang":
-            parsed = _lang(rest)
-        case "settings" | "set":
-            parsed = _settings(rest, strict=strict)
+            language = _LANGUAGES.get(fold(rest).replace("_", "-"))
+            missing = UserError(sentence="misread.lang_missing")
+            parsed = Command(name="lang", argument=language) if language else rest or missing
         case _ if strict and rest:
             return None
         case _:
@@ -260,27 +250,6 @@ def _wrong(name: str, value: str) -> UserError:
     return UserError(sentence=f"misread.{name}", values={"value": quote(value)})
 
 
-def _again(rest: str, *, strict: bool) -> Command | UserError | str:
-    times = _TIMES.match(fold(rest))
-    found = _options(rest[times.end() :] if times else rest, strict=strict)
-    if not isinstance(found, tuple):
-        return found
-    typed, for_chat = found
-    if for_chat:
-        return rest
-    # Again is a single image, whatever the first message asked for.
-    count = (NUMERALS.get(times[1]) or int(times[1])) if times and times[1] else 1
-    return Command(name="again", options=typed if count == 1 else typed | PartialOptions(count=count))
-
-
-def _settings(rest: str, *, strict: bool) -> Command | UserError | str:
-    found = _options(rest, strict=strict)
-    if not isinstance(found, tuple):
-        return found
-    typed, for_chat = found
-    return Command(name="set" if typed.given else "settings", argument="chat" * for_chat, options=typed)
-
-
 def _cancel(rest: str) -> Command | UserError | str:
     plain = fold(rest)
     if plain in _ALL:
@@ -294,20 +263,26 @@ def _cancel(rest: str) -> Command | UserError | str:
     return _wrong("cancel", rest) if _COUNTING.fullmatch(plain) else rest
 
 
-def _lang(rest: str) -> Command | UserError | str:
-    language = _LANGUAGES.get(fold(rest).replace("_", "-"))
-    return Command(name="lang", argument=language) if language else rest or UserError(sentence="misread.lang_missing")
-
-
-def _options(rest: str, *, strict: bool) -> tuple[PartialOptions, bool] | UserError | str:
-    """The options in a text and whether they are the chat's, or what of the text is neither."""
+def _with_options(name: str, rest: str, *, strict: bool) -> Command | UserError | str:
+    """A command that takes options, or what of the text is no part of it."""
+    times = _TIMES.match(fold(rest)) if name == "again" else None
+    said = rest[times.end() :] if times else rest
     tokens = [
         token
-        for token in scan(fold(rest), unsigned=True)
+        for token in scan(fold(said), unsigned=True)
         if (token.role == "option" and (token.certain or not strict)) or token.role == "chat"
     ]
-    if left := remove_spans(rest, tokens):
+    if left := remove_spans(said, tokens):
         return left
     options = [token for token in tokens if token.role == "option"]
-    typed = _collect_options(rest, options)
-    return typed if isinstance(typed, UserError) else (typed, len(tokens) > len(options))
+    for_chat = len(tokens) > len(options)
+    typed = _collect_options(said, options)
+    if isinstance(typed, UserError):
+        return typed
+    if name != "again":
+        return Command(name="set" if typed.given else "settings", argument="chat" * for_chat, options=typed)
+    if for_chat:
+        return rest
+    # Again is a single image, whatever the first message asked for.
+    count = (NUMERALS.get(times[1]) or int(times[1])) if times and times[1] else 1
+    return Command(name="again", options=typed if count == 1 else typed | PartialOptions(count=count))

@@ -49,32 +49,25 @@ _COMMAND_WORDS: Mapping[str, tuple[str, ...]] = {
 COMMAND_NAMES = tuple(_COMMAND_WORDS)
 """The commands by their English names, in the order of ``/help``."""
 COMMANDS: Mapping[str, str] = {word: name for name, words in _COMMAND_WORDS.items() for word in words}
-"""Every word for a command, with the command.
-
-``settings`` with something to change is ``set``, and ``set`` with nothing to change is ``settings``.
-"""
+"""Every word for a command, with the command; a ``set`` with nothing to change is ``settings``, and the reverse."""
 ADMINS_ONLY = frozenset({"stats", "pause", "resume"})
 _BARE_ENGLISH = frozenset({"help", "hi", "hello", "cancel", "stop", "again"})
 BARE: Mapping[str, str] = {word: name for word, name in COMMANDS.items() if not word.isascii() or word in _BARE_ENGLISH}
 """The command words that count without a slash when the message says nothing else.
 
-Each of them could also be a prompt of one word. Taking it for a command costs nothing and is seen at once; taking it
-for a prompt costs money and a turn in the queue. To have the word drawn, write ``画 历史``. The other English words
-are names of things to draw more often than commands.
+Each could also be a prompt of one word, but a prompt taken for a command costs nothing, and is drawn after ``画 历史``.
+The other English words are names of things to draw more often than commands.
 """
 _CHAT_WORDS = frozenset({"chat", "本群"})  # they make /set change the defaults of the chat
 
 LEADING = r"(?:画|文?生图|ai ?绘画|(?:generate|create) image(?: of)?|text[- ]to[- ]image)"
-"""A pattern of the words that may stand before a prompt and are no part of it; matches folded text."""
+"""The words that may stand before a prompt and are no part of it, in folded text."""
 _LEADING_AFTER_SIGN = re.compile(
     rf"(?:draw|imagine|画图|生成|{LEADING}|generate|image|img)"
     rf"(?:(?<={HAN})(?!{HAN})|(?<=[a-z])(?![a-z0-9_-])) *:?"
 )
 QUOTED = r"“[^“”]*”|「[^「」]*」|『[^『』]*』|(?<![0-9])\"[^\"]*\""
-"""A pattern of text in quotation marks; a second opening mark ends the search, which keeps it linear.
-
-A straight mark right after a digit means inches.
-"""
+"""Text in quotation marks: a second opening mark ends the search, to keep it linear, and ``7"`` means inches."""
 WORD = rf"(?P<word>[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*|{HAN}+)"
 SIGN = r"(?P<sign>/|(?<![-—])(?:-[-—]{1,2}|—[-—]{0,2})|、)"
 _SKIPPED = rf"(?P<skipped>{QUOTED}|(?:https?|ftp)://[!#-;=?-~]*)"
@@ -114,40 +107,29 @@ def unquoted(prompt: str) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A part of a text that is no part of the prompt; ``name`` is what it was recognized as.
-
-    Names are those of options, whose ``value`` is set, ``lead_in``, ``polite`` and ``follow_up``.
-    """
+    """A part of a text that is no part of the prompt: an option with its value, or a word of speech."""
 
     start: int
     end: int
-    name: str
+    name: str  # of an option, or `lead_in`, `polite` or `follow_up`
     value: str | int | bool | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Token(Span):
     """An option, or another word with a sign; ``name`` is the option's, or the folded word without its sign.
 
     The value of an option is ``None`` if it is missing, the text in its place if it should be a number and is none.
+    ``leading`` precedes a prompt, ``chat`` belongs to ``/set``, and ``value`` begins with a digit.
     """
 
-    role: Literal["option", "command", "leading", "chat", "unknown", "value"]
-    """``leading`` precedes a prompt, ``chat`` belongs to ``/set``, and ``value`` begins with a digit: it is an error
-    only if it is the value of an option."""
+    role: Literal["option", "command", "leading", "chat", "unknown", "value"] = field(kw_only=True)
     name_end: int = 0  # where the typed name of the option ends
     certain: bool = True  # whether it is unmistakably an option without a sign
 
 
-_Before = Literal["nothing", "latin", "letter", "mark", "free"]
-"""What precedes a sign, from what excludes an option to what admits any word."""
-
-
 def scan(plain: str, *, unsigned: bool = False) -> Iterator[Token]:
-    """The options and words with a sign of a folded text, in their order.
-
-    If ``unsigned``, options count without a sign too, and values without a name, as after ``/set``.
-    """
+    """The options and words with a sign; if ``unsigned``, options without one and values without a name, too."""
     pattern = _UNSIGNED if unsigned else _SIGNED
     at, after_option = 0, -1
     while match := pattern.search(plain, at):
@@ -165,22 +147,23 @@ def scan(plain: str, *, unsigned: bool = False) -> Iterator[Token]:
             at = after_option = token.end
 
 
-def _before(plain: str, start: int) -> _Before:
+def _before(plain: str, start: int) -> Literal["nothing", "latin", "letter", "mark", "free"]:
+    """What precedes a sign, from what excludes an option to what admits any word."""
     last = plain[start - 1] if start else " "
     if last == ".":  # "a mat./size 16:9" ends a sentence, "./size" begins a path
         return "free" if start > 1 and plain[start - 2].isalnum() else "nothing"
     if last in "_/\\~<@#&=%+-0123456789":
         return "nothing"
-    if last.isascii() and last.isalpha():
-        return "latin"
     if last.isspace() or last in ",;:!?，；。！？、":
         return "free"
-    return "letter" if last.isalnum() else "mark"
+    if not last.isalnum():
+        return "mark"
+    return "latin" if last.isascii() else "letter"
 
 
-def _option(plain: str, match: re.Match[str], before: _Before) -> Token | None:
-    sign, word, start = match["sign"] or "", match["word"], match.start()
-    found = name_in(word, NAMES) if word else None
+def _option(plain: str, match: re.Match[str], before: str) -> Token | None:
+    sign, start = match["sign"] or "", match.start()
+    found = name_in(match["word"], NAMES) if match["word"] else None
     if found is None:
         return None
     name, name_end = NAMES[found], match.start("word") + len(found)
@@ -190,55 +173,47 @@ def _option(plain: str, match: re.Match[str], before: _Before) -> Token | None:
         said, end = _switch(plain, name_end)
         if before == "latin" or (end < match.end() and (not chinese or weak or before == "letter")):
             return None
-        return Token(role="option", name=name, value=flag is said, start=start, name_end=name_end, end=end)
-    value = read_value(name, plain, name_end)
-    apart = whole and value.value is not None and plain[name_end] in " \t:="
-    if before == "latin" and not (value.certain and (OPTIONS[name].after_letter or sign.startswith("--"))):
+        return Token(start, end, name, flag is said, role="option", name_end=name_end)
+    value, end, certain = read_value(name, plain, name_end)
+    apart = whole and value is not None and plain[name_end] in " \t:="
+    if before == "latin" and not (certain and (OPTIONS[name].after_letter or sign.startswith("--"))):
         return None
-    if chinese and not value.certain and ((before == "letter" and not apart) or (weak and not whole)):
+    if chinese and not certain and ((before == "letter" and not apart) or (weak and not whole)):
         return None
-    certain = value.certain or apart or (whole and value.value is None)
-    return Token(
-        role="option", name=name, value=value.value, start=start, name_end=name_end, end=value.end, certain=certain
-    )
+    certain = certain or apart or (whole and value is None)
+    return Token(start, end, name, value, role="option", name_end=name_end, certain=certain)
 
 
 def _switch(plain: str, at: int) -> tuple[bool, int]:
-    """On or off after the name of a flag, and where that ends; a flag alone is on.
-
-    ``on`` and ``no`` before another English word belong to the description: "no-watermark on a mat".
-    """
+    """On or off after the name of a flag, and where that ends; a flag alone is on."""
     match = _SWITCH.match(plain, at)
-    if match is None:
-        return True, at
-    if match["value"] in ("on", "no") and not match["sign"] and _LATIN_WORD.match(plain, match.end()):
+    # "on" and "no" before another English word belong to the description: "no-watermark on a mat".
+    if not match or (match["value"] in ("on", "no") and not match["sign"] and _LATIN_WORD.match(plain, match.end())):
         return True, at
     return match["value"] in ("on", "true", "yes", "是", "开", "开启"), match.end()
 
 
 def _other_word(plain: str, match: re.Match[str], *, unsigned: bool) -> Token | None:
     """A word with a sign that names no option, or a value without a name where ``unsigned`` ones count."""
-    sign, at, start = match["sign"], match.start("word" if match["word"] else "value"), match.start()
+    sign, start, at = match["sign"], match.start(), match.start("word" if match["word"] else "value")
     found = infer_option(plain, at)
     word = match["word"] or plain[at : (found[1] if found else read_word(plain, at)).end]
     end = at + len(word)
-    value = None
-    if unsigned and found:
-        value = Token(role="option", name=found[0], value=found[1].value, start=start, name_end=start, end=found[1].end)
     is_path = word.isascii() and plain.startswith("/", end)  # "/usr/local"
     if word in _CHAT_WORDS and not is_path:
-        return Token(role="chat", name=word, start=start, end=end)
-    if sign is None or is_path:
-        return value
-    if leading := _LEADING_AFTER_SIGN.match(plain, at):
-        return Token(role="leading", name=leading[0].rstrip(" :"), start=start, end=leading.end())
-    if (command := name_in(word, COMMANDS)) and (command == word or command.isascii()):
-        return Token(role="command", name=command, start=start, end=at + len(command))
-    # Prose has dashes too, so that an unknown word counts after a slash alone, or else if it looks like an option.
-    dashes = sign.startswith("--")
-    if sign == "/" or (dashes and word.isascii()) or ((dashes or word[0].isdigit()) and infer_option(word, 0)):
-        return Token(role="unknown" if match["word"] else "value", name=word, start=start, end=end)
-    return value
+        return Token(start, end, word, role="chat")
+    if sign and not is_path:
+        if leading := _LEADING_AFTER_SIGN.match(plain, at):
+            return Token(start, leading.end(), leading[0].rstrip(" :"), role="leading")
+        if (command := name_in(word, COMMANDS)) and (command == word or command.isascii()):
+            return Token(start, at + len(command), command, role="command")
+        # Prose has dashes too, so that an unknown word counts after a slash alone, or else if it looks like an option.
+        dashes = sign.startswith("--")
+        if sign == "/" or (dashes and word.isascii()) or ((dashes or word[0].isdigit()) and infer_option(word, 0)):
+            return Token(start, end, word, role="unknown" if match["word"] else "value")
+    if unsigned and found:
+        return Token(start, found[1].end, found[0], found[1].value, role="option", name_end=start)
+    return None
 
 
 def name_in(word: str, names: Mapping[str, str]) -> str | None:
@@ -253,17 +228,14 @@ def name_in(word: str, names: Mapping[str, str]) -> str | None:
 
 # A full stop with something behind it is the beginning of a name: "./file", ".5".
 _STOP = re.compile(r"[,，、;；。!！?？]|\.(?!\S)")
-_OPENERS = re.compile(r"(?:[,，、;；。:：\s]|\.(?!\S))+")
+_OPENERS = re.compile(r"^(?:[,，、;；。:：\s]|\.(?!\S))+")
 # An input method may write the two brackets of a pair in different widths.
 _BRACKETS = {"(": ")）", "（": ")）", "[": "]］", "［": "]］", "{": "}｝", "｛": "}｝", "【": "】"}
 _CLOSING = frozenset("".join(_BRACKETS.values()))
 
 
 def remove_spans(text: str, spans: Iterable[Span]) -> str:
-    """The text without some parts, in their order, and without white space at its ends.
-
-    No comma or bracket is left over where a part was; the rest of the text is unchanged.
-    """
+    """The text without some parts, in their order, and the commas, brackets and spaces that were there for them."""
     ends = [0, *(place for span in spans for place in (span.start, span.end)), len(text)]
     first, *others = [text[start:end] for start, end in list(pairwise(ends))[::2]]
     # White space between two parts belongs to neither side: it must not cost the comma before the first.
@@ -277,16 +249,15 @@ def _join(left: str, right: str) -> str:
         # A pair of brackets that held nothing else.
         left, right = before[:-1], after[1:]
         before, after = left.rstrip(), right.lstrip()
-    gap = left[len(before) :] + right[: len(right) - len(after)]
     stop = _STOP.match(after)
-    closes = after[:1] in _CLOSING
-    if stop or closes or not after:
+    closes = not after or after[0] in _CLOSING
+    if stop or closes:
         before = before.rstrip(",，、;； ")
     if not before or before[-1] in _BRACKETS:
-        opener = _OPENERS.match(after)
-        return before + (after[opener.end() :] if opener else after)
-    if stop:
-        return before + (after[1:] if before[-1] in ".。!！?？" else after)
-    if closes or not after:
+        return before + _OPENERS.sub("", after)
+    if stop and before[-1] in ".。!！?？":
+        return before + after[1:]
+    if stop or closes:
         return before + after
+    gap = left[len(left.rstrip()) :] + right[: len(right) - len(after)]
     return before + ("\n" if "\n" in gap else " ") + after

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -25,27 +25,12 @@ COMMANDS = (
     *("welcome", "help", "models", "sizes", "styles", "tips"),
     *("quota", "history", "settings", "original", "queue", "cancel"),
 )
-"""The commands that have words of their own, in the order in which they are compared."""
+"""The commands that have words of their own, in the order of comparison."""
 TOPICS = ("models", "quota", "sizes", "styles", "history", "queue", "help")
 """The commands that answer a question about them, likewise."""
 SEPARATORS = " \t\n\u3000,，。.;；:：!！?？、~～…"
-"""What may separate a prompt from what was recognized beside it."""
-STICKER = re.compile(r"\[[^\[\]\s]{1,8}\]")
-"""A sticker of Feishu as text: [赞]."""
+STICKER = re.compile(r"\[[^\[\]\s]{1,8}\]")  # as Feishu writes one: [赞]
 EMOJIS = re.compile(f"[{EMOJI}\ufe0e\ufe0f\u200d\u20e3]+")
-
-_LISTS: Mapping[str, tuple[str, ...]] = {
-    "thanks": ("phrases", "polite"),
-    "commands": COMMANDS,
-    "follow_up": ("again", "change", "edit", "filler"),
-    "lead_in": ("strong", "weak", "joint", "tail", "nothing"),
-    "options": ("size_names", "watermark", "hd", "standard", "not_after", "not_before", "image_nouns"),
-    "questions": ("asks", "open", "ability", *TOPICS),
-    "speech": ("personal", "time", "work", "action", "opinion", "requests"),
-    "description": ("counted", "scene", "article", "endings", "chinese", "english", "joins"),
-}
-_REQUIRED = {f"{table}.{name}" for table, names in _LISTS.items() for name in names}
-_SIZES = {f"options.sizes.{ratio}": ratio for ratio in sizes.RATIOS}
 
 _ENGLISH_NUMERALS = {"one": 1, "two": 2, "three": 3, "four": 4}
 # A counter of images after the words that ask for them; without a number it is one.
@@ -92,17 +77,13 @@ class Rules:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The rules of ``intents.toml`` in a folder.
-
-        Raises:
-            SettingsError: the file is missing or not TOML, or lists or entries are faulty; every fault is named.
-        """
-        lists = dict(_flat(read_toml(SHIPPED / "intents.toml")))
+        """The rules of ``intents.toml`` in a folder; ``SettingsError`` lists everything that is wrong with it."""
+        shipped = dict(_flat(read_toml(SHIPPED / "intents.toml")))
         # A list that a copy of an older version does not have yet is the shipped one.
-        lists |= dict(_flat(read_config(folder, "intents.toml")))
-        known = _REQUIRED | _SIZES.keys()
+        lists = shipped | dict(_flat(read_config(folder, "intents.toml")))
+        ratios = {f"options.sizes.{ratio}": ratio for ratio in sizes.RATIOS}
+        known = shipped.keys() | ratios.keys()
         errors = [f"{key}: is not known" for key in sorted(lists.keys() - known)]
-        errors += [f"{key}: is missing; write a list of expressions" for key in sorted(_REQUIRED - lists.keys())]
         words = {key: _joined(key, lists[key], errors) for key in lists if key in known}
         if errors:
             raise SettingsError([f"intents.toml: {error}" for error in errors])
@@ -111,11 +92,12 @@ class Rules:
         words["thanks.polite"] = rf"(?:{words['thanks.polite']})(?![a-z0-9'])"
         words["options.size_names"] = rf"(?:{words['options.size_names']})\s?(?:是|为|用|要)?\s?[:=]?\s?"
         # A clause names a thing if it ends with it, in English also before a preposition.
-        endings, chinese, english, joins = (words[f"description.{key}"] for key in _LISTS["description"][3:])
+        endings, chinese = words["description.endings"], words["description.chinese"]
+        english, joins = words["description.english"], words["description.joins"]
         ending = rf"(?:(?<={HAN})|^)(?:{endings})$"
         words["description.noun"] = rf"{ending}|(?:{chinese})$|\b(?:{english})(?:$| (?:{joins})\b)"
         patterns = {key: _compiled(pattern) for key, pattern in words.items()}
-        return cls(patterns, entries, {ratio: patterns[key] for key, ratio in _SIZES.items() if key in patterns})
+        return cls(patterns, entries, {ratio: patterns[key] for key, ratio in ratios.items() if key in patterns})
 
 
 def _flat(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
@@ -179,7 +161,6 @@ def normalize(text: str) -> str:
 
 
 def number(numeral: str) -> int:
-    """The number that a numeral means, Chinese, English or in digits."""
     return NUMERALS.get(numeral) or _ENGLISH_NUMERALS.get(numeral) or int(numeral)
 
 
@@ -199,15 +180,13 @@ def skip(plain: str, at: int, characters: str = SEPARATORS) -> int:
 
 
 def splits_word(plain: str, at: int) -> bool:
-    """Whether a place is within a Latin word."""
     return at > 0 and len(pair := plain[at - 1 : at + 1]) == 2 and pair.isascii() and pair.isalpha()  # noqa: PLR2004
 
 
 def take_apart(text: str, *, rules: Rules, model: str, signed: Sequence[Span] = ()) -> Wording:
-    """Takes the words that ask for an image and the options out of a text. Quoted text is never touched.
+    """Takes the words that ask for an image and the options out of a text, but for quoted text.
 
-    ``signed`` is what was found by its sign, which words do not change. A size in pixels becomes the nearest one that
-    ``model`` makes. Of several values of an option the first one counts.
+    ``signed`` is what was found by its sign. A size in pixels becomes the nearest one that ``model`` makes.
     """
     taken = list(signed)
     values: dict[str, Any] = {span.name: span.value for span in reversed(signed) if span.name in OPTIONS}
@@ -217,18 +196,16 @@ def take_apart(text: str, *, rules: Rules, model: str, signed: Sequence[Span] = 
     plain = mask(text, taken)
     start, request = _take_request(plain, rules, taken, values)
     end = take_tail(plain, start, rules, taken, requested=request is not None)
-    for span in OptionFinder(plain[:end], rules, start, requested=request is not None, model=model).options():
+    for span in find_options(plain[:end], rules, start, requested=request is not None, model=model):
         if span.name not in values and all(span.end <= other.start or other.end <= span.start for other in taken):
             taken.append(span)
             if (span.name, span.value) != ("count", 1):
                 values[span.name] = span.value
     taken.sort()
-    prompt = remove_spans(text, taken)
-    # What stood between the lead-in and the prompt; an exclamation mark may begin markup that is to be drawn.
-    prompt = prompt.lstrip(SEPARATORS.replace("!", ""))
-    return Wording(
-        prompt=prompt, options=PartialOptions(**values), spans=tuple(taken), request=request, key=normalize(prompt)
-    )
+    # What stood between the lead-in and the prompt goes; an exclamation mark may begin markup that is to be drawn.
+    prompt = remove_spans(text, taken).lstrip(SEPARATORS.replace("!", ""))
+    options = PartialOptions(**values)
+    return Wording(prompt=prompt, options=options, spans=tuple(taken), request=request, key=normalize(prompt))
 
 
 def _take_request(
@@ -288,135 +265,122 @@ def take_tail(plain: str, start: int, rules: Rules, spans: list[Span], *, reques
     return end
 
 
-@dataclass(frozen=True, slots=True)
-class OptionFinder:
-    """Finds the options in words of a text.
+def find_options(
+    plain: str, rules: Rules, start: int, *, requested: bool = False, model: str = sizes.DEFAULT_MODEL
+) -> Iterator[Span]:
+    """The options in words of a :func:`mask`; of several with the same name the first one counts.
 
-    ``plain`` is what :func:`mask` makes of it; ``start`` is where the words end that ask for an image, and
-    ``requested`` whether there are any.
+    ``start`` is where the words end that ask for an image, and ``requested`` whether there are any.
     """
+    if times := _TIMES.search(plain, max(start, len(plain) - 8)):
+        yield Span(times.start(), times.end(), "count", int(times["n"]))
+    if english := _ENGLISH_COUNT.match(plain, start):
+        yield Span(start, english.end(), "count", number(english["n"]))
+    if size := _next_size(plain, rules, start, requested=requested):
+        yield size
+    yield from _named_sizes(plain, rules, model)
+    for pixels in _FREE_PIXELS.finditer(plain):
+        yield Span(pixels.start(), pixels.end(), "size", sizes.nearest(model, *map(int, pixels.groups())))
+    for begin, end in _clauses(plain, rules, start):
+        # "两张竖版" and "竖版两张" are two options in one clause.
+        first = _CLAUSE_COUNT.match(plain, begin, end)
+        last = _COUNT_AT_END.search(plain[begin:end])
+        splits = [end, *([first.end()] if first else []), *([begin + last.start()] if last else [])]
+        for middle in splits:
+            one, other = _clause(plain, rules, begin, middle), _clause(plain, rules, middle, end)
+            if one and (other or middle == end):
+                yield Span(begin, middle, *one)
+                if other:
+                    yield Span(middle, end, *other)
+                break
 
-    plain: str
-    rules: Rules
-    start: int
-    requested: bool = field(default=False, kw_only=True)
-    model: str = field(default=sizes.DEFAULT_MODEL, kw_only=True)
 
-    def options(self) -> Iterator[Span]:
-        """The options; of several with the same name the first one counts."""
-        plain, start = self.plain, self.start
-        if times := _TIMES.search(plain, max(start, len(plain) - 8)):
-            yield Span(times.start(), times.end(), "count", int(times["n"]))
-        if english := _ENGLISH_COUNT.match(plain, start):
-            yield Span(start, english.end(), "count", number(english["n"]))
-        if size := self._next_size():
-            yield size
-        yield from self._named_sizes()
-        for pixels in _FREE_PIXELS.finditer(plain):
-            yield Span(pixels.start(), pixels.end(), "size", self._nearest(pixels))
-        for begin, end in self._clauses():
-            # "两张竖版" and "竖版两张" are two options in one clause.
-            first = _CLAUSE_COUNT.match(plain, begin, end)
-            last = _COUNT_AT_END.search(plain[begin:end])
-            splits = [end, *([first.end()] if first else []), *([begin + last.start()] if last else [])]
-            for middle in splits:
-                one, other = self._clause(begin, middle), self._clause(middle, end)
-                if one and (other or middle == end):
-                    yield Span(begin, middle, *one)
-                    if other:
-                        yield Span(middle, end, *other)
-                    break
+def _named_sizes(plain: str, rules: Rules, model: str) -> Iterator[Span]:
+    """Sizes after their name ("尺寸9:16"), and ratios after "in" at the end."""
+    for name in rules["options.size_names"].finditer(plain):
+        ratio = _ANY_RATIO.match(plain, name.end())
+        if ratio and (value := _ratio(plain, rules, ratio, named=True)):
+            yield Span(name.start(), ratio.end() + plain.startswith("的", ratio.end()), "size", value)
+        elif pixels := _PIXELS.match(plain, name.end()):
+            yield Span(name.start(), pixels.end(), "size", sizes.nearest(model, *map(int, pixels.groups())))
+    tail = _IN_RATIO.search(plain, max(0, len(plain) - 24))
+    if tail and (value := _ratio(plain, rules, tail, named=True)):
+        yield Span(tail.start(), tail.end(), "size", value)
 
-    def _next_size(self) -> Span | None:
-        """A size at the beginning, or right after the words that ask for an image: 来张16:9的…, 竖版海报."""
-        plain, start = self.plain, self.start
-        counter = _THING_COUNTER.match(plain, start) if self.requested else None
-        at = counter.end() if counter else start
-        ratio = _NEXT_RATIO.match(plain, at)
-        if ratio and (value := self._ratio(ratio)):
-            return Span(start, ratio.end(), "size", value)
-        for value, words in self.rules.sizes.items():
-            match = words.match(plain, at)
-            if match is None or match[0].isascii() or (match[0].endswith("壁纸") and not self.requested):
-                continue
+
+def _next_size(plain: str, rules: Rules, start: int, *, requested: bool) -> Span | None:
+    """A size at the beginning, or right after the words that ask for an image: 来张16:9的…, 竖版海报."""
+    counter = _THING_COUNTER.match(plain, start) if requested else None
+    at = counter.end() if counter else start
+    ratio = _NEXT_RATIO.match(plain, at)
+    if ratio and (value := _ratio(plain, rules, ratio)):
+        return Span(start, ratio.end(), "size", value)
+    for value, words in rules.sizes.items():
+        match = words.match(plain, at)
+        if match and not match[0].isascii() and (requested or not match[0].endswith("壁纸")):
             particle = plain.startswith("的", match.end())
-            noun = self.rules["options.image_nouns"].match(plain, match.end() + particle)
-            if noun or self.requested or particle or match[0][-1] in "版图屏幅的":
-                return Span(start, match.end() + particle, "size", value)
-            return None
-        return None
+            noun = rules["options.image_nouns"].match(plain, match.end() + particle)
+            is_size = noun or requested or particle or match[0][-1] in "版图屏幅的"
+            return Span(start, match.end() + particle, "size", value) if is_size else None
+    return None
 
-    def _nearest(self, pixels: re.Match[str]) -> str:
-        return sizes.nearest(self.model, int(pixels["w"]), int(pixels["h"]))
 
-    def _named_sizes(self) -> Iterator[Span]:
-        """Sizes after their name ("尺寸9:16"), and ratios after "in" at the end."""
-        plain = self.plain
-        for name in self.rules["options.size_names"].finditer(plain):
-            ratio = _ANY_RATIO.match(plain, name.end())
-            if ratio and (value := self._ratio(ratio, named=True)):
-                yield Span(name.start(), ratio.end() + plain.startswith("的", ratio.end()), "size", value)
-            elif pixels := _PIXELS.match(plain, name.end()):
-                yield Span(name.start(), pixels.end(), "size", self._nearest(pixels))
-        tail = _IN_RATIO.search(plain, max(0, len(plain) - 24))
-        if tail and (value := self._ratio(tail, named=True)):
-            yield Span(tail.start(), tail.end(), "size", value)
+def _ratio(plain: str, rules: Rules, match: re.Match[str], *, named: bool = False) -> str | None:
+    """The ratio that two numbers are, unless they are a score or a time."""
+    value = f"{int(match['w'])}:{int(match['h'])}"
+    if value not in sizes.RATIOS or named:
+        return value if value in sizes.RATIOS else None
+    before = plain[max(0, match.start("w") - 12) : match.start("w")].rstrip(" :,，")
+    words = rules["options.not_after"].finditer(before)
+    is_score = any(word.end() == len(before) and not splits_word(before, word.start()) for word in words)
+    after = plain[match.end("h") : match.end("h") + 9].lstrip()
+    return None if is_score or rules["options.not_before"].match(after) else value
 
-    def _ratio(self, match: re.Match[str], *, named: bool = False) -> str | None:
-        """The ratio that two numbers are, unless they are a score or a time."""
-        value = f"{int(match['w'])}:{int(match['h'])}"
-        if value not in sizes.RATIOS:
-            return None
-        before = self.plain[max(0, match.start("w") - 12) : match.start("w")].rstrip(" :,，")
-        words = self.rules["options.not_after"].finditer(before)
-        after = self.plain[match.end("h") : match.end("h") + 9].lstrip()
-        is_score = any(word.end() == len(before) and not splits_word(before, word.start()) for word in words)
-        return None if not named and (is_score or self.rules["options.not_before"].match(after)) else value
 
-    def _clauses(self) -> Iterator[tuple[int, int]]:
-        """The parts of a text between commas and stops, then those between spaces too."""
-        plain = self.plain
-        for marks in (_SENTENCE_MARKS, _MARKS_AND_SPACES):
-            at = self.start
-            for match in marks.finditer(f"{plain}，", self.start):
-                begin = skip(plain, at, " \t\n\u3000")
-                end = begin + len(plain[begin : match.start()].rstrip(". ~?？"))
-                at = match.end()
-                # An English word between spaces is part of a phrase: "a mountain landscape".
-                spaced = marks is _MARKS_AND_SPACES
-                if spaced and (_PROSE_WORD.fullmatch(plain[begin:end]) or self._is_between_words(begin, end)):
-                    continue
-                if begin < end <= begin + _LONGEST_CLAUSE:
-                    yield begin, end
+def _clauses(plain: str, rules: Rules, start: int) -> Iterator[tuple[int, int]]:
+    """The parts of a text between commas and stops, then those between spaces too."""
+    for marks in (_SENTENCE_MARKS, _MARKS_AND_SPACES):
+        at = start
+        for match in marks.finditer(f"{plain}，", start):
+            begin = skip(plain, at, " \t\n\u3000")
+            end = begin + len(plain[begin : match.start()].rstrip(". ~?？"))
+            at = match.end()
+            # An English word between spaces is part of a phrase: "a mountain landscape".
+            is_phrase = marks is _MARKS_AND_SPACES and (
+                _PROSE_WORD.fullmatch(plain, begin, end) or _is_between_words(plain, rules, begin, end)
+            )
+            if begin < end <= begin + _LONGEST_CLAUSE and not is_phrase:
+                yield begin, end
 
-    def _is_between_words(self, begin: int, end: int) -> bool:
-        """Whether a ratio is between two words, as a score is: 湖人 3:2 勇士; another option is no such word."""
-        if _ANY_RATIO.match(self.plain, begin) is None:
-            return False
-        before = self.plain[max(0, begin - 3) : begin].rstrip(" ")
-        after = _NEXT_WORD.match(self.plain, end)
-        return before[-1:].isalnum() and after is not None and self._clause(after.start("word"), after.end()) is None
 
-    def _clause(self, begin: int, end: int) -> tuple[str, str | int | bool] | None:
-        """What a clause says that is nothing but an option."""
-        clause = self.plain[begin:end]
-        body = _BEFORE_CLAUSE.sub("", clause).strip()
-        if name := self.rules["options.size_names"].match(body):
-            body = body[name.end() :]
-        trimmed = body.removesuffix("的")
-        ratio = _ANY_RATIO.match(trimmed)
-        if ratio and trimmed[ratio.end() :] in ("", "版", "画幅", "比例", "尺寸"):
-            placed = _ANY_RATIO.match(self.plain, self.plain.index(ratio[0], begin))
-            value = self._ratio(placed) if placed else None
-            return ("size", value) if value else None
-        for size, words in self.rules.sizes.items():
-            if words.fullmatch(trimmed) or words.fullmatch(body):
-                return "size", size
-        if self.rules["options.watermark"].fullmatch(clause):
-            return "watermark", False
-        for quality in ("hd", "standard"):
-            if self.rules[f"options.{quality}"].fullmatch(clause):
-                return "quality", quality
-        if count := _CLAUSE_COUNT.fullmatch(clause):
-            return "count", number(count["zh"] or count["en"])
-        return None
+def _is_between_words(plain: str, rules: Rules, begin: int, end: int) -> bool:
+    """Whether a ratio is between two words, as a score is: 湖人 3:2 勇士; another option is no such word."""
+    after = _NEXT_WORD.match(plain, end)
+    if after is None or _ANY_RATIO.match(plain, begin) is None:
+        return False
+    before = plain[max(0, begin - 3) : begin].rstrip(" ")
+    return before[-1:].isalnum() and _clause(plain, rules, after.start("word"), after.end()) is None
+
+
+def _clause(plain: str, rules: Rules, begin: int, end: int) -> tuple[str, str | int | bool] | None:
+    """What a clause says that is nothing but an option."""
+    clause = plain[begin:end]
+    body = _BEFORE_CLAUSE.sub("", clause).strip()
+    if name := rules["options.size_names"].match(body):
+        body = body[name.end() :]
+    trimmed = body.removesuffix("的")
+    ratio = _ANY_RATIO.match(trimmed)
+    if ratio and trimmed[ratio.end() :] in ("", "版", "画幅", "比例", "尺寸"):
+        placed = _ANY_RATIO.match(plain, plain.index(ratio[0], begin))
+        value = _ratio(plain, rules, placed) if placed else None
+        return ("size", value) if value else None
+    for size, words in rules.sizes.items():
+        if words.fullmatch(trimmed) or words.fullmatch(body):
+            return "size", size
+    if rules["options.watermark"].fullmatch(clause):
+        return "watermark", False
+    for quality in ("hd", "standard"):
+        if rules[f"options.{quality}"].fullmatch(clause):
+            return "quality", quality
+    count = _CLAUSE_COUNT.fullmatch(clause)
+    return ("count", number(count["zh"] or count["en"])) if count else None
