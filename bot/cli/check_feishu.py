@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC
 from typing import Any
 
-from bot.chat.cards import elements as el
+from bot.chat.cards.elements import CardContext, content
 from bot.chat.messages import Messages
+from bot.chat.styles import Styles
 from bot.cli.arguments import kind_of
 from bot.cli.check_result import CheckResult, Outcome, run_check
 from bot.errors import FeishuAction, FeishuError, SettingsError
@@ -151,12 +153,13 @@ def _test_card(client: FeishuClient, settings: Settings, recipient: str) -> Outc
         messages = Messages.load(settings.config_dir)
     except SettingsError:
         return None, "not sent: its text cannot be read"
-    card = el.card(messages.bilingual("check.title"), [el.paragraph(messages.bilingual("check.text"))])
+    cards = CardContext(messages=messages, styles=Styles(()), zone=UTC)
+    card = cards.card("check.title", [cards.paragraph("check.text")])
     message_id = client.send(
         recipient,
         receive_id_type=kind_of(recipient),
         msg_type="interactive",
-        content=el.content(card),
+        content=content(card),
         uuid=f"check-{secrets.token_hex(8)}",
     )
     return True, f"sent to {recipient} as {message_id}"

@@ -34,7 +34,7 @@ def render_notice(ctx: CardContext, name: str, *, key: str = "text", **values: s
     known = {one: truncate(value, 400) if isinstance(value, str) else value for one, value in values.items()}
     prompt, _ = excerpt(str(values.get("prompt", "")))
     text = ctx.paragraph(f"notice.{name}.{key}", **known)
-    return ctx.card(f"notice.{name}.title", [text, *([el.small(prompt)] if prompt.strip() else [])])
+    return ctx.card(f"notice.{name}.title", [text, el.small(prompt) if prompt.strip() else None])
 
 
 def render_cancelled(ctx: CardContext, *, count: int, in_call: int, price: float, prompt: str) -> Card:
@@ -141,12 +141,12 @@ def render_queue(ctx: CardContext, view: QueueView) -> Card:
     every, shown = (sum(one.running + one.waiting for one in entries) for entries in (view.entries, listed))
     number = next((entry.number for entry in listed if entry.mine), None)
     elements = [
-        *([ctx.paragraph("queue.paused")] if view.paused else []),
-        *([] if view.entries else [ctx.paragraph("queue.empty")]),
+        ctx.paragraph("queue.paused") if view.paused else None,
+        None if view.entries else ctx.paragraph("queue.empty"),
         *chain.from_iterable(_queue_entry(ctx, entry, private=view.private) for entry in listed),
-        *([ctx.small("queue.more", count=every - shown)] if every > shown else []),
-        *([ctx.small("queue.elsewhere", count=view.elsewhere)] if view.elsewhere else []),
-        *([ctx.small("queue.cancel", number=number)] if number else []),
+        ctx.small("queue.more", count=every - shown) if every > shown else None,
+        ctx.small("queue.elsewhere", count=view.elsewhere) if view.elsewhere else None,
+        ctx.small("queue.cancel", number=number) if number else None,
     ]
     return ctx.card("queue.title", elements, color="orange" if view.paused else None)
 
@@ -276,13 +276,13 @@ def render_stats(ctx: CardContext, view: StatsView) -> Card:
     total = ctx.paragraph("stats.total", images=f"{images:,}", yuan=f"{yuan:.2f}")
     outcomes = [join([_outcome(ctx, name), f"{count:,}"]) for name, count in islice(view.outcomes.items(), _MAX_LISTED)]
     elements = [
-        *([ctx.paragraph("stats.paused")] if view.paused else []),
+        ctx.paragraph("stats.paused") if view.paused else None,
         total if view.models else ctx.paragraph("stats.none"),
         *(el.paragraph(_model_stats(ctx, model)) for model in view.models),
         *_chart(ctx, view),
         *_usage(ctx, "stats.people", view.people),
         *_usage(ctx, "stats.chats", view.chats),
-        *([el.paragraph(join([ctx.say("stats.outcomes"), *outcomes], separator="\n"))] if outcomes else []),
+        el.paragraph(join([ctx.say("stats.outcomes"), *outcomes], separator="\n")) if outcomes else None,
         ctx.small("stats.calls", count=f"{view.feishu_calls:,}"),
         *(el.row([ctx.button("button.export", a="export", m=view.month)]) if ctx.buttons and view.models else []),
     ]

@@ -84,16 +84,26 @@ class CardContext:
     def card(
         self,
         title: str,
-        elements: Iterable[Element],
+        elements: Iterable[Element | None],
         *,
         color: str | None = None,
         subtitle: Bilingual | None = None,
         tags: Iterable[Bilingual] = (),
         **values: object,
     ) -> Card:
-        """A card under a title of the catalogues, by default in the color of its title."""
-        color = color or COLORS.get(title, "blue")
-        return card(self.say(title, **values), elements, color=color, subtitle=subtitle, tags=tags)
+        """A card of the elements that there are, under a title of the catalogues, by default in its color."""
+        words = self.say(title, **values)
+        header: Element = {"template": color or COLORS.get(title, "blue"), "title": label(words)}
+        if subtitle:
+            header["subtitle"] = label(subtitle)
+        if shown := [{"tag": "text_tag", "text": label(one), "color": "neutral"} for one in tags]:
+            header["text_tag_list"] = shown
+        return {
+            "schema": "2.0",
+            "config": {"update_multi": True, "summary": {"content": words["zh_cn"], "i18n_content": words}},
+            "header": header,
+            "body": {"elements": [one for one in elements if one]},
+        }
 
     def option(self, name: str, value: Any, *, prefix: str = "label") -> Bilingual:
         """An option with its value in words; with the prefix ``tag`` the value alone."""
@@ -221,28 +231,6 @@ def controls(elements: Sequence[Element]) -> list[Element]:
         ids = {name: text for value in values for name, text in value.items() if name != "a"}
         shown.append({"tag": "overflow", "options": options, "behaviors": [_callback(ids)]})
     return row(shown)
-
-
-def card(
-    title: Bilingual,
-    elements: Iterable[Element],
-    *,
-    color: str = "blue",
-    subtitle: Bilingual | None = None,
-    tags: Iterable[Bilingual] = (),
-) -> Card:
-    """A whole card; the list of chats shows its title, too."""
-    header: Element = {"template": color, "title": label(title)}
-    if subtitle:
-        header["subtitle"] = label(subtitle)
-    if shown := [{"tag": "text_tag", "text": label(one), "color": "neutral"} for one in tags]:
-        header["text_tag_list"] = shown
-    return {
-        "schema": "2.0",
-        "config": {"update_multi": True, "summary": {"content": title["zh_cn"], "i18n_content": dict(title)}},
-        "header": header,
-        "body": {"elements": list(elements)},
-    }
 
 
 def content(card: Card) -> str:

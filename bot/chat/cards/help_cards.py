@@ -82,8 +82,8 @@ def render_styles(ctx: CardContext) -> Card:
     while not el.fits([shown, buttons]):
         (shown if len(shown) > len(buttons) else buttons).pop()
     names = " · ".join(f"{style.name['zh']} {style.name['en']}" for style in ctx.styles.all[len(shown) :])
-    more = [el.paragraph(names[:800])] if names else []
-    return ctx.card("styles.title", [*shown, *more, ctx.small("styles.choose"), *el.row(buttons)])
+    more = el.paragraph(names[:800]) if names else None
+    return ctx.card("styles.title", [*shown, more, ctx.small("styles.choose"), *el.row(buttons)])
 
 
 def render_tips(ctx: CardContext) -> Card:

@@ -76,7 +76,7 @@ def render_request(ctx: CardContext, view: RequestView) -> Card:
         *_images(ctx, view),
         *map(el.paragraph, _statuses(ctx, view)),
         *_failures(ctx, view),
-        *([el.paragraph(shown)] if shown.strip() else []),
+        el.paragraph(shown) if shown.strip() else None,
         *map(el.small, _notes(ctx, view)),
         el.small(_footer(ctx, view)),
         *el.controls(_controls(ctx, view)),
