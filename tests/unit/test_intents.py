@@ -190,6 +190,10 @@ def test_long_messages_take_linear_time(part: str) -> None:
     assert read(part * (30_000 // len(part))).kind != "edit"
 
 
+def test_a_long_gap_takes_linear_time() -> None:
+    assert read(f"远{' ' * 100_000}山").kind == "ambiguous"
+
+
 FAULTS = [
     ("[thanks]", "[thank]", "thank.phrases: is not known"),
     ("phrases = [", "phrases = [1, ", "thanks.phrases: entry 1 (1): must be a text"),

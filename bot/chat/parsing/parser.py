@@ -110,16 +110,16 @@ def _prompt(
 ) -> tuple[ImagePrompt | UserError, Token | None]:
     """The prompt, or an error with the word with a sign that is wrong, if it is one."""
     first = _first_word(text, tokens)
-    gone = [token for token in tokens if token.role == "option" or (token is first and token.role == "leading")]
+    leading = first if first and first.role == "leading" else None
     for token in tokens:
-        if token not in gone and (error := _misplaced(text, token, styles)):
+        if token.role != "option" and token is not leading and (error := _misplaced(text, token, styles)):
             return error, token
-    options = [token for token in gone if token.role == "option"]
+    options = [token for token in tokens if token.role == "option"]
     typed = _collect_options(text, options)
     if isinstance(typed, UserError):
         return typed, None
-    prompt = remove_spans(text, gone)
-    if len(gone) == len(options) and (word := _LEADING.match(fold(prompt))):
+    prompt = remove_spans(text, [token for token in tokens if token is leading or token.role == "option"])
+    if leading is None and (word := _LEADING.match(fold(prompt))):
         prompt = prompt[word.end() :].strip()
     if says_something(prompt):
         return ImagePrompt(prompt=prompt, options=typed), None

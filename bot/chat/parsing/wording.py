@@ -342,8 +342,9 @@ def _clauses(plain: str, rules: Rules, start: int) -> Iterator[tuple[int, int]]:
     for marks in (_SENTENCE_MARKS, _MARKS_AND_SPACES):
         at = start
         for match in marks.finditer(f"{plain}，", start):
-            begin = skip(plain, at, " \t\n\u3000")
-            end = begin + len(plain[begin : match.start()].rstrip(". ~?？"))
+            part = plain[at : match.start()].lstrip(" \t\n\u3000")
+            begin = match.start() - len(part)
+            end = begin + len(part.rstrip(". ~?？"))
             at = match.end()
             # An English word between spaces is part of a phrase: "a mountain landscape".
             is_phrase = marks is _MARKS_AND_SPACES and (
