@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bot.chat.cards.command_cards import EXAMPLES
 from bot.chat.cards.elements import CardContext
 from bot.chat.cards.form_card import prefill, render_form
-from bot.chat.cards.help_cards import EXAMPLES
 from bot.chat.parsing.parser import parse_prompt
 from bot.db.database import Database
 from bot.db.generations import resume_images

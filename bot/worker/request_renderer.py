@@ -9,7 +9,6 @@ from operator import attrgetter
 from typing import Any
 
 from bot.chat.cards import command_cards as commands
-from bot.chat.cards import help_cards as guides
 from bot.chat.cards.elements import Card, CardContext
 from bot.chat.cards.form_card import render_form
 from bot.chat.cards.request_card import render_request
@@ -255,13 +254,13 @@ def _either(changed: str, unchanged: str) -> Callable[[RequestRenderer, Request]
 
 
 COMMAND_CARDS: Mapping[str, Callable[[RequestRenderer, Request], Card]] = {
-    "help": lambda self, _: guides.render_short_help(self.cards),
-    "commands": lambda self, _: guides.render_help(self.cards),
-    "sizes": lambda self, _: guides.render_sizes(self.cards),
-    "models": lambda self, _: guides.render_models(self.cards),
-    "styles": lambda self, _: guides.render_styles(self.cards),
-    "tips": lambda self, _: guides.render_tips(self.cards),
-    "welcome": lambda self, _: guides.render_welcome(self.cards),
+    "help": lambda self, _: commands.render_short_help(self.cards),
+    "commands": lambda self, _: commands.render_help(self.cards),
+    "sizes": lambda self, _: commands.render_sizes(self.cards),
+    "models": lambda self, _: commands.render_models(self.cards),
+    "styles": lambda self, _: commands.render_styles(self.cards),
+    "tips": lambda self, _: commands.render_tips(self.cards),
+    "welcome": lambda self, _: commands.render_welcome(self.cards),
     # Sent as a file; this card is shown only where the file cannot be.
     "original": lambda self, _: commands.render_notice(self.cards, "original_gone"),
     "queue": _queue_card,

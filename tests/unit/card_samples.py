@@ -11,7 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.chat.cards import command_cards as commands
-from bot.chat.cards import help_cards as guides
 from bot.chat.cards.elements import COLORS, Card, CardContext, content
 from bot.chat.cards.form_card import render_form
 from bot.chat.cards.request_card import render_request
@@ -267,13 +266,13 @@ def samples(text: str | None = None) -> dict[str, Render]:
         "id": lambda ctx: commands.render_ids(ctx, person=person, chat=chat),
         "not allowed": lambda ctx: commands.render_not_allowed(ctx, person=person, chat=chat),
         "form": lambda ctx: render_form(ctx, request_id="req_1", prompt=prompt, options=Options(style=style)),
-        "help": guides.render_short_help,
-        "commands": guides.render_help,
-        "sizes": guides.render_sizes,
-        "models": guides.render_models,
-        "styles": guides.render_styles,
-        "tips": guides.render_tips,
-        "welcome": guides.render_welcome,
+        "help": commands.render_short_help,
+        "commands": commands.render_help,
+        "sizes": commands.render_sizes,
+        "models": commands.render_models,
+        "styles": commands.render_styles,
+        "tips": commands.render_tips,
+        "welcome": commands.render_welcome,
     }
 
 

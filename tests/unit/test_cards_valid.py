@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.cards import command_cards, help_cards
+from bot.chat.cards import command_cards
 from bot.chat.cards.elements import CardContext, text_of
 from bot.chat.cards.form_card import render_form
 from bot.chat.cards.request_card import render_request, render_request_text
@@ -99,7 +99,7 @@ def test_very_many_styles_fit() -> None:
         return Style(name={"zh": zh, "en": en}, words=long, example=long)
 
     short = Styles([style(f"风{number}", f"s{number}") for number in range(200)])
-    card = help_cards.render_styles(dataclasses.replace(cards(), styles=short))
+    card = command_cards.render_styles(dataclasses.replace(cards(), styles=short))
     assert_valid(card, "styles")
     assert any("风60 s60" in one.get("content", "") for one in elements(card))
     long = Styles([style(f"风{number}" * 50, f"style{number}" * 50) for number in range(300)])

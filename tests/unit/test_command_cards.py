@@ -9,7 +9,6 @@ from typing import Any
 
 from bot import sizes
 from bot.chat.cards import command_cards as commands
-from bot.chat.cards import help_cards as guides
 from bot.chat.cards.form_card import render_form
 from bot.chat.cards.prompt_tips import tip_for
 from bot.chat.messages import LOCALES
@@ -232,11 +231,11 @@ def test_sizes_models_styles_and_tips_are_listed() -> None:
 
 def test_help_lists_every_option_and_the_commands_that_exist() -> None:
     for locale in LOCALES.values():
-        text = "\n".join(lines(guides.render_help(cards()), locale))
+        text = "\n".join(lines(commands.render_help(cards()), locale))
         for word in ("size", "quality", "model", "no-watermark", "style", "n", *COMMAND_NAMES):
             assert f"`/{word}" in text
     few = dataclasses.replace(cards(), commands=("queue", "set"))
-    text = "\n".join(lines(guides.render_help(few), "en_us"))
+    text = "\n".join(lines(commands.render_help(few), "en_us"))
     assert "`/queue`" in text
     assert "--chat`" in text
     assert "/stats" not in text
@@ -269,26 +268,26 @@ def options_in(text: str, *, prompt: str) -> Mapping[str, object]:
 
 def test_help_cards_name_the_teams_defaults() -> None:
     ctx = dataclasses.replace(cards(), defaults=Options(model="cogview-4", size="1344x768", quality="standard"))
-    assert [text.count("(default)") for text in lines(guides.render_models(ctx), "en_us")[:2]] == [0, 1]
-    glm, others = lines(guides.render_sizes(ctx), "en_us")[:2]
+    assert [text.count("(default)") for text in lines(commands.render_models(ctx), "en_us")[:2]] == [0, 1]
+    glm, others = lines(commands.render_sizes(ctx), "en_us")[:2]
     assert "1728x960 (≈16:9, default)" in glm
     assert "1344x768 (≈16:9, default)" in others
     assert (glm.count("default"), others.count("default")) == (1, 1)
-    text = "\n".join(lines(guides.render_help(ctx), "en_us"))
+    text = "\n".join(lines(commands.render_help(ctx), "en_us"))
     for said in ("1344x768 by default", "standard by default", "cogview-4 by default"):
         assert said in text
 
 
 def test_welcome_shows_examples_to_press() -> None:
     card = sample("welcome")
-    assert list(pressable(card).values()) == [{"a": "example", "e": name} for name in guides.EXAMPLES]
+    assert list(pressable(card).values()) == [{"a": "example", "e": name} for name in commands.EXAMPLES]
     for language, locale in LOCALES.items():
-        prompts = [catalogue().text(f"welcome.example.{name}.prompt", language) for name in guides.EXAMPLES]
+        prompts = [catalogue().text(f"welcome.example.{name}.prompt", language) for name in commands.EXAMPLES]
         assert set(prompts) <= set(lines(card, locale))
         for prompt in prompts:
             assert parse(prompt) == ImagePrompt(prompt=prompt)
             assert tip_for(prompt) is None
-    without = guides.render_welcome(cards(buttons=False))
+    without = commands.render_welcome(cards(buttons=False))
     assert pressable(without) == {}
     assert "点" not in "".join(lines(without))
 

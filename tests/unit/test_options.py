@@ -149,10 +149,9 @@ CHECK = """
 from contextlib import redirect_stdout, suppress
 from dataclasses import asdict, replace
 from io import StringIO
-from bot.chat.cards.command_cards import render_changed, render_settings
+from bot.chat.cards.command_cards import render_changed, render_help, render_settings
 from bot.chat.cards.elements import text_of
 from bot.chat.cards.form_card import render_form
-from bot.chat.cards.help_cards import render_help
 from bot.chat.cards.request_card import render_request
 from bot.chat.parsing.parser import parse
 from bot.cli.generate import main

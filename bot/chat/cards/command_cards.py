@@ -1,14 +1,16 @@
-"""The cards that answer commands, the notices of one line, and the answer to what was not carried out."""
+"""The cards that answer commands and explain the bot, the notices, and the answer to what was not carried out."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from itertools import chain, islice
 from typing import Any
 
+from bot import sizes
 from bot.chat.cards import elements as el
 from bot.chat.cards.elements import Card, CardContext, Element
-from bot.chat.cards.request_card import describe_cost, describe_wait, excerpt
+from bot.chat.cards.request_card import describe_cost, describe_wait, excerpt, typical_seconds
 from bot.chat.messages import Bilingual, join
 from bot.errors import UserError
 from bot.models import (
@@ -25,6 +27,9 @@ from bot.models import (
 from bot.options import OPTIONS, Options
 from bot.text import truncate
 
+EXAMPLES: tuple[str, ...] = ("cat", "poster", "science")
+"""The examples of the welcome; the prompt of each is the sentence ``welcome.example.NAME.prompt``."""
+_TIPS = ("details", "style", "light", "composition", "text", "avoid")
 _MAX_LISTED = 8
 _ERROR_VALUE_LENGTHS = (800, 200, 40)
 
@@ -326,3 +331,93 @@ def _usage(ctx: CardContext, key: str, usage: Iterable[Usage]) -> Iterator[Eleme
         used = ctx.paragraph("stats.used", images=f"{one.images:,}", yuan=f"{one.yuan:.2f}")
         who: Element = {"tag": "person", "user_id": one.open_id[:64], "size": "small", "show_name": True}
         yield from el.row([who if one.open_id else ctx.paragraph("stats.group", id=one.chat_id[-6:]), used])
+
+
+# What explains the bot
+
+
+def render_help(ctx: CardContext) -> Card:
+    defaults = asdict(ctx.defaults)
+    options = (ctx.say(key, **defaults) for key in ctx.messages.keys if key.startswith("help.option."))
+    paragraphs = [
+        [ctx.say("help.intro")],
+        [ctx.say("help.options"), *options],
+        [ctx.say("help.quotes")],
+        [ctx.say("help.commands"), *(ctx.say(f"help.command.{name}") for name in ctx.commands)],
+        [ctx.say("help.words")],
+    ]
+    return ctx.card("help.title", (el.markdown(join(lines, separator="\n")) for lines in paragraphs))
+
+
+def render_short_help(ctx: CardContext) -> Card:
+    """How to ask for an image in plain words; without card actions everything that can be typed."""
+    if not ctx.buttons:
+        return render_help(ctx)
+    texts = [el.markdown(ctx.say(key)) for key in ("help.intro", "help.short", "help.quotes")]
+    return ctx.card("help.title", [*texts, *el.row([ctx.button("button.commands", a="command", c="commands")])])
+
+
+def render_sizes(ctx: CardContext) -> Card:
+    models: dict[tuple[str, ...], list[str]] = {}
+    for model, recommended in sizes.RECOMMENDED.items():
+        models.setdefault(recommended, []).append(model)
+    paragraphs = []
+    for recommended, names in models.items():
+        rule = sizes.rule(names[0])
+        default = sizes.resolve_default(names[0], ctx.defaults.size)
+        lines: list[Bilingual | str] = [
+            " / ".join(names),
+            ctx.say("sizes.default", size=default, ratio=sizes.ratio_name(default)),
+            *(ctx.say("sizes.size", size=one, ratio=sizes.ratio_name(one)) for one in recommended if one != default),
+            ctx.say("sizes.rule", **{**asdict(rule), "pixels": f"{rule.max_pixels:,}"}),
+        ]
+        paragraphs.append(el.paragraph(join(lines, separator="\n")))
+    return ctx.card("sizes.title", [*paragraphs, ctx.small("sizes.use")])
+
+
+def render_models(ctx: CardContext) -> Card:
+    lines = []
+    for model in sizes.MODELS:
+        name = ctx.say("models.default", model=model) if model == ctx.defaults.model else model
+        price = ctx.prices.get(model)
+        cost = ctx.say("models.price", price=f"{price:.2f}") if price else ctx.say("cost.free")
+        seconds = ctx.say("models.seconds", seconds=typical_seconds(model))
+        lines.append(el.paragraph(join([name, None if price is None else cost, seconds])))
+    return ctx.card("models.title", [*lines, ctx.small("models.use")])
+
+
+def render_styles(ctx: CardContext) -> Card:
+    """The styles, each with its words; those for which the card has no room, by name alone.
+
+    A button asks whether the last prompt, or the style's example, is to be drawn in that style.
+    """
+    shown = [
+        ctx.paragraph("styles.style", name=el.by_locale(style.name), words=el.by_locale(style.words))
+        for style in ctx.styles.all
+    ]
+    buttons = [
+        el.button(el.by_locale(style.name), a="style", s=style.name["en"]) | {"size": "small"}
+        for style in ctx.styles.all[:30]
+        if ctx.buttons
+    ]
+    while not el.fits([shown, buttons]):
+        (shown if len(shown) > len(buttons) else buttons).pop()
+    names = " · ".join(f"{style.name['zh']} {style.name['en']}" for style in ctx.styles.all[len(shown) :])
+    more = el.paragraph(names[:800]) if names else None
+    return ctx.card("styles.title", [*shown, more, ctx.small("styles.choose"), *el.row(buttons)])
+
+
+def render_tips(ctx: CardContext) -> Card:
+    return ctx.card("tips.title", [el.markdown(join((ctx.say(f"tips.{name}") for name in _TIPS), separator="\n"))])
+
+
+def render_welcome(ctx: CardContext) -> Card:
+    """Who the bot is, and examples to press; without card actions they can be copied."""
+    price = ctx.price(ctx.prices.get(ctx.defaults.model, 0.0))
+    examples = ctx.small("welcome.examples", price=price) if ctx.buttons else ctx.small("welcome.examples_plain")
+    elements = [ctx.paragraph("welcome.intro"), examples]
+    for name in EXAMPLES:
+        elements.append(ctx.paragraph(f"welcome.example.{name}.prompt"))
+        if ctx.buttons:
+            elements += el.row([ctx.button(f"welcome.example.{name}.title", a="example", e=name)])
+    return ctx.card("welcome.title", [*elements, ctx.small("welcome.help")])
