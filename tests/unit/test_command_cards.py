@@ -10,7 +10,7 @@ from typing import Any
 from bot import sizes
 from bot.chat.cards import command_cards as commands
 from bot.chat.cards.form_card import render_form
-from bot.chat.cards.prompt_tips import tip_for
+from bot.chat.cards.request_card import tip_for
 from bot.chat.messages import LOCALES
 from bot.chat.parsing.parser import parse
 from bot.chat.parsing.tokenizer import COMMAND_NAMES

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.cards.prompt_tips import tip_for
+from bot.chat.cards.request_card import tip_for
 from bot.chat.parsing.parser import parse
 from bot.chat.styles import Styles, apply
 from bot.errors import SettingsError, UserError

@@ -85,7 +85,7 @@ def recognize(
     styles: Collection[str] = (),
     model: str = sizes.DEFAULT_MODEL,
 ) -> Intent:
-    """What a message wants, without invisible characters and the mention of the bot; total.
+    """What a message wants, without invisible characters and the mention of the bot; any text has an answer.
 
     ``model`` is the one whose nearest size replaces a size in pixels that it does not make.
     """

@@ -69,7 +69,7 @@ _SUGGESTED = sorted(
 
 
 def parse(text: str, *, styles: Collection[str] = ()) -> ParsedMessage:
-    """What the text of a message means, without the bot's own mention: total, and linear in its length.
+    """What the text of a message means, without the bot's own mention; any text has an answer, in linear time.
 
     Values are checked against the model, the styles and the permissions later, by
     :func:`bot.options.resolve_options`; ``styles`` are names to suggest.
