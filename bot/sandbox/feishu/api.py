@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from bot.sandbox.feishu.cards import CardError, objects, validate_card
 from bot.sandbox.feishu.gateway import Gateway, Rejection, fields_of, parse_form
-from bot.sandbox.feishu.state import TENANT_KEY, Chat, ChatMessage, FeishuState, Ping, inspect_image, new_id
+from bot.sandbox.feishu.state import TENANT_KEY, Chat, ChatMessage, FeishuState, inspect_image, new_id
 from bot.sandbox.http import Request, Response
 
 EMOJI_TYPES = ("THUMBSUP", "OK", "DONE", "SMILE", "HEART", "APPLAUSE", "THINKING", "Typing", "OnIt", "OneSecond")
@@ -82,9 +82,9 @@ class MessageApi:
             raise Rejection("feishu_230027")
         if self.state.clock() - message.created > limits.patch_seconds:
             raise Rejection("patch_too_old")
-        self.gateway.count("patch", message.message_id, windows=((1.0, limits.patches_per_second),))
+        self.gateway.count("patch", message.message_id, limit=limits.patches_per_second)
         self._check_content("interactive", content)
-        self._note_pings(self.state.change_message(message.message_id, content=content))
+        self.state.change_message(message.message_id, content=content)
         return {"code": 0, "data": {}, "msg": "ok"}
 
     def recall(self, request: Request) -> Mapping[str, Any]:
@@ -169,17 +169,12 @@ class MessageApi:
     def _send(self, fields: Mapping[str, Any], chat: Chat, **position: Any) -> Mapping[str, Any]:
         kind, content = fields["msg_type"], fields["content"]
         self._check_content(kind, content)
-        self.gateway.count("chat", chat.chat_id, windows=((1.0, self.state.limits.chat_per_second),))
+        self.gateway.count("chat", chat.chat_id, limit=self.state.limits.chat_per_second)
         app = self.state.app_id
         message = self.state.add_message(chat.chat_id, app, kind, content, versions=(content,), **position)
         if fields.get("uuid"):
             self.sent[fields["uuid"]] = (message.created, message.message_id)
-        self._note_pings(message)
         return self._message_body(message)
-
-    def _note_pings(self, message: ChatMessage) -> None:
-        for whom in _mentioned_ids(message.msg_type, message.content):
-            self.state.pings.append(Ping(message_id=message.message_id, whom=whom))
 
     def _message_body(self, message: ChatMessage) -> Mapping[str, Any]:
         sent_at = str(int(message.created * 1000))
@@ -230,7 +225,7 @@ def _invalid(why: str) -> Rejection:
     return Rejection("feishu_230001", f"Your request contains an invalid request parameter, ext={why}.")
 
 
-def _mentioned_ids(msg_type: str, content: str) -> list[str]:
+def mentioned_ids(msg_type: str, content: str) -> list[str]:
     """The ids that a message mentions, ``all`` for everybody: in a text or in a card's markdown, not its plain text."""
     value = json.loads(content)
     texts = [str(value.get("text", ""))] if msg_type == "text" else []

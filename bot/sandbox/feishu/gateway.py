@@ -114,17 +114,14 @@ class Gateway:
             self.token_ends[token] = now + limits.token_seconds
         return {"code": 0, "msg": "ok", "tenant_access_token": token, "expire": int(self.token_ends[token] - now)}
 
-    def count(self, *key: Hashable, windows: tuple[tuple[float, int], ...], code: str = "rate_chat") -> None:
-        """Counts something in sliding windows of (seconds, limit); raises ``Rejection`` when one is full."""
-        now = self.state.clock()
-        for seconds, limit in windows:
-            times = self._times[*key, seconds]
-            while times and times[0] <= now - seconds:
-                times.popleft()
-            if len(times) >= limit:
-                raise Rejection(code, retry_in=math.ceil(times[0] + seconds - now), limit=limit)
-        for seconds, _ in windows:
-            self._times[*key, seconds].append(now)
+    def count(self, *key: Hashable, limit: int, seconds: float = 1.0, code: str = "rate_chat") -> None:
+        """Counts something in a sliding window; raises ``Rejection`` when that is full."""
+        now, times = self.state.clock(), self._times[*key, seconds]
+        while times and times[0] <= now - seconds:
+            times.popleft()
+        if len(times) >= limit:
+            raise Rejection(code, retry_in=math.ceil(times[0] + seconds - now), limit=limit)
+        times.append(now)
 
     def serve(self, name: str, handler: Handler, request: Request) -> Response:
         began, at = time.perf_counter(), self.state.clock()
@@ -165,8 +162,8 @@ class Gateway:
         with self.state.lock:
             if name != "token":
                 self._check_token(request)
-            windows = ((1.0, limits.api_per_second), (60.0, limits.api_per_minute))
-            self.count("api", name, windows=windows, code="rate_gateway")
+            self.count("api", name, limit=limits.api_per_second, code="rate_gateway")
+            self.count("api", name, limit=limits.api_per_minute, seconds=60.0, code="rate_gateway")
             result = handler(request)
         if isinstance(result, Response):
             return result, None

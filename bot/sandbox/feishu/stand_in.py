@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from bot.sandbox.faults import ArmedFaults
-from bot.sandbox.feishu.api import MessageApi
+from bot.sandbox.feishu.api import MessageApi, mentioned_ids
 from bot.sandbox.feishu.bitable import BitableApi
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.gateway import ApiCall, Gateway
@@ -86,7 +86,12 @@ class FeishuStandIn(UserActions, LoopbackServer):
 
     @property
     def pings(self) -> list[Ping]:
-        return list(self.state.pings)
+        return [
+            Ping(message_id=one.message_id, whom=whom)
+            for one in self.messages
+            for content in one.versions
+            for whom in mentioned_ids(one.msg_type, content)
+        ]
 
     @property
     def calls(self) -> list[ApiCall]:

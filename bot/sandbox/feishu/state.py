@@ -189,7 +189,6 @@ class FeishuState:
     messages: dict[str, ChatMessage] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
     reactions: dict[str, Reaction] = field(default_factory=dict)
-    pings: list[Ping] = field(default_factory=list)
     subscriptions: list[Subscription] = field(default_factory=list)
 
     def __post_init__(self) -> None:
