@@ -10,10 +10,12 @@ from functools import partial
 
 from bot.cli.arguments import command_parser, recipient_id
 from bot.cli.check_feishu import check_feishu
-from bot.cli.check_local import check_bot_findings, check_database, check_settings, data_folder, port
-from bot.cli.check_result import CheckResult, as_text
+from bot.cli.check_local import CheckResult, check_bot_findings, check_database, check_settings, data_folder, port
 from bot.errors import SettingsError
 from bot.settings import Settings, load
+
+_MARKS: dict[bool | None, tuple[str, str]] = {True: ("✓", "ok"), False: ("✗", "NO"), None: ("–", "--")}
+"""The mark of a result, and that for a terminal that can print only ASCII."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -28,18 +30,11 @@ def main(argv: Sequence[str]) -> int:
     )
     add = parser.add_argument
     add("--offline", action="store_true", help="call neither Feishu nor a database on another machine")
-    add(
-        "--connect",
-        action="store_true",
-        help="check for `connect`, which needs no Encrypt Key and no Verification Token",
-    )
+    connect = "check for `connect`, which needs no Encrypt Key and no Verification Token"
+    add("--connect", action="store_true", help=connect)
     add("--json", action="store_true", help="print an array of {name, ok, detail, fix}; ok may be null")
-    add(
-        "--send-test",
-        metavar="CHAT_OR_OPEN_ID",
-        type=recipient_id,
-        help="also send one card, without an image, to a chat (oc_...) or a person (ou_...)",
-    )
+    send_test = "also send one card, without an image, to a chat (oc_...) or a person (ou_...)"
+    add("--send-test", metavar="CHAT_OR_OPEN_ID", type=recipient_id, help=send_test)
     args = parser.parse_args(argv)
     if args.offline and args.send_test:
         parser.error("--send-test cannot be used with --offline")
@@ -57,6 +52,18 @@ def main(argv: Sequence[str]) -> int:
     else:
         print(as_text(results, ascii_only=ascii_only))
     return 1 if any(result.ok is False for result in results) else 0
+
+
+def as_text(results: Sequence[CheckResult], *, ascii_only: bool = False) -> str:
+    """The results for a terminal, one line each, and a summary."""
+    lines = []
+    for result in results:
+        lines.append(f"{_MARKS[result.ok][ascii_only]} {result.name:<26} {result.detail}")
+        if result.fix:
+            lines.append(f"  {'->' if ascii_only else '→'} {result.fix}")
+    failed = sum(result.ok is False for result in results)
+    counted = f"{failed} check{'s' if failed > 1 else ''} failed, marked {_MARKS[False][ascii_only]}."
+    return "\n".join([*lines, "", counted if failed else "All checks passed."])
 
 
 def check_all(

@@ -12,7 +12,7 @@ from bot.chat.cards.elements import CardContext, content
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.cli.arguments import kind_of
-from bot.cli.check_result import CheckResult, Outcome, run_check
+from bot.cli.check_local import CheckResult, Outcome, run_check
 from bot.errors import FeishuAction, FeishuError, SettingsError
 from bot.feishu import error_codes as fixes
 from bot.feishu.bitable import FIELDS, BitableClient

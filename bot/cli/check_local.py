@@ -1,4 +1,4 @@
-"""Checks of the settings, of this machine and of what the bot's processes have stored."""
+"""What a check results in, and the checks of the settings, this machine and what the bot's processes have stored."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,14 @@ from bot.addresses import DATABASE_URL_FIX
 from bot.chat.messages import Messages
 from bot.chat.parsing.wording import Rules
 from bot.chat.styles import Styles
-from bot.cli.check_result import CheckResult, Outcome, run_check
 from bot.db.database import Database, read_url
 from bot.db.key_value import KeyValueStore
 from bot.db.migrate import HEAD, current_revision
 from bot.db.timers import current_outages
 from bot.db.usage import feishu_calls
 from bot.dotenv import SHIPPED, read_config, read_toml
-from bot.errors import DatabaseUnavailable, MissingApiKey, SettingsError
+from bot.errors import DatabaseUnavailable, FeishuError, MissingApiKey, SettingsError
+from bot.feishu.error_codes import describe, suggest_fix
 from bot.glm.api import KEY_PAGE, validate_key
 from bot.service.bot_identity import namesake_key
 from bot.settings import (
@@ -75,6 +76,33 @@ _EVENT_SECRETS = {
     ),
 }
 """The detail and the fix where one of the two is not set."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The result of one check; neither text holds a secret.
+
+    ``ok`` is ``None`` where the check was skipped or cannot tell. A good result may have a ``fix`` too, as advice.
+    """
+
+    name: str
+    ok: bool | None
+    detail: str
+    fix: str | None = None
+
+
+Outcome = tuple[bool | None, str] | tuple[bool | None, str, str | None]
+"""A result without its name."""
+
+
+def run_check(name: str, check: Callable[[], Outcome], *, domain: str = "") -> CheckResult:
+    """Runs a check; its error is its result. ``domain`` is Feishu's, for links."""
+    try:
+        return CheckResult(name, *check())
+    except FeishuError as error:
+        return CheckResult(name, ok=False, detail=describe(error), fix=suggest_fix(error, domain=domain))
+    except (DatabaseUnavailable, SQLAlchemyError):
+        return CheckResult(name, ok=None, detail="not known: the database does not answer")
 
 
 def check_settings(settings: Settings, *, webhook: bool = True) -> Iterator[CheckResult]:

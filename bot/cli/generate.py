@@ -363,12 +363,8 @@ def _parser() -> argparse.ArgumentParser:
             add(*option.cli, dest=name, type=option.kind, help=option.cli_help)
     add("--user-id", help="6-128 characters that identify the end user")
     add("--save", metavar="FILE", type=_path, help="also download the image to this file")
-    add(
-        "--send",
-        metavar="CHAT_OR_OPEN_ID",
-        type=recipient_id,
-        help="also send the image as the bot's card to a chat (oc_...) or a person (ou_...); needs the bot's settings",
-    )
+    send = "also send the image as the bot's card to a chat (oc_...) or a person (ou_...); needs the bot's settings"
+    add("--send", metavar="CHAT_OR_OPEN_ID", type=recipient_id, help=send)
     return parser
 
 

@@ -29,8 +29,7 @@ from bot.chat.messages import Messages
 from bot.chat.parsing.events import EVENT_TYPES
 from bot.cli.arguments import command_parser
 from bot.cli.atomic_file import AtomicFile
-from bot.cli.check import check_all
-from bot.cli.check_result import as_text
+from bot.cli.check import as_text, check_all
 from bot.dotenv import DOTENV, read_dotenv
 from bot.errors import AppNotRegistered, FeishuError, FeishuUnreachable, MissingApiKey, SettingsError
 from bot.feishu.client import FeishuClient
@@ -92,12 +91,8 @@ def _set_up_in_sandbox(args: argparse.Namespace) -> int:
             app_id=feishu.app_id, app_secret=feishu.app_secret, open_id=ADMIN, outcome=args.sandbox
         )
         accounts = enter(registration).accounts
-        setup = Setup(
-            environment=_environment(folder),
-            folder=folder,
-            accounts=accounts,
-            domains=dict.fromkeys(accounts, feishu.origin),
-        )
+        domains = dict.fromkeys(accounts, feishu.origin)
+        setup = Setup(environment=_environment(folder), folder=folder, accounts=accounts, domains=domains)
         if not setup.run():
             return 1
         if args.no_start:
@@ -134,13 +129,8 @@ def _parser() -> argparse.ArgumentParser:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--app-id", default="", help="complete this app, with its secret or with a scan")
     which.add_argument("--new-app", action="store_true", help="create another app, even if one is set")
-    add(
-        "--sandbox",
-        nargs="?",
-        const="approved",
-        choices=OUTCOMES,
-        help="against local stand-ins, without an account or a network; the scan happens by itself, and ends as named",
-    )
+    sandbox = "against local stand-ins, without an account or a network; the scan happens by itself, and ends as named"
+    add("--sandbox", nargs="?", const="approved", choices=OUTCOMES, help=sandbox)
     add("--folder", metavar="DIR", help="with --sandbox: where .env and the data go, instead of a temporary folder")
     add("--port", type=int, default=0, help="with --sandbox: the port of the page; any free one by default")
     add("--no-browser", action="store_true", help="with --sandbox: do not open the page")

@@ -266,29 +266,18 @@ class FeishuClient:
         content: bytes = self.call("own_image", "GET", "im/v1/images/{}", image_key, read=parse_file, largest=largest)
         return content
 
-    def call(
-        self,
-        name: str,
-        method: str,
-        path: str,
-        *ids: str,
-        read: Callable[[HttpResponse], Any] = parse_json,
-        **parts: Any,
-    ) -> Any:
-        """Makes a call with the app's token; returns the JSON object of a good answer, unless ``read`` takes another.
-
-        ``path`` has a ``{}`` for each of the ``ids``; the ``parts`` are those of :meth:`exchange`.
-        """
+    def call(self, name: str, method: str, path: str, *ids: str, **parts: Any) -> Any:
+        """Makes a call with the app's token: :meth:`exchange` with ``ids`` in the places of ``{}`` in the path."""
         path = "/open-apis/" + path.format(*(quote(one, safe="") for one in ids))
         with self.guard(name):
             token = self._token.get()
             try:
-                return self.exchange(name, method, path, read=read, token=token, **parts)
+                return self.exchange(name, method, path, token=token, **parts)
             except FeishuError as error:
                 if error.code not in TOKEN_REFUSED:
                     raise
             self._token.invalidate(token)
-            return self.exchange(name, method, path, read=read, token=self._token.get(), **parts)
+            return self.exchange(name, method, path, token=self._token.get(), **parts)
 
     def fetch_token(self) -> None:
         """Fetches a token if there is no valid one, so that later calls need not; it does not count as a call."""
@@ -299,8 +288,8 @@ class FeishuClient:
     ) -> Any:
         """Makes one call; ``name``, such as ``reply``, is its name in logs, metrics and errors.
 
-        ``read`` makes the result of the answer, or raises its error; the ``parts`` are those of the request. Errors are
-        those of :class:`FeishuClient`.
+        The result is the JSON object of a good answer, unless ``read`` makes another of it. The ``parts`` of the
+        request are ``body`` for JSON, ``headers``, ``largest`` for the bytes of the answer, and what httpx takes.
         """
         started = time.monotonic()
         code: int | None = None
@@ -334,7 +323,6 @@ class FeishuClient:
         largest: int = LARGEST_ANSWER,
         **parts: Any,
     ) -> HttpResponse:
-        """Sends ``body`` as JSON, or httpx's ``data`` and ``files``; the answer may have ``largest`` bytes."""
         headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
         if body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
