@@ -58,11 +58,10 @@ WRONG: list[tuple[tuple[str, ...], str, str]] = [
 ]
 
 
-def test_success_has_the_ten_keys_in_order(glm: GlmStandIn) -> None:
+def test_the_request_comes_back_resolved_in_ten_keys(glm: GlmStandIn) -> None:
+    """In this order, with every flag as the platform spells it; nothing but the object is on standard output."""
     result = generate("--prompt", "一只橘猫", "--size", "１６：９", "--user-id", "user_12345", origin=glm.origin)
-    (call,) = glm.calls
     assert (result.code, result.stderr, list(result.answer)) == (0, "", KEYS)
-    assert call.body["user_id"] == "user_12345"
     assert result.answer == {
         "ok": True,
         "model": "glm-image",
@@ -70,23 +69,27 @@ def test_success_has_the_ten_keys_in_order(glm: GlmStandIn) -> None:
         "prompt": "一只橘猫",
         "size": "1728x960",
         "quality": "hd",
-        "created": int(call.at),
+        "created": int(glm.calls[0].at),
         "content_filter": [],
         "saved_file": None,
         "error": None,
     }
-
-
-def test_every_flag_reaches_the_platform(glm: GlmStandIn) -> None:
     arguments = ("-p", "海报", "-m", "cogview-4", "-s", " 768×1344 ", "-q", "standard", "--no-watermark")
     assert generate(*arguments, origin=glm.origin).code == 0
-    assert glm.calls[0].body == {
-        "model": "cogview-4",
-        "prompt": "海报",
-        "quality": "standard",
-        "size": "768x1344",
-        "watermark_enabled": False,
-    }
+    sent = {"model": "cogview-4", "prompt": "海报", "quality": "standard", "size": "768x1344"}
+    assert glm.calls[1].body == {**sent, "watermark_enabled": False}
+    assert glm.calls[0].body["user_id"] == "user_12345"
+
+
+def test_a_chinese_prompt_works_in_an_ascii_locale_and_from_standard_input(glm: GlmStandIn) -> None:
+    """It is sent as typed, and the object is in ASCII; the input is UTF-8, with or without a byte order mark."""
+    for settings in (ASCII, {"PYTHONIOENCODING": "ascii"}):
+        result = generate_anew("-p", "一只橘猫", env={**settings, "TEST_GLM_ORIGIN": glm.origin})
+        assert (result.code, result.stdout.isascii(), result.answer["prompt"]) == (0, True, "一只橘猫")
+    result = generate("-p", "-", origin=glm.origin, typed="\ufeff一只橘猫\n".encode())
+    assert result.answer["prompt"] == "一只橘猫"
+    assert {call.body["prompt"] for call in glm.calls} == {"一只橘猫"}
+    assert generate("-p", "-", origin=glm.origin, typed=b"\xff").answer["error"]["code"] == "INVALID_PROMPT"
 
 
 def test_what_is_wrong_is_reported_before_anything_is_paid(glm: GlmStandIn) -> None:
@@ -145,19 +148,6 @@ def test_only_what_a_call_needs_is_loaded(glm: GlmStandIn, feishu: FeishuStandIn
     assert "bot.feishu.client" in sending
 
 
-@pytest.mark.parametrize("settings", [ASCII, {"PYTHONIOENCODING": "ascii"}])
-def test_a_chinese_prompt_works_in_an_ascii_locale(glm: GlmStandIn, settings: dict[str, str]) -> None:
-    result = generate_anew("-p", "一只橘猫", env={**settings, "TEST_GLM_ORIGIN": glm.origin})
-    assert (result.code, result.stdout.isascii()) == (0, True)
-    assert result.answer["prompt"] == glm.calls[0].body["prompt"] == "一只橘猫"
-
-
-def test_the_prompt_can_come_from_standard_input(glm: GlmStandIn) -> None:
-    result = generate("-p", "-", origin=glm.origin, typed="\ufeff一只橘猫\n".encode())
-    assert result.answer["prompt"] == glm.calls[0].body["prompt"] == "一只橘猫"
-    assert generate("-p", "-", origin=glm.origin, typed=b"\xff").answer["error"]["code"] == "INVALID_PROMPT"
-
-
 def test_errors_are_reported_before_the_prompt_is_read() -> None:
     with started("-p", "-", "-s", "512x512", env={"TEST_GLM_ORIGIN": NOWHERE}, stdin=-1) as process:
         assert process.stdout is not None
@@ -167,32 +157,49 @@ def test_errors_are_reported_before_the_prompt_is_read() -> None:
     assert process.returncode == 1
 
 
-def test_a_terminal_shows_the_seconds(glm: GlmStandIn) -> None:
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_terminal_shows_the_seconds(glm: GlmStandIn, *, leaves: bool) -> None:
+    """A line on standard error counts them, and is cleared at the end; without the terminal the image is made too."""
     above, below = pty.openpty()
     glm.seconds = 1.2
     with started("-p", "猫", env={"TEST_GLM_ORIGIN": glm.origin}, stderr=below) as process:
-        process.communicate(timeout=60)
-    os.close(below)
-    shown = os.read(above, 65536).decode()
-    os.close(above)
-    assert "Generating with glm-image: 0 s" in shown
-    assert "Generating with glm-image: 1 s" in shown
-    assert shown.endswith("\r\x1b[K")
+        os.close(below)
+        shown = os.read(above, 65536)
+        if leaves:
+            os.close(above)
+        stdout, _ = process.communicate(timeout=60)
+    assert (process.returncode, json.loads(stdout)["ok"]) == (0, True)
+    if not leaves:
+        shown += os.read(above, 65536)
+        os.close(above)
+        assert [seconds for seconds in (0, 1) if f"Generating with glm-image: {seconds} s" not in shown.decode()] == []
+        assert shown.endswith(b"\r\x1b[K")
 
 
-@pytest.mark.parametrize(("given", "key"), [(None, "kept…"), ("", "kept…"), ('"given-key"', "give…")])
-def test_the_key_comes_from_the_environment_or_dotenv(
-    glm: GlmStandIn, tmp_path: Path, given: str | None, key: str
-) -> None:
+def test_the_key_comes_from_the_environment_or_dotenv(glm: GlmStandIn, tmp_path: Path) -> None:
     """As for the bot, the environment takes precedence, and an empty variable is not set."""
     dotenv = "# 密钥\nZHIPU_API_KEY=kept-key\n"
     (tmp_path / ".env").write_text(dotenv, encoding="utf-8")
-    result = generate("-p", "猫", origin=glm.origin, env={"ZHIPU_API_KEY": given}, folder=tmp_path)
-    assert (result.code, [call.key for call in glm.calls]) == (0, [key])
+    for given in (None, "", '"given-key"'):
+        assert generate("-p", "猫", origin=glm.origin, env={"ZHIPU_API_KEY": given}, folder=tmp_path).code == 0
+    assert [call.key for call in glm.calls] == ["kept…", "kept…", "give…"]
     (tmp_path / ".env").write_bytes(dotenv.encode("gbk"))
     result = generate("-p", "猫", origin=NOWHERE, env={"ZHIPU_API_KEY": None}, folder=tmp_path)
     message = "ZHIPU_API_KEY cannot be read: .env: is not UTF-8; save it as UTF-8 text"
     assert result.answer["error"] == {"code": "MISSING_API_KEY", "message": message}
+
+
+def test_a_saved_image_is_downloaded_until_it_comes(glm: GlmStandIn, tmp_path: Path) -> None:
+    """A link may be seconds older than its image; ``~`` expands, folders are made, and a note says what suffix fits."""
+    saved = tmp_path / "a" / "b" / "图.png"
+    for fault in ("image_404", "image_half"):
+        before = len(glm.downloads)
+        glm.arm(fault, times=3)
+        result = generate("-p", "猫", "--save", "~/a/b/图.png", origin=glm.origin, env={"HOME": str(tmp_path)})
+        assert (result.code, result.answer["saved_file"], len(glm.downloads) - before) == (0, str(saved), 4)
+        Image.open(saved).load()
+        assert "holds JPEG data, whose suffix is .jpg" in result.stderr
+    assert list(saved.parent.iterdir()) == [saved]
 
 
 def test_an_image_may_come_with_a_warning_and_a_note(glm: GlmStandIn) -> None:
@@ -248,39 +255,16 @@ def test_the_id_of_a_failed_call_is_reported() -> None:
     assert error["request_id"] == "20261129000000aa"
 
 
-@pytest.mark.parametrize("fault", ["image_404", "image_half"])
-def test_a_download_is_retried(glm: GlmStandIn, tmp_path: Path, fault: str) -> None:
-    """A link may be seconds older than its image."""
-    glm.arm(fault, times=3)
-    target = tmp_path / "image.jpg"
-    result = generate("-p", "猫", "--save", str(target), origin=glm.origin)
-    assert (result.code, result.answer["saved_file"], len(glm.downloads)) == (0, str(target), 4)
-    Image.open(target).load()
-
-
-@pytest.mark.parametrize("fault", ["image_403", "image_html", "image_truncated"])
-def test_a_broken_download_leaves_the_old_file_and_reports_the_link(
-    glm: GlmStandIn, tmp_path: Path, fault: str
-) -> None:
+def test_a_broken_download_leaves_the_old_file_and_reports_the_link(glm: GlmStandIn, tmp_path: Path) -> None:
     target = tmp_path / "image.png"
     target.write_bytes(b"the old picture")
-    glm.arm(fault, times=1000)
-    result = generate("-p", "猫", "--save", str(target), origin=glm.origin, env={"TEST_RETRY_SECONDS": "0.2"})
-    glm.disarm()
-    assert (result.code, result.answer["error"]["code"]) == (1, "DOWNLOAD_FAILED")
-    assert (result.answer["image_url"][:8], result.answer["saved_file"]) == ("https://", None)
-    assert (target.read_bytes(), list(tmp_path.iterdir())) == (b"the old picture", [target])
-
-
-def test_the_home_folder_expands_and_folders_are_created(glm: GlmStandIn, tmp_path: Path) -> None:
-    result = generate("-p", "猫", "--save", "~/a/b/图.png", origin=glm.origin, env={"HOME": str(tmp_path)})
-    saved = tmp_path / "a" / "b" / "图.png"
-    assert result.answer["saved_file"] == str(saved)
-    assert (saved.read_bytes()[:3], list(saved.parent.iterdir())) == (b"\xff\xd8\xff", [saved])
-    assert "holds JPEG data, whose suffix is .jpg" in result.stderr
-
-
-LOADED = f"{GENERATE}; import sys; print(*sorted(sys.modules), file=sys.stderr)"
+    for fault in ("image_403", "image_html", "image_truncated"):
+        glm.arm(fault, times=1000)
+        result = generate("-p", "猫", "--save", str(target), origin=glm.origin, env={"TEST_RETRY_SECONDS": "0.2"})
+        glm.disarm()
+        assert (result.code, result.answer["error"]["code"]) == (1, "DOWNLOAD_FAILED")
+        assert (result.answer["image_url"][:8], result.answer["saved_file"]) == ("https://", None)
+        assert (target.read_bytes(), list(tmp_path.iterdir())) == (b"the old picture", [target])
 
 
 def send(glm: GlmStandIn, feishu: FeishuStandIn, *arguments: str, env: Variables | None = None) -> CommandResult:
@@ -397,17 +381,6 @@ def test_a_prompt_that_cannot_be_read_is_an_error(glm: GlmStandIn) -> None:
         assert (result.code, glm.calls) == (1, [])
         message = f"Invalid prompt: standard input {reason}"
         assert result.answer["error"] == {"code": "INVALID_PROMPT", "message": message}
-
-
-def test_a_terminal_that_goes_away_ends_only_the_counting(glm: GlmStandIn) -> None:
-    above, below = os.openpty()
-    glm.seconds = 1.5
-    with started("-p", "猫", env={"TEST_GLM_ORIGIN": glm.origin}, stderr=below) as process:
-        os.close(below)
-        os.read(above, 100)
-        os.close(above)
-        stdout, _ = process.communicate(timeout=60)
-    assert (process.returncode, json.loads(stdout)["ok"]) == (0, True)
 
 
 CALLED = "Interrupted; an image that was being made may be billed all the same"

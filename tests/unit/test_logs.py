@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from structlog.testing import capture_logs
 
 from bot.logs import Form, LogRateLimit, bind_ids, formatter, get_logger
 from tests.support.logs import as_served
@@ -51,10 +50,40 @@ LINES: list[tuple[str, dict[str, object], str]] = [
 
 
 def test_a_line_of_text_cannot_be_forged_by_a_value() -> None:
+    """Nor by a traceback, which follows on lines of its own."""
     with written(secrets=("id.hidden",)) as lines, bind_ids():
         for event, values, _ in LINES:
             log.info(event, **values)
     assert [each.partition(" ")[2] for each in lines] == [f"INFO bot.here {line}" for *_, line in LINES]
+    with written() as lines:
+        try:
+            "gone".encode("\x1b[31m")
+        except LookupError:
+            log.exception("task crashed", task="deliver")
+    assert lines[0].endswith("ERROR bot.here task crashed task=deliver")
+    assert lines[-1] == r"LookupError: unknown encoding: \u001b[31m"
+
+
+def test_a_flood_of_lines_of_the_server_is_counted_and_libraries_name_no_address(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Ten lines a minute; signed links and tickets are in what libraries log below a warning, whatever our level is."""
+    now = [0.0]
+    limit = LogRateLimit(clock=lambda: now[0])
+    told = [logging.LogRecord("waitress", logging.INFO, "", 1, "uncaptured %s", (n,), None) for n in range(51)]
+    assert [number for number, line in enumerate(told[:50]) if limit.filter(line)] == list(range(10))
+    now[0] = 60.0
+    assert limit.filter(told[50])
+    assert told[50].getMessage() == "uncaptured 50 (suppressed before: 40)"
+    with as_served("debug"):
+        for _ in range(50):
+            logging.getLogger("waitress").error("uncaptured")
+            logging.getLogger("waitress.queue").warning("Task queue depth is %d", 1)
+        for name in ("httpx", "httpcore.http11", "websockets.client", "alembic.runtime"):
+            logging.getLogger(name).info("GET https://pictures.example/a.png?Signature=x")
+        log.debug("said")
+    assert len(caplog.records) == 11
+    assert caplog.records[-1].getMessage() == "said"
 
 
 def test_a_line_of_json_has_typed_values_and_escapes_control_characters() -> None:
@@ -82,16 +111,6 @@ def test_a_line_of_json_has_typed_values_and_escapes_control_characters() -> Non
     assert crashed["exception"].endswith("LookupError: unknown encoding: ***")
 
 
-def test_a_traceback_follows_on_lines_of_its_own() -> None:
-    with written() as lines:
-        try:
-            "gone".encode("\x1b[31m")
-        except LookupError:
-            log.exception("task crashed", task="deliver")
-    assert lines[0].endswith("ERROR bot.here task crashed task=deliver")
-    assert lines[-1] == r"LookupError: unknown encoding: \u001b[31m"
-
-
 def test_ids_are_on_every_line_of_their_block_and_thread() -> None:
     with written() as lines:
         with bind_ids(message_id="om_1", request=None):
@@ -108,32 +127,3 @@ def test_ids_are_on_every_line_of_their_block_and_thread() -> None:
         {"generation", "done", "generation=g2", "message_id=om_1"},
         {"after"},
     ]
-
-
-def test_events_can_be_captured_with_structlog() -> None:
-    with capture_logs() as events:
-        log.warning("lease lost", task="deliver")
-    assert events == [{"event": "lease lost", "task": "deliver", "log_level": "warning"}]
-
-
-def test_a_flood_of_lines_of_the_server_is_counted(caplog: pytest.LogCaptureFixture) -> None:
-    now = [0.0]
-    limit = LogRateLimit(clock=lambda: now[0])
-    told = [logging.LogRecord("waitress", logging.INFO, "", 1, "uncaptured %s", (n,), None) for n in range(51)]
-    assert [number for number, line in enumerate(told[:50]) if limit.filter(line)] == list(range(10))
-    now[0] = 60.0
-    assert limit.filter(told[50])
-    assert told[50].getMessage() == "uncaptured 50 (suppressed before: 40)"
-    with as_served("debug"):
-        for _ in range(50):
-            logging.getLogger("waitress").error("uncaptured")
-            logging.getLogger("waitress.queue").warning("Task queue depth is %d", 1)
-    assert len(caplog.records) == 10
-
-
-def test_a_library_that_names_addresses_is_silent(caplog: pytest.LogCaptureFixture) -> None:
-    with as_served("debug"):
-        for name in ("httpx", "httpcore.http11", "websockets.client", "alembic.runtime"):
-            logging.getLogger(name).info("GET https://pictures.example/a.png?Signature=x")
-        log.debug("said")
-    assert [line.getMessage() for line in caplog.records] == ["said"]

@@ -97,61 +97,43 @@ def test_sentences_and_their_uses_match() -> None:
 
 
 def test_values_are_inserted_as_they_are() -> None:
+    """Braces in a value are not placeholders, a value may be bilingual itself, and parts join in each language."""
     words = Messages({"zh": {"a": "在{where}。"}, "en": {"a": "In {where}."}})
     assert words.text("a", "zh", where="{where}") == "在{where}。"
     assert words.bilingual("a", where="{0.x}") == {"zh_cn": "在{0.x}。", "en_us": "In {0.x}."}
     where = {"zh_cn": "提示词", "en_us": "the prompt"}
     assert words.bilingual("a", where=where) == {"zh_cn": "在提示词。", "en_us": "In the prompt."}
-    with pytest.raises(KeyError, match="where"):
-        words.text("a", "zh")
-    with pytest.raises(KeyError, match="b"):
-        words.text("b", "en")
-
-
-BEST = [
-    ("failure.quota", {"until"}, "failure.quota"),
-    ("failure.quota", set(), "failure.quota_plain"),
-    ("failure.quota_plain", {"until"}, "failure.quota_plain"),
-    ("failure.size", {"size", "model"}, "failure.size_plain"),
-    ("failure.balance", {"anything"}, "failure.balance"),
-    ("failure.of_another_version", {"until"}, None),
-]
-
-
-def test_best_key_fits_the_values() -> None:
-    assert [(key, names, catalogue().best_key(key, names)) for key, names, _ in BEST] == BEST
-
-
-def test_texts_join_in_each_language() -> None:
+    for key, missing in (("a", "where"), ("b", "b")):
+        with pytest.raises(KeyError, match=missing):
+            words.text(key, "zh")
     separator = {"zh_cn": "、", "en_us": ", "}
     assert join([same_text("1"), same_text("2")], separator=separator) == {"zh_cn": "1、2", "en_us": "1, 2"}
+    # Without its values a sentence has a plainer form, or none.
+    found = [catalogue().best_key("failure.quota", names) for names in ({"until"}, set())]
+    assert [*found, catalogue().best_key("failure.of_another_version", {"until"})] == [
+        *("failure.quota", "failure.quota_plain", None),
+    ]
 
 
-@pytest.mark.parametrize(
-    ("zh", "en", "faults"),
-    [
-        ('a = "一"', "", ["messages.en.toml: a: is missing"]),
-        ("", 'a = "one"', ["messages.zh.toml: a: is missing"]),
-        ('a = "{x}"', 'a = "{y}"', ["messages.en.toml: a: has the placeholders ['y'], not ['x']"]),
-        ('a = ""', 'a = "one"', ["messages.zh.toml: a: write a sentence between quotes"]),
-        ("a = 1", 'a = "one"', ["messages.zh.toml: a: write a sentence between quotes"]),
-        (
-            'a = "{X}"',
-            'a = "{0}"',
-            [f"messages.{n}.toml: a: a placeholder is written {{name}}, in small letters" for n in ("zh", "en")],
-        ),
-    ],
-)
-def test_all_errors_are_listed(zh: str, en: str, faults: list[str]) -> None:
-    with pytest.raises(SettingsError) as raised:
-        Messages({"zh": tomllib.loads(zh), "en": tomllib.loads(en)})
-    assert raised.value.faults == faults
-
-
-def test_unreadable_files_are_named(tmp_path: Path) -> None:
+def test_all_errors_are_listed(tmp_path: Path) -> None:
+    for zh, en, faults in FAULTS:
+        with pytest.raises(SettingsError) as raised:
+            Messages({"zh": tomllib.loads(zh), "en": tomllib.loads(en)})
+        assert raised.value.faults == faults
     (tmp_path / "messages.zh.toml").mkdir()
     (tmp_path / "messages.en.toml").write_text('b = "B"\na = ', encoding="utf-8")
     with pytest.raises(SettingsError) as raised:
         Messages.load(tmp_path)
     found = [fault.partition(": ")[0] for fault in raised.value.faults]
     assert found == [str(tmp_path / "messages.zh.toml"), "messages.en.toml line 2"]
+
+
+PLACEHOLDER = "a: a placeholder is written {name}, in small letters"
+FAULTS: list[tuple[str, str, list[str]]] = [
+    ('a = "一"', "", ["messages.en.toml: a: is missing"]),
+    ("", 'a = "one"', ["messages.zh.toml: a: is missing"]),
+    ('a = "{x}"', 'a = "{y}"', ["messages.en.toml: a: has the placeholders ['y'], not ['x']"]),
+    ('a = ""', 'a = "one"', ["messages.zh.toml: a: write a sentence between quotes"]),
+    ("a = 1", 'a = "one"', ["messages.zh.toml: a: write a sentence between quotes"]),
+    ('a = "{X}"', 'a = "{0}"', [f"messages.{language}.toml: {PLACEHOLDER}" for language in ("zh", "en")]),
+]
