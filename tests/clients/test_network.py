@@ -70,13 +70,6 @@ def test_the_command_line_uses_the_proxy_of_the_variable(tmp_path: Path) -> None
         assert proxy.asked == [f"{API_HOST}:443"]
 
 
-UNUSABLE = [
-    ("PROXY", "socks5://127.0.0.1:1080", "must be http://host:port"),
-    ("PROXY", "http://me@proxy.example:3128", "must be http://host:port"),
-    ("CA_FILE", __file__, "must name a file of PEM certificates"),
-]
-
-
 def test_the_settings_reach_feishu_and_not_the_key(tmp_path: Path) -> None:
     """Feishu and its long connection are reached through a proxy that intercepts TLS, since ``ca_file`` names it.
 
@@ -100,14 +93,6 @@ def test_the_settings_reach_feishu_and_not_the_key(tmp_path: Path) -> None:
         with pytest.raises(NetworkFailed, match="certificate verify failed"):
             bot.worker.steps.glm.generate("猫", options=OPTIONS)
         assert set(proxy.asked) == {"open.feishu.cn:443", "frontier.example:443", f"{API_HOST}:443"}
-
-
-def test_an_unusable_network_is_told_at_the_start() -> None:
-    for name, value, expected in UNUSABLE:
-        with pytest.raises(SettingsError) as refused:
-            load({f"BOT_NETWORK_{name}": value})
-        (fault,) = refused.value.faults
-        assert (fault.startswith(f"BOT_NETWORK_{name}: "), expected in fault) == (True, True)
 
 
 def found_with(variables: dict[str, str], host: str = "open.feishu.cn") -> str | None:
@@ -172,6 +157,15 @@ def test_what_is_no_http_proxy_is_refused() -> None:
         (fault,) = refused.value.faults
         assert fault.startswith(f"{name}: must be http://host:port")
         assert ("NO_PROXY=open.feishu.cn" in fault, "not-a-secret" in fault) == (True, False)
+    for name, value, expected in (
+        ("PROXY", "socks5://127.0.0.1:1080", "must be http://host:port"),
+        ("PROXY", "http://me@proxy.example:3128", "must be http://host:port"),
+        ("CA_FILE", __file__, "must name a file of PEM certificates"),
+    ):
+        with pytest.raises(SettingsError) as refused:
+            load({f"BOT_NETWORK_{name}": value})
+        (fault,) = refused.value.faults
+        assert (fault.startswith(f"BOT_NETWORK_{name}: "), expected in fault) == (True, True)
 
 
 @pytest.mark.parametrize(

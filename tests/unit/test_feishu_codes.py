@@ -14,7 +14,6 @@ from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu.error_codes import CODES, action_of, describe, suggest_fix
 
 DOMAIN = "https://open.feishu.cn"
-
 ACTIONS = {
     "RETRY": (
         *(1500, 2200, 5000, 9499, 11232, 11233, 11247, 18121, 230020, 230049, 232096, 99991400),
@@ -84,17 +83,23 @@ def refused(code: int, message: str = "said so.") -> FeishuError:
     return FeishuError(message, call="reply", code=code, action=action_of(code, status=400), log_id="log-1")
 
 
-def test_every_code_has_its_documented_action() -> None:
-    expected = {code: FeishuAction[action] for action, codes in ACTIONS.items() for code in codes}
-    assert {code: known.action for code, known in CODES.items()} == expected
-
-
 OF_A_CALL = [
     *(("patch", code, "SEND_NEW") for code in (230011, 230110, 231003, 99992354)),
     *(("endpoint", code, "RETRY") for code in (1, 1000040343, 1000040345, 1000040350)),
     *(("endpoint", code, "TELL_ADMIN") for code in (1000040344, 1000040351)),
     ("token", 987654, "APP_REFUSED"),
 ]
+
+
+def test_every_code_has_its_documented_action() -> None:
+    """A PATCH names the bot's own card, and the endpoint of the long connection has codes of its own."""
+    expected = {code: FeishuAction[action] for action, codes in ACTIONS.items() for code in codes}
+    assert {code: known.action for code, known in CODES.items()} == expected
+    for call, code, action in OF_A_CALL:
+        assert action_of(code, status=400, call=call) is FeishuAction[action]
+        assert action_of(code, status=400, call="reply") is not FeishuAction[action]
+
+
 OF_A_STATUS = [
     *((987654, status, "REPORT") for status in (400, 200)),
     *((987654, status, "RETRY") for status in (429, 500, 503)),
@@ -104,32 +109,25 @@ OF_A_STATUS = [
 ]
 
 
-def test_a_code_means_something_else_for_some_calls() -> None:
-    for call, code, action in OF_A_CALL:
-        assert action_of(code, status=400, call=call) is FeishuAction[action]
-        assert action_of(code, status=400, call="reply") is not FeishuAction[action]
-
-
 def test_the_status_decides_about_unknown_codes_only() -> None:
+    """The page of a proxy that refuses every call is told from an answer that did not arrive."""
     for code, status, action in OF_A_STATUS:
         assert action_of(code, status=status, call="patch") is FeishuAction[action], (code, status)
-
-
-def test_the_page_of_a_proxy_is_an_outage() -> None:
     refusals = {401, 403, 407}
-    for status in (*refusals, 404, 502, None):
-        expected = FeishuAction.APP_REFUSED if status in refusals else FeishuAction.RETRY
-        assert FeishuUnreachable("no JSON", call="reply", status=status).action is expected, status
+    for answered in (*refusals, 404, 502, None):
+        expected = FeishuAction.APP_REFUSED if answered in refusals else FeishuAction.RETRY
+        assert FeishuUnreachable("no JSON", call="reply", status=answered).action is expected, answered
 
 
 def test_a_refusal_has_its_fix() -> None:
+    """The place in the console, the setting, or at least where the code is explained; for an admin more than that."""
     asked = [(code, fix) for fix, codes in FIXES.items() for code in codes]
     assert [(code, fix) for code, fix in asked if fix not in suggest_fix(refused(code), domain=DOMAIN)] == []
-
-
-def test_no_refusal_for_an_admin_is_only_to_be_looked_up() -> None:
     admins = (*ACTIONS["TELL_ADMIN"], *ACTIONS["APP_REFUSED"])
     assert [code for code in admins if "/search?" in suggest_fix(refused(code), domain=DOMAIN)] == []
+    error = FeishuUnreachable("no answer within 10 s", call="token")
+    assert describe(error) == "no answer, or none of Feishu's (no answer within 10 s)"
+    assert "whether this machine reaches https://open.feishu.cn" in suggest_fix(error, domain=DOMAIN)
 
 
 def test_a_description_quotes_the_platform() -> None:
@@ -139,14 +137,7 @@ def test_a_description_quotes_the_platform() -> None:
     assert describe(FeishuError("odd", call="image", code=7, action=FeishuAction.REPORT)) == "odd (code 7)"
 
 
-def test_no_answer_suggests_the_network_and_the_domain() -> None:
-    error = FeishuUnreachable("no answer within 10 s", call="token")
-    assert describe(error) == "no answer, or none of Feishu's (no answer within 10 s)"
-    assert "whether this machine reaches https://open.feishu.cn" in suggest_fix(error, domain=DOMAIN)
-
-
 ROOT = Path(__file__).parents[2]
-
 REPORT = """
 import asyncio, json, logging, sys
 loops = []
@@ -162,7 +153,6 @@ report["handlers"] = len(logging.getLogger("Lark").handlers) + len(logging.getLo
 report["frame"] = [Frame.DESCRIPTOR.full_name, const.HEADER_TYPE, const.FORBIDDEN]
 print(json.dumps(report))
 """
-
 OTHER_LAYOUT = {
     "__init__.py": "NEEDED = 'other'\n",
     "ws/__init__.py": "",

@@ -34,20 +34,14 @@ def rejected(content: bytes) -> DownloadFailed:
 
 
 def test_the_bytes_name_the_format() -> None:
+    """They are kept as they are; a page, a fragment or another kind of file is no image, and the next may be one."""
     for kind, suffix in {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif"}.items():
         image = inspect_image(content := encoded(kind))
         assert (image.format, image.suffix, image.width, image.height) == (kind, suffix, 64, 48)
         assert image.content is content
-
-
-NO_PICTURES = [
-    *(b"", b"<!doctype html><title>Sign in</title>", b"%PDF-1.7", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + bytes(64)),
-    *(b"GIF89a", b"RIFF\x00\x00\x00\x00WEBP", encoded("JPEG")[:20], encoded("TIFF")),
-]
-
-
-def test_what_is_no_picture_is_refused() -> None:
-    for content in NO_PICTURES:
+    others = [b"", b"<!doctype html><title>Sign in</title>", b"%PDF-1.7", b"\xff\xd8\xff", encoded("JPEG")[:20]]
+    others += [b"\x89PNG\r\n\x1a\n" + bytes(64), b"GIF89a", b"RIFF\x00\x00\x00\x00WEBP", encoded("TIFF")]
+    for content in others:
         error = rejected(content)
         assert (error.transient, error.permanent) == (True, False), content
 
@@ -93,24 +87,13 @@ def test_an_image_that_ends_too_early_or_has_a_hole_is_refused() -> None:
     assert "damaged" in str(rejected(holed))
 
 
-def test_a_jpeg_of_very_many_scans_is_not_decoded() -> None:
-    content = BytesIO()
-    Image.new("L", (64, 48)).save(content, "JPEG", progressive=True)
-    image = content.getvalue()
-    last_scan = image[image.rfind(b"\xff\xda") : -2]
-    assert inspect_image(image[:-2] + last_scan * 20 + image[-2:]).width == 64
-    assert rejected(image[:-2] + last_scan * 100_000 + image[-2:]).permanent
-
-
 def test_a_picture_that_would_unpack_into_gigabytes_is_refused() -> None:
-    for width, height in [
-        (12_001, 1),
-        (1, 12_001),
-        (60_000, 60_000),
-        (10_000, 10_000),
-        (12_000, 12_000),
-        (4_097, 4_096),
-    ]:
+    """A few bytes may announce any number of pixels; up to four times as many as any model makes are decoded.
+
+    Each scan of a JPEG is one more pass over all of them, and a small file could ask for a million.
+    """
+    large = [(12_001, 1), (1, 12_001), (60_000, 60_000), (10_000, 10_000), (12_000, 12_000), (4_097, 4_096)]
+    for width, height in large:
         content = bytearray(encoded("PNG"))
         content[16:24] = width.to_bytes(4) + height.to_bytes(4)
         content[29:33] = crc32(content[12:29]).to_bytes(4)
@@ -120,6 +103,12 @@ def test_a_picture_that_would_unpack_into_gigabytes_is_refused() -> None:
     for size in [(4_096, 4_096), (12_000, 1), (1, 12_000)]:
         image = inspect_image(encoded("PNG", size=size, mode="L"))
         assert (image.width, image.height) == size
+    scans = BytesIO()
+    Image.new("L", (64, 48)).save(scans, "JPEG", progressive=True)
+    jpeg = scans.getvalue()
+    last_scan = jpeg[jpeg.rfind(b"\xff\xda") : -2]
+    assert inspect_image(jpeg[:-2] + last_scan * 20 + jpeg[-2:]).width == 64
+    assert rejected(jpeg[:-2] + last_scan * 100_000 + jpeg[-2:]).permanent
 
 
 def test_shrinking_keeps_aspect_and_label() -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -33,58 +34,26 @@ def test_typed_size_becomes_pixels() -> None:
     }
 
 
+INVALID = ["512x512", "992x1024", "2080x1024", "1030x1024", "1_280x1280", "١٢٨٠x1280", "21:9", "huge", "", "1280"]
+
+
 def test_invalid_size_is_rejected() -> None:
-    for typed in (
-        "512x512",
-        "992x1024",
-        "2080x1024",
-        "1030x1024",
-        "1_280x1280",
-        "١٢٨٠x1280",
-        "21:9",
-        "huge",
-        "",
-        "1280",
-    ):
+    """With the allowed sizes beside it, and in the documented words."""
+    for typed in INVALID:
         with pytest.raises(InvalidSize) as caught:
             resolve("glm-image", typed)
         assert caught.value.values["model"] == "glm-image"
         assert "1728x960" in caught.value.values["allowed"]
-
-
-@pytest.mark.parametrize(
-    ("model", "size", "rule"),
-    [
+    for model, size, must_be in (
         ("glm-image", "512x512", "multiple of 32, 1024-2048px, max 2^22 pixels"),
         ("cogview-4", "2048x2048", "multiple of 16, 512-2048px, max 2^21 pixels"),
-    ],
-)
-def test_error_is_worded_as_documented(model: str, size: str, rule: str) -> None:
-    with pytest.raises(InvalidSize) as caught:
-        resolve(model, size)
-    assert caught.value.message == f"Invalid size: {size} for model {model}. Must be {rule}"
-
-
-def test_recommended_sizes_and_ratios_are_valid() -> None:
-    for model in MODELS:
-        for size in (*RECOMMENDED[model], DEFAULT_SIZE):
-            assert resolve(model, size) == size
-        for ratio in RATIOS:
-            size = resolve(model, ratio)
-            assert resolve(model, size) == size
-            assert ratio_name(size).removeprefix("≈") == ratio
-
-
-def test_rules_are_the_documented_ones() -> None:
-    glm, cogview = rule("glm-image"), rule("cogview-3-flash")
-    assert (glm.minimum, glm.maximum, glm.multiple, glm.max_pixels) == (1024, 2048, 32, 4_194_304)
-    assert (cogview.minimum, cogview.maximum, cogview.multiple, cogview.max_pixels) == (512, 2048, 16, 2_097_152)
-
-
-def test_unknown_model_is_rejected() -> None:
-    with pytest.raises(RequestRejected) as caught:
+    ):
+        with pytest.raises(InvalidSize) as caught:
+            resolve(model, size)
+        assert caught.value.message == f"Invalid size: {size} for model {model}. Must be {must_be}"
+    with pytest.raises(RequestRejected) as unknown:
         resolve("glm-image-2", "16:9")
-    assert caught.value.sentence == "failure.model"
+    assert unknown.value.sentence == "failure.model"
     with pytest.raises(RequestRejected):
         nearest("dall-e", 1024, 1024)
 
@@ -92,8 +61,19 @@ def test_unknown_model_is_rejected() -> None:
 RATIO_NAMES = {"2048x1152": "16:9", "1728x960": "≈16:9", "1280x1280": "1:1", "1568x1056": "≈3:2", "1440x720": "2:1"}
 
 
-def test_size_is_named_by_its_ratio() -> None:
+def test_recommended_sizes_and_ratios_are_valid() -> None:
+    """By the documented rules, but that a recommended size counts even where they say no."""
+    for model in MODELS:
+        for size in (*RECOMMENDED[model], DEFAULT_SIZE):
+            assert resolve(model, size) == size
+        for ratio in RATIOS:
+            size = resolve(model, ratio)
+            assert resolve(model, size) == size
+            assert ratio_name(size).removeprefix("≈") == ratio
     assert {size: ratio_name(size) for size in RATIO_NAMES} == RATIO_NAMES
+    glm, cogview = rule("glm-image"), rule("cogview-3-flash")
+    assert (glm.minimum, glm.maximum, glm.multiple, glm.max_pixels) == (1024, 2048, 32, 4_194_304)
+    assert (cogview.minimum, cogview.maximum, cogview.multiple, cogview.max_pixels) == (512, 2048, 16, 2_097_152)
 
 
 NEAREST = {
@@ -105,23 +85,19 @@ NEAREST = {
 }
 
 
-def test_nearest_size() -> None:
+def test_nearest_size_is_valid_and_of_the_same_ratio() -> None:
+    """As far as the model allows; a valid size stays as it is."""
     for model, pairs in NEAREST.items():
         for typed, size in map(str.split, pairs.split(", ")):
             assert nearest(model, *map(int, typed.split("x"))) == size
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_nearest_size_is_always_valid(model: str) -> None:
-    for width in range(1, 4000, 97):
-        for height in range(1, 4000, 89):
+    for model in MODELS:
+        for width, height in product(range(1, 4000, 97), range(1, 4000, 89)):
             found = nearest(model, width, height)
             assert resolve(model, found) == found
-    assert all(nearest(model, *map(int, size.split("x"))) == size for size in RECOMMENDED[model])
+        assert all(nearest(model, *map(int, size.split("x"))) == size for size in RECOMMENDED[model])
 
 
 BOT = Path(__file__).parents[2] / "bot"
-
 DECLARATION = """
     seed: int | None = _declare(
         None,
@@ -204,6 +180,9 @@ assert Options.from_stored({"seed": 7, "of_another_version": 1}).seed == 7
 
 
 def test_trial_option_is_known_everywhere(tmp_path: Path) -> None:
+    """One declaration and its sentences: it is parsed, resolved, repeated, shown, offered, sent and exported."""
+    # No two options share a name that can be typed.
+    assert len(NAMES) == sum(len(option.words) + len(option.flags) for option in OPTIONS.values())
     root = BOT.parent
     ignored = shutil.ignore_patterns("__pycache__", "static")
     for name in ("bot", "config", "tests"):
@@ -221,7 +200,3 @@ def test_trial_option_is_known_everywhere(tmp_path: Path) -> None:
     command = [sys.executable, "-c", CHECK]
     done = subprocess.run(command, check=False, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert (done.stderr, done.returncode) == ("", 0)
-
-
-def test_names_of_options_are_unambiguous() -> None:
-    assert len(NAMES) == sum(len(option.words) + len(option.flags) for option in OPTIONS.values())

@@ -17,19 +17,16 @@ from bot.models import ImagePrompt, Language
 from tests.unit.card_samples import catalogue, styles
 
 SHORT_FILE = '[[style]]\nname = {zh="水墨",en="ink"}\nwords = {zh="墨",en="ink wash"}\nexample = {zh="山",en="hills"}\n'
+SHIPPED = [
+    *("动漫", "写实", "国风", "像素", "线稿", "贴纸", "anime", "realistic", "sticker", "赛博朋克", "中国水墨画"),
+    *("油画质感", "3D渲染", "cyberpunk", "INK", "Oil", "3d"),
+]
 
 
-def test_a_dozen_styles_ship() -> None:
+def test_a_dozen_styles_ship_and_every_name_can_be_typed() -> None:
     assert len(styles().all) >= 12
+    assert [name for name in SHIPPED if name not in styles()] == []
     assert "巴洛克" not in styles()
-    for name in (
-        *("动漫", "写实", "国风", "像素", "线稿", "贴纸", "anime", "realistic", "sticker", "赛博朋克", "中国水墨画"),
-        *("油画质感", "3D渲染", "cyberpunk", "INK", "Oil", "3d"),
-    ):
-        assert name in styles()
-
-
-def test_every_name_can_be_typed() -> None:
     for name in styles():
         understood = parse(f"一只猫 /style {name} 坐在窗台上")
         assert isinstance(understood, ImagePrompt)
@@ -72,16 +69,14 @@ FAULTS = [
 
 
 def test_faults_in_the_file_are_listed(tmp_path: Path) -> None:
+    """A copy of the configuration need not hold every file."""
+    assert len(Styles.load(tmp_path)) > 10
     for text, fault in FAULTS:
         (tmp_path / "styles.toml").write_text(text, encoding="utf-8")
         with pytest.raises(SettingsError) as raised:
             Styles.load(tmp_path)
         (found,) = raised.value.faults
         assert found.startswith(f"styles.toml: {fault}")
-
-
-def test_without_a_file_of_its_own_a_folder_has_the_shipped_styles(tmp_path: Path) -> None:
-    assert len(Styles.load(tmp_path)) > 10
 
 
 ADVISED = {
@@ -97,7 +92,6 @@ ADVISED = {
     "advice.long": ["猫" * 1001],
 }
 """Prompts that the advice warns of, by the tip that they get."""
-
 CLEAR = [
     *("一只橘色的英国短毛猫，绿色眼睛，坐在木质窗台上", "赛博朋克风格的城市夜景"),
     *("中国山水画风格，远山近水，云雾缭绕", "从白天到夜晚的城市天际线", "海报，写着“白天营业，夜晚休息”"),
@@ -112,21 +106,17 @@ CLEAR = [
 
 
 def test_the_tip_fits_the_prompt() -> None:
+    """The words that a style adds do not make a vague prompt clear; what ``/tips`` calls vague is called so here."""
     for key, prompts in ADVISED.items():
         assert {prompt: tip_for(prompt) for prompt in prompts} == dict.fromkeys(prompts, key)
     assert {prompt: tip_for(prompt) for prompt in CLEAR} == dict.fromkeys(CLEAR)
-
-
-def test_a_style_does_not_make_a_vague_prompt_clear() -> None:
     assert tip_for("好看的图片，油画质感，厚涂笔触，画布纹理", raw_prompt="好看的图片") == "advice.vague"
     assert tip_for("好看的图片，油画质感，厚涂笔触，画布纹理") is None
     assert tip_for("猫" * 1001, raw_prompt="猫") == "advice.long"
-
-
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_the_examples_of_what_to_avoid_get_their_tips(language: Language) -> None:
-    vague, opposite, _ = re.findall("[（(]([^）)]+)[）)]", catalogue().text("tips.avoid", language))
-    assert (tip_for(vague), tip_for(opposite)) == ("advice.vague", "advice.contradictory")
+    languages: tuple[Language, ...] = ("zh", "en")
+    for language in languages:
+        vague, opposite, _ = re.findall("[（(]([^）)]+)[）)]", catalogue().text("tips.avoid", language))
+        assert (tip_for(vague), tip_for(opposite)) == ("advice.vague", "advice.contradictory")
 
 
 @given(st.text(max_size=1500))

@@ -25,20 +25,12 @@ ignorable = st.sampled_from(code_points(DEFAULT_IGNORABLE)).map(chr)
 junk = st.lists(ignorable | st.sampled_from("\0\x07\x1b\x7f\u2800\ufffc"), max_size=4).map("".join)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcZ/ ,:169xèяあ한\n"), junk), min_size=1, max_size=12))
-def test_ignorable_characters_disappear_anywhere(parts: list[tuple[str, str]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from("abcZ/ ,:169xèяあ한\n"), junk), min_size=1, max_size=12), st.text())
+def test_ignorable_characters_disappear_anywhere(parts: list[tuple[str, str]], text: str) -> None:
+    """Between signs of scripts that need none of them none is left and no other is lost; what was cleaned is clean."""
     typed = "".join(sign + hidden for sign, hidden in parts)
     assert visible(typed) == "".join(sign for sign, _ in parts)
-
-
-@given(st.text())
-def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     assert visible(visible(text)) == visible(text)
-
-
-def test_nothing_invisible_stays_around_a_chinese_word() -> None:
-    hidden = [chr(code) for code in code_points(DEFAULT_IGNORABLE) if code not in AFTER_HAN]
-    assert {one for one in hidden if visible(f"{one}帮{one}助{one}") != "帮助"} == set()
 
 
 NEEDED = [
@@ -59,12 +51,16 @@ NOT_NEEDED = {
 
 
 def test_what_an_emoji_or_a_script_needs_stays_and_the_rest_goes() -> None:
+    """Joiners, selectors, tags and fillers stay where they change what is seen, whatever stands around them.
+
+    The same characters go where they change nothing; other signs of a line's end become one.
+    """
     assert [visible(text) for text in NEEDED] == NEEDED
     assert [visible(f"\u200b{text}\ufeff 猫\ufe0f") for text in NEEDED] == [f"{text} 猫" for text in NEEDED]
     assert [text for text in NEEDED if is_blank(text)] == []
     assert {text: visible(text) for text in NOT_NEEDED} == NOT_NEEDED
-
-
-def test_a_text_in_which_nothing_can_be_seen() -> None:
+    # Around a Chinese word only a variant of an ideograph stays.
+    hidden = [chr(code) for code in code_points(DEFAULT_IGNORABLE) if code not in AFTER_HAN]
+    assert {one for one in hidden if visible(f"{one}帮{one}助{one}") != "帮助"} == set()
     blank = ["", " \u3000\n", "\u3164", "\ufe0f", "\u2800\u2800", "\u0301", "\ufeff\u00ad \0"]
     assert [text for text in blank if not is_blank(text)] == []
