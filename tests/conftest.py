@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ from tests.support.databases import postgres_database, sqlite_database
 # ``nohup`` a hangup.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# A commit in memory does not wait for a disk, where hundreds of tests commit at once.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own in it
+if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 2 * 1024**3:
+    os.environ["TMPDIR"] = str(_MEMORY)
 
 ENGINES = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
 
@@ -38,7 +44,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-LONGEST = ("test_understands_people.py", "test_chaos.py", "test_state_machine.py", "test_upgrade.py", "test_image.py")
+LONGEST = (
+    "test_understands_people.py",
+    "test_crash_matrix.py",
+    "test_chaos.py",
+    "test_state_machine.py",
+    "test_image.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +19,10 @@ from bot.models import Failure, State
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.worker.admin_alerts import HOUR, AdminAlerts, nearly_full, silent_since
-from tests.support.builders import accept, reception_of
-from tests.support.dsl import CATALOGUE, QUICK, REDELIVERY, BotUnderTest, all_strings, header_color, wait_for
+from tests.support.builders import accept, change, reception_of
+from tests.support.dsl import CATALOGUE, QUICK, REDELIVERY, BotUnderTest, all_strings, wait_for
 
 NOW = 10_000_000.0
-WORDS = CATALOGUE
 ABSENT = "ou_nobody"
 ADMINS = ("管理甲", "管理乙")
 BLOCKED = "网站防火墙 您的请求已被拦截 Access denied by the firewall"
@@ -70,22 +70,16 @@ def test_when_nothing_succeeds(
 
 
 @pytest.fixture
-def bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
+def bot(tmp_path: Path) -> Iterator[BotUnderTest]:
     """A bot with two admins that exist and one whom Feishu does not know."""
     feishu = FeishuStandIn(delivery=REDELIVERY)
     people = [feishu.state.add_person(name).open_id for name in ADMINS]
-    made = BotUnderTest(
-        folder=tmp_path_factory.mktemp("bot"),
-        pace=replace(QUICK, upkeep=0.05),
-        feishu=feishu,
-        variables={"BOT_TEAM_ADMINS": ",".join([ABSENT, *people])},
-    )
-    with made as bot:
+    variables, pace = {"BOT_TEAM_ADMINS": ",".join([ABSENT, *people])}, replace(QUICK, upkeep=0.05)
+    with BotUnderTest(folder=tmp_path, pace=pace, feishu=feishu, variables=variables) as bot:
         yield bot
 
 
 def told(bot: BotUnderTest) -> list[ChatMessage]:
-    """The messages to the admins."""
     admins = [person for person in bot.feishu.people if person.name in ADMINS]
     chats = {bot.feishu.state.direct_chat(person.open_id).chat_id for person in admins}
     return [message for message in bot.feishu.messages if message.chat_id in chats]
@@ -103,27 +97,23 @@ def told(bot: BotUnderTest) -> list[ChatMessage]:
 def test_each_admin_gets_one_message_a_cause(bot: BotUnderTest, fault: str, key: str, values: dict[str, str]) -> None:
     """Three failed prompts make one message to each admin, in both languages, and the people get their cards."""
     bot.glm.arm(fault, times=3)
-    for user in [bot.new_user() for _ in range(3)]:
-        user.wait_for_end(user.send())
-        assert header_color(user.answers[0]) == "red"
+    for _ in range(3):
+        assert bot.new_user().ask().color == "red"
     wait_for(lambda: len(told(bot)) >= 2 and bot.idle)
     bot.stop()
     bot.start()
-    user = bot.new_user()
-    user.wait_for_end(user.send())
+    bot.new_user().ask()
     messages = told(bot)
     assert len({message.chat_id for message in messages}) == len(messages) == 2
     for message in messages:
         shown = list(all_strings(json.loads(message.content)))
-        assert WORDS.text(key, "zh", **values) in shown
-        assert WORDS.text(key, "en", **values) in shown
+        assert CATALOGUE.text(key, "zh", **values) in shown
+        assert CATALOGUE.text(key, "en", **values) in shown
 
 
 def test_an_admin_who_cannot_be_reached_is_in_nobodys_way(bot: BotUnderTest) -> None:
-    """What Feishu refuses to deliver ends at once, and the others are told."""
     bot.glm.arm("glm_1113")
-    user = bot.new_user()
-    user.wait_for_end(user.send())
+    bot.new_user().ask()
     wait_for(lambda: len(told(bot)) == 2 and bot.idle)
     with bot.app.database.read() as connection:
         row = connection.execute(select(requests.c.outcome).where(requests.c.sender == ABSENT)).one()
@@ -151,10 +141,10 @@ def end(database: Database, origin: str, *, ago: float, code: str | None) -> Non
     failure = Failure(code=code or "", sentence="failure.server")
     how = {"state": State.FAILED, "failure": failure} if code else {"state": State.DONE}
     of_request = select(requests.c.request_id).where(requests.c.dedup_key == origin).scalar_subquery()
-    with database.write() as connection:
-        connection.execute(
-            update(generations).where(generations.c.request_id == of_request).values(ended_at=database.now - ago, **how)
-        )
+    change(
+        database,
+        update(generations).where(generations.c.request_id == of_request).values(ended_at=database.now - ago, **how),
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,13 +158,11 @@ def end(database: Database, origin: str, *, ago: float, code: str | None) -> Non
     ],
 )
 def test_what_is_wrong_with_the_account(database: Database, minutes: float, code: str, told: list[str]) -> None:
-    """Each failure of the last hour that is the account's is told."""
     end(database, "om_1", ago=minutes * 60, code=code)
     assert [origin.split(":")[1] for origin in look(database)] == told
 
 
 def test_silence_is_told_once_over_all_processes(database: Database) -> None:
-    """After an hour without an image each look finds the one message that is there, on either engine."""
     end(database, "om_1", ago=90, code="server_error")
     assert look(database) == []
     end(database, "om_2", ago=HOUR + 60, code="server_error")
@@ -190,8 +178,7 @@ def test_failures_far_apart_are_silence_until_an_image_comes(database: Database)
     end(database, "om_between", ago=6 * HOUR, code=None)
     end(database, "om_2", ago=60, code="server_error")
     assert look(database) == []
-    with database.write() as connection:
-        connection.execute(delete(requests).where(requests.c.dedup_key == "om_between"))
+    change(database, delete(requests).where(requests.c.dedup_key == "om_between"))
     assert [origin.split(":")[1] for origin in look(database)] == ["silent"]
 
 
@@ -203,13 +190,9 @@ def test_a_model_that_works_hides_no_fault_of_the_account(database: Database) ->
 
 
 def test_processes_that_look_at_once_leave_one_message(database: Database) -> None:
-    """Eight looks at the same moment leave one message for one admin."""
     end(database, "om_1", ago=60, code="insufficient_balance")
-    looks = [threading.Thread(target=look, args=(database,)) for _ in range(8)]
-    for one in looks:
-        one.start()
-    for one in looks:
-        one.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(look, [database] * 8))
     assert [origin.split(":")[1] for origin in look(database)] == ["balance"]
 
 
@@ -226,7 +209,6 @@ def test_the_share_of_a_month_is_told(database: Database, used: float, limit: fl
 
 
 def test_both_shares_of_each_allowance_are_told_once_to_the_chat(database: Database) -> None:
-    """As a month goes on each is told twice at the most, in the chat of the admins alone."""
     told: list[str] = []
     for used in (70, 85, 90, 100, 130):
         told = look(database, {"images": (used, 100), "yuan": (used / 10, 10.0)}, chat="oc_admins")
@@ -241,8 +223,7 @@ def test_the_budget_is_told_in_the_admins_chat(tmp_path: Path) -> None:
     variables = {"BOT_TEAM_ADMIN_CHAT": "oc_group", "BOT_LIMITS_IMAGES_PER_MONTH": "5"}
     with BotUnderTest(folder=tmp_path, feishu=feishu, pace=replace(QUICK, upkeep=0.05), variables=variables) as bot:
         for _ in range(4):
-            user = bot.new_user()
-            user.wait_for_end(user.send())
+            bot.new_user().ask()
 
         def told() -> list[str]:
             cards = [one for one in feishu.messages if one.chat_id == "oc_group" and one.sender == feishu.app_id]
@@ -251,7 +232,7 @@ def test_the_budget_is_told_in_the_admins_chat(tmp_path: Path) -> None:
         wait_for(lambda: told() and bot.idle)
         (words,) = told()
         for language in ("zh", "en"):
-            assert WORDS.text("notice.admin_images.text", language, details="80% (4/5)") in words
+            assert CATALOGUE.text("notice.admin_images.text", language, details="80% (4/5)") in words
 
 
 @pytest.mark.parametrize(

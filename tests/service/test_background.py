@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, func, select, text, update
 
 from bot.background import Background
+from bot.db.database import Database
+from bot.db.leases import Leases, new_owner
+from bot.db.tables import requests, workers
 from bot.errors import DatabaseUnavailable
-from tests.support.dsl import DEADLINE, QUICK, BotUnderTest, header_color, wait_for
+from tests.support.builders import LEASE, accept, change
+from tests.support.dsl import CATALOGUE, DEADLINE, QUICK, BotUnderTest, all_strings, posts_of, wait_for
 
 
 class Step:
@@ -25,27 +30,25 @@ class Step:
         self.runs = 0
 
     def __call__(self) -> None:
-        """Runs once."""
         self.runs += 1
         if self.error is not None:
             raise self.error
 
 
 @contextmanager
-def background() -> Iterator[tuple[Background, list[str]]]:
-    """A runner, and the names of the tasks that it counted as crashed."""
-    stopping, crashed = threading.Event(), list[str]()
-    runner = Background(stopping=stopping, on_crash=crashed.append)
-    yield runner, crashed
+def background(on_crash: Callable[[str], None] = lambda _name: None) -> Iterator[Background]:
+    """A runner of loops, which end with the block."""
+    stopping = threading.Event()
+    runner = Background(stopping=stopping, on_crash=on_crash)
+    yield runner
     stopping.set()
     runner.close()
 
 
 @pytest.mark.parametrize("error", [MemoryError(), UnicodeError("label empty"), RuntimeError(), KeyError("x")])
 def test_a_loop_survives_any_error(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged with its traceback, counted, named as failing while it lasts, and the loop goes on afterwards."""
-    step = Step(error)
-    with background() as (runner, crashed):
+    step, crashed = Step(error), list[str]()
+    with background(crashed.append) as runner:
         runner.start("example", step, every=0.01, longest_retry=0.01)
         wait_for(lambda: "background task example keeps failing" in (runner.problem or ""))
         assert "task crashed task=example" in caplog.text
@@ -59,8 +62,8 @@ def test_a_loop_survives_any_error(error: Exception, caplog: pytest.LogCaptureFi
 
 def test_an_outage_is_no_crash(caplog: pytest.LogCaptureFixture) -> None:
     """A database that is away is logged in a line and neither counted nor named, as others report it."""
-    step = Step(DatabaseUnavailable("gone"))
-    with background() as (runner, crashed):
+    step, crashed = Step(DatabaseUnavailable("gone")), list[str]()
+    with background(crashed.append) as runner:
         runner.start("example", step, longest_retry=0.01)
         wait_for(lambda: step.runs > 5)
         assert (runner.problem, crashed) == (None, [])
@@ -69,9 +72,8 @@ def test_an_outage_is_no_crash(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_hanging_loop_is_named() -> None:
-    """A step that does not return is reported until it does."""
     go_on = threading.Event()
-    with background() as (runner, _):
+    with background() as runner:
         runner.start("example", go_on.wait, every=DEADLINE, hang_after=0.05)
         named = "background task example has made no progress"
         wait_for(lambda: named in (runner.problem or ""))
@@ -80,39 +82,33 @@ def test_a_hanging_loop_is_named() -> None:
 
 
 def test_a_report_that_fails_ends_no_loop() -> None:
-    """Even where the error cannot be counted or logged, the loop goes on."""
-
     def fail(_name: str) -> None:
         raise MemoryError
 
-    stopping, step = threading.Event(), Step(RuntimeError())
-    runner = Background(stopping=stopping, on_crash=fail)
-    runner.start("example", step, longest_retry=0.01)
-    wait_for(lambda: step.runs > 3)
-    stopping.set()
-    runner.close()
+    step = Step(RuntimeError())
+    with background(on_crash=fail) as runner:
+        runner.start("example", step, longest_retry=0.01)
+        wait_for(lambda: step.runs > 3)
 
 
 @contextmanager
 def refusing(bot: BotUnderTest, condition: str) -> Iterator[None]:
     """Every matching write fails with an error that no outage causes."""
-    with bot.app.database.write() as connection:
-        connection.execute(text(f"CREATE TRIGGER refuse BEFORE {condition} BEGIN SELECT RAISE(ABORT, 'refused'); END"))
+    change(
+        bot.app.database, text(f"CREATE TRIGGER refuse BEFORE {condition} BEGIN SELECT RAISE(ABORT, 'refused'); END")
+    )
     yield
-    with bot.app.database.write() as connection:
-        connection.execute(text("DROP TRIGGER refuse"))
+    change(bot.app.database, text("DROP TRIGGER refuse"))
 
 
-def get(bot: BotUnderTest, path: str) -> httpx.Response:
-    """What the bot answers to whoever watches it."""
-    origin = (bot.feishu.webhook_url or "").partition("/webhook")[0]
-    return httpx.get(f"{origin}{path}", headers={"Authorization": "Bearer not-a-real-token"}, trust_env=False)
+def metrics(bot: BotUnderTest) -> str:
+    headers = {"Authorization": "Bearer not-a-real-token"}
+    return httpx.get(f"{bot.origin}/metrics", headers=headers, trust_env=False).text
 
 
 def is_unready(bot: BotUnderTest, *reasons: str) -> bool:
-    """Whether one answer of ``/readyz`` is 503 and gives all these reasons."""
-    answer = get(bot, "/readyz")
-    return answer.status_code == 503 and all(reason in answer.text for reason in reasons)
+    status, text = bot.readiness
+    return status == 503 and all(reason in text for reason in reasons)
 
 
 def test_a_work_loop_that_keeps_failing_stops_looking_alive(tmp_path: Path) -> None:
@@ -123,25 +119,22 @@ def test_a_work_loop_that_keeps_failing_stops_looking_alive(tmp_path: Path) -> N
         with refusing(bot, "UPDATE OF state ON generations WHEN new.state = 'generating'"):
             said = user.send()
             wait_for(lambda: is_unready(bot, "no recent worker heartbeat", "background task worker keeps failing"))
-            assert 'bot_task_crashes_total{task="worker"}' in get(bot, "/metrics").text
+            assert 'bot_task_crashes_total{task="worker"}' in metrics(bot)
         user.wait_for_end(said)
-        wait_for(lambda: get(bot, "/readyz").status_code == 200)
+        wait_for(lambda: bot.readiness[0] == 200)
 
 
 def test_a_pool_task_that_crashes_loses_no_request(tmp_path: Path) -> None:
-    """The answer that cannot be stored is logged and counted, and comes once it can."""
     pace = replace(QUICK, lease=0.3, beat=0.05, takeups=1000)
     with BotUnderTest(folder=tmp_path, pace=pace, variables={"METRICS_TOKEN": "not-a-real-token"}) as bot:
         user = bot.new_user()
         with refusing(bot, "UPDATE OF answer_id ON requests"):
             said = user.send()
-            wait_for(lambda: 'bot_task_crashes_total{task="publish"}' in get(bot, "/metrics").text)
-        user.wait_for_end(said)
-        assert [header_color(answer) for answer in user.answers] == ["green"]
+            wait_for(lambda: 'bot_task_crashes_total{task="publish"}' in metrics(bot))
+        assert user.ask(said).color == "green"
 
 
 def test_a_work_loop_that_hangs_stops_looking_alive(tmp_path: Path) -> None:
-    """While a look at the database does not return, ``/readyz`` says so and names the loop; afterwards it is ready."""
     pace = replace(QUICK, beat=0.05, silence=0.5)
     with BotUnderTest(folder=tmp_path, pace=pace) as bot:
         go_on = threading.Event()
@@ -156,4 +149,62 @@ def test_a_work_loop_that_hangs_stops_looking_alive(tmp_path: Path) -> None:
         wait_for(lambda: is_unready(bot, "no recent worker heartbeat", named))
         go_on.set()
         event.remove(hanging, "before_cursor_execute", hang)
-        wait_for(lambda: get(bot, "/readyz").status_code == 200)
+        wait_for(lambda: bot.readiness[0] == 200)
+
+
+def seen_at(bot: BotUnderTest) -> float:
+    with bot.app.database.read() as connection:
+        return connection.scalar(select(func.max(workers.c.seen_at))) or 0.0
+
+
+def test_a_beat_that_breaks_is_not_the_last(bot: BotUnderTest, caplog: pytest.LogCaptureFixture) -> None:
+    with refusing(bot, "INSERT ON workers"):
+        wait_for(lambda: "task crashed task=heartbeat" in caplog.text)
+        before = seen_at(bot)
+    wait_for(lambda: seen_at(bot) > before)
+
+
+def test_a_lock_that_cannot_be_looked_at(database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the system does not tell who lives, that one's lease is waited for, and others are known to be dead."""
+    owners = [new_owner(), new_owner()]
+    with closing(Leases(database, folder=tmp_path)) as leases, caplog.at_level(logging.WARNING):
+        for number, owner in enumerate(owners):
+            accept(database, f"om_{number}")
+            mine = requests.c.dedup_key == f"om_{number}"
+            with database.write() as connection:
+                lease = {"owner": owner, "lease_until": database.now + LEASE}
+                connection.execute(update(requests).where(mine).values(lease))
+        paths = [tmp_path / f"{owner.replace(':', '-')}.lock" for owner in owners]
+        paths[0].mkdir()
+        paths[1].touch()
+        assert leases.release_dead_leases() == owners[1:]
+        assert f"lease file not checked owner={owners[0]}" in caplog.text
+        assert not paths[1].exists()
+
+
+def test_a_process_that_leaves_fails_no_picture(tmp_path: Path) -> None:
+    """While a download waits minutes to be tried again, the process leaves; the next one tries at once."""
+    pace = replace(QUICK, download=replace(QUICK.download, first_wait=600.0, longest_wait=600.0))
+    with BotUnderTest(folder=tmp_path, pace=pace) as bot:
+        user = bot.new_user()
+        bot.glm.arm("image_reset")
+        said = user.send()
+        wait_for(lambda: bot.glm.downloads)
+        bot.stop()
+        bot.start()
+        user.assert_one_image(said)
+
+
+def test_a_card_that_cannot_be_rendered_says_so(tmp_path: Path) -> None:
+    """A request that breaks whoever shows it ends after five times, and its card tells that it did."""
+    with BotUnderTest(folder=tmp_path, pace=replace(QUICK, lease=0.2, beat=0.05)) as bot:
+        user = bot.new_user()
+        bot.glm.seconds = 1.0
+        said = user.send()
+        wait_for(lambda: bot.glm.working)
+        with bot.app.database.write() as connection:
+            broken = {"kind": "rejected", "content": {}, "desired_version": requests.c.desired_version + 1}
+            connection.execute(update(requests).values(broken))
+        bot.wait_until_idle()
+        assert CATALOGUE.text("notice.stalled.title", "zh") in all_strings(user.first_card)
+        assert len(user.answers) == len(posts_of(bot.glm, said)) == 1

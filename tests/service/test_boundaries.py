@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -20,51 +19,35 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.sandbox.feishu.state import ChatMessage
-from bot.sandbox.http import shared_tls
 from tests.support.dsl import (
+    CALL_TIMEOUT,
     QUICK,
     REDELIVERY,
+    Around,
     BotUnderTest,
-    Conversation,
+    MovableClock,
     TimeoutTransport,
     around,
-    header_color,
     is_final,
     wait_for,
 )
 
-PACE = replace(QUICK, backoff_in_all=30.0, upload_in_all=30.0, download=replace(QUICK.download, seconds=30.0))
+PACE = replace(
+    QUICK, silence=2.0, backoff_in_all=30.0, upload_in_all=30.0, download=replace(QUICK.download, seconds=30.0)
+)
 """Ten seconds of production pass in a few retries; none of the limits in all may end a request meanwhile."""
 
 TEN_SECONDS = 4
 """Calls that fail in a row: as many as a call with its waits of 1, 2, 4 … s makes in ten seconds."""
 
-CALL_SECONDS = 1.0
-"""After how long a call is given up in the cells in which one is never answered."""
-
-
-@dataclass
-class Clock:
-    """The bot's clock, which can be moved."""
-
-    ahead: float = 0.0
-
-    def __call__(self) -> float:
-        """Seconds since 1970."""
-        return time.time() + self.ahead
-
 
 class Hold:
-    """Holds every call while it is told to."""
-
     def __init__(self) -> None:
         self.free = threading.Event()
         self.free.set()
         self.held = 0
 
     def handle(self, inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
-        """Sends the request when it may go."""
         if not self.free.is_set():
             self.held += 1
             self.free.wait(30.0)
@@ -74,27 +57,26 @@ class Hold:
 class Scene:
     """A bot whose boundaries can be disturbed."""
 
-    def __init__(self, folder: Path, *, seconds: float) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.clock = Clock()
+        self.clock = MovableClock()
         self.holds = {"glm": Hold(), "feishu": Hold()}
         self.bot = BotUnderTest(
             folder=folder,
             pace=PACE,
             clock=self.clock,
-            call_timeout=seconds,
-            wrap_glm=lambda inner: around(self.holds["glm"].handle)(TimeoutTransport(inner)),
-            wrap_feishu=lambda inner: around(self.holds["feishu"].handle)(TimeoutTransport(inner, seconds=seconds)),
+            wrap_glm=around(self.holds["glm"].handle),
+            wrap_feishu=lambda inner: Around(
+                TimeoutTransport(inner, seconds=self.patience), self.holds["feishu"].handle
+            ),
         )
 
-    def readiness(self) -> httpx.Response:
-        """What the bot tells whoever watches it."""
-        url = (self.bot.feishu.webhook_url or "").replace("/webhook/event", "/readyz")
-        return httpx.get(url, trust_env=False, verify=shared_tls(), timeout=30.0)
+    def patience(self) -> float | None:
+        """Seconds for a call to Feishu, few where one is never answered."""
+        return CALL_TIMEOUT if any(one.name == "hang" for one in self.bot.feishu.faults.armed) else None
 
     @contextmanager
     def glm(self, fault: str, *, times: int) -> Iterator[Callable[[], bool]]:
-        """Paid calls or downloads fail."""
         glm = self.bot.glm
         glm.arm(fault, times=times)
         met = min(times, TEN_SECONDS)
@@ -103,7 +85,6 @@ class Scene:
 
     @contextmanager
     def feishu(self, fault: str, *, times: int | None, on: str = "any") -> Iterator[Callable[[], bool]]:
-        """Calls to Feishu fail."""
         faults = self.bot.feishu.faults
         faults.arm(fault, on=on, times=times)
         met = min(times or TEN_SECONDS, TEN_SECONDS)
@@ -112,7 +93,6 @@ class Scene:
 
     @contextmanager
     def slowly(self, name: str) -> Iterator[Callable[[], bool]]:
-        """Calls to a platform are held for a while."""
         hold = self.holds[name]
         hold.free.clear()
         yield lambda: hold.held > 0
@@ -180,7 +160,6 @@ class Cell:
     reachable: bool = True
     end: str = "green"
     cause: str | None = None
-    seconds: float = 30.0
 
 
 FOREVER = 1000
@@ -195,13 +174,13 @@ CELLS = {
     "GLM refused": Cell(trouble=lambda scene: scene.glm("glm_1113", times=1), end="red"),
     "images once": Cell(trouble=lambda scene: scene.glm("image_reset", times=1)),
     "images ten seconds": Cell(trouble=lambda scene: scene.glm("image_403", times=3)),
-    "images slow": Cell(trouble=lambda scene: scene.glm("image_slow", times=1), seconds=CALL_SECONDS),
+    "images slow": Cell(trouble=lambda scene: scene.glm("image_slow", times=1)),
     "images garbage": Cell(trouble=lambda scene: scene.glm("image_html", times=1)),
     "images truncated": Cell(trouble=lambda scene: scene.glm("image_truncated", times=1)),
     "Feishu once": Cell(trouble=lambda scene: scene.feishu("reset_before", times=1, on="reply")),
     "Feishu ten seconds": Cell(trouble=lambda scene: scene.feishu("html_502", times=None), reachable=False),
     "Feishu slow": Cell(trouble=lambda scene: scene.slowly("feishu"), reachable=False),
-    "Feishu silent": Cell(trouble=lambda scene: scene.feishu("hang", times=1, on="reply"), seconds=CALL_SECONDS),
+    "Feishu silent": Cell(trouble=lambda scene: scene.feishu("hang", times=1, on="reply")),
     "Feishu garbage": Cell(trouble=lambda scene: scene.feishu("empty_body", times=1, on="patch")),
     "Feishu refused": Cell(trouble=lambda scene: scene.feishu("scope", times=None), reachable=False, cause=REFUSED),
     "Feishu secret refused": Cell(
@@ -222,7 +201,7 @@ CELLS = {
 @pytest.mark.parametrize("cell", CELLS.values(), ids=list(CELLS))
 def test_trouble_at_one_boundary(cell: Cell, tmp_path: Path) -> None:
     """One person's prompt has one card and costs one image at most; the other person is answered."""
-    scene = Scene(tmp_path, seconds=cell.seconds)
+    scene = Scene(tmp_path)
     with scene.bot as bot:
         bot.feishu.delivery = replace(REDELIVERY, ladder=(0.2,) * 150)
         prompting, asking = bot.new_user(), bot.new_user()
@@ -232,24 +211,17 @@ def test_trouble_at_one_boundary(cell: Cell, tmp_path: Path) -> None:
             wait_for(met)
             question = asking.send("/help")
             if cell.reachable:
-                wait_for_answer(asking, question)
+                wait_for(lambda: bot.feishu.replies(question.message_id))
             if cause := cell.cause:
                 # For a moment it may only know that the worker is silent.
-                wait_for(lambda: (ready := scene.readiness()).status_code == 503 and cause in ready.text)
-        wait_for_answer(asking, question)
-        wait_for(lambda: is_final(bot.feishu, prompt) and bot.idle)
-        assert [header_color(card) for card in bot.feishu.replies(prompt.message_id)] == [cell.end]
+                wait_for(lambda: (ready := bot.readiness)[0] == 503 and cause in ready[1])
+        wait_for(lambda: bot.feishu.replies(question.message_id))
+        wait_for(lambda: is_final(bot.feishu, prompt))
+        assert prompting.ask(prompt).color == cell.end
         assert len(bot.feishu.replies(question.message_id)) == 1
         assert sum(call.paid for call in prompting.posts(prompt)) <= 1
-        later = asking.send()
-        wait_for(lambda: is_final(bot.feishu, later) and bot.idle)
-        assert [header_color(card) for card in bot.feishu.replies(later.message_id)] == ["green"]
+        assert asking.ask().color == "green"
         # A clock that is still wrong is named until it is set right.
         status = 503 if scene.clock.ahead else 200
-        wait_for(lambda: scene.readiness().status_code == status)
-        assert ("clock" in scene.readiness().text) == bool(scene.clock.ahead)
-
-
-def wait_for_answer(user: Conversation, said: ChatMessage) -> None:
-    """Waits until a message is answered."""
-    wait_for(lambda: bool(user.bot.feishu.replies(said.message_id)))
+        wait_for(lambda: bot.readiness[0] == status)
+        assert ("clock" in bot.readiness[1]) == bool(scene.clock.ahead)

@@ -6,7 +6,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy import func, select, update
 
@@ -15,31 +14,20 @@ from bot.db.leases import Leases, repair_times, workers_alive
 from bot.db.tables import generations, key_value, requests, timers, workers
 from bot.timings import PlatformClock
 from tests.support.builders import LEASE, accept
-from tests.support.dsl import QUICK, BotUnderTest, header_color, wait_for
+from tests.support.dsl import QUICK, BotUnderTest, MovableClock, header_color, wait_for
 
 HOUR = 3600.0
 PACE = replace(QUICK, beat=0.05, backoff_in_all=60.0)
 """The platform's limit is waited for, however long a bot takes to stop and start."""
 
 
-class Clock:
-    """A clock that can be set."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        """Seconds since 1970, as this clock shows them."""
-        return time.time() + self.ahead
-
-
 @pytest.mark.parametrize(("step", "stopped"), [(-60.0, False), (-24 * HOUR, True)], ids=["running", "stopped"])
 def test_a_clock_that_is_set_back(tmp_path: Path, step: float, *, stopped: bool) -> None:
     """A prompt that waits for the platform's limit and a new one are both answered, by a running and a new process."""
-    clock = Clock()
+    clock = MovableClock()
     with BotUnderTest(folder=tmp_path, pace=PACE, clock=clock) as bot:
         user = bot.new_user()
-        user.wait_for_end(user.send())
+        user.ask()
         bot.glm.arm("glm_1302", times=2)
         waiting = user.send()
         wait_for(lambda: user.posts(waiting))
@@ -113,12 +101,6 @@ def test_a_time_that_no_wait_can_mean_counts_as_now(database: Database, name: st
             assert (stored(database, column) > 0) is kept_times
 
 
-def ready(bot: BotUnderTest) -> httpx.Response:
-    """What ``/readyz`` answers."""
-    origin = (bot.feishu.webhook_url or "").partition("/webhook")[0]
-    return httpx.get(f"{origin}/readyz", trust_env=False)
-
-
 @pytest.mark.parametrize(
     ("step", "words", "stopped"),
     [(8.5 * HOUR, "8 h 30 min ahead of", False), (-HOUR, "1 h 0 min behind", True)],
@@ -128,35 +110,31 @@ def test_a_clock_that_is_wrong_drops_no_event(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, step: float, words: str, *, stopped: bool
 ) -> None:
     """Events are as old as Feishu's own time says; the log and ``/readyz`` tell by how much the clock is wrong."""
-    clock = Clock()
+    clock = MovableClock()
     with BotUnderTest(folder=tmp_path, pace=PACE, clock=clock) as bot:
-        wait_for(lambda: ready(bot).status_code == 200)
+        wait_for(lambda: bot.readiness[0] == 200)
         if stopped:
             bot.stop()
         clock.ahead += step
         if stopped:
             bot.start()
-        user = bot.new_user()
-        user.wait_for_end(user.send())
-        assert [header_color(answer) for answer in user.answers] == ["green"]
-        answer = ready(bot)
-        assert (answer.status_code, words in answer.text) == (503, True)
+        assert bot.new_user().ask().color == "green"
+        status, reason = bot.readiness
+        assert (status, words in reason) == (503, True)
         assert sum("clock wrong" in record.message for record in caplog.records) == 1
         assert "event dropped" not in caplog.text
         clock.ahead = 0.0
-        wait_for(lambda: ready(bot).status_code == 200)
+        wait_for(lambda: bot.readiness[0] == 200)
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Thu, 99 Foo 2026 00:00:00 GMT", "Mon, 01 Jan 99999999 0:0:0"])
 def test_a_date_that_cannot_be_read_changes_nothing(date: str | None) -> None:
-    """Until a good one has come the time is this machine's."""
     platform = PlatformClock(lambda: 1000.0)
     platform.learn(date)
     assert (platform.is_known, platform.now(), platform.problem) == (False, 1000.0, None)
 
 
 def test_the_platforms_time_goes_on_whatever_becomes_of_the_clock() -> None:
-    """What was learnt is counted on by a clock that nobody sets."""
     now, elapsed = [1_000_000_000.0], [50.0]
     platform = PlatformClock(lambda: now[0], elapsed=lambda: elapsed[0])
     platform.learn("Sun, 09 Sep 2001 01:46:40 GMT")

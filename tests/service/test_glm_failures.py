@@ -1,31 +1,27 @@
-"""Failures of the GLM API by sentence: what the card says, how often it was paid for, and that the slot is free again.
+"""Answers of the GLM API: failures by sentence, what may be billed, and what no database and no card can hold.
 
 Which code leads to which error is the subject of the unit tests of the responses; here each sentence has one fault.
+The bot has one slot, so that each test also shows that the one before it left the slot free.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
-from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
+from bot.db.tables import generations
 from bot.sandbox.faults import FAULTS
-from tests.support.dsl import (
-    CALL_TIMEOUT,
-    CATALOGUE,
-    QUICK,
-    BotUnderTest,
-    all_strings,
-    card_actions,
-    header_color,
-    wait_for,
-)
-
-WORDS = CATALOGUE
+from tests.clients.commands import run
+from tests.support.builders import change
+from tests.support.dsl import CATALOGUE, QUICK, BotUnderTest, Card, Conversation, around, wait_for
 
 FAILURES = {
     # The fault, its sentence with its placeholders, and whether the call may be billed.
@@ -62,118 +58,159 @@ WAITS = {"glm_1302": "failure.rate_limit", "glm_1305": "failure.overloaded", "re
 
 @pytest.fixture(scope="module")
 def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
-    """One bot for all faults; each meets a new user in a new chat."""
     pace = replace(QUICK, backoff_in_all=900.0)
-    with BotUnderTest(folder=tmp_path_factory.mktemp("bot"), call_timeout=CALL_TIMEOUT, pace=pace) as bot:
+    with BotUnderTest(folder=tmp_path_factory.mktemp("bot"), pace=pace) as bot:
         yield bot
         assert bot.glm.strays == []
 
 
-@pytest.fixture
-def bot(shared_bot: BotUnderTest) -> Iterator[BotUnderTest]:
-    """The bot, with no fault left armed by another test."""
-    yield shared_bot
-    shared_bot.glm.disarm()
-
-
-def assert_says(shown: list[str], key: str, values: dict[str, str]) -> None:
+def assert_says(card: Card, key: str, values: dict[str, str]) -> None:
     """A card has a sentence in both languages; a place where the content filter looked has its word in each."""
     for language in ("zh", "en"):
         said = dict(values)
         for name in {"where", "level"} & values.keys():
-            said[name] = WORDS.text(values[name], language)
+            said[name] = CATALOGUE.text(values[name], language)
         if key.startswith("failure.content"):
-            said["level"] = WORDS.text("level.note", language, level=said["level"])
-        key = key if WORDS.placeholders(key) <= set(said) else f"{key}_plain"
-        assert any(WORDS.text(key, language, **said) in words for words in shown), shown
-
-
-def charged(bot: BotUnderTest) -> int:
-    """How many calls the team's budget holds."""
-    images = select(func.sum(monthly_usage.c.count)).where(monthly_usage.c.name != FEISHU_CALLS)
-    with bot.app.database.read() as connection:
-        return int(connection.scalar(images) or 0)
-
-
-def assert_next_prompt_is_made(bot: BotUnderTest) -> None:
-    """The slot is free."""
-    bot.glm.disarm()
-    user = bot.new_user()
-    assert header_color(user.ask(user.send())) == "green"
+            said["level"] = CATALOGUE.text("level.note", language, level=said["level"])
+        key = key if CATALOGUE.placeholders(key) <= set(said) else f"{key}_plain"
+        assert CATALOGUE.text(key, language, **said) in card.text(language)
 
 
 @pytest.mark.parametrize("fault", FAILURES)
 def test_a_failure_has_its_sentence(bot: BotUnderTest, fault: str) -> None:
-    """The card ends with the fault's sentence after one call, with the platform's own words and nothing of a proxy's.
-
-    A button sends the prompt again, and the next prompt gets its turn.
-    """
+    """The card ends after one call, with the platform's own words and nothing of a proxy's, and can be retried."""
     key, values, billed = FAILURES[fault]
     user = bot.new_user()
     bot.glm.arm(fault)
-    before = charged(bot)
-    said = user.send()
-    user.wait_for_end(said)
-    (call,), (card,) = user.posts(said), user.answers
-    assert call.paid <= charged(bot) - before == billed
-    shown = list(all_strings(user.first_card))
-    assert_says(shown, key, values)
-    assert header_color(card) == "red"
+    before = bot.charged
+    card = user.ask(said := user.send())
+    (call,) = user.posts(said)
+    assert call.paid <= bot.charged - before == billed
+    assert_says(card, key, values)
+    assert card.color == "red"
+    shown = card.text()
     if fault.startswith("glm_"):
         code = fault.removeprefix("glm_")
-        assert f"{code} {FAULTS[f'glm_{code}'].text}" in "\n".join(shown)
-    assert not any(words in "".join(shown) for words in ("Access denied", "您的请求已被拦截", "Traceback", "/paas/v4"))
+        assert f"{code} {FAULTS[f'glm_{code}'].text}" in shown
+    assert not any(words in shown for words in ("Access denied", "您的请求已被拦截", "Traceback", "/paas/v4"))
     if "status" in values:
-        assert "again" in [(action.value or {}).get("a") for action in card_actions(bot.feishu, card.message_id)]
-    assert_next_prompt_is_made(bot)
+        assert card.button("again")
 
 
 def test_a_reset_is_shown_in_the_teams_time(tmp_path: Path) -> None:
     """A team in London reads when the quota is reset there by the clock, and the platform's message as it came."""
     with BotUnderTest(folder=tmp_path, variables={"BOT_TEAM_TIMEZONE": "Europe/London"}) as bot:
-        user = bot.new_user()
         bot.glm.arm("glm_1308")
-        user.wait_for_end(user.send())
-        shown = list(all_strings(user.first_card))
-    assert WORDS.text("failure.quota", "en", until="11-22 16:00") in shown
-    assert f"1308 {FAULTS['glm_1308'].text}" in shown
+        card = bot.new_user().ask()
+    assert CATALOGUE.text("failure.quota", "en", until="11-22 16:00") in card.text("en")
+    assert f"1308 {FAULTS['glm_1308'].text}" in card.text()
 
 
 @pytest.mark.parametrize("fault", WAITS)
-def test_a_rejection_before_work_waits_and_passes(bot: BotUnderTest, fault: str) -> None:
-    """Rejected three times before any work, a generation waits again each time and is made at the fourth."""
-    user = bot.new_user()
+def test_a_rejection_before_work_waits_and_passes(bot: BotUnderTest, user: Conversation, fault: str) -> None:
     bot.glm.arm(fault, times=3)
-    said = user.send()
-    user.wait_for_end(said)
+    card = user.ask(said := user.send())
     assert [call.paid for call in user.posts(said)] == [False, False, False, True]
-    assert [header_color(answer) for answer in user.answers] == ["green"]
+    assert card.color == "green"
 
 
 @pytest.mark.parametrize("fault", WAITS)
-def test_waiting_has_an_end(bot: BotUnderTest, fault: str) -> None:
-    """Rejected for longer than a generation may wait, it ends with a sentence, unpaid, and the next one is made."""
-    user = bot.new_user()
+def test_waiting_has_an_end(bot: BotUnderTest, user: Conversation, fault: str) -> None:
+    """Rejected for longer than a generation may wait, it ends with a sentence, unpaid."""
     bot.glm.arm(fault, times=1000)
-    before = charged(bot)
+    before = bot.charged
     said = user.send()
     wait_for(lambda: len(user.posts(said)) > 1)
-    with bot.app.database.write() as connection:
-        connection.execute(update(generations).values(backoff_since=generations.c.backoff_since - 900.0))
-    user.wait_for_end(said)
-    assert charged(bot) == before
-    assert_says(list(all_strings(user.first_card)), WAITS[fault], {})
+    change(bot.app.database, update(generations).values(backoff_since=generations.c.backoff_since - 900.0))
+    assert_says(user.ask(said), WAITS[fault], {})
+    assert bot.charged == before
     assert not any(call.paid for call in user.posts(said))
-    assert_next_prompt_is_made(bot)
 
 
-@pytest.mark.parametrize("level", ["2", "3"])
-def test_a_finding_is_a_warning(bot: BotUnderTest, level: str) -> None:
-    """With a finding of level 2 or 3 the image is shown, and beside it where the finding is and how bad."""
-    user = bot.new_user()
-    bot.glm.arm(f"level_{level}")
-    user.wait_for_end(user.send())
-    shown = list(all_strings(user.first_card))
-    assert_says(shown, "warning.content", {"where": "role.assistant", "level": f"level.{level}"})
-    assert [header_color(answer) for answer in user.answers] == ["orange"]
-    assert set(shown) & bot.feishu.uploads.keys()
+URL = "https://pictures.example/a.png"
+GOOD = {"created": 1767225600, "data": [{"url": URL}]}
+
+NO_IMAGE = replace(QUICK, download=replace(QUICK.download, seconds=0.2))
+"""Gives an image up at once that its host does not have."""
+
+HOSTILE: dict[str, tuple[int, Mapping[str, Any]]] = {
+    "a time in milliseconds": (200, {**GOOD, "created": 1767225600000}),
+    "a time of thirty digits": (200, {**GOOD, "created": 10**30}),
+    "a time before all time": (200, {**GOOD, "created": -(2**31) - 1}),
+    "half a surrogate pair in the link": (200, {"data": [{"url": f"{URL}?\ud800"}]}),
+    "NUL in the link": (200, {"data": [{"url": f"{URL}\0"}]}),
+    "a link of 200,000 characters": (200, {"data": [{"url": URL + "a" * 200_000}]}),
+    "half a surrogate pair in the error": (400, {"error": {"code": "1210\ud800", "message": "参数\udfff有误"}}),
+    "NUL in the error": (400, {"error": {"code": "12\x0010", "message": "参数\0有误"}}),
+    "NUL in an error that comes with 200": (200, {"error": {"code": "1210", "message": "\0"}}),
+    "an error of a megabyte": (500, {"error": {"code": "9" * 500_000, "message": "误" * 150_000}}),
+    "roles that are none": (200, {**GOOD, "content_filter": [{"role": "a\0\ud800", "level": 2}]}),
+    "two thousand findings": (200, {**GOOD, "content_filter": [{"role": str(n), "level": 3} for n in range(2000)]}),
+    "two thousand refusals": (200, {"content_filter": [{"role": str(n), "level": 0} for n in range(2000)]}),
+}
+
+
+def test_what_cannot_be_stored_is_paid_once_and_shown(tmp_path: Path, database_url: str) -> None:
+    calls: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        calls.append(prompt := json.loads(request.read())["prompt"])
+        status, body = HOSTILE[prompt]
+        return httpx.Response(status, content=json.dumps(body))
+
+    variables = {"DATABASE_URL": database_url}
+    with BotUnderTest(
+        folder=tmp_path, pace=NO_IMAGE, wrap_glm=lambda _: httpx.MockTransport(answer), variables=variables
+    ) as bot:
+        users = [bot.new_user() for _ in HOSTILE]
+        for user, named in zip(users, HOSTILE, strict=True):
+            user.send(named)
+        wait_for(lambda: bot.idle and all(user.answers for user in users), timeout=60)
+        assert sorted(calls) == sorted(HOSTILE)
+        assert [[card.color for card in user.answers] for user in users] == [["red"]] * len(HOSTILE)
+        with bot.app.database.read() as connection:
+            assert set(connection.scalars(select(generations.c.platform_created_at))) == {None, 1767225600}
+
+
+def find_everywhere(inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
+    """The stand-in's answer, whose content filter has found something everywhere, and says so many times."""
+    answer = inner.handle_request(request)
+    found = [{"role": role, "level": level} for level in (3, 2) for role in ("user", "assistant", "history", "?")]
+    return httpx.Response(200, json={**json.loads(answer.read()), "content_filter": found * 5})
+
+
+def test_findings_in_every_image_leave_the_card_whole(tmp_path: Path) -> None:
+    """Four images, each with forty findings, are shown on one card that Feishu takes, with one warning a place."""
+    variables = {"BOT_IMAGES_MODEL": "cogview-3-flash"}
+    with BotUnderTest(folder=tmp_path, wrap_glm=around(find_everywhere), variables=variables) as bot:
+        card = bot.new_user().ask("猫 /n 4")
+    assert card.color == "orange"
+    assert len([line for line in card.text().splitlines() if "级别 2" in line]) == 4 * 4
+
+
+NUMBER = "20261129161"
+
+
+def add_request_id(inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
+    response = inner.handle_request(request)
+    response.headers["x-request-id"] = NUMBER
+    return response
+
+
+@pytest.mark.parametrize("fault", [None, "glm_1234", "image_html"])
+def test_the_platforms_id_of_a_call_is_logged_and_exported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: str | None
+) -> None:
+    """Where the call or the download has failed, the card shows it in small print as well; a result does not."""
+    with (
+        BotUnderTest(folder=tmp_path, pace=NO_IMAGE, wrap_glm=around(add_request_id)) as bot,
+        caplog.at_level(logging.INFO),
+    ):
+        if fault:
+            bot.glm.arm(fault, times=1000)
+        card = bot.new_user().ask("一座灯塔")
+        assert card.color == ("red" if fault else "green")
+        assert card.shows("label.platform_request_id", ids=NUMBER) is bool(fault)
+        assert bool(fault) is (NUMBER in card.content)
+        assert f"platform_request_id={NUMBER}" in caplog.text
+        assert NUMBER in run("export", folder=tmp_path).text

@@ -1,28 +1,61 @@
-"""Limits in a real database: exact under concurrency, and given back only for what cannot have been billed."""
+"""Limits in a real database: exact under concurrency and over processes, and given back only for what costs nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
+from sqlalchemy import insert, literal, select, update
+from sqlalchemy.exc import IntegrityError
 
-from bot.db.database import Database
+from bot.db.database import LIMITS_LOCK, Database, read_url
 from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.key_value import pause, resume
 from bot.db.requests import cancel, cancel_recalled
-from bot.db.tables import Generation
-from bot.errors import NotConnected
+from bot.db.tables import Generation, generations, key_value, requests
+from bot.db.timers import CHAT, MINUTE, SECOND, SendRateLimiter, is_model_held, pause_model
+from bot.errors import NotConnected, UserError
+from bot.models import Command, ImagePrompt, ParsedMessage
+from bot.service.requests import RequestService, SubmitResult
 from bot.settings import Budget, LimitSettings
 from bot.worker import generation_steps as steps
-from tests.support.builders import EXPIRED, LEASE, UNLIMITED, Team, accept, claimed, limits_of, make
+from tests.support.builders import (
+    LEASE,
+    UNLIMITED,
+    Team,
+    accept,
+    arrival,
+    change,
+    claimed,
+    count_rows,
+    limits_of,
+    make,
+    reception_of,
+)
+from tests.support.dsl import BotUnderTest, toast_text, wait_for
+
+ZONE = ZoneInfo("Asia/Shanghai")
 
 
 def team(**limits: float) -> Team:
-    """A team with these limits and no others."""
     return Team(limits=LimitSettings.model_validate({**UNLIMITED.model_dump(), **limits}))
+
+
+def team_at(month: int, day: int, hour: int = 0, minute: int = 0) -> Team:
+    """A team without limits at a time of 2026."""
+    return Team(clock=lambda: datetime(2026, month, day, hour, minute, tzinfo=ZONE).timestamp())
 
 
 def used(database: Database, limits: Team, *names: str) -> list[float]:
@@ -33,171 +66,144 @@ def used(database: Database, limits: Team, *names: str) -> list[float]:
     return [found[name] for name in names]
 
 
+def ask(database: Database, number: int, **how: Any) -> str:
+    """What becomes of a prompt: ``accepted``, or the sentence with which it is refused."""
+    result = accept(database, f"om_{number}", **how)
+    return result.error.sentence if result.error else result.outcome
+
+
 @pytest.mark.parametrize(
-    ("limits", "sentence"),
+    ("limit", "most", "sentence"),
     [
-        ({"pending": 2}, "limit.pending"),
-        ({"per_day": 2}, "limit.day"),
-        ({"waiting": 2}, "limit.waiting"),
-        ({"images_per_month": 2}, "limit.images"),
-        ({"yuan_per_month": 0.2}, "limit.yuan"),
+        ("pending", 2, "limit.pending"),
+        ("per_day", 2, "limit.day"),
+        ("waiting", 2, "limit.waiting"),
+        ("images_per_month", 2, "limit.images"),
+        ("yuan_per_month", 0.2, "limit.yuan"),
     ],
 )
 def test_over_a_limit_a_prompt_is_refused_with_its_sentence(
-    database: Database, limits: dict[str, float], sentence: str
+    database: Database, limit: str, most: float, sentence: str
 ) -> None:
-    """What fits is accepted, the next one is refused in words, and nothing waits for it."""
-    for number in range(2):
-        assert accept(database, f"om_{number}", team=team(**limits)).outcome == "accepted"
-    refused = accept(database, "om_2", team=team(**limits))
-    assert refused.outcome == "rejected"
-    assert refused.error is not None
-    assert refused.error.sentence == sentence
+    limits = team(**{limit: most})
+    assert [ask(database, number, team=limits) for number in range(3)] == ["accepted", "accepted", sentence]
     assert used(database, team(), "pending") == [2]
 
 
 def test_four_images_count_as_four(database: Database) -> None:
-    """A message that asks for several images needs room for all of them."""
-    assert accept(database, "om_1", count=4, team=team(pending=5)).outcome == "accepted"
-    assert accept(database, "om_2", count=2, team=team(pending=5)).outcome == "rejected"
-    assert accept(database, "om_3", count=1, team=team(pending=5)).outcome == "accepted"
+    counts = enumerate((4, 2, 1))
+    outcomes = [ask(database, number, count=count, team=team(pending=5)) for number, count in counts]
+    assert outcomes == ["accepted", "limit.pending_some", "accepted"]
 
 
 def test_what_was_not_called_for_is_given_back_to_the_day(database: Database) -> None:
-    """An image that was cancelled or recalled while it waited, or refused before any work, was never paid for."""
     limits = team(per_day=2)
     waiting = accept(database, "om_1", team=limits)
-    accept(database, "om_2", team=limits)
-    assert accept(database, "om_3", team=limits).outcome == "rejected"
+    assert [ask(database, number, team=limits) for number in (2, 3)] == ["accepted", "limit.day"]
     with database.write() as connection:
         cancel(database, connection, [str(waiting.request_id)])
     cancel_recalled(database, "om_2")
     assert used(database, limits, "today") == [0]
-    accept(database, "om_4", team=limits)
-    GenerationStore(database, "me").fail(claimed(database), steps.STUCK, billed=False)
-    assert used(database, limits, "today") == [0]
+
+
+def fail(database: Database, generation: Generation, *, billed: bool = True) -> None:
+    GenerationStore(database, "me").fail(generation, steps.STUCK, billed=billed)
 
 
 def cancel_running(database: Database, generation: Generation) -> None:
-    """Cancels while the platform is drawing; its picture comes all the same."""
     with database.write() as connection:
         cancel(database, connection, [generation.request_id])
     make(database, generation)
 
 
 def recall_running(database: Database, generation: Generation) -> None:
-    """Recalls the message while the platform is drawing, which then fails."""
     cancel_recalled(database, generation.dedup_key)
-    fail_billed(database, generation)
-
-
-def fail_billed(database: Database, generation: Generation) -> None:
-    """The call fails in a way that may be billed."""
-    GenerationStore(database, "me").fail(generation, steps.STUCK, billed=True)
+    fail(database, generation)
 
 
 def fail_to_deliver(database: Database, generation: Generation) -> None:
-    """The picture is made and cannot be delivered."""
     store = GenerationStore(database, "me")
     make(database, generation)
     assert store.claim_made(generation.generation_id, lease=LEASE)
     store.fail(generation, steps.STUCK)
 
 
-@pytest.mark.parametrize("spend", [cancel_running, recall_running, fail_billed, fail_to_deliver])
-def test_what_may_be_billed_counts_for_the_person(
-    database: Database, spend: Callable[[Database, Generation], None]
-) -> None:
+def push_back(database: Database, generation: Generation) -> None:
+    GenerationStore(database, "me").push_back(generation, seconds=0)
+
+
+def lose(database: Database, _: Generation) -> None:
+    change(database, update(generations).values(lease_until=0.0))
+    recover_lost_calls(database, failure=steps.REPEATED_UNKNOWN)
+
+
+def repeat(database: Database, generation: Generation) -> None:
+    lose(database, generation)
+    make(database, claimed(database))
+
+
+FATES: dict[str, tuple[Callable[[Database, Generation], None], int]] = {
+    "cancelled during its call": (cancel_running, 1),
+    "recalled during its call": (recall_running, 1),
+    "failed and perhaps billed": (fail, 1),
+    "refused before any work": (partial(fail, billed=False), 0),
+    "refused for the platform's limits": (push_back, 1),
+    "made and not delivered": (fail_to_deliver, 1),
+    # From the crash on, so that nobody else is given what the second call will cost.
+    "lost in a crash": (lose, 2),
+    "lost and repeated": (repeat, 2),
+}
+"""What becomes of a call, and how many images it counts as."""
+
+
+@pytest.mark.parametrize("fate", FATES)
+def test_what_may_be_billed_counts_for_person_and_team(database: Database, fate: str) -> None:
     """Nobody can spend more of the team's month in a day than their daily limit, whatever becomes of the images."""
-    limits = team(per_day=3)
-    for number in range(3):
-        assert accept(database, f"om_{number}", team=limits).outcome == "accepted"
-        spend(database, claimed(database))
-        assert used(database, limits, "today", "images") == [number + 1, number + 1]
-    assert accept(database, "om_more", team=limits).outcome == "rejected"
-    assert accept(database, "om_other", sender="ou_bob", team=limits).outcome == "accepted"
-
-
-@pytest.mark.parametrize("billed", [True, False])
-def test_the_budget_counts_what_may_have_been_billed(database: Database, *, billed: bool) -> None:
-    """A call that the platform refused before any work costs nothing; one that it may bill counts."""
-    accept(database, "om_1")
-    generation = claimed(database)
-    assert used(database, team(), "images") == [1]
-    GenerationStore(database, "me").fail(generation, steps.STUCK, billed=billed)
-    assert used(database, team(), "images", "today") == [billed, billed]
+    act, counted = FATES[fate]
+    limits = team(per_day=3, images_per_month=4)
+    assert ask(database, 1, team=limits) == "accepted"
+    act(database, claimed(database))
+    assert used(database, limits, "today", "images") == [counted, counted]
+    outcomes = [ask(database, number, team=limits) for number in range(2, 6 - counted)]
+    assert outcomes == [*["accepted"] * (3 - counted), "limit.day"]
+    assert [ask(database, number, sender="ou_bob", team=limits) for number in (8, 9)] == ["accepted", "limit.images"]
 
 
 def test_a_call_that_never_reached_the_platform_is_not_billed() -> None:
-    """What the platform's own answers mean for the bill is tested with the answers."""
     assert not NotConnected("the platform could not be reached").may_be_billed
-
-
-def test_a_repeated_call_counts_twice(database: Database) -> None:
-    """When a crash hid the outcome of a call, both calls count, for the team and for the person."""
-    accept(database, "om_1")
-    claimed(database, lease=EXPIRED)
-    recover_lost_calls(database, failure=steps.REPEATED_UNKNOWN)
-    again = claimed(database)
-    make(database, again)
-    assert used(database, team(), "images") == [2]
-    assert used(database, team(), "today") == [2]
-
-
-def test_a_call_that_waits_to_be_repeated_is_reserved(database: Database) -> None:
-    """From the crash on both calls are in the budget, so that nobody else is given what the second one will cost."""
-    limits = team(images_per_month=2)
-    accept(database, "om_1", team=limits)
-    claimed(database, lease=EXPIRED)
-    recover_lost_calls(database, failure=steps.REPEATED_UNKNOWN)
-    assert used(database, limits, "images", "today") == [2, 2]
-    assert accept(database, "om_2", team=limits).outcome == "rejected"
-    claimed(database)
-    assert used(database, limits, "images") == [2]
 
 
 @pytest.mark.parametrize("kind", ["person", "chat"])
 @pytest.mark.parametrize(("limit", "unit"), [({"images": 2}, "_images"), ({"yuan": 0.2}, "")])
 def test_a_budget_of_a_person_or_a_chat(database: Database, kind: str, limit: dict[str, float], unit: str) -> None:
     """What fits a month's budget is accepted and the next refused, and nobody and nowhere else is concerned."""
-    who = {"person": "ou_ann", "chat": "oc_1"}[kind]
+    who, sender, chat = {"person": ("ou_ann", "ou_bob", "oc_1"), "chat": ("oc_1", "ou_ann", "oc_2")}[kind]
     limits = replace(team(), budgets={who: Budget.model_validate({"who": who, **limit})})
-    elsewhere = {"person": ("ou_bob", "oc_1"), "chat": ("ou_ann", "oc_2")}[kind]
-    assert accept(database, "om_1", chat="oc_1", team=limits).outcome == "accepted"
-    fail_billed(database, claimed(database))
-    assert accept(database, "om_2", chat="oc_1", team=limits).outcome == "accepted"
-    refused = accept(database, "om_3", chat="oc_1", team=limits).error
-    assert refused is not None
-    assert refused.sentence == f"limit.budget_{kind}{unit}"
-    assert accept(database, "om_free", chat="oc_1", model="cogview-3-flash", team=limits).outcome == (
-        "accepted" if unit == "" else "rejected"
-    )
-    sender, chat = elsewhere
-    assert accept(database, "om_4", sender=sender, chat=chat, team=limits).outcome == "accepted"
+    here = partial(ask, database, chat="oc_1", team=limits)
+    assert here(1) == "accepted"
+    fail(database, claimed(database))
+    refusal = f"limit.budget_{kind}{unit}"
+    assert [here(2), here(3)] == ["accepted", refusal]
+    assert here(4, model="cogview-3-flash") == (refusal if unit else "accepted")
+    assert ask(database, 5, sender=sender, chat=chat, team=limits) == "accepted"
     with database.read() as connection:
         (view,) = limits_of(limits).quota(connection, "ou_ann", "oc_1").budgets
     assert (view.name, round(view.used, 2)) == (f"budget_{kind}{unit}", 2 if unit else 0.2)
 
 
 def test_a_budget_starts_anew_with_the_month(database: Database) -> None:
-    """What was asked for last month does not count."""
-    zone = ZoneInfo("Asia/Shanghai")
-    budget = {"ou_ann": Budget(who="ou_ann", images=1)}
-    months = [
-        Team(limits=UNLIMITED, budgets=budget, clock=lambda day=day: datetime(2026, *day, tzinfo=zone).timestamp())  # type: ignore[misc]
-        for day in ((11, 30), (12, 1))
-    ]
-    outcomes = [accept(database, f"om_{number}", team=months[0]).outcome for number in range(2)]
-    assert [*outcomes, accept(database, "om_2", team=months[1]).outcome] == ["accepted", "rejected", "accepted"]
+    budgets = {"ou_ann": Budget(who="ou_ann", images=1)}
+    november, december = (replace(team_at(*day), budgets=budgets) for day in ((11, 30), (12, 1)))
+    outcomes = [ask(database, number, team=when) for number, when in enumerate((november, november, december))]
+    assert outcomes == ["accepted", "limit.budget_person_images", "accepted"]
 
 
 def test_what_costs_nothing_needs_no_money(database: Database) -> None:
     """With more spent than the budget now allows, a model without a price is drawn and one with a price is not."""
-    for number in range(2):
-        accept(database, f"om_{number}")
+    assert [ask(database, number) for number in range(2)] == ["accepted"] * 2
     limits = team(yuan_per_month=0.1)
-    assert accept(database, "om_paid", team=limits).outcome == "rejected"
-    assert accept(database, "om_free", model="cogview-3-flash", team=limits).outcome == "accepted"
+    assert ask(database, 3, team=limits) == "limit.yuan"
+    assert ask(database, 4, model="cogview-3-flash", team=limits) == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -213,44 +219,256 @@ def test_a_prompt_that_waits_over_the_end_of_a_month(
     database: Database, november: int, december: int, *, called: bool
 ) -> None:
     """Accepted in November and not called for until December, an image costs November's budget alone."""
-    zone = ZoneInfo("Asia/Shanghai")
-    months = [
-        Team(limits=UNLIMITED, clock=lambda day=day: datetime(2026, *day, tzinfo=zone).timestamp())  # type: ignore[misc]
-        for day in ((11, 30), (12, 1))
-    ]
+    months = [team_at(11, 30), team_at(12, 1)]
     accept(database, "om_1", team=months[0])
     if called:
         claimed(database)
     assert [used(database, month, "images") for month in months] == [[november], [december]]
 
 
-def test_a_call_refused_for_the_platforms_limits_costs_nothing(database: Database) -> None:
-    """Waiting for a slot of the platform and asking again is one image in the budget."""
-    accept(database, "om_1")
-    generation = claimed(database)
-    GenerationStore(database, "me").push_back(generation, seconds=0)
-    assert used(database, team(), "images") == [1]
-
-
 def test_the_days_end_is_midnight_of_the_teams_zone(database: Database) -> None:
-    """A person's day begins and ends where the team lives, whatever the machine's zone."""
-    zone = ZoneInfo("Asia/Shanghai")
-    late = datetime(2026, 11, 23, 23, 59, tzinfo=zone).timestamp()
-    clock = Team(limits=UNLIMITED, clock=lambda: late)
+    late = limits_of(team_at(11, 23, 23, 59))
     with database.read() as connection:
-        resets_at = limits_of(clock).quota(connection, "ou_ann").resets_at
-    assert resets_at == datetime(2026, 11, 24, tzinfo=zone).timestamp()
-    assert limits_of(clock).periods.month() == "2026-11"
+        resets_at = late.quota(connection, "ou_ann").resets_at
+    assert resets_at == datetime(2026, 11, 24, tzinfo=ZONE).timestamp()
+    assert late.periods.month() == "2026-11"
 
 
 def test_a_paused_bot_accepts_no_prompt(database: Database) -> None:
-    """After /pause prompts are refused in words until /resume."""
     with database.write() as connection:
         assert pause(database, connection, by="ou_admin")
         assert not pause(database, connection, by="ou_admin")
-    refused = accept(database, "om_1").error
-    assert refused is not None
-    assert refused.sentence == "limit.paused"
+    assert ask(database, 1) == "limit.paused"
     with database.write() as connection:
         assert resume(connection)
-    assert accept(database, "om_2").outcome == "accepted"
+    assert ask(database, 2) == "accepted"
+
+
+MOST = 5
+LIMITED = Team(limits=LimitSettings.model_validate({**UNLIMITED.model_dump(), "per_minute": MOST, "pending": 2}))
+MIXED: tuple[ParsedMessage, ...] = (
+    Command(name="help"),
+    ImagePrompt(prompt="一只猫"),
+    UserError(sentence="misread.size"),
+)
+"""A command, a prompt that is accepted or refused, and a faulty one."""
+
+
+def send(
+    database: Database, number: int, what: ParsedMessage, *, person: str = "ou_ann", chat: str = "oc_1"
+) -> SubmitResult:
+    where = arrival(f"om_{person}_{number}", sender=person, chat=chat)
+    return reception_of(database, LIMITED).submit(where, what)
+
+
+def test_one_notice_and_then_silence(database: Database) -> None:
+    """Of whatever a person sends, so much is answered a minute; then one notice, then nothing is stored."""
+    outcomes = [send(database, number, MIXED[number % 3], chat=f"oc_{number}") for number in range(20)]
+    assert [one.outcome for one in outcomes[MOST + 1 :]] == ["silenced"] * (20 - MOST - 1)
+    notice = outcomes[MOST]
+    assert notice.error is not None
+    assert (notice.kind, notice.error.sentence) == ("too_fast", "limit.rate")
+    assert count_rows(database) == MOST + 1
+    assert send(database, 0, MIXED[0], person="ou_bob").outcome == "accepted"
+
+
+def test_what_comes_again_does_not_count(database: Database) -> None:
+    """A message that Feishu delivers again is known, before and after the rate was exceeded."""
+    for _ in range(MOST * 2):
+        send(database, 0, MIXED[0])
+    for number in range(1, MOST):
+        assert send(database, number, MIXED[0]).outcome == "accepted"
+    assert send(database, MOST, MIXED[0]).kind == "too_fast"
+    assert [send(database, number, MIXED[0]).outcome for number in range(MOST + 1)] == ["repeated"] * (MOST + 1)
+
+
+def test_after_a_minute_everything_is_answered_again(database: Database) -> None:
+    for number in range(MOST + 2):
+        send(database, number, MIXED[0])
+    change(database, update(requests).values(accepted_at=requests.c.accepted_at - 61))
+    outcomes = [send(database, 100 + number, MIXED[0]) for number in range(MOST + 2)]
+    assert [one.outcome for one in outcomes] == ["accepted"] * MOST + ["rejected", "silenced"]
+
+
+def test_the_rate_is_one_for_all_processes(database_url: str) -> None:
+    processes = [Database(read_url(database_url)) for _ in range(3)]
+    with ThreadPoolExecutor(12) as pool:
+        sent = [pool.submit(send, processes[number % 3], number, MIXED[number % 3]) for number in range(30)]
+        outcomes = [one.result() for one in sent]
+    kinds = Counter("silenced" if one.outcome == "silenced" else one.kind for one in outcomes)
+    assert (kinds["too_fast"], kinds["silenced"]) == (1, 30 - MOST - 1)
+    assert count_rows(processes[0]) == MOST + 1
+    for process in processes:
+        process.close()
+
+
+def test_a_flood_leads_to_few_calls(tmp_path: Path) -> None:
+    """Prompts at the daily limit, commands and the menu, over a restart: a handful of calls to Feishu in all."""
+    variables = {"BOT_LIMITS_PER_MINUTE": str(MOST), "BOT_LIMITS_PER_DAY": "1"}
+    with BotUnderTest(folder=tmp_path, variables=variables) as bot:
+        user = bot.new_user()
+        user.wait_for_end(user.send())
+        for number in range(20):
+            user.send("/help" if number % 2 else "")
+            bot.feishu.press_menu("start", by=user.person)
+            if number == 10:
+                bot.wait_until_idle(user.send("/id"))
+                bot.stop()
+                bot.start()
+        bot.wait_until_idle(user.send("/id"))
+        bot.wait_until_idle()
+        sent = [one for one in bot.feishu.messages if one.sender == bot.feishu.app_id]
+        assert len(sent) == MOST + 1
+        assert len(bot.glm.calls) == 1
+
+
+def test_presses_over_the_rate_get_a_toast(tmp_path: Path) -> None:
+    with BotUnderTest(folder=tmp_path, variables={"BOT_LIMITS_PER_MINUTE": "2"}) as bot:
+        user = bot.new_user()
+        user.wait_for_end(user.send())
+        (card,) = user.answers
+        card.press("again")
+        for action in ("again", "edit", "original", "again"):
+            assert card.press_for_toast(action) == toast_text("limit.rate", most=2)
+        assert user.new_answers(2) == []
+        assert (len(bot.glm.calls), count_rows(bot.app.database)) == (2, 2)
+
+
+def test_a_recall_is_no_message(database: Database) -> None:
+    for number in range(MOST * 2):
+        cancel_recalled(database, f"om_gone_{number}")
+    assert send(database, 1, MIXED[0]).outcome == "accepted"
+
+
+CAT = ImagePrompt(prompt="一只猫")
+WAITING = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+"""How many transactions of a database wait for another one."""
+CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+END_ALL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+
+
+def at_once(reception: RequestService, asked: Sequence[tuple[str, ImagePrompt]]) -> list[Future[SubmitResult]]:
+    """What becomes of these prompts, by origin, each of a person of their own, that come at the same moment."""
+    start = threading.Barrier(len(asked))
+
+    def ask(number: int, origin: str, prompt: ImagePrompt) -> SubmitResult:
+        start.wait()
+        return reception.submit(arrival(origin, sender=f"ou_{number}", chat=f"oc_{number}"), prompt)
+
+    with ThreadPoolExecutor(len(asked)) as pool:
+        return [pool.submit(ask, number, *one) for number, one in enumerate(asked)]
+
+
+def test_a_limit_is_exact_within_a_group(database: Database) -> None:
+    """Of twelve prompts at the same moment as many are accepted as there is room for, and each is answered."""
+    reception = reception_of(database, Team(limits=UNLIMITED.model_copy(update={"images_per_month": 5})))
+    outcomes = [one.result().outcome for one in at_once(reception, [(f"om_{n}", CAT) for n in range(12)])]
+    assert (outcomes.count("accepted"), outcomes.count("rejected")) == (5, 7)
+    assert count_rows(database) == 12
+
+
+def test_one_message_many_times_at_once_is_one_request(database: Database) -> None:
+    outcomes = [one.result().outcome for one in at_once(reception_of(database), [("om_1", CAT)] * 8)]
+    assert (outcomes.count("accepted"), outcomes.count("repeated")) == (1, 7)
+    assert count_rows(database) == 1
+
+
+def test_a_prompt_that_cannot_be_stored_harms_no_other(database: Database) -> None:
+    asked = [(f"om_{number}", CAT) for number in range(7)]
+    *others, bad = at_once(reception_of(database), [*asked, ("om_bad", ImagePrompt(prompt="half of a pair: \ud83d"))])
+    assert [one.result().outcome for one in others] == ["accepted"] * 7
+    assert bad.exception() is not None
+    assert count_rows(database) == 7
+
+
+def test_an_error_tells_nothing_of_what_was_typed(database: Database) -> None:
+    twice = [{"name": "twice", "value": "一只猫"}] * 2
+    with pytest.raises(IntegrityError) as caught, database.write() as connection:
+        connection.execute(insert(key_value), twice)
+    assert "一只猫" not in str(caught.value)
+
+
+@pytest.mark.postgres
+def test_a_recall_that_wins_the_race_makes_the_message_known(postgres_url: str) -> None:
+    """A message whose recall is being stored by another process at the same moment is a repetition, not a fault."""
+    with (
+        psycopg.connect(postgres_url, autocommit=True) as looking,
+        psycopg.connect(postgres_url) as other,
+        closing(Database(read_url(postgres_url))) as database,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        cancel_recalled(database, "om_1")
+        other.execute("CREATE TEMP TABLE recalled AS SELECT * FROM requests")
+        other.execute("DELETE FROM requests")
+        other.commit()
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (LIMITS_LOCK,))
+        other.execute("INSERT INTO requests SELECT * FROM recalled")
+        said = pool.submit(reception_of(database).submit, arrival("om_1"), CAT)
+        wait_for(lambda: looking.execute(WAITING).fetchone() == (1,))
+        other.commit()
+        assert said.result().outcome == "repeated"
+
+
+@pytest.mark.postgres
+def test_a_connection_that_was_cut_while_it_rested_is_opened_anew(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as other, closing(Database(read_url(postgres_url))) as database:
+        assert count_rows(database) == 0
+        other.execute(END_ALL)
+        wait_for(lambda: other.execute(CONNECTED).fetchone() == (1,))
+        assert reception_of(database).submit(arrival(), CAT).outcome == "accepted"
+
+
+def test_burst_and_rate_together_stay_within_the_platforms_limit() -> None:
+    for allowance, seconds, allowed in ((CHAT, 1, 5), (SECOND, 1, 50), (MINUTE, 60, 1000)):
+        assert allowance.burst + allowance.rate * seconds <= allowed
+
+
+def test_a_chat_gets_a_burst_and_then_waits(database: Database) -> None:
+    limiter = SendRateLimiter(database)
+    assert [limiter.reserve("oc_1") for _ in range(CHAT.burst)] == [0.0] * CHAT.burst
+    assert 0 < limiter.reserve("oc_1") <= 1 / CHAT.rate
+    assert limiter.reserve("oc_2") == 0.0
+
+
+def test_a_chat_that_is_new_gets_no_more(database: Database) -> None:
+    start = threading.Barrier(6)
+
+    def send_at_once(_: int) -> float:
+        start.wait()
+        return SendRateLimiter(database).reserve("oc_new")
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(6) as pool:
+        waits = list(pool.map(send_at_once, range(6)))
+    # On a slow machine further ones have become due meanwhile.
+    due_since = int((time.monotonic() - began) * CHAT.rate)
+    assert CHAT.burst <= waits.count(0.0) <= CHAT.burst + due_since
+
+
+@pytest.mark.parametrize(
+    ("named", "least", "most"),
+    [
+        ((30.0,), 25.0, 30.0),
+        # A shorter word does not end a longer one.
+        ((52.0, 1.0), 45.0, 52.0),
+        ((1.0, 52.0), 45.0, 52.0),
+        # The month's calls are used up.
+        ((3_600.0, 52.0), 3_590.0, 3_600.0),
+    ],
+)
+def test_a_wait_that_the_platform_names_holds_every_message(
+    database: Database, named: Sequence[float], least: float, most: float
+) -> None:
+    for seconds in named:
+        SendRateLimiter(database).hold(seconds)
+    assert least < SendRateLimiter(database).reserve("oc_1") <= most
+
+
+def test_a_busy_model_is_not_called_sooner_than_was_said(database: Database) -> None:
+    """A shorter wait after a longer one, as of a second call under way, does not shorten it."""
+    for seconds in (60.0, -1.0):
+        with database.write() as connection:
+            pause_model(database, connection, "glm-image", seconds=seconds)
+    with database.read() as connection:
+        assert connection.scalar(select(is_model_held(database, literal("glm-image"))))

@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
 from bot.db.tables import FEISHU_CALLS, generations, monthly_usage, requests
-from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.glm.stand_in import GlmStandIn
-from tests.support.bot_process import PACE, BotProcess, KillPoint, ProcessSpec, Step
+from tests.support.builders import change
 from tests.support.dsl import (
     CATALOGUE,
-    DEADLINE,
-    REDELIVERY,
     BotUnderTest,
     Card,
     Conversation,
     Gate,
-    bot_with_paused_glm,
-    header_color,
-    is_final,
-    posts_of,
-    variables_for,
     wait_for,
 )
-from tests.support.waiting import wait_until
 
 
 @pytest.fixture
 def gate() -> Gate:
-    """Holds the paid calls."""
     return Gate()
 
 
@@ -51,13 +39,11 @@ def ask_and_wait(bot: BotUnderTest, user: Conversation, *, seconds: float = 61.0
     """The card of a prompt that has waited for so long, while it is being generated."""
     card = user.ask_without_waiting(text)
     card.wait_to_show("state.generating")
-    with bot.app.database.write() as connection:
-        connection.execute(update(requests).values(accepted_at=requests.c.accepted_at - seconds))
+    change(bot.app.database, update(requests).values(accepted_at=requests.c.accepted_at - seconds))
     return card
 
 
 def notifications(user: Conversation) -> list[str]:
-    """The texts that mention the sender."""
     texts = [str(json.loads(answer.content).get("text", "")) for answer in user.answers]
     return [text for text in texts if f'<at user_id="{user.person}">' in text]
 
@@ -88,9 +74,8 @@ def counted(bot: BotUnderTest) -> int:
         return int(connection.scalar(stored) or 0) - 1
 
 
-def test_a_failure_is_told_too(bot: BotUnderTest, gate: Gate) -> None:
+def test_a_failure_is_told_too(bot: BotUnderTest, user: Conversation, gate: Gate) -> None:
     """Whoever waited for nothing learns that, in the language of the prompt."""
-    user = bot.new_user()
     ask_and_wait(bot, user, text="a lighthouse at night")
     bot.glm.arm("glm_1301")
     gate.release()
@@ -100,7 +85,6 @@ def test_a_failure_is_told_too(bot: BotUnderTest, gate: Gate) -> None:
 
 
 def test_a_short_wait_a_cancellation_and_a_free_retry_notify_nobody(bot: BotUnderTest, gate: Gate) -> None:
-    """Nobody is called back who has just looked, or who wanted nothing any more."""
     quick, cancelling, retrying = bot.new_user(), bot.new_user(), bot.new_user()
     ask_and_wait(bot, quick, seconds=50.0)
     gate.release()
@@ -121,10 +105,10 @@ def test_a_short_wait_a_cancellation_and_a_free_retry_notify_nobody(bot: BotUnde
     assert [notifications(user) for user in (quick, cancelling, retrying)] == [[], [], []]
 
 
-@pytest.mark.parametrize("fault", ["reset_after", "html_502", "rate_chat"])
-def test_a_notification_whose_answer_is_lost_is_sent_once(bot: BotUnderTest, gate: Gate, fault: str) -> None:
-    """It is repeated with the same uuid, and one message is in the chat."""
-    user = bot.new_user()
+@pytest.mark.parametrize("fault", ["reset_after", "rate_chat"])
+def test_a_notification_whose_answer_is_lost_is_sent_once(
+    bot: BotUnderTest, user: Conversation, gate: Gate, fault: str
+) -> None:
     ask_and_wait(bot, user)
     bot.feishu.faults.arm(fault, on="reply")
     gate.release()
@@ -133,42 +117,10 @@ def test_a_notification_whose_answer_is_lost_is_sent_once(bot: BotUnderTest, gat
     assert user.answers[0].color == "green"
 
 
-def test_a_refused_notification_changes_nothing(bot: BotUnderTest, gate: Gate) -> None:
-    """The card is what matters: a refusal is not repeated, and the card shows its image."""
-    user = bot.new_user()
+def test_a_refused_notification_changes_nothing(bot: BotUnderTest, user: Conversation, gate: Gate) -> None:
     ask_and_wait(bot, user)
     bot.feishu.faults.arm("feishu_230028", on="reply", times=None)
     gate.release()
     bot.wait_until_idle()
     assert [answer.color for answer in user.answers] == ["green"]
     assert [call.name for call in user.calls].count("reply") == 2
-
-
-def test_notifications_can_be_switched_off(gate: Gate, tmp_path: Path) -> None:
-    """With 0 nobody is notified, however long they have waited."""
-    with bot_with_paused_glm(gate, tmp_path, {"BOT_CARDS_NOTIFY_AFTER_SECONDS": "0"}) as bot:
-        user = bot.new_user()
-        ask_and_wait(bot, user, seconds=900.0)
-        gate.release()
-        bot.wait_until_idle()
-        assert notifications(user) == []
-
-
-@pytest.mark.parametrize("side", ["before", "after"])
-def test_a_process_that_dies_around_the_notification_leaves_one(tmp_path: Path, side: str) -> None:
-    """Killed before or after it stored that the notification was sent: the next process sends it with the same uuid."""
-    with FeishuStandIn(delivery=REDELIVERY) as feishu, GlmStandIn(seconds=1.5) as glm:
-        variables = {**variables_for(feishu, folder=tmp_path), "BOT_CARDS_NOTIFY_AFTER_SECONDS": "1"}
-        start = ProcessSpec(variables=variables, glm=glm.origin, pace=PACE)
-        kill = KillPoint(step=Step("commit requests.record_send"), side="before" if side == "before" else "after")
-        with BotProcess(replace(start, kill=kill)) as struck:
-            feishu.webhook_url = struck.webhook
-            said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫")
-            assert wait_until(lambda: not struck.alive, seconds=DEADLINE)
-        with BotProcess(start) as process:
-            feishu.webhook_url = process.webhook
-            later = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只灰猫")
-            wait_for(lambda: is_final(feishu, said) and is_final(feishu, later))
-            wait_for(lambda: len(feishu.pings) == 2)
-        assert [header_color(one) for one in feishu.replies(said.message_id)] == ["green"]
-        assert len(posts_of(glm, said)) == 1

@@ -35,17 +35,14 @@ class WebhookClient:
     def post(
         self, body: bytes, headers: Mapping[str, str] | None = None, *, path: str = "/webhook/event"
     ) -> httpx.Response:
-        """Sends bytes as they are."""
         return self.http.post(path, content=body, headers={"Content-Type": "application/json", **(headers or {})})
 
     def push(self, content: object, *, path: str = "/webhook/event") -> httpx.Response:
-        """Sends content as Feishu does: encrypted and signed."""
         body = sealed(content)
         return self.post(body, signature(body), path=path)
 
 
 def verifier(*, key: str | None = KEY, token: str | None = TOKEN) -> Verifier:
-    """What verifies the requests of a webhook."""
     return Verifier(app_id=APP, encrypt_key=key, verification_token=token)
 
 
@@ -53,7 +50,6 @@ def verifier(*, key: str | None = KEY, token: str | None = TOKEN) -> Verifier:
 def webhook_server(
     *, key: str | None = KEY, token: str | None = TOKEN, handle: Handler = lambda _: {}
 ) -> Iterator[WebhookClient]:
-    """Serves a webhook on loopback."""
     handled: list[Event] = []
 
     def record(event: Event) -> Mapping[str, object]:
@@ -88,7 +84,6 @@ def event(event_type: str = "im.message.receive_v1", **changes: Any) -> dict[str
 
 
 def challenge(**changes: Any) -> dict[str, Any]:
-    """The console's verification of the URL, with other values."""
     return {"type": "url_verification", "token": TOKEN, "challenge": "ajls384kdjx98XX", **changes}
 
 
@@ -98,11 +93,9 @@ def wrapped(plain: bytes) -> bytes:
 
 
 def sealed(content: object) -> bytes:
-    """The encrypted body of a push."""
     return wrapped(json.dumps(content, ensure_ascii=False).encode())
 
 
 def signature(body: bytes, *, timestamp: str = "1700000000", nonce: str = "n-1") -> dict[str, str]:
-    """The headers that sign a body."""
     digest = sign(KEY, timestamp=timestamp, nonce=nonce, body=body)
     return {"X-Lark-Request-Timestamp": timestamp, "X-Lark-Request-Nonce": nonce, "X-Lark-Signature": digest}

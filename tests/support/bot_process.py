@@ -36,7 +36,7 @@ from bot.stopping import stop_event
 from bot.timings import DownloadRetries, Timings
 from bot.web.server import Server
 from tests.support import forkserver
-from tests.support.dsl import DEADLINE, around, header_color, posts_of, variables_for, wait_for
+from tests.support.dsl import DEADLINE, Around, header_color, posts_of, variables_for, wait_for
 
 Role = Literal["web", "worker", "both", "connected"]
 Side = Literal["before", "after"]
@@ -170,8 +170,8 @@ def run(spec: ProcessSpec, pipe: Connection) -> None:
     if spec.kill is not None or spec.record:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         steps.watch_commits()
-        glm = around(steps.send)(glm)
-        feishu = around(steps.send)(httpx.HTTPTransport(trust_env=False, verify=shared_tls()))
+        glm = Around(glm, steps.send)
+        feishu = Around(httpx.HTTPTransport(trust_env=False, verify=shared_tls()), steps.send)
     settings = load(spec.variables)
     ahead = spec.ahead or c_double()
     clock = lambda: time.time() + ahead.value  # noqa: E731

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Executable, Table, func, select
 
 from bot.chat.styles import Styles
 from bot.db.database import Database
@@ -108,9 +108,15 @@ def count_rows(database: Database, table: Table = requests) -> int:
         return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
-def add_row(database: Database, table: Table, **values: Any) -> None:
+def change(database: Database, *statements: Executable) -> None:
+    """Executes statements in one transaction."""
     with database.write() as connection:
-        connection.execute(database.insert(table).values(**values))
+        for statement in statements:
+            connection.execute(statement)
+
+
+def add_row(database: Database, table: Table, **values: Any) -> None:
+    change(database, database.insert(table).values(**values))
 
 
 def answer(database: Database, *, owner: str = "me") -> list[Request]:

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from bot.app import Bot
 from bot.chat.messages import LOCALES, Messages
 from bot.db.reports import is_idle
-from bot.db.tables import requests
+from bot.db.tables import FEISHU_CALLS, monthly_usage, requests
 from bot.models import Language
 from bot.sandbox.feishu.delivery import Attempt, RetrySchedule
 from bot.sandbox.feishu.gateway import ApiCall
@@ -49,15 +49,18 @@ QUICK = Timings(
     resend_longest=0.1,
     probe_longest=0.1,
     upload_in_all=60.0,
-    download=DownloadRetries(attempts=2, first_wait=0.01, longest_wait=0.1, seconds=3.0),
+    download=DownloadRetries(attempts=2, first_wait=0.01, longest_wait=0.1, seconds=2.0),
 )
 """What takes seconds and minutes in production takes hundredths here."""
 
 DEADLINE = 60.0
 """Seconds to wait for what must come."""
 
-CALL_TIMEOUT = 5.0
-"""Seconds for a whole call where a test has one that is never answered."""
+CALL_TIMEOUT = 1.0
+"""Seconds for a whole call while a fault is armed that never answers it."""
+
+QUICK_CALL = 0.02
+"""Seconds that a call to GLM takes."""
 
 REDELIVERY = RetrySchedule(ladder=(0.1, 0.2, 0.4, 0.8, 1.6, 3.2))
 FAKE_KEY = "test.not-a-real-key"
@@ -86,17 +89,30 @@ def wait_for(
         pause = min(1.5 * pause, 0.05)
 
 
-class TimeoutTransport(httpx.BaseTransport):
-    """Gives every call ``seconds`` in all, where the clients allow it minutes."""
+@dataclass(slots=True)
+class MovableClock:
+    """A clock that is ``ahead`` by so many seconds."""
 
-    def __init__(self, inner: httpx.BaseTransport | None = None, *, seconds: float = DEADLINE) -> None:
+    ahead: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+class TimeoutTransport(httpx.BaseTransport):
+    """Gives every call :data:`DEADLINE` seconds in all, or ``seconds`` where that gives any."""
+
+    def __init__(
+        self, inner: httpx.BaseTransport | None = None, *, seconds: Callable[[], float | None] = lambda: None
+    ) -> None:
         self._inner = inner or httpx.HTTPTransport(trust_env=False, verify=shared_tls())
         self._seconds = seconds
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Sends the request; ``httpx.ReadTimeout`` where the time is over."""
-        ends_at = time.monotonic() + self._seconds
-        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), self._seconds)
+        seconds = self._seconds() or DEADLINE
+        ends_at = time.monotonic() + seconds
+        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
         response = self._inner.handle_request(request)
         assert isinstance(response.stream, httpx.SyncByteStream)
         response.stream = _TimedStream(response.stream, ends_at=ends_at)
@@ -124,11 +140,13 @@ class _TimedStream(httpx.SyncByteStream):
 Handle = Callable[[httpx.BaseTransport, httpx.Request], httpx.Response]
 """Sends a request over a transport, with whatever is to happen before and after."""
 
-Wrap = Callable[[httpx.BaseTransport], httpx.BaseTransport]
+Wrap = Callable[[httpx.BaseTransport | None], httpx.BaseTransport]
 
 
 @dataclass(frozen=True, slots=True)
-class _Around(httpx.BaseTransport):
+class Around(httpx.BaseTransport):
+    """Puts a function around a transport."""
+
     inner: httpx.BaseTransport
     handle: Handle
 
@@ -140,8 +158,8 @@ class _Around(httpx.BaseTransport):
 
 
 def around(handle: Handle) -> Wrap:
-    """What puts a function around a transport."""
-    return lambda inner: _Around(inner, handle)
+    """What puts a function around a transport, by default the network."""
+    return lambda inner: Around(TimeoutTransport(inner), handle)
 
 
 @dataclass(slots=True)
@@ -155,9 +173,9 @@ class Gate:
         """Lets so many calls through, now or when they come."""
         self.passes.release(calls)
 
-    def around(self, inner: httpx.BaseTransport) -> httpx.BaseTransport:
+    def around(self, inner: httpx.BaseTransport | None) -> httpx.BaseTransport:
         """The transport with the gate before it."""
-        return _Around(TimeoutTransport(inner), self._wait)
+        return Around(TimeoutTransport(inner), self._wait)
 
     def _wait(self, inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
         self.calls_waiting += 1
@@ -174,7 +192,6 @@ class BotUnderTest:
         folder: the bot's data folder.
         pace: the durations of its work.
         variables: further settings as environment variables.
-        call_timeout: seconds after which any call of the bot is given up; few only where one is never answered.
         wrap_glm: what is put around the transport of the paid calls, as the next two around those of the downloads and
             of the calls to Feishu.
     """
@@ -183,11 +200,10 @@ class BotUnderTest:
     pace: Timings = QUICK
     variables: Mapping[str, str] = field(default_factory=dict)
     feishu: FeishuStandIn = field(default_factory=lambda: FeishuStandIn(delivery=REDELIVERY))
-    glm: GlmStandIn = field(default_factory=lambda: GlmStandIn(seconds=0.02))
-    call_timeout: float = DEADLINE
+    glm: GlmStandIn = field(default_factory=lambda: GlmStandIn(seconds=QUICK_CALL))
     wrap_glm: Wrap | None = None
     wrap_downloads: Wrap | None = None
-    wrap_feishu: Callable[[httpx.BaseTransport | None], httpx.BaseTransport] | None = None
+    wrap_feishu: Wrap | None = None
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
@@ -212,6 +228,24 @@ class BotUnderTest:
         return self._running[0]
 
     @property
+    def origin(self) -> str:
+        """Where the bot listens."""
+        return str(self.feishu.webhook_url).removesuffix("/webhook/event")
+
+    @property
+    def readiness(self) -> tuple[int, str]:
+        """What ``/readyz`` answers."""
+        answer = httpx.get(f"{self.origin}/readyz", trust_env=False, timeout=DEADLINE)
+        return answer.status_code, answer.text
+
+    @property
+    def charged(self) -> int:
+        """How many paid calls the team's budget holds."""
+        images = select(func.sum(monthly_usage.c.count)).where(monthly_usage.c.name != FEISHU_CALLS)
+        with self.app.database.read() as connection:
+            return int(connection.scalar(images) or 0)
+
+    @property
     def idle(self) -> bool:
         return is_idle(self.app.database)
 
@@ -223,7 +257,7 @@ class BotUnderTest:
     def start(self) -> None:
         """Starts the bot and tells Feishu where it listens."""
         settings = load({**variables_for(self.feishu, folder=self.folder), **self.variables})
-        glm, timed = loopback(self.glm.origin), partial(TimeoutTransport, seconds=self.call_timeout)
+        glm, timed = loopback(self.glm.origin), partial(TimeoutTransport, seconds=self._timeout)
         bot = Bot(
             settings,
             glm=(self.wrap_glm or timed)(glm),
@@ -238,6 +272,17 @@ class BotUnderTest:
         bot.fetch_identity()
         bot.start()
         self.feishu.webhook_url = f"http://127.0.0.1:{server.port}/webhook/event"
+
+    def _timeout(self) -> float | None:
+        """:data:`CALL_TIMEOUT` while a fault is armed that never answers its call."""
+        armed = (*self.feishu.faults.armed, *self.glm.faults.armed)
+        endless = {"hang", "trickle"}
+        return CALL_TIMEOUT if any({one.fault.wire, one.fault.answer.get("wire")} & endless for one in armed) else None
+
+    def disarm(self) -> None:
+        """Lets no fault be met any more."""
+        self.feishu.faults.disarm()
+        self.glm.disarm()
 
     def stop(self) -> None:
         """Stops the bot as SIGTERM does."""
@@ -299,6 +344,12 @@ class Conversation:
         text = text or ("" if "image" in how else f"一只橘猫，编号 {secrets.token_hex(4)}")
         return self.bot.feishu.say(chat_id=self.chat_id, sender=self.person, text=text, **how)
 
+    def deliver(self, text: str = "") -> ChatMessage:
+        """A message, once the bot has acknowledged it."""
+        message = self.send(text)
+        wait_for(lambda: any(_is_about(attempt, message) for attempt in list(self.bot.feishu.attempts)))
+        return message
+
     def ask(self, sent: ChatMessage | str = "", **how: Any) -> Card:
         """The one answer to a message, once everything has come to its end; no answer fails, and so do two."""
         message = self.send(sent, **how) if isinstance(sent, str) else sent
@@ -311,6 +362,11 @@ class Conversation:
         message = self.send(sent) if isinstance(sent, str) else sent
         wait_for(lambda: self.bot.feishu.replies(message.message_id), describe=lambda: f"an answer to {message}")
         return Card.of(self.bot.feishu.replies(message.message_id)[0], seen_by=self)
+
+    def assert_one_image(self, sent: ChatMessage) -> None:
+        """A message has one answer, a card that shows its image, and was paid for once."""
+        assert self.ask(sent).color == "green"
+        assert len(self.posts(sent)) == 1
 
     def assert_no_answer(self, sent: ChatMessage) -> None:
         """The message was taken and led to no message and no paid call."""
@@ -362,6 +418,11 @@ class Conversation:
     def calls(self) -> list[ApiCall]:
         """The calls to Feishu since this conversation began."""
         return self.bot.feishu.calls[self.first_call :]
+
+    def wait_for_calls(self, number: int) -> list[str]:
+        """Waits until at least so many calls were made and nothing is left to do; gives the calls' names."""
+        wait_for(lambda: len(self.calls) >= number and self.bot.idle, describe=lambda: [one.name for one in self.calls])
+        return [call.name for call in self.calls]
 
     def posts(self, message: ChatMessage) -> list[GlmCall]:
         """The calls to the GLM platform with the text of a message."""
@@ -505,7 +566,7 @@ def bot_with(
     folder: Path,
     variables: Mapping[str, str] | None = None,
     *,
-    wrap_glm: Callable[[httpx.BaseTransport], httpx.BaseTransport] = TimeoutTransport,
+    wrap_glm: Wrap | None = None,
     pace: Timings = QUICK,
 ) -> Iterator[BotUnderTest]:
     """The bot with an admin and these settings; in the end nobody was pinged and no redirect was followed."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.process import BaseProcess
@@ -89,6 +91,47 @@ def start_command(
     """
     become = partial(_become, program, variables=dict(variables), folder=folder, streams=streams, encoding=encoding)
     return start(become, *arguments, daemon=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCommand:
+    """A command whose standard output and error go to a log."""
+
+    process: BaseProcess
+    path: Path
+
+    @property
+    def log(self) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+    def send(self, number: int) -> None:
+        os.kill(self.process.pid or 0, number)
+
+    def wait(self, *, seconds: float = 60.0) -> int | None:
+        """The exit code, once it has ended."""
+        self.process.join(seconds)
+        return self.process.exitcode
+
+    def leave(self, number: int = signal.SIGTERM) -> int | None:
+        """Sends a signal; gives the exit code."""
+        self.send(number)
+        return self.wait()
+
+
+@contextmanager
+def running_command(
+    program: Program, *arguments: str, variables: Mapping[str, str], folder: Path
+) -> Iterator[RunningCommand]:
+    """A command in a folder, with nothing in its environment but ``variables``; it is killed at the end."""
+    log = folder / "log"
+    log.write_bytes(b"")
+    streams = (Path(os.devnull), log, log)
+    process = start_command(program, *arguments, variables=variables, folder=folder, streams=streams)
+    try:
+        yield RunningCommand(process, log)
+    finally:
+        process.kill()
+        process.join()
 
 
 def _become(

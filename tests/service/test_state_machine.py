@@ -1,7 +1,7 @@
 """Two people, a bot in a process of its own, and anything that may happen, in any order.
 
 Hypothesis chooses what happens; the oracle is what holds for every bot at rest. ``STATE_MACHINE_EXAMPLES`` sets how
-many runs are tried, eight unless told otherwise; more than that are chosen anew each time.
+many runs are tried, five unless told otherwise; more than that are chosen anew each time.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from zoneinfo import ZoneInfo
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from bot.db.database import Database, read_url
-from bot.db.tables import generations, key_value, requests
+from bot.db.reports import is_idle
+from bot.db.tables import key_value
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage, FeishuState
@@ -35,7 +36,7 @@ from tests.support.dsl import DEADLINE, card_actions, is_final, posts_of, variab
 from tests.support.invariants import prompt_of, violations
 from tests.support.waiting import wait_until
 
-EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "5"))
 QUICK = replace(PACE, backoff=0.05, backoff_longest=0.1)
 STAGES = st.sampled_from(["sent", "answered", "called", "paid", "ended"])
 PEOPLE = st.sampled_from(["lin", "chen"])
@@ -88,11 +89,9 @@ class TwoPeople(RuleBasedStateMachine):
 
     @rule(person=PEOPLE, count=st.sampled_from(["", " /n 2"]))
     def prompt(self, person: str, count: str) -> None:
-        """Somebody sends a prompt that nobody has sent before."""
         self.say(person, count)
 
     def say(self, person: str, count: str = "") -> ChatMessage:
-        """A prompt that is new."""
         text = f"第 {len(self.said) + 1} 座灯塔{count}"
         self.said.append(self.feishu.say(chat_id=f"oc_direct_{person}", sender=f"ou_{person}", text=text))
         return self.said[-1]
@@ -107,7 +106,7 @@ class TwoPeople(RuleBasedStateMachine):
             "paid": lambda: bool(posts_of(self.glm, said)) and posts_of(self.glm, said)[-1].paid,
             "ended": lambda: is_final(self.feishu, said),
         }
-        wait_until(reached[stage], seconds=1.0)
+        wait_until(reached[stage], seconds=0.4)
         return said
 
     @rule(person=PEOPLE, stage=STAGES, place=st.integers(min_value=0, max_value=5))
@@ -124,19 +123,16 @@ class TwoPeople(RuleBasedStateMachine):
 
     @rule(person=PEOPLE, stage=STAGES)
     def recall(self, person: str, stage: str) -> None:
-        """Somebody takes a new message back."""
         said = self.say_and_reach(person, stage)
         self.feishu.recall(said.message_id, by=said.sender)
 
     @rule(person=PEOPLE, stage=STAGES, fault=GLM_FAULTS, times=st.integers(min_value=1, max_value=3))
     def fail_glm(self, person: str, stage: str, fault: str, times: int) -> None:
-        """The next paid calls or downloads fail."""
         self.glm.arm(fault, times=times)
         self.say_and_reach(person, stage)
 
     @rule(person=PEOPLE, stage=STAGES, fault=FEISHU_FAULTS, times=st.integers(min_value=1, max_value=3))
     def fail_feishu(self, person: str, stage: str, fault: tuple[str, str], times: int) -> None:
-        """The next calls to Feishu fail."""
         self.feishu.faults.arm(fault[0], on=fault[1], times=times)
         self.say_and_reach(person, stage)
 
@@ -175,7 +171,7 @@ class TwoPeople(RuleBasedStateMachine):
             said = [self.feishu.state.messages[one.message_id] for one in self.said]
             left = [one for one in said if not one.recalled]
             assert wait_until(
-                lambda: all(is_final(self.feishu, one) for one in left) and self._taken() and self._idle(),
+                lambda: all(is_final(self.feishu, one) for one in left) and self._taken() and is_idle(self.database),
                 seconds=DEADLINE,
             ), [(prompt_of(one), len(self.feishu.replies(one.message_id))) for one in left]
             with self.database.read() as connection:
@@ -188,14 +184,6 @@ class TwoPeople(RuleBasedStateMachine):
     def _taken(self) -> bool:
         taken = {one.event_id for one in self.feishu.attempts if one.outcome == "acknowledged"}
         return {one.event_id for one in self.feishu.attempts if one.event_type != "card.action.trigger"} <= taken
-
-    def _idle(self) -> bool:
-        with self.database.read() as connection:
-            behind = requests.c.ended_at.is_(None)
-            return not any(
-                connection.scalar(select(func.count()).select_from(table).where(condition))
-                for table, condition in ((requests, behind), (generations, generations.c.ended_at.is_(None)))
-            )
 
     def _check_cards(self, left: list[ChatMessage]) -> None:
         """A prompt has one card, one more for each press on it, and one for each change that Feishu refused."""
@@ -225,7 +213,7 @@ TwoPeople.TestCase.settings = settings(
     max_examples=EXAMPLES,
     stateful_step_count=8,
     deadline=None,
-    derandomize=EXAMPLES <= 8,
+    derandomize=EXAMPLES <= 5,
     report_multiple_bugs=False,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

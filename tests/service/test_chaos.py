@@ -27,13 +27,14 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.support.bot_process import PACE, BotProcess, Cluster
+from tests.support.builders import change
 from tests.support.dsl import FINAL_COLORS, wait_for
 from tests.support.servers import own_server
 from tests.support.waiting import wait_until
 from tests.support.wire import Wire, wired
 
 SEED = 7
-MESSAGES = 60
+MESSAGES = 40
 PEOPLE = 20
 BACKLOG = 15
 """Messages that wait at once, so that prompts keep coming while things break."""
@@ -63,9 +64,11 @@ def audited(url: str) -> Iterator[Database]:
     """A database with its schema that logs every URL as it is stored."""
     with closing(Database(read_url(url))) as database:
         migrate(database)
-        with database.write() as connection:
-            connection.execute(text("CREATE TABLE url_log (generation_id TEXT, url TEXT, at DOUBLE PRECISION)"))
-            connection.execute(text(LOG_ON_SQLITE if database.is_sqlite else LOG_ON_POSTGRES))
+        change(
+            database,
+            text("CREATE TABLE url_log (generation_id TEXT, url TEXT, at DOUBLE PRECISION)"),
+            text(LOG_ON_SQLITE if database.is_sqlite else LOG_ON_POSTGRES),
+        )
         yield database
 
 
@@ -125,7 +128,6 @@ class Chaos:
 
     @property
     def paid(self) -> int:
-        """How many calls were paid."""
         return len(self.cluster.glm.paid)
 
     def _is_final(self, message: ChatMessage) -> bool:
@@ -200,7 +202,6 @@ class Chaos:
         raise AssertionError("a process could not be started again")
 
     def _calls(self, process: BotProcess) -> bool:
-        """Whether a process has a paid call under way."""
         statement = select(generations.c.owner).where(generations.c.state == "generating")
         with self.database.read() as connection:
             return any(f":{process.pid}:" in (owner or "") for owner in connection.scalars(statement))
@@ -225,14 +226,12 @@ class Chaos:
 
 @pytest.fixture
 def feishu() -> Iterator[FeishuStandIn]:
-    """Feishu; the test itself delivers."""
     with FeishuStandIn() as feishu:
         yield feishu
 
 
 @pytest.fixture
 def glm() -> Iterator[GlmStandIn]:
-    """GLM, quick."""
     with GlmStandIn(seconds=0.08) as glm:
         yield glm
 
@@ -270,7 +269,6 @@ def test_two_webs_and_three_workers_live_through_a_bad_day(
 
 
 def test_one_process_on_sqlite_lives_through_its_kills(feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path) -> None:
-    """Killed four times under a steady stream of messages, a single process answers each of them once."""
     url = f"sqlite:///{tmp_path / 'bot.db'}"
     with audited(url) as database, Cluster(folder=tmp_path, url=url, glm=glm, feishu=feishu) as cluster:
         node = cluster.start("both")

@@ -1,4 +1,4 @@
-"""A database that an older version left in every state is migrated, and this version brings each state to its end.
+"""The schema is made once however many processes start; what an older version left is migrated and comes to its end.
 
 The dumps were written once by those versions: every kind of request in each delivery mode, with generations that wait,
 are called, repeated, refused, paid, delivered, failed, cancelled or recalled. ``0001`` is the first released schema,
@@ -9,19 +9,26 @@ are never written again with this version's code.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import column, inspect, select, table, text
 
+from bot.__main__ import main
 from bot.db.database import Database, read_url
-from bot.db.migrate import HEAD, current_revision, migrate
+from bot.db.migrate import HEAD, MIGRATIONS, current_revision, migrate
+from bot.db.reports import is_idle
+from bot.db.tables import metadata, requests
 from bot.errors import SettingsError
 from bot.glm.client import GlmClient
 from bot.options import Options
@@ -29,7 +36,126 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import Upload
 from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.support.bot_process import PACE, Cluster
+from tests.support.builders import change
+from tests.support.databases import postgres_database
 from tests.support.dsl import FAKE_KEY, wait_for
+from tests.support.forkserver import run_command
+
+
+def test_eight_processes_migrate_once(empty_url: str, tmp_path: Path) -> None:
+    """Of eight ``migrate`` commands at the same moment on an empty database one does it, and all succeed."""
+    variables = {"DATABASE_URL": empty_url, "BOT_DATA_DIR": str(tmp_path)}
+    with ThreadPoolExecutor(8) as pool:
+        running = [pool.submit(run_command, main, "migrate", variables=variables, folder=tmp_path) for _ in range(8)]
+        ended = [one.result() for one in running]
+    assert [one.code for one in ended] == [0] * 8, [one.stderr for one in ended]
+    said = sorted(one.stdout.decode().strip() for one in ended)
+    assert said == ["The schema is up to date."] * 7 + ["The schema was migrated."]
+    with closing(Database(read_url(empty_url))) as database:
+        assert current_revision(database) == HEAD
+
+
+def test_a_newer_schema_is_left_alone(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    change(database, text("UPDATE alembic_version SET version_num = '9999'"))
+    with caplog.at_level(logging.WARNING):
+        assert not migrate(database)
+    assert current_revision(database) == "9999"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"schema newer than program revision=9999 program={HEAD}"
+    ]
+
+
+def upgrade_to(database: Database, revision: str) -> None:
+    """Runs the migrations up to one revision."""
+    with database.write() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def schema_of(database: Database) -> dict[str, Any]:
+    """Columns, keys and indexes of every table, with the conditions of the indexes."""
+    found = inspect(database.engine)
+    return {
+        name: {
+            "columns": {one["name"]: (str(one["type"]), one["nullable"]) for one in found.get_columns(name)},
+            "key": found.get_pk_constraint(name)["constrained_columns"],
+            "foreign": [(one["constrained_columns"], one["options"]) for one in found.get_foreign_keys(name)],
+            "indexes": {
+                one["name"]: (one["column_names"], bool(one["unique"]), where(one))
+                for one in found.get_indexes(name)
+                if "duplicates_constraint" not in one
+            },
+            "unique": [one["column_names"] for one in found.get_unique_constraints(name)],
+        }
+        for name in found.get_table_names()
+    }
+
+
+def where(index: Any) -> str | None:
+    options = index.get("dialect_options", {})
+    condition = options.get("sqlite_where", options.get("postgresql_where"))
+    return None if condition is None else str(condition)
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_old_revisions_make_the_recorded_schema(empty_url: str, tmp_path: Path, revision: str) -> None:
+    """An empty database that is migrated to an older revision has the schema that this version then had."""
+    with closing(Database(read_url(empty_url))) as database:
+        upgrade_to(database, revision)
+        made = schema_of(database)
+    with another_database(empty_url, tmp_path) as url:
+        load(url, revision)
+        with closing(Database(read_url(url))) as database:
+            assert made == schema_of(database)
+
+
+def test_the_newest_revision_makes_the_tables(empty_url: str) -> None:
+    with closing(Database(read_url(empty_url))) as database:
+        migrate(database)
+        migrated = schema_of(database)
+        with database.write() as connection:
+            names = ", ".join(reversed([table.name for table in metadata.sorted_tables]))
+            for name in names.split(", "):
+                connection.execute(text(f"DROP TABLE {name}"))
+            metadata.create_all(connection)
+        assert schema_of(database) == migrated
+
+
+@contextmanager
+def another_database(like: str, folder: Path) -> Iterator[str]:
+    if like.startswith("sqlite"):
+        yield f"sqlite:///{folder}/recorded.db"
+    else:
+        with postgres_database(empty=True) as url:
+            yield url
+
+
+def test_what_an_older_version_stored_of_presses_in_groups(empty_url: str) -> None:
+    """An example that was pressed in a group was stored as of a direct chat; the upgrade corrects that and no more."""
+    with closing(Database(read_url(empty_url))) as database:
+        upgrade_to(database, "0001")
+        texts = ("sender", "prompt", "asked", "content")
+        numbers = ("lease_until", "due_at", "accepted_at", "patches", "wanted", "shown", "attempts", "takeups")
+        common: dict[str, Any] = {
+            **dict.fromkeys(texts, "x"),
+            **dict.fromkeys(numbers, 0),
+            **dict.fromkeys(("in_topic", "hide_prompt"), False),
+            "language": "zh",
+            "way": "card",
+            "kind": "images",
+        }
+        stored = {"om_1": ("oc_group", "group"), "press:1": ("oc_group", "p2p"), "press:2": ("oc_direct", "p2p")}
+        for origin, (chat, kind) in stored.items():
+            values = {**common, "request_id": origin, "origin": origin, "chat_id": chat, "chat_type": kind}
+            old = table("requests", *(column(name) for name in values))
+            change(database, old.insert().values(values))
+        assert migrate(database)
+        with database.read() as connection:
+            found = dict(connection.execute(select(requests.c.dedup_key, requests.c.chat_type)).all())
+        assert found == {"om_1": "group", "press:1": "group", "press:2": "p2p"}
+
 
 DUMPS = Path(__file__).with_name("dumps")
 OLD_CARD = '{"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "…"}]}}'
@@ -65,7 +191,6 @@ Rows = list[dict[str, Any]]
 
 
 def read_dump(revision: str, *, sqlite: bool) -> str:
-    """The statements of a dump."""
     return (DUMPS / f"{revision}.{'sqlite' if sqlite else 'postgresql'}.sql").read_text("utf-8")
 
 
@@ -102,7 +227,6 @@ def renamed(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("revision", ["0001", "0002"])
 def test_migration_keeps_every_value(empty_url: str, revision: str) -> None:
-    """Each row of each table is there under its new name, with each of its values; counts come together."""
     before = load(empty_url, revision)
     with closing(Database(read_url(empty_url))) as database:
         assert migrate(database)
@@ -136,12 +260,11 @@ def test_every_state_ends_and_nothing_is_paid_twice(
         Cluster(folder=tmp_path, url=empty_url, pace=PACE, glm=glm, feishu=feishu) as cluster,
     ):
         migrate(database)
-        with database.write() as connection:
-            connection.execute(text("DELETE FROM key_value WHERE name = 'paused'"))
+        change(database, text("DELETE FROM key_value WHERE name = 'paused'"))
         cluster.start("worker")
-        wait_for(lambda: not unfinished(database))
+        wait_for(lambda: is_idle(database))
     after = tables(empty_url, ("generations", "monthly_usage"))
-    expected = {row["generation_id"]: outcome(row) for row in before["generations"]}
+    expected = {row["generation_id"]: expected_end(row) for row in before["generations"]}
     calls = {row["generation_id"]: row["posts"] + expected[row["generation_id"]][1] for row in before["generations"]}
     assert {row["generation_id"]: row["state"] for row in after["generations"]} == {
         name: end for name, (end, _) in expected.items()
@@ -153,17 +276,7 @@ def test_every_state_ends_and_nothing_is_paid_twice(
     check_answers(feishu, before["requests"], already=Counter(row["request_id"] for row in before["sends"]))
 
 
-def unfinished(database: Database) -> int:
-    """The number of requests and generations that have not ended."""
-    open_rows = (
-        "SELECT (SELECT count(*) FROM requests WHERE ended_at IS NULL)"
-        " + (SELECT count(*) FROM generations WHERE ended_at IS NULL)"
-    )
-    with database.read() as connection:
-        return int(connection.scalar(text(open_rows)) or 0)
-
-
-def outcome(row: Mapping[str, Any]) -> tuple[str, int]:
+def expected_end(row: Mapping[str, Any]) -> tuple[str, int]:
     """How a generation has to end, and how many calls are paid for it from then on."""
     match row["state"]:
         case "waiting":
@@ -231,7 +344,5 @@ def test_working_process_of_an_older_version_holds_the_migration_up(empty_url: s
         with pytest.raises(SettingsError, match="old:1:2"):
             migrate(database, wait=0.3)
         assert current_revision(database) == "0001"
-        with database.write() as connection:
-            connection.execute(text("DELETE FROM workers"))
-            connection.execute(text("UPDATE generations SET lease_until = 0"))
+        change(database, text("DELETE FROM workers"), text("UPDATE generations SET lease_until = 0"))
         assert migrate(database, wait=0.3)

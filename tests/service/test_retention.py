@@ -1,0 +1,295 @@
+"""What has ended is forgotten in time, in small steps, by one process; a person at once, to the last byte."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, func, select, update
+
+from bot.db.database import Database, read_url
+from bot.db.key_value import pause, resume
+from bot.db.retention import BATCH, DAY, Retention, forget, stored_of
+from bot.db.tables import (
+    generations,
+    key_value,
+    last_served,
+    metadata,
+    monthly_usage,
+    preferences,
+    requests,
+    sent_messages,
+    timers,
+    workers,
+)
+from bot.errors import DatabaseUnavailable
+from bot.models import State
+from tests.clients.commands import run
+from tests.support.bot_process import Cluster
+from tests.support.builders import accept, add_row, change, count_rows
+from tests.support.bulk_rows import add_finished
+from tests.support.databases import sqlite_database
+from tests.support.dsl import BotUnderTest, plain_text, wait_for
+
+HOURS = 3600.0
+
+
+def retention(database: Database, *, days: int = 40) -> Retention:
+    """A clean-up of a process that is not about to leave."""
+    return Retention(database=database, days=days, stopping=threading.Event())
+
+
+def end_all(database: Database, *, seconds_ago: float) -> None:
+    """Lets every request have ended with its generations so long ago."""
+    ended = {"ended_at": database.now - seconds_ago}
+    change(database, update(generations).values(state=State.DONE, **ended), update(requests).values(**ended))
+
+
+def test_what_ended_long_ago_is_gone_with_all_that_belongs_to_it(database: Database) -> None:
+    accept(database, count=4)
+    with database.read() as connection:
+        request_id = connection.scalar(select(requests.c.request_id))
+    add_row(database, sent_messages, request_id=request_id, step="text", message_id="om_1")
+    end_all(database, seconds_ago=40 * DAY + 60)
+    assert retention(database).clean() == 1
+    assert [count_rows(database, table) for table in (requests, generations, sent_messages)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("goes_on", ["younger", "not ended", "its picture is being made"])
+def test_what_is_younger_or_goes_on_is_kept(database: Database, goes_on: str) -> None:
+    """A request of 39 days stays, and so does one without an end, or with an image still on its way."""
+    accept(database)
+    if goes_on == "younger":
+        end_all(database, seconds_ago=39 * DAY)
+    with database.write() as connection:
+        connection.execute(update(requests).values(accepted_at=database.now - 400 * DAY))
+        if goes_on == "its picture is being made":
+            connection.execute(update(requests).values(ended_at=database.now - 50 * DAY))
+    retention(database).clean()
+    assert [count_rows(database, table) for table in (requests, generations)] == [1, 1]
+
+
+def test_a_message_is_known_for_longer_than_feishu_delivers_it(database: Database) -> None:
+    """With the shortest setting, a message that was answered at once and comes again after 8 hours is a duplicate."""
+    accept(database, "om_again")
+    end_all(database, seconds_ago=8 * HOURS)
+    retention(database, days=1).clean()
+    assert accept(database, "om_again").outcome == "repeated"
+
+
+def test_it_works_in_small_transactions(database: Database) -> None:
+    """No statement deletes more than a batch, so that a message never waits behind all of them."""
+    add_finished(database, 2 * BATCH + 50, days=1, ended_ago=50 * DAY)
+    left = [2 * BATCH + 50]
+
+    @event.listens_for(database.engine, "commit")
+    def note(connection: Connection) -> None:
+        left.append(connection.scalar(select(func.count()).select_from(requests)) or 0)
+
+    retention(database).clean()
+    event.remove(database.engine, "commit", note)
+    assert left[-1] == 0
+    assert max(before - after for before, after in pairwise(left)) == BATCH
+
+
+def test_one_process_a_day_cleans_up(database: Database) -> None:
+    """Of four processes that look at the same moment one cleans up, and none does so again on that day."""
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: retention(database).clean(), range(4)))
+    assert sorted(result is None for result in results) == [False, True, True, True]
+    assert retention(database).clean() is None
+    change(database, update(timers).values(next_at=database.now - 1))
+    assert retention(database).clean() is not None
+
+
+def test_a_process_that_leaves_hands_its_turn_over(database: Database) -> None:
+    add_finished(database, BATCH + 1, days=1, ended_ago=50 * DAY)
+    leaving = threading.Event()
+    leaving.set()
+    assert Retention(database=database, days=40, stopping=leaving).clean() == BATCH
+    assert retention(database).clean() == 1
+
+
+def test_what_stands_beside_the_requests_is_forgotten_too(database: Database) -> None:
+    """Who was served, who sent when, which workers lived, what was spent two years ago: none of it piles up."""
+    with database.read() as connection:
+        now = connection.scalar(select(database.now)) or 0.0
+    for age, name in ((41 * DAY, "old"), (0.0, "new")):
+        add_row(database, last_served, sender=f"ou_{name}", model="glm-image", called_at=now - age)
+        add_row(database, timers, name=f"oc_{name}", next_at=now - age + 5)
+        add_row(database, workers, owner=name, seen_at=now - age)
+    for month in ("2001-01", "2999-12"):
+        add_row(database, monthly_usage, month=month, name="glm-image", count=1)
+    add_row(database, preferences, subject="ou_old", content={})
+    add_row(database, key_value, name="user_id_key", value="fake")
+    assert retention(database).clean() == 4
+    # The turn of the clean-up itself is a second row of the paces.
+    assert [count_rows(database, table) for table in (last_served, timers, workers, monthly_usage)] == [1, 2, 1, 1]
+    assert [count_rows(database, table) for table in (preferences, key_value)] == [1, 1]
+
+
+def test_a_worker_cleans_up_when_it_starts(cluster: Cluster) -> None:
+    with closing(Database(read_url(cluster.url))) as database:
+        add_finished(database, 10, days=1, ended_ago=41 * DAY)
+        add_finished(database, 5, days=1, ended_ago=DAY, mark="young")
+        cluster.start("worker")
+        wait_for(lambda: count_rows(database, requests) == 5)
+        assert count_rows(database, generations) == 5
+
+
+ANN, BEN = "ou_ann_of_the_tests", "ou_ben_of_the_tests"
+ORIGINAL = "g_ann.jpg"
+
+
+def end(database: Database, person: str) -> None:
+    """Lets everything that a person asked for have ended, with a picture."""
+    done: dict[str, Any] = {"ended_at": database.now, "owner": None}
+    change(
+        database,
+        update(generations).where(generations.c.sender == person).values(state=State.DONE, cache_name=ORIGINAL, **done),
+        update(requests).where(requests.c.sender == person).values(answer_id=f"om_to_{person}", **done),
+    )
+
+
+def fill(database: Database) -> None:
+    """Stores all that there can be of two people."""
+    for person in (ANN, BEN):
+        accept(database, f"om_{person}", sender=person, chat=f"oc_{person}", count=2)
+        accept(database, f"menu:{person}", sender=person, chat=f"oc_{person}")
+        with database.write() as connection:
+            own = requests.c.sender == person
+            connection.execute(update(requests).where(own).values(prompt=f"画 {person}", chat_type="p2p"))
+            request_id = connection.scalar(select(requests.c.request_id).where(own).limit(1))
+        end(database, person)
+        add_row(database, sent_messages, request_id=request_id, step="text", message_id=f"om_text_{person}")
+        add_row(database, last_served, sender=person, model="glm-image", called_at=1.0)
+        for subject in (person, f"oc_{person}"):
+            add_row(database, preferences, subject=subject, content={"language": person})
+        for name in (person, f"oc_{person}", f"om_to_{person}"):
+            add_row(database, timers, name=name, next_at=1.0)
+    add_row(database, monthly_usage, month="2026-11", name="glm-image", count=4)
+    with database.write() as connection:
+        pause(database, connection, by=ANN)
+
+
+def everything(database: Database) -> str:
+    with database.read() as connection:
+        return "\n".join(
+            str(tuple(row)) for table in metadata.sorted_tables for row in connection.execute(select(table))
+        )
+
+
+def test_nothing_is_left_of_one_person_and_everything_of_another(database: Database) -> None:
+    """No value of any row names the person, their chat or their prompt; the other's rows and the sums stay."""
+    fill(database)
+    before = everything(database).count(BEN)
+    stored = forget(database, ANN)
+    assert (stored.requests, stored.generations, stored.sends, stored.settings, stored.turns) == (2, 3, 1, 1, 1)
+    assert stored.originals == (ORIGINAL,) * 3
+    left = everything(database).replace(f"om_{ANN}", "")
+    assert ANN not in left
+    assert left.count(BEN) == before
+    assert count_rows(database, monthly_usage) == 1
+    assert stored_of(database, ANN).nothing
+
+
+def test_a_message_that_comes_again_is_not_paid_for_again(database: Database) -> None:
+    """What Feishu delivers once more within a day is still known, by its bare id; older ids are gone."""
+    for origin in ("om_young", "om_old"):
+        accept(database, origin, sender=ANN)
+    end(database, ANN)
+    with database.write() as connection:
+        old = requests.c.dedup_key == "om_old"
+        connection.execute(update(requests).where(old).values(accepted_at=database.now - 90_000))
+    forget(database, ANN)
+    assert accept(database, "om_young", sender=ANN).outcome == "repeated"
+    assert count_rows(database, requests) == 1
+    assert accept(database, "om_new", sender=ANN).outcome == "accepted"
+
+
+def test_whoever_is_being_served_is_not_forgotten(database: Database) -> None:
+    accept(database, "om_1", sender=ANN)
+    end(database, ANN)
+    accept(database, "om_2", sender=ANN)
+    stored = forget(database, ANN)
+    assert (stored.goes_on, stored.unfinished, stored.unanswered) == (True, 1, 1)
+    assert (count_rows(database, requests), count_rows(database, generations)) == (2, 2)
+
+
+def test_new_prompts_meanwhile_are_kept(database: Database) -> None:
+    fill(database)
+    with database.write() as connection:
+        resume(connection)
+
+    def ask(number: int) -> str:
+        while True:
+            # A prompt whose turn to write does not come in time is delivered again.
+            with suppress(DatabaseUnavailable):
+                return accept(database, f"om_new_{number}", sender=ANN).outcome
+
+    with ThreadPoolExecutor(4) as pool:
+        forgotten = [pool.submit(forget, database, ANN)]
+        asked = [pool.submit(ask, number) for number in range(12)]
+        forgotten.append(pool.submit(forget, database, ANN))
+    assert [one.result() for one in asked] == ["accepted"] * 12
+    assert [one.result().nothing for one in forgotten] == [False, False]
+    with database.read() as connection:
+        new = select(func.count()).where(requests.c.dedup_key.startswith("om_new_"), requests.c.ended_at.is_(None))
+        assert connection.scalar(new) == 12
+
+
+def test_no_byte_is_left_in_the_files(tmp_path: Path) -> None:
+    """Beside a running bot: neither id, chat nor prompt is found in the database's files, nor a picture on disk."""
+    with BotUnderTest(folder=tmp_path) as bot:
+        user = bot.new_user()
+        user.ask(said := user.send(f"一只橘猫，编号 {secrets.token_hex(8)}"))
+        user.ask("/set size 16:9")
+        wanted = [part.encode() for part in (user.person, user.chat_id, plain_text(said))]
+        assert all(part in everything_on(tmp_path) for part in wanted)
+        assert list((tmp_path / "originals").iterdir())
+        ran = run("forget", user.person, "--yes", folder=tmp_path)
+        assert (ran.code, ran.stderr) == (0, "")
+        assert [part for part in wanted if part in everything_on(tmp_path)] == []
+        assert list((tmp_path / "originals").iterdir()) == []
+        user.ask()
+
+
+def everything_on(folder: Path) -> bytes:
+    """The bytes of the database's files.
+
+    Another process reads them: the bot lives in this one, which would lose SQLite's locks with the files' closing.
+    https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
+    """
+    files = [str(path) for path in sorted(folder.glob("bot.db*"))]
+    return subprocess.run(["cat", *files], check=True, capture_output=True).stdout
+
+
+def test_the_command_asks_before_and_tells_what_stays(tmp_path: Path) -> None:
+    with closing(Database(read_url(sqlite_database(tmp_path)))) as database:
+        fill(database)
+        for typed in ("", "n\n"):
+            ran = run("forget", ANN, folder=tmp_path, typed=typed)
+            assert ran.code == 1
+            assert "2 requests, 3 generations" in ran.text
+            assert "Nothing was deleted" in ran.stderr
+            assert stored_of(database, ANN).requests == 2
+        ran = run("forget", ANN, folder=tmp_path, typed="y\n")
+        assert (ran.code, ran.stderr) == (0, "")
+        assert "3 images are not in this data folder" in ran.text
+        assert "images in Feishu" in ran.text
+        assert stored_of(database, ANN).nothing
+
+
+def test_whom_nobody_knows_is_told(tmp_path: Path) -> None:
+    """Exit code 1 and a sentence for somebody unknown; 2 for what is no person."""
+    sqlite_database(tmp_path)
+    ran = run("forget", "ou_nobody", "--yes", folder=tmp_path)
+    assert (ran.code, ran.stdout, ran.stderr) == (1, b"", "Nothing is stored about ou_nobody.\n")
+    assert run("forget", "oc_1", folder=tmp_path).code == 2
