@@ -20,8 +20,7 @@ def test_prompt_is_answered_by_one_card_with_the_picture_and_its_facts(bot: BotU
     assert "图片链接有效期 30 天，请及时下载保存（这个链接 " in card.text("zh")
     assert "(this link already expires on " in card.text("en")
     assert any("ufileos.com" in text for text in all_strings(json.loads(card.content)))
-    card.assert_shows("state.ready")
-    card.assert_shows("label.seconds", seconds=1)
+    card.assert_shows("state.ready", "label.seconds", seconds=1)
     card.assert_shows("cost.sure", price="0.10")
 
 
@@ -111,8 +110,7 @@ def test_long_prompt_is_sent_whole_and_shown_in_part(user: Conversation) -> None
     card = user.ask(prompt)
     assert [body["prompt"] for body in card.paid] == [prompt]
     assert prompt[:800] in card.text().split("\n")
-    card.assert_shows("label.prompt_excerpt", length=1400, shown=800)
-    card.assert_shows("advice.long")
+    card.assert_shows("label.prompt_excerpt", "advice.long", length=1400, shown=800)
 
 
 def test_vague_prompt_gets_advice(user: Conversation) -> None:

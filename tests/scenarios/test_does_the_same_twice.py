@@ -24,8 +24,7 @@ def test_same_text_twice_is_one_image_and_an_offer(user: Conversation, gate: Gat
     user.let_time_pass()
     user.ask_without_waiting(text)
     double = user.ask_without_waiting(f" {text} ")
-    double.assert_shows("duplicate.title")
-    double.assert_shows("button.another", price="¥0.10")
+    double.assert_shows("duplicate.title", "button.another", price="¥0.10")
     assert double.press_for_toast("confirm") == QUEUED
     wait_for(lambda: double.reload().actions == [])
     gate.release(2)

@@ -26,9 +26,7 @@ def test_prompt_over_a_limit_is_refused_unpaid(tmp_path: Path, gate: Gate) -> No
         user = bot.new_user()
         cards = [user.ask_without_waiting(text) for text in ("第一座灯塔", "第二座灯塔")]
         refused = user.ask_without_waiting("第三座灯塔")
-        refused.assert_shows("limit.pending", used=2, count=1, most=2)
-        refused.assert_shows("card.limit")
-        refused.assert_shows("cost.none")
+        refused.assert_shows("limit.pending", "card.limit", "cost.none", used=2, count=1, most=2)
         gate.release(3)
         for card in cards:
             card.wait_to_show("state.ready")

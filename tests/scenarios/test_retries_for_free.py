@@ -59,8 +59,7 @@ def test_a_failed_upload_is_repeated_from_the_kept_image(bot: BotUnderTest, user
 def test_one_of_four_is_repeated(bot: BotUnderTest, user: Conversation) -> None:
     bot.feishu.faults.arm("feishu_99992402", on="image")
     card = user.ask("一座灯塔 /n 4")
-    card.assert_shows("button.resume")
-    card.assert_shows("button.again")
+    card.assert_shows("button.resume", "button.again")
     card.press_for_toast("resume")
     card = card.wait_until_idle()
     card.assert_shows("state.ready_all", count=4)

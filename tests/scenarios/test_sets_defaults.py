@@ -73,8 +73,7 @@ def test_settings_name_the_origin_of_each_value(bot: BotUnderTest, member: Conve
     } <= set(member.ask("/settings").text("en").split("\n"))
     card = member.ask("/settings --chat")
     lines = card.text("en").split("\n")
-    card.assert_shows("settings.title_chat")
-    card.assert_shows("settings.use_chat")
+    card.assert_shows("settings.title_chat", "settings.use_chat")
     assert {"Quality standard · set for this chat", "Size 1280x1280 (1:1) · default"} <= set(lines)
     assert not any("set by you" in line or "Text replies" in line for line in lines)
 

@@ -477,9 +477,9 @@ class Card(ChatMessage):
         said = CATALOGUE.bilingual(key, **values)
         return all(said[LOCALES[language]] in self.text(language) for language in LANGUAGES)
 
-    def assert_shows(self, key: str, **values: object) -> None:
-        """It shows a sentence of the catalogue in both languages."""
-        assert self.shows(key, **values), self.text()
+    def assert_shows(self, *keys: str, **values: object) -> None:
+        """It shows these sentences of the catalogue in both languages."""
+        assert [key for key in keys if not self.shows(key, **values)] == [], self.text()
 
     def wait_to_show(self, key: str, **values: object) -> Card:
         """Waits until it shows a sentence; gives it as it then is."""
@@ -495,10 +495,10 @@ class Card(ChatMessage):
         """The button, select or form that calls back with an action; ``number`` counts those with the same."""
         return [one for one in self.actions if one.value.get("a") == action][number]
 
-    def press(self, action: str, *, by: Conversation | None = None, number: int = 0, choice: str | None = None) -> Card:
+    def press(self, action: str, *, by: Conversation | None = None, **which: Any) -> Card:
         """Presses a control; gives the one new answer, once everything has come to its end."""
         before = len(self.conversation.answers)
-        self.press_for_toast(action, by=by, number=number, choice=choice)
+        self.press_for_toast(action, by=by, **which)
         (answer,) = self.conversation.new_answers(before)
         return Card.of(answer, seen_by=by or self.conversation)
 
