@@ -12,7 +12,6 @@ import sys
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib.metadata import distribution
 from pathlib import Path, PurePosixPath
@@ -74,80 +73,55 @@ def test_nothing_runs_as_root_and_nothing_is_unlocked() -> None:
     assert all("-slim" in rest for name, rest in INSTRUCTIONS if name == "FROM")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Image:
-    """The image's files below a folder, with its environment and what it starts."""
-
-    root: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The variables that the image sets, with its folders at their places here."""
-        given = dict(word.split("=", 1) for word in shlex.split(" ".join(of("ENV"))))
-        return {name: re.sub(r"/(?=opt/|data)", f"{self.root}/", value) for name, value in given.items()}
-
-    def command(self, *arguments: str) -> list[str]:
-        (entry,), (own,) = of("ENTRYPOINT"), of("CMD")
-        return [*json.loads(entry), *(arguments or json.loads(own))]
-
-    @contextmanager
-    def start(self, command: list[str], **variables: str) -> Iterator[subprocess.Popen[str]]:
-        """Runs a command in the image's folder for data, with its environment and these variables."""
-        command = [shutil.which(command[0], path=self.environment["PATH"]) or command[0], *command[1:]]
-        environment = {**self.environment, **variables}
-        folder = self.root / "data"
-        with subprocess.Popen(command, cwd=folder, env=environment, text=True, stdout=-1, stderr=-2) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        """Runs the entry point to its end; gives the exit code and what it printed."""
-        with self.start(self.command(*arguments)) as process:
-            shown, _ = process.communicate(timeout=2 * DEADLINE)
-        return process.returncode, shown
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
     """The files that the Dockerfile copies, and a virtual environment with the packages of the lock and no other."""
-    root = tmp_path_factory.mktemp("image")
-    (root / "data").mkdir()
+    (tmp_path / "data").mkdir()
     for *sources, target in COPIED:
         for source in sources:
-            place = root / target.removeprefix("/")
             if (TOP / source).is_dir():
-                shutil.copytree(TOP / source, place)
-    venv.create(root / "opt" / "venv", symlinks=True)
-    (site,) = (root / "opt" / "venv").glob("lib/python*/site-packages")
-    for name in PINS:
-        package = distribution(name)
-        tops = {path.parts[0] for path in package.files or () if path.parts[0] not in {"..", "__pycache__"}}
-        for top in tops:
+                shutil.copytree(TOP / source, tmp_path / target.removeprefix("/"))
+    venv.create(tmp_path / "opt" / "venv", symlinks=True)
+    (site,) = (tmp_path / "opt" / "venv").glob("lib/python*/site-packages")
+    for package in map(distribution, PINS):
+        for top in {path.parts[0] for path in package.files or ()} - {"..", "__pycache__"}:
             if not (site / top).exists():
                 (site / top).symlink_to(Path(str(package.locate_file(top))))
-    return Image(root=root)
+    return tmp_path
 
 
-def test_the_entry_point_answers_a_prompt(image: Image) -> None:
-    """With the lock's packages and the copied files alone, the whole bot makes an image."""
-    code, shown = image.run("sandbox", "--say", "一只橘猫", "--save", "cat.jpg")
-    assert code == 0, shown
-    assert (image.root / "data" / "cat.jpg").stat().st_size > 1000
-    code, shown = image.run("check", "--offline", "--connect")
-    assert f"read from {image.root}/opt/glm-image-bot/config" in shown
+@contextmanager
+def started(root: Path, *command: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """Runs a command in the image's folder for data, with the image's variables and these."""
+    given = dict(word.split("=", 1) for word in shlex.split(" ".join(of("ENV"))))
+    own = {name: re.sub(r"/(?=opt/|data)", f"{root}/", value) for name, value in given.items()}
+    words = [shutil.which(command[0], path=own["PATH"]) or command[0], *command[1:]]
+    with subprocess.Popen(words, cwd=root / "data", env={**own, **variables}, text=True, stdout=-1, stderr=-2) as one:
+        try:
+            yield one
+        finally:
+            one.kill()
 
 
-def test_it_is_healthy_while_it_runs(image: Image) -> None:
-    """The image's own command connects, its health check passes then and fails afterwards, and SIGTERM ends it."""
+def ended(root: Path, *command: str, **variables: str) -> tuple[int, str]:
+    """Runs a command to its end; gives the exit code and what it printed."""
+    with started(root, *command, **variables) as process:
+        shown, _ = process.communicate(timeout=2 * DEADLINE)
+    return process.returncode, shown
+
+
+def test_the_image_answers_a_prompt_and_is_healthy_while_it_runs(root: Path) -> None:
+    """With the lock's packages and the copied files alone.
+
+    Its own command connects, its health check passes then and fails afterwards, and SIGTERM ends it.
+    """
+    entry, own = (json.loads(of(name)[0]) for name in ("ENTRYPOINT", "CMD"))
     health = json.loads(re.findall(r"CMD (\[.*\])", of("HEALTHCHECK")[0])[0])
-
-    def is_healthy(**variables: str) -> bool:
-        with image.start(health, **variables) as process:
-            process.communicate(timeout=DEADLINE)
-        return process.returncode == 0
-
+    code, shown = ended(root, *entry, "sandbox", "--say", "一只橘猫", "--save", "cat.jpg")
+    assert code == 0, shown
+    assert (root / "data" / "cat.jpg").stat().st_size > 1000
+    _, shown = ended(root, *entry, "check", "--offline", "--connect")
+    assert f"read from {root}/opt/glm-image-bot/config" in shown
     with ConnectedStandIn() as feishu:
         variables = {
             "FEISHU_APP_ID": feishu.app_id,
@@ -155,12 +129,12 @@ def test_it_is_healthy_while_it_runs(image: Image) -> None:
             "FEISHU_DOMAIN": feishu.origin,
             "PORT": str(free_port()),
         }
-        with image.start(image.command(), **variables) as process:
-            wait_for(lambda: is_healthy(**variables))
+        with started(root, *entry, *own, **variables) as process:
+            wait_for(lambda: ended(root, *health, **variables)[0] == 0)
             process.terminate()
             shown, _ = process.communicate(timeout=DEADLINE)
         assert process.returncode == 0, shown
-        assert not is_healthy(**variables)
+        assert ended(root, *health, **variables)[0] != 0
 
 
 OURS: dict[str, dict[str, Any]] = {name: one for name, one in COMPOSE["services"].items() if "build" in one}
