@@ -21,18 +21,8 @@ from tests.clients.feishu_wire import Wire
 from tests.support.dsl import Gate, bot_with_paused_glm
 from tests.unit.card_samples import cards, samples
 
-ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # Pages of one context share a process, so that only the first one has to start it.
-    "--process-per-site",
-)
+# Pages of one context share a process, so that only the first one has to start it.
+ARGUMENTS = ("--disable-gpu", "--disable-quic", "--process-per-site")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 WIDE: ViewportSize = {"width": 1280, "height": 860}
 SMALL: ViewportSize = {"width": 375, "height": 667}
@@ -124,7 +114,7 @@ def chromium() -> Iterator[Browser]:
         say(f"no Chromium is installed under any of the names {', '.join(NAMES)}")
     with sync_playwright() as playwright:
         expect.set_options(timeout=WAIT)
-        browser = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield browser
         browser.close()
 

@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--cards", type=Path, metavar="FOLDER", help="pictures of all cards instead")
     given = parser.parse_args()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program(), args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
         if given.cards:
             write_cards(browser, given.cards)
         else:
