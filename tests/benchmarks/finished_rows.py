@@ -7,12 +7,10 @@ affects both.
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 
 from sqlalchemy import text, update
 
@@ -24,10 +22,9 @@ from bot.models import GeneratedImage, ImagePrompt
 from bot.settings import LimitSettings
 from bot.worker.generation_steps import REPEATED_UNKNOWN
 from bot.worker.queue_positions import QueueReader
-from tests.benchmarks.harness import Figure, engines
+from tests.benchmarks.harness import Figure, engines, fresh_database
 from tests.support.builders import Team, arrival, reception_of
 from tests.support.bulk_rows import add_finished
-from tests.support.databases import postgres_database, sqlite_database
 
 PEOPLE = 20
 IMAGE = GeneratedImage(url="https://example.invalid/1.png")
@@ -71,7 +68,9 @@ class Side:
             claimed = self._generations.claim_slot(waiting[0], lease=60, slots=1, deadline=60)
             assert claimed is not None
             self._generations.made(claimed, IMAGE, link_expires_at=None)
-            self._generations.done(claimed)
+        made = self._generations.claim_made(claimed.generation_id, lease=60)
+        assert made is not None
+        self._generations.done(made)
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -83,11 +82,7 @@ class Side:
 def compare(engine: str, *, number: int, rounds: int) -> list[Figure]:
     """Measures one engine with so many finished generations."""
     with ExitStack() as stack:
-        if engine == "SQLite":
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            urls = [sqlite_database(folder / name) for name in ("empty", "full")]
-        else:
-            urls = [stack.enter_context(postgres_database()) for _ in range(2)]
+        urls = [stack.enter_context(fresh_database(engine)) for _ in range(2)]
         empty, full = (Side(stack.enter_context(closing(Database(read_url(url))))) for url in urls)
         add_finished(full.database, number, people=PEOPLE)
         with full.database.write() as connection:

@@ -23,7 +23,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.start import BotConfig, start_process
-from tests.support.databases import SERVER, postgres_database
+from tests.support.databases import SERVER, postgres_database, sqlite_database
 from tests.support.dsl import variables_for, wait_for
 from tests.support.waiting import wait_until
 
@@ -63,13 +63,14 @@ def engines() -> list[str]:
 
 
 @contextmanager
-def fresh_database(engine: str) -> Iterator[dict[str, str]]:
-    """The variables that lead the bot to an empty database; SQLite, the default, needs none."""
-    if engine == "SQLite":
-        yield {}
-    else:
+def fresh_database(engine: str) -> Iterator[str]:
+    """The URL of a database without a row."""
+    if engine == "PostgreSQL":
         with postgres_database() as url:
-            yield {"DATABASE_URL": url}
+            yield url
+    else:
+        with TemporaryDirectory(prefix="benchmark-") as folder:
+            yield sqlite_database(Path(folder))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +121,11 @@ def running_bot(
     """A bot that is ready; an image takes so many ``seconds``."""
     with (
         TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as folder,
-        fresh_database(engine) as database,
+        fresh_database(engine) as url,
         FeishuStandIn(delivery=RetrySchedule(answer_seconds=10.0)) as feishu,
         GlmStandIn(seconds=seconds) as glm,
     ):
-        settings = {**variables_for(feishu, folder=Path(folder)), **database, **(variables or {})}
+        settings = {**variables_for(feishu, folder=Path(folder)), "DATABASE_URL": url, **(variables or {})}
         process, port = start_process(BotConfig(variables=settings, glm=glm.origin))
         try:
             wait_ready(port)

@@ -47,8 +47,8 @@ def measure(*, quick: bool) -> list[Figure]:
         for engine in engines():
             data = Path(folder) / engine
             data.mkdir()
-            with fresh_database(engine) as database:
-                variables = {**variables_for(feishu, folder=data), **database, **bytecode}
+            with fresh_database(engine) as url:
+                variables = {**variables_for(feishu, folder=data), "DATABASE_URL": url, **bytecode}
                 runs = [start(variables) for _ in range(4 if quick else 10)][1:]
             seconds, memory = (statistics.median(values) for values in zip(*runs, strict=True))
             figures += [
