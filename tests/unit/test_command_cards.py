@@ -350,19 +350,16 @@ TITLED = [
 ]
 
 
-def test_error_has_the_title_of_its_kind() -> None:
+def test_error_has_the_title_of_its_kind_and_its_values() -> None:
     values = {"used": "5", "most": "5", "count": "1", "value": "x", "allowed": "hd"}
     for sentence, command, title, free in TITLED:
         card = commands.render_error(cards(), UserError(sentence=sentence, values=values, command=command))
         assert (header(card), "没有产生费用" in lines(card)) == ([title], free), sentence
         assert lines(card)[0] == catalogue().text(sentence, "zh", **values, zone="北京时间")
-
-
-def test_error_is_explained_with_its_values() -> None:
     assert lines(sample("day used up"))[0] == "你今天的 20 张已用完，明天 00:00（北京时间）恢复。"
     assert lines(sample("day used up"), "en_us")[0].endswith("tomorrow at 00:00 (Beijing time).")
-    values = {"model": "glm-image", "size": "<at id=all></at>", "allowed": "1280x1280"}
-    card = commands.render_error(cards(), UserError(sentence="failure.size", values=values))
+    size = {"model": "glm-image", "size": "<at id=all></at>", "allowed": "1280x1280"}
+    card = commands.render_error(cards(), UserError(sentence="failure.size", values=size))
     assert lines(card) == ["glm-image 不支持尺寸 <at id=all></at>。可用：1280x1280。", "没有产生费用"]
     assert not tagged(card, "markdown")
     unknown = UserError(sentence="misread.style", values={"value": "巴洛克", "allowed": "墨, ink, 水墨"})
@@ -371,18 +368,6 @@ def test_error_is_explained_with_its_values() -> None:
     later = UserError(sentence="misread.of_another_version")
     assert "/help" in lines(commands.render_error(cards(), later))[0]
     assert all("{" not in lines(sample(name))[0] for name in ERRORS)
-
-
-def test_each_toast_is_short_in_both_languages() -> None:
-    price = {"zh_cn": "¥0.10", "en_us": "¥0.10"}
-    for key in (key for key in catalogue().keys if key.startswith("toast.")):
-        said = cards().toast(key, price=price)["toast"]
-        assert said["content"] == said["i18n"]["zh_cn"] == catalogue().text(key, "zh", price="¥0.10")
-        assert said["i18n"]["en_us"] == catalogue().text(key, "en", price="¥0.10")
-        assert (len(said["i18n"]["zh_cn"]) <= 22, len(said["i18n"]["en_us"]) <= 60, key) == (True, True, key)
-    both = {"zh_cn": "已取消", "en_us": "Cancelled"}
-    answer = {"toast": {"type": "warning", "content": "已取消", "i18n": both}}
-    assert cards().toast("toast.cancelled", kind="warning") == answer
 
 
 TOASTS = [
@@ -397,6 +382,16 @@ TOASTS = [
 ]
 
 
-def test_any_sentence_can_be_a_toast() -> None:
+def test_toasts_are_short_and_any_sentence_can_be_one() -> None:
+    """In both languages; what is too long or lacks its values is said in other words."""
+    price = {"zh_cn": "¥0.10", "en_us": "¥0.10"}
+    for key in (key for key in catalogue().keys if key.startswith("toast.")):
+        said = cards().toast(key, price=price)["toast"]
+        assert said["content"] == said["i18n"]["zh_cn"] == catalogue().text(key, "zh", price="¥0.10")
+        assert said["i18n"]["en_us"] == catalogue().text(key, "en", price="¥0.10")
+        assert (len(said["i18n"]["zh_cn"]) <= 22, len(said["i18n"]["en_us"]) <= 60, key) == (True, True, key)
+    both = {"zh_cn": "已取消", "en_us": "Cancelled"}
+    answer = {"toast": {"type": "warning", "content": "已取消", "i18n": both}}
+    assert cards().toast("toast.cancelled", kind="warning") == answer
     for key, values, said in TOASTS:
         assert cards().toast(key, kind="warning", **values)["toast"]["content"].startswith(said), key
