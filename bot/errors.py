@@ -37,8 +37,7 @@ class UserError:
 
     sentence: str
     values: Mapping[str, str] = field(default_factory=dict)
-    command: str | None = None
-    """The command that is wrong, by its English name; ``None`` in a prompt."""
+    command: str | None = None  # the command that is wrong, by its English name; None in a prompt
     offer: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     """What was probably meant, for a button: ``prompt``, ``options``, and the ``value`` that was put right, if any."""
 
@@ -109,30 +108,21 @@ class GlmError(BotError):
     """A call to the GLM images API, or the download of its image, failed."""
 
     code: ClassVar[str] = "server_error"
-    billed: ClassVar[bool] = True
-    """Whether the platform may bill a call that fails so."""
+    billed: ClassVar[bool] = True  # whether the platform may bill a call that fails so
 
-    message: str
-    """The platform's own message where it sent one, else ours in English."""
+    message: str  # the platform's own where it sent one, else ours in English
     _: KW_ONLY
-    sentence: str = ""
-    """The class's own, unless given."""
-    provider_code: str | None = None
-    """The platform's error code, such as ``"1302"``; ``status`` is the HTTP status."""
-    status: int | None = None
-    from_platform: bool = False
-    """Whether the platform wrote ``message``, which may then be shown to a person."""
-    waits: bool = False
-    """Whether the call was rejected before any work, so that a later one costs nothing more."""
-    retry_after: float | None = None
-    """The platform's own delay in seconds, where it gave one."""
-    filters: tuple[tuple[str, int], ...] = ()
-    """The content filter's findings as ``(role, level)``; level 0 is the worst, 3 minor."""
+    sentence: str = ""  # the class's own, unless given
+    provider_code: str | None = None  # the platform's error code, such as "1302"
+    status: int | None = None  # of HTTP
+    from_platform: bool = False  # whether the platform wrote the message, which may then be shown to a person
+    waits: bool = False  # whether the call was rejected before any work, so that a later one costs nothing more
+    retry_after: float | None = None  # the platform's own delay in seconds, where it gave one
+    filters: tuple[tuple[str, int], ...] = ()  # the findings as (role, level); level 0 is the worst, 3 minor
     values: dict[str, str] = field(default_factory=dict)
     """Placeholders of the sentence: ``until``, when a quota is reset, in seconds since 1970; and for admins ``words``,
     how an answer begins that is not the platform's."""
-    request_id: str | None = None
-    """The platform's id of the call, for its support."""
+    request_id: str | None = None  # the platform's id of the call, for its support
 
     def __init_subclass__(
         cls, *, code: str | None = None, sentence: str | None = None, billed: bool | None = None
@@ -248,21 +238,15 @@ class FeishuAction(Enum):
 class FeishuError(BotError):
     """A call to the Feishu Open Platform failed."""
 
-    message: str
-    """The platform's ``msg``, or ours in English where it sent none."""
+    message: str  # the platform's msg, or ours in English where it sent none
     _: KW_ONLY
     action: FeishuAction
-    call: str | None = None
-    """The name of the call, such as ``reply``."""
-    code: int | None = None
-    """The platform's ``code``; match on it, never on ``message``."""
+    call: str | None = None  # its name, such as reply
+    code: int | None = None  # the platform's; match on it, never on the message
     status: int | None = None
-    log_id: str | None = None
-    """The platform's id of the call (``X-Tt-Logid``), for its support."""
-    retry_after: float | None = None
-    """Seconds to wait, from ``x-ogw-ratelimit-reset``."""
-    help_url: str | None = None
-    """The page on which an admin can correct it."""
+    log_id: str | None = None  # the platform's id of the call (X-Tt-Logid), for its support
+    retry_after: float | None = None  # seconds, from x-ogw-ratelimit-reset
+    help_url: str | None = None  # the page on which an admin can correct it
 
     def __post_init__(self) -> None:
         super().__init__(f"{self.call}: {self.message}" if self.call else self.message)

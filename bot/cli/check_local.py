@@ -47,9 +47,7 @@ from bot.timings import BillingPeriods
 MOUNTS = Path("/proc/self/mounts")
 """The mounted file systems on Linux; elsewhere there is no such file, and nothing is reported."""
 
-LEAST_FREE = 200
-"""Megabytes below which the database may soon fail to store what was paid for."""
-
+LEAST_FREE = 200  # megabytes below which the database may soon fail to store what was paid for
 SMALLEST_PLAN, NEAR_LIMIT = 10_000, 0.8
 """Calls per month of the smallest plan, and the share of them from which the check warns:
 https://open.feishu.cn/document/platform-notices/platform-updates-/custom-app-api-call-limit"""

@@ -32,12 +32,8 @@ TIMEOUT = httpx.Timeout(connect=5, read=10, write=10, pool=10)
 SLOW_TIMEOUT = httpx.Timeout(connect=5, read=30, write=30, pool=10)
 """Seconds per phase of a call, and of one that carries an image."""
 
-DEADLINE = 60.0
-"""Seconds from the start of a call after which no more of its answer is read."""
-
-LARGEST_ANSWER = 1024 * 1024
-"""Bytes of a JSON answer."""
-
+DEADLINE = 60.0  # seconds from the start of a call after which no more of its answer is read
+LARGEST_ANSWER = 1024 * 1024  # bytes of JSON
 _ACTIVE, _GRANTED = 2, 1
 
 
@@ -164,25 +160,20 @@ class FeishuClient:
       is repeated with the same ``uuid``. An upload has no such id: repeated, it wastes a key.
     """
 
-    domain: str
-    """The platform's origin: ``https://open.feishu.cn``, ``https://open.larksuite.com`` or a stand-in's."""
+    domain: str  # the platform's origin: https://open.feishu.cn, https://open.larksuite.com or a stand-in's
     app_id: str
     app_secret: str
-    transport: httpx.BaseTransport | None = None
-    """Replaces the network."""
-    proxy: str = ""
-    """Replaces the proxy that the environment names."""
-    ca_file: str = ""
-    """Certificate authorities that are trusted in addition."""
+    transport: httpx.BaseTransport | None = None  # replaces the network
+    proxy: str = ""  # replaces the proxy that the environment names
+    ca_file: str = ""  # certificate authorities that are trusted in addition
     timeout: httpx.Timeout | None = None
     deadline: float = DEADLINE
+    # Called after every call with its name, its seconds, and the platform's code (0 is good, None no answer).
     on_call: Callable[[str, float, int | None], None] = lambda _name, _seconds, _code: None
-    """Called after every call with its name, its seconds, and the platform's code (0 is good, ``None`` no answer)."""
-    on_date: Callable[[str | None], None] = lambda _date: None
-    """Called with the ``Date`` header of every answer."""
+    on_date: Callable[[str | None], None] = lambda _date: None  # called with the Date header of every answer
     clock: Callable[[], float] = time.time
+    # Put around each call, by its name; what it raises stops the call.
     guard: Callable[[str], AbstractContextManager[None]] = lambda _name: nullcontext()
-    """Put around each call, by its name; what it raises stops the call."""
 
     def __post_init__(self) -> None:
         headers = {"User-Agent": "feishu-glm-image-bot"}

@@ -50,13 +50,9 @@ _GROUP = "let the bot speak there: see the group's settings (群设置 → 群�
 TOKEN_REFUSED = frozenset({20005, 99991661, 99991663, 99991664, 99991665, 99991668, 99991671, 99991677})
 """The token was missing, invalid or expired: a new one is fetched once and the call made once more."""
 
-IMAGE_TOO_LARGE = frozenset({234006, 234039})
-"""The image has more than 10 MB, or more than 12,000 by 12,000 pixels."""
-
+IMAGE_TOO_LARGE = frozenset({234006, 234039})  # more than 10 MB, or more than 12,000 by 12,000 pixels
 SCOPE_MISSING = 99991672
-
-FOR_NOW = frozenset({FeishuAction.RETRY, FeishuAction.APP_REFUSED})
-"""Refusals after which the same call is made again later."""
+FOR_NOW = frozenset({FeishuAction.RETRY, FeishuAction.APP_REFUSED})  # the same call is made again later
 
 
 def _grant(scopes: str) -> str:

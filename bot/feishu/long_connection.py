@@ -41,9 +41,7 @@ log = get_logger(__name__)
 SHORTEST = 1.0
 """Seconds; a connection that is lost sooner counts as failed, or the platform could make the bot reconnect at once."""
 
-DRAIN_SECONDS = 5.0
-"""How long a connection that is closed waits for the answers to what came."""
-
+DRAIN_SECONDS = 5.0  # how long a connection that is closed waits for the answers to what came
 PING_SECONDS = 10.0
 """Between two pings of the WebSocket, and how long each is waited for: a connection whose packets vanish is noticed
 within three times as long. The platform's own pings go one way, minutes apart."""
@@ -53,11 +51,8 @@ UNANSWERED_PINGS = 3
 while its WebSocket pongs go on: https://github.com/riba2534/happyclaw/issues/650"""
 
 _DOWN = "the long connection to Feishu is down"
-_CONTROL = 0
-"""The method of a frame with a ping or pong."""
-
-_PARTS_SECONDS = 60.0
-"""How long the parts of a payload are kept for the others, which a busy machine may read late."""
+_CONTROL = 0  # the method of a frame with a ping or pong
+_PARTS_SECONDS = 60.0  # how long the parts of a payload are kept for the others, which a busy machine may read late
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -67,17 +62,14 @@ class LongConnection:
     The platform sends each event to one of an app's connections (50 at most), chosen at random.
     """
 
-    client: FeishuClient
-    """What asks where to connect to; its app, proxy and certificates are those of the connection."""
+    client: FeishuClient  # asks where to connect to; its app, proxy and certificates are those of the connection
     handle: Callable[[bytes], Mapping[str, object] | None]
     """Stores a payload durably and returns the JSON to answer with, ``None`` if the platform has to send it again.
 
     It is called from several threads at once and has less than three seconds."""
-    on_end: Callable[[], None] = lambda: None
-    """Called when the platform has refused for good, and after ``close``."""
+    on_end: Callable[[], None] = lambda: None  # called when the platform has refused for good, and after close
     ping: float = PING_SECONDS
-    down: str | None = "the long connection to Feishu has not been opened yet"
-    """Why nothing can come at the moment, ``None`` if it can."""
+    down: str | None = "the long connection to Feishu has not been opened yet"  # None if events can come
 
     def __post_init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="long-connection")

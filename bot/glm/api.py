@@ -71,18 +71,13 @@ CODES: Mapping[str, Leaf] = {
 """The error and the message key of each code of the platform."""
 
 _REJECTED_BEFORE_WORK = ("1302", "1305")
-_BLOCKING_LEVELS = (0, 1)
-"""Levels of the content filter at which there is no image; 2 and 3 are warnings."""
-
-_GATEWAY_GAVE_UP = (408, 499)
-"""Statuses of a gateway that had passed the request on."""
-
+_BLOCKING_LEVELS = (0, 1)  # of the content filter: there is no image; 2 and 3 are warnings
+_GATEWAY_GAVE_UP = (408, 499)  # statuses of a gateway that had passed the request on
 _MAX_MESSAGE, _MAX_REQUEST_ID, _MAX_PAGE, _MAX_WORDS = 500, 100, 20_000, 120
 _BEIJING = timezone(timedelta(hours=8))
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2})?")
 _TAG = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.IGNORECASE | re.DOTALL)
-_MIN_KEY_PART = 8
-"""Characters of a key that are masked; fewer may be an ordinary word."""
+_MIN_KEY_PART = 8  # characters of a key that are masked; fewer may be an ordinary word
 _MASKED_KEY = re.compile(r"[A-Za-z0-9._-]*[*•●]{2,}[A-Za-z0-9._*•●-]*|[A-Za-z0-9_-]{3,}(?:\.{3,}|…+)[A-Za-z0-9_-]{3,}")
 
 

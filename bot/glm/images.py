@@ -18,18 +18,10 @@ from bot.models import ImageFile
 LARGEST_FOR_FEISHU = 10 * 1024 * 1024
 """The bytes of an image that Feishu takes: https://open.feishu.cn/document/server-docs/im-v1/image/create."""
 
-_MAX_SIDE = 12_000
-"""Pixels of a side that Feishu takes."""
-
-_MAX_PIXELS = 2**24
-"""Four times as many as a model makes; re-encoding takes up to twenty bytes of memory a pixel."""
-
-_MAX_SCANS = 200
-"""Passes of a progressive JPEG over its pixels; encoders make about ten, and 30 bytes can make one of 10 ms."""
-
-_MAX_EXIF = 65_533
-"""Bytes of the one segment of a JPEG that holds it."""
-
+_MAX_SIDE = 12_000  # pixels of a side that Feishu takes
+_MAX_PIXELS = 2**24  # four times as many as a model makes; re-encoding takes up to twenty bytes of memory a pixel
+_MAX_SCANS = 200  # passes of a progressive JPEG over its pixels; encoders make ten, and 30 bytes can make one of 10 ms
+_MAX_EXIF = 65_533  # bytes of the one segment of a JPEG that holds it
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif"}
 _JPEG_SCAN = b"\xff\xda"
 
