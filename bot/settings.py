@@ -6,7 +6,6 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import quote, urlsplit
@@ -412,11 +411,8 @@ def required_settings_missing(settings: Settings, *, webhook: bool = True) -> li
 def config_folder(environment: Mapping[str, str] | None = None) -> Path:
     """The folder of the configuration in force: ``BOT_CONFIG_DIR``, else the shipped one."""
     given = unquote((os.environ if environment is None else environment).get("BOT_CONFIG_DIR", ""))
-    if given:
-        with suppress(RuntimeError):  # an unknown home folder is reported as a missing folder
-            return Path(given).expanduser()
-        return Path(given)
-    return SHIPPED
+    # Path's own method raises for an unknown home folder, which is reported as a missing one.
+    return Path(os.path.expanduser(given)) if given else SHIPPED  # noqa: PTH111
 
 
 def load(
