@@ -10,9 +10,7 @@ from importlib import import_module
 from bot import __version__
 from bot.cli import stdio
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as in shells."""
-
+INTERRUPTED = 130  # the exit code after Ctrl-C, as in shells
 COMMANDS = {
     "setup": "Creates a Feishu app with one scan, asks for the ZhiPu key, and starts the bot.",
     "serve": "Receives events and, without --no-worker, does the work too.",
@@ -30,10 +28,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command that the first argument names; returns the exit code.
-
-    Ctrl-C gives 130. If standard output is closed, full or no longer read, the code is 1.
-    """
+    """Runs the command that the first argument names; returns the exit code, 1 if the output cannot be written."""
     stdio.prepare()
     try:
         try:
@@ -60,15 +55,9 @@ def _dispatch(argv: Sequence[str]) -> int:
         print(f"glm-image-bot {__version__}")
         return 0
     asked = bool(argv) and argv[0] in {"-h", "--help"}
-    listing = [f"  {name:10} {text}" for name, text in COMMANDS.items()]
-    usage = [
-        "usage: glm-image-bot COMMAND [options] | --version",
-        "",
-        *listing,
-        "",
-        "COMMAND --help shows its options.",
-    ]
-    print(*usage, sep="\n", file=sys.stdout if asked else sys.stderr)
+    listing = "\n".join(f"  {name:10} {text}" for name, text in COMMANDS.items())
+    usage = f"usage: glm-image-bot COMMAND [options] | --version\n\n{listing}\n\nCOMMAND --help shows its options."
+    print(usage, file=sys.stdout if asked else sys.stderr)
     return 0 if asked else 2
 
 
@@ -92,8 +81,8 @@ def _run(name: str, argv: Sequence[str]) -> int:
 
 
 def _run_until_stopped(name: str, argv: Sequence[str]) -> int:
+    from bot.background import StopEvent  # noqa: PLC0415
     from bot.errors import DatabaseUnavailable  # noqa: PLC0415
-    from bot.stopping import stop_event  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog=f"glm-image-bot {name}", description=COMMANDS[name])
     if name != "worker":
@@ -106,7 +95,7 @@ def _run_until_stopped(name: str, argv: Sequence[str]) -> int:
     if name != "worker":
         options["work"] = not options.pop("no_worker")
     # Before the imports of the bot, which take a second.
-    stopped = stop_event(on_hangup=lambda: None)
+    stopped = StopEvent(on_hangup=lambda: None)
     try:
         getattr(import_module("bot.run"), name)(stopped, **options)
     except DatabaseUnavailable:

@@ -41,9 +41,8 @@ from bot.glm.client import Downloader, GlmClient
 from bot.glm.transport import GuardedTransport, is_public
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.models import Command
-from bot.service.bot_identity import BotIdentity
 from bot.service.card_actions import CardActionHandler
-from bot.service.event_handler import EventHandler
+from bot.service.event_handler import BotIdentity, EventHandler
 from bot.service.quotas import Limits
 from bot.service.requests import RequestService
 from bot.settings import Settings, load, require_settings
@@ -56,20 +55,15 @@ from bot.worker.bitable_export import SHORTEST_WAIT, BitableExporter
 from bot.worker.card_publisher import CardPublisher
 from bot.worker.generation_steps import GenerationSteps
 from bot.worker.image_cache import ImageCache, OriginalUploader
-from bot.worker.queue_positions import QueueReader
-from bot.worker.request_renderer import RequestRenderer
+from bot.worker.request_renderer import QueueReader, RequestRenderer
 from bot.worker.worker import Worker
 
 if TYPE_CHECKING:
     from bot.feishu.long_connection import LongConnection
 
-TOKEN_EVERY = 3_600.0
-TOKEN_RETRY = 300.0
-"""Seconds between two checks that there is a token of Feishu's, and the bot's own id; for the token also the longest
-wait after a failed one."""
-
-LONG_STEP = 3_600.0
-"""Seconds that one clean-up, or the export of a long backlog, may take."""
+TOKEN_EVERY = 3_600.0  # seconds between two checks that there is a token of Feishu's, and the bot's own id
+TOKEN_RETRY = 300.0  # seconds until the next try to get a token, at the most
+LONG_STEP = 3_600.0  # seconds that one clean-up, or the export of a long backlog, may take
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -110,38 +104,93 @@ class Bot:
         self._glm_transport, self._image_transport = glm, images
         self._prices, self._slots = settings.prices.by_model(), settings.slots.by_model()
         folder = settings.config_dir
-        messages, self._styles, self._rules = Messages.load(folder), Styles.load(folder), Rules.load(folder)
-        self._cards = self._build_card_context(messages)
+        self._styles, self._rules = Styles.load(folder), Rules.load(folder)
+        self._cards = CardContext(
+            messages=Messages.load(folder),
+            styles=self._styles,
+            zone=settings.team.zone,
+            buttons=settings.cards.buttons,
+            prices=self._prices,
+            defaults=settings.images.defaults,
+            alerts_admins=bool(settings.team.admins),
+        )
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._platform_clock = PlatformClock(clock)
         self.database = database = Database(read_url(settings.url), clock=clock)
         migrate(database)
         self._key_value = KeyValueStore(database)
         self._preferences = Preferences(database, defaults=settings.images.defaults)
-        periods = BillingPeriods(zone=settings.team.zone, clock=clock)
+        self._periods = periods = BillingPeriods(zone=settings.team.zone, clock=clock)
         self._calls = ApiUsageCounter(database=database, periods=periods)
         self._reports = Reports(database=database, prices=self._prices, periods=periods, calls=self._calls)
         self._metrics = Metrics(
             snapshot=partial(self._reports.snapshot, slots=self._slots, alive_within=self._timings.silence),
             budget=settings.limits.yuan_per_month,
             event_types=EVENT_TYPES,
+            count_feishu_call=self._calls.count,
         )
         self.background = Background(stopping=self._stopping, on_crash=self._metrics.task_crashed)
-        self.feishu = self._build_feishu_client(feishu)
         self._closing = ExitStack()
         self._closing.callback(database.close)
-        self._closing.callback(self.feishu.close)
-        self._identity = BotIdentity(feishu=self.feishu, store=self._key_value)
-        self._limits = Limits(settings=settings.limits, prices=self._prices, periods=periods)
-        self._requests = requests = self._build_request_service()
-        self._endpoint = EventEndpoint(
-            handle=self._build_event_handler(requests).handle,
-            clock=self._platform_clock.now,
-            on_answer=self._metrics.event_answered,
-        )
-        self._alerts = self._build_alerts(requests)
+        self._build_service(feishu)
         self.worker: Worker | None = None
         self._connection: LongConnection | None = None
+
+    def _build_service(self, transport: httpx.BaseTransport | None) -> None:
+        """Wires what accepts events: the client of Feishu, and what stores requests."""
+        settings, database, team = self._settings, self.database, self._settings.team
+        outages = Outages(
+            database=database,
+            explain=self._explain,
+            pace=self._timings,
+            on_begin=lambda: self._alerts.alert("feishu"),
+            on_end=self._wake.set,
+        )
+        self.feishu = FeishuClient(
+            **settings.feishu_access,
+            transport=transport,
+            clock=self._clock,
+            on_call=self._metrics.feishu_called,
+            on_date=self._platform_clock.learn,
+            guard=outages.guard,
+        )
+        self._closing.callback(self.feishu.close)
+        self._identity = BotIdentity(feishu=self.feishu, store=self._key_value)
+        budgets = {budget.who: budget for budget in settings.budgets}
+        self._limits = Limits(settings=settings.limits, prices=self._prices, periods=self._periods, budgets=budgets)
+        self._requests = requests = RequestService(
+            database=database,
+            limits=self._limits,
+            preferences=self._preferences,
+            styles=self._styles,
+            admins=frozenset(team.admins),
+            may_drop_watermark=settings.images.watermark_disclaimer_signed,
+            log_prompts=settings.log.prompts,
+            on_result=self._metrics.request_received,
+        )
+        events = EventHandler(
+            requests=requests,
+            card_actions=CardActionHandler(requests=requests, cards=self._cards),
+            identity=self._identity,
+            rules=self._rules,
+            settings=settings,
+            wake=self._wake,
+        )
+        self._endpoint = EventEndpoint(
+            handle=events.handle, clock=self._platform_clock.now, on_answer=self._metrics.event_answered
+        )
+
+    @cached_property
+    def _alerts(self) -> AdminAlerts:
+        team = self._settings.team
+        return AdminAlerts(
+            requests=self._requests,
+            chat=team.admin_chat,
+            zone=team.zone,
+            wake=self._wake,
+            usage=partial(self._reports.usage, self._settings.limits),
+            folder=self._settings.data_dir,
+        )
 
     @cached_property
     def web(self) -> Flask:
@@ -161,7 +210,6 @@ class Bot:
         return self._endpoint.push(payload, app_id=self._settings.app_id)
 
     def create_status_app(self) -> Flask:
-        """The routes for health and metrics."""
         return create_status_app(
             unready=self._not_ready,
             metrics=lambda: Response(self._metrics.text(), content_type=CONTENT_TYPE),
@@ -234,72 +282,6 @@ class Bot:
             if self._connection is not None:
                 closing.callback(self._connection.close)
 
-    def _build_card_context(self, messages: Messages) -> CardContext:
-        return CardContext(
-            messages=messages,
-            styles=self._styles,
-            zone=self._settings.team.zone,
-            buttons=self._settings.cards.buttons,
-            prices=self._prices,
-            defaults=self._settings.images.defaults,
-            alerts_admins=bool(self._settings.team.admins),
-        )
-
-    def _build_feishu_client(self, transport: httpx.BaseTransport | None) -> FeishuClient:
-        outages = Outages(
-            database=self.database,
-            explain=self._explain,
-            pace=self._timings,
-            on_begin=lambda: self._alerts.alert("feishu"),
-            on_end=self._wake.set,
-        )
-        return FeishuClient(
-            **self._settings.feishu_access,
-            transport=transport,
-            clock=self._clock,
-            on_call=self._on_feishu_call,
-            on_date=self._platform_clock.learn,
-            guard=outages.guard,
-        )
-
-    def _build_request_service(self) -> RequestService:
-        settings = self._settings
-        return RequestService(
-            database=self.database,
-            limits=self._limits,
-            preferences=self._preferences,
-            styles=self._styles,
-            admins=frozenset(settings.team.admins),
-            may_drop_watermark=settings.images.watermark_disclaimer_signed,
-            log_prompts=settings.log.prompts,
-            on_result=self._metrics.request_received,
-        )
-
-    def _build_alerts(self, requests: RequestService) -> AdminAlerts:
-        team = self._settings.team
-
-        return AdminAlerts(
-            database=self.database,
-            requests=requests,
-            admins=team.admins,
-            chat=team.admin_chat,
-            zone=team.zone,
-            wake=self._wake,
-            usage=partial(self._reports.usage, self._settings.limits),
-            folder=self._settings.data_dir,
-        )
-
-    def _build_event_handler(self, requests: RequestService) -> EventHandler:
-        return EventHandler(
-            database=self.database,
-            requests=requests,
-            card_actions=CardActionHandler(database=self.database, requests=requests, cards=self._cards),
-            identity=self._identity,
-            rules=self._rules,
-            settings=self._settings,
-            wake=self._wake,
-        )
-
     def _build_platform_clients(self) -> tuple[GlmClient, Downloader]:
         network = self._settings.network
         glm = GlmClient(
@@ -319,17 +301,14 @@ class Bot:
         settings, timings = self._settings, self._timings
         leases = Leases(self.database, folder=settings.data_dir / "workers", seconds=timings.lease)
         glm, downloader = self._build_platform_clients()
-        queue = QueueReader(database=self.database, slots=self._slots)
         cache = ImageCache(
             settings.data_dir / "originals",
             days=settings.originals.days,
             largest=settings.originals.megabytes * 1024 * 1024,
             clock=self._clock,
         )
-        requests = RequestStore(self.database, leases.owner)
-        generations = GenerationStore(self.database, leases.owner)
         steps = GenerationSteps(
-            store=generations,
+            store=GenerationStore(self.database, leases.owner),
             glm=glm,
             downloader=downloader,
             feishu=self.feishu,
@@ -340,46 +319,25 @@ class Bot:
             stopping=self._stopping,
             on_call=self._metrics.glm_called,
         )
-        uploader = OriginalUploader(database=self.database, cache=cache, downloader=downloader, feishu=self.feishu)
-        return Worker(
-            requests=requests,
-            generations=generations,
-            leases=leases,
-            steps=steps,
-            publisher=self._build_publisher(requests, leases=leases, queue=queue, uploader=uploader),
-            queue=queue,
-            cache=cache,
-            slots=self._slots,
-            timings=timings,
-            wake=self._wake,
-            stopping=self._stopping,
-            background=self.background,
-        )
-
-    def _build_publisher(
-        self, requests: RequestStore, *, leases: Leases, queue: QueueReader, uploader: OriginalUploader
-    ) -> CardPublisher:
-        renderer = RequestRenderer(
-            database=self.database,
-            cards=self._cards,
-            reports=self._reports,
-            queue=queue,
-            limits=self._limits,
-            preferences=self._preferences,
-        )
-        return CardPublisher(
-            store=requests,
+        publisher = CardPublisher(
+            store=RequestStore(self.database, leases.owner),
             feishu=self.feishu,
-            cards=self._cards,
-            renderer=renderer,
-            originals=uploader,
+            renderer=RequestRenderer(
+                cards=self._cards,
+                reports=self._reports,
+                queue=QueueReader(database=self.database, slots=self._slots),
+                limits=self._limits,
+                preferences=self._preferences,
+            ),
+            originals=OriginalUploader(database=self.database, cache=cache, downloader=downloader, feishu=self.feishu),
             leases=leases,
             limiter=SendRateLimiter(self.database),
-            timings=self._timings,
-            notify_after=self._settings.cards.notify_after_seconds,
+            timings=timings,
+            notify_after=settings.cards.notify_after_seconds,
             clock=self._clock,
             on_end=self._metrics.ended,
         )
+        return Worker(steps=steps, publisher=publisher, background=self.background, wake=self._wake)
 
     def _start_export(self) -> None:
         base = self._settings.base
@@ -398,12 +356,7 @@ class Bot:
         wait = min(every, EXPORT_EVERY)
         self.background.start("bitable-export", exporter.run_once, every=wait, delay=wait, hang_after=LONG_STEP)
 
-    def _on_feishu_call(self, name: str, seconds: float, code: int | None) -> None:
-        self._calls.count(name)
-        self._metrics.feishu_called(name, seconds, code)
-
     def _not_ready(self) -> str | None:
-        """Why the process is not ready, ``None`` if it is."""
         away = "the database does not answer"
         try:
             alive = workers_alive(self.database, within=self._timings.silence)
@@ -434,7 +387,6 @@ class Bot:
 
 
 def text_errors(folder: Path) -> list[str]:
-    """What is wrong with the messages, styles and rules of intents of a folder."""
     errors: list[str] = []
     for kind in (Messages, Styles, Rules):
         try:

@@ -1,7 +1,8 @@
-"""Background threads and pool tasks: an unexpected error is logged and counted, and the thread goes on."""
+"""The threads of a process: loops, pools, and the one that awaits signals; an unexpected error ends none of them."""
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -15,17 +16,11 @@ from bot.timings import backoff_with_jitter
 
 log = get_logger(__name__)
 
-FIRST_RETRY, LONGEST_RETRY = 0.5, 10.0
-"""Seconds before a failed step is repeated; the wait doubles."""
-
-CRASHES = 3
-"""After so many crashes in a row a loop counts as failing."""
-
-HANG_SECONDS = 120.0
-"""Without a successful step for so long, a loop counts as hanging."""
-
-EXIT_SECONDS = 5.0
-"""How long an exiting process waits for its loops; they are daemon threads, and every step can be repeated."""
+FIRST_RETRY, LONGEST_RETRY = 0.5, 10.0  # seconds before a failed step is repeated; the wait doubles
+CRASHES = 3  # after so many crashes in a row a loop counts as failing
+HANG_SECONDS = 120.0  # without a successful step for so long, a loop counts as hanging
+EXIT_SECONDS = 5.0  # for which an exiting process waits for its loops: daemon threads, whose steps can be repeated
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass(kw_only=True)
@@ -48,7 +43,6 @@ class Loop:
 
     @property
     def problem(self) -> str | None:
-        """Why the loop does not do its work, or ``None``."""
         if self.crashes >= CRASHES:
             return f"background task {self.name} keeps failing, see the log"
         if self.stuck_for > self.hang_after:
@@ -181,3 +175,28 @@ class Pool:
     def drain(self) -> None:
         """Waits until all that was started has ended."""
         self._threads.shutdown(wait=True)
+
+
+class StopEvent(threading.Event):
+    """Set by SIGTERM, SIGINT or SIGHUP from now on; where there is an ``on_hangup``, SIGHUP calls that instead.
+
+    To be made before any other thread starts: the signals are blocked and awaited in a thread. A handler would
+    interrupt the main thread anywhere, even where it holds the lock of the event that it has to set. What is ignored,
+    as SIGHUP under ``nohup``, stays ignored.
+    """
+
+    def __init__(self, *, on_hangup: Callable[[], None] | None = None) -> None:
+        super().__init__()
+        self.on_hangup = on_hangup
+        self._awaited = {number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN}
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._awaited)
+        threading.Thread(target=self._await_signals, name="signals", daemon=True).start()
+
+    def _await_signals(self) -> None:
+        while signal.sigwait(self._awaited) == signal.SIGHUP and self.on_hangup is not None:
+            try:
+                self.on_hangup()
+            except Exception:
+                # Whatever is wrong with the secrets, this thread has to hear the next signal.
+                log.exception("hangup not handled")
+        self.set()

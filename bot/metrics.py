@@ -15,18 +15,15 @@ from bot.errors import STALLED, UNKNOWN_OUTCOME, UPLOAD_FAILED, DatabaseUnavaila
 from bot.models import GenerationView, State, StateSnapshot
 from bot.sizes import MODELS
 
+# https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format"""
-
+# Seconds; after three Feishu sends the event again.
 ACKNOWLEDGED = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
-"""Seconds; after three Feishu sends the event again."""
-
 CALLED = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 MADE = (2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0)
-
+# How many codes of a platform become labels, each of which is a time series, and how long one may be.
 MAX_CODES, MAX_CODE_LENGTH = 50, 40
-"""How many codes of a platform become labels, each of which is a time series, and how long one may be."""
-
+# How an image may end.
 OUTCOMES = (
     State.DONE,
     State.CANCELLED,
@@ -35,7 +32,6 @@ OUTCOMES = (
     UPLOAD_FAILED,
     *sorted({kind.code for kind in GlmError.__subclasses__()}),
 )
-"""The outcomes of an image."""
 
 
 class Metrics:
@@ -47,11 +43,18 @@ class Metrics:
         snapshot: reads the state; its ``DatabaseUnavailable`` makes ``bot_database_up`` 0.
         budget: monthly budget in yuan; 0 means no limit.
         event_types: the types of events that have a label; any other is ``other``.
+        count_feishu_call: counts a call to Feishu, by its name, for the month.
     """
 
     def __init__(
-        self, *, snapshot: Callable[[], StateSnapshot], budget: float, event_types: Collection[str] = ()
+        self,
+        *,
+        snapshot: Callable[[], StateSnapshot],
+        budget: float,
+        event_types: Collection[str] = (),
+        count_feishu_call: Callable[[str], None] = lambda _name: None,
     ) -> None:
+        self._count_feishu_call = count_feishu_call
         self._kinds = {*event_types, "url_verification", "unknown"}
         self.registry = CollectorRegistry()
         counter = partial(Counter, registry=self.registry)
@@ -86,11 +89,9 @@ class Metrics:
         self._acknowledged.observe(seconds)
 
     def request_received(self, kind: str, outcome: str) -> None:
-        """A request was accepted, known before, or rejected."""
         self._requests.labels(kind, outcome).inc()
 
     def ended(self, model: str, images: Iterable[GenerationView]) -> None:
-        """The final card of a request was published."""
         for image in images:
             self._generations.labels(model, image.failure.code if image.failure else str(image.state)).inc()
             if image.seconds is not None:
@@ -98,6 +99,7 @@ class Metrics:
 
     def feishu_called(self, name: str, seconds: float, code: int | None) -> None:
         """A call to Feishu has ended; ``code`` is ``None`` without an answer."""
+        self._count_feishu_call(name)
         self._feishu.labels(name, self._feishu_codes.label("none" if code is None else str(code))).observe(seconds)
 
     def glm_called(self, model: str, seconds: float, code: str) -> None:
@@ -107,7 +109,6 @@ class Metrics:
         self._crashes.labels(name).inc()
 
     def text(self) -> bytes:
-        """All metrics, in the text format of :data:`CONTENT_TYPE`."""
         return generate_latest(self.registry)
 
 
@@ -127,14 +128,11 @@ class _Codes:
 
 @dataclass(frozen=True)
 class _StateCollector(Collector):
-    """The present state, read from the database at each scrape."""
-
     read: Callable[[], StateSnapshot]
     budget: float
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
-        """Nothing: a registration must not read the database."""
-        return iter(())
+        return iter(())  # a registration must not read the database
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         gauge = GaugeMetricFamily

@@ -22,15 +22,13 @@ class State(StrEnum):
 
     WAITING = "waiting"
     GENERATING = "generating"
-    MADE = "made"
-    """The image's URL is stored, so no second call is paid; download and upload follow."""
+    MADE = "made"  # the image's URL is stored, so no second call is paid; download and upload follow
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen."""
         return self in (State.DONE, State.FAILED, State.CANCELLED)
 
 
@@ -87,14 +85,11 @@ class MessageRecall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Onboarding:
-    """A moment at which the bot introduces itself.
-
-    ``chat_id`` is ``None`` for the bot's menu, whose event names only the person.
-    """
+    """A moment at which the bot introduces itself."""
 
     kind: Literal["entered", "added", "menu"]
     event_id: str
-    chat_id: str | None
+    chat_id: str | None  # `None` for the bot's menu, whose event names only the person
     person: str
     first: bool = True  # whether the person is new to the bot, as far as the event says
 
@@ -114,53 +109,41 @@ class CardAction:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """An event that the bot does not react to; ``reason`` is for the log."""
-
-    reason: str
+    reason: str  # for the log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePrompt:
-    """A message that asks for an image."""
-
     prompt: str
     options: PartialOptions = field(default_factory=PartialOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A message that is a command; ``name`` is the English word without its slash."""
-
-    name: str
+    name: str  # the English word without its slash
     argument: str = ""
     options: PartialOptions = field(default_factory=PartialOptions)
 
 
 ParsedMessage = ImagePrompt | Command | UserError
 
+# What the platform's content filter checks: the prompt, the image, the conversation.
 ROLES = ("user", "assistant", "history")
-"""What the platform's content filter checks: the prompt, the image, the conversation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentFinding:
-    """One finding of the platform's content filter: what was checked, and the severity (0 worst, 3 minor)."""
-
-    role: str
-    level: int
+    role: str  # what was checked
+    level: int  # the severity, from 0 (worst) to 3 (minor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedImage:
-    """The answer of one paid call.
-
-    ``created`` is the platform's time of the request in seconds since 1970, ``None`` where it sent none.
-    ``request_id`` is what the platform's support asks for.
-    """
+    """The answer of one paid call."""
 
     url: str
-    created: int | None = None
-    request_id: str | None = None
+    created: int | None = None  # the platform's time of the request in seconds since 1970, where it sent one
+    request_id: str | None = None  # what the platform's support asks for
     findings: tuple[ContentFinding, ...] = ()
 
 
@@ -177,29 +160,22 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a generation ended without an image, as shown to the user.
-
-    ``platform`` is the platform's own code and message, shown small below our sentence.
-    """
+    """Why a generation ended without an image, as shown to the user."""
 
     code: str
     sentence: str
     values: Mapping[str, str] = field(default_factory=dict)
-    platform: str | None = None
-    roles: tuple[str, ...] = ()
-    """Where the content filter found something: ``user`` is the prompt, ``assistant`` the image."""
+    platform: str | None = None  # the platform's own code and message, shown small below our sentence
+    roles: tuple[str, ...] = ()  # where the content filter found something: `user` is the prompt, `assistant` the image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationView:
-    """One generation as its card shows it."""
-
     generation_id: str
     state: State
     image_key: str | None = None
     url: str | None = None
-    link_expires_at: float | None = None
-    """When the link really ends, in seconds since 1970, where it is signed for less than 30 days."""
+    link_expires_at: float | None = None  # in seconds since 1970, where it is signed for less than 30 days
     findings: tuple[ContentFinding, ...] = ()
     failure: Failure | None = None
     seconds: float | None = None  # how long the paid call took
@@ -217,8 +193,6 @@ class GenerationView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestView:
-    """Everything that the card of one request shows."""
-
     request_id: str
     prompt: str
     options: Options
@@ -265,8 +239,7 @@ class QueueView:
     entries: tuple[QueueEntry, ...]
     elsewhere: int
     paused: bool
-    private: bool = False
-    """Whether nobody else reads the answer, so that one's own prompts from other chats may be shown."""
+    private: bool = False  # whether nobody else reads it, so that one's own prompts from other chats may be shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,7 +334,7 @@ class ModelSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateSnapshot:
-    """The present state over all processes; money in yuan, sizes in bytes."""
+    """The present state over all processes."""
 
     models: Mapping[str, ModelSnapshot]
     workers: int

@@ -21,12 +21,6 @@ def make_private_folder(folder: Path) -> None:
         _narrow(folder, _FOLDER)
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Writes a file with mode 0600, over one that is there."""
-    with open(path, "wb", opener=private_opener) as file:
-        file.write(content)
-
-
 def private_opener(path: str, flags: int) -> int:
     """Opens a file with mode 0600, also one that exists; the ``opener`` of :func:`open`."""
     number = os.open(path, flags, _FILE)

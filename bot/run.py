@@ -19,6 +19,7 @@ from flask import Flask
 
 from bot import logs
 from bot.app import Bot, text_errors
+from bot.background import StopEvent
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.dotenv import DOTENV, read_dotenv
@@ -26,13 +27,11 @@ from bot.errors import FeishuError, FeishuUnreachable, MissingApiKey, SettingsEr
 from bot.glm.api import validate_key
 from bot.permissions import make_private_folder
 from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load, require_settings
-from bot.stopping import StopEvent
 from bot.web.server import Server
 
 log = logs.get_logger(__name__)
 
-ROTATED = ("ZHIPU_API_KEY", "FEISHU_APP_SECRET")
-"""The variables that are read again at SIGHUP."""
+ROTATED = ("ZHIPU_API_KEY", "FEISHU_APP_SECRET")  # the variables that are read again at SIGHUP
 
 _SHARED_DATABASE = "DATABASE_URL: --no-worker needs a PostgreSQL that the workers share"
 _WORKER_DATABASE = "DATABASE_URL: worker needs a PostgreSQL; on SQLite, serve does the work itself"
@@ -46,9 +45,7 @@ def serve(stopped: StopEvent, *, work: bool) -> None:
     """Receives events and, with ``work``, does the work too, until ``stopped``."""
     settings = _load(without_sqlite=None if work else _SHARED_DATABASE)
     with closing(Bot(settings)) as bot:
-        server = _listen(bot, bot.web, settings=settings)
-        stopped.on_hangup = SecretRotation(bot.use_secrets).reread
-        run_until(stopped, bot, server=server, work=work)
+        _run(stopped, bot, settings, work=work)
 
 
 def connect(stopped: StopEvent, *, work: bool, greet: str = "") -> None:
@@ -66,9 +63,7 @@ def connect(stopped: StopEvent, *, work: bool, greet: str = "") -> None:
             bot.use_long_connection(on_end=stopped.set)
             if greet:
                 bot.greet(greet)
-            server = _listen(bot, bot.web, settings=settings)
-            stopped.on_hangup = SecretRotation(bot.use_secrets).reread
-            run_until(stopped, bot, server=server, work=work, name="connect")
+            _run(stopped, bot, settings, work=work, name="connect")
     except FeishuUnreachable:
         raise
     except FeishuError as error:
@@ -80,12 +75,18 @@ def connect(stopped: StopEvent, *, work: bool, greet: str = "") -> None:
 def worker(stopped: StopEvent) -> None:
     """Does the work for processes that only receive events, until ``stopped``."""
     settings = _load(webhook=False, without_sqlite=_WORKER_DATABASE)
-    name, port, status = "BOT_SERVER_WORKER_PORT", settings.server.worker_port, None
     with closing(Bot(settings)) as bot:
-        if port:
-            status = _listen(bot, bot.create_status_app(), settings=settings, name=name, port=port)
-        stopped.on_hangup = SecretRotation(bot.use_secrets).reread
-        run_until(stopped, bot, server=status, name="worker")
+        _run(stopped, bot, settings, name="worker")
+
+
+def _run(stopped: StopEvent, bot: Bot, settings: Settings, *, work: bool = True, name: str = "serve") -> None:
+    server = None
+    if name != "worker":
+        server = _listen(bot, bot.web, settings=settings, name="PORT", port=settings.port)
+    elif port := settings.server.worker_port:
+        server = _listen(bot, bot.create_status_app(), settings=settings, name="BOT_SERVER_WORKER_PORT", port=port)
+    stopped.on_hangup = SecretRotation(bot.use_secrets).reread
+    run_until(stopped, bot, server=server, work=work, name=name)
 
 
 def run_until(
@@ -162,9 +163,8 @@ def _load(*, webhook: bool = True, without_sqlite: str | None = None) -> Setting
     return settings
 
 
-def _listen(bot: Bot, app: Flask, *, settings: Settings, name: str = "PORT", port: int | None = None) -> Server:
-    """Listens on a port; an error names the setting of the port."""
-    port = settings.port if port is None else port
+def _listen(bot: Bot, app: Flask, *, settings: Settings, name: str, port: int) -> Server:
+    """Listens on a port; an error names its setting."""
     try:
         return Server(app, port=port, bounds=settings.server, background=bot.background)
     except (OSError, ValueError) as error:

@@ -106,13 +106,6 @@ class Team(Section):
             raise ValueError("is not an IANA time zone such as Asia/Shanghai") from None
         return given
 
-    def allows(self, person: str, chat: str | None) -> bool:
-        """Whether a person may use the bot in a chat; admins may everywhere, and empty lists allow everyone."""
-        if person in self.admins:
-            return True
-        in_chat = not self.allowed_chats or chat in self.allowed_chats
-        return in_chat and (not self.allowed_people or person in self.allowed_people)
-
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)

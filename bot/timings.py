@@ -14,11 +14,8 @@ from email.utils import parsedate_to_datetime
 # The command line makes an image without structlog, which takes longer to import.
 log = logging.getLogger(__name__)
 
-TOLERANCE = 60.0
-"""Seconds by which the two clocks may differ."""
-
+TOLERANCE = 60.0  # seconds by which the two clocks may differ
 LOG_EVERY = 3_600.0
-
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -105,8 +102,7 @@ class BillingPeriods:
         return self._today().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
     def month_began(self) -> float:
-        """When this month began, in seconds since 1970."""
-        return self._today().replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
+        return self.bounds(self.month())[0]
 
     def read_month(self, text: str) -> str:
         """The month that a text names, such as ``2026-10`` or ``2026年10月``; this month where it names none."""
@@ -165,7 +161,6 @@ class PlatformClock:
 
     @property
     def is_known(self) -> bool:
-        """Whether the platform's time was learnt."""
         return self._start is not None
 
     @property

@@ -31,7 +31,7 @@ from bot.dotenv import SHIPPED, read_config, read_toml
 from bot.errors import DatabaseUnavailable, FeishuError, MissingApiKey, SettingsError
 from bot.feishu.error_codes import describe, suggest_fix
 from bot.glm.api import KEY_PAGE, validate_key
-from bot.service.bot_identity import namesake_key
+from bot.service.event_handler import namesake_key
 from bot.settings import (
     DATA_DIR_FIX,
     PORT_FIX,

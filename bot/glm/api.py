@@ -16,6 +16,8 @@ from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
 from typing import Any
 
+import httpx
+
 from bot.errors import (
     AuthenticationFailed,
     ContentRejected,
@@ -30,7 +32,6 @@ from bot.errors import (
     RequestRejected,
     ServerFailed,
 )
-from bot.glm.transport import https_url
 from bot.models import ROLES, ContentFinding, GeneratedImage
 from bot.options import Options, api_fields
 from bot.text import is_blank, storable, visible
@@ -149,6 +150,19 @@ def read_answer(status: int, *, headers: Mapping[str, str], body: bytes, key: st
     created = content.get("created")
     created = created if type(created) is int and 0 <= created < 2**31 else None
     return GeneratedImage(url=url, created=created, request_id=request_id, findings=findings)
+
+
+def https_url(url: str) -> httpx.URL:
+    """A link as the download reads it; ``DownloadFailed`` if it is no URL, is not https, or has user information."""
+    try:
+        address = httpx.URL(url)
+        # The host is decoded when it is read, and may turn out not to be a name.
+        is_https = address.scheme == "https" and address.host and not address.userinfo
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise DownloadFailed("the link is not a URL", permanent=True) from error
+    if not is_https:
+        raise DownloadFailed("the link is not an https address", permanent=True)
+    return address
 
 
 def mask_key(text: str, key: str) -> str:

@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from bot.errors import CallTimedOut, DownloadFailed, NetworkFailed, NotConnected
-from bot.glm.api import call_body, mask_key, read_answer, validate_key
+from bot.glm.api import call_body, https_url, mask_key, read_answer, validate_key
 from bot.glm.images import inspect_image, too_large
-from bot.glm.transport import AddressRejected, https_url
+from bot.glm.transport import AddressRejected
 from bot.models import GeneratedImage, ImageFile
 from bot.options import Options
 from bot.timings import DownloadRetries

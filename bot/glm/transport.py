@@ -14,8 +14,6 @@ from typing import Any
 import httpcore
 import httpx
 
-from bot.errors import DownloadFailed
-
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[tuple[str, int]]]
 Allows = Callable[[Address], bool]
@@ -38,19 +36,6 @@ _NOT_PUBLIC = (
 
 class AddressRejected(Exception):
     """A name leads to an address that may not be connected to."""
-
-
-def https_url(url: str) -> httpx.URL:
-    """A link as the download reads it; ``DownloadFailed`` if it is no URL, is not https, or has user information."""
-    try:
-        address = httpx.URL(url)
-        # The host is decoded when it is read, and may turn out not to be a name.
-        is_https = address.scheme == "https" and address.host and not address.userinfo
-    except (httpx.InvalidURL, UnicodeError) as error:
-        raise DownloadFailed("the link is not a URL", permanent=True) from error
-    if not is_https:
-        raise DownloadFailed("the link is not an https address", permanent=True)
-    return address
 
 
 def is_public(address: Address) -> bool:

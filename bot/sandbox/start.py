@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from bot import logs
 from bot.app import Bot
+from bot.background import StopEvent
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.db.database import Database, read_url
@@ -27,10 +28,9 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
 from bot.sandbox.page.server import Unable
 from bot.settings import Settings, load
-from bot.stopping import stop_event
 from bot.timings import Timings
 from bot.web.server import Server
-from bot.worker.queue_positions import QueueReader
+from bot.worker.request_renderer import QueueReader
 
 FAKE_KEY = "sandbox.not-a-real-key"
 GLM_SECONDS = 3.0
@@ -63,7 +63,7 @@ class BotConfig:
 def run(config: BotConfig, port: Connection) -> None:
     """Runs a bot in this process until SIGTERM, and sends its port first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stopped = stop_event()
+    stopped = StopEvent()
     logs.configure(config.log_level)
     settings = config.settings()
     glm = None if config.glm is None else loopback(config.glm)

@@ -11,7 +11,6 @@ from bot.chat.cards.command_cards import EXAMPLES
 from bot.chat.cards.elements import CardContext
 from bot.chat.cards.form_card import prefill, render_form
 from bot.chat.parsing.parser import parse_prompt
-from bot.db.database import Database
 from bot.db.generations import resume_images
 from bot.db.requests import (
     CardChat,
@@ -37,19 +36,14 @@ log = get_logger(__name__)
 Toast = dict[str, Any]
 
 _WITHOUT_REQUEST = ("example", "command", "style", "export")
+# The actions that a request takes whose message was recalled, and which has no prompt any more.
 _WITHOUT_PROMPT = ("cancel", "original")
-"""The actions that a request takes whose message was recalled, and which has no prompt any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardActionHandler:
-    """Handles buttons, selects and forms.
+    """Handles buttons, selects and forms: an action that is delivered twice, once; two separate clicks are two."""
 
-    An action that is delivered twice, known by its event, is handled once; two separate clicks are two. Admins may
-    cancel what others asked for.
-    """
-
-    database: Database
     requests: RequestService
     cards: CardContext
 
@@ -62,7 +56,7 @@ class CardActionHandler:
         actions: Mapping[Any, Callable[[CardAction, Any], Toast]] = {
             "again": self._again,
             "resume": self._resume,
-            "deliver": self._deliver,
+            "deliver": self._resume,
             "ratio": self._repeat,
             "edit": self._form,
             "retype": self._form,
@@ -91,13 +85,12 @@ class CardActionHandler:
             return perform(action, shown) if shown is not None else self.cards.toast("toast.gone", "warning")
 
     def reject(self) -> Toast:
-        """The toast for a person who may not use the bot."""
         return self.cards.toast("toast.not_allowed", "warning")
 
     def _shown(self, action: CardAction, name: Any) -> Request | CardChat | None:
         """What a card shows: a request, that of one of its images, or just its chat; only in the card's own chat."""
         chat_id, request_id = action.chat_id, str(action.value.get("r"))
-        with self.database.read() as connection:
+        with self.requests.database.read() as connection:
             if name in _WITHOUT_REQUEST:
                 return chat_of_card(connection, card_id=action.message_id, chat_id=chat_id, sender=action.presser)
             if name in ("confirm", "decline", "older"):
@@ -111,7 +104,7 @@ class CardActionHandler:
         return None if request and name not in _WITHOUT_PROMPT and not request.raw_prompt else request
 
     def _again(self, action: CardAction, request: Request) -> Toast:
-        with self.database.read() as connection:
+        with self.requests.database.read() as connection:
             states = {row.state for row in generations_of(connection, request.request_id)}
         if action.message_id == request.answer_id and not all(State(state).ended for state in states):
             # The button was pressed twice: its images go on already.
@@ -120,16 +113,14 @@ class CardActionHandler:
             return self.cards.toast("toast.resumed", "success")
         return self._repeat(action, request)
 
-    def _deliver(self, action: CardAction, request: Request) -> Toast:
-        """Delivers the image that came although it was cancelled; it is billed already."""
-        if not self._may_change(action, request):
-            return self.cards.toast("toast.not_yours", "warning")
-        return self._resume(action, request)
-
     def _resume(self, action: CardAction, request: Request) -> Toast:
-        if self._resume_images(request, kept=action.value["a"] == "deliver"):
+        """Fetches images that are billed already: also one that came although it was cancelled, to deliver it."""
+        kept = action.value["a"] == "deliver"
+        if kept and not self._may_change(action, request):
+            return self.cards.toast("toast.not_yours", "warning")
+        if self._resume_images(request, kept=kept):
             return self.cards.toast("toast.resumed", "success")
-        with self.database.write(step="card_actions.reopen") as connection:
+        with self.requests.database.write(step="card_actions.reopen") as connection:
             if all(row.ended_at is not None for row in generations_of(connection, request.request_id)):
                 # Its card still offers what is no longer possible.
                 reopen(connection, request.request_id)
@@ -137,8 +128,8 @@ class CardActionHandler:
         return self.cards.toast("toast.going_on", "info")
 
     def _resume_images(self, request: Request, *, kept: bool = False) -> bool:
-        with self.database.write(step="card_actions.resume") as connection:
-            return resume_images(self.database, connection, request.request_id, kept=kept) > 0
+        with self.requests.database.write(step="card_actions.resume") as connection:
+            return resume_images(self.requests.database, connection, request.request_id, kept=kept) > 0
 
     def _repeat(self, action: CardAction, request: Request) -> Toast:
         options = repeat_options(request.content, PartialOptions(size=action.choice))
@@ -180,7 +171,7 @@ class CardActionHandler:
     def _older(self, action: CardAction, request: Request) -> Toast:
         if action.presser != request.sender:
             return self.cards.toast("toast.others_history", "warning")
-        _, argument = read_history(self.database, request, zone=self.cards.zone)
+        _, argument = read_history(self.requests.database, request, zone=self.cards.zone)
         if not argument:
             return self.cards.toast("toast.no_older", "info")
         return self._accept(action, request, Command(name="history", argument=argument), "toast.sent")
@@ -194,7 +185,7 @@ class CardActionHandler:
         once = replace(self._new(action, request), dedup_key=f"confirm:{request.request_id}", fingerprint=None)
         result = self.requests.submit(once, prompt, store_rejected=False)
         if result.error is None:
-            settle_offer(self.database, request.request_id, "drawn")
+            settle_offer(self.requests.database, request.request_id, "drawn")
         return self._answer(result, "toast.queued" if result.outcome == "accepted" else "toast.going_on")
 
     def _decline(self, action: CardAction, request: Request) -> Toast:
@@ -202,14 +193,14 @@ class CardActionHandler:
             return self.cards.toast("toast.too_late", "info")
         if not self._may_change(action, request):
             return self.cards.toast("toast.not_yours", "warning")
-        settle_offer(self.database, request.request_id, "declined")
+        settle_offer(self.requests.database, request.request_id, "declined")
         return self.cards.toast("toast.declined", "info")
 
     def _cancel(self, action: CardAction, request: Request) -> Toast:
         if not self._may_change(action, request):
             return self.cards.toast("toast.not_yours", "warning")
-        with self.database.write(step="card_actions.cancel") as connection:
-            count = cancel(self.database, connection, [request.request_id])
+        with self.requests.database.write(step="card_actions.cancel") as connection:
+            count = cancel(self.requests.database, connection, [request.request_id])
         return self.cards.toast("toast.cancelled", "success") if count else self.cards.toast("toast.too_late", "info")
 
     def _may_change(self, action: CardAction, request: Request) -> bool:
@@ -233,7 +224,7 @@ class CardActionHandler:
         style = self.requests.styles.find(str(action.value.get("s")))
         if style is None:
             return self.cards.toast("toast.unknown", "warning")
-        with self.database.read() as connection:
+        with self.requests.database.read() as connection:
             last = last_prompt(connection, sender=action.presser, chat_id=action.chat_id)
         new = self._new(action, chat)
         text = style.example[new.language]

@@ -1,23 +1,25 @@
-"""Turns authentic events into stored requests, and does nothing else."""
+"""Turns authentic events into stored requests; knows the bot's own id, by which mentions are recognized."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.chat.parsing.events import NOT_MENTIONED, mentioned_namesake, parse_event, unmask, unmask_parsed
 from bot.chat.parsing.intents import Intent, Situation, recognize
 from bot.chat.parsing.tokenizer import fold
 from bot.chat.parsing.wording import Rules
-from bot.db.database import Database
+from bot.db.key_value import KeyValueStore
 from bot.db.requests import References, cancel_recalled, find_references, generations_of, was_answered
 from bot.db.tables import Kind, NewRequest, fingerprint
-from bot.errors import DatabaseUnavailable, UserError
+from bot.errors import DatabaseUnavailable, FeishuError, UserError
+from bot.feishu.client import FeishuClient
 from bot.logs import get_logger
 from bot.models import (
     CardAction,
+    ChatType,
     Command,
     Event,
     Ignored,
@@ -29,24 +31,70 @@ from bot.models import (
     ParsedMessage,
 )
 from bot.options import OPTIONS, quote
-from bot.service.bot_identity import BotIdentity
 from bot.service.card_actions import CardActionHandler
 from bot.service.requests import RequestService
 from bot.settings import Settings
 
 log = get_logger(__name__)
 
+# Seconds for which an answer to the same person in a chat is not repeated.
 _REPEAT_AFTER: Mapping[Kind, float] = {"not_allowed": 600.0, "unreadable": 60.0}
-"""Seconds for which an answer to the same person in a chat is not repeated: that the bot is not open to them, and that
-it cannot read images and voice."""
 _SIGNS = ("/", "-", "—", "–")
+
+
+def namesake_key(app_id: str) -> str:
+    """The key under which it is stored who was mentioned in place of an app's bot."""
+    return f"bot_namesake:{app_id}"
+
+
+@dataclass(kw_only=True)
+class BotIdentity:
+    """The bot's own ``open_id``, by which mentions are recognized: fetched once from Feishu, then stored.
+
+    ``name`` is ``None`` while it is not known, and ``error`` is why it could not be fetched yet.
+    """
+
+    feishu: FeishuClient
+    store: KeyValueStore
+    name: str | None = field(default=None, init=False)
+    error: FeishuError | None = field(default=None, init=False)
+    _open_id: str | None = field(default=None, init=False)
+
+    @property
+    def open_id(self) -> str | None:
+        """``None`` while no process has fetched it from Feishu."""
+        if self._open_id is None and (open_id := self.store.get(f"bot_open_id:{self.feishu.app_id}")):
+            # The name first: it is used as soon as the id is set.
+            self.name = self.store.get(f"bot_name:{self.feishu.app_id}")
+            self._open_id = open_id
+        return self._open_id
+
+    def fetch(self) -> None:
+        """Reads the id from the database or asks Feishu for it; raises ``FeishuError`` and ``DatabaseUnavailable``."""
+        if self.open_id is not None:
+            return
+        try:
+            info = self.feishu.bot_info()
+        except FeishuError as error:
+            self.error = error
+            raise
+        if info.name:
+            self.store.put(f"bot_name:{self.feishu.app_id}", info.name)
+        self.store.put(f"bot_open_id:{self.feishu.app_id}", info.open_id)
+        log.info("bot identity fetched", open_id=self.open_id)
+
+    def note_namesake(self, open_id: str) -> None:
+        """Notes once that another bot of the same name is mentioned, as after an app was created again."""
+        key = namesake_key(self.feishu.app_id)
+        if self.store.get(key) is None:
+            self.store.put(key, open_id)
+            log.warning("another bot of the same name mentioned", own=self.open_id, mentioned=open_id, name=self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventHandler:
     """Handles events; ``wake`` is set when there is work for the worker of this process."""
 
-    database: Database
     requests: RequestService
     card_actions: CardActionHandler
     identity: BotIdentity
@@ -70,10 +118,10 @@ class EventHandler:
                 self._handle_message(message)
             case MessageRecall() as recall:
                 log.info("message recalled", message_id=recall.message_id)
-                cancel_recalled(self.database, recall.message_id)
+                cancel_recalled(self.requests.database, recall.message_id)
             case Onboarding() as onboarding:
                 self._handle_onboarding(onboarding)
-            case CardAction() as action if self.settings.team.allows(action.presser, action.chat_id):
+            case CardAction() as action if self._allows(action.presser, action.chat_id):
                 answer = self.card_actions.handle(action)
             case CardAction() as action:
                 log.info("card action not allowed", chat=action.chat_id)
@@ -86,8 +134,14 @@ class EventHandler:
         self.wake.set()
         return answer
 
+    def _allows(self, person: str, chat: str | None) -> bool:
+        """Whether a person may use the bot in a chat; admins may everywhere, and empty lists allow everyone."""
+        team = self.settings.team
+        in_chat = not team.allowed_chats or chat in team.allowed_chats
+        return person in team.admins or (in_chat and (not team.allowed_people or person in team.allowed_people))
+
     def _handle_message(self, message: Message) -> None:
-        if not self.settings.team.allows(message.sender, message.chat_id):
+        if not self._allows(message.sender, message.chat_id):
             log.info("message not allowed", message_id=message.message_id, chat=message.chat_id)
             # The answer has the ids that the lists need, which nobody could learn otherwise.
             self._answer_once(message, "not_allowed")
@@ -98,14 +152,14 @@ class EventHandler:
 
     def _answer_once(self, message: Message, kind: Kind) -> None:
         chat_id, sender, seconds = message.chat_id, message.sender, _REPEAT_AFTER[kind]
-        if was_answered(self.database, chat_id=chat_id, kind=kind, seconds=seconds, sender=sender):
+        if was_answered(self.requests.database, chat_id=chat_id, kind=kind, seconds=seconds, sender=sender):
             log.info("message ignored", message_id=message.message_id, reason=f"answered lately: {kind}")
         else:
             self.requests.submit(_new(message), Command(name=kind))
 
     def _handle_text(self, message: Message) -> None:
         references = find_references(
-            self.database, chat_id=message.chat_id, sender=message.sender, messages=message.references
+            self.requests.database, chat_id=message.chat_id, sender=message.sender, messages=message.references
         )
         intent = recognize(
             message.text,
@@ -135,44 +189,28 @@ class EventHandler:
                 return Command(name="form", argument=f"{result}\n{prompt}")
             case "prompt" | "ambiguous" | "edit":
                 return ImagePrompt(prompt=prompt, options=intent.options)
-            case "again":
-                return Command(name="again", argument=result, options=intent.options)
-            case "thanks":
-                return Command(name="thanks")
-            case _:
-                return self._outcome(message, intent, result)
-
-    def _outcome(self, message: Message, intent: Intent, result: str) -> ParsedMessage:
+            case "again" | "thanks":
+                return Command(name=intent.kind, argument=result, options=intent.options)
         match intent.outcome:
             case Command(name="original") | None:
-                image = self._delivered_image(result)
-                return Command(name="original", argument=image) if image else Command(name="history")
+                with self.requests.database.read() as connection:
+                    images = [row.generation_id for row in generations_of(connection, result) if row.image_key]
+                return Command(name="original", argument=images[0]) if images else Command(name="history")
             case UserError(sentence="misread.only_options", values={}):
                 return UserError(sentence="misread.only_options", values={"options": quote(message.text.strip())})
             case outcome:
                 return outcome
 
-    def _delivered_image(self, request_id: str) -> str | None:
-        """The first image of a request that is in the chat."""
-        with self.database.read() as connection:
-            rows = generations_of(connection, request_id)
-        return next((row.generation_id for row in rows if row.image_key), None)
-
     def _handle_onboarding(self, onboarding: Onboarding) -> None:
-        if onboarding.kind not in self.settings.welcome.kinds or not self.settings.team.allows(
-            onboarding.person, onboarding.chat_id
-        ):
+        kind, chat_id, person = onboarding.kind, onboarding.chat_id, onboarding.person
+        if kind not in self.settings.welcome.kinds or not self._allows(person, chat_id):
             return
-        if onboarding.kind == "entered" and not onboarding.first:
+        if kind == "entered" and not onboarding.first:
             return
         # People open the direct chat many times; the welcome comes once.
-        key = onboarding.chat_id if onboarding.kind == "entered" else onboarding.event_id
-        new = NewRequest(
-            dedup_key=f"{onboarding.kind}:{key}",
-            chat_id=onboarding.chat_id,
-            chat_type="group" if onboarding.kind == "added" else "p2p",
-            sender=onboarding.person,
-        )
+        key = f"{kind}:{chat_id if kind == 'entered' else onboarding.event_id}"
+        chat_type: ChatType = "group" if kind == "added" else "p2p"
+        new = NewRequest(dedup_key=key, chat_id=chat_id, chat_type=chat_type, sender=person)
         self.requests.submit(new, Command(name="welcome"))
 
 

@@ -29,7 +29,6 @@ class GroupCommit(Generic[Item, Result]):
 
     @property
     def pending(self) -> int:
-        """How many items wait for the next group."""
         return len(self._pending)
 
     def submit(self, item: Item) -> Result:

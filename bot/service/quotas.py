@@ -20,8 +20,8 @@ from bot.timings import BillingPeriods
 class Limits:
     """Decides, in the transaction that accepts prompts, which of them may join the queue.
 
-    Nothing is counted apart as reserved: a waiting generation is its own reservation, and gives it back by ending
-    without an image. So the counts are right after any crash. ``prices`` are yuan an image, by model.
+    A waiting generation is its own reservation, and gives it back by ending without an image, so the counts are right
+    after any crash. ``prices`` are yuan an image, by model.
     """
 
     settings: LimitSettings
@@ -30,7 +30,6 @@ class Limits:
     budgets: Mapping[str, Budget] = field(default_factory=dict)  # by `open_id` or `chat_id`
 
     def count(self, connection: Connection, asked: Iterable[tuple[str, str | None]], *, at: float) -> QuotaUsage:
-        """Counts for these senders, their chats and the team ``at`` a time, in seconds since 1970."""
         pairs, periods, month = set(asked), self.periods, self.periods.month()
         senders = {sender for sender, _ in pairs}
         counts = count_images(connection, senders, month=month, day_began=periods.day_began(), at=at)

@@ -27,11 +27,10 @@ from bot.db.requests import (
     last_language,
     last_prompt,
     recalled_among,
-    store_content,
     unfinished_requests,
 )
 from bot.db.tables import Kind, NewRequest, log_ids
-from bot.db.usage import QuotaUsage, count_recent
+from bot.db.usage import QuotaUsage
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import Command, ImagePrompt, Language, ParsedMessage, fields_of
@@ -41,15 +40,14 @@ from bot.service.quotas import Limits
 
 log = get_logger(__name__)
 
-TO_ADMIN = "notice"
-"""The command behind the bot's own messages to admins, which no rate limit applies to."""
+TO_ADMIN = "notice"  # the command behind the bot's own messages to admins, which no rate limit applies to
 
 _KINDS: Mapping[str, Kind] = {
     **{name: name for name in ("help", "not_allowed", "unreadable", "thanks", "original")},
     "export": "original",
 }
 
-_Result = Mapping[str, Any]  # what a command has changed
+_Result = UserError | Mapping[str, Any] | None
 
 _GONE = UserError(sentence="misread.nothing_to_repeat")
 
@@ -68,9 +66,9 @@ class SubmitResult:
     price: float = 0.0  # yuan for the images that it will be, where it is accepted
 
 
-class _Prompt(NamedTuple):
+class _Submission(NamedTuple):
     new: NewRequest
-    prompt: ImagePrompt | UserError
+    message: ParsedMessage
     store_rejected: bool
 
 
@@ -80,11 +78,12 @@ class _Admission:
 
     known: set[str]  # the keys of those that are stored, or were silenced
     duplicates: dict[str, str]  # the request with the same fingerprint as one of these, by fingerprint
+    recalled: set[str]  # the messages, of those that these repeat, that were recalled
     counts: QuotaUsage
+    defaults: Defaults
     rows: list[NewRequest] = field(default_factory=list)  # what is to be stored
 
     def store(self, new: NewRequest) -> None:
-        """Stores a request and counts it, whatever it asks for."""
         self.rows.append(new)
         self.known.add(new.dedup_key)
         self.counts.recent[new.sender] += 1
@@ -92,11 +91,10 @@ class _Admission:
 
 @dataclass(kw_only=True)
 class RequestService:
-    """Accepts requests.
+    """Accepts requests; ``on_result`` is called with the kind and the outcome of each.
 
     Prompts that come at the same moment are accepted in one transaction, and so wait for the disk once. A command has
-    one of its own, since a worker may hold what it changes for a moment. ``on_result`` is called with the kind and the
-    outcome of each request.
+    one of its own, since a worker may hold what it changes for a moment.
     """
 
     database: Database
@@ -107,10 +105,10 @@ class RequestService:
     may_drop_watermark: bool
     log_prompts: bool = False
     on_result: Callable[[str, str], None] = lambda _kind, _outcome: None
-    _group: GroupCommit[_Prompt, SubmitResult] = field(init=False)
+    _group: GroupCommit[_Submission, SubmitResult] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._group = GroupCommit(self._commit_prompts)
+        self._group = GroupCommit(self._commit)
 
     def submit(
         self, new: NewRequest, message: ParsedMessage, *, ask: bool = False, store_rejected: bool = True
@@ -127,10 +125,11 @@ class RequestService:
             new, message = self._again(new, message)
         if ask and isinstance(message, ImagePrompt):
             message = Command(name="confirm", argument=message.prompt, options=message.options)
+        submission = _Submission(new, message, store_rejected)
         if isinstance(message, Command):
-            result = self._submit_command(new, message, store_rejected=store_rejected)
+            (result,) = self._commit([submission], step="requests.accept_command")
         else:
-            result = self._group.submit(_Prompt(new, message, store_rejected))
+            result = self._group.submit(submission)
         with bind_ids(**log_ids(result.request_id, new.dedup_key)):
             log.info("request", outcome=result.outcome, kind=result.kind)
             if self.log_prompts and isinstance(message, ImagePrompt) and result.outcome != "repeated":
@@ -144,57 +143,64 @@ class RequestService:
             chosen = self.preferences.read(connection, sender).language(sender)
             return chosen or last_language(connection, sender=sender)
 
-    def _commit_prompts(self, prompts: Sequence[_Prompt]) -> list[SubmitResult]:
-        new, month = [one.new for one in prompts], self.limits.periods.month()
-        with self.database.write(step="requests.accept_prompts") as connection:
+    def _commit(
+        self, submissions: Sequence[_Submission], *, step: str = "requests.accept_prompts"
+    ) -> list[SubmitResult]:
+        new = [one.new for one in submissions]
+        with self.database.write(step=step) as connection:
             at = self.database.lock_admissions(connection)
             found = _Admission(
                 known=known_keys(connection, [one.dedup_key for one in new]),
                 duplicates=find_duplicates(connection, new, at=at),
+                recalled=recalled_among(connection, {one.source for one in new if one.source}),
                 counts=self.limits.count(connection, ((one.sender, one.chat_id) for one in new), at=at),
+                defaults=self.preferences.read(connection, *{who for one in new for who in (one.sender, one.chat_id)}),
             )
-            recalled = recalled_among(connection, {one.source for one in new if one.source})
-            defaults = self.preferences.read(connection, *{who for one in new for who in (one.sender, one.chat_id)})
-            results = []
-            for one in prompts:
-                drafted = self._draft(one._replace(prompt=_GONE) if one.new.source in recalled else one, defaults)
-                results.append(self._admit(drafted, found))
-            insert_requests(self.database, connection, found.rows, at=at, month=month)
+            results = [self._admit(connection, self._draft(one, found), found) for one in submissions]
+            insert_requests(self.database, connection, found.rows, at=at, month=self.limits.periods.month())
         return results
 
-    def _draft(self, asked: _Prompt, defaults: Defaults) -> _Prompt:
-        """The request for the images of a prompt, with the defaults of sender and chat; or why it is rejected."""
-        prompt = asked.prompt
+    def _draft(self, asked: _Submission, found: _Admission) -> _Submission:
+        """The request for a message, with the defaults of sender and chat; or why it is rejected."""
+        message, defaults = asked.message, found.defaults
         new = replace(asked.new, language=defaults.language(asked.new.sender) or asked.new.language)
-        if isinstance(prompt, UserError):
-            return asked._replace(new=replace(new, kind="rejected"))
-        options = self._resolve(prompt.options, new, defaults)
-        if isinstance(options, UserError):
+        if isinstance(message, Command):
+            content = {"name": message.name, "argument": message.argument, "options": message.options.given}
+            return asked._replace(new=replace(new, kind=_KINDS.get(message.name, "command"), content=content))
+        error = _GONE if new.source in found.recalled else message
+        if isinstance(error, ImagePrompt):
+            prompt, options = error, self._resolve(error.options, new, defaults)
+            if isinstance(options, Options):
+                style = self.styles.find(options.style) if options.style is not None else None
+                text = prompt.prompt if style is None else apply(prompt.prompt, style)
+                content = {**new.content, **fields_of(options)}
+                new = replace(new, kind="images", content=content, prompt=text, raw_prompt=prompt.prompt)
+                return asked._replace(new=new)
             error = replace(options, offer=options.offer and {**options.offer, "prompt": prompt.prompt})
-            return asked._replace(new=replace(new, kind="rejected"), prompt=error)
-        style = self.styles.find(options.style) if options.style is not None else None
-        text = prompt.prompt if style is None else apply(prompt.prompt, style)
-        content = {**new.content, **fields_of(options)}
-        return asked._replace(new=replace(new, kind="images", content=content, prompt=text, raw_prompt=prompt.prompt))
+        return asked._replace(new=replace(new, kind="rejected"), message=error)
 
-    def _admit(self, asked: _Prompt, found: _Admission) -> SubmitResult:
-        """Decides about a request, in order of acceptance."""
-        new, prompt, store_rejected = asked
+    def _admit(self, connection: Connection, asked: _Submission, found: _Admission) -> SubmitResult:
+        """Decides about a request, in order of acceptance; performs a command."""
+        new, message, store_rejected = asked
         price = self.limits.price(new.options) if new.kind == "images" else 0.0
         if new.dedup_key in found.known:
             return SubmitResult(outcome="repeated", kind=new.kind, price=price)
         if too_fast := self._check_rate(new, found, store_rejected=store_rejected):
             return too_fast
-        if isinstance(prompt, ImagePrompt) and new.fingerprint in found.duplicates:
-            return _duplicate(new, prompt, found, store=store_rejected)
-        error = prompt if isinstance(prompt, UserError) else self.limits.check(found.counts, new)
-        if error is not None:
+        if new.fingerprint in found.duplicates and (new.kind == "images" or not store_rejected):
+            return _duplicate(new, message, found, store=store_rejected)
+        outcome = message if isinstance(message, UserError) else self._perform(connection, new, found)
+        if isinstance(outcome, UserError):
             if store_rejected:
-                found.store(_rejected(new, error))
+                found.store(_rejected(new, outcome))
             request_id = new.request_id if store_rejected else None
-            return SubmitResult(outcome="rejected", kind=new.kind, request_id=request_id, error=error)
+            return SubmitResult(outcome="rejected", kind=new.kind, request_id=request_id, error=outcome)
+        if outcome is not None:
+            language = outcome.get("language", new.language)
+            new = replace(new, language=language, content={**new.content, "result": outcome})
         found.store(new)
-        found.counts.add(new.sender, new.chat_id, new.options)
+        if new.kind == "images":
+            found.counts.add(new.sender, new.chat_id, new.options)
         if new.fingerprint:
             found.duplicates[new.fingerprint] = new.request_id
         return SubmitResult(outcome="accepted", kind=new.kind, request_id=new.request_id, price=price)
@@ -202,7 +208,7 @@ class RequestService:
     def _check_rate(self, new: NewRequest, found: _Admission, *, store_rejected: bool) -> SubmitResult | None:
         """What becomes of what a sender sends too fast: one notice, then nothing; ``None`` where they do not."""
         error, counts = self.limits.check_rate(found.counts, new.sender), found.counts
-        if error is None:
+        if error is None or new.content.get("name") == TO_ADMIN:
             return None
         found.known.add(new.dedup_key)
         if not store_rejected:
@@ -213,33 +219,6 @@ class RequestService:
         found.rows.append(replace(_rejected(new, error), kind="too_fast"))
         return SubmitResult(outcome="rejected", kind="too_fast", request_id=new.request_id, error=error)
 
-    def _submit_command(self, new: NewRequest, command: Command, *, store_rejected: bool) -> SubmitResult:
-        content = {"name": command.name, "argument": command.argument, "options": command.options.given}
-        with self.database.write(step="requests.accept_command") as connection:
-            at = self.database.lock_admissions(connection)
-            language = self.preferences.read(connection, new.sender).language(new.sender) or new.language
-            new = replace(new, language=language, kind=_KINDS.get(command.name, "command"), content=content)
-            found = _Admission(
-                known=known_keys(connection, [new.dedup_key]),
-                duplicates={} if store_rejected else find_duplicates(connection, [new], at=at),
-                counts=count_recent(connection, [new.sender], at=at),
-            )
-            if found.known or found.duplicates:
-                return SubmitResult(outcome="repeated" if found.known else "duplicate", kind=new.kind)
-            is_limited = command.name != TO_ADMIN
-            too_fast = self._check_rate(new, found, store_rejected=store_rejected) if is_limited else None
-            if too_fast is None:
-                found.store(new)
-            insert_requests(self.database, connection, found.rows, at=at)
-            if too_fast is not None:
-                return too_fast
-            error = self._perform(connection, new)
-            if error is not None:
-                rejected = _rejected(new, error)
-                store_content(connection, new.request_id, rejected.content, kind=rejected.kind)
-        outcome: Literal["accepted", "rejected"] = "rejected" if error else "accepted"
-        return SubmitResult(outcome=outcome, kind=new.kind, request_id=new.request_id, error=error)
-
     def _resolve(self, typed: PartialOptions, new: NewRequest, defaults: Defaults) -> Options | UserError:
         return resolve_options(
             typed,
@@ -248,17 +227,18 @@ class RequestService:
             styles=self.styles,
         )
 
-    def _perform(self, connection: Connection, new: NewRequest) -> UserError | None:
-        """Performs a command that changes something, and stores the result for its answer; or why it could not."""
-        name, argument = new.content["name"], new.content["argument"]
+    def _perform(self, connection: Connection, new: NewRequest, found: _Admission) -> _Result:
+        """Performs a command; returns what it has changed, for its answer, or why a request is rejected."""
+        if new.kind == "images":
+            return self.limits.check(found.counts, new)
+        name, argument, result = new.content["name"], new.content["argument"], None
         if name in {*ADMINS_ONLY, "export"} and new.sender not in self.admins:
             return UserError(sentence="command.admins_only")
-        result: _Result | UserError
         match name:
             case "cancel":
-                result = self._cancel(connection, new)
+                return self._cancel(connection, new)
             case "set":
-                result = self._set(connection, new)
+                return self._set(connection, new, found.defaults)
             case "lang":
                 self.preferences.set(connection, new.sender, {"language": argument})
                 change_language(connection, sender=new.sender, language=argument)
@@ -269,14 +249,9 @@ class RequestService:
                 result = {"changed": resume(connection)}
             case "redownload":
                 result = {"count": resume_images(self.database, connection, argument)}
-            case _:
-                return None
-        if isinstance(result, UserError):
-            return result
-        store_content(connection, new.request_id, {**new.content, "result": result})
-        return None
+        return result
 
-    def _cancel(self, connection: Connection, new: NewRequest) -> _Result | UserError:
+    def _cancel(self, connection: Connection, new: NewRequest) -> _Result:
         own = unfinished_requests(connection, sender=new.sender)
         if not own:
             return UserError(sentence="command.nothing_to_cancel")
@@ -291,12 +266,12 @@ class RequestService:
         in_call = Counter(row.model for row in rows if row.calls_billed)
         return {"count": len(rows), "in_call": in_call, "named": named}
 
-    def _set(self, connection: Connection, new: NewRequest) -> _Result | UserError:
+    def _set(self, connection: Connection, new: NewRequest, defaults: Defaults) -> _Result:
         for_chat = new.content["argument"] == "chat"
         if for_chat and new.sender not in self.admins:
             return UserError(sentence="command.admins_only")
         typed = PartialOptions.from_stored(new.content["options"])
-        settled = self._resolve(typed, new, self.preferences.read(connection, new.sender, new.chat_id))
+        settled = self._resolve(typed, new, defaults)
         if isinstance(settled, UserError):
             return settled
         changes = {name: value for name, value in fields_of(settled).items() if name in typed.given}
@@ -322,18 +297,17 @@ class RequestService:
         return replace(new, source=last.prompt_source), ImagePrompt(prompt=last.raw_prompt, options=options)
 
 
-def _duplicate(new: NewRequest, prompt: ImagePrompt, found: _Admission, *, store: bool) -> SubmitResult:
+def _duplicate(new: NewRequest, message: ParsedMessage, found: _Admission, *, store: bool) -> SubmitResult:
     """Makes nothing of what a person has asked for just now; where it is stored, a card offers to draw it once more."""
-    if not store:
+    if not store or not isinstance(message, ImagePrompt):
         return SubmitResult(outcome="duplicate", kind=new.kind)
-    offered = {"prompt": prompt.prompt, "options": prompt.options.given}
+    offered = {"prompt": message.prompt, "options": message.options.given}
     content = {"name": "duplicate", "argument": found.duplicates[new.fingerprint or ""], "offer": offered}
     found.store(replace(new, kind="command", content=content, prompt="", raw_prompt="", fingerprint=None))
     return SubmitResult(outcome="duplicate", kind="command", request_id=new.request_id)
 
 
 def _rejected(new: NewRequest, error: UserError) -> NewRequest:
-    """The request that is answered with an error in place of what it asked for."""
     command = new.content.get("name", error.command) if new.kind == "command" else error.command
     content: dict[str, Any] = {"sentence": error.sentence, "values": dict(error.values), "command": command}
     if error.offer and "prompt" in error.offer:

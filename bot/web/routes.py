@@ -22,11 +22,8 @@ log = get_logger(__name__)
 
 ABOUT = "A Feishu/Lark bot that makes images with GLM-Image. Feishu sends its events to /webhook/event.\n"
 
-WEBHOOKS = ("/webhook/event", "/webhook/card")
-"""Both accept events and card actions."""
-
-MAX_AGE = 8 * 3600.0
-"""Seconds after which an event is dropped. The platform's last redelivery comes after 7.1 hours."""
+WEBHOOKS = ("/webhook/event", "/webhook/card")  # both accept events and card actions
+MAX_AGE = 8 * 3600.0  # seconds after which an event is dropped; the platform's last redelivery comes after 7.1 hours
 
 Handler = Callable[[Event], Mapping[str, object]]
 """Stores an event durably and returns the JSON of the answer: ``{}``, or a toast for a card action. It has less than
@@ -41,7 +38,7 @@ _ERRORS = {400: "bad_request", 401: "unauthorized", 413: "too_large"}
 
 @dataclass(kw_only=True)
 class EventEndpoint:
-    """Answers events, of any thread; ``clock`` is the platform's time in seconds since 1970."""
+    """Answers events, in any thread; ``clock`` is the platform's time in seconds since 1970."""
 
     handle: Handler
     clock: Callable[[], float] = time.time
@@ -49,7 +46,6 @@ class EventEndpoint:
     limit: LogRateLimit = field(default_factory=LogRateLimit)
 
     def webhook(self, verifier: Verifier) -> Blueprint:
-        """The routes to which the platform posts events."""
         blueprint = Blueprint("webhook", __name__)
 
         def view() -> tuple[Response, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import resource
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -20,11 +21,8 @@ from bot.logs import get_logger
 from bot.settings import ServerSettings
 from bot.web.verification import MAX_BODY
 
-OWN_FILES = 512
-"""Open files of the process beside those of its connections: database, calls to Feishu and the platform, originals."""
-
-DRAIN_SECONDS = 10.0
-"""How long a server that shuts down waits for the answers to the requests that it has read."""
+OWN_FILES = 512  # the open files beside those of connections: database, calls to Feishu and the platform, originals
+DRAIN_SECONDS = 10.0  # how long a server that shuts down waits for the answers to the requests that it has read
 
 log = get_logger(__name__)
 
@@ -57,13 +55,14 @@ class Server:
             log_socket_errors=False,
             ident=None,
         )
+        # select() cannot watch files with numbers over 1,024.
+        self._poll = partial(wasyncore.loop, timeout=1.0, use_poll=True, map=self._sockets, count=1)
         self._background = background or Background()
         self._stopping = threading.Event()
         self._loop: Loop | None = None
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
         return int(self._server.effective_port)
 
     def start(self) -> None:
@@ -85,15 +84,11 @@ class Server:
         while time.monotonic() < ends_at and any(
             channel.requests or channel.total_outbufs_len for channel in list(self._server.active_channels.values())
         ):
-            self._poll(0.1)
+            self._poll(timeout=0.1)
         self._server.task_dispatcher.shutdown(timeout=1)
         for one in list(self._sockets.values()):
             one.close()
         self._sockets.clear()
-
-    def _poll(self, seconds: float = 1.0) -> None:
-        # select() cannot watch files with numbers over 1,024.
-        wasyncore.loop(timeout=seconds, use_poll=True, map=self._sockets, count=1)
 
 
 def _connection_limit(wanted: int) -> int:

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -19,8 +19,7 @@ from werkzeug.datastructures import Headers
 from bot.errors import EventRejected
 from bot.models import Event
 
-MAX_BODY = 1024 * 1024
-"""Bytes of a request; the platform's have a few thousand."""
+MAX_BODY = 1024 * 1024  # bytes of a request; the platform's have a few thousand
 
 _BAD_REQUEST, _UNAUTHORIZED, _TOO_LARGE = 400, 401, 413
 _MAX_CHALLENGE = 4096
@@ -30,9 +29,7 @@ _MAX_IDENTIFIER, _MAX_TIMESTAMP = 128, 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrlVerification:
-    """The console verifies the request URL; the answer repeats the challenge."""
-
-    challenge: str
+    challenge: str  # which the answer to the console repeats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -40,11 +37,8 @@ class Verifier:
     """Verifies and opens the requests of one app's platform.
 
     With an Encrypt Key, a request must be signed and encrypted; the verification of the URL, which need not be signed,
-    must be encrypted. With only a Verification Token, requests are plain and must carry it. Replays are not detected
-    here but by the age of the event and the message id.
-
-    Raises:
-        ValueError: there is neither key nor token, so anybody could send anything.
+    must be encrypted. With only a Verification Token, requests are plain and must carry it; with neither, anybody could
+    send anything. Replays are not detected here but by the age of the event and the message id.
     """
 
     app_id: str
@@ -56,11 +50,7 @@ class Verifier:
             raise ValueError("an Encrypt Key or a Verification Token is needed")
 
     def verify(self, body: bytes, headers: Headers | Mapping[str, str]) -> Event | UrlVerification:
-        """Opens one request.
-
-        Raises:
-            EventRejected: 413 too large, 401 not from the platform or not for this app, 400 not an event.
-        """
+        """Opens one request; ``EventRejected`` 413 too large, 401 not the platform's or this app's, 400 no event."""
         if len(body) > MAX_BODY:
             raise EventRejected(_TOO_LARGE, "too large")
         if not self.encrypt_key:
@@ -77,7 +67,7 @@ class Verifier:
             return self._verify_unsigned(body)
         if content.get("type") == "url_verification":
             return self._challenge(content)
-        return validate_event(content, app_id=self.app_id, check_token=self._check_token)
+        return validate_event(content, app_id=self.app_id, token=self.verification_token)
 
     def _decrypt(self, body: bytes) -> dict[str, Any]:
         encrypted = parse_json(body).get("encrypt")
@@ -108,28 +98,22 @@ class Verifier:
         raise EventRejected(_UNAUTHORIZED, reason)
 
     def _challenge(self, content: Mapping[str, Any]) -> UrlVerification:
-        self._check_token(content.get("token"))
+        _check_token(content.get("token"), self.verification_token)
         value = content.get("challenge")
         # Plain characters only: blocks of other ciphertexts, spliced into a challenge, must not come back decrypted.
         if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
             raise EventRejected(_BAD_REQUEST, "not a challenge")
         return UrlVerification(challenge=value)
 
-    def _check_token(self, given: object) -> None:
-        if self.verification_token and not _is_same(given, self.verification_token):
-            raise EventRejected(_UNAUTHORIZED, "wrong verification token")
 
-
-def validate_event(
-    content: dict[str, Any], *, app_id: str, check_token: Callable[[object], None] = lambda _token: None
-) -> Event:
+def validate_event(content: dict[str, Any], *, app_id: str, token: str | None = None) -> Event:
     """An event of schema 2.0, for this app and not nested too deeply; ``EventRejected`` 401 or 400 otherwise."""
     header, body = content.get("header"), content.get("event")
     if "encrypt" in content:
         raise EventRejected(_BAD_REQUEST, "encrypted, but no Encrypt Key is set here")
     if content.get("schema") != "2.0" or not isinstance(header, dict) or not isinstance(body, dict):
         raise EventRejected(_BAD_REQUEST, "not an event of schema 2.0")
-    check_token(header.get("token"))
+    _check_token(header.get("token"), token)
     if not _is_same(header.get("app_id"), app_id):
         raise EventRejected(_UNAUTHORIZED, "another app's event")
     level: list[Any] = [content]
@@ -176,6 +160,11 @@ def _parse_timestamp(value: object) -> float:
         raise EventRejected(_BAD_REQUEST, "no create_time")
     # Milliseconds reach this number in the year 5138, microseconds did in 1973: so the size tells them apart.
     return int(digits) / (1_000_000 if int(digits) >= 10**14 else 1000)
+
+
+def _check_token(given: object, expected: str | None) -> None:
+    if expected and not _is_same(given, expected):
+        raise EventRejected(_UNAUTHORIZED, "wrong verification token")
 
 
 def _is_same(given: object, expected: str) -> bool:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from pathlib import Path
 
-from bot.db.database import Database
 from bot.db.reports import recent_failures
 from bot.db.tables import NewRequest
 from bot.errors import FOR_ADMINS
@@ -20,18 +19,12 @@ from bot.service.requests import TO_ADMIN, RequestService
 log = get_logger(__name__)
 
 HOUR = 3_600.0
-
+# The error codes after which nothing can succeed, and what the admins are told.
 CAUSES = {"insufficient_balance": "balance", "authentication_error": "key", "MISSING_API_KEY": "key"}
-"""The error codes after which nothing can succeed, and what the admins are told."""
-
+# Those for which a prompt itself was the reason; they tell nothing about the bot.
 ABOUT_PROMPT = frozenset({"content_filter_violation", "invalid_request"})
-"""The error codes for which a prompt itself was the reason; they tell nothing about the bot."""
-
-NEARLY, ALL = 0.8, 1.0
-"""The shares of a month's allowance at which the admins are told."""
-
-LEAST_SHARE, LEAST_BYTES = 0.05, 2 * 1024**3
-"""A disk is nearly full when less than both is free."""
+NEARLY, ALL = 0.8, 1.0  # the shares of a month's allowance at which the admins are told
+LEAST_SHARE, LEAST_BYTES = 0.05, 2 * 1024**3  # a disk is nearly full when less than both is free
 
 
 def silent_since(failures: Iterable[tuple[float, Failure]], *, last_success: float, now: float) -> float | None:
@@ -45,7 +38,6 @@ def silent_since(failures: Iterable[tuple[float, Failure]], *, last_success: flo
 
 
 def nearly_full(total: int, free: int) -> bool:
-    """Whether a disk of so many bytes is nearly full."""
     return free < min(LEAST_SHARE * total, LEAST_BYTES)
 
 
@@ -54,30 +46,26 @@ class AdminAlerts:
     """Checks how the last generations ended and what the month has used, and leaves messages to be sent.
 
     A message is a request like any other: it survives a crash, waits for Feishu to come back, and is one for all
-    processes. It goes to ``chat``, else to each of ``admins``. ``zone`` is the time zone of days and months; ``wake``
-    is set when there is work for the worker of this process.
+    processes. It goes to ``chat``, else to each admin. ``usage`` gives what was used of each allowance of the
+    month, and the allowance, where 0 means none.
     """
 
-    database: Database
     requests: RequestService
-    admins: Collection[str]
     zone: tzinfo
     wake: threading.Event
     chat: str = ""
     usage: Callable[[], Mapping[str, tuple[float, float]]] = dict
-    """What was used of each allowance of the month, and the allowance; 0 means that there is none."""
-    folder: Path | None = None
-    """The data folder, on whose disk there has to be space."""
+    folder: Path | None = None  # the data folder, on whose disk there has to be space
     _sent: set[str] = field(default_factory=set, init=False)
 
     def check(self) -> None:
         """Checks what has failed lately and what is running out; raises ``DatabaseUnavailable``."""
-        if self.admins or self.chat:
+        if self.requests.admins or self.chat:
             self._check_month(self._check_failures())
 
     def _check_failures(self) -> float:
         """Tells of what failed in the last hour; returns the time, in seconds since 1970."""
-        now, last_success, failures = recent_failures(self.database, seconds=HOUR)
+        now, last_success, failures = recent_failures(self.requests.database, seconds=HOUR)
         for ended_at, failure in failures:
             day = self._day(ended_at)
             if ended_at <= now - HOUR:
@@ -96,7 +84,6 @@ class AdminAlerts:
         return now
 
     def _check_month(self, now: float) -> None:
-        """Tells of what is running out."""
         month = self._day(now)[: len("2026-11")]
         for cause, (used, limit) in self.usage().items():
             share = used / limit if limit else 0.0
@@ -110,8 +97,8 @@ class AdminAlerts:
 
     def alert(self, cause: str) -> None:
         """Leaves the messages about something that was seen just now; raises ``DatabaseUnavailable``."""
-        with self.database.read() as connection:
-            now = self.database.time(connection)
+        with self.requests.database.read() as connection:
+            now = self.requests.database.time(connection)
         self._alert_all(cause, period=self._day(now))
 
     def _day(self, seconds: float) -> str:
@@ -120,7 +107,7 @@ class AdminAlerts:
     def _alert_all(self, cause: str, *, period: str, details: str = "") -> None:
         argument = f"admin_{cause}\n{details}" if details else f"admin_{cause}"
         chat = self.chat or None
-        for recipient in [self.chat] if self.chat else self.admins:
+        for recipient in [self.chat] if self.chat else sorted(self.requests.admins):
             key = f"admin:{cause}:{period}:{recipient}"
             if key in self._sent:
                 continue

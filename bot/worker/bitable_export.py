@@ -23,32 +23,15 @@ from bot.timings import BillingPeriods, backoff_with_jitter
 
 log = get_logger(__name__)
 
-CHECK_EVERY = 60.0
-"""Seconds between two checks whether it is this process's turn, at the most."""
-
-SHORTEST_WAIT = 0.05
-"""Seconds between two exports at the least."""
-
-LONGEST_WAIT = 3_600.0
-"""Seconds between two tries at the most."""
-
-BETWEEN = 1.0
-"""Seconds between two calls of one export; a table takes one write after the other."""
-
-PERSON_REJECTED = 1254066
-"""Somebody is not a person to the platform: of another organization, or gone."""
-
-TOKEN_USED = frozenset({1254037, 1255006})
-"""The token cannot be used (again)."""
-
-SUBMITTED = 1254608
-"""The same call was made just before; it is to be made again later."""
-
-_MOST_SUBMITTED = 5
-"""How often that is answered before another token is taken."""
-
-LONGEST_PROMPT = 10_000
-"""Characters of a prompt in a record; a cell takes 100,000."""
+CHECK_EVERY = 60.0  # seconds between two checks whether it is this process's turn, at the most
+SHORTEST_WAIT = 0.05  # seconds between two exports at the least
+LONGEST_WAIT = 3_600.0  # seconds between two tries at the most
+BETWEEN = 1.0  # seconds between two calls of one export; a table takes one write after the other
+PERSON_REJECTED = 1254066  # somebody is not a person to the platform: of another organization, or gone
+TOKEN_USED = frozenset({1254037, 1255006})  # the token cannot be used (again)
+SUBMITTED = 1254608  # the same call was made just before; it is to be made again later
+_MOST_SUBMITTED = 5  # how often that is answered before another token is taken
+LONGEST_PROMPT = 10_000  # characters of a prompt in a record; a cell takes 100,000
 
 
 @dataclass(kw_only=True)
@@ -61,16 +44,12 @@ class BitableExporter:
 
     queue: BitableQueue
     lock: PeriodicLock
-    add_records: Callable[..., None]
-    """Adds a list of records, all or none; with the same ``client_token`` once."""
-    every: float
-    """Seconds between two exports; after a failure the waits double, up to an hour."""
+    add_records: Callable[..., None]  # adds a list of records, all or none; with the same `client_token` once
+    every: float  # seconds between two exports; after a failure the waits double, up to an hour
     prices: Mapping[str, float]
-    prompts: bool
-    """Whether the prompts are exported."""
+    prompts: bool  # whether the prompts are exported
     stopping: threading.Event
-    on_halt: Callable[[], None] = lambda: None
-    """Called at each try when only a person can let it continue."""
+    on_halt: Callable[[], None] = lambda: None  # called at each try when only a person can let it continue
     _failures: int = field(default=0, init=False)
 
     def run_once(self) -> int:

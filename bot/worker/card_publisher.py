@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from bot.chat.cards.command_cards import render_moved, render_notice
-from bot.chat.cards.elements import Card, CardContext, content, text_of
+from bot.chat.cards.elements import Card, content, text_of
 from bot.chat.cards.request_card import render_request_text
 from bot.db.leases import Leases
 from bot.db.requests import RequestStore
@@ -28,20 +28,24 @@ from bot.worker.request_renderer import RenderedRequest, RequestRenderer
 
 log = get_logger(__name__)
 
-MOST_FALLBACKS = 6
-"""How many refusals in a row one publication handles at once before it is postponed."""
+MOST_FALLBACKS = 6  # how many refusals in a row one publication handles at once before it is postponed
 
 MESSAGE_RECALLED = 230011
 """The code of a reply to a recalled message: https://open.feishu.cn/document/server-docs/im-v1/message/reply"""
 
+# The states of a card about which a sender who has waited is notified, and the sentences.
 NOTIFIED = {"result": "notification.result", "failed": "notification.failed"}
-"""The states of a card about which a sender who has waited is notified, and the sentences."""
 
-FILES = {"original", "export"}
-"""The commands whose answer is a file."""
+FILES = {"original", "export"}  # the commands whose answer is a file
+THANKS = "THUMBSUP"  # https://open.feishu.cn/document/server-docs/im-v1/message-reaction/emojis-introduce
 
-THANKS = "THUMBSUP"
-"""https://open.feishu.cn/document/server-docs/im-v1/message-reaction/emojis-introduce"""
+_FALLBACKS: Mapping[FeishuAction, Mapping[str, Any]] = {
+    FeishuAction.SEND_WITHOUT_PROMPT: {"hide_prompt": True},
+    FeishuAction.SHORTEN: {"hide_prompt": True},
+    FeishuAction.SEND_PLAIN: {"delivery_mode": "messages"},
+    FeishuAction.SEND_WITHOUT_QUOTE: {"reply_to": None},
+    FeishuAction.SEND_OUTSIDE_TOPIC: {"in_topic": False},
+}
 
 
 def send_uuid(request_id: str, step: str) -> str:
@@ -55,16 +59,14 @@ def send_uuid(request_id: str, step: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardPublisher:
-    """Brings what the chat shows of a request up to what the database says.
+    """Brings what the chat shows of a request up to what the database says, with its lease confirmed before every call.
 
-    The lease of the request is confirmed before every call. ``on_end`` is called with the model and the images of each
-    request of images whose last card was published; ``clock`` is the time in seconds since 1970. A sender who has
+    ``on_end`` is called with the model and the images of a request whose last card was published. A sender who has
     waited for ``notify_after`` seconds is notified of the end; 0 notifies nobody.
     """
 
     store: RequestStore
     feishu: FeishuClient
-    cards: CardContext
     renderer: RequestRenderer
     originals: OriginalUploader
     leases: Leases
@@ -102,11 +104,8 @@ class CardPublisher:
         self.store.postpone(claimed, seconds=self.timings.resend_longest)
 
     def publish_stalled(self, claimed: Request) -> bool:
-        """Says that a claimed request could not be shown, with a card that needs nothing of it.
-
-        Returns whether that is done, or this card refused, too; otherwise the request is due again later.
-        """
-        card = render_notice(self.cards, "stalled")
+        """Says that a claimed request could not be shown; false where that has to wait and is due again."""
+        card = render_notice(self.renderer.cards, "stalled")
         try:
             if claimed.answer_id is None:
                 self._post(claimed, "card", "interactive", card)
@@ -170,7 +169,7 @@ class CardPublisher:
             self.store.record_send(request, "file", "")
             refused = True
         if refused:
-            card = render_notice(self.cards, f"{kind}_refused")
+            card = render_notice(self.renderer.cards, f"{kind}_refused")
         return self._post(request, "card", "interactive", card)
 
     def _upload(self, request: Request, kind: str, argument: str) -> str | None:
@@ -198,13 +197,13 @@ class CardPublisher:
                 self._send_image(request, step, image.image_key)
         if "text" not in sent:
             if rendered.view is not None:
-                text = render_request_text(self.cards, rendered.view, request.language)
+                text = render_request_text(self.renderer.cards, rendered.view, request.language)
             else:
                 text = text_of(rendered.card, request.language)
             message_id = self._post(request, "text", "text", {"text": text})
             self.store.record_send(request, "text", message_id)
         if request.answer_id is not None:
-            self._replace_old(request, request.answer_id, render_moved(self.cards))
+            self._replace_old(request, request.answer_id, render_moved(self.renderer.cards))
 
     def _send_image(self, request: Request, step: str, image_key: str) -> None:
         try:
@@ -222,7 +221,7 @@ class CardPublisher:
         """Mentions the sender in a reply to the finished card, once: a card that is patched notifies nobody."""
         if request.answer_id is None or NOTIFICATION in self.store.sent(request.request_id):
             return
-        text = self.cards.messages.text(sentence, request.language)
+        text = self.renderer.cards.messages.text(sentence, request.language)
         body = {"text": f'<at user_id="{request.sender}"></at> {text}'}
         try:
             message_id = self._post(replace(request, reply_to=request.answer_id), NOTIFICATION, "text", body)
@@ -247,8 +246,8 @@ class CardPublisher:
             # Nobody expects an answer to a recalled message, and its images are cancelled.
             self.store.give_up(request, outcome=RECALLED)
             return False
-        change = _after_patch(error.action, request) if patching else _after_send(error.action, request)
-        if change is None:
+        change = _fallback(error.action, request, patching=patching)
+        if not change:
             self._give_up(request, error)
             return False
         if recalled:
@@ -264,7 +263,7 @@ class CardPublisher:
         """
         if request.answer_id is not None and (request.delivery_mode == "messages" or request.recalled):
             try:
-                card = None if request.recalled else render_notice(self.cards, "unshown")
+                card = None if request.recalled else render_notice(self.renderer.cards, "unshown")
                 self._replace_old(request, request.answer_id, card)
             except FeishuError as later:
                 self._retry_later(request, later)
@@ -272,22 +271,21 @@ class CardPublisher:
         self.store.give_up(request, outcome=f"feishu_{error.code}")
 
     def _retry_later(self, request: Request, error: FeishuError) -> None:
-        timings = self.timings
+        timings, attempts = self.timings, request.attempts
         if error.action is FeishuAction.APP_REFUSED:
             if self.clock() - request.accepted_at > timings.outage_in_all:
                 self.store.give_up(request, outcome=f"feishu_{error.code}")
-                return
-            # The attempts that make the waits longer stay below what ends a request.
-            seconds, counts = timings.after_refusal(request.attempts), request.attempts < MOST_FALLBACKS
-            self.store.postpone(request, seconds=seconds, refused=counts)
-            return
-        if request.attempts * timings.resend_longest > timings.resend_in_all:
+            else:
+                # The attempts that make the waits longer stay below what ends a request.
+                counts = attempts < MOST_FALLBACKS
+                self.store.postpone(request, seconds=timings.after_refusal(attempts), refused=counts)
+        elif attempts * timings.resend_longest > timings.resend_in_all:
             self.store.give_up(request, outcome="feishu_unreachable")
-            return
-        seconds = timings.retry_delay(error.retry_after, times=request.attempts)
-        if error.retry_after:
-            self.limiter.hold(seconds)
-        self.store.postpone(request, seconds=seconds)
+        else:
+            seconds = timings.retry_delay(error.retry_after, times=attempts)
+            if error.retry_after:
+                self.limiter.hold(seconds)
+            self.store.postpone(request, seconds=seconds)
 
     def _react(self, request: Request) -> None:
         """Puts an emoji on a message that only says thanks; without the scope, or after any other refusal, nothing."""
@@ -314,7 +312,6 @@ class CardPublisher:
         )
 
     def _patch(self, request: Request, message_id: str, card: Card) -> None:
-        """Changes the content of a card."""
         self._reserve(request, message_id)
         self.feishu.patch(message_id, content=content(card))
 
@@ -339,30 +336,13 @@ class CardPublisher:
 
 def _is_about_content(action: FeishuAction, request: Request) -> bool:
     """Whether a refusal is for this image or file: not temporary, and with no other target to send to."""
-    return action not in FOR_NOW and _other_target(action, request) is None
+    return action not in FOR_NOW and not {"reply_to", "in_topic"} & _fallback(action, request).keys()
 
 
-def _after_patch(action: FeishuAction, request: Request) -> dict[str, Any] | None:
-    """How to continue after a card could not be patched; ``None`` when nobody is there to see it."""
-    if request.recalled or action in (FeishuAction.GIVE_UP, FeishuAction.SEND_WITHOUT_QUOTE):
-        return None
-    hidden = action in (FeishuAction.SEND_WITHOUT_PROMPT, FeishuAction.SHORTEN)
-    return {"delivery_mode": "messages"} | ({"hide_prompt": True} if hidden else {})
-
-
-def _other_target(action: FeishuAction, request: Request) -> dict[str, Any] | None:
-    """Where to send to instead, when the message or the topic replied to is gone."""
-    if action is FeishuAction.SEND_WITHOUT_QUOTE and request.reply_to is not None:
-        return {"reply_to": None}
-    if action is FeishuAction.SEND_OUTSIDE_TOPIC and request.in_topic:
-        return {"in_topic": False}
-    return None
-
-
-def _after_send(action: FeishuAction, request: Request) -> dict[str, Any] | None:
-    """How to continue after a message could not be sent; ``None`` when nothing is left to try."""
-    if action in (FeishuAction.SEND_WITHOUT_PROMPT, FeishuAction.SHORTEN) and not request.hide_prompt:
-        return {"hide_prompt": True}
-    if action is FeishuAction.SEND_PLAIN and request.delivery_mode == "card":
-        return {"delivery_mode": "messages"}
-    return _other_target(action, request)
+def _fallback(action: FeishuAction, request: Request, *, patching: bool = False) -> dict[str, Any]:
+    """What to change of how a request is answered; empty when nothing is left to try, or nobody is there to see it."""
+    change = _FALLBACKS.get(action, {})
+    if patching:
+        gone = request.recalled or action in (FeishuAction.GIVE_UP, FeishuAction.SEND_WITHOUT_QUOTE)
+        return {} if gone else {"delivery_mode": "messages", **(change if "hide_prompt" in change else {})}
+    return {name: value for name, value in change.items() if getattr(request, name) != value}

@@ -39,15 +39,11 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
+# Two calls were paid for and a crash hid the outcome of both.
 REPEATED_UNKNOWN = Failure(code=UNKNOWN_OUTCOME, sentence="failure.repeated_unknown")
-"""Two calls were paid for and a crash hid the outcome of both."""
-
+# This program failed during a paid call, so its outcome is not known.
 CRASHED = Failure(code=UNKNOWN_OUTCOME, sentence="failure.unknown_outcome")
-"""This program failed during a paid call, so its outcome is not known."""
-
-STUCK = Failure(code=STALLED, sentence="failure.stalled")
-"""The image was taken up too often without getting further."""
-
+STUCK = Failure(code=STALLED, sentence="failure.stalled")  # the image was taken up too often without getting further
 LONGEST_PLATFORM_TEXT = 300
 
 
@@ -59,7 +55,7 @@ class GenerationSteps:
     is not stored. The one thing that cannot be known after a crash is the outcome of a paid call in progress.
 
     The lease is confirmed before every side effect. ``on_call`` is called after every paid call with its model, its
-    seconds, and ``ok`` or the error's code; ``stopping`` is set when the process is shutting down, and ends waits.
+    seconds, and ``ok`` or the error's code; ``stopping`` ends waits.
     """
 
     store: GenerationStore
@@ -138,9 +134,9 @@ class GenerationSteps:
             wait = backoff_with_jitter(timings.backoff, timings.backoff_longest, generation.backoff_count)
             # The whole model waits as long, and the card says how long that is at most.
             self.store.push_back(generation, seconds=min(max(wait, error.retry_after or 0.0), left))
-            return
-        failure, billed = failure_from_glm(error), error.may_be_billed
-        self.store.fail(generation, failure, billed=billed, platform_request_id=error.request_id)
+        else:
+            failure, billed = failure_from_glm(error), error.may_be_billed
+            self.store.fail(generation, failure, billed=billed, platform_request_id=error.request_id)
 
     def deliver(self, generation: Generation) -> None:
         """Downloads a paid image and uploads it for the chat."""
@@ -157,9 +153,9 @@ class GenerationSteps:
             if self.stopping.is_set() and not error.permanent:
                 # The retries were cut short; the next process goes on with them.
                 self.store.postpone(generation, seconds=0.0)
-                return
-            # What was kept of it is gone, too.
-            self.store.fail(generation, failure_from_glm(error), cache_name=None)
+            else:
+                # What was kept of it is gone, too.
+                self.store.fail(generation, failure_from_glm(error), cache_name=None)
         except SendDelayed as delayed:
             self.store.hold(generation, seconds=delayed.seconds, delays=generation.backoff_count)
         except FeishuError as error:
@@ -226,7 +222,6 @@ class GenerationSteps:
 
 
 def failure_from_glm(error: GlmError) -> Failure:
-    """The failure that an error of the GLM API or of the download makes."""
     platform = None
     if error.from_platform:
         parts = [error.provider_code or (str(error.status) if error.status else ""), error.message]

@@ -8,6 +8,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from sqlalchemy import Row
 
 from bot.db.database import Database
 from bot.db.generations import find_generation, store_file_key
@@ -18,14 +22,14 @@ from bot.glm.client import Downloader
 from bot.glm.images import inspect_image
 from bot.logs import get_logger
 from bot.models import ImageFile
-from bot.permissions import make_private, make_private_folder, write_private
+from bot.permissions import make_private, make_private_folder
 
 log = get_logger(__name__)
 
 DAY = 86_400.0
 
+# The bytes of a file that Feishu takes: https://open.feishu.cn/document/server-docs/im-v1/file/create
 LARGEST_FILE = 30 * 1024 * 1024
-"""Bytes of a file that Feishu takes: https://open.feishu.cn/document/server-docs/im-v1/file/create."""
 
 
 @dataclass
@@ -50,14 +54,17 @@ class ImageCache:
 
     def put(self, name: str, content: bytes) -> bool:
         """Stores an image whole or not at all; returns whether it was stored."""
-        partial = self.folder / f".{name}.part"
         try:
-            make_private_folder(self.folder)
-            try:
-                write_private(partial, content)
-                partial.replace(self.folder / name)
-            finally:
-                partial.unlink(missing_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # A temporary file is its owner's alone, whatever the umask.
+            with NamedTemporaryFile(dir=self.folder, prefix=f".{name}.", delete=False) as file:
+                partial = Path(file.name)
+                try:
+                    file.write(content)
+                    file.flush()
+                    partial.replace(self.folder / name)
+                finally:
+                    partial.unlink(missing_ok=True)
         except OSError as error:
             # The image is still shown; only the button for the original will have to fetch it again.
             log.error("original not written", name=name, reason=error.strerror)  # noqa: TRY400
@@ -123,36 +130,35 @@ class OriginalUploader:
         ``confirm`` is called right before the upload; what it raises stops that.
         """
         with self._locks[hash(generation_id) % len(self._locks)]:
-            return self._upload(generation_id, confirm=confirm)
+            with self.database.read() as connection:
+                row = find_generation(connection, generation_id)
+            if row is not None and row.file_key is not None:
+                return str(row.file_key)
+            image = self._find(row) if row is not None else None
+            if image is None:
+                return None
+            confirm()
+            file_key = self.feishu.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
+            # For the next time that it is asked for, or that its message is sent again.
+            self.store_key(generation_id, file_key)
+            return file_key
 
-    def _upload(self, generation_id: str, *, confirm: Callable[[], None]) -> str | None:
-        with self.database.read() as connection:
-            row = find_generation(connection, generation_id)
-        if row is None:
-            return None
-        if row.file_key is not None:
-            return str(row.file_key)
-        sources: tuple[tuple[Callable[[str], ImageFile | None], str | None], ...] = (
+    def _find(self, row: Row[Any]) -> ImageFile | None:
+        for fetch, name in (
             (self.cache.get, row.cache_name),
             (self.downloader.fetch, row.url),
             (self._own_copy, row.image_key),
-        )
-        for fetch, name in sources:
+        ):
             try:
                 image = fetch(name) if name else None
             except DownloadFailed as error:
-                log.info("original not downloaded", generation=generation_id, reason=error)
+                log.info("original not downloaded", generation=row.generation_id, reason=error)
                 continue
             if image is not None and len(image.content) <= LARGEST_FILE:
-                confirm()
-                file_key = self.feishu.upload_file(image.content, filename=f"{generation_id}{image.suffix}")
-                # For the next time that it is asked for, or that its message is sent again.
-                self.store_key(generation_id, file_key)
-                return file_key
+                return image
         return None
 
     def store_key(self, generation_id: str, file_key: str | None) -> None:
-        """Stores the file key of an original; without one it is uploaded again the next time."""
         with self.database.write(step="originals.store_file_key") as connection:
             store_file_key(connection, generation_id, file_key)
 

@@ -40,7 +40,6 @@ class Listener:
             raise DatabaseUnavailable(type(error).__name__) from error
 
     def close(self) -> None:
-        """Closes the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(psycopg.Error):

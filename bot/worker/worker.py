@@ -4,83 +4,68 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
 from bot.background import Background, Pool
-from bot.db.generations import GenerationStore, recover_lost_calls
-from bot.db.leases import Leases
-from bot.db.requests import RequestStore
+from bot.db.generations import recover_lost_calls
 from bot.db.tables import Generation
 from bot.errors import DatabaseUnavailable
 from bot.glm.client import call_seconds
 from bot.logs import bind_ids, get_logger
 from bot.models import State
-from bot.timings import Timings, elapsed_time
+from bot.timings import elapsed_time
 from bot.worker.card_publisher import CardPublisher
 from bot.worker.generation_steps import REPEATED_UNKNOWN, GenerationSteps
-from bot.worker.image_cache import ImageCache
-from bot.worker.queue_positions import QueueReader
 
 log = get_logger(__name__)
 
-PRUNE_EVERY = 3_600.0
-"""Seconds between two checks of the folder of originals."""
-
-BATCH = 16
-"""How many rows of a kind one round takes up."""
+PRUNE_EVERY = 3_600.0  # seconds between two checks of the folder of originals
+BATCH = 16  # how many rows of a kind one round takes up
 
 
 @dataclass(kw_only=True)
 class Worker:
-    """Takes up generations and requests until it is stopped.
+    """Takes up generations and requests until ``background`` is stopping; ``wake`` is set where new work is known.
 
-    Nothing is taken up after ``stopping`` is set; what was taken up before may not have ended: see ``drain``.
+    What was taken up before may not have ended then: see ``drain``. A slow poll finds what no wake-up has told of.
+    ``threads`` is how many cards are sent at once, and as many images are transferred.
     """
 
-    requests: RequestStore
-    generations: GenerationStore
-    leases: Leases
     steps: GenerationSteps
     publisher: CardPublisher
-    queue: QueueReader
-    cache: ImageCache
-    slots: Mapping[str, int]
-    """How many paid calls a model may have in flight, over all processes."""
-    timings: Timings
-    wake: threading.Event
-    """Set where new work is known; a slow poll finds what was missed."""
-    stopping: threading.Event
-    """Set when the process is shutting down."""
     background: Background
+    wake: threading.Event
     threads: int = 8
-    """How many cards are sent at once, and as many images are transferred."""
     _drained: threading.Event = field(default_factory=threading.Event, init=False)
     # A claim whose acknowledgement was lost must not be mistaken for one that another thread has made.
     _claiming: threading.Lock = field(default_factory=threading.Lock, init=False)
     _refreshed_at: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
+        self._requests, self._generations = self.publisher.store, self.steps.store
+        self._leases, self._timings, self._stopping = self.steps.leases, self.steps.timings, self.background.stopping
+        self._queue = self.publisher.renderer.queue
         # A slow image host must not keep cards and commands waiting, nor paid calls.
-        self._calls = Pool(max(sum(self.slots.values()), 1), name="post", wake=self.wake)
+        self._calls = Pool(max(sum(self._queue.slots.values()), 1), name="post", wake=self.wake)
         self._transfers = Pool(self.threads, name="transfer", wake=self.wake)
         self._cards = Pool(self.threads, name="card", wake=self.wake)
 
     def start(self) -> None:
         """Recovers the work of dead processes of this host, and begins to look for work."""
-        poll, beat, start = self.timings.poll, self.timings.beat, self.background.start
-        hang_after = 2 * self.timings.silence
+        poll, beat, start = self._timings.poll, self._timings.beat, self.background.start
+        hang_after = 2 * self._timings.silence
         self._rounds = start(
             "worker", self._run_once, every=poll, longest_retry=poll, hang_after=hang_after, pause=self.wake.wait
         )
         self._beats = start("heartbeat", self._heartbeat, every=beat, longest_retry=beat, stopping=self._drained)
-        start("image-cache", self.cache.prune, every=PRUNE_EVERY, delay=PRUNE_EVERY)
+        start("image-cache", self.steps.cache.prune, every=PRUNE_EVERY, delay=PRUNE_EVERY)
 
     def drain(self) -> None:
         """Waits until everything that was taken up has ended, paid calls up to their deadline included."""
-        self.stopping.set()
+        self._stopping.set()
         self.wake.set()
         self._rounds.thread.join()
         # In this order, as a paid call is followed by its transfer, and that by its card.
@@ -88,30 +73,30 @@ class Worker:
             pool.drain()
         self._drained.set()
         self._beats.thread.join()
-        self.leases.close()
+        self._leases.close()
 
     def _run_once(self) -> None:
         """Finds what is due, and begins with it."""
         self.wake.clear()
-        work = self.generations.open_work()
+        work = self._generations.open_work()
         # An error below keeps no paid call from its slot; an exit stack runs every callback, whichever raises.
         with ExitStack() as calls:
             for model in work[State.WAITING]:
                 # The images of a model that this version does not know are left for the version that does.
-                if model in self.slots:
+                if model in self._queue.slots:
                     calls.callback(self._start_calls, model)
             if work[State.GENERATING]:
-                recover_lost_calls(self.generations.database, but_not=self.leases.held, failure=REPEATED_UNKNOWN)
-            for request_id in self.requests.due_requests(limit=BATCH):
+                recover_lost_calls(self._generations.database, but_not=self._leases.held, failure=REPEATED_UNKNOWN)
+            for request_id in self._requests.due_requests(limit=BATCH):
                 self._start(self._cards, self._publish, request_id)
-            for request_id in self.requests.due_requests(limit=BATCH, originals=True):
+            for request_id in self._requests.due_requests(limit=BATCH, originals=True):
                 self._start(self._transfers, self._publish, request_id)
             if work[State.MADE]:
-                for generation_id in self.generations.made_ids(limit=BATCH):
+                for generation_id in self._generations.made_ids(limit=BATCH):
                     self._start(self._transfers, self._deliver, generation_id)
-            if work[State.WAITING] and time.monotonic() - self._refreshed_at >= self.timings.poll:
+            if work[State.WAITING] and time.monotonic() - self._refreshed_at >= self._timings.poll:
                 self._refreshed_at = time.monotonic()
-                self.queue.refresh_cards()
+                self._queue.refresh_cards()
 
     def _start_calls(self, model: str) -> None:
         while (generation := self._claim_slot(model)) is not None:
@@ -120,21 +105,21 @@ class Worker:
     def _start(self, pool: Pool, work: Callable[[str], None], row_id: str) -> None:
         # What is in progress here is not begun again, even when this process slept and its own lease ran out. What
         # finds no free thread is found again in a later round: each end of work wakes the next one.
-        if row_id not in self.leases.held and not self.stopping.is_set():
+        if row_id not in self._leases.held and not self._stopping.is_set():
             pool.start(partial(self._run_task, work, row_id))
 
     def _follow_up(self, pool: Pool, work: Callable[[str], None], row_id: str) -> None:
         """Starts what follows a task; a process that is shutting down would not look for it again."""
         task = partial(self._run_task, work, row_id)
-        if row_id not in self.leases.held and not pool.start(task) and self.stopping.is_set():
+        if row_id not in self._leases.held and not pool.start(task) and self._stopping.is_set():
             pool.submit(task)
 
     def _publish(self, request_id: str) -> None:
-        with self.leases.holding(request_id, since=elapsed_time()) as held:
-            request = self.requests.claim(request_id, lease=self.timings.lease) if held else None
+        with self._leases.holding(request_id, since=elapsed_time()) as held:
+            request = self._requests.claim(request_id, lease=self._timings.lease) if held else None
             if request is None:
                 return
-            most = self.timings.takeups
+            most = self._timings.takeups
             with bind_ids(**request.ids):
                 if request.stalled_attempts <= most:
                     self.publisher.publish(request)
@@ -142,11 +127,11 @@ class Worker:
                 log.error("request stalled", request=request_id)
                 # Once: it may be what breaks now.
                 if request.stalled_attempts > most + 1 or self.publisher.publish_stalled(request):
-                    self.requests.give_up(request, outcome="stalled")
+                    self._requests.give_up(request, outcome="stalled")
 
     def _deliver(self, generation_id: str) -> None:
-        with self.leases.holding(generation_id, since=elapsed_time()) as held:
-            generation = self.generations.claim_made(generation_id, lease=self.timings.lease) if held else None
+        with self._leases.holding(generation_id, since=elapsed_time()) as held:
+            generation = self._generations.claim_made(generation_id, lease=self._timings.lease) if held else None
             if generation is None:
                 return
             with bind_ids(**generation.ids):
@@ -162,7 +147,7 @@ class Worker:
                 try:
                     made = self.steps.generate(current)
                 finally:
-                    self.leases.release(current.generation_id)
+                    self._leases.release(current.generation_id)
                 try:
                     following = self._claim_slot(current.model)
                 finally:
@@ -177,25 +162,29 @@ class Worker:
         Whoever makes the call releases the lease.
         """
         with self._claiming:
-            if self.stopping.is_set():
+            if self._stopping.is_set():
                 return None
-            waiting = self.generations.next_waiting(model, slots=self.slots[model])
+            slots = self._queue.slots[model]
+            waiting = self._generations.next_waiting(model, slots=slots)
             if waiting is None:
                 return None
             generation_id, options = waiting
-            if not self.leases.hold(generation_id, since=elapsed_time()):
+            if not self._leases.hold(generation_id, since=elapsed_time()):
                 # The end of its last call is being stored again, as the first commit was not acknowledged.
                 return None
             generation = None
             try:
-                generation = self.generations.claim_slot(
-                    generation_id, lease=self.timings.lease, slots=self.slots[model], deadline=call_seconds(options)
+                generation = self._generations.claim_slot(
+                    generation_id,
+                    lease=self._timings.lease,
+                    slots=self._queue.slots[model],
+                    deadline=call_seconds(options),
                 )
             except DatabaseUnavailable:
                 generation = self._unacknowledged_claim(generation_id)
             finally:
                 if generation is None:
-                    self.leases.release(generation_id)
+                    self._leases.release(generation_id)
         if generation is not None:
             self.wake.set()
         return generation
@@ -204,9 +193,9 @@ class Worker:
         """What became of a claim whose commit was not acknowledged; without asking, it might be charged twice."""
         while True:
             try:
-                return self.generations.claimed_slot(generation_id)
+                return self._generations.claimed_slot(generation_id)
             except DatabaseUnavailable:
-                if self.stopping.wait(self.timings.poll):
+                if self._stopping.wait(self._timings.poll):
                     raise
 
     def _run_task(self, work: Callable[..., None], subject: Generation | str) -> bool:
@@ -221,7 +210,7 @@ class Worker:
 
     def _heartbeat(self) -> None:
         """Renews the leases of what is in progress here, and signs on while the work loop makes progress."""
-        self.leases.beat(sign_on=self._rounds.stuck_for < self.timings.silence)
-        if dead := self.leases.release_dead_leases():
+        self._leases.beat(sign_on=self._rounds.stuck_for < self._timings.silence)
+        if dead := self._leases.release_dead_leases():
             log.warning("work of dead processes recovered", owners=",".join(dead))
             self.wake.set()

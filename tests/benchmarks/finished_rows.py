@@ -21,7 +21,7 @@ from bot.db.tables import requests
 from bot.models import GeneratedImage, ImagePrompt
 from bot.settings import LimitSettings
 from bot.worker.generation_steps import REPEATED_UNKNOWN
-from bot.worker.queue_positions import QueueReader
+from bot.worker.request_renderer import QueueReader
 from tests.benchmarks.harness import Figure, engines, fresh_database
 from tests.support.builders import Team, arrival, reception_of
 from tests.support.bulk_rows import add_finished

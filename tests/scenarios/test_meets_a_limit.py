@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from bot.settings import config_folder
 from tests.support.dsl import (
     CATALOGUE,
     BotUnderTest,
@@ -69,6 +71,21 @@ def test_press_over_a_limit_is_told_in_the_toast(tmp_path: Path) -> None:
         card = user.ask("一座灯塔")
         assert card.press_for_toast("again") == toast_text("limit.day", most=1, zone=ZONE)
         assert (user.answers, len(bot.glm.calls)) == ([card], 1)
+
+
+def test_budget_of_a_person_is_kept(tmp_path: Path) -> None:
+    """Nothing over it is paid, and /quota shows it; others draw on."""
+    config = tmp_path / "config"
+    shutil.copytree(config_folder({}), config)
+    with (config / "bot.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[[budgets]]\nwho = "ou_listed"\nimages = 1\n')
+    with bot_with(tmp_path, {"BOT_CONFIG_DIR": str(config)}) as bot:
+        user = listed(bot)
+        user.ask("一座灯塔").assert_shows("state.ready")
+        user.ask("第二座灯塔").assert_shows("limit.budget_person_images", most=1)
+        user.ask("/quota").assert_shows("quota.budget_person_images", used=1, most=1)
+        bot.new_user().ask("第三座灯塔").assert_shows("state.ready")
+        assert bot.paid_prompts == ["一座灯塔", "第三座灯塔"]
 
 
 def test_cancelled_running_image_counts(tmp_path: Path, gate: Gate) -> None:

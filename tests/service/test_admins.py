@@ -19,7 +19,7 @@ from bot.models import Failure, State
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.worker.admin_alerts import HOUR, AdminAlerts, nearly_full, silent_since
-from tests.support.builders import accept, change, reception_of
+from tests.support.builders import Team, accept, change, reception_of
 from tests.support.dsl import CATALOGUE, QUICK, REDELIVERY, BotUnderTest, all_strings, wait_for
 
 NOW = 10_000_000.0
@@ -123,9 +123,7 @@ def test_an_admin_who_cannot_be_reached_is_in_nobodys_way(bot: BotUnderTest) -> 
 def look(database: Database, usage: dict[str, tuple[float, float]] | None = None, *, chat: str = "") -> list[str]:
     """The origins of the messages that are left after a look by a process that has just started."""
     AdminAlerts(
-        database=database,
-        requests=reception_of(database),
-        admins=["ou_a"],
+        requests=reception_of(database, Team(admins=frozenset({"ou_a"}))),
         chat=chat,
         zone=UTC,
         wake=threading.Event(),

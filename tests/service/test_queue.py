@@ -18,8 +18,7 @@ from bot.db.tables import Generation, generations, last_served, requests
 from bot.db.usage import ApiUsageCounter
 from bot.models import GeneratedImage, ImagePrompt, State
 from bot.options import Options, PartialOptions
-from bot.worker.queue_positions import QueueReader
-from bot.worker.request_renderer import RequestRenderer
+from bot.worker.request_renderer import QueueReader, RequestRenderer
 from tests.support.builders import accept, answer, arrival, change, limits_of, reception_of
 from tests.support.fairness import Fairness
 from tests.support.waiting import wait_until
@@ -135,7 +134,6 @@ def rendering_of(database: Database, line: QueueReader) -> RequestRenderer:
     limits = limits_of()
     calls = ApiUsageCounter(database=database, periods=limits.periods)
     return RequestRenderer(
-        database=database,
         cards=cards(),
         reports=Reports(database=database, prices={}, periods=limits.periods, calls=calls),
         queue=line,

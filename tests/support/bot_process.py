@@ -24,6 +24,7 @@ from sqlalchemy import Engine, Pool, event, func, select, update
 
 from bot import logs
 from bot.app import Bot
+from bot.background import StopEvent
 from bot.db.database import Database, read_url
 from bot.db.tables import FEISHU_CALLS, generations, monthly_usage, requests
 from bot.run import run_until
@@ -32,7 +33,6 @@ from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
 from bot.sandbox.http import shared_tls
 from bot.settings import load
-from bot.stopping import stop_event
 from bot.timings import DownloadRetries, Timings
 from bot.web.server import Server
 from tests.support import forkserver
@@ -162,7 +162,7 @@ class StepRecorder:
 
 def run(spec: ProcessSpec, pipe: Connection) -> None:
     """Runs a process of the bot as the command line does, until SIGTERM; reports its port as soon as it listens."""
-    stopped = stop_event()
+    stopped = StopEvent()
     logs.configure(os.environ.get("CLUSTER_LOG_LEVEL", "critical"))
     steps = StepRecorder(spec, pipe)
     glm: httpx.BaseTransport = loopback(spec.glm)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.db.generations import QueuedGeneration
-from bot.worker.queue_positions import fair_order
+from bot.worker.request_renderer import fair_order
 from tests.support.fairness import Fairness
 
 USERS = ("ann", "bob", "cai", "dou")
