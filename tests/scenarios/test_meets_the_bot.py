@@ -21,7 +21,7 @@ MEETINGS: dict[str, Callable[[Conversation], str]] = {
 def met(user: Conversation, kind: str) -> list[Card]:
     """What the bot has said in the chat when it has taken the event and nothing is left to do."""
     feishu, event_id = user.bot.feishu, MEETINGS[kind](user)
-    wait_for(lambda: user.bot.idle and any(attempt.event_id == event_id for attempt in feishu.attempts))
+    wait_for(lambda: any(attempt.event_id == event_id for attempt in feishu.attempts) and user.bot.idle)
     return user.answers
 
 
