@@ -47,7 +47,7 @@ _KINDS: Mapping[str, Kind] = {
     "export": "original",
 }
 
-_Result = UserError | Mapping[str, Any] | None
+_Result = UserError | Mapping[str, Any] | None  # why a request is rejected, what a command has changed, or nothing
 
 _GONE = UserError(sentence="misread.nothing_to_repeat")
 
@@ -162,25 +162,25 @@ class RequestService:
 
     def _draft(self, asked: _Submission, found: _Admission) -> _Submission:
         """The request for a message, with the defaults of sender and chat; or why it is rejected."""
-        message, defaults = asked.message, found.defaults
-        new = replace(asked.new, language=defaults.language(asked.new.sender) or asked.new.language)
+        new, message, _ = asked
+        new = replace(new, language=found.defaults.language(new.sender) or new.language)
         if isinstance(message, Command):
             content = {"name": message.name, "argument": message.argument, "options": message.options.given}
             return asked._replace(new=replace(new, kind=_KINDS.get(message.name, "command"), content=content))
-        error = _GONE if new.source in found.recalled else message
-        if isinstance(error, ImagePrompt):
-            prompt, options = error, self._resolve(error.options, new, defaults)
+        if new.source in found.recalled:
+            message = _GONE
+        if isinstance(message, ImagePrompt):
+            options, text = self._resolve(message.options, new, found.defaults), message.prompt
             if isinstance(options, Options):
                 style = self.styles.find(options.style) if options.style is not None else None
-                text = prompt.prompt if style is None else apply(prompt.prompt, style)
-                content = {**new.content, **fields_of(options)}
-                new = replace(new, kind="images", content=content, prompt=text, raw_prompt=prompt.prompt)
+                prompt, content = text if style is None else apply(text, style), {**new.content, **fields_of(options)}
+                new = replace(new, kind="images", content=content, prompt=prompt, raw_prompt=text)
                 return asked._replace(new=new)
-            error = replace(options, offer=options.offer and {**options.offer, "prompt": prompt.prompt})
-        return asked._replace(new=replace(new, kind="rejected"), message=error)
+            message = replace(options, offer=options.offer and {**options.offer, "prompt": text})
+        return asked._replace(new=replace(new, kind="rejected"), message=message)
 
     def _admit(self, connection: Connection, asked: _Submission, found: _Admission) -> SubmitResult:
-        """Decides about a request, in order of acceptance; performs a command."""
+        """Decides about a request, in order of acceptance."""
         new, message, store_rejected = asked
         price = self.limits.price(new.options) if new.kind == "images" else 0.0
         if new.dedup_key in found.known:
@@ -189,7 +189,7 @@ class RequestService:
             return too_fast
         if new.fingerprint in found.duplicates and (new.kind == "images" or not store_rejected):
             return _duplicate(new, message, found, store=store_rejected)
-        outcome = message if isinstance(message, UserError) else self._perform(connection, new, found)
+        outcome = self._decide(connection, new, message, found)
         if isinstance(outcome, UserError):
             if store_rejected:
                 found.store(_rejected(new, outcome))
@@ -227,9 +227,11 @@ class RequestService:
             styles=self.styles,
         )
 
-    def _perform(self, connection: Connection, new: NewRequest, found: _Admission) -> _Result:
-        """Performs a command; returns what it has changed, for its answer, or why a request is rejected."""
-        if new.kind == "images":
+    def _decide(self, connection: Connection, new: NewRequest, message: ParsedMessage, found: _Admission) -> _Result:
+        """Why a request is rejected; else what a command has changed, which this does, for its answer."""
+        if isinstance(message, UserError):
+            return message
+        if isinstance(message, ImagePrompt):
             return self.limits.check(found.counts, new)
         name, argument, result = new.content["name"], new.content["argument"], None
         if name in {*ADMINS_ONLY, "export"} and new.sender not in self.admins:
