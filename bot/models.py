@@ -13,8 +13,7 @@ from bot.options import Options, PartialOptions
 Language = Literal["zh", "en"]
 ChatType = Literal["p2p", "group"]
 
-PROMPT_HINT_LENGTH = 1000
-"""Characters over which the platform's guide says a prompt is too long; it is sent all the same."""
+PROMPT_HINT_LENGTH = 1000  # characters over which the platform's guide says that a prompt is too long
 
 
 class State(StrEnum):
@@ -48,8 +47,7 @@ class Message:
     sender: str
     text: str
     names: tuple[str, ...] = ()
-    attachment: bool = False
-    """Whether there is an image, a file or another thing in it that the bot cannot read, with words or without."""
+    attachment: bool = False  # whether there is an image, a file or another thing in it that the bot cannot read
     references: tuple[str, ...] = ()  # the message that it replies to, and the first one of that thread of replies
 
 
@@ -183,11 +181,7 @@ class GenerationView:
     reencoded: bool = False  # whether the image was re-encoded to fit Feishu's limit
     resumable: bool = False  # whether it failed after it was paid for, and can still be fetched without paying again
     calls_billed: int = 0  # how many of its calls the platform bills, or may bill where there is no image
-    kept: bool = False
-    """Of a cancelled one: whether the platform generated the image anyway, and it can still be delivered.
-
-    The card's button for it sends ``{"a": "deliver", "r": request_id}``.
-    """
+    kept: bool = False  # whether the platform made the image of a cancelled one, which can still be delivered
     platform_request_id: str | None = None  # the platform's own id of the paid call, for its support
 
 
@@ -203,8 +197,7 @@ class RequestView:
     price: float | None = None  # yuan for one image; `None` where no price is known
     raw_prompt: str | None = None  # the prompt without the words of its style; `None` where it has none
     recalled: bool = False  # whether the message was recalled: its prompt cannot be used again
-    recognized_words: tuple[str, ...] = ()
-    """The words, as they were typed, that were recognized as options or as a request for an image again."""
+    recognized_words: tuple[str, ...] = ()  # as they were typed: for options, or for an image again
     recognized_options: tuple[str, ...] = ()  # the options that these words mean
 
     @property
@@ -279,8 +272,7 @@ class HistoryView:
     entries: tuple[HistoryEntry, ...]
     filter: str = ""  # the day or the words that were asked for, as they were typed
     everywhere: bool = False  # whether it covers all chats of the person, not this chat alone
-    more: bool = False
-    """Whether there are older ones; the card's button sends ``{"a": "older", "r": request_id}`` of this request."""
+    more: bool = False  # whether there are older ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,17 +298,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsView:
-    """The team's month, for an admin; ``month`` is written ``2026-11``.
-
-    The card's button for a file of the month sends ``{"a": "export", "m": month}``.
-    """
+    """The team's month, for an admin; ``month`` is written ``2026-11``."""
 
     month: str
     models: tuple[ModelStats, ...]
     people: tuple[Usage, ...]  # the people with the highest cost, the highest first
     days: tuple[tuple[str, int], ...]  # images a day, as `11-23` and count, oldest first
-    outcomes: Mapping[str, int]
-    """How generations ended: ``done``, ``cancelled``, or the sentence of their failure, such as ``failure.balance``."""
+    outcomes: Mapping[str, int]  # how generations ended: `done`, `cancelled`, or the sentence of their failure
     feishu_calls: int
     paused: bool
     chats: tuple[Usage, ...] = ()  # the chats with the highest cost, the highest first
