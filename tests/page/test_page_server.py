@@ -13,6 +13,7 @@ import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import API_HOST, IMAGE_HOST, PATH, GlmStandIn
+from bot.sandbox.http import shared_tls
 from bot.sandbox.page.server import Page, Unable
 from tests.clients.feishu_wire import png
 from tests.page.conftest import ScriptedControls
@@ -41,7 +42,7 @@ def glm() -> Iterator[GlmStandIn]:
 def client(feishu: FeishuStandIn, glm: GlmStandIn) -> Iterator[httpx.Client]:
     """A client of the page, whose bot is just being started."""
     page = Page(Busy(feishu, glm))
-    with page, httpx.Client(base_url=page.origin, headers={"Origin": page.origin}) as client:
+    with page, httpx.Client(base_url=page.origin, verify=shared_tls(), headers={"Origin": page.origin}) as client:
         yield client
 
 

@@ -18,6 +18,7 @@ from bot.db.database import Database
 from bot.db.leases import Leases, new_owner
 from bot.db.tables import requests, workers
 from bot.errors import DatabaseUnavailable
+from bot.sandbox.http import shared_tls
 from tests.support.builders import LEASE, accept, change
 from tests.support.dsl import CATALOGUE, DEADLINE, QUICK, BotUnderTest, all_strings, posts_of, wait_for
 
@@ -103,7 +104,7 @@ def refusing(bot: BotUnderTest, condition: str) -> Iterator[None]:
 
 def metrics(bot: BotUnderTest) -> str:
     headers = {"Authorization": "Bearer not-a-real-token"}
-    return httpx.get(f"{bot.origin}/metrics", headers=headers, trust_env=False).text
+    return httpx.get(f"{bot.origin}/metrics", headers=headers, trust_env=False, verify=shared_tls()).text
 
 
 def is_unready(bot: BotUnderTest, *reasons: str) -> bool:

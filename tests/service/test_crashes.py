@@ -27,6 +27,7 @@ from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
 from bot.errors import LeaseLost
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.http import shared_tls
 from bot.timings import elapsed_time
 from bot.worker.generation_steps import REPEATED_UNKNOWN
 from tests.support.base import log_table
@@ -195,7 +196,7 @@ def full_cluster(feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path) -> Iter
     with Cluster(folder=tmp_path, url=sqlite_database(tmp_path), feishu=feishu, glm=glm) as cluster:
         process = cluster.serve()
         # A process that finds no room while it starts ends, and its supervisor starts it again.
-        wait_for(lambda: httpx.get(f"{process.address}/readyz").is_success)
+        wait_for(lambda: httpx.get(f"{process.address}/readyz", verify=shared_tls()).is_success)
         yield cluster
 
 

@@ -17,6 +17,7 @@ from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.http import shared_tls
 from bot.settings import load
 from tests.support.bot_process import PACE, BotProcess, ProcessSpec
 from tests.support.dsl import (
@@ -98,7 +99,7 @@ def colors(feishu: ConnectedStandIn, said: ChatMessage) -> list[str | None]:
 
 
 def readiness(node: BotProcess) -> tuple[int, str]:
-    answer = httpx.get(f"{node.address}/readyz", trust_env=False, timeout=DEADLINE)
+    answer = httpx.get(f"{node.address}/readyz", trust_env=False, verify=shared_tls(), timeout=DEADLINE)
     return answer.status_code, answer.text.strip()
 
 

@@ -34,6 +34,7 @@ from bot.errors import DatabaseUnavailable
 from bot.logs import Form, formatter
 from bot.metrics import Metrics
 from bot.models import Event, Failure, State, StateSnapshot
+from bot.sandbox.http import shared_tls
 from bot.settings import load
 from bot.timings import BillingPeriods
 from bot.web.routes import EventEndpoint
@@ -56,7 +57,7 @@ def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTes
 
 def read(bot: BotUnderTest, authorization: str | None = f"Bearer {TOKEN}") -> httpx.Response:
     headers = {"Authorization": authorization} if authorization else {}
-    return httpx.get(f"{bot.origin}/metrics", headers=headers, trust_env=False)
+    return httpx.get(f"{bot.origin}/metrics", headers=headers, trust_env=False, verify=shared_tls())
 
 
 def figure(bot: BotUnderTest, name: str) -> float:

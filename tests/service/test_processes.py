@@ -28,6 +28,7 @@ from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
+from bot.sandbox.http import shared_tls
 from bot.web.server import DRAIN_SECONDS
 from tests.repo.lock import TOP
 from tests.support.bot_process import BotProcess, Cluster, Role
@@ -92,7 +93,7 @@ def running(line: str, *, variables: dict[str, str], folder: Path) -> Iterator[R
 def status(address: str, **headers: str) -> int:
     """The status with which an address answers; 0 where nobody does."""
     try:
-        return httpx.get(address, headers=headers, trust_env=False, timeout=DEADLINE).status_code
+        return httpx.get(address, headers=headers, trust_env=False, verify=shared_tls(), timeout=DEADLINE).status_code
     except httpx.TransportError:
         return 0
 

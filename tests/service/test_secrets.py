@@ -16,6 +16,7 @@ from bot.sandbox.faults import ANY_CALL, FAULTS, arm
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import FeishuState
 from bot.sandbox.glm.stand_in import CONCURRENCY, GlmStandIn
+from bot.sandbox.http import shared_tls
 from tests.support.dsl import QUICK, REDELIVERY, BotUnderTest, Wrap, wait_for
 from tests.support.logs import as_served
 from tests.support.wire import wired
@@ -82,12 +83,12 @@ def tenant_token(feishu: FeishuStandIn) -> str:
     """The token with which the bot calls: Feishu gives the same one to all who ask within the hour."""
     credentials = {"app_id": feishu.app_id, "app_secret": feishu.app_secret}
     url = f"{feishu.origin}/open-apis/auth/v3/tenant_access_token/internal"
-    return str(httpx.post(url, json=credentials, trust_env=False).json()["tenant_access_token"])
+    return str(httpx.post(url, json=credentials, trust_env=False, verify=shared_tls()).json()["tenant_access_token"])
 
 
 def answers_to_strangers(bot: BotUnderTest) -> Iterator[str]:
     """What the bot answers to those who ask without being entitled to, and what it has answered to Feishu."""
-    with httpx.Client(base_url=bot.origin, trust_env=False) as http:
+    with httpx.Client(base_url=bot.origin, trust_env=False, verify=shared_tls()) as http:
         for path in ("/", "/healthz", "/readyz", "/metrics", "/webhook/event", "/webhook/card"):
             answer = http.get(path)
             yield f"{answer.headers}{answer.text}"

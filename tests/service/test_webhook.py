@@ -23,6 +23,7 @@ from bot.app import create_app
 from bot.errors import DatabaseUnavailable, SettingsError
 from bot.logs import LogRateLimit
 from bot.models import Event
+from bot.sandbox.http import shared_tls
 from bot.settings import load
 from bot.web.routes import MAX_AGE, WEBHOOKS, EventEndpoint
 from tests.service.webhook_client import (
@@ -218,7 +219,9 @@ def test_slashes_too_many_are_the_same_route(bot: BotUnderTest, path: str) -> No
     """Nobody is redirected to an address made from the Host header."""
     body, headers = bot.feishu.seal(challenge(challenge="abc", token=bot.feishu.verification_token))
     given = {**headers, "Host": "evil.example"}
-    answer = httpx.post(bot.origin + path, content=body, headers=given, trust_env=False, timeout=DEADLINE)
+    answer = httpx.post(
+        bot.origin + path, content=body, headers=given, trust_env=False, verify=shared_tls(), timeout=DEADLINE
+    )
     assert (answer.status_code, answer.json()) == (200, {"challenge": "abc"})
     assert "evil.example" not in str(answer.headers)
 

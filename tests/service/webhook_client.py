@@ -13,6 +13,7 @@ from flask import Flask
 
 from bot.models import Event
 from bot.sandbox.feishu.delivery import encrypt, sign
+from bot.sandbox.http import shared_tls
 from bot.settings import ServerSettings
 from bot.web.routes import EventEndpoint, Handler
 from bot.web.server import Server
@@ -62,7 +63,9 @@ def webhook_server(
     server = Server(app, port=0, bounds=bounds)
     server.start()
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False, timeout=30) as http:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{server.port}", trust_env=False, verify=shared_tls(), timeout=30
+        ) as http:
             yield WebhookClient(http=http, port=server.port, handled=handled)
     finally:
         server.close()

@@ -235,7 +235,7 @@ class BotUnderTest:
     @property
     def readiness(self) -> tuple[int, str]:
         """What ``/readyz`` answers."""
-        answer = httpx.get(f"{self.origin}/readyz", trust_env=False, timeout=DEADLINE)
+        answer = httpx.get(f"{self.origin}/readyz", trust_env=False, verify=shared_tls(), timeout=DEADLINE)
         return answer.status_code, answer.text
 
     @property
