@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, case, select, update
 
-from bot.db.database import Database, read_url
+from bot.db.database import BOUNDS, Database, read_url
 from bot.db.generations import GenerationStore, recover_lost_calls, resume_images
 from bot.db.key_value import pause
 from bot.db.leases import Leases
@@ -321,7 +321,10 @@ class Scene:
 
 
 @pytest.fixture
-def scene(postgres_url: str) -> Iterator[Scene]:
+def scene(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """The two requests; who waits for a lock waits until PostgreSQL finds a deadlock, for which it looks after 1 s."""
+    for name in BOUNDS:
+        monkeypatch.setitem(BOUNDS, name, 60.0)
     with closing(Database(read_url(postgres_url))) as database:
         accept(database, "om_1")
         accept(database, "om_2")
