@@ -324,11 +324,6 @@ class BotUnderTest:
         """The last press as it was delivered."""
         return [attempt for attempt in self.feishu.attempts if attempt.event_type == "card.action.trigger"][-1]
 
-    def deliver_again(self, attempt: Attempt) -> Attempt:
-        """Delivers an event once more, as it was."""
-        header = {**attempt.event["header"], "token": self.feishu.verification_token}
-        return self.feishu.push({**attempt.event, "header": header})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
