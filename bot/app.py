@@ -119,7 +119,7 @@ class Bot:
         self.database = database = Database(read_url(settings.url), clock=clock)
         migrate(database)
         self._key_value = KeyValueStore(database)
-        self._preferences = Preferences(database, defaults=settings.images.defaults)
+        self._preferences = Preferences(defaults=settings.images.defaults)
         self._periods = periods = BillingPeriods(zone=settings.team.zone, clock=clock)
         self._calls = ApiUsageCounter(database=database, periods=periods)
         self._reports = Reports(database=database, prices=self._prices, periods=periods, calls=self._calls)

@@ -1,4 +1,7 @@
-"""One database behind one URL: SQLite in WAL mode for one machine, PostgreSQL for several."""
+"""One database behind one URL: SQLite in WAL mode for one machine, PostgreSQL for several; what differs between them.
+
+Its clock is one for all processes: that of PostgreSQL, or the clock of this machine with SQLite.
+"""
 
 from __future__ import annotations
 
@@ -10,50 +13,30 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Dialect,
-    Double,
-    Engine,
-    Table,
-    bindparam,
-    cast,
-    create_engine,
-    event,
-    extract,
-    func,
-    select,
-)
-from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from bot.errors import DatabaseUnavailable, SettingsError
 from bot.permissions import make_private, make_private_folder, private_opener
 
-WAKE_CHANNEL = "bot_work"
-"""The PostgreSQL channel on which new work is announced."""
+WAKE_CHANNEL = "bot_work"  # the PostgreSQL channel on which new work is announced
 
+# The PostgreSQL advisory locks around the claim that counts slots, and what counts against quotas and budgets.
 CLAIM_LOCK = 0x474C4D01
 LIMITS_LOCK = 0x474C4D03
-"""The PostgreSQL advisory locks around the claim that counts slots, and what counts against quotas and budgets."""
 
 BUSY_SECONDS = 2.0
 """Seconds that an SQLite transaction waits for the writes of other threads and processes.
 
 An event has to be acknowledged within 3 s; after this it is answered with 503, and Feishu sends it again.
 """
-
-POOL_SECONDS = 0.6
-"""Seconds that a transaction waits for a free connection of this process."""
-
-WAL_SECONDS = 10.0
-"""Seconds within which a new SQLite file has to be switched to WAL mode, while other processes do the same."""
+POOL_SECONDS = 0.6  # that a transaction waits for a free connection of this process
+WAL_SECONDS = 10.0  # within which a new SQLite file has to be switched to WAL mode, while other processes do the same
 
 BOUNDS = {"lock_timeout": 1.2, "statement_timeout": 2.0, "idle_in_transaction_session_timeout": 5.0}
 """Seconds after which PostgreSQL ends what takes too long: a wait for a lock, of which an acceptance may need two; a
@@ -71,22 +54,36 @@ Where the network drops packets, no error comes by itself for a quarter of an ho
 https://www.postgresql.org/docs/current/libpq-connect.html
 """
 
-_CLOCK: ColumnElement[float] = cast(extract("epoch", func.clock_timestamp()), Double())
+
+class _Now(FunctionElement[float]):
+    type = sa.Double()
+    inherit_cache = True
+
+
+@compiles(_Now)
+def _now_on_postgres(*_: Any, **__: Any) -> str:
+    return "CAST(EXTRACT(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
+
+
+@compiles(_Now, "sqlite")
+def _now_on_sqlite(*_: Any, **__: Any) -> str:
+    return "bot_clock()"
+
+
+NOW = _Now()
+"""The time in seconds since 1970, in a statement."""
 
 
 def read_url(given: str) -> URL:
     """The SQLAlchemy URL of ``DATABASE_URL``: ``postgres://`` and ``postgresql://`` mean psycopg 3."""
     url = make_url(given)
-    if url.drivername in {"postgres", "postgresql"}:
-        url = url.set(drivername="postgresql+psycopg")
-    return url
+    return url.set(drivername="postgresql+psycopg") if url.drivername in {"postgres", "postgresql"} else url
 
 
 class Database:
-    """Transactions on SQLite or PostgreSQL, with one clock for all that use it.
+    """Transactions; ``clock``, in seconds since 1970, is that of SQLite.
 
-    Its clock, seconds since 1970, is PostgreSQL's own there, so that hosts whose clocks differ agree on leases. On
-    SQLite one thread of the process writes at a time; without that lock some would wait a second under load.
+    On SQLite one thread of the process writes at a time; without that lock some would wait a second under load.
 
     Raises:
         DatabaseUnavailable: the folder of an SQLite file cannot be made.
@@ -95,23 +92,20 @@ class Database:
 
     def __init__(self, url: URL, *, clock: Callable[[], float] = time.time, connections: int = 24) -> None:
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self._clock = clock
         self._write_lock = threading.Lock()
         pool: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
-        self.engine = (_open_sqlite if self.is_sqlite else _open_postgres)(url, hide_parameters=True, **pool)
-        self.now: ColumnElement[float] = bindparam("now", callable_=clock, type_=Double()) if self.is_sqlite else _CLOCK
+        if self.is_sqlite:
+            self.engine = _open_sqlite(url, clock, hide_parameters=True, **pool)
+        else:
+            self.engine = _open_postgres(url, hide_parameters=True, **pool)
 
     @contextmanager
-    def write(self, *, step: str | None = None, patience: float | None = None) -> Iterator[Connection]:
+    def write(self, *, step: str | None = None, patience: float | None = None) -> Iterator[sa.Connection]:
         """A transaction that writes; commits at the end of the block.
 
-        Args:
-            step: the name of the step that it commits, at which tests stop a process.
-            patience: seconds to wait for the locks of others, for a job that nobody waits for; each of its statements
-                may take twice as long. By default as long as an acknowledgement may.
-
-        Raises:
-            DatabaseUnavailable: the database does not answer in time, or cannot write (a full disk).
+        At ``step`` tests stop a process. ``patience`` are the seconds to wait for the locks of others, for a job that
+        nobody waits for; each of its statements may take twice as long. By default as long as an acknowledgement may.
+        Raises ``DatabaseUnavailable`` when the database does not answer in time, or cannot write (a full disk).
         """
         if not self.is_sqlite:
             with self._begin(step=step) as connection:
@@ -133,7 +127,7 @@ class Database:
             self._write_lock.release()
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> Iterator[sa.Connection]:
         """A transaction that reads one consistent state."""
         # By itself PostgreSQL would read each statement's own state.
         with self._begin(**({} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"})) as connection:
@@ -142,7 +136,7 @@ class Database:
             yield connection
 
     @contextmanager
-    def _begin(self, **options: Any) -> Iterator[Connection]:
+    def _begin(self, **options: Any) -> Iterator[sa.Connection]:
         try:
             with self.engine.connect().execution_options(**options) as connection, connection.begin():
                 yield connection
@@ -156,50 +150,71 @@ class Database:
             said = str(getattr(error, "orig", error)).strip()
             raise DatabaseUnavailable(said.splitlines()[0] if said else type(error).__name__) from error
 
-    def insert(self, table: Table) -> SqliteInsert | PostgresInsert:
-        """An ``INSERT`` that can say what to do on a conflict."""
-        return sqlite_insert(table) if self.is_sqlite else postgres_insert(table)
-
-    def upsert(self, connection: Connection, table: Table, **values: Any) -> None:
-        """Inserts a row, or changes the one with its primary key."""
-        key = [column.name for column in table.primary_key]
-        changed = {name: value for name, value in values.items() if name not in key}
-        connection.execute(self.insert(table).values(values).on_conflict_do_update(index_elements=key, set_=changed))
-
-    def time(self, connection: Connection) -> float:
-        """The time in seconds since 1970, as ``now`` has it."""
-        return self._clock() if self.is_sqlite else connection.scalar(select(_CLOCK)) or 0.0
-
-    def lock_claims(self, connection: Connection) -> None:
-        """Lets one transaction at a time count slots and take one; SQLite's write transaction does so by itself."""
-        if not self.is_sqlite:
-            connection.execute(select(func.pg_advisory_xact_lock(CLAIM_LOCK)))
-
-    def lock_admissions(self, connection: Connection) -> float:
-        """Lets one transaction at a time count against the limits, and wakes the workers at its end; gives the time."""
-        if self.is_sqlite:
-            return self._clock()
-        locked = select(func.pg_advisory_xact_lock(LIMITS_LOCK), func.pg_notify(WAKE_CHANNEL, ""), _CLOCK)
-        return float(connection.execute(locked).one()[-1])
-
-    def notify_workers(self, connection: Connection) -> None:
-        """Wakes the workers of all processes when this transaction commits (PostgreSQL)."""
-        if not self.is_sqlite:
-            connection.execute(select(func.pg_notify(WAKE_CHANNEL, "")))
-
     def close(self) -> None:
         self.engine.dispose()
 
 
-def _open_sqlite(url: URL, **options: Any) -> Engine:
+def is_sqlite(connection: sa.Connection) -> bool:
+    return connection.dialect.name == "sqlite"
+
+
+def insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An ``INSERT`` that can say what to do on a conflict."""
+    return sqlite.insert(table) if is_sqlite(connection) else postgresql.insert(table)
+
+
+def insert_if_new(connection: sa.Connection, table: sa.Table, **values: Any) -> bool:
+    """Inserts a row unless there is one with its key; returns whether there was none."""
+    row = insert(connection, table).values(values).on_conflict_do_nothing()
+    return connection.execute(row.returning(*table.primary_key)).first() is not None
+
+
+def upsert(connection: sa.Connection, table: sa.Table, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
+    """Inserts a row, or changes the one with its primary key if the conditions hold; returns whether it did either."""
+    row, key = insert(connection, table).values(values), table.primary_key.columns
+    changed = {name: row.excluded[name] for name in values if name not in key}
+    row = row.on_conflict_do_update(
+        index_elements=list(key), set_=changed, where=sa.and_(*conditions) if conditions else None
+    )
+    return connection.execute(row.returning(*key)).first() is not None
+
+
+def read_time(connection: sa.Connection) -> float:
+    """The time in seconds since 1970, as :data:`NOW` has it."""
+    return connection.scalar(sa.select(NOW)) or 0.0
+
+
+def lock_claims(connection: sa.Connection) -> None:
+    """Lets one transaction at a time count slots and take one; SQLite's write transaction does so by itself."""
+    if not is_sqlite(connection):
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CLAIM_LOCK)))
+
+
+def lock_admissions(connection: sa.Connection) -> float:
+    """Lets one transaction at a time count against the limits, and wakes the workers at its end; gives the time."""
+    if is_sqlite(connection):
+        return read_time(connection)
+    locked = sa.select(sa.func.pg_advisory_xact_lock(LIMITS_LOCK), sa.func.pg_notify(WAKE_CHANNEL, ""), NOW)
+    return float(connection.execute(locked).one()[-1])
+
+
+def notify_workers(connection: sa.Connection) -> None:
+    """Wakes the workers of all processes when this transaction commits (PostgreSQL)."""
+    if not is_sqlite(connection):
+        connection.execute(sa.select(sa.func.pg_notify(WAKE_CHANNEL, "")))
+
+
+def _open_sqlite(url: URL, clock: Callable[[], float], **options: Any) -> sa.Engine:
     if url.database and url.database != ":memory:":
         _make_private(Path(url.database))
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
 
-    @event.listens_for(engine, "connect")
+    @sa.event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _: Any) -> None:
         # The driver's own transaction handling would begin late and break BEGIN IMMEDIATE.
         connection.isolation_level = None
+        # Deterministic within a statement, which so reads it once.
+        connection.create_function("bot_clock", 0, clock, deterministic=True)
         cursor = connection.cursor()
         _switch_to_wal(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
@@ -237,14 +252,14 @@ def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
                 return
 
 
-def _open_postgres(url: URL, **options: Any) -> Engine:
+def _open_postgres(url: URL, **options: Any) -> sa.Engine:
     # 2 s is the shortest connect_timeout that libpq takes.
     arguments = {"connect_timeout": 2, "client_encoding": "utf8", "application_name": "glm-image-bot", **SILENCE}
     # Connections are reused last in, first out: statements are prepared on one after it used them several times.
-    engine = create_engine(url, pool_pre_ping=True, pool_use_lifo=True, connect_args=arguments, **options)
+    engine = sa.create_engine(url, pool_pre_ping=True, pool_use_lifo=True, connect_args=arguments, **options)
 
-    @event.listens_for(engine, "do_connect")
-    def connect(dialect: Dialect, _: Any, positional: Any, named: Any) -> Any:
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(dialect: sa.Dialect, _: Any, positional: Any, named: Any) -> Any:
         # Before SQLAlchemy's own first statement, which fails where text comes as bytes (SQL_ASCII).
         connection = dialect.connect(*positional, **named)
         encoding = connection.info.parameter_status("server_encoding")
@@ -254,7 +269,7 @@ def _open_postgres(url: URL, **options: Any) -> Engine:
             raise SettingsError([f"DATABASE_URL: the encoding of the database is {encoding}, and must be UTF8; {fix}"])
         return connection
 
-    @event.listens_for(engine, "connect")
+    @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, _: Any) -> None:
         # Not among the options of the connection: poolers reject one that asks for these when it starts.
         for name, seconds in BOUNDS.items():

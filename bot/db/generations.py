@@ -5,62 +5,88 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Integer,
-    Row,
-    ScalarSelect,
-    Select,
-    Text,
-    and_,
-    bindparam,
-    case,
-    exists,
-    func,
-    literal,
-    or_,
-    select,
-    update,
-)
+import sqlalchemy as sa
 
-from bot.db.database import Database
-from bot.db.key_value import paused
+from bot.db.database import NOW, Database, insert_if_new, lock_claims, notify_workers, upsert
+from bot.db.key_value import IS_PAUSED
 from bot.db.leases import LONGEST_CALL, claim_row, is_free, lock_rows, update_owned
 from bot.db.requests import generations_of, mark_dirty, reopen
 from bot.db.tables import (
     NOTIFICATION,
+    UNFINISHED,
     WAITS,
     G,
     Generation,
     R,
     generations,
-    is_kept,
-    is_resumable,
     last_served,
     read_row,
     requests,
     sent_messages,
 )
-from bot.db.timers import is_model_held, is_upload_held, pause_model
+from bot.db.timers import IS_UPLOAD_HELD, is_model_held, pause_model
 from bot.db.usage import add_usage
 from bot.models import Failure, GeneratedImage, State
 from bot.options import Options
 
 UNLIMITED_SLOTS = 1_000_000
+MEASURED = 20  # calls that are read for the estimate of the wait
 
-MEASURED = 20
-"""How many of the last calls are read for the estimate of the wait."""
-
-_BEGUN = or_(G.repeated, G.backoff_count > 0)
+_BEGUN = sa.or_(G.repeated, G.backoff_count > 0)
+_SERVED = sa.and_(last_served.c.sender == G.sender, last_served.c.model == G.model)
+_FAIR_ORDER = (
+    sa.case((_BEGUN, 0), else_=1),
+    sa.func.coalesce(last_served.c.called_at, 0.0),
+    G.accepted_at,
+    G.index_in_request,
+)
 _OTHERS = generations.alias("others").c
-_ASKED = requests.alias("asked").c
 
 
-@dataclass(frozen=True)
+def in_flight(model: sa.ColumnElement[str]) -> sa.ScalarSelect[int]:
+    """How many calls of a model hold a slot; one that was cancelled holds it until the platform is done."""
+    held = _OTHERS.slot_until.is_not(None), _OTHERS.slot_until > NOW, _OTHERS.lease_until > NOW
+    return sa.select(sa.func.count()).where(_OTHERS.model == model, *held).scalar_subquery()
+
+
+def _is_claimable(*, model: sa.ColumnElement[str], slots: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """The condition that the paid call of a generation of ``model`` may be made now.
+
+    It waits and is due, its card is in the chat (nothing is paid that could not be shown), nothing holds up the queue,
+    and one of the slots is free: of as many fewer as calls are rejected for the platform's limits, but one at least.
+    """
+    rejected = sa.select(sa.func.count()).where(
+        _OTHERS.ended_at.is_(None),
+        _OTHERS.model == model,
+        _OTHERS.state.in_((State.WAITING, State.GENERATING)),
+        _OTHERS.backoff_count > 0,
+    )
+    asked = requests.alias("asked").c
+    shown = sa.or_(asked.answer_id.is_not(None), asked.delivery_mode == "messages")
+    return sa.and_(
+        WAITS,
+        G.due_at <= NOW,
+        sa.exists().where(asked.request_id == G.request_id, shown),
+        ~is_model_held(model),
+        sa.or_(in_flight(model) == 0, in_flight(model) + rejected.scalar_subquery() < slots),
+    )
+
+
+# Built once, as each poll executes it.
+_MODEL = sa.bindparam("model", type_=sa.Text)
+_NEXT = (
+    sa.select(G.generation_id, R.content)
+    .join(requests, R.request_id == G.request_id)
+    .outerjoin(last_served, _SERVED)
+    .where(G.model == _MODEL, _is_claimable(model=_MODEL, slots=sa.bindparam("slots", type_=sa.Integer)))
+    .order_by(*_FAIR_ORDER)
+    .limit(1)
+)
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationStore:
     """What a worker reads and writes of generations; each method is one transaction.
 
@@ -72,8 +98,9 @@ class GenerationStore:
 
     def open_work(self) -> Mapping[str, Sequence[str]]:
         """By state, the models of generations that wait, whose call was lost, or whose image is not delivered."""
-        is_lost = G.lease_until < self.database.now
-        statement = select(G.state, G.model).where(G.ended_at.is_(None), or_(G.state != State.GENERATING, is_lost))
+        statement = sa.select(G.state, G.model).where(
+            UNFINISHED, sa.or_(G.state != State.GENERATING, G.lease_until < NOW)
+        )
         models = defaultdict[str, list[str]](list)
         with self.database.read() as connection:
             for state, model in connection.execute(statement.distinct()):
@@ -83,63 +110,39 @@ class GenerationStore:
     def next_waiting(self, model: str, *, slots: int = UNLIMITED_SLOTS) -> tuple[str, Options] | None:
         """The generation that the next free slot of ``model`` goes to: its id and its options.
 
-        One whose call was begun before, and lost by a crash or rejected for the platform's limits, comes first. Then
-        the sender who was served least recently in this model, who was never served before all others, and of that
-        sender the oldest.
+        First one whose call was begun before, and lost by a crash or rejected for the platform's limits; then the
+        oldest of the sender who was served least recently in this model, or never.
         """
         with self.database.read() as connection:
-            row = connection.execute(self._next, {"model": model, "slots": slots}).first()
+            row = connection.execute(_NEXT, {"model": model, "slots": slots}).first()
         return (row.generation_id, Options.from_stored(row.content)) if row else None
-
-    @cached_property
-    def _next(self) -> Select[str, str]:
-        # Each poll executes it, which takes less time than to build it.
-        model, slots = bindparam("model", type_=Text), bindparam("slots", type_=Integer)
-        return (
-            select(G.generation_id, R.content)
-            .join(requests, R.request_id == G.request_id)
-            .outerjoin(last_served, and_(last_served.c.sender == G.sender, last_served.c.model == G.model))
-            .where(G.model == model, is_claimable(self.database, model=model, slots=slots))
-            .order_by(
-                case((_BEGUN, 0), else_=1),
-                func.coalesce(last_served.c.called_at, 0.0),
-                G.accepted_at,
-                G.index_in_request,
-            )
-            .limit(1)
-        )
 
     def claim_slot(self, generation_id: str, *, lease: float, slots: int, deadline: float) -> Generation | None:
         """Takes a slot for a waiting generation: the committed intent to make one paid call.
 
         So many ``slots`` of its model may be in flight over all processes; after ``deadline`` seconds the call frees
-        its slot whatever became of it. ``None`` when it may no longer be called: another worker was faster, no slot is
-        free, or the queue is paused.
+        its slot whatever became of it. ``None`` when it may no longer be called.
         """
-        now = self.database.now
-        claim = (
-            update(generations)
-            # The read that found it may be older than a pause, a back-off, or another worker's call.
-            .where(G.generation_id == generation_id, is_claimable(self.database, model=G.model, slots=literal(slots)))
-            .values(
-                state=State.GENERATING,
-                owner=self.owner,
-                lease_until=now + lease,
-                calls_made=G.calls_made + 1,
-                calls_billed=G.calls_billed + 1,
-                called_at=now,
-                slot_until=now + deadline,
-            )
-            .returning(generations)
+        # The read that found it may be older than a pause, a back-off, or another worker's call.
+        is_claimable = _is_claimable(model=G.model, slots=sa.literal(slots))
+        claim = sa.update(generations).where(G.generation_id == generation_id, is_claimable)
+        claim = claim.values(
+            state=State.GENERATING,
+            owner=self.owner,
+            lease_until=NOW + lease,
+            calls_made=G.calls_made + 1,
+            calls_billed=G.calls_billed + 1,
+            called_at=NOW,
+            slot_until=NOW + deadline,
         )
         with self.database.write(step="generations.claim_slot") as connection:
-            self.database.lock_claims(connection)
-            row = connection.execute(claim).first()
+            lock_claims(connection)
+            row = connection.execute(claim.returning(generations)).first()
             if row is None:
                 connection.rollback()
                 return None
-            add_usage(self.database, connection, month=row.billing_month, name=row.model, count=1)
-            self.database.upsert(connection, last_served, sender=row.sender, model=row.model, called_at=now)
+            add_usage(connection, month=row.billing_month, name=row.model, count=1)
+            upsert(connection, last_served, sender=row.sender, model=row.model, called_at=NOW)
             if row.backoff_count == 0:
                 # A card that says "trying again" need not be patched at each of the tries.
                 mark_dirty(connection, [row.request_id], unless_state="generating")
@@ -158,27 +161,26 @@ class GenerationStore:
 
     def undo_claim(self, generation: Generation) -> None:
         """Takes back the charge of a claim whose call was not sent; one that is still this owner's waits again."""
-        unsent = update(generations).where(G.generation_id == generation.generation_id)
+        unsent = sa.update(generations).where(G.generation_id == generation.generation_id)
         unsent = unsent.values(calls_made=G.calls_made - 1, calls_billed=G.calls_billed - 1)
-        mine = and_(G.owner == self.owner, G.state == State.GENERATING)
-        back = unsent.where(mine).values(owner=None, slot_until=None, state=State.WAITING)
+        mine = unsent.where(G.owner == self.owner, G.state == State.GENERATING)
+        back = mine.values(owner=None, slot_until=None, state=State.WAITING)
         with self.database.write(step="generations.undo_claim") as connection:
             if connection.execute(back.returning(G.owner)).first() is None:
                 # Another worker took it over, and believed that a call had been sent.
                 connection.execute(unsent.values(repeated=generation.repeated))
-            self._charge(connection, generation, images=-1)
+            add_usage(connection, month=generation.billing_month, name=generation.model, count=-1)
 
     def made(self, generation: Generation, image: GeneratedImage, *, link_expires_at: float | None) -> bool:
         """Stores the image's URL, which frees the slot, and releases the generation to be delivered.
 
         Returns whether it is to be delivered; one that was cancelled meanwhile is offered by its card.
         """
-        now = self.database.now
         # The clock may have been set meanwhile.
-        bounds = (G.called_at > now, 0.0), (G.called_at < now - LONGEST_CALL, LONGEST_CALL)
+        bounds = (G.called_at > NOW, 0.0), (G.called_at < NOW - LONGEST_CALL, LONGEST_CALL)
         values = {
             "state": _unless_cancelled(State.MADE),
-            "call_seconds": case(*bounds, else_=now - G.called_at),
+            "call_seconds": sa.case(*bounds, else_=NOW - G.called_at),
             "url": image.url,
             "platform_request_id": image.request_id,
             "platform_created_at": image.created,
@@ -199,10 +201,10 @@ class GenerationStore:
 
         Until then nothing of its model is called: the others would be rejected as well.
         """
-        values = {"state": _unless_cancelled(State.WAITING), "slot_until": None, **self._backoff(seconds)}
+        values = {"state": _unless_cancelled(State.WAITING), "slot_until": None, **_backoff(seconds)}
         with self.database.write(step="generations.push_back") as connection:
             self._update_in(connection, generation, 1, **values)
-            pause_model(self.database, connection, generation.model, seconds=seconds)
+            pause_model(connection, generation.model, seconds=seconds)
             mark_dirty(connection, [generation.request_id], unless_state="backing_off")
 
     def delayed_for(self, generation: Generation) -> float:
@@ -213,138 +215,98 @@ class GenerationStore:
         """Seconds since the platform answered with this generation's link."""
         return self._seconds_since(generation, G.called_at + G.call_seconds)
 
-    def _seconds_since(self, generation: Generation, time: ColumnElement[float | None]) -> float:
-        statement = select(self.database.now - time).where(G.generation_id == generation.generation_id)
+    def _seconds_since(self, generation: Generation, time: sa.ColumnElement[float | None]) -> float:
+        statement = sa.select(NOW - time).where(G.generation_id == generation.generation_id)
         with self.database.read() as connection:
             return connection.scalar(statement) or 0.0
 
     def made_ids(self, *, limit: int) -> list[str]:
         """The ids of generations whose image is paid for and not delivered, and that nobody works on, oldest first."""
-        statement = select(G.generation_id).where(
-            G.ended_at.is_(None),
-            G.state == State.MADE,
-            G.due_at <= self.database.now,
-            or_(G.cache_name.is_(None), ~is_upload_held(self.database)),
-            is_free(self.database, generations),
-        )
+        uploadable = sa.or_(G.cache_name.is_(None), ~IS_UPLOAD_HELD)
+        made = UNFINISHED, G.state == State.MADE, G.due_at <= NOW, uploadable, is_free(generations)
+        oldest = sa.select(G.generation_id).where(*made).order_by(G.accepted_at).limit(limit)
         with self.database.read() as connection:
-            return list(connection.scalars(statement.order_by(G.accepted_at).limit(limit)))
+            return list(connection.scalars(oldest))
 
     def claim_made(self, generation_id: str, *, lease: float) -> Generation | None:
         """Claims a generation that is paid for; ``None`` when another worker was faster."""
         is_made = G.state == State.MADE
         with self.database.write(step="generations.claim_made") as connection:
-            row = claim_row(
-                self.database, connection, generations, generation_id, is_made, owner=self.owner, lease=lease
-            )
-            return _with_request(connection, row) if row is not None else None
+            row = claim_row(connection, generations, generation_id, is_made, owner=self.owner, lease=lease)
+            return None if row is None else _with_request(connection, row)
 
     def keep(self, generation: Generation, **values: object) -> None:
-        """Stores the result of a step of the delivery; the owner goes on."""
-        self._update("keep", generation, stalled_attempts=0, **values)
+        self._update("keep", generation, **values)
 
     def postpone(self, generation: Generation, *, seconds: float) -> None:
         """Releases a generation and makes it due again after ``seconds``, which is no stalled attempt."""
-        self._update("postpone", generation, stalled_attempts=0, **self._backoff(seconds))
+        self._update("postpone", generation, **_backoff(seconds))
 
     def hold(self, generation: Generation, *, seconds: float, delays: int) -> None:
-        """Releases a generation that waits for Feishu to accept the app's calls again, which is no back-off of its own.
+        """Releases a generation that waits ``seconds`` until Feishu may accept the app's calls: no back-off of its own.
 
-        It is due again after ``seconds``; ``delays`` is how often it has been rejected, which makes the waits longer.
+        ``delays`` is how often it has been rejected, which makes the waits longer.
         """
-        values = {"backoff_since": None, "backoff_count": delays, "due_at": self.database.now + seconds}
-        self._update("hold", generation, owner=None, stalled_attempts=0, **values)
+        values = {"backoff_since": None, "backoff_count": delays, "due_at": NOW + seconds}
+        self._update("hold", generation, owner=None, **values)
 
     def done(self, generation: Generation, **values: object) -> None:
-        """Ends a generation whose image Feishu has; ``values`` are the result of the last step."""
         self._end("done", generation, state=_unless_cancelled(State.DONE), **values)
 
     def fail(self, generation: Generation, failure: Failure, *, billed: bool = True, **values: object) -> None:
         """Ends a generation with the reason that its card shows; a call that was not billed is taken off the budget."""
-        self._end(
-            "fail", generation, 0 if billed else 1, state=_unless_cancelled(State.FAILED), failure=failure, **values
-        )
+        values |= {"state": _unless_cancelled(State.FAILED), "failure": failure}
+        self._end("fail", generation, 0 if billed else 1, **values)
 
     def _end(self, step: str, generation: Generation, unbilled: int = 0, /, **values: object) -> None:
-        values |= {"slot_until": None, "owner": None, "ended_at": func.coalesce(G.ended_at, self.database.now)}
+        values |= {"slot_until": None, "owner": None, "ended_at": sa.func.coalesce(G.ended_at, NOW)}
         with self.database.write(step=f"generations.{step}") as connection:
             self._update_in(connection, generation, unbilled, **values)
             mark_dirty(connection, [generation.request_id])
-            self.database.notify_workers(connection)
+            notify_workers(connection)
 
     def _update(self, step: str, generation: Generation, **values: object) -> None:
         with self.database.write(step=f"generations.{step}") as connection:
-            self._update_in(connection, generation, **values)
+            self._update_in(connection, generation, stalled_attempts=0, **values)
 
-    def _update_in(self, connection: Connection, generation: Generation, unbilled: int = 0, /, **values: object) -> str:
+    def _update_in(
+        self, connection: sa.Connection, generation: Generation, unbilled: int = 0, /, **values: object
+    ) -> str:
         """Stores the result of a step, and gives the new state; ``unbilled`` calls are taken off the budget."""
         if unbilled:
             values["calls_billed"] = G.calls_billed - unbilled
         row = update_owned(connection, generations, generation.generation_id, self.owner, values)
-        self._charge(connection, generation, images=-unbilled)
+        add_usage(connection, month=generation.billing_month, name=generation.model, count=-unbilled)
         return str(row.state)
 
-    def _charge(self, connection: Connection, generation: Generation, *, images: int) -> None:
-        month, model = generation.billing_month, generation.model
-        add_usage(self.database, connection, month=month, name=model, count=images)
 
-    def _backoff(self, seconds: float) -> dict[str, object]:
-        return {
-            "owner": None,
-            "due_at": self.database.now + seconds,
-            "backoff_count": G.backoff_count + 1,
-            "backoff_since": func.coalesce(G.backoff_since, self.database.now),
-        }
+def _backoff(seconds: float) -> dict[str, object]:
+    return {
+        "owner": None,
+        "due_at": NOW + seconds,
+        "backoff_count": G.backoff_count + 1,
+        "backoff_since": sa.func.coalesce(G.backoff_since, NOW),
+    }
 
 
-def _unless_cancelled(state: State) -> ColumnElement[Any]:
+def _unless_cancelled(state: State) -> sa.ColumnElement[Any]:
     """``state`` for a generation that goes on; one that was cancelled meanwhile stays cancelled."""
-    return case((G.state == State.CANCELLED, State.CANCELLED), else_=state)
+    return sa.case((G.state == State.CANCELLED, State.CANCELLED), else_=state)
 
 
-def _with_request(connection: Connection, row: Row[Any]) -> Generation:
-    columns = select(R.dedup_key, R.prompt, R.content)
+def _with_request(connection: sa.Connection, row: sa.Row[Any]) -> Generation:
+    columns = sa.select(R.dedup_key, R.prompt, R.content)
     key, prompt, content = connection.execute(columns.where(R.request_id == row.request_id)).one()
     return read_row(Generation, row, dedup_key=key, prompt=prompt, options=Options.from_stored(content))
 
 
-def find_generation(connection: Connection, generation_id: str) -> Row[Any] | None:
-    return connection.execute(select(generations).where(G.generation_id == generation_id)).first()
+def find_generation(connection: sa.Connection, generation_id: str) -> sa.Row[Any] | None:
+    return connection.execute(sa.select(generations).where(G.generation_id == generation_id)).first()
 
 
-def store_file_key(connection: Connection, generation_id: str, file_key: str | None) -> None:
+def store_file_key(connection: sa.Connection, generation_id: str, file_key: str | None) -> None:
     """Stores Feishu's key of an uploaded original; ``None`` has it uploaded again the next time."""
-    connection.execute(update(generations).where(G.generation_id == generation_id).values(file_key=file_key))
-
-
-def is_claimable(database: Database, *, model: ColumnElement[str], slots: ColumnElement[int]) -> ColumnElement[bool]:
-    """The condition that the paid call of a generation of ``model`` may be made now.
-
-    It waits and is due, its card is in the chat (nothing is paid that could not be shown), nothing holds up the queue,
-    and one of the slots is free. While the platform rejects some calls for its limits, there are that many slots fewer;
-    one call at a time goes on trying.
-    """
-    running = in_flight(database, model=model)
-    rejected = select(func.count()).where(
-        _OTHERS.ended_at.is_(None),
-        _OTHERS.model == model,
-        _OTHERS.state.in_((State.WAITING, State.GENERATING)),
-        _OTHERS.backoff_count > 0,
-    )
-    shown = or_(_ASKED.answer_id.is_not(None), _ASKED.delivery_mode == "messages")
-    return and_(
-        WAITS,
-        G.due_at <= database.now,
-        exists().where(_ASKED.request_id == G.request_id, shown),
-        ~is_model_held(database, model),
-        or_(running == 0, running + rejected.scalar_subquery() < slots),
-    )
-
-
-def in_flight(database: Database, *, model: ColumnElement[str]) -> ScalarSelect[int]:
-    """How many calls of a model hold a slot; one that was cancelled holds it until the platform is done."""
-    held = _OTHERS.slot_until.is_not(None), _OTHERS.slot_until > database.now, _OTHERS.lease_until > database.now
-    return select(func.count()).where(_OTHERS.model == model, *held).scalar_subquery()
+    connection.execute(sa.update(generations).where(G.generation_id == generation_id).values(file_key=file_key))
 
 
 def recover_lost_calls(database: Database, *, failure: Failure, but_not: Sequence[str] = ()) -> int:
@@ -354,103 +316,86 @@ def recover_lost_calls(database: Database, *, failure: Failure, but_not: Sequenc
     fails with ``failure``. Both calls stay charged. ``but_not`` are those whose call this process is making, however
     late its lease is.
     """
-    lost = and_(
-        G.ended_at.is_(None),
-        G.state == State.GENERATING,
-        G.lease_until < database.now,
-        G.generation_id.not_in(but_not),
-    )
+    late = sa.and_(UNFINISHED, G.state == State.GENERATING, G.lease_until < NOW)
+    lost = sa.and_(late, G.generation_id.not_in(but_not))
     with database.read() as connection:
-        if connection.execute(select(G.generation_id).where(lost).limit(1)).first() is None:
+        if connection.execute(sa.select(G.generation_id).where(lost).limit(1)).first() is None:
             return 0
     with database.write(step="generations.recover_lost_calls") as connection:
         rows = lock_rows(connection, generations, lost)
         failed, again = [row for row in rows if row.repeated], [row for row in rows if not row.repeated]
-        end = {"state": State.FAILED, "failure": failure, "ended_at": database.now}
+        end = {"state": State.FAILED, "failure": failure, "ended_at": NOW}
         for some, values in ((failed, end), (again, {"state": State.WAITING, "repeated": True, "due_at": 0.0})):
             which = G.generation_id.in_([row.generation_id for row in some])
-            connection.execute(update(generations).where(which).values(**values, owner=None, slot_until=None))
+            connection.execute(sa.update(generations).where(which).values(**values, owner=None, slot_until=None))
         lock_rows(connection, requests, R.request_id.in_([row.request_id for row in rows]))
         mark_dirty(connection, [row.request_id for row in failed])
         mark_dirty(connection, [row.request_id for row in again], unless_state="generating")
     return len(rows)
 
 
-def resume_images(database: Database, connection: Connection, request_id: str, *, kept: bool = False) -> int:
+def resume_images(connection: sa.Connection, request_id: str, *, kept: bool = False) -> int:
     """Lets the failed images of a request that were paid for go on at their download or upload; gives how many.
 
     With ``kept`` it is the cancelled ones whose call had begun. Nothing is charged.
     """
-    rows = lock_rows(connection, generations, G.request_id == request_id)
-    now, may_resume = database.time(connection), is_kept if kept else is_resumable
-    found = [row.generation_id for row in rows if may_resume(row, now=now)]
+    lock_rows(connection, generations, G.request_id == request_id)
+    views = generations_of(connection, request_id)
+    found = [view.generation_id for view in views if (view.kept if kept else view.resumable)]
     if found:
         values: Mapping[str, Any] = {
             **dict.fromkeys(("failure", "ended_at", "owner", "backoff_since")),
             **dict.fromkeys(("stalled_attempts", "backoff_count", "due_at"), 0),
             "state": State.MADE,
         }
-        connection.execute(update(generations).where(G.generation_id.in_(found)).values(values))
+        connection.execute(sa.update(generations).where(G.generation_id.in_(found)).values(values))
         reopen(connection, request_id, outcome=None, attempts=0, stalled_attempts=0, due_at=0.0)
         # Whoever pressed a button is looking at the card, and is not notified of its end.
-        row = {"request_id": request_id, "step": NOTIFICATION, "message_id": ""}
-        connection.execute(database.insert(sent_messages).values(row).on_conflict_do_nothing())
-        database.notify_workers(connection)
+        insert_if_new(connection, sent_messages, request_id=request_id, step=NOTIFICATION, message_id="")
+        notify_workers(connection)
     return len(found)
 
 
-def is_free_to_repeat(database: Database, connection: Connection, request_id: str) -> bool:
+def is_free_to_repeat(connection: sa.Connection, request_id: str) -> bool:
     """Whether none of a request's images has arrived, and one that was paid for can still be had."""
-    rows, now = generations_of(connection, request_id), database.time(connection)
-    return all(row.state == State.FAILED for row in rows) and any(is_resumable(row, now=now) for row in rows)
+    views = generations_of(connection, request_id)
+    return all(view.state is State.FAILED for view in views) and any(view.resumable for view in views)
 
 
 class QueuedGeneration(NamedTuple):
-    """A waiting generation; ``arrival`` orders the generations of one model.
-
-    ``begun`` is whether its call was begun before, and hidden by a crash or refused for the platform's limits.
-    """
-
     generation_id: str
     request_id: str
     sender: str
-    arrival: tuple[float, int]
-    begun: bool = False
+    arrival: tuple[float, int]  # orders the generations of one model
+    begun: bool = False  # whether a call was begun before, and hidden by a crash or refused for the platform's limits
     due_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
-    """One model's queue at the time ``now``; times in seconds since 1970.
-
-    ``last_served`` is when each waiting sender was last served, ``paused`` whether an admin has paused the bot,
-    ``held`` whether no call may be made now, and ``measured`` are the seconds of the last calls.
-    """
+    """One model's queue at the time ``now``; times in seconds since 1970."""
 
     waiting: Sequence[QueuedGeneration]
-    last_served: Mapping[str, float]
+    last_served: Mapping[str, float]  # when each waiting sender was last served
     running: int
     now: float
-    paused: bool
-    held: bool
-    measured: Sequence[float]
+    paused: bool  # by an admin
+    held: bool  # whether no call may be made now
+    measured: Sequence[float]  # the seconds of the last calls
 
 
 def read_queue(database: Database, model: str) -> QueueState:
-    """Reads one model's queue in one consistent state."""
-    arrival = G.accepted_at, G.index_in_request
+    columns = G.generation_id, G.request_id, G.sender, G.accepted_at, G.index_in_request, _BEGUN, G.due_at
     waiting = (
-        select(G.generation_id, G.request_id, G.sender, *arrival, _BEGUN, G.due_at, last_served.c.called_at)
-        .outerjoin(last_served, and_(last_served.c.sender == G.sender, last_served.c.model == G.model))
-        .where(WAITS, G.model == model)
+        sa.select(*columns, last_served.c.called_at).outerjoin(last_served, _SERVED).where(WAITS, G.model == model)
     )
-    held = is_model_held(database, literal(model))
-    facts = select(in_flight(database, model=literal(model)), database.now, paused(), held)
-    seconds = select(G.call_seconds).where(G.model == model, G.call_seconds.is_not(None))
+    named = sa.literal(model)
+    seconds = sa.select(G.call_seconds).where(G.model == model, G.call_seconds.is_not(None))
     with database.read() as connection:
         rows = connection.execute(waiting).all()
-        running, now, is_paused, is_held = connection.execute(facts).one()
+        facts = connection.execute(sa.select(in_flight(named), NOW, IS_PAUSED, is_model_held(named))).one()
         measured = connection.scalars(seconds.order_by(G.ended_at.desc()).limit(MEASURED)).all()
+    running, now, is_paused, is_held = facts
     return QueueState(
         waiting=[QueuedGeneration(row[0], row[1], row[2], (row[3], row[4]), row[5], row[6]) for row in rows],
         last_served={row.sender: row.called_at for row in rows if row.called_at is not None},
@@ -462,18 +407,10 @@ def read_queue(database: Database, model: str) -> QueueState:
     )
 
 
-def queued_cards(database: Database) -> Sequence[Row[Any, Any, Any, Any]]:
+def queued_cards(database: Database) -> Sequence[sa.Row[Any, Any, Any, Any]]:
     """The cards that show a position and are not due anyway: model, request_id, shown_position and patch_count."""
-    statement = (
-        select(G.model, R.request_id, R.shown_position, R.patch_count)
-        .join(requests, R.request_id == G.request_id)
-        .where(
-            WAITS,
-            R.card_state == "queued",
-            R.published_version == R.desired_version,
-            R.delivery_mode == "card",
-        )
-        .distinct()
-    )
+    shown = R.card_state == "queued", R.published_version == R.desired_version, R.delivery_mode == "card"
+    columns = sa.select(G.model, R.request_id, R.shown_position, R.patch_count)
+    cards = columns.join(requests, R.request_id == G.request_id).where(WAITS, *shown).distinct()
     with database.read() as connection:
-        return connection.execute(statement).all()
+        return connection.execute(cards).all()

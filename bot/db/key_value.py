@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, select
+import sqlalchemy as sa
 
-from bot.db.database import Database
+from bot.db.database import Database, insert_if_new, upsert
 from bot.db.tables import key_value, preferences
 from bot.models import Language
 from bot.options import OPTIONS, Options
@@ -27,21 +27,19 @@ class KeyValueStore:
 
     def get(self, name: str) -> str | None:
         with self.database.read() as connection:
-            return connection.scalar(select(key_value.c.value).where(key_value.c.name == name))
+            return connection.scalar(sa.select(key_value.c.value).where(key_value.c.name == name))
 
     def put(self, name: str, value: str) -> str:
         """Stores ``value`` unless there is one; gives the one that is stored."""
-        row = self.database.insert(key_value).values(name=name, value=value)
         with self.database.write(step="key_value.put") as connection:
-            connection.execute(row.on_conflict_do_nothing())
-            return str(connection.scalar(select(key_value.c.value).where(key_value.c.name == name)))
+            insert_if_new(connection, key_value, name=name, value=value)
+            return str(connection.scalar(sa.select(key_value.c.value).where(key_value.c.name == name)))
 
 
 class PseudonymousIds:
-    """The ids under which the GLM platform knows senders.
+    """The ids under which the GLM platform knows senders: an HMAC of the ``open_id`` under a random key.
 
-    An id is an HMAC of the ``open_id`` under a random key that never leaves the database: stable, 41 characters (the
-    platform takes 6 to 128), and no way back to a name.
+    The key never leaves the database. An id is stable and has 41 characters; the platform takes 6 to 128.
     """
 
     def __init__(self, store: KeyValueStore) -> None:
@@ -51,24 +49,22 @@ class PseudonymousIds:
         return "u" + hmac.new(self._key, open_id.encode(), hashlib.sha256).hexdigest()[:40]
 
 
-def paused() -> ColumnElement[bool]:
-    """The condition that an admin has paused the bot."""
-    return exists().where(key_value.c.name == PAUSED)
+IS_PAUSED = sa.exists().where(key_value.c.name == PAUSED)
+"""The condition that an admin has paused the bot."""
 
 
-def is_paused(connection: Connection) -> bool:
-    return bool(connection.scalar(select(paused())))
+def is_paused(connection: sa.Connection) -> bool:
+    return bool(connection.scalar(sa.select(IS_PAUSED)))
 
 
-def pause(database: Database, connection: Connection, *, by: str) -> bool:
+def pause(connection: sa.Connection, *, by: str) -> bool:
     """Pauses the bot; returns whether it was running."""
-    mark = database.insert(key_value).values(name=PAUSED, value=by).on_conflict_do_nothing()
-    return connection.execute(mark.returning(key_value.c.name)).first() is not None
+    return insert_if_new(connection, key_value, name=PAUSED, value=by)
 
 
-def resume(connection: Connection) -> bool:
+def resume(connection: sa.Connection) -> bool:
     """Lets the bot go on; returns whether it was paused."""
-    gone = delete(key_value).where(key_value.c.name == PAUSED).returning(key_value.c.name)
+    gone = sa.delete(key_value).where(key_value.c.name == PAUSED).returning(key_value.c.name)
     return connection.execute(gone).first() is not None
 
 
@@ -88,23 +84,20 @@ class Defaults:
         return replace(self.team, **{name: value for name, value in names.items() if name in OPTIONS})
 
     def language(self, person: str) -> Language | None:
-        """The language that a person has chosen."""
         return self.of(person).get("language")
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """Reads and writes what people and chats have set; ``defaults`` are the team's, from the settings."""
+    """Reads and writes what people and chats have set, over the ``defaults`` of the settings."""
 
-    database: Database
     defaults: Options
 
-    def read(self, connection: Connection, *subjects: str | None) -> Defaults:
-        own = select(preferences.c.subject, preferences.c.content).where(preferences.c.subject.in_(subjects))
-        chosen = dict(connection.execute(own).all())
-        return Defaults(team=self.defaults, chosen=chosen)
+    def read(self, connection: sa.Connection, *subjects: str | None) -> Defaults:
+        own = sa.select(preferences.c.subject, preferences.c.content).where(preferences.c.subject.in_(subjects))
+        return Defaults(team=self.defaults, chosen=dict(connection.execute(own).all()))
 
-    def set(self, connection: Connection, subject: str, changes: Mapping[str, Any]) -> None:
+    def set(self, connection: sa.Connection, subject: str, changes: Mapping[str, Any]) -> None:
         """Changes some of what a person or chat has set."""
-        before = self.read(connection, subject).of(subject)
-        self.database.upsert(connection, preferences, subject=subject, content={**before, **changes})
+        content = {**self.read(connection, subject).of(subject), **changes}
+        upsert(connection, preferences, subject=subject, content=content)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+import sqlalchemy as sa
 
-from bot.db.database import Database
+from bot.db.database import Database, is_sqlite, read_time
+from bot.db.tables import metadata
 from bot.errors import SettingsError
 from bot.logs import get_logger
 
@@ -15,21 +16,15 @@ log = get_logger(__name__)
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 """The folder of the revisions, one module each, which Alembic applies in order; their numbers only grow."""
-
 HEAD = "0005"
-"""The newest revision."""
-
 EXCLUSIVE = "0003"
 """The revision that no older process may outlive: it could not store an image that it has paid for."""
 
-SILENCE = 15.0
-"""Seconds without a heartbeat after which a worker counts as gone."""
-
+SILENCE = 15.0  # seconds without a heartbeat after which a worker counts as gone
 PATIENCE = 600.0
 """Seconds to wait for another process that changes the schema, and for what is under way in the tables."""
 
-SCHEMA_LOCK = 0x474C4D02
-"""The PostgreSQL advisory lock around schema changes."""
+SCHEMA_LOCK = 0x474C4D02  # the PostgreSQL advisory lock around schema changes
 
 
 def current_revision(database: Database) -> str | None:
@@ -50,16 +45,16 @@ def migrate(database: Database, *, wait: float = SILENCE + 1.0) -> bool:
     while True:
         with database.write(step="schema.migrate", patience=PATIENCE) as connection:
             if not database.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(SCHEMA_LOCK)))
             # Another process may have done it while this one waited for the lock.
             before = _revision(connection)
             if before is not None and before >= HEAD:
                 if before > HEAD:
                     log.warning("schema newer than program", revision=before, program=HEAD)
                 return False
-            owner = _working(database, connection) if before is not None and before < EXCLUSIVE else None
+            owner = _working(connection) if before is not None and before < EXCLUSIVE else None
             if owner is None:
-                _upgrade(connection)
+                _upgrade(connection, is_new=before is None)
                 break
             if time.monotonic() > deadline:
                 raise SettingsError([f"the bot's process {owner} is still working: stop all of them, then start one"])
@@ -68,28 +63,26 @@ def migrate(database: Database, *, wait: float = SILENCE + 1.0) -> bool:
     return True
 
 
-def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
         return None
-    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     return revision
 
 
-def _working(database: Database, connection: Connection) -> str | None:
+def _working(connection: sa.Connection) -> str | None:
     """A worker whose last heartbeat is recent, or the owner of a paid call that is under way."""
-    if not database.is_sqlite:
-        connection.execute(text("LOCK TABLE generations, requests, workers IN ACCESS EXCLUSIVE MODE"))
-    owner: str | None = connection.scalar(
-        text(
-            "SELECT owner FROM workers WHERE seen_at BETWEEN :now - :silence AND :now + :silence UNION ALL"
-            " SELECT owner FROM generations WHERE state = 'generating' AND lease_until > :now AND ended_at IS NULL"
-        ),
-        {"silence": SILENCE, "now": database.time(connection)},
+    if not is_sqlite(connection):
+        connection.execute(sa.text("LOCK TABLE generations, requests, workers IN ACCESS EXCLUSIVE MODE"))
+    statement = sa.text(
+        "SELECT owner FROM workers WHERE seen_at BETWEEN :now - :silence AND :now + :silence UNION ALL"
+        " SELECT owner FROM generations WHERE state = 'generating' AND lease_until > :now AND ended_at IS NULL"
     )
+    owner: str | None = connection.scalar(statement, {"silence": SILENCE, "now": read_time(connection)})
     return owner
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: sa.Connection, *, is_new: bool) -> None:
     # Imported here because a start with a current schema, which is nearly every start, does without it.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -97,4 +90,8 @@ def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    if is_new:
+        metadata.create_all(connection)
+        command.stamp(config, "head")
+    else:
+        command.upgrade(config, "head")

@@ -11,21 +11,19 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, exists, func, or_, select, text, update
+import sqlalchemy as sa
 
-from bot.db.database import Database
+from bot.db.database import NOW, Database, read_time, upsert
 from bot.db.key_value import is_paused
 from bot.db.leases import workers_alive
-from bot.db.tables import UNEXPORTED, WAITS, G, R, generations, key_value, requests
+from bot.db.tables import UNEXPORTED, UNFINISHED, WAITS, G, R, generations, key_value, requests
 from bot.db.usage import ApiUsageCounter, feishu_calls, spent, yuan
 from bot.models import Failure, ModelSnapshot, ModelStats, State, StateSnapshot, StatsView, Usage
 from bot.settings import LimitSettings
 from bot.timings import BillingPeriods
 
 TOP_SENDERS = 5
-
-CHUNK = 500
-"""Rows of an export that are held in memory."""
+CHUNK = 500  # rows of an export that are held in memory
 
 _SIZE = {
     True: "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
@@ -34,13 +32,13 @@ _SIZE = {
 _BATCH = key_value.c.name == "base_batch"
 
 
-def _with_requests(*conditions: ColumnElement[bool]) -> Select[Any]:
+def _with_requests(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Selects generations with what their requests say."""
     asked = (R.dedup_key, R.chat_id, R.chat_type, R.prompt, R.content)
-    return select(generations, *asked).join(requests, R.request_id == G.request_id).where(*conditions)
+    return sa.select(generations, *asked).join(requests, R.request_id == G.request_id).where(*conditions)
 
 
-def _accepted(since: float | None, until: float | None) -> Iterator[ColumnElement[bool]]:
+def _accepted(since: float | None, until: float | None) -> Iterator[sa.ColumnElement[bool]]:
     """The conditions that a generation was accepted from ``since`` on and before ``until``, in seconds since 1970."""
     if since is not None:
         yield G.accepted_at >= since
@@ -49,7 +47,7 @@ def _accepted(since: float | None, until: float | None) -> Iterator[ColumnElemen
 
 
 def history_rows(
-    connection: Connection,
+    connection: sa.Connection,
     *,
     sender: str,
     chat_id: str | None,
@@ -58,7 +56,7 @@ def history_rows(
     words: Iterable[str],
     before: tuple[float, int],
     most: int,
-) -> Sequence[Row[Any]]:
+) -> Sequence[sa.Row[Any]]:
     """The images that a sender got, newest first, in one chat or everywhere, whose prompts have all these words.
 
     They are older than the image with this time of acceptance and index in its request (``before``). Times are in
@@ -72,55 +70,50 @@ def history_rows(
         # Those of recalled messages have none.
         R.prompt != "",
         G.accepted_at <= at,
-        or_(G.accepted_at < at, G.index_in_request > index),
-        *(func.lower(R.prompt).contains(word.lower(), autoescape=True) for word in words),
+        sa.or_(G.accepted_at < at, G.index_in_request > index),
+        *(sa.func.lower(R.prompt).contains(word.lower(), autoescape=True) for word in words),
         *((R.chat_id == chat_id,) if chat_id is not None else ()),
         *_accepted(since, until),
     )
-    newest_first = statement.order_by(G.accepted_at.desc(), G.index_in_request)
-    return connection.execute(newest_first.limit(most)).all()
+    return connection.execute(statement.order_by(G.accepted_at.desc(), G.index_in_request).limit(most)).all()
 
 
 def export_rows(
     database: Database, *, since: float | None = None, until: float | None = None, sender: str | None = None
-) -> Iterator[Row[Any]]:
+) -> Iterator[sa.Row[Any]]:
     """The generations in the order in which they were accepted, with what their requests say.
 
     They are as they stood at one moment, of all people or one ``sender``, accepted from ``since`` on and before
-    ``until``, in seconds since 1970. As long as they are being read the database keeps that state, so a reader should
-    not dawdle.
+    ``until``, in seconds since 1970. While they are read the database keeps that state: a reader should not dawdle.
     """
     statement = _with_requests(*_accepted(since, until), *((G.sender == sender,) if sender is not None else ()))
     ordered = statement.order_by(G.accepted_at, G.request_id, G.index_in_request)
     with database.read() as connection:
         if not database.is_sqlite:
             # A transaction that takes long would otherwise be ended.
-            connection.execute(text("SET TRANSACTION READ ONLY"))
+            connection.execute(sa.text("SET TRANSACTION READ ONLY"))
             for name, bound in (("idle_in_transaction_session", "60s"), ("lock", "30s"), ("statement", "0")):
-                connection.execute(text(f"SET LOCAL {name}_timeout = '{bound}'"))
+                connection.execute(sa.text(f"SET LOCAL {name}_timeout = '{bound}'"))
         yield from connection.execute(ordered, execution_options={"yield_per": CHUNK})
 
 
-def unfinished(database: Database) -> tuple[Sequence[Row[Any]], bool]:
+def unfinished(database: Database) -> tuple[Sequence[sa.Row[Any]], bool]:
     """The generations that have not ended, with chat and prompt, oldest first; and whether the bot is paused."""
-    statement = _with_requests(G.ended_at.is_(None)).order_by(R.accepted_at, R.request_id, G.index_in_request)
+    statement = _with_requests(UNFINISHED).order_by(R.accepted_at, R.request_id, G.index_in_request)
     with database.read() as connection:
         return connection.execute(statement).all(), is_paused(connection)
 
 
 def is_idle(database: Database) -> bool:
     """Whether every request and generation has ended, so that no answer changes any more."""
-    unfinished = (exists().where(table.c.ended_at.is_(None)) for table in (requests, generations))
     with database.read() as connection:
-        return not any(connection.scalar(select(one)) for one in unfinished)
+        return not any(connection.scalar(sa.select(sa.exists().where(one.ended_at.is_(None)))) for one in (R, G))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reports:
-    """Reads reports; ``prices`` are yuan an image, by model."""
-
     database: Database
-    prices: Mapping[str, float]
+    prices: Mapping[str, float]  # yuan an image, by model
     periods: BillingPeriods
     calls: ApiUsageCounter
 
@@ -185,24 +178,21 @@ class Reports:
 
     def snapshot(self, *, slots: Mapping[str, int], alive_within: float) -> StateSnapshot:
         """The present state; a worker counts as alive for ``alive_within`` seconds after its last heartbeat."""
-        now, count = self.database.now, func.count()
-        waiting = select(G.model, count, func.min(G.accepted_at)).where(WAITS)
-        taken = select(G.model, count).where(G.slot_until.is_not(None), G.slot_until > now, G.lease_until > now)
+        count = sa.func.count()
+        waiting = sa.select(G.model, count, sa.func.min(G.accepted_at)).where(WAITS).group_by(G.model)
+        in_slots = G.slot_until.is_not(None), G.slot_until > NOW, G.lease_until > NOW
+        taken = sa.select(G.model, count).where(*in_slots).group_by(G.model)
         with self.database.read() as connection:
-            time = self.database.time(connection)
-            lengths = {row[0]: (row[1], row[2]) for row in connection.execute(waiting.group_by(G.model))}
-            slots_taken: dict[str, int] = dict(connection.execute(taken.group_by(G.model)).all())
-            size = connection.scalar(text(_SIZE[self.database.is_sqlite])) or 0
+            time = read_time(connection)
+            lengths = {model: (length, oldest) for model, length, oldest in connection.execute(waiting)}
+            slots_taken: dict[str, int] = dict(connection.execute(taken).all())
+            size = connection.scalar(sa.text(_SIZE[self.database.is_sqlite])) or 0
             images = spent(connection, self.periods.month())
         models = {}
         for model, of_model in slots.items():
             length, oldest = lengths.get(model, (0, time))
-            models[model] = ModelSnapshot(
-                waiting=length,
-                oldest_seconds=max(time - oldest, 0.0),
-                slots_taken=slots_taken.get(model, 0),
-                slots=of_model,
-            )
+            in_call, waited = slots_taken.get(model, 0), max(time - oldest, 0.0)
+            models[model] = ModelSnapshot(waiting=length, oldest_seconds=waited, slots_taken=in_call, slots=of_model)
         return StateSnapshot(
             models=models,
             workers=workers_alive(self.database, within=alive_within),
@@ -223,27 +213,23 @@ def recent_failures(database: Database, *, seconds: float) -> tuple[float, float
 
     Times are in seconds since 1970, the oldest failure is first.
     """
-    done = select(G.ended_at).where(G.ended_at.is_not(None), G.state == State.DONE)
+    done = sa.select(G.ended_at).where(G.ended_at.is_not(None), G.state == State.DONE)
     with database.read() as connection:
-        now = database.time(connection)
+        now = read_time(connection)
         last_success = connection.scalar(done.order_by(G.ended_at.desc()).limit(1)) or 0.0
         since = min(last_success, now - seconds)
-        failed = select(G.ended_at, G.failure).where(G.state == State.FAILED, G.ended_at > since)
+        failed = sa.select(G.ended_at, G.failure).where(G.state == State.FAILED, G.ended_at > since)
         rows = connection.execute(failed.order_by(G.ended_at)).all()
     return now, last_success, [(row.ended_at, row.failure) for row in rows if row.failure]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportBatch:
-    """Generations whose records go to the Base in one call.
+    """Generations whose records go to the Base in one call."""
 
-    ``token`` makes the call idempotent: it stays the same however often the call is made. With ``people`` false the
-    records name nobody, as the platform has refused a person among them.
-    """
-
-    token: str
+    token: str  # makes the call idempotent: it stays the same however often the call is made
     generation_ids: tuple[str, ...]
-    people: bool = True
+    people: bool = True  # whether the records name people; false once the platform has refused one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,19 +245,19 @@ class BitableQueue:
     def batch(self, *, most: int) -> ExportBatch | None:
         """The batch that is under way; where there is none, a new one of the oldest ``most`` that are left."""
         with self.database.write(step="bitable_queue.batch") as connection:
-            stored = connection.scalar(select(key_value.c.value).where(_BATCH))
+            stored = connection.scalar(sa.select(key_value.c.value).where(_BATCH))
             if stored is not None:
                 values = json.loads(stored)
                 return ExportBatch(**{**values, "generation_ids": tuple(values["generation_ids"])})
-            oldest = select(G.generation_id).where(UNEXPORTED).order_by(G.ended_at).limit(most)
+            oldest = sa.select(G.generation_id).where(UNEXPORTED).order_by(G.ended_at).limit(most)
             # What somebody is removing is left out, so that neither waits for the other.
             ids = tuple(connection.scalars(oldest.with_for_update(skip_locked=True)))
             if not ids:
                 return None
-            connection.execute(update(generations).where(G.generation_id.in_(ids)).values(exported=True))
+            connection.execute(sa.update(generations).where(G.generation_id.in_(ids)).values(exported=True))
             return self._store(connection, ExportBatch(token=str(uuid.uuid4()), generation_ids=ids))
 
-    def rows(self, batch: ExportBatch) -> Sequence[Row[Any]]:
+    def rows(self, batch: ExportBatch) -> Sequence[sa.Row[Any]]:
         """The generations of a batch that are still there, in its order, with what their requests say."""
         statement = _with_requests(G.generation_id.in_(batch.generation_ids))
         with self.database.read() as connection:
@@ -283,11 +269,10 @@ class BitableQueue:
         with self.database.write(step="bitable_queue.renew") as connection:
             return self._store(connection, replace(batch, token=str(uuid.uuid4()), people=people))
 
-    def _store(self, connection: Connection, batch: ExportBatch) -> ExportBatch:
-        self.database.upsert(connection, key_value, name="base_batch", value=json.dumps(asdict(batch)))
+    def _store(self, connection: sa.Connection, batch: ExportBatch) -> ExportBatch:
+        upsert(connection, key_value, name="base_batch", value=json.dumps(asdict(batch)))
         return batch
 
     def done(self) -> None:
-        """Deletes the batch, whose records are in the Base."""
         with self.database.write(step="bitable_queue.done") as connection:
-            connection.execute(delete(key_value).where(_BATCH))
+            connection.execute(sa.delete(key_value).where(_BATCH))

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, or_, select, tuple_, union, update
+import sqlalchemy as sa
 
-from bot.db.database import Database
+from bot.db.database import NOW, Database, read_time
 from bot.db.key_value import PAUSED
 from bot.db.leases import lock_rows
 from bot.db.tables import (
+    UNFINISHED,
     G,
     R,
     generations,
@@ -35,28 +36,19 @@ from bot.logs import get_logger
 
 log = get_logger(__name__)
 
+BATCH = 200  # rows that one transaction deletes; a prompt that comes meanwhile waits for no more than that
+
+# Seconds:
 DAY = 86_400.0
-
-BATCH = 200
-"""Rows that one transaction deletes; a prompt that comes meanwhile waits for no more than that."""
-
-PAUSE = 0.01
-"""Seconds between two transactions, in which others get the database."""
-
-PATIENCE = 30.0
-"""Seconds for which a transaction waits for the locks of others, or a checkpoint for the readers of a SQLite file."""
-
-LOOK_EVERY = 3_600.0
-"""Seconds between two checks whether a clean-up is due."""
-
-TURN = 600.0
-"""Seconds after which another process may take over a clean-up that has stopped."""
+PAUSE = 0.01  # between two transactions, in which others get the database
+PATIENCE = 30.0  # for which a transaction waits for the locks of others, or a checkpoint for readers of an SQLite file
+LOOK_EVERY = 3_600.0  # between two checks whether a clean-up is due
+TURN = 600.0  # after which another process may take over a clean-up that has stopped
+REMEMBERED = DAY
+"""For which the id of a message stays known: Feishu may deliver it again for 8 hours, and it would be taken, and paid
+for, as a new one."""
 
 YEARS_OF_USAGE = 2
-
-REMEMBERED = DAY
-"""Seconds for which the id of a message stays known: Feishu may deliver it again for 8 hours, and it would be taken,
-and paid for, as a new one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +65,7 @@ class Retention:
     stopping: threading.Event
 
     def clean(self) -> int | None:
-        """Cleans up when it is due and no other process does it.
-
-        Returns how many rows were deleted, without those that went with their request; ``None`` when it was not due.
-        """
+        """Returns how many rows were deleted, not counting cascades; ``None`` if it was not due or another's turn."""
         turn = PeriodicLock(self.database, "clean-up", seconds=TURN)
         if not turn.take():
             return None
@@ -92,26 +81,25 @@ class Retention:
         log.info("old rows removed", rows=removed)
         return removed
 
-    def _deletable(self) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-        now = self.database.now
-        old = now - self.days * DAY
-        goes_on = exists().where(G.request_id == R.request_id, G.ended_at.is_(None))
+    def _deletable(self) -> Iterator[tuple[sa.Table, sa.ColumnElement[bool]]]:
+        old = NOW - self.days * DAY
+        goes_on = sa.exists().where(G.request_id == R.request_id, UNFINISHED)
         # The generations and messages of a request go with it, by the database's own cascade.
-        yield requests, and_(R.ended_at < old, ~goes_on)
+        yield requests, sa.and_(R.ended_at < old, ~goes_on)
         yield last_served, last_served.c.called_at < old
-        yield timers, timers.c.next_at < now - 60.0
-        yield workers, workers.c.seen_at < now - DAY
+        yield timers, timers.c.next_at < NOW - 60.0
+        yield workers, workers.c.seen_at < NOW - DAY
         with self.database.read() as connection:
-            today = datetime.fromtimestamp(self.database.time(connection), UTC)
+            today = datetime.fromtimestamp(read_time(connection), UTC)
         yield monthly_usage, monthly_usage.c.month < f"{today.year - YEARS_OF_USAGE}-{today.month:02}"
 
-    def _delete(self, table: Table, condition: ColumnElement[bool]) -> Iterator[int]:
+    def _delete(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> Iterator[int]:
         """Deletes in transactions of :data:`BATCH` rows; gives how many went in each."""
         key = list(table.primary_key.columns)
-        some = select(*key).where(condition).limit(BATCH)
+        some = sa.select(*key).where(condition).limit(BATCH)
         while True:
             with self.database.write(patience=PATIENCE) as connection:
-                gone = connection.execute(delete(table).where(tuple_(*key).in_(some)).returning(key[0])).all()
+                gone = connection.execute(sa.delete(table).where(sa.tuple_(*key).in_(some)).returning(key[0])).all()
             if gone:
                 yield len(gone)
             if len(gone) < BATCH:
@@ -130,23 +118,19 @@ _BARE: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonData:
-    """What is stored of a person, in numbers; ``originals`` are the names of the pictures in the data folder.
-
-    ``unfinished`` generations and ``unanswered`` requests are counted among the others.
-    """
+    """What is stored of a person, in numbers."""
 
     requests: int = 0
     generations: int = 0
     sends: int = 0
     settings: int = 0
     turns: int = 0
-    unfinished: int = 0
-    unanswered: int = 0
-    originals: tuple[str, ...] = ()
+    unfinished: int = 0  # of the generations
+    unanswered: int = 0  # of the requests
+    originals: tuple[str, ...] = ()  # the names of images in the data folder
 
     @property
     def nothing(self) -> bool:
-        """Whether the person is unknown."""
         return not (self.requests or self.generations or self.settings or self.turns)
 
     @property
@@ -156,7 +140,6 @@ class PersonData:
 
 
 def stored_of(database: Database, person: str) -> PersonData:
-    """What is stored of a person, by their ``open_id``."""
     with database.read() as connection:
         return _count(connection, person)
 
@@ -175,7 +158,7 @@ def forget(database: Database, person: str) -> PersonData:
                 lock_rows(connection, table, table.c.sender == person)
         stored = _count(connection, person)
         if not stored.goes_on:
-            _remove(connection, person, young=R.accepted_at > database.now - REMEMBERED)
+            _remove(connection, person, young=R.accepted_at > NOW - REMEMBERED)
         return stored
 
 
@@ -203,43 +186,43 @@ def vacuum(database: Database) -> None:
         raise DatabaseUnavailable(str(error)) from error
 
 
-def _count(connection: Connection, person: str) -> PersonData:
-    def number(*conditions: ColumnElement[bool]) -> int:
-        return connection.scalar(select(func.count()).where(*conditions)) or 0
+def _count(connection: sa.Connection, person: str) -> PersonData:
+    def number(*conditions: sa.ColumnElement[bool]) -> int:
+        return connection.scalar(sa.select(sa.func.count()).where(*conditions)) or 0
 
     theirs, mine = R.sender == person, G.sender == person
-    originals = select(G.cache_name).where(mine, G.cache_name.is_not(None))
+    originals = sa.select(G.cache_name).where(mine, G.cache_name.is_not(None))
     return PersonData(
         requests=number(theirs),
         generations=number(mine),
-        sends=number(sent_messages.c.request_id.in_(select(R.request_id).where(theirs))),
+        sends=number(sent_messages.c.request_id.in_(sa.select(R.request_id).where(theirs))),
         settings=number(preferences.c.subject == person),
         turns=number(last_served.c.sender == person),
-        unfinished=number(mine, G.ended_at.is_(None)),
+        unfinished=number(mine, UNFINISHED),
         unanswered=number(theirs, R.ended_at.is_(None)),
         originals=tuple(str(name) for name in connection.scalars(originals)),
     )
 
 
-def _remove(connection: Connection, person: str, *, young: ColumnElement[bool]) -> None:
+def _remove(connection: sa.Connection, person: str, *, young: sa.ColumnElement[bool]) -> None:
     # What the person has asked for since the look has not ended, and stays.
-    own = and_(R.sender == person, R.ended_at.is_not(None))
+    own = sa.and_(R.sender == person, R.ended_at.is_not(None))
     # A message tells that its chat is a direct one, and so the person's own; the settings of a group are the group's.
     said = ~R.dedup_key.contains(":")
-    chats = select(R.chat_id).where(own, said, R.chat_type == "p2p", R.chat_id.is_not(None))
-    cards = select(R.answer_id).where(own, R.answer_id.is_not(None))
-    ids = select(R.request_id).where(own)
+    chats = sa.select(R.chat_id).where(own, said, R.chat_type == "p2p", R.chat_id.is_not(None))
+    cards = sa.select(R.answer_id).where(own, R.answer_id.is_not(None))
+    ids = sa.select(R.request_id).where(own)
     subject, named = preferences.c.subject, timers.c.name
     # Other keys than those of a message or a press may hold the id of a person or of a chat.
-    known_again = or_(said, R.dedup_key.startswith("press:"))
+    known_again = sa.or_(said, R.dedup_key.startswith("press:"))
     for statement in (
-        delete(timers).where(or_(named == person, named.in_(union(chats, cards)))),
-        delete(preferences).where(or_(subject == person, subject.in_(chats))),
-        delete(last_served).where(last_served.c.sender == person),
-        update(key_value).where(key_value.c.name == PAUSED, key_value.c.value == person).values(value=""),
-        delete(generations).where(G.sender == person, G.ended_at.is_not(None)),
-        delete(sent_messages).where(sent_messages.c.request_id.in_(ids)),
-        update(requests).where(own, young, known_again).values(_BARE),
-        delete(requests).where(own),
+        sa.delete(timers).where(sa.or_(named == person, named.in_(sa.union(chats, cards)))),
+        sa.delete(preferences).where(sa.or_(subject == person, subject.in_(chats))),
+        sa.delete(last_served).where(last_served.c.sender == person),
+        sa.update(key_value).where(key_value.c.name == PAUSED, key_value.c.value == person).values(value=""),
+        sa.delete(generations).where(G.sender == person, G.ended_at.is_not(None)),
+        sa.delete(sent_messages).where(sent_messages.c.request_id.in_(ids)),
+        sa.update(requests).where(own, young, known_again).values(_BARE),
+        sa.delete(requests).where(own),
     ):
         connection.execute(statement)

@@ -13,35 +13,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    ColumnElement,
-    Double,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    Row,
-    Table,
-    Text,
-    TypeDecorator,
-    and_,
-    text,
-)
+import sqlalchemy as sa
 
 from bot.models import ChatType, ContentFinding, Failure, GenerationView, Language, State
 from bot.options import Options
 
 T = TypeVar("T")
 
-metadata = MetaData()
+metadata = sa.MetaData()
 
 
-class Json(TypeDecorator[Any]):
+class Json(sa.TypeDecorator[Any]):
     """A value that is stored as JSON in a text; ``read`` makes it of what the JSON holds."""
 
-    impl, cache_ok = Text, True
+    impl, cache_ok = sa.Text, True
 
     def __init__(self, read: Callable[[Any], Any] = dict) -> None:
         super().__init__()
@@ -53,8 +38,8 @@ class Json(TypeDecorator[Any]):
     def process_result_value(self, value: Any, _: Any) -> Any:
         return self.read(json.loads(value)) if value else None
 
-    def coerce_compared_value(self, _op: Any, _value: Any) -> Text:
-        return Text()
+    def coerce_compared_value(self, _op: Any, _value: Any) -> sa.Text:
+        return sa.Text()
 
 
 def _failure(stored: Mapping[str, Any]) -> Failure:
@@ -65,97 +50,82 @@ def _findings(stored: list[dict[str, Any]]) -> tuple[ContentFinding, ...]:
     return tuple(ContentFinding(**finding) for finding in stored)
 
 
-def _columns(kind: Any, *names: str, nullable: bool = False, default: Any = None) -> list[Column[Any]]:
-    return [Column(name, kind, nullable=nullable, default=default) for name in names]
+def _columns(kind: Any, *names: str, nullable: bool = False, default: Any = None) -> list[sa.Column[Any]]:
+    return [sa.Column(name, kind, nullable=nullable, default=default) for name in names]
 
 
-def _leased() -> list[Column[Any]]:
-    """The columns by which workers claim rows."""
-    return [
-        *_columns(Text, "owner", nullable=True),
-        *_columns(Double, "lease_until", "due_at", default=0.0),
-        *_columns(Integer, "stalled_attempts", default=0),
-    ]
-
-
-def partial_index(name: str, *columns: ColumnElement[object], where: str) -> Index:
+def partial_index(name: str, *columns: sa.ColumnElement[object], where: str) -> sa.Index:
     """An index of the rows for which a condition holds, on both engines."""
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
-requests = Table(
+requests = sa.Table(
     "requests",
     metadata,
-    Column("request_id", Text, primary_key=True),
+    sa.Column("request_id", sa.Text, primary_key=True),
     # The message_id of a message; a prefix with ":" and an id of anything else that is answered once: "press:" and the
     # event_id, "admin:" and the cause, day and person.
-    Column("dedup_key", Text, nullable=False, unique=True),
+    sa.Column("dedup_key", sa.Text, nullable=False, unique=True),
     # The prompt, and as it was typed, without the words of a style.
-    *_columns(Text, "kind", "chat_type", "sender", "language", "prompt", "raw_prompt"),
+    *_columns(sa.Text, "kind", "chat_type", "sender", "language", "prompt", "raw_prompt"),
+    *_columns(sa.Text, "chat_id", "reply_to", "answer_id", "card_state", "shown_position", nullable=True),
+    # The message_id of the message whose prompt this repeats or edits; it is recalled with that message. What the same
+    # text or button of one person has in common, by which a second one is recognized.
+    *_columns(sa.Text, "source", "fingerprint", "owner", "outcome", nullable=True),
+    *_columns(sa.Text, "delivery_mode", default="card"),
     *_columns(Json(), "content"),
-    *_columns(Text, "chat_id", "reply_to", nullable=True),
-    *_columns(Boolean, "in_topic"),
-    *_columns(Double, "accepted_at"),
-    *_leased(),
-    *_columns(Text, "delivery_mode", default="card"),
-    *_columns(Text, "answer_id", "card_state", "shown_position", nullable=True),
-    *_columns(Boolean, "hide_prompt", default=False),
-    *_columns(Integer, "desired_version", default=1),
-    *_columns(Integer, "published_version", "patch_count", "attempts", default=0),
-    *_columns(Double, "ended_at", nullable=True),
-    *_columns(Text, "outcome", nullable=True),
-    # The message_id of the message whose prompt this repeats or edits; it is recalled with that message.
-    *_columns(Text, "source", nullable=True),
-    # What the same text or button of one person has in common, by which a second one is recognized.
-    *_columns(Text, "fingerprint", nullable=True),
+    *_columns(sa.Boolean, "in_topic"),
+    *_columns(sa.Boolean, "hide_prompt", default=False),
+    *_columns(sa.Integer, "desired_version", default=1),
+    *_columns(sa.Integer, "published_version", "patch_count", "attempts", "stalled_attempts", default=0),
+    *_columns(sa.Double, "accepted_at"),
+    *_columns(sa.Double, "lease_until", "due_at", default=0.0),
+    *_columns(sa.Double, "ended_at", nullable=True),
 )
 R = requests.c
-IS_BEHIND = and_(R.published_version < R.desired_version, R.ended_at.is_(None))
-"""The condition that the chat does not show what is stored."""
+# The chat does not show what is stored.
+IS_BEHIND = sa.and_(R.published_version < R.desired_version, R.ended_at.is_(None))
 partial_index("requests_of_source", R.source, where="source IS NOT NULL")
 partial_index("requests_due", R.due_at, where="published_version < desired_version AND ended_at IS NULL")
-partial_index(
-    "requests_unanswered",
-    R.chat_id,
-    R.accepted_at,
-    where="answer_id IS NULL AND delivery_mode = 'card' AND ended_at IS NULL",
-)
+_UNANSWERED = "answer_id IS NULL AND delivery_mode = 'card' AND ended_at IS NULL"
+partial_index("requests_unanswered", R.chat_id, R.accepted_at, where=_UNANSWERED)
 partial_index("requests_ended", R.ended_at, where="ended_at IS NOT NULL")
 partial_index("requests_owned", R.owner, where="owner IS NOT NULL")
-Index("requests_of_chat", R.chat_id, R.accepted_at)
-Index("requests_of_sender", R.sender, R.accepted_at)
+sa.Index("requests_of_chat", R.chat_id, R.accepted_at)
+sa.Index("requests_of_sender", R.sender, R.accepted_at)
 partial_index("requests_of_answer", R.answer_id, where="answer_id IS NOT NULL")
 
-generations = Table(
+generations = sa.Table(
     "generations",
     metadata,
-    Column("generation_id", Text, primary_key=True),
-    Column("request_id", Text, ForeignKey("requests.request_id", ondelete="CASCADE"), nullable=False),
-    *_columns(Integer, "index_in_request"),
-    *_columns(Text, "sender", "model", "billing_month"),
-    *_columns(Double, "accepted_at"),
-    *_leased(),
-    *_columns(Text, "state", default=State.WAITING),
-    # How many calls were made, and how many of them may have been billed: not those rejected before any work.
-    *_columns(Integer, "calls_made", "calls_billed", "backoff_count", default=0),
-    *_columns(Boolean, "repeated", "reencoded", default=False),
-    *_columns(Double, "called_at", "slot_until", "backoff_since", "call_seconds", "link_expires_at", nullable=True),
-    *_columns(Integer, "platform_created_at", nullable=True),
+    sa.Column("generation_id", sa.Text, primary_key=True),
+    sa.Column("request_id", sa.Text, sa.ForeignKey("requests.request_id", ondelete="CASCADE"), nullable=False),
+    *_columns(sa.Text, "sender", "model", "billing_month"),
+    *_columns(sa.Text, "state", default=State.WAITING),
     # The platform's own id of the paid call, for its support; Feishu's key of the original that was uploaded as a file.
-    *_columns(Text, "url", "platform_request_id", "cache_name", "image_key", "file_key", nullable=True),
+    *_columns(sa.Text, "url", "platform_request_id", "cache_name", "image_key", "file_key", "owner", nullable=True),
     *_columns(Json(_findings), "findings", nullable=True),
     *_columns(Json(_failure), "failure", nullable=True),
-    *_columns(Double, "ended_at", nullable=True),
+    *_columns(sa.Integer, "index_in_request"),
+    # How many calls were made, and how many of them may have been billed: not those rejected before any work.
+    *_columns(sa.Integer, "calls_made", "calls_billed", "backoff_count", "stalled_attempts", default=0),
+    *_columns(sa.Integer, "platform_created_at", nullable=True),
+    *_columns(sa.Boolean, "repeated", "reencoded", default=False),
     # Whether a batch for the Base log contains it; NULL until then.
-    *_columns(Boolean, "exported", nullable=True),
+    *_columns(sa.Boolean, "exported", nullable=True),
+    *_columns(sa.Double, "accepted_at"),
+    *_columns(sa.Double, "lease_until", "due_at", default=0.0),
+    *_columns(sa.Double, "called_at", "slot_until", "backoff_since", "call_seconds", nullable=True),
+    *_columns(sa.Double, "link_expires_at", "ended_at", nullable=True),
 )
 G = generations.c
-WAITS = and_(G.ended_at.is_(None), G.state == State.WAITING)
+UNFINISHED = G.ended_at.is_(None)
+WAITS = sa.and_(UNFINISHED, G.state == State.WAITING)
 # Repeats the condition of its index word for word, by which both engines recognize it.
-UNEXPORTED = text("exported IS NULL AND ended_at IS NOT NULL")
-Index("generations_of_request", G.request_id, G.index_in_request, unique=True)
-Index("generations_of_sender", G.sender, G.accepted_at)
-Index("generations_of_month", G.billing_month)
+UNEXPORTED = sa.text("exported IS NULL AND ended_at IS NOT NULL")
+sa.Index("generations_of_request", G.request_id, G.index_in_request, unique=True)
+sa.Index("generations_of_sender", G.sender, G.accepted_at)
+sa.Index("generations_of_month", G.billing_month)
 partial_index("generations_open", G.state, G.model, where="ended_at IS NULL")
 # What a person has pending is counted at every prompt, and not by reading all that they ever had.
 partial_index("generations_pending", G.sender, where="ended_at IS NULL")
@@ -166,52 +136,46 @@ partial_index("generations_unexported", G.ended_at, where=UNEXPORTED.text)
 # With the seconds in it, so that the last calls are read without their rows.
 partial_index("generations_timed", G.model, G.ended_at, G.call_seconds, where="call_seconds IS NOT NULL")
 
-sent_messages = Table(
+sent_messages = sa.Table(
     "sent_messages",
     metadata,
-    Column("request_id", Text, ForeignKey("requests.request_id", ondelete="CASCADE"), primary_key=True, nullable=False),
-    Column("step", Text, primary_key=True),
-    *_columns(Text, "message_id"),
+    sa.Column("request_id", sa.Text, sa.ForeignKey("requests.request_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("step", sa.Text, primary_key=True),
+    *_columns(sa.Text, "message_id"),
 )
-Index("sent_messages_of_message", sent_messages.c.message_id)
+sa.Index("sent_messages_of_message", sent_messages.c.message_id)
 
 
-def _table(name: str, *keys: str, **others: Any) -> Table:
+def _table(name: str, *keys: str, **others: Any) -> sa.Table:
     """A table whose primary key are texts; ``others`` are its other columns with their types."""
-    key = [Column(one, Text, primary_key=True) for one in keys]
-    return Table(name, metadata, *key, *(Column(one, kind, nullable=False) for one, kind in others.items()))
+    key = [sa.Column(one, sa.Text, primary_key=True) for one in keys]
+    return sa.Table(name, metadata, *key, *(sa.Column(one, kind, nullable=False) for one, kind in others.items()))
 
 
-last_served = _table("last_served", "sender", "model", called_at=Double)
+last_served = _table("last_served", "sender", "model", called_at=sa.Double)
 # Paid images by model, and under FEISHU_CALLS the calls to Feishu.
-monthly_usage = _table("monthly_usage", "month", "name", count=Integer)
+monthly_usage = _table("monthly_usage", "month", "name", count=sa.Integer)
 FEISHU_CALLS = "feishu_calls"
 # The subject is the open_id of a person or the chat_id of a chat.
 preferences = _table("preferences", "subject", content=Json())
 # When the next message may be sent, to a chat, to a card, and in all; when a model or a kind of refused call may be
 # tried again; and when periodic jobs are due.
-timers = _table("timers", "name", next_at=Double)
-workers = _table("workers", "owner", seen_at=Double)
-key_value = _table("key_value", "name", value=Text)
+timers = _table("timers", "name", next_at=sa.Double)
+workers = _table("workers", "owner", seen_at=sa.Double)
+key_value = _table("key_value", "name", value=sa.Text)
 
+# What a request is. The last ones are commands, too: ``not_allowed`` and ``unreadable`` are answered once in a while,
+# the answer to ``thanks`` is a reaction, and that to ``original`` a file: an image's, or that of an export.
 Kind = Literal["images", "command", "rejected", "help", "not_allowed", "unreadable", "thanks", "original", "too_fast"]
-"""What a request is. The last ones are commands, too: ``not_allowed`` and ``unreadable`` are answered once in a while,
-the answer to ``thanks`` is a reaction, and that to ``original`` a file: an image's, or that of an export."""
+# Answered by its card; by messages since its card was refused, or can no longer be changed.
 DeliveryMode = Literal["card", "messages"]
-"""How a request is answered: by its card; by plain messages since its card was refused; by a new reply since its
-card can no longer be changed."""
 
+# How long an image's link works where it does not say:
+# https://docs.bigmodel.cn/cn/guide/models/image-generation/glm-image
 LINK_SECONDS = 30 * 86_400.0
-"""How long an image's link works where it does not say: https://docs.bigmodel.cn/cn/guide/models/image-generation/glm-image"""
-
-NOTIFICATION = "notification"
-"""The sent message, by its step, that tells a sender who has waited that the card has come to its end."""
-
-KEPT_SECONDS = 86_400.0
-"""For how long the image of a call that was under way when it was cancelled can still be asked for."""
-
-RECALLED = "recalled"
-"""The outcome of a request whose message was taken back before it was answered."""
+KEPT_SECONDS = 86_400.0  # for which the image of a call that was cancelled under way can still be asked for
+NOTIFICATION = "notification"  # the step that tells a sender who has waited that the card has come to its end
+RECALLED = "recalled"  # the outcome of a request whose message was taken back before it was answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,19 +193,16 @@ class NewRequest:
     fingerprint: str | None = None
     request_id: str = field(default_factory=lambda: f"r{secrets.token_hex(12)}")
     kind: Kind = "command"
-    content: Mapping[str, Any] = field(default_factory=dict)
-    """The options, the command or the error, by ``kind``."""
+    content: Mapping[str, Any] = field(default_factory=dict)  # the options, the command or the error, by `kind`
     prompt: str = ""
     raw_prompt: str = ""
 
     @property
     def options(self) -> Options:
-        """What its images are made with."""
         return Options.from_stored(self.content)
 
     @property
     def ids(self) -> dict[str, str | None]:
-        """The ids that its lines in the log carry."""
         return log_ids(self.request_id, self.dedup_key)
 
     @property
@@ -260,8 +221,6 @@ class NewRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(NewRequest):
-    """A stored request."""
-
     accepted_at: float
     answer_id: str | None
     delivery_mode: DeliveryMode
@@ -271,7 +230,6 @@ class Request(NewRequest):
     published_version: int
     attempts: int
     stalled_attempts: int
-    ended_at: float | None
 
     @property
     def recalled(self) -> bool:
@@ -301,11 +259,10 @@ class Generation:
 
     @property
     def ids(self) -> dict[str, str | None]:
-        """The ids that its lines in the log carry."""
         return {"generation": self.generation_id, **log_ids(self.request_id, self.dedup_key)}
 
 
-def read_row(kind: type[T], row: Row[Any], **others: Any) -> T:
+def read_row(kind: type[T], row: sa.Row[Any], **others: Any) -> T:
     """A dataclass from the columns of a row that have the names of its fields, and ``others``."""
     names: Mapping[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]
     return kind(**{name: getattr(row, name) for name in names.keys() - others}, **others)
@@ -321,32 +278,16 @@ def fingerprint(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def is_resumable(row: Row[Any], *, now: float) -> bool:
-    """Whether a generation failed after it was paid for, and its image can still be had: from its link, or a kept copy.
-
-    A link that carries no end is documented to work for 30 days.
-    """
-    return row.state == State.FAILED and _has_image(row, now=now)
-
-
-def is_kept(row: Row[Any], *, now: float) -> bool:
-    """Whether a generation was cancelled during its call, and the image that came all the same can still be had."""
-    return row.state == State.CANCELLED and now < row.ended_at + KEPT_SECONDS and _has_image(row, now=now)
-
-
-def _has_image(row: Row[Any], *, now: float) -> bool:
-    link_expires_at = row.link_expires_at or row.accepted_at + LINK_SECONDS
-    return bool(row.url) and (row.cache_name is not None or now < link_expires_at)
-
-
-def view_of_generation(row: Row[Any], *, now: float) -> GenerationView:
+def view_of_generation(row: sa.Row[Any], *, now: float) -> GenerationView:
     """A generation as its card shows it at ``now``."""
+    link_expires_at = row.link_expires_at or row.accepted_at + LINK_SECONDS
+    available = bool(row.url) and (row.cache_name is not None or now < link_expires_at)
     return read_row(
         GenerationView,
         row,
         state=State(row.state),
         findings=row.findings or (),
         seconds=row.call_seconds,
-        resumable=is_resumable(row, now=now),
-        kept=is_kept(row, now=now),
+        resumable=available and row.state == State.FAILED,
+        kept=available and row.state == State.CANCELLED and now < row.ended_at + KEPT_SECONDS,
     )

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, literal, or_, select, update
+import sqlalchemy as sa
 
-from bot.db.database import Database
-from bot.db.key_value import paused
+from bot.db.database import NOW, Database, insert, read_time, upsert
+from bot.db.key_value import IS_PAUSED
 from bot.db.leases import change_rows
-from bot.db.tables import generations, key_value, requests, timers
+from bot.db.tables import IS_BEHIND, UNFINISHED, G, R, generations, key_value, requests, timers
 from bot.errors import DatabaseUnavailable, FeishuAction, FeishuError, SendDelayed
 from bot.logs import get_logger
 from bot.models import State
@@ -24,48 +24,39 @@ from bot.timings import Timings
 log = get_logger(__name__)
 
 
-def timer_runs(database: Database, name: ColumnElement[str]) -> ColumnElement[bool]:
+def timer_runs(name: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     """The condition that a timer has not run out."""
-    return exists().where(timers.c.name == name, timers.c.next_at > database.now)
+    return sa.exists().where(timers.c.name == name, timers.c.next_at > NOW)
 
 
-def set_timer(database: Database, connection: Connection, name: str, *, seconds: float) -> None:
+def set_timer(connection: sa.Connection, name: str, *, seconds: float) -> None:
     """Lets a timer run for so many seconds; one that runs longer is not shortened."""
-    next_at = database.now + seconds
-    row = database.insert(timers).values(name=name, next_at=next_at)
-    is_later = timers.c.next_at < next_at
-    connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"next_at": next_at}, where=is_later))
+    next_at = NOW + seconds
+    upsert(connection, timers, timers.c.next_at < next_at, name=name, next_at=next_at)
 
 
-def is_model_held(database: Database, model: ColumnElement[str]) -> ColumnElement[bool]:
+def is_model_held(model: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     """The condition that no call of a model may be made now: the bot is paused, or the platform says it is busy."""
-    return or_(paused(), timer_runs(database, literal("model:").concat(model)))
+    return sa.or_(IS_PAUSED, timer_runs(sa.literal("model:").concat(model)))
 
 
-def pause_model(database: Database, connection: Connection, model: str, *, seconds: float) -> None:
+def pause_model(connection: sa.Connection, model: str, *, seconds: float) -> None:
     """Lets no call of a model be made for so many seconds."""
-    set_timer(database, connection, f"model:{model}", seconds=seconds)
+    set_timer(connection, f"model:{model}", seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodicLock:
-    """A job that one process at a time does now and then, for all of them.
-
-    After ``seconds`` another process may take over a job that has stopped.
-    """
+    """A job that one process at a time does now and then, for all of them."""
 
     database: Database
     name: str
-    seconds: float
+    seconds: float  # after which another process may take over a job that has stopped
 
     def take(self) -> bool:
         """Takes the lock; false when the job is not due, or another process does it."""
-        now = self.database.now
-        values = {"next_at": now + self.seconds}
-        row = self.database.insert(timers).values(name=self.name, **values)
-        taken = row.on_conflict_do_update(index_elements=["name"], set_=values, where=timers.c.next_at <= now)
         with self.database.write() as connection:
-            return connection.execute(taken.returning(timers.c.name)).first() is not None
+            return upsert(connection, timers, timers.c.next_at <= NOW, name=self.name, next_at=NOW + self.seconds)
 
     def keep(self) -> None:
         """Keeps the lock for another ``seconds``, as the work goes on."""
@@ -73,9 +64,8 @@ class PeriodicLock:
 
     def end(self, seconds: float) -> None:
         """Makes the job due again after so many seconds."""
-        next_at = self.database.now + seconds
         with self.database.write() as connection:
-            connection.execute(update(timers).where(timers.c.name == self.name).values(next_at=next_at))
+            connection.execute(sa.update(timers).where(timers.c.name == self.name).values(next_at=NOW + seconds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,38 +104,37 @@ class SendRateLimiter:
         with self.database.write(step="requests.reserve") as connection:
             if len(rows := self._locked(connection, target)) < len(buckets):
                 # What is not there yet cannot be locked: of several who came first, each would count from nothing.
-                add = self.database.insert(timers).on_conflict_do_nothing(index_elements=["name"])
+                add = insert(connection, timers).on_conflict_do_nothing()
                 connection.execute(add, [{"name": name, "next_at": 0.0} for name in sorted(buckets)])
                 rows = self._locked(connection, target)
-            now = self.database.time(connection)
+            now = read_time(connection)
             # The clean-up may have taken a row of long ago meanwhile.
             ends = {name: max(rows.get(name, 0.0), now) for name in buckets}
             wait = max(bucket.wait(ends[name] - now) for name, bucket in buckets.items())
             if wait > 0:
                 return wait
-            next_at = case(
-                {name: ends[name] + 1 / bucket.rate for name, bucket in buckets.items()}, value=timers.c.name
-            )
-            connection.execute(update(timers).where(timers.c.name.in_(buckets)).values(next_at=next_at))
+            next_at = {name: ends[name] + 1 / bucket.rate for name, bucket in buckets.items()}
+            reserved = sa.update(timers).where(timers.c.name.in_(buckets))
+            connection.execute(reserved.values(next_at=sa.case(next_at, value=timers.c.name)))
             return 0.0
 
-    def _locked(self, connection: Connection, target: str) -> dict[str, float]:
-        names = timers.c.name.in_((target, *_ALL))
-        rows = select(timers.c.name, timers.c.next_at).where(names).order_by(timers.c.name).with_for_update()
-        return dict(connection.execute(rows).all())
-
-    def messages_left(self, connection: Connection) -> int:
-        """How many messages may be sent now, to whichever chats."""
-        ahead = select(timers.c.name, timers.c.next_at - self.database.now).where(timers.c.name.in_(_ALL))
-        seconds = dict(connection.execute(ahead).all())
-        left = (bucket.burst - max(seconds.get(name, 0.0), 0.0) * bucket.rate for name, bucket in _ALL.items())
-        return max(int(min(left)), 0)
+    def _locked(self, connection: sa.Connection, target: str) -> dict[str, float]:
+        rows = sa.select(timers.c.name, timers.c.next_at).where(timers.c.name.in_((target, *_ALL)))
+        return dict(connection.execute(rows.order_by(timers.c.name).with_for_update()).all())
 
     def hold(self, seconds: float) -> None:
         """Lets nothing be sent for so many seconds: the platform has said so."""
         burst = (SECOND.burst - 1) / SECOND.rate
         with self.database.write(step="requests.hold") as connection:
-            set_timer(self.database, connection, "second", seconds=seconds + burst)
+            set_timer(connection, "second", seconds=seconds + burst)
+
+
+def messages_left(connection: sa.Connection) -> int:
+    """How many messages may be sent now, to whichever chats."""
+    ahead = sa.select(timers.c.name, timers.c.next_at - NOW).where(timers.c.name.in_(_ALL))
+    seconds = dict(connection.execute(ahead).all())
+    left = (bucket.burst - max(seconds.get(name, 0.0), 0.0) * bucket.rate for name, bucket in _ALL.items())
+    return max(int(min(left)), 0)
 
 
 KINDS = {
@@ -158,8 +147,13 @@ KINDS = {
 
 _PREFIX = "outage:"
 
-RECENT = 180.0
-"""Seconds without a probe after which nobody waits for an outage any more, so that it is not reported."""
+_PATCHES = sa.and_(R.answer_id.is_not(None), R.delivery_mode == "card")
+_NEXT_CALL = sa.case((_PATCHES, "patch"), (R.kind == "original", "file"), else_="send")
+IS_HELD = timer_runs(sa.literal(_PREFIX).concat(_NEXT_CALL))
+"""The condition that the next call for a request has to wait for the next probe."""
+IS_UPLOAD_HELD = timer_runs(sa.literal(f"{_PREFIX}image"))
+
+RECENT = 180.0  # seconds without a probe after which nobody waits for an outage any more: it is not reported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,24 +168,12 @@ class Outage:
     probes: int = 0
 
 
-def is_held(database: Database) -> ColumnElement[bool]:
-    """The condition that the next call for a request has to wait for the next probe."""
-    patches = and_(requests.c.answer_id.is_not(None), requests.c.delivery_mode == "card")
-    call = case((patches, "patch"), (requests.c.kind == "original", "file"), else_="send")
-    return timer_runs(database, literal(_PREFIX).concat(call))
-
-
-def is_upload_held(database: Database) -> ColumnElement[bool]:
-    """The condition that uploads of images have to wait for the next probe."""
-    return timer_runs(database, literal(f"{_PREFIX}image"))
-
-
 def current_outages(database: Database) -> list[Outage]:
     """The outages that something waits for, in the order of their kinds."""
     statement = (
-        select(key_value.c.value)
+        sa.select(key_value.c.value)
         .join(timers, timers.c.name == key_value.c.name)
-        .where(key_value.c.name.startswith(_PREFIX), timers.c.next_at > database.now - RECENT)
+        .where(key_value.c.name.startswith(_PREFIX), timers.c.next_at > NOW - RECENT)
         .order_by(key_value.c.name)
     )
     with database.read() as connection:
@@ -244,14 +226,13 @@ class Outages:
     def _take_probe(self, name: str) -> bool:
         """Whether the call is a probe, which moves the next one away."""
         with self.database.read() as connection:
-            if connection.scalar(select(key_value.c.name).where(key_value.c.name == name)) is None:
+            if connection.scalar(sa.select(key_value.c.name).where(key_value.c.name == name)) is None:
                 return False
         with self.database.write(step="outages.probe") as connection:
             outage = _locked_outage(connection, name)
             if outage is None:
                 return False
-            left = select(timers.c.next_at - self.database.now).where(timers.c.name == name)
-            wait = connection.scalar(left) or 0.0
+            wait = connection.scalar(sa.select(timers.c.next_at - NOW).where(timers.c.name == name)) or 0.0
             if wait > 0:
                 # What waits is not looked at before the probe, and must not wait beyond the end of the outage.
                 raise SendDelayed(min(wait, self.pace.poll))
@@ -262,20 +243,18 @@ class Outages:
         reason, fix = self.explain(error)
         with self.database.write(step="outages.begin") as connection:
             before = _locked_outage(connection, f"{_PREFIX}{call}")
-            since = before.since if before else self.database.time(connection)
-            probes = before.probes if before else 0
+            since, probes = (before.since, before.probes) if before else (read_time(connection), 0)
             outage = Outage(call=call, since=since, reason=reason, fix=fix, code=error.code, probes=probes)
             self._store(connection, outage, next_probe=before is None)
         if before is None:
             log.error("Feishu outage", call=call, code=error.code, reason=reason, fix=fix)
             self.on_begin()
 
-    def _store(self, connection: Connection, outage: Outage, *, next_probe: bool) -> None:
+    def _store(self, connection: sa.Connection, outage: Outage, *, next_probe: bool) -> None:
         name = f"{_PREFIX}{outage.call}"
-        self.database.upsert(connection, key_value, name=name, value=json.dumps(asdict(outage)))
+        upsert(connection, key_value, name=name, value=json.dumps(asdict(outage)))
         if next_probe:
-            next_at = self.database.now + self.pace.probe_after(outage.probes)
-            self.database.upsert(connection, timers, name=name, next_at=next_at)
+            upsert(connection, timers, name=name, next_at=NOW + self.pace.probe_after(outage.probes))
 
     def _end(self, call: str) -> None:
         name = f"{_PREFIX}{call}"
@@ -286,19 +265,16 @@ class Outages:
             if outage.probes > 1:
                 # What was refused waits for longer than it has to. After a single refusal it does not: that may have
                 # been about one chat, which would then be tried again and again.
-                for table, is_refused in (
-                    (generations, generations.c.state == State.MADE),
-                    (requests, requests.c.published_version < requests.c.desired_version),
-                ):
-                    waits = and_(is_refused, table.c.ended_at.is_(None), table.c.due_at > self.database.now)
-                    change_rows(connection, table, waits, {"due_at": 0.0})
+                made = sa.and_(UNFINISHED, G.state == State.MADE)
+                for table, is_refused in ((generations, made), (requests, IS_BEHIND)):
+                    change_rows(connection, table, sa.and_(is_refused, table.c.due_at > NOW), {"due_at": 0.0})
             for table in (timers, key_value):
-                connection.execute(delete(table).where(table.c.name == name))
-            seconds = round(self.database.time(connection) - outage.since)
+                connection.execute(sa.delete(table).where(table.c.name == name))
+            seconds = round(read_time(connection) - outage.since)
         log.warning("Feishu outage over", call=call, seconds=seconds)
         self.on_end()
 
 
-def _locked_outage(connection: Connection, name: str) -> Outage | None:
-    value = connection.scalar(select(key_value.c.value).where(key_value.c.name == name).with_for_update())
+def _locked_outage(connection: sa.Connection, name: str) -> Outage | None:
+    value = connection.scalar(sa.select(key_value.c.value).where(key_value.c.name == name).with_for_update())
     return Outage(**json.loads(value)) if value else None

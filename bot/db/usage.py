@@ -11,45 +11,39 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+import sqlalchemy as sa
 
-from bot.db.database import Database
+from bot.db.database import Database, insert
 from bot.db.key_value import is_paused
-from bot.db.tables import FEISHU_CALLS, WAITS, G, R, monthly_usage, requests
+from bot.db.tables import FEISHU_CALLS, UNFINISHED, WAITS, G, R, monthly_usage, requests
 from bot.errors import DatabaseUnavailable
 from bot.options import Options
 from bot.timings import BillingPeriods
 
 MINUTE = 60.0
+UNCOUNTED = frozenset({"token", "endpoint"})  # the calls that Feishu's plan does not count
 
-UNCOUNTED = frozenset({"token", "endpoint"})
-"""Calls that Feishu's plan does not count."""
-
-_ROWS = func.count()
-_CALLS = func.sum(G.calls_billed + case((WAITS, 1), else_=0))
-"""The calls that were made, and one for each image that waits."""
+_ROWS = sa.func.count()
+# The calls that were made, and one for each image that waits.
+_CALLS = sa.func.sum(G.calls_billed + sa.case((WAITS, 1), else_=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaUsage:
-    """Images at one moment: of the senders who were asked for, and of the team by model.
+    """Images at one moment: by sender of those who were asked for, and of the team by model.
 
-    ``today`` are the paid calls of what a sender asked for today, and one for each image of it that waits. A call
-    counts as it does in the budget: also when its image was cancelled, failed or was recalled meanwhile. ``planned``
-    are the month's calls that were made, and one for each image that waits: for its first, or for another one since a
-    crash hid the outcome of that. ``recent`` are the answered messages and card actions of the last :data:`MINUTE`, by
-    sender, and ``warned`` are how many of them said that there were too many.
+    Calls count as in the budget, also when their image was cancelled, failed or was recalled meanwhile; each image that
+    waits counts as one call: its first, or another one since a crash hid the outcome of that.
     """
 
     paused: bool = False
     pending: Counter[str] = field(default_factory=Counter)
-    today: Counter[str] = field(default_factory=Counter)
+    today: Counter[str] = field(default_factory=Counter)  # the calls of what a sender asked for today
     waiting: Counter[str] = field(default_factory=Counter)
-    planned: Counter[str] = field(default_factory=Counter)
-    recent: Counter[str] = field(default_factory=Counter)
-    warned: Counter[str] = field(default_factory=Counter)
-    budgets: dict[str, Counter[str]] = field(default_factory=dict)
-    """The same as ``planned``, of each person and chat that has a budget."""
+    planned: Counter[str] = field(default_factory=Counter)  # the month's calls
+    recent: Counter[str] = field(default_factory=Counter)  # by sender, answered messages and presses of a MINUTE
+    warned: Counter[str] = field(default_factory=Counter)  # how many of these said that there were too many
+    budgets: dict[str, Counter[str]] = field(default_factory=dict)  # `planned` of who has a budget
 
     def add(self, sender: str, chat_id: str | None, options: Options) -> None:
         """Counts images that have joined the queue since."""
@@ -64,18 +58,17 @@ class QuotaUsage:
 
 
 def count_images(
-    connection: Connection, senders: Collection[str], *, month: str, day_began: float, at: float
+    connection: sa.Connection, senders: Collection[str], *, month: str, day_began: float, at: float
 ) -> QuotaUsage:
     """Counts for these senders and the team ``at`` a time, in seconds since 1970.
 
-    The counts stay right until the end of a transaction that began with :meth:`Database.lock_admissions`.
+    The counts stay right until the end of a transaction that began with :func:`lock_admissions`.
     """
-    theirs, is_open = G.sender.in_(senders), G.ended_at.is_(None)
-    waiting = _count(connection, G.model, WAITS)
+    theirs, waiting = G.sender.in_(senders), _count(connection, G.model, WAITS)
     return replace(
         count_recent(connection, senders, at=at),
         paused=is_paused(connection),
-        pending=_count(connection, G.sender, theirs, is_open),
+        pending=_count(connection, G.sender, theirs, UNFINISHED),
         today=_count(connection, G.sender, theirs, G.accepted_at >= day_began, number=_CALLS),
         waiting=waiting,
         planned=waiting + spent(connection, month),
@@ -83,16 +76,16 @@ def count_images(
 
 
 def count_budgets(
-    connection: Connection, budgets: Collection[str], *, month: str, began: float
+    connection: sa.Connection, budgets: Collection[str], *, month: str, began: float
 ) -> dict[str, Counter[str]]:
     """Counts a month's calls and waiting images of people (``open_id``) and chats (``chat_id``), by model.
 
     The month ``began`` at this time, in seconds since 1970.
     """
     found: dict[str, Counter[str]] = {who: Counter() for who in budgets}
-    people = select(G.sender, G.model, _CALLS).where(G.sender.in_(budgets), G.accepted_at >= began)
+    people = sa.select(G.sender, G.model, _CALLS).where(G.sender.in_(budgets), G.accepted_at >= began)
     chats = (
-        select(R.chat_id, G.model, _CALLS)
+        sa.select(R.chat_id, G.model, _CALLS)
         .join(requests, R.request_id == G.request_id)
         .where(R.chat_id.in_(budgets), R.accepted_at >= began)
     )
@@ -102,7 +95,7 @@ def count_budgets(
     return found
 
 
-def count_recent(connection: Connection, senders: Collection[str], *, at: float) -> QuotaUsage:
+def count_recent(connection: sa.Connection, senders: Collection[str], *, at: float) -> QuotaUsage:
     """Counts what of these senders was answered in the minute before ``at``, in seconds since 1970; nothing else."""
     lately = R.sender.in_(senders), R.accepted_at > at - MINUTE
     return QuotaUsage(
@@ -112,25 +105,35 @@ def count_recent(connection: Connection, senders: Collection[str], *, at: float)
 
 
 def _count(
-    connection: Connection, by: ColumnElement[str], *conditions: ColumnElement[bool], number: ColumnElement[Any] = _ROWS
+    connection: sa.Connection, by: Any, *conditions: sa.ColumnElement[bool], number: sa.ColumnElement[Any] = _ROWS
 ) -> Counter[str]:
-    rows = connection.execute(select(by, number).where(*conditions).group_by(by))
+    rows = connection.execute(sa.select(by, number).where(*conditions).group_by(by))
     return Counter({name: int(count) for name, count in rows})
 
 
-def add_usage(database: Database, connection: Connection, *, month: str, name: str, count: int) -> None:
+def add_usage(connection: sa.Connection, *, month: str, name: str, count: int) -> None:
     """Adds to a month's images of a model, or takes back what was not billed."""
     if count:
-        row = database.insert(monthly_usage).values(month=month, name=name, count=count)
+        row = insert(connection, monthly_usage).values(month=month, name=name, count=count)
         added = {"count": monthly_usage.c.count + count}
         connection.execute(row.on_conflict_do_update(index_elements=["month", "name"], set_=added))
 
 
-def spent(connection: Connection, month: str) -> Counter[str]:
+def _usage(connection: sa.Connection, month: str) -> Counter[str]:
+    rows = sa.select(monthly_usage.c.name, monthly_usage.c.count).where(monthly_usage.c.month == month)
+    return Counter(dict(connection.execute(rows).all()))
+
+
+def spent(connection: sa.Connection, month: str) -> Counter[str]:
     """The images of a month by model, those whose call is under way included."""
-    usage = monthly_usage.c
-    images = select(usage.name, usage.count).where(usage.month == month, usage.name != FEISHU_CALLS)
-    return Counter(dict(connection.execute(images).all()))
+    images = _usage(connection, month)
+    del images[FEISHU_CALLS]
+    return images
+
+
+def feishu_calls(connection: sa.Connection, month: str) -> int:
+    """The calls to Feishu of a month that all processes have stored."""
+    return _usage(connection, month)[FEISHU_CALLS]
 
 
 def yuan(images: Mapping[str, int], prices: Mapping[str, float]) -> float:
@@ -138,19 +141,9 @@ def yuan(images: Mapping[str, int], prices: Mapping[str, float]) -> float:
     return sum(count * prices.get(model, 0.0) for model, count in images.items())
 
 
-def feishu_calls(connection: Connection, month: str) -> int:
-    """The calls to Feishu of a month that all processes have stored."""
-    usage = monthly_usage.c
-    statement = select(usage.count).where(usage.month == month, usage.name == FEISHU_CALLS)
-    return connection.scalar(statement) or 0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiUsageCounter:
-    """Counts calls to Feishu in memory, and stores the counts now and then.
-
-    A killed process loses what it has counted since it stored last.
-    """
+    """Counts calls to Feishu in memory; a killed process loses what it has counted since it stored last."""
 
     database: Database
     periods: BillingPeriods
@@ -173,7 +166,7 @@ class ApiUsageCounter:
         try:
             with self.database.write() as connection:
                 for month, calls in sorted(taken.items()):
-                    add_usage(self.database, connection, month=month, name=FEISHU_CALLS, count=calls)
+                    add_usage(connection, month=month, name=FEISHU_CALLS, count=calls)
         except DatabaseUnavailable:
             with self._lock:
                 self._unstored.update(taken)

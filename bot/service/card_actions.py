@@ -105,8 +105,8 @@ class CardActionHandler:
 
     def _again(self, action: CardAction, request: Request) -> Toast:
         with self.requests.database.read() as connection:
-            states = {row.state for row in generations_of(connection, request.request_id)}
-        if action.message_id == request.answer_id and not all(State(state).ended for state in states):
+            states = {image.state for image in generations_of(connection, request.request_id)}
+        if action.message_id == request.answer_id and not all(state.ended for state in states):
             # The button was pressed twice: its images go on already.
             return self.cards.toast("toast.going_on", "info")
         if State.DONE not in states and self._resume_images(request):
@@ -121,7 +121,7 @@ class CardActionHandler:
         if self._resume_images(request, kept=kept):
             return self.cards.toast("toast.resumed", "success")
         with self.requests.database.write(step="card_actions.reopen") as connection:
-            if all(row.ended_at is not None for row in generations_of(connection, request.request_id)):
+            if all(image.state.ended for image in generations_of(connection, request.request_id)):
                 # Its card still offers what is no longer possible.
                 reopen(connection, request.request_id)
                 return self.cards.toast("toast.not_resumed", "info")
@@ -129,7 +129,7 @@ class CardActionHandler:
 
     def _resume_images(self, request: Request, *, kept: bool = False) -> bool:
         with self.requests.database.write(step="card_actions.resume") as connection:
-            return resume_images(self.requests.database, connection, request.request_id, kept=kept) > 0
+            return resume_images(connection, request.request_id, kept=kept) > 0
 
     def _repeat(self, action: CardAction, request: Request) -> Toast:
         options = repeat_options(request.content, PartialOptions(size=action.choice))
@@ -200,7 +200,7 @@ class CardActionHandler:
         if not self._may_change(action, request):
             return self.cards.toast("toast.not_yours", "warning")
         with self.requests.database.write(step="card_actions.cancel") as connection:
-            count = cancel(self.requests.database, connection, [request.request_id])
+            count = cancel(connection, [request.request_id])
         return self.cards.toast("toast.cancelled", "success") if count else self.cards.toast("toast.too_late", "info")
 
     def _may_change(self, action: CardAction, request: Request) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from bot.chat.parsing.tokenizer import ADMINS_ONLY
 from bot.chat.styles import Styles, apply
-from bot.db.database import Database
+from bot.db.database import Database, lock_admissions
 from bot.db.generations import is_free_to_repeat, resume_images
 from bot.db.key_value import Defaults, Preferences, pause, resume
 from bot.db.requests import (
@@ -148,7 +148,7 @@ class RequestService:
     ) -> list[SubmitResult]:
         new = [one.new for one in submissions]
         with self.database.write(step=step) as connection:
-            at = self.database.lock_admissions(connection)
+            at = lock_admissions(connection)
             found = _Admission(
                 known=known_keys(connection, [one.dedup_key for one in new]),
                 duplicates=find_duplicates(connection, new, at=at),
@@ -157,7 +157,7 @@ class RequestService:
                 defaults=self.preferences.read(connection, *{who for one in new for who in (one.sender, one.chat_id)}),
             )
             results = [self._admit(connection, self._draft(one, found), found) for one in submissions]
-            insert_requests(self.database, connection, found.rows, at=at, month=self.limits.periods.month())
+            insert_requests(connection, found.rows, at=at, month=self.limits.periods.month())
         return results
 
     def _draft(self, asked: _Submission, found: _Admission) -> _Submission:
@@ -246,11 +246,11 @@ class RequestService:
                 change_language(connection, sender=new.sender, language=argument)
                 result = {"language": argument}
             case "pause":
-                result = {"changed": pause(self.database, connection, by=new.sender)}
+                result = {"changed": pause(connection, by=new.sender)}
             case "resume":
                 result = {"changed": resume(connection)}
             case "redownload":
-                result = {"count": resume_images(self.database, connection, argument)}
+                result = {"count": resume_images(connection, argument)}
         return result
 
     def _cancel(self, connection: Connection, new: NewRequest) -> _Result:
@@ -262,7 +262,7 @@ class RequestService:
         if number > len(own):
             return UserError(sentence="command.no_such_number", values={"number": str(number), "most": str(len(own))})
         cancelled = own[number - 1 : number] if number else own
-        rows = cancel(self.database, connection, [one.request_id for one in cancelled])
+        rows = cancel(connection, [one.request_id for one in cancelled])
         # Requests from other chats are named only where nobody else reads.
         named = [one.request_id for one in cancelled if new.chat_type == "p2p" or one.chat_id == new.chat_id]
         in_call = Counter(row.model for row in rows if row.calls_billed)
@@ -292,7 +292,7 @@ class RequestService:
                 last = last_prompt(connection, sender=new.sender, chat_id=new.chat_id)
             if last is None or not last.raw_prompt:
                 return new, _GONE
-            free = not command.options.given and is_free_to_repeat(self.database, connection, last.request_id)
+            free = not command.options.given and is_free_to_repeat(connection, last.request_id)
         if free:
             return new, Command(name="redownload", argument=last.request_id)
         options = repeat_options(last.content, command.options)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from pathlib import Path
 
+from bot.db.database import read_time
 from bot.db.reports import recent_failures
 from bot.db.tables import NewRequest
 from bot.errors import FOR_ADMINS
@@ -98,7 +99,7 @@ class AdminAlerts:
     def alert(self, cause: str) -> None:
         """Leaves the messages about something that was seen just now; raises ``DatabaseUnavailable``."""
         with self.requests.database.read() as connection:
-            now = self.requests.database.time(connection)
+            now = read_time(connection)
         self._alert_all(cause, period=self._day(now))
 
     def _day(self, seconds: float) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Table, func, select, true, update
 
-from bot.db.database import Database, read_url
+from bot.db.database import NOW, Database, read_url
 from bot.db.retention import DAY, Retention
 from bot.db.tables import generations, last_served, requests, timers
 from bot.sandbox.faults import FAULTS as ALL
@@ -73,7 +73,7 @@ class Soak:
         """Deletes what ended so many seconds ago, with the bot's own retention."""
         with self.database.write() as connection:
             for table in (generations, requests):
-                old = table.c.ended_at < self.database.now - seconds
+                old = table.c.ended_at < NOW - seconds
                 connection.execute(update(table).where(old).values(ended_at=table.c.ended_at - 60 * DAY))
             connection.execute(update(last_served).values(posted_at=last_served.c.called_at - 60 * DAY))
             connection.execute(update(timers).where(timers.c.name == "clean-up").values(next_at=0.0))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select, update
 
+from bot.db.database import NOW as CLOCK
 from bot.db.database import Database
 from bot.db.tables import generations, requests
 from bot.models import Failure, State
@@ -141,7 +142,7 @@ def end(database: Database, origin: str, *, ago: float, code: str | None) -> Non
     of_request = select(requests.c.request_id).where(requests.c.dedup_key == origin).scalar_subquery()
     change(
         database,
-        update(generations).where(generations.c.request_id == of_request).values(ended_at=database.now - ago, **how),
+        update(generations).where(generations.c.request_id == of_request).values(ended_at=CLOCK - ago, **how),
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import event, func, select, text, update
 
 from bot.background import Background
-from bot.db.database import Database
+from bot.db.database import NOW, Database
 from bot.db.leases import Leases, new_owner
 from bot.db.tables import requests, workers
 from bot.errors import DatabaseUnavailable
@@ -173,7 +173,7 @@ def test_a_lock_that_cannot_be_looked_at(database: Database, tmp_path: Path, cap
             accept(database, f"om_{number}")
             mine = requests.c.dedup_key == f"om_{number}"
             with database.write() as connection:
-                lease = {"owner": owner, "lease_until": database.now + LEASE}
+                lease = {"owner": owner, "lease_until": NOW + LEASE}
                 connection.execute(update(requests).where(mine).values(lease))
         paths = [tmp_path / f"{owner.replace(':', '-')}.lock" for owner in owners]
         paths[0].mkdir()

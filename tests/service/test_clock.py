@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
-from bot.db.database import Database
+from bot.db.database import NOW, Database, insert
 from bot.db.leases import Leases, repair_times, workers_alive
 from bot.db.tables import generations, key_value, requests, timers, workers
 from bot.timings import PlatformClock
@@ -56,7 +56,7 @@ def shift(database: Database, seconds: float) -> None:
 def stored(database: Database, column: object) -> float:
     """The latest of the stored times, in seconds from now."""
     with database.read() as connection:
-        return float(connection.scalar(select(func.max(column) - database.now)) or 0.0)
+        return float(connection.scalar(select(func.max(column) - NOW)) or 0.0)
 
 
 def test_no_stored_time_outlasts_a_step_back(database: Database, tmp_path: Path) -> None:
@@ -64,13 +64,12 @@ def test_no_stored_time_outlasts_a_step_back(database: Database, tmp_path: Path)
     accept(database, "om_1")
     leases = Leases(database, folder=tmp_path, seconds=LEASE)
     leases.beat()
-    now = database.now
     with database.write() as connection:
-        connection.execute(update(requests).values(owner="other", lease_until=now + LEASE, due_at=now + 1))
-        slot = {"owner": "other", "lease_until": now + LEASE, "slot_until": now + 60, "due_at": now + 1}
+        connection.execute(update(requests).values(owner="other", lease_until=NOW + LEASE, due_at=NOW + 1))
+        slot = {"owner": "other", "lease_until": NOW + LEASE, "slot_until": NOW + 60, "due_at": NOW + 1}
         connection.execute(update(generations).values(slot))
         names = ("second", "minute", "oc_1", "om_1", "model:glm-image", "clean-up", "base")
-        connection.execute(database.insert(timers), [{"name": name, "next_at": time.time() + 1} for name in names])
+        connection.execute(timers.insert(), [{"name": name, "next_at": time.time() + 1} for name in names])
     # Shorter than the longest wait, so that only the step itself shows that these times mean nothing.
     shift(database, 600.0)
     assert not workers_alive(database, within=15)
@@ -93,10 +92,10 @@ def test_a_time_that_no_wait_can_mean_counts_as_now(database: Database, name: st
             at = time.time() + seconds
             connection.execute(update(requests).values(due_at=at))
             connection.execute(update(generations).values(due_at=at))
-            row = database.insert(timers).values(name=name, next_at=at)
+            row = insert(connection, timers).values(name=name, next_at=at)
             connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"next_at": at}))
         with database.write() as connection:
-            assert not repair_times(database, connection, lease=LEASE)
+            assert not repair_times(connection, lease=LEASE)
         for column in (requests.c.due_at, generations.c.due_at, timers.c.next_at):
             assert (stored(database, column) > 0) is kept_times
 

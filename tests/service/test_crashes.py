@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy import Connection, event, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from bot.db.database import Database, read_url
+from bot.db.database import NOW, Database, read_url
 from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.leases import Leases
 from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
@@ -273,7 +273,7 @@ def test_a_late_lease_that_is_still_ours_is_renewed(database: Database, leases: 
     with leases.holding(generation.generation_id, since=elapsed_time() - LATE):
         leases.confirm(generation.generation_id)
         with database.read() as connection:
-            until = connection.scalar(select(generations.c.lease_until - database.now))
+            until = connection.scalar(select(generations.c.lease_until - NOW))
         assert 0 < (until or 0) <= leases.seconds
 
 

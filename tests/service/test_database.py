@@ -25,7 +25,7 @@ from sqlalchemy.engine import make_url
 from bot.__main__ import main
 from bot.background import Background
 from bot.cli.check_local import check_database
-from bot.db.database import Database, read_url
+from bot.db.database import Database, notify_workers, read_url
 from bot.db.migrate import migrate
 from bot.db.tables import generations, requests
 from bot.errors import DatabaseUnavailable
@@ -330,7 +330,7 @@ def test_the_listener_opens_a_lost_connection_again_and_leaves_when_it_is_told(p
         def hears() -> bool:
             wake.clear()
             with database.write() as connection:
-                database.notify_workers(connection)
+                notify_workers(connection)
             return wake.wait(0.5)
 
         listener = Listener(read_url(far_url).set(password=SPECIAL), wake=wake, every=NEVER)

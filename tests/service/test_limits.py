@@ -101,7 +101,7 @@ def test_what_was_not_called_for_is_given_back_to_the_day(database: Database) ->
     waiting = accept(database, "om_1", team=limits)
     assert [ask(database, number, team=limits) for number in (2, 3)] == ["accepted", "limit.day"]
     with database.write() as connection:
-        cancel(database, connection, [str(waiting.request_id)])
+        cancel(connection, [str(waiting.request_id)])
     cancel_recalled(database, "om_2")
     assert used(database, limits, "today") == [0]
 
@@ -112,7 +112,7 @@ def fail(database: Database, generation: Generation, *, billed: bool = True) -> 
 
 def cancel_running(database: Database, generation: Generation) -> None:
     with database.write() as connection:
-        cancel(database, connection, [generation.request_id])
+        cancel(connection, [generation.request_id])
     make(database, generation)
 
 
@@ -236,8 +236,8 @@ def test_the_days_end_is_midnight_of_the_teams_zone(database: Database) -> None:
 
 def test_a_paused_bot_accepts_no_prompt(database: Database) -> None:
     with database.write() as connection:
-        assert pause(database, connection, by="ou_admin")
-        assert not pause(database, connection, by="ou_admin")
+        assert pause(connection, by="ou_admin")
+        assert not pause(connection, by="ou_admin")
     assert ask(database, 1) == "limit.paused"
     with database.write() as connection:
         assert resume(connection)
@@ -470,6 +470,6 @@ def test_a_busy_model_is_not_called_sooner_than_was_said(database: Database) -> 
     """A shorter wait after a longer one, as of a second call under way, does not shorten it."""
     for seconds in (60.0, -1.0):
         with database.write() as connection:
-            pause_model(database, connection, "glm-image", seconds=seconds)
+            pause_model(connection, "glm-image", seconds=seconds)
     with database.read() as connection:
-        assert connection.scalar(select(is_model_held(database, literal("glm-image"))))
+        assert connection.scalar(select(is_model_held(literal("glm-image"))))

@@ -26,7 +26,7 @@ from sqlalchemy import text, update
 
 from bot.background import Background
 from bot.cli.check_local import check_bot_findings
-from bot.db.database import Database, read_url
+from bot.db.database import NOW, Database, read_url
 from bot.db.reports import Reports
 from bot.db.tables import generations, key_value, requests
 from bot.db.usage import ApiUsageCounter, add_usage
@@ -160,13 +160,12 @@ def snapshot(database: Database) -> StateSnapshot:
 def test_the_queue_and_the_slots_are_counted_by_model(database: Database) -> None:
     accept(database, "om_1", model="glm-image", count=2)
     accept(database, "om_2", model="cogview-4")
-    now = database.now
     change(
         database,
         update(generations).values(accepted_at=generations.c.accepted_at - 90),
         update(generations)
         .where(generations.c.model == "glm-image", generations.c.index_in_request == 0)
-        .values(state=State.GENERATING, slot_until=now + 60, lease_until=now + 60),
+        .values(state=State.GENERATING, slot_until=NOW + 60, lease_until=NOW + 60),
     )
     models = snapshot(database).models
     assert [(one.waiting, one.slots_taken) for one in models.values()] == [(1, 1), (1, 0)]
@@ -175,9 +174,9 @@ def test_the_queue_and_the_slots_are_counted_by_model(database: Database) -> Non
 
 def test_the_month_is_priced_by_model(database: Database) -> None:
     with database.write() as connection:
-        add_usage(database, connection, month="2026-11", name="glm-image", count=3)
-        add_usage(database, connection, month="2026-11", name="cogview-4", count=5)
-        add_usage(database, connection, month="2026-10", name="cogview-4", count=70)
+        add_usage(connection, month="2026-11", name="glm-image", count=3)
+        add_usage(connection, month="2026-11", name="cogview-4", count=5)
+        add_usage(connection, month="2026-10", name="cogview-4", count=70)
     state = snapshot(database)
     assert state.month_images == 8
     assert state.month_yuan == pytest.approx(0.6)
@@ -258,10 +257,10 @@ def test_people_and_chats_are_listed_by_cost(database: Database) -> None:
     accept(database, "om_3", sender="ou_bob", chat="oc_bob", count=1)
     accept(database, "om_4", sender="ou_cai", chat="oc_cai")
     with database.write() as connection:
-        done = {"state": State.DONE, "ended_at": database.now, "calls_billed": 1}
+        done = {"state": State.DONE, "ended_at": NOW, "calls_billed": 1}
         connection.execute(update(generations).where(generations.c.sender != "ou_cai").values(done))
         failure = Failure(code="insufficient_balance", sentence="failure.balance")
-        failed = {"state": State.FAILED, "ended_at": database.now, "failure": failure}
+        failed = {"state": State.FAILED, "ended_at": NOW, "failure": failure}
         connection.execute(update(generations).where(generations.c.sender == "ou_cai").values(failed))
         connection.execute(update(requests).where(requests.c.chat_id == "oc_bob").values(chat_type="p2p"))
     stats = reports_of(database, limits_of().periods).stats()

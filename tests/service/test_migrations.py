@@ -20,15 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import column, inspect, select, table, text
 
 from bot.__main__ import main
 from bot.db.database import Database, read_url
-from bot.db.migrate import HEAD, MIGRATIONS, current_revision, migrate
+from bot.db.migrate import HEAD, current_revision, migrate
 from bot.db.reports import is_idle
-from bot.db.tables import metadata, requests
+from bot.db.tables import requests
 from bot.errors import SettingsError
 from bot.glm.client import GlmClient
 from bot.options import Options
@@ -65,15 +63,6 @@ def test_a_newer_schema_is_left_alone(database: Database, caplog: pytest.LogCapt
     ]
 
 
-def upgrade_to(database: Database, revision: str) -> None:
-    """Runs the migrations up to one revision."""
-    with database.write() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-
-
 def schema_of(database: Database) -> dict[str, Any]:
     """Columns, keys and indexes of every table, with the conditions of the indexes."""
     found = inspect(database.engine)
@@ -99,30 +88,6 @@ def where(index: Any) -> str | None:
     return None if condition is None else str(condition)
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
-def test_old_revisions_make_the_recorded_schema(empty_url: str, tmp_path: Path, revision: str) -> None:
-    """An empty database that is migrated to an older revision has the schema that this version then had."""
-    with closing(Database(read_url(empty_url))) as database:
-        upgrade_to(database, revision)
-        made = schema_of(database)
-    with another_database(empty_url, tmp_path) as url:
-        load(url, revision)
-        with closing(Database(read_url(url))) as database:
-            assert made == schema_of(database)
-
-
-def test_the_newest_revision_makes_the_tables(empty_url: str) -> None:
-    with closing(Database(read_url(empty_url))) as database:
-        migrate(database)
-        migrated = schema_of(database)
-        with database.write() as connection:
-            names = ", ".join(reversed([table.name for table in metadata.sorted_tables]))
-            for name in names.split(", "):
-                connection.execute(text(f"DROP TABLE {name}"))
-            metadata.create_all(connection)
-        assert schema_of(database) == migrated
-
-
 @contextmanager
 def another_database(like: str, folder: Path) -> Iterator[str]:
     if like.startswith("sqlite"):
@@ -132,10 +97,22 @@ def another_database(like: str, folder: Path) -> Iterator[str]:
             yield url
 
 
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_an_old_database_gets_the_schema_of_a_new_one(empty_url: str, tmp_path: Path, revision: str) -> None:
+    """Migrations and the table definitions agree, with every column, key and index."""
+    load(empty_url, revision)
+    with another_database(empty_url, tmp_path) as url:
+        old, new = Database(read_url(empty_url)), Database(read_url(url))
+        with closing(old), closing(new):
+            assert migrate(old)
+            assert migrate(new)
+            assert schema_of(old) == schema_of(new)
+
+
 def test_what_an_older_version_stored_of_presses_in_groups(empty_url: str) -> None:
     """An example that was pressed in a group was stored as of a direct chat; the upgrade corrects that and no more."""
+    load(empty_url, "0001")
     with closing(Database(read_url(empty_url))) as database:
-        upgrade_to(database, "0001")
         texts = ("sender", "prompt", "asked", "content")
         numbers = ("lease_until", "due_at", "accepted_at", "patches", "wanted", "shown", "attempts", "takeups")
         common: dict[str, Any] = {
@@ -154,7 +131,7 @@ def test_what_an_older_version_stored_of_presses_in_groups(empty_url: str) -> No
         assert migrate(database)
         with database.read() as connection:
             found = dict(connection.execute(select(requests.c.dedup_key, requests.c.chat_type)).all())
-        assert found == {"om_1": "group", "press:1": "group", "press:2": "p2p"}
+        assert {key: found[key] for key in stored} == {"om_1": "group", "press:1": "group", "press:2": "p2p"}
 
 
 DUMPS = Path(__file__).with_name("dumps")

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from bot.db.database import Database, read_url
+from bot.db.database import Database, read_time, read_url
 from bot.db.tables import key_value, requests, timers
 from bot.db.timers import Outages, current_outages
 from bot.errors import FeishuAction, FeishuError, SendDelayed
@@ -206,7 +206,7 @@ def wait_left(database: Database) -> float:
     """The seconds to the next probe; 0 when there is no outage."""
     with database.read() as connection:
         next_at = connection.scalar(select(timers.c.next_at).where(timers.c.name == "outage:send"))
-        return next_at - database.time(connection) if next_at else 0.0
+        return next_at - read_time(connection) if next_at else 0.0
 
 
 def test_the_probes_come_at_growing_intervals(database: Database) -> None:

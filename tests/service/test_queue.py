@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select, update
 
-from bot.db.database import Database
+from bot.db.database import NOW, Database
 from bot.db.generations import GenerationStore
 from bot.db.key_value import Preferences
 from bot.db.reports import Reports
@@ -138,7 +138,7 @@ def rendering_of(database: Database, line: QueueReader) -> RequestRenderer:
         reports=Reports(database=database, prices={}, periods=limits.periods, calls=calls),
         queue=line,
         limits=limits,
-        preferences=Preferences(database, defaults=Options()),
+        preferences=Preferences(defaults=Options()),
     )
 
 
@@ -150,7 +150,7 @@ def test_a_card_is_changed_for_what_has_become_of_its_request(database: Database
     change(
         database,
         update(requests).values(card_state="generating"),
-        update(generations).values(backoff_count=1, due_at=database.now + 60),
+        update(generations).values(backoff_count=1, due_at=NOW + 60),
     )
     assert rendering.render(*store.read(request_id)).state == "backing_off"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
-from bot.db.database import Database, read_url
+from bot.db.database import Database, lock_admissions, read_url
 from bot.db.reports import is_idle
 from bot.db.requests import RequestStore, cancel, cancel_recalled
 from bot.db.tables import NewRequest, fingerprint, generations, requests
@@ -69,7 +69,7 @@ def test_an_acknowledgement_that_comes_too_late(bot: BotUnderTest) -> None:
     user = bot.new_user()
     with bot.app.database.write() as connection:
         # Nothing is accepted before this transaction ends.
-        bot.app.database.lock_admissions(connection)
+        lock_admissions(connection)
         said = user.send()
         wait_for(lambda: len(bot.feishu.attempts) >= 2)
         # From here on the answer may take as long as it likes.
@@ -241,7 +241,7 @@ def test_other_fingerprint_or_person_is_another_request(database: Database) -> N
 def test_what_has_ended_is_made_again(database: Database) -> None:
     first = submit(database, "om_1")
     with database.write() as connection:
-        cancel(database, connection, [str(first.request_id)])
+        cancel(connection, [str(first.request_id)])
     assert submit(database, "om_2").outcome == "accepted"
     cancel_recalled(database, "om_2")
     assert submit(database, "om_3").outcome == "accepted"

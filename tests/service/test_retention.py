@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, func, select, update
 
-from bot.db.database import Database, read_url
+from bot.db.database import NOW, Database, read_url
 from bot.db.key_value import pause, resume
 from bot.db.retention import BATCH, DAY, Retention, forget, stored_of
 from bot.db.tables import (
@@ -48,7 +48,7 @@ def retention(database: Database, *, days: int = 40) -> Retention:
 
 def end_all(database: Database, *, seconds_ago: float) -> None:
     """Lets every request have ended with its generations so long ago."""
-    ended = {"ended_at": database.now - seconds_ago}
+    ended = {"ended_at": NOW - seconds_ago}
     change(database, update(generations).values(state=State.DONE, **ended), update(requests).values(**ended))
 
 
@@ -69,9 +69,9 @@ def test_what_is_younger_or_goes_on_is_kept(database: Database, goes_on: str) ->
     if goes_on == "younger":
         end_all(database, seconds_ago=39 * DAY)
     with database.write() as connection:
-        connection.execute(update(requests).values(accepted_at=database.now - 400 * DAY))
+        connection.execute(update(requests).values(accepted_at=NOW - 400 * DAY))
         if goes_on == "its picture is being made":
-            connection.execute(update(requests).values(ended_at=database.now - 50 * DAY))
+            connection.execute(update(requests).values(ended_at=NOW - 50 * DAY))
     retention(database).clean()
     assert [count_rows(database, table) for table in (requests, generations)] == [1, 1]
 
@@ -105,7 +105,7 @@ def test_one_process_a_day_cleans_up(database: Database) -> None:
         results = list(pool.map(lambda _: retention(database).clean(), range(4)))
     assert sorted(result is None for result in results) == [False, True, True, True]
     assert retention(database).clean() is None
-    change(database, update(timers).values(next_at=database.now - 1))
+    change(database, update(timers).values(next_at=NOW - 1))
     assert retention(database).clean() is not None
 
 
@@ -120,7 +120,7 @@ def test_a_process_that_leaves_hands_its_turn_over(database: Database) -> None:
 def test_what_stands_beside_the_requests_is_forgotten_too(database: Database) -> None:
     """Who was served, who sent when, which workers lived, what was spent two years ago: none of it piles up."""
     with database.read() as connection:
-        now = connection.scalar(select(database.now)) or 0.0
+        now = connection.scalar(select(NOW)) or 0.0
     for age, name in ((41 * DAY, "old"), (0.0, "new")):
         add_row(database, last_served, sender=f"ou_{name}", model="glm-image", called_at=now - age)
         add_row(database, timers, name=f"oc_{name}", next_at=now - age + 5)
@@ -150,7 +150,7 @@ ORIGINAL = "g_ann.jpg"
 
 def end(database: Database, person: str) -> None:
     """Lets everything that a person asked for have ended, with a picture."""
-    done: dict[str, Any] = {"ended_at": database.now, "owner": None}
+    done: dict[str, Any] = {"ended_at": NOW, "owner": None}
     change(
         database,
         update(generations).where(generations.c.sender == person).values(state=State.DONE, cache_name=ORIGINAL, **done),
@@ -176,7 +176,7 @@ def fill(database: Database) -> None:
             add_row(database, timers, name=name, next_at=1.0)
     add_row(database, monthly_usage, month="2026-11", name="glm-image", count=4)
     with database.write() as connection:
-        pause(database, connection, by=ANN)
+        pause(connection, by=ANN)
 
 
 def everything(database: Database) -> str:
@@ -207,7 +207,7 @@ def test_a_message_that_comes_again_is_not_paid_for_again(database: Database) ->
     end(database, ANN)
     with database.write() as connection:
         old = requests.c.dedup_key == "om_old"
-        connection.execute(update(requests).where(old).values(accepted_at=database.now - 90_000))
+        connection.execute(update(requests).where(old).values(accepted_at=NOW - 90_000))
     forget(database, ANN)
     assert accept(database, "om_young", sender=ANN).outcome == "repeated"
     assert count_rows(database, requests) == 1

@@ -79,12 +79,12 @@ def test_a_call_that_hangs_frees_its_slot_at_its_deadline(database: Database) ->
     assert store.made_ids(limit=5) == [hanging.generation_id]
 
 
-SINCE_THE_LOOK: dict[str, Callable[[Database, Connection], object]] = {
+SINCE_THE_LOOK: dict[str, Callable[[Connection], object]] = {
     "an admin has paused the bot": partial(pause, by="ou_admin"),
     "the platform was busy": partial(pause_model, model="glm-image", seconds=60),
-    "it was put off": lambda _, connection: connection.execute(update(generations).values(due_at=4e9)),
-    "it was cancelled": lambda _, connection: connection.execute(update(generations).values(ended_at=1.0)),
-    "its card is gone": lambda _, connection: connection.execute(update(requests).values(answer_id=None)),
+    "it was put off": lambda connection: connection.execute(update(generations).values(due_at=4e9)),
+    "it was cancelled": lambda connection: connection.execute(update(generations).values(ended_at=1.0)),
+    "its card is gone": lambda connection: connection.execute(update(requests).values(answer_id=None)),
 }
 
 
@@ -97,7 +97,7 @@ def test_a_look_that_is_out_of_date_claims_nothing(database: Database, since: st
     waiting = store.next_waiting("glm-image")
     assert waiting is not None
     with database.write() as connection:
-        SINCE_THE_LOOK[since](database, connection)
+        SINCE_THE_LOOK[since](connection)
     assert store.claim_slot(waiting[0], lease=LEASE, slots=1, deadline=180) is None
 
 
@@ -189,15 +189,15 @@ def test_a_cancelled_image_is_kept_for_a_day(database: Database, hours: float, k
     accept(database)
     generation = claimed(database)
     with database.write() as connection:
-        cancel(database, connection, [generation.request_id])
+        cancel(connection, [generation.request_id])
     store = GenerationStore(database, "me")
     assert not make(database, generation)
     with database.write() as connection:
         ago = generations.c.ended_at - hours * 3_600
         connection.execute(update(generations).values(ended_at=ago))
     with database.write() as connection:
-        assert resume_images(database, connection, generation.request_id) == 0
-        assert resume_images(database, connection, generation.request_id, kept=True) == kept
+        assert resume_images(connection, generation.request_id) == 0
+        assert resume_images(connection, generation.request_id, kept=True) == kept
     assert store.made_ids(limit=5) == [generation.generation_id] * kept
 
 

@@ -49,7 +49,7 @@ def reception_of(database: Database, team: Team | None = None) -> RequestService
     """What accepts arrivals for a test's team."""
     team = team or Team()
     styles = Styles.load(config_folder({}))
-    preferences = Preferences(database, defaults=Options())
+    preferences = Preferences(defaults=Options())
     return RequestService(
         database=database,
         limits=limits_of(team),
@@ -116,7 +116,7 @@ def change(database: Database, *statements: Executable) -> None:
 
 
 def add_row(database: Database, table: Table, **values: Any) -> None:
-    change(database, database.insert(table).values(**values))
+    change(database, table.insert().values(**values))
 
 
 def answer(database: Database, *, owner: str = "me") -> list[Request]:

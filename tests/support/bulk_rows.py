@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from bot.db.database import Database
+from bot.db.database import NOW, Database
 from bot.db.retention import DAY
 from bot.db.tables import generations, requests
 from bot.models import State
@@ -33,7 +33,7 @@ def add_finished(
     ago.
     """
     with database.read() as connection:
-        now = float(connection.scalar(select(database.now)) or 0.0)
+        now = float(connection.scalar(select(NOW)) or 0.0)
     rows = _rows(number, people=people, first=now - ended_ago - days * DAY, step=days * DAY / number, mark=mark)
     with database.write() as connection:
         while chunk := [row for row, _ in zip(rows, range(CHUNK), strict=False)]:

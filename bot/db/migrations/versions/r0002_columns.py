@@ -1,7 +1,5 @@
 """Columns added since the first schema; the chat type of what a button asked for in a group."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,19 +8,13 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Adds the columns, and corrects rows that an example's button stored as of a direct chat."""
     op.add_column("generations", sa.Column("file_key", sa.Text(), nullable=True))
     op.add_column("generations", sa.Column("platform_request_id", sa.Text(), nullable=True))
     # The message_id of the message whose prompt a request repeats or edits.
     op.add_column("requests", sa.Column("source", sa.Text(), nullable=True))
-    op.create_index(
-        "requests_of_source",
-        "requests",
-        ["source"],
-        unique=False,
-        sqlite_where=sa.text("source IS NOT NULL"),
-        postgresql_where=sa.text("source IS NOT NULL"),
-    )
+    where = sa.text("source IS NOT NULL")
+    op.create_index("requests_of_source", "requests", ["source"], sqlite_where=where, postgresql_where=where)
+    # Rows that an example's button stored as of a direct chat.
     op.execute(
         "UPDATE requests SET chat_type = 'group' WHERE chat_type = 'p2p' AND chat_id IN"
         " (SELECT chat_id FROM requests WHERE chat_type = 'group')"

@@ -3,8 +3,6 @@
 Both engines rename the columns in the conditions of partial indexes.
 """
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -42,29 +40,23 @@ COLUMNS = {
     "served": {"posted_at": "called_at"},
 }
 TABLES = {"sends": "sent_messages", "served": "last_served", "kept": "key_value", "paces": "timers"}
+# The old and the new name, table, columns, condition.
 INDEXES = (
     (
-        "requests_unshown",
-        "requests_due",
-        "requests",
-        ["due_at"],
+        *("requests_unshown", "requests_due", "requests", "due_at"),
         "published_version < desired_version AND ended_at IS NULL",
     ),
-    ("requests_of_person", "requests_of_sender", "requests", ["sender", "accepted_at"], None),
-    ("generations_of_person", "generations_of_sender", "generations", ["sender", "accepted_at"], None),
-    ("generations_slots", "generations_in_slots", "generations", ["model"], "slot_until IS NOT NULL"),
+    ("requests_of_person", "requests_of_sender", "requests", "sender accepted_at", None),
+    ("generations_of_person", "generations_of_sender", "generations", "sender accepted_at", None),
+    ("generations_slots", "generations_in_slots", "generations", "model", "slot_until IS NOT NULL"),
     (
-        "generations_unrecorded",
-        "generations_unexported",
-        "generations",
-        ["ended_at"],
+        *("generations_unrecorded", "generations_unexported", "generations", "ended_at"),
         "exported IS NULL AND ended_at IS NOT NULL",
     ),
 )
 
 
 def upgrade() -> None:
-    """Renames everything; no row is lost."""
     for table, columns in COLUMNS.items():
         for old, new in columns.items():
             op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
@@ -78,14 +70,9 @@ def upgrade() -> None:
     for old, new, table, of, where in INDEXES:
         op.drop_index(old)
         condition = sa.text(where) if where else None
-        op.create_index(new, table, of, sqlite_where=condition, postgresql_where=condition)
-    op.create_table(
-        "monthly_usage",
-        sa.Column("month", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("month", "name"),
-    )
+        op.create_index(new, table, of.split(), sqlite_where=condition, postgresql_where=condition)
+    key = sa.Column("month", sa.Text(), primary_key=True), sa.Column("name", sa.Text(), primary_key=True)
+    op.create_table("monthly_usage", *key, sa.Column("count", sa.Integer(), nullable=False))
     op.execute("INSERT INTO monthly_usage (month, name, count) SELECT month, model, images FROM spending")
     op.execute("INSERT INTO monthly_usage (month, name, count) SELECT month, 'feishu_calls', calls FROM feishu_calls")
     op.drop_table("spending")

@@ -1,7 +1,5 @@
 """Indexes by which the result that a message replies to is found."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,7 +8,6 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Adds the indexes."""
     condition = sa.text("answer_id IS NOT NULL")
     op.create_index("requests_of_answer", "requests", ["answer_id"], sqlite_where=condition, postgresql_where=condition)
     op.create_index("sent_messages_of_message", "sent_messages", ["message_id"])

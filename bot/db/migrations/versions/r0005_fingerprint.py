@@ -1,7 +1,5 @@
 """The column by which a second press or message is recognized; the seconds of calls in their index."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,7 +8,6 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Adds the column, and recreates the index."""
     op.add_column("requests", sa.Column("fingerprint", sa.Text(), nullable=True))
     op.drop_index("generations_timed")
     where = sa.text("call_seconds IS NOT NULL")
