@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import connection
+from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -21,16 +23,36 @@ PRELOADED = [
     *("alembic.config", "psycopg", "PIL.JpegImagePlugin", "tests.support.forkserver_ready"),
 ]
 
-_starting = threading.Lock()
+_polling = threading.Lock()
+
+
+class _Process(ForkServerProcess):
+    """Can be waited for in one thread while another starts a process, which polls all others for their exit codes.
+
+    Of two polls at the same moment, one would read the code, and the other the end of the pipe, which counts as 255.
+    """
+
+    def join(self, timeout: float | None = None) -> None:
+        connection.wait([self.sentinel], timeout)
+        with _polling:
+            super().join(0)
+
+    def is_alive(self) -> bool:
+        with _polling:
+            return super().is_alive()
+
+    @property
+    def exitcode(self) -> int | None:
+        with _polling:
+            return super().exitcode
 
 
 def start(run: Callable[..., object], *given: object, daemon: bool = True) -> BaseProcess:
     """Starts ``run(*given)`` in a process of its own; a daemon ends with this one, and can start no processes."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    process = context.Process(target=run, args=given, daemon=daemon)
-    # The module keeps a set of all processes, which is not made for several threads.
-    with _starting:
+    process = _Process(target=run, args=given, daemon=daemon)
+    with _polling:
         process.start()
     return process
 
