@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
@@ -162,7 +161,7 @@ class FeishuClient:
 
     domain: str  # the platform's origin: https://open.feishu.cn, https://open.larksuite.com or a stand-in's
     app_id: str
-    app_secret: str
+    app_secret: str  # may be replaced at any time; the next token is fetched with it
     transport: httpx.BaseTransport | None = None  # replaces the network
     proxy: str = ""  # replaces the proxy that the environment names
     ca_file: str = ""  # certificate authorities that are trusted in addition
@@ -179,10 +178,7 @@ class FeishuClient:
         headers = {"User-Agent": "feishu-glm-image-bot"}
         transport = self.transport or network(self.domain, proxy=self.proxy, ca_file=self.ca_file)
         self._http = httpx.Client(transport=transport, headers=headers)
-        path = "/open-apis/auth/v3/tenant_access_token/internal"
-        body = {"app_id": self.app_id, "app_secret": self.app_secret}
-        fetch = partial(self.exchange, "token", "POST", path, read=_parse_token, body=body)
-        self._token = TenantToken(fetch, clock=self.clock)
+        self._token = TenantToken(self._fetch_token, clock=self.clock)
 
     def bot_info(self) -> BotInfo:
         """The bot itself (../client-docs/bot-v3/obtain-bot-information); the call counts towards the monthly quota."""
@@ -301,6 +297,13 @@ class FeishuClient:
 
     def close(self) -> None:
         self._http.close()
+
+    def _fetch_token(self) -> tuple[str, float]:
+        path = "/open-apis/auth/v3/tenant_access_token/internal"
+        # The secret of this moment: a new one may have been set since the start.
+        body = {"app_id": self.app_id, "app_secret": self.app_secret}
+        token: tuple[str, float] = self.exchange("token", "POST", path, read=_parse_token, body=body)
+        return token
 
     def _send(
         self,

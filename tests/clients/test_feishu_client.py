@@ -189,6 +189,14 @@ def test_a_refused_token_is_replaced_once_and_the_call_repeated(served: Platform
     assert (len(served.tokens), len(served.calls)) == (tokens + 1, calls + 2)
 
 
+def test_the_next_token_is_fetched_with_a_secret_that_was_replaced(served: Platform, client: FeishuClient) -> None:
+    client.patch("om_1", content="{}")
+    client.app_secret = "not-a-real-secret-either"
+    served.answers.append(refuse_token(99991663))
+    client.patch("om_1", content="{}")
+    assert [token.json()["app_secret"] for token in served.tokens] == [SECRET, "not-a-real-secret-either"]
+
+
 def test_twenty_threads_share_one_token(served: Platform, client: FeishuClient) -> None:
     start = threading.Barrier(20)
 
