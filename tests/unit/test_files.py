@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -182,3 +183,15 @@ def test_the_file_appears_whole_and_alone_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), AtomicFile(str(target.parent / "other.png")):
         raise KeyboardInterrupt
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_signal_right_after_the_file_was_made_leaves_none(tmp_path: Path) -> None:
+    def strike(_frame: object, event: str, called: object) -> None:
+        if event == "c_return" and called is os.open:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    sys.setprofile(strike)
+    with pytest.raises(KeyboardInterrupt):
+        AtomicFile(str(tmp_path / "image.png"))
+    assert list(tmp_path.iterdir()) == []
