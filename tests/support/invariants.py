@@ -98,10 +98,13 @@ def _may_be_billed(call: GlmCall) -> bool:
 
 
 def _repeated_uploads(feishu: FeishuStandIn, *, kills: int) -> Iterator[str]:
-    """An image that was uploaded again although the bot had learnt of the first upload."""
+    """An image that was uploaded again although the bot had learnt of the first upload.
+
+    A kill may hide one upload of each image: of several that were on their way.
+    """
     unknown = sum(call.code == 0 and call.fault in WIRE_FAULTS for call in feishu.calls_named("image"))
     seen = Counter(one.content for one in feishu.uploads.values() if one.kind == "image" and one.owner == feishu.app_id)
-    if (again := seen.total() - len(seen)) > unknown + kills:
+    if (again := sum(max(0, uploads - 1 - kills) for uploads in seen.values())) > unknown:
         yield f"{again} images were uploaded again"
 
 
