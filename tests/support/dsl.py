@@ -594,6 +594,8 @@ def variables_for(feishu: FeishuStandIn, *, folder: Path) -> dict[str, str]:
         "ZHIPU_API_KEY": FAKE_KEY,
         "BOT_DATA_DIR": str(folder),
         "BOT_SERVER_HOST": "127.0.0.1",
+        # Each is started anew with every bot.
+        "BOT_SERVER_THREADS": "8",
         # Many prompts of the tests are no descriptions of anything.
         "BOT_CHAT_CONFIRM": "never",
         # The people of the tests write faster than people do.

@@ -38,7 +38,7 @@ def render(prompt: str, *, width: int, height: int, image_id: str, watermark: bo
     is_poster = bool(_WITH_WORDS.search(prompt)) == (number % 2 == 0)
     draw = _draw_poster if is_poster else _draw_landscape
     draw(image, rng)
-    image = image.resize((width, height), Image.Resampling.BICUBIC)
+    image = image.resize((width, height), Image.Resampling.BILINEAR)
     if is_poster:
         _write_title(image, prompt)
     _mark(image, prompt, watermark=watermark)
@@ -82,7 +82,9 @@ def _draw_poster(image: Image.Image, rng: random.Random) -> None:
     middle = width / 2, height * 0.42
     draw.rectangle((0, 0, width, height), dark)
     for ray in range(0, 360, 15):
-        draw.pieslice((middle[0] - 2048, middle[1] - 2048, middle[0] + 2048, middle[1] + 2048), ray, ray + 7.5, light)
+        ends = [math.radians(ray), math.radians(ray + 7.5)]
+        far = [(middle[0] + 2048 * math.cos(end), middle[1] + 2048 * math.sin(end)) for end in ends]
+        draw.polygon([middle, *far], light)
     for radius, color in ((0.31, paper), (0.285, dark), (0.27, paper)):
         draw.circle(middle, side * radius, color)
     inset = side * 0.035
