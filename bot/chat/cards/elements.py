@@ -120,7 +120,7 @@ class CardContext:
         return {locale: truncate(text, length) for locale, text in names.items()}
 
     def alt(self, prompt: str) -> Bilingual:
-        """What stands for an image: its prompt, already cut, if that says anything."""
+        """The alternative text of an image: its prompt, already cut, if that says anything."""
         return same_text(prompt) if prompt.strip() else self.say("label.alt")
 
     @property
