@@ -30,7 +30,7 @@ from bot.db.requests import (
     unfinished_requests,
 )
 from bot.db.tables import Kind, NewRequest, log_ids
-from bot.db.usage import QuotaUsage
+from bot.db.usage import QuotaUsage, count_recent
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import Command, ImagePrompt, Language, ParsedMessage, fields_of
@@ -149,11 +149,16 @@ class RequestService:
         new = [one.new for one in submissions]
         with self.database.write(step=step) as connection:
             at = lock_admissions(connection)
+            if isinstance(submissions[0].message, Command):
+                # It comes alone, and is limited by its rate only: no images are counted.
+                counts = count_recent(connection, {one.sender for one in new}, at=at)
+            else:
+                counts = self.limits.count(connection, ((one.sender, one.chat_id) for one in new), at=at)
             found = _Admission(
                 known=known_keys(connection, [one.dedup_key for one in new]),
                 duplicates=find_duplicates(connection, new, at=at),
                 recalled=recalled_among(connection, {one.source for one in new if one.source}),
-                counts=self.limits.count(connection, ((one.sender, one.chat_id) for one in new), at=at),
+                counts=counts,
                 defaults=self.preferences.read(connection, *{who for one in new for who in (one.sender, one.chat_id)}),
             )
             results = [self._admit(connection, self._draft(one, found), found) for one in submissions]
