@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from bot.db.database import NOW, Database, insert_if_new, lock_claims, notify_workers, upsert
+from bot.db.database import NOW, Database, insert_if_new, lock_claims, notify_workers, read_time, upsert
 from bot.db.key_value import IS_PAUSED
-from bot.db.leases import LONGEST_CALL, claim_row, is_free, lock_rows, update_owned
+from bot.db.leases import LONGEST_CALL, claim_row, holds_slot, is_free, lock_rows, update_owned
 from bot.db.requests import generations_of, mark_dirty, reopen
 from bot.db.tables import (
     NOTIFICATION,
@@ -25,6 +25,7 @@ from bot.db.tables import (
     read_row,
     requests,
     sent_messages,
+    view_of_generation,
 )
 from bot.db.timers import IS_UPLOAD_HELD, is_model_held, pause_model
 from bot.db.usage import add_usage
@@ -47,8 +48,7 @@ _OTHERS = generations.alias("others").c
 
 def in_flight(model: sa.ColumnElement[str]) -> sa.ScalarSelect[int]:
     """How many calls of a model hold a slot; one that was cancelled holds it until the platform is done."""
-    held = _OTHERS.slot_until.is_not(None), _OTHERS.slot_until > NOW, _OTHERS.lease_until > NOW
-    return sa.select(sa.func.count()).where(_OTHERS.model == model, *held).scalar_subquery()
+    return sa.select(sa.func.count()).where(_OTHERS.model == model, holds_slot(_OTHERS)).scalar_subquery()
 
 
 def _is_claimable(*, model: sa.ColumnElement[str], slots: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
@@ -339,8 +339,8 @@ def resume_images(connection: sa.Connection, request_id: str, *, kept: bool = Fa
 
     With ``kept`` it is the cancelled ones whose call had begun. Nothing is charged.
     """
-    lock_rows(connection, generations, G.request_id == request_id)
-    views = generations_of(connection, request_id)
+    rows, now = lock_rows(connection, generations, G.request_id == request_id), read_time(connection)
+    views = [view_of_generation(row, now=now) for row in rows]
     found = [view.generation_id for view in views if (view.kept if kept else view.resumable)]
     if found:
         values: Mapping[str, Any] = {

@@ -50,6 +50,11 @@ def is_free(table: sa.Table) -> sa.ColumnElement[bool]:
     return sa.or_(table.c.owner.is_(None), table.c.lease_until < NOW)
 
 
+def holds_slot(columns: Any) -> sa.ColumnElement[bool]:
+    """The condition that a generation, of the table or an alias of it, holds one of its model's slots."""
+    return sa.and_(columns.slot_until.is_not(None), columns.slot_until > NOW, columns.lease_until > NOW)
+
+
 def claim_row(
     connection: sa.Connection,
     table: sa.Table,

@@ -13,9 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.db.database import NOW, Database, read_time, upsert
+from bot.db.database import Database, read_time, upsert
 from bot.db.key_value import is_paused
-from bot.db.leases import workers_alive
+from bot.db.leases import holds_slot, workers_alive
 from bot.db.tables import UNEXPORTED, UNFINISHED, WAITS, G, R, generations, key_value, requests
 from bot.db.usage import ApiUsageCounter, feishu_calls, spent, yuan
 from bot.models import Failure, ModelSnapshot, ModelStats, State, StateSnapshot, StatsView, Usage
@@ -180,8 +180,7 @@ class Reports:
         """The present state; a worker counts as alive for ``alive_within`` seconds after its last heartbeat."""
         count = sa.func.count()
         waiting = sa.select(G.model, count, sa.func.min(G.accepted_at)).where(WAITS).group_by(G.model)
-        in_slots = G.slot_until.is_not(None), G.slot_until > NOW, G.lease_until > NOW
-        taken = sa.select(G.model, count).where(*in_slots).group_by(G.model)
+        taken = sa.select(G.model, count).where(holds_slot(G)).group_by(G.model)
         with self.database.read() as connection:
             time = read_time(connection)
             lengths = {model: (length, oldest) for model, length, oldest in connection.execute(waiting)}

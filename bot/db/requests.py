@@ -330,7 +330,7 @@ def _erase(connection: sa.Connection, row: sa.Row[Any]) -> None:
 
 
 def known_keys(connection: sa.Connection, dedup_keys: Collection[str]) -> set[str]:
-    """Which requests are there; it stays true within a transaction of :meth:`Database.lock_admissions`."""
+    """Which requests are there; it stays true within a transaction of :func:`lock_admissions`."""
     return set(connection.scalars(sa.select(R.dedup_key).where(R.dedup_key.in_(dedup_keys))))
 
 
