@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from bot.db.database import Database, read_url
 from tests.support.databases import postgres_database, sqlite_database
@@ -18,6 +19,10 @@ from tests.support.databases import postgres_database, sqlite_database
 # ``nohup`` a hangup.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# No test may fail because the machine is busy. A property takes the profile of the moment when it is imported.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # A commit in memory does not wait for a disk, where hundreds of tests commit at once.
 _MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own in it
