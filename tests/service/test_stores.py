@@ -1,4 +1,4 @@
-"""Requests and generations in a real database: shown in order, slots counted over all, paid calls never forgotten."""
+"""Requests and generations in a real database: slots counted over all, paid calls never forgotten, no deadlocks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, case, select, update
 
-from bot.db.database import BOUNDS, Database, read_url
+from bot.db.database import BOUNDS, NOW, Database, read_url
 from bot.db.generations import GenerationStore, recover_lost_calls, resume_images
 from bot.db.key_value import pause
 from bot.db.leases import Leases
@@ -28,13 +27,6 @@ from bot.worker.generation_steps import REPEATED_UNKNOWN, STUCK
 from tests.support.builders import EXPIRED, LEASE, accept, answer, arrival, change, claim, claimed, make, reception_of
 from tests.support.databases import sqlite_database
 from tests.support.dsl import wait_for
-
-
-def test_nothing_is_paid_before_its_card_stands_in_the_chat(database: Database) -> None:
-    accept(database)
-    assert claim(database) is None
-    answer(database)
-    assert claim(database) is not None
 
 
 def test_slots_hold_under_a_race(database: Database) -> None:
@@ -131,44 +123,6 @@ def test_a_call_that_is_lost_during_a_take_over_waits_for_the_next_one(tmp_path:
             assert connection.scalars(ended).all() == [repeated.generation_id]
 
 
-def test_a_living_workers_call_is_left_alone(database: Database) -> None:
-    accept(database)
-    claimed(database)
-    assert recover_lost_calls(database, failure=REPEATED_UNKNOWN) == 0
-
-
-def test_a_stored_url_is_never_paid_for_again(database: Database) -> None:
-    store = GenerationStore(database, "me")
-    accept(database)
-    generation = claimed(database, lease=EXPIRED)
-    make(database, generation)
-    assert recover_lost_calls(database, failure=REPEATED_UNKNOWN) == 0
-    (made,) = store.made_ids(limit=5)
-    again = GenerationStore(database, "other").claim_made(made, lease=LEASE)
-    assert again is not None
-    assert (again.url, again.calls_made) == ("https://x/1", 1)
-
-
-def test_a_worker_that_lost_its_call_stores_nothing(database: Database) -> None:
-    store = GenerationStore(database, "slow")
-    accept(database)
-    slow = claimed(database, owner="slow", lease=EXPIRED)
-    recover_lost_calls(database, failure=REPEATED_UNKNOWN)
-    assert claim(database, owner="quick") is not None
-    with pytest.raises(LeaseLost):
-        store.made(slow, GeneratedImage(url="https://x/1"), link_expires_at=None)
-
-
-def test_a_generation_that_the_platform_refused_waits(database: Database) -> None:
-    store = GenerationStore(database, "me")
-    accept(database)
-    generation = claimed(database)
-    store.push_back(generation, seconds=60)
-    assert claim(database) is None
-    with database.read() as connection:
-        assert connection.scalar(select(generations.c.slot_until)) is None
-
-
 def test_slots_in_force_fall_while_the_platform_refuses_and_recover(database: Database) -> None:
     """Each call refused for the platform's limits takes one slot out of force until it gets through."""
     store = GenerationStore(database, "me")
@@ -183,91 +137,48 @@ def test_slots_in_force_fall_while_the_platform_refuses_and_recover(database: Da
     assert [claim(database, slots=3) is not None for _ in range(3)] == [True, True, False]
 
 
-@pytest.mark.parametrize(("hours", "kept"), [(23, 1), (25, 0)])
-def test_a_cancelled_image_is_kept_for_a_day(database: Database, hours: float, kept: int) -> None:
+def test_a_cancelled_image_is_kept_for_a_day(database: Database) -> None:
     """What the platform made although it was cancelled can be had without another call, and only for a day."""
     accept(database)
     generation = claimed(database)
     with database.write() as connection:
         cancel(connection, [generation.request_id])
-    store = GenerationStore(database, "me")
     assert not make(database, generation)
-    with database.write() as connection:
-        ago = generations.c.ended_at - hours * 3_600
-        connection.execute(update(generations).values(ended_at=ago))
-    with database.write() as connection:
-        assert resume_images(connection, generation.request_id) == 0
-        assert resume_images(connection, generation.request_id, kept=True) == kept
-    assert store.made_ids(limit=5) == [generation.generation_id] * kept
-
-
-def accepted(database: Database) -> tuple[RequestStore, str]:
-    """A store, and the id of a request that is due."""
-    store = RequestStore(database, "me")
-    accept(database)
-    (request_id,) = store.due_requests(limit=10)
-    return store, request_id
-
-
-def test_one_worker_at_a_time_shows_a_request(database: Database) -> None:
-    store, request_id = accepted(database)
-    assert store.claim(request_id, lease=LEASE)
-    assert RequestStore(database, "other").claim(request_id, lease=LEASE) is None
-    assert store.due_requests(limit=10) == []
+    for hours, kept in ((25, 0), (23, 1)):
+        with database.write() as connection:
+            connection.execute(update(generations).values(ended_at=NOW - hours * 3_600))
+            assert resume_images(connection, generation.request_id, kept=True) == kept
+        assert GenerationStore(database, "me").made_ids(limit=5) == [generation.generation_id] * kept
 
 
 def test_who_lost_the_lease_writes_nothing(database: Database) -> None:
-    store, request_id = accepted(database)
+    """One worker at a time shows a request; when its lease has run out, it is another one's."""
+    store = RequestStore(database, "me")
+    accept(database)
+    (request_id,) = store.due_requests(limit=10)
     slow = store.claim(request_id, lease=EXPIRED)
     assert slow is not None
     assert RequestStore(database, "quick").claim(request_id, lease=LEASE)
+    assert store.claim(request_id, lease=LEASE) is None
+    assert store.due_requests(limit=10) == []
     with pytest.raises(LeaseLost):
         store.mark_published(slow, card_state="result", last=True, answer_id="om_x")
     assert store.read(request_id)[0].answer_id is None
 
 
-def test_first_answers_in_a_chat_keep_the_order_of_the_messages(database: Database) -> None:
-    store = RequestStore(database, "me")
-    accept(database, "om_1", chat="oc_1")
-    accept(database, "om_2", chat="oc_1")
-    (first,) = store.due_requests(limit=10)
-    request = store.claim(first, lease=LEASE)
-    assert request is not None
-    store.postpone(request, seconds=60)
-    assert store.due_requests(limit=10) == []
-
-
-def test_a_change_during_a_showing_is_shown_after_it(database: Database) -> None:
-    store = RequestStore(database, "me")
-    accept(database)
-    answer(database)
-    assert store.due_requests(limit=10) == []
-    assert claim(database)
-    assert len(store.due_requests(limit=10)) == 1
-
-
 def test_a_change_during_the_last_showing_is_shown_after_it(database: Database) -> None:
     """A recall that comes while the final card is on its way is not lost: the request does not end before it."""
-    store, request_id = accepted(database)
-    assert store.claim(request_id, lease=LEASE)
-    rendered, _ = store.read(request_id)
-    with database.write() as connection:
-        mark_dirty(connection, [request_id])
-    store.mark_published(rendered, card_state="result", last=True, answer_id="om_x")
-    assert store.due_requests(limit=10) == [request_id]
-    assert store.claim(request_id, lease=LEASE)
-    rendered, _ = store.read(request_id)
-    store.mark_published(rendered, card_state="result", last=True)
-    assert store.due_requests(limit=10) == []
-
-
-def test_an_answer_that_nobody_can_get_is_not_paid_for(database: Database) -> None:
-    store, request_id = accepted(database)
-    request = store.claim(request_id, lease=LEASE)
-    assert request is not None
-    store.give_up(request, outcome="feishu_230002")
-    assert [picture.state for picture in store.read(request_id)[1]] == [State.CANCELLED]
-    assert GenerationStore(database, "me").next_waiting("glm-image") is None
+    store = RequestStore(database, "me")
+    accept(database)
+    (request_id,) = store.due_requests(limit=10)
+    for left in ([request_id], []):
+        assert store.claim(request_id, lease=LEASE)
+        rendered, _ = store.read(request_id)
+        if left:
+            with database.write() as connection:
+                mark_dirty(connection, [request_id])
+        store.mark_published(rendered, card_state="result", last=True, answer_id="om_x")
+        assert store.due_requests(limit=10) == left
 
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -277,52 +188,13 @@ FIRST, SECOND = "r_2", "r_1"
 
 HOLD_FIRST = f"SELECT 1 FROM requests WHERE request_id = '{FIRST}' FOR UPDATE"  # noqa: S608 - a constant
 
-Act = Callable[[], object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """A database in which the two requests wait, each with one generation."""
-
-    url: str
-    database: Database
-
-    def store(self, owner: str = "me") -> GenerationStore:
-        return GenerationStore(self.database, owner)
-
-    def let_pass(self, held: str, *acts: Act) -> None:
-        """Lets transactions queue up behind a row that somebody holds, one after the other, and then lets it go."""
-        with (
-            psycopg.connect(self.url) as holder,
-            psycopg.connect(self.url, autocommit=True) as looking,
-            ThreadPoolExecutor(len(acts)) as pool,
-        ):
-            holder.execute(held)
-            running = []
-            for number, act in enumerate(acts, 1):
-                running.append(pool.submit(act))
-                wait_for(lambda queued=number: looking.execute(WAITING).fetchone() == (queued,))  # type: ignore[misc]
-            holder.commit()
-            for one in running:
-                one.result()
-
-    def want(self, *request_ids: str) -> None:
-        with self.database.write() as connection:
-            mark_dirty(connection, request_ids)
-
-    def lose_both(self) -> None:
-        """Both calls were begun by a process that is dead now; that of the first request for the second time."""
-        for _ in range(2):
-            assert claim(self.database, slots=9, lease=EXPIRED)
-        change(self.database, update(generations).where(generations.c.request_id == FIRST).values(repeated=True))
-
-    def command(self, name: str, argument: str = "") -> None:
-        reception_of(self.database).submit(arrival("om_command"), Command(name=name, argument=argument))
-
 
 @pytest.fixture
-def scene(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    """The two requests; who waits for a lock waits until PostgreSQL finds a deadlock, for which it looks after 1 s."""
+def two(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """The two requests wait, each with one generation.
+
+    Who waits for a lock waits until PostgreSQL finds a deadlock, for which it looks after a second.
+    """
     for name in BOUNDS:
         monkeypatch.setitem(BOUNDS, name, 60.0)
     with closing(Database(read_url(postgres_url))) as database:
@@ -337,50 +209,68 @@ def scene(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]
                 connection.execute(requests.insert().values({**row, "request_id": key}))
                 own = {"request_id": key, "generation_id": f"g_{key}"}
                 connection.execute(generations.insert().values({**picture, **own}))
-        yield Scene(url=postgres_url, database=database)
+        yield database
+
+
+def let_pass(url: str, held: str, *acts: Callable[[], object]) -> None:
+    """Lets transactions queue up behind a row that somebody holds, one after the other, and then lets it go."""
+    with (
+        psycopg.connect(url) as holder,
+        psycopg.connect(url, autocommit=True) as looking,
+        ThreadPoolExecutor(len(acts)) as pool,
+    ):
+        holder.execute(held)
+        running = []
+        for number, act in enumerate(acts, 1):
+            running.append(pool.submit(act))
+            wait_for(lambda queued=number: looking.execute(WAITING).fetchone() == (queued,))  # type: ignore[misc]
+        holder.commit()
+        for one in running:
+            one.result()
 
 
 @pytest.mark.postgres
-def test_a_failure_and_the_next_call_of_a_request(scene: Scene) -> None:
+def test_a_failure_and_the_next_call_of_a_request(two: Database, postgres_url: str) -> None:
     """An unbilled failure gives its price back while the next image of the same request takes a slot."""
-    change(
-        scene.database,
-        update(generations).values(
-            request_id=FIRST, index_in_request=case((generations.c.request_id == FIRST, 0), else_=1)
-        ),
-    )
-    failing = claim(scene.database, slots=9)
+    place = case((generations.c.request_id == FIRST, 0), else_=1)
+    change(two, update(generations).values(request_id=FIRST, index_in_request=place))
+    failing = claim(two, slots=9)
     assert failing is not None
-    scene.let_pass(
+    let_pass(
+        postgres_url,
         "SELECT 1 FROM monthly_usage FOR UPDATE",
-        lambda: claim(scene.database, slots=9),
-        lambda: scene.store().fail(failing, STUCK, billed=False),
+        lambda: claim(two, slots=9),
+        lambda: GenerationStore(two, "me").fail(failing, STUCK, billed=False),
     )
 
 
 @pytest.mark.postgres
-def test_a_beat_and_the_end_of_a_generation(scene: Scene, tmp_path: Path) -> None:
-    leases = Leases(scene.database, folder=tmp_path)
-    generation = claim(scene.database, slots=9, owner=leases.owner)
-    assert generation is not None
-    held = RequestStore(scene.database, leases.owner).claim(generation.request_id, lease=LEASE)
-    assert held is not None
+def test_a_beat_and_the_end_of_a_generation(two: Database, postgres_url: str, tmp_path: Path) -> None:
     since = elapsed_time()
-    with leases.holding(generation.request_id, since=since), leases.holding(generation.generation_id, since=since):
-        scene.let_pass(
-            HOLD_FIRST,
-            leases.beat,
-            lambda: scene.store(leases.owner).done(generation),
-        )
-    leases.close()
+    with closing(Leases(two, folder=tmp_path)) as leases:
+        generation = claim(two, slots=9, owner=leases.owner)
+        assert generation is not None
+        assert RequestStore(two, leases.owner).claim(generation.request_id, lease=LEASE)
+        store = GenerationStore(two, leases.owner)
+        with leases.holding(generation.request_id, since=since), leases.holding(generation.generation_id, since=since):
+            let_pass(postgres_url, HOLD_FIRST, leases.beat, lambda: store.done(generation))
 
 
-ACTS: dict[str, Callable[[Scene], object]] = {
-    "look": lambda scene: scene.want(FIRST, SECOND),
-    "look back": lambda scene: scene.want(SECOND, FIRST),
-    "language": lambda scene: scene.command("lang", "en"),
-    "take-over": lambda scene: recover_lost_calls(scene.database, failure=REPEATED_UNKNOWN),
-    "cancel": lambda scene: scene.command("cancel"),
+def want(database: Database, *request_ids: str) -> None:
+    with database.write() as connection:
+        mark_dirty(connection, request_ids)
+
+
+def command(database: Database, name: str, argument: str = "") -> None:
+    reception_of(database).submit(arrival("om_command"), Command(name=name, argument=argument))
+
+
+ACTS: dict[str, Callable[[Database], object]] = {
+    "look": lambda database: want(database, FIRST, SECOND),
+    "look back": lambda database: want(database, SECOND, FIRST),
+    "language": lambda database: command(database, "lang", "en"),
+    "take-over": partial(recover_lost_calls, failure=REPEATED_UNKNOWN),
+    "cancel": lambda database: command(database, "cancel"),
 }
 
 PAIRS = [("look", "look back"), ("language", "look back"), ("take-over", "look back"), ("cancel", "take-over")]
@@ -388,7 +278,12 @@ PAIRS = [("look", "look back"), ("language", "look back"), ("take-over", "look b
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("pair", PAIRS)
-def test_several_requests_at_once(scene: Scene, pair: tuple[str, str]) -> None:
-    """Whoever changes several requests, in whatever order they were named, takes them in the order of their keys."""
-    scene.lose_both()
-    scene.let_pass(HOLD_FIRST, *(lambda act=ACTS[name]: act(scene) for name in pair))
+def test_several_requests_at_once(two: Database, postgres_url: str, pair: tuple[str, str]) -> None:
+    """Whoever changes several requests, in whatever order they were named, takes them in the order of their keys.
+
+    Both calls were begun by a process that is dead now; that of the first request for the second time.
+    """
+    for _ in range(2):
+        assert claim(two, slots=9, lease=EXPIRED)
+    change(two, update(generations).where(generations.c.request_id == FIRST).values(repeated=True))
+    let_pass(postgres_url, HOLD_FIRST, *(partial(ACTS[name], two) for name in pair))
