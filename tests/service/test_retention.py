@@ -6,16 +6,15 @@ import secrets
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import Connection, event, func, select, update
 
 from bot.db.database import NOW, Database, read_url
-from bot.db.key_value import pause, resume
+from bot.db.key_value import pause
 from bot.db.retention import BATCH, DAY, Retention, forget, stored_of
 from bot.db.tables import (
     generations,
@@ -29,10 +28,8 @@ from bot.db.tables import (
     timers,
     workers,
 )
-from bot.errors import DatabaseUnavailable
 from bot.models import State
 from tests.clients.commands import run
-from tests.support.bot_process import Cluster
 from tests.support.builders import accept, add_row, change, count_rows
 from tests.support.bulk_rows import add_finished
 from tests.support.databases import sqlite_database
@@ -53,27 +50,27 @@ def end_all(database: Database, *, seconds_ago: float) -> None:
 
 
 def test_what_ended_long_ago_is_gone_with_all_that_belongs_to_it(database: Database) -> None:
-    accept(database, count=4)
-    with database.read() as connection:
-        request_id = connection.scalar(select(requests.c.request_id))
+    request_id = accept(database, count=4).request_id
     add_row(database, sent_messages, request_id=request_id, step="text", message_id="om_1")
     end_all(database, seconds_ago=40 * DAY + 60)
     assert retention(database).clean() == 1
     assert [count_rows(database, table) for table in (requests, generations, sent_messages)] == [0, 0, 0]
 
 
-@pytest.mark.parametrize("goes_on", ["younger", "not ended", "its picture is being made"])
-def test_what_is_younger_or_goes_on_is_kept(database: Database, goes_on: str) -> None:
+def test_what_is_younger_or_goes_on_is_kept(database: Database) -> None:
     """A request of 39 days stays, and so does one without an end, or with an image still on its way."""
-    accept(database)
-    if goes_on == "younger":
-        end_all(database, seconds_ago=39 * DAY)
-    with database.write() as connection:
-        connection.execute(update(requests).values(accepted_at=NOW - 400 * DAY))
-        if goes_on == "its picture is being made":
-            connection.execute(update(requests).values(ended_at=NOW - 50 * DAY))
+    for name in ("younger", "not ended", "being made"):
+        accept(database, name)
+        if name == "younger":
+            end_all(database, seconds_ago=39 * DAY)
+    old = requests.c.dedup_key == "being made"
+    change(
+        database,
+        update(requests).values(accepted_at=NOW - 400 * DAY),
+        update(requests).where(old).values(ended_at=NOW - 50 * DAY),
+    )
     retention(database).clean()
-    assert [count_rows(database, table) for table in (requests, generations)] == [1, 1]
+    assert [count_rows(database, table) for table in (requests, generations)] == [3, 3]
 
 
 def test_a_message_is_known_for_longer_than_feishu_delivers_it(database: Database) -> None:
@@ -119,12 +116,10 @@ def test_a_process_that_leaves_hands_its_turn_over(database: Database) -> None:
 
 def test_what_stands_beside_the_requests_is_forgotten_too(database: Database) -> None:
     """Who was served, who sent when, which workers lived, what was spent two years ago: none of it piles up."""
-    with database.read() as connection:
-        now = connection.scalar(select(NOW)) or 0.0
     for age, name in ((41 * DAY, "old"), (0.0, "new")):
-        add_row(database, last_served, sender=f"ou_{name}", model="glm-image", called_at=now - age)
-        add_row(database, timers, name=f"oc_{name}", next_at=now - age + 5)
-        add_row(database, workers, owner=name, seen_at=now - age)
+        add_row(database, last_served, sender=f"ou_{name}", model="glm-image", called_at=NOW - age)
+        add_row(database, timers, name=f"oc_{name}", next_at=NOW - age + 5)
+        add_row(database, workers, owner=name, seen_at=NOW - age)
     for month in ("2001-01", "2999-12"):
         add_row(database, monthly_usage, month=month, name="glm-image", count=1)
     add_row(database, preferences, subject="ou_old", content={})
@@ -135,13 +130,12 @@ def test_what_stands_beside_the_requests_is_forgotten_too(database: Database) ->
     assert [count_rows(database, table) for table in (preferences, key_value)] == [1, 1]
 
 
-def test_a_worker_cleans_up_when_it_starts(cluster: Cluster) -> None:
-    with closing(Database(read_url(cluster.url))) as database:
+def test_a_bot_cleans_up_when_it_starts(tmp_path: Path) -> None:
+    with closing(Database(read_url(url := sqlite_database(tmp_path)))) as database:
         add_finished(database, 10, days=1, ended_ago=41 * DAY)
         add_finished(database, 5, days=1, ended_ago=DAY, mark="young")
-        cluster.start("worker")
-        wait_for(lambda: count_rows(database, requests) == 5)
-        assert count_rows(database, generations) == 5
+        with BotUnderTest(folder=tmp_path, variables={"DATABASE_URL": url}):
+            wait_for(lambda: count_rows(database, generations) == 5)
 
 
 ANN, BEN = "ou_ann_of_the_tests", "ou_ben_of_the_tests"
@@ -162,11 +156,9 @@ def fill(database: Database) -> None:
     """Stores all that there can be of two people."""
     for person in (ANN, BEN):
         accept(database, f"om_{person}", sender=person, chat=f"oc_{person}", count=2)
-        accept(database, f"menu:{person}", sender=person, chat=f"oc_{person}")
-        with database.write() as connection:
-            own = requests.c.sender == person
-            connection.execute(update(requests).where(own).values(prompt=f"画 {person}", chat_type="p2p"))
-            request_id = connection.scalar(select(requests.c.request_id).where(own).limit(1))
+        request_id = accept(database, f"menu:{person}", sender=person, chat=f"oc_{person}").request_id
+        own = requests.c.sender == person
+        change(database, update(requests).where(own).values(prompt=f"画 {person}", chat_type="p2p"))
         end(database, person)
         add_row(database, sent_messages, request_id=request_id, step="text", message_id=f"om_text_{person}")
         add_row(database, last_served, sender=person, model="glm-image", called_at=1.0)
@@ -181,9 +173,7 @@ def fill(database: Database) -> None:
 
 def everything(database: Database) -> str:
     with database.read() as connection:
-        return "\n".join(
-            str(tuple(row)) for table in metadata.sorted_tables for row in connection.execute(select(table))
-        )
+        return "\n".join(str(connection.execute(select(table)).all()) for table in metadata.sorted_tables)
 
 
 def test_nothing_is_left_of_one_person_and_everything_of_another(database: Database) -> None:
@@ -205,9 +195,8 @@ def test_a_message_that_comes_again_is_not_paid_for_again(database: Database) ->
     for origin in ("om_young", "om_old"):
         accept(database, origin, sender=ANN)
     end(database, ANN)
-    with database.write() as connection:
-        old = requests.c.dedup_key == "om_old"
-        connection.execute(update(requests).where(old).values(accepted_at=NOW - 90_000))
+    old = requests.c.dedup_key == "om_old"
+    change(database, update(requests).where(old).values(accepted_at=NOW - 90_000))
     forget(database, ANN)
     assert accept(database, "om_young", sender=ANN).outcome == "repeated"
     assert count_rows(database, requests) == 1
@@ -221,28 +210,6 @@ def test_whoever_is_being_served_is_not_forgotten(database: Database) -> None:
     stored = forget(database, ANN)
     assert (stored.goes_on, stored.unfinished, stored.unanswered) == (True, 1, 1)
     assert (count_rows(database, requests), count_rows(database, generations)) == (2, 2)
-
-
-def test_new_prompts_meanwhile_are_kept(database: Database) -> None:
-    fill(database)
-    with database.write() as connection:
-        resume(connection)
-
-    def ask(number: int) -> str:
-        while True:
-            # A prompt whose turn to write does not come in time is delivered again.
-            with suppress(DatabaseUnavailable):
-                return accept(database, f"om_new_{number}", sender=ANN).outcome
-
-    with ThreadPoolExecutor(4) as pool:
-        forgotten = [pool.submit(forget, database, ANN)]
-        asked = [pool.submit(ask, number) for number in range(12)]
-        forgotten.append(pool.submit(forget, database, ANN))
-    assert [one.result() for one in asked] == ["accepted"] * 12
-    assert [one.result().nothing for one in forgotten] == [False, False]
-    with database.read() as connection:
-        new = select(func.count()).where(requests.c.dedup_key.startswith("om_new_"), requests.c.ended_at.is_(None))
-        assert connection.scalar(new) == 12
 
 
 def test_no_byte_is_left_in_the_files(tmp_path: Path) -> None:
