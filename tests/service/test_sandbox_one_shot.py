@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 
 import httpx
-import pytest
 
 from bot.feishu.client import FeishuClient
 from bot.sandbox.faults import arm
@@ -35,20 +34,16 @@ def answered(bot: BotUnderTest, text: str) -> ChatMessage:
 
 
 def problems(bot: BotUnderTest, text: str) -> list[str]:
-    return problems_with_answer(bot.feishu, answered(bot, text), paid=bot.glm.paid)
+    before = len(bot.glm.paid)
+    message = answered(bot, text)
+    return problems_with_answer(bot.feishu, message, paid=bot.glm.paid[before:])
 
 
-@pytest.fixture
-def bot(tmp_path: Path) -> Iterator[BotUnderTest]:
-    with BotUnderTest(folder=tmp_path) as bot:
-        yield bot
-
-
-@pytest.mark.parametrize("fault", ["feishu_230099", "feishu_230031", "feishu_230022", "feishu_reset_after"])
-def test_fallback_after_a_rejected_card_has_no_problems(bot: BotUnderTest, fault: str) -> None:
-    arm(fault, feishu=bot.feishu.faults, glm=bot.glm.faults)
-    assert problems(bot, "一只橘猫 <b> & 狗 /size 16:9") == []
-    assert bot.feishu.faults.armed == []
+def test_fallback_after_a_rejected_card_has_no_problems(bot: BotUnderTest) -> None:
+    for fault in ("feishu_reset_after", "feishu_230099", "feishu_230031", "feishu_230022"):
+        arm(fault, feishu=bot.feishu.faults, glm=bot.glm.faults)
+        assert problems(bot, "一只橘猫 <b> & 狗 /size 16:9") == [], fault
+        assert bot.feishu.faults.armed == []
 
 
 def test_a_second_payment_is_reported(tmp_path: Path) -> None:
@@ -59,17 +54,17 @@ def test_a_second_payment_is_reported(tmp_path: Path) -> None:
         ]
 
 
-def test_a_second_message_and_a_mention_are_reported(bot: BotUnderTest) -> None:
-    sent = answered(bot, "一只橘猫")
-    feishu = bot.feishu
-    client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret)
-    more = json.dumps({"text": '<at user_id="all"></at>'})
-    client.reply(sent.message_id, msg_type="text", content=more, uuid="more", in_thread=False)
-    client.close()
-    assert problems_with_answer(feishu, sent, paid=bot.glm.paid) == [
-        "all was mentioned",
-        "the answer is not one card: 1 interactive, 1 text",
-    ]
+def test_a_second_message_and_a_mention_are_reported(tmp_path: Path) -> None:
+    with BotUnderTest(folder=tmp_path) as bot:
+        sent, feishu = answered(bot, "一只橘猫"), bot.feishu
+        client = FeishuClient(domain=feishu.origin, app_id=feishu.app_id, app_secret=feishu.app_secret)
+        more = json.dumps({"text": '<at user_id="all"></at>'})
+        with closing(client):
+            client.reply(sent.message_id, msg_type="text", content=more, uuid="more", in_thread=False)
+        assert problems_with_answer(feishu, sent, paid=bot.glm.paid) == [
+            "all was mentioned",
+            "the answer is not one card: 1 interactive, 1 text",
+        ]
 
 
 def test_transcript_holds_each_version(bot: BotUnderTest) -> None:
