@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.support.dsl import BotUnderTest, Conversation, Gate, bot_with, bot_with_paused_glm, wait_for
+from tests.support.dsl import QUICK, BotUnderTest, Conversation, Gate, bot_with, bot_with_paused_glm, wait_for
 
 
 @pytest.fixture(scope="module")
-def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
-    """One bot per file; each conversation is with a new person in a new chat."""
-    with bot_with(tmp_path_factory.mktemp("bot")) as bot:
+def shared_bot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
+    """One bot per file, with the file's ``SETTINGS`` and ``PACE``; each conversation is with a new person."""
+    settings, pace = getattr(request.module, "SETTINGS", None), getattr(request.module, "PACE", QUICK)
+    with bot_with(tmp_path_factory.mktemp("bot"), settings, pace=pace) as bot:
         yield bot
 
 
@@ -22,8 +24,7 @@ def bot(shared_bot: BotUnderTest, caplog: pytest.LogCaptureFixture) -> Iterator[
     """The bot; when a test is over, each fault was met, no exception was logged, and every invariant holds."""
     yield shared_bot
     left = [one.name for side in (shared_bot.feishu, shared_bot.glm) for one in side.faults.armed]
-    shared_bot.feishu.faults.disarm()
-    shared_bot.glm.disarm()
+    shared_bot.disarm()
     wait_for(lambda: shared_bot.idle)
     assert left == []
     records = caplog.get_records("call")
@@ -38,9 +39,9 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-def held(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
-    """A bot of this test's own whose paid calls wait at the gate."""
-    with bot_with_paused_glm(gate, tmp_path_factory.mktemp("held")) as bot:
+def held(request: pytest.FixtureRequest, gate: Gate, tmp_path: Path) -> Iterator[BotUnderTest]:
+    """A bot of this test's own, with the file's ``SETTINGS``, whose paid calls wait at the gate."""
+    with bot_with_paused_glm(gate, tmp_path / "held", getattr(request.module, "SETTINGS", None)) as bot:
         yield bot
 
 

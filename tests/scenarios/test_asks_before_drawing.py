@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from sqlalchemy import select
 
 from bot.db.tables import requests
-from tests.support.dsl import BotUnderTest, Conversation, bot_with, toast_text
+from tests.support.dsl import BotUnderTest, Conversation, bot_with, plain_text, toast_text
 
 UNCLEAR = "今天下午三点开会"
-
-
-@pytest.fixture(scope="module")
-def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
-    """The bot as it is shipped: it asks where it is not clear that an image is wanted."""
-    with bot_with(tmp_path_factory.mktemp("bot"), {"BOT_CHAT_CONFIRM": "ambiguous"}) as bot:
-        yield bot
+SETTINGS = {"BOT_CHAT_CONFIRM": "ambiguous"}
+"""As it is shipped, the bot asks where it is not clear that an image is wanted."""
 
 
 def test_a_confirmed_question_is_drawn_like_a_prompt(user: Conversation) -> None:
@@ -61,20 +54,18 @@ def test_a_declined_question_costs_nothing(member: Conversation) -> None:
     assert card.wait_until_idle().paid == []
 
 
-def test_a_recalled_message_leaves_no_words_on_the_question(user: Conversation) -> None:
-    """And its old button draws nothing."""
-    card = user.ask(said := user.send(UNCLEAR))
-    button = card.button("confirm").value
-    user.recall(said)
-    card = card.wait_to_show("notice.recalled.text")
-    assert UNCLEAR not in card.content
-    assert card.press_raw(button) == toast_text("toast.gone")
-    assert card.wait_until_idle().paid == []
-
-
-def test_never_asks_where_the_setting_says_so(tmp_path: Path) -> None:
-    with bot_with(tmp_path, {"BOT_CHAT_CONFIRM": "never"}) as bot:
-        assert bot.new_user().ask("开会了").color == "green"
+def test_a_recalled_message_leaves_no_words_on_question_and_form(user: Conversation) -> None:
+    """And the old button draws nothing."""
+    tower = user.ask("一座红色的塔")
+    button = user.ask(question := user.send(UNCLEAR)).button("confirm").value
+    for said in (question, user.send("改成墨绿色")):
+        card = user.ask(said)
+        user.recall(said)
+        card = card.wait_to_show("notice.recalled.text")
+        assert plain_text(said) not in card.content
+    assert user.answers[1].press_raw(button) == toast_text("toast.gone")
+    user.bot.wait_until_idle()
+    assert len(tower.paid) == 1
 
 
 def test_always_asks_before_every_image(tmp_path: Path) -> None:
@@ -89,13 +80,6 @@ def test_always_asks_before_every_image(tmp_path: Path) -> None:
         assert len(first.paid) == 1
         card.press("confirm")
         assert [(body["prompt"], body["size"]) for body in first.paid][1:] == [("一座红色的塔", "1568x1056")]
-
-
-def test_thanks_get_a_reaction_and_no_message(bot: BotUnderTest, user: Conversation) -> None:
-    said = user.send("谢谢")
-    user.assert_no_answer(said)
-    (reaction,) = [one for one in bot.feishu.state.reactions.values() if one.message_id == said.message_id]
-    assert reaction.emoji_type == "THUMBSUP"
 
 
 def test_without_the_scope_thanks_are_silent(bot: BotUnderTest, user: Conversation) -> None:
@@ -128,13 +112,6 @@ def test_a_change_opens_the_form(user: Conversation) -> None:
     form.submit(prompt=filled)
     (image,) = user.new_answers(2)
     assert (image.color, first.paid[-1]["prompt"]) == ("green", filled)
-
-
-def test_a_recalled_change_leaves_the_form(user: Conversation) -> None:
-    user.ask("一座红色的塔")
-    form = user.ask(said := user.send("改成墨绿色"))
-    user.recall(said)
-    assert "改成墨绿色" not in form.wait_to_show("notice.recalled.text").content
 
 
 def test_the_card_says_what_was_recognized(bot: BotUnderTest) -> None:

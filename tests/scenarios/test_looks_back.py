@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
-import pytest
 from sqlalchemy import update
 
 from bot.db.tables import generations, requests
-from tests.support.dsl import BotUnderTest, Card, Conversation, bot_with, toast_text
+from tests.support.dsl import Card, Conversation, toast_text
 
 DAY = 86_400.0
-
-
-@pytest.fixture(scope="module")
-def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
-    """A bot that lets everybody have as much as they like."""
-    with bot_with(tmp_path_factory.mktemp("bot"), {"BOT_LIMITS_PER_DAY": "0"}) as bot:
-        yield bot
+SETTINGS = {"BOT_LIMITS_PER_DAY": "0"}
 
 
 def draw(user: Conversation, *prompts: str, days_ago: float = 0.0) -> None:

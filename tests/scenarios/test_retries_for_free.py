@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,30 +11,28 @@ import pytest
 from sqlalchemy import update
 
 from bot.db.tables import generations
-from tests.support.dsl import DEADLINE, QUICK, BotUnderTest, Card, Conversation, around, bot_with, toast_text
+from tests.support.dsl import DEADLINE, QUICK, BotUnderTest, Card, Conversation, around, toast_text
 
-SOON = replace(QUICK, download=replace(QUICK.download, seconds=0.2))
-
-
-@pytest.fixture(scope="module")
-def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
-    """A bot that gives up a download soon."""
-    with bot_with(tmp_path_factory.mktemp("bot"), pace=SOON) as bot:
-        yield bot
+PACE = replace(QUICK, download=replace(QUICK.download, seconds=0.2))
+"""The bot gives up a download soon."""
 
 
-def failed_card(user: Conversation) -> Card:
-    """The card of a prompt whose image is made and cannot be downloaded."""
+def failed_card(user: Conversation, *, pressed: bool = False) -> Card:
+    """The card of a prompt whose image is made and cannot be downloaded, not even once the button is pressed."""
     user.bot.glm.arm("image_403", times=1000)
     card = user.ask("一座灯塔")
+    if pressed:
+        card.press_for_toast("resume")
+        card = card.wait_until_idle()
     user.bot.glm.disarm()
     assert card.color == "red"
     return card
 
 
-def test_a_failed_download_is_repeated_for_free(member: Conversation) -> None:
+@pytest.mark.parametrize("pressed", [False, True])
+def test_a_failed_download_is_repeated_for_free(member: Conversation, *, pressed: bool) -> None:
     """The button says that it is free, so anybody in the chat may press; the image appears in the same card."""
-    card = failed_card(member)
+    card = failed_card(member, pressed=pressed)
     card.assert_shows("button.resume")
     assert not card.shows("button.retry")
     assert card.press_for_toast("resume", by=member.other_user()) == toast_text("toast.resumed")
@@ -44,26 +41,16 @@ def test_a_failed_download_is_repeated_for_free(member: Conversation) -> None:
     assert (member.answers, len(card.paid)) == ([card], 1)
 
 
-def test_a_failed_upload_is_repeated_from_the_kept_image(bot: BotUnderTest, user: Conversation) -> None:
+def test_one_failed_upload_of_four_is_repeated_from_the_kept_image(bot: BotUnderTest, user: Conversation) -> None:
     """It is not even downloaded again."""
-    bot.feishu.faults.arm("feishu_234001", on="image", times=None)
-    card = user.ask()
-    bot.feishu.faults.disarm()
-    assert card.color == "red"
     downloads = len(bot.glm.downloads)
-    assert card.press_for_toast("resume") == toast_text("toast.resumed")
-    assert card.wait_until_idle().color == "green"
-    assert (len(bot.glm.downloads), len(card.paid)) == (downloads, 1)
-
-
-def test_one_of_four_is_repeated(bot: BotUnderTest, user: Conversation) -> None:
     bot.feishu.faults.arm("feishu_99992402", on="image")
     card = user.ask("一座灯塔 /n 4")
     card.assert_shows("button.resume", "button.again")
-    card.press_for_toast("resume")
+    assert card.press_for_toast("resume") == toast_text("toast.resumed")
     card = card.wait_until_idle()
     card.assert_shows("state.ready_all", count=4)
-    assert (card.color, len(card.paid)) == ("green", 4)
+    assert (card.color, len(card.paid), len(bot.glm.downloads) - downloads) == ("green", 4, 4)
 
 
 @pytest.mark.parametrize("action", ["resume", "again"])
@@ -76,7 +63,7 @@ def test_second_press_finds_it_going_on(tmp_path: Path, action: str) -> None:
         opened.wait(DEADLINE)
         return inner.handle_request(request)
 
-    with BotUnderTest(folder=tmp_path, pace=SOON, wrap_downloads=around(hold)) as bot:
+    with BotUnderTest(folder=tmp_path, pace=PACE, wrap_downloads=around(hold)) as bot:
         card = failed_card(bot.new_user())
         value = {"a": action, "r": card.button("resume").value["r"]}
         opened.clear()
@@ -88,17 +75,6 @@ def test_second_press_finds_it_going_on(tmp_path: Path, action: str) -> None:
             assert card.press_raw(value) == toast_text("toast.not_resumed")
             assert card.wait_until_idle().color == "green"
         assert len(card.paid) == 1
-
-
-def test_a_failure_again_keeps_the_free_button(bot: BotUnderTest, user: Conversation) -> None:
-    """While the link may still work."""
-    card = failed_card(user)
-    bot.glm.arm("image_403", times=1000)
-    card.press_for_toast("resume")
-    card = card.wait_until_idle()
-    bot.glm.disarm()
-    card.assert_shows("button.resume")
-    assert (card.color, len(card.paid)) == ("red", 1)
 
 
 def test_an_expired_link_is_paid_for_again(bot: BotUnderTest, user: Conversation) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from bot.sandbox.feishu.state import ChatMessage
 from tests.support.dsl import BotUnderTest, Conversation
 
@@ -21,15 +19,13 @@ def send_file(user: Conversation) -> ChatMessage:
     return user.bot.feishu.send_file(chat_id=user.chat_id, sender=user.person, content=b"words", name="a.txt")
 
 
-UNREADABLE: tuple[Callable[[Conversation], ChatMessage], ...] = (
-    *(send_picture, send_file),
-    lambda user: user.send("Merged and Forwarded Message"),
-)
+def forward(user: Conversation) -> ChatMessage:
+    return user.send("Merged and Forwarded Message")
 
 
 def test_what_cannot_be_read_is_answered_with_one_sentence(bot: BotUnderTest) -> None:
     """What holds no words is answered by the welcome card."""
-    for send in UNREADABLE:
+    for send in (send_picture, send_file, forward):
         user = bot.new_user()
         card = user.ask(send(user))
         card.assert_shows("notice.unreadable.text")
@@ -43,7 +39,7 @@ def test_what_cannot_be_read_is_answered_with_one_sentence(bot: BotUnderTest) ->
 def test_the_sentence_comes_once_a_minute(bot: BotUnderTest, user: Conversation) -> None:
     """Another person's on their own, and a prompt after them as ever."""
     user.ask(send_picture(user))
-    for send in (*UNREADABLE, *UNREADABLE):
+    for send in (send_picture, send_file, forward):
         bot.wait_until_idle(send(user))
     assert len(user.answers) == 1
     other = user.other_user()
@@ -51,28 +47,22 @@ def test_the_sentence_comes_once_a_minute(bot: BotUnderTest, user: Conversation)
     assert user.ask("一座灯塔").color == "green"
 
 
-def test_words_beside_an_image_are_asked_about(member: Conversation) -> None:
-    """They may ask for a change of that image, which the bot cannot make: it asks before it draws."""
-    card = member.ask("一座灯塔", image=GIF)
-    card.assert_shows("question.text", prompt="一座灯塔")
-    assert card.paid == []
-    assert card.press("confirm").color == "green"
+def test_words_about_an_image_are_asked_about(member: Conversation) -> None:
+    """Beside an image, in reply to one, or to a message that was not for the bot and may be one.
 
-
-def test_words_in_reply_to_an_image_are_asked_about(user: Conversation) -> None:
-    """A prompt that quotes somebody's image may be about that image."""
-    image = send_picture(user)
-    user.ask(image)
-    user.ask("画一座灯塔", quote=image.message_id).assert_shows("question.text", prompt="一座灯塔")
-
-
-def test_reply_to_an_unknown_message_is_asked_about(member: Conversation) -> None:
-    """What somebody quotes that was not for the bot may be an image: nothing is paid at once."""
+    They may ask for a change of that image, which the bot cannot make: it asks before it draws.
+    """
     tower = member.ask("一座红色的塔")
+    beside = member.ask("一座灯塔", image=GIF)
+    beside.assert_shows("question.text", prompt="一座灯塔")
     image = send_picture(member)
     for text in ("画一座灯塔", "再来一张", "改成蓝色"):
         member.ask(text, quote=image.message_id).assert_shows("question.title")
+    direct = member.in_another_chat("p2p")
+    direct.ask(image := send_picture(direct))
+    direct.ask("画一座灯塔", quote=image.message_id).assert_shows("question.text", prompt="一座灯塔")
     assert len(tower.paid) == 1
+    assert beside.press("confirm").color == "green"
 
 
 def test_thanks_beside_an_image_get_a_reaction(user: Conversation) -> None:

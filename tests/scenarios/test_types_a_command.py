@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from tests.support.dsl import BotUnderTest, Conversation, bot_with
+from tests.support.dsl import BotUnderTest, Conversation
 
 TITLES = {
     **{f"/{name}": name for name in ("sizes", "models", "styles", "queue", "settings", "id")},
@@ -17,13 +15,8 @@ TITLES = {
     "/历吏": "history",
 }
 EXPLAINED: dict[str, tuple[str, dict[str, object]]] = {
-    "/cancel": ("command.nothing_to_cancel", {}),
-    "/again": ("misread.nothing_to_repeat", {}),
     "/lang fr": ("misread.lang", {"value": "fr"}),
-    "/set size 16:9 --chat": ("command.admins_only", {}),
-    "/stats": ("command.admins_only", {}),
-    "/pause": ("command.admins_only", {}),
-    "/resume": ("command.admins_only", {}),
+    **{f"/{name}": ("command.admins_only", {}) for name in ("stats", "pause", "resume")},
     "/cancle": ("misread.unknown_word", {"word": "/cancle", "suggestion": "/cancel"}),
 }
 
@@ -36,14 +29,6 @@ def test_command_returns_its_card(bot: BotUnderTest) -> None:
         assert card.paid == []
 
 
-def test_guides_name_the_teams_default_model(tmp_path: Path) -> None:
-    with bot_with(tmp_path, {"BOT_IMAGES_MODEL": "cogview-4", "BOT_IMAGES_SIZE": "1344x768"}) as bot:
-        user = bot.new_user()
-        assert "cogview-4（默认）" in user.ask("/models").text()
-        user.ask("/sizes").assert_shows("sizes.default", size="1344x768", ratio="≈16:9")
-        user.ask("/help").press("command").assert_shows("help.option.model", model="cogview-4")
-
-
 def test_impossible_command_is_explained(user: Conversation) -> None:
     for say, (key, values) in EXPLAINED.items():
         card = user.ask(say)
@@ -51,12 +36,3 @@ def test_impossible_command_is_explained(user: Conversation) -> None:
         # An unknown word may have stood before a prompt.
         assert card.shows("cost.none") is (say == "/cancle")
         assert card.paid == []
-
-
-def test_many_messages_at_once(user: Conversation) -> None:
-    """They are answered one each."""
-    titles = ("id", "quota", "tips", "queue")
-    said = [user.send(f"/{title}") for title in titles]
-    for message, title in zip(said, titles, strict=True):
-        user.ask(message).assert_shows(f"{title}.title")
-    assert len(user.answers) == 4

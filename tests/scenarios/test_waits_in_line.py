@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.support.dsl import QUICK, BotUnderTest, Card, Gate, bot_with, wait_for
+from tests.support.dsl import BotUnderTest, Card, Gate, wait_for
 
 
 def in_line(bot: BotUnderTest, prompt: str) -> Card:
@@ -66,16 +65,6 @@ def test_queued_card_is_patched_at_most_six_times(held: BotUnderTest, gate: Gate
         shown = card.wait_to_show("state.ready")
         assert shown.patches <= 6, [call.name for call in card.conversation.calls]
         assert card.conversation.answers == [shown]
-
-
-def test_refusals_of_a_busy_platform_are_waited_out(tmp_path: Path) -> None:
-    """On a card that says so, within six patches, and paid once."""
-    with bot_with(tmp_path, pace=replace(QUICK, backoff=0.2, backoff_longest=0.2, backoff_in_all=30.0)) as bot:
-        bot.glm.arm("glm_1305", times=8)
-        card = in_line(bot, "一座灯塔")
-        card.wait_to_show("wait.backing_off").assert_shows("state.queued")
-        assert card.wait_to_show("state.ready").patches <= 6
-        assert (len(bot.glm.calls), len(bot.glm.paid)) == (9, 1)
 
 
 def test_pause_holds_the_queue(held: BotUnderTest, gate: Gate) -> None:
