@@ -13,6 +13,8 @@ import pytest
 from hypothesis import settings
 
 from bot.db.database import Database, read_url
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.support.databases import postgres_database, sqlite_database
 
 # A shell that starts the tests in the background lets them, and the processes that they start, ignore Ctrl-C, and
@@ -88,6 +90,20 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     else:
         with postgres_database(empty=True) as url:
             yield url
+
+
+@pytest.fixture
+def feishu() -> Iterator[FeishuStandIn]:
+    """Feishu, on loopback."""
+    with FeishuStandIn() as feishu:
+        yield feishu
+
+
+@pytest.fixture
+def glm() -> Iterator[GlmStandIn]:
+    """A GLM that answers at once."""
+    with GlmStandIn() as glm:
+        yield glm
 
 
 @pytest.fixture

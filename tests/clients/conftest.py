@@ -9,26 +9,12 @@ import trustme
 
 from bot.feishu.client import FeishuClient
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.clients.feishu_platform import Platform, platform
 
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     return trustme.CA()
-
-
-@pytest.fixture
-def glm() -> Iterator[GlmStandIn]:
-    """A GLM that answers at once."""
-    with GlmStandIn() as glm:
-        yield glm
-
-
-@pytest.fixture
-def feishu() -> Iterator[FeishuStandIn]:
-    with FeishuStandIn() as feishu:
-        yield feishu
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Viewport
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import LoopbackServer, Response
-from bot.sandbox.page import server
+from bot.sandbox.page.server import Page as ServedPage
+from bot.sandbox.page.server import Unable
 from tests.clients.feishu_wire import Wire
 from tests.support.dsl import Gate, bot_with_paused_glm
 from tests.unit.card_samples import cards, samples
@@ -60,7 +61,7 @@ def card(page: Page, colour: str) -> Locator:
 
 @dataclass
 class ScriptedControls:
-    """The bot's process as the page sees it; nothing is killed."""
+    """The bot's process as the page sees it; nothing is started or killed."""
 
     feishu: FeishuStandIn
     glm: GlmStandIn
@@ -72,7 +73,7 @@ class ScriptedControls:
         self.running = False
 
     def start(self) -> None:
-        self.running = True
+        raise Unable("the bot runs", sentence="runs_already")
 
     def queue(self) -> list[dict[str, Any]]:
         return self.waiting
@@ -126,7 +127,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     # The welcome card comes at any moment after the page is opened, and would be the newest call of a test.
     with bot_with_paused_glm(gate, tmp_path, {"BOT_WELCOME_ENTERED": "false"}) as bot:
         controls = ScriptedControls(bot.feishu, bot.glm)
-        with server.Page(controls) as page:
+        with ServedPage(controls) as page:
             wire = Wire(bot.feishu).log_in()
             yield Scene(bot.feishu, bot.glm, gate, controls, page.origin, wire)
             wire.close()

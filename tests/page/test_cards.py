@@ -7,29 +7,14 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.state import FeishuState
-from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.page import server
 from tests.clients import feishu_wire
-from tests.clients.feishu_wire import HandClock, button, png, words
-from tests.page.conftest import Scene, ScriptedControls, Visit, card, open_chat, say
-from tests.page.screenshot import send_samples
+from tests.clients.feishu_wire import button, png, words
+from tests.page.conftest import Scene, Visit, card, open_chat, say
+from tests.page.screenshot import served_samples
 from tests.support.dsl import wait_for
 from tests.unit.card_samples import samples
 
 pytestmark = pytest.mark.browser
-
-INSIDE = 570
-"""The width that a card of 600 pixels has for its components."""
-
-ALL_DECODED = "Promise.all([...document.images].map(image => image.decode())).then(() => null)"
-
-SHAPES: tuple[tuple[dict[str, str], tuple[int, int]], ...] = (
-    ({"size": "medium", "scale_type": "crop_center"}, (80, 80)),
-    ({"scale_type": "fit_horizontal"}, (INSIDE, INSIDE * 4)),
-)
-"""The properties of an image, and the size in which it is drawn."""
 
 
 def presses(scene: Scene) -> list[dict[str, object]]:
@@ -40,18 +25,9 @@ def presses(scene: Scene) -> list[dict[str, object]]:
 
 def test_every_card_of_the_bot_is_drawn(visit: Visit) -> None:
     """No component is missing; one that the page does not know is named."""
-    clock = HandClock()
-    with (
-        FeishuStandIn(FeishuState(encrypt_key="", clock=clock)) as feishu,
-        GlmStandIn() as glm,
-        server.Page(ScriptedControls(feishu, glm)) as served,
-    ):
-        send_samples(feishu, clock)
-        wire = feishu_wire.Wire(feishu).log_in()
-        clock.now += 1
+    with served_samples() as (origin, wire):
         wire.create("oc_direct_lin", feishu_wire.card({"tag": "checker"}), kind="interactive")
-        wire.close()
-        page = visit(served.origin)
+        page = visit(origin)
         expect(page.locator("#log .card")).to_have_count(len(samples()) + 1)
         expect(page.locator(".problem")).to_have_text(re.compile("checker"))
         expect(page.locator(".chart li").first).to_be_attached()
@@ -60,10 +36,17 @@ def test_every_card_of_the_bot_is_drawn(visit: Visit) -> None:
 
 
 def test_every_control_of_the_result_is_answered(scene: Scene, page: Page) -> None:
-    """Again and another ratio draw once more, the original comes as a file, and the prompt can be edited."""
+    """Again and another ratio draw once more, the original comes as a file, and the prompt can be edited.
+
+    The link to the original gives the picture as GLM made it, though its host on the network knows nothing of it.
+    """
     scene.make_images()
     say(page, "一只橘猫")
     ready = card(page, "green")
+    with page.context.expect_event("response", lambda answer: "/originals/" in answer.url) as opened:
+        ready.get_by_role("button", name="打开原图").click()
+    assert (opened.value.status, len(scene.glm.downloads)) == (200, 1)
+    assert opened.value.url.startswith(scene.origin)
     ready.get_by_role("button", name="再来一次").click()
     expect(page.locator(".toast").first).to_be_visible()
     expect(page.locator(".card:has(.of-green)")).to_have_count(2)
@@ -87,38 +70,23 @@ def test_every_control_of_the_result_is_answered(scene: Scene, page: Page) -> No
     assert sent["form_value"]["prompt"] == "两只橘猫"
 
 
-@pytest.mark.parametrize(("answer", "count"), [("取消", 0), ("确定", 1)])
-def test_confirmation_is_waited_for(scene: Scene, page: Page, answer: str, count: int) -> None:
-    confirm = {"title": words("真的吗？"), "text": words("不能恢复。")}
-    scene.show(feishu_wire.card(button("删除", confirm=confirm), header={"title": words("试试"), "template": "red"}))
-    card(page, "red").get_by_role("button", name="删除").click()
-    dialog = page.locator("#confirm")
-    expect(dialog).to_contain_text("不能恢复。")
-    dialog.get_by_role("button", name=answer).click()
-    expect(dialog).to_be_hidden()
-    wait_for(lambda: len(presses(scene)) == count)
-
-
-def test_the_original_can_be_opened(scene: Scene, page: Page) -> None:
-    """The link on the card gives the picture as GLM made it, though its host on the network knows nothing of it."""
-    scene.make_images()
-    say(page, "一只橘猫")
-    ready = card(page, "green")
-    with page.context.expect_event("response", lambda answer: "/originals/" in answer.url) as opened:
-        ready.get_by_role("button", name="打开原图").click()
-    assert opened.value.status == 200
-    assert opened.value.url.startswith(scene.origin)
-    assert len(scene.glm.downloads) == 1
-
-
-def test_link_opens_apart_from_the_page(scene: Scene, page: Page) -> None:
+def test_confirmation_is_waited_for_and_links_open_apart(scene: Scene, page: Page) -> None:
     """A button with a link opens a tab of its own, which cannot reach back."""
+    confirm = {"title": words("真的吗？"), "text": words("不能恢复。")}
     link = {"type": "open_url", "default_url": "https://example.com/"}
-    scene.show(feishu_wire.card({"tag": "button", "text": words("打开"), "behaviors": [link]}))
+    opens = {"tag": "button", "text": words("打开"), "behaviors": [link]}
+    scene.show(feishu_wire.card(button("删除", confirm=confirm), opens))
+    dialog = page.locator("#confirm")
+    for answer, count in (("取消", 0), ("确定", 1)):
+        page.get_by_role("button", name="删除").click()
+        expect(dialog).to_contain_text("不能恢复。")
+        dialog.get_by_role("button", name=answer).click()
+        expect(dialog).to_be_hidden()
+        wait_for(lambda count=count: len(presses(scene)) == count)  # type: ignore[misc]
     page.context.route("https://example.com/", lambda route: route.fulfill(body="<title>there</title>"))
-    with page.context.expect_page() as opened:
+    with page.context.expect_page() as tab:
         page.get_by_role("button", name="打开", exact=True).click()
-    assert opened.value.evaluate("window.opener") is None
+    assert tab.value.evaluate("window.opener") is None
 
 
 def test_only_refused_content_leaves_a_box(scene: Scene, page: Page) -> None:
@@ -145,27 +113,28 @@ def test_half_filled_form_survives_a_message_and_a_bot_that_is_down(scene: Scene
 
 
 def test_image_has_the_size_that_its_properties_say(scene: Scene, page: Page) -> None:
-    """A medium one is cut to a square, and what is never cut is shown whole."""
+    """A medium one is cut to a square, and what is never cut is shown whole in the width of a card's components."""
     open_chat(page, "oc_topics")
     key = scene.wire.upload_image(png(400, 1600)).json()["data"]["image_key"]
     picture = {"tag": "img", "img_key": key, "alt": words("图")}
-    scene.wire.create("oc_topics", feishu_wire.card(*({**picture, **shape} for shape, _ in SHAPES)), kind="interactive")
+    medium = {**picture, "size": "medium", "scale_type": "crop_center"}
+    whole = {**picture, "scale_type": "fit_horizontal"}
+    scene.wire.create("oc_topics", feishu_wire.card(medium, whole), kind="interactive")
     images = page.locator(".card img")
-    expect(images).to_have_count(len(SHAPES))
-    page.evaluate(ALL_DECODED)
+    expect(images).to_have_count(2)
+    page.evaluate("Promise.all([...document.images].map(image => image.decode())).then(() => null)")
     boxes = images.evaluate_all(
-        "all => all.map(one => one.getBoundingClientRect()).map(({width, height}) => [width, height])"
+        "all => all.map(one => one.getBoundingClientRect()).map(box => [box.width, box.height])"
     )
-    assert [(round(width), round(height)) for width, height in boxes] == [size for _, size in SHAPES]
+    assert [[round(length) for length in box] for box in boxes] == [[80, 80], [570, 4 * 570]]
 
 
 def test_images_take_their_room_before_they_come(scene: Scene, page: Page) -> None:
     open_chat(page, "oc_group")
     held: list[Route] = []
-    letting = False
 
     def hold(route: Route) -> None:
-        route.continue_() if letting else held.append(route)
+        held.append(route)
 
     page.route("**/uploads/*", hold)
     for _ in range(5):
@@ -173,15 +142,6 @@ def test_images_take_their_room_before_they_come(scene: Scene, page: Page) -> No
     say(page, "最后一句")
     expect(page.locator(".picture.sent")).to_have_count(5)
     expect(page.locator(".bubble", has_text="最后一句")).to_be_in_viewport()
-    before = scroll_height(page)
-    # Which of them were held by now is left open: what is asked for later is not held any more.
-    letting = True
+    assert page.evaluate("document.querySelector('#log').scrollHeight") > 5 * 240
     for route in held:
         route.continue_()
-    page.evaluate(ALL_DECODED)
-    assert scroll_height(page) == before
-    assert before > 5 * 240
-
-
-def scroll_height(page: Page) -> int:
-    return int(page.evaluate("document.querySelector('#log').scrollHeight"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,9 @@ from playwright.sync_api import Locator, Page, expect
 from bot.sandbox.faults import CALL_NAMES, FAULTS, arm
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page import server
-from bot.sandbox.page.stream import choices
 from bot.sandbox.start import Sandbox
 from bot.timings import Timings
 from tests.clients import feishu_wire
-from tests.clients.feishu_wire import words
 from tests.page.conftest import Scene, Visit, card, open_panel, say
 from tests.support.dsl import wait_for
 
@@ -39,6 +36,7 @@ def test_wires_show_events_and_calls_without_secrets(scene: Scene, page: Page) -
     card(page, "green")
     for name in ("im.message.receive_v1", "reply", "patch", "image", "token"):
         expect(room.locator(".wire", has_text=name).first).to_be_attached()
+    expect(opened(room, "reply").locator("pre").first).to_contain_text('"schema": "2.0"')
     made, fetched = opened(room, "images/generations"), opened(room, "picture")
     expect(made.locator("pre").first).to_contain_text('"prompt": "一只橘猫"')
     expect(made.locator("pre").last).to_contain_text('"url": "https://')
@@ -53,16 +51,6 @@ def test_wires_show_events_and_calls_without_secrets(scene: Scene, page: Page) -
     assert "not-a-real-key" not in everything
 
 
-def test_longest_card_can_be_read_on_the_wire(scene: Scene, page: Page) -> None:
-    """It is shown whole and as JSON, not as a text of JSON within JSON."""
-    room = open_panel(page, "wires")
-    lines = [{"tag": "div", "text": words("一行很长的字，" * 12)} for _ in range(80)]
-    assert scene.show(feishu_wire.card(*lines, {"tag": "div", "text": words("最后一行")})) == 0
-    sent = opened(room, "create").locator("pre").first
-    expect(sent).to_contain_text('"schema": "2.0"')
-    expect(sent).to_contain_text("最后一行")
-
-
 def test_failed_call_is_shown_in_words(scene: Scene, page: Page) -> None:
     """A call without an answer does not stay under way; a rejected one shows its code and the fault that was met."""
     scene.make_images()
@@ -75,11 +63,13 @@ def test_failed_call_is_shown_in_words(scene: Scene, page: Page) -> None:
     scene.show(feishu_wire.card())
     facts = opened(room, "create").locator(".wire-facts")
     expect(facts).to_contain_text(re.compile(r"429 · 错误码 99991400 · \d+ ms · 故障：限流：应用的调用太多"))
-    page.select_option("#language", "en")
-    expect(facts).to_contain_text(re.compile(r"429 · code 99991400 · \d+ ms · fault: Rate limit: too many calls"))
 
 
-def test_armed_glm_fault_is_shown_and_met_by_the_next_call(scene: Scene, page: Page) -> None:
+def test_faults_are_armed_and_met_by_the_next_call(scene: Scene, page: Page) -> None:
+    """A fault of Feishu is offered for the calls that can fail by it, some times or some seconds.
+
+    All faults can be cleared.
+    """
     scene.make_images()
     room = open_panel(page, "faults")
     room.get_by_label("GLM 的下一次调用").select_option("glm_1261")
@@ -90,13 +80,6 @@ def test_armed_glm_fault_is_shown_and_met_by_the_next_call(scene: Scene, page: P
     card(page, "red")
     expect(room.locator("#armed li")).to_have_count(0)
     expect(page.locator("#badges")).not_to_contain_text("⚡")
-    say(page, "一只黑猫")
-    card(page, "green")
-
-
-def test_feishu_fault_is_armed_for_a_call_some_times_or_some_seconds(scene: Scene, page: Page) -> None:
-    """Each fault is offered for the calls that can fail by it, and all faults can be cleared."""
-    room = open_panel(page, "faults")
     fault, calls = room.get_by_label("飞书的下一次调用"), room.get_by_label("哪一种调用")
     fault.select_option("patch_too_old")
     expect(calls.locator("option")).to_have_text(["patch"])
@@ -118,7 +101,7 @@ def test_feishu_fault_is_armed_for_a_call_some_times_or_some_seconds(scene: Scen
     assert scene.feishu.faults.armed == []
 
 
-def test_pace_and_deliveries_are_switched(scene: Scene, page: Page) -> None:
+def test_pace_and_deliveries_are_switched_and_the_queue_is_shown(scene: Scene, page: Page) -> None:
     room = open_panel(page, "faults")
     pace = room.get_by_label("GLM 每张图用时")
     pace.select_option("real")
@@ -128,14 +111,14 @@ def test_pace_and_deliveries_are_switched(scene: Scene, page: Page) -> None:
     room.get_by_label("重复的用新的事件编号").check()
     wait_for(lambda: scene.feishu.delivery.new_event_id)
     assert (scene.glm.real_speed, scene.glm.seconds, scene.feishu.delivery.duplicates) == (False, 30, 3)
-
-
-def test_queue_is_shown_as_it_changes(scene: Scene, page: Page) -> None:
-    room = open_panel(page, "queue")
+    page.click("#tab-queue")
+    room = page.locator("#pane-queue")
     expect(room.locator(".about")).to_contain_text(["BOT_LIMITS_PER_DAY=0", "队列是空的。"])
-    running = {"prompt": "一只猫", "sender": "ou_chen", "state": "generating", "model": "glm-image"}
-    waiting = {"prompt": "一只狗", "sender": "ou_lin", "state": "waiting", "model": "glm-image", "ahead": 1}
-    scene.controls.waiting = [running, waiting]
+    one = {"prompt": "一只猫", "model": "glm-image"}
+    scene.controls.waiting = [
+        {**one, "sender": "ou_chen", "state": "generating"},
+        {**one, "sender": "ou_lin", "state": "waiting", "ahead": 1},
+    ]
     expect(room.locator("li .about")).to_have_text(
         ["生成中 陈晨 · glm-image", "等待中 林小雨 · glm-image · 前面还有 1 张"]
     )
@@ -150,20 +133,11 @@ def test_real_images_are_said_to_be_real(scene: Scene, visit: Visit) -> None:
     expect(room.get_by_label("飞书的下一次调用")).to_have_count(1)
 
 
-def test_every_fault_has_words_in_both_languages() -> None:
-    """Each fault is on the page in Chinese and in English under the name that ``--fault`` takes, and nothing else."""
-    assert all(fault.zh and fault.en.isascii() for fault in FAULTS.values())
-    shown = {one["name"] for one in choices(real_glm=False)["faults"]}
-    assert shown == {fault.name for fault in FAULTS.values()}
-
-
 def test_the_bot_is_killed_at_work_and_goes_on(tmp_path: Path, visit: Visit) -> None:
     """Queued, killed from the page, started again from there, generating, and each picture on its one card."""
-    with ExitStack() as stack:
-        glm, pace = GlmStandIn(seconds=2), Timings(backoff=0.2)
-        sandbox = stack.enter_context(Sandbox(folder=tmp_path / "data", glm=glm, pace=pace))
-        origin = stack.enter_context(server.Page(sandbox)).origin
-        page = visit(origin)
+    glm, pace = GlmStandIn(seconds=2), Timings(backoff=0.2)
+    with Sandbox(folder=tmp_path / "data", glm=glm, pace=pace) as sandbox, server.Page(sandbox) as served:
+        page = visit(served.origin)
         room = open_panel(page, "faults")
         say(page, "一只橘猫")
         card(page, "wathet")
