@@ -72,9 +72,9 @@ def generation(state: State, number: int = 1, **more: Any) -> GenerationView:
 
 
 def failed(sentence: str, number: int = 1, *, billed: int = 0, **more: Any) -> GenerationView:
-    known = {name: more.pop(name) for name in ("url", "resumable", "platform_request_id") if name in more}
-    failure = Failure(code="server_error", sentence=sentence, **more)
-    return generation(State.FAILED, number, failure=failure, calls_billed=billed, **known)
+    of_failure = {name: more.pop(name) for name in ("roles", "values", "platform") if name in more}
+    failure = Failure(code="server_error", sentence=sentence, **of_failure)
+    return generation(State.FAILED, number, failure=failure, calls_billed=billed, **more)
 
 
 def request(*images: GenerationView, prompt: str = PROMPT, **more: Any) -> RequestView:
@@ -87,8 +87,6 @@ FOUR = tuple(generation(State.DONE, number) for number in range(1, 5))
 
 STAGES: dict[str, RequestView] = {
     "queued": request(generation(State.WAITING), ahead=3, wait_seconds=130.0),
-    "next": request(generation(State.WAITING), ahead=0, wait_seconds=20.0),
-    "queued four": request(*(generation(State.WAITING, n) for n in range(1, 5)), ahead=3, wait_seconds=130.0),
     "backing off": request(generation(State.WAITING), ahead=0, backing_off=True),
     "generating": request(generation(State.GENERATING), recognized_words=("竖版",), recognized_options=("size",)),
     "made": request(generation(State.MADE, calls_billed=1)),
@@ -100,18 +98,13 @@ STAGES: dict[str, RequestView] = {
         recognized_options=("size",),
     ),
     "repeated": request(generation(State.DONE, repeated=True, reencoded=True, calls_billed=2)),
-    "free": request(generation(State.DONE), options=Options(model="cogview-3-flash"), price=0.0),
     "warned": request(generation(State.DONE, findings=WARNED)),
     "recalled": request(generation(State.DONE), prompt="", recalled=True),
     "refused by the prompt": request(
         failed("failure.content", billed=1, roles=("user",), values={"level": "0"}, platform="1301 系统检测到敏感内容")
     ),
-    "refused by the image": request(
-        failed("failure.content", billed=1, roles=("assistant",), values={"level": "1"}), prompt="两个拳击手"
-    ),
     "failed for all": request(failed("failure.balance", platform="1113 余额不足或无可用资源包,请充值。")),
     "failed": request(failed("failure.timeout", billed=1, platform_request_id="20261129161")),
-    "resumable": request(failed("failure.download", billed=1, url=LINK, resumable=True)),
     "cancelled": request(generation(State.CANCELLED)),
     "cancelled in call": request(generation(State.CANCELLED, calls_billed=1)),
     "kept": request(generation(State.CANCELLED, calls_billed=1, kept=True)),
@@ -155,13 +148,6 @@ QUOTA = QuotaView(
     resets_at=MARCH_NINTH,
 )
 
-SETTINGS: dict[str, Any] = {
-    "options": Options(size="1568x1056", style="ink", count=2),
-    "language": "zh",
-    "own": ("size", "language"),
-    "chat": ("style",),
-}
-
 STATS = StatsView(
     month="2026-11",
     models=(
@@ -182,23 +168,8 @@ STATS = StatsView(
 ERRORS = {
     "unknown word": UserError(sentence="misread.unknown_word", values={"word": "/sise", "suggestion": "/size"}),
     "nothing to cancel": UserError(sentence="command.nothing_to_cancel", command="cancel"),
-    "nothing to repeat": UserError(sentence="misread.nothing_to_repeat", command="again"),
     "no prompt": UserError(sentence="misread.prompt_missing"),
     "day used up": UserError(sentence="limit.day", values={"used": "20", "most": "20", "count": "1"}),
-    "too many": UserError(sentence="limit.pending_some", values={"used": "3", "most": "5", "count": "4"}),
-    "wrong size": UserError(
-        sentence="misread.size",
-        values={
-            "model": "glm-image",
-            "value": "512x512",
-            "ratios": "16:9, 3:2, 4:3, 1:1, 3:4, 2:3, 9:16",
-            "allowed": "1280x1280, 1568x1056, 1056x1568, 1472x1088, 1088x1472, 1728x960, 960x1728",
-            "minimum": "1024",
-            "maximum": "2048",
-            "multiple": "32",
-            "pixels": "4,194,304",
-        },
-    ),
 }
 
 QUEUE = line(
@@ -215,8 +186,9 @@ Render = Callable[[CardContext], Card]
 
 def samples(text: str | None = None) -> dict[str, Render]:
     """Every card in every state that it has; a text is then in all places of what people write."""
-    prompt = PROMPT if text is None else text
-    style = "ink" if text is None else text
+    prompt, style, word, unclear = (
+        default if text is None else text for default in (PROMPT, "ink", "周二", "我想喝咖啡")
+    )
     person, chat = f"ou_{text or 'fake'}", f"oc_{text or 'fake'}"
     rendered: dict[str, Render] = {}
     for name, view in STAGES.items():
@@ -229,17 +201,11 @@ def samples(text: str | None = None) -> dict[str, Render]:
         placeholders = [*catalogue().placeholders(f"notice.{name}.text"), *([] if text is None else ["prompt"])]
         filled: dict[str, Any] = dict.fromkeys(placeholders, text or "1")
         rendered[f"notice {name}"] = partial(commands.render_notice, name=name, **filled)
-    question = partial(commands.render_question, request_id="req_1", prompt="我想喝咖啡" if text is None else text)
+    question = partial(commands.render_question, request_id="req_1", prompt=unclear)
     pages = tuple(history(number, prompt=prompt) for number in range(1, 7))
-    word = "周二" if text is None else text
-    settings = {**SETTINGS, "options": Options(size="1568x1056", style=style, count=2)}
-    of_chat: dict[str, Any] = {
-        "options": Options(watermark=False),
-        "language": None,
-        "own": (),
-        "chat": ("watermark",),
-        "of_chat": True,
-    }
+    own_options, chat_options = Options(size="1568x1056", style=style, count=2), Options(watermark=False)
+    own: dict[str, Any] = {"options": own_options, "language": "zh", "own": ("size", "language"), "chat": ("style",)}
+    of_chat: dict[str, Any] = {"options": chat_options, "language": None, "own": (), "chat": ("watermark",)}
     return rendered | {
         "cancelled two": lambda ctx: commands.render_cancelled(ctx, count=2, in_call=0, price=0.0, prompt=prompt),
         "cancelled one in call": lambda ctx: commands.render_cancelled(ctx, count=2, in_call=1, price=0.1, prompt=""),
@@ -259,8 +225,8 @@ def samples(text: str | None = None) -> dict[str, Render]:
         ),
         "no history": lambda ctx: commands.render_history(ctx, HistoryView(entries=(), filter=word), request_id="r"),
         "quota": lambda ctx: commands.render_quota(ctx, QUOTA),
-        "settings": lambda ctx: commands.render_settings(ctx, **settings),
-        "settings of a chat": lambda ctx: commands.render_settings(ctx, **of_chat),
+        "settings": lambda ctx: commands.render_settings(ctx, **own),
+        "settings of a chat": lambda ctx: commands.render_settings(ctx, **of_chat, of_chat=True),
         "changed": lambda ctx: commands.render_changed(ctx, {"size": "1728x960", "style": style}, for_chat=False),
         "stats": lambda ctx: commands.render_stats(ctx, STATS),
         "id": lambda ctx: commands.render_ids(ctx, person=person, chat=chat),
@@ -302,12 +268,7 @@ def lines(card: dict[str, Any], locale: str = "zh_cn") -> list[str]:
 
 def header(card: dict[str, Any], locale: str = "zh_cn") -> list[str]:
     """The title, the line under it and the tags."""
-    head = card["header"]
-    texts = [
-        head["title"],
-        *filter(None, [head.get("subtitle")]),
-        *(tag["text"] for tag in head.get("text_tag_list", ())),
-    ]
+    texts = [text for text in elements(card["header"]) if text["tag"] != "text_tag"]
     return [text.get("i18n_content", {}).get(locale, text["content"]) for text in texts]
 
 

@@ -16,12 +16,11 @@ from bot.chat.cards.elements import CardContext, text_of
 from bot.chat.cards.form_card import render_form
 from bot.chat.cards.request_card import render_request, render_request_text
 from bot.chat.styles import Style, Styles
-from bot.models import Failure, HistoryView, Language, ModelStats, RequestView, State, Usage
+from bot.models import Failure, HistoryView, Language, ModelStats, State, Usage
 from bot.options import Options
 from bot.sandbox.feishu.cards import validate_card
 from tests.unit.card_samples import (
     LINK,
-    PROMPT,
     STAGES,
     STATS,
     WARNED,
@@ -53,14 +52,10 @@ def assert_valid(card: dict[str, Any], name: str) -> None:
 
 
 def test_each_card_is_valid() -> None:
-    foreign = {PROMPT, "两个拳击手", "生日卡片", "一张海报，写着“早安”", "给客户的封面", "一只橘猫", "“周二”"}
-    foreign |= {"1301 系统检测到敏感内容", "1113 余额不足或无可用资源包,请充值。"}
+    """With three buttons in a row at most, as many as a phone has room for."""
     for (name, render), buttons in product(samples().items(), (True, False)):
         card = render(cards(buttons=buttons))
         assert_valid(card, name)
-        texts = [one for one in elements(card) if one["tag"] in ("plain_text", "markdown")]
-        chinese = {one["content"] for one in texts if "i18n_content" not in one and not one["content"].isascii()}
-        assert {one for one in chinese if not one.replace("≈", "").replace("·", "").isascii()} <= foreign, name
         rows = [one for one in elements(card) if one["tag"] == "column_set"]
         controls = [sum(column["elements"][0]["tag"] == "button" for column in row["columns"]) for row in rows]
         assert name == "styles" or max([0, *controls]) <= 3, name
@@ -68,14 +63,14 @@ def test_each_card_is_valid() -> None:
 
 def full_cards(ctx: CardContext, text: str) -> dict[str, dict[str, Any]]:
     """The cards whose length depends on how much there is, as long as they can become."""
-    entries = [*(queued(number, prompt=text) for number in range(1, 60)), *(queued(prompt=text) for _ in range(60))]
+    entries = [queued(number if number < 60 else None, prompt=text) for number in range(1, 120)]
     many = HistoryView(entries=tuple(history(prompt=text) for _ in range(30)), filter=text, more=True)
+    most: dict[str, Any] = {"images": 10**9, "yuan": 1e9}
     stats = dataclasses.replace(
         STATS,
-        models=(ModelStats(model="m" * 500, images=10**9, yuan=1e9, generation_seconds=1e9, waiting_seconds=1e9),) * 10,
-        people=(Usage(open_id="ou_" + "x" * 500, images=10**9, yuan=1e9),) * 100,
-        chats=(Usage(open_id="", chat_id="oc_" + "x" * 500, images=10**9, yuan=1e9),) * 100,
-        days=tuple((f"11-{day:02}", day) for day in range(1, 31)),
+        models=(ModelStats(model="m" * 500, generation_seconds=1e9, waiting_seconds=1e9, **most),) * 10,
+        people=(Usage(open_id="ou_" + "x" * 500, **most),) * 100,
+        chats=(Usage(open_id="", chat_id="oc_" + "x" * 500, **most),) * 100,
         outcomes={f"{number}" + "x" * 500: 10**9 for number in range(100)},
     )
     return {
@@ -103,11 +98,11 @@ def test_very_many_styles_fit() -> None:
     assert_valid(card, "styles")
     assert any("风60 s60" in one.get("content", "") for one in elements(card))
     long = Styles([style(f"风{number}" * 50, f"style{number}" * 50) for number in range(300)])
-    present = long.all[-1].name["en"]
+    last = long.all[-1].name["en"]
     ctx = dataclasses.replace(cards(), styles=long)
-    card = render_form(ctx, request_id="req_1", prompt='"' * 2000, options=Options(style=present))
+    card = render_form(ctx, request_id="req_1", prompt='"' * 2000, options=Options(style=last))
     assert_valid(card, "form")
-    assert [element["initial_option"] for element in elements(card) if "initial_option" in element][1] == present
+    assert last in [element.get("initial_option") for element in elements(card)]
 
 
 HOSTILE = [
@@ -119,40 +114,18 @@ HOSTILE = [
 
 def test_prompt_is_plain_text() -> None:
     for prompt, view in product(HOSTILE, STAGES.values()):
-        card = render_request(cards(), request(*view.images, prompt=prompt))
-        shown = [one for one in elements(card) if prompt in one.get("content", "")]
-        assert {one["tag"] for one in shown} == {"plain_text"}
-        alts = sum(one["alt"]["content"] == prompt for one in elements(card) if one["tag"] == "img")
-        assert len(shown) == 1 + alts
+        shown = list(elements(render_request(cards(), request(*view.images, prompt=prompt))))
+        assert {one["tag"] for one in shown if prompt in one.get("content", "")} == {"plain_text"}
 
 
-MISLEADING = {
-    "abc\u202egnp.exe": "abcgnp.exe",
-    "\u2066a\u2069\u202a": "a",
-    "a\x00b\x1b[31m\x7f\x85": "ab[31m",
-    "a\r\nb\rc": "a\nb\nc",
-    "a\ud800b": "a\ufffdb",
-}
-
-
-def test_misleading_characters_are_removed() -> None:
-    for prompt, shown in MISLEADING.items():
-        card = render_request(cards(), request(generation(State.WAITING), prompt=prompt))
-        assert shown in [element.get("content") for element in elements(card)]
-
-
-LEVELS = st.sampled_from([(), WARNED])
 IMAGES = st.lists(
     st.builds(
-        lambda state, number, **more: (
-            failed("failure.timeout", number, url=more["url"], billed=more["calls_billed"])
-            if state is State.FAILED
-            else generation(state, number, **more)
-        ),
+        generation,
         st.sampled_from(State),
         st.integers(1, 4),
+        failure=st.just(Failure(code="timeout", sentence="failure.timeout")),
         url=st.sampled_from([None, LINK]),
-        findings=LEVELS,
+        findings=st.sampled_from([(), WARNED]),
         repeated=st.booleans(),
         calls_billed=st.integers(0, 2),
         kept=st.booleans(),
@@ -173,16 +146,15 @@ def test_any_request_has_a_valid_card(images: list[Any], prompt: str, price: flo
 
 
 def test_failures_with_the_longest_values_fit() -> None:
-    failure = Failure(code="x", sentence="failure.size", platform="字" * 999)
     images = [
-        generation(
-            State.FAILED,
+        failed(
+            "failure.size",
             number,
-            url=LINK[:-1] + str(number) + "a" * 300,
-            failure=dataclasses.replace(failure, values=dict.fromkeys(("model", "size", "allowed"), str(number) * 999)),
+            url=LINK + str(number) + "a" * 300,
             platform_request_id="字" * 999,
+            platform="字" * 999,
+            values=dict.fromkeys(("model", "size", "allowed"), str(number) * 999),
         )
         for number in range(1, 5)
     ]
-    view: RequestView = request(*images, prompt='"' * 2000)
-    assert_valid(render_request(cards(), view), "four failures")
+    assert_valid(render_request(cards(), request(*images, prompt='"' * 2000)), "four failures")

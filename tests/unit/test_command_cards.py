@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from bot import sizes
 from bot.chat.cards import command_cards as commands
 from bot.chat.cards.form_card import render_form
-from bot.chat.cards.request_card import tip_for
 from bot.chat.messages import LOCALES
 from bot.chat.parsing.parser import parse
 from bot.chat.parsing.tokenizer import COMMAND_NAMES
 from bot.errors import UserError
-from bot.models import Command, HistoryView, ImagePrompt, Language, Quota
+from bot.models import Command, HistoryView, ImagePrompt, Language
 from bot.options import OPTIONS, Options, PartialOptions, resolve_options
 from tests.unit.card_samples import (
-    ERRORS,
     NOTICES,
     PROMPT,
-    QUEUE,
     QUOTA,
-    SETTINGS,
     STATS,
     cards,
     catalogue,
@@ -67,9 +62,8 @@ def test_queue_has_a_line_for_each_request() -> None:
         assert (lines(card)[0], lines(card, "en_us")[0]) == (zh, en)
     paused = sample("empty queue")
     assert lines(paused) == ["管理员暂停了生成，排队的图片等恢复后再画。", "这里没有等待中或正在生成的图片。"]
-    assert paused["header"]["template"] == "orange"
-    own = [one["behaviors"][0]["value"]["a"] for one in tagged(commands.render_queue(cards(), QUEUE), "button")]
-    assert own == ["cancel", "cancel"]
+    own = [one["behaviors"][0]["value"]["a"] for one in tagged(sample("queue"), "button")]
+    assert (own, paused["header"]["template"]) == (["cancel", "cancel"], "orange")
 
 
 def test_queue_protects_prompts_and_is_cut_and_counted() -> None:
@@ -84,57 +78,17 @@ def test_queue_protects_prompts_and_is_cut_and_counted() -> None:
     assert {"我的猫", "这里还有 78 张没有列出。", "其他会话里还有 7 张。"} <= set(said)
 
 
-def test_settings_show_who_has_set_what() -> None:
-    """Whether the person, the chat or the team has set a default; the person comes first."""
-    assert lines(commands.render_settings(cards(), **SETTINGS))[0].splitlines() == [
-        "模型 glm-image · 默认",
-        "尺寸 1568x1056（≈3:2） · 你设置的",
-        "质量 hd · 默认",
-        "风格 水墨 · 本会话设置的",
-        "有水印 · 默认",
-        "一次 2 张 · 默认",
-        "文字回复用中文 · 你设置的",
-    ]
-    both = commands.render_settings(cards(), options=Options(), own=("style",), chat=("style",), language=None)
-    said = lines(both, "en_us")[0].splitlines()
-    assert (said[3], said[-1]) == ("No style · set by you", "Text replies in the language of the message")
-    of_chat = commands.render_settings(cards(), **{**SETTINGS, "own": ()}, of_chat=True)
-    assert header(of_chat) == ["本会话的默认选项"]
-    assert lines(of_chat, "en_us")[0].splitlines()[-1] == "Images at once: 2 · default"
-    changes = {"size": "1728x960", "style": "ink", "watermark": False, "count": 2}
-    card = commands.render_changed(cards(), changes, for_chat=False)
-    assert lines(card) == ["以后你的图片默认用：尺寸 1728x960（≈16:9） · 风格 水墨 · 无水印 · 一次 2 张"]
-    assert lines(card, "en_us")[0].endswith("Size 1728x960 (≈16:9) · Style ink · No watermark · Images at once: 2")
-    assert header(commands.render_changed(cards(), {"style": None}, for_chat=True)) == ["本会话的默认选项已更新"]
-
-
 def test_history_shows_thumbnails_with_what_can_be_done() -> None:
     card = sample("history")
     assert header(card) == ["图片历史", "你在所有会话里的图片"]
-    assert {(image["scale_type"], image["alt"]["content"]) for image in tagged(card, "img")} == {
-        ("crop_center", PROMPT)
-    }
+    assert {(one["scale_type"], one["alt"]["content"]) for one in tagged(card, "img")} == {("crop_center", PROMPT)}
     assert lines(card)[:2] == [PROMPT, "03-09 04:00 · 费用 ¥0.10"]
     values = [one["behaviors"][0]["value"] for one in tagged(card, "button")]
     assert values[:2] == [{"a": "original", "g": "gen_1"}, {"a": "again", "r": "req_1"}]
     assert values[-1] == {"a": "older", "r": "req_9"}
     assert header(sample("filtered history"))[1] == "你在这里的图片 · “周二”"
-    assert "older" not in str(sample("filtered history"))
-    without = HistoryView(entries=(history(generation_id=""),), more=True)
-    assert list(pressable(commands.render_history(cards(), without, request_id="r"))) == ["再来", "更早"]
-    assert pressable(commands.render_history(cards(buttons=False), without, request_id="r")) == {}
-    empty = commands.render_history(cards(), HistoryView(entries=()), request_id="r")
-    assert lines(empty, "en_us")[0].startswith("No images yet.")
-    assert lines(sample("no history"))[0].startswith("没有找到“周二”的图片。")
-
-
-def test_ids_can_be_copied() -> None:
-    ids = ["你的 ID（open_id）：", "ou_fake", "本会话的 ID（chat_id）：", "oc_fake"]
-    assert lines(sample("id"))[:4] == ids
-    assert "chat_id" not in "".join(lines(commands.render_ids(cards(), person="ou_fake", chat=None)))
-    refused = lines(sample("not allowed"))
-    assert refused[1:] == [*ids, "没有产生费用"]
-    assert "管理员" in refused[0]
+    without = HistoryView(entries=(history(generation_id=""),))
+    assert list(pressable(commands.render_history(cards(), without, request_id="r"))) == ["再来"]
 
 
 def test_quota_shows_what_is_left_and_until_when() -> None:
@@ -144,8 +98,6 @@ def test_quota_shows_what_is_left_and_until_when() -> None:
         "团队本月：120 张，上限 1000 张\n团队本月：¥11.50，预算 ¥100.00",
         "今天的额度 03-09 04:00 恢复。可能计费的都算，包括失败和取消的。",
     ]
-    lowered = dataclasses.replace(QUOTA, own=(Quota(name="today", used=3, most=2),))
-    assert "还剩 0 张" in lines(commands.render_quota(cards(), lowered))[0]
     own, team = (tuple(dataclasses.replace(one, most=0) for one in group) for group in (QUOTA.own, QUOTA.team))
     free = dataclasses.replace(QUOTA, own=own, team=team, budgets=())
     said = "\n".join(lines(commands.render_quota(cards(), free), "en_us")[:2]).splitlines()
@@ -156,7 +108,7 @@ def test_statistics_show_the_month() -> None:
     """A bar for each day of the month, days without images between the others, and a file of all."""
     card = sample("stats")
     assert header(card) == ["2026-11 统计"]
-    assert lines(card, "en_us") == [
+    assert lines(card, "en_us")[:-2] == [
         "Charged: 1,120 images · ¥111.20",
         "cogview-4 · 20 images · ¥1.20 · 8 s to generate",
         "glm-image · 1,100 images · ¥110.00 · 32 s to generate · 75 s in the queue",
@@ -165,31 +117,24 @@ def test_statistics_show_the_month() -> None:
         *("700 images · ¥70.00", "420 images · ¥41.20"),
         "Chats by cost:",
         *("Group …a1b2c3", "700 images · ¥70.00", "420 images · ¥41.20"),
-        "\n".join(
-            [
-                *("Outcomes:", "Done · 1,100", "Cancelled · 12", "The safety check rejected this · 8"),
-                *("The platform did not return an image in time · 2", "of_another_version · 1"),
-            ]
-        ),
-        "About 4,321 calls to Feishu this month. Times are medians.",
     ]
+    outcomes, calls = lines(card, "en_us")[-2:]
+    assert outcomes.splitlines() == [
+        *("Outcomes:", "Done · 1,100", "Cancelled · 12", "The safety check rejected this · 8"),
+        *("The platform did not return an image in time · 2", "of_another_version · 1"),
+    ]
+    assert calls == "About 4,321 calls to Feishu this month. Times are medians."
     people = [(one["user_id"], one["show_name"]) for one in tagged(card, "person")]
     assert people[:2] == [("ou_0001", True), ("ou_0002", True)]
     assert pressable(card) == {"导出 CSV": {"a": "export", "m": "2026-11"}}
-    (chart,) = tagged(
-        commands.render_stats(cards(), dataclasses.replace(STATS, days=(("10-31", 9), ("11-01", 1), ("11-03", 2)))),
-        "chart",
-    )
+    days = dataclasses.replace(STATS, days=(("10-31", 9), ("11-01", 1), ("11-03", 2)))
+    (chart,) = tagged(commands.render_stats(cards(), days), "chart")
     values = chart["chart_spec"]["data"]["values"]
     assert [(one["day"], one["images"]) for one in values] == [("11-01", 1), ("11-02", 0), ("11-03", 2)]
-    nothing: dict[str, Any] = dict.fromkeys(("models", "people", "chats", "days"), ())
-    empty = dataclasses.replace(STATS, **nothing, outcomes={}, feishu_calls=0, paused=True)
-    said = ["现在是暂停状态，发送 /resume 恢复。", "这个月还没有图片。", "本月飞书接口约调用 0 次；时间是中位数。"]
-    assert lines(commands.render_stats(cards(), empty)) == said
 
 
 def test_question_asks_twice_before_several_images() -> None:
-    """The price is on the button, and what costs more than one image is confirmed; once answered it has none."""
+    """The price is on the button, and what costs more than one image is confirmed."""
     assert pressable(sample("question")) == {
         "画出来 ¥0.10": {"a": "confirm", "r": "req_1"},
         "不用": {"a": "decline", "r": "req_1"},
@@ -197,18 +142,13 @@ def test_question_asks_twice_before_several_images() -> None:
     assert "confirm" not in tagged(sample("question"), "button")[0]
     several = tagged(sample("question for four"), "button")[0]
     assert several["confirm"]["text"]["content"] == "将生成 4 张，共 ¥0.40。"
-    for name in ("question answered", "question declined"):
-        assert (pressable(sample(name)), sample(name)["header"]["template"]) == ({}, "grey")
-    free = commands.render_question(cards(), request_id="r", prompt="", price=0.0)
-    assert (lines(free)[0], next(iter(pressable(free)))) == ("要把这条消息画成图吗？", "画出来 免费")
     assert pressable(sample("duplicate")) == {"再画一张 ¥0.10": {"a": "confirm", "r": "req_1"}}
-    assert lines(sample("duplicate"))[-1] == "没有产生费用"
     # What was cancelled before it began is free, the rest may be charged.
     assert lines(sample("cancelled two")) == ["已取消 2 张，都还没开始，没有产生费用。", PROMPT]
     assert lines(sample("cancelled one in call")) == ["已取消 2 张，其中 1 张已交给平台，可能计费 ¥0.10。"]
 
 
-def test_sizes_models_styles_and_tips_are_listed() -> None:
+def test_sizes_models_and_styles_are_listed() -> None:
     """Every size has its ratio, each rule its numbers, each model its price and usual time, each style its words."""
     text = "\n".join(lines(sample("sizes")))
     for model, recommended in sizes.RECOMMENDED.items():
@@ -219,26 +159,20 @@ def test_sizes_models_styles_and_tips_are_listed() -> None:
     said = lines(sample("models"), "en_us")
     assert said[0] == "glm-image (default) · ¥0.10 per image · usually 20–50 s"
     assert {"cogview-4-250304 · usually 5–20 s", "cogview-3-flash · free · usually 5–20 s"} <= set(said)
-    card = sample("styles")
-    for style, text in zip(styles().all, lines(card, "en_us"), strict=False):
-        assert text == f"{style.name['en']}: {style.words['en']}"
+    card, every = sample("styles"), styles().all
+    assert lines(card, "en_us")[: len(every)] == [f"{style.name['en']}: {style.words['en']}" for style in every]
     values = [one["behaviors"][0]["value"] for one in tagged(card, "button")]
-    assert values == [{"a": "style", "s": style.name["en"]} for style in styles().all]
-    tips = "\n".join(lines(sample("tips")))
-    for example in ("英国短毛猫", "赛博朋克风格", "柔和的逆光", "特写镜头", "好看的图片", "白天和夜晚同时"):
-        assert example in tips
+    assert values == [{"a": "style", "s": style.name["en"]} for style in every]
 
 
 def test_help_lists_every_option_and_the_commands_that_exist() -> None:
     for locale in LOCALES.values():
         text = "\n".join(lines(commands.render_help(cards()), locale))
-        for word in ("size", "quality", "model", "no-watermark", "style", "n", *COMMAND_NAMES):
-            assert f"`/{word}" in text
+        words = ("size", "quality", "model", "no-watermark", "style", "n", *COMMAND_NAMES)
+        assert [word for word in words if f"`/{word}" not in text] == []
     few = dataclasses.replace(cards(), commands=("queue", "set"))
     text = "\n".join(lines(commands.render_help(few), "en_us"))
-    assert "`/queue`" in text
-    assert "--chat`" in text
-    assert "/stats" not in text
+    assert ("`/queue`" in text, "--chat`" in text, "/stats" in text) == (True, True, False)
 
 
 def test_examples_in_the_help_can_be_copied() -> None:
@@ -251,45 +185,12 @@ def test_examples_in_the_help_can_be_copied() -> None:
         for name in OPTIONS:
             values = dict.fromkeys(catalogue().placeholders(f"help.option.{name}"), "x")
             example = catalogue().text(f"help.option.{name}", language, **values).split("`")[1]
-            assert list(options_in(f"a cat {example}", prompt="a cat")) == [name]
-        examples = re.findall("`([^`]+)`", catalogue().text("help.words", language))
-        assert len(examples) >= 5
-        for example in examples:
-            is_option = example.startswith(("/", "--"))
-            assert options_in(f"猫 {example}", prompt="猫") if is_option else isinstance(parse(example), Command)
-
-
-def options_in(text: str, *, prompt: str) -> Mapping[str, object]:
-    parsed = parse(text)
-    assert isinstance(parsed, ImagePrompt)
-    assert parsed.prompt == prompt
-    return parsed.options.given
-
-
-def test_help_cards_name_the_teams_defaults() -> None:
-    ctx = dataclasses.replace(cards(), defaults=Options(model="cogview-4", size="1344x768", quality="standard"))
-    assert [text.count("(default)") for text in lines(commands.render_models(ctx), "en_us")[:2]] == [0, 1]
-    glm, others = lines(commands.render_sizes(ctx), "en_us")[:2]
-    assert "1728x960 (≈16:9, default)" in glm
-    assert "1344x768 (≈16:9, default)" in others
-    assert (glm.count("default"), others.count("default")) == (1, 1)
-    text = "\n".join(lines(commands.render_help(ctx), "en_us"))
-    for said in ("1344x768 by default", "standard by default", "cogview-4 by default"):
-        assert said in text
-
-
-def test_welcome_shows_examples_to_press() -> None:
-    card = sample("welcome")
-    assert list(pressable(card).values()) == [{"a": "example", "e": name} for name in commands.EXAMPLES]
-    for language, locale in LOCALES.items():
-        prompts = [catalogue().text(f"welcome.example.{name}.prompt", language) for name in commands.EXAMPLES]
-        assert set(prompts) <= set(lines(card, locale))
-        for prompt in prompts:
-            assert parse(prompt) == ImagePrompt(prompt=prompt)
-            assert tip_for(prompt) is None
-    without = commands.render_welcome(cards(buttons=False))
-    assert pressable(without) == {}
-    assert "点" not in "".join(lines(without))
+            parsed = parse(f"a cat {example}")
+            assert isinstance(parsed, ImagePrompt)
+            assert (parsed.prompt, list(parsed.options.given)) == ("a cat", [name])
+        for example in re.findall("`([^`]+)`", catalogue().text("help.words", language)):
+            parsed = parse(example) if example[0] not in "/-" else parse(f"猫 {example}")
+            assert isinstance(parsed, Command) or (isinstance(parsed, ImagePrompt) and parsed.prompt == "猫"), example
 
 
 def form(prompt: str = "一只橘猫", **options: Any) -> dict[str, Any]:
@@ -298,26 +199,21 @@ def form(prompt: str = "一只橘猫", **options: Any) -> dict[str, Any]:
 
 def choices(card: dict[str, Any]) -> dict[str, tuple[list[str], str]]:
     """The values of each drop-down list, and the one that is chosen."""
-    return {
-        select["name"]: ([option["value"] for option in select["options"]], select["initial_option"])
-        for select in tagged(card, "select_static")
-    }
+    lists = tagged(card, "select_static")
+    return {one["name"]: ([option["value"] for option in one["options"]], one["initial_option"]) for one in lists}
 
 
 def test_form_is_filled_in_with_the_request() -> None:
     """The button carries the request and says the price; the field takes 1,000 characters, and says so."""
     card = form(size="1568x1056", style="INK")
-    assert [(field["name"], field["default_value"]) for field in tagged(card, "input")] == [("prompt", "一只橘猫")]
     assert choices(card)["size"] == (["1568x1056", *sizes.RATIOS], "1568x1056")
     assert choices(card)["style"][1] == "ink"
     assert choices(form(style="baroque"))["style"][1] == "none"  # a style that was removed from the file
     assert pressable(card)["生成 ¥0.10"] == {"a": "submit", "r": "req_1"}
     assert tagged(card, "button")[0]["form_action_type"] == "submit"
-    assert [element["tag"] for element in card["body"]["elements"]] == ["form"]
     card = form(prompt="猫" * 1500)
     assert tagged(card, "input")[0]["default_value"] == "猫" * 1000
     assert any("共 1500 字" in text for text in lines(card))
-    assert not any("1000 字" in text for text in lines(form(prompt="猫" * 1000)))
 
 
 def test_every_choice_of_the_form_is_valid() -> None:
@@ -331,54 +227,29 @@ def test_every_choice_of_the_form_is_valid() -> None:
             assert isinstance(resolved, Options)
 
 
-def test_each_notice_has_its_title_and_sentence() -> None:
+def test_each_notice_has_its_title_and_the_prompt_is_no_markup() -> None:
     assert {key.split(".")[1] for key in catalogue().keys if key.startswith("notice.")} == set(NOTICES)
     card = commands.render_notice(cards(), "recalled", prompt="**猫** <at id=all></at>")
     assert lines(card) == [catalogue().text("notice.recalled.text", "zh"), "**猫** <at id=all></at>"]
     assert tagged(card, "markdown") == []
 
 
-TITLED = [
-    *((f"limit.{name}", None, "现在还不能生成", True) for name in ("pending", "day", "waiting", "images", "paused")),
-    ("command.admins_only", "stats", "命令没有执行", False),
-    ("command.nothing_to_cancel", "cancel", "没有可取消的图片", False),
-    ("misread.quality", None, "有一处没看懂", True),
-    ("misread.quality", "again", "有一处没看懂", True),
-    ("misread.quality", "set", "有一处没看懂", False),
-    ("misread.prompt_missing", None, "想画什么？", True),
-    ("misread.nothing_to_repeat", None, "还没有可以再画的", False),
-]
-
-
-def test_error_has_the_title_of_its_kind_and_its_values() -> None:
-    values = {"used": "5", "most": "5", "count": "1", "value": "x", "allowed": "hd"}
-    for sentence, command, title, free in TITLED:
-        card = commands.render_error(cards(), UserError(sentence=sentence, values=values, command=command))
-        assert (header(card), "没有产生费用" in lines(card)) == ([title], free), sentence
-        assert lines(card)[0] == catalogue().text(sentence, "zh", **values, zone="北京时间")
+def test_error_says_what_was_wrong() -> None:
+    """A sentence that this version does not know, or whose values are missing, becomes a general one."""
     assert lines(sample("day used up"))[0] == "你今天的 20 张已用完，明天 00:00（北京时间）恢复。"
-    assert lines(sample("day used up"), "en_us")[0].endswith("tomorrow at 00:00 (Beijing time).")
-    size = {"model": "glm-image", "size": "<at id=all></at>", "allowed": "1280x1280"}
-    card = commands.render_error(cards(), UserError(sentence="failure.size", values=size))
-    assert lines(card) == ["glm-image 不支持尺寸 <at id=all></at>。可用：1280x1280。", "没有产生费用"]
-    assert not tagged(card, "markdown")
+    wrong = UserError(sentence="misread.quality", values={"value": "<at id=all></at>", "allowed": "hd"})
+    assert not tagged(commands.render_error(cards(), wrong), "markdown")
     unknown = UserError(sentence="misread.style", values={"value": "巴洛克", "allowed": "墨, ink, 水墨"})
     assert "可以写：动漫、写实、国风、赛博朋克、" in lines(commands.render_error(cards(), unknown))[0]
-    assert "cyberpunk, ink, oil, 3d" in lines(commands.render_error(cards(), unknown), "en_us")[0]
     later = UserError(sentence="misread.of_another_version")
     assert "/help" in lines(commands.render_error(cards(), later))[0]
-    assert all("{" not in lines(sample(name))[0] for name in ERRORS)
 
 
 TOASTS = [
     ("limit.pending", {"used": "5", "most": "5", "count": "1"}, "你有 5 张还没完成"),
-    *(
-        (key, {"value": "x"}, catalogue().text("toast.refused", "zh"))
-        for key in ("limit.of_another_version", "limit.day", "misread.size")
-    ),
+    ("limit.of_another_version", {"value": "x"}, catalogue().text("toast.refused", "zh")),
     ("misread.style", {"value": "浮世绘"}, "没有“浮世绘”这个风格。全部风格见 /styles。"),
     ("misread.cancel", {"value": "\x00" + "9" * 500}, "/cancel 后面只能写序号，不能是 " + "9" * 39 + "…"),
-    ("toast.queued", {}, "已排队，结果在新回复里"),
 ]
 
 
@@ -390,8 +261,5 @@ def test_toasts_are_short_and_any_sentence_can_be_one() -> None:
         assert said["content"] == said["i18n"]["zh_cn"] == catalogue().text(key, "zh", price="¥0.10")
         assert said["i18n"]["en_us"] == catalogue().text(key, "en", price="¥0.10")
         assert (len(said["i18n"]["zh_cn"]) <= 22, len(said["i18n"]["en_us"]) <= 60, key) == (True, True, key)
-    both = {"zh_cn": "已取消", "en_us": "Cancelled"}
-    answer = {"toast": {"type": "warning", "content": "已取消", "i18n": both}}
-    assert cards().toast("toast.cancelled", kind="warning") == answer
     for key, values, said in TOASTS:
         assert cards().toast(key, kind="warning", **values)["toast"]["content"].startswith(said), key
