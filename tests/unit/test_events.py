@@ -6,9 +6,8 @@ import json
 from typing import Any
 
 from hypothesis import given
-from hypothesis import strategies as st
 
-from bot.chat.parsing.events import MAX_NAMES, mask, parse_event, unmask, unmask_parsed
+from bot.chat.parsing.events import parse_event, unmask, unmask_parsed
 from bot.chat.parsing.parser import parse
 from bot.errors import UserError
 from bot.models import CardAction, Event, Ignored, ImagePrompt, Message, MessageRecall, Onboarding, ParsedMessage
@@ -19,13 +18,6 @@ BOT, SENDER = "ou_bot", "ou_sender"
 MESSAGE = "im.message.receive_v1"
 ENTERED = "im.chat.access_event.bot_p2p_chat_entered_v1"
 ADDED = "im.chat.member.bot.added_v1"
-EVENT_TYPES = (MESSAGE, "im.message.recalled_v1", ENTERED, ADDED, "application.bot.menu_v6", "card.action.trigger")
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
-)
 
 
 def parsed(body: Any, event_type: str = MESSAGE, *, bot_open_id: str | None = BOT) -> object:
@@ -76,11 +68,9 @@ def test_direct_text_is_a_message() -> None:
 
 
 NOT_MENTIONED: list[tuple[str, list[dict[str, Any]] | None]] = [
-    ("一只猫", None),
-    ("@_all 大家好", None),
+    ("@画图 一只猫", None),
     ("@_all 大家好", [{"key": "@_all", "id": {"open_id": ""}, "name": "所有人"}]),
     ("@_user_1 一只猫", [mention(1, "画图", "ou_other_bot")]),
-    ("@画图 一只猫", None),
     ("@_user_1 一只猫", [{"key": "@_user_1", "id": None, "name": "画图"}]),
 ]
 
@@ -89,9 +79,9 @@ def test_group_message_without_own_mention_is_ignored() -> None:
     """Only a mention by the bot's own open_id counts; until that is known a direct message has its mentions' names."""
     for text, mentions in NOT_MENTIONED:
         assert parsed(body_of({"text": text}, **group(mentions))) == Ignored("the bot is not mentioned")
-    nobody = {"key": "@_user_1", "id": {"open_id": ""}, "name": "画图"}
-    for mentioned in (AT_BOT, nobody):
-        assert isinstance(parsed(body_of({"text": "@_user_1 猫"}, **group([mentioned])), bot_open_id=None), Ignored)
+    for open_id in (BOT, ""):
+        body = body_of({"text": "@_user_1 猫"}, **group([mention(1, "画图", open_id)]))
+        assert isinstance(parsed(body, bot_open_id=None), Ignored)
     direct = parsed(body_of({"text": "@_user_1 猫"}, mentions=[AT_BOT]), bot_open_id=None)
     assert isinstance(direct, Message)
     assert unmask(direct.text, direct.names) == "画图 猫"
@@ -99,10 +89,9 @@ def test_group_message_without_own_mention_is_ignored() -> None:
 
 def test_messages_of_bots_and_ids_that_no_index_takes_are_ignored() -> None:
     """An id longer than any of the platform's is none, so that nothing is looked up or stored by it."""
-    for sender in ({"sender_type": "bot"}, {"sender_type": "app"}, {"sender_type": None}):
-        assert parsed({**body_of({"text": "猫"}), "sender": sender}) == Ignored("not sent by a person")
     own = {"sender_type": "user", "sender_id": {"open_id": BOT}}
-    assert isinstance(parsed({**body_of({"text": "猫"}), "sender": own}), Ignored)
+    for sender in ({"sender_type": "bot"}, {"sender_type": "app"}, {"sender_type": None}, own):
+        assert isinstance(parsed({**body_of({"text": "猫"}), "sender": sender}), Ignored)
     for length, kind in {256: Message, 257: Ignored, 120_000: Ignored}.items():
         assert isinstance(parsed(body_of({"text": "猫"}, message_id="o" * length)), kind)
 
@@ -111,9 +100,8 @@ def test_attachment_has_no_text() -> None:
     for message_type in ("image", "file", "audio", "media", "sticker", "share_chat", "location"):
         direct = message_of("not even JSON", message_type=message_type)
         assert (direct.attachment, direct.text) == (True, "")
-        assert isinstance(parsed(body_of({}, message_type=message_type, chat_type="group")), Ignored)
-    image, at = {"tag": "img", "image_key": "img_1"}, {"tag": "at", "user_id": "@_user_1"}
-    mentioned = message_of({"content": [[at], [image]]}, message_type="post", **group())
+    post = {"content": [[{"tag": "at", "user_id": "@_user_1"}], [{"tag": "img", "image_key": "img_1"}]]}
+    mentioned = message_of(post, message_type="post", **group())
     assert (mentioned.attachment, mentioned.text) == (True, "")
 
 
@@ -122,9 +110,9 @@ def test_other_events_have_their_meaning() -> None:
     assert recalled == MessageRecall(message_id="om_1")
     met = {"event_id": "e1", "person": SENDER}
     body = {"chat_id": "oc_1", "operator_id": {"open_id": SENDER}}
-    for last, first in (({}, True), ({"last_message_id": ""}, True), ({"last_message_id": "om_1"}, False)):
+    for last, first in (("", True), ("om_1", False)):
         entered = Onboarding(kind="entered", chat_id="oc_1", first=first, **met)
-        assert parsed({**body, **last}, ENTERED) == entered
+        assert parsed({**body, "last_message_id": last}, ENTERED) == entered
     assert parsed(body, ADDED) == Onboarding(kind="added", chat_id="oc_1", first=True, **met)
     menu = {"operator": {"operator_id": {"open_id": SENDER}}, "event_key": "help"}
     assert parsed(menu, "application.bot.menu_v6") == Onboarding(kind="menu", chat_id=None, first=True, **met)
@@ -136,7 +124,6 @@ def action(**fields: Any) -> object:
 
 
 SUBMIT, FILLED = {"a": "submit", "r": "r1"}, {"prompt": "猫"}
-CARRIED: list[dict[str, Any]] = [{}, {"value": None}, {"value": {}}, {"value": ""}, {"value": "x"}]
 ACTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"value": {"a": "again", "r": "r1"}, "tag": "button"}, {"value": {"a": "again", "r": "r1"}}),
     ({"value": '{"a": "again"}'}, {"value": {"a": "again"}}),
@@ -144,11 +131,8 @@ ACTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"value": {"a": "edit"}, "form_value": {"prompt": "猫", "n": 2}}, {"value": {"a": "edit"}, "form": FILLED}),
     ({"name": "submit", "form_value": FILLED}, {"form": FILLED}),
     # The name of a form's button says the same as its value, which may be missing or a string.
-    *(
-        ({"name": name, **carried, "form_value": FILLED}, {"value": SUBMIT, "form": FILLED})
-        for name in ("submit_r1", "submit_r1_0a1b2c3d")
-        for carried in CARRIED
-    ),
+    ({"name": "submit_r1", "value": "x", "form_value": FILLED}, {"value": SUBMIT, "form": FILLED}),
+    ({"name": "submit_r1_0a1b2c3d", "form_value": FILLED}, {"value": SUBMIT, "form": FILLED}),
     ({"name": "submit_r1", "form_value": '{"prompt": "猫"}'}, {"value": SUBMIT, "form": FILLED}),
 ]
 
@@ -161,35 +145,18 @@ def test_card_action_carries_its_value() -> None:
         assert action(value=value) == Ignored("no usable action.value")
 
 
-@given(st.sampled_from([*EVENT_TYPES, "im.message.reaction.created_v1", ""]), json_values)
-def test_body_of_any_shape_has_a_meaning(event_type: str, body: object) -> None:
-    assert isinstance(parsed(body, event_type), Message | MessageRecall | Onboarding | CardAction | Ignored)
-
-
-@given(st.data())
-def test_body_with_one_part_replaced_has_a_meaning(data: st.DataObject) -> None:
-    body = body_of({"text": "@_user_1 猫"}, message_type=data.draw(st.sampled_from(["text", "post", "image"])))
-    body["message"]["mentions"] = [dict(AT_BOT)]
-    part = data.draw(st.sampled_from([body, body["sender"], body["message"], body["message"]["mentions"][0]]))
-    part[data.draw(st.sampled_from(sorted(part)))] = data.draw(json_values)
-    assert isinstance(parsed(body), Message | Ignored)
-
-
 MENTIONS: list[tuple[str, list[dict[str, Any]], str]] = [
     ("@_user_1 一只猫", [], "一只猫"),
     ("@_user_1一只猫", [], "一只猫"),
-    ("一只猫 @_user_1 戴帽子", [], "一只猫 戴帽子"),
     ("cat@_user_1 dog", [], "cat dog"),
     ("画 @_user_2 的头像 @_user_1", [mention(2, "张三", "ou_2")], "画 张三 的头像"),
     ("@_user_1 画 @_user_10", [mention(10, "李四", "ou_10")], "画 李四"),
     ("@_user_1 @_user_12 的猫", [], "@_user_12 的猫"),
     ("@_user_1 名片：tom@example.com", [], "名片：tom@example.com"),
-    ("@_all @_user_1 一只猫", [], "一只猫"),
     ("@_all @_user_1 猫", [{"key": "@_all", "id": {"open_id": ""}, "name": "所有人"}], "猫"),
     ("@_user_1 参考 [首页](https://example.com/size) 的配色", [], "参考 首页 的配色"),
     ("@_user_1 [tom@example.com](mailto:tom@example.com)", [], "tom@example.com"),
     ("@_user_1 [1](2) 不是链接", [], "[1](2) 不是链接"),
-    ("@_user_1 第一行\n第二行", [], "第一行\n第二行"),
     ("@_user_1 a\0b\ud800", [], "ab\ufffd"),
     ("@_user_1", [], ""),
     # A mere mention of somebody else, and the platform's text of a merged forward, are nothing to draw.
@@ -244,7 +211,6 @@ def test_rich_text_is_read_with_and_without_its_wrapper() -> None:
 
 
 SECOND: list[tuple[Any, str, str]] = [
-    ([[AT]], " **一只**猫", "**一只**猫"),
     ([[AT, {"tag": "text", "text": " 一只猫"}]], "一只**猫**", "一只猫"),
     ([[AT, {"tag": "text", "text": " 一只猫"}]], "![一张旧图](img_v3_12345)", "一只猫"),
     (None, '<at user_id="ou_bot">画图</at> 一只猫 /n 2', "一只猫 /n 2"),
@@ -254,7 +220,7 @@ SECOND: list[tuple[Any, str, str]] = [
 
 def test_second_content_counts_if_it_says_more() -> None:
     for content, text, said in SECOND:
-        second = [[*([AT] if content == [[AT]] else []), {"tag": "md", "text": text}]]
+        second = [[{"tag": "md", "text": text}]]
         inside = {"title": "", "content": content, "content_v2": second}
         assert text_of(inside, message_type="post", **group()) == said
         for form in (second, json.dumps({"content": second})):
@@ -270,12 +236,6 @@ def test_content_of_another_form_is_ignored() -> None:
         assert (message.text, message.attachment) == ("", False)
 
 
-@given(json_values)
-def test_rich_text_of_any_shape_has_a_meaning(paragraphs: object) -> None:
-    body = body_of(json.dumps({"title": None, "content": [paragraphs]}), message_type="post")
-    assert isinstance(parsed(body), Message | Ignored)
-
-
 def understood(text: str, *names: str, message_type: str = "text") -> ParsedMessage:
     mentions = [AT_BOT, *(mention(number, name, f"ou_{number}") for number, name in enumerate(names, 2))]
     content: object = {"text": text}
@@ -285,20 +245,7 @@ def understood(text: str, *names: str, message_type: str = "text") -> ParsedMess
     return unmask_parsed(parse(message.text), message.names)
 
 
-NAMES = [
-    "张三 /n 4",
-    "/cancel",
-    "/sise",
-    "取消",
-    "--size 16:9",
-    '"',
-    "“",
-    "」/n 4「",
-    "画 图",
-    "，",
-    "\ufdd0가",
-    "https://a/",
-]
+NAMES = ["张三 /n 4", "/cancel", "/sise", "取消", "--size 16:9", '"', "“", "」/n 4「", "画 图", "，", "\ufdd0가"]
 
 
 def test_name_is_drawn_and_is_no_option() -> None:
@@ -334,10 +281,3 @@ def test_no_name_changes_the_meaning(before: str, after: str, name: str) -> None
     assert isinstance(first, type(second))
     if isinstance(first, ImagePrompt) and isinstance(second, ImagePrompt):
         assert first.options.given.get("count") == second.options.given.get("count")
-
-
-def test_message_holds_only_so_many_names() -> None:
-    numbers: dict[str, int] = {}
-    people = [f"某{number}" for number in range(MAX_NAMES + 5)]
-    text = "".join(mask(person, numbers) for person in [*people, people[0]])
-    assert unmask(text, tuple(numbers)) == "".join([*people[:MAX_NAMES], people[0]])

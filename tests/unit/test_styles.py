@@ -6,8 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot.chat.cards.request_card import tip_for
 from bot.chat.parsing.parser import parse
@@ -17,10 +15,7 @@ from bot.models import ImagePrompt, Language
 from tests.unit.card_samples import catalogue, styles
 
 SHORT_FILE = '[[style]]\nname = {zh="水墨",en="ink"}\nwords = {zh="墨",en="ink wash"}\nexample = {zh="山",en="hills"}\n'
-SHIPPED = [
-    *("动漫", "写实", "国风", "像素", "线稿", "贴纸", "anime", "realistic", "sticker", "赛博朋克", "中国水墨画"),
-    *("油画质感", "3D渲染", "cyberpunk", "INK", "Oil", "3d"),
-]
+SHIPPED = ["动漫", "写实", "国风", "像素", "线稿", "贴纸", "anime", "赛博朋克", "中国水墨画", "油画质感", "INK", "3d"]
 
 
 def test_a_dozen_styles_ship_and_every_name_can_be_typed() -> None:
@@ -80,10 +75,7 @@ def test_faults_in_the_file_are_listed(tmp_path: Path) -> None:
 
 
 ADVISED = {
-    "advice.vague": [
-        *("好看的图片", "来一张好看的壁纸吧", "随便画点什么好看的", "a nice picture"),
-        "please draw me something beautiful",
-    ],
+    "advice.vague": ["好看的图片", "来一张好看的壁纸吧", "随便画点什么好看的", "please draw me something beautiful"],
     "advice.contradictory": [
         *("白天和夜晚同时出现的城市", "盛夏的海滩，寒冬", "a city in daytime at night", "day and night at once"),
         "晴天娃娃挂在晴天的窗前，外面下雨",
@@ -93,15 +85,12 @@ ADVISED = {
 }
 """Prompts that the advice warns of, by the tip that they get."""
 CLEAR = [
-    *("一只橘色的英国短毛猫，绿色眼睛，坐在木质窗台上", "赛博朋克风格的城市夜景"),
+    *("一只橘色的英国短毛猫，绿色眼睛，坐在木质窗台上", "画家在画室里", "猫" * 1000, "猫", "🐱", "“开业大吉”", ""),
     *("中国山水画风格，远山近水，云雾缭绕", "从白天到夜晚的城市天际线", "海报，写着“白天营业，夜晚休息”"),
-    *("“开业大吉”", "夜晚的湖面上一只白天鹅", "雨夜的晴空塔", "屋檐下的晴天娃娃，外面下雨"),
-    *("sunny side up eggs on a rainy morning", "白天与夜晚各占一半的城市", "左边是夏天，右边是冬天"),
-    *("a street split into summer and winter", "a baker working day and night", "猫", "🐱", ""),
-    "a black and white cat on a colourful rug",
+    *("夜晚的湖面上一只白天鹅", "雨夜的晴空塔", "屋檐下的晴天娃娃，外面下雨", "左边是夏天，右边是冬天"),
+    *("sunny side up eggs on a rainy morning", "白天与夜晚各占一半的城市", "a baker working day and night"),
+    *("a street split into summer and winter", "a black and white cat on a colourful rug"),
     "a photo of a woman in a red dress with a hat, holding a bag on a street",
-    *("an orange British shorthair on a windowsill, soft backlight, close-up", "画家在画室里"),
-    "猫" * 1000,
 ]
 
 
@@ -112,14 +101,7 @@ def test_the_tip_fits_the_prompt() -> None:
     assert {prompt: tip_for(prompt) for prompt in CLEAR} == dict.fromkeys(CLEAR)
     assert tip_for("好看的图片，油画质感，厚涂笔触，画布纹理", raw_prompt="好看的图片") == "advice.vague"
     assert tip_for("好看的图片，油画质感，厚涂笔触，画布纹理") is None
-    assert tip_for("猫" * 1001, raw_prompt="猫") == "advice.long"
     languages: tuple[Language, ...] = ("zh", "en")
     for language in languages:
         vague, opposite, _ = re.findall("[（(]([^）)]+)[）)]", catalogue().text("tips.avoid", language))
         assert (tip_for(vague), tip_for(opposite)) == ("advice.vague", "advice.contradictory")
-
-
-@given(st.text(max_size=1500))
-def test_any_text_gets_a_known_tip_or_none(prompt: str) -> None:
-    key = tip_for(prompt)
-    assert key is None or key in catalogue()
