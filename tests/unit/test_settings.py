@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from itertools import product
@@ -21,40 +18,23 @@ from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.db.database import read_url
 from bot.errors import SettingsError
-from bot.settings import VARIABLES, Settings, config_folder, load, required_settings_missing
+from bot.settings import VARIABLES, Settings, config_folder, load
 
 CONFIG = config_folder({})
 TOML = (CONFIG / "bot.toml").read_text(encoding="utf-8")
 ID_LISTS = {"admins": "ou", "allowed_people": "ou", "allowed_chats": "oc"}
 
-NEVER_VALID = {
-    "FEISHU_APP_ID": "cli_ a",
-    "FEISHU_APP_SECRET": "密",
-    "FEISHU_VERIFICATION_TOKEN": "a b",
+SECTIONS = {
+    name: section for name, section in Settings(config_dir=CONFIG).model_dump().items() if isinstance(section, dict)
+}
+EVERY = {f"BOT_{section}_{name}".upper(): "?" for section, values in SECTIONS.items() for name in values} | {
+    **dict.fromkeys(("FEISHU_APP_ID", "FEISHU_APP_SECRET", "FEISHU_VERIFICATION_TOKEN", "METRICS_TOKEN"), "a b"),
     "FEISHU_DOMAIN": "https://open.feishu.cn#",
     "DATABASE_URL": "mysql://h/d",
     "BOT_DATA_DIR": "~nobody-of-this-name/x",
     "PORT": "http",
-    "METRICS_TOKEN": "a\tb",
-    "BOT_TEAM_TIMEZONE": "Shanghai",
-    "BOT_TEAM_ADMINS": "lin",
-    "BOT_TEAM_ALLOWED_CHATS": "ou_a",
-    "BOT_TEAM_ALLOWED_PEOPLE": "oc_a",
-    "BOT_IMAGES_MODEL": "glm",
-    "BOT_IMAGES_SIZE": "large",
-    "BOT_IMAGES_QUALITY": "best",
-    "BOT_BASE_APP_TOKEN": "https://example.feishu.cn/base/x",
-    "BOT_BASE_TABLE_ID": "tbl x",
-    "BOT_SERVER_HOST": "http://localhost",
-    "BOT_LOG_LEVEL": "loud",
-    "BOT_LOG_FORMAT": "xml",
 }
-"""A malformed value for each setting that is neither a number nor a switch, for which ``?`` is one."""
-
-SECTIONS = {
-    name: section for name, section in Settings(config_dir=CONFIG).model_dump().items() if isinstance(section, dict)
-}
-EVERY = {f"BOT_{section}_{name}".upper(): "?" for section, values in SECTIONS.items() for name in values} | NEVER_VALID
+"""A malformed value for each setting."""
 
 
 def loaded(
@@ -102,41 +82,25 @@ def test_environment_precedes_dotenv_and_that_precedes_the_file() -> None:
 BUDGET = '[[budgets]]\nwho = "ou_1"\n'
 UNKNOWN = "there is no such setting; config/bot.toml lists them all"
 FAULTS: list[tuple[dict[str, str], str | None, str]] = [
-    ({"PORT": "many"}, None, "PORT: must be an integer from 0 to 65535"),
     ({"PORT": "65536"}, None, "PORT: must be an integer from 0 to 65535"),
-    ({"BOT_LIMITS_PENDING": "1.5"}, None, "BOT_LIMITS_PENDING: must be an integer from 0 to 1000"),
     ({"BOT_BASE_MINUTES": "soon"}, None, "BOT_BASE_MINUTES: must be a number from 0 to 1440"),
     ({"BOT_CARDS_BUTTONS": "maybe"}, None, "BOT_CARDS_BUTTONS: must be true or false"),
     ({"BOT_LOG_FORMAT": "xml"}, None, "BOT_LOG_FORMAT: must be 'text' or 'json'"),
-    ({"BOT_LOG_COLOUR": "red"}, None, f"BOT_LOG_COLOUR: {UNKNOWN}"),
     ({"BOT_DATA_DIR": "~nobody-of-this-name/x"}, None, "BOT_DATA_DIR: must not begin with the home folder of somebody"),
     # Half a pair of marks would be part of the folder's name.
-    *(
-        ({"BOT_DATA_DIR": path}, None, "BOT_DATA_DIR: has a quotation mark at one end only; remove it")
-        for path in ('"/data', "/data'", "“/data", "'/data\"")
-    ),
+    ({"BOT_DATA_DIR": "“/data"}, None, "BOT_DATA_DIR: has a quotation mark at one end only; remove it"),
     ({}, "[server]\nhots = 1\n", f"server.hots in bot.toml: {UNKNOWN}"),
     ({}, "server = 1\n", "server in bot.toml: must be a section: its name in brackets, and its settings on the lines"),
-    ({}, "[server]\nthreads = 0\n", "server.threads in bot.toml: must be an integer from 1 to 64"),
     # Otherwise ``pending = true`` would allow one image.
     ({}, "[limits]\npending = true\n", "limits.pending in bot.toml: must be an integer from 0 to 1000"),
-    ({}, "[limits]\npending = false\n", "limits.pending in bot.toml: must be an integer from 0 to 1000"),
     ({}, BUDGET.replace("ou_1", "Ann"), "budgets.0.who in bot.toml: must be the open_id (ou_…) or chat_id (oc_…) that"),
     ({}, BUDGET, "budgets.0 in bot.toml: must limit images or yuan"),
-    ({}, f"{BUDGET}yuan = -1\n", "budgets.0.yuan in bot.toml: must be greater than or equal to 0"),
     ({}, 2 * f"{BUDGET}images = 1\n", "budgets in bot.toml: must name each person and chat once"),
     # Two values that do not fit together, and what only variables may have.
-    ({"BOT_IMAGES_SIZE": "512x512"}, "", "BOT_IMAGES_SIZE: "),
     ({"BOT_IMAGES_SIZE": "512x512", "BOT_IMAGES_MODEL": "glm-image"}, "", "BOT_IMAGES_SIZE: "),
-    ({"BOT_IMAGES_MODEL": "nothing"}, '[images]\nsize = "2048x2048"', "BOT_IMAGES_MODEL: "),
-    ({"BOT_IMAGES_QUALITY": "hd"}, '[images]\nsize = "1x1"', "images.size in bot.toml: "),
-    ({}, '[base]\napp_token = "x"', "base.table_id in bot.toml: "),
     ({"BOT_BASE_MINUTES": "1"}, '[base]\napp_token = "x"', "base.table_id in bot.toml: "),
     ({"BOT_BASE_APP_TOKEN": "x"}, "", "BOT_BASE_APP_TOKEN: "),
-    ({"BOT_BASE_TABLE_ID": "x"}, "", "BOT_BASE_TABLE_ID: "),
-    ({}, "port = 81", "port in bot.toml: "),
     ({}, 'app_secret = "not-a-secret"', "app_secret in bot.toml: "),
-    ({"BOT_SERVER_THREADS": "2"}, "server = 1", "server in bot.toml: "),
     ({"BOT_SERVER_THREADS": "2"}, "[[server]]\nthreads = 1", "server in bot.toml: "),
     # An empty entry is an error too: dropping it would leave an empty list, which allows everybody.
     *(
@@ -161,16 +125,6 @@ def test_the_home_folder_expands_in_folders(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "config" / "bot.toml").touch()
     settings = load({"BOT_DATA_DIR": "~/data", "BOT_CONFIG_DIR": "~/config"})
     assert (settings.data_dir, settings.config_dir) == (tmp_path / "data", tmp_path / "config")
-
-
-def test_no_secret_is_shown() -> None:
-    for secret in ("FEISHU_APP_SECRET", "FEISHU_ENCRYPT_KEY", "ZHIPU_API_KEY"):
-        settings = load({secret: "not-a-real-secret"})
-        assert "not-a-real-secret" not in repr(settings) + str(settings.model_dump())
-    assert "not-a-real-secret" not in str(faults_of({"PORT": "not-a-real-secret"}))
-    # With neither key nor token configured anybody could send events.
-    (missing,) = required_settings_missing(load({"FEISHU_APP_ID": "cli_x", "FEISHU_APP_SECRET": "fake"}))
-    assert "FEISHU_VERIFICATION_TOKEN" in str(missing)
 
 
 @given(st.sets(st.sampled_from(sorted(EVERY)), min_size=1))
@@ -219,13 +173,9 @@ WRITTEN = [
 ]
 
 
-def test_a_list_may_be_written_in_any_usual_way() -> None:
-    assert {text: load({"BOT_TEAM_ADMINS": text}).team.admins for text in WRITTEN} == dict.fromkeys(
-        WRITTEN, ("ou_a", "ou_b")
-    )
-
-
-def test_a_list_without_ids_does_not_open_the_bot_to_everybody() -> None:
+def test_a_list_may_be_written_in_any_usual_way_and_one_without_ids_does_not_open_the_bot_to_everybody() -> None:
+    for text in WRITTEN:
+        assert load({"BOT_TEAM_ADMINS": text}).team.admins == ("ou_a", "ou_b"), text
     for setting, prefix in ID_LISTS.items():
         variable, good = f"BOT_TEAM_{setting.upper()}", f"{prefix}_a"
         for empty in EMPTY:
@@ -255,12 +205,8 @@ DOTENV_VALUES = {
     r"'a$b${HOME}\n\\c'": r"a$b${HOME}\n\\c",
     "'ends with a backslash\\'": "ends with a backslash\\",
     "'a # b'  # comment": "a # b",
-    '"a\\tb"': "a\tb",
     '"${OTHER}-${MISSING:-none}"': "other's-none",
-    "${OTHER}": "other's",
     "plain # comment": "plain",
-    "pa#ss": "pa#ss",
-    "  # only a comment": "",
     "'\"/data\"'": "/data",
     "'two\nlines'": "two\nlines",
 }
@@ -282,16 +228,12 @@ ORIGINS = {
     "http://localhost": "http://localhost",
 }
 NO_ORIGINS = [
-    *("https://open.feishu.cn#", "https://open.feishu.cn?", "https://open.feishu.cn/?", "https://open.feishu.cn/#a"),
-    *("https://@open.feishu.cn", "https://u:p@open.feishu.cn", "https://open.feishu.cn@evil.example", "https:// a"),
-    *("https://open.feishu.cn/open-apis", "https://open.feishu.cn//", "https://open.feishu.cn\\@evil.example"),
-    *("https://open.feishu.cn\\", "https://open.feishu.cn .evil.example", "https://open.feishu.cn\tx", "https://:443"),
-    *("https://open.feishu.cn.", "https://.feishu.cn", "https://open..cn", "https://open.feishu.cn:", "https://[::1"),
-    *("https://open.feishu.cn:0", "https://open.feishu.cn:65536", "https://open.feishu.cn:abc", "https://a:４４３"),
-    *("https://open.feiſhu.cn", "https://例子.cn", "https://open．feishu．cn", "https：//open.feishu.cn", "feishu.cn"),
-    *("https:/a.cn", "https://", "open.feishu.cn", "//open.feishu.cn", "ftp://open.feishu.cn", "http://open.feishu.cn"),
-    *("http://localhost.evil.example", "http://127.0.0.1.evil.example", "http://10.0.0.1", "https://[::zz]"),
-    *(f"https://{'a' * 64}.cn", "Lar\u212a", "https://a%2eb.cn"),
+    *("https://open.feishu.cn#", "https://open.feishu.cn/?", "https://open.feishu.cn/open-apis", "https:// a"),
+    *("https://u:p@open.feishu.cn", "https://open.feishu.cn@evil.example", "https://open.feishu.cn\\@evil.example"),
+    *("https://open.feishu.cn .evil.example", "https://open.feishu.cn.", "https://:443", "https://[::1"),
+    *("https://open.feishu.cn:", "https://open.feishu.cn:0", "https://open.feishu.cn:65536", "https://a:４４３"),
+    *("https://open.feiſhu.cn", "https://例子.cn", "https：//open.feishu.cn", "open.feishu.cn", "ftp://open.feishu.cn"),
+    *("http://open.feishu.cn", "http://127.0.0.1.evil.example", f"https://{'a' * 64}.cn", "Lar\u212a"),
 ]
 
 
@@ -307,27 +249,20 @@ DATABASE_FAULTS = {
     "must have no parameters": ["sqlite:///file:x?mode=memory&uri=true", "sqlite:///bot.db?timeout=abc"],
     "names a folder": ["sqlite:////tmp", "sqlite:///no-such-folder/"],
     "a device": ["sqlite:////dev/null"],
-    "home folder": ["sqlite:///~nobody-of-this-name/bot.db"],
     "neither a PostgreSQL nor an SQLite database; set DATABASE_URL to ": [
-        *("sqlite+aiosqlite:///bot.db", "sqlite:/bot.db", "postgresql+asyncpg://h/d", "postgresql+psycopg2://h/d"),
-        *("jdbc:postgresql://h/d", "postgresql:", "mysql://bot:not-a-password@db/bot", "https://db.example/bot"),
+        *("sqlite+aiosqlite:///bot.db", "sqlite:/bot.db", "postgresql+asyncpg://h/d", "postgresql:"),
+        *("jdbc:postgresql://h/d", "mysql://bot:not-a-password@db/bot", "https://db.example/bot"),
     ],
     "write an @ that belongs to the name or the password": ["postgresql://bot:pa@not-a-password@db.example/bot"],
     "more than one @": ["postgresql://b@t:not-a-password@db.example/bot"],
     "names no database": ["postgresql://u:not-a-password@h", "postgresql://u:not-a-password@h/"],
     "a port": ["postgresql://u:not-a-password@h:54x2/d", "postgresql://u:not-a-password@h:99999/d"],
-    "do not go together": [
-        "postgresql://u:not-a-password@h/d?port=abc",
-        "postgresql://u:not-a-password@/d?host=a&host=b&port=1&port=2&port=3",
-    ],
+    "do not go together": ["postgresql://u:not-a-password@/d?host=a&host=b&port=1&port=2&port=3"],
     "does not know: nonsense": ["postgresql://u:not-a-password@h/d?nonsense=not-a-password"],
 }
 DATABASES = [
     *("postgresql://bot:p%40ss%2Fw%3A@db/bot", "postgres://bot:not-a-password@db/bot", "postgresql:///bot"),
-    *(
-        "postgresql:///?host=/run/postgresql&dbname=bot",
-        "postgresql://[::1]:5432/bot?sslmode=require&application_name=x",
-    ),
+    *("postgresql:///?host=/run/postgresql&dbname=bot", "postgresql://[::1]:5432/bot?sslmode=require"),
     *("sqlite:////home/b@t/d@ta/bot.db", "sqlite:///bot.db", "sqlite:////srv/a%20b.db"),
 ]
 
@@ -347,29 +282,17 @@ def test_a_database_that_cannot_be_meant_is_an_error() -> None:
 READERS: dict[str, Callable[[Path], Any]] = {
     "bot.toml": lambda folder: load({"BOT_CONFIG_DIR": str(folder)}),
     "messages.zh.toml": Messages.load,
-    "messages.en.toml": Messages.load,
     "styles.toml": Styles.load,
 }
 
 
-@pytest.mark.parametrize("name", READERS)
-def test_broken_toml_is_named_with_its_line(name: str, tmp_path: Path) -> None:
-    for each in CONFIG.glob("*.toml"):
-        (tmp_path / each.name).write_bytes(each.read_bytes())
-    for broken in ("a =", "a = 'x' b", 'a = "', "a = 1\na = 2", "=", "a = 0x"):
+def test_broken_toml_is_named_with_its_line(tmp_path: Path) -> None:
+    for (name, read), broken in product(READERS.items(), ("a =", "a = 'x' b", 'a = "', "a = 1\na = 2", "=", "a = 0x")):
         (tmp_path / name).write_text(f"# one\n\n{broken}", encoding="utf-8")
         with pytest.raises(SettingsError) as caught:
-            READERS[name](tmp_path)
+            read(tmp_path)
         line = 3 + broken.count("\n")
         assert [fault.partition(": ")[0] for fault in caught.value.faults] == [f"{name} line {line}"], broken
-
-
-def test_the_default_time_zone_is_there_without_the_systems_database() -> None:
-    """Slim images have no zoneinfo; the package tzdata stands in for it."""
-    code = "from bot.settings import load; print(load({}).team.zone)"
-    environment = {**os.environ, "PYTHONTZPATH": ""}
-    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "Asia/Shanghai\n", "")
 
 
 def test_shipped_files_name_every_setting_with_its_default() -> None:
