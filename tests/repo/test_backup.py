@@ -23,14 +23,11 @@ DAY_OF_THE_PAGE = "2026-11-23"
 def type_in(folder: Path, block: str) -> None:
     """Runs the lines of a block as root would type them, with the page's three folders in this one, and no service."""
     (folder / "backups").mkdir(exist_ok=True)
-    for name, path in {
-        "/var/lib/glm-image-bot": folder / "state",
-        "/var/backups": folder / "backups",
-        "/etc/glm-image-bot/env": folder / "env",
-    }.items():
-        block = block.replace(name, str(path))
-    typed = f"systemctl() {{ :; }}\n{block}"
-    done = subprocess.run(["bash", "-e", "-c", typed], check=False, stdin=subprocess.DEVNULL, capture_output=True)
+    folders = {"/var/lib/glm-image-bot": "state", "/var/backups": "backups", "/etc/glm-image-bot/env": "env"}
+    for name, own in folders.items():
+        block = block.replace(name, str(folder / own))
+    command = ["bash", "-e", "-c", f"systemctl() {{ :; }}\n{block}"]
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
 
 
