@@ -11,12 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import event, func, select, text, update
+from sqlalchemy import text, update
 
 from bot.background import Background
 from bot.db.database import NOW, Database
 from bot.db.leases import Leases, new_owner
-from bot.db.tables import requests, workers
+from bot.db.tables import requests
 from bot.errors import DatabaseUnavailable
 from bot.sandbox.http import shared_tls
 from tests.support.builders import LEASE, accept, change
@@ -46,9 +46,8 @@ def background(on_crash: Callable[[str], None] = lambda _name: None) -> Iterator
     runner.close()
 
 
-@pytest.mark.parametrize("error", [MemoryError(), UnicodeError("label empty"), RuntimeError(), KeyError("x")])
-def test_a_loop_survives_any_error(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    step, crashed = Step(error), list[str]()
+def test_a_loop_survives_any_error(caplog: pytest.LogCaptureFixture) -> None:
+    step, crashed = Step(MemoryError()), list[str]()
     with background(crashed.append) as runner:
         runner.start("example", step, every=0.01, longest_retry=0.01)
         wait_for(lambda: "background task example keeps failing" in (runner.problem or ""))
@@ -135,36 +134,6 @@ def test_a_pool_task_that_crashes_loses_no_request(tmp_path: Path) -> None:
         assert user.ask(said).color == "green"
 
 
-def test_a_work_loop_that_hangs_stops_looking_alive(tmp_path: Path) -> None:
-    pace = replace(QUICK, beat=0.05, silence=0.5)
-    with BotUnderTest(folder=tmp_path, pace=pace) as bot:
-        go_on = threading.Event()
-        hanging = bot.app.database.engine
-
-        def hang(*_: object) -> None:
-            if threading.current_thread().name == "worker":
-                go_on.wait(DEADLINE)
-
-        event.listen(hanging, "before_cursor_execute", hang)
-        named = "background task worker has made no progress"
-        wait_for(lambda: is_unready(bot, "no recent worker heartbeat", named))
-        go_on.set()
-        event.remove(hanging, "before_cursor_execute", hang)
-        wait_for(lambda: bot.readiness[0] == 200)
-
-
-def seen_at(bot: BotUnderTest) -> float:
-    with bot.app.database.read() as connection:
-        return connection.scalar(select(func.max(workers.c.seen_at))) or 0.0
-
-
-def test_a_beat_that_breaks_is_not_the_last(bot: BotUnderTest, caplog: pytest.LogCaptureFixture) -> None:
-    with refusing(bot, "INSERT ON workers"):
-        wait_for(lambda: "task crashed task=heartbeat" in caplog.text)
-        before = seen_at(bot)
-    wait_for(lambda: seen_at(bot) > before)
-
-
 def test_a_lock_that_cannot_be_looked_at(database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where the system does not tell who lives, that one's lease is waited for, and others are known to be dead."""
     owners = [new_owner(), new_owner()]
@@ -172,9 +141,7 @@ def test_a_lock_that_cannot_be_looked_at(database: Database, tmp_path: Path, cap
         for number, owner in enumerate(owners):
             accept(database, f"om_{number}")
             mine = requests.c.dedup_key == f"om_{number}"
-            with database.write() as connection:
-                lease = {"owner": owner, "lease_until": NOW + LEASE}
-                connection.execute(update(requests).where(mine).values(lease))
+            change(database, update(requests).where(mine).values(owner=owner, lease_until=NOW + LEASE))
         paths = [tmp_path / f"{owner.replace(':', '-')}.lock" for owner in owners]
         paths[0].mkdir()
         paths[1].touch()
@@ -183,29 +150,15 @@ def test_a_lock_that_cannot_be_looked_at(database: Database, tmp_path: Path, cap
         assert not paths[1].exists()
 
 
-def test_a_process_that_leaves_fails_no_picture(tmp_path: Path) -> None:
-    """While a download waits minutes to be tried again, the process leaves; the next one tries at once."""
-    pace = replace(QUICK, download=replace(QUICK.download, first_wait=600.0, longest_wait=600.0))
-    with BotUnderTest(folder=tmp_path, pace=pace) as bot:
-        user = bot.new_user()
-        bot.glm.arm("image_reset")
-        said = user.send()
-        wait_for(lambda: bot.glm.downloads)
-        bot.stop()
-        bot.start()
-        user.assert_one_image(said)
-
-
 def test_a_card_that_cannot_be_rendered_says_so(tmp_path: Path) -> None:
     """A request that breaks whoever shows it ends after five times, and its card tells that it did."""
-    with BotUnderTest(folder=tmp_path, pace=replace(QUICK, lease=0.2, beat=0.05)) as bot:
+    with BotUnderTest(folder=tmp_path, pace=replace(QUICK, lease=0.6, beat=0.05)) as bot:
         user = bot.new_user()
         bot.glm.seconds = 1.0
         said = user.send()
         wait_for(lambda: bot.glm.working)
-        with bot.app.database.write() as connection:
-            broken = {"kind": "rejected", "content": {}, "desired_version": requests.c.desired_version + 1}
-            connection.execute(update(requests).values(broken))
+        broken = {"kind": "rejected", "content": {}, "desired_version": requests.c.desired_version + 1}
+        change(bot.app.database, update(requests).values(broken))
         bot.wait_until_idle()
         assert CATALOGUE.text("notice.stalled.title", "zh") in all_strings(user.first_card)
         assert len(user.answers) == len(posts_of(bot.glm, said)) == 1
