@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import socket
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
@@ -27,67 +25,25 @@ from bot.__main__ import main
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import shared_tls
 from bot.web.server import DRAIN_SECONDS
 from tests.repo.lock import TOP
 from tests.support.bot_process import BotProcess, Cluster, Role
-from tests.support.databases import sqlite_database
-from tests.support.dsl import DEADLINE, is_final, posts_of, variables_for, wait_for
-from tests.support.forkserver import run_command, running_command
+from tests.support.dsl import DEADLINE, variables_for, wait_for
+from tests.support.forkserver import RunningCommand, run_command, running_command
 from tests.support.servers import free_port
 
-PROCFILE = dict(line.split(": ", 1) for line in (TOP / "Procfile").read_text(encoding="utf-8").splitlines())
-CONNECT = "python -m bot connect"
+PROCFILE = dict(line.split(": python -m bot ") for line in (TOP / "Procfile").read_text("utf-8").splitlines())
 LISTENING = "started command=serve port="
 TOKEN = "not-a-real-metrics-token"
 
 
-class Running:
-    """A command that runs, with nothing in its environment but the variables that it is given."""
-
-    def __init__(self, line: str, *, variables: dict[str, str], log: Path) -> None:
-        program, *arguments = shlex.split(line)
-        assert program == "python"
-        self._log = log
-        with log.open("wb") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, *arguments],
-                env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(TOP), "PYTHONUTF8": "1", **variables},
-                cwd=log.parent,
-                stderr=errors,
-            )
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text(encoding="utf-8")
-
-    @property
-    def origin(self) -> str:
-        """Where it listens, once it does."""
-        wait_for(lambda: LISTENING in self.log)
-        return f"http://127.0.0.1:{self.log.partition(LISTENING)[2].split()[0]}"
-
-    def leave(self, number: Signals = SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(DEADLINE)
-
-    def is_blocked(self, number: Signals) -> bool:
-        """Whether the kernel keeps a signal for the process instead of ending it."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii").splitlines()
-        blocked = next(int(line.split()[1], 16) for line in lines if line.startswith("SigBlk:"))
-        return bool(blocked & 1 << number - 1)
-
-
-@contextmanager
-def running(line: str, *, variables: dict[str, str], folder: Path) -> Iterator[Running]:
-    """A command from its start on; it is killed at the end."""
-    started = Running(line, variables=variables, log=folder / f"{len(list(folder.glob('*.log')))}.log")
-    try:
-        yield started
-    finally:
-        started.process.kill()
-        started.process.wait()
+def origin(web: RunningCommand) -> str:
+    """Where a web listens, once it does."""
+    wait_for(lambda: LISTENING in web.log)
+    return f"http://127.0.0.1:{web.log.partition(LISTENING)[2].split()[0]}"
 
 
 def status(address: str, **headers: str) -> int:
@@ -98,9 +54,9 @@ def status(address: str, **headers: str) -> int:
         return 0
 
 
-def assert_answered(feishu: FeishuStandIn, web: Running) -> None:
+def assert_answered(feishu: FeishuStandIn, web: RunningCommand) -> None:
     """One event, signed and encrypted, has one reply."""
-    feishu.webhook_url = f"{web.origin}/webhook/event"
+    feishu.webhook_url = f"{origin(web)}/webhook/event"
     said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="/help")
     wait_for(lambda: any(attempt.outcome == "acknowledged" for attempt in feishu.attempts))
     wait_for(lambda: len(feishu.replies(said.message_id)) == 1)
@@ -112,8 +68,8 @@ def test_the_web_line_alone_is_a_whole_bot(feishu: FeishuStandIn, tmp_path: Path
     data.mkdir()
     data.chmod(0o777)
     variables = variables_for(feishu, folder=data)
-    with running(PROCFILE["web"], variables=variables, folder=tmp_path) as web:
-        wait_for(lambda: status(f"{web.origin}/readyz") == 200)
+    with running_command(main, PROCFILE["web"], variables=variables, folder=tmp_path) as web:
+        wait_for(lambda: status(f"{origin(web)}/readyz") == 200)
         assert_answered(feishu, web)
         kept = {path.relative_to(data).as_posix(): path.stat().st_mode for path in (data, *data.rglob("*"))}
         assert {"bot.db", "bot.db-wal", "bot.db-shm", "originals", "workers"} < kept.keys()
@@ -134,10 +90,11 @@ def test_the_worker_line_works_for_a_web(feishu: FeishuStandIn, tmp_path: Path, 
         "METRICS_TOKEN": TOKEN,
         "BOT_SERVER_WORKER_PORT": str(port),
     }
-    with running(f"{PROCFILE['web']} --no-worker", variables=variables, folder=tmp_path) as web:
-        assert status(f"{web.origin}/readyz") == 503
-        with running(PROCFILE["worker"], variables=variables, folder=tmp_path) as worker:
-            wait_for(lambda: status(f"{web.origin}/readyz") == 200)
+    (beside := tmp_path / "worker").mkdir()
+    with running_command(main, PROCFILE["web"], "--no-worker", variables=variables, folder=tmp_path) as web:
+        assert status(f"{origin(web)}/readyz") == 503
+        with running_command(main, PROCFILE["worker"], variables=variables, folder=beside) as worker:
+            wait_for(lambda: status(f"{origin(web)}/readyz") == 200)
             assert_answered(feishu, web)
             wait_for(lambda: status(f"{worker_origin}/readyz") == 200)
             assert status(f"{worker_origin}/metrics", Authorization=f"Bearer {TOKEN}") == 200
@@ -146,108 +103,85 @@ def test_the_worker_line_works_for_a_web(feishu: FeishuStandIn, tmp_path: Path, 
     assert ("shutting down command=worker" in worker.log, "shutting down command=serve" in web.log) == (True, True)
 
 
-def refusal(folder: Path, *arguments: str, **variables: str) -> tuple[int | None, str]:
-    """The exit code of a command that does not start, and what it says."""
+REFUSED: tuple[tuple[str, dict[str, str], int, str], ...] = (
+    ("serve", {"FEISHU_APP_ID": ""}, 2, "FEISHU_APP_ID: is not set"),
+    ("serve --no-worker", {}, 2, "DATABASE_URL: --no-worker needs a PostgreSQL"),
+    ("worker", {}, 2, "DATABASE_URL: worker needs a PostgreSQL"),
+    ("migrate", {"DATABASE_URL": "postgresql://a:not-a-real@db:not-a-real-port/b"}, 2, "DATABASE_URL: has a port"),
+    ("serve", {"DATABASE_URL": "postgresql://127.0.0.1:1/db"}, 1, "The database does not answer"),
+    ("migrate", {"DATABASE_URL": "sqlite:////dev/null/bot.db"}, 1, "/dev/null cannot be made"),
+    ("serve", {"BOT_DATA_DIR": "/dev/null/data"}, 2, "BOT_DATA_DIR: /dev/null/data cannot be written"),
+    ("serve", {"BOT_SERVER_HOST": "192.0.2.1"}, 2, "PORT: 0 on 192.0.2.1 cannot be used: "),
+    ("connect", {"BOT_SERVER_HOST": "nobody.invalid"}, 2, "PORT: 0 on nobody.invalid cannot be used: "),
+)
+"""What cannot be used: the command, the variables, the exit code, and the words (192.0.2.1 is nobody's, RFC 5737)."""
+
+
+def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
+    """A value that is of no use ends the command with one sentence that names it, and with no traceback or secret."""
     given = {
         "FEISHU_APP_ID": "cli_test",
         "FEISHU_APP_SECRET": "not-a-real-secret",
         "FEISHU_ENCRYPT_KEY": "not-a-real-key",
         "BOT_SERVER_HOST": "127.0.0.1",
-        "BOT_DATA_DIR": str(folder / "data"),
+        "BOT_DATA_DIR": str(tmp_path / "data"),
         "PORT": "0",
-        **variables,
     }
-    ended = run_command(main, *arguments, variables={"PATH": os.environ["PATH"], **given}, folder=folder)
-    assert "Traceback" not in ended.stderr
-    assert "not-a-real" not in ended.stderr
-    return ended.code, ended.stderr
-
-
-REFUSED: tuple[tuple[tuple[str, ...], dict[str, str], int, str], ...] = (
-    (("serve",), {"FEISHU_APP_ID": ""}, 2, "FEISHU_APP_ID: is not set"),
-    (("serve",), {"FEISHU_ENCRYPT_KEY": ""}, 2, "FEISHU_ENCRYPT_KEY: neither it nor FEISHU_VERIFICATION_TOKEN is set"),
-    (("serve", "--no-worker"), {}, 2, "DATABASE_URL: --no-worker needs a PostgreSQL"),
-    (("worker",), {}, 2, "DATABASE_URL: worker needs a PostgreSQL"),
-    (("migrate",), {"DATABASE_URL": "postgresql://a:not-a-real@db:not-a-real-port/b"}, 2, "DATABASE_URL: has a port"),
-    (
-        ("serve",),
-        {"DATABASE_URL": "postgresql://bot:pa@not-a-real@db.example/b"},
-        2,
-        "DATABASE_URL: holds more than one @",
-    ),
-    (("worker",), {"DATABASE_URL": "mysql://u:not-a-real-password@h/db"}, 2, "DATABASE_URL: is the address of neither"),
-    (("serve",), {"DATABASE_URL": "postgresql://127.0.0.1:1/db"}, 1, "The database does not answer"),
-    (("migrate",), {"DATABASE_URL": "sqlite:////dev/null/bot.db"}, 1, "/dev/null cannot be made"),
-    (("serve",), {"BOT_DATA_DIR": "/dev/null/data"}, 2, "BOT_DATA_DIR: /dev/null/data cannot be written"),
-    (("serve",), {"BOT_SERVER_HOST": "192.0.2.1"}, 2, "PORT: 0 on 192.0.2.1 cannot be used: "),
-    (("connect",), {"BOT_SERVER_HOST": "nobody.invalid"}, 2, "PORT: 0 on nobody.invalid cannot be used: "),
-)
-"""What cannot be used: the command, the variables, the exit code, and the words (192.0.2.1 is nobody's, RFC 5737)."""
-
-
-@pytest.mark.parametrize(("arguments", "variables", "code", "words"), REFUSED)
-def test_what_cannot_be_used_is_named(
-    tmp_path: Path, arguments: tuple[str, ...], variables: dict[str, str], code: int, words: str
-) -> None:
-    """A value that is of no use ends the command with one sentence that names it, and with no traceback or secret."""
-    ended, said = refusal(tmp_path, *arguments, **variables)
-    assert ended == code
-    assert words in said
-
-
-@pytest.mark.parametrize(
-    ("command", "variable"),
-    [
-        ("serve", "PORT"),
-        ("connect", "PORT"),
-        pytest.param("worker", "BOT_SERVER_WORKER_PORT", marks=pytest.mark.postgres),
-    ],
-)
-def test_a_taken_port_is_named(tmp_path: Path, postgres_url: str, command: str, variable: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         number = other.getsockname()[1]
-        code, said = refusal(tmp_path, command, DATABASE_URL=postgres_url, **{variable: str(number)})
-    assert code == 2
-    assert f"{variable}: {number} on 127.0.0.1 is taken by another program" in said
-    assert f"set {variable} to another number" in said
+        taken = ("serve", {"PORT": str(number)}, 2, f"PORT: {number} on 127.0.0.1 is taken by another program")
+        for command, variables, code, words in (*REFUSED, taken):
+            ended = run_command(main, *command.split(), variables={**given, **variables}, folder=tmp_path)
+            assert (ended.code, words in ended.stderr) == (code, True), (command, ended.stderr)
+            assert re.search("Traceback|not-a-real", ended.stderr) is None, ended.stderr
 
 
-@pytest.mark.postgres
-@pytest.mark.parametrize(
-    ("line", "number"), [(PROCFILE["web"], SIGTERM), (CONNECT, SIGINT), (PROCFILE["worker"], SIGTERM)]
-)
-def test_a_signal_before_the_first_migration(
-    feishu: FeishuStandIn, tmp_path: Path, empty_postgres_url: str, line: str, number: Signals
-) -> None:
-    """A process that is stopped while it still imports exits with 0 and says no more than that."""
-    variables = {**variables_for(feishu, folder=tmp_path / "data"), "DATABASE_URL": empty_postgres_url}
-    with (
-        psycopg.connect(empty_postgres_url) as database,
-        running(line, variables=variables, folder=tmp_path) as command,
-    ):
-        wait_for(lambda: command.is_blocked(number))
-        assert database.execute("SELECT to_regclass('requests')").fetchone() == (None,)
-        assert command.leave(number) == 0, command.log
-        assert [word for word in ("Traceback", "started") if word in command.log] == []
+def started(feishu: FeishuStandIn, folder: Path, *prefix: str) -> subprocess.Popen[str]:
+    """``serve`` in a Python of its own, after what stands before it on the line."""
+    variables = {**variables_for(feishu, folder=folder / "data"), "PATH": os.environ["PATH"], "PYTHONPATH": str(TOP)}
+    line = [*prefix, sys.executable, "-m", "bot", "serve"]
+    return subprocess.Popen(line, env=variables, cwd=folder, stdin=-3, stdout=-3, stderr=-1, text=True)
 
 
-def test_a_signal_while_the_database_is_locked_or_away(feishu: FeishuStandIn, tmp_path: Path) -> None:
-    """A start that waits for a migration of another process, or for a database that is not there, exits with 0."""
-    variables = variables_for(feishu, folder=tmp_path)
-    with (
-        closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as other,
-        running(PROCFILE["web"], variables=variables, folder=tmp_path) as locked_out,
-    ):
-        other.execute("BEGIN EXCLUSIVE")
-        wait_for(lambda: locked_out.is_blocked(SIGTERM))
-        locked_out.process.terminate()
-        other.execute("ROLLBACK")
-        assert locked_out.process.wait(DEADLINE) == 0, locked_out.log
-        assert "Traceback" not in locked_out.log
-    away = {**variables, "DATABASE_URL": "postgresql://127.0.0.1:1/db"}
-    with running(PROCFILE["web"], variables=away, folder=tmp_path) as command:
-        wait_for(lambda: command.is_blocked(SIGTERM))
-        assert command.leave() == 0, command.log
+def has_signal(process: subprocess.Popen[str], number: Signals, *, mask: str) -> bool:
+    """Whether a signal is in one of the kernel's masks of a process, as ``SigBlk`` for those that are blocked."""
+    found = re.findall(rf"{mask}:\s+(\w+)", Path(f"/proc/{process.pid}/status").read_text(encoding="ascii"))
+    return bool(int(found[0], 16) & 1 << number - 1)
+
+
+def test_a_signal_during_the_imports(feishu: FeishuStandIn, tmp_path: Path) -> None:
+    """A process that is stopped before it has imported the bot exits with 0 and says no more than that."""
+    with started(feishu, tmp_path) as process:
+        wait_for(lambda: has_signal(process, SIGTERM, mask="SigBlk"))
+        process.terminate()
+        _, log = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, log
+    assert [word for word in ("Traceback", "started") if word in log] == []
+
+
+def test_an_ignored_signal_stays_ignored(feishu: FeishuStandIn, tmp_path: Path) -> None:
+    """Started with ``nohup``, the bot outlives the terminal: SIGHUP changes nothing, SIGTERM still ends it."""
+    with started(feishu, tmp_path, "nohup") as process:
+        assert process.stderr is not None
+        assert any("started" in line for line in iter(process.stderr.readline, ""))
+        process.send_signal(SIGHUP)
+        assert has_signal(process, SIGHUP, mask="SigIgn")
+        process.terminate()
+        _, log = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, log
+
+
+def test_a_signal_while_the_database_is_away(feishu: FeishuStandIn, tmp_path: Path) -> None:
+    """A process that is stopped while it waits for a database, which then does not answer, exits with 0."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(DEADLINE)
+        url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/db"
+        variables = {**variables_for(feishu, folder=tmp_path / "data"), "DATABASE_URL": url}
+        with (
+            running_command(main, PROCFILE["web"], variables=variables, folder=tmp_path) as command,
+            silent.accept()[0],
+        ):
+            assert command.leave() == 0, command.log
 
 
 ROLES: dict[str, Role] = {"serve": "both", "connect": "connected", "worker": "worker"}
@@ -261,9 +195,8 @@ STAGES: dict[str, Callable[[Path, str, FeishuStandIn], bool]] = {
 """What can be seen of a start from outside, in the order in which it happens."""
 
 STARTS = [
-    (command, stage, (SIGTERM, SIGINT)[(row + column) % 2])
-    for row, command in enumerate(ROLES)
-    for column, stage in enumerate(STAGES)
+    *(("serve", stage) for stage in STAGES),
+    *((command, stage) for command in ("connect", "worker") for stage in ("identity asked", "started")),
 ]
 
 
@@ -276,16 +209,14 @@ def feishu_for(command: str) -> Iterator[FeishuStandIn]:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize(("command", "stage", "number"), STARTS)
-def test_a_signal_during_the_start(
-    command: str, stage: str, number: Signals, postgres_url: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("command", "stage"), STARTS)
+def test_a_signal_during_the_start(command: str, stage: str, postgres_url: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     with feishu_for(command) as feishu:
         variables = {**variables_for(feishu, folder=data), "DATABASE_URL": postgres_url, "BOT_SERVER_WORKER_PORT": "0"}
         with running_command(main, command, variables=variables, folder=tmp_path) as running:
             wait_for(lambda: STAGES[stage](data, running.log, feishu) or not running.process.is_alive())
-            assert running.leave(number) == 0, running.log
+            assert running.leave(SIGINT if command == "connect" else SIGTERM) == 0, running.log
             assert "Traceback" not in running.log
 
 
@@ -313,7 +244,10 @@ def begin(cluster: Cluster, command: str) -> BotProcess:
 def test_a_signal_during_a_paid_call(
     command: str, signals: tuple[Signals, ...], fault: str | None, postgres_url: str, tmp_path: Path
 ) -> None:
-    """The paid call is brought to its card, the next prompt is left to the next process, and each is paid for once."""
+    """The paid call is brought to its card, the next prompt is left to the next process, and each is paid for once.
+
+    The next process is stopped, too, during its first call right after its start.
+    """
     with (
         feishu_for(command) as feishu,
         GlmStandIn(seconds=1.5) as glm,
@@ -329,45 +263,12 @@ def test_a_signal_during_a_paid_call(
         node.send(*signals)
         assert node.wait() == 0
         assert len(glm.paid) == 1
-        glm.seconds = 0.05
-        begin(cluster, "serve" if command == "worker" else command)
-        colors = [["green"], ["red" if fault else "green"]]
-        wait_for(lambda: sorted(cluster.colors(one) for one in said) == colors)
+        node = begin(cluster, "serve" if command == "worker" else command)
+        wait_for(lambda: len(glm.calls) == 2)
+        node.send(*signals)
+        assert node.wait() == 0
+        assert sorted(map(cluster.colors, said)) == [["green"], ["red" if fault else "green"]]
         assert cluster.calls(*said) == [1, 1]
-
-
-def test_a_paid_call_right_after_the_start_is_finished(feishu: FeishuStandIn, tmp_path: Path) -> None:
-    """Stopped while the first call of a restarted process is open, it stores the image and exits with 0."""
-    with (
-        GlmStandIn(seconds=1.0) as glm,
-        Cluster(folder=tmp_path, url=sqlite_database(tmp_path), glm=glm, feishu=feishu) as cluster,
-    ):
-        node = cluster.start("both")
-        said = [cluster.say(text) for text in ("一只橘猫", "一只白猫")]
-        assert all(cluster.push(message, web=node) for message in said)
-        for message in said:
-            wait_for(lambda message=message: posts_of(glm, message))  # type: ignore[misc]
-            node.terminate()
-            assert node.wait() == 0
-            assert cluster.calls(*said) == [1, int(message is said[1])]
-            if message is said[0]:
-                node.start()
-        assert all(is_final(feishu, message) for message in said)
-
-
-def test_an_ignored_signal_stays_ignored(feishu: FeishuStandIn, tmp_path: Path) -> None:
-    """Started with ``nohup``, the bot outlives the terminal: SIGHUP changes nothing, SIGTERM still ends it."""
-    variables = {**variables_for(feishu, folder=tmp_path / "data"), "PATH": os.environ["PATH"], "PYTHONPATH": str(TOP)}
-    arguments = ["nohup", sys.executable, "-m", "bot", "serve"]
-    with subprocess.Popen(arguments, env=variables, cwd=tmp_path, stdin=-3, stdout=-3, stderr=-1, text=True) as process:
-        assert process.stderr is not None
-        assert any("started" in line for line in iter(process.stderr.readline, ""))
-        process.send_signal(SIGHUP)
-        ignored = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-        assert int(re.findall(r"SigIgn:\s+(\w+)", ignored)[0], 16) & 1
-        process.terminate()
-        _, log = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 0, log
 
 
 def listens(port: int) -> bool:
@@ -413,15 +314,17 @@ def test_a_web_with_nothing_to_answer_leaves_at_once(postgres_cluster: Cluster) 
         assert web.wait(seconds=0.8 * DRAIN_SECONDS) == 0
 
 
-def test_a_rolling_restart_loses_nothing(cluster: Cluster) -> None:
+@pytest.mark.postgres
+def test_a_rolling_restart_loses_nothing(postgres_cluster: Cluster) -> None:
+    cluster = postgres_cluster
     nodes = [cluster.start("both") for _ in range(2)]
-    said = []
-    for turn in range(4):
-        for number in range(3):
-            said.append(cluster.say(f"第 {turn}·{number} 只猫"))
-            assert cluster.push(said[-1], web=nodes[(turn + 1) % 2]) == 200
-        nodes[turn % 2].terminate()
-        assert nodes[turn % 2].wait() == 0
-        nodes[turn % 2].start()
+    said: list[ChatMessage] = []
+    for leaving, staying in (nodes, nodes[::-1]):
+        for _ in range(3):
+            said.append(cluster.say(f"第 {len(said)} 只猫"))
+            assert cluster.push(said[-1], web=staying) == 200
+        leaving.terminate()
+        assert leaving.wait() == 0
+        leaving.start()
     cluster.wait_for_answers(*said)
     assert cluster.calls(*said) == [1] * len(said)
