@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -21,6 +22,7 @@ import pytest
 
 from tests.support.dsl import (
     CALL_TIMEOUT,
+    DEADLINE,
     QUICK,
     REDELIVERY,
     Around,
@@ -41,62 +43,56 @@ TEN_SECONDS = 4
 """Calls that fail in a row: as many as a call with its waits of 1, 2, 4 … s makes in ten seconds."""
 
 
-class Hold:
-    def __init__(self) -> None:
-        self.free = threading.Event()
-        self.free.set()
-        self.held = 0
-
-    def handle(self, inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
-        if not self.free.is_set():
-            self.held += 1
-            self.free.wait(30.0)
-        return inner.handle_request(request)
-
-
 class Scene:
     """A bot whose boundaries can be disturbed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = MovableClock()
-        self.holds = {"glm": Hold(), "feishu": Hold()}
         self.bot = BotUnderTest(
             folder=folder,
             pace=PACE,
             clock=self.clock,
-            wrap_glm=around(self.holds["glm"].handle),
+            wrap_glm=around(partial(self._send, "glm")),
             wrap_feishu=lambda inner: Around(
-                TimeoutTransport(inner, seconds=self.patience), self.holds["feishu"].handle
+                TimeoutTransport(inner, seconds=self.patience), partial(self._send, "feishu")
             ),
         )
+        self.slow = ""
+        self.go_on = threading.Event()
+        self.held = 0
 
     def patience(self) -> float | None:
         """Seconds for a call to Feishu, few where one is never answered."""
         return CALL_TIMEOUT if any(one.name == "hang" for one in self.bot.feishu.faults.armed) else None
 
-    @contextmanager
-    def glm(self, fault: str, *, times: int) -> Iterator[Callable[[], bool]]:
-        glm = self.bot.glm
-        glm.arm(fault, times=times)
-        met = min(times, TEN_SECONDS)
-        yield lambda: [one.fault for one in (*glm.calls, *glm.downloads)].count(fault) >= met
-        glm.disarm()
+    def _send(self, side: str, inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
+        if side == self.slow:
+            self.held += 1
+            self.go_on.wait(DEADLINE)
+        return inner.handle_request(request)
 
     @contextmanager
-    def feishu(self, fault: str, *, times: int | None, on: str = "any") -> Iterator[Callable[[], bool]]:
-        faults = self.bot.feishu.faults
-        faults.arm(fault, on=on, times=times)
-        met = min(times or TEN_SECONDS, TEN_SECONDS)
-        yield lambda: sum(call.fault == fault for call in self.bot.feishu.calls) >= met
-        faults.disarm()
+    def fault(self, fault: str, *, times: int | None = 1, on: str | None = None) -> Iterator[Callable[[], bool]]:
+        """So many calls fail, all with ``None``: those ``on`` a call to Feishu, or those to GLM."""
+        bot = self.bot
+        (bot.feishu if on else bot.glm).faults.arm(fault, on=on, times=times)
+
+        def met() -> bool:
+            faults = [call.fault for call in (*bot.glm.calls, *bot.glm.downloads)]
+            faults += [call.fault for call in bot.feishu.calls]
+            return faults.count(fault) >= min(times or TEN_SECONDS, TEN_SECONDS)
+
+        yield met
+        bot.disarm()
 
     @contextmanager
-    def slowly(self, name: str) -> Iterator[Callable[[], bool]]:
-        hold = self.holds[name]
-        hold.free.clear()
-        yield lambda: hold.held > 0
-        hold.free.set()
+    def slowly(self, side: str) -> Iterator[Callable[[], bool]]:
+        """No call to a platform is answered meanwhile."""
+        self.slow = side
+        yield lambda: self.held > 0
+        self.slow = ""
+        self.go_on.set()
 
     @contextmanager
     def locked(self) -> Iterator[Callable[[], bool]]:
@@ -162,33 +158,31 @@ class Cell:
     cause: str | None = None
 
 
-FOREVER = 1000
-
 REFUSED = "Feishu refuses"
 
 CELLS = {
-    "GLM once": Cell(trouble=lambda scene: scene.glm("glm_1302", times=1)),
-    "GLM ten seconds": Cell(trouble=lambda scene: scene.glm("glm_1305", times=FOREVER)),
+    "GLM once": Cell(trouble=lambda scene: scene.fault("glm_1302")),
+    "GLM ten seconds": Cell(trouble=lambda scene: scene.fault("glm_1305", times=None)),
     "GLM slow": Cell(trouble=lambda scene: scene.slowly("glm")),
-    "GLM garbage": Cell(trouble=lambda scene: scene.glm("not_json", times=1), end="red"),
-    "GLM refused": Cell(trouble=lambda scene: scene.glm("glm_1113", times=1), end="red"),
-    "images once": Cell(trouble=lambda scene: scene.glm("image_reset", times=1)),
-    "images ten seconds": Cell(trouble=lambda scene: scene.glm("image_403", times=3)),
-    "images slow": Cell(trouble=lambda scene: scene.glm("image_slow", times=1)),
-    "images garbage": Cell(trouble=lambda scene: scene.glm("image_html", times=1)),
-    "images truncated": Cell(trouble=lambda scene: scene.glm("image_truncated", times=1)),
-    "Feishu once": Cell(trouble=lambda scene: scene.feishu("reset_before", times=1, on="reply")),
-    "Feishu ten seconds": Cell(trouble=lambda scene: scene.feishu("html_502", times=None), reachable=False),
+    "GLM garbage": Cell(trouble=lambda scene: scene.fault("not_json"), end="red"),
+    "GLM refused": Cell(trouble=lambda scene: scene.fault("glm_1113"), end="red"),
+    "images once": Cell(trouble=lambda scene: scene.fault("image_reset")),
+    "images ten seconds": Cell(trouble=lambda scene: scene.fault("image_403", times=3)),
+    "images slow": Cell(trouble=lambda scene: scene.fault("image_slow")),
+    "images garbage": Cell(trouble=lambda scene: scene.fault("image_html")),
+    "images truncated": Cell(trouble=lambda scene: scene.fault("image_truncated")),
+    "Feishu once": Cell(trouble=lambda scene: scene.fault("reset_before", on="reply")),
+    "Feishu ten seconds": Cell(trouble=lambda scene: scene.fault("html_502", times=None, on="any"), reachable=False),
     "Feishu slow": Cell(trouble=lambda scene: scene.slowly("feishu"), reachable=False),
-    "Feishu silent": Cell(trouble=lambda scene: scene.feishu("hang", times=1, on="reply")),
-    "Feishu garbage": Cell(trouble=lambda scene: scene.feishu("empty_body", times=1, on="patch")),
-    "Feishu refused": Cell(trouble=lambda scene: scene.feishu("scope", times=None), reachable=False, cause=REFUSED),
-    "Feishu secret refused": Cell(
-        trouble=lambda scene: scene.feishu("feishu_10014", times=None, on="token"),
-        reachable=False,
-        cause=REFUSED,
+    "Feishu silent": Cell(trouble=lambda scene: scene.fault("hang", on="reply")),
+    "Feishu garbage": Cell(trouble=lambda scene: scene.fault("empty_body", on="patch")),
+    "Feishu refused": Cell(
+        trouble=lambda scene: scene.fault("scope", times=None, on="any"), reachable=False, cause=REFUSED
     ),
-    "Feishu uploads refused": Cell(trouble=lambda scene: scene.feishu("scope", times=None, on="image"), cause=REFUSED),
+    "Feishu secret refused": Cell(
+        trouble=lambda scene: scene.fault("feishu_10014", times=None, on="token"), reachable=False, cause=REFUSED
+    ),
+    "Feishu uploads refused": Cell(trouble=lambda scene: scene.fault("scope", times=None, on="image"), cause=REFUSED),
     "database ten seconds": Cell(trouble=Scene.locked, reachable=False, cause="database"),
     "database refused": Cell(trouble=Scene.renamed, reachable=False),
     "disk refused": Cell(trouble=Scene.no_folder),
