@@ -14,6 +14,7 @@ from tests.service.webhook_client import WebhookClient, webhook_server
 from tests.support.bot_process import Cluster
 from tests.support.databases import postgres_database
 from tests.support.dsl import QUICK_CALL, REDELIVERY, BotUnderTest, Conversation
+from tests.support.pictures import draw_once
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def feishu() -> Iterator[FeishuStandIn]:
 @pytest.fixture
 def glm() -> Iterator[GlmStandIn]:
     """GLM, quick."""
-    with GlmStandIn(seconds=0.05) as glm:
+    with GlmStandIn(seconds=0.05, draw=draw_once) as glm:
         yield glm
 
 

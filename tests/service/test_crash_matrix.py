@@ -33,6 +33,7 @@ from tests.support.bot_process import PACE, BotProcess, Cluster, KillPoint, Side
 from tests.support.builders import change, count_rows
 from tests.support.databases import postgres_database, sqlite_database
 from tests.support.dsl import CATALOGUE, DEADLINE, REDELIVERY, all_strings, card_actions, header_color, is_final
+from tests.support.pictures import draw_once
 from tests.support.waiting import wait_until
 
 CHAT, PERSON = "oc_direct_lin", "ou_lin"
@@ -220,7 +221,7 @@ def scene_of(dialogue: Dialogue, *, url: str, folder: Path) -> Iterator[Scene]:
     pace = replace(QUICK, backoff=600.0, backoff_longest=600.0) if dialogue.patient else QUICK
     with (
         FeishuStandIn(delivery=REDELIVERY) as feishu,
-        GlmStandIn(seconds=0.05) as glm,
+        GlmStandIn(seconds=0.05, draw=draw_once) as glm,
         closing(Database(read_url(url), connections=2)) as database,
         Cluster(folder=folder, url=url, feishu=feishu, glm=glm, pace=pace, record=True) as cluster,
     ):

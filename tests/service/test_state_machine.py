@@ -34,6 +34,7 @@ from tests.support.bot_process import NO_LIMITS, PACE, BotProcess, ProcessSpec
 from tests.support.databases import sqlite_database
 from tests.support.dsl import DEADLINE, card_actions, is_final, posts_of, variables_for
 from tests.support.invariants import prompt_of, violations
+from tests.support.pictures import draw_once
 from tests.support.waiting import wait_until
 
 EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "5"))
@@ -77,7 +78,7 @@ class TwoPeople(RuleBasedStateMachine):
         delivery = RetrySchedule(ladder=(0.2,) * 150, answer_seconds=DEADLINE)
         clock = lambda: time.time() + shift  # noqa: E731
         self.feishu = self.stack.enter_context(FeishuStandIn(FeishuState(clock=clock), delivery=delivery))
-        self.glm = self.stack.enter_context(GlmStandIn(seconds=0.05, clock=clock))
+        self.glm = self.stack.enter_context(GlmStandIn(seconds=0.05, clock=clock, draw=draw_once))
         self.url = sqlite_database(folder)
         variables = {**variables_for(self.feishu, folder=folder), **NO_LIMITS, "DATABASE_URL": self.url}
         plan = ProcessSpec(role="both", variables=variables, glm=self.glm.origin, pace=QUICK, ahead=self.ahead)

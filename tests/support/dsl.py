@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,8 @@ from bot.timings import DownloadRetries, Timings
 from bot.web.server import Server
 from tests.support.databases import sqlite_database
 from tests.support.invariants import violations
+from tests.support.pictures import draw_once
+from tests.support.waiting import wait_until
 
 QUICK = Timings(
     lease=30.0,
@@ -81,12 +83,8 @@ def wait_for(
     Raises:
         AssertionError: it is not after ``timeout`` seconds; ``describe`` says what was expected or what there was.
     """
-    deadline, pause = time.monotonic() + timeout, 0.01
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s: {describe() if callable(describe) else describe}")
-        time.sleep(pause)
-        pause = min(1.5 * pause, 0.05)
+    if not wait_until(condition, seconds=timeout):
+        raise AssertionError(f"not within {timeout} s: {describe() if callable(describe) else describe}")
 
 
 @dataclass(slots=True)
@@ -109,32 +107,19 @@ class TimeoutTransport(httpx.BaseTransport):
         self._seconds = seconds
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends the request; ``httpx.ReadTimeout`` where the time is over."""
-        seconds = self._seconds() or DEADLINE
+        """The whole answer; ``httpx.ReadTimeout`` where the time is over."""
+        seconds, content = self._seconds() or DEADLINE, b""
         ends_at = time.monotonic() + seconds
         request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
-        response = self._inner.handle_request(request)
-        assert isinstance(response.stream, httpx.SyncByteStream)
-        response.stream = _TimedStream(response.stream, ends_at=ends_at)
-        return response
+        with closing(self._inner.handle_request(request)) as response:
+            for part in response.iter_raw():
+                content += part
+                if time.monotonic() > ends_at:
+                    raise httpx.ReadTimeout("the time for the whole answer ran out")
+        return httpx.Response(response.status_code, headers=response.headers, stream=httpx.ByteStream(content))
 
     def close(self) -> None:
         self._inner.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _TimedStream(httpx.SyncByteStream):
-    stream: httpx.SyncByteStream
-    ends_at: float
-
-    def __iter__(self) -> Iterator[bytes]:
-        for part in self.stream:
-            if time.monotonic() > self.ends_at:
-                raise httpx.ReadTimeout("the time for the whole answer ran out")
-            yield part
-
-    def close(self) -> None:
-        self.stream.close()
 
 
 Handle = Callable[[httpx.BaseTransport, httpx.Request], httpx.Response]
@@ -200,7 +185,7 @@ class BotUnderTest:
     pace: Timings = QUICK
     variables: Mapping[str, str] = field(default_factory=dict)
     feishu: FeishuStandIn = field(default_factory=lambda: FeishuStandIn(delivery=REDELIVERY))
-    glm: GlmStandIn = field(default_factory=lambda: GlmStandIn(seconds=QUICK_CALL))
+    glm: GlmStandIn = field(default_factory=lambda: GlmStandIn(seconds=QUICK_CALL, draw=draw_once))
     wrap_glm: Wrap | None = None
     wrap_downloads: Wrap | None = None
     wrap_feishu: Wrap | None = None

@@ -114,8 +114,8 @@ class GlmStandIn(LoopbackServer):
     """The stand-in of the API and of the storage that its links lead to; it accepts any key.
 
     An image takes ``seconds``, or with ``real_speed`` as long as on the platform. More than ``concurrency``
-    simultaneous calls per key and model get 429 and 1302. ``clock`` gives seconds since 1970. ``strays`` is what
-    reached the host of the redirects, as nothing should.
+    simultaneous calls per key and model get 429 and 1302. ``clock`` gives seconds since 1970, and ``draw`` the image of
+    a call. ``strays`` is what reached the host of the redirects, as nothing should.
     """
 
     def __init__(
@@ -124,9 +124,11 @@ class GlmStandIn(LoopbackServer):
         seconds: float = 0.0,
         concurrency: Mapping[str, int] = CONCURRENCY,
         clock: Callable[[], float] = time.time,
+        draw: Callable[..., bytes] = render,
     ) -> None:
         super().__init__()
         self.seconds = seconds
+        self._draw = draw
         self.real_speed = False
         self.calls: list[GlmCall] = []
         self.downloads: list[GlmCall] = []
@@ -218,7 +220,7 @@ class GlmStandIn(LoopbackServer):
             return _answer(status=403, page="expired")
         began = time.monotonic()
         width, _, height = call.body.get("size", "1280x1280").partition("x")
-        content = render(
+        content = self._draw(
             call.body["prompt"],
             width=int(width),
             height=int(height),
