@@ -52,13 +52,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-LONGEST = (
-    "test_understands_people.py",
-    "test_crash_matrix.py",
-    "test_chaos.py",
-    "test_state_machine.py",
-    "test_image.py",
-)
+LONGEST = ("test_crash_matrix.py", "test_chaos.py", "test_state_machine.py", "test_image.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

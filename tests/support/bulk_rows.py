@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -14,14 +13,38 @@ from bot.models import State
 
 CHUNK = 5_000
 
-CONTENT = {
-    "model": "glm-image",
-    "size": "1280x1280",
-    "quality": "hd",
-    "watermark": True,
-    "style": None,
-    "count": 1,
+REQUEST = {
+    "kind": "images",
+    "chat_type": "p2p",
+    "in_topic": False,
+    "language": "zh",
+    "prompt": "一只橘猫趴在窗台上看雨，窗外是傍晚的街灯，水彩",
+    "raw_prompt": "一只橘猫趴在窗台上看雨",
+    "content": {
+        "model": "glm-image",
+        "size": "1280x1280",
+        "quality": "hd",
+        "watermark": True,
+        "style": None,
+        "count": 1,
+    },
+    "card_state": "result",
+    "patch_count": 2,
+    "desired_version": 3,
+    "published_version": 3,
+    "outcome": "result",
 }
+GENERATION = {
+    "index_in_request": 0,
+    "model": "glm-image",
+    "state": State.DONE,
+    "calls_made": 1,
+    "calls_billed": 1,
+    "billing_month": "2026-11",
+    "call_seconds": 35.0,
+    "url": "https://maas-watermark-prod.cn-wlcb.ufileos.com/1_watermark.png?Expires=1",
+}
+"""What all rows of a table have in common."""
 
 
 def add_finished(
@@ -32,59 +55,22 @@ def add_finished(
     So many ``people`` asked for them, in a chat each, over so many ``days``; the last one ended ``ended_ago`` seconds
     ago.
     """
-    with database.read() as connection:
-        now = float(connection.scalar(select(NOW)) or 0.0)
-    rows = _rows(number, people=people, first=now - ended_ago - days * DAY, step=days * DAY / number, mark=mark)
     with database.write() as connection:
-        while chunk := [row for row, _ in zip(rows, range(CHUNK), strict=False)]:
-            connection.execute(insert(requests), [request for request, _ in chunk])
-            connection.execute(insert(generations), [generation for _, generation in chunk])
-
-
-def _rows(
-    number: int, *, people: int, first: float, step: float, mark: str
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    for place in range(1, number + 1):
-        at = first + place * step
-        who = place % people
-        times = {"accepted_at": at - 60, "ended_at": at}
-        yield (
-            {
-                "request_id": f"r_{mark}_{place}",
-                "dedup_key": f"om_{mark}_{place}",
-                "kind": "images",
-                "chat_id": f"oc_{who}",
-                "chat_type": "p2p",
-                "reply_to": f"om_{mark}_{place}",
-                "in_topic": False,
-                "sender": f"ou_{who}",
-                "language": "zh",
-                "prompt": f"一只橘猫趴在窗台上看雨，窗外是傍晚的街灯，水彩，编号 {place}",
-                "raw_prompt": "一只橘猫趴在窗台上看雨",
-                "content": CONTENT,
-                "answer_id": f"om_answer_{place}",
-                "card_state": "result",
-                "patch_count": 2,
-                "desired_version": 3,
-                "published_version": 3,
-                "outcome": "result",
-                **times,
-            },
-            {
-                "generation_id": f"g_{mark}_{place}",
-                "request_id": f"r_{mark}_{place}",
-                "index_in_request": 0,
-                "sender": f"ou_{who}",
-                "model": "glm-image",
-                "state": State.DONE,
-                "calls_made": 1,
-                "calls_billed": 1,
-                "billing_month": "2026-11",
-                "called_at": at - 40,
-                "call_seconds": 35.0,
-                "url": f"https://maas-watermark-prod.cn-wlcb.ufileos.com/{place}_watermark.png?Expires=1",
-                "cache_name": f"g_{mark}_{place}.jpg",
-                "image_key": f"img_{place}",
-                **times,
-            },
-        )
+        now = float(connection.scalar(select(NOW)) or 0.0)
+        for first in range(1, number + 1, CHUNK):
+            asked: list[dict[str, Any]] = []
+            made: list[dict[str, Any]] = []
+            for place in range(first, min(first + CHUNK, number + 1)):
+                at, who = now - ended_ago - (number - place) * days * DAY / number, place % people
+                same = {
+                    "request_id": f"r_{mark}_{place}",
+                    "sender": f"ou_{who}",
+                    "accepted_at": at - 60,
+                    "ended_at": at,
+                }
+                message = dict.fromkeys(("dedup_key", "reply_to", "answer_id"), f"om_{mark}_{place}")
+                asked.append({**REQUEST, **same, **message, "chat_id": f"oc_{who}"})
+                own = dict.fromkeys(("generation_id", "cache_name", "image_key"), f"g_{mark}_{place}")
+                made.append({**GENERATION, **same, **own, "called_at": at - 40})
+            connection.execute(insert(requests), asked)
+            connection.execute(insert(generations), made)

@@ -125,15 +125,7 @@ def _recalled_words(feishu: FeishuStandIn, connection: Connection) -> Iterator[s
 
 def prompt_of(message: ChatMessage) -> str:
     """What a person wrote, without mentions and from the first option on."""
-    content = json.loads(message.content)
-    words = str(content.get("text", "")) or "".join(str(part.get("text", "")) for part in _parts(content))
-    return _OPTION.sub("", _MENTION.sub("", words)).strip()
-
-
-def _parts(content: object) -> Iterator[dict[str, object]]:
-    if isinstance(content, dict):
-        yield content
-        content = list(content.values())
-    if isinstance(content, list):
-        for part in content:
-            yield from _parts(part)
+    texts: list[str] = []
+    # The words of a text, or of all parts of a rich text in their order.
+    json.loads(message.content, object_hook=lambda part: texts.append(str(part.get("text", ""))))
+    return _OPTION.sub("", _MENTION.sub("", "".join(texts))).strip()
