@@ -17,7 +17,6 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy import select, text
 
@@ -27,12 +26,11 @@ from bot.db.tables import generations, requests
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
-from bot.sandbox.http import shared_tls
 from tests.support.bot_process import PACE, BotProcess, Cluster
 from tests.support.builders import change
-from tests.support.databases import postgres_database
 from tests.support.dsl import FINAL_COLORS, wait_for
 from tests.support.pictures import draw_once
+from tests.support.servers import own_server
 from tests.support.waiting import wait_until
 from tests.support.wire import Wire, wired
 
@@ -228,6 +226,12 @@ class Chaos:
 
 
 @pytest.fixture
+def feishu() -> Iterator[FeishuStandIn]:
+    with FeishuStandIn() as feishu:
+        yield feishu
+
+
+@pytest.fixture
 def glm() -> Iterator[GlmStandIn]:
     with GlmStandIn(seconds=0.08, draw=draw_once) as glm:
         yield glm
@@ -237,27 +241,21 @@ def glm() -> Iterator[GlmStandIn]:
 def test_two_webs_and_three_workers_live_through_a_bad_day(
     feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path
 ) -> None:
-    """Workers and a web killed, one cut off, the database away: one result each, paid once but for the kills."""
+    """Workers and a web killed, one cut off, the database crashed: one result each, paid once but for the kills."""
     with (
-        postgres_database(empty=True) as url,
-        audited(url) as database,
-        wired(url) as (near_line, near_url),
-        wired(url) as (line, far_url),
-        Cluster(folder=tmp_path, url=near_url, pace=replace(PACE, poll=0.1), glm=glm, feishu=feishu) as cluster,
+        own_server() as server,
+        audited(server.url) as database,
+        wired(server.url) as (line, far_url),
+        Cluster(folder=tmp_path, url=server.url, pace=replace(PACE, poll=0.1), glm=glm, feishu=feishu) as cluster,
     ):
         webs = [cluster.start("web") for _ in range(2)]
         near = [cluster.start("worker") for _ in range(2)]
         far = cluster.start("worker", DATABASE_URL=far_url)
         chaos = Chaos(cluster, database, webs)
 
-        def lose_database() -> None:
-            near_line.cut()
-            line.cut()
-            wait_for(
-                lambda: not httpx.get(f"{webs[1].address}/readyz", trust_env=False, verify=shared_tls()).is_success
-            )
-            near_line.mend()
-            line.mend()
+        def restart_database() -> None:
+            server.crash()
+            server.start()
 
         chaos.live_through(
             [
@@ -265,7 +263,7 @@ def test_two_webs_and_three_workers_live_through_a_bad_day(
                 lambda: chaos.kill_worker(near[1], stay_down=True),
                 lambda: chaos.kill_worker(far, stay_down=True),
                 lambda: chaos.kill(webs[0]),
-                lose_database,
+                restart_database,
                 lambda: chaos.cut_off(far, line, others=near),
             ]
         )
