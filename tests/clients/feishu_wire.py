@@ -1,10 +1,8 @@
-"""A plain HTTP client of the stand-in, and a bot that only records, for the tests of the stand-in."""
+"""A plain HTTP client of the stand-in, and the cards and pictures that it sends."""
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 from typing import Any, Self
@@ -12,10 +10,8 @@ from typing import Any, Self
 import httpx
 from PIL import Image
 
-from bot.sandbox.feishu.delivery import decrypt
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.http import LoopbackServer, Request, Response, shared_tls
-from tests.support.waiting import wait_until
+from bot.sandbox.http import shared_tls
 
 Json = dict[str, Any]
 
@@ -56,10 +52,9 @@ class Wire:
     def patch(self, message_id: str, content: Any) -> httpx.Response:
         return self.http.patch(f"/open-apis/im/v1/messages/{message_id}", json={"content": json.dumps(content)})
 
-    def upload_image(self, content: bytes, *, filename: str | None = "a.png") -> httpx.Response:
-        """Uploads a picture; without a file name as lark-oapi does."""
-        part = (filename, content, "image/png") if filename else (None, content)
-        return self.http.post("/open-apis/im/v1/images", data={"image_type": "message"}, files={"image": part})
+    def upload_image(self, content: bytes, *, filename: str = "a.png") -> httpx.Response:
+        files = {"image": (filename, content, "image/png")}
+        return self.http.post("/open-apis/im/v1/images", data={"image_type": "message"}, files=files)
 
     def upload_file(self, content: bytes, *, name: str = "original.png") -> httpx.Response:
         fields = {"file_type": "stream", "file_name": name}
@@ -75,41 +70,6 @@ class Wire:
 
     def close(self) -> None:
         self.http.close()
-
-
-class RecordingBot:
-    """A bot at a webhook that keeps what it is sent, and answers as ``answer`` tells for the nth push from 0."""
-
-    def __init__(self, stand_in: FeishuStandIn, *, answer: Callable[[int, Json], Response] | None = None) -> None:
-        self.events: list[Json] = []
-        self.calls: list[Request] = []
-        self._answer = answer or (lambda _number, _event: Response.of_json({}))
-        self._stand_in = stand_in
-        self._lock = threading.Lock()
-        self._server = LoopbackServer()
-        self._server.route("POST", "/webhook/event", self._take)
-
-    def _take(self, call: Request) -> Response:
-        body = call.json()
-        event = json.loads(decrypt(self._stand_in.encrypt_key, body["encrypt"])) if "encrypt" in body else body
-        with self._lock:
-            number = len(self.events)
-            self.events.append(event)
-            self.calls.append(call)
-        return self._answer(number, event)
-
-    def wait_for(self, count: int, *, seconds: float = 30.0) -> list[Json]:
-        """The first ``count`` events, when they have come."""
-        assert wait_until(lambda: len(self.events) >= count, seconds=seconds), f"{len(self.events)} of {count} events"
-        return self.events[:count]
-
-    def __enter__(self) -> Self:
-        self._server.__enter__()
-        self._stand_in.webhook_url = f"{self._server.origin}/webhook/event"
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.__exit__(*error)
 
 
 def image(kind: str, width: int, height: int) -> bytes:

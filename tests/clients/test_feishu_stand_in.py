@@ -1,30 +1,37 @@
-"""The stand-in of Feishu checks calls and cards as documented, delivers events as documented, and fails on demand."""
+"""The stand-in of Feishu checks calls and cards as documented, answers and delivers as the platform was recorded.
+
+The facts are data in ``tests/facts``, each with the page that they are from. They are compared with the stand-in only,
+so that a wrong belief of the bot cannot pass for a fact. Feishu's own SDK reads what the stand-in sends.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from bot.feishu import sdk
-from bot.sandbox.feishu.cards import UNCHECKED, validate_card
-from bot.sandbox.feishu.delivery import RetrySchedule, decrypt, encrypt, sign
-from bot.sandbox.feishu.long_connection_stand_in import Frame, decode, encode
+from bot.sandbox.feishu.cards import validate_card
+from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage, FeishuState, Limits
-from bot.sandbox.feishu.user_actions import PressAnswer
 from bot.sandbox.http import Response
-from tests.clients.feishu_wire import HandClock, Json, RecordingBot, Wire, button, card, image, png, words
+from tests.clients.feishu_wire import HandClock, Json, Wire, button, card, image, png, words
+from tests.clients.servers import RecordingServer
 from tests.support.waiting import wait_until
 
+sdk.stub("lark_oapi", "lark_oapi.api", "lark_oapi.api.im")
+im: Any = import_module("lark_oapi.api.im.v1")
+JSON: Any = import_module("lark_oapi.core").JSON
+
+FACTS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "facts" / "feishu.json").read_text(encoding="utf-8"))
 HOUR = 3600
 DAY = 24 * HOUR
 LIMITS = Limits(image_bytes=2000, file_bytes=3000)
@@ -55,6 +62,54 @@ def status(answer: httpx.Response) -> tuple[int, int]:
 
 def code(answer: httpx.Response) -> int:
     return int(answer.json()["code"])
+
+
+def test_an_error_has_its_documented_status_and_fields(wire: Wire, clock: HandClock) -> None:
+    """Status, code, the beginning of the message, the fields of the body and the special headers are the platform's."""
+    for fact in FACTS["errors"].values():
+        clock.now += 1
+        wire.stand_in.faults.arm(f"feishu_{fact['code']}", on="create")
+        answer = wire.create("oc_group", {"text": "hi"})
+        body = answer.json()
+        assert status(answer) == (fact["status"], fact["code"])
+        assert body["msg"][:16] == fact["message"][:16]
+        assert (set(fact["fields"]) - set(body), set(fact["headers"]) - set(answer.headers)) == (set(), set())
+
+
+def test_feishus_own_sdk_reads_the_answers(wire: Wire) -> None:
+    """The SDK finds every documented field of a sent message, of the documented kind, and the key of an upload."""
+    said = asked(wire)
+    body = wire.reply(said.message_id, {"text": "好"}).json()
+    message = JSON.unmarshal(json.dumps(body["data"]), im.ReplyMessageResponseBody)
+    assert message.parent_id == message.root_id == said.message_id
+    assert (message.chat_id, message.deleted, message.updated) == ("oc_group", False, False)
+    assert (message.create_time.isdecimal(), message.sender.id) == (True, wire.stand_in.app_id)
+    assert set(FACTS["calls"]["reply"]["answer"]["data"]) <= set(body["data"])
+    body = wire.upload_image(png(1, 1)).json()
+    assert JSON.unmarshal(json.dumps(body["data"]), im.CreateImageResponseBody).image_key.startswith("img_")
+    documented = FACTS["calls"]["image"]["answer"]
+    assert (body.keys(), body["data"].keys()) == (documented.keys(), documented["data"].keys())
+
+
+def test_feishus_own_sdk_reads_the_events(wire: Wire) -> None:
+    """The SDK finds sender, chat, kind and content, and every field that the recorded event has is there."""
+    for chat_id, chat_type, fact in (("oc_direct_lin", "p2p", "p2p_text"), ("oc_group", "group", "group_text")):
+        said = asked(wire, chat_id)
+        event = wire.stand_in.event_of(said)
+        read = JSON.unmarshal(json.dumps(event), im.P2ImMessageReceiveV1).event
+        assert read.sender.sender_id.open_id == "ou_lin"
+        sent = (read.message.message_id, read.message.chat_id, read.message.chat_type)
+        assert sent == (said.message_id, chat_id, chat_type)
+        recorded = FACTS["events"][fact]
+        assert set(recorded["header"]) == set(event["header"])
+        optional = {"update_time", "user_agent", "root_id", "parent_id", "thread_id"}
+        assert set(recorded["event"]["message"]) - set(event["event"]["message"]) <= optional
+    event_id = wire.stand_in.recall(said.message_id, by="ou_lin")
+    assert wait_until(lambda: event_id in {one.event_id for one in wire.stand_in.attempts}, seconds=30)
+    (event,) = [one.event for one in wire.stand_in.attempts if one.event_id == event_id]
+    read = JSON.unmarshal(json.dumps(event), im.P2ImMessageRecalledV1).event
+    assert (read.message_id, read.recall_type) == (said.message_id, "message_owner")
+    assert set(FACTS["events"]["recalled"]["event"]) == set(event["event"])
 
 
 def test_token_is_renewed_in_its_last_half_hour_and_checked(wire: Wire, clock: HandClock) -> None:
@@ -98,22 +153,6 @@ def test_calls_per_second_and_minute_and_messages_per_chat_and_card_are_limited(
     assert code(wire.create("oc_group", {"text": "x"})) == 0
 
 
-@pytest.mark.parametrize(
-    ("fault", "applied"),
-    [("reset_before", 0), ("html_502", 0), ("reset_after", 1), ("empty_body", 1), ("truncated", 1), ("hang", 0)],
-)
-def test_wire_fault_is_met_before_or_after_the_call_is_applied(wire: Wire, fault: str, applied: int) -> None:
-    wire.stand_in.faults.arm(fault, on="create")
-    wire.http.timeout = httpx.Timeout(0.3 if fault == "hang" else 30)
-    try:
-        answer: httpx.Response | None = wire.create("oc_group", {"text": "hi"})
-    except httpx.TransportError:
-        answer = None
-    assert len(wire.stand_in.messages) == applied
-    assert (answer is None) == fault.startswith(("reset", "truncated", "hang"))
-    assert wire.stand_in.calls[-1].fault == fault
-
-
 def test_fault_meets_only_the_calls_and_times_it_is_armed_for(wire: Wire) -> None:
     faults = wire.stand_in.faults
     faults.arm("feishu_1500", times=2)
@@ -129,41 +168,24 @@ def test_fault_meets_only_the_calls_and_times_it_is_armed_for(wire: Wire) -> Non
             faults.arm(name, on=on)
 
 
-def test_calls_are_recorded_without_secrets(wire: Wire) -> None:
-    wire.upload_image(png(1, 1))
-    wire.create("oc_nowhere", {"text": "hi"})
-    token, upload, create = wire.stand_in.calls
-    assert [(call.name, call.status, call.code) for call in (token, upload, create)] == [
-        ("token", 200, 0),
-        ("image", 200, 0),
-        ("create", 400, 230001),
-    ]
-    assert token.body == f'{{"app_id":"{wire.stand_in.app_id}","app_secret":"***"}}'
-    assert '"tenant_access_token": "***"' in token.answer
-    assert upload.body == f"image_type=message; image=<a.png, image/png, {len(png(1, 1))} bytes>"
-    assert create.path == "/open-apis/im/v1/messages?receive_id_type=chat_id"
-
-
 def test_same_uuid_sends_once_in_an_hour_and_a_reply_stays_in_its_topic(wire: Wire, clock: HandClock) -> None:
     source = asked(wire, "oc_topics")
     further = asked(wire, "oc_topics", quote=source.message_id)
-    sent = [wire.reply(further.message_id, {"text": "好"}, uuid="u" * 50).json()["data"] for _ in "abc"]
-    clock.now += HOUR
-    later = wire.reply(further.message_id, {"text": "好"}, uuid="u" * 50).json()["data"]
-    assert len({answer["message_id"] for answer in sent}) == 1
-    assert later["message_id"] != sent[0]["message_id"]
-    assert later["thread_id"] == source.thread_id == further.thread_id
-    assert (later["root_id"], later["parent_id"]) == (source.message_id, further.message_id)
+    sent = []
+    for later in (0, HOUR - 1, 1):
+        clock.now += later
+        sent.append(wire.reply(further.message_id, {"text": "好"}, uuid="u" * 50).json()["data"])
+    first, again, another = (answer["message_id"] for answer in sent)
+    assert first == again != another
+    assert sent[0]["thread_id"] == source.thread_id == further.thread_id
+    assert (sent[0]["root_id"], sent[0]["parent_id"]) == (source.message_id, further.message_id)
 
 
 def test_messages_and_chats_that_are_gone_have_their_codes(wire: Wire) -> None:
     text, recalled = asked(wire), wire.sent_card(card())
     assert code(wire.http.delete(f"{MESSAGES}/{recalled}")) == 0
-    for message_id, replied, patched in (
-        (recalled, 230011, 230011),
-        ("om_bad", 99992354, 99992354),
-        (text.message_id, 0, 230001),
-    ):
+    gone = [(recalled, 230011, 230011), ("om_bad", 99992354, 99992354), (text.message_id, 0, 230001)]
+    for message_id, replied, patched in gone:
         assert code(wire.reply(message_id, {"text": "hi"})) == replied
         assert code(wire.patch(message_id, card())) == patched
     assert wire.patch("om_bad", card()).json()["msg"].splitlines()[1] == "Invalid ids: [om_bad]"
@@ -199,8 +221,6 @@ def test_content_is_checked(wire: Wire) -> None:
         ("image", {"image_key": file}, 230001),
         ("image", {"image_key": "img_no"}, 230001),
         ("file", {"file_key": file}, 0),
-        ("sticker", {}, 230001),
-        ("interactive", [], 230099),
         ("interactive", card({"tag": "div", "text": words("x" * 30 * 1024)}), 230025),
         ("interactive", bad, 230099),
     ]
@@ -211,19 +231,12 @@ def test_content_is_checked(wire: Wire) -> None:
     assert where in answer.json()["msg"]
 
 
-def markdown(content: str, **fields: Any) -> Json:
-    """A card with this text."""
-    return card({"tag": "markdown", "content": content, **fields})
-
-
 MENTIONS: list[tuple[str, Any, list[str]]] = [
     ("text", {"text": 'hi <at user_id="all"></at>'}, ["all"]),
     ("text", {"text": '&lt;at user_id="all"&gt; @all'}, []),
-    ("interactive", markdown("<at id=all></at>"), ["all"]),
-    ("interactive", markdown("&#60;at id=all>&#60;/at>"), []),
+    ("interactive", card({"tag": "markdown", "content": "<at id=all></at>"}), ["all"]),
     ("interactive", card({"tag": "div", "text": words("<at id=all></at>")}), []),
-    ("interactive", markdown("", i18n_content={"en_us": "<at id='all'>"}), ["all"]),
-    ("interactive", markdown("<at ids=ou_lin,ou_chen></at>"), ["ou_lin", "ou_chen"]),
+    ("interactive", card({"tag": "markdown", "content": "<at ids=ou_lin,ou_chen></at>"}), ["ou_lin", "ou_chen"]),
 ]
 
 
@@ -253,9 +266,6 @@ def test_uploads_are_read_by_their_bytes_or_rejected_with_their_code(wire: Wire)
         (png(12000, 1), "image/png", (12000, 1)),
         (image("JPEG", 128, 72), "image/jpeg", (128, 72)),
         (image("GIF", 2000, 1), "image/gif", (2000, 1)),
-        (image("WEBP", 64, 48), "image/webp", (64, 48)),
-        (image("BMP", 7, 5), "image/bmp", (7, 5)),
-        (image("TIFF", 3, 2), "image/tiff", (3, 2)),
     ):
         key = wire.upload_image(content, filename="图.png").json()["data"]["image_key"]
         upload = wire.stand_in.uploads[key]
@@ -267,14 +277,12 @@ def test_uploads_are_read_by_their_bytes_or_rejected_with_their_code(wire: Wire)
         (png(1, 1) + bytes(2000), 234006),
         (png(12001, 1), 234039),
         (image("GIF", 2001, 1), 234039),
-        (image("WEBP", 1, 12001), 234039),
     ):
         assert status(wire.upload_image(content)) == (400, expected)
     assert [code(wire.upload_file(bytes(size))) for size in (3000, 3001, 0)] == [0, 234006, 234010]
 
 
 KEYS = {"img_v3_known"}
-IMAGE: Json = {"tag": "img", "img_key": "img_v3_known", "alt": words("一只猫")}
 MARKDOWN: Json = {"tag": "markdown", "content": "**尺寸** 1280x1280"}
 SUBMIT: Json = button("提交", name="submit", form_action_type="submit")
 INPUT: Json = {"tag": "input", "name": "prompt"}
@@ -289,33 +297,16 @@ def form(*elements: Json, **fields: Any) -> Json:
     return {"tag": "form", "name": "edit", "elements": list(elements), **fields}
 
 
-ACCEPTED: list[Json] = [
-    *({"tag": tag, "name": "other", "options": []} for tag in UNCHECKED),
-    columns(button(type="primary"), {**SELECT, "placeholder": words("换比例")}, flex_mode="flow", margin="0 4px"),
-    {**IMAGE, "size": "100px 100px", "corner_radius": "5px", "element_id": "picture_1"},
-    {**MARKDOWN, "margin": "4px -12px", "icon": {"tag": "custom_icon", "img_key": "img_v3_known"}},
-    {"tag": "div", "text": {**words("x"), "text_color": "rgba(5,157,178,0.52)", "text_size": "notation"}},
-    form({**INPUT, "max_length": 1000, "input_type": "multiline_text", "rows": 3}, columns(SUBMIT)),
-    {"tag": "img_combination", "combination_mode": "bisect", "img_list": [{"img_key": "img_v3_known"}]},
-]
 REJECTED: list[tuple[Any, int]] = [
     ({"tag": "note", "elements": []}, 200861),
     ({"tag": "column", "elements": []}, 200861),
-    ("text", 200861),
-    (button(url="https://example.com"), 200621),
-    ({**MARKDOWN, "i18n_content": {"zh": "猫"}}, 200621),
     ({"tag": "img", "img_key": "img_no", "alt": words("")}, 200570),
     ({"tag": "img", "img_key": "img_v3_known"}, 200621),
-    ({**MARKDOWN, "element_id": "a" * 21}, 200621),
-    ({**MARKDOWN, "margin": "100px"}, 200621),
-    ({"tag": "div", "text": {"tag": "markdown", "content": "x"}}, 200621),
-    (button("x" * 101), 200621),
     (button(behaviors=[{"type": "open_url", "default_url": "javascript:0"}]), 200621),
     (button(form_action_type="submit"), 200621),
     ({**SELECT, "options": SELECT["options"] * 2}, 200621),
     (form(INPUT), 200621),
     (form({"tag": "input"}, SUBMIT), 200530),
-    (form(INPUT, INPUT, SUBMIT), 200621),
     (form(SUBMIT, button("x", name="x")), 200621),
     (columns(form(INPUT, SUBMIT)), 200861),
     (columns({**MARKDOWN, "element_id": "same"}, {**MARKDOWN, "element_id": "same"}), 200621),
@@ -325,15 +316,11 @@ REJECTED_CARDS: list[tuple[Json, str]] = [
     ({"elements": []}, "ROOT"),
     ({"config": {"update_multi": False}}, "ROOT -> config -> update_multi"),
     ({"header": {"template": "green"}}, "ROOT -> header"),
-    ({"header": {"title": words("x"), "template": "pink"}}, "ROOT -> header -> template"),
-    ({"body": {"elements": {}}}, "ROOT -> body -> elements"),
 ]
 
 
 def test_cards_are_checked_as_documented() -> None:
-    """Each mistake is reported with its sub-code and its path; what a bot of this kind does not use is not read."""
-    for element in ACCEPTED:
-        assert validate_card(card(element), image_keys=KEYS) == [], element
+    """Each mistake is reported with its sub-code and its path."""
     for wrong, sub_code in REJECTED:
         error, *_ = validate_card(card(wrong), image_keys=KEYS)
         assert error.sub_code == sub_code, wrong
@@ -343,69 +330,26 @@ def test_cards_are_checked_as_documented() -> None:
         assert error.path == path
 
 
-def test_a_card_has_two_hundred_components_and_thirty_kilobytes() -> None:
+def test_a_card_has_two_hundred_components() -> None:
+    """What a button carries is data and not counted."""
     element = button(behaviors=[{"type": "callback", "value": {"tag": "data"}}])
     for count, codes in ((200, []), (201, [11310])):
         errors = validate_card(card(element, *[{"tag": "hr"}] * (count - 2)), image_keys=KEYS)
         assert [error.sub_code for error in errors] == codes
-    empty = len(json.dumps(card({"tag": "markdown", "content": ""}), separators=(",", ":")))
-    for size, codes in ((30 * 1024, []), (30 * 1024 + 1, [230025])):
-        errors = validate_card(card({"tag": "markdown", "content": "x" * (size - empty)}), image_keys=KEYS)
-        assert [error.sub_code for error in errors] == codes
 
 
-VECTORS: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "facts" / "event_vectors.json").read_text(encoding="utf-8")
-)
-KEY = VECTORS["encrypt_key"]
-FULL = VECTORS["full_vector"]
 QUICK = RetrySchedule(ladder=(0.015, 0.03, 0.045, 0.06), answer_seconds=30.0)
-numbers, texts = st.integers(0, 2**31 - 1), st.text(max_size=40)
-frames = st.builds(
-    Frame,
-    method=st.sampled_from([0, 1]),
-    headers=st.dictionaries(texts, texts, max_size=5),
-    payload=st.binary(max_size=400),
-    service=numbers,
-)
-
-
-def say(stand_in: FeishuStandIn) -> str:
-    return stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只猫").message_id
-
-
-def ids(events: list[Json]) -> list[str]:
-    """The messages that the events tell of."""
-    return [event["event"]["message"]["message_id"] for event in events]
-
-
-def test_events_are_signed_over_the_raw_body_and_recorded_without_tokens() -> None:
-    """Neither the app's verification token nor the one with which a pressed card can be changed is in a record."""
-    event = {"schema": "2.0", "header": {"event_id": "e1", "token": "fake"}, "event": {"token": "c-1", "host": "im"}}
-    with FeishuStandIn(FeishuState(encrypt_key="test key")) as stand_in, RecordingBot(stand_in) as bot:
-        stand_in.push(event)
-        assert bot.events[0] == event
-        headers, body = bot.calls[0].headers, bot.calls[0].body
-        timestamp, nonce = headers["x-lark-request-timestamp"], headers["x-lark-request-nonce"]
-        assert headers["x-lark-signature"] == sign("test key", timestamp=timestamp, nonce=nonce, body=body)
-        assert headers["content-type"] == "application/json; charset=utf-8"
-        assert bot.calls[0].json().keys() == {"encrypt"}
-        (pushed,) = (attempt.event for attempt in stand_in.attempts)
-    assert (pushed["header"]["token"], pushed["event"]) == ("***", {"token": "***", "host": "im"})
 
 
 @pytest.mark.parametrize(("bad", "answered", "attempts"), [(500, 3, 3), (204, 3, 3), (500, 9, 5)])
 def test_a_bad_answer_brings_the_event_again_on_the_next_rung(bad: int, answered: int, attempts: int) -> None:
     """Anything but 200, until a good answer, or until it is given up; the platform's own ladder is the default."""
-
-    def answer(number: int, _: Json) -> Response:
-        return Response(status=bad) if number < answered - 1 else Response.of_json({})
-
-    with FeishuStandIn(delivery=QUICK) as stand_in, RecordingBot(stand_in, answer=answer) as bot:
-        message_id = say(stand_in)
-        assert ids(bot.wait_for(attempts)) == [message_id] * attempts
+    bot = RecordingServer(lambda _: Response(status=bad) if len(bot.requests) < answered else Response.of_json({}))
+    with FeishuStandIn(delivery=QUICK) as stand_in, bot:
+        stand_in.webhook_url = bot.origin
+        stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只猫")
         assert wait_until(lambda: len(stand_in.attempts) == attempts, seconds=30)
-        assert len({event["header"]["event_id"] for event in bot.events}) == 1
+    assert (len(bot.requests), len({attempt.event_id for attempt in stand_in.attempts})) == (attempts, 1)
     outcomes = [attempt.outcome for attempt in stand_in.attempts]
     assert outcomes == ["refused"] * (attempts - 1) + ["acknowledged" if answered == attempts else "refused"]
     waits = [later.at - earlier.at for earlier, later in pairwise(stand_in.attempts)]
@@ -417,67 +361,37 @@ def test_a_bad_answer_brings_the_event_again_on_the_next_rung(bad: int, answered
 def test_a_duplicate_may_have_a_new_event_id() -> None:
     """Only the message's id tells that it is the same."""
     delivery = RetrySchedule(duplicates=1, new_event_id=True)
-    with FeishuStandIn(delivery=delivery) as stand_in, RecordingBot(stand_in) as bot:
-        message_id = say(stand_in)
-        events = bot.wait_for(2)
-        assert ids(events) == [message_id, message_id]
-        assert events[0]["header"]["event_id"] != events[1]["header"]["event_id"]
+    with FeishuStandIn(delivery=delivery) as stand_in, RecordingServer(Response.of_json({})) as bot:
+        stand_in.webhook_url = bot.origin
+        stand_in.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只猫")
+        assert wait_until(lambda: len(stand_in.attempts) == 2, seconds=30)
+    first, second = stand_in.attempts
+    assert first.event["event"] == second.event["event"]
+    assert first.event_id != second.event_id
 
 
-def pressed(answer: Response | None) -> tuple[PressAnswer, list[Json]]:
-    """What a press on a card comes to when the bot gives this answer, and the events that the bot got."""
-    with FeishuStandIn(FeishuState(clock=HandClock())) as stand_in:
-        wire = Wire(stand_in).log_in()
-        sent = wire.sent_card(card(button()))
-        wire.close()
-        with RecordingBot(stand_in, answer=lambda *_: answer or Response()) as bot:
-            if answer is None:
-                stand_in.webhook_url = None
-            return stand_in.press(sent, "ou_lin", value={"a": "again", "r": "r1"}, name="b1"), bot.events
-
-
-def test_published_vectors_hold() -> None:
-    vector = VECTORS["official_vector"]
-    assert decrypt(KEY, vector["encrypt"]) == vector["plain"].encode()
-    encrypted = encrypt(KEY, FULL["plain"].encode(), iv=bytes.fromhex(FULL["iv_hex"]))
-    assert json.loads(FULL["body"]) == {"encrypt": encrypted}
-    assert decrypt(KEY, encrypted).decode() == FULL["plain"]
-    short = '{"encrypt":"P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk="}'
-    for body, signature in (
-        (FULL["body"], FULL["signature"]),
-        (short, "21b279029a3bdf7b9f02a4935c76c53f09876d9d0e45add77a99d55d1bc7e79e"),
-    ):
-        assert sign(KEY, timestamp="1700000000", nonce="nonce1", body=body.encode()) == signature
-
-
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
-@given(frames)
-def test_the_sdk_reads_and_writes_the_same(frame: Frame) -> None:
-    theirs = sdk.load_frames()[0]()
-    theirs.ParseFromString(encode(frame))
-    assert {header.key: header.value for header in theirs.headers} == frame.headers
-    assert (theirs.payload, theirs.method, theirs.service) == (frame.payload, frame.method, frame.service)
-    assert decode(theirs.SerializeToString()) == frame
-
-
-def test_a_press_is_a_callback_whose_answer_is_checked() -> None:
+def test_a_press_is_a_callback_whose_answer_is_checked(wire: Wire) -> None:
     """It carries the button's value; its header counts microseconds."""
+    stand_in, sent = wire.stand_in, wire.sent_card(card(button()))
     toast = {"type": "info", "content": "已开始", "i18n": {"zh_cn": "已开始", "en_us": "Started"}}
-    for answer, code in (
-        (Response.of_json({"toast": toast}), None),
-        (Response.of_json({"toast": {"content": "好"}}), None),
-        (None, 200340),
-        (Response.of_json({}, status=500), 200671),
-        (Response(body=b"ok"), 200672),
-        (Response.of_json({"code": 0}), 200672),
-        (Response.of_json({"toast": {"type": "loud", "content": "好"}}), 200672),
-        (Response.of_json({"card": card()}), 200673),
-        (Response.of_json({"card": {"type": "raw", "data": card({"tag": "note"})}}), 200673),
-    ):
-        shown, events = pressed(answer)
-        assert (shown.code, len(events)) == (code, 0 if answer is None else 1), answer
-    shown, (event,) = pressed(Response.of_json({"toast": toast}))
-    assert shown.toast == toast
+    answers: list[tuple[Response, tuple[int | None, Json | None]]] = [
+        (Response.of_json({"toast": toast}), (None, toast)),
+        (Response.of_json({"toast": {"content": "好"}}), (None, {"content": "好"})),
+        (Response.of_json({}, status=500), (200671, None)),
+        (Response(body=b"ok"), (200672, None)),
+        (Response.of_json({"code": 0}), (200672, None)),
+        (Response.of_json({"toast": {"type": "loud", "content": "好"}}), (200672, None)),
+        (Response.of_json({"card": card()}), (200673, None)),
+        (Response.of_json({"card": {"type": "raw", "data": card({"tag": "note"})}}), (200673, None)),
+    ]
+    with RecordingServer(lambda _: answers[len(bot.requests) - 1][0]) as bot:
+        stand_in.webhook_url = bot.origin
+        for answer, expected in answers:
+            shown = stand_in.press(sent, "ou_lin", value={"a": "again", "r": "r1"}, name="b1")
+            assert (shown.code, shown.toast) == expected, answer
+    stand_in.webhook_url = None
+    assert stand_in.press(sent, "ou_lin").code == 200340
+    event = stand_in.attempts[0].event
     assert event["header"]["event_type"] == "card.action.trigger"
     assert event["header"]["create_time"] == "1700000000000000"
     assert event["event"]["operator"]["open_id"] == "ou_lin"
