@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,7 +14,8 @@ from bot.errors import AppNotRegistered
 from bot.feishu import sdk
 from bot.feishu.registration import AppRegistration
 from bot.sandbox.feishu.registration import RegistrationStandIn
-from bot.sandbox.http import LoopbackServer, Response
+from bot.sandbox.http import Response
+from tests.clients.servers import RecordingServer
 
 ADDONS = {
     "preset": False,
@@ -24,11 +23,12 @@ ADDONS = {
     "events": {"items": {"tenant": ["im.message.receive_v1"]}},
     "callbacks": {"items": ["card.action.trigger"]},
 }
+APP_ID = "cli_00000000000000aa"
 
 
 @pytest.fixture
 def accounts() -> Iterator[RegistrationStandIn]:
-    given = {"app_id": "cli_00000000000000aa", "app_secret": "not-a-real-secret", "open_id": "ou_scanner"}
+    given = {"app_id": APP_ID, "app_secret": "not-a-real-secret", "open_id": "ou_scanner"}
     with RegistrationStandIn(**given, scan_seconds=0, interval=0.01) as accounts:  # type: ignore[arg-type]
         yield accounts
 
@@ -58,7 +58,6 @@ def test_the_sdk_does_the_same(accounts: RegistrationStandIn, app_id: str) -> No
         create_only=not app_id,
         app_id=app_id or None,
     )
-    calls = accounts.calls.copy()
     registration, said, _ = register(accounts)
     links.append(registration.link(ADDONS, app_id=app_id, **preset))
     ours = registration.wait(on_status=said.append)
@@ -70,7 +69,7 @@ def test_the_sdk_does_the_same(accounts: RegistrationStandIn, app_id: str) -> No
     assert theirs["user_info"] == {"open_id": ours.open_id, "tenant_brand": ours.brand}
     forms = [{**form, "device_code": ""} for _, form in accounts.calls]
     assert [form["action"] for form in forms] == ["init", "begin", "poll"] * 2
-    assert forms[: len(calls)] == forms[len(calls) :]
+    assert forms[:3] == forms[3:]
     shown = repr((ours, registration))
     secrets = (accounts.calls[-1][1]["device_code"], "not-a-real-secret")
     assert ([secret for secret in secrets if secret in shown], said) == ([], [])
@@ -80,7 +79,7 @@ def test_the_sdk_does_the_same(accounts: RegistrationStandIn, app_id: str) -> No
     ("outcome", "sentence"), [("denied", "setup.denied"), ("expired", "setup.expired"), ("no_answer", "setup.expired")]
 )
 def test_an_end_without_an_app_is_named(accounts: RegistrationStandIn, outcome: Any, sentence: str) -> None:
-    """A platform that is silent to the end ends it too; after a lost answer the next poll gets the app."""
+    """A platform that is silent to the end ends it too; the silence is said once."""
     accounts.lifetime = 0.5
     registration, said, _ = register(accounts, timeout=httpx.Timeout(0.2))
     accounts.outcome = outcome
@@ -91,7 +90,7 @@ def test_an_end_without_an_app_is_named(accounts: RegistrationStandIn, outcome: 
 
 
 def test_a_lost_answer_ends_nothing(accounts: RegistrationStandIn) -> None:
-    """After a poll without an answer the next one gets the app; the silence is said once."""
+    """After a poll without an answer the next one gets the app."""
     registration, said, _ = register(accounts, timeout=httpx.Timeout(0.2))
     accounts.outcome = "no_answer"
 
@@ -99,44 +98,38 @@ def test_a_lost_answer_ends_nothing(accounts: RegistrationStandIn) -> None:
         said.append(sentence)
         accounts.outcome = "approved"
 
-    assert registration.wait(on_status=on_status).app_id == "cli_00000000000000aa"
+    assert registration.wait(on_status=on_status).app_id == APP_ID
     assert said == ["setup.no_answer_yet"]
 
 
 BEGINNINGS = [
-    (b"<html>bad gateway</html>", "setup.unanswered"),
-    (b"[]", "setup.unanswered"),
-    (json.dumps({"supported_auth_methods": ["private_key_jwt"]}).encode(), "setup.refused"),
-    (json.dumps({"supported_auth_methods": ["client_secret"]}).encode(), "setup.refused"),
+    (Response(body=b"<html>bad gateway</html>"), "setup.unanswered"),
+    (Response(body=b"[]"), "setup.unanswered"),
+    (Response.of_json({"supported_auth_methods": ["private_key_jwt"]}), "setup.refused"),
+    (Response.of_json({"supported_auth_methods": ["client_secret"]}), "setup.refused"),
 ]
 
 
 def test_a_beginning_that_is_not_the_documented_one() -> None:
     """A gateway's page and an answer without a link are told apart; a refused connection by the host's name."""
-    for body, sentence in BEGINNINGS:
-        with LoopbackServer() as server:
-            server.route(
-                "POST", "/oauth/v1/app/registration", partial(lambda answer, _call: answer, Response(body=body))
-            )
-            origins: dict[Any, str] = {"feishu": server.origin, "lark": server.origin}
+    for answer, sentence in BEGINNINGS:
+        with RecordingServer(answer) as server:
+            registration = AppRegistration(accounts={"feishu": server.origin, "lark": server.origin})
             with pytest.raises(AppNotRegistered) as caught:
-                AppRegistration(accounts=origins).begin()
+                registration.begin()
         assert caught.value.sentence == sentence
     with pytest.raises(AppNotRegistered, match=r"127\.0\.0\.1: ConnectError"):
-        AppRegistration(accounts=origins).begin()
+        registration.begin()
 
 
-def test_a_tenant_of_lark_goes_on_there(accounts: RegistrationStandIn) -> None:
+def test_a_tenant_of_lark_goes_on_there_and_slow_down_adds_five_seconds(accounts: RegistrationStandIn) -> None:
     """Once the platform says that the tenant is Lark's, Lark's service is polled, and the app is one of Lark."""
+    accounts.outcome = "slow_down"
+    registration, said, slept = register(accounts)
+    assert (registration.wait(on_status=said.append).app_id, said, slept) == (APP_ID, [], [5.01])
+    accounts.calls.clear()
     accounts.outcome = "lark"
     registration, said, slept = register(accounts)
     assert registration.wait(on_status=said.append).brand == "lark"
     assert [path.startswith("/lark/") for path, form in accounts.calls if form["action"] == "poll"] == [False, True]
     assert (said, slept) == (["setup.lark_tenant"], [])
-
-
-def test_slow_down_adds_five_seconds(accounts: RegistrationStandIn) -> None:
-    accounts.outcome = "slow_down"
-    registration, said, slept = register(accounts)
-    assert registration.wait(on_status=said.append).app_id == "cli_00000000000000aa"
-    assert slept == [5.01]
