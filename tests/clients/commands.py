@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bot.__main__ import main
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from tests.clients.drivers import generate as generate_driver
-from tests.clients.glm_wire import FAKE_KEY
-from tests.support.forkserver import run_command
+from tests.clients.servers import FAKE_KEY
+from tests.support.forkserver import CommandResult, run_command
 
 ROOT = Path(__file__).parents[2]
 BOT = (sys.executable, "-m", "bot")
@@ -25,44 +23,13 @@ Variables = Mapping[str, str | None]
 """Variables of a process; one that is ``None`` is not set."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandResult:
-    """What one run printed, and its exit code."""
-
-    code: int | None
-    stdout: bytes
-    stderr: str
-
-    @property
-    def text(self) -> str:
-        """Its output, without the byte order mark of a CSV."""
-        return self.stdout.decode("utf-8-sig")
-
-    @property
-    def answer(self) -> dict[str, Any]:
-        (line,) = self.stdout.splitlines()
-        found = json.loads(line)
-        assert isinstance(found, dict)
-        return found
-
-    @property
-    def checks(self) -> dict[str, dict[str, Any]]:
-        """The results of ``check --json`` by name."""
-        return {result["name"]: result for result in json.loads(self.stdout)}
-
-    @property
-    def failed(self) -> list[str]:
-        return [name for name, result in self.checks.items() if result["ok"] is False]
-
-
 def run(*arguments: str, folder: Path, typed: str = "", encoding: str = "utf-8", **variables: str) -> CommandResult:
     """Runs a command of the bot; ``folder`` is its working and its data folder, ``encoding`` that of its output.
 
     Its environment is empty but for ``variables``.
     """
     given = {"PATH": os.environ["PATH"], "BOT_DATA_DIR": str(folder), **variables}
-    ended = run_command(main, *arguments, variables=given, folder=folder, typed=typed.encode(), encoding=encoding)
-    return CommandResult(code=ended.code, stdout=ended.stdout, stderr=ended.stderr)
+    return run_command(main, *arguments, variables=given, folder=folder, typed=typed.encode(), encoding=encoding)
 
 
 def app_variables(feishu: FeishuStandIn) -> dict[str, str]:
@@ -77,8 +44,7 @@ def generate(
     *arguments: str, origin: str = "", env: Variables | None = None, typed: bytes = b"", folder: Path | None = None
 ) -> CommandResult:
     variables = _variables({"TEST_GLM_ORIGIN": origin, **(env or {})})
-    ended = run_command(generate_driver, *arguments, variables=variables, folder=folder or Path.cwd(), typed=typed)
-    return CommandResult(code=ended.code, stdout=ended.stdout, stderr=ended.stderr)
+    return run_command(generate_driver, *arguments, variables=variables, folder=folder or Path.cwd(), typed=typed)
 
 
 def started(*arguments: str, env: Variables, code: str = GENERATE, **streams: Any) -> subprocess.Popen[bytes]:
@@ -94,9 +60,9 @@ def generate_anew(*arguments: str, env: Variables, code: str = GENERATE) -> Comm
     return CommandResult(code=process.returncode, stdout=stdout, stderr=stderr.decode())
 
 
-def in_shell(redirection: str, *command: str, env: Variables, folder: Path | None = None) -> CommandResult:
+def in_shell(redirection: str, *command: str, env: Variables) -> CommandResult:
     shell = ["sh", "-c", f'exec "$@" {redirection}', "sh", *command]
-    done = subprocess.run(shell, env=_variables(env), cwd=folder, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(shell, env=_variables(env), capture_output=True, timeout=60, check=False)
     return CommandResult(code=done.returncode, stdout=done.stdout, stderr=done.stderr.decode())
 
 

@@ -9,7 +9,7 @@ import trustme
 
 from bot.feishu.client import FeishuClient
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from tests.clients.feishu_platform import Platform, platform
+from tests.clients.feishu_platform import Platform
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def feishu_client(feishu: FeishuStandIn) -> Iterator[FeishuClient]:
 
 @pytest.fixture
 def served() -> Iterator[Platform]:
-    with platform() as served:
+    with Platform() as served:
         yield served
 
 

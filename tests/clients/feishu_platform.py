@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from bot.feishu.client import FeishuClient
-from bot.sandbox.http import LoopbackServer, Request, Response
+from bot.sandbox.http import Request, Response
+from tests.clients.servers import RecordingServer
 
 APP = "cli_sandbox"
 SECRET = "not-a-real-secret"
+TOKEN = "/open-apis/auth/v3/tenant_access_token/internal"
 GOOD = {
     "code": 0,
     "msg": "success",
@@ -21,37 +20,30 @@ GOOD = {
 }
 
 
-@dataclass(kw_only=True)
-class Platform:
-    """The server, what it was asked, and what it answers next; with nothing to answer it agrees to everything."""
+class Platform(RecordingServer):
+    """Gives the ``answers``, and for tokens the ``token_answers``; with none left it agrees to everything."""
 
-    server: LoopbackServer = field(default_factory=LoopbackServer)
-    tokens: list[Request] = field(default_factory=list)
-    calls: list[Request] = field(default_factory=list)
-    token_answers: deque[Response] = field(default_factory=deque)
-    answers: deque[Response] = field(default_factory=deque)
-    lifetime: float = 7200
+    def __init__(self) -> None:
+        super().__init__(self._next)
+        self.token_answers: deque[Response] = deque()
+        self.answers: deque[Response] = deque()
+        self.lifetime: float = 7200
 
-    def give_token(self, call: Request) -> Response:
-        self.tokens.append(call)
+    @property
+    def tokens(self) -> list[Request]:
+        return [call for call in self.requests if call.path == TOKEN]
+
+    @property
+    def calls(self) -> list[Request]:
+        return [call for call in self.requests if call.path != TOKEN]
+
+    def _next(self, call: Request) -> Response:
+        if call.path != TOKEN:
+            return self.answers.popleft() if self.answers else Response.of_json(GOOD)
         if self.token_answers:
             return self.token_answers.popleft()
         token = f"t-not-real-{len(self.tokens)}"
         return Response.of_json({"code": 0, "msg": "ok", "tenant_access_token": token, "expire": self.lifetime})
 
-    def answer(self, call: Request) -> Response:
-        self.calls.append(call)
-        return self.answers.popleft() if self.answers else Response.of_json(GOOD)
-
     def client(self, **settings: Any) -> FeishuClient:
-        return FeishuClient(domain=self.server.origin, app_id=APP, app_secret=SECRET, **settings)
-
-
-@contextmanager
-def platform() -> Iterator[Platform]:
-    served = Platform()
-    served.server.route("POST", "/open-apis/auth/v3/tenant_access_token/internal", served.give_token)
-    for method in ("GET", "POST", "PATCH", "DELETE"):
-        served.server.route(method, "/*rest", served.answer)
-    with served.server:
-        yield served
+        return FeishuClient(domain=self.origin, app_id=APP, app_secret=SECRET, **settings)

@@ -20,7 +20,7 @@ from bot.chat.parsing.wording import Rules
 from bot.chat.styles import Styles
 from bot.cli.check_feishu import check_feishu
 from bot.cli.check_local import check_settings
-from bot.cli.export import COLUMNS, csv_cell, main
+from bot.cli.export import csv_cell, main
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.db.tables import generations, requests
@@ -28,11 +28,11 @@ from bot.errors import SettingsError
 from bot.models import ContentFinding, Failure, State
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.settings import load
-from tests.clients.commands import BOT, CommandResult, app_variables, in_shell, run
+from tests.clients.commands import BOT, app_variables, in_shell, run
 from tests.repo.lock import TOP
 from tests.support.bulk_rows import add_finished
-from tests.support.dsl import DEADLINE, wait_for
-from tests.support.forkserver import start_command
+from tests.support.dsl import wait_for
+from tests.support.forkserver import CommandResult, running_command
 
 FILES = {"bot.toml", "intents.toml", "messages.en.toml", "messages.zh.toml", "styles.toml"}
 
@@ -59,6 +59,7 @@ def test_the_shipped_files_are_copied_and_own_ones_kept(tmp_path: Path) -> None:
 
 
 def test_an_old_copy_works_and_the_check_lists_the_differences(tmp_path: Path) -> None:
+    """What it lacks is as shipped; only a placeholder that has no value here is an error."""
     assert run("config", "init", str(tmp_path), folder=tmp_path).code == 0
     (tmp_path / "intents.toml").unlink()
     (tmp_path / "styles.toml").unlink()
@@ -75,9 +76,6 @@ def test_an_old_copy_works_and_the_check_lists_the_differences(tmp_path: Path) -
     assert len(messages.keys) == len(Messages.load(TOP / "config").keys)
     assert list(Styles.load(tmp_path)) == list(Styles.load(TOP / "config"))
     Rules.load(tmp_path)
-
-
-def test_a_placeholder_that_has_no_value_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "messages.en.toml").write_text('"check.title" = "A test of {nobody}"', encoding="utf-8")
     with pytest.raises(SettingsError) as raised:
         Messages.load(tmp_path)
@@ -99,25 +97,21 @@ def test_it_prints_what_to_set_and_that_works(feishu: FeishuStandIn, tmp_path: P
 
 
 def test_a_base_is_made_as_far_as_the_scopes_allow(feishu: FeishuStandIn, tmp_path: Path) -> None:
-    """Without the right to create a table the Base is left empty; without that to delete one, with a blank table."""
+    """Without the right to create a table the Base is left empty; without that to delete one, with a blank table.
+
+    The admins own it unless others are named.
+    """
     feishu.faults.arm("scope", on="base_table")
     ran = run("base", "create", folder=tmp_path, **app_variables(feishu))
     assert (ran.code, ran.stdout) == (1, b"")
-    assert "grant one of" in ran.stderr
-    assert "An empty Base is left at https://" in ran.stderr
+    assert [said for said in ("grant one of", "An empty Base is left at https://") if said not in ran.stderr] == []
     feishu.faults.arm("scope", on="base_delete_table")
     ran = run("base", "create", folder=tmp_path, **app_variables(feishu))
     assert (ran.code, "A blank table is left" in ran.stderr) == (0, True)
     assert "Only the bot can open it so far" in ran.text
-
-
-def test_the_admins_own_it_unless_others_are_named(feishu: FeishuStandIn, tmp_path: Path) -> None:
-    admins = {"BOT_TEAM_ADMINS": "ou_alex,ou_nobody"}
-    ran = run("base", "create", folder=tmp_path, **app_variables(feishu), **admins)
-    assert ran.code == 0
-    assert "Not shared with ou_nobody" in ran.stderr
-    (base,) = feishu.bases.bases.values()
-    assert base.members == {"ou_alex": "full_access"}
+    ran = run("base", "create", folder=tmp_path, **app_variables(feishu), BOT_TEAM_ADMINS="ou_alex,ou_nobody")
+    assert (ran.code, "Not shared with ou_nobody" in ran.stderr) == (0, True)
+    assert [*feishu.bases.bases.values()][-1].members == {"ou_alex": "full_access"}
 
 
 DAY = 86_400.0
@@ -126,24 +120,22 @@ MIDNIGHT = 1_794_240_000.0
 FORMULA = '=HYPERLINK("http://x.example/","猫")'
 
 
-def fill(url: str) -> str:
+def fill(url: str) -> None:
     """Stores four generations, two in the day before midnight and two in the day after it."""
     database = Database(read_url(url))
     migrate(database)
     add_finished(database, 4, people=2, days=1)
+    failure = Failure(code="TIMEOUT", sentence="failure.timeout")
+    findings = (ContentFinding(role="user", level=2), ContentFinding(role="assistant", level=3))
+    failed = {"state": State.FAILED, "failure": failure, "findings": findings, "url": None, "call_seconds": None}
     with database.write() as connection:
         for place in range(1, 5):
             at = MIDNIGHT + (place - 2.5) * DAY / 2
+            values = {"accepted_at": at, "called_at": at, "ended_at": at, **(failed if place == 4 else {})}
             one = generations.c.generation_id == f"g_old_{place}"
-            connection.execute(update(generations).where(one).values(accepted_at=at, called_at=at, ended_at=at))
-        last = generations.c.generation_id == "g_old_4"
-        failure = Failure(code="TIMEOUT", sentence="failure.timeout")
-        findings = (ContentFinding(role="user", level=2), ContentFinding(role="assistant", level=3))
-        connection.execute(update(generations).where(last).values(state=State.FAILED, failure=failure))
-        connection.execute(update(generations).where(last).values(findings=findings, url=None, call_seconds=None))
+            connection.execute(update(generations).where(one).values(values))
         connection.execute(update(requests).where(requests.c.request_id == "r_old_1").values(prompt=FORMULA))
     database.close()
-    return url
 
 
 def read_csv(ran: CommandResult) -> list[dict[str, str]]:
@@ -156,7 +148,6 @@ def test_an_export_opens_in_a_spreadsheet_and_can_be_filtered(database_url: str,
     ran = run("export", folder=tmp_path, DATABASE_URL=database_url)
     assert ran.stdout.startswith(b"\xef\xbb\xbfgeneration_id,")
     rows = read_csv(ran)
-    assert tuple(rows[0]) == COLUMNS
     assert [row["generation_id"] for row in rows] == [f"g_old_{place}" for place in range(1, 5)]
     assert rows[0]["accepted_at"] == "2026-11-09T06:00:00+08:00"
     first = [rows[0][name] for name in ("message_id", "chat_id", "sender", "yuan")]
@@ -169,7 +160,7 @@ def test_an_export_opens_in_a_spreadsheet_and_can_be_filtered(database_url: str,
     arguments = ("--format", "jsonl", "--prompts", "--links")
     ran = run("export", *arguments, folder=tmp_path, DATABASE_URL=database_url)
     lines = [json.loads(line) for line in ran.stdout.decode().splitlines()]
-    assert tuple(lines[0]) == (*COLUMNS, "image_url", "prompt")
+    assert [*lines[0]] == [*rows[0], "image_url", "prompt"]
     assert [lines[0][name] for name in ("prompt", "watermark", "seconds", "paid_calls")] == [FORMULA, True, 35.0, 1]
     assert (lines[3]["seconds"], lines[3]["image_url"]) == (None, None)
     assert lines[3]["findings"] == [{"role": "user", "level": 2}, {"role": "assistant", "level": 3}]
@@ -228,14 +219,12 @@ def test_a_reader_that_closes_the_pipe_is_no_error(tmp_path: Path) -> None:
     """As with ``head -1``; an export has written what was wanted of it."""
     fill(f"sqlite:///{tmp_path / 'bot.db'}")
     environment = {**os.environ, **BUFFERED, "PYTHONPATH": str(TOP), "BOT_DATA_DIR": str(tmp_path)}
-    for arguments, code in ((("config", "--help"), 1), (("export",), 0)):
-        reading, writing = os.pipe()
-        os.close(reading)
-        command = [*BOT, *arguments]
-        with subprocess.Popen(command, env=environment, stdout=writing, stderr=subprocess.PIPE) as process:
-            os.close(writing)
-            _, stderr = process.communicate(timeout=60)
-        assert (process.returncode, stderr) == (code, b"")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with subprocess.Popen([*BOT, "export"], env=environment, stdout=writing, stderr=subprocess.PIPE) as process:
+        os.close(writing)
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (0, b"")
 
 
 REDIRECTIONS = {
@@ -257,19 +246,7 @@ def test_an_output_that_cannot_be_written_is_no_traceback() -> None:
 def test_ctrl_c_prints_one_line(feishu: FeishuStandIn, tmp_path: Path) -> None:
     """The exit code is 130, as in shells."""
     feishu.faults.arm("hang", on="token")
-    streams = [Path(os.devnull), tmp_path / "stdout", tmp_path / "stderr"]
-    for file in streams[1:]:
-        file.touch()
     variables = {**app_variables(feishu), "FEISHU_ENCRYPT_KEY": "not-real", "BOT_DATA_DIR": str(tmp_path)}
-    process = start_command(bot_main, "check", variables=variables, folder=tmp_path, streams=streams)
-    wait_for(lambda: feishu.calls)
-    os.kill(process.pid or 0, signal.SIGINT)
-    process.join(DEADLINE)
-    assert (process.exitcode, streams[1].read_text(), streams[2].read_text()) == (130, "", "Interrupted.\n")
-
-
-def test_help_can_be_read_on_an_ascii_terminal(tmp_path: Path) -> None:
-    """Characters that it cannot print become question marks."""
-    for command in ("check", "base"):
-        ran = run(command, "--help", folder=tmp_path, encoding="ascii")
-        assert (ran.code, ran.stderr, f"usage: glm-image-bot {command}" in ran.text) == (0, "", True)
+    with running_command(bot_main, "check", variables=variables, folder=tmp_path) as running:
+        wait_for(lambda: feishu.calls)
+        assert (running.leave(signal.SIGINT), running.log) == (130, "Interrupted.\n")

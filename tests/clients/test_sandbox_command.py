@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
-import signal
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,9 +15,8 @@ from bot.sandbox.page.server import Unable
 from bot.sandbox.start import Sandbox
 from tests.clients.commands import run
 from tests.repo.lock import TOP
-from tests.support.dsl import DEADLINE, wait_for
-from tests.support.forkserver import start_command
-from tests.support.waiting import wait_until
+from tests.support.dsl import wait_for
+from tests.support.forkserver import running_command
 
 
 def configuration(folder: Path, styles: str) -> str:
@@ -60,76 +55,40 @@ def test_one_message_ends_with_its_answer(tmp_path: Path) -> None:
         assert ("met no call" in done.text) == (fault == "feishu_10014")
 
 
-@pytest.mark.parametrize("how", [("--no-browser", "--port", "0"), ("--say", "猫")], ids=" ".join)
-def test_wrong_settings_are_rejected_as_in_production(tmp_path: Path, how: tuple[str, ...]) -> None:
-    done = run("sandbox", *how, folder=tmp_path, BOT_LIMITS_PER_DAY="many", BOT_NO_SUCH="1")
-    assert (done.code, "BOT_LIMITS_PER_DAY" in done.stderr, "BOT_NO_SUCH" in done.stderr) == (2, True, True)
-    done = run("sandbox", *how, folder=tmp_path, BOT_CONFIG_DIR=configuration(tmp_path, "no toml"))
-    assert (done.code, "styles.toml" in done.stderr) == (2, True)
-
-
-def test_unusable_arguments_are_rejected_before_anything_starts(tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_rejected_before_anything_starts(tmp_path: Path) -> None:
+    """Wrong settings are rejected as in production."""
     with LoopbackServer() as other:
         taken = f"--port {other.port} is taken by another program, or by a sandbox that runs already"
-        for arguments, words in (
-            (("--say", " 　"), "the message is empty"),
-            (("--say", "猫", "--save", "."), "--save . cannot be written: Is a directory"),
-            (("--say", "猫", "--fault", "glm_9999"), "glm_1302"),
-            (("--port", "65536"), "a port is a number from 0 to 65535"),
-            (("--real-glm", "--say", "猫"), "ZHIPU_API_KEY"),
-            (("--no-browser", "--port", str(other.port)), taken),
+        for arguments, variables, words in (
+            (("--say", " 　"), {}, "the message is empty"),
+            (("--say", "猫", "--save", "."), {}, "--save . cannot be written: Is a directory"),
+            (("--say", "猫", "--fault", "glm_9999"), {}, "glm_1302"),
+            (("--port", "65536"), {}, "a port is a number from 0 to 65535"),
+            (("--real-glm", "--say", "猫"), {}, "ZHIPU_API_KEY"),
+            (("--no-browser", "--port", str(other.port)), {}, taken),
+            (("--no-browser", "--port", "0"), {"BOT_LIMITS_PER_DAY": "many"}, "BOT_LIMITS_PER_DAY"),
+            (("--say", "猫"), {"BOT_CONFIG_DIR": configuration(tmp_path, "no toml")}, "styles.toml"),
         ):
-            done = run("sandbox", *arguments, folder=tmp_path)
+            done = run("sandbox", *arguments, folder=tmp_path, **variables)
             assert (done.code, done.stdout, words in done.stderr) == (2, b"", True), arguments
             assert "Traceback" not in done.stderr
 
 
 def test_page_is_served_until_sigterm(tmp_path: Path) -> None:
-    streams = [tmp_path / name for name in ("stdin", "stdout", "stderr")]
-    for file in streams:
-        file.touch()
     arguments = ("sandbox", "--no-browser", "--port", "0")
-    process = start_command(main, *arguments, variables={"PATH": os.environ["PATH"]}, folder=tmp_path, streams=streams)
-    wait_for(lambda: "http://127.0.0.1:" in streams[1].read_text())
-    os.kill(process.pid or 0, signal.SIGTERM)
-    process.join(DEADLINE)
-    assert process.exitcode == 0
+    with running_command(main, *arguments, variables={"PATH": os.environ["PATH"]}, folder=tmp_path) as running:
+        wait_for(lambda: "http://127.0.0.1:" in running.log)
+        assert running.leave() == 0
 
 
 def test_queue_is_listed_in_its_order_and_not_waited_for(tmp_path: Path) -> None:
+    """While the bot runs it is not started again."""
     with Sandbox(folder=tmp_path, glm=GlmStandIn(seconds=3600)) as world:
         for who, text in (("chen", "一"), ("chen", "二"), ("chen", "三"), ("lin", "四")):
             world.feishu.say(chat_id=f"oc_direct_{who}", sender=f"ou_{who}", text=f"画 {text}")
-            assert wait_until(lambda said=text: said in {one["prompt"] for one in world.queue()}, seconds=20)  # type: ignore[misc]
-        assert wait_until(lambda: world.queue()[0]["state"] == "generating", seconds=20)
-        assert [(one["prompt"], one.get("ahead")) for one in world.queue()] == [
-            ("一", None),
-            ("四", 1),
-            ("二", 2),
-            ("三", 3),
-        ]
-
-
-def test_bot_is_started_once(tmp_path: Path) -> None:
-    with Sandbox(folder=tmp_path) as world:
+            wait_for(lambda said=text: said in {one["prompt"] for one in world.queue()})  # type: ignore[misc]
+        wait_for(lambda: world.queue()[0]["state"] == "generating")
+        order = [("一", None), ("四", 1), ("二", 2), ("三", 3)]
+        assert [(one["prompt"], one.get("ahead")) for one in world.queue()] == order
         with pytest.raises(Unable):
             world.start()
-        world.kill()
-        rejected: list[str] = []
-        starting = threading.Barrier(3)
-
-        def switch(turn: Callable[[], None]) -> None:
-            starting.wait()
-            try:
-                turn()
-            except Unable as unable:
-                rejected.append(unable.sentence)
-
-        threads = [threading.Thread(target=switch, args=(world.start,)) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(rejected) == 2
-        assert set(rejected) <= {"being_switched", "runs_already"}
-        assert len([child for child in multiprocessing.active_children() if child.is_alive()]) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -16,6 +17,7 @@ from multiprocessing import connection
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 PRELOADED = [
     *("tests.support.bot_process", "tests.clients.drivers", "bot.__main__", "bot.cli.base", "bot.cli.check"),
@@ -62,10 +64,25 @@ Program = Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class CommandResult:
+    """What a command printed, and its exit code."""
+
     code: int | None
     stdout: bytes
     stderr: str
+
+    @property
+    def text(self) -> str:
+        """Its output, without the byte order mark of a CSV."""
+        return self.stdout.decode("utf-8-sig")
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The one object that it printed."""
+        (line,) = self.stdout.splitlines()
+        found = json.loads(line)
+        assert isinstance(found, dict)
+        return found
 
 
 def run_command(
@@ -75,7 +92,7 @@ def run_command(
     folder: Path,
     typed: bytes = b"",
     encoding: str = "utf-8",
-) -> Ended:
+) -> CommandResult:
     """Runs a command in a folder to its end, its standard streams being files; ``typed`` is its standard input.
 
     Raises:
@@ -94,7 +111,7 @@ def run_command(
             process.join()
             raise TimeoutError(f"{arguments} was still running")
         _, stdout, stderr = (file.read_bytes() for file in files)
-    return Ended(code=process.exitcode, stdout=stdout, stderr=stderr.decode())
+    return CommandResult(code=process.exitcode, stdout=stdout, stderr=stderr.decode())
 
 
 def start_command(
