@@ -172,15 +172,6 @@ ERRORS = {
     "day used up": UserError(sentence="limit.day", values={"used": "20", "most": "20", "count": "1"}),
 }
 
-QUEUE = line(
-    queued(1, running=1, waiting=3, ahead=2, wait_seconds=150.0),
-    queued(2, prompt="一张海报，写着“早安”", ahead=6, wait_seconds=400.0),
-    queued(prompt="给客户的封面", ahead=8, wait_seconds=700.0),
-    queued(3, here=False, prompt="生日卡片"),
-    elsewhere=4,
-    private=True,
-)
-
 Render = Callable[[CardContext], Card]
 
 
@@ -203,6 +194,10 @@ def samples(text: str | None = None) -> dict[str, Render]:
         rendered[f"notice {name}"] = partial(commands.render_notice, name=name, **filled)
     question = partial(commands.render_question, request_id="req_1", prompt=unclear)
     pages = tuple(history(number, prompt=prompt) for number in range(1, 7))
+    entries = [
+        queued(1, running=1, waiting=3, ahead=2, wait_seconds=150.0),
+        *(queued(prompt=prompt, ahead=8, wait_seconds=700.0), queued(3, here=False, prompt=prompt)),
+    ]
     own_options, chat_options = Options(size="1568x1056", style=style, count=2), Options(watermark=False)
     own: dict[str, Any] = {"options": own_options, "language": "zh", "own": ("size", "language"), "chat": ("style",)}
     of_chat: dict[str, Any] = {"options": chat_options, "language": None, "own": (), "chat": ("watermark",)}
@@ -215,7 +210,7 @@ def samples(text: str | None = None) -> dict[str, Render]:
         "question declined": partial(question, price=0.1, result="declined"),
         "duplicate": lambda ctx: commands.render_duplicate(ctx, request_id="req_1", price=0.1),
         "moved": commands.render_moved,
-        "queue": lambda ctx: commands.render_queue(ctx, QUEUE),
+        "queue": lambda ctx: commands.render_queue(ctx, line(*entries, elsewhere=4, private=True)),
         "empty queue": lambda ctx: commands.render_queue(ctx, line(paused=True)),
         "history": lambda ctx: commands.render_history(
             ctx, HistoryView(entries=pages, more=True, everywhere=True), request_id="req_9"

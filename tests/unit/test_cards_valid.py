@@ -52,13 +52,8 @@ def assert_valid(card: dict[str, Any], name: str) -> None:
 
 
 def test_each_card_is_valid() -> None:
-    """With three buttons in a row at most, as many as a phone has room for."""
     for (name, render), buttons in product(samples().items(), (True, False)):
-        card = render(cards(buttons=buttons))
-        assert_valid(card, name)
-        rows = [one for one in elements(card) if one["tag"] == "column_set"]
-        controls = [sum(column["elements"][0]["tag"] == "button" for column in row["columns"]) for row in rows]
-        assert name == "styles" or max([0, *controls]) <= 3, name
+        assert_valid(render(cards(buttons=buttons)), name)
 
 
 def full_cards(ctx: CardContext, text: str) -> dict[str, dict[str, Any]]:

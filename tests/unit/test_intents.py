@@ -169,7 +169,7 @@ REPEATED = [
 
 def test_long_messages_take_linear_time() -> None:
     for part in REPEATED:
-        assert read(part * (30_000 // len(part))).kind != "edit"
+        assert read(part * (10_000 // len(part))).kind != "edit"
     assert read(f"远{' ' * 100_000}山").kind == "ambiguous"
 
 
