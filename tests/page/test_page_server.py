@@ -35,7 +35,10 @@ def say(client: httpx.Client, *, headers: dict[str, str] | None = None, **fields
 
 
 def test_every_answer_carries_the_policy(client: httpx.Client) -> None:
-    """Nothing is loaded from elsewhere, nothing runs inline, nothing guesses types, and no other file is served."""
+    """Nothing is loaded from elsewhere, nothing runs inline, nothing guesses types, and no other file is served.
+
+    Without JavaScript the page says what to do instead.
+    """
     for path in ("/", "/static/main.js", "/static/page.css", "/nothing"):
         headers = client.get(path).headers
         policy = headers["content-security-policy"]
@@ -43,6 +46,8 @@ def test_every_answer_carries_the_policy(client: httpx.Client) -> None:
             assert part in policy
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
+    first = client.get("/")
+    assert ("<noscript>" in first.text, first.headers["content-encoding"]) == (True, "gzip")
     for path in ("/static/../server.py", "/static/%2e%2e%2fserver.py", "/uploads/..%2fx", "/etc/passwd"):
         assert client.get(path).status_code == 404
 

@@ -8,7 +8,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -179,16 +178,6 @@ def test_axe_finds_nothing_serious(scene: Scene, visit: Visit, theme: str, rules
         page.click("#panel-toggle")
     page.locator(".card .picture").first.click()
     assert found + faults_for_readers(page, rules) == []
-
-
-def test_first_words_come_without_scripts_and_soon(scene: Scene) -> None:
-    """Without JavaScript the page says what to do instead; what its first words need is small."""
-    with httpx.Client(base_url=scene.origin) as client:
-        files = [client.get(path) for path in ("/", "/static/page.css")]
-        assert "沙盒" in files[0].text
-        assert sum(int(file.headers["content-length"]) for file in files) < 25_000
-        assert {file.headers["content-encoding"] for file in files} == {"gzip"}
-    assert "<noscript>" in files[0].text
 
 
 def test_the_pages_words_are_in_both_languages_and_hold_its_servers_sentences(page: Page) -> None:
