@@ -55,6 +55,12 @@ def percentile(values: Iterable[float], share: float) -> float:
     return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
 
 
+def megabytes(pid: int, *kinds: str) -> float:
+    """How much memory of these kinds, named as in ``smaps_rollup``, a process has, in megabytes (1,000,000 bytes)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.split(":")[0] in kinds) * 1024 / 1e6
+
+
 def engines() -> list[str]:
     with suppress(psycopg.OperationalError), psycopg.connect(f"{SERVER}/postgres", connect_timeout=3):
         return ["SQLite", "PostgreSQL"]

@@ -23,7 +23,7 @@ from bot.sandbox.faults import FAULTS as ALL
 from bot.sandbox.faults import arm
 from bot.sandbox.feishu.state import ChatMessage
 from bot.settings import load
-from tests.benchmarks.harness import Figure, RunningBot, running_bot
+from tests.benchmarks.harness import Figure, RunningBot, megabytes, running_bot
 from tests.support.bot_process import NO_LIMITS
 from tests.support.dsl import FINAL_COLORS, header_color
 from tests.support.waiting import wait_until
@@ -88,11 +88,8 @@ class Soak:
         return self.count(requests, unfinished=True) + self.count(generations, unfinished=True)
 
     def sample(self) -> Sample:
-        process = Path(f"/proc/{self.bot.pid}")
-        lines = (process / "smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
-        sizes = {name: int(rest.split()[0]) * 1024 / 1e6 for name, rest in (line.split(":") for line in lines)}
-        files = len(list((process / "fd").iterdir()))
-        return Sample(memory=sizes["Anonymous"] + sizes["Swap"], files=files, rows=self.count(requests))
+        files = len(list(Path(f"/proc/{self.bot.pid}/fd").iterdir()))
+        return Sample(memory=megabytes(self.bot.pid, "Anonymous", "Swap"), files=files, rows=self.count(requests))
 
     def wrong_replies(self) -> int:
         """How many messages have no reply, several, or one that is not final."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from tests.benchmarks.harness import Figure, engines, fresh_database, wait_ready
+from tests.benchmarks.harness import Figure, engines, fresh_database, megabytes, wait_ready
 from tests.support.dsl import variables_for
 from tests.support.servers import free_port
 
@@ -27,16 +27,10 @@ def start(variables: Mapping[str, str]) -> tuple[float, float]:
     process = subprocess.Popen(command, env=env, cwd=variables["BOT_DATA_DIR"], stderr=subprocess.DEVNULL)
     try:
         wait_ready(port)
-        return (time.perf_counter() - began) * 1000, megabytes(process.pid)
+        return (time.perf_counter() - began) * 1000, megabytes(process.pid, "Pss")
     finally:
         process.terminate()
         process.wait()
-
-
-def megabytes(pid: int) -> float:
-    """The proportional set size of a process in megabytes (1,000,000 bytes)."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
 
 
 def measure(*, quick: bool) -> list[Figure]:
