@@ -7,14 +7,12 @@ stored URLs, not from what the bot says of itself.
 
 from __future__ import annotations
 
-import random
 import signal
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -23,6 +21,7 @@ from sqlalchemy import select, text
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.db.tables import generations, requests
+from bot.sandbox.feishu.delivery import Event, Outcome, RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
@@ -31,10 +30,8 @@ from tests.support.builders import change
 from tests.support.dsl import FINAL_COLORS, wait_for
 from tests.support.pictures import draw_once
 from tests.support.servers import own_server
-from tests.support.waiting import wait_until
 from tests.support.wire import Wire, wired
 
-SEED = 7
 MESSAGES = 40
 PEOPLE = 20
 BACKLOG = 15
@@ -75,57 +72,57 @@ def audited(url: str) -> Iterator[Database]:
 
 @dataclass(slots=True)
 class Chaos:
-    """One run: messages are pushed as the work gets on, and accidents happen at even distances of paid calls.
+    """One run: messages are sent as the work gets on, and accidents happen at even distances of paid calls.
 
     The distances keep a generation from being hit twice: the second time its call is hidden, it ends in words.
     """
 
     cluster: Cluster
     database: Database
-    webs: list[BotProcess]
-    random: random.Random = field(default_factory=lambda: random.Random(SEED))  # noqa: S311 - the same each time
+    webs: Iterator[BotProcess]
+    """The webs in turn."""
+    people: list[str] = field(default_factory=list)
     said: list[ChatMessage] = field(default_factory=list)
-    over: threading.Event = field(default_factory=threading.Event)
-    hidden: int = 0
-    """Accidents that may have hidden a paid call: workers killed, and cut off past their lease."""
-    taken: int = 0
-    """Pushes that were taken."""
 
-    def live_through(self, accidents: list[Accident]) -> None:
-        """Lives through the accidents in some order, and checks what there is in the end."""
+    def live_through(self, accidents: list[Accident], *, hidden: int) -> None:
+        """Lives through the accidents, of which so many may hide a paid call, and checks what there is in the end."""
         feishu = self.cluster.feishu
-        people = [feishu.state.add_person(f"某人 {number}").open_id for number in range(PEOPLE)]
-        chats = {one: feishu.state.add_chat("p2p", name="某处", members=[one]).chat_id for one in people}
-        for number in range(MESSAGES):
-            person = people[number % PEOPLE]
-            self.said.append(feishu.say(chat_id=chats[person], sender=person, text=f"一只橘猫，编号 {number}"))
-        pushing = threading.Thread(target=self._push_all, daemon=True)
-        pushing.start()
-        self.random.shuffle(accidents)
-        try:
-            for number, accident in enumerate(accidents, start=1):
-                due = number * MESSAGES // (len(accidents) + 1)
-                self.wait(lambda due=due: self.paid >= due)  # type: ignore[misc]
-                accident()
-            self.wait(lambda: all(self._is_final(one) for one in self.said))
-        finally:
-            self.over.set()
-            pushing.join()
-        self._check()
+        feishu.push_over = self._push
+        self.people = [feishu.state.add_person(f"某人 {number}").open_id for number in range(PEOPLE)]
+        for number, accident in enumerate(accidents, start=1):
+            due = number * MESSAGES // (len(accidents) + 1)
+            self.wait(lambda due=due: self.paid >= due)  # type: ignore[misc]
+            accident()
+        self.wait(lambda: all(map(self._is_final, self.said)))
+        self._check(hidden)
         for process in self.cluster.processes:
             process.terminate()
         assert {process.wait() for process in self.cluster.processes} == {0}
 
-    def wait(self, condition: Callable[[], bool], *, but_not: BotProcess | None = None) -> None:
-        """Waits for a condition, and meanwhile starts again what ended by itself, as a supervisor does."""
+    def wait(self, condition: Callable[[], bool], *, but_not: Collection[BotProcess] = ()) -> None:
+        """Waits for a condition; meanwhile people write, and a supervisor starts again what ended by itself."""
 
         def look() -> bool:
+            while len(self.said) < min(MESSAGES, self.paid + BACKLOG):
+                self._say(len(self.said))
             for process in self.cluster.processes:
-                if process is not but_not:
+                if process not in but_not:
                     self._start_again(process)
             return condition()
 
         wait_for(look, timeout=DEADLINE_SECONDS)
+
+    def _say(self, number: int) -> None:
+        feishu = self.cluster.feishu
+        sender = self.people[number % PEOPLE]
+        chat_id = feishu.state.direct_chat(sender).chat_id
+        self.said.append(feishu.say(chat_id=chat_id, sender=sender, text=f"一只橘猫，编号 {number}"))
+
+    def _push(self, event: Event, seconds: float) -> tuple[Outcome, int | None, bytes]:
+        """Pushes an event to one of the webs, and its copy or its next attempt to another one."""
+        message = self.cluster.feishu.state.messages[event["event"]["message"]["message_id"]]
+        status = self.cluster.push(message, web=next(self.webs), seconds=seconds)
+        return "acknowledged" if status == 200 else "refused", status, b""
 
     @property
     def paid(self) -> int:
@@ -133,25 +130,6 @@ class Chaos:
 
     def _is_final(self, message: ChatMessage) -> bool:
         return any(color in FINAL_COLORS for color in self.cluster.colors(message))
-
-    def _push_all(self) -> None:
-        """Pushes each message to one web soon and to another one a little later."""
-        order = []
-        for number, message in enumerate(self.said):
-            first = self.random.randrange(len(self.webs))
-            order.append((number, message, first))
-            order.append((number + self.random.randrange(BACKLOG), message, (first + 1) % len(self.webs)))
-        with ThreadPoolExecutor(4) as pool:
-            for number, message, web in sorted(order, key=lambda entry: entry[0]):
-                wait_until(lambda n=number: self.over.is_set() or n < self.paid + BACKLOG, seconds=DEADLINE_SECONDS)  # type: ignore[misc]
-                pool.submit(self._push_until_taken, message, self.webs[web])
-
-    def _push_until_taken(self, message: ChatMessage, web: BotProcess) -> None:
-        while not self.over.is_set():
-            if self.cluster.push(message, web=web) == 200:
-                self.taken += 1
-                return
-            self.over.wait(0.3)
 
     def kill(self, process: BotProcess, *, stay_down: bool = False) -> None:
         """Kills a process and starts it again: at once, or when others have gone on without it."""
@@ -161,45 +139,34 @@ class Chaos:
         self.cluster.expire_leases(process)
         if stay_down:
             before = self.paid
-            self.wait(lambda: self.paid > before, but_not=process)
-        self._start(process)
-
-    def kill_worker(self, process: BotProcess, *, stay_down: bool = False) -> None:
-        """Kills a process that may be at a paid call."""
-        self.hidden += 1
-        self.kill(process, stay_down=stay_down)
+            self.wait(lambda: self.paid > before, but_not=[process])
+        self._start_again(process)
 
     def cut_off(self, worker: BotProcess, line: Wire, *, others: list[BotProcess]) -> None:
         """Cuts a worker off from its database during a paid call, until its leases have expired.
 
         A worker that has a slot gives it to its own next call, so the others leave for a moment, and calls take longer.
         """
-        self.hidden += 1
         quick, self.cluster.glm.seconds = self.cluster.glm.seconds, 1.0
         self._start_again(worker)
         for other in others:
             other.terminate()
             assert other.wait() is not None
-        self.wait(lambda: self._calls(worker))
+        self.wait(lambda: self._calls(worker), but_not=others)
         line.cut()
         self.cluster.expire_leases(worker)
         self.cluster.glm.seconds = quick
         before = self.paid
-        for other in others:
-            self._start(other)
         self.wait(lambda: self.paid > before + 1)
         line.mend()
 
     def _start_again(self, process: BotProcess) -> None:
-        if process.process.exitcode is not None:
-            self._start(process)
-
-    def _start(self, process: BotProcess) -> None:
-        """Starts a process as a supervisor does: again, while the database is away."""
+        """Starts a process that has ended as a supervisor does: again, while the database is away."""
         for _ in range(20):
+            if process.process.exitcode is None:
+                return
             with suppress(TimeoutError):
                 process.start()
-                return
         raise AssertionError("a process could not be started again")
 
     def _calls(self, process: BotProcess) -> bool:
@@ -207,7 +174,7 @@ class Chaos:
         with self.database.read() as connection:
             return any(f":{process.pid}:" in (owner or "") for owner in connection.scalars(statement))
 
-    def _check(self) -> None:
+    def _check(self, hidden: int) -> None:
         glm, feishu = self.cluster.glm, self.cluster.feishu
         assert {tuple(self.cluster.colors(message)) for message in self.said} == {("green",)}
         assert sum(one.sender == feishu.app_id for one in feishu.messages) == MESSAGES
@@ -221,13 +188,13 @@ class Chaos:
         assert set(Counter(row.prompt for row in stored).values()) == {1}
         stored_at: dict[str, float] = {row.prompt: row.at for row in stored}
         assert [call.body["prompt"] for call in glm.calls if call.at > stored_at[call.body["prompt"]]] == []
-        assert self.paid <= MESSAGES + self.hidden
-        assert self.taken == 2 * MESSAGES
+        assert self.paid <= MESSAGES + hidden
 
 
 @pytest.fixture
 def feishu() -> Iterator[FeishuStandIn]:
-    with FeishuStandIn() as feishu:
+    """Feishu, which delivers each event twice."""
+    with FeishuStandIn(delivery=RetrySchedule(ladder=(0.3,) * 1000, duplicates=1)) as feishu:
         yield feishu
 
 
@@ -251,7 +218,7 @@ def test_two_webs_and_three_workers_live_through_a_bad_day(
         webs = [cluster.start("web") for _ in range(2)]
         near = [cluster.start("worker") for _ in range(2)]
         far = cluster.start("worker", DATABASE_URL=far_url)
-        chaos = Chaos(cluster, database, webs)
+        chaos = Chaos(cluster, database, cycle(webs))
 
         def restart_database() -> None:
             server.crash()
@@ -259,13 +226,15 @@ def test_two_webs_and_three_workers_live_through_a_bad_day(
 
         chaos.live_through(
             [
-                lambda: chaos.kill_worker(near[0]),
-                lambda: chaos.kill_worker(near[1], stay_down=True),
-                lambda: chaos.kill_worker(far, stay_down=True),
+                # First those that need work to be left.
+                lambda: chaos.cut_off(far, line, others=near),
+                lambda: chaos.kill(near[1], stay_down=True),
+                lambda: chaos.kill(far, stay_down=True),
+                lambda: chaos.kill(near[0]),
                 lambda: chaos.kill(webs[0]),
                 restart_database,
-                lambda: chaos.cut_off(far, line, others=near),
-            ]
+            ],
+            hidden=4,
         )
 
 
@@ -273,5 +242,5 @@ def test_one_process_on_sqlite_lives_through_its_kills(feishu: FeishuStandIn, gl
     url = f"sqlite:///{tmp_path / 'bot.db'}"
     with audited(url) as database, Cluster(folder=tmp_path, url=url, glm=glm, feishu=feishu) as cluster:
         node = cluster.start("both")
-        chaos = Chaos(cluster, database, [node])
-        chaos.live_through([lambda: chaos.kill_worker(node)] * 4)
+        chaos = Chaos(cluster, database, cycle([node]))
+        chaos.live_through([lambda: chaos.kill(node)] * 4, hidden=4)
