@@ -13,7 +13,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from bot.db.tables import timers
 from bot.errors import DatabaseUnavailable
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
-from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn
+from bot.sandbox.glm.stand_in import GlmStandIn
 from tests.conftest import ENGINES
 from tests.support.bot_process import PACE, BotProcess, Cluster, KillPoint, Side, Step
 from tests.support.builders import change, count_rows
@@ -114,11 +114,6 @@ class Scene:
         """The colors of the cards in the chat, and the kinds of the other messages, oldest first."""
         return tuple(header_color(one) or "" if one.msg_type == "interactive" else one.msg_type for one in self.sent)
 
-    @property
-    def calls(self) -> list[GlmCall]:
-        """The calls to GLM that the conversation led to."""
-        return [call for call in list(self.cluster.glm.calls) if call.body["prompt"] != LATER]
-
     def serve(self, *, kill: KillPoint | None = None) -> BotProcess:
         """Starts the process, or starts it again."""
         if not self.cluster.processes:
@@ -169,7 +164,8 @@ class Scene:
 
     def faults(self, *, hidden: bool) -> Iterator[str]:
         """What is not as it should be; ``hidden`` tells whether a kill may have hidden the outcome of a call."""
-        plan, posts = self.dialogue, len(self.calls)
+        plan, glm = self.dialogue, self.cluster.glm
+        posts = sum(call.body["prompt"] != LATER for call in glm.calls)
         if self.seen not in self._ends:
             yield f"the chat shows {self.seen}"
         most = plan.posts + hidden + (plan.before is not None)
@@ -182,10 +178,10 @@ class Scene:
             yield f"{images} images are shown"
         if posts > plan.posts and CATALOGUE.text("note.repeated", "zh") not in " ".join(shown):
             yield "the second call is not told"
-        if self.cluster.glm.working:
+        if glm.working:
             yield "two calls at once"
         # A refusal before any work is given back to the budget.
-        counted, billable = self.cluster.spent(), sum(call.fault != "glm_1302" for call in self.cluster.glm.calls)
+        counted, billable = self.cluster.spent(), sum(call.fault != "glm_1302" for call in glm.calls)
         # A call that was about to be sent is charged, too: nobody can tell it from one that was sent.
         if not billable <= counted <= billable + hidden:
             yield f"{counted} calls charged, {billable} may be billed"
@@ -216,16 +212,30 @@ def press(scene: Scene, *, action: str, on: str) -> bool:
 
 
 @contextmanager
-def scene_of(dialogue: Dialogue, *, url: str, folder: Path) -> Iterator[Scene]:
-    """A conversation that is about to begin, with quick platforms."""
+def fresh_database(engine: str, folder: Path, *, empty: bool) -> Iterator[str]:
+    """The URL of a database, without its schema when ``empty``."""
+    if engine == "postgres":
+        with postgres_database(empty=empty) as url:
+            yield url
+    else:
+        yield f"sqlite:///{folder / 'bot.db'}" if empty else sqlite_database(folder)
+
+
+@contextmanager
+def scene_of(dialogue: Dialogue, engine: str, folder: Path, *, empty: bool = False) -> Iterator[Scene]:
+    """A conversation that is about to begin, or has come to its first kill, with quick platforms."""
     pace = replace(QUICK, backoff=600.0, backoff_longest=600.0) if dialogue.patient else QUICK
     with (
+        fresh_database(engine, folder, empty=empty) as url,
         FeishuStandIn(delivery=REDELIVERY) as feishu,
         GlmStandIn(seconds=0.05, draw=draw_once) as glm,
         closing(Database(read_url(url), connections=2)) as database,
         Cluster(folder=folder, url=url, feishu=feishu, glm=glm, pace=pace, record=True) as cluster,
     ):
-        yield Scene(dialogue, cluster, database)
+        scene = Scene(dialogue, cluster, database)
+        if dialogue.before:
+            scene.go_on(scene.serve(kill=dialogue.before), kill=dialogue.before)
+        yield scene
 
 
 def outcome_hidden(kill: KillPoint, recorded: list[Step]) -> bool:
@@ -306,84 +316,56 @@ EXPECTED = {
 }
 """The steps that the conversations must take together; one that is not seen any more is not tested any more."""
 
-NewDatabase = Callable[..., AbstractContextManager[str]]
-"""Makes a fresh database; one without its schema when ``empty``."""
-
 SIDES: dict[str, Side] = {"sqlite": "before", "postgres": "after"}
 
 
-@pytest.fixture
-def new_database(engine: str, tmp_path: Path) -> Iterator[NewDatabase]:
-    """Makes fresh databases of one engine."""
-    if engine == "postgres":
-        with postgres_database():
-            yield postgres_database
-        return
-    numbers = iter(range(10_000))
-
-    @contextmanager
-    def one_more(*, empty: bool = False) -> Iterator[str]:
-        folder = tmp_path / f"db{next(numbers)}"
-        yield f"sqlite:///{folder / 'bot.db'}" if empty else sqlite_database(folder)
-
-    yield one_more
-
-
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_kill_at_any_step_leads_to_one_reply(engine: str, new_database: NewDatabase, tmp_path: Path) -> None:
+def test_a_kill_at_any_step_leads_to_one_reply(engine: str, tmp_path: Path) -> None:
     """Killed at any step of a prompt and started again, the bot replies once and pays at most once more."""
-    steps = walk(A_PROMPT, new_database, tmp_path / "walk", empty=True)
+    steps = walk(A_PROMPT, engine, tmp_path / "walk", empty=True)
     assert SCHEMA_MADE in {step.name for step in steps}
-    assert (
-        faults_of([(A_PROMPT, KillPoint(step=one, side=SIDES[engine])) for one in steps], new_database, tmp_path) == []
-    )
+    assert faults_of([(A_PROMPT, step) for step in steps], engine, tmp_path) == []
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_kill_in_any_other_conversation_leads_to_its_end(
-    engine: str, new_database: NewDatabase, tmp_path: Path
-) -> None:
+def test_a_kill_in_any_other_conversation_leads_to_its_end(engine: str, tmp_path: Path) -> None:
     """Killed in what is refused, waits, fails, is cancelled or only asked, the bot brings it to the same end."""
     dialogues = (A_PROMPT, *OTHERS)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        walks = list(pool.map(lambda one: walk(one, new_database, tmp_path / f"walk {one.name}"), dialogues))
+        folders = [tmp_path / f"walk{place}" for place in range(len(dialogues))]
+        walks = list(pool.map(lambda one, folder: walk(one, engine, folder), dialogues, folders))
     assert EXPECTED - {step.name for steps in walks for step in steps} == set()
     known, kills = set(walks[0]), []
     for dialogue, steps in zip(OTHERS, walks[1:], strict=True):
-        kills += [(dialogue, KillPoint(step=step, side=SIDES[engine])) for step in steps if step not in known]
+        kills += [(dialogue, step) for step in steps if step not in known]
         known.update(steps)
-    assert faults_of(kills, new_database, tmp_path) == []
+    assert faults_of(kills, engine, tmp_path) == []
 
 
-def walk(dialogue: Dialogue, new_database: NewDatabase, folder: Path, *, empty: bool = False) -> list[Step]:
+def walk(dialogue: Dialogue, engine: str, folder: Path, *, empty: bool = False) -> list[Step]:
     """The steps of one undisturbed run, from the start to the end of the conversation, in their order."""
-    with new_database(empty=empty) as url, scene_of(dialogue, url=url, folder=folder) as scene:
-        if dialogue.before:
-            scene.go_on(scene.serve(kill=dialogue.before), kill=dialogue.before)
+    with scene_of(dialogue, engine, folder, empty=empty) as scene:
         process = scene.serve()
         assert scene.go_on(process), f"{dialogue.name}: {scene.seen}"
         assert scene.seen == dialogue.ends[0]
         return process.recorded
 
 
-def faults_of(kills: list[tuple[Dialogue, KillPoint]], new_database: NewDatabase, folder: Path) -> list[str]:
+def faults_of(kills: list[tuple[Dialogue, Step]], engine: str, folder: Path) -> list[str]:
     """What is wrong after the kills."""
 
     def look(place: int) -> str:
-        dialogue, kill = kills[place]
-        found = live_through(dialogue, kill, new_database, folder / f"w{place}")
-        return found and f"{dialogue.name} | {kill.step} | {kill.side} | {found}"
+        dialogue, step = kills[place]
+        found = live_through(dialogue, KillPoint(step=step, side=SIDES[engine]), engine, folder / f"w{place}")
+        return found and f"{dialogue.name} | {step} | {SIDES[engine]} | {found}"
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [found for found in pool.map(look, range(len(kills))) if found]
 
 
-def live_through(dialogue: Dialogue, kill: KillPoint, new_database: NewDatabase, folder: Path) -> str:
+def live_through(dialogue: Dialogue, kill: KillPoint, engine: str, folder: Path) -> str:
     """One conversation, one kill, one restart, and somebody else's prompt; tells what is wrong then."""
-    empty = kill.step.name == SCHEMA_MADE
-    with new_database(empty=empty) as url, scene_of(dialogue, url=url, folder=folder) as scene:
-        if dialogue.before:
-            scene.go_on(scene.serve(kill=dialogue.before), kill=dialogue.before)
+    with scene_of(dialogue, engine, folder, empty=kill.step.name == SCHEMA_MADE) as scene:
         process = scene.serve(kill=kill)
         over = scene.go_on(process, kill=kill)
         reached, recorded = not process.alive, process.recorded[:]
