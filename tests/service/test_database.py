@@ -32,6 +32,7 @@ from bot.errors import DatabaseUnavailable
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.settings import load
 from bot.worker.listener import Listener
+from tests.support.builders import change
 from tests.support.bulk_rows import add_finished
 from tests.support.databases import SERVER, postgres_database, sqlite_database
 from tests.support.dsl import DEADLINE, REDELIVERY, BotUnderTest, around, toast_text, variables_for, wait_for
@@ -251,21 +252,14 @@ def plans() -> Iterator[dict[str, list[str]]]:
         event.remove(Engine, "before_cursor_execute", explain)
 
 
-def fill(url: str) -> None:
-    """Months of use, of which the database keeps no statistics."""
-    database = Database(read_url(url))
-    migrate(database)
-    if not database.is_sqlite:
-        with database.write() as connection:
-            for table in LARGE:
-                connection.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = false)"))
-    add_finished(database, FINISHED)
-    database.close()
-
-
 def test_no_statement_of_a_message_scans_a_large_table(empty_url: str, tmp_path: Path) -> None:
     """Prompts, commands, a cancellation and a recall, from the event to the last card, with 20,000 finished."""
-    fill(empty_url)
+    with closing(Database(read_url(empty_url))) as database:
+        migrate(database)
+        if not database.is_sqlite:
+            # As if the database had no statistics yet.
+            change(database, *(text(f"ALTER TABLE {table} SET (autovacuum_enabled = false)") for table in LARGE))
+        add_finished(database, FINISHED)
     with plans() as scans, BotUnderTest(folder=tmp_path, variables={"DATABASE_URL": empty_url}) as bot:
         user = bot.new_user()
         user.ask()
