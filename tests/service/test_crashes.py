@@ -17,21 +17,17 @@ from signal import SIGCONT, SIGSTOP
 
 import httpx
 import pytest
-from sqlalchemy import Connection, event, func, select, update
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
-from bot.db.database import NOW, Database
-from bot.db.generations import GenerationStore, recover_lost_calls
+from bot.db.database import Database, read_url
 from bot.db.leases import Leases
-from bot.db.tables import FEISHU_CALLS, generations, monthly_usage
-from bot.errors import LeaseLost
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.http import shared_tls
 from bot.timings import elapsed_time
-from bot.worker.generation_steps import REPEATED_UNKNOWN
 from tests.support.base import log_table
 from tests.support.bot_process import PACE, BotProcess, Cluster, KillPoint, Side, Step
-from tests.support.builders import EXPIRED, accept, change, claimed
+from tests.support.databases import sqlite_database
 from tests.support.dsl import CATALOGUE, QUICK, QUICK_CALL, BotUnderTest, all_strings, around, is_final, wait_for
 from tests.support.waiting import wait_until
 from tests.support.wire import Wire, wired
@@ -173,58 +169,17 @@ def test_a_full_disk_loses_no_event_and_no_paid_image(cluster: Cluster) -> None:
     assert cluster.calls(*said) == [1, 1]
 
 
-LATE = 1_000.0
-"""Seconds since a claim, far more than any lease."""
-
-
-def charged(database: Database) -> tuple[int, int]:
-    """How many calls the month's budget and the generations count as paid."""
-    with database.read() as connection:
-        budget = select(func.sum(monthly_usage.c.count)).where(monthly_usage.c.name != FEISHU_CALLS)
-        return connection.scalar(budget) or 0, connection.scalar(select(func.sum(generations.c.calls_billed))) or 0
-
-
-@pytest.fixture
-def leases(database: Database, tmp_path: Path) -> Iterator[Leases]:
-    with closing(Leases(database, folder=tmp_path / "workers")) as leases:
-        yield leases
-
-
-def test_a_late_lease_is_renewed_unless_it_was_taken_over(database: Database, leases: Leases) -> None:
-    accept(database)
-    generation = claimed(database, owner=leases.owner, lease=EXPIRED)
-    with leases.holding(generation.generation_id, since=elapsed_time() - LATE):
-        leases.confirm(generation.generation_id)
-        with database.read() as connection:
-            until = connection.scalar(select(generations.c.lease_until - NOW))
-        assert 0 < (until or 0) <= leases.seconds
-        change(database, update(generations).values(owner="other"))
-    with leases.holding(generation.generation_id, since=elapsed_time() - LATE), pytest.raises(LeaseLost):
-        leases.confirm(generation.generation_id)
-
-
-def test_two_threads_do_not_hold_one_row(leases: Leases) -> None:
+def test_two_threads_do_not_hold_one_row(tmp_path: Path) -> None:
     """A lease that a clock set forward has ended keeps no second thread of the process from the row; this does."""
-    with leases.holding("g1", since=elapsed_time()) as first:
-        with leases.holding("g1", since=elapsed_time()) as second:
-            assert (first, second) == (True, False)
-        assert leases.held == ["g1"]
-    assert leases.held == []
-
-
-def test_what_was_not_sent_is_not_charged(database: Database) -> None:
-    """A claim whose call was never sent gives its charge back, also when another worker has taken it over since."""
-    slow, quick = GenerationStore(database, "slow"), GenerationStore(database, "quick")
-    accept(database)
-    generation = claimed(database, owner="slow", lease=EXPIRED)
-    recover_lost_calls(database, failure=REPEATED_UNKNOWN)
-    again = claimed(database, owner="quick")
-    assert charged(database) == (2, 2)
-    slow.undo_claim(generation)
-    assert charged(database) == (1, 1)
-    quick.undo_claim(again)
-    assert charged(database) == (0, 0)
-    assert quick.next_waiting("glm-image") is not None
+    with (
+        closing(Database(read_url(sqlite_database(tmp_path)))) as database,
+        closing(Leases(database, folder=tmp_path / "workers")) as leases,
+    ):
+        with leases.holding("g1", since=elapsed_time()) as first:
+            with leases.holding("g1", since=elapsed_time()) as second:
+                assert (first, second) == (True, False)
+            assert leases.held == ["g1"]
+        assert leases.held == []
 
 
 @pytest.mark.parametrize(
@@ -251,8 +206,7 @@ def test_a_commit_whose_acknowledgement_is_lost_is_made_once(
         user = bot.new_user()
         card = user.ask(said := user.send())
         assert (lost, card.color, card.shows("note.repeated")) == ([step], "green", False)
-        assert charged(bot.app.database) == (1, 1)
-        assert (len(bot.glm.paid), len(user.posts(said))) == (1, calls)
+        assert (bot.charged, len(bot.glm.paid), len(user.posts(said))) == (1, 1, calls)
 
 
 def fail_with_the_answer(inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
@@ -268,7 +222,7 @@ def test_a_mistake_while_an_answer_is_read_does_not_pay_again(tmp_path: Path) ->
         assert card.color == "red"
         card.assert_shows("failure.unknown_outcome")
         card.assert_shows("failure.unknown_outcome.advice")
-        assert charged(bot.app.database) == (1, 1) == (len(user.posts(said)), 1)
+        assert (bot.charged, len(user.posts(said))) == (1, 1)
 
 
 @pytest.fixture
@@ -312,5 +266,4 @@ def test_a_refusal_before_any_work_is_not_charged_when_the_database_is_away(
     wait_for(lambda: not bot.glm.working)
     wire.mend()
     assert user.ask(said).color == "green"
-    assert len(bot.glm.paid) == 1
-    assert charged(bot.app.database) == (1, 1)
+    assert (bot.charged, len(bot.glm.paid)) == (1, 1)
