@@ -46,8 +46,9 @@ def test_a_proxy_that_refuses_costs_nothing() -> None:
     for answer in (b"", b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"):
         with ConnectProxy({}, answer=answer) as proxy:
             client = GlmClient(api_key=FAKE_KEY, transport=GuardedTransport(proxy=proxy.url))
-            with client, pytest.raises(NotConnected):
+            with client, pytest.raises(NotConnected) as refused:
                 client.generate("猫", options=Options())
+            assert not refused.value.may_be_billed
             assert len(proxy.heads) == 1
 
 
