@@ -1,4 +1,4 @@
-"""The log as it is when the bot serves, for as long as a test looks at it."""
+"""The log as it is when the bot serves, and what is written to it, for as long as a test looks at it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bot import logs
+
+
+class _Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines += self.format(record).splitlines()
+
+
+@contextmanager
+def written(name: str = "bot", *, form: logs.Form = "text", secrets: tuple[str, ...] = ()) -> Iterator[list[str]]:
+    """The lines that a logger and those below it write in the block, at every level, as they come."""
+    handler, logger = _Lines(), logging.getLogger(name)
+    handler.setFormatter(logs.formatter(form, secrets=secrets))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield handler.lines
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
 
 
 @contextmanager

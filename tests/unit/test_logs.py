@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from bot.logs import Form, bind_ids, formatter, get_logger
+from bot.logs import bind_ids, get_logger
+from tests.support.logs import written
 
 log = get_logger("bot.here")
-
-
-@contextmanager
-def written(form: Form = "text", *, secrets: tuple[str, ...] = ()) -> Iterator[list[str]]:
-    """The lines that are logged in the block, in the list once it ends."""
-    out, lines = io.StringIO(), list[str]()
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(formatter(form, secrets=secrets))
-    logger = logging.getLogger("bot.here")
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-    try:
-        yield lines
-    finally:
-        logger.removeHandler(handler)
-        lines += out.getvalue().splitlines()
 
 
 LINES: list[tuple[str, dict[str, object], str]] = [
@@ -45,11 +27,11 @@ LINES: list[tuple[str, dict[str, object], str]] = [
 
 def test_a_line_of_text_cannot_be_forged_by_a_value() -> None:
     """Nor by a traceback, which follows on lines of its own."""
-    with written(secrets=("id.hidden",)) as lines, bind_ids():
+    with written("bot.here", secrets=("id.hidden",)) as lines, bind_ids():
         for event, values, _ in LINES:
             log.info(event, **values)
     assert [each.partition(" ")[2] for each in lines] == [f"INFO bot.here {line}" for *_, line in LINES]
-    with written() as lines:
+    with written("bot.here") as lines:
         try:
             "gone".encode("\x1b[31m")
         except LookupError:
@@ -60,7 +42,7 @@ def test_a_line_of_text_cannot_be_forged_by_a_value() -> None:
 
 def test_a_line_of_json_has_typed_values_and_escapes_control_characters() -> None:
     values = {"generation": "g1", "seconds": 2.3, "calls": 1, "code": None, "prompt": "龙\u202e\x9b\x7f"}
-    with written("json", secrets=("hidden_key",)) as lines:
+    with written("bot.here", form="json", secrets=("hidden_key",)) as lines:
         log.info("generation made", **values)
         logging.getLogger("bot.here").warning("of %s", "a library", extra={"status": 200})
         try:
@@ -76,7 +58,7 @@ def test_a_line_of_json_has_typed_values_and_escapes_control_characters() -> Non
 
 
 def test_ids_are_on_every_line_of_their_block_and_thread() -> None:
-    with written() as lines:
+    with written("bot.here") as lines:
         with bind_ids(message_id="om_1", request=None):
             with bind_ids(generation="g1"):
                 log.info("called", call="reply")
