@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from itertools import accumulate, count, takewhile
 from pathlib import Path
 
 import httpx
@@ -26,100 +24,70 @@ from bot.sandbox.feishu.state import ChatMessage
 from bot.timings import Timings
 from tests.support.builders import change
 from tests.support.dsl import (
-    CATALOGUE,
     QUICK,
     REDELIVERY,
     BotUnderTest,
     Conversation,
-    all_strings,
     around,
+    bot_with,
     header_color,
+    is_final,
     wait_for,
 )
 from tests.support.wire import Wire
 
 SCOPE_MISSING = 99991672
-SECRET_INVALID = 10014
 """https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code; all codes have a test of their own."""
-
-ADMIN = "管理"
 
 
 @pytest.fixture(scope="module")
 def shared_bot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
     """A bot with one admin, for all outages."""
-    feishu = FeishuStandIn(delivery=REDELIVERY)
-    admin = feishu.state.add_person(ADMIN).open_id
-    variables = {"BOT_TEAM_ADMINS": admin, "BOT_SLOTS_GLM_IMAGE": "3"}
     # The limits that end a request are a moment here: an outage must not come under them.
     pace = replace(QUICK, upload_in_all=0.2)
-    with BotUnderTest(folder=tmp_path_factory.mktemp("bot"), feishu=feishu, variables=variables, pace=pace) as bot:
+    with bot_with(tmp_path_factory.mktemp("bot"), {"BOT_SLOTS_GLM_IMAGE": "3"}, pace=pace) as bot:
         yield bot
 
 
-def refused(bot: BotUnderTest, *names: str, code: int | None = None, since: int = 0) -> int:
-    calls = bot.feishu.calls[since:]
-    return sum(call.name in names and call.fault is not None and code in (None, call.code) for call in calls)
+def refused(bot: BotUnderTest, name: str, *, since: int = 0) -> int:
+    return sum(call.name == name and call.fault is not None for call in bot.feishu.calls[since:])
 
 
-def meet(
-    bot: BotUnderTest, refuse: Callable[[], None], accept: Callable[[], None], *, met: Callable[[int], bool]
-) -> str:
-    """One image is being made and another prompt is sent when the refusals begin; gives what /readyz said.
-
-    ``met`` tells of the calls since a number whether enough were refused for every limit that ends a request.
-    """
+def test_a_refusal_of_the_app_is_waited_out(bot: BotUnderTest) -> None:
+    """For longer than any limit that ends a request: one image is being made, and another prompt is sent meanwhile."""
     first, second = bot.new_user(), bot.new_user()
     bot.glm.seconds = 0.3
     said = first.send()
     wait_for(lambda: first.answers and bot.glm.working)
-    since = len(bot.feishu.calls)
-    refuse()
+    bot.feishu.faults.arm(f"feishu_{SCOPE_MISSING}", on=ANY_CALL, times=None)
     later = second.send()
-    wait_for(lambda: met(since))
+    wait_for(lambda: min(refused(bot, name, since=first.first_call) for name in ("image", "reply")) >= 7)
     status, reason = bot.readiness
-    assert status == 503
+    assert (status, str(SCOPE_MISSING) in reason, "grant one of im:resource" in reason) == (503, True, True)
     assert {header_color(answer) for answer in first.answers} == {"wathet"}
     assert second.answers == []
-    accept()
+    bot.feishu.faults.disarm()
     for user, message in ((first, said), (second, later)):
         user.assert_one_image(message)
     bot.wait_until_idle()
     assert bot.readiness[0] == 200
-    return reason
 
 
-def test_a_refusal_of_the_app_is_waited_out(bot: BotUnderTest) -> None:
-    faults = bot.feishu.faults
-    text = meet(
-        bot,
-        lambda: faults.arm(f"feishu_{SCOPE_MISSING}", on=ANY_CALL, times=None),
-        faults.disarm,
-        met=lambda since: min(refused(bot, name, since=since) for name in ("image", "reply")) >= 7,
-    )
-    assert str(SCOPE_MISSING) in text
-    assert "grant one of im:resource" in text
-
-
-@pytest.mark.parametrize("on", ["image", "patch", "reply"])
+@pytest.mark.parametrize("on", ["patch", "reply"])
 def test_one_refused_kind_of_call_does_not_hold_the_others(bot: BotUnderTest, on: str) -> None:
     """A missing scope of one kind of call keeps what needs it waiting, and lets everything else pass."""
     user, other = bot.new_user(), bot.new_user()
-    if on != "reply":
-        bot.feishu.faults.arm("scope", on=on, times=None)
-        said = user.send()
-        wait_for(lambda: refused(bot, on, since=user.first_call) >= 3)
-        other.send("/help")
-        wait_for(lambda: other.answers)
-        assert len(user.answers) == 1
-    else:
-        bot.glm.seconds = 0.3
-        said = user.send()
-        wait_for(lambda: user.answers)
-        bot.feishu.faults.arm("scope", on=on, times=None)
-        other.send("/help")
+    bot.glm.seconds = 0.3
+    said = user.send()
+    wait_for(lambda: user.answers)
+    bot.feishu.faults.arm("scope", on=on, times=None)
+    other.send("/help")
+    if on == "reply":
         user.wait_for_end(said)
         assert other.answers == []
+    else:
+        wait_for(lambda: other.answers and refused(bot, on, since=user.first_call) >= 3)
+        assert user.answers[0].color == "wathet"
     bot.feishu.faults.disarm()
     user.wait_for_end(said)
     wait_for(lambda: other.answers and bot.idle)
@@ -131,17 +99,11 @@ def test_the_admins_are_told_when_they_can_be_reached(bot: BotUnderTest) -> None
     bot.feishu.faults.arm("image_unauth", on="image", times=None)
     user = bot.new_user()
     said = user.send()
-    wait_for(lambda: admin_cards(bot))
+    wait_for(lambda: bot.admin().answers)
     bot.feishu.faults.disarm()
     user.wait_for_end(said)
-    (card,) = admin_cards(bot)
-    assert CATALOGUE.text("notice.admin_feishu.text", "zh") in all_strings(json.loads(card.content))
-
-
-def admin_cards(bot: BotUnderTest) -> list[ChatMessage]:
-    (admin,) = [person for person in bot.feishu.people if person.name == ADMIN]
-    chat = bot.feishu.state.direct_chat(admin.open_id).chat_id
-    return [message for message in bot.feishu.messages if message.chat_id == chat]
+    (card,) = bot.admin().answers
+    card.assert_shows("notice.admin_feishu.text")
 
 
 def test_an_original_waits_too(bot: BotUnderTest, user: Conversation) -> None:
@@ -166,22 +128,6 @@ def test_an_outage_outlives_the_process(tmp_path: Path) -> None:
         wait_for(lambda: "230006" in bot.readiness[1])
         bot.feishu.faults.disarm()
         user.assert_one_image(said)
-
-
-def test_a_proxy_that_refuses_every_call_is_an_outage(tmp_path: Path) -> None:
-    """A web page of a proxy in place of Feishu's answer is waited out like a refusal of Feishu's own."""
-    closed, blocked = threading.Event(), []
-
-    def pass_on(inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
-        if not closed.is_set():
-            return inner.handle_request(request)
-        blocked.append(request)
-        return httpx.Response(403, html="<h1>Blocked</h1>")
-
-    pace = replace(QUICK, upload_in_all=0.2)
-    with BotUnderTest(folder=tmp_path, pace=pace, wrap_feishu=around(pass_on)) as bot:
-        text = meet(bot, closed.set, closed.clear, met=lambda _: len(blocked) >= 8)
-        assert "status 403 without a code" in text
 
 
 def pass_by(database: Database, seconds: float) -> None:
@@ -243,17 +189,8 @@ def test_one_of_several_processes_probes(database: Database) -> None:
     assert wait_left(database) == 0.0
 
 
-def test_another_refusal_ends_the_outage(database: Database) -> None:
-    outages = outages_in(database)
-    refuse(outages)
-    pass_by(database, 100.0)
-    with pytest.raises(FeishuError), outages.guard("reply"):
-        raise FeishuError("not in the group", call="reply", code=230002, action=FeishuAction.GIVE_UP)
-    assert current_outages(database) == []
-
-
 def test_an_end_that_cannot_be_stored_fails_no_call(database: Database, database_url: str) -> None:
-    """A call that has been made would be made again; the next probe ends the outage."""
+    """A call that has been made would be made again; the next probe ends the outage, be it refused otherwise."""
     outages = outages_in(database)
     refuse(outages)
     pass_by(database, 100.0)
@@ -262,8 +199,8 @@ def test_an_end_that_cannot_be_stored_fails_no_call(database: Database, database
         connection.execute(update(key_value).values(value=key_value.c.value))
     assert len(current_outages(database)) == 1
     pass_by(database, 100.0)
-    with outages.guard("reply"):
-        pass
+    with pytest.raises(FeishuError), outages.guard("reply"):
+        raise FeishuError("not in the group", call="reply", code=230002, action=FeishuAction.GIVE_UP)
     assert current_outages(database) == []
 
 
@@ -277,49 +214,34 @@ def test_an_outage_that_nobody_waits_for_is_not_reported(database: Database) -> 
     assert current_outages(database) == []
 
 
-AWAY = 120.0
-"""Seconds for which Feishu is away, at the pace of a real bot."""
+TRIES = 8
+"""More often than a real bot tries to send one answer while Feishu is away for two minutes."""
 
 RATE_CODES = {230020, 99991400}
 """What the platform answers to more than it allows."""
 
 
-@pytest.fixture
-def far_bot(tmp_path: Path) -> Iterator[tuple[BotUnderTest, Wire]]:
-    """A bot, and the line by which it reaches Feishu, which has the platform's own limits."""
+def test_messages_that_came_meanwhile_are_answered_in_their_order(tmp_path: Path) -> None:
+    """Twelve messages in three chats while Feishu is away for long: none is paid before, each is answered in order.
+
+    They all keep to the platform's own limits.
+    """
     feishu = FeishuStandIn(delivery=REDELIVERY)
     with Wire(int(feishu.origin.rpartition(":")[2])) as wire:
         variables = {"BOT_LIMITS_PENDING": "50", "FEISHU_DOMAIN": f"http://127.0.0.1:{wire.port}"}
         with BotUnderTest(folder=tmp_path, feishu=feishu, variables=variables) as bot:
-            yield bot, wire
+            users = [bot.new_user() for _ in range(3)]
+            wire.cut()
+            said = [[user.deliver() for _ in range(4)] for user in users]
+            wait_for(lambda: min(tries_of(bot, messages[0]) for messages in said) >= TRIES)
+            assert bot.glm.calls == []
+            wire.mend()
+            wait_for(lambda: all(is_final(feishu, message) for messages in said for message in messages))
+            for user, messages in zip(users, said, strict=True):
+                assert [answer.parent_id for answer in user.answers] == [one.message_id for one in messages]
+                assert {answer.color for answer in user.answers} == {"green"}
+            assert len(bot.glm.paid) == 12
             assert {call.code for call in feishu.calls} & RATE_CODES == set()
-
-
-def replied(bot: BotUnderTest, said: list[ChatMessage]) -> bool:
-    return all([header_color(one) for one in bot.feishu.replies(message.message_id)] == ["green"] for message in said)
-
-
-def test_messages_that_came_meanwhile_are_answered_in_their_order(far_bot: tuple[BotUnderTest, Wire]) -> None:
-    """Twelve messages in three chats while Feishu is away for long: none is paid before, each is answered in order."""
-    bot, wire = far_bot
-    users = [bot.new_user() for _ in range(3)]
-    wire.cut()
-    said = {user.chat_id: [user.deliver() for _ in range(4)] for user in users}
-    first = [messages[0] for messages in said.values()]
-    wait_for(lambda: min(tries_of(bot, message) for message in first) >= tries_in(AWAY))
-    assert bot.glm.calls == []
-    wire.mend()
-    wait_for(lambda: all(replied(bot, messages) for messages in said.values()))
-    for user in users:
-        assert [answer.parent_id for answer in user.answers] == [message.message_id for message in said[user.chat_id]]
-    assert len(bot.glm.paid) == 12
-
-
-def tries_in(seconds: float) -> int:
-    """How often a real bot tries to send one answer while Feishu is away for so long."""
-    pace = Timings()
-    waits = (min(pace.resend * 2**times, pace.resend_longest) for times in count())
-    return len(list(takewhile(lambda waited: waited <= seconds, accumulate(waits))))
 
 
 def tries_of(bot: BotUnderTest, message: ChatMessage) -> int:
@@ -350,10 +272,7 @@ def refusing_bot(folder: Path, path: str, wait: str, *, pace: Timings) -> BotUnd
     return BotUnderTest(folder=folder, pace=pace, wrap_glm=around(refuse), wrap_feishu=around(refuse))
 
 
-@pytest.mark.parametrize(
-    ("path", "wait"),
-    [("/images/generations", "3600"), ("/images/generations", "9" * 400), ("/reply", "1e9"), ("/images", "86400")],
-)
+@pytest.mark.parametrize(("path", "wait"), [("/images/generations", "3600"), ("/reply", "1e9"), ("/images", "86400")])
 def test_a_platform_cannot_hold_everybody(tmp_path: Path, path: str, wait: str) -> None:
     """However long it asks to wait, the call is made again within the bound, and nobody else waits."""
     with refusing_bot(tmp_path, path, wait, pace=replace(QUICK, backoff_in_all=0.5, reset_longest=0.3)) as bot:
@@ -372,4 +291,3 @@ def test_a_platforms_own_wait_goes_before_ours(tmp_path: Path, path: str) -> Non
         calls = {"/reply": "reply", "/images": "image"}
         made = bot.feishu.calls_named(calls[path]) if path in calls else user.posts(said)
         assert [call.at - said.created >= 1.0 for call in made] == [True]
-    assert Timings().reset_longest >= 60.0
