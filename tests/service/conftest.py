@@ -10,7 +10,6 @@ import pytest
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn
-from tests.service.webhook_client import WebhookClient, webhook_server
 from tests.support.bot_process import Cluster
 from tests.support.databases import postgres_database
 from tests.support.dsl import QUICK_CALL, REDELIVERY, BotUnderTest, Conversation
@@ -37,13 +36,6 @@ def bot(shared_bot: BotUnderTest) -> Iterator[BotUnderTest]:
 @pytest.fixture
 def user(bot: BotUnderTest) -> Conversation:
     return bot.new_user()
-
-
-@pytest.fixture(scope="session")
-def served() -> Iterator[WebhookClient]:
-    """A webhook with key and token, and no bot behind it."""
-    with webhook_server() as served:
-        yield served
 
 
 @pytest.fixture
