@@ -5,12 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import random
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from itertools import product
 from typing import Any
 
 import httpx
@@ -20,21 +18,10 @@ from hypothesis import strategies as st
 
 from bot.sandbox.feishu.delivery import encrypt, sign
 from bot.sandbox.http import shared_tls
-from tests.conftest import ENGINES
 from tests.support.databases import postgres_database
 from tests.support.dsl import BotUnderTest, Card, all_strings, wait_for
 from tests.unit.card_samples import elements
 from tests.unit.test_cards_valid import HOSTILE
-
-
-def runs(examples: int) -> settings:
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
-    )
-
 
 text = st.text(st.characters(exclude_categories=()))
 """Halves of surrogate pairs included."""
@@ -76,16 +63,29 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(name="bot", scope="module", params=ENGINES)
-def bot_(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
-    """One bot on each engine in turn; every example is another person. In the end nobody was pinged."""
-    with ExitStack() as stack:
-        variables = {"BOT_LIMITS_PER_DAY": "0"}
-        if request.param == "postgres":
-            variables["DATABASE_URL"] = stack.enter_context(postgres_database())
-        bot = stack.enter_context(BotUnderTest(folder=tmp_path_factory.mktemp("bot"), variables=variables))
+VARIABLES = {
+    **{f"BOT_LIMITS_{name}": "0" for name in ("PENDING", "WAITING", "PER_DAY", "IMAGES_PER_MONTH")},
+    "BOT_IMAGES_MODEL": "cogview-3-flash",
+    "BOT_IMAGES_SIZE": "512x512",
+}
+CARD_BYTES = 30 * 1024
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture(name="bot", scope="module")
+def bot_(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
+    """One bot on PostgreSQL, which takes less than SQLite does; every example is another person.
+
+    In the end nobody was pinged, and every version of every card is within the platform's size.
+    """
+    with (
+        postgres_database() as url,
+        BotUnderTest(folder=tmp_path_factory.mktemp("bot"), variables={**VARIABLES, "DATABASE_URL": url}) as bot,
+    ):
         yield bot
         assert bot.feishu.pings == []
+        versions = [version for message in bot.feishu.messages for version in message.versions]
+        assert all(len(version.encode()) < CARD_BYTES for version in versions)
 
 
 def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -95,7 +95,7 @@ def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(value, (*path, key))
 
 
-def pushed(bot: BotUnderTest, event_type: str, body: Any) -> int:
+def pushed(bot: BotUnderTest, event_type: str, body: Any) -> httpx.Response:
     header = {
         "event_id": secrets.token_hex(8),
         "event_type": event_type,
@@ -108,8 +108,7 @@ def pushed(bot: BotUnderTest, event_type: str, body: Any) -> int:
     content = json.dumps({"encrypt": encrypt(bot.feishu.encrypt_key, plain)}).encode()
     given = {"X-Lark-Request-Timestamp": "1700000000", "X-Lark-Request-Nonce": "n"}
     given["X-Lark-Signature"] = sign(bot.feishu.encrypt_key, timestamp="1700000000", nonce="n", body=content)
-    url = str(bot.feishu.webhook_url)
-    return httpx.post(url, content=content, headers=given, verify=shared_tls()).status_code
+    return httpx.post(str(bot.feishu.webhook_url), content=content, headers=given, verify=shared_tls())
 
 
 def with_value(event_type: str, place: tuple[Any, ...], value: Any) -> Any:
@@ -124,7 +123,11 @@ def with_value(event_type: str, place: tuple[Any, ...], value: Any) -> Any:
 PLACES = [(event_type, place) for event_type, body in BODIES.items() for place in places(body)]
 
 
-@runs(40)
+@settings(
+    max_examples=40,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(where=st.sampled_from(PLACES), value=anything)
 @example(where=("card.action.trigger", ("action", "value", "r")), value="r\x00")
 @example(where=("card.action.trigger", ("action", "value", "a")), value=[])
@@ -134,21 +137,19 @@ PLACES = [(event_type, place) for event_type, body in BODIES.items() for place i
 def test_one_value_of_another_kind(bot: BotUnderTest, where: tuple[str, tuple[Any, ...]], value: Any) -> None:
     """An authentic event in which one value is anything at all is acknowledged, and never a fault of the bot."""
     event_type, place = where
-    assert pushed(bot, event_type, with_value(event_type, place, value)) == 200
+    answer = pushed(bot, event_type, with_value(event_type, place, value))
+    assert answer.status_code == 200
+    assert isinstance(answer.json(), dict)
 
 
-IDS = [
-    (event_type, place)
-    for event_type, place in PLACES
-    if place[-1] in ("open_id", "message_id", "chat_id", "open_message_id", "open_chat_id") and "mentions" not in place
-]
+IDS = ("open_id", "message_id", "chat_id", "open_message_id", "open_chat_id")
 
 
 def test_an_id_longer_than_an_index_takes(bot: BotUnderTest, caplog: pytest.LogCaptureFixture) -> None:
     bot.wait_until_idle()
     before = len(bot.feishu.calls)
-    for event_type, place in IDS:
-        assert pushed(bot, event_type, with_value(event_type, place, secrets.token_hex(60_000))) == 200
+    for event_type, place in (one for one in PLACES if one[1][-1] in IDS and "mentions" not in one[1]):
+        assert pushed(bot, event_type, with_value(event_type, place, secrets.token_hex(60_000))).status_code == 200
     bot.wait_until_idle()
     assert len(bot.feishu.calls) == before
     assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []
@@ -162,78 +163,11 @@ def test_a_name_that_was_cut_within_an_emoji(bot: BotUnderTest) -> None:
     body["sender"]["sender_id"] = {"open_id": user.person}
     body["message"] |= {"message_id": said.message_id, "chat_id": user.chat_id}
     body["message"]["content"] = '{"text": "画 @_user_1 的头像"}'
-    assert pushed(bot, "im.message.receive_v1", body) == 200
+    assert pushed(bot, "im.message.receive_v1", body).status_code == 200
     user.wait_for_end(said)
     assert "Ada \ufffd 的头像" in all_strings(user.first_card)
 
 
-# From Default_Ignorable_Code_Point in Unicode's DerivedCoreProperties.txt, and two letters that look blank.
-IGNORABLE = st.sampled_from(
-    "\u00ad\u034f\u115f\u17b4\u180e\u200b\u200c\u200d\u200e\u2060\u2064\u2800\u3164\ufe0f\ufeff"
-)
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "r", "g", "e", "x"]), inner),
-    max_leaves=6,
-)
-
-
-@runs(8)
-@given(copies=st.lists(st.integers(1, 3), min_size=1, max_size=4), seed=st.integers(0, 2**32))
-def test_deliveries_in_any_order_and_number_pay_once_per_message(
-    bot: BotUnderTest, copies: list[int], seed: int
-) -> None:
-    user = bot.new_user()
-    sent = [user.send() for _ in copies]
-    events = [bot.feishu.event_of(message) for message, times in zip(sent, copies, strict=True) for _ in range(times)]
-    random.Random(seed).shuffle(events)  # noqa: S311 - an order, not a secret
-    for number, event in enumerate(events):
-        header = {**event["header"], "event_id": f"{event['header']['event_id']}-{number}"}
-        bot.feishu.push({**event, "header": header})
-    for message in sent:
-        bot.wait_until_idle(message)
-    assert [len(user.posts(message)) for message in sent] == [1] * len(sent)
-    assert len(user.answers) == len(sent)
-
-
-@runs(8)
-@given(value=VALUES, form=st.none() | st.dictionaries(st.sampled_from(["prompt", "size", "n"]), st.text(max_size=20)))
-def test_a_button_payload_of_any_shape_is_answered_and_pays_nothing(
-    bot: BotUnderTest, value: Any, form: dict[str, str] | None
-) -> None:
-    """A forged press gets an answer of the platform's form, and no paid call."""
-    user = bot.new_user()
-    card = user.ask("/help")
-    before = len(bot.glm.calls)
-    bot.feishu.press(card.message_id, user.person, value={"a": "x"})
-    genuine = bot.last_press.event
-    action = {**genuine["event"]["action"], "value": value, "form_value": form}
-    header = {**genuine["header"], "event_id": f"forged-{card.message_id}", "token": bot.feishu.verification_token}
-    attempt = bot.feishu.push({**genuine, "header": header, "event": {**genuine["event"], "action": action}})
-    bot.wait_until_idle()
-    assert (attempt.outcome, attempt.status) == ("acknowledged", 200)
-    assert isinstance(json.loads(attempt.body), dict)
-    assert len(bot.glm.calls) == before
-
-
-@runs(10)
-@given(
-    text=st.sampled_from(["/help", "帮助", "取消", "/sizes", "额度", " \n\t\u3000"]),
-    junk=st.lists(st.tuples(st.integers(0, 8), IGNORABLE), min_size=1, max_size=4),
-)
-def test_invisible_characters_never_turn_a_command_or_nothing_into_a_prompt(
-    bot: BotUnderTest, text: str, junk: list[tuple[int, str]]
-) -> None:
-    for place, character in junk:
-        text = text[:place] + character + text[place:]
-    user = bot.new_user()
-    sent = user.send(text)
-    bot.wait_until_idle(sent)
-    assert len(user.answers) == 1
-    assert user.posts(sent) == []
-
-
-CARD_BYTES = 30 * 1024
 EVERYBODY = "<at id=all></at>"
 
 AS_TYPED = [
@@ -247,31 +181,14 @@ AS_TYPED = [
     "一只猫\n\n  缩进\t制表\n结束",
     "写着 \"营业中\" 和 '打烊' 的两块牌子 \\n \\u0000",
     "一只猫，参考 https://example.com/a?b=c&d=e#f 和 and/or 24/7",
+    "龙\u202egnp.exe",
+    "猫\x00\x1b[31m\x7f狗",
+    "a\u2066b\u2069c",
     "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢",
 ]
 
 INVISIBLE = dict.fromkeys(map(ord, "\u034f\u200f\u202e\u2066\u2069\x00\x01\x1b\x7f"))
 """Characters that nobody sees, which reach neither the platform nor the card."""
-
-CHANGED = [
-    # Feishu itself writes an address in a text as such a link.
-    ("[点我](https://example.com) **粗**", "点我 **粗**"),
-    *((text, text.translate(INVISIBLE)) for text in ("龙\u202egnp.exe", "猫\x00\x1b[31m\x7f狗", "a\u2066b\u2069c")),
-]
-"""What is typed, and what the platform gets and the card shows."""
-
-VARIABLES = {
-    **{f"BOT_LIMITS_{name}": "0" for name in ("PENDING", "WAITING", "PER_DAY", "IMAGES_PER_MONTH")},
-    "BOT_IMAGES_MODEL": "cogview-3-flash",
-    "BOT_IMAGES_SIZE": "512x512",
-}
-
-
-def check_harmless(bot: BotUnderTest) -> None:
-    """Nobody was pinged, and every version of every card is within the platform's size."""
-    assert bot.feishu.pings == []
-    versions = [version for message in bot.feishu.messages for version in message.versions]
-    assert all(len(version.encode()) < CARD_BYTES for version in versions)
 
 
 def answers_to(bot: BotUnderTest, texts: list[str], *, kind: str = "p2p") -> list[Card]:
@@ -280,11 +197,8 @@ def answers_to(bot: BotUnderTest, texts: list[str], *, kind: str = "p2p") -> lis
     for user, text in zip(users, texts, strict=True):
         user.send(f"/draw {text}")
     wait_for(lambda: all(user.answers for user in users) and bot.idle, timeout=60)
-    cards = []
-    for user in users:
-        (card,) = user.answers
-        cards.append(card)
-    return cards
+    assert [len(user.answers) for user in users] == [1] * len(texts)
+    return [user.answers[0] for user in users]
 
 
 def markdown(card: Any) -> str:
@@ -292,21 +206,21 @@ def markdown(card: Any) -> str:
     return json.dumps([one for one in elements(card) if one["tag"] == "markdown"], ensure_ascii=False)
 
 
-def test_what_was_typed_is_drawn_and_shown(tmp_path: Path, database_url: str) -> None:
+def test_what_was_typed_is_drawn_and_shown(bot: BotUnderTest) -> None:
     """Markup, JSON, templates and every script reach the platform and the card as plain text."""
-    table = [(text, text.translate(INVISIBLE)) for text in AS_TYPED] + CHANGED
-    with BotUnderTest(folder=tmp_path, variables={**VARIABLES, "DATABASE_URL": database_url}) as bot:
-        cards = [json.loads(card.content) for card in answers_to(bot, [typed for typed, _ in table])]
-        for (_, shown), card in zip(table, cards, strict=True):
-            assert {"tag": "plain_text", "content": shown} in list(elements(card))
-            assert EVERYBODY not in markdown(card)
-        assert sorted(bot.paid_prompts) == sorted(shown for _, shown in table)
-        check_harmless(bot)
+    table = [(text, text.translate(INVISIBLE)) for text in AS_TYPED]
+    # Feishu itself writes an address in a text as such a link.
+    table.append(("[点我](https://example.com) **粗**", "点我 **粗**"))
+    before = len(bot.paid_prompts)
+    cards = [json.loads(card.content) for card in answers_to(bot, [typed for typed, _ in table])]
+    for (_, shown), card in zip(table, cards, strict=True):
+        assert {"tag": "plain_text", "content": shown} in list(elements(card))
+        assert EVERYBODY not in markdown(card)
+    assert sorted(bot.paid_prompts[before:]) == sorted(shown for _, shown in table)
 
 
-@pytest.mark.parametrize("fault", ["card_bad", "sensitive", "too_long"])
-def test_a_card_that_was_refused_turns_into_harmless_text(bot: BotUnderTest, fault: str) -> None:
-    for on in ("reply", "patch"):
+def test_a_card_that_was_refused_turns_into_harmless_text(bot: BotUnderTest) -> None:
+    for fault, on in product(("card_bad", "sensitive", "too_long"), ("reply", "patch")):
         bot.feishu.faults.arm(fault, on=on)
         user = bot.new_user(kind="group")
         user.send(f'一只猫 {EVERYBODY} <at user_id="all">所有人</at> &lt;at user_id="all"&gt; &#60;at id=all&#62;')
