@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,14 +15,13 @@ from sqlalchemy import func, select, update
 from bot.db.database import Database, lock_admissions, read_url
 from bot.db.reports import is_idle
 from bot.db.requests import RequestStore, cancel, cancel_recalled
-from bot.db.tables import NewRequest, fingerprint, generations, requests
+from bot.db.tables import fingerprint, generations, requests
 from bot.errors import DatabaseUnavailable
 from bot.models import Command, ImagePrompt, ParsedMessage
 from bot.sandbox.feishu.delivery import Attempt, RetrySchedule
-from bot.sandbox.feishu.state import ChatMessage
 from bot.service.requests import SubmitResult
 from tests.support.builders import LEASE, accept, arrival, change, count_rows, reception_of
-from tests.support.dsl import DEADLINE, REDELIVERY, BotUnderTest, Conversation, header_color, wait_for
+from tests.support.dsl import DEADLINE, REDELIVERY, BotUnderTest, wait_for
 
 
 @pytest.fixture
@@ -35,32 +34,17 @@ def deliveries_of(bot: BotUnderTest) -> list[Attempt]:
     return [attempt for attempt in bot.feishu.attempts if attempt.outcome == "acknowledged"]
 
 
-def once(bot: BotUnderTest, user: Conversation, said: ChatMessage) -> None:
-    """One call was paid and one card stands under the message; a later message brings no second one either."""
-    user.wait_for_end(said)
-    later = user.send()
-    user.wait_for_end(later)
-    bot.wait_until_idle()
-    assert len(user.posts(said)) == 1
-    assert [header_color(reply) for reply in bot.feishu.replies(said.message_id)] == ["green"]
-    assert len(user.answers) == 2
-
-
-@pytest.mark.parametrize(
-    "delivery",
-    [
-        pytest.param(RetrySchedule(in_parallel=4), id="four at the same moment"),
-        pytest.param(RetrySchedule(in_parallel=4, duplicates=4, new_event_id=True), id="all of it"),
-    ],
-)
-def test_a_message_delivered_more_than_once_is_answered_once(bot: BotUnderTest, delivery: RetrySchedule) -> None:
-    copies = delivery.in_parallel + delivery.duplicates
-    bot.feishu.delivery = delivery
+def test_a_message_delivered_more_than_once_is_answered_once(bot: BotUnderTest) -> None:
+    """Four times at the same moment, and four times more under ids of their own."""
+    bot.feishu.delivery = RetrySchedule(in_parallel=4, duplicates=4, new_event_id=True)
     user = bot.new_user()
     said = user.send()
-    wait_for(lambda: len(deliveries_of(bot)) == copies)
+    wait_for(lambda: len(deliveries_of(bot)) == 8)
     bot.feishu.delivery = REDELIVERY
-    once(bot, user, said)
+    user.assert_one_image(said)
+    # Nor is there a second answer after a later message.
+    user.ask()
+    user.assert_one_image(said)
 
 
 def test_an_acknowledgement_that_comes_too_late(bot: BotUnderTest) -> None:
@@ -76,53 +60,26 @@ def test_an_acknowledgement_that_comes_too_late(bot: BotUnderTest) -> None:
         bot.feishu.delivery = replace(REDELIVERY, answer_seconds=DEADLINE)
     wait_for(lambda: len(deliveries_of(bot)) == 1)
     assert [one.outcome for one in bot.feishu.attempts][:2] == ["late", "late"]
-    once(bot, user, said)
-
-
-def hold_deliveries(bot: BotUnderTest) -> str | None:
-    """Lets each event be tried once, in vain; gives the address at which the bot takes them."""
-    address, bot.feishu.webhook_url = bot.feishu.webhook_url, None
-    bot.feishu.delivery = replace(REDELIVERY, ladder=())
-    return address
-
-
-def test_a_message_delivered_again_after_a_restart_is_answered_once(bot: BotUnderTest, user: Conversation) -> None:
-    said = user.send()
-    user.wait_for_end(said)
-    (first,) = deliveries_of(bot)
-    bot.stop()
-    bot.start()
-    header = {**first.event["header"], "token": bot.feishu.verification_token}
-    for event_id in (header["event_id"], "another"):
-        again = bot.feishu.push({**first.event, "header": {**header, "event_id": event_id}})
-        assert again.outcome == "acknowledged"
-    once(bot, user, said)
-
-
-EVENTS = ("im.message.recalled_v1", "im.message.receive_v1")
-RACES = 8
+    user.assert_one_image(said)
+    # Nor is there a second answer after a later message.
+    user.ask()
+    user.assert_one_image(said)
 
 
 def test_a_recall_that_overtakes_its_message(bot: BotUnderTest) -> None:
     """Where the recall is delivered first, its message is acknowledged, and nothing is paid, made or said."""
-    feishu, user, address = bot.feishu, bot.new_user(), hold_deliveries(bot)
+    feishu, user, address = bot.feishu, bot.new_user(), bot.feishu.webhook_url
+    # The message is delivered once, in vain.
+    feishu.webhook_url, feishu.delivery = None, replace(REDELIVERY, ladder=())
     said = user.send()
     wait_for(lambda: len(feishu.attempts) == 1)
     feishu.webhook_url, feishu.delivery = address, REDELIVERY
     user.recall(said)
     feishu.push(feishu.event_of(said))
-    assert [one.event_type for one in feishu.attempts][1:] == [*EVENTS]
+    assert [one.event_type for one in feishu.attempts][1:] == ["im.message.recalled_v1", "im.message.receive_v1"]
     later = user.ask()
     assert user.posts(said) == []
     assert [(one.parent_id, one.color) for one in user.answers] == [(later.parent_id, "green")]
-
-
-def test_a_recall_is_remembered_once_and_ended(database: Database) -> None:
-    assert [cancel_recalled(database, "om_1") for _ in range(2)] == [0, 0]
-    assert accept(database, "om_1", count=4).outcome == "repeated"
-    assert RequestStore(database, "me").due_requests(limit=10) == []
-    assert is_idle(database)
-    assert accept(database, "om_2").outcome == "accepted"
 
 
 def test_recalls_of_other_messages_do_not_pile_up(database: Database) -> None:
@@ -158,21 +115,21 @@ def test_a_recall_while_the_answer_is_being_sent(database: Database, *, tried: b
 
 
 def test_a_copy_that_is_accepted_at_the_same_moment_as_the_recall(database: Database) -> None:
-    for race in range(RACES):
-        accept(database, f"om_{race}")
-        start = threading.Barrier(2)
-        copy = replace(arrival(f"press:{race}"), source=f"om_{race}")
+    start = threading.Barrier(2)
 
-        def recall(message_id: str = f"om_{race}", start: threading.Barrier = start) -> None:
-            start.wait()
-            cancel_recalled(database, message_id)
+    def recall(message_id: str) -> None:
+        start.wait()
+        cancel_recalled(database, message_id)
 
-        def press(copy: NewRequest = copy, start: threading.Barrier = start) -> None:
-            start.wait()
-            reception_of(database).submit(copy, ImagePrompt(prompt="一座灯塔"))
+    def press(message_id: str) -> None:
+        start.wait()
+        copy = replace(arrival(f"press:{message_id}"), source=message_id)
+        reception_of(database).submit(copy, ImagePrompt(prompt="一座灯塔"))
 
-        with ThreadPoolExecutor(2) as pool:
-            for done in [pool.submit(act) for act in (recall, press)]:
+    with ThreadPoolExecutor(2) as pool:
+        for race in range(8):
+            accept(database, f"om_{race}")
+            for done in [pool.submit(act, f"om_{race}") for act in (recall, press)]:
                 done.result()
     with database.read() as connection:
         assert set(connection.scalars(select(requests.c.prompt))) == {""}
@@ -183,26 +140,14 @@ CAT = ImagePrompt(prompt="一只猫")
 SAME = fingerprint("ou_ann", "oc_1", "一只猫")
 
 
-@pytest.fixture
-def processes(database_url: str) -> Iterator[list[Database]]:
-    found = [Database(read_url(database_url)) for _ in range(4)]
-    yield found
-    for one in found:
-        one.close()
-
-
 def submit(database: Database, key: str, message: ParsedMessage = CAT, *, same: str = SAME) -> SubmitResult:
     """A message, or with another key a press, with this fingerprint."""
     new = replace(arrival(key), fingerprint=same)
     return reception_of(database).submit(new, message, store_rejected=not key.startswith("press:"))
 
 
-def age(database: Database, seconds: float) -> None:
-    change(database, update(requests).values(accepted_at=requests.c.accepted_at - seconds))
-
-
 @pytest.mark.parametrize("key", ["om_{}", "press:{}"])
-def test_same_request_to_several_processes_at_once_is_one(processes: list[Database], key: str) -> None:
+def test_same_request_to_several_processes_at_once_is_one(database_url: str, key: str) -> None:
     """Of four at the same moment one is accepted; a message leaves an offer behind, a press nothing."""
     start = threading.Barrier(4)
 
@@ -213,7 +158,8 @@ def test_same_request_to_several_processes_at_once_is_one(processes: list[Databa
             with suppress(DatabaseUnavailable):
                 return submit(processes[number], key.format(number))
 
-    with ThreadPoolExecutor(4) as pool:
+    with ExitStack() as stack, ThreadPoolExecutor(4) as pool:
+        processes = [stack.enter_context(closing(Database(read_url(database_url)))) for _ in range(4)]
         found = list(pool.map(submit_one, range(4)))
     assert sorted(one.outcome for one in found) == ["accepted", "duplicate", "duplicate", "duplicate"]
     assert [one.request_id is None for one in found if one.outcome == "duplicate"] == [key.startswith("press")] * 3
@@ -221,21 +167,22 @@ def test_same_request_to_several_processes_at_once_is_one(processes: list[Databa
 
 @pytest.mark.parametrize(("key", "seconds"), [("om_{}", 10), ("press:{}", 3)])
 def test_after_a_moment_it_is_another_request(database: Database, key: str, seconds: float) -> None:
+    older = update(requests).values(accepted_at=requests.c.accepted_at - seconds / 2)
     assert submit(database, key.format(1)).outcome == "accepted"
-    age(database, seconds / 2)
+    change(database, older)
     assert submit(database, key.format(2)).outcome == "duplicate"
-    age(database, seconds / 2)
+    change(database, older)
     assert submit(database, key.format(3)).outcome == "accepted"
 
 
-def test_delivered_again_is_no_double(database: Database) -> None:
+def test_what_is_no_double(database: Database) -> None:
+    """What is delivered again is known; another chat makes another request; a free button is pressed once too."""
+    form = Command(name="form", argument="r1")
     assert [submit(database, "om_1").outcome for _ in range(2)] == ["accepted", "repeated"]
     assert [submit(database, "om_2").outcome for _ in range(2)] == ["duplicate", "repeated"]
-
-
-def test_other_fingerprint_or_person_is_another_request(database: Database) -> None:
-    assert submit(database, "om_1").outcome == "accepted"
-    assert submit(database, "om_2", same=fingerprint("ou_ann", "oc_2", "一只猫")).outcome == "accepted"
+    assert submit(database, "om_3", same=fingerprint("ou_ann", "oc_2", "一只猫")).outcome == "accepted"
+    pressed = [submit(database, f"press:{number}", form, same="of a form").outcome for number in (1, 2)]
+    assert pressed == ["accepted", "duplicate"]
 
 
 def test_what_has_ended_is_made_again(database: Database) -> None:
@@ -245,8 +192,3 @@ def test_what_has_ended_is_made_again(database: Database) -> None:
     assert submit(database, "om_2").outcome == "accepted"
     cancel_recalled(database, "om_2")
     assert submit(database, "om_3").outcome == "accepted"
-
-
-def test_double_press_of_a_free_button_is_one(database: Database) -> None:
-    form = Command(name="form", argument="r1")
-    assert [submit(database, f"press:{number}", form).outcome for number in (1, 2)] == ["accepted", "duplicate"]
