@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
-from signal import SIGCONT, SIGHUP, SIGSTOP
+from signal import SIGHUP
 
 import httpx
 import pytest
@@ -32,14 +31,11 @@ from tests.support.dsl import (
     wait_for,
 )
 from tests.support.forkserver import RunningCommand, running_command
-from tests.support.proxy import TlsProxy
 
 SOON = {"ReconnectCount": -1, "ReconnectInterval": 0.1, "ReconnectNonce": 0.05, "PingInterval": 0.1}
 """What the platform wants of its clients here, in seconds."""
 
 NEW_SECRET, NEW_KEY = "another-not-real-secret", "other.not-a-real-key"
-
-Start = Callable[..., BotProcess]
 
 
 @pytest.fixture
@@ -58,20 +54,11 @@ def variables(feishu: ConnectedStandIn, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def start(feishu: ConnectedStandIn, glm: GlmStandIn, variables: dict[str, str]) -> Iterator[Start]:
-    """Starts a bot in a process of its own and waits until it is connected; ends them all."""
-    nodes: list[BotProcess] = []
-
-    def begin(**more: str) -> BotProcess:
-        before = feishu.line.opened
-        plan = ProcessSpec(role="connected", variables={**variables, **more}, glm=glm.origin, pace=PACE)
-        nodes.append(BotProcess(plan))
-        wait_for(lambda: feishu.line.opened > before)
-        return nodes[-1]
-
-    yield begin
-    for node in nodes:
-        node.kill()
+def node(feishu: ConnectedStandIn, glm: GlmStandIn, variables: dict[str, str]) -> Iterator[BotProcess]:
+    """A bot in a process of its own, which is connected."""
+    with BotProcess(ProcessSpec(role="connected", variables=variables, glm=glm.origin, pace=PACE)) as node:
+        wait_for(lambda: feishu.line.opened == 1)
+        yield node
 
 
 def connect(variables: dict[str, str], *options: str) -> AbstractContextManager[RunningCommand]:
@@ -79,19 +66,8 @@ def connect(variables: dict[str, str], *options: str) -> AbstractContextManager[
     return running_command(main, "connect", *options, variables=variables, folder=Path(variables["BOT_DATA_DIR"]))
 
 
-def hang_up(running: RunningCommand, *, words: str) -> None:
-    """Sends SIGHUP and waits for what the process says about it."""
-    running.send(SIGHUP)
-    wait_for(lambda: words in running.log)
-
-
 def ask(feishu: ConnectedStandIn, text: str = "一只橘猫") -> ChatMessage:
     return feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=text)
-
-
-def wait_for_answer(feishu: ConnectedStandIn) -> None:
-    said = ask(feishu, "/help")
-    wait_for(lambda: len(feishu.replies(said.message_id)) == 1)
 
 
 def colors(feishu: ConnectedStandIn, said: ChatMessage) -> list[str | None]:
@@ -103,10 +79,9 @@ def readiness(node: BotProcess) -> tuple[int, str]:
     return answer.status_code, answer.text.strip()
 
 
-def test_a_prompt_and_a_press(feishu: ConnectedStandIn, glm: GlmStandIn, start: Start) -> None:
+def test_a_prompt_and_a_press(feishu: ConnectedStandIn, glm: GlmStandIn, node: BotProcess) -> None:
     """A prompt becomes a card, in parts if it is long, and a press on it is answered with a toast and a new card."""
     feishu.line.part_bytes = 200
-    node = start()
     said = ask(feishu)
     wait_for(lambda: is_final(feishu, said))
     assert colors(feishu, said) == ["green"]
@@ -121,24 +96,8 @@ def test_a_prompt_and_a_press(feishu: ConnectedStandIn, glm: GlmStandIn, start: 
     assert httpx.post(f"{node.address}/webhook/event", trust_env=False, timeout=DEADLINE).status_code == 404
 
 
-def test_silence_brings_the_message_again(feishu: ConnectedStandIn, glm: GlmStandIn, start: Start) -> None:
-    """A bot that stands still and answers nothing in time gets the message again, and replies once."""
-    feishu.delivery = replace(feishu.delivery, answer_seconds=0.2)
-    node = start()
-    node.send(SIGSTOP)
-    said = ask(feishu)
-    wait_for(lambda: len(feishu.attempts) >= 2)
-    assert {attempt.outcome for attempt in feishu.attempts} == {"late"}
-    feishu.delivery = replace(feishu.delivery, answer_seconds=DEADLINE)
-    node.send(SIGCONT)
-    wait_for(lambda: is_final(feishu, said))
-    assert colors(feishu, said) == ["green"]
-    assert len(posts_of(glm, said)) == 1
-
-
-def test_a_cut_connection_is_made_again(feishu: ConnectedStandIn, start: Start) -> None:
+def test_a_cut_connection_is_made_again(feishu: ConnectedStandIn, node: BotProcess) -> None:
     """While there is none, ``/readyz`` says so; what was written meanwhile is delivered and answered afterwards."""
-    node = start()
     wait_for(lambda: readiness(node)[0] == 200)
     feishu.line.away = True
     feishu.line.cut()
@@ -153,16 +112,6 @@ def test_a_cut_connection_is_made_again(feishu: ConnectedStandIn, start: Start) 
     wait_for(lambda: readiness(node)[0] == 200)
 
 
-def test_the_command_answers_and_leaves_when_told(feishu: ConnectedStandIn, variables: dict[str, str]) -> None:
-    """Without a key of events it answers, and ends with 0 at SIGTERM; its log holds neither secret nor ticket."""
-    with connect(variables) as running:
-        wait_for_answer(feishu)
-        assert running.leave() == 0, running.log
-        assert "shutting down command=connect" in running.log
-        assert [word for word in (feishu.app_secret, "ticket=") if word in running.log] == []
-    assert feishu.line.open == 0
-
-
 def test_a_refused_secret_is_named(feishu: ConnectedStandIn, variables: dict[str, str]) -> None:
     """A wrong secret ends the command with one sentence that names the variables, and not with further attempts."""
     with connect({**variables, "FEISHU_APP_SECRET": "wrong-secret"}) as running:
@@ -174,33 +123,33 @@ def test_a_refused_secret_is_named(feishu: ConnectedStandIn, variables: dict[str
     assert feishu.line.asked == 1
 
 
-def test_it_greets_a_person_once(feishu: ConnectedStandIn, variables: dict[str, str]) -> None:
-    """The welcome card comes unasked, with three examples to press, and no other one at a restart."""
+def test_it_greets_a_person_once_and_answers_until_it_is_told_to_leave(
+    feishu: ConnectedStandIn, variables: dict[str, str]
+) -> None:
+    """The welcome card comes unasked, with three examples to press, and no other one at a restart.
+
+    It needs no key of events, ends with 0 at SIGTERM, and its log holds neither secret nor ticket.
+    """
     for _ in range(2):
         with connect(variables, "--greet", "ou_lin") as running:
             wait_for(lambda: feishu.line.open and feishu.messages)
-            wait_for_answer(feishu)
+            said = ask(feishu, "/help")
+            wait_for(lambda said=said: len(feishu.replies(said.message_id)) == 1)  # type: ignore[misc]
             assert running.leave() == 0, running.log
+            assert "shutting down command=connect" in running.log
+            assert [word for word in (feishu.app_secret, "ticket=") if word in running.log] == []
+    assert feishu.line.open == 0
     unasked = [one for one in feishu.messages if one.sender == feishu.app_id and one.parent_id is None]
     assert [one.chat_id for one in unasked] == ["oc_direct_lin"]
     buttons = [one for one in card_actions(feishu, unasked[0].message_id) if one.tag == "button"]
     assert [one.value["a"] for one in buttons] == ["example"] * 3
 
 
-def test_all_of_it_goes_through_the_proxy(feishu: ConnectedStandIn, variables: dict[str, str], tmp_path: Path) -> None:
-    feishu.line.origin = "wss://line.feishu.test"
-    ports = {"open.feishu.test": int(feishu.origin.rpartition(":")[2]), "line.feishu.test": feishu.line.listen()}
-    with TlsProxy(ports, folder=tmp_path) as proxy:
-        named = {"ALL_PROXY": proxy.url, "NO_PROXY": "localhost,fe80::/10", "SSL_CERT_FILE": str(proxy.authority)}
-        with connect({**variables, **named, "FEISHU_DOMAIN": "https://open.feishu.test"}) as running:
-            wait_for_answer(feishu)
-            assert running.leave() == 0, running.log
-    assert set(proxy.asked) == {"open.feishu.test:443", "line.feishu.test:443"}
-
-
-def write_dotenv(folder: Path, **values: str) -> None:
-    text = "".join(f"{name}={value}\n" for name, value in values.items())
-    (folder / ".env").write_text(text, encoding="utf-8")
+def hang_up(running: RunningCommand, dotenv: Path, text: str, *, words: str) -> None:
+    """Writes ``.env``, sends SIGHUP and waits for what the process says about it."""
+    dotenv.write_text(text, encoding="utf-8")
+    running.send(SIGHUP)
+    wait_for(lambda: words in running.log)
 
 
 def test_a_hangup_rereads_the_secrets(feishu: ConnectedStandIn, variables: dict[str, str], tmp_path: Path) -> None:
@@ -208,20 +157,18 @@ def test_a_hangup_rereads_the_secrets(feishu: ConnectedStandIn, variables: dict[
 
     A mistake in the file is logged and the old secrets stay; a terminal that closes does no harm.
     """
-    write_dotenv(tmp_path, FEISHU_APP_SECRET=feishu.app_secret, ZHIPU_API_KEY="test.not-a-real-key")
+    dotenv = tmp_path / ".env"
+    dotenv.write_text(f"FEISHU_APP_SECRET={feishu.app_secret}\nZHIPU_API_KEY=test.not-a-real-key\n", encoding="utf-8")
     with connect(variables) as running:
         wait_for(lambda: feishu.line.opened == 1)
-        (tmp_path / ".env").write_text("no line of a file of variables\n", encoding="utf-8")
-        hang_up(running, words="secrets not reread")
-        write_dotenv(tmp_path, FEISHU_APP_SECRET="another-refused-secret", ZHIPU_API_KEY="密钥")
-        hang_up(running, words="ZHIPU_API_KEY")
+        hang_up(running, dotenv, "no line of a file of variables\n", words="secrets not reread")
+        hang_up(running, dotenv, "FEISHU_APP_SECRET=refused-secret\nZHIPU_API_KEY=密钥\n", words="ZHIPU_API_KEY")
         feishu.line.cut()
         wait_for(lambda: feishu.line.opened == 2)
         feishu.line.app_secret = NEW_SECRET
-        write_dotenv(tmp_path, FEISHU_APP_SECRET=NEW_SECRET, ZHIPU_API_KEY=NEW_KEY)
-        hang_up(running, words="secrets reread changed=ZHIPU_API_KEY,FEISHU_APP_SECRET")
-        (tmp_path / ".env").unlink()
-        hang_up(running, words="secrets reread changed=none")
+        new = f"FEISHU_APP_SECRET={NEW_SECRET}\nZHIPU_API_KEY={NEW_KEY}\n"
+        hang_up(running, dotenv, new, words="secrets reread changed=ZHIPU_API_KEY,FEISHU_APP_SECRET")
+        hang_up(running, dotenv, "", words="secrets reread changed=none")
         feishu.line.cut()
         wait_for(lambda: feishu.line.opened == 3)
         assert running.leave() == 0
