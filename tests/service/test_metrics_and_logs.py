@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +19,9 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from sqlalchemy import text, update
-from sqlalchemy.exc import ProgrammingError
 
 from bot.cli.check_local import check_bot_findings
-from bot.db.database import NOW, Database
+from bot.db.database import NOW, Database, read_url
 from bot.db.reports import Reports
 from bot.db.tables import generations, key_value, requests
 from bot.db.usage import ApiUsageCounter, add_usage
@@ -33,6 +33,7 @@ from bot.settings import load
 from bot.timings import BillingPeriods
 from bot.web.routes import EventEndpoint
 from tests.support.builders import accept, change, limits_of
+from tests.support.databases import sqlite_database
 from tests.support.dsl import QUICK, BotUnderTest, Conversation, plain_text, variables_for, wait_for
 from tests.support.logs import written
 
@@ -197,15 +198,16 @@ def test_calls_of_several_processes_add_up(database: Database) -> None:
         assert [calls.of_month() for calls in both] == [100, 100]
 
 
-def test_calls_that_could_not_be_stored_are_kept_for_the_next_time(database: Database) -> None:
-    calls = ApiUsageCounter(database=database, periods=PERIODS)
-    change(database, text("ALTER TABLE monthly_usage RENAME TO away"))
-    calls.count("reply")
-    with pytest.raises((DatabaseUnavailable, ProgrammingError)):
+def test_calls_that_could_not_be_stored_are_kept_for_the_next_time(tmp_path: Path) -> None:
+    with closing(Database(read_url(sqlite_database(tmp_path)))) as database:
+        calls = ApiUsageCounter(database=database, periods=PERIODS)
+        change(database, text("ALTER TABLE monthly_usage RENAME TO away"))
+        calls.count("reply")
+        with pytest.raises(DatabaseUnavailable):
+            calls.store()
+        change(database, text("ALTER TABLE away RENAME TO monthly_usage"))
         calls.store()
-    change(database, text("ALTER TABLE away RENAME TO monthly_usage"))
-    calls.store()
-    assert ApiUsageCounter(database=database, periods=PERIODS).of_month() == 1
+        assert ApiUsageCounter(database=database, periods=PERIODS).of_month() == 1
 
 
 def test_the_number_of_labels_is_bounded() -> None:

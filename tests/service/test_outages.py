@@ -117,19 +117,6 @@ def test_an_original_waits_too(bot: BotUnderTest, user: Conversation) -> None:
     wait_for(lambda: [answer.msg_type for answer in user.answers] == ["interactive", "file"])
 
 
-def test_an_outage_outlives_the_process(tmp_path: Path) -> None:
-    with BotUnderTest(folder=tmp_path) as bot:
-        user = bot.new_user()
-        bot.feishu.faults.arm("feishu_230006", on="image", times=None)
-        said = user.send()
-        wait_for(lambda: refused(bot, "image") >= 2)
-        bot.stop()
-        bot.start()
-        wait_for(lambda: "230006" in bot.readiness[1])
-        bot.feishu.faults.disarm()
-        user.assert_one_image(said)
-
-
 def pass_by(database: Database, seconds: float) -> None:
     change(database, update(timers).values(next_at=timers.c.next_at - seconds))
 
