@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from bot.db.database import Database
-from bot.db.generations import GenerationStore
+from bot.db.generations import GenerationStore, QueuedGeneration
 from bot.db.requests import MOST_PATCHES, RequestStore
 from bot.db.tables import generations, last_served, requests
 from bot.models import ImagePrompt, State
-from bot.worker.request_renderer import QueueReader
+from bot.worker.request_renderer import QueueReader, fair_order
 from tests.support.builders import accept, answer, arrival, change, reception_of
 
 USERS = ("ou_ann", "ou_bob", "ou_cai", "ou_dou", "ou_eve")
 HOUR = 3600.0
 """Longer than any test, so that no slot is free for having been held too long."""
+
+
+@given(steps=st.lists(st.sampled_from([*USERS, "serve"]), max_size=80))
+def test_whoever_waits_is_passed_once_by_each_other_person(steps: list[str]) -> None:
+    """While somebody waits, nobody else gets two slots between two of theirs, whoever comes meanwhile."""
+    waiting: list[QueuedGeneration] = []
+    served: dict[str, float] = {}
+    passed: dict[str, Counter[str]] = {}
+    for moment, step in enumerate(steps, 1):
+        if step != "serve":
+            name, at = f"g{moment}", (float(moment), 0)
+            waiting.append(QueuedGeneration(generation_id=name, request_id=name, sender=step, arrival=at))
+        elif waiting:
+            first = fair_order(waiting, served)[0]
+            waiting.remove(first)
+            served[first.sender] = float(moment)
+            passed = {one.sender: passed.get(one.sender, Counter()) for one in waiting}
+            passed[first.sender] = Counter()
+            for user in passed.keys() - {first.sender}:
+                passed[user][first.sender] += 1
+                assert passed[user][first.sender] == 1, f"{user} was passed twice by {first.sender}"
 
 
 def test_the_slot_goes_to_whom_the_line_says(database: Database) -> None:
