@@ -67,12 +67,6 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def empty_postgres_url() -> Iterator[str]:
-    with postgres_database(empty=True) as url:
-        yield url
-
-
-@pytest.fixture
 def postgres_cluster(postgres_url: str, feishu: FeishuStandIn, glm: GlmStandIn, tmp_path: Path) -> Iterator[Cluster]:
     with Cluster(folder=tmp_path, url=postgres_url, glm=glm, feishu=feishu) as cluster:
         yield cluster

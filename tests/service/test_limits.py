@@ -180,13 +180,6 @@ def test_a_budget_of_a_person_or_a_chat(database: Database, kind: str, limit: di
     assert (view.name, round(view.used, 2)) == (f"budget_{kind}{unit}", 2 if unit else 0.2)
 
 
-def test_a_budget_starts_anew_with_the_month(database: Database) -> None:
-    budgets = {"ou_ann": Budget(who="ou_ann", images=1)}
-    november, december = (replace(team_at(*day), budgets=budgets) for day in ((11, 30), (12, 1)))
-    outcomes = [ask(database, number, team=when) for number, when in enumerate((november, november, december))]
-    assert outcomes == ["accepted", "limit.budget_person_images", "accepted"]
-
-
 def test_what_costs_nothing_needs_no_money(database: Database) -> None:
     """With more spent than the budget now allows, a model without a price is drawn and one with a price is not."""
     assert [ask(database, number) for number in range(2)] == ["accepted"] * 2
